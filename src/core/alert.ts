@@ -1,0 +1,24 @@
+import { z } from 'zod';
+import { Severity } from './incident.ts';
+
+/** One message about an incident, already redacted and cut to size. */
+export const Alert = z.object({
+  id: z.string(),
+  kind: z.enum(['opened', 'escalated', 'resolved', 'test', 'notice']),
+  severity: Severity,
+  title: z.string(),
+  text: z.string().describe('What happened, what changed, what was tried; plain text.'),
+  incidentId: z.string().optional(),
+  service: z.string().optional(),
+  node: z.string(),
+  at: z.coerce.date(),
+  url: z.string().optional().describe('Where to look.'),
+});
+export type Alert = z.output<typeof Alert>;
+
+/** A way to deliver an alert. Throws a retryable StewardError when a later try may succeed. */
+export interface Channel {
+  readonly name: string;
+  readonly kind: string;
+  deliver(alert: Alert, signal: AbortSignal): Promise<{ readonly receipt: string }>;
+}

@@ -1,0 +1,82 @@
+import { z } from 'zod';
+import { Actor } from './actor.ts';
+import type { JsonObject } from './json.ts';
+
+/** What made something happen: chains of these let a loop be followed and broken. */
+export const Causation = z.object({
+  runId: z.string().optional(),
+  eventId: z.number().int().optional(),
+  incidentId: z.string().optional(),
+  workflowId: z.string().optional(),
+  scheduleId: z.string().optional(),
+});
+export type Causation = z.output<typeof Causation>;
+
+export const Subject = z.object({ kind: z.string(), id: z.string() });
+export type Subject = z.output<typeof Subject>;
+
+/** Something that happened, about to be written in the transaction of the state change it tells of. */
+export interface EventDraft {
+  readonly type: EventType;
+  readonly subject?: Subject | undefined;
+  readonly data: JsonObject;
+  readonly causation?: Causation | undefined;
+  readonly actor?: Actor | undefined;
+  readonly node?: string | undefined;
+}
+
+export interface StewardEvent extends EventDraft {
+  /** Grows, with gaps; what a stream resumes from. */
+  readonly id: number;
+  readonly at: Date;
+}
+
+/** Every event type, with who emits it and when. The reference page is made from this table. */
+export const EVENTS = {
+  'steward.started': 'A node opened its store and serves.',
+  'steward.stopped': 'A node stopped on request.',
+  'node.joined': 'A node was seen for the first time.',
+  'node.lost': 'A node stayed silent for longer than its lease.',
+  'node.returned': 'A lost node heartbeats again.',
+  'discovery.completed': 'A scan finished; data says what is new, changed and gone.',
+  'resource.found': 'Discovery saw a resource for the first time.',
+  'resource.changed': 'A known resource changed: version, address, supervisor or configuration.',
+  'resource.gone': 'A resource was not seen for longer than its grace; its tombstone stays.',
+  'resource.returned': 'A resource with a tombstone was seen again.',
+  'check.failed': 'A probe failed; three in a row make the service down.',
+  'service.up': 'A service answers again, or for the first time.',
+  'service.degraded': 'A service answers, slower or with less than it should.',
+  'service.down': 'A service failed as often in a row as its checks allow.',
+  'service.stopped': 'A service was stopped on purpose.',
+  'service.unknown': 'The prober itself is cut off, so nothing can be said.',
+  'incident.opened': 'A problem needs attention; evidence of the instant is attached.',
+  'incident.updated': 'An incident gained evidence, a child, a note, an attempt.',
+  'incident.escalated': 'Healing gave up; a person is needed.',
+  'incident.acknowledged': 'A person took the incident.',
+  'incident.resolved': 'The symptom stayed away for the soak window, or a person closed it.',
+  'run.queued': 'A run was accepted.',
+  'run.planned': 'A plan run ended with a plan.',
+  'run.waiting-approval': 'A plan waits for a person.',
+  'run.approved': 'A person approved the plan.',
+  'run.started': 'An apply run began.',
+  'run.change': 'One change of a run was executed, failed or was rolled back.',
+  'run.succeeded': 'Every check of verify held.',
+  'run.failed': 'A run ended without its outcome; data says what could not be put back.',
+  'run.rolled-back': 'A failed run was taken back.',
+  'run.canceled': 'A run was canceled.',
+  'run.finished': 'A run reached a final state; data.status names it.',
+  'workflow.started': 'A chain began.',
+  'workflow.finished': 'A chain ended; data.status names how.',
+  'healing.started': 'Healing starts an attempt.',
+  'healing.succeeded': 'The symptom stayed away for the soak window.',
+  'healing.failed': 'An attempt did not help.',
+  'alert.delivered': 'A channel took an alert.',
+  'alert.failed': 'A channel did not take an alert after its retries.',
+  'config.loaded': 'A configuration came into force.',
+  'config.rejected': 'A broken configuration was refused; the last good one stays in force.',
+  'security.failed-access': 'A credential was refused.',
+  'security.locked-out': 'Repeated failures locked a name or an address out.',
+  'user.registered': 'An application reports a new user; starts on_user_register.',
+  'content.published': 'An application reports new content; starts on_content_publish.',
+} as const;
+export type EventType = keyof typeof EVENTS;
