@@ -1,0 +1,117 @@
+import type { z } from 'zod';
+import type { Actor, Trigger } from './actor.ts';
+import type { ArtifactReference } from './artifact.ts';
+import type { SecretReference } from './check.ts';
+import type { DurationText } from './duration.ts';
+import type { Inventory } from './inventory.ts';
+import type { JsonObject } from './json.ts';
+import type { Log } from './log.ts';
+import type { PortName, Ports } from './ports.ts';
+import type { Resource } from './resource.ts';
+import type { Change, CheckStatement, Progress } from './run.ts';
+
+export type Category = 'health' | 'healing' | 'backup' | 'database' | 'deploy' | 'certificates' | 'logs' | 'security' | 'updates' | 'maintenance' | 'documentation' | 'integration';
+
+export interface Safeguards {
+  /** Longest time of one step: one phase, or the execution of one change. */
+  readonly timeout: DurationText;
+  /** Tries of a step whose error can get better by itself, the first one included. */
+  readonly retry: { readonly attempts: number; readonly backoff: DurationText };
+}
+
+/** What every phase is given. Time, the outside world and waiting come from here and nowhere else. */
+export interface Context<Input, Needs extends PortName> {
+  readonly input: Input;
+  readonly ports: Pick<Ports, Needs>;
+  /** Aborted by cancel, deadline and the loss of the lease. */
+  readonly signal: AbortSignal;
+  readonly now: () => Date;
+  readonly log: Log;
+  readonly progress: (progress: Progress) => void;
+  /** The id that stays the same when a step runs again after a crash; with a change's id it is the idempotency key. */
+  readonly run: { readonly id: string; readonly trigger: Trigger; readonly actor: Actor; readonly dryRun: boolean };
+  readonly node: { readonly id: string; readonly name: string };
+  readonly artifact: (name: string, content: string | Uint8Array) => Promise<ArtifactReference>;
+  readonly secret: (reference: SecretReference) => Promise<string>;
+}
+
+export interface Applied<C, Receipt> {
+  readonly change: C;
+  readonly receipt: Receipt;
+}
+
+interface Described<Input extends z.ZodType, Output extends z.ZodType, Needs extends PortName> {
+  /** Kebab-case, permanent: REST path, CLI command. */
+  readonly name: string;
+  readonly version: number;
+  readonly title: string;
+  /** One sentence: OpenAPI, MCP, CLI help, first line of the page. */
+  readonly summary: string;
+  readonly category: Category;
+  readonly priority: 'P0' | 'P1' | 'P2' | 'P3';
+  /** What happens where it never runs. */
+  readonly ifMissed: string;
+  /** Heavy ones of a kind do not overlap on a node. */
+  readonly load: 'cpu' | 'io' | 'light';
+  readonly needs: readonly Needs[];
+  readonly input: Input;
+  readonly output: Output;
+  readonly examples: readonly { readonly title: string; readonly input: z.input<Input> }[];
+  readonly safeguards: Safeguards;
+  /** The name under which AI assistants see it, where the mission gives one. */
+  readonly mcpName?: string;
+  /** What it works on: gives node, locks, permission, blast radius, maintenance. */
+  target?(input: z.output<Input>, inventory: Inventory): Promise<Resource | undefined>;
+}
+
+export interface ReadAutomation<Input extends z.ZodType, Output extends z.ZodType, Needs extends PortName, Facts> extends Described<Input, Output, Needs> {
+  readonly effect: 'read';
+  /** Looks, touches nothing. Facts are JSON. */
+  analyze(ctx: Context<z.output<Input>, Needs>): Promise<Facts>;
+  validate?(ctx: Context<z.output<Input>, Needs>, facts: NoInfer<Facts>): Promise<CheckStatement[]>;
+  verify(ctx: Context<z.output<Input>, Needs>, done: { readonly facts: NoInfer<Facts> }): Promise<CheckStatement[]>;
+  record(done: { readonly facts: NoInfer<Facts>; readonly checks: readonly CheckStatement[] }): z.input<Output>;
+}
+
+export interface ChangingAutomation<Input extends z.ZodType, Output extends z.ZodType, Needs extends PortName, Facts, C extends Change, Receipt> extends Described<Input, Output, Needs> {
+  readonly effect: 'write' | 'destructive';
+  analyze(ctx: Context<z.output<Input>, Needs>): Promise<Facts>;
+  /** Statements that must hold before there is a plan; one that fails stops the run. */
+  validate?(ctx: Context<z.output<Input>, Needs>, facts: NoInfer<Facts>): Promise<CheckStatement[]>;
+  plan(ctx: Context<z.output<Input>, Needs>, facts: NoInfer<Facts>): Promise<readonly C[]>;
+  /**
+   * What of the facts the plan rests on. After approval, or before applying, it is computed again:
+   * where it differs the run is stale. Without it the plan itself is compared.
+   */
+  basis?(facts: NoInfer<Facts>): JsonObject;
+  /** One change. May happen twice and must then be harmless. */
+  execute(
+    ctx: Context<z.output<Input>, Needs>,
+    change: NoInfer<C>,
+    sofar: { readonly facts: NoInfer<Facts>; readonly receipts: ReadonlyMap<string, unknown>; readonly attempt: number },
+  ): Promise<Receipt>;
+  /** Looks at the world again. */
+  verify(ctx: Context<z.output<Input>, Needs>, done: { readonly facts: NoInfer<Facts>; readonly applied: readonly Applied<NoInfer<C>, NoInfer<Receipt>>[] }): Promise<CheckStatement[]>;
+  record(done: {
+    readonly facts: NoInfer<Facts>;
+    readonly applied: readonly Applied<NoInfer<C>, NoInfer<Receipt>>[];
+    readonly checks: readonly CheckStatement[];
+  }): z.input<Output>;
+  /** Last first; the half-done one comes without receipt. Must tolerate 'was never done'. Owed where a change says undo: automatic. */
+  rollback?(ctx: Context<z.output<Input>, Needs>, change: NoInfer<C>, receipt: NoInfer<Receipt> | undefined): Promise<void>;
+}
+
+// The engine and the surfaces handle automations of every type; the schemas guard the way in and out.
+// oxlint-disable-next-line typescript/no-explicit-any
+export type AnyAutomation = ReadAutomation<any, any, PortName, any> | ChangingAutomation<any, any, PortName, any, any, any>;
+
+/** Defines an automation. Types flow from `input` through the phases in their order; nobody writes a type argument. */
+export function defineAutomation<Input extends z.ZodType, Output extends z.ZodType, Needs extends PortName, Facts>(
+  definition: ReadAutomation<Input, Output, Needs, Facts>,
+): ReadAutomation<Input, Output, Needs, Facts>;
+export function defineAutomation<Input extends z.ZodType, Output extends z.ZodType, Needs extends PortName, Facts, C extends Change, Receipt>(
+  definition: ChangingAutomation<Input, Output, Needs, Facts, C, Receipt>,
+): ChangingAutomation<Input, Output, Needs, Facts, C, Receipt>;
+export function defineAutomation(definition: AnyAutomation): AnyAutomation {
+  return definition;
+}

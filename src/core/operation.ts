@@ -1,0 +1,71 @@
+import { z } from 'zod';
+import type { Actor, Permission } from './actor.ts';
+
+export interface Call {
+  readonly actor: Actor;
+  readonly now: Date;
+  /** Where the call came from, for the audit: an address, 'local', 'system'. */
+  readonly from: string;
+  readonly requestId: string;
+}
+
+interface DescribedOperation<Input extends z.ZodObject, Output extends z.ZodType> {
+  /** Kebab-case, permanent. */
+  readonly name: string;
+  readonly title: string;
+  readonly summary: string;
+  readonly permission: Permission;
+  readonly input: Input;
+  readonly output: Output;
+  readonly examples?: readonly { readonly title: string; readonly input: z.input<Input> }[];
+  /** Other addresses than the derived one, `{id}` for members of the input: /api/v1/automation/status. */
+  readonly paths?: readonly string[];
+  /** Words after `steward`; by default the name. */
+  readonly cli?: readonly string[];
+  /** Members of the input that are positional arguments of the command. */
+  readonly cliArguments?: readonly string[];
+  /** Columns that the command prints as a table. */
+  readonly columns?: readonly string[];
+  handle(input: z.output<Input>, call: Call): Promise<z.input<Output>>;
+}
+
+/** Reads Steward's own state. REST: GET /api/v1/<name>. */
+export interface Query<Input extends z.ZodObject, Output extends z.ZodType> extends DescribedOperation<Input, Output> {
+  readonly kind: 'query';
+}
+
+/** Changes Steward's own state. REST: POST /api/v1/<name>. Always audited. */
+export interface Command<Input extends z.ZodObject, Output extends z.ZodType> extends DescribedOperation<Input, Output> {
+  readonly kind: 'command';
+  /** A person's signed-in session is required; no bearer credential is enough. */
+  readonly personOnly?: boolean;
+}
+
+// oxlint-disable-next-line typescript/no-explicit-any
+export type AnyOperation = Query<any, any> | Command<any, any>;
+
+export function defineQuery<Input extends z.ZodObject, Output extends z.ZodType>(definition: Omit<Query<Input, Output>, 'kind'>): Query<Input, Output> {
+  return { kind: 'query', ...definition };
+}
+
+export function defineCommand<Input extends z.ZodObject, Output extends z.ZodType>(definition: Omit<Command<Input, Output>, 'kind'>): Command<Input, Output> {
+  return { kind: 'command', ...definition };
+}
+
+export const NoInput = z.object({});
+
+/** How lists are asked for. */
+export const PageInput = z.object({
+  limit: z.coerce.number().int().min(1).max(500).default(100).describe('At most this many rows.'),
+  cursor: z.string().max(500).optional().describe('Where the last page ended: its `next`.'),
+});
+
+export interface Page<T> {
+  readonly items: T[];
+  /** Absent on the last page. */
+  readonly next?: string | undefined;
+}
+
+export function pageOf<T extends z.ZodType>(item: T) {
+  return z.object({ items: z.array(item), next: z.string().optional() });
+}

@@ -1,0 +1,57 @@
+import { z } from 'zod';
+import type { Actor, Trigger } from './actor.ts';
+import { Role, Trigger as TriggerSchema } from './actor.ts';
+
+export const Decision = z.enum(['observe', 'propose', 'auto']);
+export type Decision = z.output<typeof Decision>;
+
+const oneOrMore = <T extends z.ZodType>(item: T) => z.union([item, z.array(item).min(1)]);
+
+/** One row of the policy table. A member that is left out matches everything. */
+export const PolicyRule = z.object({
+  id: z.string(),
+  automation: oneOrMore(z.string()).optional().describe('Name of the automation.'),
+  effect: oneOrMore(z.enum(['read', 'write', 'destructive'])).optional(),
+  trigger: oneOrMore(TriggerSchema).optional(),
+  role: oneOrMore(Role).optional(),
+  /** Only while every change of the plan can be taken back at once. */
+  reversible: z.boolean().optional(),
+  decision: Decision,
+  why: z.string(),
+});
+export type PolicyRule = z.output<typeof PolicyRule>;
+
+/** The defaults that ship; the first row that matches decides. A configuration's rows stand before them. */
+export const DEFAULT_POLICY: readonly PolicyRule[] = [
+  { id: 'reading', effect: 'read', decision: 'auto', why: 'Reading changes nothing.' },
+  { id: 'agents-propose', role: 'agent', decision: 'propose', why: 'What an agent wants changed, a person approves.' },
+  { id: 'destroying', effect: 'destructive', decision: 'propose', why: 'What destroys waits for a person.' },
+  { id: 'healing-restarts', automation: 'restart-service', trigger: 'healing', decision: 'auto', why: 'A restart under a known supervisor is healed within its budget.' },
+  { id: 'routine', effect: 'write', trigger: ['schedule', 'event'], reversible: true, decision: 'auto', why: 'Reversible routine work runs on its schedule.' },
+  { id: 'people', effect: 'write', trigger: ['api', 'cli', 'dashboard'], role: ['operator', 'admin'], decision: 'auto', why: 'A person who may operate asked for it.' },
+  { id: 'otherwise', decision: 'propose', why: 'What no rule allows waits for a person.' },
+];
+
+export interface PolicyQuestion {
+  readonly automation: string;
+  readonly effect: 'read' | 'write' | 'destructive';
+  readonly trigger: Trigger;
+  readonly actor: Actor;
+  /** Unknown before there is a plan. */
+  readonly reversible?: boolean | undefined;
+}
+
+/** The first rule that matches. The last default matches everything, so there always is one. */
+export function decide(rules: readonly PolicyRule[], question: PolicyQuestion): PolicyRule {
+  const matches = <T>(wanted: T | readonly T[] | undefined, actual: T): boolean => wanted === undefined || (Array.isArray(wanted) ? wanted.includes(actual) : wanted === actual);
+  const rule = rules.find(
+    (candidate) =>
+      matches(candidate.automation, question.automation) &&
+      matches(candidate.effect, question.effect) &&
+      matches(candidate.trigger, question.trigger) &&
+      matches(candidate.role, question.actor.role) &&
+      (candidate.reversible === undefined || candidate.reversible === question.reversible),
+  );
+  if (!rule) throw new Error('The policy table has no row that matches everything.');
+  return rule;
+}

@@ -1,0 +1,29 @@
+import type { Prober } from './check.ts';
+import type { Inventory } from './inventory.ts';
+import type { DockerPort } from './ports/docker.ts';
+import type { FilesPort } from './ports/files.ts';
+import type { HostPort } from './ports/host.ts';
+import type { ProcessesPort } from './ports/processes.ts';
+import type { ProgramsPort } from './ports/programs.ts';
+import type { SocketsPort } from './ports/sockets.ts';
+import type { SystemdPort } from './ports/systemd.ts';
+
+/** Everything outside that automations can be given. `needs` of a definition picks from these names. */
+export interface Ports {
+  readonly inventory: Inventory;
+  readonly prober: Prober;
+  readonly programs: ProgramsPort;
+  readonly processes: ProcessesPort;
+  readonly sockets: SocketsPort;
+  readonly docker: DockerPort;
+  readonly systemd: SystemdPort;
+  readonly files: FilesPort;
+  readonly host: HostPort;
+}
+export type PortName = keyof Ports;
+
+/** Whether a port can be used on this node, and what is missing where it cannot. */
+export interface PortStatus {
+  readonly ok: boolean;
+  readonly reason?: string | undefined;
+}

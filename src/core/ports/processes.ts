@@ -1,0 +1,34 @@
+import type { LaunchRecipe } from '../resource.ts';
+import type { ProcessIdentity } from './programs.ts';
+
+export interface ProcessInfo extends ProcessIdentity {
+  readonly parent: number;
+  readonly uid: number;
+  readonly user: string;
+  readonly executable: string;
+  readonly argv: readonly string[];
+  readonly cwd: string | undefined;
+  /** R, S, D, T (stopped by a signal), Z: as the kernel says. */
+  readonly state: string;
+  readonly residentBytes: number;
+  readonly cpuSeconds: number;
+  readonly startedAt: Date;
+  /** The systemd unit whose control group it is in. */
+  readonly unit: string | undefined;
+  /** The container whose control group or namespaces it is in. */
+  readonly container: string | undefined;
+}
+
+export interface ProcessesPort {
+  list(): Promise<ProcessInfo[]>;
+  get(pid: number): Promise<ProcessInfo | undefined>;
+  /** Signals this very process; a pid that belongs to another one meanwhile is left alone and answers false. */
+  signal(process: ProcessIdentity, signal: 'SIGTERM' | 'SIGKILL' | 'SIGCONT' | 'SIGHUP'): Promise<boolean>;
+  /** Everything needed to start it again, or why that is not known. The environment is not part of it. */
+  recipe(pid: number): Promise<LaunchRecipe | undefined>;
+  /**
+   * Starts a program that outlives Steward: own session, own process group, output to a file.
+   * Env holds only what the owner consented to keep.
+   */
+  launch(recipe: LaunchRecipe, options: { env: Readonly<Record<string, string>>; outputPath: string }): Promise<ProcessIdentity>;
+}

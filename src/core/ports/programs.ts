@@ -1,0 +1,39 @@
+export interface ProgramRequest {
+  readonly program: string;
+  readonly args: readonly string[];
+  readonly cwd?: string | undefined;
+  /** Added to the allow-list of variables that programs inherit. */
+  readonly env?: Readonly<Record<string, string>> | undefined;
+  readonly input?: string | undefined;
+  /** Milliseconds; the whole process group is ended at the deadline, with SIGKILL where SIGTERM does not help. */
+  readonly timeoutMs: number;
+  /** Bytes kept of each stream; the rest is counted and dropped. Default 1 MiB. */
+  readonly outputLimit?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface ProgramResult {
+  readonly exitCode: number | null;
+  readonly signal: string | null;
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly truncated: boolean;
+  readonly durationMs: number;
+}
+
+/** A process as the kernel names it once: a pid alone is used again after the process is gone. */
+export interface ProcessIdentity {
+  readonly pid: number;
+  /** Clock ticks since boot, field 22 of /proc/<pid>/stat. */
+  readonly startTicks: number;
+  readonly bootId: string;
+}
+
+/** Runs programs: argument arrays, a deadline, an output cap, an own process group. Never a shell. */
+export interface ProgramsPort {
+  /**
+   * Resolves with the result, whatever the exit code; the caller judges it.
+   * Rejects with NOT_FOUND where the program is missing, TIMEOUT at the deadline, CANCELED on abort.
+   */
+  run(request: ProgramRequest): Promise<ProgramResult>;
+}

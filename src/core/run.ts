@@ -1,0 +1,133 @@
+import { z } from 'zod';
+import { Actor, Trigger } from './actor.ts';
+import { ErrorBody } from './errors.ts';
+import { Causation } from './event.ts';
+
+export const RunStatus = z.enum([
+  'queued',
+  'planning',
+  'waiting-approval',
+  'stale',
+  'rejected',
+  'expired',
+  'running',
+  'rolling-back',
+  'succeeded',
+  'failed',
+  'rolled-back',
+  'rollback-failed',
+  'canceled',
+]);
+export type RunStatus = z.output<typeof RunStatus>;
+
+/**
+ * The only transitions there are. `queued` comes twice in a life: before planning, and before applying an approved plan.
+ * A stale run is planned again as a new run; its row stays as it ended.
+ */
+const TRANSITIONS: Record<RunStatus, readonly RunStatus[]> = {
+  queued: ['planning', 'running', 'canceled', 'failed', 'expired'],
+  planning: ['waiting-approval', 'queued', 'succeeded', 'failed', 'rejected', 'canceled'],
+  'waiting-approval': ['queued', 'rejected', 'expired', 'stale', 'canceled'],
+  running: ['succeeded', 'failed', 'rolling-back', 'stale', 'canceled'],
+  'rolling-back': ['rolled-back', 'rollback-failed', 'canceled'],
+  stale: [],
+  rejected: [],
+  expired: [],
+  succeeded: [],
+  failed: [],
+  'rolled-back': [],
+  'rollback-failed': [],
+  canceled: [],
+};
+
+export function mayBecome(from: RunStatus, to: RunStatus): boolean {
+  return TRANSITIONS[from].includes(to);
+}
+
+export function isFinal(status: RunStatus): boolean {
+  return TRANSITIONS[status].length === 0;
+}
+
+export const Phase = z.enum(['analyze', 'validate', 'plan', 'execute', 'verify', 'record', 'log', 'rollback']);
+export type Phase = z.output<typeof Phase>;
+
+/** One true-or-false statement about the world, with what it rests on. */
+export const CheckStatement = z.object({
+  name: z.string().describe('A sentence that holds or does not: nginx answers on 127.0.0.1:80.'),
+  ok: z.boolean(),
+  evidence: z.json().optional(),
+});
+export type CheckStatement = z.output<typeof CheckStatement>;
+
+export const Undo = z.enum(['automatic', 'approval', 'none']);
+export type Undo = z.output<typeof Undo>;
+
+/** One item of a plan. Definitions add members of their own. */
+export const Change = z.looseObject({
+  id: z.string().min(1).max(200),
+  title: z.string(),
+  undo: Undo.describe('automatic: taken back at once on failure; approval: taking it back would itself destroy; none: it cannot be taken back.'),
+});
+export interface Change {
+  readonly id: string;
+  readonly title: string;
+  readonly undo: Undo;
+}
+
+export const ChangeRecord = z.object({
+  id: z.string(),
+  title: z.string(),
+  undo: Undo,
+  status: z.enum(['planned', 'running', 'done', 'failed', 'undone', 'undo-failed', 'skipped']),
+  attempts: z.number().int(),
+  receipt: z.json().optional(),
+  error: ErrorBody.optional(),
+  startedAt: z.coerce.date().optional(),
+  finishedAt: z.coerce.date().optional(),
+});
+export type ChangeRecord = z.output<typeof ChangeRecord>;
+
+export const PhaseRecord = z.object({
+  phase: Phase,
+  startedAt: z.coerce.date(),
+  finishedAt: z.coerce.date().optional(),
+});
+export type PhaseRecord = z.output<typeof PhaseRecord>;
+
+export const Progress = z.object({ done: z.number(), total: z.number().optional(), message: z.string().optional() });
+export type Progress = z.output<typeof Progress>;
+
+/** One execution of an automation on one node, as every surface shows it. */
+export const Run = z.object({
+  id: z.string(),
+  automation: z.string(),
+  version: z.number().int(),
+  status: RunStatus,
+  dryRun: z.boolean(),
+  trigger: Trigger,
+  actor: Actor,
+  reason: z.string().optional(),
+  causation: Causation,
+  node: z.string(),
+  target: z.object({ id: z.string(), name: z.string(), critical: z.boolean() }).optional(),
+  input: z.json(),
+  facts: z.json().optional(),
+  plan: z.array(Change).optional(),
+  planHash: z.string().optional().describe('SHA-256 of the canonical plan; an approval is bound to it.'),
+  decision: z.enum(['observe', 'propose', 'auto']).optional(),
+  decisionRule: z.string().optional().describe('The policy rule that decided.'),
+  approval: z
+    .object({ by: z.string(), at: z.coerce.date(), planHash: z.string(), expiresAt: z.coerce.date().optional() })
+    .optional(),
+  expiresAt: z.coerce.date().optional().describe('When a waiting plan expires.'),
+  phases: z.array(PhaseRecord),
+  changes: z.array(ChangeRecord),
+  checks: z.array(CheckStatement),
+  progress: Progress.optional(),
+  output: z.json().optional(),
+  error: ErrorBody.extend({ phase: Phase.optional() }).optional(),
+  createdAt: z.coerce.date(),
+  startedAt: z.coerce.date().optional(),
+  finishedAt: z.coerce.date().optional(),
+});
+export type Run = z.output<typeof Run>;

@@ -1,0 +1,31 @@
+import type { EventType } from './event.ts';
+import type { JsonObject } from './json.ts';
+import type { ScheduleInput } from './schedule.ts';
+
+/** One link of a chain. A step whose automation is not in the catalog says so in the plan and is skipped, visibly. */
+export interface WorkflowStep {
+  readonly id: string;
+  readonly title: string;
+  readonly automation: string;
+  /** The automation's input, from what started the chain and what earlier steps gave. */
+  readonly input?: (scope: { readonly context: JsonObject; readonly outputs: ReadonlyMap<string, unknown> }) => JsonObject;
+  /** continue: a failure is recorded and the chain goes on. */
+  readonly onFailure?: 'stop' | 'continue';
+}
+
+export interface Workflow {
+  readonly name: string;
+  readonly version: number;
+  readonly title: string;
+  readonly summary: string;
+  readonly priority: 'P0' | 'P1' | 'P2' | 'P3';
+  readonly ifMissed: string;
+  readonly origin: 'core' | 'user';
+  readonly triggers: readonly ({ readonly kind: 'schedule'; readonly schedule: ScheduleInput } | { readonly kind: 'event'; readonly event: EventType })[];
+  readonly steps: readonly WorkflowStep[];
+}
+export type AnyWorkflow = Workflow;
+
+export function defineWorkflow(definition: Workflow): Workflow {
+  return definition;
+}
