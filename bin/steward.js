@@ -1,0 +1,43 @@
+#!/usr/bin/env node
+// Starts Steward on a Node that can run it. Plain JavaScript that an old Node understands too:
+// nothing else is imported before the version is known.
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const NEEDED_MAJOR = 24;
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const bundled = join(root, 'node_modules', 'node', 'bin', process.platform === 'win32' ? 'node.exe' : 'node');
+
+if (Number(process.versions.node.split('.')[0]) >= NEEDED_MAJOR) {
+  if (process.argv[2] === 'serve') markRunning();
+  await import('../src/cli.ts');
+} else if (existsSync(bundled)) {
+  // The bundled Node replaces this process for every purpose but its pid: same streams, same signals, same exit.
+  const child = spawn(bundled, process.argv.slice(1), { stdio: 'inherit' });
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+  child.on('exit', (code, signal) => {
+    if (signal) process.kill(process.pid, signal);
+    else process.exit(code === null ? 1 : code);
+  });
+} else {
+  console.error(
+    `Steward needs Node ${NEEDED_MAJOR} or newer; this is ${process.versions.node}, and the Node that Steward brings is not installed. ` +
+      "Run 'npm ci' in the checkout, with install scripts allowed (without --ignore-scripts).",
+  );
+  process.exit(1);
+}
+
+// tools/prepare.js refuses to replace node_modules while a server runs from it.
+function markRunning() {
+  const folder = join(root, 'node_modules', '.steward-running');
+  const mark = join(folder, String(process.pid));
+  try {
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(mark, '');
+    process.on('exit', () => rmSync(mark, { force: true }));
+  } catch {
+    // A tree that cannot be written to is not going to be reinstalled by this user either.
+  }
+}

@@ -1,0 +1,55 @@
+// Before `npm start` and `npm test`: node_modules is what the lockfile says. Runs on the machine's own Node,
+// whatever its version, and with nothing installed.
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const modules = join(root, 'node_modules');
+const stampFile = join(modules, '.steward-installed.json');
+const withDev = process.argv.includes('--dev');
+const lock = createHash('sha256').update(readFileSync(join(root, 'package-lock.json'))).digest('hex');
+
+const installed = readStamp();
+if (installed.lock !== lock || (withDev && !installed.dev)) {
+  refuseWhileRunning();
+  console.log(`Installing what package-lock.json names${withDev ? '' : ', without the tools for development'}; this takes about half a minute.`);
+  const args = ['ci', '--no-audit', '--no-fund', '--loglevel=error', ...(withDev ? ['--include=dev'] : ['--omit=dev'])];
+  const result = spawnSync(process.platform === 'win32' ? 'npm.cmd' : 'npm', args, { cwd: root, stdio: 'inherit', shell: process.platform === 'win32' });
+  if (result.status !== 0) {
+    console.error(`'npm ${args.join(' ')}' ended with ${result.status === null ? result.signal : result.status}. Nothing was started. Run it by hand to see why.`);
+    process.exit(1);
+  }
+  writeFileSync(stampFile, JSON.stringify({ lock, dev: withDev }));
+}
+
+function readStamp() {
+  try {
+    return JSON.parse(readFileSync(stampFile, 'utf8'));
+  } catch {
+    return {};
+  }
+}
+
+function refuseWhileRunning() {
+  const folder = join(modules, '.steward-running');
+  if (!existsSync(folder)) return;
+  const running = readdirSync(folder).map(Number).filter(isSteward);
+  if (running.length === 0) return;
+  console.error(
+    `Steward runs from this checkout (process ${running.join(', ')}), and its packages have to be replaced first. ` +
+      'Stop it (Ctrl-C, or systemctl stop steward), then run this again.',
+  );
+  process.exit(1);
+}
+
+function isSteward(pid) {
+  try {
+    process.kill(pid, 0);
+    return !existsSync('/proc/self') || readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('steward');
+  } catch (thrown) {
+    return thrown.code === 'EPERM';
+  }
+}
