@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { Actor } from './actor.ts';
+import type { Actor } from './actor.ts';
 import type { JsonObject } from './json.ts';
 
 /** What made something happen: chains of these let a loop be followed and broken. */
