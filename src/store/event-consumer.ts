@@ -1,0 +1,166 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Kysely, sql } from 'kysely';
+import { StewardError } from '../core/errors.ts';
+import type { EventType, StewardEvent } from '../core/event.ts';
+import type { Log } from '../core/log.ts';
+import type { NoTables } from './connection.ts';
+import { translateDatabaseError } from './database-errors.ts';
+import { EVENTS_CHANNEL, type EventTables, settled, toEvent } from './event-tables.ts';
+import type { Session } from './session.ts';
+
+export interface EventsDeps {
+  readonly db: Kysely<NoTables>;
+  readonly session: Session;
+  readonly now: () => Date;
+  readonly log: Log;
+}
+
+export interface ConsumeOptions {
+  readonly consumer: string;
+  /** Every type where it is left out. */
+  readonly types?: readonly EventType[] | undefined;
+  /** Where a consumer that was never seen begins. */
+  readonly from?: 'beginning' | 'now' | undefined;
+  handle(event: StewardEvent, signal: AbortSignal): Promise<void>;
+  readonly signal?: AbortSignal | undefined;
+  /** How often a handler may fail on one event before it is set aside as a dead letter. */
+  readonly attempts?: number | undefined;
+  /** Before the second attempt; doubles from there. */
+  readonly backoffMs?: number | undefined;
+  /** Looks without having been woken, should a notification be lost. */
+  readonly pollMs?: number | undefined;
+}
+
+export interface EventConsumer {
+  /** Resolves once the event in hand is done. */
+  stop(): Promise<void>;
+}
+
+const BATCH = 200;
+const LONGEST_WAIT_MS = 30_000;
+const SEEN_EVERY_MS = 3_600_000;
+
+export function startConsumer(deps: EventsDeps, options: ConsumeOptions): EventConsumer {
+  const { session, now, log } = deps;
+  const { consumer, types, from = 'beginning', attempts: allowed = 5, backoffMs = 200, pollMs = 5_000 } = options;
+  const db = deps.db.withTables<EventTables>();
+  const stopping = new AbortController();
+  const signal = options.signal ? AbortSignal.any([options.signal, stopping.signal]) : stopping.signal;
+  const lock = `consumer:${consumer}`;
+  let news = Promise.withResolvers<void>();
+  const unlisten = session.listen(EVENTS_CHANNEL, () => news.resolve());
+  const done = work();
+
+  async function work(): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        const woken = news.promise;
+        // Another process serves this consumer as long as it holds the lock.
+        if (!(await session.holdLock(lock)) || !(await nextBatch())) await Promise.race([woken, pause(pollMs)]);
+      } catch (thrown) {
+        const { code, message } = StewardError.from(translateDatabaseError(thrown));
+        if (code !== 'STORE_UNAVAILABLE') log.error('event consumer failed and tries again', { consumer, reason: message });
+        await pause(Math.min(pollMs, 1_000));
+      }
+    }
+    unlisten();
+    await session.releaseLock(lock);
+  }
+
+  /** Handles what is there; false where nothing was. */
+  async function nextBatch(): Promise<boolean> {
+    news = Promise.withResolvers();
+    const cursor = await currentCursor();
+    let { attempts } = cursor;
+    const rows = await db
+      .selectFrom('events')
+      .selectAll()
+      .where(sql<boolean>`(xid, id) > (${cursor.xid}::xid8, ${cursor.event_id}::bigint)`)
+      .where(settled)
+      .orderBy('xid')
+      .orderBy('id')
+      .limit(BATCH)
+      .execute();
+    let passed: (typeof rows)[number] | undefined;
+    for (const row of rows) {
+      if (signal.aborted) break;
+      if (types && !types.includes(row.type)) {
+        passed = row;
+        continue;
+      }
+      passed = undefined;
+      if (!(await handled(toEvent(row), attempts))) return true;
+      await advance(row.xid, row.id);
+      attempts = 0;
+    }
+    // Events of other types cost one write for the whole batch.
+    if (passed) await advance(passed.xid, passed.id);
+    else if (rows.length === 0 && now().getTime() - cursor.seen_at.getTime() > SEEN_EVERY_MS) await advance(cursor.xid, cursor.event_id);
+    return rows.length > 0;
+  }
+
+  async function currentCursor() {
+    const known = await db.selectFrom('event_cursors').selectAll().where('consumer', '=', consumer).executeTakeFirst();
+    if (known) return known;
+    return await db
+      .insertInto('event_cursors')
+      .values({ consumer, xid: from === 'now' ? sql`pg_snapshot_xmin(pg_current_snapshot())` : '0', event_id: 0, seen_at: now() })
+      .returningAll()
+      .executeTakeFirstOrThrow();
+  }
+
+  async function advance(xid: string, eventId: number): Promise<void> {
+    await db
+      .updateTable('event_cursors')
+      .set({ xid, event_id: eventId, attempts: 0, seen_at: now() })
+      .where('consumer', '=', consumer)
+      // A process that lost its lock without noticing must not push the cursor back.
+      .where(sql<boolean>`(xid, event_id) <= (${xid}::xid8, ${eventId}::bigint)`)
+      .execute();
+  }
+
+  /** True when the event is done with, as a dead letter if need be; false when the consumer stops before. */
+  async function handled(event: StewardEvent, failedBefore: number): Promise<boolean> {
+    for (let attempts = failedBefore; ; ) {
+      try {
+        await options.handle(event, signal);
+        return true;
+      } catch (thrown) {
+        const error = StewardError.from(translateDatabaseError(thrown));
+        if (signal.aborted) return false;
+        // The database being away says nothing about the event.
+        if (error.code === 'STORE_UNAVAILABLE') throw error;
+        attempts += 1;
+        log.warn('event handler failed', { consumer, event: event.id, type: event.type, attempts, reason: error.message });
+        if (attempts >= allowed) {
+          await setAside(event, attempts, error);
+          return true;
+        }
+        await db.updateTable('event_cursors').set({ attempts }).where('consumer', '=', consumer).execute();
+      }
+      await pause(Math.min(backoffMs * 2 ** (attempts - 1), LONGEST_WAIT_MS));
+      if (signal.aborted) return false;
+    }
+  }
+
+  async function setAside(event: StewardEvent, attempts: number, error: StewardError): Promise<void> {
+    const reason = `${error.code}: ${error.message}`;
+    await db
+      .insertInto('event_dead_letters')
+      .values({ consumer, event_id: event.id, event: JSON.stringify(event), attempts, reason, at: now() })
+      .onConflict((conflict) => conflict.columns(['consumer', 'event_id']).doUpdateSet({ attempts, reason, at: now() }))
+      .execute();
+    log.error('event set aside', { consumer, event: event.id, type: event.type, attempts, reason });
+  }
+
+  async function pause(milliseconds: number): Promise<void> {
+    await sleep(milliseconds, undefined, { signal }).catch(() => undefined);
+  }
+
+  return {
+    async stop() {
+      stopping.abort();
+      await done;
+    },
+  };
+}

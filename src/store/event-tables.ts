@@ -1,0 +1,97 @@
+import { type Generated, type JSONColumnType, type Selectable, sql } from 'kysely';
+import type { StewardEvent } from '../core/event.ts';
+import type { JsonObject } from '../core/json.ts';
+import type { Migration } from './migrator.ts';
+
+// A type, not an interface: withTables takes nothing that could be extended elsewhere.
+export type EventTables = {
+  events: {
+    id: Generated<number>;
+    /** The transaction that wrote it, as text: it outgrows a number. */
+    xid: Generated<string>;
+    at: Date;
+    type: StewardEvent['type'];
+    subject_kind: string | null;
+    subject_id: string | null;
+    node: string | null;
+    data: JSONColumnType<JsonObject>;
+    causation: JSONColumnType<NonNullable<StewardEvent['causation']>> | null;
+    actor: JSONColumnType<NonNullable<StewardEvent['actor']>> | null;
+  };
+  event_cursors: {
+    consumer: string;
+    xid: string;
+    event_id: number;
+    /** Failures of the event after the cursor, kept so that a restart does not begin to count anew. */
+    attempts: Generated<number>;
+    seen_at: Date;
+  };
+  event_dead_letters: {
+    consumer: string;
+    event_id: number;
+    event: JSONColumnType<JsonObject>;
+    attempts: number;
+    reason: string;
+    at: Date;
+  };
+};
+
+export const EVENTS_CHANNEL = 'steward_events';
+
+/**
+ * Ids are given out before commit, so a transaction that takes long adds a smaller id after a larger one was read. Events
+ * are therefore ordered by transaction, and only those below the oldest transaction still running are read: none appears behind a cursor.
+ */
+export const settled = sql<boolean>`xid < pg_snapshot_xmin(pg_current_snapshot())`;
+
+export function toEvent(row: Selectable<EventTables['events']>): StewardEvent {
+  return {
+    id: row.id,
+    at: row.at,
+    type: row.type,
+    data: row.data,
+    ...(row.subject_kind !== null && row.subject_id !== null && { subject: { kind: row.subject_kind, id: row.subject_id } }),
+    ...(row.causation !== null && { causation: row.causation }),
+    ...(row.actor !== null && { actor: row.actor }),
+    ...(row.node !== null && { node: row.node }),
+  };
+}
+
+export const eventMigrations: readonly Migration[] = [
+  {
+    name: 'store/0001-events',
+    async up(db) {
+      await sql`create table events (
+        id bigint generated always as identity primary key,
+        xid xid8 not null default pg_current_xact_id(),
+        at timestamptz not null,
+        type text not null,
+        subject_kind text,
+        subject_id text,
+        node text,
+        data jsonb not null,
+        causation jsonb,
+        actor jsonb
+      )`.execute(db);
+      await sql`create index events_by_commit on events (xid, id)`.execute(db);
+      await sql`create index events_by_subject on events (subject_kind, subject_id, id)`.execute(db);
+      await sql`create index events_by_time on events (at)`.execute(db);
+      await sql`create table event_cursors (
+        consumer text primary key,
+        xid xid8 not null,
+        event_id bigint not null,
+        attempts integer not null default 0,
+        seen_at timestamptz not null
+      )`.execute(db);
+      await sql`create table event_dead_letters (
+        consumer text not null,
+        event_id bigint not null,
+        event jsonb not null,
+        attempts integer not null,
+        reason text not null,
+        at timestamptz not null,
+        primary key (consumer, event_id)
+      )`.execute(db);
+    },
+  },
+];
