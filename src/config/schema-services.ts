@@ -1,0 +1,59 @@
+import { z } from 'zod';
+import { CheckTarget } from '../core/check.ts';
+import { duration, secret } from './schema-parts.ts';
+
+/** What a service found on this machine is told by; every member given must match. */
+export const Match = z
+  .strictObject({
+    port: z.number().int().min(1).max(65_535).optional().describe('It listens on this port.'),
+    unit: z.string().min(1).optional().describe('Its systemd unit, as in nginx.service.'),
+    container: z.string().min(1).optional().describe('Name of its container.'),
+    product: z.string().min(1).optional().describe('What it is: postgresql, redis, nginx.'),
+    process: z.string().min(1).optional().describe('Path of its executable, or its file name.'),
+    url: z.url().optional().describe('An address that it serves; host and port are compared.'),
+  })
+  .refine((match) => Object.values(match).some((value) => value !== undefined), 'expected at least one of port, unit, container, product, process, url');
+export type Match = z.output<typeof Match>;
+
+const timing = {
+  every: duration('100ms', '1d').optional().describe('Time between two probes; by default monitoring.every.'),
+  timeout: duration('10ms', '5m').optional().describe('A probe that takes longer has failed; by default monitoring.timeout.'),
+  failures: z.number().int().min(1).max(100).optional().describe('Failures in a row before the service is down; by default monitoring.failures.'),
+  successes: z.number().int().min(1).max(100).optional().describe('Good answers in a row before it is up again; by default monitoring.successes.'),
+  slow: duration('1ms', '10m').optional().describe('An answer slower than this makes the service degraded; by default monitoring.slow.'),
+};
+
+const [http, tcp, process, systemd, container, postgres, mysql, redis] = CheckTarget.options;
+const password = secret.optional().describe('With it the check asks the server something; without it, it only greets.');
+
+/** A check as it is written in steward.yaml: what to ask, and how often. */
+export const CheckConfig = z.discriminatedUnion('kind', [
+  http.extend(timing).strict(),
+  tcp.extend(timing).strict(),
+  process.extend(timing).strict(),
+  systemd.extend(timing).strict(),
+  container.extend(timing).strict(),
+  postgres.extend({ ...timing, password }).strict(),
+  mysql.extend({ ...timing, password }).strict(),
+  redis.extend({ ...timing, password }).strict(),
+]);
+export type CheckConfig = z.output<typeof CheckConfig>;
+
+export const ServiceConfig = z.strictObject({
+  name: z.string().min(1).max(100).describe('How the service is called everywhere.'),
+  match: Match.optional().describe('Which service found on this machine is meant. Without it the service is what its checks say.'),
+  critical: z.boolean().default(false).describe('Alerts about it are critical and are not held back for healing.'),
+  labels: z.record(z.string(), z.string()).default({}).describe('Labels of the service.'),
+  owner: z.string().min(1).optional().describe('Who looks after it.'),
+  dependsOn: z.array(z.string().min(1)).default([]).describe('Names of services in this file that it needs.'),
+  checks: z.array(CheckConfig).default([]).describe('What is asked of it, besides what discovery chose.'),
+  restart: z
+    .enum(['auto', 'never', 'process'])
+    .default('auto')
+    .describe('auto restarts it under systemd or Docker; process also starts it again where nothing supervises it; never leaves it to people.'),
+  environment: z
+    .strictObject({ keep: z.array(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'expected the name of an environment variable')).default([]) })
+    .prefault({})
+    .describe('Variables of a bare process that may be kept, encrypted, to start it again with them. None by default.'),
+});
+export type ServiceConfig = z.output<typeof ServiceConfig>;

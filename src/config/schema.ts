@@ -1,0 +1,155 @@
+import { isIP } from 'node:net';
+import { isAbsolute } from 'node:path';
+import { z } from 'zod';
+import { PolicyRule } from '../core/policy.ts';
+import { isLoopback } from './loopback.ts';
+import { ChannelConfig } from './schema-channels.ts';
+import { address, duration, names, uniqueBy } from './schema-parts.ts';
+import { Match, ServiceConfig } from './schema-services.ts';
+
+const Server = z
+  .strictObject({
+    host: z.string().min(1).default('127.0.0.1').describe('Address to listen on. Anything but loopback needs tls or trustedProxies.'),
+    port: z.number().int().min(0).max(65_535).default(3000).describe('Port of the API and the dashboard; 0 takes a free one.'),
+    publicUrl: address.optional().describe('The address people use, where a proxy stands in front; links in alerts start with it.'),
+    trustedProxies: z
+      .array(z.string().refine((text) => isIP(text.split('/')[0] ?? '') > 0, 'expected an IP address or a network such as 10.0.0.0/8'))
+      .default([])
+      .describe('Proxies whose X-Forwarded-* headers are believed.'),
+    tls: z
+      .strictObject({ cert: absolutePath('The certificate chain, PEM.'), key: absolutePath('The private key, PEM.') })
+      .optional()
+      .describe('Serve HTTPS with these files.'),
+  })
+  .superRefine(({ host, tls, trustedProxies }, context) => {
+    if (isLoopback(host) || tls || trustedProxies.length > 0) return;
+    context.addIssue({ code: 'custom', path: ['host'], message: `expected a loopback address: '${host}' is public, so server.tls or server.trustedProxies must be set too` });
+  });
+
+const Monitoring = z
+  .strictObject({
+    every: duration('100ms', '1d').default('60s').describe('Time between two probes of a check.'),
+    timeout: duration('10ms', '5m').default('5s').describe('A probe that takes longer has failed.'),
+    failures: z.number().int().min(1).max(100).default(3).describe('Failures in a row before a service is down.'),
+    successes: z.number().int().min(1).max(100).default(1).describe('Good answers in a row before it is up again.'),
+    slow: duration('1ms', '10m').default('30s').describe('An answer slower than this makes a service degraded.'),
+  })
+  .describe('Defaults of every check; a check of a service may override each.');
+
+const Healing = z.strictObject({
+  enabled: z.boolean().default(true).describe('Whether incidents are healed at all.'),
+  mode: z.enum(['act', 'observe']).default('act').describe('act restarts what policy allows; observe only records what it would have done.'),
+  loop: duration('100ms', '1h').default('30s').describe('Time between two looks at open incidents.'),
+  soak: duration('0s', '1d').default('60s').describe('A heal counts only if the symptom stays away this long.'),
+  attempts: z.number().int().min(1).max(10).default(3).describe('Attempts for one incident before a person is asked.'),
+  perHour: z.number().int().min(1).max(60).default(3).describe('Attempts for one service within an hour.'),
+  backoff: duration('0s', '1h').default('10s').describe('Wait before the second attempt; doubles with each further one.'),
+});
+
+const Discovery = z.strictObject({
+  enabled: z.boolean().default(true).describe('Whether this machine is searched for services.'),
+  every: duration('1s', '1d').default('5m').describe('Time between two scans.'),
+  ignore: z.array(Match).default([]).describe('Services that Steward leaves alone: not watched, not restarted.'),
+});
+
+const Alerts = z.strictObject({
+  channels: uniqueBy('name', z.array(ChannelConfig)).default([]).describe('Where alerts go. Without one, problems are seen only on the status page.'),
+  hold: duration('0s', '1h').default('90s').describe('How long a new incident that is not critical waits for healing before anyone is told.'),
+  attempts: z.number().int().min(1).max(50).default(10).describe('Deliveries tried per alert and channel before it counts as failed.'),
+  throttle: z
+    .strictObject({
+      perHour: z.number().int().min(1).max(10_000).default(60).describe('Alerts per channel within an hour; what is above is counted and told in one summary.'),
+    })
+    .prefault({})
+    .describe('The brake against a flood of alerts. Critical ones and escalations always pass.'),
+});
+
+const DeadMan = z
+  .strictObject({
+    url: address.describe('Requested with GET; something outside alarms when the requests stop.'),
+    every: duration('1s', '1d').default('60s').describe('Time between two requests.'),
+    allowPrivate: z.boolean().default(false).describe('Allow an address in a private network or on this machine.'),
+  })
+  .describe('A sign of life for a service outside, so that someone notices when Steward itself dies.');
+
+const Rule = z.strictObject({
+  ...PolicyRule.shape,
+  id: z.string().min(1).optional().describe('How the rule is called where a decision is explained.'),
+  effect: PolicyRule.shape.effect.describe('Effect of the automation: read, write, destructive.'),
+  trigger: PolicyRule.shape.trigger.describe('Why it would start.'),
+  role: PolicyRule.shape.role.describe('Role of whoever asks.'),
+  reversible: z.boolean().optional().describe('Only while every change of the plan can be taken back at once.'),
+  decision: PolicyRule.shape.decision.describe('observe refuses, propose asks a person, auto lets it run.'),
+  why: z.string().min(1).default('The configuration says so.').describe('Shown wherever this rule decided.'),
+});
+
+const Policy = z
+  .array(Rule)
+  .default([])
+  .superRefine((rules, context) => {
+    for (const [index, { id }] of rules.entries()) {
+      if (id !== undefined && rules.findIndex((other) => other.id === id) < index) context.addIssue({ code: 'custom', path: [index, 'id'], message: `'${id}' is the id of an earlier rule` });
+    }
+  })
+  .transform((rules): PolicyRule[] => rules.map((rule, index) => ({ ...rule, id: rule.id ?? `configured-${index + 1}` })));
+
+const Files = z.strictObject({
+  roots: z.array(absolutePath('A folder.')).default(['/tmp', '/var/tmp']).describe('The folders below which file automations may work.'),
+});
+
+const Retention = z
+  .strictObject({
+    probes: duration('1h', '3650d').default('7d').describe('Single probe results.'),
+    events: duration('1d', '3650d').default('30d').describe('Events.'),
+    runs: duration('1d', '3650d').default('90d').describe('Finished runs with their plans and outputs.'),
+    incidents: duration('1d', '3650d').default('365d').describe('Resolved incidents.'),
+    alerts: duration('1d', '3650d').default('90d').describe('Delivered alerts.'),
+    quarantine: duration('1h', '3650d').default('7d').describe('Files that were moved away before they are purged.'),
+  })
+  .describe('How long Steward keeps what it has written down. The audit log is kept.');
+
+/** steward.yaml. Every member has a default: an empty file is a valid one. */
+export const Config = z
+  .strictObject({
+    server: Server.prefault({}).describe('Where Steward listens.'),
+    node: z
+      .strictObject({
+        name: z.string().min(1).max(63).optional().describe('Name of this machine; by default its host name.'),
+        labels: z.record(z.string(), z.string()).default({}).describe('Labels of this machine.'),
+      })
+      .prefault({})
+      .describe('This machine.'),
+    log: z
+      .strictObject({ level: z.enum(['debug', 'info', 'warn', 'error']).default('info').describe('The least severe messages that are written.') })
+      .prefault({})
+      .describe('What Steward writes to its log.'),
+    discovery: Discovery.prefault({}).describe('How services are found.'),
+    monitoring: Monitoring.prefault({}),
+    services: uniqueBy('name', z.array(ServiceConfig)).default([]).describe('Services that discovery does not find, or about which you know more than it does.'),
+    healing: Healing.prefault({}).describe('How services are brought back.'),
+    alerts: Alerts.prefault({}).describe('Who is told.'),
+    deadMan: DeadMan.optional(),
+    policy: Policy.describe('Rules that stand before the shipped ones; the first that matches decides.'),
+    files: Files.prefault({}).describe('What file automations may touch.'),
+    retention: Retention.prefault({}),
+  })
+  .describe('The configuration of Steward.')
+  .superRefine(({ services }, context) => {
+    const known = names(services);
+    for (const [index, service] of services.entries()) {
+      for (const [position, name] of service.dependsOn.entries()) {
+        if (!known.has(name)) context.addIssue({ code: 'custom', path: ['services', index, 'dependsOn', position], message: `expected the name of a service in this file; there is no '${name}'` });
+      }
+    }
+  });
+export type Config = z.output<typeof Config>;
+export type ConfigInput = z.input<typeof Config>;
+
+/** For editors: completion and checking of steward.yaml. */
+export function configJsonSchema(): z.core.JSONSchema.BaseSchema {
+  return z.toJSONSchema(Config, { io: 'input' });
+}
+
+function absolutePath(description: string) {
+  return z.string().refine(isAbsolute, 'expected an absolute path').describe(description);
+}
