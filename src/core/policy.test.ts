@@ -1,0 +1,47 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { Actor } from './actor.ts';
+import { Role, systemActor, Trigger } from './actor.ts';
+import { decide, DEFAULT_POLICY } from './policy.ts';
+
+const person: Actor = { kind: 'user', id: 'u1', name: 'ada', role: 'operator' };
+const question = { automation: 'restart-service', effect: 'write', trigger: 'healing', actor: systemActor('healing') } as const;
+
+describe('the default policy', () => {
+  it('has an answer for every question', () => {
+    fc.assert(
+      fc.property(
+        fc.constantFrom(...Trigger.options),
+        fc.constantFrom(...Role.options),
+        fc.constantFrom('read' as const, 'write' as const, 'destructive' as const),
+        fc.option(fc.boolean(), { nil: undefined }),
+        fc.string(),
+        (trigger, role, effect, reversible, automation) => {
+          const rule = decide(DEFAULT_POLICY, { automation, effect, trigger, reversible, actor: { ...person, role } });
+
+          if (effect === 'destructive') expect(rule.decision).toBe('propose');
+          if (effect === 'write' && role === 'agent') expect(rule.decision).toBe('propose');
+        },
+      ),
+    );
+  });
+
+  it('lets healing restart, and nothing else by itself', () => {
+    expect(decide(DEFAULT_POLICY, question).decision).toBe('auto');
+    expect(decide(DEFAULT_POLICY, { ...question, automation: 'clean-temp-files' }).decision).toBe('propose');
+  });
+
+  it('lets a schedule do only what can be taken back', () => {
+    const scheduled = { ...question, automation: 'clean-temp-files', trigger: 'schedule' } as const;
+
+    expect(decide(DEFAULT_POLICY, { ...scheduled, reversible: true }).decision).toBe('auto');
+    expect(decide(DEFAULT_POLICY, { ...scheduled, reversible: false }).decision).toBe('propose');
+    expect(decide(DEFAULT_POLICY, scheduled).decision).toBe('propose');
+  });
+
+  it("follows a configuration's row that stands before it", () => {
+    const rules = [{ id: 'mine', automation: ['restart-service'], decision: 'observe', why: 'not here' } as const, ...DEFAULT_POLICY];
+
+    expect(decide(rules, question)).toMatchObject({ id: 'mine', decision: 'observe' });
+  });
+});
