@@ -20,7 +20,8 @@ export interface Workflow {
   readonly summary: string;
   readonly priority: 'P0' | 'P1' | 'P2' | 'P3';
   readonly ifMissed: string;
-  readonly origin: 'core' | 'user';
+  /** core: one of the six that the status counts; system: a schedule of Steward itself; user: from the configuration. */
+  readonly origin: 'core' | 'system' | 'user';
   readonly triggers: readonly ({ readonly kind: 'schedule'; readonly schedule: ScheduleInput } | { readonly kind: 'event'; readonly event: EventType })[];
   readonly steps: readonly WorkflowStep[];
 }

@@ -1,0 +1,18 @@
+import { defineWorkflow } from '../core/workflow.ts';
+
+export default defineWorkflow({
+  name: 'auto_backup',
+  version: 1,
+  title: 'Back up',
+  summary: 'Backs up every database and file set, proves the copies, then removes those that retention lets go.',
+  priority: 'P0',
+  ifMissed: 'data that is lost stays lost',
+  origin: 'core',
+  triggers: [{ kind: 'schedule', schedule: { cron: '0 */6 * * *', catchUp: 'latest', overlap: 'skip' } }],
+  steps: [
+    { id: 'backup', title: 'Back up what the sources name', automation: 'backup' },
+    { id: 'verify', title: 'Prove the new copies', automation: 'verify-backups' },
+    // Stops before it where a copy could not be proven: nothing old goes before the new is good.
+    { id: 'prune', title: 'Remove copies that retention lets go', automation: 'prune-backups' },
+  ],
+});

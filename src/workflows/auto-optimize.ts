@@ -1,0 +1,17 @@
+import { defineWorkflow } from '../core/workflow.ts';
+
+export default defineWorkflow({
+  name: 'auto_optimize',
+  version: 1,
+  title: 'Optimize',
+  summary: 'Keeps databases, sessions and caches, and storage in shape.',
+  priority: 'P1',
+  ifMissed: 'queries get slower and the disk fills up',
+  origin: 'core',
+  triggers: [{ kind: 'schedule', schedule: { cron: '0 2 * * *', catchUp: 'skip', overlap: 'skip', jitter: '60s' } }],
+  steps: [
+    { id: 'database', title: 'Vacuum and analyze the databases', automation: 'maintain-database', onFailure: 'continue' },
+    { id: 'sessions', title: 'Clear expired sessions and caches', automation: 'clear-caches', onFailure: 'continue' },
+    { id: 'storage', title: 'Free storage that nothing needs', automation: 'free-disk-space', onFailure: 'continue' },
+  ],
+});
