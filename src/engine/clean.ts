@@ -1,0 +1,19 @@
+import type { Json } from '../core/json.ts';
+import { REDACTED, redact } from '../core/redact.ts';
+
+const SHORTEST_SECRET = 4;
+
+/** What may be stored: JSON as the store gives it back, without what looks like a secret and without the secrets that were used. */
+export function cleaner(): { clean: (value: unknown) => Json; uses: (secret: string) => void } {
+  const secrets = new Set<string>();
+  const scrub = (text: string): string => [...secrets].reduce((left, secret) => left.replaceAll(secret, REDACTED), text);
+  return {
+    uses(secret) {
+      if (secret.length >= SHORTEST_SECRET) secrets.add(JSON.stringify(secret).slice(1, -1));
+    },
+    clean(value) {
+      const text = JSON.stringify(value ?? null) ?? 'null';
+      return redact(JSON.parse(scrub(text)) as Json);
+    },
+  };
+}
