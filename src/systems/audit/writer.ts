@@ -1,0 +1,95 @@
+import { sql, type Kysely } from 'kysely';
+import { StewardError } from '../../core/errors.ts';
+import type { Log } from '../../core/log.ts';
+import { chainOf, GENESIS, headMac, nextRecord, type Head } from './chain.ts';
+import type { AuditTables } from './tables.ts';
+
+/** One transaction carries at most this many records; 500 keep it under 20 ms. */
+const GROUP = 500;
+const WAITING_LIMIT = 20_000;
+
+interface Waiting {
+  readonly entry: string;
+  readonly at: Date;
+  resolve(): void;
+  reject(reason: unknown): void;
+}
+
+export interface ChainWriter {
+  readonly chain: string;
+  /** Resolves when the record is committed. What waits at the same time shares a transaction. */
+  append(entry: string): Promise<void>;
+  /** Where this process left the chain. */
+  head(): Head | undefined;
+  /** Resolves when nothing waits any more. */
+  drained(): Promise<void>;
+}
+
+export function createChainWriter(deps: { db: Kysely<AuditTables>; key: Buffer; node: string; now: () => Date; log: Log }): ChainWriter {
+  const { db, key, node, now, log } = deps;
+  const chain = chainOf(key);
+  const waiting: Waiting[] = [];
+  let working: Promise<void> | undefined;
+  let last: Head | undefined;
+  // A commit whose answer was lost leaves two heads possible.
+  let unsure: Head | undefined;
+
+  async function work(): Promise<void> {
+    while (waiting.length > 0) {
+      const group = waiting.splice(0, GROUP);
+      try {
+        await commit(group);
+        for (const each of group) each.resolve();
+      } catch (thrown) {
+        for (const each of group) each.reject(thrown);
+      }
+    }
+  }
+
+  async function commit(group: readonly Waiting[]): Promise<void> {
+    const written = await db.transaction().execute(async (trx) => {
+      let head = await takeHead(trx);
+      const records = group.map(({ entry, at }) => {
+        const record = nextRecord(key, head, at, entry);
+        head = record;
+        return { chain, seq: record.seq, at, entry, prev_hash: record.prevHash, hash: record.hash };
+      });
+      const end: Head = { seq: head.seq, hash: head.hash };
+      await trx.insertInto('audit_log').values(records).execute();
+      await trx.updateTable('audit_heads').set({ ...end, mac: headMac(key, end), node }).where('chain', '=', chain).execute();
+      unsure = end;
+      return end;
+    });
+    last = written;
+    unsure = undefined;
+  }
+
+  /** Locks the head. Where somebody moved it, this process goes on from its own memory, so that the gap stays and is found. */
+  async function takeHead(trx: Kysely<AuditTables>): Promise<Head> {
+    await sql`insert into audit_heads (chain, node, seq, hash, mac, started_at)
+      values (${chain}, ${node}, 0, ${GENESIS}, ${headMac(key, { seq: 0, hash: GENESIS })}, ${now()}) on conflict do nothing`.execute(trx);
+    const stored = await trx.selectFrom('audit_heads').select(['seq', 'hash']).where('chain', '=', chain).forUpdate().executeTakeFirstOrThrow();
+    if (!last) return stored;
+    if (stored.hash === last.hash) return last;
+    if (unsure && stored.hash === unsure.hash) return unsure;
+    log.error('audit head was changed by somebody else', { chain, storedSeq: stored.seq, expectedSeq: last.seq });
+    return last;
+  }
+
+  return {
+    chain,
+    append(entry) {
+      if (waiting.length >= WAITING_LIMIT) {
+        return Promise.reject(new StewardError('UNAVAILABLE', `${waiting.length} audit records wait to be written.`, { hint: 'The database is slower than the load: try again later.' }));
+      }
+      return new Promise<void>((resolve, reject) => {
+        waiting.push({ entry, at: now(), resolve, reject });
+        working ??= work().finally(() => (working = undefined));
+      });
+    },
+    head: () => last,
+    async drained() {
+      while (working) await working;
+    },
+  };
+}
