@@ -15,6 +15,8 @@ export interface ProcessInfo extends ProcessIdentity {
   readonly startedAt: Date;
   /** The systemd unit whose control group it is in. */
   readonly unit: string | undefined;
+  /** Whose systemd: the machine's, or that of the user it runs as. */
+  readonly unitScope?: 'system' | 'user' | undefined;
   /** The container whose control group or namespaces it is in. */
   readonly container: string | undefined;
 }

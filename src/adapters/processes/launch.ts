@@ -1,0 +1,140 @@
+import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { closeSync, constants, existsSync, mkdirSync, openSync, realpathSync } from 'node:fs';
+import { dirname, isAbsolute, join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { StewardError } from '../../core/errors.ts';
+import type { ProcessIdentity, ProgramsPort } from '../../core/ports/programs.ts';
+import type { LaunchRecipe } from '../../core/resource.ts';
+import { LAUNCH_UNIT, parseControlGroup } from '../procfs/cgroup.ts';
+import { identityOf, isAlive } from '../procfs/identity.ts';
+import { readProc } from '../procfs/read.ts';
+import { readExecutable } from './details.ts';
+
+export interface LaunchOptions {
+  readonly env: Readonly<Record<string, string>>;
+  readonly outputPath: string;
+}
+
+const EXEC_DEADLINE_MS = 5000;
+
+/** Starts the recipe's program so that it outlives Steward; resolves once it is that program that runs, not a helper on the way. */
+export async function launch(recipe: LaunchRecipe, options: LaunchOptions, programs: ProgramsPort): Promise<ProcessIdentity> {
+  requireParts(recipe);
+  closeSync(openOutput(options.outputPath, recipe));
+  const pid = livesInUnit() ? await launchByManager(recipe, options, programs) : await launchDetached(recipe, options);
+  const identity = identityOf(pid);
+  const until = Date.now() + EXEC_DEADLINE_MS;
+  const program = realpathSync(recipe.executable);
+  while (identity && isAlive(identity)) {
+    if (readExecutable(pid) === program) return identity;
+    if (Date.now() > until) break;
+    // oxlint-disable-next-line no-await-in-loop
+    await sleep(5);
+  }
+  throw failed(recipe, 'it ended before it ran', options.outputPath);
+}
+
+function requireParts(recipe: LaunchRecipe): void {
+  for (const [part, path] of [
+    ['program', recipe.executable],
+    ['working folder', recipe.cwd],
+  ] as const) {
+    if (existsSync(path)) continue;
+    throw new StewardError('PRECONDITION_FAILED', `The ${part} of ${recipe.argv[0]} is not there any more: ${path}.`, {
+      hint: 'Start it by hand once; Steward learns its new place with the next discovery.',
+    });
+  }
+}
+
+// A program that is stopped together with Steward's unit would not outlive it.
+function livesInUnit(): boolean {
+  return existsSync('/run/systemd/system') && parseControlGroup(readProc('/proc/self/cgroup') ?? '').unit !== undefined;
+}
+
+async function launchDetached(recipe: LaunchRecipe, { env, outputPath }: LaunchOptions): Promise<number> {
+  const output = openOutput(outputPath, recipe);
+  try {
+    const foreign = recipe.uid !== process.getuid?.() || recipe.gid !== process.getgid?.();
+    // setpriv gives the user its supplementary groups, which spawn's own uid and gid would drop.
+    const helper = foreign ? findOnPath('setpriv') : undefined;
+    const file = helper ?? recipe.executable;
+    const args = helper ? [`--reuid=${recipe.uid}`, `--regid=${recipe.gid}`, '--init-groups', '--', startPath(recipe), ...recipe.argv.slice(1)] : recipe.argv.slice(1);
+    const child = spawn(file, args, {
+      cwd: recipe.cwd,
+      env: { ...env },
+      detached: true,
+      stdio: ['ignore', output, output],
+      ...(helper ? {} : { argv0: recipe.argv[0] ?? recipe.executable }),
+      ...(foreign && !helper ? { uid: recipe.uid, gid: recipe.gid } : {}),
+    });
+    await new Promise<void>((done, reject) => {
+      child.once('spawn', done);
+      child.once('error', (cause) => reject(failed(recipe, cause.message, outputPath, cause)));
+    });
+    child.unref();
+    return child.pid!;
+  } finally {
+    closeSync(output);
+  }
+}
+
+/** Through the manager, as a transient unit: it is a child of systemd and has none of the restrictions of Steward's own unit. */
+async function launchByManager(recipe: LaunchRecipe, { env, outputPath }: LaunchOptions, programs: ProgramsPort): Promise<number> {
+  const unit = `${LAUNCH_UNIT}${randomBytes(6).toString('hex')}.service`;
+  const user = process.getuid?.() === 0 ? [`--uid=${recipe.uid}`, `--gid=${recipe.gid}`] : ['--user'];
+  const settings = Object.entries(env).map(([name, value]) => `--setenv=${name}=${value}`);
+  const started = await programs.run({
+    program: 'systemd-run',
+    args: [
+      '--quiet',
+      '--collect',
+      `--unit=${unit}`,
+      '--service-type=exec',
+      ...user,
+      `--working-directory=${recipe.cwd}`,
+      `--property=StandardOutput=append:${outputPath}`,
+      `--property=StandardError=append:${outputPath}`,
+      ...settings,
+      '--',
+      // The manager would put its own variables in the place of $NAME.
+      ...[startPath(recipe), ...recipe.argv.slice(1)].map((argument) => argument.replaceAll('$', '$$$$')),
+    ],
+    timeoutMs: 30_000,
+  });
+  if (started.exitCode !== 0) throw failed(recipe, started.stderr.trim() || `systemd-run ended with ${started.exitCode}`, outputPath);
+  const scope = process.getuid?.() === 0 ? [] : ['--user'];
+  const shown = await programs.run({ program: 'systemctl', args: [...scope, 'show', '--property=MainPID', '--value', '--', unit], timeoutMs: 10_000 });
+  const pid = Number(shown.stdout.trim());
+  if (!(pid > 0)) throw failed(recipe, 'it ended before it ran', outputPath);
+  return pid;
+}
+
+function openOutput(path: string, recipe: LaunchRecipe): number {
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    return openSync(path, constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
+  } catch (cause) {
+    throw new StewardError('PRECONDITION_FAILED', `The output of ${recipe.argv[0]} cannot be written to ${path}.`, { hint: 'Make the folder writable for Steward.', cause });
+  }
+}
+
+/** The name under which to start it: busybox and its like do what that name says, so a link to the program is kept. */
+function startPath(recipe: LaunchRecipe): string {
+  const name = recipe.argv[0] ?? recipe.executable;
+  const candidate = name.includes('/') ? resolve(recipe.cwd, name) : findOnPath(name);
+  try {
+    if (candidate && isAbsolute(candidate) && realpathSync(candidate) === realpathSync(recipe.executable)) return candidate;
+  } catch {
+    return recipe.executable;
+  }
+  return recipe.executable;
+}
+
+function findOnPath(name: string): string | undefined {
+  return ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'].map((folder) => join(folder, name)).find((path) => existsSync(path));
+}
+
+function failed(recipe: LaunchRecipe, why: string, outputPath: string, cause?: unknown): StewardError {
+  return new StewardError('PROGRAM_FAILED', `${recipe.argv.join(' ')} could not be started: ${why}.`, { hint: `Its output is in ${outputPath}.`, cause });
+}

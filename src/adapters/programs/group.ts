@@ -1,0 +1,70 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { ProcessIdentity } from '../../core/ports/programs.ts';
+import { bootId } from '../procfs/identity.ts';
+import { processIds, readProc } from '../procfs/read.ts';
+import { type ProcessStat, readStat } from '../procfs/stat.ts';
+
+/** The variable by which everything that descends from a recorded child is known again, its leader gone or not. */
+export const CHILD_VARIABLE = 'STEWARD_CHILD';
+
+export function childMark({ pid, startTicks, bootId: boot }: ProcessIdentity): string {
+  return `${pid}.${startTicks}.${boot}`;
+}
+
+/** Members of a process group that still run, zombies left out. */
+export function groupMembers(group: number): ProcessStat[] {
+  return processIds().flatMap((pid) => {
+    const stat = readStat(pid);
+    return stat && stat.group === group && stat.state !== 'Z' && stat.state !== 'X' ? [stat] : [];
+  });
+}
+
+/** Signals a whole group; false where nothing of it is left. */
+export function signalGroup(group: number, signal: 'SIGTERM' | 'SIGKILL'): boolean {
+  try {
+    process.kill(-group, signal);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false;
+    throw error;
+  }
+}
+
+/**
+ * Ends what is left of a recorded child's process group; true where something was. Three cases:
+ * its leader still is that very process: the group is its own (it leads a session, so it cannot have changed groups);
+ * the number is another process's: the kernel gives out no number that a group still bears, so the group is gone;
+ * the leader is gone: its number may have been used and left behind in between, so only members that carry the
+ * child's mark in their environment are ended. One whose environment cannot be read is left alone.
+ */
+export async function endGroup(identity: ProcessIdentity): Promise<boolean> {
+  if (identity.bootId !== bootId()) return false;
+  const leader = readStat(identity.pid);
+  if (leader && leader.startTicks !== identity.startTicks) return false;
+  const victims = () => {
+    const members = groupMembers(identity.pid);
+    return leader ? members : members.filter(({ pid }) => carriesMark(pid, identity));
+  };
+  let remaining = victims();
+  const found = remaining.length > 0;
+  // Members can start others while they are being ended, so this looks again until none is left.
+  for (let round = 0; remaining.length > 0 && round < 200; round++) {
+    for (const { pid } of remaining) killOne(pid);
+    // oxlint-disable-next-line no-await-in-loop
+    await sleep(10);
+    remaining = victims();
+  }
+  return found;
+}
+
+function carriesMark(pid: number, identity: ProcessIdentity): boolean {
+  return `\0${readProc(`/proc/${pid}/environ`) ?? ''}`.includes(`\0${CHILD_VARIABLE}=${childMark(identity)}\0`);
+}
+
+function killOne(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
