@@ -1,3 +1,4 @@
+import { readlinkSync } from 'node:fs';
 import { parseControlGroup } from '../procfs/cgroup.ts';
 import { breathe, linkProc, namesProc, processIds, readProc } from '../procfs/read.ts';
 
@@ -23,10 +24,7 @@ export async function findHolders(): Promise<Holders> {
   const own = linkProc('/proc/self/ns/net');
   await breathe(processIds(), (pid) => {
     const folder = `/proc/${pid}/fd`;
-    for (const fd of namesProc(folder) ?? []) {
-      const link = linkProc(`${folder}/${fd}`);
-      if (!link?.startsWith(SOCKET)) continue;
-      const inode = link.slice(SOCKET.length, -1);
+    for (const inode of socketsOf(`/proc/${pid}/fd`)) {
       const holders = pids.get(inode);
       if (!holders) pids.set(inode, [pid]);
       else if (holders.at(-1) !== pid) holders.push(pid);
@@ -37,4 +35,18 @@ export async function findHolders(): Promise<Holders> {
     namespaces.set(namespace, { pid, container: container ?? `netns:${namespace.slice('net:['.length, -1)}` });
   });
   return { pids, namespaces: [...namespaces.values()] };
+}
+
+function socketsOf(folder: string): string[] {
+  const inodes: string[] = [];
+  for (const fd of namesProc(folder) ?? []) {
+    try {
+      const link = readlinkSync(`${folder}/${fd}`);
+      if (link.startsWith(SOCKET)) inodes.push(link.slice(SOCKET.length, -1));
+    } catch (error) {
+      // One closed meanwhile is one less; a refusal holds for the whole process, and each more would cost an exception.
+      if ((error as NodeJS.ErrnoException).code === 'EACCES') break;
+    }
+  }
+  return inodes;
 }
