@@ -8,7 +8,17 @@ import { StewardError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import { openPath, type PgAccount, serviceAccount } from './pg-account.ts';
 import { installBinaries, packagedBinaries, removeOtherBinaries } from './pg-binaries.ts';
-import { assertReadable, assertRoom, createCluster, type PgSettings, prepareFolders, readPassword, ROLE, serverEnvironment, writeSettings } from './pg-cluster.ts';
+import {
+  assertReadable,
+  assertRoom,
+  createCluster,
+  type PgSettings,
+  prepareFolders,
+  readPassword,
+  ROLE,
+  serverEnvironment,
+  writeSettings,
+} from './pg-cluster.ts';
 import { diskFull, homeError, pgHome, type PgHome } from './pg-home.ts';
 import { endOrphans, gone, isPostmaster, readPidFile, stopPostmaster } from './pg-process.ts';
 
@@ -31,6 +41,7 @@ export interface PostgresServer {
 }
 
 const READY_WITHIN_MS = 60_000;
+const ORPHANS_LEAVE_WITHIN_MS = 3_000;
 const STOP_WITHIN_MS = 20_000;
 const KEPT_LOGS = 3;
 
@@ -54,7 +65,7 @@ export async function ensurePostgres(options: BundledPostgresOptions): Promise<P
   await prepareFolders(paths, account);
   await createCluster(paths, binaries, password, account);
   await clearStalePidFile(paths, log);
-  await endOrphans(paths, 10_000);
+  await endOrphans(paths, ORPHANS_LEAVE_WITHIN_MS);
   await writeSettings(paths, account, options.settings ?? {});
   await removeOldLogs(paths);
 
@@ -101,9 +112,13 @@ async function adopt(paths: PgHome, password: string, log: Log): Promise<Postgre
   }
   if (outcome === 'exited') return undefined;
   if (!(await isPostmaster(paths, found.pid))) {
-    throw new StewardError('HOME_UNUSABLE', `Process ${found.pid} may hold the data in ${paths.data}: it is alive, does not answer, and what it is cannot be seen.`, {
-      hint: `See what it is (ps -fp ${found.pid}); if it is no PostgreSQL, remove ${join(paths.data, 'postmaster.pid')}.`,
-    });
+    throw new StewardError(
+      'HOME_UNUSABLE',
+      `Process ${found.pid} may hold the data in ${paths.data}: it is alive, does not answer, and what it is cannot be seen.`,
+      {
+        hint: `See what it is (ps -fp ${found.pid}); if it is no PostgreSQL, remove ${join(paths.data, 'postmaster.pid')}.`,
+      },
+    );
   }
   log.warn('running store does not answer and is restarted', { pid: found.pid });
   await stopPostgres(server);
@@ -142,7 +157,12 @@ async function launch(paths: PgHome, program: string, account: PgAccount | undef
 }
 
 /** `silent`: alive for the whole wait and no answer. */
-async function untilReady(paths: PgHome, socketDir: string, password: string, pid: number): Promise<'ready' | 'exited' | 'silent'> {
+async function untilReady(
+  paths: PgHome,
+  socketDir: string,
+  password: string,
+  pid: number,
+): Promise<'ready' | 'exited' | 'silent'> {
   const deadline = performance.now() + READY_WITHIN_MS;
   let refusedSince: number | undefined;
   for (;;) {
@@ -158,7 +178,14 @@ async function untilReady(paths: PgHome, socketDir: string, password: string, pi
 }
 
 async function knock(socketDir: string, password: string): Promise<'ready' | 'starting' | 'silent'> {
-  const client = new pg.Client({ host: socketDir, user: ROLE, password, database: 'postgres', connectionTimeoutMillis: 2_000, query_timeout: 2_000 });
+  const client = new pg.Client({
+    host: socketDir,
+    user: ROLE,
+    password,
+    database: 'postgres',
+    connectionTimeoutMillis: 2_000,
+    query_timeout: 2_000,
+  });
   client.on('error', () => undefined);
   try {
     await client.connect();
@@ -186,9 +213,13 @@ async function startFailure(paths: PgHome): Promise<StewardError> {
   const text = (await Promise.all(logs.map((file) => readFile(file, 'utf8').catch(() => '')))).join('\n');
   const lines = text.split('\n').filter((line) => /FATAL|PANIC|ERROR|postgres: /.test(line));
   if (/No space left on device|Disk quota exceeded/.test(text)) return diskFull(paths.home, 'start its store');
-  return new StewardError('STORE_UNAVAILABLE', `The bundled PostgreSQL does not start: ${lines.at(-1)?.trim() ?? 'it left without a word'}`, {
-    hint: `Its log is in ${paths.log}.`,
-  });
+  return new StewardError(
+    'STORE_UNAVAILABLE',
+    `The bundled PostgreSQL does not start: ${lines.at(-1)?.trim() ?? 'it left without a word'}`,
+    {
+      hint: `Its log is in ${paths.log}.`,
+    },
+  );
 }
 
 async function newestLog(paths: PgHome): Promise<string | undefined> {
@@ -196,7 +227,8 @@ async function newestLog(paths: PgHome): Promise<string | undefined> {
   return newest && join(paths.log, newest);
 }
 
-async function removeOldLogs(paths: PgHome): Promise<void> {
+/** The server rotates its log by size and keeps every one. */
+export async function removeOldLogs(paths: PgHome): Promise<void> {
   for (const name of (await serverLogs(paths)).slice(0, -KEPT_LOGS)) await rm(join(paths.log, name), { force: true });
 }
 

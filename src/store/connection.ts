@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream';
 import { Kysely, PostgresDialect } from 'kysely';
 import pg from 'pg';
 import { StewardError } from '../core/errors.ts';
@@ -25,7 +26,13 @@ const types: pg.CustomTypesConfig = {
 
 /** Connection settings that every connection of Steward shares. */
 export function clientConfig(connectionString: string, purpose: string): pg.ClientConfig {
-  return { connectionString, types, application_name: purpose, connectionTimeoutMillis: CONNECT_WITHIN_MS, keepAlive: true };
+  return {
+    connectionString,
+    types,
+    application_name: purpose,
+    connectionTimeoutMillis: CONNECT_WITHIN_MS,
+    keepAlive: true,
+  };
 }
 
 /** A pool whose idle connections may break without ending the process. `drop` breaks them all, those in use included. */
@@ -42,7 +49,9 @@ export function createPool(connectionString: string, log: Log, size: number): { 
   return {
     pool,
     drop() {
-      for (const client of clients) void (client as unknown as pg.Client).end().catch(() => undefined);
+      // Not end(): it says goodbye first, which a frozen server does not hear, and the pool would lend out what was idle.
+      for (const client of clients)
+        (client as unknown as { connection: { stream: Duplex } }).connection.stream.destroy();
     },
   };
 }
@@ -87,12 +96,20 @@ export function normalizeDatabaseUrl(databaseUrl: string): string {
   try {
     url = new URL(databaseUrl.replace(/^(postgres(?:ql)?:\/\/(?:[^@/?#]*@)?)(?=[/?#])/, '$1localhost'));
   } catch (cause) {
-    throw new StewardError('CONFIG_INVALID', 'STEWARD_DATABASE_URL is not an address: expected postgresql://user:password@host:5432/database.', { cause });
+    throw new StewardError(
+      'CONFIG_INVALID',
+      'STEWARD_DATABASE_URL is not an address: expected postgresql://user:password@host:5432/database.',
+      { cause },
+    );
   }
   if (url.protocol !== 'postgresql:' && url.protocol !== 'postgres:') {
-    throw new StewardError('CONFIG_INVALID', `STEWARD_DATABASE_URL begins with ${url.protocol}//, and only PostgreSQL can be the store.`, {
-      hint: 'Use postgresql://user:password@host:5432/database, or leave it out for the bundled PostgreSQL.',
-    });
+    throw new StewardError(
+      'CONFIG_INVALID',
+      `STEWARD_DATABASE_URL begins with ${url.protocol}//, and only PostgreSQL can be the store.`,
+      {
+        hint: 'Use postgresql://user:password@host:5432/database, or leave it out for the bundled PostgreSQL.',
+      },
+    );
   }
   const missing = [url.username ? '' : 'user', url.pathname.length > 1 ? '' : 'database'].filter(Boolean);
   if (missing.length > 0) {

@@ -1,10 +1,22 @@
 import { StewardError } from '../core/errors.ts';
 
-const AWAY = new Set(['ECONNREFUSED', 'ECONNRESET', 'ENOENT', 'EPIPE', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH', 'ENOTFOUND', 'EAI_AGAIN', 'EACCES']);
+const AWAY = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'ENOENT',
+  'EPIPE',
+  'ETIMEDOUT',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EACCES',
+]);
 // 57P01-57P03: shut down, crashed, starting. 53300: no connection left. 25P03: ended for holding a transaction too long.
 const AWAY_STATES = new Set(['57P01', '57P02', '57P03', '53300', '25P03']);
 // What pg says without a code when a connection breaks or none can be had.
-const AWAY_MESSAGES = /Connection terminated|Client has encountered a connection error|timeout exceeded when trying to connect|connection timeout|Cannot use a pool after calling end|Client was closed|not queryable/i;
+const AWAY_MESSAGES =
+  /Connection terminated|Client has encountered a connection error|timeout exceeded when trying to connect|connection timeout|Cannot use a pool after calling end|Client was closed|not queryable/i;
 
 /**
  * Anything that a database call threw, as a StewardError: STORE_UNAVAILABLE where the database is away and the call may be
@@ -22,15 +34,23 @@ export function translateDatabaseError(thrown: unknown): unknown {
   }
   switch (code) {
     case '53100':
-      return new StewardError('DISK_FULL', `The database's disk is full: ${message}`, { hint: 'Free some space on it; nothing that was stored is lost.', cause: thrown });
+      return new StewardError('DISK_FULL', `The database's disk is full: ${message}`, {
+        hint: 'Free some space on it; nothing that was stored is lost.',
+        cause: thrown,
+      });
     case '23505':
       return new StewardError('CONFLICT', `It exists already: ${detail ?? constraint ?? message}`, { cause: thrown });
     case '23503':
-      return new StewardError('CONFLICT', `Something else depends on it: ${detail ?? constraint ?? message}`, { cause: thrown });
+      return new StewardError('CONFLICT', `Something else depends on it: ${detail ?? constraint ?? message}`, {
+        cause: thrown,
+      });
     case '40001':
     case '40P01':
     case '55P03':
-      return new StewardError('LOCKED', `Another transaction was in the way: ${message}`, { hint: 'Repeat it.', cause: thrown });
+      return new StewardError('LOCKED', `Another transaction was in the way: ${message}`, {
+        hint: 'Repeat it.',
+        cause: thrown,
+      });
     case '57014':
       return new StewardError('TIMEOUT', `The database took too long: ${message}`, { cause: thrown });
     case '28P01':

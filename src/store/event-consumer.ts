@@ -59,7 +59,8 @@ export function startConsumer(deps: EventsDeps, options: ConsumeOptions): EventC
         if (!(await session.holdLock(lock)) || !(await nextBatch())) await Promise.race([woken, pause(pollMs)]);
       } catch (thrown) {
         const { code, message } = StewardError.from(translateDatabaseError(thrown));
-        if (code !== 'STORE_UNAVAILABLE') log.error('event consumer failed and tries again', { consumer, reason: message });
+        if (code !== 'STORE_UNAVAILABLE')
+          log.error('event consumer failed and tries again', { consumer, reason: message });
         await pause(Math.min(pollMs, 1_000));
       }
     }
@@ -95,7 +96,8 @@ export function startConsumer(deps: EventsDeps, options: ConsumeOptions): EventC
     }
     // Events of other types cost one write for the whole batch.
     if (passed) await advance(passed.xid, passed.id);
-    else if (rows.length === 0 && now().getTime() - cursor.seen_at.getTime() > SEEN_EVERY_MS) await advance(cursor.xid, cursor.event_id);
+    else if (rows.length === 0 && now().getTime() - cursor.seen_at.getTime() > SEEN_EVERY_MS)
+      await advance(cursor.xid, cursor.event_id);
     return rows.length > 0;
   }
 
@@ -104,7 +106,12 @@ export function startConsumer(deps: EventsDeps, options: ConsumeOptions): EventC
     if (known) return known;
     return await db
       .insertInto('event_cursors')
-      .values({ consumer, xid: from === 'now' ? sql`pg_snapshot_xmin(pg_current_snapshot())` : '0', event_id: 0, seen_at: now() })
+      .values({
+        consumer,
+        xid: from === 'now' ? sql`pg_snapshot_xmin(pg_current_snapshot())` : '0',
+        event_id: 0,
+        seen_at: now(),
+      })
       .returningAll()
       .executeTakeFirstOrThrow();
   }
@@ -121,7 +128,7 @@ export function startConsumer(deps: EventsDeps, options: ConsumeOptions): EventC
 
   /** True when the event is done with, as a dead letter if need be; false when the consumer stops before. */
   async function handled(event: StewardEvent, failedBefore: number): Promise<boolean> {
-    for (let attempts = failedBefore; ; ) {
+    for (let attempts = failedBefore; ;) {
       try {
         await options.handle(event, signal);
         return true;
@@ -131,7 +138,13 @@ export function startConsumer(deps: EventsDeps, options: ConsumeOptions): EventC
         // The database being away says nothing about the event.
         if (error.code === 'STORE_UNAVAILABLE') throw error;
         attempts += 1;
-        log.warn('event handler failed', { consumer, event: event.id, type: event.type, attempts, reason: error.message });
+        log.warn('event handler failed', {
+          consumer,
+          event: event.id,
+          type: event.type,
+          attempts,
+          reason: error.message,
+        });
         if (attempts >= allowed) {
           await setAside(event, attempts, error);
           return true;

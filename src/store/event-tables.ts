@@ -50,7 +50,8 @@ export function toEvent(row: Selectable<EventTables['events']>): StewardEvent {
     at: row.at,
     type: row.type,
     data: row.data,
-    ...(row.subject_kind !== null && row.subject_id !== null && { subject: { kind: row.subject_kind, id: row.subject_id } }),
+    ...(row.subject_kind !== null &&
+      row.subject_id !== null && { subject: { kind: row.subject_kind, id: row.subject_id } }),
     ...(row.causation !== null && { causation: row.causation }),
     ...(row.actor !== null && { actor: row.actor }),
     ...(row.node !== null && { node: row.node }),

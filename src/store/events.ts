@@ -51,7 +51,8 @@ export function createEvents(deps: EventsDeps): { events: Events; stop: () => Pr
   const consumers: EventConsumer[] = [];
   const events: Events = {
     async append(trx, draft) {
-      if (!trx.isTransaction) throw new StewardError('INTERNAL', `Event ${draft.type} was appended outside a transaction.`);
+      if (!trx.isTransaction)
+        throw new StewardError('INTERNAL', `Event ${draft.type} was appended outside a transaction.`);
       const at = deps.now();
       const { rows } = await sql<{ id: number }>`
         with added as (
@@ -87,7 +88,14 @@ export function createEvents(deps: EventsDeps): { events: Events; stop: () => Pr
     },
 
     async latestId() {
-      const last = await db.selectFrom('events').select('id').where(settled).orderBy('xid', 'desc').orderBy('id', 'desc').limit(1).executeTakeFirst();
+      const last = await db
+        .selectFrom('events')
+        .select('id')
+        .where(settled)
+        .orderBy('xid', 'desc')
+        .orderBy('id', 'desc')
+        .limit(1)
+        .executeTakeFirst();
       return last?.id ?? 0;
     },
 
@@ -139,7 +147,9 @@ export async function rebaseEvents({ db, log }: Pick<EventsDeps, 'db' | 'log'>):
     if (!rows[0]?.moved) return;
     await sql`lock table events, event_cursors in exclusive mode`.execute(trx);
     await sql`update event_cursors c set xid = '1', event_id = coalesce(
-      (select min(e.id) - 1 from events e where (e.xid, e.id) > (c.xid, c.event_id)), (select max(id) from events), 0)`.execute(trx);
+      (select min(e.id) - 1 from events e where (e.xid, e.id) > (c.xid, c.event_id)), (select max(id) from events), 0)`.execute(
+      trx,
+    );
     await sql`update events set xid = '1'`.execute(trx);
     log.warn('events were renumbered: the database was moved to another server');
   });

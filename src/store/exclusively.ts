@@ -12,7 +12,9 @@ export async function exclusively<T>(db: Kysely<NoTables>, name: string, work: (
     try {
       return await work();
     } finally {
-      await sql`select pg_advisory_unlock(${sql.lit(LOCK_SPACE)}, hashtext(${name}))`.execute(connection).catch(() => undefined);
+      await sql`select pg_advisory_unlock(${sql.lit(LOCK_SPACE)}, hashtext(${name}))`
+        .execute(connection)
+        .catch(() => undefined);
     }
   });
 }

@@ -17,7 +17,14 @@ async function database(): Promise<string> {
 }
 
 async function open(databaseUrl: string, migrations: readonly Migration[]): Promise<Store> {
-  const store = await openStore({ home: '/nonexistent', databaseUrl, migrations, stewardVersion: '1.2.3', log: memoryLog(), now: () => new Date() });
+  const store = await openStore({
+    home: '/nonexistent',
+    databaseUrl,
+    migrations,
+    stewardVersion: '1.2.3',
+    log: memoryLog(),
+    now: () => new Date(),
+  });
   cleanUp.push(() => store.close());
   return store;
 }
@@ -30,12 +37,16 @@ const creates = (table: string): Migration => ({
 });
 
 async function tables(store: Store): Promise<string[]> {
-  const { rows } = await sql<{ name: string }>`select tablename as name from pg_tables where schemaname = 'public' order by 1`.execute(store.db);
+  const { rows } = await sql<{
+    name: string;
+  }>`select tablename as name from pg_tables where schemaname = 'public' order by 1`.execute(store.db);
   return rows.map(({ name }) => name);
 }
 
 async function applied(store: Store): Promise<string[]> {
-  const { rows } = await sql<{ name: string }>`select name from steward_migrations where name like 'tests/%' order by applied_at, name`.execute(store.db);
+  const { rows } = await sql<{
+    name: string;
+  }>`select name from steward_migrations where name like 'tests/%' order by applied_at, name`.execute(store.db);
   return rows.map(({ name }) => name);
 }
 
@@ -87,11 +98,16 @@ describe('migrations', () => {
 
     const refused = open(databaseUrl, [creates('known'), creates('unrelated')]);
 
-    await expect(refused).rejects.toMatchObject({ code: 'STORE_NEWER', message: expect.stringContaining('tests/future') });
+    await expect(refused).rejects.toMatchObject({
+      code: 'STORE_NEWER',
+      message: expect.stringContaining('tests/future'),
+    });
     expect(await tables(newer)).not.toContain('unrelated');
   });
 
   it('says so when two migrations share a name', async () => {
-    await expect(open(await database(), [creates('same'), creates('same')])).rejects.toMatchObject({ code: 'INTERNAL' });
+    await expect(open(await database(), [creates('same'), creates('same')])).rejects.toMatchObject({
+      code: 'INTERNAL',
+    });
   });
 });

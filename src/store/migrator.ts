@@ -37,7 +37,10 @@ export async function migrate(
       const migration = migrations[names.indexOf(name)];
       await db.transaction().execute(async (trx) => {
         await migration?.up(trx);
-        await trx.insertInto('steward_migrations').values({ name, applied_at: now(), steward_version: stewardVersion }).execute();
+        await trx
+          .insertInto('steward_migrations')
+          .values({ name, applied_at: now(), steward_version: stewardVersion })
+          .execute();
       });
       log.info('migration applied', { migration: name });
     }
@@ -47,15 +50,25 @@ export async function migrate(
 
 /** Names still to apply, in the order given. Refuses a store in which a newer Steward left names that this one does not know. */
 async function pending(db: Kysely<MigrationTables>, names: readonly string[]): Promise<string[]> {
-  const { rows } = await sql<{ found: string | null }>`select to_regclass('steward_migrations')::text as found`.execute(db);
+  const { rows } = await sql<{ found: string | null }>`select to_regclass('steward_migrations')::text as found`.execute(
+    db,
+  );
   if (!rows[0]?.found) return [...names];
-  const applied = await db.selectFrom('steward_migrations').select(['name', 'steward_version']).orderBy('applied_at').execute();
+  const applied = await db
+    .selectFrom('steward_migrations')
+    .select(['name', 'steward_version'])
+    .orderBy('applied_at')
+    .execute();
   const known = new Set(names);
   const unknown = applied.filter(({ name }) => !known.has(name));
   if (unknown.length > 0) {
-    throw new StewardError('STORE_NEWER', `The store was migrated by Steward ${unknown.at(-1)?.steward_version}: this one does not know ${unknown.map(({ name }) => name).join(', ')}.`, {
-      hint: 'Start that version or a later one, or restore a backup from before it. Nothing was touched.',
-    });
+    throw new StewardError(
+      'STORE_NEWER',
+      `The store was migrated by Steward ${unknown.at(-1)?.steward_version}: this one does not know ${unknown.map(({ name }) => name).join(', ')}.`,
+      {
+        hint: 'Start that version or a later one, or restore a backup from before it. Nothing was touched.',
+      },
+    );
   }
   const done = new Set(applied.map(({ name }) => name));
   return names.filter((name) => !done.has(name));

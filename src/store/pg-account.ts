@@ -23,7 +23,11 @@ const NOBODY = 65_534;
  * PostgreSQL refuses to run as root, so root hands it to a system user, created once; anyone else runs it as oneself
  * (`undefined`). `notify` hears of the creation, and a file in the home folder records it.
  */
-export async function serviceAccount(paths: PgHome, notify: (message: string) => void, names = SERVICE_USERS): Promise<PgAccount | undefined> {
+export async function serviceAccount(
+  paths: PgHome,
+  notify: (message: string) => void,
+  names = SERVICE_USERS,
+): Promise<PgAccount | undefined> {
   if (process.getuid?.() !== 0) return undefined;
   for (const name of names) {
     const found = await lookUp(name);
@@ -32,14 +36,27 @@ export async function serviceAccount(paths: PgHome, notify: (message: string) =>
       continue;
     }
     try {
-      await run('useradd', ['--system', '--user-group', '--no-create-home', '--home-dir', '/nonexistent', '--shell', '/usr/sbin/nologin', name]);
+      await run('useradd', [
+        '--system',
+        '--user-group',
+        '--no-create-home',
+        '--home-dir',
+        '/nonexistent',
+        '--shell',
+        '/usr/sbin/nologin',
+        name,
+      ]);
     } catch (cause) {
       const other = await lookUp(name); // a second Steward may have created it meanwhile
       if (other) return other;
-      throw new StewardError('HOME_UNUSABLE', `PostgreSQL does not run as root, and the system user '${name}' for it could not be created: ${(cause as Error).message}`, {
-        hint: `Create it (useradd --system ${name}), start Steward as an ordinary user, or set STEWARD_DATABASE_URL.`,
-        cause,
-      });
+      throw new StewardError(
+        'HOME_UNUSABLE',
+        `PostgreSQL does not run as root, and the system user '${name}' for it could not be created: ${(cause as Error).message}`,
+        {
+          hint: `Create it (useradd --system ${name}), start Steward as an ordinary user, or set STEWARD_DATABASE_URL.`,
+          cause,
+        },
+      );
     }
     const created = await lookUp(name);
     if (!created) continue;
@@ -47,9 +64,13 @@ export async function serviceAccount(paths: PgHome, notify: (message: string) =>
     notify(`Created the system user '${name}' (uid ${created.uid}): PostgreSQL does not run as root.`);
     return created;
   }
-  throw new StewardError('HOME_UNUSABLE', `PostgreSQL does not run as root, and the users ${names.join(' and ')} belong to people.`, {
-    hint: 'Start Steward as an ordinary user, or set STEWARD_DATABASE_URL.',
-  });
+  throw new StewardError(
+    'HOME_UNUSABLE',
+    `PostgreSQL does not run as root, and the users ${names.join(' and ')} belong to people.`,
+    {
+      hint: 'Start Steward as an ordinary user, or set STEWARD_DATABASE_URL.',
+    },
+  );
 }
 
 async function lookUp(name: string): Promise<PgAccount | undefined> {
@@ -71,9 +92,13 @@ export async function openPath(paths: PgHome, account: PgAccount): Promise<void>
     }
     for (let folder = dirname(paths.home); ; folder = dirname(folder)) {
       if (!mayEnter(await stat(folder), account)) {
-        throw new StewardError('HOME_UNUSABLE', `PostgreSQL runs as the user '${account.name}', who may not enter ${folder}, so ${paths.home} cannot hold its data.`, {
-          hint: `Set STEWARD_HOME to a folder such as /var/lib/steward, or let others pass: chmod o+x ${folder}`,
-        });
+        throw new StewardError(
+          'HOME_UNUSABLE',
+          `PostgreSQL runs as the user '${account.name}', who may not enter ${folder}, so ${paths.home} cannot hold its data.`,
+          {
+            hint: `Set STEWARD_HOME to a folder such as /var/lib/steward, or let others pass: chmod o+x ${folder}`,
+          },
+        );
       }
       if (folder === dirname(folder)) return;
     }

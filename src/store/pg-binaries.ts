@@ -1,5 +1,17 @@
 import { constants } from 'node:fs';
-import { chmod, copyFile, lstat, mkdir, mkdtemp, readdir, readFile, readlink, rename, rm, symlink } from 'node:fs/promises';
+import {
+  chmod,
+  copyFile,
+  lstat,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  readlink,
+  rename,
+  rm,
+  symlink,
+} from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join, relative } from 'node:path';
 import { StewardError } from '../core/errors.ts';
@@ -24,11 +36,15 @@ export async function packagedBinaries(): Promise<PackagedBinaries> {
   try {
     folder = dirname(dirname(createRequire(import.meta.url).resolve(name)));
   } catch (cause) {
-    throw new StewardError('STORE_UNAVAILABLE', `The bundled PostgreSQL for ${process.platform} ${process.arch} is not installed (${name}).`, {
-      hint: 'Run npm ci without --omit=optional, or set STEWARD_DATABASE_URL to a PostgreSQL of your own.',
-      retryable: false,
-      cause,
-    });
+    throw new StewardError(
+      'STORE_UNAVAILABLE',
+      `The bundled PostgreSQL for ${process.platform} ${process.arch} is not installed (${name}).`,
+      {
+        hint: 'Run npm ci without --omit=optional, or set STEWARD_DATABASE_URL to a PostgreSQL of your own.',
+        retryable: false,
+        cause,
+      },
+    );
   }
   const { version } = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8')) as { version: string };
   const links = await readFile(join(folder, 'native', 'pg-symlinks.json'), 'utf8').then(
@@ -54,12 +70,14 @@ export async function installBinaries(paths: PgHome): Promise<PgBinaries> {
     const staging = await mkdtemp(join(paths.root, 'installing-'));
     try {
       await copyTree(packaged, staging, files);
-      await rm(folder, { recursive: true, force: true });
-      await rename(staging, folder);
-    } catch (thrown) {
-      await rm(staging, { recursive: true, force: true });
-      // Another Steward that starts on the same home was faster.
-      if (!(await isComplete(packaged, folder, files))) throw thrown;
+      await rename(staging, folder).catch(async () => {
+        // Another Steward that starts on the same home was faster, or what is there is broken.
+        if (await isComplete(packaged, folder, files)) return;
+        await rename(folder, `${staging}-broken`);
+        await rename(staging, folder);
+      });
+    } finally {
+      for (const left of [staging, `${staging}-broken`]) await rm(left, { recursive: true, force: true });
     }
     return installed;
   } catch (thrown) {
@@ -86,11 +104,20 @@ async function listFiles(folder: string): Promise<string[]> {
 async function isComplete(packaged: PackagedBinaries, folder: string, files: readonly string[]): Promise<boolean> {
   const same = await Promise.all(
     files.map(async (file) => {
-      const [from, to] = await Promise.all([lstat(join(packaged.folder, file)), lstat(join(folder, file)).catch(() => undefined)]);
-      return to !== undefined && from.isSymbolicLink() === to.isSymbolicLink() && (from.isSymbolicLink() || from.size === to.size);
+      const [from, to] = await Promise.all([
+        lstat(join(packaged.folder, file)),
+        lstat(join(folder, file)).catch(() => undefined),
+      ]);
+      return (
+        to !== undefined &&
+        from.isSymbolicLink() === to.isSymbolicLink() &&
+        (from.isSymbolicLink() || from.size === to.size)
+      );
     }),
   );
-  const linked = await Promise.all(packaged.links.map(({ target }) => lstat(withinNative(folder, target)).catch(() => undefined)));
+  const linked = await Promise.all(
+    packaged.links.map(({ target }) => lstat(withinNative(folder, target)).catch(() => undefined)),
+  );
   return same.every(Boolean) && linked.every((link) => link !== undefined);
 }
 

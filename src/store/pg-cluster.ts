@@ -1,6 +1,21 @@
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { chmod, chown, link, lstat, mkdir, mkdtemp, open, readdir, readFile, rename, rm, statfs, unlink, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  chown,
+  link,
+  lstat,
+  mkdir,
+  mkdtemp,
+  open,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  statfs,
+  unlink,
+  writeFile,
+} from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { StewardError } from '../core/errors.ts';
@@ -31,13 +46,21 @@ export async function assertReadable(paths: PgHome, binaries: PgBinaries): Promi
   const found = await dataVersion(paths);
   if (found === undefined || found === binaries.major) return;
   if (found > binaries.major) {
-    throw new StewardError('STORE_NEWER', `The data in ${paths.data} was written by PostgreSQL ${found}; this Steward brings PostgreSQL ${binaries.major}.`, {
-      hint: 'Start the newer Steward that wrote it, or restore a backup that this one made. Nothing was touched.',
-    });
+    throw new StewardError(
+      'STORE_NEWER',
+      `The data in ${paths.data} was written by PostgreSQL ${found}; this Steward brings PostgreSQL ${binaries.major}.`,
+      {
+        hint: 'Start the newer Steward that wrote it, or restore a backup that this one made. Nothing was touched.',
+      },
+    );
   }
-  throw new StewardError('PRECONDITION_FAILED', `The data in ${paths.data} was written by PostgreSQL ${found}; this Steward brings PostgreSQL ${binaries.major}, which cannot read it.`, {
-    hint: 'Start the Steward that wrote it and back up its state there. Nothing was touched.',
-  });
+  throw new StewardError(
+    'PRECONDITION_FAILED',
+    `The data in ${paths.data} was written by PostgreSQL ${found}; this Steward brings PostgreSQL ${binaries.major}, which cannot read it.`,
+    {
+      hint: 'Start the Steward that wrote it and back up its state there. Nothing was touched.',
+    },
+  );
 }
 
 export async function assertRoom(paths: PgHome, doing: string): Promise<void> {
@@ -54,9 +77,13 @@ export async function readPassword(paths: PgHome): Promise<string> {
     const known = await readFile(paths.password, 'utf8').catch(ifMissing(''));
     if (known !== '') return known.trim();
     if ((await dataVersion(paths)) !== undefined) {
-      throw new StewardError('HOME_UNUSABLE', `The password of the store is missing: ${paths.password} is gone, and the data in ${paths.data} is locked with it.`, {
-        hint: 'Put the file back from a backup of the home folder.',
-      });
+      throw new StewardError(
+        'HOME_UNUSABLE',
+        `The password of the store is missing: ${paths.password} is gone, and the data in ${paths.data} is locked with it.`,
+        {
+          hint: 'Put the file back from a backup of the home folder.',
+        },
+      );
     }
     await writeFile(draft, `${randomBytes(24).toString('hex')}\n`, { mode: 0o600 });
     await link(draft, paths.password).catch(ifExists);
@@ -68,7 +95,12 @@ export async function readPassword(paths: PgHome): Promise<string> {
 }
 
 /** Creates the data folder where there is none. What an interrupted attempt left is thrown away. */
-export async function createCluster(paths: PgHome, binaries: PgBinaries, password: string, account: PgAccount | undefined): Promise<void> {
+export async function createCluster(
+  paths: PgHome,
+  binaries: PgBinaries,
+  password: string,
+  account: PgAccount | undefined,
+): Promise<void> {
   if ((await dataVersion(paths)) !== undefined) return;
   for (const entry of await readdir(paths.root)) {
     const draftOf = /^creating-(\d+)-/.exec(entry)?.[1];
@@ -82,21 +114,46 @@ export async function createCluster(paths: PgHome, binaries: PgBinaries, passwor
     await promisify(execFile)(
       join(binaries.folder, 'bin', 'initdb'),
       [
-        ...['-D', join(draft, 'data'), '--username', ROLE, '--pwfile', passwordFile, '--auth', 'scram-sha-256', '--data-checksums'],
+        ...[
+          '-D',
+          join(draft, 'data'),
+          '--username',
+          ROLE,
+          '--pwfile',
+          passwordFile,
+          '--auth',
+          'scram-sha-256',
+          '--data-checksums',
+        ],
         // PostgreSQL's own C.UTF-8 sorts the same on every machine; the system's may be missing, or change with an update.
-        ...['--encoding', 'UTF8', '--locale', 'C', '--locale-provider', 'builtin', '--builtin-locale', 'C.UTF-8', '--no-instructions'],
+        ...[
+          '--encoding',
+          'UTF8',
+          '--locale',
+          'C',
+          '--locale-provider',
+          'builtin',
+          '--builtin-locale',
+          'C.UTF-8',
+          '--no-instructions',
+        ],
       ],
       { cwd: draft, env: serverEnvironment(), ...(account && { uid: account.uid, gid: account.gid }) },
     );
     await rename(join(draft, 'data'), paths.data).catch(ifExists);
   } catch (thrown) {
     const { stderr = '' } = thrown as { stderr?: string };
-    if (/No space left on device|Disk quota exceeded/.test(stderr)) throw diskFull(paths.home, 'create its store', thrown);
+    if (/No space left on device|Disk quota exceeded/.test(stderr))
+      throw diskFull(paths.home, 'create its store', thrown);
     if (!stderr) throw homeError(thrown, paths.home, 'create its store');
-    throw new StewardError('STORE_UNAVAILABLE', `PostgreSQL could not create its data folder ${paths.data}: ${stderr.trim().split('\n').at(-1)}`, {
-      hint: 'The line above says what stood in the way; start again once it is gone.',
-      cause: thrown,
-    });
+    throw new StewardError(
+      'STORE_UNAVAILABLE',
+      `PostgreSQL could not create its data folder ${paths.data}: ${stderr.trim().split('\n').at(-1)}`,
+      {
+        hint: 'The line above says what stood in the way; start again once it is gone.',
+        cause: thrown,
+      },
+    );
   } finally {
     await rm(draft, { recursive: true, force: true });
   }
@@ -111,9 +168,13 @@ export async function prepareFolders(paths: PgHome, account: PgAccount | undefin
       const found = await lstat(folder);
       // A fallback below /tmp could have been put there by anyone; a link there could lead anywhere.
       if (!found.isDirectory() || (found.uid !== own.uid && found.uid !== process.getuid?.())) {
-        throw new StewardError('HOME_UNUSABLE', `${folder}, where the store's socket belongs, is owned by uid ${found.uid}.`, {
-          hint: `Remove ${folder}, or choose a shorter STEWARD_HOME so that the socket fits beside the data.`,
-        });
+        throw new StewardError(
+          'HOME_UNUSABLE',
+          `${folder}, where the store's socket belongs, is owned by uid ${found.uid}.`,
+          {
+            hint: `Remove ${folder}, or choose a shorter STEWARD_HOME so that the socket fits beside the data.`,
+          },
+        );
       }
       if (found.uid !== own.uid) await chown(folder, own.uid, own.gid);
       if ((found.mode & 0o777) !== 0o700) await chmod(folder, 0o700);
@@ -125,7 +186,13 @@ export async function prepareFolders(paths: PgHome, account: PgAccount | undefin
 
 /** Written at every start: the file is ours, and a setting of an earlier release must not linger. */
 export async function writeSettings(paths: PgHome, account: PgAccount | undefined, extra: PgSettings): Promise<void> {
-  const settings: PgSettings = { ...SMALL, ...extra, unix_socket_directories: paths.socketDir, log_directory: paths.log, cluster_name: paths.clusterName };
+  const settings: PgSettings = {
+    ...SMALL,
+    ...extra,
+    unix_socket_directories: paths.socketDir,
+    log_directory: paths.log,
+    cluster_name: paths.clusterName,
+  };
   const lines = Object.entries(settings).map(([name, value]) => `${name} = '${String(value).replaceAll("'", "''")}'`);
   const file = join(paths.data, 'postgresql.conf');
   const draft = `${file}.${randomBytes(4).toString('hex')}`;

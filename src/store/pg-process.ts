@@ -48,7 +48,9 @@ export async function isPostmaster(paths: PgHome, pid: number): Promise<boolean 
 /** Server processes that outlived their postmaster. They hold the shared memory, and a new server does not start beside them. */
 export async function orphans(paths: PgHome): Promise<number[]> {
   const mine = (await processes()).filter(({ title }) => title.startsWith(`postgres: ${paths.clusterName}:`));
-  const left = await Promise.all(mine.map(async ({ pid, parent }) => ((await isPostmaster(paths, parent)) === false ? [pid] : [])));
+  const left = await Promise.all(
+    mine.map(async ({ pid, parent }) => ((await isPostmaster(paths, parent)) === false ? [pid] : [])),
+  );
   return left.flat();
 }
 
@@ -56,11 +58,17 @@ async function processes(): Promise<{ pid: number; parent: number; title: string
   if (process.platform !== 'linux') {
     const { stdout } = await promisify(execFile)('ps', ['-axo', 'pid=,ppid=,command=']);
     const lines = stdout.split('\n').map((line) => /^\s*(\d+)\s+(\d+) (.*)$/.exec(line));
-    return lines.flatMap((match) => (match ? [{ pid: Number(match[1]), parent: Number(match[2]), title: match[3] ?? '' }] : []));
+    return lines.flatMap((match) =>
+      match ? [{ pid: Number(match[1]), parent: Number(match[2]), title: match[3] ?? '' }] : [],
+    );
   }
   const pids = (await readdir('/proc')).filter((entry) => /^\d+$/.test(entry)).map(Number);
   return await Promise.all(
-    pids.map(async (pid) => ({ pid, parent: Number((await procStat(pid))[1] ?? 0), title: (await processTitle(pid)) ?? '' })),
+    pids.map(async (pid) => ({
+      pid,
+      parent: Number((await procStat(pid))[1] ?? 0),
+      title: (await processTitle(pid)) ?? '',
+    })),
   );
 }
 

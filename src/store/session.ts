@@ -18,8 +18,8 @@ export interface Session {
   close(): Promise<void>;
 }
 
-const PING_EVERY_MS = 10_000;
-const PING_WITHIN_MS = 5_000;
+const PING_EVERY_MS = 5_000;
+const PING_WITHIN_MS = 4_000;
 const FIRST_WAIT_MS = 50;
 const LONGEST_WAIT_MS = 2_000;
 
@@ -34,7 +34,8 @@ export async function openSession(databaseUrl: string, log: Log): Promise<Sessio
   let closed = false;
   let isAvailable = true;
   let retry: NodeJS.Timeout | undefined;
-  let client: pg.Client | undefined = await connect();
+  let client: pg.Client | undefined;
+  client = await connect();
   const pinging = setInterval(() => void ping(), PING_EVERY_MS);
   pinging.unref();
 
@@ -106,7 +107,8 @@ export async function openSession(databaseUrl: string, log: Log): Promise<Sessio
   }
 
   async function query(text: string, values: unknown[] = []): Promise<pg.QueryResult> {
-    if (!client) throw new StewardError('STORE_UNAVAILABLE', 'The database does not answer: the connection is being made again.');
+    if (!client)
+      throw new StewardError('STORE_UNAVAILABLE', 'The database does not answer: the connection is being made again.');
     try {
       return await client.query(text, values);
     } catch (thrown) {
@@ -130,7 +132,9 @@ export async function openSession(databaseUrl: string, log: Log): Promise<Sessio
     async holdLock(name) {
       const held = locks.get(name);
       if (held) return await held;
-      const asking = query('select pg_try_advisory_lock($1, hashtext($2)) as held', [LOCK_SPACE, name]).then(({ rows }) => rows[0].held as boolean);
+      const asking = query('select pg_try_advisory_lock($1, hashtext($2)) as held', [LOCK_SPACE, name]).then(
+        ({ rows }) => rows[0].held as boolean,
+      );
       locks.set(name, asking);
       const got = await asking.catch((thrown: unknown) => {
         locks.delete(name);

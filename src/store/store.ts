@@ -9,6 +9,7 @@ import { eventMigrations } from './event-tables.ts';
 import { createEvents, type Events, rebaseEvents } from './events.ts';
 import { exclusively } from './exclusively.ts';
 import { type Migration, migrate } from './migrator.ts';
+import type { PgAccount } from './pg-account.ts';
 import { type PostgresSupervisor, supervisePostgres } from './postgres-supervisor.ts';
 import { type NotificationHandler, openSession } from './session.ts';
 
@@ -26,6 +27,8 @@ export interface OpenStoreOptions {
   readonly now: () => Date;
   /** Connections of the pool. The bundled server gives 40 in all, DBOS's included. */
   readonly poolSize?: number | undefined;
+  /** Runs the bundled server as this account instead of the one that fits. */
+  readonly account?: PgAccount | undefined;
 }
 
 export interface StoreHealth {
@@ -55,7 +58,7 @@ export interface Store {
 
 const POOL_SIZE = 10;
 const HEALTH_WITHIN_MS = 3_000;
-const CLOSE_WITHIN_MS = 5_000;
+const CLOSE_WITHIN_MS = 3_000;
 
 /** A store that is migrated and answers, or the reason why there is none. */
 export async function openStore(options: OpenStoreOptions): Promise<Store> {
@@ -67,22 +70,23 @@ export async function openStore(options: OpenStoreOptions): Promise<Store> {
   try {
     const bundled = options.databaseUrl ? undefined : await startBundled(options);
     if (bundled) undo.push(() => bundled.stop());
-    const databaseUrl = options.databaseUrl ? normalizeDatabaseUrl(options.databaseUrl) : bundledUrl((bundled as PostgresSupervisor).server());
+    const databaseUrl = options.databaseUrl
+      ? normalizeDatabaseUrl(options.databaseUrl)
+      : bundledUrl((bundled as PostgresSupervisor).server());
 
     const session = await openSession(databaseUrl, log);
     undo.push(() => session.close());
     const { pool, drop } = createPool(databaseUrl, log, options.poolSize ?? POOL_SIZE);
-    undo.push(async () => {
-      // A query that never ends must not keep Steward from ending.
-      const timer = setTimeout(drop, CLOSE_WITHIN_MS);
-      await pool.end();
-      clearTimeout(timer);
-    });
+    undo.push(() => endPool(pool, drop));
     // Whoever waits on a connection to a server that froze would wait for ever.
     session.onAvailability((available) => available || drop());
     const db = createKysely(pool);
 
-    await migrate(db, [...eventMigrations, ...options.migrations], { stewardVersion: options.stewardVersion, now, log });
+    await migrate(db, [...eventMigrations, ...options.migrations], {
+      stewardVersion: options.stewardVersion,
+      now,
+      log,
+    });
     await rebaseEvents({ db, log });
 
     const { events, stop } = createEvents({ db, session, now, log });
@@ -106,9 +110,18 @@ export async function openStore(options: OpenStoreOptions): Promise<Store> {
   }
 }
 
-async function startBundled({ home, log, notify }: OpenStoreOptions): Promise<PostgresSupervisor> {
+/** A connection that is never given back must not keep Steward from ending. */
+async function endPool(pool: pg.Pool, drop: () => void): Promise<void> {
+  const late = Promise.withResolvers<void>();
+  const timer = setTimeout(late.resolve, CLOSE_WITHIN_MS);
+  await Promise.race([pool.end(), late.promise]);
+  clearTimeout(timer);
+  drop();
+}
+
+async function startBundled({ home, log, notify, account }: OpenStoreOptions): Promise<PostgresSupervisor> {
   return await supervisePostgres(
-    { home, log, notify: notify ?? ((message) => log.info('store', { message })) },
+    { home, log, account, notify: notify ?? ((message) => log.info('store', { message })) },
     {
       onDown: (reason) => log.error('bundled store is down', { reason: reason.message }),
       onUp: () => log.info('bundled store is up again'),

@@ -25,12 +25,19 @@ export interface TestDatabaseOptions {
 
 let server: Promise<PostgresServer> | undefined;
 
+/** Who runs PostgreSQL in tests. As root it is nobody: running the tests must not add a user to the machine. */
+export const testAccount = process.getuid?.() === 0 ? { name: 'nobody', uid: 65_534, gid: 65_534 } : undefined;
+
 /** This run's PostgreSQL, started by the first who asks; the run's end stops it. */
 export async function testServer(): Promise<PostgresServer> {
-  // As root it runs as nobody: running the tests must not add a user to the machine.
-  const account = process.getuid?.() === 0 ? { name: 'nobody', uid: 65_534, gid: 65_534 } : undefined;
-  // Nothing here has to survive a power failure.
-  server ??= ensurePostgres({ home: inject('stewardTestHome'), log: memoryLog(), notify: () => undefined, account, settings: { fsync: 'off', max_connections: 100 } });
+  server ??= ensurePostgres({
+    home: inject('stewardTestHome'),
+    log: memoryLog(),
+    notify: () => undefined,
+    account: testAccount,
+    // Nothing here has to survive a power failure.
+    settings: { fsync: 'off', max_connections: 100 },
+  });
   return await server;
 }
 
@@ -40,12 +47,24 @@ export async function emptyDatabase(): Promise<{ databaseUrl: string; drop: () =
 }
 
 /** A database of one's own with the migrations applied, and a store open on it. */
-export async function testDatabase({ migrations = [], now = () => new Date(), log = memoryLog() }: TestDatabaseOptions = {}): Promise<TestDatabase> {
+export async function testDatabase({
+  migrations = [],
+  now = () => new Date(),
+  log = memoryLog(),
+}: TestDatabaseOptions = {}): Promise<TestDatabase> {
   const running = await testServer();
   const { databaseUrl, drop } = await createDatabase(running, await template(running, migrations));
   const stores: Store[] = [];
   const open = async (): Promise<Store> => {
-    const store = await openStore({ home: '/nonexistent', databaseUrl, migrations, stewardVersion: '0.0.0-test', log, now, poolSize: 5 });
+    const store = await openStore({
+      home: '/nonexistent',
+      databaseUrl,
+      migrations,
+      stewardVersion: '0.0.0-test',
+      log,
+      now,
+      poolSize: 5,
+    });
     stores.push(store);
     return store;
   };
@@ -85,7 +104,10 @@ async function template(running: PostgresServer, migrations: readonly Migration[
   return name;
 }
 
-async function createDatabase(running: PostgresServer, from = 'template1'): Promise<{ databaseUrl: string; drop: () => Promise<void> }> {
+async function createDatabase(
+  running: PostgresServer,
+  from = 'template1',
+): Promise<{ databaseUrl: string; drop: () => Promise<void> }> {
   const name = `test_${randomBytes(6).toString('hex')}`;
   await asAdmin(running, (admin) => admin.query(`create database ${name} template ${from}`));
   return {

@@ -47,7 +47,9 @@ export interface InMemoryRun<Output> {
 
 // Whatever the phases hand on among themselves does not matter to the caller.
 // oxlint-disable-next-line typescript/no-explicit-any
-type Any<I extends z.ZodType, O extends z.ZodType, N extends PortName> = ReadAutomation<I, O, N, any> | ChangingAutomation<I, O, N, any, any, any>;
+type Any<I extends z.ZodType, O extends z.ZodType, N extends PortName> =
+  | ReadAutomation<I, O, N, any>
+  | ChangingAutomation<I, O, N, any, any, any>;
 
 /**
  * Runs an automation through the engine's own phases, with the ports given and nothing stored.
@@ -57,7 +59,13 @@ export async function performInMemory<I extends z.ZodType, O extends z.ZodType, 
   automation: Any<I, O, N>,
   options: InMemoryOptions<z.input<I>, N>,
 ): Promise<InMemoryRun<z.output<O>>> {
-  const { ports, now = () => new Date(), dryRun = false, trigger = 'cli', signal = new AbortController().signal } = options;
+  const {
+    ports,
+    now = () => new Date(),
+    dryRun = false,
+    trigger = 'cli',
+    signal = new AbortController().signal,
+  } = options;
   const memory = recordInMemory(now);
   const { clean, uses } = cleaner();
   const input = automation.input.safeParse(options.input);
@@ -93,14 +101,19 @@ export async function performInMemory<I extends z.ZodType, O extends z.ZodType, 
       },
     }),
   };
-  const seen = (): Pick<InMemoryRun<z.output<O>>, 'changes' | 'checks' | 'phases' | 'progress' | 'artifacts'> => ({ ...memory.seen(), progress, artifacts });
+  const seen = (): Pick<InMemoryRun<z.output<O>>, 'changes' | 'checks' | 'phases' | 'progress' | 'artifacts'> => ({
+    ...memory.seen(),
+    progress,
+    artifacts,
+  });
 
   if (automation.effect === 'read') {
     const { status, output, error } = await performRead(performance);
     return { status, plan: [], output: output as z.output<O>, error, ...seen() };
   }
   const outcome = await performPlan(performance);
-  if (!outcome.ok) return { status: outcome.canceled ? 'canceled' : 'failed', plan: [], error: outcome.error, ...seen() };
+  if (!outcome.ok)
+    return { status: outcome.canceled ? 'canceled' : 'failed', plan: [], error: outcome.error, ...seen() };
   const { facts, plan, planHash } = outcome.planned;
   if (dryRun) return { status: 'succeeded', facts, plan, planHash, ...seen() };
   await options.beforeApply?.();
@@ -108,7 +121,10 @@ export async function performInMemory<I extends z.ZodType, O extends z.ZodType, 
   return { status, facts, plan, planHash, output: output as z.output<O>, error, ...seen() };
 }
 
-function recordInMemory(now: () => Date): { recorder: Recorder; seen(): { changes: ChangeRecord[]; checks: readonly CheckStatement[]; phases: Phase[] } } {
+function recordInMemory(now: () => Date): {
+  recorder: Recorder;
+  seen(): { changes: ChangeRecord[]; checks: readonly CheckStatement[]; phases: Phase[] };
+} {
   const changes = new Map<string, ChangeRecord>();
   const phases: Phase[] = [];
   let checks: readonly CheckStatement[] = [];
@@ -126,7 +142,14 @@ function recordInMemory(now: () => Date): { recorder: Recorder; seen(): { change
     },
     async changeEnds({ id }, outcome, attempts) {
       const change = changes.get(id);
-      if (change) changes.set(id, { ...change, ...outcome, receipt: 'receipt' in outcome ? (outcome.receipt as ChangeRecord['receipt']) : change.receipt, attempts: attempts ?? change.attempts, finishedAt: now() });
+      if (change)
+        changes.set(id, {
+          ...change,
+          ...outcome,
+          receipt: 'receipt' in outcome ? (outcome.receipt as ChangeRecord['receipt']) : change.receipt,
+          attempts: attempts ?? change.attempts,
+          finishedAt: now(),
+        });
     },
     async rollingBack() {},
   };
@@ -134,5 +157,11 @@ function recordInMemory(now: () => Date): { recorder: Recorder; seen(): { change
 }
 
 function describeArtifact(runId: string, name: string, content: string | Uint8Array): ArtifactReference {
-  return { id: `${runId}/${name}`, runId, name, bytes: Buffer.byteLength(content), sha256: createHash('sha256').update(content).digest('hex') };
+  return {
+    id: `${runId}/${name}`,
+    runId,
+    name,
+    bytes: Buffer.byteLength(content),
+    sha256: createHash('sha256').update(content).digest('hex'),
+  };
 }
