@@ -1,0 +1,89 @@
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
+import type { ConfigInput } from './schema.ts';
+
+/** Every variable that Steward reads. The reference page is made from this table. */
+export const ENVIRONMENT = {
+  STEWARD_HOME: 'The data folder. By default /var/lib/steward for root, ~/.local/share/steward otherwise.',
+  STEWARD_CONFIG: 'The configuration file. By default steward.yaml in the data folder.',
+  STEWARD_DATABASE_URL: 'Your PostgreSQL, as postgres://user:password@host/database. By default Steward starts its own.',
+  STEWARD_HOST: 'Overrides server.host.',
+  STEWARD_PORT: 'Overrides server.port.',
+  STEWARD_PUBLIC_URL: 'Overrides server.publicUrl.',
+  STEWARD_NODE_NAME: 'Overrides node.name.',
+  STEWARD_LOG_LEVEL: 'Overrides log.level.',
+  STEWARD_URL: 'For the command line: the address of the Steward to talk to, instead of the one on this machine.',
+  STEWARD_TOKEN: 'For the command line: the token to talk with.',
+  NO_COLOR: 'For the command line: no colors, whatever the value.',
+  DOCKER_HOST: 'The address of Docker, as the docker command takes it. By default its Unix socket.',
+  CREDENTIALS_DIRECTORY: 'Set by systemd: where {credential: name} is looked up.',
+  XDG_DATA_HOME: 'Replaces ~/.local/share in the default data folder.',
+} as const;
+export type VariableName = keyof typeof ENVIRONMENT;
+
+/** Which variable overrides which member of the configuration. */
+export const OVERRIDES = [
+  ['STEWARD_HOST', ['server', 'host']],
+  ['STEWARD_PORT', ['server', 'port']],
+  ['STEWARD_PUBLIC_URL', ['server', 'publicUrl']],
+  ['STEWARD_NODE_NAME', ['node', 'name']],
+  ['STEWARD_LOG_LEVEL', ['log', 'level']],
+] as const satisfies readonly (readonly [VariableName, readonly [keyof ConfigInput, string]])[];
+
+/** Variables that programs started by Steward inherit; nothing else reaches them. */
+const INHERITED = ['PATH', 'HOME', 'USER', 'LOGNAME', 'LANG', 'LC_ALL', 'TZ', 'TMPDIR', 'XDG_RUNTIME_DIR', 'DBUS_SESSION_BUS_ADDRESS'];
+
+export interface Environment {
+  readonly home: string;
+  /** Set only where somebody named a file: then it has to exist. */
+  readonly configFile: string | undefined;
+  readonly databaseUrl: string | undefined;
+  /** Values for members of the configuration, each with the variable it comes from. */
+  readonly overrides: readonly Override[];
+  readonly url: string | undefined;
+  readonly token: string | undefined;
+  readonly noColor: boolean;
+  readonly dockerHost: string | undefined;
+  readonly credentialsDirectory: string | undefined;
+  readonly inherited: Readonly<Record<string, string>>;
+  /** Any variable, for secrets that are kept in one. */
+  variable(name: string): string | undefined;
+}
+
+export interface Override {
+  readonly variable: VariableName;
+  readonly path: readonly [string, string];
+  readonly value: string | number;
+}
+
+/** The only reader of the process's environment. An empty variable counts as not set. */
+export function readEnvironment(source: NodeJS.ProcessEnv = process.env): Environment {
+  const variable = (name: string): string | undefined => source[name] || undefined;
+  const known = (name: VariableName): string | undefined => variable(name);
+  const configFile = known('STEWARD_CONFIG');
+  return {
+    home: resolve(known('STEWARD_HOME') ?? defaultHome(known('XDG_DATA_HOME'))),
+    configFile: configFile && resolve(configFile),
+    databaseUrl: known('STEWARD_DATABASE_URL'),
+    overrides: OVERRIDES.flatMap(([name, path]) => {
+      const text = known(name);
+      return text === undefined ? [] : [{ variable: name, path, value: name === 'STEWARD_PORT' ? asNumber(text) : text }];
+    }),
+    url: known('STEWARD_URL'),
+    token: known('STEWARD_TOKEN'),
+    noColor: source['NO_COLOR'] !== undefined,
+    dockerHost: known('DOCKER_HOST'),
+    credentialsDirectory: known('CREDENTIALS_DIRECTORY'),
+    inherited: Object.fromEntries(INHERITED.flatMap((name) => (source[name] ? [[name, source[name]]] : []))),
+    variable,
+  };
+}
+
+function defaultHome(dataHome: string | undefined): string {
+  return process.getuid?.() === 0 ? '/var/lib/steward' : join(dataHome ?? join(homedir(), '.local', 'share'), 'steward');
+}
+
+/** What is no number stays text, so that the schema refuses it by name. */
+function asNumber(text: string): number | string {
+  return /^\d+$/.test(text) ? Number(text) : text;
+}

@@ -1,0 +1,30 @@
+import type { z } from 'zod';
+import { REDACTED, redact } from '../core/redact.ts';
+import type { Config } from './schema.ts';
+
+/** The configuration as it may be shown: the addresses of channels and the values of headers are secrets in many products. */
+export function redactConfig(config: Config): z.core.util.JSONType {
+  const shown: Config = {
+    ...config,
+    services: config.services.map((service) => ({ ...service, checks: service.checks.map((check) => ('headers' in check ? { ...check, headers: hideValues(check.headers) } : check)) })),
+    alerts: {
+      ...config.alerts,
+      channels: config.alerts.channels.map((channel) => {
+        if (channel.kind === 'email') return channel;
+        const url = typeof channel.url === 'string' ? hidePath(channel.url) : channel.url;
+        return channel.kind === 'webhook' ? { ...channel, url, headers: hideValues(channel.headers) } : { ...channel, url };
+      }),
+    },
+    ...(config.deadMan ? { deadMan: { ...config.deadMan, url: hidePath(config.deadMan.url) } } : {}),
+  };
+  return redact(JSON.parse(JSON.stringify(shown)) as z.core.util.JSONType);
+}
+
+function hideValues(headers: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.keys(headers).map((name) => [name, REDACTED]));
+}
+
+function hidePath(url: string): string {
+  const { origin, pathname, search } = new URL(url);
+  return pathname === '/' && search === '' ? `${origin}/` : `${origin}/${REDACTED}`;
+}
