@@ -176,7 +176,7 @@ function wasReset(error: Error): boolean {
 
 function failure(error: Error, startedAt: number): ProbeResult {
   const code = errorCode(error);
-  if (code.startsWith('HPE_')) return saw('down', 'connect', `it answers, but not in HTTP: ${error.message}`, startedAt, { code });
+  if (error.name === 'HTTPParserError') return saw('down', 'connect', `it answers, but not in HTTP: ${error.message}`, startedAt, { code });
   if (code === 'UND_ERR_HEADERS_OVERFLOW') return saw('down', 'connect', 'its response headers do not end', startedAt, { code });
   if (code === 'UND_ERR_SOCKET') return saw('down', 'connect', 'the connection was closed before the answer was complete', startedAt, { code });
   if (code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH') return saw('down', 'query', 'the answer is shorter or longer than it says', startedAt, { code });

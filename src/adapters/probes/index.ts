@@ -1,10 +1,9 @@
-import type { CheckTarget, ProbeResult, Prober } from '../../core/check.ts';
+import type { CheckTarget, ProbeResult, Prober, SecretReference } from '../../core/check.ts';
 import { StewardError } from '../../core/errors.ts';
 import type { DockerPort } from '../../core/ports/docker.ts';
 import type { ProcessesPort } from '../../core/ports/processes.ts';
 import type { SystemdPort } from '../../core/ports/systemd.ts';
 import type { SecretResolver } from '../../core/secrets.ts';
-import type { SecretReference } from '../../core/check.ts';
 import { createContainerProbe } from './container-probe.ts';
 import { startDeadline } from './deadline.ts';
 import { createHttpProbe } from './http-probe.ts';

@@ -28,7 +28,7 @@ function shakeHands(target: MysqlTarget, options: ProbeOptions): Promise<ProbeRe
   return converse(
     target,
     {
-      awaited: version === undefined ? 'greeting' : 'end of the handshake',
+      awaited: 'end of the handshake',
       answer(received, socket, startedAt) {
         for (let packet = nextPacket(received, seen); packet; packet = nextPacket(received, seen)) {
           seen += 4 + packet.body.length;
@@ -44,12 +44,18 @@ function shakeHands(target: MysqlTarget, options: ProbeOptions): Promise<ProbeRe
             return greeted(version, startedAt, options);
           }
         }
-        const looksRight = version !== undefined || (received.length < 5 && (received[3] ?? 0) === 0) || (received.length >= 5 && received[3] === 0 && [10, 0xff].includes(received[4] ?? 0));
-        return looksRight ? undefined : saw('down', 'connect', 'it answers, but not as MySQL', startedAt, { received: peerText(received.toString('latin1'), 80) });
+        return version !== undefined || mayBeGreeting(received)
+          ? undefined
+          : saw('down', 'connect', 'it answers, but not as MySQL', startedAt, { received: peerText(received.toString('latin1'), 80) });
       },
     },
     options,
   );
+}
+
+/** Sequence number 0, then protocol version 10 or an error. */
+function mayBeGreeting(received: Buffer): boolean {
+  return (received[3] ?? 0) === 0 && [undefined, 10, 0xff].includes(received[4]);
 }
 
 function nextPacket(received: Buffer, from: number): { sequence: number; body: Buffer } | undefined {
