@@ -49,7 +49,7 @@ describe('parseConfig', () => {
 
   it.each([
     ['a key that is not known', 'servr:\n  port: 1\n', 'steward.yaml:1:1 servr: is not known: did you mean server?'],
-    ['a key inside a check', 'services:\n  - name: a\n    checks:\n      - {kind: tcp, port: 1, evry: 5s}\n', 'steward.yaml:4:29 services.0.checks.0.evry: is not known: did you mean every?'],
+    ['a key inside a check', 'services:\n  - name: a\n    checks:\n      - {kind: tcp, port: 1, evry: 5s}\n', 'steward.yaml:4:30 services.0.checks.0.evry: is not known: did you mean every?'],
     ['a key that is like no other', 'server:\n  zzz: 1\n', 'steward.yaml:2:3 server.zzz: is not known: expected host, port, publicUrl, trustedProxies, tls'],
     ['a choice', 'healing:\n  mode: obsrve\n', "steward.yaml:2:9 healing.mode: expected one of act, observe; found 'obsrve': did you mean observe?"],
     ['a kind', 'services:\n  - name: a\n    checks:\n      - kind: htp\n', "steward.yaml:4:15 services.0.checks.0.kind: expected one of http, tcp, process, systemd, container, postgres, mysql, redis; found 'htp': did you mean http?"],

@@ -159,6 +159,6 @@ describe('watchConfig', () => {
     await writeFile(file, 'monitoring: {every: 61s}\n');
 
     await becomes('61s');
-    expect(loaded).toHaveLength(1);
+    await vi.waitFor(() => expect(loaded).toHaveLength(1));
   });
 });
