@@ -1,0 +1,265 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { systemActor } from '../../core/actor.ts';
+import type { EventType } from '../../core/event.ts';
+import type { Incident, NewIncident } from '../../core/incident.ts';
+import type { AnyOperation } from '../../core/operation.ts';
+import { memoryLog } from '../../testing/log.ts';
+import { type TestDatabase, testDatabase } from '../../testing/database.ts';
+import { aResource, fakeEvidence, fakeInventory, fakeMonitor, type FakeMonitor } from '../../testing/watched-world.ts';
+import { createIncidents, incidentsMigrations } from './index.ts';
+
+const RESOURCES = ['db', 'cache', 'app', 'worker'].map((id) => aResource({ id }));
+const NEEDS = { app: ['db', 'cache'], worker: ['app'] };
+const start = new Date('2026-03-01T12:00:00Z');
+const person = { ...systemActor('test'), kind: 'user' as const, name: 'Ada' };
+
+let database: TestDatabase;
+let monitor: FakeMonitor;
+let at: Date;
+let incidents: ReturnType<typeof createIncidents>;
+const now = (): Date => at;
+const later = (seconds: number): void => void (at = new Date(at.getTime() + seconds * 1_000));
+
+function build(resources = RESOURCES): typeof incidents {
+  return createIncidents({ store: database.store, inventory: fakeInventory(resources, NEEDS), monitor, evidence: fakeEvidence(), node: { id: 'node_1', name: 'here' }, now, log: memoryLog(), upkeepMs: () => 50 });
+}
+
+beforeEach(async () => {
+  at = start;
+  database = await testDatabase({ migrations: incidentsMigrations, now });
+  monitor = fakeMonitor(now);
+  incidents = build();
+});
+
+afterEach(async () => {
+  await incidents.stop();
+  await database.drop();
+});
+
+/** What monitoring does: the state and its event. */
+async function say(type: EventType, id: string): Promise<void> {
+  const state = type.replace('service.', '') as 'up' | 'down' | 'stopped' | 'degraded';
+  if (type.startsWith('service.')) monitor.set(id, state);
+  await database.store.db.transaction().execute((trx) => database.store.events.append(trx, { type, subject: { kind: 'service', id }, data: { state } }));
+}
+
+async function eventually<T>(look: () => Promise<T | undefined | false>): Promise<T> {
+  for (let tries = 0; tries < 200; tries += 1) {
+    const seen = await look();
+    if (seen !== undefined && seen !== false) return seen;
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+  throw new Error('It did not happen within 5 s.');
+}
+
+const byResource = async (id: string): Promise<Incident | undefined> => incidents.byFingerprint(`service.down:${id}`);
+const told = async (type: EventType): Promise<unknown[]> => (await database.store.events.read({ types: [type] })).map(({ data }) => data);
+
+async function call(name: string, input: object): Promise<never> {
+  const operation = incidents.operations.find((candidate: AnyOperation) => candidate.name === name);
+  if (!operation) throw new Error(`There is no operation ${name}.`);
+  const parsed = operation.input.parse(input);
+  return operation.output.parse(await operation.handle(parsed, { actor: person, now: now(), from: 'local', requestId: 'r1' })) as never;
+}
+
+const problem: NewIncident = { fingerprint: 'run.failed:x', title: 'A run failed', symptom: 'run.failed', severity: 'warning', evidence: { password: 'hunter2', note: 'Bearer abcdefghijkl' } };
+
+describe('the ledger of incidents', () => {
+  it('keeps one open incident for a fingerprint, however often and from however many sides it is opened', async () => {
+    const opened = await Promise.all(Array.from({ length: 6 }, () => incidents.open(problem)));
+    expect(new Set(opened.map(({ id }) => id)).size).toBe(1);
+    expect(await byFingerprint()).toMatchObject({ occurrences: 6, status: 'open' });
+    expect(await told('incident.opened')).toHaveLength(1);
+  });
+
+  const byFingerprint = () => incidents.byFingerprint(problem.fingerprint);
+
+  it('reopens one that was resolved within the hour, and opens another after it', async () => {
+    const first = await incidents.open(problem);
+    await incidents.resolve(first.id, 'fixed');
+    later(3_500);
+    const second = await incidents.open(problem);
+    expect(second).toMatchObject({ id: first.id, status: 'open', occurrences: 2 });
+    await incidents.resolve(first.id, 'fixed again');
+    later(3_700);
+    expect((await incidents.open(problem)).id).not.toBe(first.id);
+  });
+
+  it('escalates once, and a reopened one that was escalated within the hour stays with the person', async () => {
+    const { id } = await incidents.open(problem);
+    expect(await incidents.escalate(id, 'three attempts', { attempts: 3 })).toBe(true);
+    expect(await incidents.escalate(id, 'three attempts', { attempts: 3 })).toBe(false);
+    await incidents.setStatus(id, 'healing');
+    expect((await incidents.get(id))?.status).toBe('escalated');
+    await incidents.resolve(id, 'somebody came');
+    later(60);
+    expect(await incidents.open(problem)).toMatchObject({ id, status: 'escalated' });
+    expect(await told('incident.escalated')).toHaveLength(1);
+  });
+
+  it('keeps no secret of the evidence', async () => {
+    const { id } = await incidents.open(problem);
+    const shown: { evidence: object } = await call('incident-get', { id });
+    expect(JSON.stringify(shown)).not.toMatch(/hunter2|abcdefghijkl/);
+    expect(shown.evidence).toMatchObject({ password: '[redacted]' });
+  });
+
+  it('says of an unknown id where to look', async () => {
+    await expect(incidents.note('inc_none', { kind: 'note', message: 'x' })).rejects.toMatchObject({ code: 'NOT_FOUND', hint: expect.stringContaining('steward incidents') });
+  });
+});
+
+describe('what monitoring says', () => {
+  beforeEach(() => incidents.start());
+
+  it('opens one incident with the evidence of the instant, and closes it when the service is back by itself', async () => {
+    await say('service.up', 'cache');
+    await say('service.down', 'db');
+    const incident = await eventually(() => byResource('db'));
+    expect(incident).toMatchObject({ severity: 'critical', status: 'open', title: 'db is down: connection refused' });
+    const shown: { evidence: { changed: { what: string }[] }; timeline: { kind: string }[] } = await call('incident-get', { id: incident.id });
+    expect(shown.evidence).toMatchObject({ collected: { logs: ['db: last words'] }, symptom: { state: 'down' } });
+    expect(shown.evidence.changed.map(({ what }) => what)).toContain('service.up');
+
+    await say('service.up', 'db');
+    await eventually(async () => (await byResource('db'))?.status === 'resolved');
+    expect(await told('incident.resolved')).toHaveLength(1);
+  });
+
+  it('makes a service the child of the dead one that it needs, and closes it with its parent', async () => {
+    await say('service.down', 'db');
+    const parent = await eventually(() => byResource('db'));
+    await say('service.down', 'app');
+    const child = await eventually(() => byResource('app'));
+    expect(child).toMatchObject({ parentId: parent.id, status: 'open' });
+    expect(await told('incident.opened')).toMatchObject([{ incidentId: parent.id, suppressed: false }, { incidentId: child.id, parentId: parent.id, suppressed: true }]);
+
+    monitor.set('app', 'up');
+    await say('service.up', 'db');
+    await eventually(async () => (await byResource('app'))?.status === 'resolved');
+  });
+
+  it('keeps quiet about one whose dependency fails too, until it is clear which of them it is', async () => {
+    monitor.set('db', 'up', { failures: 1 });
+    await say('service.down', 'app');
+    const child = await eventually(() => byResource('app'));
+    expect(child.parentId).toBeUndefined();
+    expect(await told('incident.opened')).toEqual([]);
+
+    await say('service.down', 'db');
+    const parent = await eventually(() => byResource('db'));
+    await eventually(async () => (await byResource('app'))?.parentId === parent.id);
+    expect(await told('incident.opened')).toMatchObject([{ incidentId: parent.id }]);
+  });
+
+  it('tells of the held one after all when its suspect turns out well', async () => {
+    monitor.set('db', 'up', { failures: 1 });
+    await say('service.down', 'app');
+    const child = await eventually(() => byResource('app'));
+    monitor.set('db', 'up');
+    await eventually(async () => (await told('incident.opened')).length === 1);
+    expect(await told('incident.opened')).toMatchObject([{ incidentId: child.id, suppressed: false, released: true }]);
+  });
+
+  it('frees a child that stays down after its parent is back', async () => {
+    await say('service.down', 'db');
+    const parent = await eventually(() => byResource('db'));
+    await say('service.down', 'app');
+    await eventually(async () => (await byResource('app'))?.parentId === parent.id);
+    await say('service.up', 'db');
+    await eventually(async () => (await byResource('db'))?.status === 'resolved');
+    later(61);
+    await eventually(async () => (await byResource('app'))?.parentId === undefined);
+    expect((await byResource('app'))?.status).toBe('open');
+  });
+
+  it('does nothing about a service that was stopped on purpose, and closes what was open', async () => {
+    await say('service.stopped', 'cache');
+    await say('service.down', 'db');
+    await eventually(() => byResource('db'));
+    await say('service.stopped', 'db');
+    await eventually(async () => (await byResource('db'))?.resolution === 'It was stopped on purpose.');
+    expect(await byResource('cache')).toBeUndefined();
+  });
+
+  it('leaves one that is being healed to the end of its soak window', async () => {
+    await say('service.down', 'db');
+    const { id } = await eventually(() => byResource('db'));
+    await incidents.setStatus(id, 'healing');
+    await say('service.up', 'db');
+    await eventually(async () => ((await call('incident-get', { id })) as { timeline: { kind: string }[] }).timeline.some(({ kind }) => kind === 'symptom'));
+    expect((await incidents.get(id))?.status).toBe('healing');
+  });
+
+  it('warns of a service that has been degraded for ten minutes, not before', async () => {
+    await say('service.degraded', 'db');
+    later(590);
+    await say('service.down', 'cache');
+    await eventually(() => byResource('cache'));
+    expect(await incidents.byFingerprint('service.degraded:db')).toBeUndefined();
+    later(20);
+    expect(await eventually(() => incidents.byFingerprint('service.degraded:db'))).toMatchObject({ severity: 'warning' });
+  });
+
+  it('notices one that is down although its event was lost', async () => {
+    monitor.set('db', 'down');
+    later(301);
+    expect(await eventually(() => byResource('db'))).toMatchObject({ status: 'open' });
+  });
+
+  it('leaves the services of other nodes to them', async () => {
+    await incidents.stop();
+    incidents = build([aResource({ id: 'far', node: 'there' }), aResource({ id: 'near' })]);
+    await incidents.start();
+    await say('service.down', 'far');
+    await say('service.down', 'near');
+    await eventually(() => byResource('near'));
+    expect(await byResource('far')).toBeUndefined();
+  });
+
+  it('closes the incident of a removed unit, and keeps that of a process which merely vanished', async () => {
+    await incidents.stop();
+    incidents = build([aResource({ id: 'unit' }), aResource({ id: 'bare', supervisor: { kind: 'none' } })]);
+    await incidents.start();
+    for (const id of ['unit', 'bare']) await say('service.down', id);
+    await eventually(async () => (await byResource('unit')) && (await byResource('bare')));
+    for (const id of ['unit', 'bare']) await say('resource.gone', id);
+    await eventually(async () => (await byResource('unit'))?.status === 'resolved');
+    expect((await byResource('bare'))?.status).toBe('open');
+  });
+});
+
+describe('the operations about incidents', () => {
+  it('list page by page what is unresolved or recent, the latest first', async () => {
+    const old = await incidents.open({ ...problem, fingerprint: 'old' });
+    await incidents.resolve(old.id, 'long ago');
+    later(90_000);
+    for (const fingerprint of ['a', 'b', 'c']) {
+      later(1);
+      await incidents.open({ ...problem, fingerprint });
+    }
+    const first: { items: Incident[]; next: string } = await call('incidents', { limit: 2 });
+    expect(first.items.map(({ fingerprint }) => fingerprint)).toEqual(['c', 'b']);
+    const second: { items: Incident[]; next?: string } = await call('incidents', { limit: 2, cursor: first.next });
+    expect(second.items.map(({ fingerprint }) => fingerprint)).toEqual(['a']);
+    expect(second.next).toBeUndefined();
+    expect(((await call('incidents', { status: 'all' })) as { items: Incident[] }).items).toHaveLength(4);
+    await expect(call('incidents', { cursor: 'nonsense' })).rejects.toMatchObject({ code: 'INPUT_INVALID' });
+  });
+
+  it('acknowledge, note and resolve, each with the name of who did it', async () => {
+    const { id } = await incidents.open(problem);
+    expect(await call('acknowledge-incident', { id, note: 'on my way' })).toMatchObject({ acknowledgedBy: 'Ada' });
+    await call('note-incident', { id, note: 'it is the disk' });
+    expect(await call('resolve-incident', { id, resolution: 'new disk' })).toMatchObject({ status: 'resolved', resolution: 'new disk' });
+    const { timeline }: { timeline: { kind: string; actor?: { name: string } }[] } = await call('incident-get', { id });
+    expect(timeline.map(({ kind, actor }) => [kind, actor?.name])).toEqual([
+      ['opened', undefined],
+      ['acknowledged', 'Ada'],
+      ['note', 'Ada'],
+      ['note', 'Ada'],
+      ['resolved', 'Ada'],
+    ]);
+    await expect(call('acknowledge-incident', { id })).rejects.toMatchObject({ code: 'PRECONDITION_FAILED' });
+  });
+});

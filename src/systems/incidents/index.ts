@@ -1,0 +1,82 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { StewardError } from '../../core/errors.ts';
+import type { Incidents } from '../../core/incident.ts';
+import type { Inventory } from '../../core/inventory.ts';
+import type { Log } from '../../core/log.ts';
+import type { EvidenceCollector, Monitor } from '../../core/monitor.ts';
+import type { System } from '../../core/system.ts';
+import type { EventConsumer } from '../../store/event-consumer.ts';
+import type { Store } from '../../store/store.ts';
+import { createLedger } from './ledger.ts';
+import { incidentOperations } from './operations.ts';
+import { createSymptoms } from './symptoms.ts';
+import { upkeep } from './upkeep.ts';
+
+export { incidentsMigrations } from './tables.ts';
+
+export interface IncidentsDeps {
+  readonly store: Store;
+  readonly inventory: Inventory;
+  readonly monitor: Monitor;
+  readonly evidence: EvidenceCollector;
+  readonly node: { readonly id: string; readonly name: string };
+  readonly now: () => Date;
+  readonly log: Log;
+  /** Between two looks at what no single event tells. */
+  readonly upkeepMs?: () => number;
+}
+
+const UPKEEP_MS = 15_000;
+
+/** Open problems, one for each fingerprint: what was seen, what explains it, what was done. */
+export function createIncidents(deps: IncidentsDeps): System & Incidents {
+  const { store, node, log, upkeepMs = () => UPKEEP_MS } = deps;
+  const ledger = createLedger(deps);
+  const symptoms = createSymptoms({ ...deps, ledger });
+  let stopping = new AbortController();
+  let consumer: EventConsumer | undefined;
+  let loop: Promise<void> | undefined;
+
+  async function lookAgainAndAgain(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await sleep(upkeepMs(), undefined, { signal }).catch(() => undefined);
+      if (signal.aborted) return;
+      try {
+        await upkeep({ ...deps, ledger, symptoms }, signal);
+      } catch (thrown) {
+        const { code, message } = StewardError.from(thrown);
+        if (!signal.aborted) log.warn('upkeep of incidents failed and is tried again', { code, reason: message });
+      }
+    }
+  }
+
+  return {
+    name: 'incidents',
+    operations: incidentOperations({ store, ledger }),
+    jobs: [],
+
+    async start() {
+      stopping = new AbortController();
+      consumer = store.events.consume({
+        consumer: `incidents:${node.name}`,
+        types: ['service.down', 'service.degraded', 'service.up', 'service.stopped', 'resource.gone'],
+        handle: symptoms.handle,
+      });
+      loop = lookAgainAndAgain(stopping.signal);
+    },
+
+    async stop() {
+      stopping.abort();
+      await Promise.all([consumer?.stop(), loop]);
+    },
+
+    open: (incident) => ledger.open(incident),
+    get: (id) => ledger.get(id),
+    byFingerprint: (fingerprint) => ledger.byFingerprint(fingerprint),
+    unresolved: () => ledger.unresolved(),
+    note: (id, entry) => ledger.note(id, entry),
+    setStatus: (id, status) => ledger.setStatus(id, status),
+    escalate: (id, why, learned) => ledger.escalate(id, why, learned),
+    resolve: (id, resolution, actor) => ledger.resolve(id, resolution, actor),
+  };
+}

@@ -1,0 +1,275 @@
+import { randomBytes } from 'node:crypto';
+import type { Transaction } from 'kysely';
+import type { Actor } from '../../core/actor.ts';
+import { StewardError } from '../../core/errors.ts';
+import type { EventType } from '../../core/event.ts';
+import type { Incident, Incidents, NewIncident, TimelineEntry } from '../../core/incident.ts';
+import type { JsonObject } from '../../core/json.ts';
+import { redact, redactText } from '../../core/redact.ts';
+import type { Store } from '../../store/store.ts';
+import { type IncidentRow, type IncidentTables, toIncident } from './tables.ts';
+
+const REOPEN_WITHIN_MS = 3_600_000;
+
+type Trx = Transaction<IncidentTables>;
+type Entry = Omit<TimelineEntry, 'at'>;
+
+/** The incidents as rows: every change of one, its timeline entry and its event are one transaction. */
+export interface Ledger extends Incidents {
+  /** `heldFor`: a resource that fails too; the incident is kept quiet until that one is understood. */
+  open(incident: NewIncident, options?: { heldFor?: string | undefined }): Promise<Incident>;
+  held(): Promise<{ readonly incident: Incident; readonly heldFor: string }[]>;
+  /** Makes it the child of another: from here on that one speaks for it. */
+  attach(id: string, parentId: string, why: string): Promise<void>;
+  /** An incident of its own again: its parent is over, or turned out not to be the reason. */
+  release(id: string, why: string): Promise<void>;
+  acknowledge(id: string, actor: Actor): Promise<Incident>;
+}
+
+export function createLedger({ store, now }: { store: Store; now: () => Date }): Ledger {
+  const db = store.db.withTables<IncidentTables>();
+
+  /** Works on one unresolved incident while nobody else does; nothing happens where it is resolved already. */
+  async function change(id: string, work: (trx: Trx, row: IncidentRow) => Promise<void>): Promise<boolean> {
+    return await db.transaction().execute(async (trx) => {
+      const row = await trx.selectFrom('incidents').selectAll().where('id', '=', id).forUpdate().executeTakeFirst();
+      if (!row) throw unknownIncident(id);
+      if (row.status === 'resolved') return false;
+      await work(trx, row);
+      return true;
+    });
+  }
+
+  async function write(trx: Trx, id: string, entry: Entry): Promise<void> {
+    await trx
+      .insertInto('incident_timeline')
+      .values({
+        incident_id: id,
+        at: now(),
+        kind: entry.kind,
+        message: redactText(entry.message),
+        run_id: entry.runId ?? null,
+        actor: entry.actor ? JSON.stringify(entry.actor) : null,
+        data: entry.data === undefined ? null : JSON.stringify({ value: redact(entry.data) }),
+      })
+      .execute();
+  }
+
+  async function tell(trx: Trx, type: EventType, row: Pick<IncidentRow, 'id' | 'resource_id' | 'title' | 'symptom' | 'severity' | 'fingerprint' | 'parent_id'>, data: JsonObject = {}, actor?: Actor): Promise<void> {
+    await store.events.append(trx, {
+      type,
+      subject: { kind: 'incident', id: row.id },
+      data: {
+        incidentId: row.id,
+        title: row.title,
+        symptom: row.symptom,
+        severity: row.severity,
+        fingerprint: row.fingerprint,
+        ...(row.resource_id !== null && { resourceId: row.resource_id }),
+        ...(row.parent_id !== null && { parentId: row.parent_id }),
+        ...data,
+      },
+      causation: { incidentId: row.id },
+      actor,
+    });
+  }
+
+  async function update(trx: Trx, id: string, values: Partial<Omit<IncidentRow, 'id' | 'evidence'>>): Promise<IncidentRow> {
+    return await trx
+      .updateTable('incidents')
+      .set({ ...values, updated_at: now() })
+      .where('id', '=', id)
+      .returningAll()
+      .executeTakeFirstOrThrow();
+  }
+
+  async function again(trx: Trx, row: IncidentRow, { title, evidence }: NewIncident): Promise<IncidentRow> {
+    const updated = await update(trx, row.id, { occurrences: row.occurrences + 1 });
+    await write(trx, row.id, { kind: 'symptom', message: title, data: evidence as TimelineEntry['data'] });
+    await tell(trx, 'incident.updated', updated, { change: 'symptom', occurrences: updated.occurrences });
+    return updated;
+  }
+
+  async function reopen(trx: Trx, row: IncidentRow, incident: NewIncident, heldFor: string | undefined): Promise<IncidentRow> {
+    // Healing gave up on it within the hour: it is not tried, nor cried, a second time.
+    const gaveUp = row.escalated_at !== null && row.escalated_at.getTime() > now().getTime() - REOPEN_WITHIN_MS;
+    const updated = await update(trx, row.id, {
+      status: gaveUp ? 'escalated' : 'open',
+      escalated_at: gaveUp ? row.escalated_at : null,
+      resolved_at: null,
+      resolution: null,
+      acknowledged_by: null,
+      severity: incident.severity,
+      parent_id: incident.parentId ?? null,
+      held_for: heldFor ?? null,
+      occurrences: row.occurrences + 1,
+    });
+    await write(trx, row.id, { kind: 'reopened', message: incident.title, data: incident.evidence as TimelineEntry['data'] });
+    await announce(trx, updated, { reopened: true });
+    return updated;
+  }
+
+  async function insert(trx: Trx, incident: NewIncident, heldFor: string | undefined): Promise<IncidentRow | undefined> {
+    const at = now();
+    const row = await trx
+      .insertInto('incidents')
+      .values({
+        id: newId(at),
+        fingerprint: incident.fingerprint,
+        resource_id: incident.resourceId ?? null,
+        title: redactText(incident.title),
+        symptom: incident.symptom,
+        severity: incident.severity,
+        status: 'open',
+        acknowledged_by: null,
+        parent_id: incident.parentId ?? null,
+        held_for: heldFor ?? null,
+        opened_at: at,
+        updated_at: at,
+        resolved_at: null,
+        escalated_at: null,
+        resolution: null,
+        occurrences: 1,
+        evidence: JSON.stringify({ value: redact(incident.evidence) }),
+      })
+      .onConflict((conflict) => conflict.column('fingerprint').where('status', '<>', 'resolved').doNothing())
+      .returningAll()
+      .executeTakeFirst();
+    if (!row) return undefined;
+    await write(trx, row.id, { kind: 'opened', message: row.title });
+    await announce(trx, row, {});
+    return row;
+  }
+
+  /** Says that an incident is there; one that is held says so only when it is clear whose fault it is. */
+  async function announce(trx: Trx, row: IncidentRow, data: JsonObject): Promise<void> {
+    if (row.parent_id !== null) {
+      await write(trx, row.id, { kind: 'suppressed', message: 'Another incident explains it; that one speaks for both.', data: { parentId: row.parent_id } });
+      await write(trx, row.parent_id, { kind: 'child', message: row.title, data: { incidentId: row.id } });
+    } else if (row.held_for !== null) {
+      await write(trx, row.id, { kind: 'suppressed', message: 'Something it depends on fails too; nobody is alerted until that is understood.', data: { resourceId: row.held_for } });
+      await tell(trx, 'incident.updated', row, { change: 'held', heldFor: row.held_for });
+      return;
+    }
+    await tell(trx, 'incident.opened', row, { suppressed: row.parent_id !== null, ...data });
+  }
+
+  return {
+    async open(incident, { heldFor } = {}) {
+      // Two nodes may open it at once; whoever comes second finds it and adds to it.
+      for (let attempt = 0; attempt < 3; attempt += 1) {
+        const row = await db.transaction().execute(async (trx) => {
+          const last = await trx
+            .selectFrom('incidents')
+            .selectAll()
+            .where('fingerprint', '=', incident.fingerprint)
+            .orderBy('opened_at', 'desc')
+            .limit(1)
+            .forUpdate()
+            .executeTakeFirst();
+          if (last && last.status !== 'resolved') return await again(trx, last, incident);
+          if (last?.resolved_at && last.resolved_at.getTime() > now().getTime() - REOPEN_WITHIN_MS) return await reopen(trx, last, incident, heldFor);
+          return await insert(trx, incident, heldFor);
+        });
+        if (row) return toIncident(row);
+      }
+      throw new StewardError('CONFLICT', `The incident ${incident.fingerprint} could not be opened: others keep opening and closing it.`, { retryable: true });
+    },
+
+    async get(id) {
+      const row = await db.selectFrom('incidents').selectAll().where('id', '=', id).executeTakeFirst();
+      return row && toIncident(row);
+    },
+
+    async byFingerprint(fingerprint) {
+      const row = await db.selectFrom('incidents').selectAll().where('fingerprint', '=', fingerprint).orderBy('opened_at', 'desc').limit(1).executeTakeFirst();
+      return row && toIncident(row);
+    },
+
+    async unresolved() {
+      const rows = await db.selectFrom('incidents').selectAll().where('status', '<>', 'resolved').orderBy('opened_at').execute();
+      return rows.map(toIncident);
+    },
+
+    async held() {
+      const rows = await db.selectFrom('incidents').selectAll().where('status', '<>', 'resolved').where('held_for', 'is not', null).execute();
+      return rows.map((row) => ({ incident: toIncident(row), heldFor: row.held_for as string }));
+    },
+
+    async note(id, entry) {
+      await db.transaction().execute(async (trx) => {
+        if (!(await trx.selectFrom('incidents').select('id').where('id', '=', id).executeTakeFirst())) throw unknownIncident(id);
+        const row = await update(trx, id, {});
+        await write(trx, id, entry);
+        await tell(trx, 'incident.updated', row, { change: entry.kind, message: redactText(entry.message), ...(entry.runId && { runId: entry.runId }) }, entry.actor);
+      });
+    },
+
+    async setStatus(id, status) {
+      await change(id, async (trx, row) => {
+        // Escalated stays escalated: a person was called.
+        if (row.status === status || row.status === 'escalated') return;
+        await tell(trx, 'incident.updated', await update(trx, id, { status }), { change: 'status', status });
+      });
+    },
+
+    async escalate(id, why, learned) {
+      let first = false;
+      await change(id, async (trx, row) => {
+        if (row.status === 'escalated' || row.escalated_at !== null) return;
+        first = true;
+        const updated = await update(trx, id, { status: 'escalated', escalated_at: now() });
+        await write(trx, id, { kind: 'escalated', message: why, data: learned as TimelineEntry['data'] });
+        await tell(trx, 'incident.escalated', updated, { why: redactText(why), learned: redact(learned) });
+      });
+      return first;
+    },
+
+    async resolve(id, resolution, actor) {
+      await change(id, async (trx, row) => {
+        const at = now();
+        const updated = await update(trx, id, { status: 'resolved', resolved_at: at, resolution: redactText(resolution), held_for: null });
+        await write(trx, id, { kind: 'resolved', message: resolution, actor });
+        await tell(trx, 'incident.resolved', updated, { resolution: redactText(resolution), openSeconds: Math.round((at.getTime() - row.opened_at.getTime()) / 1_000), announced: row.held_for === null }, actor);
+      });
+    },
+
+    async attach(id, parentId, why) {
+      await change(id, async (trx, row) => {
+        if (row.parent_id === parentId || id === parentId) return;
+        const updated = await update(trx, id, { parent_id: parentId, held_for: null });
+        await write(trx, id, { kind: 'suppressed', message: why, data: { parentId } });
+        await write(trx, parentId, { kind: 'child', message: row.title, data: { incidentId: id } });
+        await tell(trx, 'incident.updated', updated, { change: 'parent', suppressed: true });
+      });
+    },
+
+    async release(id, why) {
+      await change(id, async (trx, row) => {
+        if (row.parent_id === null && row.held_for === null) return;
+        const updated = await update(trx, id, { parent_id: null, held_for: null });
+        await write(trx, id, { kind: 'symptom', message: why });
+        await tell(trx, 'incident.opened', updated, { suppressed: false, released: true });
+      });
+    },
+
+    async acknowledge(id, actor) {
+      const done = await change(id, async (trx) => {
+        const updated = await update(trx, id, { acknowledged_by: actor.name });
+        await write(trx, id, { kind: 'acknowledged', message: `${actor.name} takes care of it.`, actor });
+        await tell(trx, 'incident.acknowledged', updated, { by: actor.name }, actor);
+      });
+      if (!done) throw new StewardError('PRECONDITION_FAILED', `Incident ${id} is resolved already.`, { hint: 'Nothing is left to do about it.' });
+      return toIncident(await db.selectFrom('incidents').selectAll().where('id', '=', id).executeTakeFirstOrThrow());
+    },
+  };
+}
+
+export function unknownIncident(id: string): StewardError {
+  return new StewardError('NOT_FOUND', `There is no incident ${id}.`, { hint: 'See `steward incidents` for those there are.' });
+}
+
+/** Sorts by the time of its making. */
+function newId(at: Date): string {
+  return `inc_${at.getTime().toString(16).padStart(12, '0')}${randomBytes(4).toString('hex')}`;
+}

@@ -1,0 +1,171 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { StewardError } from '../../core/errors.ts';
+import type { StewardEvent } from '../../core/event.ts';
+import type { Incident } from '../../core/incident.ts';
+import type { Inventory } from '../../core/inventory.ts';
+import type { Json, JsonObject } from '../../core/json.ts';
+import type { Log } from '../../core/log.ts';
+import type { EvidenceCollector, Monitor, ServiceStatus } from '../../core/monitor.ts';
+import type { Resource } from '../../core/resource.ts';
+import type { Store } from '../../store/store.ts';
+import { blame, dependenciesNow, describeDependencies, type Suspect } from './dependencies.ts';
+import type { Ledger } from './ledger.ts';
+import { whatChanged } from './what-changed.ts';
+
+const LOOK_BACK_MS = 3_600_000;
+const EVIDENCE_WITHIN_MS = 10_000;
+const OLD_NEWS_MS = 900_000;
+/** Two that went down within this time of each other may have one cause. */
+const SAME_CAUSE_MS = 120_000;
+
+export interface SymptomDeps {
+  readonly store: Store;
+  readonly ledger: Ledger;
+  readonly inventory: Inventory;
+  readonly monitor: Monitor;
+  readonly evidence: EvidenceCollector;
+  readonly node: { readonly id: string; readonly name: string };
+  readonly now: () => Date;
+  readonly log: Log;
+}
+
+export const downFingerprint = (resourceId: string): string => `service.down:${resourceId}`;
+export const degradedFingerprint = (resourceId: string): string => `service.degraded:${resourceId}`;
+
+export interface Symptoms {
+  handle(event: StewardEvent, signal: AbortSignal): Promise<void>;
+  /** The resource has been down since about this instant. */
+  down(resource: Resource, at: Date, signal: AbortSignal): Promise<void>;
+  /** Closes what this incident explained, as far as it is well again. */
+  settleChildren(parent: Incident, resource: { readonly name: string }): Promise<void>;
+}
+
+/** Turns what monitoring says of services into incidents, and incidents back into peace. */
+export function createSymptoms(deps: SymptomDeps): Symptoms {
+  const { store, ledger, inventory, monitor, node, now } = deps;
+
+  async function handle(event: StewardEvent, signal: AbortSignal): Promise<void> {
+    const resource = event.subject && (await inventory.get(event.subject.id));
+    // Each node looks after its own: evidence is where the service is.
+    if (!resource || resource.adoption === 'ignored' || (resource.node !== node.id && resource.node !== node.name)) return;
+    switch (event.type) {
+      case 'service.down':
+        return await down(resource, event.at, signal);
+      case 'service.up':
+        await over(resource, degradedFingerprint(resource.id), 'It answers as it should again.');
+        return await over(resource, downFingerprint(resource.id), 'It answers again; nothing of Steward brought it back.');
+      case 'service.degraded':
+        return await over(resource, downFingerprint(resource.id), 'It answers again, though not as it should.');
+      case 'service.stopped':
+        await over(resource, degradedFingerprint(resource.id), 'It was stopped on purpose.');
+        return await over(resource, downFingerprint(resource.id), 'It was stopped on purpose.');
+      case 'resource.gone':
+        return await gone(resource);
+      default:
+    }
+  }
+
+  async function down(resource: Resource, at: Date, signal: AbortSignal): Promise<void> {
+    const status = await monitor.status(resource.id);
+    // Steward was away while it happened, and it is over.
+    if (now().getTime() - at.getTime() > OLD_NEWS_MS && status?.state !== 'down') return;
+    const known = await ledger.byFingerprint(downFingerprint(resource.id));
+    if (known && known.status !== 'resolved') {
+      if (known.updatedAt < at) await ledger.note(known.id, { kind: 'symptom', message: `${resource.name} is down.`, data: symptomOf(status) as never });
+      return;
+    }
+    const unresolved = await ledger.unresolved();
+    const [dependencies, collected, changed] = await Promise.all([
+      within(dependenciesNow(resource, deps, signal), EVIDENCE_WITHIN_MS, [] as Suspect[], deps.log),
+      within<Json>(deps.evidence.collect(resource, signal), EVIDENCE_WITHIN_MS, { missing: 'The evidence could not be collected in time.' }, deps.log),
+      whatChanged(store, new Date(at.getTime() - LOOK_BACK_MS)),
+    ]);
+    const { parent, suspect } = blame(dependencies, unresolved);
+    const incident = await ledger.open(
+      {
+        fingerprint: downFingerprint(resource.id),
+        resourceId: resource.id,
+        title: `${resource.name} is down${reason(status)}`,
+        symptom: 'service.down',
+        severity: 'critical',
+        parentId: parent?.id,
+        evidence: { symptom: symptomOf(status), collected, changed, dependencies: describeDependencies(dependencies) },
+      },
+      { heldFor: suspect?.id },
+    );
+    await adopt(incident, resource, unresolved);
+  }
+
+  /** Those that went down a moment ago because of this one, which took longer to be noticed. */
+  async function adopt(parent: Incident, resource: Resource, unresolved: readonly Incident[]): Promise<void> {
+    const [needing, needed] = await Promise.all([inventory.dependentsOf(resource.id), inventory.dependenciesOf(resource.id)]);
+    const mutual = new Set(needed.map(({ id }) => id));
+    const dependents = new Set(needing.map(({ id }) => id).filter((id) => !mutual.has(id)));
+    for (const child of unresolved) {
+      const young = parent.openedAt.getTime() - child.openedAt.getTime() < SAME_CAUSE_MS;
+      if (child.id === parent.id || child.parentId !== undefined || child.status !== 'open' || child.symptom !== 'service.down' || !young) continue;
+      if (child.resourceId !== undefined && dependents.has(child.resourceId)) await ledger.attach(child.id, parent.id, `${resource.name}, which it needs, is down too.`);
+    }
+  }
+
+  async function over(resource: Resource, fingerprint: string, resolution: string): Promise<void> {
+    const incident = await ledger.byFingerprint(fingerprint);
+    if (!incident || incident.status === 'resolved') return;
+    // Whether a heal counts is decided at the end of its soak window.
+    if (incident.status === 'healing') {
+      await ledger.note(incident.id, { kind: 'symptom', message: resolution.replace('; nothing of Steward brought it back', '') });
+      return;
+    }
+    await ledger.resolve(incident.id, resolution);
+    await settleChildren(incident, resource);
+  }
+
+  async function gone(resource: Resource): Promise<void> {
+    const removed = resource.supervisor.kind === 'docker' || resource.supervisor.kind === 'systemd';
+    for (const fingerprint of [downFingerprint(resource.id), degradedFingerprint(resource.id)]) {
+      const incident = await ledger.byFingerprint(fingerprint);
+      if (!incident || incident.status === 'resolved') continue;
+      // A container or a unit disappears because somebody removed it; a process also disappears by dying.
+      if (removed) await ledger.resolve(incident.id, `${resource.name} was removed from ${resource.supervisor.kind}.`);
+      else await ledger.note(incident.id, { kind: 'symptom', message: `${resource.name} has not been seen for a while. The incident stays until it returns or somebody closes it.` });
+    }
+  }
+
+  async function settleChildren(parent: Incident, resource: { readonly name: string }): Promise<void> {
+    for (const child of (await ledger.unresolved()).filter(({ parentId }) => parentId === parent.id)) {
+      const status = child.resourceId === undefined ? undefined : await monitor.status(child.resourceId);
+      if (status?.state === 'up') await ledger.resolve(child.id, `${resource.name}, which it needs, is back, and so is it.`);
+    }
+  }
+
+  return { handle, down, settleChildren };
+}
+
+function symptomOf(status: ServiceStatus | undefined): JsonObject {
+  if (!status) return {};
+  return {
+    state: status.state,
+    since: status.since.toISOString(),
+    consecutiveFailures: status.consecutiveFailures,
+    checks: status.checks.map(({ kind, state, last, consecutiveFailures }) => ({ kind, state, consecutiveFailures, ...(last && { message: last.message, latencyMs: last.latencyMs, detail: last.detail }) })),
+  };
+}
+
+function reason(status: ServiceStatus | undefined): string {
+  const message = status?.checks.find(({ last }) => last?.state === 'down')?.last?.message;
+  return message ? `: ${message.slice(0, 200)}` : '';
+}
+
+/** Something that takes too long or fails must not keep a problem from being known. */
+async function within<T>(work: Promise<T>, milliseconds: number, otherwise: T, log: Log): Promise<T> {
+  const done = new AbortController();
+  try {
+    return await Promise.race([work, sleep(milliseconds, otherwise, { signal: done.signal })]);
+  } catch (thrown) {
+    log.warn('evidence of an incident is incomplete', { reason: StewardError.from(thrown).message });
+    return otherwise;
+  } finally {
+    done.abort();
+    work.catch(() => undefined);
+  }
+}

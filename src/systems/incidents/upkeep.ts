@@ -1,0 +1,84 @@
+import type { ServiceStatus } from '../../core/monitor.ts';
+import type { Resource } from '../../core/resource.ts';
+import { blame, dependenciesNow } from './dependencies.ts';
+import { degradedFingerprint, downFingerprint, type SymptomDeps, type Symptoms } from './symptoms.ts';
+
+const DEGRADED_FOR_MS = 600_000;
+const CHILD_GRACE_MS = 60_000;
+const UNNOTICED_MS = 300_000;
+
+type UpkeepDeps = SymptomDeps & { readonly symptoms: Symptoms };
+
+/**
+ * What no single event tells: a service that stays degraded, one that is down without an incident or up with one,
+ * a suspect that turned out innocent, a child that stays down after its parent is back.
+ */
+export async function upkeep(deps: UpkeepDeps, signal: AbortSignal): Promise<void> {
+  for (const status of await deps.monitor.all()) await lookAt(status, deps, signal);
+  await closeWhatIsOver(deps);
+  await judgeSuspects(deps, signal);
+  await freeOrphans(deps);
+}
+
+async function ownResource(resourceId: string | undefined, { inventory, node }: UpkeepDeps): Promise<Resource | undefined> {
+  const resource = resourceId === undefined ? undefined : await inventory.get(resourceId);
+  return resource && resource.adoption !== 'ignored' && (resource.node === node.id || resource.node === node.name) ? resource : undefined;
+}
+
+async function lookAt(status: ServiceStatus, deps: UpkeepDeps, signal: AbortSignal): Promise<void> {
+  const { ledger, symptoms, now } = deps;
+  const lasted = now().getTime() - status.since.getTime();
+  const late = (status.state === 'degraded' && lasted >= DEGRADED_FOR_MS) || (status.state === 'down' && lasted >= UNNOTICED_MS);
+  const resource = late ? await ownResource(status.resourceId, deps) : undefined;
+  if (!resource) return;
+
+  const known = await ledger.byFingerprint(status.state === 'down' ? downFingerprint(resource.id) : degradedFingerprint(resource.id));
+  if (known && known.status !== 'resolved') return;
+  if (status.state === 'down') {
+    // Whoever closed it by hand a moment ago is given time to be right.
+    if (!known?.resolvedAt || now().getTime() - known.resolvedAt.getTime() >= UNNOTICED_MS) await symptoms.down(resource, now(), signal);
+    return;
+  }
+  const message = status.checks.find(({ state }) => state === 'degraded')?.last?.message;
+  await ledger.open({
+    fingerprint: degradedFingerprint(resource.id),
+    resourceId: resource.id,
+    title: `${resource.name} is degraded${message ? `: ${message.slice(0, 200)}` : ''}`,
+    symptom: 'service.degraded',
+    severity: 'warning',
+    evidence: { since: status.since.toISOString() },
+  });
+}
+
+async function closeWhatIsOver(deps: UpkeepDeps): Promise<void> {
+  const { ledger, monitor, symptoms } = deps;
+  for (const incident of await ledger.unresolved()) {
+    if (incident.symptom !== 'service.down' || incident.status === 'healing') continue;
+    const resource = await ownResource(incident.resourceId, deps);
+    const state = resource && (await monitor.status(resource.id))?.state;
+    if (!resource || (state !== 'up' && state !== 'stopped')) continue;
+    await ledger.resolve(incident.id, state === 'up' ? 'It answers again.' : 'It was stopped on purpose.');
+    await symptoms.settleChildren(incident, resource);
+  }
+}
+
+async function judgeSuspects(deps: UpkeepDeps, signal: AbortSignal): Promise<void> {
+  const { ledger } = deps;
+  for (const { incident, heldFor } of await ledger.held()) {
+    const resource = await ownResource(incident.resourceId, deps);
+    if (!resource) continue;
+    const { parent, suspect } = blame(await dependenciesNow(resource, deps, signal), await ledger.unresolved());
+    if (parent) await ledger.attach(incident.id, parent.id, `${parent.title}, and it needs that.`);
+    else if (suspect?.id !== heldFor) await ledger.release(incident.id, 'What it needs works; the fault is its own.');
+  }
+}
+
+async function freeOrphans(deps: UpkeepDeps): Promise<void> {
+  const { ledger, now } = deps;
+  for (const child of await ledger.unresolved()) {
+    if (child.parentId === undefined || !(await ownResource(child.resourceId, deps))) continue;
+    const parent = await ledger.get(child.parentId);
+    if (!parent?.resolvedAt || now().getTime() - parent.resolvedAt.getTime() < CHILD_GRACE_MS) continue;
+    await ledger.release(child.id, `What explained it is over, and it is still down: ${parent.title}`);
+  }
+}
