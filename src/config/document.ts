@@ -1,4 +1,16 @@
-import { type Alias, type Document, isAlias, isMap, isNode, isScalar, isSeq, LineCounter, type Node, parseDocument, visit } from 'yaml';
+import {
+  type Alias,
+  type Document,
+  isAlias,
+  isMap,
+  isNode,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  parseDocument,
+  visit,
+} from 'yaml';
 import type { Problem } from '../core/errors.ts';
 import { redactText } from '../core/redact.ts';
 
@@ -22,20 +34,40 @@ export function parseConfigDocument(text: string): ParsedDocument {
   };
   const parsed = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true, logLevel: 'error' });
   if (parsed.errors.length > 0) {
-    return { problems: parsed.errors.map(({ code, message, pos }) => ({ path: at(pos[0]), message: EXPLAINED[code] ?? plain(message) })) };
+    return {
+      problems: parsed.errors.map(({ code, message, pos }) => ({
+        path: at(pos[0]),
+        message: EXPLAINED[code] ?? plain(message),
+      })),
+    };
   }
   const root = parsed.contents;
-  if (root === null || (isScalar(root) && root.value === null)) return { document: { value: {}, position: () => '1:1' } };
-  if (!isMap(root)) return { problems: [{ path: at(startOf(root)), message: 'expected members such as services: or alerts:' }] };
+  if (root === null || (isScalar(root) && root.value === null))
+    return { document: { value: {}, position: () => '1:1' } };
+  if (!isMap(root))
+    return { problems: [{ path: at(startOf(root)), message: 'expected members such as services: or alerts:' }] };
   const aliases = aliasesOf(parsed);
   const dangling = aliases.filter((alias) => alias.resolve(parsed) === undefined);
-  if (dangling.length > 0) return { problems: dangling.map((alias) => ({ path: at(startOf(alias)), message: `there is no &${alias.source} above this *${alias.source}` })) };
+  if (dangling.length > 0)
+    return {
+      problems: dangling.map((alias) => ({
+        path: at(startOf(alias)),
+        message: `there is no &${alias.source} above this *${alias.source}`,
+      })),
+    };
   try {
     const value: unknown = parsed.toJS({ maxAliasCount: 100 });
     return { document: { value, position: (path, key) => at(offsetOf(parsed, root, path, key)) } };
   } catch {
     // The library counts what aliases would expand to, and gives up before the memory does.
-    return { problems: [{ path: at(startOf(aliases[0] ?? root)), message: 'the aliases (*name) expand to more than a configuration can hold' }] };
+    return {
+      problems: [
+        {
+          path: at(startOf(aliases[0] ?? root)),
+          message: 'the aliases (*name) expand to more than a configuration can hold',
+        },
+      ],
+    };
   }
 }
 
@@ -64,7 +96,8 @@ function offsetOf(document: Document, root: Node, path: Path, key?: string): num
     if (!next) return startOf(node);
     node = next;
   }
-  const named = key !== undefined && isMap(node) ? node.items.find((pair) => keyText(pair.key) === key)?.key : undefined;
+  const named =
+    key !== undefined && isMap(node) ? node.items.find((pair) => keyText(pair.key) === key)?.key : undefined;
   return startOf(isNode(named) ? named : node);
 }
 

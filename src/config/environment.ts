@@ -6,7 +6,8 @@ import type { ConfigInput } from './schema.ts';
 export const ENVIRONMENT = {
   STEWARD_HOME: 'The data folder. By default /var/lib/steward for root, ~/.local/share/steward otherwise.',
   STEWARD_CONFIG: 'The configuration file. By default steward.yaml in the data folder.',
-  STEWARD_DATABASE_URL: 'Your PostgreSQL, as postgres://user:password@host/database. By default Steward starts its own.',
+  STEWARD_DATABASE_URL:
+    'Your PostgreSQL, as postgres://user:password@host/database. By default Steward starts its own.',
   STEWARD_HOST: 'Overrides server.host.',
   STEWARD_PORT: 'Overrides server.port.',
   STEWARD_PUBLIC_URL: 'Overrides server.publicUrl.',
@@ -31,7 +32,18 @@ export const OVERRIDES = [
 ] as const satisfies readonly (readonly [VariableName, readonly [keyof ConfigInput, string]])[];
 
 /** Variables that programs started by Steward inherit; nothing else reaches them. */
-const INHERITED = ['PATH', 'HOME', 'USER', 'LOGNAME', 'LANG', 'LC_ALL', 'TZ', 'TMPDIR', 'XDG_RUNTIME_DIR', 'DBUS_SESSION_BUS_ADDRESS'];
+const INHERITED = [
+  'PATH',
+  'HOME',
+  'USER',
+  'LOGNAME',
+  'LANG',
+  'LC_ALL',
+  'TZ',
+  'TMPDIR',
+  'XDG_RUNTIME_DIR',
+  'DBUS_SESSION_BUS_ADDRESS',
+];
 
 export interface Environment {
   readonly home: string;
@@ -67,7 +79,9 @@ export function readEnvironment(source: NodeJS.ProcessEnv = process.env): Enviro
     databaseUrl: known('STEWARD_DATABASE_URL'),
     overrides: OVERRIDES.flatMap(([name, path]) => {
       const text = known(name);
-      return text === undefined ? [] : [{ variable: name, path, value: name === 'STEWARD_PORT' ? asNumber(text) : text }];
+      return text === undefined
+        ? []
+        : [{ variable: name, path, value: name === 'STEWARD_PORT' ? asNumber(text) : text }];
     }),
     url: known('STEWARD_URL'),
     token: known('STEWARD_TOKEN'),
@@ -80,7 +94,9 @@ export function readEnvironment(source: NodeJS.ProcessEnv = process.env): Enviro
 }
 
 function defaultHome(dataHome: string | undefined): string {
-  return process.getuid?.() === 0 ? '/var/lib/steward' : join(dataHome ?? join(homedir(), '.local', 'share'), 'steward');
+  return process.getuid?.() === 0
+    ? '/var/lib/steward'
+    : join(dataHome ?? join(homedir(), '.local', 'share'), 'steward');
 }
 
 /** What is no number stays text, so that the schema refuses it by name. */

@@ -23,12 +23,19 @@ export function complaints(schema: z.ZodType, error: z.ZodError, input: unknown)
       case 'invalid_type': {
         const expected = isOurs(issue.message) ? issue.message : `expected ${article(issue.expected)}`;
         if (value === undefined) return [{ path, message: `is missing: ${expected}` }];
-        return [{ path, message: isOurs(issue.message) || issue.expected === 'int' ? expected : `${expected}, found ${kindOf(value)}` }];
+        return [
+          {
+            path,
+            message:
+              isOurs(issue.message) || issue.expected === 'int' ? expected : `${expected}, found ${kindOf(value)}`,
+          },
+        ];
       }
       case 'invalid_value':
         return [{ path, message: isOurs(issue.message) ? issue.message : choice(issue.values.map(String), value) }];
       case 'invalid_union':
-        if ('options' in issue && Array.isArray(issue.options)) return [{ path, message: choice(issue.options.map(String), value) }];
+        if ('options' in issue && Array.isArray(issue.options))
+          return [{ path, message: choice(issue.options.map(String), value) }];
         return [{ path, message: value === undefined ? `is missing: ${issue.message}` : issue.message }];
       case 'too_small':
         return [{ path, message: `expected ${sized(issue.origin, `at least ${issue.minimum}`)}` }];
@@ -62,7 +69,8 @@ function unknownKey(key: string, known: readonly string[]): string {
 
 function choice(values: readonly string[], found: unknown): string {
   const expected = `expected ${values.length === 1 ? values[0] : `one of ${values.join(', ')}`}`;
-  if (found === undefined || found === null || typeof found === 'object') return `${found === undefined ? 'is missing: ' : ''}${expected}`;
+  if (found === undefined || found === null || typeof found === 'object')
+    return `${found === undefined ? 'is missing: ' : ''}${expected}`;
   const meant = nearest(String(found), values);
   return `${expected}; found '${redactText(String(found)).slice(0, 40)}'${meant ? `: did you mean ${meant}?` : ''}`;
 }
@@ -93,7 +101,11 @@ function sized(origin: string, bound: string): string {
 }
 
 function valueAt(input: unknown, path: Path): unknown {
-  return path.reduce<unknown>((value, step) => (value !== null && typeof value === 'object' ? (value as Record<string | number, unknown>)[step] : undefined), input);
+  return path.reduce<unknown>(
+    (value, step) =>
+      value !== null && typeof value === 'object' ? (value as Record<string | number, unknown>)[step] : undefined,
+    input,
+  );
 }
 
 /** The members that the schema has at a path: what an unknown one is compared with. */
@@ -110,11 +122,16 @@ function knownKeys(schema: z.ZodType, path: Path, input: unknown): string[] {
 
 /** The schema below defaults, optionals and transforms; of a union by kind, the branch that the value chose. */
 function bare(schema: z.core.$ZodType | undefined, value: unknown): z.core.$ZodType | undefined {
-  if (schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault || schema instanceof z.ZodOptional) return bare(schema.def.innerType, value);
+  if (schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault || schema instanceof z.ZodOptional)
+    return bare(schema.def.innerType, value);
   if (schema instanceof z.ZodPipe) return bare(schema.def.in, value);
   if (schema instanceof z.ZodDiscriminatedUnion) {
     const kind = valueAt(value, [schema.def.discriminator]);
-    return schema.options.find((option) => option instanceof z.ZodObject && (option.shape as Record<string, z.ZodType>)[schema.def.discriminator]?.safeParse(kind).success);
+    return schema.options.find(
+      (option) =>
+        option instanceof z.ZodObject &&
+        (option.shape as Record<string, z.ZodType>)[schema.def.discriminator]?.safeParse(kind).success,
+    );
   }
   return schema;
 }

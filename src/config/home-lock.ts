@@ -5,7 +5,12 @@ import { z } from 'zod';
 import { identityOf, isAlive } from './process-identity.ts';
 import { writeAtomically } from './write-atomically.ts';
 
-const Holder = z.object({ pid: z.number().int(), startTicks: z.number().optional(), bootId: z.string().optional(), since: z.coerce.date() });
+const Holder = z.object({
+  pid: z.number().int(),
+  startTicks: z.number().optional(),
+  bootId: z.string().optional(),
+  since: z.coerce.date(),
+});
 export type Holder = z.output<typeof Holder>;
 
 export type Lock = { readonly heldBy: Holder } | { release(): Promise<void> };
@@ -82,7 +87,8 @@ async function created(draft: string, file: string): Promise<boolean> {
 }
 
 async function removeBelow(folder: string, number: number): Promise<void> {
-  for (const lower of (await numbers(folder)).filter((candidate) => candidate < number)) await rm(join(folder, `lock.${lower}`), { force: true });
+  for (const lower of (await numbers(folder)).filter((candidate) => candidate < number))
+    await rm(join(folder, `lock.${lower}`), { force: true });
 }
 
 function isMine(holder: Holder, mine: Holder): boolean {

@@ -36,7 +36,9 @@ describe('openHome', () => {
     const code = `const { openHome } = await import(${JSON.stringify(new URL('home.ts', import.meta.url).href)});
       try { const home = await openHome(${JSON.stringify(home)}, new Date()); await home.announce({ url: 'http://127.0.0.1:3999' }); console.log('held'); setInterval(() => {}, 1000); }
       catch (e) { console.log(e.code + ' ' + e.message); }`;
-    const child = spawn(process.execPath, ['--input-type=module', '-e', code], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const child = spawn(process.execPath, ['--input-type=module', '-e', code], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
     children.push(child);
     const [said] = (await once(child.stdout ?? child, 'data')) as [Buffer];
     return { child, said: said.toString().trim() };
@@ -55,7 +57,9 @@ describe('openHome', () => {
     await expect(openHome(home, now)).rejects.toMatchObject({
       code: 'HOME_IN_USE',
       exitCode: 18,
-      message: expect.stringMatching(new RegExp(`in use by a Steward that runs as process ${child.pid} .* answers on http://127\\.0\\.0\\.1:3999`)),
+      message: expect.stringMatching(
+        new RegExp(`in use by a Steward that runs as process ${child.pid} .* answers on http://127\\.0\\.0\\.1:3999`),
+      ),
     });
     expect(await runningServer(home)).toEqual({ url: 'http://127.0.0.1:3999', pid: child.pid });
   });
@@ -85,7 +89,10 @@ describe('openHome', () => {
 
     const outcomes = await Promise.all(Array.from({ length: 6 }, () => openElsewhere()));
 
-    expect(outcomes.map(({ said }) => said.split(' ')[0]).toSorted()).toEqual([...Array(5).fill('HOME_IN_USE'), 'held']);
+    expect(outcomes.map(({ said }) => said.split(' ')[0]).toSorted()).toEqual([
+      ...Array(5).fill('HOME_IN_USE'),
+      'held',
+    ]);
     expect((await readdir(home)).filter((name) => name.startsWith('lock'))).toEqual(['lock.8']);
   });
 
@@ -109,7 +116,11 @@ describe('openHome', () => {
   it('says what is wrong with a path that is a file, or leads through one', async () => {
     await writeFile(join(parent, 'file'), '');
 
-    await expect(openHome(join(parent, 'file'), now)).rejects.toMatchObject({ code: 'HOME_UNUSABLE', exitCode: 19, message: expect.stringContaining('file') });
+    await expect(openHome(join(parent, 'file'), now)).rejects.toMatchObject({
+      code: 'HOME_UNUSABLE',
+      exitCode: 19,
+      message: expect.stringContaining('file'),
+    });
     await expect(openHome(join(parent, 'file', 'home'), now)).rejects.toMatchObject({ code: 'HOME_UNUSABLE' });
   });
 
@@ -120,7 +131,10 @@ describe('openHome', () => {
     const opening = asRoot ? asNobody(() => openHome(home, now)) : openHome(home, now);
     if (!asRoot) await chmod(parent, 0o555);
 
-    await expect(opening).rejects.toMatchObject({ code: 'HOME_UNUSABLE', hint: expect.stringContaining('STEWARD_HOME=') });
+    await expect(opening).rejects.toMatchObject({
+      code: 'HOME_UNUSABLE',
+      hint: expect.stringContaining('STEWARD_HOME='),
+    });
   });
 
   async function asNobody<T>(work: () => Promise<T>): Promise<T> {

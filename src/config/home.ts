@@ -50,7 +50,9 @@ export async function openHome(folder: string, now: Date): Promise<Home> {
 }
 
 /** The Steward that serves from this folder at the moment, for the command line. */
-export async function runningServer(folder: string): Promise<{ readonly url: string; readonly pid: number } | undefined> {
+export async function runningServer(
+  folder: string,
+): Promise<{ readonly url: string; readonly pid: number } | undefined> {
   try {
     const holder = await lockHolder(resolve(folder));
     const announced = Announcement.parse(JSON.parse(await readFile(join(folder, 'server.json'), 'utf8')));
@@ -67,7 +69,8 @@ async function prepare(path: string): Promise<void> {
   const { mode, uid } = await stat(path);
   // PostgreSQL runs as another user when Steward is root, and must be able to pass through to its own folder below.
   const wanted = process.geteuid?.() === 0 ? 0o711 : 0o700;
-  if ((mode & 0o777) !== wanted && (process.geteuid?.() === 0 || uid === process.geteuid?.())) await chmod(path, wanted);
+  if ((mode & 0o777) !== wanted && (process.geteuid?.() === 0 || uid === process.geteuid?.()))
+    await chmod(path, wanted);
   const probe = join(path, `.writable-${randomUUID()}`);
   try {
     await writeFile(probe, Buffer.alloc(4_096), { flag: 'wx', mode: 0o600 });
@@ -79,9 +82,13 @@ async function prepare(path: string): Promise<void> {
 async function inUse(path: string, { pid, since }: Holder): Promise<StewardError> {
   const server = await runningServer(path);
   const address = server ? ` and answers on ${server.url}` : '';
-  return new StewardError('HOME_IN_USE', `${path} is in use by a Steward that runs as process ${pid} since ${since.toISOString()}${address}.`, {
-    hint: `Use that one, or end it first (kill ${pid}), or start this one on another folder: STEWARD_HOME=/another/folder`,
-  });
+  return new StewardError(
+    'HOME_IN_USE',
+    `${path} is in use by a Steward that runs as process ${pid} since ${since.toISOString()}${address}.`,
+    {
+      hint: `Use that one, or end it first (kill ${pid}), or start this one on another folder: STEWARD_HOME=/another/folder`,
+    },
+  );
 }
 
 function unusable(path: string, thrown: unknown): StewardError {
@@ -94,10 +101,14 @@ function unusable(path: string, thrown: unknown): StewardError {
     });
   }
   const user = process.geteuid ? ` as user ${process.geteuid()}` : '';
-  return new StewardError('HOME_UNUSABLE', `Steward cannot use ${path} as its data folder${user}: ${WHY[code] ?? message}.`, {
-    hint: 'Make it a folder that this user can write to, or name another one: STEWARD_HOME=/another/folder',
-    cause: thrown,
-  });
+  return new StewardError(
+    'HOME_UNUSABLE',
+    `Steward cannot use ${path} as its data folder${user}: ${WHY[code] ?? message}.`,
+    {
+      hint: 'Make it a folder that this user can write to, or name another one: STEWARD_HOME=/another/folder',
+      cause: thrown,
+    },
+  );
 }
 
 const WHY: Readonly<Record<string, string>> = {

@@ -32,13 +32,26 @@ describe('parseConfig', () => {
   });
 
   it('takes text of every script', () => {
-    const { config } = parseConfig('node:\n  name: "Bücherei 🐘"\n  labels: { größe: "日本" }\n', { file: 'steward.yaml' });
+    const { config } = parseConfig('node:\n  name: "Bücherei 🐘"\n  labels: { größe: "日本" }\n', {
+      file: 'steward.yaml',
+    });
 
     expect(config.node).toEqual({ name: 'Bücherei 🐘', labels: { größe: '日本' } });
   });
 
   it('names line, column, member and what was expected, for every mistake at once', () => {
-    const text = ['services:', '  - name: shop', '    checks:', '      - kind: http', '        url: http://127.0.0.1:8080', '        every: 5 minutes', '      - kind: tcp', '        port: 99999', 'healing:', '  attempts: three'].join('\n');
+    const text = [
+      'services:',
+      '  - name: shop',
+      '    checks:',
+      '      - kind: http',
+      '        url: http://127.0.0.1:8080',
+      '        every: 5 minutes',
+      '      - kind: tcp',
+      '        port: 99999',
+      'healing:',
+      '  attempts: three',
+    ].join('\n');
 
     expect(refusal(text)).toEqual([
       'steward.yaml:6:16 services.0.checks.0.every: expected a duration such as 30s, 5m or 1h30m',
@@ -49,28 +62,78 @@ describe('parseConfig', () => {
 
   it.each([
     ['a key that is not known', 'servr:\n  port: 1\n', 'steward.yaml:1:1 servr: is not known: did you mean server?'],
-    ['a key inside a check', 'services:\n  - name: a\n    checks:\n      - {kind: tcp, port: 1, evry: 5s}\n', 'steward.yaml:4:30 services.0.checks.0.evry: is not known: did you mean every?'],
-    ['a key that is like no other', 'server:\n  zzz: 1\n', 'steward.yaml:2:3 server.zzz: is not known: expected host, port, publicUrl, trustedProxies, tls'],
-    ['a choice', 'healing:\n  mode: obsrve\n', "steward.yaml:2:9 healing.mode: expected one of act, observe; found 'obsrve': did you mean observe?"],
-    ['a kind', 'services:\n  - name: a\n    checks:\n      - kind: htp\n', "steward.yaml:4:15 services.0.checks.0.kind: expected one of http, tcp, process, systemd, container, postgres, mysql, redis; found 'htp': did you mean http?"],
-    ['a missing member', 'deadMan:\n  every: 60s\n', 'steward.yaml:2:3 deadMan.url: is missing: expected an address such as https://example.org/path'],
+    [
+      'a key inside a check',
+      'services:\n  - name: a\n    checks:\n      - {kind: tcp, port: 1, evry: 5s}\n',
+      'steward.yaml:4:30 services.0.checks.0.evry: is not known: did you mean every?',
+    ],
+    [
+      'a key that is like no other',
+      'server:\n  zzz: 1\n',
+      'steward.yaml:2:3 server.zzz: is not known: expected host, port, publicUrl, trustedProxies, tls',
+    ],
+    [
+      'a choice',
+      'healing:\n  mode: obsrve\n',
+      "steward.yaml:2:9 healing.mode: expected one of act, observe; found 'obsrve': did you mean observe?",
+    ],
+    [
+      'a kind',
+      'services:\n  - name: a\n    checks:\n      - kind: htp\n',
+      "steward.yaml:4:15 services.0.checks.0.kind: expected one of http, tcp, process, systemd, container, postgres, mysql, redis; found 'htp': did you mean http?",
+    ],
+    [
+      'a missing member',
+      'deadMan:\n  every: 60s\n',
+      'steward.yaml:2:3 deadMan.url: is missing: expected an address such as https://example.org/path',
+    ],
     ['the wrong type', 'server: 5\n', 'steward.yaml:1:9 server: expected members (key: value), found a number'],
-    ['a duration beyond its bounds', 'monitoring:\n  every: 0s\n', 'steward.yaml:2:10 monitoring.every: expected between 100ms and 1d'],
+    [
+      'a duration beyond its bounds',
+      'monitoring:\n  every: 0s\n',
+      'steward.yaml:2:10 monitoring.every: expected between 100ms and 1d',
+    ],
     ['a tab', 'server:\n\tport: 4000\n', 'steward.yaml:2:1: expected spaces: YAML does not take tabs as indentation'],
-    ['a key that stands twice', 'server:\n  port: 1\n  port: 2\n', 'steward.yaml:3:3: this key is already there; each may stand once'],
-    ['two documents', 'server: {}\n---\nnode: {}\n', 'steward.yaml:2:1: expected one document: remove this --- and what follows'],
+    [
+      'a key that stands twice',
+      'server:\n  port: 1\n  port: 2\n',
+      'steward.yaml:3:3: this key is already there; each may stand once',
+    ],
+    [
+      'two documents',
+      'server: {}\n---\nnode: {}\n',
+      'steward.yaml:2:1: expected one document: remove this --- and what follows',
+    ],
     ['a list', '- a\n', 'steward.yaml:1:1: expected members such as services: or alerts:'],
     ['an alias of nothing', 'server: *base\n', 'steward.yaml:1:9: there is no &base above this *base'],
-    ['a member through an alias', 'node:\n  labels: &l {a: [1]}\nservices:\n  - {name: a, labels: *l}\n', 'steward.yaml:2:18 node.labels.a: expected text, found a list'],
-    ['two services of one name', 'services:\n  - name: a\n  - name: a\n', "steward.yaml:3:11 services.1.name: 'a' is the name of an earlier entry"],
-    ['a dependency on nothing', 'services:\n  - {name: a, dependsOn: [b]}\n', "steward.yaml:2:27 services.0.dependsOn.0: expected the name of a service in this file; there is no 'b'"],
-    ['a public address without protection', 'server:\n  host: 0.0.0.0\n', "steward.yaml:2:9 server.host: expected a loopback address: '0.0.0.0' is public, so server.tls or server.trustedProxies must be set too"],
+    [
+      'a member through an alias',
+      'node:\n  labels: &l {a: [1]}\nservices:\n  - {name: a, labels: *l}\n',
+      'steward.yaml:2:18 node.labels.a: expected text, found a list',
+    ],
+    [
+      'two services of one name',
+      'services:\n  - name: a\n  - name: a\n',
+      "steward.yaml:3:11 services.1.name: 'a' is the name of an earlier entry",
+    ],
+    [
+      'a dependency on nothing',
+      'services:\n  - {name: a, dependsOn: [b]}\n',
+      "steward.yaml:2:27 services.0.dependsOn.0: expected the name of a service in this file; there is no 'b'",
+    ],
+    [
+      'a public address without protection',
+      'server:\n  host: 0.0.0.0\n',
+      "steward.yaml:2:9 server.host: expected a loopback address: '0.0.0.0' is public, so server.tls or server.trustedProxies must be set too",
+    ],
   ])('explains %s', (_what, text, expected) => {
     expect(refusal(text)).toContain(expected);
   });
 
   it('refuses a secret in the file without repeating it', () => {
-    const problems = refusal('alerts:\n  channels:\n    - {name: hook, kind: webhook, url: https://example.org, secret: hunter2-hunter2}\n');
+    const problems = refusal(
+      'alerts:\n  channels:\n    - {name: hook, kind: webhook, url: https://example.org, secret: hunter2-hunter2}\n',
+    );
 
     expect(problems).toEqual([expect.stringContaining('3:69 alerts.channels.0.secret: expected where the secret is')]);
     expect(problems.join()).not.toContain('hunter2');
@@ -78,9 +141,12 @@ describe('parseConfig', () => {
 
   it('refuses aliases that would fill the memory', () => {
     const levels = ['a: &a [x, x, x, x, x, x, x, x, x, x]'];
-    for (const [from, to] of ['ab', 'bc', 'cd', 'de', 'ef', 'fg'].map((pair) => [...pair])) levels.push(`${to}: &${to} [${Array(10).fill(`*${from}`).join(', ')}]`);
+    for (const [from, to] of ['ab', 'bc', 'cd', 'de', 'ef', 'fg'].map((pair) => [...pair]))
+      levels.push(`${to}: &${to} [${Array(10).fill(`*${from}`).join(', ')}]`);
 
-    expect(refusal(levels.join('\n'))).toEqual(['steward.yaml:2:8: the aliases (*name) expand to more than a configuration can hold']);
+    expect(refusal(levels.join('\n'))).toEqual([
+      'steward.yaml:2:8: the aliases (*name) expand to more than a configuration can hold',
+    ]);
   });
 
   it('survives nesting without end, and keeps the list of problems short', () => {
@@ -93,15 +159,23 @@ describe('parseConfig', () => {
   it('lets the environment override the file, and blames the variable for its value', () => {
     const overrides = (port: string) => readEnvironment({ STEWARD_PORT: port }).overrides;
 
-    const { config, origins } = parseConfig('server: {port: 4000, host: localhost}\n', { file: 'steward.yaml', overrides: overrides('5000') });
+    const { config, origins } = parseConfig('server: {port: 4000, host: localhost}\n', {
+      file: 'steward.yaml',
+      overrides: overrides('5000'),
+    });
 
     expect(config.server).toMatchObject({ port: 5000, host: 'localhost' });
     expect(Object.fromEntries(origins)).toEqual({ 'server.port': 'STEWARD_PORT', 'server.host': 'steward.yaml:1:28' });
-    expect(() => parseConfig('', { file: 'steward.yaml', overrides: overrides('many') })).toThrow('STEWARD_PORT server.port: expected a number, found text');
+    expect(() => parseConfig('', { file: 'steward.yaml', overrides: overrides('many') })).toThrow(
+      'STEWARD_PORT server.port: expected a number, found text',
+    );
   });
 
   it('numbers policy rules that have no id', () => {
-    const { config } = parseConfig('policy:\n  - {automation: restart-service, decision: observe}\n  - {id: mine, effect: write, decision: propose, why: Ask first.}\n', { file: 'steward.yaml' });
+    const { config } = parseConfig(
+      'policy:\n  - {automation: restart-service, decision: observe}\n  - {id: mine, effect: write, decision: propose, why: Ask first.}\n',
+      { file: 'steward.yaml' },
+    );
 
     expect(config.policy.map(({ id, decision }) => [id, decision])).toEqual([
       ['configured-1', 'observe'],
@@ -127,7 +201,10 @@ describe('files', () => {
 
   it('does without a file, unless somebody named it', async () => {
     expect((await readConfig(location(), [])).source).toBe('defaults');
-    await expect(validateConfigFile(join(home, 'gone.yaml'))).rejects.toMatchObject({ code: 'CONFIG_INVALID', message: `${home}/gone.yaml does not exist.` });
+    await expect(validateConfigFile(join(home, 'gone.yaml'))).rejects.toMatchObject({
+      code: 'CONFIG_INVALID',
+      message: `${home}/gone.yaml does not exist.`,
+    });
   });
 
   it('reads a megabyte and refuses more', async () => {
@@ -138,7 +215,10 @@ describe('files', () => {
 
     await writeFile(big, comment.repeat(1_100));
 
-    await expect(validateConfigFile(big)).rejects.toMatchObject({ code: 'CONFIG_INVALID', message: expect.stringContaining('at most 1048576 are read') });
+    await expect(validateConfigFile(big)).rejects.toMatchObject({
+      code: 'CONFIG_INVALID',
+      message: expect.stringContaining('at most 1048576 are read'),
+    });
   });
 
   it('names a folder, and bytes that are no text', async () => {
@@ -162,7 +242,11 @@ describe('files', () => {
 
     const loaded = await loadConfig(location(), { home, overrides: [] });
 
-    expect(loaded).toMatchObject({ source: 'last-good', config: { server: { port: 4444 } }, problem: { code: 'CONFIG_INVALID', message: 'steward.yaml:2:9 server.port: expected a number, found text' } });
+    expect(loaded).toMatchObject({
+      source: 'last-good',
+      config: { server: { port: 4444 } },
+      problem: { code: 'CONFIG_INVALID', message: 'steward.yaml:2:9 server.port: expected a number, found text' },
+    });
   });
 
   it('refuses to start on a broken file where nothing good is known, or only about another file', async () => {

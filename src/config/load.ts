@@ -35,16 +35,24 @@ export function configLocation(environment: Pick<Environment, 'home' | 'configFi
 }
 
 /** Reads and checks the file; throws CONFIG_INVALID with every problem and its line and column. */
-export async function readConfig({ file, named }: ConfigLocation, overrides: readonly Override[]): Promise<LoadedConfig> {
+export async function readConfig(
+  { file, named }: ConfigLocation,
+  overrides: readonly Override[],
+): Promise<LoadedConfig> {
   const text = await readText(file, named);
-  return text === undefined ? parseConfig('', { file, overrides, source: 'defaults' }) : parseConfig(text, { file, overrides });
+  return text === undefined
+    ? parseConfig('', { file, overrides, source: 'defaults' })
+    : parseConfig(text, { file, overrides });
 }
 
 /**
  * The configuration to start with. A broken file does not keep Steward from its work: the last good one comes into
  * force and `problem` says what to correct. Throws CONFIG_INVALID where there is no last good one.
  */
-export async function loadConfig(location: ConfigLocation, { home, overrides }: Pick<Environment, 'home' | 'overrides'>): Promise<LoadedConfig> {
+export async function loadConfig(
+  location: ConfigLocation,
+  { home, overrides }: Pick<Environment, 'home' | 'overrides'>,
+): Promise<LoadedConfig> {
   try {
     return await readConfig(location, overrides);
   } catch (thrown) {
@@ -52,7 +60,11 @@ export async function loadConfig(location: ConfigLocation, { home, overrides }: 
     const written = problem.code === 'CONFIG_INVALID' ? await readLastGood(home, location.file) : undefined;
     if (written === undefined) throw problem;
     const document = { value: written, position: () => '' };
-    const effective = check(document, { file: location.file, overrides, source: 'last-good' }, () => 'last good configuration');
+    const effective = check(
+      document,
+      { file: location.file, overrides, source: 'last-good' },
+      () => 'last good configuration',
+    );
     // A last good copy that this version refuses, or a bad variable, helps nobody: what the file says is the better message.
     if (effective instanceof StewardError) throw problem;
     return { ...effective, problem };
@@ -73,14 +85,22 @@ interface ParseOptions {
 export function parseConfig(text: string, { file, overrides = [], source = 'file' }: ParseOptions): LoadedConfig {
   const name = basename(file);
   const parsed = parseConfigDocument(text);
-  if ('problems' in parsed) throw invalid(file, parsed.problems.map(({ path, message }) => ({ path: `${name}:${path}`, message })));
+  if ('problems' in parsed)
+    throw invalid(
+      file,
+      parsed.problems.map(({ path, message }) => ({ path: `${name}:${path}`, message })),
+    );
   const { document } = parsed;
   const loaded = check(document, { file, overrides, source }, (path, key) => `${name}:${document.position(path, key)}`);
   if (loaded instanceof StewardError) throw loaded;
   return loaded;
 }
 
-function check(document: ConfigDocument, { file, overrides, source }: Required<ParseOptions>, place: ConfigDocument['position']): LoadedConfig | StewardError {
+function check(
+  document: ConfigDocument,
+  { file, overrides, source }: Required<ParseOptions>,
+  place: ConfigDocument['position'],
+): LoadedConfig | StewardError {
   const input = withOverrides(document.value, overrides);
   const result = Config.safeParse(input);
   if (!result.success) {
@@ -98,12 +118,15 @@ function check(document: ConfigDocument, { file, overrides, source }: Required<P
 /** Sections that the file has wrong are left for the schema to refuse. */
 function withOverrides(written: unknown, overrides: readonly Override[]): unknown {
   // `alerts:` with every member commented out is an empty section, not a mistake.
-  const filled = Object.entries(written as Record<string, unknown>).filter(([key, value]) => value !== null || !(key in Config.shape));
+  const filled = Object.entries(written as Record<string, unknown>).filter(
+    ([key, value]) => value !== null || !(key in Config.shape),
+  );
   const input: Record<string, unknown> = Object.fromEntries(filled);
   for (const { path, value } of overrides) {
     const [section, member] = path;
     const current = input[section];
-    if (current === undefined || (current !== null && typeof current === 'object' && !Array.isArray(current))) input[section] = { ...current, [member]: value };
+    if (current === undefined || (current !== null && typeof current === 'object' && !Array.isArray(current)))
+      input[section] = { ...current, [member]: value };
   }
   return input;
 }

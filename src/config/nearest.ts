@@ -3,7 +3,10 @@ export function nearest(text: string, candidates: readonly string[]): string | u
   const wanted = text.slice(0, 64).toLowerCase();
   const ranked = candidates
     .map((candidate) => ({ candidate, distance: distance(wanted, candidate.toLowerCase()) }))
-    .filter(({ candidate, distance: steps }) => steps <= Math.max(1, Math.floor(Math.max(candidate.length, wanted.length) / 3)))
+    .filter(
+      ({ candidate, distance: steps }) =>
+        steps <= Math.max(1, Math.floor(Math.max(candidate.length, wanted.length) / 3)),
+    )
     .toSorted((a, b) => a.distance - b.distance);
   return ranked[0]?.candidate;
 }

@@ -15,14 +15,24 @@ export function configOperations(service: Pick<ConfigService, 'current' | 'rejec
       input: NoInput,
       output: z.object({
         file: z.string().describe('The file that is read.'),
-        source: z.enum(['file', 'defaults', 'last-good']).describe('last-good: the file was refused at start, and what it said before is in force.'),
+        source: z
+          .enum(['file', 'defaults', 'last-good'])
+          .describe('last-good: the file was refused at start, and what it said before is in force.'),
         config: z.json().describe('What is in force, without secrets.'),
-        origins: z.record(z.string(), z.string()).describe('For members that are not defaults: the line of the file or the variable that set them.'),
+        origins: z
+          .record(z.string(), z.string())
+          .describe('For members that are not defaults: the line of the file or the variable that set them.'),
         problems: z.array(Problem).describe('Why the file as it is now is refused; empty while it is in force.'),
       }),
       async handle() {
         const { file, source, config, origins } = service.current();
-        return { file, source, config: redactConfig(config), origins: Object.fromEntries(origins), problems: [...(service.rejected()?.problems ?? [])] };
+        return {
+          file,
+          source,
+          config: redactConfig(config),
+          origins: Object.fromEntries(origins),
+          problems: [...(service.rejected()?.problems ?? [])],
+        };
       },
     }),
   ];

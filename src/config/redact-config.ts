@@ -6,13 +6,20 @@ import type { Config } from './schema.ts';
 export function redactConfig(config: Config): z.core.util.JSONType {
   const shown: Config = {
     ...config,
-    services: config.services.map((service) => ({ ...service, checks: service.checks.map((check) => ('headers' in check ? { ...check, headers: hideValues(check.headers) } : check)) })),
+    services: config.services.map((service) => ({
+      ...service,
+      checks: service.checks.map((check) =>
+        'headers' in check ? { ...check, headers: hideValues(check.headers) } : check,
+      ),
+    })),
     alerts: {
       ...config.alerts,
       channels: config.alerts.channels.map((channel) => {
         if (channel.kind === 'email') return channel;
         const url = typeof channel.url === 'string' ? hidePath(channel.url) : channel.url;
-        return channel.kind === 'webhook' ? { ...channel, url, headers: hideValues(channel.headers) } : { ...channel, url };
+        return channel.kind === 'webhook'
+          ? { ...channel, url, headers: hideValues(channel.headers) }
+          : { ...channel, url };
       }),
     },
     ...(config.deadMan ? { deadMan: { ...config.deadMan, url: hidePath(config.deadMan.url) } } : {}),

@@ -19,7 +19,11 @@ export const ChannelConfig = z.discriminatedUnion('kind', [
   }),
   z.strictObject({
     ...common,
-    kind: z.literal('slack').describe('An incoming webhook of Slack, or of what understands its messages: Mattermost, Rocket.Chat, Discord with /slack.'),
+    kind: z
+      .literal('slack')
+      .describe(
+        'An incoming webhook of Slack, or of what understands its messages: Mattermost, Rocket.Chat, Discord with /slack.',
+      ),
     url: secretAddress.describe('The incoming webhook, or where its address is kept.'),
   }),
   z.strictObject({
@@ -27,8 +31,16 @@ export const ChannelConfig = z.discriminatedUnion('kind', [
     kind: z.literal('email').describe('Mail through an SMTP server.'),
     host: z.string().min(1).describe('The SMTP server.'),
     port: z.number().int().min(1).max(65_535).default(587),
-    secure: z.boolean().default(false).describe('TLS from the first byte, as on port 465; otherwise STARTTLS where it is offered.'),
-    requireTls: z.boolean().optional().describe('Refuse to send without TLS. By default required with a password, unless the server is on this machine.'),
+    secure: z
+      .boolean()
+      .default(false)
+      .describe('TLS from the first byte, as on port 465; otherwise STARTTLS where it is offered.'),
+    requireTls: z
+      .boolean()
+      .optional()
+      .describe(
+        'Refuse to send without TLS. By default required with a password, unless the server is on this machine.',
+      ),
     user: z.string().min(1).optional().describe('User name.'),
     password: secret.optional(),
     from: z.email('expected a mail address').describe('Sender.'),

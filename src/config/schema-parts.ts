@@ -4,13 +4,10 @@ import { Duration, ms, parseDuration } from '../core/duration.ts';
 
 /** A duration within bounds. Without an upper one a timer could overflow and fire at once. */
 export function duration(atLeast: string, atMost: string) {
-  return Duration.refine(
-    (text) => {
-      const length = parseDuration(text);
-      return length === undefined || (length >= ms(atLeast) && length <= ms(atMost));
-    },
-    `expected between ${atLeast} and ${atMost}`,
-  );
+  return Duration.refine((text) => {
+    const length = parseDuration(text);
+    return length === undefined || (length >= ms(atLeast) && length <= ms(atMost));
+  }, `expected between ${atLeast} and ${atMost}`);
 }
 
 /** An address that Steward itself requests. */
@@ -18,12 +15,14 @@ export const address = z.url({ protocol: /^https?$/, error: 'expected an address
 
 /** Where a secret lives. Says so when the secret itself was written into the file. */
 export const secret = z.union(SecretReference.options, {
-  error: 'expected where the secret is: {env: NAME}, {file: /path} or {credential: name}; the secret itself does not belong in this file',
+  error:
+    'expected where the secret is: {env: NAME}, {file: /path} or {credential: name}; the secret itself does not belong in this file',
 });
 
 /** An address that is itself a secret in many products, so a reference does as well. */
 export const secretAddress = z.union([address, ...SecretReference.options], {
-  error: 'expected an address such as https://example.org/path, or where it is: {env: NAME}, {file: /path} or {credential: name}',
+  error:
+    'expected an address such as https://example.org/path, or where it is: {env: NAME}, {file: /path} or {credential: name}',
 });
 
 export function names(items: readonly { readonly name: string }[]): ReadonlySet<string> {
@@ -31,10 +30,18 @@ export function names(items: readonly { readonly name: string }[]): ReadonlySet<
 }
 
 /** Refuses a list in which two items share a member. */
-export function uniqueBy<Key extends string, Item extends z.ZodType<{ [K in Key]: string }>>(key: Key, list: z.ZodArray<Item>): z.ZodArray<Item> {
+export function uniqueBy<Key extends string, Item extends z.ZodType<{ [K in Key]: string }>>(
+  key: Key,
+  list: z.ZodArray<Item>,
+): z.ZodArray<Item> {
   return list.superRefine((items, context) => {
     for (const [index, item] of items.entries()) {
-      if (items.findIndex((other) => other[key] === item[key]) < index) context.addIssue({ code: 'custom', path: [index, key], message: `'${item[key]}' is the ${key} of an earlier entry` });
+      if (items.findIndex((other) => other[key] === item[key]) < index)
+        context.addIssue({
+          code: 'custom',
+          path: [index, key],
+          message: `'${item[key]}' is the ${key} of an earlier entry`,
+        });
     }
   });
 }

@@ -12,15 +12,34 @@ export const Match = z
     process: z.string().min(1).optional().describe('Path of its executable, or its file name.'),
     url: z.url().optional().describe('An address that it serves; host and port are compared.'),
   })
-  .refine((match) => Object.values(match).some((value) => value !== undefined), 'expected at least one of port, unit, container, product, process, url');
+  .refine(
+    (match) => Object.values(match).some((value) => value !== undefined),
+    'expected at least one of port, unit, container, product, process, url',
+  );
 export type Match = z.output<typeof Match>;
 
 const timing = {
   every: duration('100ms', '1d').optional().describe('Time between two probes; by default monitoring.every.'),
-  timeout: duration('10ms', '5m').optional().describe('A probe that takes longer has failed; by default monitoring.timeout.'),
-  failures: z.number().int().min(1).max(100).optional().describe('Failures in a row before the service is down; by default monitoring.failures.'),
-  successes: z.number().int().min(1).max(100).optional().describe('Good answers in a row before it is up again; by default monitoring.successes.'),
-  slow: duration('1ms', '10m').optional().describe('An answer slower than this makes the service degraded; by default monitoring.slow.'),
+  timeout: duration('10ms', '5m')
+    .optional()
+    .describe('A probe that takes longer has failed; by default monitoring.timeout.'),
+  failures: z
+    .number()
+    .int()
+    .min(1)
+    .max(100)
+    .optional()
+    .describe('Failures in a row before the service is down; by default monitoring.failures.'),
+  successes: z
+    .number()
+    .int()
+    .min(1)
+    .max(100)
+    .optional()
+    .describe('Good answers in a row before it is up again; by default monitoring.successes.'),
+  slow: duration('1ms', '10m')
+    .optional()
+    .describe('An answer slower than this makes the service degraded; by default monitoring.slow.'),
 };
 
 const [http, tcp, process, systemd, container, postgres, mysql, redis] = CheckTarget.options;
@@ -41,7 +60,9 @@ export type CheckConfig = z.output<typeof CheckConfig>;
 
 export const ServiceConfig = z.strictObject({
   name: z.string().min(1).max(100).describe('How the service is called everywhere.'),
-  match: Match.optional().describe('Which service found on this machine is meant. Without it the service is what its checks say.'),
+  match: Match.optional().describe(
+    'Which service found on this machine is meant. Without it the service is what its checks say.',
+  ),
   critical: z.boolean().default(false).describe('Alerts about it are critical and are not held back for healing.'),
   labels: z.record(z.string(), z.string()).default({}).describe('Labels of the service.'),
   owner: z.string().min(1).optional().describe('Who looks after it.'),
@@ -50,9 +71,15 @@ export const ServiceConfig = z.strictObject({
   restart: z
     .enum(['auto', 'never', 'process'])
     .default('auto')
-    .describe('auto restarts it under systemd or Docker; process also starts it again where nothing supervises it; never leaves it to people.'),
+    .describe(
+      'auto restarts it under systemd or Docker; process also starts it again where nothing supervises it; never leaves it to people.',
+    ),
   environment: z
-    .strictObject({ keep: z.array(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'expected the name of an environment variable')).default([]) })
+    .strictObject({
+      keep: z
+        .array(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'expected the name of an environment variable'))
+        .default([]),
+    })
     .prefault({})
     .describe('Variables of a bare process that may be kept, encrypted, to start it again with them. None by default.'),
 });

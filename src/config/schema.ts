@@ -9,11 +9,30 @@ import { Match, ServiceConfig } from './schema-services.ts';
 
 const Server = z
   .strictObject({
-    host: z.string().min(1).default('127.0.0.1').describe('Address to listen on. Anything but loopback needs tls or trustedProxies.'),
-    port: z.number().int().min(0).max(65_535).default(3000).describe('Port of the API and the dashboard; 0 takes a free one.'),
-    publicUrl: address.optional().describe('The address people use, where a proxy stands in front; links in alerts start with it.'),
+    host: z
+      .string()
+      .min(1)
+      .default('127.0.0.1')
+      .describe('Address to listen on. Anything but loopback needs tls or trustedProxies.'),
+    port: z
+      .number()
+      .int()
+      .min(0)
+      .max(65_535)
+      .default(3000)
+      .describe('Port of the API and the dashboard; 0 takes a free one.'),
+    publicUrl: address
+      .optional()
+      .describe('The address people use, where a proxy stands in front; links in alerts start with it.'),
     trustedProxies: z
-      .array(z.string().refine((text) => isIP(text.split('/')[0] ?? '') > 0, 'expected an IP address or a network such as 10.0.0.0/8'))
+      .array(
+        z
+          .string()
+          .refine(
+            (text) => isIP(text.split('/')[0] ?? '') > 0,
+            'expected an IP address or a network such as 10.0.0.0/8',
+          ),
+      )
       .default([])
       .describe('Proxies whose X-Forwarded-* headers are believed.'),
     tls: z
@@ -23,7 +42,11 @@ const Server = z
   })
   .superRefine(({ host, tls, trustedProxies }, context) => {
     if (isLoopback(host) || tls || trustedProxies.length > 0) return;
-    context.addIssue({ code: 'custom', path: ['host'], message: `expected a loopback address: '${host}' is public, so server.tls or server.trustedProxies must be set too` });
+    context.addIssue({
+      code: 'custom',
+      path: ['host'],
+      message: `expected a loopback address: '${host}' is public, so server.tls or server.trustedProxies must be set too`,
+    });
   });
 
 const Monitoring = z
@@ -38,12 +61,17 @@ const Monitoring = z
 
 const Healing = z.strictObject({
   enabled: z.boolean().default(true).describe('Whether incidents are healed at all.'),
-  mode: z.enum(['act', 'observe']).default('act').describe('act restarts what policy allows; observe only records what it would have done.'),
+  mode: z
+    .enum(['act', 'observe'])
+    .default('act')
+    .describe('act restarts what policy allows; observe only records what it would have done.'),
   loop: duration('100ms', '1h').default('30s').describe('Time between two looks at open incidents.'),
   soak: duration('0s', '1d').default('60s').describe('A heal counts only if the symptom stays away this long.'),
   attempts: z.number().int().min(1).max(10).default(3).describe('Attempts for one incident before a person is asked.'),
   perHour: z.number().int().min(1).max(60).default(3).describe('Attempts for one service within an hour.'),
-  backoff: duration('0s', '1h').default('10s').describe('Wait before the second attempt; doubles with each further one.'),
+  backoff: duration('0s', '1h')
+    .default('10s')
+    .describe('Wait before the second attempt; doubles with each further one.'),
 });
 
 const Discovery = z.strictObject({
@@ -53,12 +81,28 @@ const Discovery = z.strictObject({
 });
 
 const Alerts = z.strictObject({
-  channels: uniqueBy('name', z.array(ChannelConfig)).default([]).describe('Where alerts go. Without one, problems are seen only on the status page.'),
-  hold: duration('0s', '1h').default('90s').describe('How long a new incident that is not critical waits for healing before anyone is told.'),
-  attempts: z.number().int().min(1).max(50).default(10).describe('Deliveries tried per alert and channel before it counts as failed.'),
+  channels: uniqueBy('name', z.array(ChannelConfig))
+    .default([])
+    .describe('Where alerts go. Without one, problems are seen only on the status page.'),
+  hold: duration('0s', '1h')
+    .default('90s')
+    .describe('How long a new incident that is not critical waits for healing before anyone is told.'),
+  attempts: z
+    .number()
+    .int()
+    .min(1)
+    .max(50)
+    .default(10)
+    .describe('Deliveries tried per alert and channel before it counts as failed.'),
   throttle: z
     .strictObject({
-      perHour: z.number().int().min(1).max(10_000).default(60).describe('Alerts per channel within an hour; what is above is counted and told in one summary.'),
+      perHour: z
+        .number()
+        .int()
+        .min(1)
+        .max(10_000)
+        .default(60)
+        .describe('Alerts per channel within an hour; what is above is counted and told in one summary.'),
     })
     .prefault({})
     .describe('The brake against a flood of alerts. Critical ones and escalations always pass.'),
@@ -88,13 +132,19 @@ const Policy = z
   .default([])
   .superRefine((rules, context) => {
     for (const [index, { id }] of rules.entries()) {
-      if (id !== undefined && rules.findIndex((other) => other.id === id) < index) context.addIssue({ code: 'custom', path: [index, 'id'], message: `'${id}' is the id of an earlier rule` });
+      if (id !== undefined && rules.findIndex((other) => other.id === id) < index)
+        context.addIssue({ code: 'custom', path: [index, 'id'], message: `'${id}' is the id of an earlier rule` });
     }
   })
-  .transform((rules): PolicyRule[] => rules.map((rule, index) => ({ ...rule, id: rule.id ?? `configured-${index + 1}` })));
+  .transform((rules): PolicyRule[] =>
+    rules.map((rule, index) => ({ ...rule, id: rule.id ?? `configured-${index + 1}` })),
+  );
 
 const Files = z.strictObject({
-  roots: z.array(absolutePath('A folder.')).default(['/tmp', '/var/tmp']).describe('The folders below which file automations may work.'),
+  roots: z
+    .array(absolutePath('A folder.'))
+    .default(['/tmp', '/var/tmp'])
+    .describe('The folders below which file automations may work.'),
 });
 
 const Retention = z
@@ -120,12 +170,19 @@ export const Config = z
       .prefault({})
       .describe('This machine.'),
     log: z
-      .strictObject({ level: z.enum(['debug', 'info', 'warn', 'error']).default('info').describe('The least severe messages that are written.') })
+      .strictObject({
+        level: z
+          .enum(['debug', 'info', 'warn', 'error'])
+          .default('info')
+          .describe('The least severe messages that are written.'),
+      })
       .prefault({})
       .describe('What Steward writes to its log.'),
     discovery: Discovery.prefault({}).describe('How services are found.'),
     monitoring: Monitoring.prefault({}),
-    services: uniqueBy('name', z.array(ServiceConfig)).default([]).describe('Services that discovery does not find, or about which you know more than it does.'),
+    services: uniqueBy('name', z.array(ServiceConfig))
+      .default([])
+      .describe('Services that discovery does not find, or about which you know more than it does.'),
     healing: Healing.prefault({}).describe('How services are brought back.'),
     alerts: Alerts.prefault({}).describe('Who is told.'),
     deadMan: DeadMan.optional(),
@@ -138,7 +195,12 @@ export const Config = z
     const known = names(services);
     for (const [index, service] of services.entries()) {
       for (const [position, name] of service.dependsOn.entries()) {
-        if (!known.has(name)) context.addIssue({ code: 'custom', path: ['services', index, 'dependsOn', position], message: `expected the name of a service in this file; there is no '${name}'` });
+        if (!known.has(name))
+          context.addIssue({
+            code: 'custom',
+            path: ['services', index, 'dependsOn', position],
+            message: `expected the name of a service in this file; there is no '${name}'`,
+          });
       }
     }
   });

@@ -103,7 +103,9 @@ describe('watchConfig', () => {
 
     expect(every()).toBe('10s');
     expect(refused).toHaveLength(1);
-    expect(service.rejected()?.problems).toEqual([{ path: 'steward.yaml:1:21 monitoring.every', message: 'expected a duration such as 30s, 5m or 1h30m' }]);
+    expect(service.rejected()?.problems).toEqual([
+      { path: 'steward.yaml:1:21 monitoring.every', message: 'expected a duration such as 30s, 5m or 1h30m' },
+    ]);
 
     await writeFile(file, 'monitoring: {every: 10s}\n');
     await vi.waitFor(() => expect(service.rejected()).toBeUndefined(), { timeout: 10_000 });
@@ -149,7 +151,9 @@ describe('watchConfig', () => {
 
     await writeFile(file, 'monitoring: {every: 10s}\nserver: {port: 4000}\n');
 
-    await vi.waitFor(() => expect(loaded).toEqual([{ file, changed: ['server'], needsRestart: ['server'] }]), { timeout: 10_000 });
+    await vi.waitFor(() => expect(loaded).toEqual([{ file, changed: ['server'], needsRestart: ['server'] }]), {
+      timeout: 10_000,
+    });
   });
 
   it('does not take the emptied file of a slow writer for a configuration', async () => {

@@ -28,7 +28,11 @@ export interface WatchOptions {
   readonly home: string;
   readonly log: Log;
   /** config.loaded: sections that changed, and those of them that need a new start. */
-  onLoaded(change: { readonly file: string; readonly changed: readonly string[]; readonly needsRestart: readonly string[] }): Promise<void>;
+  onLoaded(change: {
+    readonly file: string;
+    readonly changed: readonly string[];
+    readonly needsRestart: readonly string[];
+  }): Promise<void>;
   /** config.rejected: the last good configuration stays in force. */
   onRejected(error: StewardError): Promise<void>;
   readonly debounceMs?: number;
@@ -64,7 +68,9 @@ export async function watchConfig(options: WatchOptions): Promise<ConfigService>
         // Kubernetes and others swap a link called ..data beside the file.
         if (changed === null || changed === name || changed.startsWith('..')) soon();
       });
-      watcher.on('error', (thrown) => log.warn('configuration is polled, the folder cannot be watched', { file, reason: thrown.message }));
+      watcher.on('error', (thrown) =>
+        log.warn('configuration is polled, the folder cannot be watched', { file, reason: thrown.message }),
+      );
       watcher.unref();
     } catch (thrown) {
       log.warn('configuration is polled, the folder cannot be watched', { file, reason: (thrown as Error).message });
@@ -87,7 +93,11 @@ export async function watchConfig(options: WatchOptions): Promise<ConfigService>
   }
 
   function reload(): Promise<void> {
-    working = working.then(apply).catch((thrown: unknown) => log.error('configuration could not be reloaded', { file, reason: StewardError.from(thrown).message }));
+    working = working
+      .then(apply)
+      .catch((thrown: unknown) =>
+        log.error('configuration could not be reloaded', { file, reason: StewardError.from(thrown).message }),
+      );
     return working;
   }
 
@@ -109,10 +119,13 @@ export async function watchConfig(options: WatchOptions): Promise<ConfigService>
     current = next;
     rejected = undefined;
     await keep(next);
-    const changed = sections(next.config).filter((section) => !isDeepStrictEqual(next.config[section], previous.config[section]));
+    const changed = sections(next.config).filter(
+      (section) => !isDeepStrictEqual(next.config[section], previous.config[section]),
+    );
     const needsRestart = changed.filter((section) => NEEDS_RESTART.includes(section));
     log.info('configuration loaded', { file, changed });
-    if (needsRestart.length > 0) log.warn('configuration changed where only a restart applies it', { file, needsRestart });
+    if (needsRestart.length > 0)
+      log.warn('configuration changed where only a restart applies it', { file, needsRestart });
     for (const listener of listeners) guarded(() => listener(next.config, previous.config));
     await options.onLoaded({ file, changed, needsRestart });
   }
@@ -120,14 +133,20 @@ export async function watchConfig(options: WatchOptions): Promise<ConfigService>
   async function refuse(error: StewardError): Promise<void> {
     if (error.message === rejected?.message && isDeepStrictEqual(error.problems, rejected.problems)) return;
     rejected = error;
-    log.error('configuration refused, the last good one stays in force', { file, reason: error.message, problems: (error.problems ?? []).map(({ path, message }) => `${path}: ${message}`) });
+    log.error('configuration refused, the last good one stays in force', {
+      file,
+      reason: error.message,
+      problems: (error.problems ?? []).map(({ path, message }) => `${path}: ${message}`),
+    });
     await options.onRejected(error);
   }
 
   /** The file is what matters; a copy that cannot be written costs only the next start after a broken edit. */
   async function keep(loaded: LoadedConfig): Promise<void> {
     if (loaded.source !== 'file') return;
-    await saveLastGood(home, file, loaded.written).catch((thrown: unknown) => log.warn('last good configuration could not be kept', { file, reason: (thrown as Error).message }));
+    await saveLastGood(home, file, loaded.written).catch((thrown: unknown) =>
+      log.warn('last good configuration could not be kept', { file, reason: (thrown as Error).message }),
+    );
   }
 
   function guarded(call: () => void): void {

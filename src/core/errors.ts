@@ -60,6 +60,8 @@ export interface StewardErrorOptions {
   readonly cause?: unknown;
   /** Overrides the table where the thrower knows better. */
   readonly retryable?: boolean | undefined;
+  /** How long the other side asked to be left alone. */
+  readonly retryAfterMs?: number | undefined;
 }
 
 /** The only error class that crosses a layer boundary. */
@@ -68,6 +70,7 @@ export class StewardError extends Error {
   readonly hint: string | undefined;
   readonly problems: readonly Problem[] | undefined;
   readonly retryable: boolean;
+  readonly retryAfterMs: number | undefined;
 
   constructor(code: ErrorCode, message: string, options: StewardErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
@@ -76,6 +79,7 @@ export class StewardError extends Error {
     this.hint = options.hint;
     this.problems = options.problems;
     this.retryable = options.retryable ?? ERRORS[code].retryable;
+    this.retryAfterMs = options.retryAfterMs;
   }
 
   get status(): number {
