@@ -4,7 +4,6 @@ import {
   appendFile,
   chmod,
   chown,
-  cp,
   mkdir,
   mkdtemp,
   readdir,
@@ -16,7 +15,6 @@ import {
 } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { sql } from 'kysely';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -31,7 +29,7 @@ import { openStore, type OpenStoreOptions, type Store } from './store.ts';
 const run = promisify(execFile);
 const isRoot = process.getuid?.() === 0;
 let home: string;
-const cleanUp: (() => Promise<unknown> | unknown)[] = [];
+const cleanUp: (() => unknown)[] = [];
 
 beforeEach(async () => {
   home = await mkdtemp(join(tmpdir(), 'steward-pg-'));
@@ -128,6 +126,15 @@ describe('the bundled PostgreSQL', () => {
 
     expect(await pidOf()).toBe(pid);
     expect((await sql`select n from kept`.execute(store.db)).rows).toEqual([{ n: 1 }]);
+  });
+
+  it('stays for the Steward that serves when a command beside it closes', async () => {
+    const serving = await open();
+    const command = await open({ keepServer: true });
+
+    await command.close();
+
+    expect(await serving.health()).toMatchObject({ ok: true });
   });
 
   it('is one server where two start on one home at once', async () => {
@@ -280,7 +287,7 @@ describe('the home of the store', () => {
   it('gets whole binaries again where a crash or a hand left broken ones', async () => {
     const server = await ensure();
     await stopPostmaster(server.pid, 10_000);
-    const [version = ''] = (await readdir(server.paths.root)).filter((entry) => /^\d/.test(entry));
+    const version = (await readdir(server.paths.root)).find((entry) => /^\d/.test(entry)) ?? '';
     await truncate(join(server.paths.root, version, 'bin', 'postgres'), 1_000);
 
     await expect(ensure()).resolves.toMatchObject({ adopted: false });
@@ -320,6 +327,23 @@ describe.skipIf(!isRoot)('as root', () => {
       code: 'HOME_UNUSABLE',
       message: expect.stringContaining(`may not enter ${home},`),
     });
+  });
+
+  it('refuses an ordinary user a home that is not theirs', async () => {
+    const script = `
+      import { ensurePostgres } from ${JSON.stringify(new URL('bundled-postgres.ts', import.meta.url).href)};
+      const quiet = { debug() {}, info() {}, warn() {}, error() {} };
+      await ensurePostgres({ home: ${JSON.stringify(home)}, log: quiet, notify: () => undefined }).catch(({ code }) => console.log(code));`;
+    await chmod(home, 0o755);
+
+    const { stdout } = await run(process.execPath, ['--input-type=module', '-e', script], {
+      uid: 65_534,
+      gid: 65_534,
+      cwd: '/',
+      env: { PATH: process.env['PATH'] },
+    });
+
+    expect(stdout.trim()).toBe('HOME_UNUSABLE');
   });
 
   it('creates one system user, says so and records it, once', async () => {

@@ -12,13 +12,12 @@ import {
   assertReadable,
   assertRoom,
   createCluster,
-  type PgSettings,
   prepareFolders,
   readPassword,
   ROLE,
   serverEnvironment,
-  writeSettings,
 } from './pg-cluster.ts';
+import { type PgSettings, writeSettings } from './pg-settings.ts';
 import { diskFull, homeError, pgHome, type PgHome } from './pg-home.ts';
 import { endOrphans, gone, isPostmaster, readPidFile, stopPostmaster } from './pg-process.ts';
 

@@ -16,13 +16,11 @@ const CONNECT_WITHIN_MS = 5_000;
 const types: pg.CustomTypesConfig = {
   getTypeParser(oid: number, format?: 'text' | 'binary') {
     if (oid === INT8 && format !== 'binary') return Number;
-    if (oid === INT8_ARRAY && format !== 'binary') {
-      const parse = pg.types.getTypeParser(INT8_ARRAY as number as 20, 'text') as (text: string) => (string | null)[];
-      return (text: string) => parse(text).map((item) => (item === null ? null : Number(item)));
-    }
-    return pg.types.getTypeParser(oid, format as 'text');
+    const parse = pg.types.getTypeParser(oid, format);
+    if (oid !== INT8_ARRAY || format === 'binary') return parse;
+    return (text: string) => (parse(text) as (string | null)[]).map((item) => (item === null ? null : Number(item)));
   },
-} as pg.CustomTypesConfig;
+};
 
 /** Connection settings that every connection of Steward shares. */
 export function clientConfig(connectionString: string, purpose: string): pg.ClientConfig {

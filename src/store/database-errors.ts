@@ -32,7 +32,7 @@ export function translateDatabaseError(thrown: unknown): unknown {
       cause: thrown,
     });
   }
-  switch (code) {
+  switch (code ?? '') {
     case '53100':
       return new StewardError('DISK_FULL', `The database's disk is full: ${message}`, {
         hint: 'Free some space on it; nothing that was stored is lost.',

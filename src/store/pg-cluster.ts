@@ -7,7 +7,6 @@ import {
   lstat,
   mkdir,
   mkdtemp,
-  open,
   readdir,
   readFile,
   rename,
@@ -25,9 +24,6 @@ import { diskFull, homeError, type PgHome } from './pg-home.ts';
 import { isAlive } from './pg-process.ts';
 
 export const ROLE = 'steward';
-
-/** Settings of the server by name; a test may add its own. */
-export type PgSettings = Readonly<Record<string, string | number>>;
 
 // A new cluster takes 40 MB and its log of changes a little more; PostgreSQL stops in the middle where it finds less.
 const ROOM_NEEDED = 64 * 1024 * 1024;
@@ -111,32 +107,23 @@ export async function createCluster(
     const passwordFile = join(draft, 'password');
     await writeFile(passwordFile, password, { mode: 0o600 });
     if (account) for (const path of [draft, passwordFile]) await chown(path, account.uid, account.gid);
+    const options: Record<string, string> = {
+      pgdata: join(draft, 'data'),
+      username: ROLE,
+      pwfile: passwordFile,
+      auth: 'scram-sha-256',
+      encoding: 'UTF8',
+      // PostgreSQL's own C.UTF-8 sorts the same on every machine; the system's may be missing, or change with an update.
+      locale: 'C',
+      'locale-provider': 'builtin',
+      'builtin-locale': 'C.UTF-8',
+    };
     await promisify(execFile)(
       join(binaries.folder, 'bin', 'initdb'),
       [
-        ...[
-          '-D',
-          join(draft, 'data'),
-          '--username',
-          ROLE,
-          '--pwfile',
-          passwordFile,
-          '--auth',
-          'scram-sha-256',
-          '--data-checksums',
-        ],
-        // PostgreSQL's own C.UTF-8 sorts the same on every machine; the system's may be missing, or change with an update.
-        ...[
-          '--encoding',
-          'UTF8',
-          '--locale',
-          'C',
-          '--locale-provider',
-          'builtin',
-          '--builtin-locale',
-          'C.UTF-8',
-          '--no-instructions',
-        ],
+        '--data-checksums',
+        '--no-instructions',
+        ...Object.entries(options).map(([name, value]) => `--${name}=${value}`),
       ],
       { cwd: draft, env: serverEnvironment(), ...(account && { uid: account.uid, gid: account.gid }) },
     );
@@ -184,75 +171,10 @@ export async function prepareFolders(paths: PgHome, account: PgAccount | undefin
   }
 }
 
-/** Written at every start: the file is ours, and a setting of an earlier release must not linger. */
-export async function writeSettings(paths: PgHome, account: PgAccount | undefined, extra: PgSettings): Promise<void> {
-  const settings: PgSettings = {
-    ...SMALL,
-    ...extra,
-    unix_socket_directories: paths.socketDir,
-    log_directory: paths.log,
-    cluster_name: paths.clusterName,
-  };
-  const lines = Object.entries(settings).map(([name, value]) => `${name} = '${String(value).replaceAll("'", "''")}'`);
-  const file = join(paths.data, 'postgresql.conf');
-  const draft = `${file}.${randomBytes(4).toString('hex')}`;
-  try {
-    // The folder belongs to the server's user, who could have put a link there: `wx` follows none.
-    await using handle = await open(draft, 'wx', 0o600);
-    await handle.writeFile(`# Written by Steward at every start.\n${lines.join('\n')}\n`);
-    if (account) await handle.chown(account.uid, account.gid);
-    await rename(draft, file);
-  } catch (thrown) {
-    throw homeError(thrown, paths.home, 'write the settings of its store');
-  }
-}
-
 /** Nothing of Steward's own environment: no credential of its reaches the server. */
 export function serverEnvironment(): NodeJS.ProcessEnv {
   return { PATH: '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' };
 }
-
-/** Sized for one machine's operations: small while idle, and asleep as long as nothing asks. */
-const SMALL: PgSettings = {
-  listen_addresses: '',
-  unix_socket_permissions: '0700',
-  max_connections: 40,
-  password_encryption: 'scram-sha-256',
-  fsync: 'on',
-  shared_buffers: '24MB',
-  work_mem: '2MB',
-  maintenance_work_mem: '16MB',
-  wal_buffers: '1MB',
-  min_wal_size: '32MB',
-  max_wal_size: '256MB',
-  max_wal_senders: 0,
-  max_replication_slots: 0,
-  checkpoint_timeout: '10min',
-  // The default starts three more processes that would only wait for reads.
-  io_method: 'sync',
-  max_worker_processes: 1,
-  max_parallel_workers: 0,
-  max_parallel_workers_per_gather: 0,
-  max_logical_replication_workers: 0,
-  autovacuum_max_workers: 2,
-  autovacuum_worker_slots: 2,
-  autovacuum_naptime: '1min',
-  autovacuum_vacuum_scale_factor: 0.1,
-  jit: 'off',
-  huge_pages: 'off',
-  // Off lets the writer sleep until a checkpoint needs it.
-  bgwriter_lru_maxpages: 0,
-  wal_writer_delay: '1s',
-  timezone: 'UTC',
-  log_timezone: 'UTC',
-  logging_collector: 'on',
-  log_filename: 'postgresql-%Y%m%d-%H%M%S.log',
-  log_rotation_age: 0,
-  log_rotation_size: '8MB',
-  log_checkpoints: 'off',
-  log_min_duration_statement: '5s',
-  log_line_prefix: '%m [%p] %a ',
-};
 
 function ifMissing<T>(value: T): (thrown: NodeJS.ErrnoException) => T {
   return (thrown) => {

@@ -17,6 +17,8 @@ export interface SupervisorEvents {
 
 export interface PostgresSupervisor {
   server(): PostgresServer;
+  /** Stops watching and leaves the server running. */
+  detach(): Promise<void>;
   /** Stops watching, then the server. */
   stop(): Promise<void>;
 }
@@ -76,11 +78,16 @@ export async function supervisePostgres(
     return !stopping.signal.aborted;
   }
 
+  async function detach(): Promise<void> {
+    stopping.abort();
+    await watching;
+  }
+
   return {
     server: () => server,
+    detach,
     async stop() {
-      stopping.abort();
-      await watching;
+      await detach();
       await stopPostgres(server);
     },
   };

@@ -34,6 +34,7 @@ export async function openSession(databaseUrl: string, log: Log): Promise<Sessio
   let closed = false;
   let isAvailable = true;
   let retry: NodeJS.Timeout | undefined;
+  let asked: Promise<unknown> = Promise.resolve();
   let client: pg.Client | undefined;
   client = await connect();
   const pinging = setInterval(() => void ping(), PING_EVERY_MS);
@@ -46,7 +47,6 @@ export async function openSession(databaseUrl: string, log: Log): Promise<Sessio
     fresh.on('notification', ({ channel, payload }) => tell(channel, payload ?? ''));
     try {
       await fresh.connect();
-      for (const channel of handlers.keys()) await fresh.query(`listen ${pg.escapeIdentifier(channel)}`);
     } catch (thrown) {
       void fresh.end().catch(() => undefined);
       throw translateDatabaseError(thrown);
@@ -75,6 +75,7 @@ export async function openSession(databaseUrl: string, log: Log): Promise<Sessio
       retry.unref();
       return;
     }
+    for (const channel of handlers.keys()) await query(`listen ${pg.escapeIdentifier(channel)}`).catch(() => undefined);
     if (!isAvailable) announce(true);
     for (const channel of handlers.keys()) tell(channel, undefined);
   }
@@ -101,16 +102,19 @@ export async function openSession(databaseUrl: string, log: Log): Promise<Sessio
 
   /** A server that froze keeps its connections open; only silence tells. */
   async function ping(): Promise<void> {
-    const asked = client;
-    if (!asked) return;
-    await asked.query('select 1').catch((thrown: unknown) => lost(asked, thrown));
+    const pinged = client;
+    if (pinged) await query('select 1').catch((thrown: unknown) => lost(pinged, thrown));
   }
 
+  /** One after the other: the connection takes no second question before it answered the first. */
   async function query(text: string, values: unknown[] = []): Promise<pg.QueryResult> {
-    if (!client)
-      throw new StewardError('STORE_UNAVAILABLE', 'The database does not answer: the connection is being made again.');
-    try {
+    const answer = asked.then(async () => {
+      if (!client) throw new StewardError('STORE_UNAVAILABLE', 'The connection to the database is being made again.');
       return await client.query(text, values);
+    });
+    asked = answer.catch(() => undefined);
+    try {
+      return await answer;
     } catch (thrown) {
       throw translateDatabaseError(thrown);
     }

@@ -8,7 +8,7 @@ import { memoryLog } from '../testing/log.ts';
 import { normalizeDatabaseUrl } from './connection.ts';
 import { openStore } from './store.ts';
 
-const cleanUp: (() => Promise<unknown> | unknown)[] = [];
+const cleanUp: (() => unknown)[] = [];
 afterEach(async () => {
   for (const step of cleanUp.splice(0).toReversed()) await step();
 });

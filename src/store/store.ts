@@ -27,6 +27,8 @@ export interface OpenStoreOptions {
   readonly now: () => Date;
   /** Connections of the pool. The bundled server gives 40 in all, DBOS's included. */
   readonly poolSize?: number | undefined;
+  /** `close` leaves the bundled PostgreSQL running: for a command beside a Steward that serves from this home. */
+  readonly keepServer?: boolean | undefined;
   /** Runs the bundled server as this account instead of the one that fits. */
   readonly account?: PgAccount | undefined;
 }
@@ -52,7 +54,7 @@ export interface Store {
   health(): Promise<StoreHealth>;
   /** Tells when the database goes and comes back. The returned function ends it. */
   onAvailability(listener: (available: boolean, reason?: StewardError) => void): () => void;
-  /** Closes every connection, and stops the bundled PostgreSQL. */
+  /** Ends consumers and connections, and stops the bundled PostgreSQL. */
   close(): Promise<void>;
 }
 
@@ -69,7 +71,7 @@ export async function openStore(options: OpenStoreOptions): Promise<Store> {
   };
   try {
     const bundled = options.databaseUrl ? undefined : await startBundled(options);
-    if (bundled) undo.push(() => bundled.stop());
+    if (bundled) undo.push(() => (options.keepServer ? bundled.detach() : bundled.stop()));
     const databaseUrl = options.databaseUrl
       ? normalizeDatabaseUrl(options.databaseUrl)
       : bundledUrl((bundled as PostgresSupervisor).server());
