@@ -1,4 +1,5 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import {
   appendFile,
@@ -10,6 +11,7 @@ import {
   readFile,
   rm,
   stat,
+  statfs,
   truncate,
   writeFile,
 } from 'node:fs/promises';
@@ -360,25 +362,57 @@ describe.skipIf(!isRoot)('as root', () => {
     expect(JSON.parse(await readFile(pgHome(home).createdUser, 'utf8'))).toEqual({ user: name, uid: created?.uid });
   });
 
-  it('reports a full disk as such, and starts once there is room', async ({ skip }) => {
-    const disk = join(home, 'disk');
-    await mkdir(disk);
-    await run('mount', ['-t', 'tmpfs', '-o', 'size=160m', 'tmpfs', disk]).catch(() =>
-      skip('this machine does not let root mount'),
-    );
-    cleanUp.push(() => run('umount', ['-l', disk]));
-    await chmod(home, 0o755);
-    await writeFile(join(disk, 'ballast'), Buffer.alloc(120 * 1024 * 1024));
-
-    await expect(ensure({ home: disk })).rejects.toMatchObject({
-      code: 'DISK_FULL',
-      hint: expect.stringContaining(disk),
+  describe('with a disk that fills up', () => {
+    let disk: string;
+    beforeEach(async ({ skip }) => {
+      disk = join(home, 'disk');
+      await mkdir(disk);
+      await chmod(home, 0o755);
+      const size = ['-t', 'tmpfs', '-o', 'size=192m', 'tmpfs', disk];
+      await run('mount', size).catch(() => skip('this machine does not let root mount'));
+      cleanUp.push(() => run('umount', ['-l', disk]));
     });
-    await rm(join(disk, 'ballast'));
-    const server = await ensure({ home: disk });
-    cleanUp.push(() => stopPostmaster(server.pid, 10_000));
+    const fill = async (leaveMiB: number) => {
+      const { bavail, bsize } = await statfs(disk);
+      await writeFile(join(disk, 'ballast'), Buffer.alloc(bavail * bsize - leaveMiB * 1024 * 1024));
+    };
 
-    expect(server.adopted).toBe(false);
+    it('says so before it starts, and starts once there is room', async () => {
+      await fill(40);
+
+      await expect(ensure({ home: disk })).rejects.toMatchObject({
+        code: 'DISK_FULL',
+        hint: expect.stringContaining(disk),
+      });
+      await rm(join(disk, 'ballast'));
+      const server = await ensure({ home: disk });
+      cleanUp.push(() => stopPostmaster(server.pid, 10_000));
+
+      expect(server.adopted).toBe(false);
+    });
+
+    it('says so while it serves, loses nothing that was stored, and goes on once there is room', async () => {
+      const store = await open({ home: disk });
+      const append = async (size: number) => {
+        const data = { text: randomBytes(size).toString('hex') };
+        return await store.db.transaction().execute((trx) => store.events.append(trx, { type: 'service.up', data }));
+      };
+      const stored = [(await append(1_000)).id];
+      await fill(1);
+      let error: unknown;
+      while (!error) {
+        try {
+          stored.push((await append(200_000)).id);
+        } catch (thrown) {
+          error = thrown;
+        }
+      }
+
+      expect(error).toMatchObject({ code: expect.stringMatching(/^(DISK_FULL|STORE_UNAVAILABLE)$/), retryable: true });
+      await rm(join(disk, 'ballast'));
+      await vi.waitFor(async () => await append(10), { timeout: 20_000, interval: 200 });
+      expect((await store.events.read()).map(({ id }) => id)).toEqual(expect.arrayContaining(stored));
+    }, 60_000);
   });
 
   it('runs nothing as root, and an ordinary user needs none of this', async () => {
