@@ -1,0 +1,71 @@
+import type { Actor } from './actor.ts';
+import type { CheckTarget } from './check.ts';
+import type { JsonObject } from './json.ts';
+import type { Edge, Resource } from './resource.ts';
+
+/** A resource with what discovery needs to know it again; that part is never shown. */
+export interface KnownResource {
+  readonly resource: Resource;
+  readonly trace: JsonObject;
+  /** Scans in a row that did not see it. */
+  readonly missedScans: number;
+  readonly missingSince: Date | undefined;
+}
+
+/** What a scan says about one resource. The whole resource as it is from here on. */
+export interface ResourceChange {
+  /** seen: nothing but the time; refreshed: new process ids or evidence, nothing anyone needs to hear of. */
+  readonly kind: 'found' | 'changed' | 'refreshed' | 'seen' | 'returned' | 'missing' | 'gone';
+  readonly known: KnownResource;
+  /** Members that changed, for the event. */
+  readonly changed: readonly string[];
+}
+
+export interface ScanRecord {
+  readonly id: string;
+  readonly node: string;
+  readonly startedAt: Date;
+  readonly finishedAt: Date;
+  readonly trigger: 'schedule' | 'start' | 'request';
+  readonly services: number;
+  readonly found: number;
+  readonly changed: number;
+  readonly returned: number;
+  readonly gone: number;
+  /** Sources that could not be looked at, with the reason; what only they know is not counted as missing. */
+  readonly blind: Readonly<Record<string, string>>;
+  readonly durationMs: number;
+}
+
+/** The inventory, for those who tell it what exists: discovery and the configuration. */
+export interface InventoryWriter {
+  /** Tombstones included. */
+  known(node: string): Promise<KnownResource[]>;
+  /** One transaction: resources, edges, the record of the scan, and the events that tell of them. */
+  apply(batch: { readonly node: string; readonly changes: readonly ResourceChange[]; readonly edges: readonly Edge[]; readonly scan?: ScanRecord | undefined; readonly at: Date }): Promise<void>;
+  /** Edges seen between scans; those not seen since `forgetBefore` are dropped. */
+  seeEdges(edges: readonly Edge[], forgetBefore: Date): Promise<void>;
+  scans(limit: number, before?: string): Promise<ScanRecord[]>;
+  setAdoption(id: string, adoption: Resource['adoption'], actor: Actor, at: Date): Promise<Resource | undefined>;
+}
+
+/** A service of steward.yaml, as far as the inventory cares. */
+export interface ConfiguredService {
+  readonly name: string;
+  readonly match?:
+    | {
+        readonly port?: number | undefined;
+        readonly unit?: string | undefined;
+        readonly container?: string | undefined;
+        readonly product?: string | undefined;
+        readonly process?: string | undefined;
+        readonly url?: string | undefined;
+      }
+    | undefined;
+  readonly critical: boolean;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly owner?: string | undefined;
+  readonly dependsOn: readonly string[];
+  readonly checks: readonly CheckTarget[];
+  readonly restart: 'auto' | 'never' | 'process';
+}

@@ -1,0 +1,100 @@
+import type { ScanRecord } from '../../core/inventory-writer.ts';
+import type { Inventory } from '../../core/inventory.ts';
+import type { System } from '../../core/system.ts';
+import { StewardError } from '../../core/errors.ts';
+import { ms } from '../../core/duration.ts';
+import { discoveryOperations } from './operations.ts';
+import { type ScanDeps, type ScanResult, scan } from './scan.ts';
+import { edgesFromConnections } from './topology.ts';
+
+export interface DiscoveryDeps extends ScanDeps {
+  readonly inventory: Inventory;
+  /** Milliseconds between two looks at the connections; 0 looks only with a scan. */
+  readonly sampleEveryMs?: number | undefined;
+}
+
+export interface Discovery extends System {
+  /** One scan at a time: a second caller gets the result of the one that runs. */
+  scan(trigger: ScanRecord['trigger'], signal?: AbortSignal): Promise<ScanRecord>;
+  /** Looks at who is connected to whom, between scans. */
+  sample(): Promise<void>;
+}
+
+/** A connection of a few seconds falls between two scans, so connections alone are looked at more often. */
+const SAMPLE_EVERY_MS = 20_000;
+/** An edge that was just written needs no second row for the same minute. */
+const REFRESH_EDGE_MS = ms('2m');
+const FORGET_EDGE_MS = ms('7d');
+
+export function createDiscovery(deps: DiscoveryDeps): Discovery {
+  const { log, now, writer } = deps;
+  const stopping = new AbortController();
+  const written = new Map<string, number>();
+  let running: Promise<ScanResult> | undefined;
+  let last: ScanResult | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  let sampling: Promise<void> = Promise.resolve();
+
+  async function runScan(trigger: ScanRecord['trigger'], signal: AbortSignal): Promise<ScanRecord> {
+    running ??= scan(deps, trigger, AbortSignal.any([signal, stopping.signal])).finally(() => {
+      running = undefined;
+    });
+    last = await running;
+    const { services, found, changed, gone, durationMs } = last.record;
+    log.info('discovery scan finished', { services, found, changed, gone, durationMs });
+    return last.record;
+  }
+
+  async function sample(): Promise<void> {
+    if (!last) return;
+    const at = now();
+    const edges = edgesFromConnections(await deps.ports.sockets.connections(), last.directory, new Set(deps.self.pids()), at);
+    const fresh = edges.filter(({ from, to }) => at.getTime() - (written.get(`${from} ${to}`) ?? 0) >= REFRESH_EDGE_MS);
+    if (fresh.length === 0) return;
+    await writer.seeEdges(fresh, new Date(at.getTime() - FORGET_EDGE_MS));
+    for (const { from, to } of fresh) written.set(`${from} ${to}`, at.getTime());
+  }
+
+  const guarded = async (work: () => Promise<unknown>, what: string): Promise<void> => {
+    try {
+      await work();
+    } catch (thrown) {
+      const error = StewardError.from(thrown);
+      if (!stopping.signal.aborted) log.warn('discovery could not look', { what, code: error.code, reason: error.message });
+    }
+  };
+
+  const discovery: Discovery = {
+    name: 'discovery',
+    operations: [],
+    jobs: [
+      {
+        name: 'discovery',
+        summary: 'Finds the services of this machine, and what talks to what.',
+        schedule: { every: '5m', overlap: 'skip', catchUp: 'skip' },
+        async run({ signal }) {
+          await runScan('schedule', signal);
+        },
+      },
+    ],
+    scan: async (trigger, signal = stopping.signal) => await runScan(trigger, signal),
+    sample,
+    async start() {
+      sampling = guarded(async () => await runScan('start', stopping.signal), 'scan');
+      const every = deps.sampleEveryMs ?? SAMPLE_EVERY_MS;
+      if (every > 0) {
+        timer = setInterval(() => {
+          sampling = sampling.then(async () => await guarded(sample, 'connections'));
+        }, every);
+        timer.unref();
+      }
+    },
+    async stop() {
+      stopping.abort(new StewardError('CANCELED', 'Steward stops.'));
+      clearInterval(timer);
+      await sampling;
+      await running?.catch(() => undefined);
+    },
+  };
+  return { ...discovery, operations: discoveryOperations({ ...deps, discovery }) };
+}

@@ -1,0 +1,238 @@
+import { z } from 'zod';
+import { ServiceState } from '../../core/check.ts';
+import { StewardError } from '../../core/errors.ts';
+import type { InventoryWriter } from '../../core/inventory-writer.ts';
+import type { Inventory } from '../../core/inventory.ts';
+import type { Monitor } from '../../core/monitor.ts';
+import { ServiceStatus } from '../../core/monitor.ts';
+import { type AnyOperation, defineCommand, defineQuery, NoInput, PageInput, pageOf } from '../../core/operation.ts';
+import { redact } from '../../core/redact.ts';
+import { Edge, Endpoint, Evidence, Resource } from '../../core/resource.ts';
+import type { ScanRecord } from '../../core/inventory-writer.ts';
+
+export interface OperationDeps {
+  readonly inventory: Inventory;
+  readonly writer: InventoryWriter;
+  readonly monitor: () => Monitor | undefined;
+  readonly discovery: { scan(trigger: ScanRecord['trigger']): Promise<ScanRecord> };
+}
+
+const ServiceRow = z.object({
+  id: z.string(),
+  name: z.string(),
+  product: z.string().describe("What it is; 'unknown' where the evidence does not carry a name."),
+  version: z.string().optional(),
+  state: ServiceState,
+  endpoint: z.string().optional().describe('Where it listens, the first address of several.'),
+  confidence: z.number().describe('0 to 1; 0.8 and more is sure.'),
+  evidence: z.array(Evidence).describe('What was seen, strongest first; untrusted text.'),
+  endpoints: z.array(Endpoint),
+  supervisor: z.enum(['systemd', 'docker', 'process', 'foreign', 'none']).describe('Who restarts it.'),
+  supervisorName: z.string().optional().describe('Unit, container or supervisor.'),
+  owner: z.string().optional(),
+  node: z.string(),
+  labels: z.record(z.string(), z.string()),
+  critical: z.boolean(),
+  adoption: Resource.shape.adoption,
+  origin: Resource.shape.origin,
+  present: z.boolean().describe('False for a tombstone.'),
+  since: z.coerce.date().optional().describe('Since when the state holds.'),
+  firstSeen: z.coerce.date(),
+  lastSeen: z.coerce.date(),
+});
+type ServiceRow = z.input<typeof ServiceRow>;
+
+const Scan = z.object({
+  id: z.string(),
+  node: z.string(),
+  trigger: z.enum(['schedule', 'start', 'request']),
+  startedAt: z.coerce.date(),
+  finishedAt: z.coerce.date(),
+  durationMs: z.number().int(),
+  services: z.number().int(),
+  found: z.number().int(),
+  changed: z.number().int(),
+  returned: z.number().int(),
+  gone: z.number().int(),
+  blind: z.record(z.string(), z.string()).describe('Sources that could not be asked, with the reason.'),
+});
+
+export function discoveryOperations({ inventory, writer, monitor, discovery }: OperationDeps): AnyOperation[] {
+  const reference = z.object({ id: z.string().min(1).max(500).describe('Id, name or identity of the service.') });
+
+  async function one(id: string): Promise<Resource> {
+    const resource = await inventory.resolve(id);
+    if (!resource) throw new StewardError('NOT_FOUND', `No service is called '${id}'.`, { hint: 'See the list: steward services' });
+    return resource;
+  }
+
+  async function decide(id: string, adoption: Resource['adoption'], call: { actor: Parameters<InventoryWriter['setAdoption']>[2]; now: Date }): Promise<ServiceRow> {
+    const resource = await one(id);
+    const changed = await writer.setAdoption(resource.id, adoption, call.actor, call.now);
+    return row(changed ?? resource, await monitor()?.status(resource.id));
+  }
+
+  return [
+    defineQuery({
+      name: 'services',
+      title: 'Services',
+      summary: 'Lists every service Steward knows, what it is, how sure that is, and how it is.',
+      permission: 'read',
+      input: z.object({
+        product: z.string().max(100).optional().describe('Only of this product.'),
+        node: z.string().max(200).optional().describe('Only of this node.'),
+        gone: z.stringbool().or(z.boolean()).default(false).describe('Tombstones too: services that are no longer there.'),
+      }),
+      output: z.array(ServiceRow),
+      examples: [{ title: 'Every PostgreSQL', input: { product: 'postgresql' } }],
+      paths: ['/api/v1/automation/discovery/services'],
+      cli: ['services'],
+      columns: ['name', 'product', 'version', 'endpoint', 'state', 'confidence', 'supervisor'],
+      async handle({ product, node, gone }) {
+        const resources = await inventory.find({ kind: 'service', product, node, state: gone ? 'all' : 'present' });
+        const states = new Map((await monitor()?.all())?.map((status) => [status.resourceId, status]));
+        return resources.map((resource) => row(resource, states.get(resource.id)));
+      },
+    }),
+
+    defineQuery({
+      name: 'service-get',
+      title: 'Service',
+      summary: 'Shows one service with its checks, what it needs and what needs it.',
+      permission: 'read',
+      input: reference,
+      output: ServiceRow.extend({
+        identity: z.string(),
+        pids: z.array(z.number().int()),
+        checks: ServiceStatus.shape.checks,
+        dependsOn: z.array(z.string()).describe('Names of the services it needs, nearest first.'),
+        neededBy: z.array(z.string()).describe('Names of the services that stop working with it.'),
+      }),
+      paths: ['/api/v1/services/{id}'],
+      cli: ['service'],
+      cliArguments: ['id'],
+      async handle({ id }) {
+        const resource = await one(id);
+        const status = await monitor()?.status(resource.id);
+        const [needs, needed] = await Promise.all([inventory.dependenciesOf(resource.id), inventory.dependentsOf(resource.id)]);
+        return {
+          ...row(resource, status),
+          identity: resource.identity,
+          pids: resource.pids,
+          checks: status?.checks ?? [],
+          dependsOn: needs.map(({ name }) => name),
+          neededBy: needed.map(({ name }) => name),
+        };
+      },
+    }),
+
+    defineQuery({
+      name: 'topology',
+      title: 'Topology',
+      summary: 'Shows what talks to what: services and the edges between them, each with what was seen and when.',
+      permission: 'read',
+      input: NoInput,
+      output: z.object({
+        nodes: z.array(ServiceRow.pick({ id: true, name: true, product: true, version: true, state: true, node: true, critical: true })),
+        edges: z.array(Edge.extend({ fromName: z.string(), toName: z.string() })),
+      }),
+      paths: ['/api/v1/automation/registry/topology'],
+      async handle() {
+        const [resources, edges] = await Promise.all([inventory.find({ state: 'present' }), inventory.edges()]);
+        const states = new Map((await monitor()?.all())?.map((status) => [status.resourceId, status]));
+        const names = new Map(resources.map(({ id, name }) => [id, name]));
+        return {
+          nodes: resources.map((resource) => row(resource, states.get(resource.id))),
+          edges: edges.flatMap((edge) => {
+            const [fromName, toName] = [names.get(edge.from), names.get(edge.to)];
+            return fromName && toName ? [{ ...edge, fromName, toName }] : [];
+          }),
+        };
+      },
+    }),
+
+    defineCommand({
+      name: 'discovery-scan',
+      title: 'Scan now',
+      summary: 'Looks for services at once instead of waiting for the next scan.',
+      permission: 'operate',
+      input: NoInput,
+      output: Scan,
+      paths: ['/api/v1/automation/discovery/scan'],
+      cli: ['discover'],
+      async handle() {
+        return await discovery.scan('request');
+      },
+    }),
+
+    defineQuery({
+      name: 'discovery-history',
+      title: 'Scans',
+      summary: 'Lists past scans: what each found, and what it could not look at.',
+      permission: 'read',
+      input: PageInput,
+      output: pageOf(Scan),
+      paths: ['/api/v1/automation/discovery/history'],
+      columns: ['startedAt', 'trigger', 'services', 'found', 'changed', 'gone', 'durationMs'],
+      async handle({ limit, cursor }) {
+        if (cursor !== undefined && Number.isNaN(Date.parse(cursor))) {
+          throw new StewardError('INPUT_INVALID', `cursor: '${cursor}' is not one that this list gave.`, { hint: "Send the 'next' of the page before." });
+        }
+        const scans = await writer.scans(limit + 1, cursor);
+        const items = scans.slice(0, limit);
+        const next = scans.length > limit ? items.at(-1)?.startedAt.toISOString() : undefined;
+        return { items, ...(next ? { next } : {}) };
+      },
+    }),
+
+    defineCommand({
+      name: 'adopt-service',
+      title: 'Adopt a service',
+      summary: 'Lets Steward watch and heal a service that waits for adoption or was ignored.',
+      permission: 'operate',
+      input: reference,
+      output: ServiceRow,
+      cliArguments: ['id'],
+      handle: async ({ id }, call) => await decide(id, 'adopted', call),
+    }),
+
+    defineCommand({
+      name: 'ignore-service',
+      title: 'Ignore a service',
+      summary: 'Keeps a service in the inventory, but neither watches nor heals it.',
+      permission: 'operate',
+      input: reference,
+      output: ServiceRow,
+      cliArguments: ['id'],
+      handle: async ({ id }, call) => await decide(id, 'ignored', call),
+    }),
+  ];
+}
+
+function row(resource: Resource, status: ServiceStatus | undefined): ServiceRow {
+  const { supervisor, endpoints } = resource;
+  const first = endpoints[0];
+  return {
+    id: resource.id,
+    name: resource.name,
+    product: resource.product,
+    version: resource.version,
+    state: status?.state ?? 'pending',
+    endpoint: first && (first.protocol === 'unix' ? first.address : `${first.address.includes(':') ? `[${first.address}]` : first.address}:${first.port}`),
+    confidence: resource.confidence,
+    evidence: redact(resource.evidence),
+    endpoints,
+    supervisor: supervisor.kind,
+    supervisorName: supervisor.kind === 'systemd' ? supervisor.unit : supervisor.kind === 'docker' || supervisor.kind === 'foreign' ? supervisor.name : undefined,
+    owner: resource.owner,
+    node: resource.node,
+    labels: resource.labels,
+    critical: resource.critical,
+    adoption: resource.adoption,
+    origin: resource.origin,
+    present: resource.state === 'present',
+    since: status?.since,
+    firstSeen: resource.firstSeen,
+    lastSeen: resource.lastSeen,
+  };
+}

@@ -1,0 +1,67 @@
+import type { ConfiguredService } from '../../core/inventory-writer.ts';
+import type { ProcessesPort } from '../../core/ports/processes.ts';
+import type { Recognition, Recognizer } from '../../core/recognizer.ts';
+import type { Clues } from './clues.ts';
+import { hintsOf, identify, versionArgsOf } from './identify.ts';
+import { composeOf } from './identity.ts';
+import { configuredIdentity, describe, fits, type Matched, processOf } from './match.ts';
+import type { Identified } from './reconcile.ts';
+import { type Look, toTrace } from './trace.ts';
+
+/** Looks of a port that said nothing: three scans, then it is left alone. */
+const TRIES = 3;
+const MAX_PORTS = 16;
+
+export interface RecognizeDeps {
+  readonly recognizer: Recognizer;
+  readonly processes: ProcessesPort;
+  readonly configured: readonly ConfiguredService[];
+  readonly signal: AbortSignal;
+}
+
+/** Names one service. What the same process showed at an earlier scan is not asked again. */
+export async function recognize({ observation, known }: Matched, deps: RecognizeDeps): Promise<Identified> {
+  const { root, container, unit } = observation;
+  const trace = known && toTrace(known.trace);
+  const process = processOf(observation) ?? container?.id ?? 'unseen';
+  const same = trace !== undefined && trace.process === processOf(observation) && processOf(observation) !== undefined;
+  const app = same ? trace.app : root && (await deps.recognizer.app(root));
+  const args = versionArgsOf(root);
+  const programVersion = same ? trace.programVersion : root && args && !container ? await deps.recognizer.programVersion(root.executable, args) : undefined;
+  const clues: Omit<Clues, 'recognitions'> = {
+    process: root && { executable: root.executable, argv: root.argv },
+    app,
+    unit: unit?.name,
+    container: container && { image: container.image, name: container.name, composed: composeOf(container.labels).project !== undefined },
+    programVersion,
+  };
+  const hints = hintsOf(clues);
+
+  const looks: Record<string, Look> = {};
+  const recognitions = await Promise.all(
+    observation.reachable.slice(0, MAX_PORTS).map(async ({ address, port }): Promise<{ port: number; recognition: Recognition }> => {
+      const key = `${address} ${port}`;
+      const fingerprint = `${process} ${root?.executable ?? ''}`;
+      const earlier = trace?.looks[key];
+      const valid = earlier && earlier.process === fingerprint && (earlier.recognition.answer === 'spoke' || earlier.tries >= TRIES);
+      const recognition = valid ? earlier.recognition : await deps.recognizer.look({ address, port, hints }, deps.signal);
+      looks[key] = valid ? earlier : { process: fingerprint, recognition, tries: (earlier?.process === fingerprint ? earlier.tries : 0) + 1 };
+      return { port, recognition };
+    }),
+  );
+  const identification = keepWhatWasKnown(identify({ ...clues, recognitions }), recognitions.length === 0, known);
+
+  const service = deps.configured.find(
+    (candidate) => (candidate.match && fits(candidate.match, describe(observation, identification.product))) || known?.resource.identity === configuredIdentity(candidate.name),
+  );
+  const bare = root !== undefined && !container && !unit && !observation.foreign;
+  const recipe = service?.restart === 'process' && bare ? await deps.processes.recipe(root.pid) : undefined;
+  return { observation, known, identification, looks, app, programVersion, recipe };
+}
+
+/** A stopped container or unit cannot be asked; what it was recognised as still holds. */
+function keepWhatWasKnown(identification: ReturnType<typeof identify>, silent: boolean, known: Matched['known']): ReturnType<typeof identify> {
+  const before = known?.resource;
+  if (!before || !silent || before.confidence <= identification.confidence) return identification;
+  return { product: before.product, version: before.version, confidence: before.confidence, evidence: before.evidence };
+}

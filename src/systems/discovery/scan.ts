@@ -1,0 +1,147 @@
+import { randomBytes } from 'node:crypto';
+import type { ConfiguredService, InventoryWriter, ScanRecord } from '../../core/inventory-writer.ts';
+import type { Log } from '../../core/log.ts';
+import type { Monitor } from '../../core/monitor.ts';
+import type { DockerPort } from '../../core/ports/docker.ts';
+import type { ProcessesPort } from '../../core/ports/processes.ts';
+import type { SocketsPort } from '../../core/ports/sockets.ts';
+import type { SystemdPort } from '../../core/ports/systemd.ts';
+import type { Recognizer } from '../../core/recognizer.ts';
+import type { KnownResource } from '../../core/inventory-writer.ts';
+import { StewardError } from '../../core/errors.ts';
+import { matchKnown } from './match.ts';
+import { observe, type Surroundings } from './observe.ts';
+import { recognize } from './recognize.ts';
+import { GRACE, type Grace, reconcile } from './reconcile.ts';
+import { type Directory, directoryOf, edgesFromConfiguration, edgesFromConnections, edgesFromContainers } from './topology.ts';
+
+export interface DiscoveryPorts {
+  readonly sockets: SocketsPort;
+  readonly processes: ProcessesPort;
+  readonly docker: DockerPort;
+  readonly systemd: SystemdPort;
+}
+
+export interface ScanDeps {
+  readonly writer: InventoryWriter;
+  readonly ports: DiscoveryPorts;
+  readonly recognizer: Recognizer;
+  readonly node: { readonly id: string };
+  readonly now: () => Date;
+  readonly log: Log;
+  /** Steward's own processes, its PostgreSQL included: they are not discovered. */
+  readonly self: { pids(): readonly number[] };
+  readonly configured: () => readonly ConfiguredService[];
+  readonly monitor: () => Monitor | undefined;
+  readonly grace?: Grace | undefined;
+}
+
+export interface ScanResult {
+  readonly record: ScanRecord;
+  readonly directory: Directory;
+}
+
+/** Looks at the machine once, and brings the inventory in line with what is there. */
+export async function scan(deps: ScanDeps, trigger: ScanRecord['trigger'], signal: AbortSignal): Promise<ScanResult> {
+  const { writer, ports, node, now } = deps;
+  const startedAt = now();
+  const began = performance.now();
+  const self = new Set(deps.self.pids());
+  const configured = deps.configured();
+  const { surroundings, connections, blind } = await lookAround(ports, self);
+  const known = await writer.known(node.id);
+  const { matched, missing } = matchKnown(observe(surroundings), known, configured);
+  const identified = await Promise.all(matched.map(async (match) => await recognize(match, { ...deps, processes: ports.processes, configured, signal })));
+  if (signal.aborted) throw new StewardError('CANCELED', 'The scan was stopped before it ended; nothing of it was written.');
+
+  const changes = reconcile({
+    node: node.id,
+    now: startedAt,
+    known,
+    identified,
+    missing,
+    configured,
+    newId: () => `svc_${randomBytes(10).toString('hex')}`,
+    stillThere: await stillThere(missing, surroundings, ports.systemd, blind),
+    down: await downServices(deps.monitor()),
+    blind: { docker: blind.docker !== undefined, systemd: blind.systemd !== undefined },
+    grace: deps.grace ?? GRACE,
+  });
+  const resources = changes.filter(({ kind }) => kind !== 'gone' && kind !== 'missing').map((change) => change.known.resource);
+  const directory = directoryOf(resources, surroundings.processes, surroundings.containers);
+  const edges = [
+    ...edgesFromConnections(connections, directory, self, startedAt),
+    ...edgesFromContainers(surroundings.containers, directory, startedAt),
+    ...edgesFromConfiguration(configured, resources, startedAt),
+  ];
+  const count = (kind: (typeof changes)[number]['kind']): number => changes.filter((change) => change.kind === kind).length;
+  const record: ScanRecord = {
+    id: `scan_${startedAt.getTime().toString(36)}${randomBytes(5).toString('hex')}`,
+    node: node.id,
+    startedAt,
+    finishedAt: now(),
+    trigger,
+    services: changes.filter(({ kind }) => kind !== 'gone').length,
+    found: count('found'),
+    changed: count('changed'),
+    returned: count('returned'),
+    gone: count('gone'),
+    blind,
+    durationMs: Math.round(performance.now() - began),
+  };
+  await writer.apply({ node: node.id, changes, edges: mergeEdges(edges), scan: record, at: startedAt });
+  return { record, directory };
+}
+
+/** Two reasons for one edge are kept together; the store has one row for from, to and kind. */
+function mergeEdges<E extends { from: string; to: string; kind: string; evidence: readonly unknown[] }>(edges: readonly E[]): E[] {
+  const merged = new Map<string, E>();
+  for (const edge of edges) {
+    const key = `${edge.from} ${edge.to} ${edge.kind}`;
+    const other = merged.get(key);
+    merged.set(key, other ? { ...other, evidence: [...other.evidence, ...edge.evidence] } : edge);
+  }
+  return [...merged.values()];
+}
+
+async function lookAround(ports: DiscoveryPorts, self: ReadonlySet<number>): Promise<{ surroundings: Surroundings; connections: Awaited<ReturnType<SocketsPort['connections']>>; blind: Record<string, string> }> {
+  const blind: Record<string, string> = {};
+  // A machine without Docker or systemd is an ordinary machine; what the source says is kept, the scan goes on.
+  const orNone = async <T>(source: string, look: Promise<T[]>): Promise<T[]> => {
+    try {
+      return await look;
+    } catch (thrown) {
+      blind[source] = StewardError.from(thrown).message;
+      return [];
+    }
+  };
+  const [listeners, connections, processes, containers, units] = await Promise.all([
+    ports.sockets.listeners(),
+    ports.sockets.connections(),
+    ports.processes.list(),
+    orNone('docker', ports.docker.containers()),
+    orNone('systemd', ports.systemd.services()),
+  ]);
+  return { surroundings: { listeners, processes, containers, units, self }, connections, blind };
+}
+
+/** Stopped is not gone: the unit is installed, the container exists. */
+async function stillThere(missing: readonly KnownResource[], { containers, units }: Surroundings, systemd: SystemdPort, blind: Record<string, string>): Promise<Set<string>> {
+  const there = new Set<string>();
+  const names = new Set(containers.flatMap(({ id, name }) => [id, name]));
+  for (const { resource } of missing) {
+    const { supervisor } = resource;
+    if (resource.state === 'gone') continue;
+    if (supervisor.kind === 'docker' && (names.has(supervisor.container) || names.has(supervisor.name))) there.add(resource.id);
+    if (supervisor.kind === 'systemd' && !blind.systemd) {
+      const unit = units.find((candidate) => candidate.unit === supervisor.unit) ?? (await systemd.unit(supervisor.unit, supervisor.scope));
+      if (unit && unit.loadState !== 'not-found') there.add(resource.id);
+    }
+  }
+  return there;
+}
+
+async function downServices(monitor: Monitor | undefined): Promise<Set<string>> {
+  const statuses = (await monitor?.all()) ?? [];
+  return new Set(statuses.flatMap(({ state, resourceId }) => (state === 'down' ? [resourceId] : [])));
+}
