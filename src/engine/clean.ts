@@ -2,6 +2,9 @@ import type { Json } from '../core/json.ts';
 import { REDACTED, redact } from '../core/redact.ts';
 
 const SHORTEST_SECRET = 4;
+// PostgreSQL takes neither a NUL nor half a surrogate pair, and programs print both.
+const UNSTORABLE = /\\u(0000|d[89a-f])/i;
+const storable = (_key: string, value: unknown): unknown => (typeof value === 'string' ? value.replaceAll('\0', '\u{FFFD}').toWellFormed() : value);
 
 /** What may be stored: JSON as the store gives it back, without what looks like a secret and without the secrets that were used. */
 export function cleaner(): { clean: (value: unknown) => Json; uses: (secret: string) => void } {
@@ -12,8 +15,8 @@ export function cleaner(): { clean: (value: unknown) => Json; uses: (secret: str
       if (secret.length >= SHORTEST_SECRET) secrets.add(JSON.stringify(secret).slice(1, -1));
     },
     clean(value) {
-      const text = JSON.stringify(value ?? null) ?? 'null';
-      return redact(JSON.parse(scrub(text)) as Json);
+      const text = scrub(JSON.stringify(value ?? null) ?? 'null');
+      return redact((UNSTORABLE.test(text) ? JSON.parse(text, storable) : JSON.parse(text)) as Json);
     },
   };
 }

@@ -1,0 +1,141 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { createRequire } from 'node:module';
+import { DBOS } from '@dbos-inc/dbos-sdk';
+import type { Log } from '../core/log.ts';
+import type { Store } from '../store/store.ts';
+import type { Durable } from './durable.ts';
+import { Leave } from './steps.ts';
+
+/** What the durable workflows do; each may be called again for the same id after a crash, and then replays its steps. */
+export interface Handlers {
+  plan(runId: string): Promise<void>;
+  apply(runId: string): Promise<void>;
+  chain(executionId: string): Promise<void>;
+}
+
+export type DurableWorkflow = keyof Handlers;
+
+/** Not in DBOS's public interface, which recovers only its own executor; the exact pin and a test stand guard. */
+interface Internals {
+  readonly DBOSExecutor: { readonly globalInstance: { recoverPendingWorkflows(executors: string[]): Promise<unknown[]> } };
+}
+
+const require = createRequire(import.meta.url);
+
+let handlers: Handlers | undefined;
+
+const never = <T>(): Promise<T> => new Promise(() => undefined);
+const call = (which: DurableWorkflow) => async (id: string) => await (handlers ? handlers[which](id) : never<void>());
+
+// A workflow's steps cannot change under one that is pending: a new shape is a new version beside the old one.
+const workflows = {
+  plan: DBOS.registerWorkflow(call('plan'), { name: 'plan-run@1' }),
+  apply: DBOS.registerWorkflow(call('apply'), { name: 'apply-run@1' }),
+  chain: DBOS.registerWorkflow(call('chain'), { name: 'chain@1' }),
+};
+
+/** Pinned: DBOS would derive it from the source and leave pending runs of the last build alone. */
+const APPLICATION_VERSION = 'steward-1';
+const DBOS_POOL_SIZE = 6;
+const POLL_MS = 200;
+const RUNS_AT_ONCE = 10;
+const HEALING_RUNS_AT_ONCE = 4;
+
+export const queueOf = (node: string, healing: boolean): string => `${healing ? 'healing' : 'node'}:${node}`;
+const CHAINS = 'chains';
+
+export type WorkflowState = 'missing' | 'waiting' | 'running' | 'succeeded' | 'failed';
+
+export interface DurableEngine {
+  launch(): Promise<void>;
+  /** One workflow per id, however often it is asked for. */
+  enqueue(which: DurableWorkflow, id: string, place: { workflowId: string; queue?: string; partition?: string }): Promise<void>;
+  state(workflowId: string): Promise<WorkflowState>;
+  /** Only for one that has not begun: DBOS's cancel refuses every later step, a rollback's too. */
+  forget(workflowId: string): Promise<void>;
+  /** Hands what a dead node had in hand back to the queues. */
+  recover(nodeId: string): Promise<number>;
+  prune(olderThan: Date): Promise<number>;
+  shutdown(waitMs: number): Promise<void>;
+}
+
+export const durable: Durable = {
+  step: (name, work) =>
+    DBOS.runStep(
+      async () => {
+        try {
+          return await work();
+        } catch (thrown) {
+          // A step that never ends is never recorded, so recovery runs it again.
+          if (thrown instanceof Leave) return await never();
+          throw thrown;
+        }
+      },
+      { name },
+    ),
+};
+
+/** DBOS on the store's database, in a schema of its own. One per process: DBOS is global. */
+export function createDurableEngine({ store, log, nodeId, given }: { store: Store; log: Log; nodeId: string; given: Handlers }): DurableEngine {
+  // Workflows that are started from inside of one would become its children; these are nobody's.
+  const outside = AsyncLocalStorage.snapshot();
+  const queues = [queueOf(nodeId, false), queueOf(nodeId, true), CHAINS] as const;
+
+  return {
+    async launch() {
+      handlers = given;
+      DBOS.setConfig({
+        name: 'steward',
+        systemDatabaseUrl: store.databaseUrl,
+        systemDatabasePoolSize: DBOS_POOL_SIZE,
+        systemDatabaseSchemaName: 'dbos',
+        applicationVersion: APPLICATION_VERSION,
+        executorID: nodeId,
+        listenQueues: [...queues],
+        useListenNotify: false,
+        // Its own schedules are not used: ours know daylight saving time.
+        schedulerPollingIntervalMs: 3_600_000,
+        logger: quiet(log),
+      });
+      // Two nodes that begin on an empty database at once would deadlock in DBOS's migrations.
+      await store.exclusively('dbos launch', () => DBOS.launch());
+      const [runs, healing, chains] = queues;
+      const limits = { partitionConcurrency: 1, minPollingIntervalMs: POLL_MS, onConflict: 'always_update' } as const;
+      await DBOS.registerQueue(runs, { ...limits, workerConcurrency: RUNS_AT_ONCE });
+      await DBOS.registerQueue(healing, { ...limits, workerConcurrency: HEALING_RUNS_AT_ONCE });
+      // Without a limit: a chain waits for its runs, and must never take the place that one of them needs.
+      await DBOS.registerQueue(chains, { minPollingIntervalMs: POLL_MS, onConflict: 'always_update' });
+    },
+    async enqueue(which, id, { workflowId, queue = CHAINS, partition }) {
+      await outside(async () => {
+        await DBOS.startWorkflow(workflows[which], { workflowID: workflowId, queueName: queue, ...(partition !== undefined && { enqueueOptions: { queuePartitionKey: partition } }) })(id);
+      });
+    },
+    async state(workflowId) {
+      const status = await outside(() => DBOS.getWorkflowStatus(workflowId));
+      if (!status) return 'missing';
+      if (status.status === 'SUCCESS') return 'succeeded';
+      if (status.status === 'PENDING') return 'running';
+      return status.status === 'ENQUEUED' || status.status === 'DELAYED' ? 'waiting' : 'failed';
+    },
+    forget: async (workflowId) => await outside(() => DBOS.cancelWorkflow(workflowId)),
+    recover: async (node) => {
+      const internals = createRequire(require.resolve('@dbos-inc/dbos-sdk'))('./dbos-executor.js') as Internals;
+      return (await internals.DBOSExecutor.globalInstance.recoverPendingWorkflows([node])).length;
+    },
+    async prune(olderThan) {
+      const old = await outside(() => DBOS.listWorkflows({ completedBefore: olderThan.toISOString(), status: ['SUCCESS', 'ERROR', 'CANCELLED'], limit: 500, loadInput: false, loadOutput: false }));
+      if (old.length > 0) await outside(() => DBOS.deleteWorkflows(old.map(({ workflowID }) => workflowID)));
+      return old.length;
+    },
+    async shutdown(waitMs) {
+      handlers = undefined;
+      if (DBOS.isInitialized()) await DBOS.shutdown({ workflowCompletionTimeoutMS: waitMs });
+    },
+  };
+}
+
+function quiet(log: Log): { info(entry: unknown): void; debug(entry: unknown): void; warn(entry: unknown): void; error(entry: unknown): void } {
+  const say = (entry: unknown): void => log.debug('durable engine', { said: String(entry).slice(0, 500) });
+  return { info: say, debug: () => undefined, warn: say, error: say };
+}

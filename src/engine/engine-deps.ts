@@ -1,0 +1,54 @@
+import type { AuditLog } from '../core/audit.ts';
+import type { Catalog } from '../core/catalog.ts';
+import type { Log } from '../core/log.ts';
+import type { PolicyRule } from '../core/policy.ts';
+import type { Ports } from '../core/ports.ts';
+import type { Resource } from '../core/resource.ts';
+import type { SecretResolver } from '../core/secrets.ts';
+import type { Inventory } from '../core/inventory.ts';
+import type { Store } from '../store/store.ts';
+import type { KillGroup, RunScope } from './children.ts';
+
+export interface EngineDeps {
+  readonly store: Store;
+  /** Asked at the moment of use: it is filled after the engine is made. */
+  readonly catalog: () => Catalog;
+  /** The ports of this node, for one run; what is absent does not exist here. */
+  readonly ports: (scope: RunScope) => Partial<Ports>;
+  /** What a run's target is looked up in. */
+  readonly inventory: Inventory;
+  readonly audit: AuditLog;
+  readonly log: Log;
+  readonly now: () => Date;
+  readonly node: { readonly id: string; readonly name: string; readonly version: string; readonly labels?: Readonly<Record<string, string>> };
+  /** The configuration's rows and then the defaults; the first that matches decides. */
+  readonly policyRules: () => readonly PolicyRule[];
+  /** Folder for artifacts. */
+  readonly artifacts: string;
+  readonly killGroup: KillGroup;
+  readonly secrets: SecretResolver;
+  readonly settings?: Partial<EngineSettings> | undefined;
+}
+
+export interface EngineSettings {
+  /** How long a proposal waits for an answer. */
+  readonly approvalMs: number;
+  /** How long a run waits for its locks. */
+  readonly lockMs: number;
+  readonly leaseMs: number;
+  /** A whole run takes no longer, whatever its steps say. */
+  readonly deadlineMs: number;
+  readonly heartbeatMs: number;
+  readonly lostAfterMs: number;
+}
+
+export const DEFAULT_SETTINGS: EngineSettings = {
+  approvalMs: 24 * 3_600_000,
+  lockMs: 30 * 60_000,
+  leaseMs: 30_000,
+  deadlineMs: 24 * 3_600_000,
+  heartbeatMs: 2_000,
+  lostAfterMs: 8_000,
+};
+
+export type Target = Pick<Resource, 'id' | 'name' | 'critical' | 'node'>;

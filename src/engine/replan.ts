@@ -1,0 +1,22 @@
+import type { Log } from '../core/log.ts';
+import type { RunService } from '../core/run-service.ts';
+import type { RunRow } from './run-rows.ts';
+
+const MOST_GENERATIONS = 3;
+const KEY = /^replan:(.+):(\d+)$/;
+
+/** A stale run is planned again as a new one, so often that a world which never stands still ends it. */
+export async function planAgain(service: Pick<RunService, 'start'>, row: RunRow, log: Log): Promise<void> {
+  const [, root = row.id, generation = '0'] = KEY.exec(row.idempotency_key ?? '') ?? [];
+  const next = Number(generation) + 1;
+  if (next > MOST_GENERATIONS) return log.warn('stale run is not planned again', { runId: row.id, generation });
+  await service.start({
+    automation: row.automation,
+    input: row.input.value,
+    trigger: row.trigger,
+    actor: row.actor,
+    reason: `Planned again: run ${row.id} was stale.`,
+    causation: { ...row.causation, runId: row.id },
+    idempotencyKey: `replan:${root}:${next}`,
+  });
+}

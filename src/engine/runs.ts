@@ -1,0 +1,167 @@
+import { type Insertable, type Kysely, sql, type Transaction, type Updateable } from 'kysely';
+import type { Actor } from '../core/actor.ts';
+import { StewardError } from '../core/errors.ts';
+import type { EventDraft, EventType } from '../core/event.ts';
+import type { JsonObject } from '../core/json.ts';
+import type { Page } from '../core/operation.ts';
+import { isFinal, mayBecome, type Run, type RunStatus } from '../core/run.ts';
+import type { RunQuery } from '../core/run-service.ts';
+import type { Store } from '../store/store.ts';
+import { type RunRow, toRun } from './run-rows.ts';
+import type { EngineTables, RunsTable } from './tables.ts';
+
+/** Rung whenever a run moved, so that whoever waits looks; the payload is its id. */
+export const RUNS_CHANNEL = 'steward_runs';
+
+export type Patch = Omit<Updateable<RunsTable>, 'id' | 'status'>;
+type Trx = Transaction<EngineTables>;
+
+export interface Transition {
+  readonly to: RunStatus;
+  readonly patch?: Patch | undefined;
+  readonly actor?: Actor | undefined;
+  /** Where it is not in one of these, nothing happens and the row is given as it is. */
+  readonly from?: readonly RunStatus[] | undefined;
+  readonly also?: ((trx: Trx, row: RunRow) => Promise<void>) | undefined;
+}
+
+export interface Runs {
+  insert(row: Insertable<RunsTable>): Promise<Run>;
+  row(id: string): Promise<RunRow | undefined>;
+  get(id: string): Promise<Run | undefined>;
+  byKey(idempotencyKey: string): Promise<Run | undefined>;
+  list(query: RunQuery): Promise<Page<Run>>;
+  /** Moves the run, writes its events, and tells whether it moved: a move made already is harmless, a forbidden one is a CONFLICT. */
+  move(id: string, transition: Transition): Promise<{ readonly row: RunRow; readonly moved: boolean }>;
+  patch(id: string, patch: Patch): Promise<void>;
+  ring(id: string): Promise<void>;
+  readonly db: Kysely<EngineTables>;
+}
+
+export function createRuns({ store, now, nodeId }: { store: Store; now: () => Date; nodeId: string }): Runs {
+  const db = store.db.withTables<EngineTables>();
+
+  async function withChanges(rows: readonly RunRow[]): Promise<Run[]> {
+    if (rows.length === 0) return [];
+    const ids = rows.map(({ id }) => id);
+    const changes = await db.selectFrom('run_changes').selectAll().where('run_id', 'in', ids).orderBy('position').execute();
+    const byRun = Map.groupBy(changes, ({ run_id }) => run_id);
+    return rows.map((row) => toRun(row, byRun.get(row.id) ?? []));
+  }
+
+  async function one(row: RunRow | undefined): Promise<Run | undefined> {
+    return row && (await withChanges([row]))[0];
+  }
+
+  const draft = (type: EventType, row: RunRow, actor?: Actor): EventDraft => ({
+    type,
+    subject: { kind: 'run', id: row.id },
+    data: dataOf(row),
+    causation: { ...row.causation, runId: row.id },
+    actor: actor ?? row.actor,
+    node: nodeId,
+  });
+
+  async function announce(trx: Trx, types: readonly EventType[], row: RunRow, actor?: Actor): Promise<void> {
+    for (const type of types) await store.events.append(trx, draft(type, row, actor));
+    await sql`select pg_notify(${RUNS_CHANNEL}, ${row.id})`.execute(trx);
+  }
+
+  return {
+    db,
+    async insert(values) {
+      return await db.transaction().execute(async (trx) => {
+        const row = await trx.insertInto('runs').values(values).returningAll().executeTakeFirstOrThrow();
+        await announce(trx, ['run.queued'], row);
+        return toRun(row, []);
+      });
+    },
+    row: async (id) => await db.selectFrom('runs').selectAll().where('id', '=', id).executeTakeFirst(),
+    get: async (id) => await one(await db.selectFrom('runs').selectAll().where('id', '=', id).executeTakeFirst()),
+    byKey: async (key) => await one(await db.selectFrom('runs').selectAll().where('idempotency_key', '=', key).executeTakeFirst()),
+
+    async list({ automation, status, targetId, since, limit = 100, cursor }) {
+      const rows = await db
+        .selectFrom('runs')
+        .selectAll()
+        .$if(automation !== undefined, (query) => query.where('automation', '=', automation ?? ''))
+        .$if(status !== undefined && status.length > 0, (query) => query.where('status', 'in', status ?? []))
+        .$if(targetId !== undefined, (query) => query.where('target_id', '=', targetId ?? ''))
+        .$if(since !== undefined, (query) => query.where('created_at', '>=', since ?? now()))
+        .$if(cursor !== undefined, (query) => query.where('id', '<', cursor ?? ''))
+        .orderBy('id', 'desc')
+        .limit(limit + 1)
+        .execute();
+      const items = await withChanges(rows.slice(0, limit));
+      return { items, ...(rows.length > limit && { next: items.at(-1)?.id }) };
+    },
+
+    async move(id, { to, patch, actor, from, also }) {
+      return await db.transaction().execute(async (trx) => {
+        const before = await trx.selectFrom('runs').selectAll().where('id', '=', id).forUpdate().executeTakeFirst();
+        if (!before) throw new StewardError('NOT_FOUND', `There is no run ${id}.`);
+        if (from && !from.includes(before.status)) return { row: before, moved: false };
+        if (before.status === to) return { row: before, moved: false };
+        if (!mayBecome(before.status, to)) throw new StewardError('CONFLICT', `Run ${id} is ${before.status} and cannot become ${to}.`);
+        const at = now();
+        const row = await trx
+          .updateTable('runs')
+          .set({ ...patch, status: to, ...(isFinal(to) && { finished_at: at, expires_at: null }), ...(to === 'running' || to === 'planning' ? { started_at: before.started_at ?? at } : {}) })
+          .where('id', '=', id)
+          .returningAll()
+          .executeTakeFirstOrThrow();
+        await also?.(trx, row);
+        await announce(trx, eventsOf(before, row), row, actor);
+        return { row, moved: true };
+      });
+    },
+
+    async patch(id, patch) {
+      await db.updateTable('runs').set(patch).where('id', '=', id).execute();
+    },
+    async ring(id) {
+      await sql`select pg_notify(${RUNS_CHANNEL}, ${id})`.execute(db);
+    },
+  };
+}
+
+function eventsOf(before: RunRow, row: RunRow): EventType[] {
+  const { status, dry_run: dryRun } = row;
+  const planned: EventType[] = before.status === 'planning' && row.plan_hash !== null && (status === 'waiting-approval' || status === 'queued' || (status === 'succeeded' && dryRun)) ? ['run.planned'] : [];
+  switch (status) {
+    case 'queued':
+      return before.status === 'waiting-approval' ? ['run.approved'] : planned;
+    case 'waiting-approval':
+      return [...planned, 'run.waiting-approval'];
+    case 'running':
+      return ['run.started'];
+    case 'succeeded':
+      return [...planned, 'run.succeeded', 'run.finished'];
+    case 'failed':
+    case 'rollback-failed':
+      return ['run.failed', 'run.finished'];
+    case 'rolled-back':
+      return ['run.rolled-back', 'run.finished'];
+    case 'canceled':
+      return ['run.canceled', 'run.finished'];
+    case 'stale':
+    case 'rejected':
+    case 'expired':
+      return ['run.finished'];
+    default:
+      return [];
+  }
+}
+
+function dataOf(row: RunRow): JsonObject {
+  return {
+    runId: row.id,
+    automation: row.automation,
+    status: row.status,
+    trigger: row.trigger,
+    dryRun: row.dry_run,
+    ...(row.target && { target: row.target }),
+    ...(row.plan_hash !== null && { planHash: row.plan_hash }),
+    ...(row.error && { error: { code: row.error.code, message: row.error.message, ...(row.error.phase && { phase: row.error.phase }) } }),
+  };
+}

@@ -1,0 +1,37 @@
+import { StewardError } from '../core/errors.ts';
+import { isFinal, type Run } from '../core/run.ts';
+import type { RunService } from '../core/run-service.ts';
+import { createAnswers } from './answers.ts';
+import type { RunRow } from './run-rows.ts';
+import { RUNS_CHANNEL } from './runs.ts';
+import { type StartDeps, startRun } from './start.ts';
+
+const LOOK_EVERY_MS = 1_000;
+
+export function createService(deps: StartDeps & { readonly forget: (row: RunRow) => Promise<void> }): RunService & { expire(): Promise<number> } {
+  const { runs, store } = deps;
+
+  async function wait(id: string, { timeoutMs, signal }: { timeoutMs: number; signal?: AbortSignal | undefined }): Promise<Run> {
+    const ends = performance.now() + timeoutMs;
+    for (;;) {
+      const news = Promise.withResolvers<void>();
+      const unlisten = store.listen(RUNS_CHANNEL, (payload) => (payload === id || payload === undefined) && news.resolve());
+      const left = Math.max(0, ends - performance.now());
+      const timer = setTimeout(news.resolve, Math.min(left, LOOK_EVERY_MS));
+      const stop = (): void => news.resolve();
+      signal?.addEventListener('abort', stop, { once: true });
+      try {
+        const run = await runs.get(id);
+        if (!run) throw new StewardError('NOT_FOUND', `There is no run ${id}.`);
+        if (isFinal(run.status) || run.status === 'waiting-approval' || left === 0 || signal?.aborted) return run;
+        await news.promise;
+      } finally {
+        unlisten();
+        clearTimeout(timer);
+        signal?.removeEventListener('abort', stop);
+      }
+    }
+  }
+
+  return { start: (request) => startRun(deps, request), get: (id) => runs.get(id), list: (query) => runs.list(query), wait, ...createAnswers(deps) };
+}
