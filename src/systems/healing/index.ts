@@ -1,0 +1,82 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ms } from '../../core/duration.ts';
+import { StewardError } from '../../core/errors.ts';
+import type { System } from '../../core/system.ts';
+import type { EventConsumer } from '../../store/event-consumer.ts';
+import type { Store } from '../../store/store.ts';
+import { createAttempts } from './attempts.ts';
+import { lookOnce } from './healer.ts';
+import type { HealerDeps } from './healer-deps.ts';
+import { healingOperations, healingStats, type HealingStats } from './operations.ts';
+
+export { healingMigrations } from './tables.ts';
+export type { HealingSettings } from './settings.ts';
+
+export interface HealingDeps extends Omit<HealerDeps, 'attempts'> {
+  readonly store: Store;
+}
+
+export interface Healing {
+  stats(): Promise<HealingStats>;
+  /** One look at everything, now. */
+  look(signal: AbortSignal): Promise<Date | undefined>;
+}
+
+const AT_MOST_EVERY_MS = 100;
+
+/** Brings services back, within a budget, and knows when to call a person. */
+export function createHealing(deps: HealingDeps): System & Healing {
+  const { store, node, now, log, settings } = deps;
+  const attempts = createAttempts(deps);
+  let stopping = new AbortController();
+  let consumer: EventConsumer | undefined;
+  let loop: Promise<void> | undefined;
+  let news = Promise.withResolvers<void>();
+
+  const look = (signal: AbortSignal): Promise<Date | undefined> => lookOnce({ ...deps, attempts }, signal);
+
+  async function lookAgainAndAgain(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      news = Promise.withResolvers();
+      let due: Date | undefined;
+      try {
+        due = await look(signal);
+      } catch (thrown) {
+        const { code, message } = StewardError.from(thrown);
+        if (!signal.aborted) log.warn('healing could not look and tries again', { code, reason: message });
+      }
+      const wait = Math.max(AT_MOST_EVERY_MS, Math.min(ms(settings().loop), due ? due.getTime() - now().getTime() : Number.POSITIVE_INFINITY));
+      const ended = new AbortController();
+      await Promise.race([news.promise, sleep(wait, undefined, { signal: AbortSignal.any([signal, ended.signal]) }).catch(() => undefined)]);
+      ended.abort();
+    }
+  }
+
+  return {
+    name: 'healing',
+    operations: healingOperations(deps),
+    jobs: [],
+
+    async start() {
+      stopping = new AbortController();
+      consumer = store.events.consume({
+        consumer: `healing:${node.name}`,
+        types: ['incident.opened', 'incident.resolved', 'service.down', 'run.finished', 'run.waiting-approval', 'config.loaded'],
+        async handle(event) {
+          if (event.type === 'service.down' && event.subject) await attempts.relapsed(event.subject.id, event.at);
+          news.resolve();
+        },
+      });
+      loop = lookAgainAndAgain(stopping.signal);
+    },
+
+    async stop() {
+      stopping.abort();
+      news.resolve();
+      await Promise.all([consumer?.stop(), loop]);
+    },
+
+    look,
+    stats: () => healingStats(store),
+  };
+}

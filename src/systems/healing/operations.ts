@@ -1,0 +1,124 @@
+import { sql } from 'kysely';
+import { z } from 'zod';
+import type { Inventory } from '../../core/inventory.ts';
+import { type AnyOperation, defineQuery } from '../../core/operation.ts';
+import type { Store } from '../../store/store.ts';
+import { RUNBOOKS } from './runbooks/index.ts';
+import type { HealingSettings } from './settings.ts';
+import type { Attempt, HealingTables } from './tables.ts';
+
+const HOUR_MS = 3_600_000;
+
+const AttemptView = z.object({
+  incidentId: z.string(),
+  resourceId: z.string(),
+  service: z.string(),
+  number: z.number().int(),
+  runbook: z.string(),
+  automation: z.string(),
+  status: z.enum(['starting', 'running', 'waiting-approval', 'soaking', 'succeeded', 'failed', 'abandoned']),
+  runId: z.string().optional(),
+  startedAt: z.coerce.date(),
+  finishedAt: z.coerce.date().optional(),
+  outcome: z.string().optional(),
+});
+
+export interface HealingStats {
+  readonly attempts: number;
+  readonly successful: number;
+}
+
+export async function healingStats(store: Store): Promise<HealingStats> {
+  const { rows } = await sql<HealingStats>`select count(*) as attempts, count(*) filter (where status = 'succeeded') as successful from healing_attempts`.execute(store.db);
+  return rows[0] ?? { attempts: 0, successful: 0 };
+}
+
+/** The query about healing: what it may do, what it did, what helped. */
+export function healingOperations({ store, inventory, settings }: { store: Store; inventory: Inventory; settings: () => HealingSettings }): AnyOperation[] {
+  const db = store.db.withTables<HealingTables>();
+  const nameOf = async (id: string): Promise<string> => (await inventory.get(id))?.name ?? id;
+
+  return [
+    defineQuery({
+      name: 'healing',
+      title: 'Healing',
+      summary: 'Shows the attempts made to heal, what is left of the budgets, and how often each runbook helped.',
+      permission: 'read',
+      input: z.object({
+        resource: z.string().optional().describe('Only the resource with this id.'),
+        limit: z.coerce.number().int().min(1).max(500).default(50).describe('At most this many attempts.'),
+      }),
+      output: z.object({
+        enabled: z.boolean(),
+        mode: z.enum(['act', 'observe']),
+        attemptsPerIncident: z.number().int(),
+        attemptsPerHour: z.number().int(),
+        stats: z.object({ attempts: z.number().int(), successful: z.number().int() }),
+        runbooks: z.array(z.object({ name: z.string(), title: z.string(), policy: z.string(), automation: z.string(), attempts: z.number().int(), successful: z.number().int(), successRate: z.number().nullable() })),
+        budgets: z.array(z.object({ resourceId: z.string(), service: z.string(), usedThisHour: z.number().int(), left: z.number().int(), nextFreeAt: z.coerce.date().optional() })).describe('Resources with attempts within the last hour.'),
+        attempts: z.array(AttemptView).describe('The latest first.'),
+      }),
+      async handle({ resource, limit }, { now }) {
+        const { enabled, mode, attempts: attemptsPerIncident, perHour } = settings();
+        const [stats, byRunbook, recent, rows] = await Promise.all([
+          healingStats(store),
+          db
+            .selectFrom('healing_attempts')
+            .select(['runbook', sql<number>`count(*) filter (where status in ('succeeded', 'failed'))`.as('decided'), sql<number>`count(*) filter (where status = 'succeeded')`.as('successful')])
+            .groupBy('runbook')
+            .execute(),
+          db
+            .selectFrom('healing_attempts')
+            .select(['resource_id', 'started_at'])
+            .where('started_at', '>', new Date(now.getTime() - HOUR_MS))
+            .$if(resource !== undefined, (query) => query.where('resource_id', '=', resource as string))
+            .orderBy('started_at')
+            .execute(),
+          db
+            .selectFrom('healing_attempts')
+            .selectAll()
+            .$if(resource !== undefined, (query) => query.where('resource_id', '=', resource as string))
+            .orderBy('id', 'desc')
+            .limit(limit)
+            .execute(),
+        ]);
+        const measured = new Map(byRunbook.map((row) => [row.runbook, row]));
+        return {
+          enabled,
+          mode,
+          attemptsPerIncident,
+          attemptsPerHour: perHour,
+          stats,
+          runbooks: RUNBOOKS.map(({ name, title, policy, automation }) => {
+            const { decided = 0, successful = 0 } = measured.get(name) ?? {};
+            return { name, title, policy, automation, attempts: decided, successful, successRate: decided === 0 ? null : successful / decided };
+          }),
+          budgets: await Promise.all(
+            [...Map.groupBy(recent, ({ resource_id }) => resource_id)].map(async ([resourceId, used]) => {
+              const oldest = used[Math.max(0, used.length - perHour)];
+              const left = Math.max(0, perHour - used.length);
+              return { resourceId, service: await nameOf(resourceId), usedThisHour: used.length, left, ...(left === 0 && oldest && { nextFreeAt: new Date(oldest.started_at.getTime() + HOUR_MS) }) };
+            }),
+          ),
+          attempts: await Promise.all(rows.map(async (row) => toView(row, await nameOf(row.resource_id)))),
+        };
+      },
+    }),
+  ];
+}
+
+function toView(row: Attempt, service: string): z.input<typeof AttemptView> {
+  return {
+    incidentId: row.incident_id,
+    resourceId: row.resource_id,
+    service,
+    number: row.number,
+    runbook: row.runbook,
+    automation: row.automation,
+    status: row.status,
+    startedAt: row.started_at,
+    ...(row.run_id !== null && { runId: row.run_id }),
+    ...(row.finished_at !== null && { finishedAt: row.finished_at }),
+    ...(row.outcome !== null && { outcome: row.outcome }),
+  };
+}

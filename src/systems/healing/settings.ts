@@ -1,0 +1,26 @@
+import { type DurationText, ms } from '../../core/duration.ts';
+
+/** What the configuration says of healing; read anew at every look. */
+export interface HealingSettings {
+  readonly enabled: boolean;
+  /** observe: says what it would do and does nothing. */
+  readonly mode: 'act' | 'observe';
+  readonly loop: DurationText;
+  /** A heal counts only if the symptom stays away this long. */
+  readonly soak: DurationText;
+  /** Attempts for one incident. */
+  readonly attempts: number;
+  /** Attempts for one resource within an hour. */
+  readonly perHour: number;
+  /** Before the second attempt; doubles with each further one. */
+  readonly backoff: DurationText;
+}
+
+export function backoffMs(settings: HealingSettings, attemptsMade: number): number {
+  return attemptsMade === 0 ? 0 : ms(settings.backoff) * 2 ** (attemptsMade - 1);
+}
+
+/** How long until a soaking service is looked at again. */
+export function soakLookMs({ soak, loop }: HealingSettings): number {
+  return Math.max(100, Math.min(ms(soak) / 4, ms(loop)));
+}
