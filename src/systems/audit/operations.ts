@@ -167,7 +167,7 @@ async function readLog(db: Kysely<AuditTables>, filters: Filters): Promise<{ ite
       query.where(sql<boolean>`entry->'subject'->>'kind' = ${filters.subject?.kind} and entry->'subject'->>'id' = ${filters.subject?.id}`),
     )
     .$if(filters.security === true, (query) =>
-      query.where(sql<boolean>`(${text('{outcome}')} = 'refused' or split_part(${text('{action}')}, '.', 1) in ('security', 'login', 'session', 'token', 'user', 'setup'))`),
+      query.where(sql<boolean>`(${text('{outcome}')} = 'refused' or ${text('{action}')} ~ '^(login|setup|access|token|user|session)[.]|^command[.].*-(token|user|session)$')`),
     )
     .orderBy('at', 'desc')
     .orderBy('chain', 'desc')

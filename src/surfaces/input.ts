@@ -1,0 +1,59 @@
+import { z } from 'zod';
+import { type Problem, StewardError } from '../core/errors.ts';
+
+/**
+ * The input as the definition wants it, or INPUT_INVALID with every field that is wrong. Members that the definition
+ * does not know are refused: a misspelled one that is ignored does what nobody asked for.
+ */
+export function parseInput<T>(schema: z.ZodType<T>, value: unknown): T {
+  const problems = unstorable(value, '');
+  if (problems.length > 0) throw invalid(problems);
+  const result = strict(schema).safeParse(value);
+  if (!result.success) {
+    throw invalid(result.error.issues.map((issue) => ({ path: issue.path.map(String).join('.'), message: explained(issue, schema) })));
+  }
+  const dates = unreachableDates(result.data, '');
+  if (dates.length > 0) throw invalid(dates);
+  return result.data as T;
+}
+
+function invalid(problems: readonly Problem[]): StewardError {
+  const first = problems[0];
+  return new StewardError('INPUT_INVALID', first ? `${first.path || 'input'}: ${first.message}` : 'The input is not valid.', {
+    problems,
+    hint: 'Correct the fields named and send it again.',
+  });
+}
+
+function strict(schema: z.ZodType): z.ZodType {
+  // An object that says itself what becomes of further members keeps its word.
+  return schema instanceof z.ZodObject && schema._zod.def.catchall === undefined ? schema.strict() : schema;
+}
+
+function explained(issue: z.core.$ZodIssue, schema: z.ZodType): string {
+  if (issue.code !== 'unrecognized_keys' || !(schema instanceof z.ZodObject)) return issue.message;
+  const known = Object.keys(schema.shape);
+  return `${issue.message}; expected ${known.length > 0 ? `only ${known.join(', ')}` : 'no input'}`;
+}
+
+/** What PostgreSQL can keep in no text. */
+function unstorable(value: unknown, path: string): Problem[] {
+  if (typeof value === 'string') return /\0/.test(value) || !value.isWellFormed() ? [{ path, message: 'expected text without NUL characters and broken Unicode' }] : [];
+  return members(value).flatMap(([name, member]) => [...unstorable(name, path), ...unstorable(member, at(path, name))]);
+}
+
+function unreachableDates(value: unknown, path: string): Problem[] {
+  if (value instanceof Date) {
+    const year = value.getUTCFullYear();
+    return year >= 1 && year <= 9_999 ? [] : [{ path, message: 'expected a date between the years 1 and 9999' }];
+  }
+  return members(value).flatMap(([name, member]) => unreachableDates(member, at(path, name)));
+}
+
+function members(value: unknown): [string, unknown][] {
+  return value !== null && typeof value === 'object' && !(value instanceof Date) ? Object.entries(value) : [];
+}
+
+function at(path: string, name: string): string {
+  return path === '' ? name : `${path}.${name}`;
+}

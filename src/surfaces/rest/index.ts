@@ -1,0 +1,206 @@
+import { readFileSync } from 'node:fs';
+import cors from '@fastify/cors';
+import helmet from '@fastify/helmet';
+import rateLimit from '@fastify/rate-limit';
+import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
+import type { AuditLog } from '../../core/audit.ts';
+import type { Catalog } from '../../core/catalog.ts';
+import { StewardError } from '../../core/errors.ts';
+import type { Identity } from '../../core/identity.ts';
+import type { Log } from '../../core/log.ts';
+import type { RunService } from '../../core/run-service.ts';
+import { type JsonSchema, fromTexts, jsonSchemaOf } from '../json-schema.ts';
+import { perform } from '../perform.ts';
+import { authenticate, callOf } from './access.ts';
+import { assertMayBind, listen, type Listening } from './bind.ts';
+import { createEventStreams, type EventSource } from './event-stream.ts';
+import { sendFailure } from './failures.ts';
+import { openapi } from './openapi.ts';
+import { API, deprecatedAlias, type Route, routesOf } from './routes.ts';
+import { mountRuns } from './runs.ts';
+import { mountSignIn } from './sign-in.ts';
+
+export interface RestSettings {
+  readonly host: string;
+  readonly port: number;
+  /** The address people use, where a proxy stands in front. */
+  readonly publicUrl?: string | undefined;
+  readonly trustedProxies?: readonly string[] | undefined;
+  readonly tls?: { readonly cert: string; readonly key: string } | undefined;
+  /** Origins whose pages may call the API with a token; none by default. */
+  readonly corsOrigins?: readonly string[] | undefined;
+  /** Requests a minute and credential. */
+  readonly requestsPerMinute?: number | undefined;
+}
+
+/** A file of the page, ready to be sent. */
+export interface PageFile {
+  readonly path: string;
+  readonly type: string;
+  readonly body: string;
+}
+
+export interface RestDeps {
+  readonly catalog: Catalog;
+  readonly runs: RunService;
+  readonly identity: Identity;
+  readonly audit: AuditLog;
+  readonly events: EventSource;
+  readonly settings: RestSettings;
+  readonly page: readonly PageFile[];
+  readonly version: string;
+  readonly now: () => Date;
+  readonly log: Log;
+}
+
+export interface Rest {
+  /** PORT_IN_USE where somebody else has the port, PRECONDITION_FAILED where the address is public and unprotected. */
+  listen(): Promise<Listening>;
+  close(): Promise<void>;
+  readonly app: FastifyInstance;
+}
+
+const BODY_LIMIT = 1_048_576;
+
+/** The API and the page, mounted from the catalog. */
+export function createRest(deps: RestDeps): Rest {
+  const { catalog, identity, audit, settings, log, now } = deps;
+  assertMayBind(settings);
+  const routes = routesOf(catalog);
+  const origins = settings.publicUrl === undefined ? [] : [new URL(settings.publicUrl).origin];
+  const app = fastify({
+    bodyLimit: BODY_LIMIT,
+    // A page left open, or a stream, must not keep Steward from stopping.
+    forceCloseConnections: true,
+    trustProxy: settings.trustedProxies && settings.trustedProxies.length > 0 ? [...settings.trustedProxies] : false,
+    exposeHeadRoutes: false,
+    genReqId: () => crypto.randomUUID(),
+    requestTimeout: 60_000,
+    routerOptions: { maxParamLength: 500 },
+    frameworkErrors: (error, request, reply) => void sendFailure(error, request, reply as never, log),
+    ...(settings.tls && { https: { cert: readFileSync(settings.tls.cert), key: readFileSync(settings.tls.key) } }),
+  }) as FastifyInstance;
+  const streams = createEventStreams({
+    events: deps.events,
+    log,
+    stillAllowed: (request) => authenticate(request, identity, origins).then(() => true, () => false),
+  });
+
+  app.decorateRequest('actor', undefined);
+  app.setErrorHandler((thrown, request, reply) => sendFailure(thrown, request, reply, log));
+  app.setNotFoundHandler((request, reply) => {
+    const allowed = methodsAt(request.url.split('?')[0] ?? '', mounted);
+    if (allowed.length === 0) {
+      throw new StewardError('NOT_FOUND', `There is nothing at ${request.method} ${(request.url.split('?')[0] ?? '').slice(0, 200)}.`, { hint: `Everything there is stands in ${API}/openapi.json.` });
+    }
+    void reply.header('allow', allowed.join(', '));
+    throw new StewardError('METHOD_NOT_ALLOWED', `${request.method} is not what this address is for.`, { hint: `Use ${allowed.join(' or ')}.` });
+  });
+  app.removeAllContentTypeParsers();
+  const parseJson = app.getDefaultJsonParser('error', 'error');
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
+    if (body === '') done(null, undefined);
+    else void parseJson(request, body as string, done);
+  });
+
+  const mounted: { method: string; pattern: RegExp }[] = [];
+  app.addHook('onRoute', ({ method, url }) => {
+    const pattern = new RegExp(`^${url.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`).replaceAll(/:[^/]+/g, '[^/]+')}$`);
+    for (const each of [method].flat()) if (each !== 'OPTIONS') mounted.push({ method: each, pattern });
+  });
+  app.addHook('onRequest', async (request, reply) => {
+    void reply.header('x-request-id', request.id);
+    if (request.url.startsWith('/api/')) void reply.header('cache-control', 'no-store');
+    if (request.is404 || request.routeOptions.config.open) return;
+    request.actor = await authenticate(request, identity, origins);
+  });
+
+  void app.register(helmet, {
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: {
+        defaultSrc: ["'none'"],
+        scriptSrc: ["'self'"],
+        styleSrc: ["'self'"],
+        imgSrc: ["'self'", 'data:'],
+        connectSrc: ["'self'"],
+        formAction: ["'self'"],
+        baseUri: ["'none'"],
+        frameAncestors: ["'none'"],
+      },
+    },
+    hsts: settings.tls ? { maxAge: 15_552_000 } : false,
+    // Meaningless and warned about on plain http, which loopback is.
+    crossOriginOpenerPolicy: settings.tls ? { policy: 'same-origin' } : false,
+    originAgentCluster: settings.tls !== undefined,
+  });
+  if (settings.corsOrigins && settings.corsOrigins.length > 0) {
+    void app.register(cors, { origin: [...settings.corsOrigins], methods: ['GET', 'POST'], allowedHeaders: ['authorization', 'content-type', 'idempotency-key', 'last-event-id'], exposedHeaders: ['location', 'x-request-id'] });
+  }
+  void app.register(rateLimit, {
+    max: settings.requestsPerMinute ?? 600,
+    timeWindow: 60_000,
+    keyGenerator: (request) => request.actor?.session ?? request.actor?.id ?? request.ip,
+    errorResponseBuilder: (_request, { after }) => new StewardError('RATE_LIMITED', 'Too many requests.', { hint: `Try again in ${after}.` }),
+  });
+  void app.register(async (scope) => {
+    scope.route({ method: ['GET', 'HEAD'], url: `${API}/health`, config: { open: true, rateLimit: false }, handler: async () => ({ status: 'alive' }) });
+    let description: object | undefined;
+    scope.get(`${API}/openapi.json`, async () => (description ??= openapi(catalog, deps.version)));
+    scope.get(`${API}/events/stream`, (request, reply) => streams.serve(request, reply));
+    for (const file of deps.page) {
+      scope.route({
+        method: ['GET', 'HEAD'],
+        url: file.path,
+        config: { open: true },
+        handler: async (_request, reply) => await reply.header('content-type', file.type).header('cache-control', 'no-cache').send(file.body),
+      });
+    }
+    mountSignIn(scope, { identity, origins });
+    mountRuns(scope, deps);
+    for (const route of routes) mountOperation(scope, route);
+  });
+
+  function mountOperation(scope: FastifyInstance, route: Route): void {
+    const schema = jsonSchemaOf(route.operation.input, 'input');
+    const handler = async (request: FastifyRequest) => (await perform(route.operation, inputOf(request, route, schema), callOf(request, now()), audit)) ?? null;
+    const url = (path: string): string => path.replaceAll(/\{([^}]+)\}/g, ':$1');
+    scope.route({ method: route.method, url: url(route.path), handler });
+    const alias = deprecatedAlias(route.path);
+    if (alias === undefined) return;
+    scope.route({
+      method: route.method,
+      url: url(alias),
+      handler: async (request, reply) => {
+        void reply.header('deprecation', '@1767225600').header('link', `<${request.url.replace('/api/', `${API}/`)}>; rel="successor-version"`);
+        return await handler(request);
+      },
+    });
+  }
+
+  return {
+    app,
+    async listen() {
+      return await listen(app, settings);
+    },
+    async close() {
+      streams.close();
+      await app.close();
+    },
+  };
+}
+
+function inputOf(request: FastifyRequest, { method, parameters }: Route, schema: JsonSchema): unknown {
+  const given = method === 'GET' ? fromQuery(request.query as Record<string, string | string[]>, schema) : (request.body ?? {});
+  if (parameters.length === 0 || given === null || typeof given !== 'object' || Array.isArray(given)) return given;
+  const path = request.params as Record<string, string>;
+  return { ...given, ...fromQuery(Object.fromEntries(parameters.map((name) => [name, path[name] ?? ''])), schema) };
+}
+
+function fromQuery(query: Record<string, string | string[]>, schema: JsonSchema): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(query).map(([name, value]) => [name, fromTexts([value].flat(), schema.properties?.[name] ?? {})]));
+}
+
+function methodsAt(path: string, mounted: readonly { method: string; pattern: RegExp }[]): string[] {
+  return [...new Set(mounted.filter(({ pattern }) => pattern.test(path)).map(({ method }) => method))];
+}

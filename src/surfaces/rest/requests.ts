@@ -1,0 +1,21 @@
+import { z } from 'zod';
+import { Actor } from '../../core/actor.ts';
+
+export const RunRequest = z.strictObject({
+  input: z.unknown().optional().describe('What the automation works on and how.'),
+  dryRun: z.boolean().default(false).describe('Stop after the plan.'),
+  reason: z.string().trim().min(1).max(1_000).optional().describe('Why; it stands in the record.'),
+});
+
+export const SignInRequest = z.strictObject({ name: z.string().min(1).max(100), password: z.string().min(1).max(200) });
+
+export const SetUpRequest = z.strictObject({
+  token: z.string().min(1).max(100).describe('What stands behind the # of the set-up link.'),
+  name: z.string().min(1).max(100),
+  password: z.string().min(1).max(200),
+});
+
+export const WhoAmI = Actor.pick({ kind: true, id: true, name: true, role: true }).extend({
+  signedIn: z.boolean().describe('Whether a person sits behind it, rather than a token.'),
+  permissions: z.array(z.string()),
+});

@@ -1,0 +1,40 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { type Actor, ROLE_PERMISSIONS } from '../../core/actor.ts';
+import type { Identity, SignedIn } from '../../core/identity.ts';
+import { parseInput } from '../input.ts';
+import { assertOwnOrigin, clearSession, sessionOf, setSession } from './access.ts';
+import { SetUpRequest, SignInRequest } from './requests.ts';
+import { API } from './routes.ts';
+
+/** Guessing is braked by the lock-out; this keeps a flood from making the server compute passwords all day. */
+const STRICT = { rateLimit: { max: 20, timeWindow: 60_000, keyGenerator: (request: FastifyRequest) => `sign-in:${request.ip}` } };
+
+export function mountSignIn(app: FastifyInstance, { identity, origins }: { identity: Identity; origins: readonly string[] }): void {
+  const about = (request: FastifyRequest) => ({ from: request.ip, userAgent: request.headers['user-agent'] });
+  const signIn = (request: FastifyRequest, reply: FastifyReply, { actor, session, expiresAt }: SignedIn) => {
+    setSession(request, reply, session, expiresAt);
+    return whoAmI(actor);
+  };
+
+  app.post(`${API}/login`, { config: { open: true, ...STRICT } }, async (request, reply) => {
+    assertOwnOrigin(request, origins, 'allowed');
+    return signIn(request, reply, await identity.login({ ...parseInput(SignInRequest, request.body ?? {}), ...about(request) }));
+  });
+  app.get(`${API}/setup`, { config: { open: true } }, async () => ({ pending: await identity.setUpPending() }));
+  app.post(`${API}/setup`, { config: { open: true, ...STRICT } }, async (request, reply) => {
+    assertOwnOrigin(request, origins, 'allowed');
+    return signIn(request, reply, await identity.setUp({ ...parseInput(SetUpRequest, request.body ?? {}), ...about(request) }));
+  });
+  app.post(`${API}/logout`, { config: { open: true } }, async (request, reply) => {
+    assertOwnOrigin(request, origins, 'allowed');
+    const session = sessionOf(request);
+    if (session !== undefined) await identity.logout(session);
+    clearSession(reply);
+    return await reply.code(204).send();
+  });
+  app.get(`${API}/me`, async (request) => whoAmI(request.actor as Actor));
+}
+
+function whoAmI({ kind, id, name, role, session }: Actor) {
+  return { kind, id, name, role, signedIn: session !== undefined, permissions: ROLE_PERMISSIONS[role] };
+}
