@@ -4,81 +4,99 @@ import { chmod, type FileHandle, lchown, lstat, lutimes, mkdir, open, readdir, r
 import { StewardError } from '../../core/errors.ts';
 import { errnoOf } from './file-errors.ts';
 
-/** One entry of a copied tree as it was when it was copied. */
+/** An entry of an open folder: the folder's path is one through its descriptor. Names are bytes: they need not be UTF-8. */
+interface Entry {
+  readonly folder: string;
+  readonly name: string | Buffer;
+}
+
+/** An entry as it was when it was copied, with what was in it where it is a folder. */
 export interface Copied {
-  /** Below the top; empty for the top itself. */
-  readonly below: Buffer;
-  readonly directory: boolean;
-  readonly inode: number;
-  readonly bytes: number;
-  readonly changedAt: number;
+  readonly name: string | Buffer;
+  readonly stats: Stats;
+  readonly inside?: readonly Copied[];
 }
 
 const CHUNK = 1024 * 1024;
-const SLASH = Buffer.from('/');
+const OPEN_FOLDER = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
+// Each level holds two descriptors.
+const DEEPEST = 200;
 
 /**
  * Copies a file, a link or a whole folder, and proves each file by reading the copy again. Keeps mode, owner and times;
- * hard links within a folder become files of their own. Everything copied is listed, folders before what is in them.
+ * hard links within a folder become files of their own. Every folder stays open while it is worked in, so that none
+ * can be exchanged for a link on the way.
  */
-export async function copyAcross(from: string, to: string): Promise<Copied[]> {
-  const copied: Copied[] = [];
-  await copyEntry(from, to, Buffer.alloc(0), copied);
-  return copied;
+export async function copyAcross(from: Entry, to: Entry, depth = 0): Promise<Copied> {
+  const stats = await lstat(pathOf(from));
+  if (stats.isDirectory()) return copyFolder(from, to, depth);
+  if (stats.isFile()) return copyFile(from, to);
+  if (!stats.isSymbolicLink()) {
+    throw new StewardError('PRECONDITION_FAILED', `${from.name.toString()} is a socket, a pipe or a device: it cannot be moved to another disk.`);
+  }
+  await symlink(await readlink(pathOf(from), { encoding: 'buffer' }), pathOf(to));
+  await keepAttributes(pathOf(to), stats);
+  return { name: from.name, stats };
 }
 
 /** Removes exactly what was copied, deepest first; false where something was changed or added since, which then stays. */
-export async function removeCopied(top: string, copied: readonly Copied[]): Promise<boolean> {
-  let all = true;
-  for (const one of copied.toReversed()) {
-    const path = join(top, one.below);
-    try {
-      // oxlint-disable-next-line no-await-in-loop
-      const stats = await lstat(path);
-      // A folder's own times change while it is emptied.
-      const same = stats.ino === one.inode && (one.directory || (stats.size === one.bytes && stats.mtimeMs === one.changedAt));
-      if (!same) all = false;
-      // oxlint-disable-next-line no-await-in-loop
-      else await (one.directory ? rmdir(path) : unlink(path));
-    } catch (error) {
-      if (errnoOf(error) === 'ENOTEMPTY' || errnoOf(error) === 'EEXIST') all = false;
-      else if (errnoOf(error) !== 'ENOENT') throw error;
+export async function removeCopied(folder: string, copied: Copied): Promise<boolean> {
+  const path = pathOf({ folder, name: copied.name });
+  try {
+    if (!copied.inside) {
+      const now = await lstat(path);
+      if (now.ino !== copied.stats.ino || now.size !== copied.stats.size || now.mtimeMs !== copied.stats.mtimeMs) return false;
+      await unlink(path);
+      return true;
     }
+    let all = true;
+    {
+      await using handle = await open(path, OPEN_FOLDER);
+      if ((await handle.stat()).ino !== copied.stats.ino) return false;
+      for (const one of copied.inside) {
+        // oxlint-disable-next-line no-await-in-loop
+        if (!(await removeCopied(`/proc/self/fd/${handle.fd}`, one))) all = false;
+      }
+    }
+    if (all) await rmdir(path);
+    return all;
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return true;
+    if (['ENOTEMPTY', 'EEXIST', 'ENOTDIR', 'ELOOP', 'EISDIR'].includes(errnoOf(error) ?? '')) return false;
+    throw error;
   }
-  return all;
 }
 
-async function copyEntry(fromTop: string, toTop: string, below: Buffer, copied: Copied[]): Promise<void> {
-  const from = join(fromTop, below);
-  const to = join(toTop, below);
-  const stats = await lstat(from);
-  copied.push({ below, directory: stats.isDirectory(), inode: stats.ino, bytes: stats.size, changedAt: stats.mtimeMs });
-  if (stats.isDirectory()) {
-    await mkdir(to, { mode: 0o700 });
-    for (const name of await readdir(from, { encoding: 'buffer' })) {
-      // One after the other: the disk is the limit, and a failure must leave nothing running.
-      // oxlint-disable-next-line no-await-in-loop
-      await copyEntry(fromTop, toTop, Buffer.concat([below, SLASH, name]), copied);
-    }
-  } else if (stats.isSymbolicLink()) {
-    await symlink(await readlink(from, { encoding: 'buffer' }), to);
-  } else if (stats.isFile()) {
-    await copyFile(from, to);
-  } else {
-    throw new StewardError('PRECONDITION_FAILED', `${from.toString()} is a socket, a pipe or a device: it cannot be moved to another disk.`);
+async function copyFolder(from: Entry, to: Entry, depth: number): Promise<Copied> {
+  if (depth >= DEEPEST) throw new StewardError('PRECONDITION_FAILED', `The folder is more than ${DEEPEST} levels deep: it cannot be moved to another disk.`);
+  await mkdir(pathOf(to), { mode: 0o700 });
+  const inside: Copied[] = [];
+  await using source = await open(pathOf(from), OPEN_FOLDER);
+  await using target = await open(pathOf(to), OPEN_FOLDER);
+  const stats = await source.stat();
+  const [fromFolder, toFolder] = [source, target].map(({ fd }) => `/proc/self/fd/${fd}`) as [string, string];
+  for (const name of await readdir(fromFolder, { encoding: 'buffer' })) {
+    // One after the other: the disk is the limit, and a failure must leave nothing running.
+    // oxlint-disable-next-line no-await-in-loop
+    inside.push(await copyAcross({ folder: fromFolder, name }, { folder: toFolder, name }, depth + 1));
   }
-  await keepAttributes(to, stats);
+  await keepAttributes(pathOf(to), stats);
+  await target.sync();
+  return { name: from.name, stats, inside };
 }
 
-async function copyFile(from: Buffer, to: Buffer): Promise<void> {
-  await using source = await open(from, constants.O_RDONLY | constants.O_NOFOLLOW);
-  await using target = await open(to, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, 0o600);
+async function copyFile(from: Entry, to: Entry): Promise<Copied> {
+  await using source = await open(pathOf(from), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  const stats = await source.stat();
+  await using target = await open(pathOf(to), constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, 0o600);
   const written = await pass(source, async (chunk) => {
     for (let at = 0; at < chunk.length; ) at += (await target.write(chunk, at)).bytesWritten;
   });
   await target.sync();
   const readBack = await pass(target, async () => {});
-  if (written !== readBack) throw new StewardError('VERIFICATION_FAILED', `The copy ${to.toString()} does not hold what was written to it.`, { hint: 'Check the disk: dmesg, smartctl.' });
+  if (written !== readBack) throw new StewardError('VERIFICATION_FAILED', `The copy of ${from.name.toString()} does not hold what was written to it.`, { hint: 'Check the disk: dmesg, smartctl.' });
+  await keepAttributes(pathOf(to), stats);
+  return { name: from.name, stats };
 }
 
 async function pass(file: FileHandle, use: (chunk: Buffer) => Promise<void>): Promise<string> {
@@ -104,6 +122,6 @@ async function keepAttributes(path: Buffer, stats: Stats): Promise<void> {
   await lutimes(path, stats.atimeMs / 1000, stats.mtimeMs / 1000);
 }
 
-function join(top: string, below: Buffer): Buffer {
-  return Buffer.concat([Buffer.from(top), below]);
+function pathOf({ folder, name }: Entry): Buffer {
+  return Buffer.concat([Buffer.from(`${folder}/`), typeof name === 'string' ? Buffer.from(name) : name]);
 }

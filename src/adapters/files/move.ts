@@ -68,18 +68,17 @@ async function moveAcross(source: Place, target: Place): Promise<void> {
   await refuseExisting(target);
   // In the target's folder, so that the last step is on one device; named so that a leftover can be told for what it is.
   const half = { ...target, name: `.steward-half-${randomUUID()}` };
-  const halfPath = half.folder.entry(half.name);
-  let copied: Copied[];
+  let copied: Copied;
   try {
-    copied = await copyAcross(source.folder.entry(source.name), halfPath);
-    if (copied[0]?.directory) await renameFolder(half, target);
+    copied = await copyAcross({ folder: source.folder.self, name: source.name }, { folder: half.folder.self, name: half.name });
+    if (copied.inside) await renameFolder(half, target);
     else await renameFile(half, target);
   } catch (error) {
-    await rm(halfPath, { recursive: true, force: true });
+    await rm(half.folder.entry(half.name), { recursive: true, force: true });
     throw error;
   }
   await target.folder.handle.sync();
-  if (await removeCopied(source.folder.entry(source.name), copied)) return;
+  if (await removeCopied(source.folder.self, copied)) return;
   throw new StewardError('CONFLICT', `${source.path} changed while it was copied to ${target.path}: both are there.`, {
     hint: 'Compare them, then remove one.',
   });

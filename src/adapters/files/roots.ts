@@ -1,6 +1,6 @@
 import { constants } from 'node:fs';
 import { type FileHandle, mkdir, open, readlink, realpath } from 'node:fs/promises';
-import { basename, dirname, isAbsolute, resolve, sep } from 'node:path';
+import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { StewardError } from '../../core/errors.ts';
 import { errnoOf, fileError } from './file-errors.ts';
 
@@ -17,8 +17,8 @@ export interface PinnedFolder {
 
 export interface Roots {
   readonly paths: readonly string[];
-  /** Opens the folder and checks that it really is below a root; closes it when `use` is done. */
-  within<T>(path: string, use: (folder: PinnedFolder) => Promise<T>, options?: { readonly noFollow?: boolean }): Promise<T>;
+  /** Opens the folder and checks that it is below a root with no link on the way; closes it when `use` is done. */
+  within<T>(path: string, use: (folder: PinnedFolder) => Promise<T>): Promise<T>;
   /** The same for the folder that holds `path`. For a root itself, that folder is not below a root: FORBIDDEN. */
   around<T>(path: string, use: (folder: PinnedFolder, name: string) => Promise<T>): Promise<T>;
   /** Whether it is one of the roots as configured. */
@@ -31,17 +31,17 @@ export function createRoots(configured: readonly string[]): Roots {
     return resolve(path);
   });
 
-  async function within<T>(path: string, use: (folder: PinnedFolder) => Promise<T>, options: { readonly noFollow?: boolean } = {}): Promise<T> {
+  async function within<T>(path: string, use: (folder: PinnedFolder) => Promise<T>): Promise<T> {
     const asked = clean(path);
+    const root = paths.find((one) => isBelow(asked, one));
     // Said before anything is opened: whether a path outside exists is nobody's business.
-    if (!paths.some((root) => isBelow(asked, root))) throw outside(path, paths);
-    const flags = constants.O_RDONLY | constants.O_DIRECTORY | (options.noFollow ? constants.O_NOFOLLOW : 0);
-    const handle = await open(asked, flags);
+    if (root === undefined) throw outside(path, paths);
+    const handle = await open(asked, constants.O_RDONLY | constants.O_DIRECTORY);
     try {
       const self = `/proc/self/fd/${handle.fd}`;
       const real = await readlink(self);
-      const realRoots = await Promise.all(paths.map((root) => realpath(root).catch(() => root)));
-      if (!realRoots.some((root) => isBelow(real, root))) throw outside(path, paths);
+      // A root may itself be a link; below it none is followed, not even to another place in the root.
+      if (real !== join(await realpath(root), relative(root, asked))) throw throughLink(path, real);
       return await use({ handle, real, self, entry: (name) => `${self}/${name}` });
     } finally {
       await handle.close();
@@ -99,3 +99,6 @@ function outside(path: string, paths: readonly string[]): StewardError {
   });
 }
 
+function throughLink(path: string, real: string): StewardError {
+  return new StewardError('FORBIDDEN', `${path} leads over a link to ${real}; links below a root are not followed.`, { hint: 'Use the path it leads to, where that is below a root.' });
+}

@@ -18,17 +18,12 @@ export async function walk(roots: Roots, start: string, { maxEntries, signal }: 
   let device: number | undefined;
 
   async function look(path: string): Promise<FileInfo[]> {
-    return roots.within(
-      path,
-      async (folder) => {
-        device ??= (await folder.handle.stat()).dev;
-        const { entries, unnameable } = await entriesOf(folder, path);
-        skipped += unnameable;
-        return entries;
-      },
-      // Below the start a link in the place of a folder was put there meanwhile.
-      { noFollow: path !== start },
-    );
+    return roots.within(path, async (folder) => {
+      device ??= (await folder.handle.stat()).dev;
+      const { entries, unnameable } = await entriesOf(folder, path);
+      skipped += unnameable;
+      return entries;
+    });
   }
 
   // Entries still to be taken, the next one last.

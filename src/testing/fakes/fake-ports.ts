@@ -1,0 +1,38 @@
+import type { Ports } from '../../core/ports.ts';
+import { type FakeDocker, fakeDocker } from './fake-docker.ts';
+import { type FakeFiles, fakeFiles } from './fake-files.ts';
+import { type FakeHost, fakeHost } from './fake-host.ts';
+import { type FakeInventory, fakeInventory } from './fake-inventory.ts';
+import { type FakeProber, fakeProber } from './fake-prober.ts';
+import { type FakeProcesses, fakeProcesses } from './fake-processes.ts';
+import { type FakePrograms, fakePrograms } from './fake-programs.ts';
+import { type FakeSockets, fakeSockets } from './fake-sockets.ts';
+import { type FakeSystemd, fakeSystemd } from './fake-systemd.ts';
+
+export interface FakePorts extends Ports {
+  readonly inventory: FakeInventory;
+  readonly prober: FakeProber;
+  readonly programs: FakePrograms;
+  readonly processes: FakeProcesses;
+  readonly sockets: FakeSockets;
+  readonly docker: FakeDocker;
+  readonly systemd: FakeSystemd;
+  readonly files: FakeFiles;
+  readonly host: FakeHost;
+}
+
+/** A whole machine in memory, empty at first. */
+export function fakePorts(options: { readonly now?: () => Date; readonly roots?: readonly string[] } = {}): FakePorts {
+  const clock = options.now === undefined ? {} : { now: options.now };
+  return {
+    inventory: fakeInventory(),
+    prober: fakeProber(),
+    programs: fakePrograms(),
+    processes: fakeProcesses(clock),
+    sockets: fakeSockets(),
+    docker: fakeDocker(clock),
+    systemd: fakeSystemd(clock),
+    files: fakeFiles({ roots: options.roots ?? ['/tmp'], ...clock }),
+    host: fakeHost(),
+  };
+}
