@@ -14,7 +14,7 @@ export function createContainerProbe(docker: DockerPort, processes: ProcessesPor
     } catch (thrown) {
       return saw('unknown', 'presence', `the container engine does not answer: ${StewardError.from(thrown).message}`, startedAt);
     }
-    if (!info) return saw('down', 'presence', `no container ${container}`, startedAt);
+    if (!info) return saw('down', 'presence', `no container ${container}`, startedAt, { missing: true });
     if (info.state === 'running') {
       const main = info.pid > 0 ? await processes?.get(info.pid) : undefined;
       const trouble = main && symptom(main.state);

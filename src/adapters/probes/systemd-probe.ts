@@ -14,7 +14,7 @@ export function createSystemdProbe(systemd: SystemdPort, processes: ProcessesPor
     } catch (thrown) {
       return saw('unknown', 'presence', `systemd does not answer: ${StewardError.from(thrown).message}`, startedAt);
     }
-    if (!info || info.loadState === 'not-found') return saw('down', 'presence', `no unit ${unit}`, startedAt);
+    if (!info || info.loadState === 'not-found') return saw('down', 'presence', `no unit ${unit}`, startedAt, { missing: true });
     const { activeState, subState, result, execMainStatus, restarts } = info;
     const detail = { activeState, subState, result, exitCode: execMainStatus, restarts };
     switch (activeState) {

@@ -1,0 +1,78 @@
+import { type Kysely, sql } from 'kysely';
+import type { MonitoringTables } from './tables.ts';
+
+const DAY_MS = 86_400_000;
+const KEEP_RESULTS_DAYS = 7;
+const KEEP_TRANSITIONS_DAYS = 90;
+const PARTITION = /^check_results_(\d{4})_(\d{2})_(\d{2})$/;
+
+/**
+ * Makes room for the results of today and the next two days, and drops whole days that are older than a week:
+ * no row is deleted one by one, so the history neither bloats nor stalls who writes.
+ */
+export async function keepHistory(db: Kysely<MonitoringTables>, now: Date): Promise<void> {
+  const { rows } = await sql<{ name: string }>`
+    select c.relname as name from pg_inherits i join pg_class c on c.oid = i.inhrelid where i.inhparent = 'check_results'::regclass`.execute(db);
+  const names = new Set(rows.map(({ name }) => name));
+  for (let ahead = 0; ahead <= 2; ahead += 1) {
+    const day = new Date(now.getTime() + ahead * DAY_MS);
+    const name = partitionOf(day);
+    if (!names.has(name)) await createPartition(db, name, day);
+  }
+  const oldest = partitionOf(new Date(now.getTime() - KEEP_RESULTS_DAYS * DAY_MS));
+  for (const name of names) {
+    if (PARTITION.test(name) && name < oldest) await sql`drop table if exists ${sql.table(name)}`.execute(db);
+  }
+  const keepFrom = new Date(now.getTime() - KEEP_RESULTS_DAYS * DAY_MS);
+  await sql`delete from check_results_other where at < ${keepFrom}`.execute(db);
+  await db.deleteFrom('checks').where('retired_at', '<', keepFrom).execute();
+  await db.deleteFrom('health_sweeps').where('at', '<', keepFrom).execute();
+  // The last one before the limit says how the service was at the limit.
+  await sql`delete from service_transitions t where at < ${new Date(now.getTime() - KEEP_TRANSITIONS_DAYS * DAY_MS)}
+    and exists (select from service_transitions later where later.resource_id = t.resource_id and later.at > t.at
+      and later.at < ${new Date(now.getTime() - KEEP_TRANSITIONS_DAYS * DAY_MS)})`.execute(db);
+}
+
+async function createPartition(db: Kysely<MonitoringTables>, name: string, day: Date): Promise<void> {
+  const from = `${day.toISOString().slice(0, 10)}T00:00:00Z`;
+  const to = `${new Date(Date.parse(from) + DAY_MS).toISOString().slice(0, 10)}T00:00:00Z`;
+  await db.transaction().execute(async (trx) => {
+    // Two nodes make the same partition at midnight; and rows of that day may have gone to the default one already.
+    await sql`select pg_advisory_xact_lock(hashtext('steward check_results partitions'))`.execute(trx);
+    const { rows } = await sql<{ found: string | null }>`select to_regclass(${name})::text as found`.execute(trx);
+    if (rows[0]?.found) return;
+    await sql`create table ${sql.table(name)} (like check_results including defaults)`.execute(trx);
+    await sql`with moved as (delete from check_results_other where at >= ${sql.lit(from)} and at < ${sql.lit(to)} returning *)
+      insert into ${sql.table(name)} select * from moved`.execute(trx);
+    await sql`alter table check_results attach partition ${sql.table(name)} for values from (${sql.lit(from)}) to (${sql.lit(to)})`.execute(trx);
+  });
+}
+
+function partitionOf(day: Date): string {
+  return `check_results_${day.toISOString().slice(0, 10).replaceAll('-', '_')}`;
+}
+
+const GAP_MS = 5 * 60_000;
+
+/** Nobody looked while Steward did not run: that time counts neither as up nor as down. */
+export async function bridgeGap(db: Kysely<MonitoringTables>, node: string, now: Date): Promise<void> {
+  await sql`with silent as (
+      select s.resource_id, s.state, max(cs.at) as seen from service_statuses s
+      join checks c on c.resource_id = s.resource_id join check_states cs on cs.check_id = c.id
+      where s.node = ${node} and s.state <> 'unknown' group by s.resource_id, s.state having max(cs.at) < ${new Date(now.getTime() - GAP_MS)})
+    insert into service_transitions (resource_id, at, state, message)
+    select resource_id, seen, 'unknown', 'Steward did not run' from silent
+    union all select resource_id, ${now}, state, 'Steward runs again' from silent`.execute(db);
+}
+
+/** Percent of the time since then that each service was up or degraded, of the time it was known and not stopped. */
+export async function uptimes(db: Kysely<MonitoringTables>, since: Date, now: Date): Promise<Map<string, number>> {
+  const { rows } = await sql<{ resource_id: string; uptime: number | null }>`
+    with changes as (
+      select resource_id, state, at from service_transitions where at >= ${since} and at <= ${now}
+      union all (select distinct on (resource_id) resource_id, state, ${since} from service_transitions where at < ${since} order by resource_id, at desc)),
+    spans as (select resource_id, state, extract(epoch from lead(at, 1, ${now}) over (partition by resource_id order by at) - at)::float8 as seconds from changes)
+    select resource_id, 100 * sum(seconds) filter (where state in ('up', 'degraded')) / nullif(sum(seconds) filter (where state in ('up', 'degraded', 'down')), 0) as uptime
+    from spans group by resource_id`.execute(db);
+  return new Map(rows.flatMap(({ resource_id, uptime }) => (uptime === null ? [] : [[resource_id, Math.round(uptime * 1_000) / 1_000] as const])));
+}

@@ -1,0 +1,186 @@
+import type { Prober } from '../../core/check.ts';
+import type { EventType } from '../../core/event.ts';
+import type { Inventory } from '../../core/inventory.ts';
+import { StewardError } from '../../core/errors.ts';
+import type { Log } from '../../core/log.ts';
+import type { Monitor, ServiceStatus } from '../../core/monitor.ts';
+import type { System } from '../../core/system.ts';
+import type { EventConsumer } from '../../store/event-consumer.ts';
+import type { Store } from '../../store/store.ts';
+import type { MonitoringSettings } from './checks.ts';
+import { bridgeGap, keepHistory, uptimes } from './history.ts';
+import { monitoringOperations } from './operations.ts';
+import { storedStatuses } from './reads.ts';
+import { createRecorder } from './recorder.ts';
+import { createScheduler } from './scheduler.ts';
+import { type HealthScore, type OverallStatus, type ScoredService, healthScore, overallStatus } from './score.ts';
+import { type SelfCheck, createSelfCheck } from './self-check.ts';
+import type { MonitoringTables } from './tables.ts';
+import { WatchList } from './watch-list.ts';
+import { createWebPortFinder } from './web-ports.ts';
+
+export interface MonitoringDeps {
+  readonly store: Pick<Store, 'db' | 'events'>;
+  readonly inventory: Inventory;
+  readonly prober: Prober;
+  /** The node that resources name as theirs. */
+  readonly node: string;
+  /** Read anew whenever a configuration was loaded. */
+  readonly settings: () => MonitoringSettings;
+  readonly now: () => Date;
+  readonly log: Log;
+  readonly selfCheck?: SelfCheck;
+}
+
+/** What the status shape shows of monitoring. */
+export interface Overall {
+  readonly overall_status: OverallStatus;
+  readonly components: readonly { readonly id: string; readonly name: string; readonly status: string; readonly since: Date; readonly message: string }[];
+  readonly stats: { readonly total_checks: number; readonly healthy: number };
+}
+
+export interface HealthReport extends HealthScore {
+  readonly services: readonly (ServiceStatus & { readonly name: string; readonly critical: boolean; readonly uptimePercent: number | undefined })[];
+  readonly overall: Overall;
+}
+
+export interface Monitoring extends System, Monitor {
+  overall(): Promise<Overall>;
+  report(): Promise<HealthReport>;
+  /** Probes everything that this node watches, all at once, and waits until the results are stored. */
+  probeEverything(): Promise<void>;
+  /** Results given up because the store was away for too long. */
+  droppedResults(): number;
+}
+
+const DAY_MS = 86_400_000;
+const INVENTORY_EVENTS: readonly EventType[] = ['resource.found', 'resource.changed', 'resource.gone', 'resource.returned', 'config.loaded'];
+
+/** Watches what the inventory knows: probes, counts, remembers, and tells when a service changes its state. */
+export function createMonitoring({ store, inventory, prober, node, settings, now, log, selfCheck = createSelfCheck() }: MonitoringDeps): Monitoring {
+  const db = store.db.withTables<MonitoringTables>();
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  const recorder = createRecorder({ db, events: store.events, log });
+  const scheduler = createScheduler((id) => {
+    const found = list.check(id);
+    // A probe that is still under way takes the place of this one.
+    if (found && !found.watched.looking) void found.service.probe(found.watched);
+  });
+  const list = new WatchList({ db, inventory, prober, recorder, scheduler, selfCheck, settings, node, now, signal, webPorts: createWebPortFinder(prober, signal) });
+  let consumer: EventConsumer | undefined;
+
+  async function all(): Promise<ServiceStatus[]> {
+    const others = await storedStatuses(db, { exceptNode: node });
+    return [...[...list.services.values()].map((service) => service.status()), ...others];
+  }
+
+  async function probeEverything(): Promise<void> {
+    await Promise.all([...list.services.values()].map((service) => service.probeAll()));
+    await recorder.flush();
+  }
+
+  async function report(): Promise<HealthReport> {
+    const [statuses, resources, up] = await Promise.all([all(), inventory.find({ state: 'all' }), uptimes(db, new Date(now().getTime() - DAY_MS), now())]);
+    const byId = new Map(resources.map((resource) => [resource.id, resource]));
+    const services = statuses.map((status) => {
+      const resource = byId.get(status.resourceId);
+      return { ...status, name: resource?.name ?? status.resourceId, critical: resource?.critical ?? false, uptimePercent: up.get(status.resourceId) };
+    });
+    const scored: ScoredService[] = services.map(({ resourceId, name, state, critical }) => ({ id: resourceId, name, state, critical }));
+    const checks = services.flatMap(({ checks: its }) => its);
+    return {
+      ...healthScore(scored),
+      services,
+      overall: {
+        overall_status: overallStatus(services),
+        components: services.map(({ resourceId, name, state, since, checks: its }) => ({ id: resourceId, name, status: state, since, message: messageOf(state, its) })),
+        stats: { total_checks: checks.length, healthy: checks.filter(({ state }) => state === 'up').length },
+      },
+    };
+  }
+
+  const monitoring: Monitoring = {
+    name: 'monitoring',
+    operations: [],
+    jobs: [
+      {
+        name: 'health-sweep',
+        summary: 'Probes every service of the node at once and notes the health score.',
+        schedule: { cron: '*/5 * * * *', overlap: 'skip' },
+        async run({ now: at }) {
+          const began = performance.now();
+          await list.syncAll();
+          await probeEverything();
+          const states = [...list.services.values()].map((service) => service.state);
+          const summary = Object.fromEntries([...Map.groupBy(states, (state) => state)].map(([state, group]) => [state, group.length]));
+          const { score } = await report();
+          await db
+            .insertInto('health_sweeps')
+            .values({ node, at, duration_ms: performance.now() - began, score, summary: JSON.stringify({ total: states.length, ...summary }) })
+            .execute();
+        },
+      },
+      {
+        name: 'check-history',
+        summary: 'Makes room for the results of the coming days and drops those older than a week.',
+        schedule: { cron: '7 * * * *', catchUp: 'latest' },
+        run: ({ now: at }) => keepHistory(db, at),
+      },
+    ],
+    async status(resourceId) {
+      return list.services.get(resourceId)?.status() ?? (await storedStatuses(db, { resourceId }))[0];
+    },
+    all,
+    async probeNow(resourceId, callSignal) {
+      const service = list.services.get(resourceId);
+      if (!service) return await monitoring.status(resourceId);
+      await Promise.race([service.probeAll(), aborted(callSignal)]);
+      return service.status();
+    },
+    async overall() {
+      return (await report()).overall;
+    },
+    report,
+    probeEverything,
+    droppedResults: () => recorder.dropped(),
+    async start() {
+      await keepHistory(db, now());
+      await bridgeGap(db, node, now());
+      await selfCheck.start();
+      const startedAt = now();
+      await list.syncAll();
+      consumer = store.events.consume({
+        consumer: `monitoring:${node}`,
+        types: INVENTORY_EVENTS,
+        async handle({ type, subject, at }) {
+          // What was told before is in the inventory, and that was just read.
+          if (at < startedAt) return;
+          if (type === 'config.loaded') await list.syncAll();
+          else if (subject) await list.sync(subject.id);
+        },
+      });
+      log.info('monitoring watches', { services: list.services.size });
+    },
+    async stop() {
+      stopping.abort();
+      scheduler.stop();
+      await consumer?.stop();
+      await recorder.stop();
+      await selfCheck.stop();
+    },
+  };
+  return Object.assign(monitoring, { operations: monitoringOperations({ monitoring, inventory, db, node }) });
+}
+
+function messageOf(state: string, checks: ServiceStatus['checks']): string {
+  return (checks.find((check) => check.state === state && check.last) ?? checks.find(({ last }) => last))?.last?.message ?? '';
+}
+
+async function aborted(signal: AbortSignal): Promise<never> {
+  return await new Promise((_resolve, reject) => {
+    const refuse = (): void => reject(StewardError.from(signal.reason));
+    if (signal.aborted) refuse();
+    else signal.addEventListener('abort', refuse, { once: true });
+  });
+}

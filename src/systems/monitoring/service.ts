@@ -1,0 +1,178 @@
+import type { Check, ProbeResult, Prober, ServiceState } from '../../core/check.ts';
+import { ms } from '../../core/duration.ts';
+import type { EventType } from '../../core/event.ts';
+import type { ServiceStatus } from '../../core/monitor.ts';
+import type { Resource } from '../../core/resource.ts';
+import type { Recorder } from './recorder.ts';
+import type { SelfCheck } from './self-check.ts';
+import { type CheckState, asksSupervisor, foldResult, serviceState } from './state.ts';
+
+export interface WatchedCheck {
+  readonly check: Check;
+  readonly number: number;
+  readonly timeoutMs: number;
+  readonly slowMs: number;
+  state: CheckState;
+  looking: Promise<void> | undefined;
+}
+
+export interface ServiceMemory {
+  readonly state: ServiceState;
+  readonly since: Date;
+}
+
+export interface WatchParts {
+  readonly prober: Prober;
+  readonly recorder: Recorder;
+  readonly selfCheck: Pick<SelfCheck, 'blame'>;
+  readonly node: string;
+  readonly now: () => Date;
+  readonly signal: AbortSignal;
+}
+
+/** Kinds whose failure may be a failure of this machine's network. */
+const OVER_THE_NETWORK = new Set(['http', 'tcp', 'postgres', 'mysql', 'redis']);
+
+export function watchedCheck(check: Check, number: number, state: CheckState): WatchedCheck {
+  return { check, number, timeoutMs: ms(check.timeout), slowMs: ms(check.slow), state, looking: undefined };
+}
+
+/** One service with its checks: looks, counts, and tells when its state changes. */
+export class WatchedService {
+  resource: Resource;
+  checks: WatchedCheck[];
+  #memory: ServiceMemory;
+  readonly #parts: WatchParts;
+  #supervisorAsked: Promise<ProbeResult> | undefined;
+
+  constructor(resource: Resource, checks: WatchedCheck[], memory: ServiceMemory, parts: WatchParts) {
+    this.resource = resource;
+    this.checks = checks;
+    this.#memory = memory;
+    this.#parts = parts;
+  }
+
+  get state(): ServiceState {
+    return this.#memory.state;
+  }
+
+  /** Looks now, or joins a look that is under way. */
+  probe(watched: WatchedCheck): Promise<void> {
+    return (watched.looking ??= this.#look(watched).finally(() => (watched.looking = undefined)));
+  }
+
+  async probeAll(): Promise<void> {
+    await Promise.all(this.checks.map((watched) => this.probe(watched)));
+  }
+
+  status(): ServiceStatus {
+    return {
+      resourceId: this.resource.id,
+      state: this.#memory.state,
+      since: this.#memory.since,
+      consecutiveFailures: Math.max(0, ...this.checks.map(({ state }) => state.failures)),
+      checks: this.checks.map(({ check, state }) => ({
+        id: check.id,
+        kind: check.target.kind,
+        state: state.state,
+        consecutiveFailures: state.failures,
+        ...(state.at && { at: state.at }),
+        ...(state.last && { last: state.last }),
+      })),
+    };
+  }
+
+  async #look(watched: WatchedCheck): Promise<void> {
+    const { prober, signal } = this.#parts;
+    const { check, timeoutMs, slowMs } = watched;
+    let result = await prober.probe(check.target, { timeoutMs, slowMs, signal });
+    if (result.state === 'down') result = await this.#excuse(watched, result);
+    // A check that was taken away meanwhile, and a probe that was called off, say nothing.
+    if (signal.aborted || !this.checks.includes(watched)) return;
+    this.#apply(watched, result);
+  }
+
+  /** A failure may be the prober's own, or somebody's decision that the supervisor knows of. */
+  async #excuse({ check }: WatchedCheck, result: ProbeResult): Promise<ProbeResult> {
+    if (asksSupervisor(check.target.kind)) {
+      // What is found by itself and then is removed was removed by somebody; a name in the configuration may be a slip.
+      return check.origin === 'discovered' && result.detail['missing'] === true ? { ...result, state: 'stopped' } : result;
+    }
+    if (OVER_THE_NETWORK.has(check.target.kind)) {
+      const reason = await this.#parts.selfCheck.blame();
+      if (reason) return { ...result, state: 'unknown', message: `${reason}; seen: ${result.message}` };
+    }
+    const word = await this.#askSupervisor();
+    return word?.state === 'stopped' ? { ...result, state: 'stopped', message: `${word.message}; seen: ${result.message}` } : result;
+  }
+
+  /** Asked at once, because a port closes before the supervisor's own turn comes; counted only if it says stopped. */
+  async #askSupervisor(): Promise<ProbeResult | undefined> {
+    const supervisor = this.checks.find(({ check }) => asksSupervisor(check.target.kind));
+    if (!supervisor) return undefined;
+    const { prober, signal } = this.#parts;
+    this.#supervisorAsked ??= (async () => {
+      const seen = await prober.probe(supervisor.check.target, { timeoutMs: supervisor.timeoutMs, slowMs: supervisor.slowMs, signal });
+      const word = seen.state === 'down' ? await this.#excuse(supervisor, seen) : seen;
+      if (word.state === 'stopped' && !signal.aborted) this.#apply(supervisor, word);
+      return word;
+    })().finally(() => (this.#supervisorAsked = undefined));
+    return await this.#supervisorAsked;
+  }
+
+  #apply(watched: WatchedCheck, result: ProbeResult): void {
+    const { recorder, now } = this.#parts;
+    const at = now();
+    const previous = watched.state;
+    watched.state = foldResult(previous, result, watched.check, at);
+    recorder.result({ id: watched.check.id, number: watched.number }, result, watched.state, at);
+    if (result.state === 'down' && watched.state.failures <= watched.check.failures) this.#tellFailure(watched, result);
+    this.settle(at);
+    if (watched.state.state === 'stopped' && previous.state !== 'stopped' && asksSupervisor(watched.check.target.kind)) {
+      // The others find out by themselves that they are stopped, not in a minute but now.
+      for (const other of this.checks) if (other !== watched && other.state.state !== 'stopped') void this.probe(other);
+    }
+  }
+
+  /** Tells of a state that is not the one last told. */
+  settle(at: Date): void {
+    const checks = this.checks.map(({ check, state }) => ({ kind: check.target.kind, state: state.state, failures: state.failures }));
+    const state = serviceState(checks);
+    if (state === this.#memory.state || state === 'pending') return;
+    const from = this.#memory.state;
+    this.#memory = { state, since: at };
+    const message = this.#explain(state);
+    this.#parts.recorder.news({
+      event: {
+        type: `service.${state}` satisfies EventType,
+        subject: { kind: this.resource.kind, id: this.resource.id },
+        node: this.#parts.node,
+        data: {
+          name: this.resource.name,
+          from,
+          state,
+          message,
+          critical: this.resource.critical,
+          checks: this.checks.map(({ check, state: { state: its, failures, last } }) => ({ id: check.id, kind: check.target.kind, state: its, failures, message: last?.message, depth: last?.depth })),
+        },
+      },
+      status: { resourceId: this.resource.id, node: this.#parts.node, state, since: at, failures: Math.max(0, ...checks.map(({ failures }) => failures)), message },
+    });
+  }
+
+  #explain(state: ServiceState): string {
+    const speaker = this.checks.find(({ state: its }) => its.state === state && its.last) ?? this.checks.find(({ state: its }) => its.last);
+    return speaker ? `${speaker.check.target.kind}: ${speaker.state.last?.message}` : '';
+  }
+
+  #tellFailure({ check, state }: WatchedCheck, result: ProbeResult): void {
+    this.#parts.recorder.news({
+      event: {
+        type: 'check.failed',
+        subject: { kind: this.resource.kind, id: this.resource.id },
+        node: this.#parts.node,
+        data: { name: this.resource.name, check: check.id, kind: check.target.kind, message: result.message, failures: state.failures, of: check.failures },
+      },
+    });
+  }
+}

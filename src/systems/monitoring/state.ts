@@ -1,0 +1,64 @@
+import type { CheckKind, CheckTiming, ProbeResult, ServiceState } from '../../core/check.ts';
+
+/** What is remembered of a check between two probes. */
+export interface CheckState {
+  readonly state: ServiceState;
+  readonly since: Date;
+  /** Failures in a row. */
+  readonly failures: number;
+  /** Good answers in a row. */
+  readonly successes: number;
+  readonly at?: Date | undefined;
+  readonly last?: ProbeResult | undefined;
+}
+
+export function newCheckState(at: Date): CheckState {
+  return { state: 'pending', since: at, failures: 0, successes: 0 };
+}
+
+/** The next state of a check. A failure below the limit leaves the state as it is; what the prober could not see counts as neither. */
+export function foldResult(previous: CheckState, result: ProbeResult, timing: Pick<CheckTiming, 'failures' | 'successes'>, at: Date): CheckState {
+  const next = (state: ServiceState, failures: number, successes: number): CheckState => ({
+    state,
+    since: state === previous.state ? previous.since : at,
+    failures,
+    successes,
+    at,
+    last: result,
+  });
+  switch (result.state) {
+    case 'unknown':
+      return next('unknown', previous.failures, previous.successes);
+    case 'stopped':
+      return next('stopped', 0, 0);
+    case 'down': {
+      const failures = previous.failures + 1;
+      return next(failures >= timing.failures ? 'down' : previous.state, failures, 0);
+    }
+    case 'up':
+    case 'degraded': {
+      const successes = previous.successes + 1;
+      // Unknown hides what was before it: a check that had failed to the limit still has to earn its way back.
+      const wasDown = previous.state === 'down' || (previous.state === 'unknown' && previous.failures >= timing.failures);
+      if (wasDown && successes < timing.successes) return next('down', previous.failures, successes);
+      return next(result.state, 0, successes);
+    }
+  }
+}
+
+/** Kinds that ask whoever keeps the service running, and so know what was meant. */
+export function asksSupervisor(kind: CheckKind): boolean {
+  return kind === 'systemd' || kind === 'container';
+}
+
+/** How a service is: the worst of its checks, except that a stop on purpose explains whatever fails with it. */
+export function serviceState(checks: readonly { readonly kind: CheckKind; readonly state: ServiceState; readonly failures: number }[]): ServiceState {
+  const stopped = checks.some(({ kind, state }) => asksSupervisor(kind) && state === 'stopped');
+  // A check that fails but not often enough yet still says 'up'; behind a stopped supervisor it must not speak for the service.
+  const speaking = checks.filter(({ state, failures }) => state !== 'stopped' && !(stopped && failures > 0));
+  const states = new Set(speaking.map(({ state }) => state));
+  if (stopped) states.delete('down');
+  for (const state of ['down', 'degraded', 'up'] as const) if (states.has(state)) return state;
+  if (checks.some(({ state }) => state === 'stopped')) return 'stopped';
+  return states.has('unknown') ? 'unknown' : 'pending';
+}
