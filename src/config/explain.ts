@@ -43,7 +43,10 @@ export function complaints(schema: z.ZodType, error: z.ZodError, input: unknown)
         return [{ path, message: `expected ${sized(issue.origin, `at most ${issue.maximum}`)}` }];
       case 'invalid_key':
         return [{ path, message: 'this key is not allowed here' }];
-      default:
+      case 'custom':
+      case 'invalid_element':
+      case 'invalid_format':
+      case 'not_multiple_of':
         return [{ path, message: issue.message }];
     }
   });

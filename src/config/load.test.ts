@@ -2,7 +2,7 @@ import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { StewardError } from '../core/errors.ts';
+import type { StewardError } from '../core/errors.ts';
 import { readEnvironment } from './environment.ts';
 import { saveLastGood } from './last-good.ts';
 import { configLocation, loadConfig, parseConfig, readConfig, validateConfigFile } from './load.ts';
@@ -85,7 +85,7 @@ describe('parseConfig', () => {
     [
       'a missing member',
       'deadMan:\n  every: 60s\n',
-      'steward.yaml:2:3 deadMan.url: is missing: expected an address such as https://example.org/path',
+      'steward.yaml:2:3 deadMan.url: is missing: expected an address such as https://example.org/path, or where it is: {env: NAME}, {file: /path} or {credential: name}',
     ],
     ['the wrong type', 'server: 5\n', 'steward.yaml:1:9 server: expected members (key: value), found a number'],
     [
@@ -141,7 +141,7 @@ describe('parseConfig', () => {
 
   it('refuses aliases that would fill the memory', () => {
     const levels = ['a: &a [x, x, x, x, x, x, x, x, x, x]'];
-    for (const [from, to] of ['ab', 'bc', 'cd', 'de', 'ef', 'fg'].map((pair) => [...pair]))
+    for (const [from, to] of ['ab', 'bc', 'cd', 'de', 'ef', 'fg'].map((pair) => pair.split('')))
       levels.push(`${to}: &${to} [${Array(10).fill(`*${from}`).join(', ')}]`);
 
     expect(refusal(levels.join('\n'))).toEqual([

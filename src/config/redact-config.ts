@@ -16,7 +16,7 @@ export function redactConfig(config: Config): z.core.util.JSONType {
       ...config.alerts,
       channels: config.alerts.channels.map((channel) => {
         if (channel.kind === 'email') return channel;
-        const url = typeof channel.url === 'string' ? hidePath(channel.url) : channel.url;
+        const url = hidePath(channel.url);
         return channel.kind === 'webhook'
           ? { ...channel, url, headers: hideValues(channel.headers) }
           : { ...channel, url };
@@ -31,7 +31,8 @@ function hideValues(headers: Readonly<Record<string, string>>): Record<string, s
   return Object.fromEntries(Object.keys(headers).map((name) => [name, REDACTED]));
 }
 
-function hidePath(url: string): string {
+function hidePath<T>(url: string | T): string | T {
+  if (typeof url !== 'string') return url;
   const { origin, pathname, search } = new URL(url);
   return pathname === '/' && search === '' ? `${origin}/` : `${origin}/${REDACTED}`;
 }

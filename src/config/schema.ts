@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { PolicyRule } from '../core/policy.ts';
 import { isLoopback } from './loopback.ts';
 import { ChannelConfig } from './schema-channels.ts';
-import { address, duration, names, uniqueBy } from './schema-parts.ts';
+import { address, duration, names, secretAddress, uniqueBy } from './schema-parts.ts';
 import { Match, ServiceConfig } from './schema-services.ts';
 
 const Server = z
@@ -91,8 +91,8 @@ const Alerts = z.strictObject({
     .number()
     .int()
     .min(1)
-    .max(50)
-    .default(10)
+    .max(100)
+    .default(20)
     .describe('Deliveries tried per alert and channel before it counts as failed.'),
   throttle: z
     .strictObject({
@@ -110,7 +110,9 @@ const Alerts = z.strictObject({
 
 const DeadMan = z
   .strictObject({
-    url: address.describe('Requested with GET; something outside alarms when the requests stop.'),
+    url: secretAddress.describe(
+      'Requested with GET, or where that address is kept; something outside alarms when the requests stop.',
+    ),
     every: duration('1s', '1d').default('60s').describe('Time between two requests.'),
     allowPrivate: z.boolean().default(false).describe('Allow an address in a private network or on this machine.'),
   })

@@ -6,7 +6,15 @@ import { BlockList, isIPv4, isIPv6 } from 'node:net';
  */
 export type AddressClass = 'public' | 'private' | 'forbidden';
 
-const PRIVATE = blockList('127.0.0.0/8', '10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', '100.64.0.0/10', '::1/128', 'fc00::/7');
+const PRIVATE = blockList(
+  '127.0.0.0/8',
+  '10.0.0.0/8',
+  '172.16.0.0/12',
+  '192.168.0.0/16',
+  '100.64.0.0/10',
+  '::1/128',
+  'fc00::/7',
+);
 const FORBIDDEN = blockList(
   '0.0.0.0/8',
   '169.254.0.0/16',

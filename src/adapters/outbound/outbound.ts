@@ -42,14 +42,21 @@ export function createOutbound({ lookup = systemLookup }: { readonly lookup?: Lo
       const deadline = AbortSignal.timeout(options.timeoutMs ?? TIMEOUT_MS);
       const signal = options.signal ? AbortSignal.any([options.signal, deadline]) : deadline;
       let url = parse(options.url);
-      for (let left = options.method === 'POST' || options.method === 'PUT' ? 0 : (options.maxRedirects ?? 0); ; left -= 1) {
+      for (
+        let left = options.method === 'POST' || options.method === 'PUT' ? 0 : (options.maxRedirects ?? 0);
+        ;
+        left -= 1
+      ) {
         try {
           const response = await interruptible(one(url, options, signal, lookup), signal);
           const { location } = response.headers;
           if (left <= 0 || response.status < 300 || response.status > 399 || location === undefined) return response;
           url = parse(location, url);
         } catch (thrown) {
-          throw translate(thrown, url, { canceled: options.signal?.aborted === true, timeoutMs: options.timeoutMs ?? TIMEOUT_MS });
+          throw translate(thrown, url, {
+            canceled: options.signal?.aborted === true,
+            timeoutMs: options.timeoutMs ?? TIMEOUT_MS,
+          });
         }
       }
     },
@@ -115,9 +122,13 @@ async function interruptible<T>(work: Promise<T>, signal: AbortSignal): Promise<
 function parse(text: string, base?: URL): URL {
   const url = URL.parse(text, base?.href);
   if (url && (url.protocol === 'https:' || url.protocol === 'http:')) return url;
-  throw new StewardError('INPUT_INVALID', base ? `${base.origin} redirects to an address that is not HTTP.` : 'The address to call is not an HTTP address.', {
-    hint: 'Expected an address such as https://example.org/path.',
-  });
+  throw new StewardError(
+    'INPUT_INVALID',
+    base ? `${base.origin} redirects to an address that is not HTTP.` : 'The address to call is not an HTTP address.',
+    {
+      hint: 'Expected an address such as https://example.org/path.',
+    },
+  );
 }
 
 function authorization({ username, password }: URL): Record<string, string> {
@@ -127,16 +138,28 @@ function authorization({ username, password }: URL): Record<string, string> {
 }
 
 function flat(headers: Readonly<Record<string, string | string[] | undefined>>): Record<string, string> {
-  return Object.fromEntries(Object.entries(headers).flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)]])));
+  return Object.fromEntries(
+    Object.entries(headers).flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)]])),
+  );
 }
 
 /** Names the origin only: paths and queries of webhooks are secrets in many products. */
-function translate(thrown: unknown, url: URL, { canceled, timeoutMs }: { canceled: boolean; timeoutMs: number }): StewardError {
+function translate(
+  thrown: unknown,
+  url: URL,
+  { canceled, timeoutMs }: { canceled: boolean; timeoutMs: number },
+): StewardError {
   if (thrown instanceof StewardError) return thrown;
-  const { code = '', name = '', message = '' } = thrown as NodeJS.ErrnoException;
+  const { code = '', name, message } = thrown as NodeJS.ErrnoException;
   if (canceled) return new StewardError('CANCELED', `The request to ${url.origin} was canceled.`, { cause: thrown });
   if (name === 'TimeoutError' || code.includes('TIMEOUT')) {
-    return new StewardError('TIMEOUT', `${url.origin} did not answer within ${timeoutMs} ms.`, { hint: 'See whether it is up and reachable from this machine.', cause: thrown });
+    return new StewardError('TIMEOUT', `${url.origin} did not answer within ${timeoutMs} ms.`, {
+      hint: 'See whether it is up and reachable from this machine.',
+      cause: thrown,
+    });
   }
-  return new StewardError('UNAVAILABLE', `${url.origin} cannot be reached: ${code || message}.`, { hint: 'See whether it is up and reachable from this machine.', cause: thrown });
+  return new StewardError('UNAVAILABLE', `${url.origin} cannot be reached: ${code || message}.`, {
+    hint: 'See whether it is up and reachable from this machine.',
+    cause: thrown,
+  });
 }

@@ -6,14 +6,18 @@ import { classifyAddress } from './address-class.ts';
 /** All addresses of a host name. */
 export type Lookup = (hostname: string) => Promise<readonly string[]>;
 
-export const systemLookup: Lookup = async (hostname) => (await lookup(hostname, { all: true, order: 'verbatim' })).map(({ address }) => address);
+export const systemLookup: Lookup = async (hostname) =>
+  (await lookup(hostname, { all: true, order: 'verbatim' })).map(({ address }) => address);
 
 /**
  * The addresses of a host that may be connected to. Every one of its addresses must be allowed: a name that leads to a
  * forbidden place half of the time is not a service that somebody means. Connect to what is returned, never to the
  * name again: its next answer may be another one.
  */
-export async function resolveAllowed(hostname: string, { allowPrivate, lookup: find }: { allowPrivate: boolean; lookup: Lookup }): Promise<readonly [string, ...string[]]> {
+export async function resolveAllowed(
+  hostname: string,
+  { allowPrivate, lookup: find }: { allowPrivate: boolean; lookup: Lookup },
+): Promise<readonly [string, ...string[]]> {
   const host = hostname.replace(/^\[(.*)\]$/, '$1');
   const addresses = isIP(host) ? [host] : await named(host, find);
   for (const address of addresses) {
@@ -37,13 +41,21 @@ async function named(host: string, find: Lookup): Promise<readonly string[]> {
 function refusal(host: string, address: string, kind: 'private' | 'forbidden'): StewardError {
   const place = host === address ? host : `${host} is ${address}, which`;
   if (kind === 'private') {
-    return new StewardError('FORBIDDEN', `${place} is on this machine or in a private network, and Steward does not call that by default.`, {
-      hint: 'If it is meant, set allowPrivate: true beside the address in steward.yaml.',
-    });
+    return new StewardError(
+      'FORBIDDEN',
+      `${place} is on this machine or in a private network, and Steward does not call that by default.`,
+      {
+        hint: 'If it is meant, set allowPrivate: true beside the address in steward.yaml.',
+      },
+    );
   }
-  return new StewardError('FORBIDDEN', `${place} is a link-local, metadata or reserved address: Steward never calls one.`, {
-    hint: 'Name the service by an address of its own in steward.yaml.',
-  });
+  return new StewardError(
+    'FORBIDDEN',
+    `${place} is a link-local, metadata or reserved address: Steward never calls one.`,
+    {
+      hint: 'Name the service by an address of its own in steward.yaml.',
+    },
+  );
 }
 
 function unresolved(host: string, cause?: unknown): StewardError {

@@ -1,0 +1,132 @@
+import { createHash } from 'node:crypto';
+import type { Alert } from '../../core/alert.ts';
+import { formatDuration } from '../../core/duration.ts';
+import type { StewardEvent } from '../../core/event.ts';
+import type { Incident, TimelineEntry } from '../../core/incident.ts';
+import { redactText } from '../../core/redact.ts';
+
+export interface Story {
+  readonly event: StewardEvent;
+  readonly incident: Incident;
+  readonly service: string | undefined;
+  readonly timeline: readonly TimelineEntry[];
+  readonly node: string;
+  /** Where people reach Steward. */
+  readonly baseUrl: string | undefined;
+}
+
+const TITLE_LENGTH = 200;
+const TEXT_LENGTH = 3_000;
+const ENTRY_LENGTH = 300;
+const ENTRIES = 8;
+const TOLD: ReadonlySet<TimelineEntry['kind']> = new Set([
+  'symptom',
+  'evidence',
+  'child',
+  'attempt',
+  'outcome',
+  'note',
+  'escalated',
+  'reopened',
+]);
+
+/** The same event always gives the same id, so an event that is handled twice is one alert. */
+export function alertId(...of: readonly string[]): string {
+  return `alr_${createHash('sha256').update(of.join('\n')).digest('hex').slice(0, 20)}`;
+}
+
+export function openedAlert(story: Story): Alert {
+  const { incident } = story;
+  const again =
+    story.event.data['reopened'] === true ? `It is back, for the ${ordinal(incident.occurrences)} time.` : '';
+  return alert(story, 'opened', incident.severity, incident.title, [
+    `${incident.symptom} since ${clock(incident.openedAt)}. ${again}`.trim(),
+    ...history(story.timeline),
+  ]);
+}
+
+/** A person is needed, so it is never less than a warning. */
+export function escalatedAlert(story: Story): Alert {
+  const { incident, event } = story;
+  const why = textOf(event.data['why']) ?? 'Healing gave up.';
+  return alert(
+    story,
+    'escalated',
+    incident.severity === 'info' ? 'warning' : incident.severity,
+    `Needs a person: ${incident.title}`,
+    [why, ...history(story.timeline), ...learned(event.data['learned']), 'Steward leaves it alone from here on.'],
+  );
+}
+
+export function resolvedAlert(story: Story): Alert {
+  return alert(story, 'resolved', story.incident.severity, `Resolved: ${story.incident.title}`, resolution(story));
+}
+
+/** Nobody was told that it began, so its end is no more than a line to read later. */
+export function healedAlert(story: Story): Alert {
+  return alert(story, 'resolved', 'info', `Over before anyone was told: ${story.incident.title}`, [
+    ...resolution(story),
+    ...history(story.timeline),
+  ]);
+}
+
+function resolution({ event, incident }: Story): string[] {
+  const end = incident.resolvedAt ?? event.at;
+  const lasted = formatDuration(Math.max(0, end.getTime() - incident.openedAt.getTime()));
+  return [
+    textOf(event.data['resolution']) ?? incident.resolution ?? 'The symptom stayed away.',
+    `It lasted ${lasted}, from ${clock(incident.openedAt)} to ${clock(end)}.`,
+  ];
+}
+
+function alert(
+  { event, incident, service, node, baseUrl }: Story,
+  kind: Alert['kind'],
+  severity: Alert['severity'],
+  title: string,
+  lines: readonly string[],
+): Alert {
+  return {
+    id: alertId(String(event.id), event.at.toISOString()),
+    kind,
+    severity,
+    title: cut(redactText(title), TITLE_LENGTH),
+    text: cut(redactText(lines.join('\n')), TEXT_LENGTH),
+    incidentId: incident.id,
+    ...(service === undefined ? {} : { service }),
+    node: event.node ?? node,
+    at: event.at,
+    ...(baseUrl === undefined
+      ? {}
+      : { url: `${baseUrl.replace(/\/$/, '')}/#incident=${encodeURIComponent(incident.id)}` }),
+  };
+}
+
+function history(timeline: readonly TimelineEntry[]): string[] {
+  const told = timeline.filter(({ kind }) => TOLD.has(kind)).slice(-ENTRIES);
+  return told.map(({ at, message }) => `${clock(at)} ${cut(message.replaceAll(/\s+/g, ' '), ENTRY_LENGTH)}`);
+}
+
+function learned(value: unknown): string[] {
+  if (value === undefined || value === null || (typeof value === 'object' && Object.keys(value).length === 0))
+    return [];
+  const text = typeof value === 'string' ? value : JSON.stringify(value);
+  return [`Learned: ${cut(text, 1_500)}`];
+}
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === 'string' && value !== '' ? value : undefined;
+}
+
+function clock(at: Date): string {
+  return `${at.toISOString().slice(0, 19).replace('T', ' ')} UTC`;
+}
+
+function ordinal(count: number): string {
+  const suffix = count % 100 >= 11 && count % 100 <= 13 ? 'th' : (['th', 'st', 'nd', 'rd'][count % 10] ?? 'th');
+  return `${count}${suffix}`;
+}
+
+function cut(text: string, length: number): string {
+  return text.length <= length ? text : `${text.slice(0, length - 1)}…`;
+}

@@ -1,0 +1,152 @@
+import { StewardError } from '../../core/errors.ts';
+import type { Incidents } from '../../core/incident.ts';
+import type { Log } from '../../core/log.ts';
+import type { Channel } from '../../core/alert.ts';
+import { alertId } from './compose-alert.ts';
+import type { Claim, Outbox, Trx } from './outbox.ts';
+import { type AlertingSettings, type Route, takes } from './settings.ts';
+import { deliverWithin } from './within-deadline.ts';
+
+export interface CourierDeps {
+  readonly outbox: Outbox;
+  readonly incidents: Pick<Incidents, 'note'>;
+  readonly routes: () => readonly Route[];
+  readonly settings: () => AlertingSettings;
+  readonly now: () => Date;
+  readonly log: Log;
+  readonly node: string;
+  /** After this, an attempt has failed. */
+  readonly deadlineMs: number;
+  /** Before the second attempt; doubles with each further one. */
+  readonly backoffMs: number;
+}
+
+const LONGEST_WAIT_MS = 600_000;
+const LONGEST_ASKED_WAIT_MS = 3_600_000;
+/** With the shipped back-off, 3 seconds after the first attempt. */
+const OTHERS_STEP_IN_AFTER = 3;
+
+/** Brings what is pending to its channels. Each channel has a line of its own, so one that hangs delays nobody else. */
+export function createCourier(deps: CourierDeps) {
+  const { outbox, incidents, routes, settings, now, log, node } = deps;
+  const lines = new Map<string, { again: boolean; done: Promise<void> }>();
+
+  async function empty(channel: Channel, line: { again: boolean }, signal: AbortSignal): Promise<void> {
+    do {
+      line.again = false;
+      for (let claim = await outbox.claim(channel.name, node); claim; claim = await outbox.claim(channel.name, node)) {
+        await attempt(channel, claim, signal);
+        if (signal.aborted) return;
+      }
+    } while (line.again);
+  }
+
+  async function attempt(channel: Channel, { alert, delivery }: Claim, signal: AbortSignal): Promise<void> {
+    let receipt: string;
+    try {
+      ({ receipt } = await deliverWithin(deps.deadlineMs, channel, alert, signal));
+    } catch (thrown) {
+      if (signal.aborted) return await outbox.later(delivery, undefined, 0);
+      return await failed(channel, { alert, delivery }, StewardError.from(thrown));
+    }
+    await outbox.finish(alert, delivery, { receipt });
+    log.info('alert delivered', {
+      alert: alert.id,
+      channel: channel.name,
+      kind: alert.kind,
+      attempts: delivery.attempts,
+    });
+    await note(alert.incidentId, `Channel ${channel.name} took the alert '${alert.kind}'.`);
+  }
+
+  async function failed(channel: Channel, { alert, delivery }: Claim, error: StewardError): Promise<void> {
+    // A bug of ours may well be one that does not show the next time.
+    const mayHelp = error.retryable || error.code === 'INTERNAL' || error.code === 'CANCELED';
+    const { attempts } = delivery;
+    log.warn('alert not delivered', {
+      alert: alert.id,
+      channel: channel.name,
+      attempts,
+      code: error.code,
+      reason: error.message,
+    });
+    if (mayHelp && attempts < settings().attempts) {
+      if (attempts === OTHERS_STEP_IN_AFTER)
+        await outbox.db.transaction().execute((trx) => othersStepIn(trx, channel, alert, error));
+      await outbox.later(delivery, error, waitAfter(attempts, error));
+      return;
+    }
+    await outbox.finish(alert, delivery, { error }, (trx) => othersStepIn(trx, channel, alert, error));
+    await note(alert.incidentId, `Channel ${channel.name} did not take the alert '${alert.kind}': ${error.message}`);
+  }
+
+  function waitAfter(attempts: number, { retryAfterMs = 0 }: StewardError): number {
+    const backoff = Math.min(deps.backoffMs * 2 ** (attempts - 1), LONGEST_WAIT_MS);
+    return Math.max(backoff, Math.min(retryAfterMs, LONGEST_ASKED_WAIT_MS));
+  }
+
+  /** The other channels get the alert, and once per trouble the news that this channel does not work. */
+  async function othersStepIn(trx: Trx, { name }: Channel, alert: Claim['alert'], error: StewardError): Promise<void> {
+    const others = routes().filter(({ channel }) => channel.name !== name);
+    if (alert.kind === 'notice' || others.length === 0) return;
+    await outbox.send(trx, alert, others, name);
+    const last = await trx
+      .selectFrom('alert_deliveries')
+      .select('alert_id')
+      .where('channel', '=', name)
+      .where('state', '=', 'delivered')
+      .orderBy('finished_at', 'desc')
+      .limit(1)
+      .executeTakeFirst();
+    await outbox.record(
+      trx,
+      {
+        // One notice for all that fails after the last delivery that worked.
+        id: alertId('channel fails', name, last?.alert_id ?? ''),
+        kind: 'notice',
+        severity: 'warning',
+        title: `Alert channel ${name} does not deliver`,
+        text: `${error.message}\n${error.hint ?? ''}\nThe other channels stand in for it.`.replaceAll('\n\n', '\n'),
+        node,
+        at: now(),
+      },
+      { to: others.filter((route) => takes(route, 'warning')) },
+    );
+  }
+
+  async function note(incidentId: string | undefined, message: string): Promise<void> {
+    if (incidentId === undefined) return;
+    await incidents.note(incidentId, { kind: 'delivery', message }).catch((thrown: unknown) =>
+      log.debug('delivery is missing in the timeline', {
+        incident: incidentId,
+        reason: StewardError.from(thrown).message,
+      }),
+    );
+  }
+
+  return {
+    /** Sets every idle line going; returns without waiting for any. */
+    deliver(signal: AbortSignal): void {
+      for (const { channel } of routes()) {
+        const running = lines.get(channel.name);
+        if (running) {
+          running.again = true;
+          continue;
+        }
+        const line = { again: false, done: Promise.resolve() };
+        lines.set(channel.name, line);
+        line.done = empty(channel, line, signal)
+          .catch((thrown: unknown) =>
+            log.warn('alerts could not be fetched for a channel', {
+              channel: channel.name,
+              reason: StewardError.from(thrown).message,
+            }),
+          )
+          .finally(() => lines.delete(channel.name));
+      }
+    },
+    async idle(): Promise<void> {
+      await Promise.all([...lines.values()].map(({ done }) => done));
+    },
+  };
+}

@@ -1,0 +1,117 @@
+import { StewardError } from '../../core/errors.ts';
+import type { Incidents, TimelineEntry } from '../../core/incident.ts';
+import type { Inventory } from '../../core/inventory.ts';
+import type { Log } from '../../core/log.ts';
+import type { System } from '../../core/system.ts';
+import type { EventConsumer } from '../../store/event-consumer.ts';
+import type { Store } from '../../store/store.ts';
+import { createCourier } from './courier.ts';
+import type { DeadMan } from './dead-man.ts';
+import { createIntake, HEARD } from './intake.ts';
+import { alertingOperations } from './operations.ts';
+import { ALERTS_CHANNEL, createOutbox } from './outbox.ts';
+import type { AlertingSettings, Route } from './settings.ts';
+import { type DeliveryStatus, deliveryStatus, NO_CHANNEL } from './status.ts';
+import { alertingJobs } from './upkeep.ts';
+
+export interface AlertingDeps {
+  readonly store: Store;
+  readonly incidents: Pick<Incidents, 'get' | 'note'>;
+  readonly inventory: Pick<Inventory, 'get'>;
+  /** What is told of an incident besides its title; nothing where it is left out. */
+  readonly timeline?: (incidentId: string) => Promise<readonly TimelineEntry[]>;
+  /** Read at each use, so that a new configuration is in force at once. */
+  readonly channels: () => readonly Route[];
+  readonly settings: () => AlertingSettings;
+  readonly deadMan?: DeadMan | undefined;
+  readonly now: () => Date;
+  readonly log: Log;
+  readonly node: string;
+  readonly publicUrl: () => string | undefined;
+  readonly deadlineMs?: number;
+  readonly backoffMs?: number;
+}
+
+export interface Alerting extends System {
+  deliveryStatus(): Promise<DeliveryStatus>;
+  /** For the console at start; `undefined` where somebody is told. */
+  notice(): string | undefined;
+}
+
+const DEADLINE_MS = 10_000;
+const BACKOFF_MS = 1_000;
+const LONGEST_SLEEP_MS = 30_000;
+/** What is overdue stands in the line of a channel that is busy, or another node has it in hand. */
+const OVERDUE_SLEEP_MS = 1_000;
+
+/** Tells people about incidents: on record first, then to every channel that takes them, at least once. */
+export function createAlerting(deps: AlertingDeps): Alerting {
+  const { store, incidents, inventory, channels: routes, settings, deadMan, now, log, node, publicUrl: baseUrl } = deps;
+  const { timeline = async () => [], deadlineMs = DEADLINE_MS, backoffMs = BACKOFF_MS } = deps;
+  const outbox = createOutbox({ store, routes, settings, now });
+  const intake = createIntake({ outbox, incidents, inventory, timeline, routes, settings, now, node, baseUrl });
+  const courier = createCourier({ outbox, incidents, routes, settings, now, log, node, deadlineMs, backoffMs });
+  let stopping = new AbortController();
+  let consumer: EventConsumer | undefined;
+  let unlisten: (() => void) | undefined;
+  let loop: Promise<void> = Promise.resolve();
+  let news = Promise.withResolvers<void>();
+
+  async function work(signal: AbortSignal): Promise<void> {
+    let recovered = false;
+    while (!signal.aborted) {
+      news = Promise.withResolvers();
+      let wait = LONGEST_SLEEP_MS;
+      try {
+        if (!recovered) await outbox.unclaim(node);
+        recovered = true;
+        await intake.settleHeld();
+        courier.deliver(signal);
+        const next = await outbox.nextDue(routes().map(({ channel }) => channel.name));
+        if (next) wait = waitFor(next.getTime() - now().getTime());
+      } catch (thrown) {
+        const { code, message } = StewardError.from(thrown);
+        if (code !== 'STORE_UNAVAILABLE') log.error('alerting failed and tries again', { code, reason: message });
+        wait = 1_000;
+      }
+      await either(news.promise, wait);
+    }
+    await courier.idle();
+  }
+
+  return {
+    name: 'alerting',
+    operations: alertingOperations({ outbox, routes, deadMan, deadlineMs, node, baseUrl }),
+    jobs: alertingJobs({ outbox, routes, settings, node }),
+
+    async start() {
+      stopping = new AbortController();
+      unlisten = store.listen(ALERTS_CHANNEL, () => news.resolve());
+      consumer = store.events.consume({ consumer: 'alerting', types: HEARD, from: 'beginning', handle: intake.handle });
+      loop = work(stopping.signal);
+      deadMan?.start();
+      if (routes().length === 0) log.warn('nobody is told of problems, no alert channel is configured');
+    },
+
+    async stop() {
+      stopping.abort();
+      news.resolve();
+      unlisten?.();
+      await Promise.all([consumer?.stop(), loop, deadMan?.stop()]);
+    },
+
+    deliveryStatus: () => deliveryStatus(outbox, routes()),
+    notice: () => (routes().length === 0 ? NO_CHANNEL : undefined),
+  };
+}
+
+function waitFor(dueInMs: number): number {
+  return dueInMs <= 0 ? OVERDUE_SLEEP_MS : Math.min(dueInMs, LONGEST_SLEEP_MS);
+}
+
+async function either(news: Promise<void>, waitMs: number): Promise<void> {
+  const over = Promise.withResolvers<void>();
+  const timer = setTimeout(over.resolve, waitMs);
+  await Promise.race([news, over.promise]);
+  clearTimeout(timer);
+}

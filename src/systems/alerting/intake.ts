@@ -1,0 +1,134 @@
+import type { EventType, StewardEvent } from '../../core/event.ts';
+import type { Incident, Incidents, TimelineEntry } from '../../core/incident.ts';
+import type { Inventory } from '../../core/inventory.ts';
+import { escalatedAlert, healedAlert, openedAlert, resolvedAlert, type Story } from './compose-alert.ts';
+import type { Outbox, Trx } from './outbox.ts';
+import type { AlertingSettings, Route } from './settings.ts';
+
+export interface IntakeDeps {
+  readonly outbox: Outbox;
+  readonly incidents: Pick<Incidents, 'get'>;
+  readonly inventory: Pick<Inventory, 'get'>;
+  readonly timeline: (incidentId: string) => Promise<readonly TimelineEntry[]>;
+  readonly routes: () => readonly Route[];
+  readonly settings: () => AlertingSettings;
+  readonly now: () => Date;
+  readonly node: string;
+  readonly baseUrl: () => string | undefined;
+}
+
+export const HEARD: readonly EventType[] = ['incident.opened', 'incident.escalated', 'incident.resolved'];
+
+const SETTLES_WITHIN_MS = 300_000;
+
+/** Turns what happens to incidents into alerts on record. Harmless twice: the event gives the alert its id. */
+export function createIntake(deps: IntakeDeps) {
+  const { outbox, incidents, inventory, timeline, routes, settings, now, node, baseUrl } = deps;
+
+  async function storyOf(event: StewardEvent): Promise<Story | undefined> {
+    const id = event.causation?.incidentId ?? event.subject?.id;
+    const incident = id === undefined ? undefined : await incidents.get(id);
+    if (!incident) return undefined;
+    const service = incident.resourceId === undefined ? undefined : (await inventory.get(incident.resourceId))?.name;
+    return { event, incident, service, timeline: await timeline(incident.id), node, baseUrl: baseUrl() };
+  }
+
+  async function opened(story: Story): Promise<void> {
+    const { incident, event } = story;
+    // Its parent speaks for it. Should that turn out wrong, the incident is opened once more, on its own.
+    if (event.data['suppressed'] === true || incident.parentId !== undefined) return;
+    await transaction((trx) =>
+      outbox.record(trx, openedAlert(story), { holdMs: mayHealFirst(incident) ? settings().holdMs : 0 }),
+    );
+  }
+
+  async function escalated(story: Story): Promise<void> {
+    if (story.incident.parentId !== undefined) return;
+    await transaction(async (trx) => {
+      await dropHeld(trx, story.incident.id);
+      await outbox.record(trx, escalatedAlert(story));
+    });
+  }
+
+  async function resolved(story: Story): Promise<void> {
+    const { incident } = story;
+    await transaction(async (trx) => {
+      const told = await toldSinceLastEnd(trx, incident.id);
+      const held = await dropHeld(trx, incident.id);
+      // Whoever heard of the beginning hears of the end.
+      if (told.size > 0)
+        await outbox.record(trx, resolvedAlert(story), {
+          to: routes().filter(({ channel }) => told.has(channel.name)),
+        });
+      else if (held) await outbox.record(trx, healedAlert(story));
+    });
+  }
+
+  async function dropHeld(trx: Trx, incidentId: string): Promise<boolean> {
+    const { numUpdatedRows } = await trx
+      .updateTable('alerts')
+      .set({ state: 'dropped' })
+      .where('incident_id', '=', incidentId)
+      .where('state', '=', 'held')
+      .executeTakeFirst();
+    return numUpdatedRows > 0n;
+  }
+
+  async function toldSinceLastEnd(trx: Trx, incidentId: string): Promise<ReadonlySet<string>> {
+    const end = await trx
+      .selectFrom('alerts')
+      .select('at')
+      .where('incident_id', '=', incidentId)
+      .where('kind', '=', 'resolved')
+      .orderBy('at', 'desc')
+      .limit(1)
+      .executeTakeFirst();
+    const rows = await trx
+      .selectFrom('alerts')
+      .innerJoin('alert_deliveries', 'alert_deliveries.alert_id', 'alerts.id')
+      .select('alert_deliveries.channel')
+      .distinct()
+      .where('alerts.incident_id', '=', incidentId)
+      .where('alerts.kind', 'in', ['opened', 'escalated'])
+      .where('alert_deliveries.state', 'in', ['pending', 'delivered'])
+      .$if(end !== undefined, (query) => query.where('alerts.at', '>', end?.at ?? new Date(0)))
+      .execute();
+    return new Set(rows.map(({ channel }) => channel));
+  }
+
+  async function transaction(work: (trx: Trx) => Promise<unknown>): Promise<void> {
+    await outbox.db.transaction().execute(async (trx) => void (await work(trx)));
+  }
+
+  return {
+    async handle(event: StewardEvent): Promise<void> {
+      const story = await storyOf(event);
+      if (!story) return;
+      if (event.type === 'incident.opened') await opened(story);
+      else if (event.type === 'incident.escalated') await escalated(story);
+      else if (event.type === 'incident.resolved') await resolved(story);
+    },
+
+    /** Looks once more at alerts whose hold is over: what healed or is explained meanwhile is not told. */
+    async settleHeld(): Promise<void> {
+      for (const { id, incident_id: incidentId } of await outbox.due()) {
+        const incident = incidentId === null ? undefined : await incidents.get(incidentId);
+        // The event of the resolution drops it and tells that it is over; it waits in line behind this one.
+        if (
+          incident?.status === 'resolved' &&
+          now().getTime() - (incident.resolvedAt ?? now()).getTime() < SETTLES_WITHIN_MS
+        )
+          continue;
+        await outbox.settle(
+          id,
+          incident && (incident.status === 'resolved' || incident.parentId !== undefined) ? 'dropped' : 'sent',
+        );
+      }
+    },
+  };
+}
+
+/** Healing gets its chance, except where the problem is critical or it has given up before. */
+function mayHealFirst({ severity, status }: Incident): boolean {
+  return severity !== 'critical' && status !== 'escalated';
+}

@@ -1,0 +1,239 @@
+import { type Kysely, sql, type Transaction } from 'kysely';
+import type { Alert } from '../../core/alert.ts';
+import type { StewardError } from '../../core/errors.ts';
+import type { Store } from '../../store/store.ts';
+import { type AlertingSettings, type Route, takes } from './settings.ts';
+import { type AlertRow, type AlertTables, type DeliveryRow, toAlert } from './tables.ts';
+
+export const ALERTS_CHANNEL = 'steward_alerts';
+
+export type Trx = Transaction<AlertTables>;
+
+export interface OutboxDeps {
+  readonly store: Store;
+  readonly routes: () => readonly Route[];
+  readonly settings: () => AlertingSettings;
+  readonly now: () => Date;
+}
+
+export interface Claim {
+  readonly alert: Alert;
+  readonly delivery: DeliveryRow;
+}
+
+const HOUR_MS = 3_600_000;
+/** Longer than any attempt: after it, whoever had the delivery in hand is gone. */
+const CLAIM_MS = 60_000;
+
+export type Outbox = ReturnType<typeof createOutbox>;
+
+/** The alerts that are to be told, and to whom: written before anything is sent, so that no end of the process loses one. */
+export function createOutbox({ store, routes, settings, now }: OutboxDeps) {
+  const db: Kysely<AlertTables> = store.db.withTables<AlertTables>();
+
+  /** One delivery for each channel that takes it. What the brake holds back is on record too. */
+  async function send(trx: Trx, alert: Alert, to: readonly Route[], insteadOf?: string): Promise<void> {
+    for (const { channel } of to) {
+      const held = !alwaysPasses(alert) && (await sentWithinHour(trx, channel.name)) >= settings().perHour;
+      await trx
+        .insertInto('alert_deliveries')
+        .values({
+          alert_id: alert.id,
+          channel: channel.name,
+          state: held ? 'throttled' : 'pending',
+          next_at: now(),
+          claimed_by: null,
+          receipt: null,
+          last_error: null,
+          instead_of: insteadOf ?? null,
+          created_at: now(),
+          finished_at: null,
+        })
+        .onConflict((conflict) => conflict.columns(['alert_id', 'channel']).doNothing())
+        .execute();
+    }
+    await sql`select pg_notify(${ALERTS_CHANNEL}, '')`.execute(trx);
+  }
+
+  async function sentWithinHour(trx: Trx, channel: string): Promise<number> {
+    const { count } = await trx
+      .selectFrom('alert_deliveries')
+      .select(({ fn }) => fn.countAll<number>().as('count'))
+      .where('channel', '=', channel)
+      .where('state', 'in', ['pending', 'delivered', 'failed'])
+      .where('created_at', '>', new Date(now().getTime() - HOUR_MS))
+      .executeTakeFirstOrThrow();
+    return count;
+  }
+
+  return {
+    db,
+    send,
+
+    /** Nothing happens where the alert is on record already. */
+    async record(
+      trx: Trx,
+      alert: Alert,
+      {
+        holdMs = 0,
+        to = routes().filter((route) => takes(route, alert.severity)),
+      }: { holdMs?: number; to?: readonly Route[] } = {},
+    ): Promise<void> {
+      const { numInsertedOrUpdatedRows: inserted } = await trx
+        .insertInto('alerts')
+        .values({
+          id: alert.id,
+          kind: alert.kind,
+          severity: alert.severity,
+          title: alert.title,
+          text: alert.text,
+          incident_id: alert.incidentId ?? null,
+          service: alert.service ?? null,
+          node: alert.node,
+          at: alert.at,
+          url: alert.url ?? null,
+          state: holdMs > 0 ? 'held' : 'sent',
+          hold_until: holdMs > 0 ? new Date(now().getTime() + holdMs) : null,
+        })
+        .onConflict((conflict) => conflict.column('id').doNothing())
+        .executeTakeFirst();
+      if (inserted !== 1n) return;
+      if (holdMs === 0) await send(trx, alert, to);
+      else await sql`select pg_notify(${ALERTS_CHANNEL}, '')`.execute(trx);
+    },
+
+    /** Alerts whose hold is over. */
+    async due(): Promise<AlertRow[]> {
+      return await db
+        .selectFrom('alerts')
+        .selectAll()
+        .where('state', '=', 'held')
+        .where('hold_until', '<=', now())
+        .orderBy('at')
+        .limit(100)
+        .execute();
+    },
+
+    /** Sends a held alert, or drops it; whoever comes second does nothing. */
+    async settle(id: string, what: 'sent' | 'dropped'): Promise<void> {
+      await db.transaction().execute(async (trx) => {
+        const row = await trx
+          .updateTable('alerts')
+          .set({ state: what })
+          .where('id', '=', id)
+          .where('state', '=', 'held')
+          .returningAll()
+          .executeTakeFirst();
+        if (row && what === 'sent')
+          await send(
+            trx,
+            toAlert(row),
+            routes().filter((route) => takes(route, row.severity)),
+          );
+      });
+    },
+
+    /** The next delivery of a channel, claimed and counted: an attempt that ends with the process was one all the same. */
+    async claim(channel: string, node: string): Promise<Claim | undefined> {
+      const { rows } = await sql<DeliveryRow>`
+        update alert_deliveries set attempts = attempts + 1, claimed_by = ${node}, next_at = ${new Date(now().getTime() + CLAIM_MS)}
+        where (alert_id, channel) = (
+          select alert_id, channel from alert_deliveries
+          where channel = ${channel} and state = 'pending' and next_at <= ${now()}
+          order by next_at, created_at limit 1 for update skip locked)
+        returning *`.execute(db);
+      const [delivery] = rows;
+      if (!delivery) return undefined;
+      const row = await db
+        .selectFrom('alerts')
+        .selectAll()
+        .where('id', '=', delivery.alert_id)
+        .executeTakeFirstOrThrow();
+      return { alert: toAlert(row), delivery };
+    },
+
+    /** Gives back what this node had in hand when it ended. */
+    async unclaim(node: string): Promise<void> {
+      await db
+        .updateTable('alert_deliveries')
+        .set({ next_at: now(), claimed_by: null })
+        .where('claimed_by', '=', node)
+        .where('state', '=', 'pending')
+        .execute();
+    },
+
+    async later(delivery: DeliveryRow, error: StewardError | undefined, waitMs: number): Promise<void> {
+      await db
+        .updateTable('alert_deliveries')
+        .set({
+          next_at: new Date(now().getTime() + waitMs),
+          claimed_by: null,
+          ...(error ? { last_error: reason(error) } : { attempts: delivery.attempts - 1 }),
+        })
+        .where(mine(delivery))
+        .execute();
+    },
+
+    /** Ends a delivery together with its event; `also` runs in the same transaction. */
+    async finish(
+      alert: Alert,
+      delivery: DeliveryRow,
+      outcome: { receipt: string } | { error: StewardError },
+      also?: (trx: Trx) => Promise<void>,
+    ): Promise<void> {
+      await db.transaction().execute(async (trx) => {
+        const failed = 'error' in outcome;
+        const { numUpdatedRows } = await trx
+          .updateTable('alert_deliveries')
+          .set({
+            state: failed ? 'failed' : 'delivered',
+            finished_at: now(),
+            claimed_by: null,
+            ...(failed ? { last_error: reason(outcome.error) } : { receipt: outcome.receipt.slice(0, 500) }),
+          })
+          .where(mine(delivery))
+          .executeTakeFirst();
+        if (numUpdatedRows === 0n) return;
+        await also?.(trx);
+        await store.events.append(trx, {
+          type: failed ? 'alert.failed' : 'alert.delivered',
+          subject: { kind: 'alert', id: alert.id },
+          data: {
+            alertId: alert.id,
+            channel: delivery.channel,
+            kind: alert.kind,
+            severity: alert.severity,
+            title: alert.title,
+            attempts: delivery.attempts,
+            ...(failed ? { reason: reason(outcome.error) } : { receipt: outcome.receipt.slice(0, 500) }),
+          },
+          ...(alert.incidentId === undefined ? {} : { causation: { incidentId: alert.incidentId } }),
+        });
+      });
+    },
+
+    /** When something is next due; `undefined` where nothing is. */
+    async nextDue(channels: readonly string[]): Promise<Date | undefined> {
+      const { rows } = await sql<{ at: Date | null }>`select least(
+        (select min(hold_until) from alerts where state = 'held'),
+        (select min(next_at) from alert_deliveries where state = 'pending' and channel = any(${[...channels]}::text[]))) as at`.execute(
+        db,
+      );
+      return rows[0]?.at ?? undefined;
+    },
+  };
+}
+
+function mine({ alert_id, channel, attempts }: DeliveryRow) {
+  // The attempt number tells a claim from the one of whoever took over after it.
+  return sql<boolean>`alert_id = ${alert_id} and channel = ${channel} and state = 'pending' and attempts = ${attempts}`;
+}
+
+function reason({ code, message }: StewardError): string {
+  return `${code}: ${message}`.slice(0, 500);
+}
+
+/** The brake is against floods, not against what a person must hear. */
+function alwaysPasses({ kind, severity }: Alert): boolean {
+  return severity === 'critical' || kind === 'escalated' || kind === 'test' || kind === 'notice';
+}

@@ -1,0 +1,25 @@
+import type { Channel } from '../../core/alert.ts';
+import type { Severity } from '../../core/incident.ts';
+
+/** A channel, and the least severe alert that goes to it. */
+export interface Route {
+  readonly channel: Channel;
+  readonly minSeverity: Severity;
+}
+
+/** Read at each use, so that a new configuration is in force at once. */
+export interface AlertingSettings {
+  /** How long a new incident that is not critical waits for healing before anyone is told. */
+  readonly holdMs: number;
+  /** Deliveries tried per alert and channel. */
+  readonly attempts: number;
+  /** Alerts per channel within an hour, apart from those that always pass. */
+  readonly perHour: number;
+  readonly retentionMs: number;
+}
+
+const RANK: Readonly<Record<Severity, number>> = { info: 0, warning: 1, critical: 2 };
+
+export function takes({ minSeverity }: Route, severity: Severity): boolean {
+  return RANK[severity] >= RANK[minSeverity];
+}

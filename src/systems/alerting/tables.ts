@@ -1,0 +1,96 @@
+import { type Generated, type Kysely, type Selectable, sql } from 'kysely';
+import type { Alert } from '../../core/alert.ts';
+import type { Migration } from '../../store/migrator.ts';
+
+export type AlertTables = {
+  alerts: {
+    id: string;
+    kind: Alert['kind'];
+    severity: Alert['severity'];
+    title: string;
+    text: string;
+    incident_id: string | null;
+    service: string | null;
+    node: string;
+    at: Date;
+    url: string | null;
+    /** held until `hold_until`, then sent to the channels or dropped because there is nothing left to say. */
+    state: 'held' | 'sent' | 'dropped';
+    hold_until: Date | null;
+  };
+  alert_deliveries: {
+    alert_id: string;
+    channel: string;
+    /** throttled: held back by the brake, told once in a summary as `summarized`. */
+    state: 'pending' | 'delivered' | 'failed' | 'throttled' | 'summarized';
+    attempts: Generated<number>;
+    next_at: Date;
+    /** The node that has it in hand, until next_at at the latest. */
+    claimed_by: string | null;
+    receipt: string | null;
+    last_error: string | null;
+    /** The channel whose place this one takes. */
+    instead_of: string | null;
+    created_at: Date;
+    finished_at: Date | null;
+  };
+};
+
+export type AlertRow = Selectable<AlertTables['alerts']>;
+export type DeliveryRow = Selectable<AlertTables['alert_deliveries']>;
+
+export const alertingMigrations: Migration[] = [
+  {
+    name: 'alerting/0001-alerts',
+    async up(db: Kysely<never>) {
+      await sql`create table alerts (
+        id text primary key,
+        kind text not null,
+        severity text not null,
+        title text not null,
+        text text not null,
+        incident_id text,
+        service text,
+        node text not null,
+        at timestamptz not null,
+        url text,
+        state text not null,
+        hold_until timestamptz)`.execute(db);
+      await sql`create index alerts_by_incident on alerts (incident_id, at) where incident_id is not null`.execute(db);
+      await sql`create index alerts_held on alerts (hold_until) where state = 'held'`.execute(db);
+      await sql`create table alert_deliveries (
+        alert_id text not null references alerts (id) on delete cascade,
+        channel text not null,
+        state text not null,
+        attempts integer not null default 0,
+        next_at timestamptz not null,
+        claimed_by text,
+        receipt text,
+        last_error text,
+        instead_of text,
+        created_at timestamptz not null,
+        finished_at timestamptz,
+        primary key (alert_id, channel))`.execute(db);
+      await sql`create index alert_deliveries_due on alert_deliveries (channel, next_at) where state = 'pending'`.execute(
+        db,
+      );
+      await sql`create index alert_deliveries_recent on alert_deliveries (created_at, alert_id, channel)`.execute(db);
+      await sql`create index alert_deliveries_finished on alert_deliveries (channel, finished_at)`.execute(db);
+    },
+  },
+];
+
+export function toAlert(row: AlertRow): Alert {
+  return {
+    id: row.id,
+    kind: row.kind,
+    severity: row.severity,
+    title: row.title,
+    text: row.text,
+    node: row.node,
+    at: row.at,
+    ...(row.incident_id !== null && { incidentId: row.incident_id }),
+    ...(row.service !== null && { service: row.service }),
+    ...(row.url !== null && { url: row.url }),
+  };
+}

@@ -1,0 +1,93 @@
+import { sql } from 'kysely';
+import type { SystemJob } from '../../core/schedule.ts';
+import { alertId } from './compose-alert.ts';
+import type { Outbox } from './outbox.ts';
+import type { AlertingSettings, Route } from './settings.ts';
+
+export interface UpkeepDeps {
+  readonly outbox: Outbox;
+  readonly routes: () => readonly Route[];
+  readonly settings: () => AlertingSettings;
+  readonly node: string;
+}
+
+const HOUR_MS = 3_600_000;
+const TITLES_TOLD = 20;
+
+export function alertingJobs(deps: UpkeepDeps): readonly SystemJob[] {
+  const { outbox, settings } = deps;
+  return [
+    {
+      name: 'alert-summaries',
+      summary: 'Tells in one message what the brake against floods of alerts held back.',
+      schedule: { every: '15m' },
+      async run({ now }) {
+        await summarize(deps, now);
+      },
+    },
+    {
+      name: 'alert-cleanup',
+      summary: 'Ends deliveries to channels that are no longer configured and deletes old alerts.',
+      schedule: { every: '1h' },
+      async run({ now }) {
+        await endOrphans(deps, now);
+        await outbox.db
+          .deleteFrom('alerts')
+          .where('at', '<', new Date(now.getTime() - settings().retentionMs))
+          .where('state', '<>', 'held')
+          .where(({ not, exists, selectFrom }) =>
+            not(
+              exists(
+                selectFrom('alert_deliveries')
+                  .select('channel')
+                  .whereRef('alert_id', '=', 'alerts.id')
+                  .where('alert_deliveries.state', '=', 'pending'),
+              ),
+            ),
+          )
+          .execute();
+      },
+    },
+  ];
+}
+
+async function summarize({ outbox, routes, node }: UpkeepDeps, now: Date): Promise<void> {
+  for (const route of routes()) {
+    const channel = route.channel.name;
+    await outbox.db.transaction().execute(async (trx) => {
+      const { rows } = await sql<{ id: string; title: string }>`
+        update alert_deliveries d set state = 'summarized', finished_at = ${now}
+        from alerts a where a.id = d.alert_id and d.channel = ${channel} and d.state = 'throttled'
+        returning a.id, a.title`.execute(trx);
+      const [first] = rows;
+      if (!first) return;
+      const more = rows.length > TITLES_TOLD ? [`and ${rows.length - TITLES_TOLD} more`] : [];
+      await outbox.record(
+        trx,
+        {
+          id: alertId('summary', channel, first.id),
+          kind: 'notice',
+          severity: 'warning',
+          title: `${rows.length} more alerts were held back`,
+          text: [...rows.slice(0, TITLES_TOLD).map(({ title }) => title), ...more].join('\n'),
+          node,
+          at: now,
+        },
+        { to: [route] },
+      );
+    });
+  }
+}
+
+async function endOrphans({ outbox, routes }: UpkeepDeps, now: Date): Promise<void> {
+  const known = routes().map(({ channel }) => channel.name);
+  await outbox.db
+    .updateTable('alert_deliveries')
+    .set({ state: 'failed', finished_at: now, last_error: 'NOT_FOUND: The channel is no longer configured.' })
+    .where('state', '=', 'pending')
+    // Another node may know the channel already, or still.
+    .where('created_at', '<', new Date(now.getTime() - HOUR_MS))
+    .where('next_at', '<', new Date(now.getTime() - HOUR_MS))
+    .$if(known.length > 0, (query) => query.where('channel', 'not in', known))
+    .execute();
+}
