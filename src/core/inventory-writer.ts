@@ -42,9 +42,9 @@ export interface InventoryWriter {
   /** Tombstones included. */
   known(node: string): Promise<KnownResource[]>;
   /** One transaction: resources, edges, the record of the scan, and the events that tell of them. */
-  apply(batch: { readonly node: string; readonly changes: readonly ResourceChange[]; readonly edges: readonly Edge[]; readonly scan?: ScanRecord | undefined; readonly at: Date }): Promise<void>;
-  /** Edges seen between scans; those not seen since `forgetBefore` are dropped. */
-  seeEdges(edges: readonly Edge[], forgetBefore: Date): Promise<void>;
+  apply(batch: { readonly node: string; readonly changes: readonly ResourceChange[]; readonly edges: readonly Edge[]; readonly forgetEdgesBefore: Date; readonly scan?: ScanRecord | undefined; readonly at: Date }): Promise<void>;
+  /** Edges seen between scans. */
+  seeEdges(edges: readonly Edge[]): Promise<void>;
   scans(limit: number, before?: string): Promise<ScanRecord[]>;
   setAdoption(id: string, adoption: Resource['adoption'], actor: Actor, at: Date): Promise<Resource | undefined>;
 }

@@ -15,6 +15,7 @@ const NAMED = 0.5;
 /** What a peer only says about itself never counts for more. */
 const SELF_DESCRIPTION = 0.6;
 const CONTRADICTED = 0.4;
+const SPECIFIC = 0.75;
 
 /**
  * Adds up what speaks for each product, and takes away where strong evidence disagrees: what really runs outweighs
@@ -30,7 +31,8 @@ export function identify(clues: Clues): Identification {
   const best = scored[0];
   const evidence = evidenceOf(clues, claims, runner);
 
-  if (best && best.confidence >= NAMED && best.confidence >= (generic?.confidence ?? 0)) {
+  // Sure enough of the exact name, it says more than the kind of application.
+  if (best && best.confidence >= NAMED && (best.confidence >= SPECIFIC || best.confidence >= (generic?.confidence ?? 0))) {
     return { product: best.product, version: versionFor(best.product, claims), confidence: round(best.confidence), evidence };
   }
   if (generic && generic.confidence >= NAMED) return { ...generic, version: clues.app?.version, confidence: round(generic.confidence), evidence };

@@ -5,7 +5,7 @@ import { StewardError } from '../../core/errors.ts';
 import { ms } from '../../core/duration.ts';
 import { discoveryOperations } from './operations.ts';
 import { type ScanDeps, type ScanResult, scan } from './scan.ts';
-import { edgesFromConnections } from './topology.ts';
+import { directoryOf, edgesFromConnections } from './topology.ts';
 
 export interface DiscoveryDeps extends ScanDeps {
   readonly inventory: Inventory;
@@ -24,7 +24,6 @@ export interface Discovery extends System {
 const SAMPLE_EVERY_MS = 20_000;
 /** An edge that was just written needs no second row for the same minute. */
 const REFRESH_EDGE_MS = ms('2m');
-const FORGET_EDGE_MS = ms('7d');
 
 export function createDiscovery(deps: DiscoveryDeps): Discovery {
   const { log, now, writer } = deps;
@@ -48,10 +47,17 @@ export function createDiscovery(deps: DiscoveryDeps): Discovery {
   async function sample(): Promise<void> {
     if (!last) return;
     const at = now();
-    const edges = edgesFromConnections(await deps.ports.sockets.connections(), last.directory, new Set(deps.self.pids()), at);
+    const { resources, containers } = last;
+    const self = new Set(deps.self.pids());
+    const connections = await deps.ports.sockets.connections();
+    let { directory } = last;
+    const strangers = connections.some(({ remote, pids }) => pids.length > 0 && directory.ofAddress(remote.address, remote.port) && !pids.some((pid) => self.has(pid) || directory.ofProcess(pid)));
+    // Workers come and go between two scans; their parents are known.
+    if (strangers) directory = directoryOf(resources, await deps.ports.processes.list(), containers);
+    const edges = edgesFromConnections(connections, directory, self, at);
     const fresh = edges.filter(({ from, to }) => at.getTime() - (written.get(`${from} ${to}`) ?? 0) >= REFRESH_EDGE_MS);
     if (fresh.length === 0) return;
-    await writer.seeEdges(fresh, new Date(at.getTime() - FORGET_EDGE_MS));
+    await writer.seeEdges(fresh);
     for (const { from, to } of fresh) written.set(`${from} ${to}`, at.getTime());
   }
 

@@ -49,7 +49,11 @@ export async function recognize({ observation, known }: Matched, deps: Recognize
       return { port, recognition };
     }),
   );
-  const identification = keepWhatWasKnown(identify({ ...clues, recognitions }), recognitions.length === 0, known);
+  const identification = keepWhatWasKnown(
+    identify({ ...clues, recognitions }),
+    recognitions.every(({ recognition }) => recognition.answer !== 'spoke') && (root === undefined || trace?.signature?.executable === observation.signature?.executable),
+    known,
+  );
 
   const service = deps.configured.find(
     (candidate) => (candidate.match && fits(candidate.match, describe(observation, identification.product))) || known?.resource.identity === configuredIdentity(candidate.name),
@@ -59,7 +63,7 @@ export async function recognize({ observation, known }: Matched, deps: Recognize
   return { observation, known, identification, looks, app, programVersion, recipe };
 }
 
-/** A stopped container or unit cannot be asked; what it was recognised as still holds. */
+/** Stopped, or just starting: it cannot be asked, and what it was recognised as still holds. */
 function keepWhatWasKnown(identification: ReturnType<typeof identify>, silent: boolean, known: Matched['known']): ReturnType<typeof identify> {
   const before = known?.resource;
   if (!before || !silent || before.confidence <= identification.confidence) return identification;

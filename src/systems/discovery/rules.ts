@@ -99,7 +99,7 @@ export const PRODUCTS: readonly ProductRule[] = [
   { product: 'home-assistant', argv: /\bhass\b|homeassistant/, image: /^home-assistant$/, title: /^home assistant/ },
   { product: 'jupyter', argv: /jupyter-(lab|notebook|server)/, image: /jupyter|notebook/, title: /jupyter/ },
   { product: 'mcp-server', argv: /modelcontextprotocol|mcp-server/ },
-  { product: 'steward', argv: /steward(\.js|\/src\/cli\.ts|\/dist\/cli\.js)? serve|steward\/(bin|src)\/\S+ serve/, image: /^steward$/, unit: /^steward/, title: /^steward$/ },
+  { product: 'steward', argv: /steward(\.js|\/src\/cli\.ts|\/dist\/cli\.js)? serve|steward\/(bin|src)\/\S+ serve/, image: /^steward$/, unit: /^steward/, title: /^steward\b/ },
 
   // Programs that only pass on
   { product: 'docker-proxy', executable: /^(docker-proxy|rootlesskit|rootlessport|slirp4netns|pasta)$/, forwarder: true },

@@ -8,8 +8,11 @@ import type { SocketsPort } from '../../core/ports/sockets.ts';
 import type { SystemdPort } from '../../core/ports/systemd.ts';
 import type { Recognizer } from '../../core/recognizer.ts';
 import type { KnownResource } from '../../core/inventory-writer.ts';
+import { ms } from '../../core/duration.ts';
 import { StewardError } from '../../core/errors.ts';
-import { matchKnown } from './match.ts';
+import type { ContainerInfo } from '../../core/ports/docker.ts';
+import type { Resource } from '../../core/resource.ts';
+import { type Matched, matchKnown } from './match.ts';
 import { observe, type Surroundings } from './observe.ts';
 import { recognize } from './recognize.ts';
 import { GRACE, type Grace, reconcile } from './reconcile.ts';
@@ -38,8 +41,12 @@ export interface ScanDeps {
 
 export interface ScanResult {
   readonly record: ScanRecord;
+  readonly resources: readonly Resource[];
+  readonly containers: readonly ContainerInfo[];
   readonly directory: Directory;
 }
+
+const FORGET_EDGE_MS = ms('7d');
 
 /** Looks at the machine once, and brings the inventory in line with what is there. */
 export async function scan(deps: ScanDeps, trigger: ScanRecord['trigger'], signal: AbortSignal): Promise<ScanResult> {
@@ -51,7 +58,7 @@ export async function scan(deps: ScanDeps, trigger: ScanRecord['trigger'], signa
   const { surroundings, connections, blind } = await lookAround(ports, self);
   const known = await writer.known(node.id);
   const { matched, missing } = matchKnown(observe(surroundings), known, configured);
-  const identified = await Promise.all(matched.map(async (match) => await recognize(match, { ...deps, processes: ports.processes, configured, signal })));
+  const identified = await Promise.all(matched.toSorted(oldestFirst).map(async (match) => await recognize(match, { ...deps, processes: ports.processes, configured, signal })));
   if (signal.aborted) throw new StewardError('CANCELED', 'The scan was stopped before it ended; nothing of it was written.');
 
   const changes = reconcile({
@@ -89,8 +96,13 @@ export async function scan(deps: ScanDeps, trigger: ScanRecord['trigger'], signa
     blind,
     durationMs: Math.round(performance.now() - began),
   };
-  await writer.apply({ node: node.id, changes, edges: mergeEdges(edges), scan: record, at: startedAt });
-  return { record, directory };
+  await writer.apply({ node: node.id, changes, edges: mergeEdges(edges), forgetEdgesBefore: new Date(startedAt.getTime() - FORGET_EDGE_MS), scan: record, at: startedAt });
+  return { record, resources, containers: surroundings.containers, directory };
+}
+
+/** Of two that want one name, the one that has been there for longer gets it. */
+function oldestFirst(a: Matched, b: Matched): number {
+  return (a.observation.root?.startTicks ?? 0) - (b.observation.root?.startTicks ?? 0);
 }
 
 /** Two reasons for one edge are kept together; the store has one row for from, to and kind. */

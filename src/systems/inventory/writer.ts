@@ -22,12 +22,13 @@ export function createInventoryWriter(store: Pick<Store, 'db' | 'events'>): Inve
       return (await db.selectFrom('resources').selectAll().where('node', '=', node).execute()).map(toKnown);
     },
 
-    async apply({ node, changes, edges, scan, at }) {
+    async apply({ node, changes, edges, forgetEdgesBefore, scan, at }) {
       await db.transaction().execute(async (trx) => {
         for (const change of changes.filter(({ kind }) => kind !== 'seen')) await writeChange(trx, change);
         const seen = changes.filter(({ kind }) => kind === 'seen').map(({ known }) => known.resource.id);
         if (seen.length > 0) await trx.updateTable('resources').set({ last_seen: at, missed_scans: 0, missing_since: null }).where('id', 'in', seen).execute();
         await writeEdges(trx, edges);
+        await trx.deleteFrom('resource_edges').where('last_seen', '<', forgetEdgesBefore).execute();
         if (scan) {
           await trx.insertInto('discovery_scans').values({ id: scan.id, node, started_at: scan.startedAt, record: JSON.stringify(scan) }).execute();
           await sql`delete from discovery_scans where id in (
@@ -44,11 +45,8 @@ export function createInventoryWriter(store: Pick<Store, 'db' | 'events'>): Inve
       });
     },
 
-    async seeEdges(edges, forgetBefore) {
-      await db.transaction().execute(async (trx) => {
-        await writeEdges(trx, edges);
-        await trx.deleteFrom('resource_edges').where('last_seen', '<', forgetBefore).execute();
-      });
+    async seeEdges(edges) {
+      await db.transaction().execute(async (trx) => await writeEdges(trx, edges));
     },
 
     async scans(limit, before) {
