@@ -1,60 +1,18 @@
 import type { ProbeResult } from '../core/check.ts';
-import type { Inventory } from '../core/inventory.ts';
 import type { EvidenceCollector, Monitor, ServiceStatus } from '../core/monitor.ts';
-import { type Edge, Resource } from '../core/resource.ts';
+import type { Resource } from '../core/resource.ts';
+import { aResource, type FakeInventory, fakeInventory } from './fakes/fake-inventory.ts';
 
-const STARTED = new Date('2026-01-01T00:00:00Z');
-
-/** A resource with everything that a test does not care about filled in. */
-export function aResource(members: Partial<Resource> & { id: string }): Resource {
-  return Resource.parse({
-    kind: 'service',
-    identity: members.id,
-    node: 'here',
-    name: members.id,
-    product: 'unknown',
-    confidence: 1,
-    evidence: [],
-    endpoints: [],
-    pids: [],
-    supervisor: { kind: 'systemd', unit: `${members.id}.service`, scope: 'system' },
-    labels: {},
-    critical: false,
-    adoption: 'adopted',
-    origin: 'discovered',
-    state: 'present',
-    firstSeen: STARTED,
-    lastSeen: STARTED,
-    ...members,
-  });
+/** A unit of systemd on the node `here`, called by its id. */
+export function watchedService(id: string, more: Partial<Resource> = {}): Resource {
+  return aResource({ id, node: 'here', supervisor: { kind: 'systemd', unit: `${id}.service`, scope: 'system' }, ...more });
 }
 
-/** An inventory of what it is given; `needs` lists for each id what it depends on. */
-export function fakeInventory(resources: readonly Resource[], needs: Readonly<Record<string, readonly string[]>> = {}): Inventory {
-  const byId = new Map(resources.map((resource) => [resource.id, resource]));
-  const reach = (id: string, next: (from: string) => readonly string[]): Resource[] => {
-    const seen = new Set<string>([id]);
-    const queue = [...next(id)];
-    const found: Resource[] = [];
-    for (let current = queue.shift(); current !== undefined; current = queue.shift()) {
-      const resource = byId.get(current);
-      if (seen.has(current) || !resource) continue;
-      seen.add(current);
-      found.push(resource);
-      queue.push(...next(current));
-    }
-    return found;
-  };
-  const edges = Object.entries(needs).flatMap(([from, all]) => all.map((to): Edge => ({ from, to, kind: 'connects-to', evidence: [], firstSeen: STARTED, lastSeen: STARTED })));
-  return {
-    get: async (id) => byId.get(id),
-    resolve: async (reference) => byId.get(reference) ?? resources.find(({ name, identity }) => name === reference || identity === reference),
-    find: async ({ kind, node, state = 'present', product } = {}) =>
-      resources.filter((resource) => (kind === undefined || resource.kind === kind) && (node === undefined || resource.node === node) && (state === 'all' || resource.state === state) && (product === undefined || resource.product === product)),
-    edges: async () => edges,
-    dependenciesOf: async (id) => reach(id, (from) => needs[from] ?? []),
-    dependentsOf: async (id) => reach(id, (to) => edges.filter((edge) => edge.to === to).map(({ from }) => from)),
-  };
+/** An inventory of them; `needs` lists for each id what it depends on. */
+export function watchedInventory(resources: readonly Resource[], needs: Readonly<Record<string, readonly string[]>> = {}): FakeInventory {
+  const inventory = fakeInventory(resources);
+  for (const [from, all] of Object.entries(needs)) for (const to of all) inventory.link(from, to);
+  return inventory;
 }
 
 export interface FakeMonitor extends Monitor {

@@ -6,7 +6,7 @@ import type { Resource } from '../../core/resource.ts';
 import { type TestDatabase, testDatabase } from '../../testing/database.ts';
 import { type FakeRuns, fakeRuns } from '../../testing/fake-runs.ts';
 import { memoryLog } from '../../testing/log.ts';
-import { aResource, fakeEvidence, fakeInventory, fakeMonitor, type FakeMonitor } from '../../testing/watched-world.ts';
+import { fakeEvidence, fakeMonitor, type FakeMonitor, watchedInventory, watchedService } from '../../testing/watched-world.ts';
 import { createIncidents, incidentsMigrations } from '../incidents/index.ts';
 import { createHealing, healingMigrations } from './index.ts';
 import type { HealingSettings } from './settings.ts';
@@ -14,18 +14,18 @@ import type { HealingSettings } from './settings.ts';
 const SETTINGS: HealingSettings = { enabled: true, mode: 'act', loop: '30s', soak: '60s', attempts: 3, perHour: 3, backoff: '10s' };
 const recipe = { argv: ['/srv/bare'], executable: '/srv/bare', cwd: '/srv', uid: 1, gid: 1 };
 const RESOURCES: Resource[] = [
-  aResource({ id: 'web' }),
-  aResource({ id: 'db' }),
-  aResource({ id: 'other' }),
-  aResource({ id: 'boxed', supervisor: { kind: 'docker', container: 'abc', name: 'boxed' } }),
-  aResource({ id: 'bare', supervisor: { kind: 'process', recipe } }),
-  aResource({ id: 'opted', supervisor: { kind: 'process', recipe }, labels: { 'steward.restart': 'process' } }),
-  aResource({ id: 'pm', supervisor: { kind: 'foreign', name: 'pm2' } }),
-  aResource({ id: 'lost', supervisor: { kind: 'none' } }),
-  aResource({ id: 'pending', adoption: 'pending' }),
-  aResource({ id: 'never', labels: { 'steward.restart': 'never' } }),
-  aResource({ id: 'left' }),
-  aResource({ id: 'right' }),
+  watchedService('web'),
+  watchedService('db'),
+  watchedService('other'),
+  watchedService('boxed', { supervisor: { kind: 'docker', container: 'abc', name: 'boxed' } }),
+  watchedService('bare', { supervisor: { kind: 'process', recipe } }),
+  watchedService('opted', { supervisor: { kind: 'process', recipe }, labels: { 'steward.restart': 'process' } }),
+  watchedService('pm', { supervisor: { kind: 'foreign', name: 'pm2' } }),
+  watchedService('lost', { supervisor: { kind: 'none' } }),
+  watchedService('pending', { adoption: 'pending' }),
+  watchedService('never', { labels: { 'steward.restart': 'never' } }),
+  watchedService('left'),
+  watchedService('right'),
 ];
 const NEEDS = { web: ['db'], left: ['right'], right: ['left'] };
 const nothing = new AbortController().signal;
@@ -41,7 +41,7 @@ const now = (): Date => at;
 const later = (seconds: number): void => void (at = new Date(at.getTime() + seconds * 1_000));
 
 function build(store = database.store): typeof healing {
-  const shared = { store, inventory: fakeInventory(RESOURCES, NEEDS), monitor, evidence: fakeEvidence(), node: { id: 'node_1', name: 'here' }, now, log: memoryLog() };
+  const shared = { store, inventory: watchedInventory(RESOURCES, NEEDS), monitor, evidence: fakeEvidence(), node: { id: 'node_1', name: 'here' }, now, log: memoryLog() };
   incidents = createIncidents(shared);
   return createHealing({ ...shared, incidents, runs, settings: () => settings });
 }
@@ -66,7 +66,8 @@ async function goesDown(id: string, more: { parentId?: string } = {}): Promise<I
 }
 const look = () => healing.look(nothing);
 const status = async ({ id }: Incident): Promise<string | undefined> => (await incidents.get(id))?.status;
-const told = async (type: 'healing.started' | 'healing.succeeded' | 'healing.failed' | 'incident.escalated') => (await database.store.events.read({ types: [type] })).map(({ data }) => data);
+// Straight from the table: `read` holds back what was committed while any other transaction still runs.
+const told = async (type: 'healing.succeeded' | 'healing.failed' | 'incident.escalated'): Promise<unknown[]> => (await database.store.pool.query('select data from events where type = $1 order by id', [type])).rows.map(({ data }) => data);
 
 async function show(name: string, input: object): Promise<never> {
   const operation = [...incidents.operations, ...healing.operations].find((candidate: AnyOperation) => candidate.name === name);

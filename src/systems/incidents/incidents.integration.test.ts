@@ -5,10 +5,10 @@ import type { Incident, NewIncident } from '../../core/incident.ts';
 import type { AnyOperation } from '../../core/operation.ts';
 import { memoryLog } from '../../testing/log.ts';
 import { type TestDatabase, testDatabase } from '../../testing/database.ts';
-import { aResource, fakeEvidence, fakeInventory, fakeMonitor, type FakeMonitor } from '../../testing/watched-world.ts';
+import { fakeEvidence, fakeMonitor, type FakeMonitor, watchedInventory, watchedService } from '../../testing/watched-world.ts';
 import { createIncidents, incidentsMigrations } from './index.ts';
 
-const RESOURCES = ['db', 'cache', 'app', 'worker'].map((id) => aResource({ id }));
+const RESOURCES = ['db', 'cache', 'app', 'worker'].map((id) => watchedService(id));
 const NEEDS = { app: ['db', 'cache'], worker: ['app'] };
 const start = new Date('2026-03-01T12:00:00Z');
 const person = { ...systemActor('test'), kind: 'user' as const, name: 'Ada' };
@@ -21,7 +21,7 @@ const now = (): Date => at;
 const later = (seconds: number): void => void (at = new Date(at.getTime() + seconds * 1_000));
 
 function build(resources = RESOURCES): typeof incidents {
-  return createIncidents({ store: database.store, inventory: fakeInventory(resources, NEEDS), monitor, evidence: fakeEvidence(), node: { id: 'node_1', name: 'here' }, now, log: memoryLog(), upkeepMs: () => 50 });
+  return createIncidents({ store: database.store, inventory: watchedInventory(resources, NEEDS), monitor, evidence: fakeEvidence(), node: { id: 'node_1', name: 'here' }, now, log: memoryLog(), upkeepMs: () => 50 });
 }
 
 beforeEach(async () => {
@@ -53,7 +53,8 @@ async function eventually<T>(look: () => Promise<T | undefined | false>): Promis
 }
 
 const byResource = async (id: string): Promise<Incident | undefined> => incidents.byFingerprint(`service.down:${id}`);
-const told = async (type: EventType): Promise<unknown[]> => (await database.store.events.read({ types: [type] })).map(({ data }) => data);
+// Straight from the table: `read` holds back what was committed while any other transaction still runs.
+const told = async (type: EventType): Promise<unknown[]> => (await database.store.pool.query('select data from events where type = $1 order by id', [type])).rows.map(({ data }) => data);
 
 async function call(name: string, input: object): Promise<never> {
   const operation = incidents.operations.find((candidate: AnyOperation) => candidate.name === name);
@@ -209,7 +210,7 @@ describe('what monitoring says', () => {
 
   it('leaves the services of other nodes to them', async () => {
     await incidents.stop();
-    incidents = build([aResource({ id: 'far', node: 'there' }), aResource({ id: 'near' })]);
+    incidents = build([watchedService('far', { node: 'there' }), watchedService('near')]);
     await incidents.start();
     await say('service.down', 'far');
     await say('service.down', 'near');
@@ -219,7 +220,7 @@ describe('what monitoring says', () => {
 
   it('closes the incident of a removed unit, and keeps that of a process which merely vanished', async () => {
     await incidents.stop();
-    incidents = build([aResource({ id: 'unit' }), aResource({ id: 'bare', supervisor: { kind: 'none' } })]);
+    incidents = build([watchedService('unit'), watchedService('bare', { supervisor: { kind: 'none' } })]);
     await incidents.start();
     for (const id of ['unit', 'bare']) await say('service.down', id);
     await eventually(async () => (await byResource('unit')) && (await byResource('bare')));
