@@ -40,7 +40,7 @@ export interface WatchOptions {
 }
 
 /** What is built once at start: a change of these is in force after the next one. */
-const NEEDS_RESTART: readonly (keyof Config)[] = ['server', 'node'];
+const NEEDS_RESTART: ReadonlySet<keyof Config> = new Set(['server', 'node']);
 
 /** Keeps the configuration in step with its file. A broken edit changes nothing but `rejected()`. */
 export async function watchConfig(options: WatchOptions): Promise<ConfigService> {
@@ -122,7 +122,7 @@ export async function watchConfig(options: WatchOptions): Promise<ConfigService>
     const changed = sections(next.config).filter(
       (section) => !isDeepStrictEqual(next.config[section], previous.config[section]),
     );
-    const needsRestart = changed.filter((section) => NEEDS_RESTART.includes(section));
+    const needsRestart = changed.filter((section) => NEEDS_RESTART.has(section));
     log.info('configuration loaded', { file, changed });
     if (needsRestart.length > 0)
       log.warn('configuration changed where only a restart applies it', { file, needsRestart });

@@ -53,10 +53,7 @@ export function createOutbound({ lookup = systemLookup }: { readonly lookup?: Lo
           if (left <= 0 || response.status < 300 || response.status > 399 || location === undefined) return response;
           url = parse(location, url);
         } catch (thrown) {
-          throw translate(thrown, url, {
-            canceled: options.signal?.aborted === true,
-            timeoutMs: options.timeoutMs ?? TIMEOUT_MS,
-          });
+          throw translate(thrown, url, options.signal?.aborted === true);
         }
       }
     },
@@ -144,20 +141,16 @@ function flat(headers: Readonly<Record<string, string | string[] | undefined>>):
 }
 
 /** Names the origin only: paths and queries of webhooks are secrets in many products. */
-function translate(
-  thrown: unknown,
-  url: URL,
-  { canceled, timeoutMs }: { canceled: boolean; timeoutMs: number },
-): StewardError {
+function translate(thrown: unknown, url: URL, canceled: boolean): StewardError {
   if (thrown instanceof StewardError) return thrown;
   const { code = '', name, message } = thrown as NodeJS.ErrnoException;
-  if (canceled) return new StewardError('CANCELED', `The request to ${url.origin} was canceled.`, { cause: thrown });
   if (name === 'TimeoutError' || code.includes('TIMEOUT')) {
-    return new StewardError('TIMEOUT', `${url.origin} did not answer within ${timeoutMs} ms.`, {
+    return new StewardError('TIMEOUT', `${url.origin} did not answer in time.`, {
       hint: 'See whether it is up and reachable from this machine.',
       cause: thrown,
     });
   }
+  if (canceled) return new StewardError('CANCELED', `The request to ${url.origin} was canceled.`, { cause: thrown });
   return new StewardError('UNAVAILABLE', `${url.origin} cannot be reached: ${code || message}.`, {
     hint: 'See whether it is up and reachable from this machine.',
     cause: thrown,

@@ -25,10 +25,15 @@ export function createSecretResolver({ variable, credentialsDirectory, log }: Se
       handle = await open(path, 'r');
       const stats = await handle.stat();
       if (!stats.isFile()) throw missing(reference, `${path} is not a file`);
-      if (stats.size > LARGEST_BYTES) throw missing(reference, `${path} has ${stats.size} bytes, more than a secret has`);
+      if (stats.size > LARGEST_BYTES)
+        throw missing(reference, `${path} has ${stats.size} bytes, more than a secret has`);
       if ((stats.mode & 0o077) !== 0 && 'file' in reference && !warned.has(path)) {
         warned.add(path);
-        log.warn('secret can be read by others', { file: path, mode: (stats.mode & 0o777).toString(8), expected: '600' });
+        log.warn('secret can be read by others', {
+          file: path,
+          mode: (stats.mode & 0o777).toString(8),
+          expected: '600',
+        });
       }
       return await handle.readFile('utf8');
     } catch (thrown) {
