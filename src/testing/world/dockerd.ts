@@ -46,7 +46,9 @@ export async function startDockerd({ network = false }: DockerdOptions = {}): Pr
         '--iptables=false',
         '--ip6tables=false',
         `--bridge=${bridge ?? 'none'}`,
+        '--shutdown-timeout=2',
       ],
+      stopMs: 20_000,
       ready: { socket: join(folder.path, 's') },
     });
   let engine = await start();

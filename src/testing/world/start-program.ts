@@ -16,6 +16,8 @@ export interface StartOptions {
   /** Resolves when one of them answers; without any, as soon as the program runs. */
   readonly ready?: { readonly port?: number; readonly socket?: string; readonly output?: RegExp };
   readonly timeoutMs?: number;
+  /** How long it may take to end after SIGTERM. */
+  readonly stopMs?: number;
 }
 
 export interface RunningProgram extends AsyncDisposable {
@@ -23,7 +25,7 @@ export interface RunningProgram extends AsyncDisposable {
   readonly child: ChildProcess;
   /** Everything it printed so far. */
   output(): string;
-  /** SIGTERM, and SIGKILL for what is left of its group after five seconds. Ends by process id, never by name. */
+  /** SIGTERM, and after its grace SIGKILL for what is left of its group. Ends by process id, never by name. */
   stop(): Promise<void>;
 }
 
@@ -46,7 +48,7 @@ export async function startProgram(options: StartOptions): Promise<RunningProgra
     child.once('spawn', resolve);
     child.once('error', reject);
   });
-  const stop = () => stopGroup(child);
+  const stop = () => stopGroup(child, options.stopMs ?? 5000);
   const until = Date.now() + timeoutMs;
   while (ready && !(await isReady(ready, text))) {
     const ended = child.exitCode !== null || child.signalCode !== null;
@@ -103,35 +105,23 @@ async function isReady(ready: NonNullable<StartOptions['ready']>, text: string):
   return ready.socket !== undefined && accepts({ path: ready.socket });
 }
 
-async function stopGroup(child: ChildProcess): Promise<void> {
-  const signal = (name: 'SIGTERM' | 'SIGKILL') => {
-    try {
-      process.kill(-child.pid!, name);
-      return true;
-    } catch {
-      return false;
-    }
-  };
-  if (!signal('SIGTERM')) return;
-  const until = Date.now() + 5000;
-  // Until the whole group is gone: children that outlive the leader still hold ports and folders.
-  while (isRunning(child) || signalable(child.pid!)) {
-    if (Date.now() > until) {
-      signal('SIGKILL');
-      break;
-    }
-    await sleep(20);
-  }
-  if (isRunning(child)) await new Promise((resolve) => child.once('exit', resolve));
+// The leader first and alone: one that has children of its own ends them in its own order.
+async function stopGroup(child: ChildProcess, graceMs: number): Promise<void> {
+  const exited = isRunning(child) ? new Promise((resolve) => child.once('exit', resolve)) : Promise.resolve();
+  child.kill('SIGTERM');
+  await Promise.race([exited, sleep(graceMs)]);
+  // Whatever is left still holds ports and folders.
+  for (const until = Date.now() + 2000; signalGroup(child.pid!, 'SIGKILL') && Date.now() < until; ) await sleep(20);
+  await exited;
 }
 
 function isRunning(child: ChildProcess): boolean {
   return child.exitCode === null && child.signalCode === null;
 }
 
-function signalable(group: number): boolean {
+function signalGroup(group: number, signal: NodeJS.Signals): boolean {
   try {
-    process.kill(-group, 0);
+    process.kill(-group, signal);
     return true;
   } catch {
     return false;
