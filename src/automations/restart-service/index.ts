@@ -8,7 +8,7 @@ import type { Resource } from '../../core/resource.ts';
 import type { CheckStatement } from '../../core/run.ts';
 import { answers, probeAll, waitForAnswers } from './answers.ts';
 import { endProcesses } from './bare-process.ts';
-import { instanceOf, processesOf } from './instance.ts';
+import { containerOf, instanceOf, processesOf } from './instance.ts';
 
 /** The label by which an owner lets Steward restart a process that nothing supervises. */
 const OPT_IN = 'steward.restart';
@@ -56,6 +56,7 @@ export default defineAutomation({
       resource: { id: resource.id, name: resource.name, product: resource.product, adoption: resource.adoption, state: resource.state },
       supervisor: resource.supervisor,
       optedIn: resource.labels[OPT_IN] === 'process',
+      leftToPeople: resource.labels[OPT_IN] === 'never',
       recipeComplete: resource.supervisor.kind === 'process' && !resource.supervisor.recipe.argv.some((argument) => argument.includes(REDACTED)),
       instance: await instanceOf(resource, ports),
       targets,
@@ -63,7 +64,7 @@ export default defineAutomation({
     };
   },
 
-  async validate({ run }, { resource, supervisor, optedIn, recipeComplete, instance }) {
+  async validate({ run }, { resource, supervisor, optedIn, leftToPeople, recipeComplete, instance }) {
     const statements: CheckStatement[] = [
       { name: `${resource.name} may be acted on`, ok: resource.adoption === 'adopted', evidence: { adoption: resource.adoption, hint: 'Adopt it first: it was found where others may own it.' } },
       drivable(resource.name, supervisor),
@@ -84,6 +85,7 @@ export default defineAutomation({
       );
     }
     if (run.trigger === 'healing') {
+      statements.push({ name: `The configuration lets healing restart ${resource.name}`, ok: !leftToPeople, evidence: { label: OPT_IN } });
       statements.push({ name: `${resource.name} was not stopped on purpose`, ok: instance.stoppedOnPurpose === null, evidence: { reason: instance.stoppedOnPurpose } });
     }
     return statements;
@@ -106,7 +108,14 @@ export default defineAutomation({
   },
 
   // Not the instance: one that keeps dying is another one each time, and the plan for it is still right.
-  basis: ({ resource, supervisor, optedIn, instance }) => ({ id: resource.id, supervisor, optedIn, adoption: resource.adoption, stoppedOnPurpose: instance.stoppedOnPurpose !== null }),
+  basis: ({ resource, supervisor, optedIn, instance }) => ({
+    id: resource.id,
+    supervisor,
+    optedIn,
+    adoption: resource.adoption,
+    stoppedOnPurpose: instance.stoppedOnPurpose !== null,
+    leftover: supervisor.kind === 'process' && instance.running,
+  }),
 
   async execute({ input, ports, signal }, change, { facts }) {
     const resource = await known(ports.inventory, facts.resource.id);
@@ -119,7 +128,7 @@ export default defineAutomation({
         await ports.systemd.restart(supervisor.unit, supervisor.scope, signal);
         return { restarted: true };
       case 'docker':
-        await ports.docker.restart(supervisor.container, { graceSeconds: input.graceSeconds, signal });
+        await ports.docker.restart((await containerOf(supervisor, ports))?.id ?? supervisor.container, { graceSeconds: input.graceSeconds, signal });
         return { restarted: true };
       case 'process': {
         if (change.id === 'end') {

@@ -1,5 +1,5 @@
-import type { JsonObject } from '../../core/json.ts';
 import type { Ports } from '../../core/ports.ts';
+import type { ContainerInfo } from '../../core/ports/docker.ts';
 import type { ProcessInfo } from '../../core/ports/processes.ts';
 import type { LaunchRecipe, Resource } from '../../core/resource.ts';
 
@@ -17,7 +17,7 @@ export interface Instance {
   readonly stoppedOnPurpose: string | null;
   /** Whether its supervisor knows it in a state in which it can be started. */
   readonly startable: boolean;
-  readonly detail: JsonObject;
+  readonly detail: { [key: string]: string | number | boolean | null | number[] };
 }
 
 const NOTHING: Instance = { running: false, starting: false, identity: null, startedAt: null, stoppedOnPurpose: null, startable: false, detail: {} };
@@ -52,9 +52,13 @@ async function unitInstance(name: string, scope: 'system' | 'user', { systemd, p
   };
 }
 
-async function containerInstance({ container, name }: { container: string; name: string }, { docker }: Supervisors): Promise<Instance> {
-  // A container that was created again has another id under the same name.
-  const info = (await docker.inspect(container)) ?? (await docker.inspect(name));
+/** A container that was created again has another id under the same name. */
+export async function containerOf({ container, name }: { readonly container: string; readonly name: string }, { docker }: Pick<Ports, 'docker'>): Promise<ContainerInfo | undefined> {
+  return (await docker.inspect(container)) ?? (await docker.inspect(name));
+}
+
+async function containerInstance(supervisor: { readonly container: string; readonly name: string }, ports: Supervisors): Promise<Instance> {
+  const info = await containerOf(supervisor, ports);
   if (!info) return NOTHING;
   const startedAt = info.startedAt?.toISOString() ?? null;
   const ended = info.state === 'exited' || info.state === 'created';
