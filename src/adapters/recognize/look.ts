@@ -52,17 +52,17 @@ export async function lookAtPort(target: RecognitionTarget, options: Options): P
   const text = reply.toString('latin1');
   if (/^-\w+/.test(text)) return await orElse(lookRedis(target, options), reply);
   if (/^ERROR\r\n/.test(text)) return await orElse(lookMemcached(target, options), reply);
-  if (reply[0] === 0x45 || reply.length === 0) {
-    const seen = await lookPostgres(target, options);
-    if (seen) return spoke(seen);
-  }
-  const secured = await lookAtHttp(target, true, options);
+  // On connections of their own, so all at once: a port that never answers must not cost their sum.
+  const quiet = reply.length === 0;
+  const [postgres, secured, redis] = await Promise.all([
+    quiet || reply[0] === 0x45 ? lookPostgres(target, options) : undefined,
+    lookAtHttp(target, true, options),
+    quiet && !REDIS.test(hint) ? lookRedis(target, options) : undefined,
+  ]);
+  const seen = postgres ?? redis;
+  if (seen) return spoke(seen);
   if (secured.answer === 'spoke') return secured;
-  if (reply.length === 0) {
-    const seen = REDIS.test(hint) ? undefined : await lookRedis(target, options);
-    return seen ? spoke(seen) : { answer: 'silent', sightings: [] };
-  }
-  return spoke(unknownReply(reply));
+  return quiet ? { answer: 'silent', sightings: [] } : spoke(unknownReply(reply));
 }
 
 function spoke(...sightings: Sighting[]): Recognition {

@@ -8,14 +8,15 @@ import { configuredIdentity, describe, fits, type Matched, processOf } from './m
 import type { Identified } from './reconcile.ts';
 import { type Look, toTrace } from './trace.ts';
 
-/** Looks of a port that said nothing: three scans, then it is left alone. */
-const TRIES = 3;
+/** A port that says nothing is looked at again only while its process may still have been starting. */
+const STARTING_MS = 2 * 60_000;
 const MAX_PORTS = 16;
 
 export interface RecognizeDeps {
   readonly recognizer: Recognizer;
   readonly processes: ProcessesPort;
   readonly configured: readonly ConfiguredService[];
+  readonly now: () => Date;
   readonly signal: AbortSignal;
 }
 
@@ -37,15 +38,16 @@ export async function recognize({ observation, known }: Matched, deps: Recognize
   };
   const hints = hintsOf(clues);
 
+  const settled = root !== undefined && deps.now().getTime() - root.startedAt.getTime() > STARTING_MS;
   const looks: Record<string, Look> = {};
   const recognitions = await Promise.all(
     observation.reachable.slice(0, MAX_PORTS).map(async ({ address, port }): Promise<{ port: number; recognition: Recognition }> => {
       const key = `${address} ${port}`;
       const fingerprint = `${process} ${root?.executable ?? ''}`;
       const earlier = trace?.looks[key];
-      const valid = earlier && earlier.process === fingerprint && (earlier.recognition.answer === 'spoke' || earlier.tries >= TRIES);
+      const valid = earlier && earlier.process === fingerprint && (earlier.recognition.answer === 'spoke' || earlier.settled);
       const recognition = valid ? earlier.recognition : await deps.recognizer.look({ address, port, hints }, deps.signal);
-      looks[key] = valid ? earlier : { process: fingerprint, recognition, tries: (earlier?.process === fingerprint ? earlier.tries : 0) + 1 };
+      looks[key] = valid ? earlier : { process: fingerprint, recognition, settled };
       return { port, recognition };
     }),
   );

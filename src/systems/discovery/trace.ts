@@ -6,8 +6,8 @@ import type { Signature } from './identity.ts';
 export interface Look {
   readonly process: string;
   readonly recognition: Recognition;
-  /** A port that said nothing is asked again a few times: it may have been starting. */
-  readonly tries: number;
+  /** Its process had long started: silence is its answer. */
+  readonly settled: boolean;
 }
 
 /** What discovery keeps with a resource to know it again and to leave its ports alone. */
