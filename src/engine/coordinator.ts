@@ -36,6 +36,7 @@ export function createCoordinator(deps: CoordinatorDeps): Coordinator {
     try {
       await body(row, automation, stage);
     } catch (thrown) {
+      if (deps.inFlight.leaving.aborted) throw thrown;
       // Another process owns the run by now, and what becomes of it is its matter.
       if (thrown instanceof DbosErrors.DBOSWorkflowConflictError || thrown instanceof DbosErrors.DBOSWorkflowCancelledError) throw thrown;
       log.error('run broke off', { runId, reason: (thrown as Error).message });
@@ -164,7 +165,8 @@ export function createCoordinator(deps: CoordinatorDeps): Coordinator {
       const outcome =
         automation.effect === 'read' ? await performRead(stage.performance) : await performApply(stage.performance, { plan: row.plan ?? [], basisHash: row.basis_hash ?? '' });
       await finish(row, stage, outcome);
-      if (outcome.status === 'stale') await deps.replan(row);
+      // Undone because its automation changed under it, or not begun because the world did: what is to be done now is for a new plan.
+      if (outcome.status === 'stale' || (outcome.status === 'rolled-back' && outcome.error?.code === 'PLAN_STALE')) await deps.replan(row);
     });
   }
 

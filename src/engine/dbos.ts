@@ -11,9 +11,11 @@ export interface Handlers {
   plan(runId: string): Promise<void>;
   apply(runId: string): Promise<void>;
   chain(executionId: string): Promise<void>;
+  /** Aborted when the node stops. */
+  readonly leaving: AbortSignal;
 }
 
-export type DurableWorkflow = keyof Handlers;
+export type DurableWorkflow = 'plan' | 'apply' | 'chain';
 
 /** Not in DBOS's public interface, which recovers only its own executor; the exact pin and a test stand guard. */
 interface Internals {
@@ -25,7 +27,17 @@ const require = createRequire(import.meta.url);
 let handlers: Handlers | undefined;
 
 const never = <T>(): Promise<T> => new Promise(() => undefined);
-const call = (which: DurableWorkflow) => async (id: string) => await (handlers ? handlers[which](id) : never<void>());
+const call = (which: DurableWorkflow) => async (id: string) => {
+  const current = handlers;
+  if (!current) return await never<void>();
+  try {
+    await current[which](id);
+  } catch (thrown) {
+    // Whatever fails while the node stops has not failed: it goes on when the node is back.
+    if (current.leaving.aborted) return await never<void>();
+    throw thrown;
+  }
+};
 
 // A workflow's steps cannot change under one that is pending: a new shape is a new version beside the old one.
 const workflows = {
@@ -87,6 +99,8 @@ export function createDurableEngine({ store, log, nodeId, given }: { store: Stor
       DBOS.setConfig({
         name: 'steward',
         systemDatabaseUrl: store.databaseUrl,
+        // DBOS would set it with a query of its own on each connection, beside the first real one, which pg warns about.
+        systemDatabaseIdleTransactionTimeoutMs: 0,
         systemDatabasePoolSize: DBOS_POOL_SIZE,
         systemDatabaseSchemaName: 'dbos',
         applicationVersion: APPLICATION_VERSION,

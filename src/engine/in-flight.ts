@@ -5,6 +5,8 @@ import { Leave } from './steps.ts';
 export interface InFlight {
   readonly size: number;
   ids(): string[];
+  /** Aborted when the node stops. */
+  readonly leaving: AbortSignal;
   /** Two aborts: everything but the rollback, and the rollback too. */
   begin(runId: string): { readonly signal: AbortSignal; readonly leaving: AbortSignal; readonly abort: (reason: unknown) => void; end(): void };
   cancel(runId: string, cancel: { readonly by: string; readonly reason: string }): void;
@@ -20,6 +22,7 @@ export function createInFlight(): InFlight {
       return running.size;
     },
     ids: () => [...running.keys()],
+    leaving: leaving.signal,
     begin(runId) {
       const controller = new AbortController();
       running.set(runId, controller);

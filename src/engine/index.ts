@@ -1,26 +1,47 @@
+import type { NodeRecord } from '../core/node.ts';
 import type { AnyOperation } from '../core/operation.ts';
-import type { RunService } from '../core/run-service.ts';
+import type { RunService, WorkflowService } from '../core/run-service.ts';
+import type { SystemJob } from '../core/schedule.ts';
 import { CANCEL_CHANNEL } from './answers.ts';
+import { createChain } from './chain.ts';
 import { createChildren } from './children.ts';
 import { createCoordinator } from './coordinator.ts';
 import { createDurableEngine } from './dbos.ts';
 import { DEFAULT_SETTINGS, type EngineDeps } from './engine-deps.ts';
+import { createExecutions } from './executions.ts';
 import { createInFlight } from './in-flight.ts';
+import { createJobs } from './jobs.ts';
 import { createLocks } from './locks.ts';
 import { createNodes } from './nodes.ts';
+import { engineOperations } from './operations.ts';
 import { persistence } from './persist.ts';
 import { reconcile, workflowIdOf } from './reconcile.ts';
 import { planAgain } from './replan.ts';
+import { upkeepJobs } from './upkeep.ts';
 import type { RunRow } from './run-rows.ts';
 import { createRuns } from './runs.ts';
+import { listSchedules, type ScheduleEntry } from './schedule-list.ts';
+import { createSchedules, scheduleActor } from './schedules.ts';
 import { createService } from './service.ts';
 import { createSlot } from './slots.ts';
 import type { StageDeps } from './stage.ts';
 import { partitionOf, type StartDeps } from './start.ts';
+import { createWorkflows } from './workflows.ts';
+
+export type { KillGroup, RunScope } from './children.ts';
+export type { EngineDeps, EngineSettings } from './engine-deps.ts';
+export { engineMigrations } from './tables.ts';
 
 export interface Engine {
   readonly service: RunService;
+  readonly workflows: WorkflowService;
   readonly operations: readonly AnyOperation[];
+  /** Jobs of systems, from then on, by the clock of this node. */
+  register(jobs: readonly SystemJob[]): void;
+  listSchedules(): Promise<ScheduleEntry[]>;
+  nodes(): Promise<NodeRecord[]>;
+  /** Workflows of the core and of users; what Steward schedules for itself is not counted. */
+  counts(): { readonly workflowsActive: number; readonly triggers: number; readonly runsInFlight: number };
   start(): Promise<void>;
   /** Takes no more work, waits a moment for what runs, and leaves the rest for when it is back. */
   stop(): Promise<void>;
@@ -32,14 +53,21 @@ const RECONCILE_MS = 30_000;
 export function createEngine(deps: EngineDeps): Engine {
   const { store, log, now, node, catalog, killGroup } = deps;
   const limits = { ...DEFAULT_SETTINGS, ...deps.settings };
-  const runs = createRuns({ store, now, nodeId: node.id });
-  const persist = persistence(log);
   const inFlight = createInFlight();
+  const { leaving } = inFlight;
+  const runs = createRuns({ store, now, nodeId: node.id });
+  const { db } = runs;
+  const persist = persistence(log, leaving);
   const locks = createLocks({ store, log, nodeId: node.id, leaseMs: limits.leaseMs });
-  const children = createChildren({ db: runs.db, nodeId: node.id, now, log, persist, killGroup });
+  const children = createChildren({ db, nodeId: node.id, now, log, persist, killGroup });
   const stage: StageDeps = { ...deps, runs, persist, locks, children, inFlight, slots: { cpu: createSlot(), io: createSlot() }, limits };
 
-  const engine = createDurableEngine({ store, log, nodeId: node.id, given: { plan: (id) => coordinator.plan(id), apply: (id) => coordinator.apply(id), chain: async () => undefined } });
+  const engine = createDurableEngine({
+    store,
+    log,
+    nodeId: node.id,
+    given: { plan: (id) => coordinator.plan(id), apply: (id) => coordinator.apply(id), chain: (id) => chain(id), leaving },
+  });
   const enqueue = async (row: RunRow): Promise<void> => {
     const load = catalog().automations.get(row.automation)?.load ?? 'light';
     await engine.enqueue(row.stage, row.id, { workflowId: workflowIdOf(row), queue: row.queue, partition: partitionOf(row, load) });
@@ -49,7 +77,40 @@ export function createEngine(deps: EngineDeps): Engine {
   const service = createService({ ...start, forget: (row) => engine.forget(workflowIdOf(row)) });
   const coordinator = createCoordinator({ ...stage, enqueue, replan: (row) => planAgain(service, row, log) });
 
-  const ending: (() => void)[] = [];
+  const executions = createExecutions({ store, now, nodeId: node.id });
+  const chain = createChain({ executions, service, runs, catalog, persist, log, leaving });
+  const chainId = (executionId: string): string => `chain:${executionId}`;
+  const workflows = createWorkflows({ store, catalog, executions, log, enqueue: (id) => engine.enqueue('chain', id, { workflowId: chainId(id) }), stateOf: (id) => engine.state(chainId(id)) });
+  const schedules = createSchedules({
+    db,
+    now,
+    log,
+    catalog,
+    executions,
+    async fire({ id, workflow }, instant) {
+      const at = instant.toISOString();
+      const { id: executionId } = await workflows.execute(workflow.name, { context: { scheduledFor: at }, trigger: 'schedule', actor: scheduleActor, causation: { scheduleId: id }, idempotencyKey: `schedule:${id}:${at}` });
+      return executionId;
+    },
+  });
+  const jobs = createJobs({ db, now, log, nodeId: node.id });
+  jobs.register(upkeepJobs({ runs, engine, service }));
+
+  const list = (): Promise<ScheduleEntry[]> => listSchedules({ db, now, schedules, jobs, nodeId: node.id });
+  const operations = engineOperations({
+    service,
+    workflows,
+    nodes,
+    catalog,
+    policyRules: deps.policyRules,
+    schedules: list,
+    async logsOf(runId, limit) {
+      const lines = await db.selectFrom('run_logs').select(['at', 'level', 'message', 'fields']).where('run_id', '=', runId).orderBy('id', 'desc').limit(limit).execute();
+      return lines.toReversed().map(({ fields, ...line }) => ({ ...line, ...(fields && { fields }) }));
+    },
+  });
+
+  const ending: (() => unknown)[] = [];
   const every = (ms: number, what: string, work: () => Promise<unknown>): void => {
     let busy = false;
     const timer = setInterval(() => {
@@ -65,29 +126,47 @@ export function createEngine(deps: EngineDeps): Engine {
   async function hearCancels(): Promise<void> {
     const ids = inFlight.ids();
     if (ids.length === 0) return;
-    const rows = await runs.db.selectFrom('runs').select(['id', 'cancel']).where('id', 'in', ids).where('cancel', 'is not', null).execute();
+    const rows = await db.selectFrom('runs').select(['id', 'cancel']).where('id', 'in', ids).where('cancel', 'is not', null).execute();
     for (const { id, cancel } of rows) if (cancel) inFlight.cancel(id, cancel);
+  }
+
+  async function settle(): Promise<void> {
+    await reconcile({ runs, engine, coordinator, enqueue, nodeId: node.id });
+    await workflows.reconcile();
   }
 
   return {
     service,
-    operations: [],
+    workflows,
+    operations,
+    register: (more) => jobs.register(more),
+    nodes: () => nodes.list(),
+    listSchedules: list,
+    counts() {
+      const counted = [...catalog().workflows.values()].filter(({ origin }) => origin !== 'system');
+      return { workflowsActive: counted.length, triggers: counted.reduce((sum, { triggers }) => sum + triggers.length, 0), runsInFlight: inFlight.size };
+    },
     async start() {
       await nodes.join();
       const ended = await children.endLeftovers();
       if (ended > 0) log.warn('processes of interrupted runs ended', { ended });
       await engine.launch();
       ending.push(store.listen(CANCEL_CHANNEL, () => void hearCancels().catch(() => undefined)));
-      await reconcile({ runs, engine, coordinator, enqueue, nodeId: node.id });
+      await settle();
       every(limits.heartbeatMs, 'heartbeat', async () => {
         await nodes.beat();
         await hearCancels();
       });
-      every(RECONCILE_MS, 'reconcile', () => reconcile({ runs, engine, coordinator, enqueue, nodeId: node.id }));
-      every(60_000, 'expiry', () => service.expire());
+      every(RECONCILE_MS, 'reconcile', settle);
+      await jobs.start();
+      await schedules.start();
+      ending.push(() => schedules.stop());
+      const consumer = workflows.listen();
+      if (consumer) ending.push(() => consumer.stop());
     },
     async stop() {
-      for (const end of ending.splice(0)) end();
+      for (const end of ending.splice(0)) await end();
+      await jobs.stop();
       inFlight.leave();
       await engine.shutdown(DRAIN_MS);
       await nodes.leave().catch(() => undefined);

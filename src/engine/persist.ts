@@ -8,7 +8,7 @@ const LONGEST_WAIT_MS = 2_000;
 export type Persist = <T>(write: () => Promise<T>) => Promise<T>;
 
 /** Repeats what the store could not take until it can: a run outlives an outage of its database. The write must be harmless twice. */
-export function persistence(log: Log): Persist {
+export function persistence(log: Log, leaving: AbortSignal): Persist {
   return async (write) => {
     for (let wait = FIRST_WAIT_MS; ; wait = Math.min(wait * 2, LONGEST_WAIT_MS)) {
       try {
@@ -16,6 +16,7 @@ export function persistence(log: Log): Persist {
       } catch (thrown) {
         const error = StewardError.from(thrown);
         if (!['STORE_UNAVAILABLE', 'DISK_FULL', 'LOCKED'].includes(error.code) || !error.retryable) throw thrown;
+        leaving.throwIfAborted();
         log.debug('store did not take it yet', { reason: error.message });
         await sleep(wait);
       }

@@ -2,8 +2,10 @@ import type { Log } from '../core/log.ts';
 import type { RunService } from '../core/run-service.ts';
 import type { RunRow } from './run-rows.ts';
 
-const MOST_GENERATIONS = 3;
+export const MOST_GENERATIONS = 3;
 const KEY = /^replan:(.+):(\d+)$/;
+
+export const successorKey = (rootId: string, generation: number): string => `replan:${rootId}:${generation}`;
 
 /** A stale run is planned again as a new one, so often that a world which never stands still ends it. */
 export async function planAgain(service: Pick<RunService, 'start'>, row: RunRow, log: Log): Promise<void> {
@@ -17,6 +19,6 @@ export async function planAgain(service: Pick<RunService, 'start'>, row: RunRow,
     actor: row.actor,
     reason: `Planned again: run ${row.id} was stale.`,
     causation: { ...row.causation, runId: row.id },
-    idempotencyKey: `replan:${root}:${next}`,
+    idempotencyKey: successorKey(root, next),
   });
 }

@@ -86,7 +86,7 @@ export type EngineTables = {
     steps: Column<WorkflowExecution['steps']>;
     idempotency_key: string | null;
     node: string;
-    cancel: boolean;
+    cancel: Generated<boolean>;
     started_at: Date;
     finished_at: Date | null;
   };

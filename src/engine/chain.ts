@@ -1,0 +1,138 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { systemActor } from '../core/actor.ts';
+import type { Catalog } from '../core/catalog.ts';
+import { StewardError } from '../core/errors.ts';
+import type { Json } from '../core/json.ts';
+import type { Log } from '../core/log.ts';
+import { isFinal, type Run } from '../core/run.ts';
+import type { RunService } from '../core/run-service.ts';
+import type { AnyWorkflow, WorkflowStep } from '../core/workflow.ts';
+import { durable } from './dbos.ts';
+import type { ExecutionRow, Executions } from './executions.ts';
+import type { Persist } from './persist.ts';
+import { MOST_GENERATIONS, successorKey } from './replan.ts';
+import type { Runs } from './runs.ts';
+
+const LOOK_EVERY_MS = 2_000;
+const SUCCESSOR_WITHIN_MS = 10_000;
+
+export interface ChainDeps {
+  readonly executions: Executions;
+  readonly service: RunService;
+  readonly runs: Runs;
+  readonly catalog: () => Catalog;
+  readonly persist: Persist;
+  readonly log: Log;
+  /** Aborted when the node stops. */
+  readonly leaving: AbortSignal;
+}
+
+type StepEnd = { readonly status: 'succeeded' | 'skipped'; readonly output?: Json } | { readonly status: 'failed' | 'canceled'; readonly message: string };
+
+/** A chain: each step starts a run and waits for its end, for days where a person has to answer. */
+export function createChain(deps: ChainDeps): (executionId: string) => Promise<void> {
+  const { executions, service, catalog, persist, log, leaving } = deps;
+
+  async function one(row: ExecutionRow, step: WorkflowStep, outputs: ReadonlyMap<string, unknown>): Promise<StepEnd> {
+    const set = (patch: Parameters<Executions['setStep']>[2]): Promise<void> => persist(() => executions.setStep(row.id, step.id, patch));
+    if (!catalog().automations.has(step.automation)) {
+      await set({ status: 'skipped', message: `${step.automation} is not part of this version yet` });
+      return { status: 'skipped' };
+    }
+    try {
+      const input = step.input?.({ context: row.context, outputs }) ?? {};
+      const causation = { ...row.causation, workflowId: row.id };
+      const run = await persist(() =>
+        service.start({ automation: step.automation, input, trigger: row.trigger, actor: row.actor, causation, reason: `Step '${step.title}' of ${row.workflow}`, idempotencyKey: `${row.id}:${step.id}` }),
+      );
+      await set({ status: 'running', runId: run.id });
+      const ended = await follow(row.id, run, set);
+      if (ended.status === 'succeeded') {
+        await set({ status: 'succeeded', runId: ended.id });
+        return { status: 'succeeded', output: (ended.output ?? null) as Json };
+      }
+      const message = ended.error?.message ?? `The run is ${ended.status}.`;
+      await set({ status: 'failed', runId: ended.id, message });
+      return { status: ended.status === 'canceled' ? 'canceled' : 'failed', message };
+    } catch (thrown) {
+      if (leaving.aborted) throw leaving.reason;
+      const { message } = StewardError.from(thrown);
+      await set({ status: 'failed', message });
+      return { status: 'failed', message };
+    }
+  }
+
+  /** Until the run is final; a stale one is followed to the run that was planned in its place. */
+  async function follow(executionId: string, first: Run, set: (patch: Parameters<Executions['setStep']>[2]) => Promise<void>): Promise<Run> {
+    let run = first;
+    let generation = 0;
+    let told: string | undefined;
+    let canceled = false;
+    for (;;) {
+      leaving.throwIfAborted();
+      run = await persist(() => service.wait(run.id, { timeoutMs: LOOK_EVERY_MS, signal: leaving }));
+      if (run.status === 'stale' && generation < MOST_GENERATIONS) {
+        generation += 1;
+        const next = await successor(first.id, generation);
+        if (!next) return run;
+        run = next;
+        await set({ runId: run.id });
+      } else if (isFinal(run.status)) return run;
+      const state = run.status === 'waiting-approval' ? 'waiting-approval' : 'running';
+      if (told !== state) await set({ status: state });
+      told = state;
+      if (state === 'waiting-approval') await sleep(LOOK_EVERY_MS, undefined, { signal: leaving });
+      if (!canceled && (await persist(() => executions.row(executionId)))?.cancel) {
+        canceled = true;
+        await service.cancel(run.id, { actor: systemActor('workflows'), reason: 'its workflow was canceled' }).catch((thrown: unknown) => log.debug('run not canceled', { runId: run.id, reason: (thrown as Error).message }));
+      }
+    }
+  }
+
+  async function successor(rootId: string, generation: number): Promise<Run | undefined> {
+    const ends = performance.now() + SUCCESSOR_WITHIN_MS;
+    for (;;) {
+      const next = await persist(() => deps.runs.byKey(successorKey(rootId, generation)));
+      if (next || performance.now() > ends) return next;
+      await sleep(200, undefined, { signal: leaving });
+    }
+  }
+
+  /** Where the schedule says queue, an execution begins when those before it have ended. */
+  async function waitTurn(row: ExecutionRow, workflow: AnyWorkflow): Promise<void> {
+    const { scheduleId } = row.causation;
+    const trigger = workflow.triggers[Number(scheduleId?.split(':').at(-1) ?? Number.NaN)];
+    if (trigger?.kind !== 'schedule' || trigger.schedule.overlap !== 'queue') return;
+    while ((await persist(() => executions.running(row.workflow))).some((other) => other.id < row.id && other.causation.scheduleId === scheduleId)) {
+      await sleep(LOOK_EVERY_MS, undefined, { signal: leaving });
+    }
+  }
+
+  return async (executionId) => {
+    const row = await persist(() => executions.row(executionId));
+    if (!row || row.status !== 'running') return;
+    const workflow = catalog().workflows.get(row.workflow);
+    if (!workflow) return await persist(() => executions.finish(executionId, 'failed', `${row.workflow} is not part of this version`));
+    await waitTurn(row, workflow);
+    const outputs = new Map<string, unknown>();
+    let status: 'succeeded' | 'failed' | 'canceled' = 'succeeded';
+    let rest = '';
+    for (const step of workflow.steps) {
+      const end = await durable.step<StepEnd>(`step:${step.id}`, async () => {
+        leaving.throwIfAborted();
+        if ((await persist(() => executions.row(executionId)))?.cancel) return { status: 'canceled', message: 'the workflow was canceled' };
+        return await one(row, step, outputs);
+      });
+      if (end.status === 'succeeded') outputs.set(step.id, end.output);
+      if (end.status === 'succeeded' || end.status === 'skipped') continue;
+      status = end.status === 'canceled' ? 'canceled' : 'failed';
+      if (step.onFailure === 'continue' && status === 'failed') continue;
+      rest = status === 'canceled' ? 'the workflow was canceled' : `'${step.title}' failed before it`;
+      break;
+    }
+    await durable.step('finish', async () => {
+      await persist(() => executions.finish(executionId, status, rest));
+      return null;
+    });
+  };
+}

@@ -1,0 +1,15 @@
+import type { Catalog } from '../core/catalog.ts';
+import type { PolicyRule } from '../core/policy.ts';
+import type { RunService, WorkflowService } from '../core/run-service.ts';
+import type { Nodes } from './nodes.ts';
+import type { ScheduleEntry } from './schedule-list.ts';
+
+export interface OperationDeps {
+  readonly service: RunService;
+  readonly workflows: WorkflowService;
+  readonly nodes: Nodes;
+  readonly catalog: () => Catalog;
+  readonly policyRules: () => readonly PolicyRule[];
+  readonly schedules: () => Promise<ScheduleEntry[]>;
+  readonly logsOf: (runId: string, limit: number) => Promise<{ at: Date; level: string; message: string; fields?: unknown }[]>;
+}

@@ -1,0 +1,89 @@
+import { systemActor } from '../core/actor.ts';
+import type { Catalog } from '../core/catalog.ts';
+import { StewardError } from '../core/errors.ts';
+import type { StewardEvent } from '../core/event.ts';
+import type { Log } from '../core/log.ts';
+import type { WorkflowExecution, WorkflowService } from '../core/run-service.ts';
+import type { AnyWorkflow } from '../core/workflow.ts';
+import type { EventConsumer } from '../store/event-consumer.ts';
+import type { Store } from '../store/store.ts';
+import type { WorkflowState } from './dbos.ts';
+import type { Executions, NewExecution } from './executions.ts';
+
+const LONGEST_CHAIN = 5;
+
+interface WorkflowsDeps {
+  readonly store: Store;
+  readonly catalog: () => Catalog;
+  readonly executions: Executions;
+  readonly log: Log;
+  readonly enqueue: (executionId: string) => Promise<void>;
+  readonly stateOf: (executionId: string) => Promise<WorkflowState>;
+}
+
+export interface Workflows extends WorkflowService {
+  /** Starts the workflows whose event happens. */
+  listen(): EventConsumer | undefined;
+  /** Gives executions that have no durable workflow theirs, and ends those whose workflow ended without them. */
+  reconcile(): Promise<void>;
+}
+
+export function createWorkflows({ store, catalog, executions, log, enqueue, stateOf }: WorkflowsDeps): Workflows {
+  async function begin(request: NewExecution): Promise<WorkflowExecution> {
+    const { execution, fresh } = await executions.insert(request);
+    if (fresh) await enqueue(execution.id).catch((thrown: unknown) => log.warn('workflow not queued yet', { execution: execution.id, reason: (thrown as Error).message }));
+    return execution;
+  }
+
+  function named(name: string): AnyWorkflow {
+    const workflow = catalog().workflows.get(name);
+    if (!workflow) throw new StewardError('NOT_FOUND', `There is no workflow '${name}'.`, { hint: `There are: ${[...catalog().workflows.keys()].join(', ')}.` });
+    return workflow;
+  }
+
+  const startedBy = (event: StewardEvent): AnyWorkflow[] => [...catalog().workflows.values()].filter(({ triggers }) => triggers.some((trigger) => trigger.kind === 'event' && trigger.event === event.type));
+
+  /** Whether the event came of an execution of this workflow, however far back: then starting it again would never end. */
+  async function wouldLoop(workflow: AnyWorkflow, event: StewardEvent): Promise<boolean> {
+    let parent = event.causation?.workflowId;
+    for (let depth = 0; parent !== undefined; depth += 1) {
+      const row = await executions.row(parent);
+      if (row?.workflow === workflow.name || depth >= LONGEST_CHAIN) return true;
+      parent = row?.causation.workflowId;
+    }
+    return false;
+  }
+
+  async function handle(event: StewardEvent): Promise<void> {
+    for (const workflow of startedBy(event)) {
+      if (await wouldLoop(workflow, event)) {
+        log.warn('workflow not started by its own doing', { workflow: workflow.name, event: event.id });
+        continue;
+      }
+      await begin({
+        workflow,
+        context: { ...event.data, event: { id: event.id, type: event.type, at: event.at.toISOString(), ...(event.subject && { subject: event.subject }) } },
+        trigger: 'event',
+        actor: systemActor('workflows'),
+        idempotencyKey: `event:${event.id}:${workflow.name}`,
+        causation: { ...event.causation, eventId: event.id },
+      });
+    }
+  }
+
+  return {
+    execute: async (name, { context, trigger, actor, idempotencyKey, causation }) => await begin({ workflow: named(name), context, trigger, actor, idempotencyKey, causation }),
+    executions: async (name, options) => await executions.list(named(name).name, options),
+    listen() {
+      const types = [...new Set([...catalog().workflows.values()].flatMap(({ triggers }) => triggers.flatMap((trigger) => (trigger.kind === 'event' ? [trigger.event] : []))))];
+      return types.length > 0 ? store.events.consume({ consumer: 'workflows', types, from: 'now', handle }) : undefined;
+    },
+    async reconcile() {
+      for (const { id } of await executions.running()) {
+        const state = await stateOf(id);
+        if (state === 'missing') await enqueue(id);
+        if (state === 'failed') await executions.finish(id, 'failed', 'the chain broke off before it');
+      }
+    },
+  };
+}
