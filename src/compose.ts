@@ -1,0 +1,279 @@
+import { join } from 'node:path';
+import { createChannel } from './adapters/channels/channels.ts';
+import { createPing } from './adapters/channels/ping.ts';
+import { createDocker } from './adapters/docker/index.ts';
+import { createEvidence } from './adapters/evidence/index.ts';
+import { createFiles } from './adapters/files/index.ts';
+import { createHost } from './adapters/host/index.ts';
+import { createOutbound } from './adapters/outbound/outbound.ts';
+import { createProber } from './adapters/probes/index.ts';
+import { createProcesses } from './adapters/processes/index.ts';
+import { createPrograms } from './adapters/programs/index.ts';
+import { createRecognizer } from './adapters/recognize/index.ts';
+import { createSecretResolver } from './adapters/secrets/secrets.ts';
+import { createSockets } from './adapters/sockets/index.ts';
+import { createSystemd } from './adapters/systemd/index.ts';
+import { automations } from './automations/index.ts';
+import type { Environment } from './config/environment.ts';
+import { configOperations } from './config/operations.ts';
+import type { Config } from './config/schema.ts';
+import type { ConfigService } from './config/watch.ts';
+import { type Catalog, createCatalog } from './core/catalog.ts';
+import type { Log } from './core/log.ts';
+import { DEFAULT_POLICY } from './core/policy.ts';
+import type { Ports } from './core/ports.ts';
+import type { System } from './core/system.ts';
+import type { RunScope } from './engine/children.ts';
+import { createEngine, type Engine } from './engine/index.ts';
+import { engineMigrations } from './engine/tables.ts';
+import { alertingSettings, configuredServices, deadManSettings, monitoringSettings } from './from-config.ts';
+import { overviewOf } from './overview.ts';
+import { EVENTS_CHANNEL } from './store/event-tables.ts';
+import type { Migration } from './store/migrator.ts';
+import type { Store } from './store/store.ts';
+import { createRest, type PageFile, type Rest } from './surfaces/rest/index.ts';
+import { createDeadMan } from './systems/alerting/dead-man.ts';
+import { createAlerting } from './systems/alerting/index.ts';
+import { alertingMigrations } from './systems/alerting/tables.ts';
+import { type Audit, createAudit } from './systems/audit/index.ts';
+import { auditMigrations } from './systems/audit/tables.ts';
+import { createDiscovery, type Discovery } from './systems/discovery/index.ts';
+import { createHealing, healingMigrations } from './systems/healing/index.ts';
+import { createIdentity, type IdentitySystem } from './systems/identity/index.ts';
+import { identityMigrations } from './systems/identity/tables.ts';
+import { createIncidents, incidentsMigrations } from './systems/incidents/index.ts';
+import { createInventory } from './systems/inventory/index.ts';
+import { inventoryMigrations } from './systems/inventory/tables.ts';
+import { createMonitoring } from './systems/monitoring/index.ts';
+import { monitoringMigrations } from './systems/monitoring/tables.ts';
+import { createStatus, type Notice } from './systems/status/index.ts';
+import { workflows } from './workflows/index.ts';
+
+/** Everybody's migrations, in the order to apply them. Never reordered: the order is part of what was applied. */
+export const MIGRATIONS: readonly Migration[] = [
+  ...auditMigrations,
+  ...identityMigrations,
+  ...inventoryMigrations,
+  ...engineMigrations,
+  ...monitoringMigrations,
+  ...incidentsMigrations,
+  ...healingMigrations,
+  ...alertingMigrations,
+];
+
+export interface Parts {
+  readonly version: string;
+  readonly node: { readonly id: string; readonly name: string };
+  readonly home: string;
+  readonly environment: Environment;
+  readonly config: Pick<ConfigService, 'current' | 'rejected' | 'subscribe'>;
+  readonly store: Store;
+  readonly auditKey: Buffer;
+  readonly osUser: string;
+  /** Pids of Steward and of the PostgreSQL it brings: not discovered. */
+  readonly ownPids: () => readonly number[];
+  readonly page: readonly PageFile[];
+  readonly log: Log;
+  readonly now: () => Date;
+}
+
+export interface Composition {
+  readonly catalog: Catalog;
+  readonly engine: Engine;
+  readonly audit: Audit;
+  readonly identity: IdentitySystem;
+  readonly discovery: Discovery;
+  readonly rest: Rest;
+  /** In the order to start them; stopped in reverse. */
+  readonly systems: readonly System[];
+  /** What a person should know at the start: no channel, no root, no Docker. */
+  notices(): Promise<Notice[]>;
+}
+
+/** The adapters that look at this machine and act on it. */
+export function createWorld({ environment, log }: Pick<Parts, 'environment' | 'log'>) {
+  const programs = createPrograms({ environment: environment.inherited });
+  const processes = createProcesses({ programs });
+  const docker = createDocker(environment.dockerHost === undefined ? {} : { host: environment.dockerHost });
+  const secrets = createSecretResolver({
+    variable: environment.variable,
+    credentialsDirectory: environment.credentialsDirectory,
+    log,
+  });
+  const systemd = createSystemd({ programs });
+  return {
+    programs,
+    processes,
+    docker,
+    systemd,
+    secrets,
+    sockets: createSockets(),
+    host: createHost(),
+    recognizer: createRecognizer({ programs }),
+    prober: createProber({ secrets, processes, docker, systemd }),
+    outbound: createOutbound(),
+  };
+}
+
+/** The only place that constructs adapters, engine, systems and surfaces. Nothing runs before `start`. */
+export function compose(parts: Parts): Composition {
+  const { store, node, home, config, environment, log, now, version } = parts;
+  const settings = (): Config => config.current().config;
+  const world = createWorld(parts);
+  const { programs, processes, docker, systemd, sockets, host, prober, secrets, outbound, recognizer } = world;
+  const files = createFiles({ roots: settings().files.roots });
+
+  const audit = createAudit({ store, key: parts.auditKey, checkpointFile: join(home, 'audit-checkpoints.jsonl'), node: node.name, now, log });
+  const identity = createIdentity({
+    store,
+    audit,
+    setupLinkFile: join(home, 'setup-link'),
+    cliTokenFile: join(home, 'cli-token'),
+    osUser: parts.osUser,
+    node: node.name,
+    now,
+  });
+  const { inventory, writer } = createInventory({ store });
+
+  // Programs that a run starts are on record before they do anything.
+  const portsOf = (scope: RunScope): Partial<Ports> => {
+    const recorded = programs.recorded((child) => scope.recordChild(child, 'program'));
+    return {
+      inventory,
+      prober,
+      programs: recorded,
+      processes,
+      sockets,
+      docker,
+      systemd: createSystemd({ programs: recorded }),
+      files,
+      host,
+    };
+  };
+
+  let catalog: Catalog | undefined;
+  const theCatalog = (): Catalog => {
+    if (!catalog) throw new Error('the catalog is asked before it is there');
+    return catalog;
+  };
+  const engine = createEngine({
+    store,
+    catalog: theCatalog,
+    ports: portsOf,
+    inventory,
+    audit,
+    log,
+    now,
+    node: { ...node, version, labels: settings().node.labels },
+    policyRules: () => [...settings().policy, ...DEFAULT_POLICY],
+    artifacts: join(home, 'artifacts'),
+    killGroup: (identity) => programs.endGroup(identity),
+    secrets,
+  });
+
+  const monitoring = createMonitoring({ store, inventory, prober, node: node.id, settings: () => monitoringSettings(settings()), now, log });
+  const discovery = createDiscovery({
+    writer,
+    inventory,
+    ports: { sockets, processes, docker, systemd },
+    recognizer,
+    node,
+    now,
+    log,
+    self: { pids: parts.ownPids },
+    configured: () => configuredServices(settings()),
+    monitor: () => monitoring,
+  });
+  const evidence = createEvidence({ processes, docker, systemd, sockets, host, monitor: monitoring });
+  const incidents = createIncidents({ store, inventory, monitor: monitoring, evidence, node, now, log });
+  const healing = createHealing({
+    store,
+    incidents,
+    monitor: monitoring,
+    evidence,
+    inventory,
+    runs: engine.service,
+    node,
+    now,
+    log,
+    settings: () => settings().healing,
+  });
+  const alerting = createAlerting({
+    store,
+    incidents,
+    inventory,
+    channels: () => settings().alerts.channels.map((channel) => createChannel(channel, { outbound, secrets, now })),
+    settings: () => alertingSettings(settings()),
+    deadMan: createDeadMan({
+      settings: () => deadManSettings(settings()),
+      ping: createPing({ outbound, secrets }),
+      atWork: async () => (await store.health()).ok,
+      now,
+      log,
+    }),
+    now,
+    log,
+    node: node.name,
+    publicUrl: () => settings().server.publicUrl,
+  });
+  const status = createStatus({
+    version,
+    node,
+    startedAt: now(),
+    ...overviewOf({
+      store,
+      host,
+      engine,
+      runs: engine.service,
+      monitoring,
+      healing,
+      incidents,
+      alerting,
+      deadManConfigured: () => settings().deadMan !== undefined,
+      notices,
+    }),
+  });
+
+  const systems: System[] = [audit, identity, monitoring, discovery, incidents, healing, alerting, status];
+  catalog = createCatalog({
+    automations: automations(),
+    workflows: workflows(),
+    operations: [...systems.flatMap(({ operations }) => operations), ...engine.operations, ...configOperations(config)],
+  });
+  engine.register(systems.flatMap(({ jobs }) => jobs));
+
+  const rest = createRest({
+    catalog,
+    runs: engine.service,
+    identity,
+    audit,
+    events: { ...store.events, onNews: (handler) => store.listen(EVENTS_CHANNEL, handler) },
+    settings: settings().server,
+    page: parts.page,
+    version,
+    now,
+    log,
+  });
+
+  async function notices(): Promise<Notice[]> {
+    const [dockerStatus, systemdStatus] = await Promise.all([docker.status(), systemd.status()]);
+    const rejected = config.rejected();
+    const noChannel = alerting.notice();
+    const all: (Notice | false | undefined)[] = [
+      rejected && { id: 'configuration', level: 'critical', text: `The configuration as it stands is refused; the last good one is in force. ${rejected.message}`, hint: rejected.hint },
+      noChannel !== undefined && { id: 'channels', level: 'warning', text: noChannel },
+      settings().deadMan === undefined && {
+        id: 'dead-man',
+        level: 'warning',
+        text: 'Nobody would notice if Steward itself died: no dead-man address is configured.',
+        hint: 'Add deadMan.url to steward.yaml.',
+      },
+      process.getuid?.() !== 0 && { id: 'not-root', level: 'info', text: 'Steward does not run as root: it sees and restarts only what this user may.' },
+      !dockerStatus.ok && { id: 'docker', level: 'info', text: `Containers are not seen: ${dockerStatus.reason ?? 'no engine answers'}` },
+      !systemdStatus.ok && { id: 'systemd', level: 'info', text: `Units are not seen: ${systemdStatus.reason ?? 'systemd does not answer'}` },
+    ];
+    return all.filter((notice) => notice !== false && notice !== undefined);
+  }
+
+  return { catalog, engine, audit, identity, discovery, rest, systems, notices };
+}

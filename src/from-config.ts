@@ -1,0 +1,53 @@
+import type { ConfiguredService } from './core/inventory-writer.ts';
+import { ms } from './core/duration.ts';
+import type { Resource } from './core/resource.ts';
+import type { Config } from './config/schema.ts';
+import type { AlertingSettings } from './systems/alerting/settings.ts';
+import type { MonitoringSettings } from './systems/monitoring/checks.ts';
+
+/** What the parts are told of the configuration, in their own words. */
+
+export function configuredServices({ services, discovery }: Config): ConfiguredService[] {
+  return [
+    ...services.map(({ name, match, critical, labels, owner, dependsOn, checks, restart }) => ({
+      name,
+      match,
+      critical,
+      labels,
+      owner,
+      dependsOn,
+      checks,
+      restart,
+    })),
+    // What is ignored is matched like a service, and left alone for good.
+    ...discovery.ignore.map((match, index) => ({
+      name: `ignored-${index + 1}`,
+      match,
+      critical: false,
+      labels: { 'steward.ignore': 'true' },
+      dependsOn: [],
+      checks: [],
+      restart: 'never' as const,
+    })),
+  ];
+}
+
+export function monitoringSettings({ monitoring, services }: Config): MonitoringSettings {
+  return {
+    timing: monitoring,
+    checksFor: (resource: Resource) => services.find(({ name }) => name === resource.name)?.checks ?? [],
+  };
+}
+
+export function alertingSettings({ alerts, retention }: Config): AlertingSettings {
+  return {
+    holdMs: ms(alerts.hold),
+    attempts: alerts.attempts,
+    perHour: alerts.throttle.perHour,
+    retentionMs: ms(retention.alerts),
+  };
+}
+
+export function deadManSettings({ deadMan }: Config) {
+  return deadMan && { ...deadMan, everyMs: ms(deadMan.every) };
+}

@@ -1,0 +1,142 @@
+import { randomUUID } from 'node:crypto';
+import { homedir, userInfo } from 'node:os';
+import { join, resolve } from 'node:path';
+import type { Environment } from './config/environment.ts';
+import { StewardError } from './core/errors.ts';
+import type { LocalCommand } from './surfaces/cli/index.ts';
+
+/** Commands that need no server. What they need is loaded when they run, so that the others start fast. */
+export function localCommands(environment: Environment): LocalCommand[] {
+  return [
+    {
+      words: ['serve'],
+      summary: 'Runs Steward on this machine until it is stopped.',
+      options: [{ flags: '--config <file>', summary: 'The configuration, instead of steward.yaml in the data folder.' }],
+      async run({ options }) {
+        const { serve } = await import('./serve.ts');
+        await serve({ environment, configFile: text(options['config']), stdout: process.stdout });
+        // DBOS and drivers keep handles that have nothing left to do.
+        setImmediate(() => process.exit());
+      },
+    },
+    {
+      words: ['doctor'],
+      summary: 'Looks at what Steward itself needs, and says what is missing with the command that mends it.',
+      async run() {
+        const { examine } = await import('./doctor.ts');
+        return await examine(environment);
+      },
+    },
+    {
+      words: ['config', 'validate'],
+      summary: 'Checks a configuration file and names every problem with its line and column.',
+      arguments: [{ name: 'file', summary: 'By default the one Steward would use.' }],
+      async run({ arguments: [file] }) {
+        const { configLocation, validateConfigFile } = await import('./config/load.ts');
+        const path = file === undefined ? configLocation(environment).file : resolve(file);
+        await validateConfigFile(path);
+        return { file: path, valid: true };
+      },
+    },
+    {
+      words: ['admin', 'create'],
+      summary: 'Makes an administrator, or gives one a new password; works without a running Steward.',
+      arguments: [{ name: 'name', summary: 'How the administrator signs in.', required: true }],
+      options: [{ flags: '--password-file <file>', summary: 'Where the password stands; without it one is made and printed.' }],
+      async run({ arguments: [name = ''], options }) {
+        const file = text(options['passwordFile']);
+        const { readFile } = await import('node:fs/promises');
+        const password = file === undefined ? undefined : (await readFile(file, 'utf8')).replace(/\r?\n$/, '');
+        return await withStore(environment, async ({ store, audit }) => {
+          const { createAdmin } = await import('./systems/identity/accounts.ts');
+          const made = await createAdmin(store, { name, password, now: new Date() });
+          await audit.append({ action: 'user.admin-created', actor: localActor(), subject: { kind: 'user', id: made.name }, outcome: 'succeeded', from: 'local' });
+          return made;
+        });
+      },
+    },
+    ...(['install', 'remove'] as const).map(
+      (verb): LocalCommand => ({
+        words: ['service', verb],
+        summary: verb === 'install' ? 'Keeps Steward running under systemd.' : 'Takes Steward out of systemd; its data stays.',
+        ...(verb === 'install' ? { options: [{ flags: '--print', summary: 'Print the unit and change nothing.' }] } : {}),
+        async run({ options }) {
+          const [{ createServiceUnit }, { createPrograms }] = await Promise.all([import('./adapters/service-unit/index.ts'), import('./adapters/programs/index.ts')]);
+          const unit = createServiceUnit({
+            node: process.execPath,
+            launcher: resolve(import.meta.dirname, '../bin/steward.js'),
+            home: environment.home,
+            config: environment.configFile,
+            scope: process.getuid?.() === 0 ? 'system' : 'user',
+            userHome: homedir(),
+            programs: createPrograms({ environment: environment.inherited }),
+          });
+          if (options['print'] === true) return { path: unit.path, text: unit.text };
+          return { done: verb === 'install' ? await unit.install() : await unit.remove() };
+        },
+      }),
+    ),
+  ];
+}
+
+/** What some operations can do on the store itself, while no Steward serves. */
+export function offlineOperations(environment: Environment): Record<string, (input: Record<string, unknown>) => Promise<unknown>> {
+  return {
+    'create-token': (input) =>
+      withStore(environment, async ({ store, audit }) => {
+        const { createTokenHere } = await import('./systems/identity/operations.ts');
+        const made = await createTokenHere(store, input, { osUser: userInfo().username, now: new Date() });
+        await audit.append({ action: 'command.create-token', actor: localActor(), subject: { kind: 'token', id: String(made.id) }, outcome: 'succeeded', from: 'local' });
+        return made;
+      }),
+    'audit-verify': () =>
+      withStore(environment, async ({ audit }) => {
+        const { intactOrThrow } = await import('./systems/audit/operations.ts');
+        return intactOrThrow(await audit.verify());
+      }),
+  };
+}
+
+function localActor() {
+  const name = userInfo().username;
+  return { kind: 'user', id: `local:${name}`, name, role: 'admin' } as const;
+}
+
+type Opened = Awaited<ReturnType<typeof openParts>>;
+
+/** Opens the store beside or without a running Steward, and leaves everything as it was. */
+async function withStore<T>(environment: Environment, work: (opened: Opened) => Promise<T>): Promise<T> {
+  const opened = await openParts(environment);
+  try {
+    return await work(opened);
+  } finally {
+    await opened.audit.stop();
+    await opened.store.close();
+  }
+}
+
+async function openParts(environment: Environment) {
+  const [{ MIGRATIONS }, { openStore }, { createAudit }, { runningServer }, { readFile }, { version }] = await Promise.all([
+    import('./compose.ts'),
+    import('./store/store.ts'),
+    import('./systems/audit/index.ts'),
+    import('./config/home.ts'),
+    import('node:fs/promises'),
+    import('./version.ts'),
+  ]);
+  const { home } = environment;
+  const key = await readFile(join(home, 'audit.key'), 'utf8').catch((cause: unknown) => {
+    throw new StewardError('NOT_FOUND', `There is no Steward in ${home} yet.`, { hint: 'Start it once with npm start, or set STEWARD_HOME.', cause });
+  });
+  const log = { debug() {}, info() {}, warn() {}, error() {} };
+  const now = (): Date => new Date();
+  const running = await runningServer(home);
+  const store = await openStore({ home, databaseUrl: environment.databaseUrl, migrations: MIGRATIONS, stewardVersion: version, log, now, poolSize: 2, keepServer: running !== undefined });
+  const audit = createAudit({ store, key: Buffer.from(key.trim(), 'hex'), checkpointFile: join(home, 'audit-checkpoints.jsonl'), node: `cli-${randomUUID().slice(0, 8)}`, now, log });
+  await audit.start();
+  return { store, audit };
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined;
+}

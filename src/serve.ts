@@ -1,0 +1,141 @@
+import { randomBytes } from 'node:crypto';
+import { readFile, writeFile } from 'node:fs/promises';
+import { hostname, userInfo } from 'node:os';
+import { join } from 'node:path';
+import { createLog } from './adapters/log/index.ts';
+import { compose, MIGRATIONS } from './compose.ts';
+import type { Environment } from './config/environment.ts';
+import { type Home, openHome } from './config/home.ts';
+import { configLocation, loadConfig } from './config/load.ts';
+import { watchConfig } from './config/watch.ts';
+import { StewardError } from './core/errors.ts';
+import { openStore, type Store } from './store/store.ts';
+import { ownPids } from './store/own-pids.ts';
+import { loadPage } from './surfaces/page/index.ts';
+import { version } from './version.ts';
+
+const STOP_WITHIN_MS = 20_000;
+
+export interface ServeOptions {
+  readonly environment: Environment;
+  readonly configFile?: string | undefined;
+  readonly stdout: { write(text: string): unknown; readonly isTTY?: boolean };
+}
+
+/** Serves until it is asked to stop. Resolves when everything has stopped; rejects where it could not start. */
+export async function serve({ environment, configFile, stdout }: ServeOptions): Promise<void> {
+  const now = (): Date => new Date();
+  const say = (line: string): void => void stdout.write(`${line}\n`);
+  const location = configLocation(environment, configFile);
+  const undo: (() => Promise<unknown>)[] = [];
+
+  try {
+    const home = await openHome(environment.home, now());
+    undo.push(() => home.release());
+    const initial = await loadConfig(location, environment);
+    const log = createLog({ level: initial.config.log.level, human: stdout.isTTY === true, write: (line) => void stdout.write(line) });
+    if (initial.problem) log.error('configuration refused, the last good one is in force', { reason: initial.problem.message });
+
+    const store = await openStore({ home: home.path, databaseUrl: environment.databaseUrl, migrations: MIGRATIONS, stewardVersion: version, log, notify: say, now });
+    undo.push(() => store.close());
+    say(`Store open (${store.mode === 'bundled' ? `bundled PostgreSQL in ${home.path}` : 'your PostgreSQL'})`);
+
+    const node = { id: await nodeId(home), name: initial.config.node.name ?? hostname() };
+    const config = await watchConfig({
+      initial,
+      location,
+      overrides: environment.overrides,
+      home: home.path,
+      log,
+      onLoaded: (change) => tell(store, node.id, 'config.loaded', { ...change }),
+      onRejected: (error) => tell(store, node.id, 'config.rejected', { message: error.message, problems: error.problems?.map(({ path, message }) => ({ path, message })) }),
+    });
+    undo.push(() => config.close());
+
+    const steward = compose({
+      version,
+      node,
+      home: home.path,
+      environment,
+      config,
+      store,
+      auditKey: await auditKey(home),
+      osUser: userInfo().username,
+      ownPids: () => ownPids(home.path),
+      page: await loadPage(),
+      log,
+      now,
+    });
+    undo.push(() => steward.engine.stop());
+    await steward.engine.start();
+    for (const system of steward.systems) {
+      undo.push(() => system.stop());
+      await system.start();
+    }
+    undo.push(() => steward.rest.close());
+    const { url } = await steward.rest.listen();
+    const publicUrl = config.current().config.server.publicUrl ?? url;
+    await home.announce({ url });
+    await tell(store, node.id, 'steward.started', { version, url });
+    await steward.audit.append({ action: 'steward.started', actor: { kind: 'system', id: 'system:steward', name: 'steward', role: 'admin' }, outcome: 'succeeded', from: 'local', detail: { version } });
+
+    const { workflowsActive } = steward.engine.counts();
+    say(`Watching services, healing what policy allows; ${workflowsActive} workflows are scheduled`);
+    for (const notice of await steward.notices()) say(`Note: ${notice.text}${notice.hint === undefined ? '' : ` ${notice.hint}`}`);
+    say(`Steward ${version} is ACTIVE on ${publicUrl}`);
+    const link = await steward.identity.setupLink(publicUrl);
+    if (link !== undefined) say(`Make the first administrator here, once: ${link}`);
+
+    await stopRequested();
+    say('Stopping');
+    await tell(store, node.id, 'steward.stopped', { version }).catch(() => undefined);
+  } finally {
+    await unwind(undo);
+  }
+}
+
+function tell(store: Store, node: string, type: 'steward.started' | 'steward.stopped' | 'config.loaded' | 'config.rejected', data: object): Promise<void> {
+  return store.db.transaction().execute(async (trx) => {
+    await store.events.append(trx, { type, data: JSON.parse(JSON.stringify(data)) as Record<string, string>, node });
+  });
+}
+
+/** Last first. One that hangs must not keep the others from stopping, nor the process from ending. */
+async function unwind(steps: (() => Promise<unknown>)[]): Promise<void> {
+  const deadline = setTimeout(() => process.exit(1), STOP_WITHIN_MS);
+  deadline.unref();
+  for (const step of steps.toReversed()) {
+    try {
+      await step();
+    } catch (thrown) {
+      process.stderr.write(`While stopping: ${StewardError.from(thrown).message}\n`);
+    }
+  }
+  clearTimeout(deadline);
+}
+
+function stopRequested(): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.once(signal, () => resolve());
+  return promise;
+}
+
+/** Made once, kept in the home: the same machine stays the same node. */
+async function nodeId(home: Home): Promise<string> {
+  return (await kept(join(home.path, 'node-id'), () => `node_${randomBytes(10).toString('hex')}`)).trim();
+}
+
+async function auditKey(home: Home): Promise<Buffer> {
+  return Buffer.from((await kept(join(home.path, 'audit.key'), () => randomBytes(32).toString('hex'))).trim(), 'hex');
+}
+
+async function kept(file: string, make: () => string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code !== 'ENOENT') throw thrown;
+    const text = make();
+    await writeFile(file, `${text}\n`, { mode: 0o600, flag: 'wx' });
+    return text;
+  }
+}
