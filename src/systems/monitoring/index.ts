@@ -49,6 +49,8 @@ export interface Monitoring extends System, Monitor {
   report(): Promise<HealthReport>;
   /** Probes everything that this node watches, all at once, and waits until the results are stored. */
   probeEverything(): Promise<void>;
+  /** Resolves when every result so far is stored. */
+  stored(): Promise<void>;
   /** Results given up because the store was away for too long. */
   droppedResults(): number;
 }
@@ -135,7 +137,7 @@ export function createMonitoring({ store, inventory, prober, node, settings, now
     async probeNow(resourceId, callSignal) {
       const service = list.services.get(resourceId);
       if (!service) return await monitoring.status(resourceId);
-      await Promise.race([service.probeAll(), aborted(callSignal)]);
+      await untilAborted(service.probeAll(), callSignal);
       return service.status();
     },
     async overall() {
@@ -143,6 +145,7 @@ export function createMonitoring({ store, inventory, prober, node, settings, now
     },
     report,
     probeEverything,
+    stored: () => recorder.flush(),
     droppedResults: () => recorder.dropped(),
     async start() {
       await keepHistory(db, now());
@@ -177,10 +180,15 @@ function messageOf(state: string, checks: ServiceStatus['checks']): string {
   return (checks.find((check) => check.state === state && check.last) ?? checks.find(({ last }) => last))?.last?.message ?? '';
 }
 
-async function aborted(signal: AbortSignal): Promise<never> {
-  return await new Promise((_resolve, reject) => {
-    const refuse = (): void => reject(StewardError.from(signal.reason));
-    if (signal.aborted) refuse();
-    else signal.addEventListener('abort', refuse, { once: true });
-  });
+/** The work goes on where the caller no longer waits for it: others may. */
+async function untilAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
+  const { promise, reject } = Promise.withResolvers<never>();
+  const refuse = (): void => reject(StewardError.from(signal.reason));
+  signal.addEventListener('abort', refuse, { once: true });
+  try {
+    await Promise.race([work, promise]);
+  } finally {
+    signal.removeEventListener('abort', refuse);
+  }
 }

@@ -19,6 +19,8 @@ export interface Scheduler {
 const FIRST_WITHIN_MS = 2_000;
 /** Checks due within this much of each other are started together. */
 const GRAIN_MS = 20;
+/** Node's timers end at 24 days. */
+const LONGEST_SLEEP_MS = 86_400_000;
 /** Its multiples, modulo 1, spread evenly however many there are. */
 const GOLDEN = 0.618_033_988_75;
 
@@ -50,7 +52,7 @@ export function createScheduler(run: (id: string) => void, monotonic: () => numb
     if (next === undefined || next >= timerAt) return;
     clearTimeout(timer);
     timerAt = next;
-    timer = setTimeout(wake, Math.max(0, next - monotonic()));
+    timer = setTimeout(wake, Math.min(Math.max(0, next - monotonic()), LONGEST_SLEEP_MS));
   }
 
   return {
