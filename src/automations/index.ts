@@ -1,7 +1,9 @@
 import type { AnyAutomation } from '../core/automation.ts';
+import cleanTempFiles from './clean-temp-files/index.ts';
+import purgeQuarantine from './purge-quarantine/index.ts';
 import restartService from './restart-service/index.ts';
 
 /** Every automation that ships, in the order of their names. */
 export function automations(): AnyAutomation[] {
-  return [restartService];
+  return [cleanTempFiles, purgeQuarantine, restartService];
 }
