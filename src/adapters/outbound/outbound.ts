@@ -143,7 +143,9 @@ function flat(headers: Readonly<Record<string, string | string[] | undefined>>):
 /** Names the origin only: paths and queries of webhooks are secrets in many products. */
 function translate(thrown: unknown, url: URL, canceled: boolean): StewardError {
   if (thrown instanceof StewardError) return thrown;
-  const { code = '', name, message } = thrown as NodeJS.ErrnoException;
+  const { name, message, code: given } = thrown as Error & { readonly code?: unknown };
+  // An interruption has a number there.
+  const code = typeof given === 'string' ? given : '';
   if (name === 'TimeoutError' || code.includes('TIMEOUT')) {
     return new StewardError('TIMEOUT', `${url.origin} did not answer in time.`, {
       hint: 'See whether it is up and reachable from this machine.',

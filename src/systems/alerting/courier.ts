@@ -19,6 +19,8 @@ export interface CourierDeps {
   readonly deadlineMs: number;
   /** Before the second attempt; doubles with each further one. */
   readonly backoffMs: number;
+  /** Hears that something became due at another time than it was. */
+  readonly onPostponed: () => void;
 }
 
 const LONGEST_WAIT_MS = 600_000;
@@ -74,6 +76,7 @@ export function createCourier(deps: CourierDeps) {
       if (attempts === OTHERS_STEP_IN_AFTER)
         await outbox.db.transaction().execute((trx) => othersStepIn(trx, channel, alert, error));
       await outbox.later(delivery, error, waitAfter(attempts, error));
+      deps.onPostponed();
       return;
     }
     await outbox.finish(alert, delivery, { error }, (trx) => othersStepIn(trx, channel, alert, error));

@@ -30,6 +30,8 @@ export interface AlertingDeps {
   readonly publicUrl: () => string | undefined;
   readonly deadlineMs?: number;
   readonly backoffMs?: number;
+  /** Looks for events without having been woken. */
+  readonly pollMs?: number;
 }
 
 export interface Alerting extends System {
@@ -50,7 +52,18 @@ export function createAlerting(deps: AlertingDeps): Alerting {
   const { timeline = async () => [], deadlineMs = DEADLINE_MS, backoffMs = BACKOFF_MS } = deps;
   const outbox = createOutbox({ store, routes, settings, now });
   const intake = createIntake({ outbox, incidents, inventory, timeline, routes, settings, now, node, baseUrl });
-  const courier = createCourier({ outbox, incidents, routes, settings, now, log, node, deadlineMs, backoffMs });
+  const courier = createCourier({
+    outbox,
+    incidents,
+    routes,
+    settings,
+    now,
+    log,
+    node,
+    deadlineMs,
+    backoffMs,
+    onPostponed: () => news.resolve(),
+  });
   let stopping = new AbortController();
   let consumer: EventConsumer | undefined;
   let unlisten: (() => void) | undefined;
@@ -87,7 +100,13 @@ export function createAlerting(deps: AlertingDeps): Alerting {
     async start() {
       stopping = new AbortController();
       unlisten = store.listen(ALERTS_CHANNEL, () => news.resolve());
-      consumer = store.events.consume({ consumer: 'alerting', types: HEARD, from: 'beginning', handle: intake.handle });
+      consumer = store.events.consume({
+        consumer: 'alerting',
+        types: HEARD,
+        from: 'beginning',
+        handle: intake.handle,
+        pollMs: deps.pollMs,
+      });
       loop = work(stopping.signal);
       deadMan?.start();
       if (routes().length === 0) log.warn('nobody is told of problems, no alert channel is configured');

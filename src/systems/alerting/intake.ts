@@ -1,5 +1,5 @@
 import type { EventType, StewardEvent } from '../../core/event.ts';
-import type { Incident, Incidents, TimelineEntry } from '../../core/incident.ts';
+import type { Incidents, TimelineEntry } from '../../core/incident.ts';
 import type { Inventory } from '../../core/inventory.ts';
 import { escalatedAlert, healedAlert, openedAlert, resolvedAlert, type Story } from './compose-alert.ts';
 import type { Outbox, Trx } from './outbox.ts';
@@ -38,7 +38,7 @@ export function createIntake(deps: IntakeDeps) {
     // Its parent speaks for it. Should that turn out wrong, the incident is opened once more, on its own.
     if (event.data['suppressed'] === true || incident.parentId !== undefined) return;
     await transaction((trx) =>
-      outbox.record(trx, openedAlert(story), { holdMs: mayHealFirst(incident) ? settings().holdMs : 0 }),
+      outbox.record(trx, openedAlert(story), { holdMs: mayHealFirst(story) ? settings().holdMs : 0 }),
     );
   }
 
@@ -128,7 +128,7 @@ export function createIntake(deps: IntakeDeps) {
   };
 }
 
-/** Healing gets its chance, except where the problem is critical or it has given up before. */
-function mayHealFirst({ severity, status }: Incident): boolean {
-  return severity !== 'critical' && status !== 'escalated';
+/** Healing gets its chance, except where the problem is critical, or came back after healing had given up. */
+function mayHealFirst({ event, incident }: Story): boolean {
+  return incident.severity !== 'critical' && !(event.data['reopened'] === true && incident.status === 'escalated');
 }
