@@ -131,6 +131,10 @@ describe('watchConfig', () => {
     const next = await loadConfig({ file, named: false }, { home, overrides: [] });
 
     expect(next).toMatchObject({ source: 'last-good', config: { monitoring: { every: '41s' } } });
+    refused.length = 0;
+    await start();
+    expect(refused).toMatchObject([{ code: 'CONFIG_INVALID' }]);
+    expect(every()).toBe('41s');
   });
 
   it('notices by polling what the file system does not tell', async () => {

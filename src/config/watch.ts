@@ -56,6 +56,7 @@ export async function watchConfig(options: WatchOptions): Promise<ConfigService>
   let seen = await fingerprint(file);
 
   await keep(current);
+  if (current.problem) await told(options.onRejected(current.problem));
   startWatching();
   // The file system does not tell of everything: network mounts, links whose target changes, exhausted watches.
   const poll = setInterval(() => void look(), pollMs);
@@ -127,7 +128,7 @@ export async function watchConfig(options: WatchOptions): Promise<ConfigService>
     if (needsRestart.length > 0)
       log.warn('configuration changed where only a restart applies it', { file, needsRestart });
     for (const listener of listeners) guarded(() => listener(next.config, previous.config));
-    await options.onLoaded({ file, changed, needsRestart });
+    await told(options.onLoaded({ file, changed, needsRestart }));
   }
 
   async function refuse(error: StewardError): Promise<void> {
@@ -138,7 +139,7 @@ export async function watchConfig(options: WatchOptions): Promise<ConfigService>
       reason: error.message,
       problems: (error.problems ?? []).map(({ path, message }) => `${path}: ${message}`),
     });
-    await options.onRejected(error);
+    await told(options.onRejected(error));
   }
 
   /** The file is what matters; a copy that cannot be written costs only the next start after a broken edit. */
@@ -146,6 +147,16 @@ export async function watchConfig(options: WatchOptions): Promise<ConfigService>
     if (loaded.source !== 'file') return;
     await saveLastGood(home, file, loaded.written).catch((thrown: unknown) =>
       log.warn('last good configuration could not be kept', { file, reason: (thrown as Error).message }),
+    );
+  }
+
+  /** What is in force does not depend on whether its event could be written. */
+  async function told(telling: Promise<void>): Promise<void> {
+    await telling.catch((thrown: unknown) =>
+      log.warn('change of the configuration is missing in the events', {
+        file,
+        reason: StewardError.from(thrown).message,
+      }),
     );
   }
 

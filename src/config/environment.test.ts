@@ -1,0 +1,41 @@
+import { describe, expect, it } from 'vitest';
+import { readEnvironment } from './environment.ts';
+
+describe('readEnvironment', () => {
+  it('has a data folder that fits the user, unless one is named', () => {
+    const home = readEnvironment({ XDG_DATA_HOME: '/data' }).home;
+
+    expect(home).toBe(process.geteuid?.() === 0 ? '/var/lib/steward' : '/data/steward');
+    expect(readEnvironment({ STEWARD_HOME: '/srv/steward/' }).home).toBe('/srv/steward');
+  });
+
+  it('takes an empty variable for one that is not set', () => {
+    const { databaseUrl, configFile, overrides } = readEnvironment({
+      STEWARD_DATABASE_URL: '',
+      STEWARD_CONFIG: '',
+      STEWARD_PORT: '',
+    });
+
+    expect([databaseUrl, configFile, overrides]).toEqual([undefined, undefined, []]);
+  });
+
+  it('turns variables into members of the configuration', () => {
+    const { overrides } = readEnvironment({ STEWARD_PORT: '4000', STEWARD_NODE_NAME: 'one' });
+
+    expect(overrides).toEqual([
+      { variable: 'STEWARD_PORT', path: ['server', 'port'], value: 4000 },
+      { variable: 'STEWARD_NODE_NAME', path: ['node', 'name'], value: 'one' },
+    ]);
+  });
+
+  it('hands on to programs what they need, and nothing that is a secret', () => {
+    const { inherited } = readEnvironment({
+      PATH: '/bin',
+      LANG: 'C',
+      STEWARD_DATABASE_URL: 'postgres://u:p@h/d',
+      AWS_SECRET_ACCESS_KEY: 'x',
+    });
+
+    expect(inherited).toEqual({ PATH: '/bin', LANG: 'C' });
+  });
+});
