@@ -40,7 +40,10 @@ function optionOf(name: string, schema: JsonSchema, required: boolean): Option {
   const flag = `--${kebab(name)}`;
   const kinds = kindsOf(schema);
   const about = [schema.description, required ? '(required)' : undefined, schema.default === undefined ? undefined : `(default: ${shown(schema.default)})`].filter(Boolean).join(' ');
-  if (kinds.size === 1 && kinds.has('boolean')) return new Option(schema.default === true ? `--no-${kebab(name)}` : flag, about);
+  // A text that says yes or no counts as one, too; as an option it is a flag that may carry its value.
+  if (kinds.has('boolean') && [...kinds].every((kind) => kind === 'boolean' || kind === 'string')) {
+    return schema.default === true ? new Option(`--no-${kebab(name)}`, about) : new Option(`${flag} [true|false]`, about).argParser<string[]>((text) => [text]);
+  }
   const option = new Option(`${flag} <${schema.enum && schema.enum.length <= TEXTS_LISTED ? schema.enum.join('|') : (([...kinds][0] ?? 'value') as string)}>`, about);
   // One option for a list and for a single value: what was given twice for a single one is then refused with its name.
   option.argParser<string[]>((text, before) => [...(before ?? []), text]);

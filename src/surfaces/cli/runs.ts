@@ -7,7 +7,7 @@ import { plain, type Paint, type Terminal } from './terminal.ts';
 const LOOK_EVERY_MS = 300;
 
 /** The run as the server tells of it: instants are texts. */
-export type ReportedRun = Pick<Run, 'id' | 'automation' | 'status' | 'dryRun' | 'plan' | 'phases' | 'changes' | 'checks' | 'progress' | 'error' | 'output'>;
+export type ReportedRun = Pick<Run, 'id' | 'automation' | 'status' | 'dryRun' | 'plan' | 'planHash' | 'phases' | 'changes' | 'checks' | 'progress' | 'error' | 'output'>;
 
 /** Follows a run to its end, or to where it waits for a person, and tells what happens. */
 export async function followRun(server: Server, location: string, request: Request, out: Terminal, paint: Paint): Promise<ReportedRun> {
@@ -36,7 +36,7 @@ export function printRun(run: ReportedRun, out: Terminal, paint: Paint): void {
     for (const { title, undo } of run.plan) out.write(`  - ${plain(title)} ${paint(`(undo: ${undo})`, 'gray')}\n`);
   }
   for (const { name, ok } of run.checks) out.write(`  ${ok ? paint('ok', 'green') : paint('not ok', 'red')}  ${plain(name)}\n`);
-  if (run.status === 'waiting-approval') out.write(`It waits for a person: steward approve ${run.id}\n`);
+  if (run.status === 'waiting-approval') out.write(`It waits for a person: steward run approve ${run.id} ${run.planHash ?? ''}\n`);
 }
 
 /** What the run means to a script. */

@@ -31,7 +31,7 @@ export interface EventStreams {
 }
 
 /**
- * Server-sent events. Each client keeps nothing but its place in the store: one that is slow is waited for, one that is gone
+ * Server-sent events, each with its type in the data. Each client keeps nothing but its place in the store: one that is slow is waited for, one that is gone
  * for long reads on from where it was, and neither costs memory.
  */
 export function createEventStreams({ events, log, stillAllowed, heartbeatMs = HEARTBEAT_MS }: {
@@ -123,7 +123,7 @@ function resumeFrom(header: string | string[] | undefined): number | undefined {
 /** What security reports is for who may read the audit; others get its place, so that they can resume. */
 function frame(event: StewardEvent, actor: Actor): string {
   if (event.type.startsWith('security.') && !may(actor, 'audit')) return `id: ${event.id}\n\n`;
-  return `id: ${event.id}\nevent: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`;
+  return `id: ${event.id}\ndata: ${JSON.stringify(event)}\n\n`;
 }
 
 async function write(out: ServerResponse, text: string, signal: AbortSignal): Promise<void> {

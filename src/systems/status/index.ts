@@ -118,7 +118,7 @@ export function judge({ services, incidents, waitingApproval, storeOk, critical 
   const escalated = incidents.filter(({ status }) => status === 'escalated');
   const others = incidents.filter(({ status }) => status !== 'escalated');
   const parts: string[] = [];
-  if (escalated.length > 0) parts.push(escalated.length === 1 ? `${escalated[0]?.title} needs you` : `${escalated.length} incidents need you`);
+  if (escalated.length > 0) parts.push(`you are needed${escalated.length === 1 ? `: ${escalated[0]?.title}` : ` for ${escalated.length} incidents`}`);
   if (waitingApproval > 0) parts.push(`${count(waitingApproval, 'plan waits', 'plans wait')} for your approval`);
   if (others.length > 0) {
     const healing = others.filter(({ status }) => status === 'healing').length;

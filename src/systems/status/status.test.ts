@@ -13,7 +13,7 @@ describe('the first sentence', () => {
     [{ services: { up: 4, pending: 1 } }, 'unknown', 'Nothing is down; about 1 service nothing can be said yet.'],
     [{ services: { up: 4, degraded: 1 } }, 'attention', 'Nothing is down; 1 service is slower or answering with less than they should.'],
     [{ services: { up: 4, down: 1 } }, 'broken', '1 service is down.'],
-    [{ incidents: [{ title: 'nginx is down', status: 'escalated', severity: 'critical' }] }, 'broken', 'Nginx is down needs you.'],
+    [{ incidents: [{ title: 'nginx is down', status: 'escalated', severity: 'critical' }] }, 'broken', 'You are needed: nginx is down.'],
     [{ incidents: [{ title: 'nginx is down', status: 'healing', severity: 'critical' }], waitingApproval: 2 }, 'attention', '2 plans wait for your approval; 1 incident is open, being healed.'],
     [{ storeOk: false }, 'broken', 'The store does not answer, so nothing can be said about the rest.'],
   ])('of %j is %s', (change, verdict, sentence) => {
