@@ -1,9 +1,10 @@
 import type { AnyAutomation } from '../core/automation.ts';
 import cleanTempFiles from './clean-temp-files/index.ts';
+import monitorService from './monitor-service/index.ts';
 import purgeQuarantine from './purge-quarantine/index.ts';
 import restartService from './restart-service/index.ts';
 
 /** Every automation that ships, in the order of their names. */
 export function automations(): AnyAutomation[] {
-  return [cleanTempFiles, purgeQuarantine, restartService];
+  return [cleanTempFiles, monitorService, purgeQuarantine, restartService];
 }

@@ -1,0 +1,28 @@
+import { automationContract } from '../testing/automation.contract.ts';
+import { aResource } from '../testing/fakes/fake-inventory.ts';
+import { type FakePorts, fakePorts } from '../testing/fakes/fake-ports.ts';
+import { automations } from './index.ts';
+
+let ticks = Date.parse('2026-03-31T03:30:00Z');
+// Moves on with every look, so that what is started twice is told apart.
+const now = (): Date => new Date((ticks += 10));
+const day = (days: number): Date => new Date(ticks - days * 86_400_000);
+
+automationContract({ folder: import.meta.dirname, automations: automations(), now, world: furnished });
+
+/** A machine on which there is something to do for everyone. */
+function furnished(): FakePorts {
+  const ports = fakePorts({ now, roots: ['/tmp', '/var/tmp'] });
+  for (const name of ['nginx', 'postgresql']) {
+    ports.systemd.add(`${name}.service`);
+    ports.inventory.put(aResource({ id: `svc_${name}`, name, node: 'memory', supervisor: { kind: 'systemd', unit: `${name}.service`, scope: 'system' }, endpoints: [{ protocol: 'tcp', address: '127.0.0.1', port: 80 }] }));
+  }
+  const old = { modifiedAt: day(40), accessedAt: day(40) };
+  ports.files.write('/tmp/old.log', 'unused', old);
+  ports.files.write('/tmp/build/object', 'unused', old);
+  ports.files.mkdir('/tmp/build', old);
+  ports.files.write('/tmp/.steward-quarantine/run_before/file', 'set aside', old);
+  ports.files.mkdir('/tmp/.steward-quarantine/run_before', old);
+  ports.files.mkdir('/tmp/.steward-quarantine', { mode: 0o700 });
+  return ports;
+}

@@ -1,0 +1,128 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { systemActor } from '../core/actor.ts';
+import type { AnyAutomation, Context } from '../core/automation.ts';
+import { parseDuration } from '../core/duration.ts';
+import type { PortName, Ports } from '../core/ports.ts';
+import type { Change } from '../core/run.ts';
+import { memoryLog } from './log.ts';
+import { performInMemory } from './perform-in-memory.ts';
+import { recordingPorts } from './recording-ports.ts';
+
+export interface ContractOptions {
+  /** Where the automations live. */
+  readonly folder: string;
+  readonly automations: readonly AnyAutomation[];
+  readonly now: () => Date;
+  /** A machine, made anew for every test, on which every example of every automation has something to do. */
+  world(): Ports;
+}
+
+/** What every automation owes, whoever wrote it. */
+export function automationContract({ folder, automations, now, world }: ContractOptions): void {
+  const folders = readdirSync(folder, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => name);
+
+  describe('the list of automations', () => {
+    it('has every folder, once, in the order of names', () => {
+      expect(automations.map(({ name }) => name)).toEqual(folders.toSorted());
+    });
+  });
+
+  describe.each(automations.map((automation) => [automation.name, automation] as const))('%s', (name, automation) => {
+    it('lives in a folder of its name, with a test and a page', () => {
+      for (const file of ['index.ts', 'index.test.ts', 'README.md']) expect(existsSync(join(folder, name, file)), file).toBe(true);
+    });
+
+    it('has a page that fits below a generated title', () => {
+      const page = readFileSync(join(folder, name, 'README.md'), 'utf8');
+      expect(page.split('\n').filter((line) => /^#{1,2} /.test(line))).toEqual([]);
+      expect(page.trim().length).toBeGreaterThan(200);
+    });
+
+    it('says in one sentence what it does', () => {
+      expect(automation.summary).toMatch(/^[A-Z][^\n]{10,160}\.$/);
+      expect(automation.ifMissed.length).toBeGreaterThan(0);
+      expect(parseDuration(automation.safeguards.timeout)).toBeGreaterThan(0);
+      expect(parseDuration(automation.safeguards.retry.backoff)).toBeDefined();
+    });
+
+    it('describes every field of its input', () => {
+      const { properties = {} } = z.toJSONSchema(automation.input, { io: 'input' }) as { properties?: Record<string, { description?: string }> };
+      for (const [field, schema] of Object.entries(properties)) expect(schema.description, field).toBeTruthy();
+    });
+
+    it('has examples that its schema takes', () => {
+      expect(automation.examples.length).toBeGreaterThan(0);
+      for (const { input } of automation.examples) expect(automation.input.safeParse(input).success).toBe(true);
+    });
+
+    it.each(automation.examples)('touches nothing before it may: $title', async ({ input }) => {
+      const { ports, changes } = recordingPorts(world());
+      const run = await performInMemory(automation, { ports, now, input, dryRun: true });
+      expect(run).toMatchObject({ status: 'succeeded' });
+      if (automation.effect !== 'read') expect(run.plan.length).toBeGreaterThan(0);
+      expect(changes).toEqual([]);
+    });
+
+    it.each(automation.examples)('does what it says and proves it: $title', async ({ input }) => {
+      const run = await performInMemory(automation, { ports: world(), now, input });
+      expect(run).toMatchObject({ status: 'succeeded' });
+      expect(run.checks.length).toBeGreaterThan(0);
+    });
+
+    if (automation.effect === 'read') return;
+
+    it.each(automation.examples)('does no harm when each change happens twice: $title', async ({ input }) => {
+      const { context, facts, plan } = await planned(input);
+      const applied = [];
+      for (const change of plan) {
+        const first: unknown = await automation.execute(context, change, { facts, receipts: new Map(), attempt: 1 });
+        // As after a crash between the change and its checkpoint.
+        applied.push({ change, receipt: (await automation.execute(context, change, { facts, receipts: new Map(), attempt: 2 })) ?? first });
+      }
+      const checks = await automation.verify(context, { facts, applied });
+      expect(checks.filter(({ ok }) => !ok)).toEqual([]);
+    });
+
+    it.each(automation.examples)('can take back what it says it can, also what was never done: $title', async ({ input }) => {
+      const { context, facts, plan, changes } = await planned(input);
+      const reversible = plan.filter(({ undo }) => undo === 'automatic');
+      if (reversible.length > 0) expect(automation.rollback).toBeDefined();
+      for (const change of reversible) await automation.rollback?.(context, change, undefined);
+      expect(changes).toEqual([]);
+      const before: unknown = await automation.plan(context, await automation.analyze(context));
+      for (const change of reversible) {
+        const receipt: unknown = await automation.execute(context, change, { facts, receipts: new Map(), attempt: 1 });
+        await automation.rollback?.(context, change, receipt);
+        await automation.rollback?.(context, change, receipt);
+      }
+      // The world is as it was: the same plan would be made of it.
+      expect(await automation.plan(context, await automation.analyze(context))).toEqual(before);
+    });
+
+    async function planned(input: unknown): Promise<{ context: Context<unknown, PortName>; facts: unknown; plan: readonly Change[]; changes: string[] }> {
+      if (automation.effect === 'read') throw new Error('What only reads has no plan.');
+      const { ports, changes } = recordingPorts(world());
+      const context: Context<unknown, PortName> = {
+        input: automation.input.parse(input),
+        ports,
+        signal: new AbortController().signal,
+        now,
+        log: memoryLog(),
+        progress: () => undefined,
+        run: { id: 'run_contract', trigger: 'cli', actor: systemActor('contract'), dryRun: false },
+        node: { id: 'node_memory', name: 'memory' },
+        artifact: async (name, content) => ({ id: name, runId: 'run_contract', name, bytes: content.length, sha256: '' }),
+        secret: async () => 'secret',
+      };
+      const facts: unknown = await automation.analyze(context);
+      expect(JSON.parse(JSON.stringify(facts)), 'facts are JSON').toEqual(facts);
+      const plan: readonly Change[] = await automation.plan(context, facts);
+      return { context, facts, plan, changes };
+    }
+  });
+}
