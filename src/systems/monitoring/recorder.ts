@@ -137,7 +137,7 @@ async function writeNews(db: Kysely<MonitoringTables>, events: Pick<Events, 'app
         await sql`with changed as (
             insert into service_statuses (resource_id, node, state, since, consecutive_failures) values (${resourceId}, ${node}, ${state}, ${since}, ${failures})
             on conflict (resource_id) do update set node = excluded.node, state = excluded.state, since = excluded.since, consecutive_failures = excluded.consecutive_failures)
-          insert into service_transitions (resource_id, at, state, message) values (${resourceId}, ${since}, ${state}, ${storable(message)})`.execute(trx);
+          insert into service_transitions (resource_id, at, state, message) values (${resourceId}, ${since}, ${state}, ${message})`.execute(trx);
       }
       await events.append(trx, event);
     }
@@ -156,7 +156,7 @@ async function writeResults(db: Kysely<MonitoringTables>, rows: readonly Row[], 
     results.push(RESULT_STATES.indexOf(result.state));
     latencies.push(result.latencyMs);
     // That all is well needs no words, and most rows say that.
-    messages.push(result.state === 'up' ? null : storable(result.message));
+    messages.push(result.state === 'up' ? null : result.message);
   }
   const ids: string[] = [];
   const names: ServiceState[] = [];
@@ -172,7 +172,7 @@ async function writeResults(db: Kysely<MonitoringTables>, rows: readonly Row[], 
     failures.push(state.failures);
     successes.push(Math.min(state.successes, 1_000_000));
     at.push((state.at ?? state.since).getTime() / 1_000);
-    last.push(storable(JSON.stringify(state.last ?? null)));
+    last.push(JSON.stringify(state.last ?? null));
   }
   await sql`with stored as (
       insert into check_results (check_number, at, state, latency_ms, message)
@@ -185,9 +185,4 @@ async function writeResults(db: Kysely<MonitoringTables>, rows: readonly Row[], 
     join checks c on c.id = s.id
     on conflict (check_id) do update set state = excluded.state, since = excluded.since, failures = excluded.failures,
       successes = excluded.successes, at = excluded.at, last = excluded.last`.execute(db);
-}
-
-/** PostgreSQL stores no NUL, neither in text nor in JSON. */
-function storable(text: string): string {
-  return text.replaceAll('\u0000', '').replaceAll('\\u0000', '');
 }

@@ -5,7 +5,7 @@ import type { ServiceStatus } from '../../core/monitor.ts';
 import type { Resource } from '../../core/resource.ts';
 import type { Recorder } from './recorder.ts';
 import type { SelfCheck } from './self-check.ts';
-import { type CheckState, asksSupervisor, foldResult, serviceState } from './state.ts';
+import { type CheckState, asksSupervisor, foldResult, serviceState, storable } from './state.ts';
 
 export interface WatchedCheck {
   readonly check: Check;
@@ -120,8 +120,9 @@ export class WatchedService {
     return await this.#supervisorAsked;
   }
 
-  #apply(watched: WatchedCheck, result: ProbeResult): void {
+  #apply(watched: WatchedCheck, seen: ProbeResult): void {
     const { recorder, now } = this.#parts;
+    const result = storable(seen);
     const at = now();
     const previous = watched.state;
     watched.state = foldResult(previous, result, watched.check, at);

@@ -62,3 +62,17 @@ export function serviceState(checks: readonly { readonly kind: CheckKind; readon
   if (checks.some(({ state }) => state === 'stopped')) return 'stopped';
   return states.has('unknown') ? 'unknown' : 'pending';
 }
+
+const UNSTORABLE = /\0|\p{Surrogate}/u;
+
+/** The result with text that PostgreSQL takes: no NUL, no half of a character that a cut left over. */
+export function storable(result: ProbeResult): ProbeResult {
+  const isFine = (value: unknown): boolean => typeof value !== 'string' || !UNSTORABLE.test(value);
+  if (isFine(result.message) && Object.values(result.detail).every(isFine)) return result;
+  const clean = (text: string): string => text.replaceAll('\0', '').toWellFormed();
+  return {
+    ...result,
+    message: clean(result.message),
+    detail: Object.fromEntries(Object.entries(result.detail).map(([key, value]) => [key, typeof value === 'string' ? clean(value) : value])),
+  };
+}
