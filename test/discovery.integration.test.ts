@@ -31,7 +31,10 @@ describe.skipIf(missing)(`discovery of twenty real services${missing ? ` (${miss
   let clock = new Date(Date.now() + 10 * 60_000);
 
   beforeAll(async () => {
-    [fixture, database] = await Promise.all([startFixture(), testDatabase({ migrations: inventoryMigrations, now: () => clock })]);
+    [fixture, database] = await Promise.all([
+      startFixture(),
+      testDatabase({ migrations: inventoryMigrations, now: () => clock }),
+    ]);
     const log = memoryLog();
     const programs = createPrograms({ environment: process.env });
     const created = createInventory({ store: database.store });
@@ -64,7 +67,13 @@ describe.skipIf(missing)(`discovery of twenty real services${missing ? ` (${miss
 
   async function byFixtureName(): Promise<Map<string, Resource>> {
     const resources = await inventory.find({ kind: 'service' });
-    return new Map([...fixture.services.values()].flatMap(({ name, port }) => resources.filter(({ endpoints }) => endpoints.some((endpoint) => endpoint.port === port)).map((resource) => [name, resource])));
+    return new Map(
+      [...fixture.services.values()].flatMap(({ name, port }) =>
+        resources
+          .filter(({ endpoints }) => endpoints.some((endpoint) => endpoint.port === port))
+          .map((resource) => [name, resource]),
+      ),
+    );
   }
 
   it('names at least 95 of 100 rightly and none wrongly with confidence', { timeout: 60_000 }, async () => {
@@ -73,8 +82,21 @@ describe.skipIf(missing)(`discovery of twenty real services${missing ? ` (${miss
 
     const rows = [...fixture.services.values()].map(({ name, port, expected, version, decoy }) => {
       const resource = found.get(name);
-      const right = resource !== undefined && expected.includes(resource.product) && (version === undefined || version.test(resource.version ?? ''));
-      return { name, port, decoy, product: resource?.product ?? '-', version: resource?.version ?? '', confidence: resource?.confidence ?? 0, as: resource?.name, by: resource?.supervisor.kind, right };
+      const right =
+        resource !== undefined &&
+        expected.includes(resource.product) &&
+        (version === undefined || version.test(resource.version ?? ''));
+      return {
+        name,
+        port,
+        decoy,
+        product: resource?.product ?? '-',
+        version: resource?.version ?? '',
+        confidence: resource?.confidence ?? 0,
+        as: resource?.name,
+        by: resource?.supervisor.kind,
+        right,
+      };
     });
     console.table(rows);
     console.log(`scan: ${record.durationMs} ms, ${record.services} services, blind: ${JSON.stringify(record.blind)}`);
@@ -87,19 +109,25 @@ describe.skipIf(missing)(`discovery of twenty real services${missing ? ` (${miss
     expect(rows.filter(({ decoy, confidence }) => decoy && confidence >= CONFIDENT)).toEqual([]);
   });
 
-  it('knows the next scan by what it kept: no port is asked again, nothing is found twice', { timeout: 60_000 }, async () => {
-    const before = await inventory.find();
-    const eventsBefore = await database.store.events.latestId();
+  it(
+    'knows the next scan by what it kept: no port is asked again, nothing is found twice',
+    { timeout: 60_000 },
+    async () => {
+      const before = await inventory.find();
+      const eventsBefore = await database.store.events.latestId();
 
-    const record = await discovery.scan('request');
-    const began = performance.now();
-    await run('ss', ['-tlnp']);
-    console.log(`rescan: ${record.durationMs} ms; ss -tlnp: ${Math.round(performance.now() - began)} ms`);
+      const record = await discovery.scan('request');
+      const began = performance.now();
+      await run('ss', ['-tlnp']);
+      console.log(`rescan: ${record.durationMs} ms; ss -tlnp: ${Math.round(performance.now() - began)} ms`);
 
-    expect(record).toMatchObject({ found: 0, changed: 0, gone: 0, returned: 0, services: fixture.services.size });
-    expect((await inventory.find()).map(({ id }) => id)).toEqual(before.map(({ id }) => id));
-    expect((await database.store.events.read({ after: eventsBefore })).map(({ type }) => type)).toEqual(['discovery.completed']);
-  });
+      expect(record).toMatchObject({ found: 0, changed: 0, gone: 0, returned: 0, services: fixture.services.size });
+      expect((await inventory.find()).map(({ id }) => id)).toEqual(before.map(({ id }) => id));
+      expect((await database.store.events.read({ after: eventsBefore })).map(({ type }) => type)).toEqual([
+        'discovery.completed',
+      ]);
+    },
+  );
 
   it("shows the application's connections to PostgreSQL and Redis, and the proxy's to the application", async () => {
     const found = await byFixtureName();
@@ -111,61 +139,107 @@ describe.skipIf(missing)(`discovery of twenty real services${missing ? ` (${miss
     held.destroy();
 
     const edges = await inventory.edges();
-    const named = edges.filter(({ kind }) => kind === 'connects-to').map(({ from, to }) => `${nameOf(found, from)} -> ${nameOf(found, to)}`);
+    const named = edges
+      .filter(({ kind }) => kind === 'connects-to')
+      .map(({ from, to }) => `${nameOf(found, from)} -> ${nameOf(found, to)}`);
 
     expect(named.toSorted()).toEqual(['haproxy -> shop', 'shop -> postgres-main', 'shop -> redis']);
     for (const edge of edges) expect(edge).toMatchObject({ evidence: [{ source: 'connection' }], lastSeen: clock });
-    expect((await inventory.dependentsOf(found.get('postgres-main')?.id ?? '')).map(({ name }) => name)).toEqual(['shop', 'haproxy']);
-  });
-
-  it('knows a service again after a restart and on another port, and two of a kind apart', { timeout: 60_000 }, async () => {
-    const before = await byFixtureName();
-
-    await fixture.services.get('postgres-main')?.restart();
-    await fixture.services.get('jobs')?.restart({ otherPort: true });
-    await fixture.services.get('redis')?.restart({ otherPort: true });
-    await fixture.services.get('web-container')?.restart();
-    await fixture.services.get('message-bus')?.restart();
-    const record = await discovery.scan('request');
-
-    const after = await byFixtureName();
-    expect([...after].map(([name, { id }]) => [name, id])).toEqual([...before].map(([name, { id }]) => [name, id]));
-    expect([...after].map(([, { name }]) => name)).toEqual([...before].map(([, { name }]) => name));
-    expect(record).toMatchObject({ found: 0, gone: 0, services: fixture.services.size });
-    expect(await inventory.find({ state: 'all' })).toHaveLength(fixture.services.size);
-  });
-
-  it('keeps what died for a grace, then a tombstone; what is stopped under a supervisor stays', { timeout: 60_000 }, async () => {
-    const before = await byFixtureName();
-    const gone = before.get('memcached');
-    const stopped = [before.get('web-container'), before.get('message-bus')];
-    for (const name of ['memcached', 'web-container', 'message-bus']) await fixture.services.get(name)?.stop();
-
-    await discovery.scan('request');
-    const firstMissed = clock.getTime();
-    expect(await inventory.get(gone?.id ?? '')).toMatchObject({ state: 'present' });
-    for (let scans = 0; scans < 4; scans += 1) {
-      clock = new Date(clock.getTime() + 5 * 60_000);
-      await discovery.scan('schedule');
-    }
-
-    expect(await inventory.get(gone?.id ?? '')).toMatchObject({ state: 'gone', goneSince: new Date(firstMissed + 15 * 60_000) });
-    for (const resource of stopped) expect(await inventory.get(resource?.id ?? '')).toMatchObject({ state: 'present', name: resource?.name, product: resource?.product, endpoints: resource?.endpoints });
-
-    await fixture.services.get('memcached')?.restart();
-    const record = await discovery.scan('request');
-
-    expect(record).toMatchObject({ found: 0, returned: 1 });
-    expect(await inventory.get(gone?.id ?? '')).toMatchObject({ state: 'present', name: 'memcached' });
-    const types = (await database.store.events.read({ types: ['resource.gone', 'resource.returned'] })).map(({ type, subject }) => [type, subject?.id]);
-    expect(types).toEqual([
-      ['resource.gone', gone?.id],
-      ['resource.returned', gone?.id],
+    expect((await inventory.dependentsOf(found.get('postgres-main')?.id ?? '')).map(({ name }) => name)).toEqual([
+      'shop',
+      'haproxy',
     ]);
   });
 
+  it(
+    'knows a service again after a restart and on another port, and two of a kind apart',
+    { timeout: 60_000 },
+    async () => {
+      const before = await byFixtureName();
+
+      await fixture.services.get('postgres-main')?.restart();
+      await fixture.services.get('jobs')?.restart({ otherPort: true });
+      await fixture.services.get('redis')?.restart({ otherPort: true });
+      await fixture.services.get('web-container')?.restart();
+      await fixture.services.get('message-bus')?.restart();
+      const record = await discovery.scan('request');
+
+      const after = await byFixtureName();
+      expect([...after].map(([name, { id }]) => [name, id])).toEqual([...before].map(([name, { id }]) => [name, id]));
+      expect([...after].map(([, { name }]) => name)).toEqual([...before].map(([, { name }]) => name));
+      expect(record).toMatchObject({ found: 0, gone: 0, services: fixture.services.size });
+      expect(await inventory.find({ state: 'all' })).toHaveLength(fixture.services.size);
+    },
+  );
+
+  it('notices between two scans that a service restarted, once it has settled', { timeout: 60_000 }, async () => {
+    const before = await byFixtureName();
+    await fixture.services.get('stock')?.restart();
+    const scans = async (): Promise<number> =>
+      (await database.store.events.read({ types: ['discovery.completed'] })).length;
+    const count = await scans();
+
+    await discovery.sample();
+    expect(await scans()).toBe(count);
+    await discovery.sample();
+    await discovery.sample();
+
+    expect(await scans()).toBe(count + 1);
+    const after = await byFixtureName();
+    expect(after.get('stock')).toMatchObject({
+      id: before.get('stock')?.id,
+      pids: [fixture.services.get('stock')?.pid],
+    });
+  });
+
+  it(
+    'keeps what died for a grace, then a tombstone; what is stopped under a supervisor stays',
+    { timeout: 60_000 },
+    async () => {
+      const before = await byFixtureName();
+      const gone = before.get('memcached');
+      const stopped = [before.get('web-container'), before.get('message-bus')];
+      for (const name of ['memcached', 'web-container', 'message-bus']) await fixture.services.get(name)?.stop();
+
+      await discovery.scan('request');
+      const firstMissed = clock.getTime();
+      expect(await inventory.get(gone?.id ?? '')).toMatchObject({ state: 'present' });
+      for (let scans = 0; scans < 4; scans += 1) {
+        clock = new Date(clock.getTime() + 5 * 60_000);
+        await discovery.scan('schedule');
+      }
+
+      expect(await inventory.get(gone?.id ?? '')).toMatchObject({
+        state: 'gone',
+        goneSince: new Date(firstMissed + 15 * 60_000),
+      });
+      for (const resource of stopped)
+        expect(await inventory.get(resource?.id ?? '')).toMatchObject({
+          state: 'present',
+          name: resource?.name,
+          product: resource?.product,
+          endpoints: resource?.endpoints,
+        });
+
+      await fixture.services.get('memcached')?.restart();
+      const record = await discovery.scan('request');
+
+      expect(record).toMatchObject({ found: 0, returned: 1 });
+      expect(await inventory.get(gone?.id ?? '')).toMatchObject({ state: 'present', name: 'memcached' });
+      const types = (await database.store.events.read({ types: ['resource.gone', 'resource.returned'] })).map(
+        ({ type, subject }) => [type, subject?.id],
+      );
+      expect(types).toEqual([
+        ['resource.gone', gone?.id],
+        ['resource.returned', gone?.id],
+      ]);
+    },
+  );
+
   it('keeps no password of a service, though it stood in its arguments', async () => {
-    const { rows } = await database.store.pool.query<{ text: string }>('select resources::text as text from resources union all select events::text from events');
+    const { rows } = await database.store.pool.query<{ text: string }>(
+      'select resources::text as text from resources union all select events::text from events',
+    );
 
     expect(rows.length).toBeGreaterThan(20);
     expect(rows.filter(({ text }) => text.includes('hunter2'))).toEqual([]);

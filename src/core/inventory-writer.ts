@@ -26,7 +26,8 @@ export interface ScanRecord {
   readonly node: string;
   readonly startedAt: Date;
   readonly finishedAt: Date;
-  readonly trigger: 'schedule' | 'start' | 'request';
+  /** change: something began or ceased to listen between two scans. */
+  readonly trigger: 'schedule' | 'start' | 'request' | 'change';
   readonly services: number;
   readonly found: number;
   readonly changed: number;
@@ -42,7 +43,14 @@ export interface InventoryWriter {
   /** Tombstones included. */
   known(node: string): Promise<KnownResource[]>;
   /** One transaction: resources, edges, the record of the scan, and the events that tell of them. */
-  apply(batch: { readonly node: string; readonly changes: readonly ResourceChange[]; readonly edges: readonly Edge[]; readonly forgetEdgesBefore: Date; readonly scan?: ScanRecord | undefined; readonly at: Date }): Promise<void>;
+  apply(batch: {
+    readonly node: string;
+    readonly changes: readonly ResourceChange[];
+    readonly edges: readonly Edge[];
+    readonly forgetEdgesBefore: Date;
+    readonly scan?: ScanRecord | undefined;
+    readonly at: Date;
+  }): Promise<void>;
   /** Edges seen between scans. */
   seeEdges(edges: readonly Edge[]): Promise<void>;
   scans(limit: number, before?: string): Promise<ScanRecord[]>;

@@ -30,14 +30,21 @@ export async function readAppName(process: { pid: number; argv: readonly string[
   const script = scriptOf(process.argv);
   const root = `/proc/${process.pid}/root`;
   const cwd = `/proc/${process.pid}/cwd`;
-  const folder = script?.kind === 'script' ? dirname(isAbsolute(script.value) ? join(root, script.value) : join(cwd, script.value)) : undefined;
+  const folder =
+    script?.kind === 'script'
+      ? dirname(isAbsolute(script.value) ? join(root, script.value) : join(cwd, script.value))
+      : undefined;
   const places = folder ? [folder, join(folder, '..'), join(folder, '../..'), cwd] : [cwd];
   for (const place of places) {
     const manifest = await readManifest(join(place, 'package.json'));
     if (manifest) return manifest;
   }
   if (!script) return undefined;
-  return { name: script.kind === 'module' ? script.value : basename(script.value).replace(/\.(m|c)?[jt]s$|\.py$|\.rb$|\.jar$/, ''), from: script.kind };
+  return {
+    name:
+      script.kind === 'module' ? script.value : basename(script.value).replace(/\.(m|c)?[jt]s$|\.py$|\.rb$|\.jar$/, ''),
+    from: script.kind,
+  };
 }
 
 async function readManifest(path: string): Promise<AppName | undefined> {
@@ -50,7 +57,11 @@ async function readManifest(path: string): Promise<AppName | undefined> {
     if (typeof manifest !== 'object' || manifest === null) return undefined;
     const { name, version } = manifest as { name?: unknown; version?: unknown };
     if (typeof name !== 'string' || name === '') return undefined;
-    return { name: name.slice(0, 100), from: 'package', ...(typeof version === 'string' && version !== '' ? { version: version.slice(0, 40) } : {}) };
+    return {
+      name: name.slice(0, 100),
+      from: 'package',
+      ...(typeof version === 'string' && version !== '' ? { version: version.slice(0, 40) } : {}),
+    };
   } catch {
     return undefined;
   }

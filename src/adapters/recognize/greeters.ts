@@ -16,7 +16,15 @@ export async function lookAtGreeting(connection: Talk, greeting: Buffer, timeout
 }
 
 function banner(protocol: string, product: string | undefined, text: string, version?: string): Sighting {
-  return { source: 'banner', protocol, product, version, tls: false, detail: `greets with: ${shown(text)}`, fields: {} };
+  return {
+    source: 'banner',
+    protocol,
+    product,
+    version,
+    tls: false,
+    detail: `greets with: ${shown(text)}`,
+    fields: {},
+  };
 }
 
 /** After the names, the real protocol sends its key exchange offer in a binary packet; a copied banner does not. */
@@ -24,12 +32,27 @@ async function lookSsh(connection: Talk, text: string, timeoutMs: number): Promi
   const line = text.split(/\r?\n/, 1)[0] ?? '';
   const [, software = ''] = /^SSH-[\d.]+-(\S*)/.exec(line) ?? [];
   const [, name = '', version] = /^([A-Za-z]+)[_-]?v?(\d[\w.]*)?/.exec(software) ?? [];
-  const product = { openssh: 'openssh', dropbear: 'dropbear', libssh: 'libssh', paramiko: 'paramiko' }[name.toLowerCase()];
+  const product = { openssh: 'openssh', dropbear: 'dropbear', libssh: 'libssh', paramiko: 'paramiko' }[
+    name.toLowerCase()
+  ];
   const rest = Buffer.from(text.slice(text.indexOf('\n') + 1), 'latin1');
   connection.write('SSH-2.0-steward_discovery\r\n');
-  const packet = isKeyExchange(rest) ? rest : Buffer.concat([rest, await connection.read(timeoutMs, (received) => isKeyExchange(Buffer.concat([rest, received])))]);
+  const packet = isKeyExchange(rest)
+    ? rest
+    : Buffer.concat([
+        rest,
+        await connection.read(timeoutMs, (received) => isKeyExchange(Buffer.concat([rest, received]))),
+      ]);
   if (!isKeyExchange(packet)) return banner('ssh', product, line, version);
-  return { source: 'handshake', protocol: 'ssh', product, version, tls: false, detail: `${shown(line)}, then offers its key exchange`, fields: {} };
+  return {
+    source: 'handshake',
+    protocol: 'ssh',
+    product,
+    version,
+    tls: false,
+    detail: `${shown(line)}, then offers its key exchange`,
+    fields: {},
+  };
 }
 
 /** SSH_MSG_KEXINIT: length, padding, message 20, cookie, and a list that names key exchange methods. */
@@ -46,7 +69,15 @@ async function lookNats(connection: Talk, text: string, timeoutMs: number): Prom
   connection.write('CONNECT {"verbose":false,"pedantic":false,"name":"steward discovery"}\r\nPING\r\n');
   const reply = (await connection.read(timeoutMs, (received) => received.includes('\r\n'))).toString('latin1');
   if (!/^(PONG|-ERR )/.test(reply)) return banner('nats', 'nats', text, version);
-  return { source: 'handshake', protocol: 'nats', product: 'nats', version, tls: false, detail: `INFO, then ${shown(reply, 60)} to PING`, fields: {} };
+  return {
+    source: 'handshake',
+    protocol: 'nats',
+    product: 'nats',
+    version,
+    tls: false,
+    detail: `INFO, then ${shown(reply, 60)} to PING`,
+    fields: {},
+  };
 }
 
 async function lookMailOrFtp(connection: Talk, text: string, timeoutMs: number): Promise<Sighting> {
@@ -61,9 +92,20 @@ async function lookMailOrFtp(connection: Talk, text: string, timeoutMs: number):
     ] as const
   ).find(([pattern]) => pattern.test(text))?.[1];
   connection.write('EHLO steward.invalid\r\n');
-  const reply = (await connection.read(timeoutMs, (received) => /\r\n$/.test(received.toString('latin1')))).toString('latin1');
+  const reply = (await connection.read(timeoutMs, (received) => received.toString('latin1').endsWith('\r\n'))).toString(
+    'latin1',
+  );
   connection.write('QUIT\r\n');
   const version = /(?:vsFTPd|ProFTPD|Exim)\s+(\d[\w.]*)/i.exec(text)?.[1];
-  if (/^250[ -]/.test(reply)) return { source: 'handshake', protocol: 'smtp', product, version, tls: false, detail: `${shown(text, 100)}; answers EHLO with ${shown(reply, 60)}`, fields: {} };
+  if (/^250[ -]/.test(reply))
+    return {
+      source: 'handshake',
+      protocol: 'smtp',
+      product,
+      version,
+      tls: false,
+      detail: `${shown(text, 100)}; answers EHLO with ${shown(reply, 60)}`,
+      fields: {},
+    };
   return banner(/^5\d\d|^4\d\d/.test(reply) ? 'ftp' : 'unknown', product, text, version);
 }

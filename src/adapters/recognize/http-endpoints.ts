@@ -20,7 +20,8 @@ const json = (answer: HttpAnswer): Record<string, unknown> | undefined => {
     return undefined;
   }
 };
-const text = (value: unknown): string => (typeof value === 'string' || typeof value === 'number' ? String(value).slice(0, 40) : '');
+const text = (value: unknown): string =>
+  typeof value === 'string' || typeof value === 'number' ? String(value).slice(0, 40) : '';
 const buildInfo = (name: string) => (answer: HttpAnswer) => {
   const line = new RegExp(`^${name}_build_info\\{([^}]*)\\}`, 'm').exec(answer.body)?.[1];
   return line === undefined ? undefined : (/(?:^|,)version="([^"]{0,40})"/.exec(line)?.[1] ?? '');
@@ -43,19 +44,59 @@ const ENDPOINTS: readonly Endpoint[] = [
       return data && 'goVersion' in data && 'revision' in data ? text(data.version) : undefined;
     },
   },
-  { product: 'prometheus-node-exporter', path: '/metrics', when: /node.?exporter/i, accept: buildInfo('node_exporter') },
+  {
+    product: 'prometheus-node-exporter',
+    path: '/metrics',
+    when: /node.?exporter/i,
+    accept: buildInfo('node_exporter'),
+  },
   { product: 'prometheus-alertmanager', path: '/metrics', when: /alertmanager/i, accept: buildInfo('alertmanager') },
-  { product: 'prometheus-blackbox-exporter', path: '/metrics', when: /blackbox.?exporter/i, accept: buildInfo('blackbox_exporter') },
+  {
+    product: 'prometheus-blackbox-exporter',
+    path: '/metrics',
+    when: /blackbox.?exporter/i,
+    accept: buildInfo('blackbox_exporter'),
+  },
   { product: 'grafana', path: '/api/health', when: /grafana/i, accept: member('commit', 'version') },
-  { product: 'nats', path: '/varz', when: /nats/i, accept: (answer) => (json(answer)?.server_id === undefined ? undefined : text(json(answer)?.version)) },
-  { product: 'docker-registry', path: '/v2/', when: /registry|^http 200$|status 200 /i, accept: (answer) => (/registry\/2/.test(answer.headers['docker-distribution-api-version'] ?? '') ? '' : undefined) },
+  {
+    product: 'nats',
+    path: '/varz',
+    when: /nats/i,
+    accept: (answer) => (json(answer)?.server_id === undefined ? undefined : text(json(answer)?.version)),
+  },
+  {
+    product: 'docker-registry',
+    path: '/v2/',
+    when: /registry|^http 200$|status 200 /i,
+    accept: (answer) => (/registry\/2/.test(answer.headers['docker-distribution-api-version'] ?? '') ? '' : undefined),
+  },
   { product: 'ollama', path: '/api/version', when: /ollama/i, accept: member('version', 'version') },
   { product: 'etcd', path: '/version', when: /etcd/i, accept: member('etcdserver', 'etcdserver') },
-  { product: 'consul', path: '/v1/status/leader', when: /consul/i, accept: (answer) => (/^"[\d.:]*"/.test(answer.body.trim()) ? '' : undefined) },
-  { product: 'vault', path: '/v1/sys/health?standbyok=true', when: /vault|openbao/i, accept: member('initialized', 'version') },
+  {
+    product: 'consul',
+    path: '/v1/status/leader',
+    when: /consul/i,
+    accept: (answer) => (/^"[\d.:]*"/.test(answer.body.trim()) ? '' : undefined),
+  },
+  {
+    product: 'vault',
+    path: '/v1/sys/health?standbyok=true',
+    when: /vault|openbao/i,
+    accept: member('initialized', 'version'),
+  },
   { product: 'gitea', path: '/api/v1/version', when: /gitea|forgejo/i, accept: member('version', 'version') },
-  { product: 'minio', path: '/minio/health/live', when: /minio/i, accept: (answer) => (answer.status === 200 && /minio/i.test(answer.headers.server ?? '') ? '' : undefined) },
-  { product: 'steward', path: '/api/v1/health', when: /steward/i, accept: (answer) => (answer.status === 200 && /alive/.test(answer.body) ? '' : undefined) },
+  {
+    product: 'minio',
+    path: '/minio/health/live',
+    when: /minio/i,
+    accept: (answer) => (answer.status === 200 && /minio/i.test(answer.headers.server ?? '') ? '' : undefined),
+  },
+  {
+    product: 'steward',
+    path: '/api/v1/health',
+    when: /steward/i,
+    accept: (answer) => (answer.status === 200 && /alive/.test(answer.body) ? '' : undefined),
+  },
 ];
 
 /** The ports on which assistants' tool servers are looked for; only a server that already answered HTTP there is asked. */
@@ -67,7 +108,12 @@ const MCP_INITIALIZE = JSON.stringify({
   params: { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'steward-discovery', version: '1' } },
 });
 
-export async function askEndpoints(target: HttpLook, front: Sighting, hints: readonly string[], options: { timeoutMs: number; signal: AbortSignal }): Promise<Sighting[]> {
+export async function askEndpoints(
+  target: HttpLook,
+  front: Sighting,
+  hints: readonly string[],
+  options: { timeoutMs: number; signal: AbortSignal },
+): Promise<Sighting[]> {
   const said = [...hints, ...Object.entries(front.fields).map(([name, value]) => `${name} ${value}`)].join('\n');
   const found: Sighting[] = [];
   for (const endpoint of ENDPOINTS.filter(({ when }) => when.test(said)).slice(0, 4)) {
@@ -91,10 +137,20 @@ export async function askEndpoints(target: HttpLook, front: Sighting, hints: rea
   return found;
 }
 
-async function askMcp(target: HttpLook, options: { timeoutMs: number; signal: AbortSignal }): Promise<Sighting | undefined> {
-  const answer = await request(target, '/mcp', { ...options, method: 'POST', body: MCP_INITIALIZE, accept: 'application/json, text/event-stream' });
+async function askMcp(
+  target: HttpLook,
+  options: { timeoutMs: number; signal: AbortSignal },
+): Promise<Sighting | undefined> {
+  const answer = await request(target, '/mcp', {
+    ...options,
+    method: 'POST',
+    body: MCP_INITIALIZE,
+    accept: 'application/json, text/event-stream',
+  });
   if (!answer || answer.status !== 200) return undefined;
-  const result = json(answer)?.result as { serverInfo?: { name?: unknown; version?: unknown }; protocolVersion?: unknown } | undefined;
+  const result = json(answer)?.result as
+    | { serverInfo?: { name?: unknown; version?: unknown }; protocolVersion?: unknown }
+    | undefined;
   if (!result?.protocolVersion || !result.serverInfo) return undefined;
   const name = text(result.serverInfo.name);
   return {

@@ -22,7 +22,12 @@ export function parseAnswer(received: Buffer): HttpAnswer | undefined {
     const name = line.slice(0, at).toLowerCase();
     if (at > 0 && name !== 'set-cookie') headers[name] = shown(line.slice(at + 1), 200);
   }
-  return { status: Number(status), headers, title: shown(/<title[^>]*>([^<]{0,200})/i.exec(body)?.[1] ?? '', 120), body };
+  return {
+    status: Number(status),
+    headers,
+    title: shown(/<title[^>]*>([^<]{0,200})/i.exec(body)?.[1] ?? '', 120),
+    body,
+  };
 }
 
 export interface HttpLook {
@@ -70,7 +75,11 @@ function complete(received: Buffer): boolean {
 /** What the front page says about itself. */
 export function frontPage(answer: HttpAnswer, tls: boolean): Sighting {
   const { headers } = answer;
-  const said = [headers.server && `Server: ${headers.server}`, headers['x-powered-by'] && `X-Powered-By: ${headers['x-powered-by']}`, answer.title && `title: ${answer.title}`]
+  const said = [
+    headers.server && `Server: ${headers.server}`,
+    headers['x-powered-by'] && `X-Powered-By: ${headers['x-powered-by']}`,
+    answer.title && `title: ${answer.title}`,
+  ]
     .filter(Boolean)
     .join(', ');
   return {

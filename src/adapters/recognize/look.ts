@@ -51,7 +51,7 @@ export async function lookAtPort(target: RecognitionTarget, options: Options): P
   if (parseAnswer(reply)) return await lookAtHttp(target, false, options, reply);
   const text = reply.toString('latin1');
   if (/^-\w+/.test(text)) return await orElse(lookRedis(target, options), reply);
-  if (/^ERROR\r\n/.test(text)) return await orElse(lookMemcached(target, options), reply);
+  if (text.startsWith('ERROR\r\n')) return await orElse(lookMemcached(target, options), reply);
   // On connections of their own, so all at once: a port that never answers must not cost their sum.
   const quiet = reply.length === 0;
   const [postgres, secured, redis] = await Promise.all([
@@ -70,7 +70,13 @@ function spoke(...sightings: Sighting[]): Recognition {
 }
 
 function unknownReply(reply: Buffer): Sighting {
-  return { source: 'banner', protocol: 'unknown', tls: false, detail: `answers a request with: ${shown(reply)}`, fields: {} };
+  return {
+    source: 'banner',
+    protocol: 'unknown',
+    tls: false,
+    detail: `answers a request with: ${shown(reply)}`,
+    fields: {},
+  };
 }
 
 async function orElse(look: Promise<Sighting | undefined>, reply: Buffer): Promise<Recognition> {
@@ -78,7 +84,12 @@ async function orElse(look: Promise<Sighting | undefined>, reply: Buffer): Promi
 }
 
 /** Plain, or inside TLS; `early` is what a request without a Host header already brought. */
-async function lookAtHttp(target: RecognitionTarget, tls: boolean, options: Options, early?: Buffer): Promise<Recognition> {
+async function lookAtHttp(
+  target: RecognitionTarget,
+  tls: boolean,
+  options: Options,
+  early?: Buffer,
+): Promise<Recognition> {
   const where = { address: target.address, port: target.port, tls };
   if (tls) {
     const connection = await talk(target, { ...options, tls: true });
@@ -86,7 +97,14 @@ async function lookAtHttp(target: RecognitionTarget, tls: boolean, options: Opti
     connection.end();
   }
   const answer = (await request(where, '/', options)) ?? (early && parseAnswer(early));
-  if (!answer) return spoke({ source: 'handshake', protocol: 'tls', tls: true, detail: 'completes a TLS handshake; no HTTP inside', fields: {} });
+  if (!answer)
+    return spoke({
+      source: 'handshake',
+      protocol: 'tls',
+      tls: true,
+      detail: 'completes a TLS handshake; no HTTP inside',
+      fields: {},
+    });
   const front = frontPage(answer, tls);
   return spoke(front, ...(await askEndpoints(where, front, target.hints, options)));
 }

@@ -47,19 +47,44 @@ function nonsenseLogin(): Buffer {
  * Greeting first, then a login that cannot succeed. A connection that ends halfway would count against this
  * host's `max_connect_errors`; a refused login does not.
  */
-export async function lookMysql(connection: Talk, greetingBytes: Buffer, timeoutMs: number): Promise<Sighting | undefined> {
+export async function lookMysql(
+  connection: Talk,
+  greetingBytes: Buffer,
+  timeoutMs: number,
+): Promise<Sighting | undefined> {
   const refusal = parseRefusal(greetingBytes);
-  if (refusal) return { source: 'banner', protocol: 'mysql', tls: false, detail: `error ${refusal.code} at greeting: ${refusal.message}`, fields: {} };
+  if (refusal)
+    return {
+      source: 'banner',
+      protocol: 'mysql',
+      tls: false,
+      detail: `error ${refusal.code} at greeting: ${refusal.message}`,
+      fields: {},
+    };
   const greeting = parseGreeting(greetingBytes);
   if (!greeting) return undefined;
-  const seen = { protocol: 'mysql', product: greeting.product, version: greeting.version, tls: false, fields: {} } as const;
+  const seen = {
+    protocol: 'mysql',
+    product: greeting.product,
+    version: greeting.version,
+    tls: false,
+    fields: {},
+  } as const;
   connection.write(nonsenseLogin());
   const reply = await connection.read(timeoutMs, (received) => received.length >= 5);
   const sequence = reply[3];
   const kind = reply[4];
   if (sequence === 2 && (kind === 0xff || kind === 0xfe || kind === 0x00)) {
     connection.write(Buffer.from([1, 0, 0, 0, 1]));
-    return { ...seen, source: 'handshake', detail: `greeting of ${greeting.product} ${greeting.version}, then ${kind === 0xff ? `error ${reply.readUInt16LE(5)} for an unknown user` : 'an authentication request'}` };
+    return {
+      ...seen,
+      source: 'handshake',
+      detail: `greeting of ${greeting.product} ${greeting.version}, then ${kind === 0xff ? `error ${reply.readUInt16LE(5)} for an unknown user` : 'an authentication request'}`,
+    };
   }
-  return { ...seen, source: 'banner', detail: `greeting of ${greeting.product} ${greeting.version}, but no answer to a login` };
+  return {
+    ...seen,
+    source: 'banner',
+    detail: `greeting of ${greeting.product} ${greeting.version}, but no answer to a login`,
+  };
 }

@@ -6,7 +6,11 @@ import type { ProgramsPort } from '../../core/ports/programs.ts';
  * Runs `<program> <args>` for its version. Only a program that none but root can replace, folders above it included:
  * otherwise whoever owns it would have Steward run it as root.
  */
-export async function readProgramVersion(programs: ProgramsPort, executable: string, args: readonly string[]): Promise<string | undefined> {
+export async function readProgramVersion(
+  programs: ProgramsPort,
+  executable: string,
+  args: readonly string[],
+): Promise<string | undefined> {
   try {
     const path = await realpath(executable);
     if (!(await onlyRootCanReplace(path))) return undefined;

@@ -29,7 +29,8 @@ async function listening(server: Server): Promise<number> {
   await once(server, 'listening');
   return (server.address() as AddressInfo).port;
 }
-const peer = async (onConnection: (socket: Socket) => void): Promise<number> => await listening(createServer(onConnection));
+const peer = async (onConnection: (socket: Socket) => void): Promise<number> =>
+  await listening(createServer(onConnection));
 const site = async (answer: RequestListener): Promise<number> => await listening(createHttp(answer));
 
 const noPrograms: ProgramsPort = {
@@ -38,7 +39,8 @@ const noPrograms: ProgramsPort = {
   },
 };
 const recognizer = createRecognizer({ programs: noPrograms, timeoutMs: 150 });
-const look = async (port: number, hints: string[] = []) => await recognizer.look({ address: '0.0.0.0', port, hints }, new AbortController().signal);
+const look = async (port: number, hints: string[] = []) =>
+  await recognizer.look({ address: '0.0.0.0', port, hints }, new AbortController().signal);
 
 describe('a port', () => {
   it('that is closed took no connection', async () => {
@@ -118,10 +120,21 @@ describe('a claim without its protocol', () => {
 describe('a protocol', () => {
   it('of Redis is proven by PING, with the version where INFO is allowed', async () => {
     const port = await peer((socket) =>
-      socket.on('data', (data) => socket.write(data.includes('PING') ? '+PONG\r\n' : data.includes('INFO') ? '$40\r\n# Server\r\nredis_version:7.2.4\r\nexecutable:x\r\n\r\n' : "-ERR unknown command 'GET'\r\n")),
+      socket.on('data', (data) =>
+        socket.write(
+          data.includes('PING')
+            ? '+PONG\r\n'
+            : data.includes('INFO')
+              ? '$40\r\n# Server\r\nredis_version:7.2.4\r\nexecutable:x\r\n\r\n'
+              : "-ERR unknown command 'GET'\r\n",
+        ),
+      ),
     );
 
-    for (const hints of [[], ['redis']]) expect((await look(port, hints)).sightings).toMatchObject([{ source: 'handshake', product: 'redis', version: '7.2.4' }]);
+    for (const hints of [[], ['redis']])
+      expect((await look(port, hints)).sightings).toMatchObject([
+        { source: 'handshake', product: 'redis', version: '7.2.4' },
+      ]);
   });
 
   it('of Redis is proven by its refusal as well', async () => {
@@ -134,12 +147,23 @@ describe('a protocol', () => {
     const asked: string[] = [];
     const port = await site((request, response) => {
       asked.push(`${request.method} ${request.url}`);
-      response.end(request.method === 'POST' ? JSON.stringify({ jsonrpc: '2.0', id: 1, result: { protocolVersion: '2025-11-25', serverInfo: { name: 'tools', version: '1.2.0' } } }) : 'ok');
+      response.end(
+        request.method === 'POST'
+          ? JSON.stringify({
+              jsonrpc: '2.0',
+              id: 1,
+              result: { protocolVersion: '2025-11-25', serverInfo: { name: 'tools', version: '1.2.0' } },
+            })
+          : 'ok',
+      );
     });
 
     expect((await look(port)).sightings).toHaveLength(1);
     expect(asked.some((line) => line.startsWith('POST'))).toBe(false);
-    expect((await look(port, ['mcp'])).sightings).toMatchObject([{ protocol: 'http' }, { protocol: 'mcp', product: 'mcp-server', version: '1.2.0' }]);
+    expect((await look(port, ['mcp'])).sightings).toMatchObject([
+      { protocol: 'http' },
+      { protocol: 'mcp', product: 'mcp-server', version: '1.2.0' },
+    ]);
   });
 
   it('is looked at by few at a time', async () => {
@@ -154,7 +178,12 @@ describe('a protocol', () => {
     });
     const few = createRecognizer({ programs: noPrograms, timeoutMs: 150, concurrency: 3 });
 
-    const looks = await Promise.all(Array.from({ length: 12 }, async () => await few.look({ address: '127.0.0.1', port, hints: [] }, new AbortController().signal)));
+    const looks = await Promise.all(
+      Array.from(
+        { length: 12 },
+        async () => await few.look({ address: '127.0.0.1', port, hints: [] }, new AbortController().signal),
+      ),
+    );
 
     expect(looks.every(({ answer }) => answer === 'spoke')).toBe(true);
     expect(most).toBeLessThanOrEqual(3);
@@ -178,7 +207,11 @@ describe('the name of an application', () => {
       await mkdir(join(folder, 'src'));
       await writeFile(join(folder, 'package.json'), '{"name":"@team/shop","version":"2.4.1"}');
 
-      expect(await recognizer.app({ pid: process.pid, argv: ['node', join(folder, 'src', 'main.js')] })).toEqual({ name: '@team/shop', from: 'package', version: '2.4.1' });
+      expect(await recognizer.app({ pid: process.pid, argv: ['node', join(folder, 'src', 'main.js')] })).toEqual({
+        name: '@team/shop',
+        from: 'package',
+        version: '2.4.1',
+      });
     } finally {
       await rm(folder, { recursive: true });
     }

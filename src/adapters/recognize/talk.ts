@@ -19,11 +19,16 @@ export function reachable(address: string): string {
 }
 
 /** Undefined where no connection came about. */
-export async function talk(target: { address: string; port: number }, options: { timeoutMs: number; tls?: boolean; signal: AbortSignal }): Promise<Talk | undefined> {
+export async function talk(
+  target: { address: string; port: number },
+  options: { timeoutMs: number; tls?: boolean; signal: AbortSignal },
+): Promise<Talk | undefined> {
   if (options.signal.aborted) return undefined;
   const where = { host: reachable(target.address), port: target.port };
   // A certificate is looked at, not trusted: recognition sends nothing worth protecting.
-  const socket = options.tls ? connectTls({ ...where, rejectUnauthorized: false, ALPNProtocols: ['http/1.1'] }) : connect(where);
+  const socket = options.tls
+    ? connectTls({ ...where, rejectUnauthorized: false, ALPNProtocols: ['http/1.1'] })
+    : connect(where);
   const opened = await new Promise<boolean>((resolve) => {
     const timer = setTimeout(() => resolve(false), options.timeoutMs);
     const settle = (value: boolean) => {
@@ -93,6 +98,9 @@ function conversation(socket: Socket, signal: AbortSignal): Talk {
 /** Printable, on one line, cut: what may be kept of a peer's words. */
 export function shown(data: Buffer | string, length = 160): string {
   const text = typeof data === 'string' ? data : data.toString('latin1');
-  // oxlint-disable-next-line no-control-regex -- control characters of a peer must not reach a terminal
-  return text.replace(/[\u0000-\u001f\u007f-\u009f]+/g, ' ').trim().slice(0, length);
+  // Control characters of a peer must not reach a terminal.
+  return text
+    .replace(/\p{Cc}+/gu, ' ')
+    .trim()
+    .slice(0, length);
 }

@@ -31,7 +31,12 @@ export type Runner =
   | { readonly kind: 'unseen' };
 
 export function fileOf(executable: string): string {
-  return (executable.replace(/ \(deleted\)$/, '').split('/').at(-1) ?? '').toLowerCase();
+  return (
+    executable
+      .replace(/ \(deleted\)$/, '')
+      .split('/')
+      .at(-1) ?? ''
+  ).toLowerCase();
 }
 
 /** What really runs: the executable on disk, never argv[0]. */
@@ -41,15 +46,31 @@ export function runnerOf(process: Clues['process']): Runner {
   const rule = PRODUCTS.find((candidate) => candidate.executable?.test(file));
   if (rule) return { kind: 'native', rule };
   const interpreter = INTERPRETERS.find((candidate) => candidate.executable.test(file));
-  return interpreter ? { kind: 'interpreter', product: interpreter.product, header: interpreter.header } : { kind: 'other', file };
+  return interpreter
+    ? { kind: 'interpreter', product: interpreter.product, header: interpreter.header }
+    : { kind: 'other', file };
 }
 
 const SYSTEM_PATH = /^\/(usr|opt|bin|sbin|lib|snap|nix)\//;
-const HANDSHAKE: Readonly<Record<string, number>> = { postgresql: 0.85, mysql: 0.85, redis: 0.85, nats: 0.85, memcached: 0.8, mcp: 0.85, ssh: 0.7, smtp: 0.5 };
+const HANDSHAKE: Readonly<Record<string, number>> = {
+  postgresql: 0.85,
+  mysql: 0.85,
+  redis: 0.85,
+  nats: 0.85,
+  memcached: 0.8,
+  mcp: 0.85,
+  ssh: 0.7,
+  smtp: 0.5,
+};
 
 /** Every statement that the clues make about a product. */
 export function claimsOf(clues: Clues): Claim[] {
-  return [...fromProcess(clues), ...fromContainer(clues), ...fromUnit(clues), ...clues.recognitions.flatMap(({ port, recognition }) => fromPort(port, recognition))];
+  return [
+    ...fromProcess(clues),
+    ...fromContainer(clues),
+    ...fromUnit(clues),
+    ...clues.recognitions.flatMap(({ port, recognition }) => fromPort(port, recognition)),
+  ];
 }
 
 function fromProcess({ process, programVersion }: Clues): Claim[] {
@@ -57,19 +78,46 @@ function fromProcess({ process, programVersion }: Clues): Claim[] {
   const runner = runnerOf(process);
   if (runner.kind === 'native') {
     const weight = SYSTEM_PATH.test(process.executable) ? 0.8 : 0.7;
-    const version = programVersion ?? /\/(?:postgresql|mariadb|mysql|redis|pg|node)[/-]?v?(\d+(?:\.\d+)*)(?:\/|-)/.exec(process.executable)?.[1];
-    return [claim(runner.rule.product, 'process', weight, { source: 'process', detail: `runs ${process.executable}` }, version)];
+    const version =
+      programVersion ??
+      /\/(?:postgresql|mariadb|mysql|redis|pg|node)[/-]?v?(\d+(?:\.\d+)*)(?:\/|-)/.exec(process.executable)?.[1];
+    return [
+      claim(
+        runner.rule.product,
+        'process',
+        weight,
+        { source: 'process', detail: `runs ${process.executable}` },
+        version,
+      ),
+    ];
   }
   const line = process.argv.join(' ').toLowerCase();
   const rule = runner.kind === 'interpreter' ? PRODUCTS.find((candidate) => candidate.argv?.test(line)) : undefined;
-  return rule ? [claim(rule.product, 'process', 0.7, { source: 'process', detail: `${fileOf(process.executable)} runs it, by its arguments` })] : [];
+  return rule
+    ? [
+        claim(rule.product, 'process', 0.7, {
+          source: 'process',
+          detail: `${fileOf(process.executable)} runs it, by its arguments`,
+        }),
+      ]
+    : [];
 }
 
 function fromContainer({ container }: Clues): Claim[] {
   if (!container) return [];
   const { repository, tag } = parseImage(container.image);
   const rule = PRODUCTS.find((candidate) => candidate.image?.test(repository));
-  return rule ? [claim(rule.product, 'image', 0.75, { source: 'container', detail: `image ${container.image}` }, /^v?(\d[\w.]*)/.exec(tag)?.[1])] : [];
+  return rule
+    ? [
+        claim(
+          rule.product,
+          'image',
+          0.75,
+          { source: 'container', detail: `image ${container.image}` },
+          /^v?(\d[\w.]*)/.exec(tag)?.[1],
+        ),
+      ]
+    : [];
 }
 
 /** `registry:5000/library/redis:7.2@sha256:..` -> redis, 7.2 */
@@ -88,16 +136,36 @@ function fromPort(port: number, { sightings }: Recognition): Claim[] {
   return sightings.flatMap((sighting): Claim[] => {
     const detail = `port ${port}: ${sighting.detail}`;
     if (sighting.source === 'handshake') {
-      return sighting.product ? [claim(sighting.product, 'handshake', HANDSHAKE[sighting.protocol] ?? 0.6, { source: 'handshake', detail }, sighting.version)] : [];
+      return sighting.product
+        ? [
+            claim(
+              sighting.product,
+              'handshake',
+              HANDSHAKE[sighting.protocol] ?? 0.6,
+              { source: 'handshake', detail },
+              sighting.version,
+            ),
+          ]
+        : [];
     }
     if (sighting.product) {
       const endpoint = sighting.source === 'http';
-      return [claim(sighting.product, endpoint ? 'endpoint' : 'self', endpoint ? 0.5 : 0.4, { source: sighting.source, detail }, sighting.version)];
+      return [
+        claim(
+          sighting.product,
+          endpoint ? 'endpoint' : 'self',
+          endpoint ? 0.5 : 0.4,
+          { source: sighting.source, detail },
+          sighting.version,
+        ),
+      ];
     }
     if (sighting.source === 'banner') return [];
     return PRODUCTS.flatMap((rule): Claim[] => {
       const version = describesItself(rule, sighting.fields);
-      return version === undefined ? [] : [claim(rule.product, 'self', 0.4, { source: 'http', detail }, version || undefined)];
+      return version === undefined
+        ? []
+        : [claim(rule.product, 'self', 0.4, { source: 'http', detail }, version || undefined)];
     });
   });
 }
@@ -112,6 +180,12 @@ function describesItself(rule: ProductRule, fields: Readonly<Record<string, stri
   return rule.body && fields.body && rule.body.test(fields.body.toLowerCase()) ? '' : undefined;
 }
 
-function claim(product: string, strength: Strength, weight: number, evidence: Omit<Evidence, 'weight'>, version?: string): Claim {
+function claim(
+  product: string,
+  strength: Strength,
+  weight: number,
+  evidence: Omit<Evidence, 'weight'>,
+  version?: string,
+): Claim {
   return { product, strength, weight, version, evidence: { ...evidence, weight } };
 }

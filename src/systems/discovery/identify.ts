@@ -32,11 +32,26 @@ export function identify(clues: Clues): Identification {
   const evidence = evidenceOf(clues, claims, runner);
 
   // Sure enough of the exact name, it says more than the kind of application.
-  if (best && best.confidence >= NAMED && (best.confidence >= SPECIFIC || best.confidence >= (generic?.confidence ?? 0))) {
-    return { product: best.product, version: versionFor(best.product, claims), confidence: round(best.confidence), evidence };
+  if (
+    best &&
+    best.confidence >= NAMED &&
+    (best.confidence >= SPECIFIC || best.confidence >= (generic?.confidence ?? 0))
+  ) {
+    return {
+      product: best.product,
+      version: versionFor(best.product, claims),
+      confidence: round(best.confidence),
+      evidence,
+    };
   }
-  if (generic && generic.confidence >= NAMED) return { ...generic, version: clues.app?.version, confidence: round(generic.confidence), evidence };
-  return { product: 'unknown', version: undefined, confidence: round(Math.min(NAMED - 0.01, Math.max(best?.confidence ?? 0, generic?.confidence ?? 0))), evidence };
+  if (generic && generic.confidence >= NAMED)
+    return { ...generic, version: clues.app?.version, confidence: round(generic.confidence), evidence };
+  return {
+    product: 'unknown',
+    version: undefined,
+    confidence: round(Math.min(NAMED - 0.01, Math.max(best?.confidence ?? 0, generic?.confidence ?? 0))),
+    evidence,
+  };
 }
 
 function score(product: string, claims: readonly Claim[], runner: Runner): { product: string; confidence: number } {
@@ -50,7 +65,12 @@ function score(product: string, claims: readonly Claim[], runner: Runner): { pro
 }
 
 /** One where nothing contradicts. */
-function agreement(product: string, own: ReadonlyMap<string, number>, claims: readonly Claim[], runner: Runner): number {
+function agreement(
+  product: string,
+  own: ReadonlyMap<string, number>,
+  claims: readonly Claim[],
+  runner: Runner,
+): number {
   const rule = ruleOf(product);
   if (runner.kind === 'native') {
     if (runner.rule.product === product) {
@@ -59,7 +79,9 @@ function agreement(product: string, own: ReadonlyMap<string, number>, claims: re
       return denied ? 0.6 : 1;
     }
     // mysqld that greets as MariaDB: the more exact name wins, because the greeting knows.
-    return runner.rule.speaksAs?.includes(product) && own.has('handshake') && !runner.rule.forwarder && rule?.executable ? 1 : CONTRADICTED;
+    return runner.rule.speaksAs?.includes(product) && own.has('handshake') && !runner.rule.forwarder && rule?.executable
+      ? 1
+      : CONTRADICTED;
   }
   if (runner.kind === 'interpreter') {
     if (own.has('process') || own.has('image')) return 1;
@@ -73,24 +95,40 @@ function agreement(product: string, own: ReadonlyMap<string, number>, claims: re
 
 /** Whether a claim for one product also supports another: mysqld's process supports the MariaDB that it greets as. */
 function speaksFor(claimed: string, product: string): boolean {
-  return claimed === product || (claimed === 'mysql' && product === 'mariadb') || (claimed === 'redis' && (ruleOf(product)?.speaksAs?.includes('redis') ?? false));
+  return (
+    claimed === product ||
+    (claimed === 'mysql' && product === 'mariadb') ||
+    (claimed === 'redis' && (ruleOf(product)?.speaksAs?.includes('redis') ?? false))
+  );
 }
 
 function related(one: string, other: string): boolean {
-  return one === other || speaksFor(one, other) || speaksFor(other, one) || (ruleOf(other)?.speaksAs?.includes(one) ?? false);
+  return (
+    one === other || speaksFor(one, other) || speaksFor(other, one) || (ruleOf(other)?.speaksAs?.includes(one) ?? false)
+  );
 }
 
 /** A service that an interpreter or an unknown program runs is named for what is certain: that it is such an application. */
-function asApplication(clues: Clues, runner: Runner, claims: readonly Claim[]): { product: string; confidence: number } | undefined {
-  const http = clues.recognitions.flatMap(({ recognition }) => recognition.sightings).find(({ source, protocol }) => source === 'http' && protocol === 'http');
-  const foreign = claims.some(({ product, strength }) => strength !== 'unit' && ruleOf(product)?.executable !== undefined);
+function asApplication(
+  clues: Clues,
+  runner: Runner,
+  claims: readonly Claim[],
+): { product: string; confidence: number } | undefined {
+  const http = clues.recognitions
+    .flatMap(({ recognition }) => recognition.sightings)
+    .find(({ source, protocol }) => source === 'http' && protocol === 'http');
+  const foreign = claims.some(
+    ({ product, strength }) => strength !== 'unit' && ruleOf(product)?.executable !== undefined,
+  );
   const contradicted = foreign ? 0.5 : 1;
   if (runner.kind === 'other') {
     return http ? { product: 'http-service', confidence: 0.7 * contradicted } : undefined;
   }
   if (runner.kind !== 'interpreter' || runner.product === 'script') return undefined;
   const known = clues.unit || clues.container || clues.app?.from === 'package' ? 0.5 : clues.app ? 0.1 : 0;
-  const said = http ? `${http.fields['header.server'] ?? ''} ${http.fields['header.x-powered-by'] ?? ''}`.toLowerCase() : '';
+  const said = http
+    ? `${http.fields['header.server'] ?? ''} ${http.fields['header.x-powered-by'] ?? ''}`.toLowerCase()
+    : '';
   const typical = runner.header.test(said) ? 0.3 : 0;
   return { product: runner.product, confidence: together([0.44, http ? 0.55 : 0, known, typical]) * contradicted };
 }
@@ -109,12 +147,19 @@ function evidenceOf(clues: Clues, claims: readonly Claim[], runner: Runner): Evi
     if ((evidence.get(key)?.weight ?? -1) < item.weight) evidence.set(key, item);
   };
   for (const claim of claims) add(claim.evidence);
-  if (runner.kind !== 'native' && clues.process) add({ source: 'process', detail: `runs ${clues.process.executable}${clues.app ? ` for ${clues.app.name}` : ''}`, weight: 0.3 });
+  if (runner.kind !== 'native' && clues.process)
+    add({
+      source: 'process',
+      detail: `runs ${clues.process.executable}${clues.app ? ` for ${clues.app.name}` : ''}`,
+      weight: 0.3,
+    });
   if (clues.unit) add({ source: 'systemd', detail: `unit ${clues.unit}`, weight: 0.1 });
   if (clues.container) add({ source: 'container', detail: `image ${clues.container.image}`, weight: 0.1 });
   for (const { port, recognition } of clues.recognitions) {
-    for (const sighting of recognition.sightings) add({ source: sighting.source, detail: `port ${port}: ${sighting.detail}`, weight: 0.1 });
-    if (recognition.answer === 'silent') add({ source: 'port', detail: `port ${port} takes connections and says nothing`, weight: 0 });
+    for (const sighting of recognition.sightings)
+      add({ source: sighting.source, detail: `port ${port}: ${sighting.detail}`, weight: 0.1 });
+    if (recognition.answer === 'silent')
+      add({ source: 'port', detail: `port ${port} takes connections and says nothing`, weight: 0 });
     if (recognition.answer === 'refused') add({ source: 'port', detail: `port ${port} took no connection`, weight: 0 });
   }
   return [...evidence.values()].toSorted((a, b) => b.weight - a.weight).slice(0, 12);
@@ -131,10 +176,14 @@ function round(confidence: number): number {
 
 /** Products that a process, image or unit suggests, so that the recognizer speaks their protocol first. */
 export function hintsOf(clues: Omit<Clues, 'recognitions' | 'programVersion'>): string[] {
-  return [...new Set(claimsOf({ ...clues, recognitions: [], programVersion: undefined }).map(({ product }) => product))];
+  return [
+    ...new Set(claimsOf({ ...clues, recognitions: [], programVersion: undefined }).map(({ product }) => product)),
+  ];
 }
 
 export function versionArgsOf(process: Clues['process']): readonly string[] | undefined {
   const runner = runnerOf(process);
-  return runner.kind === 'native' ? PRODUCTS.find(({ product }) => product === runner.rule.product)?.versionArgs : undefined;
+  return runner.kind === 'native'
+    ? PRODUCTS.find(({ product }) => product === runner.rule.product)?.versionArgs
+    : undefined;
 }

@@ -1,23 +1,47 @@
 import { describe, expect, it } from 'vitest';
 import { containerIdentity, normalizeArgv, processIdentity, sameProgram, signatureOf } from './identity.ts';
 
-const process = (argv: string[], part: Partial<Parameters<typeof signatureOf>[0]> = {}): Parameters<typeof signatureOf>[0] => ({ executable: argv[0] ?? '', argv, cwd: '/srv/app', uid: 1000, ...part });
+const process = (
+  argv: string[],
+  part: Partial<Parameters<typeof signatureOf>[0]> = {},
+): Parameters<typeof signatureOf>[0] => ({ executable: argv[0] ?? '', argv, cwd: '/srv/app', uid: 1000, ...part });
 
 describe('arguments', () => {
   it.each([
-    [['redis-server', '--port', '6379'], ['redis-server', '--port', '6380']],
+    [
+      ['redis-server', '--port', '6379'],
+      ['redis-server', '--port', '6380'],
+    ],
     [['redis-server 127.0.0.1:6379'], ['redis-server 127.0.0.1:41000']],
-    [['prometheus', '--web.listen-address=127.0.0.1:9090'], ['prometheus', '--web.listen-address=0.0.0.0:19090']],
-    [['node', 'server.js', '3000'], ['node', 'server.js', '8080']],
-    [['app', '--instance=3f2504e0-4f89-11d3-9a0c-0305e82c3301'], ['app', '--instance=9f2504e0-4f89-11d3-9a0c-0305e82c3302']],
+    [
+      ['prometheus', '--web.listen-address=127.0.0.1:9090'],
+      ['prometheus', '--web.listen-address=0.0.0.0:19090'],
+    ],
+    [
+      ['node', 'server.js', '3000'],
+      ['node', 'server.js', '8080'],
+    ],
+    [
+      ['app', '--instance=3f2504e0-4f89-11d3-9a0c-0305e82c3301'],
+      ['app', '--instance=9f2504e0-4f89-11d3-9a0c-0305e82c3302'],
+    ],
   ])('%j and %j are the same start', (one, other) => {
     expect(normalizeArgv(one)).toBe(normalizeArgv(other));
   });
 
   it.each([
-    [['postgres', '-D', '/var/lib/pg/orders'], ['postgres', '-D', '/var/lib/pg/users']],
-    [['node', 'api.js'], ['node', 'worker.js']],
-    [['postgres', '-D', '/data/pg1'], ['postgres', '-D', '/data/pg2']],
+    [
+      ['postgres', '-D', '/var/lib/pg/orders'],
+      ['postgres', '-D', '/var/lib/pg/users'],
+    ],
+    [
+      ['node', 'api.js'],
+      ['node', 'worker.js'],
+    ],
+    [
+      ['postgres', '-D', '/data/pg1'],
+      ['postgres', '-D', '/data/pg2'],
+    ],
   ])('%j and %j are two services', (one, other) => {
     expect(normalizeArgv(one)).not.toBe(normalizeArgv(other));
   });
@@ -43,7 +67,11 @@ describe('a process', () => {
 });
 
 it('keeps the identity of a container that compose creates anew', () => {
-  const labels = { 'com.docker.compose.project': 'shop', 'com.docker.compose.service': 'db', 'com.docker.compose.container-number': '1' };
+  const labels = {
+    'com.docker.compose.project': 'shop',
+    'com.docker.compose.service': 'db',
+    'com.docker.compose.container-number': '1',
+  };
 
   expect(containerIdentity({ name: 'shop-db-1', labels })).toBe(containerIdentity({ name: '0a1b_shop-db-1', labels }));
 });

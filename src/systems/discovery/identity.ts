@@ -37,7 +37,9 @@ export function signatureOf(process: Pick<ProcessInfo, 'executable' | 'argv' | '
     executable,
     cwd: process.cwd ?? '',
     uid: process.uid,
-    script: isInterpreter(executable) ? (process.argv.slice(1).find((argument) => !argument.startsWith('-')) ?? '') : '',
+    script: isInterpreter(executable)
+      ? (process.argv.slice(1).find((argument) => !argument.startsWith('-')) ?? '')
+      : '',
     argv: fingerprint(normalizeArgv(process.argv)),
   };
 }
@@ -62,7 +64,11 @@ export function containerIdentity(container: Pick<ContainerInfo, 'name' | 'label
   return project && service ? `compose:${project}/${service}/${number}` : `container:${container.name}`;
 }
 
-export function composeOf(labels: Readonly<Record<string, string>>): { project: string | undefined; service: string | undefined; number: string } {
+export function composeOf(labels: Readonly<Record<string, string>>): {
+  project: string | undefined;
+  service: string | undefined;
+  number: string;
+} {
   return {
     project: labels['com.docker.compose.project'],
     service: labels['com.docker.compose.service'],

@@ -1,10 +1,11 @@
 import type { ScanRecord } from '../../core/inventory-writer.ts';
 import type { Inventory } from '../../core/inventory.ts';
+import type { Connection } from '../../core/ports/sockets.ts';
 import type { System } from '../../core/system.ts';
 import { StewardError } from '../../core/errors.ts';
 import { ms } from '../../core/duration.ts';
 import { discoveryOperations } from './operations.ts';
-import { type ScanDeps, type ScanResult, scan } from './scan.ts';
+import { listeningText, type ScanDeps, type ScanResult, scan } from './scan.ts';
 import { directoryOf, edgesFromConnections } from './topology.ts';
 
 export interface DiscoveryDeps extends ScanDeps {
@@ -16,11 +17,11 @@ export interface DiscoveryDeps extends ScanDeps {
 export interface Discovery extends System {
   /** One scan at a time: a second caller gets the result of the one that runs. */
   scan(trigger: ScanRecord['trigger'], signal?: AbortSignal): Promise<ScanRecord>;
-  /** Looks at who is connected to whom, between scans. */
+  /** Between scans: who is connected to whom, and a scan where something began or ceased to listen. */
   sample(): Promise<void>;
 }
 
-/** A connection of a few seconds falls between two scans, so connections alone are looked at more often. */
+/** Connections of a few seconds and restarts fall between two scans, so sockets alone are looked at more often. */
 const SAMPLE_EVERY_MS = 20_000;
 /** An edge that was just written needs no second row for the same minute. */
 const REFRESH_EDGE_MS = ms('2m');
@@ -31,6 +32,7 @@ export function createDiscovery(deps: DiscoveryDeps): Discovery {
   const written = new Map<string, number>();
   let running: Promise<ScanResult> | undefined;
   let last: ScanResult | undefined;
+  let unsettled: string | undefined;
   let timer: NodeJS.Timeout | undefined;
   let sampling: Promise<void> = Promise.resolve();
 
@@ -46,12 +48,32 @@ export function createDiscovery(deps: DiscoveryDeps): Discovery {
 
   async function sample(): Promise<void> {
     if (!last) return;
+    const [connections, listeners] = await Promise.all([
+      deps.ports.sockets.connections(),
+      deps.ports.sockets.listeners(),
+    ]);
+    if (changed(last, listeningText(listeners))) await runScan('change', stopping.signal);
+    await writeEdges(last, connections);
+  }
+
+  /** Seen twice in a row: what listens for a moment only is not worth a scan. */
+  function changed({ listening }: ScanResult, text: string): boolean {
+    const settled = text !== listening && text === unsettled;
+    unsettled = text;
+    return settled;
+  }
+
+  async function writeEdges(known: ScanResult, connections: readonly Connection[]): Promise<void> {
     const at = now();
-    const { resources, containers } = last;
+    const { resources, containers } = known;
     const self = new Set(deps.self.pids());
-    const connections = await deps.ports.sockets.connections();
-    let { directory } = last;
-    const strangers = connections.some(({ remote, pids }) => pids.length > 0 && directory.ofAddress(remote.address, remote.port) && !pids.some((pid) => self.has(pid) || directory.ofProcess(pid)));
+    let { directory } = known;
+    const strangers = connections.some(
+      ({ remote, pids }) =>
+        pids.length > 0 &&
+        directory.ofAddress(remote.address, remote.port) &&
+        !pids.some((pid) => self.has(pid) || directory.ofProcess(pid)),
+    );
     // Workers come and go between two scans; their parents are known.
     if (strangers) directory = directoryOf(resources, await deps.ports.processes.list(), containers);
     const edges = edgesFromConnections(connections, directory, self, at);
@@ -66,7 +88,8 @@ export function createDiscovery(deps: DiscoveryDeps): Discovery {
       await work();
     } catch (thrown) {
       const error = StewardError.from(thrown);
-      if (!stopping.signal.aborted) log.warn('discovery could not look', { what, code: error.code, reason: error.message });
+      if (!stopping.signal.aborted)
+        log.warn('discovery could not look', { what, code: error.code, reason: error.message });
     }
   };
 

@@ -16,7 +16,11 @@ type Rule = (observation: Observation, known: KnownResource) => boolean;
  * Which known resource each observation is again. Rules are tried from certain to likely; a rule matches only where
  * it leaves exactly one candidate on both sides, so that two instances of a program never swap names.
  */
-export function matchKnown(observations: readonly Observation[], known: readonly KnownResource[], configured: readonly ConfiguredService[]): { matched: Matched[]; missing: KnownResource[] } {
+export function matchKnown(
+  observations: readonly Observation[],
+  known: readonly KnownResource[],
+  configured: readonly ConfiguredService[],
+): { matched: Matched[]; missing: KnownResource[] } {
   const found = new Map<Observation, KnownResource>();
   const taken = new Set<KnownResource>();
   for (const rule of rules(configured)) {
@@ -39,20 +43,32 @@ export function matchKnown(observations: readonly Observation[], known: readonly
 }
 
 function rules(configured: readonly ConfiguredService[]): Rule[] {
-  const placeholders = new Map(configured.flatMap((service) => (service.match ? [[configuredIdentity(service.name), service.match] as const] : [])));
+  const placeholders = new Map(
+    configured.flatMap((service) =>
+      service.match ? [[configuredIdentity(service.name), service.match] as const] : [],
+    ),
+  );
   const base: Rule = (observation, known) => toTrace(known.trace).base === observation.base;
-  const bareProcess: Rule = (observation, known) => observation.unit === undefined && observation.container === undefined && known.resource.identity.startsWith('process:');
+  const bareProcess: Rule = (observation, known) =>
+    observation.unit === undefined &&
+    observation.container === undefined &&
+    known.resource.identity.startsWith('process:');
   return [
     (observation, { resource }) => {
       const match = placeholders.get(resource.identity);
       return match !== undefined && fits(match, describe(observation, programOf(observation)));
     },
     // Still the same process.
-    (observation, known) => base(observation, known) && processOf(observation) !== undefined && toTrace(known.trace).process === processOf(observation),
+    (observation, known) =>
+      base(observation, known) &&
+      processOf(observation) !== undefined &&
+      toTrace(known.trace).process === processOf(observation),
     (observation, known) => base(observation, known) && sharesPort(observation, known.resource),
     base,
-    (observation, known) => bareProcess(observation, known) && similar(observation, known) && sharesPort(observation, known.resource),
-    (observation, known) => bareProcess(observation, known) && known.resource.state === 'present' && similar(observation, known),
+    (observation, known) =>
+      bareProcess(observation, known) && similar(observation, known) && sharesPort(observation, known.resource),
+    (observation, known) =>
+      bareProcess(observation, known) && known.resource.state === 'present' && similar(observation, known),
   ];
 }
 
@@ -68,11 +84,20 @@ export function processOf({ root }: Pick<Observation, 'root'>): string | undefin
 
 function similar(observation: Observation, known: KnownResource): boolean {
   const { signature } = toTrace(known.trace);
-  return observation.signature !== undefined && signature !== undefined && sameProgram(observation.signature, signature);
+  return (
+    observation.signature !== undefined && signature !== undefined && sameProgram(observation.signature, signature)
+  );
 }
 
 function sharesPort(observation: Observation, resource: Resource): boolean {
-  return observation.endpoints.some((endpoint) => resource.endpoints.some((other) => other.port === endpoint.port && other.protocol === endpoint.protocol && (other.port !== 0 || other.address === endpoint.address)));
+  return observation.endpoints.some((endpoint) =>
+    resource.endpoints.some(
+      (other) =>
+        other.port === endpoint.port &&
+        other.protocol === endpoint.protocol &&
+        (other.port !== 0 || other.address === endpoint.address),
+    ),
+  );
 }
 
 export function configuredIdentity(name: string): string {
@@ -109,7 +134,9 @@ export function fits(match: NonNullable<ConfiguredService['match']>, seen: Descr
     (match.port === undefined || seen.ports.includes(match.port)) &&
     (unit === undefined || seen.unit === unit) &&
     (match.container === undefined || seen.container === match.container) &&
-    (match.process === undefined || seen.executable === match.process || (seen.executable !== undefined && fileOf(seen.executable) === match.process.toLowerCase())) &&
+    (match.process === undefined ||
+      seen.executable === match.process ||
+      (seen.executable !== undefined && fileOf(seen.executable) === match.process.toLowerCase())) &&
     (match.product === undefined || seen.product === match.product) &&
     (match.url === undefined || seen.ports.includes(portOf(match.url)))
   );

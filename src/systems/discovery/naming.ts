@@ -8,9 +8,12 @@ export function nameFor(observation: Observation, product: string, app: AppName 
   if (observation.unit) return observation.unit.name.replace(/\.service$/, '');
   if (observation.container) {
     const { project, service, number } = composeOf(observation.container.labels);
-    return project && service ? `${project}/${service}${number === '1' ? '' : `-${number}`}` : observation.container.name;
+    return project && service
+      ? `${project}/${service}${number === '1' ? '' : `-${number}`}`
+      : observation.container.name;
   }
-  const application = product === 'unknown' || product === 'http-service' || product.endsWith('-app') || product === 'mcp-server';
+  const application =
+    product === 'unknown' || product === 'http-service' || product.endsWith('-app') || product === 'mcp-server';
   if (application && app) return app.name.replace(/^@[^/]+\//, '');
   if (product !== 'unknown') return product;
   return observation.root ? fileOf(observation.root.executable) || 'unknown' : 'unknown';

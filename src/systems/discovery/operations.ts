@@ -45,7 +45,7 @@ type ServiceRow = z.input<typeof ServiceRow>;
 const Scan = z.object({
   id: z.string(),
   node: z.string(),
-  trigger: z.enum(['schedule', 'start', 'request']),
+  trigger: z.enum(['schedule', 'start', 'request', 'change']),
   startedAt: z.coerce.date(),
   finishedAt: z.coerce.date(),
   durationMs: z.number().int(),
@@ -62,11 +62,16 @@ export function discoveryOperations({ inventory, writer, monitor, discovery }: O
 
   async function one(id: string): Promise<Resource> {
     const resource = await inventory.resolve(id);
-    if (!resource) throw new StewardError('NOT_FOUND', `No service is called '${id}'.`, { hint: 'See the list: steward services' });
+    if (!resource)
+      throw new StewardError('NOT_FOUND', `No service is called '${id}'.`, { hint: 'See the list: steward services' });
     return resource;
   }
 
-  async function decide(id: string, adoption: Resource['adoption'], call: { actor: Parameters<InventoryWriter['setAdoption']>[2]; now: Date }): Promise<ServiceRow> {
+  async function decide(
+    id: string,
+    adoption: Resource['adoption'],
+    call: { actor: Parameters<InventoryWriter['setAdoption']>[2]; now: Date },
+  ): Promise<ServiceRow> {
     const resource = await one(id);
     const changed = await writer.setAdoption(resource.id, adoption, call.actor, call.now);
     return row(changed ?? resource, await monitor()?.status(resource.id));
@@ -81,7 +86,11 @@ export function discoveryOperations({ inventory, writer, monitor, discovery }: O
       input: z.object({
         product: z.string().max(100).optional().describe('Only of this product.'),
         node: z.string().max(200).optional().describe('Only of this node.'),
-        gone: z.stringbool().or(z.boolean()).default(false).describe('Tombstones too: services that are no longer there.'),
+        gone: z
+          .stringbool()
+          .or(z.boolean())
+          .default(false)
+          .describe('Tombstones too: services that are no longer there.'),
       }),
       output: z.array(ServiceRow),
       examples: [{ title: 'Every PostgreSQL', input: { product: 'postgresql' } }],
@@ -114,7 +123,10 @@ export function discoveryOperations({ inventory, writer, monitor, discovery }: O
       async handle({ id }) {
         const resource = await one(id);
         const status = await monitor()?.status(resource.id);
-        const [needs, needed] = await Promise.all([inventory.dependenciesOf(resource.id), inventory.dependentsOf(resource.id)]);
+        const [needs, needed] = await Promise.all([
+          inventory.dependenciesOf(resource.id),
+          inventory.dependentsOf(resource.id),
+        ]);
         return {
           ...row(resource, status),
           identity: resource.identity,
@@ -133,7 +145,17 @@ export function discoveryOperations({ inventory, writer, monitor, discovery }: O
       permission: 'read',
       input: NoInput,
       output: z.object({
-        nodes: z.array(ServiceRow.pick({ id: true, name: true, product: true, version: true, state: true, node: true, critical: true })),
+        nodes: z.array(
+          ServiceRow.pick({
+            id: true,
+            name: true,
+            product: true,
+            version: true,
+            state: true,
+            node: true,
+            critical: true,
+          }),
+        ),
         edges: z.array(Edge.extend({ fromName: z.string(), toName: z.string() })),
       }),
       paths: ['/api/v1/automation/registry/topology'],
@@ -176,7 +198,9 @@ export function discoveryOperations({ inventory, writer, monitor, discovery }: O
       columns: ['startedAt', 'trigger', 'services', 'found', 'changed', 'gone', 'durationMs'],
       async handle({ limit, cursor }) {
         if (cursor !== undefined && Number.isNaN(Date.parse(cursor))) {
-          throw new StewardError('INPUT_INVALID', `cursor: '${cursor}' is not one that this list gave.`, { hint: "Send the 'next' of the page before." });
+          throw new StewardError('INPUT_INVALID', `cursor: '${cursor}' is not one that this list gave.`, {
+            hint: "Send the 'next' of the page before.",
+          });
         }
         const scans = await writer.scans(limit + 1, cursor);
         const items = scans.slice(0, limit);
@@ -218,12 +242,21 @@ function row(resource: Resource, status: ServiceStatus | undefined): ServiceRow 
     product: resource.product,
     version: resource.version,
     state: status?.state ?? 'pending',
-    endpoint: first && (first.protocol === 'unix' ? first.address : `${first.address.includes(':') ? `[${first.address}]` : first.address}:${first.port}`),
+    endpoint:
+      first &&
+      (first.protocol === 'unix'
+        ? first.address
+        : `${first.address.includes(':') ? `[${first.address}]` : first.address}:${first.port}`),
     confidence: resource.confidence,
     evidence: redact(resource.evidence),
     endpoints,
     supervisor: supervisor.kind,
-    supervisorName: supervisor.kind === 'systemd' ? supervisor.unit : supervisor.kind === 'docker' || supervisor.kind === 'foreign' ? supervisor.name : undefined,
+    supervisorName:
+      supervisor.kind === 'systemd'
+        ? supervisor.unit
+        : supervisor.kind === 'docker' || supervisor.kind === 'foreign'
+          ? supervisor.name
+          : undefined,
     owner: resource.owner,
     node: resource.node,
     labels: resource.labels,

@@ -28,12 +28,20 @@ export async function recognize({ observation, known }: Matched, deps: Recognize
   const same = trace !== undefined && trace.process === processOf(observation) && processOf(observation) !== undefined;
   const app = same ? trace.app : root && (await deps.recognizer.app(root));
   const args = versionArgsOf(root);
-  const programVersion = same ? trace.programVersion : root && args && !container ? await deps.recognizer.programVersion(root.executable, args) : undefined;
+  const programVersion = same
+    ? trace.programVersion
+    : root && args && !container
+      ? await deps.recognizer.programVersion(root.executable, args)
+      : undefined;
   const clues: Omit<Clues, 'recognitions'> = {
     process: root && { executable: root.executable, argv: root.argv },
     app,
     unit: unit?.name,
-    container: container && { image: container.image, name: container.name, composed: composeOf(container.labels).project !== undefined },
+    container: container && {
+      image: container.image,
+      name: container.name,
+      composed: composeOf(container.labels).project !== undefined,
+    },
     programVersion,
   };
   const hints = hintsOf(clues);
@@ -41,24 +49,32 @@ export async function recognize({ observation, known }: Matched, deps: Recognize
   const settled = root !== undefined && deps.now().getTime() - root.startedAt.getTime() > STARTING_MS;
   const looks: Record<string, Look> = {};
   const recognitions = await Promise.all(
-    observation.reachable.slice(0, MAX_PORTS).map(async ({ address, port }): Promise<{ port: number; recognition: Recognition }> => {
-      const key = `${address} ${port}`;
-      const fingerprint = `${process} ${root?.executable ?? ''}`;
-      const earlier = trace?.looks[key];
-      const valid = earlier && earlier.process === fingerprint && (earlier.recognition.answer === 'spoke' || earlier.settled);
-      const recognition = valid ? earlier.recognition : await deps.recognizer.look({ address, port, hints }, deps.signal);
-      looks[key] = valid ? earlier : { process: fingerprint, recognition, settled };
-      return { port, recognition };
-    }),
+    observation.reachable
+      .slice(0, MAX_PORTS)
+      .map(async ({ address, port }): Promise<{ port: number; recognition: Recognition }> => {
+        const key = `${address} ${port}`;
+        const fingerprint = `${process} ${root?.executable ?? ''}`;
+        const earlier = trace?.looks[key];
+        const valid =
+          earlier && earlier.process === fingerprint && (earlier.recognition.answer === 'spoke' || earlier.settled);
+        const recognition = valid
+          ? earlier.recognition
+          : await deps.recognizer.look({ address, port, hints }, deps.signal);
+        looks[key] = valid ? earlier : { process: fingerprint, recognition, settled };
+        return { port, recognition };
+      }),
   );
   const identification = keepWhatWasKnown(
     identify({ ...clues, recognitions }),
-    recognitions.every(({ recognition }) => recognition.answer !== 'spoke') && (root === undefined || trace?.signature?.executable === observation.signature?.executable),
+    recognitions.every(({ recognition }) => recognition.answer !== 'spoke') &&
+      (root === undefined || trace?.signature?.executable === observation.signature?.executable),
     known,
   );
 
   const service = deps.configured.find(
-    (candidate) => (candidate.match && fits(candidate.match, describe(observation, identification.product))) || known?.resource.identity === configuredIdentity(candidate.name),
+    (candidate) =>
+      (candidate.match && fits(candidate.match, describe(observation, identification.product))) ||
+      known?.resource.identity === configuredIdentity(candidate.name),
   );
   const bare = root !== undefined && !container && !unit && !observation.foreign;
   const recipe = service?.restart === 'process' && bare ? await deps.processes.recipe(root.pid) : undefined;
@@ -66,7 +82,11 @@ export async function recognize({ observation, known }: Matched, deps: Recognize
 }
 
 /** Stopped, or just starting: it cannot be asked, and what it was recognised as still holds. */
-function keepWhatWasKnown(identification: ReturnType<typeof identify>, silent: boolean, known: Matched['known']): ReturnType<typeof identify> {
+function keepWhatWasKnown(
+  identification: ReturnType<typeof identify>,
+  silent: boolean,
+  known: Matched['known'],
+): ReturnType<typeof identify> {
   const before = known?.resource;
   if (!before || !silent || before.confidence <= identification.confidence) return identification;
   return { product: before.product, version: before.version, confidence: before.confidence, evidence: before.evidence };

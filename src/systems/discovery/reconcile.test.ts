@@ -39,14 +39,43 @@ function machine() {
     wait(more: number): void {
       minutes += more;
     },
-    async scan(options: { configured?: ConfiguredService[]; down?: string[]; stillThere?: string[]; blind?: { docker: boolean; systemd: boolean }; self?: number[] } = {}) {
+    async scan(
+      options: {
+        configured?: ConfiguredService[];
+        down?: string[];
+        stillThere?: string[];
+        blind?: { docker: boolean; systemd: boolean };
+        self?: number[];
+      } = {},
+    ) {
       const configured = options.configured ?? [];
-      const observations = observe({ listeners, processes: await processes.list(), containers, units, self: new Set(options.self) });
+      const observations = observe({
+        listeners,
+        processes: await processes.list(),
+        containers,
+        units,
+        self: new Set(options.self),
+      });
       const { matched, missing } = matchKnown(observations, known, configured);
       const identified = matched.map(({ observation, known: before }): Identified => {
         const { root } = observation;
-        const identification = identify({ process: root, app: undefined, unit: observation.unit?.name, container: undefined, recognitions: [], programVersion: undefined });
-        return { observation, known: before, identification, looks: {}, app: undefined, programVersion: undefined, recipe: undefined };
+        const identification = identify({
+          process: root,
+          app: undefined,
+          unit: observation.unit?.name,
+          container: undefined,
+          recognitions: [],
+          programVersion: undefined,
+        });
+        return {
+          observation,
+          known: before,
+          identification,
+          looks: {},
+          app: undefined,
+          programVersion: undefined,
+          recipe: undefined,
+        };
       });
       const changes = reconcile({
         node: 'node_a',
@@ -73,7 +102,14 @@ function machine() {
   };
 }
 
-const configured = (part: Partial<ConfiguredService> & { name: string }): ConfiguredService => ({ critical: false, labels: {}, dependsOn: [], checks: [], restart: 'auto', ...part });
+const configured = (part: Partial<ConfiguredService> & { name: string }): ConfiguredService => ({
+  critical: false,
+  labels: {},
+  dependsOn: [],
+  checks: [],
+  restart: 'auto',
+  ...part,
+});
 
 describe('a bare process', () => {
   it('is the same after a restart, on the same port and on another', async () => {
@@ -117,7 +153,9 @@ describe('a bare process', () => {
 
     expect(before.map(({ name }) => name)).toEqual(['redis', 'redis-6500']);
     expect(new Set(before.map(({ identity }) => identity)).size).toBe(2);
-    expect(after.map(({ id, endpoints }) => [id, endpoints[0]?.port])).toEqual(before.map(({ id, endpoints }) => [id, endpoints[0]?.port]));
+    expect(after.map(({ id, endpoints }) => [id, endpoints[0]?.port])).toEqual(
+      before.map(({ id, endpoints }) => [id, endpoints[0]?.port]),
+    );
   });
 
   it('is another where another script starts in its place', async () => {
@@ -174,15 +212,22 @@ describe('groups', () => {
     const worker = world.start(['/usr/sbin/nginx'], { parent: master.pid });
     world.listen(master, { port: 443, pids: [master.pid, worker.pid] });
 
-    expect((await world.scan()).services).toMatchObject([{ product: 'nginx', endpoints: [{ port: 80 }, { port: 443 }] }]);
+    expect((await world.scan()).services).toMatchObject([
+      { product: 'nginx', endpoints: [{ port: 80 }, { port: 443 }] },
+    ]);
   });
 
   it('keeps Steward itself out, and the PostgreSQL that it brings', async () => {
     const world = machine();
-    const own = [world.run(['/usr/bin/node', 'cli.ts', 'serve'], 3000).pid, world.run(['/home/pg/bin/postgres'], 5500).pid];
+    const own = [
+      world.run(['/usr/bin/node', 'cli.ts', 'serve'], 3000).pid,
+      world.run(['/home/pg/bin/postgres'], 5500).pid,
+    ];
     world.run(['/usr/lib/postgresql/15/bin/postgres'], 5432);
 
-    expect((await world.scan({ self: own })).services).toMatchObject([{ product: 'postgresql', endpoints: [{ port: 5432 }] }]);
+    expect((await world.scan({ self: own })).services).toMatchObject([
+      { product: 'postgresql', endpoints: [{ port: 5432 }] },
+    ]);
   });
 
   it('recognises the Steward of somebody else', async () => {
@@ -223,19 +268,28 @@ describe('supervised services', () => {
 
     const { services } = await world.scan();
 
-    expect(services).toMatchObject([{ name: 'db', supervisor: { kind: 'docker', container: 'c1' }, endpoints: [{ port: 15_432 }] }]);
+    expect(services).toMatchObject([
+      { name: 'db', supervisor: { kind: 'docker', container: 'c1' }, endpoints: [{ port: 15_432 }] },
+    ]);
   });
 
   it('keeps a container that stopped and one that was created anew, and forgets finished jobs', async () => {
     const world = machine();
     world.containers.push(container({}));
     await world.scan();
-    world.containers.splice(0, 1, container({ id: 'c2', state: 'exited', ports: [] }), container({ id: 'c3', name: 'migrate', state: 'exited', restartPolicy: 'no' }));
+    world.containers.splice(
+      0,
+      1,
+      container({ id: 'c2', state: 'exited', ports: [] }),
+      container({ id: 'c3', name: 'migrate', state: 'exited', restartPolicy: 'no' }),
+    );
 
     const { services, kinds } = await world.scan();
 
     expect(kinds).toEqual(['refreshed']);
-    expect(services).toMatchObject([{ id: 'svc_1', state: 'present', supervisor: { container: 'c2' }, endpoints: [{ port: 15_432 }] }]);
+    expect(services).toMatchObject([
+      { id: 'svc_1', state: 'present', supervisor: { container: 'c2' }, endpoints: [{ port: 15_432 }] },
+    ]);
   });
 
   it('calls nothing missing that it was not able to look at', async () => {
@@ -270,14 +324,26 @@ describe('supervised services', () => {
       fragmentPath: `/etc/systemd/system/${name}`,
       ...part,
     });
-    world.units.push(unit('queue-worker.service'), unit('systemd-journald.service'), unit('dbus.service'), unit('backup.service', { subState: 'exited', mainPid: 0 }), unit('broken.service', { activeState: 'failed', subState: 'failed', mainPid: 0 }));
+    world.units.push(
+      unit('queue-worker.service'),
+      unit('systemd-journald.service'),
+      unit('dbus.service'),
+      unit('backup.service', { subState: 'exited', mainPid: 0 }),
+      unit('broken.service', { activeState: 'failed', subState: 'failed', mainPid: 0 }),
+    );
 
     const { services } = await world.scan();
 
     expect(services.map(({ name }) => name)).toEqual(['queue-worker', 'broken']);
-    expect(services[0]).toMatchObject({ identity: 'systemd:system:queue-worker.service', supervisor: { kind: 'systemd', unit: 'queue-worker.service' } });
+    expect(services[0]).toMatchObject({
+      identity: 'systemd:system:queue-worker.service',
+      supervisor: { kind: 'systemd', unit: 'queue-worker.service' },
+    });
     world.units.length = 0;
-    expect((await world.scan({ stillThere: ['svc_1', 'svc_2'] })).services).toMatchObject([{ state: 'present' }, { state: 'present' }]);
+    expect((await world.scan({ stillThere: ['svc_1', 'svc_2'] })).services).toMatchObject([
+      { state: 'present' },
+      { state: 'present' },
+    ]);
   });
 
   it('names a supervisor that it does not drive', async () => {
@@ -295,22 +361,47 @@ describe('the configuration', () => {
     world.run(['/usr/bin/redis-server'], 6400);
     await world.scan();
 
-    const { services, changes } = await world.scan({ configured: [configured({ name: 'cache', match: { port: 6400 }, critical: true, labels: { team: 'web' } })] });
+    const { services, changes } = await world.scan({
+      configured: [configured({ name: 'cache', match: { port: 6400 }, critical: true, labels: { team: 'web' } })],
+    });
 
-    expect(services).toMatchObject([{ id: 'svc_1', name: 'cache', critical: true, origin: 'configured', labels: { team: 'web' } }]);
+    expect(services).toMatchObject([
+      { id: 'svc_1', name: 'cache', critical: true, origin: 'configured', labels: { team: 'web' } },
+    ]);
     expect(changes[0]?.changed.toSorted()).toEqual(['critical', 'labels', 'name', 'origin']);
+  });
+
+  it('ignores what it says to ignore, under its own name, and takes it up again when it says so no longer', async () => {
+    const world = machine();
+    world.run(['/usr/bin/redis-server'], 6400);
+    const ignore = configured({ name: 'ignored-1', match: { port: 6400 }, labels: { 'steward.ignore': 'true' } });
+    const nothing = configured({ name: 'ignored-2', match: { port: 1 }, labels: { 'steward.ignore': 'true' } });
+
+    expect((await world.scan({ configured: [ignore, nothing] })).services).toMatchObject([
+      { name: 'redis', adoption: 'ignored', origin: 'discovered' },
+    ]);
+    const { changes, services } = await world.scan();
+
+    expect(services).toMatchObject([{ name: 'redis', adoption: 'adopted' }]);
+    expect(changes).toMatchObject([{ kind: 'changed', changed: ['adoption'] }]);
   });
 
   it('knows a service before it runs, and it is the same one when it does', async () => {
     const world = machine();
     const services = [configured({ name: 'cache', match: { port: 6400, product: 'redis' } })];
-    expect((await world.scan({ configured: services })).services).toMatchObject([{ id: 'svc_1', name: 'cache', endpoints: [{ port: 6400 }] }]);
+    expect((await world.scan({ configured: services })).services).toMatchObject([
+      { id: 'svc_1', name: 'cache', endpoints: [{ port: 6400 }] },
+    ]);
 
     const process = world.run(['/usr/bin/redis-server'], 6400);
-    expect((await world.scan({ configured: services })).services).toMatchObject([{ id: 'svc_1', product: 'redis', pids: [process.pid] }]);
+    expect((await world.scan({ configured: services })).services).toMatchObject([
+      { id: 'svc_1', product: 'redis', pids: [process.pid] },
+    ]);
     world.end(process);
     world.wait(60);
 
-    expect((await world.scan({ configured: services })).services).toMatchObject([{ id: 'svc_1', state: 'present', pids: [] }]);
+    expect((await world.scan({ configured: services })).services).toMatchObject([
+      { id: 'svc_1', state: 'present', pids: [] },
+    ]);
   });
 });

@@ -50,23 +50,53 @@ export const GRACE: Grace = { scans: 3, ms: 15 * 60_000, downMs: 24 * 3_600_000 
 
 /** What a scan means for the inventory: pure, so that every case of ghosts and duplicates is a test without a machine. */
 export function reconcile(input: ReconcileInput): ResourceChange[] {
-  const names = new Set(input.known.filter(({ resource }) => resource.state === 'present').map(({ resource }) => resource.name));
+  const names = new Set(
+    input.known.filter(({ resource }) => resource.state === 'present').map(({ resource }) => resource.name),
+  );
   const identities = new Set(input.known.map(({ resource }) => resource.identity));
   const seen = input.identified.map((item) => present(item, input, names, identities));
   const held = new Set(seen.map(({ known }) => known.resource.identity));
-  const absent = input.missing.flatMap((known) => (held.has(known.resource.identity) ? [] : (absence(known, input) ?? [])));
+  const absent = input.missing.flatMap((known) =>
+    held.has(known.resource.identity) ? [] : (absence(known, input) ?? []),
+  );
   const configuredSeen = new Set([...seen, ...absent].map(({ known }) => known.resource.name));
   const placeholders = input.configured
-    .filter(({ name }) => !configuredSeen.has(name) && !input.known.some(({ resource }) => resource.state === 'present' && (resource.name === name || resource.identity === configuredIdentity(name))))
+    .filter((service) => !isIgnored(service))
+    .filter(
+      ({ name }) =>
+        !configuredSeen.has(name) &&
+        !input.known.some(
+          ({ resource }) =>
+            resource.state === 'present' && (resource.name === name || resource.identity === configuredIdentity(name)),
+        ),
+    )
     .map((service) => placeholder(service, input, names));
   return [...seen, ...absent, ...placeholders];
 }
 
-function configuredFor(observation: Observation, product: string, known: KnownResource | undefined, input: ReconcileInput): ConfiguredService | undefined {
+function configuredFor(
+  observation: Observation,
+  product: string,
+  known: KnownResource | undefined,
+  input: ReconcileInput,
+): ConfiguredService | undefined {
   return input.configured.find(
     (service) =>
-      (service.match && fits(service.match, describe(observation, product))) || (known !== undefined && known.resource.identity === configuredIdentity(service.name)),
+      !isIgnored(service) &&
+      ((service.match && fits(service.match, describe(observation, product))) ||
+        (known !== undefined && known.resource.identity === configuredIdentity(service.name))),
   );
+}
+
+/** An entry that only says what to leave alone. */
+function isIgnored(service: ConfiguredService): boolean {
+  return service.labels['steward.ignore'] === 'true';
+}
+
+/** The configuration decides while it says so, and a person before and after it. */
+function adoptionOf(before: Resource | undefined, ignored: boolean, wasIgnored: boolean): Resource['adoption'] {
+  if (ignored) return 'ignored';
+  return before === undefined || wasIgnored ? 'adopted' : before.adoption;
 }
 
 function present(item: Identified, input: ReconcileInput, names: Set<string>, identities: Set<string>): ResourceChange {
@@ -74,16 +104,23 @@ function present(item: Identified, input: ReconcileInput, names: Set<string>, id
   const before = known?.resource;
   const trace = known && toTrace(known.trace);
   const service = configuredFor(observation, identification.product, known, input);
+  const ignored =
+    service === undefined &&
+    input.configured.some(
+      (entry) => isIgnored(entry) && entry.match && fits(entry.match, describe(observation, identification.product)),
+    );
   const wanted = nameFor(observation, identification.product, item.app);
   const port = observation.endpoints.find((endpoint) => endpoint.port > 0)?.port;
   // A name that people have seen stays, except the stopgap of something that was not recognised yet.
-  const keep = before !== undefined && before.state === 'present' && !(trace?.automaticName && before.product === 'unknown' && identification.product !== 'unknown');
+  const keep =
+    before !== undefined &&
+    before.state === 'present' &&
+    !(trace?.automaticName && before.product === 'unknown' && identification.product !== 'unknown');
   if (before && !keep) names.delete(before.name);
   const name = service?.name ?? (keep ? before.name : distinctName(wanted, port, names));
   names.add(name);
 
-  let identity = before?.identity ?? observation.base;
-  for (let number = 2; !before && identities.has(identity); number += 1) identity = `${observation.base}#${number}`;
+  const identity = before?.identity ?? freeIdentity(observation.base, identities);
   identities.add(identity);
 
   const resource: Resource = {
@@ -95,21 +132,27 @@ function present(item: Identified, input: ReconcileInput, names: Set<string>, id
     product: identification.product,
     ...(identification.version ? { version: identification.version } : {}),
     confidence: identification.confidence,
-    evidence: identification.evidence.map((evidence) => ({ ...evidence, detail: redactText(evidence.detail).slice(0, 300) })),
+    evidence: identification.evidence.map((evidence) => ({
+      ...evidence,
+      detail: redactText(evidence.detail).slice(0, 300),
+    })),
     endpoints: [...observation.endpoints],
     pids: [...observation.pids],
     supervisor: supervisorOf(observation, item.recipe),
     ...(observation.root ? { owner: observation.root.user } : {}),
     labels: { ...automaticLabels(observation), ...configuredLabels(service) },
     critical: service?.critical ?? false,
-    adoption: before?.adoption ?? 'adopted',
+    adoption: adoptionOf(before, ignored, trace?.ignored ?? false),
     origin: service ? 'configured' : 'discovered',
     state: 'present',
     firstSeen: before?.firstSeen ?? input.now,
     lastSeen: input.now,
   };
   // A stopped container or unit shows no ports; where it listened is still where it will listen.
-  const full = before && resource.endpoints.length === 0 && isDown(observation) ? { ...resource, endpoints: before.endpoints } : resource;
+  const full =
+    before && resource.endpoints.length === 0 && isDown(observation)
+      ? { ...resource, endpoints: before.endpoints }
+      : resource;
   const next: KnownResource = {
     resource: full,
     trace: fromTrace({
@@ -120,6 +163,7 @@ function present(item: Identified, input: ReconcileInput, names: Set<string>, id
       app: item.app,
       programVersion: item.programVersion,
       automaticName: service === undefined,
+      ignored,
     }),
     missedScans: 0,
     missingSince: undefined,
@@ -129,6 +173,13 @@ function present(item: Identified, input: ReconcileInput, names: Set<string>, id
   if (known.resource.state === 'gone') return { kind: 'returned', known: next, changed };
   if (changed.length > 0) return { kind: 'changed', known: next, changed };
   return { kind: sameForNobody(known, next) ? 'seen' : 'refreshed', known: next, changed: [] };
+}
+
+/** Two instances that only their ports tell apart. */
+function freeIdentity(base: string, taken: ReadonlySet<string>): string {
+  let identity = base;
+  for (let number = 2; taken.has(identity); number += 1) identity = `${base}#${number}`;
+  return identity;
 }
 
 function isDown({ container, unit, root }: Observation): boolean {
@@ -150,11 +201,24 @@ function configuredLabels(service: ConfiguredService | undefined): Record<string
   };
 }
 
-const SHOWN = ['name', 'product', 'version', 'endpoints', 'supervisor', 'owner', 'labels', 'critical', 'origin'] as const satisfies readonly (keyof Resource)[];
+const SHOWN = [
+  'name',
+  'product',
+  'version',
+  'endpoints',
+  'supervisor',
+  'owner',
+  'labels',
+  'critical',
+  'origin',
+  'adoption',
+] as const satisfies readonly (keyof Resource)[];
 
 /** Members that somebody may want to hear of. Process ids and evidence change with every restart and are not among them. */
 function differences(before: Resource, after: Resource): string[] {
-  return SHOWN.filter((member) => canonicalJson(comparable(before[member])) !== canonicalJson(comparable(after[member])));
+  return SHOWN.filter(
+    (member) => canonicalJson(comparable(before[member])) !== canonicalJson(comparable(after[member])),
+  );
 }
 
 /** A recreated container has another id and is the same container. */
@@ -164,18 +228,38 @@ function comparable(value: unknown): unknown {
 }
 
 function sameForNobody(before: KnownResource, after: KnownResource): boolean {
-  const part = ({ resource, trace }: KnownResource): unknown => ({ pids: resource.pids, evidence: resource.evidence, confidence: resource.confidence, supervisor: resource.supervisor, trace });
-  return before.missedScans === 0 && canonicalJson(JSON.parse(JSON.stringify(part(before)))) === canonicalJson(JSON.parse(JSON.stringify(part(after))));
+  const part = ({ resource, trace }: KnownResource): unknown => ({
+    pids: resource.pids,
+    evidence: resource.evidence,
+    confidence: resource.confidence,
+    supervisor: resource.supervisor,
+    trace,
+  });
+  return (
+    before.missedScans === 0 &&
+    canonicalJson(JSON.parse(JSON.stringify(part(before)))) === canonicalJson(JSON.parse(JSON.stringify(part(after))))
+  );
 }
 
 /** Undefined where nothing is to be written: a tombstone that stays one, or a source that could not be asked. */
 function absence(known: KnownResource, input: ReconcileInput): ResourceChange | undefined {
   const { resource } = known;
   if (resource.state === 'gone') return undefined;
-  if ((resource.supervisor.kind === 'docker' && input.blind.docker) || (resource.supervisor.kind === 'systemd' && input.blind.systemd)) return undefined;
-  const service = input.configured.find(({ name, match }) => resource.identity === configuredIdentity(name) || (match && resource.name === name));
+  if (
+    (resource.supervisor.kind === 'docker' && input.blind.docker) ||
+    (resource.supervisor.kind === 'systemd' && input.blind.systemd)
+  )
+    return undefined;
+  const service = input.configured.find(
+    ({ name, match }) => resource.identity === configuredIdentity(name) || (match && resource.name === name),
+  );
   if (service || input.stillThere.has(resource.id)) {
-    const at: KnownResource = { ...known, resource: { ...resource, pids: [], lastSeen: input.now }, missedScans: 0, missingSince: undefined };
+    const at: KnownResource = {
+      ...known,
+      resource: { ...resource, pids: [], lastSeen: input.now },
+      missedScans: 0,
+      missingSince: undefined,
+    };
     return { kind: resource.pids.length > 0 || known.missedScans > 0 ? 'refreshed' : 'seen', known: at, changed: [] };
   }
   const missingSince = known.missingSince ?? input.now;
@@ -183,7 +267,16 @@ function absence(known: KnownResource, input: ReconcileInput): ResourceChange | 
   const waited = input.now.getTime() - missingSince.getTime();
   const patience = input.down.has(resource.id) ? input.grace.downMs : input.grace.ms;
   if (missedScans >= input.grace.scans && waited >= patience) {
-    return { kind: 'gone', known: { ...known, resource: { ...resource, state: 'gone', pids: [], goneSince: input.now }, missedScans, missingSince }, changed: ['state'] };
+    return {
+      kind: 'gone',
+      known: {
+        ...known,
+        resource: { ...resource, state: 'gone', pids: [], goneSince: input.now },
+        missedScans,
+        missingSince,
+      },
+      changed: ['state'],
+    };
   }
   return { kind: 'missing', known: { ...known, missedScans, missingSince }, changed: [] };
 }
@@ -219,17 +312,40 @@ function placeholder(service: ConfiguredService, input: ReconcileInput, names: S
     firstSeen: tombstone?.resource.firstSeen ?? input.now,
     lastSeen: input.now,
   };
-  const trace = { base: '', signature: undefined, process: undefined, looks: {}, app: undefined, programVersion: undefined, automaticName: false };
-  return { kind: tombstone ? 'returned' : 'found', known: { resource, trace: fromTrace(trace), missedScans: 0, missingSince: undefined }, changed: [] };
+  const trace = {
+    base: '',
+    signature: undefined,
+    process: undefined,
+    looks: {},
+    app: undefined,
+    programVersion: undefined,
+    automaticName: false,
+    ignored: false,
+  };
+  return {
+    kind: tombstone ? 'returned' : 'found',
+    known: { resource, trace: fromTrace(trace), missedScans: 0, missingSince: undefined },
+    changed: [],
+  };
 }
 
 function endpointsOf({ match, checks }: ConfiguredService): Resource['endpoints'] {
-  const endpoints: Resource['endpoints'] = match?.port ? [{ protocol: 'tcp', address: '127.0.0.1', port: match.port }] : [];
+  const endpoints: Resource['endpoints'] = match?.port
+    ? [{ protocol: 'tcp', address: '127.0.0.1', port: match.port }]
+    : [];
   for (const url of [match?.url, ...checks.map((check) => (check.kind === 'http' ? check.url : undefined))]) {
     if (!url) continue;
     const { hostname, port, protocol } = new URL(url);
-    endpoints.push({ protocol: 'tcp', address: hostname, port: port ? Number(port) : protocol === 'https:' ? 443 : 80 });
+    endpoints.push({
+      protocol: 'tcp',
+      address: hostname,
+      port: port ? Number(port) : protocol === 'https:' ? 443 : 80,
+    });
   }
-  for (const check of checks) if ('port' in check) endpoints.push({ protocol: 'tcp', address: check.host, port: check.port });
-  return endpoints.filter((endpoint, index) => endpoints.findIndex((other) => other.port === endpoint.port && other.address === endpoint.address) === index);
+  for (const check of checks)
+    if ('port' in check) endpoints.push({ protocol: 'tcp', address: check.host, port: check.port });
+  return endpoints.filter(
+    (endpoint, index) =>
+      endpoints.findIndex((other) => other.port === endpoint.port && other.address === endpoint.address) === index,
+  );
 }

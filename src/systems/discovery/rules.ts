@@ -22,21 +22,74 @@ export interface ProductRule {
 
 export const PRODUCTS: readonly ProductRule[] = [
   // Databases, caches, queues
-  { product: 'postgresql', executable: /^(postgres|postmaster)$/, image: /^(postgres|postgis|timescaledb(-ha)?|pgvector)$/, unit: /^postgresql/, versionArgs: ['--version'] },
-  { product: 'pgbouncer', executable: /^pgbouncer$/, image: /^pgbouncer$/, unit: /^pgbouncer/, forwarder: true, speaksAs: ['postgresql'] },
+  {
+    product: 'postgresql',
+    executable: /^(postgres|postmaster)$/,
+    image: /^(postgres|postgis|timescaledb(-ha)?|pgvector)$/,
+    unit: /^postgresql/,
+    versionArgs: ['--version'],
+  },
+  {
+    product: 'pgbouncer',
+    executable: /^pgbouncer$/,
+    image: /^pgbouncer$/,
+    unit: /^pgbouncer/,
+    forwarder: true,
+    speaksAs: ['postgresql'],
+  },
   { product: 'mariadb', executable: /^mariadbd$/, image: /^mariadb$/, unit: /^mariadb/, versionArgs: ['--version'] },
   // Older MariaDB calls its server mysqld as well; the greeting tells.
-  { product: 'mysql', executable: /^mysqld$/, image: /^(mysql|mysql-server|percona)$/, unit: /^mysql/, speaksAs: ['mariadb'] },
-  { product: 'redis', executable: /^redis-(server|sentinel|check-rdb)$/, image: /^(redis|redis-stack(-server)?)$/, unit: /^redis/, versionArgs: ['--version'] },
-  { product: 'valkey', executable: /^valkey-(server|sentinel)$/, image: /^valkey$/, unit: /^valkey/, speaksAs: ['redis'] },
+  {
+    product: 'mysql',
+    executable: /^mysqld$/,
+    image: /^(mysql|mysql-server|percona)$/,
+    unit: /^mysql/,
+    speaksAs: ['mariadb'],
+  },
+  {
+    product: 'redis',
+    executable: /^redis-(server|sentinel|check-rdb)$/,
+    image: /^(redis|redis-stack(-server)?)$/,
+    unit: /^redis/,
+    versionArgs: ['--version'],
+  },
+  {
+    product: 'valkey',
+    executable: /^valkey-(server|sentinel)$/,
+    image: /^valkey$/,
+    unit: /^valkey/,
+    speaksAs: ['redis'],
+  },
   { product: 'keydb', executable: /^keydb-server$/, image: /^keydb$/, speaksAs: ['redis'] },
   { product: 'dragonfly', executable: /^dragonfly(-.*)?$/, image: /^dragonfly$/, speaksAs: ['redis'] },
-  { product: 'memcached', executable: /^memcached$/, image: /^memcached$/, unit: /^memcached/, versionArgs: ['--version'] },
+  {
+    product: 'memcached',
+    executable: /^memcached$/,
+    image: /^memcached$/,
+    unit: /^memcached/,
+    versionArgs: ['--version'],
+  },
   { product: 'mongodb', executable: /^mongo[ds]$/, image: /^mongo(db)?$/, unit: /^mongod/ },
-  { product: 'elasticsearch', argv: /org\.elasticsearch\./, image: /^elasticsearch$/, unit: /^elasticsearch/, body: /you know, for search/ },
+  {
+    product: 'elasticsearch',
+    argv: /org\.elasticsearch\./,
+    image: /^elasticsearch$/,
+    unit: /^elasticsearch/,
+    body: /you know, for search/,
+  },
   { product: 'opensearch', argv: /org\.opensearch\./, image: /^opensearch$/, body: /the opensearch project/ },
-  { product: 'influxdb', executable: /^influxd(3)?$/, image: /^influxdb$/, headers: [['x-influxdb-version', /v?([\d.]+)/]] },
-  { product: 'clickhouse', executable: /^clickhouse(-server)?$/, image: /^clickhouse(-server)?$/, headers: [['x-clickhouse-summary', /./]] },
+  {
+    product: 'influxdb',
+    executable: /^influxd(3)?$/,
+    image: /^influxdb$/,
+    headers: [['x-influxdb-version', /v?([\d.]+)/]],
+  },
+  {
+    product: 'clickhouse',
+    executable: /^clickhouse(-server)?$/,
+    image: /^clickhouse(-server)?$/,
+    headers: [['x-clickhouse-summary', /./]],
+  },
   { product: 'couchdb', argv: /couchdb/, image: /^couchdb$/, headers: [['server', /couchdb\/([\d.]+)/]] },
   { product: 'etcd', executable: /^etcd$/, image: /^etcd$/, unit: /^etcd/, versionArgs: ['--version'] },
   { product: 'nats', executable: /^nats-server$/, image: /^nats$/, unit: /^nats/, versionArgs: ['--version'] },
@@ -45,18 +98,71 @@ export const PRODUCTS: readonly ProductRule[] = [
   { product: 'mosquitto', executable: /^mosquitto$/, image: /^(eclipse-)?mosquitto$/, unit: /^mosquitto/ },
 
   // Web servers and proxies
-  { product: 'nginx', executable: /^nginx$/, image: /^nginx(-unprivileged)?$/, unit: /^nginx/, headers: [['server', /^nginx(?:\/([\d.]+))?/]], body: /welcome to nginx/, forwarder: true, versionArgs: ['-v'] },
-  { product: 'openresty', executable: /^openresty$/, image: /^openresty$/, headers: [['server', /^openresty(?:\/([\d.]+))?/]], forwarder: true },
-  { product: 'apache', executable: /^(apache2|httpd)$/, image: /^(httpd|apache)$/, unit: /^(apache2|httpd)/, headers: [['server', /^apache(?:\/([\d.]+))?/]], forwarder: true },
-  { product: 'caddy', executable: /^caddy$/, image: /^caddy$/, unit: /^caddy/, headers: [['server', /^caddy/]], forwarder: true },
-  { product: 'haproxy', executable: /^haproxy$/, image: /^haproxy$/, unit: /^haproxy/, forwarder: true, versionArgs: ['-v'] },
+  {
+    product: 'nginx',
+    executable: /^nginx$/,
+    image: /^nginx(-unprivileged)?$/,
+    unit: /^nginx/,
+    headers: [['server', /^nginx(?:\/([\d.]+))?/]],
+    body: /welcome to nginx/,
+    forwarder: true,
+    versionArgs: ['-v'],
+  },
+  {
+    product: 'openresty',
+    executable: /^openresty$/,
+    image: /^openresty$/,
+    headers: [['server', /^openresty(?:\/([\d.]+))?/]],
+    forwarder: true,
+  },
+  {
+    product: 'apache',
+    executable: /^(apache2|httpd)$/,
+    image: /^(httpd|apache)$/,
+    unit: /^(apache2|httpd)/,
+    headers: [['server', /^apache(?:\/([\d.]+))?/]],
+    forwarder: true,
+  },
+  {
+    product: 'caddy',
+    executable: /^caddy$/,
+    image: /^caddy$/,
+    unit: /^caddy/,
+    headers: [['server', /^caddy/]],
+    forwarder: true,
+  },
+  {
+    product: 'haproxy',
+    executable: /^haproxy$/,
+    image: /^haproxy$/,
+    unit: /^haproxy/,
+    forwarder: true,
+    versionArgs: ['-v'],
+  },
   { product: 'traefik', executable: /^traefik$/, image: /^traefik$/, unit: /^traefik/, forwarder: true },
   { product: 'envoy', executable: /^envoy$/, image: /^envoy$/, headers: [['server', /^envoy/]], forwarder: true },
-  { product: 'varnish', executable: /^(varnishd|cache-main)$/, image: /^varnish$/, headers: [['via', /varnish/]], forwarder: true },
-  { product: 'squid', executable: /^squid$/, image: /^squid$/, unit: /^squid/, headers: [['server', /^squid\/([\d.]+)/]], forwarder: true },
+  {
+    product: 'varnish',
+    executable: /^(varnishd|cache-main)$/,
+    image: /^varnish$/,
+    headers: [['via', /varnish/]],
+    forwarder: true,
+  },
+  {
+    product: 'squid',
+    executable: /^squid$/,
+    image: /^squid$/,
+    unit: /^squid/,
+    headers: [['server', /^squid\/([\d.]+)/]],
+    forwarder: true,
+  },
   { product: 'lighttpd', executable: /^lighttpd$/, image: /^lighttpd$/, headers: [['server', /^lighttpd\/([\d.]+)/]] },
   { product: 'busybox-httpd', argv: /^(\S*busybox )?(\S*\/)?httpd\b/ },
-  { product: 'python-http-server', argv: /^\S*python[\d.]* (-\S+ )*-m http\.server/, headers: [['server', /^(?:basehttp|simplehttp)\/[\d.]+ python\/([\d.]+)/]] },
+  {
+    product: 'python-http-server',
+    argv: /^\S*python[\d.]* (-\S+ )*-m http\.server/,
+    headers: [['server', /^(?:basehttp|simplehttp)\/[\d.]+ python\/([\d.]+)/]],
+  },
   { product: 'php-fpm', executable: /^php-fpm[\d.]*$/, image: /^php$/, unit: /^php.*fpm/ },
 
   // Access, mail, names
@@ -75,19 +181,60 @@ export const PRODUCTS: readonly ProductRule[] = [
   { product: 'cups', executable: /^cupsd$/, unit: /^cups/, headers: [['server', /^cups\/([\d.]+)/]] },
 
   // Observation
-  { product: 'prometheus', executable: /^prometheus$/, image: /^prometheus$/, unit: /^prometheus\.service/, title: /^prometheus time series/ },
-  { product: 'prometheus-node-exporter', executable: /^(prometheus-)?node[-_]exporter$/, image: /^node-exporter$/, unit: /node[-_]exporter/, title: /^node exporter/ },
-  { product: 'prometheus-alertmanager', executable: /^(prometheus-)?alertmanager$/, image: /^alertmanager$/, unit: /alertmanager/, title: /^alertmanager/ },
-  { product: 'prometheus-blackbox-exporter', executable: /^(prometheus-)?blackbox[-_]exporter$/, image: /^blackbox-exporter$/, unit: /blackbox[-_]exporter/ },
-  { product: 'grafana', executable: /^grafana(-server)?$/, image: /^grafana(-enterprise|-oss)?$/, unit: /^grafana/, title: /^grafana$/, body: /window\.grafanabootdata|grafana-app/ },
+  {
+    product: 'prometheus',
+    executable: /^prometheus$/,
+    image: /^prometheus$/,
+    unit: /^prometheus\.service/,
+    title: /^prometheus time series/,
+  },
+  {
+    product: 'prometheus-node-exporter',
+    executable: /^(prometheus-)?node[-_]exporter$/,
+    image: /^node-exporter$/,
+    unit: /node[-_]exporter/,
+    title: /^node exporter/,
+  },
+  {
+    product: 'prometheus-alertmanager',
+    executable: /^(prometheus-)?alertmanager$/,
+    image: /^alertmanager$/,
+    unit: /alertmanager/,
+    title: /^alertmanager/,
+  },
+  {
+    product: 'prometheus-blackbox-exporter',
+    executable: /^(prometheus-)?blackbox[-_]exporter$/,
+    image: /^blackbox-exporter$/,
+    unit: /blackbox[-_]exporter/,
+  },
+  {
+    product: 'grafana',
+    executable: /^grafana(-server)?$/,
+    image: /^grafana(-enterprise|-oss)?$/,
+    unit: /^grafana/,
+    title: /^grafana$/,
+    body: /window\.grafanabootdata|grafana-app/,
+  },
   { product: 'loki', executable: /^loki$/, image: /^loki$/ },
-  { product: 'netdata', executable: /^netdata$/, image: /^netdata$/, headers: [['server', /^netdata(?: embedded http server)?(?: v?([\d.]+))?/]] },
+  {
+    product: 'netdata',
+    executable: /^netdata$/,
+    image: /^netdata$/,
+    headers: [['server', /^netdata(?: embedded http server)?(?: v?([\d.]+))?/]],
+  },
   { product: 'uptime-kuma', argv: /uptime-kuma/, image: /^uptime-kuma$/, title: /^uptime kuma/ },
 
   // Platforms and tools
   { product: 'docker', executable: /^dockerd$/, unit: /^docker\.service/, versionArgs: ['--version'] },
   { product: 'containerd', executable: /^containerd$/, unit: /^containerd/ },
-  { product: 'docker-registry', executable: /^(docker-)?registry$/, image: /^registry$/, unit: /^docker-registry/, headers: [['docker-distribution-api-version', /^registry/]] },
+  {
+    product: 'docker-registry',
+    executable: /^(docker-)?registry$/,
+    image: /^registry$/,
+    unit: /^docker-registry/,
+    headers: [['docker-distribution-api-version', /^registry/]],
+  },
   { product: 'consul', executable: /^consul$/, image: /^consul$/, title: /^consul/ },
   { product: 'vault', executable: /^vault$/, image: /^vault$/, title: /^vault$/ },
   { product: 'minio', executable: /^minio$/, image: /^minio$/, headers: [['server', /^minio/]], title: /^minio/ },
@@ -99,10 +246,20 @@ export const PRODUCTS: readonly ProductRule[] = [
   { product: 'home-assistant', argv: /\bhass\b|homeassistant/, image: /^home-assistant$/, title: /^home assistant/ },
   { product: 'jupyter', argv: /jupyter-(lab|notebook|server)/, image: /jupyter|notebook/, title: /jupyter/ },
   { product: 'mcp-server', argv: /modelcontextprotocol|mcp-server/ },
-  { product: 'steward', argv: /steward(\.js|\/src\/cli\.ts|\/dist\/cli\.js)? serve|steward\/(bin|src)\/\S+ serve/, image: /^steward$/, unit: /^steward/, title: /^steward\b/ },
+  {
+    product: 'steward',
+    argv: /steward(\.js|\/src\/cli\.ts|\/dist\/cli\.js)? serve|steward\/(bin|src)\/\S+ serve/,
+    image: /^steward$/,
+    unit: /^steward/,
+    title: /^steward\b/,
+  },
 
   // Programs that only pass on
-  { product: 'docker-proxy', executable: /^(docker-proxy|rootlesskit|rootlessport|slirp4netns|pasta)$/, forwarder: true },
+  {
+    product: 'docker-proxy',
+    executable: /^(docker-proxy|rootlesskit|rootlessport|slirp4netns|pasta)$/,
+    forwarder: true,
+  },
   { product: 'socat', executable: /^socat\d?$/, forwarder: true },
   { product: 'stunnel', executable: /^stunnel\d?$/, forwarder: true, unit: /^stunnel/ },
   { product: 'ssh-tunnel', executable: /^(ssh|autossh)$/, forwarder: true },
@@ -110,11 +267,19 @@ export const PRODUCTS: readonly ProductRule[] = [
 ];
 
 /** Programs that run what others wrote: their name says little about the service. */
-export const INTERPRETERS: readonly { readonly executable: RegExp; readonly product: string; readonly header: RegExp }[] = [
+export const INTERPRETERS: readonly {
+  readonly executable: RegExp;
+  readonly product: string;
+  readonly header: RegExp;
+}[] = [
   { executable: /^(node|nodejs|node-v?[\d.]+)$/, product: 'node-app', header: /express|next\.js|koa|fastify|node/ },
   { executable: /^bun$/, product: 'bun-app', header: /bun/ },
   { executable: /^deno$/, product: 'deno-app', header: /deno/ },
-  { executable: /^python[\d.]*$/, product: 'python-app', header: /python|werkzeug|gunicorn|uvicorn|tornado|hypercorn|wsgi/ },
+  {
+    executable: /^python[\d.]*$/,
+    product: 'python-app',
+    header: /python|werkzeug|gunicorn|uvicorn|tornado|hypercorn|wsgi/,
+  },
   { executable: /^ruby[\d.]*$/, product: 'ruby-app', header: /puma|thin|webrick|passenger/ },
   { executable: /^perl[\d.]*$/, product: 'perl-app', header: /mojolicious|perl/ },
   { executable: /^php[\d.]*$/, product: 'php-app', header: /php/ },

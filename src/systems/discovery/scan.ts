@@ -4,7 +4,7 @@ import type { Log } from '../../core/log.ts';
 import type { Monitor } from '../../core/monitor.ts';
 import type { DockerPort } from '../../core/ports/docker.ts';
 import type { ProcessesPort } from '../../core/ports/processes.ts';
-import type { SocketsPort } from '../../core/ports/sockets.ts';
+import type { Listener, SocketsPort } from '../../core/ports/sockets.ts';
 import type { SystemdPort } from '../../core/ports/systemd.ts';
 import type { Recognizer } from '../../core/recognizer.ts';
 import type { KnownResource } from '../../core/inventory-writer.ts';
@@ -16,7 +16,13 @@ import { type Matched, matchKnown } from './match.ts';
 import { observe, type Surroundings } from './observe.ts';
 import { recognize } from './recognize.ts';
 import { GRACE, type Grace, reconcile } from './reconcile.ts';
-import { type Directory, directoryOf, edgesFromConfiguration, edgesFromConnections, edgesFromContainers } from './topology.ts';
+import {
+  type Directory,
+  directoryOf,
+  edgesFromConfiguration,
+  edgesFromConnections,
+  edgesFromContainers,
+} from './topology.ts';
 
 export interface DiscoveryPorts {
   readonly sockets: SocketsPort;
@@ -44,6 +50,8 @@ export interface ScanResult {
   readonly resources: readonly Resource[];
   readonly containers: readonly ContainerInfo[];
   readonly directory: Directory;
+  /** Who listens where, in one text: another one means that something changed. */
+  readonly listening: string;
 }
 
 const FORGET_EDGE_MS = ms('7d');
@@ -58,8 +66,13 @@ export async function scan(deps: ScanDeps, trigger: ScanRecord['trigger'], signa
   const { surroundings, connections, blind } = await lookAround(ports, self);
   const known = await writer.known(node.id);
   const { matched, missing } = matchKnown(observe(surroundings), known, configured);
-  const identified = await Promise.all(matched.toSorted(oldestFirst).map(async (match) => await recognize(match, { ...deps, processes: ports.processes, configured, signal })));
-  if (signal.aborted) throw new StewardError('CANCELED', 'The scan was stopped before it ended; nothing of it was written.');
+  const identified = await Promise.all(
+    matched
+      .toSorted(oldestFirst)
+      .map(async (match) => await recognize(match, { ...deps, processes: ports.processes, configured, signal })),
+  );
+  if (signal.aborted)
+    throw new StewardError('CANCELED', 'The scan was stopped before it ended; nothing of it was written.');
 
   const changes = reconcile({
     node: node.id,
@@ -74,14 +87,17 @@ export async function scan(deps: ScanDeps, trigger: ScanRecord['trigger'], signa
     blind: { docker: blind.docker !== undefined, systemd: blind.systemd !== undefined },
     grace: deps.grace ?? GRACE,
   });
-  const resources = changes.filter(({ kind }) => kind !== 'gone' && kind !== 'missing').map((change) => change.known.resource);
+  const resources = changes
+    .filter(({ kind }) => kind !== 'gone' && kind !== 'missing')
+    .map((change) => change.known.resource);
   const directory = directoryOf(resources, surroundings.processes, surroundings.containers);
   const edges = [
     ...edgesFromConnections(connections, directory, self, startedAt),
     ...edgesFromContainers(surroundings.containers, directory, startedAt),
     ...edgesFromConfiguration(configured, resources, startedAt),
   ];
-  const count = (kind: (typeof changes)[number]['kind']): number => changes.filter((change) => change.kind === kind).length;
+  const count = (kind: (typeof changes)[number]['kind']): number =>
+    changes.filter((change) => change.kind === kind).length;
   const record: ScanRecord = {
     id: `scan_${startedAt.getTime().toString(36)}${randomBytes(5).toString('hex')}`,
     node: node.id,
@@ -96,8 +112,29 @@ export async function scan(deps: ScanDeps, trigger: ScanRecord['trigger'], signa
     blind,
     durationMs: Math.round(performance.now() - began),
   };
-  await writer.apply({ node: node.id, changes, edges: mergeEdges(edges), forgetEdgesBefore: new Date(startedAt.getTime() - FORGET_EDGE_MS), scan: record, at: startedAt });
-  return { record, resources, containers: surroundings.containers, directory };
+  await writer.apply({
+    node: node.id,
+    changes,
+    edges: mergeEdges(edges),
+    forgetEdgesBefore: new Date(startedAt.getTime() - FORGET_EDGE_MS),
+    scan: record,
+    at: startedAt,
+  });
+  return {
+    record,
+    resources,
+    containers: surroundings.containers,
+    directory,
+    listening: listeningText(surroundings.listeners),
+  };
+}
+
+export function listeningText(listeners: readonly Listener[]): string {
+  return listeners
+    .filter(({ protocol }) => protocol === 'tcp')
+    .map(({ address, port, pids, container }) => `${address} ${port} ${container ?? ''} ${Math.min(...pids)}`)
+    .toSorted()
+    .join('\n');
 }
 
 /** Of two that want one name, the one that has been there for longer gets it. */
@@ -106,7 +143,9 @@ function oldestFirst(a: Matched, b: Matched): number {
 }
 
 /** Two reasons for one edge are kept together; the store has one row for from, to and kind. */
-function mergeEdges<E extends { from: string; to: string; kind: string; evidence: readonly unknown[] }>(edges: readonly E[]): E[] {
+function mergeEdges<E extends { from: string; to: string; kind: string; evidence: readonly unknown[] }>(
+  edges: readonly E[],
+): E[] {
   const merged = new Map<string, E>();
   for (const edge of edges) {
     const key = `${edge.from} ${edge.to} ${edge.kind}`;
@@ -116,7 +155,14 @@ function mergeEdges<E extends { from: string; to: string; kind: string; evidence
   return [...merged.values()];
 }
 
-async function lookAround(ports: DiscoveryPorts, self: ReadonlySet<number>): Promise<{ surroundings: Surroundings; connections: Awaited<ReturnType<SocketsPort['connections']>>; blind: Record<string, string> }> {
+async function lookAround(
+  ports: DiscoveryPorts,
+  self: ReadonlySet<number>,
+): Promise<{
+  surroundings: Surroundings;
+  connections: Awaited<ReturnType<SocketsPort['connections']>>;
+  blind: Record<string, string>;
+}> {
   const blind: Record<string, string> = {};
   // A machine without Docker or systemd is an ordinary machine; what the source says is kept, the scan goes on.
   const orNone = async <T>(source: string, look: Promise<T[]>): Promise<T[]> => {
@@ -138,15 +184,23 @@ async function lookAround(ports: DiscoveryPorts, self: ReadonlySet<number>): Pro
 }
 
 /** Stopped is not gone: the unit is installed, the container exists. */
-async function stillThere(missing: readonly KnownResource[], { containers, units }: Surroundings, systemd: SystemdPort, blind: Record<string, string>): Promise<Set<string>> {
+async function stillThere(
+  missing: readonly KnownResource[],
+  { containers, units }: Surroundings,
+  systemd: SystemdPort,
+  blind: Record<string, string>,
+): Promise<Set<string>> {
   const there = new Set<string>();
   const names = new Set(containers.flatMap(({ id, name }) => [id, name]));
   for (const { resource } of missing) {
     const { supervisor } = resource;
     if (resource.state === 'gone') continue;
-    if (supervisor.kind === 'docker' && (names.has(supervisor.container) || names.has(supervisor.name))) there.add(resource.id);
+    if (supervisor.kind === 'docker' && (names.has(supervisor.container) || names.has(supervisor.name)))
+      there.add(resource.id);
     if (supervisor.kind === 'systemd' && !blind.systemd) {
-      const unit = units.find((candidate) => candidate.unit === supervisor.unit) ?? (await systemd.unit(supervisor.unit, supervisor.scope));
+      const unit =
+        units.find((candidate) => candidate.unit === supervisor.unit) ??
+        (await systemd.unit(supervisor.unit, supervisor.scope));
       if (unit && unit.loadState !== 'not-found') there.add(resource.id);
     }
   }

@@ -8,7 +8,13 @@ export function supervisorOf(observation: Observation, recipe: LaunchRecipe | un
   if (unit) return { kind: 'systemd', unit: unit.name, scope: unit.scope };
   if (container) {
     const { project, service } = composeOf(container.labels);
-    return { kind: 'docker', container: container.id, name: container.name, ...(project ? { project } : {}), ...(service ? { service } : {}) };
+    return {
+      kind: 'docker',
+      container: container.id,
+      name: container.name,
+      ...(project ? { project } : {}),
+      ...(service ? { service } : {}),
+    };
   }
   if (foreign) return { kind: 'foreign', name: foreign };
   return recipe ? { kind: 'process', recipe } : { kind: 'none' };

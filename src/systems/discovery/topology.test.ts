@@ -6,8 +6,14 @@ import { fakeProcesses } from '../../testing/fakes/fake-processes.ts';
 import { directoryOf, edgesFromConfiguration, edgesFromConnections, edgesFromContainers } from './topology.ts';
 
 const AT = new Date('2026-11-20T08:00:00Z');
-const from = (pids: number[], remote: string, port: number, part: Partial<Connection> = {}): Connection => ({ local: { address: '127.0.0.1', port: 50_000 }, remote: { address: remote, port }, pids, ...part });
-const pairs = (edges: readonly { from: string; to: string; kind: string }[]): string[] => edges.map((edge) => `${edge.from} ${edge.kind} ${edge.to}`);
+const from = (pids: number[], remote: string, port: number, part: Partial<Connection> = {}): Connection => ({
+  local: { address: '127.0.0.1', port: 50_000 },
+  remote: { address: remote, port },
+  pids,
+  ...part,
+});
+const pairs = (edges: readonly { from: string; to: string; kind: string }[]): string[] =>
+  edges.map((edge) => `${edge.from} ${edge.kind} ${edge.to}`);
 
 async function world() {
   const processes = fakeProcesses();
@@ -41,25 +47,68 @@ async function world() {
     ports: [],
     command: [],
   });
-  const compose = (service: string): Record<string, string> => ({ 'com.docker.compose.project': 'shop', 'com.docker.compose.service': service });
-  const containers = [container('c1', 'web', '172.20.0.2', { ...compose('web'), 'com.docker.compose.depends_on': 'cache:service_started:false' }), container('c2', 'cache', '172.20.0.3', compose('cache'))];
-  return { app, worker, database, stranger, containers, resources, directory: directoryOf(resources, await processes.list(), containers) };
+  const compose = (service: string): Record<string, string> => ({
+    'com.docker.compose.project': 'shop',
+    'com.docker.compose.service': service,
+  });
+  const containers = [
+    container('c1', 'web', '172.20.0.2', {
+      ...compose('web'),
+      'com.docker.compose.depends_on': 'cache:service_started:false',
+    }),
+    container('c2', 'cache', '172.20.0.3', compose('cache')),
+  ];
+  return {
+    app,
+    worker,
+    database,
+    stranger,
+    containers,
+    resources,
+    directory: directoryOf(resources, await processes.list(), containers),
+  };
 }
 
 describe('connections', () => {
   it('lead from the client to the server, once, however many there are', async () => {
     const { app, worker, directory } = await world();
 
-    const edges = edgesFromConnections([from([app.pid], '127.0.0.1', 5432), from([worker.pid], '127.0.0.1', 5432), from([app.pid], '::ffff:127.0.0.1', 5432)], directory, new Set(), AT);
+    const edges = edgesFromConnections(
+      [
+        from([app.pid], '127.0.0.1', 5432),
+        from([worker.pid], '127.0.0.1', 5432),
+        from([app.pid], '::ffff:127.0.0.1', 5432),
+      ],
+      directory,
+      new Set(),
+      AT,
+    );
 
-    expect(edges).toMatchObject([{ from: 'app', to: 'db', kind: 'connects-to', evidence: [{ source: 'connection' }], lastSeen: AT }]);
+    expect(edges).toMatchObject([
+      { from: 'app', to: 'db', kind: 'connects-to', evidence: [{ source: 'connection' }], lastSeen: AT },
+    ]);
   });
 
   it('of the server side, of strangers, of itself and of Steward make no edge', async () => {
     const { app, database, stranger, directory } = await world();
-    const serverSide: Connection = { local: { address: '127.0.0.1', port: 5432 }, remote: { address: '127.0.0.1', port: 50_000 }, pids: [database.pid] };
+    const serverSide: Connection = {
+      local: { address: '127.0.0.1', port: 5432 },
+      remote: { address: '127.0.0.1', port: 50_000 },
+      pids: [database.pid],
+    };
 
-    const edges = edgesFromConnections([serverSide, from([stranger.pid], '127.0.0.1', 5432), from([app.pid], '127.0.0.1', 8000), from([app.pid], '203.0.113.9', 443), from([77], '127.0.0.1', 5432)], directory, new Set([77]), AT);
+    const edges = edgesFromConnections(
+      [
+        serverSide,
+        from([stranger.pid], '127.0.0.1', 5432),
+        from([app.pid], '127.0.0.1', 8000),
+        from([app.pid], '203.0.113.9', 443),
+        from([77], '127.0.0.1', 5432),
+      ],
+      directory,
+      new Set([77]),
+      AT,
+    );
 
     expect(edges).toEqual([]);
   });
@@ -67,7 +116,9 @@ describe('connections', () => {
   it('between containers are known by the addresses of their network', async () => {
     const { directory } = await world();
 
-    expect(pairs(edgesFromConnections([from([], '172.20.0.3', 6379, { container: 'c1' })], directory, new Set(), AT))).toEqual(['web connects-to cache']);
+    expect(
+      pairs(edgesFromConnections([from([], '172.20.0.3', 6379, { container: 'c1' })], directory, new Set(), AT)),
+    ).toEqual(['web connects-to cache']);
   });
 });
 

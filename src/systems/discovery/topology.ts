@@ -11,7 +11,11 @@ export interface Directory {
   ofContainer(container: string): string | undefined;
 }
 
-export function directoryOf(resources: readonly Resource[], processes: readonly ProcessInfo[], containers: readonly ContainerInfo[]): Directory {
+export function directoryOf(
+  resources: readonly Resource[],
+  processes: readonly ProcessInfo[],
+  containers: readonly ContainerInfo[],
+): Directory {
   const byPid = new Map<number, string>();
   const byUnit = new Map<string, string>();
   const byContainer = new Map<string, string>();
@@ -20,17 +24,29 @@ export function directoryOf(resources: readonly Resource[], processes: readonly 
     for (const pid of pids) byPid.set(pid, id);
     if (supervisor.kind === 'systemd') byUnit.set(supervisor.unit, id);
     if (supervisor.kind === 'docker') byContainer.set(supervisor.container, id);
-    for (const { address, port } of endpoints) byPort.set(port, [...(byPort.get(port) ?? []), { address: plain(address), id }]);
+    for (const { address, port } of endpoints)
+      byPort.set(port, [...(byPort.get(port) ?? []), { address: plain(address), id }]);
   }
-  const byContainerAddress = new Map(containers.flatMap(({ id, networks }) => networks.flatMap(({ address }) => (address ? [[address, id] as const] : []))));
+  const byContainerAddress = new Map(
+    containers.flatMap(({ id, networks }) =>
+      networks.flatMap(({ address }) => (address ? [[address, id] as const] : [])),
+    ),
+  );
   const tree = new Map(processes.map((process) => [process.pid, process]));
   const ofContainer = (container: string): string | undefined => byContainer.get(container);
 
   return {
     ofContainer,
     ofProcess(pid) {
-      for (let process = tree.get(pid), depth = 0; process && depth < 12; process = tree.get(process.parent), depth += 1) {
-        const known = byPid.get(process.pid) ?? (process.container ? ofContainer(process.container) : undefined) ?? (process.unit ? byUnit.get(process.unit) : undefined);
+      for (
+        let process = tree.get(pid), depth = 0;
+        process && depth < 12;
+        process = tree.get(process.parent), depth += 1
+      ) {
+        const known =
+          byPid.get(process.pid) ??
+          (process.container ? ofContainer(process.container) : undefined) ??
+          (process.unit ? byUnit.get(process.unit) : undefined);
         if (known) return known;
       }
       return undefined;
@@ -40,7 +56,10 @@ export function directoryOf(resources: readonly Resource[], processes: readonly 
       const container = byContainerAddress.get(wanted);
       if (container) return ofContainer(container);
       const candidates = byPort.get(port) ?? [];
-      return (candidates.find((candidate) => candidate.address === wanted) ?? candidates.find((candidate) => ANY.has(candidate.address)))?.id;
+      return (
+        candidates.find((candidate) => candidate.address === wanted) ??
+        candidates.find((candidate) => ANY.has(candidate.address))
+      )?.id;
     },
   };
 }
@@ -53,13 +72,20 @@ function plain(address: string): string {
 }
 
 /** Who talks to whom, seen from the client's end of each connection. Steward's own probes are not dependencies. */
-export function edgesFromConnections(connections: readonly Connection[], directory: Directory, self: ReadonlySet<number>, at: Date): Edge[] {
+export function edgesFromConnections(
+  connections: readonly Connection[],
+  directory: Directory,
+  self: ReadonlySet<number>,
+  at: Date,
+): Edge[] {
   const edges = new Map<string, Edge>();
   for (const connection of connections) {
     if (connection.pids.some((pid) => self.has(pid))) continue;
     const to = directory.ofAddress(connection.remote.address, connection.remote.port);
     if (!to) continue;
-    const from = connection.pids.map((pid) => directory.ofProcess(pid)).find((id) => id !== undefined) ?? (connection.container ? directory.ofContainer(connection.container) : undefined);
+    const from =
+      connection.pids.map((pid) => directory.ofProcess(pid)).find((id) => id !== undefined) ??
+      (connection.container ? directory.ofContainer(connection.container) : undefined);
     if (!from || from === to) continue;
     const key = `${from} ${to}`;
     if (edges.has(key)) continue;
@@ -67,7 +93,13 @@ export function edgesFromConnections(connections: readonly Connection[], directo
       from,
       to,
       kind: 'connects-to',
-      evidence: [{ source: 'connection', detail: `process ${connection.pids[0] ?? 'unknown'} is connected to ${connection.remote.address}:${connection.remote.port}`, weight: 0.9 }],
+      evidence: [
+        {
+          source: 'connection',
+          detail: `process ${connection.pids[0] ?? 'unknown'} is connected to ${connection.remote.address}:${connection.remote.port}`,
+          weight: 0.9,
+        },
+      ],
       firstSeen: at,
       lastSeen: at,
     });
@@ -81,16 +113,38 @@ const MAX_NETWORK = 20;
 export function edgesFromContainers(containers: readonly ContainerInfo[], directory: Directory, at: Date): Edge[] {
   const edges: Edge[] = [];
   const add = (from: string | undefined, to: string | undefined, kind: Edge['kind'], detail: string): void => {
-    if (from && to && from !== to) edges.push({ from, to, kind, evidence: [{ source: kind === 'network' ? 'network' : 'container', detail, weight: kind === 'network' ? 0.3 : 0.9 }], firstSeen: at, lastSeen: at });
+    if (from && to && from !== to)
+      edges.push({
+        from,
+        to,
+        kind,
+        evidence: [
+          { source: kind === 'network' ? 'network' : 'container', detail, weight: kind === 'network' ? 0.3 : 0.9 },
+        ],
+        firstSeen: at,
+        lastSeen: at,
+      });
   };
   const networks = new Map<string, ContainerInfo[]>();
   for (const container of containers) {
-    for (const { name } of container.networks) if (!['bridge', 'host', 'none'].includes(name)) networks.set(name, [...(networks.get(name) ?? []), container]);
+    for (const { name } of container.networks)
+      if (!['bridge', 'host', 'none'].includes(name)) networks.set(name, [...(networks.get(name) ?? []), container]);
     const project = container.labels['com.docker.compose.project'];
     for (const needed of (container.labels['com.docker.compose.depends_on'] ?? '').split(',')) {
       const service = needed.split(':')[0];
-      const target = service && containers.find(({ labels }) => labels['com.docker.compose.project'] === project && labels['com.docker.compose.service'] === service);
-      if (target) add(directory.ofContainer(container.id), directory.ofContainer(target.id), 'configured', `compose file: depends_on ${service}`);
+      const target =
+        service &&
+        containers.find(
+          ({ labels }) =>
+            labels['com.docker.compose.project'] === project && labels['com.docker.compose.service'] === service,
+        );
+      if (target)
+        add(
+          directory.ofContainer(container.id),
+          directory.ofContainer(target.id),
+          'configured',
+          `compose file: depends_on ${service}`,
+        );
     }
   }
   for (const [name, members] of networks) {
@@ -105,14 +159,27 @@ export function edgesFromContainers(containers: readonly ContainerInfo[], direct
   return edges;
 }
 
-export function edgesFromConfiguration(configured: readonly ConfiguredService[], resources: readonly Resource[], at: Date): Edge[] {
+export function edgesFromConfiguration(
+  configured: readonly ConfiguredService[],
+  resources: readonly Resource[],
+  at: Date,
+): Edge[] {
   const byName = new Map(resources.map(({ name, id }) => [name, id]));
   return configured.flatMap(({ name, dependsOn }) =>
     dependsOn.flatMap((needed): Edge[] => {
       const from = byName.get(name);
       const to = byName.get(needed);
       if (!from || !to || from === to) return [];
-      return [{ from, to, kind: 'configured', evidence: [{ source: 'configuration', detail: `steward.yaml: ${name} depends on ${needed}`, weight: 1 }], firstSeen: at, lastSeen: at }];
+      return [
+        {
+          from,
+          to,
+          kind: 'configured',
+          evidence: [{ source: 'configuration', detail: `steward.yaml: ${name} depends on ${needed}`, weight: 1 }],
+          firstSeen: at,
+          lastSeen: at,
+        },
+      ];
     }),
   );
 }

@@ -20,6 +20,8 @@ export interface Trace {
   readonly app: AppName | undefined;
   readonly programVersion: string | undefined;
   readonly automaticName: boolean;
+  /** The configuration says to leave it alone. */
+  readonly ignored: boolean;
 }
 
 export function toTrace(stored: JsonObject): Trace {
@@ -32,6 +34,7 @@ export function toTrace(stored: JsonObject): Trace {
     app: trace.app,
     programVersion: trace.programVersion,
     automaticName: trace.automaticName ?? true,
+    ignored: trace.ignored ?? false,
   };
 }
 

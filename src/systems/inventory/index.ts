@@ -8,7 +8,10 @@ import { type InventoryTables, toResource } from './tables.ts';
 import { createInventoryWriter } from './writer.ts';
 
 /** What Steward knows, for everyone to read and for discovery to write. It has no loop of its own. */
-export function createInventory({ store }: { store: Pick<Store, 'db' | 'events'> }): { inventory: Inventory; writer: InventoryWriter } {
+export function createInventory({ store }: { store: Pick<Store, 'db' | 'events'> }): {
+  inventory: Inventory;
+  writer: InventoryWriter;
+} {
   return { inventory: createReader(store), writer: createInventoryWriter(store) };
 }
 
@@ -33,8 +36,21 @@ function createReader(store: Pick<Store, 'db'>): Inventory {
     return row && toResource(row);
   };
   const edges = async (): Promise<Edge[]> => {
-    const rows = await db.selectFrom('resource_edges').selectAll().orderBy('from_id').orderBy('to_id').orderBy('kind').execute();
-    return rows.map((row) => ({ from: row.from_id, to: row.to_id, kind: row.kind, evidence: row.evidence, firstSeen: row.first_seen, lastSeen: row.last_seen }));
+    const rows = await db
+      .selectFrom('resource_edges')
+      .selectAll()
+      .orderBy('from_id')
+      .orderBy('to_id')
+      .orderBy('kind')
+      .execute();
+    return rows.map((row) => ({
+      from: row.from_id,
+      to: row.to_id,
+      kind: row.kind,
+      evidence: row.evidence,
+      firstSeen: row.first_seen,
+      lastSeen: row.last_seen,
+    }));
   };
   const related = async (id: string, direction: 'needs' | 'needed-by'): Promise<Resource[]> => {
     const order = reach(id, await edges(), direction);
@@ -59,9 +75,13 @@ function createReader(store: Pick<Store, 'db'>): Inventory {
       const living = rows.filter(({ state }) => state === 'present');
       const candidates = living.length > 0 ? living : rows;
       if (candidates.length > 1) {
-        throw new StewardError('CONFLICT', `${candidates.length} resources are called '${reference}': ${candidates.map(({ id, product, node }) => `${id} (${product} on ${node})`).join(', ')}.`, {
-          hint: 'Use the id, or give the services names in steward.yaml.',
-        });
+        throw new StewardError(
+          'CONFLICT',
+          `${candidates.length} resources are called '${reference}': ${candidates.map(({ id, product, node }) => `${id} (${product} on ${node})`).join(', ')}.`,
+          {
+            hint: 'Use the id, or give the services names in steward.yaml.',
+          },
+        );
       }
       return candidates[0] && toResource(candidates[0]);
     },

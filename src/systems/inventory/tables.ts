@@ -5,7 +5,10 @@ import type { KnownResource, ScanRecord } from '../../core/inventory-writer.ts';
 import type { Migration } from '../../store/migrator.ts';
 
 /** Everything of a resource that no query filters by. */
-export type ResourceBody = Pick<Resource, 'version' | 'confidence' | 'evidence' | 'endpoints' | 'pids' | 'supervisor' | 'owner' | 'labels'>;
+export type ResourceBody = Pick<
+  Resource,
+  'version' | 'confidence' | 'evidence' | 'endpoints' | 'pids' | 'supervisor' | 'owner' | 'labels'
+>;
 
 type Stored<T> = ColumnType<T, string, string>;
 
@@ -88,7 +91,13 @@ export const inventoryMigrations: Migration[] = [
 ];
 
 type ResourceRow = {
-  [Column in keyof InventoryTables['resources']]: InventoryTables['resources'][Column] extends ColumnType<infer Selected, string, string> ? Selected : InventoryTables['resources'][Column];
+  [Column in keyof InventoryTables['resources']]: InventoryTables['resources'][Column] extends ColumnType<
+    infer Selected,
+    string,
+    string
+  >
+    ? Selected
+    : InventoryTables['resources'][Column];
 };
 
 export function toResource(row: ResourceRow): Resource {
@@ -111,11 +120,21 @@ export function toResource(row: ResourceRow): Resource {
 }
 
 export function toKnown(row: ResourceRow): KnownResource {
-  return { resource: toResource(row), trace: row.trace, missedScans: row.missed_scans, missingSince: row.missing_since ?? undefined };
+  return {
+    resource: toResource(row),
+    trace: row.trace,
+    missedScans: row.missed_scans,
+    missingSince: row.missing_since ?? undefined,
+  };
 }
 
 export function toRow({ resource, trace, missedScans, missingSince }: KnownResource): {
-  [Column in keyof InventoryTables['resources']]: InventoryTables['resources'][Column] extends ColumnType<unknown, infer Inserted> ? Inserted : InventoryTables['resources'][Column];
+  [Column in keyof InventoryTables['resources']]: InventoryTables['resources'][Column] extends ColumnType<
+    unknown,
+    infer Inserted
+  >
+    ? Inserted
+    : InventoryTables['resources'][Column];
 } {
   const { version, confidence, evidence, endpoints, pids, supervisor, owner, labels } = resource;
   const body: ResourceBody = { version, confidence, evidence, endpoints, pids, supervisor, owner, labels };

@@ -26,21 +26,42 @@ export function createInventoryWriter(store: Pick<Store, 'db' | 'events'>): Inve
       await db.transaction().execute(async (trx) => {
         for (const change of changes.filter(({ kind }) => kind !== 'seen')) await writeChange(trx, change);
         const seen = changes.filter(({ kind }) => kind === 'seen').map(({ known }) => known.resource.id);
-        if (seen.length > 0) await trx.updateTable('resources').set({ last_seen: at, missed_scans: 0, missing_since: null }).where('id', 'in', seen).execute();
+        if (seen.length > 0)
+          await trx
+            .updateTable('resources')
+            .set({ last_seen: at, missed_scans: 0, missing_since: null })
+            .where('id', 'in', seen)
+            .execute();
         await writeEdges(trx, edges);
         await trx.deleteFrom('resource_edges').where('last_seen', '<', forgetEdgesBefore).execute();
         if (scan) {
-          await trx.insertInto('discovery_scans').values({ id: scan.id, node, started_at: scan.startedAt, record: JSON.stringify(scan) }).execute();
+          await trx
+            .insertInto('discovery_scans')
+            .values({ id: scan.id, node, started_at: scan.startedAt, record: JSON.stringify(scan) })
+            .execute();
           await sql`delete from discovery_scans where id in (
-            select id from discovery_scans where node = ${node} order by started_at desc offset ${KEEP_SCANS})`.execute(trx);
+            select id from discovery_scans where node = ${node} order by started_at desc offset ${KEEP_SCANS})`.execute(
+            trx,
+          );
         }
         for (const change of changes) {
           const type = EVENT_OF[change.kind];
-          if (type) await store.events.append(trx, { type, node, subject: { kind: change.known.resource.kind, id: change.known.resource.id }, data: about(change) });
+          if (type)
+            await store.events.append(trx, {
+              type,
+              node,
+              subject: { kind: change.known.resource.kind, id: change.known.resource.id },
+              data: about(change),
+            });
         }
         if (scan) {
           const { found, changed, returned, gone, services, durationMs } = scan;
-          await store.events.append(trx, { type: 'discovery.completed', node, subject: { kind: 'scan', id: scan.id }, data: { found, changed, returned, gone, services, durationMs, blind: { ...scan.blind } } });
+          await store.events.append(trx, {
+            type: 'discovery.completed',
+            node,
+            subject: { kind: 'scan', id: scan.id },
+            data: { found, changed, returned, gone, services, durationMs, blind: { ...scan.blind } },
+          });
         }
       });
     },
@@ -57,7 +78,11 @@ export function createInventoryWriter(store: Pick<Store, 'db' | 'events'>): Inve
         .orderBy('started_at', 'desc')
         .limit(limit)
         .execute();
-      return rows.map(({ record }) => ({ ...record, startedAt: new Date(record.startedAt), finishedAt: new Date(record.finishedAt) }));
+      return rows.map(({ record }) => ({
+        ...record,
+        startedAt: new Date(record.startedAt),
+        finishedAt: new Date(record.finishedAt),
+      }));
     },
 
     async setAdoption(id, adoption, actor, at) {
@@ -65,10 +90,18 @@ export function createInventoryWriter(store: Pick<Store, 'db' | 'events'>): Inve
     },
   };
 
-  async function adopt(trx: Transaction<InventoryTables>, { id, adoption, actor }: { id: string; adoption: Resource['adoption']; actor: Actor; at: Date }): Promise<Resource | undefined> {
+  async function adopt(
+    trx: Transaction<InventoryTables>,
+    { id, adoption, actor }: { id: string; adoption: Resource['adoption']; actor: Actor; at: Date },
+  ): Promise<Resource | undefined> {
     const before = await trx.selectFrom('resources').selectAll().where('id', '=', id).forUpdate().executeTakeFirst();
     if (!before || before.adoption === adoption) return before && toResource(before);
-    const row = await trx.updateTable('resources').set({ adoption }).where('id', '=', id).returningAll().executeTakeFirstOrThrow();
+    const row = await trx
+      .updateTable('resources')
+      .set({ adoption })
+      .where('id', '=', id)
+      .returningAll()
+      .executeTakeFirstOrThrow();
     await store.events.append(trx, {
       type: 'resource.changed',
       node: row.node,
@@ -80,24 +113,38 @@ export function createInventoryWriter(store: Pick<Store, 'db' | 'events'>): Inve
   }
 }
 
-/** Adoption belongs to people: what a scan writes leaves it as it is. */
-async function writeChange(trx: Transaction<InventoryTables>, { kind, known }: ResourceChange): Promise<void> {
+/** Adoption belongs to people: a scan leaves it as it is, except where the configuration changed it. */
+async function writeChange(trx: Transaction<InventoryTables>, { kind, known, changed }: ResourceChange): Promise<void> {
   const { adoption, ...row } = toRow(known);
   if (kind === 'found') {
-    await trx.insertInto('resources').values({ ...row, adoption }).execute();
+    await trx
+      .insertInto('resources')
+      .values({ ...row, adoption })
+      .execute();
     return;
   }
   const { id, first_seen: _, ...values } = row;
-  await trx.updateTable('resources').set(values).where('id', '=', id).execute();
+  const owned = changed.includes('adoption') ? { ...values, adoption } : values;
+  await trx.updateTable('resources').set(owned).where('id', '=', id).execute();
 }
 
 async function writeEdges(trx: Transaction<InventoryTables>, edges: readonly Edge[]): Promise<void> {
   for (const edge of edges) {
     await trx
       .insertInto('resource_edges')
-      .values({ from_id: edge.from, to_id: edge.to, kind: edge.kind, evidence: JSON.stringify(edge.evidence), first_seen: edge.firstSeen, last_seen: edge.lastSeen })
+      .values({
+        from_id: edge.from,
+        to_id: edge.to,
+        kind: edge.kind,
+        evidence: JSON.stringify(edge.evidence),
+        first_seen: edge.firstSeen,
+        last_seen: edge.lastSeen,
+      })
       .onConflict((conflict) =>
-        conflict.columns(['from_id', 'to_id', 'kind']).doUpdateSet((excluded) => ({ evidence: excluded.ref('excluded.evidence'), last_seen: excluded.ref('excluded.last_seen') })),
+        conflict.columns(['from_id', 'to_id', 'kind']).doUpdateSet((excluded) => ({
+          evidence: excluded.ref('excluded.evidence'),
+          last_seen: excluded.ref('excluded.last_seen'),
+        })),
       )
       .execute();
   }
@@ -105,5 +152,14 @@ async function writeEdges(trx: Transaction<InventoryTables>, edges: readonly Edg
 
 function about({ kind, known: { resource }, changed }: ResourceChange): JsonObject {
   const { name, product, version, confidence, endpoints, supervisor, adoption } = resource;
-  return { name, product, version, confidence, endpoints, supervisor: supervisor.kind, adoption, ...(kind === 'changed' ? { changed } : {}) };
+  return {
+    name,
+    product,
+    version,
+    confidence,
+    endpoints,
+    supervisor: supervisor.kind,
+    adoption,
+    ...(kind === 'changed' ? { changed } : {}),
+  };
 }
