@@ -68,7 +68,9 @@ export interface DurableEngine {
   /** Hands what a dead node had in hand back to the queues. */
   recover(nodeId: string): Promise<number>;
   prune(olderThan: Date): Promise<number>;
-  shutdown(waitMs: number): Promise<void>;
+  /** Takes nothing new in hand; what the queues still give is left for later. */
+  pause(): void;
+  shutdown(): Promise<void>;
 }
 
 export const durable: Durable = {
@@ -111,8 +113,7 @@ export function createDurableEngine({ store, log, nodeId, given }: { store: Stor
         schedulerPollingIntervalMs: 3_600_000,
         logger: quiet(log),
       });
-      // Two nodes that begin on an empty database at once would deadlock in DBOS's migrations.
-      await store.exclusively('dbos launch', () => DBOS.launch());
+      await DBOS.launch();
       const [runs, healing, chains] = queues;
       const limits = { partitionConcurrency: 1, minPollingIntervalMs: POLL_MS, onConflict: 'always_update' } as const;
       await DBOS.registerQueue(runs, { ...limits, workerConcurrency: RUNS_AT_ONCE });
@@ -142,9 +143,12 @@ export function createDurableEngine({ store, log, nodeId, given }: { store: Stor
       if (old.length > 0) await outside(() => DBOS.deleteWorkflows(old.map(({ workflowID }) => workflowID)));
       return old.length;
     },
-    async shutdown(waitMs) {
+    pause() {
       handlers = undefined;
-      if (DBOS.isInitialized()) await DBOS.shutdown({ workflowCompletionTimeoutMS: waitMs });
+    },
+    async shutdown() {
+      handlers = undefined;
+      if (DBOS.isInitialized()) await DBOS.shutdown();
     },
   };
 }

@@ -36,6 +36,7 @@ export const appendLines = defineAutomation({
     file: z.string(),
     lines: z.array(z.string()),
     pauseMs: z.number().default(0),
+    undoPauseMs: z.number().default(0),
     failAt: z.string().optional(),
     undo: z.enum(['automatic', 'approval', 'none']).default('automatic'),
     moment: z.string().default(''),
@@ -68,6 +69,7 @@ export const appendLines = defineAutomation({
   record: ({ applied }) => ({ written: applied.length }),
   async rollback(ctx, change, receipt) {
     await appendFile(ctx.input.file, `undo ${change.id}${receipt === undefined ? ' half' : ''}\n`);
+    await sleep(ctx.input.undoPauseMs);
   },
 });
 

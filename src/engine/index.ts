@@ -1,4 +1,5 @@
 import type { NodeRecord } from '../core/node.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { AnyOperation } from '../core/operation.ts';
 import type { RunService, WorkflowService } from '../core/run-service.ts';
 import type { SystemJob } from '../core/schedule.ts';
@@ -47,7 +48,9 @@ export interface Engine {
   stop(): Promise<void>;
 }
 
+const LAUNCH_WITHIN_MS = 120_000;
 const DRAIN_MS = 3_000;
+const SETTLE_MS = 100;
 const RECONCILE_MS = 30_000;
 
 export function createEngine(deps: EngineDeps): Engine {
@@ -150,7 +153,10 @@ export function createEngine(deps: EngineDeps): Engine {
       await nodes.join();
       const ended = await children.endLeftovers();
       if (ended > 0) log.warn('processes of interrupted runs ended', { ended });
-      await engine.launch();
+      // Two nodes that begin on an empty database at once would deadlock in DBOS's migrations. Waiting must hold no
+      // transaction open either, as an advisory lock would: they build indexes that wait for every other transaction.
+      const launching = await locks.hold(['durable engine launch'], { holder: `node ${node.id}`, deadlineMs: LAUNCH_WITHIN_MS, signal: leaving });
+      await engine.launch().finally(() => launching.release());
       ending.push(store.listen(CANCEL_CHANNEL, () => void hearCancels().catch(() => undefined)));
       await settle();
       every(limits.heartbeatMs, 'heartbeat', async () => {
@@ -167,8 +173,14 @@ export function createEngine(deps: EngineDeps): Engine {
     async stop() {
       for (const end of ending.splice(0)) await end();
       await jobs.stop();
+      engine.pause();
+      const ends = performance.now() + DRAIN_MS;
+      while (inFlight.size > 0 && performance.now() < ends) await sleep(50);
       inFlight.leave();
-      await engine.shutdown(DRAIN_MS);
+      // What was just aborted ends its children.
+      await sleep(SETTLE_MS);
+      locks.stop();
+      await engine.shutdown();
       await nodes.leave().catch(() => undefined);
     },
   };

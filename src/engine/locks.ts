@@ -24,12 +24,16 @@ export interface Locks {
   hold(names: readonly string[], options: { holder: string; deadlineMs: number; signal: AbortSignal }): Promise<Hold>;
   /** Ends what holders of another node left, so that nobody waits for a lease of the dead. */
   freeNode(nodeId: string): Promise<void>;
+  /** Renews nothing any more: what is held is left to its lease, or to the same holder when it is back. */
+  stop(): void;
 }
 
 export function createLocks({ store, log, nodeId, leaseMs = 30_000 }: { store: Store; log: Log; nodeId: string; leaseMs?: number }): Locks {
   const db: Kysely<EngineTables> = store.db.withTables<EngineTables>();
   // The database's clock decides about leases: those of the nodes differ.
   const expiry = sql<Date>`clock_timestamp() + ${`${leaseMs} milliseconds`}::interval`;
+
+  const renewals = new Set<NodeJS.Timeout>();
 
   /** The fence where the lock could be taken, else who holds it or stands before. */
   async function attempt(name: string, holder: string): Promise<{ fence: number } | { held: string }> {
@@ -117,17 +121,22 @@ export function createLocks({ store, log, nodeId, leaseMs = 30_000 }: { store: S
       };
       // A lease that could not be renewed because the database is away is not lost: nobody else could take it either.
       const renewing = setInterval(() => void renew().catch((thrown: unknown) => log.debug('lease not renewed', { reason: StewardError.from(thrown).message })), leaseMs / 3);
+      renewals.add(renewing);
       return {
         fences,
         lost: losing.signal,
         async release() {
           clearInterval(renewing);
+          renewals.delete(renewing);
           if (!losing.signal.aborted) await free(ordered, holder);
         },
       };
     },
     async freeNode(node) {
       await db.updateTable('engine_locks').set({ holder: '', expires_at: sql<Date>`clock_timestamp()` }).where('node', '=', node).execute();
+    },
+    stop() {
+      for (const renewing of renewals) clearInterval(renewing);
     },
   };
 }

@@ -47,6 +47,7 @@ export async function openStage(deps: StageDeps, row: RunRow, automation: AnyAut
   const runLog = createRunLog({ db: runs.db, runId: row.id, now, clean, log: deps.log });
   const flight = inFlight.begin(row.id);
   const deadline = setTimeout(() => flight.abort(new StewardError('TIMEOUT', `Run ${row.id} took longer than it may.`)), limits.deadlineMs);
+  deadline.unref();
   const undo: (() => Promise<void> | void)[] = [() => clearTimeout(deadline), flight.end];
   let hold: Hold | undefined;
   const lockNames = automation.effect === 'read' ? [] : [row.lock];
