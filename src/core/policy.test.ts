@@ -40,7 +40,7 @@ describe('the default policy', () => {
   });
 
   it("follows a configuration's row that stands before it", () => {
-    const rules = [{ id: 'mine', automation: ['restart-service'], decision: 'observe', why: 'not here' } as const, ...DEFAULT_POLICY];
+    const rules = [{ id: 'mine', automation: ['restart-service'], decision: 'observe' as const, why: 'not here' }, ...DEFAULT_POLICY];
 
     expect(decide(rules, question)).toMatchObject({ id: 'mine', decision: 'observe' });
   });

@@ -38,6 +38,7 @@ export interface EventConsumer {
 
 const BATCH = 200;
 const LONGEST_WAIT_MS = 30_000;
+const UNSETTLED_MS = 25;
 const SEEN_EVERY_MS = 3_600_000;
 
 export function startConsumer(deps: EventsDeps, options: ConsumeOptions): EventConsumer {
@@ -54,9 +55,11 @@ export function startConsumer(deps: EventsDeps, options: ConsumeOptions): EventC
   async function work(): Promise<void> {
     while (!signal.aborted) {
       try {
-        const woken = news.promise;
+        // Before the look, so that what is told of while looking is looked for again.
+        news = Promise.withResolvers();
         // Another process serves this consumer as long as it holds the lock.
-        if (!(await session.holdLock(lock)) || !(await nextBatch())) await Promise.race([woken, pause(pollMs)]);
+        if (!(await session.holdLock(lock))) await Promise.race([news.promise, pause(pollMs)]);
+        else if (!(await nextBatch())) await Promise.race([news.promise, pause((await hasUnsettled()) ? UNSETTLED_MS : pollMs)]);
       } catch (thrown) {
         const { code, message } = StewardError.from(translateDatabaseError(thrown));
         if (code !== 'STORE_UNAVAILABLE')
@@ -70,7 +73,6 @@ export function startConsumer(deps: EventsDeps, options: ConsumeOptions): EventC
 
   /** Handles what is there; false where nothing was. */
   async function nextBatch(): Promise<boolean> {
-    news = Promise.withResolvers();
     const cursor = await currentCursor();
     let { attempts } = cursor;
     const rows = await db
@@ -99,6 +101,13 @@ export function startConsumer(deps: EventsDeps, options: ConsumeOptions): EventC
     else if (rows.length === 0 && now().getTime() - cursor.seen_at.getTime() > SEEN_EVERY_MS)
       await advance(cursor.xid, cursor.event_id);
     return rows.length > 0;
+  }
+
+  /** Events that are written, but have to wait for an older transaction: nothing tells when that ends. */
+  async function hasUnsettled(): Promise<boolean> {
+    const { rows } = await sql<{ waits: boolean }>`select exists (select from events e join event_cursors c on c.consumer = ${consumer}
+      where (e.xid, e.id) > (c.xid, c.event_id)) as waits`.execute(db);
+    return rows[0]?.waits === true;
   }
 
   async function currentCursor() {

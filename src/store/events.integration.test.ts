@@ -313,3 +313,50 @@ describe('a database that was moved by dump and restore', () => {
     await eventually(() => expect(second.seen).toEqual(['waiting', 'new']));
   });
 });
+
+it('is woken by each event, without waiting for its poll', async () => {
+  const seen: string[] = [];
+  const consumer = store.events.consume({
+    consumer: 'woken',
+    pollMs: 600_000,
+    async handle({ data }) {
+      seen.push(String(data['name']));
+    },
+  });
+
+  for (const name of ['first', 'second', 'third']) {
+    await append(name);
+    await eventually(() => expect(seen.at(-1)).toBe(name));
+  }
+
+  await consumer.stop();
+  expect(seen).toEqual(['first', 'second', 'third']);
+});
+
+it('goes on when the older transaction that held it up ends, without waiting for its poll', async () => {
+  const seen: string[] = [];
+  const open = Promise.withResolvers<void>();
+  const begun = Promise.withResolvers<void>();
+  const older = store.db.transaction().execute(async (trx) => {
+    await sql`select pg_current_xact_id()`.execute(trx);
+    begun.resolve();
+    await open.promise;
+  });
+  await begun.promise;
+  const consumer = store.events.consume({
+    consumer: 'held',
+    pollMs: 600_000,
+    async handle({ data }) {
+      seen.push(String(data['name']));
+    },
+  });
+  await append('later');
+  await sleep(200);
+  expect(seen).toEqual([]);
+
+  open.resolve();
+  await older;
+
+  await eventually(() => expect(seen).toEqual(['later']));
+  await consumer.stop();
+});
