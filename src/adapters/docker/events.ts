@@ -51,8 +51,8 @@ export function followEvents(docker: Docker, tell: (event: ContainerEvent) => vo
 }
 
 /** Events that the engine still remembers of one container, oldest first. It keeps the last 256 of all. */
-export async function rememberedEvents(docker: Docker, container: string, since: number, until: number, signal: AbortSignal): Promise<ContainerEvent[]> {
-  const stream = (await docker.getEvents({ since, until, filters: { type: ['container'], container: [container], event: [...FOLLOWED] }, abortSignal: signal })) as Readable;
+export async function rememberedEvents(docker: Docker, container: string, span: { since: number; until: number }, signal: AbortSignal): Promise<ContainerEvent[]> {
+  const stream = (await docker.getEvents({ ...span, filters: { type: ['container'], container: [container], event: [...FOLLOWED] }, abortSignal: signal })) as Readable;
   const events: ContainerEvent[] = [];
   await readLines(stream, signal, (line) => {
     const event = parseEvent(line);

@@ -32,14 +32,16 @@ export function createDocker({ host = DEFAULT_HOST, timeoutMs = 10_000 }: Docker
     const { Status, ExitCode, OOMKilled, StartedAt, FinishedAt } = found.State;
     if (Status !== 'exited' && Status !== 'dead') return false;
     if (ExitCode === 0) return true;
-    const finishedAt = Date.parse(FinishedAt);
-    if (reasons.of(found.Id, finishedAt) === undefined) {
+    const startedAt = Date.parse(StartedAt);
+    if (reasons.of(found.Id, startedAt) === undefined) {
       // Nobody watched when it ended. The engine may still know.
-      const since = Math.floor(Date.parse(StartedAt) / 1000);
-      const past = await call(`events of ${found.Id}`, (signal) => rememberedEvents(docker, found.Id, since, Math.ceil(finishedAt / 1000) + 5, signal)).catch(() => []);
+      const since = Math.floor(startedAt / 1000);
+      // An end in the future would make the engine wait for it.
+      const until = Math.min(Date.now(), Date.parse(FinishedAt) + 5000) / 1000;
+      const past = await call(`events of ${found.Id}`, (signal) => rememberedEvents(docker, found.Id, { since, until }, signal)).catch(() => []);
       for (const event of past) reasons.note(event);
     }
-    return reasons.of(found.Id, finishedAt) ?? wantedByExitCode(ExitCode, OOMKilled);
+    return reasons.of(found.Id, startedAt) ?? wantedByExitCode(ExitCode, OOMKilled);
   }
 
   async function look(id: string): Promise<ContainerInfo | undefined> {
@@ -90,7 +92,7 @@ export function createDocker({ host = DEFAULT_HOST, timeoutMs = 10_000 }: Docker
         // One call, so that the engine starts it again even where Steward dies in between.
         await call(`restart ${id}`, (abortSignal) => container.restart({ t: graceSeconds, abortSignal }), limit, signal);
       } catch (error) {
-        reasons.forgive(before.id);
+        reasons.forgive(before.id, Date.now());
         throw error;
       }
     },

@@ -19,48 +19,52 @@ const KILL_EXPLAINS_MS = 30_000;
  * without either is none, whatever the exit code says of the signal.
  */
 export class StopReasons {
-  readonly #lives = new Map<string, { killedAt: number | undefined; diedAt: number | undefined; onPurpose: boolean }>();
+  readonly #lives = new Map<string, Life>();
 
   note(event: ContainerEvent): void {
-    const life = this.#lives.get(event.container) ?? { killedAt: undefined, diedAt: undefined, onPurpose: false };
-    switch (event.action) {
-      case 'destroy':
-        this.#lives.delete(event.container);
-        return;
-      case 'start':
-        this.#lives.set(event.container, { killedAt: undefined, diedAt: undefined, onPurpose: false });
-        return;
-      case 'kill':
-        if (event.signal === undefined || ENDING.has(event.signal)) life.killedAt = event.at;
-        break;
-      case 'die':
-        life.diedAt = event.at;
-        life.onPurpose = life.killedAt !== undefined && event.at - life.killedAt <= KILL_EXPLAINS_MS;
-        break;
-      case 'stop':
-        life.onPurpose = true;
-        life.diedAt ??= event.at;
-        break;
-      default:
-        return;
-    }
-    this.#lives.set(event.container, life);
+    const life = this.#lives.get(event.container) ?? NEW;
+    const next = this.#after(life, event);
+    if (next) this.#lives.set(event.container, next);
+    else this.#lives.delete(event.container);
   }
 
-  /** Whether the container's last death was wanted; undefined where that death was not seen. */
-  of(container: string, finishedAt: number): boolean | undefined {
+  /** Whether the death that ended the life begun at `startedAt` was wanted; undefined where that death was not seen. */
+  of(container: string, startedAt: number): boolean | undefined {
     const life = this.#lives.get(container);
-    // The engine notes the death and the event some milliseconds apart.
-    if (life?.diedAt === undefined || Math.abs(life.diedAt - finishedAt) > 5000) return undefined;
-    return life.onPurpose;
+    return life?.diedAt === undefined || life.diedAt < startedAt ? undefined : life.onPurpose && !life.forgiven;
   }
 
   /** Steward stopped it to start it again and could not: that is no operator's wish. */
-  forgive(container: string): void {
-    const life = this.#lives.get(container);
-    if (life) this.#lives.set(container, { ...life, onPurpose: false });
+  forgive(container: string, at: number): void {
+    this.#lives.set(container, { ...NEW, diedAt: at, forgiven: true });
+  }
+
+  #after(life: Life, { action, at, signal }: ContainerEvent): Life | undefined {
+    switch (action) {
+      case 'destroy':
+        return undefined;
+      case 'start':
+        return NEW;
+      case 'kill':
+        return signal === undefined || ENDING.has(signal) ? { ...life, killedAt: at } : life;
+      case 'die':
+        return { ...life, diedAt: at, onPurpose: life.killedAt !== undefined && at - life.killedAt <= KILL_EXPLAINS_MS };
+      case 'stop':
+        return { ...life, diedAt: life.diedAt ?? at, onPurpose: true };
+      default:
+        return life;
+    }
   }
 }
+
+interface Life {
+  readonly killedAt: number | undefined;
+  readonly diedAt: number | undefined;
+  readonly onPurpose: boolean;
+  readonly forgiven: boolean;
+}
+
+const NEW: Life = { killedAt: undefined, diedAt: undefined, onPurpose: false, forgiven: false };
 
 /**
  * What the exit code alone says, for a death that nobody saw: 0 is a clean exit, 143 and 130 answer SIGTERM and SIGINT,

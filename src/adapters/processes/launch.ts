@@ -9,6 +9,7 @@ import type { LaunchRecipe } from '../../core/resource.ts';
 import { LAUNCH_UNIT, parseControlGroup } from '../procfs/cgroup.ts';
 import { identityOf, isAlive } from '../procfs/identity.ts';
 import { readProc } from '../procfs/read.ts';
+import { refreshUserNames, userName } from '../procfs/users.ts';
 import { readExecutable } from './details.ts';
 
 export interface LaunchOptions {
@@ -22,17 +23,21 @@ const EXEC_DEADLINE_MS = 5000;
 export async function launch(recipe: LaunchRecipe, options: LaunchOptions, programs: ProgramsPort): Promise<ProcessIdentity> {
   requireParts(recipe);
   closeSync(openOutput(options.outputPath, recipe));
-  const pid = livesInUnit() ? await launchByManager(recipe, options, programs) : await launchDetached(recipe, options);
+  const { pid, helper } = livesInUnit() ? await launchByManager(recipe, options, programs) : await launchDetached(recipe, options);
   const identity = identityOf(pid);
   const until = Date.now() + EXEC_DEADLINE_MS;
-  const program = realpathSync(recipe.executable);
-  while (identity && isAlive(identity)) {
-    if (readExecutable(pid) === program) return identity;
-    if (Date.now() > until) break;
+  while (identity && isAlive(identity) && Date.now() < until) {
+    if (helper === undefined || readExecutable(pid) !== helper) return identity;
     // oxlint-disable-next-line no-await-in-loop
     await sleep(5);
   }
-  throw failed(recipe, 'it ended before it ran', options.outputPath);
+  throw failed(recipe, 'it ended at once', options.outputPath);
+}
+
+/** `helper` is what may still run under that pid on the way to the program. */
+interface Launched {
+  readonly pid: number;
+  readonly helper?: string;
 }
 
 function requireParts(recipe: LaunchRecipe): void {
@@ -52,14 +57,14 @@ function livesInUnit(): boolean {
   return existsSync('/run/systemd/system') && parseControlGroup(readProc('/proc/self/cgroup') ?? '').unit !== undefined;
 }
 
-async function launchDetached(recipe: LaunchRecipe, { env, outputPath }: LaunchOptions): Promise<number> {
+async function launchDetached(recipe: LaunchRecipe, { env, outputPath }: LaunchOptions): Promise<Launched> {
   const output = openOutput(outputPath, recipe);
   try {
     const foreign = recipe.uid !== process.getuid?.() || recipe.gid !== process.getgid?.();
     // setpriv gives the user its supplementary groups, which spawn's own uid and gid would drop.
     const helper = foreign ? findOnPath('setpriv') : undefined;
     const file = helper ?? recipe.executable;
-    const args = helper ? [`--reuid=${recipe.uid}`, `--regid=${recipe.gid}`, '--init-groups', '--', startPath(recipe), ...recipe.argv.slice(1)] : recipe.argv.slice(1);
+    const args = helper ? [`--reuid=${recipe.uid}`, `--regid=${recipe.gid}`, hasName(recipe.uid) ? '--init-groups' : '--clear-groups', '--', startPath(recipe), ...recipe.argv.slice(1)] : recipe.argv.slice(1);
     const child = spawn(file, args, {
       cwd: recipe.cwd,
       env: { ...env },
@@ -73,14 +78,14 @@ async function launchDetached(recipe: LaunchRecipe, { env, outputPath }: LaunchO
       child.once('error', (cause) => reject(failed(recipe, cause.message, outputPath, cause)));
     });
     child.unref();
-    return child.pid!;
+    return { pid: child.pid!, ...(helper ? { helper: realpathSync(helper) } : {}) };
   } finally {
     closeSync(output);
   }
 }
 
 /** Through the manager, as a transient unit: it is a child of systemd and has none of the restrictions of Steward's own unit. */
-async function launchByManager(recipe: LaunchRecipe, { env, outputPath }: LaunchOptions, programs: ProgramsPort): Promise<number> {
+async function launchByManager(recipe: LaunchRecipe, { env, outputPath }: LaunchOptions, programs: ProgramsPort): Promise<Launched> {
   const unit = `${LAUNCH_UNIT}${randomBytes(6).toString('hex')}.service`;
   const user = process.getuid?.() === 0 ? [`--uid=${recipe.uid}`, `--gid=${recipe.gid}`] : ['--user'];
   const settings = Object.entries(env).map(([name, value]) => `--setenv=${name}=${value}`);
@@ -106,8 +111,8 @@ async function launchByManager(recipe: LaunchRecipe, { env, outputPath }: Launch
   const scope = process.getuid?.() === 0 ? [] : ['--user'];
   const shown = await programs.run({ program: 'systemctl', args: [...scope, 'show', '--property=MainPID', '--value', '--', unit], timeoutMs: 10_000 });
   const pid = Number(shown.stdout.trim());
-  if (!(pid > 0)) throw failed(recipe, 'it ended before it ran', outputPath);
-  return pid;
+  if (!(pid > 0)) throw failed(recipe, 'it ended at once', outputPath);
+  return { pid };
 }
 
 function openOutput(path: string, recipe: LaunchRecipe): number {
@@ -133,6 +138,11 @@ function startPath(recipe: LaunchRecipe): string {
 
 function findOnPath(name: string): string | undefined {
   return ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'].map((folder) => join(folder, name)).find((path) => existsSync(path));
+}
+
+function hasName(uid: number): boolean {
+  refreshUserNames();
+  return userName(uid) !== String(uid);
 }
 
 function failed(recipe: LaunchRecipe, why: string, outputPath: string, cause?: unknown): StewardError {

@@ -16,13 +16,13 @@ export function readRecipe(pid: number): LaunchRecipe | undefined {
   const cwd = linkProc(`/proc/${pid}/cwd`);
   const ids = realIds(pid);
   const argv = readArguments(pid);
-  if (!executable || !cwd || !ids || argv.length === 0 || isTitle(argv)) return undefined;
+  if (!executable || !cwd || !ids || argv.length === 0 || isTitle(argv, executable)) return undefined;
   return { argv, executable, cwd, ...ids };
 }
 
-/** Whether a command line was overwritten by the program: a first argument with spaces that names no file. */
-export function isTitle(argv: readonly string[], exists: (path: string) => boolean = existsSync): boolean {
+// A first argument with spaces that names no file, or one with nothing but padding behind it.
+function isTitle(argv: readonly string[], executable: string): boolean {
   const first = argv[0] ?? '';
   if (first === '' || (argv.length > 1 && argv.slice(1).every((argument) => argument === ''))) return true;
-  return /\s/.test(first) && !exists(first);
+  return /\s/.test(first) && first !== executable && !existsSync(first);
 }

@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import { randomInt } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { hasProgram, startProgram } from './start-program.ts';
@@ -57,6 +58,7 @@ export async function startDockerd({ network = false }: DockerdOptions = {}): Pr
     const containers = await docker('ps', '--all', '--quiet').catch(() => '');
     if (containers) await docker('rm', '--force', '--volumes', ...containers.split('\n')).catch(() => '');
     await engine.stop();
+    await unmountBelow(folder.path);
     if (bridge) await run('ip', ['link', 'delete', bridge]).catch(() => {});
     await folder.remove();
   };
@@ -79,6 +81,12 @@ export async function startDockerd({ network = false }: DockerdOptions = {}): Pr
     stop,
     [Symbol.asyncDispose]: stop,
   };
+}
+
+// The engine leaves the network namespace of the machine mounted when it ends.
+async function unmountBelow(folder: string): Promise<void> {
+  const points = readFileSync('/proc/self/mounts', 'utf8').split('\n').map((line) => line.split(' ')[1] ?? '');
+  for (const point of points.filter((path) => path.startsWith(`${folder}/`)).reverse()) await run('umount', ['--lazy', point]).catch(() => {});
 }
 
 async function addBridge(): Promise<string> {

@@ -1,0 +1,167 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { copyFile, readFile, rm, stat } from 'node:fs/promises';
+import { realpathSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { hasProgram, startProgram } from '../../testing/world/start-program.ts';
+import { type TempFolder, tempFolder } from '../../testing/world/temp-folder.ts';
+import { isAlive } from '../procfs/identity.ts';
+import { readStat } from '../procfs/stat.ts';
+import { createPrograms } from '../programs/index.ts';
+import { createProcesses } from './index.ts';
+import { processesContract } from './processes.contract.ts';
+
+const processes = createProcesses({ programs: createPrograms({ environment: process.env }) });
+const SLEEP = realpathSync('/bin/sleep');
+const self = { uid: process.getuid!(), gid: process.getgid!() };
+const isRoot = self.uid === 0;
+const until = async (condition: () => boolean) => {
+  while (!condition()) await sleep(10);
+};
+
+processesContract('processes of this machine', async () => {
+  const folder = await tempFolder();
+  const children: ChildProcess[] = [];
+  return {
+    processes,
+    async start() {
+      const child = spawn('sleep', ['1000'], { stdio: 'ignore' });
+      children.push(child);
+      await new Promise((resolve) => child.once('spawn', resolve));
+      return child.pid!;
+    },
+    async freeze(pid) {
+      process.kill(pid, 'SIGSTOP');
+      await until(() => readStat(pid)?.state === 'T');
+    },
+    gone: (identity) => until(() => !isAlive(identity)),
+    recipe: { argv: ['sleep', '1000'], executable: SLEEP, cwd: folder.path, ...self },
+    outputPath: join(folder.path, 'out'),
+    async close() {
+      for (const child of children) child.kill('SIGKILL');
+      await folder.remove();
+    },
+  };
+});
+
+describe('a process', () => {
+  let folder: TempFolder;
+  beforeAll(async () => {
+    folder = await tempFolder();
+  });
+  afterAll(() => folder.remove());
+
+  it('is described as the kernel knows it', async () => {
+    await using running = await startProgram({ program: 'sh', args: ['-c', 'echo ready; read x || sleep 1000', 'a b', 'ü\n'], cwd: folder.path, ready: { output: /ready/ } });
+
+    const found = (await processes.get(running.pid))!;
+
+    expect(found).toMatchObject({ parent: process.pid, ...{ uid: self.uid }, argv: ['sh', '-c', 'echo ready; read x || sleep 1000', 'a b', 'ü\n'], cwd: folder.path });
+    expect(found.executable).toBe(realpathSync('/bin/sh'));
+    expect(found.residentBytes).toBeGreaterThan(0);
+    expect(Math.abs(found.startedAt.getTime() - Date.now())).toBeLessThan(20_000);
+  });
+
+  it('has a recipe also after its program was replaced by an update', async () => {
+    const program = join(folder.path, 'own sleep');
+    await copyFile(SLEEP, program);
+    await using running = await startProgram({ program, args: ['1000'], cwd: folder.path });
+    await rm(program);
+
+    expect(await processes.recipe(running.pid)).toEqual({ argv: [program, '1000'], executable: program, cwd: folder.path, ...self });
+  });
+
+  it.skipIf(!hasProgram('redis-server'))('has no recipe where it wrote a title over its arguments', async () => {
+    await using redis = await startProgram({ program: 'redis-server', args: ['--port', '0', '--unixsocket', join(folder.path, 'r'), '--save', ''], cwd: folder.path, ready: { socket: join(folder.path, 'r') } });
+
+    expect((await processes.get(redis.pid))!.argv[0]).toMatch(/^redis-server /);
+    expect(await processes.recipe(redis.pid)).toBeUndefined();
+  });
+
+  it('has no recipe once it is a zombie, or where it is the kernel', async () => {
+    expect(await processes.recipe(2)).toBeUndefined();
+  });
+});
+
+describe('a launch', () => {
+  let folder: TempFolder;
+  let outputPath: string;
+  beforeAll(async () => {
+    folder = await tempFolder();
+    outputPath = join(folder.path, 'output', 'log');
+  });
+  afterAll(() => folder.remove());
+
+  const sh = (script: string) => ({ argv: ['sh', '-c', script], executable: realpathSync('/bin/sh'), cwd: folder.path, ...self });
+  const options = () => ({ env: { KEPT: 'yes' }, outputPath });
+
+  it('gives it an own session, the consented environment, and its output a private file', async () => {
+    const identity = await processes.launch(sh('echo out; echo err >&2; exec sleep 1000'), options());
+    await until(() => readStat(identity.pid)?.command === 'sleep');
+    const bare = await processes.launch({ ...sh(''), argv: ['sleep', '1000'], executable: SLEEP }, options());
+
+    expect(readStat(identity.pid)).toMatchObject({ session: identity.pid, group: identity.pid });
+    expect(await readFile(`/proc/${bare.pid}/environ`, 'utf8')).toBe('KEPT=yes\0');
+    expect(await readFile(outputPath, 'utf8')).toBe('out\nerr\n');
+    expect((await stat(outputPath)).mode & 0o777).toBe(0o600);
+    for (const one of [identity, bare]) await processes.signal(one, 'SIGKILL');
+  });
+
+  it('appends to what an earlier start printed', async () => {
+    const path = join(folder.path, 'appended');
+    for (const word of ['one', 'two']) {
+      const identity = await processes.launch(sh(`echo ${word}; exec sleep 1000`), { env: {}, outputPath: path });
+      await until(() => readStat(identity.pid)?.command === 'sleep');
+      await processes.signal(identity, 'SIGKILL');
+    }
+
+    expect(await readFile(path, 'utf8')).toBe('one\ntwo\n');
+  });
+
+  it('outlives the one who launched it', async () => {
+    const parent = spawn(
+      process.execPath,
+      [
+        '--input-type=module',
+        '-e',
+        `const { createProcesses } = await import(${JSON.stringify(new URL('./index.ts', import.meta.url).href)});
+         const processes = createProcesses({ programs: {} });
+         const identity = await processes.launch(${JSON.stringify(sh('exec sleep 1000'))}, ${JSON.stringify(options())});
+         console.log(JSON.stringify(identity));
+         setInterval(() => {}, 1000);`,
+      ],
+      { stdio: ['ignore', 'pipe', 'inherit'], detached: true },
+    );
+    const identity = JSON.parse(String(await new Promise((resolve) => parent.stdout.once('data', resolve))));
+
+    process.kill(-parent.pid!, 'SIGKILL');
+    await new Promise((resolve) => parent.once('exit', resolve));
+
+    expect(isAlive(identity)).toBe(true);
+    expect(await processes.signal(identity, 'SIGKILL')).toBe(true);
+  });
+
+  it.skipIf(!isRoot)('runs it as the user of the recipe, groups included', async () => {
+    const path = join(folder.path, 'identity');
+    const identity = await processes.launch({ ...sh('id -u; id -g; id -G; cd /; exec sleep 1000'), cwd: '/', uid: 65_534, gid: 65_534 }, { env: { PATH: '/usr/bin:/bin' }, outputPath: path });
+    await until(() => readStat(identity.pid)?.command === 'sleep');
+
+    expect(await readFile(path, 'utf8')).toBe('65534\n65534\n65534\n');
+    expect((await processes.get(identity.pid))!.user).toBe('nobody');
+    await processes.signal(identity, 'SIGKILL');
+  });
+
+  it('fails where the program or its folder is gone, and where it is no program', async () => {
+    await expect(processes.launch({ ...sh(''), executable: '/nonexistent/program' }, options())).rejects.toMatchObject({ code: 'PRECONDITION_FAILED' });
+    await expect(processes.launch({ ...sh(''), cwd: '/nonexistent' }, options())).rejects.toMatchObject({ code: 'PRECONDITION_FAILED' });
+    await expect(processes.launch({ ...sh(''), executable: join(folder.path) }, options())).rejects.toMatchObject({ code: 'PROGRAM_FAILED' });
+  });
+
+  it('starts a program of many names under its own', async () => {
+    const identity = await processes.launch({ argv: ['busybox', 'sleep', '1000'], executable: realpathSync(hasProgram('busybox') ? '/bin/busybox' : SLEEP), cwd: '/', ...self }, options());
+
+    expect((await processes.get(identity.pid))!.argv[0]).toBe('busybox');
+    await processes.signal(identity, 'SIGKILL');
+  });
+});
