@@ -30,8 +30,22 @@ export function createAnswers(deps: StartDeps & { readonly forget: (row: RunRow)
     return run;
   }
 
-  async function allowed(action: string, row: RunRow, actor: Actor, refusal: string | undefined, reason?: string): Promise<void> {
-    const entry = { action, actor, subject: { kind: 'run', id: row.id }, from: actor.kind, reason, causation: row.causation, detail: { automation: row.automation, ...(row.plan_hash !== null && { planHash: row.plan_hash }) } };
+  async function allowed(
+    action: string,
+    row: RunRow,
+    actor: Actor,
+    refusal: string | undefined,
+    reason?: string,
+  ): Promise<void> {
+    const entry = {
+      action,
+      actor,
+      subject: { kind: 'run', id: row.id },
+      from: actor.kind,
+      reason,
+      causation: row.causation,
+      detail: { automation: row.automation, ...(row.plan_hash !== null && { planHash: row.plan_hash }) },
+    };
     await audit.append({ ...entry, outcome: refusal === undefined ? 'allowed' : 'refused' });
     if (refusal !== undefined) throw new StewardError('FORBIDDEN', refusal);
   }
@@ -41,23 +55,48 @@ export function createAnswers(deps: StartDeps & { readonly forget: (row: RunRow)
       const row = await load(id);
       if (row.status === 'waiting-approval' && row.expires_at && row.expires_at <= now()) {
         await runs.move(id, { to: 'expired', from: ['waiting-approval'] });
-        throw new StewardError('PRECONDITION_FAILED', `The plan of run ${id} expired at ${row.expires_at.toISOString()}.`, { hint: 'Start it again for a new plan.' });
+        throw new StewardError(
+          'PRECONDITION_FAILED',
+          `The plan of run ${id} expired at ${row.expires_at.toISOString()}.`,
+          { hint: 'Start it again for a new plan.' },
+        );
       }
-      if (row.status !== 'waiting-approval') throw new StewardError('CONFLICT', `Run ${id} is ${row.status}; only a run that waits for approval can be approved.`);
+      if (row.status !== 'waiting-approval')
+        throw new StewardError(
+          'CONFLICT',
+          `Run ${id} is ${row.status}; only a run that waits for approval can be approved.`,
+        );
       if (row.plan_hash !== planHash) {
-        throw new StewardError('PLAN_STALE', `The plan of run ${id} has the hash ${row.plan_hash}, not ${planHash}.`, { hint: 'Look at the plan again, and approve what you see.' });
+        throw new StewardError('PLAN_STALE', `The plan of run ${id} has the hash ${row.plan_hash}, not ${planHash}.`, {
+          hint: 'Look at the plan again, and approve what you see.',
+        });
       }
       await allowed('run.approved', row, actor, refusalOf(row, actor));
-      const approval = { by: actor.name, at: now().toISOString(), planHash, ...(row.expires_at && { expiresAt: row.expires_at.toISOString() }) };
-      const { moved, row: approved } = await runs.move(id, { to: 'queued', from: ['waiting-approval'], actor, patch: { stage: 'apply', approval: JSON.stringify(approval), expires_at: null } });
-      if (!moved && approved.status !== 'queued') throw new StewardError('CONFLICT', `Run ${id} is ${approved.status} by now.`);
+      const approval = {
+        by: actor.name,
+        at: now().toISOString(),
+        planHash,
+        ...(row.expires_at && { expiresAt: row.expires_at.toISOString() }),
+      };
+      const { moved, row: approved } = await runs.move(id, {
+        to: 'queued',
+        from: ['waiting-approval'],
+        actor,
+        patch: { stage: 'apply', approval: JSON.stringify(approval), expires_at: null },
+      });
+      if (!moved && approved.status !== 'queued')
+        throw new StewardError('CONFLICT', `Run ${id} is ${approved.status} by now.`);
       await deps.enqueue(approved).catch(() => undefined);
       return await result(id);
     },
 
     async reject(id, { actor, reason }) {
       const row = await load(id);
-      if (row.status !== 'waiting-approval') throw new StewardError('CONFLICT', `Run ${id} is ${row.status}; only a run that waits for approval can be rejected.`);
+      if (row.status !== 'waiting-approval')
+        throw new StewardError(
+          'CONFLICT',
+          `Run ${id} is ${row.status}; only a run that waits for approval can be rejected.`,
+        );
       await allowed('run.rejected', row, actor, mayAnswer(actor), reason);
       const error = JSON.stringify({ code: 'POLICY_REFUSED', message: `Rejected by ${actor.name}: ${reason}` });
       await runs.move(id, { to: 'rejected', from: ['waiting-approval'], actor, patch: { error } });
@@ -70,7 +109,12 @@ export function createAnswers(deps: StartDeps & { readonly forget: (row: RunRow)
       await allowed('run.cancel-requested', row, actor, mayAnswer(actor), reason);
       const cancel = { by: actor.name, reason };
       const error = JSON.stringify({ code: 'CANCELED', message: `Canceled by ${actor.name}: ${reason}` });
-      const { moved } = await runs.move(id, { to: 'canceled', from: ['queued', 'waiting-approval'], actor, patch: { cancel: JSON.stringify(cancel), error } });
+      const { moved } = await runs.move(id, {
+        to: 'canceled',
+        from: ['queued', 'waiting-approval'],
+        actor,
+        patch: { cancel: JSON.stringify(cancel), error },
+      });
       if (moved) await deps.forget(row).catch(() => undefined);
       else {
         await runs.patch(id, { cancel: JSON.stringify(cancel) });
@@ -80,7 +124,12 @@ export function createAnswers(deps: StartDeps & { readonly forget: (row: RunRow)
     },
 
     async expire() {
-      const late = await runs.db.selectFrom('runs').select('id').where('status', '=', 'waiting-approval').where('expires_at', '<=', now()).execute();
+      const late = await runs.db
+        .selectFrom('runs')
+        .select('id')
+        .where('status', '=', 'waiting-approval')
+        .where('expires_at', '<=', now())
+        .execute();
       for (const { id } of late) await runs.move(id, { to: 'expired', from: ['waiting-approval'] });
       return late.length;
     },
@@ -97,7 +146,8 @@ function refusalOf(row: RunRow, actor: Actor): string | undefined {
   if (actor.kind === 'system') return 'Steward does not approve what it proposes itself.';
   if (row.effect === 'destructive') {
     if (!may(actor, 'destroy')) return `${actor.name} has the role ${actor.role}, which may not approve what destroys.`;
-    if (actor.kind !== 'user' || actor.session === undefined) return 'What destroys is approved by a person who signed in; a token is not enough.';
+    if (actor.kind !== 'user' || actor.session === undefined)
+      return 'What destroys is approved by a person who signed in; a token is not enough.';
   }
   return mayAnswer(actor);
 }

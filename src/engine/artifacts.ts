@@ -7,8 +7,17 @@ import { StewardError } from '../core/errors.ts';
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,120}$/;
 
 /** Keeps a file that a run produced, readable by Steward only. Written whole or not at all. */
-export async function keepArtifact(folder: string, runId: string, name: string, content: string | Uint8Array): Promise<ArtifactReference> {
-  if (!NAME.test(name)) throw new StewardError('INTERNAL', `'${name}' is no name for an artifact: letters, digits, dot, dash and underscore.`);
+export async function keepArtifact(
+  folder: string,
+  runId: string,
+  name: string,
+  content: string | Uint8Array,
+): Promise<ArtifactReference> {
+  if (!NAME.test(name))
+    throw new StewardError(
+      'INTERNAL',
+      `'${name}' is no name for an artifact: letters, digits, dot, dash and underscore.`,
+    );
   const place = join(folder, runId);
   const draft = join(place, `.${randomUUID()}`);
   try {
@@ -17,7 +26,17 @@ export async function keepArtifact(folder: string, runId: string, name: string, 
     await rename(draft, join(place, name));
   } catch (cause) {
     const full = (cause as NodeJS.ErrnoException).code === 'ENOSPC';
-    throw new StewardError(full ? 'DISK_FULL' : 'UNAVAILABLE', `The artifact ${name} could not be written to ${place}: ${(cause as Error).message}`, { cause });
+    throw new StewardError(
+      full ? 'DISK_FULL' : 'UNAVAILABLE',
+      `The artifact ${name} could not be written to ${place}: ${(cause as Error).message}`,
+      { cause },
+    );
   }
-  return { id: `${runId}/${name}`, runId, name, bytes: Buffer.byteLength(content), sha256: createHash('sha256').update(content).digest('hex') };
+  return {
+    id: `${runId}/${name}`,
+    runId,
+    name,
+    bytes: Buffer.byteLength(content),
+    sha256: createHash('sha256').update(content).digest('hex'),
+  };
 }

@@ -27,14 +27,17 @@ export interface ChainDeps {
   readonly leaving: AbortSignal;
 }
 
-type StepEnd = { readonly status: 'succeeded' | 'skipped'; readonly output?: Json } | { readonly status: 'failed' | 'canceled'; readonly message: string };
+type StepEnd =
+  | { readonly status: 'succeeded' | 'skipped'; readonly output?: Json }
+  | { readonly status: 'failed' | 'canceled'; readonly message: string };
 
 /** A chain: each step starts a run and waits for its end, for days where a person has to answer. */
 export function createChain(deps: ChainDeps): (executionId: string) => Promise<void> {
   const { executions, service, catalog, persist, log, leaving } = deps;
 
   async function one(row: ExecutionRow, step: WorkflowStep, outputs: ReadonlyMap<string, unknown>): Promise<StepEnd> {
-    const set = (patch: Parameters<Executions['setStep']>[2]): Promise<void> => persist(() => executions.setStep(row.id, step.id, patch));
+    const set = (patch: Parameters<Executions['setStep']>[2]): Promise<void> =>
+      persist(() => executions.setStep(row.id, step.id, patch));
     if (!catalog().automations.has(step.automation)) {
       await set({ status: 'skipped', message: `${step.automation} is not part of this version yet` });
       return { status: 'skipped' };
@@ -43,7 +46,15 @@ export function createChain(deps: ChainDeps): (executionId: string) => Promise<v
       const input = step.input?.({ context: row.context, outputs }) ?? {};
       const causation = { ...row.causation, workflowId: row.id };
       const run = await persist(() =>
-        service.start({ automation: step.automation, input, trigger: row.trigger, actor: row.actor, causation, reason: `Step '${step.title}' of ${row.workflow}`, idempotencyKey: `${row.id}:${step.id}` }),
+        service.start({
+          automation: step.automation,
+          input,
+          trigger: row.trigger,
+          actor: row.actor,
+          causation,
+          reason: `Step '${step.title}' of ${row.workflow}`,
+          idempotencyKey: `${row.id}:${step.id}`,
+        }),
       );
       await set({ status: 'running', runId: run.id });
       const ended = await follow(row.id, run, set);
@@ -63,7 +74,11 @@ export function createChain(deps: ChainDeps): (executionId: string) => Promise<v
   }
 
   /** Until the run is final; a stale one is followed to the run that was planned in its place. */
-  async function follow(executionId: string, first: Run, set: (patch: Parameters<Executions['setStep']>[2]) => Promise<void>): Promise<Run> {
+  async function follow(
+    executionId: string,
+    first: Run,
+    set: (patch: Parameters<Executions['setStep']>[2]) => Promise<void>,
+  ): Promise<Run> {
     let run = first;
     let generation = 0;
     let told: string | undefined;
@@ -84,7 +99,11 @@ export function createChain(deps: ChainDeps): (executionId: string) => Promise<v
       if (state === 'waiting-approval') await sleep(LOOK_EVERY_MS, undefined, { signal: leaving });
       if (!canceled && (await persist(() => executions.row(executionId)))?.cancel) {
         canceled = true;
-        await service.cancel(run.id, { actor: systemActor('workflows'), reason: 'its workflow was canceled' }).catch((thrown: unknown) => log.debug('run not canceled', { runId: run.id, reason: (thrown as Error).message }));
+        await service
+          .cancel(run.id, { actor: systemActor('workflows'), reason: 'its workflow was canceled' })
+          .catch((thrown: unknown) =>
+            log.debug('run not canceled', { runId: run.id, reason: (thrown as Error).message }),
+          );
       }
     }
   }
@@ -103,7 +122,11 @@ export function createChain(deps: ChainDeps): (executionId: string) => Promise<v
     const { scheduleId } = row.causation;
     const trigger = workflow.triggers[Number(scheduleId?.split(':').at(-1) ?? Number.NaN)];
     if (trigger?.kind !== 'schedule' || trigger.schedule.overlap !== 'queue') return;
-    while ((await persist(() => executions.running(row.workflow))).some((other) => other.id < row.id && other.causation.scheduleId === scheduleId)) {
+    while (
+      (await persist(() => executions.running(row.workflow))).some(
+        (other) => other.id < row.id && other.causation.scheduleId === scheduleId,
+      )
+    ) {
       await sleep(LOOK_EVERY_MS, undefined, { signal: leaving });
     }
   }
@@ -112,7 +135,10 @@ export function createChain(deps: ChainDeps): (executionId: string) => Promise<v
     const row = await persist(() => executions.row(executionId));
     if (!row || row.status !== 'running') return;
     const workflow = catalog().workflows.get(row.workflow);
-    if (!workflow) return await persist(() => executions.finish(executionId, 'failed', `${row.workflow} is not part of this version`));
+    if (!workflow)
+      return await persist(() =>
+        executions.finish(executionId, 'failed', `${row.workflow} is not part of this version`),
+      );
     await waitTurn(row, workflow);
     const outputs = new Map<string, unknown>();
     let status: 'succeeded' | 'failed' | 'canceled' = 'succeeded';
@@ -120,7 +146,8 @@ export function createChain(deps: ChainDeps): (executionId: string) => Promise<v
     for (const step of workflow.steps) {
       const end = await durable.step<StepEnd>(`step:${step.id}`, async () => {
         leaving.throwIfAborted();
-        if ((await persist(() => executions.row(executionId)))?.cancel) return { status: 'canceled', message: 'the workflow was canceled' };
+        if ((await persist(() => executions.row(executionId)))?.cancel)
+          return { status: 'canceled', message: 'the workflow was canceled' };
         return await one(row, step, outputs);
       });
       if (end.status === 'succeeded') outputs.set(step.id, end.output);

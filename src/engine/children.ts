@@ -20,17 +20,50 @@ export interface Children {
   endLeftovers(runId?: string): Promise<number>;
 }
 
-export function createChildren({ db, nodeId, now, log, persist, killGroup }: { db: Kysely<EngineTables>; nodeId: string; now: () => Date; log: Log; persist: Persist; killGroup: KillGroup }): Children {
+export function createChildren({
+  db,
+  nodeId,
+  now,
+  log,
+  persist,
+  killGroup,
+}: {
+  db: Kysely<EngineTables>;
+  nodeId: string;
+  now: () => Date;
+  log: Log;
+  persist: Persist;
+  killGroup: KillGroup;
+}): Children {
   async function forget({ pid, startTicks, bootId }: ProcessIdentity): Promise<void> {
-    await db.deleteFrom('run_children').where('boot_id', '=', bootId).where('pid', '=', pid).where('start_ticks', '=', startTicks).execute();
+    await db
+      .deleteFrom('run_children')
+      .where('boot_id', '=', bootId)
+      .where('pid', '=', pid)
+      .where('start_ticks', '=', startTicks)
+      .execute();
   }
 
   return {
     scope: (runId) => ({
       runId,
       async recordChild({ pid, startTicks, bootId }, title) {
-        const row = { run_id: runId, node: nodeId, pid, start_ticks: startTicks, boot_id: bootId, title: title.slice(0, 200), started_at: now() };
-        await persist(() => db.insertInto('run_children').values(row).onConflict((conflict) => conflict.doNothing()).execute());
+        const row = {
+          run_id: runId,
+          node: nodeId,
+          pid,
+          start_ticks: startTicks,
+          boot_id: bootId,
+          title: title.slice(0, 200),
+          started_at: now(),
+        };
+        await persist(() =>
+          db
+            .insertInto('run_children')
+            .values(row)
+            .onConflict((conflict) => conflict.doNothing())
+            .execute(),
+        );
       },
       childEnded: (identity) => persist(() => forget(identity)),
     }),

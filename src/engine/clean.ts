@@ -4,12 +4,14 @@ import { REDACTED, redact } from '../core/redact.ts';
 const SHORTEST_SECRET = 4;
 // PostgreSQL takes neither a NUL nor half a surrogate pair, and programs print both.
 const UNSTORABLE = /\\u(0000|d[89a-f])/i;
-const storable = (_key: string, value: unknown): unknown => (typeof value === 'string' ? value.replaceAll('\0', '\u{FFFD}').toWellFormed() : value);
+const storable = (_key: string, value: unknown): unknown =>
+  typeof value === 'string' ? value.replaceAll('\0', '\u{FFFD}').toWellFormed() : value;
 
 /** What may be stored: JSON as the store gives it back, without what looks like a secret and without the secrets that were used. */
 export function cleaner(): { clean: (value: unknown) => Json; uses: (secret: string) => void } {
   const secrets = new Set<string>();
-  const scrub = (text: string): string => [...secrets].reduce((left, secret) => left.replaceAll(secret, REDACTED), text);
+  const scrub = (text: string): string =>
+    [...secrets].reduce((left, secret) => left.replaceAll(secret, REDACTED), text);
   return {
     uses(secret) {
       if (secret.length >= SHORTEST_SECRET) secrets.add(JSON.stringify(secret).slice(1, -1));

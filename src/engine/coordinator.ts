@@ -27,18 +27,29 @@ export interface Coordinator {
 export function createCoordinator(deps: CoordinatorDeps): Coordinator {
   const { runs, persist, now, audit, catalog, log } = deps;
 
-  async function within(runId: string, body: (row: RunRow, automation: AnyAutomation, stage: Stage) => Promise<void>): Promise<void> {
+  async function within(
+    runId: string,
+    body: (row: RunRow, automation: AnyAutomation, stage: Stage) => Promise<void>,
+  ): Promise<void> {
     const row = await persist(() => runs.row(runId));
     if (!row || isFinal(row.status)) return;
     const automation = catalog().automations.get(row.automation);
-    if (!automation) return await fail(runId, new StewardError('NOT_FOUND', `This version of Steward has no automation '${row.automation}'.`));
+    if (!automation)
+      return await fail(
+        runId,
+        new StewardError('NOT_FOUND', `This version of Steward has no automation '${row.automation}'.`),
+      );
     const stage = await openStage(deps, row, automation);
     try {
       await body(row, automation, stage);
     } catch (thrown) {
       if (deps.inFlight.leaving.aborted) throw thrown;
       // Another process owns the run by now, and what becomes of it is its matter.
-      if (thrown instanceof DbosErrors.DBOSWorkflowConflictError || thrown instanceof DbosErrors.DBOSWorkflowCancelledError) throw thrown;
+      if (
+        thrown instanceof DbosErrors.DBOSWorkflowConflictError ||
+        thrown instanceof DbosErrors.DBOSWorkflowCancelledError
+      )
+        throw thrown;
       log.error('run broke off', { runId, reason: (thrown as Error).message });
       await fail(runId, StewardError.from(thrown));
     } finally {
@@ -50,7 +61,16 @@ export function createCoordinator(deps: CoordinatorDeps): Coordinator {
   async function begin(row: RunRow, to: 'planning' | 'running'): Promise<RunStatus> {
     return await durable.step('begin', () =>
       persist(async () => {
-        if (row.status === 'queued') await audit.append({ action: `run.${to === 'planning' ? 'planning' : 'started'}`, actor: row.actor, subject: { kind: 'run', id: row.id }, outcome: 'allowed', from: 'engine', causation: row.causation, detail: { automation: row.automation } });
+        if (row.status === 'queued')
+          await audit.append({
+            action: `run.${to === 'planning' ? 'planning' : 'started'}`,
+            actor: row.actor,
+            subject: { kind: 'run', id: row.id },
+            outcome: 'allowed',
+            from: 'engine',
+            causation: row.causation,
+            detail: { automation: row.automation },
+          });
         return (await runs.move(row.id, { to, from: ['queued'] })).row.status;
       }),
     );
@@ -78,18 +98,30 @@ export function createCoordinator(deps: CoordinatorDeps): Coordinator {
         causation: row.causation,
         detail: { automation: row.automation, status, ...(error && { code: error.code, message: error.message }) },
       }),
-    ).catch((thrown: unknown) => log.error('end of a run not audited', { runId: row.id, reason: (thrown as Error).message }));
+    ).catch((thrown: unknown) =>
+      log.error('end of a run not audited', { runId: row.id, reason: (thrown as Error).message }),
+    );
     const at = now().toISOString();
     const phases = closed.phases.map((phase) => (phase.finishedAt ? phase : { ...phase, finishedAt: at }));
-    const patch = { phases: JSON.stringify(phases), error: error ? JSON.stringify(error) : null, ...(output !== undefined && { output: JSON.stringify({ value: output }) }) };
+    const patch = {
+      phases: JSON.stringify(phases),
+      error: error ? JSON.stringify(error) : null,
+      ...(output !== undefined && { output: JSON.stringify({ value: output }) }),
+    };
     await persist(async () => {
       // Where not even the beginning of the rollback was possible.
-      if (status === 'rollback-failed' || status === 'rolled-back') await runs.move(row.id, { to: 'rolling-back', from: ['running'] });
+      if (status === 'rollback-failed' || status === 'rolled-back')
+        await runs.move(row.id, { to: 'rolling-back', from: ['running'] });
       await runs.move(row.id, {
         to: status,
         patch,
         async also(trx) {
-          await trx.updateTable('run_changes').set({ status: 'skipped' }).where('run_id', '=', row.id).where('status', '=', 'planned').execute();
+          await trx
+            .updateTable('run_changes')
+            .set({ status: 'skipped' })
+            .where('run_id', '=', row.id)
+            .where('status', '=', 'planned')
+            .execute();
         },
       });
     });
@@ -98,7 +130,10 @@ export function createCoordinator(deps: CoordinatorDeps): Coordinator {
   async function fail(runId: string, error: StewardError): Promise<void> {
     const row = await persist(() => runs.row(runId));
     if (!row || isFinal(row.status)) return;
-    const body = { ...error.toBody(), message: row.status === 'rolling-back' ? `${error.message} The rollback did not end.` : error.message };
+    const body = {
+      ...error.toBody(),
+      message: row.status === 'rolling-back' ? `${error.message} The rollback did not end.` : error.message,
+    };
     await end(row, { status: row.status === 'rolling-back' ? 'rollback-failed' : 'failed', error: body });
   }
 
@@ -107,9 +142,15 @@ export function createCoordinator(deps: CoordinatorDeps): Coordinator {
       if (row.version !== automation.version) return await startOver(row, automation);
       if (isFinal(await begin(row, 'planning'))) return;
       const outcome = await performPlan(stage.performance);
-      if (!outcome.ok) return await finish(row, stage, { status: outcome.canceled ? 'canceled' : 'failed', error: outcome.error });
+      if (!outcome.ok)
+        return await finish(row, stage, { status: outcome.canceled ? 'canceled' : 'failed', error: outcome.error });
       const { facts, plan: changes, planHash, basisHash } = outcome.planned;
-      const planned = { facts: JSON.stringify({ value: facts }), plan: JSON.stringify(changes), plan_hash: planHash, basis_hash: basisHash };
+      const planned = {
+        facts: JSON.stringify({ value: facts }),
+        plan: JSON.stringify(changes),
+        plan_hash: planHash,
+        basis_hash: basisHash,
+      };
       await durable.step('decide', () =>
         persist(async () => {
           const current = (await runs.row(runId)) ?? row;
@@ -122,7 +163,12 @@ export function createCoordinator(deps: CoordinatorDeps): Coordinator {
             to,
             patch: { ...planned, ...patch, phases: JSON.stringify(phases) },
             async also(trx) {
-              if (changes.length > 0) await trx.insertInto('run_changes').values(plannedChanges(runId, changes)).onConflict((conflict) => conflict.doNothing()).execute();
+              if (changes.length > 0)
+                await trx
+                  .insertInto('run_changes')
+                  .values(plannedChanges(runId, changes))
+                  .onConflict((conflict) => conflict.doNothing())
+                  .execute();
             },
           });
           return null;
@@ -152,7 +198,9 @@ export function createCoordinator(deps: CoordinatorDeps): Coordinator {
       .where('status', '=', 'waiting-approval')
       .where('automation', '=', row.automation)
       .where('trigger', '=', 'schedule')
-      .where((where) => (row.target_id === null ? where('target_id', 'is', null) : where('target_id', '=', row.target_id)))
+      .where((where) =>
+        row.target_id === null ? where('target_id', 'is', null) : where('target_id', '=', row.target_id),
+      )
       .where('id', '!=', row.id)
       .execute();
     const error = JSON.stringify({ code: 'CONFLICT', message: `superseded: run ${row.id} proposes it anew.` });
@@ -163,10 +211,13 @@ export function createCoordinator(deps: CoordinatorDeps): Coordinator {
     await within(runId, async (row, automation, stage) => {
       if (isFinal(await begin(row, 'running'))) return;
       const outcome =
-        automation.effect === 'read' ? await performRead(stage.performance) : await performApply(stage.performance, { plan: row.plan ?? [], basisHash: row.basis_hash ?? '' });
+        automation.effect === 'read'
+          ? await performRead(stage.performance)
+          : await performApply(stage.performance, { plan: row.plan ?? [], basisHash: row.basis_hash ?? '' });
       await finish(row, stage, outcome);
       // Undone because its automation changed under it, or not begun because the world did: what is to be done now is for a new plan.
-      if (outcome.status === 'stale' || (outcome.status === 'rolled-back' && outcome.error?.code === 'PLAN_STALE')) await deps.replan(row);
+      if (outcome.status === 'stale' || (outcome.status === 'rolled-back' && outcome.error?.code === 'PLAN_STALE'))
+        await deps.replan(row);
     });
   }
 

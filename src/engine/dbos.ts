@@ -1,5 +1,4 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { createRequire } from 'node:module';
 import { DBOS } from '@dbos-inc/dbos-sdk';
 import type { Log } from '../core/log.ts';
 import type { Store } from '../store/store.ts';
@@ -16,13 +15,6 @@ export interface Handlers {
 }
 
 export type DurableWorkflow = 'plan' | 'apply' | 'chain';
-
-/** Not in DBOS's public interface, which recovers only its own executor; the exact pin and a test stand guard. */
-interface Internals {
-  readonly DBOSExecutor: { readonly globalInstance: { recoverPendingWorkflows(executors: string[]): Promise<unknown[]> } };
-}
-
-const require = createRequire(import.meta.url);
 
 let handlers: Handlers | undefined;
 
@@ -54,19 +46,21 @@ const RUNS_AT_ONCE = 10;
 const HEALING_RUNS_AT_ONCE = 4;
 
 export const queueOf = (node: string, healing: boolean): string => `${healing ? 'healing' : 'node'}:${node}`;
-const CHAINS = 'chains';
+const chainsOf = (node: string): string => `chains:${node}`;
 
 export type WorkflowState = 'missing' | 'waiting' | 'running' | 'succeeded' | 'failed';
 
 export interface DurableEngine {
   launch(): Promise<void>;
   /** One workflow per id, however often it is asked for. */
-  enqueue(which: DurableWorkflow, id: string, place: { workflowId: string; queue?: string; partition?: string }): Promise<void>;
+  enqueue(
+    which: DurableWorkflow,
+    id: string,
+    place: { workflowId: string; queue?: string; partition?: string },
+  ): Promise<void>;
   state(workflowId: string): Promise<WorkflowState>;
   /** Only for one that has not begun: DBOS's cancel refuses every later step, a rollback's too. */
   forget(workflowId: string): Promise<void>;
-  /** Hands what a dead node had in hand back to the queues. */
-  recover(nodeId: string): Promise<number>;
   prune(olderThan: Date): Promise<number>;
   /** Takes nothing new in hand; what the queues still give is left for later. */
   pause(): void;
@@ -90,10 +84,20 @@ export const durable: Durable = {
 };
 
 /** DBOS on the store's database, in a schema of its own. One per process: DBOS is global. */
-export function createDurableEngine({ store, log, nodeId, given }: { store: Store; log: Log; nodeId: string; given: Handlers }): DurableEngine {
+export function createDurableEngine({
+  store,
+  log,
+  nodeId,
+  given,
+}: {
+  store: Store;
+  log: Log;
+  nodeId: string;
+  given: Handlers;
+}): DurableEngine {
   // Workflows that are started from inside of one would become its children; these are nobody's.
   const outside = AsyncLocalStorage.snapshot();
-  const queues = [queueOf(nodeId, false), queueOf(nodeId, true), CHAINS] as const;
+  const queues = [queueOf(nodeId, false), queueOf(nodeId, true), chainsOf(nodeId)] as const;
 
   return {
     async launch() {
@@ -121,9 +125,13 @@ export function createDurableEngine({ store, log, nodeId, given }: { store: Stor
       // Without a limit: a chain waits for its runs, and must never take the place that one of them needs.
       await DBOS.registerQueue(chains, { minPollingIntervalMs: POLL_MS, onConflict: 'always_update' });
     },
-    async enqueue(which, id, { workflowId, queue = CHAINS, partition }) {
+    async enqueue(which, id, { workflowId, queue = queues[2], partition }) {
       await outside(async () => {
-        await DBOS.startWorkflow(workflows[which], { workflowID: workflowId, queueName: queue, ...(partition !== undefined && { enqueueOptions: { queuePartitionKey: partition } }) })(id);
+        await DBOS.startWorkflow(workflows[which], {
+          workflowID: workflowId,
+          queueName: queue,
+          ...(partition !== undefined && { enqueueOptions: { queuePartitionKey: partition } }),
+        })(id);
       });
     },
     async state(workflowId) {
@@ -134,12 +142,16 @@ export function createDurableEngine({ store, log, nodeId, given }: { store: Stor
       return status.status === 'ENQUEUED' || status.status === 'DELAYED' ? 'waiting' : 'failed';
     },
     forget: async (workflowId) => await outside(() => DBOS.cancelWorkflow(workflowId)),
-    recover: async (node) => {
-      const internals = createRequire(require.resolve('@dbos-inc/dbos-sdk'))('./dbos-executor.js') as Internals;
-      return (await internals.DBOSExecutor.globalInstance.recoverPendingWorkflows([node])).length;
-    },
     async prune(olderThan) {
-      const old = await outside(() => DBOS.listWorkflows({ completedBefore: olderThan.toISOString(), status: ['SUCCESS', 'ERROR', 'CANCELLED'], limit: 500, loadInput: false, loadOutput: false }));
+      const old = await outside(() =>
+        DBOS.listWorkflows({
+          completedBefore: olderThan.toISOString(),
+          status: ['SUCCESS', 'ERROR', 'CANCELLED'],
+          limit: 500,
+          loadInput: false,
+          loadOutput: false,
+        }),
+      );
       if (old.length > 0) await outside(() => DBOS.deleteWorkflows(old.map(({ workflowID }) => workflowID)));
       return old.length;
     },
@@ -153,7 +165,12 @@ export function createDurableEngine({ store, log, nodeId, given }: { store: Stor
   };
 }
 
-function quiet(log: Log): { info(entry: unknown): void; debug(entry: unknown): void; warn(entry: unknown): void; error(entry: unknown): void } {
+function quiet(log: Log): {
+  info(entry: unknown): void;
+  debug(entry: unknown): void;
+  warn(entry: unknown): void;
+  error(entry: unknown): void;
+} {
   const say = (entry: unknown): void => log.debug('durable engine', { said: String(entry).slice(0, 500) });
   return { info: say, debug: () => undefined, warn: say, error: say };
 }

@@ -5,10 +5,22 @@ import { appendLines, countLines, destroyIt, engineOn, operator } from './engine
 import { engineMigrations } from './tables.ts';
 
 /** A Steward of its own, for tests that kill it. Says `ready` once its engine runs, then does what its first line says. */
-const { databaseUrl, node, version = 1, start } = JSON.parse(process.argv[2] ?? '{}') as { databaseUrl: string; node: string; version?: number; start?: object };
+const {
+  databaseUrl,
+  node,
+  version = 1,
+  start,
+} = JSON.parse(process.argv[2] ?? '{}') as { databaseUrl: string; node: string; version?: number; start?: object };
 
 const log = memoryLog();
-const store = await openStore({ home: '/nonexistent', databaseUrl, migrations: engineMigrations, stewardVersion: '0.0.0-test', log, now: () => new Date() });
+const store = await openStore({
+  home: '/nonexistent',
+  databaseUrl,
+  migrations: engineMigrations,
+  stewardVersion: '0.0.0-test',
+  log,
+  now: () => new Date(),
+});
 const lines: AnyAutomation = { ...appendLines, version };
 const { engine } = engineOn(store, { automations: [lines, destroyIt, countLines], node });
 for (const event of ['unhandledRejection', 'uncaughtException']) {
@@ -27,6 +39,11 @@ process.on('SIGTERM', () => {
 await engine.start();
 process.stdout.write('ready\n');
 if (start) {
-  const { id } = await engine.service.start({ automation: 'append-lines', input: start, trigger: 'cli', actor: operator });
+  const { id } = await engine.service.start({
+    automation: 'append-lines',
+    input: start,
+    trigger: 'cli',
+    actor: operator,
+  });
   process.stdout.write(`${id}\n`);
 }

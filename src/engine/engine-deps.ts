@@ -20,7 +20,12 @@ export interface EngineDeps {
   readonly audit: AuditLog;
   readonly log: Log;
   readonly now: () => Date;
-  readonly node: { readonly id: string; readonly name: string; readonly version: string; readonly labels?: Readonly<Record<string, string>> };
+  readonly node: {
+    readonly id: string;
+    readonly name: string;
+    readonly version: string;
+    readonly labels?: Readonly<Record<string, string>>;
+  };
   /** The configuration's rows and then the defaults; the first that matches decides. */
   readonly policyRules: () => readonly PolicyRule[];
   /** Folder for artifacts. */

@@ -49,10 +49,17 @@ export const appendLines = defineAutomation({
     return input.target === undefined ? undefined : await inventory.resolve(input.target);
   },
   async analyze(ctx) {
-    return { moment: ctx.input.moment === 'now' ? await readFile(`${ctx.input.file}.moment`, 'utf8').catch(() => '') : '' };
+    return {
+      moment: ctx.input.moment === 'now' ? await readFile(`${ctx.input.file}.moment`, 'utf8').catch(() => '') : '',
+    };
   },
   async plan(ctx, facts) {
-    return ctx.input.lines.map((line) => ({ id: line, title: `append ${line}`, undo: ctx.input.undo, moment: facts.moment }));
+    return ctx.input.lines.map((line) => ({
+      id: line,
+      title: `append ${line}`,
+      undo: ctx.input.undo,
+      moment: facts.moment,
+    }));
   },
   async execute(ctx, change, { attempt }) {
     await appendFile(ctx.input.file, `begin ${change.id} ${attempt}\n`);
@@ -64,7 +71,10 @@ export const appendLines = defineAutomation({
   },
   async verify(ctx, { applied }) {
     const text = await readFile(ctx.input.file, 'utf8').catch(() => '');
-    return applied.map(({ change }) => ({ name: `${change.id} is in the file`, ok: text.includes(`end ${change.id} `) }));
+    return applied.map(({ change }) => ({
+      name: `${change.id} is in the file`,
+      ok: text.includes(`end ${change.id} `),
+    }));
   },
   record: ({ applied }) => ({ written: applied.length }),
   async rollback(ctx, change, receipt) {
@@ -114,7 +124,14 @@ export function engineOn(
     killed?: unknown[];
   } = {},
 ): EngineFixture {
-  const { automations = [appendLines, destroyIt, countLines], workflows = [], resources = [], rules = DEFAULT_POLICY, now = () => new Date(), node = 'node_a' } = options;
+  const {
+    automations = [appendLines, destroyIt, countLines],
+    workflows = [],
+    resources = [],
+    rules = DEFAULT_POLICY,
+    now = () => new Date(),
+    node = 'node_a',
+  } = options;
   const audited: AuditEntry[] = [];
   const log = memoryLog();
   const catalog = createCatalog({ automations, operations: [], workflows });
@@ -140,8 +157,16 @@ export function engineOn(
 }
 
 export function inventoryOf(resources: readonly Resource[]): Inventory {
-  const find = async (reference: string): Promise<Resource | undefined> => resources.find(({ id, name }) => id === reference || name === reference);
-  return { get: find, resolve: find, find: async () => [...resources], edges: async () => [], dependenciesOf: async () => [], dependentsOf: async () => [] };
+  const find = async (reference: string): Promise<Resource | undefined> =>
+    resources.find(({ id, name }) => id === reference || name === reference);
+  return {
+    get: find,
+    resolve: find,
+    find: async () => [...resources],
+    edges: async () => [],
+    dependenciesOf: async () => [],
+    dependentsOf: async () => [],
+  };
 }
 
 export function resource(name: string, more: Partial<Resource> = {}): Resource {
@@ -170,7 +195,12 @@ export function resource(name: string, more: Partial<Resource> = {}): Resource {
 }
 
 /** A folder of one's own and a file in it that does not exist yet. */
-export async function scratch(): Promise<{ folder: string; file: string; lines(): Promise<string[]>; remove(): Promise<void> }> {
+export async function scratch(): Promise<{
+  folder: string;
+  file: string;
+  lines(): Promise<string[]>;
+  remove(): Promise<void>;
+}> {
   const folder = await mkdtemp(join(tmpdir(), 'steward-engine-'));
   const file = join(folder, 'lines');
   return {

@@ -29,28 +29,54 @@ export interface Executions {
   setStep(id: string, step: string, patch: Partial<Omit<Step, 'id'>>): Promise<void>;
   finish(id: string, status: 'succeeded' | 'failed' | 'canceled', skipRest: string): Promise<void>;
   list(workflow: string, options: { limit: number; cursor?: string | undefined }): Promise<Page<WorkflowExecution>>;
-  running(workflow?: string): Promise<ExecutionRow[]>;
+  running(workflow: string): Promise<ExecutionRow[]>;
+  runningHere(): Promise<ExecutionRow[]>;
+  /** The ids of what that node had running, which is this node's from now on. */
+  takeOver(node: string): Promise<string[]>;
   requestCancel(id: string): Promise<void>;
 }
 
-export function createExecutions({ store, now, nodeId }: { store: Store; now: () => Date; nodeId: string }): Executions {
+export function createExecutions({
+  store,
+  now,
+  nodeId,
+}: {
+  store: Store;
+  now: () => Date;
+  nodeId: string;
+}): Executions {
   const db = store.db.withTables<EngineTables>();
 
-  async function change(id: string, alter: (row: ExecutionRow, trx: Transaction<EngineTables>) => Promise<void>): Promise<void> {
+  async function change(
+    id: string,
+    alter: (row: ExecutionRow, trx: Transaction<EngineTables>) => Promise<void>,
+  ): Promise<void> {
     await db.transaction().execute(async (trx) => {
-      const row = await trx.selectFrom('workflow_executions').selectAll().where('id', '=', id).forUpdate().executeTakeFirst();
+      const row = await trx
+        .selectFrom('workflow_executions')
+        .selectAll()
+        .where('id', '=', id)
+        .forUpdate()
+        .executeTakeFirst();
       if (!row) throw new StewardError('NOT_FOUND', `There is no execution ${id}.`);
       await alter(row, trx);
     });
   }
 
   async function byKey(key: string | undefined): Promise<ExecutionRow | undefined> {
-    return key === undefined ? undefined : await db.selectFrom('workflow_executions').selectAll().where('idempotency_key', '=', key).executeTakeFirst();
+    return key === undefined
+      ? undefined
+      : await db.selectFrom('workflow_executions').selectAll().where('idempotency_key', '=', key).executeTakeFirst();
   }
 
   return {
     async insert({ workflow, context, trigger, actor, idempotencyKey, causation = {} }) {
-      const steps = workflow.steps.map(({ id, title, automation }): Step => ({ id, title, automation, status: 'pending' }));
+      const steps = workflow.steps.map(({ id, title, automation }): Step => ({
+        id,
+        title,
+        automation,
+        status: 'pending',
+      }));
       const id = newId('exe', now());
       const row = await db.transaction().execute(async (trx) => {
         const inserted = await trx
@@ -74,7 +100,14 @@ export function createExecutions({ store, now, nodeId }: { store: Store; now: ()
           .executeTakeFirst();
         if (inserted) {
           const data = { executionId: id, workflow: workflow.name, trigger };
-          await store.events.append(trx, { type: 'workflow.started', subject: { kind: 'workflow', id: workflow.name }, data, causation: { ...causation, workflowId: id }, actor, node: nodeId });
+          await store.events.append(trx, {
+            type: 'workflow.started',
+            subject: { kind: 'workflow', id: workflow.name },
+            data,
+            causation: { ...causation, workflowId: id },
+            actor,
+            node: nodeId,
+          });
         }
         return inserted;
       });
@@ -86,16 +119,42 @@ export function createExecutions({ store, now, nodeId }: { store: Store; now: ()
     async setStep(id, step, patch) {
       await change(id, async (row, trx) => {
         const steps = row.steps.map((one) => (one.id === step ? { ...one, ...patch } : one));
-        await trx.updateTable('workflow_executions').set({ steps: JSON.stringify(steps) }).where('id', '=', id).execute();
+        await trx
+          .updateTable('workflow_executions')
+          .set({ steps: JSON.stringify(steps) })
+          .where('id', '=', id)
+          .execute();
       });
     },
     async finish(id, status, skipRest) {
       await change(id, async (row, trx) => {
         if (row.status !== 'running') return;
-        const steps = row.steps.map((one): Step => (one.status === 'pending' ? { ...one, status: 'skipped', message: skipRest } : one));
-        await trx.updateTable('workflow_executions').set({ status, steps: JSON.stringify(steps), finished_at: now() }).where('id', '=', id).execute();
-        const data = { executionId: id, workflow: row.workflow, status, steps: steps.map((one) => ({ id: one.id, status: one.status, ...(one.message !== undefined && { message: one.message }) })) };
-        await store.events.append(trx, { type: 'workflow.finished', subject: { kind: 'workflow', id: row.workflow }, data, causation: { ...row.causation, workflowId: id }, actor: row.actor, node: nodeId });
+        const steps = row.steps.map((one): Step =>
+          one.status === 'pending' ? { ...one, status: 'skipped', message: skipRest } : one,
+        );
+        await trx
+          .updateTable('workflow_executions')
+          .set({ status, steps: JSON.stringify(steps), finished_at: now() })
+          .where('id', '=', id)
+          .execute();
+        const data = {
+          executionId: id,
+          workflow: row.workflow,
+          status,
+          steps: steps.map((one) => ({
+            id: one.id,
+            status: one.status,
+            ...(one.message !== undefined && { message: one.message }),
+          })),
+        };
+        await store.events.append(trx, {
+          type: 'workflow.finished',
+          subject: { kind: 'workflow', id: row.workflow },
+          data,
+          causation: { ...row.causation, workflowId: id },
+          actor: row.actor,
+          node: nodeId,
+        });
       });
     },
     async list(workflow, { limit, cursor }) {
@@ -115,9 +174,26 @@ export function createExecutions({ store, now, nodeId }: { store: Store; now: ()
         .selectFrom('workflow_executions')
         .selectAll()
         .where('status', '=', 'running')
-        .$if(workflow !== undefined, (query) => query.where('workflow', '=', workflow ?? ''))
+        .where('workflow', '=', workflow)
         .orderBy('id')
         .execute(),
+    runningHere: async () =>
+      await db
+        .selectFrom('workflow_executions')
+        .selectAll()
+        .where('status', '=', 'running')
+        .where('node', '=', nodeId)
+        .execute(),
+    async takeOver(node) {
+      const taken = await db
+        .updateTable('workflow_executions')
+        .set({ node: nodeId })
+        .where('status', '=', 'running')
+        .where('node', '=', node)
+        .returning('id')
+        .execute();
+      return taken.map(({ id }) => id);
+    },
     async requestCancel(id) {
       await db.updateTable('workflow_executions').set({ cancel: true }).where('id', '=', id).execute();
     },

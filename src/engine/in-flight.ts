@@ -8,7 +8,12 @@ export interface InFlight {
   /** Aborted when the node stops. */
   readonly leaving: AbortSignal;
   /** Two aborts: everything but the rollback, and the rollback too. */
-  begin(runId: string): { readonly signal: AbortSignal; readonly leaving: AbortSignal; readonly abort: (reason: unknown) => void; end(): void };
+  begin(runId: string): {
+    readonly signal: AbortSignal;
+    readonly leaving: AbortSignal;
+    readonly abort: (reason: unknown) => void;
+    end(): void;
+  };
   cancel(runId: string, cancel: { readonly by: string; readonly reason: string }): void;
   /** The node stops: nothing that runs now is recorded as failed, and all of it goes on when the node is back. */
   leave(): void;

@@ -63,27 +63,52 @@ export function createEngine(deps: EngineDeps): Engine {
   const persist = persistence(log, leaving);
   const locks = createLocks({ store, log, nodeId: node.id, leaseMs: limits.leaseMs });
   const children = createChildren({ db, nodeId: node.id, now, log, persist, killGroup });
-  const stage: StageDeps = { ...deps, runs, persist, locks, children, inFlight, slots: { cpu: createSlot(), io: createSlot() }, limits };
+  const stage: StageDeps = {
+    ...deps,
+    runs,
+    persist,
+    locks,
+    children,
+    inFlight,
+    slots: { cpu: createSlot(), io: createSlot() },
+    limits,
+  };
 
   const engine = createDurableEngine({
     store,
     log,
     nodeId: node.id,
-    given: { plan: (id) => coordinator.plan(id), apply: (id) => coordinator.apply(id), chain: (id) => chain(id), leaving },
+    given: {
+      plan: (id) => coordinator.plan(id),
+      apply: (id) => coordinator.apply(id),
+      chain: (id) => chain(id),
+      leaving,
+    },
   });
   const enqueue = async (row: RunRow): Promise<void> => {
     const load = catalog().automations.get(row.automation)?.load ?? 'light';
-    await engine.enqueue(row.stage, row.id, { workflowId: workflowIdOf(row), queue: row.queue, partition: partitionOf(row, load) });
+    await engine.enqueue(row.stage, row.id, {
+      workflowId: workflowIdOf(row),
+      queue: row.queue,
+      partition: partitionOf(row, load),
+    });
   };
-  const nodes = createNodes({ store, log, now, node, limits, onLost: async (id) => void (await engine.recover(id)) });
+  const nodes = createNodes({ store, log, now, node, limits, onLost: (id) => workflows.takeOver(id) });
   const start: StartDeps = { ...stage, enqueue, nodeOf: (reference) => nodes.idOf(reference) };
   const service = createService({ ...start, forget: (row) => engine.forget(workflowIdOf(row)) });
   const coordinator = createCoordinator({ ...stage, enqueue, replan: (row) => planAgain(service, row, log) });
 
   const executions = createExecutions({ store, now, nodeId: node.id });
   const chain = createChain({ executions, service, runs, catalog, persist, log, leaving });
-  const chainId = (executionId: string): string => `chain:${executionId}`;
-  const workflows = createWorkflows({ store, catalog, executions, log, enqueue: (id) => engine.enqueue('chain', id, { workflowId: chainId(id) }), stateOf: (id) => engine.state(chainId(id)) });
+  const chainId = (executionId: string): string => `chain:${executionId}:${node.id}`;
+  const workflows = createWorkflows({
+    store,
+    catalog,
+    executions,
+    log,
+    enqueue: (id) => engine.enqueue('chain', id, { workflowId: chainId(id) }),
+    stateOf: (id) => engine.state(chainId(id)),
+  });
   const schedules = createSchedules({
     db,
     now,
@@ -92,7 +117,13 @@ export function createEngine(deps: EngineDeps): Engine {
     executions,
     async fire({ id, workflow }, instant) {
       const at = instant.toISOString();
-      const { id: executionId } = await workflows.execute(workflow.name, { context: { scheduledFor: at }, trigger: 'schedule', actor: scheduleActor, causation: { scheduleId: id }, idempotencyKey: `schedule:${id}:${at}` });
+      const { id: executionId } = await workflows.execute(workflow.name, {
+        context: { scheduledFor: at },
+        trigger: 'schedule',
+        actor: scheduleActor,
+        causation: { scheduleId: id },
+        idempotencyKey: `schedule:${id}:${at}`,
+      });
       return executionId;
     },
   });
@@ -108,7 +139,13 @@ export function createEngine(deps: EngineDeps): Engine {
     policyRules: deps.policyRules,
     schedules: list,
     async logsOf(runId, limit) {
-      const lines = await db.selectFrom('run_logs').select(['at', 'level', 'message', 'fields']).where('run_id', '=', runId).orderBy('id', 'desc').limit(limit).execute();
+      const lines = await db
+        .selectFrom('run_logs')
+        .select(['at', 'level', 'message', 'fields'])
+        .where('run_id', '=', runId)
+        .orderBy('id', 'desc')
+        .limit(limit)
+        .execute();
       return lines.toReversed().map(({ fields, ...line }) => ({ ...line, ...(fields && { fields }) }));
     },
   });
@@ -129,7 +166,12 @@ export function createEngine(deps: EngineDeps): Engine {
   async function hearCancels(): Promise<void> {
     const ids = inFlight.ids();
     if (ids.length === 0) return;
-    const rows = await db.selectFrom('runs').select(['id', 'cancel']).where('id', 'in', ids).where('cancel', 'is not', null).execute();
+    const rows = await db
+      .selectFrom('runs')
+      .select(['id', 'cancel'])
+      .where('id', 'in', ids)
+      .where('cancel', 'is not', null)
+      .execute();
     for (const { id, cancel } of rows) if (cancel) inFlight.cancel(id, cancel);
   }
 
@@ -147,7 +189,11 @@ export function createEngine(deps: EngineDeps): Engine {
     listSchedules: list,
     counts() {
       const counted = [...catalog().workflows.values()].filter(({ origin }) => origin !== 'system');
-      return { workflowsActive: counted.length, triggers: counted.reduce((sum, { triggers }) => sum + triggers.length, 0), runsInFlight: inFlight.size };
+      return {
+        workflowsActive: counted.length,
+        triggers: counted.reduce((sum, { triggers }) => sum + triggers.length, 0),
+        runsInFlight: inFlight.size,
+      };
     },
     async start() {
       await nodes.join();
@@ -155,7 +201,11 @@ export function createEngine(deps: EngineDeps): Engine {
       if (ended > 0) log.warn('processes of interrupted runs ended', { ended });
       // Two nodes that begin on an empty database at once would deadlock in DBOS's migrations. Waiting must hold no
       // transaction open either, as an advisory lock would: they build indexes that wait for every other transaction.
-      const launching = await locks.hold(['durable engine launch'], { holder: `node ${node.id}`, deadlineMs: LAUNCH_WITHIN_MS, signal: leaving });
+      const launching = await locks.hold(['durable engine launch'], {
+        holder: `node ${node.id}`,
+        deadlineMs: LAUNCH_WITHIN_MS,
+        signal: leaving,
+      });
       await engine.launch().finally(() => launching.release());
       ending.push(store.listen(CANCEL_CHANNEL, () => void hearCancels().catch(() => undefined)));
       await settle();

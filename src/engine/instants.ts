@@ -18,14 +18,19 @@ export function nextInstant(schedule: Schedule, after: Date): Date | undefined {
   try {
     return new Cron(cron, { timezone: zone, paused: true, mode: '5-or-6-parts' }).nextRun(after) ?? undefined;
   } catch (cause) {
-    throw new StewardError('CONFIG_INVALID', `The schedule '${cron}' in ${zone} cannot be read: ${(cause as Error).message}`, { hint: 'Five fields: minute hour day month weekday, as in "30 2 * * *".', cause });
+    throw new StewardError(
+      'CONFIG_INVALID',
+      `The schedule '${cron}' in ${zone} cannot be read: ${(cause as Error).message}`,
+      { hint: 'Five fields: minute hour day month weekday, as in "30 2 * * *".', cause },
+    );
   }
 }
 
 /** The next few instants. */
 export function nextInstants(schedule: Schedule, after: Date, count: number): Date[] {
   const instants: Date[] = [];
-  for (let next = nextInstant(schedule, after); next && instants.length < count; next = nextInstant(schedule, next)) instants.push(next);
+  for (let next = nextInstant(schedule, after); next && instants.length < count; next = nextInstant(schedule, next))
+    instants.push(next);
   return instants;
 }
 
@@ -37,11 +42,17 @@ export function dueInstants(schedule: Schedule, from: Date, to: Date, toleranceM
   const late = to.getTime() - toleranceMs;
   const begin = schedule.catchUp === 'skip' ? new Date(Math.max(from.getTime(), late - 1)) : from;
   const due: Date[] = [];
-  for (let next = nextInstant(schedule, begin); next && next <= to && due.length < MOST_AT_ONCE; next = nextInstant(schedule, next)) {
+  for (
+    let next = nextInstant(schedule, begin);
+    next && next <= to && due.length < MOST_AT_ONCE;
+    next = nextInstant(schedule, next)
+  ) {
     if (schedule.catchUp === 'latest' && next.getTime() < late) due.length = 0;
     due.push(next);
   }
-  return schedule.catchUp === 'latest' ? due.filter((instant, index) => index === due.length - 1 || instant.getTime() >= late) : due;
+  return schedule.catchUp === 'latest'
+    ? due.filter((instant, index) => index === due.length - 1 || instant.getTime() >= late)
+    : due;
 }
 
 /** The same share of the jitter for the same instant, on every node. */
@@ -56,6 +67,8 @@ export function assertSchedule(schedule: Schedule, now: Date): void {
   if ((schedule.cron === undefined) === (schedule.every === undefined)) {
     throw new StewardError('CONFIG_INVALID', 'A schedule has either cron or every.');
   }
-  if (schedule.every !== undefined && ms(schedule.every) < 1_000) throw new StewardError('CONFIG_INVALID', `A schedule cannot be as short as every ${schedule.every}: at least 1s.`);
-  if (!nextInstant(schedule, now)) throw new StewardError('CONFIG_INVALID', `The schedule '${schedule.cron}' never comes.`);
+  if (schedule.every !== undefined && ms(schedule.every) < 1_000)
+    throw new StewardError('CONFIG_INVALID', `A schedule cannot be as short as every ${schedule.every}: at least 1s.`);
+  if (!nextInstant(schedule, now))
+    throw new StewardError('CONFIG_INVALID', `The schedule '${schedule.cron}' never comes.`);
 }

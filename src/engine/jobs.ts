@@ -12,7 +12,14 @@ const RECORD_EVERY_MS = 30_000;
 export interface JobState {
   readonly job: SystemJob;
   readonly schedule: Schedule;
-  last?: { startedAt: Date; durationMs?: number | undefined; outcome?: 'succeeded' | 'failed' | undefined; error?: string | undefined } | undefined;
+  last?:
+    | {
+        startedAt: Date;
+        durationMs?: number | undefined;
+        outcome?: 'succeeded' | 'failed' | undefined;
+        error?: string | undefined;
+      }
+    | undefined;
 }
 
 export interface Jobs {
@@ -90,7 +97,13 @@ export function createJobs({ db, now, log, nodeId }: JobsDeps): Jobs {
   }
 
   async function recall({ job }: JobState): Promise<Date | undefined> {
-    const row = await db.selectFrom('job_runs').select('started_at').where('node', '=', nodeId).where('job', '=', job.name).executeTakeFirst().catch(() => undefined);
+    const row = await db
+      .selectFrom('job_runs')
+      .select('started_at')
+      .where('node', '=', nodeId)
+      .where('job', '=', job.name)
+      .executeTakeFirst()
+      .catch(() => undefined);
     return row?.started_at;
   }
 

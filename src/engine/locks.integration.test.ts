@@ -48,7 +48,10 @@ describe('locks', () => {
     };
     await Promise.all([swap(['x', 'y'], 'a', here), swap(['y', 'x'], 'b', there)]);
     const held = await here.hold(['y'], ask('keeper'));
-    await expect(there.hold(['x', 'y'], ask('late', 300))).rejects.toMatchObject({ code: 'LOCKED', message: expect.stringContaining('keeper') });
+    await expect(there.hold(['x', 'y'], ask('late', 300))).rejects.toMatchObject({
+      code: 'LOCKED',
+      message: expect.stringContaining('keeper'),
+    });
     await (await here.hold(['x'], ask('free', 300))).release();
     await held.release();
   });
@@ -67,7 +70,12 @@ describe('locks', () => {
   it('tell a holder that was too slow that another has them', async () => {
     const slow = createLocks({ store: database.store, log: memoryLog(), nodeId: 'slow', leaseMs: 900 });
     const hold = await slow.hold(['taken'], ask('slow run'));
-    await database.store.db.withTables<{ engine_locks: { name: string; expires_at: Date } }>().updateTable('engine_locks').set({ expires_at: new Date(0) }).where('name', '=', 'taken').execute();
+    await database.store.db
+      .withTables<{ engine_locks: { name: string; expires_at: Date } }>()
+      .updateTable('engine_locks')
+      .set({ expires_at: new Date(0) })
+      .where('name', '=', 'taken')
+      .execute();
     const heir = await there.hold(['taken'], ask('other run'));
     await expect.poll(() => hold.lost.aborted, { timeout: 5_000 }).toBe(true);
     expect(hold.lost.reason).toMatchObject({ code: 'LEASE_LOST' });

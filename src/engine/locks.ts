@@ -28,7 +28,17 @@ export interface Locks {
   stop(): void;
 }
 
-export function createLocks({ store, log, nodeId, leaseMs = 30_000 }: { store: Store; log: Log; nodeId: string; leaseMs?: number }): Locks {
+export function createLocks({
+  store,
+  log,
+  nodeId,
+  leaseMs = 30_000,
+}: {
+  store: Store;
+  log: Log;
+  nodeId: string;
+  leaseMs?: number;
+}): Locks {
   const db: Kysely<EngineTables> = store.db.withTables<EngineTables>();
   // The database's clock decides about leases: those of the nodes differ.
   const expiry = sql<Date>`clock_timestamp() + ${`${leaseMs} milliseconds`}::interval`;
@@ -46,14 +56,31 @@ export function createLocks({ store, log, nodeId, leaseMs = 30_000 }: { store: S
         .returning('id')
         .executeTakeFirstOrThrow();
       const live = sql<boolean>`expires_at > clock_timestamp()`;
-      const held = await trx.selectFrom('engine_locks').select('holder').where('name', '=', name).where('holder', '!=', holder).where(live).executeTakeFirst();
+      const held = await trx
+        .selectFrom('engine_locks')
+        .select('holder')
+        .where('name', '=', name)
+        .where('holder', '!=', holder)
+        .where(live)
+        .executeTakeFirst();
       if (held) return { held: held.holder };
-      const earlier = await trx.selectFrom('engine_lock_waiters').select('holder').where('name', '=', name).where('id', '<', mine.id).where(live).orderBy('id').executeTakeFirst();
+      const earlier = await trx
+        .selectFrom('engine_lock_waiters')
+        .select('holder')
+        .where('name', '=', name)
+        .where('id', '<', mine.id)
+        .where(live)
+        .orderBy('id')
+        .executeTakeFirst();
       if (earlier) return { held: earlier.holder };
       const taken = await trx
         .insertInto('engine_locks')
         .values({ name, holder, node: nodeId, fence: 1, expires_at: expiry })
-        .onConflict((conflict) => conflict.column('name').doUpdateSet({ holder, node: nodeId, fence: sql`engine_locks.fence + 1`, expires_at: expiry }))
+        .onConflict((conflict) =>
+          conflict
+            .column('name')
+            .doUpdateSet({ holder, node: nodeId, fence: sql`engine_locks.fence + 1`, expires_at: expiry }),
+        )
         .returning('fence')
         .executeTakeFirstOrThrow();
       await trx.deleteFrom('engine_lock_waiters').where('id', '=', mine.id).execute();
@@ -74,7 +101,11 @@ export function createLocks({ store, log, nodeId, leaseMs = 30_000 }: { store: S
     await sql`select pg_notify(${LOCKS_CHANNEL}, '')`.execute(db);
   }
 
-  async function wait(name: string, holder: string, { ends, deadlineMs, signal }: { ends: number; deadlineMs: number; signal: AbortSignal }): Promise<number> {
+  async function wait(
+    name: string,
+    holder: string,
+    { ends, deadlineMs, signal }: { ends: number; deadlineMs: number; signal: AbortSignal },
+  ): Promise<number> {
     for (;;) {
       signal.throwIfAborted();
       const news = Promise.withResolvers<void>();
@@ -90,7 +121,11 @@ export function createLocks({ store, log, nodeId, leaseMs = 30_000 }: { store: S
         });
         if ('fence' in result) return result.fence;
         if (performance.now() > ends) {
-          throw new StewardError('LOCKED', `'${name}' stayed locked for ${formatDuration(deadlineMs)} by ${result.held}.`, { hint: 'Wait for that run to end, or cancel it.', retryable: false });
+          throw new StewardError(
+            'LOCKED',
+            `'${name}' stayed locked for ${formatDuration(deadlineMs)} by ${result.held}.`,
+            { hint: 'Wait for that run to end, or cancel it.', retryable: false },
+          );
         }
         await news.promise;
       } finally {
@@ -115,12 +150,29 @@ export function createLocks({ store, log, nodeId, leaseMs = 30_000 }: { store: S
       const losing = new AbortController();
       const renew = async (): Promise<void> => {
         for (const [name, fence] of fences) {
-          const { numUpdatedRows } = await db.updateTable('engine_locks').set({ expires_at: expiry }).where('name', '=', name).where('holder', '=', holder).where('fence', '=', fence).executeTakeFirst();
-          if (numUpdatedRows === 0n) losing.abort(new StewardError('LEASE_LOST', `Another run has taken the lock '${name}' over.`, { hint: 'The node was silent for too long; see its log.' }));
+          const { numUpdatedRows } = await db
+            .updateTable('engine_locks')
+            .set({ expires_at: expiry })
+            .where('name', '=', name)
+            .where('holder', '=', holder)
+            .where('fence', '=', fence)
+            .executeTakeFirst();
+          if (numUpdatedRows === 0n)
+            losing.abort(
+              new StewardError('LEASE_LOST', `Another run has taken the lock '${name}' over.`, {
+                hint: 'The node was silent for too long; see its log.',
+              }),
+            );
         }
       };
       // A lease that could not be renewed because the database is away is not lost: nobody else could take it either.
-      const renewing = setInterval(() => void renew().catch((thrown: unknown) => log.debug('lease not renewed', { reason: StewardError.from(thrown).message })), leaseMs / 3);
+      const renewing = setInterval(
+        () =>
+          void renew().catch((thrown: unknown) =>
+            log.debug('lease not renewed', { reason: StewardError.from(thrown).message }),
+          ),
+        leaseMs / 3,
+      );
       renewals.add(renewing);
       return {
         fences,
@@ -133,7 +185,11 @@ export function createLocks({ store, log, nodeId, leaseMs = 30_000 }: { store: S
       };
     },
     async freeNode(node) {
-      await db.updateTable('engine_locks').set({ holder: '', expires_at: sql<Date>`clock_timestamp()` }).where('node', '=', node).execute();
+      await db
+        .updateTable('engine_locks')
+        .set({ holder: '', expires_at: sql<Date>`clock_timestamp()` })
+        .where('node', '=', node)
+        .execute();
     },
     stop() {
       for (const renewing of renewals) clearInterval(renewing);

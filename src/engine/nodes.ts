@@ -35,15 +35,32 @@ export function createNodes({ store, log, now, node, limits, onLost }: NodesDeps
   async function say(id: string): Promise<NodeRecord> {
     return await db.transaction().execute(async (trx) => {
       const before = await trx.selectFrom('nodes').selectAll().where('id', '=', id).forUpdate().executeTakeFirst();
-      if (!before) throw new StewardError('NOT_FOUND', `There is no node ${id}.`, { hint: 'A node joins by starting Steward on the same database.' });
-      const row = await trx.updateTable('nodes').set({ last_heartbeat: now(), state: 'alive' }).where('id', '=', id).returningAll().executeTakeFirstOrThrow();
+      if (!before)
+        throw new StewardError('NOT_FOUND', `There is no node ${id}.`, {
+          hint: 'A node joins by starting Steward on the same database.',
+        });
+      const row = await trx
+        .updateTable('nodes')
+        .set({ last_heartbeat: now(), state: 'alive' })
+        .where('id', '=', id)
+        .returningAll()
+        .executeTakeFirstOrThrow();
       if (before.state === 'lost') await announce(trx, 'node.returned', row);
       return toNode(row);
     });
   }
 
-  async function announce(trx: Parameters<Store['events']['append']>[0], type: EventType, row: Pick<Selectable<EngineTables['nodes']>, 'id' | 'name'>): Promise<void> {
-    await store.events.append(trx, { type, subject: { kind: 'node', id: row.id }, data: { node: row.id, name: row.name }, node: node.id });
+  async function announce(
+    trx: Parameters<Store['events']['append']>[0],
+    type: EventType,
+    row: Pick<Selectable<EngineTables['nodes']>, 'id' | 'name'>,
+  ): Promise<void> {
+    await store.events.append(trx, {
+      type,
+      subject: { kind: 'node', id: row.id },
+      data: { node: row.id, name: row.name },
+      node: node.id,
+    });
   }
 
   async function declareLost(): Promise<string[]> {
@@ -51,7 +68,14 @@ export function createNodes({ store, log, now, node, limits, onLost }: NodesDeps
     if (at < graceUntil) return [];
     return await db.transaction().execute(async (trx) => {
       // One node declares another dead; the others find it done.
-      const gone = await trx.updateTable('nodes').set({ state: 'lost' }).where('state', '=', 'alive').where('id', '!=', node.id).where('last_heartbeat', '<', new Date(at - limits.lostAfterMs)).returning(['id', 'name']).execute();
+      const gone = await trx
+        .updateTable('nodes')
+        .set({ state: 'lost' })
+        .where('state', '=', 'alive')
+        .where('id', '!=', node.id)
+        .where('last_heartbeat', '<', new Date(at - limits.lostAfterMs))
+        .returning(['id', 'name'])
+        .execute();
       for (const row of gone) await announce(trx, 'node.lost', row);
       return gone.map(({ id }) => id);
     });
@@ -61,9 +85,25 @@ export function createNodes({ store, log, now, node, limits, onLost }: NodesDeps
     async join() {
       const at = now();
       await db.transaction().execute(async (trx) => {
-        const known = await trx.selectFrom('nodes').select('state').where('id', '=', node.id).forUpdate().executeTakeFirst();
-        const values = { name: node.name, version: node.version, labels: JSON.stringify(node.labels ?? {}), state: 'alive' as const, started_at: at, last_heartbeat: at };
-        await trx.insertInto('nodes').values({ id: node.id, ...values }).onConflict((conflict) => conflict.column('id').doUpdateSet(values)).execute();
+        const known = await trx
+          .selectFrom('nodes')
+          .select('state')
+          .where('id', '=', node.id)
+          .forUpdate()
+          .executeTakeFirst();
+        const values = {
+          name: node.name,
+          version: node.version,
+          labels: JSON.stringify(node.labels ?? {}),
+          state: 'alive' as const,
+          started_at: at,
+          last_heartbeat: at,
+        };
+        await trx
+          .insertInto('nodes')
+          .values({ id: node.id, ...values })
+          .onConflict((conflict) => conflict.column('id').doUpdateSet(values))
+          .execute();
         if (!known) await announce(trx, 'node.joined', node);
         else if (known.state === 'lost') await announce(trx, 'node.returned', node);
       });
@@ -82,7 +122,12 @@ export function createNodes({ store, log, now, node, limits, onLost }: NodesDeps
     },
     list: async () => (await db.selectFrom('nodes').selectAll().orderBy('name').execute()).map(toNode),
     async idOf(reference) {
-      const row = await db.selectFrom('nodes').select('id').where((where) => where.or([where('id', '=', reference), where('name', '=', reference)])).orderBy(sql`id = ${reference}`, 'desc').executeTakeFirst();
+      const row = await db
+        .selectFrom('nodes')
+        .select('id')
+        .where((where) => where.or([where('id', '=', reference), where('name', '=', reference)]))
+        .orderBy(sql`id = ${reference}`, 'desc')
+        .executeTakeFirst();
       return row?.id ?? node.id;
     },
   };

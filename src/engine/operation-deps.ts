@@ -11,5 +11,8 @@ export interface OperationDeps {
   readonly catalog: () => Catalog;
   readonly policyRules: () => readonly PolicyRule[];
   readonly schedules: () => Promise<ScheduleEntry[]>;
-  readonly logsOf: (runId: string, limit: number) => Promise<{ at: Date; level: string; message: string; fields?: unknown }[]>;
+  readonly logsOf: (
+    runId: string,
+    limit: number,
+  ) => Promise<{ at: Date; level: string; message: string; fields?: unknown }[]>;
 }

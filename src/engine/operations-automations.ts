@@ -27,19 +27,21 @@ export function automationOperations({ catalog, policyRules }: OperationDeps): A
     output: z.object({ items: z.array(Automation) }),
     columns: ['name', 'effect', 'priority', 'summary'],
     async handle() {
-      const items = [...catalog().automations.values()].map(({ name, version, title, summary, category, effect, priority, load, needs, ifMissed, input }) => ({
-        name,
-        version,
-        title,
-        summary,
-        category,
-        effect,
-        priority,
-        load,
-        needs: [...needs],
-        ifMissed,
-        input: z.toJSONSchema(input, { io: 'input', unrepresentable: 'any' }) as z.output<typeof Automation>['input'],
-      }));
+      const items = [...catalog().automations.values()].map(
+        ({ name, version, title, summary, category, effect, priority, load, needs, ifMissed, input }) => ({
+          name,
+          version,
+          title,
+          summary,
+          category,
+          effect,
+          priority,
+          load,
+          needs: [...needs],
+          ifMissed,
+          input: z.toJSONSchema(input, { io: 'input', unrepresentable: 'any' }) as z.output<typeof Automation>['input'],
+        }),
+      );
       return { items };
     },
   });
@@ -47,7 +49,8 @@ export function automationOperations({ catalog, policyRules }: OperationDeps): A
   const policy = defineQuery({
     name: 'policy',
     title: 'Policy',
-    summary: 'Shows the table that decides what runs by itself, what waits for a person, and what only looks; the first row that matches decides.',
+    summary:
+      'Shows the table that decides what runs by itself, what waits for a person, and what only looks; the first row that matches decides.',
     permission: 'read',
     input: NoInput,
     output: z.object({ items: z.array(PolicyRule) }),

@@ -15,7 +15,10 @@ export function runOperations({ service, logsOf }: OperationDeps): AnyOperation[
     permission: 'read',
     input: PageInput.extend({
       automation: z.string().optional().describe('Only runs of this automation.'),
-      status: z.union([RunStatus, z.array(RunStatus)]).optional().describe('Only runs that are in this state, or in one of these.'),
+      status: z
+        .union([RunStatus, z.array(RunStatus)])
+        .optional()
+        .describe('Only runs that are in this state, or in one of these.'),
       target: z.string().optional().describe('Only runs on the resource with this id.'),
       since: z.coerce.date().optional().describe('Only runs that were started after this.'),
     }),
@@ -23,7 +26,14 @@ export function runOperations({ service, logsOf }: OperationDeps): AnyOperation[
     cli: ['runs'],
     columns,
     handle: async ({ automation, status, target, since, limit, cursor }) =>
-      await service.list({ automation, status: status === undefined ? undefined : [status].flat(), targetId: target, since, limit, cursor }),
+      await service.list({
+        automation,
+        status: status === undefined ? undefined : [status].flat(),
+        targetId: target,
+        since,
+        limit,
+        cursor,
+      }),
   });
 
   const get = defineQuery({
@@ -31,13 +41,22 @@ export function runOperations({ service, logsOf }: OperationDeps): AnyOperation[
     title: 'Run',
     summary: 'Shows one run: its plan, its changes with their receipts, its checks, its output or its error.',
     permission: 'read',
-    input: z.object({ id, waitSeconds: z.coerce.number().min(0).max(60).default(0).describe('Waits this long for the run to end or to ask for approval.') }),
+    input: z.object({
+      id,
+      waitSeconds: z.coerce
+        .number()
+        .min(0)
+        .max(60)
+        .default(0)
+        .describe('Waits this long for the run to end or to ask for approval.'),
+    }),
     output: Run,
     paths: ['/api/v1/runs/{id}'],
     cli: ['run', 'show'],
     cliArguments: ['id'],
     async handle({ id: runId, waitSeconds }) {
-      const run = waitSeconds > 0 ? await service.wait(runId, { timeoutMs: waitSeconds * 1_000 }) : await service.get(runId);
+      const run =
+        waitSeconds > 0 ? await service.wait(runId, { timeoutMs: waitSeconds * 1_000 }) : await service.get(runId);
       if (!run) throw new StewardError('NOT_FOUND', `There is no run ${runId}.`, { hint: 'See steward runs.' });
       return run;
     },
@@ -48,14 +67,22 @@ export function runOperations({ service, logsOf }: OperationDeps): AnyOperation[
     title: "A run's log",
     summary: 'Shows what an automation said while it ran.',
     permission: 'read',
-    input: z.object({ id, limit: z.coerce.number().int().min(1).max(2_000).default(500).describe('At most this many lines, the last ones.') }),
-    output: z.object({ items: z.array(z.object({ at: z.coerce.date(), level: z.string(), message: z.string(), fields: z.json().optional() })) }),
+    input: z.object({
+      id,
+      limit: z.coerce.number().int().min(1).max(2_000).default(500).describe('At most this many lines, the last ones.'),
+    }),
+    output: z.object({
+      items: z.array(
+        z.object({ at: z.coerce.date(), level: z.string(), message: z.string(), fields: z.json().optional() }),
+      ),
+    }),
     paths: ['/api/v1/runs/{id}/logs'],
     cli: ['run', 'logs'],
     cliArguments: ['id'],
     columns: ['at', 'level', 'message'],
     async handle({ id: runId, limit }) {
-      if (!(await service.get(runId))) throw new StewardError('NOT_FOUND', `There is no run ${runId}.`, { hint: 'See steward runs.' });
+      if (!(await service.get(runId)))
+        throw new StewardError('NOT_FOUND', `There is no run ${runId}.`, { hint: 'See steward runs.' });
       return { items: (await logsOf(runId, limit)) as { at: Date; level: string; message: string }[] };
     },
   });

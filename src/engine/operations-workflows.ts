@@ -14,7 +14,9 @@ const Workflow = z.object({
   priority: z.string(),
   ifMissed: z.string(),
   origin: z.enum(['core', 'system', 'user']),
-  triggers: z.array(z.object({ kind: z.enum(['schedule', 'event']), schedule: Schedule.optional(), event: z.string().optional() })),
+  triggers: z.array(
+    z.object({ kind: z.enum(['schedule', 'event']), schedule: Schedule.optional(), event: z.string().optional() }),
+  ),
   steps: z.array(z.object({ id: z.string(), title: z.string(), automation: z.string(), available: z.boolean() })),
 });
 
@@ -46,7 +48,15 @@ const ScheduleEntry = z.object({
   when: z.string(),
   zone: z.string(),
   next: z.array(z.coerce.date()),
-  last: z.object({ at: z.coerce.date(), outcome: z.string().optional(), durationMs: z.number().optional(), error: z.string().optional(), executionId: z.string().optional() }).optional(),
+  last: z
+    .object({
+      at: z.coerce.date(),
+      outcome: z.string().optional(),
+      durationMs: z.number().optional(),
+      error: z.string().optional(),
+      executionId: z.string().optional(),
+    })
+    .optional(),
 });
 
 export function workflowOperations({ workflows: service, catalog, schedules }: OperationDeps): AnyOperation[] {
@@ -61,18 +71,29 @@ export function workflowOperations({ workflows: service, catalog, schedules }: O
     columns: ['id', 'title', 'priority', 'summary'],
     async handle() {
       const { workflows: known, automations } = catalog();
-      const items = [...known.values()].map(({ name, version, title, summary, priority, ifMissed, origin, triggers, steps }) => ({
-        id: name,
-        name,
-        version,
-        title,
-        summary,
-        priority,
-        ifMissed,
-        origin,
-        triggers: triggers.map((trigger) => (trigger.kind === 'schedule' ? { kind: trigger.kind, schedule: trigger.schedule } : { kind: trigger.kind, event: trigger.event })),
-        steps: steps.map((step) => ({ id: step.id, title: step.title, automation: step.automation, available: automations.has(step.automation) })),
-      }));
+      const items = [...known.values()].map(
+        ({ name, version, title, summary, priority, ifMissed, origin, triggers, steps }) => ({
+          id: name,
+          name,
+          version,
+          title,
+          summary,
+          priority,
+          ifMissed,
+          origin,
+          triggers: triggers.map((trigger) =>
+            trigger.kind === 'schedule'
+              ? { kind: trigger.kind, schedule: trigger.schedule }
+              : { kind: trigger.kind, event: trigger.event },
+          ),
+          steps: steps.map((step) => ({
+            id: step.id,
+            title: step.title,
+            automation: step.automation,
+            available: automations.has(step.automation),
+          })),
+        }),
+      );
       return { items };
     },
   });
@@ -83,13 +104,20 @@ export function workflowOperations({ workflows: service, catalog, schedules }: O
     title: 'Execute a workflow',
     summary: 'Starts a chain now.',
     permission: 'operate',
-    input: z.object({ id, context: z.record(z.string(), z.json()).default({}).describe('What the steps are told: {"manual": true}.') }),
+    input: z.object({
+      id,
+      context: z.record(z.string(), z.json()).default({}).describe('What the steps are told: {"manual": true}.'),
+    }),
     output: Execution,
     paths: ['/api/v1/automation/workflows/{id}/execute'],
     cli: ['workflow', 'execute'],
     cliArguments: ['id'],
     handle: async ({ id: name, context }, { actor, from }) => {
-      const execution = await service.execute(name, { context: context as JsonObject, trigger: from === 'local' ? 'cli' : 'api', actor });
+      const execution = await service.execute(name, {
+        context: context as JsonObject,
+        trigger: from === 'local' ? 'cli' : 'api',
+        actor,
+      });
       return toExecution(execution);
     },
   });

@@ -12,7 +12,10 @@ export interface Attempted {
 }
 
 /** Each change as a step of its own, in the order of the plan; what was begun is known even where one fails. */
-export function execution(performance: Performance, plan: readonly Change[]): { all(facts: Json): Promise<Applied<Change, Json>[]>; attempted(): Attempted[] } {
+export function execution(
+  performance: Performance,
+  plan: readonly Change[],
+): { all(facts: Json): Promise<Applied<Change, Json>[]>; attempted(): Attempted[] } {
   const { automation, recorder, signal, context } = performance;
   const attempted: Attempted[] = [];
 
@@ -33,7 +36,12 @@ export function execution(performance: Performance, plan: readonly Change[]): { 
         attempt += 1;
         return ((await automation.execute(context(inner), change, { facts, receipts, attempt })) ?? null) as Json;
       },
-      after: (result) => recorder.changeEnds(change, 'value' in result ? { status: 'done', receipt: result.value } : { status: 'failed', error: result.error }, attempt),
+      after: (result) =>
+        recorder.changeEnds(
+          change,
+          'value' in result ? { status: 'done', receipt: result.value } : { status: 'failed', error: result.error },
+          attempt,
+        ),
     });
     return receipt;
   }

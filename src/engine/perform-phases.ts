@@ -12,7 +12,13 @@ const MOST_CHANGES = 500;
 
 export async function analyze(performance: Performance): Promise<Json> {
   const { automation, signal, context } = performance;
-  return await step(performance, { name: 'analyze', phase: 'analyze', opens: true, signal, work: (inner) => automation.analyze(context(inner)) });
+  return await step(performance, {
+    name: 'analyze',
+    phase: 'analyze',
+    opens: true,
+    signal,
+    work: (inner) => automation.analyze(context(inner)),
+  });
 }
 
 /** Throws PRECONDITION_FAILED, with every statement that does not hold. */
@@ -25,11 +31,15 @@ export async function validate(performance: Performance, facts: Json): Promise<v
     opens: true,
     signal,
     async work(inner) {
-      const checks = CheckStatement.array().parse(performance.clean(await automation.validate?.(context(inner), facts)));
+      const checks = CheckStatement.array().parse(
+        performance.clean(await automation.validate?.(context(inner), facts)),
+      );
       const failed = checks.filter(({ ok }) => !ok);
       if (failed.length === 0) return null;
       await recorder.checks(checks);
-      throw new StewardError('PRECONDITION_FAILED', `Does not hold: ${failed.map(({ name }) => name).join('; ')}.`, { hint: 'Nothing was changed.' });
+      throw new StewardError('PRECONDITION_FAILED', `Does not hold: ${failed.map(({ name }) => name).join('; ')}.`, {
+        hint: 'Nothing was changed.',
+      });
     },
   });
 }
@@ -42,12 +52,15 @@ export async function planFrom(performance: Performance, facts: Json): Promise<P
     opens: true,
     signal,
     async work(inner) {
-      if (automation.effect === 'read') throw new StewardError('INTERNAL', `${automation.name} only reads, so it has no plan.`);
+      if (automation.effect === 'read')
+        throw new StewardError('INTERNAL', `${automation.name} only reads, so it has no plan.`);
       const changes = performance.clean(await automation.plan(context(inner), facts)) as unknown as Change[];
       const wrong = z.array(Change).safeParse(changes).error;
-      if (wrong) throw new StewardError('INTERNAL', `${automation.name} made a plan that is none: ${z.prettifyError(wrong)}`);
+      if (wrong)
+        throw new StewardError('INTERNAL', `${automation.name} made a plan that is none: ${z.prettifyError(wrong)}`);
       const twice = changes.find(({ id }, index) => changes.findIndex((other) => other.id === id) !== index);
-      if (twice) throw new StewardError('INTERNAL', `${automation.name} planned two changes with the id '${twice.id}'.`);
+      if (twice)
+        throw new StewardError('INTERNAL', `${automation.name} planned two changes with the id '${twice.id}'.`);
       assertSize(automation.name, facts, changes);
       const basis = automation.basis?.(facts);
       const planHash = hashOf(changes);
@@ -70,7 +83,9 @@ export async function conclude(
     opens: true,
     signal,
     async work(inner) {
-      const checks = CheckStatement.array().parse(performance.clean(await automation.verify(context(inner), { facts, applied })));
+      const checks = CheckStatement.array().parse(
+        performance.clean(await automation.verify(context(inner), { facts, applied })),
+      );
       await recorder.checks(checks);
       return checks as unknown as Json;
     },
@@ -81,7 +96,8 @@ export async function conclude(
     phase: 'record',
     opens: true,
     signal,
-    work: async () => outputOf(automation.output.safeParse(automation.record({ facts, applied, checks })), automation.name),
+    work: async () =>
+      outputOf(automation.output.safeParse(automation.record({ facts, applied, checks })), automation.name),
   });
   return { output, checks };
 }
@@ -90,7 +106,11 @@ export async function conclude(
 export function failedChecks(checks: readonly CheckStatement[]): PhaseError | undefined {
   const failed = checks.filter(({ ok }) => !ok);
   if (failed.length === 0) return undefined;
-  return { code: 'VERIFICATION_FAILED', message: `Does not hold: ${failed.map(({ name }) => name).join('; ')}.`, phase: 'verify' };
+  return {
+    code: 'VERIFICATION_FAILED',
+    message: `Does not hold: ${failed.map(({ name }) => name).join('; ')}.`,
+    phase: 'verify',
+  };
 }
 
 export function toError(thrown: unknown): PhaseError {
@@ -105,17 +125,28 @@ export function hashOf(value: unknown): string {
 
 function outputOf(parsed: z.ZodSafeParseResult<Json>, automation: string): Json {
   if (parsed.success) return parsed.data;
-  throw new StewardError('INTERNAL', `${automation} recorded an output that its own schema refuses: ${z.prettifyError(parsed.error)}`);
+  throw new StewardError(
+    'INTERNAL',
+    `${automation} recorded an output that its own schema refuses: ${z.prettifyError(parsed.error)}`,
+  );
 }
 
 function assertSize(automation: string, facts: Json, changes: readonly Change[]): void {
   if (changes.length > MOST_CHANGES) {
-    throw new StewardError('TOO_LARGE', `${automation} planned ${changes.length} changes; a run takes at most ${MOST_CHANGES}.`, { hint: 'Narrow its input, and run it in batches.' });
+    throw new StewardError(
+      'TOO_LARGE',
+      `${automation} planned ${changes.length} changes; a run takes at most ${MOST_CHANGES}.`,
+      { hint: 'Narrow its input, and run it in batches.' },
+    );
   }
   const bytes = Buffer.byteLength(JSON.stringify(facts)) + Buffer.byteLength(JSON.stringify(changes));
   if (bytes > LARGEST_BYTES) {
-    throw new StewardError('TOO_LARGE', `Facts and plan of ${automation} are ${bytes} bytes; a run takes at most ${LARGEST_BYTES}.`, {
-      hint: 'Large listings belong into artifacts; narrow the input where there is no other way.',
-    });
+    throw new StewardError(
+      'TOO_LARGE',
+      `Facts and plan of ${automation} are ${bytes} bytes; a run takes at most ${LARGEST_BYTES}.`,
+      {
+        hint: 'Large listings belong into artifacts; narrow the input where there is no other way.',
+      },
+    );
   }
 }

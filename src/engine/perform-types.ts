@@ -20,7 +20,9 @@ export interface Recorder {
   phase(phase: Phase): Promise<void>;
   checks(checks: readonly CheckStatement[]): Promise<void>;
   /** Counts the attempt. One that is on record as done is not made again: its receipt is the answer. */
-  changeStarts(change: Change): Promise<{ readonly attempt: number; readonly receipt?: Json | undefined; readonly done: boolean }>;
+  changeStarts(
+    change: Change,
+  ): Promise<{ readonly attempt: number; readonly receipt?: Json | undefined; readonly done: boolean }>;
   changeEnds(change: Change, outcome: ChangeOutcome, attempts?: number): Promise<void>;
   /** The run begins to take back what it did. */
   rollingBack(error: PhaseError): Promise<void>;
@@ -53,10 +55,15 @@ export interface Planned {
   readonly basisHash: string;
 }
 
-export type PlanOutcome = { readonly ok: true; readonly planned: Planned } | { readonly ok: false; readonly error: PhaseError; readonly canceled: boolean };
+export type PlanOutcome =
+  | { readonly ok: true; readonly planned: Planned }
+  | { readonly ok: false; readonly error: PhaseError; readonly canceled: boolean };
 
 export interface ApplyOutcome {
-  readonly status: Extract<RunStatus, 'succeeded' | 'failed' | 'rolled-back' | 'rollback-failed' | 'canceled' | 'stale'>;
+  readonly status: Extract<
+    RunStatus,
+    'succeeded' | 'failed' | 'rolled-back' | 'rollback-failed' | 'canceled' | 'stale'
+  >;
   readonly output?: Json | undefined;
   readonly error?: PhaseError | undefined;
 }

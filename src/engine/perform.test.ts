@@ -5,7 +5,15 @@ import { StewardError } from '../core/errors.ts';
 import { performInMemory } from '../testing/perform-in-memory.ts';
 
 /** A world of named counters: each change adds one to its counter, and rolling back takes one away. */
-function world(options: { fail?: Record<string, unknown>; undo?: Record<string, 'automatic' | 'approval' | 'none'>; failUndo?: string; broken?: boolean; flaky?: number } = {}) {
+function world(
+  options: {
+    fail?: Record<string, unknown>;
+    undo?: Record<string, 'automatic' | 'approval' | 'none'>;
+    failUndo?: string;
+    broken?: boolean;
+    flaky?: number;
+  } = {},
+) {
   const counters = new Map<string, number>();
   const log: string[] = [];
   let flaky = options.flaky ?? 0;
@@ -31,7 +39,12 @@ function world(options: { fail?: Record<string, unknown>; undo?: Record<string, 
       return [{ name: 'there are counters', ok: facts.seen.length > 0 }];
     },
     async plan(_ctx, facts) {
-      return facts.seen.map(([name, from]) => ({ id: name, title: `count ${name}`, undo: options.undo?.[name] ?? ('automatic' as const), from }));
+      return facts.seen.map(([name, from]) => ({
+        id: name,
+        title: `count ${name}`,
+        undo: options.undo?.[name] ?? ('automatic' as const),
+        from,
+      }));
     },
     async execute(_ctx, change, { attempt }) {
       log.push(`execute ${change.id} ${attempt}`);
@@ -44,7 +57,10 @@ function world(options: { fail?: Record<string, unknown>; undo?: Record<string, 
       return { to: change.from + 1 };
     },
     async verify(_ctx, { applied }) {
-      return applied.map(({ change }) => ({ name: `${change.id} counted`, ok: !options.broken && counters.get(change.id) === change.from + 1 }));
+      return applied.map(({ change }) => ({
+        name: `${change.id} counted`,
+        ok: !options.broken && counters.get(change.id) === change.from + 1,
+      }));
     },
     record: ({ applied }) => ({ total: applied.length }),
     async rollback(_ctx, change, receipt) {
@@ -61,7 +77,17 @@ describe('the phases', () => {
     const { automation, counters } = world();
     const run = await performInMemory(automation, { ports: {}, input: {} });
     expect(run).toMatchObject({ status: 'succeeded', output: { total: 3 } });
-    expect(run.phases).toEqual(['analyze', 'validate', 'plan', 'analyze', 'plan', 'validate', 'execute', 'verify', 'record']);
+    expect(run.phases).toEqual([
+      'analyze',
+      'validate',
+      'plan',
+      'analyze',
+      'plan',
+      'validate',
+      'execute',
+      'verify',
+      'record',
+    ]);
     expect([...counters.values()]).toEqual([1, 1, 1]);
     expect(run.changes.map(({ status }) => status)).toEqual(['done', 'done', 'done']);
   });
@@ -76,13 +102,21 @@ describe('the phases', () => {
 
   it('stop where a statement does not hold, before there is a plan', async () => {
     const run = await performInMemory(world().automation, { ports: {}, input: { names: [] } });
-    expect(run).toMatchObject({ status: 'failed', plan: [], error: { code: 'PRECONDITION_FAILED', phase: 'validate' } });
+    expect(run).toMatchObject({
+      status: 'failed',
+      plan: [],
+      error: { code: 'PRECONDITION_FAILED', phase: 'validate' },
+    });
     expect(run.checks).toEqual([{ name: 'there are counters', ok: false }]);
   });
 
   it('give a stale run, and change nothing, where the world moved after the plan', async () => {
     const { automation, counters, log } = world();
-    const run = await performInMemory(automation, { ports: {}, input: {}, beforeApply: () => void counters.set('b', 7) });
+    const run = await performInMemory(automation, {
+      ports: {},
+      input: {},
+      beforeApply: () => void counters.set('b', 7),
+    });
     expect(run).toMatchObject({ status: 'stale', error: { code: 'PLAN_STALE' } });
     expect(log).toEqual([]);
   });
@@ -96,13 +130,20 @@ describe('the phases', () => {
   });
 
   it('refuse a plan of more than 500 changes', async () => {
-    const run = await performInMemory(world().automation, { ports: {}, input: { names: Array.from({ length: 501 }, (_, index) => `n${index}`) } });
+    const run = await performInMemory(world().automation, {
+      ports: {},
+      input: { names: Array.from({ length: 501 }, (_, index) => `n${index}`) },
+    });
     expect(run).toMatchObject({ status: 'failed', error: { code: 'TOO_LARGE' } });
   });
 
   it('refuse facts of more than one MiB', async () => {
     const { automation } = world();
-    const talkative = { ...automation, analyze: async () => ({ seen: [], noise: 'x'.repeat(1_100_000) }), validate: async () => [] };
+    const talkative = {
+      ...automation,
+      analyze: async () => ({ seen: [], noise: 'x'.repeat(1_100_000) }),
+      validate: async () => [],
+    };
     const run = await performInMemory(talkative, { ports: {}, input: {} });
     expect(run).toMatchObject({ status: 'failed', error: { code: 'TOO_LARGE' } });
   });
@@ -130,7 +171,9 @@ describe('a run that fails', () => {
     const run = await performInMemory(automation, { ports: {}, input: {} });
     expect(log.slice(3)).toEqual(['undo c half-done']);
     expect(run.status).toBe('rollback-failed');
-    expect(run.error?.message).toContain('Could not be put back: count a (it cannot be taken back); count b (taking it back would destroy something');
+    expect(run.error?.message).toContain(
+      'Could not be put back: count a (it cannot be taken back); count b (taking it back would destroy something',
+    );
   });
 
   it('goes on taking back when one undo fails, and says which', async () => {
@@ -144,7 +187,12 @@ describe('a run that fails', () => {
   it('that is canceled before its first change ends canceled', async () => {
     const cancel = new AbortController();
     const { automation, log } = world();
-    const run = await performInMemory(automation, { ports: {}, input: {}, signal: cancel.signal, beforeApply: () => cancel.abort(new StewardError('CANCELED', 'enough')) });
+    const run = await performInMemory(automation, {
+      ports: {},
+      input: {},
+      signal: cancel.signal,
+      beforeApply: () => cancel.abort(new StewardError('CANCELED', 'enough')),
+    });
     expect(run).toMatchObject({ status: 'canceled', error: { code: 'CANCELED', message: 'enough' } });
     expect(log).toEqual([]);
   });

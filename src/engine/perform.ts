@@ -37,7 +37,10 @@ export async function performRead(performance: Performance): Promise<ApplyOutcom
 }
 
 /** Analyzes again, and where the world is still what the plan rests on, executes each change, verifies and records; else stale. */
-export async function performApply(performance: Performance, approved: Pick<Planned, 'plan' | 'basisHash'>): Promise<ApplyOutcome> {
+export async function performApply(
+  performance: Performance,
+  approved: Pick<Planned, 'plan' | 'basisHash'>,
+): Promise<ApplyOutcome> {
   const execute = execution(performance, approved.plan);
   try {
     const facts = await analyze(performance);
@@ -50,7 +53,8 @@ export async function performApply(performance: Performance, approved: Pick<Plan
     if (failed) return await putBack(performance, execute.attempted(), failed, output);
     return { status: 'succeeded', output };
   } catch (thrown) {
-    if (thrown instanceof StepFailure && thrown.body.code === 'PLAN_STALE' && execute.attempted().length === 0) return { status: 'stale', error: toError(thrown) };
+    if (thrown instanceof StepFailure && thrown.body.code === 'PLAN_STALE' && execute.attempted().length === 0)
+      return { status: 'stale', error: toError(thrown) };
     return await putBack(performance, execute.attempted(), toError(thrown));
   }
 }
@@ -60,7 +64,12 @@ function drifted(approved: readonly Change[], now: readonly Change[]): ApplyOutc
   const after = new Set(now.map(({ id }) => id));
   const added = now.filter(({ id }) => !before.has(id)).map(({ title }) => title);
   const gone = approved.filter(({ id }) => !after.has(id)).map(({ title }) => title);
-  const what = [added.length > 0 ? `now also: ${shortList(added)}` : '', gone.length > 0 ? `no longer: ${shortList(gone)}` : ''].filter(Boolean).join('; ');
+  const what = [
+    added.length > 0 ? `now also: ${shortList(added)}` : '',
+    gone.length > 0 ? `no longer: ${shortList(gone)}` : '',
+  ]
+    .filter(Boolean)
+    .join('; ');
   return {
     code: 'PLAN_STALE',
     message: `The world has moved since the plan was made${what ? ` (${what})` : ''}; nothing was changed.`,
@@ -72,4 +81,3 @@ function drifted(approved: readonly Change[], now: readonly Change[]): ApplyOutc
 function shortList(items: readonly string[]): string {
   return items.length > 5 ? `${items.slice(0, 5).join(', ')} and ${items.length - 5} more` : items.join(', ');
 }
-

@@ -26,7 +26,9 @@ interface Steward {
 const script = fileURLToPath(new URL('engine-child.fixture.ts', import.meta.url));
 
 function steward(options: { databaseUrl: string; node: string; version?: number; start?: object }): Steward {
-  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', script, JSON.stringify(options)], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', script, JSON.stringify(options)], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let out = '';
   let errors = '';
   const waiting: ((line: string) => void)[] = [];
@@ -71,7 +73,9 @@ describe('a Steward that is killed', () => {
     return one;
   };
   const ended = async (id: string): Promise<Run | undefined> => {
-    await expect.poll(async () => isFinal((await runs.get(id))?.status ?? 'queued'), { timeout: 45_000, interval: 100 }).toBe(true);
+    await expect
+      .poll(async () => isFinal((await runs.get(id))?.status ?? 'queued'), { timeout: 45_000, interval: 100 })
+      .toBe(true);
     return await runs.get(id);
   };
 
@@ -95,7 +99,12 @@ describe('a Steward that is killed', () => {
     let kills = 0;
     // In the middle of b, right after c, and in the middle of e.
     for (const instant of ['begin b', 'end c', 'begin e']) {
-      await expect.poll(async () => (await place.lines()).some((line) => line.startsWith(instant)), { timeout: 30_000, interval: 5 }).toBe(true);
+      await expect
+        .poll(async () => (await place.lines()).some((line) => line.startsWith(instant)), {
+          timeout: 30_000,
+          interval: 5,
+        })
+        .toBe(true);
       await current.kill('SIGKILL');
       kills += 1;
       current = born({ databaseUrl, node: 'chaos' });
@@ -118,10 +127,16 @@ describe('a Steward that is killed', () => {
   it('in its rollback goes on taking back', async () => {
     place = await scratch();
     const { databaseUrl } = database;
-    const first = born({ databaseUrl, node: 'back', start: { file: place.file, lines: ['a', 'b', 'c'], pauseMs: 100, failAt: 'c', undoPauseMs: 300 } });
+    const first = born({
+      databaseUrl,
+      node: 'back',
+      start: { file: place.file, lines: ['a', 'b', 'c'], pauseMs: 100, failAt: 'c', undoPauseMs: 300 },
+    });
     await first.line();
     const id = await first.line();
-    await expect.poll(async () => (await place.lines()).includes('undo b'), { timeout: 30_000, interval: 5 }).toBe(true);
+    await expect
+      .poll(async () => (await place.lines()).includes('undo b'), { timeout: 30_000, interval: 5 })
+      .toBe(true);
     await first.kill('SIGKILL');
     const second = born({ databaseUrl, node: 'back' });
     await second.line();
@@ -140,13 +155,30 @@ describe('a Steward that is killed', () => {
     const first = born({ databaseUrl, node: 'newer', start: { file: place.file, lines: ['a', 'b'], pauseMs: 300 } });
     await first.line();
     const id = await first.line();
-    await expect.poll(async () => (await place.lines()).some((line) => line.startsWith('begin b')), { timeout: 30_000, interval: 5 }).toBe(true);
+    await expect
+      .poll(async () => (await place.lines()).some((line) => line.startsWith('begin b')), {
+        timeout: 30_000,
+        interval: 5,
+      })
+      .toBe(true);
     await first.kill('SIGKILL');
     const second = born({ databaseUrl, node: 'newer', version: 2 });
     await second.line();
-    expect(await ended(id)).toMatchObject({ status: 'rolled-back', error: { code: 'PLAN_STALE', message: expect.stringContaining('from version 1 to 2') } });
-    await expect.poll(async () => (await runs.list({ automation: 'append-lines' })).items.find(({ causation }) => causation.runId === id)?.status, { timeout: 20_000 }).toBe('succeeded');
-    expect((await runs.list({ automation: 'append-lines' })).items.find(({ causation }) => causation.runId === id)?.version).toBe(2);
+    expect(await ended(id)).toMatchObject({
+      status: 'rolled-back',
+      error: { code: 'PLAN_STALE', message: expect.stringContaining('from version 1 to 2') },
+    });
+    await expect
+      .poll(
+        async () =>
+          (await runs.list({ automation: 'append-lines' })).items.find(({ causation }) => causation.runId === id)
+            ?.status,
+        { timeout: 20_000 },
+      )
+      .toBe('succeeded');
+    expect(
+      (await runs.list({ automation: 'append-lines' })).items.find(({ causation }) => causation.runId === id)?.version,
+    ).toBe(2);
     await second.kill('SIGTERM');
     await place.remove();
   }, 90_000);
@@ -154,10 +186,19 @@ describe('a Steward that is killed', () => {
   it('and is only stopped leaves its run for later, without calling it failed', async () => {
     place = await scratch();
     const { databaseUrl } = database;
-    const first = born({ databaseUrl, node: 'stopped', start: { file: place.file, lines: ['a', 'b'], pauseMs: 4_000 } });
+    const first = born({
+      databaseUrl,
+      node: 'stopped',
+      start: { file: place.file, lines: ['a', 'b'], pauseMs: 4_000 },
+    });
     await first.line();
     const id = await first.line();
-    await expect.poll(async () => (await place.lines()).some((line) => line.startsWith('begin b')), { timeout: 30_000, interval: 5 }).toBe(true);
+    await expect
+      .poll(async () => (await place.lines()).some((line) => line.startsWith('begin b')), {
+        timeout: 30_000,
+        interval: 5,
+      })
+      .toBe(true);
     expect(await first.kill('SIGTERM')).toBe(0);
     expect(await runs.get(id)).toMatchObject({ status: 'running' });
     const second = born({ databaseUrl, node: 'stopped' });
@@ -172,7 +213,10 @@ describe('a Steward that is killed', () => {
 
   it('two that start at once on an empty database both come up', async () => {
     const empty = await testDatabase();
-    const both = [born({ databaseUrl: empty.databaseUrl, node: 'left' }), born({ databaseUrl: empty.databaseUrl, node: 'right' })];
+    const both = [
+      born({ databaseUrl: empty.databaseUrl, node: 'left' }),
+      born({ databaseUrl: empty.databaseUrl, node: 'right' }),
+    ];
     expect(await Promise.all(both.map((one) => one.line()))).toEqual(['ready', 'ready']);
     expect(await Promise.all(both.map((one) => one.kill('SIGTERM')))).toEqual([0, 0]);
     await empty.drop();
@@ -186,15 +230,28 @@ describe('a Steward that is killed', () => {
     const options = { home, log: memoryLog(), notify: () => undefined, account };
     await mkdir(join(home, 'pg'));
     const server = await ensurePostgres(options);
-    const one = born({ databaseUrl: bundledUrl(server), node: 'outage', start: { file: place.file, lines: ['a', 'b', 'c'], pauseMs: 500 } });
+    const one = born({
+      databaseUrl: bundledUrl(server),
+      node: 'outage',
+      start: { file: place.file, lines: ['a', 'b', 'c'], pauseMs: 500 },
+    });
     await one.line();
     const id = await one.line();
-    await expect.poll(async () => (await place.lines()).includes('begin b 1'), { timeout: 30_000, interval: 5 }).toBe(true);
+    await expect
+      .poll(async () => (await place.lines()).includes('begin b 1'), { timeout: 30_000, interval: 5 })
+      .toBe(true);
     await stopPostmaster(server.pid, 10_000);
     await sleep(8_000);
     expect(one.child.exitCode).toBeNull();
     const back = await ensurePostgres(options);
-    const store = await openStore({ home: '/nonexistent', databaseUrl: bundledUrl(back), migrations: engineMigrations, stewardVersion: '0.0.0-test', log: memoryLog(), now: () => new Date() });
+    const store = await openStore({
+      home: '/nonexistent',
+      databaseUrl: bundledUrl(back),
+      migrations: engineMigrations,
+      stewardVersion: '0.0.0-test',
+      log: memoryLog(),
+      now: () => new Date(),
+    });
     const there = createRuns({ store, now: () => new Date(), nodeId: 'test' });
     await expect.poll(async () => (await there.get(id))?.status, { timeout: 45_000 }).toBe('succeeded');
     expect(await place.lines()).toEqual(['begin a 1', 'end a 1', 'begin b 1', 'end b 1', 'begin c 1', 'end c 1']);

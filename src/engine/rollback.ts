@@ -8,7 +8,12 @@ import { step, StepFailure } from './steps.ts';
  * Takes back what can be taken back at once, last first, the half-done change included,
  * and says of the rest precisely what it is.
  */
-export async function putBack(performance: Performance, attempted: readonly Attempted[], error: PhaseError, output?: Json): Promise<ApplyOutcome> {
+export async function putBack(
+  performance: Performance,
+  attempted: readonly Attempted[],
+  error: PhaseError,
+  output?: Json,
+): Promise<ApplyOutcome> {
   const canceled = error.code === 'CANCELED';
   if (attempted.length === 0) return { status: canceled ? 'canceled' : 'failed', error };
 
@@ -16,7 +21,8 @@ export async function putBack(performance: Performance, attempted: readonly Atte
   let undoFailed = false;
   const automatic = attempted.filter(({ change }) => change.undo === 'automatic');
   for (const { change } of attempted) {
-    if (change.undo === 'approval') left.push(`${change.title} (taking it back would destroy something, so a person decides)`);
+    if (change.undo === 'approval')
+      left.push(`${change.title} (taking it back would destroy something, so a person decides)`);
     if (change.undo === 'none') left.push(`${change.title} (it cannot be taken back)`);
   }
   if (automatic.length > 0) {
@@ -29,7 +35,14 @@ export async function putBack(performance: Performance, attempted: readonly Atte
     }
   }
 
-  const told: PhaseError = left.length === 0 ? error : { ...error, message: `${error.message} Could not be put back: ${left.join('; ')}.`, ...(undoFailed && { code: 'ROLLBACK_FAILED' as const }) };
+  const told: PhaseError =
+    left.length === 0
+      ? error
+      : {
+          ...error,
+          message: `${error.message} Could not be put back: ${left.join('; ')}.`,
+          ...(undoFailed && { code: 'ROLLBACK_FAILED' as const }),
+        };
   const result = { error: told, ...(output !== undefined && { output }) };
   if (automatic.length === 0) return { status: canceled && left.length === 0 ? 'canceled' : 'failed', ...result };
   if (left.length > 0) return { status: 'rollback-failed', ...result };
@@ -70,7 +83,11 @@ async function undo(performance: Performance, change: Change, receipt: Json | un
         await take(context(inner), change, receipt);
         return null;
       },
-      after: (result) => recorder.changeEnds(change, 'value' in result ? { status: 'undone' } : { status: 'undo-failed', error: result.error }),
+      after: (result) =>
+        recorder.changeEnds(
+          change,
+          'value' in result ? { status: 'undone' } : { status: 'undo-failed', error: result.error },
+        ),
     });
     return undefined;
   } catch (thrown) {

@@ -13,7 +13,19 @@ export interface RunLog {
 }
 
 /** What an automation says while it runs: into Steward's log, and with the run, up to a limit that says so itself. */
-export function createRunLog({ db, runId, now, clean, log }: { db: Kysely<EngineTables>; runId: string; now: () => Date; clean: (value: unknown) => Json; log: Log }): RunLog {
+export function createRunLog({
+  db,
+  runId,
+  now,
+  clean,
+  log,
+}: {
+  db: Kysely<EngineTables>;
+  runId: string;
+  now: () => Date;
+  clean: (value: unknown) => Json;
+  log: Log;
+}): RunLog {
   let kept = 0;
   let waiting: { at: Date; level: string; message: string; fields: string | null }[] = [];
   let timer: NodeJS.Timeout | undefined;
@@ -38,7 +50,10 @@ export function createRunLog({ db, runId, now, clean, log }: { db: Kysely<Engine
       log[level](message, { ...safe, runId });
       kept += 1;
       if (kept > MOST_LINES) return;
-      const text = kept === MOST_LINES ? 'further lines of this run are not kept' : String(clean(message)).slice(0, LONGEST_MESSAGE);
+      const text =
+        kept === MOST_LINES
+          ? 'further lines of this run are not kept'
+          : String(clean(message)).slice(0, LONGEST_MESSAGE);
       waiting.push({ at: now(), level, message: text, fields: safe === undefined ? null : JSON.stringify(safe) });
       timer ??= setTimeout(() => void flush(), FLUSH_AFTER_MS);
     };

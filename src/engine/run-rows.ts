@@ -27,7 +27,11 @@ export function toRun(row: RunRow, changes: readonly ChangeRow[]): Run {
     ...(row.decision_rule !== null && { decisionRule: row.decision_rule }),
     ...(row.approval && { approval: revive(row.approval) }),
     ...(row.expires_at && { expiresAt: row.expires_at }),
-    phases: row.phases.map((phase) => ({ ...phase, startedAt: new Date(phase.startedAt), ...(phase.finishedAt && { finishedAt: new Date(phase.finishedAt) }) })),
+    phases: row.phases.map((phase) => ({
+      ...phase,
+      startedAt: new Date(phase.startedAt),
+      ...(phase.finishedAt && { finishedAt: new Date(phase.finishedAt) }),
+    })),
     changes: changes.map(toChange),
     checks: row.checks,
     ...(row.progress && { progress: row.progress }),
@@ -55,5 +59,9 @@ function toChange(row: ChangeRow): ChangeRecord {
 
 // Instants inside of JSON come back as text.
 function revive(approval: NonNullable<Run['approval']>): NonNullable<Run['approval']> {
-  return { ...approval, at: new Date(approval.at), ...(approval.expiresAt && { expiresAt: new Date(approval.expiresAt) }) };
+  return {
+    ...approval,
+    at: new Date(approval.at),
+    ...(approval.expiresAt && { expiresAt: new Date(approval.expiresAt) }),
+  };
 }

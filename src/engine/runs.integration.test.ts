@@ -14,12 +14,17 @@ describe('runs on the store', () => {
   const fresh = () => `${place.file}-${(count += 1)}`;
   const service = () => fixture.engine.service;
   const read = async (file: string) => (await import('node:fs/promises')).readFile(file, 'utf8').catch(() => '');
-  const types = async (runId: string) => (await database.store.events.read({ limit: 5_000 })).filter(({ subject, type }) => subject?.id === runId && type !== 'run.change').map(({ type }) => type);
+  const types = async (runId: string) =>
+    (await database.store.events.read({ limit: 5_000 }))
+      .filter(({ subject, type }) => subject?.id === runId && type !== 'run.change')
+      .map(({ type }) => type);
 
   beforeAll(async () => {
     database = await testDatabase({ migrations: engineMigrations });
     place = await scratch();
-    fixture = engineOn(database.store, { resources: [resource('shop'), resource('stranger', { adoption: 'pending' })] });
+    fixture = engineOn(database.store, {
+      resources: [resource('shop'), resource('stranger', { adoption: 'pending' })],
+    });
     await fixture.engine.start();
   }, 60_000);
   afterAll(async () => {
@@ -30,20 +35,44 @@ describe('runs on the store', () => {
 
   it('applies what an operator asked for, and says so in events and audit', async () => {
     const file = fresh();
-    const started = await service().start({ automation: 'append-lines', input: { file, lines: ['a', 'b'] }, trigger: 'cli', actor: operator });
+    const started = await service().start({
+      automation: 'append-lines',
+      input: { file, lines: ['a', 'b'] },
+      trigger: 'cli',
+      actor: operator,
+    });
     expect(started.status).toBe('queued');
     const run = await service().wait(started.id, WAIT);
-    expect(run).toMatchObject({ status: 'succeeded', decision: 'auto', decisionRule: 'people', output: { written: 2 } });
+    expect(run).toMatchObject({
+      status: 'succeeded',
+      decision: 'auto',
+      decisionRule: 'people',
+      output: { written: 2 },
+    });
     expect(run.changes.map(({ status, attempts, receipt }) => ({ status, attempts, receipt }))).toEqual([
       { status: 'done', attempts: 1, receipt: { attempt: 1 } },
       { status: 'done', attempts: 1, receipt: { attempt: 1 } },
     ]);
     expect(run.checks.every(({ ok }) => ok)).toBe(true);
-    expect(run.phases.map(({ phase }) => phase)).toEqual(['analyze', 'plan', 'analyze', 'plan', 'execute', 'verify', 'record', 'log']);
+    expect(run.phases.map(({ phase }) => phase)).toEqual([
+      'analyze',
+      'plan',
+      'analyze',
+      'plan',
+      'execute',
+      'verify',
+      'record',
+      'log',
+    ]);
     expect(run.phases.every(({ finishedAt }) => finishedAt !== undefined)).toBe(true);
     expect(await read(file)).toBe('begin a 1\nend a 1\nbegin b 1\nend b 1\n');
     expect(await types(run.id)).toEqual(['run.queued', 'run.planned', 'run.started', 'run.succeeded', 'run.finished']);
-    expect(fixture.audited.filter(({ subject }) => subject?.id === run.id).map(({ action }) => action)).toEqual(['run.requested', 'run.planning', 'run.started', 'run.finished']);
+    expect(fixture.audited.filter(({ subject }) => subject?.id === run.id).map(({ action }) => action)).toEqual([
+      'run.requested',
+      'run.planning',
+      'run.started',
+      'run.finished',
+    ]);
   });
 
   it('reads without a plan', async () => {
@@ -57,24 +86,59 @@ describe('runs on the store', () => {
 
   it('ends a dry run after its plan', async () => {
     const file = fresh();
-    const { id } = await service().start({ automation: 'append-lines', input: { file, lines: ['a'] }, trigger: 'cli', actor: operator, dryRun: true });
+    const { id } = await service().start({
+      automation: 'append-lines',
+      input: { file, lines: ['a'] },
+      trigger: 'cli',
+      actor: operator,
+      dryRun: true,
+    });
     const run = await service().wait(id, WAIT);
-    expect(run).toMatchObject({ status: 'succeeded', dryRun: true, plan: [{ id: 'a' }], changes: [{ status: 'planned' }] });
+    expect(run).toMatchObject({
+      status: 'succeeded',
+      dryRun: true,
+      plan: [{ id: 'a' }],
+      changes: [{ status: 'planned' }],
+    });
     expect(await read(file)).toBe('');
   });
 
   it('refuses input before anything is stored, and names the field', async () => {
     const before = (await service().list({})).items.length;
-    await expect(service().start({ automation: 'append-lines', input: { file: 7 }, trigger: 'api', actor: operator })).rejects.toMatchObject({ code: 'INPUT_INVALID', problems: [{ path: 'file' }, { path: 'lines' }] });
-    await expect(service().start({ automation: 'no-such', input: {}, trigger: 'api', actor: operator })).rejects.toMatchObject({ code: 'NOT_FOUND' });
-    await expect(service().start({ automation: 'append-lines', input: { file: 'x', lines: [] }, trigger: 'api', actor: { ...operator, role: 'viewer' } })).rejects.toMatchObject({ code: 'FORBIDDEN' });
-    await expect(service().start({ automation: 'append-lines', input: { file: 'x', lines: [], target: 'stranger' }, trigger: 'api', actor: operator })).rejects.toMatchObject({ code: 'PRECONDITION_FAILED' });
+    await expect(
+      service().start({ automation: 'append-lines', input: { file: 7 }, trigger: 'api', actor: operator }),
+    ).rejects.toMatchObject({ code: 'INPUT_INVALID', problems: [{ path: 'file' }, { path: 'lines' }] });
+    await expect(
+      service().start({ automation: 'no-such', input: {}, trigger: 'api', actor: operator }),
+    ).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    await expect(
+      service().start({
+        automation: 'append-lines',
+        input: { file: 'x', lines: [] },
+        trigger: 'api',
+        actor: { ...operator, role: 'viewer' },
+      }),
+    ).rejects.toMatchObject({ code: 'FORBIDDEN' });
+    await expect(
+      service().start({
+        automation: 'append-lines',
+        input: { file: 'x', lines: [], target: 'stranger' },
+        trigger: 'api',
+        actor: operator,
+      }),
+    ).rejects.toMatchObject({ code: 'PRECONDITION_FAILED' });
     expect((await service().list({})).items).toHaveLength(before);
   });
 
   it('gives one run for one key, however many ask at once', async () => {
     const file = fresh();
-    const request = { automation: 'append-lines', input: { file, lines: ['a'] }, trigger: 'api', actor: operator, idempotencyKey: 'one' } as const;
+    const request = {
+      automation: 'append-lines',
+      input: { file, lines: ['a'] },
+      trigger: 'api',
+      actor: operator,
+      idempotencyKey: 'one',
+    } as const;
     const runs = await Promise.all([service().start(request), service().start(request), service().start(request)]);
     expect(new Set(runs.map(({ id }) => id)).size).toBe(1);
     await service().wait(runs[0].id, WAIT);
@@ -83,7 +147,12 @@ describe('runs on the store', () => {
 
   it('takes back what it did when a change fails, last first', async () => {
     const file = fresh();
-    const { id } = await service().start({ automation: 'append-lines', input: { file, lines: ['a', 'b', 'c', 'd'], failAt: 'c' }, trigger: 'cli', actor: operator });
+    const { id } = await service().start({
+      automation: 'append-lines',
+      input: { file, lines: ['a', 'b', 'c', 'd'], failAt: 'c' },
+      trigger: 'cli',
+      actor: operator,
+    });
     const run = await service().wait(id, WAIT);
     expect(run).toMatchObject({ status: 'rolled-back', error: { message: 'cannot append c', phase: 'execute' } });
     expect((await read(file)).split('\n').slice(-4, -1)).toEqual(['undo c half', 'undo b', 'undo a']);
@@ -92,7 +161,12 @@ describe('runs on the store', () => {
 
   describe('what waits for a person', () => {
     const propose = async (file: string, automation = 'append-lines', more: object = {}) => {
-      const { id } = await service().start({ automation, input: { file, lines: ['a'], ...more }, trigger: 'mcp', actor: agent });
+      const { id } = await service().start({
+        automation,
+        input: { file, lines: ['a'], ...more },
+        trigger: 'mcp',
+        actor: agent,
+      });
       return await service().wait(id, WAIT);
     };
 
@@ -101,13 +175,25 @@ describe('runs on the store', () => {
       const run = await propose(file);
       expect(run).toMatchObject({ status: 'waiting-approval', decision: 'propose', decisionRule: 'agents-propose' });
       expect(run.expiresAt?.getTime()).toBeGreaterThan(Date.now() + 23 * 3_600_000);
-      await expect(service().approve(run.id, { planHash: 'another', actor: operator })).rejects.toMatchObject({ code: 'PLAN_STALE' });
-      await expect(service().approve(run.id, { planHash: run.planHash ?? '', actor: agent })).rejects.toMatchObject({ code: 'FORBIDDEN' });
+      await expect(service().approve(run.id, { planHash: 'another', actor: operator })).rejects.toMatchObject({
+        code: 'PLAN_STALE',
+      });
+      await expect(service().approve(run.id, { planHash: run.planHash ?? '', actor: agent })).rejects.toMatchObject({
+        code: 'FORBIDDEN',
+      });
       expect(await read(file)).toBe('');
       await service().approve(run.id, { planHash: run.planHash ?? '', actor: operator });
       const done = await service().wait(run.id, WAIT);
       expect(done).toMatchObject({ status: 'succeeded', approval: { by: 'olga', planHash: run.planHash } });
-      expect(await types(run.id)).toEqual(['run.queued', 'run.planned', 'run.waiting-approval', 'run.approved', 'run.started', 'run.succeeded', 'run.finished']);
+      expect(await types(run.id)).toEqual([
+        'run.queued',
+        'run.planned',
+        'run.waiting-approval',
+        'run.approved',
+        'run.started',
+        'run.succeeded',
+        'run.finished',
+      ]);
     });
 
     it('and destroys is approved by a signed-in person only', async () => {
@@ -128,7 +214,15 @@ describe('runs on the store', () => {
       await service().approve(run.id, { planHash: run.planHash ?? '', actor: operator });
       await expect.poll(async () => (await service().get(run.id))?.status, { timeout: 15_000 }).toBe('stale');
       expect(await read(file)).toBe('');
-      await expect.poll(async () => (await service().list({ automation: 'append-lines' })).items.filter(({ causation }) => causation.runId === run.id).map(({ status }) => status), { timeout: 10_000 }).toEqual(['waiting-approval']);
+      await expect
+        .poll(
+          async () =>
+            (await service().list({ automation: 'append-lines' })).items
+              .filter(({ causation }) => causation.runId === run.id)
+              .map(({ status }) => status),
+          { timeout: 10_000 },
+        )
+        .toEqual(['waiting-approval']);
     });
 
     it('can be rejected', async () => {
@@ -136,51 +230,94 @@ describe('runs on the store', () => {
       const run = await propose(file);
       const rejected = await service().reject(run.id, { actor: operator, reason: 'not today' });
       expect(rejected).toMatchObject({ status: 'rejected', error: { message: 'Rejected by olga: not today' } });
-      await expect(service().approve(run.id, { planHash: run.planHash ?? '', actor: operator })).rejects.toMatchObject({ code: 'CONFLICT' });
+      await expect(service().approve(run.id, { planHash: run.planHash ?? '', actor: operator })).rejects.toMatchObject({
+        code: 'CONFLICT',
+      });
     });
 
     it('gives way to the next proposal of the same schedule', async () => {
       const file = fresh();
-      const request = { automation: 'append-lines', input: { file, lines: ['a'], undo: 'none' }, trigger: 'schedule', actor: operator } as const;
+      const request = {
+        automation: 'append-lines',
+        input: { file, lines: ['a'], undo: 'none' },
+        trigger: 'schedule',
+        actor: operator,
+      } as const;
       const first = await service().wait((await service().start(request)).id, WAIT);
       expect(first.status).toBe('waiting-approval');
       const second = await service().wait((await service().start(request)).id, WAIT);
       expect(second.status).toBe('waiting-approval');
-      expect(await service().get(first.id)).toMatchObject({ status: 'rejected', error: { message: expect.stringContaining('superseded') } });
+      expect(await service().get(first.id)).toMatchObject({
+        status: 'rejected',
+        error: { message: expect.stringContaining('superseded') },
+      });
     });
   });
 
   describe('cancel', () => {
     it('ends a run in the middle of a change and takes back what it did', async () => {
       const file = fresh();
-      const { id } = await service().start({ automation: 'append-lines', input: { file, lines: ['a', 'b'], pauseMs: 1_000 }, trigger: 'cli', actor: operator });
+      const { id } = await service().start({
+        automation: 'append-lines',
+        input: { file, lines: ['a', 'b'], pauseMs: 1_000 },
+        trigger: 'cli',
+        actor: operator,
+      });
       await expect.poll(() => read(file), { timeout: 15_000 }).toContain('begin b');
       await service().cancel(id, { actor: operator, reason: 'enough' });
       const run = await service().wait(id, WAIT);
-      expect(run).toMatchObject({ status: 'canceled', error: { code: 'CANCELED', message: 'Canceled by olga: enough' } });
-      expect((await read(file)).trim().split('\n')).toEqual(['begin a 1', 'end a 1', 'begin b 1', 'undo b half', 'undo a']);
+      expect(run).toMatchObject({
+        status: 'canceled',
+        error: { code: 'CANCELED', message: 'Canceled by olga: enough' },
+      });
+      expect((await read(file)).trim().split('\n')).toEqual([
+        'begin a 1',
+        'end a 1',
+        'begin b 1',
+        'undo b half',
+        'undo a',
+      ]);
     });
 
     it('ends a queued run at once', async () => {
       const input = { file: fresh(), lines: ['a'], pauseMs: 2_000, target: 'shop' };
       const first = await service().start({ automation: 'append-lines', input, trigger: 'cli', actor: operator });
       const file = fresh();
-      const second = await service().start({ automation: 'append-lines', input: { ...input, file }, trigger: 'cli', actor: operator });
+      const second = await service().start({
+        automation: 'append-lines',
+        input: { ...input, file },
+        trigger: 'cli',
+        actor: operator,
+      });
       await expect.poll(() => read(input.file), { timeout: 15_000 }).toContain('begin a');
-      expect(await service().cancel(second.id, { actor: operator, reason: 'changed my mind' })).toMatchObject({ status: 'canceled' });
+      expect(await service().cancel(second.id, { actor: operator, reason: 'changed my mind' })).toMatchObject({
+        status: 'canceled',
+      });
       expect((await service().wait(first.id, WAIT)).status).toBe('succeeded');
       expect(await read(file)).toBe('');
-      await expect(service().cancel(second.id, { actor: operator, reason: 'again' })).rejects.toMatchObject({ code: 'CONFLICT' });
+      await expect(service().cancel(second.id, { actor: operator, reason: 'again' })).rejects.toMatchObject({
+        code: 'CONFLICT',
+      });
     });
   });
 
   it('lets two runs of one target wait for each other, and two of different ones run side by side', async () => {
     const [one, two] = [fresh(), fresh()];
-    const start = (file: string, lines: string[], target?: string) => service().start({ automation: 'append-lines', input: { file, lines, pauseMs: 300, target }, trigger: 'cli', actor: operator });
+    const start = (file: string, lines: string[], target?: string) =>
+      service().start({
+        automation: 'append-lines',
+        input: { file, lines, pauseMs: 300, target },
+        trigger: 'cli',
+        actor: operator,
+      });
     const runs = await Promise.all([start(one, ['a', 'b'], 'shop'), start(one, ['c', 'd'], 'shop'), start(two, ['e'])]);
     const done = await Promise.all(runs.map(({ id }) => service().wait(id, WAIT)));
     expect(done.map(({ status }) => status)).toEqual(['succeeded', 'succeeded', 'succeeded']);
-    const order = (await read(one)).trim().split('\n').map((line) => line.split(' ')[1]).join('');
+    const order = (await read(one))
+      .trim()
+      .split('\n')
+      .map((line) => line.split(' ')[1])
+      .join('');
     expect(['aabbccdd', 'ccddaabb']).toContain(order);
   });
 });

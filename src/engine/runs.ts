@@ -44,7 +44,12 @@ export function createRuns({ store, now, nodeId }: { store: Store; now: () => Da
   async function withChanges(rows: readonly RunRow[]): Promise<Run[]> {
     if (rows.length === 0) return [];
     const ids = rows.map(({ id }) => id);
-    const changes = await db.selectFrom('run_changes').selectAll().where('run_id', 'in', ids).orderBy('position').execute();
+    const changes = await db
+      .selectFrom('run_changes')
+      .selectAll()
+      .where('run_id', 'in', ids)
+      .orderBy('position')
+      .execute();
     const byRun = Map.groupBy(changes, ({ run_id }) => run_id);
     return rows.map((row) => toRun(row, byRun.get(row.id) ?? []));
   }
@@ -78,7 +83,8 @@ export function createRuns({ store, now, nodeId }: { store: Store; now: () => Da
     },
     row: async (id) => await db.selectFrom('runs').selectAll().where('id', '=', id).executeTakeFirst(),
     get: async (id) => await one(await db.selectFrom('runs').selectAll().where('id', '=', id).executeTakeFirst()),
-    byKey: async (key) => await one(await db.selectFrom('runs').selectAll().where('idempotency_key', '=', key).executeTakeFirst()),
+    byKey: async (key) =>
+      await one(await db.selectFrom('runs').selectAll().where('idempotency_key', '=', key).executeTakeFirst()),
 
     async list({ automation, status, targetId, since, limit = 100, cursor }) {
       const rows = await db
@@ -102,11 +108,17 @@ export function createRuns({ store, now, nodeId }: { store: Store; now: () => Da
         if (!before) throw new StewardError('NOT_FOUND', `There is no run ${id}.`);
         if (from && !from.includes(before.status)) return { row: before, moved: false };
         if (before.status === to) return { row: before, moved: false };
-        if (!mayBecome(before.status, to)) throw new StewardError('CONFLICT', `Run ${id} is ${before.status} and cannot become ${to}.`);
+        if (!mayBecome(before.status, to))
+          throw new StewardError('CONFLICT', `Run ${id} is ${before.status} and cannot become ${to}.`);
         const at = now();
         const row = await trx
           .updateTable('runs')
-          .set({ ...patch, status: to, ...(isFinal(to) && { finished_at: at, expires_at: null }), ...(to === 'running' || to === 'planning' ? { started_at: before.started_at ?? at } : {}) })
+          .set({
+            ...patch,
+            status: to,
+            ...(isFinal(to) && { finished_at: at, expires_at: null }),
+            ...(to === 'running' || to === 'planning' ? { started_at: before.started_at ?? at } : {}),
+          })
           .where('id', '=', id)
           .returningAll()
           .executeTakeFirstOrThrow();
@@ -127,7 +139,12 @@ export function createRuns({ store, now, nodeId }: { store: Store; now: () => Da
 
 function eventsOf(before: RunRow, row: RunRow): EventType[] {
   const { status, dry_run: dryRun } = row;
-  const planned: EventType[] = before.status === 'planning' && row.plan_hash !== null && (status === 'waiting-approval' || status === 'queued' || (status === 'succeeded' && dryRun)) ? ['run.planned'] : [];
+  const planned: EventType[] =
+    before.status === 'planning' &&
+    row.plan_hash !== null &&
+    (status === 'waiting-approval' || status === 'queued' || (status === 'succeeded' && dryRun))
+      ? ['run.planned']
+      : [];
   switch (status) {
     case 'queued':
       return before.status === 'waiting-approval' ? ['run.approved'] : planned;
@@ -162,6 +179,8 @@ function dataOf(row: RunRow): JsonObject {
     dryRun: row.dry_run,
     ...(row.target && { target: row.target }),
     ...(row.plan_hash !== null && { planHash: row.plan_hash }),
-    ...(row.error && { error: { code: row.error.code, message: row.error.message, ...(row.error.phase && { phase: row.error.phase }) } }),
+    ...(row.error && {
+      error: { code: row.error.code, message: row.error.message, ...(row.error.phase && { phase: row.error.phase }) },
+    }),
   };
 }

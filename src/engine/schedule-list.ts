@@ -18,13 +18,33 @@ export interface ScheduleEntry {
 const NEXT = 3;
 
 /** Everything that starts by the clock: workflows for all nodes together, jobs of this node. */
-export async function listSchedules({ db, now, schedules, jobs, nodeId }: { db: Kysely<EngineTables>; now: () => Date; schedules: Schedules; jobs: Jobs; nodeId: string }): Promise<ScheduleEntry[]> {
+export async function listSchedules({
+  db,
+  now,
+  schedules,
+  jobs,
+  nodeId,
+}: {
+  db: Kysely<EngineTables>;
+  now: () => Date;
+  schedules: Schedules;
+  jobs: Jobs;
+  nodeId: string;
+}): Promise<ScheduleEntry[]> {
   const at = now();
   const rows = new Map((await db.selectFrom('schedules').selectAll().execute()).map((row) => [row.id, row]));
   const executions = new Map(
-    (await db.selectFrom('workflow_executions').select(['id', 'status', 'started_at', 'finished_at']).where('id', 'in', ['', ...[...rows.values()].flatMap(({ last_execution: last }) => last ?? [])]).execute()).map((row) => [row.id, row]),
+    (
+      await db
+        .selectFrom('workflow_executions')
+        .select(['id', 'status', 'started_at', 'finished_at'])
+        .where('id', 'in', ['', ...[...rows.values()].flatMap(({ last_execution: last }) => last ?? [])])
+        .execute()
+    ).map((row) => [row.id, row]),
   );
-  const recorded = new Map((await db.selectFrom('job_runs').selectAll().where('node', '=', nodeId).execute()).map((row) => [row.job, row]));
+  const recorded = new Map(
+    (await db.selectFrom('job_runs').selectAll().where('node', '=', nodeId).execute()).map((row) => [row.job, row]),
+  );
 
   const ofWorkflows = schedules.all().map(({ id, workflow, schedule }): ScheduleEntry => {
     const row = rows.get(id);
@@ -38,14 +58,23 @@ export async function listSchedules({ db, now, schedules, jobs, nodeId }: { db: 
         last: {
           at: row.last_instant,
           ...(execution && { outcome: execution.status, executionId: execution.id }),
-          ...(execution?.finished_at && { durationMs: execution.finished_at.getTime() - execution.started_at.getTime() }),
+          ...(execution?.finished_at && {
+            durationMs: execution.finished_at.getTime() - execution.started_at.getTime(),
+          }),
         },
       }),
     };
   });
   const ofJobs = jobs.states().map(({ job, schedule, last }): ScheduleEntry => {
     const row = recorded.get(job.name);
-    const known = last ?? (row && { startedAt: row.started_at, durationMs: row.duration_ms ?? undefined, outcome: row.outcome ?? undefined, error: row.error?.message });
+    const known =
+      last ??
+      (row && {
+        startedAt: row.started_at,
+        durationMs: row.duration_ms ?? undefined,
+        outcome: row.outcome ?? undefined,
+        error: row.error?.message,
+      });
     return {
       id: job.name,
       what: job.summary,
@@ -65,5 +94,9 @@ export async function listSchedules({ db, now, schedules, jobs, nodeId }: { db: 
 }
 
 function timing(schedule: Schedule, at: Date): Pick<ScheduleEntry, 'when' | 'zone' | 'next'> {
-  return { when: schedule.cron ?? `every ${schedule.every}`, zone: schedule.zone, next: nextInstants(schedule, at, NEXT) };
+  return {
+    when: schedule.cron ?? `every ${schedule.every}`,
+    zone: schedule.zone,
+    next: nextInstants(schedule, at, NEXT),
+  };
 }

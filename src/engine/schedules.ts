@@ -45,7 +45,11 @@ export function createSchedules({ db, now, log, catalog, executions, fire }: Sch
 
   function all(): WorkflowSchedule[] {
     return [...catalog().workflows.values()].flatMap((workflow) =>
-      workflow.triggers.flatMap((trigger, index) => (trigger.kind === 'schedule' ? [{ id: `${workflow.name}:${index}`, workflow, schedule: Schedule.parse(trigger.schedule) }] : [])),
+      workflow.triggers.flatMap((trigger, index) =>
+        trigger.kind === 'schedule'
+          ? [{ id: `${workflow.name}:${index}`, workflow, schedule: Schedule.parse(trigger.schedule) }]
+          : [],
+      ),
     );
   }
 
@@ -57,7 +61,11 @@ export function createSchedules({ db, now, log, catalog, executions, fire }: Sch
     const row = await db.selectFrom('schedules').selectAll().where('id', '=', id).executeTakeFirst();
     const since = row && canonicalJson(row.definition) === canonicalJson(definition) ? row.seen_until : now();
     const values = { workflow: workflow.name, definition: JSON.stringify(definition), seen_until: since };
-    await db.insertInto('schedules').values({ id, ...values }).onConflict((conflict) => conflict.column('id').doUpdateSet(values)).execute();
+    await db
+      .insertInto('schedules')
+      .values({ id, ...values })
+      .onConflict((conflict) => conflict.column('id').doUpdateSet(values))
+      .execute();
     seen.set(id, since);
     return since;
   }
@@ -79,16 +87,32 @@ export function createSchedules({ db, now, log, catalog, executions, fire }: Sch
       if (instant.getTime() + jitterOf(one.schedule, one.id, instant) > at.getTime()) return;
       const skipped = await overlaps(one);
       const execution = skipped ? undefined : await fire(one, instant);
-      if (skipped) log.info('scheduled start skipped: the last one still runs', { schedule: one.id, instant: instant.toISOString() });
-      await advance(one.id, instant, { last_instant: instant, ...(execution !== undefined && { last_execution: execution }) });
+      if (skipped)
+        log.info('scheduled start skipped: the last one still runs', {
+          schedule: one.id,
+          instant: instant.toISOString(),
+        });
+      await advance(one.id, instant, {
+        last_instant: instant,
+        ...(execution !== undefined && { last_execution: execution }),
+      });
     }
     // What was missed and is not made up for is behind us too.
     const behind = new Date(at.getTime() - TOLERANCE_MS);
     if ((seen.get(one.id) ?? since) < behind) await advance(one.id, behind, {});
   }
 
-  async function advance(id: string, until: Date, more: { last_instant?: Date; last_execution?: string }): Promise<void> {
-    await db.updateTable('schedules').set({ seen_until: until, ...more }).where('id', '=', id).where('seen_until', '<', until).execute();
+  async function advance(
+    id: string,
+    until: Date,
+    more: { last_instant?: Date; last_execution?: string },
+  ): Promise<void> {
+    await db
+      .updateTable('schedules')
+      .set({ seen_until: until, ...more })
+      .where('id', '=', id)
+      .where('seen_until', '<', until)
+      .execute();
     seen.set(id, until);
   }
 
@@ -97,7 +121,9 @@ export function createSchedules({ db, now, log, catalog, executions, fire }: Sch
     busy = true;
     try {
       for (const one of all()) {
-        await look(one).catch((thrown: unknown) => log.warn('schedule will be looked at again', { schedule: one.id, reason: (thrown as Error).message }));
+        await look(one).catch((thrown: unknown) =>
+          log.warn('schedule will be looked at again', { schedule: one.id, reason: (thrown as Error).message }),
+        );
       }
     } finally {
       busy = false;

@@ -8,14 +8,22 @@ import { type StartDeps, startRun } from './start.ts';
 
 const LOOK_EVERY_MS = 1_000;
 
-export function createService(deps: StartDeps & { readonly forget: (row: RunRow) => Promise<void> }): RunService & { expire(): Promise<number> } {
+export function createService(
+  deps: StartDeps & { readonly forget: (row: RunRow) => Promise<void> },
+): RunService & { expire(): Promise<number> } {
   const { runs, store } = deps;
 
-  async function wait(id: string, { timeoutMs, signal }: { timeoutMs: number; signal?: AbortSignal | undefined }): Promise<Run> {
+  async function wait(
+    id: string,
+    { timeoutMs, signal }: { timeoutMs: number; signal?: AbortSignal | undefined },
+  ): Promise<Run> {
     const ends = performance.now() + timeoutMs;
     for (;;) {
       const news = Promise.withResolvers<void>();
-      const unlisten = store.listen(RUNS_CHANNEL, (payload) => (payload === id || payload === undefined) && news.resolve());
+      const unlisten = store.listen(
+        RUNS_CHANNEL,
+        (payload) => (payload === id || payload === undefined) && news.resolve(),
+      );
       const left = Math.max(0, ends - performance.now());
       const timer = setTimeout(news.resolve, Math.min(left, LOOK_EVERY_MS));
       const stop = (): void => news.resolve();
@@ -33,5 +41,11 @@ export function createService(deps: StartDeps & { readonly forget: (row: RunRow)
     }
   }
 
-  return { start: (request) => startRun(deps, request), get: (id) => runs.get(id), list: (query) => runs.list(query), wait, ...createAnswers(deps) };
+  return {
+    start: (request) => startRun(deps, request),
+    get: (id) => runs.get(id),
+    list: (query) => runs.list(query),
+    wait,
+    ...createAnswers(deps),
+  };
 }

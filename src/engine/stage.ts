@@ -46,20 +46,33 @@ export async function openStage(deps: StageDeps, row: RunRow, automation: AnyAut
   const { clean, uses } = cleaner();
   const runLog = createRunLog({ db: runs.db, runId: row.id, now, clean, log: deps.log });
   const flight = inFlight.begin(row.id);
-  const deadline = setTimeout(() => flight.abort(new StewardError('TIMEOUT', `Run ${row.id} took longer than it may.`)), limits.deadlineMs);
+  const deadline = setTimeout(
+    () => flight.abort(new StewardError('TIMEOUT', `Run ${row.id} took longer than it may.`)),
+    limits.deadlineMs,
+  );
   deadline.unref();
   const undo: (() => Promise<void> | void)[] = [() => clearTimeout(deadline), flight.end];
   let hold: Hold | undefined;
   const lockNames = automation.effect === 'read' ? [] : [row.lock];
   const takeLocks = async (deadlineMs: number, signal: AbortSignal): Promise<void> => {
     hold = await locks.hold(lockNames, { holder: row.id, deadlineMs, signal });
-    hold.lost.addEventListener('abort', () => void (flight.abort(hold?.lost.reason), children.endLeftovers(row.id).catch(() => undefined)), { once: true });
+    hold.lost.addEventListener(
+      'abort',
+      () => void (flight.abort(hold?.lost.reason), children.endLeftovers(row.id).catch(() => undefined)),
+      { once: true },
+    );
   };
 
   if (row.cancel) flight.abort(new StewardError('CANCELED', `Canceled by ${row.cancel.by}: ${row.cancel.reason}`));
   const ports = deps.ports(children.scope(row.id));
   const missing = automation.needs.filter((name) => ports[name] === undefined);
-  if (missing.length > 0) flight.abort(new StewardError('PRECONDITION_FAILED', `${automation.name} needs what node ${node.name} does not have: ${missing.join(', ')}.`));
+  if (missing.length > 0)
+    flight.abort(
+      new StewardError(
+        'PRECONDITION_FAILED',
+        `${automation.name} needs what node ${node.name} does not have: ${missing.join(', ')}.`,
+      ),
+    );
   const input = automation.input.safeParse(row.input.value);
   if (!input.success) flight.abort(StewardError.from(input.error));
   try {
@@ -100,7 +113,10 @@ export async function openStage(deps: StageDeps, row: RunRow, automation: AnyAut
       clean,
       beforeStep() {
         if (row.version !== automation.version) {
-          throw new StewardError('PLAN_STALE', `${automation.name} changed from version ${row.version} to ${automation.version} since the plan was made.`);
+          throw new StewardError(
+            'PLAN_STALE',
+            `${automation.name} changed from version ${row.version} to ${automation.version} since the plan was made.`,
+          );
         }
       },
       async beforeRollback() {

@@ -21,17 +21,29 @@ export interface StartDeps extends StageDeps {
 export async function startRun(deps: StartDeps, request: StartRun): Promise<Run> {
   const { runs, catalog, inventory, audit, now, log } = deps;
   const automation = catalog().automations.get(request.automation);
-  if (!automation) throw new StewardError('NOT_FOUND', `There is no automation '${request.automation}'.`, { hint: 'See steward automations.' });
+  if (!automation)
+    throw new StewardError('NOT_FOUND', `There is no automation '${request.automation}'.`, {
+      hint: 'See steward automations.',
+    });
   if (request.idempotencyKey !== undefined) {
     const known = await runs.byKey(request.idempotencyKey);
     if (known) return known;
   }
   const dryRun = request.dryRun ?? false;
   const detail = { automation: automation.name, ...(dryRun && { dryRun }) };
-  const entry = { action: 'run.requested', actor: request.actor, from: request.trigger, reason: request.reason, causation: request.causation };
+  const entry = {
+    action: 'run.requested',
+    actor: request.actor,
+    from: request.trigger,
+    reason: request.reason,
+    causation: request.causation,
+  };
   if (!may(request.actor, automation.effect === 'read' || dryRun ? 'read' : 'operate')) {
     await audit.append({ ...entry, outcome: 'refused', detail });
-    throw new StewardError('FORBIDDEN', `${request.actor.name} has the role ${request.actor.role}, which may not run ${automation.name}.`);
+    throw new StewardError(
+      'FORBIDDEN',
+      `${request.actor.name} has the role ${request.actor.role}, which may not run ${automation.name}.`,
+    );
   }
   const input: unknown = request.input ?? {};
   const parsed = automation.input.safeParse(input);
@@ -41,7 +53,12 @@ export async function startRun(deps: StartDeps, request: StartRun): Promise<Run>
 
   const id = newId('run', now());
   const place = await placeOf(deps, automation, target, request.trigger === 'healing');
-  await audit.append({ ...entry, subject: { kind: 'run', id }, outcome: 'allowed', detail: { ...detail, ...(target && { target: target.id }) } });
+  await audit.append({
+    ...entry,
+    subject: { kind: 'run', id },
+    outcome: 'allowed',
+    detail: { ...detail, ...(target && { target: target.id }) },
+  });
   let run: Run;
   try {
     run = await runs.insert({
@@ -69,23 +86,38 @@ export async function startRun(deps: StartDeps, request: StartRun): Promise<Run>
     });
   } catch (thrown) {
     // Somebody was faster with the same key.
-    const known = request.idempotencyKey !== undefined && StewardError.from(thrown).code === 'CONFLICT' ? await runs.byKey(request.idempotencyKey) : undefined;
+    const known =
+      request.idempotencyKey !== undefined && StewardError.from(thrown).code === 'CONFLICT'
+        ? await runs.byKey(request.idempotencyKey)
+        : undefined;
     if (known) return known;
     throw thrown;
   }
   const row = await runs.row(id);
-  if (row) await deps.enqueue(row).catch((thrown: unknown) => log.warn('run not queued yet', { runId: id, reason: (thrown as Error).message }));
+  if (row)
+    await deps
+      .enqueue(row)
+      .catch((thrown: unknown) => log.warn('run not queued yet', { runId: id, reason: (thrown as Error).message }));
   return run;
 }
 
 function assertTouchable(automation: AnyAutomation, target: Resource, dryRun: boolean): void {
   if (automation.effect === 'read' || dryRun || target.adoption === 'adopted') return;
-  throw new StewardError('PRECONDITION_FAILED', `${target.name} is ${target.adoption === 'pending' ? 'not adopted yet' : 'ignored'}, so nothing is done to it.`, {
-    hint: 'A person adopts it first; a dry run works without.',
-  });
+  throw new StewardError(
+    'PRECONDITION_FAILED',
+    `${target.name} is ${target.adoption === 'pending' ? 'not adopted yet' : 'ignored'}, so nothing is done to it.`,
+    {
+      hint: 'A person adopts it first; a dry run works without.',
+    },
+  );
 }
 
-async function placeOf(deps: StartDeps, automation: AnyAutomation, target: Resource | undefined, healing: boolean): Promise<Pick<RunRow, 'node' | 'queue' | 'lock'>> {
+async function placeOf(
+  deps: StartDeps,
+  automation: AnyAutomation,
+  target: Resource | undefined,
+  healing: boolean,
+): Promise<Pick<RunRow, 'node' | 'queue' | 'lock'>> {
   const node = target ? await deps.nodeOf(target.node) : deps.node.id;
   return { node, queue: queueOf(node, healing), lock: target?.id ?? `automation:${automation.name}` };
 }

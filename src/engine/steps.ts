@@ -8,7 +8,9 @@ import { guarded, type Work } from '../safeguards/work.ts';
 import type { Performance } from './perform-types.ts';
 
 /** How a step ended, as it is kept. A failure is a result too: thrown errors lose their class on the way through the store. */
-type StepResult = { readonly ok: true; readonly value: Json } | { readonly ok: false; readonly error: ErrorBody; readonly began: boolean };
+type StepResult =
+  | { readonly ok: true; readonly value: Json }
+  | { readonly ok: false; readonly error: ErrorBody; readonly began: boolean };
 
 /** A failure inside a phase, with the phase, and whether the world may have been touched. */
 export class StepFailure extends Error {
@@ -55,11 +57,18 @@ export async function step<T extends Json>(performance: Performance, options: St
       const early = await options.before?.();
       if (early) return { ok: true, value: clean(early.known) };
       began = true;
-      const attempt = guarded(retried({ attempts: retry.attempts, backoffMs: ms(retry.backoff) }), timed(ms(timeout), `${automation.name}: ${options.name}`))(options.work);
+      const attempt = guarded(
+        retried({ attempts: retry.attempts, backoffMs: ms(retry.backoff) }),
+        timed(ms(timeout), `${automation.name}: ${options.name}`),
+      )(options.work);
       outcome = { value: clean(await attempt(options.signal)) as T };
     } catch (thrown) {
       if (options.signal.aborted && options.signal.reason instanceof Leave) throw options.signal.reason;
-      outcome = { error: clean(StewardError.from(options.signal.aborted ? options.signal.reason : thrown).toBody()) as unknown as ErrorBody };
+      outcome = {
+        error: clean(
+          StewardError.from(options.signal.aborted ? options.signal.reason : thrown).toBody(),
+        ) as unknown as ErrorBody,
+      };
     }
     if (began) await options.after?.(outcome);
     return 'value' in outcome ? { ok: true, value: outcome.value } : { ok: false, error: outcome.error, began };

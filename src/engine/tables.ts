@@ -68,12 +68,42 @@ export type EngineTables = {
     started_at: Date | null;
     finished_at: Date | null;
   };
-  run_logs: { id: Generated<number>; run_id: string; at: Date; level: string; message: string; fields: Optional<JsonObject> };
-  run_children: { run_id: string; node: string; pid: number; start_ticks: number; boot_id: string; title: string; started_at: Date };
+  run_logs: {
+    id: Generated<number>;
+    run_id: string;
+    at: Date;
+    level: string;
+    message: string;
+    fields: Optional<JsonObject>;
+  };
+  run_children: {
+    run_id: string;
+    node: string;
+    pid: number;
+    start_ticks: number;
+    boot_id: string;
+    title: string;
+    started_at: Date;
+  };
   engine_locks: { name: string; holder: string; node: string; fence: number; expires_at: Date };
   engine_lock_waiters: { id: Generated<number>; name: string; holder: string; expires_at: Date };
-  schedules: { id: string; workflow: string; definition: Column<JsonObject>; seen_until: Date; last_instant: Date | null; last_execution: string | null };
-  job_runs: { node: string; job: string; started_at: Date; finished_at: Date | null; duration_ms: number | null; outcome: string | null; error: Optional<ErrorBody> };
+  schedules: {
+    id: string;
+    workflow: string;
+    definition: Column<JsonObject>;
+    seen_until: Date;
+    last_instant: Date | null;
+    last_execution: string | null;
+  };
+  job_runs: {
+    node: string;
+    job: string;
+    started_at: Date;
+    finished_at: Date | null;
+    duration_ms: number | null;
+    outcome: string | null;
+    error: Optional<ErrorBody>;
+  };
   workflow_executions: {
     id: string;
     workflow: string;
@@ -135,7 +165,9 @@ export const engineMigrations: readonly Migration[] = [
     name: 'engine/0002-locks',
     async up(db) {
       await sql`create table engine_locks (
-        name text primary key, holder text not null, node text not null, fence bigint not null, expires_at timestamptz not null)`.execute(db);
+        name text primary key, holder text not null, node text not null, fence bigint not null, expires_at timestamptz not null)`.execute(
+        db,
+      );
       await sql`create table engine_lock_waiters (
         id bigint generated always as identity primary key, name text not null, holder text not null, expires_at timestamptz not null,
         unique (name, holder))`.execute(db);
@@ -153,7 +185,9 @@ export const engineMigrations: readonly Migration[] = [
       await sql`create table workflow_executions (
         id text primary key, workflow text not null, version integer not null, status text not null, trigger text not null,
         actor jsonb not null, context jsonb not null, causation jsonb not null, steps jsonb not null, idempotency_key text unique,
-        node text not null, cancel boolean not null default false, started_at timestamptz not null, finished_at timestamptz)`.execute(db);
+        node text not null, cancel boolean not null default false, started_at timestamptz not null, finished_at timestamptz)`.execute(
+        db,
+      );
       await sql`create index workflow_executions_by_workflow on workflow_executions (workflow, id)`.execute(db);
     },
   },

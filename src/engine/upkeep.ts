@@ -8,7 +8,15 @@ const KEEP_LOGS_MS = 30 * DAY_MS;
 const KEEP_RUNS_MS = 365 * DAY_MS;
 
 /** What the engine does for itself by the clock. */
-export function upkeepJobs({ runs, engine, service }: { runs: Runs; engine: DurableEngine; service: { expire(): Promise<number> } }): SystemJob[] {
+export function upkeepJobs({
+  runs,
+  engine,
+  service,
+}: {
+  runs: Runs;
+  engine: DurableEngine;
+  service: { expire(): Promise<number> };
+}): SystemJob[] {
   const ago = (now: Date, length: number): Date => new Date(now.getTime() - length);
   return [
     {
@@ -19,7 +27,8 @@ export function upkeepJobs({ runs, engine, service }: { runs: Runs; engine: Dura
     },
     {
       name: 'engine-retention',
-      summary: 'Removes logs of runs after 30 days, runs after a year, and the durable record of finished runs after 7 days.',
+      summary:
+        'Removes logs of runs after 30 days, runs after a year, and the durable record of finished runs after 7 days.',
       schedule: { every: '1h', jitter: '10m' },
       async run({ now, signal }) {
         while (!signal.aborted && (await engine.prune(ago(now, KEEP_WORKFLOWS_MS))) > 0);

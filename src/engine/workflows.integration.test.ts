@@ -6,7 +6,14 @@ import { type TestDatabase, testDatabase } from '../testing/database.ts';
 import { admin, type EngineFixture, engineOn, operator, scratch } from './engine.fixture.ts';
 import { engineMigrations } from './tables.ts';
 
-const base = { version: 1, title: 'A chain', summary: 'A chain.', priority: 'P3', ifMissed: 'Nothing.', origin: 'user' } as const;
+const base = {
+  version: 1,
+  title: 'A chain',
+  summary: 'A chain.',
+  priority: 'P3',
+  ifMissed: 'Nothing.',
+  origin: 'user',
+} as const;
 
 describe('workflows', () => {
   let database: TestDatabase;
@@ -14,31 +21,82 @@ describe('workflows', () => {
   let place: Awaited<ReturnType<typeof scratch>>;
   const ended = async (name: string, id: string) =>
     await expect
-      .poll(async () => (await fixture.engine.workflows.executions(name, { limit: 50 })).items.find((one) => one.id === id)?.status, { timeout: 20_000, interval: 100 })
+      .poll(
+        async () =>
+          (await fixture.engine.workflows.executions(name, { limit: 50 })).items.find((one) => one.id === id)?.status,
+        { timeout: 20_000, interval: 100 },
+      )
       .not.toBe('running')
-      .then(async () => (await fixture.engine.workflows.executions(name, { limit: 50 })).items.find((one) => one.id === id));
+      .then(async () =>
+        (await fixture.engine.workflows.executions(name, { limit: 50 })).items.find((one) => one.id === id),
+      );
   const count = async (name: string) => (await fixture.engine.workflows.executions(name, { limit: 50 })).items.length;
 
   beforeAll(async () => {
     database = await testDatabase({ migrations: engineMigrations });
     place = await scratch();
     const { file } = place;
-    const append = (id: string, more: object = {}) => ({ id, title: `append ${id}`, automation: 'append-lines', input: () => ({ file, lines: [id], ...more }) });
+    const append = (id: string, more: object = {}) => ({
+      id,
+      title: `append ${id}`,
+      automation: 'append-lines',
+      input: () => ({ file, lines: [id], ...more }),
+    });
     fixture = engineOn(database.store, {
-      rules: [{ id: 'test', effect: 'write', trigger: ['schedule', 'api'], decision: 'auto', why: 'A test.' }, ...DEFAULT_POLICY],
+      rules: [
+        { id: 'test', effect: 'write', trigger: ['schedule', 'api'], decision: 'auto', why: 'A test.' },
+        ...DEFAULT_POLICY,
+      ],
       workflows: [
         defineWorkflow({
           ...base,
           name: 'three',
           triggers: [],
-          steps: [append('one'), { id: 'missing', title: 'comes later', automation: 'scale-out' }, { id: 'count', title: 'count', automation: 'count-lines', input: ({ outputs }) => ({ file: outputs.has('one') ? file : 'nowhere' }) }],
+          steps: [
+            append('one'),
+            { id: 'missing', title: 'comes later', automation: 'scale-out' },
+            {
+              id: 'count',
+              title: 'count',
+              automation: 'count-lines',
+              input: ({ outputs }) => ({ file: outputs.has('one') ? file : 'nowhere' }),
+            },
+          ],
         }),
         defineWorkflow({ ...base, name: 'stops', triggers: [], steps: [append('x', { failAt: 'x' }), append('y')] }),
-        defineWorkflow({ ...base, name: 'goes_on', triggers: [], steps: [{ ...append('v', { failAt: 'v' }), onFailure: 'continue' }, append('w')] }),
-        defineWorkflow({ ...base, name: 'asks', triggers: [], steps: [{ id: 'destroy', title: 'destroy', automation: 'destroy-lines', input: () => ({ file, lines: ['d'] }) }] }),
-        defineWorkflow({ ...base, name: 'on_event', triggers: [{ kind: 'event', event: 'user.registered' }], steps: [{ id: 'count', title: 'count', automation: 'count-lines', input: () => ({ file }) }] }),
-        defineWorkflow({ ...base, name: 'looping', triggers: [{ kind: 'event', event: 'workflow.finished' }], steps: [{ id: 'count', title: 'count', automation: 'count-lines', input: () => ({ file }) }] }),
-        defineWorkflow({ ...base, name: 'ticking', origin: 'core', triggers: [{ kind: 'schedule', schedule: { every: '1s' } }], steps: [{ id: 'count', title: 'count', automation: 'count-lines', input: () => ({ file }) }] }),
+        defineWorkflow({
+          ...base,
+          name: 'goes_on',
+          triggers: [],
+          steps: [{ ...append('v', { failAt: 'v' }), onFailure: 'continue' }, append('w')],
+        }),
+        defineWorkflow({
+          ...base,
+          name: 'asks',
+          triggers: [],
+          steps: [
+            { id: 'destroy', title: 'destroy', automation: 'destroy-lines', input: () => ({ file, lines: ['d'] }) },
+          ],
+        }),
+        defineWorkflow({
+          ...base,
+          name: 'on_event',
+          triggers: [{ kind: 'event', event: 'user.registered' }],
+          steps: [{ id: 'count', title: 'count', automation: 'count-lines', input: () => ({ file }) }],
+        }),
+        defineWorkflow({
+          ...base,
+          name: 'looping',
+          triggers: [{ kind: 'event', event: 'workflow.finished' }],
+          steps: [{ id: 'count', title: 'count', automation: 'count-lines', input: () => ({ file }) }],
+        }),
+        defineWorkflow({
+          ...base,
+          name: 'ticking',
+          origin: 'core',
+          triggers: [{ kind: 'schedule', schedule: { every: '1s' } }],
+          steps: [{ id: 'count', title: 'count', automation: 'count-lines', input: () => ({ file }) }],
+        }),
       ],
     });
     await fixture.engine.start();
@@ -50,7 +108,11 @@ describe('workflows', () => {
   });
 
   it('run their steps in order, hand outputs on, and show what this version does not have', async () => {
-    const { id } = await fixture.engine.workflows.execute('three', { context: { manual: true }, trigger: 'api', actor: operator });
+    const { id } = await fixture.engine.workflows.execute('three', {
+      context: { manual: true },
+      trigger: 'api',
+      actor: operator,
+    });
     expect(await ended('three', id)).toMatchObject({
       status: 'succeeded',
       context: { manual: true },
@@ -65,8 +127,17 @@ describe('workflows', () => {
   it('stop at a failure, or go on where the step says so', async () => {
     const stops = await fixture.engine.workflows.execute('stops', { context: {}, trigger: 'api', actor: operator });
     const goesOn = await fixture.engine.workflows.execute('goes_on', { context: {}, trigger: 'api', actor: operator });
-    expect(await ended('stops', stops.id)).toMatchObject({ status: 'failed', steps: [{ status: 'failed', message: 'cannot append x' }, { status: 'skipped', message: "'append x' failed before it" }] });
-    expect(await ended('goes_on', goesOn.id)).toMatchObject({ status: 'failed', steps: [{ status: 'failed' }, { status: 'succeeded' }] });
+    expect(await ended('stops', stops.id)).toMatchObject({
+      status: 'failed',
+      steps: [
+        { status: 'failed', message: 'cannot append x' },
+        { status: 'skipped', message: "'append x' failed before it" },
+      ],
+    });
+    expect(await ended('goes_on', goesOn.id)).toMatchObject({
+      status: 'failed',
+      steps: [{ status: 'failed' }, { status: 'succeeded' }],
+    });
   });
 
   it('wait for a person, visibly, and go on', async () => {
@@ -81,14 +152,25 @@ describe('workflows', () => {
 
   it('start once for a key, and are refused by an unknown name', async () => {
     const request = { context: {}, trigger: 'api', actor: operator, idempotencyKey: 'k1' } as const;
-    const [one, two] = await Promise.all([fixture.engine.workflows.execute('three', request), fixture.engine.workflows.execute('three', request)]);
+    const [one, two] = await Promise.all([
+      fixture.engine.workflows.execute('three', request),
+      fixture.engine.workflows.execute('three', request),
+    ]);
     expect(one.id).toBe(two.id);
     await expect(fixture.engine.workflows.execute('four', request)).rejects.toMatchObject({ code: 'NOT_FOUND' });
     await ended('three', one.id);
   });
 
   it('start by an event', async () => {
-    await database.store.db.transaction().execute((trx) => database.store.events.append(trx, { type: 'user.registered', data: { name: 'eve' }, actor: systemActor('test') }));
+    await database.store.db
+      .transaction()
+      .execute((trx) =>
+        database.store.events.append(trx, {
+          type: 'user.registered',
+          data: { name: 'eve' },
+          actor: systemActor('test'),
+        }),
+      );
     await expect.poll(() => count('on_event'), { timeout: 15_000 }).toBe(1);
     const execution = (await fixture.engine.workflows.executions('on_event', { limit: 1 })).items[0];
     expect(execution).toMatchObject({ trigger: 'event', context: { name: 'eve', event: { type: 'user.registered' } } });
@@ -96,7 +178,11 @@ describe('workflows', () => {
 
   it('do not start themselves for ever by what they did', async () => {
     await expect.poll(() => count('looping'), { timeout: 15_000 }).toBeGreaterThan(0);
-    await expect.poll(() => fixture.log.lines.some(({ message }) => message === 'workflow not started by its own doing'), { timeout: 15_000 }).toBe(true);
+    await expect
+      .poll(() => fixture.log.lines.some(({ message }) => message === 'workflow not started by its own doing'), {
+        timeout: 15_000,
+      })
+      .toBe(true);
   });
 
   it('start by the clock, once an instant', async () => {
@@ -105,7 +191,12 @@ describe('workflows', () => {
     const instants = items.map(({ context }) => context.scheduledFor);
     expect(new Set(instants).size).toBe(instants.length);
     const listed = (await fixture.engine.listSchedules()).find(({ id }) => id === 'ticking:0');
-    expect(listed).toMatchObject({ kind: 'workflow', when: 'every 1s', zone: 'UTC', last: { executionId: expect.any(String) } });
+    expect(listed).toMatchObject({
+      kind: 'workflow',
+      when: 'every 1s',
+      zone: 'UTC',
+      last: { executionId: expect.any(String) },
+    });
     expect(listed?.next).toHaveLength(3);
   });
 
@@ -116,7 +207,11 @@ describe('workflows', () => {
   it('give operations whose output their own schemas take', async () => {
     const call = { actor: admin, now: new Date(), from: 'local', requestId: 'r1' };
     for (const operation of fixture.engine.operations.filter(({ kind }) => kind === 'query')) {
-      const input = operation.input.safeParse({ id: operation.name.startsWith('run-') ? (await fixture.engine.service.list({ limit: 1 })).items[0]?.id : 'three' });
+      const input = operation.input.safeParse({
+        id: operation.name.startsWith('run-')
+          ? (await fixture.engine.service.list({ limit: 1 })).items[0]?.id
+          : 'three',
+      });
       expect(input.success, operation.name).toBe(true);
       const output = operation.output.safeParse(JSON.parse(JSON.stringify(await operation.handle(input.data, call))));
       expect(output.error, operation.name).toBeUndefined();
@@ -158,7 +253,9 @@ describe('jobs of systems', () => {
     await engine.start();
     try {
       await expect.poll(() => calls, { timeout: 10_000 }).toBeGreaterThan(2);
-      await expect.poll(async () => (await engine.listSchedules()).find(({ id }) => id === 'failing')?.last, { timeout: 5_000 }).toMatchObject({ outcome: 'failed', error: 'no luck' });
+      await expect
+        .poll(async () => (await engine.listSchedules()).find(({ id }) => id === 'failing')?.last, { timeout: 5_000 })
+        .toMatchObject({ outcome: 'failed', error: 'no luck' });
       expect(most).toBe(1);
     } finally {
       await engine.stop();

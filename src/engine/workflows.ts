@@ -26,22 +26,36 @@ export interface Workflows extends WorkflowService {
   listen(): EventConsumer | undefined;
   /** Gives executions that have no durable workflow theirs, and ends those whose workflow ended without them. */
   reconcile(): Promise<void>;
+  /**
+   * Goes on here with what a lost node had begun. Its runs stay where they are, for what happens on a machine happens there;
+   * the chain finds each of them again by its key, and should the node come back, both find the same.
+   */
+  takeOver(nodeId: string): Promise<void>;
 }
 
 export function createWorkflows({ store, catalog, executions, log, enqueue, stateOf }: WorkflowsDeps): Workflows {
   async function begin(request: NewExecution): Promise<WorkflowExecution> {
     const { execution, fresh } = await executions.insert(request);
-    if (fresh) await enqueue(execution.id).catch((thrown: unknown) => log.warn('workflow not queued yet', { execution: execution.id, reason: (thrown as Error).message }));
+    if (fresh)
+      await enqueue(execution.id).catch((thrown: unknown) =>
+        log.warn('workflow not queued yet', { execution: execution.id, reason: (thrown as Error).message }),
+      );
     return execution;
   }
 
   function named(name: string): AnyWorkflow {
     const workflow = catalog().workflows.get(name);
-    if (!workflow) throw new StewardError('NOT_FOUND', `There is no workflow '${name}'.`, { hint: `There are: ${[...catalog().workflows.keys()].join(', ')}.` });
+    if (!workflow)
+      throw new StewardError('NOT_FOUND', `There is no workflow '${name}'.`, {
+        hint: `There are: ${[...catalog().workflows.keys()].join(', ')}.`,
+      });
     return workflow;
   }
 
-  const startedBy = (event: StewardEvent): AnyWorkflow[] => [...catalog().workflows.values()].filter(({ triggers }) => triggers.some((trigger) => trigger.kind === 'event' && trigger.event === event.type));
+  const startedBy = (event: StewardEvent): AnyWorkflow[] =>
+    [...catalog().workflows.values()].filter(({ triggers }) =>
+      triggers.some((trigger) => trigger.kind === 'event' && trigger.event === event.type),
+    );
 
   /** Whether the event came of an execution of this workflow, however far back: then starting it again would never end. */
   async function wouldLoop(workflow: AnyWorkflow, event: StewardEvent): Promise<boolean> {
@@ -62,7 +76,15 @@ export function createWorkflows({ store, catalog, executions, log, enqueue, stat
       }
       await begin({
         workflow,
-        context: { ...event.data, event: { id: event.id, type: event.type, at: event.at.toISOString(), ...(event.subject && { subject: event.subject }) } },
+        context: {
+          ...event.data,
+          event: {
+            id: event.id,
+            type: event.type,
+            at: event.at.toISOString(),
+            ...(event.subject && { subject: event.subject }),
+          },
+        },
         trigger: 'event',
         actor: systemActor('workflows'),
         idempotencyKey: `event:${event.id}:${workflow.name}`,
@@ -72,17 +94,30 @@ export function createWorkflows({ store, catalog, executions, log, enqueue, stat
   }
 
   return {
-    execute: async (name, { context, trigger, actor, idempotencyKey, causation }) => await begin({ workflow: named(name), context, trigger, actor, idempotencyKey, causation }),
+    execute: async (name, { context, trigger, actor, idempotencyKey, causation }) =>
+      await begin({ workflow: named(name), context, trigger, actor, idempotencyKey, causation }),
     executions: async (name, options) => await executions.list(named(name).name, options),
     listen() {
-      const types = [...new Set([...catalog().workflows.values()].flatMap(({ triggers }) => triggers.flatMap((trigger) => (trigger.kind === 'event' ? [trigger.event] : []))))];
+      const types = [
+        ...new Set(
+          [...catalog().workflows.values()].flatMap(({ triggers }) =>
+            triggers.flatMap((trigger) => (trigger.kind === 'event' ? [trigger.event] : [])),
+          ),
+        ),
+      ];
       return types.length > 0 ? store.events.consume({ consumer: 'workflows', types, from: 'now', handle }) : undefined;
     },
     async reconcile() {
-      for (const { id } of await executions.running()) {
+      for (const { id } of await executions.runningHere()) {
         const state = await stateOf(id);
         if (state === 'missing') await enqueue(id);
         if (state === 'failed') await executions.finish(id, 'failed', 'the chain broke off before it');
+      }
+    },
+    async takeOver(node) {
+      for (const id of await executions.takeOver(node)) {
+        log.warn('workflow of a lost node goes on here', { execution: id, node });
+        await enqueue(id);
       }
     },
   };

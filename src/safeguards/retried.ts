@@ -19,9 +19,14 @@ export function retried({ attempts, backoffMs, onRetry }: RetryOptions): Safegua
       if (attempts <= 1) return await work(signal);
       const policy = retry(
         handleWhen((thrown) => !signal.aborted && StewardError.from(thrown).retryable),
-        { maxAttempts: attempts - 1, backoff: new ExponentialBackoff({ initialDelay: Math.max(1, backoffMs), maxDelay: LONGEST_WAIT_MS }) },
+        {
+          maxAttempts: attempts - 1,
+          backoff: new ExponentialBackoff({ initialDelay: Math.max(1, backoffMs), maxDelay: LONGEST_WAIT_MS }),
+        },
       );
-      policy.onRetry((reason) => onRetry?.(StewardError.from('error' in reason ? reason.error : reason.value), reason.attempt));
+      policy.onRetry((reason) =>
+        onRetry?.(StewardError.from('error' in reason ? reason.error : reason.value), reason.attempt),
+      );
 
       const stopped = Promise.withResolvers<never>();
       let working = false;

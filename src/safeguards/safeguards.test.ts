@@ -50,8 +50,14 @@ describe('retried', () => {
 describe('timed', () => {
   it('fails work that takes too long, and tells it to stop', async () => {
     let told = false;
-    const slow = (signal: AbortSignal) => new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(new Error(`told ${(told = true)}`))));
-    await expect(timed(10, 'the work')(slow)(quiet())).rejects.toMatchObject({ code: 'TIMEOUT', message: 'the work took longer than 10ms.' });
+    const slow = (signal: AbortSignal) =>
+      new Promise((_resolve, reject) =>
+        signal.addEventListener('abort', () => reject(new Error(`told ${(told = true)}`))),
+      );
+    await expect(timed(10, 'the work')(slow)(quiet())).rejects.toMatchObject({
+      code: 'TIMEOUT',
+      message: 'the work took longer than 10ms.',
+    });
     expect(told).toBe(true);
   });
 
@@ -63,7 +69,10 @@ describe('timed', () => {
   it('gives what the work gives, and its errors as they are', async () => {
     expect(await timed(1_000, 'x')(async () => 7)(quiet())).toBe(7);
     await expect(
-      timed(1_000, 'x')(async () => {
+      timed(
+        1_000,
+        'x',
+      )(async () => {
         throw unavailable();
       })(quiet()),
     ).rejects.toMatchObject({ code: 'UNAVAILABLE' });
@@ -83,7 +92,9 @@ describe('guarded', () => {
     const second = async (signal: AbortSignal) => {
       calls += 1;
       if (calls > 1) return calls;
-      return await new Promise<number>((_resolve, reject) => signal.addEventListener('abort', () => reject(new Error('told'))));
+      return await new Promise<number>((_resolve, reject) =>
+        signal.addEventListener('abort', () => reject(new Error('told'))),
+      );
     };
     expect(await guarded(retried({ attempts: 2, backoffMs: 1 }), timed(20, 'x'))(second)(quiet())).toBe(2);
   });

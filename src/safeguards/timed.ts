@@ -16,7 +16,9 @@ export function timed(durationMs: number, what: string, graceMs = GRACE_MS): Saf
     return await policy.execute(async ({ signal: inner }) => {
       const abandoned = Promise.withResolvers<never>();
       const failure = (): unknown =>
-        signal.aborted ? signal.reason : new StewardError('TIMEOUT', `${what} took longer than ${formatDuration(durationMs)}.`);
+        signal.aborted
+          ? signal.reason
+          : new StewardError('TIMEOUT', `${what} took longer than ${formatDuration(durationMs)}.`);
       let grace: NodeJS.Timeout | undefined;
       const stop = (): void => void (grace = setTimeout(() => abandoned.reject(failure()), graceMs));
       inner.addEventListener('abort', stop, { once: true });

@@ -46,10 +46,11 @@ export interface InMemoryRun<Output> {
 }
 
 // Whatever the phases hand on among themselves does not matter to the caller.
-// oxlint-disable-next-line typescript/no-explicit-any
+/* oxlint-disable typescript/no-explicit-any */
 type Any<I extends z.ZodType, O extends z.ZodType, N extends PortName> =
   | ReadAutomation<I, O, N, any>
   | ChangingAutomation<I, O, N, any, any, any>;
+/* oxlint-enable typescript/no-explicit-any */
 
 /**
  * Runs an automation through the engine's own phases, with the ports given and nothing stored.
