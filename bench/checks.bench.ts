@@ -22,7 +22,9 @@ const HANGING = 10;
 const children: ChildProcess[] = [];
 
 async function webServer(mode: 'answer' | 'hang'): Promise<number> {
-  const child = spawn(process.execPath, [join(import.meta.dirname, 'parts/web-server.ts'), mode], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [join(import.meta.dirname, 'parts/web-server.ts'), mode], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   children.push(child);
   return Number(await new Promise((resolve) => child.stdout.once('data', resolve)));
 }
@@ -48,13 +50,26 @@ await chmod(home, 0o755);
 const account = process.getuid?.() === 0 ? { name: 'nobody', uid: 65_534, gid: 65_534 } : undefined;
 const log = memoryLog();
 const server = await ensurePostgres({ home, log, notify: () => undefined, account });
-const store = await openStore({ home, databaseUrl: normalizeDatabaseUrl(bundledUrl(server)), migrations: monitoringMigrations, stewardVersion: 'bench', log, now: () => new Date() });
+const store = await openStore({
+  home,
+  databaseUrl: normalizeDatabaseUrl(bundledUrl(server)),
+  migrations: monitoringMigrations,
+  stewardVersion: 'bench',
+  log,
+  now: () => new Date(),
+});
 const prober = createProber({ secrets: async () => '' });
 try {
   const [port, hangingPort] = [await webServer('answer'), await webServer('hang')];
   const inventory = fakeInventory();
-  const live = Array.from({ length: CHECKS }, (_, index) => inventory.put(aResource({ id: `live-${index}`, node: 'bench', origin: 'configured' })).id);
-  const hanging = Array.from({ length: HANGING }, (_, index) => inventory.put(aResource({ id: `hanging-${index}`, node: 'bench', origin: 'configured' })).id);
+  const live = Array.from(
+    { length: CHECKS },
+    (_, index) => inventory.put(aResource({ id: `live-${index}`, node: 'bench', origin: 'configured' })).id,
+  );
+  const hanging = Array.from(
+    { length: HANGING },
+    (_, index) => inventory.put(aResource({ id: `hanging-${index}`, node: 'bench', origin: 'configured' })).id,
+  );
   const monitoring = createMonitoring({
     store,
     inventory,
@@ -66,7 +81,16 @@ try {
       timing: { every: '1d', timeout: '5s', failures: 3, successes: 1, slow: '30s' },
       checksFor: ({ id }) => {
         const [kind, index] = id.split('-');
-        return [{ kind: 'http', url: `http://127.0.0.1:${kind === 'live' ? port : hangingPort}/service/${index}`, expectStatus: [200], headers: {}, followRedirects: false, insecure: false }];
+        return [
+          {
+            kind: 'http',
+            url: `http://127.0.0.1:${kind === 'live' ? port : hangingPort}/service/${index}`,
+            expectStatus: [200],
+            headers: {},
+            followRedirects: false,
+            insecure: false,
+          },
+        ];
       },
     }),
   });
@@ -83,7 +107,12 @@ try {
     return performance.now() - began;
   };
   const stored = async (): Promise<number> => {
-    const row = await store.db.withTables<MonitoringTables>().selectFrom('check_results').select(({ fn }) => fn.countAll<number>().as('count')).where('state', '=', 0).executeTakeFirstOrThrow();
+    const row = await store.db
+      .withTables<MonitoringTables>()
+      .selectFrom('check_results')
+      .select(({ fn }) => fn.countAll<number>().as('count'))
+      .where('state', '=', 0)
+      .executeTakeFirstOrThrow();
     return row.count;
   };
 
@@ -110,14 +139,39 @@ try {
   }
   await monitoring.stop();
 
-  const { stdout } = await promisify(execFile)(process.execPath, [join(import.meta.dirname, 'parts/bare-checks.ts'), String(port), String(CHECKS), String(CYCLES + 1)]);
+  const { stdout } = await promisify(execFile)(process.execPath, [
+    join(import.meta.dirname, 'parts/bare-checks.ts'),
+    String(port),
+    String(CHECKS),
+    String(CYCLES + 1),
+  ]);
   const bare = median((JSON.parse(stdout) as number[]).slice(1));
   const [cpu, quiet, disturbed] = [median(own), median(wall), median(hung)];
   const both = median(own.map((value, index) => value + (database[index] ?? 0)));
   const peer = { name: 'bare Node loop, nothing stored', value: bare };
   report([
-    { name: 'checks', figure: 'CPU of 1,000 HTTP checks, results stored', unit: 'ms', value: cpu, runs: CYCLES, peer, ratio: cpu / bare, goal: 'at most 200 ms', ok: cpu <= 200 },
-    { name: 'checks', figure: 'the same with the CPU of PostgreSQL', unit: 'ms', value: both, runs: CYCLES, peer, ratio: both / bare, goal: 'at most 200 ms', ok: both <= 200 },
+    {
+      name: 'checks',
+      figure: 'CPU of 1,000 HTTP checks, results stored',
+      unit: 'ms',
+      value: cpu,
+      runs: CYCLES,
+      peer,
+      ratio: cpu / bare,
+      goal: 'at most 200 ms',
+      ok: cpu <= 200,
+    },
+    {
+      name: 'checks',
+      figure: 'the same with the CPU of PostgreSQL',
+      unit: 'ms',
+      value: both,
+      runs: CYCLES,
+      peer,
+      ratio: both / bare,
+      goal: 'at most 200 ms',
+      ok: both <= 200,
+    },
     {
       name: 'checks',
       figure: 'time of the cycle while ten peers hang',

@@ -9,7 +9,10 @@ export function bound(value: JsonObject): JsonObject {
   for (let limit = MAX_TEXT / 2; size(cut) > MAX_BYTES && limit > 10; limit /= 2) {
     const { logs } = cut;
     const lines = isLogs(logs) ? logs.lines : [];
-    cut = lines.length > 1 ? { ...cut, logs: { ...(logs as JsonObject), lines: lines.slice(-Math.ceil(lines.length / 2)), cut: true } } : (shorten(cut, limit) as JsonObject);
+    cut =
+      lines.length > 1
+        ? { ...cut, logs: { ...(logs as JsonObject), lines: lines.slice(-Math.ceil(lines.length / 2)), cut: true } }
+        : (shorten(cut, limit) as JsonObject);
   }
   return size(cut) <= MAX_BYTES ? cut : { tooLarge: size(value) };
 }
@@ -22,7 +25,12 @@ function shorten(value: Json, limit: number): Json {
   if (typeof value === 'string') return value.length > limit ? `${value.slice(0, limit)}…` : value;
   if (Array.isArray(value)) return value.map((item: Json) => shorten(item, limit));
   if (value === null || typeof value !== 'object') return value;
-  return Object.fromEntries(Object.entries(value as JsonObject).map(([key, member]) => [key, member === undefined ? undefined : shorten(member, limit)]));
+  return Object.fromEntries(
+    Object.entries(value as JsonObject).map(([key, member]) => [
+      key,
+      member === undefined ? undefined : shorten(member, limit),
+    ]),
+  );
 }
 
 function size(value: Json): number {

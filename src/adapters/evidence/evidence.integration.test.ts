@@ -53,14 +53,38 @@ async function start(): Promise<{ resource: Resource; pid: number }> {
 
 function resourceOf(more: Partial<Resource>): Resource {
   const at = new Date();
-  const recipe = { argv: ['app'], executable: process.execPath, cwd: folder, uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
+  const recipe = {
+    argv: ['app'],
+    executable: process.execPath,
+    cwd: folder,
+    uid: process.getuid?.() ?? 0,
+    gid: process.getgid?.() ?? 0,
+  };
   return {
-    id: 'svc_1', kind: 'service', identity: 'x', node: 'n', name: 'app', product: 'node', confidence: 1, evidence: [], endpoints: [], pids: [], labels: {}, critical: false,
-    adoption: 'adopted', origin: 'discovered', state: 'present', firstSeen: at, lastSeen: at, supervisor: { kind: 'process', recipe }, ...more,
+    id: 'svc_1',
+    kind: 'service',
+    identity: 'x',
+    node: 'n',
+    name: 'app',
+    product: 'node',
+    confidence: 1,
+    evidence: [],
+    endpoints: [],
+    pids: [],
+    labels: {},
+    critical: false,
+    adoption: 'adopted',
+    origin: 'discovered',
+    state: 'present',
+    firstSeen: at,
+    lastSeen: at,
+    supervisor: { kind: 'process', recipe },
+    ...more,
   };
 }
 
-const collect = async (resource: Resource, signal = new AbortController().signal, from = parts) => (await createEvidence(from).collect(resource, signal)) as JsonObject;
+const collect = async (resource: Resource, signal = new AbortController().signal, from = parts) =>
+  (await createEvidence(from).collect(resource, signal)) as JsonObject;
 
 describe('evidence', () => {
   it('shows a living process, its port, the host, and the end of the log it writes', async () => {
@@ -87,7 +111,15 @@ describe('evidence', () => {
     child?.kill('SIGKILL');
     await exit;
 
-    await vi.waitFor(async () => expect(await collect(resource)).toMatchObject({ processes: [{ running: false }], listening: [{ listening: false }], logs: { source: join(folder, 'app.log') } }), { timeout: 5_000 });
+    await vi.waitFor(
+      async () =>
+        expect(await collect(resource)).toMatchObject({
+          processes: [{ running: false }],
+          listening: [{ listening: false }],
+          logs: { source: join(folder, 'app.log') },
+        }),
+      { timeout: 5_000 },
+    );
   });
 
   it('does not read what a link in the working folder leads to', async () => {
@@ -100,22 +132,40 @@ describe('evidence', () => {
   it('names what it could not get, and keeps the rest', async () => {
     const seen = await collect(resourceOf({ supervisor: { kind: 'docker', container: 'c', name: 'web' } }));
 
-    expect(seen).toMatchObject({ host: expect.anything(), missing: { supervisor: 'no engine answers', logs: 'no engine answers', container: 'no engine answers' } });
+    expect(seen).toMatchObject({
+      host: expect.anything(),
+      missing: { supervisor: 'no engine answers', logs: 'no engine answers', container: 'no engine answers' },
+    });
   });
 
   it('does not wait for an engine that hangs', async () => {
     const never = (): Promise<never> => new Promise(() => undefined);
     const stop = new AbortController();
-    const collecting = collect(resourceOf({ supervisor: { kind: 'docker', container: 'c', name: 'web' } }), stop.signal, { ...parts, docker: { ...docker, inspect: never, logs: never } });
+    const collecting = collect(
+      resourceOf({ supervisor: { kind: 'docker', container: 'c', name: 'web' } }),
+      stop.signal,
+      { ...parts, docker: { ...docker, inspect: never, logs: never } },
+    );
     setTimeout(() => stop.abort(), 400);
 
-    expect(await collecting).toMatchObject({ host: expect.anything(), missing: { supervisor: 'no answer in time', logs: 'no answer in time' } });
+    expect(await collecting).toMatchObject({
+      host: expect.anything(),
+      missing: { supervisor: 'no answer in time', logs: 'no answer in time' },
+    });
   });
 
   it('stays within 64 KB however long the lines are', async () => {
-    const flood = { ...docker, logs: async () => Array.from({ length: 50 }, (_, line) => `${line} ${'ä'.repeat(5_000)}`), inspect: async () => undefined, stats: async () => undefined };
+    const flood = {
+      ...docker,
+      logs: async () => Array.from({ length: 50 }, (_, line) => `${line} ${'ä'.repeat(5_000)}`),
+      inspect: async () => undefined,
+      stats: async () => undefined,
+    };
 
-    const seen = await collect(resourceOf({ supervisor: { kind: 'docker', container: 'c', name: 'web' } }), undefined, { ...parts, docker: flood });
+    const seen = await collect(resourceOf({ supervisor: { kind: 'docker', container: 'c', name: 'web' } }), undefined, {
+      ...parts,
+      docker: flood,
+    });
 
     expect(Buffer.byteLength(JSON.stringify(seen))).toBeLessThanOrEqual(64 * 1024);
     const { lines } = seen['logs'] as unknown as { lines: string[] };

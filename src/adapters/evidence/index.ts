@@ -72,34 +72,72 @@ export function createEvidence(parts: EvidenceParts): EvidenceCollector {
 
 async function probes({ monitor }: EvidenceParts, { id }: Resource): Promise<Json | undefined> {
   const status = await monitor.status(id);
-  return status && {
-    state: status.state,
-    since: status.since.toISOString(),
-    checks: status.checks.map(({ kind, state, consecutiveFailures, at, last }) => ({
-      kind,
-      state,
-      consecutiveFailures,
-      at: at?.toISOString(),
-      message: last?.message,
-      depth: last?.depth,
-      latencyMs: last?.latencyMs,
-      detail: last?.detail,
-    })),
-  };
+  return (
+    status && {
+      state: status.state,
+      since: status.since.toISOString(),
+      checks: status.checks.map(({ kind, state, consecutiveFailures, at, last }) => ({
+        kind,
+        state,
+        consecutiveFailures,
+        at: at?.toISOString(),
+        message: last?.message,
+        depth: last?.depth,
+        latencyMs: last?.latencyMs,
+        detail: last?.detail,
+      })),
+    }
+  );
 }
 
-async function supervisor({ docker, systemd }: EvidenceParts, { supervisor: keeper }: Resource): Promise<Json | undefined> {
+async function supervisor(
+  { docker, systemd }: EvidenceParts,
+  { supervisor: keeper }: Resource,
+): Promise<Json | undefined> {
   if (keeper.kind === 'systemd') {
     const unit = await systemd.unit(keeper.unit, keeper.scope);
     if (!unit) return { unit: keeper.unit, found: false };
     const { activeState, subState, result, execMainStatus: exitCode, restarts, restartPolicy, mainPid } = unit;
-    return { unit: keeper.unit, activeState, subState, result, exitCode, restarts, restartPolicy, mainPid, inactiveSince: unit.inactiveSince?.toISOString() };
+    return {
+      unit: keeper.unit,
+      activeState,
+      subState,
+      result,
+      exitCode,
+      restarts,
+      restartPolicy,
+      mainPid,
+      inactiveSince: unit.inactiveSince?.toISOString(),
+    };
   }
   if (keeper.kind === 'docker') {
     const container = await docker.inspect(keeper.container);
     if (!container) return { container: keeper.name, found: false };
-    const { name, image, state, health, healthLog, exitCode, oomKilled, stoppedOnPurpose, restartCount, restartPolicy } = container;
-    return { container: name, image, state, health, healthLog, exitCode, oomKilled, stoppedOnPurpose, restartCount, restartPolicy, finishedAt: container.finishedAt?.toISOString() };
+    const {
+      name,
+      image,
+      state,
+      health,
+      healthLog,
+      exitCode,
+      oomKilled,
+      stoppedOnPurpose,
+      restartCount,
+      restartPolicy,
+    } = container;
+    return {
+      container: name,
+      image,
+      state,
+      health,
+      healthLog,
+      exitCode,
+      oomKilled,
+      stoppedOnPurpose,
+      restartCount,
+      restartPolicy,
+      finishedAt: container.finishedAt?.toISOString(),
+    };
   }
   return undefined;
 }
@@ -116,7 +154,16 @@ async function processes({ processes: port }: EvidenceParts, { pids }: Resource)
       const now = first && (await port.get(pid));
       if (!first || !now || now.startTicks !== first.startTicks) return { pid, running: false };
       const cpuPercent = Math.round(((now.cpuSeconds - first.cpuSeconds) / (SAMPLE_MS / 1_000)) * 100);
-      return { pid, running: true, state: now.state, user: now.user, residentBytes: now.residentBytes, cpuSeconds: now.cpuSeconds, cpuPercent, startedAt: now.startedAt.toISOString() };
+      return {
+        pid,
+        running: true,
+        state: now.state,
+        user: now.user,
+        residentBytes: now.residentBytes,
+        cpuSeconds: now.cpuSeconds,
+        cpuPercent,
+        startedAt: now.startedAt.toISOString(),
+      };
     }),
   );
 }
@@ -129,22 +176,47 @@ async function listening({ sockets }: EvidenceParts, { endpoints }: Resource): P
   if (endpoints.length === 0) return undefined;
   const listeners = await sockets.listeners();
   return endpoints.map(({ protocol, address, port }) => {
-    const held = listeners.find((listener) => listener.protocol === protocol && listener.port === port && (protocol !== 'unix' || listener.address === address));
+    const held = listeners.find(
+      (listener) =>
+        listener.protocol === protocol &&
+        listener.port === port &&
+        (protocol !== 'unix' || listener.address === address),
+    );
     return { protocol, address, port, listening: held !== undefined, pids: held ? [...held.pids] : [] };
   });
 }
 
 async function host({ host: port }: EvidenceParts): Promise<Json> {
-  const { cpuPercent, load1, cores, memoryTotalBytes, memoryAvailableBytes, disks, uptimeSeconds } = await port.sample();
-  return { cpuPercent, load1, cores, memoryTotalBytes, memoryAvailableBytes, uptimeSeconds, disks: disks.slice(0, 20).map((disk) => ({ ...disk })) };
+  const { cpuPercent, load1, cores, memoryTotalBytes, memoryAvailableBytes, disks, uptimeSeconds } =
+    await port.sample();
+  return {
+    cpuPercent,
+    load1,
+    cores,
+    memoryTotalBytes,
+    memoryAvailableBytes,
+    uptimeSeconds,
+    disks: disks.slice(0, 20).map((disk) => ({ ...disk })),
+  };
 }
 
-async function logs({ docker, systemd }: EvidenceParts, { supervisor: keeper, pids }: Resource): Promise<Json | undefined> {
-  if (keeper.kind === 'docker') return { source: `container ${keeper.name}`, lines: await docker.logs(keeper.container, { tail: LOG_LINES }) };
-  if (keeper.kind === 'systemd') return { source: `journal of ${keeper.unit}`, lines: await systemd.logs(keeper.unit, keeper.scope, { tail: LOG_LINES }) };
+async function logs(
+  { docker, systemd }: EvidenceParts,
+  { supervisor: keeper, pids }: Resource,
+): Promise<Json | undefined> {
+  if (keeper.kind === 'docker')
+    return { source: `container ${keeper.name}`, lines: await docker.logs(keeper.container, { tail: LOG_LINES }) };
+  if (keeper.kind === 'systemd')
+    return {
+      source: `journal of ${keeper.unit}`,
+      lines: await systemd.logs(keeper.unit, keeper.scope, { tail: LOG_LINES }),
+    };
   const held = (await Promise.all(pids.slice(0, MAX_PIDS).map(openLogFiles))).flat();
   const recipe = keeper.kind === 'process' ? keeper.recipe : undefined;
-  const paths = held.length > 0 || !recipe ? held.map((path) => ({ path, uid: undefined })) : (await logFilesIn(recipe.cwd)).map((path) => ({ path, uid: recipe.uid }));
+  const paths =
+    held.length > 0 || !recipe
+      ? held.map((path) => ({ path, uid: undefined }))
+      : (await logFilesIn(recipe.cwd)).map((path) => ({ path, uid: recipe.uid }));
   for (const { path, uid } of paths) {
     const tail = await tailFile(path, { lines: LOG_LINES, uid });
     if (tail) return { source: tail.source, lines: tail.lines };

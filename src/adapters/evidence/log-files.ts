@@ -19,7 +19,13 @@ export async function openLogFiles(pid: number): Promise<string[]> {
     descriptors.map(async (descriptor) => {
       const path = await readlink(join(folder, descriptor)).catch(() => '');
       const isOutput = descriptor === '1' || descriptor === '2';
-      if (!path.startsWith('/') || path.endsWith(' (deleted)') || path.startsWith('/dev/') || !(isOutput || LOG_NAME.test(path))) return undefined;
+      if (
+        !path.startsWith('/') ||
+        path.endsWith(' (deleted)') ||
+        path.startsWith('/dev/') ||
+        !(isOutput || LOG_NAME.test(path))
+      )
+        return undefined;
       return (await isWritten(pid, descriptor)) ? { path, isOutput } : undefined;
     }),
   );
@@ -38,8 +44,13 @@ export async function logFilesIn(folder: string): Promise<string[]> {
 }
 
 /** The last lines of a regular file that belongs to this user; never what a link leads to. */
-export async function tailFile(path: string, options: { lines: number; uid?: number | undefined }): Promise<LogTail | undefined> {
-  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch(() => undefined);
+export async function tailFile(
+  path: string,
+  options: { lines: number; uid?: number | undefined },
+): Promise<LogTail | undefined> {
+  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch(
+    () => undefined,
+  );
   if (!file) return undefined;
   try {
     const info = await file.stat();

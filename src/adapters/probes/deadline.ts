@@ -32,7 +32,7 @@ function register(signal: AbortSignal): Set<(ending: Ending) => void> {
   signal.addEventListener(
     'abort',
     () => {
-      for (const finish of [...probes]) finish('canceled');
+      for (const finish of probes) finish('canceled');
     },
     { once: true },
   );

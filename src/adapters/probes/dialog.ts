@@ -16,7 +16,11 @@ export interface Dialog {
 const RECEIVE_LIMIT = 16 * 1024;
 
 /** Connects, talks, judges, closes. Whatever the peer does becomes a result. */
-export function converse({ host, port }: { host: string; port: number }, { opening, awaited, answer }: Dialog, options: ProbeOptions): Promise<ProbeResult> {
+export function converse(
+  { host, port }: { host: string; port: number },
+  { opening, awaited, answer }: Dialog,
+  options: ProbeOptions,
+): Promise<ProbeResult> {
   const startedAt = performance.now();
   return new Promise((resolve) => {
     let received: Buffer = Buffer.alloc(0);
@@ -39,7 +43,8 @@ export function converse({ host, port }: { host: string; port: number }, { openi
       received = Buffer.concat([received, chunk]);
       const result = answer(received, socket, startedAt);
       if (result) finish(result);
-      else if (received.length > RECEIVE_LIMIT) finish(saw('down', 'connect', `it talks without giving the ${awaited}`, startedAt));
+      else if (received.length > RECEIVE_LIMIT)
+        finish(saw('down', 'connect', `it talks without giving the ${awaited}`, startedAt));
     });
     socket.on('error', (thrown) => finish(networkFailure(thrown, depth(), startedAt)));
     socket.on('end', () => finish(saw('down', 'connect', `connection closed before the ${awaited}`, startedAt)));

@@ -5,7 +5,9 @@ import { endingResult, errorCode, networkFailure } from './network-failure.ts';
 import { type ProbeOptions, answered, peerText, saw } from './result.ts';
 
 type HttpTarget = Extract<CheckTarget, { kind: 'http' }>;
-type Outcome = { readonly status: number; readonly location: string | undefined; readonly body: Buffer } | { readonly error: Error };
+type Outcome =
+  | { readonly status: number; readonly location: string | undefined; readonly body: Buffer }
+  | { readonly error: Error };
 
 interface Request {
   readonly origin: string;
@@ -36,7 +38,15 @@ export function createHttpProbe() {
       let exchange: Exchange | undefined;
       const clear = startDeadline(options.timeoutMs, options.signal, (ending) => {
         exchange?.drop();
-        resolve(endingResult(ending, options.timeoutMs, exchange?.status ? 'handshake' : 'connect', startedAt, exchange?.status ? 'end of the answer' : 'answer'));
+        resolve(
+          endingResult(
+            ending,
+            options.timeoutMs,
+            exchange?.status ? 'handshake' : 'connect',
+            startedAt,
+            exchange?.status ? 'end of the answer' : 'answer',
+          ),
+        );
       });
       let redirects = 0;
       let retried = false;
@@ -47,7 +57,8 @@ export function createHttpProbe() {
             retried = true;
             return ask(current, true);
           }
-          const next = target.followRedirects && !('error' in outcome) ? redirection(current, outcome, target.headers) : undefined;
+          const next =
+            target.followRedirects && !('error' in outcome) ? redirection(current, outcome, target.headers) : undefined;
           if (next && redirects < MAX_REDIRECTS) {
             redirects += 1;
             return ask(next, false);
@@ -71,11 +82,21 @@ export function createHttpProbe() {
 
 function createAgent(rejectUnauthorized: boolean): Agent {
   // The deadline of the probe covers headers and body; undici's own timers would only be set a second time.
-  return new Agent({ connections: null, pipelining: 1, headersTimeout: 0, bodyTimeout: 0, connect: { rejectUnauthorized } });
+  return new Agent({
+    connections: null,
+    pipelining: 1,
+    headersTimeout: 0,
+    bodyTimeout: 0,
+    connect: { rejectUnauthorized },
+  });
 }
 
 function describe(url: URL, headers: Readonly<Record<string, string>>): Request {
-  return { origin: url.origin, path: url.pathname + url.search, headers: { 'user-agent': 'steward', accept: '*/*', ...headers } };
+  return {
+    origin: url.origin,
+    path: url.pathname + url.search,
+    headers: { 'user-agent': 'steward', accept: '*/*', ...headers },
+  };
 }
 
 function dispatch(agent: Agent, request: Request, fresh: boolean, exchange: Exchange): void {
@@ -107,7 +128,11 @@ class Exchange implements Dispatcher.DispatchHandler {
     if (this.#over) controller.abort(new Error('given up before it was sent'));
   }
 
-  onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: Record<string, string | string[] | undefined>): void {
+  onResponseStart(
+    _controller: Dispatcher.DispatchController,
+    status: number,
+    headers: Record<string, string | string[] | undefined>,
+  ): void {
     if (status < 200) return;
     this.status = status;
     const location = status >= 300 && status < 400 ? headers['location'] : undefined;
@@ -142,11 +167,19 @@ class Exchange implements Dispatcher.DispatchHandler {
   #finish(): void {
     if (this.#over) return;
     this.#over = true;
-    this.#done({ status: this.status, location: this.#location, body: this.#chunks.length === 1 ? (this.#chunks[0] as Buffer) : Buffer.concat(this.#chunks) });
+    this.#done({
+      status: this.status,
+      location: this.#location,
+      body: this.#chunks.length === 1 ? (this.#chunks[0] as Buffer) : Buffer.concat(this.#chunks),
+    });
   }
 }
 
-function redirection(from: Request, { location }: { location: string | undefined }, headers: Readonly<Record<string, string>>): Request | undefined {
+function redirection(
+  from: Request,
+  { location }: { location: string | undefined },
+  headers: Readonly<Record<string, string>>,
+): Request | undefined {
   if (location === undefined) return undefined;
   const url = URL.parse(location, from.origin + from.path);
   if (!url || (url.protocol !== 'http:' && url.protocol !== 'https:')) return undefined;
@@ -154,14 +187,24 @@ function redirection(from: Request, { location }: { location: string | undefined
   return describe(url, url.origin === from.origin ? headers : {});
 }
 
-function judge(target: HttpTarget, { status, body }: { status: number; body: Buffer }, startedAt: number, options: ProbeOptions): ProbeResult {
-  const healthy = target.expectStatus.includes(status) || (target.acceptAnyBelow !== undefined && status < target.acceptAnyBelow);
+function judge(
+  target: HttpTarget,
+  { status, body }: { status: number; body: Buffer },
+  startedAt: number,
+  options: ProbeOptions,
+): ProbeResult {
+  const healthy =
+    target.expectStatus.includes(status) || (target.acceptAnyBelow !== undefined && status < target.acceptAnyBelow);
   if (!healthy) {
-    const expected = target.acceptAnyBelow === undefined ? target.expectStatus.join(' or ') : `below ${target.acceptAnyBelow}`;
+    const expected =
+      target.acceptAnyBelow === undefined ? target.expectStatus.join(' or ') : `below ${target.acceptAnyBelow}`;
     return saw('down', 'query', `HTTP ${status}, expected ${expected}`, startedAt, { status, body: shown(body) });
   }
   if (target.expectBody !== undefined && !body.includes(target.expectBody)) {
-    return saw('down', 'query', `HTTP ${status}, but the body lacks the expected text`, startedAt, { status, body: shown(body) });
+    return saw('down', 'query', `HTTP ${status}, but the body lacks the expected text`, startedAt, {
+      status,
+      body: shown(body),
+    });
   }
   return answered('query', `HTTP ${status}`, startedAt, options, { status });
 }
@@ -176,10 +219,14 @@ function wasReset(error: Error): boolean {
 
 function failure(error: Error, startedAt: number): ProbeResult {
   const code = errorCode(error);
-  if (error.name === 'HTTPParserError') return saw('down', 'connect', `it answers, but not in HTTP: ${error.message}`, startedAt, { code });
-  if (code === 'UND_ERR_HEADERS_OVERFLOW') return saw('down', 'connect', 'its response headers do not end', startedAt, { code });
-  if (code === 'UND_ERR_SOCKET') return saw('down', 'connect', 'the connection was closed before the answer was complete', startedAt, { code });
-  if (code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH') return saw('down', 'query', 'the answer is shorter or longer than it says', startedAt, { code });
+  if (error.name === 'HTTPParserError')
+    return saw('down', 'connect', `it answers, but not in HTTP: ${error.message}`, startedAt, { code });
+  if (code === 'UND_ERR_HEADERS_OVERFLOW')
+    return saw('down', 'connect', 'its response headers do not end', startedAt, { code });
+  if (code === 'UND_ERR_SOCKET')
+    return saw('down', 'connect', 'the connection was closed before the answer was complete', startedAt, { code });
+  if (code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH')
+    return saw('down', 'query', 'the answer is shorter or longer than it says', startedAt, { code });
   if (TLS_ERROR.test(code)) return saw('down', 'connect', `TLS: ${error.message}`, startedAt, { code });
   return networkFailure(error, 'connect', startedAt);
 }

@@ -24,7 +24,12 @@ export interface ProberParts {
 }
 
 /** A prober over everything this node has; kinds whose port is missing answer `unknown`. `close` lets go of kept connections. */
-export function createProber({ secrets, processes, docker, systemd }: ProberParts): Prober & { close(): Promise<void> } {
+export function createProber({
+  secrets,
+  processes,
+  docker,
+  systemd,
+}: ProberParts): Prober & { close(): Promise<void> } {
   const http = createHttpProbe();
   const probeProcess = processes && createProcessProbe(processes);
   const probeUnit = systemd && createSystemdProbe(systemd, processes);
@@ -43,15 +48,23 @@ export function createProber({ secrets, processes, docker, systemd }: ProberPart
       case 'redis':
         return withPassword(target.password, options, (password) => probeRedis(target, password, options));
       case 'process':
-        return probeProcess ? bounded(probeProcess(target, options), options, 'process table') : missing('The process table');
+        return probeProcess
+          ? bounded(probeProcess(target, options), options, 'process table')
+          : missing('The process table');
       case 'systemd':
         return probeUnit ? bounded(probeUnit(target, options), options, 'answer of systemd') : missing('systemd');
       case 'container':
-        return probeContainer ? bounded(probeContainer(target, options), options, 'answer of the container engine') : missing('A container engine');
+        return probeContainer
+          ? bounded(probeContainer(target, options), options, 'answer of the container engine')
+          : missing('A container engine');
     }
   }
 
-  async function withPassword(reference: SecretReference | undefined, options: ProbeOptions, probe: (password: string | undefined) => Promise<ProbeResult>): Promise<ProbeResult> {
+  async function withPassword(
+    reference: SecretReference | undefined,
+    options: ProbeOptions,
+    probe: (password: string | undefined) => Promise<ProbeResult>,
+  ): Promise<ProbeResult> {
     if (reference === undefined) return await probe(undefined);
     const startedAt = performance.now();
     let password: string;
@@ -83,10 +96,19 @@ function bounded(probing: Promise<ProbeResult>, options: ProbeOptions, awaited: 
     const clear = startDeadline(options.timeoutMs, options.signal, (ending) =>
       resolve({ ...endingResult(ending, options.timeoutMs, 'presence', startedAt, awaited), state: 'unknown' }),
     );
-    probing.then(resolve, reject).finally(clear).catch(() => undefined);
+    probing
+      .then(resolve, reject)
+      .finally(clear)
+      .catch(() => undefined);
   });
 }
 
 async function missing(what: string): Promise<ProbeResult> {
-  return { state: 'unknown', latencyMs: 0, message: `${what} is not reachable from this node.`, depth: 'presence', detail: {} };
+  return {
+    state: 'unknown',
+    latencyMs: 0,
+    message: `${what} is not reachable from this node.`,
+    depth: 'presence',
+    detail: {},
+  };
 }

@@ -33,7 +33,10 @@ const peer = (behave: (socket: Socket) => void): Promise<number> => listening(cr
 const saying = (text: string, after: (socket: Socket) => void = () => undefined): Promise<number> =>
   peer((socket) => socket.on('data', () => socket.write(text, () => after(socket))));
 
-function look(target: object, options: { timeoutMs?: number; slowMs?: number; signal?: AbortSignal } = {}): Promise<ProbeResult> {
+function look(
+  target: object,
+  options: { timeoutMs?: number; slowMs?: number; signal?: AbortSignal } = {},
+): Promise<ProbeResult> {
   const { timeoutMs = 2_000, slowMs = 30_000, signal = new AbortController().signal } = options;
   return prober.probe(CheckTarget.parse(target), { timeoutMs, slowMs, signal });
 }
@@ -50,7 +53,11 @@ describe('HTTP', () => {
   it('calls any other status down unless it is expected', async () => {
     const port = await saying('HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\n\r\ngone');
 
-    expect(await look(http(port))).toMatchObject({ state: 'down', message: 'HTTP 404, expected 200', detail: { body: 'gone' } });
+    expect(await look(http(port))).toMatchObject({
+      state: 'down',
+      message: 'HTTP 404, expected 200',
+      detail: { body: 'gone' },
+    });
     expect(await look(http(port, { expectStatus: [404] }))).toMatchObject({ state: 'up' });
     expect(await look(http(port, { acceptAnyBelow: 500 }))).toMatchObject({ state: 'up' });
   });
@@ -72,7 +79,11 @@ describe('HTTP', () => {
   });
 
   it('gives up on a peer that accepts and never answers, at the deadline', async () => {
-    expect(await look(http(await hung()), { timeoutMs: 150 })).toMatchObject({ state: 'down', message: 'no answer within 150 ms', detail: { code: 'TIMEOUT' } });
+    expect(await look(http(await hung()), { timeoutMs: 150 })).toMatchObject({
+      state: 'down',
+      message: 'no answer within 150 ms',
+      detail: { code: 'TIMEOUT' },
+    });
   });
 
   it('gives up on a body that never ends', async () => {
@@ -82,7 +93,10 @@ describe('HTTP', () => {
       socket.on('close', () => clearInterval(drip));
     });
 
-    expect(await look(http(port), { timeoutMs: 200 })).toMatchObject({ state: 'down', message: 'no end of the answer within 200 ms' });
+    expect(await look(http(port), { timeoutMs: 200 })).toMatchObject({
+      state: 'down',
+      message: 'no end of the answer within 200 ms',
+    });
   });
 
   it('reads no more of a flood than it needs', async () => {
@@ -152,25 +166,36 @@ describe('HTTP', () => {
 
   it('follows redirects only where it is told to, and keeps headers from other hosts', async () => {
     let seen: string | undefined;
-    const goal = await listening(createHttpServer((request, response) => {
-      seen = request.headers['x-key'] as string | undefined;
-      response.end('here');
-    }));
-    const port = await saying(`HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:${goal}/there\r\nContent-Length: 0\r\n\r\n`);
+    const goal = await listening(
+      createHttpServer((request, response) => {
+        seen = request.headers['x-key'] as string | undefined;
+        response.end('here');
+      }),
+    );
+    const port = await saying(
+      `HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:${goal}/there\r\nContent-Length: 0\r\n\r\n`,
+    );
 
     expect(await look(http(port))).toMatchObject({ state: 'down', detail: { status: 302 } });
-    expect(await look(http(port, { followRedirects: true, headers: { 'x-key': 'mine' } }))).toMatchObject({ state: 'up' });
+    expect(await look(http(port, { followRedirects: true, headers: { 'x-key': 'mine' } }))).toMatchObject({
+      state: 'up',
+    });
     expect(seen).toBeUndefined();
   });
 
   it('ends in a circle of redirects', async () => {
-    const port = await saying('HTTP/1.1 302 Found\r\nLocation: /again\r\nContent-Length: 0\r\nConnection: close\r\n\r\n', (socket) => socket.end());
+    const port = await saying(
+      'HTTP/1.1 302 Found\r\nLocation: /again\r\nContent-Length: 0\r\nConnection: close\r\n\r\n',
+      (socket) => socket.end(),
+    );
 
     expect(await look(http(port, { followRedirects: true }))).toMatchObject({ state: 'down', detail: { status: 302 } });
   });
 
   it('calls an answer over the limit degraded', async () => {
-    const port = await peer((socket) => socket.once('data', () => setTimeout(() => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n'), 60)));
+    const port = await peer((socket) =>
+      socket.once('data', () => setTimeout(() => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n'), 60)),
+    );
 
     expect(await look(http(port), { slowMs: 30 })).toMatchObject({ state: 'degraded' });
   });
@@ -212,8 +237,14 @@ describe.each([
   ['redis', 'Redis'],
 ])('%s', (kind, name) => {
   it('gives up on a peer that never answers', async () => {
-    expect(await look({ kind, port: await hung() }, { timeoutMs: 150 })).toMatchObject({ state: 'down', detail: { code: 'TIMEOUT' } });
-    expect(await look({ kind, port: await hung(), password: { env: 'X' } }, { timeoutMs: 150 })).toMatchObject({ state: 'down', detail: { code: 'TIMEOUT' } });
+    expect(await look({ kind, port: await hung() }, { timeoutMs: 150 })).toMatchObject({
+      state: 'down',
+      detail: { code: 'TIMEOUT' },
+    });
+    expect(await look({ kind, port: await hung(), password: { env: 'X' } }, { timeoutMs: 150 })).toMatchObject({
+      state: 'down',
+      detail: { code: 'TIMEOUT' },
+    });
   });
 
   it('knows a peer that speaks another protocol', async () => {
@@ -232,7 +263,13 @@ describe.each([
 it('says unknown where the password cannot be read', async () => {
   const locked = createProber({ secrets: () => Promise.reject(new Error('no such variable')) });
 
-  expect(await locked.probe(CheckTarget.parse({ kind: 'redis', password: { env: 'X' } }), { timeoutMs: 100, slowMs: 100, signal: new AbortController().signal })).toMatchObject({
+  expect(
+    await locked.probe(CheckTarget.parse({ kind: 'redis', password: { env: 'X' } }), {
+      timeoutMs: 100,
+      slowMs: 100,
+      signal: new AbortController().signal,
+    }),
+  ).toMatchObject({
     state: 'unknown',
     message: 'the password cannot be read: no such variable',
   });

@@ -14,7 +14,11 @@ const ACCESS_DENIED = 1045;
 const CAPABILITIES = 0x0000_0200 | 0x0000_8000 | 0x0008_0000;
 
 /** SELECT 1 where a password is given, otherwise the handshake. */
-export function probeMysql(target: MysqlTarget, password: string | undefined, options: ProbeOptions): Promise<ProbeResult> {
+export function probeMysql(
+  target: MysqlTarget,
+  password: string | undefined,
+  options: ProbeOptions,
+): Promise<ProbeResult> {
   return password === undefined ? shakeHands(target, options) : selectOne(target, password, options);
 }
 
@@ -46,7 +50,9 @@ function shakeHands(target: MysqlTarget, options: ProbeOptions): Promise<ProbeRe
         }
         return version !== undefined || mayBeGreeting(received)
           ? undefined
-          : saw('down', 'connect', 'it answers, but not as MySQL', startedAt, { received: peerText(received.toString('latin1'), 80) });
+          : saw('down', 'connect', 'it answers, but not as MySQL', startedAt, {
+              received: peerText(received.toString('latin1'), 80),
+            });
       },
     },
     options,
@@ -77,7 +83,12 @@ function anonymousLogin(): Buffer {
   head.writeUInt32LE(CAPABILITIES, 0);
   head.writeUInt32LE(0x0100_0000, 4);
   head[8] = 45;
-  return Buffer.concat([head, Buffer.from('steward-health-check\0'), Buffer.from([0]), Buffer.from('mysql_native_password\0')]);
+  return Buffer.concat([
+    head,
+    Buffer.from('steward-health-check\0'),
+    Buffer.from([0]),
+    Buffer.from('mysql_native_password\0'),
+  ]);
 }
 
 function greeted(version: string, startedAt: number, options: ProbeOptions): ProbeResult {
@@ -87,7 +98,8 @@ function greeted(version: string, startedAt: number, options: ProbeOptions): Pro
 function judgeError(body: Buffer, version: string | undefined, startedAt: number, options: ProbeOptions): ProbeResult {
   const number = body.length >= 3 ? body.readUInt16LE(1) : 0;
   const said = peerText(body.toString('latin1', 3), 160);
-  if (number === TOO_MANY_CONNECTIONS) return saw('degraded', 'handshake', `it answers, but is not ready: ${said}`, startedAt, { code: number });
+  if (number === TOO_MANY_CONNECTIONS)
+    return saw('degraded', 'handshake', `it answers, but is not ready: ${said}`, startedAt, { code: number });
   if (number === SHUTTING_DOWN) return saw('down', 'handshake', said, startedAt, { code: number });
   if (version !== undefined && number === ACCESS_DENIED) return greeted(version, startedAt, options);
   return answered('handshake', `handshake only: ${said}`, startedAt, options, { code: number });
@@ -98,12 +110,20 @@ async function selectOne(target: MysqlTarget, password: string, options: ProbeOp
   let connection: Connection | undefined;
   let ended = false;
   const ask = async (): Promise<ProbeResult> => {
-    connection = await createConnection({ host: target.host, port: target.port, user: target.user ?? 'root', password, connectTimeout: options.timeoutMs });
+    connection = await createConnection({
+      host: target.host,
+      port: target.port,
+      user: target.user ?? 'root',
+      password,
+      connectTimeout: options.timeoutMs,
+    });
     // The deadline may have passed while the server took its time to greet.
     if (ended) connection.destroy();
     const [rows] = await connection.query('select 1 as one');
     const one = (rows as { one: number }[])[0]?.one;
-    return one === 1 ? answered('query', 'SELECT 1 returned 1', startedAt, options) : saw('down', 'query', 'SELECT 1 did not return 1', startedAt);
+    return one === 1
+      ? answered('query', 'SELECT 1 returned 1', startedAt, options)
+      : saw('down', 'query', 'SELECT 1 did not return 1', startedAt);
   };
   const result = await new Promise<ProbeResult>((resolve) => {
     const clear = startDeadline(options.timeoutMs, options.signal, (ending) =>
@@ -125,7 +145,11 @@ function failure(thrown: unknown, startedAt: number): ProbeResult {
   const { errno, sqlState, message } = thrown as { errno?: number; sqlState?: string; message?: string };
   const said = peerText(message ?? '');
   const code = errorCode(thrown);
-  if (errno === TOO_MANY_CONNECTIONS) return saw('degraded', 'handshake', `it answers, but is not ready: ${said}`, startedAt, { code });
-  if (errno === ACCESS_DENIED) return saw('down', 'handshake', `the login was refused: ${said}`, startedAt, { code: 'LOGIN_REFUSED' });
-  return sqlState === undefined ? networkFailure(thrown, 'connect', startedAt) : saw('down', 'handshake', `SELECT 1 failed: ${said}`, startedAt, { code });
+  if (errno === TOO_MANY_CONNECTIONS)
+    return saw('degraded', 'handshake', `it answers, but is not ready: ${said}`, startedAt, { code });
+  if (errno === ACCESS_DENIED)
+    return saw('down', 'handshake', `the login was refused: ${said}`, startedAt, { code: 'LOGIN_REFUSED' });
+  return sqlState === undefined
+    ? networkFailure(thrown, 'connect', startedAt)
+    : saw('down', 'handshake', `SELECT 1 failed: ${said}`, startedAt, { code });
 }

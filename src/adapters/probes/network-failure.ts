@@ -36,7 +36,13 @@ export function networkFailure(thrown: unknown, depth: ProbeResult['depth'], sta
   return saw('down', depth, reason, startedAt, code ? { code } : {});
 }
 
-export function endingResult(ending: Ending, timeoutMs: number, depth: ProbeResult['depth'], startedAt: number, doing: string): ProbeResult {
+export function endingResult(
+  ending: Ending,
+  timeoutMs: number,
+  depth: ProbeResult['depth'],
+  startedAt: number,
+  doing: string,
+): ProbeResult {
   if (ending === 'canceled') return saw('unknown', depth, 'the probe was canceled', startedAt);
   return saw('down', depth, `no ${doing} within ${timeoutMs} ms`, startedAt, { code: 'TIMEOUT' });
 }

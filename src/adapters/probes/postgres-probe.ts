@@ -12,7 +12,11 @@ const SSL_REQUEST = Buffer.from([0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f]);
 const NOT_READY = new Set(['57P03', '53300']);
 
 /** SELECT 1 where a password is given, otherwise the handshake. */
-export function probePostgres(target: PostgresTarget, password: string | undefined, options: ProbeOptions): Promise<ProbeResult> {
+export function probePostgres(
+  target: PostgresTarget,
+  password: string | undefined,
+  options: ProbeOptions,
+): Promise<ProbeResult> {
   return password === undefined ? shakeHands(target, options) : selectOne(target, password, options);
 }
 
@@ -28,9 +32,15 @@ function shakeHands(target: PostgresTarget, options: ProbeOptions): Promise<Prob
       awaited: 'answer to the handshake',
       answer(received, _socket, startedAt) {
         const said = received.toString('latin1', 0, 1);
-        if (said === 'S' || said === 'N') return answered('handshake', 'handshake only: no login was tried', startedAt, options, { tls: said === 'S' });
-        if (said === 'E') return saw('down', 'handshake', 'it refuses the handshake', startedAt, { received: peerText(received.toString('latin1', 5), 120) });
-        return saw('down', 'connect', 'it answers, but not as PostgreSQL', startedAt, { received: peerText(received.toString('latin1'), 80) });
+        if (said === 'S' || said === 'N')
+          return answered('handshake', 'handshake only: no login was tried', startedAt, options, { tls: said === 'S' });
+        if (said === 'E')
+          return saw('down', 'handshake', 'it refuses the handshake', startedAt, {
+            received: peerText(received.toString('latin1', 5), 120),
+          });
+        return saw('down', 'connect', 'it answers, but not as PostgreSQL', startedAt, {
+          received: peerText(received.toString('latin1'), 80),
+        });
       },
     },
     options,
@@ -57,7 +67,9 @@ async function selectOne(target: PostgresTarget, password: string, options: Prob
       .then(() => client.query<{ one: number }>('select 1 as one'))
       .then(
         ({ rows }) =>
-          rows[0]?.one === 1 ? answered('query', 'SELECT 1 returned 1', startedAt, options) : saw('down', 'query', 'SELECT 1 did not return 1', startedAt),
+          rows[0]?.one === 1
+            ? answered('query', 'SELECT 1 returned 1', startedAt, options)
+            : saw('down', 'query', 'SELECT 1 did not return 1', startedAt),
         (thrown: unknown) => failure(thrown, startedAt),
       )
       .then((judged) => {
@@ -75,7 +87,9 @@ function failure(thrown: unknown, startedAt: number): ProbeResult {
   const { code, message, severity } = thrown as { code?: string; message?: string; severity?: string };
   if (severity === undefined) return networkFailure(thrown, 'connect', startedAt);
   const said = peerText(message ?? '');
-  if (code !== undefined && NOT_READY.has(code)) return saw('degraded', 'handshake', `it answers, but is not ready: ${said}`, startedAt, { code });
-  if (code?.startsWith('28')) return saw('down', 'handshake', `the login was refused: ${said}`, startedAt, { code: 'LOGIN_REFUSED' });
+  if (code !== undefined && NOT_READY.has(code))
+    return saw('degraded', 'handshake', `it answers, but is not ready: ${said}`, startedAt, { code });
+  if (code?.startsWith('28'))
+    return saw('down', 'handshake', `the login was refused: ${said}`, startedAt, { code: 'LOGIN_REFUSED' });
   return saw('down', 'handshake', `SELECT 1 failed: ${said}`, startedAt, { code: code ?? null });
 }

@@ -12,7 +12,8 @@ export function createProcessProbe(processes: ProcessesPort) {
 
   async function find({ pid, executable, argvContains }: ProcessTarget): Promise<ProcessInfo | undefined> {
     const fits = (process: ProcessInfo): boolean =>
-      (executable === undefined || process.executable === executable) && (argvContains === undefined || process.argv.join(' ').includes(argvContains));
+      (executable === undefined || process.executable === executable) &&
+      (argvContains === undefined || process.argv.join(' ').includes(argvContains));
     const known = pid === undefined ? undefined : await processes.get(pid);
     if (known && fits(known)) return known;
     if (executable === undefined && argvContains === undefined) return undefined;
@@ -27,8 +28,15 @@ export function createProcessProbe(processes: ProcessesPort) {
     const found = await find(target);
     if (!found) return saw('down', 'presence', `no process ${describe(target)}`, startedAt);
     const trouble = symptom(found.state);
-    if (trouble) return saw('down', 'presence', `process ${found.pid} ${trouble}`, startedAt, { pid: found.pid, state: found.state });
-    return answered('presence', `process ${found.pid} runs`, startedAt, options, { pid: found.pid, state: found.state });
+    if (trouble)
+      return saw('down', 'presence', `process ${found.pid} ${trouble}`, startedAt, {
+        pid: found.pid,
+        state: found.state,
+      });
+    return answered('presence', `process ${found.pid} runs`, startedAt, options, {
+      pid: found.pid,
+      state: found.state,
+    });
   };
 }
 
@@ -41,5 +49,11 @@ export function symptom(state: string): string | undefined {
 }
 
 function describe({ pid, executable, argvContains }: ProcessTarget): string {
-  return [pid === undefined ? '' : `with pid ${pid}`, executable ?? '', argvContains === undefined ? '' : `with '${argvContains}' in its arguments`].filter(Boolean).join(', ');
+  return [
+    pid === undefined ? '' : `with pid ${pid}`,
+    executable ?? '',
+    argvContains === undefined ? '' : `with '${argvContains}' in its arguments`,
+  ]
+    .filter(Boolean)
+    .join(', ');
 }

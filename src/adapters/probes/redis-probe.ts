@@ -10,7 +10,11 @@ const REFUSED_LOGIN = /^-(WRONGPASS|ERR (invalid|Client sent AUTH|AUTH <password
 const NOT_LET_IN = /^-(NOAUTH|DENIED|NOPERM)/;
 
 /** PING, logged in where a password is given. Without one, a server that asks for it has shown that it serves. */
-export function probeRedis(target: RedisTarget, password: string | undefined, options: ProbeOptions): Promise<ProbeResult> {
+export function probeRedis(
+  target: RedisTarget,
+  password: string | undefined,
+  options: ProbeOptions,
+): Promise<ProbeResult> {
   const login = password === undefined ? [] : ['AUTH', ...(target.user === undefined ? [] : [target.user]), password];
   const opening = (login.length > 0 ? command(login) : '') + command(['PING']);
   return converse(
@@ -20,12 +24,21 @@ export function probeRedis(target: RedisTarget, password: string | undefined, op
       awaited: 'answer to PING',
       answer(received, _socket, startedAt) {
         const lines = received.toString('latin1').split('\r\n').slice(0, -1);
-        if (lines.length === 0) return received.length > 0 && !/^[+\-:$*]/.test(received.toString('latin1', 0, 1)) ? notRedis(received, startedAt) : undefined;
+        if (lines.length === 0)
+          return received.length > 0 && !/^[+\-:$*]/.test(received.toString('latin1', 0, 1))
+            ? notRedis(received, startedAt)
+            : undefined;
         const refused = lines.find((line) => line.startsWith('-'));
         if (refused !== undefined) return judgeRefusal(peerText(refused), password !== undefined, startedAt, options);
         if (lines.some((line) => !line.startsWith('+'))) return notRedis(received, startedAt);
-        if (lines.at(-1) !== '+PONG') return lines.length > 1 || login.length === 0 ? notRedis(received, startedAt) : undefined;
-        return answered('query', password === undefined ? 'PING answered' : 'PING answered after login', startedAt, options);
+        if (lines.at(-1) !== '+PONG')
+          return lines.length > 1 || login.length === 0 ? notRedis(received, startedAt) : undefined;
+        return answered(
+          'query',
+          password === undefined ? 'PING answered' : 'PING answered after login',
+          startedAt,
+          options,
+        );
       },
     },
     options,
@@ -34,14 +47,18 @@ export function probeRedis(target: RedisTarget, password: string | undefined, op
 
 function judgeRefusal(refusal: string, loggedIn: boolean, startedAt: number, options: ProbeOptions): ProbeResult {
   const said = refusal.slice(1);
-  if (REFUSED_LOGIN.test(refusal)) return saw('down', 'handshake', `the login was refused: ${said}`, startedAt, { code: 'LOGIN_REFUSED' });
+  if (REFUSED_LOGIN.test(refusal))
+    return saw('down', 'handshake', `the login was refused: ${said}`, startedAt, { code: 'LOGIN_REFUSED' });
   if (BUSY.test(refusal)) return saw('degraded', 'query', `it answers, but is not ready: ${said}`, startedAt);
-  if (NOT_LET_IN.test(refusal) && !loggedIn) return answered('handshake', 'handshake only: it asks for a password', startedAt, options);
+  if (NOT_LET_IN.test(refusal) && !loggedIn)
+    return answered('handshake', 'handshake only: it asks for a password', startedAt, options);
   return saw('down', 'handshake', `PING failed: ${said}`, startedAt);
 }
 
 function notRedis(received: Buffer, startedAt: number): ProbeResult {
-  return saw('down', 'connect', 'it answers, but not as Redis', startedAt, { received: peerText(received.toString('latin1'), 80) });
+  return saw('down', 'connect', 'it answers, but not as Redis', startedAt, {
+    received: peerText(received.toString('latin1'), 80),
+  });
 }
 
 function command(words: readonly string[]): string {

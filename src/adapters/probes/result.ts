@@ -13,13 +13,32 @@ type Detail = ProbeResult['detail'];
 const TEXT_LIMIT = 300;
 
 /** An answer that is as it should be: `degraded` where it took longer than it may. */
-export function answered(depth: Depth, message: string, startedAt: number, { slowMs }: ProbeOptions, detail: Detail = {}): ProbeResult {
+export function answered(
+  depth: Depth,
+  message: string,
+  startedAt: number,
+  { slowMs }: ProbeOptions,
+  detail: Detail = {},
+): ProbeResult {
   const latencyMs = elapsed(startedAt);
-  if (latencyMs > slowMs) return { state: 'degraded', latencyMs, message: `slow: ${message} after ${Math.round(latencyMs)} ms`, depth, detail };
+  if (latencyMs > slowMs)
+    return {
+      state: 'degraded',
+      latencyMs,
+      message: `slow: ${message} after ${Math.round(latencyMs)} ms`,
+      depth,
+      detail,
+    };
   return { state: 'up', latencyMs, message, depth, detail };
 }
 
-export function saw(state: ProbeResult['state'], depth: Depth, message: string, startedAt: number, detail: Detail = {}): ProbeResult {
+export function saw(
+  state: ProbeResult['state'],
+  depth: Depth,
+  message: string,
+  startedAt: number,
+  detail: Detail = {},
+): ProbeResult {
   return { state, latencyMs: elapsed(startedAt), message, depth, detail };
 }
 

@@ -9,7 +9,8 @@ const processes = fakeProcesses();
 const systemd = fakeSystemd();
 const docker = fakeDocker();
 const prober = createProber({ secrets: async () => '', processes, systemd, docker });
-const look = (target: object): Promise<ProbeResult> => prober.probe(CheckTarget.parse(target), { timeoutMs: 1_000, slowMs: 1_000, signal: new AbortController().signal });
+const look = (target: object): Promise<ProbeResult> =>
+  prober.probe(CheckTarget.parse(target), { timeoutMs: 1_000, slowMs: 1_000, signal: new AbortController().signal });
 const unit = (name: string) => look({ kind: 'systemd', unit: name });
 const container = (name: string) => look({ kind: 'container', container: name });
 
@@ -58,7 +59,10 @@ describe('containers', () => {
 
     expect(await container('kept')).toMatchObject({ state: 'stopped' });
     expect(await container('killed')).toMatchObject({ state: 'down', detail: { exitCode: 137 } });
-    expect(await container('full')).toMatchObject({ state: 'down', message: 'full ran out of memory and was killed (exit code 137)' });
+    expect(await container('full')).toMatchObject({
+      state: 'down',
+      message: 'full ran out of memory and was killed (exit code 137)',
+    });
   });
 
   it('is down when its main process is frozen', async () => {

@@ -6,7 +6,10 @@ import { symptom } from './process-probe.ts';
 import { type ProbeOptions, answered, saw } from './result.ts';
 
 export function createSystemdProbe(systemd: SystemdPort, processes: ProcessesPort | undefined) {
-  return async ({ unit, scope }: Extract<CheckTarget, { kind: 'systemd' }>, options: ProbeOptions): Promise<ProbeResult> => {
+  return async (
+    { unit, scope }: Extract<CheckTarget, { kind: 'systemd' }>,
+    options: ProbeOptions,
+  ): Promise<ProbeResult> => {
     const startedAt = performance.now();
     let info;
     try {
@@ -14,7 +17,8 @@ export function createSystemdProbe(systemd: SystemdPort, processes: ProcessesPor
     } catch (thrown) {
       return saw('unknown', 'presence', `systemd does not answer: ${StewardError.from(thrown).message}`, startedAt);
     }
-    if (!info || info.loadState === 'not-found') return saw('down', 'presence', `no unit ${unit}`, startedAt, { missing: true });
+    if (!info || info.loadState === 'not-found')
+      return saw('down', 'presence', `no unit ${unit}`, startedAt, { missing: true });
     const { activeState, subState, result, execMainStatus, restarts } = info;
     const detail = { activeState, subState, result, exitCode: execMainStatus, restarts };
     switch (activeState) {
@@ -22,12 +26,26 @@ export function createSystemdProbe(systemd: SystemdPort, processes: ProcessesPor
       case 'reloading': {
         const main = info.mainPid > 0 ? await processes?.get(info.mainPid) : undefined;
         const trouble = main && symptom(main.state);
-        if (trouble) return saw('down', 'presence', `${unit} is active, but its main process ${info.mainPid} ${trouble}`, startedAt, detail);
+        if (trouble)
+          return saw(
+            'down',
+            'presence',
+            `${unit} is active, but its main process ${info.mainPid} ${trouble}`,
+            startedAt,
+            detail,
+          );
         return answered('presence', `${unit} is active (${subState})`, startedAt, options, detail);
       }
       case 'activating':
         // Between two automatic restarts a unit reports activating (auto-restart): it does not run.
-        if (subState === 'auto-restart') return saw('down', 'presence', `${unit} ended (${result}) and waits to be restarted by systemd`, startedAt, detail);
+        if (subState === 'auto-restart')
+          return saw(
+            'down',
+            'presence',
+            `${unit} ended (${result}) and waits to be restarted by systemd`,
+            startedAt,
+            detail,
+          );
         return saw('degraded', 'presence', `${unit} is starting (${subState})`, startedAt, detail);
       case 'deactivating':
         return saw('degraded', 'presence', `${unit} is stopping (${subState})`, startedAt, detail);
@@ -35,7 +53,13 @@ export function createSystemdProbe(systemd: SystemdPort, processes: ProcessesPor
         if (result === 'success') return saw('stopped', 'presence', `${unit} was stopped`, startedAt, detail);
         return saw('down', 'presence', `${unit} ended: ${result}, exit code ${execMainStatus}`, startedAt, detail);
       default:
-        return saw('down', 'presence', `${unit} is ${activeState}: ${result}, exit code ${execMainStatus}`, startedAt, detail);
+        return saw(
+          'down',
+          'presence',
+          `${unit} is ${activeState}: ${result}, exit code ${execMainStatus}`,
+          startedAt,
+          detail,
+        );
     }
   };
 }

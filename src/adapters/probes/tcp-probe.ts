@@ -4,7 +4,10 @@ import { startDeadline } from './deadline.ts';
 import { endingResult, networkFailure } from './network-failure.ts';
 import { type ProbeOptions, answered } from './result.ts';
 
-export function probeTcp({ host, port }: Extract<CheckTarget, { kind: 'tcp' }>, options: ProbeOptions): Promise<ProbeResult> {
+export function probeTcp(
+  { host, port }: Extract<CheckTarget, { kind: 'tcp' }>,
+  options: ProbeOptions,
+): Promise<ProbeResult> {
   const startedAt = performance.now();
   return new Promise((resolve) => {
     const socket = connect({ host, port });

@@ -10,11 +10,27 @@ export interface StoredCheck {
 }
 
 /** What is stored of the checks of these resources, retired ones included. */
-export async function loadChecks(db: Kysely<MonitoringTables>, resourceIds: readonly string[]): Promise<Map<string, StoredCheck[]>> {
+export async function loadChecks(
+  db: Kysely<MonitoringTables>,
+  resourceIds: readonly string[],
+): Promise<Map<string, StoredCheck[]>> {
   const rows = await db
     .selectFrom('checks')
     .leftJoin('check_states', 'check_states.check_id', 'checks.id')
-    .select(['id', 'resource_id', 'target', 'timing', 'origin', 'retired_at', 'state', 'since', 'failures', 'successes', 'at', 'last'])
+    .select([
+      'id',
+      'resource_id',
+      'target',
+      'timing',
+      'origin',
+      'retired_at',
+      'state',
+      'since',
+      'failures',
+      'successes',
+      'at',
+      'last',
+    ])
     .where(sql<boolean>`resource_id = any(${resourceIds}::text[])`)
     .execute();
   const byResource = Map.groupBy(rows, ({ resource_id }) => resource_id);
@@ -24,13 +40,26 @@ export async function loadChecks(db: Kysely<MonitoringTables>, resourceIds: read
       group.map(({ id, target, timing, origin, retired_at, state, since, failures, successes, at, last }) => ({
         check: { ...timing, id, resourceId, target, origin },
         retired: retired_at !== null,
-        state: state === null || since === null ? undefined : { state, since, failures: failures ?? 0, successes: successes ?? 0, at: at ?? undefined, last: last ?? undefined },
+        state:
+          state === null || since === null
+            ? undefined
+            : {
+                state,
+                since,
+                failures: failures ?? 0,
+                successes: successes ?? 0,
+                at: at ?? undefined,
+                last: last ?? undefined,
+              },
       })),
     ]),
   );
 }
 
-export async function loadStatuses(db: Kysely<MonitoringTables>, resourceIds: readonly string[]): Promise<Map<string, { state: ServiceState; since: Date }>> {
+export async function loadStatuses(
+  db: Kysely<MonitoringTables>,
+  resourceIds: readonly string[],
+): Promise<Map<string, { state: ServiceState; since: Date }>> {
   const rows = await db
     .selectFrom('service_statuses')
     .select(['resource_id', 'state', 'since'])
@@ -40,9 +69,21 @@ export async function loadStatuses(db: Kysely<MonitoringTables>, resourceIds: re
 }
 
 /** Stores the checks and gives the number by which each one's results are kept. */
-export async function storeChecks(db: Kysely<MonitoringTables>, checks: readonly Check[], node: string, at: Date): Promise<Map<string, number>> {
+export async function storeChecks(
+  db: Kysely<MonitoringTables>,
+  checks: readonly Check[],
+  node: string,
+  at: Date,
+): Promise<Map<string, number>> {
   if (checks.length === 0) return new Map();
-  const rows = checks.map(({ id, resourceId, target, origin, ...timing }) => ({ id, resource_id: resourceId, kind: target.kind, target, timing, origin }));
+  const rows = checks.map(({ id, resourceId, target, origin, ...timing }) => ({
+    id,
+    resource_id: resourceId,
+    kind: target.kind,
+    target,
+    timing,
+    origin,
+  }));
   const { rows: stored } = await sql<{ id: string; number: number }>`
     insert into checks (id, resource_id, node, kind, target, timing, origin, created_at)
     select id, resource_id, ${node}, kind, target, timing, origin, ${at}
@@ -53,5 +94,9 @@ export async function storeChecks(db: Kysely<MonitoringTables>, checks: readonly
 }
 
 export async function retireChecks(db: Kysely<MonitoringTables>, ids: readonly string[], at: Date): Promise<void> {
-  await db.updateTable('checks').set({ retired_at: at }).where(sql<boolean>`id = any(${ids}::text[])`).execute();
+  await db
+    .updateTable('checks')
+    .set({ retired_at: at })
+    .where(sql<boolean>`id = any(${ids}::text[])`)
+    .execute();
 }

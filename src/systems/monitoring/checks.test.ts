@@ -29,8 +29,11 @@ const service = (more: Partial<Resource> = {}): Resource => ({
   lastSeen: seen,
   ...more,
 });
-const targets = (resource: Resource, with_: MonitoringSettings = settings(), web: ReadonlyMap<number, 'http' | 'https'> = none): CheckTarget[] =>
-  checksOf(resource, with_, web).map(({ target }) => target);
+const targets = (
+  resource: Resource,
+  with_: MonitoringSettings = settings(),
+  web: ReadonlyMap<number, 'http' | 'https'> = none,
+): CheckTarget[] => checksOf(resource, with_, web).map(({ target }) => target);
 
 describe('checks of what discovery found', () => {
   it('asks a port that speaks HTTP in HTTP, and takes any answer below 500', () => {
@@ -41,7 +44,17 @@ describe('checks of what discovery found', () => {
   });
 
   it('connects to any other port, over the address that it is bound to', () => {
-    expect(targets(service({ endpoints: [{ protocol: 'tcp', address: '::', port: 9 }, { protocol: 'udp', address: '0.0.0.0', port: 53 }], pids: [] }))).toEqual([{ kind: 'tcp', host: '::1', port: 9 }]);
+    expect(
+      targets(
+        service({
+          endpoints: [
+            { protocol: 'tcp', address: '::', port: 9 },
+            { protocol: 'udp', address: '0.0.0.0', port: 53 },
+          ],
+          pids: [],
+        }),
+      ),
+    ).toEqual([{ kind: 'tcp', host: '::1', port: 9 }]);
   });
 
   it.each([
@@ -61,12 +74,22 @@ describe('checks of what discovery found', () => {
   });
 
   it('asks the supervisor', () => {
-    expect(targets(service({ endpoints: [], supervisor: { kind: 'systemd', unit: 'app.service', scope: 'system' } }))).toEqual([{ kind: 'systemd', unit: 'app.service', scope: 'system' }]);
-    expect(targets(service({ endpoints: [], supervisor: { kind: 'docker', container: 'abc', name: 'app' } }))).toEqual([{ kind: 'container', container: 'abc' }]);
+    expect(
+      targets(service({ endpoints: [], supervisor: { kind: 'systemd', unit: 'app.service', scope: 'system' } })),
+    ).toEqual([{ kind: 'systemd', unit: 'app.service', scope: 'system' }]);
+    expect(targets(service({ endpoints: [], supervisor: { kind: 'docker', container: 'abc', name: 'app' } }))).toEqual([
+      { kind: 'container', container: 'abc' },
+    ]);
   });
 
   it('finds a bare process again by what tells it apart, never by a secret in its arguments', () => {
-    const recipe = { argv: ['node', '--api-key=hunter2', 'password=hunter2', 'server.js', '8003'], executable: '/usr/bin/node', cwd: '/srv', uid: 1, gid: 1 };
+    const recipe = {
+      argv: ['node', '--api-key=hunter2', 'password=hunter2', 'server.js', '8003'],
+      executable: '/usr/bin/node',
+      cwd: '/srv',
+      uid: 1,
+      gid: 1,
+    };
 
     const [target] = targets(service({ endpoints: [], supervisor: { kind: 'process', recipe } }));
 
@@ -77,16 +100,32 @@ describe('checks of what discovery found', () => {
     const fixed = { protocol: 'tcp' as const, address: '127.0.0.1', port: 8003 };
     const dynamic = { protocol: 'tcp' as const, address: '127.0.0.1', port: 40_001 };
 
-    expect(targets(service({ endpoints: [dynamic, fixed], pids: [] }))).toEqual([{ kind: 'tcp', host: '127.0.0.1', port: 8003 }]);
-    expect(targets(service({ endpoints: [dynamic], pids: [] }))).toEqual([{ kind: 'tcp', host: '127.0.0.1', port: 40_001 }]);
+    expect(targets(service({ endpoints: [dynamic, fixed], pids: [] }))).toEqual([
+      { kind: 'tcp', host: '127.0.0.1', port: 8003 },
+    ]);
+    expect(targets(service({ endpoints: [dynamic], pids: [] }))).toEqual([
+      { kind: 'tcp', host: '127.0.0.1', port: 40_001 },
+    ]);
   });
 });
 
 describe('checks of the configuration', () => {
-  const http = (url: string): ConfiguredCheck => ({ kind: 'http', url, expectStatus: [200], headers: {}, followRedirects: false, insecure: false, every: '1s' });
+  const http = (url: string): ConfiguredCheck => ({
+    kind: 'http',
+    url,
+    expectStatus: [200],
+    headers: {},
+    followRedirects: false,
+    insecure: false,
+    every: '1s',
+  });
 
   it('replace what discovery would ask of the same port, and add the rest', () => {
-    const checks = checksOf(service(), settings(http('http://localhost:8003/health'), http('http://127.0.0.1:9999/')), none);
+    const checks = checksOf(
+      service(),
+      settings(http('http://localhost:8003/health'), http('http://127.0.0.1:9999/')),
+      none,
+    );
 
     expect(checks.map(({ target, origin, every }) => [target.kind, origin, every])).toEqual([
       ['http', 'configured', '1s'],
@@ -96,10 +135,13 @@ describe('checks of the configuration', () => {
   });
 
   it('keep their id while pid and password change, and have another for another address', () => {
-    const id = (check: ConfiguredCheck): string | undefined => checksOf(service({ endpoints: [], pids: [] }), settings(check), none)[0]?.id;
+    const id = (check: ConfiguredCheck): string | undefined =>
+      checksOf(service({ endpoints: [], pids: [] }), settings(check), none)[0]?.id;
 
     expect(id({ kind: 'process', pid: 1, executable: '/x' })).toBe(id({ kind: 'process', pid: 2, executable: '/x' }));
-    expect(id({ kind: 'redis', host: 'a', port: 1, password: { env: 'A' } })).toBe(id({ kind: 'redis', host: 'a', port: 1 }));
+    expect(id({ kind: 'redis', host: 'a', port: 1, password: { env: 'A' } })).toBe(
+      id({ kind: 'redis', host: 'a', port: 1 }),
+    );
     expect(id({ kind: 'redis', host: 'a', port: 1 })).not.toBe(id({ kind: 'redis', host: 'a', port: 2 }));
   });
 });
@@ -108,8 +150,15 @@ describe('what is watched', () => {
   it('is what is recognized, supervised or configured, and not ignored', () => {
     expect(isWatched(service(), settings())).toBe(true);
     expect(isWatched(service({ product: 'unknown' }), settings())).toBe(false);
-    expect(isWatched(service({ product: 'unknown', supervisor: { kind: 'systemd', unit: 'x.service', scope: 'system' } }), settings())).toBe(true);
-    expect(isWatched(service({ product: 'unknown' }), settings({ kind: 'tcp', host: '127.0.0.1', port: 1 }))).toBe(true);
+    expect(
+      isWatched(
+        service({ product: 'unknown', supervisor: { kind: 'systemd', unit: 'x.service', scope: 'system' } }),
+        settings(),
+      ),
+    ).toBe(true);
+    expect(isWatched(service({ product: 'unknown' }), settings({ kind: 'tcp', host: '127.0.0.1', port: 1 }))).toBe(
+      true,
+    );
     expect(isWatched(service({ adoption: 'ignored' }), settings())).toBe(false);
     expect(isWatched(service({ kind: 'volume' }), settings())).toBe(false);
   });

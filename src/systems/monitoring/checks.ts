@@ -33,7 +33,9 @@ const MAX_ENDPOINTS = 8;
 export function isWatched(resource: Resource, settings: MonitoringSettings): boolean {
   if (resource.adoption === 'ignored' || !['service', 'container', 'database'].includes(resource.kind)) return false;
   if (settings.checksFor(resource).length > 0 || resource.origin === 'configured') return true;
-  return resource.product !== 'unknown' || resource.supervisor.kind === 'systemd' || resource.supervisor.kind === 'docker';
+  return (
+    resource.product !== 'unknown' || resource.supervisor.kind === 'systemd' || resource.supervisor.kind === 'docker'
+  );
 }
 
 /** What is looked at for this resource: what discovery suggests, with the configured checks added or in their place. */
@@ -54,7 +56,8 @@ export function checksOf(resource: Resource, settings: MonitoringSettings, web: 
 export function watchedEndpoints(resource: Resource): { host: string; port: number }[] {
   const ports = new Map<number, string>();
   for (const endpoint of resource.endpoints) {
-    if (endpoint.protocol === 'tcp' && endpoint.port > 0 && !ports.has(endpoint.port)) ports.set(endpoint.port, reachable(endpoint));
+    if (endpoint.protocol === 'tcp' && endpoint.port > 0 && !ports.has(endpoint.port))
+      ports.set(endpoint.port, reachable(endpoint));
   }
   const all = [...ports].map(([port, host]) => ({ host, port })).toSorted((a, b) => a.port - b.port);
   const fixed = all.filter(({ port }) => port < FIRST_DYNAMIC_PORT);
@@ -82,7 +85,12 @@ function supervisorTarget({ supervisor, pids }: Resource): CheckTarget | undefin
     case 'process': {
       const { executable, argv } = supervisor.recipe;
       // An interpreter runs many programs; what tells them apart is in the arguments.
-      return { kind: 'process', pid: pids[0], executable, argvContains: argv.slice(1).find((argument) => !argument.startsWith('-') && redactText(argument) === argument) };
+      return {
+        kind: 'process',
+        pid: pids[0],
+        executable,
+        argvContains: argv.slice(1).find((argument) => !argument.startsWith('-') && redactText(argument) === argument),
+      };
     }
     case 'foreign':
     case 'none':
@@ -91,7 +99,11 @@ function supervisorTarget({ supervisor, pids }: Resource): CheckTarget | undefin
 }
 
 /** The check by which a port is found to speak HTTP, and by which it is watched then: any answer below 500 will do. */
-export function webTarget(scheme: 'http' | 'https', host: string, port: number): Extract<CheckTarget, { kind: 'http' }> {
+export function webTarget(
+  scheme: 'http' | 'https',
+  host: string,
+  port: number,
+): Extract<CheckTarget, { kind: 'http' }> {
   return {
     kind: 'http',
     url: `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}/`,
@@ -107,7 +119,7 @@ export function webTarget(scheme: 'http' | 'https', host: string, port: number):
 function split(check: ConfiguredCheck, defaults: CheckTiming): { target: CheckTarget; timing: CheckTiming } {
   const { every, timeout, failures, successes, slow, ...target } = check;
   return {
-    target: target as CheckTarget,
+    target,
     timing: {
       every: every ?? defaults.every,
       timeout: timeout ?? defaults.timeout,
@@ -120,7 +132,12 @@ function split(check: ConfiguredCheck, defaults: CheckTiming): { target: CheckTa
 
 /** The pid is left out of the identity: a process that was restarted is watched by the same check. */
 function toCheck(resource: Resource, target: CheckTarget, timing: CheckTiming, origin: Check['origin']): Check {
-  const identity = canonicalJson({ ...target, pid: undefined, password: undefined, container: target.kind === 'container' ? resource.identity : undefined });
+  const identity = canonicalJson({
+    ...target,
+    pid: undefined,
+    password: undefined,
+    container: target.kind === 'container' ? resource.identity : undefined,
+  });
   const id = `chk_${createHash('sha256').update(`${resource.id}\n${identity}`).digest('hex').slice(0, 20)}`;
   return { id, resourceId: resource.id, target, origin, ...timing };
 }
@@ -137,7 +154,9 @@ function subject(target: CheckTarget): string {
     case 'mysql':
     case 'redis':
       return `${local(target.host)}:${target.port}`;
-    default:
+    case 'process':
+    case 'systemd':
+    case 'container':
       return target.kind;
   }
 }

@@ -12,7 +12,9 @@ const PARTITION = /^check_results_(\d{4})_(\d{2})_(\d{2})$/;
  */
 export async function keepHistory(db: Kysely<MonitoringTables>, now: Date): Promise<void> {
   const { rows } = await sql<{ name: string }>`
-    select c.relname as name from pg_inherits i join pg_class c on c.oid = i.inhrelid where i.inhparent = 'check_results'::regclass`.execute(db);
+    select c.relname as name from pg_inherits i join pg_class c on c.oid = i.inhrelid where i.inhparent = 'check_results'::regclass`.execute(
+    db,
+  );
   const names = new Set(rows.map(({ name }) => name));
   for (let ahead = 0; ahead <= 2; ahead += 1) {
     const day = new Date(now.getTime() + ahead * DAY_MS);
@@ -44,7 +46,9 @@ async function createPartition(db: Kysely<MonitoringTables>, name: string, day: 
     await sql`create table ${sql.table(name)} (like check_results including defaults)`.execute(trx);
     await sql`with moved as (delete from check_results_other where at >= ${sql.lit(from)} and at < ${sql.lit(to)} returning *)
       insert into ${sql.table(name)} select * from moved`.execute(trx);
-    await sql`alter table check_results attach partition ${sql.table(name)} for values from (${sql.lit(from)}) to (${sql.lit(to)})`.execute(trx);
+    await sql`alter table check_results attach partition ${sql.table(name)} for values from (${sql.lit(from)}) to (${sql.lit(to)})`.execute(
+      trx,
+    );
   });
 }
 
@@ -74,5 +78,9 @@ export async function uptimes(db: Kysely<MonitoringTables>, since: Date, now: Da
     spans as (select resource_id, state, extract(epoch from lead(at, 1, ${now}) over (partition by resource_id order by at) - at)::float8 as seconds from changes)
     select resource_id, 100 * sum(seconds) filter (where state in ('up', 'degraded')) / nullif(sum(seconds) filter (where state in ('up', 'degraded', 'down')), 0) as uptime
     from spans group by resource_id`.execute(db);
-  return new Map(rows.flatMap(({ resource_id, uptime }) => (uptime === null ? [] : [[resource_id, Math.round(uptime * 1_000) / 1_000] as const])));
+  return new Map(
+    rows.flatMap(({ resource_id, uptime }) =>
+      uptime === null ? [] : [[resource_id, Math.round(uptime * 1_000) / 1_000] as const],
+    ),
+  );
 }

@@ -8,12 +8,12 @@ import type { System } from '../../core/system.ts';
 import type { EventConsumer } from '../../store/event-consumer.ts';
 import type { Store } from '../../store/store.ts';
 import type { MonitoringSettings } from './checks.ts';
-import { bridgeGap, keepHistory, uptimes } from './history.ts';
+import { bridgeGap, keepHistory } from './history.ts';
 import { monitoringOperations } from './operations.ts';
 import { storedStatuses } from './reads.ts';
 import { createRecorder } from './recorder.ts';
+import { type HealthReport, type Overall, healthReport } from './report.ts';
 import { createScheduler } from './scheduler.ts';
-import { type HealthScore, type OverallStatus, type ScoredService, healthScore, overallStatus } from './score.ts';
 import { type SelfCheck, createSelfCheck } from './self-check.ts';
 import type { MonitoringTables } from './tables.ts';
 import { WatchList } from './watch-list.ts';
@@ -32,18 +32,6 @@ export interface MonitoringDeps {
   readonly selfCheck?: SelfCheck;
 }
 
-/** What the status shape shows of monitoring. */
-export interface Overall {
-  readonly overall_status: OverallStatus;
-  readonly components: readonly { readonly id: string; readonly name: string; readonly status: string; readonly since: Date; readonly message: string }[];
-  readonly stats: { readonly total_checks: number; readonly healthy: number };
-}
-
-export interface HealthReport extends HealthScore {
-  readonly services: readonly (ServiceStatus & { readonly name: string; readonly critical: boolean; readonly uptimePercent: number | undefined })[];
-  readonly overall: Overall;
-}
-
 export interface Monitoring extends System, Monitor {
   overall(): Promise<Overall>;
   report(): Promise<HealthReport>;
@@ -55,11 +43,25 @@ export interface Monitoring extends System, Monitor {
   droppedResults(): number;
 }
 
-const DAY_MS = 86_400_000;
-const INVENTORY_EVENTS: readonly EventType[] = ['resource.found', 'resource.changed', 'resource.gone', 'resource.returned', 'config.loaded'];
+const INVENTORY_EVENTS: readonly EventType[] = [
+  'resource.found',
+  'resource.changed',
+  'resource.gone',
+  'resource.returned',
+  'config.loaded',
+];
 
 /** Watches what the inventory knows: probes, counts, remembers, and tells when a service changes its state. */
-export function createMonitoring({ store, inventory, prober, node, settings, now, log, selfCheck = createSelfCheck() }: MonitoringDeps): Monitoring {
+export function createMonitoring({
+  store,
+  inventory,
+  prober,
+  node,
+  settings,
+  now,
+  log,
+  selfCheck = createSelfCheck(),
+}: MonitoringDeps): Monitoring {
   const db = store.db.withTables<MonitoringTables>();
   const stopping = new AbortController();
   const { signal } = stopping;
@@ -69,7 +71,19 @@ export function createMonitoring({ store, inventory, prober, node, settings, now
     // A probe that is still under way takes the place of this one.
     if (found && !found.watched.looking) void found.service.probe(found.watched);
   });
-  const list = new WatchList({ db, inventory, prober, recorder, scheduler, selfCheck, settings, node, now, signal, webPorts: createWebPortFinder(prober, signal) });
+  const list = new WatchList({
+    db,
+    inventory,
+    prober,
+    recorder,
+    scheduler,
+    selfCheck,
+    settings,
+    node,
+    now,
+    signal,
+    webPorts: createWebPortFinder(prober, signal),
+  });
   let consumer: EventConsumer | undefined;
 
   async function all(): Promise<ServiceStatus[]> {
@@ -82,25 +96,7 @@ export function createMonitoring({ store, inventory, prober, node, settings, now
     await recorder.flush();
   }
 
-  async function report(): Promise<HealthReport> {
-    const [statuses, resources, up] = await Promise.all([all(), inventory.find({ state: 'all' }), uptimes(db, new Date(now().getTime() - DAY_MS), now())]);
-    const byId = new Map(resources.map((resource) => [resource.id, resource]));
-    const services = statuses.map((status) => {
-      const resource = byId.get(status.resourceId);
-      return { ...status, name: resource?.name ?? status.resourceId, critical: resource?.critical ?? false, uptimePercent: up.get(status.resourceId) };
-    });
-    const scored: ScoredService[] = services.map(({ resourceId, name, state, critical }) => ({ id: resourceId, name, state, critical }));
-    const checks = services.flatMap(({ checks: its }) => its);
-    return {
-      ...healthScore(scored),
-      services,
-      overall: {
-        overall_status: overallStatus(services),
-        components: services.map(({ resourceId, name, state, since, checks: its }) => ({ id: resourceId, name, status: state, since, message: messageOf(state, its) })),
-        stats: { total_checks: checks.length, healthy: checks.filter(({ state }) => state === 'up').length },
-      },
-    };
-  }
+  const report = (): Promise<HealthReport> => healthReport({ db, inventory, all }, now());
 
   const monitoring: Monitoring = {
     name: 'monitoring',
@@ -115,11 +111,19 @@ export function createMonitoring({ store, inventory, prober, node, settings, now
           await list.syncAll();
           await probeEverything();
           const states = [...list.services.values()].map((service) => service.state);
-          const summary = Object.fromEntries([...Map.groupBy(states, (state) => state)].map(([state, group]) => [state, group.length]));
+          const summary = Object.fromEntries(
+            [...Map.groupBy(states, (state) => state)].map(([state, group]) => [state, group.length]),
+          );
           const { score } = await report();
           await db
             .insertInto('health_sweeps')
-            .values({ node, at, duration_ms: performance.now() - began, score, summary: JSON.stringify({ total: states.length, ...summary }) })
+            .values({
+              node,
+              at,
+              duration_ms: performance.now() - began,
+              score,
+              summary: JSON.stringify({ total: states.length, ...summary }),
+            })
             .execute();
         },
       },
@@ -174,10 +178,6 @@ export function createMonitoring({ store, inventory, prober, node, settings, now
     },
   };
   return Object.assign(monitoring, { operations: monitoringOperations({ monitoring, inventory, db, node }) });
-}
-
-function messageOf(state: string, checks: ServiceStatus['checks']): string {
-  return (checks.find((check) => check.state === state && check.last) ?? checks.find(({ last }) => last))?.last?.message ?? '';
 }
 
 /** The work goes on where the caller no longer waits for it: others may. */

@@ -36,7 +36,9 @@ const inventory: Inventory = {
   get: async (id) => resources.get(id),
   resolve: async (reference) => [...resources.values()].find(({ id, name }) => id === reference || name === reference),
   find: async ({ state = 'present', node } = {}) =>
-    [...resources.values()].filter((resource) => (state === 'all' || resource.state === state) && (node === undefined || resource.node === node)),
+    [...resources.values()].filter(
+      (resource) => (state === 'all' || resource.state === state) && (node === undefined || resource.node === node),
+    ),
   edges: async () => [],
   dependenciesOf: async () => [],
   dependentsOf: async () => [],
@@ -45,21 +47,45 @@ const inventory: Inventory = {
 function add(id: string, more: Partial<Resource> = {}): Resource {
   const now = new Date();
   const resource: Resource = {
-    id, kind: 'service', identity: id, node: 'n1', name: id, product: 'node', confidence: 1, evidence: [], endpoints: [], pids: [],
-    supervisor: { kind: 'none' }, labels: {}, critical: false, adoption: 'adopted', origin: 'discovered', state: 'present', firstSeen: now, lastSeen: now, ...more,
+    id,
+    kind: 'service',
+    identity: id,
+    node: 'n1',
+    name: id,
+    product: 'node',
+    confidence: 1,
+    evidence: [],
+    endpoints: [],
+    pids: [],
+    supervisor: { kind: 'none' },
+    labels: {},
+    critical: false,
+    adoption: 'adopted',
+    origin: 'discovered',
+    state: 'present',
+    firstSeen: now,
+    lastSeen: now,
+    ...more,
   };
   resources.set(id, resource);
   return resource;
 }
 
 async function tell(type: EventType, id: string): Promise<void> {
-  await database.store.db.transaction().execute((trx) => database.store.events.append(trx, { type, subject: { kind: 'service', id }, data: {} }));
+  await database.store.db
+    .transaction()
+    .execute((trx) => database.store.events.append(trx, { type, subject: { kind: 'service', id }, data: {} }));
 }
 
 async function start(prober: Prober, more: { every?: string; node?: string } = {}): Promise<Monitoring> {
   const { every = timing.every, node = 'n1' } = more;
   const monitoring = createMonitoring({
-    store: database.store, inventory, prober, node, now: () => new Date(), log: memoryLog(),
+    store: database.store,
+    inventory,
+    prober,
+    node,
+    now: () => new Date(),
+    log: memoryLog(),
     settings: () => ({ timing: { ...timing, every }, checksFor: ({ id }) => configured.get(id) ?? [] }),
   });
   running.push(monitoring);
@@ -77,7 +103,13 @@ function scripted(): Prober & { says: Map<string, ProbeResult['state'] | 'missin
     async probe({ kind }) {
       asked.push(kind);
       const word = says.get(kind) ?? 'up';
-      return { state: word === 'missing' ? 'down' : word, latencyMs: 1, message: `${kind} ${word}`, depth: 'connect', detail: word === 'missing' ? { missing: true } : {} };
+      return {
+        state: word === 'missing' ? 'down' : word,
+        latencyMs: 1,
+        message: `${kind} ${word}`,
+        depth: 'connect',
+        detail: word === 'missing' ? { missing: true } : {},
+      };
     },
   };
 }
@@ -97,18 +129,31 @@ async function closed(server: Server): Promise<void> {
 // Other databases of the server may hold an event back for a moment: it is shown once nothing before it can still come.
 const eventTypes = async () => (await database.store.events.read()).map(({ type }) => type);
 const eventually = (assertion: () => void | Promise<void>) => vi.waitFor(assertion, { timeout: 10_000, interval: 20 });
-const results = () => database.store.db.withTables<MonitoringTables>().selectFrom('check_results').selectAll().execute();
-const systemd = { supervisor: { kind: 'systemd', unit: 'a.service', scope: 'system' }, endpoints: [{ protocol: 'tcp', address: '127.0.0.1', port: 80 }] } satisfies Partial<Resource>;
-const docker = { supervisor: { kind: 'docker', container: 'c1', name: 'a' }, endpoints: [{ protocol: 'tcp', address: '127.0.0.1', port: 80 }] } satisfies Partial<Resource>;
+const results = () =>
+  database.store.db.withTables<MonitoringTables>().selectFrom('check_results').selectAll().execute();
+const systemd = {
+  supervisor: { kind: 'systemd', unit: 'a.service', scope: 'system' },
+  endpoints: [{ protocol: 'tcp', address: '127.0.0.1', port: 80 }],
+} satisfies Partial<Resource>;
+const docker = {
+  supervisor: { kind: 'docker', container: 'c1', name: 'a' },
+  endpoints: [{ protocol: 'tcp', address: '127.0.0.1', port: 80 }],
+} satisfies Partial<Resource>;
 
 describe('a real web service', () => {
   it('is found to speak HTTP, goes down after three failures, keeps that across a restart of Steward, and comes back', async () => {
     const prober = createProber({ secrets: async () => '' });
     const { server, port } = await serve();
-    add('web', { endpoints: [{ protocol: 'tcp', address: '127.0.0.1', port }], evidence: [{ source: 'http', detail: 'HTTP 200', weight: 0.5 }] });
+    add('web', {
+      endpoints: [{ protocol: 'tcp', address: '127.0.0.1', port }],
+      evidence: [{ source: 'http', detail: 'HTTP 200', weight: 0.5 }],
+    });
     const first = await start(prober);
     await first.probeNow('web', new AbortController().signal);
-    expect(await first.status('web')).toMatchObject({ state: 'up', checks: [{ kind: 'http', last: { depth: 'query' } }] });
+    expect(await first.status('web')).toMatchObject({
+      state: 'up',
+      checks: [{ kind: 'http', last: { depth: 'query' } }],
+    });
 
     await closed(server);
     await first.probeEverything();
@@ -116,7 +161,11 @@ describe('a real web service', () => {
     expect(await first.status('web')).toMatchObject({ state: 'up', consecutiveFailures: 2 });
     await first.stop();
     const second = await start(prober);
-    expect(await second.status('web')).toMatchObject({ state: 'up', consecutiveFailures: 2, checks: [{ kind: 'http' }] });
+    expect(await second.status('web')).toMatchObject({
+      state: 'up',
+      consecutiveFailures: 2,
+      checks: [{ kind: 'http' }],
+    });
     await second.probeEverything();
     expect(await second.status('web')).toMatchObject({ state: 'down', consecutiveFailures: 3 });
 
@@ -124,20 +173,37 @@ describe('a real web service', () => {
     await second.probeEverything();
 
     expect(await second.status('web')).toMatchObject({ state: 'up', consecutiveFailures: 0 });
-    await eventually(async () => expect(await eventTypes()).toEqual(['service.up', 'check.failed', 'check.failed', 'check.failed', 'service.down', 'service.up']));
+    await eventually(async () =>
+      expect(await eventTypes()).toEqual([
+        'service.up',
+        'check.failed',
+        'check.failed',
+        'check.failed',
+        'service.down',
+        'service.up',
+      ]),
+    );
     await prober.close();
   });
 
   it('is down within seconds where it is probed every second, by the schedule alone', async () => {
     const prober = createProber({ secrets: async () => '' });
     const { answer, port } = await serve();
-    add('web', { endpoints: [{ protocol: 'tcp', address: '127.0.0.1', port }], evidence: [{ source: 'http', detail: '', weight: 0.5 }] });
+    add('web', {
+      endpoints: [{ protocol: 'tcp', address: '127.0.0.1', port }],
+      evidence: [{ source: 'http', detail: '', weight: 0.5 }],
+    });
     const monitoring = await start(prober, { every: '200ms' });
     await eventually(async () => expect((await monitoring.status('web'))?.state).toBe('up'));
 
     answer.status = 500;
 
-    await eventually(async () => expect(await monitoring.status('web')).toMatchObject({ state: 'down', checks: [{ last: { message: 'HTTP 500, expected below 500' } }] }));
+    await eventually(async () =>
+      expect(await monitoring.status('web')).toMatchObject({
+        state: 'down',
+        checks: [{ last: { message: 'HTTP 500, expected below 500' } }],
+      }),
+    );
     await prober.close();
   });
 });
@@ -208,7 +274,13 @@ describe('the monitor itself', () => {
     let reason: string | undefined = 'no socket left';
     add('a', { endpoints: [{ protocol: 'tcp', address: '127.0.0.1', port: 80 }] });
     const monitoring = createMonitoring({
-      store: database.store, inventory, prober, node: 'n1', now: () => new Date(), log: memoryLog(), settings: () => ({ timing, checksFor: () => [] }),
+      store: database.store,
+      inventory,
+      prober,
+      node: 'n1',
+      now: () => new Date(),
+      log: memoryLog(),
+      settings: () => ({ timing, checksFor: () => [] }),
       selfCheck: { blame: async () => reason, start: async () => undefined, stop: async () => undefined },
     });
     running.push(monitoring);
@@ -221,7 +293,15 @@ describe('the monitor itself', () => {
     for (let look = 0; look < 3; look += 1) await monitoring.probeEverything();
 
     expect((await monitoring.status('a'))?.state).toBe('down');
-    await eventually(async () => expect(await eventTypes()).toEqual(['service.unknown', 'check.failed', 'check.failed', 'check.failed', 'service.down']));
+    await eventually(async () =>
+      expect(await eventTypes()).toEqual([
+        'service.unknown',
+        'check.failed',
+        'check.failed',
+        'check.failed',
+        'service.down',
+      ]),
+    );
   });
 
   it('follows the inventory: found, changed, ignored, gone', async () => {
@@ -233,7 +313,9 @@ describe('the monitor itself', () => {
 
     add('a', { endpoints: [], pids: [7] });
     await tell('resource.changed', 'a');
-    await eventually(async () => expect((await monitoring.status('a'))?.checks.map(({ kind }) => kind)).toEqual(['process', 'tcp']));
+    await eventually(async () =>
+      expect((await monitoring.status('a'))?.checks.map(({ kind }) => kind)).toEqual(['process', 'tcp']),
+    );
 
     prober.says.set('tcp', 'down');
     add('a', { state: 'gone', goneSince: new Date() });
@@ -291,12 +373,25 @@ describe('the monitor itself', () => {
     for (let look = 0; look < 3; look += 1) await sweep?.run({ signal: new AbortController().signal, now: new Date() });
 
     const report = await monitoring.report();
-    expect(report).toMatchObject({ score: 25, deductions: [{ points: 75, reason: 'critical b is down', resourceId: 'b' }] });
+    expect(report).toMatchObject({
+      score: 25,
+      deductions: [{ points: 75, reason: 'critical b is down', resourceId: 'b' }],
+    });
     expect(report.overall).toMatchObject({ overall_status: 'unhealthy', stats: { total_checks: 2, healthy: 1 } });
     expect(report.services.find(({ name }) => name === 'a')?.uptimePercent).toBe(100);
-    const call = { actor: { kind: 'system', id: 's', name: 's', role: 'operator' }, now: new Date(), from: 'system', requestId: 'r' } as const;
+    const call = {
+      actor: { kind: 'system', id: 's', name: 's', role: 'operator' },
+      now: new Date(),
+      from: 'system',
+      requestId: 'r',
+    } as const;
     for (const operation of monitoring.operations) {
-      const output: unknown = await operation.handle(operation.input.parse(operation.name.includes('service') && operation.name !== 'service-health' ? { service: 'a' } : {}), call);
+      const output: unknown = await operation.handle(
+        operation.input.parse(
+          operation.name.includes('service') && operation.name !== 'service-health' ? { service: 'a' } : {},
+        ),
+        call,
+      );
       expect(operation.output.safeParse(output)).toMatchObject({ success: true });
     }
   });

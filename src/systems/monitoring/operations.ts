@@ -3,17 +3,17 @@ import { z } from 'zod';
 import { ServiceState } from '../../core/check.ts';
 import { StewardError } from '../../core/errors.ts';
 import type { Inventory } from '../../core/inventory.ts';
-import { ServiceStatus } from '../../core/monitor.ts';
+import { type Monitor, ServiceStatus } from '../../core/monitor.ts';
 import { type AnyOperation, NoInput, PageInput, defineCommand, defineQuery, pageOf } from '../../core/operation.ts';
 import { redact } from '../../core/redact.ts';
 import type { Resource } from '../../core/resource.ts';
 import type { JsonObject } from '../../core/json.ts';
-import type { Monitoring } from './index.ts';
+import type { HealthReport } from './report.ts';
 import { latestSweep, listChecks, serviceHistory } from './reads.ts';
 import { type MonitoringTables, RESULT_STATES } from './tables.ts';
 
 export interface OperationParts {
-  readonly monitoring: Pick<Monitoring, 'report' | 'status' | 'probeNow'>;
+  readonly monitoring: Pick<Monitor, 'status' | 'probeNow'> & { report(): Promise<HealthReport> };
   readonly inventory: Inventory;
   readonly db: Kysely<MonitoringTables>;
   readonly node: string;
@@ -24,13 +24,24 @@ const service = z.string().min(1).max(300).describe('The service: its id, name o
 const Health = z.object({
   status: z.enum(['healthy', 'degraded', 'unhealthy', 'unknown']),
   score: z.number().min(0).max(100).describe('100 where all is well.'),
-  deductions: z.array(z.object({ points: z.number(), reason: z.string(), resourceId: z.string() })).describe('What was taken away from 100, and why.'),
+  deductions: z
+    .array(z.object({ points: z.number(), reason: z.string(), resourceId: z.string() }))
+    .describe('What was taken away from 100, and why.'),
   services: z.array(
-    ServiceStatus.extend({ name: z.string(), critical: z.boolean(), uptimePercent: z.number().optional().describe('Of the last 24 hours in which it was watched and meant to run.') }),
+    ServiceStatus.extend({
+      name: z.string(),
+      critical: z.boolean(),
+      uptimePercent: z.number().optional().describe('Of the last 24 hours in which it was watched and meant to run.'),
+    }),
   ),
   stats: z.object({ total_checks: z.number().int(), healthy: z.number().int() }),
   sweep: z
-    .object({ at: z.coerce.date(), durationMs: z.number(), score: z.number(), summary: z.record(z.string(), z.number()) })
+    .object({
+      at: z.coerce.date(),
+      durationMs: z.number(),
+      score: z.number(),
+      summary: z.record(z.string(), z.number()),
+    })
     .optional()
     .describe('The latest full sweep of this node.'),
 });
@@ -64,7 +75,9 @@ export function monitoringOperations({ monitoring, inventory, db, node }: Operat
   const named = async (reference: string): Promise<Resource> => {
     const resource = await inventory.resolve(reference);
     if (resource) return resource;
-    throw new StewardError('NOT_FOUND', `No service is called '${reference}'.`, { hint: 'steward services lists what is known.' });
+    throw new StewardError('NOT_FOUND', `No service is called '${reference}'.`, {
+      hint: 'steward services lists what is known.',
+    });
   };
 
   return [
@@ -79,8 +92,18 @@ export function monitoringOperations({ monitoring, inventory, db, node }: Operat
       paths: ['/api/v1/automation/health'],
       cli: ['health'],
       async handle() {
-        const [{ overall, score, deductions, services }, sweep] = await Promise.all([monitoring.report(), latestSweep(db, node)]);
-        return { status: overall.overall_status, score, deductions: [...deductions], services: [...services], stats: overall.stats, ...(sweep && { sweep }) };
+        const [{ overall, score, deductions, services }, sweep] = await Promise.all([
+          monitoring.report(),
+          latestSweep(db, node),
+        ]);
+        return {
+          status: overall.overall_status,
+          score,
+          deductions: [...deductions],
+          services: [...services],
+          stats: overall.stats,
+          ...(sweep && { sweep }),
+        };
       },
     }),
     defineQuery({
@@ -96,7 +119,13 @@ export function monitoringOperations({ monitoring, inventory, db, node }: Operat
         const rows = await listChecks(db, { resourceId, after: cursor, limit: limit + 1 });
         const page = rows.slice(0, limit);
         const ids = [...new Set(page.map((row) => row.resourceId))];
-        const known = new Map(await Promise.all(ids.map(async (id) => [id, { status: await monitoring.status(id), resource: await inventory.get(id) }] as const)));
+        const known = new Map(
+          await Promise.all(
+            ids.map(
+              async (id) => [id, { status: await monitoring.status(id), resource: await inventory.get(id) }] as const,
+            ),
+          ),
+        );
         const items = page.map(({ id, resourceId: its, kind, target, timing, origin }) => {
           const owner = known.get(its);
           const state = owner?.status?.checks.find((check) => check.id === id);
@@ -108,10 +137,14 @@ export function monitoringOperations({ monitoring, inventory, db, node }: Operat
             state: state?.state ?? ('pending' as const),
             every: timing.every,
             origin,
-            target: redact(target as unknown as JsonObject) as Record<string, unknown>,
+            target: redact(target as unknown as JsonObject),
             consecutiveFailures: state?.consecutiveFailures ?? 0,
             ...(state?.at && { at: state.at }),
-            ...(state?.last && { latencyMs: state.last.latencyMs, depth: state.last.depth, message: state.last.message }),
+            ...(state?.last && {
+              latencyMs: state.last.latencyMs,
+              depth: state.last.depth,
+              message: state.last.message,
+            }),
           };
         });
         return { items, ...(rows.length > limit && { next: page.at(-1)?.id }) };
@@ -150,7 +183,9 @@ export function monitoringOperations({ monitoring, inventory, db, node }: Operat
         const resource = await named(reference);
         const status = await monitoring.probeNow(resource.id, AbortSignal.timeout(60_000));
         if (status) return status;
-        throw new StewardError('PRECONDITION_FAILED', `${resource.name} is not watched.`, { hint: 'Give it a check in steward.yaml, or adopt it.' });
+        throw new StewardError('PRECONDITION_FAILED', `${resource.name} is not watched.`, {
+          hint: 'Give it a check in steward.yaml, or adopt it.',
+        });
       },
     }),
   ];

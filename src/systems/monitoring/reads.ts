@@ -3,15 +3,29 @@ import type { ServiceStatus } from '../../core/monitor.ts';
 import type { MonitoringTables } from './tables.ts';
 
 /** The statuses that other nodes stored, or all where no node is left out. */
-export async function storedStatuses(db: Kysely<MonitoringTables>, options: { exceptNode?: string; resourceId?: string } = {}): Promise<ServiceStatus[]> {
+export async function storedStatuses(
+  db: Kysely<MonitoringTables>,
+  options: { exceptNode?: string; resourceId?: string } = {},
+): Promise<ServiceStatus[]> {
   const rows = await db
     .selectFrom('service_statuses')
-    .leftJoin('checks', (join) => join.onRef('checks.resource_id', '=', 'service_statuses.resource_id').on('checks.retired_at', 'is', null))
+    .leftJoin('checks', (join) =>
+      join.onRef('checks.resource_id', '=', 'service_statuses.resource_id').on('checks.retired_at', 'is', null),
+    )
     .leftJoin('check_states', 'check_states.check_id', 'checks.id')
-    .select(['service_statuses.resource_id', 'service_statuses.state', 'service_statuses.since', 'consecutive_failures'])
+    .select([
+      'service_statuses.resource_id',
+      'service_statuses.state',
+      'service_statuses.since',
+      'consecutive_failures',
+    ])
     .select(['checks.id', 'kind', 'check_states.state as check_state', 'failures', 'at', 'last'])
-    .$if(options.exceptNode !== undefined, (query) => query.where('service_statuses.node', '!=', options.exceptNode ?? ''))
-    .$if(options.resourceId !== undefined, (query) => query.where('service_statuses.resource_id', '=', options.resourceId ?? ''))
+    .$if(options.exceptNode !== undefined, (query) =>
+      query.where('service_statuses.node', '!=', options.exceptNode ?? ''),
+    )
+    .$if(options.resourceId !== undefined, (query) =>
+      query.where('service_statuses.resource_id', '=', options.resourceId ?? ''),
+    )
     .execute();
   return [...Map.groupBy(rows, ({ resource_id }) => resource_id)].flatMap(([resourceId, group]) => {
     const [first] = group;
@@ -24,7 +38,16 @@ export async function storedStatuses(db: Kysely<MonitoringTables>, options: { ex
       checks: group.flatMap(({ id, kind, check_state, failures, at, last }) =>
         id === null || kind === null
           ? []
-          : [{ id, kind, state: check_state ?? ('pending' as const), consecutiveFailures: failures ?? 0, ...(at && { at }), ...(last && { last }) }],
+          : [
+              {
+                id,
+                kind,
+                state: check_state ?? ('pending' as const),
+                consecutiveFailures: failures ?? 0,
+                ...(at && { at }),
+                ...(last && { last }),
+              },
+            ],
       ),
     };
   });
@@ -39,7 +62,10 @@ export interface CheckRow {
   readonly origin: string;
 }
 
-export async function listChecks(db: Kysely<MonitoringTables>, options: { resourceId?: string | undefined; after?: string | undefined; limit: number }): Promise<CheckRow[]> {
+export async function listChecks(
+  db: Kysely<MonitoringTables>,
+  options: { resourceId?: string | undefined; after?: string | undefined; limit: number },
+): Promise<CheckRow[]> {
   const rows = await db
     .selectFrom('checks')
     .select(['id', 'resource_id as resourceId', 'kind', 'target', 'timing', 'origin'])
@@ -62,7 +88,10 @@ export interface HistoryRow {
 }
 
 /** Results of one service, newest first. */
-export async function serviceHistory(db: Kysely<MonitoringTables>, options: { resourceId: string; before?: { at: Date; checkId: string } | undefined; limit: number }): Promise<HistoryRow[]> {
+export async function serviceHistory(
+  db: Kysely<MonitoringTables>,
+  options: { resourceId: string; before?: { at: Date; checkId: string } | undefined; limit: number },
+): Promise<HistoryRow[]> {
   const { rows } = await sql<HistoryRow>`
     select r.at, c.id as "checkId", c.kind, r.state, r.latency_ms as "latencyMs", r.message
     from checks c join check_results r on r.check_number = c.number
@@ -79,6 +108,12 @@ export interface Sweep {
 }
 
 export async function latestSweep(db: Kysely<MonitoringTables>, node: string): Promise<Sweep | undefined> {
-  const row = await db.selectFrom('health_sweeps').selectAll().where('node', '=', node).orderBy('id', 'desc').limit(1).executeTakeFirst();
+  const row = await db
+    .selectFrom('health_sweeps')
+    .selectAll()
+    .where('node', '=', node)
+    .orderBy('id', 'desc')
+    .limit(1)
+    .executeTakeFirst();
   return row && { at: row.at, durationMs: row.duration_ms, score: row.score, summary: row.summary };
 }

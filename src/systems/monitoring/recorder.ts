@@ -11,11 +11,25 @@ import { type MonitoringTables, RESULT_STATES } from './tables.ts';
 /** A change of a service's state, or news without one, to be written together with its event. */
 export interface News {
   readonly event: EventDraft;
-  readonly status?: { readonly resourceId: string; readonly node: string; readonly state: ServiceState; readonly since: Date; readonly failures: number; readonly message: string } | undefined;
+  readonly status?:
+    | {
+        readonly resourceId: string;
+        readonly node: string;
+        readonly state: ServiceState;
+        readonly since: Date;
+        readonly failures: number;
+        readonly message: string;
+      }
+    | undefined;
 }
 
 export interface Recorder {
-  result(check: { readonly id: string; readonly number: number }, result: ProbeResult, state: CheckState, at: Date): void;
+  result(
+    check: { readonly id: string; readonly number: number },
+    result: ProbeResult,
+    state: CheckState,
+    at: Date,
+  ): void;
   news(news: News): void;
   /** Resolves when everything recorded so far is stored; rejects where it could not be. */
   flush(): Promise<void>;
@@ -40,7 +54,15 @@ interface Row {
  * Writes many results with one statement. While the store is away it keeps them, the oldest are dropped first,
  * and changes of state are never dropped.
  */
-export function createRecorder({ db, events, log }: { db: Kysely<MonitoringTables>; events: Pick<Events, 'append'>; log: Log }): Recorder {
+export function createRecorder({
+  db,
+  events,
+  log,
+}: {
+  db: Kysely<MonitoringTables>;
+  events: Pick<Events, 'append'>;
+  log: Log;
+}): Recorder {
   let rows: Row[] = [];
   let states = new Map<string, CheckState>();
   let news: News[] = [];
@@ -90,7 +112,12 @@ export function createRecorder({ db, events, log }: { db: Kysely<MonitoringTable
       failures = 0;
     } catch (thrown) {
       const error = StewardError.from(thrown);
-      if (failures === 0) log.warn('results could not be stored and are kept', { code: error.code, reason: error.message, waiting: rows.length });
+      if (failures === 0)
+        log.warn('results could not be stored and are kept', {
+          code: error.code,
+          reason: error.message,
+          waiting: rows.length,
+        });
       failures += 1;
       clearTimeout(timer);
       timer = undefined;
@@ -124,12 +151,21 @@ export function createRecorder({ db, events, log }: { db: Kysely<MonitoringTable
     async stop() {
       stopped = true;
       clearTimeout(timer);
-      await flush().catch((thrown: unknown) => log.warn('the last results were not stored', { reason: StewardError.from(thrown).message, waiting: rows.length }));
+      await flush().catch((thrown: unknown) =>
+        log.warn('the last results were not stored', {
+          reason: StewardError.from(thrown).message,
+          waiting: rows.length,
+        }),
+      );
     },
   };
 }
 
-async function writeNews(db: Kysely<MonitoringTables>, events: Pick<Events, 'append'>, batch: readonly News[]): Promise<void> {
+async function writeNews(
+  db: Kysely<MonitoringTables>,
+  events: Pick<Events, 'append'>,
+  batch: readonly News[],
+): Promise<void> {
   await db.transaction().execute(async (trx) => {
     for (const { event, status } of batch) {
       if (status) {
@@ -137,14 +173,20 @@ async function writeNews(db: Kysely<MonitoringTables>, events: Pick<Events, 'app
         await sql`with changed as (
             insert into service_statuses (resource_id, node, state, since, consecutive_failures) values (${resourceId}, ${node}, ${state}, ${since}, ${failures})
             on conflict (resource_id) do update set node = excluded.node, state = excluded.state, since = excluded.since, consecutive_failures = excluded.consecutive_failures)
-          insert into service_transitions (resource_id, at, state, message) values (${resourceId}, ${since}, ${state}, ${message})`.execute(trx);
+          insert into service_transitions (resource_id, at, state, message) values (${resourceId}, ${since}, ${state}, ${message})`.execute(
+          trx,
+        );
       }
       await events.append(trx, event);
     }
   });
 }
 
-async function writeResults(db: Kysely<MonitoringTables>, rows: readonly Row[], states: ReadonlyMap<string, CheckState>): Promise<void> {
+async function writeResults(
+  db: Kysely<MonitoringTables>,
+  rows: readonly Row[],
+  states: ReadonlyMap<string, CheckState>,
+): Promise<void> {
   const numbers: number[] = [];
   const times: number[] = [];
   const results: number[] = [];

@@ -8,7 +8,10 @@ beforeEach(() => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
   runs = [];
   paused = 0;
-  scheduler = createScheduler((id) => runs.push({ id, at: performance.now() }), () => performance.now() + paused);
+  scheduler = createScheduler(
+    (id) => runs.push({ id, at: performance.now() }),
+    () => performance.now() + paused,
+  );
 });
 afterEach(() => {
   scheduler.stop();
@@ -27,7 +30,8 @@ describe('scheduler', () => {
     expect(first - start).toBeLessThanOrEqual(2_000);
     const all = [second, ...rest];
     expect(all.length).toBeGreaterThanOrEqual(9);
-    for (const [index, at] of all.slice(1).entries()) expect(Math.abs(at - (all[index] ?? 0) - 60_000)).toBeLessThan(100);
+    for (const [index, at] of all.slice(1).entries())
+      expect(Math.abs(at - (all[index] ?? 0) - 60_000)).toBeLessThan(100);
   });
 
   it('spreads many checks evenly over the interval', () => {
@@ -38,7 +42,10 @@ describe('scheduler', () => {
     vi.advanceTimersByTime(60_000);
 
     const start = performance.now() - 60_000;
-    const buckets = Array.from({ length: 6 }, (_, bucket) => runs.filter(({ at }) => Math.floor((at - start) / 10_000) === bucket).length);
+    const buckets = Array.from(
+      { length: 6 },
+      (_, bucket) => runs.filter(({ at }) => Math.floor((at - start) / 10_000) === bucket).length,
+    );
     expect(runs.length).toBeGreaterThanOrEqual(590);
     for (const bucket of buckets) expect(bucket).toBeGreaterThan(80);
   });

@@ -28,7 +28,10 @@ const GOLDEN = 0.618_033_988_75;
  * One timer for all checks. Each has its own place within its interval, so that they do not come all at once.
  * After a pause of the process the missed probes are not caught up.
  */
-export function createScheduler(run: (id: string) => void, monotonic: () => number = () => performance.now()): Scheduler {
+export function createScheduler(
+  run: (id: string) => void,
+  monotonic: () => number = () => performance.now(),
+): Scheduler {
   const queue = new DueQueue<Entry>();
   const entries = new Map<string, Entry>();
   let timer: NodeJS.Timeout | undefined;
@@ -65,7 +68,12 @@ export function createScheduler(run: (id: string) => void, monotonic: () => numb
       const now = monotonic();
       const first = now + place * Math.min(everyMs, FIRST_WITHIN_MS);
       const placeAt = now + place * everyMs;
-      const entry: Entry = { id, everyMs, placeAt: placeAt > first + FIRST_WITHIN_MS ? placeAt : undefined, removed: false };
+      const entry: Entry = {
+        id,
+        everyMs,
+        placeAt: placeAt > first + FIRST_WITHIN_MS ? placeAt : undefined,
+        removed: false,
+      };
       entries.set(id, entry);
       queue.add(first, entry);
       arm();

@@ -19,7 +19,14 @@ export interface HealthScore {
 }
 
 /** How much of its share a service in this state takes away; what was stopped on purpose takes nothing. */
-const WEIGHT: Readonly<Record<ServiceState, number>> = { up: 0, pending: 0, stopped: 0, unknown: 0.3, degraded: 0.4, down: 1 };
+const WEIGHT: Readonly<Record<ServiceState, number>> = {
+  up: 0,
+  pending: 0,
+  stopped: 0,
+  unknown: 0.3,
+  degraded: 0.4,
+  down: 1,
+};
 const CRITICAL_SHARE = 3;
 /** One service that is down among hundreds must still be seen in the number. */
 const LEAST_FOR_DOWN = 2;
@@ -34,7 +41,11 @@ export function healthScore(services: readonly ScoredService[]): HealthScore {
     .map(({ id, name, state, critical }) => {
       const proportional = (100 * share(critical) * WEIGHT[state]) / whole;
       const least = state === 'down' ? (critical ? LEAST_FOR_CRITICAL_DOWN : LEAST_FOR_DOWN) : 0;
-      return { points: round(Math.max(proportional, least)), reason: `${critical ? 'critical ' : ''}${name} is ${state}`, resourceId: id };
+      return {
+        points: round(Math.max(proportional, least)),
+        reason: `${critical ? 'critical ' : ''}${name} is ${state}`,
+        resourceId: id,
+      };
     })
     .toSorted((a, b) => b.points - a.points);
   return { score: Math.max(0, round(100 - deductions.reduce((sum, { points }) => sum + points, 0))), deductions };

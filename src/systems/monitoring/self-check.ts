@@ -38,7 +38,8 @@ export function createSelfCheck(monotonic: () => number = () => performance.now(
   async function examine(): Promise<string | undefined> {
     // The beat itself may be what waits to run.
     listenToBeat();
-    if (pause && monotonic() - pause.at < REMEMBER_MS) return `Steward itself stood still for ${Math.round(pause.ms / 100) / 10} s`;
+    if (pause && monotonic() - pause.at < REMEMBER_MS)
+      return `Steward itself stood still for ${Math.round(pause.ms / 100) / 10} s`;
     const address = server.address();
     if (address === null || typeof address === 'string') return undefined;
     return await talkTo(address.port);

@@ -1,5 +1,6 @@
 import type { Check, ProbeResult, Prober, ServiceState } from '../../core/check.ts';
 import { ms } from '../../core/duration.ts';
+import { StewardError } from '../../core/errors.ts';
 import type { EventType } from '../../core/event.ts';
 import type { ServiceStatus } from '../../core/monitor.ts';
 import type { Resource } from '../../core/resource.ts';
@@ -85,8 +86,20 @@ export class WatchedService {
   async #look(watched: WatchedCheck): Promise<void> {
     const { prober, signal } = this.#parts;
     const { check, timeoutMs, slowMs } = watched;
-    let result = await prober.probe(check.target, { timeoutMs, slowMs, signal });
-    if (result.state === 'down') result = await this.#excuse(watched, result);
+    let result: ProbeResult;
+    try {
+      result = await prober.probe(check.target, { timeoutMs, slowMs, signal });
+      if (result.state === 'down') result = await this.#excuse(watched, result);
+    } catch (thrown) {
+      const { message } = StewardError.from(thrown);
+      result = {
+        state: 'unknown',
+        latencyMs: 0,
+        message: `the probe itself failed: ${message}`,
+        depth: 'presence',
+        detail: {},
+      };
+    }
     // A check that was taken away meanwhile, and a probe that was called off, say nothing.
     if (signal.aborted || !this.checks.includes(watched)) return;
     this.#apply(watched, result);
@@ -96,14 +109,18 @@ export class WatchedService {
   async #excuse({ check }: WatchedCheck, result: ProbeResult): Promise<ProbeResult> {
     if (asksSupervisor(check.target.kind)) {
       // What is found by itself and then is removed was removed by somebody; a name in the configuration may be a slip.
-      return check.origin === 'discovered' && result.detail['missing'] === true ? { ...result, state: 'stopped' } : result;
+      return check.origin === 'discovered' && result.detail['missing'] === true
+        ? { ...result, state: 'stopped' }
+        : result;
     }
     if (OVER_THE_NETWORK.has(check.target.kind)) {
       const reason = await this.#parts.selfCheck.blame();
       if (reason) return { ...result, state: 'unknown', message: `${reason}; seen: ${result.message}` };
     }
     const word = await this.#askSupervisor();
-    return word?.state === 'stopped' ? { ...result, state: 'stopped', message: `${word.message}; seen: ${result.message}` } : result;
+    return word?.state === 'stopped'
+      ? { ...result, state: 'stopped', message: `${word.message}; seen: ${result.message}` }
+      : result;
   }
 
   /** Asked at once, because a port closes before the supervisor's own turn comes; counted only if it says stopped. */
@@ -112,7 +129,11 @@ export class WatchedService {
     if (!supervisor) return undefined;
     const { prober, signal } = this.#parts;
     this.#supervisorAsked ??= (async () => {
-      const seen = await prober.probe(supervisor.check.target, { timeoutMs: supervisor.timeoutMs, slowMs: supervisor.slowMs, signal });
+      const seen = await prober.probe(supervisor.check.target, {
+        timeoutMs: supervisor.timeoutMs,
+        slowMs: supervisor.slowMs,
+        signal,
+      });
       const word = seen.state === 'down' ? await this.#excuse(supervisor, seen) : seen;
       if (word.state === 'stopped' && !signal.aborted) this.#apply(supervisor, word);
       return word;
@@ -129,7 +150,11 @@ export class WatchedService {
     recorder.result({ id: watched.check.id, number: watched.number }, result, watched.state, at);
     if (result.state === 'down' && watched.state.failures <= watched.check.failures) this.#tellFailure(watched, result);
     this.settle(at);
-    if (watched.state.state === 'stopped' && previous.state !== 'stopped' && asksSupervisor(watched.check.target.kind)) {
+    if (
+      watched.state.state === 'stopped' &&
+      previous.state !== 'stopped' &&
+      asksSupervisor(watched.check.target.kind)
+    ) {
       // The others find out by themselves that they are stopped, not in a minute but now.
       for (const other of this.checks) if (other !== watched && other.state.state !== 'stopped') void this.probe(other);
     }
@@ -137,7 +162,11 @@ export class WatchedService {
 
   /** Tells of a state that is not the one last told. */
   settle(at: Date): void {
-    const checks = this.checks.map(({ check, state }) => ({ kind: check.target.kind, state: state.state, failures: state.failures }));
+    const checks = this.checks.map(({ check, state }) => ({
+      kind: check.target.kind,
+      state: state.state,
+      failures: state.failures,
+    }));
     const state = serviceState(checks);
     if (state === this.#memory.state || state === 'pending') return;
     const from = this.#memory.state;
@@ -154,15 +183,31 @@ export class WatchedService {
           state,
           message,
           critical: this.resource.critical,
-          checks: this.checks.map(({ check, state: { state: its, failures, last } }) => ({ id: check.id, kind: check.target.kind, state: its, failures, message: last?.message, depth: last?.depth })),
+          checks: this.checks.map(({ check, state: { state: its, failures, last } }) => ({
+            id: check.id,
+            kind: check.target.kind,
+            state: its,
+            failures,
+            message: last?.message,
+            depth: last?.depth,
+          })),
         },
       },
-      status: { resourceId: this.resource.id, node: this.#parts.node, state, since: at, failures: Math.max(0, ...checks.map(({ failures }) => failures)), message },
+      status: {
+        resourceId: this.resource.id,
+        node: this.#parts.node,
+        state,
+        since: at,
+        failures: Math.max(0, ...checks.map(({ failures }) => failures)),
+        message,
+      },
     });
   }
 
   #explain(state: ServiceState): string {
-    const speaker = this.checks.find(({ state: its }) => its.state === state && its.last) ?? this.checks.find(({ state: its }) => its.last);
+    const speaker =
+      this.checks.find(({ state: its }) => its.state === state && its.last) ??
+      this.checks.find(({ state: its }) => its.last);
     return speaker ? `${speaker.check.target.kind}: ${speaker.state.last?.message}` : '';
   }
 
@@ -172,7 +217,14 @@ export class WatchedService {
         type: 'check.failed',
         subject: { kind: this.resource.kind, id: this.resource.id },
         node: this.#parts.node,
-        data: { name: this.resource.name, check: check.id, kind: check.target.kind, message: result.message, failures: state.failures, of: check.failures },
+        data: {
+          name: this.resource.name,
+          check: check.id,
+          kind: check.target.kind,
+          message: result.message,
+          failures: state.failures,
+          of: check.failures,
+        },
       },
     });
   }

@@ -5,10 +5,19 @@ import { type CheckState, foldResult, newCheckState, serviceState } from './stat
 
 const at = new Date('2026-11-20T12:00:00Z');
 const timing = { failures: 3, successes: 1 };
-const saw = (state: ProbeResult['state']): ProbeResult => ({ state, latencyMs: 1, message: state, depth: 'connect', detail: {} });
-const after = (states: readonly ProbeResult['state'][], limits = timing): CheckState => states.reduce((state, next) => foldResult(state, saw(next), limits, at), newCheckState(at));
+const saw = (state: ProbeResult['state']): ProbeResult => ({
+  state,
+  latencyMs: 1,
+  message: state,
+  depth: 'connect',
+  detail: {},
+});
+const after = (states: readonly ProbeResult['state'][], limits = timing): CheckState =>
+  states.reduce((state, next) => foldResult(state, saw(next), limits, at), newCheckState(at));
 
-const results = fc.array(fc.constantFrom<ProbeResult['state'][]>('up', 'degraded', 'down', 'stopped', 'unknown'), { maxLength: 40 });
+const results = fc.array(fc.constantFrom<ProbeResult['state'][]>('up', 'degraded', 'down', 'stopped', 'unknown'), {
+  maxLength: 40,
+});
 const limits = fc.record({ failures: fc.integer({ min: 1, max: 5 }), successes: fc.integer({ min: 1, max: 4 }) });
 
 describe('a check', () => {
@@ -42,7 +51,8 @@ describe('a check', () => {
       fc.property(results, limits, (states, allowed) => {
         const reached = states.reduce<{ failures: number; down: boolean }>(
           (seen, state) => {
-            if (state === 'down') return { failures: seen.failures + 1, down: seen.down || seen.failures + 1 >= allowed.failures };
+            if (state === 'down')
+              return { failures: seen.failures + 1, down: seen.down || seen.failures + 1 >= allowed.failures };
             if (state === 'unknown') return seen;
             return { failures: 0, down: seen.down };
           },
@@ -57,7 +67,10 @@ describe('a check', () => {
   it('never stays down after enough good answers, and never stays up after enough failures', () => {
     fc.assert(
       fc.property(results, limits, (states, allowed) => {
-        expect(after([...states, ...Array<'up'>(allowed.successes).fill('up')], allowed)).toMatchObject({ state: 'up', failures: 0 });
+        expect(after([...states, ...Array<'up'>(allowed.successes).fill('up')], allowed)).toMatchObject({
+          state: 'up',
+          failures: 0,
+        });
         expect(after([...states, ...Array<'down'>(allowed.failures).fill('down')], allowed).state).toBe('down');
         expect(after([...states, 'stopped'], allowed)).toMatchObject({ state: 'stopped', failures: 0 });
         expect(after([...states, 'unknown'], allowed).failures).toBe(after(states, allowed).failures);
@@ -66,7 +79,11 @@ describe('a check', () => {
   });
 });
 
-const of = (kind: 'http' | 'tcp' | 'systemd' | 'container', state: ServiceState, failures = 0) => ({ kind, state, failures });
+const of = (kind: 'http' | 'tcp' | 'systemd' | 'container', state: ServiceState, failures = 0) => ({
+  kind,
+  state,
+  failures,
+});
 
 describe('a service', () => {
   it('is as its worst check', () => {
@@ -90,7 +107,10 @@ describe('a service', () => {
 
   it('is never down behind a stopped supervisor, and always down with one check down otherwise', () => {
     const state = fc.constantFrom<ServiceState[]>('pending', 'up', 'degraded', 'down', 'stopped', 'unknown');
-    const others = fc.array(fc.record({ kind: fc.constantFrom<('http' | 'tcp')[]>('http', 'tcp'), state, failures: fc.nat(5) }), { maxLength: 6 });
+    const others = fc.array(
+      fc.record({ kind: fc.constantFrom<('http' | 'tcp')[]>('http', 'tcp'), state, failures: fc.nat(5) }),
+      { maxLength: 6 },
+    );
     fc.assert(
       fc.property(others, (checks) => {
         expect(serviceState([...checks, of('systemd', 'stopped')])).not.toBe('down');

@@ -17,7 +17,12 @@ export function newCheckState(at: Date): CheckState {
 }
 
 /** The next state of a check. A failure below the limit leaves the state as it is; what the prober could not see counts as neither. */
-export function foldResult(previous: CheckState, result: ProbeResult, timing: Pick<CheckTiming, 'failures' | 'successes'>, at: Date): CheckState {
+export function foldResult(
+  previous: CheckState,
+  result: ProbeResult,
+  timing: Pick<CheckTiming, 'failures' | 'successes'>,
+  at: Date,
+): CheckState {
   const next = (state: ServiceState, failures: number, successes: number): CheckState => ({
     state,
     since: state === previous.state ? previous.since : at,
@@ -39,7 +44,8 @@ export function foldResult(previous: CheckState, result: ProbeResult, timing: Pi
     case 'degraded': {
       const successes = previous.successes + 1;
       // Unknown hides what was before it: a check that had failed to the limit still has to earn its way back.
-      const wasDown = previous.state === 'down' || (previous.state === 'unknown' && previous.failures >= timing.failures);
+      const wasDown =
+        previous.state === 'down' || (previous.state === 'unknown' && previous.failures >= timing.failures);
       if (wasDown && successes < timing.successes) return next('down', previous.failures, successes);
       return next(result.state, 0, successes);
     }
@@ -52,7 +58,9 @@ export function asksSupervisor(kind: CheckKind): boolean {
 }
 
 /** How a service is: the worst of its checks, except that a stop on purpose explains whatever fails with it. */
-export function serviceState(checks: readonly { readonly kind: CheckKind; readonly state: ServiceState; readonly failures: number }[]): ServiceState {
+export function serviceState(
+  checks: readonly { readonly kind: CheckKind; readonly state: ServiceState; readonly failures: number }[],
+): ServiceState {
   const stopped = checks.some(({ kind, state }) => asksSupervisor(kind) && state === 'stopped');
   // A check that fails but not often enough yet still says 'up'; behind a stopped supervisor it must not speak for the service.
   const speaking = checks.filter(({ state, failures }) => state !== 'stopped' && !(stopped && failures > 0));
@@ -73,6 +81,8 @@ export function storable(result: ProbeResult): ProbeResult {
   return {
     ...result,
     message: clean(result.message),
-    detail: Object.fromEntries(Object.entries(result.detail).map(([key, value]) => [key, typeof value === 'string' ? clean(value) : value])),
+    detail: Object.fromEntries(
+      Object.entries(result.detail).map(([key, value]) => [key, typeof value === 'string' ? clean(value) : value]),
+    ),
   };
 }

@@ -29,9 +29,22 @@ export type MonitoringTables = {
   };
   /** One row for each probe, in one partition for each day. */
   check_results: { check_number: number; at: Date; state: number; latency_ms: number; message: string | null };
-  service_statuses: { resource_id: string; node: string; state: ServiceState; since: Date; consecutive_failures: number };
+  service_statuses: {
+    resource_id: string;
+    node: string;
+    state: ServiceState;
+    since: Date;
+    consecutive_failures: number;
+  };
   service_transitions: { resource_id: string; at: Date; state: ServiceState; message: string };
-  health_sweeps: { id: Generated<number>; node: string; at: Date; duration_ms: number; score: number; summary: Jsonb<Record<string, number>> };
+  health_sweeps: {
+    id: Generated<number>;
+    node: string;
+    at: Date;
+    duration_ms: number;
+    score: number;
+    summary: Jsonb<Record<string, number>>;
+  };
 };
 
 /** What `check_results.state` counts. The order is permanent. */
@@ -49,7 +62,9 @@ export const monitoringMigrations: Migration[] = [
       // Written with every probe: free space in each page keeps the new version beside the old one.
       await sql`create table check_states (
         check_id text primary key references checks on delete cascade, state text not null, since timestamptz not null,
-        failures integer not null, successes integer not null, at timestamptz, last jsonb) with (fillfactor = 50)`.execute(db);
+        failures integer not null, successes integer not null, at timestamptz, last jsonb) with (fillfactor = 50)`.execute(
+        db,
+      );
       await sql`create table check_results (
         check_number integer not null, at timestamptz not null, state smallint not null, latency_ms real not null, message text
         ) partition by range (at)`.execute(db);

@@ -44,7 +44,7 @@ export class WatchList {
       const resources = await inventory.find({ node, state: 'all' });
       const known = new Set(resources.map(({ id }) => id));
       await this.#sync(resources);
-      for (const id of [...this.services.keys()]) if (!known.has(id)) await this.#unwatch(id);
+      for (const id of this.services.keys()) if (!known.has(id)) await this.#unwatch(id);
     });
   }
 
@@ -87,11 +87,21 @@ export class WatchList {
         item.checks = keepClosedPorts(derived, item.checks);
       }),
     );
-    const numbers = await storeChecks(db, wanted.flatMap(({ checks }) => checks), node, at);
+    const numbers = await storeChecks(
+      db,
+      wanted.flatMap(({ checks }) => checks),
+      node,
+      at,
+    );
     for (const { resource, checks } of wanted) {
       const rows = new Map((stored.get(resource.id) ?? []).map((row) => [row.check.id, row]));
       const retired = [...rows.values()].filter((row) => !row.retired && !checks.some(({ id }) => id === row.check.id));
-      if (retired.length > 0) await retireChecks(db, retired.map(({ check }) => check.id), at);
+      if (retired.length > 0)
+        await retireChecks(
+          db,
+          retired.map(({ check }) => check.id),
+          at,
+        );
       this.#watch(resource, checks, rows, numbers, statuses.get(resource.id));
     }
   }
@@ -104,10 +114,18 @@ export class WatchList {
     return state !== undefined && state !== 'stopped' && at.getTime() - since.getTime() < WATCH_GONE_MS;
   }
 
-  #watch(resource: Resource, checks: readonly Check[], rows: ReadonlyMap<string, StoredCheck>, numbers: ReadonlyMap<string, number>, memory: { state: ServiceState; since: Date } | undefined): void {
+  #watch(
+    resource: Resource,
+    checks: readonly Check[],
+    rows: ReadonlyMap<string, StoredCheck>,
+    numbers: ReadonlyMap<string, number>,
+    memory: { state: ServiceState; since: Date } | undefined,
+  ): void {
     const { now, scheduler } = this.#parts;
     const at = now();
-    const service = this.services.get(resource.id) ?? new WatchedService(resource, [], memory ?? { state: 'pending', since: at }, this.#parts);
+    const service =
+      this.services.get(resource.id) ??
+      new WatchedService(resource, [], memory ?? { state: 'pending', since: at }, this.#parts);
     const before = new Map(service.checks.map((watched) => [watched.check.id, watched]));
     service.resource = resource;
     service.checks = checks.map((check) => {
@@ -129,7 +147,12 @@ export class WatchList {
     const { db, now } = this.#parts;
     const service = this.services.get(resourceId);
     if (!service && !stored) return;
-    await db.updateTable('checks').set({ retired_at: now() }).where('resource_id', '=', resourceId).where('retired_at', 'is', null).execute();
+    await db
+      .updateTable('checks')
+      .set({ retired_at: now() })
+      .where('resource_id', '=', resourceId)
+      .where('retired_at', 'is', null)
+      .execute();
     await db.deleteFrom('service_statuses').where('resource_id', '=', resourceId).execute();
     this.services.delete(resourceId);
     for (const { check } of service?.checks ?? []) this.#forget(check.id);

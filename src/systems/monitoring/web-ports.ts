@@ -20,7 +20,11 @@ export function createWebPortFinder(prober: Prober, signal: AbortSignal): WebPor
 
   /** The status of an answer that is good enough to be expected again. */
   async function greet(scheme: 'http' | 'https', host: string, port: number): Promise<number | undefined> {
-    const { state, detail } = await prober.probe(webTarget(scheme, host, port), { timeoutMs: WITHIN_MS, slowMs: WITHIN_MS, signal });
+    const { state, detail } = await prober.probe(webTarget(scheme, host, port), {
+      timeoutMs: WITHIN_MS,
+      slowMs: WITHIN_MS,
+      signal,
+    });
     return state === 'up' || state === 'degraded' ? Number(detail['status']) : undefined;
   }
 
