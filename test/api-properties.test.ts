@@ -12,7 +12,13 @@ describeApiProperties(
   async () => ({
     app: small.rest.app,
     catalog: small.catalog,
-    tokens: [(await readFile(join(small.home, 'cli-token'), 'utf8')).trim(), await small.tokenOf('viewer'), await small.tokenOf('operator'), await small.tokenOf('agent'), 'stw_made_up'],
+    tokens: [
+      (await readFile(join(small.home, 'cli-token'), 'utf8')).trim(),
+      await small.tokenOf('viewer'),
+      await small.tokenOf('operator'),
+      await small.tokenOf('agent'),
+      'stw_made_up',
+    ],
     runs: async () => small.runs.started.length,
   }),
   async () => small.catalog,

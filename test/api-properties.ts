@@ -22,7 +22,14 @@ export interface PropertyOptions {
 
 interface Answer {
   readonly status: number;
-  readonly body: { readonly error?: { readonly code?: unknown; readonly message?: unknown; readonly hint?: unknown; readonly problems?: readonly { path: string; message: string }[] } } | null;
+  readonly body: {
+    readonly error?: {
+      readonly code?: unknown;
+      readonly message?: unknown;
+      readonly hint?: unknown;
+      readonly problems?: readonly { path: string; message: string }[];
+    };
+  } | null;
   readonly text: string;
 }
 
@@ -30,7 +37,12 @@ interface Answer {
  * What must hold for every operation and automation there is, whatever is sent: no 5xx, no crash, no half-created run;
  * wrong input is answered with the field, what was expected, and a hint.
  */
-export function describeApiProperties(name: string, compose: () => Promise<ComposedApi>, catalogOf: () => Promise<Catalog>, { numRuns = 25, leaveOut = [] }: PropertyOptions = {}): void {
+export function describeApiProperties(
+  name: string,
+  compose: () => Promise<ComposedApi>,
+  catalogOf: () => Promise<Catalog>,
+  { numRuns = 25, leaveOut = [] }: PropertyOptions = {},
+): void {
   describe(name, async () => {
     const listed = await catalogOf();
     let composed: Promise<ComposedApi> | undefined;
@@ -70,7 +82,12 @@ export function describeApiProperties(name: string, compose: () => Promise<Compo
 
     it('survives bodies, addresses and headers that are not even wrong', async () => {
       const { app, tokens } = await api();
-      const paths = [...routesOf(listed).map(({ path }) => path), `${API}/automations/x/runs`, `${API}/login`, `${API}/setup`];
+      const paths = [
+        ...routesOf(listed).map(({ path }) => path),
+        `${API}/automations/x/runs`,
+        `${API}/login`,
+        `${API}/setup`,
+      ];
       await fc.assert(
         fc.asyncProperty(
           fc.constantFrom(...paths),
@@ -84,9 +101,16 @@ export function describeApiProperties(name: string, compose: () => Promise<Compo
               method: method as 'GET',
               url: `${path.replaceAll(/\{[^}]*\}/g, () => encodeURIComponent(tail) || 'x')}?${encodeURIComponent(tail)}=%&a=${encodeURIComponent(tail)}`,
               ...(method === 'GET' ? {} : { payload }),
-              headers: { authorization: `Bearer ${token}`, ...(type === '' ? {} : { 'content-type': type }), 'idempotency-key': tail.replaceAll(/[^\x20-\x7e]/g, '?') },
+              headers: {
+                authorization: `Bearer ${token}`,
+                ...(type === '' ? {} : { 'content-type': type }),
+                'idempotency-key': tail.replaceAll(/[^\x20-\x7e]/g, '?'),
+              },
             });
-            assertCivil({ status: response.statusCode, text: response.body, body: parse(response.body) }, `${method} ${path}`);
+            assertCivil(
+              { status: response.statusCode, text: response.body, body: parse(response.body) },
+              `${method} ${path}`,
+            );
           },
         ),
         { numRuns: numRuns * 8 },
@@ -103,24 +127,44 @@ function assertCivil({ status, body, text }: Answer, sent: string): void {
   expect(text).not.toMatch(/\bat \S+ \(|node_modules|\.ts:\d/);
   if (body?.error?.code !== 'INPUT_INVALID') return;
   expect(body.error.hint, text).toEqual(expect.any(String));
-  for (const problem of body.error.problems ?? []) expect(problem).toEqual({ path: expect.any(String), message: expect.stringMatching(/\S/) });
+  for (const problem of body.error.problems ?? [])
+    expect(problem).toEqual({ path: expect.any(String), message: expect.stringMatching(/\S/) });
 }
 
 async function send(app: FastifyInstance, route: Route, input: unknown, token: string): Promise<Answer> {
-  const members = (input !== null && typeof input === 'object' && !Array.isArray(input) ? input : {}) as Record<string, unknown>;
-  const url = route.path.replaceAll(/\{([^}]+)\}/g, (_all, member: string) => encodeURIComponent(asText(members[member]).toWellFormed()) || 'x');
+  const members = (input !== null && typeof input === 'object' && !Array.isArray(input) ? input : {}) as Record<
+    string,
+    unknown
+  >;
+  const url = route.path.replaceAll(
+    /\{([^}]+)\}/g,
+    (_all, member: string) => encodeURIComponent(asText(members[member]).toWellFormed()) || 'x',
+  );
   if (route.method === 'POST') {
-    const rest = route.parameters.length === 0 ? input : Object.fromEntries(Object.entries(members).filter(([member]) => !route.parameters.includes(member)));
+    const rest =
+      route.parameters.length === 0
+        ? input
+        : Object.fromEntries(Object.entries(members).filter(([member]) => !route.parameters.includes(member)));
     return await post(app, url, rest, token);
   }
   const query = new URLSearchParams();
-  for (const [member, value] of Object.entries(members)) if (!route.parameters.includes(member)) for (const each of [value].flat()) query.append(member, asText(each));
-  const response = await app.inject({ method: 'GET', url: `${url}?${query}`, headers: { authorization: `Bearer ${token}` } });
+  for (const [member, value] of Object.entries(members))
+    if (!route.parameters.includes(member)) for (const each of [value].flat()) query.append(member, asText(each));
+  const response = await app.inject({
+    method: 'GET',
+    url: `${url}?${query}`,
+    headers: { authorization: `Bearer ${token}` },
+  });
   return { status: response.statusCode, text: response.body, body: parse(response.body) };
 }
 
 async function post(app: FastifyInstance, url: string, body: unknown, token: string): Promise<Answer> {
-  const response = await app.inject({ method: 'POST', url, payload: JSON.stringify(body) ?? '', headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' } });
+  const response = await app.inject({
+    method: 'POST',
+    url,
+    payload: JSON.stringify(body) ?? '',
+    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+  });
   return { status: response.statusCode, text: response.body, body: parse(response.body) };
 }
 
@@ -138,7 +182,11 @@ function parse(text: string): Answer['body'] {
 
 /** Inputs near what the schema wants, some right, many wrong in one place, a few wrong altogether. */
 function inputs(schema: JsonSchema): fc.Arbitrary<unknown> {
-  return fc.oneof({ weight: 4, arbitrary: valid(schema, 0) }, { weight: 4, arbitrary: broken(schema) }, { weight: 1, arbitrary: fc.jsonValue() });
+  return fc.oneof(
+    { weight: 4, arbitrary: valid(schema, 0) },
+    { weight: 4, arbitrary: broken(schema) },
+    { weight: 1, arbitrary: fc.jsonValue() },
+  );
 }
 
 function broken(schema: JsonSchema): fc.Arbitrary<unknown> {
@@ -149,12 +197,39 @@ function broken(schema: JsonSchema): fc.Arbitrary<unknown> {
   const withWrong = fc
     .tuple(valid(schema, 0), fc.constantFrom(...members.map(([member]) => member)), nasty())
     .map(([right, member, wrong]) => ({ ...(right as object), [member]: wrong }));
-  return fc.oneof({ weight: 4, arbitrary: withWrong }, { weight: 2, arbitrary: withExtra }, { weight: 1, arbitrary: fc.jsonValue() });
+  return fc.oneof(
+    { weight: 4, arbitrary: withWrong },
+    { weight: 2, arbitrary: withExtra },
+    { weight: 1, arbitrary: fc.jsonValue() },
+  );
 }
 
 function nasty(): fc.Arbitrary<unknown> {
   return fc.oneof(
-    fc.constantFrom<unknown>('', '\0', '\ud800', ' ', '%00', '../../etc/passwd', "' or 1=1 --", 'NaN', '-1', '1e999', null, true, -1, 0, 1e308, Number.MAX_SAFE_INTEGER, [], {}, [[]], '9999999-01-01', '-271821-04-20', 'x'.repeat(5_000)),
+    fc.constantFrom<unknown>(
+      '',
+      '\0',
+      '\ud800',
+      ' ',
+      '%00',
+      '../../etc/passwd',
+      "' or 1=1 --",
+      'NaN',
+      '-1',
+      '1e999',
+      null,
+      true,
+      -1,
+      0,
+      1e308,
+      Number.MAX_SAFE_INTEGER,
+      [],
+      {},
+      [[]],
+      '9999999-01-01',
+      '-271821-04-20',
+      'x'.repeat(5_000),
+    ),
     fc.jsonValue({ maxDepth: 2 }),
     fc.string({ unit: 'binary', maxLength: 40 }),
   );
@@ -167,12 +242,18 @@ function valid(schema: JsonSchema, depth: number): fc.Arbitrary<unknown> {
   if ('const' in schema) return fc.constant(schema.const);
   const branches = [...(anyOf ?? []), ...(oneOf ?? [])];
   if (branches.length > 0 && depth < 4) return fc.oneof(...branches.map((branch) => valid(branch, depth + 1)));
-  const bound = (keyword: string, otherwise: number): number => (typeof schema[keyword] === 'number' ? (schema[keyword] as number) : otherwise);
-  switch ([...kindsOf(schema)][0]) {
+  const bound = (keyword: string, otherwise: number): number => {
+    const value = schema[keyword];
+    return typeof value === 'number' ? value : otherwise;
+  };
+  switch ([...kindsOf(schema)][0] ?? 'any') {
     case 'string':
       if (schema.format === 'date-time') return fc.date({ noInvalidDate: true }).map((date) => date.toISOString());
       if (schema.format === 'uri') return fc.constantFrom('http://127.0.0.1:1/', 'https://[::1]:1/x');
-      return fc.string({ minLength: Math.min(bound('minLength', 0), 500), maxLength: Math.min(bound('maxLength', 30), 500) });
+      return fc.string({
+        minLength: Math.min(bound('minLength', 0), 500),
+        maxLength: Math.min(bound('maxLength', 30), 500),
+      });
     case 'integer':
       return fc.integer({ min: Math.max(bound('minimum', -100), -1e9), max: Math.min(bound('maximum', 1_000), 1e9) });
     case 'number':
@@ -182,12 +263,17 @@ function valid(schema: JsonSchema, depth: number): fc.Arbitrary<unknown> {
     case 'null':
       return fc.constant(null);
     case 'array':
-      return fc.array(valid(schema.items ?? {}, depth + 1), { minLength: Math.min(bound('minItems', 0), 3), maxLength: 3 });
+      return fc.array(valid(schema.items ?? {}, depth + 1), {
+        minLength: Math.min(bound('minItems', 0), 3),
+        maxLength: 3,
+      });
     case 'object': {
       if (depth > 4) return fc.constant({});
       const required = new Set(schema.required ?? []);
       const members = Object.entries(schema.properties ?? {});
-      return fc.record(Object.fromEntries(members.map(([member, each]) => [member, valid(each, depth + 1)])), { requiredKeys: members.map(([member]) => member).filter((member) => required.has(member)) });
+      return fc.record(Object.fromEntries(members.map(([member, each]) => [member, valid(each, depth + 1)])), {
+        requiredKeys: members.map(([member]) => member).filter((member) => required.has(member)),
+      });
     }
     default:
       return fc.jsonValue({ maxDepth: 1 });

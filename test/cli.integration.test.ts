@@ -62,7 +62,12 @@ describe('the command line', () => {
     const { stdout, exitCode } = await steward(['gauges']);
 
     expect(exitCode).toBe(0);
-    expect(stdout.split('\n')).toEqual(['name             state  seen at', 'boiler           up     2026-11-20 12:00:00', 'evil [2J 2Jname  down   2026-11-20 12:00:01', '']);
+    expect(stdout.split('\n')).toEqual([
+      'name             state  seen at',
+      'boiler           up     2026-11-20 12:00:00',
+      'evil [2J 2Jname  down   2026-11-20 12:00:01',
+      '',
+    ]);
   });
 
   it('prints the rows of a page as an array, and says on the other stream that there are more', async () => {
@@ -88,17 +93,36 @@ describe('the command line', () => {
   const serverUrl = (): string => `http://127.0.0.1:${(small.rest.app.server.address() as { port: number }).port}`;
 
   it('takes arguments, lists, numbers and flags in the types of the schema', async () => {
-    const { stdout } = await steward(['echo', '--word', 'hello', '--times', '3', '--loud', '--tags', 'a', '--tags', 'b', '--json']);
+    const { stdout } = await steward([
+      'echo',
+      '--word',
+      'hello',
+      '--times',
+      '3',
+      '--loud',
+      '--tags',
+      'a',
+      '--tags',
+      'b',
+      '--json',
+    ]);
 
     expect(JSON.parse(stdout)).toEqual({ word: 'hello', times: 3, loud: true, tags: ['a', 'b'] });
     expect((await steward(['audit', 'trail', 'token', 'nosuch', '--json'])).stdout.trim()).toBe('[]');
   });
 
   it('starts a run with its input as options, pairs or JSON', async () => {
-    const inputs = [['--room', 'hall', '--times', '2'], ['--input', 'room=hall', '--input', 'times=2'], ['--input', '{"room":"hall","times":2}']];
+    const inputs = [
+      ['--room', 'hall', '--times', '2'],
+      ['--input', 'room=hall', '--input', 'times=2'],
+      ['--input', '{"room":"hall","times":2}'],
+    ];
     for (const input of inputs) {
       const { stdout, exitCode } = await steward(['run', 'sweep-floor', ...input, '--reason', 'dust', '--json']);
-      expect([exitCode, JSON.parse(stdout)]).toMatchObject([0, { status: 'queued', trigger: 'cli', reason: 'dust', input: { room: 'hall', times: 2 } }]);
+      expect([exitCode, JSON.parse(stdout)]).toMatchObject([
+        0,
+        { status: 'queued', trigger: 'cli', reason: 'dust', input: { room: 'hall', times: 2 } },
+      ]);
     }
   });
 
@@ -107,27 +131,45 @@ describe('the command line', () => {
     expect(wrong.exitCode).toBe(2);
     expect(wrong.stderr).toMatch(/^Error: input\.times: .*\nCorrect the fields/);
 
-    expect(await steward(['run', 'sweep-flor'])).toMatchObject({ exitCode: 4, stderr: expect.stringContaining('sweep-floor') });
+    expect(await steward(['run', 'sweep-flor'])).toMatchObject({
+      exitCode: 4,
+      stderr: expect.stringContaining('sweep-floor'),
+    });
     expect((await steward(['token', 'revoke', 'nosuch'])).exitCode).toBe(4);
     expect((await steward(['sign-treaty'])).exitCode).toBe(8);
     expect((await steward(['gauges', '--no-such-option'])).exitCode).toBe(2);
     expect((await steward(['no-such-command'])).exitCode).toBe(2);
-    expect(JSON.parse((await steward(['token', 'revoke', 'nosuch', '--json'])).stderr)).toMatchObject({ error: { code: 'NOT_FOUND', hint: expect.any(String) } });
+    expect(JSON.parse((await steward(['token', 'revoke', 'nosuch', '--json'])).stderr)).toMatchObject({
+      error: { code: 'NOT_FOUND', hint: expect.any(String) },
+    });
   });
 
   it('says that no server runs, unless there is a way without one', async () => {
     const offline = { 'create-token': async (input: Record<string, unknown>) => ({ token: 'stw_offline', input }) };
-    expect(await steward(['gauges'], { home: away, offline })).toMatchObject({ exitCode: 15, stderr: expect.stringContaining('npm start') });
-    expect(JSON.parse((await steward(['token', 'create', '--role', 'viewer', '--name', 'x', '--json'], { home: away, offline })).stdout)).toEqual({
+    expect(await steward(['gauges'], { home: away, offline })).toMatchObject({
+      exitCode: 15,
+      stderr: expect.stringContaining('npm start'),
+    });
+    expect(
+      JSON.parse(
+        (await steward(['token', 'create', '--role', 'viewer', '--name', 'x', '--json'], { home: away, offline }))
+          .stdout,
+      ),
+    ).toEqual({
       token: 'stw_offline',
       input: { name: 'x', role: 'viewer', expires: '365d' },
     });
-    expect((await steward(['token', 'create', '--role', 'king', '--name', 'x'], { home: away, offline })).exitCode).toBe(2);
+    expect(
+      (await steward(['token', 'create', '--role', 'king', '--name', 'x'], { home: away, offline })).exitCode,
+    ).toBe(2);
 
     await writeFile(join(away, 'server.json'), JSON.stringify({ url: 'http://127.0.0.1:9', pid: 1 }));
     await writeFile(join(away, 'cli-token'), 'stw_local_x');
     expect((await steward(['gauges'], { home: away, offline })).exitCode).toBe(15);
-    expect((await steward(['token', 'create', '--role', 'viewer', '--name', 'x', '--json'], { home: away, offline })).exitCode).toBe(0);
+    expect(
+      (await steward(['token', 'create', '--role', 'viewer', '--name', 'x', '--json'], { home: away, offline }))
+        .exitCode,
+    ).toBe(0);
   });
 
   it('never sends the credential of this machine to another address', async () => {
@@ -137,12 +179,30 @@ describe('the command line', () => {
   it('runs what needs no server without loading the definitions', async () => {
     const catalogOf = () => Promise.reject(new Error('must not be loaded'));
     const local = [
-      { words: ['config', 'validate'], summary: 'Checks.', options: [{ flags: '--file <path>', summary: 'Which.' }], run: async ({ options }: { options: Readonly<Record<string, unknown>> }) => ({ valid: true, file: options['file'] }) },
-      { words: ['doctor'], summary: 'Looks.', run: () => Promise.reject(new StewardError('DISK_FULL', 'The disk is full.', { hint: 'Free some.' })) },
+      {
+        words: ['config', 'validate'],
+        summary: 'Checks.',
+        options: [{ flags: '--file <path>', summary: 'Which.' }],
+        run: async ({ options }: { options: Readonly<Record<string, unknown>> }) => ({
+          valid: true,
+          file: options['file'],
+        }),
+      },
+      {
+        words: ['doctor'],
+        summary: 'Looks.',
+        run: () => Promise.reject(new StewardError('DISK_FULL', 'The disk is full.', { hint: 'Free some.' })),
+      },
     ];
 
-    expect(await steward(['config', 'validate', '--file', 'a.yaml'], { catalogOf, local })).toMatchObject({ exitCode: 0, stdout: 'valid: yes\nfile: a.yaml\n' });
-    expect(await steward(['doctor'], { catalogOf, local })).toMatchObject({ exitCode: 23, stderr: 'Error: The disk is full.\nFree some.\n' });
+    expect(await steward(['config', 'validate', '--file', 'a.yaml'], { catalogOf, local })).toMatchObject({
+      exitCode: 0,
+      stdout: 'valid: yes\nfile: a.yaml\n',
+    });
+    expect(await steward(['doctor'], { catalogOf, local })).toMatchObject({
+      exitCode: 23,
+      stderr: 'Error: The disk is full.\nFree some.\n',
+    });
   });
 
   it('lists every command, and describes one with its options', async () => {

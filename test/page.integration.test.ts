@@ -7,47 +7,164 @@ import { z } from 'zod';
 import { type AnyOperation, defineCommand, defineQuery, NoInput } from '../src/core/operation.ts';
 import { composeSmall, PASSWORD, type SmallComposition } from './small-composition.ts';
 
-const BROWSER = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((path) => existsSync(path));
+const BROWSER = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((path) =>
+  existsSync(path),
+);
 const HOSTILE = '<img src=x onerror="window.hacked=1"><script>window.hacked=1</script>';
 const ago = (minutes: number): string => new Date(Date.now() - minutes * 60_000).toISOString();
 
 const services = [
-  { id: 'svc_1', name: 'postgresql@17-main', product: 'postgresql', version: '17.2', state: 'up', endpoint: '127.0.0.1:5432', since: ago(3_000) },
-  { id: 'svc_2', name: 'nginx', product: 'nginx', version: '1.22.1', state: 'down', endpoint: '0.0.0.0:80', since: ago(2) },
-  { id: 'svc_3', name: 'shop', product: 'node', version: '24.1.0', state: 'degraded', endpoint: '127.0.0.1:8080', since: ago(12) },
+  {
+    id: 'svc_1',
+    name: 'postgresql@17-main',
+    product: 'postgresql',
+    version: '17.2',
+    state: 'up',
+    endpoint: '127.0.0.1:5432',
+    since: ago(3_000),
+  },
+  {
+    id: 'svc_2',
+    name: 'nginx',
+    product: 'nginx',
+    version: '1.22.1',
+    state: 'down',
+    endpoint: '0.0.0.0:80',
+    since: ago(2),
+  },
+  {
+    id: 'svc_3',
+    name: 'shop',
+    product: 'node',
+    version: '24.1.0',
+    state: 'degraded',
+    endpoint: '127.0.0.1:8080',
+    since: ago(12),
+  },
   { id: 'svc_4', name: HOSTILE, product: HOSTILE, state: 'up', endpoint: '127.0.0.1:9999', since: ago(60) },
-  { id: 'svc_5', name: 'redis-server', product: 'redis', version: '7.0.15', state: 'up', endpoint: '127.0.0.1:6379', since: ago(50) },
+  {
+    id: 'svc_5',
+    name: 'redis-server',
+    product: 'redis',
+    version: '7.0.15',
+    state: 'up',
+    endpoint: '127.0.0.1:6379',
+    since: ago(50),
+  },
   { id: 'svc_6', name: 'old-importer', product: 'unknown', state: 'stopped', since: ago(9_000) },
 ];
 
 /** What the real systems answer, of a bad morning. */
 function badMorning(state: { sentence: string; approved: string[] }): AnyOperation[] {
   const any = z.any();
-  const query = (name: string, answer: (input: Record<string, unknown>) => unknown, input: z.ZodObject = NoInput, paths: string[] = []): AnyOperation =>
-    defineQuery({ name, title: name, summary: name, permission: 'read', input, output: any, paths, handle: async (given) => answer(given) });
-  const run = (id: string, status: string, more: object = {}) => ({ id, automation: 'restart-service', status, dryRun: false, actor: { name: 'healing' }, target: { name: 'nginx' }, createdAt: ago(1), checks: [], changes: [], phases: [], ...more });
+  const query = (
+    name: string,
+    answer: (input: Record<string, unknown>) => unknown,
+    input: z.ZodObject = NoInput,
+    paths: string[] = [],
+  ): AnyOperation =>
+    defineQuery({
+      name,
+      title: name,
+      summary: name,
+      permission: 'read',
+      input,
+      output: any,
+      paths,
+      handle: async (given) => answer(given),
+    });
+  const run = (id: string, status: string, more: object = {}) => ({
+    id,
+    automation: 'restart-service',
+    status,
+    dryRun: false,
+    actor: { name: 'healing' },
+    target: { name: 'nginx' },
+    createdAt: ago(1),
+    checks: [],
+    changes: [],
+    phases: [],
+    ...more,
+  });
   return [
     query('overview', () => ({
       verdict: state.sentence.startsWith('Everything') ? 'ok' : 'broken',
       sentence: state.sentence,
       version: '0.1.0',
       node: { name: 'web-1' },
-      notices: [{ id: 'n', level: 'warning', text: 'No alert channel is configured: nobody is told when something breaks.', hint: 'Add one under channels in steward.yaml.' }],
+      notices: [
+        {
+          id: 'n',
+          level: 'warning',
+          text: 'No alert channel is configured: nobody is told when something breaks.',
+          hint: 'Add one under channels in steward.yaml.',
+        },
+      ],
     })),
     query('services', () => services),
-    query('service-health', () => ({ services: services.map(({ id }, index) => ({ resourceId: id, checks: [{ last: { latencyMs: index * 7.3 } }] })) })),
-    query('incidents', () => ({ items: [{ id: 'inc_1', title: `nginx is down ${HOSTILE}`, status: 'escalated', severity: 'critical', openedAt: ago(2) }] }), z.object({ status: z.string(), limit: z.coerce.number() })),
-    query('incident-get', () => ({ timeline: [{ at: ago(2), kind: 'opened', message: `Connection refused ${HOSTILE}` }, { at: ago(1), kind: 'attempt', message: 'Restarted nginx.service' }], evidence: { exitCode: 1, log: HOSTILE } }), z.object({ id: z.string() }), ['/api/v1/incidents/{id}']),
+    query('service-health', () => ({
+      services: services.map(({ id }, index) => ({ resourceId: id, checks: [{ last: { latencyMs: index * 7.3 } }] })),
+    })),
+    query(
+      'incidents',
+      () => ({
+        items: [
+          {
+            id: 'inc_1',
+            title: `nginx is down ${HOSTILE}`,
+            status: 'escalated',
+            severity: 'critical',
+            openedAt: ago(2),
+          },
+        ],
+      }),
+      z.object({ status: z.string(), limit: z.coerce.number() }),
+    ),
+    query(
+      'incident-get',
+      () => ({
+        timeline: [
+          { at: ago(2), kind: 'opened', message: `Connection refused ${HOSTILE}` },
+          { at: ago(1), kind: 'attempt', message: 'Restarted nginx.service' },
+        ],
+        evidence: { exitCode: 1, log: HOSTILE },
+      }),
+      z.object({ id: z.string() }),
+      ['/api/v1/incidents/{id}'],
+    ),
     query(
       'runs',
       ({ status }) => ({
         items: status
-          ? state.approved.includes('run_1') ? [] : [run('run_1', 'waiting-approval', { automation: 'clean-temp-files', planHash: 'abc', plan: [{ id: 'a', title: `Delete ${HOSTILE}`, undo: 'none' }] })]
-          : [run('run_2', 'failed', { error: { message: 'nginx.service stays down.', hint: 'Look at journalctl -u nginx.' }, checks: [{ name: 'nginx answers', ok: false }] }), run('run_3', 'succeeded')],
+          ? state.approved.includes('run_1')
+            ? []
+            : [
+                run('run_1', 'waiting-approval', {
+                  automation: 'clean-temp-files',
+                  planHash: 'abc',
+                  plan: [{ id: 'a', title: `Delete ${HOSTILE}`, undo: 'none' }],
+                }),
+              ]
+          : [
+              run('run_2', 'failed', {
+                error: { message: 'nginx.service stays down.', hint: 'Look at journalctl -u nginx.' },
+                checks: [{ name: 'nginx answers', ok: false }],
+              }),
+              run('run_3', 'succeeded'),
+            ],
       }),
       z.object({ status: z.string().optional(), limit: z.coerce.number() }),
     ),
-    defineCommand({ name: 'approve-run', title: 'Approve', summary: 'Approves.', permission: 'operate', input: z.object({ id: z.string(), planHash: z.string() }), output: any, paths: ['/api/v1/runs/{id}/approve'], handle: async ({ id }) => void state.approved.push(id) }),
+    defineCommand({
+      name: 'approve-run',
+      title: 'Approve',
+      summary: 'Approves.',
+      permission: 'operate',
+      input: z.object({ id: z.string(), planHash: z.string() }),
+      output: any,
+      paths: ['/api/v1/runs/{id}/approve'],
+      handle: async ({ id }) => void state.approved.push(id),
+    }),
   ];
 }
 
@@ -56,7 +173,10 @@ describe.skipIf(!BROWSER)('the page (needs Chromium)', () => {
   let browser: Browser;
   let page: Page;
   let url: string;
-  const state = { sentence: 'You are needed: nginx is down; 1 plan waits for your approval.', approved: [] as string[] };
+  const state = {
+    sentence: 'You are needed: nginx is down; 1 plan waits for your approval.',
+    approved: [] as string[],
+  };
   const complaints: string[] = [];
   /** STEWARD_SCREENSHOTS=<folder> keeps pictures, for people to look at. */
   const picture = async (name: string): Promise<void> => {
@@ -71,7 +191,10 @@ describe.skipIf(!BROWSER)('the page (needs Chromium)', () => {
     ({ url } = await small.rest.listen());
     browser = await chromium.launch({ executablePath: BROWSER as string, args: ['--no-sandbox'] });
     page = await browser.newPage({ viewport: { width: 1280, height: 800 }, colorScheme: 'light' });
-    page.on('console', (message) => message.type() === 'error' && !message.text().includes('401') && complaints.push(message.text()));
+    page.on(
+      'console',
+      (message) => message.type() === 'error' && !message.text().includes('401') && complaints.push(message.text()),
+    );
     page.on('pageerror', (error) => complaints.push(error.message));
     page.on('request', (request) => request.url().startsWith(url) || complaints.push(`asked ${request.url()}`));
   });
@@ -98,13 +221,23 @@ describe.skipIf(!BROWSER)('the page (needs Chromium)', () => {
     await page.getByText('live', { exact: true }).waitFor();
     const headings = await page.getByRole('heading').allTextContents();
 
-    expect(headings.map((text) => text.split(' ')[0])).toEqual(['You', 'Open', 'Waiting', 'Notices', 'Services', 'Recent']);
+    expect(headings.map((text) => text.split(' ')[0])).toEqual([
+      'You',
+      'Open',
+      'Waiting',
+      'Notices',
+      'Services',
+      'Recent',
+    ]);
     expect(await page.locator('tbody tr').first().textContent()).toContain('nginx');
     await picture('light');
   });
 
   it('unfolds an incident by keyboard, and shows hostile text as text', async () => {
-    await page.getByText('nginx is down <img').focus().catch(() => undefined);
+    await page
+      .getByText('nginx is down <img')
+      .focus()
+      .catch(() => undefined);
     await page.locator('details').first().locator('summary').first().press('Enter');
     await page.getByText('Connection refused <img').waitFor();
 
@@ -115,7 +248,9 @@ describe.skipIf(!BROWSER)('the page (needs Chromium)', () => {
 
   it('follows what happens without being loaded again, and keeps what was unfolded', async () => {
     state.sentence = 'Everything is all right: all 6 services are up.';
-    await small.store.db.transaction().execute((trx) => small.store.events.append(trx, { type: 'service.up', data: {} }));
+    await small.store.db
+      .transaction()
+      .execute((trx) => small.store.events.append(trx, { type: 'service.up', data: {} }));
 
     await page.getByRole('heading', { name: 'Everything is all right' }).waitFor({ timeout: 10_000 });
     expect(await page.getByText('Connection refused <img').isVisible()).toBe(true);
@@ -164,6 +299,8 @@ describe.skipIf(!BROWSER)('the page (needs Chromium)', () => {
   });
 
   it('asked no other host and broke no rule of its own policy', () => {
-    expect(complaints.filter((text) => !/ERR_FAILED|ERR_EMPTY_RESPONSE|ERR_CONNECTION|ERR_INTERNET|net::/.test(text))).toEqual([]);
+    expect(
+      complaints.filter((text) => !/ERR_FAILED|ERR_EMPTY_RESPONSE|ERR_CONNECTION|ERR_INTERNET|net::/.test(text)),
+    ).toEqual([]);
   });
 });

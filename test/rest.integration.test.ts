@@ -11,9 +11,23 @@ describe('the API', () => {
   let admin: string;
   let viewer: string;
   const get = (url: string, token: string | undefined = viewer, headers: Record<string, string> = {}) =>
-    small.rest.app.inject({ method: 'GET', url, headers: { ...(token === undefined ? {} : { authorization: `Bearer ${token}` }), ...headers } });
-  const post = (url: string, payload: object | string | undefined, token: string, headers: Record<string, string> = {}) =>
-    small.rest.app.inject({ method: 'POST', url, ...(payload === undefined ? {} : { payload }), headers: { authorization: `Bearer ${token}`, ...headers } });
+    small.rest.app.inject({
+      method: 'GET',
+      url,
+      headers: { ...(token === undefined ? {} : { authorization: `Bearer ${token}` }), ...headers },
+    });
+  const post = (
+    url: string,
+    payload: object | string | undefined,
+    token: string,
+    headers: Record<string, string> = {},
+  ) =>
+    small.rest.app.inject({
+      method: 'POST',
+      url,
+      ...(payload === undefined ? {} : { payload }),
+      headers: { authorization: `Bearer ${token}`, ...headers },
+    });
 
   beforeAll(async () => {
     small = await composeSmall();
@@ -31,7 +45,13 @@ describe('the API', () => {
   });
 
   it('asks everybody else for a credential', async () => {
-    for (const url of ['/api/v1/echo?word=a', '/api/v1/openapi.json', '/api/v1/events/stream', '/api/v1/automations', '/api/v1/me']) {
+    for (const url of [
+      '/api/v1/echo?word=a',
+      '/api/v1/openapi.json',
+      '/api/v1/events/stream',
+      '/api/v1/automations',
+      '/api/v1/me',
+    ]) {
       const response = await small.rest.app.inject({ method: 'GET', url });
       expect([url, response.statusCode, response.json().error.code]).toEqual([url, 401, 'UNAUTHENTICATED']);
     }
@@ -40,9 +60,17 @@ describe('the API', () => {
   });
 
   it('reads the members of a query from address and query string, in the types of its schema', async () => {
-    const response = await get('/api/v1/automation/echo/hello?times=3&loud=true&tags=a&tags=b&when=2026-01-02T00:00:00Z');
+    const response = await get(
+      '/api/v1/automation/echo/hello?times=3&loud=true&tags=a&tags=b&when=2026-01-02T00:00:00Z',
+    );
 
-    expect(response.json()).toEqual({ word: 'hello', times: 3, loud: true, tags: ['a', 'b'], when: '2026-01-02T00:00:00.000Z' });
+    expect(response.json()).toEqual({
+      word: 'hello',
+      times: 3,
+      loud: true,
+      tags: ['a', 'b'],
+      when: '2026-01-02T00:00:00.000Z',
+    });
     expect((await get('/api/v1/echo?word=hello&tags=a')).json()).toEqual({ word: 'hello', tags: ['a'] });
   });
 
@@ -50,7 +78,10 @@ describe('the API', () => {
     const response = await get('/api/automation/echo/hello');
 
     expect(response.statusCode).toBe(200);
-    expect(response.headers).toMatchObject({ deprecation: expect.stringMatching(/^@\d+$/), link: '</api/v1/automation/echo/hello>; rel="successor-version"' });
+    expect(response.headers).toMatchObject({
+      deprecation: expect.stringMatching(/^@\d+$/),
+      link: '</api/v1/automation/echo/hello>; rel="successor-version"',
+    });
   });
 
   it.each([
@@ -64,7 +95,11 @@ describe('the API', () => {
     const response = await get(url);
 
     expect(response.statusCode).toBe(400);
-    expect(response.json().error).toMatchObject({ code: 'INPUT_INVALID', hint: expect.any(String), problems: [{ path, message: expect.any(String) }] });
+    expect(response.json().error).toMatchObject({
+      code: 'INPUT_INVALID',
+      hint: expect.any(String),
+      problems: [{ path, message: expect.any(String) }],
+    });
   });
 
   it('tells nothing of its inside when it fails by a bug', async () => {
@@ -73,22 +108,45 @@ describe('the API', () => {
     expect(response.statusCode).toBe(500);
     expect(response.body).not.toMatch(/secret|undefined|\.ts/);
     expect(response.json().error.hint).toContain(response.headers['x-request-id']);
-    expect(small.log.lines.at(-1)).toMatchObject({ level: 'error', fields: { requestId: response.headers['x-request-id'], reason: expect.stringContaining('/secret/place.ts') } });
+    expect(small.log.lines.at(-1)).toMatchObject({
+      level: 'error',
+      fields: { requestId: response.headers['x-request-id'], reason: expect.stringContaining('/secret/place.ts') },
+    });
   });
 
   it('answers 404 and 405 in the shape of every error', async () => {
     expect((await get('/api/v1/nothing')).json().error).toMatchObject({ code: 'NOT_FOUND' });
     const response = await post('/api/v1/automation/echo/hello', {}, admin);
-    expect([response.statusCode, response.headers['allow'], response.json().error.code]).toEqual([405, 'GET', 'METHOD_NOT_ALLOWED']);
+    expect([response.statusCode, response.headers['allow'], response.json().error.code]).toEqual([
+      405,
+      'GET',
+      'METHOD_NOT_ALLOWED',
+    ]);
     expect((await get('/api/v1/echo/%zz')).statusCode).toBe(400);
   });
 
   it('refuses a body that is no JSON, broken, too large, or poisoned', async () => {
-    expect((await post('/api/v1/create-token', 'name=a', admin, { 'content-type': 'application/x-www-form-urlencoded' })).json().error.code).toBe('INPUT_INVALID');
-    expect((await post('/api/v1/create-token', '{"name":', admin, { 'content-type': 'application/json' })).json().error.code).toBe('INPUT_INVALID');
-    expect((await post('/api/v1/create-token', { name: 'x'.repeat(1_100_000) }, admin)).json().error.code).toBe('TOO_LARGE');
-    expect((await post('/api/v1/create-token', '{"__proto__":{"role":"admin"}}', admin, { 'content-type': 'application/json' })).json().error.code).toBe('INPUT_INVALID');
-    expect((await post('/api/v1/create-token', '[1]', admin, { 'content-type': 'application/json' })).json().error.code).toBe('INPUT_INVALID');
+    expect(
+      (
+        await post('/api/v1/create-token', 'name=a', admin, { 'content-type': 'application/x-www-form-urlencoded' })
+      ).json().error.code,
+    ).toBe('INPUT_INVALID');
+    expect(
+      (await post('/api/v1/create-token', '{"name":', admin, { 'content-type': 'application/json' })).json().error.code,
+    ).toBe('INPUT_INVALID');
+    expect((await post('/api/v1/create-token', { name: 'x'.repeat(1_100_000) }, admin)).json().error.code).toBe(
+      'TOO_LARGE',
+    );
+    expect(
+      (
+        await post('/api/v1/create-token', '{"__proto__":{"role":"admin"}}', admin, {
+          'content-type': 'application/json',
+        })
+      ).json().error.code,
+    ).toBe('INPUT_INVALID');
+    expect(
+      (await post('/api/v1/create-token', '[1]', admin, { 'content-type': 'application/json' })).json().error.code,
+    ).toBe('INPUT_INVALID');
   });
 
   it('lets each role do what its permissions say, and records what it refused', async () => {
@@ -97,7 +155,12 @@ describe('the API', () => {
     expect((await get('/api/v1/automation/audit/logs')).statusCode).toBe(403);
 
     const trail = await get('/api/v1/automation/audit/trail/operation/create-token', admin);
-    expect(trail.json().items[0]).toMatchObject({ action: 'access.refused', outcome: 'refused', actor: { name: 'viewer token' }, from: '127.0.0.1' });
+    expect(trail.json().items[0]).toMatchObject({
+      action: 'access.refused',
+      outcome: 'refused',
+      actor: { name: 'viewer token' },
+      from: '127.0.0.1',
+    });
   });
 
   it('records every command with its outcome', async () => {
@@ -105,22 +168,43 @@ describe('the API', () => {
     await post('/api/v1/revoke-token', { id }, admin);
     await post('/api/v1/revoke-token', { id: 'nosuch' }, admin);
 
-    const outcomes = async (token: string) => (await get(`/api/v1/automation/audit/trail/token/${token}`, admin)).json().items.map(({ action, outcome }: { action: string; outcome: string }) => `${action} ${outcome}`);
-    expect(await outcomes(id)).toEqual(['command.revoke-token succeeded', 'command.revoke-token allowed', 'command.create-token succeeded']);
+    const outcomes = async (token: string) =>
+      (await get(`/api/v1/automation/audit/trail/token/${token}`, admin))
+        .json()
+        .items.map(({ action, outcome }: { action: string; outcome: string }) => `${action} ${outcome}`);
+    expect(await outcomes(id)).toEqual([
+      'command.revoke-token succeeded',
+      'command.revoke-token allowed',
+      'command.create-token succeeded',
+    ]);
     expect(await outcomes('nosuch')).toEqual(['command.revoke-token failed', 'command.revoke-token allowed']);
   });
 
   it('starts a run and says where to follow it', async () => {
-    const response = await post('/api/v1/automations/sweep-floor/runs', { input: { room: 'hall' }, reason: 'dust' }, admin, { 'x-steward-surface': 'cli' });
+    const response = await post(
+      '/api/v1/automations/sweep-floor/runs',
+      { input: { room: 'hall' }, reason: 'dust' },
+      admin,
+      { 'x-steward-surface': 'cli' },
+    );
 
     expect(response.statusCode).toBe(202);
-    expect(response.json()).toMatchObject({ automation: 'sweep-floor', status: 'queued', dryRun: false, trigger: 'cli', reason: 'dust' });
+    expect(response.json()).toMatchObject({
+      automation: 'sweep-floor',
+      status: 'queued',
+      dryRun: false,
+      trigger: 'cli',
+      reason: 'dust',
+    });
     expect(response.headers['location']).toBe(`/api/v1/runs/${response.json().id}`);
-    expect((await post('/api/v1/automations/sweep-floor/plan', { input: { room: 'hall' } }, admin)).json()).toMatchObject({ dryRun: true, trigger: 'api' });
+    expect(
+      (await post('/api/v1/automations/sweep-floor/plan', { input: { room: 'hall' } }, admin)).json(),
+    ).toMatchObject({ dryRun: true, trigger: 'api' });
   });
 
   it('starts one run for one Idempotency-Key, and another for somebody else with the same key', async () => {
-    const start = (token: string) => post('/api/v1/automations/sweep-floor/runs', { input: { room: 'hall' } }, token, { 'idempotency-key': 'k1' });
+    const start = (token: string) =>
+      post('/api/v1/automations/sweep-floor/runs', { input: { room: 'hall' } }, token, { 'idempotency-key': 'k1' });
     const operator = await small.tokenOf('operator');
 
     const [first, second, other] = [await start(admin), await start(admin), await start(operator)];
@@ -137,35 +221,63 @@ describe('the API', () => {
       { path: 'input.room', message: expect.any(String) },
       { path: 'input', message: expect.stringContaining('tmies') },
     ]);
-    expect((await post('/api/v1/automations/sweep-floor/runs', { input: { room: 'hall' } }, viewer)).statusCode).toBe(403);
+    expect((await post('/api/v1/automations/sweep-floor/runs', { input: { room: 'hall' } }, viewer)).statusCode).toBe(
+      403,
+    );
     expect((await post('/api/v1/automations/no-such/runs', {}, admin)).statusCode).toBe(404);
-    expect((await post('/api/v1/automations/sweep-floor/runs', { input: { room: 'hall' }, dryrun: true }, admin)).statusCode).toBe(400);
+    expect(
+      (await post('/api/v1/automations/sweep-floor/runs', { input: { room: 'hall' }, dryrun: true }, admin)).statusCode,
+    ).toBe(400);
     expect(small.runs.started).toHaveLength(before);
   });
 
   it('takes a person for what only a person may do', async () => {
-    expect((await post('/api/v1/sign-treaty', {}, admin)).json().error).toMatchObject({ code: 'FORBIDDEN', hint: expect.stringContaining('Sign in') });
+    expect((await post('/api/v1/sign-treaty', {}, admin)).json().error).toMatchObject({
+      code: 'FORBIDDEN',
+      hint: expect.stringContaining('Sign in'),
+    });
 
     const cookie = await signIn(small);
-    const signed = await small.rest.app.inject({ method: 'POST', url: '/api/v1/sign-treaty', headers: { cookie, origin: 'http://localhost:80', host: 'localhost:80' } });
+    const signed = await small.rest.app.inject({
+      method: 'POST',
+      url: '/api/v1/sign-treaty',
+      headers: { cookie, origin: 'http://localhost:80', host: 'localhost:80' },
+    });
     expect(signed.json()).toEqual({ by: 'ada' });
   });
 
   it('signs in with a cookie that scripts and other sites do not get, and takes changes from its own page only', async () => {
     const cookie = await signIn(small, 'bob');
-    const login = await small.rest.app.inject({ method: 'POST', url: '/api/v1/login', payload: { name: 'bob', password: PASSWORD }, headers: { origin: 'http://evil.example' } });
+    const login = await small.rest.app.inject({
+      method: 'POST',
+      url: '/api/v1/login',
+      payload: { name: 'bob', password: PASSWORD },
+      headers: { origin: 'http://evil.example' },
+    });
     expect(login.statusCode).toBe(403);
 
-    const send = (headers: Record<string, string>) => small.rest.app.inject({ method: 'POST', url: '/api/v1/create-token', headers: { cookie, host: 'localhost:3000', ...headers }, payload: { name: 'x', role: 'viewer' } });
+    const send = (headers: Record<string, string>) =>
+      small.rest.app.inject({
+        method: 'POST',
+        url: '/api/v1/create-token',
+        headers: { cookie, host: 'localhost:3000', ...headers },
+        payload: { name: 'x', role: 'viewer' },
+      });
     expect((await send({ origin: 'http://evil.example' })).statusCode).toBe(403);
     expect((await send({})).statusCode).toBe(403);
     expect((await send({ origin: 'http://localhost:3000' })).statusCode).toBe(200);
     expect((await send({ 'sec-fetch-site': 'same-origin' })).statusCode).toBe(200);
 
-    const again = await small.rest.app.inject({ method: 'POST', url: '/api/v1/login', payload: { name: 'bob', password: PASSWORD } });
+    const again = await small.rest.app.inject({
+      method: 'POST',
+      url: '/api/v1/login',
+      payload: { name: 'bob', password: PASSWORD },
+    });
     expect(again.headers['set-cookie']).toMatch(/; HttpOnly; SameSite=Strict; Expires=/);
     await small.rest.app.inject({ method: 'POST', url: '/api/v1/logout', headers: { cookie } });
-    expect((await small.rest.app.inject({ method: 'GET', url: '/api/v1/me', headers: { cookie } })).statusCode).toBe(401);
+    expect((await small.rest.app.inject({ method: 'GET', url: '/api/v1/me', headers: { cookie } })).statusCode).toBe(
+      401,
+    );
   });
 
   it('sends headers that keep scripts of others out', async () => {
@@ -181,7 +293,14 @@ describe('the API', () => {
     const strict = await composeSmall({ settings: { requestsPerMinute: 5 } });
     try {
       const token = (await readFile(join(strict.home, 'cli-token'), 'utf8')).trim();
-      const ask = async (bearer: string) => (await strict.rest.app.inject({ method: 'GET', url: '/api/v1/me', headers: { authorization: `Bearer ${bearer}` } })).statusCode;
+      const ask = async (bearer: string) =>
+        (
+          await strict.rest.app.inject({
+            method: 'GET',
+            url: '/api/v1/me',
+            headers: { authorization: `Bearer ${bearer}` },
+          })
+        ).statusCode;
       const other = await strict.tokenOf('viewer');
       const codes = [];
       for (let n = 0; n < 6; n++) codes.push(await ask(token));
@@ -195,13 +314,28 @@ describe('the API', () => {
 
   it('refuses a public address without protection, and a port that is taken', async () => {
     const { catalog, identity, audit, runs, log } = small;
-    const deps = { catalog, identity, audit, runs, log, events: { read: async () => [], latestId: async () => 0, onNews: () => () => undefined }, page: [], version: '0', now: () => new Date() };
-    expect(() => createRest({ ...deps, settings: { host: '0.0.0.0', port: 0 } })).toThrow(expect.objectContaining({ code: 'PRECONDITION_FAILED' }));
+    const deps = {
+      catalog,
+      identity,
+      audit,
+      runs,
+      log,
+      events: { read: async () => [], latestId: async () => 0, onNews: () => () => undefined },
+      page: [],
+      version: '0',
+      now: () => new Date(),
+    };
+    expect(() => createRest({ ...deps, settings: { host: '0.0.0.0', port: 0 } })).toThrow(
+      expect.objectContaining({ code: 'PRECONDITION_FAILED' }),
+    );
 
     const other = createServer();
     await new Promise<void>((resolve) => void other.listen(0, '127.0.0.1', resolve));
     const { port } = other.address() as { port: number };
-    await expect(createRest({ ...deps, settings: { host: '127.0.0.1', port } }).listen()).rejects.toMatchObject({ code: 'PORT_IN_USE', hint: expect.stringContaining(String(port)) });
+    await expect(createRest({ ...deps, settings: { host: '127.0.0.1', port } }).listen()).rejects.toMatchObject({
+      code: 'PORT_IN_USE',
+      hint: expect.stringContaining(String(port)),
+    });
     other.close();
   });
 
@@ -212,7 +346,10 @@ describe('the API', () => {
     const first = await emit('service.down', 'one');
     await emit('security.failed-access', 'hidden');
     const stop = new AbortController();
-    const response = await fetch(`${url}/api/v1/events/stream`, { headers: { authorization: `Bearer ${viewer}`, 'last-event-id': String(first.id - 1) }, signal: stop.signal });
+    const response = await fetch(`${url}/api/v1/events/stream`, {
+      headers: { authorization: `Bearer ${viewer}`, 'last-event-id': String(first.id - 1) },
+      signal: stop.signal,
+    });
     const seen = readUntil(response, 'three');
     await emit('service.down', 'two');
     await emit('service.down', 'three');
@@ -225,10 +362,18 @@ describe('the API', () => {
 
   it('describes itself in OpenAPI 3.1, without a reference into nothing and with unique names', async () => {
     const served = (await get('/api/v1/openapi.json')).json();
-    const description = openapi(small.catalog, '0.0.0-test') as { paths: Record<string, Record<string, { operationId: string; parameters?: { name: string; in: string }[]; responses: object }>>; components: { schemas: object } };
+    const description = openapi(small.catalog, '0.0.0-test') as {
+      paths: Record<
+        string,
+        Record<string, { operationId: string; parameters?: { name: string; in: string }[]; responses: object }>
+      >;
+      components: { schemas: object };
+    };
     expect(served).toEqual(JSON.parse(JSON.stringify(description)));
 
-    const operations = Object.entries(description.paths).flatMap(([path, methods]) => Object.values(methods).map((operation) => ({ path, ...operation })));
+    const operations = Object.entries(description.paths).flatMap(([path, methods]) =>
+      Object.values(methods).map((operation) => ({ path, ...operation })),
+    );
     const ids = operations.map(({ operationId }) => operationId);
     expect(new Set(ids).size).toBe(ids.length);
     for (const { path, parameters = [], responses } of operations) {
@@ -236,7 +381,9 @@ describe('the API', () => {
       expect(parameters.filter((each) => each.in === 'path').map(({ name }) => name)).toEqual(named);
       expect(Object.keys(responses)).toContain('default');
     }
-    const references = [...JSON.stringify(description).matchAll(/"\$ref":"#\/components\/schemas\/([^"]+)"/g)].map(([, name]) => name);
+    const references = [...JSON.stringify(description).matchAll(/"\$ref":"#\/components\/schemas\/([^"]+)"/g)].map(
+      ([, name]) => name,
+    );
     expect(references.length).toBeGreaterThan(0);
     for (const name of references) expect(Object.keys(description.components.schemas)).toContain(name);
     expect(JSON.stringify(description)).not.toContain('#/$defs');

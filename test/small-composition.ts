@@ -12,7 +12,8 @@ import type { RunService } from '../src/core/run-service.ts';
 import { EVENTS_CHANNEL } from '../src/store/event-tables.ts';
 import type { Store } from '../src/store/store.ts';
 import { loadPage } from '../src/surfaces/page/index.ts';
-import { createRest, type Rest, type RestSettings } from '../src/surfaces/rest/index.ts';
+import { createRest, type Rest } from '../src/surfaces/rest/index.ts';
+import type { RestSettings } from '../src/surfaces/rest/settings.ts';
 import { type Audit, createAudit } from '../src/systems/audit/index.ts';
 import { auditMigrations } from '../src/systems/audit/tables.ts';
 import { createAdmin } from '../src/systems/identity/accounts.ts';
@@ -37,23 +38,49 @@ export interface SmallComposition {
 }
 
 /** Identity, audit and the API on a real database, with operations made up for the purpose and runs that only start. */
-export async function composeSmall({ settings = {}, operations = [] }: { settings?: Partial<RestSettings>; operations?: readonly AnyOperation[] } = {}): Promise<SmallComposition> {
+export async function composeSmall({
+  settings = {},
+  operations = [],
+}: { settings?: Partial<RestSettings>; operations?: readonly AnyOperation[] } = {}): Promise<SmallComposition> {
   const database = await testDatabase({ migrations: [...auditMigrations, ...identityMigrations] });
   const { store } = database;
   const home = await mkdtemp(join(tmpdir(), 'steward-surfaces-'));
   const log = memoryLog();
   const now = (): Date => new Date();
-  const audit = createAudit({ store, key: randomBytes(32), checkpointFile: join(home, 'checkpoints.jsonl'), node: 'n1', now, log });
-  const identity = createIdentity({ store, audit, setupLinkFile: join(home, 'setup-link'), cliTokenFile: join(home, 'cli-token'), osUser: 'ada', node: 'n1', now });
+  const audit = createAudit({
+    store,
+    key: randomBytes(32),
+    checkpointFile: join(home, 'checkpoints.jsonl'),
+    node: 'n1',
+    now,
+    log,
+  });
+  const identity = createIdentity({
+    store,
+    audit,
+    setupLinkFile: join(home, 'setup-link'),
+    cliTokenFile: join(home, 'cli-token'),
+    osUser: 'ada',
+    node: 'n1',
+    now,
+  });
   await identity.start();
-  const catalog = createCatalog({ automations: [sweepFloor, dropTable], operations: [...identity.operations, ...audit.operations, ...madeUp, ...operations], workflows: [] });
+  const catalog = createCatalog({
+    automations: [sweepFloor, dropTable],
+    operations: [...identity.operations, ...audit.operations, ...madeUp, ...operations],
+    workflows: [],
+  });
   const runs = startingRuns();
   const rest = createRest({
     catalog,
     runs,
     identity,
     audit,
-    events: { read: (options) => store.events.read(options), latestId: () => store.events.latestId(), onNews: (handler) => store.listen(EVENTS_CHANNEL, handler) },
+    events: {
+      read: (options) => store.events.read(options),
+      latestId: () => store.events.latestId(),
+      onNews: (handler) => store.listen(EVENTS_CHANNEL, handler),
+    },
     settings: { host: '127.0.0.1', port: 0, requestsPerMinute: 100_000, ...settings },
     page: await loadPage(),
     version: '0.0.0-test',
@@ -72,8 +99,13 @@ export async function composeSmall({ settings = {}, operations = [] }: { setting
     home,
     async tokenOf(role) {
       const bearer = (await readFile(join(home, 'cli-token'), 'utf8')).trim();
-      const { json } = await rest.app.inject({ method: 'POST', url: '/api/v1/create-token', headers: { authorization: `Bearer ${bearer}` }, payload: { name: `${role} token`, role } });
-      return (json() as { token: string }).token;
+      const { json } = await rest.app.inject({
+        method: 'POST',
+        url: '/api/v1/create-token',
+        headers: { authorization: `Bearer ${bearer}` },
+        payload: { name: `${role} token`, role },
+      });
+      return json<{ token: string }>().token;
     },
     async stop() {
       await rest.close();
@@ -87,7 +119,11 @@ export async function composeSmall({ settings = {}, operations = [] }: { setting
 
 export async function signIn({ store, rest }: SmallComposition, name = 'ada'): Promise<string> {
   await createAdmin(store, { name, password: PASSWORD, now: new Date() });
-  const response = await rest.app.inject({ method: 'POST', url: '/api/v1/login', payload: { name, password: PASSWORD } });
+  const response = await rest.app.inject({
+    method: 'POST',
+    url: '/api/v1/login',
+    payload: { name, password: PASSWORD },
+  });
   return String(response.headers['set-cookie']).split(';')[0] ?? '';
 }
 
@@ -127,8 +163,20 @@ const madeUp: AnyOperation[] = [
     summary: 'Gives back what it was given.',
     permission: 'read',
     paths: ['/api/v1/automation/echo/{word}'],
-    input: z.object({ word: z.string().max(30), times: z.number().int().optional(), loud: z.boolean().optional(), tags: z.array(z.string()).optional(), when: z.coerce.date().optional() }),
-    output: z.object({ word: z.string(), times: z.number().optional(), loud: z.boolean().optional(), tags: z.array(z.string()).optional(), when: z.coerce.date().optional() }),
+    input: z.object({
+      word: z.string().max(30),
+      times: z.number().int().optional(),
+      loud: z.boolean().optional(),
+      tags: z.array(z.string()).optional(),
+      when: z.coerce.date().optional(),
+    }),
+    output: z.object({
+      word: z.string(),
+      times: z.number().optional(),
+      loud: z.boolean().optional(),
+      tags: z.array(z.string()).optional(),
+      when: z.coerce.date().optional(),
+    }),
     handle: async (input) => ({ ...input, secretMember: 'never leaves' }),
   }),
   defineQuery({

@@ -23,10 +23,21 @@ export interface Identity {
    * RATE_LIMITED where its sender failed too often.
    */
   authenticate(credentials: Credentials): Promise<Actor | undefined>;
-  login(request: { readonly name: string; readonly password: string; readonly from: string; readonly userAgent?: string | undefined }): Promise<SignedIn>;
+  login(request: {
+    readonly name: string;
+    readonly password: string;
+    readonly from: string;
+    readonly userAgent?: string | undefined;
+  }): Promise<SignedIn>;
   logout(session: string): Promise<void>;
   /** True until the first admin exists. */
   setUpPending(): Promise<boolean>;
   /** Creates the first admin, once, for whoever has the set-up link. */
-  setUp(request: { readonly token: string; readonly name: string; readonly password: string; readonly from: string; readonly userAgent?: string | undefined }): Promise<SignedIn>;
+  setUp(request: {
+    readonly token: string;
+    readonly name: string;
+    readonly password: string;
+    readonly from: string;
+    readonly userAgent?: string | undefined;
+  }): Promise<SignedIn>;
 }

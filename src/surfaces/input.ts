@@ -10,7 +10,12 @@ export function parseInput<T>(schema: z.ZodType<T>, value: unknown): T {
   if (problems.length > 0) throw invalid(problems);
   const result = strict(schema).safeParse(value);
   if (!result.success) {
-    throw invalid(result.error.issues.map((issue) => ({ path: issue.path.map(String).join('.'), message: explained(issue, schema) })));
+    throw invalid(
+      result.error.issues.map((issue) => ({
+        path: issue.path.map(String).join('.'),
+        message: explained(issue, schema),
+      })),
+    );
   }
   const dates = unreachableDates(result.data, '');
   if (dates.length > 0) throw invalid(dates);
@@ -19,10 +24,14 @@ export function parseInput<T>(schema: z.ZodType<T>, value: unknown): T {
 
 function invalid(problems: readonly Problem[]): StewardError {
   const first = problems[0];
-  return new StewardError('INPUT_INVALID', first ? `${first.path || 'input'}: ${first.message}` : 'The input is not valid.', {
-    problems,
-    hint: 'Correct the fields named and send it again.',
-  });
+  return new StewardError(
+    'INPUT_INVALID',
+    first ? `${first.path || 'input'}: ${first.message}` : 'The input is not valid.',
+    {
+      problems,
+      hint: 'Correct the fields named and send it again.',
+    },
+  );
 }
 
 function strict(schema: z.ZodType): z.ZodType {
@@ -38,7 +47,10 @@ function explained(issue: z.core.$ZodIssue, schema: z.ZodType): string {
 
 /** What PostgreSQL can keep in no text. */
 function unstorable(value: unknown, path: string): Problem[] {
-  if (typeof value === 'string') return /\0/.test(value) || !value.isWellFormed() ? [{ path, message: 'expected text without NUL characters and broken Unicode' }] : [];
+  if (typeof value === 'string')
+    return /\0/.test(value) || !value.isWellFormed()
+      ? [{ path, message: 'expected text without NUL characters and broken Unicode' }]
+      : [];
   return members(value).flatMap(([name, member]) => [...unstorable(name, path), ...unstorable(member, at(path, name))]);
 }
 

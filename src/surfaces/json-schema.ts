@@ -19,14 +19,19 @@ export interface JsonSchema {
 
 /** The schema as clients write (`input`) or read (`output`) it: dates as texts, JSON of any kind as `{}`, without references. */
 export function jsonSchemaOf(schema: z.ZodType, io: 'input' | 'output'): JsonSchema {
-  const { $schema: _dialect, $defs = {}, ...whole } = z.toJSONSchema(schema, {
+  const {
+    $schema: _dialect,
+    $defs = {},
+    ...whole
+  } = z.toJSONSchema(schema, {
     io,
     unrepresentable: 'any',
     override({ zodSchema, jsonSchema }) {
       const { type } = zodSchema._zod.def;
       if (type === 'date') Object.assign(jsonSchema, { type: 'string', format: 'date-time' });
       // z.json() refers to itself; what it says is "anything".
-      if (type === 'lazy') for (const keyword of Object.keys(jsonSchema)) if (keyword !== 'description') delete jsonSchema[keyword];
+      if (type === 'lazy')
+        for (const keyword of Object.keys(jsonSchema)) if (keyword !== 'description') delete jsonSchema[keyword];
     },
   }) as Record<string, unknown>;
   return inlined(whole, $defs as Record<string, unknown>, []) as JsonSchema;
@@ -36,7 +41,9 @@ function inlined(node: unknown, definitions: Record<string, unknown>, above: rea
   if (Array.isArray(node)) return node.map((item) => inlined(item, definitions, above));
   if (node === null || typeof node !== 'object') return node;
   const { $ref, ...rest } = node as Record<string, unknown>;
-  const members = Object.fromEntries(Object.entries(rest).map(([name, member]) => [name, inlined(member, definitions, above)]));
+  const members = Object.fromEntries(
+    Object.entries(rest).map(([name, member]) => [name, inlined(member, definitions, above)]),
+  );
   if (typeof $ref !== 'string') return members;
   const name = $ref.replace(/^#\/\$defs\//, '');
   if (above.includes(name)) return members;
@@ -64,7 +71,8 @@ export function fromText(text: string, schema: JsonSchema): unknown {
 /** The texts given for one member: a list where the schema wants one. */
 export function fromTexts(texts: readonly string[], schema: JsonSchema): unknown {
   const [first, ...more] = texts;
-  if (!kindsOf(schema).has('array')) return more.length > 0 ? texts : first === undefined ? undefined : fromText(first, schema);
+  if (!kindsOf(schema).has('array'))
+    return more.length > 0 ? texts : first === undefined ? undefined : fromText(first, schema);
   if (more.length === 0 && first?.startsWith('[')) return fromText(first, schema);
   const items = schema.items ?? schema.anyOf?.find(({ type }) => type === 'array')?.items ?? {};
   return texts.map((text) => fromText(text, items));
@@ -74,6 +82,7 @@ export function fromTexts(texts: readonly string[], schema: JsonSchema): unknown
 export function kindsOf(schema: JsonSchema): ReadonlySet<string> {
   const kinds = new Set<string>();
   for (const kind of [schema.type ?? []].flat()) kinds.add(kind);
-  for (const branch of [...(schema.anyOf ?? []), ...(schema.oneOf ?? [])]) for (const kind of kindsOf(branch)) kinds.add(kind);
+  for (const branch of [...(schema.anyOf ?? []), ...(schema.oneOf ?? [])])
+    for (const kind of kindsOf(branch)) kinds.add(kind);
   return kinds;
 }

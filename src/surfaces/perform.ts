@@ -15,7 +15,9 @@ export async function perform(operation: AnyOperation, input: unknown, call: Cal
   await assertMay(call, operation.permission, about, audit);
   if (operation.kind === 'command' && operation.personOnly && call.actor.session === undefined) {
     await refused(call, about, 'a person must be signed in', audit);
-    throw new StewardError('FORBIDDEN', `${operation.title} takes a person who is signed in; a token is not enough.`, { hint: 'Sign in on the page of this Steward and do it there.' });
+    throw new StewardError('FORBIDDEN', `${operation.title} takes a person who is signed in; a token is not enough.`, {
+      hint: 'Sign in on the page of this Steward and do it there.',
+    });
   }
   const parsed: unknown = parseInput(operation.input, input);
   if (operation.kind === 'query') return answer(operation, await operation.handle(parsed, call));
@@ -37,15 +39,29 @@ export async function perform(operation: AnyOperation, input: unknown, call: Cal
 }
 
 /** FORBIDDEN, and a record of it, where the actor's role does not have the permission. */
-export async function assertMay(call: Pick<Call, 'actor' | 'from' | 'requestId'>, permission: Permission, about: Subject, audit: AuditLog): Promise<void> {
+export async function assertMay(
+  call: Pick<Call, 'actor' | 'from' | 'requestId'>,
+  permission: Permission,
+  about: Subject,
+  audit: AuditLog,
+): Promise<void> {
   if (may(call.actor, permission)) return;
   await refused(call, about, `needs the permission ${permission}`, audit);
-  throw new StewardError('FORBIDDEN', `${call.actor.name} (${call.actor.role}) may not do this: it needs the permission ${permission}.`, {
-    hint: `Roles that have it: ${rolesWith(permission).join(', ')}.`,
-  });
+  throw new StewardError(
+    'FORBIDDEN',
+    `${call.actor.name} (${call.actor.role}) may not do this: it needs the permission ${permission}.`,
+    {
+      hint: `Roles that have it: ${rolesWith(permission).join(', ')}.`,
+    },
+  );
 }
 
-function refused({ actor, from, requestId }: Pick<Call, 'actor' | 'from' | 'requestId'>, subject: Subject, reason: string, audit: AuditLog): Promise<void> {
+function refused(
+  { actor, from, requestId }: Pick<Call, 'actor' | 'from' | 'requestId'>,
+  subject: Subject,
+  reason: string,
+  audit: AuditLog,
+): Promise<void> {
   return audit.append({ action: 'access.refused', actor, subject, outcome: 'refused', from, requestId, reason });
 }
 
@@ -59,17 +75,25 @@ function answer(operation: AnyOperation, result: unknown): unknown {
   const parsed = operation.output.safeParse(result);
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
-  throw new StewardError('INTERNAL', `The answer of ${operation.name} is not what it defines: ${issue?.path.map(String).join('.')}: ${issue?.message}`, { cause: parsed.error });
+  throw new StewardError(
+    'INTERNAL',
+    `The answer of ${operation.name} is not what it defines: ${issue?.path.map(String).join('.')}: ${issue?.message}`,
+    { cause: parsed.error },
+  );
 }
 
 /** `acknowledge-incident` is about an incident: the one its input names, or the one that came of it. */
 function subjectOf(operation: AnyOperation, input: unknown, result?: unknown): Subject {
   const kind = operation.name.split('-').slice(1).join('-');
-  const id = [result, input].map((value) => (value as { id?: unknown; name?: unknown } | undefined)?.id ?? (value as { name?: unknown } | undefined)?.name).find((value) => typeof value === 'string');
+  const id = [result, input]
+    .map(
+      (value) =>
+        (value as { id?: unknown; name?: unknown } | undefined)?.id ?? (value as { name?: unknown } | undefined)?.name,
+    )
+    .find((value) => typeof value === 'string');
   return kind && typeof id === 'string' ? { kind, id } : { kind: 'operation', id: operation.name };
 }
 
 export function asJson(value: unknown): Json {
   return (value === undefined ? null : JSON.parse(JSON.stringify(value))) as Json;
 }
-

@@ -12,7 +12,13 @@ export interface Answer {
   readonly location: string | undefined;
 }
 
-export type Request = (server: Server, method: 'GET' | 'POST', path: string, body?: unknown, signal?: AbortSignal) => Promise<Answer>;
+export type Request = (
+  server: Server,
+  method: 'GET' | 'POST',
+  path: string,
+  body?: unknown,
+  signal?: AbortSignal,
+) => Promise<Answer>;
 
 const ANSWER_WITHIN_MS = 65_000;
 
@@ -28,10 +34,14 @@ export interface ServerChoice {
 export async function findServer(home: string, choice: ServerChoice): Promise<Server | undefined> {
   if (choice.url !== undefined) {
     if (!/^https?:\/\/[^/]/.test(choice.url)) {
-      throw new StewardError('INPUT_INVALID', `'${choice.url}' is no address of a Steward.`, { hint: 'Expected something like http://127.0.0.1:3000.' });
+      throw new StewardError('INPUT_INVALID', `'${choice.url}' is no address of a Steward.`, {
+        hint: 'Expected something like http://127.0.0.1:3000.',
+      });
     }
     if (choice.token !== undefined) return { url: choice.url.replace(/\/+$/, ''), token: choice.token };
-    throw new StewardError('UNAUTHENTICATED', `There is no token for ${choice.url}.`, { hint: 'Give --token, or set STEWARD_TOKEN.' });
+    throw new StewardError('UNAUTHENTICATED', `There is no token for ${choice.url}.`, {
+      hint: 'Give --token, or set STEWARD_TOKEN.',
+    });
   }
   const announced = await readOwn(join(home, 'server.json'));
   if (announced === undefined) return undefined;
@@ -47,7 +57,10 @@ async function readOwn(file: string): Promise<string | undefined> {
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
-    throw new StewardError('FORBIDDEN', `${file} cannot be read (${code}).`, { hint: 'Use the system user who runs Steward, or give --url and --token.', cause });
+    throw new StewardError('FORBIDDEN', `${file} cannot be read (${code}).`, {
+      hint: 'Use the system user who runs Steward, or give --url and --token.',
+      cause,
+    });
   }
 }
 
@@ -68,22 +81,43 @@ export const request: Request = async (server, method, path, body, signal) => {
     response = await fetch(`${server.url}${path}`, {
       method,
       redirect: 'error',
-      headers: { authorization: `Bearer ${server.token}`, accept: 'application/json', 'x-steward-surface': 'cli', ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+      headers: {
+        authorization: `Bearer ${server.token}`,
+        accept: 'application/json',
+        'x-steward-surface': 'cli',
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
     });
     text = await response.text();
   } catch (cause) {
-    if (timeout.aborted) throw new StewardError('TIMEOUT', `${server.url} did not answer within ${ANSWER_WITHIN_MS / 1_000} s.`, { hint: 'See steward doctor.', cause });
+    if (timeout.aborted)
+      throw new StewardError('TIMEOUT', `${server.url} did not answer within ${ANSWER_WITHIN_MS / 1_000} s.`, {
+        hint: 'See steward doctor.',
+        cause,
+      });
     if (signal?.aborted) throw cause;
     const reason = (cause as { cause?: { code?: string } }).cause?.code ?? (cause as Error).message;
-    throw new StewardError('UNAVAILABLE', `Nothing answers at ${server.url} (${reason}).`, { hint: 'Start it with npm start, or see steward doctor.', cause });
+    throw new StewardError('UNAVAILABLE', `Nothing answers at ${server.url} (${reason}).`, {
+      hint: 'Start it with npm start, or see steward doctor.',
+      cause,
+    });
   }
   const parsed = parseJson(text);
-  if (response.ok && (parsed !== undefined || text === '')) return { body: parsed, location: response.headers.get('location') ?? undefined };
+  if (response.ok && (parsed !== undefined || text === ''))
+    return { body: parsed, location: response.headers.get('location') ?? undefined };
   const error = ErrorBody.safeParse((parsed as { error?: unknown } | undefined)?.error);
-  if (error.success) throw new StewardError(error.data.code, error.data.message, { hint: error.data.hint, problems: error.data.problems });
-  throw new StewardError('UNAVAILABLE', `${server.url} answered ${response.status} and is no Steward, or something stands in front of it.`, { hint: 'Check the address.' });
+  if (error.success)
+    throw new StewardError(error.data.code, error.data.message, {
+      hint: error.data.hint,
+      problems: error.data.problems,
+    });
+  throw new StewardError(
+    'UNAVAILABLE',
+    `${server.url} answered ${response.status} and is no Steward, or something stands in front of it.`,
+    { hint: 'Check the address.' },
+  );
 };
 
 function parseJson(text: string): unknown {

@@ -15,7 +15,11 @@ export interface LocalCommand {
   readonly arguments?: readonly { readonly name: string; readonly summary: string; readonly required?: boolean }[];
   readonly options?: readonly { readonly flags: string; readonly summary: string; readonly default?: string }[];
   /** What it gives back is printed like any answer; what it throws decides the exit code. */
-  run(call: { readonly arguments: readonly (string | undefined)[]; readonly options: Readonly<Record<string, unknown>>; readonly json: boolean }): Promise<unknown>;
+  run(call: {
+    readonly arguments: readonly (string | undefined)[];
+    readonly options: Readonly<Record<string, unknown>>;
+    readonly json: boolean;
+  }): Promise<unknown>;
 }
 
 export interface CliOptions {
@@ -79,7 +83,8 @@ export function buildCli(options: CliOptions): Cli {
       const more = (error.problems ?? []).filter(({ message }) => !error.message.includes(message));
       for (const { path, message } of more) stderr.write(`  ${plain(path ? `${path}: ${message}` : message)}\n`);
       if (error.hint !== undefined) stderr.write(`${plain(error.hint)}\n`);
-      if (error.code === 'INTERNAL' && env['STEWARD_DEBUG'] && error.cause instanceof Error) stderr.write(`${error.cause.stack}\n`);
+      if (error.code === 'INTERNAL' && env['STEWARD_DEBUG'] && error.cause instanceof Error)
+        stderr.write(`${error.cause.stack}\n`);
     }
     return error.exitCode;
   }
@@ -89,19 +94,28 @@ export function buildCli(options: CliOptions): Cli {
     if (isJson(flags)) {
       stdout.write(`${JSON.stringify(rowsOf(answer) ?? answer, null, stdout.isTTY ? 2 : undefined)}\n`);
     } else printAnswer(answer, columns, stdout, paint);
-    const next = (answer as { next?: unknown } | null)?.next;
-    if (typeof next === 'string' && rowsOf(answer)) stderr.write(`There are more: --cursor ${plain(next)}\n`);
+    const more =
+      rowsOf(answer) && typeof answer === 'object' && answer !== null && 'next' in answer ? answer.next : undefined;
+    if (typeof more === 'string') stderr.write(`There are more: --cursor ${plain(more)}\n`);
   }
 
   function addLocal(program: Command, definition: LocalCommand, words: readonly string[]): void {
     const command = leaf(program, definition.words, definition.summary);
     if (!isPrefix(definition.words, words)) return;
-    for (const { name, summary, required } of definition.arguments ?? []) command.argument(required ? `<${name}>` : `[${name}]`, summary);
+    for (const { name, summary, required } of definition.arguments ?? [])
+      command.argument(required ? `<${name}>` : `[${name}]`, summary);
     for (const each of definition.options ?? []) command.option(each.flags, each.summary, each.default);
     addFormat(command);
     command.action(async () => {
       const flags = command.opts<Flags>();
-      print(await definition.run({ arguments: command.processedArgs as (string | undefined)[], options: flags, json: isJson(flags) }), flags);
+      print(
+        await definition.run({
+          arguments: command.processedArgs as (string | undefined)[],
+          options: flags,
+          json: isJson(flags),
+        }),
+        flags,
+      );
     });
   }
 
@@ -113,7 +127,11 @@ export function buildCli(options: CliOptions): Cli {
       if (isPrefix(path, words)) await addOperation(command, operation);
     }
     for (const kind of ['run', 'plan'] as const) {
-      const group = leaf(program, [kind], kind === 'run' ? 'Runs an automation.' : 'Shows what an automation would change, and changes nothing.');
+      const group = leaf(
+        program,
+        [kind],
+        kind === 'run' ? 'Runs an automation.' : 'Shows what an automation would change, and changes nothing.',
+      );
       for (const automation of catalog.automations.values()) {
         const command = leaf(group, [automation.name], automation.summary);
         if (words[0] === kind && words[1] === automation.name) await addRun(command, automation, kind, done);
@@ -122,7 +140,9 @@ export function buildCli(options: CliOptions): Cli {
       group.argument('[automation]').action(() => {
         const name = group.args[0];
         if (name === undefined) group.help();
-        throw new StewardError('NOT_FOUND', `There is no automation ${name}.`, { hint: `There are: ${[...catalog.automations.keys()].join(', ')}.` });
+        throw new StewardError('NOT_FOUND', `There is no automation ${name}.`, {
+          hint: `There are: ${[...catalog.automations.keys()].join(', ')}.`,
+        });
       });
     }
   }
@@ -132,12 +152,17 @@ export function buildCli(options: CliOptions): Cli {
     const read = addInput(command, operation.input, operation.cliArguments, FORMAT);
     addFormat(command);
     addServer(command);
-    for (const { title, input } of operation.examples ?? []) command.addHelpText('after', `\n${title}: ${JSON.stringify(input)}`);
+    for (const { title, input } of operation.examples ?? [])
+      command.addHelpText('after', `\n${title}: ${JSON.stringify(input)}`);
     command.action(async () => {
       const flags = command.opts<Flags>();
       const input = read(command.processedArgs, flags);
       const server = await findServer(home, chosen(flags));
-      print(server ? await ask(server, operation, input) : await withoutServer(operation, input), flags, operation.columns);
+      print(
+        server ? await ask(server, operation, input) : await withoutServer(operation, input),
+        flags,
+        operation.columns,
+      );
     });
   }
 
@@ -146,11 +171,14 @@ export function buildCli(options: CliOptions): Cli {
     try {
       if (operation.kind === 'command') return (await request(server, 'POST', path, input)).body;
       const query = new URLSearchParams();
-      for (const [name, value] of Object.entries(input)) for (const each of [value].flat()) query.append(name, typeof each === 'object' ? JSON.stringify(each) : String(each));
+      for (const [name, value] of Object.entries(input))
+        for (const each of [value].flat())
+          query.append(name, typeof each === 'object' ? JSON.stringify(each) : String(each));
       return (await request(server, 'GET', query.size > 0 ? `${path}?${query}` : path)).body;
     } catch (thrown) {
       // A Steward that was killed leaves its announcement behind.
-      if (thrown instanceof StewardError && thrown.code === 'UNAVAILABLE' && operation.name in offline) return await withoutServer(operation, input);
+      if (thrown instanceof StewardError && thrown.code === 'UNAVAILABLE' && operation.name in offline)
+        return await withoutServer(operation, input);
       throw thrown;
     }
   }
@@ -163,14 +191,30 @@ export function buildCli(options: CliOptions): Cli {
   }
 
   function noServer(): StewardError {
-    return new StewardError('UNAVAILABLE', `No Steward runs from ${home}.`, { hint: 'Start it with npm start, or name another with --url and --token.' });
+    return new StewardError('UNAVAILABLE', `No Steward runs from ${home}.`, {
+      hint: 'Start it with npm start, or name another with --url and --token.',
+    });
   }
 
-  async function addRun(command: Command, automation: { name: string; input: AnyOperation['input'] }, kind: 'run' | 'plan', done: (code: number) => void): Promise<void> {
+  async function addRun(
+    command: Command,
+    automation: { name: string; input: AnyOperation['input'] },
+    kind: 'run' | 'plan',
+    done: (code: number) => void,
+  ): Promise<void> {
     const { addInput, COMMON, parseInputs } = await import('./options.ts');
     const read = addInput(command, automation.input, [], COMMON);
-    command.option('--input <name=value|json>', 'A member of the input, or all of it as JSON; may be repeated.', (text: string, before: string[]) => [...before, text], [] as string[]);
-    if (kind === 'run') command.option('--dry-run', 'Stop after the plan.').option('--wait', 'Follow it to its end, and exit by how it ended.').option('--reason <text>', 'Why; it stands in the record.');
+    command.option(
+      '--input <name=value|json>',
+      'A member of the input, or all of it as JSON; may be repeated.',
+      (text: string, before: string[]) => [...before, text],
+      [] as string[],
+    );
+    if (kind === 'run')
+      command
+        .option('--dry-run', 'Stop after the plan.')
+        .option('--wait', 'Follow it to its end, and exit by how it ended.')
+        .option('--reason <text>', 'Why; it stands in the record.');
     addFormat(command);
     addServer(command);
     command.action(async () => {
@@ -179,11 +223,21 @@ export function buildCli(options: CliOptions): Cli {
       if (!server) throw noServer();
       const input = { ...parseInputs(flags.input, automation.input), ...read([], flags) };
       const path = `/api/v1/automations/${automation.name}/${kind === 'plan' ? 'plan' : 'runs'}`;
-      const { body, location } = await request(server, 'POST', path, { input, ...(flags.dryRun ? { dryRun: true } : {}), ...(flags.reason === undefined ? {} : { reason: flags.reason }) });
+      const { body, location } = await request(server, 'POST', path, {
+        input,
+        ...(flags.dryRun ? { dryRun: true } : {}),
+        ...(flags.reason === undefined ? {} : { reason: flags.reason }),
+      });
       let run = body as ReportedRun;
       // A plan that nobody waits for tells nothing.
       if ((flags.wait || kind === 'plan' || flags.dryRun) && location !== undefined) {
-        run = await followRun(server, location, request, isJson(flags) ? { write: () => undefined } : stderr, painter(stderr, env));
+        run = await followRun(
+          server,
+          location,
+          request,
+          isJson(flags) ? { write: () => undefined } : stderr,
+          painter(stderr, env),
+        );
         done(exitCodeOf(run));
       }
       if (isJson(flags)) print(run, flags);
@@ -213,17 +267,23 @@ type Flags = {
 const FORMAT = new Set(['json', 'output', 'url', 'token', 'help', 'version']);
 
 function addFormat(command: Command): void {
-  command.option('--json', 'Print JSON.').option('--output <json|table>', 'How to print.', oneOf('--output', ['json', 'table']));
+  command
+    .option('--json', 'Print JSON.')
+    .option('--output <json|table>', 'How to print.', oneOf('--output', ['json', 'table']));
 }
 
 function addServer(command: Command): void {
-  command.option('--url <address>', 'Another Steward than the one of this home; also STEWARD_URL.').option('--token <token>', 'The token to use; better STEWARD_TOKEN, which other users cannot see.');
+  command
+    .option('--url <address>', 'Another Steward than the one of this home; also STEWARD_URL.')
+    .option('--token <token>', 'The token to use; better STEWARD_TOKEN, which other users cannot see.');
 }
 
 function oneOf(flag: string, values: readonly string[]) {
   return (text: string): string => {
     if (values.includes(text)) return text;
-    throw new StewardError('INPUT_INVALID', `${flag} ${text}: expected ${values.join(' or ')}.`, { hint: `Use ${flag} ${values[0]}.` });
+    throw new StewardError('INPUT_INVALID', `${flag} ${text}: expected ${values.join(' or ')}.`, {
+      hint: `Use ${flag} ${values[0]}.`,
+    });
   };
 }
 

@@ -5,12 +5,28 @@ import { StewardError } from '../../core/errors.ts';
 import { fromTexts, type JsonSchema, jsonSchemaOf, kindsOf } from '../json-schema.ts';
 
 /** Options that every command has; a member of an input that is called so can be given by --input only. */
-export const COMMON = new Set(['json', 'output', 'url', 'token', 'input', 'wait', 'dryRun', 'reason', 'help', 'version']);
+export const COMMON = new Set([
+  'json',
+  'output',
+  'url',
+  'token',
+  'input',
+  'wait',
+  'dryRun',
+  'reason',
+  'help',
+  'version',
+]);
 
 const TEXTS_LISTED = 12;
 
 /** Gives the command the members of the input: the positional ones as arguments, the rest as options. Returns how to read them back. */
-export function addInput(command: Command, input: z.ZodType, positional: readonly string[] = [], reserved: ReadonlySet<string> = COMMON) {
+export function addInput(
+  command: Command,
+  input: z.ZodType,
+  positional: readonly string[] = [],
+  reserved: ReadonlySet<string> = COMMON,
+) {
   const schema = jsonSchemaOf(input, 'input');
   const members = Object.entries(schema.properties ?? {});
   const required = new Set(schema.required ?? []);
@@ -39,12 +55,23 @@ export function addInput(command: Command, input: z.ZodType, positional: readonl
 function optionOf(name: string, schema: JsonSchema, required: boolean): Option {
   const flag = `--${kebab(name)}`;
   const kinds = kindsOf(schema);
-  const about = [schema.description, required ? '(required)' : undefined, schema.default === undefined ? undefined : `(default: ${shown(schema.default)})`].filter(Boolean).join(' ');
+  const about = [
+    schema.description,
+    required ? '(required)' : undefined,
+    schema.default === undefined ? undefined : `(default: ${shown(schema.default)})`,
+  ]
+    .filter(Boolean)
+    .join(' ');
   // A text that says yes or no counts as one, too; as an option it is a flag that may carry its value.
   if (kinds.has('boolean') && [...kinds].every((kind) => kind === 'boolean' || kind === 'string')) {
-    return schema.default === true ? new Option(`--no-${kebab(name)}`, about) : new Option(`${flag} [true|false]`, about).argParser<string[]>((text) => [text]);
+    return schema.default === true
+      ? new Option(`--no-${kebab(name)}`, about)
+      : new Option(`${flag} [true|false]`, about).argParser<string[]>((text) => [text]);
   }
-  const option = new Option(`${flag} <${schema.enum && schema.enum.length <= TEXTS_LISTED ? schema.enum.join('|') : (([...kinds][0] ?? 'value') as string)}>`, about);
+  const option = new Option(
+    `${flag} <${schema.enum && schema.enum.length <= TEXTS_LISTED ? schema.enum.join('|') : ([...kinds][0] ?? 'value')}>`,
+    about,
+  );
   // One option for a list and for a single value: what was given twice for a single one is then refused with its name.
   option.argParser<string[]>((text, before) => [...(before ?? []), text]);
   return option;
@@ -59,7 +86,10 @@ export function parseInputs(texts: readonly string[], input: z.ZodType): Record<
     if (text.trimStart().startsWith('{')) Object.assign(whole, jsonObject(text));
     else {
       const at = text.indexOf('=');
-      if (at <= 0) throw new StewardError('INPUT_INVALID', `--input ${text}: expected name=value or a JSON object.`, { hint: `Members: ${Object.keys(schema.properties ?? {}).join(', ') || 'none'}.` });
+      if (at <= 0)
+        throw new StewardError('INPUT_INVALID', `--input ${text}: expected name=value or a JSON object.`, {
+          hint: `Members: ${Object.keys(schema.properties ?? {}).join(', ') || 'none'}.`,
+        });
       pairs.set(text.slice(0, at), [...(pairs.get(text.slice(0, at)) ?? []), text.slice(at + 1)]);
     }
   }
@@ -71,12 +101,18 @@ function jsonObject(text: string): object {
   try {
     return JSON.parse(text) as object;
   } catch (cause) {
-    throw new StewardError('INPUT_INVALID', `--input is not JSON: ${(cause as Error).message}`, { hint: "Put it in single quotes: --input '{\"name\": \"value\"}'", cause });
+    throw new StewardError('INPUT_INVALID', `--input is not JSON: ${(cause as Error).message}`, {
+      hint: 'Put it in single quotes: --input \'{"name": "value"}\'',
+      cause,
+    });
   }
 }
 
 function kebab(name: string): string {
-  return name.replaceAll('_', '-').replaceAll(/([a-z\d])([A-Z])/g, '$1-$2').toLowerCase();
+  return name
+    .replaceAll('_', '-')
+    .replaceAll(/([a-z\d])([A-Z])/g, '$1-$2')
+    .toLowerCase();
 }
 
 /** Where commander keeps the value of an option. */

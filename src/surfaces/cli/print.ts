@@ -13,7 +13,12 @@ export function rowsOf(answer: unknown): readonly unknown[] | undefined {
 }
 
 /** An answer for people: a table for a list, lines for one thing. */
-export function printAnswer(answer: unknown, columns: readonly string[] | undefined, out: Terminal, paint: Paint): void {
+export function printAnswer(
+  answer: unknown,
+  columns: readonly string[] | undefined,
+  out: Terminal,
+  paint: Paint,
+): void {
   const rows = rowsOf(answer);
   if (rows) {
     if (rows.length === 0) out.write('None.\n');
@@ -33,7 +38,10 @@ function printTable(rows: readonly Row[], columns: readonly string[], out: Termi
     out.isTTY ? (out.columns ?? 120) : undefined,
   );
   const line = (cells: readonly string[], color?: (text: string) => string): string =>
-    `${cells.map((text, index) => paddedTo(text, widths[index] ?? 0, color)).join('  ').trimEnd()}\n`;
+    `${cells
+      .map((text, index) => paddedTo(text, widths[index] ?? 0, color))
+      .join('  ')
+      .trimEnd()}\n`;
   out.write(line(titles, (text) => paint(text, 'bold')));
   for (const text of texts) {
     out.write(
@@ -72,7 +80,7 @@ function printMembers(row: Row, indent: string, out: Terminal, paint: Paint): vo
       printMembers(value, `${indent}  `, out, paint);
     } else if (Array.isArray(value) && value.length > 0 && value.every(isRow)) {
       out.write(`${paint(title, 'bold')}\n`);
-      for (const item of value as Row[]) out.write(`${indent}  - ${summary(item)}\n`);
+      for (const item of value) out.write(`${indent}  - ${summary(item)}\n`);
     } else {
       const text = cell(value);
       const color = colorOf(text);
@@ -82,12 +90,20 @@ function printMembers(row: Row, indent: string, out: Terminal, paint: Paint): vo
 }
 
 function summary(row: Row): string {
-  const members = Object.entries(row).filter(([, value]) => value !== undefined && value !== null && typeof value !== 'object');
+  const members = Object.entries(row).filter(
+    ([, value]) => value !== undefined && value !== null && typeof value !== 'object',
+  );
   return members.map(([name, value]) => `${titleOf(name)} ${cell(value)}`).join(', ');
 }
 
 function columnsOf(rows: readonly Row[]): string[] {
-  const names = new Set(rows.flatMap((row) => Object.entries(row).filter(([, value]) => typeof value !== 'object').map(([name]) => name)));
+  const names = new Set(
+    rows.flatMap((row) =>
+      Object.entries(row)
+        .filter(([, value]) => typeof value !== 'object')
+        .map(([name]) => name),
+    ),
+  );
   return [...names].slice(0, MOST_COLUMNS);
 }
 
@@ -99,7 +115,8 @@ const INSTANT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/;
 
 function cell(value: unknown): string {
   if (value === undefined || value === null) return '-';
-  if (typeof value === 'string') return plain(INSTANT.test(value) ? value.replace('T', ' ').replace(/(\.\d+)?Z$/, '') : value);
+  if (typeof value === 'string')
+    return plain(INSTANT.test(value) ? value.replace('T', ' ').replace(/(\.\d+)?Z$/, '') : value);
   if (typeof value === 'number') return Number.isInteger(value) ? String(value) : String(Math.round(value * 100) / 100);
   if (typeof value === 'boolean') return value ? 'yes' : 'no';
   if (Array.isArray(value)) return value.length === 0 ? '-' : value.map(cell).join(', ');
@@ -109,7 +126,12 @@ function cell(value: unknown): string {
 /** `lastUsedAt` → `last used at`, `actor.name` → `actor`. */
 function titleOf(path: string): string {
   const name = path.endsWith('.name') || path.endsWith('.id') ? path.slice(0, path.lastIndexOf('.')) : path;
-  return plain(name.replaceAll(/([a-z\d])([A-Z])/g, '$1 $2').replaceAll(/[._]/g, ' ').toLowerCase());
+  return plain(
+    name
+      .replaceAll(/([a-z\d])([A-Z])/g, '$1 $2')
+      .replaceAll(/[._]/g, ' ')
+      .toLowerCase(),
+  );
 }
 
 function isRow(value: unknown): value is Row {

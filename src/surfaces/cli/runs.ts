@@ -7,10 +7,30 @@ import { plain, type Paint, type Terminal } from './terminal.ts';
 const LOOK_EVERY_MS = 300;
 
 /** The run as the server tells of it: instants are texts. */
-export type ReportedRun = Pick<Run, 'id' | 'automation' | 'status' | 'dryRun' | 'plan' | 'planHash' | 'phases' | 'changes' | 'checks' | 'progress' | 'error' | 'output'>;
+export type ReportedRun = Pick<
+  Run,
+  | 'id'
+  | 'automation'
+  | 'status'
+  | 'dryRun'
+  | 'plan'
+  | 'planHash'
+  | 'phases'
+  | 'changes'
+  | 'checks'
+  | 'progress'
+  | 'error'
+  | 'output'
+>;
 
 /** Follows a run to its end, or to where it waits for a person, and tells what happens. */
-export async function followRun(server: Server, location: string, request: Request, out: Terminal, paint: Paint): Promise<ReportedRun> {
+export async function followRun(
+  server: Server,
+  location: string,
+  request: Request,
+  out: Terminal,
+  paint: Paint,
+): Promise<ReportedRun> {
   const told = new Set<string>();
   const tell = (key: string, text: string): void => {
     if (told.has(key)) return;
@@ -19,8 +39,9 @@ export async function followRun(server: Server, location: string, request: Reque
   };
   for (;;) {
     const run = (await request(server, 'GET', location)).body as ReportedRun;
-    for (const { phase, startedAt } of run.phases) tell(`phase ${phase} ${String(startedAt)}`, paint(`${phase}`, 'gray'));
-    for (const { id, title, status } of run.changes) if (status !== 'planned') tell(`change ${id} ${status}`, `  ${plain(title)}: ${status}`);
+    for (const { phase, startedAt } of run.phases) tell(`phase ${phase} ${String(startedAt)}`, paint(phase, 'gray'));
+    for (const { id, title, status } of run.changes)
+      if (status !== 'planned') tell(`change ${id} ${status}`, `  ${plain(title)}: ${status}`);
     if (run.progress?.message) tell(`progress ${run.progress.message}`, `  ${plain(run.progress.message)}`);
     if (isFinal(run.status) || run.status === 'waiting-approval') return run;
     await sleep(LOOK_EVERY_MS);
@@ -30,23 +51,37 @@ export async function followRun(server: Server, location: string, request: Reque
 /** What came of it, for people. */
 export function printRun(run: ReportedRun, out: Terminal, paint: Paint): void {
   const bad = run.error !== undefined || ['failed', 'rolled-back', 'rollback-failed'].includes(run.status);
-  out.write(`${run.id}  ${run.automation}${run.dryRun ? ' (plan only)' : ''}  ${paint(run.status, bad ? 'red' : run.status === 'succeeded' ? 'green' : 'yellow')}\n`);
+  out.write(
+    `${run.id}  ${run.automation}${run.dryRun ? ' (plan only)' : ''}  ${paint(run.status, bad ? 'red' : run.status === 'succeeded' ? 'green' : 'yellow')}\n`,
+  );
   if (run.plan && (run.dryRun || run.status === 'waiting-approval')) {
     if (run.plan.length === 0) out.write('  Nothing would be changed.\n');
     for (const { title, undo } of run.plan) out.write(`  - ${plain(title)} ${paint(`(undo: ${undo})`, 'gray')}\n`);
   }
-  for (const { name, ok } of run.checks) out.write(`  ${ok ? paint('ok', 'green') : paint('not ok', 'red')}  ${plain(name)}\n`);
-  if (run.status === 'waiting-approval') out.write(`It waits for a person: steward run approve ${run.id} ${run.planHash ?? ''}\n`);
+  for (const { name, ok } of run.checks)
+    out.write(`  ${ok ? paint('ok', 'green') : paint('not ok', 'red')}  ${plain(name)}\n`);
+  if (run.status === 'waiting-approval')
+    out.write(`It waits for a person: steward run approve ${run.id} ${run.planHash ?? ''}\n`);
 }
 
 /** What the run means to a script. */
 export function exitCodeOf(run: ReportedRun): number {
   if (run.status === 'succeeded' || (run.dryRun && run.error === undefined && run.status !== 'canceled')) return 0;
   if (run.error) return ERRORS[run.error.code].exitCode;
-  const codes: Partial<Record<Run['status'], ErrorCode>> = { 'waiting-approval': 'POLICY_REFUSED', rejected: 'POLICY_REFUSED', expired: 'POLICY_REFUSED', stale: 'PLAN_STALE', canceled: 'CANCELED', 'rollback-failed': 'ROLLBACK_FAILED' };
+  const codes: Partial<Record<Run['status'], ErrorCode>> = {
+    'waiting-approval': 'POLICY_REFUSED',
+    rejected: 'POLICY_REFUSED',
+    expired: 'POLICY_REFUSED',
+    stale: 'PLAN_STALE',
+    canceled: 'CANCELED',
+    'rollback-failed': 'ROLLBACK_FAILED',
+  };
   return ERRORS[codes[run.status] ?? 'VERIFICATION_FAILED'].exitCode;
 }
 
 export function failureOf(run: ReportedRun): StewardError | undefined {
-  return run.error && new StewardError(run.error.code, run.error.message, { hint: run.error.hint, problems: run.error.problems });
+  return (
+    run.error &&
+    new StewardError(run.error.code, run.error.message, { hint: run.error.hint, problems: run.error.problems })
+  );
 }

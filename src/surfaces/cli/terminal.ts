@@ -45,6 +45,7 @@ export function colorOf(word: string): Color | undefined {
 
 /** Text of machines and people without anything a terminal would obey, on one line. */
 export function plain(text: string): string {
-  // oxlint-disable-next-line no-control-regex -- these are what must not reach the terminal
-  return text.replaceAll(/[\s\u{0}-\u{1f}\u{7f}-\u{9f}\u{200e}\u{200f}\u{202a}-\u{202e}\u{2066}-\u{2069}]+/gu, ' ').trim();
+  // oxlint-disable-next-line eslint/no-control-regex -- these are what must not reach the terminal
+  const obeyed = /[\s\u{0}-\u{1f}\u{7f}-\u{9f}\u{200e}\u{200f}\u{202a}-\u{202e}\u{2066}-\u{2069}]+/gu;
+  return text.replaceAll(obeyed, ' ').trim();
 }

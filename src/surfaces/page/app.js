@@ -13,9 +13,15 @@ class Refused extends Error {
 }
 
 async function api(path, body) {
-  const response = await fetch(`/api/v1/${path}`, body === undefined ? {} : { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
+  const response = await fetch(
+    `/api/v1/${path}`,
+    body === undefined
+      ? {}
+      : { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) },
+  );
   const answer = response.status === 204 ? undefined : await response.json().catch(() => undefined);
-  if (!response.ok) throw new Refused(response.status, answer?.error ?? { message: `The server answered ${response.status}.` });
+  if (!response.ok)
+    throw new Refused(response.status, answer?.error ?? { message: `The server answered ${response.status}.` });
   return answer;
 }
 
@@ -51,7 +57,9 @@ function gate({ title, text, fields, button, submit }) {
     send,
     error,
   );
-  root.replaceChildren(el('main', {}, el('div', { class: 'card gate' }, el('h1', {}, title), el('p', { class: 'quiet' }, text), form)));
+  root.replaceChildren(
+    el('main', {}, el('div', { class: 'card gate' }, el('h1', {}, title), el('p', { class: 'quiet' }, text), form)),
+  );
   form.querySelector('input')?.focus();
 }
 
@@ -61,8 +69,19 @@ function showSetUp() {
   const token = location.hash.slice(1);
   gate({
     title: 'Welcome to Steward',
-    text: token ? 'Create the first admin. This link works once.' : 'The link is not complete: it has a part behind a #. It stands on the console and in the file setup-link.',
-    fields: [NAME, { label: 'Password (at least 10 characters)', name: 'password', type: 'password', autocomplete: 'new-password', minlength: 10 }],
+    text: token
+      ? 'Create the first admin. This link works once.'
+      : 'The link is not complete: it has a part behind a #. It stands on the console and in the file setup-link.',
+    fields: [
+      NAME,
+      {
+        label: 'Password (at least 10 characters)',
+        name: 'password',
+        type: 'password',
+        autocomplete: 'new-password',
+        minlength: 10,
+      },
+    ],
     button: 'Create admin',
     submit: async (fields) => {
       await api('setup', { ...fields, token });
@@ -76,7 +95,9 @@ async function showSignIn() {
   const { pending } = await api('setup');
   gate({
     title: 'Steward',
-    text: pending ? 'Nobody can sign in yet. Open the set-up link that Steward printed when it started; it also stands in the file setup-link.' : 'Sign in to see how everything is.',
+    text: pending
+      ? 'Nobody can sign in yet. Open the set-up link that Steward printed when it started; it also stands in the file setup-link.'
+      : 'Sign in to see how everything is.',
     fields: [NAME, { label: 'Password', name: 'password', type: 'password', autocomplete: 'current-password' }],
     button: 'Sign in',
     submit: async (fields) => {
@@ -93,7 +114,21 @@ async function showState(me) {
   const main = el('main');
   const open = new Set();
   root.replaceChildren(
-    el('header', { class: 'bar' }, el('div', {}, el('img', { src: '/icon.svg', alt: '' }), el('strong', {}, 'Steward'), node, el('span', { class: 'grow' }), connection, el('span', { class: 'quiet' }, `${me.name} (${me.role})`), signOut)),
+    el(
+      'header',
+      { class: 'bar' },
+      el(
+        'div',
+        {},
+        el('img', { src: '/icon.svg', alt: '' }),
+        el('strong', {}, 'Steward'),
+        node,
+        el('span', { class: 'grow' }),
+        connection,
+        el('span', { class: 'quiet' }, `${me.name} (${me.role})`),
+        signOut,
+      ),
+    ),
     main,
   );
 
@@ -151,18 +186,48 @@ async function showState(me) {
   }
 
   function content(overview, found, health, troubles, recent, waiting) {
-    const latencies = new Map(health.map(({ resourceId, checks }) => [resourceId, checks?.map(({ last }) => last?.latencyMs).find((value) => value !== undefined)]));
-    const options = { open, load: (id) => api(`incidents/${encodeURIComponent(id)}`), decide: me.signedIn && me.permissions.includes('operate') ? decide : undefined };
+    const latencies = new Map(
+      health.map(({ resourceId, checks }) => [
+        resourceId,
+        checks?.map(({ last }) => last?.latencyMs).find((value) => value !== undefined),
+      ]),
+    );
+    const options = {
+      open,
+      load: (id) => api(`incidents/${encodeURIComponent(id)}`),
+      decide: me.signedIn && me.permissions.includes('operate') ? decide : undefined,
+    };
     const others = recent.filter(({ id }) => !waiting.some((run) => run.id === id));
     const up = found.filter((service) => service.state === 'up').length;
     const { sentence, verdict: word } = overview;
     return [
       { key: 'verdict', data: [sentence, word], render: () => verdict(overview) },
-      troubles.length > 0 && { key: 'incidents', data: troubles, render: () => section('Open incidents', troubles.length, incidents(troubles, options)) },
-      waiting.length > 0 && { key: 'waiting', data: waiting, render: () => section('Waiting for approval', waiting.length, runs(waiting, options)) },
-      overview.notices.length > 0 && { key: 'notices', data: overview.notices, render: () => section('Notices', undefined, notices(overview.notices)) },
-      { key: 'services', data: [found, [...latencies]], render: () => section('Services', found.length > 0 ? `${up} of ${found.length} up` : undefined, services(found, latencies)) },
-      others.length > 0 && { key: 'runs', data: others, render: () => section('Recent runs', undefined, runs(others, options)) },
+      troubles.length > 0 && {
+        key: 'incidents',
+        data: troubles,
+        render: () => section('Open incidents', troubles.length, incidents(troubles, options)),
+      },
+      waiting.length > 0 && {
+        key: 'waiting',
+        data: waiting,
+        render: () => section('Waiting for approval', waiting.length, runs(waiting, options)),
+      },
+      overview.notices.length > 0 && {
+        key: 'notices',
+        data: overview.notices,
+        render: () => section('Notices', undefined, notices(overview.notices)),
+      },
+      {
+        key: 'services',
+        data: [found, [...latencies]],
+        render: () =>
+          section('Services', found.length > 0 ? `${up} of ${found.length} up` : undefined, services(found, latencies)),
+      },
+      others.length > 0 && {
+        key: 'runs',
+        data: others,
+        render: () => section('Recent runs', undefined, runs(others, options)),
+      },
     ].filter(Boolean);
   }
 
@@ -233,9 +298,6 @@ function focusPlace(main) {
 }
 
 let current = () => undefined;
-function stop() {
-  current();
-}
 
 async function start() {
   current();
@@ -245,7 +307,18 @@ async function start() {
     await showState(await api('me'));
   } catch (error) {
     if (error.status === 401) return await showSignIn();
-    root.replaceChildren(el('main', {}, el('p', { class: 'card pad' }, `Steward does not answer: ${error.message} `, el('button', { onclick: start }, 'Try again'))));
+    root.replaceChildren(
+      el(
+        'main',
+        {},
+        el(
+          'p',
+          { class: 'card pad' },
+          `Steward does not answer: ${error.message} `,
+          el('button', { onclick: start }, 'Try again'),
+        ),
+      ),
+    );
   }
 }
 

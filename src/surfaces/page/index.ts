@@ -18,5 +18,11 @@ const FILES = [
 
 /** The page as it is served: a handful of files, no build. */
 export async function loadPage(): Promise<PageFile[]> {
-  return await Promise.all(FILES.map(async ({ path, file, type }) => ({ path, type, body: await readFile(new URL(file, import.meta.url), 'utf8') })));
+  return await Promise.all(
+    FILES.map(async ({ path, file, type }) => ({
+      path,
+      type,
+      body: await readFile(new URL(file, import.meta.url), 'utf8'),
+    })),
+  );
 }

@@ -54,21 +54,47 @@ export function section(title, count, body) {
 }
 
 export function notices(list) {
-  return el('ul', { class: 'card' }, list.map(({ level, text, hint }) => el('li', {}, state(level), ' ', text, hint && el('div', { class: 'quiet' }, hint))));
+  return el(
+    'ul',
+    { class: 'card' },
+    list.map(({ level, text, hint }) =>
+      el('li', {}, state(level), ' ', text, hint && el('div', { class: 'quiet' }, hint)),
+    ),
+  );
 }
 
 const ORDER = ['down', 'degraded', 'unknown', 'pending', 'up', 'stopped'];
 
 export function services(list, latencies) {
-  if (list.length === 0) return el('p', { class: 'card pad quiet' }, 'Nothing has been found yet. The first look around takes a few seconds.');
-  const rows = list.toSorted((one, other) => ORDER.indexOf(one.state) - ORDER.indexOf(other.state) || one.name.localeCompare(other.name));
+  if (list.length === 0)
+    return el(
+      'p',
+      { class: 'card pad quiet' },
+      'Nothing has been found yet. The first look around takes a few seconds.',
+    );
+  const rows = list.toSorted(
+    (one, other) => ORDER.indexOf(one.state) - ORDER.indexOf(other.state) || one.name.localeCompare(other.name),
+  );
   return el(
     'div',
     { class: 'card' },
     el(
       'table',
       { class: 'cards' },
-      el('thead', {}, el('tr', {}, el('th', {}, 'Service'), el('th', {}, 'State'), el('th', {}, 'What it is'), el('th', {}, 'Where'), el('th', {}, 'For'), el('th', { class: 'number' }, 'Latency'))),
+      el(
+        'thead',
+        {},
+        el(
+          'tr',
+          {},
+          el('th', {}, 'Service'),
+          el('th', {}, 'State'),
+          el('th', {}, 'What it is'),
+          el('th', {}, 'Where'),
+          el('th', {}, 'For'),
+          el('th', { class: 'number' }, 'Latency'),
+        ),
+      ),
       el(
         'tbody',
         {},
@@ -82,7 +108,11 @@ export function services(list, latencies) {
             el('td', {}, [service.product, service.version].filter(Boolean).join(' ')),
             el('td', { class: 'end' }, service.endpoint ?? '–'),
             el('td', {}, since(service.since)),
-            el('td', { class: 'number' }, latency === undefined ? '–' : latency < 10 ? `${latency.toFixed(1)} ms` : `${Math.round(latency)} ms`),
+            el(
+              'td',
+              { class: 'number' },
+              latency === undefined ? '–' : latency < 10 ? `${latency.toFixed(1)} ms` : `${Math.round(latency)} ms`,
+            ),
           );
         }),
       ),
@@ -100,7 +130,12 @@ export function incidents(list, { open, load }) {
         'li',
         {},
         unfolding(
-          [el('span', { class: 'title' }, incident.title), state(incident.status), state(incident.severity), el('span', { class: 'quiet' }, since(incident.openedAt), ' ago')],
+          [
+            el('span', { class: 'title' }, incident.title),
+            state(incident.status),
+            state(incident.severity),
+            el('span', { class: 'quiet' }, since(incident.openedAt), ' ago'),
+          ],
           incident.id,
           open,
           async () => timeline(await load(incident.id)),
@@ -119,7 +154,13 @@ export function runs(list, { open, decide }) {
         'li',
         {},
         unfolding(
-          [el('span', { class: 'title' }, run.automation), run.target && el('span', {}, run.target.name), state(run.status), run.dryRun && state('plan only'), el('span', { class: 'quiet' }, since(run.createdAt), ` ago, by ${run.actor.name}`)],
+          [
+            el('span', { class: 'title' }, run.automation),
+            run.target && el('span', {}, run.target.name),
+            state(run.status),
+            run.dryRun && state('plan only'),
+            el('span', { class: 'quiet' }, since(run.createdAt), ` ago, by ${run.actor.name}`),
+          ],
           run.id,
           open,
           () => runDetail(run, decide),
@@ -151,8 +192,28 @@ function timeline(incident) {
   return el(
     'div',
     {},
-    el('ol', { class: 'timeline' }, entries.map((entry) => el('li', {}, el('time', { datetime: entry.at }, new Date(entry.at).toLocaleString()), state(entry.kind), ' ', entry.message))),
-    evidence !== undefined && evidence !== null && el('details', {}, el('summary', {}, 'What there was to be seen'), el('pre', {}, JSON.stringify(evidence, null, 2))),
+    el(
+      'ol',
+      { class: 'timeline' },
+      entries.map((entry) =>
+        el(
+          'li',
+          {},
+          el('time', { datetime: entry.at }, new Date(entry.at).toLocaleString()),
+          state(entry.kind),
+          ' ',
+          entry.message,
+        ),
+      ),
+    ),
+    evidence !== undefined &&
+      evidence !== null &&
+      el(
+        'details',
+        {},
+        el('summary', {}, 'What there was to be seen'),
+        el('pre', {}, JSON.stringify(evidence, null, 2)),
+      ),
   );
 }
 
@@ -161,16 +222,36 @@ function runDetail(run, decide) {
   return el(
     'div',
     {},
-    run.error && el('p', { class: 'error' }, run.error.message, run.error.hint && el('span', { class: 'quiet' }, ` ${run.error.hint}`)),
-    plan.length > 0 && el('ol', {}, plan.map((change) => el('li', {}, change.title, el('span', { class: 'quiet' }, ` (undo: ${change.undo})`)))),
-    run.checks.length > 0 && el('ul', {}, run.checks.map((check) => el('li', {}, state(check.ok ? 'done' : 'failed'), ' ', check.name))),
+    run.error &&
+      el(
+        'p',
+        { class: 'error' },
+        run.error.message,
+        run.error.hint && el('span', { class: 'quiet' }, ` ${run.error.hint}`),
+      ),
+    plan.length > 0 &&
+      el(
+        'ol',
+        {},
+        plan.map((change) => el('li', {}, change.title, el('span', { class: 'quiet' }, ` (undo: ${change.undo})`))),
+      ),
+    run.checks.length > 0 &&
+      el(
+        'ul',
+        {},
+        run.checks.map((check) => el('li', {}, state(check.ok ? 'done' : 'failed'), ' ', check.name)),
+      ),
     plan.length + run.checks.length === 0 && !run.error && el('p', { class: 'quiet' }, 'Nothing to tell yet.'),
     run.status === 'waiting-approval' &&
       decide &&
       el(
         'div',
         { class: 'actions' },
-        el('button', { class: 'primary', onclick: (event) => decide(event.currentTarget, run, 'approve') }, 'Approve this plan'),
+        el(
+          'button',
+          { class: 'primary', onclick: (event) => decide(event.currentTarget, run, 'approve') },
+          'Approve this plan',
+        ),
         el('button', { onclick: (event) => decide(event.currentTarget, run, 'reject') }, 'Reject'),
       ),
   );

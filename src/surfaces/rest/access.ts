@@ -27,7 +27,10 @@ export function sessionOf(request: FastifyRequest): string | undefined {
 
 export function setSession(request: FastifyRequest, reply: FastifyReply, session: string, expiresAt: Date): void {
   const secure = request.protocol === 'https' ? '; Secure' : '';
-  void reply.header('set-cookie', `${COOKIE}=${session}; Path=/; HttpOnly; SameSite=Strict; Expires=${expiresAt.toUTCString()}${secure}`);
+  void reply.header(
+    'set-cookie',
+    `${COOKIE}=${session}; Path=/; HttpOnly; SameSite=Strict; Expires=${expiresAt.toUTCString()}${secure}`,
+  );
 }
 
 export function clearSession(reply: FastifyReply): void {
@@ -35,13 +38,19 @@ export function clearSession(reply: FastifyReply): void {
 }
 
 /** Finds out who asks. A request that changes something and comes with a cookie must come from Steward's own pages. */
-export async function authenticate(request: FastifyRequest, identity: Identity, origins: readonly string[]): Promise<Actor> {
+export async function authenticate(
+  request: FastifyRequest,
+  identity: Identity,
+  origins: readonly string[],
+): Promise<Actor> {
   const bearer = bearerOf(request);
   const session = bearer === undefined ? sessionOf(request) : undefined;
   if (session !== undefined && !SAFE.has(request.method)) assertOwnOrigin(request, origins, 'required');
   const actor = await identity.authenticate({ bearer, session, from: request.ip });
   if (actor) return actor;
-  throw new StewardError('UNAUTHENTICATED', 'This needs a token or a session.', { hint: 'Send Authorization: Bearer stw_...; steward token create makes one.' });
+  throw new StewardError('UNAUTHENTICATED', 'This needs a token or a session.', {
+    hint: 'Send Authorization: Bearer stw_...; steward token create makes one.',
+  });
 }
 
 function bearerOf(request: FastifyRequest): string | undefined {
@@ -49,18 +58,28 @@ function bearerOf(request: FastifyRequest): string | undefined {
   if (authorization === undefined) return undefined;
   const [scheme, token = ''] = authorization.split(' ', 2);
   if (scheme?.toLowerCase() === 'bearer') return token;
-  throw new StewardError('UNAUTHENTICATED', 'The Authorization header is not a bearer token.', { hint: 'Send Authorization: Bearer stw_...' });
+  throw new StewardError('UNAUTHENTICATED', 'The Authorization header is not a bearer token.', {
+    hint: 'Send Authorization: Bearer stw_...',
+  });
 }
 
 /** A page of somebody else must not act with the visitor's cookie, nor sign the visitor in as somebody else. */
-export function assertOwnOrigin(request: FastifyRequest, origins: readonly string[], whenAbsent: 'required' | 'allowed'): void {
+export function assertOwnOrigin(
+  request: FastifyRequest,
+  origins: readonly string[],
+  whenAbsent: 'required' | 'allowed',
+): void {
   const { origin } = request.headers;
   if (origin === undefined) {
     if (whenAbsent === 'allowed' || request.headers['sec-fetch-site'] === 'same-origin') return;
   } else if (origin === `${request.protocol}://${request.host}` || origins.includes(origin)) return;
-  throw new StewardError('FORBIDDEN', `A request with a session came from ${origin === undefined ? 'an unnamed place' : origin.slice(0, 200)} instead of Steward's own page.`, {
-    hint: 'Use a token for programs. Behind a proxy, set server.publicUrl to the address people use.',
-  });
+  throw new StewardError(
+    'FORBIDDEN',
+    `A request with a session came from ${origin === undefined ? 'an unnamed place' : origin.slice(0, 200)} instead of Steward's own page.`,
+    {
+      hint: 'Use a token for programs. Behind a proxy, set server.publicUrl to the address people use.',
+    },
+  );
 }
 
 export function callOf(request: FastifyRequest, now: Date): Call {

@@ -34,7 +34,12 @@ export interface EventStreams {
  * Server-sent events, each with its type in the data. Each client keeps nothing but its place in the store: one that is slow is waited for, one that is gone
  * for long reads on from where it was, and neither costs memory.
  */
-export function createEventStreams({ events, log, stillAllowed, heartbeatMs = HEARTBEAT_MS }: {
+export function createEventStreams({
+  events,
+  log,
+  stillAllowed,
+  heartbeatMs = HEARTBEAT_MS,
+}: {
   events: EventSource;
   log: Log;
   /** Asked with every heartbeat: a stream must not outlive its credential. */
@@ -43,7 +48,13 @@ export function createEventStreams({ events, log, stillAllowed, heartbeatMs = HE
 }): EventStreams {
   const clients = new Set<AbortController>();
 
-  async function follow(request: FastifyRequest, out: ServerResponse, actor: Actor, from: number, signal: AbortSignal): Promise<void> {
+  async function follow(
+    request: FastifyRequest,
+    out: ServerResponse,
+    actor: Actor,
+    from: number,
+    signal: AbortSignal,
+  ): Promise<void> {
     let after = from;
     let news = Promise.withResolvers<void>();
     const off = events.onNews(() => news.resolve());
@@ -79,7 +90,10 @@ export function createEventStreams({ events, log, stillAllowed, heartbeatMs = HE
 
   return {
     async serve(request, reply) {
-      if (clients.size >= CLIENTS) throw new StewardError('RATE_LIMITED', `${CLIENTS} streams are open.`, { hint: 'Close some, or poll instead.' });
+      if (clients.size >= CLIENTS)
+        throw new StewardError('RATE_LIMITED', `${CLIENTS} streams are open.`, {
+          hint: 'Close some, or poll instead.',
+        });
       const actor = request.actor as Actor;
       const from = resumeFrom(request.headers['last-event-id']) ?? (await events.latestId());
       const client = new AbortController();

@@ -16,14 +16,28 @@ export function sendFailure(thrown: unknown, request: FastifyRequest, reply: Fas
     stack: error.cause instanceof Error ? error.cause.stack : error.stack,
   });
   const message = 'Something inside Steward failed; this is a bug.';
-  return reply.code(error.status).send({ error: { code: 'INTERNAL', message, hint: `The log of the server tells more about request ${request.id}.` } });
+  return reply.code(error.status).send({
+    error: { code: 'INTERNAL', message, hint: `The log of the server tells more about request ${request.id}.` },
+  });
 }
 
 const OF_FASTIFY: Record<string, { code: ErrorCode; message: string; hint: string }> = {
   FST_ERR_CTP_BODY_TOO_LARGE: { code: 'TOO_LARGE', message: 'The body is larger than 1 MiB.', hint: 'Send less.' },
-  FST_ERR_CTP_INVALID_MEDIA_TYPE: { code: 'INPUT_INVALID', message: 'The body is not JSON.', hint: 'Send it with Content-Type: application/json.' },
-  FST_ERR_CTP_INVALID_CONTENT_LENGTH: { code: 'INPUT_INVALID', message: 'The body is not as long as its Content-Length says.', hint: 'Send the right Content-Length, or none.' },
-  FST_ERR_BAD_URL: { code: 'INPUT_INVALID', message: 'The address is not valid.', hint: 'Encode it: every % stands before two hexadecimal digits.' },
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: {
+    code: 'INPUT_INVALID',
+    message: 'The body is not JSON.',
+    hint: 'Send it with Content-Type: application/json.',
+  },
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: {
+    code: 'INPUT_INVALID',
+    message: 'The body is not as long as its Content-Length says.',
+    hint: 'Send the right Content-Length, or none.',
+  },
+  FST_ERR_BAD_URL: {
+    code: 'INPUT_INVALID',
+    message: 'The address is not valid.',
+    hint: 'Encode it: every % stands before two hexadecimal digits.',
+  },
 };
 
 function asStewardError(thrown: unknown): StewardError {
@@ -32,7 +46,10 @@ function asStewardError(thrown: unknown): StewardError {
   const known = OF_FASTIFY[code ?? ''];
   if (known) return new StewardError(known.code, known.message, { hint: known.hint, cause: thrown });
   if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) {
-    return new StewardError('INPUT_INVALID', `The request cannot be read: ${message}`, { hint: 'Correct it and send it again.', cause: thrown });
+    return new StewardError('INPUT_INVALID', `The request cannot be read: ${message}`, {
+      hint: 'Correct it and send it again.',
+      cause: thrown,
+    });
   }
   return StewardError.from(thrown);
 }

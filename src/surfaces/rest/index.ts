@@ -18,20 +18,8 @@ import { sendFailure } from './failures.ts';
 import { openapi } from './openapi.ts';
 import { API, deprecatedAlias, type Route, routesOf } from './routes.ts';
 import { mountRuns } from './runs.ts';
+import type { RestSettings } from './settings.ts';
 import { mountSignIn } from './sign-in.ts';
-
-export interface RestSettings {
-  readonly host: string;
-  readonly port: number;
-  /** The address people use, where a proxy stands in front. */
-  readonly publicUrl?: string | undefined;
-  readonly trustedProxies?: readonly string[] | undefined;
-  readonly tls?: { readonly cert: string; readonly key: string } | undefined;
-  /** Origins whose pages may call the API with a token; none by default. */
-  readonly corsOrigins?: readonly string[] | undefined;
-  /** Requests a minute and credential. */
-  readonly requestsPerMinute?: number | undefined;
-}
 
 /** A file of the page, ready to be sent. */
 export interface PageFile {
@@ -83,7 +71,11 @@ export function createRest(deps: RestDeps): Rest {
   const streams = createEventStreams({
     events: deps.events,
     log,
-    stillAllowed: (request) => authenticate(request, identity, origins).then(() => true, () => false),
+    stillAllowed: (request) =>
+      authenticate(request, identity, origins).then(
+        () => true,
+        () => false,
+      ),
   });
 
   app.decorateRequest('actor', undefined);
@@ -91,10 +83,16 @@ export function createRest(deps: RestDeps): Rest {
   app.setNotFoundHandler((request, reply) => {
     const allowed = methodsAt(request.url.split('?')[0] ?? '', mounted);
     if (allowed.length === 0) {
-      throw new StewardError('NOT_FOUND', `There is nothing at ${request.method} ${(request.url.split('?')[0] ?? '').slice(0, 200)}.`, { hint: `Everything there is stands in ${API}/openapi.json.` });
+      throw new StewardError(
+        'NOT_FOUND',
+        `There is nothing at ${request.method} ${(request.url.split('?')[0] ?? '').slice(0, 200)}.`,
+        { hint: `Everything there is stands in ${API}/openapi.json.` },
+      );
     }
     void reply.header('allow', allowed.join(', '));
-    throw new StewardError('METHOD_NOT_ALLOWED', `${request.method} is not what this address is for.`, { hint: `Use ${allowed.join(' or ')}.` });
+    throw new StewardError('METHOD_NOT_ALLOWED', `${request.method} is not what this address is for.`, {
+      hint: `Use ${allowed.join(' or ')}.`,
+    });
   });
   app.removeAllContentTypeParsers();
   const parseJson = app.getDefaultJsonParser('error', 'error');
@@ -105,7 +103,9 @@ export function createRest(deps: RestDeps): Rest {
 
   const mounted: { method: string; pattern: RegExp }[] = [];
   app.addHook('onRoute', ({ method, url }) => {
-    const pattern = new RegExp(`^${url.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`).replaceAll(/:[^/]+/g, '[^/]+')}$`);
+    const pattern = new RegExp(
+      `^${url.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`).replaceAll(/:[^/]+/g, '[^/]+')}$`,
+    );
     for (const each of [method].flat()) if (each !== 'OPTIONS') mounted.push({ method: each, pattern });
   });
   app.addHook('onRequest', async (request, reply) => {
@@ -135,16 +135,27 @@ export function createRest(deps: RestDeps): Rest {
     originAgentCluster: settings.tls !== undefined,
   });
   if (settings.corsOrigins && settings.corsOrigins.length > 0) {
-    void app.register(cors, { origin: [...settings.corsOrigins], methods: ['GET', 'POST'], allowedHeaders: ['authorization', 'content-type', 'idempotency-key', 'last-event-id'], exposedHeaders: ['location', 'x-request-id'] });
+    void app.register(cors, {
+      origin: [...settings.corsOrigins],
+      methods: ['GET', 'POST'],
+      allowedHeaders: ['authorization', 'content-type', 'idempotency-key', 'last-event-id'],
+      exposedHeaders: ['location', 'x-request-id'],
+    });
   }
   void app.register(rateLimit, {
     max: settings.requestsPerMinute ?? 600,
     timeWindow: 60_000,
     keyGenerator: (request) => request.actor?.session ?? request.actor?.id ?? request.ip,
-    errorResponseBuilder: (_request, { after }) => new StewardError('RATE_LIMITED', 'Too many requests.', { hint: `Try again in ${after}.` }),
+    errorResponseBuilder: (_request, { after }) =>
+      new StewardError('RATE_LIMITED', 'Too many requests.', { hint: `Try again in ${after}.` }),
   });
   void app.register(async (scope) => {
-    scope.route({ method: ['GET', 'HEAD'], url: `${API}/health`, config: { open: true, rateLimit: false }, handler: async () => ({ status: 'alive' }) });
+    scope.route({
+      method: ['GET', 'HEAD'],
+      url: `${API}/health`,
+      config: { open: true, rateLimit: false },
+      handler: async () => ({ status: 'alive' }),
+    });
     let description: object | undefined;
     scope.get(`${API}/openapi.json`, async () => (description ??= openapi(catalog, deps.version)));
     scope.get(`${API}/events/stream`, (request, reply) => streams.serve(request, reply));
@@ -153,7 +164,8 @@ export function createRest(deps: RestDeps): Rest {
         method: ['GET', 'HEAD'],
         url: file.path,
         config: { open: true },
-        handler: async (_request, reply) => await reply.header('content-type', file.type).header('cache-control', 'no-cache').send(file.body),
+        handler: async (_request, reply) =>
+          await reply.header('content-type', file.type).header('cache-control', 'no-cache').send(file.body),
       });
     }
     mountSignIn(scope, { identity, origins });
@@ -163,7 +175,8 @@ export function createRest(deps: RestDeps): Rest {
 
   function mountOperation(scope: FastifyInstance, route: Route): void {
     const schema = jsonSchemaOf(route.operation.input, 'input');
-    const handler = async (request: FastifyRequest) => (await perform(route.operation, inputOf(request, route, schema), callOf(request, now()), audit)) ?? null;
+    const handler = async (request: FastifyRequest) =>
+      (await perform(route.operation, inputOf(request, route, schema), callOf(request, now()), audit)) ?? null;
     const url = (path: string): string => path.replaceAll(/\{([^}]+)\}/g, ':$1');
     scope.route({ method: route.method, url: url(route.path), handler });
     const alias = deprecatedAlias(route.path);
@@ -172,7 +185,9 @@ export function createRest(deps: RestDeps): Rest {
       method: route.method,
       url: url(alias),
       handler: async (request, reply) => {
-        void reply.header('deprecation', '@1767225600').header('link', `<${request.url.replace('/api/', `${API}/`)}>; rel="successor-version"`);
+        void reply
+          .header('deprecation', '@1767225600')
+          .header('link', `<${request.url.replace('/api/', `${API}/`)}>; rel="successor-version"`);
         return await handler(request);
       },
     });
@@ -191,14 +206,17 @@ export function createRest(deps: RestDeps): Rest {
 }
 
 function inputOf(request: FastifyRequest, { method, parameters }: Route, schema: JsonSchema): unknown {
-  const given = method === 'GET' ? fromQuery(request.query as Record<string, string | string[]>, schema) : (request.body ?? {});
+  const given =
+    method === 'GET' ? fromQuery(request.query as Record<string, string | string[]>, schema) : (request.body ?? {});
   if (parameters.length === 0 || given === null || typeof given !== 'object' || Array.isArray(given)) return given;
   const path = request.params as Record<string, string>;
   return { ...given, ...fromQuery(Object.fromEntries(parameters.map((name) => [name, path[name] ?? ''])), schema) };
 }
 
 function fromQuery(query: Record<string, string | string[]>, schema: JsonSchema): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(query).map(([name, value]) => [name, fromTexts([value].flat(), schema.properties?.[name] ?? {})]));
+  return Object.fromEntries(
+    Object.entries(query).map(([name, value]) => [name, fromTexts([value].flat(), schema.properties?.[name] ?? {})]),
+  );
 }
 
 function methodsAt(path: string, mounted: readonly { method: string; pattern: RegExp }[]): string[] {

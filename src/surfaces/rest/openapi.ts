@@ -17,7 +17,13 @@ export function openapi(catalog: Catalog, version: string): JsonObject {
   for (const route of routesOf(catalog)) {
     const nth = (seen.get(route.operation.name) ?? 0) + 1;
     seen.set(route.operation.name, nth);
-    paths[route.path] = { ...paths[route.path], [route.method.toLowerCase()]: described(route, nth === 1 ? route.operation.name : `${route.operation.name}-${nth}`) };
+    paths[route.path] = {
+      ...paths[route.path],
+      [route.method.toLowerCase()]: described(
+        route,
+        nth === 1 ? route.operation.name : `${route.operation.name}-${nth}`,
+      ),
+    };
   }
   for (const automation of catalog.automations.values()) {
     paths[`${API}/automations/${automation.name}/runs`] = { post: runOf(automation, 'run') };
@@ -25,7 +31,12 @@ export function openapi(catalog: Catalog, version: string): JsonObject {
   }
   return {
     openapi: '3.1.0',
-    info: { title: 'Steward', version, description: 'Runs the operations of the machines you own, and proves the outcome.', license: { name: 'Apache-2.0', identifier: 'Apache-2.0' } },
+    info: {
+      title: 'Steward',
+      version,
+      description: 'Runs the operations of the machines you own, and proves the outcome.',
+      license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+    },
     servers: [{ url: '/' }],
     security: [{ token: [] }, { session: [] }],
     tags: [
@@ -36,13 +47,19 @@ export function openapi(catalog: Catalog, version: string): JsonObject {
     ],
     paths: Object.fromEntries(Object.entries(paths).toSorted(([one], [other]) => (one < other ? -1 : 1))),
     components: {
-      securitySchemes: { token: { type: 'http', scheme: 'bearer', bearerFormat: 'stw_<id>_<secret>' }, session: { type: 'apiKey', in: 'cookie', name: 'steward_session' } },
+      securitySchemes: {
+        token: { type: 'http', scheme: 'bearer', bearerFormat: 'stw_<id>_<secret>' },
+        session: { type: 'apiKey', in: 'cookie', name: 'steward_session' },
+      },
       schemas: { Run: jsonSchemaOf(Run, 'output'), Error: jsonSchemaOf(z.object({ error: ErrorBody }), 'output') },
     },
   } as unknown as JsonObject;
 }
 
-const ERROR = { description: 'The error: what happened, why, and what to do next.', content: { 'application/json': { schema: { $ref: '#/components/schemas/Error' } } } };
+const ERROR = {
+  description: 'The error: what happened, why, and what to do next.',
+  content: { 'application/json': { schema: { $ref: '#/components/schemas/Error' } } },
+};
 
 function described({ operation, method, parameters }: Route, operationId: string): Path {
   const schema = jsonSchemaOf(operation.input, 'input');
@@ -55,14 +72,28 @@ function described({ operation, method, parameters }: Route, operationId: string
     summary: operation.title,
     description: operation.summary,
     'x-permission': operation.permission,
-    parameters: [...inPath, ...(method === 'GET' ? others.map(([name, member]) => parameter(name, 'query', member, required.has(name))) : [])],
+    parameters: [
+      ...inPath,
+      ...(method === 'GET' ? others.map(([name, member]) => parameter(name, 'query', member, required.has(name))) : []),
+    ],
     ...(method === 'POST' && {
       requestBody: {
         required: others.some(([name]) => required.has(name)),
-        content: json({ ...schema, properties: Object.fromEntries(others), required: [...required].filter((name) => !parameters.includes(name)), additionalProperties: false }, examplesOf(operation.examples)),
+        content: json(
+          {
+            ...schema,
+            properties: Object.fromEntries(others),
+            required: [...required].filter((name) => !parameters.includes(name)),
+            additionalProperties: false,
+          },
+          examplesOf(operation.examples),
+        ),
       },
     }),
-    responses: { 200: { description: operation.summary, content: json(jsonSchemaOf(operation.output, 'output')) }, default: ERROR },
+    responses: {
+      200: { description: operation.summary, content: json(jsonSchemaOf(operation.output, 'output')) },
+      default: ERROR,
+    },
   };
 }
 
@@ -76,20 +107,35 @@ function json(schema: JsonSchema, examples: Path = {}): Path {
 }
 
 function examplesOf(examples: readonly { readonly title: string; readonly input: unknown }[] | undefined): Path {
-  return Object.fromEntries((examples ?? []).map(({ title, input }, index) => [`example-${index + 1}`, { summary: title, value: input }]));
+  return Object.fromEntries(
+    (examples ?? []).map(({ title, input }, index) => [`example-${index + 1}`, { summary: title, value: input }]),
+  );
 }
 
 function runOf(automation: AnyAutomation, what: 'run' | 'plan'): Path {
   const { dryRun, ...shape } = jsonSchemaOf(RunRequest, 'input').properties ?? {};
-  const properties = { ...shape, input: jsonSchemaOf(automation.input, 'input'), ...(what === 'run' && dryRun ? { dryRun } : {}) };
+  const properties = {
+    ...shape,
+    input: jsonSchemaOf(automation.input, 'input'),
+    ...(what === 'run' && dryRun ? { dryRun } : {}),
+  };
   const needsInput = (properties.input.required ?? []).length > 0;
   return {
     operationId: `${what}-${automation.name}`,
     tags: ['automations'],
     summary: what === 'run' ? automation.title : `${automation.title}: the plan only`,
-    description: what === 'run' ? automation.summary : `${automation.summary} Stops after the plan and changes nothing.`,
+    description:
+      what === 'run' ? automation.summary : `${automation.summary} Stops after the plan and changes nothing.`,
     'x-effect': automation.effect,
-    parameters: [{ name: 'Idempotency-Key', in: 'header', required: false, description: 'Two requests with one key start one run.', schema: { type: 'string', minLength: 1, maxLength: 200 } }],
+    parameters: [
+      {
+        name: 'Idempotency-Key',
+        in: 'header',
+        required: false,
+        description: 'Two requests with one key start one run.',
+        schema: { type: 'string', minLength: 1, maxLength: 200 },
+      },
+    ],
     requestBody: {
       required: needsInput,
       content: json(
@@ -110,31 +156,92 @@ function runOf(automation: AnyAutomation, what: 'run' | 'plan'): Path {
 
 function fixedPaths(): Record<string, Path> {
   const open = { security: [], tags: ['access'] };
-  const signedIn = { description: 'Signed in; the session is in the cookie.', content: json(jsonSchemaOf(WhoAmI, 'output')) };
+  const signedIn = {
+    description: 'Signed in; the session is in the cookie.',
+    content: json(jsonSchemaOf(WhoAmI, 'output')),
+  };
   return {
     [`${API}/health`]: {
       get: {
         ...open,
         operationId: 'health',
         summary: 'Alive',
-        responses: { 200: { description: 'This process answers.', content: json({ type: 'object', properties: { status: { const: 'alive' } }, required: ['status'] }) }, default: ERROR },
+        responses: {
+          200: {
+            description: 'This process answers.',
+            content: json({ type: 'object', properties: { status: { const: 'alive' } }, required: ['status'] }),
+          },
+          default: ERROR,
+        },
       },
     },
-    [`${API}/openapi.json`]: { get: { tags: ['access'], operationId: 'openapi', summary: 'This description', responses: { 200: { description: 'OpenAPI 3.1.', content: json({ type: 'object' }) }, default: ERROR } } },
-    [`${API}/me`]: { get: { tags: ['access'], operationId: 'me', summary: 'Who asks', responses: { 200: { description: 'The actor behind the credential.', content: json(jsonSchemaOf(WhoAmI, 'output')) }, default: ERROR } } },
-    [`${API}/login`]: { post: { ...open, operationId: 'login', summary: 'Sign in', requestBody: { required: true, content: json(jsonSchemaOf(SignInRequest, 'input')) }, responses: { 200: signedIn, default: ERROR } } },
-    [`${API}/logout`]: { post: { ...open, operationId: 'logout', summary: 'Sign out', responses: { 204: { description: 'Signed out.' }, default: ERROR } } },
+    [`${API}/openapi.json`]: {
+      get: {
+        tags: ['access'],
+        operationId: 'openapi',
+        summary: 'This description',
+        responses: { 200: { description: 'OpenAPI 3.1.', content: json({ type: 'object' }) }, default: ERROR },
+      },
+    },
+    [`${API}/me`]: {
+      get: {
+        tags: ['access'],
+        operationId: 'me',
+        summary: 'Who asks',
+        responses: {
+          200: { description: 'The actor behind the credential.', content: json(jsonSchemaOf(WhoAmI, 'output')) },
+          default: ERROR,
+        },
+      },
+    },
+    [`${API}/login`]: {
+      post: {
+        ...open,
+        operationId: 'login',
+        summary: 'Sign in',
+        requestBody: { required: true, content: json(jsonSchemaOf(SignInRequest, 'input')) },
+        responses: { 200: signedIn, default: ERROR },
+      },
+    },
+    [`${API}/logout`]: {
+      post: {
+        ...open,
+        operationId: 'logout',
+        summary: 'Sign out',
+        responses: { 204: { description: 'Signed out.' }, default: ERROR },
+      },
+    },
     [`${API}/setup`]: {
       get: {
         ...open,
         operationId: 'setup-pending',
         summary: 'Whether the first admin is still to be created',
-        responses: { 200: { description: 'Pending or not.', content: json({ type: 'object', properties: { pending: { type: 'boolean' } }, required: ['pending'] }) }, default: ERROR },
+        responses: {
+          200: {
+            description: 'Pending or not.',
+            content: json({ type: 'object', properties: { pending: { type: 'boolean' } }, required: ['pending'] }),
+          },
+          default: ERROR,
+        },
       },
-      post: { ...open, operationId: 'setup', summary: 'Create the first admin', requestBody: { required: true, content: json(jsonSchemaOf(SetUpRequest, 'input')) }, responses: { 200: signedIn, default: ERROR } },
+      post: {
+        ...open,
+        operationId: 'setup',
+        summary: 'Create the first admin',
+        requestBody: { required: true, content: json(jsonSchemaOf(SetUpRequest, 'input')) },
+        responses: { 200: signedIn, default: ERROR },
+      },
     },
     [`${API}/automations`]: {
-      get: { tags: ['automations'], operationId: 'automations', summary: 'Every automation', responses: { 200: { description: 'What can be run, with the schema of its input.', content: json({ type: 'object' }) }, default: ERROR } },
+      get: {
+        tags: ['automations'],
+        operationId: 'automations',
+        summary: 'Every automation',
+        responses: {
+          200: { description: 'What can be run, with the schema of its input.', content: json({ type: 'object' }) },
+          default: ERROR,
+        },
+      },
     },
     [`${API}/events/stream`]: {
       get: {
@@ -143,7 +250,10 @@ function fixedPaths(): Record<string, Path> {
         summary: 'Events, live',
         description: 'Server-sent events. A client that reconnects sends Last-Event-ID and misses nothing.',
         parameters: [{ name: 'Last-Event-ID', in: 'header', required: false, schema: { type: 'integer', minimum: 0 } }],
-        responses: { 200: { description: 'The stream.', content: { 'text/event-stream': { schema: { type: 'string' } } } }, default: ERROR },
+        responses: {
+          200: { description: 'The stream.', content: { 'text/event-stream': { schema: { type: 'string' } } } },
+          default: ERROR,
+        },
       },
     },
   };

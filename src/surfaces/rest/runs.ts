@@ -24,14 +24,22 @@ export function mountRuns(app: FastifyInstance, { catalog, runs, audit, now }: R
   if (!catalog.operations.has('automations')) {
     app.get(`${API}/automations`, async () => ({ items: [...catalog.automations.values()].map(described) }));
   }
-  app.get<{ Params: { name: string } }>(`${API}/automations/:name`, async (request) => described(automationOf(request.params.name)));
-  app.post<{ Params: { name: string } }>(`${API}/automations/:name/runs`, (request, reply) => start(request, reply, request.params.name, false));
-  app.post<{ Params: { name: string } }>(`${API}/automations/:name/plan`, (request, reply) => start(request, reply, request.params.name, true));
+  app.get<{ Params: { name: string } }>(`${API}/automations/:name`, async (request) =>
+    described(automationOf(request.params.name)),
+  );
+  app.post<{ Params: { name: string } }>(`${API}/automations/:name/runs`, (request, reply) =>
+    start(request, reply, request.params.name, false),
+  );
+  app.post<{ Params: { name: string } }>(`${API}/automations/:name/plan`, (request, reply) =>
+    start(request, reply, request.params.name, true),
+  );
 
   function automationOf(name: string): AnyAutomation {
     const automation = catalog.automations.get(name);
     if (automation) return automation;
-    throw new StewardError('NOT_FOUND', `There is no automation ${name.slice(0, 100)}.`, { hint: `There are: ${[...catalog.automations.keys()].join(', ') || 'none'}.` });
+    throw new StewardError('NOT_FOUND', `There is no automation ${name.slice(0, 100)}.`, {
+      hint: `There are: ${[...catalog.automations.keys()].join(', ') || 'none'}.`,
+    });
   }
 
   async function start(request: FastifyRequest, reply: FastifyReply, name: string, planOnly: boolean): Promise<Run> {
@@ -45,8 +53,19 @@ export function mountRuns(app: FastifyInstance, { catalog, runs, audit, now }: R
     const input = body.input ?? {};
     checkInput(automation, input);
     const key = idempotencyKey(request);
-    const record = { actor: call.actor, from: call.from, requestId: call.requestId, ...(body.reason === undefined ? {} : { reason: body.reason }) };
-    await audit.append({ ...record, action: 'run.requested', outcome: 'allowed', subject: about, detail: { input: asJson(input), dryRun } });
+    const record = {
+      actor: call.actor,
+      from: call.from,
+      requestId: call.requestId,
+      ...(body.reason === undefined ? {} : { reason: body.reason }),
+    };
+    await audit.append({
+      ...record,
+      action: 'run.requested',
+      outcome: 'allowed',
+      subject: about,
+      detail: { input: asJson(input), dryRun },
+    });
     try {
       const run = await runs.start({
         automation: name,
@@ -58,12 +77,24 @@ export function mountRuns(app: FastifyInstance, { catalog, runs, audit, now }: R
         // Two people may think of the same key.
         idempotencyKey: key === undefined ? undefined : `${call.actor.id}:${name}:${planOnly ? 'plan' : 'run'}:${key}`,
       });
-      await audit.append({ ...record, action: 'run.started', outcome: 'succeeded', subject: { kind: 'run', id: run.id }, detail: { automation: name, dryRun } });
+      await audit.append({
+        ...record,
+        action: 'run.started',
+        outcome: 'succeeded',
+        subject: { kind: 'run', id: run.id },
+        detail: { automation: name, dryRun },
+      });
       void reply.code(202).header('location', `${API}/runs/${encodeURIComponent(run.id)}`);
       return run;
     } catch (thrown) {
       const { code, message } = StewardError.from(thrown);
-      await audit.append({ ...record, action: 'run.refused', outcome: 'failed', subject: about, detail: { code, message } });
+      await audit.append({
+        ...record,
+        action: 'run.refused',
+        outcome: 'failed',
+        subject: about,
+        detail: { code, message },
+      });
       throw thrown;
     }
   }
@@ -75,9 +106,16 @@ function checkInput(automation: AnyAutomation, input: unknown): void {
     parseInput(automation.input, input);
   } catch (thrown) {
     const error = StewardError.from(thrown);
-    const problems = error.problems?.map(({ path, message }) => ({ path: path === '' ? 'input' : `input.${path}`, message }));
+    const problems = error.problems?.map(({ path, message }) => ({
+      path: path === '' ? 'input' : `input.${path}`,
+      message,
+    }));
     const first = problems?.[0];
-    throw new StewardError(error.code, first ? `${first.path}: ${first.message}` : error.message, { problems, hint: error.hint, cause: thrown });
+    throw new StewardError(error.code, first ? `${first.path}: ${first.message}` : error.message, {
+      problems,
+      hint: error.hint,
+      cause: thrown,
+    });
   }
 }
 
@@ -91,6 +129,32 @@ function idempotencyKey(request: FastifyRequest): string | undefined {
   });
 }
 
-function described({ name, version, title, summary, category, effect, priority, ifMissed, needs, input, output, examples }: AnyAutomation) {
-  return { name, version, title, summary, category, effect, priority, ifMissed, needs, examples, input: jsonSchemaOf(input, 'input'), output: jsonSchemaOf(output, 'output') };
+function described({
+  name,
+  version,
+  title,
+  summary,
+  category,
+  effect,
+  priority,
+  ifMissed,
+  needs,
+  input,
+  output,
+  examples,
+}: AnyAutomation) {
+  return {
+    name,
+    version,
+    title,
+    summary,
+    category,
+    effect,
+    priority,
+    ifMissed,
+    needs,
+    examples,
+    input: jsonSchemaOf(input, 'input'),
+    output: jsonSchemaOf(output, 'output'),
+  };
 }

@@ -7,9 +7,14 @@ import { SetUpRequest, SignInRequest } from './requests.ts';
 import { API } from './routes.ts';
 
 /** Guessing is braked by the lock-out; this keeps a flood from making the server compute passwords all day. */
-const STRICT = { rateLimit: { max: 20, timeWindow: 60_000, keyGenerator: (request: FastifyRequest) => `sign-in:${request.ip}` } };
+const STRICT = {
+  rateLimit: { max: 20, timeWindow: 60_000, keyGenerator: (request: FastifyRequest) => `sign-in:${request.ip}` },
+};
 
-export function mountSignIn(app: FastifyInstance, { identity, origins }: { identity: Identity; origins: readonly string[] }): void {
+export function mountSignIn(
+  app: FastifyInstance,
+  { identity, origins }: { identity: Identity; origins: readonly string[] },
+): void {
   const about = (request: FastifyRequest) => ({ from: request.ip, userAgent: request.headers['user-agent'] });
   const signIn = (request: FastifyRequest, reply: FastifyReply, { actor, session, expiresAt }: SignedIn) => {
     setSession(request, reply, session, expiresAt);
@@ -18,12 +23,20 @@ export function mountSignIn(app: FastifyInstance, { identity, origins }: { ident
 
   app.post(`${API}/login`, { config: { open: true, ...STRICT } }, async (request, reply) => {
     assertOwnOrigin(request, origins, 'allowed');
-    return signIn(request, reply, await identity.login({ ...parseInput(SignInRequest, request.body ?? {}), ...about(request) }));
+    return signIn(
+      request,
+      reply,
+      await identity.login({ ...parseInput(SignInRequest, request.body ?? {}), ...about(request) }),
+    );
   });
   app.get(`${API}/setup`, { config: { open: true } }, async () => ({ pending: await identity.setUpPending() }));
   app.post(`${API}/setup`, { config: { open: true, ...STRICT } }, async (request, reply) => {
     assertOwnOrigin(request, origins, 'allowed');
-    return signIn(request, reply, await identity.setUp({ ...parseInput(SetUpRequest, request.body ?? {}), ...about(request) }));
+    return signIn(
+      request,
+      reply,
+      await identity.setUp({ ...parseInput(SetUpRequest, request.body ?? {}), ...about(request) }),
+    );
   });
   app.post(`${API}/logout`, { config: { open: true } }, async (request, reply) => {
     assertOwnOrigin(request, origins, 'allowed');

@@ -27,13 +27,20 @@ const AuditRecord = z.object({
 type AuditRecord = z.input<typeof AuditRecord>;
 
 const Filters = PageInput.extend({
-  action: z.string().max(100).optional().describe('Only this action, or with a dot at its end everything that begins so: token.'),
+  action: z
+    .string()
+    .max(100)
+    .optional()
+    .describe('Only this action, or with a dot at its end everything that begins so: token.'),
   actor: z.string().max(200).optional().describe('Id or name of who acted.'),
   outcome: AuditRecord.shape.outcome.optional(),
   since: z.coerce.date().optional().describe('Not before this instant.'),
   until: z.coerce.date().optional().describe('Before this instant.'),
 });
-type Filters = z.output<typeof Filters> & { readonly subject?: { readonly kind: string; readonly id: string }; readonly security?: boolean };
+type Filters = z.output<typeof Filters> & {
+  readonly subject?: { readonly kind: string; readonly id: string };
+  readonly security?: boolean;
+};
 
 export interface AuditQueries {
   readonly db: Kysely<AuditTables>;
@@ -43,7 +50,15 @@ export interface AuditQueries {
 
 export function auditOperations({ db, audit, verify }: AuditQueries): readonly AnyOperation[] {
   const noteRead = (call: Call, operation: string, detail: AuditEntry['detail']): Promise<void> =>
-    audit.append({ action: 'audit.read', actor: call.actor, outcome: 'succeeded', from: call.from, requestId: call.requestId, subject: { kind: 'operation', id: operation }, detail });
+    audit.append({
+      action: 'audit.read',
+      actor: call.actor,
+      outcome: 'succeeded',
+      from: call.from,
+      requestId: call.requestId,
+      subject: { kind: 'operation', id: operation },
+      detail,
+    });
 
   const asDetail = (value: unknown): AuditEntry['detail'] => JSON.parse(JSON.stringify(value)) as AuditEntry['detail'];
 
@@ -87,7 +102,10 @@ export function auditOperations({ db, audit, verify }: AuditQueries): readonly A
       cli: ['audit', 'trail'],
       cliArguments: ['type', 'id'],
       columns: ['at', 'actor.name', 'action', 'outcome', 'from'],
-      input: Filters.extend({ type: z.string().min(1).max(100).describe('Kind of the subject: run, resource, token.'), id: z.string().min(1).max(300).describe('Its id.') }),
+      input: Filters.extend({
+        type: z.string().min(1).max(100).describe('Kind of the subject: run, resource, token.'),
+        id: z.string().min(1).max(300).describe('Its id.'),
+      }),
       output: pageOf(AuditRecord),
       async handle({ type, id, ...filters }, call) {
         await noteRead(call, 'audit-trail', asDetail({ type, id, ...filters }));
@@ -101,14 +119,19 @@ export function auditOperations({ db, audit, verify }: AuditQueries): readonly A
       permission: 'audit',
       paths: ['/api/v1/automation/audit/statistics'],
       cli: ['audit', 'statistics'],
-      input: z.object({ since: z.coerce.date().optional().describe('By default a week ago.'), until: z.coerce.date().optional() }),
+      input: z.object({
+        since: z.coerce.date().optional().describe('By default a week ago.'),
+        until: z.coerce.date().optional(),
+      }),
       output: z.object({
         since: z.coerce.date(),
         until: z.coerce.date(),
         records: z.number().int(),
         byOutcome: z.record(z.string(), z.number().int()),
         byAction: z.array(z.object({ action: z.string(), count: z.number().int() })),
-        byActor: z.array(z.object({ id: z.string(), name: z.string(), count: z.number().int(), refused: z.number().int() })),
+        byActor: z.array(
+          z.object({ id: z.string(), name: z.string(), count: z.number().int(), refused: z.number().int() }),
+        ),
       }),
       async handle({ since, until }, call) {
         const period = { since: since ?? new Date(call.now.getTime() - 7 * 86_400_000), until: until ?? call.now };
@@ -119,7 +142,8 @@ export function auditOperations({ db, audit, verify }: AuditQueries): readonly A
     defineQuery({
       name: 'audit-verify',
       title: 'Verify the audit log',
-      summary: 'Reads the whole audit log of this node and finds a record that was edited, removed, reordered or cut off.',
+      summary:
+        'Reads the whole audit log of this node and finds a record that was edited, removed, reordered or cut off.',
       permission: 'audit',
       paths: ['/api/v1/automation/audit/verify'],
       cli: ['audit', 'verify'],
@@ -154,29 +178,46 @@ async function readLog(db: Kysely<AuditTables>, filters: Filters): Promise<{ ite
   const rows = await db
     .selectFrom('audit_log')
     .select(['chain', 'seq', 'at', 'entry'])
-    .$if(after !== undefined, (query) => query.where(sql<boolean>`(at, chain, seq) < (${after?.at}, ${after?.chain}, ${after?.seq})`))
+    .$if(after !== undefined, (query) =>
+      query.where(sql<boolean>`(at, chain, seq) < (${after?.at}, ${after?.chain}, ${after?.seq})`),
+    )
     .$if(filters.since !== undefined, (query) => query.where('at', '>=', filters.since as Date))
     .$if(filters.until !== undefined, (query) => query.where('at', '<', filters.until as Date))
     .$if(filters.outcome !== undefined, (query) => query.where(text('{outcome}'), '=', filters.outcome as string))
     .$if(filters.action !== undefined, (query) => {
       const action = filters.action as string;
-      return action.endsWith('.') ? query.where(sql<boolean>`starts_with(${text('{action}')}, ${action})`) : query.where(text('{action}'), '=', action);
+      return action.endsWith('.')
+        ? query.where(sql<boolean>`starts_with(${text('{action}')}, ${action})`)
+        : query.where(text('{action}'), '=', action);
     })
-    .$if(filters.actor !== undefined, (query) => query.where(sql<boolean>`${filters.actor} in (${text('{actor,id}')}, ${text('{actor,name}')})`))
+    .$if(filters.actor !== undefined, (query) =>
+      query.where(sql<boolean>`${filters.actor} in (${text('{actor,id}')}, ${text('{actor,name}')})`),
+    )
     .$if(filters.subject !== undefined, (query) =>
-      query.where(sql<boolean>`entry->'subject'->>'kind' = ${filters.subject?.kind} and entry->'subject'->>'id' = ${filters.subject?.id}`),
+      query.where(
+        sql<boolean>`entry->'subject'->>'kind' = ${filters.subject?.kind} and entry->'subject'->>'id' = ${filters.subject?.id}`,
+      ),
     )
     .$if(filters.security === true, (query) =>
-      query.where(sql<boolean>`(${text('{outcome}')} = 'refused' or ${text('{action}')} ~ '^(login|setup|access|token|user|session)[.]|^command[.].*-(token|user|session)$')`),
+      query.where(
+        sql<boolean>`(${text('{outcome}')} = 'refused' or ${text('{action}')} ~ '^(login|setup|access|token|user|session)[.]|^command[.].*-(token|user|session)$')`,
+      ),
     )
     .orderBy('at', 'desc')
     .orderBy('chain', 'desc')
     .orderBy('seq', 'desc')
     .limit(filters.limit + 1)
     .execute();
-  const items = rows.slice(0, filters.limit).map(({ entry, ...place }) => ({ ...(entry as unknown as AuditEntry), ...place }) as AuditRecord);
+  const items = rows
+    .slice(0, filters.limit)
+    .map(({ entry, ...place }) => ({ ...(entry as unknown as AuditEntry), ...place }) as AuditRecord);
   const last = rows.length > filters.limit ? rows[filters.limit - 1] : undefined;
-  return { items, ...(last ? { next: Buffer.from(JSON.stringify([last.at.toISOString(), last.chain, last.seq])).toString('base64url') } : {}) };
+  return {
+    items,
+    ...(last
+      ? { next: Buffer.from(JSON.stringify([last.at.toISOString(), last.chain, last.seq])).toString('base64url') }
+      : {}),
+  };
 }
 
 const Cursor = z.tuple([z.coerce.date(), z.string(), z.number().int().min(0).max(Number.MAX_SAFE_INTEGER)]);

@@ -26,12 +26,16 @@ export const auditMigrations: Migration[] = [
         chain text not null, seq bigint not null, at timestamptz not null, entry json not null,
         prev_hash text not null, hash text not null, primary key (chain, seq))`.execute(db);
       await sql`create index audit_log_at on audit_log (at, chain, seq)`.execute(db);
-      await sql`create index audit_log_subject on audit_log ((entry->'subject'->>'kind'), (entry->'subject'->>'id'), at desc)`.execute(db);
+      await sql`create index audit_log_subject on audit_log ((entry->'subject'->>'kind'), (entry->'subject'->>'id'), at desc)`.execute(
+        db,
+      );
       await sql`create table audit_heads (
         chain text primary key, node text not null, seq bigint not null, hash text not null, mac text not null,
         started_at timestamptz not null)`.execute(db);
       await sql`create function audit_log_refuse_change() returns trigger language plpgsql as $$
-        begin raise exception 'The audit log only grows: % is refused.', tg_op using errcode = 'restrict_violation'; end $$`.execute(db);
+        begin raise exception 'The audit log only grows: % is refused.', tg_op using errcode = 'restrict_violation'; end $$`.execute(
+        db,
+      );
       await sql`create trigger audit_log_append_only before update or delete or truncate on audit_log
         for each statement execute function audit_log_refuse_change()`.execute(db);
     },

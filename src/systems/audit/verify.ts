@@ -35,13 +35,22 @@ const BATCH = 2_000;
 export async function verifyAudit({ db, key, checkpointFile }: VerifyDeps): Promise<AuditReport> {
   const chain = chainOf(key);
   // Head and checkpoints first: records that arrive meanwhile are then more than they promise, never fewer.
-  const head = await db.selectFrom('audit_heads').select(['seq', 'hash', 'mac']).where('chain', '=', chain).executeTakeFirst();
+  const head = await db
+    .selectFrom('audit_heads')
+    .select(['seq', 'hash', 'mac'])
+    .where('chain', '=', chain)
+    .executeTakeFirst();
   const checkpoints = await readCheckpoints(checkpointFile, key, chain);
   const promised = new Map<number, string>();
   let problem: AuditProblem | undefined;
   for (const { line, ...found } of checkpoints) {
     if (found.checkpoint && found.genuine) promised.set(found.checkpoint.seq, found.checkpoint.hash);
-    else problem ??= { kind: 'edited', seq: found.checkpoint?.seq ?? 0, message: `Line ${line} of ${checkpointFile} was not written with this key.` };
+    else
+      problem ??= {
+        kind: 'edited',
+        seq: found.checkpoint?.seq ?? 0,
+        message: `Line ${line} of ${checkpointFile} was not written with this key.`,
+      };
   }
 
   let last = { seq: 0, hash: GENESIS };
@@ -52,50 +61,122 @@ export async function verifyAudit({ db, key, checkpointFile }: VerifyDeps): Prom
     broken ??= await wrongWith(db, key, chain, record, last);
     const expected = promised.get(record.seq);
     if (!broken && expected !== undefined && !sameHash(expected, record.hash)) {
-      broken = { kind: 'edited', seq: record.seq, message: `Record ${record.seq} is not the one its checkpoint was made of.` };
+      broken = {
+        kind: 'edited',
+        seq: record.seq,
+        message: `Record ${record.seq} is not the one its checkpoint was made of.`,
+      };
     }
     if (!broken) last = record;
   }
   broken ??= wrongWithEnd(key, last, head, promised);
   problem = broken ?? problem;
 
-  const others = await db.selectFrom('audit_heads').select(['chain', 'node', 'seq as records']).where('chain', '<>', chain).orderBy('chain').execute();
-  return { ok: problem === undefined, chain, records, checkpoints: checkpoints.length, ...(problem ? { problem } : {}), others };
+  const others = await db
+    .selectFrom('audit_heads')
+    .select(['chain', 'node', 'seq as records'])
+    .where('chain', '<>', chain)
+    .orderBy('chain')
+    .execute();
+  return {
+    ok: problem === undefined,
+    chain,
+    records,
+    checkpoints: checkpoints.length,
+    ...(problem ? { problem } : {}),
+    others,
+  };
 }
 
-function wrongWithEnd(key: Buffer, last: { seq: number; hash: string }, head: { seq: number; hash: string; mac: string } | undefined, promised: ReadonlyMap<number, string>): AuditProblem | undefined {
+function wrongWithEnd(
+  key: Buffer,
+  last: { seq: number; hash: string },
+  head: { seq: number; hash: string; mac: string } | undefined,
+  promised: ReadonlyMap<number, string>,
+): AuditProblem | undefined {
   const latest = Math.max(0, ...promised.keys());
   if (latest > last.seq) {
-    return { kind: 'truncated', seq: last.seq + 1, message: `A checkpoint outside the database knows record ${latest}, and the log ends at ${last.seq}.` };
+    return {
+      kind: 'truncated',
+      seq: last.seq + 1,
+      message: `A checkpoint outside the database knows record ${latest}, and the log ends at ${last.seq}.`,
+    };
   }
   if (!head) {
-    return last.seq === 0 ? undefined : { kind: 'truncated', seq: last.seq + 1, message: `The head of the chain is gone; records after ${last.seq} may be, too.` };
+    return last.seq === 0
+      ? undefined
+      : {
+          kind: 'truncated',
+          seq: last.seq + 1,
+          message: `The head of the chain is gone; records after ${last.seq} may be, too.`,
+        };
   }
   if (head.seq > last.seq) {
-    return { kind: 'truncated', seq: last.seq + 1, message: `The head of the chain is record ${head.seq}, and the log ends at ${last.seq}.` };
+    return {
+      kind: 'truncated',
+      seq: last.seq + 1,
+      message: `The head of the chain is record ${head.seq}, and the log ends at ${last.seq}.`,
+    };
   }
-  if (!sameHash(head.mac, headMac(key, head))) return { kind: 'edited', seq: head.seq, message: 'The head of the chain was not written with this key.' };
+  if (!sameHash(head.mac, headMac(key, head)))
+    return { kind: 'edited', seq: head.seq, message: 'The head of the chain was not written with this key.' };
   return undefined;
 }
 
-async function wrongWith(db: Kysely<AuditTables>, key: Buffer, chain: string, record: StoredRecord, last: { seq: number; hash: string }): Promise<AuditProblem | undefined> {
+async function wrongWith(
+  db: Kysely<AuditTables>,
+  key: Buffer,
+  chain: string,
+  record: StoredRecord,
+  last: { seq: number; hash: string },
+): Promise<AuditProblem | undefined> {
   const expected = last.seq + 1;
   const linked = sameHash(record.prevHash, last.hash);
-  if (record.seq === expected && linked && record.wholeMillisecond && sameHash(record.hash, recordHash(key, record))) return undefined;
+  if (record.seq === expected && linked && record.wholeMillisecond && sameHash(record.hash, recordHash(key, record)))
+    return undefined;
 
   const genuineAs = await originalSeq(db, key, chain, record);
   if (genuineAs !== undefined && genuineAs !== record.seq) {
-    const predecessor = await db.selectFrom('audit_log').select('seq').where('chain', '=', chain).where('hash', '=', record.prevHash).executeTakeFirst();
-    if (predecessor) return { kind: 'reordered', seq: record.seq, message: `Record ${genuineAs} stands in the place of record ${record.seq}.` };
-    return { kind: 'removed', seq: expected, message: `Record ${expected} is missing, and the ones behind it were given new numbers.` };
+    const predecessor = await db
+      .selectFrom('audit_log')
+      .select('seq')
+      .where('chain', '=', chain)
+      .where('hash', '=', record.prevHash)
+      .executeTakeFirst();
+    if (predecessor)
+      return {
+        kind: 'reordered',
+        seq: record.seq,
+        message: `Record ${genuineAs} stands in the place of record ${record.seq}.`,
+      };
+    return {
+      kind: 'removed',
+      seq: expected,
+      message: `Record ${expected} is missing, and the ones behind it were given new numbers.`,
+    };
   }
-  if (record.seq > expected) return { kind: 'removed', seq: expected, message: `Record ${expected} is missing: after ${last.seq} comes ${record.seq}.` };
-  if (genuineAs === record.seq && !linked) return { kind: 'edited', seq: last.seq, message: `Record ${last.seq} is not the one that record ${record.seq} was written after.` };
+  if (record.seq > expected)
+    return {
+      kind: 'removed',
+      seq: expected,
+      message: `Record ${expected} is missing: after ${last.seq} comes ${record.seq}.`,
+    };
+  if (genuineAs === record.seq && !linked)
+    return {
+      kind: 'edited',
+      seq: last.seq,
+      message: `Record ${last.seq} is not the one that record ${record.seq} was written after.`,
+    };
   return { kind: 'edited', seq: record.seq, message: `Record ${record.seq} is not what was written.` };
 }
 
 /** The place for which this record was written, where its content is genuine. Tried for every place there is; done once, for the first bad record. */
-async function originalSeq(db: Kysely<AuditTables>, key: Buffer, chain: string, record: StoredRecord): Promise<number | undefined> {
+async function originalSeq(
+  db: Kysely<AuditTables>,
+  key: Buffer,
+  chain: string,
+  record: StoredRecord,
+): Promise<number | undefined> {
   if (!record.wholeMillisecond) return undefined;
   const { longest } = await db
     .selectFrom('audit_log')
@@ -116,7 +197,7 @@ interface StoredRecord extends ChainedRecord {
 }
 
 async function* recordsOf(db: Kysely<AuditTables>, chain: string): AsyncGenerator<StoredRecord> {
-  for (let after = Number.MIN_SAFE_INTEGER; ; ) {
+  for (let after = Number.MIN_SAFE_INTEGER; ;) {
     const rows = await db
       .selectFrom('audit_log')
       .select([
@@ -132,7 +213,15 @@ async function* recordsOf(db: Kysely<AuditTables>, chain: string): AsyncGenerato
       .orderBy('seq')
       .limit(BATCH)
       .execute();
-    for (const row of rows) yield { seq: row.seq, at: row.at, entry: row.text, prevHash: row.prev_hash, hash: row.hash, wholeMillisecond: row.whole };
+    for (const row of rows)
+      yield {
+        seq: row.seq,
+        at: row.at,
+        entry: row.text,
+        prevHash: row.prev_hash,
+        hash: row.hash,
+        wholeMillisecond: row.whole,
+      };
     const end = rows.at(-1);
     if (!end || rows.length < BATCH) return;
     after = end.seq;

@@ -25,7 +25,13 @@ export interface ChainWriter {
   drained(): Promise<void>;
 }
 
-export function createChainWriter(deps: { db: Kysely<AuditTables>; key: Buffer; node: string; now: () => Date; log: Log }): ChainWriter {
+export function createChainWriter(deps: {
+  db: Kysely<AuditTables>;
+  key: Buffer;
+  node: string;
+  now: () => Date;
+  log: Log;
+}): ChainWriter {
   const { db, key, node, now, log } = deps;
   const chain = chainOf(key);
   const waiting: Waiting[] = [];
@@ -44,6 +50,8 @@ export function createChainWriter(deps: { db: Kysely<AuditTables>; key: Buffer; 
         for (const each of group) each.reject(thrown);
       }
     }
+    // In the same turn as the last look: whoever appends next must start the work anew.
+    working = undefined;
   }
 
   async function commit(group: readonly Waiting[]): Promise<void> {
@@ -56,7 +64,11 @@ export function createChainWriter(deps: { db: Kysely<AuditTables>; key: Buffer; 
       });
       const end: Head = { seq: head.seq, hash: head.hash };
       await trx.insertInto('audit_log').values(records).execute();
-      await trx.updateTable('audit_heads').set({ ...end, mac: headMac(key, end), node }).where('chain', '=', chain).execute();
+      await trx
+        .updateTable('audit_heads')
+        .set({ ...end, mac: headMac(key, end), node })
+        .where('chain', '=', chain)
+        .execute();
       unsure = end;
       return end;
     });
@@ -67,8 +79,15 @@ export function createChainWriter(deps: { db: Kysely<AuditTables>; key: Buffer; 
   /** Locks the head. Where somebody moved it, this process goes on from its own memory, so that the gap stays and is found. */
   async function takeHead(trx: Kysely<AuditTables>): Promise<Head> {
     await sql`insert into audit_heads (chain, node, seq, hash, mac, started_at)
-      values (${chain}, ${node}, 0, ${GENESIS}, ${headMac(key, { seq: 0, hash: GENESIS })}, ${now()}) on conflict do nothing`.execute(trx);
-    const stored = await trx.selectFrom('audit_heads').select(['seq', 'hash']).where('chain', '=', chain).forUpdate().executeTakeFirstOrThrow();
+      values (${chain}, ${node}, 0, ${GENESIS}, ${headMac(key, { seq: 0, hash: GENESIS })}, ${now()}) on conflict do nothing`.execute(
+      trx,
+    );
+    const stored = await trx
+      .selectFrom('audit_heads')
+      .select(['seq', 'hash'])
+      .where('chain', '=', chain)
+      .forUpdate()
+      .executeTakeFirstOrThrow();
     if (!last) return stored;
     if (stored.hash === last.hash) return last;
     if (unsure && stored.hash === unsure.hash) return unsure;
@@ -80,16 +99,20 @@ export function createChainWriter(deps: { db: Kysely<AuditTables>; key: Buffer; 
     chain,
     append(entry) {
       if (waiting.length >= WAITING_LIMIT) {
-        return Promise.reject(new StewardError('UNAVAILABLE', `${waiting.length} audit records wait to be written.`, { hint: 'The database is slower than the load: try again later.' }));
+        return Promise.reject(
+          new StewardError('UNAVAILABLE', `${waiting.length} audit records wait to be written.`, {
+            hint: 'The database is slower than the load: try again later.',
+          }),
+        );
       }
       return new Promise<void>((resolve, reject) => {
         waiting.push({ entry, at: now(), resolve, reject });
-        working ??= work().finally(() => (working = undefined));
+        working ??= work();
       });
     },
     head: () => last,
     async drained() {
-      while (working) await working;
+      await working;
     },
   };
 }

@@ -1,6 +1,6 @@
 import { sql, type Kysely, type Selectable } from 'kysely';
 import { z } from 'zod';
-import { type Actor, Role, ROLE_PERMISSIONS } from '../../core/actor.ts';
+import { type Actor, type Role, ROLE_PERMISSIONS } from '../../core/actor.ts';
 import { StewardError } from '../../core/errors.ts';
 import type { Store } from '../../store/store.ts';
 import { hashPassword, randomText } from './secrets.ts';
@@ -10,7 +10,10 @@ export type UserRow = Selectable<IdentityTables['users']>;
 
 export const UserName = z
   .string()
-  .regex(/^[\p{L}\p{N}][\p{L}\p{N}._@-]{0,63}$/u, 'expected up to 64 letters, digits and . _ @ -, beginning with a letter or digit')
+  .regex(
+    /^[\p{L}\p{N}][\p{L}\p{N}._@-]{0,63}$/u,
+    'expected up to 64 letters, digits and . _ @ -, beginning with a letter or digit',
+  )
   .describe('The name to sign in with.');
 
 export const Password = z
@@ -29,7 +32,10 @@ export interface NewUser {
   readonly now: Date;
 }
 
-export async function insertUser(db: Kysely<IdentityTables>, { name, role, password, createdBy, now }: NewUser): Promise<{ user: UserRow; password: string | undefined }> {
+export async function insertUser(
+  db: Kysely<IdentityTables>,
+  { name, role, password, createdBy, now }: NewUser,
+): Promise<{ user: UserRow; password: string | undefined }> {
   const generated = password === undefined ? randomText(20) : undefined;
   const row: UserRow = {
     id: `usr_${randomText(20)}`,
@@ -41,8 +47,16 @@ export async function insertUser(db: Kysely<IdentityTables>, { name, role, passw
     disabled_at: null,
     last_login_at: null,
   };
-  const added = await db.insertInto('users').values(row).onConflict((conflict) => conflict.doNothing()).returning('id').executeTakeFirst();
-  if (!added) throw new StewardError('CONFLICT', `There is a user called ${name} already.`, { hint: 'Choose another name, or change that user: steward user update.' });
+  const added = await db
+    .insertInto('users')
+    .values(row)
+    .onConflict((conflict) => conflict.doNothing())
+    .returning('id')
+    .executeTakeFirst();
+  if (!added)
+    throw new StewardError('CONFLICT', `There is a user called ${name} already.`, {
+      hint: 'Choose another name, or change that user: steward user update.',
+    });
   return { user: row, password: generated };
 }
 
@@ -56,7 +70,11 @@ export async function createAdmin(
 ): Promise<{ readonly name: string; readonly password: string | undefined; readonly created: boolean }> {
   const db = store.db.withTables<IdentityTables>();
   return await db.transaction().execute(async (trx) => {
-    const known = await trx.selectFrom('users').selectAll().where(sql<boolean>`lower(name) = lower(${name})`).executeTakeFirst();
+    const known = await trx
+      .selectFrom('users')
+      .selectAll()
+      .where(sql<boolean>`lower(name) = lower(${name})`)
+      .executeTakeFirst();
     await trx.deleteFrom('access_failures').where('key', '=', `name:${name.toLowerCase()}`).execute();
     await trx.deleteFrom('setup_links').execute();
     if (!known) {
@@ -65,7 +83,11 @@ export async function createAdmin(
     }
     const generated = password === undefined ? randomText(20) : undefined;
     const hash = await hashPassword(generated ?? parsed(Password, 'password', password));
-    await trx.updateTable('users').set({ role: 'admin', password: hash, disabled_at: null }).where('id', '=', known.id).execute();
+    await trx
+      .updateTable('users')
+      .set({ role: 'admin', password: hash, disabled_at: null })
+      .where('id', '=', known.id)
+      .execute();
     await trx.deleteFrom('user_sessions').where('user_id', '=', known.id).execute();
     return { name: known.name, password: generated, created: false };
   });
@@ -74,11 +96,15 @@ export async function createAdmin(
 /** Nobody hands out more than they have, and an agent hands out nothing. */
 export function assertMayGrant(actor: Actor, role: Role): void {
   if (actor.role === 'agent') {
-    throw new StewardError('FORBIDDEN', 'An agent may not create credentials.', { hint: 'Ask an operator or an admin.' });
+    throw new StewardError('FORBIDDEN', 'An agent may not create credentials.', {
+      hint: 'Ask an operator or an admin.',
+    });
   }
   const missing = ROLE_PERMISSIONS[role].filter((permission) => !ROLE_PERMISSIONS[actor.role].includes(permission));
   if (missing.length > 0) {
-    throw new StewardError('FORBIDDEN', `The role ${role} may ${missing.join(' and ')}, and ${actor.role} may not.`, { hint: 'Create one of your own role or less, or ask an admin.' });
+    throw new StewardError('FORBIDDEN', `The role ${role} may ${missing.join(' and ')}, and ${actor.role} may not.`, {
+      hint: 'Create one of your own role or less, or ask an admin.',
+    });
   }
 }
 
@@ -86,5 +112,8 @@ export function parsed<T>(schema: z.ZodType<T>, path: string, value: unknown): T
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   const problems = result.error.issues.map(({ message }) => ({ path, message }));
-  throw new StewardError('INPUT_INVALID', `${path}: ${problems[0]?.message}`, { problems, hint: 'Correct the fields named and send it again.' });
+  throw new StewardError('INPUT_INVALID', `${path}: ${problems[0]?.message}`, {
+    problems,
+    hint: 'Correct the fields named and send it again.',
+  });
 }

@@ -33,7 +33,15 @@ export interface IdentitySystem extends System, Identity {
   setupLink(baseUrl: string): Promise<string | undefined>;
 }
 
-export function createIdentity({ store, audit, setupLinkFile, cliTokenFile, osUser, node, now }: IdentityDeps): IdentitySystem {
+export function createIdentity({
+  store,
+  audit,
+  setupLinkFile,
+  cliTokenFile,
+  osUser,
+  node,
+  now,
+}: IdentityDeps): IdentitySystem {
   const db = store.db.withTables<IdentityTables>();
   const lockout = createLockout({ store, node, now });
   const setup = createSetupLink({ store, file: setupLinkFile, node, now });
@@ -77,9 +85,17 @@ export function createIdentity({ store, audit, setupLinkFile, cliTokenFile, osUs
       if (actor) return actor;
       if (badBearers.count(from) === 'record') {
         await lockout.failed({ from }, 'token');
-        await audit.append({ action: 'access.refused', actor: stranger('unknown token'), outcome: 'refused', from, reason: 'unknown, expired or revoked token' });
+        await audit.append({
+          action: 'access.refused',
+          actor: stranger('unknown token'),
+          outcome: 'refused',
+          from,
+          reason: 'unknown, expired or revoked token',
+        });
       }
-      throw new StewardError('UNAUTHENTICATED', 'The token is unknown, expired or revoked.', { hint: 'Create another: steward token create --role ROLE --name NAME' });
+      throw new StewardError('UNAUTHENTICATED', 'The token is unknown, expired or revoked.', {
+        hint: 'Create another: steward token create --role ROLE --name NAME',
+      });
     },
 
     async login({ name, password, from, userAgent }) {
@@ -90,12 +106,18 @@ export function createIdentity({ store, audit, setupLinkFile, cliTokenFile, osUs
         await audit.append({ action: 'login.locked-out', actor: stranger(name), outcome: 'refused', from });
         throw thrown;
       }
-      const user = await db.selectFrom('users').selectAll().where(sql<boolean>`lower(name) = lower(${name})`).executeTakeFirst();
+      const user = await db
+        .selectFrom('users')
+        .selectAll()
+        .where(sql<boolean>`lower(name) = lower(${name})`)
+        .executeTakeFirst();
       const right = await isPassword(password, user?.password);
       if (!user || !right || user.disabled_at) {
         await lockout.failed(attempt, 'password');
         await audit.append({ action: 'login.refused', actor: stranger(name), outcome: 'refused', from });
-        throw new StewardError('UNAUTHENTICATED', 'Name or password is wrong.', { hint: 'After five wrong passwords the name is locked for 15 minutes.' });
+        throw new StewardError('UNAUTHENTICATED', 'Name or password is wrong.', {
+          hint: 'After five wrong passwords the name is locked for 15 minutes.',
+        });
       }
       const signedIn = await openSession(db, user, { from, userAgent, now: now() });
       await lockout.succeeded(attempt);

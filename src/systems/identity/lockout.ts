@@ -24,7 +24,11 @@ export function countAttempt(known: Failures, limit: number, at: Date): Failures
   if (known.locked_until && known.locked_until > at) return known;
   const over = known.locked_until !== null || known.since.getTime() < at.getTime() - WINDOW_MS;
   const failures = over ? 1 : known.failures + 1;
-  return { failures, since: over ? at : known.since, locked_until: failures > limit ? new Date(at.getTime() + LOCKED_MS) : null };
+  return {
+    failures,
+    since: over ? at : known.since,
+    locked_until: failures > limit ? new Date(at.getTime() + LOCKED_MS) : null,
+  };
 }
 
 export interface Lockout {
@@ -45,13 +49,26 @@ export function createLockout({ store, node, now }: { store: Store; node: string
   async function count(key: string, limit: number, from: string): Promise<void> {
     const at = now();
     const locked = await db.transaction().execute(async (trx) => {
-      await trx.insertInto('access_failures').values({ key, failures: 0, since: at, locked_until: null }).onConflict((conflict) => conflict.doNothing()).execute();
-      const known = await trx.selectFrom('access_failures').select(['failures', 'since', 'locked_until']).where('key', '=', key).forUpdate().executeTakeFirstOrThrow();
+      await trx
+        .insertInto('access_failures')
+        .values({ key, failures: 0, since: at, locked_until: null })
+        .onConflict((conflict) => conflict.doNothing())
+        .execute();
+      const known = await trx
+        .selectFrom('access_failures')
+        .select(['failures', 'since', 'locked_until'])
+        .where('key', '=', key)
+        .forUpdate()
+        .executeTakeFirstOrThrow();
       const next = countAttempt(known, limit, at);
       if (next === known) return known.locked_until;
       await trx.updateTable('access_failures').set(next).where('key', '=', key).execute();
       if (next.locked_until) {
-        await store.events.append(trx, { type: 'security.locked-out', node, data: { key, from, until: next.locked_until.toISOString() } });
+        await store.events.append(trx, {
+          type: 'security.locked-out',
+          node,
+          data: { key, from, until: next.locked_until.toISOString() },
+        });
       }
       return next.locked_until;
     });
@@ -67,9 +84,13 @@ export function createLockout({ store, node, now }: { store: Store; node: string
       if (name !== undefined) await count(nameKey(name), LIMITS.name, from);
     },
     async failed({ name, from }, what) {
-      await db
-        .transaction()
-        .execute((trx) => store.events.append(trx, { type: 'security.failed-access', node, data: { what, from, ...(name === undefined ? {} : { name: name.slice(0, 100) }) } }));
+      await db.transaction().execute((trx) =>
+        store.events.append(trx, {
+          type: 'security.failed-access',
+          node,
+          data: { what, from, ...(name === undefined ? {} : { name: name.slice(0, 100) }) },
+        }),
+      );
     },
     async succeeded({ name, from }) {
       if (name !== undefined) await db.deleteFrom('access_failures').where('key', '=', nameKey(name)).execute();

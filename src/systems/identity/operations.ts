@@ -15,7 +15,10 @@ const LONGEST_TOKEN_MS = ms('3650d');
 const Expiry = z
   .string()
   .max(50)
-  .refine((text) => text === 'never' || withinReach(parseDuration(text)), "expected a length of time up to 3650d, such as 30d, or 'never'")
+  .refine(
+    (text) => text === 'never' || withinReach(parseDuration(text)),
+    "expected a length of time up to 3650d, such as 30d, or 'never'",
+  )
   .default('365d')
   .describe("When it ends: 30d, 12h, or 'never'.");
 
@@ -23,7 +26,11 @@ function withinReach(length: number | undefined): boolean {
   return length !== undefined && length > 0 && length <= LONGEST_TOKEN_MS;
 }
 
-const TokenRequest = z.object({ name: z.string().trim().min(1).max(100).describe('What it is for.'), role: Role, expires: Expiry });
+const TokenRequest = z.object({
+  name: z.string().trim().min(1).max(100).describe('What it is for.'),
+  role: Role,
+  expires: Expiry,
+});
 
 const CreatedToken = z.object({
   id: z.string(),
@@ -44,8 +51,16 @@ async function issue(
 }
 
 /** A token for whoever holds the machine, while no server runs. The input is that of `create-token`. */
-export async function createTokenHere(store: Pick<Store, 'db'>, input: unknown, { osUser, now }: { osUser: string; now: Date }): Promise<z.input<typeof CreatedToken>> {
-  return await issue(store.db.withTables<IdentityTables>(), TokenRequest.parse(input), { userId: undefined, createdBy: `local:${osUser}`, now });
+export async function createTokenHere(
+  store: Pick<Store, 'db'>,
+  input: unknown,
+  { osUser, now }: { osUser: string; now: Date },
+): Promise<z.input<typeof CreatedToken>> {
+  return await issue(store.db.withTables<IdentityTables>(), TokenRequest.parse(input), {
+    userId: undefined,
+    createdBy: `local:${osUser}`,
+    now,
+  });
 }
 
 const Token = z.object({
@@ -87,11 +102,16 @@ export function identityOperations(db: Kysely<IdentityTables>): readonly AnyOper
   /** The person behind the actor; none where the machine itself asks. */
   const userIdOf = async (actor: Actor): Promise<string | undefined> => {
     if (actor.kind === 'user') return actor.id;
-    const token = await db.selectFrom('api_tokens').select('user_id').where('id', '=', actor.id.replace(/^token:/, '')).executeTakeFirst();
+    const token = await db
+      .selectFrom('api_tokens')
+      .select('user_id')
+      .where('id', '=', actor.id.replace(/^token:/, ''))
+      .executeTakeFirst();
     return token?.user_id ?? undefined;
   };
   /** Whose belongings the actor sees and ends: null is everybody's, and only an admin's. */
-  const ownerOf = async (actor: Actor): Promise<string | undefined | null> => (may(actor, 'administer') ? null : await userIdOf(actor));
+  const ownerOf = async (actor: Actor): Promise<string | undefined | null> =>
+    may(actor, 'administer') ? null : await userIdOf(actor);
 
   return [
     defineCommand({
@@ -160,7 +180,10 @@ export function identityOperations(db: Kysely<IdentityTables>): readonly AnyOper
           .$if(owner !== null, (query) => query.where('user_id', '=', owner ?? ''))
           .returning('revoked_at')
           .executeTakeFirst();
-        if (!revoked) throw new StewardError('NOT_FOUND', `There is no token ${id} that you may revoke.`, { hint: 'See steward token list.' });
+        if (!revoked)
+          throw new StewardError('NOT_FOUND', `There is no token ${id} that you may revoke.`, {
+            hint: 'See steward token list.',
+          });
         return { id, revokedAt: revoked.revoked_at ?? now };
       },
     }),
@@ -196,7 +219,12 @@ export function identityOperations(db: Kysely<IdentityTables>): readonly AnyOper
       cli: ['user', 'create'],
       cliArguments: ['name'],
       input: z.object({ name: UserName, role: Role.default('viewer'), password: Password.optional() }),
-      output: z.object({ id: z.string(), name: z.string(), role: Role, password: z.string().optional().describe('The made-up one; shown once.') }),
+      output: z.object({
+        id: z.string(),
+        name: z.string(),
+        role: Role,
+        password: z.string().optional().describe('The made-up one; shown once.'),
+      }),
       async handle({ name, role, password }, { actor, now }) {
         assertMayGrant(actor, role);
         const made = await insertUser(db, { name, role, password, createdBy: actor.name, now });
@@ -210,7 +238,12 @@ export function identityOperations(db: Kysely<IdentityTables>): readonly AnyOper
       permission: 'administer',
       cli: ['user', 'update'],
       cliArguments: ['name'],
-      input: z.object({ name: UserName, role: Role.optional(), password: Password.optional(), disabled: z.boolean().optional().describe('Whether the account is shut.') }),
+      input: z.object({
+        name: UserName,
+        role: Role.optional(),
+        password: Password.optional(),
+        disabled: z.boolean().optional().describe('Whether the account is shut.'),
+      }),
       output: User.pick({ id: true, name: true, role: true, disabledAt: true }),
       async handle({ name, role, password, disabled }, { actor, now }) {
         if (role) assertMayGrant(actor, role);
@@ -218,17 +251,34 @@ export function identityOperations(db: Kysely<IdentityTables>): readonly AnyOper
         return await db.transaction().execute(async (trx) => {
           // Two admins who demote each other at once must not leave none.
           await sql`lock table users in exclusive mode`.execute(trx);
-          const user = await trx.selectFrom('users').selectAll().where(sql<boolean>`lower(name) = lower(${name})`).executeTakeFirst();
-          if (!user) throw new StewardError('NOT_FOUND', `There is no user called ${name}.`, { hint: 'See steward user list.' });
-          const next = { role: role ?? user.role, disabled_at: disabled === undefined ? user.disabled_at : disabled ? (user.disabled_at ?? now) : null };
+          const user = await trx
+            .selectFrom('users')
+            .selectAll()
+            .where(sql<boolean>`lower(name) = lower(${name})`)
+            .executeTakeFirst();
+          if (!user)
+            throw new StewardError('NOT_FOUND', `There is no user called ${name}.`, { hint: 'See steward user list.' });
+          const next = {
+            role: role ?? user.role,
+            disabled_at: disabled === undefined ? user.disabled_at : disabled ? (user.disabled_at ?? now) : null,
+          };
           await trx
             .updateTable('users')
             .set({ ...next, ...(hash === undefined ? {} : { password: hash }) })
             .where('id', '=', user.id)
             .execute();
-          const admin = await trx.selectFrom('users').select('id').where('role', '=', 'admin').where('disabled_at', 'is', null).executeTakeFirst();
-          if (!admin) throw new StewardError('PRECONDITION_FAILED', `${user.name} is the last admin.`, { hint: 'Make somebody else admin first.' });
-          if (hash !== undefined || next.disabled_at || next.role !== user.role) await trx.deleteFrom('user_sessions').where('user_id', '=', user.id).execute();
+          const admin = await trx
+            .selectFrom('users')
+            .select('id')
+            .where('role', '=', 'admin')
+            .where('disabled_at', 'is', null)
+            .executeTakeFirst();
+          if (!admin)
+            throw new StewardError('PRECONDITION_FAILED', `${user.name} is the last admin.`, {
+              hint: 'Make somebody else admin first.',
+            });
+          if (hash !== undefined || next.disabled_at || next.role !== user.role)
+            await trx.deleteFrom('user_sessions').where('user_id', '=', user.id).execute();
           return { id: user.id, name: user.name, role: next.role, disabledAt: orAbsent(next.disabled_at) };
         });
       },
@@ -286,7 +336,10 @@ export function identityOperations(db: Kysely<IdentityTables>): readonly AnyOper
           .$if(owner !== null, (query) => query.where('user_id', '=', owner ?? ''))
           .returning('id')
           .executeTakeFirst();
-        if (!ended) throw new StewardError('NOT_FOUND', `There is no session ${id} that you may end.`, { hint: 'See steward session list.' });
+        if (!ended)
+          throw new StewardError('NOT_FOUND', `There is no session ${id} that you may end.`, {
+            hint: 'See steward session list.',
+          });
         return { id };
       },
     }),

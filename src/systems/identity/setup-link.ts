@@ -7,10 +7,21 @@ import { hashSecret, randomText } from './secrets.ts';
 import type { IdentityTables } from './tables.ts';
 
 /** The way in where no user exists: whoever can read the console or the 0600 file becomes the first admin. */
-export function createSetupLink({ store, file, node, now }: { store: Store; file: string; node: string; now: () => Date }) {
+export function createSetupLink({
+  store,
+  file,
+  node,
+  now,
+}: {
+  store: Store;
+  file: string;
+  node: string;
+  now: () => Date;
+}) {
   const db = store.db.withTables<IdentityTables>();
 
-  const pending = async (): Promise<boolean> => (await db.selectFrom('users').select('id').limit(1).executeTakeFirst()) === undefined;
+  const pending = async (): Promise<boolean> =>
+    (await db.selectFrom('users').select('id').limit(1).executeTakeFirst()) === undefined;
 
   return {
     pending,
@@ -22,9 +33,15 @@ export function createSetupLink({ store, file, node, now }: { store: Store; file
         return undefined;
       }
       const written = (await readPrivate(file))?.split('#')[1]?.trim();
-      const valid = written !== undefined && (await db.selectFrom('setup_links').select('hash').where('hash', '=', hashSecret(written)).executeTakeFirst());
+      const valid =
+        written !== undefined &&
+        (await db.selectFrom('setup_links').select('hash').where('hash', '=', hashSecret(written)).executeTakeFirst());
       const token = valid ? written : randomText(32);
-      if (!valid) await db.insertInto('setup_links').values({ hash: hashSecret(token), node, created_at: now() }).execute();
+      if (!valid)
+        await db
+          .insertInto('setup_links')
+          .values({ hash: hashSecret(token), node, created_at: now() })
+          .execute();
       const link = `${baseUrl.replace(/\/$/, '')}/setup#${token}`;
       await writePrivate(file, `${link}\n`);
       return link;
@@ -34,7 +51,11 @@ export function createSetupLink({ store, file, node, now }: { store: Store; file
     async use({ token, name, password }: { token: string; name: string; password: string }): Promise<UserRow> {
       const user = await db.transaction().execute(async (trx) => {
         await sql`lock table setup_links in exclusive mode`.execute(trx);
-        const link = await trx.selectFrom('setup_links').select('hash').where('hash', '=', hashSecret(token)).executeTakeFirst();
+        const link = await trx
+          .selectFrom('setup_links')
+          .select('hash')
+          .where('hash', '=', hashSecret(token))
+          .executeTakeFirst();
         if (!link) {
           throw new StewardError('UNAUTHENTICATED', 'This set-up link is not valid, or it was used.', {
             hint: 'The valid one stands in the file setup-link in the home of Steward; on the machine, steward admin create works as well.',

@@ -3,8 +3,26 @@ import type { Role } from '../../core/actor.ts';
 import type { Migration } from '../../store/migrator.ts';
 
 export type IdentityTables = {
-  users: { id: string; name: string; role: Role; password: string; created_at: Date; created_by: string; disabled_at: Date | null; last_login_at: Date | null };
-  user_sessions: { id: string; hash: string; user_id: string; created_at: Date; seen_at: Date; expires_at: Date; address: string; user_agent: string | null };
+  users: {
+    id: string;
+    name: string;
+    role: Role;
+    password: string;
+    created_at: Date;
+    created_by: string;
+    disabled_at: Date | null;
+    last_login_at: Date | null;
+  };
+  user_sessions: {
+    id: string;
+    hash: string;
+    user_id: string;
+    created_at: Date;
+    seen_at: Date;
+    expires_at: Date;
+    address: string;
+    user_agent: string | null;
+  };
   api_tokens: {
     id: string;
     name: string;
@@ -33,14 +51,20 @@ export const identityMigrations: Migration[] = [
       await sql`create unique index users_name on users (lower(name))`.execute(db);
       await sql`create table user_sessions (
         id text primary key, hash text not null unique, user_id text not null references users on delete cascade, created_at timestamptz not null,
-        seen_at timestamptz not null, expires_at timestamptz not null, address text not null, user_agent text)`.execute(db);
+        seen_at timestamptz not null, expires_at timestamptz not null, address text not null, user_agent text)`.execute(
+        db,
+      );
       await sql`create table api_tokens (
         id text primary key, name text not null, role text not null, hash text not null, user_id text references users on delete cascade,
         created_by text not null, created_at timestamptz not null, expires_at timestamptz, revoked_at timestamptz,
         last_used_at timestamptz, last_used_from text)`.execute(db);
-      await sql`create table setup_links (hash text primary key, node text not null, created_at timestamptz not null)`.execute(db);
+      await sql`create table setup_links (hash text primary key, node text not null, created_at timestamptz not null)`.execute(
+        db,
+      );
       await sql`create table access_failures (
-        key text primary key, failures integer not null, since timestamptz not null, locked_until timestamptz)`.execute(db);
+        key text primary key, failures integer not null, since timestamptz not null, locked_until timestamptz)`.execute(
+        db,
+      );
     },
   },
 ];

@@ -17,7 +17,10 @@ export interface NewToken {
 }
 
 /** The token's text is in the answer and nowhere else: what is stored cannot be turned back into it. */
-export async function insertToken(db: Kysely<IdentityTables>, { name, role, userId, createdBy, expiresAt, now }: NewToken): Promise<{ row: TokenRow; token: string }> {
+export async function insertToken(
+  db: Kysely<IdentityTables>,
+  { name, role, userId, createdBy, expiresAt, now }: NewToken,
+): Promise<{ row: TokenRow; token: string }> {
   const id = randomText(12);
   const token = newToken(id);
   const row: TokenRow = {
@@ -38,7 +41,12 @@ export async function insertToken(db: Kysely<IdentityTables>, { name, role, user
 }
 
 /** Who the token stands for, as long as it and its user are valid. */
-export async function actorOfToken(db: Kysely<IdentityTables>, id: string, token: string, { from, now }: { from: string; now: Date }): Promise<Actor | undefined> {
+export async function actorOfToken(
+  db: Kysely<IdentityTables>,
+  id: string,
+  token: string,
+  { from, now }: { from: string; now: Date },
+): Promise<Actor | undefined> {
   const row = await db
     .selectFrom('api_tokens')
     .leftJoin('users', 'users.id', 'api_tokens.user_id')
@@ -51,5 +59,11 @@ export async function actorOfToken(db: Kysely<IdentityTables>, id: string, token
   if (!row.last_used_at || now.getTime() - row.last_used_at.getTime() > SEEN_EVERY_MS || row.last_used_from !== from) {
     await sql`update api_tokens set last_used_at = ${now}, last_used_from = ${from} where id = ${id}`.execute(db);
   }
-  return { kind: 'token', id: `token:${row.id}`, name: row.name, role: row.role, ...(row.user_name === null ? {} : { onBehalfOf: row.user_name }) };
+  return {
+    kind: 'token',
+    id: `token:${row.id}`,
+    name: row.name,
+    role: row.role,
+    ...(row.user_name === null ? {} : { onBehalfOf: row.user_name }),
+  };
 }

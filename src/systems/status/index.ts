@@ -6,14 +6,37 @@ const OverallHealth = z.enum(['healthy', 'degraded', 'unhealthy', 'unknown']);
 
 /** The shape is a promise to scripts: members are neither renamed nor added. */
 export const AutomationStatus = z.strictObject({
-  workflows: z.strictObject({ active: z.number().int().describe("The core workflows and the user's own."), triggers: z.number().int() }),
-  scaling: z.strictObject({ cpu: z.number().describe('Percent of this node.'), memory: z.number().describe('Percent of this node.'), active_nodes: z.number().int() }),
+  workflows: z.strictObject({
+    active: z.number().int().describe("The core workflows and the user's own."),
+    triggers: z.number().int(),
+  }),
+  scaling: z.strictObject({
+    cpu: z.number().describe('Percent of this node.'),
+    memory: z.number().describe('Percent of this node.'),
+    active_nodes: z.number().int(),
+  }),
   healing: z.strictObject({
     overall_status: OverallHealth,
-    components: z.array(z.strictObject({ id: z.string(), name: z.string(), status: z.string(), since: z.coerce.date(), message: z.string() })),
-    stats: z.strictObject({ total_checks: z.number().int(), healthy: z.number().int(), successful_healings: z.number().int() }),
+    components: z.array(
+      z.strictObject({
+        id: z.string(),
+        name: z.string(),
+        status: z.string(),
+        since: z.coerce.date(),
+        message: z.string(),
+      }),
+    ),
+    stats: z.strictObject({
+      total_checks: z.number().int(),
+      healthy: z.number().int(),
+      successful_healings: z.number().int(),
+    }),
   }),
-  intelligence: z.strictObject({ learned_patterns: z.number().int(), pending_optimizations: z.number().int(), high_impact_suggestions: z.number().int() }),
+  intelligence: z.strictObject({
+    learned_patterns: z.number().int(),
+    pending_optimizations: z.number().int(),
+    high_impact_suggestions: z.number().int(),
+  }),
   discovery: z.strictObject({ services: z.number().int() }),
 });
 export type AutomationStatus = z.output<typeof AutomationStatus>;
@@ -33,11 +56,20 @@ export const Overview = z.object({
   version: z.string(),
   node: z.object({ id: z.string(), name: z.string() }),
   startedAt: z.coerce.date(),
-  store: z.object({ ok: z.boolean(), mode: z.enum(['bundled', 'external']), latencyMs: z.number(), reason: z.string().optional() }),
+  store: z.object({
+    ok: z.boolean(),
+    mode: z.enum(['bundled', 'external']),
+    latencyMs: z.number(),
+    reason: z.string().optional(),
+  }),
   services: z.record(z.string(), z.number().int()).describe('How many are in each state.'),
   openIncidents: z.number().int(),
   waitingApproval: z.number().int(),
-  delivery: z.object({ channels: z.number().int(), failing: z.array(z.string()), deadMan: z.boolean().describe('Whether somebody outside is told every minute that Steward lives.') }),
+  delivery: z.object({
+    channels: z.number().int(),
+    failing: z.array(z.string()),
+    deadMan: z.boolean().describe('Whether somebody outside is told every minute that Steward lives.'),
+  }),
   notices: z.array(Notice),
 });
 export type Overview = z.output<typeof Overview>;
@@ -56,7 +88,9 @@ export interface StatusDeps {
   readonly discovery: Provider<AutomationStatus['discovery']>;
   readonly services: Provider<Overview['services']>;
   /** Those a person has to look at: open, healing and escalated, children of others left out. */
-  readonly incidents: Provider<readonly { readonly title: string; readonly status: string; readonly severity: string }[]>;
+  readonly incidents: Provider<
+    readonly { readonly title: string; readonly status: string; readonly severity: string }[]
+  >;
   readonly waitingApproval: Provider<number>;
   readonly delivery: Provider<Overview['delivery']>;
   readonly notices: Provider<readonly Notice[]>;
@@ -75,7 +109,13 @@ export function createStatus(deps: StatusDeps): System {
       input: NoInput,
       output: AutomationStatus,
       async handle() {
-        const [workflows, scaling, healing, intelligence, discovery] = await Promise.all([deps.workflows(), deps.scaling(), deps.healing(), deps.intelligence(), deps.discovery()]);
+        const [workflows, scaling, healing, intelligence, discovery] = await Promise.all([
+          deps.workflows(),
+          deps.scaling(),
+          deps.healing(),
+          deps.intelligence(),
+          deps.discovery(),
+        ]);
         return { workflows, scaling, healing, intelligence, discovery };
       },
     }),
@@ -96,8 +136,25 @@ export function createStatus(deps: StatusDeps): System {
           deps.notices(),
         ]);
         const { version, node, startedAt } = deps;
-        const judged = judge({ services, incidents, waitingApproval, storeOk: store.ok, critical: notices.filter(({ level }) => level === 'critical').length });
-        return { ...judged, version, node, startedAt, store, services, openIncidents: incidents.length, waitingApproval, delivery, notices: [...notices] };
+        const judged = judge({
+          services,
+          incidents,
+          waitingApproval,
+          storeOk: store.ok,
+          critical: notices.filter(({ level }) => level === 'critical').length,
+        });
+        return {
+          ...judged,
+          version,
+          node,
+          startedAt,
+          store,
+          services,
+          openIncidents: incidents.length,
+          waitingApproval,
+          delivery,
+          notices: [...notices],
+        };
       },
     }),
   ];
@@ -113,30 +170,59 @@ export interface Situation {
 }
 
 /** The first sentence somebody reads who was woken up. What needs a person comes before what heals by itself. */
-export function judge({ services, incidents, waitingApproval, storeOk, critical }: Situation): Pick<Overview, 'verdict' | 'sentence'> {
-  if (!storeOk) return { verdict: 'broken', sentence: 'The store does not answer, so nothing can be said about the rest.' };
+export function judge({
+  services,
+  incidents,
+  waitingApproval,
+  storeOk,
+  critical,
+}: Situation): Pick<Overview, 'verdict' | 'sentence'> {
+  if (!storeOk)
+    return { verdict: 'broken', sentence: 'The store does not answer, so nothing can be said about the rest.' };
   const escalated = incidents.filter(({ status }) => status === 'escalated');
   const others = incidents.filter(({ status }) => status !== 'escalated');
   const parts: string[] = [];
-  if (escalated.length > 0) parts.push(`you are needed${escalated.length === 1 ? `: ${escalated[0]?.title}` : ` for ${escalated.length} incidents`}`);
+  if (escalated.length > 0)
+    parts.push(
+      `you are needed${escalated.length === 1 ? `: ${escalated[0]?.title}` : ` for ${escalated.length} incidents`}`,
+    );
   if (waitingApproval > 0) parts.push(`${count(waitingApproval, 'plan waits', 'plans wait')} for your approval`);
   if (others.length > 0) {
     const healing = others.filter(({ status }) => status === 'healing').length;
-    parts.push(`${count(others.length, 'incident is', 'incidents are')} open${healing > 0 ? `, ${healing === others.length ? 'being healed' : `${healing} being healed`}` : ''}`);
+    parts.push(
+      `${count(others.length, 'incident is', 'incidents are')} open${healing > 0 ? `, ${healing === others.length ? 'being healed' : `${healing} being healed`}` : ''}`,
+    );
   }
   const down = services['down'] ?? 0;
   if (parts.length === 0 && down > 0) parts.push(`${count(down, 'service is', 'services are')} down`);
   if (critical > 0) parts.push(`${count(critical, 'notice is', 'notices are')} critical`);
   if (parts.length > 0) {
-    return { verdict: escalated.length > 0 || down > 0 || critical > 0 ? 'broken' : 'attention', sentence: `${capitalized(parts.join('; '))}.` };
+    return {
+      verdict: escalated.length > 0 || down > 0 || critical > 0 ? 'broken' : 'attention',
+      sentence: `${capitalized(parts.join('; '))}.`,
+    };
   }
-  const watched = Object.entries(services).reduce((sum, [state, number]) => sum + (state === 'stopped' ? 0 : number), 0);
+  const watched = Object.entries(services).reduce(
+    (sum, [state, number]) => sum + (state === 'stopped' ? 0 : number),
+    0,
+  );
   if (watched === 0) return { verdict: 'unknown', sentence: 'No service is being watched yet.' };
   const unsure = (services['unknown'] ?? 0) + (services['pending'] ?? 0);
   const degraded = services['degraded'] ?? 0;
-  if (degraded > 0) return { verdict: 'attention', sentence: `Nothing is down; ${count(degraded, 'service is', 'services are')} slower or answering with less than they should.` };
-  if (unsure > 0) return { verdict: 'unknown', sentence: `Nothing is down; about ${count(unsure, 'service', 'services')} nothing can be said yet.` };
-  return { verdict: 'ok', sentence: `Everything is all right: ${watched === 1 ? 'the one service is' : `all ${watched} services are`} up.` };
+  if (degraded > 0)
+    return {
+      verdict: 'attention',
+      sentence: `Nothing is down; ${count(degraded, 'service is', 'services are')} slower or answering with less than they should.`,
+    };
+  if (unsure > 0)
+    return {
+      verdict: 'unknown',
+      sentence: `Nothing is down; about ${count(unsure, 'service', 'services')} nothing can be said yet.`,
+    };
+  return {
+    verdict: 'ok',
+    sentence: `Everything is all right: ${watched === 1 ? 'the one service is' : `all ${watched} services are`} up.`,
+  };
 }
 
 function count(number: number, one: string, many: string): string {
