@@ -11,19 +11,23 @@ export interface Sockets extends SocketsPort {
   status(): Promise<PortStatus>;
 }
 
-const LISTENING = { tcp: new Set([LISTEN]), udp: new Set([UDP_OPEN]) };
-const TALKING = { tcp: new Set([ESTABLISHED]), udp: new Set([ESTABLISHED]) };
+const STATES = { tcp: new Set([LISTEN, ESTABLISHED]), udp: new Set([UDP_OPEN, ESTABLISHED]) };
+
+interface Seen {
+  readonly pids: Holders['pids'];
+  readonly sockets: readonly { readonly entry: NetEntry; readonly container: string | undefined }[];
+}
 
 /**
  * Sockets of this machine and of every container on it, from /proc. A listener in a network namespace that is no
  * container's is tagged `netns:<inode>`: its port is not reachable from here either.
  */
 export function createSockets(): Sockets {
-  let looking: Promise<Holders> | undefined;
+  let looking: Promise<Seen> | undefined;
 
-  // listeners() and connections() are asked together: one walk over all file descriptors serves both.
-  function holders(): Promise<Holders> {
-    looking ??= findHolders().finally(() => {
+  // listeners() and connections() are asked together: one look at all tables and file descriptors serves both.
+  function look(): Promise<Seen> {
+    looking ??= see().finally(() => {
       looking = undefined;
     });
     return looking;
@@ -38,23 +42,20 @@ export function createSockets(): Sockets {
     },
 
     async listeners() {
-      const { pids, namespaces } = await holders();
+      const { pids, sockets } = await look();
       const found: Listener[] = [];
-      const collect = (base: string, container: string | undefined) => {
-        for (const entry of tables(base, LISTENING)) {
-          if (entry.protocol === 'udp' && entry.remotePort !== 0) continue;
-          found.push({
-            protocol: entry.protocol,
-            address: entry.localAddress,
-            port: entry.localPort,
-            pids: pids.get(entry.inode) ?? [],
-            uid: entry.uid,
-            ...(container === undefined ? {} : { container }),
-          });
-        }
-      };
-      collect('/proc/net', undefined);
-      for (const { pid, container } of namespaces) collect(`/proc/${pid}/net`, container);
+      for (const { entry, container } of sockets) {
+        // A connected UDP socket of a client has a peer; one that serves has none.
+        if (entry.state === ESTABLISHED || (entry.protocol === 'udp' && entry.remotePort !== 0)) continue;
+        found.push({
+          protocol: entry.protocol,
+          address: entry.localAddress,
+          port: entry.localPort,
+          pids: pids.get(entry.inode) ?? [],
+          uid: entry.uid,
+          ...(container === undefined ? {} : { container }),
+        });
+      }
       for (const { path, inode } of parseUnixTable(readProc('/proc/net/unix') ?? '')) {
         const uid = ownerOf(path);
         if (uid !== undefined) found.push({ protocol: 'unix', address: path, port: 0, pids: pids.get(inode) ?? [], uid });
@@ -63,31 +64,30 @@ export function createSockets(): Sockets {
     },
 
     async connections() {
-      const { pids, namespaces } = await holders();
-      const found: Connection[] = [];
-      const collect = (base: string, container: string | undefined) => {
-        for (const entry of tables(base, TALKING)) {
-          found.push({
-            local: { address: entry.localAddress, port: entry.localPort },
-            remote: { address: entry.remoteAddress, port: entry.remotePort },
-            pids: pids.get(entry.inode) ?? [],
-            ...(container === undefined ? {} : { container }),
-          });
-        }
-      };
-      collect('/proc/net', undefined);
-      for (const { pid, container } of namespaces) collect(`/proc/${pid}/net`, container);
-      return found;
+      const { pids, sockets } = await look();
+      return sockets
+        .filter(({ entry }) => entry.state === ESTABLISHED)
+        .map(({ entry, container }): Connection => ({
+          local: { address: entry.localAddress, port: entry.localPort },
+          remote: { address: entry.remoteAddress, port: entry.remotePort },
+          pids: pids.get(entry.inode) ?? [],
+          ...(container === undefined ? {} : { container }),
+        }));
     },
   };
 }
 
-function tables(base: string, states: typeof LISTENING): NetEntry[] {
-  const entries: NetEntry[] = [];
-  for (const protocol of ['tcp', 'udp'] as const) {
-    for (const family of ['', '6']) entries.push(...parseNetTable(readProc(`${base}/${protocol}${family}`) ?? '', protocol, states[protocol]));
+async function see(): Promise<Seen> {
+  const { pids, namespaces } = await findHolders();
+  const sockets: { entry: NetEntry; container: string | undefined }[] = [];
+  for (const { base, container } of [{ base: '/proc/net', container: undefined }, ...namespaces.map(({ pid, container: id }) => ({ base: `/proc/${pid}/net`, container: id }))]) {
+    for (const protocol of ['tcp', 'udp'] as const) {
+      for (const family of ['', '6']) {
+        for (const entry of parseNetTable(readProc(`${base}/${protocol}${family}`) ?? '', protocol, STATES[protocol])) sockets.push({ entry, container });
+      }
+    }
   }
-  return entries;
+  return { pids, sockets };
 }
 
 // A path that is not there was unlinked, or belongs to a container's file system: no way in from here.
