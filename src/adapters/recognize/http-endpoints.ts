@@ -130,11 +130,23 @@ export async function askEndpoints(
       fields: {},
     });
   }
-  if (hints.includes('mcp') || (MCP_PORTS.has(target.port) && /mcp|jsonrpc|model context/i.test(said))) {
+  const expected = hints.includes('mcp-server');
+  if ((expected || MCP_PORTS.has(target.port)) && (expected || (await mayBeMcp(target, options)))) {
     const tools = await askMcp(target, options);
     if (tools) found.push(tools);
   }
   return found;
+}
+
+/** Looked at with a GET first: its refusal is of a certain kind, and an ordinary site is never posted to. */
+async function mayBeMcp(target: HttpLook, options: { timeoutMs: number; signal: AbortSignal }): Promise<boolean> {
+  const answer = await request(target, '/mcp', { ...options, accept: 'text/event-stream' });
+  return (
+    answer !== undefined &&
+    ([400, 405, 406].includes(answer.status) ||
+      /jsonrpc/.test(answer.body) ||
+      /event-stream/.test(answer.headers['content-type'] ?? ''))
+  );
 }
 
 async function askMcp(

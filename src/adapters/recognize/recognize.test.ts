@@ -160,7 +160,7 @@ describe('a protocol', () => {
 
     expect((await look(port)).sightings).toHaveLength(1);
     expect(asked.some((line) => line.startsWith('POST'))).toBe(false);
-    expect((await look(port, ['mcp'])).sightings).toMatchObject([
+    expect((await look(port, ['mcp-server'])).sightings).toMatchObject([
       { protocol: 'http' },
       { protocol: 'mcp', product: 'mcp-server', version: '1.2.0' },
     ]);

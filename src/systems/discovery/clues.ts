@@ -8,7 +8,7 @@ export interface Clues {
   readonly process: { readonly executable: string; readonly argv: readonly string[] } | undefined;
   readonly app: AppName | undefined;
   readonly unit: string | undefined;
-  readonly container: { readonly image: string; readonly name: string; readonly composed: boolean } | undefined;
+  readonly container: { readonly image: string; readonly name: string } | undefined;
   readonly recognitions: readonly { readonly port: number; readonly recognition: Recognition }[];
   readonly programVersion: string | undefined;
 }

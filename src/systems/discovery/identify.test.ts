@@ -93,7 +93,7 @@ describe('what is certain', () => {
     const found = identify(
       clues({
         process: runs('/usr/local/bin/redis-server'),
-        container: { image: 'redis:7.2-alpine', name: 'cache', composed: true },
+        container: { image: 'redis:7.2-alpine', name: 'cache' },
       }),
     );
 
@@ -223,7 +223,7 @@ it('tells the recognizer which protocol to speak first', () => {
   expect(
     hintsOf({
       ...clues({
-        container: { image: 'registry.example:5000/library/postgres:16@sha256:00', name: 'db', composed: false },
+        container: { image: 'registry.example:5000/library/postgres:16@sha256:00', name: 'db' },
       }),
     }),
   ).toEqual(['postgresql']);

@@ -3,7 +3,6 @@ import type { ProcessesPort } from '../../core/ports/processes.ts';
 import type { Recognition, Recognizer } from '../../core/recognizer.ts';
 import type { Clues } from './clues.ts';
 import { hintsOf, identify, versionArgsOf } from './identify.ts';
-import { composeOf } from './identity.ts';
 import { configuredIdentity, describe, fits, type Matched, processOf } from './match.ts';
 import type { Identified } from './reconcile.ts';
 import { type Look, toTrace } from './trace.ts';
@@ -40,7 +39,6 @@ export async function recognize({ observation, known }: Matched, deps: Recognize
     container: container && {
       image: container.image,
       name: container.name,
-      composed: composeOf(container.labels).project !== undefined,
     },
     programVersion,
   };
