@@ -21,7 +21,7 @@ const CYCLES = 9;
 const HANGING = 10;
 const children: ChildProcess[] = [];
 
-async function webServer(mode: 'answer' | 'hang'): Promise<number> {
+async function webServer(mode: 'answer' | 'close' | 'hang'): Promise<number> {
   const child = spawn(process.execPath, [join(import.meta.dirname, 'parts/web-server.ts'), mode], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
@@ -60,16 +60,17 @@ const store = await openStore({
 });
 const prober = createProber({ secrets: async () => '' });
 try {
-  const [port, hangingPort] = [await webServer('answer'), await webServer('hang')];
+  const ports = { live: await webServer('answer'), fresh: await webServer('close'), hanging: await webServer('hang') };
+  const { live: port } = ports;
   const inventory = fakeInventory();
-  const live = Array.from(
-    { length: CHECKS },
-    (_, index) => inventory.put(aResource({ id: `live-${index}`, node: 'bench', origin: 'configured' })).id,
-  );
-  const hanging = Array.from(
-    { length: HANGING },
-    (_, index) => inventory.put(aResource({ id: `hanging-${index}`, node: 'bench', origin: 'configured' })).id,
-  );
+  const services = (kind: keyof typeof ports, count: number): string[] =>
+    Array.from(
+      { length: count },
+      (_, index) => inventory.put(aResource({ id: `${kind}-${index}`, node: 'bench', origin: 'configured' })).id,
+    );
+  const live = services('live', CHECKS);
+  const fresh = services('fresh', CHECKS);
+  const hanging = services('hanging', HANGING);
   const monitoring = createMonitoring({
     store,
     inventory,
@@ -84,7 +85,7 @@ try {
         return [
           {
             kind: 'http',
-            url: `http://127.0.0.1:${kind === 'live' ? port : hangingPort}/service/${index}`,
+            url: `http://127.0.0.1:${ports[kind as keyof typeof ports]}/service/${index}`,
             expectStatus: [200],
             headers: {},
             followRedirects: false,
@@ -100,9 +101,9 @@ try {
 
   // A signal of its own for each call, as requests have.
   const probe = (id: string) => monitoring.probeNow(id, new AbortController().signal);
-  const probeLive = async (): Promise<number> => {
+  const cycleOf = async (ids: readonly string[]): Promise<number> => {
     const began = performance.now();
-    await Promise.all(live.map(probe));
+    await Promise.all(ids.map(probe));
     await monitoring.stored();
     return performance.now() - began;
   };
@@ -116,12 +117,12 @@ try {
     return row.count;
   };
 
-  await probeLive();
+  await cycleOf(live);
   const [own, database, wall]: [number[], number[], number[]] = [[], [], []];
   const before = await stored();
   for (let cycle = 0; cycle < CYCLES; cycle += 1) {
     const [cpu, postgres] = [process.cpuUsage(), cpuOfTree(server.pid)];
-    wall.push(await probeLive());
+    wall.push(await cycleOf(live));
     const { user, system } = process.cpuUsage(cpu);
     own.push((user + system) / 1_000);
     database.push(cpuOfTree(server.pid) - postgres);
@@ -130,11 +131,21 @@ try {
   const kept = (await stored()) - before;
   if (kept < CHECKS * CYCLES) throw new Error(`${kept} of ${CHECKS * CYCLES} results were stored`);
 
+  await cycleOf(fresh);
+  const connecting: number[] = [];
+  for (let cycle = 0; cycle < CYCLES; cycle += 1) {
+    const cpu = process.cpuUsage();
+    await cycleOf(fresh);
+    const { user, system } = process.cpuUsage(cpu);
+    connecting.push((user + system) / 1_000);
+    await sleep(100);
+  }
+
   const hung: number[] = [];
   for (let cycle = 0; cycle < CYCLES; cycle += 1) {
     const waiting = cycle % 4 === 0 ? Promise.all(hanging.map(probe)) : undefined;
     waiting?.catch(() => undefined);
-    hung.push(await probeLive());
+    hung.push(await cycleOf(live));
     await sleep(100);
   }
   await monitoring.stop();
@@ -146,7 +157,7 @@ try {
     String(CYCLES + 1),
   ]);
   const bare = median((JSON.parse(stdout) as number[]).slice(1));
-  const [cpu, quiet, disturbed] = [median(own), median(wall), median(hung)];
+  const [cpu, connected, quiet, disturbed] = [median(own), median(connecting), median(wall), median(hung)];
   const both = median(own.map((value, index) => value + (database[index] ?? 0)));
   const peer = { name: 'bare Node loop, nothing stored', value: bare };
   report([
@@ -160,6 +171,17 @@ try {
       ratio: cpu / bare,
       goal: 'at most 200 ms',
       ok: cpu <= 200,
+    },
+    {
+      name: 'checks',
+      figure: 'the same with a new connection for each check',
+      unit: 'ms',
+      value: connected,
+      runs: CYCLES,
+      peer,
+      ratio: connected / bare,
+      goal: 'at most 200 ms',
+      ok: connected <= 200,
     },
     {
       name: 'checks',
