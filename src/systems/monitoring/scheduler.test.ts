@@ -79,4 +79,19 @@ describe('scheduler', () => {
     expect(timesOf('a').length).toBeGreaterThanOrEqual(2);
     expect(timesOf('a').length).toBeLessThanOrEqual(4);
   });
+
+  it('sees a death three times within three and a half minutes at the default settings, whenever it happens', () => {
+    const timeoutMs = 5_000;
+    for (let index = 0; index < 20; index += 1) scheduler.add(`check ${index}`, 60_000);
+    vi.advanceTimersByTime(20 * 60_000);
+
+    for (let index = 0; index < 20; index += 1) {
+      const looks = timesOf(`check ${index}`);
+      // Each look may be the last good one: whoever dies right after it waits longest.
+      for (const [at, lastGood] of looks.slice(0, -3).entries()) {
+        const third = looks[at + 3] ?? Infinity;
+        expect(third + timeoutMs - lastGood).toBeLessThanOrEqual(210_000);
+      }
+    }
+  });
 });
