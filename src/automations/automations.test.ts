@@ -15,7 +15,15 @@ function furnished(): FakePorts {
   const ports = fakePorts({ now, roots: ['/tmp', '/var/tmp'] });
   for (const name of ['nginx', 'postgresql']) {
     ports.systemd.add(`${name}.service`);
-    ports.inventory.put(aResource({ id: `svc_${name}`, name, node: 'memory', supervisor: { kind: 'systemd', unit: `${name}.service`, scope: 'system' }, endpoints: [{ protocol: 'tcp', address: '127.0.0.1', port: 80 }] }));
+    ports.inventory.put(
+      aResource({
+        id: `svc_${name}`,
+        name,
+        node: 'memory',
+        supervisor: { kind: 'systemd', unit: `${name}.service`, scope: 'system' },
+        endpoints: [{ protocol: 'tcp', address: '127.0.0.1', port: 80 }],
+      }),
+    );
   }
   const old = { modifiedAt: day(40), accessedAt: day(40) };
   ports.files.write('/tmp/old.log', 'unused', old);

@@ -2,7 +2,27 @@ import { CheckTarget } from './check.ts';
 import type { Endpoint, LaunchRecipe, Resource } from './resource.ts';
 
 /** Products whose first word is HTTP. Others are told by the label `speaks`. */
-const HTTP_PRODUCTS = new Set(['nginx', 'apache', 'httpd', 'caddy', 'traefik', 'lighttpd', 'prometheus', 'node-exporter', 'alertmanager', 'grafana', 'minio', 'elasticsearch', 'opensearch', 'influxdb', 'consul', 'vault', 'jenkins', 'gitea', 'forgejo']);
+const HTTP_PRODUCTS = new Set([
+  'nginx',
+  'apache',
+  'httpd',
+  'caddy',
+  'traefik',
+  'lighttpd',
+  'prometheus',
+  'node-exporter',
+  'alertmanager',
+  'grafana',
+  'minio',
+  'elasticsearch',
+  'opensearch',
+  'influxdb',
+  'consul',
+  'vault',
+  'jenkins',
+  'gitea',
+  'forgejo',
+]);
 const POSTGRES_PRODUCTS = new Set(['postgresql', 'postgres', 'timescaledb']);
 const MYSQL_PRODUCTS = new Set(['mysql', 'mariadb', 'percona']);
 const REDIS_PRODUCTS = new Set(['redis', 'valkey', 'keydb']);
@@ -13,7 +33,10 @@ const REDIS_PRODUCTS = new Set(['redis', 'valkey', 'keydb']);
  * The label `speaks` (http, https, tcp), or `speaks.<port>` for one port, overrules the product.
  */
 export function checkTargetsFor(resource: Resource): CheckTarget[] {
-  return [...presenceOf(resource), ...oneForEachPort(resource.endpoints).map((endpoint) => conversation(resource, endpoint))];
+  return [
+    ...presenceOf(resource),
+    ...oneForEachPort(resource.endpoints).map((endpoint) => conversation(resource, endpoint)),
+  ];
 }
 
 function presenceOf({ supervisor }: Resource): CheckTarget[] {
@@ -24,8 +47,15 @@ function presenceOf({ supervisor }: Resource): CheckTarget[] {
       // By name: the id changes when the container is created again.
       return [CheckTarget.parse({ kind: 'container', container: supervisor.name })];
     case 'process':
-      return [CheckTarget.parse({ kind: 'process', executable: supervisor.recipe.executable, argvContains: distinctiveArgument(supervisor.recipe) })];
-    default:
+      return [
+        CheckTarget.parse({
+          kind: 'process',
+          executable: supervisor.recipe.executable,
+          argvContains: distinctiveArgument(supervisor.recipe),
+        }),
+      ];
+    case 'foreign':
+    case 'none':
       return [];
   }
 }
@@ -59,7 +89,8 @@ function conversation({ product, labels }: Resource, { address, port }: Endpoint
       insecure: scheme === 'https',
     });
   }
-  if (speaks === undefined && POSTGRES_PRODUCTS.has(product)) return CheckTarget.parse({ kind: 'postgres', host, port });
+  if (speaks === undefined && POSTGRES_PRODUCTS.has(product))
+    return CheckTarget.parse({ kind: 'postgres', host, port });
   if (speaks === undefined && MYSQL_PRODUCTS.has(product)) return CheckTarget.parse({ kind: 'mysql', host, port });
   if (speaks === undefined && REDIS_PRODUCTS.has(product)) return CheckTarget.parse({ kind: 'redis', host, port });
   return CheckTarget.parse({ kind: 'tcp', host, port });
@@ -83,7 +114,10 @@ export function describeTarget(target: CheckTarget): string {
       return `container ${target.container}`;
     case 'process':
       return `process ${target.argvContains ?? target.executable ?? target.pid ?? ''}`.trim();
-    default:
+    case 'tcp':
+    case 'postgres':
+    case 'mysql':
+    case 'redis':
       return `${target.kind} ${target.host.includes(':') ? `[${target.host}]` : target.host}:${target.port}`;
   }
 }

@@ -34,7 +34,8 @@ export function automationContract({ folder, automations, now, world }: Contract
 
   describe.each(automations.map((automation) => [automation.name, automation] as const))('%s', (name, automation) => {
     it('lives in a folder of its name, with a test and a page', () => {
-      for (const file of ['index.ts', 'index.test.ts', 'README.md']) expect(existsSync(join(folder, name, file)), file).toBe(true);
+      for (const file of ['index.ts', 'index.test.ts', 'README.md'])
+        expect(existsSync(join(folder, name, file)), file).toBe(true);
     });
 
     it('has a page that fits below a generated title', () => {
@@ -51,7 +52,9 @@ export function automationContract({ folder, automations, now, world }: Contract
     });
 
     it('describes every field of its input', () => {
-      const { properties = {} } = z.toJSONSchema(automation.input, { io: 'input' }) as { properties?: Record<string, { description?: string }> };
+      const { properties = {} } = z.toJSONSchema(automation.input, { io: 'input' }) as {
+        properties?: Record<string, { description?: string }>;
+      };
       for (const [field, schema] of Object.entries(properties)) expect(schema.description, field).toBeTruthy();
     });
 
@@ -82,29 +85,41 @@ export function automationContract({ folder, automations, now, world }: Contract
       for (const change of plan) {
         const first: unknown = await automation.execute(context, change, { facts, receipts: new Map(), attempt: 1 });
         // As after a crash between the change and its checkpoint.
-        applied.push({ change, receipt: (await automation.execute(context, change, { facts, receipts: new Map(), attempt: 2 })) ?? first });
+        applied.push({
+          change,
+          receipt: (await automation.execute(context, change, { facts, receipts: new Map(), attempt: 2 })) ?? first,
+        });
       }
       const checks = await automation.verify(context, { facts, applied });
       expect(checks.filter(({ ok }) => !ok)).toEqual([]);
     });
 
-    it.each(automation.examples)('can take back what it says it can, also what was never done: $title', async ({ input }) => {
-      const { context, facts, plan, changes } = await planned(input);
-      const reversible = plan.filter(({ undo }) => undo === 'automatic');
-      if (reversible.length > 0) expect(automation.rollback).toBeDefined();
-      for (const change of reversible) await automation.rollback?.(context, change, undefined);
-      expect(changes).toEqual([]);
-      const before: unknown = await automation.plan(context, await automation.analyze(context));
-      for (const change of reversible) {
-        const receipt: unknown = await automation.execute(context, change, { facts, receipts: new Map(), attempt: 1 });
-        await automation.rollback?.(context, change, receipt);
-        await automation.rollback?.(context, change, receipt);
-      }
-      // The world is as it was: the same plan would be made of it.
-      expect(await automation.plan(context, await automation.analyze(context))).toEqual(before);
-    });
+    it.each(automation.examples)(
+      'can take back what it says it can, also what was never done: $title',
+      async ({ input }) => {
+        const { context, facts, plan, changes } = await planned(input);
+        const reversible = plan.filter(({ undo }) => undo === 'automatic');
+        if (reversible.length > 0) expect(automation.rollback).toBeDefined();
+        for (const change of reversible) await automation.rollback?.(context, change, undefined);
+        expect(changes).toEqual([]);
+        const before: unknown = await automation.plan(context, await automation.analyze(context));
+        for (const change of reversible) {
+          const receipt: unknown = await automation.execute(context, change, {
+            facts,
+            receipts: new Map(),
+            attempt: 1,
+          });
+          await automation.rollback?.(context, change, receipt);
+          await automation.rollback?.(context, change, receipt);
+        }
+        // The world is as it was: the same plan would be made of it.
+        expect(await automation.plan(context, await automation.analyze(context))).toEqual(before);
+      },
+    );
 
-    async function planned(input: unknown): Promise<{ context: Context<unknown, PortName>; facts: unknown; plan: readonly Change[]; changes: string[] }> {
+    async function planned(
+      input: unknown,
+    ): Promise<{ context: Context<unknown, PortName>; facts: unknown; plan: readonly Change[]; changes: string[] }> {
       if (automation.effect === 'read') throw new Error('What only reads has no plan.');
       const { ports, changes } = recordingPorts(world());
       const context: Context<unknown, PortName> = {
@@ -116,7 +131,13 @@ export function automationContract({ folder, automations, now, world }: Contract
         progress: () => undefined,
         run: { id: 'run_contract', trigger: 'cli', actor: systemActor('contract'), dryRun: false },
         node: { id: 'node_memory', name: 'memory' },
-        artifact: async (name, content) => ({ id: name, runId: 'run_contract', name, bytes: content.length, sha256: '' }),
+        artifact: async (name, content) => ({
+          id: name,
+          runId: 'run_contract',
+          name,
+          bytes: content.length,
+          sha256: '',
+        }),
         secret: async () => 'secret',
       };
       const facts: unknown = await automation.analyze(context);

@@ -39,7 +39,11 @@ export function fakeRuns(now: () => Date): FakeRuns {
     started,
     canceled,
     end: (index, status, message) =>
-      change(index, { status, finishedAt: now(), ...(status === 'failed' && { error: { code: 'VERIFICATION_FAILED', message: message ?? 'it did not work' } }) }),
+      change(index, {
+        status,
+        finishedAt: now(),
+        ...(status === 'failed' && { error: { code: 'VERIFICATION_FAILED', message: message ?? 'it did not work' } }),
+      }),
     set: (index, status) => change(index, { status }),
     workOn: (index, resourceId) => change(index, { target: { id: resourceId, name: resourceId, critical: false } }),
     breakNextStart: () => void (broken = true),
@@ -49,7 +53,9 @@ export function fakeRuns(now: () => Date): FakeRuns {
         broken = false;
         throw new StewardError('STORE_UNAVAILABLE', 'The store is away.');
       }
-      const same = started.findIndex(({ idempotencyKey }) => idempotencyKey !== undefined && idempotencyKey === request.idempotencyKey);
+      const same = started.findIndex(
+        ({ idempotencyKey }) => idempotencyKey !== undefined && idempotencyKey === request.idempotencyKey,
+      );
       if (same >= 0) return all[same] as Run;
       started.push(request);
       const run: Run = {
@@ -73,7 +79,12 @@ export function fakeRuns(now: () => Date): FakeRuns {
     },
     get: async (id) => all.find((run) => run.id === id),
     list: async ({ targetId, status, automation }) => ({
-      items: all.filter((run) => (targetId === undefined || run.target?.id === targetId) && (status === undefined || status.includes(run.status)) && (automation === undefined || run.automation === automation)),
+      items: all.filter(
+        (run) =>
+          (targetId === undefined || run.target?.id === targetId) &&
+          (status === undefined || status.includes(run.status)) &&
+          (automation === undefined || run.automation === automation),
+      ),
     }),
     wait: async (id) => all[indexOf(id)] as Run,
     approve: unused,

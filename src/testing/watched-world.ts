@@ -5,11 +5,19 @@ import { aResource, type FakeInventory, fakeInventory } from './fakes/fake-inven
 
 /** A unit of systemd on the node `here`, called by its id. */
 export function watchedService(id: string, more: Partial<Resource> = {}): Resource {
-  return aResource({ id, node: 'here', supervisor: { kind: 'systemd', unit: `${id}.service`, scope: 'system' }, ...more });
+  return aResource({
+    id,
+    node: 'here',
+    supervisor: { kind: 'systemd', unit: `${id}.service`, scope: 'system' },
+    ...more,
+  });
 }
 
 /** An inventory of them; `needs` lists for each id what it depends on. */
-export function watchedInventory(resources: readonly Resource[], needs: Readonly<Record<string, readonly string[]>> = {}): FakeInventory {
+export function watchedInventory(
+  resources: readonly Resource[],
+  needs: Readonly<Record<string, readonly string[]>> = {},
+): FakeInventory {
   const inventory = fakeInventory(resources);
   for (const [from, all] of Object.entries(needs)) for (const to of all) inventory.link(from, to);
   return inventory;
@@ -25,21 +33,49 @@ export interface FakeMonitor extends Monitor {
 export function fakeMonitor(now: () => Date): FakeMonitor {
   const statuses = new Map<string, ServiceStatus>();
   const probed: string[] = [];
-  const status = (resourceId: string, state: ServiceStatus['state'], failures: number, message: string): ServiceStatus => {
-    const last: ProbeResult | undefined = state === 'pending' ? undefined : { state: failures > 0 && state === 'up' ? 'down' : state, latencyMs: 1, message, depth: 'connect', detail: {} };
+  const status = (
+    resourceId: string,
+    state: ServiceStatus['state'],
+    failures: number,
+    message: string,
+  ): ServiceStatus => {
+    const last: ProbeResult | undefined =
+      state === 'pending'
+        ? undefined
+        : {
+            state: failures > 0 && state === 'up' ? 'down' : state,
+            latencyMs: 1,
+            message,
+            depth: 'connect',
+            detail: {},
+          };
     const before = statuses.get(resourceId);
     return {
       resourceId,
       state,
       since: before?.state === state ? before.since : now(),
       consecutiveFailures: failures,
-      checks: [{ id: `${resourceId}/tcp`, kind: 'tcp', state, at: now(), consecutiveFailures: failures, ...(last && { last }) }],
+      checks: [
+        {
+          id: `${resourceId}/tcp`,
+          kind: 'tcp',
+          state,
+          at: now(),
+          consecutiveFailures: failures,
+          ...(last && { last }),
+        },
+      ],
     };
   };
-  const known = (resourceId: string): ServiceStatus => statuses.get(resourceId) ?? status(resourceId, 'up', 0, 'answered');
+  const known = (resourceId: string): ServiceStatus =>
+    statuses.get(resourceId) ?? status(resourceId, 'up', 0, 'answered');
   return {
     probed,
-    set(resourceId, state, { failures = state === 'down' ? 3 : 0, message = state === 'down' ? 'connection refused' : 'answered' } = {}) {
+    set(
+      resourceId,
+      state,
+      { failures = state === 'down' ? 3 : 0, message = state === 'down' ? 'connection refused' : 'answered' } = {},
+    ) {
       statuses.set(resourceId, status(resourceId, state, failures, message));
     },
     status: async (resourceId) => known(resourceId),

@@ -10,7 +10,12 @@ export default defineWorkflow({
   origin: 'core',
   triggers: [{ kind: 'schedule', schedule: { cron: '0 2 * * *', catchUp: 'skip', overlap: 'skip', jitter: '60s' } }],
   steps: [
-    { id: 'database', title: 'Vacuum and analyze the databases', automation: 'maintain-database', onFailure: 'continue' },
+    {
+      id: 'database',
+      title: 'Vacuum and analyze the databases',
+      automation: 'maintain-database',
+      onFailure: 'continue',
+    },
     { id: 'sessions', title: 'Clear expired sessions and caches', automation: 'clear-caches', onFailure: 'continue' },
     { id: 'storage', title: 'Free storage that nothing needs', automation: 'free-disk-space', onFailure: 'continue' },
   ],

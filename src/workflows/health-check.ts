@@ -9,5 +9,12 @@ export default defineWorkflow({
   ifMissed: 'a fault that the probes are blind to stays unseen',
   origin: 'core',
   triggers: [{ kind: 'schedule', schedule: { cron: '*/5 * * * *', catchUp: 'skip', overlap: 'skip' } }],
-  steps: [{ id: 'services', title: 'Look at every service', automation: 'monitor-service', input: () => ({ service: 'all' }) }],
+  steps: [
+    {
+      id: 'services',
+      title: 'Look at every service',
+      automation: 'monitor-service',
+      input: () => ({ service: 'all' }),
+    },
+  ],
 });

@@ -6,7 +6,10 @@ import { Schedule } from '../core/schedule.ts';
 import { workflows } from './index.ts';
 
 const all = workflows();
-const scheduleOf = (name: string) => all.find((workflow) => workflow.name === name)?.triggers.map((trigger) => (trigger.kind === 'schedule' ? trigger.schedule.cron : trigger.event));
+const scheduleOf = (name: string) =>
+  all
+    .find((workflow) => workflow.name === name)
+    ?.triggers.map((trigger) => (trigger.kind === 'schedule' ? trigger.schedule.cron : trigger.event));
 
 describe('the workflows that ship', () => {
   it('are the six promised ones, at their promised times', () => {

@@ -13,7 +13,14 @@ function folder(): FakeFiles {
   files.mkdir('/tmp', { modifiedAt: day(0) });
   return files;
 }
-const clean = (files: FakeFiles, options: { dryRun?: boolean; beforeApply?: () => void; input?: { olderThan?: string; protect?: string[]; roots?: string[] } } = {}) =>
+const clean = (
+  files: FakeFiles,
+  options: {
+    dryRun?: boolean;
+    beforeApply?: () => void;
+    input?: { olderThan?: string; protect?: string[]; roots?: string[] };
+  } = {},
+) =>
   performInMemory(cleanTempFiles, { ports: { files }, now, ...options, input: { roots: ['/tmp'], ...options.input } });
 
 describe('clean-temp-files', () => {
@@ -35,14 +42,46 @@ describe('clean-temp-files', () => {
   it.each<[string, (files: FakeFiles) => void]>([
     ['read lately', (files) => void files.write('/tmp/x', '', { ...old, accessedAt: day(6.9) })],
     ['written lately', (files) => void files.write('/tmp/x', '', { ...old, modifiedAt: day(6.9) })],
-    ['a folder with one young file', (files) => void (files.mkdir('/tmp/x', old), files.write('/tmp/x/a', '', old), files.write('/tmp/x/b', ''))],
-    ['held open', (files) => void (files.write('/tmp/x', '', old), files.setOpen('/tmp/x', true))],
-    ['a folder of which one file is open', (files) => void (files.mkdir('/tmp/x', old), files.write('/tmp/x/a', '', old), files.setOpen('/tmp/x/a', true))],
+    [
+      'a folder with one young file',
+      (files) => {
+        files.mkdir('/tmp/x', old);
+        files.write('/tmp/x/a', '', old);
+        files.write('/tmp/x/b', '');
+      },
+    ],
+    [
+      'held open',
+      (files) => {
+        files.write('/tmp/x', '', old);
+        files.setOpen('/tmp/x', true);
+      },
+    ],
+    [
+      'a folder of which one file is open',
+      (files) => {
+        files.mkdir('/tmp/x', old);
+        files.write('/tmp/x/a', '', old);
+        files.setOpen('/tmp/x/a', true);
+      },
+    ],
     ['a socket', (files) => void files.write('/tmp/x', '', { ...old, kind: 'other' })],
-    ['a folder with a pipe', (files) => void (files.mkdir('/tmp/x', old), files.write('/tmp/x/p', '', { ...old, kind: 'other' }))],
+    [
+      'a folder with a pipe',
+      (files) => {
+        files.mkdir('/tmp/x', old);
+        files.write('/tmp/x/p', '', { ...old, kind: 'other' });
+      },
+    ],
     ['a link', (files) => void files.link('/tmp/x', '/etc/passwd')],
     ['a mount', (files) => void files.mkdir('/tmp/x', { ...old, device: 7 })],
-    ['a folder nobody may read', (files) => void (files.mkdir('/tmp/x', old), files.forbid('/tmp/x'))],
+    [
+      'a folder nobody may read',
+      (files) => {
+        files.mkdir('/tmp/x', old);
+        files.forbid('/tmp/x');
+      },
+    ],
   ])('leaves alone what is %s', async (_what, make) => {
     const files = folder();
     make(files);
@@ -52,11 +91,17 @@ describe('clean-temp-files', () => {
     expect(files.exists('/tmp/x')).toBe(true);
   });
 
-  it.each(['.X11-unix', 'systemd-private-abc', 'ssh-agent', 'tmux-0', 'steward-home', 'mine'])('leaves %s alone, however old', async (name) => {
-    const files = folder();
-    files.mkdir(`/tmp/${name}`, old);
-    expect(await clean(files, { input: { protect: ['mine'] } })).toMatchObject({ plan: [], output: { left: { protected: 1 } } });
-  });
+  it.each(['.X11-unix', 'systemd-private-abc', 'ssh-agent', 'tmux-0', 'steward-home', 'mine'])(
+    'leaves %s alone, however old',
+    async (name) => {
+      const files = folder();
+      files.mkdir(`/tmp/${name}`, old);
+      expect(await clean(files, { input: { protect: ['mine'] } })).toMatchObject({
+        plan: [],
+        output: { left: { protected: 1 } },
+      });
+    },
+  );
 
   it('touches nothing in a dry run', async () => {
     const files = folder();
@@ -106,7 +151,12 @@ describe('clean-temp-files', () => {
 
   it('puts everything back when a move fails halfway', async () => {
     const files = folder();
-    for (const [name, age] of [['a', 30], ['b', 20], ['c', 10]] as const) files.write(`/tmp/${name}`, name, { modifiedAt: day(age), accessedAt: day(age) });
+    for (const [name, age] of [
+      ['a', 30],
+      ['b', 20],
+      ['c', 10],
+    ] as const)
+      files.write(`/tmp/${name}`, name, { modifiedAt: day(age), accessedAt: day(age) });
     const full = {
       ...files,
       async move(from: string, to: string) {
@@ -131,17 +181,24 @@ describe('clean-temp-files', () => {
     const files = folder();
     files.mkdir('/tmp/.steward-quarantine', { uid: 1000, mode: 0o777 });
     files.write('/tmp/old', 'x', old);
-    expect(await clean(files)).toMatchObject({ status: 'rolled-back', error: { code: 'PRECONDITION_FAILED', message: expect.stringContaining('belongs to somebody else') } });
+    expect(await clean(files)).toMatchObject({
+      status: 'rolled-back',
+      error: { code: 'PRECONDITION_FAILED', message: expect.stringContaining('belongs to somebody else') },
+    });
     expect(files.exists('/tmp/old')).toBe(true);
   });
 
   it('refuses folders that the configuration does not give it', async () => {
-    expect(await clean(folder(), { input: { roots: ['/home'] } })).toMatchObject({ status: 'failed', error: { phase: 'validate' } });
+    expect(await clean(folder(), { input: { roots: ['/home'] } })).toMatchObject({
+      status: 'failed',
+      error: { phase: 'validate' },
+    });
   });
 
   it('moves at most 500 at a time, the longest unused first', async () => {
     const files = folder();
-    for (let index = 0; index < 520; index += 1) files.write(`/tmp/f${index}`, '', { modifiedAt: day(10 + index), accessedAt: day(10 + index) });
+    for (let index = 0; index < 520; index += 1)
+      files.write(`/tmp/f${index}`, '', { modifiedAt: day(10 + index), accessedAt: day(10 + index) });
     const run = await clean(files, { dryRun: true });
     expect(run.plan).toHaveLength(500);
     expect(run.plan[0]).toMatchObject({ from: '/tmp/f519' });

@@ -5,8 +5,7 @@ import { Duration, ms } from '../../core/duration.ts';
 import { StewardError } from '../../core/errors.ts';
 import type { FilesPort } from '../../core/ports/files.ts';
 import { isAllowed, QUARANTINE_FOLDER, temporaryRoots } from '../../core/quarantine.ts';
-import { inspect, type Reason } from './inspect.ts';
-import { lookAround } from './look-around.ts';
+import { inspect, lookAround, type Reason } from './analyze.ts';
 
 type Receipt = { readonly moved: true; readonly bytes: number } | { readonly moved: false; readonly reason: Reason };
 
@@ -23,7 +22,12 @@ export default defineAutomation({
   needs: ['files'],
 
   input: z.object({
-    roots: z.array(z.string().startsWith('/')).min(1).max(20).optional().describe('Folders for temporary files; by default /tmp and /var/tmp, as far as the configuration allows them.'),
+    roots: z
+      .array(z.string().startsWith('/'))
+      .min(1)
+      .max(20)
+      .optional()
+      .describe('Folders for temporary files; by default /tmp and /var/tmp, as far as the configuration allows them.'),
     olderThan: Duration.default('7d').describe('What was read or written within this time stays.'),
     protect: z.array(z.string().min(1)).default([]).describe('Further names in these folders that stay.'),
   }),
@@ -46,11 +50,23 @@ export default defineAutomation({
     const refused = roots.filter((root) => !isAllowed(root, allowed));
     const before = new Date(now().getTime() - ms(input.olderThan));
     const usable = roots.filter((root) => !refused.includes(root));
-    return { roots, refused, allowed: [...allowed], before: before.toISOString(), ...(await lookAround(ports.files, { roots: usable, protect: input.protect, before, signal })) };
+    return {
+      roots,
+      refused,
+      allowed: [...allowed],
+      before: before.toISOString(),
+      ...(await lookAround(ports.files, { roots: usable, protect: input.protect, before, signal })),
+    };
   },
 
   async validate(_ctx, { refused, allowed }) {
-    return [{ name: 'The folders are among those that Steward may touch', ok: refused.length === 0, evidence: { refused, allowed, hint: 'Add them to files.roots in steward.yaml.' } }];
+    return [
+      {
+        name: 'The folders are among those that Steward may touch',
+        ok: refused.length === 0,
+        evidence: { refused, allowed, hint: 'Add them to files.roots in steward.yaml.' },
+      },
+    ];
   },
 
   async plan({ run }, { candidates }) {
@@ -106,7 +122,13 @@ export default defineAutomation({
       else if ((await bytesOf(change.to, files, signal)) !== receipt.bytes) wrong.push(`${change.to} has another size`);
       bytes += receipt.bytes;
     }
-    return [{ name: 'What was moved lies in quarantine, whole, and no longer where it was', ok: wrong.length === 0, evidence: { moved: applied.filter(({ receipt }) => receipt.moved).length, bytes, wrong: wrong.slice(0, 50) } }];
+    return [
+      {
+        name: 'What was moved lies in quarantine, whole, and no longer where it was',
+        ok: wrong.length === 0,
+        evidence: { moved: applied.filter(({ receipt }) => receipt.moved).length, bytes, wrong: wrong.slice(0, 50) },
+      },
+    ];
   },
 
   record({ facts, applied }) {
@@ -139,7 +161,9 @@ async function prepare(batch: string, files: FilesPort): Promise<void> {
   await files.makeDirectory(batch);
   const [outer, inner] = await Promise.all([files.stat(quarantine), files.stat(batch)]);
   if (outer && inner && outer.uid === inner.uid && (outer.mode & 0o022) === 0) return;
-  throw new StewardError('PRECONDITION_FAILED', `${quarantine} belongs to somebody else, so nothing is put there.`, { hint: 'Look at who made it, and remove it: it was not Steward.' });
+  throw new StewardError('PRECONDITION_FAILED', `${quarantine} belongs to somebody else, so nothing is put there.`, {
+    hint: 'Look at who made it, and remove it: it was not Steward.',
+  });
 }
 
 async function bytesOf(path: string, files: FilesPort, signal: AbortSignal): Promise<number> {

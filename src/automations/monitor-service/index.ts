@@ -4,8 +4,7 @@ import { checkTargetsFor } from '../../core/default-checks.ts';
 import { StewardError } from '../../core/errors.ts';
 import type { Inventory } from '../../core/inventory.ts';
 import type { Resource } from '../../core/resource.ts';
-import { diagnose } from './diagnose.ts';
-import { inTurns, lookAt, type Seen } from './look.ts';
+import { diagnose, inTurns, lookAt, type Seen } from './analyze.ts';
 
 const State = z.enum(['up', 'degraded', 'down', 'stopped', 'unknown']);
 
@@ -13,7 +12,8 @@ export default defineAutomation({
   name: 'monitor-service',
   version: 1,
   title: 'Look at a service',
-  summary: 'Looks at a service now, or at all of them, and says what is wrong and why; it restarts nothing, healing does.',
+  summary:
+    'Looks at a service now, or at all of them, and says what is wrong and why; it restarts nothing, healing does.',
   category: 'health',
   effect: 'read',
   priority: 'P0',
@@ -24,10 +24,24 @@ export default defineAutomation({
 
   input: z.object({
     service: z.string().min(1).describe("Name or id of the service, or 'all' for every service of the node."),
-    auto_restart: z.boolean().default(false).describe('Whether you want it restarted when it is down. The answer says whether healing will.'),
+    auto_restart: z
+      .boolean()
+      .default(false)
+      .describe('Whether you want it restarted when it is down. The answer says whether healing will.'),
     auto_diagnose: z.boolean().default(true).describe('Find out why something does not answer.'),
-    auto_fix: z.boolean().default(false).describe('Whether you want what is wrong repaired. The answer says what may be done.'),
-    escalate_after: z.number().int().min(1).max(10).default(3).describe('Attempts after which you expect a person to be called. healing.attempts of the configuration decides.'),
+    auto_fix: z
+      .boolean()
+      .default(false)
+      .describe('Whether you want what is wrong repaired. The answer says what may be done.'),
+    escalate_after: z
+      .number()
+      .int()
+      .min(1)
+      .max(10)
+      .default(3)
+      .describe(
+        'Attempts after which you expect a person to be called. healing.attempts of the configuration decides.',
+      ),
   }),
   output: z.object({
     healthy: z.boolean(),
@@ -37,7 +51,15 @@ export default defineAutomation({
         name: z.string(),
         product: z.string(),
         state: State,
-        checks: z.array(z.object({ target: z.string(), state: State, message: z.string(), latencyMs: z.number(), depth: z.enum(['presence', 'connect', 'handshake', 'query']) })),
+        checks: z.array(
+          z.object({
+            target: z.string(),
+            state: State,
+            message: z.string(),
+            latencyMs: z.number(),
+            depth: z.enum(['presence', 'connect', 'handshake', 'query']),
+          }),
+        ),
         diagnosis: z.object({ findings: z.array(z.string()), logs: z.array(z.string()) }).optional(),
         restart: z.string().describe('What would bring it back, and whether Steward may.'),
       }),
@@ -60,7 +82,15 @@ export default defineAutomation({
       const wrong = state === 'down' || state === 'degraded';
       const diagnosis = wrong && input.auto_diagnose ? await diagnose(resource, ports, signal) : undefined;
       progress({ done: ++done, total: resources.length, message: resource.name });
-      return { id: resource.id, name: resource.name, product: resource.product, state, checks, restart: restartOf(resource), ...(diagnosis && { diagnosis }) };
+      return {
+        id: resource.id,
+        name: resource.name,
+        product: resource.product,
+        state,
+        checks,
+        restart: restartOf(resource),
+        ...(diagnosis && { diagnosis }),
+      };
     });
     return { services, wanted: { restart: input.auto_restart || input.auto_fix } };
   },
@@ -73,7 +103,11 @@ export default defineAutomation({
         const resource = await ports.inventory.get(id);
         seen.push(resource ? (await lookAt(resource, ports.prober, signal)).state : 'unknown');
       }
-      return { name: `${name} is ${state}, at another look too`, ok: seen.some((again) => kindOf(again) === kindOf(state)), evidence: { first: state, then: seen } };
+      return {
+        name: `${name} is ${state}, at another look too`,
+        ok: seen.some((again) => kindOf(again) === kindOf(state)),
+        evidence: { first: state, later: seen },
+      };
     });
   },
 
@@ -92,14 +126,25 @@ export default defineAutomation({
   },
 });
 
-async function meant(service: string, inventory: Inventory, node: { readonly id: string; readonly name: string }): Promise<Resource[]> {
+async function meant(
+  service: string,
+  inventory: Inventory,
+  node: { readonly id: string; readonly name: string },
+): Promise<Resource[]> {
   if (service === 'all') {
     const known = await inventory.find();
-    return known.filter((resource) => (resource.node === node.id || resource.node === node.name) && resource.adoption !== 'ignored' && checkTargetsFor(resource).length > 0);
+    return known.filter(
+      (resource) =>
+        (resource.node === node.id || resource.node === node.name) &&
+        resource.adoption !== 'ignored' &&
+        checkTargetsFor(resource).length > 0,
+    );
   }
   const resource = await inventory.resolve(service);
   if (resource) return [resource];
-  throw new StewardError('NOT_FOUND', `Steward knows no service '${service}'.`, { hint: 'See `steward services` for the names.' });
+  throw new StewardError('NOT_FOUND', `Steward knows no service '${service}'.`, {
+    hint: 'See `steward services` for the names.',
+  });
 }
 
 /** Answering slowly and answering are one kind of thing; not answering is another. */
@@ -117,10 +162,12 @@ function restartOf({ name, supervisor, adoption, labels }: Resource): string {
     case 'docker':
       return `Healing may restart the container ${supervisor.name}.`;
     case 'process':
-      return wish === 'process' ? `Healing may start ${supervisor.recipe.executable} again.` : `Nothing supervises it; healing may start it again once the configuration says restart: process.`;
+      return wish === 'process'
+        ? `Healing may start ${supervisor.recipe.executable} again.`
+        : `Nothing supervises it; healing may start it again once the configuration says restart: process.`;
     case 'foreign':
       return `${supervisor.name} keeps it running; Steward does not drive ${supervisor.name}.`;
-    default:
+    case 'none':
       return 'It is not known how it was started, so a person has to start it.';
   }
 }

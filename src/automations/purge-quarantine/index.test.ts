@@ -9,14 +9,18 @@ const quarantine = '/tmp/.steward-quarantine';
 
 function folder(): FakeFiles {
   const files = fakeFiles({ roots: ['/tmp'], now });
-  for (const [run, age] of [['run_old', 8], ['run_new', 6]] as const) {
+  for (const [run, age] of [
+    ['run_old', 8],
+    ['run_new', 6],
+  ] as const) {
     files.write(`${quarantine}/${run}/tree/file`, '12345');
     files.write(`${quarantine}/${run}/other`, '123');
     files.mkdir(`${quarantine}/${run}`, { modifiedAt: day(age) });
   }
   return files;
 }
-const purge = (files: FakeFiles, dryRun = false) => performInMemory(purgeQuarantine, { ports: { files }, now, dryRun, input: {} });
+const purge = (files: FakeFiles, dryRun = false) =>
+  performInMemory(purgeQuarantine, { ports: { files }, now, dryRun, input: {} });
 
 describe('purge-quarantine', () => {
   it('removes what was set aside more than a week ago and keeps the rest', async () => {
@@ -29,7 +33,9 @@ describe('purge-quarantine', () => {
   it('shows first what it would remove, and that this cannot be taken back', async () => {
     const files = folder();
     const run = await purge(files, true);
-    expect(run.plan).toMatchObject([{ path: `${quarantine}/run_old`, undo: 'none', title: expect.stringContaining('3 entries') }]);
+    expect(run.plan).toMatchObject([
+      { path: `${quarantine}/run_old`, undo: 'none', title: expect.stringContaining('3 entries') },
+    ]);
     expect(files.exists(`${quarantine}/run_old/tree/file`)).toBe(true);
   });
 
@@ -59,6 +65,9 @@ describe('purge-quarantine', () => {
   });
 
   it('fails where removing says yes and does nothing', async () => {
-    expect(await purge({ ...folder(), remove: async () => true })).toMatchObject({ status: 'failed', error: { code: 'VERIFICATION_FAILED' } });
+    expect(await purge({ ...folder(), remove: async () => true })).toMatchObject({
+      status: 'failed',
+      error: { code: 'VERIFICATION_FAILED' },
+    });
   });
 });

@@ -30,10 +30,21 @@ export default defineAutomation({
   needs: ['files'],
 
   input: z.object({
-    roots: z.array(z.string().startsWith('/')).min(1).max(20).optional().describe('Folders whose quarantine is emptied; by default /tmp and /var/tmp, as far as the configuration allows them.'),
+    roots: z
+      .array(z.string().startsWith('/'))
+      .min(1)
+      .max(20)
+      .optional()
+      .describe(
+        'Folders whose quarantine is emptied; by default /tmp and /var/tmp, as far as the configuration allows them.',
+      ),
     olderThan: Duration.default('7d').describe('What was set aside within this time stays.'),
   }),
-  output: z.object({ batches: z.number().int(), entries: z.number().int(), bytes: z.number().int().describe('Space given back.') }),
+  output: z.object({
+    batches: z.number().int(),
+    entries: z.number().int(),
+    bytes: z.number().int().describe('Space given back.'),
+  }),
   examples: [{ title: 'What was set aside more than a week ago', input: {} }],
   safeguards: { timeout: '1h', retry: { attempts: 3, backoff: '2s' } },
 
@@ -46,7 +57,13 @@ export default defineAutomation({
       if (top?.kind !== 'directory') continue;
       for (const batch of await files.list(quarantine)) {
         // Its time is that of the last thing put into it. What is no folder of the same owner is not of Steward's making.
-        if (batch.kind !== 'directory' || batch.uid !== top.uid || batch.modifiedAt >= before || batches.length >= MOST_BATCHES) continue;
+        if (
+          batch.kind !== 'directory' ||
+          batch.uid !== top.uid ||
+          batch.modifiedAt >= before ||
+          batches.length >= MOST_BATCHES
+        )
+          continue;
         const { entries } = await files.walk(batch.path, { maxEntries: AT_ONCE, signal });
         batches.push({
           path: batch.path,
@@ -61,7 +78,15 @@ export default defineAutomation({
   },
 
   async plan(_ctx, { batches }) {
-    return batches.map(({ path, inode, bytes, entries, since }) => ({ id: `${path}#${inode}`.slice(-200), title: `Remove ${entries} entries set aside on ${since.slice(0, 10)} in ${path}`, undo: 'none' as const, path, inode, bytes, entries }));
+    return batches.map(({ path, inode, bytes, entries, since }) => ({
+      id: `${path}#${inode}`.slice(-200),
+      title: `Remove ${entries} entries set aside on ${since.slice(0, 10)} in ${path}`,
+      undo: 'none' as const,
+      path,
+      inode,
+      bytes,
+      entries,
+    }));
   },
 
   async execute({ ports: { files }, signal, progress }, { path, inode, bytes, entries }) {
@@ -72,7 +97,12 @@ export default defineAutomation({
   },
 
   async verify({ ports: { files } }, { applied }) {
-    return await Promise.all(applied.map(async ({ change: { path, inode } }) => ({ name: `${path} is gone`, ok: (await files.stat(path))?.inode !== inode })));
+    return await Promise.all(
+      applied.map(async ({ change: { path, inode } }) => ({
+        name: `${path} is gone`,
+        ok: (await files.stat(path))?.inode !== inode,
+      })),
+    );
   },
 
   record: ({ applied }) => ({
@@ -83,7 +113,12 @@ export default defineAutomation({
 });
 
 /** Removes what is below, deepest first, in as many rounds as it takes. */
-async function empty(path: string, files: FilesPort, signal: AbortSignal, done: (count: number) => void): Promise<void> {
+async function empty(
+  path: string,
+  files: FilesPort,
+  signal: AbortSignal,
+  done: (count: number) => void,
+): Promise<void> {
   let removed = 0;
   for (;;) {
     const { entries, truncated } = await files.walk(path, { maxEntries: AT_ONCE, signal });
@@ -99,6 +134,9 @@ async function empty(path: string, files: FilesPort, signal: AbortSignal, done: 
     }
     done(removed);
     if (!truncated) return;
-    if (removed === before) throw new StewardError('CONFLICT', `Nothing in ${path} can be removed: something keeps changing it.`, { hint: 'See which process works in it.' });
+    if (removed === before)
+      throw new StewardError('CONFLICT', `Nothing in ${path} can be removed: something keeps changing it.`, {
+        hint: 'See which process works in it.',
+      });
   }
 }

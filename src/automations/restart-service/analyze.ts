@@ -20,7 +20,15 @@ export interface Instance {
   readonly detail: { [key: string]: string | number | boolean | null | number[] };
 }
 
-const NOTHING: Instance = { running: false, starting: false, identity: null, startedAt: null, stoppedOnPurpose: null, startable: false, detail: {} };
+const NOTHING: Instance = {
+  running: false,
+  starting: false,
+  identity: null,
+  startedAt: null,
+  stoppedOnPurpose: null,
+  startable: false,
+  detail: {},
+};
 
 export async function instanceOf(resource: Pick<Resource, 'supervisor'>, ports: Supervisors): Promise<Instance> {
   const { supervisor } = resource;
@@ -31,12 +39,17 @@ export async function instanceOf(resource: Pick<Resource, 'supervisor'>, ports: 
       return await containerInstance(supervisor, ports);
     case 'process':
       return processInstance(await processesOf(supervisor.recipe, ports));
-    default:
+    case 'foreign':
+    case 'none':
       return NOTHING;
   }
 }
 
-async function unitInstance(name: string, scope: 'system' | 'user', { systemd, processes }: Supervisors): Promise<Instance> {
+async function unitInstance(
+  name: string,
+  scope: 'system' | 'user',
+  { systemd, processes }: Supervisors,
+): Promise<Instance> {
   const unit = await systemd.unit(name, scope);
   if (!unit) return NOTHING;
   const main = unit.mainPid > 0 ? await processes.get(unit.mainPid) : undefined;
@@ -46,18 +59,35 @@ async function unitInstance(name: string, scope: 'system' | 'user', { systemd, p
     starting: unit.activeState === 'activating' && unit.mainPid > 0,
     identity: unit.mainPid > 0 ? `${unit.mainPid}:${main?.startTicks ?? startedAt}` : startedAt,
     startedAt,
-    stoppedOnPurpose: unit.activeState === 'inactive' && unit.result === 'success' ? `unit ${name} is inactive and ended with success` : null,
+    stoppedOnPurpose:
+      unit.activeState === 'inactive' && unit.result === 'success'
+        ? `unit ${name} is inactive and ended with success`
+        : null,
     startable: unit.loadState === 'loaded',
-    detail: { unit: name, loadState: unit.loadState, activeState: unit.activeState, subState: unit.subState, result: unit.result, mainPid: unit.mainPid, startedAt },
+    detail: {
+      unit: name,
+      loadState: unit.loadState,
+      activeState: unit.activeState,
+      subState: unit.subState,
+      result: unit.result,
+      mainPid: unit.mainPid,
+      startedAt,
+    },
   };
 }
 
 /** A container that was created again has another id under the same name. */
-export async function containerOf({ container, name }: { readonly container: string; readonly name: string }, { docker }: Pick<Ports, 'docker'>): Promise<ContainerInfo | undefined> {
+export async function containerOf(
+  { container, name }: { readonly container: string; readonly name: string },
+  { docker }: Pick<Ports, 'docker'>,
+): Promise<ContainerInfo | undefined> {
   return (await docker.inspect(container)) ?? (await docker.inspect(name));
 }
 
-async function containerInstance(supervisor: { readonly container: string; readonly name: string }, ports: Supervisors): Promise<Instance> {
+async function containerInstance(
+  supervisor: { readonly container: string; readonly name: string },
+  ports: Supervisors,
+): Promise<Instance> {
   const info = await containerOf(supervisor, ports);
   if (!info) return NOTHING;
   const startedAt = info.startedAt?.toISOString() ?? null;
@@ -77,7 +107,15 @@ async function containerInstance(supervisor: { readonly container: string; reado
     startedAt,
     stoppedOnPurpose: onPurpose,
     startable: info.state !== 'removing' && info.state !== 'dead',
-    detail: { container: info.id, name: info.name, state: info.state, health: info.health, exitCode: info.exitCode, oomKilled: info.oomKilled, startedAt },
+    detail: {
+      container: info.id,
+      name: info.name,
+      state: info.state,
+      health: info.health,
+      exitCode: info.exitCode,
+      oomKilled: info.oomKilled,
+      startedAt,
+    },
   };
 }
 
@@ -96,12 +134,20 @@ function processInstance(found: readonly ProcessInfo[]): Instance {
 }
 
 /** The processes that run a recipe: same program, same arguments, same folder, same user. The oldest comes first. */
-export async function processesOf(recipe: LaunchRecipe, { processes }: Pick<Ports, 'processes'>): Promise<ProcessInfo[]> {
+export async function processesOf(
+  recipe: LaunchRecipe,
+  { processes }: Pick<Ports, 'processes'>,
+): Promise<ProcessInfo[]> {
   const all = await processes.list();
   return all
     .filter(
       ({ executable, argv, cwd, uid, state }) =>
-        state !== 'Z' && executable === recipe.executable && uid === recipe.uid && (cwd === undefined || cwd === recipe.cwd) && argv.length === recipe.argv.length && argv.every((argument, index) => argument === recipe.argv[index]),
+        state !== 'Z' &&
+        executable === recipe.executable &&
+        uid === recipe.uid &&
+        (cwd === undefined || cwd === recipe.cwd) &&
+        argv.length === recipe.argv.length &&
+        argv.every((argument, index) => argument === recipe.argv[index]),
     )
     .toSorted((a, b) => a.startTicks - b.startTicks);
 }

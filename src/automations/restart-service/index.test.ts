@@ -9,24 +9,47 @@ import { fakeSystemd } from '../../testing/fakes/fake-systemd.ts';
 import { performInMemory } from '../../testing/perform-in-memory.ts';
 import restartService from './index.ts';
 
-const recipe: LaunchRecipe = { argv: ['node', 'app.js'], executable: '/usr/bin/node', cwd: '/srv/app', uid: 1000, gid: 1000 };
+const recipe: LaunchRecipe = {
+  argv: ['node', 'app.js'],
+  executable: '/usr/bin/node',
+  cwd: '/srv/app',
+  uid: 1000,
+  gid: 1000,
+};
 const endpoints = [{ protocol: 'tcp' as const, address: '127.0.0.1', port: 8080 }];
 
 /** A machine with one service `web` and a clock that moves on with every look at it. */
 function machine(part: Partial<Resource> = {}) {
   let ticks = Date.parse('2026-03-01T12:00:00Z');
   const now = (): Date => new Date((ticks += 1_000));
-  const [docker, systemd, processes, prober] = [fakeDocker({ now }), fakeSystemd({ now }), fakeProcesses({ now }), fakeProber()];
+  const [docker, systemd, processes, prober] = [
+    fakeDocker({ now }),
+    fakeSystemd({ now }),
+    fakeProcesses({ now }),
+    fakeProber(),
+  ];
   systemd.add('web.service');
-  const web = aResource({ id: 'svc_web', name: 'web', endpoints, supervisor: { kind: 'systemd', unit: 'web.service', scope: 'system' }, ...part });
+  const web = aResource({
+    id: 'svc_web',
+    name: 'web',
+    endpoints,
+    supervisor: { kind: 'systemd', unit: 'web.service', scope: 'system' },
+    ...part,
+  });
   const inventory = fakeInventory([web]);
   const ports = { docker, systemd, processes, prober, inventory };
   const restart = (options: { trigger?: Trigger; dryRun?: boolean; beforeApply?: () => void } = {}) =>
-    performInMemory(restartService, { ports, now, input: { service: 'web', graceSeconds: 0, settleSeconds: 0 }, ...options });
+    performInMemory(restartService, {
+      ports,
+      now,
+      input: { service: 'web', graceSeconds: 0, settleSeconds: 0 },
+      ...options,
+    });
   return { ...ports, restart };
 }
 
-const bare = (labels: Record<string, string> = { 'steward.restart': 'process' }) => machine({ supervisor: { kind: 'process', recipe }, labels });
+const bare = (labels: Record<string, string> = { 'steward.restart': 'process' }) =>
+  machine({ supervisor: { kind: 'process', recipe }, labels });
 
 describe('restart-service', () => {
   it('restarts a crashed unit and shows who answers now', async () => {
@@ -35,7 +58,10 @@ describe('restart-service', () => {
 
     const run = await restart({ trigger: 'healing' });
 
-    expect(run).toMatchObject({ status: 'succeeded', output: { service: 'web', supervisor: 'systemd', restarted: true } });
+    expect(run).toMatchObject({
+      status: 'succeeded',
+      output: { service: 'web', supervisor: 'systemd', restarted: true },
+    });
     expect(run.checks.map(({ name, ok }) => [name, ok])).toEqual([
       ['web runs anew', true],
       ['unit web.service answers', true],
@@ -54,7 +80,10 @@ describe('restart-service', () => {
   it.each(['ignored', 'crashes'] as const)('fails where systemd says yes and the restart %s', async (behavior) => {
     const { systemd, restart } = machine();
     systemd.onRestart('web.service', behavior);
-    expect(await restart()).toMatchObject({ status: 'failed', error: { phase: 'verify', code: 'VERIFICATION_FAILED' } });
+    expect(await restart()).toMatchObject({
+      status: 'failed',
+      error: { phase: 'verify', code: 'VERIFICATION_FAILED' },
+    });
   });
 
   it('fails where the process is new and the service does not answer', async () => {
@@ -62,7 +91,9 @@ describe('restart-service', () => {
     prober.answer({ kind: 'tcp', host: '127.0.0.1', port: 8080 }, { state: 'down', message: 'connection refused' });
     const run = await restart();
     expect(run).toMatchObject({ status: 'failed' });
-    expect(run.checks.filter(({ ok }) => !ok)).toMatchObject([{ name: 'tcp 127.0.0.1:8080 answers', evidence: { message: 'connection refused' } }]);
+    expect(run.checks.filter(({ ok }) => !ok)).toMatchObject([
+      { name: 'tcp 127.0.0.1:8080 answers', evidence: { message: 'connection refused' } },
+    ]);
   });
 
   it('does not restart twice when it is asked again after its restart happened', async () => {
@@ -80,8 +111,12 @@ describe('restart-service', () => {
     const again = { facts, receipts: new Map(), attempt: 1 };
     const [change] = await restartService.plan(context({ ...ports, systemd: cutOff }), facts);
     if (!change) throw new Error('There is a change to make.');
-    await expect(restartService.execute(context({ ...ports, systemd: cutOff }), change, again)).rejects.toThrow('the connection was lost');
-    expect(await restartService.execute(context({ ...ports, systemd: cutOff }), change, { ...again, attempt: 2 })).toEqual({ restarted: false });
+    await expect(restartService.execute(context({ ...ports, systemd: cutOff }), change, again)).rejects.toThrow(
+      'the connection was lost',
+    );
+    expect(
+      await restartService.execute(context({ ...ports, systemd: cutOff }), change, { ...again, attempt: 2 }),
+    ).toEqual({ restarted: false });
     expect(systemd.restarts).toHaveLength(1);
   });
 
@@ -89,14 +124,20 @@ describe('restart-service', () => {
     const { docker, restart } = machine({ supervisor: { kind: 'docker', container: 'a-former-one', name: 'web' } });
     docker.run('web');
     docker.crash('web', 137);
-    expect(await restart({ trigger: 'healing' })).toMatchObject({ status: 'succeeded', output: { supervisor: 'docker' } });
+    expect(await restart({ trigger: 'healing' })).toMatchObject({
+      status: 'succeeded',
+      output: { supervisor: 'docker' },
+    });
     expect(docker.restarts).toHaveLength(1);
   });
 
   it('leaves what was stopped on purpose to healing alone, and starts it for a person', async () => {
     const { systemd, restart } = machine();
     systemd.stop('web.service');
-    expect(await restart({ trigger: 'healing' })).toMatchObject({ status: 'failed', error: { phase: 'validate', message: expect.stringContaining('was not stopped on purpose') } });
+    expect(await restart({ trigger: 'healing' })).toMatchObject({
+      status: 'failed',
+      error: { phase: 'validate', message: expect.stringContaining('was not stopped on purpose') },
+    });
     expect(systemd.restarts).toEqual([]);
     expect(await restart({ trigger: 'cli' })).toMatchObject({ status: 'succeeded' });
   });
@@ -104,7 +145,9 @@ describe('restart-service', () => {
   it('notices that it was stopped on purpose while a person thought about the plan', async () => {
     const { systemd, restart } = machine();
     systemd.crash('web.service');
-    expect(await restart({ trigger: 'healing', beforeApply: () => systemd.stop('web.service') })).toMatchObject({ status: 'stale' });
+    expect(await restart({ trigger: 'healing', beforeApply: () => systemd.stop('web.service') })).toMatchObject({
+      status: 'stale',
+    });
     expect(systemd.restarts).toEqual([]);
   });
 
@@ -113,17 +156,33 @@ describe('restart-service', () => {
     ['no supervisor', { supervisor: { kind: 'none' } }, 'something that Steward drives'],
     ['a resource nobody adopted', { adoption: 'pending' }, 'may be acted on'],
     ['a process without consent', { supervisor: { kind: 'process', recipe } }, 'The owner lets Steward restart'],
-    ['a process whose arguments held a secret', { supervisor: { kind: 'process', recipe: { ...recipe, argv: ['app', '--password', '[redacted]'] } }, labels: { 'steward.restart': 'process' } }, 'It is known how'],
+    [
+      'a process whose arguments held a secret',
+      {
+        supervisor: { kind: 'process', recipe: { ...recipe, argv: ['app', '--password', '[redacted]'] } },
+        labels: { 'steward.restart': 'process' },
+      },
+      'It is known how',
+    ],
   ] as [string, Partial<Resource>, string][])('refuses %s', async (_what, part, reason) => {
     const { restart, processes } = machine(part);
-    expect(await restart()).toMatchObject({ status: 'failed', error: { phase: 'validate', message: expect.stringContaining(reason) } });
+    expect(await restart()).toMatchObject({
+      status: 'failed',
+      error: { phase: 'validate', message: expect.stringContaining(reason) },
+    });
     expect(processes.launches).toEqual([]);
   });
 
   it('names a service that it does not know', async () => {
     const { docker, systemd, processes, prober, inventory } = machine();
-    const run = await performInMemory(restartService, { ports: { docker, systemd, processes, prober, inventory }, input: { service: 'nobody' } });
-    expect(run).toMatchObject({ status: 'failed', error: { code: 'NOT_FOUND', message: expect.stringContaining("'nobody'") } });
+    const run = await performInMemory(restartService, {
+      ports: { docker, systemd, processes, prober, inventory },
+      input: { service: 'nobody' },
+    });
+    expect(run).toMatchObject({
+      status: 'failed',
+      error: { code: 'NOT_FOUND', message: expect.stringContaining("'nobody'") },
+    });
   });
 });
 
@@ -138,7 +197,11 @@ describe('restart-service, a bare process', () => {
   it('ends a frozen one first, and only that very process', async () => {
     const { processes, restart } = bare();
     const frozen = processes.start(recipe.argv, { executable: recipe.executable, cwd: recipe.cwd, uid: recipe.uid });
-    const bystander = processes.start(recipe.argv, { executable: recipe.executable, cwd: '/srv/other', uid: recipe.uid });
+    const bystander = processes.start(recipe.argv, {
+      executable: recipe.executable,
+      cwd: '/srv/other',
+      uid: recipe.uid,
+    });
     processes.freeze(frozen.pid);
     const run = await restart();
     expect(run.plan.map(({ id }) => id)).toEqual(['end', 'start']);
@@ -163,5 +226,11 @@ describe('restart-service, a bare process', () => {
 
 type RestartContext = Parameters<typeof restartService.analyze>[0];
 function context(ports: RestartContext['ports']): RestartContext {
-  return { input: { service: 'web', graceSeconds: 0, settleSeconds: 0 }, ports, signal: new AbortController().signal, now: () => new Date(), run: { id: 'run_1', trigger: 'healing' } } as unknown as RestartContext;
+  return {
+    input: { service: 'web', graceSeconds: 0, settleSeconds: 0 },
+    ports,
+    signal: new AbortController().signal,
+    now: () => new Date(),
+    run: { id: 'run_1', trigger: 'healing' },
+  } as unknown as RestartContext;
 }

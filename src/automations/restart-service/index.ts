@@ -6,12 +6,13 @@ import type { Inventory } from '../../core/inventory.ts';
 import { REDACTED } from '../../core/redact.ts';
 import type { Resource } from '../../core/resource.ts';
 import type { CheckStatement } from '../../core/run.ts';
-import { answers, probeAll, waitForAnswers } from './answers.ts';
-import { endProcesses } from './bare-process.ts';
-import { containerOf, instanceOf, processesOf } from './instance.ts';
+import { answers, probeAll, waitForAnswers } from './verify.ts';
+import { endProcesses } from './execute.ts';
+import { containerOf, instanceOf, processesOf } from './analyze.ts';
 
 /** The label by which an owner lets Steward restart a process that nothing supervises. */
 const OPT_IN = 'steward.restart';
+const SYMPTOM_WITHIN_MS = 1_500;
 
 export default defineAutomation({
   name: 'restart-service',
@@ -27,8 +28,22 @@ export default defineAutomation({
 
   input: z.object({
     service: z.string().min(1).describe('Name or id of the service.'),
-    graceSeconds: z.number().int().min(0).max(600).default(10).describe('Seconds that a container or a bare process has to end by itself. A systemd unit uses its own TimeoutStopSec.'),
-    settleSeconds: z.number().int().min(0).max(600).default(30).describe('Seconds within which it must answer after the restart.'),
+    graceSeconds: z
+      .number()
+      .int()
+      .min(0)
+      .max(600)
+      .default(10)
+      .describe(
+        'Seconds that a container or a bare process has to end by itself. A systemd unit uses its own TimeoutStopSec.',
+      ),
+    settleSeconds: z
+      .number()
+      .int()
+      .min(0)
+      .max(600)
+      .default(30)
+      .describe('Seconds within which it must answer after the restart.'),
   }),
   output: z.object({
     service: z.string(),
@@ -47,26 +62,46 @@ export default defineAutomation({
   async analyze({ input, ports, signal, now }) {
     const resource = await ports.inventory.resolve(input.service);
     if (!resource) {
-      throw new StewardError('NOT_FOUND', `Steward knows no service '${input.service}'.`, { hint: 'See `steward services` for the names.' });
+      throw new StewardError('NOT_FOUND', `Steward knows no service '${input.service}'.`, {
+        hint: 'See `steward services` for the names.',
+      });
     }
     const targets = checkTargetsFor(resource);
-    const results = await probeAll(targets, ports.prober, signal);
+    // For the record only; what hangs must not hold up its own restart.
+    const results = await probeAll(targets, ports.prober, { timeoutMs: SYMPTOM_WITHIN_MS, signal });
     return {
       observedAt: now().toISOString(),
-      resource: { id: resource.id, name: resource.name, product: resource.product, adoption: resource.adoption, state: resource.state },
+      resource: {
+        id: resource.id,
+        name: resource.name,
+        product: resource.product,
+        adoption: resource.adoption,
+        state: resource.state,
+      },
       supervisor: resource.supervisor,
       optedIn: resource.labels[OPT_IN] === 'process',
       leftToPeople: resource.labels[OPT_IN] === 'never',
-      recipeComplete: resource.supervisor.kind === 'process' && !resource.supervisor.recipe.argv.some((argument) => argument.includes(REDACTED)),
+      recipeComplete:
+        resource.supervisor.kind === 'process' &&
+        !resource.supervisor.recipe.argv.some((argument) => argument.includes(REDACTED)),
       instance: await instanceOf(resource, ports),
       targets,
-      symptoms: results.map(({ state, message, latencyMs }, index) => ({ target: nameOf(targets, index), state, message, latencyMs })),
+      symptoms: results.map(({ state, message, latencyMs }, index) => ({
+        target: nameOf(targets, index),
+        state,
+        message,
+        latencyMs,
+      })),
     };
   },
 
   async validate({ run }, { resource, supervisor, optedIn, leftToPeople, recipeComplete, instance }) {
     const statements: CheckStatement[] = [
-      { name: `${resource.name} may be acted on`, ok: resource.adoption === 'adopted', evidence: { adoption: resource.adoption, hint: 'Adopt it first: it was found where others may own it.' } },
+      {
+        name: `${resource.name} may be acted on`,
+        ok: resource.adoption === 'adopted',
+        evidence: { adoption: resource.adoption, hint: 'Adopt it first: it was found where others may own it.' },
+      },
       drivable(resource.name, supervisor),
       { name: `${resource.name} can be started by its supervisor`, ok: instance.startable, evidence: instance.detail },
     ];
@@ -75,18 +110,37 @@ export default defineAutomation({
         {
           name: `It is known how ${resource.name} was started`,
           ok: recipeComplete,
-          evidence: { program: supervisor.recipe.executable, ...(recipeComplete ? {} : { hint: 'A secret stood among its arguments and was not kept. Give the secret to it in a file, or make it a systemd unit.' }) },
+          evidence: {
+            program: supervisor.recipe.executable,
+            ...(recipeComplete
+              ? {}
+              : {
+                  hint: 'A secret stood among its arguments and was not kept. Give the secret to it in a file, or make it a systemd unit.',
+                }),
+          },
         },
         {
-        name: `The owner lets Steward restart ${resource.name}`,
-        ok: optedIn,
-        evidence: { label: OPT_IN, expected: 'process', hint: `Nothing supervises it. Set the label ${OPT_IN}: process in steward.yaml, or make it a systemd unit.` },
+          name: `The owner lets Steward restart ${resource.name}`,
+          ok: optedIn,
+          evidence: {
+            label: OPT_IN,
+            expected: 'process',
+            hint: `Nothing supervises it. Set the label ${OPT_IN}: process in steward.yaml, or make it a systemd unit.`,
+          },
         },
       );
     }
     if (run.trigger === 'healing') {
-      statements.push({ name: `The configuration lets healing restart ${resource.name}`, ok: !leftToPeople, evidence: { label: OPT_IN } });
-      statements.push({ name: `${resource.name} was not stopped on purpose`, ok: instance.stoppedOnPurpose === null, evidence: { reason: instance.stoppedOnPurpose } });
+      statements.push({
+        name: `The configuration lets healing restart ${resource.name}`,
+        ok: !leftToPeople,
+        evidence: { label: OPT_IN },
+      });
+      statements.push({
+        name: `${resource.name} was not stopped on purpose`,
+        ok: instance.stoppedOnPurpose === null,
+        evidence: { reason: instance.stoppedOnPurpose },
+      });
     }
     return statements;
   },
@@ -99,10 +153,17 @@ export default defineAutomation({
         return [{ id: 'restart', title: `Restart container ${supervisor.name}`, undo: 'none' as const }];
       case 'process':
         return [
-          ...(instance.running ? [{ id: 'end', title: `End what is left of ${resource.name}`, undo: 'none' as const }] : []),
-          { id: 'start', title: `Start ${supervisor.recipe.executable} in ${supervisor.recipe.cwd}`, undo: 'none' as const },
+          ...(instance.running
+            ? [{ id: 'end', title: `End what is left of ${resource.name}`, undo: 'none' as const }]
+            : []),
+          {
+            id: 'start',
+            title: `Start ${supervisor.recipe.executable} in ${supervisor.recipe.cwd}`,
+            undo: 'none' as const,
+          },
         ];
-      default:
+      case 'foreign':
+      case 'none':
         return [];
     }
   },
@@ -122,23 +183,31 @@ export default defineAutomation({
     const { supervisor } = resource;
     const current = await instanceOf(resource, ports);
     // A new start since analyze looked: a try before this one did it, or its supervisor did. Once is enough.
-    if ((current.running || current.starting) && current.identity !== facts.instance.identity) return { restarted: false };
+    if ((current.running || current.starting) && current.identity !== facts.instance.identity)
+      return { restarted: false };
     switch (supervisor.kind) {
       case 'systemd':
         await ports.systemd.restart(supervisor.unit, supervisor.scope, signal);
         return { restarted: true };
       case 'docker':
-        await ports.docker.restart((await containerOf(supervisor, ports))?.id ?? supervisor.container, { graceSeconds: input.graceSeconds, signal });
+        await ports.docker.restart((await containerOf(supervisor, ports))?.id ?? supervisor.container, {
+          graceSeconds: input.graceSeconds,
+          signal,
+        });
         return { restarted: true };
       case 'process': {
         if (change.id === 'end') {
-          await endProcesses(await processesOf(supervisor.recipe, ports), ports, { graceSeconds: input.graceSeconds, signal });
+          await endProcesses(await processesOf(supervisor.recipe, ports), ports, {
+            graceSeconds: input.graceSeconds,
+            signal,
+          });
           return { restarted: false };
         }
         await ports.processes.launch(supervisor.recipe, { env: {}, outputPath: `${resource.id}.log` });
         return { restarted: true };
       }
-      default:
+      case 'foreign':
+      case 'none':
         throw new StewardError('PRECONDITION_FAILED', `${resource.name} has no supervisor that Steward drives.`);
     }
   },
@@ -158,7 +227,11 @@ export default defineAutomation({
     ];
     for (const [index, result] of results.entries()) {
       const { state, message, latencyMs, depth } = result;
-      statements.push({ name: `${nameOf(targets, index)} answers`, ok: answers(result), evidence: { state, message, latencyMs, depth } });
+      statements.push({
+        name: `${nameOf(targets, index)} answers`,
+        ok: answers(result),
+        evidence: { state, message, latencyMs, depth },
+      });
     }
     return statements;
   },
@@ -177,7 +250,9 @@ export default defineAutomation({
 async function known(inventory: Inventory, id: string): Promise<Resource> {
   const resource = await inventory.get(id);
   if (resource) return resource;
-  throw new StewardError('NOT_FOUND', `The inventory does not know ${id} any more.`, { hint: 'It was removed while the run was on its way. Look at `steward services`.' });
+  throw new StewardError('NOT_FOUND', `The inventory does not know ${id} any more.`, {
+    hint: 'It was removed while the run was on its way. Look at `steward services`.',
+  });
 }
 
 function nameOf(targets: Parameters<typeof describeTarget>[0][], index: number): string {
@@ -191,5 +266,9 @@ function drivable(name: string, supervisor: Resource['supervisor']): CheckStatem
     supervisor.kind === 'foreign'
       ? `${supervisor.name} keeps it running, and Steward does not drive ${supervisor.name}: restart it there.`
       : 'It is not known how it was started: run it under systemd or in a container.';
-  return { name: `${name} is kept running by something that Steward drives`, ok, evidence: { supervisor: supervisor.kind, ...(ok ? {} : { hint }) } };
+  return {
+    name: `${name} is kept running by something that Steward drives`,
+    ok,
+    evidence: { supervisor: supervisor.kind, ...(ok ? {} : { hint }) },
+  };
 }

@@ -30,7 +30,7 @@ export interface ProcessesPort {
   recipe(pid: number): Promise<LaunchRecipe | undefined>;
   /**
    * Starts a program that outlives Steward: own session, own process group, output to a file.
-   * Env holds only what the owner consented to keep.
+   * Env holds only what the owner consented to keep. A relative outputPath is below Steward's own folder for such output.
    */
   launch(recipe: LaunchRecipe, options: { env: Readonly<Record<string, string>>; outputPath: string }): Promise<ProcessIdentity>;
 }

@@ -27,8 +27,15 @@ export type Reservation =
 export interface Attempts {
   /** Counts the attempt before anything of it is begun: one that Steward dies in is neither lost nor made twice. */
   reserve(request: AttemptRequest, settings: HealingSettings): Promise<Reservation>;
-  update(attempt: Attempt, values: Partial<Pick<Attempt, 'status' | 'run_id' | 'soaking_since' | 'soak_until'>>): Promise<Attempt>;
-  finish(attempt: Attempt, status: Extract<AttemptStatus, 'succeeded' | 'failed' | 'abandoned'>, outcome: string): Promise<void>;
+  update(
+    attempt: Attempt,
+    values: Partial<Pick<Attempt, 'status' | 'run_id' | 'soaking_since' | 'soak_until'>>,
+  ): Promise<Attempt>;
+  finish(
+    attempt: Attempt,
+    status: Extract<AttemptStatus, 'succeeded' | 'failed' | 'abandoned'>,
+    outcome: string,
+  ): Promise<void>;
   unfinished(node: string): Promise<Attempt[]>;
   ofIncident(incidentId: string): Promise<Attempt[]>;
   relapsed(resourceId: string, at: Date): Promise<void>;
@@ -39,11 +46,23 @@ export interface Attempts {
 export function createAttempts({ store, now }: { store: Store; now: () => Date }): Attempts {
   const db = store.db.withTables<HealingTables>();
 
-  async function tell(trx: Transaction<HealingTables>, type: EventType, attempt: Attempt, data: JsonObject = {}): Promise<void> {
+  async function tell(
+    trx: Transaction<HealingTables>,
+    type: EventType,
+    attempt: Attempt,
+    data: JsonObject = {},
+  ): Promise<void> {
     await store.events.append(trx, {
       type,
       subject: { kind: 'incident', id: attempt.incident_id },
-      data: { incidentId: attempt.incident_id, resourceId: attempt.resource_id, attempt: attempt.number, runbook: attempt.runbook, ...(attempt.run_id !== null && { runId: attempt.run_id }), ...data },
+      data: {
+        incidentId: attempt.incident_id,
+        resourceId: attempt.resource_id,
+        attempt: attempt.number,
+        runbook: attempt.runbook,
+        ...(attempt.run_id !== null && { runId: attempt.run_id }),
+        ...data,
+      },
       causation: { incidentId: attempt.incident_id, ...(attempt.run_id !== null && { runId: attempt.run_id }) },
       node: attempt.node,
     });
@@ -58,13 +77,24 @@ export function createAttempts({ store, now }: { store: Store; now: () => Date }
         const made = await trx
           .selectFrom('healing_attempts')
           .selectAll()
-          .where((where) => where.or([where('incident_id', '=', request.incidentId), where.and([where('resource_id', '=', request.resourceId), where('started_at', '>', new Date(at.getTime() - HOUR_MS))])]))
+          .where((where) =>
+            where.or([
+              where('incident_id', '=', request.incidentId),
+              where.and([
+                where('resource_id', '=', request.resourceId),
+                where('started_at', '>', new Date(at.getTime() - HOUR_MS)),
+              ]),
+            ]),
+          )
           .orderBy('started_at')
           .orderBy('id')
           .execute();
         if (made.some(({ finished_at }) => finished_at === null)) return { kind: 'busy' };
         const chain = made.filter(({ incident_id }) => incident_id === request.incidentId);
-        const lastHour = made.filter(({ resource_id, started_at }) => resource_id === request.resourceId && started_at.getTime() > at.getTime() - HOUR_MS);
+        const lastHour = made.filter(
+          ({ resource_id, started_at }) =>
+            resource_id === request.resourceId && started_at.getTime() > at.getTime() - HOUR_MS,
+        );
         if (chain.length >= settings.attempts) return { kind: 'exhausted', by: 'incident' };
         if (lastHour.length >= settings.perHour) return { kind: 'exhausted', by: 'hour' };
         const ended = chain.at(-1)?.finished_at;
@@ -97,7 +127,12 @@ export function createAttempts({ store, now }: { store: Store; now: () => Date }
     },
 
     async update(attempt, values) {
-      return await db.updateTable('healing_attempts').set(values).where('id', '=', attempt.id).returningAll().executeTakeFirstOrThrow();
+      return await db
+        .updateTable('healing_attempts')
+        .set(values)
+        .where('id', '=', attempt.id)
+        .returningAll()
+        .executeTakeFirstOrThrow();
     },
 
     async finish(attempt, status, outcome) {
@@ -109,16 +144,31 @@ export function createAttempts({ store, now }: { store: Store; now: () => Date }
           .where('finished_at', 'is', null)
           .returningAll()
           .executeTakeFirst();
-        if (finished && status !== 'abandoned') await tell(trx, status === 'succeeded' ? 'healing.succeeded' : 'healing.failed', finished, { outcome: finished.outcome ?? '' });
+        if (finished && status !== 'abandoned')
+          await tell(trx, status === 'succeeded' ? 'healing.succeeded' : 'healing.failed', finished, {
+            outcome: finished.outcome ?? '',
+          });
       });
     },
 
     async unfinished(node) {
-      return await db.selectFrom('healing_attempts').selectAll().where('node', '=', node).where('finished_at', 'is', null).where('status', 'in', UNFINISHED).orderBy('id').execute();
+      return await db
+        .selectFrom('healing_attempts')
+        .selectAll()
+        .where('node', '=', node)
+        .where('finished_at', 'is', null)
+        .where('status', 'in', UNFINISHED)
+        .orderBy('id')
+        .execute();
     },
 
     async ofIncident(incidentId) {
-      return await db.selectFrom('healing_attempts').selectAll().where('incident_id', '=', incidentId).orderBy('number').execute();
+      return await db
+        .selectFrom('healing_attempts')
+        .selectAll()
+        .where('incident_id', '=', incidentId)
+        .orderBy('number')
+        .execute();
     },
 
     async relapsed(resourceId, at) {

@@ -5,7 +5,15 @@ import { createAttempts } from './attempts.ts';
 import type { HealingSettings } from './settings.ts';
 import { healingMigrations } from './tables.ts';
 
-const SETTINGS: HealingSettings = { enabled: true, mode: 'act', loop: '30s', soak: '60s', attempts: 3, perHour: 3, backoff: '10s' };
+const SETTINGS: HealingSettings = {
+  enabled: true,
+  mode: 'act',
+  loop: '30s',
+  soak: '60s',
+  attempts: 3,
+  perHour: 3,
+  backoff: '10s',
+};
 const HOUR_MS = 3_600_000;
 
 let database: TestDatabase;
@@ -35,17 +43,30 @@ describe('the budget', () => {
           at = new Date(at.getTime() + seconds * 1_000);
           // A fresh one each time: nothing is remembered outside of the store.
           const attempts = createAttempts({ store: database.store, now: () => at });
-          const request = { incidentId: `inc_${world}_${resource}_${incident}`, resourceId: `svc_${world}_${resource}`, node: `node_${world}`, runbook: 'restart-supervised', automation: 'restart-service' };
+          const request = {
+            incidentId: `inc_${world}_${resource}_${incident}`,
+            resourceId: `svc_${world}_${resource}`,
+            node: `node_${world}`,
+            runbook: 'restart-supervised',
+            automation: 'restart-service',
+          };
           const answers = await Promise.all(Array.from({ length: atOnce }, () => attempts.reserve(request, SETTINGS)));
           const won = answers.filter(({ kind }) => kind === 'granted');
           expect(won.length).toBeLessThanOrEqual(1);
-          if (won.length === 1) granted.push({ at: at.getTime(), resource: request.resourceId, incident: request.incidentId });
-          if (ends) for (const attempt of await attempts.unfinished(`node_${world}`)) await attempts.finish(attempt, ends, 'ended');
+          if (won.length === 1)
+            granted.push({ at: at.getTime(), resource: request.resourceId, incident: request.incidentId });
+          if (ends)
+            for (const attempt of await attempts.unfinished(`node_${world}`))
+              await attempts.finish(attempt, ends, 'ended');
         }
         for (const { at: from, resource } of granted) {
-          expect(granted.filter((other) => other.resource === resource && other.at >= from && other.at < from + HOUR_MS).length).toBeLessThanOrEqual(3);
+          expect(
+            granted.filter((other) => other.resource === resource && other.at >= from && other.at < from + HOUR_MS)
+              .length,
+          ).toBeLessThanOrEqual(3);
         }
-        for (const { incident } of granted) expect(granted.filter((other) => other.incident === incident).length).toBeLessThanOrEqual(3);
+        for (const { incident } of granted)
+          expect(granted.filter((other) => other.incident === incident).length).toBeLessThanOrEqual(3);
       }),
       { numRuns: 25 },
     );
@@ -53,14 +74,28 @@ describe('the budget', () => {
 
   it('is spent by an attempt that Steward died in', async () => {
     const at = new Date('2026-03-01T12:00:00Z');
-    const request = { incidentId: 'inc_dead', resourceId: 'svc_dead', node: 'node_dead', runbook: 'restart-supervised', automation: 'restart-service' };
-    const reserve = () => createAttempts({ store: database.store, now: () => at }).reserve(request, { ...SETTINGS, backoff: '0s' });
+    const request = {
+      incidentId: 'inc_dead',
+      resourceId: 'svc_dead',
+      node: 'node_dead',
+      runbook: 'restart-supervised',
+      automation: 'restart-service',
+    };
+    const reserve = () =>
+      createAttempts({ store: database.store, now: () => at }).reserve(request, { ...SETTINGS, backoff: '0s' });
     for (let attempt = 1; attempt <= 3; attempt += 1) {
       expect(await reserve()).toMatchObject({ kind: 'granted', attempt: { number: attempt } });
       expect(await reserve()).toEqual({ kind: 'busy' });
-      await database.store.pool.query("update healing_attempts set finished_at = started_at where resource_id = 'svc_dead'");
+      await database.store.pool.query(
+        "update healing_attempts set finished_at = started_at where resource_id = 'svc_dead'",
+      );
     }
     expect(await reserve()).toEqual({ kind: 'exhausted', by: 'incident' });
-    expect(await createAttempts({ store: database.store, now: () => at }).reserve({ ...request, incidentId: 'inc_other' }, SETTINGS)).toEqual({ kind: 'exhausted', by: 'hour' });
+    expect(
+      await createAttempts({ store: database.store, now: () => at }).reserve(
+        { ...request, incidentId: 'inc_other' },
+        SETTINGS,
+      ),
+    ).toEqual({ kind: 'exhausted', by: 'hour' });
   });
 });

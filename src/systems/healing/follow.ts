@@ -10,7 +10,11 @@ import { fails } from './waits.ts';
 const UNCLEAR_FOR_MS = 300_000;
 
 /** Takes one attempt a step further, from wherever a look before this one, or a Steward before this one, left it. */
-export async function followAttempt(attempt: Attempt, deps: HealerDeps, signal: AbortSignal): Promise<Date | undefined> {
+export async function followAttempt(
+  attempt: Attempt,
+  deps: HealerDeps,
+  signal: AbortSignal,
+): Promise<Date | undefined> {
   switch (attempt.status) {
     case 'starting':
       return await start(attempt, deps);
@@ -19,7 +23,10 @@ export async function followAttempt(attempt: Attempt, deps: HealerDeps, signal: 
       return await watchRun(attempt, deps, signal);
     case 'soaking':
       return await soak(attempt, deps, signal);
-    default:
+    case 'succeeded':
+    case 'failed':
+    case 'abandoned':
+      return;
   }
 }
 
@@ -52,7 +59,12 @@ async function start(attempt: Attempt, deps: HealerDeps): Promise<Date | undefin
     return;
   }
   await attempts.update(attempt, { status: 'running', run_id: run.id });
-  await incidents.note(incident.id, { kind: 'attempt', message: `Attempt ${attempt.number} of ${settings().attempts}: ${runbook.title}.`, runId: run.id, actor: HEALER });
+  await incidents.note(incident.id, {
+    kind: 'attempt',
+    message: `Attempt ${attempt.number} of ${settings().attempts}: ${runbook.title}.`,
+    runId: run.id,
+    actor: HEALER,
+  });
 }
 
 async function watchRun(attempt: Attempt, deps: HealerDeps, signal: AbortSignal): Promise<Date | undefined> {
@@ -71,7 +83,12 @@ async function watchRun(attempt: Attempt, deps: HealerDeps, signal: AbortSignal)
       await attempts.update(attempt, { status: 'waiting-approval' });
       // Nothing happens until then, so a service that comes back by itself closes its incident.
       await incidents.setStatus(incident.id, 'open');
-      await incidents.note(incident.id, { kind: 'note', message: `The policy (${run.decisionRule ?? 'a rule'}) wants a person to approve ${run.automation}: run ${run.id} waits.`, runId: run.id, actor: HEALER });
+      await incidents.note(incident.id, {
+        kind: 'note',
+        message: `The policy (${run.decisionRule ?? 'a rule'}) wants a person to approve ${run.automation}: run ${run.id} waits.`,
+        runId: run.id,
+        actor: HEALER,
+      });
     }
     return;
   }
@@ -84,7 +101,11 @@ async function watchRun(attempt: Attempt, deps: HealerDeps, signal: AbortSignal)
   }
   if (run.status === 'succeeded' && run.decision !== 'observe') {
     const since = now();
-    const soaking = await attempts.update(attempt, { status: 'soaking', soaking_since: since, soak_until: new Date(since.getTime() + ms(settings().soak)) });
+    const soaking = await attempts.update(attempt, {
+      status: 'soaking',
+      soaking_since: since,
+      soak_until: new Date(since.getTime() + ms(settings().soak)),
+    });
     return await soak(soaking, deps, signal);
   }
   await fail(attempt, outcomeOf(run), deps);
@@ -97,7 +118,11 @@ async function soak(attempt: Attempt, deps: HealerDeps, signal: AbortSignal): Pr
   const until = attempt.soak_until ?? now();
   if (attempt.relapsed_at !== null || fails(status, 2)) {
     const message = status?.checks.find(({ last }) => last?.state === 'down')?.last?.message;
-    await fail(attempt, `The restart worked, and the symptom came back within the soak window${message ? `: ${message}` : '.'}`, deps);
+    await fail(
+      attempt,
+      `The restart worked, and the symptom came back within the soak window${message ? `: ${message}` : '.'}`,
+      deps,
+    );
     return;
   }
   if (status?.state === 'stopped') {
@@ -109,8 +134,17 @@ async function soak(attempt: Attempt, deps: HealerDeps, signal: AbortSignal): Pr
   if (now() >= until && clean) {
     const lasted = Math.round((until.getTime() - (attempt.soaking_since ?? until).getTime()) / 1_000);
     await attempts.finish(attempt, 'succeeded', `The symptom stayed away for ${lasted} s.`);
-    await incidents.note(attempt.incident_id, { kind: 'outcome', message: `Attempt ${attempt.number} helped: the symptom stayed away for ${lasted} s.`, actor: HEALER, ...(attempt.run_id !== null && { runId: attempt.run_id }) });
-    await incidents.resolve(attempt.incident_id, `Healed by ${attempt.automation}, and it stayed well for ${lasted} s.`, HEALER);
+    await incidents.note(attempt.incident_id, {
+      kind: 'outcome',
+      message: `Attempt ${attempt.number} helped: the symptom stayed away for ${lasted} s.`,
+      actor: HEALER,
+      ...(attempt.run_id !== null && { runId: attempt.run_id }),
+    });
+    await incidents.resolve(
+      attempt.incident_id,
+      `Healed by ${attempt.automation}, and it stayed well for ${lasted} s.`,
+      HEALER,
+    );
     return;
   }
   if (now().getTime() >= until.getTime() + UNCLEAR_FOR_MS) {
@@ -123,12 +157,18 @@ async function soak(attempt: Attempt, deps: HealerDeps, signal: AbortSignal): Pr
 
 async function fail(attempt: Attempt, outcome: string, { attempts, incidents }: HealerDeps): Promise<void> {
   await attempts.finish(attempt, 'failed', outcome);
-  await incidents.note(attempt.incident_id, { kind: 'outcome', message: `Attempt ${attempt.number} did not help. ${outcome}`, actor: HEALER, ...(attempt.run_id !== null && { runId: attempt.run_id }) });
+  await incidents.note(attempt.incident_id, {
+    kind: 'outcome',
+    message: `Attempt ${attempt.number} did not help. ${outcome}`,
+    actor: HEALER,
+    ...(attempt.run_id !== null && { runId: attempt.run_id }),
+  });
   await incidents.setStatus(attempt.incident_id, 'open');
 }
 
 function outcomeOf(run: Run): string {
-  if (run.decision === 'observe') return `The policy (${run.decisionRule ?? 'a rule'}) lets ${run.automation} only be observed.`;
+  if (run.decision === 'observe')
+    return `The policy (${run.decisionRule ?? 'a rule'}) lets ${run.automation} only be observed.`;
   const broken = run.checks.filter(({ ok }) => !ok).map(({ name }) => name);
   const why = run.error?.message ?? (broken.length > 0 ? `not true: ${broken.join('; ')}` : 'no reason is known');
   return `The run ended as ${run.status}: ${why}`;

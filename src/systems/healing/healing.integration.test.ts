@@ -6,12 +6,26 @@ import type { Resource } from '../../core/resource.ts';
 import { type TestDatabase, testDatabase } from '../../testing/database.ts';
 import { type FakeRuns, fakeRuns } from '../../testing/fake-runs.ts';
 import { memoryLog } from '../../testing/log.ts';
-import { fakeEvidence, fakeMonitor, type FakeMonitor, watchedInventory, watchedService } from '../../testing/watched-world.ts';
+import {
+  fakeEvidence,
+  fakeMonitor,
+  type FakeMonitor,
+  watchedInventory,
+  watchedService,
+} from '../../testing/watched-world.ts';
 import { createIncidents, incidentsMigrations } from '../incidents/index.ts';
 import { createHealing, healingMigrations } from './index.ts';
 import type { HealingSettings } from './settings.ts';
 
-const SETTINGS: HealingSettings = { enabled: true, mode: 'act', loop: '30s', soak: '60s', attempts: 3, perHour: 3, backoff: '10s' };
+const SETTINGS: HealingSettings = {
+  enabled: true,
+  mode: 'act',
+  loop: '30s',
+  soak: '60s',
+  attempts: 3,
+  perHour: 3,
+  backoff: '10s',
+};
 const recipe = { argv: ['/srv/bare'], executable: '/srv/bare', cwd: '/srv', uid: 1, gid: 1 };
 const RESOURCES: Resource[] = [
   watchedService('web'),
@@ -41,7 +55,15 @@ const now = (): Date => at;
 const later = (seconds: number): void => void (at = new Date(at.getTime() + seconds * 1_000));
 
 function build(store = database.store): typeof healing {
-  const shared = { store, inventory: watchedInventory(RESOURCES, NEEDS), monitor, evidence: fakeEvidence(), node: { id: 'node_1', name: 'here' }, now, log: memoryLog() };
+  const shared = {
+    store,
+    inventory: watchedInventory(RESOURCES, NEEDS),
+    monitor,
+    evidence: fakeEvidence(),
+    node: { id: 'node_1', name: 'here' },
+    now,
+    log: memoryLog(),
+  };
   incidents = createIncidents(shared);
   return createHealing({ ...shared, incidents, runs, settings: () => settings });
 }
@@ -62,25 +84,53 @@ afterEach(async () => {
 
 async function goesDown(id: string, more: { parentId?: string } = {}): Promise<Incident> {
   monitor.set(id, 'down');
-  return await incidents.open({ fingerprint: `service.down:${id}`, resourceId: id, title: `${id} is down`, symptom: 'service.down', severity: 'critical', evidence: {}, ...more });
+  return await incidents.open({
+    fingerprint: `service.down:${id}`,
+    resourceId: id,
+    title: `${id} is down`,
+    symptom: 'service.down',
+    severity: 'critical',
+    evidence: {},
+    ...more,
+  });
 }
 const look = () => healing.look(nothing);
 const status = async ({ id }: Incident): Promise<string | undefined> => (await incidents.get(id))?.status;
 // Straight from the table: `read` holds back what was committed while any other transaction still runs.
-const told = async (type: 'healing.succeeded' | 'healing.failed' | 'incident.escalated'): Promise<unknown[]> => (await database.store.pool.query('select data from events where type = $1 order by id', [type])).rows.map(({ data }) => data);
+const told = async (type: 'healing.succeeded' | 'healing.failed' | 'incident.escalated'): Promise<unknown[]> =>
+  (await database.store.pool.query('select data from events where type = $1 order by id', [type])).rows.map(
+    ({ data }) => data,
+  );
 
 async function show(name: string, input: object): Promise<never> {
-  const operation = [...incidents.operations, ...healing.operations].find((candidate: AnyOperation) => candidate.name === name);
+  const operation = [...incidents.operations, ...healing.operations].find(
+    (candidate: AnyOperation) => candidate.name === name,
+  );
   if (!operation) throw new Error(`There is no operation ${name}.`);
-  return operation.output.parse(await operation.handle(operation.input.parse(input), { actor: systemActor('test'), now: now(), from: 'local', requestId: 'r' })) as never;
+  return operation.output.parse(
+    await operation.handle(operation.input.parse(input), {
+      actor: systemActor('test'),
+      now: now(),
+      from: 'local',
+      requestId: 'r',
+    }),
+  ) as never;
 }
-const timeline = async ({ id }: Incident): Promise<{ kind: string; message: string }[]> => ((await show('incident-get', { id })) as { timeline: { kind: string; message: string }[] }).timeline;
+const timeline = async ({ id }: Incident): Promise<{ kind: string; message: string }[]> =>
+  ((await show('incident-get', { id })) as { timeline: { kind: string; message: string }[] }).timeline;
 
 describe('healing a service', () => {
   it('restarts it, and counts the heal only when the symptom stayed away for the soak window', async () => {
     const incident = await goesDown('db');
     await look();
-    expect(runs.started).toMatchObject([{ automation: 'restart-service', input: { service: 'db' }, trigger: 'healing', idempotencyKey: `heal:${incident.id}:1` }]);
+    expect(runs.started).toMatchObject([
+      {
+        automation: 'restart-service',
+        input: { service: 'db' },
+        trigger: 'healing',
+        idempotencyKey: `heal:${incident.id}:1`,
+      },
+    ]);
     expect(await status(incident)).toBe('healing');
 
     runs.end(0, 'succeeded');
@@ -105,7 +155,9 @@ describe('healing a service', () => {
     later(20);
     monitor.set('db', 'down');
     await look();
-    expect(await told('healing.failed')).toMatchObject([{ outcome: expect.stringContaining('came back within the soak window') }]);
+    expect(await told('healing.failed')).toMatchObject([
+      { outcome: expect.stringContaining('came back within the soak window') },
+    ]);
     expect(await status(incident)).toBe('open');
   });
 
@@ -118,7 +170,11 @@ describe('healing a service', () => {
     await healing.stop();
     await look();
     later(10);
-    await database.store.db.transaction().execute((trx) => database.store.events.append(trx, { type: 'service.down', subject: { kind: 'service', id: 'db' }, data: {} }));
+    await database.store.db
+      .transaction()
+      .execute((trx) =>
+        database.store.events.append(trx, { type: 'service.down', subject: { kind: 'service', id: 'db' }, data: {} }),
+      );
     await healing.start();
     await until(async () => (await told('healing.failed')).length === 1);
     expect(await status(incident)).not.toBe('resolved');
@@ -155,7 +211,7 @@ describe('healing a service', () => {
       await look();
       expect(await status(incident)).toBe('resolved');
       // Another fingerprint's chain, so that only the hour counts.
-      await database.store.pool.query("update incidents set fingerprint = fingerprint || $1", [`:${round}`]);
+      await database.store.pool.query('update incidents set fingerprint = fingerprint || $1', [`:${round}`]);
     }
     const fourth = await goesDown('db');
     await look();
@@ -182,7 +238,9 @@ describe('healing a service', () => {
     await look();
     expect(runs.started).toEqual([]);
     expect(await status(incident)).toBe('escalated');
-    expect((await timeline(incident)).filter(({ kind, message }) => kind === 'escalated' && message.includes(advice))).toHaveLength(1);
+    expect(
+      (await timeline(incident)).filter(({ kind, message }) => kind === 'escalated' && message.includes(advice)),
+    ).toHaveLength(1);
   });
 });
 
@@ -200,7 +258,9 @@ describe('what healing waits for', () => {
     expect(await status(parent)).toBe('resolved');
     await look();
     expect(runs.started.map(({ input }) => input)).toEqual([{ service: 'db' }, { service: 'web' }]);
-    expect((await timeline(child)).filter(({ message }) => message.includes('waits until this is over'))).toHaveLength(1);
+    expect((await timeline(child)).filter(({ message }) => message.includes('waits until this is over'))).toHaveLength(
+      1,
+    );
   });
 
   it('waits for a dependency that fails but is not called down yet', async () => {
@@ -244,7 +304,14 @@ describe('what healing waits for', () => {
     await goesDown('other');
     monitor.set('other', 'stopped');
     monitor.set('web', 'degraded');
-    await incidents.open({ fingerprint: 'service.degraded:web', resourceId: 'web', title: 'web is slow', symptom: 'service.degraded', severity: 'warning', evidence: {} });
+    await incidents.open({
+      fingerprint: 'service.degraded:web',
+      resourceId: 'web',
+      title: 'web is slow',
+      symptom: 'service.degraded',
+      severity: 'warning',
+      evidence: {},
+    });
     await look();
     expect(runs.started).toEqual([]);
   });
@@ -255,7 +322,9 @@ describe('what healing waits for', () => {
     await look();
     await look();
     expect(runs.started).toEqual([]);
-    expect((await timeline(incident)).filter(({ message }) => message.includes('would run restart-service'))).toHaveLength(1);
+    expect(
+      (await timeline(incident)).filter(({ message }) => message.includes('would run restart-service')),
+    ).toHaveLength(1);
   });
 
   it('says that a restart awaits approval, and withdraws it when the service is back by itself', async () => {
@@ -264,7 +333,9 @@ describe('what healing waits for', () => {
     runs.set(0, 'waiting-approval');
     await look();
     await look();
-    expect((await timeline(incident)).filter(({ message }) => message.includes('wants a person to approve'))).toHaveLength(1);
+    expect(
+      (await timeline(incident)).filter(({ message }) => message.includes('wants a person to approve')),
+    ).toHaveLength(1);
     expect(await status(incident)).toBe('open');
     await incidents.resolve(incident.id, 'It answers again.');
     await look();
@@ -333,9 +404,17 @@ describe('the healing query', () => {
     expect(shown).toMatchObject({
       stats: { attempts: 2, successful: 1 },
       budgets: [{ resourceId: 'db', service: 'db', usedThisHour: 2, left: 1 }],
-      attempts: [{ number: 2, status: 'succeeded' }, { number: 1, status: 'failed' }],
+      attempts: [
+        { number: 2, status: 'succeeded' },
+        { number: 1, status: 'failed' },
+      ],
     });
-    expect((shown as { runbooks: { name: string; successRate: number | null }[] }).runbooks.map(({ name, successRate }) => [name, successRate])).toEqual([
+    expect(
+      (shown as { runbooks: { name: string; successRate: number | null }[] }).runbooks.map(({ name, successRate }) => [
+        name,
+        successRate,
+      ]),
+    ).toEqual([
       ['restart-supervised', 0.5],
       ['restart-process', null],
     ]);

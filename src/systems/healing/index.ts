@@ -10,7 +10,6 @@ import type { HealerDeps } from './healer-deps.ts';
 import { healingOperations, healingStats, type HealingStats } from './operations.ts';
 
 export { healingMigrations } from './tables.ts';
-export type { HealingSettings } from './settings.ts';
 
 export interface HealingDeps extends Omit<HealerDeps, 'attempts'> {
   readonly store: Store;
@@ -45,9 +44,15 @@ export function createHealing(deps: HealingDeps): System & Healing {
         const { code, message } = StewardError.from(thrown);
         if (!signal.aborted) log.warn('healing could not look and tries again', { code, reason: message });
       }
-      const wait = Math.max(AT_MOST_EVERY_MS, Math.min(ms(settings().loop), due ? due.getTime() - now().getTime() : Number.POSITIVE_INFINITY));
+      const wait = Math.max(
+        AT_MOST_EVERY_MS,
+        Math.min(ms(settings().loop), due ? due.getTime() - now().getTime() : Number.POSITIVE_INFINITY),
+      );
       const ended = new AbortController();
-      await Promise.race([news.promise, sleep(wait, undefined, { signal: AbortSignal.any([signal, ended.signal]) }).catch(() => undefined)]);
+      await Promise.race([
+        news.promise,
+        sleep(wait, undefined, { signal: AbortSignal.any([signal, ended.signal]) }).catch(() => undefined),
+      ]);
       ended.abort();
     }
   }
@@ -61,7 +66,14 @@ export function createHealing(deps: HealingDeps): System & Healing {
       stopping = new AbortController();
       consumer = store.events.consume({
         consumer: `healing:${node.name}`,
-        types: ['incident.opened', 'incident.resolved', 'service.down', 'run.finished', 'run.waiting-approval', 'config.loaded'],
+        types: [
+          'incident.opened',
+          'incident.resolved',
+          'service.down',
+          'run.finished',
+          'run.waiting-approval',
+          'config.loaded',
+        ],
         async handle(event) {
           if (event.type === 'service.down' && event.subject) await attempts.relapsed(event.subject.id, event.at);
           news.resolve();

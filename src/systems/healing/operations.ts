@@ -29,12 +29,23 @@ export interface HealingStats {
 }
 
 export async function healingStats(store: Store): Promise<HealingStats> {
-  const { rows } = await sql<HealingStats>`select count(*) as attempts, count(*) filter (where status = 'succeeded') as successful from healing_attempts`.execute(store.db);
+  const { rows } =
+    await sql<HealingStats>`select count(*) as attempts, count(*) filter (where status = 'succeeded') as successful from healing_attempts`.execute(
+      store.db,
+    );
   return rows[0] ?? { attempts: 0, successful: 0 };
 }
 
 /** The query about healing: what it may do, what it did, what helped. */
-export function healingOperations({ store, inventory, settings }: { store: Store; inventory: Inventory; settings: () => HealingSettings }): AnyOperation[] {
+export function healingOperations({
+  store,
+  inventory,
+  settings,
+}: {
+  store: Store;
+  inventory: Inventory;
+  settings: () => HealingSettings;
+}): AnyOperation[] {
   const db = store.db.withTables<HealingTables>();
   const nameOf = async (id: string): Promise<string> => (await inventory.get(id))?.name ?? id;
 
@@ -54,8 +65,28 @@ export function healingOperations({ store, inventory, settings }: { store: Store
         attemptsPerIncident: z.number().int(),
         attemptsPerHour: z.number().int(),
         stats: z.object({ attempts: z.number().int(), successful: z.number().int() }),
-        runbooks: z.array(z.object({ name: z.string(), title: z.string(), policy: z.string(), automation: z.string(), attempts: z.number().int(), successful: z.number().int(), successRate: z.number().nullable() })),
-        budgets: z.array(z.object({ resourceId: z.string(), service: z.string(), usedThisHour: z.number().int(), left: z.number().int(), nextFreeAt: z.coerce.date().optional() })).describe('Resources with attempts within the last hour.'),
+        runbooks: z.array(
+          z.object({
+            name: z.string(),
+            title: z.string(),
+            policy: z.string(),
+            automation: z.string(),
+            attempts: z.number().int(),
+            successful: z.number().int(),
+            successRate: z.number().nullable(),
+          }),
+        ),
+        budgets: z
+          .array(
+            z.object({
+              resourceId: z.string(),
+              service: z.string(),
+              usedThisHour: z.number().int(),
+              left: z.number().int(),
+              nextFreeAt: z.coerce.date().optional(),
+            }),
+          )
+          .describe('Resources with attempts within the last hour.'),
         attempts: z.array(AttemptView).describe('The latest first.'),
       }),
       async handle({ resource, limit }, { now }) {
@@ -64,7 +95,11 @@ export function healingOperations({ store, inventory, settings }: { store: Store
           healingStats(store),
           db
             .selectFrom('healing_attempts')
-            .select(['runbook', sql<number>`count(*) filter (where status in ('succeeded', 'failed'))`.as('decided'), sql<number>`count(*) filter (where status = 'succeeded')`.as('successful')])
+            .select([
+              'runbook',
+              sql<number>`count(*) filter (where status in ('succeeded', 'failed'))`.as('decided'),
+              sql<number>`count(*) filter (where status = 'succeeded')`.as('successful'),
+            ])
             .groupBy('runbook')
             .execute(),
           db
@@ -91,13 +126,27 @@ export function healingOperations({ store, inventory, settings }: { store: Store
           stats,
           runbooks: RUNBOOKS.map(({ name, title, policy, automation }) => {
             const { decided = 0, successful = 0 } = measured.get(name) ?? {};
-            return { name, title, policy, automation, attempts: decided, successful, successRate: decided === 0 ? null : successful / decided };
+            return {
+              name,
+              title,
+              policy,
+              automation,
+              attempts: decided,
+              successful,
+              successRate: decided === 0 ? null : successful / decided,
+            };
           }),
           budgets: await Promise.all(
             [...Map.groupBy(recent, ({ resource_id }) => resource_id)].map(async ([resourceId, used]) => {
               const oldest = used[Math.max(0, used.length - perHour)];
               const left = Math.max(0, perHour - used.length);
-              return { resourceId, service: await nameOf(resourceId), usedThisHour: used.length, left, ...(left === 0 && oldest && { nextFreeAt: new Date(oldest.started_at.getTime() + HOUR_MS) }) };
+              return {
+                resourceId,
+                service: await nameOf(resourceId),
+                usedThisHour: used.length,
+                left,
+                ...(left === 0 && oldest && { nextFreeAt: new Date(oldest.started_at.getTime() + HOUR_MS) }),
+              };
             }),
           ),
           attempts: await Promise.all(rows.map(async (row) => toView(row, await nameOf(row.resource_id)))),

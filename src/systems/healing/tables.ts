@@ -1,7 +1,14 @@
 import { type Generated, type Selectable, sql } from 'kysely';
 import type { Migration } from '../../store/migrator.ts';
 
-export type AttemptStatus = 'starting' | 'running' | 'waiting-approval' | 'soaking' | 'succeeded' | 'failed' | 'abandoned';
+export type AttemptStatus =
+  | 'starting'
+  | 'running'
+  | 'waiting-approval'
+  | 'soaking'
+  | 'succeeded'
+  | 'failed'
+  | 'abandoned';
 export const UNFINISHED: readonly AttemptStatus[] = ['starting', 'running', 'waiting-approval', 'soaking'];
 
 export type HealingTables = {
@@ -51,8 +58,12 @@ export const healingMigrations: readonly Migration[] = [
         outcome text,
         unique (incident_id, number)
       )`.execute(db);
-      await sql`create index healing_attempts_by_resource on healing_attempts (resource_id, started_at desc)`.execute(db);
-      await sql`create index healing_attempts_unfinished on healing_attempts (node) where finished_at is null`.execute(db);
+      await sql`create index healing_attempts_by_resource on healing_attempts (resource_id, started_at desc)`.execute(
+        db,
+      );
+      await sql`create index healing_attempts_unfinished on healing_attempts (node) where finished_at is null`.execute(
+        db,
+      );
       await sql`create table healing_remarks (
         incident_id text not null, remark text not null, at timestamptz not null, primary key (incident_id, remark)
       )`.execute(db);

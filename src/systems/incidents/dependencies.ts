@@ -11,20 +11,34 @@ export interface Suspect {
 
 /** Failed at its last look, whether or not that was often enough to be called down. */
 export function failing(status: ServiceStatus | undefined): boolean {
-  return status !== undefined && (status.state === 'down' || status.checks.some(({ consecutiveFailures, last }) => consecutiveFailures > 0 && last?.state === 'down'));
+  return (
+    status !== undefined &&
+    (status.state === 'down' ||
+      status.checks.some(({ consecutiveFailures, last }) => consecutiveFailures > 0 && last?.state === 'down'))
+  );
 }
 
 /**
  * What this resource needs, as it is at this very moment. Something that needs it in return is left out:
  * of two that need each other neither explains the other.
  */
-export async function dependenciesNow(resource: Resource, { inventory, monitor }: { inventory: Inventory; monitor: Monitor }, signal: AbortSignal): Promise<Suspect[]> {
-  const [needed, needing] = await Promise.all([inventory.dependenciesOf(resource.id), inventory.dependentsOf(resource.id)]);
+export async function dependenciesNow(
+  resource: Resource,
+  { inventory, monitor }: { inventory: Inventory; monitor: Monitor },
+  signal: AbortSignal,
+): Promise<Suspect[]> {
+  const [needed, needing] = await Promise.all([
+    inventory.dependenciesOf(resource.id),
+    inventory.dependentsOf(resource.id),
+  ]);
   const mutual = new Set(needing.map(({ id }) => id));
   const looked = await Promise.all(
     needed
       .filter(({ id, kind }) => kind !== 'node' && id !== resource.id && !mutual.has(id))
-      .map(async (dependency) => ({ resource: dependency, status: (await monitor.probeNow(dependency.id, signal)) ?? (await monitor.status(dependency.id)) })),
+      .map(async (dependency) => ({
+        resource: dependency,
+        status: (await monitor.probeNow(dependency.id, signal)) ?? (await monitor.status(dependency.id)),
+      })),
   );
   return looked.flatMap(({ resource: dependency, status }) => (status ? [{ resource: dependency, status }] : []));
 }
@@ -39,7 +53,9 @@ export interface Blame {
 /** Who is to blame among what the resource needs: the nearest with an open incident, else the nearest that fails. */
 export function blame(dependencies: readonly Suspect[], unresolved: readonly Incident[]): Blame {
   for (const { resource, status } of dependencies) {
-    const parent = unresolved.find(({ resourceId, symptom }) => resourceId === resource.id && symptom === 'service.down');
+    const parent = unresolved.find(
+      ({ resourceId, symptom }) => resourceId === resource.id && symptom === 'service.down',
+    );
     if (parent && failing(status)) return { parent };
   }
   return { suspect: dependencies.find(({ status }) => failing(status))?.resource };

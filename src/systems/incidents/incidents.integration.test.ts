@@ -5,7 +5,13 @@ import type { Incident, NewIncident } from '../../core/incident.ts';
 import type { AnyOperation } from '../../core/operation.ts';
 import { memoryLog } from '../../testing/log.ts';
 import { type TestDatabase, testDatabase } from '../../testing/database.ts';
-import { fakeEvidence, fakeMonitor, type FakeMonitor, watchedInventory, watchedService } from '../../testing/watched-world.ts';
+import {
+  fakeEvidence,
+  fakeMonitor,
+  type FakeMonitor,
+  watchedInventory,
+  watchedService,
+} from '../../testing/watched-world.ts';
 import { createIncidents, incidentsMigrations } from './index.ts';
 
 const RESOURCES = ['db', 'cache', 'app', 'worker'].map((id) => watchedService(id));
@@ -21,7 +27,16 @@ const now = (): Date => at;
 const later = (seconds: number): void => void (at = new Date(at.getTime() + seconds * 1_000));
 
 function build(resources = RESOURCES): typeof incidents {
-  return createIncidents({ store: database.store, inventory: watchedInventory(resources, NEEDS), monitor, evidence: fakeEvidence(), node: { id: 'node_1', name: 'here' }, now, log: memoryLog(), upkeepMs: () => 50 });
+  return createIncidents({
+    store: database.store,
+    inventory: watchedInventory(resources, NEEDS),
+    monitor,
+    evidence: fakeEvidence(),
+    node: { id: 'node_1', name: 'here' },
+    now,
+    log: memoryLog(),
+    upkeepMs: () => 50,
+  });
 }
 
 beforeEach(async () => {
@@ -40,7 +55,9 @@ afterEach(async () => {
 async function say(type: EventType, id: string): Promise<void> {
   const state = type.replace('service.', '') as 'up' | 'down' | 'stopped' | 'degraded';
   if (type.startsWith('service.')) monitor.set(id, state);
-  await database.store.db.transaction().execute((trx) => database.store.events.append(trx, { type, subject: { kind: 'service', id }, data: { state } }));
+  await database.store.db
+    .transaction()
+    .execute((trx) => database.store.events.append(trx, { type, subject: { kind: 'service', id }, data: { state } }));
 }
 
 async function eventually<T>(look: () => Promise<T | undefined | false>): Promise<T> {
@@ -54,16 +71,27 @@ async function eventually<T>(look: () => Promise<T | undefined | false>): Promis
 
 const byResource = async (id: string): Promise<Incident | undefined> => incidents.byFingerprint(`service.down:${id}`);
 // Straight from the table: `read` holds back what was committed while any other transaction still runs.
-const told = async (type: EventType): Promise<unknown[]> => (await database.store.pool.query('select data from events where type = $1 order by id', [type])).rows.map(({ data }) => data);
+const told = async (type: EventType): Promise<unknown[]> =>
+  (await database.store.pool.query('select data from events where type = $1 order by id', [type])).rows.map(
+    ({ data }) => data,
+  );
 
 async function call(name: string, input: object): Promise<never> {
   const operation = incidents.operations.find((candidate: AnyOperation) => candidate.name === name);
   if (!operation) throw new Error(`There is no operation ${name}.`);
   const parsed = operation.input.parse(input);
-  return operation.output.parse(await operation.handle(parsed, { actor: person, now: now(), from: 'local', requestId: 'r1' })) as never;
+  return operation.output.parse(
+    await operation.handle(parsed, { actor: person, now: now(), from: 'local', requestId: 'r1' }),
+  ) as never;
 }
 
-const problem: NewIncident = { fingerprint: 'run.failed:x', title: 'A run failed', symptom: 'run.failed', severity: 'warning', evidence: { password: 'hunter2', note: 'Bearer abcdefghijkl' } };
+const problem: NewIncident = {
+  fingerprint: 'run.failed:x',
+  title: 'A run failed',
+  symptom: 'run.failed',
+  severity: 'warning',
+  evidence: { password: 'hunter2', note: 'Bearer abcdefghijkl' },
+};
 
 describe('the ledger of incidents', () => {
   it('keeps one open incident for a fingerprint, however often and from however many sides it is opened', async () => {
@@ -106,7 +134,10 @@ describe('the ledger of incidents', () => {
   });
 
   it('says of an unknown id where to look', async () => {
-    await expect(incidents.note('inc_none', { kind: 'note', message: 'x' })).rejects.toMatchObject({ code: 'NOT_FOUND', hint: expect.stringContaining('steward incidents') });
+    await expect(incidents.note('inc_none', { kind: 'note', message: 'x' })).rejects.toMatchObject({
+      code: 'NOT_FOUND',
+      hint: expect.stringContaining('steward incidents'),
+    });
   });
 });
 
@@ -118,7 +149,10 @@ describe('what monitoring says', () => {
     await say('service.down', 'db');
     const incident = await eventually(() => byResource('db'));
     expect(incident).toMatchObject({ severity: 'critical', status: 'open', title: 'db is down: connection refused' });
-    const shown: { evidence: { changed: { what: string }[] }; timeline: { kind: string }[] } = await call('incident-get', { id: incident.id });
+    const shown: { evidence: { changed: { what: string }[] }; timeline: { kind: string }[] } = await call(
+      'incident-get',
+      { id: incident.id },
+    );
     expect(shown.evidence).toMatchObject({ collected: { logs: ['db: last words'] }, symptom: { state: 'down' } });
     expect(shown.evidence.changed.map(({ what }) => what)).toContain('service.up');
 
@@ -133,7 +167,10 @@ describe('what monitoring says', () => {
     await say('service.down', 'app');
     const child = await eventually(() => byResource('app'));
     expect(child).toMatchObject({ parentId: parent.id, status: 'open' });
-    expect(await told('incident.opened')).toMatchObject([{ incidentId: parent.id, suppressed: false }, { incidentId: child.id, parentId: parent.id, suppressed: true }]);
+    expect(await told('incident.opened')).toMatchObject([
+      { incidentId: parent.id, suppressed: false },
+      { incidentId: child.id, parentId: parent.id, suppressed: true },
+    ]);
 
     monitor.set('app', 'up');
     await say('service.up', 'db');
@@ -188,7 +225,11 @@ describe('what monitoring says', () => {
     const { id } = await eventually(() => byResource('db'));
     await incidents.setStatus(id, 'healing');
     await say('service.up', 'db');
-    await eventually(async () => ((await call('incident-get', { id })) as { timeline: { kind: string }[] }).timeline.some(({ kind }) => kind === 'symptom'));
+    await eventually(async () =>
+      ((await call('incident-get', { id })) as { timeline: { kind: string }[] }).timeline.some(
+        ({ kind }) => kind === 'symptom',
+      ),
+    );
     expect((await incidents.get(id))?.status).toBe('healing');
   });
 
@@ -199,7 +240,9 @@ describe('what monitoring says', () => {
     await eventually(() => byResource('cache'));
     expect(await incidents.byFingerprint('service.degraded:db')).toBeUndefined();
     later(20);
-    expect(await eventually(() => incidents.byFingerprint('service.degraded:db'))).toMatchObject({ severity: 'warning' });
+    expect(await eventually(() => incidents.byFingerprint('service.degraded:db'))).toMatchObject({
+      severity: 'warning',
+    });
   });
 
   it('notices one that is down although its event was lost', async () => {
@@ -252,7 +295,10 @@ describe('the operations about incidents', () => {
     const { id } = await incidents.open(problem);
     expect(await call('acknowledge-incident', { id, note: 'on my way' })).toMatchObject({ acknowledgedBy: 'Ada' });
     await call('note-incident', { id, note: 'it is the disk' });
-    expect(await call('resolve-incident', { id, resolution: 'new disk' })).toMatchObject({ status: 'resolved', resolution: 'new disk' });
+    expect(await call('resolve-incident', { id, resolution: 'new disk' })).toMatchObject({
+      status: 'resolved',
+      resolution: 'new disk',
+    });
     const { timeline }: { timeline: { kind: string; actor?: { name: string } }[] } = await call('incident-get', { id });
     expect(timeline.map(({ kind, actor }) => [kind, actor?.name])).toEqual([
       ['opened', undefined],

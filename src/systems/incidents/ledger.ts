@@ -1,18 +1,13 @@
-import { randomBytes } from 'node:crypto';
-import type { Transaction } from 'kysely';
 import type { Actor } from '../../core/actor.ts';
 import { StewardError } from '../../core/errors.ts';
-import type { EventType } from '../../core/event.ts';
 import type { Incident, Incidents, NewIncident, TimelineEntry } from '../../core/incident.ts';
 import type { JsonObject } from '../../core/json.ts';
 import { redact, redactText } from '../../core/redact.ts';
 import type { Store } from '../../store/store.ts';
+import { createLedgerWriter, newId, type Trx } from './ledger-writer.ts';
 import { type IncidentRow, type IncidentTables, toIncident } from './tables.ts';
 
 const REOPEN_WITHIN_MS = 3_600_000;
-
-type Trx = Transaction<IncidentTables>;
-type Entry = Omit<TimelineEntry, 'at'>;
 
 /** The incidents as rows: every change of one, its timeline entry and its event are one transaction. */
 export interface Ledger extends Incidents {
@@ -28,6 +23,7 @@ export interface Ledger extends Incidents {
 
 export function createLedger({ store, now }: { store: Store; now: () => Date }): Ledger {
   const db = store.db.withTables<IncidentTables>();
+  const { write, tell, update } = createLedgerWriter({ store, now });
 
   /** Works on one unresolved incident while nobody else does; nothing happens where it is resolved already. */
   async function change(id: string, work: (trx: Trx, row: IncidentRow) => Promise<void>): Promise<boolean> {
@@ -40,49 +36,6 @@ export function createLedger({ store, now }: { store: Store; now: () => Date }):
     });
   }
 
-  async function write(trx: Trx, id: string, entry: Entry): Promise<void> {
-    await trx
-      .insertInto('incident_timeline')
-      .values({
-        incident_id: id,
-        at: now(),
-        kind: entry.kind,
-        message: redactText(entry.message),
-        run_id: entry.runId ?? null,
-        actor: entry.actor ? JSON.stringify(entry.actor) : null,
-        data: entry.data === undefined ? null : JSON.stringify({ value: redact(entry.data) }),
-      })
-      .execute();
-  }
-
-  async function tell(trx: Trx, type: EventType, row: Pick<IncidentRow, 'id' | 'resource_id' | 'title' | 'symptom' | 'severity' | 'fingerprint' | 'parent_id'>, data: JsonObject = {}, actor?: Actor): Promise<void> {
-    await store.events.append(trx, {
-      type,
-      subject: { kind: 'incident', id: row.id },
-      data: {
-        incidentId: row.id,
-        title: row.title,
-        symptom: row.symptom,
-        severity: row.severity,
-        fingerprint: row.fingerprint,
-        ...(row.resource_id !== null && { resourceId: row.resource_id }),
-        ...(row.parent_id !== null && { parentId: row.parent_id }),
-        ...data,
-      },
-      causation: { incidentId: row.id },
-      actor,
-    });
-  }
-
-  async function update(trx: Trx, id: string, values: Partial<Omit<IncidentRow, 'id' | 'evidence'>>): Promise<IncidentRow> {
-    return await trx
-      .updateTable('incidents')
-      .set({ ...values, updated_at: now() })
-      .where('id', '=', id)
-      .returningAll()
-      .executeTakeFirstOrThrow();
-  }
-
   async function again(trx: Trx, row: IncidentRow, { title, evidence }: NewIncident): Promise<IncidentRow> {
     const updated = await update(trx, row.id, { occurrences: row.occurrences + 1 });
     await write(trx, row.id, { kind: 'symptom', message: title, data: evidence as TimelineEntry['data'] });
@@ -90,7 +43,12 @@ export function createLedger({ store, now }: { store: Store; now: () => Date }):
     return updated;
   }
 
-  async function reopen(trx: Trx, row: IncidentRow, incident: NewIncident, heldFor: string | undefined): Promise<IncidentRow> {
+  async function reopen(
+    trx: Trx,
+    row: IncidentRow,
+    incident: NewIncident,
+    heldFor: string | undefined,
+  ): Promise<IncidentRow> {
     // Healing gave up on it within the hour: it is not tried, nor cried, a second time.
     const gaveUp = row.escalated_at !== null && row.escalated_at.getTime() > now().getTime() - REOPEN_WITHIN_MS;
     const updated = await update(trx, row.id, {
@@ -104,12 +62,20 @@ export function createLedger({ store, now }: { store: Store; now: () => Date }):
       held_for: heldFor ?? null,
       occurrences: row.occurrences + 1,
     });
-    await write(trx, row.id, { kind: 'reopened', message: incident.title, data: incident.evidence as TimelineEntry['data'] });
+    await write(trx, row.id, {
+      kind: 'reopened',
+      message: incident.title,
+      data: incident.evidence as TimelineEntry['data'],
+    });
     await announce(trx, updated, { reopened: true });
     return updated;
   }
 
-  async function insert(trx: Trx, incident: NewIncident, heldFor: string | undefined): Promise<IncidentRow | undefined> {
+  async function insert(
+    trx: Trx,
+    incident: NewIncident,
+    heldFor: string | undefined,
+  ): Promise<IncidentRow | undefined> {
     const at = now();
     const row = await trx
       .insertInto('incidents')
@@ -144,10 +110,18 @@ export function createLedger({ store, now }: { store: Store; now: () => Date }):
   /** Says that an incident is there; one that is held says so only when it is clear whose fault it is. */
   async function announce(trx: Trx, row: IncidentRow, data: JsonObject): Promise<void> {
     if (row.parent_id !== null) {
-      await write(trx, row.id, { kind: 'suppressed', message: 'Another incident explains it; that one speaks for both.', data: { parentId: row.parent_id } });
+      await write(trx, row.id, {
+        kind: 'suppressed',
+        message: 'Another incident explains it; that one speaks for both.',
+        data: { parentId: row.parent_id },
+      });
       await write(trx, row.parent_id, { kind: 'child', message: row.title, data: { incidentId: row.id } });
     } else if (row.held_for !== null) {
-      await write(trx, row.id, { kind: 'suppressed', message: 'Something it depends on fails too; nobody is alerted until that is understood.', data: { resourceId: row.held_for } });
+      await write(trx, row.id, {
+        kind: 'suppressed',
+        message: 'Something it depends on fails too; nobody is alerted until that is understood.',
+        data: { resourceId: row.held_for },
+      });
       await tell(trx, 'incident.updated', row, { change: 'held', heldFor: row.held_for });
       return;
     }
@@ -168,12 +142,17 @@ export function createLedger({ store, now }: { store: Store; now: () => Date }):
             .forUpdate()
             .executeTakeFirst();
           if (last && last.status !== 'resolved') return await again(trx, last, incident);
-          if (last?.resolved_at && last.resolved_at.getTime() > now().getTime() - REOPEN_WITHIN_MS) return await reopen(trx, last, incident, heldFor);
+          if (last?.resolved_at && last.resolved_at.getTime() > now().getTime() - REOPEN_WITHIN_MS)
+            return await reopen(trx, last, incident, heldFor);
           return await insert(trx, incident, heldFor);
         });
         if (row) return toIncident(row);
       }
-      throw new StewardError('CONFLICT', `The incident ${incident.fingerprint} could not be opened: others keep opening and closing it.`, { retryable: true });
+      throw new StewardError(
+        'CONFLICT',
+        `The incident ${incident.fingerprint} could not be opened: others keep opening and closing it.`,
+        { retryable: true },
+      );
     },
 
     async get(id) {
@@ -182,26 +161,49 @@ export function createLedger({ store, now }: { store: Store; now: () => Date }):
     },
 
     async byFingerprint(fingerprint) {
-      const row = await db.selectFrom('incidents').selectAll().where('fingerprint', '=', fingerprint).orderBy('opened_at', 'desc').limit(1).executeTakeFirst();
+      const row = await db
+        .selectFrom('incidents')
+        .selectAll()
+        .where('fingerprint', '=', fingerprint)
+        .orderBy('opened_at', 'desc')
+        .limit(1)
+        .executeTakeFirst();
       return row && toIncident(row);
     },
 
     async unresolved() {
-      const rows = await db.selectFrom('incidents').selectAll().where('status', '<>', 'resolved').orderBy('opened_at').execute();
+      const rows = await db
+        .selectFrom('incidents')
+        .selectAll()
+        .where('status', '<>', 'resolved')
+        .orderBy('opened_at')
+        .execute();
       return rows.map(toIncident);
     },
 
     async held() {
-      const rows = await db.selectFrom('incidents').selectAll().where('status', '<>', 'resolved').where('held_for', 'is not', null).execute();
+      const rows = await db
+        .selectFrom('incidents')
+        .selectAll()
+        .where('status', '<>', 'resolved')
+        .where('held_for', 'is not', null)
+        .execute();
       return rows.map((row) => ({ incident: toIncident(row), heldFor: row.held_for as string }));
     },
 
     async note(id, entry) {
       await db.transaction().execute(async (trx) => {
-        if (!(await trx.selectFrom('incidents').select('id').where('id', '=', id).executeTakeFirst())) throw unknownIncident(id);
+        if (!(await trx.selectFrom('incidents').select('id').where('id', '=', id).executeTakeFirst()))
+          throw unknownIncident(id);
         const row = await update(trx, id, {});
         await write(trx, id, entry);
-        await tell(trx, 'incident.updated', row, { change: entry.kind, message: redactText(entry.message), ...(entry.runId && { runId: entry.runId }) }, entry.actor);
+        await tell(
+          trx,
+          'incident.updated',
+          row,
+          { change: entry.kind, message: redactText(entry.message), ...(entry.runId && { runId: entry.runId }) },
+          entry.actor,
+        );
       });
     },
 
@@ -228,9 +230,24 @@ export function createLedger({ store, now }: { store: Store; now: () => Date }):
     async resolve(id, resolution, actor) {
       await change(id, async (trx, row) => {
         const at = now();
-        const updated = await update(trx, id, { status: 'resolved', resolved_at: at, resolution: redactText(resolution), held_for: null });
+        const updated = await update(trx, id, {
+          status: 'resolved',
+          resolved_at: at,
+          resolution: redactText(resolution),
+          held_for: null,
+        });
         await write(trx, id, { kind: 'resolved', message: resolution, actor });
-        await tell(trx, 'incident.resolved', updated, { resolution: redactText(resolution), openSeconds: Math.round((at.getTime() - row.opened_at.getTime()) / 1_000), announced: row.held_for === null }, actor);
+        await tell(
+          trx,
+          'incident.resolved',
+          updated,
+          {
+            resolution: redactText(resolution),
+            openSeconds: Math.round((at.getTime() - row.opened_at.getTime()) / 1_000),
+            announced: row.held_for === null,
+          },
+          actor,
+        );
       });
     },
 
@@ -259,17 +276,17 @@ export function createLedger({ store, now }: { store: Store; now: () => Date }):
         await write(trx, id, { kind: 'acknowledged', message: `${actor.name} takes care of it.`, actor });
         await tell(trx, 'incident.acknowledged', updated, { by: actor.name }, actor);
       });
-      if (!done) throw new StewardError('PRECONDITION_FAILED', `Incident ${id} is resolved already.`, { hint: 'Nothing is left to do about it.' });
+      if (!done)
+        throw new StewardError('PRECONDITION_FAILED', `Incident ${id} is resolved already.`, {
+          hint: 'Nothing is left to do about it.',
+        });
       return toIncident(await db.selectFrom('incidents').selectAll().where('id', '=', id).executeTakeFirstOrThrow());
     },
   };
 }
 
 export function unknownIncident(id: string): StewardError {
-  return new StewardError('NOT_FOUND', `There is no incident ${id}.`, { hint: 'See `steward incidents` for those there are.' });
-}
-
-/** Sorts by the time of its making. */
-function newId(at: Date): string {
-  return `inc_${at.getTime().toString(16).padStart(12, '0')}${randomBytes(4).toString('hex')}`;
+  return new StewardError('NOT_FOUND', `There is no incident ${id}.`, {
+    hint: 'See `steward incidents` for those there are.',
+  });
 }

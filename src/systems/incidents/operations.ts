@@ -34,7 +34,10 @@ export function incidentOperations({ store, ledger }: { store: Store; ledger: Le
       summary: 'Lists incidents, by default the unresolved ones and those of the last 24 hours, the latest first.',
       permission: 'read',
       input: PageInput.extend({
-        status: z.enum(['open', 'healing', 'escalated', 'resolved', 'unresolved', 'all']).optional().describe('Only incidents of this status.'),
+        status: z
+          .enum(['open', 'healing', 'escalated', 'resolved', 'unresolved', 'all'])
+          .optional()
+          .describe('Only incidents of this status.'),
         resource: z.string().optional().describe('Only incidents of the resource with this id.'),
       }),
       output: pageOf(Incident),
@@ -45,11 +48,22 @@ export function incidentOperations({ store, ledger }: { store: Store; ledger: Le
         const rows = await db
           .selectFrom('incidents')
           .selectAll()
-          .$if(status === undefined, (query) => query.where((where) => where.or([where('status', '<>', 'resolved'), where('opened_at', '>', new Date(now.getTime() - RECENT_MS))])))
+          .$if(status === undefined, (query) =>
+            query.where((where) =>
+              where.or([
+                where('status', '<>', 'resolved'),
+                where('opened_at', '>', new Date(now.getTime() - RECENT_MS)),
+              ]),
+            ),
+          )
           .$if(status === 'unresolved', (query) => query.where('status', '<>', 'resolved'))
-          .$if(status !== undefined && status !== 'unresolved' && status !== 'all', (query) => query.where('status', '=', status as Incident['status']))
+          .$if(status !== undefined && status !== 'unresolved' && status !== 'all', (query) =>
+            query.where('status', '=', status as Incident['status']),
+          )
           .$if(resource !== undefined, (query) => query.where('resource_id', '=', resource as string))
-          .$if(before !== undefined, (query) => query.where(sql<boolean>`(opened_at, id) < (${before?.at}::timestamptz, ${before?.id})`))
+          .$if(before !== undefined, (query) =>
+            query.where(sql<boolean>`(opened_at, id) < (${before?.at}::timestamptz, ${before?.id})`),
+          )
           .orderBy('opened_at', 'desc')
           .orderBy('id', 'desc')
           .limit(limit + 1)
@@ -74,12 +88,20 @@ export function incidentOperations({ store, ledger }: { store: Store; ledger: Le
         const row = await db.selectFrom('incidents').selectAll().where('id', '=', wanted).executeTakeFirst();
         if (!row) throw unknownIncident(wanted);
         const [timeline, children] = await Promise.all([
-          db.selectFrom('incident_timeline').selectAll().where('incident_id', '=', wanted).orderBy('id').limit(1_000).execute(),
+          db
+            .selectFrom('incident_timeline')
+            .selectAll()
+            .where('incident_id', '=', wanted)
+            .orderBy('id')
+            .limit(1_000)
+            .execute(),
           db.selectFrom('incidents').selectAll().where('parent_id', '=', wanted).orderBy('opened_at').execute(),
         ]);
         return {
           ...toIncident(row),
-          evidence: ('value' in row.evidence ? row.evidence['value'] : row.evidence) as z.input<typeof IncidentDetail>['evidence'],
+          evidence: ('value' in row.evidence ? row.evidence['value'] : row.evidence) as z.input<
+            typeof IncidentDetail
+          >['evidence'],
           timeline: timeline.map(toTimelineEntry),
           children: children.map(toIncident),
         };
@@ -143,7 +165,7 @@ function placeOf(cursor: string): { at: Date; id: string } {
   const at = new Date(cursor.slice(0, split));
   if (split > 0 && !Number.isNaN(at.getTime())) return { at, id: cursor.slice(split + 1) };
   throw new StewardError('INPUT_INVALID', `cursor: '${cursor}' is not the end of a page.`, {
-    problems: [{ path: 'cursor', message: "expected the `next` of the last page, as it was given" }],
+    problems: [{ path: 'cursor', message: 'expected the `next` of the last page, as it was given' }],
     hint: 'Leave it out for the first page.',
   });
 }

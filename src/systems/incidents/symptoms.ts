@@ -47,21 +47,20 @@ export function createSymptoms(deps: SymptomDeps): Symptoms {
   async function handle(event: StewardEvent, signal: AbortSignal): Promise<void> {
     const resource = event.subject && (await inventory.get(event.subject.id));
     // Each node looks after its own: evidence is where the service is.
-    if (!resource || resource.adoption === 'ignored' || (resource.node !== node.id && resource.node !== node.name)) return;
-    switch (event.type) {
-      case 'service.down':
-        return await down(resource, event.at, signal);
-      case 'service.up':
-        await over(resource, degradedFingerprint(resource.id), 'It answers as it should again.');
-        return await over(resource, downFingerprint(resource.id), 'It answers again; nothing of Steward brought it back.');
-      case 'service.degraded':
-        return await over(resource, downFingerprint(resource.id), 'It answers again, though not as it should.');
-      case 'service.stopped':
-        await over(resource, degradedFingerprint(resource.id), 'It was stopped on purpose.');
-        return await over(resource, downFingerprint(resource.id), 'It was stopped on purpose.');
-      case 'resource.gone':
-        return await gone(resource);
-      default:
+    if (!resource || resource.adoption === 'ignored' || (resource.node !== node.id && resource.node !== node.name))
+      return;
+    if (event.type === 'service.down') {
+      await down(resource, event.at, signal);
+    } else if (event.type === 'service.up') {
+      await over(resource, degradedFingerprint(resource.id), 'It answers as it should again.');
+      await over(resource, downFingerprint(resource.id), 'It answers again; nothing of Steward brought it back.');
+    } else if (event.type === 'service.degraded') {
+      await over(resource, downFingerprint(resource.id), 'It answers again, though not as it should.');
+    } else if (event.type === 'service.stopped') {
+      await over(resource, degradedFingerprint(resource.id), 'It was stopped on purpose.');
+      await over(resource, downFingerprint(resource.id), 'It was stopped on purpose.');
+    } else if (event.type === 'resource.gone') {
+      await gone(resource);
     }
   }
 
@@ -71,13 +70,23 @@ export function createSymptoms(deps: SymptomDeps): Symptoms {
     if (now().getTime() - at.getTime() > OLD_NEWS_MS && status?.state !== 'down') return;
     const known = await ledger.byFingerprint(downFingerprint(resource.id));
     if (known && known.status !== 'resolved') {
-      if (known.updatedAt < at) await ledger.note(known.id, { kind: 'symptom', message: `${resource.name} is down.`, data: symptomOf(status) as never });
+      if (known.updatedAt < at)
+        await ledger.note(known.id, {
+          kind: 'symptom',
+          message: `${resource.name} is down.`,
+          data: symptomOf(status) as never,
+        });
       return;
     }
     const unresolved = await ledger.unresolved();
     const [dependencies, collected, changed] = await Promise.all([
       within(dependenciesNow(resource, deps, signal), EVIDENCE_WITHIN_MS, [] as Suspect[], deps.log),
-      within<Json>(deps.evidence.collect(resource, signal), EVIDENCE_WITHIN_MS, { missing: 'The evidence could not be collected in time.' }, deps.log),
+      within<Json>(
+        deps.evidence.collect(resource, signal),
+        EVIDENCE_WITHIN_MS,
+        { missing: 'The evidence could not be collected in time.' },
+        deps.log,
+      ),
       whatChanged(store, new Date(at.getTime() - LOOK_BACK_MS)),
     ]);
     const { parent, suspect } = blame(dependencies, unresolved);
@@ -98,13 +107,24 @@ export function createSymptoms(deps: SymptomDeps): Symptoms {
 
   /** Those that went down a moment ago because of this one, which took longer to be noticed. */
   async function adopt(parent: Incident, resource: Resource, unresolved: readonly Incident[]): Promise<void> {
-    const [needing, needed] = await Promise.all([inventory.dependentsOf(resource.id), inventory.dependenciesOf(resource.id)]);
+    const [needing, needed] = await Promise.all([
+      inventory.dependentsOf(resource.id),
+      inventory.dependenciesOf(resource.id),
+    ]);
     const mutual = new Set(needed.map(({ id }) => id));
     const dependents = new Set(needing.map(({ id }) => id).filter((id) => !mutual.has(id)));
     for (const child of unresolved) {
       const young = parent.openedAt.getTime() - child.openedAt.getTime() < SAME_CAUSE_MS;
-      if (child.id === parent.id || child.parentId !== undefined || child.status !== 'open' || child.symptom !== 'service.down' || !young) continue;
-      if (child.resourceId !== undefined && dependents.has(child.resourceId)) await ledger.attach(child.id, parent.id, `${resource.name}, which it needs, is down too.`);
+      if (
+        child.id === parent.id ||
+        child.parentId !== undefined ||
+        child.status !== 'open' ||
+        child.symptom !== 'service.down' ||
+        !young
+      )
+        continue;
+      if (child.resourceId !== undefined && dependents.has(child.resourceId))
+        await ledger.attach(child.id, parent.id, `${resource.name}, which it needs, is down too.`);
     }
   }
 
@@ -113,7 +133,10 @@ export function createSymptoms(deps: SymptomDeps): Symptoms {
     if (!incident || incident.status === 'resolved') return;
     // Whether a heal counts is decided at the end of its soak window.
     if (incident.status === 'healing') {
-      await ledger.note(incident.id, { kind: 'symptom', message: resolution.replace('; nothing of Steward brought it back', '') });
+      await ledger.note(incident.id, {
+        kind: 'symptom',
+        message: resolution.replace('; nothing of Steward brought it back', ''),
+      });
       return;
     }
     await ledger.resolve(incident.id, resolution);
@@ -127,14 +150,19 @@ export function createSymptoms(deps: SymptomDeps): Symptoms {
       if (!incident || incident.status === 'resolved') continue;
       // A container or a unit disappears because somebody removed it; a process also disappears by dying.
       if (removed) await ledger.resolve(incident.id, `${resource.name} was removed from ${resource.supervisor.kind}.`);
-      else await ledger.note(incident.id, { kind: 'symptom', message: `${resource.name} has not been seen for a while. The incident stays until it returns or somebody closes it.` });
+      else
+        await ledger.note(incident.id, {
+          kind: 'symptom',
+          message: `${resource.name} has not been seen for a while. The incident stays until it returns or somebody closes it.`,
+        });
     }
   }
 
   async function settleChildren(parent: Incident, resource: { readonly name: string }): Promise<void> {
     for (const child of (await ledger.unresolved()).filter(({ parentId }) => parentId === parent.id)) {
       const status = child.resourceId === undefined ? undefined : await monitor.status(child.resourceId);
-      if (status?.state === 'up') await ledger.resolve(child.id, `${resource.name}, which it needs, is back, and so is it.`);
+      if (status?.state === 'up')
+        await ledger.resolve(child.id, `${resource.name}, which it needs, is back, and so is it.`);
     }
   }
 
@@ -147,7 +175,12 @@ function symptomOf(status: ServiceStatus | undefined): JsonObject {
     state: status.state,
     since: status.since.toISOString(),
     consecutiveFailures: status.consecutiveFailures,
-    checks: status.checks.map(({ kind, state, last, consecutiveFailures }) => ({ kind, state, consecutiveFailures, ...(last && { message: last.message, latencyMs: last.latencyMs, detail: last.detail }) })),
+    checks: status.checks.map(({ kind, state, last, consecutiveFailures }) => ({
+      kind,
+      state,
+      consecutiveFailures,
+      ...(last && { message: last.message, latencyMs: last.latencyMs, detail: last.detail }),
+    })),
   };
 }
 

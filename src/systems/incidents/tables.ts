@@ -62,7 +62,9 @@ export const incidentsMigrations: readonly Migration[] = [
         occurrences integer not null,
         evidence jsonb not null
       )`.execute(db);
-      await sql`create unique index incidents_one_open on incidents (fingerprint) where status <> 'resolved'`.execute(db);
+      await sql`create unique index incidents_one_open on incidents (fingerprint) where status <> 'resolved'`.execute(
+        db,
+      );
       await sql`create index incidents_by_fingerprint on incidents (fingerprint, resolved_at desc)`.execute(db);
       await sql`create index incidents_by_time on incidents (opened_at desc, id desc)`.execute(db);
       await sql`create index incidents_by_parent on incidents (parent_id) where parent_id is not null`.execute(db);

@@ -20,23 +20,32 @@ export async function upkeep(deps: UpkeepDeps, signal: AbortSignal): Promise<voi
   await freeOrphans(deps);
 }
 
-async function ownResource(resourceId: string | undefined, { inventory, node }: UpkeepDeps): Promise<Resource | undefined> {
+async function ownResource(
+  resourceId: string | undefined,
+  { inventory, node }: UpkeepDeps,
+): Promise<Resource | undefined> {
   const resource = resourceId === undefined ? undefined : await inventory.get(resourceId);
-  return resource && resource.adoption !== 'ignored' && (resource.node === node.id || resource.node === node.name) ? resource : undefined;
+  return resource && resource.adoption !== 'ignored' && (resource.node === node.id || resource.node === node.name)
+    ? resource
+    : undefined;
 }
 
 async function lookAt(status: ServiceStatus, deps: UpkeepDeps, signal: AbortSignal): Promise<void> {
   const { ledger, symptoms, now } = deps;
   const lasted = now().getTime() - status.since.getTime();
-  const late = (status.state === 'degraded' && lasted >= DEGRADED_FOR_MS) || (status.state === 'down' && lasted >= UNNOTICED_MS);
+  const late =
+    (status.state === 'degraded' && lasted >= DEGRADED_FOR_MS) || (status.state === 'down' && lasted >= UNNOTICED_MS);
   const resource = late ? await ownResource(status.resourceId, deps) : undefined;
   if (!resource) return;
 
-  const known = await ledger.byFingerprint(status.state === 'down' ? downFingerprint(resource.id) : degradedFingerprint(resource.id));
+  const known = await ledger.byFingerprint(
+    status.state === 'down' ? downFingerprint(resource.id) : degradedFingerprint(resource.id),
+  );
   if (known && known.status !== 'resolved') return;
   if (status.state === 'down') {
     // Whoever closed it by hand a moment ago is given time to be right.
-    if (!known?.resolvedAt || now().getTime() - known.resolvedAt.getTime() >= UNNOTICED_MS) await symptoms.down(resource, now(), signal);
+    if (!known?.resolvedAt || now().getTime() - known.resolvedAt.getTime() >= UNNOTICED_MS)
+      await symptoms.down(resource, now(), signal);
     return;
   }
   const message = status.checks.find(({ state }) => state === 'degraded')?.last?.message;

@@ -23,7 +23,11 @@ const TYPES: readonly EventType[] = [
 /** What Steward saw happen since an instant, the latest last: most faults follow a change. */
 export async function whatChanged(store: Store, since: Date): Promise<JsonObject[]> {
   const latest = await store.events.latestId();
-  const events = await store.events.read({ after: Math.max(0, latest - LOOK_BACK_EVENTS), types: TYPES, limit: LOOK_BACK_EVENTS });
+  const events = await store.events.read({
+    after: Math.max(0, latest - LOOK_BACK_EVENTS),
+    types: TYPES,
+    limit: LOOK_BACK_EVENTS,
+  });
   return events
     .filter(({ at }) => at >= since)
     .slice(-MOST)
@@ -31,6 +35,13 @@ export async function whatChanged(store: Store, since: Date): Promise<JsonObject
 }
 
 function inBrief({ at, type, subject, data }: StewardEvent): JsonObject {
-  const told = ['name', 'automation', 'status', 'message', 'state', 'changed'].filter((key) => data[key] !== undefined).map((key) => [key, data[key]] as const);
-  return { at: at.toISOString(), what: type, ...(subject && { subject: `${subject.kind} ${subject.id}` }), ...Object.fromEntries(told) };
+  const told = ['name', 'automation', 'status', 'message', 'state', 'changed']
+    .filter((key) => data[key] !== undefined)
+    .map((key) => [key, data[key]] as const);
+  return {
+    at: at.toISOString(),
+    what: type,
+    ...(subject && { subject: `${subject.kind} ${subject.id}` }),
+    ...Object.fromEntries(told),
+  };
 }

@@ -12,9 +12,12 @@ export function runbookFor(incident: Incident, resource: Resource): Runbook | un
 }
 
 /** What a person can do where no runbook may act. */
-export function adviceFor({ name, supervisor, adoption, ...resource }: Resource): string {
-  if (adoption !== 'adopted') return `${name} was found where others may own it, so nothing is done to it. Adopt it to have it healed.`;
-  if (restartLabel({ name, supervisor, adoption, ...resource }) === 'never') return `The configuration leaves ${name} to people (restart: never). Look at its evidence and restart it yourself.`;
+export function adviceFor(resource: Resource): string {
+  const { name, supervisor, adoption } = resource;
+  if (adoption !== 'adopted')
+    return `${name} was found where others may own it, so nothing is done to it. Adopt it to have it healed.`;
+  if (restartLabel(resource) === 'never')
+    return `The configuration leaves ${name} to people (restart: never). Look at its evidence and restart it yourself.`;
   switch (supervisor.kind) {
     case 'process':
       return `Nothing supervises ${name}, which ran as ${supervisor.recipe.executable} in ${supervisor.recipe.cwd}. Start it by hand; set restart: process in steward.yaml to have Steward do it, or make it a systemd unit.`;
@@ -22,7 +25,8 @@ export function adviceFor({ name, supervisor, adoption, ...resource }: Resource)
       return `${supervisor.name} keeps ${name} running, and Steward does not drive ${supervisor.name}. Restart it there.`;
     case 'none':
       return `It is not known how ${name} was started. Start it by hand; under systemd or in a container Steward could do it.`;
-    default:
+    case 'systemd':
+    case 'docker':
       return `Look at the evidence of ${name} and its logs; then restart it with: steward run restart-service --service ${name}`;
   }
 }

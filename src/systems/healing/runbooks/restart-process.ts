@@ -5,6 +5,10 @@ export const restartProcess: Runbook = {
   title: 'Start a process again that nothing supervises',
   policy: 'Only where its owner asked for it by restart: process.',
   automation: 'restart-service',
-  matches: ({ symptom }, resource) => symptom === 'service.down' && resource.supervisor.kind === 'process' && resource.adoption === 'adopted' && restartLabel(resource) === 'process',
+  matches: ({ symptom }, resource) =>
+    symptom === 'service.down' &&
+    resource.supervisor.kind === 'process' &&
+    resource.adoption === 'adopted' &&
+    restartLabel(resource) === 'process',
   input: ({ id }) => ({ service: id }),
 };

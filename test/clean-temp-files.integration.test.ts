@@ -3,11 +3,11 @@ import { createServer } from 'node:net';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { createFiles } from '../../adapters/files/index.ts';
-import { performInMemory } from '../../testing/perform-in-memory.ts';
-import { tempFolder } from '../../testing/world/temp-folder.ts';
-import purgeQuarantine from '../purge-quarantine/index.ts';
-import cleanTempFiles from './index.ts';
+import { createFiles } from '../src/adapters/files/index.ts';
+import { performInMemory } from '../src/testing/perform-in-memory.ts';
+import { tempFolder } from '../src/testing/world/temp-folder.ts';
+import purgeQuarantine from '../src/automations/purge-quarantine/index.ts';
+import cleanTempFiles from '../src/automations/clean-temp-files/index.ts';
 
 const longAgo = new Date(Date.now() - 30 * 86_400_000);
 const age = (path: string) => utimes(path, longAgo, longAgo);
@@ -30,7 +30,10 @@ describe('clean-temp-files on a real folder', () => {
     const run = await performInMemory(cleanTempFiles, { ports: { files }, input: { roots: [root.path] } });
     server.close();
 
-    expect(run).toMatchObject({ status: 'succeeded', output: { moved: 2, left: { 'used lately': 1, 'in use': 1, 'a link': 1, 'a socket, pipe or device': 1 } } });
+    expect(run).toMatchObject({
+      status: 'succeeded',
+      output: { moved: 2, left: { 'used lately': 1, 'in use': 1, 'a link': 1, 'a socket, pipe or device': 1 } },
+    });
     const batch = join(root.path, '.steward-quarantine', 'run_memory');
     expect((await lstat(join(batch, 'old'))).ino).toBe(ino);
     expect(await readFile(join(batch, 'tree/deep/data'), 'utf8')).toHaveLength(5_000);
@@ -40,7 +43,11 @@ describe('clean-temp-files on a real folder', () => {
     const early = await performInMemory(purgeQuarantine, { ports: { files }, input: { roots: [root.path] } });
     expect(early.plan).toEqual([]);
     const inAWeek = () => new Date(Date.now() + 8 * 86_400_000);
-    const purged = await performInMemory(purgeQuarantine, { ports: { files }, input: { roots: [root.path] }, now: inAWeek });
+    const purged = await performInMemory(purgeQuarantine, {
+      ports: { files },
+      input: { roots: [root.path] },
+      now: inAWeek,
+    });
     expect(purged).toMatchObject({ status: 'succeeded', output: { batches: 1, entries: 5 } });
     await expect(lstat(batch)).rejects.toThrow('ENOENT');
     expect(await readFile('/etc/passwd', 'utf8')).not.toBe('');
