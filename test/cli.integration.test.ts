@@ -176,6 +176,12 @@ describe('the command line', () => {
     expect((await steward(['gauges', '--url', 'http://127.0.0.1:9'])).exitCode).toBe(7);
   });
 
+  it('asks the running server what it can do instead of loading every definition', async () => {
+    expect(
+      (await steward(['gauges'], { catalogOf: () => Promise.reject(new Error('must not be loaded')) })).exitCode,
+    ).toBe(0);
+  });
+
   it('runs what needs no server without loading the definitions', async () => {
     const catalogOf = () => Promise.reject(new Error('must not be loaded'));
     const local = [

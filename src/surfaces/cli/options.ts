@@ -1,8 +1,7 @@
 import type { Command } from 'commander';
 import { Option } from 'commander';
-import type { z } from 'zod';
 import { StewardError } from '../../core/errors.ts';
-import { fromTexts, type JsonSchema, jsonSchemaOf, kindsOf } from '../json-schema.ts';
+import { fromTexts, type JsonSchema, kindsOf } from '../json-schema.ts';
 
 /** Options that every command has; a member of an input that is called so can be given by --input only. */
 export const COMMON = new Set([
@@ -23,11 +22,10 @@ const TEXTS_LISTED = 12;
 /** Gives the command the members of the input: the positional ones as arguments, the rest as options. Returns how to read them back. */
 export function addInput(
   command: Command,
-  input: z.ZodType,
+  schema: JsonSchema,
   positional: readonly string[] = [],
   reserved: ReadonlySet<string> = COMMON,
 ) {
-  const schema = jsonSchemaOf(input, 'input');
   const members = Object.entries(schema.properties ?? {});
   const required = new Set(schema.required ?? []);
   for (const name of positional) {
@@ -78,8 +76,7 @@ function optionOf(name: string, schema: JsonSchema, required: boolean): Option {
 }
 
 /** `--input room=hall --input times=2`, or the whole input as JSON. */
-export function parseInputs(texts: readonly string[], input: z.ZodType): Record<string, unknown> {
-  const schema = jsonSchemaOf(input, 'input');
+export function parseInputs(texts: readonly string[], schema: JsonSchema): Record<string, unknown> {
   const whole: Record<string, unknown> = {};
   const pairs = new Map<string, string[]>();
   for (const text of texts) {

@@ -10,6 +10,7 @@ import type { Identity } from '../../core/identity.ts';
 import type { Log } from '../../core/log.ts';
 import type { RunService } from '../../core/run-service.ts';
 import { type JsonSchema, fromTexts, jsonSchemaOf } from '../json-schema.ts';
+import { MANIFEST_PATH, manifestOf } from '../manifest.ts';
 import { perform } from '../perform.ts';
 import { authenticate, callOf } from './access.ts';
 import { assertMayBind, listen, type Listening } from './bind.ts';
@@ -158,6 +159,8 @@ export function createRest(deps: RestDeps): Rest {
     });
     let description: object | undefined;
     scope.get(`${API}/openapi.json`, async () => (description ??= openapi(catalog, deps.version)));
+    let commands: object | undefined;
+    scope.get(MANIFEST_PATH, async () => (commands ??= manifestOf(catalog)));
     scope.get(`${API}/events/stream`, (request, reply) => streams.serve(request, reply));
     for (const file of deps.page) {
       scope.route({

@@ -5,6 +5,7 @@ import { ErrorBody } from '../../core/errors.ts';
 import type { JsonObject } from '../../core/json.ts';
 import { Run } from '../../core/run.ts';
 import { type JsonSchema, jsonSchemaOf } from '../json-schema.ts';
+import { MANIFEST_PATH } from '../manifest.ts';
 import { RunRequest, SetUpRequest, SignInRequest, WhoAmI } from './requests.ts';
 import { API, type Route, routesOf } from './routes.ts';
 
@@ -181,6 +182,20 @@ function fixedPaths(): Record<string, Path> {
         operationId: 'openapi',
         summary: 'This description',
         responses: { 200: { description: 'OpenAPI 3.1.', content: json({ type: 'object' }) }, default: ERROR },
+      },
+    },
+    [MANIFEST_PATH]: {
+      get: {
+        tags: ['access'],
+        operationId: 'commands',
+        summary: 'What the command line offers',
+        responses: {
+          200: {
+            description: 'Every command with its words and the schema of its input.',
+            content: json({ type: 'object' }),
+          },
+          default: ERROR,
+        },
       },
     },
     [`${API}/me`]: {

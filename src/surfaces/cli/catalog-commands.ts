@@ -1,0 +1,176 @@
+import type { Command } from 'commander';
+import { StewardError } from '../../core/errors.ts';
+import { type CommandDescription, type Manifest, MANIFEST_PATH, manifestOf } from '../manifest.ts';
+import { findServer, request, type Server } from './client.ts';
+import { addFormat, addServer, type Flags, FORMAT, isJson, isPrefix, leaf } from './command-tree.ts';
+import type { CliOptions } from './index.ts';
+import { addInput, COMMON, parseInputs } from './options.ts';
+import { painter, plain } from './terminal.ts';
+
+interface Surroundings extends CliOptions {
+  readonly args: readonly string[];
+  readonly words: readonly string[];
+  print(answer: unknown, flags: Flags, columns?: readonly string[]): void;
+  report(thrown: unknown): void;
+  exitWith(code: number): void;
+}
+
+/** Every operation and automation as a command. */
+export async function addCatalogCommands(program: Command, around: Surroundings): Promise<void> {
+  const { words } = around;
+  const { operations, automations } = await manifest(around);
+  for (const operation of operations) {
+    const command = leaf(program, operation.words, plain(operation.summary));
+    if (isPrefix(operation.words, words)) addOperation(command, operation, around);
+  }
+  for (const kind of ['run', 'plan'] as const) {
+    const summary =
+      kind === 'run' ? 'Runs an automation.' : 'Shows what an automation would change, and changes nothing.';
+    const group = leaf(program, [kind], summary);
+    for (const automation of automations) {
+      const command = leaf(group, [automation.name], plain(automation.summary));
+      if (isPrefix([kind, automation.name], words)) addRun(command, automation, kind, around);
+    }
+    // Without it a misspelled automation would only be called an unknown command.
+    group.argument('[automation]').action(() => {
+      const name = group.args[0];
+      if (name === undefined) group.help();
+      throw new StewardError('NOT_FOUND', `There is no automation ${name}.`, {
+        hint: `There are: ${automations.map((each) => each.name).join(', ')}.`,
+      });
+    });
+  }
+}
+
+/** What the server that runs can do; without one, what this version could. */
+async function manifest({ args, home, env, catalogOf }: Surroundings): Promise<Manifest> {
+  const wantsHelp = args.length === 0 || args.includes('--help') || args.includes('-h') || args[0] === 'help';
+  try {
+    const server = await findServer(home, {
+      url: valueOf(args, '--url') ?? env['STEWARD_URL'],
+      token: valueOf(args, '--token') ?? env['STEWARD_TOKEN'],
+    });
+    if (server) return (await request(server, 'GET', MANIFEST_PATH)).body as Manifest;
+  } catch (thrown) {
+    const { code } = StewardError.from(thrown);
+    // A Steward that was killed, or one of another version, must not keep anybody from reading the help.
+    if (!wantsHelp && code !== 'UNAVAILABLE' && code !== 'NOT_FOUND') throw thrown;
+  }
+  return manifestOf(await catalogOf());
+}
+
+function valueOf(args: readonly string[], flag: string): string | undefined {
+  const at = args.findIndex((arg) => arg === flag || arg.startsWith(`${flag}=`));
+  return at < 0 ? undefined : args[at] === flag ? args[at + 1] : args[at]?.slice(flag.length + 1);
+}
+
+function addOperation(command: Command, operation: CommandDescription, around: Surroundings): void {
+  const read = addInput(command, operation.input, operation.arguments, FORMAT);
+  addFormat(command);
+  addServer(command);
+  for (const { title, input } of operation.examples)
+    command.addHelpText('after', `\n${plain(title)}: ${JSON.stringify(input)}`);
+  command.action(async () => {
+    const flags = command.opts<Flags>();
+    const input = read(command.processedArgs, flags);
+    const server = await findServer(around.home, chosen(flags, around));
+    const answer = server
+      ? await ask(server, operation, input, around)
+      : await withoutServer(operation.name, input, around);
+    around.print(answer, flags, operation.columns);
+  });
+}
+
+async function ask(
+  server: Server,
+  { name, kind }: CommandDescription,
+  input: Record<string, unknown>,
+  around: Surroundings,
+): Promise<unknown> {
+  const path = `/api/v1/${name}`;
+  try {
+    if (kind === 'command') return (await request(server, 'POST', path, input)).body;
+    const query = new URLSearchParams();
+    for (const [member, value] of Object.entries(input)) {
+      for (const each of [value].flat())
+        query.append(member, typeof each === 'object' ? JSON.stringify(each) : String(each));
+    }
+    return (await request(server, 'GET', query.size > 0 ? `${path}?${query}` : path)).body;
+  } catch (thrown) {
+    // A Steward that was killed leaves its announcement behind.
+    if (thrown instanceof StewardError && thrown.code === 'UNAVAILABLE' && name in around.offline)
+      return await withoutServer(name, input, around);
+    throw thrown;
+  }
+}
+
+async function withoutServer(name: string, input: Record<string, unknown>, around: Surroundings): Promise<unknown> {
+  const way = around.offline[name];
+  const operation = way && (await around.catalogOf()).operations.get(name);
+  if (!way || !operation) throw noServer(around);
+  const { parseInput } = await import('../input.ts');
+  return await way(parseInput<Record<string, unknown>>(operation.input, input));
+}
+
+function noServer({ home }: Surroundings): StewardError {
+  return new StewardError('UNAVAILABLE', `No Steward runs from ${home}.`, {
+    hint: 'Start it with npm start, or name another with --url and --token.',
+  });
+}
+
+function addRun(
+  command: Command,
+  automation: Manifest['automations'][number],
+  kind: 'run' | 'plan',
+  around: Surroundings,
+): void {
+  const { home, stdout, stderr, env, print, report, exitWith } = around;
+  const read = addInput(command, automation.input, [], COMMON);
+  command.option(
+    '--input <name=value|json>',
+    'A member of the input, or all of it as JSON; may be repeated.',
+    (text: string, before: string[]) => [...before, text],
+    [] as string[],
+  );
+  if (kind === 'run') {
+    command
+      .option('--dry-run', 'Stop after the plan.')
+      .option('--wait', 'Follow it to its end, and exit by how it ended.')
+      .option('--reason <text>', 'Why; it stands in the record.');
+  }
+  addFormat(command);
+  addServer(command);
+  command.action(async () => {
+    const flags = command.opts<Flags & { input: string[]; dryRun?: boolean; wait?: boolean; reason?: string }>();
+    const server = await findServer(home, chosen(flags, around));
+    if (!server) throw noServer(around);
+    const input = { ...parseInputs(flags.input, automation.input), ...read([], flags) };
+    const path = `/api/v1/automations/${automation.name}/${kind === 'plan' ? 'plan' : 'runs'}`;
+    const started = await request(server, 'POST', path, {
+      input,
+      ...(flags.dryRun ? { dryRun: true } : {}),
+      ...(flags.reason === undefined ? {} : { reason: flags.reason }),
+    });
+    const { exitCodeOf, failureOf, followRun, printRun } = await import('./runs.ts');
+    let run = started.body as Awaited<ReturnType<typeof followRun>>;
+    // A plan that nobody waits for tells nothing.
+    if ((flags.wait || kind === 'plan' || flags.dryRun) && started.location !== undefined) {
+      run = await followRun(
+        server,
+        started.location,
+        request,
+        isJson(flags) ? { write: () => undefined } : stderr,
+        painter(stderr, env),
+      );
+      exitWith(exitCodeOf(run));
+    }
+    if (isJson(flags)) return print(run, flags);
+    printRun(run, stdout, painter(stdout, env));
+    const failure = failureOf(run);
+    if (failure) report(failure);
+  });
+}
+
+function chosen(flags: Flags, { env }: Surroundings): { url: string | undefined; token: string | undefined } {
+  return { url: flags.url ?? env['STEWARD_URL'], token: flags.token ?? env['STEWARD_TOKEN'] };
+}

@@ -1,0 +1,47 @@
+import type { Catalog } from '../core/catalog.ts';
+import { type JsonSchema, jsonSchemaOf } from './json-schema.ts';
+
+/**
+ * What the command line needs of the catalog, as data. A running server sends it, so that a command costs one request
+ * more instead of loading every definition, and so that it fits the server that answers.
+ */
+export interface Manifest {
+  readonly operations: readonly CommandDescription[];
+  readonly automations: readonly { readonly name: string; readonly summary: string; readonly input: JsonSchema }[];
+}
+
+export interface CommandDescription {
+  readonly name: string;
+  readonly kind: 'query' | 'command';
+  readonly summary: string;
+  /** Words after `steward`. */
+  readonly words: readonly string[];
+  readonly arguments: readonly string[];
+  readonly columns?: readonly string[] | undefined;
+  readonly input: JsonSchema;
+  readonly examples: readonly { readonly title: string; readonly input: unknown }[];
+}
+
+export const MANIFEST_PATH = '/api/v1/commands';
+
+export function manifestOf(catalog: Catalog): Manifest {
+  return {
+    operations: [...catalog.operations.values()].map(
+      ({ name, kind, summary, cli, cliArguments, columns, input, examples }) => ({
+        name,
+        kind,
+        summary,
+        words: cli ?? [name],
+        arguments: cliArguments ?? [],
+        ...(columns === undefined ? {} : { columns }),
+        input: jsonSchemaOf(input, 'input'),
+        examples: examples ?? [],
+      }),
+    ),
+    automations: [...catalog.automations.values()].map(({ name, summary, input }) => ({
+      name,
+      summary,
+      input: jsonSchemaOf(input, 'input'),
+    })),
+  };
+}
