@@ -1,5 +1,6 @@
 import { type Actor, may } from '../core/actor.ts';
 import { StewardError } from '../core/errors.ts';
+import { redactText } from '../core/redact.ts';
 import { isFinal, type Run } from '../core/run.ts';
 import type { RunService } from '../core/run-service.ts';
 import type { RunRow } from './run-rows.ts';
@@ -98,7 +99,10 @@ export function createAnswers(deps: StartDeps & { readonly forget: (row: RunRow)
           `Run ${id} is ${row.status}; only a run that waits for approval can be rejected.`,
         );
       await allowed('run.rejected', row, actor, mayAnswer(actor), reason);
-      const error = JSON.stringify({ code: 'POLICY_REFUSED', message: `Rejected by ${actor.name}: ${reason}` });
+      const error = JSON.stringify({
+        code: 'POLICY_REFUSED',
+        message: redactText(`Rejected by ${actor.name}: ${reason}`),
+      });
       await runs.move(id, { to: 'rejected', from: ['waiting-approval'], actor, patch: { error } });
       return await result(id);
     },
@@ -107,8 +111,8 @@ export function createAnswers(deps: StartDeps & { readonly forget: (row: RunRow)
       const row = await load(id);
       if (isFinal(row.status)) throw new StewardError('CONFLICT', `Run ${id} ended already: it is ${row.status}.`);
       await allowed('run.cancel-requested', row, actor, mayAnswer(actor), reason);
-      const cancel = { by: actor.name, reason };
-      const error = JSON.stringify({ code: 'CANCELED', message: `Canceled by ${actor.name}: ${reason}` });
+      const cancel = { by: actor.name, reason: redactText(reason) };
+      const error = JSON.stringify({ code: 'CANCELED', message: redactText(`Canceled by ${actor.name}: ${reason}`) });
       const { moved } = await runs.move(id, {
         to: 'canceled',
         from: ['queued', 'waiting-approval'],

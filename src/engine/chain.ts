@@ -4,6 +4,7 @@ import type { Catalog } from '../core/catalog.ts';
 import { StewardError } from '../core/errors.ts';
 import type { Json } from '../core/json.ts';
 import type { Log } from '../core/log.ts';
+import { redactText } from '../core/redact.ts';
 import { isFinal, type Run } from '../core/run.ts';
 import type { RunService } from '../core/run-service.ts';
 import type { AnyWorkflow, WorkflowStep } from '../core/workflow.ts';
@@ -67,7 +68,7 @@ export function createChain(deps: ChainDeps): (executionId: string) => Promise<v
       return { status: ended.status === 'canceled' ? 'canceled' : 'failed', message };
     } catch (thrown) {
       if (leaving.aborted) throw leaving.reason;
-      const { message } = StewardError.from(thrown);
+      const message = redactText(StewardError.from(thrown).message);
       await set({ status: 'failed', message });
       return { status: 'failed', message };
     }

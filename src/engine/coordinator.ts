@@ -1,6 +1,7 @@
 import { Error as DbosErrors } from '@dbos-inc/dbos-sdk';
 import type { AnyAutomation } from '../core/automation.ts';
 import { StewardError } from '../core/errors.ts';
+import { redactText } from '../core/redact.ts';
 import { isFinal, type RunStatus } from '../core/run.ts';
 import { durable } from './dbos.ts';
 import { decideOn } from './decision.ts';
@@ -132,7 +133,7 @@ export function createCoordinator(deps: CoordinatorDeps): Coordinator {
     if (!row || isFinal(row.status)) return;
     const body = {
       ...error.toBody(),
-      message: row.status === 'rolling-back' ? `${error.message} The rollback did not end.` : error.message,
+      message: redactText(row.status === 'rolling-back' ? `${error.message} The rollback did not end.` : error.message),
     };
     await end(row, { status: row.status === 'rolling-back' ? 'rollback-failed' : 'failed', error: body });
   }

@@ -31,17 +31,23 @@ const call = (which: DurableWorkflow) => async (id: string) => {
   }
 };
 
+/** A run that takes Steward down with it each time is given up; a chain may wait for a person through many restarts. */
+const MOST_LIVES = 20;
+const MOST_LIVES_OF_A_CHAIN = 10_000;
+
 // A workflow's steps cannot change under one that is pending: a new shape is a new version beside the old one.
 const workflows = {
-  plan: DBOS.registerWorkflow(call('plan'), { name: 'plan-run@1' }),
-  apply: DBOS.registerWorkflow(call('apply'), { name: 'apply-run@1' }),
-  chain: DBOS.registerWorkflow(call('chain'), { name: 'chain@1' }),
+  plan: DBOS.registerWorkflow(call('plan'), { name: 'plan-run@1', maxRecoveryAttempts: MOST_LIVES }),
+  apply: DBOS.registerWorkflow(call('apply'), { name: 'apply-run@1', maxRecoveryAttempts: MOST_LIVES }),
+  chain: DBOS.registerWorkflow(call('chain'), { name: 'chain@1', maxRecoveryAttempts: MOST_LIVES_OF_A_CHAIN }),
 };
 
 /** Pinned: DBOS would derive it from the source and leave pending runs of the last build alone. */
 const APPLICATION_VERSION = 'steward-1';
 const DBOS_POOL_SIZE = 6;
-const POLL_MS = 200;
+/** Each look is a transaction, and an idle Steward should cost next to nothing. */
+const POLL_MS = 500;
+const POLL_CHAINS_MS = 1_000;
 const RUNS_AT_ONCE = 10;
 const HEALING_RUNS_AT_ONCE = 4;
 
@@ -123,7 +129,7 @@ export function createDurableEngine({
       await DBOS.registerQueue(runs, { ...limits, workerConcurrency: RUNS_AT_ONCE });
       await DBOS.registerQueue(healing, { ...limits, workerConcurrency: HEALING_RUNS_AT_ONCE });
       // Without a limit: a chain waits for its runs, and must never take the place that one of them needs.
-      await DBOS.registerQueue(chains, { minPollingIntervalMs: POLL_MS, onConflict: 'always_update' });
+      await DBOS.registerQueue(chains, { minPollingIntervalMs: POLL_CHAINS_MS, onConflict: 'always_update' });
     },
     async enqueue(which, id, { workflowId, queue = queues[2], partition }) {
       await outside(async () => {

@@ -7,6 +7,7 @@ import type { Page } from '../core/operation.ts';
 import type { WorkflowExecution } from '../core/run-service.ts';
 import type { AnyWorkflow } from '../core/workflow.ts';
 import type { Store } from '../store/store.ts';
+import { cleaner } from './clean.ts';
 import { newId } from './ids.ts';
 import type { EngineTables } from './tables.ts';
 
@@ -88,7 +89,7 @@ export function createExecutions({
             status: 'running',
             trigger,
             actor: JSON.stringify(actor),
-            context: JSON.stringify(context),
+            context: JSON.stringify(cleaner().clean(context)),
             causation: JSON.stringify(causation),
             steps: JSON.stringify(steps),
             idempotency_key: idempotencyKey ?? null,

@@ -1,6 +1,7 @@
 import type { Kysely } from 'kysely';
 import { StewardError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
+import { redactText } from '../core/redact.ts';
 import { Schedule, type SystemJob } from '../core/schedule.ts';
 import { assertSchedule, dueInstants, jitterOf, nextInstant } from './instants.ts';
 import type { EngineTables } from './tables.ts';
@@ -76,7 +77,12 @@ export function createJobs({ db, now, log, nodeId }: JobsDeps): Jobs {
     } catch (thrown) {
       const error = StewardError.from(thrown);
       if (stopping.signal.aborted) return;
-      state.last = { startedAt, durationMs: performance.now() - began, outcome: 'failed', error: error.message };
+      state.last = {
+        startedAt,
+        durationMs: performance.now() - began,
+        outcome: 'failed',
+        error: redactText(error.message),
+      };
       log.error('job failed', { job: state.job.name, code: error.code, reason: error.message });
     }
   }

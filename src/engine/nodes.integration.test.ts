@@ -7,7 +7,7 @@ import { createExecutions } from './executions.ts';
 import { createNodes, type Nodes } from './nodes.ts';
 import { persistence } from './persist.ts';
 import { type EngineTables, engineMigrations } from './tables.ts';
-import { operator } from './engine.fixture.ts';
+import { operator } from '../testing/engine.ts';
 
 describe('nodes', () => {
   let database: TestDatabase;

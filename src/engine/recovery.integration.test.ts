@@ -11,7 +11,7 @@ import { stopPostmaster } from '../store/pg-process.ts';
 import { openStore } from '../store/store.ts';
 import { type TestDatabase, testDatabase } from '../testing/database.ts';
 import { memoryLog } from '../testing/log.ts';
-import { scratch } from './engine.fixture.ts';
+import { scratch } from '../testing/engine.ts';
 import { createRuns, type Runs } from './runs.ts';
 import { engineMigrations } from './tables.ts';
 
@@ -23,7 +23,7 @@ interface Steward {
   readonly errors: () => string;
 }
 
-const script = fileURLToPath(new URL('engine-child.fixture.ts', import.meta.url));
+const script = fileURLToPath(new URL('../testing/engine-child.ts', import.meta.url));
 
 function steward(options: { databaseUrl: string; node: string; version?: number; start?: object }): Steward {
   const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', script, JSON.stringify(options)], {

@@ -1,6 +1,7 @@
 import type { Kysely } from 'kysely';
 import { systemActor } from '../core/actor.ts';
 import type { Catalog } from '../core/catalog.ts';
+import { StewardError } from '../core/errors.ts';
 import { canonicalJson, type JsonObject } from '../core/json.ts';
 import type { Log } from '../core/log.ts';
 import { Schedule } from '../core/schedule.ts';
@@ -121,9 +122,13 @@ export function createSchedules({ db, now, log, catalog, executions, fire }: Sch
     busy = true;
     try {
       for (const one of all()) {
-        await look(one).catch((thrown: unknown) =>
-          log.warn('schedule will be looked at again', { schedule: one.id, reason: (thrown as Error).message }),
-        );
+        await look(one).catch((thrown: unknown) => {
+          const { code, message } = StewardError.from(thrown);
+          log[code === 'STORE_UNAVAILABLE' ? 'debug' : 'warn']('schedule will be looked at again', {
+            schedule: one.id,
+            reason: message,
+          });
+        });
       }
     } finally {
       busy = false;

@@ -2,6 +2,7 @@ import { may } from '../core/actor.ts';
 import type { AnyAutomation } from '../core/automation.ts';
 import { StewardError } from '../core/errors.ts';
 import type { Json } from '../core/json.ts';
+import { redactText } from '../core/redact.ts';
 import type { Resource } from '../core/resource.ts';
 import type { Run } from '../core/run.ts';
 import type { StartRun } from '../core/run-service.ts';
@@ -72,7 +73,7 @@ export async function startRun(deps: StartDeps, request: StartRun): Promise<Run>
       dry_run: dryRun,
       trigger: request.trigger,
       actor: JSON.stringify(request.actor),
-      reason: request.reason ?? null,
+      reason: request.reason === undefined ? null : redactText(request.reason),
       causation: JSON.stringify(request.causation ?? {}),
       ...place,
       target_id: target?.id ?? null,

@@ -3,7 +3,7 @@ import { systemActor } from '../core/actor.ts';
 import { DEFAULT_POLICY } from '../core/policy.ts';
 import { defineWorkflow } from '../core/workflow.ts';
 import { type TestDatabase, testDatabase } from '../testing/database.ts';
-import { admin, type EngineFixture, engineOn, operator, scratch } from './engine.fixture.ts';
+import { admin, type EngineFixture, engineOn, operator, scratch } from '../testing/engine.ts';
 import { engineMigrations } from './tables.ts';
 
 const base = {
@@ -162,15 +162,13 @@ describe('workflows', () => {
   });
 
   it('start by an event', async () => {
-    await database.store.db
-      .transaction()
-      .execute((trx) =>
-        database.store.events.append(trx, {
-          type: 'user.registered',
-          data: { name: 'eve' },
-          actor: systemActor('test'),
-        }),
-      );
+    await database.store.db.transaction().execute((trx) =>
+      database.store.events.append(trx, {
+        type: 'user.registered',
+        data: { name: 'eve' },
+        actor: systemActor('test'),
+      }),
+    );
     await expect.poll(() => count('on_event'), { timeout: 15_000 }).toBe(1);
     const execution = (await fixture.engine.workflows.executions('on_event', { limit: 1 })).items[0];
     expect(execution).toMatchObject({ trigger: 'event', context: { name: 'eve', event: { type: 'user.registered' } } });

@@ -1,8 +1,8 @@
 import { type AnyAutomation } from '../core/automation.ts';
 import { openStore } from '../store/store.ts';
-import { memoryLog } from '../testing/log.ts';
-import { appendLines, countLines, destroyIt, engineOn, operator } from './engine.fixture.ts';
-import { engineMigrations } from './tables.ts';
+import { memoryLog } from './log.ts';
+import { appendLines, countLines, destroyIt, engineOn, operator } from './engine.ts';
+import { engineMigrations } from '../engine/tables.ts';
 
 /** A Steward of its own, for tests that kill it. Says `ready` once its engine runs, then does what its first line says. */
 const {

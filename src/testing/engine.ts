@@ -12,9 +12,9 @@ import { DEFAULT_POLICY, type PolicyRule } from '../core/policy.ts';
 import type { Resource } from '../core/resource.ts';
 import type { AnyWorkflow } from '../core/workflow.ts';
 import type { Store } from '../store/store.ts';
-import { memoryLog } from '../testing/log.ts';
-import type { EngineSettings } from './engine-deps.ts';
-import { createEngine, type Engine } from './index.ts';
+import { memoryLog } from './log.ts';
+import type { EngineSettings } from '../engine/engine-deps.ts';
+import { createEngine, type Engine } from '../engine/index.ts';
 
 export const operator: Actor = { kind: 'token', id: 'tok_1', name: 'olga', role: 'operator' };
 export const admin: Actor = { kind: 'user', id: 'usr_1', name: 'ada', role: 'admin', session: 'ses_1' };

@@ -1,0 +1,120 @@
+import { describe, expect, it } from 'vitest';
+import type { PolicyRule } from '../core/policy.ts';
+import { DEFAULT_POLICY } from '../core/policy.ts';
+import { testDatabase } from '../testing/database.ts';
+import { agent, appendLines, engineOn, operator, scratch } from '../testing/engine.ts';
+import { engineMigrations } from './tables.ts';
+
+const WAIT = { timeoutMs: 20_000 };
+
+async function within(
+  options: Parameters<typeof engineOn>[1],
+  body: (fixture: ReturnType<typeof engineOn>, place: Awaited<ReturnType<typeof scratch>>) => Promise<void>,
+): Promise<void> {
+  const database = await testDatabase({ migrations: engineMigrations });
+  const place = await scratch();
+  const fixture = engineOn(database.store, options);
+  try {
+    await body(fixture, place);
+  } finally {
+    await fixture.engine.stop();
+    await database.drop();
+    await place.remove();
+  }
+}
+
+describe('policy', () => {
+  it('that lets a run only look ends it after its plan', async () => {
+    const rules: PolicyRule[] = [
+      { id: 'hands-off', automation: 'append-lines', decision: 'observe', why: 'Not on this machine.' },
+      ...DEFAULT_POLICY,
+    ];
+    await within({ rules }, async ({ engine }, { file, lines }) => {
+      await engine.start();
+      const { id } = await engine.service.start({
+        automation: 'append-lines',
+        input: { file, lines: ['a'] },
+        trigger: 'cli',
+        actor: operator,
+      });
+      await expect.poll(async () => (await engine.service.get(id))?.status, { timeout: 20_000 }).toBe('rejected');
+      expect(await engine.service.get(id)).toMatchObject({
+        decisionRule: 'hands-off',
+        plan: [{ id: 'a' }],
+        error: { code: 'POLICY_REFUSED' },
+      });
+      expect(await lines()).toEqual([]);
+    });
+  }, 60_000);
+
+  it('does not ask about a plan that changes nothing', async () => {
+    await within({}, async ({ engine }, { file }) => {
+      await engine.start();
+      const { id } = await engine.service.start({
+        automation: 'append-lines',
+        input: { file, lines: [] },
+        trigger: 'mcp',
+        actor: agent,
+      });
+      expect(await engine.service.wait(id, WAIT)).toMatchObject({
+        status: 'succeeded',
+        decisionRule: 'nothing-to-change',
+        output: { written: 0 },
+      });
+    });
+  }, 60_000);
+});
+
+describe('a proposal', () => {
+  it('that nobody answers in time expires', async () => {
+    await within({ settings: { approvalMs: 50 } }, async ({ engine }, { file, lines }) => {
+      await engine.start();
+      const { id } = await engine.service.start({
+        automation: 'append-lines',
+        input: { file, lines: ['a'] },
+        trigger: 'mcp',
+        actor: agent,
+      });
+      const run = await engine.service.wait(id, WAIT);
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      await expect(engine.service.approve(id, { planHash: run.planHash ?? '', actor: operator })).rejects.toMatchObject(
+        { code: 'PRECONDITION_FAILED' },
+      );
+      expect((await engine.service.get(id))?.status).toBe('expired');
+      expect(await lines()).toEqual([]);
+    });
+  }, 60_000);
+});
+
+describe('a run', () => {
+  it('that was accepted before the engine ran is run once it does', async () => {
+    await within({}, async ({ engine }, { file, lines }) => {
+      const { id, status } = await engine.service.start({
+        automation: 'append-lines',
+        input: { file, lines: ['a'] },
+        trigger: 'cli',
+        actor: operator,
+      });
+      expect(status).toBe('queued');
+      await engine.start();
+      expect((await engine.service.wait(id, WAIT)).status).toBe('succeeded');
+      expect(await lines()).toEqual(['begin a 1', 'end a 1']);
+    });
+  }, 60_000);
+
+  it('does not overlap another heavy one of its kind, whatever they work on', async () => {
+    const heavy = { ...appendLines, load: 'io' as const };
+    const other = { ...heavy, name: 'append-more' };
+    const rules: PolicyRule[] = [{ id: 'test', decision: 'auto', why: 'A test.' }];
+    await within({ automations: [heavy, other], rules }, async ({ engine }, { file, lines }) => {
+      await engine.start();
+      const start = (automation: string, trigger: 'cli' | 'healing', line: string) =>
+        engine.service.start({ automation, input: { file, lines: [line], pauseMs: 700 }, trigger, actor: operator });
+      // Healing has a queue of its own, and still waits for its turn at the disk.
+      const runs = [await start('append-lines', 'cli', 'a'), await start('append-more', 'healing', 'b')];
+      for (const { id } of runs) expect((await engine.service.wait(id, WAIT)).status).toBe('succeeded');
+      const order = (await lines()).map((line) => line.split(' ')[1]).join('');
+      expect(['aabb', 'bbaa']).toContain(order);
+    });
+  }, 60_000);
+});
