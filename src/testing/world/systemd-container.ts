@@ -10,9 +10,22 @@ import { hasProgram } from './start-program.ts';
 
 const run = promisify(execFile);
 
-// Part of the cached file's name: another list of packages is another file.
-const PACKAGES = 'systemd-sysv,dbus,procps';
-const ROOT_TAR = `systemd-bookworm-${PACKAGES.replaceAll(',', '-')}-1.tar`;
+const PACKAGES = ['systemd-sysv', 'dbus', 'procps'];
+// What nobody looks at in a test, and the compiler that PostgreSQL only takes for large queries.
+const LEFT_OUT = [
+  '/usr/share/doc/*',
+  '/usr/share/man/*',
+  '/usr/share/locale/*',
+  '/usr/lib/*/libLLVM*',
+  '/usr/lib/postgresql/*/lib/bitcode/*',
+];
+
+export interface SystemdContainerOptions {
+  /** Debian packages that it has besides systemd itself. */
+  readonly packages?: readonly string[];
+  /** Further arguments of `docker run`. */
+  readonly run?: readonly string[];
+}
 
 export interface SystemdContainer extends AsyncDisposable {
   readonly id: string;
@@ -29,10 +42,14 @@ export function systemdContainerMissing(): string | undefined {
 }
 
 /** A Debian whose PID 1 is systemd, in a container of the given engine. The first one on a machine takes a minute to be built. */
-export async function startSystemdContainer(dockerd: Dockerd, options: { readonly run?: readonly string[] } = {}): Promise<SystemdContainer> {
-  const image = 'steward-systemd';
+export async function startSystemdContainer(
+  dockerd: Dockerd,
+  options: SystemdContainerOptions = {},
+): Promise<SystemdContainer> {
+  const packages = [...PACKAGES, ...(options.packages ?? [])];
+  const image = `steward-systemd:${packages.join('-')}`;
   if ((await dockerd.docker('images', '--quiet', image)) === '') {
-    await dockerd.docker('import', '--change', 'CMD ["/sbin/init"]', await rootTar(), image);
+    await dockerd.docker('import', '--change', 'CMD ["/sbin/init"]', await rootTar(packages), image);
   }
   const id = await dockerd.docker(
     'run',
@@ -53,7 +70,9 @@ export async function startSystemdContainer(dockerd: Dockerd, options: { readonl
     await dockerd.docker('rm', '--force', '--volumes', id);
   };
   for (const until = Date.now() + 30_000; ; await sleep(100)) {
-    const state = await exec('systemctl', 'is-system-running').catch((error: { stdout?: string }) => error.stdout?.trim() ?? '');
+    const state = await exec('systemctl', 'is-system-running').catch(
+      (error: { stdout?: string }) => error.stdout?.trim() ?? '',
+    );
     if (state === 'running' || state === 'degraded') break;
     if (Date.now() < until) continue;
     const said = await dockerd.docker('logs', id).catch(String);
@@ -75,9 +94,10 @@ export async function startSystemdContainer(dockerd: Dockerd, options: { readonl
 }
 
 /** The root file system, built once a machine. Two that build it at once both finish; the last name stays. */
-async function rootTar(): Promise<string> {
+async function rootTar(packages: readonly string[]): Promise<string> {
   const folder = join(tmpdir(), 'steward-testbed');
-  const path = join(folder, ROOT_TAR);
+  // Another list of packages is another file.
+  const path = join(folder, `systemd-bookworm-${packages.join('-')}-2.tar`);
   const there = await access(path).then(
     () => true,
     () => false,
@@ -86,7 +106,12 @@ async function rootTar(): Promise<string> {
   await mkdir(folder, { recursive: true });
   const half = `${path}.${randomUUID()}`;
   try {
-    await run('mmdebstrap', ['--variant=minbase', '--format=tar', `--include=${PACKAGES}`, 'bookworm', half], { timeout: 240_000, maxBuffer: 64 * 1024 * 1024 });
+    const leftOut = LEFT_OUT.map((pattern) => `--dpkgopt=path-exclude=${pattern}`);
+    await run(
+      'mmdebstrap',
+      ['--variant=minbase', '--format=tar', `--include=${packages.join(',')}`, ...leftOut, 'bookworm', half],
+      { timeout: 240_000, maxBuffer: 64 * 1024 * 1024 },
+    );
     await rename(half, path);
   } finally {
     await rm(half, { force: true });
