@@ -1,13 +1,27 @@
 import type { ConfiguredService, KnownResource } from '../../core/inventory-writer.ts';
-import type { Resource } from '../../core/resource.ts';
+import type { AppName } from '../../core/recognizer.ts';
+import type { LaunchRecipe, Resource } from '../../core/resource.ts';
 import { fileOf, runnerOf } from './clues.ts';
 import { sameProgram } from './identity.ts';
+import type { Identification } from './identify.ts';
 import type { Observation } from './observe.ts';
-import { toTrace } from './trace.ts';
+import { type Look, toTrace } from './trace.ts';
 
 export interface Matched {
   readonly observation: Observation;
   readonly known: KnownResource | undefined;
+}
+
+/** An observation that was looked at and named. */
+export interface Identified {
+  readonly observation: Observation;
+  readonly known: KnownResource | undefined;
+  readonly identification: Identification;
+  readonly looks: Readonly<Record<string, Look>>;
+  readonly app: AppName | undefined;
+  readonly programVersion: string | undefined;
+  /** How a bare process is started again, where the configuration asks for it. */
+  readonly recipe: LaunchRecipe | undefined;
 }
 
 type Rule = (observation: Observation, known: KnownResource) => boolean;
@@ -44,9 +58,10 @@ export function matchKnown(
 
 function rules(configured: readonly ConfiguredService[]): Rule[] {
   const placeholders = new Map(
-    configured.flatMap((service) =>
-      service.match ? [[configuredIdentity(service.name), service.match] as const] : [],
-    ),
+    configured.flatMap((service) => {
+      const match = matchOf(service);
+      return match ? [[configuredIdentity(service.name), match] as const] : [];
+    }),
   );
   const base: Rule = (observation, known) => toTrace(known.trace).base === observation.base;
   const bareProcess: Rule = (observation, known) =>
@@ -125,6 +140,27 @@ export function describe(observation: Observation, product?: string): Described 
 function programOf({ root }: Observation): string | undefined {
   const runner = runnerOf(root);
   return runner.kind === 'native' ? runner.rule.product : undefined;
+}
+
+const LOCAL = /^(localhost|127\.\d+\.\d+\.\d+|\[?::1\]?|0\.0\.0\.0)$/;
+
+/** Which service of this machine is meant: what `match` says, or else what its first check is about. */
+export function matchOf(service: ConfiguredService): ConfiguredService['match'] {
+  if (service.match) return service.match;
+  for (const check of service.checks) {
+    if (check.kind === 'systemd') return { unit: check.unit };
+    if (check.kind === 'container') return { container: check.container };
+    if (check.kind === 'process') continue;
+    const [host, port] =
+      check.kind === 'http' ? [new URL(check.url).hostname, portOf(check.url)] : [check.host, check.port];
+    if (LOCAL.test(host)) return { port };
+  }
+  return undefined;
+}
+
+export function isMeant(service: ConfiguredService, seen: Described): boolean {
+  const match = matchOf(service);
+  return match !== undefined && fits(match, seen);
 }
 
 /** Every member that is given must hold. */

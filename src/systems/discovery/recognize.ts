@@ -3,8 +3,7 @@ import type { ProcessesPort } from '../../core/ports/processes.ts';
 import type { Recognition, Recognizer } from '../../core/recognizer.ts';
 import type { Clues } from './clues.ts';
 import { hintsOf, identify, versionArgsOf } from './identify.ts';
-import { configuredIdentity, describe, fits, type Matched, processOf } from './match.ts';
-import type { Identified } from './reconcile.ts';
+import { configuredIdentity, describe, isMeant, type Identified, type Matched, processOf } from './match.ts';
 import { type Look, toTrace } from './trace.ts';
 
 /** A port that says nothing is looked at again only while its process may still have been starting. */
@@ -71,7 +70,7 @@ export async function recognize({ observation, known }: Matched, deps: Recognize
 
   const service = deps.configured.find(
     (candidate) =>
-      (candidate.match && fits(candidate.match, describe(observation, identification.product))) ||
+      isMeant(candidate, describe(observation, identification.product)) ||
       known?.resource.identity === configuredIdentity(candidate.name),
   );
   const bare = root !== undefined && !container && !unit && !observation.foreign;

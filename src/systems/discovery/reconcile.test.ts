@@ -6,9 +6,9 @@ import type { Listener } from '../../core/ports/sockets.ts';
 import type { UnitInfo } from '../../core/ports/systemd.ts';
 import { fakeProcesses } from '../../testing/fakes/fake-processes.ts';
 import { identify } from './identify.ts';
-import { matchKnown } from './match.ts';
+import { type Identified, matchKnown } from './match.ts';
 import { observe } from './observe.ts';
-import { type Identified, reconcile } from './reconcile.ts';
+import { reconcile } from './reconcile.ts';
 
 /** A machine in memory and the inventory that follows it, scan by scan. */
 function machine() {
@@ -369,6 +369,35 @@ describe('the configuration', () => {
       { id: 'svc_1', name: 'cache', critical: true, origin: 'configured', labels: { team: 'web' } },
     ]);
     expect(changes[0]?.changed.toSorted()).toEqual(['critical', 'labels', 'name', 'origin']);
+  });
+
+  it('means the service that its checks ask, where it says nothing else', async () => {
+    const world = machine();
+    world.run(['/usr/bin/redis-server'], 6400);
+    const service = configured({ name: 'cache', checks: [{ kind: 'tcp', host: '127.0.0.1', port: 6400 }] });
+    const remote = configured({ name: 'far', checks: [{ kind: 'tcp', host: 'db.example', port: 6400 }] });
+
+    expect((await world.scan({ configured: [service, remote] })).services).toMatchObject([
+      { name: 'cache', product: 'redis', origin: 'configured' },
+      { name: 'far', identity: 'configured:far', endpoints: [{ address: 'db.example', port: 6400 }] },
+    ]);
+  });
+
+  it('gives a name to one service only, and takes it from one that has it by chance', async () => {
+    const world = machine();
+    world.run(['/usr/bin/memcached'], 11_211);
+    world.run(['/usr/bin/redis-server'], 6400);
+    world.run(['/usr/bin/redis-server'], 6500);
+    await world.scan();
+    const entries = [
+      configured({ name: 'cache', match: { product: 'redis' } }),
+      configured({ name: 'memcached', checks: [{ kind: 'tcp', host: 'far.example', port: 11_211 }] }),
+    ];
+
+    const names = (await world.scan({ configured: entries })).services.map(({ name }) => name);
+
+    expect(names).toEqual(['memcached-11211', 'cache', 'redis-6500', 'memcached']);
+    expect((await world.scan({ configured: entries })).kinds).toEqual(['seen', 'seen', 'seen', 'seen']);
   });
 
   it('ignores what it says to ignore, under its own name, and takes it up again when it says so no longer', async () => {

@@ -1,26 +1,14 @@
 import { canonicalJson } from '../../core/json.ts';
 import type { ConfiguredService, KnownResource, ResourceChange } from '../../core/inventory-writer.ts';
-import type { LaunchRecipe, Resource, Supervisor } from '../../core/resource.ts';
+import type { Resource, Supervisor } from '../../core/resource.ts';
 import { redactText } from '../../core/redact.ts';
-import { configuredIdentity, describe, fits, processOf } from './match.ts';
+import { adoptionOf, assign, configuredLabels, isConfigured, isIgnored, placeholder } from './configuration.ts';
+import { describe, type Identified, isMeant, processOf } from './match.ts';
 import { distinctName, nameFor } from './naming.ts';
 import type { Observation } from './observe.ts';
 import type { Identification } from './identify.ts';
 import { supervisorOf } from './supervisor.ts';
-import { type Look, fromTrace, toTrace } from './trace.ts';
-import type { AppName } from '../../core/recognizer.ts';
-
-/** An observation that was looked at and named. */
-export interface Identified {
-  readonly observation: Observation;
-  readonly known: KnownResource | undefined;
-  readonly identification: Identification;
-  readonly looks: Readonly<Record<string, Look>>;
-  readonly app: AppName | undefined;
-  readonly programVersion: string | undefined;
-  /** How a bare process is started again, where the configuration asks for it. */
-  readonly recipe: LaunchRecipe | undefined;
-}
+import { fromTrace, toTrace } from './trace.ts';
 
 export interface ReconcileInput {
   readonly node: string;
@@ -50,74 +38,48 @@ export const GRACE: Grace = { scans: 3, ms: 15 * 60_000, downMs: 24 * 3_600_000 
 
 /** What a scan means for the inventory: pure, so that every case of ghosts and duplicates is a test without a machine. */
 export function reconcile(input: ReconcileInput): ResourceChange[] {
-  const names = new Set(
-    input.known.filter(({ resource }) => resource.state === 'present').map(({ resource }) => resource.name),
+  const { known, configured } = input;
+  const entries = configured.filter((service) => !isIgnored(service));
+  const names = new Set([
+    ...entries.map(({ name }) => name),
+    ...known.filter(({ resource }) => resource.state === 'present').map(({ resource }) => resource.name),
+  ]);
+  const taken: Taken = { names, identities: new Set(known.map(({ resource }) => resource.identity)) };
+  const assigned = assign(entries, input.identified);
+  const seen = input.identified.map((item) => present(item, assigned.get(item), input, taken));
+  const held = new Set(seen.map((change) => change.known.resource.identity));
+  const absent = input.missing.flatMap((candidate) =>
+    held.has(candidate.resource.identity) ? [] : (absence(candidate, input) ?? []),
   );
-  const identities = new Set(input.known.map(({ resource }) => resource.identity));
-  const seen = input.identified.map((item) => present(item, input, names, identities));
-  const held = new Set(seen.map(({ known }) => known.resource.identity));
-  const absent = input.missing.flatMap((known) =>
-    held.has(known.resource.identity) ? [] : (absence(known, input) ?? []),
-  );
-  const configuredSeen = new Set([...seen, ...absent].map(({ known }) => known.resource.name));
-  const placeholders = input.configured
-    .filter((service) => !isIgnored(service))
-    .filter(
-      ({ name }) =>
-        !configuredSeen.has(name) &&
-        !input.known.some(
-          ({ resource }) =>
-            resource.state === 'present' && (resource.name === name || resource.identity === configuredIdentity(name)),
-        ),
-    )
-    .map((service) => placeholder(service, input, names));
+  const met = new Set([...assigned.values()].map(({ name }) => name));
+  const remembered = new Set(known.filter(isConfigured).map(({ resource }) => resource.name));
+  const placeholders = entries
+    .filter(({ name }) => !met.has(name) && !remembered.has(name))
+    .map((service) => placeholder(service, input));
   return [...seen, ...absent, ...placeholders];
 }
 
-function configuredFor(
-  observation: Observation,
-  product: string,
-  known: KnownResource | undefined,
+interface Taken {
+  readonly names: Set<string>;
+  readonly identities: Set<string>;
+}
+
+function present(
+  item: Identified,
+  service: ConfiguredService | undefined,
   input: ReconcileInput,
-): ConfiguredService | undefined {
-  return input.configured.find(
-    (service) =>
-      !isIgnored(service) &&
-      ((service.match && fits(service.match, describe(observation, product))) ||
-        (known !== undefined && known.resource.identity === configuredIdentity(service.name))),
-  );
-}
-
-/** An entry that only says what to leave alone. */
-function isIgnored(service: ConfiguredService): boolean {
-  return service.labels['steward.ignore'] === 'true';
-}
-
-/** The configuration decides while it says so, and a person before and after it. */
-function adoptionOf(before: Resource | undefined, ignored: boolean, wasIgnored: boolean): Resource['adoption'] {
-  if (ignored) return 'ignored';
-  return before === undefined || wasIgnored ? 'adopted' : before.adoption;
-}
-
-function present(item: Identified, input: ReconcileInput, names: Set<string>, identities: Set<string>): ResourceChange {
+  { names, identities }: Taken,
+): ResourceChange {
   const { observation, known, identification } = item;
   const before = known?.resource;
   const trace = known && toTrace(known.trace);
-  const service = configuredFor(observation, identification.product, known, input);
   const ignored =
     service === undefined &&
-    input.configured.some(
-      (entry) => isIgnored(entry) && entry.match && fits(entry.match, describe(observation, identification.product)),
-    );
+    input.configured.some((entry) => isIgnored(entry) && isMeant(entry, describe(observation, identification.product)));
   const wanted = nameFor(observation, identification.product, item.app);
   const port = observation.endpoints.find((endpoint) => endpoint.port > 0)?.port;
-  // A name that people have seen stays, except the stopgap of something that was not recognised yet.
-  const keep =
-    before !== undefined &&
-    before.state === 'present' &&
-    !(trace?.automaticName && before.product === 'unknown' && identification.product !== 'unknown');
-  if (before && !keep) names.delete(before.name);
-  const name = service?.name ?? (keep ? before.name : distinctName(wanted, port, names));
+  const name = service?.name ?? keptName(known, identification, input) ?? distinctName(wanted, port, names);
+  if (before && before.name !== name && before.state === 'present') names.delete(before.name);
   names.add(name);
 
   const identity = before?.identity ?? freeIdentity(observation.base, identities);
@@ -175,6 +137,19 @@ function present(item: Identified, input: ReconcileInput, names: Set<string>, id
   return { kind: sameForNobody(known, next) ? 'seen' : 'refreshed', known: next, changed: [] };
 }
 
+/** A name that people have seen stays, except a stopgap of what was not recognised yet, and one that the configuration gives to another. */
+function keptName(
+  known: KnownResource | undefined,
+  { product }: Identification,
+  input: ReconcileInput,
+): string | undefined {
+  if (!known || known.resource.state === 'gone') return undefined;
+  const { name } = known.resource;
+  if (input.configured.some((entry) => entry.name === name && !isIgnored(entry))) return undefined;
+  const stopgap = toTrace(known.trace).automaticName && known.resource.product === 'unknown' && product !== 'unknown';
+  return stopgap ? undefined : name;
+}
+
 /** Two instances that only their ports tell apart. */
 function freeIdentity(base: string, taken: ReadonlySet<string>): string {
   let identity = base;
@@ -190,15 +165,6 @@ function automaticLabels({ container }: Observation): Record<string, string> {
   const labels: Record<string, string> = {};
   if (container) labels.image = container.image;
   return labels;
-}
-
-function configuredLabels(service: ConfiguredService | undefined): Record<string, string> {
-  if (!service) return {};
-  return {
-    ...service.labels,
-    ...(service.owner ? { owner: service.owner } : {}),
-    ...(service.restart === 'auto' ? {} : { 'steward.restart': service.restart }),
-  };
 }
 
 const SHOWN = [
@@ -250,10 +216,9 @@ function absence(known: KnownResource, input: ReconcileInput): ResourceChange | 
     (resource.supervisor.kind === 'systemd' && input.blind.systemd)
   )
     return undefined;
-  const service = input.configured.find(
-    ({ name, match }) => resource.identity === configuredIdentity(name) || (match && resource.name === name),
-  );
-  if (service || input.stillThere.has(resource.id)) {
+  const named =
+    isConfigured(known) && input.configured.some((entry) => entry.name === resource.name && !isIgnored(entry));
+  if (named || input.stillThere.has(resource.id)) {
     const at: KnownResource = {
       ...known,
       resource: { ...resource, pids: [], lastSeen: input.now },
@@ -279,73 +244,4 @@ function absence(known: KnownResource, input: ReconcileInput): ResourceChange | 
     };
   }
   return { kind: 'missing', known: { ...known, missedScans, missingSince }, changed: [] };
-}
-
-/** A service that only the configuration knows: another host's, or one that does not run at the moment. */
-function placeholder(service: ConfiguredService, input: ReconcileInput, names: Set<string>): ResourceChange {
-  const identity = configuredIdentity(service.name);
-  const tombstone = input.known.find(({ resource }) => resource.identity === identity);
-  names.add(service.name);
-  const { unit, container } = service.match ?? {};
-  const supervisor: Supervisor = unit
-    ? { kind: 'systemd', unit: unit.includes('.') ? unit : `${unit}.service`, scope: 'system' }
-    : container
-      ? { kind: 'docker', container, name: container }
-      : { kind: 'none' };
-  const resource: Resource = {
-    id: tombstone?.resource.id ?? input.newId(),
-    kind: 'service',
-    identity,
-    node: input.node,
-    name: service.name,
-    product: service.match?.product ?? 'unknown',
-    confidence: service.match?.product ? 1 : 0,
-    evidence: [{ source: 'configuration', detail: `steward.yaml names ${service.name}`, weight: 1 }],
-    endpoints: endpointsOf(service),
-    pids: [],
-    supervisor,
-    labels: configuredLabels(service),
-    critical: service.critical,
-    adoption: 'adopted',
-    origin: 'configured',
-    state: 'present',
-    firstSeen: tombstone?.resource.firstSeen ?? input.now,
-    lastSeen: input.now,
-  };
-  const trace = {
-    base: '',
-    signature: undefined,
-    process: undefined,
-    looks: {},
-    app: undefined,
-    programVersion: undefined,
-    automaticName: false,
-    ignored: false,
-  };
-  return {
-    kind: tombstone ? 'returned' : 'found',
-    known: { resource, trace: fromTrace(trace), missedScans: 0, missingSince: undefined },
-    changed: [],
-  };
-}
-
-function endpointsOf({ match, checks }: ConfiguredService): Resource['endpoints'] {
-  const endpoints: Resource['endpoints'] = match?.port
-    ? [{ protocol: 'tcp', address: '127.0.0.1', port: match.port }]
-    : [];
-  for (const url of [match?.url, ...checks.map((check) => (check.kind === 'http' ? check.url : undefined))]) {
-    if (!url) continue;
-    const { hostname, port, protocol } = new URL(url);
-    endpoints.push({
-      protocol: 'tcp',
-      address: hostname,
-      port: port ? Number(port) : protocol === 'https:' ? 443 : 80,
-    });
-  }
-  for (const check of checks)
-    if ('port' in check) endpoints.push({ protocol: 'tcp', address: check.host, port: check.port });
-  return endpoints.filter(
-    (endpoint, index) =>
-      endpoints.findIndex((other) => other.port === endpoint.port && other.address === endpoint.address) === index,
-  );
 }
