@@ -3,7 +3,6 @@ import type { Catalog } from '../core/catalog.ts';
 import type { Log } from '../core/log.ts';
 import type { PolicyRule } from '../core/policy.ts';
 import type { Ports } from '../core/ports.ts';
-import type { Resource } from '../core/resource.ts';
 import type { SecretResolver } from '../core/secrets.ts';
 import type { Inventory } from '../core/inventory.ts';
 import type { Store } from '../store/store.ts';
@@ -55,5 +54,3 @@ export const DEFAULT_SETTINGS: EngineSettings = {
   heartbeatMs: 2_000,
   lostAfterMs: 8_000,
 };
-
-export type Target = Pick<Resource, 'id' | 'name' | 'critical' | 'node'>;

@@ -22,8 +22,6 @@ export interface Locks {
    * The same holder takes its own lock again, which is how a run goes on after a crash.
    */
   hold(names: readonly string[], options: { holder: string; deadlineMs: number; signal: AbortSignal }): Promise<Hold>;
-  /** Ends what holders of another node left, so that nobody waits for a lease of the dead. */
-  freeNode(nodeId: string): Promise<void>;
   /** Renews nothing any more: what is held is left to its lease, or to the same holder when it is back. */
   stop(): void;
 }
@@ -183,13 +181,6 @@ export function createLocks({
           if (!losing.signal.aborted) await free(ordered, holder);
         },
       };
-    },
-    async freeNode(node) {
-      await db
-        .updateTable('engine_locks')
-        .set({ holder: '', expires_at: sql<Date>`clock_timestamp()` })
-        .where('node', '=', node)
-        .execute();
     },
     stop() {
       for (const renewing of renewals) clearInterval(renewing);
