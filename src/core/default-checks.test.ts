@@ -90,6 +90,16 @@ describe('the checks of a service nobody configured', () => {
     ]);
   });
 
+  it('leaves ports alone that another start will not have, unless there are no others', () => {
+    expect(checkTargetsFor(resource({ endpoints: [tcp(40_000), tcp(6000)] }))).toMatchObject([{ port: 6000 }]);
+    expect(checkTargetsFor(resource({ endpoints: [tcp(40_000)] }))).toMatchObject([{ port: 40_000 }]);
+  });
+
+  it('speaks the language of a database on its first port only', () => {
+    const targets = checkTargetsFor(resource({ product: 'mysql', endpoints: [tcp(3307), tcp(3306)] }));
+    expect(targets.map(describeTarget)).toEqual(['mysql 127.0.0.1:3306', 'tcp 127.0.0.1:3307']);
+  });
+
   it('has nothing to look at where there is neither address nor supervisor', () => {
     expect(checkTargetsFor(resource({}))).toEqual([]);
   });

@@ -1,4 +1,5 @@
 import { CheckTarget } from './check.ts';
+import { redactText } from './redact.ts';
 import type { Endpoint, LaunchRecipe, Resource } from './resource.ts';
 
 /** Products whose first word is HTTP. Others are told by the label `speaks`. */
@@ -27,6 +28,8 @@ const POSTGRES_PRODUCTS = new Set(['postgresql', 'postgres', 'timescaledb']);
 const MYSQL_PRODUCTS = new Set(['mysql', 'mariadb', 'percona']);
 const REDIS_PRODUCTS = new Set(['redis', 'valkey', 'keydb']);
 
+const FIRST_DYNAMIC_PORT = 32_768;
+
 /**
  * What to look at to learn how a resource is, where nobody configured anything: the presence that its supervisor
  * reports, and one check for each address it listens on, in the language of its product.
@@ -35,7 +38,7 @@ const REDIS_PRODUCTS = new Set(['redis', 'valkey', 'keydb']);
 export function checkTargetsFor(resource: Resource): CheckTarget[] {
   return [
     ...presenceOf(resource),
-    ...oneForEachPort(resource.endpoints).map((endpoint) => conversation(resource, endpoint)),
+    ...oneForEachPort(resource.endpoints).map((endpoint, index) => conversation(resource, endpoint, index === 0)),
   ];
 }
 
@@ -60,12 +63,17 @@ function presenceOf({ supervisor }: Resource): CheckTarget[] {
   }
 }
 
-/** What tells two programs of one interpreter apart: the script. */
+/** What tells two programs of one interpreter apart: the script. What may hold a secret is not looked for. */
 function distinctiveArgument({ argv }: LaunchRecipe): string | undefined {
-  return argv.slice(1).find((argument) => argument.includes('/') || /\.\w+$/.test(argument));
+  return argv
+    .slice(1)
+    .find((argument) => (argument.includes('/') || /\.\w+$/.test(argument)) && redactText(argument) === argument);
 }
 
-/** A port that is bound for IPv4 and IPv6 is looked at once, over IPv4. */
+/**
+ * A port that is bound for IPv4 and IPv6 is looked at once, over IPv4. Ports that the kernel chose change with every
+ * start, so they count only where there are no others.
+ */
 function oneForEachPort(endpoints: readonly Endpoint[]): Endpoint[] {
   const chosen = new Map<number, Endpoint>();
   for (const endpoint of endpoints) {
@@ -73,10 +81,12 @@ function oneForEachPort(endpoints: readonly Endpoint[]): Endpoint[] {
     const other = chosen.get(endpoint.port);
     if (!other || (other.address.includes(':') && !endpoint.address.includes(':'))) chosen.set(endpoint.port, endpoint);
   }
-  return [...chosen.values()].toSorted((a, b) => a.port - b.port);
+  const all = [...chosen.values()].toSorted((a, b) => a.port - b.port);
+  const fixed = all.filter(({ port }) => port < FIRST_DYNAMIC_PORT);
+  return fixed.length > 0 ? fixed : all;
 }
 
-function conversation({ product, labels }: Resource, { address, port }: Endpoint): CheckTarget {
+function conversation({ product, labels }: Resource, { address, port }: Endpoint, first: boolean): CheckTarget {
   const host = reachable(address);
   const speaks = labels[`speaks.${port}`] ?? labels['speaks'];
   if (speaks === 'http' || speaks === 'https' || (speaks === undefined && HTTP_PRODUCTS.has(product))) {
@@ -89,10 +99,11 @@ function conversation({ product, labels }: Resource, { address, port }: Endpoint
       insecure: scheme === 'https',
     });
   }
-  if (speaks === undefined && POSTGRES_PRODUCTS.has(product))
-    return CheckTarget.parse({ kind: 'postgres', host, port });
-  if (speaks === undefined && MYSQL_PRODUCTS.has(product)) return CheckTarget.parse({ kind: 'mysql', host, port });
-  if (speaks === undefined && REDIS_PRODUCTS.has(product)) return CheckTarget.parse({ kind: 'redis', host, port });
+  // Further ports of a database speak something else: MySQL X, the bus of a Redis cluster.
+  const database = speaks === undefined && first;
+  if (database && POSTGRES_PRODUCTS.has(product)) return CheckTarget.parse({ kind: 'postgres', host, port });
+  if (database && MYSQL_PRODUCTS.has(product)) return CheckTarget.parse({ kind: 'mysql', host, port });
+  if (database && REDIS_PRODUCTS.has(product)) return CheckTarget.parse({ kind: 'redis', host, port });
   return CheckTarget.parse({ kind: 'tcp', host, port });
 }
 

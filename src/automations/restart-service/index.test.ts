@@ -131,7 +131,20 @@ describe('restart-service', () => {
     expect(docker.restarts).toHaveLength(1);
   });
 
-  it('leaves what was stopped on purpose to healing alone, and starts it for a person', async () => {
+  it('asks a container at what it publishes, not at an address that the restart gave away', async () => {
+    const { docker, restart } = machine({
+      supervisor: { kind: 'docker', container: 'web', name: 'web' },
+      endpoints: [...endpoints, { protocol: 'tcp', address: '172.17.0.2', port: 9000 }],
+    });
+    docker.run('web');
+    expect((await restart()).checks.map(({ name }) => name)).toEqual([
+      'web runs anew',
+      'container web answers',
+      'tcp 127.0.0.1:8080 answers',
+    ]);
+  });
+
+  it('does not let healing start what was stopped on purpose, but a person', async () => {
     const { systemd, restart } = machine();
     systemd.stop('web.service');
     expect(await restart({ trigger: 'healing' })).toMatchObject({

@@ -66,7 +66,7 @@ export default defineAutomation({
         hint: 'See `steward services` for the names.',
       });
     }
-    const targets = checkTargetsFor(resource);
+    const targets = checkTargetsFor(lasting(resource));
     // For the record only; what hangs must not hold up its own restart.
     const results = await probeAll(targets, ports.prober, { timeoutMs: SYMPTOM_WITHIN_MS, signal });
     return {
@@ -253,6 +253,13 @@ async function known(inventory: Inventory, id: string): Promise<Resource> {
   throw new StewardError('NOT_FOUND', `The inventory does not know ${id} any more.`, {
     hint: 'It was removed while the run was on its way. Look at `steward services`.',
   });
+}
+
+/** A container's own address is another one after a restart; what it publishes on the machine stays. */
+function lasting(resource: Resource): Resource {
+  if (resource.supervisor.kind !== 'docker') return resource;
+  const own = /^(127\.|0\.0\.0\.0$|::1?$)/;
+  return { ...resource, endpoints: resource.endpoints.filter(({ address }) => own.test(address)) };
 }
 
 function nameOf(targets: Parameters<typeof describeTarget>[0][], index: number): string {
