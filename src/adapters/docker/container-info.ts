@@ -23,7 +23,10 @@ export function toContainerInfo(found: ContainerInspectInfo, stoppedOnPurpose: b
     pid: state.Pid,
     startedAt: instant(state.StartedAt),
     finishedAt: instant(state.FinishedAt),
-    networks: Object.entries(found.NetworkSettings.Networks ?? {}).map(([name, network]) => ({ name, address: network.IPAddress })),
+    networks: Object.entries(found.NetworkSettings.Networks ?? {}).map(([name, network]) => ({
+      name,
+      address: network.IPAddress,
+    })),
     ports: portsOf(found),
     command: [found.Path, ...found.Args],
   };

@@ -1,3 +1,4 @@
+import { defined } from '../../testing/defined.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ContainerInfo, DockerPort } from '../../core/ports/docker.ts';
@@ -42,9 +43,15 @@ export function dockerContract(name: string, create: () => Promise<DockerWorld>)
 
       const listed = (await world.docker.containers()).find((one) => one.id === id);
 
-      expect(listed).toMatchObject({ name: 'plain', state: 'running', health: 'none', stoppedOnPurpose: false, oomKilled: false });
-      expect(listed!.pid).toBeGreaterThan(0);
-      expect(listed!.startedAt).toBeInstanceOf(Date);
+      expect(listed).toMatchObject({
+        name: 'plain',
+        state: 'running',
+        health: 'none',
+        stoppedOnPurpose: false,
+        oomKilled: false,
+      });
+      expect(defined(listed).pid).toBeGreaterThan(0);
+      expect(defined(listed).startedAt).toBeInstanceOf(Date);
       expect(await world.docker.inspect('plain')).toEqual(await world.docker.inspect(id));
     });
 
@@ -74,15 +81,15 @@ export function dockerContract(name: string, create: () => Promise<DockerWorld>)
 
     it('restarts one that runs: another process, a later start', async () => {
       const id = await world.run('again');
-      const before = (await world.docker.inspect(id))!;
+      const before = defined(await world.docker.inspect(id));
       await sleep(5);
 
       await world.docker.restart(id, { graceSeconds: 0, signal });
 
-      const after = (await world.docker.inspect(id))!;
+      const after = defined(await world.docker.inspect(id));
       expect(after).toMatchObject({ id, state: 'running', stoppedOnPurpose: false });
       expect(after.pid).not.toBe(before.pid);
-      expect(after.startedAt!.getTime()).toBeGreaterThan(before.startedAt!.getTime());
+      expect(defined(after.startedAt).getTime()).toBeGreaterThan(defined(before.startedAt).getTime());
     });
 
     it('starts one that was stopped, and forgets the decision', async () => {
@@ -111,15 +118,17 @@ export function dockerContract(name: string, create: () => Promise<DockerWorld>)
       await world.crash(id);
       await ended(id);
 
-      expect(running!.memoryBytes).toBeGreaterThan(0);
-      expect(running!.memoryLimitBytes).toBeGreaterThan(running!.memoryBytes);
+      expect(defined(running).memoryBytes).toBeGreaterThan(0);
+      expect(defined(running).memoryLimitBytes).toBeGreaterThan(defined(running).memoryBytes);
       expect(await world.docker.stats(id)).toBeUndefined();
     });
 
     it('says that there is no such container', async () => {
       expect(await world.docker.inspect('nobody')).toBeUndefined();
       expect(await world.docker.stats('nobody')).toBeUndefined();
-      await expect(world.docker.restart('nobody', { graceSeconds: 0, signal })).rejects.toMatchObject({ code: 'NOT_FOUND' });
+      await expect(world.docker.restart('nobody', { graceSeconds: 0, signal })).rejects.toMatchObject({
+        code: 'NOT_FOUND',
+      });
       await expect(world.docker.logs('nobody', { tail: 1 })).rejects.toMatchObject({ code: 'NOT_FOUND' });
     });
 
@@ -127,9 +136,11 @@ export function dockerContract(name: string, create: () => Promise<DockerWorld>)
       const id = await world.run('left-alone');
       const before = await world.docker.inspect(id);
 
-      await expect(world.docker.restart(id, { graceSeconds: 0, signal: AbortSignal.abort() })).rejects.toMatchObject({ code: 'CANCELED' });
+      await expect(world.docker.restart(id, { graceSeconds: 0, signal: AbortSignal.abort() })).rejects.toMatchObject({
+        code: 'CANCELED',
+      });
 
-      expect((await world.docker.inspect(id))!.pid).toBe(before!.pid);
+      expect(defined(await world.docker.inspect(id)).pid).toBe(defined(before).pid);
     });
   });
 }

@@ -21,7 +21,8 @@ describe.skipIf(missing !== undefined)(`docker${missing ? ` (skipped: ${missing}
   });
   afterAll(() => engine?.stop());
 
-  const run = (name: string, ...options: string[]) => engine.docker('run', '--detach', '--stop-timeout=1', `--name=${name}`, ...options, 'busybox', 'sh', '-c', WAITING);
+  const run = (name: string, ...options: string[]) =>
+    engine.docker('run', '--detach', '--stop-timeout=1', `--name=${name}`, ...options, 'busybox', 'sh', '-c', WAITING);
   const pidOf = async (id: string) => Number(await engine.docker('inspect', '--format={{.State.Pid}}', id));
 
   dockerContract('the engine', async () => {
@@ -83,7 +84,16 @@ describe.skipIf(missing !== undefined)(`docker${missing ? ` (skipped: ${missing}
 
   it("tells a container's health and what its check said", async () => {
     const docker = createDocker({ host: engine.host });
-    const id = await engine.docker('run', '--detach', '--health-cmd=echo no good; exit 1', '--health-interval=100ms', '--health-retries=1', 'busybox', 'sleep', '1000');
+    const id = await engine.docker(
+      'run',
+      '--detach',
+      '--health-cmd=echo no good; exit 1',
+      '--health-interval=100ms',
+      '--health-retries=1',
+      'busybox',
+      'sleep',
+      '1000',
+    );
     let found = await docker.inspect(id);
     while (found?.health !== 'unhealthy') {
       await sleep(50);
@@ -118,7 +128,11 @@ describe('docker without an engine', () => {
   it('says UNAVAILABLE with what to do', async () => {
     const docker = createDocker({ host: 'unix:///nonexistent/docker.sock' });
 
-    await expect(docker.containers()).rejects.toMatchObject({ code: 'UNAVAILABLE', retryable: true, hint: expect.stringContaining('DOCKER_HOST') });
+    await expect(docker.containers()).rejects.toMatchObject({
+      code: 'UNAVAILABLE',
+      retryable: true,
+      hint: expect.stringContaining('DOCKER_HOST'),
+    });
     expect(await docker.status()).toEqual({ ok: false, reason: expect.stringContaining('/nonexistent/docker.sock') });
   });
 

@@ -1,9 +1,25 @@
 import { StewardError } from '../../core/errors.ts';
 
-const AWAY = new Set(['ECONNREFUSED', 'ENOENT', 'ECONNRESET', 'EPIPE', 'EHOSTUNREACH', 'ENOTFOUND', 'ETIMEDOUT', 'ENETUNREACH', 'EAI_AGAIN']);
+const AWAY = new Set([
+  'ECONNREFUSED',
+  'ENOENT',
+  'ECONNRESET',
+  'EPIPE',
+  'EHOSTUNREACH',
+  'ENOTFOUND',
+  'ETIMEDOUT',
+  'ENETUNREACH',
+  'EAI_AGAIN',
+]);
 
 /** Runs one call to the Docker engine within `timeoutMs`, and says in Steward's words what went wrong. */
-export async function engineCall<T>(what: string, address: string, timeoutMs: number, call: (signal: AbortSignal) => Promise<T>, outer?: AbortSignal): Promise<T> {
+export async function engineCall<T>(
+  what: string,
+  address: string,
+  timeoutMs: number,
+  call: (signal: AbortSignal) => Promise<T>,
+  outer?: AbortSignal,
+): Promise<T> {
   const deadline = AbortSignal.timeout(timeoutMs);
   const signal = outer ? AbortSignal.any([deadline, outer]) : deadline;
   try {
@@ -12,7 +28,10 @@ export async function engineCall<T>(what: string, address: string, timeoutMs: nu
   } catch (error) {
     if (outer?.aborted) throw new StewardError('CANCELED', `Docker: ${what} was canceled.`, { cause: error });
     if (deadline.aborted) {
-      throw new StewardError('TIMEOUT', `Docker did not answer within ${timeoutMs} ms: ${what}.`, { hint: 'Look at the engine itself: docker info.', cause: error });
+      throw new StewardError('TIMEOUT', `Docker did not answer within ${timeoutMs} ms: ${what}.`, {
+        hint: 'Look at the engine itself: docker info.',
+        cause: error,
+      });
     }
     throw translate(what, address, error);
   }
@@ -47,7 +66,12 @@ function translate(what: string, address: string, error: unknown): StewardError 
     });
   }
   const text = `Docker: ${what} failed: ${message ?? String(error)}`;
-  if (statusCode === 404) return new StewardError('NOT_FOUND', text, { hint: 'List what there is: docker ps --all.', cause: error });
+  if (statusCode === 404)
+    return new StewardError('NOT_FOUND', text, { hint: 'List what there is: docker ps --all.', cause: error });
   if (statusCode === 409) return new StewardError('CONFLICT', text, { cause: error });
-  return new StewardError('PROGRAM_FAILED', text, { hint: 'Look at the log of the Docker engine.', cause: error, retryable: statusCode !== undefined && statusCode >= 500 });
+  return new StewardError('PROGRAM_FAILED', text, {
+    hint: 'Look at the log of the Docker engine.',
+    cause: error,
+    retryable: statusCode !== undefined && statusCode >= 500,
+  });
 }

@@ -25,7 +25,11 @@ export function followEvents(docker: Docker, tell: (event: ContainerEvent) => vo
     let failures = 0;
     while (!stopping.signal.aborted) {
       try {
-        const stream = (await docker.getEvents({ since, filters: { type: ['container'], event: [...FOLLOWED] }, abortSignal: stopping.signal })) as Readable;
+        const stream = (await docker.getEvents({
+          since,
+          filters: { type: ['container'], event: [...FOLLOWED] },
+          abortSignal: stopping.signal,
+        })) as Readable;
         failures = 0;
         await readLines(stream, stopping.signal, (line) => {
           const event = parseEvent(line);
@@ -38,7 +42,9 @@ export function followEvents(docker: Docker, tell: (event: ContainerEvent) => vo
       }
       failures++;
       // Backoff (ms): 500, 1000, 2000, ... 30 000
-      await sleep(Math.min(30_000, 250 * 2 ** failures), undefined, { signal: stopping.signal, ref: false }).catch(() => {});
+      await sleep(Math.min(30_000, 250 * 2 ** failures), undefined, { signal: stopping.signal, ref: false }).catch(
+        () => {},
+      );
     }
   };
   const done = follow();
@@ -51,8 +57,17 @@ export function followEvents(docker: Docker, tell: (event: ContainerEvent) => vo
 }
 
 /** Events that the engine still remembers of one container, oldest first. It keeps the last 256 of all. */
-export async function rememberedEvents(docker: Docker, container: string, span: { since: number; until: number }, signal: AbortSignal): Promise<ContainerEvent[]> {
-  const stream = (await docker.getEvents({ ...span, filters: { type: ['container'], container: [container], event: [...FOLLOWED] }, abortSignal: signal })) as Readable;
+export async function rememberedEvents(
+  docker: Docker,
+  container: string,
+  span: { since: number; until: number },
+  signal: AbortSignal,
+): Promise<ContainerEvent[]> {
+  const stream = (await docker.getEvents({
+    ...span,
+    filters: { type: ['container'], container: [container], event: [...FOLLOWED] },
+    abortSignal: signal,
+  })) as Readable;
   const events: ContainerEvent[] = [];
   await readLines(stream, signal, (line) => {
     const event = parseEvent(line);

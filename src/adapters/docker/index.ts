@@ -26,7 +26,8 @@ const AT_ONCE = 8;
 export function createDocker({ host = DEFAULT_HOST, timeoutMs = 10_000 }: DockerOptions = {}): DockerAdapter {
   const docker = connect(host);
   const reasons = new StopReasons();
-  const call = <T>(what: string, run: (signal: AbortSignal) => Promise<T>, limit = timeoutMs, outer?: AbortSignal) => engineCall(what, host, limit, run, outer);
+  const call = <T>(what: string, run: (signal: AbortSignal) => Promise<T>, limit = timeoutMs, outer?: AbortSignal) =>
+    engineCall(what, host, limit, run, outer);
 
   async function wasWanted(found: ContainerInspectInfo): Promise<boolean> {
     const { Status, ExitCode, OOMKilled, StartedAt, FinishedAt } = found.State;
@@ -38,7 +39,9 @@ export function createDocker({ host = DEFAULT_HOST, timeoutMs = 10_000 }: Docker
       const since = Math.floor(startedAt / 1000);
       // An end in the future would make the engine wait for it.
       const until = Math.min(Date.now(), Date.parse(FinishedAt) + 5000) / 1000;
-      const past = await call(`events of ${found.Id}`, (signal) => rememberedEvents(docker, found.Id, { since, until }, signal)).catch(() => []);
+      const past = await call(`events of ${found.Id}`, (signal) =>
+        rememberedEvents(docker, found.Id, { since, until }, signal),
+      ).catch(() => []);
       for (const event of past) reasons.note(event);
     }
     return reasons.of(found.Id, startedAt) ?? wantedByExitCode(ExitCode, OOMKilled);
@@ -69,11 +72,12 @@ export function createDocker({ host = DEFAULT_HOST, timeoutMs = 10_000 }: Docker
     },
 
     async containers() {
-      const ids = (await call('list', (abortSignal) => docker.listContainers({ all: true, abortSignal }))).map(({ Id }) => Id);
+      const ids = (await call('list', (abortSignal) => docker.listContainers({ all: true, abortSignal }))).map(
+        ({ Id }) => Id,
+      );
       const found: ContainerInfo[] = [];
       for (let at = 0; at < ids.length; at += AT_ONCE) {
         // In groups: hundreds at once would crowd out everybody else's calls to the engine.
-        // oxlint-disable-next-line no-await-in-loop
         for (const info of await Promise.all(ids.slice(at, at + AT_ONCE).map(look))) if (info) found.push(info);
       }
       return found;
@@ -84,13 +88,22 @@ export function createDocker({ host = DEFAULT_HOST, timeoutMs = 10_000 }: Docker
     async restart(id, { graceSeconds, signal }) {
       const container = docker.getContainer(id);
       const before = await look(id);
-      if (!before) throw new StewardError('NOT_FOUND', `There is no container ${id}.`, { hint: 'List what there is: docker ps --all.' });
+      if (!before)
+        throw new StewardError('NOT_FOUND', `There is no container ${id}.`, {
+          hint: 'List what there is: docker ps --all.',
+        });
       const limit = timeoutMs + graceSeconds * 1000;
       try {
         // A frozen program gets no signal: the engine would wait the whole grace and then kill it.
-        if (before.state === 'paused') await call(`unpause ${id}`, (abortSignal) => container.unpause({ abortSignal }), limit, signal);
+        if (before.state === 'paused')
+          await call(`unpause ${id}`, (abortSignal) => container.unpause({ abortSignal }), limit, signal);
         // One call, so that the engine starts it again even where Steward dies in between.
-        await call(`restart ${id}`, (abortSignal) => container.restart({ t: graceSeconds, abortSignal }), limit, signal);
+        await call(
+          `restart ${id}`,
+          (abortSignal) => container.restart({ t: graceSeconds, abortSignal }),
+          limit,
+          signal,
+        );
       } catch (error) {
         reasons.forgive(before.id, Date.now());
         throw error;
@@ -99,13 +112,17 @@ export function createDocker({ host = DEFAULT_HOST, timeoutMs = 10_000 }: Docker
 
     async logs(id, { tail }) {
       const found = await call(`inspect ${id}`, (abortSignal) => docker.getContainer(id).inspect({ abortSignal }));
-      const raw = await call(`logs of ${id}`, (abortSignal) => docker.getContainer(id).logs({ stdout: true, stderr: true, tail, follow: false, abortSignal }));
-      return logLines(raw as unknown as Buffer, found.Config.Tty);
+      const raw = await call(`logs of ${id}`, (abortSignal) =>
+        docker.getContainer(id).logs({ stdout: true, stderr: true, tail, follow: false, abortSignal }),
+      );
+      return logLines(raw, found.Config.Tty);
     },
 
     async stats(id) {
       try {
-        const found = await call(`stats of ${id}`, (abortSignal) => docker.getContainer(id).stats({ stream: false, abortSignal } as { stream: false }));
+        const found = await call(`stats of ${id}`, (abortSignal) =>
+          docker.getContainer(id).stats({ stream: false, abortSignal } as { stream: false }),
+        );
         return toUsage(found);
       } catch (error) {
         if (isMissing(error)) return undefined;
@@ -120,13 +137,21 @@ function connect(host: string): Docker {
   if (host.startsWith('/')) return new Docker({ socketPath: host });
   const url = URL.parse(host);
   if (!url || !['tcp:', 'http:', 'https:'].includes(url.protocol)) {
-    throw new StewardError('CONFIG_INVALID', `DOCKER_HOST ${host} is neither unix:///path nor tcp://host:port.`, { hint: 'Example: unix:///var/run/docker.sock' });
+    throw new StewardError('CONFIG_INVALID', `DOCKER_HOST ${host} is neither unix:///path nor tcp://host:port.`, {
+      hint: 'Example: unix:///var/run/docker.sock',
+    });
   }
-  return new Docker({ host: url.hostname, port: url.port || '2375', protocol: url.protocol === 'https:' ? 'https' : 'http' });
+  return new Docker({
+    host: url.hostname,
+    port: url.port || '2375',
+    protocol: url.protocol === 'https:' ? 'https' : 'http',
+  });
 }
 
 // The engine subtracts the page cache that can be dropped at any time; docker stats does the same.
-function toUsage(found: ContainerStats): { cpuPercent: number; memoryBytes: number; memoryLimitBytes: number } | undefined {
+function toUsage(
+  found: ContainerStats,
+): { cpuPercent: number; memoryBytes: number; memoryLimitBytes: number } | undefined {
   const usage = found.memory_stats?.usage;
   if (usage === undefined) return undefined;
   const cpu = found.cpu_stats.cpu_usage.total_usage - found.precpu_stats.cpu_usage.total_usage;
@@ -134,5 +159,9 @@ function toUsage(found: ContainerStats): { cpuPercent: number; memoryBytes: numb
   const cores = found.cpu_stats.online_cpus || found.cpu_stats.cpu_usage.percpu_usage?.length || 1;
   const details = found.memory_stats.stats as unknown as Record<string, number> | undefined;
   const cache = details?.['total_inactive_file'] ?? details?.['inactive_file'] ?? 0;
-  return { cpuPercent: system > 0 ? (cpu / system) * cores * 100 : 0, memoryBytes: Math.max(0, usage - cache), memoryLimitBytes: found.memory_stats.limit };
+  return {
+    cpuPercent: system > 0 ? (cpu / system) * cores * 100 : 0,
+    memoryBytes: Math.max(0, usage - cache),
+    memoryLimitBytes: found.memory_stats.limit,
+  };
 }

@@ -4,7 +4,8 @@ import { type ContainerEvent, StopReasons, wantedByExitCode } from './purpose.ts
 
 function after(...events: readonly [action: string, at: number, signal?: string][]): StopReasons {
   const reasons = new StopReasons();
-  for (const [action, at, signal] of events) reasons.note({ container: 'c', action, at, signal } satisfies ContainerEvent);
+  for (const [action, at, signal] of events)
+    reasons.note({ container: 'c', action, at, signal } satisfies ContainerEvent);
   return reasons;
 }
 
@@ -67,7 +68,10 @@ describe('log frames', () => {
   };
 
   it('joins a line that came in two frames', () => {
-    expect(logLines(Buffer.concat([frame(1, 'half '), frame(1, 'line\n'), frame(2, 'ä error\n')]), false)).toEqual(['half line', 'ä error']);
+    expect(logLines(Buffer.concat([frame(1, 'half '), frame(1, 'line\n'), frame(2, 'ä error\n')]), false)).toEqual([
+      'half line',
+      'ä error',
+    ]);
   });
 
   it('keeps what there is of a frame that was cut', () => {

@@ -48,7 +48,11 @@ export class StopReasons {
       case 'kill':
         return signal === undefined || ENDING.has(signal) ? { ...life, killedAt: at } : life;
       case 'die':
-        return { ...life, diedAt: at, onPurpose: life.killedAt !== undefined && at - life.killedAt <= KILL_EXPLAINS_MS };
+        return {
+          ...life,
+          diedAt: at,
+          onPurpose: life.killedAt !== undefined && at - life.killedAt <= KILL_EXPLAINS_MS,
+        };
       case 'stop':
         return { ...life, diedAt: life.diedAt ?? at, onPurpose: true };
       default:

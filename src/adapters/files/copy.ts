@@ -1,6 +1,19 @@
 import { createHash } from 'node:crypto';
 import { constants, type Stats } from 'node:fs';
-import { chmod, type FileHandle, lchown, lstat, lutimes, mkdir, open, readdir, readlink, rmdir, symlink, unlink } from 'node:fs/promises';
+import {
+  chmod,
+  type FileHandle,
+  lchown,
+  lstat,
+  lutimes,
+  mkdir,
+  open,
+  readdir,
+  readlink,
+  rmdir,
+  symlink,
+  unlink,
+} from 'node:fs/promises';
 import { StewardError } from '../../core/errors.ts';
 import { errnoOf } from './file-errors.ts';
 
@@ -32,7 +45,10 @@ export async function copyAcross(from: Entry, to: Entry, depth = 0): Promise<Cop
   if (stats.isDirectory()) return copyFolder(from, to, depth);
   if (stats.isFile()) return copyFile(from, to);
   if (!stats.isSymbolicLink()) {
-    throw new StewardError('PRECONDITION_FAILED', `${from.name.toString()} is a socket, a pipe or a device: it cannot be moved to another disk.`);
+    throw new StewardError(
+      'PRECONDITION_FAILED',
+      `${from.name.toString()} is a socket, a pipe or a device: it cannot be moved to another disk.`,
+    );
   }
   await symlink(await readlink(pathOf(from), { encoding: 'buffer' }), pathOf(to));
   await keepAttributes(pathOf(to), stats);
@@ -45,7 +61,8 @@ export async function removeCopied(folder: string, copied: Copied): Promise<bool
   try {
     if (!copied.inside) {
       const now = await lstat(path);
-      if (now.ino !== copied.stats.ino || now.size !== copied.stats.size || now.mtimeMs !== copied.stats.mtimeMs) return false;
+      if (now.ino !== copied.stats.ino || now.size !== copied.stats.size || now.mtimeMs !== copied.stats.mtimeMs)
+        return false;
       await unlink(path);
       return true;
     }
@@ -54,7 +71,6 @@ export async function removeCopied(folder: string, copied: Copied): Promise<bool
       await using handle = await open(path, OPEN_FOLDER);
       if ((await handle.stat()).ino !== copied.stats.ino) return false;
       for (const one of copied.inside) {
-        // oxlint-disable-next-line no-await-in-loop
         if (!(await removeCopied(`/proc/self/fd/${handle.fd}`, one))) all = false;
       }
     }
@@ -68,7 +84,11 @@ export async function removeCopied(folder: string, copied: Copied): Promise<bool
 }
 
 async function copyFolder(from: Entry, to: Entry, depth: number): Promise<Copied> {
-  if (depth >= DEEPEST) throw new StewardError('PRECONDITION_FAILED', `The folder is more than ${DEEPEST} levels deep: it cannot be moved to another disk.`);
+  if (depth >= DEEPEST)
+    throw new StewardError(
+      'PRECONDITION_FAILED',
+      `The folder is more than ${DEEPEST} levels deep: it cannot be moved to another disk.`,
+    );
   await mkdir(pathOf(to), { mode: 0o700 });
   const inside: Copied[] = [];
   await using source = await open(pathOf(from), OPEN_FOLDER);
@@ -77,7 +97,6 @@ async function copyFolder(from: Entry, to: Entry, depth: number): Promise<Copied
   const [fromFolder, toFolder] = [source, target].map(({ fd }) => `/proc/self/fd/${fd}`) as [string, string];
   for (const name of await readdir(fromFolder, { encoding: 'buffer' })) {
     // One after the other: the disk is the limit, and a failure must leave nothing running.
-    // oxlint-disable-next-line no-await-in-loop
     inside.push(await copyAcross({ folder: fromFolder, name }, { folder: toFolder, name }, depth + 1));
   }
   await keepAttributes(pathOf(to), stats);
@@ -90,11 +109,16 @@ async function copyFile(from: Entry, to: Entry): Promise<Copied> {
   const stats = await source.stat();
   await using target = await open(pathOf(to), constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, 0o600);
   const written = await pass(source, async (chunk) => {
-    for (let at = 0; at < chunk.length; ) at += (await target.write(chunk, at)).bytesWritten;
+    for (let at = 0; at < chunk.length;) at += (await target.write(chunk, at)).bytesWritten;
   });
   await target.sync();
   const readBack = await pass(target, async () => {});
-  if (written !== readBack) throw new StewardError('VERIFICATION_FAILED', `The copy of ${from.name.toString()} does not hold what was written to it.`, { hint: 'Check the disk: dmesg, smartctl.' });
+  if (written !== readBack)
+    throw new StewardError(
+      'VERIFICATION_FAILED',
+      `The copy of ${from.name.toString()} does not hold what was written to it.`,
+      { hint: 'Check the disk: dmesg, smartctl.' },
+    );
   await keepAttributes(pathOf(to), stats);
   return { name: from.name, stats };
 }
@@ -102,13 +126,11 @@ async function copyFile(from: Entry, to: Entry): Promise<Copied> {
 async function pass(file: FileHandle, use: (chunk: Buffer) => Promise<void>): Promise<string> {
   const hash = createHash('sha256');
   const buffer = Buffer.alloc(CHUNK);
-  for (let at = 0; ; ) {
-    // oxlint-disable-next-line no-await-in-loop
+  for (let at = 0; ;) {
     const { bytesRead } = await file.read(buffer, 0, CHUNK, at);
     if (bytesRead === 0) return hash.digest('hex');
     const chunk = buffer.subarray(0, bytesRead);
     hash.update(chunk);
-    // oxlint-disable-next-line no-await-in-loop
     await use(chunk);
     at += bytesRead;
   }

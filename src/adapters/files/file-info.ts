@@ -25,7 +25,10 @@ const AT_ONCE = 32;
  * Entries of an open folder under the path it was asked for by. Names that are no UTF-8 cannot be told to anyone, so
  * they are only counted; entries that vanish meanwhile are left out.
  */
-export async function entriesOf(folder: PinnedFolder, path: string): Promise<{ entries: FileInfo[]; unnameable: number }> {
+export async function entriesOf(
+  folder: PinnedFolder,
+  path: string,
+): Promise<{ entries: FileInfo[]; unnameable: number }> {
   const raw = await readdir(folder.self, { encoding: 'buffer' });
   const names = raw.flatMap((bytes) => {
     const name = bytes.toString('utf8');
@@ -41,7 +44,6 @@ export async function entriesOf(folder: PinnedFolder, path: string): Promise<{ e
         throw error;
       }
     });
-    // oxlint-disable-next-line no-await-in-loop
     for (const info of await Promise.all(group)) if (info) entries.push(info);
   }
   return { entries, unnameable: raw.length - names.length };

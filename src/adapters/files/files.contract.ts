@@ -1,3 +1,4 @@
+import { defined } from '../../testing/defined.ts';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { FilesPort } from '../../core/ports/files.ts';
 
@@ -31,7 +32,11 @@ export function filesContract(name: string, create: () => Promise<FilesWorld>): 
     it('tells of files and folders, and nothing of what is not there', async () => {
       await world.write(at('sub/a file'), 'hello');
 
-      expect(await world.files.stat(at('sub/a file'))).toMatchObject({ path: at('sub/a file'), kind: 'file', bytes: 5 });
+      expect(await world.files.stat(at('sub/a file'))).toMatchObject({
+        path: at('sub/a file'),
+        kind: 'file',
+        bytes: 5,
+      });
       expect(await world.files.stat(at('sub'))).toMatchObject({ kind: 'directory' });
       expect(await world.files.stat(world.root)).toMatchObject({ kind: 'directory' });
       expect(await world.files.stat(at('nothing'))).toBeUndefined();
@@ -46,13 +51,17 @@ export function filesContract(name: string, create: () => Promise<FilesWorld>): 
       const all = await world.files.walk(at('x'), { maxEntries: 100, signal });
       const some = await world.files.walk(at('x'), { maxEntries: 2, signal });
 
-      expect(all.entries.map(({ path }) => path).toSorted()).toEqual(['x/1', 'x/y', 'x/y/2', 'x/y/z', 'x/y/z/3'].map(at));
+      expect(all.entries.map(({ path }) => path).toSorted()).toEqual(
+        ['x/1', 'x/y', 'x/y/2', 'x/y/z', 'x/y/z/3'].map(at),
+      );
       const order = all.entries.map(({ path }) => path);
       expect(order.indexOf(at('x/y'))).toBeLessThan(order.indexOf(at('x/y/z/3')));
       expect(all).toMatchObject({ skipped: 0, truncated: false });
       expect(some.entries).toHaveLength(2);
       expect(some.truncated).toBe(true);
-      await expect(world.files.walk(at('x'), { maxEntries: 100, signal: AbortSignal.abort() })).rejects.toMatchObject({ code: 'CANCELED' });
+      await expect(world.files.walk(at('x'), { maxEntries: 100, signal: AbortSignal.abort() })).rejects.toMatchObject({
+        code: 'CANCELED',
+      });
     });
 
     it('reads the beginning of a file', async () => {
@@ -157,9 +166,9 @@ export function filesContract(name: string, create: () => Promise<FilesWorld>): 
     it('removes what it was told to, and nothing that took its place', async () => {
       await world.write(at('a'), '');
       await world.write(at('dir/b'), '');
-      const a = (await world.files.stat(at('a')))!;
-      const dir = (await world.files.stat(at('dir')))!;
-      const b = (await world.files.stat(at('dir/b')))!;
+      const a = defined(await world.files.stat(at('a')));
+      const dir = defined(await world.files.stat(at('dir')));
+      const b = defined(await world.files.stat(at('dir/b')));
 
       expect(await world.files.remove(at('a'), a.inode + 1_000_000)).toBe(false);
       expect(await world.files.stat(at('a'))).toBeDefined();

@@ -1,5 +1,19 @@
+import { defined } from '../../testing/defined.ts';
 import { execFileSync, spawn } from 'node:child_process';
-import { chmod, chown, link, mkdir, open, readFile, rename, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  chown,
+  link,
+  mkdir,
+  open,
+  readFile,
+  rename,
+  rm,
+  stat,
+  symlink,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -18,7 +32,11 @@ async function write(path: string, content: string): Promise<void> {
 
 async function realWorld(otherRoot?: string) {
   const folder = await tempFolder();
-  const [root, other, outside] = [join(folder.path, 'root'), otherRoot ?? join(folder.path, 'other'), join(folder.path, 'outside')];
+  const [root, other, outside] = [
+    join(folder.path, 'root'),
+    otherRoot ?? join(folder.path, 'other'),
+    join(folder.path, 'outside'),
+  ];
   for (const path of [root, other, outside]) await mkdir(path, { recursive: true });
   const held: { close(): Promise<void> }[] = [];
   return {
@@ -64,13 +82,19 @@ describe.skipIf(!isRoot || !hasProgram('mount'))('files on two disks', () => {
     await chown(join(from, 'inner', 'new\nline ü'), 1234, 4321);
     await chmod(join(from, 'inner', 'new\nline ü'), 0o4751);
     await utimes(join(from, 'inner', 'new\nline ü'), 1000, 2000);
-    const listing = (path: string) => execFileSync('find', ['.', '-printf', '%P %y %m %U %G %T@ %l\\n'], { cwd: path }).toString().split('\n').toSorted();
+    const listing = (path: string) =>
+      execFileSync('find', ['.', '-printf', '%P %y %m %U %G %T@ %l\\n'], { cwd: path })
+        .toString()
+        .split('\n')
+        .toSorted();
     const before = listing(from);
 
     await world.files.move(from, join(world.otherRoot, 'tree'));
 
     expect(listing(join(world.otherRoot, 'tree')).length).toBe(before.length);
-    expect(execFileSync('stat', ['-c', '%a %u %g %X %Y', join(world.otherRoot, 'tree/inner/new\nline ü')]).toString()).toBe('4751 1234 4321 1000 2000\n');
+    expect(
+      execFileSync('stat', ['-c', '%a %u %g %X %Y', join(world.otherRoot, 'tree/inner/new\nline ü')]).toString(),
+    ).toBe('4751 1234 4321 1000 2000\n');
     expect(await world.files.list(world.root)).toEqual([]);
     await world.close();
   });
@@ -81,7 +105,9 @@ describe.skipIf(!isRoot || !hasProgram('mount'))('files on two disks', () => {
     await writeFile(join(world.root, 'tree', 'small'), 'x');
     await writeFile(join(world.root, 'tree', 'large'), Buffer.alloc(8 * 1024 * 1024));
 
-    await expect(world.files.move(join(world.root, 'tree'), join(world.otherRoot, 'tree'))).rejects.toMatchObject({ code: 'DISK_FULL' });
+    await expect(world.files.move(join(world.root, 'tree'), join(world.otherRoot, 'tree'))).rejects.toMatchObject({
+      code: 'DISK_FULL',
+    });
 
     expect((await world.files.list(join(world.root, 'tree'))).length).toBe(2);
     expect(await world.files.list(world.otherRoot)).toEqual([]);
@@ -113,11 +139,20 @@ describe('hostile folders', () => {
   afterEach(() => folder.remove());
 
   it('counts names that are no UTF-8 and lists the odd ones', async () => {
-    execFileSync('sh', ['-c', 'cd "$1"; : > "$(printf "\\377\\376")"; : > "$(printf "new\\nline")"; : > " "; : > "-rf"', 'sh', folder.path]);
+    execFileSync('sh', [
+      '-c',
+      'cd "$1"; : > "$(printf "\\377\\376")"; : > "$(printf "new\\nline")"; : > " "; : > "-rf"',
+      'sh',
+      folder.path,
+    ]);
 
     const walked = await createFiles({ roots: [folder.path] }).walk(folder.path, { maxEntries: 100, signal });
 
-    expect(walked.entries.map(({ path }) => path.slice(folder.path.length + 1)).toSorted()).toEqual([' ', '-rf', 'new\nline']);
+    expect(walked.entries.map(({ path }) => path.slice(folder.path.length + 1)).toSorted()).toEqual([
+      ' ',
+      '-rf',
+      'new\nline',
+    ]);
     expect(walked.skipped).toBe(1);
   });
 
@@ -125,7 +160,9 @@ describe('hostile folders', () => {
     const pipe = join(folder.path, 'pipe');
     execFileSync('mkfifo', [pipe]);
 
-    await expect(createFiles({ roots: [folder.path] }).read(pipe, { maxBytes: 10 })).rejects.toMatchObject({ code: 'PRECONDITION_FAILED' });
+    await expect(createFiles({ roots: [folder.path] }).read(pipe, { maxBytes: 10 })).rejects.toMatchObject({
+      code: 'PRECONDITION_FAILED',
+    });
   });
 
   it('finishes a move that was cut between its two steps', async () => {
@@ -149,7 +186,11 @@ describe('hostile folders', () => {
     await symlink(outside, join(root, 'link'));
     const swapper = spawn(
       process.execPath,
-      ['-e', "const { renameSync: mv } = require('fs'); process.chdir(process.argv[1]); for (;;) { mv('dir', 'd2'); mv('link', 'dir'); mv('dir', 'link'); mv('d2', 'dir'); }", root],
+      [
+        '-e',
+        "const { renameSync: mv } = require('fs'); process.chdir(process.argv[1]); for (;;) { mv('dir', 'd2'); mv('link', 'dir'); mv('dir', 'link'); mv('d2', 'dir'); }",
+        root,
+      ],
       { stdio: 'ignore', detached: true },
     );
     try {
@@ -163,12 +204,17 @@ describe('hostile folders', () => {
           files.read(join(root, 'dir', 'victim'), { maxBytes: 100 }),
           files.move(join(root, 'dir', 'victim'), join(root, `stolen${attempt}`)),
         ]);
-        for (const outcome of outcomes) seen.add(outcome.status === 'fulfilled' ? `value ${String(outcome.value)}` : (outcome.reason as { code: string }).code);
+        for (const outcome of outcomes)
+          seen.add(
+            outcome.status === 'fulfilled'
+              ? `value ${String(outcome.value)}`
+              : (outcome.reason as { code: string }).code,
+          );
         expect(outcomes[1]).not.toMatchObject({ value: 'precious' });
       }
       expect(await readFile(join(outside, 'victim'), 'utf8')).toBe('precious');
     } finally {
-      process.kill(-swapper.pid!, 'SIGKILL');
+      process.kill(-defined(swapper.pid), 'SIGKILL');
       await sleep(20);
     }
   });
@@ -180,11 +226,17 @@ describe('hostile folders', () => {
 
     const files = createFiles({ roots: [join(folder.path, 'root')] });
 
-    expect((await files.list(join(folder.path, 'root'))).map(({ path }) => path)).toEqual([join(folder.path, 'root', 'file')]);
+    expect((await files.list(join(folder.path, 'root'))).map(({ path }) => path)).toEqual([
+      join(folder.path, 'root', 'file'),
+    ]);
   });
 
   it('knows a file that is held under another name, one that is mapped, and one that runs', async () => {
-    const [first, second, program] = [join(folder.path, 'first'), join(folder.path, 'second'), join(folder.path, 'program')];
+    const [first, second, program] = [
+      join(folder.path, 'first'),
+      join(folder.path, 'second'),
+      join(folder.path, 'program'),
+    ];
     await writeFile(first, 'x');
     await link(first, second);
     execFileSync('cp', ['/bin/sleep', program]);
@@ -192,7 +244,9 @@ describe('hostile folders', () => {
     await new Promise((resolve) => child.once('spawn', resolve));
     const handle = await open(first);
     try {
-      expect(await createFiles({ roots: [folder.path] }).openPaths([second, program])).toEqual(new Set([second, program]));
+      expect(await createFiles({ roots: [folder.path] }).openPaths([second, program])).toEqual(
+        new Set([second, program]),
+      );
     } finally {
       child.kill('SIGKILL');
       await handle.close();
@@ -202,7 +256,7 @@ describe('hostile folders', () => {
   it('keeps what was changed while it was being moved to another place', async () => {
     const path = join(folder.path, 'a');
     await writeFile(path, 'one');
-    const { inode } = (await createFiles({ roots: [folder.path] }).stat(path))!;
+    const { inode } = defined(await createFiles({ roots: [folder.path] }).stat(path));
     await writeFile(join(folder.path, 'b'), 'two');
     await rename(join(folder.path, 'b'), path);
 

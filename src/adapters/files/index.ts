@@ -35,7 +35,8 @@ export function createFiles(options: FilesOptions): Files {
 
     async stat(path) {
       try {
-        if (roots.isRoot(path)) return await roots.within(path, async ({ handle }) => toFileInfo(path, await handle.stat()));
+        if (roots.isRoot(path))
+          return await roots.within(path, async ({ handle }) => toFileInfo(path, await handle.stat()));
         return await roots.around(path, async (folder, name) => toFileInfo(path, await lstat(folder.entry(name))));
       } catch (error) {
         if (isMissing(error)) return undefined;
@@ -63,13 +64,17 @@ export function createFiles(options: FilesOptions): Files {
       try {
         return await roots.around(path, async (folder, name) => {
           // NONBLOCK: opening a named pipe would wait for somebody to write into it.
-          await using file = await open(folder.entry(name), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+          await using file = await open(
+            folder.entry(name),
+            constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK,
+          );
           const stats = await file.stat();
           if (!stats.isFile()) throw new StewardError('PRECONDITION_FAILED', `${path} is not a file.`);
           // Files of /proc say 0 bytes and hold more.
           const buffer = Buffer.alloc(Math.min(maxBytes, Math.max(stats.size, 65_536)));
           let at = 0;
-          for (let read = -1; read !== 0 && at < buffer.length; at += read) read = (await file.read(buffer, at, buffer.length - at)).bytesRead;
+          for (let read = -1; read !== 0 && at < buffer.length; at += read)
+            read = (await file.read(buffer, at, buffer.length - at)).bytesRead;
           return buffer.toString('utf8', 0, at);
         });
       } catch (error) {
@@ -107,7 +112,8 @@ export function createFiles(options: FilesOptions): Files {
         });
       } catch (error) {
         if (isMissing(error)) return false;
-        if (errnoOf(error) === 'ENOTEMPTY') throw new StewardError('PRECONDITION_FAILED', `The folder ${path} is not empty.`, { cause: error });
+        if (errnoOf(error) === 'ENOTEMPTY')
+          throw new StewardError('PRECONDITION_FAILED', `The folder ${path} is not empty.`, { cause: error });
         throw fileError(`Removing ${path}`, error);
       }
     },
@@ -116,9 +122,12 @@ export function createFiles(options: FilesOptions): Files {
       for (let at = path; ; at = dirname(at)) {
         try {
           // Where a folder is yet to be made, the disk is that of the nearest one above.
-          // oxlint-disable-next-line no-await-in-loop
           const space = await roots.within(at, ({ self }) => statfs(self));
-          return { freeBytes: space.bavail * space.bsize, totalBytes: space.blocks * space.bsize, freeInodes: space.ffree };
+          return {
+            freeBytes: space.bavail * space.bsize,
+            totalBytes: space.blocks * space.bsize,
+            freeInodes: space.ffree,
+          };
         } catch (error) {
           const above = isMissing(error) || errnoOf(error) === 'ENOTDIR';
           if (!above || roots.isRoot(at)) throw fileError(`Looking at the disk of ${path}`, error);

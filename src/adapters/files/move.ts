@@ -70,7 +70,10 @@ async function moveAcross(source: Place, target: Place): Promise<void> {
   const half = { ...target, name: `.steward-half-${randomUUID()}` };
   let copied: Copied;
   try {
-    copied = await copyAcross({ folder: source.folder.self, name: source.name }, { folder: half.folder.self, name: half.name });
+    copied = await copyAcross(
+      { folder: source.folder.self, name: source.name },
+      { folder: half.folder.self, name: half.name },
+    );
     if (copied.inside) await renameFolder(half, target);
     else await renameFile(half, target);
   } catch (error) {
@@ -91,7 +94,9 @@ async function refuseExisting(target: Place): Promise<void> {
     if (errnoOf(error) === 'ENOENT') return;
     throw error;
   }
-  throw new StewardError('CONFLICT', `${target.path} is there already; nothing was replaced.`, { hint: 'Move it away, or choose another name.' });
+  throw new StewardError('CONFLICT', `${target.path} is there already; nothing was replaced.`, {
+    hint: 'Move it away, or choose another name.',
+  });
 }
 
 async function isSame(from: string, to: string): Promise<boolean> {

@@ -27,7 +27,8 @@ export interface Roots {
 
 export function createRoots(configured: readonly string[]): Roots {
   const paths = configured.map((path) => {
-    if (!isAbsolute(path)) throw new StewardError('CONFIG_INVALID', `The root ${path} is not an absolute path.`, { hint: 'Example: /tmp' });
+    if (!isAbsolute(path))
+      throw new StewardError('CONFIG_INVALID', `The root ${path} is not an absolute path.`, { hint: 'Example: /tmp' });
     return resolve(path);
   });
 
@@ -85,7 +86,8 @@ export async function makeFolders(roots: Roots, path: string): Promise<void> {
 }
 
 function clean(path: string): string {
-  if (!isAbsolute(path) || path.includes('\0')) throw new StewardError('INPUT_INVALID', `${JSON.stringify(path)} is not an absolute path.`);
+  if (!isAbsolute(path) || path.includes('\0'))
+    throw new StewardError('INPUT_INVALID', `${JSON.stringify(path)} is not an absolute path.`);
   return resolve(path);
 }
 
@@ -95,10 +97,15 @@ function isBelow(path: string, root: string): boolean {
 
 function outside(path: string, paths: readonly string[]): StewardError {
   return new StewardError('FORBIDDEN', `${path} is not below a folder that Steward may use.`, {
-    hint: paths.length > 0 ? `Allowed are ${paths.join(', ')}; the configuration can add others.` : 'The configuration allows none so far.',
+    hint:
+      paths.length > 0
+        ? `Allowed are ${paths.join(', ')}; the configuration can add others.`
+        : 'The configuration allows none so far.',
   });
 }
 
 function throughLink(path: string, real: string): StewardError {
-  return new StewardError('FORBIDDEN', `${path} leads over a link to ${real}; links below a root are not followed.`, { hint: 'Use the path it leads to, where that is below a root.' });
+  return new StewardError('FORBIDDEN', `${path} leads over a link to ${real}; links below a root are not followed.`, {
+    hint: 'Use the path it leads to, where that is below a root.',
+  });
 }

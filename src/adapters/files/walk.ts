@@ -12,7 +12,11 @@ export interface Walked {
 }
 
 /** Everything below a folder, each folder before what is in it. One folder is open at a time, however deep the tree is. */
-export async function walk(roots: Roots, start: string, { maxEntries, signal }: { maxEntries: number; signal: AbortSignal }): Promise<Walked> {
+export async function walk(
+  roots: Roots,
+  start: string,
+  { maxEntries, signal }: { maxEntries: number; signal: AbortSignal },
+): Promise<Walked> {
   const found: FileInfo[] = [];
   let skipped = 0;
   let device: number | undefined;
@@ -38,7 +42,6 @@ export async function walk(roots: Roots, start: string, { maxEntries, signal }: 
       continue;
     }
     try {
-      // oxlint-disable-next-line no-await-in-loop
       pending.push(...(await look(next.path)).reverse());
     } catch (error) {
       if (!isPassable(error)) throw error;
@@ -49,5 +52,7 @@ export async function walk(roots: Roots, start: string, { maxEntries, signal }: 
 }
 
 function isPassable(error: unknown): boolean {
-  return error instanceof StewardError ? error.code === 'FORBIDDEN' : ['EACCES', 'EPERM', 'ENOENT', 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG'].includes(errnoOf(error) ?? '');
+  return error instanceof StewardError
+    ? error.code === 'FORBIDDEN'
+    : ['EACCES', 'EPERM', 'ENOENT', 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG'].includes(errnoOf(error) ?? '');
 }

@@ -8,7 +8,23 @@ export interface Mount {
 }
 
 // What no disk is behind, or what is another disk's view. NFS and its like are left out: a server that does not answer would hang the look.
-const REAL = new Set(['ext2', 'ext3', 'ext4', 'xfs', 'btrfs', 'zfs', 'f2fs', 'jfs', 'reiserfs', 'bcachefs', 'vfat', 'exfat', 'ntfs', 'ntfs3', 'fuseblk']);
+const REAL = new Set([
+  'ext2',
+  'ext3',
+  'ext4',
+  'xfs',
+  'btrfs',
+  'zfs',
+  'f2fs',
+  'jfs',
+  'reiserfs',
+  'bcachefs',
+  'vfat',
+  'exfat',
+  'ntfs',
+  'ntfs3',
+  'fuseblk',
+]);
 
 /** Mounted disks, each once, where it is mounted first. In a container the overlay at / is the disk there is. */
 export function parseMounts(text: string): Mount[] {

@@ -1,3 +1,4 @@
+import { defined } from '../../testing/defined.ts';
 import { describe, expect, it } from 'vitest';
 import { cpuPercent, parseCpu } from './cpu.ts';
 import { parseMounts } from './disks.ts';
@@ -6,8 +7,8 @@ import { readMemory } from './memory.ts';
 
 describe('cpu', () => {
   it('is the busy share between two readings, waiting for disks not included', () => {
-    const before = parseCpu('cpu  100 0 100 700 100 0 0 0 0 0\ncpu0 1 1 1 1\n')!;
-    const after = parseCpu('cpu  150 0 125 800 125 0 0 0 50 0\n')!;
+    const before = defined(parseCpu('cpu  100 0 100 700 100 0 0 0 0 0\ncpu0 1 1 1 1\n'));
+    const after = defined(parseCpu('cpu  150 0 125 800 125 0 0 0 50 0\n'));
 
     expect(cpuPercent(before, after)).toBeCloseTo(37.5);
     expect(cpuPercent(after, after)).toBe(0);
@@ -20,12 +21,22 @@ describe('memory', () => {
 
   it("is the machine's where no limit is visible", () => {
     expect(readMemory(files({}))).toEqual({ totalBytes: 1_024_000, availableBytes: 614_400 });
-    expect(readMemory(files({ '/sys/fs/cgroup/memory.max': 'max\n' }))).toEqual({ totalBytes: 1_024_000, availableBytes: 614_400 });
-    expect(readMemory(files({ '/sys/fs/cgroup/memory/memory.limit_in_bytes': '9223372036854771712\n' }))).toEqual({ totalBytes: 1_024_000, availableBytes: 614_400 });
+    expect(readMemory(files({ '/sys/fs/cgroup/memory.max': 'max\n' }))).toEqual({
+      totalBytes: 1_024_000,
+      availableBytes: 614_400,
+    });
+    expect(readMemory(files({ '/sys/fs/cgroup/memory/memory.limit_in_bytes': '9223372036854771712\n' }))).toEqual({
+      totalBytes: 1_024_000,
+      availableBytes: 614_400,
+    });
   });
 
   it("is the container's where it has a limit, droppable cache counted as free", () => {
-    const v2 = files({ '/sys/fs/cgroup/memory.max': '500000\n', '/sys/fs/cgroup/memory.current': '300000\n', '/sys/fs/cgroup/memory.stat': 'anon 1\ninactive_file 100000\n' });
+    const v2 = files({
+      '/sys/fs/cgroup/memory.max': '500000\n',
+      '/sys/fs/cgroup/memory.current': '300000\n',
+      '/sys/fs/cgroup/memory.stat': 'anon 1\ninactive_file 100000\n',
+    });
     const v1 = files({
       '/sys/fs/cgroup/memory/memory.limit_in_bytes': '500000\n',
       '/sys/fs/cgroup/memory/memory.usage_in_bytes': '300000\n',
@@ -67,7 +78,7 @@ describe('this machine', () => {
   it('is busy while it computes', async () => {
     const host = createHost();
     await host.sample();
-    for (const end = performance.now() + 300; performance.now() < end; );
+    for (const end = performance.now() + 300; performance.now() < end;);
 
     expect((await host.sample()).cpuPercent).toBeGreaterThan(5);
   });

@@ -31,7 +31,9 @@ export function createHost(): Host {
 
   return {
     async status() {
-      return readProc('/proc/stat') === undefined ? { ok: false, reason: 'The machine is measured through /proc, which this one does not have.' } : { ok: true };
+      return readProc('/proc/stat') === undefined
+        ? { ok: false, reason: 'The machine is measured through /proc, which this one does not have.' }
+        : { ok: true };
     },
 
     async sample() {

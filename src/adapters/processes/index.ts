@@ -17,7 +17,9 @@ export interface Processes extends ProcessesPort {
 export function createProcesses({ programs }: { readonly programs: ProgramsPort }): Processes {
   return {
     async status() {
-      return readProc('/proc/self/stat') === undefined ? { ok: false, reason: 'Processes are read from /proc, which this machine does not have.' } : { ok: true };
+      return readProc('/proc/self/stat') === undefined
+        ? { ok: false, reason: 'Processes are read from /proc, which this machine does not have.' }
+        : { ok: true };
     },
 
     async list() {

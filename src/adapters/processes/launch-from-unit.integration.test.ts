@@ -3,7 +3,11 @@ import { fileURLToPath } from 'node:url';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Dockerd, startDockerd } from '../../testing/world/dockerd.ts';
-import { startSystemdContainer, type SystemdContainer, systemdContainerMissing } from '../../testing/world/systemd-container.ts';
+import {
+  startSystemdContainer,
+  type SystemdContainer,
+  systemdContainerMissing,
+} from '../../testing/world/systemd-container.ts';
 
 const missing = systemdContainerMissing();
 const repository = fileURLToPath(new URL('../../..', import.meta.url));
@@ -23,31 +27,42 @@ const SCRIPT = `
   setInterval(() => {}, 1000);
 `;
 
-describe.skipIf(missing !== undefined)(`a launch by a Steward that is a unit${missing ? ` (skipped: ${missing})` : ''}`, () => {
-  let engine: Dockerd;
-  let container: SystemdContainer;
-  beforeAll(async () => {
-    engine = await startDockerd();
-    container = await startSystemdContainer(engine, { run: [`--volume=${repository}:${repository}:ro`, `--volume=${node}:${node}:ro`] });
-  }, 300_000);
-  afterAll(() => engine?.stop());
+describe.skipIf(missing !== undefined)(
+  `a launch by a Steward that is a unit${missing ? ` (skipped: ${missing})` : ''}`,
+  () => {
+    let engine: Dockerd;
+    let container: SystemdContainer;
+    beforeAll(async () => {
+      engine = await startDockerd();
+      container = await startSystemdContainer(engine, {
+        run: [`--volume=${repository}:${repository}:ro`, `--volume=${node}:${node}:ro`],
+      });
+    }, 300_000);
+    afterAll(() => engine?.stop());
 
-  it('outlives the unit, as the user of the recipe, with its arguments as they are', async () => {
-    await container.exec('/bin/sh', '-c', 'printf %s "$1" > /opt/steward.mjs', 'sh', SCRIPT);
-    await container.addUnit('steward.service', `[Service]\nExecStart=${node} /opt/steward.mjs\nNoNewPrivileges=yes\nProtectHome=yes\n`);
-    await container.exec('systemctl', 'start', 'steward.service');
-    let told = '';
-    for (const until = Date.now() + 15_000; told === '' && Date.now() < until; await sleep(100)) told = await container.exec('cat', '/run/launched/pids').catch(() => '');
-    if (!told) throw new Error(await container.exec('journalctl', '--unit=steward.service', '--no-pager'));
-    const [first, second, seen] = JSON.parse(told) as [{ pid: number }, { pid: number }, Record<string, unknown>];
+    it('outlives the unit, as the user of the recipe, with its arguments as they are', async () => {
+      await container.exec('/bin/sh', '-c', 'printf %s "$1" > /opt/steward.mjs', 'sh', SCRIPT);
+      await container.addUnit(
+        'steward.service',
+        `[Service]\nExecStart=${node} /opt/steward.mjs\nNoNewPrivileges=yes\nProtectHome=yes\n`,
+      );
+      await container.exec('systemctl', 'start', 'steward.service');
+      let told = '';
+      for (const until = Date.now() + 15_000; told === '' && Date.now() < until; await sleep(100))
+        told = await container.exec('cat', '/run/launched/pids').catch(() => '');
+      if (!told) throw new Error(await container.exec('journalctl', '--unit=steward.service', '--no-pager'));
+      const [first, second, seen] = JSON.parse(told) as [{ pid: number }, { pid: number }, Record<string, unknown>];
 
-    await container.exec('systemctl', 'stop', 'steward.service');
+      await container.exec('systemctl', 'stop', 'steward.service');
 
-    expect(await container.exec('ps', '-o', 'uid=,args=', '-p', String(first.pid))).toMatch(/^65534 \S*sleep 1000$/);
-    expect(await container.exec('ps', '-o', 'uid=,args=', '-p', String(second.pid))).toMatch(/^65534 sleep 1000$/);
-    expect(await container.exec('cat', '/run/launched/out')).toContain('$KEPT %n');
-    expect(await container.exec('/bin/sh', '-c', 'tr "\\0" "\\n" < /proc/$1/environ', 'sh', String(first.pid))).toContain('KEPT=a b');
-    // It is started by systemd and supervised by nobody: the unit around it is no identity.
-    expect(seen).not.toHaveProperty('unit');
-  });
-});
+      expect(await container.exec('ps', '-o', 'uid=,args=', '-p', String(first.pid))).toMatch(/^65534 \S*sleep 1000$/);
+      expect(await container.exec('ps', '-o', 'uid=,args=', '-p', String(second.pid))).toMatch(/^65534 sleep 1000$/);
+      expect(await container.exec('cat', '/run/launched/out')).toContain('$KEPT %n');
+      expect(
+        await container.exec('/bin/sh', '-c', 'tr "\\0" "\\n" < /proc/$1/environ', 'sh', String(first.pid)),
+      ).toContain('KEPT=a b');
+      // It is started by systemd and supervised by nobody: the unit around it is no identity.
+      expect(seen).not.toHaveProperty('unit');
+    });
+  },
+);

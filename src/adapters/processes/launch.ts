@@ -20,18 +20,27 @@ export interface LaunchOptions {
 const EXEC_DEADLINE_MS = 5000;
 
 /** Starts the recipe's program so that it outlives Steward; resolves once it is that program that runs, not a helper on the way. */
-export async function launch(recipe: LaunchRecipe, options: LaunchOptions, programs: ProgramsPort): Promise<ProcessIdentity> {
+export async function launch(
+  recipe: LaunchRecipe,
+  options: LaunchOptions,
+  programs: ProgramsPort,
+): Promise<ProcessIdentity> {
   requireParts(recipe);
   closeSync(openOutput(options.outputPath, recipe));
-  const { pid, helper } = livesInUnit() ? await launchByManager(recipe, options, programs) : await launchDetached(recipe, options);
+  const { pid, helper } = livesInUnit()
+    ? await launchByManager(recipe, options, programs)
+    : await launchDetached(recipe, options);
   const identity = identityOf(pid);
-  const until = Date.now() + EXEC_DEADLINE_MS;
-  while (identity && isAlive(identity) && Date.now() < until) {
-    if (helper === undefined || readExecutable(pid) !== helper) return identity;
-    // oxlint-disable-next-line no-await-in-loop
-    await sleep(5);
-  }
+  if (identity && (await becomesProgram(identity, helper))) return identity;
   throw failed(recipe, 'it ended at once', options.outputPath);
+}
+
+async function becomesProgram(identity: ProcessIdentity, helper: string | undefined): Promise<boolean> {
+  for (const until = performance.now() + EXEC_DEADLINE_MS; performance.now() < until; await sleep(5)) {
+    if (!isAlive(identity)) return false;
+    if (helper === undefined || readExecutable(identity.pid) !== helper) return true;
+  }
+  return false;
 }
 
 /** `helper` is what may still run under that pid on the way to the program. */
@@ -64,7 +73,16 @@ async function launchDetached(recipe: LaunchRecipe, { env, outputPath }: LaunchO
     // setpriv gives the user its supplementary groups, which spawn's own uid and gid would drop.
     const helper = foreign ? findOnPath('setpriv') : undefined;
     const file = helper ?? recipe.executable;
-    const args = helper ? [`--reuid=${recipe.uid}`, `--regid=${recipe.gid}`, hasName(recipe.uid) ? '--init-groups' : '--clear-groups', '--', startPath(recipe), ...recipe.argv.slice(1)] : recipe.argv.slice(1);
+    const args = helper
+      ? [
+          `--reuid=${recipe.uid}`,
+          `--regid=${recipe.gid}`,
+          hasName(recipe.uid) ? '--init-groups' : '--clear-groups',
+          '--',
+          startPath(recipe),
+          ...recipe.argv.slice(1),
+        ]
+      : recipe.argv.slice(1);
     const child = spawn(file, args, {
       cwd: recipe.cwd,
       env: { ...env },
@@ -73,19 +91,23 @@ async function launchDetached(recipe: LaunchRecipe, { env, outputPath }: LaunchO
       ...(helper ? {} : { argv0: recipe.argv[0] ?? recipe.executable }),
       ...(foreign && !helper ? { uid: recipe.uid, gid: recipe.gid } : {}),
     });
-    await new Promise<void>((done, reject) => {
-      child.once('spawn', done);
+    const pid = await new Promise<number>((done, reject) => {
+      child.once('spawn', () => done(child.pid ?? 0));
       child.once('error', (cause) => reject(failed(recipe, cause.message, outputPath, cause)));
     });
     child.unref();
-    return { pid: child.pid!, ...(helper ? { helper: realpathSync(helper) } : {}) };
+    return { pid, ...(helper ? { helper: realpathSync(helper) } : {}) };
   } finally {
     closeSync(output);
   }
 }
 
 /** Through the manager, as a transient unit: it is a child of systemd and has none of the restrictions of Steward's own unit. */
-async function launchByManager(recipe: LaunchRecipe, { env, outputPath }: LaunchOptions, programs: ProgramsPort): Promise<Launched> {
+async function launchByManager(
+  recipe: LaunchRecipe,
+  { env, outputPath }: LaunchOptions,
+  programs: ProgramsPort,
+): Promise<Launched> {
   const unit = `${LAUNCH_UNIT}${randomBytes(6).toString('hex')}.service`;
   const user = process.getuid?.() === 0 ? [`--uid=${recipe.uid}`, `--gid=${recipe.gid}`] : ['--user'];
   const settings = Object.entries(env).map(([name, value]) => `--setenv=${name}=${value}`);
@@ -107,9 +129,14 @@ async function launchByManager(recipe: LaunchRecipe, { env, outputPath }: Launch
     ],
     timeoutMs: 30_000,
   });
-  if (started.exitCode !== 0) throw failed(recipe, started.stderr.trim() || `systemd-run ended with ${started.exitCode}`, outputPath);
+  if (started.exitCode !== 0)
+    throw failed(recipe, started.stderr.trim() || `systemd-run ended with ${started.exitCode}`, outputPath);
   const scope = process.getuid?.() === 0 ? [] : ['--user'];
-  const shown = await programs.run({ program: 'systemctl', args: [...scope, 'show', '--property=MainPID', '--value', '--', unit], timeoutMs: 10_000 });
+  const shown = await programs.run({
+    program: 'systemctl',
+    args: [...scope, 'show', '--property=MainPID', '--value', '--', unit],
+    timeoutMs: 10_000,
+  });
   const pid = Number(shown.stdout.trim());
   if (!(pid > 0)) throw failed(recipe, 'it ended at once', outputPath);
   return { pid };
@@ -120,7 +147,10 @@ function openOutput(path: string, recipe: LaunchRecipe): number {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     return openSync(path, constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
   } catch (cause) {
-    throw new StewardError('PRECONDITION_FAILED', `The output of ${recipe.argv[0]} cannot be written to ${path}.`, { hint: 'Make the folder writable for Steward.', cause });
+    throw new StewardError('PRECONDITION_FAILED', `The output of ${recipe.argv[0]} cannot be written to ${path}.`, {
+      hint: 'Make the folder writable for Steward.',
+      cause,
+    });
   }
 }
 
@@ -129,7 +159,8 @@ function startPath(recipe: LaunchRecipe): string {
   const name = recipe.argv[0] ?? recipe.executable;
   const candidate = name.includes('/') ? resolve(recipe.cwd, name) : findOnPath(name);
   try {
-    if (candidate && isAbsolute(candidate) && realpathSync(candidate) === realpathSync(recipe.executable)) return candidate;
+    if (candidate && isAbsolute(candidate) && realpathSync(candidate) === realpathSync(recipe.executable))
+      return candidate;
   } catch {
     return recipe.executable;
   }
@@ -137,7 +168,9 @@ function startPath(recipe: LaunchRecipe): string {
 }
 
 function findOnPath(name: string): string | undefined {
-  return ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'].map((folder) => join(folder, name)).find((path) => existsSync(path));
+  return ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin']
+    .map((folder) => join(folder, name))
+    .find((path) => existsSync(path));
 }
 
 function hasName(uid: number): boolean {
@@ -146,5 +179,8 @@ function hasName(uid: number): boolean {
 }
 
 function failed(recipe: LaunchRecipe, why: string, outputPath: string, cause?: unknown): StewardError {
-  return new StewardError('PROGRAM_FAILED', `${recipe.argv.join(' ')} could not be started: ${why}.`, { hint: `Its output is in ${outputPath}.`, cause });
+  return new StewardError('PROGRAM_FAILED', `${recipe.argv.join(' ')} could not be started: ${why}.`, {
+    hint: `Its output is in ${outputPath}.`,
+    cause,
+  });
 }

@@ -1,3 +1,4 @@
+import { defined } from '../../testing/defined.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ProcessesPort } from '../../core/ports/processes.ts';
 import type { ProcessIdentity } from '../../core/ports/programs.ts';
@@ -32,8 +33,8 @@ export function processesContract(name: string, create: () => Promise<ProcessesW
       const found = await world.processes.get(pid);
 
       expect(found).toMatchObject({ pid, unit: undefined, container: undefined });
-      expect(found!.argv.length).toBeGreaterThan(0);
-      expect(found!.startedAt).toBeInstanceOf(Date);
+      expect(defined(found).argv.length).toBeGreaterThan(0);
+      expect(defined(found).startedAt).toBeInstanceOf(Date);
       expect((await world.processes.list()).map((one) => one.pid)).toContain(pid);
     });
 
@@ -43,7 +44,7 @@ export function processesContract(name: string, create: () => Promise<ProcessesW
     });
 
     it('signals the very process, and no other that has its number', async () => {
-      const found = (await world.processes.get(await world.start()))!;
+      const found = defined(await world.processes.get(await world.start()));
 
       expect(await world.processes.signal({ ...found, startTicks: found.startTicks + 1 }, 'SIGKILL')).toBe(false);
       expect(await world.processes.signal({ ...found, bootId: 'before' }, 'SIGKILL')).toBe(false);
@@ -55,20 +56,25 @@ export function processesContract(name: string, create: () => Promise<ProcessesW
     });
 
     it('sees a frozen process and wakes it', async () => {
-      const found = (await world.processes.get(await world.start()))!;
+      const found = defined(await world.processes.get(await world.start()));
 
       await world.freeze(found.pid);
-      expect((await world.processes.get(found.pid))!.state).toBe('T');
+      expect(defined(await world.processes.get(found.pid)).state).toBe('T');
 
       await world.processes.signal(found, 'SIGCONT');
-      expect((await world.processes.get(found.pid))!.state).not.toBe('T');
+      expect(defined(await world.processes.get(found.pid)).state).not.toBe('T');
     });
 
     it('starts what a recipe says, as a process that runs', async () => {
       const identity = await world.processes.launch(world.recipe, { env: {}, outputPath: world.outputPath });
 
-      const found = (await world.processes.get(identity.pid))!;
-      expect(found).toMatchObject({ ...identity, argv: world.recipe.argv, executable: world.recipe.executable, cwd: world.recipe.cwd });
+      const found = defined(await world.processes.get(identity.pid));
+      expect(found).toMatchObject({
+        ...identity,
+        argv: world.recipe.argv,
+        executable: world.recipe.executable,
+        cwd: world.recipe.cwd,
+      });
       expect(await world.processes.recipe(identity.pid)).toEqual(world.recipe);
 
       await world.processes.signal(identity, 'SIGKILL');

@@ -1,3 +1,5 @@
+import { defined } from '../../testing/defined.ts';
+import { userInfo } from 'node:os';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { copyFile, readFile, rm, stat } from 'node:fs/promises';
 import { realpathSync } from 'node:fs';
@@ -14,7 +16,7 @@ import { processesContract } from './processes.contract.ts';
 
 const processes = createProcesses({ programs: createPrograms({ environment: process.env }) });
 const SLEEP = realpathSync('/bin/sleep');
-const self = { uid: process.getuid!(), gid: process.getgid!() };
+const self = { uid: userInfo().uid, gid: userInfo().gid };
 const isRoot = self.uid === 0;
 const until = async (condition: () => boolean) => {
   while (!condition()) await sleep(10);
@@ -29,7 +31,7 @@ processesContract('processes of this machine', async () => {
       const child = spawn('sleep', ['1000'], { stdio: 'ignore' });
       children.push(child);
       await new Promise((resolve) => child.once('spawn', resolve));
-      return child.pid!;
+      return defined(child.pid);
     },
     async freeze(pid) {
       process.kill(pid, 'SIGSTOP');
@@ -53,11 +55,21 @@ describe('a process', () => {
   afterAll(() => folder.remove());
 
   it('is described as the kernel knows it', async () => {
-    await using running = await startProgram({ program: 'sh', args: ['-c', 'echo ready; read x || sleep 1000', 'a b', 'ü\n'], cwd: folder.path, ready: { output: /ready/ } });
+    await using running = await startProgram({
+      program: 'sh',
+      args: ['-c', 'echo ready; read x || sleep 1000', 'a b', 'ü\n'],
+      cwd: folder.path,
+      ready: { output: /ready/ },
+    });
 
-    const found = (await processes.get(running.pid))!;
+    const found = defined(await processes.get(running.pid));
 
-    expect(found).toMatchObject({ parent: process.pid, ...{ uid: self.uid }, argv: ['sh', '-c', 'echo ready; read x || sleep 1000', 'a b', 'ü\n'], cwd: folder.path });
+    expect(found).toMatchObject({
+      parent: process.pid,
+      uid: self.uid,
+      argv: ['sh', '-c', 'echo ready; read x || sleep 1000', 'a b', 'ü\n'],
+      cwd: folder.path,
+    });
     expect(found.executable).toBe(realpathSync('/bin/sh'));
     expect(found.residentBytes).toBeGreaterThan(0);
     expect(Math.abs(found.startedAt.getTime() - Date.now())).toBeLessThan(20_000);
@@ -69,13 +81,23 @@ describe('a process', () => {
     await using running = await startProgram({ program, args: ['1000'], cwd: folder.path });
     await rm(program);
 
-    expect(await processes.recipe(running.pid)).toEqual({ argv: [program, '1000'], executable: program, cwd: folder.path, ...self });
+    expect(await processes.recipe(running.pid)).toEqual({
+      argv: [program, '1000'],
+      executable: program,
+      cwd: folder.path,
+      ...self,
+    });
   });
 
   it.skipIf(!hasProgram('redis-server'))('has no recipe where it wrote a title over its arguments', async () => {
-    await using redis = await startProgram({ program: 'redis-server', args: ['--port', '0', '--unixsocket', join(folder.path, 'r'), '--save', ''], cwd: folder.path, ready: { socket: join(folder.path, 'r') } });
+    await using redis = await startProgram({
+      program: 'redis-server',
+      args: ['--port', '0', '--unixsocket', join(folder.path, 'r'), '--save', ''],
+      cwd: folder.path,
+      ready: { socket: join(folder.path, 'r') },
+    });
 
-    expect((await processes.get(redis.pid))!.argv[0]).toMatch(/^redis-server /);
+    expect(defined(await processes.get(redis.pid)).argv[0]).toMatch(/^redis-server /);
     expect(await processes.recipe(redis.pid)).toBeUndefined();
   });
 
@@ -93,7 +115,12 @@ describe('a launch', () => {
   });
   afterAll(() => folder.remove());
 
-  const sh = (script: string) => ({ argv: ['sh', '-c', script], executable: realpathSync('/bin/sh'), cwd: folder.path, ...self });
+  const sh = (script: string) => ({
+    argv: ['sh', '-c', script],
+    executable: realpathSync('/bin/sh'),
+    cwd: folder.path,
+    ...self,
+  });
   const options = () => ({ env: { KEPT: 'yes' }, outputPath });
 
   it('gives it an own session, the consented environment, and its output a private file', async () => {
@@ -135,7 +162,7 @@ describe('a launch', () => {
     );
     const identity = JSON.parse(String(await new Promise((resolve) => parent.stdout.once('data', resolve))));
 
-    process.kill(-parent.pid!, 'SIGKILL');
+    process.kill(-defined(parent.pid), 'SIGKILL');
     await new Promise((resolve) => parent.once('exit', resolve));
 
     expect(isAlive(identity)).toBe(true);
@@ -144,24 +171,41 @@ describe('a launch', () => {
 
   it.skipIf(!isRoot)('runs it as the user of the recipe, groups included', async () => {
     const path = join(folder.path, 'identity');
-    const identity = await processes.launch({ ...sh('id -u; id -g; id -G; cd /; exec sleep 1000'), cwd: '/', uid: 65_534, gid: 65_534 }, { env: { PATH: '/usr/bin:/bin' }, outputPath: path });
+    const identity = await processes.launch(
+      { ...sh('id -u; id -g; id -G; cd /; exec sleep 1000'), cwd: '/', uid: 65_534, gid: 65_534 },
+      { env: { PATH: '/usr/bin:/bin' }, outputPath: path },
+    );
     await until(() => readStat(identity.pid)?.command === 'sleep');
 
     expect(await readFile(path, 'utf8')).toBe('65534\n65534\n65534\n');
-    expect((await processes.get(identity.pid))!.user).toBe('nobody');
+    expect(defined(await processes.get(identity.pid)).user).toBe('nobody');
     await processes.signal(identity, 'SIGKILL');
   });
 
   it('fails where the program or its folder is gone, and where it is no program', async () => {
-    await expect(processes.launch({ ...sh(''), executable: '/nonexistent/program' }, options())).rejects.toMatchObject({ code: 'PRECONDITION_FAILED' });
-    await expect(processes.launch({ ...sh(''), cwd: '/nonexistent' }, options())).rejects.toMatchObject({ code: 'PRECONDITION_FAILED' });
-    await expect(processes.launch({ ...sh(''), executable: join(folder.path) }, options())).rejects.toMatchObject({ code: 'PROGRAM_FAILED' });
+    await expect(processes.launch({ ...sh(''), executable: '/nonexistent/program' }, options())).rejects.toMatchObject({
+      code: 'PRECONDITION_FAILED',
+    });
+    await expect(processes.launch({ ...sh(''), cwd: '/nonexistent' }, options())).rejects.toMatchObject({
+      code: 'PRECONDITION_FAILED',
+    });
+    await expect(processes.launch({ ...sh(''), executable: join(folder.path) }, options())).rejects.toMatchObject({
+      code: 'PROGRAM_FAILED',
+    });
   });
 
   it('starts a program of many names under its own', async () => {
-    const identity = await processes.launch({ argv: ['busybox', 'sleep', '1000'], executable: realpathSync(hasProgram('busybox') ? '/bin/busybox' : SLEEP), cwd: '/', ...self }, options());
+    const identity = await processes.launch(
+      {
+        argv: ['busybox', 'sleep', '1000'],
+        executable: realpathSync(hasProgram('busybox') ? '/bin/busybox' : SLEEP),
+        cwd: '/',
+        ...self,
+      },
+      options(),
+    );
 
-    expect((await processes.get(identity.pid))!.argv[0]).toBe('busybox');
+    expect(defined(await processes.get(identity.pid)).argv[0]).toBe('busybox');
     await processes.signal(identity, 'SIGKILL');
   });
 });

@@ -28,8 +28,13 @@ export function parseControlGroup(text: string): ControlGroup {
   const services = path.split('/').filter((component) => component.endsWith('.service'));
   const last = services.at(-1);
   // A program of a login session is in user@1000.service without being it: restarting that would end the session.
-  if (last === undefined || USER_MANAGER.test(last) || last.startsWith(LAUNCH_UNIT)) return { unit: undefined, scope: undefined, container };
-  return { unit: unescapeUnit(last), scope: services.some((name) => USER_MANAGER.test(name)) ? 'user' : 'system', container };
+  if (last === undefined || USER_MANAGER.test(last) || last.startsWith(LAUNCH_UNIT))
+    return { unit: undefined, scope: undefined, container };
+  return {
+    unit: unescapeUnit(last),
+    scope: services.some((name) => USER_MANAGER.test(name)) ? 'user' : 'system',
+    container,
+  };
 }
 
 // systemd puts an underscore before names that the kernel would mistake for its own files.

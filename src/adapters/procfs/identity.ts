@@ -9,10 +9,14 @@ let known: string | undefined;
 export function bootId(): string {
   known ??= readProc('/proc/sys/kernel/random/boot_id')?.trim();
   if (!known) {
-    throw new StewardError('UNAVAILABLE', 'The kernel does not tell its boot id: /proc/sys/kernel/random/boot_id cannot be read.', {
-      hint: 'Steward looks at the machine through /proc: run it on Linux with /proc mounted.',
-      retryable: false,
-    });
+    throw new StewardError(
+      'UNAVAILABLE',
+      'The kernel does not tell its boot id: /proc/sys/kernel/random/boot_id cannot be read.',
+      {
+        hint: 'Steward looks at the machine through /proc: run it on Linux with /proc mounted.',
+        retryable: false,
+      },
+    );
   }
   return known;
 }

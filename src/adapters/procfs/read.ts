@@ -45,7 +45,6 @@ export async function breathe<T>(items: Iterable<T>, visit: (item: T) => void, b
     visit(item);
     if (++sinceBreath < batch) continue;
     sinceBreath = 0;
-    // oxlint-disable-next-line no-await-in-loop
     await new Promise<void>((resolve) => setImmediate(resolve));
   }
 }

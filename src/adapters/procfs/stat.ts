@@ -23,7 +23,10 @@ export function parseStat(text: string): ProcessStat | undefined {
   const open = text.indexOf('(');
   const close = text.lastIndexOf(')');
   if (open < 0 || close < open) return undefined;
-  const field = text.slice(close + 2).trim().split(' ');
+  const field = text
+    .slice(close + 2)
+    .trim()
+    .split(' ');
   const number = (index: number) => Number(field[index - 3]);
   const stat = {
     pid: Number(text.slice(0, open)),

@@ -9,7 +9,10 @@ import type { ProcessIdentity } from '../../core/ports/programs.ts';
  */
 const SCRIPT = `read -r ${CHILD_VARIABLE} <&3 || exit 125; exec 3<&-; export ${CHILD_VARIABLE}; exec "$@"`;
 
-export function gated(program: string, args: readonly string[]): { readonly file: string; readonly args: readonly string[] } {
+export function gated(
+  program: string,
+  args: readonly string[],
+): { readonly file: string; readonly args: readonly string[] } {
   return { file: '/bin/sh', args: ['-c', SCRIPT, 'steward-gate', program, ...args] };
 }
 

@@ -21,6 +21,8 @@ export function groupMembers(group: number): ProcessStat[] {
 
 /** Signals a whole group; false where nothing of it is left. */
 export function signalGroup(group: number, signal: 'SIGTERM' | 'SIGKILL'): boolean {
+  // 0 would be Steward's own group, and 1 everything.
+  if (group <= 1) return false;
   try {
     process.kill(-group, signal);
     return true;
@@ -50,7 +52,6 @@ export async function endGroup(identity: ProcessIdentity): Promise<boolean> {
   // Members can start others while they are being ended, so this looks again until none is left.
   for (let round = 0; remaining.length > 0 && round < 200; round++) {
     for (const { pid } of remaining) killOne(pid);
-    // oxlint-disable-next-line no-await-in-loop
     await sleep(10);
     remaining = victims();
   }

@@ -25,23 +25,41 @@ export function programsContract(name: string, create: () => Promise<ProgramsWor
     afterAll(() => world?.close());
 
     it('gives the output and any exit code for the caller to judge', async () => {
-      expect(await world.programs.run({ ...world.prints('good', 'stdout', 0), timeoutMs: 5000 })).toMatchObject({ exitCode: 0, signal: null, stdout: 'good', stderr: '', truncated: false });
-      expect(await world.programs.run({ ...world.prints('bad', 'stderr', 7), timeoutMs: 5000 })).toMatchObject({ exitCode: 7, stdout: '', stderr: 'bad' });
+      expect(await world.programs.run({ ...world.prints('good', 'stdout', 0), timeoutMs: 5000 })).toMatchObject({
+        exitCode: 0,
+        signal: null,
+        stdout: 'good',
+        stderr: '',
+        truncated: false,
+      });
+      expect(await world.programs.run({ ...world.prints('bad', 'stderr', 7), timeoutMs: 5000 })).toMatchObject({
+        exitCode: 7,
+        stdout: '',
+        stderr: 'bad',
+      });
     });
 
     it('hands over input', async () => {
-      expect(await world.programs.run({ ...world.echoes(), input: 'zwei\nZeilen ü', timeoutMs: 5000 })).toMatchObject({ stdout: 'zwei\nZeilen ü' });
+      expect(await world.programs.run({ ...world.echoes(), input: 'zwei\nZeilen ü', timeoutMs: 5000 })).toMatchObject({
+        stdout: 'zwei\nZeilen ü',
+      });
       expect(await world.programs.run({ ...world.echoes(), timeoutMs: 5000 })).toMatchObject({ stdout: '' });
     });
 
     it('keeps the first bytes of too much output and says so', async () => {
-      const result = await world.programs.run({ ...world.prints('x'.repeat(5000), 'stdout', 0), outputLimit: 1000, timeoutMs: 5000 });
+      const result = await world.programs.run({
+        ...world.prints('x'.repeat(5000), 'stdout', 0),
+        outputLimit: 1000,
+        timeoutMs: 5000,
+      });
 
       expect(result).toMatchObject({ exitCode: 0, truncated: true, stdout: 'x'.repeat(1000) });
     });
 
     it('says NOT_FOUND for a program that is not there', async () => {
-      await expect(world.programs.run({ program: 'steward-no-such-program', args: [], timeoutMs: 5000 })).rejects.toMatchObject({ code: 'NOT_FOUND' });
+      await expect(
+        world.programs.run({ program: 'steward-no-such-program', args: [], timeoutMs: 5000 }),
+      ).rejects.toMatchObject({ code: 'NOT_FOUND' });
     });
 
     it('gives up at the deadline', async () => {
@@ -49,8 +67,12 @@ export function programsContract(name: string, create: () => Promise<ProgramsWor
     });
 
     it('gives up when asked to, before the start and after', async () => {
-      await expect(world.programs.run({ ...world.hangs(), timeoutMs: 5000, signal: AbortSignal.abort() })).rejects.toMatchObject({ code: 'CANCELED' });
-      await expect(world.programs.run({ ...world.hangs(), timeoutMs: 5000, signal: AbortSignal.timeout(50) })).rejects.toMatchObject({ code: 'CANCELED' });
+      await expect(
+        world.programs.run({ ...world.hangs(), timeoutMs: 5000, signal: AbortSignal.abort() }),
+      ).rejects.toMatchObject({ code: 'CANCELED' });
+      await expect(
+        world.programs.run({ ...world.hangs(), timeoutMs: 5000, signal: AbortSignal.timeout(50) }),
+      ).rejects.toMatchObject({ code: 'CANCELED' });
     });
   });
 }

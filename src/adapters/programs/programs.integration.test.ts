@@ -1,3 +1,4 @@
+import { defined } from '../../testing/defined.ts';
 import { spawn } from 'node:child_process';
 import { chmod, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -16,7 +17,8 @@ const programs = createPrograms({ environment });
 const sh = (script: string, ...args: string[]) => ({ program: 'sh', args: ['-c', script, 'sh', ...args] });
 
 const world = {
-  prints: (text: string, to: 'stdout' | 'stderr', exitCode: number) => sh(`printf %s "$1" ${to === 'stderr' ? '>&2' : ''}; exit ${exitCode}`, text),
+  prints: (text: string, to: 'stdout' | 'stderr', exitCode: number) =>
+    sh(`printf %s "$1" ${to === 'stderr' ? '>&2' : ''}; exit ${exitCode}`, text),
   echoes: () => ({ program: 'cat', args: [] }),
   hangs: () => ({ program: 'sleep', args: ['1000'] }),
   async close() {},
@@ -35,7 +37,10 @@ describe('a program', () => {
   it('is given its arguments as they are', async () => {
     const args = ['$(id)', '`id`', '"; exit 9; "', "'", '', 'two words', '-n', '*'];
     for (const port of [programs, programs.recorded(async () => {})]) {
-      const { stdout } = await port.run({ ...sh('for a in "$@"; do printf "%s|" "$a"; done', ...args), timeoutMs: 5000 });
+      const { stdout } = await port.run({
+        ...sh('for a in "$@"; do printf "%s|" "$a"; done', ...args),
+        timeoutMs: 5000,
+      });
       expect(stdout).toBe(args.map((arg) => `${arg}|`).join(''));
     }
   });
@@ -43,7 +48,8 @@ describe('a program', () => {
   it('is ended with everything that it started, also where that ignores SIGTERM', async () => {
     await using folder = await tempFolder();
     const file = join(folder.path, 'pids');
-    const script = 'trap "" TERM; (trap "" TERM; echo $$ > "$1"; while :; do sleep 1; done) & wait; while :; do sleep 1; done';
+    const script =
+      'trap "" TERM; (trap "" TERM; echo $$ > "$1"; while :; do sleep 1; done) & wait; while :; do sleep 1; done';
 
     await expect(programs.run({ ...sh(script, file), timeoutMs: 300 })).rejects.toMatchObject({ code: 'TIMEOUT' });
 
@@ -59,7 +65,10 @@ describe('a program', () => {
   });
 
   it('tells by which signal it ended', async () => {
-    expect(await programs.run({ ...sh('kill -SEGV $$'), timeoutMs: 5000 })).toMatchObject({ exitCode: null, signal: 'SIGSEGV' });
+    expect(await programs.run({ ...sh('kill -SEGV $$'), timeoutMs: 5000 })).toMatchObject({
+      exitCode: null,
+      signal: 'SIGSEGV',
+    });
   });
 
   it('is refused where its folder is not there, or the file may not be run', async () => {
@@ -68,8 +77,12 @@ describe('a program', () => {
     await writeFile(file, 'text');
     await chmod(file, 0o644);
 
-    await expect(programs.run({ program: 'true', args: [], cwd: '/nonexistent', timeoutMs: 5000 })).rejects.toMatchObject({ code: 'PROGRAM_FAILED' });
-    await expect(programs.run({ program: file, args: [], timeoutMs: 5000 })).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    await expect(
+      programs.run({ program: 'true', args: [], cwd: '/nonexistent', timeoutMs: 5000 }),
+    ).rejects.toMatchObject({ code: 'PROGRAM_FAILED' });
+    await expect(programs.run({ program: file, args: [], timeoutMs: 5000 })).rejects.toMatchObject({
+      code: 'NOT_FOUND',
+    });
   });
 });
 
@@ -85,10 +98,13 @@ describe('a program on record', () => {
       early = readProc(trace);
     });
 
-    const { stdout } = await port.run({ ...sh('echo started > "$1"; echo $$; cut -d" " -f22 /proc/$$/stat', trace), timeoutMs: 5000 });
+    const { stdout } = await port.run({
+      ...sh('echo started > "$1"; echo $$; cut -d" " -f22 /proc/$$/stat', trace),
+      timeoutMs: 5000,
+    });
 
     expect(early).toBeUndefined();
-    expect(stdout).toBe(`${seen!.pid}\n${seen!.startTicks}\n`);
+    expect(stdout).toBe(`${defined(seen).pid}\n${defined(seen).startTicks}\n`);
   });
 
   it('never starts where it could not be recorded', async () => {
@@ -100,9 +116,11 @@ describe('a program on record', () => {
       throw new Error('the store is away');
     });
 
-    await expect(port.run({ ...sh('echo started > "$1"', trace), timeoutMs: 5000 })).rejects.toThrow('the store is away');
+    await expect(port.run({ ...sh('echo started > "$1"', trace), timeoutMs: 5000 })).rejects.toThrow(
+      'the store is away',
+    );
 
-    while (isAlive(child!)) await sleep(10);
+    while (isAlive(defined(child))) await sleep(10);
     expect(readProc(trace)).toBeUndefined();
   });
 
@@ -125,7 +143,7 @@ describe('a program on record', () => {
       { stdio: 'ignore' },
     );
     while (!readProc(note)) await sleep(20);
-    const child = JSON.parse(readProc(note)!) as ProcessIdentity;
+    const child = JSON.parse(defined(readProc(note))) as ProcessIdentity;
     expect(isAlive(child)).toBe(true);
 
     steward.kill('SIGKILL');
@@ -142,7 +160,10 @@ describe('ending a recorded group', () => {
     const identity = new Promise<ProcessIdentity>((resolve) => {
       recorded = resolve;
     });
-    const ended = programs.recorded(async (child) => recorded(child)).run({ ...sh(script), timeoutMs: 60_000 }).catch(() => {});
+    const ended = programs
+      .recorded(async (child) => recorded(child))
+      .run({ ...sh(script), timeoutMs: 60_000 })
+      .catch(() => {});
     const child = await identity;
     await sleep(200);
     return { child, ended };
@@ -182,14 +203,17 @@ describe('ending a recorded group', () => {
 
   it('leaves members alone that do not carry the mark, where the leader is gone', async () => {
     // A group of the same number that is nobody's child of ours.
-    const other = spawn('sh', ['-c', '(exec sleep 1000) & echo; sleep 0.1'], { detached: true, stdio: ['ignore', 'pipe', 'ignore'] });
-    const identity = identityOf(other.pid!)!;
+    const other = spawn('sh', ['-c', '(exec sleep 1000) & echo; sleep 0.1'], {
+      detached: true,
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    const identity = defined(identityOf(defined(other.pid)));
     await new Promise((resolve) => other.once('exit', resolve));
-    expect(groupMembers(other.pid!)).toHaveLength(1);
+    expect(groupMembers(defined(other.pid))).toHaveLength(1);
 
     expect(await programs.endGroup(identity)).toBe(false);
 
-    expect(groupMembers(other.pid!)).toHaveLength(1);
-    process.kill(-other.pid!, 'SIGKILL');
+    expect(groupMembers(defined(other.pid))).toHaveLength(1);
+    process.kill(-defined(other.pid), 'SIGKILL');
   });
 });

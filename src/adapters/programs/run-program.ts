@@ -14,14 +14,23 @@ const GRACE_MS = 2000;
 
 type Recorder = (child: ProcessIdentity) => Promise<void>;
 
-export async function runProgram(request: ProgramRequest, inherited: Readonly<Record<string, string>>, onChild: Recorder | undefined): Promise<ProgramResult> {
+export async function runProgram(
+  request: ProgramRequest,
+  inherited: Readonly<Record<string, string>>,
+  onChild: Recorder | undefined,
+): Promise<ProgramResult> {
   if (request.signal?.aborted) throw canceled(request);
   const cwd = request.cwd ?? '/';
   const env = { ...inherited, ...request.env };
   const program = resolveProgram(request.program, env['PATH'] ?? '', cwd);
   const { file, args } = onChild ? gated(program, request.args) : { file: program, args: request.args };
   const startedAt = performance.now();
-  const child = spawn(file, args, { cwd, env, detached: true, stdio: ['pipe', 'pipe', 'pipe', onChild ? 'pipe' : 'ignore'] });
+  const child = spawn(file, args, {
+    cwd,
+    env,
+    detached: true,
+    stdio: ['pipe', 'pipe', 'pipe', onChild ? 'pipe' : 'ignore'],
+  });
   const [stdin, stdout, stderr, gate] = child.stdio as unknown as [Writable, Readable, Readable, Writable | null];
   // A program that does not read its input, or never passes the gate, closes the pipe: no failure of ours.
   stdin.on('error', () => {});
@@ -31,12 +40,12 @@ export async function runProgram(request: ProgramRequest, inherited: Readonly<Re
   const errors = new CappedOutput(stderr, limit);
   const ended = endOf(child);
   try {
-    await spawned(child, request);
-    if (onChild && gate) await pass(child, gate, onChild);
+    const pid = await spawned(child, request);
+    if (onChild && gate) await pass(pid, gate, onChild);
     stdin.end(request.input ?? '');
-    await endedInTime(ended, child.pid!, request);
+    await endedInTime(ended, pid, request);
     const { code, signal } = await ended;
-    await closed(child, [stdout, stderr]);
+    await closed(pid, [stdout, stderr]);
     return {
       exitCode: code,
       signal,
@@ -50,8 +59,8 @@ export async function runProgram(request: ProgramRequest, inherited: Readonly<Re
   }
 }
 
-async function pass(child: ChildProcess, gate: Writable, onChild: Recorder): Promise<void> {
-  const identity = identityOf(child.pid!);
+async function pass(pid: number, gate: Writable, onChild: Recorder): Promise<void> {
+  const identity = identityOf(pid);
   try {
     // Gone already: ended by someone while it waited; there is nothing to record and the exit code tells.
     if (!identity) return;
@@ -64,15 +73,19 @@ async function pass(child: ChildProcess, gate: Writable, onChild: Recorder): Pro
   }
 }
 
-function spawned(child: ChildProcess, request: ProgramRequest): Promise<void> {
+function spawned(child: ChildProcess, request: ProgramRequest): Promise<number> {
   return new Promise((resolve, reject) => {
-    child.once('spawn', resolve);
+    child.once('spawn', () => resolve(child.pid ?? 0));
     child.once('error', (cause: NodeJS.ErrnoException) =>
       reject(
-        new StewardError('PROGRAM_FAILED', `${request.program} could not be started${request.cwd ? ` in ${request.cwd}` : ''}: ${cause.message}.`, {
-          hint: 'Check that the program and its working folder exist and that Steward may use them.',
-          cause,
-        }),
+        new StewardError(
+          'PROGRAM_FAILED',
+          `${request.program} could not be started${request.cwd ? ` in ${request.cwd}` : ''}: ${cause.message}.`,
+          {
+            hint: 'Check that the program and its working folder exist and that Steward may use them.',
+            cause,
+          },
+        ),
       ),
     );
   });
@@ -106,29 +119,38 @@ async function endedInTime(ended: Promise<unknown>, group: number, request: Prog
   }
 }
 
+// A process that waits for a dead disk ends only when the kernel lets it: the caller gets its answer all the same.
 async function endRunningGroup(group: number, ended: Promise<unknown>): Promise<void> {
   signalGroup(group, 'SIGTERM');
-  const gone = async () => {
-    while (groupMembers(group).length > 0) await sleep(20);
-  };
-  await Promise.race([Promise.all([ended, gone()]), sleep(GRACE_MS)]);
-  if (groupMembers(group).length === 0) return;
+  if (await groupGone(group, GRACE_MS)) return void (await ended);
   signalGroup(group, 'SIGKILL');
-  await ended;
+  await groupGone(group, GRACE_MS);
+}
+
+async function groupGone(group: number, withinMs: number): Promise<boolean> {
+  for (const until = performance.now() + withinMs; groupMembers(group).length > 0; await sleep(20)) {
+    if (performance.now() > until) return false;
+  }
+  return true;
 }
 
 /** Waits for the rest of the output. A descendant that keeps a pipe open would make that wait endless: it is ended with its group. */
-async function closed(child: ChildProcess, streams: readonly Readable[]): Promise<void> {
-  const all = Promise.all(streams.map((stream) => (stream.readableEnded || stream.closed ? undefined : new Promise((resolve) => stream.once('close', resolve)))));
+async function closed(group: number, streams: readonly Readable[]): Promise<void> {
+  const open = streams.filter((stream) => !stream.readableEnded && !stream.closed);
+  const all = Promise.all(open.map((stream) => new Promise((resolve) => stream.once('close', resolve))));
   const late = Symbol('late');
   if ((await Promise.race([all, sleep(500, late, { ref: false })])) !== late) return;
-  if (groupMembers(child.pid!).length > 0) signalGroup(child.pid!, 'SIGKILL');
+  if (groupMembers(group).length > 0) signalGroup(group, 'SIGKILL');
 }
 
 function late(request: ProgramRequest): StewardError {
-  return new StewardError('TIMEOUT', `${request.program} did not finish within ${request.timeoutMs} ms and was ended.`, {
-    hint: 'Give it more time, or find out what it waits for.',
-  });
+  return new StewardError(
+    'TIMEOUT',
+    `${request.program} did not finish within ${request.timeoutMs} ms and was ended.`,
+    {
+      hint: 'Give it more time, or find out what it waits for.',
+    },
+  );
 }
 
 function canceled(request: ProgramRequest): StewardError {

@@ -23,7 +23,6 @@ export async function findHolders(): Promise<Holders> {
   const namespaces = new Map<string, Namespace>();
   const own = linkProc('/proc/self/ns/net');
   await breathe(processIds(), (pid) => {
-    const folder = `/proc/${pid}/fd`;
     for (const inode of socketsOf(`/proc/${pid}/fd`)) {
       const holders = pids.get(inode);
       if (!holders) pids.set(inode, [pid]);

@@ -58,7 +58,8 @@ export function createSockets(): Sockets {
       }
       for (const { path, inode } of parseUnixTable(readProc('/proc/net/unix') ?? '')) {
         const uid = ownerOf(path);
-        if (uid !== undefined) found.push({ protocol: 'unix', address: path, port: 0, pids: pids.get(inode) ?? [], uid });
+        if (uid !== undefined)
+          found.push({ protocol: 'unix', address: path, port: 0, pids: pids.get(inode) ?? [], uid });
       }
       return found;
     },
@@ -78,16 +79,25 @@ export function createSockets(): Sockets {
 }
 
 async function see(): Promise<Seen> {
+  // Before the walk: a socket that opens during it would be in the table and belong to nobody.
+  const sockets = socketsBelow('/proc/net', undefined);
   const { pids, namespaces } = await findHolders();
-  const sockets: { entry: NetEntry; container: string | undefined }[] = [];
-  for (const { base, container } of [{ base: '/proc/net', container: undefined }, ...namespaces.map(({ pid, container: id }) => ({ base: `/proc/${pid}/net`, container: id }))]) {
-    for (const protocol of ['tcp', 'udp'] as const) {
-      for (const family of ['', '6']) {
-        for (const entry of parseNetTable(readProc(`${base}/${protocol}${family}`) ?? '', protocol, STATES[protocol])) sockets.push({ entry, container });
-      }
-    }
-  }
+  for (const { pid, container } of namespaces) sockets.push(...socketsBelow(`/proc/${pid}/net`, container));
   return { pids, sockets };
+}
+
+function socketsBelow(
+  base: string,
+  container: string | undefined,
+): { entry: NetEntry; container: string | undefined }[] {
+  return (['tcp', 'udp'] as const).flatMap((protocol) =>
+    ['', '6'].flatMap((family) =>
+      parseNetTable(readProc(`${base}/${protocol}${family}`) ?? '', protocol, STATES[protocol]).map((entry) => ({
+        entry,
+        container,
+      })),
+    ),
+  );
 }
 
 // A path that is not there was unlinked, or belongs to a container's file system: no way in from here.

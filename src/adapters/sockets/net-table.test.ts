@@ -29,7 +29,16 @@ describe('socket tables', () => {
 
   it('keeps the states that were asked for', () => {
     expect(parseNetTable(table, 'tcp', new Set([LISTEN]))).toEqual([
-      { protocol: 'tcp', state: LISTEN, localAddress: '127.0.0.1', localPort: 5432, remoteAddress: '0.0.0.0', remotePort: 0, uid: 106, inode: '4242' },
+      {
+        protocol: 'tcp',
+        state: LISTEN,
+        localAddress: '127.0.0.1',
+        localPort: 5432,
+        remoteAddress: '0.0.0.0',
+        remotePort: 0,
+        uid: 106,
+        inode: '4242',
+      },
     ]);
     expect(parseNetTable(table, 'tcp', new Set([ESTABLISHED]))).toHaveLength(1);
   });

@@ -59,7 +59,7 @@ export function parseAddress(hex: string): string {
   if (hex.length === 8) return ipv4(hex);
   const words = [hex.slice(0, 8), hex.slice(8, 16), hex.slice(16, 24), hex.slice(24, 32)];
   // A dual-stack server sees IPv4 peers as ::ffff:a.b.c.d; the peer's own side says a.b.c.d, and the two must match.
-  if (words[0] === '00000000' && words[1] === '00000000' && words[2] === 'FFFF0000') return ipv4(words[3]!);
+  if (words[0] === '00000000' && words[1] === '00000000' && words[2] === 'FFFF0000') return ipv4(words[3] ?? '');
   const groups: number[] = [];
   for (const word of words) {
     const [a, b, c, d] = bytes(word) as [number, number, number, number];

@@ -1,3 +1,5 @@
+import { defined } from '../../testing/defined.ts';
+import { userInfo } from 'node:os';
 import { execFileSync, spawn } from 'node:child_process';
 import { connect, createServer, type Server } from 'node:net';
 import { createSocket } from 'node:dgram';
@@ -32,7 +34,7 @@ describe('sockets of this machine', () => {
 
     const found = await sockets.listeners();
 
-    const own = { pids: [process.pid], uid: process.getuid!() };
+    const own = { pids: [process.pid], uid: userInfo().uid };
     expect(found).toContainEqual({ protocol: 'tcp', address: '127.0.0.1', port: four, ...own });
     expect(found).toContainEqual({ protocol: 'tcp', address: '::1', port: six, ...own });
     expect(found).toContainEqual({ protocol: 'udp', address: '127.0.0.1', port: udp.address().port, ...own });
@@ -41,24 +43,26 @@ describe('sockets of this machine', () => {
 
   it('names every process that shares a socket', async () => {
     const port = await listen({ port: 0, host: '127.0.0.1' });
-    const server = open.at(-1)! as Server & { _handle: { fd: number } };
+    const server = defined(open.at(-1)) as Server & { _handle: { fd: number } };
     const child = spawn('sleep', ['1000'], { stdio: ['ignore', 'ignore', 'ignore', server._handle.fd] });
     await new Promise((resolve) => child.once('spawn', resolve));
 
     const found = (await sockets.listeners()).find((listener) => listener.port === port);
 
-    expect(found!.pids.toSorted()).toEqual([process.pid, child.pid!].toSorted());
+    expect(defined(found).pids.toSorted()).toEqual([process.pid, defined(child.pid)].toSorted());
     child.kill('SIGKILL');
   });
 
   it('sees both ends of a connection', async () => {
     const port = await listen({ port: 0, host: '127.0.0.1' });
     const client = connect(port, '127.0.0.1');
-    await new Promise((resolve) => open.at(-1)!.once('connection', resolve));
+    await new Promise((resolve) => defined(open.at(-1)).once('connection', resolve));
 
-    const found = (await sockets.connections()).filter(({ local, remote }) => local.port === port || remote.port === port);
+    const found = (await sockets.connections()).filter(
+      ({ local, remote }) => local.port === port || remote.port === port,
+    );
 
-    const here = { address: '127.0.0.1', port: client.localPort! };
+    const here = { address: '127.0.0.1', port: defined(client.localPort) };
     const there = { address: '127.0.0.1', port };
     expect(found).toHaveLength(2);
     expect(found).toContainEqual({ local: here, remote: there, pids: [process.pid] });
@@ -71,17 +75,35 @@ describe('sockets of this machine', () => {
     await listen({ path: join(folder.path, '.s.PGSQL.5432') });
     await listen({ path: join(folder.path, 'chat.sock') });
 
-    const found = (await sockets.listeners()).filter(({ protocol, address }) => protocol === 'unix' && address.startsWith(folder.path));
+    const found = (await sockets.listeners()).filter(
+      ({ protocol, address }) => protocol === 'unix' && address.startsWith(folder.path),
+    );
 
-    expect(found).toEqual([{ protocol: 'unix', address: join(folder.path, '.s.PGSQL.5432'), port: 0, pids: [process.pid], uid: process.getuid!() }]);
+    expect(found).toEqual([
+      {
+        protocol: 'unix',
+        address: join(folder.path, '.s.PGSQL.5432'),
+        port: 0,
+        pids: [process.pid],
+        uid: userInfo().uid,
+      },
+    ]);
   });
 
   it.skipIf(!hasProgram('ss'))('agrees with ss', async () => {
-    const ours = (await sockets.listeners()).filter(({ protocol, container }) => protocol === 'tcp' && !container).map(({ port }) => port);
-    const theirs = execFileSync('ss', ['-Htln']).toString().trim().split('\n').map((line) => Number(line.trim().split(/\s+/)[3]!.split(':').at(-1)));
+    const ours = (await sockets.listeners())
+      .filter(({ protocol, container }) => protocol === 'tcp' && !container)
+      .map(({ port }) => port);
+    const theirs = execFileSync('ss', ['-Htln'])
+      .toString()
+      .trim()
+      .split('\n')
+      .map((line) => Number(defined(line.trim().split(/\s+/)[3]).split(':').at(-1)));
 
     // Others on the machine start and stop things between the two looks; what this test holds must be in both.
-    const own = open.map((server) => server.address()).flatMap((address) => (typeof address === 'object' && address ? [address.port] : []));
+    const own = open
+      .map((server) => server.address())
+      .flatMap((address) => (typeof address === 'object' && address ? [address.port] : []));
     expect(own.length).toBeGreaterThan(2);
     for (const port of own) {
       expect(ours).toContain(port);
@@ -110,7 +132,16 @@ describe.skipIf(missing !== undefined)(`sockets of containers${missing ? ` (skip
 
   it('leaves to the process which container it is, where that shares the network of the machine', async () => {
     const wanted = await freePort();
-    const id = await engine.docker('run', '--detach', '--network=host', 'busybox', 'httpd', '-f', '-p', `127.0.0.1:${wanted}`);
+    const id = await engine.docker(
+      'run',
+      '--detach',
+      '--network=host',
+      'busybox',
+      'httpd',
+      '-f',
+      '-p',
+      `127.0.0.1:${wanted}`,
+    );
     const pid = Number(await engine.docker('inspect', '--format={{.State.Pid}}', id));
 
     const found = (await sockets.listeners()).filter(({ port }) => port === wanted);

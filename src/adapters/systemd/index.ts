@@ -28,13 +28,29 @@ export function createSystemd({ programs, prefix = [] }: SystemdOptions): System
   const scopes = (): Scope[] => (hasUserManager() ? ['system', 'user'] : ['system']);
 
   // Without a fixed zone and language, times and messages could not be read.
-  async function run(args: readonly string[], options: { timeoutMs: number; signal?: AbortSignal }): Promise<ProgramResult> {
-    const [program, ...rest] = [...prefix, 'env', 'TZ=UTC', 'LC_ALL=C', 'SYSTEMD_COLORS=0', ...args] as [string, ...string[]];
+  async function run(
+    args: readonly string[],
+    options: { timeoutMs: number; signal?: AbortSignal },
+  ): Promise<ProgramResult> {
+    const [program, ...rest] = [...prefix, 'env', 'TZ=UTC', 'LC_ALL=C', 'SYSTEMD_COLORS=0', ...args] as [
+      string,
+      ...string[],
+    ];
     const uid = process.getuid?.();
-    return programs.run({ program, args: rest, env: { XDG_RUNTIME_DIR: `/run/user/${uid}` }, outputLimit: OUTPUT_BYTES, ...options });
+    return programs.run({
+      program,
+      args: rest,
+      env: { XDG_RUNTIME_DIR: `/run/user/${uid}` },
+      outputLimit: OUTPUT_BYTES,
+      ...options,
+    });
   }
 
-  async function systemctl(scope: Scope, args: readonly string[], options: { timeoutMs: number; signal?: AbortSignal } = { timeoutMs: LOOK_MS }): Promise<ProgramResult> {
+  async function systemctl(
+    scope: Scope,
+    args: readonly string[],
+    options: { timeoutMs: number; signal?: AbortSignal } = { timeoutMs: LOOK_MS },
+  ): Promise<ProgramResult> {
     const result = await run(['systemctl', `--${scope}`, '--no-pager', '--no-ask-password', ...args], options);
     if (result.exitCode === 0) return result;
     const text = result.stderr.trim();
@@ -44,10 +60,17 @@ export function createSystemd({ programs, prefix = [] }: SystemdOptions): System
       });
     }
     if (/access denied|permission denied|authentication (is )?required|interactive authentication/i.test(text)) {
-      throw new StewardError('FORBIDDEN', `systemd refused ${args[0]}: ${text}`, { hint: 'Run Steward as root, or allow its user with a polkit rule.' });
+      throw new StewardError('FORBIDDEN', `systemd refused ${args[0]}: ${text}`, {
+        hint: 'Run Steward as root, or allow its user with a polkit rule.',
+      });
     }
-    if (/not found|not loaded|could not be found/i.test(text)) throw new StewardError('NOT_FOUND', `systemd: ${text}`, { hint: 'List what there is: systemctl list-units --all.' });
-    throw new StewardError('PROGRAM_FAILED', `systemctl ${args.join(' ')} ended with ${result.exitCode}: ${text}`, { hint: 'Look at the unit: systemctl status, journalctl -u.' });
+    if (/not found|not loaded|could not be found/i.test(text))
+      throw new StewardError('NOT_FOUND', `systemd: ${text}`, {
+        hint: 'List what there is: systemctl list-units --all.',
+      });
+    throw new StewardError('PROGRAM_FAILED', `systemctl ${args.join(' ')} ended with ${result.exitCode}: ${text}`, {
+      hint: 'Look at the unit: systemctl status, journalctl -u.',
+    });
   }
 
   async function show(scope: Scope, names: readonly string[], all: readonly string[] = []): Promise<UnitInfo[]> {
@@ -57,7 +80,8 @@ export function createSystemd({ programs, prefix = [] }: SystemdOptions): System
 
   return {
     async status() {
-      if (prefix.length === 0 && !existsSync('/run/systemd/system')) return { ok: false, reason: 'systemd is not the init system of this machine.' };
+      if (prefix.length === 0 && !existsSync('/run/systemd/system'))
+        return { ok: false, reason: 'systemd is not the init system of this machine.' };
       try {
         await systemctl('system', ['show', '--property=Version']);
         return { ok: true };
@@ -88,9 +112,14 @@ export function createSystemd({ programs, prefix = [] }: SystemdOptions): System
     async logs(name, scope, { tail }) {
       const unit = unitName(name);
       const filter = scope === 'user' ? `--user-unit=${unit}` : `--unit=${unit}`;
-      const result = await run(['journalctl', filter, `--lines=${tail}`, '--output=short-iso', '--no-pager', '--quiet'], { timeoutMs: LOOK_MS });
+      const result = await run(
+        ['journalctl', filter, `--lines=${tail}`, '--output=short-iso', '--no-pager', '--quiet'],
+        { timeoutMs: LOOK_MS },
+      );
       if (result.exitCode !== 0) {
-        throw new StewardError('PROGRAM_FAILED', `journalctl ended with ${result.exitCode}: ${result.stderr.trim()}`, { hint: 'Run Steward as root, or add its user to the group systemd-journal.' });
+        throw new StewardError('PROGRAM_FAILED', `journalctl ended with ${result.exitCode}: ${result.stderr.trim()}`, {
+          hint: 'Run Steward as root, or add its user to the group systemd-journal.',
+        });
       }
       return result.stdout.split('\n').filter((line) => line !== '');
     },
@@ -99,5 +128,7 @@ export function createSystemd({ programs, prefix = [] }: SystemdOptions): System
 
 function unitName(name: string): string {
   if (/^[\w:\-.\\@]+$/.test(name) && !name.startsWith('-')) return name;
-  throw new StewardError('INPUT_INVALID', `${JSON.stringify(name)} is not the name of a unit.`, { hint: 'Example: nginx.service' });
+  throw new StewardError('INPUT_INVALID', `${JSON.stringify(name)} is not the name of a unit.`, {
+    hint: 'Example: nginx.service',
+  });
 }

@@ -1,3 +1,4 @@
+import { defined } from '../../testing/defined.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { SystemdPort, UnitInfo } from '../../core/ports/systemd.ts';
@@ -42,9 +43,16 @@ export function systemdContract(name: string, create: () => Promise<SystemdWorld
 
       const unit = await world.systemd.unit('plain.service', 'system');
 
-      expect(unit).toMatchObject({ unit: 'plain.service', scope: 'system', loadState: 'loaded', activeState: 'active', subState: 'running', result: 'success' });
-      expect(unit!.mainPid).toBeGreaterThan(0);
-      expect(unit!.activeSince).toBeInstanceOf(Date);
+      expect(unit).toMatchObject({
+        unit: 'plain.service',
+        scope: 'system',
+        loadState: 'loaded',
+        activeState: 'active',
+        subState: 'running',
+        result: 'success',
+      });
+      expect(defined(unit).mainPid).toBeGreaterThan(0);
+      expect(defined(unit).activeSince).toBeInstanceOf(Date);
       expect(await world.systemd.services()).toContainEqual(unit);
     });
 
@@ -55,7 +63,10 @@ export function systemdContract(name: string, create: () => Promise<SystemdWorld
       await world.stop('stopped.service');
       await world.crash('crashed.service');
 
-      expect(await when('stopped.service', ({ activeState }) => activeState === 'inactive')).toMatchObject({ result: 'success', mainPid: 0 });
+      expect(await when('stopped.service', ({ activeState }) => activeState === 'inactive')).toMatchObject({
+        result: 'success',
+        mainPid: 0,
+      });
       const crashed = await when('crashed.service', ({ activeState }) => activeState === 'failed');
       expect(crashed.result).not.toBe('success');
       expect(crashed.mainPid).toBe(0);
@@ -72,14 +83,17 @@ export function systemdContract(name: string, create: () => Promise<SystemdWorld
         await world.systemd.restart(unit, 'system', signal);
         expect(await world.systemd.unit(unit, 'system')).toMatchObject({ activeState: 'active', result: 'success' });
       }
-      expect((await world.systemd.unit('again.service', 'system'))!.mainPid).not.toBe(before!.mainPid);
+      expect(defined(await world.systemd.unit('again.service', 'system')).mainPid).not.toBe(defined(before).mainPid);
     });
 
     it('says that a restart failed', async () => {
       await world.start('broken.service');
       await world.breakIt('broken.service');
 
-      await expect(world.systemd.restart('broken.service', 'system', signal)).rejects.toMatchObject({ code: 'PROGRAM_FAILED', hint: expect.any(String) });
+      await expect(world.systemd.restart('broken.service', 'system', signal)).rejects.toMatchObject({
+        code: 'PROGRAM_FAILED',
+        hint: expect.any(String),
+      });
 
       expect(await world.systemd.unit('broken.service', 'system')).toMatchObject({ activeState: 'failed' });
     });
@@ -98,16 +112,20 @@ export function systemdContract(name: string, create: () => Promise<SystemdWorld
     it('knows no unit that is not there', async () => {
       expect(await world.systemd.unit('nobody.service', 'system')).toBeUndefined();
       expect(await world.systemd.logs('nobody.service', 'system', { tail: 5 })).toEqual([]);
-      await expect(world.systemd.restart('nobody.service', 'system', signal)).rejects.toMatchObject({ code: 'NOT_FOUND' });
+      await expect(world.systemd.restart('nobody.service', 'system', signal)).rejects.toMatchObject({
+        code: 'NOT_FOUND',
+      });
     });
 
     it('restarts nothing for a caller that gave up', async () => {
       await world.start('left-alone.service');
       const before = await world.systemd.unit('left-alone.service', 'system');
 
-      await expect(world.systemd.restart('left-alone.service', 'system', AbortSignal.abort())).rejects.toMatchObject({ code: 'CANCELED' });
+      await expect(world.systemd.restart('left-alone.service', 'system', AbortSignal.abort())).rejects.toMatchObject({
+        code: 'CANCELED',
+      });
 
-      expect((await world.systemd.unit('left-alone.service', 'system'))!.mainPid).toBe(before!.mainPid);
+      expect(defined(await world.systemd.unit('left-alone.service', 'system')).mainPid).toBe(defined(before).mainPid);
     });
   });
 }

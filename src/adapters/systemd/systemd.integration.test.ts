@@ -2,7 +2,11 @@ import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Dockerd, startDockerd } from '../../testing/world/dockerd.ts';
-import { startSystemdContainer, type SystemdContainer, systemdContainerMissing } from '../../testing/world/systemd-container.ts';
+import {
+  startSystemdContainer,
+  type SystemdContainer,
+  systemdContainerMissing,
+} from '../../testing/world/systemd-container.ts';
 import { createPrograms } from '../programs/index.ts';
 import { createSystemd } from './index.ts';
 import { systemdContract } from './systemd.contract.ts';
@@ -22,7 +26,10 @@ describe.skipIf(missing !== undefined)(`systemd in a container${missing ? ` (ski
   systemdContract('the real one', async () => ({
     systemd: createSystemd({ programs, prefix: container.prefix }),
     async start(unit) {
-      await container.addUnit(unit, '[Service]\nExecStart=/bin/sh -c "touch /run/say-%n; exec tail -f /run/say-%n"\nExecStartPre=/bin/sh -c "! test -e /run/broken-%n"\n');
+      await container.addUnit(
+        unit,
+        '[Service]\nExecStart=/bin/sh -c "touch /run/say-%n; exec tail -f /run/say-%n"\nExecStartPre=/bin/sh -c "! test -e /run/broken-%n"\n',
+      );
       await container.exec('systemctl', 'start', unit);
     },
     stop: async (unit) => void (await container.exec('systemctl', 'stop', unit)),
@@ -37,7 +44,10 @@ describe.skipIf(missing !== undefined)(`systemd in a container${missing ? ` (ski
 
   it('clears a used-up start limit before it restarts', async () => {
     const systemd = createSystemd({ programs, prefix: container.prefix });
-    await container.addUnit('loop.service', '[Unit]\nStartLimitBurst=2\nStartLimitIntervalSec=600\n[Service]\nRestart=always\nRestartSec=0\nExecStart=/bin/sh -c "test -e /run/loop-ok && exec sleep 1000"\n');
+    await container.addUnit(
+      'loop.service',
+      '[Unit]\nStartLimitBurst=2\nStartLimitIntervalSec=600\n[Service]\nRestart=always\nRestartSec=0\nExecStart=/bin/sh -c "test -e /run/loop-ok && exec sleep 1000"\n',
+    );
     await container.exec('systemctl', 'start', 'loop.service');
     let unit = await systemd.unit('loop.service', 'system');
     while (unit?.activeState !== 'failed') {
@@ -45,7 +55,7 @@ describe.skipIf(missing !== undefined)(`systemd in a container${missing ? ` (ski
       unit = await systemd.unit('loop.service', 'system');
     }
     expect(unit.restarts).toBeGreaterThan(0);
-    await expect(container.exec('systemctl', 'start', 'loop.service')).rejects.toThrow();
+    await expect(container.exec('systemctl', 'start', 'loop.service')).rejects.toThrow('loop.service');
     await container.exec('touch', '/run/loop-ok');
 
     await systemd.restart('loop.service', 'system', new AbortController().signal);
@@ -70,6 +80,8 @@ describe('systemd', () => {
     const systemd = createSystemd({ programs });
 
     await expect(systemd.unit('--help', 'system')).rejects.toMatchObject({ code: 'INPUT_INVALID' });
-    await expect(systemd.restart('a.service b.service', 'system', new AbortController().signal)).rejects.toMatchObject({ code: 'INPUT_INVALID' });
+    await expect(systemd.restart('a.service b.service', 'system', new AbortController().signal)).rejects.toMatchObject({
+      code: 'INPUT_INVALID',
+    });
   });
 });

@@ -27,7 +27,13 @@ describe('systemctl show', () => {
       inactiveSince: undefined,
       fragmentPath: '/etc/systemd/system/web.service',
     });
-    expect(units[1]).toMatchObject({ unit: 'job.service', activeState: 'failed', result: 'exit-code', execMainStatus: 1, fragmentPath: undefined });
+    expect(units[1]).toMatchObject({
+      unit: 'job.service',
+      activeState: 'failed',
+      result: 'exit-code',
+      execMainStatus: 1,
+      fragmentPath: undefined,
+    });
   });
 
   it('takes no time for one that is not in UTC', () => {

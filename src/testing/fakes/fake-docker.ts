@@ -35,25 +35,54 @@ export function fakeDocker(options: { readonly now?: () => Date } = {}): FakeDoc
   let made = 0;
 
   function find(reference: string): Held | undefined {
-    return held.get(reference) ?? [...held.values()].find(({ info }) => info.name === reference || (reference.length >= 12 && info.id.startsWith(reference)));
+    return (
+      held.get(reference) ??
+      [...held.values()].find(
+        ({ info }) => info.name === reference || (reference.length >= 12 && info.id.startsWith(reference)),
+      )
+    );
   }
 
   function get(reference: string): Held {
     const found = find(reference);
-    if (!found) throw new StewardError('NOT_FOUND', `There is no container ${reference}.`, { hint: 'List what there is: docker ps --all.' });
+    if (!found)
+      throw new StewardError('NOT_FOUND', `There is no container ${reference}.`, {
+        hint: 'List what there is: docker ps --all.',
+      });
     return found;
   }
 
   function answer(): void {
-    if (!available) throw new StewardError('UNAVAILABLE', 'No Docker engine answers at unix:///fake (ECONNREFUSED).', { hint: 'Start it (systemctl start docker), or point DOCKER_HOST to it.' });
+    if (!available)
+      throw new StewardError('UNAVAILABLE', 'No Docker engine answers at unix:///fake (ECONNREFUSED).', {
+        hint: 'Start it (systemctl start docker), or point DOCKER_HOST to it.',
+      });
   }
 
   function end(one: Held, exitCode: number, stoppedOnPurpose: boolean, oomKilled = false): void {
-    one.info = { ...one.info, state: 'exited', exitCode, oomKilled, stoppedOnPurpose, pid: 0, finishedAt: now(), networks: one.info.networks.map(({ name }) => ({ name, address: '' })) };
+    one.info = {
+      ...one.info,
+      state: 'exited',
+      exitCode,
+      oomKilled,
+      stoppedOnPurpose,
+      pid: 0,
+      finishedAt: now(),
+      networks: one.info.networks.map(({ name }) => ({ name, address: '' })),
+    };
   }
 
   function begin(one: Held): void {
-    one.info = { ...one.info, state: 'running', exitCode: 0, oomKilled: false, stoppedOnPurpose: false, pid: 20_000 + ++made, startedAt: now(), health: one.info.health === 'none' ? 'none' : 'starting' };
+    one.info = {
+      ...one.info,
+      state: 'running',
+      exitCode: 0,
+      oomKilled: false,
+      stoppedOnPurpose: false,
+      pid: 20_000 + ++made,
+      startedAt: now(),
+      health: one.info.health === 'none' ? 'none' : 'starting',
+    };
   }
 
   return {
@@ -77,7 +106,9 @@ export function fakeDocker(options: { readonly now?: () => Date } = {}): FakeDoc
       if (one.behavior === 'ignored') return;
       if (one.behavior === 'refused') {
         if (one.info.state === 'running') end(one, 137, false);
-        throw new StewardError('PROGRAM_FAILED', `Docker: restart ${id} failed: port is already allocated`, { hint: 'Look at the log of the Docker engine.' });
+        throw new StewardError('PROGRAM_FAILED', `Docker: restart ${id} failed: port is already allocated`, {
+          hint: 'Look at the log of the Docker engine.',
+        });
       }
       begin(one);
       if (one.behavior === 'crashes') end(one, 1, false);
@@ -90,7 +121,9 @@ export function fakeDocker(options: { readonly now?: () => Date } = {}): FakeDoc
 
     async stats(id) {
       answer();
-      return find(id)?.info.state === 'running' ? { cpuPercent: 1, memoryBytes: 32 * 1024 * 1024, memoryLimitBytes: 1024 * 1024 * 1024 } : undefined;
+      return find(id)?.info.state === 'running'
+        ? { cpuPercent: 1, memoryBytes: 32 * 1024 * 1024, memoryLimitBytes: 1024 * 1024 * 1024 }
+        : undefined;
     },
 
     run(name, details = {}) {
@@ -120,7 +153,8 @@ export function fakeDocker(options: { readonly now?: () => Date } = {}): FakeDoc
       return info.id;
     },
     stop: (reference) => end(get(reference), 143, true),
-    crash: (reference, exitCode = 1, { oomKilled = false } = {}) => end(get(reference), exitCode, exitCode === 0, oomKilled),
+    crash: (reference, exitCode = 1, { oomKilled = false } = {}) =>
+      end(get(reference), exitCode, exitCode === 0, oomKilled),
     start: (reference) => begin(get(reference)),
     remove: (reference) => void held.delete(get(reference).info.id),
     change(reference, details) {

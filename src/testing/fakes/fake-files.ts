@@ -53,10 +53,13 @@ export function fakeFiles(options: { readonly roots: readonly string[]; readonly
   function guard(path: string): string {
     const asked = posix.resolve(path);
     if (!options.roots.some((root) => below(asked, root))) {
-      throw new StewardError('FORBIDDEN', `${path} is not below a folder that Steward may use.`, { hint: `Allowed are ${options.roots.join(', ')}; the configuration can add others.` });
+      throw new StewardError('FORBIDDEN', `${path} is not below a folder that Steward may use.`, {
+        hint: `Allowed are ${options.roots.join(', ')}; the configuration can add others.`,
+      });
     }
     for (let at = posix.dirname(asked); at !== '/'; at = posix.dirname(at)) {
-      if (nodes.get(at)?.info.kind === 'link') throw new StewardError('FORBIDDEN', `${path} leads over a link; links below a root are not followed.`);
+      if (nodes.get(at)?.info.kind === 'link')
+        throw new StewardError('FORBIDDEN', `${path} leads over a link; links below a root are not followed.`);
     }
     return asked;
   }
@@ -69,8 +72,11 @@ export function fakeFiles(options: { readonly roots: readonly string[]; readonly
 
   function children(path: string): FileInfo[] {
     if (forbidden.has(path)) throw new StewardError('FORBIDDEN', `Listing ${path}: this user may not.`);
-    if (get(path).info.kind !== 'directory') throw new StewardError(get(path).info.kind === 'link' ? 'FORBIDDEN' : 'NOT_FOUND', `${path} is not a folder.`);
-    return [...nodes.values()].map(({ info }) => info).filter((info) => info.path !== path && posix.dirname(info.path) === path);
+    if (get(path).info.kind !== 'directory')
+      throw new StewardError(get(path).info.kind === 'link' ? 'FORBIDDEN' : 'NOT_FOUND', `${path} is not a folder.`);
+    return [...nodes.values()]
+      .map(({ info }) => info)
+      .filter((info) => info.path !== path && posix.dirname(info.path) === path);
   }
 
   return {
@@ -103,7 +109,8 @@ export function fakeFiles(options: { readonly roots: readonly string[]; readonly
     async read(path, { maxBytes }) {
       const node = nodes.get(guard(path));
       if (!node) return undefined;
-      if (node.info.kind === 'link') throw new StewardError('FORBIDDEN', `Reading ${path}: it is a link, and links are not followed.`);
+      if (node.info.kind === 'link')
+        throw new StewardError('FORBIDDEN', `Reading ${path}: it is a link, and links are not followed.`);
       if (node.info.kind !== 'file') throw new StewardError('PRECONDITION_FAILED', `${path} is not a file.`);
       return Buffer.from(node.content).subarray(0, maxBytes).toString();
     },
@@ -115,10 +122,14 @@ export function fakeFiles(options: { readonly roots: readonly string[]; readonly
     async move(from, to) {
       const source = get(from);
       const target = guard(to);
-      if (get(posix.dirname(target)).info.kind !== 'directory') throw new StewardError('NOT_FOUND', `${to}: there is no such folder.`);
-      if (nodes.has(target)) throw new StewardError('CONFLICT', `Moving ${from} to ${to}: something is there already.`, { hint: 'Nothing was replaced. Move it away, or choose another name.' });
+      if (get(posix.dirname(target)).info.kind !== 'directory')
+        throw new StewardError('NOT_FOUND', `${to}: there is no such folder.`);
+      if (nodes.has(target))
+        throw new StewardError('CONFLICT', `Moving ${from} to ${to}: something is there already.`, {
+          hint: 'Nothing was replaced. Move it away, or choose another name.',
+        });
       const start = source.info.path;
-      for (const [path, node] of [...nodes]) {
+      for (const [path, node] of new Map(nodes)) {
         if (!below(path, start)) continue;
         const moved = target + path.slice(start.length);
         nodes.delete(path);
@@ -129,7 +140,8 @@ export function fakeFiles(options: { readonly roots: readonly string[]; readonly
     async makeDirectory(path) {
       const asked = guard(path);
       const there = nodes.get(asked);
-      if (there && there.info.kind !== 'directory') throw new StewardError('CONFLICT', `Making ${path}: something is there already.`);
+      if (there && there.info.kind !== 'directory')
+        throw new StewardError('CONFLICT', `Making ${path}: something is there already.`);
       if (!there) put(asked, 'directory', '', { mode: 0o700 });
     },
 
@@ -137,7 +149,8 @@ export function fakeFiles(options: { readonly roots: readonly string[]; readonly
       const asked = guard(path);
       const node = nodes.get(asked);
       if (node?.info.inode !== inode) return false;
-      if (node.info.kind === 'directory' && children(asked).length > 0) throw new StewardError('PRECONDITION_FAILED', `The folder ${path} is not empty.`);
+      if (node.info.kind === 'directory' && children(asked).length > 0)
+        throw new StewardError('PRECONDITION_FAILED', `The folder ${path} is not empty.`);
       nodes.delete(asked);
       return true;
     },

@@ -63,15 +63,25 @@ export function fakeInventory(resources: readonly Resource[] = [], links: readon
     async resolve(reference) {
       const byId = held.get(reference);
       if (byId) return byId;
-      const matches = [...held.values()].filter(({ name, identity, state }) => state === 'present' && (name === reference || identity === reference));
+      const matches = [...held.values()].filter(
+        ({ name, identity, state }) => state === 'present' && (name === reference || identity === reference),
+      );
       if (matches.length > 1) {
-        throw new StewardError('CONFLICT', `${matches.length} resources are called ${reference}: ${matches.map(({ id }) => id).join(', ')}.`, { hint: 'Name one by its id.' });
+        throw new StewardError(
+          'CONFLICT',
+          `${matches.length} resources are called ${reference}: ${matches.map(({ id }) => id).join(', ')}.`,
+          { hint: 'Name one by its id.' },
+        );
       }
       return matches[0];
     },
     async find({ kind, node, state = 'present', product } = {}) {
       return [...held.values()].filter(
-        (one) => (kind === undefined || one.kind === kind) && (node === undefined || one.node === node) && (state === 'all' || one.state === state) && (product === undefined || one.product === product),
+        (one) =>
+          (kind === undefined || one.kind === kind) &&
+          (node === undefined || one.node === node) &&
+          (state === 'all' || one.state === state) &&
+          (product === undefined || one.product === product),
       );
     },
     async edges() {
@@ -87,7 +97,8 @@ export function fakeInventory(resources: readonly Resource[] = [], links: readon
       held.set(resource.id, resource);
       return resource;
     },
-    link: (from, to, kind = 'connects-to') => void edges.push({ from, to, kind, evidence: [], firstSeen: SEEN, lastSeen: SEEN }),
+    link: (from, to, kind = 'connects-to') =>
+      void edges.push({ from, to, kind, evidence: [], firstSeen: SEEN, lastSeen: SEEN }),
     bury(id, since) {
       const one = held.get(id);
       if (!one) throw new StewardError('NOT_FOUND', `There is no resource ${id}.`);

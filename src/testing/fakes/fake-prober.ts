@@ -34,7 +34,9 @@ export function fakeProber(): FakeProber {
       const key = keyOf(target);
       if (hanging.has(key)) {
         await sleep(timeoutMs, undefined, { signal }).catch(() => {});
-        return signal.aborted ? result({ state: 'unknown', message: 'The probe was canceled.' }) : result({ state: 'down', latencyMs: timeoutMs, message: `no answer within ${timeoutMs} ms` });
+        return signal.aborted
+          ? result({ state: 'unknown', message: 'The probe was canceled.' })
+          : result({ state: 'down', latencyMs: timeoutMs, message: `no answer within ${timeoutMs} ms` });
       }
       const answer = answers.get(key) ?? rest;
       const found = result(typeof answer === 'function' ? answer(target) : answer);
@@ -59,7 +61,10 @@ function keyOf(target: CheckTarget): string {
       return `container ${target.container}`;
     case 'process':
       return `process ${target.pid ?? ''} ${target.executable ?? ''} ${target.argvContains ?? ''}`;
-    default:
+    case 'tcp':
+    case 'postgres':
+    case 'mysql':
+    case 'redis':
       return `${target.kind} ${target.host}:${target.port}`;
   }
 }

@@ -15,7 +15,12 @@ export interface FakeProcesses extends ProcessesPort {
   onLaunch(behavior: 'works' | 'refused' | 'ends'): void;
   /** Called with every launched process: to let it listen again. */
   whenLaunched(listener: (process: ProcessInfo) => void): void;
-  readonly launches: readonly { readonly recipe: LaunchRecipe; readonly env: Readonly<Record<string, string>>; readonly outputPath: string; readonly identity: ProcessIdentity }[];
+  readonly launches: readonly {
+    readonly recipe: LaunchRecipe;
+    readonly env: Readonly<Record<string, string>>;
+    readonly outputPath: string;
+    readonly identity: ProcessIdentity;
+  }[];
   readonly signals: readonly { readonly pid: number; readonly signal: string }[];
 }
 
@@ -25,7 +30,12 @@ export const FAKE_BOOT = '00000000-0000-4000-8000-000000000001';
 export function fakeProcesses(options: { readonly now?: () => Date } = {}): FakeProcesses {
   const now = options.now ?? (() => new Date());
   const held = new Map<number, ProcessInfo>();
-  const launches: { recipe: LaunchRecipe; env: Readonly<Record<string, string>>; outputPath: string; identity: ProcessIdentity }[] = [];
+  const launches: {
+    recipe: LaunchRecipe;
+    env: Readonly<Record<string, string>>;
+    outputPath: string;
+    identity: ProcessIdentity;
+  }[] = [];
   const signals: { pid: number; signal: string }[] = [];
   const listeners: ((process: ProcessInfo) => void)[] = [];
   let behavior: 'works' | 'refused' | 'ends' = 'works';
@@ -92,7 +102,11 @@ export function fakeProcesses(options: { readonly now?: () => Date } = {}): Fake
 
     async launch(recipe, { env, outputPath }) {
       if (behavior === 'refused') {
-        throw new StewardError('PROGRAM_FAILED', `${recipe.argv.join(' ')} could not be started: it ended before it ran.`, { hint: `Its output is in ${outputPath}.` });
+        throw new StewardError(
+          'PROGRAM_FAILED',
+          `${recipe.argv.join(' ')} could not be started: it ended before it ran.`,
+          { hint: `Its output is in ${outputPath}.` },
+        );
       }
       const info = start(recipe.argv, { executable: recipe.executable, cwd: recipe.cwd, uid: recipe.uid });
       const identity = { pid: info.pid, startTicks: info.startTicks, bootId: info.bootId };

@@ -22,7 +22,11 @@ export function fakePrograms(): FakePrograms {
     async run(request) {
       if (request.signal?.aborted) throw canceled(request);
       const behavior = installed.get(request.program);
-      if (!behavior) throw new StewardError('NOT_FOUND', `The program ${request.program} is not installed on this machine, or may not be run by this user.`);
+      if (!behavior)
+        throw new StewardError(
+          'NOT_FOUND',
+          `The program ${request.program} is not installed on this machine, or may not be run by this user.`,
+        );
       calls.push(request);
       const result = await inTime(request, Promise.resolve(behavior(request)));
       const limit = request.outputLimit ?? 1024 * 1024;
@@ -43,7 +47,16 @@ export function fakePrograms(): FakePrograms {
 
 function inTime<T>(request: ProgramRequest, result: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
-    const late = setTimeout(() => reject(new StewardError('TIMEOUT', `${request.program} did not finish within ${request.timeoutMs} ms and was ended.`)), request.timeoutMs);
+    const late = setTimeout(
+      () =>
+        reject(
+          new StewardError(
+            'TIMEOUT',
+            `${request.program} did not finish within ${request.timeoutMs} ms and was ended.`,
+          ),
+        ),
+      request.timeoutMs,
+    );
     const abort = () => reject(canceled(request));
     request.signal?.addEventListener('abort', abort, { once: true });
     result.then(resolve, reject).finally(() => {

@@ -22,7 +22,8 @@ export function fakeSockets(): FakeSockets {
   return {
     listeners: async () => [...listeners],
     connections: async () => [...connections],
-    listen: (port, details = {}) => void listeners.push({ protocol: 'tcp', address: '127.0.0.1', port, pids: [], uid: 0, ...details }),
+    listen: (port, details = {}) =>
+      void listeners.push({ protocol: 'tcp', address: '127.0.0.1', port, pids: [], uid: 0, ...details }),
     connect: (connection) => void connections.push(connection),
     closeOf(pid) {
       listeners = without(listeners, pid);

@@ -33,20 +33,43 @@ export function fakeSystemd(options: { readonly now?: () => Date } = {}): FakeSy
 
   function get(name: string): Held {
     const found = held.get(name);
-    if (!found) throw new StewardError('NOT_FOUND', `systemd: Unit ${name} not found.`, { hint: 'List what there is: systemctl list-units --all.' });
+    if (!found)
+      throw new StewardError('NOT_FOUND', `systemd: Unit ${name} not found.`, {
+        hint: 'List what there is: systemctl list-units --all.',
+      });
     return found;
   }
 
   function answer(): void {
-    if (!available) throw new StewardError('UNAVAILABLE', 'systemd does not answer: System has not been booted with systemd as init system (PID 1).');
+    if (!available)
+      throw new StewardError(
+        'UNAVAILABLE',
+        'systemd does not answer: System has not been booted with systemd as init system (PID 1).',
+      );
   }
 
   function begin(one: Held): void {
-    one.info = { ...one.info, activeState: 'active', subState: 'running', result: 'success', mainPid: ++pids, execMainStatus: 0, activeSince: now() };
+    one.info = {
+      ...one.info,
+      activeState: 'active',
+      subState: 'running',
+      result: 'success',
+      mainPid: ++pids,
+      execMainStatus: 0,
+      activeSince: now(),
+    };
   }
 
   function end(one: Held, activeState: 'inactive' | 'failed', result: string, status: number): void {
-    one.info = { ...one.info, activeState, subState: activeState === 'failed' ? 'failed' : 'dead', result, mainPid: 0, execMainStatus: status, inactiveSince: now() };
+    one.info = {
+      ...one.info,
+      activeState,
+      subState: activeState === 'failed' ? 'failed' : 'dead',
+      result,
+      mainPid: 0,
+      execMainStatus: status,
+      inactiveSince: now(),
+    };
   }
 
   return {
@@ -70,7 +93,9 @@ export function fakeSystemd(options: { readonly now?: () => Date } = {}): FakeSy
       if (one.behavior === 'ignored') return;
       if (one.behavior === 'fails') {
         end(one, 'failed', 'exit-code', 1);
-        throw new StewardError('PROGRAM_FAILED', `systemctl restart -- ${name} ended with 1: Job for ${name} failed.`, { hint: 'Look at the unit: systemctl status, journalctl -u.' });
+        throw new StewardError('PROGRAM_FAILED', `systemctl restart -- ${name} ended with 1: Job for ${name} failed.`, {
+          hint: 'Look at the unit: systemctl status, journalctl -u.',
+        });
       }
       begin(one);
       if (one.behavior === 'crashes') end(one, 'failed', 'exit-code', 1);

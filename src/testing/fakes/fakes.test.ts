@@ -1,3 +1,4 @@
+import { defined } from '../defined.ts';
 import { describe, expect, it } from 'vitest';
 import { dockerContract } from '../../adapters/docker/docker.contract.ts';
 import { filesContract } from '../../adapters/files/files.contract.ts';
@@ -41,7 +42,7 @@ systemdContract('fakeSystemd', async () => {
 
 programsContract('fakePrograms', async () => {
   const programs = fakePrograms();
-  programs.install('print', ({ args }) => ({ [args[1]!]: args[0]!, exitCode: Number(args[2]) }));
+  programs.install('print', ({ args }) => ({ [defined(args[1])]: defined(args[0]), exitCode: Number(args[2]) }));
   programs.install('cat', ({ input }) => ({ stdout: input ?? '' }));
   programs.install('hang', () => new Promise(() => {}));
   return {
@@ -60,7 +61,7 @@ processesContract('fakeProcesses', async () => {
     start: async () => processes.start(['/bin/sleep', '1000']).pid,
     freeze: async (pid) => processes.freeze(pid),
     async gone({ pid }) {
-      expect(await processes.get(pid)).toBeUndefined();
+      if (await processes.get(pid)) throw new Error(`Process ${pid} is still there.`);
     },
     recipe: { argv: ['sleep', '1000'], executable: '/bin/sleep', cwd: '/srv', uid: 5, gid: 5 },
     outputPath: '/var/log/out',
@@ -96,10 +97,13 @@ describe('fakeInventory', () => {
   it('refuses to guess between two of one name, and forgets the buried', async () => {
     const inventory = fakeInventory([aResource({ id: 'a', name: 'web' }), aResource({ id: 'b', name: 'web' })]);
 
-    await expect(inventory.resolve('web')).rejects.toMatchObject({ code: 'CONFLICT', message: expect.stringContaining('a, b') });
+    await expect(inventory.resolve('web')).rejects.toMatchObject({
+      code: 'CONFLICT',
+      message: expect.stringContaining('a, b'),
+    });
     inventory.bury('a', new Date(0));
 
-    expect((await inventory.resolve('web'))!.id).toBe('b');
+    expect(defined(await inventory.resolve('web')).id).toBe('b');
     expect((await inventory.find()).map(({ id }) => id)).toEqual(['b']);
     expect(await inventory.find({ state: 'all' })).toHaveLength(2);
   });

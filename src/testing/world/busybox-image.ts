@@ -15,7 +15,8 @@ export async function busyboxImage(dockerd: Dockerd, name = 'busybox'): Promise<
   await mkdir(join(root, 'tmp'), { mode: 0o1777 });
   await copyFile('/bin/busybox', join(root, 'bin', 'busybox'));
   const { stdout } = await run('/bin/busybox', ['--list']);
-  for (const applet of stdout.split('\n').filter((line) => line && line !== 'busybox')) await symlink('busybox', join(root, 'bin', applet));
+  for (const applet of stdout.split('\n').filter((line) => line && line !== 'busybox'))
+    await symlink('busybox', join(root, 'bin', applet));
   const tar = join(folder.path, 'root.tar');
   await run('tar', ['--create', '--file', tar, '--directory', root, '.']);
   await dockerd.docker('import', '--change', 'CMD ["/bin/sh"]', tar, name);

@@ -53,7 +53,8 @@ export async function startDockerd({ network = false }: DockerdOptions = {}): Pr
       ready: { socket: join(folder.path, 's') },
     });
   let engine = await start();
-  const docker = async (...args: readonly string[]) => (await run('docker', ['--host', host, ...args], { maxBuffer: 64 * 1024 * 1024 })).stdout.trim();
+  const docker = async (...args: readonly string[]) =>
+    (await run('docker', ['--host', host, ...args], { maxBuffer: 64 * 1024 * 1024 })).stdout.trim();
   const stop = async () => {
     const containers = await docker('ps', '--all', '--quiet').catch(() => '');
     if (containers) await docker('rm', '--force', '--volumes', ...containers.split('\n')).catch(() => '');
@@ -85,8 +86,11 @@ export async function startDockerd({ network = false }: DockerdOptions = {}): Pr
 
 // The engine leaves the network namespace of the machine mounted when it ends.
 async function unmountBelow(folder: string): Promise<void> {
-  const points = readFileSync('/proc/self/mounts', 'utf8').split('\n').map((line) => line.split(' ')[1] ?? '');
-  for (const point of points.filter((path) => path.startsWith(`${folder}/`)).reverse()) await run('umount', ['--lazy', point]).catch(() => {});
+  const points = readFileSync('/proc/self/mounts', 'utf8')
+    .split('\n')
+    .map((line) => line.split(' ')[1] ?? '');
+  for (const point of points.filter((path) => path.startsWith(`${folder}/`)).reverse())
+    await run('umount', ['--lazy', point]).catch(() => {});
 }
 
 async function addBridge(): Promise<string> {

@@ -1,3 +1,4 @@
+import { defined } from '../defined.ts';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { createServer, connect } from 'node:net';
@@ -49,21 +50,21 @@ export async function startProgram(options: StartOptions): Promise<RunningProgra
     child.once('error', reject);
   });
   const stop = () => stopGroup(child, options.stopMs ?? 5000);
-  const until = Date.now() + timeoutMs;
-  while (ready && !(await isReady(ready, text))) {
+  for (const until = Date.now() + timeoutMs; !(await isReady(ready, text)); await sleep(25)) {
     const ended = child.exitCode !== null || child.signalCode !== null;
-    if (ended || Date.now() > until) {
-      await stop();
-      throw new Error(`${program} ${args.join(' ')} ${ended ? `ended with ${child.exitCode ?? child.signalCode}` : `was not ready within ${timeoutMs} ms`}:\n${text}`);
-    }
-    await sleep(25);
+    if (!ended && Date.now() < until) continue;
+    await stop();
+    const how = ended ? `ended with ${child.exitCode ?? child.signalCode}` : `was not ready within ${timeoutMs} ms`;
+    throw new Error(`${program} ${args.join(' ')} ${how}:\n${text}`);
   }
-  return { pid: child.pid!, child, output: () => text, stop, [Symbol.asyncDispose]: stop };
+  return { pid: defined(child.pid), child, output: () => text, stop, [Symbol.asyncDispose]: stop };
 }
 
 /** Whether the machine has a program: for `describe.skipIf(!hasProgram('dockerd'))`. */
 export function hasProgram(name: string): boolean {
-  const folders = `${process.env['PATH'] ?? ''}${delimiter}/usr/local/sbin${delimiter}/usr/sbin${delimiter}/sbin`.split(delimiter);
+  const folders = `${process.env['PATH'] ?? ''}${delimiter}/usr/local/sbin${delimiter}/usr/sbin${delimiter}/sbin`.split(
+    delimiter,
+  );
   return folders.some((folder) => {
     try {
       accessSync(join(folder, name), constants.X_OK);
@@ -86,7 +87,9 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
-export async function accepts(to: { readonly port: number; readonly host?: string } | { readonly path: string }): Promise<boolean> {
+export async function accepts(
+  to: { readonly port: number; readonly host?: string } | { readonly path: string },
+): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect({ host: '127.0.0.1', ...to });
     const answer = (yes: boolean) => () => {
@@ -99,7 +102,8 @@ export async function accepts(to: { readonly port: number; readonly host?: strin
   });
 }
 
-async function isReady(ready: NonNullable<StartOptions['ready']>, text: string): Promise<boolean> {
+async function isReady(ready: StartOptions['ready'], text: string): Promise<boolean> {
+  if (!ready) return true;
   if (ready.output?.test(text)) return true;
   if (ready.port !== undefined && (await accepts({ port: ready.port }))) return true;
   return ready.socket !== undefined && accepts({ path: ready.socket });
@@ -111,7 +115,8 @@ async function stopGroup(child: ChildProcess, graceMs: number): Promise<void> {
   child.kill('SIGTERM');
   await Promise.race([exited, sleep(graceMs)]);
   // Whatever is left still holds ports and folders.
-  for (const until = Date.now() + 2000; signalGroup(child.pid!, 'SIGKILL') && Date.now() < until; ) await sleep(20);
+  for (const until = Date.now() + 2000; signalGroup(defined(child.pid), 'SIGKILL') && Date.now() < until;)
+    await sleep(20);
   await exited;
 }
 
