@@ -25,6 +25,13 @@ export function scriptOf(argv: readonly string[]): { kind: 'script' | 'module'; 
   return undefined;
 }
 
+/** Code on the command line belongs to no package, whatever folder it runs in; nor does another language's script. */
+function mayHavePackage(argv: readonly string[]): boolean {
+  const program = basename(argv[0] ?? '');
+  if (!INTERPRETER.test(program)) return true;
+  return /^(node|nodejs|bun|deno)$/.test(program) && scriptOf(argv) !== undefined;
+}
+
 /** Reads through /proc/<pid>, so that a process in a container is read in its own file system. */
 export async function readAppName(process: { pid: number; argv: readonly string[] }): Promise<AppName | undefined> {
   const script = scriptOf(process.argv);
@@ -35,7 +42,7 @@ export async function readAppName(process: { pid: number; argv: readonly string[
       ? dirname(isAbsolute(script.value) ? join(root, script.value) : join(cwd, script.value))
       : undefined;
   const places = folder ? [folder, join(folder, '..'), join(folder, '../..'), cwd] : [cwd];
-  for (const place of places) {
+  for (const place of mayHavePackage(process.argv) ? places : []) {
     const manifest = await readManifest(join(place, 'package.json'));
     if (manifest) return manifest;
   }
