@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 
 const LAUNCHER = resolve(import.meta.dirname, '../../bin/steward.js');
+/** A command that should have ended long ago is ended. */
+const COMMAND_WITHIN_MS = 60_000;
 
 export interface RunningSteward {
   readonly url: string;
@@ -24,6 +26,14 @@ export interface CommandResult {
   readonly stderr: string;
 }
 
+/** Which Steward to run, and as whom. By default this checkout's, as the user who runs the tests. */
+export interface Launch {
+  readonly env?: Record<string, string>;
+  /** Root of another checkout, with the Node that it brings. */
+  readonly checkout?: string;
+  readonly user?: { readonly uid: number; readonly gid: number };
+}
+
 /** A home of its own for one test. Short, because a Unix socket's path must be. */
 export function makeHome(config?: string): string {
   const home = mkdtempSync(join(tmpdir(), 'stw-'));
@@ -41,9 +51,12 @@ export async function freePort(): Promise<number> {
 }
 
 /** Starts `steward serve` and resolves when its health answers; rejects with its output when it ends before. */
-export async function startSteward(options: { home: string; port?: number; env?: Record<string, string>; withinMs?: number }): Promise<RunningSteward> {
+export async function startSteward(
+  options: Launch & { home: string; port?: number; withinMs?: number },
+): Promise<RunningSteward> {
   const port = options.port ?? (await freePort());
-  const child = spawnSteward(['serve'], options.home, { STEWARD_PORT: String(port), ...options.env });
+  const env = { STEWARD_PORT: String(port), ...options.env };
+  const child = spawnSteward(['serve'], options.home, { ...options, env });
   let output = '';
   child.stdout?.on('data', (chunk: Buffer) => (output += chunk.toString()));
   child.stderr?.on('data', (chunk: Buffer) => (output += chunk.toString()));
@@ -52,7 +65,8 @@ export async function startSteward(options: { home: string; port?: number; env?:
 
   const deadline = Date.now() + (options.withinMs ?? 60_000);
   while (!(await answers(`${url}/api/v1/health`))) {
-    if (child.exitCode !== null || child.signalCode !== null) throw new Error(`steward ended with ${child.exitCode ?? child.signalCode}:\n${output}`);
+    if (child.exitCode !== null || child.signalCode !== null)
+      throw new Error(`steward ended with ${child.exitCode ?? child.signalCode}:\n${output}`);
     if (Date.now() > deadline) {
       child.kill('SIGKILL');
       throw new Error(`steward did not answer in time:\n${output}`);
@@ -76,20 +90,24 @@ export async function startSteward(options: { home: string; port?: number; env?:
 }
 
 /** `steward <args>` with this home. */
-export function steward(home: string, args: readonly string[], env: Record<string, string> = {}): Promise<CommandResult> {
-  const child = spawnSteward(args, home, env);
+export function steward(home: string, args: readonly string[], launch: Launch = {}): Promise<CommandResult> {
+  const child = spawnSteward(args, home, launch);
+  const late = setTimeout(() => child.kill('SIGKILL'), COMMAND_WITHIN_MS);
   const { promise, resolve: done } = Promise.withResolvers<CommandResult>();
   let stdout = '';
   let stderr = '';
   child.stdout?.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
   child.stderr?.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
-  child.on('close', (code) => done({ code, stdout, stderr }));
+  child.on('close', (code) => {
+    clearTimeout(late);
+    done({ code, stdout, stderr });
+  });
   return promise;
 }
 
 /** The JSON that a command prints; its error output where it fails. */
-export async function stewardJson<T>(home: string, args: readonly string[]): Promise<T> {
-  const { code, stdout, stderr } = await steward(home, [...args, '--json']);
+export async function stewardJson<T>(home: string, args: readonly string[], launch: Launch = {}): Promise<T> {
+  const { code, stdout, stderr } = await steward(home, [...args, '--json'], launch);
   if (code !== 0) throw new Error(`steward ${args.join(' ')} ended with ${code}: ${stderr}`);
   return JSON.parse(stdout) as T;
 }
@@ -115,7 +133,9 @@ export async function removeHome(home: string): Promise<void> {
   const pid = postmasterPid(home);
   if (pid !== undefined) {
     process.kill(pid, 'SIGINT');
-    await eventually('the end of PostgreSQL', async () => (isAlive(pid) ? undefined : true), 10_000).catch(() => process.kill(pid, 'SIGKILL'));
+    await eventually('the end of PostgreSQL', async () => (isAlive(pid) ? undefined : true), 10_000).catch(() =>
+      process.kill(pid, 'SIGKILL'),
+    );
   }
   rmSync(home, { recursive: true, force: true });
 }
@@ -148,8 +168,18 @@ async function answers(url: string): Promise<boolean> {
   }
 }
 
-function spawnSteward(args: readonly string[], home: string, env: Record<string, string>): ChildProcess {
-  mkdirSync(home, { recursive: true });
+function spawnSteward(args: readonly string[], home: string, { env = {}, checkout, user }: Launch): ChildProcess {
+  // Who runs it makes its own home.
+  if (user === undefined) mkdirSync(home, { recursive: true });
   const { PATH = '', LANG = 'C.UTF-8' } = process.env;
-  return spawn(process.execPath, [LAUNCHER, ...args], { env: { PATH, LANG, HOME: home, STEWARD_HOME: home, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+  const [node, launcher] =
+    checkout === undefined
+      ? [process.execPath, LAUNCHER]
+      : [join(checkout, 'node_modules/node/bin/node'), join(checkout, 'bin/steward.js')];
+  return spawn(node, [launcher, ...args], {
+    cwd: '/',
+    env: { PATH, LANG, HOME: home, STEWARD_HOME: home, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    ...user,
+  });
 }
