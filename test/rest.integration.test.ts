@@ -1,9 +1,14 @@
+import { execFileSync } from 'node:child_process';
 import { createServer } from 'node:net';
-import { readFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import type { IncomingHttpHeaders } from 'node:http';
+import { request as httpsRequest } from 'node:https';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createRest } from '../src/surfaces/rest/index.ts';
 import { openapi } from '../src/surfaces/rest/openapi.ts';
+import { createAdmin } from '../src/systems/identity/accounts.ts';
 import { composeSmall, PASSWORD, signIn, type SmallComposition } from './small-composition.ts';
 
 describe('the API', () => {
@@ -337,6 +342,81 @@ describe('the API', () => {
       hint: expect.stringContaining(String(port)),
     });
     other.close();
+  });
+
+  it('marks the cookie Secure and promises HTTPS where it serves it', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'steward-tls-'));
+    const [cert, key] = [join(folder, 'cert.pem'), join(folder, 'key.pem')];
+    const subject = ['-subj', '/CN=localhost', '-days', '1', '-nodes'];
+    execFileSync(
+      'openssl',
+      [
+        'req',
+        '-x509',
+        '-newkey',
+        'ec',
+        '-pkeyopt',
+        'ec_paramgen_curve:P-256',
+        ...subject,
+        '-keyout',
+        key,
+        '-out',
+        cert,
+      ],
+      { stdio: 'ignore' },
+    );
+    const secure = await composeSmall({ settings: { tls: { cert, key } } });
+    try {
+      await createAdmin(secure.store, { name: 'ada', password: PASSWORD, now: new Date() });
+      const { url, port } = await secure.rest.listen();
+      const headers = await new Promise<IncomingHttpHeaders>((resolve, reject) => {
+        const sent = httpsRequest(
+          {
+            host: '127.0.0.1',
+            port,
+            path: '/api/v1/login',
+            method: 'POST',
+            rejectUnauthorized: false,
+            headers: { 'content-type': 'application/json' },
+          },
+          (response) => {
+            response.resume();
+            resolve(response.headers);
+          },
+        );
+        sent.on('error', reject);
+        sent.end(JSON.stringify({ name: 'ada', password: PASSWORD }));
+      });
+
+      expect(url).toMatch(/^https:/);
+      expect(headers['set-cookie']?.[0]).toMatch(/; Secure$/);
+      expect(headers['strict-transport-security']).toContain('max-age=');
+    } finally {
+      await secure.stop();
+      await rm(folder, { recursive: true });
+    }
+  });
+
+  it('believes X-Forwarded-For of a trusted proxy only', async () => {
+    const from = async (composition: SmallComposition): Promise<string> => {
+      const bearer = (await readFile(join(composition.home, 'cli-token'), 'utf8')).trim();
+      const ask = (url: string) =>
+        composition.rest.app.inject({
+          method: 'GET',
+          url,
+          remoteAddress: '127.0.0.1',
+          headers: { authorization: `Bearer ${bearer}`, 'x-forwarded-for': '203.0.113.9' },
+        });
+      await ask('/api/v1/audit-logs');
+      return (await ask('/api/v1/audit-logs?action=audit.read&limit=1')).json().items[0].from;
+    };
+    const behind = await composeSmall({ settings: { trustedProxies: ['127.0.0.1'] } });
+    try {
+      expect(await from(behind)).toBe('203.0.113.9');
+      expect(await from(small)).toBe('127.0.0.1');
+    } finally {
+      await behind.stop();
+    }
   });
 
   it('streams events, resumes where a client was, and keeps what security reports from who may not read it', async () => {
