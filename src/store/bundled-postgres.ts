@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
-import { mkdir, readdir, readFile, realpath, rm, unlink } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, realpath, rm, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
@@ -93,7 +93,10 @@ export function bundledUrl({ password, socketDir }: PostgresServer, database = '
 
 async function prepareHome(home: string): Promise<PgHome> {
   try {
-    await mkdir(pgHome(home).root, { recursive: true, mode: 0o755 });
+    const { root } = pgHome(home);
+    await mkdir(root, { recursive: true });
+    // Under a umask of 077 the service user could not pass through to its data.
+    await chmod(root, 0o755);
     return pgHome(await realpath(home));
   } catch (thrown) {
     throw homeError(thrown, home, 'keep its data');

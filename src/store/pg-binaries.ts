@@ -122,10 +122,11 @@ async function isComplete(packaged: PackagedBinaries, folder: string, files: rea
 }
 
 async function copyTree(packaged: PackagedBinaries, to: string, files: readonly string[]): Promise<void> {
-  // mkdtemp made it private; the service user has to get in.
+  // The service user has to get in, whatever Steward's umask is and though mkdtemp made it private.
   await chmod(to, 0o755);
-  for (const folder of new Set(files.map((file) => dirname(file)))) {
-    await mkdir(join(to, folder), { recursive: true, mode: 0o755 });
+  for (const folder of foldersOf(files)) {
+    await mkdir(join(to, folder), { recursive: true });
+    await chmod(join(to, folder), 0o755);
   }
   await Promise.all(
     files.map(async (file) => {
@@ -141,6 +142,13 @@ async function copyTree(packaged: PackagedBinaries, to: string, files: readonly 
     if (await lstat(link).catch(() => undefined)) continue;
     await symlink(relative(dirname(link), withinNative(to, source)), link);
   }
+}
+
+/** Every folder above one of the files, the outermost first. */
+function foldersOf(files: readonly string[]): string[] {
+  const folders = new Set<string>();
+  for (const file of files) for (let folder = dirname(file); folder !== '.'; folder = dirname(folder)) folders.add(folder);
+  return [...folders].toSorted((a, b) => a.length - b.length);
 }
 
 /** The package's list of links names files from its own root: native/lib/libpq.so. */
