@@ -5,6 +5,8 @@ import type { Environment } from './config/environment.ts';
 import { StewardError } from './core/errors.ts';
 import type { LocalCommand } from './surfaces/cli/index.ts';
 
+const SERVES_WITHIN_MS = 60_000;
+
 /** Commands that need no server. What they need is loaded when they run, so that the others start fast. */
 export function localCommands(environment: Environment): LocalCommand[] {
   return [
@@ -72,7 +74,9 @@ export function localCommands(environment: Environment): LocalCommand[] {
             programs: createPrograms({ environment: environment.inherited }),
           });
           if (options['print'] === true) return { path: unit.path, text: unit.text };
-          return { done: verb === 'install' ? await unit.install() : await unit.remove() };
+          if (verb === 'remove') return { done: await unit.remove() };
+          const prepared = environment.databaseUrl === undefined ? await prepareStoreUser(environment.home) : [];
+          return { done: [...prepared, ...(await unit.install()), await waitForServer(environment.home)] };
         },
       }),
     ),
@@ -95,6 +99,33 @@ export function offlineOperations(environment: Environment): Record<string, (inp
         return intactOrThrow(await audit.verify());
       }),
   };
+}
+
+/** The unit keeps /etc from being written to, so the user that PostgreSQL runs as is made before it starts. */
+async function prepareStoreUser(home: string): Promise<string[]> {
+  const [{ openHome, runningServer }, { pgHome }, { serviceAccount }] = await Promise.all([import('./config/home.ts'), import('./store/pg-home.ts'), import('./store/pg-account.ts')]);
+  if (await runningServer(home)) return [];
+  const opened = await openHome(home, new Date());
+  const said: string[] = [];
+  try {
+    await serviceAccount(pgHome(home), (line) => said.push(line));
+  } finally {
+    await opened.release();
+  }
+  return said;
+}
+
+/** That systemd started it says little; that it answers is what was wanted. */
+async function waitForServer(home: string): Promise<string> {
+  const [{ runningServer }, { setTimeout: sleep }] = await Promise.all([import('./config/home.ts'), import('node:timers/promises')]);
+  for (let waited = 0; waited < SERVES_WITHIN_MS; waited += 500) {
+    const server = await runningServer(home);
+    if (server) return `Steward answers on ${server.url}`;
+    await sleep(500);
+  }
+  throw new StewardError('UNAVAILABLE', `The unit is installed and started, and Steward does not serve within ${SERVES_WITHIN_MS / 1_000} s.`, {
+    hint: 'See what it says: journalctl -u steward (with --user where it was installed by a user).',
+  });
 }
 
 function localActor() {
