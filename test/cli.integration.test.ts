@@ -5,7 +5,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { defineQuery, pageOf, PageInput } from '../src/core/operation.ts';
 import { StewardError } from '../src/core/errors.ts';
-import { buildCli, type CliOptions } from '../src/surfaces/cli/index.ts';
+import type { CliOptions } from '../src/surfaces/cli/cli-options.ts';
+import { buildCli } from '../src/surfaces/cli/index.ts';
 import { composeSmall, type SmallComposition } from './small-composition.ts';
 
 const gauges = defineQuery({

@@ -3,7 +3,7 @@ import { StewardError } from '../../core/errors.ts';
 import { type CommandDescription, type Manifest, MANIFEST_PATH, manifestOf } from '../manifest.ts';
 import { findServer, request, type Server } from './client.ts';
 import { addFormat, addServer, type Flags, FORMAT, isJson, isPrefix, leaf } from './command-tree.ts';
-import type { CliOptions } from './index.ts';
+import type { CliOptions } from './cli-options.ts';
 import { addInput, COMMON, parseInputs } from './options.ts';
 import { painter, plain } from './terminal.ts';
 

@@ -1,38 +1,11 @@
 import type { Command } from 'commander';
-import type { Catalog } from '../../core/catalog.ts';
 import { ERRORS, StewardError } from '../../core/errors.ts';
+import type { CliOptions, LocalCommand } from './cli-options.ts';
 import { addFormat, type Flags, isJson, isPrefix, leaf, nameGroups, wantsJson } from './command-tree.ts';
 import { printAnswer, rowsOf } from './print.ts';
-import { painter, plain, type Terminal } from './terminal.ts';
+import { painter, plain } from './terminal.ts';
 
-/** A command that needs no server: serve, doctor, config validate, service install. */
-export interface LocalCommand {
-  /** After `steward`. */
-  readonly words: readonly string[];
-  readonly summary: string;
-  readonly arguments?: readonly { readonly name: string; readonly summary: string; readonly required?: boolean }[];
-  readonly options?: readonly { readonly flags: string; readonly summary: string; readonly default?: string }[];
-  /** What it gives back is printed like any answer; what it throws decides the exit code. */
-  run(call: {
-    readonly arguments: readonly (string | undefined)[];
-    readonly options: Readonly<Record<string, unknown>>;
-    readonly json: boolean;
-  }): Promise<unknown>;
-}
-
-export interface CliOptions {
-  /** Loads the definitions, and starts nothing. Asked for when a command needs it. */
-  readonly catalogOf: () => Promise<Catalog>;
-  /** What operations can do without a server, by the operation's name. */
-  readonly offline: Readonly<Record<string, (input: Record<string, unknown>) => Promise<unknown>>>;
-  readonly local: readonly LocalCommand[];
-  /** STEWARD_HOME, where a running server announces itself. */
-  readonly home: string;
-  readonly version: string;
-  readonly env: Readonly<Record<string, string | undefined>>;
-  readonly stdout: Terminal;
-  readonly stderr: Terminal;
-}
+export type { LocalCommand } from './cli-options.ts';
 
 export interface Cli {
   /** The arguments without node and script. Resolves with the exit code and never rejects. */
