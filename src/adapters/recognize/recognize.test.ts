@@ -201,6 +201,15 @@ describe('the name of an application', () => {
     expect(scriptOf(argv)).toEqual(expected);
   });
 
+  it('is not taken from a folder that code on the command line or a Python script merely runs in', async () => {
+    // This process runs in the folder of a package.
+    expect(await recognizer.app({ pid: process.pid, argv: ['node', '-e', '0'] })).toBeUndefined();
+    expect(await recognizer.app({ pid: process.pid, argv: ['python3', 'stock.py'] })).toEqual({
+      name: 'stock',
+      from: 'script',
+    });
+  });
+
   it('comes from the package next to the script, through the process itself', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'stw-app-'));
     try {

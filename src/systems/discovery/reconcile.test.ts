@@ -111,6 +111,24 @@ const configured = (part: Partial<ConfiguredService> & { name: string }): Config
   ...part,
 });
 
+const aUnit = (name: string, part: Partial<UnitInfo> = {}): UnitInfo => ({
+  unit: name,
+  scope: 'system',
+  description: '',
+  loadState: 'loaded',
+  activeState: 'active',
+  subState: 'running',
+  result: 'success',
+  mainPid: 77,
+  execMainStatus: 0,
+  restarts: 0,
+  restartPolicy: 'no',
+  activeSince: undefined,
+  inactiveSince: undefined,
+  fragmentPath: `/etc/systemd/system/${name}`,
+  ...part,
+});
+
 describe('a bare process', () => {
   it('is the same after a restart, on the same port and on another', async () => {
     const world = machine();
@@ -292,6 +310,24 @@ describe('supervised services', () => {
     ]);
   });
 
+  it('keeps the ports of what is just starting, and forgets those that a running service no longer has', async () => {
+    const world = machine();
+    const unit = { unit: 'web.service', user: 'root' };
+    const first = world.run(['/usr/bin/app'], 8000, unit);
+    world.units.push(aUnit('web.service', { mainPid: first.pid }));
+    await world.scan();
+
+    world.end(first);
+    const second = world.start(['/usr/bin/app'], { ...unit, startedAt: new Date(Date.UTC(2026, 10, 20, 8, 0)) });
+    world.units.splice(0, 1, aUnit('web.service', { mainPid: second.pid }));
+
+    expect((await world.scan()).services).toMatchObject([
+      { name: 'web', endpoints: [{ port: 8000 }], pids: [second.pid] },
+    ]);
+    world.wait(20);
+    expect((await world.scan()).services).toMatchObject([{ name: 'web', endpoints: [] }]);
+  });
+
   it('calls nothing missing that it was not able to look at', async () => {
     const world = machine();
     world.containers.push(container({}));
@@ -307,29 +343,12 @@ describe('supervised services', () => {
 
   it('takes units somebody installed and leaves the operating system its own', async () => {
     const world = machine();
-    const unit = (name: string, part: Partial<UnitInfo> = {}): UnitInfo => ({
-      unit: name,
-      scope: 'system',
-      description: '',
-      loadState: 'loaded',
-      activeState: 'active',
-      subState: 'running',
-      result: 'success',
-      mainPid: 77,
-      execMainStatus: 0,
-      restarts: 0,
-      restartPolicy: 'no',
-      activeSince: undefined,
-      inactiveSince: undefined,
-      fragmentPath: `/etc/systemd/system/${name}`,
-      ...part,
-    });
     world.units.push(
-      unit('queue-worker.service'),
-      unit('systemd-journald.service'),
-      unit('dbus.service'),
-      unit('backup.service', { subState: 'exited', mainPid: 0 }),
-      unit('broken.service', { activeState: 'failed', subState: 'failed', mainPid: 0 }),
+      aUnit('queue-worker.service'),
+      aUnit('systemd-journald.service'),
+      aUnit('dbus.service'),
+      aUnit('backup.service', { subState: 'exited', mainPid: 0 }),
+      aUnit('broken.service', { activeState: 'failed', subState: 'failed', mainPid: 0 }),
     );
 
     const { services } = await world.scan();

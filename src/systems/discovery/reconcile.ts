@@ -110,9 +110,9 @@ function present(
     firstSeen: before?.firstSeen ?? input.now,
     lastSeen: input.now,
   };
-  // A stopped container or unit shows no ports; where it listened is still where it will listen.
+  // Stopped or starting, a container or unit shows no ports; where it listened is still where it will listen.
   const full =
-    before && resource.endpoints.length === 0 && isDown(observation)
+    before && resource.endpoints.length === 0 && listensLater(observation, input.now)
       ? { ...resource, endpoints: before.endpoints }
       : resource;
   const next: KnownResource = {
@@ -157,8 +157,12 @@ function freeIdentity(base: string, taken: ReadonlySet<string>): string {
   return identity;
 }
 
-function isDown({ container, unit, root }: Observation): boolean {
-  return (container !== undefined && container.state !== 'running') || (unit !== undefined && root === undefined);
+const STARTING_MS = 10 * 60_000;
+
+function listensLater({ container, unit, root }: Observation, now: Date): boolean {
+  if (!container && !unit) return false;
+  if (!root || (container && container.state !== 'running')) return true;
+  return now.getTime() - root.startedAt.getTime() < STARTING_MS;
 }
 
 function automaticLabels({ container }: Observation): Record<string, string> {
