@@ -15,6 +15,7 @@ import { loadPage } from './surfaces/page/index.ts';
 import { version } from './version.ts';
 
 const STOP_WITHIN_MS = 20_000;
+const IMPATIENT_AFTER_MS = 1_000;
 
 export interface ServeOptions {
   readonly environment: Environment;
@@ -28,6 +29,8 @@ export async function serve({ environment, configFile, stdout }: ServeOptions): 
   const say = (line: string): void => void stdout.write(`${line}\n`);
   const location = configLocation(environment, configFile);
   const undo: (() => Promise<unknown>)[] = [];
+  // From the first moment: who ends a start that takes long must not leave half of it behind.
+  const stop = stopRequested();
 
   try {
     const home = await openHome(environment.home, now());
@@ -38,6 +41,7 @@ export async function serve({ environment, configFile, stdout }: ServeOptions): 
 
     const store = await openStore({ home: home.path, databaseUrl: environment.databaseUrl, migrations: MIGRATIONS, stewardVersion: version, log, notify: say, now });
     undo.push(() => store.close());
+    if (stop.requested()) return;
     say(`Store open (${store.mode === 'bundled' ? `bundled PostgreSQL in ${home.path}` : 'your PostgreSQL'})`);
 
     const node = { id: await nodeId(home), name: initial.config.node.name ?? hostname() };
@@ -69,6 +73,7 @@ export async function serve({ environment, configFile, stdout }: ServeOptions): 
     undo.push(() => steward.engine.stop());
     await steward.engine.start();
     for (const system of steward.systems) {
+      if (stop.requested()) return;
       undo.push(() => system.stop());
       await system.start();
     }
@@ -86,7 +91,7 @@ export async function serve({ environment, configFile, stdout }: ServeOptions): 
     const link = await steward.identity.setupLink(publicUrl);
     if (link !== undefined) say(`Make the first administrator here, once: ${link}`);
 
-    await stopRequested();
+    await stop.done;
     say('Stopping');
     await tell(store, node.id, 'steward.stopped', { version }).catch(() => undefined);
   } finally {
@@ -114,10 +119,19 @@ async function unwind(steps: (() => Promise<unknown>)[]): Promise<void> {
   clearTimeout(deadline);
 }
 
-function stopRequested(): Promise<void> {
+/** The first signal asks. A later one of somebody who does not want to wait ends the process; PostgreSQL is adopted by the next. */
+function stopRequested(): { readonly done: Promise<void>; requested(): boolean } {
   const { promise, resolve } = Promise.withResolvers<void>();
-  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.once(signal, () => resolve());
-  return promise;
+  let since: number | undefined;
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
+    process.on(signal, () => {
+      since ??= performance.now();
+      resolve();
+      // Ctrl-C arrives twice at once where the launcher passes on what the terminal sent to both.
+      if (performance.now() - since > IMPATIENT_AFTER_MS) process.exit(1);
+    });
+  }
+  return { done: promise, requested: () => since !== undefined };
 }
 
 /** Made once, kept in the home: the same machine stays the same node. */

@@ -64,8 +64,7 @@ export async function runningServer(
 
 async function prepare(path: string): Promise<void> {
   // The mode is for the folder itself; those above it are made as the system makes folders.
-  await mkdir(dirname(path), { recursive: true });
-  await mkdir(path, { recursive: true, mode: 0o700 });
+  await makeFolder(path, 0o700);
   const { mode, uid } = await stat(path);
   // PostgreSQL runs as another user when Steward is root, and must be able to pass through to its own folder below.
   const wanted = process.geteuid?.() === 0 ? 0o711 : 0o700;
@@ -77,6 +76,28 @@ async function prepare(path: string): Promise<void> {
   } finally {
     await rm(probe, { force: true });
   }
+}
+
+/** Not `recursive`: below /proc and the like, where nothing can be made, Node would try for ever. */
+async function makeFolder(path: string, mode?: number): Promise<void> {
+  const make = async (): Promise<void> => void (await mkdir(path, { mode }));
+  try {
+    await make();
+  } catch (thrown) {
+    const { code } = thrown as NodeJS.ErrnoException;
+    if (code === 'EEXIST' && (await stat(path)).isDirectory()) return;
+    const above = dirname(path);
+    if (code !== 'ENOENT' || (await exists(above))) throw thrown;
+    await makeFolder(above);
+    await make();
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return await stat(path).then(
+    () => true,
+    () => false,
+  );
 }
 
 async function inUse(path: string, { pid, since }: Holder): Promise<StewardError> {
@@ -116,6 +137,7 @@ const WHY: Readonly<Record<string, string>> = {
   EPERM: 'it may not write there (EPERM)',
   EROFS: 'the file system is read-only (EROFS)',
   ENOTDIR: 'a part of the path is a file (ENOTDIR)',
+  ENOENT: 'no folder can be made there (ENOENT)',
   EEXIST: 'it is a file, not a folder (EEXIST)',
   ELOOP: 'its links lead in a circle (ELOOP)',
 };
