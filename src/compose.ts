@@ -214,7 +214,8 @@ export function compose(parts: Parts): Composition {
     now,
     log,
     node: node.name,
-    publicUrl: () => settings().server.publicUrl,
+    publicUrl: () => settings().server.publicUrl ?? address,
+    timeline: (id) => incidents.timeline(id),
   });
   const status = createStatus({
     version,
@@ -234,7 +235,7 @@ export function compose(parts: Parts): Composition {
     }),
   });
 
-  const systems: System[] = [audit, identity, monitoring, discovery, incidents, healing, alerting, status];
+  const systems: System[] = [senses(world), audit, identity, monitoring, discovery, incidents, healing, alerting, status];
   catalog = createCatalog({
     automations: automations(),
     workflows: workflows(),
@@ -242,7 +243,7 @@ export function compose(parts: Parts): Composition {
   });
   engine.register(systems.flatMap(({ jobs }) => jobs));
 
-  const rest = createRest({
+  const surface = createRest({
     catalog,
     runs: engine.service,
     identity,
@@ -254,6 +255,17 @@ export function compose(parts: Parts): Composition {
     now,
     log,
   });
+
+  // Links in alerts need an address, and where none is configured it is known only now.
+  let address: string | undefined;
+  const rest: Rest = {
+    ...surface,
+    async listen() {
+      const listening = await surface.listen();
+      address = listening.url;
+      return listening;
+    },
+  };
 
   async function notices(): Promise<Notice[]> {
     const [dockerStatus, systemdStatus] = await Promise.all([docker.status(), systemd.status()]);
@@ -276,4 +288,21 @@ export function compose(parts: Parts): Composition {
   }
 
   return { catalog, engine, audit, identity, discovery, rest, systems, notices };
+}
+
+/** What of the adapters has a life: told by Docker who stopped what, and connections kept for probes. */
+function senses({ docker, prober }: ReturnType<typeof createWorld>): System {
+  let watching: { stop(): Promise<void> } | undefined;
+  return {
+    name: 'senses',
+    operations: [],
+    jobs: [],
+    async start() {
+      watching = docker.watch();
+    },
+    async stop() {
+      await watching?.stop();
+      await prober.close();
+    },
+  };
 }

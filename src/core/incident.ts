@@ -50,6 +50,8 @@ export interface Incidents {
   /** Opens, or adds to the open one with this fingerprint; one resolved less than an hour ago is reopened. */
   open(incident: NewIncident): Promise<Incident>;
   get(id: string): Promise<Incident | undefined>;
+  /** What happened since it opened, oldest first. */
+  timeline(id: string): Promise<TimelineEntry[]>;
   byFingerprint(fingerprint: string): Promise<Incident | undefined>;
   unresolved(): Promise<Incident[]>;
   note(id: string, entry: Omit<TimelineEntry, 'at'>): Promise<void>;

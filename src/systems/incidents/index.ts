@@ -71,6 +71,7 @@ export function createIncidents(deps: IncidentsDeps): System & Incidents {
     },
 
     open: (incident) => ledger.open(incident),
+    timeline: ledger.timeline,
     get: (id) => ledger.get(id),
     byFingerprint: (fingerprint) => ledger.byFingerprint(fingerprint),
     unresolved: () => ledger.unresolved(),

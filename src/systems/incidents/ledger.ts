@@ -5,9 +5,10 @@ import type { JsonObject } from '../../core/json.ts';
 import { redact, redactText } from '../../core/redact.ts';
 import type { Store } from '../../store/store.ts';
 import { createLedgerWriter, newId, type Trx } from './ledger-writer.ts';
-import { type IncidentRow, type IncidentTables, toIncident } from './tables.ts';
+import { type IncidentRow, type IncidentTables, toIncident, toTimelineEntry } from './tables.ts';
 
 const REOPEN_WITHIN_MS = 3_600_000;
+const TIMELINE_SHOWN = 1_000;
 
 /** The incidents as rows: every change of one, its timeline entry and its event are one transaction. */
 export interface Ledger extends Incidents {
@@ -158,6 +159,17 @@ export function createLedger({ store, now }: { store: Store; now: () => Date }):
     async get(id) {
       const row = await db.selectFrom('incidents').selectAll().where('id', '=', id).executeTakeFirst();
       return row && toIncident(row);
+    },
+
+    async timeline(id) {
+      const rows = await db
+        .selectFrom('incident_timeline')
+        .selectAll()
+        .where('incident_id', '=', id)
+        .orderBy('id')
+        .limit(TIMELINE_SHOWN)
+        .execute();
+      return rows.map(toTimelineEntry);
     },
 
     async byFingerprint(fingerprint) {

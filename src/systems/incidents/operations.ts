@@ -5,7 +5,7 @@ import { Incident, TimelineEntry } from '../../core/incident.ts';
 import { type AnyOperation, defineCommand, defineQuery, PageInput, pageOf } from '../../core/operation.ts';
 import type { Store } from '../../store/store.ts';
 import { type Ledger, unknownIncident } from './ledger.ts';
-import { type IncidentTables, toIncident, toTimelineEntry } from './tables.ts';
+import { type IncidentTables, toIncident } from './tables.ts';
 
 const RECENT_MS = 86_400_000;
 const id = z.string().min(1).max(100).describe('Id of the incident.');
@@ -88,13 +88,7 @@ export function incidentOperations({ store, ledger }: { store: Store; ledger: Le
         const row = await db.selectFrom('incidents').selectAll().where('id', '=', wanted).executeTakeFirst();
         if (!row) throw unknownIncident(wanted);
         const [timeline, children] = await Promise.all([
-          db
-            .selectFrom('incident_timeline')
-            .selectAll()
-            .where('incident_id', '=', wanted)
-            .orderBy('id')
-            .limit(1_000)
-            .execute(),
+          ledger.timeline(wanted),
           db.selectFrom('incidents').selectAll().where('parent_id', '=', wanted).orderBy('opened_at').execute(),
         ]);
         return {
@@ -102,7 +96,7 @@ export function incidentOperations({ store, ledger }: { store: Store; ledger: Le
           evidence: ('value' in row.evidence ? row.evidence['value'] : row.evidence) as z.input<
             typeof IncidentDetail
           >['evidence'],
-          timeline: timeline.map(toTimelineEntry),
+          timeline,
           children: children.map(toIncident),
         };
       },
