@@ -58,6 +58,8 @@ export function createLedger({ store, now }: { store: Store; now: () => Date }):
       resolved_at: null,
       resolution: null,
       acknowledged_by: null,
+      // It may be down for another reason this time.
+      title: redactText(incident.title),
       severity: incident.severity,
       parent_id: incident.parentId ?? null,
       held_for: heldFor ?? null,
