@@ -117,7 +117,7 @@ export function createWorld({ environment, log }: Pick<Parts, 'environment' | 'l
 
 /** The only place that constructs adapters, engine, systems and surfaces. Nothing runs before `start`. */
 export function compose(parts: Parts): Composition {
-  const { store, node, home, config, environment, log, now, version } = parts;
+  const { store, node, home, config, log, now, version } = parts;
   const settings = (): Config => config.current().config;
   const world = createWorld(parts);
   const { programs, processes, docker, systemd, sockets, host, prober, secrets, outbound, recognizer } = world;
@@ -151,14 +151,10 @@ export function compose(parts: Parts): Composition {
     };
   };
 
-  let catalog: Catalog | undefined;
-  const theCatalog = (): Catalog => {
-    if (!catalog) throw new Error('the catalog is asked before it is there');
-    return catalog;
-  };
   const engine = createEngine({
     store,
-    catalog: theCatalog,
+    // Filled below, with what the systems bring; nobody asks before the start.
+    catalog: () => catalog,
     ports: portsOf,
     inventory,
     audit,
@@ -236,7 +232,7 @@ export function compose(parts: Parts): Composition {
   });
 
   const systems: System[] = [senses(world), audit, identity, monitoring, discovery, incidents, healing, alerting, status];
-  catalog = createCatalog({
+  const catalog = createCatalog({
     automations: automations(),
     workflows: workflows(),
     operations: [...systems.flatMap(({ operations }) => operations), ...engine.operations, ...configOperations(config)],

@@ -90,7 +90,7 @@ export function offlineOperations(environment: Environment): Record<string, (inp
       withStore(environment, async ({ store, audit }) => {
         const { createTokenHere } = await import('./systems/identity/operations.ts');
         const made = await createTokenHere(store, input, { osUser: userInfo().username, now: new Date() });
-        await audit.append({ action: 'command.create-token', actor: localActor(), subject: { kind: 'token', id: String(made.id) }, outcome: 'succeeded', from: 'local' });
+        await audit.append({ action: 'command.create-token', actor: localActor(), subject: { kind: 'token', id: made.id }, outcome: 'succeeded', from: 'local' });
         return made;
       }),
     'audit-verify': () =>

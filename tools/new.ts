@@ -88,7 +88,7 @@ console.log(`src/automations/${name} is there, and in the list. Fill its phases,
 
 /** Behind the last line that the pattern finds and that sorts before it; in front of all where none does. */
 function insertSorted(source: string, pattern: RegExp, line: string): string {
-  const before = [...source.matchAll(pattern)].filter(([found]) => found < line).at(-1);
+  const before = [...source.matchAll(pattern)].findLast(([found]) => found < line);
   const at = before === undefined ? 0 : before.index + before[0].length + 1;
   return `${source.slice(0, at)}${line}\n${source.slice(at)}`;
 }

@@ -80,7 +80,7 @@ async function prepare(path: string): Promise<void> {
 
 /** Not `recursive`: below /proc and the like, where nothing can be made, Node would try for ever. */
 async function makeFolder(path: string, mode?: number): Promise<void> {
-  const make = async (): Promise<void> => void (await mkdir(path, { mode }));
+  const make = (): Promise<unknown> => mkdir(path, { mode });
   try {
     await make();
   } catch (thrown) {

@@ -29,10 +29,6 @@ import type { StageDeps } from './stage.ts';
 import { partitionOf, type StartDeps } from './start.ts';
 import { createWorkflows } from './workflows.ts';
 
-export type { KillGroup, RunScope } from './children.ts';
-export type { EngineDeps, EngineSettings } from './engine-deps.ts';
-export { engineMigrations } from './tables.ts';
-
 export interface Engine {
   readonly service: RunService;
   readonly workflows: WorkflowService;

@@ -114,7 +114,7 @@ export function workflowOperations({ workflows: service, catalog, schedules }: O
     cliArguments: ['id'],
     handle: async ({ id: name, context }, { actor, from }) => {
       const execution = await service.execute(name, {
-        context: context as JsonObject,
+        context,
         trigger: from === 'local' ? 'cli' : 'api',
         actor,
       });

@@ -165,7 +165,8 @@ function eventsOf(before: RunRow, row: RunRow): EventType[] {
     case 'rejected':
     case 'expired':
       return ['run.finished'];
-    default:
+    case 'planning':
+    case 'rolling-back':
       return [];
   }
 }

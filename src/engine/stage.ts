@@ -58,7 +58,10 @@ export async function openStage(deps: StageDeps, row: RunRow, automation: AnyAut
     hold = await locks.hold(lockNames, { holder: row.id, deadlineMs, signal });
     hold.lost.addEventListener(
       'abort',
-      () => void (flight.abort(hold?.lost.reason), children.endLeftovers(row.id).catch(() => undefined)),
+      () => {
+        flight.abort(hold?.lost.reason);
+        children.endLeftovers(row.id).catch(() => undefined);
+      },
       { once: true },
     );
   };

@@ -78,7 +78,7 @@ export async function startRun(deps: StartDeps, request: StartRun): Promise<Run>
       ...place,
       target_id: target?.id ?? null,
       target: target ? JSON.stringify({ id: target.id, name: target.name, critical: target.critical }) : null,
-      input: JSON.stringify({ value: cleaner().clean(input) as Json }),
+      input: JSON.stringify({ value: cleaner().clean(input) }),
       phases: '[]',
       checks: '[]',
       idempotency_key: request.idempotencyKey ?? null,
