@@ -21,7 +21,8 @@ const VALID_FOR_MS = 1_000;
 export function createSelfCheck(monotonic: () => number = () => performance.now()): SelfCheck {
   const server = createServer((socket) => {
     socket.on('error', () => undefined);
-    socket.end('.');
+    // Whoever came to look may keep its end open for ever, and the server would not close.
+    socket.end('.', () => socket.destroy());
   });
   let beat: NodeJS.Timeout | undefined;
   let lastBeat = monotonic();
