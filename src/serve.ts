@@ -28,19 +28,19 @@ export async function serve({ environment, configFile, stdout }: ServeOptions): 
   const now = (): Date => new Date();
   const say = (line: string): void => void stdout.write(`${line}\n`);
   const location = configLocation(environment, configFile);
-  const undo: (() => Promise<unknown>)[] = [];
+  const undo: Undo[] = [];
   // From the first moment: who ends a start that takes long must not leave half of it behind.
   const stop = stopRequested();
 
   try {
     const home = await openHome(environment.home, now());
-    undo.push(() => home.release());
+    undo.push({ what: 'the home', run: () => home.release() });
     const initial = await loadConfig(location, environment);
     const log = createLog({ level: initial.config.log.level, human: stdout.isTTY === true, write: (line) => void stdout.write(line) });
     if (initial.problem) log.error('configuration refused, the last good one is in force', { reason: initial.problem.message });
 
     const store = await openStore({ home: home.path, databaseUrl: environment.databaseUrl, migrations: MIGRATIONS, stewardVersion: version, log, notify: say, now });
-    undo.push(() => store.close());
+    undo.push({ what: 'the store', run: () => store.close() });
     if (stop.requested()) return;
     say(`Store open (${store.mode === 'bundled' ? `bundled PostgreSQL in ${home.path}` : 'your PostgreSQL'})`);
 
@@ -54,7 +54,7 @@ export async function serve({ environment, configFile, stdout }: ServeOptions): 
       onLoaded: (change) => tell(store, node.id, 'config.loaded', { ...change }),
       onRejected: (error) => tell(store, node.id, 'config.rejected', { message: error.message, problems: error.problems?.map(({ path, message }) => ({ path, message })) }),
     });
-    undo.push(() => config.close());
+    undo.push({ what: 'the configuration', run: () => config.close() });
 
     const steward = compose({
       version,
@@ -70,14 +70,14 @@ export async function serve({ environment, configFile, stdout }: ServeOptions): 
       log,
       now,
     });
-    undo.push(() => steward.engine.stop());
+    undo.push({ what: 'the engine', run: () => steward.engine.stop() });
     await steward.engine.start();
     for (const system of steward.systems) {
       if (stop.requested()) return;
-      undo.push(() => system.stop());
+      undo.push({ what: system.name, run: () => system.stop() });
       await system.start();
     }
-    undo.push(() => steward.rest.close());
+    undo.push({ what: 'the API', run: () => steward.rest.close() });
     const { url } = await steward.rest.listen();
     const publicUrl = config.current().config.server.publicUrl ?? url;
     await home.announce({ url });
@@ -105,15 +105,25 @@ function tell(store: Store, node: string, type: 'steward.started' | 'steward.sto
   });
 }
 
+interface Undo {
+  readonly what: string;
+  readonly run: () => Promise<unknown>;
+}
+
 /** Last first. One that hangs must not keep the others from stopping, nor the process from ending. */
-async function unwind(steps: (() => Promise<unknown>)[]): Promise<void> {
-  const deadline = setTimeout(() => process.exit(1), STOP_WITHIN_MS);
+async function unwind(steps: readonly Undo[]): Promise<void> {
+  let stopping = '';
+  const deadline = setTimeout(() => {
+    process.stderr.write(`Stopping took longer than ${STOP_WITHIN_MS / 1_000} s: ${stopping} does not end.\n`);
+    process.exit(1);
+  }, STOP_WITHIN_MS);
   deadline.unref();
-  for (const step of steps.toReversed()) {
+  for (const { what, run } of steps.toReversed()) {
+    stopping = what;
     try {
-      await step();
+      await run();
     } catch (thrown) {
-      process.stderr.write(`While stopping: ${StewardError.from(thrown).message}\n`);
+      process.stderr.write(`While stopping ${what}: ${StewardError.from(thrown).message}\n`);
     }
   }
   clearTimeout(deadline);
