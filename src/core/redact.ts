@@ -2,19 +2,26 @@ import type { Json } from './json.ts';
 
 export const REDACTED = '[redacted]';
 
-const SECRET_KEY = /(^|[_\-.])(pass(word|wd|phrase)?|secret|token|api[_-]?key|private[_-]?key|authorization|cookie|credential|dsn)s?$/i;
+const SECRET_KEY =
+  /(^|[_\-.])(pass(word|wd|phrase)?|secret|token|api[_-]?key|private[_-]?key|authorization|cookie|credential|dsn)s?$/i;
+
+// The text may be hostile. A pattern therefore begins where a word begins and looks a bounded way ahead, or it consumes
+// what it looks at: the time grows with the length of the text, never with its square.
 const PATTERNS: readonly [RegExp, string][] = [
   // user:password@host in any URL
-  [/\b([a-z][a-z0-9+.-]*:\/\/[^\s:/@]*):[^\s@/]+@/gi, `$1:${REDACTED}@`],
+  [/(:\/\/[^\s:/@]*):[^\s/"'<>]+@/g, `$1:${REDACTED}@`],
   [/\b(Bearer|Basic)\s+[\w.~+/=-]{8,}/gi, `$1 ${REDACTED}`],
   [/\bstw_[A-Za-z0-9]+_[A-Za-z0-9]+/g, REDACTED],
-  [/\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]+/g, REDACTED],
+  [/(?<![\w-])eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]+/g, REDACTED],
   [/\b(AKIA|ASIA)[A-Z0-9]{16}\b/g, REDACTED],
   [/\bgh[pousr]_[A-Za-z0-9]{20,}/g, REDACTED],
-  [/-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(-----END [A-Z ]*PRIVATE KEY-----|$)/g, REDACTED],
-  // --password=x, password: x, PGPASSWORD=x
-  [/((?:^|[\s"'{,;&?-])[\w-]*(?:password|passwd|secret|token|api[_-]?key)[\w-]*["']?\s*[=:]\s*)("[^"]*"|'[^']*'|[^\s,;&"'}]+)/gi, `$1${REDACTED}`],
-  [/(\s--?(?:password|passwd|requirepass|secret|token)\s+)(\S+)/gi, `$1${REDACTED}`],
+  [/-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----[\s\S]*?(-----END [A-Z ]{0,40}PRIVATE KEY-----|$)/g, REDACTED],
+  // --password=x, password: x, PGPASSWORD=x; a quotation that is cut off ends with the text
+  [
+    /(?<![\w-])((?=[\w-]{0,100}?(?:password|passwd|secret|token|api[_-]?key))[\w-]{1,200}["']?\s{0,20}[=:]\s{0,20})("(?:[^"\\]|\\[\s\S])*"?|'(?:[^'\\]|\\[\s\S])*'?|[^\s,;&"'}]+)/gi,
+    `$1${REDACTED}`,
+  ],
+  [/((?<![\w-])--?(?:password|passwd|requirepass|masterauth|secret|token|api-key)\s+)(\S+)/gi, `$1${REDACTED}`],
 ];
 
 /** The text without what looks like a secret. Stands before everything that is stored, shown or sent. */
@@ -34,9 +41,19 @@ function redactValue(value: unknown): unknown {
   return Object.fromEntries(
     Object.entries(value).map(([key, member]) => [
       key,
-      SECRET_KEY.test(key) && (typeof member === 'string' || typeof member === 'number') ? REDACTED : redactValue(member),
+      isSecretName(key) ? hidden(member) : redactValue(member),
     ]),
   );
+}
+
+/** dbPassword is as secret as db_password. */
+function isSecretName(key: string): boolean {
+  return SECRET_KEY.test(key.slice(-100).replace(/([a-z0-9])([A-Z])/g, '$1_$2'));
+}
+
+function hidden(member: unknown): unknown {
+  if (typeof member === 'string' || typeof member === 'number') return REDACTED;
+  return Array.isArray(member) ? member.map(hidden) : redactValue(member);
 }
 
 const SECRET_FLAG = /^--?(password|passwd|requirepass|masterauth|secret|token|api-key)$/i;
