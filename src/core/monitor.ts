@@ -26,7 +26,7 @@ export type ServiceStatus = z.output<typeof ServiceStatus>;
 export interface Monitor {
   status(resourceId: string): Promise<ServiceStatus | undefined>;
   all(): Promise<ServiceStatus[]>;
-  /** Probes every check of the resource at once, outside the schedule; the results count like scheduled ones. */
+  /** Probes every check of the resource at once, outside the schedule. A failure counts where the one before it is half an interval ago. */
   probeNow(resourceId: string, signal: AbortSignal): Promise<ServiceStatus | undefined>;
 }
 

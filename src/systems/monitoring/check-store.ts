@@ -28,6 +28,7 @@ export async function loadChecks(
       'since',
       'failures',
       'successes',
+      'failed_at',
       'at',
       'last',
     ])
@@ -37,7 +38,7 @@ export async function loadChecks(
   return new Map(
     [...byResource].map(([resourceId, group]) => [
       resourceId,
-      group.map(({ id, target, timing, origin, retired_at, state, since, failures, successes, at, last }) => ({
+      group.map(({ id, target, timing, origin, retired_at, state, since, failures, successes, failed_at, at, last }) => ({
         check: { ...timing, id, resourceId, target, origin },
         retired: retired_at !== null,
         state:
@@ -48,6 +49,7 @@ export async function loadChecks(
                 since,
                 failures: failures ?? 0,
                 successes: successes ?? 0,
+                failedAt: failed_at ?? undefined,
                 at: at ?? undefined,
                 last: last ?? undefined,
               },

@@ -13,6 +13,10 @@ import { type MonitoringTables, monitoringMigrations } from './tables.ts';
 
 const timing = { every: '10m', timeout: '2s', failures: 3, successes: 1, slow: '30s' };
 
+/** Failures count half an interval apart; the schedule itself has time for one look in a test. */
+const APART_MS = 5 * 60_000;
+
+let ahead: number;
 let database: TestDatabase;
 let resources: Map<string, Resource>;
 let configured: Map<string, ConfiguredCheck[]>;
@@ -21,6 +25,7 @@ let servers: Server[];
 
 beforeEach(async () => {
   database = await testDatabase({ migrations: monitoringMigrations });
+  ahead = 0;
   resources = new Map();
   configured = new Map();
   running = [];
@@ -77,6 +82,14 @@ async function tell(type: EventType, id: string): Promise<void> {
     .execute((trx) => database.store.events.append(trx, { type, subject: { kind: 'service', id }, data: {} }));
 }
 
+const now = (): Date => new Date(Date.now() + ahead);
+
+/** A look at everything, far enough from the one before it. */
+async function look(monitoring: Monitoring): Promise<void> {
+  ahead += APART_MS;
+  await monitoring.probeEverything();
+}
+
 async function start(prober: Prober, more: { every?: string; node?: string } = {}): Promise<Monitoring> {
   const { every = timing.every, node = 'n1' } = more;
   const monitoring = createMonitoring({
@@ -84,7 +97,7 @@ async function start(prober: Prober, more: { every?: string; node?: string } = {
     inventory,
     prober,
     node,
-    now: () => new Date(),
+    now,
     log: memoryLog(),
     settings: () => ({ timing: { ...timing, every }, checksFor: ({ id }) => configured.get(id) ?? [] }),
   });
@@ -156,8 +169,10 @@ describe('a real web service', () => {
     });
 
     await closed(server);
+    await look(first);
+    // Off the schedule and too soon: shown, not counted, not even by the next Steward.
     await first.probeEverything();
-    await first.probeEverything();
+    await look(first);
     expect(await first.status('web')).toMatchObject({ state: 'up', consecutiveFailures: 2 });
     await first.stop();
     const second = await start(prober);
@@ -167,6 +182,8 @@ describe('a real web service', () => {
       checks: [{ kind: 'http' }],
     });
     await second.probeEverything();
+    expect(await second.status('web')).toMatchObject({ state: 'up', consecutiveFailures: 2 });
+    await look(second);
     expect(await second.status('web')).toMatchObject({ state: 'down', consecutiveFailures: 3 });
 
     await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
@@ -248,7 +265,7 @@ describe('a supervised service', () => {
     const monitoring = await start(prober);
     prober.says.set('tcp', 'down').set('systemd', 'down');
 
-    for (let look = 0; look < 3; look += 1) await monitoring.probeEverything();
+    for (let round = 0; round < 3; round += 1) await look(monitoring);
 
     expect(await monitoring.status('a')).toMatchObject({ state: 'down' });
   });
@@ -278,7 +295,7 @@ describe('the monitor itself', () => {
       inventory,
       prober,
       node: 'n1',
-      now: () => new Date(),
+      now,
       log: memoryLog(),
       settings: () => ({ timing, checksFor: () => [] }),
       selfCheck: { blame: async () => reason, start: async () => undefined, stop: async () => undefined },
@@ -287,10 +304,10 @@ describe('the monitor itself', () => {
     await monitoring.start();
     prober.says.set('tcp', 'down');
 
-    for (let look = 0; look < 5; look += 1) await monitoring.probeEverything();
+    for (let round = 0; round < 5; round += 1) await look(monitoring);
     expect(await monitoring.status('a')).toMatchObject({ state: 'unknown', consecutiveFailures: 0 });
     reason = undefined;
-    for (let look = 0; look < 3; look += 1) await monitoring.probeEverything();
+    for (let round = 0; round < 3; round += 1) await look(monitoring);
 
     expect((await monitoring.status('a'))?.state).toBe('down');
     await eventually(async () =>
@@ -320,7 +337,7 @@ describe('the monitor itself', () => {
     prober.says.set('tcp', 'down');
     add('a', { state: 'gone', goneSince: new Date() });
     await tell('resource.gone', 'a');
-    for (let look = 0; look < 3; look += 1) await monitoring.probeEverything();
+    for (let round = 0; round < 3; round += 1) await look(monitoring);
     await eventually(async () => expect((await monitoring.status('a'))?.state).toBe('down'));
 
     add('a', { adoption: 'ignored' });
@@ -370,7 +387,10 @@ describe('the monitor itself', () => {
     const monitoring = await start(prober);
 
     const sweep = monitoring.jobs.find(({ name }) => name === 'health-sweep');
-    for (let look = 0; look < 3; look += 1) await sweep?.run({ signal: new AbortController().signal, now: new Date() });
+    for (let round = 0; round < 3; round += 1) {
+      ahead += APART_MS;
+      await sweep?.run({ signal: new AbortController().signal, now: now() });
+    }
 
     const report = await monitoring.report();
     expect(report).toMatchObject({

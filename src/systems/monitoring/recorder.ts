@@ -83,9 +83,10 @@ export function createRecorder({
   }
 
   async function flush(): Promise<void> {
-    await writing;
+    // Whoever waited here too may have started the next write.
+    while (writing) await writing;
     if (!waiting()) return;
-    writing ??= write().finally(() => (writing = undefined));
+    writing = write().finally(() => (writing = undefined));
     await writing;
   }
 
@@ -205,6 +206,7 @@ async function writeResults(
   const since: number[] = [];
   const failures: number[] = [];
   const successes: number[] = [];
+  const failedAt: (number | null)[] = [];
   const at: number[] = [];
   const last: string[] = [];
   for (const [id, state] of states) {
@@ -213,6 +215,7 @@ async function writeResults(
     since.push(state.since.getTime() / 1_000);
     failures.push(state.failures);
     successes.push(Math.min(state.successes, 1_000_000));
+    failedAt.push(state.failedAt ? state.failedAt.getTime() / 1_000 : null);
     at.push((state.at ?? state.since).getTime() / 1_000);
     last.push(JSON.stringify(state.last ?? null));
   }
@@ -220,11 +223,11 @@ async function writeResults(
       insert into check_results (check_number, at, state, latency_ms, message)
       select number, to_timestamp(at), state, latency, message
       from unnest(${numbers}::int[], ${times}::float8[], ${results}::smallint[], ${latencies}::real[], ${messages}::text[]) as r (number, at, state, latency, message))
-    insert into check_states (check_id, state, since, failures, successes, at, last)
-    select s.id, s.state, to_timestamp(s.since), s.failures, s.successes, to_timestamp(s.at), s.last::jsonb
-    from unnest(${ids}::text[], ${names}::text[], ${since}::float8[], ${failures}::int[], ${successes}::int[], ${at}::float8[], ${last}::text[])
-      as s (id, state, since, failures, successes, at, last)
+    insert into check_states (check_id, state, since, failures, successes, failed_at, at, last)
+    select s.id, s.state, to_timestamp(s.since), s.failures, s.successes, to_timestamp(s.failed_at), to_timestamp(s.at), s.last::jsonb
+    from unnest(${ids}::text[], ${names}::text[], ${since}::float8[], ${failures}::int[], ${successes}::int[], ${failedAt}::float8[], ${at}::float8[], ${last}::text[])
+      as s (id, state, since, failures, successes, failed_at, at, last)
     join checks c on c.id = s.id
     on conflict (check_id) do update set state = excluded.state, since = excluded.since, failures = excluded.failures,
-      successes = excluded.successes, at = excluded.at, last = excluded.last`.execute(db);
+      successes = excluded.successes, failed_at = excluded.failed_at, at = excluded.at, last = excluded.last`.execute(db);
 }

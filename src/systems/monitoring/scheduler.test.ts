@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type Scheduler, createScheduler } from './scheduler.ts';
+import { foldResult, newCheckState } from './state.ts';
 
 let runs: { id: string; at: number }[];
 let scheduler: Scheduler;
@@ -80,18 +81,34 @@ describe('scheduler', () => {
     expect(timesOf('a').length).toBeLessThanOrEqual(4);
   });
 
-  it('sees a death three times within three and a half minutes at the default settings, whenever it happens', () => {
+  it('makes it down within three and a half minutes of a death at the default settings, and not within one, whoever looks besides', () => {
     const timeoutMs = 5_000;
+    const timing = { every: '60s', failures: 3, successes: 1 };
     for (let index = 0; index < 20; index += 1) scheduler.add(`check ${index}`, 60_000);
     vi.advanceTimersByTime(20 * 60_000);
 
     for (let index = 0; index < 20; index += 1) {
       const looks = timesOf(`check ${index}`);
-      // Each look may be the last good one: whoever dies right after it waits longest.
-      for (const [at, lastGood] of looks.slice(0, -3).entries()) {
-        const third = looks[at + 3] ?? Infinity;
-        expect(third + timeoutMs - lastGood).toBeLessThanOrEqual(210_000);
+      for (const others of [[], [100, 200, 26_000, 31_000], [29_999, 59_999, 61_000, 89_000]]) {
+        // Each look may be the last good one: whoever dies right after it waits longest.
+        for (const [at, lastGood] of looks.slice(0, -4).entries()) {
+          const failed = [...looks.slice(at + 1), ...others.map((after) => lastGood + after)].toSorted((a, b) => a - b);
+          const down = downAfter(failed, timing);
+          expect(down + timeoutMs - lastGood).toBeLessThanOrEqual(210_000);
+          expect(down - lastGood).toBeGreaterThanOrEqual(60_000);
+        }
       }
     }
   });
 });
+
+/** When the fold calls it down that failed at each of these moments. */
+function downAfter(failed: readonly number[], timing: Parameters<typeof foldResult>[2]): number {
+  const result = { state: 'down', latencyMs: 1, message: '', depth: 'connect', detail: {} } as const;
+  let state = newCheckState(new Date(0));
+  for (const at of failed) {
+    state = foldResult(state, result, timing, new Date(at));
+    if (state.state === 'down') return at;
+  }
+  return Infinity;
+}

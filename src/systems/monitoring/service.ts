@@ -148,7 +148,8 @@ export class WatchedService {
     const previous = watched.state;
     watched.state = foldResult(previous, result, watched.check, at);
     recorder.result({ id: watched.check.id, number: watched.number }, result, watched.state, at);
-    if (result.state === 'down' && watched.state.failures <= watched.check.failures) this.#tellFailure(watched, result);
+    const { failures } = watched.state;
+    if (failures > previous.failures && failures <= watched.check.failures) this.#tellFailure(watched, result);
     this.settle(at);
     if (
       watched.state.state === 'stopped' &&

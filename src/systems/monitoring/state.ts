@@ -1,11 +1,14 @@
 import type { CheckKind, CheckTiming, ProbeResult, ServiceState } from '../../core/check.ts';
+import { ms } from '../../core/duration.ts';
 
 /** What is remembered of a check between two probes. */
 export interface CheckState {
   readonly state: ServiceState;
   readonly since: Date;
-  /** Failures in a row. */
+  /** Failures in a row that count. */
   readonly failures: number;
+  /** When the latest of them was seen. */
+  readonly failedAt?: Date | undefined;
   /** Good answers in a row. */
   readonly successes: number;
   readonly at?: Date | undefined;
@@ -16,18 +19,28 @@ export function newCheckState(at: Date): CheckState {
   return { state: 'pending', since: at, failures: 0, successes: 0 };
 }
 
-/** The next state of a check. A failure below the limit leaves the state as it is; what the prober could not see counts as neither. */
+/**
+ * The next state of a check. A failure below the limit leaves the state as it is; what the prober could not see counts as neither.
+ * However often somebody looks, a failure counts only half an interval after the one that counted before it: the
+ * operator's `every` and `failures` say how long something may be away, and looks outside the schedule do not shorten that.
+ */
 export function foldResult(
   previous: CheckState,
   result: ProbeResult,
-  timing: Pick<CheckTiming, 'failures' | 'successes'>,
+  timing: Pick<CheckTiming, 'every' | 'failures' | 'successes'>,
   at: Date,
 ): CheckState {
-  const next = (state: ServiceState, failures: number, successes: number): CheckState => ({
+  const next = (
+    state: ServiceState,
+    failures: number,
+    successes: number,
+    failedAt = failures > 0 ? previous.failedAt : undefined,
+  ): CheckState => ({
     state,
     since: state === previous.state ? previous.since : at,
     failures,
     successes,
+    failedAt,
     at,
     last: result,
   });
@@ -37,8 +50,9 @@ export function foldResult(
     case 'stopped':
       return next('stopped', 0, 0);
     case 'down': {
-      const failures = previous.failures + 1;
-      return next(failures >= timing.failures ? 'down' : previous.state, failures, 0);
+      const counts = isApart(previous.failedAt, at, timing);
+      const failures = previous.failures + (counts ? 1 : 0);
+      return next(failures >= timing.failures ? 'down' : previous.state, failures, 0, counts ? at : previous.failedAt);
     }
     case 'up':
     case 'degraded': {
@@ -50,6 +64,13 @@ export function foldResult(
       return next(result.state, 0, successes);
     }
   }
+}
+
+/** A clock that was set back must not keep failures from counting. */
+function isApart(failedAt: Date | undefined, at: Date, { every }: Pick<CheckTiming, 'every'>): boolean {
+  if (!failedAt) return true;
+  const passed = at.getTime() - failedAt.getTime();
+  return passed < 0 || passed >= ms(every) / 2;
 }
 
 /** Kinds that ask whoever keeps the service running, and so know what was meant. */

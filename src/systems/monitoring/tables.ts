@@ -24,6 +24,7 @@ export type MonitoringTables = {
     since: Date;
     failures: number;
     successes: number;
+    failed_at: Date | null;
     at: Date | null;
     last: Jsonb<ProbeResult> | null;
   };
@@ -80,6 +81,12 @@ export const monitoringMigrations: Migration[] = [
       await sql`create table health_sweeps (
         id bigint generated always as identity primary key, node text not null, at timestamptz not null,
         duration_ms real not null, score real not null, summary jsonb not null)`.execute(db);
+    },
+  },
+  {
+    name: 'monitoring/0002-failures-that-count',
+    async up(db) {
+      await sql`alter table check_states add column failed_at timestamptz`.execute(db);
     },
   },
 ];
