@@ -1,3 +1,4 @@
+import { statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createChannel } from './adapters/channels/channels.ts';
 import { createPing } from './adapters/channels/ping.ts';
@@ -60,6 +61,9 @@ export const MIGRATIONS: readonly Migration[] = [
   ...healingMigrations,
   ...alertingMigrations,
 ];
+
+/** Below this a PostgreSQL that has to start again may not. */
+const ROOM_NEEDED_MIB = 100;
 
 export interface Parts {
   readonly version: string;
@@ -264,11 +268,17 @@ export function compose(parts: Parts): Composition {
   };
 
   async function notices(): Promise<Notice[]> {
-    const [dockerStatus, systemdStatus] = await Promise.all([docker.status(), systemd.status()]);
+    const [dockerStatus, systemdStatus, roomMiB] = await Promise.all([docker.status(), systemd.status(), roomIn(home)]);
     const rejected = config.rejected();
     const noChannel = alerting.notice();
     const all: (Notice | false | undefined)[] = [
       rejected && { id: 'configuration', level: 'critical', text: `The configuration as it stands is refused; the last good one is in force. ${rejected.message}`, hint: rejected.hint },
+      roomMiB < ROOM_NEEDED_MIB && {
+        id: 'disk',
+        level: 'critical',
+        text: `The disk that holds ${home} is full: ${roomMiB} MB are left, and what is seen from now on may not be kept.`,
+        hint: `Free some space there (df -h ${home}); Steward goes on by itself.`,
+      },
       noChannel !== undefined && { id: 'channels', level: 'warning', text: noChannel },
       settings().deadMan === undefined && {
         id: 'dead-man',
@@ -301,4 +311,9 @@ function senses({ docker, prober }: ReturnType<typeof createWorld>): System {
       await prober.close();
     },
   };
+}
+
+async function roomIn(folder: string): Promise<number> {
+  const { bavail, bsize } = await statfs(folder);
+  return Math.floor((bavail * bsize) / 1024 ** 2);
 }
