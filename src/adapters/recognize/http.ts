@@ -25,7 +25,7 @@ export function parseAnswer(received: Buffer): HttpAnswer | undefined {
   return {
     status: Number(status),
     headers,
-    title: shown(/<title[^>]*>([^<]{0,200})/i.exec(body)?.[1] ?? '', 120),
+    title: shown(/<title[^>]{0,200}>([^<]{0,200})/i.exec(body)?.[1] ?? '', 120),
     body,
   };
 }
