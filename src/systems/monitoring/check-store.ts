@@ -38,22 +38,24 @@ export async function loadChecks(
   return new Map(
     [...byResource].map(([resourceId, group]) => [
       resourceId,
-      group.map(({ id, target, timing, origin, retired_at, state, since, failures, successes, failed_at, at, last }) => ({
-        check: { ...timing, id, resourceId, target, origin },
-        retired: retired_at !== null,
-        state:
-          state === null || since === null
-            ? undefined
-            : {
-                state,
-                since,
-                failures: failures ?? 0,
-                successes: successes ?? 0,
-                failedAt: failed_at ?? undefined,
-                at: at ?? undefined,
-                last: last ?? undefined,
-              },
-      })),
+      group.map(
+        ({ id, target, timing, origin, retired_at, state, since, failures, successes, failed_at, at, last }) => ({
+          check: { ...timing, id, resourceId, target, origin },
+          retired: retired_at !== null,
+          state:
+            state === null || since === null
+              ? undefined
+              : {
+                  state,
+                  since,
+                  failures: failures ?? 0,
+                  successes: successes ?? 0,
+                  failedAt: failed_at ?? undefined,
+                  at: at ?? undefined,
+                  last: last ?? undefined,
+                },
+        }),
+      ),
     ]),
   );
 }

@@ -83,8 +83,12 @@ export function createRecorder({
   }
 
   async function flush(): Promise<void> {
-    // Whoever waited here too may have started the next write.
-    while (writing) await writing;
+    if (writing) {
+      await writing;
+      // Whoever waited here too may have started the next write.
+      await flush();
+      return;
+    }
     if (!waiting()) return;
     writing = write().finally(() => (writing = undefined));
     await writing;
@@ -229,5 +233,7 @@ async function writeResults(
       as s (id, state, since, failures, successes, failed_at, at, last)
     join checks c on c.id = s.id
     on conflict (check_id) do update set state = excluded.state, since = excluded.since, failures = excluded.failures,
-      successes = excluded.successes, failed_at = excluded.failed_at, at = excluded.at, last = excluded.last`.execute(db);
+      successes = excluded.successes, failed_at = excluded.failed_at, at = excluded.at, last = excluded.last`.execute(
+    db,
+  );
 }

@@ -29,7 +29,11 @@ const seenAt = (looks: readonly (readonly [number, ProbeResult['state']])[], lim
 const results = fc.array(fc.constantFrom<ProbeResult['state'][]>('up', 'degraded', 'down', 'stopped', 'unknown'), {
   maxLength: 40,
 });
-const limits = fc.record({ every: fc.constant('60s'), failures: fc.integer({ min: 1, max: 5 }), successes: fc.integer({ min: 1, max: 4 }) });
+const limits = fc.record({
+  every: fc.constant('60s'),
+  failures: fc.integer({ min: 1, max: 5 }),
+  successes: fc.integer({ min: 1, max: 4 }),
+});
 
 describe('a check', () => {
   it('is down after three failures in a row and not before', () => {
@@ -150,7 +154,12 @@ describe('looks outside the schedule', () => {
         const last = scheduled[allowed.failures - 1] ?? Infinity;
         const all = [...scheduled, ...extra].filter((when) => when <= last).toSorted((a, b) => a - b);
 
-        expect(seenAt(all.map((when) => [when, 'down'] as const), allowed).state).toBe('down');
+        expect(
+          seenAt(
+            all.map((when) => [when, 'down'] as const),
+            allowed,
+          ).state,
+        ).toBe('down');
       }),
     );
   });
