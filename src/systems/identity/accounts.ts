@@ -23,6 +23,9 @@ export const Password = z
   .refine((text) => new Set(text).size > 3, 'expected more than three different characters')
   .describe('At least 10 characters.');
 
+/** The CLI on the machine itself. */
+export const LOCAL_ACTOR = 'token:local';
+
 export interface NewUser {
   readonly name: string;
   readonly role: Role;
@@ -106,6 +109,23 @@ export function assertMayGrant(actor: Actor, role: Role): void {
       hint: 'Create one of your own role or less, or ask an admin.',
     });
   }
+}
+
+/** An agent touches no key: neither one of its own nor one of whoever sent it. */
+export function assertNoAgent(actor: Actor): void {
+  if (actor.role !== 'agent') return;
+  throw new StewardError('FORBIDDEN', 'An agent may not end credentials.', { hint: 'Ask an operator or an admin.' });
+}
+
+/**
+ * Whoever can make an account with a password can sign in with it, and a session may approve what destroys. A bearer token
+ * must not become a session that way; who holds the machine itself has `steward admin create` anyway.
+ */
+export function assertMayManageAccounts(actor: Actor): void {
+  if (actor.session !== undefined || actor.id === LOCAL_ACTOR) return;
+  throw new StewardError('FORBIDDEN', 'Accounts of people are made and changed by a person who is signed in; a token is not enough.', {
+    hint: 'Sign in on the page of this Steward, or use steward user on its machine.',
+  });
 }
 
 export function parsed<T>(schema: z.ZodType<T>, path: string, value: unknown): T {

@@ -1,4 +1,5 @@
 import type { Actor } from '../../core/actor.ts';
+import { LOCAL_ACTOR } from './accounts.ts';
 import { readPrivate, removePrivate, writePrivate } from './private-file.ts';
 import { newToken, sameSecret } from './secrets.ts';
 
@@ -24,7 +25,7 @@ export function createLocalCredential({ file, osUser }: { file: string; osUser: 
     },
     actor(presented: string): Actor | undefined {
       if (token === undefined || !sameSecret(presented, token)) return undefined;
-      return { kind: 'token', id: 'token:local', name: `local:${osUser}`, role: 'admin' };
+      return { kind: 'token', id: LOCAL_ACTOR, name: `local:${osUser}`, role: 'admin' };
     },
   };
 }

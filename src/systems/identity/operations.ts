@@ -4,7 +4,7 @@ import { type Actor, may, Role } from '../../core/actor.ts';
 import { ms, parseDuration } from '../../core/duration.ts';
 import { StewardError } from '../../core/errors.ts';
 import { type AnyOperation, defineCommand, defineQuery, NoInput } from '../../core/operation.ts';
-import { assertMayGrant, insertUser, Password, UserName } from './accounts.ts';
+import { assertMayGrant, assertMayManageAccounts, assertNoAgent, insertUser, Password, UserName } from './accounts.ts';
 import { hashPassword } from './secrets.ts';
 import type { Store } from '../../store/store.ts';
 import type { IdentityTables } from './tables.ts';
@@ -172,6 +172,7 @@ export function identityOperations(db: Kysely<IdentityTables>): readonly AnyOper
       input: z.object({ id: z.string().min(1).max(100).describe('Its id, as in the list of tokens.') }),
       output: z.object({ id: z.string(), revokedAt: z.coerce.date() }),
       async handle({ id }, { actor, now }) {
+        assertNoAgent(actor);
         const owner = await ownerOf(actor);
         const revoked = await db
           .updateTable('api_tokens')
@@ -226,6 +227,7 @@ export function identityOperations(db: Kysely<IdentityTables>): readonly AnyOper
         password: z.string().optional().describe('The made-up one; shown once.'),
       }),
       async handle({ name, role, password }, { actor, now }) {
+        assertMayManageAccounts(actor);
         assertMayGrant(actor, role);
         const made = await insertUser(db, { name, role, password, createdBy: actor.name, now });
         return { id: made.user.id, name, role, password: made.password };
@@ -246,6 +248,7 @@ export function identityOperations(db: Kysely<IdentityTables>): readonly AnyOper
       }),
       output: User.pick({ id: true, name: true, role: true, disabledAt: true }),
       async handle({ name, role, password, disabled }, { actor, now }) {
+        assertMayManageAccounts(actor);
         if (role) assertMayGrant(actor, role);
         const hash = password === undefined ? undefined : await hashPassword(password);
         return await db.transaction().execute(async (trx) => {
@@ -329,7 +332,8 @@ export function identityOperations(db: Kysely<IdentityTables>): readonly AnyOper
       input: z.object({ id: z.string().min(1).max(100).describe('Its id, as in the list of sessions.') }),
       output: z.object({ id: z.string() }),
       async handle({ id }, { actor }) {
-        const owner = await ownerOf(actor);
+        // A token signs nobody out but where it may administer, not even the one who made it.
+        const owner = may(actor, 'administer') ? null : actor.kind === 'user' ? actor.id : undefined;
         const ended = await db
           .deleteFrom('user_sessions')
           .where('id', '=', id)
