@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { z } from 'zod';
 import type { Alert } from '../../core/alert.ts';
 import { formatDuration } from '../../core/duration.ts';
 import type { StewardEvent } from '../../core/event.ts';
@@ -19,6 +20,8 @@ const TITLE_LENGTH = 200;
 const TEXT_LENGTH = 3_000;
 const ENTRY_LENGTH = 300;
 const ENTRIES = 8;
+const LOG_LINES = 8;
+const LOG_LINE_LENGTH = 160;
 const TOLD: ReadonlySet<TimelineEntry['kind']> = new Set([
   'symptom',
   'evidence',
@@ -107,9 +110,22 @@ function history(timeline: readonly TimelineEntry[]): string[] {
   return told.map(({ at, message }) => `${clock(at)} ${cut(message.replaceAll(/\s+/g, ' '), ENTRY_LENGTH)}`);
 }
 
+/** The last words of the service say most of what was learned; all of it is in the incident. */
+const LastWords = z.object({
+  evidence: z.object({ logs: z.object({ source: z.string(), lines: z.array(z.string()).min(1) }) }),
+});
+
 function learned(value: unknown): string[] {
   if (value === undefined || value === null || (typeof value === 'object' && Object.keys(value).length === 0))
     return [];
+  const known = LastWords.safeParse(value).data;
+  if (known) {
+    const { source, lines } = known.evidence.logs;
+    return [
+      `The last lines of the ${source}:`,
+      ...lines.slice(-LOG_LINES).map((line) => `  ${cut(line, LOG_LINE_LENGTH)}`),
+    ];
+  }
   const text = typeof value === 'string' ? value : JSON.stringify(value);
   return [`Learned: ${cut(text, 1_500)}`];
 }
