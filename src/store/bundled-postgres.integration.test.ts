@@ -202,8 +202,8 @@ describe('the bundled PostgreSQL', () => {
     await ended(server.pid);
     const innocent = spawn('sleep', ['60'], testAccount ? { uid: testAccount.uid } : {});
     cleanUp.push(() => innocent.kill());
-    const file = join(server.paths.data, 'postmaster.pid');
-    await writeFile(file, (await readFile(file, 'utf8')).replace(/^\d+/, String(innocent.pid)));
+    for (const file of [join(server.paths.data, 'postmaster.pid'), join(server.socketDir, '.s.PGSQL.5432.lock')])
+      await writeFile(file, (await readFile(file, 'utf8')).replace(/^\d+/, String(innocent.pid)));
 
     const next = await ensure();
 

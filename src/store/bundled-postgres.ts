@@ -127,11 +127,16 @@ async function adopt(paths: PgHome, password: string, log: Log): Promise<Postgre
   return undefined;
 }
 
+/** Its pid may belong to anything by now, and PostgreSQL refuses to start while that lives: a zombie, or another process of this user. */
 async function clearStalePidFile(paths: PgHome, log: Log): Promise<void> {
   const found = await readPidFile(paths);
-  if (!found || (await isPostmaster(paths, found.pid)) !== false) return;
-  await unlink(join(paths.data, 'postmaster.pid')).catch(() => undefined);
-  log.warn('store was not stopped cleanly and recovers', { pid: found.pid });
+  if (found && (await isPostmaster(paths, found.pid)) === false) {
+    await unlink(join(paths.data, 'postmaster.pid')).catch(() => undefined);
+    log.warn('store was not stopped cleanly and recovers', { pid: found.pid });
+  }
+  const lock = join(paths.socketDir, '.s.PGSQL.5432.lock');
+  const holder = Number((await readFile(lock, 'utf8').catch(() => '')).split('\n')[0]);
+  if (holder > 1 && (await isPostmaster(paths, holder)) === false) await unlink(lock).catch(() => undefined);
 }
 
 async function launch(paths: PgHome, program: string, account: PgAccount | undefined): Promise<number> {
