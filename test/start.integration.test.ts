@@ -1,11 +1,13 @@
 import { execFileSync } from 'node:child_process';
 import { chownSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { createSockets } from '../src/adapters/sockets/index.ts';
 import { cloneCheckout } from './kit/checkout.ts';
 import {
   eventually,
@@ -77,10 +79,14 @@ describe('a start on a machine nobody prepared', () => {
     app.close();
   });
 
-  const api = async (path: string, bearer?: string, init: RequestInit = {}) =>
+  const api = async (
+    path: string,
+    bearer?: string,
+    init: Omit<RequestInit, 'headers'> & { headers?: Record<string, string> } = {},
+  ) =>
     await fetch(`${running.url}${path}`, {
       ...init,
-      headers: { ...(bearer === undefined ? {} : { authorization: `Bearer ${bearer}` }), ...init.headers },
+      headers: { ...init.headers, ...(bearer === undefined ? {} : { authorization: `Bearer ${bearer}` }) },
     });
   const theApp = async (): Promise<Service | undefined> =>
     (await stewardJson<Service[]>(home, ['services'])).find(({ endpoint }) => endpoint === `127.0.0.1:${appPort}`);
@@ -208,8 +214,9 @@ describe('a start on a machine nobody prepared', () => {
     expect((await api('/api/v1/services', token)).status).toBe(200);
   });
 
-  it('ends within seconds when asked to, and leaves no process', async () => {
+  it('ends within seconds when asked to, although somebody holds on to it, and leaves no process', async () => {
     const postgres = postmasterPid(home) ?? 0;
+    const held = await holdOnTo(running.pid);
     const began = performance.now();
 
     expect(await running.stop()).toBe(0);
@@ -218,6 +225,7 @@ describe('a start on a machine nobody prepared', () => {
     expect(isAlive(postgres)).toBe(false);
     expect(isAlive(running.pid)).toBe(false);
     expect(processesOf(home)).toEqual([]);
+    for (const socket of held) socket.destroy();
     expect(await steward(home, ['services'])).toMatchObject({ code: 15, stderr: expect.stringContaining('npm start') });
   });
 });
@@ -279,6 +287,20 @@ describe.skipIf(process.getuid?.() !== 0)('a clone in a private folder (needs ro
     }
   });
 });
+
+/** Connections to every port that the process listens on, one of them with a request that stays unfinished. */
+async function holdOnTo(pid: number): Promise<Socket[]> {
+  const listeners = (await createSockets().listeners()).filter(
+    ({ protocol, pids }) => protocol === 'tcp' && pids.includes(pid),
+  );
+  const sockets = listeners.map(({ port }) => connect({ host: '127.0.0.1', port, allowHalfOpen: true }));
+  for (const socket of sockets) {
+    socket.on('error', () => undefined).resume();
+    await once(socket, 'connect');
+    socket.write('GET / HTTP/1.1\r\n');
+  }
+  return sockets;
+}
 
 /** Processes whose command line names the home, or that PostgreSQL started for it. */
 function processesOf(home: string): string[] {
