@@ -1,4 +1,5 @@
 import { type Actor, may } from '../core/actor.ts';
+import { formatDuration } from '../core/duration.ts';
 import { StewardError } from '../core/errors.ts';
 import { redactText } from '../core/redact.ts';
 import { isFinal, type Run } from '../core/run.ts';
@@ -11,7 +12,7 @@ import { sql } from 'kysely';
 export const CANCEL_CHANNEL = 'steward_cancel';
 
 type Answers = Pick<RunService, 'approve' | 'reject' | 'cancel'> & {
-  /** Ends the proposals that nobody answered in time. */
+  /** Ends the proposals that nobody answered in time, and what waits for a node that does not begin it. */
   expire(): Promise<number>;
 };
 
@@ -49,6 +50,41 @@ export function createAnswers(deps: StartDeps & { readonly forget: (row: RunRow)
     };
     await audit.append({ ...entry, outcome: refusal === undefined ? 'allowed' : 'refused' });
     if (refusal !== undefined) throw new StewardError('FORBIDDEN', refusal);
+  }
+
+  /** Whether it is in somebody's hands, who is told then. */
+  async function asked(id: string, cancel: { by: string; reason: string }): Promise<boolean> {
+    const { numUpdatedRows } = await runs.db
+      .updateTable('runs')
+      .set({ cancel: JSON.stringify(cancel) })
+      .where('id', '=', id)
+      .where('status', 'in', ['planning', 'running', 'rolling-back'])
+      .executeTakeFirst();
+    if (numUpdatedRows === 0n) return false;
+    await sql`select pg_notify(${CANCEL_CHANNEL}, ${id})`.execute(runs.db);
+    return true;
+  }
+
+  /** What was asked for days ago must not happen when the node is back: nobody expects it any more. */
+  async function expireQueued(): Promise<number> {
+    const before = new Date(now().getTime() - deps.limits.deadlineMs);
+    const stuck = await runs.db
+      .selectFrom('runs')
+      .selectAll()
+      .where('status', '=', 'queued')
+      .where('created_at', '<=', before)
+      .where(sql<boolean>`coalesce((approval->>'at')::timestamptz, created_at) <= ${before}`)
+      .execute();
+    for (const row of stuck) {
+      const error = JSON.stringify({
+        code: 'TIMEOUT',
+        message: `Node ${row.node} did not begin it for ${formatDuration(deps.limits.deadlineMs)}.`,
+        hint: 'See steward nodes; start it again once the node is back.',
+      });
+      const { moved } = await runs.move(row.id, { to: 'expired', from: ['queued'], patch: { error } });
+      if (moved) await deps.forget(row).catch(() => undefined);
+    }
+    return stuck.length;
   }
 
   return {
@@ -113,16 +149,12 @@ export function createAnswers(deps: StartDeps & { readonly forget: (row: RunRow)
       await allowed('run.cancel-requested', row, actor, mayAnswer(actor), reason);
       const cancel = { by: actor.name, reason: redactText(reason) };
       const error = JSON.stringify({ code: 'CANCELED', message: redactText(`Canceled by ${actor.name}: ${reason}`) });
-      const { moved } = await runs.move(id, {
-        to: 'canceled',
-        from: ['queued', 'waiting-approval'],
-        actor,
-        patch: { cancel: JSON.stringify(cancel), error },
-      });
-      if (moved) await deps.forget(row).catch(() => undefined);
-      else {
-        await runs.patch(id, { cancel: JSON.stringify(cancel) });
-        await sql`select pg_notify(${CANCEL_CHANNEL}, ${id})`.execute(runs.db);
+      const end = { to: 'canceled', from: ['queued', 'waiting-approval'], actor, patch: { cancel: JSON.stringify(cancel), error } } as const;
+      // It may move on between the two: from planning to waiting, or to its end.
+      while (!(await asked(id, cancel))) {
+        const { moved, row: current } = await runs.move(id, end);
+        if (moved) await deps.forget(row).catch(() => undefined);
+        if (moved || isFinal(current.status)) break;
       }
       return await result(id);
     },
@@ -135,7 +167,7 @@ export function createAnswers(deps: StartDeps & { readonly forget: (row: RunRow)
         .where('expires_at', '<=', now())
         .execute();
       for (const { id } of late) await runs.move(id, { to: 'expired', from: ['waiting-approval'] });
-      return late.length;
+      return late.length + (await expireQueued());
     },
   };
 }

@@ -160,7 +160,7 @@ export function createCoordinator(deps: CoordinatorDeps): Coordinator {
           if (supersedes) await supersede(current);
           const at = now().toISOString();
           const phases = current.phases.map((phase) => (phase.finishedAt ? phase : { ...phase, finishedAt: at }));
-          await runs.move(runId, {
+          const { row: settled } = await runs.move(runId, {
             to,
             patch: { ...planned, ...patch, phases: JSON.stringify(phases) },
             async also(trx) {
@@ -172,6 +172,12 @@ export function createCoordinator(deps: CoordinatorDeps): Coordinator {
                   .execute();
             },
           });
+          // Asked for while the plan was made: nobody has it in hand any more who could hear of it.
+          if (settled.cancel && !isFinal(settled.status)) {
+            const { by, reason } = settled.cancel;
+            const error = JSON.stringify({ code: 'CANCELED', message: `Canceled by ${by}: ${reason}` });
+            await runs.move(runId, { to: 'canceled', from: ['queued', 'waiting-approval'], patch: { error } });
+          }
           return null;
         }),
       );
@@ -199,6 +205,7 @@ export function createCoordinator(deps: CoordinatorDeps): Coordinator {
       .where('status', '=', 'waiting-approval')
       .where('automation', '=', row.automation)
       .where('trigger', '=', 'schedule')
+      .where('node', '=', row.node)
       .where((where) =>
         row.target_id === null ? where('target_id', 'is', null) : where('target_id', '=', row.target_id),
       )

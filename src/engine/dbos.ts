@@ -152,7 +152,7 @@ export function createDurableEngine({
       const old = await outside(() =>
         DBOS.listWorkflows({
           completedBefore: olderThan.toISOString(),
-          status: ['SUCCESS', 'ERROR', 'CANCELLED'],
+          status: ['SUCCESS', 'ERROR', 'CANCELLED', 'MAX_RECOVERY_ATTEMPTS_EXCEEDED'],
           limit: 500,
           loadInput: false,
           loadOutput: false,

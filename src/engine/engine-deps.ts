@@ -32,7 +32,17 @@ export interface EngineDeps {
   readonly killGroup: KillGroup;
   readonly secrets: SecretResolver;
   readonly settings?: Partial<EngineSettings> | undefined;
+  /** Asked at each clean-up: the configuration may change. */
+  readonly retention?: (() => Retention) | undefined;
 }
+
+/** How long finished runs, and events, are kept. */
+export interface Retention {
+  readonly runsMs: number;
+  readonly eventsMs: number;
+}
+
+export const DEFAULT_RETENTION: Retention = { runsMs: 90 * 86_400_000, eventsMs: 30 * 86_400_000 };
 
 export interface EngineSettings {
   /** How long a proposal waits for an answer. */

@@ -8,7 +8,7 @@ import { createChain } from './chain.ts';
 import { createChildren } from './children.ts';
 import { createCoordinator } from './coordinator.ts';
 import { createDurableEngine } from './dbos.ts';
-import { DEFAULT_SETTINGS, type EngineDeps } from './engine-deps.ts';
+import { DEFAULT_RETENTION, DEFAULT_SETTINGS, type EngineDeps } from './engine-deps.ts';
 import { createExecutions } from './executions.ts';
 import { createInFlight } from './in-flight.ts';
 import { createJobs } from './jobs.ts';
@@ -124,7 +124,8 @@ export function createEngine(deps: EngineDeps): Engine {
     },
   });
   const jobs = createJobs({ db, now, log, nodeId: node.id });
-  jobs.register(upkeepJobs({ runs, engine, service }));
+  const { artifacts, retention = () => DEFAULT_RETENTION } = deps;
+  jobs.register(upkeepJobs({ runs, engine, events: store.events, service, artifacts, retention }));
 
   const list = (): Promise<ScheduleEntry[]> => listSchedules({ db, now, schedules, jobs, nodeId: node.id });
   const operations = engineOperations({
@@ -173,6 +174,8 @@ export function createEngine(deps: EngineDeps): Engine {
 
   async function settle(): Promise<void> {
     await reconcile({ runs, engine, coordinator, enqueue, nodeId: node.id });
+    // Whoever declared a node dead may have died of it before it took anything over.
+    for (const id of await nodes.lost()) await workflows.takeOver(id);
     await workflows.reconcile();
   }
 

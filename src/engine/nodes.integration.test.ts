@@ -41,6 +41,8 @@ describe('nodes', () => {
     await three.beat();
     await one.beat();
     expect(lost).toEqual(['three lost one', 'three lost two']);
+    // Still known to whoever looks later, should the one that declared it have died before it did anything about it.
+    expect(await three.lost()).toEqual(['two']);
     clock += 1_000;
     await three.beat();
     expect(lost).toHaveLength(2);

@@ -14,6 +14,8 @@ export interface Nodes {
   beatFor(id: string): Promise<NodeRecord>;
   leave(): Promise<void>;
   list(): Promise<NodeRecord[]>;
+  /** Declared dead and not back. */
+  lost(): Promise<string[]>;
   idOf(reference: string): Promise<string>;
 }
 
@@ -121,6 +123,8 @@ export function createNodes({ store, log, now, node, limits, onLost }: NodesDeps
       await db.updateTable('nodes').set({ state: 'left', last_heartbeat: now() }).where('id', '=', node.id).execute();
     },
     list: async () => (await db.selectFrom('nodes').selectAll().orderBy('name').execute()).map(toNode),
+    lost: async () =>
+      (await db.selectFrom('nodes').select('id').where('state', '=', 'lost').where('id', '!=', node.id).execute()).map(({ id }) => id),
     async idOf(reference) {
       const row = await db
         .selectFrom('nodes')

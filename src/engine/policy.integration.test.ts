@@ -1,21 +1,23 @@
+import { sql } from 'kysely';
 import { describe, expect, it } from 'vitest';
 import type { PolicyRule } from '../core/policy.ts';
 import { DEFAULT_POLICY } from '../core/policy.ts';
 import { testDatabase } from '../testing/database.ts';
 import { agent, appendLines, engineOn, operator, scratch } from '../testing/engine.ts';
+import type { Store } from '../store/store.ts';
 import { engineMigrations } from './tables.ts';
 
 const WAIT = { timeoutMs: 20_000 };
 
 async function within(
   options: Parameters<typeof engineOn>[1],
-  body: (fixture: ReturnType<typeof engineOn>, place: Awaited<ReturnType<typeof scratch>>) => Promise<void>,
+  body: (fixture: ReturnType<typeof engineOn> & { store: Store }, place: Awaited<ReturnType<typeof scratch>>) => Promise<void>,
 ): Promise<void> {
   const database = await testDatabase({ migrations: engineMigrations });
   const place = await scratch();
   const fixture = engineOn(database.store, options);
   try {
-    await body(fixture, place);
+    await body({ ...fixture, store: database.store }, place);
   } finally {
     await fixture.engine.stop();
     await database.drop();
@@ -87,6 +89,29 @@ describe('a proposal', () => {
 });
 
 describe('a run', () => {
+  it('that is canceled in the instant in which its plan is ready neither waits for an answer nor runs', async () => {
+    let plannedBy: (id: string) => Promise<void> = async () => undefined;
+    const slow = {
+      ...appendLines,
+      name: 'slow-lines',
+      async plan(...given: Parameters<typeof appendLines.plan>) {
+        // Nobody is told of it before the plan is there: the notification is late.
+        await plannedBy(given[0].run.id);
+        return await appendLines.plan(...given);
+      },
+    };
+    await within({ automations: [slow], settings: { heartbeatMs: 60_000 } }, async ({ engine, store }, { file, lines }) => {
+      plannedBy = async (id) =>
+        void (await sql`update runs set cancel = '{"by":"olga","reason":"too late"}' where id = ${id}`.execute(store.db));
+      await engine.start();
+      for (const [trigger, actor] of [['mcp', agent], ['cli', operator]] as const) {
+        const { id } = await engine.service.start({ automation: 'slow-lines', input: { file, lines: ['a'] }, trigger, actor });
+        await expect.poll(async () => (await engine.service.get(id))?.status, { timeout: 15_000 }).toBe('canceled');
+      }
+      expect(await lines()).toEqual([]);
+    });
+  }, 60_000);
+
   it('that was accepted before the engine ran is run once it does', async () => {
     await within({}, async ({ engine }, { file, lines }) => {
       const { id, status } = await engine.service.start({
