@@ -145,6 +145,7 @@ export function compose(parts: Parts): Composition {
     return {
       inventory,
       prober,
+      checks: { of: async (resource) => await monitoring.checks.of(resource) },
       programs: recorded,
       processes,
       sockets,

@@ -1,9 +1,9 @@
 import type { ConfiguredService } from './core/inventory-writer.ts';
+import type { CheckSettings } from './core/default-checks.ts';
 import { ms } from './core/duration.ts';
 import type { Resource } from './core/resource.ts';
 import type { Config } from './config/schema.ts';
 import type { AlertingSettings } from './systems/alerting/settings.ts';
-import type { MonitoringSettings } from './systems/monitoring/checks.ts';
 
 /** What the parts are told of the configuration, in their own words. */
 
@@ -32,7 +32,7 @@ export function configuredServices({ services, discovery }: Config): ConfiguredS
   ];
 }
 
-export function monitoringSettings({ monitoring, services }: Config): MonitoringSettings {
+export function monitoringSettings({ monitoring, services }: Config): CheckSettings {
   return {
     timing: monitoring,
     checksFor: (resource: Resource) => services.find(({ name }) => name === resource.name)?.checks ?? [],

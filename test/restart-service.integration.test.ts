@@ -8,6 +8,7 @@ import { createPrograms } from '../src/adapters/programs/index.ts';
 import type { ProcessInfo, ProcessesPort } from '../src/core/ports/processes.ts';
 import type { Resource } from '../src/core/resource.ts';
 import { fakeDocker } from '../src/testing/fakes/fake-docker.ts';
+import { fakeChecks } from '../src/testing/fakes/fake-checks.ts';
 import { aResource, fakeInventory } from '../src/testing/fakes/fake-inventory.ts';
 import { fakeSystemd } from '../src/testing/fakes/fake-systemd.ts';
 import { performInMemory } from '../src/testing/perform-in-memory.ts';
@@ -59,7 +60,7 @@ describe('restart-service on real processes', () => {
     process.kill(first.pid, 'SIGSTOP');
 
     const run = await performInMemory(restartService, {
-      ports: { inventory: fakeInventory([web]), prober, processes, systemd: fakeSystemd(), docker: fakeDocker() },
+      ports: { inventory: fakeInventory([web]), prober, checks: fakeChecks(), processes, systemd: fakeSystemd(), docker: fakeDocker() },
       input: { service: 'app', graceSeconds: 2, settleSeconds: 15 },
       trigger: 'healing',
     });
@@ -128,7 +129,7 @@ describe.skipIf(reason !== undefined)(
       const inventory = fakeInventory([container(dead, 'dead'), container(stopped, 'stopped')]);
       const heal = (service: string) =>
         performInMemory(restartService, {
-          ports: { inventory, prober, processes: real, systemd: fakeSystemd(), docker },
+          ports: { inventory, prober, checks: fakeChecks(), processes: real, systemd: fakeSystemd(), docker },
           input: { service, graceSeconds: 1, settleSeconds: 15 },
           trigger: 'healing',
         });

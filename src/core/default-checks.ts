@@ -1,117 +1,183 @@
-import { CheckTarget } from './check.ts';
-import { redactText } from './redact.ts';
+import type { Check, CheckTarget, CheckTiming } from './check.ts';
+import { REDACTED, redactText } from './redact.ts';
 import type { Endpoint, LaunchRecipe, Resource } from './resource.ts';
 
-/** Products whose first word is HTTP. Others are told by the label `speaks`. */
-const HTTP_PRODUCTS = new Set([
-  'nginx',
-  'apache',
-  'httpd',
-  'caddy',
-  'traefik',
-  'lighttpd',
-  'prometheus',
-  'node-exporter',
-  'alertmanager',
-  'grafana',
-  'minio',
-  'elasticsearch',
-  'opensearch',
-  'influxdb',
-  'consul',
-  'vault',
-  'jenkins',
-  'gitea',
-  'forgejo',
-]);
-const POSTGRES_PRODUCTS = new Set(['postgresql', 'postgres', 'timescaledb']);
-const MYSQL_PRODUCTS = new Set(['mysql', 'mariadb', 'percona']);
-const REDIS_PRODUCTS = new Set(['redis', 'valkey', 'keydb']);
+/** A check as somebody wrote it down: a target, and the timing where it differs from the default. */
+export type ConfiguredCheck = CheckTarget & { readonly [Key in keyof CheckTiming]?: CheckTiming[Key] | undefined };
 
+export interface CheckSettings {
+  readonly timing: CheckTiming;
+  /** The checks that the configuration gives this resource. */
+  checksFor(resource: Resource): readonly ConfiguredCheck[];
+}
+
+/** Ports that answered as HTTP once; a port that is closed at the moment keeps what was learned. */
+export type WebPorts = ReadonlyMap<number, 'http' | 'https'>;
+
+export type UnnamedCheck = Omit<Check, 'id'>;
+
+const DATABASES: Readonly<Record<string, 'postgres' | 'mysql' | 'redis'>> = {
+  postgresql: 'postgres',
+  postgres: 'postgres',
+  timescaledb: 'postgres',
+  mysql: 'mysql',
+  mariadb: 'mysql',
+  percona: 'mysql',
+  redis: 'redis',
+  valkey: 'redis',
+  keydb: 'redis',
+};
 const FIRST_DYNAMIC_PORT = 32_768;
+const MAX_ENDPOINTS = 8;
 
 /**
- * What to look at to learn how a resource is, where nobody configured anything: the presence that its supervisor
- * reports, and one check for each address it listens on, in the language of its product.
- * The label `speaks` (http, https, tcp), or `speaks.<port>` for one port, overrules the product.
+ * What is asked to learn how a resource is: a conversation for each port, in the language of its product or of what
+ * the port was learned to speak, and the word of whoever keeps it running. Configured checks are added, or asked in
+ * place of what is about the same thing. The label `speaks` (http, https, tcp), or `speaks.<port>` for one port,
+ * overrules what was learned.
  */
-export function checkTargetsFor(resource: Resource): CheckTarget[] {
-  return [
-    ...presenceOf(resource),
-    ...oneForEachPort(resource.endpoints).map((endpoint, index) => conversation(resource, endpoint, index === 0)),
-  ];
-}
-
-function presenceOf({ supervisor }: Resource): CheckTarget[] {
-  switch (supervisor.kind) {
-    case 'systemd':
-      return [CheckTarget.parse({ kind: 'systemd', unit: supervisor.unit, scope: supervisor.scope })];
-    case 'docker':
-      // By name: the id changes when the container is created again.
-      return [CheckTarget.parse({ kind: 'container', container: supervisor.name })];
-    case 'process':
-      return [
-        CheckTarget.parse({
-          kind: 'process',
-          executable: supervisor.recipe.executable,
-          argvContains: distinctiveArgument(supervisor.recipe),
-        }),
-      ];
-    case 'foreign':
-    case 'none':
-      return [];
-  }
-}
-
-/** What tells two programs of one interpreter apart: the script. What may hold a secret is not looked for. */
-function distinctiveArgument({ argv }: LaunchRecipe): string | undefined {
-  return argv
-    .slice(1)
-    .find((argument) => (argument.includes('/') || /\.\w+$/.test(argument)) && redactText(argument) === argument);
+export function checksOf(resource: Resource, settings: CheckSettings, web: WebPorts = new Map()): UnnamedCheck[] {
+  const configured = settings.checksFor(resource).map((check): UnnamedCheck => {
+    const { target, timing } = split(check, settings.timing);
+    return { resourceId: resource.id, target, origin: 'configured', ...timing };
+  });
+  const replaced = new Set(configured.map(({ target }) => subject(target)));
+  const discovered = discoveredTargets(resource, web)
+    .filter((target) => !replaced.has(subject(target)))
+    .map((target): UnnamedCheck => ({
+      resourceId: resource.id,
+      target,
+      origin: 'discovered',
+      ...settings.timing,
+    }));
+  return [...configured, ...discovered];
 }
 
 /**
- * A port that is bound for IPv4 and IPv6 is looked at once, over IPv4. Ports that the kernel chose change with every
- * start, so they count only where there are no others.
+ * Endpoints worth a check of their own: one for each TCP port, over IPv4 where it is bound for both, and none for ports
+ * that the kernel chose: those change with every start, so they count only where there are no others.
  */
-function oneForEachPort(endpoints: readonly Endpoint[]): Endpoint[] {
+export function watchedEndpoints({ endpoints }: Pick<Resource, 'endpoints'>): { host: string; port: number }[] {
   const chosen = new Map<number, Endpoint>();
   for (const endpoint of endpoints) {
     if (endpoint.protocol !== 'tcp' || endpoint.port === 0) continue;
     const other = chosen.get(endpoint.port);
     if (!other || (other.address.includes(':') && !endpoint.address.includes(':'))) chosen.set(endpoint.port, endpoint);
   }
-  const all = [...chosen.values()].toSorted((a, b) => a.port - b.port);
+  const all = [...chosen.values()]
+    .map(({ address, port }) => ({ host: reachable(address), port }))
+    .toSorted((a, b) => a.port - b.port);
   const fixed = all.filter(({ port }) => port < FIRST_DYNAMIC_PORT);
-  return fixed.length > 0 ? fixed : all;
+  return (fixed.length > 0 ? fixed : all).slice(0, MAX_ENDPOINTS);
 }
 
-function conversation({ product, labels }: Resource, { address, port }: Endpoint, first: boolean): CheckTarget {
-  const host = reachable(address);
-  const speaks = labels[`speaks.${port}`] ?? labels['speaks'];
-  if (speaks === 'http' || speaks === 'https' || (speaks === undefined && HTTP_PRODUCTS.has(product))) {
-    const scheme = speaks === 'https' ? 'https' : 'http';
-    return CheckTarget.parse({
-      kind: 'http',
-      url: `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}/`,
-      acceptAnyBelow: 500,
-      // The certificate is another check's business; here the question is whether the service answers.
-      insecure: scheme === 'https',
-    });
+/** The check by which a port is found to speak HTTP, and by which it is watched then: any answer below 500 will do. */
+export function webTarget(
+  scheme: 'http' | 'https',
+  host: string,
+  port: number,
+): Extract<CheckTarget, { kind: 'http' }> {
+  return {
+    kind: 'http',
+    url: `${scheme}://${bracketed(host)}:${port}/`,
+    expectStatus: [200],
+    acceptAnyBelow: 500,
+    headers: {},
+    followRedirects: false,
+    // Found by its address, not by the name in its certificate; certificates are watched by themselves.
+    insecure: scheme === 'https',
+  };
+}
+
+function discoveredTargets(resource: Resource, web: WebPorts): CheckTarget[] {
+  const { product, labels } = resource;
+  const targets = watchedEndpoints(resource).map(({ host, port }, index): CheckTarget => {
+    const told = labels[`speaks.${port}`] ?? labels['speaks'];
+    // Further ports of a database speak something else: MySQL X, the bus of a Redis cluster.
+    const database = index === 0 && told === undefined ? DATABASES[product] : undefined;
+    if (database) return { kind: database, host, port };
+    const speaks = told ?? web.get(port);
+    return speaks === 'http' || speaks === 'https' ? webTarget(speaks, host, port) : { kind: 'tcp', host, port };
+  });
+  const presence = presenceOf(resource);
+  return presence ? [...targets, presence] : targets;
+}
+
+function presenceOf({ supervisor, pids }: Resource): CheckTarget | undefined {
+  switch (supervisor.kind) {
+    case 'systemd':
+      return { kind: 'systemd', unit: supervisor.unit, scope: supervisor.scope };
+    case 'docker':
+      // By name: the id changes when the container is created again.
+      return { kind: 'container', container: supervisor.name };
+    case 'process':
+      return {
+        kind: 'process',
+        pid: pids[0],
+        executable: supervisor.recipe.executable,
+        argvContains: distinctiveArgument(supervisor.recipe),
+      };
+    case 'foreign':
+    case 'none':
+      // A process that is frozen still has its port open.
+      return pids[0] === undefined ? undefined : { kind: 'process', pid: pids[0] };
   }
-  // Further ports of a database speak something else: MySQL X, the bus of a Redis cluster.
-  const database = speaks === undefined && first;
-  if (database && POSTGRES_PRODUCTS.has(product)) return CheckTarget.parse({ kind: 'postgres', host, port });
-  if (database && MYSQL_PRODUCTS.has(product)) return CheckTarget.parse({ kind: 'mysql', host, port });
-  if (database && REDIS_PRODUCTS.has(product)) return CheckTarget.parse({ kind: 'redis', host, port });
-  return CheckTarget.parse({ kind: 'tcp', host, port });
+}
+
+/** What tells two programs of one interpreter apart: the script, as a rule. What may hold a secret is not looked for. */
+function distinctiveArgument({ argv }: LaunchRecipe): string | undefined {
+  const plain = argv.slice(1).filter((argument) => !argument.includes(REDACTED) && redactText(argument) === argument);
+  return (
+    plain.find((argument) => argument.includes('/') || /\.\w+$/.test(argument)) ??
+    plain.find((argument) => !argument.startsWith('-'))
+  );
+}
+
+function split(check: ConfiguredCheck, defaults: CheckTiming): { target: CheckTarget; timing: CheckTiming } {
+  const { every, timeout, failures, successes, slow, ...target } = check;
+  return {
+    target,
+    timing: {
+      every: every ?? defaults.every,
+      timeout: timeout ?? defaults.timeout,
+      failures: failures ?? defaults.failures,
+      successes: successes ?? defaults.successes,
+      slow: slow ?? defaults.slow,
+    },
+  };
+}
+
+/** What a check is about: two about the same thing are one too many. */
+function subject(target: CheckTarget): string {
+  switch (target.kind) {
+    case 'http': {
+      const { hostname, port, protocol } = new URL(target.url);
+      return `${local(hostname)}:${port || (protocol === 'https:' ? 443 : 80)}`;
+    }
+    case 'tcp':
+    case 'postgres':
+    case 'mysql':
+    case 'redis':
+      return `${local(target.host)}:${target.port}`;
+    case 'process':
+    case 'systemd':
+    case 'container':
+      return target.kind;
+  }
+}
+
+function local(host: string): string {
+  return ['localhost', '127.0.0.1', '::1', '[::1]'].includes(host) ? 'loopback' : host;
 }
 
 /** Where a bound address can be called from the same machine. A socket on `::` may refuse IPv4, so it is called over IPv6. */
 function reachable(address: string): string {
   if (address === '' || address === '*' || address === '0.0.0.0') return '127.0.0.1';
-  if (address === '::') return '::1';
-  return address;
+  return address === '::' ? '::1' : address;
+}
+
+function bracketed(host: string): string {
+  return host.includes(':') ? `[${host}]` : host;
 }
 
 /** How a check target is named in a sentence. */
@@ -129,6 +195,6 @@ export function describeTarget(target: CheckTarget): string {
     case 'postgres':
     case 'mysql':
     case 'redis':
-      return `${target.kind} ${target.host.includes(':') ? `[${target.host}]` : target.host}:${target.port}`;
+      return `${target.kind} ${bracketed(target.host)}:${target.port}`;
   }
 }

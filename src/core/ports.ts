@@ -1,5 +1,6 @@
 import type { Prober } from './check.ts';
 import type { Inventory } from './inventory.ts';
+import type { ChecksPort } from './ports/checks.ts';
 import type { DockerPort } from './ports/docker.ts';
 import type { FilesPort } from './ports/files.ts';
 import type { HostPort } from './ports/host.ts';
@@ -12,6 +13,7 @@ import type { SystemdPort } from './ports/systemd.ts';
 export interface Ports {
   readonly inventory: Inventory;
   readonly prober: Prober;
+  readonly checks: ChecksPort;
   readonly programs: ProgramsPort;
   readonly processes: ProcessesPort;
   readonly sockets: SocketsPort;

@@ -1,10 +1,10 @@
-import type { CheckTarget, ProbeResult, Prober } from '../../core/check.ts';
-import { checkTargetsFor, describeTarget } from '../../core/default-checks.ts';
+import type { ProbeResult } from '../../core/check.ts';
+import { describeTarget } from '../../core/default-checks.ts';
+import { ms } from '../../core/duration.ts';
 import { StewardError } from '../../core/errors.ts';
 import type { Ports } from '../../core/ports.ts';
 import type { Resource } from '../../core/resource.ts';
 
-const TIMEOUT_MS = 5_000;
 const AT_ONCE = 16;
 
 export type Seen = ProbeResult['state'];
@@ -20,26 +20,21 @@ export interface Look {
   }[];
 }
 
-/** One look at everything that tells how a service is. */
+/** One look at everything that monitoring asks of a service. */
 export async function lookAt(
-  resource: Pick<Resource, 'supervisor' | 'endpoints' | 'product' | 'labels'>,
-  prober: Prober,
+  resource: Resource,
+  { prober, checks }: Pick<Ports, 'prober' | 'checks'>,
   signal: AbortSignal,
 ): Promise<Look> {
-  const targets: CheckTarget[] = checkTargetsFor(resource as Resource);
-  const results = await Promise.all(
-    targets.map((target) => prober.probe(target, { timeoutMs: TIMEOUT_MS, slowMs: TIMEOUT_MS, signal })),
+  const asked = await checks.of(resource);
+  const looks = await Promise.all(
+    asked.map(async ({ target, timeout, slow }) => {
+      const options = { timeoutMs: ms(timeout), slowMs: ms(slow), signal };
+      const { state, message, latencyMs, depth } = await prober.probe(target, options);
+      return { target: describeTarget(target), state, message, latencyMs, depth };
+    }),
   );
-  return {
-    state: together(results.map(({ state }) => state)),
-    checks: results.map(({ state, message, latencyMs, depth }, index) => ({
-      target: describeTarget(targets[index] as CheckTarget),
-      state,
-      message,
-      latencyMs,
-      depth,
-    })),
-  };
+  return { state: together(looks.map(({ state }) => state)), checks: looks };
 }
 
 /** What is stopped on purpose does not answer either; the worst of the rest decides. */
@@ -69,7 +64,7 @@ export interface Diagnosis {
   readonly logs: string[];
 }
 
-type Needs = Pick<Ports, 'inventory' | 'prober' | 'systemd' | 'docker' | 'processes' | 'host'>;
+type Needs = Pick<Ports, 'inventory' | 'prober' | 'checks' | 'systemd' | 'docker' | 'processes' | 'host'>;
 
 /** Why a service does not answer: what it needs, what its supervisor says, what the machine has left. */
 export async function diagnose(resource: Resource, ports: Needs, signal: AbortSignal): Promise<Diagnosis> {
@@ -88,14 +83,14 @@ export async function diagnose(resource: Resource, ports: Needs, signal: AbortSi
 
 async function dependenciesOf(
   resource: Resource,
-  { inventory, prober }: Needs,
+  { inventory, ...ports }: Needs,
   signal: AbortSignal,
 ): Promise<string[]> {
   const needed = await inventory.dependenciesOf(resource.id);
   const looks = await Promise.all(
     needed
       .filter(({ kind }) => kind !== 'node')
-      .map(async (dependency) => ({ dependency, look: await lookAt(dependency, prober, signal) })),
+      .map(async (dependency) => ({ dependency, look: await lookAt(dependency, ports, signal) })),
   );
   return looks
     .filter(({ look }) => look.state === 'down' || look.state === 'stopped')

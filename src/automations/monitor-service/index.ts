@@ -1,8 +1,7 @@
 import { z } from 'zod';
 import { defineAutomation } from '../../core/automation.ts';
-import { checkTargetsFor } from '../../core/default-checks.ts';
 import { StewardError } from '../../core/errors.ts';
-import type { Inventory } from '../../core/inventory.ts';
+import type { Ports } from '../../core/ports.ts';
 import type { Resource } from '../../core/resource.ts';
 import { diagnose, inTurns, lookAt, type Seen } from './analyze.ts';
 
@@ -19,7 +18,7 @@ export default defineAutomation({
   priority: 'P0',
   ifMissed: 'a fault is seen only where a probe looks',
   load: 'light',
-  needs: ['inventory', 'prober', 'systemd', 'docker', 'processes', 'host'],
+  needs: ['inventory', 'prober', 'checks', 'systemd', 'docker', 'processes', 'host'],
   mcpName: 'auto_monitor_service',
 
   input: z.object({
@@ -75,10 +74,10 @@ export default defineAutomation({
   target: async ({ service }, inventory) => (service === 'all' ? undefined : await inventory.resolve(service)),
 
   async analyze({ input, ports, signal, node, progress }) {
-    const resources = await meant(input.service, ports.inventory, node);
+    const resources = await meant(input.service, ports, node);
     let done = 0;
     const services = await inTurns(resources, async (resource) => {
-      const { state, checks } = await lookAt(resource, ports.prober, signal);
+      const { state, checks } = await lookAt(resource, ports, signal);
       const wrong = state === 'down' || state === 'degraded';
       const diagnosis = wrong && input.auto_diagnose ? await diagnose(resource, ports, signal) : undefined;
       progress({ done: ++done, total: resources.length, message: resource.name });
@@ -101,7 +100,7 @@ export default defineAutomation({
       // One look that differs may have met a change; two that differ have met a service that flaps.
       while (seen.length < 2 && !seen.some((again) => kindOf(again) === kindOf(state))) {
         const resource = await ports.inventory.get(id);
-        seen.push(resource ? (await lookAt(resource, ports.prober, signal)).state : 'unknown');
+        seen.push(resource ? (await lookAt(resource, ports, signal)).state : 'unknown');
       }
       return {
         name: `${name} is ${state}, at another look too`,
@@ -128,17 +127,16 @@ export default defineAutomation({
 
 async function meant(
   service: string,
-  inventory: Inventory,
+  { inventory, checks }: Pick<Ports, 'inventory' | 'checks'>,
   node: { readonly id: string; readonly name: string },
 ): Promise<Resource[]> {
   if (service === 'all') {
     const known = await inventory.find();
-    return known.filter(
-      (resource) =>
-        (resource.node === node.id || resource.node === node.name) &&
-        resource.adoption !== 'ignored' &&
-        checkTargetsFor(resource).length > 0,
+    const ours = known.filter(
+      (resource) => (resource.node === node.id || resource.node === node.name) && resource.adoption !== 'ignored',
     );
+    const asked = await Promise.all(ours.map((resource) => checks.of(resource)));
+    return ours.filter((_resource, index) => (asked[index]?.length ?? 0) > 0);
   }
   const resource = await inventory.resolve(service);
   if (resource) return [resource];

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Trigger } from '../../core/actor.ts';
 import type { LaunchRecipe, Resource } from '../../core/resource.ts';
+import { fakeChecks } from '../../testing/fakes/fake-checks.ts';
 import { fakeDocker } from '../../testing/fakes/fake-docker.ts';
 import { aResource, fakeInventory } from '../../testing/fakes/fake-inventory.ts';
 import { fakeProber } from '../../testing/fakes/fake-prober.ts';
@@ -37,7 +38,8 @@ function machine(part: Partial<Resource> = {}) {
     ...part,
   });
   const inventory = fakeInventory([web]);
-  const ports = { docker, systemd, processes, prober, inventory };
+  const checks = fakeChecks();
+  const ports = { docker, systemd, processes, prober, checks, inventory };
   const restart = (options: { trigger?: Trigger; dryRun?: boolean; beforeApply?: () => void } = {}) =>
     performInMemory(restartService, {
       ports,
@@ -45,7 +47,7 @@ function machine(part: Partial<Resource> = {}) {
       input: { service: 'web', graceSeconds: 0, settleSeconds: 0 },
       ...options,
     });
-  return { ...ports, restart };
+  return { ...ports, web, restart };
 }
 
 const bare = (labels: Record<string, string> = { 'steward.restart': 'process' }) =>
@@ -64,8 +66,8 @@ describe('restart-service', () => {
     });
     expect(run.checks.map(({ name, ok }) => [name, ok])).toEqual([
       ['web runs anew', true],
-      ['unit web.service answers', true],
       ['tcp 127.0.0.1:8080 answers', true],
+      ['unit web.service answers', true],
     ]);
     expect(systemd.restarts).toHaveLength(1);
   });
@@ -94,6 +96,45 @@ describe('restart-service', () => {
     expect(run.checks.filter(({ ok }) => !ok)).toMatchObject([
       { name: 'tcp 127.0.0.1:8080 answers', evidence: { message: 'connection refused' } },
     ]);
+  });
+
+  it('asks what monitoring asks, with what the owner expects of the answer', async () => {
+    const { prober, checks, restart } = machine();
+    const health = {
+      kind: 'http' as const,
+      url: 'http://127.0.0.1:8080/health',
+      expectStatus: [204],
+      headers: { authorization: 'Bearer abcdefgh12345678' },
+      followRedirects: false,
+      insecure: false,
+    };
+    checks.configure('svc_web', [{ ...health, timeout: '2s' }]);
+    const run = await restart();
+    expect(run.checks.map(({ name }) => name)).toEqual([
+      'web runs anew',
+      'http://127.0.0.1:8080/health answers',
+      'unit web.service answers',
+    ]);
+    // What the plan keeps is without the secret; what is sent is not.
+    expect(JSON.stringify(run.facts)).not.toContain('abcdefgh12345678');
+    for (const probe of prober.probes.filter(({ kind }) => kind === 'http')) expect(probe).toEqual(health);
+    prober.answer(health, { state: 'down', message: 'HTTP 200, expected 204' });
+    expect(await restart()).toMatchObject({ status: 'failed', error: { code: 'VERIFICATION_FAILED' } });
+  });
+
+  it('asks a port that did not come back, though discovery no longer sees it', async () => {
+    const { restart: _, web, ...ports } = machine();
+    const systemd = {
+      ...ports.systemd,
+      async restart(...request: Parameters<typeof ports.systemd.restart>) {
+        await ports.systemd.restart(...request);
+        ports.inventory.put({ ...web, endpoints: [] });
+        ports.prober.answer({ kind: 'tcp', host: '127.0.0.1', port: 8080 }, { state: 'down' });
+      },
+    };
+    const input = { service: 'web', graceSeconds: 0, settleSeconds: 0 };
+    const run = await performInMemory(restartService, { ports: { ...ports, systemd }, input });
+    expect(run).toMatchObject({ status: 'failed', error: { message: expect.stringContaining('tcp 127.0.0.1:8080') } });
   });
 
   it('does not restart twice when it is asked again after its restart happened', async () => {
@@ -139,8 +180,8 @@ describe('restart-service', () => {
     docker.run('web');
     expect((await restart()).checks.map(({ name }) => name)).toEqual([
       'web runs anew',
-      'container web answers',
       'tcp 127.0.0.1:8080 answers',
+      'container web answers',
     ]);
   });
 
@@ -187,9 +228,9 @@ describe('restart-service', () => {
   });
 
   it('names a service that it does not know', async () => {
-    const { docker, systemd, processes, prober, inventory } = machine();
+    const { docker, systemd, processes, prober, checks, inventory } = machine();
     const run = await performInMemory(restartService, {
-      ports: { docker, systemd, processes, prober, inventory },
+      ports: { docker, systemd, processes, prober, checks, inventory },
       input: { service: 'nobody' },
     });
     expect(run).toMatchObject({

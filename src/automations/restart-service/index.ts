@@ -1,12 +1,13 @@
 import { z } from 'zod';
 import { defineAutomation } from '../../core/automation.ts';
-import { checkTargetsFor, describeTarget } from '../../core/default-checks.ts';
+import type { Check } from '../../core/check.ts';
+import { describeTarget } from '../../core/default-checks.ts';
 import { StewardError } from '../../core/errors.ts';
 import type { Inventory } from '../../core/inventory.ts';
 import { REDACTED } from '../../core/redact.ts';
 import type { Resource } from '../../core/resource.ts';
 import type { CheckStatement } from '../../core/run.ts';
-import { answers, probeAll, waitForAnswers } from './verify.ts';
+import { answers, lasting, probeAll, together, waitForAnswers } from './verify.ts';
 import { endProcesses } from './execute.ts';
 import { containerOf, instanceOf, processesOf } from './analyze.ts';
 
@@ -24,7 +25,7 @@ export default defineAutomation({
   priority: 'P0',
   ifMissed: 'a service that died or hangs stays away until somebody notices',
   load: 'light',
-  needs: ['inventory', 'prober', 'systemd', 'docker', 'processes'],
+  needs: ['inventory', 'prober', 'checks', 'systemd', 'docker', 'processes'],
 
   input: z.object({
     service: z.string().min(1).describe('Name or id of the service.'),
@@ -66,9 +67,9 @@ export default defineAutomation({
         hint: 'See `steward services` for the names.',
       });
     }
-    const targets = checkTargetsFor(lasting(resource));
+    const checks = lasting(await ports.checks.of(resource), resource);
     // For the record only; what hangs must not hold up its own restart.
-    const results = await probeAll(targets, ports.prober, { timeoutMs: SYMPTOM_WITHIN_MS, signal });
+    const results = await probeAll(checks, ports.prober, { atMostMs: SYMPTOM_WITHIN_MS, signal });
     return {
       observedAt: now().toISOString(),
       resource: {
@@ -85,9 +86,9 @@ export default defineAutomation({
         resource.supervisor.kind === 'process' &&
         !resource.supervisor.recipe.argv.some((argument) => argument.includes(REDACTED)),
       instance: await instanceOf(resource, ports),
-      targets,
+      checks,
       symptoms: results.map(({ state, message, latencyMs }, index) => ({
-        target: nameOf(targets, index),
+        target: nameOf(checks, index),
         state,
         message,
         latencyMs,
@@ -213,9 +214,10 @@ export default defineAutomation({
   },
 
   async verify({ input, ports, signal }, { facts }) {
-    const { instance: before, targets } = facts;
+    const { instance: before } = facts;
     const resource = await known(ports.inventory, facts.resource.id);
-    const results = await waitForAnswers(targets, ports.prober, { withinMs: input.settleSeconds * 1_000, signal });
+    const checks = together(facts.checks, lasting(await ports.checks.of(resource), resource));
+    const results = await waitForAnswers(checks, ports.prober, { withinMs: input.settleSeconds * 1_000, signal });
     // Looked at last, so that one which answered once and died again is not called back.
     const after = await instanceOf(resource, ports);
     const statements: CheckStatement[] = [
@@ -228,7 +230,7 @@ export default defineAutomation({
     for (const [index, result] of results.entries()) {
       const { state, message, latencyMs, depth } = result;
       statements.push({
-        name: `${nameOf(targets, index)} answers`,
+        name: `${nameOf(checks, index)} answers`,
         ok: answers(result),
         evidence: { state, message, latencyMs, depth },
       });
@@ -255,16 +257,9 @@ async function known(inventory: Inventory, id: string): Promise<Resource> {
   });
 }
 
-/** A container's own address is another one after a restart; what it publishes on the machine stays. */
-function lasting(resource: Resource): Resource {
-  if (resource.supervisor.kind !== 'docker') return resource;
-  const own = /^(127\.|0\.0\.0\.0$|::1?$)/;
-  return { ...resource, endpoints: resource.endpoints.filter(({ address }) => own.test(address)) };
-}
-
-function nameOf(targets: Parameters<typeof describeTarget>[0][], index: number): string {
-  const target = targets[index];
-  return target ? describeTarget(target) : '';
+function nameOf(checks: readonly Check[], index: number): string {
+  const check = checks[index];
+  return check ? describeTarget(check.target) : '';
 }
 
 function drivable(name: string, supervisor: Resource['supervisor']): CheckStatement {

@@ -1,10 +1,14 @@
 import { type Kysely, sql } from 'kysely';
 import type { Check, ServiceState } from '../../core/check.ts';
+import { canonicalJson } from '../../core/json.ts';
 import type { CheckState } from './state.ts';
 import type { MonitoringTables } from './tables.ts';
 
 export interface StoredCheck {
   readonly check: Check;
+  /** By which its results are kept. */
+  readonly number: number;
+  readonly node: string;
   readonly retired: boolean;
   readonly state: CheckState | undefined;
 }
@@ -19,6 +23,8 @@ export async function loadChecks(
     .leftJoin('check_states', 'check_states.check_id', 'checks.id')
     .select([
       'id',
+      'number',
+      'node',
       'resource_id',
       'target',
       'timing',
@@ -39,8 +45,25 @@ export async function loadChecks(
     [...byResource].map(([resourceId, group]) => [
       resourceId,
       group.map(
-        ({ id, target, timing, origin, retired_at, state, since, failures, successes, failed_at, at, last }) => ({
+        ({
+          id,
+          number,
+          node,
+          target,
+          timing,
+          origin,
+          retired_at,
+          state,
+          since,
+          failures,
+          successes,
+          failed_at,
+          at,
+          last,
+        }) => ({
           check: { ...timing, id, resourceId, target, origin },
+          number,
+          node,
           retired: retired_at !== null,
           state:
             state === null || since === null
@@ -70,6 +93,11 @@ export async function loadStatuses(
     .where(sql<boolean>`resource_id = any(${resourceIds}::text[])`)
     .execute();
   return new Map(rows.map(({ resource_id, state, since }) => [resource_id, { state, since }]));
+}
+
+/** Nothing of it is to be written: most are as they were, each time the inventory is compared. */
+export function isStored(check: Check, row: StoredCheck | undefined, node: string): boolean {
+  return row !== undefined && !row.retired && row.node === node && canonicalJson(row.check) === canonicalJson(check);
 }
 
 /** Stores the checks and gives the number by which each one's results are kept. */

@@ -1,13 +1,16 @@
 import type { Prober } from '../../core/check.ts';
+import type { CheckSettings } from '../../core/default-checks.ts';
 import type { EventType } from '../../core/event.ts';
 import type { Inventory } from '../../core/inventory.ts';
 import { StewardError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
 import type { Monitor, ServiceStatus } from '../../core/monitor.ts';
+import type { ChecksPort } from '../../core/ports/checks.ts';
 import type { System } from '../../core/system.ts';
 import type { EventConsumer } from '../../store/event-consumer.ts';
 import type { Store } from '../../store/store.ts';
-import type { MonitoringSettings } from './checks.ts';
+import { loadChecks } from './check-store.ts';
+import { namedChecks } from './checks.ts';
 import { bridgeGap, keepHistory } from './history.ts';
 import { monitoringOperations } from './operations.ts';
 import { storedStatuses } from './reads.ts';
@@ -26,13 +29,14 @@ export interface MonitoringDeps {
   /** The node that resources name as theirs. */
   readonly node: string;
   /** Read anew whenever a configuration was loaded. */
-  readonly settings: () => MonitoringSettings;
+  readonly settings: () => CheckSettings;
   readonly now: () => Date;
   readonly log: Log;
   readonly selfCheck?: SelfCheck;
 }
 
 export interface Monitoring extends System, Monitor {
+  readonly checks: ChecksPort;
   overall(): Promise<Overall>;
   report(): Promise<HealthReport>;
   /** Probes everything that this node watches, all at once, and waits until the results are stored. */
@@ -48,6 +52,8 @@ const INVENTORY_EVENTS: readonly EventType[] = [
   'resource.changed',
   'resource.gone',
   'resource.returned',
+  // New process ids are no news of a resource, and checks look for them.
+  'discovery.completed',
   'config.loaded',
 ];
 
@@ -137,6 +143,16 @@ export function createMonitoring({
     async status(resourceId) {
       return list.services.get(resourceId)?.status() ?? (await storedStatuses(db, { resourceId }))[0];
     },
+    checks: {
+      async of(resource) {
+        const service = list.services.get(resource.id);
+        if (service) return service.checks.map(({ check }) => check);
+        // Another node's, or one that nobody watches: what would be asked.
+        const stored = (await loadChecks(db, [resource.id])).get(resource.id) ?? [];
+        const asked = stored.filter(({ retired }) => !retired).map(({ check }) => check);
+        return asked.length > 0 ? asked : namedChecks(resource, settings(), new Map());
+      },
+    },
     all,
     async probeNow(resourceId, callSignal) {
       const service = list.services.get(resourceId);
@@ -163,7 +179,7 @@ export function createMonitoring({
         async handle({ type, subject, at }) {
           // What was told before is in the inventory, and that was just read.
           if (at < startedAt) return;
-          if (type === 'config.loaded') await list.syncAll();
+          if (type === 'config.loaded' || type === 'discovery.completed') await list.syncAll();
           else if (subject) await list.sync(subject.id);
         },
       });

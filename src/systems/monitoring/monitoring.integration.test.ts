@@ -1,13 +1,13 @@
 import { type Server, createServer } from 'node:http';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { ProbeResult, Prober } from '../../core/check.ts';
+import type { ConfiguredCheck } from '../../core/default-checks.ts';
 import type { EventType } from '../../core/event.ts';
 import type { Inventory } from '../../core/inventory.ts';
 import type { Resource } from '../../core/resource.ts';
 import { createProber } from '../../adapters/probes/index.ts';
 import { type TestDatabase, testDatabase } from '../../testing/database.ts';
 import { memoryLog } from '../../testing/log.ts';
-import type { ConfiguredCheck } from './checks.ts';
 import { type Monitoring, createMonitoring } from './index.ts';
 import { type MonitoringTables, monitoringMigrations } from './tables.ts';
 

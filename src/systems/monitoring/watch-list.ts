@@ -1,10 +1,12 @@
 import type { Kysely } from 'kysely';
 import type { Check, ServiceState } from '../../core/check.ts';
+import type { CheckSettings } from '../../core/default-checks.ts';
 import { ms } from '../../core/duration.ts';
 import type { Inventory } from '../../core/inventory.ts';
+import { canonicalJson } from '../../core/json.ts';
 import type { Resource } from '../../core/resource.ts';
-import { type StoredCheck, loadChecks, loadStatuses, retireChecks, storeChecks } from './check-store.ts';
-import { type MonitoringSettings, checksOf, isWatched } from './checks.ts';
+import { type StoredCheck, isStored, loadChecks, loadStatuses, retireChecks, storeChecks } from './check-store.ts';
+import { isWatched, namedChecks } from './checks.ts';
 import type { Scheduler } from './scheduler.ts';
 import { type WatchParts, WatchedService, type WatchedCheck, watchedCheck } from './service.ts';
 import { newCheckState } from './state.ts';
@@ -16,7 +18,7 @@ export interface WatchListParts extends WatchParts {
   readonly inventory: Inventory;
   readonly scheduler: Scheduler;
   readonly webPorts: WebPortFinder;
-  readonly settings: () => MonitoringSettings;
+  readonly settings: () => CheckSettings;
 }
 
 /** A service that vanished without having been stopped is down; after this long without a trace it is no longer watched. */
@@ -73,7 +75,10 @@ export class WatchList {
     for (const resource of resources) {
       const rows = stored.get(resource.id) ?? [];
       if (!this.#isKept(resource, statuses.get(resource.id)?.state, at)) {
-        await this.#unwatch(resource.id, rows.length > 0);
+        await this.#unwatch(
+          resource.id,
+          rows.some(({ retired }) => !retired),
+        );
         continue;
       }
       wanted.push({ resource, checks: rows.filter(({ retired }) => !retired).map(({ check }) => check) });
@@ -83,19 +88,20 @@ export class WatchList {
         // Nothing is left to derive checks from; what was watched goes on being watched.
         if (item.resource.state === 'gone') return;
         const web = await webPorts.find(item.resource, item.checks);
-        const derived = checksOf(item.resource, settings(), web);
+        const derived = namedChecks(item.resource, settings(), web);
         item.checks = keepClosedPorts(derived, item.checks);
       }),
     );
-    const numbers = await storeChecks(
-      db,
-      wanted.flatMap(({ checks }) => checks),
-      node,
-      at,
-    );
+    const rows = new Map([...stored.values()].flat().map((row) => [row.check.id, row]));
+    const numbers = new Map([...rows.values()].map(({ check, number }) => [check.id, number]));
+    const changed = wanted
+      .flatMap(({ checks }) => checks)
+      .filter((check) => !isStored(check, rows.get(check.id), node));
+    for (const [id, number] of await storeChecks(db, changed, node, at)) numbers.set(id, number);
     for (const { resource, checks } of wanted) {
-      const rows = new Map((stored.get(resource.id) ?? []).map((row) => [row.check.id, row]));
-      const retired = [...rows.values()].filter((row) => !row.retired && !checks.some(({ id }) => id === row.check.id));
+      const retired = (stored.get(resource.id) ?? []).filter(
+        (row) => !row.retired && !checks.some(({ id }) => id === row.check.id),
+      );
       if (retired.length > 0)
         await retireChecks(
           db,
@@ -131,6 +137,8 @@ export class WatchList {
     service.checks = checks.map((check) => {
       const old = before.get(check.id);
       before.delete(check.id);
+      // The same object, or a look that is under way would count for nothing.
+      if (old && canonicalJson(old.check) === canonicalJson(check)) return old;
       const state = old?.state ?? rows.get(check.id)?.state ?? newCheckState(at);
       return watchedCheck(check, numbers.get(check.id) ?? 0, state);
     });

@@ -1,6 +1,6 @@
 import type { Check, Prober } from '../../core/check.ts';
+import { type WebPorts, watchedEndpoints, webTarget } from '../../core/default-checks.ts';
 import type { Resource } from '../../core/resource.ts';
-import { type WebPorts, watchedEndpoints, webTarget } from './checks.ts';
 
 export interface WebPortFinder {
   /** The ports of a resource that answer as HTTP, asked or remembered from its checks so far. */

@@ -1,4 +1,5 @@
 import type { Ports } from '../../core/ports.ts';
+import { type FakeChecks, fakeChecks } from './fake-checks.ts';
 import { type FakeDocker, fakeDocker } from './fake-docker.ts';
 import { type FakeFiles, fakeFiles } from './fake-files.ts';
 import { type FakeHost, fakeHost } from './fake-host.ts';
@@ -12,6 +13,7 @@ import { type FakeSystemd, fakeSystemd } from './fake-systemd.ts';
 export interface FakePorts extends Ports {
   readonly inventory: FakeInventory;
   readonly prober: FakeProber;
+  readonly checks: FakeChecks;
   readonly programs: FakePrograms;
   readonly processes: FakeProcesses;
   readonly sockets: FakeSockets;
@@ -27,6 +29,7 @@ export function fakePorts(options: { readonly now?: () => Date; readonly roots?:
   return {
     inventory: fakeInventory(),
     prober: fakeProber(),
+    checks: fakeChecks(),
     programs: fakePrograms(),
     processes: fakeProcesses(clock),
     sockets: fakeSockets(),
