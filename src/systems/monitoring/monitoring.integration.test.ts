@@ -345,6 +345,35 @@ describe('the monitor itself', () => {
     await eventually(async () => expect(await monitoring.status('a')).toBeUndefined());
   });
 
+  it('tells what it asks: what was learned and configured, here and on another node, and what it would ask', async () => {
+    const prober = scripted();
+    const endpoints = [{ protocol: 'tcp' as const, address: '127.0.0.1', port: 80 }];
+    const web = add('web', { endpoints, evidence: [{ source: 'http', detail: 'HTTP 200', weight: 0.5 }] });
+    const mine = add('mine', { endpoints });
+    configured.set('mine', [{ kind: 'redis', host: '127.0.0.1', port: 80, timeout: '7s' }]);
+    const byHand = add('by-hand', { endpoints, product: 'unknown' });
+    const monitoring = await start(prober);
+    const elsewhere = await start(prober, { node: 'n2' });
+
+    for (const one of [monitoring, elsewhere]) {
+      expect(await one.checks.of(web)).toMatchObject([{ target: { kind: 'http', acceptAnyBelow: 500 } }]);
+      expect(await one.checks.of(mine)).toMatchObject([{ target: { kind: 'redis' }, timeout: '7s' }]);
+      expect(await one.checks.of(byHand)).toMatchObject([{ target: { kind: 'tcp' }, timeout: '2s' }]);
+    }
+  });
+
+  it('looks for the process that a scan saw last, though a new process id is no news', async () => {
+    const prober = scripted();
+    const service = add('a', { pids: [7] });
+    const monitoring = await start(prober);
+    add('a', { pids: [8] });
+    await tell('discovery.completed', 'a');
+
+    await eventually(async () =>
+      expect(await monitoring.checks.of(service)).toMatchObject([{ target: { kind: 'process', pid: 8 } }]),
+    );
+  });
+
   it('does not let probes of a hung service pile up', async () => {
     let open = 0;
     let most = 0;
