@@ -4,6 +4,16 @@ import { localCommands, offlineOperations } from './local-commands.ts';
 import { version } from './version.ts';
 
 const environment = readEnvironment();
+const args = process.argv.slice(2);
+
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (thrown: NodeJS.ErrnoException) => {
+    // A server goes on although nobody reads its log, or the disk it is written to is full.
+    if (args[0] === 'serve') return;
+    // `steward services | head` has shown all that was wanted.
+    process.exit(thrown.code === 'EPIPE' ? 0 : 1);
+  });
+}
 
 const cli = buildCli({
   // Everything is loaded only where a command needs the definitions.
@@ -17,4 +27,4 @@ const cli = buildCli({
   stderr: process.stderr,
 });
 
-process.exitCode = await cli.run(process.argv.slice(2));
+process.exitCode = await cli.run(args);

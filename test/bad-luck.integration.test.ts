@@ -229,6 +229,15 @@ alerts:
     expect((await steward(home, ['audit', 'verify'])).code).toBe(0);
   }, 90_000);
 
+  it('goes on although nobody reads its log any more', async () => {
+    running.closeOutput();
+    writeFileSync(file, 'nonsense: true\n');
+
+    await eventually('the refusal', refusal);
+    expect(isAlive(running.pid)).toBe(true);
+    expect(await shopState()).toBe('up');
+  });
+
   async function startRun(): Promise<string> {
     const { token } = await stewardJson<{ token: string }>(home, [
       'token',

@@ -14,6 +14,8 @@ export interface RunningSteward {
   readonly pid: number;
   /** Everything it printed so far. */
   output(): string;
+  /** Nobody reads what it prints any more. */
+  closeOutput(): void;
   /** Ends as `kill -9` does; its PostgreSQL goes on. */
   kill(): Promise<void>;
   /** Ends as Ctrl-C does. */
@@ -78,6 +80,10 @@ export async function startSteward(
     home: options.home,
     pid: child.pid ?? 0,
     output: () => output,
+    closeOutput() {
+      child.stdout?.destroy();
+      child.stderr?.destroy();
+    },
     async kill() {
       child.kill('SIGKILL');
       await ended;
