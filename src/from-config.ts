@@ -2,6 +2,7 @@ import type { ConfiguredService } from './core/inventory-writer.ts';
 import type { CheckSettings } from './core/default-checks.ts';
 import { ms } from './core/duration.ts';
 import type { Resource } from './core/resource.ts';
+import type { Retention } from './engine/engine-deps.ts';
 import type { Config } from './config/schema.ts';
 import type { AlertingSettings } from './systems/alerting/settings.ts';
 
@@ -9,7 +10,7 @@ import type { AlertingSettings } from './systems/alerting/settings.ts';
 
 export function configuredServices({ services, discovery }: Config): ConfiguredService[] {
   return [
-    ...services.map(({ name, match, critical, labels, owner, dependsOn, checks, restart }) => ({
+    ...services.map(({ name, match, critical, labels, owner, dependsOn, checks, restart, environment, launch }) => ({
       name,
       match,
       critical,
@@ -18,6 +19,8 @@ export function configuredServices({ services, discovery }: Config): ConfiguredS
       dependsOn,
       checks,
       restart,
+      keep: environment.keep,
+      launch,
     })),
     // What is ignored is matched like a service, and left alone for good.
     ...discovery.ignore.map((match, index) => ({
@@ -46,6 +49,10 @@ export function alertingSettings({ alerts, retention }: Config): AlertingSetting
     perHour: alerts.throttle.perHour,
     retentionMs: ms(retention.alerts),
   };
+}
+
+export function engineRetention({ retention }: Config): Retention {
+  return { runsMs: ms(retention.runs), eventsMs: ms(retention.events) };
 }
 
 export function deadManSettings({ deadMan }: Config) {

@@ -7,12 +7,15 @@ import type { Store } from '../../store/store.ts';
 import { createAttempts } from './attempts.ts';
 import { lookOnce } from './healer.ts';
 import type { HealerDeps } from './healer-deps.ts';
+import { healingUpkeep } from './upkeep.ts';
 import { healingOperations, healingStats, type HealingStats } from './operations.ts';
 
 export { healingMigrations } from './tables.ts';
 
 export interface HealingDeps extends Omit<HealerDeps, 'attempts'> {
   readonly store: Store;
+  /** How long attempts are kept: as long as incidents. */
+  readonly keepMs?: () => number;
 }
 
 export interface Healing {
@@ -22,6 +25,7 @@ export interface Healing {
 }
 
 const AT_MOST_EVERY_MS = 100;
+const KEEP_MS = 365 * 86_400_000;
 
 /** Brings services back, within a budget, and knows when to call a person. */
 export function createHealing(deps: HealingDeps): System & Healing {
@@ -60,7 +64,7 @@ export function createHealing(deps: HealingDeps): System & Healing {
   return {
     name: 'healing',
     operations: healingOperations(deps),
-    jobs: [],
+    jobs: [healingUpkeep({ store, keepMs: deps.keepMs ?? (() => KEEP_MS) })],
 
     async start() {
       stopping = new AbortController();

@@ -13,7 +13,7 @@ import { isPassword, tokenId } from './secrets.ts';
 import { actorOfSession, closeSession, openSession, pruneSessions } from './sessions.ts';
 import { createSetupLink } from './setup-link.ts';
 import type { IdentityTables } from './tables.ts';
-import { actorOfToken } from './tokens.ts';
+import { actorOfToken, pruneTokens } from './tokens.ts';
 
 export interface IdentityDeps {
   readonly store: Store;
@@ -63,10 +63,11 @@ export function createIdentity({
     jobs: [
       {
         name: 'identity-upkeep',
-        summary: 'Forgets sessions that ended and failed sign-ins of yesterday.',
+        summary: 'Forgets sessions that ended, failed sign-ins of yesterday, and tokens that ended a year ago.',
         schedule: { every: '1h' },
         async run(context) {
           await pruneSessions(db, context.now);
+          await pruneTokens(db, context.now);
           await lockout.prune();
         },
       },

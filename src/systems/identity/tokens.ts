@@ -6,6 +6,7 @@ import type { IdentityTables } from './tables.ts';
 export type TokenRow = Selectable<IdentityTables['api_tokens']>;
 
 const SEEN_EVERY_MS = 60_000;
+const KEEP_ENDED_MS = 365 * 86_400_000;
 
 export interface NewToken {
   readonly name: string;
@@ -38,6 +39,15 @@ export async function insertToken(
   };
   await db.insertInto('api_tokens').values(row).execute();
   return { row, token };
+}
+
+/** Tokens that ended stay visible for a year: somebody may ask what one was. */
+export async function pruneTokens(db: Kysely<IdentityTables>, now: Date): Promise<void> {
+  const before = new Date(now.getTime() - KEEP_ENDED_MS);
+  await db
+    .deleteFrom('api_tokens')
+    .where((where) => where.or([where('expires_at', '<', before), where('revoked_at', '<', before)]))
+    .execute();
 }
 
 /** Who the token stands for, as long as it and its user are valid. */

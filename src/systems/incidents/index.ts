@@ -9,6 +9,7 @@ import type { EventConsumer } from '../../store/event-consumer.ts';
 import type { Store } from '../../store/store.ts';
 import { createLedger } from './ledger.ts';
 import { incidentOperations } from './operations.ts';
+import { incidentRetention } from './retention.ts';
 import { createSymptoms } from './symptoms.ts';
 import { upkeep } from './upkeep.ts';
 
@@ -24,13 +25,16 @@ export interface IncidentsDeps {
   readonly log: Log;
   /** Between two looks at what no single event tells. */
   readonly upkeepMs?: () => number;
+  /** How long resolved incidents are kept. */
+  readonly keepMs?: () => number;
 }
 
 const UPKEEP_MS = 15_000;
+const KEEP_MS = 365 * 86_400_000;
 
 /** Open problems, one for each fingerprint: what was seen, what explains it, what was done. */
 export function createIncidents(deps: IncidentsDeps): System & Incidents {
-  const { store, node, log, upkeepMs = () => UPKEEP_MS } = deps;
+  const { store, node, log, upkeepMs = () => UPKEEP_MS, keepMs = () => KEEP_MS } = deps;
   const ledger = createLedger(deps);
   const symptoms = createSymptoms({ ...deps, ledger });
   let stopping = new AbortController();
@@ -53,7 +57,7 @@ export function createIncidents(deps: IncidentsDeps): System & Incidents {
   return {
     name: 'incidents',
     operations: incidentOperations({ store, ledger }),
-    jobs: [],
+    jobs: [incidentRetention({ store, keepMs })],
 
     async start() {
       stopping = new AbortController();

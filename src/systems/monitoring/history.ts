@@ -2,15 +2,16 @@ import { type Kysely, sql } from 'kysely';
 import type { MonitoringTables } from './tables.ts';
 
 const DAY_MS = 86_400_000;
-const KEEP_RESULTS_DAYS = 7;
+/** Where nothing is configured. */
+const KEEP_RESULTS_MS = 7 * DAY_MS;
 const KEEP_TRANSITIONS_DAYS = 90;
 const PARTITION = /^check_results_(\d{4})_(\d{2})_(\d{2})$/;
 
 /**
- * Makes room for the results of today and the next two days, and drops whole days that are older than a week:
+ * Makes room for the results of today and the next two days, and drops whole days that are older than what is kept:
  * no row is deleted one by one, so the history neither bloats nor stalls who writes.
  */
-export async function keepHistory(db: Kysely<MonitoringTables>, now: Date): Promise<void> {
+export async function keepHistory(db: Kysely<MonitoringTables>, now: Date, keepMs = KEEP_RESULTS_MS): Promise<void> {
   const { rows } = await sql<{ name: string }>`
     select c.relname as name from pg_inherits i join pg_class c on c.oid = i.inhrelid where i.inhparent = 'check_results'::regclass`.execute(
     db,
@@ -21,18 +22,21 @@ export async function keepHistory(db: Kysely<MonitoringTables>, now: Date): Prom
     const name = partitionOf(day);
     if (!names.has(name)) await createPartition(db, name, day);
   }
-  const oldest = partitionOf(new Date(now.getTime() - KEEP_RESULTS_DAYS * DAY_MS));
+  const keepFrom = new Date(now.getTime() - keepMs);
+  const oldest = partitionOf(keepFrom);
   for (const name of names) {
     if (PARTITION.test(name) && name < oldest) await sql`drop table if exists ${sql.table(name)}`.execute(db);
   }
-  const keepFrom = new Date(now.getTime() - KEEP_RESULTS_DAYS * DAY_MS);
   await sql`delete from check_results_other where at < ${keepFrom}`.execute(db);
   await db.deleteFrom('checks').where('retired_at', '<', keepFrom).execute();
   await db.deleteFrom('health_sweeps').where('at', '<', keepFrom).execute();
-  // The last one before the limit says how the service was at the limit.
-  await sql`delete from service_transitions t where at < ${new Date(now.getTime() - KEEP_TRANSITIONS_DAYS * DAY_MS)}
-    and exists (select from service_transitions later where later.resource_id = t.resource_id and later.at > t.at
-      and later.at < ${new Date(now.getTime() - KEEP_TRANSITIONS_DAYS * DAY_MS)})`.execute(db);
+  // The last one before the limit says how the service was at the limit; of what nobody watches any more nothing stays.
+  const transitionsFrom = new Date(now.getTime() - KEEP_TRANSITIONS_DAYS * DAY_MS);
+  await sql`delete from service_statuses s where since < ${transitionsFrom}
+    and not exists (select from checks c where c.resource_id = s.resource_id)`.execute(db);
+  await sql`delete from service_transitions t where at < ${transitionsFrom}
+    and (exists (select from service_transitions later where later.resource_id = t.resource_id and later.at > t.at and later.at < ${transitionsFrom})
+      or not exists (select from service_statuses s where s.resource_id = t.resource_id))`.execute(db);
 }
 
 async function createPartition(db: Kysely<MonitoringTables>, name: string, day: Date): Promise<void> {

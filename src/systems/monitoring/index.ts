@@ -33,6 +33,8 @@ export interface MonitoringDeps {
   readonly now: () => Date;
   readonly log: Log;
   readonly selfCheck?: SelfCheck;
+  /** How long single results are kept; a week where it is left out. */
+  readonly keepResultsMs?: (() => number) | undefined;
 }
 
 export interface Monitoring extends System, Monitor {
@@ -67,6 +69,7 @@ export function createMonitoring({
   now,
   log,
   selfCheck = createSelfCheck(),
+  keepResultsMs,
 }: MonitoringDeps): Monitoring {
   const db = store.db.withTables<MonitoringTables>();
   const stopping = new AbortController();
@@ -135,9 +138,9 @@ export function createMonitoring({
       },
       {
         name: 'check-history',
-        summary: 'Makes room for the results of the coming days and drops those older than a week.',
+        summary: 'Makes room for the results of the coming days and drops those that are older than retention says.',
         schedule: { cron: '7 * * * *', catchUp: 'latest' },
-        run: ({ now: at }) => keepHistory(db, at),
+        run: ({ now: at }) => keepHistory(db, at, keepResultsMs?.()),
       },
     ],
     async status(resourceId) {
@@ -168,7 +171,7 @@ export function createMonitoring({
     stored: () => recorder.flush(),
     droppedResults: () => recorder.dropped(),
     async start() {
-      await keepHistory(db, now());
+      await keepHistory(db, now(), keepResultsMs?.());
       await bridgeGap(db, node, now());
       await selfCheck.start();
       const startedAt = now();
