@@ -21,13 +21,14 @@ import type { Config } from './config/schema.ts';
 import type { ConfigService } from './config/watch.ts';
 import { type Catalog, createCatalog } from './core/catalog.ts';
 import type { Log } from './core/log.ts';
+import { ms } from './core/duration.ts';
 import { DEFAULT_POLICY } from './core/policy.ts';
 import type { Ports } from './core/ports.ts';
 import type { System } from './core/system.ts';
 import type { RunScope } from './engine/children.ts';
 import { createEngine, type Engine } from './engine/index.ts';
 import { engineMigrations } from './engine/tables.ts';
-import { alertingSettings, configuredServices, deadManSettings, monitoringSettings } from './from-config.ts';
+import { alertingSettings, configuredServices, deadManSettings, engineRetention, monitoringSettings } from './from-config.ts';
 import { overviewOf } from './overview.ts';
 import { EVENTS_CHANNEL } from './store/event-tables.ts';
 import type { Migration } from './store/migrator.ts';
@@ -45,6 +46,7 @@ import { identityMigrations } from './systems/identity/tables.ts';
 import { createIncidents, incidentsMigrations } from './systems/incidents/index.ts';
 import { createInventory } from './systems/inventory/index.ts';
 import { inventoryMigrations } from './systems/inventory/tables.ts';
+import { inventoryUpkeep } from './systems/inventory/upkeep.ts';
 import { createMonitoring } from './systems/monitoring/index.ts';
 import { monitoringMigrations } from './systems/monitoring/tables.ts';
 import { createStatus, type Notice } from './systems/status/index.ts';
@@ -168,11 +170,13 @@ export function compose(parts: Parts): Composition {
     node: { ...node, version, labels: settings().node.labels },
     policyRules: () => [...settings().policy, ...DEFAULT_POLICY],
     artifacts: join(home, 'artifacts'),
+    retention: () => engineRetention(settings()),
     killGroup: (identity) => programs.endGroup(identity),
     secrets,
   });
 
-  const monitoring = createMonitoring({ store, inventory, prober, node: node.id, settings: () => monitoringSettings(settings()), now, log });
+  const keepIncidentsMs = (): number => ms(settings().retention.incidents);
+  const monitoring = createMonitoring({ store, inventory, prober, node: node.id, settings: () => monitoringSettings(settings()), keepResultsMs: () => ms(settings().retention.probes), now, log });
   const discovery = createDiscovery({
     writer,
     inventory,
@@ -186,7 +190,7 @@ export function compose(parts: Parts): Composition {
     monitor: () => monitoring,
   });
   const evidence = createEvidence({ processes, docker, systemd, sockets, host, monitor: monitoring });
-  const incidents = createIncidents({ store, inventory, monitor: monitoring, evidence, node, now, log });
+  const incidents = createIncidents({ store, inventory, monitor: monitoring, evidence, keepMs: keepIncidentsMs, node, now, log });
   const healing = createHealing({
     store,
     incidents,
@@ -198,6 +202,7 @@ export function compose(parts: Parts): Composition {
     now,
     log,
     settings: () => settings().healing,
+    keepMs: keepIncidentsMs,
   });
   const alerting = createAlerting({
     store,
@@ -242,7 +247,7 @@ export function compose(parts: Parts): Composition {
     workflows: workflows(),
     operations: [...systems.flatMap(({ operations }) => operations), ...engine.operations, ...configOperations(config)],
   });
-  engine.register(systems.flatMap(({ jobs }) => jobs));
+  engine.register([...systems.flatMap(({ jobs }) => jobs), inventoryUpkeep({ store, keepMs: keepIncidentsMs })]);
 
   const surface = createRest({
     catalog,
