@@ -1,5 +1,5 @@
 import { statfs } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { createChannel } from './adapters/channels/channels.ts';
 import { createPing } from './adapters/channels/ping.ts';
 import { createDocker } from './adapters/docker/index.ts';
@@ -8,12 +8,14 @@ import { createFiles } from './adapters/files/index.ts';
 import { createHost } from './adapters/host/index.ts';
 import { createOutbound } from './adapters/outbound/outbound.ts';
 import { createProber } from './adapters/probes/index.ts';
+import { configuredRecipe } from './adapters/processes/configured.ts';
 import { createProcesses } from './adapters/processes/index.ts';
 import { createPrograms } from './adapters/programs/index.ts';
 import { createRecognizer } from './adapters/recognize/index.ts';
 import { createSecretResolver } from './adapters/secrets/secrets.ts';
 import { createSockets } from './adapters/sockets/index.ts';
 import { createSystemd } from './adapters/systemd/index.ts';
+import { createVault } from './adapters/vault/index.ts';
 import { automations } from './automations/index.ts';
 import type { Environment } from './config/environment.ts';
 import { configOperations } from './config/operations.ts';
@@ -49,6 +51,8 @@ import { inventoryMigrations } from './systems/inventory/tables.ts';
 import { inventoryUpkeep } from './systems/inventory/upkeep.ts';
 import { createMonitoring } from './systems/monitoring/index.ts';
 import { monitoringMigrations } from './systems/monitoring/tables.ts';
+import { createRecipes } from './systems/recipes/index.ts';
+import { recipesMigrations } from './systems/recipes/tables.ts';
 import { createStatus, type Notice } from './systems/status/index.ts';
 import { workflows } from './workflows/index.ts';
 
@@ -62,6 +66,7 @@ export const MIGRATIONS: readonly Migration[] = [
   ...incidentsMigrations,
   ...healingMigrations,
   ...alertingMigrations,
+  ...recipesMigrations,
 ];
 
 /** Below this a PostgreSQL that has to start again may not. */
@@ -75,6 +80,8 @@ export interface Parts {
   readonly config: Pick<ConfigService, 'current' | 'rejected' | 'subscribe'>;
   readonly store: Store;
   readonly auditKey: Buffer;
+  /** Seals what must not be readable in the database. */
+  readonly vaultKey: Buffer;
   readonly osUser: string;
   /** Pids of Steward and of the PostgreSQL it brings: not discovered. */
   readonly ownPids: () => readonly number[];
@@ -99,7 +106,7 @@ export interface Composition {
 /** The adapters that look at this machine and act on it. */
 export function createWorld({ environment, log }: Pick<Parts, 'environment' | 'log'>) {
   const programs = createPrograms({ environment: environment.inherited });
-  const processes = createProcesses({ programs });
+  const processes = createProcesses({ programs, outputFolder: resolve(environment.home, 'launched') });
   const docker = createDocker(environment.dockerHost === undefined ? {} : { host: environment.dockerHost });
   const secrets = createSecretResolver({
     variable: environment.variable,
@@ -140,6 +147,16 @@ export function compose(parts: Parts): Composition {
     now,
   });
   const { inventory, writer } = createInventory({ store });
+  const recipes = createRecipes({
+    store,
+    vault: createVault({ key: parts.vaultKey }),
+    keyFile: join(home, 'vault.key'),
+    processes,
+    written: configuredRecipe,
+    configured: () => configuredServices(settings()),
+    node,
+    now,
+  });
 
   // Programs that a run starts are on record before they do anything.
   const portsOf = (scope: RunScope): Partial<Ports> => {
@@ -150,6 +167,7 @@ export function compose(parts: Parts): Composition {
       checks: { of: async (resource) => await monitoring.checks.of(resource) },
       programs: recorded,
       processes,
+      recipes: recipes.port,
       sockets,
       docker,
       systemd: createSystemd({ programs: recorded }),
@@ -182,6 +200,8 @@ export function compose(parts: Parts): Composition {
     inventory,
     ports: { sockets, processes, docker, systemd },
     recognizer,
+    recipes: recipes.keeper,
+    kept: recipes.port.kept,
     node,
     now,
     log,

@@ -22,6 +22,7 @@ export function describeCatalog(environment: Environment): Catalog {
     },
     store: inertStore(),
     auditKey: Buffer.alloc(32),
+    vaultKey: Buffer.alloc(32),
     osUser: 'none',
     ownPids: () => [],
     page: [],

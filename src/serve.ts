@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { hostname, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { createLog } from './adapters/log/index.ts';
@@ -8,6 +8,7 @@ import type { Environment } from './config/environment.ts';
 import { type Home, openHome } from './config/home.ts';
 import { configLocation, loadConfig } from './config/load.ts';
 import { watchConfig } from './config/watch.ts';
+import { writeAtomically } from './config/write-atomically.ts';
 import { StewardError } from './core/errors.ts';
 import { openStore, type Store } from './store/store.ts';
 import { ownPids } from './store/own-pids.ts';
@@ -64,6 +65,7 @@ export async function serve({ environment, configFile, stdout }: ServeOptions): 
       config,
       store,
       auditKey: await auditKey(home),
+      vaultKey: await vaultKey(home),
       osUser: userInfo().username,
       ownPids: () => ownPids(home.path),
       page: await loadPage(),
@@ -153,13 +155,23 @@ async function auditKey(home: Home): Promise<Buffer> {
   return Buffer.from((await kept(join(home.path, 'audit.key'), () => randomBytes(32).toString('hex'))).trim(), 'hex');
 }
 
+/** Without it what was sealed cannot be opened again, so it is never made anew over one that is merely damaged. */
+async function vaultKey(home: Home): Promise<Buffer> {
+  const file = join(home.path, 'vault.key');
+  const key = Buffer.from((await kept(file, () => randomBytes(32).toString('hex'))).trim(), 'hex');
+  if (key.length === 32) return key;
+  throw new StewardError('HOME_UNUSABLE', `${file} holds no key: 64 hexadecimal digits were expected.`, {
+    hint: 'Put it back from a backup. Or remove it: a new one is made, and bare processes have to be started by hand once before Steward can start them again.',
+  });
+}
+
 async function kept(file: string, make: () => string): Promise<string> {
   try {
     return await readFile(file, 'utf8');
   } catch (thrown) {
     if ((thrown as NodeJS.ErrnoException).code !== 'ENOENT') throw thrown;
     const text = make();
-    await writeFile(file, `${text}\n`, { mode: 0o600, flag: 'wx' });
+    await writeAtomically(file, `${text}\n`);
     return text;
   }
 }

@@ -28,6 +28,7 @@ const composition = compose({
   },
   store: database.store,
   auditKey: randomBytes(32),
+  vaultKey: randomBytes(32),
   osUser: 'ada',
   ownPids: () => [],
   page: [],

@@ -49,6 +49,8 @@ describe.skipIf(missing)(`discovery of twenty real services${missing ? ` (${miss
         systemd: createSystemd({ programs, ...(fixture.systemd ? { prefix: fixture.systemd.prefix } : {}) }),
       }),
       recognizer: createRecognizer({ programs }),
+      recipes: { sight: async () => undefined, settle: async () => undefined },
+      kept: async () => undefined,
       node: { id: 'node_here' },
       now: () => clock,
       log,

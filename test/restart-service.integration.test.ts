@@ -10,6 +10,7 @@ import type { Resource } from '../src/core/resource.ts';
 import { fakeDocker } from '../src/testing/fakes/fake-docker.ts';
 import { fakeChecks } from '../src/testing/fakes/fake-checks.ts';
 import { aResource, fakeInventory } from '../src/testing/fakes/fake-inventory.ts';
+import { fakeRecipes } from '../src/testing/fakes/fake-recipes.ts';
 import { fakeSystemd } from '../src/testing/fakes/fake-systemd.ts';
 import { performInMemory } from '../src/testing/perform-in-memory.ts';
 import { busyboxImage } from '../src/testing/world/busybox-image.ts';
@@ -38,8 +39,10 @@ describe('restart-service on real processes', () => {
       cwd: folder.path,
       ready: { output: /ready/ },
     });
-    const recipe = await real.recipe(first.pid);
-    if (!recipe) throw new Error('The recipe of our own child is known.');
+    const seen = await real.get(first.pid);
+    const captured = seen && (await real.capture(seen, []));
+    if (!captured || !('recipe' in captured)) throw new Error('The recipe of our own child is known.');
+    const { recipe } = captured;
     const web = aResource({
       id: 'svc_app',
       name: 'app',
@@ -56,11 +59,21 @@ describe('restart-service on real processes', () => {
           outputPath: isAbsolute(options.outputPath) ? options.outputPath : join(folder.path, options.outputPath),
         }),
     };
+    const recipes = fakeRecipes({ processes });
+    recipes.keep('svc_app', recipe);
     const prober = createProber({ secrets: noSecrets, processes });
     process.kill(first.pid, 'SIGSTOP');
 
     const run = await performInMemory(restartService, {
-      ports: { inventory: fakeInventory([web]), prober, checks: fakeChecks(), processes, systemd: fakeSystemd(), docker: fakeDocker() },
+      ports: {
+        inventory: fakeInventory([web]),
+        prober,
+        checks: fakeChecks(),
+        processes,
+        recipes,
+        systemd: fakeSystemd(),
+        docker: fakeDocker(),
+      },
       input: { service: 'app', graceSeconds: 2, settleSeconds: 15 },
       trigger: 'healing',
     });
@@ -129,7 +142,15 @@ describe.skipIf(reason !== undefined)(
       const inventory = fakeInventory([container(dead, 'dead'), container(stopped, 'stopped')]);
       const heal = (service: string) =>
         performInMemory(restartService, {
-          ports: { inventory, prober, checks: fakeChecks(), processes: real, systemd: fakeSystemd(), docker },
+          ports: {
+            inventory,
+            prober,
+            checks: fakeChecks(),
+            processes: real,
+            recipes: fakeRecipes({ processes: real }),
+            systemd: fakeSystemd(),
+            docker,
+          },
           input: { service, graceSeconds: 1, settleSeconds: 15 },
           trigger: 'healing',
         });

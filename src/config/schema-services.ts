@@ -58,6 +58,25 @@ export const CheckConfig = z.discriminatedUnion('kind', [
 ]);
 export type CheckConfig = z.output<typeof CheckConfig>;
 
+const Launch = z.strictObject({
+  argv: z
+    .array(z.string().max(10_000))
+    .min(1)
+    .max(200)
+    .refine(([program = '']) => program.startsWith('/'), 'expected the absolute path of a program first')
+    .describe('The program with its arguments, as it stays in the foreground: nginx -g "daemon off;".'),
+  cwd: z
+    .string()
+    .regex(/^\//, 'expected an absolute path')
+    .optional()
+    .describe('Its working folder; by default /.'),
+  user: z
+    .string()
+    .regex(/^([a-z_][\w.-]*\$?|\d{1,10}:\d{1,10})$/i, 'expected the name of a user, or uid:gid')
+    .optional()
+    .describe('As whom it runs; by default as whom it was seen running.'),
+});
+
 export const ServiceConfig = z.strictObject({
   name: z.string().min(1).max(100).describe('How the service is called everywhere.'),
   match: Match.optional().describe(
@@ -82,5 +101,8 @@ export const ServiceConfig = z.strictObject({
     })
     .prefault({})
     .describe('Variables of a bare process that may be kept, encrypted, to start it again with them. None by default.'),
+  launch: Launch.optional().describe(
+    'With restart: process, how it is started; stands before what was seen of its process. For programs that write a title over their arguments (nginx, redis-server, sshd). No place for secrets.',
+  ),
 });
 export type ServiceConfig = z.output<typeof ServiceConfig>;

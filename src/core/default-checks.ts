@@ -111,6 +111,8 @@ function presenceOf({ supervisor, pids }: Resource): CheckTarget | undefined {
       // By name: the id changes when the container is created again.
       return { kind: 'container', container: supervisor.name };
     case 'process':
+      // What the configuration says it is started by may be a script, or a program that calls itself something else.
+      if (supervisor.origin === 'configured') return undefined;
       return {
         kind: 'process',
         pid: pids[0],

@@ -76,4 +76,10 @@ export interface ConfiguredService {
   readonly dependsOn: readonly string[];
   readonly checks: readonly CheckTarget[];
   readonly restart: 'auto' | 'never' | 'process';
+  /** Names of the environment variables that may be kept to start it again. */
+  readonly keep?: readonly string[] | undefined;
+  /** How it is started; stands before what was seen of its process. */
+  readonly launch?:
+    | { readonly argv: readonly string[]; readonly cwd?: string | undefined; readonly user?: string | undefined }
+    | undefined;
 }

@@ -6,6 +6,7 @@ import type { FilesPort } from './ports/files.ts';
 import type { HostPort } from './ports/host.ts';
 import type { ProcessesPort } from './ports/processes.ts';
 import type { ProgramsPort } from './ports/programs.ts';
+import type { RecipesPort } from './ports/recipes.ts';
 import type { SocketsPort } from './ports/sockets.ts';
 import type { SystemdPort } from './ports/systemd.ts';
 
@@ -16,6 +17,7 @@ export interface Ports {
   readonly checks: ChecksPort;
   readonly programs: ProgramsPort;
   readonly processes: ProcessesPort;
+  readonly recipes: RecipesPort;
   readonly sockets: SocketsPort;
   readonly docker: DockerPort;
   readonly systemd: SystemdPort;

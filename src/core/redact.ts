@@ -56,12 +56,25 @@ function hidden(member: unknown): unknown {
   return Array.isArray(member) ? member.map(hidden) : redactValue(member);
 }
 
-const SECRET_FLAG = /^--?(password|passwd|requirepass|masterauth|secret|token|api-key)$/i;
+const SECRET_FLAG = /^--?(passwd|requirepass|masterauth)$/i;
 
 /** In an argument list the secret stands one place behind its flag. */
 function redactArguments(list: readonly unknown[]): unknown[] {
   return list.map((item, index) => {
     const flag = list[index - 1];
-    return typeof item === 'string' && typeof flag === 'string' && SECRET_FLAG.test(flag) ? REDACTED : item;
+    return typeof item === 'string' && typeof flag === 'string' && isSecretFlag(flag) ? REDACTED : item;
   });
+}
+
+/** --db-password as well as --password; --password=x carries its own value. */
+function isSecretFlag(argument: string): boolean {
+  return SECRET_FLAG.test(argument) || (argument.startsWith('-') && !argument.includes('=') && isSecretName(argument));
+}
+
+/** The arguments of a program as they may be shown: `known` are values that are secret whatever they look like. */
+export function redactArgv(argv: readonly string[], known: readonly string[] = []): string[] {
+  const shown = redact([...argv]);
+  // A shorter one is found in the middle of ordinary words.
+  const values = known.filter((value) => value.length >= 4).toSorted((a, b) => b.length - a.length);
+  return shown.map((argument) => values.reduce((text, value) => text.replaceAll(value, REDACTED), argument));
 }

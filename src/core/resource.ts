@@ -29,7 +29,10 @@ export const Endpoint = z.object({
 });
 export type Endpoint = z.output<typeof Endpoint>;
 
-/** How a bare process was started, captured while it ran, so that it can be started again. */
+/**
+ * How a bare process was started, captured while it ran, so that it can be started again. In a resource the arguments
+ * are without what looks like a secret: for showing, not for starting.
+ */
 export const LaunchRecipe = z.object({
   argv: z.array(z.string()).min(1),
   executable: z.string(),
@@ -49,9 +52,16 @@ export const Supervisor = z.discriminatedUnion('kind', [
     project: z.string().optional().describe('Compose project.'),
     service: z.string().optional().describe('Compose service.'),
   }),
-  z.object({ kind: z.literal('process'), recipe: LaunchRecipe }),
+  z.object({
+    kind: z.literal('process'),
+    recipe: LaunchRecipe,
+    origin: z
+      .enum(['captured', 'configured'])
+      .optional()
+      .describe('configured: steward.yaml says how it is started; what runs now may have been started in another way.'),
+  }),
   z.object({ kind: z.literal('foreign'), name: z.string().describe('A supervisor Steward does not drive: pm2, supervisord.') }),
-  z.object({ kind: z.literal('none') }),
+  z.object({ kind: z.literal('none'), reason: z.string().optional().describe('Why it cannot be started again though its owner asked for it, and what to do.') }),
 ]);
 export type Supervisor = z.output<typeof Supervisor>;
 

@@ -5,6 +5,7 @@ const CHANGES: Readonly<Partial<Record<PortName, readonly string[]>>> = {
   docker: ['restart'],
   systemd: ['restart'],
   processes: ['signal', 'launch'],
+  recipes: ['launch'],
   files: ['move', 'makeDirectory', 'remove'],
   // What a program does is not known from outside, so running one counts.
   programs: ['run'],

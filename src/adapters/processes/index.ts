@@ -1,3 +1,4 @@
+import { isAbsolute, join } from 'node:path';
 import { StewardError } from '../../core/errors.ts';
 import type { PortStatus } from '../../core/ports.ts';
 import type { ProcessInfo, ProcessesPort } from '../../core/ports/processes.ts';
@@ -5,16 +6,28 @@ import type { ProgramsPort } from '../../core/ports/programs.ts';
 import { isAlive } from '../procfs/identity.ts';
 import { breathe, processIds, readProc } from '../procfs/read.ts';
 import { refreshUserNames } from '../procfs/users.ts';
+import { capture } from './capture.ts';
 import { readProcess } from './details.ts';
 import { launch } from './launch.ts';
-import { readRecipe } from './recipe.ts';
 
 export interface Processes extends ProcessesPort {
   status(): Promise<PortStatus>;
 }
 
-/** Processes of this machine, from /proc. `programs` starts systemd-run where Steward itself is a unit. */
-export function createProcesses({ programs }: { readonly programs: ProgramsPort }): Processes {
+export interface ProcessesOptions {
+  /** Starts systemd-run where Steward itself is a unit. */
+  readonly programs: ProgramsPort;
+  /** Where launched programs print to, as far as the launch names no absolute path. */
+  readonly outputFolder?: string | undefined;
+}
+
+/** Processes of this machine, from /proc. */
+export function createProcesses({ programs, outputFolder }: ProcessesOptions): Processes {
+  const outputAt = (path: string): string => {
+    if (isAbsolute(path)) return path;
+    if (outputFolder === undefined) throw new StewardError('INTERNAL', `Nobody said where ${path} is.`);
+    return join(outputFolder, path);
+  };
   return {
     async status() {
       return readProc('/proc/self/stat') === undefined
@@ -52,12 +65,12 @@ export function createProcesses({ programs }: { readonly programs: ProgramsPort 
       }
     },
 
-    async recipe(pid) {
-      return readRecipe(pid);
+    async capture(identity, variables) {
+      return capture(identity, variables);
     },
 
-    async launch(recipe, options) {
-      return launch(recipe, options, programs);
+    async launch(recipe, { env, outputPath }) {
+      return await launch(recipe, { env, outputPath: outputAt(outputPath) }, programs);
     },
   };
 }

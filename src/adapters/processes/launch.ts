@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { closeSync, constants, existsSync, mkdirSync, openSync, realpathSync } from 'node:fs';
+import { closeSync, existsSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { StewardError } from '../../core/errors.ts';
@@ -11,6 +11,7 @@ import { identityOf, isAlive } from '../procfs/identity.ts';
 import { readProc } from '../procfs/read.ts';
 import { refreshUserNames, userName } from '../procfs/users.ts';
 import { readExecutable } from './details.ts';
+import { openOutput } from './output.ts';
 
 export interface LaunchOptions {
   readonly env: Readonly<Record<string, string>>;
@@ -18,6 +19,8 @@ export interface LaunchOptions {
 }
 
 const EXEC_DEADLINE_MS = 5000;
+/** Variables that decide what code a program loads. */
+const LOADER = /^(LD_\w+|GLIBC_TUNABLES|GCONV_PATH|LOCPATH|NLSPATH|MALLOC_\w+)$/;
 
 /** Starts the recipe's program so that it outlives Steward; resolves once it is that program that runs, not a helper on the way. */
 export async function launch(
@@ -26,27 +29,27 @@ export async function launch(
   programs: ProgramsPort,
 ): Promise<ProcessIdentity> {
   requireParts(recipe);
-  closeSync(openOutput(options.outputPath, recipe));
-  const { pid, helper } = livesInUnit()
+  closeSync(openOutput(options.outputPath, recipe.executable));
+  const { pid, helpers = [] } = livesInUnit()
     ? await launchByManager(recipe, options, programs)
     : await launchDetached(recipe, options);
   const identity = identityOf(pid);
-  if (identity && (await becomesProgram(identity, helper))) return identity;
+  if (identity && (await becomesProgram(identity, helpers))) return identity;
   throw failed(recipe, 'it ended at once', options.outputPath);
 }
 
-async function becomesProgram(identity: ProcessIdentity, helper: string | undefined): Promise<boolean> {
+async function becomesProgram(identity: ProcessIdentity, helpers: readonly string[]): Promise<boolean> {
   for (const until = performance.now() + EXEC_DEADLINE_MS; performance.now() < until; await sleep(5)) {
     if (!isAlive(identity)) return false;
-    if (helper === undefined || readExecutable(identity.pid) !== helper) return true;
+    if (!helpers.includes(readExecutable(identity.pid) ?? '')) return true;
   }
   return false;
 }
 
-/** `helper` is what may still run under that pid on the way to the program. */
+/** `helpers` are what may still run under that pid on the way to the program. */
 interface Launched {
   readonly pid: number;
-  readonly helper?: string;
+  readonly helpers?: readonly string[];
 }
 
 function requireParts(recipe: LaunchRecipe): void {
@@ -55,9 +58,13 @@ function requireParts(recipe: LaunchRecipe): void {
     ['working folder', recipe.cwd],
   ] as const) {
     if (existsSync(path)) continue;
-    throw new StewardError('PRECONDITION_FAILED', `The ${part} of ${recipe.argv[0]} is not there any more: ${path}.`, {
-      hint: 'Start it by hand once; Steward learns its new place with the next discovery.',
-    });
+    throw new StewardError(
+      'PRECONDITION_FAILED',
+      `The ${part} of ${recipe.executable} is not there any more: ${path}.`,
+      {
+        hint: 'Start it by hand once; Steward learns its new place with the next discovery.',
+      },
+    );
   }
 }
 
@@ -67,11 +74,15 @@ function livesInUnit(): boolean {
 }
 
 async function launchDetached(recipe: LaunchRecipe, { env, outputPath }: LaunchOptions): Promise<Launched> {
-  const output = openOutput(outputPath, recipe);
+  const output = openOutput(outputPath, recipe.executable);
   try {
     const foreign = recipe.uid !== process.getuid?.() || recipe.gid !== process.getgid?.();
     // setpriv gives the user its supplementary groups, which spawn's own uid and gid would drop.
     const helper = foreign ? findOnPath('setpriv') : undefined;
+    // What these name is loaded by the helper too, while it still is root: they wait until it is the user.
+    const late = helper ? Object.entries(env).filter(([name]) => LOADER.test(name)) : [];
+    const assigner = late.length > 0 ? findOnPath('env') : undefined;
+    if (late.length > 0 && !assigner) throw failed(recipe, 'there is no env program on this machine', outputPath);
     const file = helper ?? recipe.executable;
     const args = helper
       ? [
@@ -79,13 +90,14 @@ async function launchDetached(recipe: LaunchRecipe, { env, outputPath }: LaunchO
           `--regid=${recipe.gid}`,
           hasName(recipe.uid) ? '--init-groups' : '--clear-groups',
           '--',
+          ...(assigner ? [assigner, ...late.map(([name, value]) => `${name}=${value}`)] : []),
           startPath(recipe),
           ...recipe.argv.slice(1),
         ]
       : recipe.argv.slice(1);
     const child = spawn(file, args, {
       cwd: recipe.cwd,
-      env: { ...env },
+      env: Object.fromEntries(Object.entries(env).filter(([name]) => !late.some(([other]) => other === name))),
       detached: true,
       stdio: ['ignore', output, output],
       ...(helper ? {} : { argv0: recipe.argv[0] ?? recipe.executable }),
@@ -93,10 +105,12 @@ async function launchDetached(recipe: LaunchRecipe, { env, outputPath }: LaunchO
     });
     const pid = await new Promise<number>((done, reject) => {
       child.once('spawn', () => done(child.pid ?? 0));
-      child.once('error', (cause) => reject(failed(recipe, cause.message, outputPath, cause)));
+      child.once('error', ({ code }: NodeJS.ErrnoException) =>
+        reject(failed(recipe, `the system refused it (${code})`, outputPath)),
+      );
     });
     child.unref();
-    return { pid, ...(helper ? { helper: realpathSync(helper) } : {}) };
+    return { pid, helpers: [helper, assigner].flatMap((path) => (path ? [realpathSync(path)] : [])) };
   } finally {
     closeSync(output);
   }
@@ -110,25 +124,29 @@ async function launchByManager(
 ): Promise<Launched> {
   const unit = `${LAUNCH_UNIT}${randomBytes(6).toString('hex')}.service`;
   const user = process.getuid?.() === 0 ? [`--uid=${recipe.uid}`, `--gid=${recipe.gid}`] : ['--user'];
-  const settings = Object.entries(env).map(([name, value]) => `--setenv=${name}=${value}`);
-  const started = await programs.run({
-    program: 'systemd-run',
-    args: [
-      '--quiet',
-      '--collect',
-      `--unit=${unit}`,
-      '--service-type=exec',
-      ...user,
-      `--working-directory=${recipe.cwd}`,
-      `--property=StandardOutput=append:${outputPath}`,
-      `--property=StandardError=append:${outputPath}`,
-      ...settings,
-      '--',
-      // The manager would put its own variables in the place of $NAME.
-      ...[startPath(recipe), ...recipe.argv.slice(1)].map((argument) => argument.replaceAll('$', '$$$$')),
-    ],
-    timeoutMs: 30_000,
-  });
+  // Arguments and properties of units are for everyone to read; this file is not, and is gone once it was read.
+  const variables = join(dirname(outputPath), `.${unit}.env`);
+  writeFileSync(variables, environmentFile(env), { mode: 0o600, flag: 'wx' });
+  const started = await programs
+    .run({
+      program: 'systemd-run',
+      args: [
+        '--quiet',
+        '--collect',
+        `--unit=${unit}`,
+        '--service-type=exec',
+        ...user,
+        `--working-directory=${recipe.cwd}`,
+        `--property=StandardOutput=append:${outputPath}`,
+        `--property=StandardError=append:${outputPath}`,
+        `--property=EnvironmentFile=${variables}`,
+        '--',
+        // The manager would put its own variables in the place of $NAME.
+        ...[startPath(recipe), ...recipe.argv.slice(1)].map((argument) => argument.replaceAll('$', '$$$$')),
+      ],
+      timeoutMs: 30_000,
+    })
+    .finally(() => rmSync(variables, { force: true }));
   if (started.exitCode !== 0)
     throw failed(recipe, started.stderr.trim() || `systemd-run ended with ${started.exitCode}`, outputPath);
   const scope = process.getuid?.() === 0 ? [] : ['--user'];
@@ -142,16 +160,11 @@ async function launchByManager(
   return { pid };
 }
 
-function openOutput(path: string, recipe: LaunchRecipe): number {
-  try {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    return openSync(path, constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
-  } catch (cause) {
-    throw new StewardError('PRECONDITION_FAILED', `The output of ${recipe.argv[0]} cannot be written to ${path}.`, {
-      hint: 'Make the folder writable for Steward.',
-      cause,
-    });
-  }
+/** The way systemd reads it back unchanged: in double quotes these four keep their meaning only behind a backslash. */
+export function environmentFile(env: Readonly<Record<string, string>>): string {
+  return Object.entries(env)
+    .map(([name, value]) => `${name}="${value.replace(/[\\"`$]/g, '\\$&')}"\n`)
+    .join('');
 }
 
 /** The name under which to start it: busybox and its like do what that name says, so a link to the program is kept. */
@@ -178,9 +191,9 @@ function hasName(uid: number): boolean {
   return userName(uid) !== String(uid);
 }
 
-function failed(recipe: LaunchRecipe, why: string, outputPath: string, cause?: unknown): StewardError {
-  return new StewardError('PROGRAM_FAILED', `${recipe.argv.join(' ')} could not be started: ${why}.`, {
+// Without the arguments and without a cause that carries them: they may hold secrets.
+function failed({ executable }: LaunchRecipe, why: string, outputPath: string): StewardError {
+  return new StewardError('PROGRAM_FAILED', `${executable} could not be started: ${why}.`, {
     hint: `Its output is in ${outputPath}.`,
-    cause,
   });
 }

@@ -40,7 +40,9 @@ export function processesContract(name: string, create: () => Promise<ProcessesW
 
     it('knows nothing of a process that is not there', async () => {
       expect(await world.processes.get(4_194_304)).toBeUndefined();
-      expect(await world.processes.recipe(4_194_304)).toBeUndefined();
+      expect(await world.processes.capture({ pid: 4_194_304, startTicks: 1, bootId: 'b' }, [])).toEqual({
+        unknown: 'gone',
+      });
     });
 
     it('signals the very process, and no other that has its number', async () => {
@@ -66,7 +68,10 @@ export function processesContract(name: string, create: () => Promise<ProcessesW
     });
 
     it('starts what a recipe says, as a process that runs', async () => {
-      const identity = await world.processes.launch(world.recipe, { env: {}, outputPath: world.outputPath });
+      const identity = await world.processes.launch(world.recipe, {
+        env: { KEPT: 'a b', OTHER: 'x' },
+        outputPath: world.outputPath,
+      });
 
       const found = defined(await world.processes.get(identity.pid));
       expect(found).toMatchObject({
@@ -75,7 +80,11 @@ export function processesContract(name: string, create: () => Promise<ProcessesW
         executable: world.recipe.executable,
         cwd: world.recipe.cwd,
       });
-      expect(await world.processes.recipe(identity.pid)).toEqual(world.recipe);
+      expect(await world.processes.capture(identity, ['KEPT', 'NEVER_SET'])).toEqual({
+        recipe: world.recipe,
+        environment: { KEPT: 'a b' },
+      });
+      expect(await world.processes.capture(identity, [])).toMatchObject({ environment: {} });
 
       await world.processes.signal(identity, 'SIGKILL');
       await world.gone(identity);

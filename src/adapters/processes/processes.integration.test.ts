@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { hasProgram, startProgram } from '../../testing/world/start-program.ts';
 import { type TempFolder, tempFolder } from '../../testing/world/temp-folder.ts';
-import { isAlive } from '../procfs/identity.ts';
+import { identityOf, isAlive } from '../procfs/identity.ts';
 import { readStat } from '../procfs/stat.ts';
 import { createPrograms } from '../programs/index.ts';
 import { createProcesses } from './index.ts';
@@ -81,11 +81,9 @@ describe('a process', () => {
     await using running = await startProgram({ program, args: ['1000'], cwd: folder.path });
     await rm(program);
 
-    expect(await processes.recipe(running.pid)).toEqual({
-      argv: [program, '1000'],
-      executable: program,
-      cwd: folder.path,
-      ...self,
+    expect(await processes.capture(defined(identityOf(running.pid)), [])).toEqual({
+      recipe: { argv: [program, '1000'], executable: program, cwd: folder.path, ...self },
+      environment: {},
     });
   });
 
@@ -98,11 +96,16 @@ describe('a process', () => {
     });
 
     expect(defined(await processes.get(redis.pid)).argv[0]).toMatch(/^redis-server /);
-    expect(await processes.recipe(redis.pid)).toBeUndefined();
+    expect(await processes.capture(defined(identityOf(redis.pid)), [])).toEqual({
+      unknown: 'overwritten',
+      environment: {},
+      ...self,
+    });
   });
 
-  it('has no recipe once it is a zombie, or where it is the kernel', async () => {
-    expect(await processes.recipe(2)).toBeUndefined();
+  it('has no recipe where it is the kernel', async () => {
+    const thread = identityOf(2);
+    if (thread) expect(await processes.capture(thread, ['PATH'])).toEqual({ unknown: 'unreadable' });
   });
 });
 

@@ -166,6 +166,6 @@ function restartOf({ name, supervisor, adoption, labels }: Resource): string {
     case 'foreign':
       return `${supervisor.name} keeps it running; Steward does not drive ${supervisor.name}.`;
     case 'none':
-      return 'It is not known how it was started, so a person has to start it.';
+      return supervisor.reason ?? 'It is not known how it was started, so a person has to start it.';
   }
 }

@@ -1,9 +1,9 @@
 import type { Ports } from '../../core/ports.ts';
 import type { ContainerInfo } from '../../core/ports/docker.ts';
-import type { ProcessInfo } from '../../core/ports/processes.ts';
-import type { LaunchRecipe, Resource } from '../../core/resource.ts';
+import type { KeptRecipe, RecipeProcess } from '../../core/ports/recipes.ts';
+import type { Resource } from '../../core/resource.ts';
 
-type Supervisors = Pick<Ports, 'systemd' | 'docker' | 'processes'>;
+type Supervisors = Pick<Ports, 'systemd' | 'docker' | 'processes' | 'recipes'>;
 
 /** What runs for a service right now, and what makes it this very start of it and no other. */
 export interface Instance {
@@ -30,7 +30,7 @@ const NOTHING: Instance = {
   detail: {},
 };
 
-export async function instanceOf(resource: Pick<Resource, 'supervisor'>, ports: Supervisors): Promise<Instance> {
+export async function instanceOf(resource: Pick<Resource, 'id' | 'supervisor'>, ports: Supervisors): Promise<Instance> {
   const { supervisor } = resource;
   switch (supervisor.kind) {
     case 'systemd':
@@ -38,7 +38,7 @@ export async function instanceOf(resource: Pick<Resource, 'supervisor'>, ports: 
     case 'docker':
       return await containerInstance(supervisor, ports);
     case 'process':
-      return processInstance(await processesOf(supervisor.recipe, ports));
+      return processInstance(await ports.recipes.running(resource.id));
     case 'foreign':
     case 'none':
       return NOTHING;
@@ -119,7 +119,7 @@ async function containerInstance(
   };
 }
 
-function processInstance(found: readonly ProcessInfo[]): Instance {
+function processInstance(found: readonly RecipeProcess[]): Instance {
   const first = found[0];
   if (!first) return { ...NOTHING, startable: true };
   return {
@@ -133,21 +133,31 @@ function processInstance(found: readonly ProcessInfo[]): Instance {
   };
 }
 
-/** The processes that run a recipe: same program, same arguments, same folder, same user. The oldest comes first. */
-export async function processesOf(
-  recipe: LaunchRecipe,
-  { processes }: Pick<Ports, 'processes'>,
-): Promise<ProcessInfo[]> {
-  const all = await processes.list();
-  return all
-    .filter(
-      ({ executable, argv, cwd, uid, state }) =>
-        state !== 'Z' &&
-        executable === recipe.executable &&
-        uid === recipe.uid &&
-        (cwd === undefined || cwd === recipe.cwd) &&
-        argv.length === recipe.argv.length &&
-        argv.every((argument, index) => argument === recipe.argv[index]),
-    )
-    .toSorted((a, b) => a.startTicks - b.startTicks);
+/** What is kept to start it again, as the facts may have it. */
+export interface RecipeFacts {
+  readonly origin: KeptRecipe['origin'];
+  readonly capturedAt: string;
+  readonly startedAt: string | null;
+  readonly variables: string[];
+  readonly missing: string[];
+  readonly fingerprint: string;
+  readonly problem: { readonly message: string; readonly hint: string } | null;
+}
+
+export async function recipeOf(
+  { id, supervisor }: Pick<Resource, 'id' | 'supervisor'>,
+  { recipes }: Pick<Ports, 'recipes'>,
+): Promise<RecipeFacts | null> {
+  const kept = supervisor.kind === 'process' ? await recipes.kept(id) : undefined;
+  if (!kept) return null;
+  const { origin, capturedAt, startedAt, variables, missing, fingerprint, problem } = kept;
+  return {
+    origin,
+    capturedAt: capturedAt.toISOString(),
+    startedAt: startedAt?.toISOString() ?? null,
+    variables: [...variables],
+    missing: [...missing],
+    fingerprint,
+    problem: problem ?? null,
+  };
 }

@@ -6,6 +6,7 @@ import { fakeDocker } from '../../testing/fakes/fake-docker.ts';
 import { aResource, fakeInventory } from '../../testing/fakes/fake-inventory.ts';
 import { fakeProber } from '../../testing/fakes/fake-prober.ts';
 import { fakeProcesses } from '../../testing/fakes/fake-processes.ts';
+import { fakeRecipes } from '../../testing/fakes/fake-recipes.ts';
 import { fakeSystemd } from '../../testing/fakes/fake-systemd.ts';
 import { performInMemory } from '../../testing/perform-in-memory.ts';
 import restartService from './index.ts';
@@ -39,7 +40,9 @@ function machine(part: Partial<Resource> = {}) {
   });
   const inventory = fakeInventory([web]);
   const checks = fakeChecks();
-  const ports = { docker, systemd, processes, prober, checks, inventory };
+  const recipes = fakeRecipes({ processes });
+  if (web.supervisor.kind === 'process') recipes.keep('svc_web', recipe);
+  const ports = { docker, systemd, processes, prober, checks, recipes, inventory };
   const restart = (options: { trigger?: Trigger; dryRun?: boolean; beforeApply?: () => void } = {}) =>
     performInMemory(restartService, {
       ports,
@@ -211,12 +214,9 @@ describe('restart-service', () => {
     ['a resource nobody adopted', { adoption: 'pending' }, 'may be acted on'],
     ['a process without consent', { supervisor: { kind: 'process', recipe } }, 'The owner lets Steward restart'],
     [
-      'a process whose arguments held a secret',
-      {
-        supervisor: { kind: 'process', recipe: { ...recipe, argv: ['app', '--password', '[redacted]'] } },
-        labels: { 'steward.restart': 'process' },
-      },
-      'It is known how',
+      'a process that wrote a title over its arguments',
+      { supervisor: { kind: 'none', reason: 'It wrote a title over its arguments.' } },
+      'something that Steward drives',
     ],
   ] as [string, Partial<Resource>, string][])('refuses %s', async (_what, part, reason) => {
     const { restart, processes } = machine(part);
@@ -228,9 +228,9 @@ describe('restart-service', () => {
   });
 
   it('names a service that it does not know', async () => {
-    const { docker, systemd, processes, prober, checks, inventory } = machine();
+    const { docker, systemd, processes, prober, checks, recipes, inventory } = machine();
     const run = await performInMemory(restartService, {
-      ports: { docker, systemd, processes, prober, checks, inventory },
+      ports: { docker, systemd, processes, prober, checks, recipes, inventory },
       input: { service: 'nobody' },
     });
     expect(run).toMatchObject({
@@ -241,11 +241,39 @@ describe('restart-service', () => {
 });
 
 describe('restart-service, a bare process', () => {
-  it('starts it again as it was started, without any of its environment', async () => {
-    const { processes, restart } = bare();
+  it('starts it again as it was started, with what was kept, of which nothing is in facts, plan or output', async () => {
+    const { processes, recipes, restart } = bare();
+    const whole = { ...recipe, argv: [...recipe.argv, '--token', 'hunter2'] };
+    recipes.keep('svc_web', whole, { env: { DB: 'swordfish' }, part: { shown: recipe, fingerprint: 'f1' } });
     const run = await restart({ trigger: 'healing' });
     expect(run).toMatchObject({ status: 'succeeded', output: { supervisor: 'process', restarted: true } });
-    expect(processes.launches).toMatchObject([{ recipe, env: {} }]);
+    expect(processes.launches).toMatchObject([{ recipe: whole, env: { DB: 'swordfish' } }]);
+    expect(run.facts).toMatchObject({ recipe: { variables: ['DB'] } });
+    expect(JSON.stringify(run)).not.toMatch(/hunter2|swordfish/);
+  });
+
+  it('refuses where nothing is kept, or what is kept does not open any more, and says what to do', async () => {
+    const lost = { message: 'It was sealed with another key.', hint: 'Put the former one back.' };
+    const closed = bare();
+    closed.recipes.keep('svc_web', recipe, { part: { problem: lost } });
+    const nothing = bare();
+    nothing.recipes.forget('svc_web');
+    for (const [{ restart, processes }, words] of [
+      [closed, /Put the former one back/],
+      [nothing, /Start it by hand/],
+    ] as const) {
+      const run = await restart();
+      expect(run).toMatchObject({ status: 'failed', error: { phase: 'validate' } });
+      expect(JSON.stringify(run.checks)).toMatch(words);
+      expect(processes.launches).toEqual([]);
+    }
+  });
+
+  it('asks again where another recipe is kept than when the plan was made', async () => {
+    const { recipes, processes, restart } = bare();
+    const other = { ...recipe, argv: ['node', 'other.js'] };
+    expect(await restart({ beforeApply: () => recipes.keep('svc_web', other) })).toMatchObject({ status: 'stale' });
+    expect(processes.launches).toEqual([]);
   });
 
   it('ends a frozen one first, and only that very process', async () => {

@@ -4,12 +4,11 @@ import type { Check } from '../../core/check.ts';
 import { describeTarget } from '../../core/default-checks.ts';
 import { StewardError } from '../../core/errors.ts';
 import type { Inventory } from '../../core/inventory.ts';
-import { REDACTED } from '../../core/redact.ts';
 import type { Resource } from '../../core/resource.ts';
 import type { CheckStatement } from '../../core/run.ts';
 import { answers, lasting, probeAll, together, waitForAnswers } from './verify.ts';
 import { endProcesses } from './execute.ts';
-import { containerOf, instanceOf, processesOf } from './analyze.ts';
+import { containerOf, instanceOf, type RecipeFacts, recipeOf } from './analyze.ts';
 
 /** The label by which an owner lets Steward restart a process that nothing supervises. */
 const OPT_IN = 'steward.restart';
@@ -25,7 +24,7 @@ export default defineAutomation({
   priority: 'P0',
   ifMissed: 'a service that died or hangs stays away until somebody notices',
   load: 'light',
-  needs: ['inventory', 'prober', 'checks', 'systemd', 'docker', 'processes'],
+  needs: ['inventory', 'prober', 'checks', 'systemd', 'docker', 'processes', 'recipes'],
 
   input: z.object({
     service: z.string().min(1).describe('Name or id of the service.'),
@@ -82,9 +81,7 @@ export default defineAutomation({
       supervisor: resource.supervisor,
       optedIn: resource.labels[OPT_IN] === 'process',
       leftToPeople: resource.labels[OPT_IN] === 'never',
-      recipeComplete:
-        resource.supervisor.kind === 'process' &&
-        !resource.supervisor.recipe.argv.some((argument) => argument.includes(REDACTED)),
+      recipe: await recipeOf(resource, ports),
       instance: await instanceOf(resource, ports),
       checks,
       symptoms: results.map(({ state, message, latencyMs }, index) => ({
@@ -96,7 +93,7 @@ export default defineAutomation({
     };
   },
 
-  async validate({ run }, { resource, supervisor, optedIn, leftToPeople, recipeComplete, instance }) {
+  async validate({ run }, { resource, supervisor, optedIn, leftToPeople, recipe, instance }) {
     const statements: CheckStatement[] = [
       {
         name: `${resource.name} may be acted on`,
@@ -107,29 +104,15 @@ export default defineAutomation({
       { name: `${resource.name} can be started by its supervisor`, ok: instance.startable, evidence: instance.detail },
     ];
     if (supervisor.kind === 'process') {
-      statements.push(
-        {
-          name: `It is known how ${resource.name} was started`,
-          ok: recipeComplete,
-          evidence: {
-            program: supervisor.recipe.executable,
-            ...(recipeComplete
-              ? {}
-              : {
-                  hint: 'A secret stood among its arguments and was not kept. Give the secret to it in a file, or make it a systemd unit.',
-                }),
-          },
+      statements.push(known(resource.name, recipe), {
+        name: `The owner lets Steward restart ${resource.name}`,
+        ok: optedIn,
+        evidence: {
+          label: OPT_IN,
+          expected: 'process',
+          hint: 'Nothing supervises it. Set restart: process for it in steward.yaml, or make it a systemd unit.',
         },
-        {
-          name: `The owner lets Steward restart ${resource.name}`,
-          ok: optedIn,
-          evidence: {
-            label: OPT_IN,
-            expected: 'process',
-            hint: `Nothing supervises it. Set the label ${OPT_IN}: process in steward.yaml, or make it a systemd unit.`,
-          },
-        },
-      );
+      });
     }
     if (run.trigger === 'healing') {
       statements.push({
@@ -170,17 +153,18 @@ export default defineAutomation({
   },
 
   // Not the instance: one that keeps dying is another one each time, and the plan for it is still right.
-  basis: ({ resource, supervisor, optedIn, instance }) => ({
+  basis: ({ resource, supervisor, optedIn, recipe, instance }) => ({
     id: resource.id,
     supervisor,
     optedIn,
+    recipe: recipe?.fingerprint ?? null,
     adoption: resource.adoption,
     stoppedOnPurpose: instance.stoppedOnPurpose !== null,
     leftover: supervisor.kind === 'process' && instance.running,
   }),
 
   async execute({ input, ports, signal }, change, { facts }) {
-    const resource = await known(ports.inventory, facts.resource.id);
+    const resource = await stillKnown(ports.inventory, facts.resource.id);
     const { supervisor } = resource;
     const current = await instanceOf(resource, ports);
     // A new start since analyze looked: a try before this one did it, or its supervisor did. Once is enough.
@@ -198,13 +182,13 @@ export default defineAutomation({
         return { restarted: true };
       case 'process': {
         if (change.id === 'end') {
-          await endProcesses(await processesOf(supervisor.recipe, ports), ports, {
+          await endProcesses(await ports.recipes.running(resource.id), ports, {
             graceSeconds: input.graceSeconds,
             signal,
           });
           return { restarted: false };
         }
-        await ports.processes.launch(supervisor.recipe, { env: {}, outputPath: `${resource.id}.log` });
+        await ports.recipes.launch(resource.id);
         return { restarted: true };
       }
       case 'foreign':
@@ -215,7 +199,7 @@ export default defineAutomation({
 
   async verify({ input, ports, signal }, { facts }) {
     const { instance: before } = facts;
-    const resource = await known(ports.inventory, facts.resource.id);
+    const resource = await stillKnown(ports.inventory, facts.resource.id);
     const checks = together(facts.checks, lasting(await ports.checks.of(resource), resource));
     const results = await waitForAnswers(checks, ports.prober, { withinMs: input.settleSeconds * 1_000, signal });
     // Looked at last, so that one which answered once and died again is not called back.
@@ -248,8 +232,7 @@ export default defineAutomation({
   },
 });
 
-// What a plan keeps is without secrets, arguments of a program included; the inventory knows them.
-async function known(inventory: Inventory, id: string): Promise<Resource> {
+async function stillKnown(inventory: Inventory, id: string): Promise<Resource> {
   const resource = await inventory.get(id);
   if (resource) return resource;
   throw new StewardError('NOT_FOUND', `The inventory does not know ${id} any more.`, {
@@ -267,10 +250,28 @@ function drivable(name: string, supervisor: Resource['supervisor']): CheckStatem
   const hint =
     supervisor.kind === 'foreign'
       ? `${supervisor.name} keeps it running, and Steward does not drive ${supervisor.name}: restart it there.`
-      : 'It is not known how it was started: run it under systemd or in a container.';
+      : ((supervisor.kind === 'none' ? supervisor.reason : undefined) ??
+        'Nothing supervises it. Set restart: process for it in steward.yaml, or run it under systemd or in a container.');
   return {
     name: `${name} is kept running by something that Steward drives`,
     ok,
     evidence: { supervisor: supervisor.kind, ...(ok ? {} : { hint }) },
+  };
+}
+
+function known(name: string, recipe: RecipeFacts | null): CheckStatement {
+  const ok = recipe !== null && recipe.problem === null;
+  return {
+    name: `It is known how ${name} was started`,
+    ok,
+    evidence: recipe
+      ? {
+          [recipe.origin]: recipe.capturedAt,
+          start: recipe.startedAt,
+          variables: recipe.variables,
+          missing: recipe.missing,
+          ...(recipe.problem ? { problem: recipe.problem.message, hint: recipe.problem.hint } : {}),
+        }
+      : { hint: `Start it by hand: with restart: process for ${name} in steward.yaml the next discovery keeps how.` },
   };
 }

@@ -1,4 +1,5 @@
 import type { ConfiguredService, KnownResource, ResourceChange } from '../../core/inventory-writer.ts';
+import type { SightedRecipe } from '../../core/recipe-keeper.ts';
 import type { Resource, Supervisor } from '../../core/resource.ts';
 import { configuredIdentity, describe, type Identified, isMeant, matchOf, portOf } from './match.ts';
 import { fromTrace, toTrace } from './trace.ts';
@@ -50,7 +51,19 @@ export function configuredLabels(service: ConfiguredService | undefined): Record
 /** A service that only the configuration knows: another host's, or one that does not run at the moment. */
 export function placeholder(
   service: ConfiguredService,
-  { node, now, known, newId }: { node: string; now: Date; known: readonly KnownResource[]; newId: () => string },
+  {
+    node,
+    now,
+    known,
+    newId,
+    sighted,
+  }: {
+    node: string;
+    now: Date;
+    known: readonly KnownResource[];
+    newId: () => string;
+    sighted: ReadonlyMap<string, SightedRecipe>;
+  },
 ): ResourceChange {
   const identity = configuredIdentity(service.name);
   const tombstone = known.find(({ resource }) => resource.identity === identity);
@@ -59,7 +72,7 @@ export function placeholder(
     ? { kind: 'systemd', unit: unit.includes('.') ? unit : `${unit}.service`, scope: 'system' }
     : container
       ? { kind: 'docker', container, name: container }
-      : { kind: 'none' };
+      : (sighted.get(service.name)?.supervisor ?? { kind: 'none' });
   const resource: Resource = {
     id: tombstone?.resource.id ?? newId(),
     kind: 'service',

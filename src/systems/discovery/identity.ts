@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { ContainerInfo } from '../../core/ports/docker.ts';
 import type { ProcessInfo } from '../../core/ports/processes.ts';
+import { redactArgv } from '../../core/redact.ts';
 import { fileOf } from './clues.ts';
 import { INTERPRETERS } from './rules.ts';
 
@@ -38,7 +39,9 @@ export function signatureOf(process: Pick<ProcessInfo, 'executable' | 'argv' | '
     cwd: process.cwd ?? '',
     uid: process.uid,
     script: isInterpreter(executable)
-      ? (process.argv.slice(1).find((argument) => !argument.startsWith('-')) ?? '')
+      ? (redactArgv(process.argv)
+          .slice(1)
+          .find((argument) => !argument.startsWith('-')) ?? '')
       : '',
     argv: fingerprint(normalizeArgv(process.argv)),
   };

@@ -1,5 +1,6 @@
 import type { ScanRecord } from '../../core/inventory-writer.ts';
 import type { Inventory } from '../../core/inventory.ts';
+import type { RecipesPort } from '../../core/ports/recipes.ts';
 import type { Connection } from '../../core/ports/sockets.ts';
 import type { System } from '../../core/system.ts';
 import { StewardError } from '../../core/errors.ts';
@@ -10,6 +11,8 @@ import { directoryOf, edgesFromConnections } from './topology.ts';
 
 export interface DiscoveryDeps extends ScanDeps {
   readonly inventory: Inventory;
+  /** What is kept to start a bare process again: for showing. */
+  readonly kept: RecipesPort['kept'];
   /** Milliseconds between two looks at the connections; 0 looks only with a scan. */
   readonly sampleEveryMs?: number | undefined;
 }

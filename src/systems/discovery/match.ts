@@ -1,6 +1,6 @@
 import type { ConfiguredService, KnownResource } from '../../core/inventory-writer.ts';
 import type { AppName } from '../../core/recognizer.ts';
-import type { LaunchRecipe, Resource } from '../../core/resource.ts';
+import type { Resource } from '../../core/resource.ts';
 import { fileOf, runnerOf } from './clues.ts';
 import { sameProgram } from './identity.ts';
 import type { Identification } from './identify.ts';
@@ -20,8 +20,6 @@ export interface Identified {
   readonly looks: Readonly<Record<string, Look>>;
   readonly app: AppName | undefined;
   readonly programVersion: string | undefined;
-  /** How a bare process is started again, where the configuration asks for it. */
-  readonly recipe: LaunchRecipe | undefined;
 }
 
 type Rule = (observation: Observation, known: KnownResource) => boolean;

@@ -61,6 +61,18 @@ function house() {
     inventory,
     writer,
     monitor: () => monitor,
+    kept: async (id) =>
+      id === 'svc_app'
+        ? {
+            origin: 'captured',
+            shown: { ...recipe, argv: ['app', '--password', '[redacted]'] },
+            startedAt: AT,
+            capturedAt: AT,
+            variables: ['DB_URL'],
+            missing: ['TZ'],
+            fingerprint: 'f',
+          }
+        : undefined,
     discovery: { scan: async (trigger) => ({ ...(scans[0] as ScanRecord), trigger }) },
   });
   return {

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { ServiceState } from '../../core/check.ts';
 import { StewardError } from '../../core/errors.ts';
+import type { KeptRecipe, RecipesPort } from '../../core/ports/recipes.ts';
 import type { InventoryWriter } from '../../core/inventory-writer.ts';
 import type { Inventory } from '../../core/inventory.ts';
 import type { Monitor } from '../../core/monitor.ts';
@@ -14,6 +15,8 @@ export interface OperationDeps {
   readonly inventory: Inventory;
   readonly writer: InventoryWriter;
   readonly monitor: () => Monitor | undefined;
+  /** What is kept to start a bare process again. */
+  readonly kept: RecipesPort['kept'];
   readonly discovery: { scan(trigger: ScanRecord['trigger']): Promise<ScanRecord> };
 }
 
@@ -42,6 +45,20 @@ const ServiceRow = z.object({
 });
 type ServiceRow = z.input<typeof ServiceRow>;
 
+const Recipe = z.object({
+  origin: z
+    .enum(['captured', 'configured'])
+    .describe('Read from the running process, or said by launch in steward.yaml.'),
+  arguments: z.array(z.string()).describe('Without what looks like a secret.'),
+  folder: z.string(),
+  user: z.string().describe('uid:gid.'),
+  startedAt: z.coerce.date().optional().describe('The start that it was captured from.'),
+  capturedAt: z.coerce.date(),
+  variables: z.array(z.string()).describe('Names of the environment variables that are kept, encrypted.'),
+  missing: z.array(z.string()).describe('Names that may be kept and that the process did not have.'),
+  problem: z.string().optional().describe('Why it cannot be used, and what to do.'),
+});
+
 const Scan = z.object({
   id: z.string(),
   node: z.string(),
@@ -57,7 +74,7 @@ const Scan = z.object({
   blind: z.record(z.string(), z.string()).describe('Sources that could not be asked, with the reason.'),
 });
 
-export function discoveryOperations({ inventory, writer, monitor, discovery }: OperationDeps): AnyOperation[] {
+export function discoveryOperations({ inventory, writer, monitor, kept, discovery }: OperationDeps): AnyOperation[] {
   const reference = z.object({ id: z.string().min(1).max(500).describe('Id, name or identity of the service.') });
 
   async function one(id: string): Promise<Resource> {
@@ -113,6 +130,8 @@ export function discoveryOperations({ inventory, writer, monitor, discovery }: O
       output: ServiceRow.extend({
         identity: z.string(),
         pids: z.array(z.number().int()),
+        recipe: Recipe.optional().describe('What is kept to start it again, where its owner asked for that.'),
+        recipeMissing: z.string().optional().describe('Why nothing is kept though its owner asked for it.'),
         checks: ServiceStatus.shape.checks,
         dependsOn: z.array(z.string()).describe('Names of the services it needs, nearest first.'),
         neededBy: z.array(z.string()).describe('Names of the services that stop working with it.'),
@@ -123,14 +142,17 @@ export function discoveryOperations({ inventory, writer, monitor, discovery }: O
       async handle({ id }) {
         const resource = await one(id);
         const status = await monitor()?.status(resource.id);
-        const [needs, needed] = await Promise.all([
+        const [needs, needed, recipe] = await Promise.all([
           inventory.dependenciesOf(resource.id),
           inventory.dependentsOf(resource.id),
+          kept(resource.id),
         ]);
         return {
           ...row(resource, status),
           identity: resource.identity,
           pids: resource.pids,
+          recipe: recipe && recipeRow(recipe),
+          recipeMissing: resource.supervisor.kind === 'none' ? resource.supervisor.reason : undefined,
           checks: status?.checks ?? [],
           dependsOn: needs.map(({ name }) => name),
           neededBy: needed.map(({ name }) => name),
@@ -267,5 +289,27 @@ function row(resource: Resource, status: ServiceStatus | undefined): ServiceRow 
     since: status?.since,
     firstSeen: resource.firstSeen,
     lastSeen: resource.lastSeen,
+  };
+}
+
+function recipeRow({
+  origin,
+  shown,
+  startedAt,
+  capturedAt,
+  variables,
+  missing,
+  problem,
+}: KeptRecipe): z.input<typeof Recipe> {
+  return {
+    origin,
+    arguments: shown.argv,
+    folder: shown.cwd,
+    user: `${shown.uid}:${shown.gid}`,
+    startedAt,
+    capturedAt,
+    variables: [...variables],
+    missing: [...missing],
+    problem: problem && `${problem.message} ${problem.hint}`,
   };
 }

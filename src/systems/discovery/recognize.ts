@@ -1,9 +1,7 @@
-import type { ConfiguredService } from '../../core/inventory-writer.ts';
-import type { ProcessesPort } from '../../core/ports/processes.ts';
 import type { Recognition, Recognizer } from '../../core/recognizer.ts';
 import type { Clues } from './clues.ts';
 import { hintsOf, identify, versionArgsOf } from './identify.ts';
-import { configuredIdentity, describe, isMeant, type Identified, type Matched, processOf } from './match.ts';
+import { type Identified, type Matched, processOf } from './match.ts';
 import { type Look, toTrace } from './trace.ts';
 
 /** A port that says nothing is looked at again only while its process may still have been starting. */
@@ -12,8 +10,6 @@ const MAX_PORTS = 16;
 
 export interface RecognizeDeps {
   readonly recognizer: Recognizer;
-  readonly processes: ProcessesPort;
-  readonly configured: readonly ConfiguredService[];
   readonly now: () => Date;
   readonly signal: AbortSignal;
 }
@@ -68,14 +64,7 @@ export async function recognize({ observation, known }: Matched, deps: Recognize
     known,
   );
 
-  const service = deps.configured.find(
-    (candidate) =>
-      isMeant(candidate, describe(observation, identification.product)) ||
-      known?.resource.identity === configuredIdentity(candidate.name),
-  );
-  const bare = root !== undefined && !container && !unit && !observation.foreign;
-  const recipe = service?.restart === 'process' && bare ? await deps.processes.recipe(root.pid) : undefined;
-  return { observation, known, identification, looks, app, programVersion, recipe };
+  return { observation, known, identification, looks, app, programVersion };
 }
 
 /** Stopped, or just starting: it cannot be asked, and what it was recognised as still holds. */

@@ -3,6 +3,7 @@ import type { ConfiguredService, KnownResource } from '../../core/inventory-writ
 import type { ContainerInfo } from '../../core/ports/docker.ts';
 import type { ProcessInfo } from '../../core/ports/processes.ts';
 import type { Listener } from '../../core/ports/sockets.ts';
+import type { SightedRecipe } from '../../core/recipe-keeper.ts';
 import type { UnitInfo } from '../../core/ports/systemd.ts';
 import { fakeProcesses } from '../../testing/fakes/fake-processes.ts';
 import { identify } from './identify.ts';
@@ -46,6 +47,7 @@ function machine() {
         stillThere?: string[];
         blind?: { docker: boolean; systemd: boolean };
         self?: number[];
+        sighted?: [string, SightedRecipe][];
       } = {},
     ) {
       const configured = options.configured ?? [];
@@ -74,7 +76,6 @@ function machine() {
           looks: {},
           app: undefined,
           programVersion: undefined,
-          recipe: undefined,
         };
       });
       const changes = reconcile({
@@ -88,6 +89,7 @@ function machine() {
         stillThere: new Set(options.stillThere),
         down: new Set(options.down),
         blind: options.blind ?? { docker: false, systemd: false },
+        sighted: new Map(options.sighted),
         grace: { scans: 3, ms: 15 * 60_000, downMs: 24 * 3_600_000 },
       });
       const touched = new Map(changes.map((change) => [change.known.resource.id, change.known]));

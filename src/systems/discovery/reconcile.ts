@@ -7,6 +7,7 @@ import { describe, type Identified, isMeant, processOf } from './match.ts';
 import { distinctName, nameFor } from './naming.ts';
 import type { Observation } from './observe.ts';
 import type { Identification } from './identify.ts';
+import { asConfigured, type Sighted } from './consent.ts';
 import { supervisorOf } from './supervisor.ts';
 import { fromTrace, toTrace } from './trace.ts';
 
@@ -25,6 +26,8 @@ export interface ReconcileInput {
   /** Whether what only this source shows can be called missing. */
   readonly blind: { readonly docker: boolean; readonly systemd: boolean };
   readonly grace: Grace;
+  /** How bare processes would be started again. */
+  readonly sighted: Sighted;
 }
 
 export interface Grace {
@@ -100,7 +103,7 @@ function present(
     })),
     endpoints: [...observation.endpoints],
     pids: [...observation.pids],
-    supervisor: supervisorOf(observation, item.recipe),
+    supervisor: supervisorOf(observation, service && input.sighted.get(service.name)),
     ...(observation.root ? { owner: observation.root.user } : {}),
     labels: { ...automaticLabels(observation), ...configuredLabels(service) },
     critical: service?.critical ?? false,
@@ -220,15 +223,19 @@ function absence(known: KnownResource, input: ReconcileInput): ResourceChange | 
     (resource.supervisor.kind === 'systemd' && input.blind.systemd)
   )
     return undefined;
-  const named =
-    isConfigured(known) && input.configured.some((entry) => entry.name === resource.name && !isIgnored(entry));
+  const named = isConfigured(known)
+    ? input.configured.find((entry) => entry.name === resource.name && !isIgnored(entry))
+    : undefined;
   if (named || input.stillThere.has(resource.id)) {
+    const now = named ? asConfigured(resource, named, input.sighted) : resource;
     const at: KnownResource = {
       ...known,
-      resource: { ...resource, pids: [], lastSeen: input.now },
+      resource: { ...now, pids: [], lastSeen: input.now },
       missedScans: 0,
       missingSince: undefined,
     };
+    const changed = differences(resource, now);
+    if (changed.length > 0) return { kind: 'changed', known: at, changed };
     return { kind: resource.pids.length > 0 || known.missedScans > 0 ? 'refreshed' : 'seen', known: at, changed: [] };
   }
   const missingSince = known.missingSince ?? input.now;

@@ -6,6 +6,7 @@ import type { DockerPort } from '../../core/ports/docker.ts';
 import type { ProcessesPort } from '../../core/ports/processes.ts';
 import type { Listener, SocketsPort } from '../../core/ports/sockets.ts';
 import type { SystemdPort } from '../../core/ports/systemd.ts';
+import type { RecipeKeeper } from '../../core/recipe-keeper.ts';
 import type { Recognizer } from '../../core/recognizer.ts';
 import type { KnownResource } from '../../core/inventory-writer.ts';
 import { ms } from '../../core/duration.ts';
@@ -14,6 +15,7 @@ import type { ContainerInfo } from '../../core/ports/docker.ts';
 import type { Resource } from '../../core/resource.ts';
 import { type Matched, matchKnown } from './match.ts';
 import { observe, type Surroundings } from './observe.ts';
+import { settleRecipes, sightRecipes } from './consent.ts';
 import { recognize } from './recognize.ts';
 import { GRACE, type Grace, reconcile } from './reconcile.ts';
 import {
@@ -35,6 +37,7 @@ export interface ScanDeps {
   readonly writer: InventoryWriter;
   readonly ports: DiscoveryPorts;
   readonly recognizer: Recognizer;
+  readonly recipes: RecipeKeeper;
   readonly node: { readonly id: string };
   readonly now: () => Date;
   readonly log: Log;
@@ -67,13 +70,12 @@ export async function scan(deps: ScanDeps, trigger: ScanRecord['trigger'], signa
   const known = await writer.known(node.id);
   const { matched, missing } = matchKnown(observe(surroundings), known, configured);
   const identified = await Promise.all(
-    matched
-      .toSorted(oldestFirst)
-      .map(async (match) => await recognize(match, { ...deps, processes: ports.processes, configured, signal })),
+    matched.toSorted(oldestFirst).map(async (match) => await recognize(match, { ...deps, signal })),
   );
   if (signal.aborted)
     throw new StewardError('CANCELED', 'The scan was stopped before it ended; nothing of it was written.');
 
+  const sighted = await sightRecipes(configured, identified, known, deps.recipes);
   const changes = reconcile({
     node: node.id,
     now: startedAt,
@@ -86,6 +88,7 @@ export async function scan(deps: ScanDeps, trigger: ScanRecord['trigger'], signa
     down: await downServices(deps.monitor()),
     blind: { docker: blind.docker !== undefined, systemd: blind.systemd !== undefined },
     grace: deps.grace ?? GRACE,
+    sighted,
   });
   const resources = changes
     .filter(({ kind }) => kind !== 'gone' && kind !== 'missing')
@@ -120,6 +123,7 @@ export async function scan(deps: ScanDeps, trigger: ScanRecord['trigger'], signa
     scan: record,
     at: startedAt,
   });
+  await settleRecipes(configured, changes, sighted, deps.recipes);
   return {
     record,
     resources,

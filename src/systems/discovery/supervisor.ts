@@ -1,9 +1,10 @@
-import type { LaunchRecipe, Supervisor } from '../../core/resource.ts';
+import type { SightedRecipe } from '../../core/recipe-keeper.ts';
+import type { Supervisor } from '../../core/resource.ts';
 import { composeOf } from './identity.ts';
 import type { Observation } from './observe.ts';
 
 /** Who would bring it back. A bare process has nobody, unless its owner consented to Steward starting it again. */
-export function supervisorOf(observation: Observation, recipe: LaunchRecipe | undefined): Supervisor {
+export function supervisorOf(observation: Observation, sighted: SightedRecipe | undefined): Supervisor {
   const { unit, container, foreign } = observation;
   if (unit) return { kind: 'systemd', unit: unit.name, scope: unit.scope };
   if (container) {
@@ -17,5 +18,5 @@ export function supervisorOf(observation: Observation, recipe: LaunchRecipe | un
     };
   }
   if (foreign) return { kind: 'foreign', name: foreign };
-  return recipe ? { kind: 'process', recipe } : { kind: 'none' };
+  return sighted?.supervisor ?? { kind: 'none' };
 }

@@ -7,6 +7,7 @@ import { type FakeInventory, fakeInventory } from './fake-inventory.ts';
 import { type FakeProber, fakeProber } from './fake-prober.ts';
 import { type FakeProcesses, fakeProcesses } from './fake-processes.ts';
 import { type FakePrograms, fakePrograms } from './fake-programs.ts';
+import { type FakeRecipes, fakeRecipes } from './fake-recipes.ts';
 import { type FakeSockets, fakeSockets } from './fake-sockets.ts';
 import { type FakeSystemd, fakeSystemd } from './fake-systemd.ts';
 
@@ -16,6 +17,7 @@ export interface FakePorts extends Ports {
   readonly checks: FakeChecks;
   readonly programs: FakePrograms;
   readonly processes: FakeProcesses;
+  readonly recipes: FakeRecipes;
   readonly sockets: FakeSockets;
   readonly docker: FakeDocker;
   readonly systemd: FakeSystemd;
@@ -26,12 +28,14 @@ export interface FakePorts extends Ports {
 /** A whole machine in memory, empty at first. */
 export function fakePorts(options: { readonly now?: () => Date; readonly roots?: readonly string[] } = {}): FakePorts {
   const clock = options.now === undefined ? {} : { now: options.now };
+  const processes = fakeProcesses(clock);
   return {
     inventory: fakeInventory(),
     prober: fakeProber(),
     checks: fakeChecks(),
     programs: fakePrograms(),
-    processes: fakeProcesses(clock),
+    processes,
+    recipes: fakeRecipes({ processes }),
     sockets: fakeSockets(),
     docker: fakeDocker(clock),
     systemd: fakeSystemd(clock),

@@ -11,6 +11,10 @@ export interface FakeProcesses extends ProcessesPort {
   /** SIGSTOP: it is there and does nothing. */
   freeze(pid: number): void;
   change(pid: number, details: Partial<ProcessInfo>): void;
+  /** What it was started with. */
+  give(pid: number, environment: Readonly<Record<string, string>>): void;
+  /** It writes a title over its arguments. */
+  overwrite(pid: number): void;
   /** What launches do: work, be refused, or end at once. */
   onLaunch(behavior: 'works' | 'refused' | 'ends'): void;
   /** Called with every launched process: to let it listen again. */
@@ -36,6 +40,8 @@ export function fakeProcesses(options: { readonly now?: () => Date } = {}): Fake
     outputPath: string;
     identity: ProcessIdentity;
   }[] = [];
+  const environments = new Map<number, Readonly<Record<string, string>>>();
+  const titled = new Set<number>();
   const signals: { pid: number; signal: string }[] = [];
   const listeners: ((process: ProcessInfo) => void)[] = [];
   let behavior: 'works' | 'refused' | 'ends' = 'works';
@@ -94,22 +100,25 @@ export function fakeProcesses(options: { readonly now?: () => Date } = {}): Fake
       return true;
     },
 
-    async recipe(pid) {
+    async capture({ pid, startTicks }, variables) {
       const info = held.get(pid);
-      if (!info?.cwd) return undefined;
-      return { argv: [...info.argv], executable: info.executable, cwd: info.cwd, uid: info.uid, gid: info.uid };
+      if (!info?.cwd || info.startTicks !== startTicks) return { unknown: 'gone' };
+      const set = Object.entries(environments.get(pid) ?? {});
+      const environment = Object.fromEntries(set.filter(([name]) => variables.includes(name)));
+      const { argv, executable, cwd, uid } = info;
+      if (titled.has(pid)) return { unknown: 'overwritten', uid, gid: uid, environment };
+      return { recipe: { argv: [...argv], executable, cwd, uid, gid: uid }, environment };
     },
 
     async launch(recipe, { env, outputPath }) {
       if (behavior === 'refused') {
-        throw new StewardError(
-          'PROGRAM_FAILED',
-          `${recipe.argv.join(' ')} could not be started: it ended before it ran.`,
-          { hint: `Its output is in ${outputPath}.` },
-        );
+        throw new StewardError('PROGRAM_FAILED', `${recipe.executable} could not be started: it ended before it ran.`, {
+          hint: `Its output is in ${outputPath}.`,
+        });
       }
       const info = start(recipe.argv, { executable: recipe.executable, cwd: recipe.cwd, uid: recipe.uid });
       const identity = { pid: info.pid, startTicks: info.startTicks, bootId: info.bootId };
+      environments.set(info.pid, env);
       launches.push({ recipe, env, outputPath, identity });
       if (behavior === 'ends') held.delete(info.pid);
       else for (const listener of listeners) listener(info);
@@ -120,6 +129,8 @@ export function fakeProcesses(options: { readonly now?: () => Date } = {}): Fake
     end: (pid) => void held.delete(pid),
     freeze: (pid) => change(pid, { state: 'T' }),
     change,
+    give: (pid, environment) => void environments.set(pid, environment),
+    overwrite: (pid) => void titled.add(pid),
     onLaunch(next) {
       behavior = next;
     },

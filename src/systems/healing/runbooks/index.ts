@@ -24,7 +24,9 @@ export function adviceFor(resource: Resource): string {
     case 'foreign':
       return `${supervisor.name} keeps ${name} running, and Steward does not drive ${supervisor.name}. Restart it there.`;
     case 'none':
-      return `It is not known how ${name} was started. Start it by hand; under systemd or in a container Steward could do it.`;
+      if (supervisor.reason !== undefined)
+        return `Steward cannot start ${name} again, though restart: process asks for it. ${supervisor.reason}`;
+      return `It is not known how ${name} was started. Start it by hand; with restart: process in steward.yaml, under systemd or in a container Steward could do it.`;
     case 'systemd':
     case 'docker':
       return `Look at the evidence of ${name} and its logs; then restart it with: steward run restart-service --service ${name}`;
