@@ -135,6 +135,8 @@ export function createEngine(deps: EngineDeps): Engine {
     catalog,
     policyRules: deps.policyRules,
     schedules: list,
+    report: (type, data, actor) =>
+      store.db.transaction().execute((trx) => store.events.append(trx, { type, data, actor, node: node.id })),
     async logsOf(runId, limit) {
       const lines = await db
         .selectFrom('run_logs')

@@ -1,4 +1,7 @@
+import type { Actor } from '../core/actor.ts';
 import type { Catalog } from '../core/catalog.ts';
+import type { EventType, StewardEvent } from '../core/event.ts';
+import type { JsonObject } from '../core/json.ts';
 import type { PolicyRule } from '../core/policy.ts';
 import type { RunService, WorkflowService } from '../core/run-service.ts';
 import type { Nodes } from './nodes.ts';
@@ -10,6 +13,8 @@ export interface OperationDeps {
   readonly nodes: Nodes;
   readonly catalog: () => Catalog;
   readonly policyRules: () => readonly PolicyRule[];
+  /** Writes what an application says happened. */
+  readonly report: (type: EventType, data: JsonObject, actor: Actor) => Promise<StewardEvent>;
   readonly schedules: () => Promise<ScheduleEntry[]>;
   readonly logsOf: (
     runId: string,

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { systemActor } from '../core/actor.ts';
+import { type Actor, systemActor } from '../core/actor.ts';
 import { DEFAULT_POLICY } from '../core/policy.ts';
 import { defineWorkflow } from '../core/workflow.ts';
 import { type TestDatabase, testDatabase } from '../testing/database.ts';
-import { admin, type EngineFixture, engineOn, operator, scratch } from '../testing/engine.ts';
+import { admin, agent, type EngineFixture, engineOn, operator, scratch } from '../testing/engine.ts';
 import { engineMigrations } from './tables.ts';
 
 const base = {
@@ -83,6 +83,12 @@ describe('workflows', () => {
           name: 'on_event',
           triggers: [{ kind: 'event', event: 'user.registered' }],
           steps: [{ id: 'count', title: 'count', automation: 'count-lines', input: () => ({ file }) }],
+        }),
+        defineWorkflow({
+          ...base,
+          name: 'on_report',
+          triggers: [{ kind: 'event', event: 'content.published' }],
+          steps: [{ id: 'missing', title: 'comes later', automation: 'call-http' }, { ...append('published'), id: 'append' }],
         }),
         defineWorkflow({
           ...base,
@@ -174,6 +180,46 @@ describe('workflows', () => {
     expect(execution).toMatchObject({ trigger: 'event', context: { name: 'eve', event: { type: 'user.registered' } } });
   });
 
+  describe('that an application starts by what it reports', () => {
+    const report = async (input: object, actor: Actor = operator): Promise<{ starts: string[] }> => {
+      const operation = fixture.engine.operations.find(({ name }) => name === 'report-event');
+      const call = { actor, now: new Date(), from: 'local', requestId: 'r1' };
+      return operation?.handle(operation.input.parse(input), call) as never;
+    };
+    const last = async () => (await fixture.engine.workflows.executions('on_report', { limit: 1 })).items[0];
+
+    it('run, show which steps were skipped, and keep no secret', async () => {
+      expect(await report({ type: 'content.published', data: { title: 'Hello', apiToken: 'hunter2secret' } })).toMatchObject({
+        type: 'content.published',
+        starts: ['on_report'],
+      });
+      await expect.poll(async () => (await last())?.status, { timeout: 20_000 }).toBe('succeeded');
+      expect(await last()).toMatchObject({
+        trigger: 'event',
+        actor: { kind: 'system' },
+        context: { title: 'Hello', event: { type: 'content.published' } },
+        steps: [{ id: 'missing', status: 'skipped', message: 'call-http is not part of this version yet' }, { id: 'append', status: 'succeeded' }],
+      });
+      expect(JSON.stringify(await last())).not.toContain('hunter2secret');
+    });
+
+    it('propose what an agent reported, like whatever an agent asks for', async () => {
+      await report({ type: 'content.published' }, agent);
+      await expect.poll(async () => (await last())?.steps[1]?.status, { timeout: 20_000 }).toBe('waiting-approval');
+      expect(await last()).toMatchObject({ actor: { role: 'agent' } });
+      await fixture.engine.service.cancel((await last())?.steps[1]?.runId ?? '', { actor: operator, reason: 'a test' });
+    });
+
+    it.each([
+      ['what Steward sees itself', { type: 'service.down', data: {} }],
+      ['more than 64 KiB', { type: 'user.registered', data: { text: 'x'.repeat(65_536) } }],
+      ['data that is none', { type: 'user.registered', data: 'eve' }],
+    ])('are not started by %s', (_what, input) => {
+      const operation = fixture.engine.operations.find(({ name }) => name === 'report-event');
+      expect(operation?.input.safeParse(input).success).toBe(false);
+    });
+  });
+
   it('do not start themselves for ever by what they did', async () => {
     await expect.poll(() => count('looping'), { timeout: 15_000 }).toBeGreaterThan(0);
     await expect
@@ -199,7 +245,7 @@ describe('workflows', () => {
   });
 
   it('are counted with their triggers', () => {
-    expect(fixture.engine.counts()).toMatchObject({ workflowsActive: 7, triggers: 3 });
+    expect(fixture.engine.counts()).toMatchObject({ workflowsActive: 8, triggers: 4 });
   });
 
   it('give operations whose output their own schemas take', async () => {

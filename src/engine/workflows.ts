@@ -86,7 +86,8 @@ export function createWorkflows({ store, catalog, executions, log, enqueue, stat
           },
         },
         trigger: 'event',
-        actor: systemActor('workflows'),
+        // An agent must not get done by a detour what it may only propose.
+        actor: event.actor?.role === 'agent' ? event.actor : systemActor('workflows'),
         idempotencyKey: `event:${event.id}:${workflow.name}`,
         causation: { ...event.causation, eventId: event.id },
       });

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { may, type Permission, ROLE_PERMISSIONS } from '../core/actor.ts';
 import type { AuditEntry, AuditLog } from '../core/audit.ts';
 import { StewardError } from '../core/errors.ts';
@@ -5,6 +6,8 @@ import type { Subject } from '../core/event.ts';
 import type { Json } from '../core/json.ts';
 import type { AnyOperation, Call } from '../core/operation.ts';
 import { parseInput } from './input.ts';
+
+const LONGEST_INPUT = 4_000;
 
 /**
  * Performs a query or a command the way every surface must: permission, input, record, answer. The answer has passed the
@@ -25,7 +28,7 @@ export async function perform(operation: AnyOperation, input: unknown, call: Cal
   const action = `command.${operation.name}`;
   const record = (entry: Pick<AuditEntry, 'outcome' | 'subject' | 'detail'>): Promise<void> =>
     audit.append({ action, actor: call.actor, from: call.from, requestId: call.requestId, ...entry });
-  const detail = { input: asJson(parsed) };
+  const detail = { input: inBrief(parsed) };
   await record({ outcome: 'allowed', subject: subjectOf(operation, parsed), detail });
   try {
     const result = answer(operation, await operation.handle(parsed, call));
@@ -92,6 +95,14 @@ function subjectOf(operation: AnyOperation, input: unknown, result?: unknown): S
     )
     .find((value) => typeof value === 'string');
   return kind && typeof id === 'string' ? { kind, id } : { kind: 'operation', id: operation.name };
+}
+
+/** The record only grows, so it keeps no more of an input than tells it from others. */
+export function inBrief(input: unknown): Json {
+  const json = asJson(input);
+  const text = JSON.stringify(json);
+  if (text.length <= LONGEST_INPUT) return json;
+  return { beginning: text.slice(0, LONGEST_INPUT / 4), characters: text.length, sha256: createHash('sha256').update(text).digest('hex') };
 }
 
 export function asJson(value: unknown): Json {

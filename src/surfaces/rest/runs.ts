@@ -7,7 +7,7 @@ import type { Run } from '../../core/run.ts';
 import type { RunService } from '../../core/run-service.ts';
 import { parseInput } from '../input.ts';
 import { jsonSchemaOf } from '../json-schema.ts';
-import { asJson, assertMay } from '../perform.ts';
+import { assertMay, inBrief } from '../perform.ts';
 import { callOf, triggerOf } from './access.ts';
 import { RunRequest } from './requests.ts';
 import { API } from './routes.ts';
@@ -64,7 +64,7 @@ export function mountRuns(app: FastifyInstance, { catalog, runs, audit, now }: R
       action: 'run.requested',
       outcome: 'allowed',
       subject: about,
-      detail: { input: asJson(input), dryRun },
+      detail: { input: inBrief(input), dryRun },
     });
     try {
       const run = await runs.start({
