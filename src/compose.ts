@@ -30,7 +30,13 @@ import type { System } from './core/system.ts';
 import type { RunScope } from './engine/children.ts';
 import { createEngine, type Engine } from './engine/index.ts';
 import { engineMigrations } from './engine/tables.ts';
-import { alertingSettings, configuredServices, deadManSettings, engineRetention, monitoringSettings } from './from-config.ts';
+import {
+  alertingSettings,
+  configuredServices,
+  deadManSettings,
+  engineRetention,
+  monitoringSettings,
+} from './from-config.ts';
 import { overviewOf } from './overview.ts';
 import { EVENTS_CHANNEL } from './store/event-tables.ts';
 import type { Migration } from './store/migrator.ts';
@@ -136,7 +142,14 @@ export function compose(parts: Parts): Composition {
   const { programs, processes, docker, systemd, sockets, host, prober, secrets, outbound, recognizer } = world;
   const files = createFiles({ roots: settings().files.roots });
 
-  const audit = createAudit({ store, key: parts.auditKey, checkpointFile: join(home, 'audit-checkpoints.jsonl'), node: node.name, now, log });
+  const audit = createAudit({
+    store,
+    key: parts.auditKey,
+    checkpointFile: join(home, 'audit-checkpoints.jsonl'),
+    node: node.name,
+    now,
+    log,
+  });
   const identity = createIdentity({
     store,
     audit,
@@ -194,7 +207,16 @@ export function compose(parts: Parts): Composition {
   });
 
   const keepIncidentsMs = (): number => ms(settings().retention.incidents);
-  const monitoring = createMonitoring({ store, inventory, prober, node: node.id, settings: () => monitoringSettings(settings()), keepResultsMs: () => ms(settings().retention.probes), now, log });
+  const monitoring = createMonitoring({
+    store,
+    inventory,
+    prober,
+    node: node.id,
+    settings: () => monitoringSettings(settings()),
+    keepResultsMs: () => ms(settings().retention.probes),
+    now,
+    log,
+  });
   const discovery = createDiscovery({
     writer,
     inventory,
@@ -210,7 +232,16 @@ export function compose(parts: Parts): Composition {
     monitor: () => monitoring,
   });
   const evidence = createEvidence({ processes, docker, systemd, sockets, host, monitor: monitoring });
-  const incidents = createIncidents({ store, inventory, monitor: monitoring, evidence, keepMs: keepIncidentsMs, node, now, log });
+  const incidents = createIncidents({
+    store,
+    inventory,
+    monitor: monitoring,
+    evidence,
+    keepMs: keepIncidentsMs,
+    node,
+    now,
+    log,
+  });
   const healing = createHealing({
     store,
     incidents,
@@ -261,7 +292,17 @@ export function compose(parts: Parts): Composition {
     }),
   });
 
-  const systems: System[] = [senses(world), audit, identity, monitoring, discovery, incidents, healing, alerting, status];
+  const systems: System[] = [
+    senses(world),
+    audit,
+    identity,
+    monitoring,
+    discovery,
+    incidents,
+    healing,
+    alerting,
+    status,
+  ];
   const catalog = createCatalog({
     automations: automations(),
     workflows: workflows(),
@@ -298,7 +339,12 @@ export function compose(parts: Parts): Composition {
     const rejected = config.rejected();
     const noChannel = alerting.notice();
     const all: (Notice | false | undefined)[] = [
-      rejected && { id: 'configuration', level: 'critical', text: `The configuration as it stands is refused; the last good one is in force. ${rejected.message}`, hint: rejected.hint },
+      rejected && {
+        id: 'configuration',
+        level: 'critical',
+        text: `The configuration as it stands is refused; the last good one is in force. ${rejected.message}`,
+        hint: rejected.hint,
+      },
       roomMiB < ROOM_NEEDED_MIB && {
         id: 'disk',
         level: 'critical',
@@ -312,9 +358,21 @@ export function compose(parts: Parts): Composition {
         text: 'Nobody would notice if Steward itself died: no dead-man address is configured.',
         hint: 'Add deadMan.url to steward.yaml.',
       },
-      process.getuid?.() !== 0 && { id: 'not-root', level: 'info', text: 'Steward does not run as root: it sees and restarts only what this user may.' },
-      !dockerStatus.ok && { id: 'docker', level: 'info', text: `Containers are not seen: ${dockerStatus.reason ?? 'no engine answers'}` },
-      !systemdStatus.ok && { id: 'systemd', level: 'info', text: `Units are not seen: ${systemdStatus.reason ?? 'systemd does not answer'}` },
+      process.getuid?.() !== 0 && {
+        id: 'not-root',
+        level: 'info',
+        text: 'Steward does not run as root: it sees and restarts only what this user may.',
+      },
+      !dockerStatus.ok && {
+        id: 'docker',
+        level: 'info',
+        text: `Containers are not seen: ${dockerStatus.reason ?? 'no engine answers'}`,
+      },
+      !systemdStatus.ok && {
+        id: 'systemd',
+        level: 'info',
+        text: `Units are not seen: ${systemdStatus.reason ?? 'systemd does not answer'}`,
+      },
     ];
     return all.filter((notice) => notice !== false && notice !== undefined);
   }

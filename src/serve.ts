@@ -37,10 +37,23 @@ export async function serve({ environment, configFile, stdout }: ServeOptions): 
     const home = await openHome(environment.home, now());
     undo.push({ what: 'the home', run: () => home.release() });
     const initial = await loadConfig(location, environment);
-    const log = createLog({ level: initial.config.log.level, human: stdout.isTTY === true, write: (line) => void stdout.write(line) });
-    if (initial.problem) log.error('configuration refused, the last good one is in force', { reason: initial.problem.message });
+    const log = createLog({
+      level: initial.config.log.level,
+      human: stdout.isTTY === true,
+      write: (line) => void stdout.write(line),
+    });
+    if (initial.problem)
+      log.error('configuration refused, the last good one is in force', { reason: initial.problem.message });
 
-    const store = await openStore({ home: home.path, databaseUrl: environment.databaseUrl, migrations: MIGRATIONS, stewardVersion: version, log, notify: say, now });
+    const store = await openStore({
+      home: home.path,
+      databaseUrl: environment.databaseUrl,
+      migrations: MIGRATIONS,
+      stewardVersion: version,
+      log,
+      notify: say,
+      now,
+    });
     undo.push({ what: 'the store', run: () => store.close() });
     if (stop.requested()) return;
     say(`Store open (${store.mode === 'bundled' ? `bundled PostgreSQL in ${home.path}` : 'your PostgreSQL'})`);
@@ -53,7 +66,11 @@ export async function serve({ environment, configFile, stdout }: ServeOptions): 
       home: home.path,
       log,
       onLoaded: (change) => tell(store, node.id, 'config.loaded', { ...change }),
-      onRejected: (error) => tell(store, node.id, 'config.rejected', { message: error.message, problems: error.problems?.map(({ path, message }) => ({ path, message })) }),
+      onRejected: (error) =>
+        tell(store, node.id, 'config.rejected', {
+          message: error.message,
+          problems: error.problems?.map(({ path, message }) => ({ path, message })),
+        }),
     });
     undo.push({ what: 'the configuration', run: () => config.close() });
 
@@ -84,11 +101,18 @@ export async function serve({ environment, configFile, stdout }: ServeOptions): 
     const publicUrl = config.current().config.server.publicUrl ?? url;
     await home.announce({ url });
     await tell(store, node.id, 'steward.started', { version, url });
-    await steward.audit.append({ action: 'steward.started', actor: { kind: 'system', id: 'system:steward', name: 'steward', role: 'admin' }, outcome: 'succeeded', from: 'local', detail: { version } });
+    await steward.audit.append({
+      action: 'steward.started',
+      actor: { kind: 'system', id: 'system:steward', name: 'steward', role: 'admin' },
+      outcome: 'succeeded',
+      from: 'local',
+      detail: { version },
+    });
 
     const { workflowsActive } = steward.engine.counts();
     say(`Watching services, healing what policy allows; ${workflowsActive} workflows are scheduled`);
-    for (const notice of await steward.notices()) say(`Note: ${notice.text}${notice.hint === undefined ? '' : ` ${notice.hint}`}`);
+    for (const notice of await steward.notices())
+      say(`Note: ${notice.text}${notice.hint === undefined ? '' : ` ${notice.hint}`}`);
     say(`Steward ${version} is ACTIVE on ${publicUrl}`);
     const link = await steward.identity.setupLink(publicUrl);
     if (link !== undefined) say(`Make the first administrator here, once: ${link}`);
@@ -101,7 +125,12 @@ export async function serve({ environment, configFile, stdout }: ServeOptions): 
   }
 }
 
-function tell(store: Store, node: string, type: 'steward.started' | 'steward.stopped' | 'config.loaded' | 'config.rejected', data: object): Promise<void> {
+function tell(
+  store: Store,
+  node: string,
+  type: 'steward.started' | 'steward.stopped' | 'config.loaded' | 'config.rejected',
+  data: object,
+): Promise<void> {
   return store.db.transaction().execute(async (trx) => {
     await store.events.append(trx, { type, data: JSON.parse(JSON.stringify(data)) as Record<string, string>, node });
   });
