@@ -39,6 +39,8 @@ export interface Command<Input extends z.ZodObject, Output extends z.ZodType> ex
   readonly kind: 'command';
   /** A person's signed-in session is required; no bearer credential is enough. */
   readonly personOnly?: boolean;
+  /** Refused to agents, whatever their role may do otherwise: it would decide in place of a person, or hand out what they have. */
+  readonly noAgents?: boolean;
 }
 
 // oxlint-disable-next-line typescript/no-explicit-any

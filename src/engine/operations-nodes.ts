@@ -22,6 +22,7 @@ export function nodeOperations({ nodes }: OperationDeps): AnyOperation[] {
     title: 'Heartbeat of a node',
     summary: 'Says on behalf of a node that it is alive.',
     permission: 'operate',
+    noAgents: true,
     input: z.object({ id: z.string().describe('The node.') }),
     output: NodeRecord,
     paths: ['/api/v1/automation/registry/nodes/{id}/heartbeat'],

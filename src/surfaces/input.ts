@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { type Problem, StewardError } from '../core/errors.ts';
 
+const DEEPEST = 60;
+
 /**
  * The input as the definition wants it, or INPUT_INVALID with every field that is wrong. Members that the definition
  * does not know are refused: a misspelled one that is ignored does what nobody asked for.
@@ -46,12 +48,17 @@ function explained(issue: z.core.$ZodIssue, schema: z.ZodType): string {
 }
 
 /** What PostgreSQL can keep in no text. */
-function unstorable(value: unknown, path: string): Problem[] {
+function unstorable(value: unknown, path: string, depth = 0): Problem[] {
+  // What follows goes down into it, here and in whoever works with it.
+  if (depth > DEEPEST) return [{ path: path.slice(0, 100), message: `expected at most ${DEEPEST} levels of nesting` }];
   if (typeof value === 'string')
     return /\0/.test(value) || !value.isWellFormed()
       ? [{ path, message: 'expected text without NUL characters and broken Unicode' }]
       : [];
-  return members(value).flatMap(([name, member]) => [...unstorable(name, path), ...unstorable(member, at(path, name))]);
+  return members(value).flatMap(([name, member]) => [
+    ...unstorable(name, path, depth),
+    ...unstorable(member, at(path, name), depth + 1),
+  ]);
 }
 
 function unreachableDates(value: unknown, path: string): Problem[] {

@@ -22,6 +22,10 @@ export async function perform(operation: AnyOperation, input: unknown, call: Cal
       hint: 'Sign in on the page of this Steward and do it there.',
     });
   }
+  if (operation.kind === 'command' && operation.noAgents && call.actor.role === 'agent') {
+    await refused(call, about, 'not for agents', audit);
+    throw new StewardError('FORBIDDEN', `${operation.title} is not for agents.`, { hint: 'Ask an operator or an admin.' });
+  }
   const parsed: unknown = parseInput(operation.input, input);
   if (operation.kind === 'query') return answer(operation, await operation.handle(parsed, call));
 

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import type { Alert } from '../../core/alert.ts';
 import { Alert as AlertSchema } from '../../core/alert.ts';
+import { CursorInstant, CursorText } from '../../core/cursor.ts';
 import { StewardError } from '../../core/errors.ts';
 import { type AnyOperation, defineCommand, defineQuery, NoInput, PageInput, pageOf } from '../../core/operation.ts';
 import type { DeadMan } from './dead-man.ts';
@@ -197,7 +198,7 @@ export function alertingOperations({
   ];
 }
 
-const Cursor = z.object({ at: z.coerce.date(), id: z.string(), channel: z.string() });
+const Cursor = z.object({ at: CursorInstant, id: CursorText, channel: CursorText });
 
 function writeCursor(cursor: z.output<typeof Cursor>): string {
   return Buffer.from(JSON.stringify(cursor)).toString('base64url');

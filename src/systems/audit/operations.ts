@@ -2,6 +2,7 @@ import { sql, type Kysely } from 'kysely';
 import { z } from 'zod';
 import { Actor } from '../../core/actor.ts';
 import type { AuditEntry, AuditLog } from '../../core/audit.ts';
+import { CursorInstant, CursorNumber, CursorText } from '../../core/cursor.ts';
 import { StewardError } from '../../core/errors.ts';
 import { Causation, Subject } from '../../core/event.ts';
 import { type AnyOperation, type Call, defineQuery, NoInput, PageInput, pageOf } from '../../core/operation.ts';
@@ -220,7 +221,7 @@ async function readLog(db: Kysely<AuditTables>, filters: Filters): Promise<{ ite
   };
 }
 
-const Cursor = z.tuple([z.coerce.date(), z.string(), z.number().int().min(0).max(Number.MAX_SAFE_INTEGER)]);
+const Cursor = z.tuple([CursorInstant, CursorText, CursorNumber]);
 
 function parseCursor(cursor: string): { at: Date; chain: string; seq: number } {
   try {

@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 import { z } from 'zod';
+import { CursorInstant } from '../../core/cursor.ts';
 import { StewardError } from '../../core/errors.ts';
 import { Incident, TimelineEntry } from '../../core/incident.ts';
 import { type AnyOperation, defineCommand, defineQuery, PageInput, pageOf } from '../../core/operation.ts';
@@ -156,8 +157,8 @@ export function incidentOperations({ store, ledger }: { store: Store; ledger: Le
 
 function placeOf(cursor: string): { at: Date; id: string } {
   const split = cursor.indexOf('_');
-  const at = new Date(cursor.slice(0, split));
-  if (split > 0 && !Number.isNaN(at.getTime())) return { at, id: cursor.slice(split + 1) };
+  const at = CursorInstant.safeParse(cursor.slice(0, Math.max(0, split)));
+  if (at.success) return { at: at.data, id: cursor.slice(split + 1) };
   throw new StewardError('INPUT_INVALID', `cursor: '${cursor}' is not the end of a page.`, {
     problems: [{ path: 'cursor', message: 'expected the `next` of the last page, as it was given' }],
     hint: 'Leave it out for the first page.',
