@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { ServiceState } from '../../core/check.ts';
+import { CursorInstant } from '../../core/cursor.ts';
 import { StewardError } from '../../core/errors.ts';
 import type { KeptRecipe, RecipesPort } from '../../core/ports/recipes.ts';
 import type { InventoryWriter } from '../../core/inventory-writer.ts';
@@ -219,7 +220,7 @@ export function discoveryOperations({ inventory, writer, monitor, kept, discover
       paths: ['/api/v1/automation/discovery/history'],
       columns: ['startedAt', 'trigger', 'services', 'found', 'changed', 'gone', 'durationMs'],
       async handle({ limit, cursor }) {
-        if (cursor !== undefined && Number.isNaN(Date.parse(cursor))) {
+        if (cursor !== undefined && !CursorInstant.safeParse(cursor).success) {
           throw new StewardError('INPUT_INVALID', `cursor: '${cursor}' is not one that this list gave.`, {
             hint: "Send the 'next' of the page before.",
           });
@@ -236,6 +237,7 @@ export function discoveryOperations({ inventory, writer, monitor, kept, discover
       title: 'Adopt a service',
       summary: 'Lets Steward watch and heal a service that waits for adoption or was ignored.',
       permission: 'operate',
+      noAgents: true,
       input: reference,
       output: ServiceRow,
       cliArguments: ['id'],
@@ -247,6 +249,7 @@ export function discoveryOperations({ inventory, writer, monitor, kept, discover
       title: 'Ignore a service',
       summary: 'Keeps a service in the inventory, but neither watches nor heals it.',
       permission: 'operate',
+      noAgents: true,
       input: reference,
       output: ServiceRow,
       cliArguments: ['id'],

@@ -1,6 +1,7 @@
 import type { Kysely } from 'kysely';
 import { z } from 'zod';
 import { ServiceState } from '../../core/check.ts';
+import { CursorInstant } from '../../core/cursor.ts';
 import { StewardError } from '../../core/errors.ts';
 import type { Inventory } from '../../core/inventory.ts';
 import { type Monitor, ServiceStatus } from '../../core/monitor.ts';
@@ -195,8 +196,8 @@ export function monitoringOperations({ monitoring, inventory, db, node }: Operat
 function place(cursor: string | undefined): { at: Date; checkId: string } | undefined {
   if (cursor === undefined) return undefined;
   const [time = '', checkId = ''] = cursor.split('~', 2);
-  const at = new Date(time);
-  if (!Number.isNaN(at.getTime())) return { at, checkId };
+  const at = CursorInstant.safeParse(time);
+  if (at.success) return { at: at.data, checkId };
   throw new StewardError('INPUT_INVALID', `cursor: '${cursor}' is not one that this list gave.`, {
     problems: [{ path: 'cursor', message: "expected the 'next' of the page before" }],
     hint: 'Leave the cursor out to begin with the newest.',
