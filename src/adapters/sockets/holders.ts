@@ -5,35 +5,41 @@ import { breathe, linkProc, namesProc, processIds, readProc } from '../procfs/re
 /** A network namespace other than Steward's own, with one process through which its tables can be read. */
 export interface Namespace {
   readonly pid: number;
+  /** The same number as long as it exists. */
+  readonly inode: string;
   /** The container whose control group the process is in, or netns:<inode> where no container is behind it. */
   readonly container: string;
 }
 
-export interface Holders {
-  /** Processes by the inode of the socket they hold. */
-  readonly pids: ReadonlyMap<string, readonly number[]>;
-  readonly namespaces: readonly Namespace[];
-}
+/** Processes by the inode of the socket they hold. */
+export type Holders = ReadonlyMap<string, readonly number[]>;
 
 const SOCKET = 'socket:[';
 
-/** One walk over every process: which sockets it holds and in which network namespace it is. */
-export async function findHolders(): Promise<Holders> {
-  const pids = new Map<string, number[]>();
+export function findNamespaces(): Namespace[] {
   const namespaces = new Map<string, Namespace>();
   const own = linkProc('/proc/self/ns/net');
+  for (const pid of processIds()) {
+    const namespace = linkProc(`/proc/${pid}/ns/net`);
+    if (namespace === undefined || namespace === own || namespaces.has(namespace)) continue;
+    const { container } = parseControlGroup(readProc(`/proc/${pid}/cgroup`) ?? '');
+    const inode = namespace.slice('net:['.length, -1);
+    namespaces.set(namespace, { pid, inode, container: container ?? `netns:${inode}` });
+  }
+  return [...namespaces.values()];
+}
+
+/** One walk over the file descriptors of every process: most of what a look at sockets costs. */
+export async function findHolders(): Promise<Holders> {
+  const pids = new Map<string, number[]>();
   await breathe(processIds(), (pid) => {
     for (const inode of socketsOf(`/proc/${pid}/fd`)) {
       const holders = pids.get(inode);
       if (!holders) pids.set(inode, [pid]);
       else if (holders.at(-1) !== pid) holders.push(pid);
     }
-    const namespace = linkProc(`/proc/${pid}/ns/net`);
-    if (namespace === undefined || namespace === own || namespaces.has(namespace)) return;
-    const { container } = parseControlGroup(readProc(`/proc/${pid}/cgroup`) ?? '');
-    namespaces.set(namespace, { pid, container: container ?? `netns:${namespace.slice('net:['.length, -1)}` });
   });
-  return { pids, namespaces: [...namespaces.values()] };
+  return pids;
 }
 
 function socketsOf(folder: string): string[] {

@@ -53,6 +53,19 @@ describe('sockets of this machine', () => {
     child.kill('SIGKILL');
   });
 
+  it('sees at once what is new and what is closed, also for those who look often', async () => {
+    await sockets.listeners({ recent: true });
+    const port = await listen({ port: 0, host: '127.0.0.1' });
+    const look = async () => (await sockets.listeners({ recent: true })).filter((listener) => listener.port === port);
+
+    expect(await look()).toMatchObject([{ address: '127.0.0.1', pids: [process.pid] }]);
+    // Once more, from what the look before has read.
+    expect(await look()).toMatchObject([{ address: '127.0.0.1', pids: [process.pid] }]);
+
+    await new Promise((resolve) => open.pop()?.close(resolve));
+    expect(await look()).toEqual([]);
+  });
+
   it('sees both ends of a connection', async () => {
     const port = await listen({ port: 0, host: '127.0.0.1' });
     const client = connect(port, '127.0.0.1');

@@ -24,6 +24,7 @@ const OUTPUT_BYTES = 16 * 1024 * 1024;
 
 /** systemd through its own programs. The user's manager is looked at only where Steward's user has one running. */
 export function createSystemd({ programs, prefix = [] }: SystemdOptions): Systemd {
+  const isInit = () => prefix.length > 0 || existsSync('/run/systemd/system');
   const hasUserManager = () => prefix.length === 0 && existsSync(`/run/user/${process.getuid?.()}/systemd/private`);
   const scopes = (): Scope[] => (hasUserManager() ? ['system', 'user'] : ['system']);
 
@@ -51,6 +52,13 @@ export function createSystemd({ programs, prefix = [] }: SystemdOptions): System
     args: readonly string[],
     options: { timeoutMs: number; signal?: AbortSignal } = { timeoutMs: LOOK_MS },
   ): Promise<ProgramResult> {
+    // A program that can only say no is not started for it with every look.
+    if (!isInit()) {
+      throw new StewardError('UNAVAILABLE', 'systemd is not the init system of this machine.', {
+        hint: 'Units can be seen and restarted where systemd is the init system of the machine.',
+        retryable: false,
+      });
+    }
     const result = await run(['systemctl', `--${scope}`, '--no-pager', '--no-ask-password', ...args], options);
     if (result.exitCode === 0) return result;
     const text = result.stderr.trim();
@@ -80,8 +88,6 @@ export function createSystemd({ programs, prefix = [] }: SystemdOptions): System
 
   return {
     async status() {
-      if (prefix.length === 0 && !existsSync('/run/systemd/system'))
-        return { ok: false, reason: 'systemd is not the init system of this machine.' };
       try {
         await systemctl('system', ['show', '--property=Version']);
         return { ok: true };

@@ -17,7 +17,12 @@ export interface Connection {
   readonly container?: string | undefined;
 }
 
+export interface SocketsLook {
+  /** For those who look often: other network namespaces, and which processes hold a socket that was there before, may be as of a minute ago. */
+  readonly recent?: boolean | undefined;
+}
+
 export interface SocketsPort {
-  listeners(): Promise<Listener[]>;
-  connections(): Promise<Connection[]>;
+  listeners(look?: SocketsLook): Promise<Listener[]>;
+  connections(look?: SocketsLook): Promise<Connection[]>;
 }

@@ -4,7 +4,7 @@ import type { RecipesPort } from '../../core/ports/recipes.ts';
 import type { Connection } from '../../core/ports/sockets.ts';
 import type { System } from '../../core/system.ts';
 import { StewardError } from '../../core/errors.ts';
-import { ms } from '../../core/duration.ts';
+import { type DurationText, ms } from '../../core/duration.ts';
 import { discoveryOperations } from './operations.ts';
 import { listeningText, type ScanDeps, type ScanResult, scan } from './scan.ts';
 import { directoryOf, edgesFromConnections } from './topology.ts';
@@ -15,6 +15,8 @@ export interface DiscoveryDeps extends ScanDeps {
   readonly kept: RecipesPort['kept'];
   /** Milliseconds between two looks at the connections; 0 looks only with a scan. */
   readonly sampleEveryMs?: number | undefined;
+  /** Time between two scans; read when Steward starts. */
+  readonly every?: DurationText | undefined;
 }
 
 export interface Discovery extends System {
@@ -52,8 +54,8 @@ export function createDiscovery(deps: DiscoveryDeps): Discovery {
   async function sample(): Promise<void> {
     if (!last) return;
     const [connections, listeners] = await Promise.all([
-      deps.ports.sockets.connections(),
-      deps.ports.sockets.listeners(),
+      deps.ports.sockets.connections({ recent: true }),
+      deps.ports.sockets.listeners({ recent: true }),
     ]);
     if (changed(last, listeningText(listeners))) await runScan('change', stopping.signal);
     await writeEdges(last, connections);
@@ -103,7 +105,7 @@ export function createDiscovery(deps: DiscoveryDeps): Discovery {
       {
         name: 'discovery',
         summary: 'Finds the services of this machine, and what talks to what.',
-        schedule: { every: '5m', overlap: 'skip', catchUp: 'skip' },
+        schedule: { every: deps.every ?? '5m', overlap: 'skip', catchUp: 'skip' },
         async run({ signal }) {
           await runScan('schedule', signal);
         },
