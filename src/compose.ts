@@ -229,6 +229,8 @@ export function compose(parts: Parts): Composition {
     log,
     self: { pids: parts.ownPids },
     configured: () => configuredServices(settings()),
+    enabled: () => settings().discovery.enabled,
+    every: settings().discovery.every,
     monitor: () => monitoring,
   });
   const evidence = createEvidence({ processes, docker, systemd, sockets, host, monitor: monitoring });

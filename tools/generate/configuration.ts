@@ -11,7 +11,7 @@ export function configurationPage(schema: unknown): string {
     '# Configuration',
     '',
     '`steward.yaml` in the data folder, or the file that `--config` or `STEWARD_CONFIG` names. Every member has a default, so an empty file is valid.',
-    'Defaults stand behind the file, the file behind the environment. A change is in force at once; one of `server` or `node` after the next start.',
+    'Defaults stand behind the file, the file behind the environment. A change is in force at once; one of `server`, `node` or `files` after the next start.',
     'A file that is refused changes nothing: every problem is named with line and column, and the last good configuration stays in force.',
     'Check one with `steward config validate <file>`; see what is in force, and where each value comes from, with `steward config show`.',
     '',

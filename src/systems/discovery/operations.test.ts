@@ -88,6 +88,23 @@ function house() {
   };
 }
 
+describe('one service', () => {
+  it('shows what is kept to start it again: names of variables, and no secret', async () => {
+    const { ask } = house();
+
+    expect(await ask('service-get', { id: 'shop' })).toMatchObject({
+      recipe: {
+        origin: 'captured',
+        arguments: ['app', '--password', '[redacted]'],
+        startedAt: AT,
+        variables: ['DB_URL'],
+        missing: ['TZ'],
+      },
+    });
+    expect(await ask('service-get', { id: 'orders' })).not.toHaveProperty('recipe.origin');
+  });
+});
+
 describe('services', () => {
   it('lists what is there with its state, newest word of monitoring included, tombstones on request', async () => {
     const { ask } = house();

@@ -6,6 +6,10 @@ import { type Look, toTrace } from './trace.ts';
 
 /** A port that says nothing is looked at again only while its process may still have been starting. */
 const STARTING_MS = 2 * 60_000;
+/** Scans follow each other quickly while much changes; a port that said nothing just now says nothing yet. */
+const SAID_NOTHING_MS = 15_000;
+/** Another process may have come to a port whose process cannot be seen. */
+const UNSEEN_MS = 60 * 60_000;
 const MAX_PORTS = 16;
 
 export interface RecognizeDeps {
@@ -39,7 +43,8 @@ export async function recognize({ observation, known }: Matched, deps: Recognize
   };
   const hints = hintsOf(clues);
 
-  const settled = root !== undefined && deps.now().getTime() - root.startedAt.getTime() > STARTING_MS;
+  const since = root?.startedAt ?? known?.resource.firstSeen;
+  const settled = since !== undefined && deps.now().getTime() - since.getTime() > STARTING_MS;
   const looks: Record<string, Look> = {};
   const recognitions = await Promise.all(
     observation.reachable
@@ -48,12 +53,15 @@ export async function recognize({ observation, known }: Matched, deps: Recognize
         const key = `${address} ${port}`;
         const fingerprint = `${process} ${root?.executable ?? ''}`;
         const earlier = trace?.looks[key];
+        const age = deps.now().getTime() - Date.parse(earlier?.at ?? '1970-01-01');
+        const final = earlier?.recognition.answer === 'spoke' || earlier?.settled === true;
         const valid =
-          earlier && earlier.process === fingerprint && (earlier.recognition.answer === 'spoke' || earlier.settled);
+          earlier?.process === fingerprint &&
+          (age < SAID_NOTHING_MS || (final && (process !== 'unseen' || age < UNSEEN_MS)));
         const recognition = valid
           ? earlier.recognition
           : await deps.recognizer.look({ address, port, hints }, deps.signal);
-        looks[key] = valid ? earlier : { process: fingerprint, recognition, settled };
+        looks[key] = valid ? earlier : { process: fingerprint, recognition, settled, at: deps.now().toISOString() };
         return { port, recognition };
       }),
   );

@@ -455,3 +455,46 @@ describe('the configuration', () => {
     ]);
   });
 });
+
+describe('how a bare process would be started again', () => {
+  const recipe = { argv: ['/srv/app'], executable: '/srv/app', cwd: '/srv', uid: 1, gid: 1 };
+  const process: [string, SightedRecipe] = ['app', { supervisor: { kind: 'process', recipe } }];
+  const entry = (part: Partial<ConfiguredService> = {}): ConfiguredService =>
+    configured({ name: 'app', match: { port: 9000 }, restart: 'process', ...part });
+
+  it('stays known while it does not run, until its owner takes the consent back', async () => {
+    const world = machine();
+    const running = world.run(['/srv/app'], 9000);
+    await world.scan({ configured: [entry()], sighted: [process] });
+    world.end(running);
+
+    expect((await world.scan({ configured: [entry()] })).services).toMatchObject([
+      { supervisor: { kind: 'process', recipe }, labels: { 'steward.restart': 'process' } },
+    ]);
+    const { services, changes } = await world.scan({ configured: [entry({ restart: 'auto' })] });
+    expect(services).toMatchObject([{ supervisor: { kind: 'none' }, labels: {} }]);
+    expect(changes).toMatchObject([{ kind: 'changed', changed: ['supervisor', 'labels'] }]);
+  });
+
+  it('is learned from the configuration also for what does not run, and forgotten with it', async () => {
+    const world = machine();
+    const said: [string, SightedRecipe] = ['app', { supervisor: { kind: 'process', recipe, origin: 'configured' } }];
+    expect((await world.scan({ configured: [entry()], sighted: [said] })).services).toMatchObject([
+      { supervisor: { kind: 'process', origin: 'configured' } },
+    ]);
+    expect((await world.scan({ configured: [entry()] })).services).toMatchObject([{ supervisor: { kind: 'none' } }]);
+
+    expect((await world.scan({ configured: [entry()], sighted: [said] })).services).toMatchObject([
+      { supervisor: { kind: 'process' } },
+    ]);
+  });
+
+  it('says why it is not known', async () => {
+    const world = machine();
+    world.run(['/srv/app'], 9000);
+    const reason: [string, SightedRecipe] = ['app', { supervisor: { kind: 'none', reason: 'It wrote a title.' } }];
+    expect((await world.scan({ configured: [entry()], sighted: [reason] })).services).toMatchObject([
+      { supervisor: { kind: 'none', reason: 'It wrote a title.' } },
+    ]);
+  });
+});

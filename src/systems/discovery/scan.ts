@@ -13,7 +13,8 @@ import { ms } from '../../core/duration.ts';
 import { StewardError } from '../../core/errors.ts';
 import type { ContainerInfo } from '../../core/ports/docker.ts';
 import type { Resource } from '../../core/resource.ts';
-import { type Matched, matchKnown } from './match.ts';
+import { isIgnored } from './configuration.ts';
+import { describe, isMeant, type Matched, matchKnown } from './match.ts';
 import { observe, type Surroundings } from './observe.ts';
 import { settleRecipes, sightRecipes } from './consent.ts';
 import { recognize } from './recognize.ts';
@@ -44,6 +45,8 @@ export interface ScanDeps {
   /** Steward's own processes, its PostgreSQL included: they are not discovered. */
   readonly self: { pids(): readonly number[] };
   readonly configured: () => readonly ConfiguredService[];
+  /** False: nothing is looked for, and only what the configuration names is kept in step. */
+  readonly enabled?: (() => boolean) | undefined;
   readonly monitor: () => Monitor | undefined;
   readonly grace?: Grace | undefined;
 }
@@ -59,6 +62,12 @@ export interface ScanResult {
 
 const FORGET_EDGE_MS = ms('7d');
 
+/** What a person wrote down is looked at even where nothing is searched for. */
+function isNamed({ observation, known }: Matched, configured: readonly ConfiguredService[]): boolean {
+  const described = describe(observation, known?.resource.product ?? 'unknown');
+  return configured.some((entry) => !isIgnored(entry) && isMeant(entry, described));
+}
+
 /** Looks at the machine once, and brings the inventory in line with what is there. */
 export async function scan(deps: ScanDeps, trigger: ScanRecord['trigger'], signal: AbortSignal): Promise<ScanResult> {
   const { writer, ports, node, now } = deps;
@@ -69,8 +78,10 @@ export async function scan(deps: ScanDeps, trigger: ScanRecord['trigger'], signa
   const { surroundings, connections, blind } = await lookAround(ports, self);
   const known = await writer.known(node.id);
   const { matched, missing } = matchKnown(observe(surroundings), known, configured);
+  const searching = deps.enabled?.() ?? true;
+  const wanted = searching ? matched : matched.filter((match) => isNamed(match, configured));
   const identified = await Promise.all(
-    matched.toSorted(oldestFirst).map(async (match) => await recognize(match, { ...deps, signal })),
+    wanted.toSorted(oldestFirst).map(async (match) => await recognize(match, { ...deps, signal })),
   );
   if (signal.aborted)
     throw new StewardError('CANCELED', 'The scan was stopped before it ended; nothing of it was written.');

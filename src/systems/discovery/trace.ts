@@ -8,6 +8,8 @@ export interface Look {
   readonly recognition: Recognition;
   /** Its process had long started: silence is its answer. */
   readonly settled: boolean;
+  /** When it was looked at. */
+  readonly at?: string | undefined;
 }
 
 /** What discovery keeps with a resource to know it again and to leave its ports alone. */
