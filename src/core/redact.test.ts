@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { redact, REDACTED, redactText } from './redact.ts';
+import { redact, redactArgv, REDACTED, redactText } from './redact.ts';
 
 describe('redaction', () => {
   it.each([
@@ -67,6 +67,15 @@ describe('redaction', () => {
   it('takes the argument behind a flag', () => {
     expect(redact(['mysqld', '--password', 'x1', '--port', '3307'])).toEqual(['mysqld', '--password', REDACTED, '--port', '3307']);
   });
+
+  it.each(['--password', '-token', '--db-password', '--api-key', '--authToken', '--requirepass'])(
+    'takes the argument behind %s, and what is known to be secret wherever it stands',
+    (flag) => {
+      expect(redactArgv(['app', flag, 'x1', '--port', '1', 'in:swordfish'], ['swordfish', '1'])).toEqual([
+        'app', flag, REDACTED, '--port', '1', `in:${REDACTED}`,
+      ]);
+    },
+  );
 
   it('changes nothing the second time', () => {
     fc.assert(fc.property(fc.json(), (text) => {

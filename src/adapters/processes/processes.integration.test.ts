@@ -1,9 +1,10 @@
 import { defined } from '../../testing/defined.ts';
 import { userInfo } from 'node:os';
 import { type ChildProcess, spawn } from 'node:child_process';
-import { copyFile, readFile, rm, stat } from 'node:fs/promises';
+import { copyFile, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { realpathSync } from 'node:fs';
 import { join } from 'node:path';
+import { inspect } from 'node:util';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { hasProgram, startProgram } from '../../testing/world/start-program.ts';
@@ -87,6 +88,19 @@ describe('a process', () => {
     });
   });
 
+  it('tells of its environment what it is asked for, and nothing of another process', async () => {
+    const env = { ONE: '1', TWO: 'a=b\nc', THREE: '3', ONE_MORE: 'x', EMPTY: '' };
+    await using running = await startProgram({ program: 'sleep', args: ['1000'], cwd: folder.path, env });
+    const identity = defined(identityOf(running.pid));
+
+    expect(await processes.capture(identity, ['ONE', 'TWO', 'EMPTY', 'NE', 'c'])).toMatchObject({
+      environment: { ONE: '1', TWO: 'a=b\nc', EMPTY: '' },
+    });
+    expect(await processes.capture({ ...identity, startTicks: identity.startTicks + 1 }, ['ONE'])).toEqual({
+      unknown: 'gone',
+    });
+  });
+
   it.skipIf(!hasProgram('redis-server'))('has no recipe where it wrote a title over its arguments', async () => {
     await using redis = await startProgram({
       program: 'redis-server',
@@ -136,6 +150,52 @@ describe('a launch', () => {
     expect(await readFile(outputPath, 'utf8')).toBe('out\nerr\n');
     expect((await stat(outputPath)).mode & 0o777).toBe(0o600);
     for (const one of [identity, bare]) await processes.signal(one, 'SIGKILL');
+  });
+
+  it.skipIf(!isRoot)('lets no variable decide what code runs before it is the user', async () => {
+    const path = join(folder.path, 'loader');
+    const env = { LD_PRELOAD: '/nonexistent/library.so', KEPT: 'yes' };
+    const identity = await processes.launch(
+      { argv: ['sleep', '1000'], executable: SLEEP, cwd: '/', uid: 65_534, gid: 65_534 },
+      { env, outputPath: path },
+    );
+
+    const environ = await readFile(`/proc/${identity.pid}/environ`, 'utf8');
+    expect(
+      Object.fromEntries(
+        environ
+          .split('\0')
+          .filter(Boolean)
+          .map((line) => line.split('=')),
+      ),
+    ).toEqual(env);
+    // Each program that was given it complains once: the helper that still was root did not see it.
+    expect((await readFile(path, 'utf8')).match(/cannot be preloaded/g)).toHaveLength(1);
+    await processes.signal(identity, 'SIGKILL');
+  });
+
+  it('puts the output of a program aside that printed for long, once', async () => {
+    const path = join(folder.path, 'long');
+    await writeFile(path, Buffer.alloc(10 * 1024 * 1024 + 1, 'x'));
+    const identity = await processes.launch(sh('echo new; exec sleep 1000'), { env: {}, outputPath: path });
+    await until(() => readStat(identity.pid)?.command === 'sleep');
+
+    expect(await readFile(path, 'utf8')).toBe('new\n');
+    expect((await stat(`${path}.1`)).size).toBeGreaterThan(10 * 1024 * 1024);
+    await processes.signal(identity, 'SIGKILL');
+  });
+
+  it('puts a relative output into the folder for it, and tells nobody the arguments where it fails', async () => {
+    const inFolder = createProcesses({ programs: createPrograms({ environment: {} }), outputFolder: folder.path });
+    const identity = await inFolder.launch(sh('echo here; exec sleep 1000'), { env: {}, outputPath: 'svc.log' });
+    await until(() => readStat(identity.pid)?.command === 'sleep');
+    expect(await readFile(join(folder.path, 'svc.log'), 'utf8')).toBe('here\n');
+    await inFolder.signal(identity, 'SIGKILL');
+
+    const broken = { ...sh('hunter2secret'), executable: folder.path };
+    const failure: unknown = await processes.launch(broken, options()).catch((error: unknown) => error);
+    expect(inspect(failure)).not.toContain('hunter2secret');
+    expect(failure).toMatchObject({ code: 'PROGRAM_FAILED' });
   });
 
   it('appends to what an earlier start printed', async () => {
