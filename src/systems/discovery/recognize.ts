@@ -7,7 +7,7 @@ import { type Look, toTrace } from './trace.ts';
 /** A port that says nothing is looked at again only while its process may still have been starting. */
 const STARTING_MS = 2 * 60_000;
 /** Scans follow each other quickly while much changes; a port that said nothing just now says nothing yet. */
-const SAID_NOTHING_MS = 15_000;
+const SAID_NOTHING_MS = 5_000;
 /** Another process may have come to a port whose process cannot be seen. */
 const UNSEEN_MS = 60 * 60_000;
 const MAX_PORTS = 16;
@@ -53,7 +53,7 @@ export async function recognize({ observation, known }: Matched, deps: Recognize
         const key = `${address} ${port}`;
         const fingerprint = `${process} ${root?.executable ?? ''}`;
         const earlier = trace?.looks[key];
-        const age = deps.now().getTime() - Date.parse(earlier?.at ?? '1970-01-01');
+        const age = Math.abs(deps.now().getTime() - Date.parse(earlier?.at ?? '1970-01-01'));
         const final = earlier?.recognition.answer === 'spoke' || earlier?.settled === true;
         const valid =
           earlier?.process === fingerprint &&
