@@ -7,7 +7,7 @@ export interface FakeRuns extends RunService {
   /** Numbers of the runs that were canceled. */
   readonly canceled: number[];
   end(index: number, status: 'succeeded' | 'failed', message?: string): void;
-  set(index: number, status: RunStatus): void;
+  set(index: number, status: RunStatus, more?: Partial<Run>): void;
   /** The run's target from now on. */
   workOn(index: number, resourceId: string): void;
   /** The next start is lost, as if the store went away. */
@@ -44,7 +44,7 @@ export function fakeRuns(now: () => Date): FakeRuns {
         finishedAt: now(),
         ...(status === 'failed' && { error: { code: 'VERIFICATION_FAILED', message: message ?? 'it did not work' } }),
       }),
-    set: (index, status) => change(index, { status }),
+    set: (index, status, more = {}) => change(index, { ...more, status }),
     workOn: (index, resourceId) => change(index, { target: { id: resourceId, name: resourceId, critical: false } }),
     breakNextStart: () => void (broken = true),
 

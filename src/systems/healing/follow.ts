@@ -2,8 +2,8 @@ import { ms } from '../../core/duration.ts';
 import { StewardError } from '../../core/errors.ts';
 import { isFinal, type Run } from '../../core/run.ts';
 import { HEALER, type HealerDeps } from './healer-deps.ts';
-import { RUNBOOKS } from './runbooks/index.ts';
-import { soakLookMs } from './settings.ts';
+import { adviceFor, RUNBOOKS } from './runbooks/index.ts';
+import { soakLookMs, switchedOff } from './settings.ts';
 import type { Attempt } from './tables.ts';
 import { fails } from './waits.ts';
 
@@ -39,6 +39,12 @@ async function start(attempt: Attempt, deps: HealerDeps): Promise<Date | undefin
     await attempts.finish(attempt, 'abandoned', 'It was over before the attempt began.');
     return;
   }
+  const off = switchedOff(settings());
+  if (off !== undefined && !(await begun(attempt, deps))) {
+    await attempts.finish(attempt, 'abandoned', `Healing was ${off} before the attempt began.`);
+    await incidents.setStatus(incident.id, 'open');
+    return;
+  }
   await incidents.setStatus(incident.id, 'healing');
   let run: Run;
   try {
@@ -65,6 +71,12 @@ async function start(attempt: Attempt, deps: HealerDeps): Promise<Date | undefin
     runId: run.id,
     actor: HEALER,
   });
+}
+
+/** Whether its run was started and Steward died before it wrote down which one. */
+async function begun(attempt: Attempt, { runs }: HealerDeps): Promise<boolean> {
+  const { items } = await runs.list({ targetId: attempt.resource_id, automation: attempt.automation, since: attempt.started_at });
+  return items.some(({ causation }) => causation.incidentId === attempt.incident_id);
 }
 
 async function watchRun(attempt: Attempt, deps: HealerDeps, signal: AbortSignal): Promise<Date | undefined> {
@@ -99,7 +111,7 @@ async function watchRun(attempt: Attempt, deps: HealerDeps, signal: AbortSignal)
     }
     return;
   }
-  if (run.status === 'succeeded' && run.decision !== 'observe') {
+  if (run.status === 'succeeded') {
     const since = now();
     const soaking = await attempts.update(attempt, {
       status: 'soaking',
@@ -108,8 +120,27 @@ async function watchRun(attempt: Attempt, deps: HealerDeps, signal: AbortSignal)
     });
     return await soak(soaking, deps, signal);
   }
+  if (run.status === 'rejected') return await refused(attempt, run, deps);
   await fail(attempt, outcomeOf(run), deps);
   return;
+}
+
+/** The policy or a person said no, and would again: whoever may act is told at once instead of being asked once more. */
+async function refused(attempt: Attempt, run: Run, { attempts, incidents, inventory }: HealerDeps): Promise<undefined> {
+  const why =
+    run.decision === 'observe'
+      ? `The policy rule '${run.decisionRule ?? 'unknown'}' lets ${run.automation} only look, so nothing was restarted.`
+      : `${run.automation} was rejected: ${run.error?.message ?? 'no reason was given'}`;
+  await attempts.finish(attempt, 'abandoned', why);
+  await incidents.note(attempt.incident_id, { kind: 'outcome', message: why, actor: HEALER, runId: run.id });
+  await incidents.setStatus(attempt.incident_id, 'open');
+  const resource = await inventory.get(attempt.resource_id);
+  const advice = resource === undefined ? '' : ` ${adviceFor(resource)}`;
+  await incidents.escalate(attempt.incident_id, `${why}${advice}`, {
+    run: run.id,
+    decision: run.decision ?? null,
+    rule: run.decisionRule ?? null,
+  });
 }
 
 async function soak(attempt: Attempt, deps: HealerDeps, signal: AbortSignal): Promise<Date | undefined> {

@@ -6,6 +6,7 @@ import type { RunStatus } from '../../core/run.ts';
 import { followAttempt } from './follow.ts';
 import { HEALER, type HealerDeps } from './healer-deps.ts';
 import { adviceFor, runbookFor } from './runbooks/index.ts';
+import { switchedOff } from './settings.ts';
 import type { Attempt } from './tables.ts';
 import { firstInTheWay } from './waits.ts';
 
@@ -58,12 +59,12 @@ async function considerIncident(incident: Incident, deps: HealerDeps, signal: Ab
   if (inTheWay) return await say(incident, inTheWay, deps);
 
   const runbook = runbookFor(incident, resource);
-  const { enabled, mode } = settings();
-  if (!enabled || mode === 'observe') {
+  const off = switchedOff(settings());
+  if (off !== undefined) {
     const would = runbook
       ? `Healing would run ${runbook.automation} now (${runbook.name})`
       : 'Healing would call a person now: no runbook may act';
-    return await say(incident, `${would}, but it is ${enabled ? 'set to observe' : 'switched off'}.`, deps);
+    return await say(incident, `${would}, but it is ${off}.`, deps);
   }
   if (!runbook) return await giveUp(incident, resource, 'Nothing that Steward may do helps here.', deps, signal);
 

@@ -327,6 +327,46 @@ describe('what healing waits for', () => {
     ).toHaveLength(1);
   });
 
+  it.each([
+    [{ decision: 'observe', decisionRule: 'hands-off' }, "The policy rule 'hands-off' lets restart-service only look, so nothing was restarted."],
+    [{ decision: 'propose', error: { code: 'POLICY_REFUSED', message: 'Rejected by ada: not now' } }, 'restart-service was rejected: Rejected by ada: not now'],
+  ] as const)('tells a person at once, and why, where the answer is no: %o', async (more, why) => {
+    const incident = await goesDown('db');
+    await look();
+    runs.set(0, 'rejected', more);
+    await look();
+    later(3_600);
+    await look();
+
+    expect(runs.started).toHaveLength(1);
+    expect(await status(incident)).toBe('escalated');
+    expect((await timeline(incident)).filter(({ kind }) => kind === 'outcome')).toMatchObject([{ message: why, runId: 'run_0' }]);
+    expect(await told('incident.escalated')).toMatchObject([{ why: expect.stringContaining(why) }]);
+    expect(await told('healing.failed')).toEqual([]);
+  });
+
+  it('begins nothing that was counted before it was switched off, and ends what was begun', async () => {
+    const incident = await goesDown('db');
+    runs.breakNextStart();
+    await look();
+    settings = { ...SETTINGS, enabled: false };
+    await look();
+    expect(runs.started).toEqual([]);
+    expect(await status(incident)).toBe('open');
+
+    settings = SETTINGS;
+    later(60);
+    await look();
+    expect(runs.started).toHaveLength(1);
+    settings = { ...SETTINGS, mode: 'observe' };
+    runs.end(0, 'succeeded');
+    monitor.set('db', 'up');
+    await look();
+    later(61);
+    await look();
+    expect(await status(incident)).toBe('resolved');
+  });
+
   it('says that a restart awaits approval, and withdraws it when the service is back by itself', async () => {
     const incident = await goesDown('db');
     await look();

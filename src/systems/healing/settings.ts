@@ -16,6 +16,12 @@ export interface HealingSettings {
   readonly backoff: DurationText;
 }
 
+/** In words, where healing may do nothing: the switch that stops it, for good or for watching it first. */
+export function switchedOff({ enabled, mode }: HealingSettings): string | undefined {
+  if (!enabled) return 'switched off';
+  return mode === 'observe' ? 'set to observe' : undefined;
+}
+
 export function backoffMs(settings: HealingSettings, attemptsMade: number): number {
   return attemptsMade === 0 ? 0 : ms(settings.backoff) * 2 ** (attemptsMade - 1);
 }
