@@ -87,9 +87,8 @@ services:
   - { name: vexed, match: { port: ${ports.vexed} }, restart: process }
 `);
     serving = await startSteward({ home, env: { STEWARD_LOG_LEVEL: 'debug' } });
-    const { token } = await stewardJson<{ token: string }>(home, [
-      ...['token', 'create', '--role', 'admin', '--name', 'test'],
-    ]);
+    const create = ['token', 'create', '--role', 'admin', '--name', 'test'];
+    const { token } = await stewardJson<{ token: string }>(home, create);
     api = apiOf(serving.url, token);
     log = await followEvents(serving.url, token);
     await eventually('it is up', async () => (await api.service('confidant')).state === 'up' || undefined, 60_000);

@@ -161,7 +161,7 @@ async function launchByManager(
 }
 
 /** The way systemd reads it back unchanged: in double quotes these four keep their meaning only behind a backslash. */
-export function environmentFile(env: Readonly<Record<string, string>>): string {
+function environmentFile(env: Readonly<Record<string, string>>): string {
   return Object.entries(env)
     .map(([name, value]) => `${name}="${value.replace(/[\\"`$]/g, '\\$&')}"\n`)
     .join('');

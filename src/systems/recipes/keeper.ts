@@ -3,7 +3,7 @@ import type { Capture, ProcessInfo } from '../../core/ports/processes.ts';
 import type { RecipeKeeper, SightedRecipe } from '../../core/recipe-keeper.ts';
 import { redactArgv, redactText } from '../../core/redact.ts';
 import type { LaunchRecipe, Supervisor } from '../../core/resource.ts';
-import type { RecipesDeps } from './index.ts';
+import type { RecipesDeps } from './deps.ts';
 import { type RecipeRow, seal, type Secret, startOf, unseal } from './rows.ts';
 import type { RecipesTables } from './tables.ts';
 

@@ -3,7 +3,7 @@ import type { ConfiguredService } from '../../core/inventory-writer.ts';
 import type { ProcessInfo } from '../../core/ports/processes.ts';
 import type { KeptRecipe, RecipesPort } from '../../core/ports/recipes.ts';
 import type { LaunchRecipe } from '../../core/resource.ts';
-import type { RecipesDeps } from './index.ts';
+import type { RecipesDeps } from './deps.ts';
 import { type RecipeRow, type Secret, startOf, unseal } from './rows.ts';
 import type { RecipesTables } from './tables.ts';
 

@@ -7,7 +7,8 @@ import type { SightedRecipe } from '../../core/recipe-keeper.ts';
 import { type TestDatabase, testDatabase } from '../../testing/database.ts';
 import { type FakeProcesses, fakeProcesses } from '../../testing/fakes/fake-processes.ts';
 import { inventoryMigrations } from '../inventory/tables.ts';
-import { createRecipes, type RecipesDeps } from './index.ts';
+import type { RecipesDeps } from './deps.ts';
+import { createRecipes } from './index.ts';
 import { recipesMigrations } from './tables.ts';
 
 const ID = 'svc_app';
