@@ -142,9 +142,11 @@ export function createExecutions({
           executionId: id,
           workflow: row.workflow,
           status,
+          trigger: row.trigger,
           steps: steps.map((one) => ({
             id: one.id,
             status: one.status,
+            ...(one.runId !== undefined && { runId: one.runId }),
             ...(one.message !== undefined && { message: one.message }),
           })),
         };

@@ -76,6 +76,26 @@ const told = async (type: EventType): Promise<unknown[]> =>
     ({ data }) => data,
   );
 
+/** What the engine tells at the end of a run. */
+async function runEnds(type: EventType, data: object = {}, from = 'node_1'): Promise<void> {
+  await database.store.db.transaction().execute((trx) =>
+    database.store.events.append(trx, {
+      type,
+      subject: { kind: 'run', id: 'run_1' },
+      node: from,
+      data: {
+        runId: 'run_1',
+        automation: 'clean-temp-files',
+        status: 'failed',
+        trigger: 'schedule',
+        dryRun: false,
+        error: { code: 'UNAVAILABLE', message: 'the disk is away' },
+        ...data,
+      },
+    }),
+  );
+}
+
 async function call(name: string, input: object): Promise<never> {
   const operation = incidents.operations.find((candidate: AnyOperation) => candidate.name === name);
   if (!operation) throw new Error(`There is no operation ${name}.`);
@@ -308,5 +328,72 @@ describe('the operations about incidents', () => {
       ['resolved', 'Ada'],
     ]);
     await expect(call('acknowledge-incident', { id })).rejects.toMatchObject({ code: 'PRECONDITION_FAILED' });
+  });
+});
+
+describe('a run that failed', () => {
+  const fingerprint = 'run.failed:clean-temp-files:node_1';
+
+  it('opens one incident, however often, and is over when the same work succeeds', async () => {
+    await incidents.start();
+    await runEnds('run.failed');
+    await runEnds('run.rolled-back', { status: 'rolled-back' });
+    const incident = await eventually(async () => {
+      const found = await incidents.byFingerprint(fingerprint);
+      return found?.occurrences === 2 && found;
+    });
+    expect(incident).toMatchObject({ symptom: 'run.failed', severity: 'warning', title: 'clean-temp-files failed: the disk is away' });
+    expect(await told('incident.opened')).toHaveLength(1);
+
+    await runEnds('run.succeeded', { status: 'succeeded', dryRun: true });
+    await runEnds('run.succeeded', { status: 'succeeded', target: { id: 'db', name: 'db', critical: false } });
+    await runEnds('run.succeeded', { status: 'succeeded' });
+    await eventually(async () => (await incidents.get(incident.id))?.status === 'resolved');
+    expect(await incidents.get(incident.id)).toMatchObject({ resolution: 'It succeeded: run run_1.' });
+  });
+
+  it('is critical where it could not be taken back, or its target is', async () => {
+    await incidents.start();
+    await runEnds('run.failed', { status: 'rollback-failed' });
+    await runEnds('run.failed', { target: { id: 'db', name: 'the database', critical: true } });
+
+    expect(await eventually(async () => await incidents.byFingerprint('run.rollback-failed:clean-temp-files:node_1'))).toMatchObject({
+      severity: 'critical',
+      title: 'clean-temp-files failed and could not be taken back: the disk is away',
+    });
+    expect(await eventually(async () => await incidents.byFingerprint('run.failed:clean-temp-files:db'))).toMatchObject({ severity: 'critical', resourceId: 'db' });
+
+    await runEnds('run.succeeded', { status: 'succeeded' });
+    await runEnds('run.failed', { automation: 'the-last' });
+    await eventually(async () => await incidents.byFingerprint('run.failed:the-last:node_1'));
+    expect(await incidents.byFingerprint('run.rollback-failed:clean-temp-files:node_1')).toMatchObject({ status: 'open' });
+  });
+
+  it('is told of where nobody waits for the answer', async () => {
+    await incidents.start();
+    const asked = { trigger: 'cli', error: { code: 'PRECONDITION_FAILED', message: 'not adopted' } };
+    await runEnds('run.failed', { dryRun: true });
+    await runEnds('run.failed', { trigger: 'healing' });
+    await runEnds('run.failed', asked);
+    await runEnds('run.rolled-back', { error: { code: 'PLAN_STALE', message: 'moved' } });
+    await runEnds('run.failed', {}, 'node_2');
+    await runEnds('run.failed', { ...asked, trigger: 'event', automation: 'the-last' });
+
+    await eventually(async () => await incidents.byFingerprint('run.failed:the-last:node_1'));
+    expect(await incidents.byFingerprint(fingerprint)).toBeUndefined();
+  });
+
+  it('is told of a workflow of which a step could not be started, and not twice of one whose run failed', async () => {
+    await incidents.start();
+    const data = { executionId: 'exe_1', workflow: 'nightly', status: 'failed', trigger: 'schedule' };
+    await runEnds('workflow.finished', { ...data, workflow: 'told', steps: [{ id: 'a', status: 'failed', runId: 'run_1' }] });
+    await runEnds('workflow.finished', { ...data, steps: [{ id: 'a', status: 'failed', message: 'no such service' }] });
+    expect(await eventually(async () => await incidents.byFingerprint('workflow.failed:nightly'))).toMatchObject({
+      title: "The workflow nightly could not go on at 'a': no such service",
+    });
+    expect(await incidents.byFingerprint('workflow.failed:told')).toBeUndefined();
+
+    await runEnds('workflow.finished', { ...data, status: 'succeeded', steps: [] });
+    await eventually(async () => (await incidents.byFingerprint('workflow.failed:nightly'))?.status === 'resolved');
   });
 });

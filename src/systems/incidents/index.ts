@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { StewardError } from '../../core/errors.ts';
+import type { EventType } from '../../core/event.ts';
 import type { Incidents } from '../../core/incident.ts';
 import type { Inventory } from '../../core/inventory.ts';
 import type { Log } from '../../core/log.ts';
@@ -7,6 +8,7 @@ import type { EvidenceCollector, Monitor } from '../../core/monitor.ts';
 import type { System } from '../../core/system.ts';
 import type { EventConsumer } from '../../store/event-consumer.ts';
 import type { Store } from '../../store/store.ts';
+import { createFailedRuns, RUN_EVENTS } from './failed-runs.ts';
 import { createLedger } from './ledger.ts';
 import { incidentOperations } from './operations.ts';
 import { incidentRetention } from './retention.ts';
@@ -29,6 +31,7 @@ export interface IncidentsDeps {
   readonly keepMs?: () => number;
 }
 
+const SERVICE_EVENTS: readonly EventType[] = ['service.down', 'service.degraded', 'service.up', 'service.stopped', 'resource.gone'];
 const UPKEEP_MS = 15_000;
 const KEEP_MS = 365 * 86_400_000;
 
@@ -37,6 +40,7 @@ export function createIncidents(deps: IncidentsDeps): System & Incidents {
   const { store, node, log, upkeepMs = () => UPKEEP_MS, keepMs = () => KEEP_MS } = deps;
   const ledger = createLedger(deps);
   const symptoms = createSymptoms({ ...deps, ledger });
+  const failedRuns = createFailedRuns({ ledger, node });
   let stopping = new AbortController();
   let consumer: EventConsumer | undefined;
   let loop: Promise<void> | undefined;
@@ -63,8 +67,8 @@ export function createIncidents(deps: IncidentsDeps): System & Incidents {
       stopping = new AbortController();
       consumer = store.events.consume({
         consumer: `incidents:${node.name}`,
-        types: ['service.down', 'service.degraded', 'service.up', 'service.stopped', 'resource.gone'],
-        handle: symptoms.handle,
+        types: [...SERVICE_EVENTS, ...RUN_EVENTS],
+        handle: (event, signal) => (RUN_EVENTS.includes(event.type) ? failedRuns(event) : symptoms.handle(event, signal)),
       });
       loop = lookAgainAndAgain(stopping.signal);
     },
