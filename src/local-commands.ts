@@ -13,7 +13,9 @@ export function localCommands(environment: Environment): LocalCommand[] {
     {
       words: ['serve'],
       summary: 'Runs Steward on this machine until it is stopped.',
-      options: [{ flags: '--config <file>', summary: 'The configuration, instead of steward.yaml in the data folder.' }],
+      options: [
+        { flags: '--config <file>', summary: 'The configuration, instead of steward.yaml in the data folder.' },
+      ],
       async run({ options }) {
         const { serve } = await import('./serve.ts');
         await serve({ environment, configFile: text(options['config']), stdout: process.stdout });
@@ -44,7 +46,9 @@ export function localCommands(environment: Environment): LocalCommand[] {
       words: ['admin', 'create'],
       summary: 'Makes an administrator, or gives one a new password; works without a running Steward.',
       arguments: [{ name: 'name', summary: 'How the administrator signs in.', required: true }],
-      options: [{ flags: '--password-file <file>', summary: 'Where the password stands; without it one is made and printed.' }],
+      options: [
+        { flags: '--password-file <file>', summary: 'Where the password stands; without it one is made and printed.' },
+      ],
       async run({ arguments: [name = ''], options }) {
         const file = text(options['passwordFile']);
         const { readFile } = await import('node:fs/promises');
@@ -52,45 +56,61 @@ export function localCommands(environment: Environment): LocalCommand[] {
         return await withStore(environment, async ({ store, audit }) => {
           const { createAdmin } = await import('./systems/identity/accounts.ts');
           const made = await createAdmin(store, { name, password, now: new Date() });
-          await audit.append({ action: 'user.admin-created', actor: localActor(), subject: { kind: 'user', id: made.name }, outcome: 'succeeded', from: 'local' });
+          await audit.append({
+            action: 'user.admin-created',
+            actor: localActor(),
+            subject: { kind: 'user', id: made.name },
+            outcome: 'succeeded',
+            from: 'local',
+          });
           return made;
         });
       },
     },
-    ...(['install', 'remove'] as const).map(
-      (verb): LocalCommand => ({
-        words: ['service', verb],
-        summary: verb === 'install' ? 'Keeps Steward running under systemd.' : 'Takes Steward out of systemd; its data stays.',
-        ...(verb === 'install' ? { options: [{ flags: '--print', summary: 'Print the unit and change nothing.' }] } : {}),
-        async run({ options }) {
-          const [{ createServiceUnit }, { createPrograms }] = await Promise.all([import('./adapters/service-unit/index.ts'), import('./adapters/programs/index.ts')]);
-          const unit = createServiceUnit({
-            node: process.execPath,
-            launcher: resolve(import.meta.dirname, '../bin/steward.js'),
-            home: environment.home,
-            config: environment.configFile,
-            scope: process.getuid?.() === 0 ? 'system' : 'user',
-            userHome: homedir(),
-            programs: createPrograms({ environment: environment.inherited }),
-          });
-          if (options['print'] === true) return { path: unit.path, text: unit.text };
-          if (verb === 'remove') return { done: await unit.remove() };
-          const prepared = environment.databaseUrl === undefined ? await prepareStoreUser(environment.home) : [];
-          return { done: [...prepared, ...(await unit.install()), await waitForServer(environment.home)] };
-        },
-      }),
-    ),
+    ...(['install', 'remove'] as const).map((verb): LocalCommand => ({
+      words: ['service', verb],
+      summary:
+        verb === 'install' ? 'Keeps Steward running under systemd.' : 'Takes Steward out of systemd; its data stays.',
+      ...(verb === 'install' ? { options: [{ flags: '--print', summary: 'Print the unit and change nothing.' }] } : {}),
+      async run({ options }) {
+        const [{ createServiceUnit }, { createPrograms }] = await Promise.all([
+          import('./adapters/service-unit/index.ts'),
+          import('./adapters/programs/index.ts'),
+        ]);
+        const unit = createServiceUnit({
+          node: process.execPath,
+          launcher: resolve(import.meta.dirname, '../bin/steward.js'),
+          home: environment.home,
+          config: environment.configFile,
+          scope: process.getuid?.() === 0 ? 'system' : 'user',
+          userHome: homedir(),
+          programs: createPrograms({ environment: environment.inherited }),
+        });
+        if (options['print'] === true) return { path: unit.path, text: unit.text };
+        if (verb === 'remove') return { done: await unit.remove() };
+        const prepared = environment.databaseUrl === undefined ? await prepareStoreUser(environment.home) : [];
+        return { done: [...prepared, ...(await unit.install()), await waitForServer(environment.home)] };
+      },
+    })),
   ];
 }
 
 /** What some operations can do on the store itself, while no Steward serves. */
-export function offlineOperations(environment: Environment): Record<string, (input: Record<string, unknown>) => Promise<unknown>> {
+export function offlineOperations(
+  environment: Environment,
+): Record<string, (input: Record<string, unknown>) => Promise<unknown>> {
   return {
     'create-token': (input) =>
       withStore(environment, async ({ store, audit }) => {
         const { createTokenHere } = await import('./systems/identity/operations.ts');
         const made = await createTokenHere(store, input, { osUser: userInfo().username, now: new Date() });
-        await audit.append({ action: 'command.create-token', actor: localActor(), subject: { kind: 'token', id: made.id }, outcome: 'succeeded', from: 'local' });
+        await audit.append({
+          action: 'command.create-token',
+          actor: localActor(),
+          subject: { kind: 'token', id: made.id },
+          outcome: 'succeeded',
+          from: 'local',
+        });
         return made;
       }),
     'audit-verify': () =>
@@ -103,7 +123,11 @@ export function offlineOperations(environment: Environment): Record<string, (inp
 
 /** The unit keeps /etc from being written to, so the user that PostgreSQL runs as is made before it starts. */
 async function prepareStoreUser(home: string): Promise<string[]> {
-  const [{ openHome, runningServer }, { pgHome }, { serviceAccount }] = await Promise.all([import('./config/home.ts'), import('./store/pg-home.ts'), import('./store/pg-account.ts')]);
+  const [{ openHome, runningServer }, { pgHome }, { serviceAccount }] = await Promise.all([
+    import('./config/home.ts'),
+    import('./store/pg-home.ts'),
+    import('./store/pg-account.ts'),
+  ]);
   if (await runningServer(home)) return [];
   const opened = await openHome(home, new Date());
   const said: string[] = [];
@@ -117,15 +141,22 @@ async function prepareStoreUser(home: string): Promise<string[]> {
 
 /** That systemd started it says little; that it answers is what was wanted. */
 async function waitForServer(home: string): Promise<string> {
-  const [{ runningServer }, { setTimeout: sleep }] = await Promise.all([import('./config/home.ts'), import('node:timers/promises')]);
+  const [{ runningServer }, { setTimeout: sleep }] = await Promise.all([
+    import('./config/home.ts'),
+    import('node:timers/promises'),
+  ]);
   for (let waited = 0; waited < SERVES_WITHIN_MS; waited += 500) {
     const server = await runningServer(home);
     if (server) return `Steward answers on ${server.url}`;
     await sleep(500);
   }
-  throw new StewardError('UNAVAILABLE', `The unit is installed and started, and Steward does not serve within ${SERVES_WITHIN_MS / 1_000} s.`, {
-    hint: 'See what it says: journalctl -u steward (with --user where it was installed by a user).',
-  });
+  throw new StewardError(
+    'UNAVAILABLE',
+    `The unit is installed and started, and Steward does not serve within ${SERVES_WITHIN_MS / 1_000} s.`,
+    {
+      hint: 'See what it says: journalctl -u steward (with --user where it was installed by a user).',
+    },
+  );
 }
 
 function localActor() {
@@ -147,23 +178,43 @@ async function withStore<T>(environment: Environment, work: (opened: Opened) => 
 }
 
 async function openParts(environment: Environment) {
-  const [{ MIGRATIONS }, { openStore }, { createAudit }, { runningServer }, { readFile }, { version }] = await Promise.all([
-    import('./compose.ts'),
-    import('./store/store.ts'),
-    import('./systems/audit/index.ts'),
-    import('./config/home.ts'),
-    import('node:fs/promises'),
-    import('./version.ts'),
-  ]);
+  const [{ MIGRATIONS }, { openStore }, { createAudit }, { runningServer }, { readFile }, { version }] =
+    await Promise.all([
+      import('./compose.ts'),
+      import('./store/store.ts'),
+      import('./systems/audit/index.ts'),
+      import('./config/home.ts'),
+      import('node:fs/promises'),
+      import('./version.ts'),
+    ]);
   const { home } = environment;
   const key = await readFile(join(home, 'audit.key'), 'utf8').catch((cause: unknown) => {
-    throw new StewardError('NOT_FOUND', `There is no Steward in ${home} yet.`, { hint: 'Start it once with npm start, or set STEWARD_HOME.', cause });
+    throw new StewardError('NOT_FOUND', `There is no Steward in ${home} yet.`, {
+      hint: 'Start it once with npm start, or set STEWARD_HOME.',
+      cause,
+    });
   });
   const log = { debug() {}, info() {}, warn() {}, error() {} };
   const now = (): Date => new Date();
   const running = await runningServer(home);
-  const store = await openStore({ home, databaseUrl: environment.databaseUrl, migrations: MIGRATIONS, stewardVersion: version, log, now, poolSize: 2, keepServer: running !== undefined });
-  const audit = createAudit({ store, key: Buffer.from(key.trim(), 'hex'), checkpointFile: join(home, 'audit-checkpoints.jsonl'), node: `cli-${randomUUID().slice(0, 8)}`, now, log });
+  const store = await openStore({
+    home,
+    databaseUrl: environment.databaseUrl,
+    migrations: MIGRATIONS,
+    stewardVersion: version,
+    log,
+    now,
+    poolSize: 2,
+    keepServer: running !== undefined,
+  });
+  const audit = createAudit({
+    store,
+    key: Buffer.from(key.trim(), 'hex'),
+    checkpointFile: join(home, 'audit-checkpoints.jsonl'),
+    node: `cli-${randomUUID().slice(0, 8)}`,
+    now,
+    log,
+  });
   await audit.start();
   return { store, audit };
 }

@@ -26,7 +26,9 @@ export function overviewOf(parts: OverviewParts): Omit<StatusDeps, 'version' | '
   const { store, host, engine, runs, monitoring, healing, incidents, alerting } = parts;
   const stateCounts = async (): Promise<Record<string, number>> => {
     const statuses = await monitoring.all();
-    return Object.fromEntries([...Map.groupBy(statuses, ({ state }) => state)].map(([state, group]) => [state, group.length]));
+    return Object.fromEntries(
+      [...Map.groupBy(statuses, ({ state }) => state)].map(([state, group]) => [state, group.length]),
+    );
   };
   return {
     store: async () => ({ ...(await store.health()), mode: store.mode }),
@@ -37,10 +39,17 @@ export function overviewOf(parts: OverviewParts): Omit<StatusDeps, 'version' | '
     scaling: async () => {
       const [sample, nodes] = await Promise.all([host.sample(), engine.nodes()]);
       const used = 1 - sample.memoryAvailableBytes / sample.memoryTotalBytes;
-      return { cpu: percent(sample.cpuPercent), memory: percent(used * 100), active_nodes: nodes.filter(({ state }) => state === 'alive').length };
+      return {
+        cpu: percent(sample.cpuPercent),
+        memory: percent(used * 100),
+        active_nodes: nodes.filter(({ state }) => state === 'alive').length,
+      };
     },
     healing: async () => {
-      const [{ overall_status, components, stats }, { successful }] = await Promise.all([monitoring.overall(), healing.stats()]);
+      const [{ overall_status, components, stats }, { successful }] = await Promise.all([
+        monitoring.overall(),
+        healing.stats(),
+      ]);
       return {
         overall_status,
         components: [...components],
@@ -55,7 +64,11 @@ export function overviewOf(parts: OverviewParts): Omit<StatusDeps, 'version' | '
     waitingApproval: async () => (await runs.list({ status: ['waiting-approval'], limit: 500 })).items.length,
     delivery: async () => {
       const { channels } = await alerting.deliveryStatus();
-      return { channels: channels.length, failing: channels.filter(({ lastError }) => lastError !== undefined).map(({ name }) => name), deadMan: parts.deadManConfigured() };
+      return {
+        channels: channels.length,
+        failing: channels.filter(({ lastError }) => lastError !== undefined).map(({ name }) => name),
+        deadMan: parts.deadManConfigured(),
+      };
     },
     notices: parts.notices,
   };

@@ -51,12 +51,35 @@ afterAll(async () => {
 });
 
 const encoded = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url');
-const INSTANTS = ['-271821-04-20T00:00:00.000Z', '+275760-09-13T00:00:00.000Z', '0000-01-01T00:00:00.000Z', '-004800-01-01T00:00:00.000Z'];
+const INSTANTS = [
+  '-271821-04-20T00:00:00.000Z',
+  '+275760-09-13T00:00:00.000Z',
+  '0000-01-01T00:00:00.000Z',
+  '-004800-01-01T00:00:00.000Z',
+];
 const TEXTS = ['\0', '\uD800', 'x'.repeat(100), "' or 1=1 --"];
 const NUMBERS = [1e300, -1, 2 ** 63, 0.5];
 const FORGED = [
-  '', '_', '~', 'x', '9', '99999999999999999999', '-1', 'bnVsbA', encoded({}), encoded([]), encoded(null), encoded('x'),
-  ...INSTANTS.flatMap((at) => [at, `${at}_x`, `${at}~x`, encoded({ at, id: 'x', channel: 'x' }), encoded([at, 'x', 1]), encoded({ at })]),
+  '',
+  '_',
+  '~',
+  'x',
+  '9',
+  '99999999999999999999',
+  '-1',
+  'bnVsbA',
+  encoded({}),
+  encoded([]),
+  encoded(null),
+  encoded('x'),
+  ...INSTANTS.flatMap((at) => [
+    at,
+    `${at}_x`,
+    `${at}~x`,
+    encoded({ at, id: 'x', channel: 'x' }),
+    encoded([at, 'x', 1]),
+    encoded({ at }),
+  ]),
   ...TEXTS.flatMap((text) => [
     text,
     `2026-01-01T00:00:00.000Z_${text}`,
@@ -64,11 +87,17 @@ const FORGED = [
     encoded({ at: '2026-01-01', id: text, channel: text }),
     encoded(['2026-01-01', text, 1]),
   ]),
-  ...NUMBERS.flatMap((number) => [String(number), encoded(['2026-01-01', 'x', number]), encoded({ at: number, id: 'x', channel: 'x' })]),
+  ...NUMBERS.flatMap((number) => [
+    String(number),
+    encoded(['2026-01-01', 'x', number]),
+    encoded({ at: number, id: 'x', channel: 'x' }),
+  ]),
 ];
 
 describe('whoever forges', () => {
-  const paged = routesOf(composition.catalog).filter(({ operation, method }) => method === 'GET' && 'cursor' in operation.input.shape);
+  const paged = routesOf(composition.catalog).filter(
+    ({ operation, method }) => method === 'GET' && 'cursor' in operation.input.shape,
+  );
 
   it.each(paged.map(({ path }) => path))('a cursor of %s learns that it is none', async (path) => {
     const address = path.replace('{type}', 'run').replaceAll(/\{[^}]+\}/g, 'health_check');
@@ -91,7 +120,12 @@ describe('whoever forges', () => {
       ['/api/v1/automations/monitor-service/plan', `{"input":${deep}}`],
       ['/api/v1/login', deep],
     ] as const) {
-      const answer = await app.inject({ method: 'POST', url, headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' }, payload: body });
+      const answer = await app.inject({
+        method: 'POST',
+        url,
+        headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+        payload: body,
+      });
       expect(answer.statusCode, `${url}: ${answer.body.slice(0, 300)}`).toBe(400);
     }
   });
@@ -99,7 +133,12 @@ describe('whoever forges', () => {
 
 describe('an agent', () => {
   const ask = async (name: string, payload: object, bearer: string) =>
-    await app.inject({ method: 'POST', url: `/api/v1/${name}`, headers: { authorization: `Bearer ${bearer}` }, payload });
+    await app.inject({
+      method: 'POST',
+      url: `/api/v1/${name}`,
+      headers: { authorization: `Bearer ${bearer}` },
+      payload,
+    });
 
   it.each([
     ['create-token', { name: 'mine', role: 'viewer' }],

@@ -86,7 +86,8 @@ async function query<T extends object>(text: string, values: unknown[] = []): Pr
 }
 
 async function columns(): Promise<Map<string, Column[]>> {
-  const found = await query<Column>(`select c.table_name as "table", column_name as name, data_type as type, is_identity = 'YES' as generated
+  const found =
+    await query<Column>(`select c.table_name as "table", column_name as name, data_type as type, is_identity = 'YES' as generated
     from information_schema.columns c join pg_class k on k.relname = c.table_name and k.relnamespace = 'public'::regnamespace
     where c.table_schema = 'public' and k.relkind in ('r', 'p') and not k.relispartition order by ordinal_position`);
   return Map.groupBy(found, ({ table }) => table);
@@ -134,7 +135,9 @@ describe('retention', () => {
     }
     expect(waiting.map(([table]) => table)).toEqual([]);
     const full = await left();
-    expect(full).toEqual(expect.arrayContaining(['runs', 'events', 'incidents', 'check_results', 'alerts', 'resources', 'user_sessions']));
+    expect(full).toEqual(
+      expect.arrayContaining(['runs', 'events', 'incidents', 'check_results', 'alerts', 'resources', 'user_sessions']),
+    );
 
     clock = new Date(LONG_AGO.getTime() + 400 * DAY_MS);
     const jobs = [
@@ -152,7 +155,8 @@ describe('retention', () => {
     ];
     const run = async (): Promise<string[]> => {
       const { signal } = new AbortController();
-      for (const job of jobs.filter(({ name }) => /retention|cleanup|upkeep|history/.test(name))) await job.run({ now: clock, signal });
+      for (const job of jobs.filter(({ name }) => /retention|cleanup|upkeep|history/.test(name)))
+        await job.run({ now: clock, signal });
       return (await left()).filter((table) => !(table in KEPT));
     };
 
@@ -161,11 +165,19 @@ describe('retention', () => {
   }, 60_000);
 
   it('keeps what is not over, and what is young', async () => {
-    await query(`insert into incidents (id, fingerprint, title, symptom, severity, status, opened_at, updated_at, occurrences, evidence)
-      values ('inc_open', 'f', 't', 's', 'critical', 'escalated', $1, $1, 1, '{}')`, [LONG_AGO]);
-    await query(`insert into alerts (id, kind, severity, title, text, node, at, state) values ('alr_young', 'opened', 'info', 't', 't', 'n', $1, 'sent')`, [clock]);
+    await query(
+      `insert into incidents (id, fingerprint, title, symptom, severity, status, opened_at, updated_at, occurrences, evidence)
+      values ('inc_open', 'f', 't', 's', 'critical', 'escalated', $1, $1, 1, '{}')`,
+      [LONG_AGO],
+    );
+    await query(
+      `insert into alerts (id, kind, severity, title, text, node, at, state) values ('alr_young', 'opened', 'info', 't', 't', 'n', $1, 'sent')`,
+      [clock],
+    );
     const { signal } = new AbortController();
-    for (const job of composition.systems.flatMap((system) => system.jobs).filter(({ name }) => /retention|cleanup|upkeep/.test(name)))
+    for (const job of composition.systems
+      .flatMap((system) => system.jobs)
+      .filter(({ name }) => /retention|cleanup|upkeep/.test(name)))
       await job.run({ now: clock, signal });
 
     expect((await left()).filter((table) => !(table in KEPT)).toSorted()).toEqual(['alerts', 'incidents']);

@@ -27,7 +27,8 @@ const STEPS: readonly Step[] = [
 
 const results = await inTwos(STEPS);
 const failed = results.filter(({ problem }) => problem !== undefined);
-for (const { step, seconds, problem } of results) console.log(`${problem === undefined ? 'ok  ' : 'FAIL'} ${step.name} (${seconds.toFixed(1)} s)`);
+for (const { step, seconds, problem } of results)
+  console.log(`${problem === undefined ? 'ok  ' : 'FAIL'} ${step.name} (${seconds.toFixed(1)} s)`);
 for (const { step, problem } of failed) console.error(`\n--- ${step.name}: ${step.command.join(' ')}\n${problem}`);
 console.log(`${results.length - failed.length} passed, ${failed.length} failed`);
 process.exitCode = failed.length === 0 ? 0 : 1;

@@ -38,10 +38,13 @@ const files = new Map<string, string>([
 
 const known = new Set(files.keys());
 const leftovers = globSync('docs/reference/**/*.md', { cwd: root }).filter((path) => !known.has(path));
-const stale = [...files].filter(([path, text]) => !existsSync(join(root, path)) || readFileSync(join(root, path), 'utf8') !== text).map(([path]) => path);
+const stale = [...files]
+  .filter(([path, text]) => !existsSync(join(root, path)) || readFileSync(join(root, path), 'utf8') !== text)
+  .map(([path]) => path);
 
 if (check) {
-  for (const path of [...stale, ...leftovers]) console.error(`${path} is not what the definitions say: npm run generate`);
+  for (const path of [...stale, ...leftovers])
+    console.error(`${path} is not what the definitions say: npm run generate`);
   process.exit(stale.length + leftovers.length === 0 ? 0 : 1);
 }
 for (const path of stale) {
@@ -58,5 +61,13 @@ function index(names: readonly string[]): string {
     return /^# (.+)$/m.exec(text)?.[1] ?? name;
   };
   const links = names.toSorted().map((name) => `- [${title(name)}](${name})`);
-  return ['# Reference', '', 'Made from the definitions by `npm run generate`; edits here are lost.', '', ...links, '', 'The API: [openapi.json](../../openapi.json). For editors: [steward.schema.json](../../steward.schema.json).'].join('\n');
+  return [
+    '# Reference',
+    '',
+    'Made from the definitions by `npm run generate`; edits here are lost.',
+    '',
+    ...links,
+    '',
+    'The API: [openapi.json](../../openapi.json). For editors: [steward.schema.json](../../steward.schema.json).',
+  ].join('\n');
 }

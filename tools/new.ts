@@ -82,9 +82,15 @@ writeFileSync(join(folder, 'README.md'), `How it decides, and what it never touc
 
 const list = join(catalogue, 'index.ts');
 const text = readFileSync(list, 'utf8');
-const withImport = insertSorted(text, /^import \w+ from '\.\/.*\/index\.ts';$/gm, `import ${binding} from './${name}/index.ts';`);
+const withImport = insertSorted(
+  text,
+  /^import \w+ from '\.\/.*\/index\.ts';$/gm,
+  `import ${binding} from './${name}/index.ts';`,
+);
 writeFileSync(list, withImport.replace(/^( *)(\w+),?\n( *)\]/m, `$1$2,\n$1${binding},\n$3]`));
-console.log(`src/automations/${name} is there, and in the list. Fill its phases, then: npm run fix && npm test -- src/automations/${name}`);
+console.log(
+  `src/automations/${name} is there, and in the list. Fill its phases, then: npm run fix && npm test -- src/automations/${name}`,
+);
 
 /** Behind the last line that the pattern finds and that sorts before it; in front of all where none does. */
 function insertSorted(source: string, pattern: RegExp, line: string): string {

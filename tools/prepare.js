@@ -10,16 +10,26 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const modules = join(root, 'node_modules');
 const stampFile = join(modules, '.steward-installed.json');
 const withDev = process.argv.includes('--dev');
-const lock = createHash('sha256').update(readFileSync(join(root, 'package-lock.json'))).digest('hex');
+const lock = createHash('sha256')
+  .update(readFileSync(join(root, 'package-lock.json')))
+  .digest('hex');
 
 const installed = readStamp();
 if (installed.lock !== lock || (withDev && !installed.dev)) {
   refuseWhileRunning();
-  console.log(`Installing what package-lock.json names${withDev ? '' : ', without the tools for development'}; this takes about half a minute.`);
+  console.log(
+    `Installing what package-lock.json names${withDev ? '' : ', without the tools for development'}; this takes about half a minute.`,
+  );
   const args = ['ci', '--no-audit', '--no-fund', '--loglevel=error', ...(withDev ? ['--include=dev'] : ['--omit=dev'])];
-  const result = spawnSync(process.platform === 'win32' ? 'npm.cmd' : 'npm', args, { cwd: root, stdio: 'inherit', shell: process.platform === 'win32' });
+  const result = spawnSync(process.platform === 'win32' ? 'npm.cmd' : 'npm', args, {
+    cwd: root,
+    stdio: 'inherit',
+    shell: process.platform === 'win32',
+  });
   if (result.status !== 0) {
-    console.error(`'npm ${args.join(' ')}' ended with ${result.status === null ? result.signal : result.status}. Nothing was started. Run it by hand to see why.`);
+    console.error(
+      `'npm ${args.join(' ')}' ended with ${result.status === null ? result.signal : result.status}. Nothing was started. Run it by hand to see why.`,
+    );
     process.exit(1);
   }
   writeFileSync(stampFile, JSON.stringify({ lock, dev: withDev }));

@@ -8,7 +8,7 @@ const PACKAGES: Record<string, string> = {
   dockerd: 'docker.io',
   busybox: 'busybox-static',
   mmdebstrap: 'mmdebstrap',
-  'pg_ctl': 'postgresql-15',
+  pg_ctl: 'postgresql-15',
   mariadbd: 'mariadb-server',
   'redis-server': 'redis-server',
   sshd: 'openssh-server',
@@ -56,7 +56,10 @@ export function install(packages: readonly string[]): void {
   if (ours) writeFileSync(policy, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
   try {
     for (const args of [['update'], ['install', '-y', '--no-install-recommends', ...packages]]) {
-      const { status } = spawnSync('apt-get', args, { stdio: ['ignore', 'ignore', 'inherit'], env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } });
+      const { status } = spawnSync('apt-get', args, {
+        stdio: ['ignore', 'ignore', 'inherit'],
+        env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+      });
       if (status !== 0) throw new Error(`apt-get ${args[0]} ended with ${status}`);
     }
   } finally {

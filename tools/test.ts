@@ -12,12 +12,21 @@ const missing = missingPackages();
 
 const folder = mkdtempSync(join(tmpdir(), 'steward-test-'));
 const report = join(folder, 'report.json');
-const code = await run('vitest', ['run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`, ...process.argv.slice(2)]);
+const code = await run('vitest', [
+  'run',
+  '--reporter=default',
+  '--reporter=json',
+  `--outputFile.json=${report}`,
+  ...process.argv.slice(2),
+]);
 const { skipped, passed, failed, skippedNames } = summary(report);
 rmSync(folder, { recursive: true, force: true });
 
 if (skippedNames.length > 0) console.log(`Skipped:\n${skippedNames.map((name) => `  ${name}`).join('\n')}`);
-if (missing.length > 0) console.log(`Some real parts are not on this machine. As root on Debian this adds them:\n  ${installCommand(missing)}`);
+if (missing.length > 0)
+  console.log(
+    `Some real parts are not on this machine. As root on Debian this adds them:\n  ${installCommand(missing)}`,
+  );
 console.log(`${passed} passed, ${failed} failed, ${skipped} skipped`);
 const skipRefused = wantsAll && skipped > 0;
 if (skipRefused) console.error('STEWARD_TEST_INSTALL=1 allows no skipped test.');
@@ -36,11 +45,18 @@ function summary(path: string): Summary {
     readonly fullName: string;
   }
   try {
-    const { testResults } = JSON.parse(readFileSync(path, 'utf8')) as { testResults: { assertionResults: Assertion[] }[] };
+    const { testResults } = JSON.parse(readFileSync(path, 'utf8')) as {
+      testResults: { assertionResults: Assertion[] }[];
+    };
     const all = testResults.flatMap(({ assertionResults }) => assertionResults);
     const count = (status: string): number => all.filter((assertion) => assertion.status === status).length;
     const skippedOnes = all.filter(({ status }) => status !== 'passed' && status !== 'failed');
-    return { passed: count('passed'), failed: count('failed'), skipped: skippedOnes.length, skippedNames: skippedOnes.map(({ fullName }) => fullName) };
+    return {
+      passed: count('passed'),
+      failed: count('failed'),
+      skipped: skippedOnes.length,
+      skippedNames: skippedOnes.map(({ fullName }) => fullName),
+    };
   } catch {
     return { passed: 0, failed: 1, skipped: 0, skippedNames: [] };
   }

@@ -65,11 +65,7 @@ const Launch = z.strictObject({
     .max(200)
     .refine(([program = '']) => program.startsWith('/'), 'expected the absolute path of a program first')
     .describe('The program with its arguments, as it stays in the foreground: nginx -g "daemon off;".'),
-  cwd: z
-    .string()
-    .regex(/^\//, 'expected an absolute path')
-    .optional()
-    .describe('Its working folder; by default /.'),
+  cwd: z.string().regex(/^\//, 'expected an absolute path').optional().describe('Its working folder; by default /.'),
   user: z
     .string()
     .regex(/^([a-z_][\w.-]*\$?|\d{1,10}:\d{1,10})$/i, 'expected the name of a user, or uid:gid')

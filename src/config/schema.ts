@@ -76,7 +76,9 @@ const Healing = z.strictObject({
 
 const Discovery = z.strictObject({
   enabled: z.boolean().default(true).describe('Whether this machine is searched for services.'),
-  every: duration('1s', '1d').default('5m').describe('Time between two scans; a change is in force after the next start.'),
+  every: duration('1s', '1d')
+    .default('5m')
+    .describe('Time between two scans; a change is in force after the next start.'),
   ignore: z.array(Match).default([]).describe('Services that Steward leaves alone: not watched, not restarted.'),
 });
 

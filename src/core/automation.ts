@@ -10,7 +10,19 @@ import type { PortName, Ports } from './ports.ts';
 import type { Resource } from './resource.ts';
 import type { Change, CheckStatement, Progress } from './run.ts';
 
-export type Category = 'health' | 'healing' | 'backup' | 'database' | 'deploy' | 'certificates' | 'logs' | 'security' | 'updates' | 'maintenance' | 'documentation' | 'integration';
+export type Category =
+  | 'health'
+  | 'healing'
+  | 'backup'
+  | 'database'
+  | 'deploy'
+  | 'certificates'
+  | 'logs'
+  | 'security'
+  | 'updates'
+  | 'maintenance'
+  | 'documentation'
+  | 'integration';
 
 export interface Safeguards {
   /** Longest time of one step: one phase, or the execution of one change. */
@@ -64,7 +76,12 @@ interface Described<Input extends z.ZodType, Output extends z.ZodType, Needs ext
   target?(input: z.output<Input>, inventory: Inventory): Promise<Resource | undefined>;
 }
 
-export interface ReadAutomation<Input extends z.ZodType, Output extends z.ZodType, Needs extends PortName, Facts> extends Described<Input, Output, Needs> {
+export interface ReadAutomation<
+  Input extends z.ZodType,
+  Output extends z.ZodType,
+  Needs extends PortName,
+  Facts,
+> extends Described<Input, Output, Needs> {
   readonly effect: 'read';
   /** Looks, touches nothing. Facts are JSON. */
   analyze(ctx: Context<z.output<Input>, Needs>): Promise<Facts>;
@@ -73,7 +90,14 @@ export interface ReadAutomation<Input extends z.ZodType, Output extends z.ZodTyp
   record(done: { readonly facts: NoInfer<Facts>; readonly checks: readonly CheckStatement[] }): z.input<Output>;
 }
 
-export interface ChangingAutomation<Input extends z.ZodType, Output extends z.ZodType, Needs extends PortName, Facts, C extends Change, Receipt> extends Described<Input, Output, Needs> {
+export interface ChangingAutomation<
+  Input extends z.ZodType,
+  Output extends z.ZodType,
+  Needs extends PortName,
+  Facts,
+  C extends Change,
+  Receipt,
+> extends Described<Input, Output, Needs> {
   readonly effect: 'write' | 'destructive';
   analyze(ctx: Context<z.output<Input>, Needs>): Promise<Facts>;
   /** Statements that must hold before there is a plan; one that fails stops the run. */
@@ -88,28 +112,48 @@ export interface ChangingAutomation<Input extends z.ZodType, Output extends z.Zo
   execute(
     ctx: Context<z.output<Input>, Needs>,
     change: NoInfer<C>,
-    sofar: { readonly facts: NoInfer<Facts>; readonly receipts: ReadonlyMap<string, unknown>; readonly attempt: number },
+    sofar: {
+      readonly facts: NoInfer<Facts>;
+      readonly receipts: ReadonlyMap<string, unknown>;
+      readonly attempt: number;
+    },
   ): Promise<Receipt>;
   /** Looks at the world again. */
-  verify(ctx: Context<z.output<Input>, Needs>, done: { readonly facts: NoInfer<Facts>; readonly applied: readonly Applied<NoInfer<C>, NoInfer<Receipt>>[] }): Promise<CheckStatement[]>;
+  verify(
+    ctx: Context<z.output<Input>, Needs>,
+    done: { readonly facts: NoInfer<Facts>; readonly applied: readonly Applied<NoInfer<C>, NoInfer<Receipt>>[] },
+  ): Promise<CheckStatement[]>;
   record(done: {
     readonly facts: NoInfer<Facts>;
     readonly applied: readonly Applied<NoInfer<C>, NoInfer<Receipt>>[];
     readonly checks: readonly CheckStatement[];
   }): z.input<Output>;
   /** Last first; the half-done one comes without receipt. Must tolerate 'was never done'. Owed where a change says undo: automatic. */
-  rollback?(ctx: Context<z.output<Input>, Needs>, change: NoInfer<C>, receipt: NoInfer<Receipt> | undefined): Promise<void>;
+  rollback?(
+    ctx: Context<z.output<Input>, Needs>,
+    change: NoInfer<C>,
+    receipt: NoInfer<Receipt> | undefined,
+  ): Promise<void>;
 }
 
 // The engine and the surfaces handle automations of every type; the schemas guard the way in and out.
 // oxlint-disable-next-line typescript/no-explicit-any
-export type AnyAutomation = ReadAutomation<any, any, PortName, any> | ChangingAutomation<any, any, PortName, any, any, any>;
+export type AnyAutomation =
+  | ReadAutomation<any, any, PortName, any>
+  | ChangingAutomation<any, any, PortName, any, any, any>;
 
 /** Defines an automation. Types flow from `input` through the phases in their order; nobody writes a type argument. */
 export function defineAutomation<Input extends z.ZodType, Output extends z.ZodType, Needs extends PortName, Facts>(
   definition: ReadAutomation<Input, Output, Needs, Facts>,
 ): ReadAutomation<Input, Output, Needs, Facts>;
-export function defineAutomation<Input extends z.ZodType, Output extends z.ZodType, Needs extends PortName, Facts, C extends Change, Receipt>(
+export function defineAutomation<
+  Input extends z.ZodType,
+  Output extends z.ZodType,
+  Needs extends PortName,
+  Facts,
+  C extends Change,
+  Receipt,
+>(
   definition: ChangingAutomation<Input, Output, Needs, Facts, C, Receipt>,
 ): ChangingAutomation<Input, Output, Needs, Facts, C, Receipt>;
 export function defineAutomation(definition: AnyAutomation): AnyAutomation {

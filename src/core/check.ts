@@ -3,7 +3,11 @@ import { Duration } from './duration.ts';
 
 /** `{ env: NAME }`, `{ file: path }` or `{ credential: name }`: where a secret lives. The value itself is never stored. */
 export const SecretReference = z
-  .union([z.object({ env: z.string().min(1) }).strict(), z.object({ file: z.string().min(1) }).strict(), z.object({ credential: z.string().min(1) }).strict()])
+  .union([
+    z.object({ env: z.string().min(1) }).strict(),
+    z.object({ file: z.string().min(1) }).strict(),
+    z.object({ credential: z.string().min(1) }).strict(),
+  ])
   .describe('Where the secret is: {env: NAME}, {file: /path} or {credential: name} (a systemd credential).');
 export type SecretReference = z.output<typeof SecretReference>;
 
@@ -15,7 +19,11 @@ export const CheckTarget = z.discriminatedUnion('kind', [
   z.object({
     kind: z.literal('http'),
     url: z.url().describe('The address to GET.'),
-    expectStatus: z.array(z.number().int().min(100).max(599)).min(1).default([200]).describe('Statuses that count as healthy.'),
+    expectStatus: z
+      .array(z.number().int().min(100).max(599))
+      .min(1)
+      .default([200])
+      .describe('Statuses that count as healthy.'),
     /** Set for services that discovery found: what the first good answer was, so a service that greets with 404 or 401 is not called down. */
     acceptAnyBelow: z.number().int().optional().describe('Any status below this one is healthy.'),
     headers: z.record(z.string(), z.string()).default({}).describe('Headers to send.'),
@@ -24,7 +32,12 @@ export const CheckTarget = z.discriminatedUnion('kind', [
     insecure: z.boolean().default(false).describe('Accept a certificate that does not verify.'),
   }),
   z.object({ kind: z.literal('tcp'), host, port }),
-  z.object({ kind: z.literal('process'), pid: z.number().int().optional(), executable: z.string().optional(), argvContains: z.string().optional() }),
+  z.object({
+    kind: z.literal('process'),
+    pid: z.number().int().optional(),
+    executable: z.string().optional(),
+    argvContains: z.string().optional(),
+  }),
   z.object({ kind: z.literal('systemd'), unit: z.string(), scope: z.enum(['system', 'user']).default('system') }),
   z.object({ kind: z.literal('container'), container: z.string().describe('Container id or name.') }),
   z.object({
@@ -33,7 +46,9 @@ export const CheckTarget = z.discriminatedUnion('kind', [
     port: port.default(5432),
     user: z.string().optional(),
     database: z.string().optional(),
-    password: SecretReference.optional().describe('With it the check runs SELECT 1; without it, only the handshake is tried, and the result says so.'),
+    password: SecretReference.optional().describe(
+      'With it the check runs SELECT 1; without it, only the handshake is tried, and the result says so.',
+    ),
   }),
   z.object({
     kind: z.literal('mysql'),

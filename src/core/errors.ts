@@ -96,15 +96,21 @@ export class StewardError extends Error {
     if (thrown instanceof z.ZodError) {
       const problems = thrown.issues.map(({ path, message }) => ({ path: path.map(String).join('.'), message }));
       const first = problems[0];
-      return new StewardError('INPUT_INVALID', first ? `${first.path || 'input'}: ${first.message}` : 'The input is not valid.', {
-        problems,
-        hint: 'Correct the fields named and send it again.',
-        cause: thrown,
-      });
+      return new StewardError(
+        'INPUT_INVALID',
+        first ? `${first.path || 'input'}: ${first.message}` : 'The input is not valid.',
+        {
+          problems,
+          hint: 'Correct the fields named and send it again.',
+          cause: thrown,
+        },
+      );
     }
     if (thrown instanceof Error) {
       if (thrown.name === 'AbortError' || thrown.name === 'TimeoutError') {
-        return new StewardError(thrown.name === 'TimeoutError' ? 'TIMEOUT' : 'CANCELED', thrown.message, { cause: thrown });
+        return new StewardError(thrown.name === 'TimeoutError' ? 'TIMEOUT' : 'CANCELED', thrown.message, {
+          cause: thrown,
+        });
       }
       return new StewardError('INTERNAL', thrown.message, { cause: thrown });
     }

@@ -7,7 +7,21 @@ export type Severity = z.output<typeof Severity>;
 
 export const TimelineEntry = z.object({
   at: z.coerce.date(),
-  kind: z.enum(['opened', 'evidence', 'symptom', 'child', 'attempt', 'outcome', 'note', 'acknowledged', 'escalated', 'suppressed', 'resolved', 'reopened', 'delivery']),
+  kind: z.enum([
+    'opened',
+    'evidence',
+    'symptom',
+    'child',
+    'attempt',
+    'outcome',
+    'note',
+    'acknowledged',
+    'escalated',
+    'suppressed',
+    'resolved',
+    'reopened',
+    'delivery',
+  ]),
   message: z.string(),
   runId: z.string().optional(),
   actor: Actor.optional(),

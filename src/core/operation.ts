@@ -35,7 +35,10 @@ export interface Query<Input extends z.ZodObject, Output extends z.ZodType> exte
 }
 
 /** Changes Steward's own state. REST: POST /api/v1/<name>. Always audited. */
-export interface Command<Input extends z.ZodObject, Output extends z.ZodType> extends DescribedOperation<Input, Output> {
+export interface Command<Input extends z.ZodObject, Output extends z.ZodType> extends DescribedOperation<
+  Input,
+  Output
+> {
   readonly kind: 'command';
   /** A person's signed-in session is required; no bearer credential is enough. */
   readonly personOnly?: boolean;
@@ -46,11 +49,15 @@ export interface Command<Input extends z.ZodObject, Output extends z.ZodType> ex
 // oxlint-disable-next-line typescript/no-explicit-any
 export type AnyOperation = Query<any, any> | Command<any, any>;
 
-export function defineQuery<Input extends z.ZodObject, Output extends z.ZodType>(definition: Omit<Query<Input, Output>, 'kind'>): Query<Input, Output> {
+export function defineQuery<Input extends z.ZodObject, Output extends z.ZodType>(
+  definition: Omit<Query<Input, Output>, 'kind'>,
+): Query<Input, Output> {
   return { kind: 'query', ...definition };
 }
 
-export function defineCommand<Input extends z.ZodObject, Output extends z.ZodType>(definition: Omit<Command<Input, Output>, 'kind'>): Command<Input, Output> {
+export function defineCommand<Input extends z.ZodObject, Output extends z.ZodType>(
+  definition: Omit<Command<Input, Output>, 'kind'>,
+): Command<Input, Output> {
   return { kind: 'command', ...definition };
 }
 

@@ -5,7 +5,12 @@ import { Role, systemActor, Trigger } from './actor.ts';
 import { decide, DEFAULT_POLICY } from './policy.ts';
 
 const person: Actor = { kind: 'user', id: 'u1', name: 'ada', role: 'operator' };
-const question = { automation: 'restart-service', effect: 'write', trigger: 'healing', actor: systemActor('healing') } as const;
+const question = {
+  automation: 'restart-service',
+  effect: 'write',
+  trigger: 'healing',
+  actor: systemActor('healing'),
+} as const;
 
 describe('the default policy', () => {
   it('has an answer for every question', () => {
@@ -40,7 +45,10 @@ describe('the default policy', () => {
   });
 
   it("follows a configuration's row that stands before it", () => {
-    const rules = [{ id: 'mine', automation: ['restart-service'], decision: 'observe' as const, why: 'not here' }, ...DEFAULT_POLICY];
+    const rules = [
+      { id: 'mine', automation: ['restart-service'], decision: 'observe' as const, why: 'not here' },
+      ...DEFAULT_POLICY,
+    ];
 
     expect(decide(rules, question)).toMatchObject({ id: 'mine', decision: 'observe' });
   });

@@ -26,9 +26,29 @@ export const DEFAULT_POLICY: readonly PolicyRule[] = [
   { id: 'reading', effect: 'read', decision: 'auto', why: 'Reading changes nothing.' },
   { id: 'agents-propose', role: 'agent', decision: 'propose', why: 'What an agent wants changed, a person approves.' },
   { id: 'destroying', effect: 'destructive', decision: 'propose', why: 'What destroys waits for a person.' },
-  { id: 'healing-restarts', automation: 'restart-service', trigger: 'healing', decision: 'auto', why: 'A restart under a known supervisor is healed within its budget.' },
-  { id: 'routine', effect: 'write', trigger: ['schedule', 'event'], reversible: true, decision: 'auto', why: 'Reversible routine work runs on its schedule.' },
-  { id: 'people', effect: 'write', trigger: ['api', 'cli', 'dashboard'], role: ['operator', 'admin'], decision: 'auto', why: 'A person who may operate asked for it.' },
+  {
+    id: 'healing-restarts',
+    automation: 'restart-service',
+    trigger: 'healing',
+    decision: 'auto',
+    why: 'A restart under a known supervisor is healed within its budget.',
+  },
+  {
+    id: 'routine',
+    effect: 'write',
+    trigger: ['schedule', 'event'],
+    reversible: true,
+    decision: 'auto',
+    why: 'Reversible routine work runs on its schedule.',
+  },
+  {
+    id: 'people',
+    effect: 'write',
+    trigger: ['api', 'cli', 'dashboard'],
+    role: ['operator', 'admin'],
+    decision: 'auto',
+    why: 'A person who may operate asked for it.',
+  },
   { id: 'otherwise', decision: 'propose', why: 'What no rule allows waits for a person.' },
 ];
 
@@ -43,7 +63,8 @@ export interface PolicyQuestion {
 
 /** The first rule that matches. The last default matches everything, so there always is one. */
 export function decide(rules: readonly PolicyRule[], question: PolicyQuestion): PolicyRule {
-  const matches = <T>(wanted: T | readonly T[] | undefined, actual: T): boolean => wanted === undefined || (Array.isArray(wanted) ? wanted.includes(actual) : wanted === actual);
+  const matches = <T>(wanted: T | readonly T[] | undefined, actual: T): boolean =>
+    wanted === undefined || (Array.isArray(wanted) ? wanted.includes(actual) : wanted === actual);
   const rule = rules.find(
     (candidate) =>
       matches(candidate.automation, question.automation) &&

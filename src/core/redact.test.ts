@@ -33,11 +33,22 @@ describe('redaction', () => {
   it('takes members named like a secret, at any depth, and keeps references', () => {
     const value = { user: 'app', password: 'x1', nested: [{ apiKey: 'x2' }], secret: { env: 'NAME' } };
 
-    expect(redact(value)).toEqual({ user: 'app', password: REDACTED, nested: [{ apiKey: REDACTED }], secret: { env: 'NAME' } });
+    expect(redact(value)).toEqual({
+      user: 'app',
+      password: REDACTED,
+      nested: [{ apiKey: REDACTED }],
+      secret: { env: 'NAME' },
+    });
   });
 
   it('knows a secret by its name in any spelling, and in lists', () => {
-    const value = { dbPassword: 'x1', AccessToken: 'x2', backup_tokens: ['x3', { env: 'NAME' }], planHash: 'abc', tokenizer: 'bpe' };
+    const value = {
+      dbPassword: 'x1',
+      AccessToken: 'x2',
+      backup_tokens: ['x3', { env: 'NAME' }],
+      planHash: 'abc',
+      tokenizer: 'bpe',
+    };
 
     expect(redact(value)).toEqual({
       dbPassword: REDACTED,
@@ -49,8 +60,29 @@ describe('redaction', () => {
   });
 
   it.each([
-    'a.', 'eyJ-', '-', '-password', 'password', 'a-', 'a://b:', '://', 'token="', "token='\\", ' --token', 'Bearer ', '-----BEGIN ',
-    '-----END PRIVATE KEY', '-----BEGIN A PRIVATE KEY-----', ' password ', 'secret\n', 'api_key:', 'stw_', 'ghp_', 'Basic', '@', '": ',
+    'a.',
+    'eyJ-',
+    '-',
+    '-password',
+    'password',
+    'a-',
+    'a://b:',
+    '://',
+    'token="',
+    "token='\\",
+    ' --token',
+    'Bearer ',
+    '-----BEGIN ',
+    '-----END PRIVATE KEY',
+    '-----BEGIN A PRIVATE KEY-----',
+    ' password ',
+    'secret\n',
+    'api_key:',
+    'stw_',
+    'ghp_',
+    'Basic',
+    '@',
+    '": ',
   ])('takes a time that grows with the length of hostile text and no faster: %j again and again', (unit) => {
     const time = (length: number): number => {
       const text = unit.repeat(length / unit.length);
@@ -65,22 +97,35 @@ describe('redaction', () => {
   });
 
   it('takes the argument behind a flag', () => {
-    expect(redact(['mysqld', '--password', 'x1', '--port', '3307'])).toEqual(['mysqld', '--password', REDACTED, '--port', '3307']);
+    expect(redact(['mysqld', '--password', 'x1', '--port', '3307'])).toEqual([
+      'mysqld',
+      '--password',
+      REDACTED,
+      '--port',
+      '3307',
+    ]);
   });
 
   it.each(['--password', '-token', '--db-password', '--api-key', '--authToken', '--requirepass'])(
     'takes the argument behind %s, and what is known to be secret wherever it stands',
     (flag) => {
       expect(redactArgv(['app', flag, 'x1', '--port', '1', 'in:swordfish'], ['swordfish', '1'])).toEqual([
-        'app', flag, REDACTED, '--port', '1', `in:${REDACTED}`,
+        'app',
+        flag,
+        REDACTED,
+        '--port',
+        '1',
+        `in:${REDACTED}`,
       ]);
     },
   );
 
   it('changes nothing the second time', () => {
-    fc.assert(fc.property(fc.json(), (text) => {
-      const once = redactText(text);
-      expect(redactText(once)).toBe(once);
-    }));
+    fc.assert(
+      fc.property(fc.json(), (text) => {
+        const once = redactText(text);
+        expect(redactText(once)).toBe(once);
+      }),
+    );
   });
 });

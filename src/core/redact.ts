@@ -39,10 +39,7 @@ function redactValue(value: unknown): unknown {
   if (Array.isArray(value)) return redactArguments(value).map(redactValue);
   if (value === null || typeof value !== 'object' || value instanceof Date) return value;
   return Object.fromEntries(
-    Object.entries(value).map(([key, member]) => [
-      key,
-      isSecretName(key) ? hidden(member) : redactValue(member),
-    ]),
+    Object.entries(value).map(([key, member]) => [key, isSecretName(key) ? hidden(member) : redactValue(member)]),
   );
 }
 

@@ -14,7 +14,18 @@ export type ResourceKind = z.output<typeof ResourceKind>;
 
 /** One observation that speaks for an identification, and how much it is worth. */
 export const Evidence = z.object({
-  source: z.enum(['process', 'banner', 'handshake', 'http', 'container', 'systemd', 'port', 'configuration', 'connection', 'network']),
+  source: z.enum([
+    'process',
+    'banner',
+    'handshake',
+    'http',
+    'container',
+    'systemd',
+    'port',
+    'configuration',
+    'connection',
+    'network',
+  ]),
   detail: z.string().describe('What was seen, shortened; text from the machine, never trusted.'),
   /** 0 to 1. A port number alone is worth little, a completed handshake much. */
   weight: z.number().min(0).max(1),
@@ -60,8 +71,17 @@ export const Supervisor = z.discriminatedUnion('kind', [
       .optional()
       .describe('configured: steward.yaml says how it is started; what runs now may have been started in another way.'),
   }),
-  z.object({ kind: z.literal('foreign'), name: z.string().describe('A supervisor Steward does not drive: pm2, supervisord.') }),
-  z.object({ kind: z.literal('none'), reason: z.string().optional().describe('Why it cannot be started again though its owner asked for it, and what to do.') }),
+  z.object({
+    kind: z.literal('foreign'),
+    name: z.string().describe('A supervisor Steward does not drive: pm2, supervisord.'),
+  }),
+  z.object({
+    kind: z.literal('none'),
+    reason: z
+      .string()
+      .optional()
+      .describe('Why it cannot be started again though its owner asked for it, and what to do.'),
+  }),
 ]);
 export type Supervisor = z.output<typeof Supervisor>;
 
@@ -76,7 +96,9 @@ export const Resource = z.object({
   identity: z.string(),
   node: z.string(),
   name: z.string(),
-  product: z.string().describe("What it is: postgresql, redis, nginx; 'unknown' where the evidence does not carry a name."),
+  product: z
+    .string()
+    .describe("What it is: postgresql, redis, nginx; 'unknown' where the evidence does not carry a name."),
   version: z.string().optional(),
   confidence: z.number().min(0).max(1),
   evidence: z.array(Evidence),

@@ -60,6 +60,15 @@ export interface WorkflowExecution {
 }
 
 export interface WorkflowService {
-  execute(name: string, options: { context: JsonObject; trigger: Trigger; actor: Actor; idempotencyKey?: string | undefined; causation?: Causation | undefined }): Promise<WorkflowExecution>;
+  execute(
+    name: string,
+    options: {
+      context: JsonObject;
+      trigger: Trigger;
+      actor: Actor;
+      idempotencyKey?: string | undefined;
+      causation?: Causation | undefined;
+    },
+  ): Promise<WorkflowExecution>;
   executions(name: string, options: { limit: number; cursor?: string | undefined }): Promise<Page<WorkflowExecution>>;
 }

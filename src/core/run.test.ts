@@ -24,7 +24,11 @@ describe('the life of a run', () => {
 
   it('never leaves a final state', () => {
     fc.assert(
-      fc.property(fc.constantFrom(...statuses), fc.constantFrom(...statuses), (from, to) => !(isFinal(from) && mayBecome(from, to))),
+      fc.property(
+        fc.constantFrom(...statuses),
+        fc.constantFrom(...statuses),
+        (from, to) => !(isFinal(from) && mayBecome(from, to)),
+      ),
     );
   });
 

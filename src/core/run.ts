@@ -66,7 +66,9 @@ export type Undo = z.output<typeof Undo>;
 export const Change = z.looseObject({
   id: z.string().min(1).max(200),
   title: z.string(),
-  undo: Undo.describe('automatic: taken back at once on failure; approval: taking it back would itself destroy; none: it cannot be taken back.'),
+  undo: Undo.describe(
+    'automatic: taken back at once on failure; approval: taking it back would itself destroy; none: it cannot be taken back.',
+  ),
 });
 export interface Change {
   readonly id: string;

@@ -6,7 +6,10 @@ export const Schedule = z.object({
   cron: z.string().describe('Five or six cron fields.').optional(),
   every: Duration.optional().describe('A fixed interval, aligned to midnight UTC.'),
   zone: z.string().default('UTC').describe('IANA time zone.'),
-  catchUp: z.enum(['skip', 'latest', 'all']).default('skip').describe('What to do with instants that passed while Steward was down.'),
+  catchUp: z
+    .enum(['skip', 'latest', 'all'])
+    .default('skip')
+    .describe('What to do with instants that passed while Steward was down.'),
   overlap: z.enum(['queue', 'skip', 'cancel-old']).default('skip'),
   jitter: Duration.default('0s').describe('Starts are spread over this much time.'),
 });

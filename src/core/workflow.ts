@@ -8,7 +8,10 @@ export interface WorkflowStep {
   readonly title: string;
   readonly automation: string;
   /** The automation's input, from what started the chain and what earlier steps gave. */
-  readonly input?: (scope: { readonly context: JsonObject; readonly outputs: ReadonlyMap<string, unknown> }) => JsonObject;
+  readonly input?: (scope: {
+    readonly context: JsonObject;
+    readonly outputs: ReadonlyMap<string, unknown>;
+  }) => JsonObject;
   /** continue: a failure is recorded and the chain goes on. */
   readonly onFailure?: 'stop' | 'continue';
 }
@@ -22,7 +25,10 @@ export interface Workflow {
   readonly ifMissed: string;
   /** core: one of the six that the status counts; system: a schedule of Steward itself; user: from the configuration. */
   readonly origin: 'core' | 'system' | 'user';
-  readonly triggers: readonly ({ readonly kind: 'schedule'; readonly schedule: ScheduleInput } | { readonly kind: 'event'; readonly event: EventType })[];
+  readonly triggers: readonly (
+    | { readonly kind: 'schedule'; readonly schedule: ScheduleInput }
+    | { readonly kind: 'event'; readonly event: EventType }
+  )[];
   readonly steps: readonly WorkflowStep[];
 }
 export type AnyWorkflow = Workflow;

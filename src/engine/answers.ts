@@ -134,7 +134,13 @@ export function createAnswers(deps: StartDeps & { readonly forget: (row: RunRow)
           'CONFLICT',
           `Run ${id} is ${row.status}; only a run that waits for approval can be rejected.`,
         );
-      await allowed('run.rejected', row, actor, actor.role === 'agent' ? 'An agent proposes; a person answers.' : mayAnswer(actor), reason);
+      await allowed(
+        'run.rejected',
+        row,
+        actor,
+        actor.role === 'agent' ? 'An agent proposes; a person answers.' : mayAnswer(actor),
+        reason,
+      );
       const error = JSON.stringify({
         code: 'POLICY_REFUSED',
         message: redactText(`Rejected by ${actor.name}: ${reason}`),
@@ -147,10 +153,21 @@ export function createAnswers(deps: StartDeps & { readonly forget: (row: RunRow)
       const row = await load(id);
       if (isFinal(row.status)) throw new StewardError('CONFLICT', `Run ${id} ended already: it is ${row.status}.`);
       const foreign = actor.role === 'agent' && row.actor.id !== actor.id;
-      await allowed('run.cancel-requested', row, actor, foreign ? 'An agent cancels what it asked for itself, and nothing else.' : mayAnswer(actor), reason);
+      await allowed(
+        'run.cancel-requested',
+        row,
+        actor,
+        foreign ? 'An agent cancels what it asked for itself, and nothing else.' : mayAnswer(actor),
+        reason,
+      );
       const cancel = { by: actor.name, reason: redactText(reason) };
       const error = JSON.stringify({ code: 'CANCELED', message: redactText(`Canceled by ${actor.name}: ${reason}`) });
-      const end = { to: 'canceled', from: ['queued', 'waiting-approval'], actor, patch: { cancel: JSON.stringify(cancel), error } } as const;
+      const end = {
+        to: 'canceled',
+        from: ['queued', 'waiting-approval'],
+        actor,
+        patch: { cancel: JSON.stringify(cancel), error },
+      } as const;
       // It may move on between the two: from planning to waiting, or to its end.
       while (!(await asked(id, cancel))) {
         const { moved, row: current } = await runs.move(id, end);

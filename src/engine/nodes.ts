@@ -124,7 +124,9 @@ export function createNodes({ store, log, now, node, limits, onLost }: NodesDeps
     },
     list: async () => (await db.selectFrom('nodes').selectAll().orderBy('name').execute()).map(toNode),
     lost: async () =>
-      (await db.selectFrom('nodes').select('id').where('state', '=', 'lost').where('id', '!=', node.id).execute()).map(({ id }) => id),
+      (await db.selectFrom('nodes').select('id').where('state', '=', 'lost').where('id', '!=', node.id).execute()).map(
+        ({ id }) => id,
+      ),
     async idOf(reference) {
       const row = await db
         .selectFrom('nodes')

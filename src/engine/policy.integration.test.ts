@@ -11,7 +11,10 @@ const WAIT = { timeoutMs: 20_000 };
 
 async function within(
   options: Parameters<typeof engineOn>[1],
-  body: (fixture: ReturnType<typeof engineOn> & { store: Store }, place: Awaited<ReturnType<typeof scratch>>) => Promise<void>,
+  body: (
+    fixture: ReturnType<typeof engineOn> & { store: Store },
+    place: Awaited<ReturnType<typeof scratch>>,
+  ) => Promise<void>,
 ): Promise<void> {
   const database = await testDatabase({ migrations: engineMigrations });
   const place = await scratch();
@@ -100,16 +103,29 @@ describe('a run', () => {
         return await appendLines.plan(...given);
       },
     };
-    await within({ automations: [slow], settings: { heartbeatMs: 60_000 } }, async ({ engine, store }, { file, lines }) => {
-      plannedBy = async (id) =>
-        void (await sql`update runs set cancel = '{"by":"olga","reason":"too late"}' where id = ${id}`.execute(store.db));
-      await engine.start();
-      for (const [trigger, actor] of [['mcp', agent], ['cli', operator]] as const) {
-        const { id } = await engine.service.start({ automation: 'slow-lines', input: { file, lines: ['a'] }, trigger, actor });
-        await expect.poll(async () => (await engine.service.get(id))?.status, { timeout: 15_000 }).toBe('canceled');
-      }
-      expect(await lines()).toEqual([]);
-    });
+    await within(
+      { automations: [slow], settings: { heartbeatMs: 60_000 } },
+      async ({ engine, store }, { file, lines }) => {
+        plannedBy = async (id) =>
+          void (await sql`update runs set cancel = '{"by":"olga","reason":"too late"}' where id = ${id}`.execute(
+            store.db,
+          ));
+        await engine.start();
+        for (const [trigger, actor] of [
+          ['mcp', agent],
+          ['cli', operator],
+        ] as const) {
+          const { id } = await engine.service.start({
+            automation: 'slow-lines',
+            input: { file, lines: ['a'] },
+            trigger,
+            actor,
+          });
+          await expect.poll(async () => (await engine.service.get(id))?.status, { timeout: 15_000 }).toBe('canceled');
+        }
+        expect(await lines()).toEqual([]);
+      },
+    );
   }, 60_000);
 
   it('that was accepted before the engine ran is run once it does', async () => {

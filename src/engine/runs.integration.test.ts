@@ -243,14 +243,23 @@ describe('runs on the store', () => {
 
     it('is neither rejected nor canceled by an agent, except what it asked for itself', async () => {
       const input = { file: fresh(), lines: ['a'] };
-      const own = await service().wait((await service().start({ automation: 'append-lines', input, trigger: 'mcp', actor: agent })).id, WAIT);
+      const own = await service().wait(
+        (await service().start({ automation: 'append-lines', input, trigger: 'mcp', actor: agent })).id,
+        WAIT,
+      );
       const other = await service().wait(
         (await service().start({ automation: 'destroy-lines', input, trigger: 'cli', actor: operator })).id,
         WAIT,
       );
-      await expect(service().reject(other.id, { actor: agent, reason: 'no' })).rejects.toMatchObject({ code: 'FORBIDDEN' });
-      await expect(service().cancel(other.id, { actor: agent, reason: 'no' })).rejects.toMatchObject({ code: 'FORBIDDEN' });
-      expect(await service().cancel(own.id, { actor: agent, reason: 'a mistake' })).toMatchObject({ status: 'canceled' });
+      await expect(service().reject(other.id, { actor: agent, reason: 'no' })).rejects.toMatchObject({
+        code: 'FORBIDDEN',
+      });
+      await expect(service().cancel(other.id, { actor: agent, reason: 'no' })).rejects.toMatchObject({
+        code: 'FORBIDDEN',
+      });
+      expect(await service().cancel(own.id, { actor: agent, reason: 'a mistake' })).toMatchObject({
+        status: 'canceled',
+      });
       await service().cancel(other.id, { actor: operator, reason: 'a test' });
     });
 

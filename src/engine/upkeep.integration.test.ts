@@ -44,7 +44,9 @@ describe('the upkeep of the engine', () => {
       from pg_tables where schemaname in ('public', 'dbos')`.execute(database.store.db);
     const counted: [string, number][] = [];
     for (const { name } of tables) {
-      const { rows: found } = await sql<{ count: number }>`select count(*)::int as count from ${sql.raw(name)}`.execute(database.store.db);
+      const { rows: found } = await sql<{ count: number }>`select count(*)::int as count from ${sql.raw(name)}`.execute(
+        database.store.db,
+      );
       counted.push([name, found[0]?.count ?? 0]);
     }
     return Object.fromEntries(counted.filter(([, count]) => count > 0));
@@ -90,7 +92,9 @@ describe('the upkeep of the engine', () => {
       onLost: async () => undefined,
     });
     await far.join();
-    const { service } = fixture.engine as unknown as { service: typeof fixture.engine.service & { expire(): Promise<number> } };
+    const { service } = fixture.engine as unknown as {
+      service: typeof fixture.engine.service & { expire(): Promise<number> };
+    };
     const run = await service.start({
       automation: 'append-lines',
       input: { file: place.file, lines: ['far'], target: 'far' },
@@ -106,14 +110,23 @@ describe('the upkeep of the engine', () => {
     await service.expire();
     clock = 0;
 
-    expect(await service.get(run.id)).toMatchObject({ status: 'expired', error: { code: 'TIMEOUT', message: expect.stringContaining('node_b') } });
+    expect(await service.get(run.id)).toMatchObject({
+      status: 'expired',
+      error: { code: 'TIMEOUT', message: expect.stringContaining('node_b') },
+    });
   }, 60_000);
 
   it('forgets what is older than retention says, in our tables, in those of the durable engine and on the disk', async () => {
     const { service, workflows } = fixture.engine;
     const request = { automation: 'append-lines', trigger: 'cli', actor: operator } as const;
-    const done = await service.wait((await service.start({ ...request, input: { file: place.file, lines: ['a', 'b'] } })).id, WAIT);
-    const failed = await service.wait((await service.start({ ...request, input: { file: place.file, lines: ['c'], failAt: 'c' } })).id, WAIT);
+    const done = await service.wait(
+      (await service.start({ ...request, input: { file: place.file, lines: ['a', 'b'] } })).id,
+      WAIT,
+    );
+    const failed = await service.wait(
+      (await service.start({ ...request, input: { file: place.file, lines: ['c'], failAt: 'c' } })).id,
+      WAIT,
+    );
     const waits = await service.wait(
       (await service.start({ ...request, trigger: 'mcp', actor: agent, input: { file: place.file, lines: ['d'] } })).id,
       WAIT,
@@ -125,13 +138,18 @@ describe('the upkeep of the engine', () => {
     expect([done.status, failed.status, waits.status]).toEqual(['succeeded', 'rolled-back', 'waiting-approval']);
     await keepArtifact(artifacts, done.id, 'report.txt', 'report');
     await keepArtifact(artifacts, waits.id, 'report.txt', 'report');
-    await sql`insert into engine_lock_waiters (name, holder, expires_at) values ('x', 'dead', ${now()})`.execute(database.store.db);
+    await sql`insert into engine_lock_waiters (name, holder, expires_at) values ('x', 'dead', ${now()})`.execute(
+      database.store.db,
+    );
     await sql`insert into run_children (run_id, node, pid, start_ticks, boot_id, title, started_at)
       values (${done.id}, 'node_b', 1, 1, 'b', 'pg_dump', ${now()})`.execute(database.store.db);
     const before = await rows();
 
     await upkeep(DAY_MS / 2);
-    expect(await rows()).toMatchObject({ 'public.runs': before['public.runs'], 'dbos.workflow_status': before['dbos.workflow_status'] });
+    expect(await rows()).toMatchObject({
+      'public.runs': before['public.runs'],
+      'dbos.workflow_status': before['dbos.workflow_status'],
+    });
 
     await upkeep(93 * DAY_MS);
     const after = await rows();
@@ -145,7 +163,10 @@ describe('the upkeep of the engine', () => {
     await access(join(artifacts, waits.id));
     // Events wait for transactions of other tests on this server before they count as settled.
     await expect
-      .poll(async () => (await upkeep(93 * DAY_MS), (await rows())['public.events']), { timeout: 15_000, interval: 500 })
+      .poll(async () => (await upkeep(93 * DAY_MS), (await rows())['public.events']), {
+        timeout: 15_000,
+        interval: 500,
+      })
       .toBeUndefined();
   }, 90_000);
 });

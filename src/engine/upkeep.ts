@@ -35,31 +35,54 @@ export function upkeepJobs(deps: UpkeepDeps): SystemJob[] {
     },
     {
       name: 'engine-retention',
-      summary: 'Removes finished runs with their logs and artifacts, executions and events that are older than retention says.',
+      summary:
+        'Removes finished runs with their logs and artifacts, executions and events that are older than retention says.',
       schedule: { every: '1h', jitter: '10m' },
       run: ({ now, signal }) => forgetWhatIsOld(deps, now, signal),
     },
   ];
 }
 
-async function forgetWhatIsOld({ runs: { db }, engine, events, artifacts, retention }: UpkeepDeps, now: Date, signal: AbortSignal): Promise<void> {
+async function forgetWhatIsOld(
+  { runs: { db }, engine, events, artifacts, retention }: UpkeepDeps,
+  now: Date,
+  signal: AbortSignal,
+): Promise<void> {
   const { runsMs, eventsMs } = retention();
   const ago = (length: number): Date => new Date(now.getTime() - length);
   const tooOld = ago(runsMs);
   while (!signal.aborted && (await engine.prune(ago(KEEP_WORKFLOWS_MS))) > 0);
   await events.prune(ago(eventsMs));
-  await db.deleteFrom('run_logs').where('at', '<', ago(Math.min(KEEP_LOGS_MS, runsMs))).execute();
+  await db
+    .deleteFrom('run_logs')
+    .where('at', '<', ago(Math.min(KEEP_LOGS_MS, runsMs)))
+    .execute();
   await db.deleteFrom('runs').where('finished_at', '<', tooOld).execute();
   await db.deleteFrom('workflow_executions').where('finished_at', '<', tooOld).execute();
   await db
     .deleteFrom('run_children')
-    .where(({ not, exists, selectFrom }) => not(exists(selectFrom('runs').select('id').whereRef('runs.id', '=', 'run_children.run_id'))))
+    .where(({ not, exists, selectFrom }) =>
+      not(exists(selectFrom('runs').select('id').whereRef('runs.id', '=', 'run_children.run_id'))),
+    )
     .execute();
   // Holders that died left them; a name that nobody locks any more needs no fence.
   await db.deleteFrom('engine_lock_waiters').where('expires_at', '<', ago(KEEP_LOCKS_MS)).execute();
   await db.deleteFrom('engine_locks').where('expires_at', '<', ago(KEEP_LOCKS_MS)).execute();
-  const silent = await db.deleteFrom('nodes').where('state', '<>', 'alive').where('last_heartbeat', '<', ago(KEEP_NODES_MS)).returning('id').execute();
-  if (silent.length > 0) await db.deleteFrom('job_runs').where('node', 'in', silent.map(({ id }) => id)).execute();
+  const silent = await db
+    .deleteFrom('nodes')
+    .where('state', '<>', 'alive')
+    .where('last_heartbeat', '<', ago(KEEP_NODES_MS))
+    .returning('id')
+    .execute();
+  if (silent.length > 0)
+    await db
+      .deleteFrom('job_runs')
+      .where(
+        'node',
+        'in',
+        silent.map(({ id }) => id),
+      )
+      .execute();
   await forgetArtifacts(db, artifacts, tooOld);
 }
 
@@ -72,7 +95,9 @@ async function forgetArtifacts(db: Runs['db'], folder: string, tooOld: Date): Pr
   });
   for (let start = 0; start < old.length; start += BATCH) {
     const some = old.slice(start, start + BATCH);
-    const known = new Set((await db.selectFrom('runs').select('id').where('id', 'in', some).execute()).map(({ id }) => id));
+    const known = new Set(
+      (await db.selectFrom('runs').select('id').where('id', 'in', some).execute()).map(({ id }) => id),
+    );
     for (const name of some) if (!known.has(name)) await rm(join(folder, name), { recursive: true, force: true });
   }
 }

@@ -88,7 +88,10 @@ describe('workflows', () => {
           ...base,
           name: 'on_report',
           triggers: [{ kind: 'event', event: 'content.published' }],
-          steps: [{ id: 'missing', title: 'comes later', automation: 'call-http' }, { ...append('published'), id: 'append' }],
+          steps: [
+            { id: 'missing', title: 'comes later', automation: 'call-http' },
+            { ...append('published'), id: 'append' },
+          ],
         }),
         defineWorkflow({
           ...base,
@@ -189,7 +192,9 @@ describe('workflows', () => {
     const last = async () => (await fixture.engine.workflows.executions('on_report', { limit: 1 })).items[0];
 
     it('run, show which steps were skipped, and keep no secret', async () => {
-      expect(await report({ type: 'content.published', data: { title: 'Hello', apiToken: 'hunter2secret' } })).toMatchObject({
+      expect(
+        await report({ type: 'content.published', data: { title: 'Hello', apiToken: 'hunter2secret' } }),
+      ).toMatchObject({
         type: 'content.published',
         starts: ['on_report'],
       });
@@ -198,7 +203,10 @@ describe('workflows', () => {
         trigger: 'event',
         actor: { kind: 'system' },
         context: { title: 'Hello', event: { type: 'content.published' } },
-        steps: [{ id: 'missing', status: 'skipped', message: 'call-http is not part of this version yet' }, { id: 'append', status: 'succeeded' }],
+        steps: [
+          { id: 'missing', status: 'skipped', message: 'call-http is not part of this version yet' },
+          { id: 'append', status: 'succeeded' },
+        ],
       });
       expect(JSON.stringify(await last())).not.toContain('hunter2secret');
     });

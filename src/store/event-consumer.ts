@@ -59,7 +59,8 @@ export function startConsumer(deps: EventsDeps, options: ConsumeOptions): EventC
         news = Promise.withResolvers();
         // Another process serves this consumer as long as it holds the lock.
         if (!(await session.holdLock(lock))) await Promise.race([news.promise, pause(pollMs)]);
-        else if (!(await nextBatch())) await Promise.race([news.promise, pause((await hasUnsettled()) ? UNSETTLED_MS : pollMs)]);
+        else if (!(await nextBatch()))
+          await Promise.race([news.promise, pause((await hasUnsettled()) ? UNSETTLED_MS : pollMs)]);
       } catch (thrown) {
         const { code, message } = StewardError.from(translateDatabaseError(thrown));
         if (code !== 'STORE_UNAVAILABLE')
@@ -105,7 +106,9 @@ export function startConsumer(deps: EventsDeps, options: ConsumeOptions): EventC
 
   /** Events that are written, but have to wait for an older transaction: nothing tells when that ends. */
   async function hasUnsettled(): Promise<boolean> {
-    const { rows } = await sql<{ waits: boolean }>`select exists (select from events e join event_cursors c on c.consumer = ${consumer}
+    const { rows } = await sql<{
+      waits: boolean;
+    }>`select exists (select from events e join event_cursors c on c.consumer = ${consumer}
       where (e.xid, e.id) > (c.xid, c.event_id)) as waits`.execute(db);
     return rows[0]?.waits === true;
   }

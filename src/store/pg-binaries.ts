@@ -147,7 +147,8 @@ async function copyTree(packaged: PackagedBinaries, to: string, files: readonly 
 /** Every folder above one of the files, the outermost first. */
 function foldersOf(files: readonly string[]): string[] {
   const folders = new Set<string>();
-  for (const file of files) for (let folder = dirname(file); folder !== '.'; folder = dirname(folder)) folders.add(folder);
+  for (const file of files)
+    for (let folder = dirname(file); folder !== '.'; folder = dirname(folder)) folders.add(folder);
   return [...folders].toSorted((a, b) => a.length - b.length);
 }
 

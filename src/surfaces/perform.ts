@@ -24,7 +24,9 @@ export async function perform(operation: AnyOperation, input: unknown, call: Cal
   }
   if (operation.kind === 'command' && operation.noAgents && call.actor.role === 'agent') {
     await refused(call, about, 'not for agents', audit);
-    throw new StewardError('FORBIDDEN', `${operation.title} is not for agents.`, { hint: 'Ask an operator or an admin.' });
+    throw new StewardError('FORBIDDEN', `${operation.title} is not for agents.`, {
+      hint: 'Ask an operator or an admin.',
+    });
   }
   const parsed: unknown = parseInput(operation.input, input);
   if (operation.kind === 'query') return answer(operation, await operation.handle(parsed, call));
@@ -106,7 +108,11 @@ export function inBrief(input: unknown): Json {
   const json = asJson(input);
   const text = JSON.stringify(json);
   if (text.length <= LONGEST_INPUT) return json;
-  return { beginning: text.slice(0, LONGEST_INPUT / 4), characters: text.length, sha256: createHash('sha256').update(text).digest('hex') };
+  return {
+    beginning: text.slice(0, LONGEST_INPUT / 4),
+    characters: text.length,
+    sha256: createHash('sha256').update(text).digest('hex'),
+  };
 }
 
 export function asJson(value: unknown): Json {

@@ -8,15 +8,30 @@ export function automationPages(catalog: Catalog, readme: (name: string) => stri
   const all = [...catalog.automations.values()];
   const list = table(
     ['automation', 'effect', 'priority', 'what it does', 'if it never runs'],
-    all.map(({ name, effect, priority, summary, ifMissed }) => [`[${name}](automations/${name}.md)`, effect, priority, summary, ifMissed]),
+    all.map(({ name, effect, priority, summary, ifMissed }) => [
+      `[${name}](automations/${name}.md)`,
+      effect,
+      priority,
+      summary,
+      ifMissed,
+    ]),
   );
-  return [['automations.md', `# Automations\n\n${list}`], ...all.map((automation): [string, string] => [`automations/${automation.name}.md`, page(automation, readme(automation.name))])];
+  return [
+    ['automations.md', `# Automations\n\n${list}`],
+    ...all.map((automation): [string, string] => [
+      `automations/${automation.name}.md`,
+      page(automation, readme(automation.name)),
+    ]),
+  ];
 }
 
 function page(automation: AnyAutomation, body: string): string {
   const { name, title, summary, effect, category, priority, load, needs, safeguards, examples, mcpName } = automation;
   const input = z.toJSONSchema(automation.input as z.ZodType, { io: 'input' }) as Schema;
-  const { required: _required, ...output } = z.toJSONSchema(automation.output as z.ZodType, { io: 'output', unrepresentable: 'any' }) as Schema;
+  const { required: _required, ...output } = z.toJSONSchema(automation.output as z.ZodType, {
+    io: 'output',
+    unrepresentable: 'any',
+  }) as Schema;
   return [
     `# ${title}`,
     '',
@@ -51,6 +66,13 @@ function page(automation: AnyAutomation, body: string): string {
     '',
     '## Examples',
     '',
-    ...examples.flatMap((example: { title: string; input: unknown }) => [`${example.title}:`, '', '```', `steward run ${name} --input '${JSON.stringify(example.input)}'`, '```', '']),
+    ...examples.flatMap((example: { title: string; input: unknown }) => [
+      `${example.title}:`,
+      '',
+      '```',
+      `steward run ${name} --input '${JSON.stringify(example.input)}'`,
+      '```',
+      '',
+    ]),
   ].join('\n');
 }

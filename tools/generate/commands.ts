@@ -7,7 +7,8 @@ import { memberRows, type Schema, table } from './markdown.ts';
 /** Every query and command, under the words of the command line, with its addresses. */
 export function commandsPage(catalog: Catalog): string {
   const routes = Map.groupBy(routesOf(catalog), ({ operation }) => operation.name);
-  const words = ({ cli, name, cliArguments = [] }: AnyOperation): string => [...(cli ?? [name]), ...cliArguments.map((each) => `<${each}>`)].join(' ');
+  const words = ({ cli, name, cliArguments = [] }: AnyOperation): string =>
+    [...(cli ?? [name]), ...cliArguments.map((each) => `<${each}>`)].join(' ');
   const all = [...catalog.operations.values()].toSorted((a, b) => words(a).localeCompare(words(b)));
   return [
     '# Queries and commands',

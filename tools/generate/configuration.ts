@@ -4,8 +4,16 @@ import { code, memberRows, type Schema, table } from './markdown.ts';
 export function configurationPage(schema: unknown): string {
   const { properties = {} } = schema as Schema;
   const sections = Object.entries(properties).flatMap(([name, section]) => {
-    const rows = section.type === 'object' ? memberRows(section, `${name}.`) : memberRows({ properties: { [name]: section } });
-    return [`## ${name}`, '', section.description ?? '', '', table(['member', 'value', 'default', 'meaning'], rows), ''];
+    const rows =
+      section.type === 'object' ? memberRows(section, `${name}.`) : memberRows({ properties: { [name]: section } });
+    return [
+      `## ${name}`,
+      '',
+      section.description ?? '',
+      '',
+      table(['member', 'value', 'default', 'meaning'], rows),
+      '',
+    ];
   });
   return [
     '# Configuration',
@@ -18,6 +26,9 @@ export function configurationPage(schema: unknown): string {
     ...sections,
     '## Environment',
     '',
-    table(['variable', 'meaning'], Object.entries(ENVIRONMENT).map(([name, meaning]) => [code(name), meaning])),
+    table(
+      ['variable', 'meaning'],
+      Object.entries(ENVIRONMENT).map(([name, meaning]) => [code(name), meaning]),
+    ),
   ].join('\n');
 }

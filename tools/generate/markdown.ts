@@ -33,7 +33,12 @@ export function typeText(schema: Schema): string {
   if (options) return [...new Set(options.map(typeText))].join(' or ');
   if (schema.type === 'array') return `list of ${schema.items ? typeText(schema.items) : 'anything'}`;
   if (schema.type === 'object') return schema.properties ? `{${Object.keys(schema.properties).join(', ')}}` : 'map';
-  if (schema.type === 'integer' && schema.minimum !== undefined && schema.maximum !== undefined && schema.maximum < Number.MAX_SAFE_INTEGER) {
+  if (
+    schema.type === 'integer' &&
+    schema.minimum !== undefined &&
+    schema.maximum !== undefined &&
+    schema.maximum < Number.MAX_SAFE_INTEGER
+  ) {
     return `${schema.minimum} to ${schema.maximum}`;
   }
   return [schema.type ?? 'anything'].flat().join(' or ');
@@ -43,9 +48,16 @@ export function typeText(schema: Schema): string {
 export function memberRows(schema: Schema, prefix = ''): string[][] {
   return Object.entries(schema.properties ?? {}).flatMap(([name, member]) => {
     const path = `${prefix}${name}`;
-    const list = member.type === 'array' && (member.items?.properties ?? member.items?.oneOf ?? member.items?.anyOf) !== undefined;
-    const own = [code(path), list ? 'list' : typeText(member), code(member.default), `${member.description ?? ''}${schema.required?.includes(name) ? ' Required.' : ''}`];
-    if (member.type === 'object' && member.properties) return [[code(path), '', '', member.description ?? ''], ...memberRows(member, `${path}.`)];
+    const list =
+      member.type === 'array' && (member.items?.properties ?? member.items?.oneOf ?? member.items?.anyOf) !== undefined;
+    const own = [
+      code(path),
+      list ? 'list' : typeText(member),
+      code(member.default),
+      `${member.description ?? ''}${schema.required?.includes(name) ? ' Required.' : ''}`,
+    ];
+    if (member.type === 'object' && member.properties)
+      return [[code(path), '', '', member.description ?? ''], ...memberRows(member, `${path}.`)];
     if (!list) return [own];
     const kinds = member.items?.oneOf ?? member.items?.anyOf ?? (member.items ? [member.items] : []);
     return [own, ...kinds.flatMap((kind) => memberRows(kind, `${path}[].${kindName(kind)}`))];

@@ -6,7 +6,12 @@ import { DEFAULT_POLICY } from '../../src/core/policy.ts';
 import { code, table } from './markdown.ts';
 
 export function errorsPage(): string {
-  const rows = Object.entries(ERRORS).map(([name, { status, exitCode, retryable }]) => [code(name), String(status), String(exitCode), retryable ? 'yes' : 'no']);
+  const rows = Object.entries(ERRORS).map(([name, { status, exitCode, retryable }]) => [
+    code(name),
+    String(status),
+    String(exitCode),
+    retryable ? 'yes' : 'no',
+  ]);
   return [
     '# Errors',
     '',
@@ -17,7 +22,16 @@ export function errorsPage(): string {
 }
 
 export function eventsPage(): string {
-  return ['# Events', '', 'Each is a row, written in the transaction of the state change it tells of.', '', table(['event', 'when'], Object.entries(EVENTS).map(([name, when]) => [code(name), when]))].join('\n');
+  return [
+    '# Events',
+    '',
+    'Each is a row, written in the transaction of the state change it tells of.',
+    '',
+    table(
+      ['event', 'when'],
+      Object.entries(EVENTS).map(([name, when]) => [code(name), when]),
+    ),
+  ].join('\n');
 }
 
 export function policyPage(): string {
@@ -44,7 +58,10 @@ export function policyPage(): string {
 
 export function permissionsPage(catalog: Catalog): string {
   const permissions = [...new Set(Object.values(ROLE_PERMISSIONS).flat())];
-  const roles = Object.entries(ROLE_PERMISSIONS).map(([role, has]) => [role, ...permissions.map((permission) => (has.includes(permission) ? 'yes' : ''))]);
+  const roles = Object.entries(ROLE_PERMISSIONS).map(([role, has]) => [
+    role,
+    ...permissions.map((permission) => (has.includes(permission) ? 'yes' : '')),
+  ]);
   const operations = [...catalog.operations.values()]
     .toSorted((a, b) => a.name.localeCompare(b.name))
     .map(({ name, permission, kind }) => [name, kind, permission]);

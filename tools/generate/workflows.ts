@@ -12,11 +12,19 @@ export function workflowsPage(catalog: Catalog): string {
       '',
       `${summary} ${priority}; if missed: ${ifMissed}.`,
       '',
-      ...triggers.map((trigger) => (trigger.kind === 'schedule' ? `- by the clock: ${code(trigger.schedule.cron ?? trigger.schedule.every)} ${trigger.schedule.zone ?? 'UTC'}` : `- on the event ${code(trigger.event)}`)),
+      ...triggers.map((trigger) =>
+        trigger.kind === 'schedule'
+          ? `- by the clock: ${code(trigger.schedule.cron ?? trigger.schedule.every)} ${trigger.schedule.zone ?? 'UTC'}`
+          : `- on the event ${code(trigger.event)}`,
+      ),
       '',
       table(
         ['step', 'automation', 'in this version'],
-        steps.map(({ title, automation }) => [title, automation, catalog.automations.has(automation) ? 'yes' : 'skipped']),
+        steps.map(({ title, automation }) => [
+          title,
+          automation,
+          catalog.automations.has(automation) ? 'yes' : 'skipped',
+        ]),
       ),
       '',
     ]),

@@ -18,7 +18,10 @@ export interface Rule {
 const COMMENT = /^\s*(\/\/|\*|\/\*)/;
 
 /** A rule that looks at one line of code at a time; comment lines are passed over, tests where asked. */
-export function lineRule(name: string, options: { in: RegExp; except?: RegExp; pattern: RegExp; message: string }): Rule {
+export function lineRule(
+  name: string,
+  options: { in: RegExp; except?: RegExp; pattern: RegExp; message: string },
+): Rule {
   return {
     name,
     check: (files) =>
@@ -27,7 +30,11 @@ export function lineRule(name: string, options: { in: RegExp; except?: RegExp; p
         .flatMap(({ path, text }) =>
           text
             .split('\n')
-            .flatMap((line, index) => (!COMMENT.test(line) && options.pattern.test(line) ? [{ path, line: index + 1, message: options.message }] : [])),
+            .flatMap((line, index) =>
+              !COMMENT.test(line) && options.pattern.test(line)
+                ? [{ path, line: index + 1, message: options.message }]
+                : [],
+            ),
         ),
   };
 }

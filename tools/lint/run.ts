@@ -20,10 +20,14 @@ const RULES: readonly Rule[] = [
 ];
 
 const root = resolve(import.meta.dirname, '../..');
-const files: SourceFile[] = globSync('{src,test,tools,bench}/**/*.{ts,js}', { cwd: root, exclude: (name) => name.includes('node_modules') })
-  .map((path) => ({ path: relative(root, resolve(root, path)), text: readFileSync(resolve(root, path), 'utf8') }));
+const files: SourceFile[] = globSync('{src,test,tools,bench}/**/*.{ts,js}', {
+  cwd: root,
+  exclude: (name) => name.includes('node_modules'),
+}).map((path) => ({ path: relative(root, resolve(root, path)), text: readFileSync(resolve(root, path), 'utf8') }));
 
-const findings: (Finding & { rule: string })[] = RULES.flatMap((rule) => rule.check(files).map((finding) => ({ ...finding, rule: rule.name })));
+const findings: (Finding & { rule: string })[] = RULES.flatMap((rule) =>
+  rule.check(files).map((finding) => ({ ...finding, rule: rule.name })),
+);
 for (const { path, line, message, rule } of findings) console.error(`${path}:${line}  ${message}  (${rule})`);
 console.log(`${files.length} files, ${RULES.length} rules, ${findings.length} findings`);
 process.exitCode = findings.length === 0 && files.length > 50 ? 0 : 1;

@@ -6,7 +6,11 @@ import { humanLines } from './human-lines.ts';
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
 
 /** One line of JSON an entry, or one line for a person where a terminal reads along. Nothing gets past the redactor. */
-export function createLog(options: { readonly level: LogLevel; readonly human: boolean; readonly write: (line: string) => void }): Log {
+export function createLog(options: {
+  readonly level: LogLevel;
+  readonly human: boolean;
+  readonly write: (line: string) => void;
+}): Log {
   const stream = { write: options.human ? (line: string) => options.write(humanLines(line)) : options.write };
   const logger = pino({ level: options.level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, stream);
   const at =

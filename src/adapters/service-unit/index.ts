@@ -16,9 +16,12 @@ export interface ServiceUnit {
 }
 
 /** Steward as a service of systemd: of the system for root, of the user otherwise. */
-export function createServiceUnit(settings: UnitSettings & { readonly userHome: string; readonly programs: ProgramsPort }): ServiceUnit {
+export function createServiceUnit(
+  settings: UnitSettings & { readonly userHome: string; readonly programs: ProgramsPort },
+): ServiceUnit {
   const { scope, programs } = settings;
-  const path = scope === 'system' ? `/etc/systemd/system/${UNIT}` : join(settings.userHome, '.config/systemd/user', UNIT);
+  const path =
+    scope === 'system' ? `/etc/systemd/system/${UNIT}` : join(settings.userHome, '.config/systemd/user', UNIT);
   const text = unitText(settings);
   const systemctl = async (...args: string[]): Promise<ProgramResult> =>
     programs.run({ program: 'systemctl', args: [...(scope === 'user' ? ['--user'] : []), ...args], timeoutMs: 90_000 });
@@ -45,7 +48,11 @@ export function createServiceUnit(settings: UnitSettings & { readonly userHome: 
     async remove() {
       const { exitCode } = await systemctl('disable', '--now', UNIT);
       await rm(path, { force: true });
-      return [...(exitCode === 0 ? [`systemctl disable --now ${UNIT}`] : []), `removed ${path}`, await mustDo('daemon-reload')];
+      return [
+        ...(exitCode === 0 ? [`systemctl disable --now ${UNIT}`] : []),
+        `removed ${path}`,
+        await mustDo('daemon-reload'),
+      ];
     },
   };
 }

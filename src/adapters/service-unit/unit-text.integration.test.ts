@@ -18,14 +18,27 @@ describe.skipIf(!installed)('the unit, read by systemd-analyze', () => {
 
     const { status, stderr } = spawnSync('systemd-analyze', ['verify', '--man=no', unit], { encoding: 'utf8' });
 
-    expect({ status, complaints: stderr.split('\n').filter((line) => line.includes('steward')) }).toEqual({ status: 0, complaints: [] });
+    expect({ status, complaints: stderr.split('\n').filter((line) => line.includes('steward')) }).toEqual({
+      status: 0,
+      complaints: [],
+    });
   });
 
   it('exposes less than an unconfined service', () => {
     const unit = join(folder, 'steward.service');
-    writeFileSync(unit, unitText({ node: process.execPath, launcher: '/opt/steward/bin/steward.js', home: '/var/lib/steward', scope: 'system' }));
+    writeFileSync(
+      unit,
+      unitText({
+        node: process.execPath,
+        launcher: '/opt/steward/bin/steward.js',
+        home: '/var/lib/steward',
+        scope: 'system',
+      }),
+    );
 
-    const { stdout, stderr } = spawnSync('systemd-analyze', ['security', '--offline=true', '--no-pager', unit], { encoding: 'utf8' });
+    const { stdout, stderr } = spawnSync('systemd-analyze', ['security', '--offline=true', '--no-pager', unit], {
+      encoding: 'utf8',
+    });
     expect(stderr).toBe('');
     const exposure = Number(/Overall exposure level for [^:]+: ([\d.]+)/.exec(stdout)?.[1]);
 

@@ -16,7 +16,11 @@ export interface ContainerInfo {
   readonly startedAt: Date | undefined;
   readonly finishedAt: Date | undefined;
   readonly networks: readonly { readonly name: string; readonly address: string }[];
-  readonly ports: readonly { readonly container: number; readonly host: number | undefined; readonly protocol: string }[];
+  readonly ports: readonly {
+    readonly container: number;
+    readonly host: number | undefined;
+    readonly protocol: string;
+  }[];
   readonly command: readonly string[];
 }
 

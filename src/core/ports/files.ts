@@ -17,7 +17,10 @@ export interface FilesPort {
   /** Entries of one folder; an unreadable folder is FORBIDDEN. */
   list(path: string): Promise<FileInfo[]>;
   /** Everything below a folder, depth first, without crossing to another device. Unreadable folders are skipped and counted. */
-  walk(path: string, options: { maxEntries: number; signal: AbortSignal }): Promise<{ entries: FileInfo[]; skipped: number; truncated: boolean }>;
+  walk(
+    path: string,
+    options: { maxEntries: number; signal: AbortSignal },
+  ): Promise<{ entries: FileInfo[]; skipped: number; truncated: boolean }>;
   read(path: string, options: { maxBytes: number }): Promise<string | undefined>;
   /** Paths that some process holds open or mapped, of those given. */
   openPaths(paths: readonly string[]): Promise<ReadonlySet<string>>;

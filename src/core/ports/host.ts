@@ -4,7 +4,12 @@ export interface HostSample {
   readonly cores: number;
   readonly memoryTotalBytes: number;
   readonly memoryAvailableBytes: number;
-  readonly disks: readonly { readonly mount: string; readonly device: string; readonly totalBytes: number; readonly freeBytes: number }[];
+  readonly disks: readonly {
+    readonly mount: string;
+    readonly device: string;
+    readonly totalBytes: number;
+    readonly freeBytes: number;
+  }[];
   readonly uptimeSeconds: number;
 }
 

@@ -75,7 +75,11 @@ async function start(attempt: Attempt, deps: HealerDeps): Promise<Date | undefin
 
 /** Whether its run was started and Steward died before it wrote down which one. */
 async function begun(attempt: Attempt, { runs }: HealerDeps): Promise<boolean> {
-  const { items } = await runs.list({ targetId: attempt.resource_id, automation: attempt.automation, since: attempt.started_at });
+  const { items } = await runs.list({
+    targetId: attempt.resource_id,
+    automation: attempt.automation,
+    since: attempt.started_at,
+  });
   return items.some(({ causation }) => causation.incidentId === attempt.incident_id);
 }
 

@@ -328,8 +328,14 @@ describe('what healing waits for', () => {
   });
 
   it.each([
-    [{ decision: 'observe', decisionRule: 'hands-off' }, "The policy rule 'hands-off' lets restart-service only look, so nothing was restarted."],
-    [{ decision: 'propose', error: { code: 'POLICY_REFUSED', message: 'Rejected by ada: not now' } }, 'restart-service was rejected: Rejected by ada: not now'],
+    [
+      { decision: 'observe', decisionRule: 'hands-off' },
+      "The policy rule 'hands-off' lets restart-service only look, so nothing was restarted.",
+    ],
+    [
+      { decision: 'propose', error: { code: 'POLICY_REFUSED', message: 'Rejected by ada: not now' } },
+      'restart-service was rejected: Rejected by ada: not now',
+    ],
   ] as const)('tells a person at once, and why, where the answer is no: %o', async (more, why) => {
     const incident = await goesDown('db');
     await look();
@@ -340,7 +346,9 @@ describe('what healing waits for', () => {
 
     expect(runs.started).toHaveLength(1);
     expect(await status(incident)).toBe('escalated');
-    expect((await timeline(incident)).filter(({ kind }) => kind === 'outcome')).toMatchObject([{ message: why, runId: 'run_0' }]);
+    expect((await timeline(incident)).filter(({ kind }) => kind === 'outcome')).toMatchObject([
+      { message: why, runId: 'run_0' },
+    ]);
     expect(await told('incident.escalated')).toMatchObject([{ why: expect.stringContaining(why) }]);
     expect(await told('healing.failed')).toEqual([]);
   });

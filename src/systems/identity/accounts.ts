@@ -123,9 +123,13 @@ export function assertNoAgent(actor: Actor): void {
  */
 export function assertMayManageAccounts(actor: Actor): void {
   if (actor.session !== undefined || actor.id === LOCAL_ACTOR) return;
-  throw new StewardError('FORBIDDEN', 'Accounts of people are made and changed by a person who is signed in; a token is not enough.', {
-    hint: 'Sign in on the page of this Steward, or use steward user on its machine.',
-  });
+  throw new StewardError(
+    'FORBIDDEN',
+    'Accounts of people are made and changed by a person who is signed in; a token is not enough.',
+    {
+      hint: 'Sign in on the page of this Steward, or use steward user on its machine.',
+    },
+  );
 }
 
 export function parsed<T>(schema: z.ZodType<T>, path: string, value: unknown): T {

@@ -221,13 +221,19 @@ describe('identity', () => {
     await createAdmin(database.store, { name: 'ada', password: PASSWORD, now: clock });
     await perform('create-user', { name: 'bob', role: 'admin', password: PASSWORD }, admin);
     const bob = await identity.login({ name: 'bob', password: PASSWORD, from });
-    const made = async (role: string): Promise<{ token: string }> => await perform('create-token', { name: role, role }, bob.actor);
+    const made = async (role: string): Promise<{ token: string }> =>
+      await perform('create-token', { name: role, role }, bob.actor);
     const [greater, agent, lesser] = [await made('admin'), await made('agent'), await made('viewer')];
 
     await perform('update-user', { name: 'bob', role: 'operator' }, admin);
 
-    await expect(identity.authenticate({ bearer: greater.token, from })).rejects.toMatchObject({ code: 'UNAUTHENTICATED' });
-    expect(await identity.authenticate({ bearer: agent.token, from })).toMatchObject({ role: 'agent', onBehalfOf: 'bob' });
+    await expect(identity.authenticate({ bearer: greater.token, from })).rejects.toMatchObject({
+      code: 'UNAUTHENTICATED',
+    });
+    expect(await identity.authenticate({ bearer: agent.token, from })).toMatchObject({
+      role: 'agent',
+      onBehalfOf: 'bob',
+    });
     expect(await identity.authenticate({ bearer: lesser.token, from })).toMatchObject({ role: 'viewer' });
   });
 
@@ -237,21 +243,28 @@ describe('identity', () => {
     const bearer = (await identity.authenticate({ bearer: token, from })) as Actor;
     await perform('create-user', { name: 'bob', role: 'viewer', password: PASSWORD }, local);
 
-    await expect(perform('create-user', { name: 'eve', role: 'admin', password: PASSWORD }, bearer)).rejects.toMatchObject({ code: 'FORBIDDEN' });
-    await expect(perform('update-user', { name: 'bob', role: 'admin', password: PASSWORD }, bearer)).rejects.toMatchObject({ code: 'FORBIDDEN' });
+    await expect(
+      perform('create-user', { name: 'eve', role: 'admin', password: PASSWORD }, bearer),
+    ).rejects.toMatchObject({ code: 'FORBIDDEN' });
+    await expect(
+      perform('update-user', { name: 'bob', role: 'admin', password: PASSWORD }, bearer),
+    ).rejects.toMatchObject({ code: 'FORBIDDEN' });
   });
 
   it('lets an agent end neither tokens nor sessions of whoever made it', async () => {
     await createAdmin(database.store, { name: 'ada', password: PASSWORD, now: clock });
     const ada = await identity.login({ name: 'ada', password: PASSWORD, from });
-    const made = async (role: string): Promise<{ token: string; id: string }> => await perform('create-token', { name: role, role }, ada.actor);
+    const made = async (role: string): Promise<{ token: string; id: string }> =>
+      await perform('create-token', { name: role, role }, ada.actor);
     const [key, tool] = [await made('operator'), await made('agent')];
     const agent = (await identity.authenticate({ bearer: tool.token, from })) as Actor;
     const operator = (await identity.authenticate({ bearer: key.token, from })) as Actor;
 
     await expect(perform('revoke-token', { id: key.id }, agent)).rejects.toMatchObject({ code: 'FORBIDDEN' });
     for (const token of [agent, operator])
-      await expect(perform('end-session', { id: ada.actor.session }, token)).rejects.toMatchObject({ code: 'NOT_FOUND' });
+      await expect(perform('end-session', { id: ada.actor.session }, token)).rejects.toMatchObject({
+        code: 'NOT_FOUND',
+      });
     expect(await identity.authenticate({ session: ada.session, from })).toMatchObject({ name: 'ada' });
   });
 

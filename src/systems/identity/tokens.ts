@@ -67,7 +67,10 @@ export async function actorOfToken(
   if (!row || !sameSecret(row.hash, hashSecret(token))) return undefined;
   if (row.revoked_at || row.disabled_at || (row.expires_at && row.expires_at <= now)) return undefined;
   // Whoever was given a lesser role must not keep the greater one in a drawer.
-  if (row.user_role && ROLE_PERMISSIONS[row.role].some((each) => !ROLE_PERMISSIONS[row.user_role as Role].includes(each)))
+  if (
+    row.user_role &&
+    ROLE_PERMISSIONS[row.role].some((each) => !ROLE_PERMISSIONS[row.user_role as Role].includes(each))
+  )
     return undefined;
   if (!row.last_used_at || now.getTime() - row.last_used_at.getTime() > SEEN_EVERY_MS || row.last_used_from !== from) {
     await sql`update api_tokens set last_used_at = ${now}, last_used_from = ${from} where id = ${id}`.execute(db);

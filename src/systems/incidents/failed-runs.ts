@@ -9,7 +9,11 @@ export const RUN_EVENTS: readonly EventType[] = ['run.failed', 'run.rolled-back'
 /** Whoever asked sits before the answer. */
 const ASKED: ReadonlySet<string> = new Set(['api', 'cli', 'mcp', 'dashboard'] satisfies Run['trigger'][]);
 /** Then these are an answer to the question and no fault of the world. */
-const ANSWERS: ReadonlySet<string> = new Set(['PRECONDITION_FAILED', 'INPUT_INVALID', 'NOT_FOUND'] satisfies ErrorCode[]);
+const ANSWERS: ReadonlySet<string> = new Set([
+  'PRECONDITION_FAILED',
+  'INPUT_INVALID',
+  'NOT_FOUND',
+] satisfies ErrorCode[]);
 
 const TITLE_LENGTH = 300;
 
@@ -29,13 +33,26 @@ interface WorkflowData {
   readonly workflow?: string;
   readonly status?: string;
   readonly trigger?: string;
-  readonly steps?: readonly { readonly id: string; readonly status: string; readonly message?: string; readonly runId?: string }[];
+  readonly steps?: readonly {
+    readonly id: string;
+    readonly status: string;
+    readonly message?: string;
+    readonly runId?: string;
+  }[];
 }
 
 /** The end of the failure policy: what retries and the rollback could not save becomes an incident, until it succeeds again. */
 export function createFailedRuns({ ledger, node }: { ledger: Ledger; node: { readonly id: string } }) {
   async function failed(event: StewardEvent): Promise<void> {
-    const { runId = '', automation = '', status = 'failed', trigger = '', dryRun, target, error } = event.data as RunData;
+    const {
+      runId = '',
+      automation = '',
+      status = 'failed',
+      trigger = '',
+      dryRun,
+      target,
+      error,
+    } = event.data as RunData;
     // Healing has an incident of its own, and counts.
     if (dryRun || trigger === 'healing') return;
     if (ASKED.has(trigger) && ANSWERS.has(error?.code ?? '')) return;
@@ -44,7 +61,11 @@ export function createFailedRuns({ ledger, node }: { ledger: Ledger; node: { rea
     await ledger.open({
       fingerprint: fingerprintOf(event.data as RunData, node),
       resourceId: target?.id,
-      title: `${automation}${target ? ` on ${target.name}` : ''} ${ENDED[status] ?? 'failed'}: ${error?.message ?? 'no reason is known'}`.slice(0, TITLE_LENGTH),
+      title:
+        `${automation}${target ? ` on ${target.name}` : ''} ${ENDED[status] ?? 'failed'}: ${error?.message ?? 'no reason is known'}`.slice(
+          0,
+          TITLE_LENGTH,
+        ),
       symptom: 'run.failed',
       severity: status === 'rollback-failed' || target?.critical ? 'critical' : 'warning',
       evidence: { runId, automation, status, trigger, error: (error ?? null) as JsonObject | null },
@@ -60,7 +81,11 @@ export function createFailedRuns({ ledger, node }: { ledger: Ledger; node: { rea
     if (status !== 'failed' || ASKED.has(trigger) || !broken || broken.runId !== undefined) return;
     await ledger.open({
       fingerprint,
-      title: `The workflow ${workflow} could not go on at '${broken.id}': ${broken.message ?? 'no reason is known'}`.slice(0, TITLE_LENGTH),
+      title:
+        `The workflow ${workflow} could not go on at '${broken.id}': ${broken.message ?? 'no reason is known'}`.slice(
+          0,
+          TITLE_LENGTH,
+        ),
       symptom: 'run.failed',
       severity: 'warning',
       evidence: { executionId, workflow, step: broken.id, trigger },

@@ -342,7 +342,11 @@ describe('a run that failed', () => {
       const found = await incidents.byFingerprint(fingerprint);
       return found?.occurrences === 2 && found;
     });
-    expect(incident).toMatchObject({ symptom: 'run.failed', severity: 'warning', title: 'clean-temp-files failed: the disk is away' });
+    expect(incident).toMatchObject({
+      symptom: 'run.failed',
+      severity: 'warning',
+      title: 'clean-temp-files failed: the disk is away',
+    });
     expect(await told('incident.opened')).toHaveLength(1);
 
     await runEnds('run.succeeded', { status: 'succeeded', dryRun: true });
@@ -357,16 +361,22 @@ describe('a run that failed', () => {
     await runEnds('run.failed', { status: 'rollback-failed' });
     await runEnds('run.failed', { target: { id: 'db', name: 'the database', critical: true } });
 
-    expect(await eventually(async () => await incidents.byFingerprint('run.rollback-failed:clean-temp-files:node_1'))).toMatchObject({
+    expect(
+      await eventually(async () => await incidents.byFingerprint('run.rollback-failed:clean-temp-files:node_1')),
+    ).toMatchObject({
       severity: 'critical',
       title: 'clean-temp-files failed and could not be taken back: the disk is away',
     });
-    expect(await eventually(async () => await incidents.byFingerprint('run.failed:clean-temp-files:db'))).toMatchObject({ severity: 'critical', resourceId: 'db' });
+    expect(await eventually(async () => await incidents.byFingerprint('run.failed:clean-temp-files:db'))).toMatchObject(
+      { severity: 'critical', resourceId: 'db' },
+    );
 
     await runEnds('run.succeeded', { status: 'succeeded' });
     await runEnds('run.failed', { automation: 'the-last' });
     await eventually(async () => await incidents.byFingerprint('run.failed:the-last:node_1'));
-    expect(await incidents.byFingerprint('run.rollback-failed:clean-temp-files:node_1')).toMatchObject({ status: 'open' });
+    expect(await incidents.byFingerprint('run.rollback-failed:clean-temp-files:node_1')).toMatchObject({
+      status: 'open',
+    });
   });
 
   it('is told of where nobody waits for the answer', async () => {
@@ -386,7 +396,11 @@ describe('a run that failed', () => {
   it('is told of a workflow of which a step could not be started, and not twice of one whose run failed', async () => {
     await incidents.start();
     const data = { executionId: 'exe_1', workflow: 'nightly', status: 'failed', trigger: 'schedule' };
-    await runEnds('workflow.finished', { ...data, workflow: 'told', steps: [{ id: 'a', status: 'failed', runId: 'run_1' }] });
+    await runEnds('workflow.finished', {
+      ...data,
+      workflow: 'told',
+      steps: [{ id: 'a', status: 'failed', runId: 'run_1' }],
+    });
     await runEnds('workflow.finished', { ...data, steps: [{ id: 'a', status: 'failed', message: 'no such service' }] });
     expect(await eventually(async () => await incidents.byFingerprint('workflow.failed:nightly'))).toMatchObject({
       title: "The workflow nightly could not go on at 'a': no such service",

@@ -31,7 +31,13 @@ export interface IncidentsDeps {
   readonly keepMs?: () => number;
 }
 
-const SERVICE_EVENTS: readonly EventType[] = ['service.down', 'service.degraded', 'service.up', 'service.stopped', 'resource.gone'];
+const SERVICE_EVENTS: readonly EventType[] = [
+  'service.down',
+  'service.degraded',
+  'service.up',
+  'service.stopped',
+  'resource.gone',
+];
 const UPKEEP_MS = 15_000;
 const KEEP_MS = 365 * 86_400_000;
 
@@ -68,7 +74,8 @@ export function createIncidents(deps: IncidentsDeps): System & Incidents {
       consumer = store.events.consume({
         consumer: `incidents:${node.name}`,
         types: [...SERVICE_EVENTS, ...RUN_EVENTS],
-        handle: (event, signal) => (RUN_EVENTS.includes(event.type) ? failedRuns(event) : symptoms.handle(event, signal)),
+        handle: (event, signal) =>
+          RUN_EVENTS.includes(event.type) ? failedRuns(event) : symptoms.handle(event, signal),
       });
       loop = lookAgainAndAgain(stopping.signal);
     },
