@@ -59,7 +59,7 @@ export function createFailedRuns({ ledger, node }: { ledger: Ledger; node: { rea
     // Planned again at once; should that fail, it is told.
     if (error?.code === 'PLAN_STALE') return;
     await ledger.open({
-      fingerprint: fingerprintOf(event.data as RunData, node),
+      fingerprint: fingerprintOf(event.data, node),
       resourceId: target?.id,
       title:
         `${automation}${target ? ` on ${target.name}` : ''} ${ENDED[status] ?? 'failed'}: ${error?.message ?? 'no reason is known'}`.slice(
