@@ -137,10 +137,11 @@ export interface ChangingAutomation<
 }
 
 // The engine and the surfaces handle automations of every type; the schemas guard the way in and out.
-// oxlint-disable-next-line typescript/no-explicit-any
+// oxlint-disable typescript/no-explicit-any
 export type AnyAutomation =
   | ReadAutomation<any, any, PortName, any>
   | ChangingAutomation<any, any, PortName, any, any, any>;
+// oxlint-enable typescript/no-explicit-any
 
 /** Defines an automation. Types flow from `input` through the phases in their order; nobody writes a type argument. */
 export function defineAutomation<Input extends z.ZodType, Output extends z.ZodType, Needs extends PortName, Facts>(

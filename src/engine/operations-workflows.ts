@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import { Actor, Trigger } from '../core/actor.ts';
-import type { JsonObject } from '../core/json.ts';
 import { type AnyOperation, defineCommand, defineQuery, NoInput, PageInput, pageOf } from '../core/operation.ts';
 import { Schedule } from '../core/schedule.ts';
 import type { OperationDeps } from './operation-deps.ts';

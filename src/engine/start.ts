@@ -1,7 +1,6 @@
 import { may } from '../core/actor.ts';
 import type { AnyAutomation } from '../core/automation.ts';
 import { StewardError } from '../core/errors.ts';
-import type { Json } from '../core/json.ts';
 import { redactText } from '../core/redact.ts';
 import type { Resource } from '../core/resource.ts';
 import type { Run } from '../core/run.ts';
