@@ -58,6 +58,12 @@ export function asConfigured(resource: Resource, service: ConfiguredService, sig
   };
 }
 
+/** One that dies while it is looked at shows nothing; how it was started is known all the same. */
+export function keptSight(before: Resource | undefined, service: ConfiguredService): SightedRecipe | undefined {
+  const kept = before && supervisorNow(before.supervisor, service, undefined);
+  return kept?.kind === 'process' ? { supervisor: kept } : undefined;
+}
+
 function supervisorNow(before: Supervisor, service: ConfiguredService, sight: SightedRecipe | undefined): Supervisor {
   if (before.kind !== 'process' && before.kind !== 'none') return before;
   if (sight) return sight.supervisor;

@@ -476,6 +476,19 @@ describe('how a bare process would be started again', () => {
     expect(changes).toMatchObject([{ kind: 'changed', changed: ['supervisor', 'labels'] }]);
   });
 
+  it('stays known where it dies while it is looked at', async () => {
+    const world = machine();
+    world.run(['/srv/app'], 9000);
+    await world.scan({ configured: [entry()], sighted: [process] });
+
+    expect((await world.scan({ configured: [entry()] })).services).toMatchObject([
+      { supervisor: { kind: 'process', recipe } },
+    ]);
+    expect((await world.scan({ configured: [entry({ restart: 'auto' })] })).services).toMatchObject([
+      { supervisor: { kind: 'none' } },
+    ]);
+  });
+
   it('is learned from the configuration also for what does not run, and forgotten with it', async () => {
     const world = machine();
     const said: [string, SightedRecipe] = ['app', { supervisor: { kind: 'process', recipe, origin: 'configured' } }];

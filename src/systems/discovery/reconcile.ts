@@ -7,7 +7,7 @@ import { describe, type Identified, isMeant, processOf } from './match.ts';
 import { distinctName, nameFor } from './naming.ts';
 import type { Observation } from './observe.ts';
 import type { Identification } from './identify.ts';
-import { asConfigured, type Sighted } from './consent.ts';
+import { asConfigured, keptSight, type Sighted } from './consent.ts';
 import { supervisorOf } from './supervisor.ts';
 import { fromTrace, toTrace } from './trace.ts';
 
@@ -103,7 +103,7 @@ function present(
     })),
     endpoints: [...observation.endpoints],
     pids: [...observation.pids],
-    supervisor: supervisorOf(observation, service && input.sighted.get(service.name)),
+    supervisor: supervisorOf(observation, service && (input.sighted.get(service.name) ?? keptSight(before, service))),
     ...(observation.root ? { owner: observation.root.user } : {}),
     labels: { ...automaticLabels(observation), ...configuredLabels(service) },
     critical: service?.critical ?? false,
