@@ -11,7 +11,7 @@ export function inventoryUpkeep({ store, keepMs }: { store: Pick<Store, 'db'>; k
   return {
     name: 'inventory-retention',
     summary: 'Forgets resources that have been gone for longer than retention keeps incidents.',
-    schedule: { every: '1d', jitter: '1h' },
+    schedule: { every: '1h', jitter: '10m' },
     async run({ now }) {
       await db
         .deleteFrom('resources')
