@@ -419,6 +419,28 @@ describe('the API', () => {
     }
   });
 
+  it('gives one credential no more streams than leave room for others', async () => {
+    const own = await composeSmall();
+    const { url } = await own.rest.listen();
+    const [greedy, other] = [await own.tokenOf('viewer'), await own.tokenOf('operator')];
+    const closing = new AbortController();
+    const open = async (token: string): Promise<number> =>
+      (
+        await fetch(`${url}/api/v1/events/stream`, {
+          headers: { authorization: `Bearer ${token}` },
+          signal: closing.signal,
+        })
+      ).status;
+
+    const statuses = await Promise.all(Array.from({ length: 25 }, () => open(greedy)));
+
+    expect(statuses.filter((status) => status === 200)).toHaveLength(20);
+    expect(statuses.filter((status) => status === 429)).toHaveLength(5);
+    expect(await open(other)).toBe(200);
+    closing.abort();
+    await own.stop();
+  });
+
   it('streams events, resumes where a client was, and keeps what security reports from who may not read it', async () => {
     const { url } = await small.rest.listen();
     const emit = (type: 'service.down' | 'security.failed-access', name: string) =>

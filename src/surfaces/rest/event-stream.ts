@@ -18,6 +18,8 @@ export interface EventSource {
 
 const BATCH = 100;
 const CLIENTS = 100;
+/** Of one credential, so that it cannot take the places of all others. */
+const CLIENTS_EACH = 20;
 const HEARTBEAT_MS = 15_000;
 const DRAIN_WITHIN_MS = 30_000;
 /** Many events at once become one look; people see no difference. */
@@ -46,7 +48,7 @@ export function createEventStreams({
   stillAllowed(request: FastifyRequest): Promise<boolean>;
   heartbeatMs?: number;
 }): EventStreams {
-  const clients = new Set<AbortController>();
+  const clients = new Map<AbortController, string>();
 
   async function follow(
     request: FastifyRequest,
@@ -90,14 +92,20 @@ export function createEventStreams({
 
   return {
     async serve(request, reply) {
+      const from = resumeFrom(request.headers['last-event-id']) ?? (await events.latestId());
+      // Nothing is waited for between counting and being counted.
       if (clients.size >= CLIENTS)
         throw new StewardError('RATE_LIMITED', `${CLIENTS} streams are open.`, {
           hint: 'Close some, or poll instead.',
         });
       const actor = request.actor as Actor;
-      const from = resumeFrom(request.headers['last-event-id']) ?? (await events.latestId());
+      const credential = actor.session ?? actor.id;
+      if ([...clients.values()].filter((other) => other === credential).length >= CLIENTS_EACH)
+        throw new StewardError('RATE_LIMITED', `${CLIENTS_EACH} streams of this credential are open.`, {
+          hint: 'Close some, or poll instead.',
+        });
       const client = new AbortController();
-      clients.add(client);
+      clients.set(client, credential);
       const out = reply.hijack().raw;
       out.on('close', () => client.abort());
       out.writeHead(200, {
@@ -119,7 +127,7 @@ export function createEventStreams({
       }
     },
     close() {
-      for (const client of clients) client.abort();
+      for (const client of clients.keys()) client.abort();
     },
   };
 }
