@@ -9,6 +9,7 @@ import type { Call } from '../../core/operation.ts';
 import { testDatabase, type TestDatabase } from '../../testing/database.ts';
 import { createAdmin } from './accounts.ts';
 import { createIdentity, type IdentitySystem } from './index.ts';
+import { networkOf } from './lockout.ts';
 import { newToken, tokenId } from './secrets.ts';
 import { identityMigrations } from './tables.ts';
 
@@ -140,6 +141,29 @@ describe('identity', () => {
     await expect(identity.setUp({ token: 'another', name: 'eve', password: PASSWORD, from })).rejects.toMatchObject({
       code: 'RATE_LIMITED',
     });
+  });
+
+  it.each([
+    ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2::/64'],
+    ['2001:db8:1:2::9', '2001:db8:1:2::/64'],
+    ['2001:0db8::1', '2001:db8:0:0::/64'],
+    ['::1', '0:0:0:0::/64'],
+    ['fe80::1%eth0', 'fe80:0:0:0::/64'],
+    ['::ffff:192.0.2.7', '192.0.2.7'],
+    ['192.0.2.7', '192.0.2.7'],
+  ])('counts %s as %s', (address, network) => expect(networkOf(address)).toBe(network));
+
+  it('brakes a sender who takes another IPv6 address for each guess', async () => {
+    const outcomes: unknown[] = [];
+    for (let n = 0; n < 21; n++)
+      outcomes.push(
+        await identity
+          .setUp({ token: `guess${n}`, name: 'eve', password: PASSWORD, from: `2001:db8::${n.toString(16)}` })
+          .catch((thrown: { code: string }) => thrown.code),
+      );
+
+    expect(outcomes.slice(0, 20).every((code) => code === 'UNAUTHENTICATED')).toBe(true);
+    expect(outcomes[20]).toBe('RATE_LIMITED');
   });
 
   it('gives the machine itself a credential that ends with the server and has no session', async () => {

@@ -31,6 +31,20 @@ export function countAttempt(known: Failures, limit: number, at: Date): Failures
   };
 }
 
+/** Whoever has one IPv6 address has 2^64 of them, so the first half counts; an IPv4 address is one. */
+export function networkOf(address: string): string {
+  const bare = address.split('%')[0] ?? '';
+  if (!bare.includes(':') || bare.includes('.')) return bare.replace(/^::ffff:/i, '');
+  const [left = '', right] = bare.split('::');
+  const head = left === '' ? [] : left.split(':');
+  const tail = right === undefined || right === '' ? [] : right.split(':');
+  const groups = [...head, ...Array<string>(Math.max(0, 8 - head.length - tail.length)).fill('0'), ...tail];
+  return `${groups
+    .slice(0, 4)
+    .map((group) => Number.parseInt(group, 16).toString(16))
+    .join(':')}::/64`;
+}
+
 export interface Lockout {
   /** Counts the attempt before it is looked at, so that parallel guesses are all counted. RATE_LIMITED where it is one too many. */
   begin(attempt: Attempt): Promise<void>;
@@ -44,7 +58,7 @@ export interface Lockout {
 export function createLockout({ store, node, now }: { store: Store; node: string; now: () => Date }): Lockout {
   const db = store.db.withTables<IdentityTables>();
   const nameKey = (name: string): string => `name:${name.slice(0, 100).toLowerCase()}`;
-  const addressKey = (from: string): string => `address:${from}`;
+  const addressKey = (from: string): string => `address:${networkOf(from)}`;
 
   async function count(key: string, limit: number, from: string): Promise<void> {
     const at = now();
