@@ -57,8 +57,14 @@ describe.skipIf(missing)(
       await container('--name', 'front', image, 'httpd', '-f', '-p', '8080', '-h', '/tmp');
       // Its check fails from the moment the file is gone; a restart makes it anew.
       await container(
-        ...['--name', 'sick', '--health-cmd', 'test -e /tmp/well', '--health-interval', '1s', '--health-retries', '2'],
-        ...[image, 'sh', '-c', 'touch /tmp/well; exec httpd -f -p 8080 -h /tmp'],
+        '--name=sick',
+        '--health-cmd=test -e /tmp/well',
+        '--health-interval=1s',
+        '--health-retries=2',
+        image,
+        'sh',
+        '-c',
+        'touch /tmp/well; exec httpd -f -p 8080 -h /tmp',
       );
       home = makeHome(`monitoring: { every: 1s, timeout: 2s }
 healing: { loop: 1s, soak: 3s, backoff: 1s }

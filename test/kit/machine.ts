@@ -31,7 +31,7 @@ export interface Machine {
 export interface MachineOptions {
   readonly packages: readonly string[];
   /** Before Steward is installed: units, files. */
-  readonly prepare: (machine: Pick<Machine, 'sh' | 'write' | 'systemd'>) => Promise<void>;
+  readonly prepare: (machine: Pick<Machine, 'sh' | 'write'>) => Promise<void>;
   /** steward.yaml, without where it listens and whom it tells. */
   readonly config: string;
 }
@@ -69,7 +69,7 @@ export async function startMachine({ packages, prepare, config }: MachineOptions
   building.defer(() => sink.stop());
 
   await sh('mkdir -p /var/starts');
-  await prepare({ sh, write, systemd });
+  await prepare({ sh, write });
   await write(`${HOME}/sign`, sink.secret);
   await write(
     `${HOME}/steward.yaml`,
