@@ -5,7 +5,7 @@ import type { EventType, StewardEvent } from '../core/event.ts';
 import type { Log } from '../core/log.ts';
 import type { NoTables } from './connection.ts';
 import { translateDatabaseError } from './database-errors.ts';
-import { EVENTS_CHANNEL, type EventTables, settled, toEvent } from './event-tables.ts';
+import { EVENTS_CHANNEL, type EventTables, settled, settledBelow, toEvent } from './event-tables.ts';
 import type { Session } from './session.ts';
 
 export interface EventsDeps {
@@ -76,11 +76,12 @@ export function startConsumer(deps: EventsDeps, options: ConsumeOptions): EventC
   async function nextBatch(): Promise<boolean> {
     const cursor = await currentCursor();
     let { attempts } = cursor;
+    const below = await settledBelow(db);
     const rows = await db
       .selectFrom('events')
       .selectAll()
       .where(sql<boolean>`(xid, id) > (${cursor.xid}::xid8, ${cursor.event_id}::bigint)`)
-      .where(settled)
+      .where(settled(below))
       .orderBy('xid')
       .orderBy('id')
       .limit(BATCH)
@@ -120,7 +121,7 @@ export function startConsumer(deps: EventsDeps, options: ConsumeOptions): EventC
       .insertInto('event_cursors')
       .values({
         consumer,
-        xid: from === 'now' ? sql`pg_snapshot_xmin(pg_current_snapshot())` : '0',
+        xid: from === 'now' ? await settledBelow(db) : '0',
         event_id: 0,
         seen_at: now(),
       })

@@ -1,4 +1,4 @@
-import { type Generated, type JSONColumnType, type Selectable, sql } from 'kysely';
+import { type Generated, type JSONColumnType, type Kysely, type Selectable, sql } from 'kysely';
 import type { StewardEvent } from '../core/event.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { Migration } from './migrator.ts';
@@ -42,7 +42,27 @@ export const EVENTS_CHANNEL = 'steward_events';
  * Ids are given out before commit, so a transaction that takes long adds a smaller id after a larger one was read. Events
  * are therefore ordered by transaction, and only those below the oldest transaction still running are read: none appears behind a cursor.
  */
-export const settled = sql<boolean>`xid < pg_snapshot_xmin(pg_current_snapshot())`;
+export const settled = (below: string) => sql<boolean>`xid < ${below}::xid8`;
+
+/**
+ * Where what is settled ends. Only transactions of this database can write events, and `pg_snapshot_xmin` knows those of
+ * the whole server: a report that somebody runs next door for hours would keep everyone from hearing anything.
+ *
+ * Ask for it in a statement of its own, before the one that uses it. Whatever began after the first look has a number
+ * from `next` on; whatever began before it and is not found at work had ended, so the second statement sees what it wrote.
+ * Nodes that share a database must share its user: PostgreSQL does not show one user the transactions of another.
+ */
+export async function settledBelow(db: Kysely<EventTables>): Promise<string> {
+  // Sessions show 32 of the 64 bits of a transaction's number, which is within 2^31 of the next one.
+  const { rows } = await sql<{ below: string }>`
+    with clock as materialized (select pg_snapshot_xmax(pg_current_snapshot())::text::numeric as next),
+      running as (select mod(next - backend_xid::text::numeric + 4294967296, 4294967296) as behind
+        from pg_stat_activity, clock where datname = current_database() and backend_xid is not null)
+    select (next - coalesce((select max(behind) from running where behind < 2147483648), 0))::text as below from clock`.execute(
+    db,
+  );
+  return rows[0]?.below ?? '0';
+}
 
 export function toEvent(row: Selectable<EventTables['events']>): StewardEvent {
   return {

@@ -360,3 +360,20 @@ it('goes on when the older transaction that held it up ends, without waiting for
   await eventually(() => expect(seen).toEqual(['later']));
   await consumer.stop();
 });
+
+it('is not held up by what another database on the same server does for hours', async () => {
+  const neighbor = await testDatabase();
+  const report = await neighbor.store.db.startTransaction().execute();
+  try {
+    await sql`select pg_current_xact_id()`.execute(report);
+    const { seen, stop } = collect();
+    await append('one', 'two');
+
+    await vi.waitFor(() => expect(seen).toEqual(['one', 'two']), { timeout: 5_000, interval: 20 });
+    expect((await store.events.read()).map(({ data }) => data['name'])).toEqual(['one', 'two']);
+    await stop();
+  } finally {
+    await report.rollback().execute();
+    await neighbor.drop();
+  }
+});

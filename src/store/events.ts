@@ -3,7 +3,7 @@ import { StewardError } from '../core/errors.ts';
 import type { EventDraft, EventType, StewardEvent } from '../core/event.ts';
 import type { JsonObject } from '../core/json.ts';
 import { type ConsumeOptions, type EventConsumer, type EventsDeps, startConsumer } from './event-consumer.ts';
-import { EVENTS_CHANNEL, type EventTables, settled, toEvent } from './event-tables.ts';
+import { EVENTS_CHANNEL, type EventTables, settled, settledBelow, toEvent } from './event-tables.ts';
 
 export interface DeadLetter {
   readonly consumer: string;
@@ -71,13 +71,14 @@ export function createEvents(deps: EventsDeps): { events: Events; stop: () => Pr
     },
 
     async read({ after = 0, types, limit = 500 } = {}) {
+      const below = await settledBelow(db);
       // The event named may be pruned; its id alone then says where to go on.
       const place = sql<boolean>`case when exists (select from events where id = ${after})
         then (xid, id) > (select xid, id from events where id = ${after}) else id > ${after} end`;
       const rows = await db
         .selectFrom('events')
         .selectAll()
-        .where(settled)
+        .where(settled(below))
         .where(place)
         .$if(types !== undefined, (query) => query.where(sql<boolean>`type = any(${types}::text[])`))
         .orderBy('xid')
@@ -88,10 +89,11 @@ export function createEvents(deps: EventsDeps): { events: Events; stop: () => Pr
     },
 
     async latestId() {
+      const below = await settledBelow(db);
       const last = await db
         .selectFrom('events')
         .select('id')
-        .where(settled)
+        .where(settled(below))
         .orderBy('xid', 'desc')
         .orderBy('id', 'desc')
         .limit(1)
@@ -101,9 +103,10 @@ export function createEvents(deps: EventsDeps): { events: Events; stop: () => Pr
 
     async prune(olderThan) {
       let total = 0;
+      const below = await settledBelow(db);
       for (;;) {
         const { numAffectedRows = 0n } = await sql`delete from events where id in (
-          select id from events where at < ${olderThan} and ${settled} and not exists (
+          select id from events where at < ${olderThan} and ${settled(below)} and not exists (
             select from event_cursors c where c.seen_at >= ${olderThan} and (c.xid, c.event_id) < (events.xid, events.id))
           limit ${PRUNE_BATCH})`.execute(db);
         total += Number(numAffectedRows);
