@@ -68,7 +68,7 @@ describe.skipIf(missing)(`a machine with systemd${missing ? ` (${missing})` : ''
   const alertsOf = (incident: SeenIncident) =>
     machine.sink.alerts.filter(({ incidentId }) => incidentId === incident.id);
 
-  it('finds its services and what they need', { timeout: 90_000 }, async () => {
+  it('finds its services and what they need', { timeout: 150_000 }, async () => {
     const found = await eventually(
       'every service is up',
       async () => {
@@ -90,10 +90,15 @@ describe.skipIf(missing)(`a machine with systemd${missing ? ` (${missing})` : ''
       phoenix: 'phoenix.service up',
     });
     const named = new Map(found.map(({ id, name }) => [id, name]));
-    const edges = await eventually('the shop is seen to use both', async () => {
-      const topology = await machine.api.get<{ edges: { from: string; to: string }[] }>('topology');
-      return topology.edges.length >= 2 ? topology.edges : undefined;
-    });
+    // Connections are looked at every 20 seconds, and after what a scan finds new.
+    const edges = await eventually(
+      'the shop is seen to use both',
+      async () => {
+        const topology = await machine.api.get<{ edges: { from: string; to: string }[] }>('topology');
+        return topology.edges.length >= 2 ? topology.edges : undefined;
+      },
+      90_000,
+    );
     expect(edges.map(({ from, to }) => `${named.get(from)} -> ${named.get(to)}`).toSorted()).toEqual([
       'shop -> postgresql@15-main',
       'shop -> redis-server',

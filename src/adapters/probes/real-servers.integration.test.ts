@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { chmod, chown, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:https';
 import { join } from 'node:path';
@@ -45,6 +46,8 @@ const look = (target: object, timeoutMs = 3_000, by = prober): Promise<ProbeResu
 async function frozen(program: RunningProgram, looking: () => Promise<ProbeResult>): Promise<ProbeResult> {
   process.kill(program.pid, 'SIGSTOP');
   try {
+    // The kernel stops it when it gets to it, which on a busy machine is later.
+    await vi.waitFor(() => expect(readFileSync(`/proc/${program.pid}/stat`, 'utf8')).toMatch(/\) T /));
     return await looking();
   } finally {
     process.kill(program.pid, 'SIGCONT');

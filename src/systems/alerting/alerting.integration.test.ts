@@ -170,6 +170,10 @@ describe('alerting', () => {
     const parent = await open('database is down');
     const child = await open('shop is down', 'critical', parent.id);
     await ledger.escalate(child.id, 'The child gives up as well.', {});
+    // The child's events were heard while it was a child; only then is silence an answer.
+    await until(async () =>
+      expect((await database.store.events.consumers()).every(({ behind }) => behind === 0)).toBe(true),
+    );
     await until(() => expect(ops.titles()).toEqual(['opened: database is down']));
 
     await ledger.release(child.id, 'The database is up, the shop still is not.');
