@@ -47,7 +47,9 @@ const APPLICATION_VERSION = 'steward-1';
 const DBOS_POOL_SIZE = 6;
 /** Each look is a transaction, and an idle Steward should cost next to nothing. */
 const POLL_MS = 500;
-const POLL_CHAINS_MS = 1_000;
+/** What heals has waited for minutes of failures by then, and a chain waits for its schedule. */
+const POLL_HEALING_MS = 1_000;
+const POLL_CHAINS_MS = 2_000;
 const RUNS_AT_ONCE = 10;
 const HEALING_RUNS_AT_ONCE = 4;
 
@@ -125,9 +127,9 @@ export function createDurableEngine({
       });
       await DBOS.launch();
       const [runs, healing, chains] = queues;
-      const limits = { partitionConcurrency: 1, minPollingIntervalMs: POLL_MS, onConflict: 'always_update' } as const;
-      await DBOS.registerQueue(runs, { ...limits, workerConcurrency: RUNS_AT_ONCE });
-      await DBOS.registerQueue(healing, { ...limits, workerConcurrency: HEALING_RUNS_AT_ONCE });
+      const limits = { partitionConcurrency: 1, onConflict: 'always_update' } as const;
+      await DBOS.registerQueue(runs, { ...limits, minPollingIntervalMs: POLL_MS, workerConcurrency: RUNS_AT_ONCE });
+      await DBOS.registerQueue(healing, { ...limits, minPollingIntervalMs: POLL_HEALING_MS, workerConcurrency: HEALING_RUNS_AT_ONCE });
       // Without a limit: a chain waits for its runs, and must never take the place that one of them needs.
       await DBOS.registerQueue(chains, { minPollingIntervalMs: POLL_CHAINS_MS, onConflict: 'always_update' });
     },
