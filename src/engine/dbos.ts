@@ -129,7 +129,11 @@ export function createDurableEngine({
       const [runs, healing, chains] = queues;
       const limits = { partitionConcurrency: 1, onConflict: 'always_update' } as const;
       await DBOS.registerQueue(runs, { ...limits, minPollingIntervalMs: POLL_MS, workerConcurrency: RUNS_AT_ONCE });
-      await DBOS.registerQueue(healing, { ...limits, minPollingIntervalMs: POLL_HEALING_MS, workerConcurrency: HEALING_RUNS_AT_ONCE });
+      await DBOS.registerQueue(healing, {
+        ...limits,
+        minPollingIntervalMs: POLL_HEALING_MS,
+        workerConcurrency: HEALING_RUNS_AT_ONCE,
+      });
       // Without a limit: a chain waits for its runs, and must never take the place that one of them needs.
       await DBOS.registerQueue(chains, { minPollingIntervalMs: POLL_CHAINS_MS, onConflict: 'always_update' });
     },
