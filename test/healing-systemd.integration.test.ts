@@ -68,14 +68,14 @@ describe.skipIf(missing)(`a machine with systemd${missing ? ` (${missing})` : ''
   const alertsOf = (incident: SeenIncident) =>
     machine.sink.alerts.filter(({ incidentId }) => incidentId === incident.id);
 
-  it('finds its services and what they need', { timeout: 150_000 }, async () => {
+  it('finds its services and what they need', { timeout: 200_000 }, async () => {
     const found = await eventually(
       'every service is up',
       async () => {
         const services = await machine.api.services();
         return services.filter(({ state }) => state === 'up').length >= 8 ? services : undefined;
       },
-      45_000,
+      90_000,
     );
     expect(
       Object.fromEntries(found.map(({ name, supervisorName, state }) => [name, `${supervisorName} ${state}`])),
@@ -157,7 +157,7 @@ describe.skipIf(missing)(`a machine with systemd${missing ? ` (${missing})` : ''
 
   it.each(['redis-server', 'postgresql@15-main'])(
     'blames %s for the shop that needs it, and tells of one problem only',
-    { timeout: 90_000 },
+    { timeout: 150_000 },
     async (name) => {
       const { supervisorName = '' } = await machine.api.service(name);
       const shop = await machine.api.service('shop');
@@ -169,7 +169,7 @@ describe.skipIf(missing)(`a machine with systemd${missing ? ` (${missing})` : ''
       const child = await machine.log.until(
         'the incident of the shop is over',
         told('incident.resolved', shop.id),
-        30_000,
+        60_000,
         from,
       );
       const parent = await machine.api.incident(outcome.incident.id);
