@@ -4,9 +4,8 @@ const common = {
   globalSetup: ['src/testing/global-setup.ts'],
   testTimeout: 20_000,
   hookTimeout: 60_000,
-  pool: 'forks',
-  passWithNoTests: false,
-} as const;
+  pool: 'forks' as const,
+};
 
 export default defineConfig({
   test: {
