@@ -1,4 +1,3 @@
-import { statfs } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { createChannel } from './adapters/channels/channels.ts';
 import { createPing } from './adapters/channels/ping.ts';
@@ -37,6 +36,7 @@ import {
   engineRetention,
   monitoringSettings,
 } from './from-config.ts';
+import { noticesOf } from './notices.ts';
 import { overviewOf } from './overview.ts';
 import { EVENTS_CHANNEL } from './store/event-tables.ts';
 import type { Migration } from './store/migrator.ts';
@@ -74,9 +74,6 @@ export const MIGRATIONS: readonly Migration[] = [
   ...alertingMigrations,
   ...recipesMigrations,
 ];
-
-/** Below this a PostgreSQL that has to start again may not. */
-const ROOM_NEEDED_MIB = 100;
 
 export interface Parts {
   readonly version: string;
@@ -336,47 +333,15 @@ export function compose(parts: Parts): Composition {
     },
   };
 
-  async function notices(): Promise<Notice[]> {
-    const [dockerStatus, systemdStatus, roomMiB] = await Promise.all([docker.status(), systemd.status(), roomIn(home)]);
-    const rejected = config.rejected();
-    const noChannel = alerting.notice();
-    const all: (Notice | false | undefined)[] = [
-      rejected && {
-        id: 'configuration',
-        level: 'critical',
-        text: `The configuration as it stands is refused; the last good one is in force. ${rejected.message}`,
-        hint: rejected.hint,
-      },
-      roomMiB < ROOM_NEEDED_MIB && {
-        id: 'disk',
-        level: 'critical',
-        text: `The disk that holds ${home} is full: ${roomMiB} MB are left, and what is seen from now on may not be kept.`,
-        hint: `Free some space there (df -h ${home}); Steward goes on by itself.`,
-      },
-      noChannel !== undefined && { id: 'channels', level: 'warning', text: noChannel },
-      settings().deadMan === undefined && {
-        id: 'dead-man',
-        level: 'warning',
-        text: 'Nobody would notice if Steward itself died: no dead-man address is configured.',
-        hint: 'Add deadMan.url to steward.yaml.',
-      },
-      process.getuid?.() !== 0 && {
-        id: 'not-root',
-        level: 'info',
-        text: 'Steward does not run as root: it sees and restarts only what this user may.',
-      },
-      !dockerStatus.ok && {
-        id: 'docker',
-        level: 'info',
-        text: `Containers are not seen: ${dockerStatus.reason ?? 'no engine answers'}`,
-      },
-      !systemdStatus.ok && {
-        id: 'systemd',
-        level: 'info',
-        text: `Units are not seen: ${systemdStatus.reason ?? 'systemd does not answer'}`,
-      },
-    ];
-    return all.filter((notice) => notice !== false && notice !== undefined);
+  function notices(): Promise<Notice[]> {
+    return noticesOf({
+      home,
+      docker,
+      systemd,
+      rejected: config.rejected(),
+      noChannel: alerting.notice(),
+      deadManConfigured: settings().deadMan !== undefined,
+    });
   }
 
   return { catalog, engine, audit, identity, discovery, rest, systems, notices };
@@ -397,9 +362,4 @@ function senses({ docker, prober }: ReturnType<typeof createWorld>): System {
       await prober.close();
     },
   };
-}
-
-async function roomIn(folder: string): Promise<number> {
-  const { bavail, bsize } = await statfs(folder);
-  return Math.floor((bavail * bsize) / 1024 ** 2);
 }

@@ -1,52 +1,15 @@
-import { randomBytes } from 'node:crypto';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll } from 'vitest';
-import { compose, MIGRATIONS } from '../src/compose.ts';
-import { readEnvironment } from '../src/config/environment.ts';
-import { Config } from '../src/config/schema.ts';
-import { testDatabase } from '../src/testing/database.ts';
-import { memoryLog } from '../src/testing/log.ts';
 import { describeApiProperties } from './api-properties.ts';
+import { composeInProcess } from './kit/composition.ts';
 
-const database = await testDatabase({ migrations: MIGRATIONS });
-const home = await mkdtemp(join(tmpdir(), 'steward-properties-'));
-const parsed = Config.parse({});
-const server = { ...parsed.server, port: 0, requestsPerMinute: 10_000_000 };
-const config = { ...parsed, server };
-const log = memoryLog();
-const composition = compose({
-  version: '0.0.0-test',
-  node: { id: 'nod_test', name: 'n1' },
-  home,
-  environment: readEnvironment(),
-  config: {
-    current: () => ({ config, file: '', source: 'defaults', written: {}, origins: new Map() }),
-    rejected: () => undefined,
-    subscribe: () => () => undefined,
-  },
-  store: database.store,
-  auditKey: randomBytes(32),
-  vaultKey: randomBytes(32),
-  osUser: 'ada',
-  ownPids: () => [],
-  page: [],
-  log,
-  now: () => new Date(),
-});
-// Nothing else starts: what is asked here is the surface, and no made-up input may reach the machine.
+const { composition, home, end } = await composeInProcess();
 await composition.identity.start();
 const { app } = composition.rest;
 await app.ready();
 
-afterAll(async () => {
-  await composition.rest.close();
-  await composition.identity.stop();
-  await composition.audit.stop();
-  await database.drop();
-  await rm(home, { recursive: true });
-});
+afterAll(end);
 
 const admin = (await readFile(join(home, 'cli-token'), 'utf8')).trim();
 const tokenOf = async (role: string): Promise<string> => {

@@ -1,39 +1,10 @@
-import { randomBytes } from 'node:crypto';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { compose, MIGRATIONS } from '../src/compose.ts';
-import { readEnvironment } from '../src/config/environment.ts';
-import { Config } from '../src/config/schema.ts';
 import { routesOf } from '../src/surfaces/rest/routes.ts';
-import { testDatabase } from '../src/testing/database.ts';
-import { memoryLog } from '../src/testing/log.ts';
+import { composeInProcess } from './kit/composition.ts';
 
-const database = await testDatabase({ migrations: MIGRATIONS });
-const home = await mkdtemp(join(tmpdir(), 'steward-forged-'));
-const parsed = Config.parse({});
-const server = { ...parsed.server, port: 0, requestsPerMinute: 10_000_000 };
-const config = { ...parsed, server };
-const composition = compose({
-  version: '0.0.0-test',
-  node: { id: 'nod_test', name: 'n1' },
-  home,
-  environment: readEnvironment(),
-  config: {
-    current: () => ({ config, file: '', source: 'defaults', written: {}, origins: new Map() }),
-    rejected: () => undefined,
-    subscribe: () => () => undefined,
-  },
-  store: database.store,
-  auditKey: randomBytes(32),
-  vaultKey: randomBytes(32),
-  osUser: 'ada',
-  ownPids: () => [],
-  page: [],
-  log: memoryLog(),
-  now: () => new Date(),
-});
+const { composition, home, end } = await composeInProcess();
 const { app } = composition.rest;
 let token = '';
 
@@ -42,13 +13,7 @@ beforeAll(async () => {
   await app.ready();
   token = (await readFile(join(home, 'cli-token'), 'utf8')).trim();
 });
-afterAll(async () => {
-  await composition.rest.close();
-  await composition.identity.stop();
-  await composition.audit.stop();
-  await database.drop();
-  await rm(home, { recursive: true });
-});
+afterAll(end);
 
 const encoded = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url');
 const INSTANTS = [

@@ -1,17 +1,11 @@
-import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { compose, MIGRATIONS } from '../src/compose.ts';
-import { readEnvironment } from '../src/config/environment.ts';
 import { Config } from '../src/config/schema.ts';
 import { engineRetention } from '../src/from-config.ts';
 import { createRuns } from '../src/engine/runs.ts';
 import { upkeepJobs } from '../src/engine/upkeep.ts';
 import { inventoryUpkeep } from '../src/systems/inventory/upkeep.ts';
-import { testDatabase } from '../src/testing/database.ts';
-import { memoryLog } from '../src/testing/log.ts';
+import { composeInProcess } from './kit/composition.ts';
 
 /** Why rows of a table stay for good. Whoever adds a table that is missing here must say what removes its rows. */
 const KEPT: Readonly<Record<string, string>> = {
@@ -41,38 +35,12 @@ const OVER: Readonly<Record<string, Readonly<Record<string, string>>>> = {
 const LONG_AGO = new Date('2025-01-01T00:00:00Z');
 const DAY_MS = 86_400_000;
 
-const database = await testDatabase({ migrations: MIGRATIONS });
-const home = await mkdtemp(join(tmpdir(), 'steward-retention-'));
-const config = Config.parse({ server: { port: 0 } });
-const log = memoryLog();
 let clock = LONG_AGO;
 const now = () => clock;
-const composition = compose({
-  version: '0.0.0-test',
-  node: { id: 'nod_test', name: 'n1' },
-  home,
-  environment: readEnvironment(),
-  config: {
-    current: () => ({ config, file: '', source: 'defaults', written: {}, origins: new Map() }),
-    rejected: () => undefined,
-    subscribe: () => () => undefined,
-  },
-  store: database.store,
-  auditKey: randomBytes(32),
-  vaultKey: randomBytes(32),
-  osUser: 'ada',
-  ownPids: () => [],
-  page: [],
-  log,
-  now,
-});
+const config = Config.parse({});
+const { composition, database, home, end } = await composeInProcess({ now });
 
-afterAll(async () => {
-  await composition.rest.close();
-  await composition.audit.stop();
-  await database.drop();
-  await rm(home, { recursive: true });
-});
+afterAll(end);
 
 interface Column {
   readonly table: string;

@@ -1,0 +1,65 @@
+import { statfs } from 'node:fs/promises';
+import type { StewardError } from './core/errors.ts';
+import type { PortStatus } from './core/ports.ts';
+import type { Notice } from './systems/status/index.ts';
+
+export interface NoticeParts {
+  readonly home: string;
+  readonly docker: { status(): Promise<PortStatus> };
+  readonly systemd: { status(): Promise<PortStatus> };
+  /** Why the configuration as it stands is not the one in force. */
+  readonly rejected: StewardError | undefined;
+  readonly noChannel: string | undefined;
+  readonly deadManConfigured: boolean;
+}
+
+/** Below this, PostgreSQL may not be able to write its log ahead. */
+const ROOM_NEEDED_MIB = 100;
+
+/** What a person should know although no service is broken, with what to do about it. */
+export async function noticesOf(parts: NoticeParts): Promise<Notice[]> {
+  const { home, rejected, noChannel, deadManConfigured } = parts;
+  const [docker, systemd, roomMiB] = await Promise.all([parts.docker.status(), parts.systemd.status(), roomIn(home)]);
+  const all: (Notice | false | undefined)[] = [
+    rejected && {
+      id: 'configuration',
+      level: 'critical',
+      text: `The configuration as it stands is refused; the last good one is in force. ${rejected.message}`,
+      hint: rejected.hint,
+    },
+    roomMiB < ROOM_NEEDED_MIB && {
+      id: 'disk',
+      level: 'critical',
+      text: `The disk that holds ${home} is full: ${roomMiB} MB are left, and what is seen from now on may not be kept.`,
+      hint: `Free some space there (df -h ${home}); Steward goes on by itself.`,
+    },
+    noChannel !== undefined && { id: 'channels', level: 'warning', text: noChannel },
+    !deadManConfigured && {
+      id: 'dead-man',
+      level: 'warning',
+      text: 'Nobody would notice if Steward itself died: no dead-man address is configured.',
+      hint: 'Add deadMan.url to steward.yaml.',
+    },
+    process.getuid?.() !== 0 && {
+      id: 'not-root',
+      level: 'info',
+      text: 'Steward does not run as root: it sees and restarts only what this user may.',
+    },
+    !docker.ok && {
+      id: 'docker',
+      level: 'info',
+      text: `Containers are not seen: ${docker.reason ?? 'no engine answers'}`,
+    },
+    !systemd.ok && {
+      id: 'systemd',
+      level: 'info',
+      text: `Units are not seen: ${systemd.reason ?? 'systemd does not answer'}`,
+    },
+  ];
+  return all.filter((notice) => notice !== false && notice !== undefined);
+}
+
+async function roomIn(folder: string): Promise<number> {
+  const { bavail, bsize } = await statfs(folder);
+  return Math.floor((bavail * bsize) / 1024 ** 2);
+}
