@@ -72,7 +72,7 @@ export function localCommands(environment: Environment): LocalCommand[] {
       summary:
         verb === 'install' ? 'Keeps Steward running under systemd.' : 'Takes Steward out of systemd; its data stays.',
       ...(verb === 'install' ? { options: [{ flags: '--print', summary: 'Print the unit and change nothing.' }] } : {}),
-      async run({ options }) {
+      async run({ options, json }) {
         const [{ createServiceUnit }, { createPrograms }] = await Promise.all([
           import('./adapters/service-unit/index.ts'),
           import('./adapters/programs/index.ts'),
@@ -86,7 +86,12 @@ export function localCommands(environment: Environment): LocalCommand[] {
           userHome: homedir(),
           programs: createPrograms({ environment: environment.inherited }),
         });
-        if (options['print'] === true) return { path: unit.path, text: unit.text };
+        if (options['print'] === true) {
+          if (json) return { path: unit.path, text: unit.text };
+          // As it would be written, so that it can be redirected into a file.
+          process.stdout.write(unit.text);
+          return undefined;
+        }
         if (verb === 'remove') return { done: await unit.remove() };
         const prepared = environment.databaseUrl === undefined ? await prepareStoreUser(environment.home) : [];
         return { done: [...prepared, ...(await unit.install()), await waitForServer(environment.home)] };

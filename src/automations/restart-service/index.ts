@@ -142,7 +142,8 @@ export default defineAutomation({
             : []),
           {
             id: 'start',
-            title: `Start ${supervisor.recipe.executable} in ${supervisor.recipe.cwd}`,
+            // Many names may lead to one program, and it is the name that says what it becomes.
+            title: `Start ${supervisor.recipe.argv[0] ?? supervisor.recipe.executable} in ${supervisor.recipe.cwd}`,
             undo: 'none' as const,
           },
         ];

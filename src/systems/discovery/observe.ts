@@ -153,9 +153,10 @@ export function foreignSupervisor(
   return undefined;
 }
 
+/** Where this machine reaches it. What listens in a network of its own, under an engine Steward does not know, is watched by its process. */
 function endpointsOf(listeners: readonly Listener[]): Endpoint[] {
   const endpoints = new Map<string, Endpoint>();
-  for (const { protocol, address, port } of listeners)
+  for (const { protocol, address, port } of listeners.filter(({ container }) => container === undefined))
     endpoints.set(`${protocol} ${address} ${port}`, { protocol, address, port });
   const rank = { tcp: 0, udp: 1, unix: 2 };
   return [...endpoints.values()].toSorted(
@@ -170,7 +171,7 @@ function membersOf(root: ProcessInfo | undefined, listeners: readonly Listener[]
 function observeProcess({ root, listeners }: Group, processes: ReadonlyMap<number, ProcessInfo>): Observation {
   const endpoints = endpointsOf(listeners);
   const signature = root && signatureOf(root);
-  const first = endpoints[0];
+  const first = listeners[0];
   return {
     base: signature ? processIdentity(signature) : `socket:${first?.protocol}:${first?.address}:${first?.port}`,
     root,
