@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { CheckTarget, CheckTiming } from './check.ts';
 import { type ConfiguredCheck, type WebPorts, checksOf, describeTarget } from './default-checks.ts';
-import { Resource } from './resource.ts';
+import { aResource } from '../testing/fakes/fake-inventory.ts';
+import type { Resource } from './resource.ts';
 
 const timing: CheckTiming = { every: '60s', timeout: '5s', failures: 3, successes: 1, slow: '30s' };
 
@@ -12,30 +13,7 @@ function targetsOf(
   return checksOf(of, { timing, checksFor: () => configured }, web).map(({ target }) => target);
 }
 
-function resource(members: Partial<Resource>): Resource {
-  const at = new Date('2026-01-01T00:00:00Z');
-  return Resource.parse({
-    id: 'svc_1',
-    kind: 'service',
-    identity: 'x',
-    node: 'here',
-    name: 'x',
-    product: 'unknown',
-    confidence: 1,
-    evidence: [],
-    endpoints: [],
-    pids: [],
-    supervisor: { kind: 'none' },
-    labels: {},
-    critical: false,
-    adoption: 'adopted',
-    origin: 'discovered',
-    state: 'present',
-    firstSeen: at,
-    lastSeen: at,
-    ...members,
-  });
-}
+const resource = (members: Partial<Resource>): Resource => aResource({ id: 'svc_1', ...members });
 
 const tcp = (port: number, address = '127.0.0.1') => ({ protocol: 'tcp' as const, address, port });
 

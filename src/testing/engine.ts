@@ -9,6 +9,7 @@ import { type AnyAutomation, defineAutomation } from '../core/automation.ts';
 import { createCatalog } from '../core/catalog.ts';
 import type { Inventory } from '../core/inventory.ts';
 import { DEFAULT_POLICY, type PolicyRule } from '../core/policy.ts';
+import { aResource } from './fakes/fake-inventory.ts';
 import type { Resource } from '../core/resource.ts';
 import type { AnyWorkflow } from '../core/workflow.ts';
 import type { Store } from '../store/store.ts';
@@ -170,28 +171,7 @@ export function inventoryOf(resources: readonly Resource[]): Inventory {
 }
 
 export function resource(name: string, more: Partial<Resource> = {}): Resource {
-  const at = new Date(0);
-  return {
-    id: `res_${name}`,
-    kind: 'service',
-    identity: name,
-    node: 'node_a',
-    name,
-    product: 'unknown',
-    confidence: 1,
-    evidence: [],
-    endpoints: [],
-    pids: [],
-    supervisor: { kind: 'none' },
-    labels: {},
-    critical: false,
-    adoption: 'adopted',
-    origin: 'discovered',
-    state: 'present',
-    firstSeen: at,
-    lastSeen: at,
-    ...more,
-  };
+  return aResource({ id: `res_${name}`, identity: name, node: 'node_a', name, ...more });
 }
 
 /** A folder of one's own and a file in it that does not exist yet. */

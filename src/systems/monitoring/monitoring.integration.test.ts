@@ -6,6 +6,7 @@ import type { EventType } from '../../core/event.ts';
 import type { Inventory } from '../../core/inventory.ts';
 import type { Resource } from '../../core/resource.ts';
 import { createProber } from '../../adapters/probes/index.ts';
+import { aResource } from '../../testing/fakes/fake-inventory.ts';
 import { type TestDatabase, testDatabase } from '../../testing/database.ts';
 import { memoryLog } from '../../testing/log.ts';
 import { type Monitoring, createMonitoring } from './index.ts';
@@ -50,28 +51,7 @@ const inventory: Inventory = {
 };
 
 function add(id: string, more: Partial<Resource> = {}): Resource {
-  const now = new Date();
-  const resource: Resource = {
-    id,
-    kind: 'service',
-    identity: id,
-    node: 'n1',
-    name: id,
-    product: 'node',
-    confidence: 1,
-    evidence: [],
-    endpoints: [],
-    pids: [],
-    supervisor: { kind: 'none' },
-    labels: {},
-    critical: false,
-    adoption: 'adopted',
-    origin: 'discovered',
-    state: 'present',
-    firstSeen: now,
-    lastSeen: now,
-    ...more,
-  };
+  const resource = aResource({ id, identity: id, node: 'n1', product: 'node', ...more });
   resources.set(id, resource);
   return resource;
 }
