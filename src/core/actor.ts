@@ -20,6 +20,18 @@ export const ROLE_PERMISSIONS: Record<Role, readonly Permission[]> = {
 export const Trigger = z.enum(['schedule', 'event', 'webhook', 'api', 'cli', 'mcp', 'dashboard', 'healing', 'scaling']);
 export type Trigger = z.output<typeof Trigger>;
 
+/** What a token is narrowed to, beyond its role. A member that is left out narrows nothing. */
+export const Scope = z.object({
+  permissions: z.array(Permission).min(1).optional().describe('Only these of the permissions of its role.'),
+  operations: z
+    .array(z.string().min(1).max(100))
+    .min(1)
+    .max(100)
+    .optional()
+    .describe('Only these automations, queries and commands; backup-* stands for all that begin so.'),
+});
+export type Scope = z.output<typeof Scope>;
+
 /** Who asks: a person's session, a token, or a system of Steward itself. */
 export const Actor = z.object({
   kind: z.enum(['user', 'token', 'system']),
@@ -29,6 +41,7 @@ export const Actor = z.object({
   /** A bearer credential can never approve what destroys; a session of a person can. */
   session: z.string().optional().describe('The session, where a person signed in.'),
   onBehalfOf: z.string().optional(),
+  scope: Scope.optional(),
 });
 export type Actor = z.output<typeof Actor>;
 
@@ -37,6 +50,20 @@ export function systemActor(name: string): Actor {
   return { kind: 'system', id: `system:${name}`, name, role: 'operator' };
 }
 
-export function may(actor: Actor, permission: Permission): boolean {
-  return ROLE_PERMISSIONS[actor.role].includes(permission);
+/** Whether the role has the permission and the scope, where there is one, leaves it and the operation. */
+export function may(
+  { role, scope }: Pick<Actor, 'role' | 'scope'>,
+  permission: Permission,
+  operation?: string,
+): boolean {
+  if (!ROLE_PERMISSIONS[role].includes(permission)) return false;
+  if (scope?.permissions && !scope.permissions.includes(permission)) return false;
+  return operation === undefined || inScope(scope, operation);
+}
+
+export function inScope(scope: Scope | undefined, operation: string): boolean {
+  if (!scope?.operations) return true;
+  return scope.operations.some((name) =>
+    name.endsWith('*') ? operation.startsWith(name.slice(0, -1)) : name === operation,
+  );
 }

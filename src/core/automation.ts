@@ -24,7 +24,13 @@ export type Category =
   | 'documentation'
   | 'integration';
 
+/** How long a whole run may work, planning and applying each: what waits for a lock or a person is not counted. */
+export const RUN_LIMITS = { template: '30s', default: '5m', verification: '5m', long: '1h' } as const;
+export type RunLimit = keyof typeof RUN_LIMITS;
+
 export interface Safeguards {
+  /** Of the whole run; `default` where it is left out. */
+  readonly limit?: RunLimit;
   /** Longest time of one step: one phase, or the execution of one change. */
   readonly timeout: DurationText;
   /** Tries of a step whose error can get better by itself, the first one included. */
@@ -45,6 +51,11 @@ export interface Context<Input, Needs extends PortName> {
   readonly node: { readonly id: string; readonly name: string };
   readonly artifact: (name: string, content: string | Uint8Array) => Promise<ArtifactReference>;
   readonly secret: (reference: SecretReference) => Promise<string>;
+  /**
+   * Asks the store whether this run still belongs to this node. Gives the fence, which only grows; LEASE_LOST where another
+   * has taken over. What must never happen twice asks right before it happens, and hands the fence to whoever can compare.
+   */
+  readonly lease: () => Promise<number>;
 }
 
 export interface Applied<C, Receipt> {
@@ -70,6 +81,8 @@ interface Described<Input extends z.ZodType, Output extends z.ZodType, Needs ext
   readonly output: Output;
   readonly examples: readonly { readonly title: string; readonly input: z.input<Input> }[];
   readonly safeguards: Safeguards;
+  /** `any`: touches no machine, so any live node may run it and take it over; otherwise it belongs to its target's node. */
+  readonly placement?: 'target' | 'any';
   /** The name under which AI assistants see it, where the mission gives one. */
   readonly mcpName?: string;
   /** What it works on: gives node, locks, permission, blast radius, maintenance. */
@@ -134,6 +147,11 @@ export interface ChangingAutomation<
     change: NoInfer<C>,
     receipt: NoInfer<Receipt> | undefined,
   ): Promise<void>;
+  /** Looks at the world after a person had the changes taken back. Without it, planning again must want each of them again. */
+  verifyUndone?(
+    ctx: Context<z.output<Input>, Needs>,
+    done: { readonly undone: readonly Applied<NoInfer<C>, NoInfer<Receipt> | undefined>[] },
+  ): Promise<CheckStatement[]>;
 }
 
 // The engine and the surfaces handle automations of every type; the schemas guard the way in and out.

@@ -34,6 +34,11 @@ export const ERRORS = {
   TOO_LARGE: { status: 413, exitCode: 28, retryable: false },
   NOT_IMPLEMENTED: { status: 501, exitCode: 29, retryable: false },
   LEASE_LOST: { status: 409, exitCode: 30, retryable: false },
+  BREAKER_OPEN: { status: 503, exitCode: 31, retryable: true },
+  LOOP_BROKEN: { status: 409, exitCode: 32, retryable: false },
+  STEWARD_PAUSED: { status: 503, exitCode: 33, retryable: false },
+  CONFIRMATION_REQUIRED: { status: 403, exitCode: 34, retryable: false },
+  NO_NODE: { status: 503, exitCode: 35, retryable: true },
   INTERNAL: { status: 500, exitCode: 1, retryable: false },
 } as const satisfies Record<string, { status: number; exitCode: number; retryable: boolean }>;
 

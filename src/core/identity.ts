@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import type { Actor } from './actor.ts';
 
 /** What a request brings to say who it is. */
@@ -16,6 +17,28 @@ export interface SignedIn {
   readonly expiresAt: Date;
 }
 
+/** How a person who is signed in shows once more that it is them. */
+export const Proof = z.union([
+  z.strictObject({
+    password: z.string().min(1).max(1_000).describe('The password of whoever is signed in.'),
+    code: z.string().max(20).optional().describe('The code of the authenticator app, where one is enrolled.'),
+  }),
+  z.strictObject({
+    passkey: z.record(z.string(), z.json()).describe("The authenticator's answer to the challenge for this purpose."),
+  }),
+]);
+export type Proof = z.output<typeof Proof>;
+
+/** That a person was there, at that moment, for that purpose. */
+export interface Confirmation {
+  readonly method: 'password' | 'passkey';
+  readonly purpose: string;
+  readonly at: Date;
+}
+
+/** What an approval is confirmed for: this plan of this run and nothing else. */
+export const approvalPurpose = (runId: string, planHash: string): string => `approve:${runId}:${planHash}`;
+
 /** Who asks. Surfaces let nobody in whom it does not name. */
 export interface Identity {
   /**
@@ -30,6 +53,13 @@ export interface Identity {
     readonly userAgent?: string | undefined;
   }): Promise<SignedIn>;
   logout(session: string): Promise<void>;
+  /** UNAUTHENTICATED where the proof is wrong, FORBIDDEN where the actor is no person who is signed in; failures count as those of a sign-in. */
+  confirm(request: {
+    readonly actor: Actor;
+    readonly proof: Proof;
+    readonly purpose: string;
+    readonly from: string;
+  }): Promise<Confirmation>;
   /** True until the first admin exists. */
   setUpPending(): Promise<boolean>;
   /** Creates the first admin, once, for whoever has the set-up link. */

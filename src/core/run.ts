@@ -111,6 +111,10 @@ export const Run = z.object({
   reason: z.string().optional(),
   causation: Causation,
   node: z.string(),
+  relation: z
+    .object({ kind: z.enum(['undoes', 'continues', 'repeats', 'replans']), runId: z.string() })
+    .optional()
+    .describe('The run whose changes it takes back, whose rest it does, or which it does again.'),
   target: z.object({ id: z.string(), name: z.string(), critical: z.boolean() }).optional(),
   input: z.json(),
   facts: z.json().optional(),
@@ -119,7 +123,16 @@ export const Run = z.object({
   decision: z.enum(['observe', 'propose', 'auto']).optional(),
   decisionRule: z.string().optional().describe('The policy rule that decided.'),
   approval: z
-    .object({ by: z.string(), at: z.coerce.date(), planHash: z.string(), expiresAt: z.coerce.date().optional() })
+    .object({
+      by: z.string(),
+      at: z.coerce.date(),
+      planHash: z.string(),
+      expiresAt: z.coerce.date().optional(),
+      method: z
+        .enum(['session', 'password', 'passkey', 'token'])
+        .optional()
+        .describe('How the person showed who they are.'),
+    })
     .optional(),
   expiresAt: z.coerce.date().optional().describe('When a waiting plan expires.'),
   phases: z.array(PhaseRecord),

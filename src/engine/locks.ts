@@ -13,6 +13,8 @@ export interface Hold {
   readonly fences: ReadonlyMap<string, number>;
   /** Aborted with LEASE_LOST once another has taken a lock over. */
   readonly lost: AbortSignal;
+  /** The greatest fence, once the database has said that every lock is still held; LEASE_LOST otherwise. */
+  confirm(): Promise<number>;
   release(): Promise<void>;
 }
 
@@ -175,6 +177,11 @@ export function createLocks({
       return {
         fences,
         lost: losing.signal,
+        async confirm() {
+          await renew();
+          losing.signal.throwIfAborted();
+          return Math.max(0, ...fences.values());
+        },
         async release() {
           clearInterval(renewing);
           renewals.delete(renewing);

@@ -146,6 +146,8 @@ function toNode(row: Selectable<EngineTables['nodes']>): NodeRecord {
     version: row.version,
     labels: row.labels,
     state: row.state,
+    draining: false,
+    runsInFlight: 0,
     ...(row.address !== null && { address: row.address }),
     startedAt: row.started_at,
     lastHeartbeat: row.last_heartbeat,

@@ -97,6 +97,10 @@ export async function openStage(deps: StageDeps, row: RunRow, automation: AnyAut
     run: { id: row.id, trigger: row.trigger, actor: row.actor, dryRun: row.dry_run },
     node: { id: node.id, name: node.name },
     artifact: (name, content) => keepArtifact(deps.artifacts, row.id, name, content),
+    async lease() {
+      if (!hold) throw new StewardError('LEASE_LOST', `Run ${row.id} holds no lock.`);
+      return await hold.confirm();
+    },
     async secret(reference) {
       const value = await deps.secrets(reference);
       uses(value);

@@ -38,7 +38,7 @@ export async function startRun(deps: StartDeps, request: StartRun): Promise<Run>
     reason: request.reason,
     causation: request.causation,
   };
-  if (!may(request.actor, automation.effect === 'read' || dryRun ? 'read' : 'operate')) {
+  if (!may(request.actor, automation.effect === 'read' || dryRun ? 'read' : 'operate', automation.name)) {
     await audit.append({ ...entry, outcome: 'refused', detail });
     throw new StewardError(
       'FORBIDDEN',

@@ -54,7 +54,7 @@ export async function assertMay(
   about: Subject,
   audit: AuditLog,
 ): Promise<void> {
-  if (may(call.actor, permission)) return;
+  if (may(call.actor, permission, about.id)) return;
   await refused(call, about, `needs the permission ${permission}`, audit);
   throw new StewardError(
     'FORBIDDEN',

@@ -138,6 +138,7 @@ export function automationContract({ folder, automations, now, world }: Contract
           bytes: content.length,
           sha256: '',
         }),
+        lease: async () => 1,
         secret: async () => 'secret',
       };
       const facts: unknown = await automation.analyze(context);

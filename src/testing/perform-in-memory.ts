@@ -94,6 +94,7 @@ export async function performInMemory<I extends z.ZodType, O extends z.ZodType, 
         artifacts.set(name, content);
         return describeArtifact(run.id, name, content);
       },
+      lease: async () => 1,
       async secret(reference) {
         if (!options.secret) throw new StewardError('NOT_FOUND', 'This test gives no secrets.');
         const value = await options.secret(reference);

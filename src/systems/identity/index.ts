@@ -126,6 +126,26 @@ export function createIdentity({
       return signedIn;
     },
 
+    async confirm({ actor, proof, purpose, from }) {
+      if (actor.kind !== 'user' || actor.session === undefined)
+        throw new StewardError('FORBIDDEN', 'Only a person who signed in can confirm.', {
+          hint: 'Sign in on the page of this Steward and do it there.',
+        });
+      if (!('password' in proof))
+        throw new StewardError('UNAUTHENTICATED', 'No passkey is enrolled.', { hint: 'Confirm with the password.' });
+      const attempt = { name: actor.name, from };
+      await lockout.begin(attempt);
+      const user = await db.selectFrom('users').selectAll().where('id', '=', actor.id).executeTakeFirst();
+      if (!(await isPassword(proof.password, user?.password))) {
+        await lockout.failed(attempt, 'password');
+        await audit.append({ action: 'confirmation.refused', actor, outcome: 'refused', from, detail: { purpose } });
+        throw new StewardError('UNAUTHENTICATED', 'The password is wrong.');
+      }
+      await lockout.succeeded(attempt);
+      await audit.append({ action: 'confirmation.given', actor, outcome: 'allowed', from, detail: { purpose } });
+      return { method: 'password', purpose, at: now() };
+    },
+
     async logout(session) {
       const actor = await actorOfSession(db, session, now());
       await closeSession(db, session);
