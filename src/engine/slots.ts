@@ -1,3 +1,5 @@
+import type { AnyAutomation } from '../core/automation.ts';
+
 /** One at a time, in the order of asking. */
 export interface Slot {
   /** Resolves with the function that gives it back; rejects with the signal's reason. */
@@ -5,25 +7,131 @@ export interface Slot {
 }
 
 export function createSlot(): Slot {
-  let last: Promise<void> = Promise.resolve();
+  const admission = createAdmission({ runs: 1, healing: 0 });
+  return { take: (signal) => admission.take({ load: 'light' }, signal) };
+}
+
+export interface Claim {
+  /** May use the reserved places, and goes before everybody else who waits. */
+  readonly healing?: boolean | undefined;
+  /** Heavy ones of a kind are worked on one at a time. */
+  readonly load: AnyAutomation['load'];
+  /** What must not overlap: one claim at a time for each. */
+  readonly partition?: string | undefined;
+  /** Told why it does not begin though a place is free. */
+  readonly told?: ((reason: string) => void) | undefined;
+}
+
+export interface Admission {
+  /** Resolves with the function that gives the place back; rejects with the signal's reason. */
+  take(claim: Claim, signal: AbortSignal): Promise<() => void>;
+  counts(): { readonly running: number; readonly waiting: number };
+}
+
+export interface AdmissionOptions {
+  /** Places in all. */
+  readonly runs: number;
+  /** How many of them only healing gets. */
+  readonly healing: number;
+  /** Asked for heavy work that could begin otherwise; it begins when this resolves. Healing is not asked. */
+  readonly headroom?: ((claim: Claim, signal: AbortSignal) => Promise<void>) | undefined;
+}
+
+interface Waiting {
+  readonly claim: Claim;
+  readonly signal: AbortSignal;
+  readonly begin: () => void;
+  readonly fail: (reason: unknown) => void;
+  headroom: 'unknown' | 'asked' | 'there';
+}
+
+const isHeavy = ({ load }: Claim): boolean => load !== 'light';
+
+/**
+ * The places in which this node works. In the order of asking, except that who waits for a partition or for heavy work of
+ * its kind is overtaken by those who need not; within a partition nobody is overtaken but by healing.
+ */
+export function createAdmission({ runs, healing, headroom }: AdmissionOptions): Admission {
+  const running = new Set<Claim>();
+  let waiting: Waiting[] = [];
+
+  /** Begins everything that can. The order is a function of who waits and who runs alone. */
+  function admit(): void {
+    const passed = new Set<string>();
+    const asking = new Set(waiting.filter((one) => one.headroom === 'asked').map((one) => one.claim.load));
+    const healingFirst = waiting.toSorted(
+      (a, b) => Number(b.claim.healing ?? false) - Number(a.claim.healing ?? false),
+    );
+    for (const one of healingFirst) {
+      const { claim } = one;
+      const turn = claim.partition === undefined || !passed.has(claim.partition);
+      if (turn && isFree(claim)) {
+        if (headroom && isHeavy(claim) && !claim.healing && one.headroom !== 'there') {
+          if (!asking.has(claim.load)) askForHeadroom(headroom, one);
+          asking.add(claim.load);
+        } else {
+          waiting = waiting.filter((other) => other !== one);
+          running.add(claim);
+          one.begin();
+          continue;
+        }
+      }
+      if (claim.partition !== undefined) passed.add(claim.partition);
+    }
+  }
+
+  function isFree(claim: Claim): boolean {
+    if (running.size >= runs) return false;
+    const ordinary = [...running].filter((other) => !other.healing).length;
+    if (!claim.healing && ordinary >= runs - healing) return false;
+    return ![...running].some(
+      (other) =>
+        (isHeavy(claim) && other.load === claim.load) ||
+        (claim.partition !== undefined && other.partition === claim.partition),
+    );
+  }
+
+  function askForHeadroom(ask: NonNullable<AdmissionOptions['headroom']>, one: Waiting): void {
+    one.headroom = 'asked';
+    void ask(one.claim, one.signal).then(
+      () => {
+        one.headroom = 'there';
+        admit();
+      },
+      (reason: unknown) => one.fail(reason),
+    );
+  }
+
   return {
-    async take(signal) {
-      const before = last;
-      const done = Promise.withResolvers<void>();
-      last = before.then(() => done.promise);
-      const stopped = Promise.withResolvers<never>();
-      const stop = (): void => stopped.reject(signal.reason);
+    async take(given, signal) {
+      signal.throwIfAborted();
+      // Its own object: the same claim may be made twice.
+      const claim = { ...given };
+      const begun = Promise.withResolvers<void>();
+      const one: Waiting = { claim, signal, begin: begun.resolve, fail: begun.reject, headroom: 'unknown' };
+      const stop = (): void => begun.reject(signal.reason);
       signal.addEventListener('abort', stop, { once: true });
+      waiting.push(one);
+      admit();
       try {
-        signal.throwIfAborted();
-        await Promise.race([before, stopped.promise]);
-        return () => done.resolve();
+        await begun.promise;
       } catch (thrown) {
-        done.resolve();
+        leave(one);
         throw thrown;
       } finally {
         signal.removeEventListener('abort', stop);
       }
+      return () => {
+        if (running.delete(claim)) admit();
+      };
     },
+    counts: () => ({ running: running.size, waiting: waiting.length }),
   };
+
+  function leave(one: Waiting): void {
+    waiting = waiting.filter((other) => other !== one);
+    // Begun and stopped in the same moment: the place is free again.
+    running.delete(one.claim);
+    admit();
+  }
 }
