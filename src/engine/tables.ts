@@ -6,7 +6,7 @@ import type { Json, JsonObject } from '../core/json.ts';
 import type { NodeRecord } from '../core/node.ts';
 import type { Decision } from '../core/policy.ts';
 import type { ChangeRecord, PhaseRecord, Run, RunStatus, Undo } from '../core/run.ts';
-import type { WorkflowExecution } from '../core/run-service.ts';
+import type { StartRun, WorkflowExecution } from '../core/run-service.ts';
 import type { Migration } from '../store/migrator.ts';
 
 type Column<T> = JSONColumnType<T & object, string, string>;
@@ -33,6 +33,8 @@ export type RunsTable = {
   target_id: string | null;
   target: Optional<NonNullable<Run['target']>>;
   input: Column<{ value: Json }>;
+  /** Where it was asked to run, kept for whoever plans it again. */
+  place: Optional<NonNullable<StartRun['place']>>;
   facts: Optional<{ value: Json }>;
   plan: Optional<NonNullable<Run['plan']>>;
   plan_hash: string | null;
@@ -128,7 +130,29 @@ export type EngineTables = {
     state: NodeRecord['state'];
     address: string | null;
     started_at: Date;
+    /** By the database's clock, as everything that nodes are compared by. */
     last_heartbeat: Date;
+    draining: Generated<boolean>;
+    /** Told once for each time it drains. */
+    drained_at: Date | null;
+    clock_skew_ms: number | null;
+    /** Labels that somebody gave it, over those of its configuration. */
+    given_labels: JSONColumnType<Record<string, string>, string | undefined, string>;
+    /** Ports that can be used there. */
+    ports: JSONColumnType<string[], string | undefined, string>;
+    /** The automations it knows, with their versions. */
+    automations: JSONColumnType<Record<string, number>, string | undefined, string>;
+  };
+  node_invites: {
+    id: string;
+    secret_hash: string;
+    /** What the new node needs, for whoever has the secret. */
+    sealed: string;
+    created_by: string;
+    created_at: Date;
+    expires_at: Date;
+    used_by: string | null;
+    used_at: Date | null;
   };
 };
 
@@ -197,6 +221,19 @@ export const engineMigrations: readonly Migration[] = [
       await sql`create table nodes (
         id text primary key, name text not null, version text not null, labels jsonb not null, state text not null, address text,
         started_at timestamptz not null, last_heartbeat timestamptz not null)`.execute(db);
+    },
+  },
+  {
+    name: 'engine/0005-nodes-that-join',
+    async up(db) {
+      await sql`alter table nodes
+        add column draining boolean not null default false, add column drained_at timestamptz, add column clock_skew_ms integer,
+        add column given_labels jsonb not null default '{}', add column ports jsonb not null default '[]',
+        add column automations jsonb not null default '{}'`.execute(db);
+      await sql`alter table runs add column place jsonb`.execute(db);
+      await sql`create table node_invites (
+        id text primary key, secret_hash text not null, sealed text not null, created_by text not null, created_at timestamptz not null,
+        expires_at timestamptz not null, used_by text, used_at timestamptz)`.execute(db);
     },
   },
 ];
