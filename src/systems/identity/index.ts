@@ -1,3 +1,4 @@
+import { dirname, join } from 'node:path';
 import { sql } from 'kysely';
 import type { Actor } from '../../core/actor.ts';
 import type { AuditLog } from '../../core/audit.ts';
@@ -6,7 +7,7 @@ import type { Identity } from '../../core/identity.ts';
 import type { System } from '../../core/system.ts';
 import type { Store } from '../../store/store.ts';
 import { createBadBearers } from './bad-bearers.ts';
-import { createLocalCredential } from './local-credential.ts';
+import { createLocalCredential, localAgent, localCli } from './local-credential.ts';
 import { createLockout } from './lockout.ts';
 import { identityOperations } from './operations.ts';
 import { isPassword, tokenId } from './secrets.ts';
@@ -20,7 +21,7 @@ export interface IdentityDeps {
   readonly audit: AuditLog;
   /** `$home/setup-link`. */
   readonly setupLinkFile: string;
-  /** `$home/cli-token`. */
+  /** `$home/cli-token`; `agent-token` stands beside it. */
   readonly cliTokenFile: string;
   /** The system user who runs Steward; the CLI on this machine acts under this name. */
   readonly osUser: string;
@@ -45,7 +46,10 @@ export function createIdentity({
   const db = store.db.withTables<IdentityTables>();
   const lockout = createLockout({ store, node, now });
   const setup = createSetupLink({ store, file: setupLinkFile, node, now });
-  const local = createLocalCredential({ file: cliTokenFile, osUser });
+  const locals = [
+    createLocalCredential({ file: cliTokenFile, holder: localCli(osUser) }),
+    createLocalCredential({ file: join(dirname(cliTokenFile), 'agent-token'), holder: localAgent(osUser) }),
+  ];
   const badBearers = createBadBearers(now);
 
   const stranger = (name: string): Actor => ({ kind: 'user', id: 'unknown', name: name.slice(0, 100), role: 'viewer' });
@@ -53,7 +57,8 @@ export function createIdentity({
   async function actorOfBearer(bearer: string, from: string): Promise<Actor | undefined> {
     const id = tokenId(bearer);
     if (id === undefined) return undefined;
-    if (id === local.id) return local.actor(bearer);
+    const local = locals.find((each) => each.id === id);
+    if (local) return local.actor(bearer);
     return await actorOfToken(db, id, bearer, { from, now: now() });
   }
 
@@ -72,8 +77,12 @@ export function createIdentity({
         },
       },
     ],
-    start: () => local.issue(),
-    stop: () => local.withdraw(),
+    async start() {
+      for (const local of locals) await local.issue();
+    },
+    async stop() {
+      for (const local of locals) await local.withdraw();
+    },
 
     async authenticate({ bearer, session, from }) {
       if (bearer === undefined) {

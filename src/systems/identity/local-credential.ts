@@ -3,18 +3,34 @@ import { LOCAL_ACTOR } from './accounts.ts';
 import { readPrivate, removePrivate, writePrivate } from './private-file.ts';
 import { newToken, sameSecret } from './secrets.ts';
 
-const ID = 'local';
+/** The CLI of this machine. It has no session, so it approves nothing that destroys. */
+export const localCli = (osUser: string): LocalHolder => ({
+  id: 'local',
+  actor: { kind: 'token', id: LOCAL_ACTOR, name: `local:${osUser}`, role: 'admin' },
+});
+
+/** An AI assistant of this machine, through `steward mcp`: it plans, and what it may apply is policy. */
+export const localAgent = (osUser: string): LocalHolder => ({
+  id: 'agent',
+  actor: { kind: 'token', id: 'token:agent', name: `mcp on ${osUser}`, role: 'agent' },
+});
+
+interface LocalHolder {
+  /** What the token begins with. */
+  readonly id: string;
+  readonly actor: Actor;
+}
 
 /**
- * How the CLI on this machine gets in: a token in a file that only the owner of the home can read, new with each start,
- * known to this process only. It has no session, so it approves nothing that destroys.
+ * How somebody on this machine gets in: a token in a file that only the owner of the home can read, new with each start,
+ * known to this process only.
  */
-export function createLocalCredential({ file, osUser }: { file: string; osUser: string }) {
+export function createLocalCredential({ file, holder }: { file: string; holder: LocalHolder }) {
   let token: string | undefined;
   return {
-    id: ID,
+    id: holder.id,
     async issue(): Promise<void> {
-      token = newToken(ID);
+      token = newToken(holder.id);
       await writePrivate(file, `${token}\n`);
     },
     async withdraw(): Promise<void> {
@@ -24,8 +40,7 @@ export function createLocalCredential({ file, osUser }: { file: string; osUser: 
       token = undefined;
     },
     actor(presented: string): Actor | undefined {
-      if (token === undefined || !sameSecret(presented, token)) return undefined;
-      return { kind: 'token', id: LOCAL_ACTOR, name: `local:${osUser}`, role: 'admin' };
+      return token !== undefined && sameSecret(presented, token) ? holder.actor : undefined;
     },
   };
 }
