@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Actor } from './actor.ts';
+import { secretInput } from './secret-input.ts';
 
 /** What a request brings to say who it is. */
 export interface Credentials {
@@ -18,15 +19,17 @@ export interface SignedIn {
 }
 
 /** How a person who is signed in shows once more that it is them. */
-export const Proof = z.union([
-  z.strictObject({
-    password: z.string().min(1).max(1_000).describe('The password of whoever is signed in.'),
-    code: z.string().max(20).optional().describe('The code of the authenticator app, where one is enrolled.'),
-  }),
-  z.strictObject({
-    passkey: z.record(z.string(), z.json()).describe("The authenticator's answer to the challenge for this purpose."),
-  }),
-]);
+export const Proof = secretInput(
+  z.union([
+    z.strictObject({
+      password: z.string().min(1).max(1_000).describe('The password of whoever is signed in.'),
+      code: z.string().max(20).optional().describe('The code of the authenticator app, where one is enrolled.'),
+    }),
+    z.strictObject({
+      passkey: z.record(z.string(), z.json()).describe("The authenticator's answer to the challenge for this purpose."),
+    }),
+  ]),
+);
 export type Proof = z.output<typeof Proof>;
 
 /** That a person was there, at that moment, for that purpose. */

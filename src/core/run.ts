@@ -26,7 +26,7 @@ export type RunStatus = z.output<typeof RunStatus>;
  */
 const TRANSITIONS: Record<RunStatus, readonly RunStatus[]> = {
   queued: ['planning', 'running', 'canceled', 'failed', 'expired'],
-  planning: ['waiting-approval', 'queued', 'succeeded', 'failed', 'rejected', 'canceled'],
+  planning: ['waiting-approval', 'queued', 'succeeded', 'failed', 'rejected', 'stale', 'canceled'],
   'waiting-approval': ['queued', 'rejected', 'expired', 'stale', 'canceled'],
   running: ['succeeded', 'failed', 'rolling-back', 'stale', 'canceled'],
   'rolling-back': ['rolled-back', 'rollback-failed', 'canceled'],
@@ -99,11 +99,28 @@ export type PhaseRecord = z.output<typeof PhaseRecord>;
 export const Progress = z.object({ done: z.number(), total: z.number().optional(), message: z.string().optional() });
 export type Progress = z.output<typeof Progress>;
 
+/** What a person should know before letting a plan happen. */
+export const Impact = z.object({
+  blastRadius: z
+    .array(z.object({ id: z.string(), name: z.string(), critical: z.boolean() }))
+    .describe('What depends on the target, and so may stop working with it.'),
+  undo: z
+    .object({ automatic: z.number().int(), approval: z.number().int(), none: z.number().int() })
+    .describe('How many changes are taken back at once, by a person, or not at all.'),
+  recoveryPoint: z
+    .string()
+    .nullable()
+    .optional()
+    .describe('What could be restored should it go wrong; null where something is destroyed and nothing is known.'),
+});
+export type Impact = z.output<typeof Impact>;
+
 /** One execution of an automation on one node, as every surface shows it. */
 export const Run = z.object({
   id: z.string(),
   automation: z.string(),
   version: z.number().int(),
+  effect: z.enum(['read', 'write', 'destructive']).optional().describe('What destroys takes more to be approved.'),
   status: RunStatus,
   dryRun: z.boolean(),
   trigger: Trigger,
@@ -120,6 +137,7 @@ export const Run = z.object({
   facts: z.json().optional(),
   plan: z.array(Change).optional(),
   planHash: z.string().optional().describe('SHA-256 of the canonical plan; an approval is bound to it.'),
+  impact: Impact.optional(),
   decision: z.enum(['observe', 'propose', 'auto']).optional(),
   decisionRule: z.string().optional().describe('The policy rule that decided.'),
   approval: z
