@@ -10,6 +10,8 @@ export interface AuditEntry {
   readonly subject?: Subject | undefined;
   readonly outcome: 'allowed' | 'refused' | 'succeeded' | 'failed';
   readonly from: string;
+  /** Where it happened; the node that writes the record where it is left out. */
+  readonly node?: string | undefined;
   readonly reason?: string | undefined;
   readonly requestId?: string | undefined;
   readonly causation?: Causation | undefined;
@@ -18,7 +20,28 @@ export interface AuditEntry {
   readonly detail?: Json | undefined;
 }
 
+/** An entry in its place. */
+export interface AuditRecord extends AuditEntry {
+  /** Named after the key that it was chained with. */
+  readonly chain: string;
+  readonly seq: number;
+  readonly at: Date;
+  readonly hash: string;
+}
+
 /** The append-only record. Resolves when the entry is in the chain; an entry that cannot be written fails what it tells of. */
 export interface AuditLog {
   append(entry: AuditEntry): Promise<void>;
+}
+
+export interface AuditFollower {
+  /** Permanent: where it is in the record is kept under this name. */
+  readonly name: string;
+  /** In order, at least once, across restarts; called again with the same records where it throws. */
+  handle(records: readonly AuditRecord[], signal: AbortSignal): Promise<void>;
+}
+
+/** The record of this node, for who works on what was written: never in the way of whoever writes. */
+export interface AuditFeed {
+  follow(follower: AuditFollower): { stop(): Promise<void> };
 }

@@ -10,19 +10,22 @@ import type { PortName, Ports } from './ports.ts';
 import type { Resource } from './resource.ts';
 import type { Change, CheckStatement, Progress } from './run.ts';
 
-export type Category =
-  | 'health'
-  | 'healing'
-  | 'backup'
-  | 'database'
-  | 'deploy'
-  | 'certificates'
-  | 'logs'
-  | 'security'
-  | 'updates'
-  | 'maintenance'
-  | 'documentation'
-  | 'integration';
+/** The families of operations. Each has a view of its runs: health_operations, healing_operations and so on. */
+export const CATEGORIES = [
+  'health',
+  'healing',
+  'backup',
+  'database',
+  'deploy',
+  'certificates',
+  'logs',
+  'security',
+  'updates',
+  'maintenance',
+  'documentation',
+  'integration',
+] as const;
+export type Category = (typeof CATEGORIES)[number];
 
 /** How long a whole run may work, planning and applying each: what waits for a lock or a person is not counted. */
 export const RUN_LIMITS = { template: '30s', default: '5m', verification: '5m', long: '1h' } as const;

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Actor, Permission } from './actor.ts';
+import type { Json } from './json.ts';
 
 export interface Call {
   readonly actor: Actor;
@@ -7,6 +8,8 @@ export interface Call {
   /** Where the call came from, for the audit: an address, 'local', 'system'. */
   readonly from: string;
   readonly requestId: string;
+  /** Of the page that it came from, as the browser knows it: https://steward.example.org. */
+  readonly origin?: string | undefined;
 }
 
 interface DescribedOperation<Input extends z.ZodObject, Output extends z.ZodType> {
@@ -32,6 +35,15 @@ interface DescribedOperation<Input extends z.ZodObject, Output extends z.ZodType
 /** Reads Steward's own state. REST: GET /api/v1/<name>. */
 export interface Query<Input extends z.ZodObject, Output extends z.ZodType> extends DescribedOperation<Input, Output> {
   readonly kind: 'query';
+  /** Its answer as a file, for surfaces that can stream one; others give what `handle` answers. */
+  download?(input: z.output<Input>, call: Call): Promise<Download>;
+}
+
+/** A file that is made while it is read. */
+export interface Download {
+  readonly fileName: string;
+  readonly contentType: string;
+  readonly chunks: AsyncIterable<string>;
 }
 
 /** Changes Steward's own state. REST: POST /api/v1/<name>. Always audited. */
@@ -42,8 +54,12 @@ export interface Command<Input extends z.ZodObject, Output extends z.ZodType> ex
   readonly kind: 'command';
   /** A person's signed-in session is required; no bearer credential is enough. */
   readonly personOnly?: boolean;
+  /** As `personOnly`, and the CLI on the machine itself does as well: who holds the machine has other ways to the same end. */
+  readonly personOrMachine?: boolean;
   /** Refused to agents, whatever their role may do otherwise: it would decide in place of a person, or hand out what they have. */
   readonly noAgents?: boolean;
+  /** What it is about to change, as it stands: looked at before and after, and both are in the record. Without secrets. */
+  state?(input: z.output<Input>, call: Call): Promise<Json | undefined>;
 }
 
 // oxlint-disable-next-line typescript/no-explicit-any
