@@ -5,6 +5,7 @@ export const RunRequest = z.strictObject({
   input: z.unknown().optional().describe('What the automation works on and how.'),
   dryRun: z.boolean().default(false).describe('Stop after the plan.'),
   reason: z.string().trim().min(1).max(1_000).optional().describe('Why; it stands in the record.'),
+  planToken: z.string().min(1).max(500).optional().describe('Of a dry run: starts the plan it shows, and no other.'),
 });
 
 export const SignInRequest = z.strictObject({ name: z.string().min(1).max(100), password: z.string().min(1).max(200) });
@@ -15,7 +16,7 @@ export const SetUpRequest = z.strictObject({
   password: z.string().min(1).max(200),
 });
 
-export const WhoAmI = Actor.pick({ kind: true, id: true, name: true, role: true }).extend({
+export const WhoAmI = Actor.pick({ kind: true, id: true, name: true, role: true, scope: true }).extend({
   signedIn: z.boolean().describe('Whether a person sits behind it, rather than a token.'),
   permissions: z.array(z.string()),
 });

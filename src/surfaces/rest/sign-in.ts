@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { type Actor, ROLE_PERMISSIONS } from '../../core/actor.ts';
+import { type Actor, permissionsOf } from '../../core/actor.ts';
 import type { Identity, SignedIn } from '../../core/identity.ts';
 import { parseInput } from '../input.ts';
 import { assertOwnOrigin, clearSession, sessionOf, setSession } from './access.ts';
@@ -48,6 +48,7 @@ export function mountSignIn(
   app.get(`${API}/me`, async (request) => whoAmI(request.actor as Actor));
 }
 
-function whoAmI({ kind, id, name, role, session }: Actor) {
-  return { kind, id, name, role, signedIn: session !== undefined, permissions: ROLE_PERMISSIONS[role] };
+function whoAmI(actor: Actor) {
+  const { kind, id, name, role, session, scope } = actor;
+  return { kind, id, name, role, signedIn: session !== undefined, permissions: permissionsOf(actor), scope };
 }
