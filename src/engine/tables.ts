@@ -8,6 +8,7 @@ import type { Decision } from '../core/policy.ts';
 import type { ChangeRecord, PhaseRecord, Run, RunStatus, Undo } from '../core/run.ts';
 import type { StartRun, WorkflowExecution } from '../core/run-service.ts';
 import type { Migration } from '../store/migrator.ts';
+import { lifeMigrations, type LifeTables, type RunLifeColumns } from './tables-life.ts';
 
 type Column<T> = JSONColumnType<T & object, string, string>;
 type Optional<T> = JSONColumnType<(T & object) | null, string | null, string | null>;
@@ -53,7 +54,7 @@ export type RunsTable = {
   created_at: Date;
   started_at: Date | null;
   finished_at: Date | null;
-};
+} & RunLifeColumns;
 
 export type EngineTables = {
   runs: RunsTable;
@@ -154,7 +155,7 @@ export type EngineTables = {
     used_by: string | null;
     used_at: Date | null;
   };
-};
+} & LifeTables;
 
 export const engineMigrations: readonly Migration[] = [
   {
@@ -236,4 +237,5 @@ export const engineMigrations: readonly Migration[] = [
         expires_at timestamptz not null, used_by text, used_at timestamptz)`.execute(db);
     },
   },
+  ...lifeMigrations,
 ];
