@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Actor, Permission } from './actor.ts';
+import type { Actor, Permission, Trigger } from './actor.ts';
 import type { Json } from './json.ts';
 
 export interface Call {
@@ -8,6 +8,8 @@ export interface Call {
   /** Where the call came from, for the audit: an address, 'local', 'system'. */
   readonly from: string;
   readonly requestId: string;
+  /** What a run that comes of it was started by; told by surfaces that know better than `from`. */
+  readonly trigger?: Trigger | undefined;
   /** Of the page that it came from, as the browser knows it: https://steward.example.org. */
   readonly origin?: string | undefined;
 }
@@ -29,6 +31,8 @@ interface DescribedOperation<Input extends z.ZodObject, Output extends z.ZodType
   readonly cliArguments?: readonly string[];
   /** Columns that the command prints as a table. */
   readonly columns?: readonly string[];
+  /** Under which AI assistants are shown it; by default what brings it: incidents, discovery. */
+  readonly toolset?: string;
   handle(input: z.output<Input>, call: Call): Promise<z.input<Output>>;
 }
 
@@ -75,6 +79,11 @@ export function defineCommand<Input extends z.ZodObject, Output extends z.ZodTyp
   definition: Omit<Command<Input, Output>, 'kind'>,
 ): Command<Input, Output> {
   return { kind: 'command', ...definition };
+}
+
+/** The operations as they are, shown to AI assistants under this name where they do not say another. */
+export function inToolset(toolset: string, operations: readonly AnyOperation[]): AnyOperation[] {
+  return operations.map((operation) => ({ toolset, ...operation }));
 }
 
 export const NoInput = z.object({});

@@ -111,10 +111,10 @@ export function workflowOperations({ workflows: service, catalog, schedules }: O
     paths: ['/api/v1/automation/workflows/{id}/execute'],
     cli: ['workflow', 'execute'],
     cliArguments: ['id'],
-    handle: async ({ id: name, context }, { actor, from }) => {
+    handle: async ({ id: name, context }, { actor, from, trigger }) => {
       const execution = await service.execute(name, {
         context,
-        trigger: from === 'local' ? 'cli' : 'api',
+        trigger: trigger ?? (from === 'local' ? 'cli' : 'api'),
         actor,
       });
       return toExecution(execution);

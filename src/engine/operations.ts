@@ -1,4 +1,4 @@
-import type { AnyOperation } from '../core/operation.ts';
+import { type AnyOperation, inToolset } from '../core/operation.ts';
 import { automationOperations } from './operations-automations.ts';
 import { eventOperations } from './operations-events.ts';
 import { nodeOperations } from './operations-nodes.ts';
@@ -8,10 +8,8 @@ import type { OperationDeps } from './operation-deps.ts';
 
 export function engineOperations(deps: OperationDeps): readonly AnyOperation[] {
   return [
-    ...runOperations(deps),
-    ...automationOperations(deps),
-    ...workflowOperations(deps),
-    ...nodeOperations(deps),
-    ...eventOperations(deps),
+    ...inToolset('runs', [...runOperations(deps), ...automationOperations(deps)]),
+    ...inToolset('workflows', [...workflowOperations(deps), ...eventOperations(deps)]),
+    ...inToolset('nodes', nodeOperations(deps)),
   ];
 }
