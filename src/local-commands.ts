@@ -107,7 +107,7 @@ export function offlineOperations(
   return {
     'create-token': (input) =>
       withStore(environment, async ({ store, audit }) => {
-        const { createTokenHere } = await import('./systems/identity/operations.ts');
+        const { createTokenHere } = await import('./systems/identity/operations-tokens.ts');
         const made = await createTokenHere(store, input, { osUser: userInfo().username, now: new Date() });
         await audit.append({
           action: 'command.create-token',

@@ -45,6 +45,9 @@ export const Actor = z.object({
 });
 export type Actor = z.output<typeof Actor>;
 
+/** The CLI on the machine of Steward itself, by the file that only the owner of its home can read. */
+export const LOCAL_ACTOR = 'token:local';
+
 /** A part of Steward acting by itself: healing, a schedule, discovery. */
 export function systemActor(name: string): Actor {
   return { kind: 'system', id: `system:${name}`, name, role: 'operator' };
@@ -59,6 +62,11 @@ export function may(
   if (!ROLE_PERMISSIONS[role].includes(permission)) return false;
   if (scope?.permissions && !scope.permissions.includes(permission)) return false;
   return operation === undefined || inScope(scope, operation);
+}
+
+/** The permissions that are left of the role. */
+export function permissionsOf({ role, scope }: Pick<Actor, 'role' | 'scope'>): Permission[] {
+  return ROLE_PERMISSIONS[role].filter((permission) => scope?.permissions?.includes(permission) ?? true);
 }
 
 export function inScope(scope: Scope | undefined, operation: string): boolean {

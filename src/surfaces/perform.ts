@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { may, type Permission, ROLE_PERMISSIONS } from '../core/actor.ts';
+import { type Actor, LOCAL_ACTOR, may, type Permission, ROLE_PERMISSIONS } from '../core/actor.ts';
 import type { AuditEntry, AuditLog } from '../core/audit.ts';
 import { StewardError } from '../core/errors.ts';
 import type { Subject } from '../core/event.ts';
@@ -9,6 +9,8 @@ import { parseInput } from './input.ts';
 
 const LONGEST_INPUT = 4_000;
 
+type AnyCommand = Extract<AnyOperation, { kind: 'command' }>;
+
 /**
  * Performs a query or a command the way every surface must: permission, input, record, answer. The answer has passed the
  * definition's schema, so nothing leaves that the definition does not name.
@@ -16,10 +18,12 @@ const LONGEST_INPUT = 4_000;
 export async function perform(operation: AnyOperation, input: unknown, call: Call, audit: AuditLog): Promise<unknown> {
   const about = { kind: 'operation', id: operation.name };
   await assertMay(call, operation.permission, about, audit);
-  if (operation.kind === 'command' && operation.personOnly && call.actor.session === undefined) {
+  if (operation.kind === 'command' && !isPersonEnough(operation, call.actor)) {
     await refused(call, about, 'a person must be signed in', audit);
     throw new StewardError('FORBIDDEN', `${operation.title} takes a person who is signed in; a token is not enough.`, {
-      hint: 'Sign in on the page of this Steward and do it there.',
+      hint: operation.personOrMachine
+        ? 'Sign in on the page of this Steward, or use the command line on its machine.'
+        : 'Sign in on the page of this Steward and do it there.',
     });
   }
   if (operation.kind === 'command' && operation.noAgents && call.actor.role === 'agent') {
@@ -34,7 +38,7 @@ export async function perform(operation: AnyOperation, input: unknown, call: Cal
   const action = `command.${operation.name}`;
   const record = (entry: Pick<AuditEntry, 'outcome' | 'subject' | 'detail'>): Promise<void> =>
     audit.append({ action, actor: call.actor, from: call.from, requestId: call.requestId, ...entry });
-  const detail = { input: inBrief(parsed) };
+  const detail = { input: inBrief(withoutProof(parsed)) };
   await record({ outcome: 'allowed', subject: subjectOf(operation, parsed), detail });
   try {
     const result = answer(operation, await operation.handle(parsed, call));
@@ -47,6 +51,11 @@ export async function perform(operation: AnyOperation, input: unknown, call: Cal
   }
 }
 
+function isPersonEnough({ personOnly, personOrMachine }: AnyCommand, { session, id }: Actor): boolean {
+  if (session !== undefined) return true;
+  return !personOnly && (!personOrMachine || id === LOCAL_ACTOR);
+}
+
 /** FORBIDDEN, and a record of it, where the actor's role does not have the permission. */
 export async function assertMay(
   call: Pick<Call, 'actor' | 'from' | 'requestId'>,
@@ -55,6 +64,12 @@ export async function assertMay(
   audit: AuditLog,
 ): Promise<void> {
   if (may(call.actor, permission, about.id)) return;
+  if (ROLE_PERMISSIONS[call.actor.role].includes(permission)) {
+    await refused(call, about, 'outside of its scope', audit);
+    throw new StewardError('FORBIDDEN', `${call.actor.name} is narrowed to less than ${about.id} (${permission}).`, {
+      hint: 'Use a token whose scope has it: steward token create --only NAME --permissions PERMISSION.',
+    });
+  }
   await refused(call, about, `needs the permission ${permission}`, audit);
   throw new StewardError(
     'FORBIDDEN',
@@ -101,6 +116,12 @@ function subjectOf(operation: AnyOperation, input: unknown, result?: unknown): S
     )
     .find((value) => typeof value === 'string');
   return kind && typeof id === 'string' ? { kind, id } : { kind: 'operation', id: operation.name };
+}
+
+/** How a person showed who they are is nobody else's to read, not even once it is used up. */
+function withoutProof(input: unknown): unknown {
+  const { proof: _proof, ...rest } = input as Record<string, unknown>;
+  return rest;
 }
 
 /** The record only grows, so it keeps no more of an input than tells it from others. */

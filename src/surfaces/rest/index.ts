@@ -3,6 +3,7 @@ import cors from '@fastify/cors';
 import helmet from '@fastify/helmet';
 import rateLimit from '@fastify/rate-limit';
 import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
+import { may } from '../../core/actor.ts';
 import type { AuditLog } from '../../core/audit.ts';
 import type { Catalog } from '../../core/catalog.ts';
 import { StewardError } from '../../core/errors.ts';
@@ -11,7 +12,7 @@ import type { Log } from '../../core/log.ts';
 import type { RunService } from '../../core/run-service.ts';
 import { type JsonSchema, fromTexts, jsonSchemaOf } from '../json-schema.ts';
 import { MANIFEST_PATH, manifestOf } from '../manifest.ts';
-import { perform } from '../perform.ts';
+import { assertMay, perform } from '../perform.ts';
 import { authenticate, callOf } from './access.ts';
 import { assertMayBind, listen, type Listening } from './bind.ts';
 import { createEventStreams, type EventSource } from './event-stream.ts';
@@ -50,6 +51,8 @@ export interface Rest {
 }
 
 const BODY_LIMIT = 1_048_576;
+/** What the stream of events is called in the scope of a token. */
+const STREAM = 'events-stream';
 
 /** The API and the page, mounted from the catalog. */
 export function createRest(deps: RestDeps): Rest {
@@ -74,7 +77,7 @@ export function createRest(deps: RestDeps): Rest {
     log,
     stillAllowed: (request) =>
       authenticate(request, identity, origins).then(
-        () => true,
+        (actor) => may(actor, 'read', STREAM),
         () => false,
       ),
   });
@@ -161,7 +164,10 @@ export function createRest(deps: RestDeps): Rest {
     scope.get(`${API}/openapi.json`, async () => (description ??= openapi(catalog, deps.version)));
     let commands: object | undefined;
     scope.get(MANIFEST_PATH, async () => (commands ??= manifestOf(catalog)));
-    scope.get(`${API}/events/stream`, (request, reply) => streams.serve(request, reply));
+    scope.get(`${API}/events/stream`, async (request, reply) => {
+      await assertMay(callOf(request, now()), 'read', { kind: 'operation', id: STREAM }, audit);
+      return await streams.serve(request, reply);
+    });
     for (const file of deps.page) {
       scope.route({
         method: ['GET', 'HEAD'],

@@ -6,6 +6,7 @@ import type { Run } from '../../core/run.ts';
 import type { RunService } from '../../core/run-service.ts';
 import { parseInput } from '../input.ts';
 import { jsonSchemaOf } from '../json-schema.ts';
+import { assertMay } from '../perform.ts';
 import { automationOf, startRun } from '../start-run.ts';
 import { callOf, triggerOf } from './access.ts';
 import { RunRequest } from './requests.ts';
@@ -23,9 +24,11 @@ export function mountRuns(app: FastifyInstance, { catalog, runs, audit, now }: R
   if (!catalog.operations.has('automations')) {
     app.get(`${API}/automations`, async () => ({ items: [...catalog.automations.values()].map(described) }));
   }
-  app.get<{ Params: { name: string } }>(`${API}/automations/:name`, async (request) =>
-    described(automationOf({ catalog }, request.params.name)),
-  );
+  app.get<{ Params: { name: string } }>(`${API}/automations/:name`, async (request) => {
+    const automation = automationOf({ catalog }, request.params.name);
+    await assertMay(callOf(request, now()), 'read', { kind: 'automation', id: automation.name }, audit);
+    return described(automation);
+  });
   app.post<{ Params: { name: string } }>(`${API}/automations/:name/runs`, (request, reply) =>
     start(request, reply, request.params.name, false),
   );

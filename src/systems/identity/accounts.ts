@@ -1,6 +1,6 @@
 import { sql, type Kysely, type Selectable } from 'kysely';
 import { z } from 'zod';
-import { type Actor, type Role, ROLE_PERMISSIONS } from '../../core/actor.ts';
+import type { Role } from '../../core/actor.ts';
 import { StewardError } from '../../core/errors.ts';
 import type { Store } from '../../store/store.ts';
 import { hashPassword, randomText } from './secrets.ts';
@@ -22,9 +22,6 @@ export const Password = z
   .max(200, 'expected at most 200 characters')
   .refine((text) => new Set(text).size > 3, 'expected more than three different characters')
   .describe('At least 10 characters.');
-
-/** The CLI on the machine itself. */
-export const LOCAL_ACTOR = 'token:local';
 
 export interface NewUser {
   readonly name: string;
@@ -94,42 +91,6 @@ export async function createAdmin(
     await trx.deleteFrom('user_sessions').where('user_id', '=', known.id).execute();
     return { name: known.name, password: generated, created: false };
   });
-}
-
-/** Nobody hands out more than they have, and an agent hands out nothing. */
-export function assertMayGrant(actor: Actor, role: Role): void {
-  if (actor.role === 'agent') {
-    throw new StewardError('FORBIDDEN', 'An agent may not create credentials.', {
-      hint: 'Ask an operator or an admin.',
-    });
-  }
-  const missing = ROLE_PERMISSIONS[role].filter((permission) => !ROLE_PERMISSIONS[actor.role].includes(permission));
-  if (missing.length > 0) {
-    throw new StewardError('FORBIDDEN', `The role ${role} may ${missing.join(' and ')}, and ${actor.role} may not.`, {
-      hint: 'Create one of your own role or less, or ask an admin.',
-    });
-  }
-}
-
-/** An agent touches no key: neither one of its own nor one of whoever sent it. */
-export function assertNoAgent(actor: Actor): void {
-  if (actor.role !== 'agent') return;
-  throw new StewardError('FORBIDDEN', 'An agent may not end credentials.', { hint: 'Ask an operator or an admin.' });
-}
-
-/**
- * Whoever can make an account with a password can sign in with it, and a session may approve what destroys. A bearer token
- * must not become a session that way; who holds the machine itself has `steward admin create` anyway.
- */
-export function assertMayManageAccounts(actor: Actor): void {
-  if (actor.session !== undefined || actor.id === LOCAL_ACTOR) return;
-  throw new StewardError(
-    'FORBIDDEN',
-    'Accounts of people are made and changed by a person who is signed in; a token is not enough.',
-    {
-      hint: 'Sign in on the page of this Steward, or use steward user on its machine.',
-    },
-  );
 }
 
 export function parsed<T>(schema: z.ZodType<T>, path: string, value: unknown): T {

@@ -5,7 +5,8 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Actor } from '../../core/actor.ts';
 import type { AuditEntry } from '../../core/audit.ts';
-import type { Call } from '../../core/operation.ts';
+import type { AnyOperation, Call } from '../../core/operation.ts';
+import { perform as performed } from '../../surfaces/perform.ts';
 import { testDatabase, type TestDatabase } from '../../testing/database.ts';
 import { createAdmin } from './accounts.ts';
 import { createIdentity, type IdentitySystem } from './index.ts';
@@ -37,7 +38,7 @@ describe('identity', () => {
   const perform = async (name: string, input: object, actor: Actor): Promise<never> => {
     const operation = identity.operations.find((each) => each.name === name);
     const call: Call = { actor, now: clock, from, requestId: 'r1' };
-    return operation?.handle(operation.input.parse(input), call) as never;
+    return (await performed(operation as AnyOperation, input, call, { append: async () => undefined })) as never;
   };
   const localActor = async (): Promise<Actor> =>
     (await identity.authenticate({ bearer: (await readFile(join(home, 'cli-token'), 'utf8')).trim(), from })) as Actor;

@@ -1,5 +1,4 @@
-import type { Actor } from '../../core/actor.ts';
-import { LOCAL_ACTOR } from './accounts.ts';
+import { type Actor, LOCAL_ACTOR } from '../../core/actor.ts';
 import { readPrivate, removePrivate, writePrivate } from './private-file.ts';
 import { newToken, sameSecret } from './secrets.ts';
 

@@ -27,6 +27,8 @@ export type IdentityTables = {
     id: string;
     name: string;
     role: Role;
+    /** As JSON text when written; null narrows nothing. */
+    scope: unknown;
     hash: string;
     /** The user it ends with; absent for tokens made on the machine itself. */
     user_id: string | null;
@@ -36,6 +38,10 @@ export type IdentityTables = {
     revoked_at: Date | null;
     last_used_at: Date | null;
     last_used_from: string | null;
+    rotated_at: Date | null;
+    /** What was its secret before it was rotated, good until `previous_until`. */
+    previous_hash: string | null;
+    previous_until: Date | null;
   };
   setup_links: { hash: string; node: string; created_at: Date };
   access_failures: { key: string; failures: number; since: Date; locked_until: Date | null };
@@ -65,6 +71,13 @@ export const identityMigrations: Migration[] = [
         key text primary key, failures integer not null, since timestamptz not null, locked_until timestamptz)`.execute(
         db,
       );
+    },
+  },
+  {
+    name: 'identity/0002-scopes-and-rotation',
+    async up(db) {
+      await sql`alter table api_tokens add column scope jsonb, add column rotated_at timestamptz, add column previous_hash text,
+        add column previous_until timestamptz`.execute(db);
     },
   },
 ];

@@ -1,5 +1,5 @@
 import { sql, type Kysely, type Selectable } from 'kysely';
-import { type Actor, type Role, ROLE_PERMISSIONS } from '../../core/actor.ts';
+import { type Actor, type Role, ROLE_PERMISSIONS, Scope } from '../../core/actor.ts';
 import { hashSecret, newToken, randomText, sameSecret } from './secrets.ts';
 import type { IdentityTables } from './tables.ts';
 
@@ -11,6 +11,7 @@ const KEEP_ENDED_MS = 365 * 86_400_000;
 export interface NewToken {
   readonly name: string;
   readonly role: Role;
+  readonly scope?: Scope | undefined;
   readonly userId?: string | undefined;
   readonly createdBy: string;
   readonly expiresAt: Date | null;
@@ -20,7 +21,7 @@ export interface NewToken {
 /** The token's text is in the answer and nowhere else: what is stored cannot be turned back into it. */
 export async function insertToken(
   db: Kysely<IdentityTables>,
-  { name, role, userId, createdBy, expiresAt, now }: NewToken,
+  { name, role, scope, userId, createdBy, expiresAt, now }: NewToken,
 ): Promise<{ row: TokenRow; token: string }> {
   const id = randomText(12);
   const token = newToken(id);
@@ -28,6 +29,7 @@ export async function insertToken(
     id,
     name,
     role,
+    scope: scope === undefined ? null : JSON.stringify(scope),
     hash: hashSecret(token),
     user_id: userId ?? null,
     created_by: createdBy,
@@ -36,9 +38,40 @@ export async function insertToken(
     revoked_at: null,
     last_used_at: null,
     last_used_from: null,
+    rotated_at: null,
+    previous_hash: null,
+    previous_until: null,
   };
   await db.insertInto('api_tokens').values(row).execute();
   return { row, token };
+}
+
+/** Gives a token another secret; the old one is good for as long as it takes to hand the new one out. */
+export async function renewSecret(
+  db: Kysely<IdentityTables>,
+  { id, hash }: Pick<TokenRow, 'id' | 'hash'>,
+  { now, graceMs, expiresAt }: { now: Date; graceMs: number; expiresAt: Date | null },
+): Promise<string | undefined> {
+  const token = newToken(id);
+  const { numUpdatedRows } = await db
+    .updateTable('api_tokens')
+    .set({
+      hash: hashSecret(token),
+      previous_hash: hash,
+      previous_until: new Date(now.getTime() + graceMs),
+      rotated_at: now,
+      expires_at: expiresAt,
+    })
+    .where('id', '=', id)
+    // Of two at once one would get a secret that is void already.
+    .where('hash', '=', hash)
+    .executeTakeFirst();
+  return numUpdatedRows === 1n ? token : undefined;
+}
+
+export function scopeOf({ scope }: Pick<TokenRow, 'scope'>): Scope | undefined {
+  if (scope === null) return undefined;
+  return Scope.parse(typeof scope === 'string' ? JSON.parse(scope) : scope);
 }
 
 /** Tokens that ended stay visible for a year: somebody may ask what one was. */
@@ -64,7 +97,7 @@ export async function actorOfToken(
     .select(['users.disabled_at', 'users.role as user_role', 'users.name as user_name'])
     .where('api_tokens.id', '=', id)
     .executeTakeFirst();
-  if (!row || !sameSecret(row.hash, hashSecret(token))) return undefined;
+  if (!row || !isSecretOf(row, hashSecret(token), now)) return undefined;
   if (row.revoked_at || row.disabled_at || (row.expires_at && row.expires_at <= now)) return undefined;
   // Whoever was given a lesser role must not keep the greater one in a drawer.
   if (
@@ -75,11 +108,20 @@ export async function actorOfToken(
   if (!row.last_used_at || now.getTime() - row.last_used_at.getTime() > SEEN_EVERY_MS || row.last_used_from !== from) {
     await sql`update api_tokens set last_used_at = ${now}, last_used_from = ${from} where id = ${id}`.execute(db);
   }
+  const scope = scopeOf(row);
   return {
     kind: 'token',
     id: `token:${row.id}`,
     name: row.name,
     role: row.role,
     ...(row.user_name === null ? {} : { onBehalfOf: row.user_name }),
+    ...(scope && { scope }),
   };
+}
+
+function isSecretOf({ hash, previous_hash, previous_until }: TokenRow, presented: string, now: Date): boolean {
+  if (sameSecret(hash, presented)) return true;
+  return (
+    previous_hash !== null && previous_until !== null && previous_until > now && sameSecret(previous_hash, presented)
+  );
 }
