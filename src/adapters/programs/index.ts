@@ -1,37 +1,46 @@
 import type { PortStatus } from '../../core/ports.ts';
 import type { ProcessIdentity, ProgramsPort } from '../../core/ports/programs.ts';
 import { endGroup } from './group.ts';
-import { runProgram } from './run-program.ts';
+import { createMemoryWatch, DEFAULT_MEMORY, type MemoryLimits } from './memory-watch.ts';
+import { type Manner, runProgram } from './run-program.ts';
 
-/** Told of every child before its program starts; the program waits until this resolves, and never starts where it rejects. */
-export type ChildRecorder = (child: ProcessIdentity) => Promise<void>;
+/** What a run of an automation asks of the programs that it starts. */
+export type ForRun = Pick<Manner, 'onEnd' | 'signal' | 'background'>;
 
 export interface Programs extends ProgramsPort {
   status(): Promise<PortStatus>;
   /** The same port, with every child on record before it starts: one for each run. */
-  recorded(onChild: ChildRecorder): ProgramsPort;
-  /** Ends what is left of a recorded child's process group, and nothing else; true where something was. */
+  recorded(onChild: NonNullable<Manner['onChild']>, forRun?: ForRun): ProgramsPort;
+  /** Ends what is left of a recorded child, and nothing else; true where something was. */
   endGroup(child: ProcessIdentity): Promise<boolean>;
 }
 
 export interface ProgramsOptions {
   /** The environment that Steward was started with; of it, children get only what the allow-list names. */
   readonly environment: Readonly<Record<string, string | undefined>>;
-  readonly onChild?: ChildRecorder | undefined;
+  /** Asked at each start. */
+  readonly memory?: (() => MemoryLimits) | undefined;
 }
 
 const INHERITED = ['PATH', 'HOME', 'LANG', 'LC_ALL', 'TZ', 'USER', 'LOGNAME', 'TMPDIR', 'XDG_RUNTIME_DIR'];
 const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
-export function createPrograms({ environment, onChild }: ProgramsOptions): Programs {
+export function createPrograms({ environment, memory: limits = () => DEFAULT_MEMORY }: ProgramsOptions): Programs {
   const inherited: Record<string, string> = { PATH: DEFAULT_PATH };
   for (const name of INHERITED) {
     const value = environment[name];
     if (value) inherited[name] = value;
   }
+  const memory = createMemoryWatch({ limits });
+  const manner = (more: Partial<Manner> = {}): Manner => ({
+    inherited,
+    memory,
+    memoryLimit: limits().perProgram,
+    ...more,
+  });
   return {
-    run: (request) => runProgram(request, inherited, onChild),
-    recorded: (recorder) => ({ run: (request) => runProgram(request, inherited, recorder) }),
+    run: (request) => runProgram(request, manner()),
+    recorded: (onChild, forRun) => ({ run: (request) => runProgram(request, manner({ ...forRun, onChild })) }),
     endGroup,
     status: async () => ({ ok: true }),
   };

@@ -136,7 +136,7 @@ describe('a program on record', () => {
         '-e',
         `import { writeFileSync } from 'node:fs';
          const { createPrograms } = await import(${JSON.stringify(new URL('./index.ts', import.meta.url).href)});
-         const port = createPrograms({ environment: process.env, onChild: async (c) => { writeFileSync(${JSON.stringify(note)}, JSON.stringify(c)); await new Promise(() => {}); } });
+         const port = createPrograms({ environment: process.env }).recorded(async (c) => { writeFileSync(${JSON.stringify(note)}, JSON.stringify(c)); await new Promise(() => {}); });
          setInterval(() => {}, 1000);
          await port.run({ program: 'touch', args: [${JSON.stringify(trace)}], timeoutMs: 60000 });`,
       ],

@@ -1,24 +1,41 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { setPriority } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { StewardError } from '../../core/errors.ts';
 import type { ProcessIdentity, ProgramRequest, ProgramResult } from '../../core/ports/programs.ts';
 import { identityOf } from '../procfs/identity.ts';
 import { CappedOutput } from './capped-output.ts';
+import { endFamily } from './end-family.ts';
+import { createFamily } from './family.ts';
 import { gated, openGate } from './gate.ts';
 import { groupMembers, signalGroup } from './group.ts';
+import type { MemoryWatch } from './memory-watch.ts';
 import { resolveProgram } from './resolve-program.ts';
 
 const DEFAULT_OUTPUT = 1024 * 1024;
-const GRACE_MS = 2000;
+/** Behind everything else that wants the CPU, and still with a share of it. */
+const BACKGROUND_PRIORITY = 10;
 
-type Recorder = (child: ProcessIdentity) => Promise<void>;
+/** How programs are run for somebody: for a run of an automation, or for Steward itself. */
+export interface Manner {
+  readonly inherited: Readonly<Record<string, string>>;
+  readonly memory: MemoryWatch;
+  /** Bytes, where the request does not say. */
+  readonly memoryLimit: number;
+  /** Told of every child before its program starts; the program waits until this resolves, and never starts where it rejects. */
+  readonly onChild?: ((child: ProcessIdentity) => Promise<void>) | undefined;
+  /** Told when nothing is left to end of a child that it was told of. */
+  readonly onEnd?: ((child: ProcessIdentity) => Promise<void>) | undefined;
+  /** Cuts every program short, whatever its request says. */
+  readonly signal?: AbortSignal | undefined;
+  readonly background?: boolean | undefined;
+}
 
-export async function runProgram(
-  request: ProgramRequest,
-  inherited: Readonly<Record<string, string>>,
-  onChild: Recorder | undefined,
-): Promise<ProgramResult> {
+export async function runProgram(given: ProgramRequest, manner: Manner): Promise<ProgramResult> {
+  const { inherited, onChild, onEnd, background } = manner;
+  const signals = [given.signal, manner.signal].filter((signal) => signal !== undefined);
+  const request = { ...given, signal: signals.length > 1 ? AbortSignal.any(signals) : signals[0] };
   if (request.signal?.aborted) throw canceled(request);
   const cwd = request.cwd ?? '/';
   const env = { ...inherited, ...request.env };
@@ -39,11 +56,20 @@ export async function runProgram(
   const output = new CappedOutput(stdout, limit);
   const errors = new CappedOutput(stderr, limit);
   const ended = endOf(child);
+  let recorded: ProcessIdentity | undefined;
+  let gone = true;
   try {
     const pid = await spawned(child, request);
-    if (onChild && gate) await pass(pid, gate, onChild);
+    const identity = identityOf(pid);
+    if (background) lowerPriority(pid);
+    if (onChild && gate) {
+      await pass(identity, gate, onChild);
+      recorded = identity;
+    }
     stdin.end(request.input ?? '');
-    await endedInTime(ended, pid, request);
+    gone = false;
+    await endedInTime(ended, { group: pid, identity: recorded, request, manner });
+    gone = true;
     const { code, signal } = await ended;
     await closed(pid, [stdout, stderr]);
     return {
@@ -54,13 +80,23 @@ export async function runProgram(
       truncated: output.truncated || errors.truncated,
       durationMs: performance.now() - startedAt,
     };
+  } catch (thrown) {
+    if (thrown instanceof CutShort) {
+      ({ gone } = thrown);
+      throw thrown.reason;
+    }
+    throw thrown;
   } finally {
     for (const stream of [stdin, stdout, stderr, gate]) stream?.destroy();
+    if (recorded && gone) await onEnd?.(recorded);
   }
 }
 
-async function pass(pid: number, gate: Writable, onChild: Recorder): Promise<void> {
-  const identity = identityOf(pid);
+async function pass(
+  identity: ProcessIdentity | undefined,
+  gate: Writable,
+  onChild: NonNullable<Manner['onChild']>,
+): Promise<void> {
   try {
     // Gone already: ended by someone while it waited; there is nothing to record and the exit code tells.
     if (!identity) return;
@@ -70,6 +106,14 @@ async function pass(pid: number, gate: Writable, onChild: Recorder): Promise<voi
     // Closing the gate without a word ends the script.
     gate.destroy();
     throw error;
+  }
+}
+
+function lowerPriority(pid: number): void {
+  try {
+    setPriority(pid, BACKGROUND_PRIORITY);
+  } catch {
+    // It ended already.
   }
 }
 
@@ -97,41 +141,53 @@ function endOf(child: ChildProcess): Promise<{ code: number | null; signal: stri
   });
 }
 
-/** Resolves when the program has ended by itself; otherwise ends its whole group and rejects with the reason. */
-async function endedInTime(ended: Promise<unknown>, group: number, request: ProgramRequest): Promise<void> {
-  let stop: (error: StewardError) => void = () => {};
-  const stopped = new Promise<StewardError>((resolve) => {
-    stop = resolve;
-  });
-  const deadline = setTimeout(() => stop(late(request)), request.timeoutMs);
-  const abort = () => stop(canceled(request));
+/** Why a program was ended, and whether nothing of it is left. */
+class CutShort extends Error {
+  readonly reason: StewardError;
+  readonly gone: boolean;
+
+  constructor(reason: StewardError, gone: boolean) {
+    super(reason.message);
+    this.reason = reason;
+    this.gone = gone;
+  }
+}
+
+/** Resolves when the program has ended by itself; otherwise ends it with all that it started and rejects with the reason. */
+async function endedInTime(
+  ended: Promise<unknown>,
+  {
+    group,
+    identity,
+    request,
+    manner,
+  }: { group: number; identity: ProcessIdentity | undefined; request: ProgramRequest; manner: Manner },
+): Promise<void> {
+  const stopped = Promise.withResolvers<StewardError>();
+  const family = createFamily(group);
+  const deadline = setTimeout(() => stopped.resolve(late(request)), request.timeoutMs);
+  const abort = () => stopped.resolve(canceled(request));
   request.signal?.addEventListener('abort', abort, { once: true });
   // Aborted while the child was being recorded.
   if (request.signal?.aborted) abort();
+  const unwatch = manner.memory.add({
+    family,
+    program: request.program,
+    limit: request.memoryLimit ?? manner.memoryLimit,
+    end: stopped.resolve,
+  });
   try {
-    const reason = await Promise.race([ended.then(() => undefined), stopped]);
+    const reason = await Promise.race([ended.then(() => undefined), stopped.promise]);
     if (!reason) return;
-    await endRunningGroup(group, ended);
-    throw reason;
+    const gone = await endFamily(family, identity);
+    // A process that waits for a dead disk ends only when the kernel lets it: the caller gets its answer all the same.
+    if (gone) await ended;
+    throw new CutShort(reason, gone);
   } finally {
+    unwatch();
     clearTimeout(deadline);
     request.signal?.removeEventListener('abort', abort);
   }
-}
-
-// A process that waits for a dead disk ends only when the kernel lets it: the caller gets its answer all the same.
-async function endRunningGroup(group: number, ended: Promise<unknown>): Promise<void> {
-  signalGroup(group, 'SIGTERM');
-  if (await groupGone(group, GRACE_MS)) return void (await ended);
-  signalGroup(group, 'SIGKILL');
-  await groupGone(group, GRACE_MS);
-}
-
-async function groupGone(group: number, withinMs: number): Promise<boolean> {
-  for (const until = performance.now() + withinMs; groupMembers(group).length > 0; await sleep(20)) {
-    if (performance.now() > until) return false;
-  }
-  return true;
 }
 
 /** Waits for the rest of the output. A descendant that keeps a pipe open would make that wait endless: it is ended with its group. */

@@ -9,6 +9,8 @@ export interface ProgramRequest {
   readonly timeoutMs: number;
   /** Bytes kept of each stream; the rest is counted and dropped. Default 1 MiB. */
   readonly outputLimit?: number | undefined;
+  /** Bytes of memory that the program and what it starts may use together; it is ended above. By configuration, 512 MB. */
+  readonly memoryLimit?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -33,7 +35,8 @@ export interface ProcessIdentity {
 export interface ProgramsPort {
   /**
    * Resolves with the result, whatever the exit code; the caller judges it.
-   * Rejects with NOT_FOUND where the program is missing, TIMEOUT at the deadline, CANCELED on abort.
+   * Rejects with NOT_FOUND where the program is missing, TIMEOUT at the deadline, CANCELED on abort, TOO_LARGE above its memory.
+   * One that is cut short is ended with everything that it started; what it leaves running when it ends by itself stays.
    */
   run(request: ProgramRequest): Promise<ProgramResult>;
 }
