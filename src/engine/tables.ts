@@ -8,6 +8,7 @@ import type { Decision } from '../core/policy.ts';
 import type { ChangeRecord, PhaseRecord, Run, RunStatus, Undo } from '../core/run.ts';
 import type { StartRun, WorkflowExecution } from '../core/run-service.ts';
 import type { Migration } from '../store/migrator.ts';
+import { type OwnedColumns, ownershipMigrations } from './tables-ownership.ts';
 import { lifeMigrations, type LifeTables, type RunLifeColumns } from './tables-life.ts';
 
 type Column<T> = JSONColumnType<T & object, string, string>;
@@ -54,7 +55,8 @@ export type RunsTable = {
   created_at: Date;
   started_at: Date | null;
   finished_at: Date | null;
-} & RunLifeColumns;
+} & RunLifeColumns &
+  OwnedColumns;
 
 export type EngineTables = {
   runs: RunsTable;
@@ -122,7 +124,7 @@ export type EngineTables = {
     cancel: Generated<boolean>;
     started_at: Date;
     finished_at: Date | null;
-  };
+  } & OwnedColumns;
   nodes: {
     id: string;
     name: string;
@@ -238,4 +240,5 @@ export const engineMigrations: readonly Migration[] = [
     },
   },
   ...lifeMigrations,
+  ...ownershipMigrations,
 ];
