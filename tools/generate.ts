@@ -9,7 +9,8 @@ import { openapi } from '../src/surfaces/rest/openapi.ts';
 import { automationPages } from './generate/automations.ts';
 import { commandsPage } from './generate/commands.ts';
 import { configurationPage } from './generate/configuration.ts';
-import { errorsPage, eventsPage, permissionsPage, policyPage } from './generate/tables.ts';
+import { permissionsPage } from './generate/permissions.ts';
+import { errorsPage, eventsPage, policyPage } from './generate/tables.ts';
 import { workflowsPage } from './generate/workflows.ts';
 
 const root = resolve(import.meta.dirname, '..');

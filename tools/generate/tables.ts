@@ -1,5 +1,3 @@
-import { ROLE_PERMISSIONS } from '../../src/core/actor.ts';
-import type { Catalog } from '../../src/core/catalog.ts';
 import { ERRORS } from '../../src/core/errors.ts';
 import { EVENTS } from '../../src/core/event.ts';
 import { DEFAULT_POLICY } from '../../src/core/policy.ts';
@@ -53,27 +51,5 @@ export function policyPage(): string {
     'person with its plan, `observe` refuses.',
     '',
     table(['rule', 'automation', 'effect', 'trigger', 'role', 'plan', 'decision', 'why'], rows),
-  ].join('\n');
-}
-
-export function permissionsPage(catalog: Catalog): string {
-  const permissions = [...new Set(Object.values(ROLE_PERMISSIONS).flat())];
-  const roles = Object.entries(ROLE_PERMISSIONS).map(([role, has]) => [
-    role,
-    ...permissions.map((permission) => (has.includes(permission) ? 'yes' : '')),
-  ]);
-  const operations = [...catalog.operations.values()]
-    .toSorted((a, b) => a.name.localeCompare(b.name))
-    .map(({ name, permission, kind }) => [name, kind, permission]);
-  return [
-    '# Roles and permissions',
-    '',
-    'One model for every surface. Whether something that an actor may ask for also runs by itself is [policy](policy.md).',
-    '',
-    table(['role', ...permissions], roles),
-    '',
-    table(['operation', 'kind', 'permission'], operations),
-    '',
-    'Starting a run of an automation needs `read` for one that reads and `operate` for the others; approving a plan that destroys takes a person who is signed in.',
   ].join('\n');
 }
