@@ -21,8 +21,6 @@ export interface Workflow {
   readonly version: number;
   readonly title: string;
   readonly summary: string;
-  /** The name under which AI assistants see it, where the mission gives one. */
-  readonly mcpName?: string;
   readonly priority: 'P0' | 'P1' | 'P2' | 'P3';
   readonly ifMissed: string;
   /** core: one of the six that the status counts; system: a schedule of Steward itself; user: from the configuration. */
