@@ -8,6 +8,8 @@ export const NodeRecord = z.object({
   labels: z.record(z.string(), z.string()),
   state: z.enum(['alive', 'lost', 'left']),
   draining: z.boolean().default(false).describe('Takes no new work.'),
+  drainedAt: z.coerce.date().optional().describe('Since when nothing ran there any more, where it drains.'),
+  ports: z.array(z.string()).default([]).describe('What automations can be given there.'),
   runsInFlight: z.number().int().default(0),
   clockSkewMs: z.number().optional().describe("How far its clock is ahead of the database's, in milliseconds."),
   address: z.string().optional(),

@@ -20,10 +20,12 @@ export interface StartRun {
   /** Of a dry run: the plan that it shows and no other. PLAN_STALE where planning gives another one by now. */
   readonly planToken?: string | undefined;
   /** Where it runs, for what no target ties to a machine. NO_NODE where no live node fits. */
-  readonly place?: {
-    readonly node?: string | undefined;
-    readonly labels?: Readonly<Record<string, string>> | undefined;
-  };
+  readonly place?:
+    | {
+        readonly node?: string | undefined;
+        readonly labels?: Readonly<Record<string, string>> | undefined;
+      }
+    | undefined;
 }
 
 /** Starts the plan of one dry run, once, for the actor it was given to. */

@@ -1,5 +1,7 @@
 import type { AuditLog } from '../core/audit.ts';
 import type { Catalog } from '../core/catalog.ts';
+import type { Confirmation, Proof } from '../core/identity.ts';
+import type { Actor } from '../core/actor.ts';
 import type { Log } from '../core/log.ts';
 import type { PolicyRule } from '../core/policy.ts';
 import type { Ports } from '../core/ports.ts';
@@ -31,6 +33,25 @@ export interface EngineDeps {
   readonly artifacts: string;
   readonly killGroup: KillGroup;
   readonly secrets: SecretResolver;
+  /** Has a person show once more that it is them; without it nothing that destroys can be approved. */
+  readonly confirm?:
+    | ((request: {
+        readonly actor: Actor;
+        readonly proof: Proof;
+        readonly purpose: string;
+        readonly from: string;
+      }) => Promise<Confirmation>)
+    | undefined;
+  /** In words, the newest state of a resource that is known to restore; undefined where there is none. */
+  readonly recoveryPointOf?: ((resourceId: string) => Promise<string | undefined>) | undefined;
+  /** The ports that can really be used on this node; all that `ports` gives where it is left out. */
+  readonly usablePorts?: (() => Promise<readonly string[]>) | undefined;
+  /** What a node that joins is given along; without it none can be invited. */
+  readonly handOver?: { readonly vaultKey: string; readonly publicUrl: () => string | undefined } | undefined;
+  /** Somebody removed another node for good: what is known of that machine is over. */
+  readonly onNodeRemoved?: ((node: { readonly id: string; readonly name: string }) => Promise<void>) | undefined;
+  /** Somebody removed this very node while it was away: it belongs to nobody any more and has to end. */
+  readonly onRemoved?: (() => void) | undefined;
   readonly settings?: Partial<EngineSettings> | undefined;
   /** Asked at each clean-up: the configuration may change. */
   readonly retention?: (() => Retention) | undefined;

@@ -9,14 +9,17 @@ import { createChildren } from './children.ts';
 import { createCoordinator } from './coordinator.ts';
 import { createDurableEngine } from './dbos.ts';
 import { DEFAULT_RETENTION, DEFAULT_SETTINGS, type EngineDeps } from './engine-deps.ts';
+import { createNodeCare, type NodeCare } from './drain.ts';
 import { createExecutions } from './executions.ts';
 import { createInFlight } from './in-flight.ts';
 import { createJobs } from './jobs.ts';
 import { createLocks } from './locks.ts';
-import { createNodes } from './nodes.ts';
+import { createInvitations, type Invitations } from './join.ts';
+import { createNodes, NODES_CHANNEL } from './nodes.ts';
 import { engineOperations } from './operations.ts';
 import { persistence } from './persist.ts';
 import { reconcile, workflowIdOf } from './reconcile.ts';
+import { createPlacement } from './placement.ts';
 import { planAgain } from './replan.ts';
 import { upkeepJobs } from './upkeep.ts';
 import type { RunRow } from './run-rows.ts';
@@ -37,6 +40,8 @@ export interface Engine {
   register(jobs: readonly SystemJob[]): void;
   listSchedules(): Promise<ScheduleEntry[]>;
   nodes(): Promise<NodeRecord[]>;
+  readonly nodeCare: NodeCare;
+  readonly invitations: Invitations;
   /** Workflows of the core and of users; what Steward schedules for itself is not counted. */
   counts(): { readonly workflowsActive: number; readonly triggers: number; readonly runsInFlight: number };
   start(): Promise<void>;
@@ -89,8 +94,19 @@ export function createEngine(deps: EngineDeps): Engine {
       partition: partitionOf(row, load),
     });
   };
-  const nodes = createNodes({ store, log, now, node, limits, onLost: (id) => workflows.takeOver(id) });
-  const start: StartDeps = { ...stage, enqueue, nodeOf: (reference) => nodes.idOf(reference) };
+  const nodes = createNodes({
+    store,
+    log,
+    now,
+    node,
+    limits,
+    onLost: (id) => workflows.takeOver(id),
+    onRemoved: deps.onRemoved,
+    catalog,
+    ports: deps.usablePorts ?? (async () => Object.keys(deps.ports(children.scope('none')))),
+  });
+  const placement = createPlacement({ db, nodes, self: node.id, limits });
+  const start: StartDeps = { ...stage, enqueue, nodeOf: (reference) => nodes.idOf(reference), placement };
   const service = createService({ ...start, forget: (row) => engine.forget(workflowIdOf(row)) });
   const coordinator = createCoordinator({ ...stage, enqueue, replan: (row) => planAgain(service, row, log) });
 
@@ -127,11 +143,30 @@ export function createEngine(deps: EngineDeps): Engine {
   const { artifacts, retention = () => DEFAULT_RETENTION } = deps;
   jobs.register(upkeepJobs({ runs, engine, events: store.events, service, artifacts, retention }));
 
+  const nodeCare = createNodeCare({
+    store,
+    db,
+    nodes,
+    runs,
+    log,
+    nodeId: node.id,
+    forget: (row) => engine.forget(workflowIdOf(row)),
+    takeOver: (id) => workflows.takeOver(id),
+    onRemoved: deps.onNodeRemoved ?? (async () => undefined),
+  });
+  const invitations = createInvitations({
+    store,
+    vaultKey: deps.handOver?.vaultKey ?? '',
+    publicUrl: deps.handOver?.publicUrl ?? (() => undefined),
+  });
+
   const list = (): Promise<ScheduleEntry[]> => listSchedules({ db, now, schedules, jobs, nodeId: node.id });
   const operations = engineOperations({
     service,
     workflows,
     nodes,
+    nodeCare,
+    invitations,
     catalog,
     policyRules: deps.policyRules,
     schedules: list,
@@ -187,6 +222,8 @@ export function createEngine(deps: EngineDeps): Engine {
     operations,
     register: (more) => jobs.register(more),
     nodes: () => nodes.list(),
+    nodeCare,
+    invitations,
     listSchedules: list,
     counts() {
       const counted = [...catalog().workflows.values()].filter(({ origin }) => origin !== 'system');
@@ -208,6 +245,7 @@ export function createEngine(deps: EngineDeps): Engine {
         signal: leaving,
       });
       await engine.launch().finally(() => launching.release());
+      ending.push(store.listen(NODES_CHANNEL, () => void nodes.beat().catch(() => undefined)));
       ending.push(store.listen(CANCEL_CHANNEL, () => void hearCancels().catch(() => undefined)));
       await settle();
       every(limits.heartbeatMs, 'heartbeat', async () => {

@@ -4,6 +4,8 @@ import type { EventType, StewardEvent } from '../core/event.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { PolicyRule } from '../core/policy.ts';
 import type { RunService, WorkflowService } from '../core/run-service.ts';
+import type { NodeCare } from './drain.ts';
+import type { Invitations } from './join.ts';
 import type { Nodes } from './nodes.ts';
 import type { ScheduleEntry } from './schedule-list.ts';
 
@@ -11,6 +13,8 @@ export interface OperationDeps {
   readonly service: RunService;
   readonly workflows: WorkflowService;
   readonly nodes: Nodes;
+  readonly nodeCare: NodeCare;
+  readonly invitations: Invitations;
   readonly catalog: () => Catalog;
   readonly policyRules: () => readonly PolicyRule[];
   /** Writes what an application says happened. */

@@ -1,9 +1,15 @@
 import { z } from 'zod';
+import { ms } from '../core/duration.ts';
 import { NodeRecord } from '../core/node.ts';
 import { type AnyOperation, defineCommand, defineQuery, NoInput } from '../core/operation.ts';
 import type { OperationDeps } from './operation-deps.ts';
 
-export function nodeOperations({ nodes }: OperationDeps): AnyOperation[] {
+/** Below what a client of the API waits for an answer. */
+const WAIT_DRAINED_MS = 55_000;
+
+const node = z.string().min(1).max(200).describe('The node, by name or id.');
+
+export function nodeOperations({ nodes, nodeCare, invitations }: OperationDeps): AnyOperation[] {
   const list = defineQuery({
     name: 'registry-nodes',
     title: 'Nodes',
@@ -13,7 +19,7 @@ export function nodeOperations({ nodes }: OperationDeps): AnyOperation[] {
     output: z.object({ items: z.array(NodeRecord) }),
     paths: ['/api/v1/automation/registry/nodes'],
     cli: ['nodes'],
-    columns: ['id', 'name', 'state', 'version', 'lastHeartbeat'],
+    columns: ['name', 'state', 'draining', 'version', 'labels', 'runsInFlight', 'lastHeartbeat', 'clockSkewMs'],
     handle: async () => ({ items: await nodes.list() }),
   });
 
@@ -31,5 +37,109 @@ export function nodeOperations({ nodes }: OperationDeps): AnyOperation[] {
     handle: async ({ id }) => await nodes.beatFor(id),
   });
 
-  return [list, heartbeat];
+  const drain = defineCommand({
+    name: 'node-drain',
+    title: 'Drain a node',
+    summary: 'A node takes no new work from now on and ends what runs there; its own machine is still healed.',
+    permission: 'operate',
+    noAgents: true,
+    input: z.object({
+      node,
+      wait: z
+        .boolean()
+        .default(false)
+        .describe('Answer when nothing runs there any more, or with TIMEOUT after 55 s; it goes on draining then.'),
+    }),
+    output: NodeRecord,
+    cli: ['node', 'drain'],
+    cliArguments: ['node'],
+    async handle({ node: reference, wait }, { actor }) {
+      const record = await nodeCare.drain(reference, actor);
+      return wait ? await nodeCare.waitDrained(record.id, WAIT_DRAINED_MS) : record;
+    },
+  });
+
+  const resume = defineCommand({
+    name: 'node-resume',
+    title: 'Resume a node',
+    summary: 'A node that drains takes work again.',
+    permission: 'operate',
+    noAgents: true,
+    input: z.object({ node }),
+    output: NodeRecord,
+    cli: ['node', 'resume'],
+    cliArguments: ['node'],
+    handle: async ({ node: reference }, { actor }) => await nodeCare.resume(reference, actor),
+  });
+
+  const label = defineCommand({
+    name: 'node-label',
+    title: 'Label a node',
+    summary: 'Gives a node a label that runs can be placed by; an empty value takes it away again.',
+    permission: 'administer',
+    noAgents: true,
+    input: z.object({
+      node,
+      label: z
+        .string()
+        .regex(/^[\w./-]{1,63}=[\w./ -]{0,63}$/, 'expected key=value of letters, digits, dots, slashes and dashes')
+        .describe('As in site=paris.'),
+    }),
+    output: NodeRecord,
+    cli: ['node', 'label'],
+    cliArguments: ['node', 'label'],
+    async handle({ node: reference, label: text }) {
+      const at = text.indexOf('=');
+      return await nodeCare.label(reference, text.slice(0, at), text.slice(at + 1));
+    },
+  });
+
+  const remove = defineCommand({
+    name: 'node-remove',
+    title: 'Remove a node',
+    summary: 'Forgets a node that is stopped or lost: its services are gone, what waited for it expires.',
+    permission: 'administer',
+    noAgents: true,
+    input: z.object({ node }),
+    output: z.object({
+      id: z.string(),
+      name: z.string(),
+      expired: z.number().int().describe('Runs that waited for it and will not happen.'),
+    }),
+    cli: ['node', 'remove'],
+    cliArguments: ['node'],
+    handle: async ({ node: reference }, { actor }) => await nodeCare.remove(reference, actor),
+  });
+
+  const invite = defineCommand({
+    name: 'node-invite',
+    title: 'Invite a node',
+    summary: 'Makes a token with which one more machine may join this store, once.',
+    permission: 'administer',
+    noAgents: true,
+    input: z.object({
+      expires: z
+        .string()
+        .regex(/^\d+[smhd]$/, 'expected a duration such as 30m or 1h')
+        .refine((text) => ms(text) <= ms('7d') && ms(text) >= 1_000, 'expected one second to seven days')
+        .default('1h')
+        .describe('How long it can be used.'),
+      databaseUrl: z
+        .string()
+        .max(2_000)
+        .optional()
+        .describe('The address of the database as the new machine reaches it, where it is another than here.'),
+    }),
+    output: z.object({
+      token: z.string().describe('Shown once.'),
+      expiresAt: z.coerce.date(),
+      command: z.string().describe('For the new machine.'),
+      note: z.string().optional(),
+    }),
+    cli: ['node', 'invite'],
+    handle: async ({ expires, databaseUrl }, { actor }) =>
+      await invitations.create({ expiresMs: ms(expires), databaseUrl, by: actor.name }),
+  });
+
+  return [list, heartbeat, drain, resume, label, remove, invite];
 }

@@ -1,6 +1,8 @@
+import { createHash } from 'node:crypto';
 import { may } from '../core/actor.ts';
 import type { AnyAutomation } from '../core/automation.ts';
 import { StewardError } from '../core/errors.ts';
+import { canonicalJson } from '../core/json.ts';
 import { redactText } from '../core/redact.ts';
 import type { Resource } from '../core/resource.ts';
 import type { Run } from '../core/run.ts';
@@ -8,6 +10,7 @@ import type { StartRun } from '../core/run-service.ts';
 import { cleaner } from './clean.ts';
 import { queueOf } from './dbos.ts';
 import { newId } from './ids.ts';
+import type { Placement } from './placement.ts';
 import type { RunRow } from './run-rows.ts';
 import type { StageDeps } from './stage.ts';
 
@@ -15,6 +18,7 @@ export interface StartDeps extends StageDeps {
   readonly enqueue: (row: RunRow) => Promise<void>;
   /** The id of the node that a resource names, by id or by name; this node where nobody is called so. */
   readonly nodeOf: (reference: string) => Promise<string>;
+  readonly placement: Placement;
 }
 
 /** Everything is looked at before anything is stored; what is stored finds its way into the queue, at once or soon after. */
@@ -52,7 +56,7 @@ export async function startRun(deps: StartDeps, request: StartRun): Promise<Run>
   if (target) assertTouchable(automation, target, dryRun);
 
   const id = newId('run', now());
-  const place = await placeOf(deps, automation, target, request.trigger === 'healing');
+  const place = await placeOf(deps, automation, target, request);
   await audit.append({
     ...entry,
     subject: { kind: 'run', id },
@@ -116,10 +120,26 @@ async function placeOf(
   deps: StartDeps,
   automation: AnyAutomation,
   target: Resource | undefined,
-  healing: boolean,
-): Promise<Pick<RunRow, 'node' | 'queue' | 'lock'>> {
-  const node = target ? await deps.nodeOf(target.node) : deps.node.id;
-  return { node, queue: queueOf(node, healing), lock: target?.id ?? `automation:${automation.name}` };
+  { trigger, place, input }: Pick<StartRun, 'trigger' | 'place' | 'input'>,
+): Promise<Pick<RunRow, 'node' | 'queue' | 'lock'> & { place: string | null }> {
+  const node = target ? await deps.nodeOf(target.node) : await deps.placement.choose(automation, place);
+  if (target && place?.node !== undefined && (await deps.nodeOf(place.node)) !== node)
+    throw new StewardError('INPUT_INVALID', `${target.name} is on node ${target.node}, and not on ${place.node}.`, {
+      hint: 'Leave the node out: what is done to a service happens on its machine.',
+    });
+  return {
+    node,
+    queue: queueOf(node, trigger === 'healing'),
+    lock: target?.id ?? lockOf(automation, node, input),
+    place: place === undefined ? null : JSON.stringify(place),
+  };
+}
+
+/** Without a target it works on its machine, or on none: then only the very same is kept from happening twice at once. */
+function lockOf({ name, placement }: AnyAutomation, node: string, input: unknown): string {
+  if (placement !== 'any') return `automation:${name}:${node}`;
+  const text = canonicalJson(cleaner().clean(input ?? {}));
+  return `automation:${name}:${createHash('sha256').update(text).digest('hex').slice(0, 16)}`;
 }
 
 /** What must not overlap waits for one another in the queue, where it takes nobody's place. */
