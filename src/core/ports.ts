@@ -4,10 +4,12 @@ import type { ChecksPort } from './ports/checks.ts';
 import type { DockerPort } from './ports/docker.ts';
 import type { FilesPort } from './ports/files.ts';
 import type { HostPort } from './ports/host.ts';
+import type { HttpPort } from './ports/http.ts';
 import type { ProcessesPort } from './ports/processes.ts';
 import type { ProgramsPort } from './ports/programs.ts';
 import type { RecipesPort } from './ports/recipes.ts';
 import type { SocketsPort } from './ports/sockets.ts';
+import type { StoragePort } from './ports/storage.ts';
 import type { SystemdPort } from './ports/systemd.ts';
 
 /** Everything outside that automations can be given. `needs` of a definition picks from these names. */
@@ -23,6 +25,8 @@ export interface Ports {
   readonly systemd: SystemdPort;
   readonly files: FilesPort;
   readonly host: HostPort;
+  readonly http: HttpPort;
+  readonly storage: StoragePort;
 }
 export type PortName = keyof Ports;
 

@@ -5,6 +5,7 @@ import { StewardError } from '../../core/errors.ts';
 import { toContainerInfo } from './container-info.ts';
 import { engineCall, isMissing } from './engine-call.ts';
 import { followEvents, rememberedEvents, type Watch } from './events.ts';
+import { createImages } from './images.ts';
 import { logLines } from './log-frames.ts';
 import { StopReasons, wantedByExitCode } from './purpose.ts';
 
@@ -12,6 +13,8 @@ export interface DockerOptions {
   /** DOCKER_HOST: unix:///path or tcp://host:port. Default unix:///var/run/docker.sock. */
   readonly host?: string | undefined;
   readonly timeoutMs?: number | undefined;
+  /** References of images that stay, whatever is asked: `registry.example/*`. */
+  readonly protect?: (() => readonly string[]) | undefined;
 }
 
 export interface DockerAdapter extends DockerPort {
@@ -23,7 +26,11 @@ export interface DockerAdapter extends DockerPort {
 const DEFAULT_HOST = 'unix:///var/run/docker.sock';
 const AT_ONCE = 8;
 
-export function createDocker({ host = DEFAULT_HOST, timeoutMs = 10_000 }: DockerOptions = {}): DockerAdapter {
+export function createDocker({
+  host = DEFAULT_HOST,
+  timeoutMs = 10_000,
+  protect = () => [],
+}: DockerOptions = {}): DockerAdapter {
   const docker = connect(host);
   const reasons = new StopReasons();
   const call = <T>(what: string, run: (signal: AbortSignal) => Promise<T>, limit = timeoutMs, outer?: AbortSignal) =>
@@ -58,6 +65,8 @@ export function createDocker({ host = DEFAULT_HOST, timeoutMs = 10_000 }: Docker
   }
 
   return {
+    ...createImages({ docker, call, protect }),
+
     async status() {
       try {
         await call('ping', () => docker.ping());

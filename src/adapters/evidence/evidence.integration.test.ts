@@ -15,7 +15,18 @@ import { createSockets } from '../sockets/index.ts';
 import { type EvidenceParts, createEvidence } from './index.ts';
 
 const away = (): Promise<never> => Promise.reject(new StewardError('UNAVAILABLE', 'no engine answers'));
-const docker: DockerPort = { containers: away, inspect: away, restart: away, logs: away, stats: away };
+const docker: DockerPort = {
+  containers: away,
+  inspect: away,
+  restart: away,
+  logs: away,
+  stats: away,
+  images: away,
+  buildCache: away,
+  dataFolder: away,
+  removeImage: away,
+  pruneBuildCache: away,
+};
 const systemd: SystemdPort = { services: away, unit: away, restart: away, logs: away };
 const parts: EvidenceParts = {
   processes: createProcesses({ programs: createPrograms({ environment: { PATH: '/usr/bin:/bin' } }) }),

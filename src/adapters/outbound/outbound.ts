@@ -4,7 +4,7 @@ import { type Lookup, resolveAllowed, systemLookup } from './resolve.ts';
 
 export interface OutboundRequest {
   readonly url: string;
-  readonly method?: 'GET' | 'POST' | 'PUT' | 'HEAD';
+  readonly method?: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
   /** Names, connection, answer and redirects together. */
@@ -13,8 +13,11 @@ export interface OutboundRequest {
   /** What is beyond is not read. */
   readonly maxResponseBytes?: number;
   /** An operator meant an address on this machine or in a private network. Metadata addresses stay forbidden. */
-  readonly allowPrivate?: boolean;
-  /** GET only; each further address is checked like the first. None by default. */
+  readonly allowPrivate?: boolean | ((url: URL) => boolean);
+  /**
+   * GET and HEAD only; each further address is checked like the first, and one of another origin is sent none of the
+   * headers. None by default.
+   */
   readonly maxRedirects?: number;
 }
 
@@ -23,6 +26,8 @@ export interface OutboundResponse {
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
   readonly truncated: boolean;
+  /** Where it came from in the end. */
+  readonly url: string;
 }
 
 /** The one way by which Steward requests an address that somebody configured. */
@@ -41,17 +46,17 @@ export function createOutbound({ lookup = systemLookup }: { readonly lookup?: Lo
     async request(options) {
       const deadline = AbortSignal.timeout(options.timeoutMs ?? TIMEOUT_MS);
       const signal = options.signal ? AbortSignal.any([options.signal, deadline]) : deadline;
+      const { method = 'GET' } = options;
       let url = parse(options.url);
-      for (
-        let left = options.method === 'POST' || options.method === 'PUT' ? 0 : (options.maxRedirects ?? 0);
-        ;
-        left -= 1
-      ) {
+      let { headers = {} } = options;
+      for (let left = method === 'GET' || method === 'HEAD' ? (options.maxRedirects ?? 0) : 0; ; left -= 1) {
         try {
-          const response = await interruptible(one(url, options, signal, lookup), signal);
+          const response = await interruptible(one(url, { ...options, headers }, signal, lookup), signal);
           const { location } = response.headers;
           if (left <= 0 || response.status < 300 || response.status > 399 || location === undefined) return response;
-          url = parse(location, url);
+          const next = parse(location, url);
+          if (next.origin !== url.origin) headers = {};
+          url = next;
         } catch (thrown) {
           throw translate(thrown, url, options.signal?.aborted === true);
         }
@@ -64,7 +69,11 @@ export function createOutbound({ lookup = systemLookup }: { readonly lookup?: Lo
 }
 
 async function one(url: URL, options: OutboundRequest, signal: AbortSignal, lookup: Lookup): Promise<OutboundResponse> {
-  const addresses = await resolveAllowed(url.hostname, { allowPrivate: options.allowPrivate === true, lookup });
+  const { allowPrivate = false } = options;
+  const addresses = await resolveAllowed(url.hostname, {
+    allowPrivate: typeof allowPrivate === 'function' ? allowPrivate(url) : allowPrivate,
+    lookup,
+  });
   // The connection goes to the addresses that were checked; the name is used for TLS and the Host header only.
   const dispatcher = new Agent({
     connect: {
@@ -84,7 +93,7 @@ async function one(url: URL, options: OutboundRequest, signal: AbortSignal, look
       ...(options.body === undefined ? {} : { body: options.body }),
     });
     const { text, truncated } = await read(body, options.maxResponseBytes ?? RESPONSE_BYTES);
-    return { status: statusCode, headers: flat(headers), body: text, truncated };
+    return { status: statusCode, headers: flat(headers), body: text, truncated, url: url.href };
   } finally {
     await dispatcher.destroy();
   }

@@ -1,3 +1,5 @@
+import type { SecretReference } from '../check.ts';
+
 export interface HttpRequest {
   readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   readonly url: string;
@@ -9,6 +11,8 @@ export interface HttpRequest {
   readonly limit?: number | undefined;
   /** Redirects to follow, each through the guard again. Default 0. */
   readonly redirects?: number | undefined;
+  /** Sending it twice does no harm. GET, HEAD, PUT and DELETE are so by definition, others where their receiver knows a key again. */
+  readonly repeatable?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -21,8 +25,21 @@ export interface HttpResponse {
   readonly url: string;
 }
 
+/** What the configuration and the guard say to an address before anything is sent there. */
+export interface HttpPermit {
+  /** Why it must not be called; undefined where it may be. */
+  readonly refused: string | undefined;
+  /** Secrets that its operator lets be sent there. */
+  readonly secrets: readonly SecretReference[];
+}
+
 /** Requests to addresses that somebody configured. Every one passes the guard against private addresses, redirects and rebinding included. */
 export interface HttpPort {
-  /** Resolves with the response, whatever its status. POLICY_REFUSED at the guard, UNAVAILABLE, TIMEOUT or CANCELED otherwise. */
+  /** Sends nothing. */
+  permit(url: string): Promise<HttpPermit>;
+  /**
+   * Resolves with the response, whatever its status. POLICY_REFUSED at the guard, UNAVAILABLE, TIMEOUT or CANCELED
+   * otherwise; retryable only where it surely did not arrive, or is repeatable.
+   */
   request(request: HttpRequest): Promise<HttpResponse>;
 }

@@ -1,5 +1,5 @@
 import { StewardError } from '../../core/errors.ts';
-import type { ContainerInfo, DockerPort } from '../../core/ports/docker.ts';
+import type { BuildCacheEntry, ContainerInfo, DockerPort, ImageInfo } from '../../core/ports/docker.ts';
 
 export interface FakeDocker extends DockerPort {
   /** A new container, running unless the details say otherwise. Gives its id. */
@@ -16,6 +16,9 @@ export interface FakeDocker extends DockerPort {
   setAvailable(available: boolean): void;
   /** What the next restarts of a container do: end with its crash, be refused, or be answered with yes and not happen. */
   onRestart(idOrName: string, behavior: 'works' | 'crashes' | 'refused' | 'ignored'): void;
+  /** An image. Gives its id. Containers use it by the name of one of its tags. */
+  addImage(details: Partial<ImageInfo>): string;
+  addBuildCache(details: Partial<BuildCacheEntry>): void;
   /** Restarts that were asked for, oldest first. */
   readonly restarts: readonly { readonly id: string; readonly at: Date }[];
 }
@@ -27,7 +30,12 @@ interface Held {
 }
 
 /** A Docker engine in memory: it remembers what was stopped and why, and forgets what was removed. */
-export function fakeDocker(options: { readonly now?: () => Date } = {}): FakeDocker {
+export function fakeDocker(
+  options: { readonly now?: () => Date; readonly freed?: (bytes: number) => void } = {},
+): FakeDocker {
+  const { freed = () => undefined } = options;
+  const images = new Map<string, ImageInfo>();
+  const buildCache = new Map<string, BuildCacheEntry>();
   const now = options.now ?? (() => new Date());
   const held = new Map<string, Held>();
   const restarts: { id: string; at: Date }[] = [];
@@ -57,6 +65,12 @@ export function fakeDocker(options: { readonly now?: () => Date } = {}): FakeDoc
       throw new StewardError('UNAVAILABLE', 'No Docker engine answers at unix:///fake (ECONNREFUSED).', {
         hint: 'Start it (systemctl start docker), or point DOCKER_HOST to it.',
       });
+  }
+
+  function usedBy(image: ImageInfo): string[] {
+    return [...held.values()]
+      .filter(({ info }) => info.image === image.id || image.tags.includes(info.image))
+      .map(({ info }) => info.name);
   }
 
   function end(one: Held, exitCode: number, stoppedOnPurpose: boolean, oomKilled = false): void {
@@ -124,6 +138,73 @@ export function fakeDocker(options: { readonly now?: () => Date } = {}): FakeDoc
       return find(id)?.info.state === 'running'
         ? { cpuPercent: 1, memoryBytes: 32 * 1024 * 1024, memoryLimitBytes: 1024 * 1024 * 1024 }
         : undefined;
+    },
+
+    async images() {
+      answer();
+      return [...images.values()].map((image) => ({
+        ...image,
+        usedBy: [...new Set([...image.usedBy, ...usedBy(image)])],
+      }));
+    },
+
+    async buildCache() {
+      answer();
+      return [...buildCache.values()];
+    },
+
+    async dataFolder() {
+      answer();
+      return '/var/lib/docker';
+    },
+
+    async removeImage(id, { signal }) {
+      answer();
+      if (signal.aborted) throw new StewardError('CANCELED', `Docker: remove ${id} was canceled.`);
+      const image = images.get(id);
+      if (!image) return false;
+      if (image.protected || image.usedBy.length > 0 || usedBy(image).length > 0)
+        throw new StewardError('CONFLICT', `Image ${id} is not removed: it is used or protected.`);
+      images.delete(id);
+      freed(image.ownBytes);
+      return true;
+    },
+
+    async pruneBuildCache({ unusedForMs }) {
+      answer();
+      let bytes = 0;
+      for (const entry of buildCache.values()) {
+        if (entry.inUse || now().getTime() - entry.lastUsedAt.getTime() < unusedForMs) continue;
+        buildCache.delete(entry.id);
+        if (!entry.shared) bytes += entry.bytes;
+      }
+      freed(bytes);
+      return { bytes };
+    },
+
+    addImage(details) {
+      const id = details.id ?? `sha256:${(++made).toString(16).padStart(64, '0')}`;
+      const bytes = details.bytes ?? 1e9;
+      images.set(id, {
+        id,
+        tags: [],
+        digests: [],
+        labels: {},
+        createdAt: now(),
+        taggedAt: undefined,
+        bytes,
+        ownBytes: bytes,
+        usedBy: [],
+        parentOf: 0,
+        protected: false,
+        ...details,
+      });
+      return id;
+    },
+
+    addBuildCache(details) {
+      const id = details.id ?? `cache${++made}`;
+      buildCache.set(id, { id, bytes: 1e8, inUse: false, shared: false, lastUsedAt: now(), ...details });
     },
 
     run(name, details = {}) {

@@ -3,12 +3,14 @@ import { type FakeChecks, fakeChecks } from './fake-checks.ts';
 import { type FakeDocker, fakeDocker } from './fake-docker.ts';
 import { type FakeFiles, fakeFiles } from './fake-files.ts';
 import { type FakeHost, fakeHost } from './fake-host.ts';
+import { type FakeHttp, fakeHttp } from './fake-http.ts';
 import { type FakeInventory, fakeInventory } from './fake-inventory.ts';
 import { type FakeProber, fakeProber } from './fake-prober.ts';
 import { type FakeProcesses, fakeProcesses } from './fake-processes.ts';
 import { type FakePrograms, fakePrograms } from './fake-programs.ts';
 import { type FakeRecipes, fakeRecipes } from './fake-recipes.ts';
 import { type FakeSockets, fakeSockets } from './fake-sockets.ts';
+import { type FakeStorage, fakeStorage } from './fake-storage.ts';
 import { type FakeSystemd, fakeSystemd } from './fake-systemd.ts';
 
 export interface FakePorts extends Ports {
@@ -23,12 +25,15 @@ export interface FakePorts extends Ports {
   readonly systemd: FakeSystemd;
   readonly files: FakeFiles;
   readonly host: FakeHost;
+  readonly http: FakeHttp;
+  readonly storage: FakeStorage;
 }
 
 /** A whole machine in memory, empty at first. */
 export function fakePorts(options: { readonly now?: () => Date; readonly roots?: readonly string[] } = {}): FakePorts {
   const clock = options.now === undefined ? {} : { now: options.now };
   const processes = fakeProcesses(clock);
+  const storage = fakeStorage();
   return {
     inventory: fakeInventory(),
     prober: fakeProber(),
@@ -37,9 +42,11 @@ export function fakePorts(options: { readonly now?: () => Date; readonly roots?:
     processes,
     recipes: fakeRecipes({ processes }),
     sockets: fakeSockets(),
-    docker: fakeDocker(clock),
+    docker: fakeDocker({ ...clock, freed: (bytes) => storage.use(-bytes) }),
     systemd: fakeSystemd(clock),
     files: fakeFiles({ roots: options.roots ?? ['/tmp'], ...clock }),
     host: fakeHost(),
+    http: fakeHttp(),
+    storage,
   };
 }
