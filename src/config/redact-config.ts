@@ -22,6 +22,12 @@ export function redactConfig(config: Config): z.core.util.JSONType {
           : { ...channel, url };
       }),
     },
+    audit: {
+      ...config.audit,
+      checkpoints: config.audit.checkpoints.map((place) =>
+        'url' in place ? { ...place, url: hidePath(place.url) } : place,
+      ),
+    },
     ...(config.deadMan ? { deadMan: { ...config.deadMan, url: hidePath(config.deadMan.url) } } : {}),
   };
   return redact(JSON.parse(JSON.stringify(shown)) as z.core.util.JSONType);

@@ -3,6 +3,7 @@ import { isAbsolute } from 'node:path';
 import { z } from 'zod';
 import { PolicyRule } from '../core/policy.ts';
 import { isLoopback } from './loopback.ts';
+import { AuditConfig } from './schema-audit.ts';
 import { ChannelConfig } from './schema-channels.ts';
 import { address, duration, names, secretAddress, uniqueBy } from './schema-parts.ts';
 import { Match, ServiceConfig } from './schema-services.ts';
@@ -192,6 +193,7 @@ export const Config = z
     deadMan: DeadMan.optional(),
     policy: Policy.describe('Rules that stand before the shipped ones; the first that matches decides.'),
     files: Files.prefault({}).describe('What file automations may touch.'),
+    audit: AuditConfig.prefault({}).describe('Where the audit log goes besides the store.'),
     retention: Retention.prefault({}),
   })
   .describe('The configuration of Steward.')

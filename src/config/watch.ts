@@ -40,7 +40,7 @@ export interface WatchOptions {
 }
 
 /** What is built once at start: a change of these is in force after the next one. */
-const NEEDS_RESTART: ReadonlySet<keyof Config> = new Set(['server', 'node', 'files']);
+const NEEDS_RESTART: ReadonlySet<keyof Config> = new Set(['server', 'node', 'files', 'audit']);
 
 /** Keeps the configuration in step with its file. A broken edit changes nothing but `rejected()`. */
 export async function watchConfig(options: WatchOptions): Promise<ConfigService> {

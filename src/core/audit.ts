@@ -45,3 +45,13 @@ export interface AuditFollower {
 export interface AuditFeed {
   follow(follower: AuditFollower): { stop(): Promise<void> };
 }
+
+/** Somewhere else than the store and this machine: how far the record reached is written down there as well. */
+export interface CheckpointPlace {
+  /** Permanent, without secrets: the address or the path. */
+  readonly name: string;
+  /** Adds a line. Rejects where it is not certain that it stands there. */
+  write(line: string, signal: AbortSignal): Promise<void>;
+  /** The lines that stand there; absent where what was written cannot be read back. */
+  read?(signal: AbortSignal): Promise<string>;
+}
