@@ -2,8 +2,7 @@ import { isAbsolute } from 'node:path';
 import { z } from 'zod';
 import { duration, secret, secretAddress } from './schema-parts.ts';
 
-const path = (description: string) =>
-  z.string().refine(isAbsolute, 'expected an absolute path').describe(description);
+const path = (description: string) => z.string().refine(isAbsolute, 'expected an absolute path').describe(description);
 
 const facility = z
   .enum([
@@ -34,7 +33,11 @@ const port = (usual: number) => z.number().int().min(1).max(65_535).default(usua
 
 const Syslog = z
   .discriminatedUnion('transport', [
-    z.strictObject({ transport: z.literal('udp').describe('Datagrams; some may get lost.'), ...remote, port: port(514) }),
+    z.strictObject({
+      transport: z.literal('udp').describe('Datagrams; some may get lost.'),
+      ...remote,
+      port: port(514),
+    }),
     z.strictObject({ transport: z.literal('tcp').describe('TCP with octet counting.'), ...remote, port: port(601) }),
     z.strictObject({
       transport: z.literal('tls').describe('TLS with octet counting.'),

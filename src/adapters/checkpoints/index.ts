@@ -82,7 +82,10 @@ export function syslogCheckpoints(peer: SyslogPeer, host: string): CheckpointPla
     async write(line, signal) {
       const { chain, seq, hash, at, mac } = JSON.parse(line) as Record<string, string>;
       const data = { chain: String(chain), seq: String(seq), hash: String(hash), mac: String(mac) };
-      await peer.send([{ at: new Date(String(at)), severity: 'notice', host, id: 'audit.checkpoint', data, text: line }], signal);
+      await peer.send(
+        [{ at: new Date(String(at)), severity: 'notice', host, id: 'audit.checkpoint', data, text: line }],
+        signal,
+      );
     },
   };
 }

@@ -15,6 +15,15 @@ export type AuditTables = {
   };
   /** Where each chain ends. */
   audit_heads: { chain: string; node: string; seq: number; hash: string; mac: string; started_at: Date };
+  /** How far whoever follows a chain has come with it. */
+  audit_followers: {
+    follower: string;
+    chain: string;
+    seq: number;
+    at: Date;
+    failing_since: Date | null;
+    error: string | null;
+  };
 };
 
 export const auditMigrations: Migration[] = [
@@ -38,6 +47,29 @@ export const auditMigrations: Migration[] = [
       );
       await sql`create trigger audit_log_append_only before update or delete or truncate on audit_log
         for each statement execute function audit_log_refuse_change()`.execute(db);
+    },
+  },
+  {
+    name: 'audit/0002-followers',
+    async up(db) {
+      await sql`create table audit_followers (
+        follower text not null, chain text not null, seq bigint not null, at timestamptz not null,
+        failing_since timestamptz, error text, primary key (follower, chain))`.execute(db);
+      for (const [name, member] of [
+        ['run', 'runId'],
+        ['incident', 'incidentId'],
+        ['workflow', 'workflowId'],
+      ]) {
+        await sql
+          .raw(
+            `create index audit_log_by_${name} on audit_log ((entry->'causation'->>'${member}')) where entry->'causation'->>'${member}' is not null`,
+          )
+          .execute(db);
+      }
+      await sql`create index audit_log_target on audit_log ((entry->'detail'->>'target')) where entry->'detail'->>'target' is not null`.execute(
+        db,
+      );
+      await sql`create index audit_log_actor on audit_log ((entry->'actor'->>'id'), at desc)`.execute(db);
     },
   },
 ];

@@ -1,10 +1,11 @@
 import { sql, type Kysely } from 'kysely';
 import { z } from 'zod';
 import { chainOf, GENESIS, headMac, recordHash, sameHash, type ChainedRecord } from './chain.ts';
-import { readCheckpoints } from './checkpoints.ts';
+import { type ReadCheckpoint, readCheckpoints } from './checkpoints.ts';
+import type { ReadPlace } from './places.ts';
 import type { AuditTables } from './tables.ts';
 
-const AuditProblem = z.object({
+export const AuditProblem = z.object({
   kind: z.enum(['edited', 'removed', 'reordered', 'truncated']),
   seq: z.number().int().describe('The first record that is wrong or missing.'),
   message: z.string(),
@@ -15,7 +16,13 @@ export const AuditReport = z.object({
   ok: z.boolean(),
   chain: z.string().describe('The chain of this node, named after its key.'),
   records: z.number().int().describe('Records of this chain that were read.'),
-  checkpoints: z.number().int().describe('Positions written outside the database that were compared.'),
+  checkpoints: z
+    .number()
+    .int()
+    .describe('Positions written on this machine, outside the database, that were compared.'),
+  places: z
+    .array(z.object({ place: z.string(), checkpoints: z.number().int(), error: z.string().optional() }))
+    .describe('Other places with such positions: how many were compared, or why none could be.'),
   problem: AuditProblem.optional(),
   others: z
     .array(z.object({ chain: z.string(), node: z.string(), records: z.number().int() }))
@@ -27,12 +34,19 @@ export interface VerifyDeps {
   readonly db: Kysely<AuditTables>;
   readonly key: Buffer;
   readonly checkpointFile: string;
+  readonly places: { read(): Promise<ReadPlace[]> };
+}
+
+/** What a checkpoint promises, and where it stands. */
+interface Promised {
+  readonly hash: string;
+  readonly where: string;
 }
 
 const BATCH = 2_000;
 
 /** Reads every record of this key's chain from its beginning and says where it stops to be what was written. */
-export async function verifyAudit({ db, key, checkpointFile }: VerifyDeps): Promise<AuditReport> {
+export async function verifyAudit({ db, key, checkpointFile, places }: VerifyDeps): Promise<AuditReport> {
   const chain = chainOf(key);
   // Head and checkpoints first: records that arrive meanwhile are then more than they promise, never fewer.
   const head = await db
@@ -40,18 +54,26 @@ export async function verifyAudit({ db, key, checkpointFile }: VerifyDeps): Prom
     .select(['seq', 'hash', 'mac'])
     .where('chain', '=', chain)
     .executeTakeFirst();
-  const checkpoints = await readCheckpoints(checkpointFile, key, chain);
-  const promised = new Map<number, string>();
+  const here = await readCheckpoints(checkpointFile, key, chain);
+  const elsewhere = await places.read();
+  const promised = new Map<number, Promised[]>();
   let problem: AuditProblem | undefined;
-  for (const { line, ...found } of checkpoints) {
-    if (found.checkpoint && found.genuine) promised.set(found.checkpoint.seq, found.checkpoint.hash);
-    else
-      problem ??= {
-        kind: 'edited',
-        seq: found.checkpoint?.seq ?? 0,
-        message: `Line ${line} of ${checkpointFile} was not written with this key.`,
-      };
-  }
+  const compare = (found: readonly ReadCheckpoint[], where: string): void => {
+    for (const { line, ...read } of found) {
+      if (read.checkpoint && read.genuine) {
+        const { seq, hash } = read.checkpoint;
+        promised.set(seq, [...(promised.get(seq) ?? []), { hash, where }]);
+      } else {
+        problem ??= {
+          kind: 'edited',
+          seq: read.checkpoint?.seq ?? 0,
+          message: `Line ${line} of ${where} was not written with this key.`,
+        };
+      }
+    }
+  };
+  compare(here, checkpointFile);
+  for (const { place, found } of elsewhere) compare(found, place);
 
   let last = { seq: 0, hash: GENESIS };
   let records = 0;
@@ -59,12 +81,12 @@ export async function verifyAudit({ db, key, checkpointFile }: VerifyDeps): Prom
   for await (const record of recordsOf(db, chain)) {
     records += 1;
     broken ??= await wrongWith(db, key, chain, record, last);
-    const expected = promised.get(record.seq);
-    if (!broken && expected !== undefined && !sameHash(expected, record.hash)) {
+    const other = promised.get(record.seq)?.find(({ hash }) => !sameHash(hash, record.hash));
+    if (!broken && other !== undefined) {
       broken = {
         kind: 'edited',
         seq: record.seq,
-        message: `Record ${record.seq} is not the one its checkpoint was made of.`,
+        message: `Record ${record.seq} is not the one its checkpoint in ${other.where} was made of.`,
       };
     }
     if (!broken) last = record;
@@ -82,7 +104,12 @@ export async function verifyAudit({ db, key, checkpointFile }: VerifyDeps): Prom
     ok: problem === undefined,
     chain,
     records,
-    checkpoints: checkpoints.length,
+    checkpoints: here.length,
+    places: elsewhere.map(({ place, found, error }) => ({
+      place,
+      checkpoints: found.length,
+      ...(error !== undefined && { error }),
+    })),
     ...(problem ? { problem } : {}),
     others,
   };
@@ -92,14 +119,14 @@ function wrongWithEnd(
   key: Buffer,
   last: { seq: number; hash: string },
   head: { seq: number; hash: string; mac: string } | undefined,
-  promised: ReadonlyMap<number, string>,
+  promised: ReadonlyMap<number, readonly Promised[]>,
 ): AuditProblem | undefined {
   const latest = Math.max(0, ...promised.keys());
   if (latest > last.seq) {
     return {
       kind: 'truncated',
       seq: last.seq + 1,
-      message: `A checkpoint outside the database knows record ${latest}, and the log ends at ${last.seq}.`,
+      message: `A checkpoint outside the database knows record ${latest}, and the log ends at ${last.seq}. It stands in ${promised.get(latest)?.[0]?.where}.`,
     };
   }
   if (!head) {

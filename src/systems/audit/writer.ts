@@ -1,7 +1,7 @@
 import { sql, type Kysely } from 'kysely';
 import { StewardError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
-import { chainOf, GENESIS, headMac, nextRecord, type Head } from './chain.ts';
+import { chainOf, GENESIS, headMac, nextRecord, sameHash, type Head } from './chain.ts';
 import type { AuditTables } from './tables.ts';
 
 /** One transaction carries at most this many records; 500 keep it under 20 ms. */
@@ -31,8 +31,9 @@ export function createChainWriter(deps: {
   node: string;
   now: () => Date;
   log: Log;
+  onWritten?: () => void;
 }): ChainWriter {
-  const { db, key, node, now, log } = deps;
+  const { db, key, node, now, log, onWritten } = deps;
   const chain = chainOf(key);
   const waiting: Waiting[] = [];
   let working: Promise<void> | undefined;
@@ -74,9 +75,13 @@ export function createChainWriter(deps: {
     });
     last = written;
     unsure = undefined;
+    onWritten?.();
   }
 
-  /** Locks the head. Where somebody moved it, this process goes on from its own memory, so that the gap stays and is found. */
+  /**
+   * Locks the head. Another process with the key, a command beside the server, may have gone on from where this one was.
+   * Where somebody else moved it, this process goes on from its own memory, so that the gap stays and is found.
+   */
   async function takeHead(trx: Kysely<AuditTables>): Promise<Head> {
     await sql`insert into audit_heads (chain, node, seq, hash, mac, started_at)
       values (${chain}, ${node}, 0, ${GENESIS}, ${headMac(key, { seq: 0, hash: GENESIS })}, ${now()}) on conflict do nothing`.execute(
@@ -84,15 +89,28 @@ export function createChainWriter(deps: {
     );
     const stored = await trx
       .selectFrom('audit_heads')
-      .select(['seq', 'hash'])
+      .select(['seq', 'hash', 'mac'])
       .where('chain', '=', chain)
       .forUpdate()
       .executeTakeFirstOrThrow();
     if (!last) return stored;
     if (stored.hash === last.hash) return last;
     if (unsure && stored.hash === unsure.hash) return unsure;
+    if (await continues(trx, last, stored)) return stored;
     log.error('audit head was changed by somebody else', { chain, storedSeq: stored.seq, expectedSeq: last.seq });
     return last;
+  }
+
+  /** Whether what is stored was written with this key, behind the record that this process wrote last. */
+  async function continues(trx: Kysely<AuditTables>, own: Head, stored: Head & { mac: string }): Promise<boolean> {
+    if (stored.seq <= own.seq || !sameHash(stored.mac, headMac(key, stored))) return false;
+    const next = await trx
+      .selectFrom('audit_log')
+      .select('prev_hash')
+      .where('chain', '=', chain)
+      .where('seq', '=', own.seq + 1)
+      .executeTakeFirst();
+    return next?.prev_hash === own.hash;
   }
 
   return {
