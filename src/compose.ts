@@ -170,7 +170,11 @@ export function compose(parts: Parts): Composition {
 
   // Programs that a run starts are on record before they do anything.
   const portsOf = (scope: RunScope): Partial<Ports> => {
-    const recorded = programs.recorded((child) => scope.recordChild(child, 'program'));
+    const recorded = programs.recorded((child) => scope.recordChild(child, 'program'), {
+      onEnd: (child) => scope.childEnded(child),
+      signal: scope.signal,
+      background: scope.background,
+    });
     return {
       inventory,
       prober,

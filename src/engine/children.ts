@@ -7,6 +7,10 @@ import type { EngineTables } from './tables.ts';
 /** The run that ports act for. An adapter that starts a program names the child here before the program does anything. */
 export interface RunScope {
   readonly runId: string;
+  /** Aborted when the step is to end that the ports act for. */
+  readonly signal?: AbortSignal | undefined;
+  /** Heavy work that nobody waits for: behind whatever else wants the CPU. */
+  readonly background?: boolean | undefined;
   recordChild(identity: ProcessIdentity, title: string): Promise<void>;
   childEnded(identity: ProcessIdentity): Promise<void>;
 }
@@ -15,7 +19,7 @@ export interface RunScope {
 export type KillGroup = (identity: ProcessIdentity) => Promise<boolean>;
 
 export interface Children {
-  scope(runId: string): RunScope;
+  scope(runId: string, manner?: Pick<RunScope, 'signal' | 'background'>): RunScope;
   /** Ends what a Steward that died left running: of one run, or of the whole node. */
   endLeftovers(runId?: string): Promise<number>;
 }
@@ -45,8 +49,9 @@ export function createChildren({
   }
 
   return {
-    scope: (runId) => ({
+    scope: (runId, manner) => ({
       runId,
+      ...manner,
       async recordChild({ pid, startTicks, bootId }, title) {
         const row = {
           run_id: runId,
