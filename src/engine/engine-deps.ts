@@ -9,6 +9,7 @@ import type { SecretResolver } from '../core/secrets.ts';
 import type { Inventory } from '../core/inventory.ts';
 import type { Store } from '../store/store.ts';
 import type { KillGroup, RunScope } from './children.ts';
+import { DEFAULT_RUN_LIMITS, type RunLimits, SHORTEST_ROLLBACK_MS } from './limits.ts';
 
 export interface EngineDeps {
   readonly store: Store;
@@ -71,8 +72,12 @@ export interface EngineSettings {
   /** How long a run waits for its locks. */
   readonly lockMs: number;
   readonly leaseMs: number;
-  /** A whole run takes no longer, whatever its steps say. */
+  /** How long what was asked for waits for its node to begin it. */
   readonly deadlineMs: number;
+  /** How long a run may work, by class. */
+  readonly run: RunLimits;
+  /** What a rollback may take where the run's own limit is shorter. */
+  readonly rollbackMs: number;
   readonly heartbeatMs: number;
   readonly lostAfterMs: number;
 }
@@ -82,6 +87,8 @@ export const DEFAULT_SETTINGS: EngineSettings = {
   lockMs: 30 * 60_000,
   leaseMs: 30_000,
   deadlineMs: 24 * 3_600_000,
+  run: DEFAULT_RUN_LIMITS,
+  rollbackMs: SHORTEST_ROLLBACK_MS,
   heartbeatMs: 2_000,
   lostAfterMs: 8_000,
 };

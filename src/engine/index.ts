@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { AnyOperation } from '../core/operation.ts';
 import type { RunService, WorkflowService } from '../core/run-service.ts';
 import type { SystemJob } from '../core/schedule.ts';
+import { createRetryBudget } from '../safeguards/retry-budget.ts';
 import { CANCEL_CHANNEL } from './answers.ts';
 import { createChain } from './chain.ts';
 import { createChildren } from './children.ts';
@@ -70,6 +71,7 @@ export function createEngine(deps: EngineDeps): Engine {
     persist,
     locks,
     children,
+    retries: createRetryBudget({ now }),
     inFlight,
     slots: { cpu: createSlot(), io: createSlot() },
     limits,

@@ -3,6 +3,7 @@ import type { ErrorBody } from '../core/errors.ts';
 import type { Json } from '../core/json.ts';
 import type { PortName } from '../core/ports.ts';
 import type { Change, CheckStatement, Phase, RunStatus } from '../core/run.ts';
+import type { RetryBudget } from '../safeguards/retry-budget.ts';
 import type { Durable } from './durable.ts';
 
 export interface PhaseError extends ErrorBody {
@@ -43,6 +44,8 @@ export interface Performance {
   readonly clean: (value: unknown) => Json;
   /** Throws where the step about to run must not: another version of the automation planned it. */
   readonly beforeStep?: (() => void) | undefined;
+  /** What the steps of all runs of this node may retry together. */
+  readonly retries?: RetryBudget | undefined;
   /** Before the first change is taken back. */
   readonly beforeRollback?: (() => Promise<void>) | undefined;
 }

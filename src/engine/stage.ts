@@ -2,6 +2,7 @@ import type { AnyAutomation, Context } from '../core/automation.ts';
 import { StewardError } from '../core/errors.ts';
 import type { PortName, Ports } from '../core/ports.ts';
 import type { Progress } from '../core/run.ts';
+import type { RetryBudget } from '../safeguards/retry-budget.ts';
 import { keepArtifact } from './artifacts.ts';
 import type { Children } from './children.ts';
 import { cleaner } from './clean.ts';
@@ -11,6 +12,7 @@ import type { InFlight } from './in-flight.ts';
 import type { Hold, Locks } from './locks.ts';
 import type { Performance } from './perform-types.ts';
 import type { Persist } from './persist.ts';
+import { createDeadline } from './limits.ts';
 import { createRecorder } from './recorder.ts';
 import { createRunLog, type RunLog } from './run-log.ts';
 import type { RunRow } from './run-rows.ts';
@@ -25,6 +27,7 @@ export interface StageDeps extends EngineDeps {
   readonly persist: Persist;
   readonly locks: Locks;
   readonly children: Children;
+  readonly retries: RetryBudget;
   readonly inFlight: InFlight;
   readonly slots: { readonly cpu: Slot; readonly io: Slot };
   readonly limits: EngineSettings;
@@ -46,12 +49,16 @@ export async function openStage(deps: StageDeps, row: RunRow, automation: AnyAut
   const { clean, uses } = cleaner();
   const runLog = createRunLog({ db: runs.db, runId: row.id, now, clean, log: deps.log });
   const flight = inFlight.begin(row.id);
-  const deadline = setTimeout(
-    () => flight.abort(new StewardError('TIMEOUT', `Run ${row.id} took longer than it may.`)),
-    limits.deadlineMs,
-  );
-  deadline.unref();
-  const undo: (() => Promise<void> | void)[] = [() => clearTimeout(deadline), flight.end];
+  const deadline = createDeadline({
+    automation,
+    runId: row.id,
+    stage: row.stage,
+    limits: limits.run,
+    shortestRollbackMs: limits.rollbackMs,
+    abort: (reason) => flight.abort(reason),
+  });
+  const background = automation.load !== 'light' && row.trigger !== 'healing';
+  const undo: (() => Promise<void> | void)[] = [deadline.end, flight.end];
   let hold: Hold | undefined;
   const lockNames = automation.effect === 'read' ? [] : [row.lock];
   const takeLocks = async (deadlineMs: number, signal: AbortSignal): Promise<void> => {
@@ -87,9 +94,13 @@ export async function openStage(deps: StageDeps, row: RunRow, automation: AnyAut
     flight.abort(thrown);
   }
 
+  // One that died while it took back goes on with that.
+  if (row.status === 'rolling-back') deadline.beginRollback();
+  else deadline.begin();
+
   const context = (signal: AbortSignal): Context<unknown, PortName> => ({
     input: input.data,
-    ports: ports as Ports,
+    ports: deps.ports(children.scope(row.id, { signal, background })) as Ports,
     signal,
     now,
     log: runLog.log,
@@ -116,7 +127,8 @@ export async function openStage(deps: StageDeps, row: RunRow, automation: AnyAut
       recorder: createRecorder({ runs, store, persist, now, runId: row.id, nodeId: node.id }),
       context,
       signal: flight.signal,
-      rollbackSignal: flight.leaving,
+      rollbackSignal: AbortSignal.any([flight.leaving, deadline.rollback]),
+      retries: deps.retries,
       clean,
       beforeStep() {
         if (row.version !== automation.version) {
@@ -127,6 +139,7 @@ export async function openStage(deps: StageDeps, row: RunRow, automation: AnyAut
         }
       },
       async beforeRollback() {
+        deadline.beginRollback();
         if (!hold || hold.lost.aborted) await takeLocks(RELOCK_MS, flight.leaving);
       },
     },

@@ -7,6 +7,9 @@ import { timed } from '../safeguards/timed.ts';
 import { guarded, type Work } from '../safeguards/work.ts';
 import type { Performance } from './perform-types.ts';
 
+/** Longer than a child is given before SIGKILL: what takes back must not begin beside a child that still works. */
+const STOPS_WITHIN_MS = 5_000;
+
 /** How a step ended, as it is kept. A failure is a result too: thrown errors lose their class on the way through the store. */
 type StepResult =
   | { readonly ok: true; readonly value: Json }
@@ -58,8 +61,20 @@ export async function step<T extends Json>(performance: Performance, options: St
       if (early) return { ok: true, value: clean(early.known) };
       began = true;
       const attempt = guarded(
-        retried({ attempts: retry.attempts, backoffMs: ms(retry.backoff) }),
-        timed(ms(timeout), `${automation.name}: ${options.name}`),
+        retried({
+          attempts: retry.attempts,
+          backoffMs: ms(retry.backoff),
+          budget: performance.retries,
+          onRetry: ({ code, message }, again) =>
+            performance.context(options.signal).log.warn('step failed and is tried again', {
+              step: options.name,
+              attempt: again + 1,
+              of: retry.attempts,
+              code,
+              reason: message,
+            }),
+        }),
+        timed(ms(timeout), `${automation.name}: ${options.name}`, STOPS_WITHIN_MS),
       )(options.work);
       outcome = { value: clean(await attempt(options.signal)) as T };
     } catch (thrown) {
