@@ -2,6 +2,8 @@ import type { ConfiguredService } from './core/inventory-writer.ts';
 import type { CheckSettings } from './core/default-checks.ts';
 import { ms } from './core/duration.ts';
 import type { Resource } from './core/resource.ts';
+import type { AllowedHost } from './adapters/http/index.ts';
+import type { WorkflowCall } from './core/workflow.ts';
 import type { Retention } from './engine/engine-deps.ts';
 import type { Config } from './config/schema.ts';
 import type { AlertingSettings } from './systems/alerting/settings.ts';
@@ -53,6 +55,29 @@ export function alertingSettings({ alerts, retention }: Config): AlertingSetting
 
 export function engineRetention({ retention }: Config): Retention {
   return { runsMs: ms(retention.runs), eventsMs: ms(retention.events) };
+}
+
+/** The hosts on the list, and those that a step of a workflow names: whoever wrote a secret beside an address meant it. */
+export function allowedHosts({ http, workflows }: Config): AllowedHost[] {
+  const calls = Object.values(workflows).flatMap((steps) => Object.values(steps).filter((call) => call !== undefined));
+  return [
+    ...http.allow.map((entry) => ({ ...entry, allowPrivate: true })),
+    ...calls.map(({ url, allowPrivate, headers }) => ({
+      host: hostOf(url),
+      allowPrivate,
+      secrets: Object.values(headers).filter((value) => typeof value !== 'string'),
+    })),
+  ];
+}
+
+function hostOf(text: string): string {
+  const { hostname, port, protocol } = new URL(text);
+  return `${hostname}:${port || (protocol === 'https:' ? '443' : '80')}`;
+}
+
+export function workflowCall({ workflows }: Config, workflow: string, step: string): WorkflowCall | undefined {
+  const steps = (workflows as Record<string, Record<string, WorkflowCall | undefined>>)[workflow];
+  return steps?.[step];
 }
 
 export function deadManSettings({ deadMan }: Config) {

@@ -5,8 +5,9 @@ import { PolicyRule } from '../core/policy.ts';
 import { isLoopback } from './loopback.ts';
 import { AuditConfig } from './schema-audit.ts';
 import { ChannelConfig } from './schema-channels.ts';
-import { address, duration, names, secretAddress, uniqueBy } from './schema-parts.ts';
+import { address, duration, names, secret, secretAddress, uniqueBy } from './schema-parts.ts';
 import { Match, ServiceConfig } from './schema-services.ts';
+import { WorkflowCalls } from './schema-workflows.ts';
 
 const Server = z
   .strictObject({
@@ -152,6 +153,33 @@ const Files = z.strictObject({
     .describe('The folders below which file automations may work.'),
 });
 
+const Http = z.strictObject({
+  allow: uniqueBy(
+    'host',
+    z.array(
+      z.strictObject({
+        host: z
+          .string()
+          .regex(
+            /^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9_.-]+)(:\d{1,5})?$/,
+            'expected a host such as crm.internal or 127.0.0.1:8080',
+          )
+          .describe('The host, and its port where only that one is meant.'),
+        secrets: z.array(secret).default([]).describe('Secrets that a request may carry there, and nowhere else.'),
+      }),
+    ),
+  )
+    .default([])
+    .describe('Hosts that requests may go to although they are on this machine or in a private network.'),
+});
+
+const Docker = z.strictObject({
+  protect: z
+    .array(z.string().min(1))
+    .default([])
+    .describe('Images that no cleaning removes: name, name:tag, or a pattern such as registry.example/*.'),
+});
+
 const Retention = z
   .strictObject({
     probes: duration('1h', '3650d').default('7d').describe('Single probe results.'),
@@ -194,6 +222,9 @@ export const Config = z
     policy: Policy.describe('Rules that stand before the shipped ones; the first that matches decides.'),
     files: Files.prefault({}).describe('What file automations may touch.'),
     audit: AuditConfig.prefault({}).describe('Where the audit log goes besides the store.'),
+    http: Http.prefault({}).describe('Requests of automations to addresses that somebody gave them.'),
+    docker: Docker.prefault({}).describe('What of Docker stays.'),
+    workflows: WorkflowCalls.prefault({}).describe('What the workflows of your application call.'),
     retention: Retention.prefault({}),
   })
   .describe('The configuration of Steward.')

@@ -1,6 +1,18 @@
+import type { SecretReference } from './check.ts';
+import type { DurationText } from './duration.ts';
 import type { EventType } from './event.ts';
 import type { JsonObject } from './json.ts';
 import type { ScheduleInput } from './schedule.ts';
+
+/** A request that the configuration gives a step of a shipped workflow to make. */
+export interface WorkflowCall {
+  /** Behind its host it may name members of the event: https://crm.example/users/{userId}/workspace. */
+  readonly url: string;
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH';
+  readonly headers: Readonly<Record<string, string | SecretReference>>;
+  readonly timeout: DurationText;
+  readonly repeatable?: boolean | undefined;
+}
 
 /** One link of a chain. A step whose automation is not in the catalog says so in the plan and is skipped, visibly. */
 export interface WorkflowStep {
@@ -12,6 +24,8 @@ export interface WorkflowStep {
     readonly context: JsonObject;
     readonly outputs: ReadonlyMap<string, unknown>;
   }) => JsonObject;
+  /** Why there is nothing for it to do this time; it is skipped with that reason. */
+  readonly skip?: (scope: { readonly context: JsonObject }) => string | undefined;
   /** continue: a failure is recorded and the chain goes on. */
   readonly onFailure?: 'stop' | 'continue';
 }

@@ -43,6 +43,11 @@ export function createChain(deps: ChainDeps): (executionId: string) => Promise<v
       await set({ status: 'skipped', message: `${step.automation} is not part of this version yet` });
       return { status: 'skipped' };
     }
+    const nothing = step.skip?.({ context: row.context });
+    if (nothing !== undefined) {
+      await set({ status: 'skipped', message: nothing });
+      return { status: 'skipped' };
+    }
     try {
       const input = step.input?.({ context: row.context, outputs }) ?? {};
       const causation = { ...row.causation, workflowId: row.id };

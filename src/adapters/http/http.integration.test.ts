@@ -22,7 +22,7 @@ describe('requests of automations', () => {
     return (server.address() as AddressInfo).port;
   }
   const http = (...allow: AllowedHost[]) => createHttp({ outbound: createOutbound(), allow: () => allow });
-  const open = (host: string): AllowedHost => ({ host, secrets: [] });
+  const open = (host: string): AllowedHost => ({ host, allowPrivate: true, secrets: [] });
   const get = { method: 'GET', timeoutMs: 2_000 } as const;
   const post = { method: 'POST', timeoutMs: 300, body: 'x' } as const;
 
@@ -75,7 +75,7 @@ describe('requests of automations', () => {
 
   it('tells which secrets may go where', async () => {
     const secret = { env: 'TOKEN' };
-    const port = http({ host: 'crm.example:443', secrets: [secret] });
+    const port = http({ host: 'crm.example:443', allowPrivate: false, secrets: [secret] });
     expect((await port.permit('https://crm.example/x')).secrets).toEqual([secret]);
     expect((await port.permit('http://crm.example/x')).secrets).toEqual([]);
     expect((await port.permit('https://crm.example.evil/x')).secrets).toEqual([]);

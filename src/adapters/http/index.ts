@@ -4,10 +4,12 @@ import type { PortStatus } from '../../core/ports.ts';
 import type { HttpPort, HttpRequest } from '../../core/ports/http.ts';
 import type { Outbound } from '../outbound/outbound.ts';
 
-/** A host that an operator lets automations call although it is on this machine or in a private network. */
+/** What an operator lets automations do at a host. */
 export interface AllowedHost {
   /** `name` for any port of it, or `name:port`. */
   readonly host: string;
+  /** Although it is on this machine or in a private network. */
+  readonly allowPrivate: boolean;
   /** What may be sent there; to no other host is any secret sent. */
   readonly secrets: readonly SecretReference[];
 }
@@ -47,7 +49,7 @@ export function createHttp({ outbound, allow }: HttpOptions): Http {
       const entries = listed(url);
       const secrets = entries.flatMap((entry) => entry.secrets);
       try {
-        await outbound.resolve(url.hostname, { allowPrivate: entries.length > 0 });
+        await outbound.resolve(url.hostname, { allowPrivate: entries.some(meant) });
       } catch (thrown) {
         const error = asPolicy(StewardError.from(thrown), url);
         // A name that has no address at the moment may have one when it is called.
@@ -64,7 +66,7 @@ export function createHttp({ outbound, allow }: HttpOptions): Http {
           method,
           timeoutMs,
           // Asked again for each address that a redirect leads to.
-          allowPrivate: (asked) => listed(asked).length > 0,
+          allowPrivate: (asked) => listed(asked).some(meant),
           ...(headers && { headers }),
           ...(body !== undefined && { body }),
           ...(limit !== undefined && { maxResponseBytes: limit }),
@@ -83,6 +85,8 @@ export function createHttp({ outbound, allow }: HttpOptions): Http {
     },
   };
 }
+
+const meant = ({ allowPrivate }: AllowedHost): boolean => allowPrivate;
 
 function names(host: string, url: URL): boolean {
   const [, name, port] = /^(\[[^\]]+\]|[^:]+)(?::(\d+))?$/.exec(host.toLowerCase()) ?? [];

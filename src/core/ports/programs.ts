@@ -9,6 +9,8 @@ export interface ProgramRequest {
   readonly timeoutMs: number;
   /** Bytes kept of each stream; the rest is counted and dropped. Default 1 MiB. */
   readonly outputLimit?: number | undefined;
+  /** The caller declares that it only looks. Believed of programs on the list in core/port-reads.ts alone. */
+  readonly reads?: boolean | undefined;
   /** Bytes of memory that the program and what it starts may use together; it is ended above. By configuration, 512 MB. */
   readonly memoryLimit?: number | undefined;
   readonly signal?: AbortSignal | undefined;

@@ -18,11 +18,12 @@ export interface Cache {
   readonly bytes: number;
 }
 
-/** The journal's files that are closed; the open ones are never removed. */
-export interface ClosedJournal {
+export interface Journal {
   readonly folder: string;
   readonly device: number;
   readonly bytes: number;
+  /** Of the files that are closed; open ones are never removed. */
+  readonly closedBytes: number;
 }
 
 /** A log that was rotated away: nobody writes into it any more. */
@@ -42,8 +43,9 @@ export interface StoragePort {
   caches(): Promise<Cache[]>;
   /** Has the program itself empty its cache. */
   clearCache(id: string, options: { signal: AbortSignal }): Promise<void>;
-  closedJournal(): Promise<ClosedJournal | undefined>;
-  /** Removes the oldest closed files until not more than that is left of them. */
+  /** Undefined where none is kept on disk. */
+  journal(): Promise<Journal | undefined>;
+  /** Removes the oldest closed files until all of it takes no more than that. */
   vacuumJournal(options: { keepBytes: number; signal: AbortSignal }): Promise<void>;
   /** Without those that a process holds open, and without records of who signed in and what was audited. */
   rotatedLogs(options: { signal: AbortSignal }): Promise<RotatedLog[]>;

@@ -14,6 +14,8 @@ export interface FakeStorage extends StoragePort {
   exists(path: string): boolean;
 }
 
+const OPEN_JOURNAL = 8e6;
+
 /** One file system of 100 GB in memory, three quarters full; what is removed there is free afterwards. */
 export function fakeStorage(): FakeStorage {
   const caches = new Map<string, Cache>();
@@ -37,9 +39,12 @@ export function fakeStorage(): FakeStorage {
       caches.set(id, { ...cache, bytes: 0 });
       use(-cache.bytes);
     },
-    closedJournal: async () => (journal > 0 ? { folder: '/var/log/journal', device: 1, bytes: journal } : undefined),
+    journal: async () =>
+      journal > 0
+        ? { folder: '/var/log/journal', device: 1, bytes: journal, closedBytes: Math.max(0, journal - OPEN_JOURNAL) }
+        : undefined,
     async vacuumJournal({ keepBytes }) {
-      const freed = Math.max(0, journal - keepBytes);
+      const freed = Math.max(0, Math.min(journal - OPEN_JOURNAL, journal - keepBytes));
       journal -= freed;
       use(-freed);
     },
