@@ -38,6 +38,8 @@ export interface RestDeps {
   readonly events: EventSource;
   readonly settings: RestSettings;
   readonly page: readonly PageFile[];
+  /** What else answers on this listener, behind the same credentials and limits. */
+  readonly mounts?: readonly ((app: FastifyInstance) => void)[];
   readonly version: string;
   readonly now: () => Date;
   readonly log: Log;
@@ -142,7 +144,13 @@ export function createRest(deps: RestDeps): Rest {
     void app.register(cors, {
       origin: [...settings.corsOrigins],
       methods: ['GET', 'POST'],
-      allowedHeaders: ['authorization', 'content-type', 'idempotency-key', 'last-event-id'],
+      allowedHeaders: [
+        'authorization',
+        'content-type',
+        'idempotency-key',
+        'last-event-id',
+        ...['mcp-protocol-version', 'mcp-method', 'mcp-name', 'x-steward-toolsets', 'x-steward-readonly'],
+      ],
       exposedHeaders: ['location', 'x-request-id'],
     });
   }
@@ -180,6 +188,7 @@ export function createRest(deps: RestDeps): Rest {
     mountSignIn(scope, { identity, origins });
     mountRuns(scope, deps);
     for (const route of routes) mountOperation(scope, route);
+    for (const mount of deps.mounts ?? []) mount(scope);
   });
 
   function mountOperation(scope: FastifyInstance, route: Route): void {
