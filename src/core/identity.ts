@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Actor } from './actor.ts';
+import type { JsonObject } from './json.ts';
 import { secretInput } from './secret-input.ts';
 
 /** What a request brings to say who it is. */
@@ -49,9 +50,19 @@ export interface Identity {
    * RATE_LIMITED where its sender failed too often.
    */
   authenticate(credentials: Credentials): Promise<Actor | undefined>;
+  /** CONFIRMATION_REQUIRED where the password is right and a code of the authenticator app is needed, too. */
   login(request: {
     readonly name: string;
     readonly password: string;
+    /** Of the authenticator app, or a recovery code. */
+    readonly code?: string | undefined;
+    readonly from: string;
+    readonly userAgent?: string | undefined;
+  }): Promise<SignedIn>;
+  /** What a browser needs to sign in with a passkey. PRECONDITION_FAILED where it allows none at this address. */
+  passkeyChallenge(request: { readonly origin: string }): Promise<JsonObject>;
+  loginWithPasskey(request: {
+    readonly response: unknown;
     readonly from: string;
     readonly userAgent?: string | undefined;
   }): Promise<SignedIn>;

@@ -40,7 +40,11 @@ interface DescribedOperation<Input extends z.ZodObject, Output extends z.ZodType
 export interface Query<Input extends z.ZodObject, Output extends z.ZodType> extends DescribedOperation<Input, Output> {
   readonly kind: 'query';
   /** Its answer as a file, for surfaces that can stream one; others give what `handle` answers. */
-  download?(input: z.output<Input>, call: Call): Promise<Download>;
+  readonly download?: {
+    /** Media types that it may have. */
+    readonly types: readonly string[];
+    open(input: z.output<Input>, call: Call): Promise<Download>;
+  };
 }
 
 /** A file that is made while it is read. */

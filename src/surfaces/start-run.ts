@@ -7,7 +7,7 @@ import type { Call } from '../core/operation.ts';
 import type { Run } from '../core/run.ts';
 import type { RunService } from '../core/run-service.ts';
 import { parseInput } from './input.ts';
-import { assertMay, inBrief } from './perform.ts';
+import { assertMay, endOf, inBrief, isRecorded, told } from './perform.ts';
 
 export interface StartDeps {
   readonly catalog: Pick<Catalog, 'automations'>;
@@ -30,18 +30,24 @@ export interface Wanted {
 export async function startRun(deps: StartDeps, wanted: Wanted, call: Call): Promise<Run> {
   const { runs, audit } = deps;
   const { name, input, trigger, dryRun, reason, planToken, idempotencyKey } = wanted;
-  const automation = automationOf(deps, name);
-  const about = { kind: 'automation', id: name };
-  // What destroys only comes as far as its plan; approving it is another permission.
-  await assertMay(call, automation.effect === 'read' ? 'read' : 'operate', about, audit);
-  checkInput(automation, input);
-  assertKey(idempotencyKey);
+  const about = { kind: 'automation', id: name.slice(0, 100) };
   const record = {
     actor: call.actor,
     from: call.from,
     requestId: call.requestId,
     ...(reason === undefined ? {} : { reason }),
   };
+  const refused = (error: StewardError): Promise<void> =>
+    audit.append({ ...record, action: 'run.refused', subject: about, ...endOf(error) });
+  try {
+    const automation = automationOf(deps, name);
+    // What destroys only comes as far as its plan; approving it is another permission.
+    await assertMay(call, automation.effect === 'read' ? 'read' : 'operate', about, audit);
+    checkInput(automation, input);
+    assertKey(idempotencyKey);
+  } catch (thrown) {
+    throw isRecorded(thrown) ? thrown : await told(thrown, refused);
+  }
   await audit.append({
     ...record,
     action: 'run.requested',
@@ -66,22 +72,14 @@ export async function startRun(deps: StartDeps, wanted: Wanted, call: Call): Pro
     });
     await audit.append({
       ...record,
-      action: 'run.started',
+      action: 'run.accepted',
       outcome: 'succeeded',
       subject: { kind: 'run', id: run.id },
       detail: { automation: name, dryRun },
     });
     return run;
   } catch (thrown) {
-    const { code, message } = StewardError.from(thrown);
-    await audit.append({
-      ...record,
-      action: 'run.refused',
-      outcome: 'failed',
-      subject: about,
-      detail: { code, message },
-    });
-    throw thrown;
+    throw await told(thrown, refused);
   }
 }
 

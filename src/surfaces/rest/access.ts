@@ -15,7 +15,7 @@ declare module 'fastify' {
 }
 
 const COOKIE = 'steward_session';
-const SAFE = new Set(['GET', 'HEAD', 'OPTIONS']);
+export const SAFE: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
 
 export function sessionOf(request: FastifyRequest): string | undefined {
   for (const pair of (request.headers.cookie ?? '').split(';')) {
@@ -84,7 +84,12 @@ export function assertOwnOrigin(
 
 export function callOf(request: FastifyRequest, now: Date): Call {
   if (!request.actor) throw new StewardError('UNAUTHENTICATED', 'This needs a token or a session.');
-  return { actor: request.actor, now, from: request.ip, requestId: request.id };
+  return { actor: request.actor, now, from: request.ip, requestId: request.id, origin: originOf(request) };
+}
+
+/** The address of the page that asks. Where there is an Origin it was seen to be one of ours before anything came of it. */
+export function originOf(request: FastifyRequest): string {
+  return request.headers.origin ?? `${request.protocol}://${request.host}`;
 }
 
 /** What started a run that came in here. */

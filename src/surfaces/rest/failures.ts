@@ -40,7 +40,8 @@ const OF_FASTIFY: Record<string, { code: ErrorCode; message: string; hint: strin
   },
 };
 
-function asStewardError(thrown: unknown): StewardError {
+/** What is sent of what was thrown. */
+export function asStewardError(thrown: unknown): StewardError {
   if (thrown instanceof StewardError) return thrown;
   const { code, statusCode, message } = thrown as Partial<FastifyError>;
   const known = OF_FASTIFY[code ?? ''];

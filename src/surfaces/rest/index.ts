@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
+import { Readable } from 'node:stream';
 import cors from '@fastify/cors';
 import helmet from '@fastify/helmet';
 import rateLimit from '@fastify/rate-limit';
-import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { may } from '../../core/actor.ts';
 import type { AuditLog } from '../../core/audit.ts';
 import type { Catalog } from '../../core/catalog.ts';
@@ -12,13 +13,14 @@ import type { Log } from '../../core/log.ts';
 import type { RunService } from '../../core/run-service.ts';
 import { type JsonSchema, fromTexts, jsonSchemaOf } from '../json-schema.ts';
 import { MANIFEST_PATH, manifestOf } from '../manifest.ts';
-import { assertMay, perform } from '../perform.ts';
-import { authenticate, callOf } from './access.ts';
+import { assertMay, perform, performDownload } from '../perform.ts';
+import { authenticate, callOf, SAFE } from './access.ts';
 import { assertMayBind, listen, type Listening } from './bind.ts';
 import { createEventStreams, type EventSource } from './event-stream.ts';
-import { sendFailure } from './failures.ts';
+import { asStewardError, sendFailure } from './failures.ts';
 import { openapi } from './openapi.ts';
 import { API, deprecatedAlias, type Route, routesOf } from './routes.ts';
+import { refusedRequests } from './refused-requests.ts';
 import { mountRuns } from './runs.ts';
 import type { RestSettings } from './settings.ts';
 import { mountSignIn } from './sign-in.ts';
@@ -85,8 +87,17 @@ export function createRest(deps: RestDeps): Rest {
   });
 
   app.decorateRequest('actor', undefined);
-  app.setErrorHandler((thrown, request, reply) => sendFailure(thrown, request, reply, log));
-  app.setNotFoundHandler((request, reply) => {
+  const noteRefused = refusedRequests({ audit, now });
+  app.setErrorHandler(async (thrown, request, reply) => {
+    await noteRefused(request, thrown, asStewardError(thrown)).catch((failed: unknown) =>
+      log.error('refused request not audited', { requestId: request.id, reason: StewardError.from(failed).message }),
+    );
+    return sendFailure(thrown, request, reply, log);
+  });
+  app.setNotFoundHandler(async (request, reply) => {
+    // Nobody has to say who they are to be told that there is nothing; who tried to change it there is for the record.
+    if (!SAFE.has(request.method))
+      request.actor = await authenticate(request, identity, origins).catch(() => undefined);
     const allowed = methodsAt(request.url.split('?')[0] ?? '', mounted);
     if (allowed.length === 0) {
       throw new StewardError(
@@ -193,8 +204,16 @@ export function createRest(deps: RestDeps): Rest {
 
   function mountOperation(scope: FastifyInstance, route: Route): void {
     const schema = jsonSchemaOf(route.operation.input, 'input');
-    const handler = async (request: FastifyRequest) =>
-      (await perform(route.operation, inputOf(request, route, schema), callOf(request, now()), audit)) ?? null;
+    const handler = async (request: FastifyRequest, reply: FastifyReply): Promise<unknown> => {
+      const { operation } = route;
+      const input = inputOf(request, route, schema);
+      if (operation.kind !== 'query' || !operation.download)
+        return (await perform(operation, input, callOf(request, now()), audit)) ?? null;
+      const { download } = operation;
+      const file = await performDownload({ ...operation, download }, input, callOf(request, now()), audit);
+      void reply.header('content-disposition', `attachment; filename="${file.fileName}"`).type(file.contentType);
+      return Readable.from(file.chunks);
+    };
     const url = (path: string): string => path.replaceAll(/\{([^}]+)\}/g, ':$1');
     scope.route({ method: route.method, url: url(route.path), handler });
     const alias = deprecatedAlias(route.path);
@@ -206,7 +225,7 @@ export function createRest(deps: RestDeps): Rest {
         void reply
           .header('deprecation', '@1767225600')
           .header('link', `<${request.url.replace('/api/', `${API}/`)}>; rel="successor-version"`);
-        return await handler(request);
+        return await handler(request, reply);
       },
     });
   }

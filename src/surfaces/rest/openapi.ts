@@ -3,10 +3,11 @@ import type { AnyAutomation } from '../../core/automation.ts';
 import type { Catalog } from '../../core/catalog.ts';
 import { ErrorBody } from '../../core/errors.ts';
 import type { JsonObject } from '../../core/json.ts';
+import type { AnyOperation } from '../../core/operation.ts';
 import { Run } from '../../core/run.ts';
 import { type JsonSchema, jsonSchemaOf } from '../json-schema.ts';
 import { MANIFEST_PATH } from '../manifest.ts';
-import { RunRequest, SetUpRequest, SignInRequest, WhoAmI } from './requests.ts';
+import { PasskeySignInRequest, RunRequest, SetUpRequest, SignInRequest, WhoAmI } from './requests.ts';
 import { API, type Route, routesOf } from './routes.ts';
 
 type Path = Record<string, unknown>;
@@ -92,10 +93,16 @@ function described({ operation, method, parameters }: Route, operationId: string
       },
     }),
     responses: {
-      200: { description: operation.summary, content: json(jsonSchemaOf(operation.output, 'output')) },
+      200: { description: operation.summary, content: answerOf(operation) },
       default: ERROR,
     },
   };
+}
+
+function answerOf(operation: AnyOperation): Path {
+  const types = operation.kind === 'query' ? operation.download?.types : undefined;
+  if (!types) return json(jsonSchemaOf(operation.output, 'output'));
+  return Object.fromEntries(types.map((type) => [type, { schema: { type: 'string' } }]));
 }
 
 function parameter(name: string, where: 'path' | 'query', schema: JsonSchema = {}, required: boolean): Path {
@@ -215,6 +222,29 @@ function fixedPaths(): Record<string, Path> {
         operationId: 'login',
         summary: 'Sign in',
         requestBody: { required: true, content: json(jsonSchemaOf(SignInRequest, 'input')) },
+        responses: { 200: signedIn, default: ERROR },
+      },
+    },
+    [`${API}/login/passkey/challenge`]: {
+      post: {
+        ...open,
+        operationId: 'login-passkey-challenge',
+        summary: 'Begin to sign in with a passkey',
+        responses: {
+          200: {
+            description: 'What the browser needs: PublicKeyCredentialRequestOptions as JSON.',
+            content: json({ type: 'object', properties: { options: { type: 'object' } }, required: ['options'] }),
+          },
+          default: ERROR,
+        },
+      },
+    },
+    [`${API}/login/passkey`]: {
+      post: {
+        ...open,
+        operationId: 'login-passkey',
+        summary: 'Sign in with a passkey',
+        requestBody: { required: true, content: json(jsonSchemaOf(PasskeySignInRequest, 'input')) },
         responses: { 200: signedIn, default: ERROR },
       },
     },

@@ -8,7 +8,20 @@ export const RunRequest = z.strictObject({
   planToken: z.string().min(1).max(500).optional().describe('Of a dry run: starts the plan it shows, and no other.'),
 });
 
-export const SignInRequest = z.strictObject({ name: z.string().min(1).max(100), password: z.string().min(1).max(200) });
+export const SignInRequest = z.strictObject({
+  name: z.string().min(1).max(100),
+  password: z.string().min(1).max(200),
+  code: z
+    .string()
+    .min(1)
+    .max(40)
+    .optional()
+    .describe('Of the authenticator app, where one is enrolled, or a recovery code.'),
+});
+
+export const PasskeySignInRequest = z.strictObject({
+  response: z.record(z.string(), z.json()).describe("The browser's answer to the challenge."),
+});
 
 export const SetUpRequest = z.strictObject({
   token: z.string().min(1).max(100).describe('What stands behind the # of the set-up link.'),

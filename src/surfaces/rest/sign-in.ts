@@ -2,8 +2,8 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type Actor, permissionsOf } from '../../core/actor.ts';
 import type { Identity, SignedIn } from '../../core/identity.ts';
 import { parseInput } from '../input.ts';
-import { assertOwnOrigin, clearSession, sessionOf, setSession } from './access.ts';
-import { SetUpRequest, SignInRequest } from './requests.ts';
+import { assertOwnOrigin, clearSession, originOf, sessionOf, setSession } from './access.ts';
+import { PasskeySignInRequest, SetUpRequest, SignInRequest } from './requests.ts';
 import { API } from './routes.ts';
 
 /** Guessing is braked by the lock-out; this keeps a flood from making the server compute passwords all day. */
@@ -27,6 +27,18 @@ export function mountSignIn(
       request,
       reply,
       await identity.login({ ...parseInput(SignInRequest, request.body ?? {}), ...about(request) }),
+    );
+  });
+  app.post(`${API}/login/passkey/challenge`, { config: { open: true, ...STRICT } }, async (request) => {
+    assertOwnOrigin(request, origins, 'allowed');
+    return { options: await identity.passkeyChallenge({ origin: originOf(request) }) };
+  });
+  app.post(`${API}/login/passkey`, { config: { open: true, ...STRICT } }, async (request, reply) => {
+    assertOwnOrigin(request, origins, 'allowed');
+    return signIn(
+      request,
+      reply,
+      await identity.loginWithPasskey({ ...parseInput(PasskeySignInRequest, request.body ?? {}), ...about(request) }),
     );
   });
   app.get(`${API}/setup`, { config: { open: true } }, async () => ({ pending: await identity.setUpPending() }));

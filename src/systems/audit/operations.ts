@@ -130,14 +130,20 @@ export function auditOperations({ db, audit, verify, deliveries }: AuditQueries)
         const chains = await rangesOf(db, period);
         return { records: chains.reduce((sum, { first, last }) => sum + last - first + 1, 0), chains };
       },
-      async download(input, call) {
-        const chains = await rangesOf(db, input);
-        await note(call, 'audit-export', { ...input, chains }, { action: 'audit.exported', outcome: 'allowed' });
-        return {
-          fileName: `steward-audit-${call.now.toISOString().slice(0, 10)}.${input.format}`,
-          contentType: input.format === 'csv' ? 'text/csv; charset=utf-8; header=present' : 'application/jsonl',
-          chunks: exported(db, chains, input.format),
-        };
+      download: {
+        types: ['application/jsonl', 'text/csv'],
+        async open(input, call) {
+          const chains = await rangesOf(db, input);
+          const detail = { ...input, chains };
+          await note(call, 'audit-export', detail, { action: 'audit.exported', outcome: 'allowed' });
+          return {
+            fileName: `steward-audit-${call.now.toISOString().slice(0, 10)}.${input.format}`,
+            contentType: input.format === 'csv' ? 'text/csv; charset=utf-8' : 'application/jsonl',
+            chunks: withEnd(exported(db, chains, input.format), (whole) =>
+              note(call, 'audit-export', detail, { action: 'audit.exported', outcome: whole ? 'succeeded' : 'failed' }),
+            ),
+          };
+        },
       },
     }),
     defineQuery({
@@ -172,6 +178,20 @@ export function auditOperations({ db, audit, verify, deliveries }: AuditQueries)
       },
     }),
   ];
+}
+
+/** Told at the end whether all of it was taken. */
+async function* withEnd(
+  chunks: AsyncIterable<string>,
+  ended: (whole: boolean) => Promise<void>,
+): AsyncGenerator<string> {
+  let whole = false;
+  try {
+    yield* chunks;
+    whole = true;
+  } finally {
+    await ended(whole);
+  }
 }
 
 /** The report of an intact log; a broken one is an error, so that scripts see it in the exit code. */
