@@ -413,6 +413,23 @@ describe('alerting', () => {
     expect(await rows('alerts')).toHaveLength(6);
   });
 
+  it('reaches the channel of another node, once, whichever node writes the alert down', async () => {
+    const ops = fakeChannel('ops');
+    // The first to start is the one that hears of incidents, and it has no channel.
+    const bare = await start([], { node: 'bare' });
+    expect(bare.notice()).toContain('No alert channel');
+    await start([ops], { node: 'other', store: await database.openAnother() });
+    await start([ops], { node: 'third', store: await database.openAnother() });
+
+    const { id } = await open('shop is down');
+    await until(() => expect(ops.taken).toHaveLength(1));
+    await ledger.resolve(id, 'It answers again.');
+    await until(() => expect(ops.taken).toHaveLength(2));
+
+    expect(ops.taken.map(({ node, kind }) => `${node} ${kind}`)).toEqual(['bare opened', 'bare resolved']);
+    expect((await bare.deliveryStatus()).channels).toMatchObject([{ name: 'ops', state: 'working' }]);
+  });
+
   it('forgets what is old and ends what nobody can deliver any more', async () => {
     const ops = fakeChannel('ops');
     const gone = fakeChannel('gone');

@@ -4,6 +4,7 @@ import type { Log } from '../../core/log.ts';
 import type { Channel } from '../../core/alert.ts';
 import { alertId } from './compose-alert.ts';
 import type { Claim, Outbox, Trx } from './outbox.ts';
+import type { Recipients } from './recipients.ts';
 import { type AlertingSettings, type Route, takes } from './settings.ts';
 import { deliverWithin } from './within-deadline.ts';
 
@@ -11,6 +12,7 @@ export interface CourierDeps {
   readonly outbox: Outbox;
   readonly incidents: Pick<Incidents, 'note'>;
   readonly routes: () => readonly Route[];
+  readonly recipients: Pick<Recipients, 'all'>;
   readonly settings: () => AlertingSettings;
   readonly now: () => Date;
   readonly log: Log;
@@ -30,7 +32,7 @@ const OTHERS_STEP_IN_AFTER = 3;
 
 /** Brings what is pending to its channels. Each channel has a line of its own, so one that hangs delays nobody else. */
 export function createCourier(deps: CourierDeps) {
-  const { outbox, incidents, routes, settings, now, log, node } = deps;
+  const { outbox, incidents, routes, recipients, settings, now, log, node } = deps;
   const lines = new Map<string, { again: boolean; done: Promise<void> }>();
 
   async function empty(channel: Channel, line: { again: boolean }, signal: AbortSignal): Promise<void> {
@@ -90,7 +92,7 @@ export function createCourier(deps: CourierDeps) {
 
   /** The other channels get the alert, and once per trouble the news that this channel does not work. */
   async function othersStepIn(trx: Trx, { name }: Channel, alert: Claim['alert'], error: StewardError): Promise<void> {
-    const others = routes().filter(({ channel }) => channel.name !== name);
+    const others = (await recipients.all()).filter((other) => other.name !== name);
     if (alert.kind === 'notice' || others.length === 0) return;
     await outbox.send(trx, alert, others, name);
     const last = await trx

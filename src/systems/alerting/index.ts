@@ -10,8 +10,10 @@ import type { DeadMan } from './dead-man.ts';
 import { createIntake, HEARD } from './intake.ts';
 import { alertingOperations } from './operations.ts';
 import { ALERTS_CHANNEL, createOutbox } from './outbox.ts';
+import { createRecipients } from './recipients.ts';
 import type { AlertingSettings, Route } from './settings.ts';
 import { type DeliveryStatus, deliveryStatus, NO_CHANNEL } from './status.ts';
+import type { AlertTables } from './tables.ts';
 import { alertingJobs } from './upkeep.ts';
 
 export interface AlertingDeps {
@@ -50,12 +52,15 @@ const OVERDUE_SLEEP_MS = 1_000;
 export function createAlerting(deps: AlertingDeps): Alerting {
   const { store, incidents, inventory, channels: routes, settings, deadMan, now, log, node, publicUrl: baseUrl } = deps;
   const { timeline = async () => [], deadlineMs = DEADLINE_MS, backoffMs = BACKOFF_MS } = deps;
-  const outbox = createOutbox({ store, routes, settings, now });
-  const intake = createIntake({ outbox, incidents, inventory, timeline, routes, settings, now, node, baseUrl });
+  const db = store.db.withTables<AlertTables>();
+  const recipients = createRecipients({ db, routes, node, now });
+  const outbox = createOutbox({ store, recipients, settings, now });
+  const intake = createIntake({ outbox, incidents, inventory, timeline, recipients, settings, now, node, baseUrl });
   const courier = createCourier({
     outbox,
     incidents,
     routes,
+    recipients,
     settings,
     now,
     log,
@@ -64,11 +69,18 @@ export function createAlerting(deps: AlertingDeps): Alerting {
     backoffMs,
     onPostponed: () => news.resolve(),
   });
+  /** Channels of other nodes. */
+  let elsewhere = 0;
   let stopping = new AbortController();
   let consumer: EventConsumer | undefined;
   let unlisten: (() => void) | undefined;
   let loop: Promise<void> = Promise.resolve();
   let news = Promise.withResolvers<void>();
+
+  async function publish(): Promise<void> {
+    await recipients.publish();
+    elsewhere = (await recipients.all()).length - routes().length;
+  }
 
   async function work(signal: AbortSignal): Promise<void> {
     let recovered = false;
@@ -76,6 +88,7 @@ export function createAlerting(deps: AlertingDeps): Alerting {
       news = Promise.withResolvers();
       let wait = LONGEST_SLEEP_MS;
       try {
+        await publish();
         if (!recovered) await outbox.unclaim(node);
         recovered = true;
         await intake.settleHeld();
@@ -94,8 +107,8 @@ export function createAlerting(deps: AlertingDeps): Alerting {
 
   return {
     name: 'alerting',
-    operations: alertingOperations({ outbox, routes, deadMan, deadlineMs, node, baseUrl }),
-    jobs: alertingJobs({ outbox, routes, settings, node }),
+    operations: alertingOperations({ outbox, routes, recipients, deadMan, deadlineMs, node, baseUrl }),
+    jobs: alertingJobs({ outbox, routes, recipients, settings, node }),
 
     async start() {
       stopping = new AbortController();
@@ -109,7 +122,8 @@ export function createAlerting(deps: AlertingDeps): Alerting {
       });
       loop = work(stopping.signal);
       deadMan?.start();
-      if (routes().length === 0) log.warn('nobody is told of problems, no alert channel is configured');
+      await publish().catch(() => undefined);
+      if (routes().length + elsewhere === 0) log.warn('nobody is told of problems, no alert channel is configured');
     },
 
     async stop() {
@@ -119,8 +133,8 @@ export function createAlerting(deps: AlertingDeps): Alerting {
       await Promise.all([consumer?.stop(), loop, deadMan?.stop()]);
     },
 
-    deliveryStatus: () => deliveryStatus(outbox, routes()),
-    notice: () => (routes().length === 0 ? NO_CHANNEL : undefined),
+    deliveryStatus: async () => deliveryStatus(outbox, await recipients.all()),
+    notice: () => (routes().length + elsewhere > 0 ? undefined : NO_CHANNEL),
   };
 }
 

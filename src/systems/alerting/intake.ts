@@ -3,14 +3,15 @@ import type { Incidents, TimelineEntry } from '../../core/incident.ts';
 import type { Inventory } from '../../core/inventory.ts';
 import { escalatedAlert, healedAlert, openedAlert, resolvedAlert, type Story } from './compose-alert.ts';
 import type { Outbox, Trx } from './outbox.ts';
-import type { AlertingSettings, Route } from './settings.ts';
+import type { Recipients } from './recipients.ts';
+import type { AlertingSettings } from './settings.ts';
 
 export interface IntakeDeps {
   readonly outbox: Outbox;
   readonly incidents: Pick<Incidents, 'get'>;
   readonly inventory: Pick<Inventory, 'get'>;
   readonly timeline: (incidentId: string) => Promise<readonly TimelineEntry[]>;
-  readonly routes: () => readonly Route[];
+  readonly recipients: Pick<Recipients, 'all'>;
   readonly settings: () => AlertingSettings;
   readonly now: () => Date;
   readonly node: string;
@@ -23,7 +24,7 @@ const SETTLES_WITHIN_MS = 300_000;
 
 /** Turns what happens to incidents into alerts on record. Harmless twice: the event gives the alert its id. */
 export function createIntake(deps: IntakeDeps) {
-  const { outbox, incidents, inventory, timeline, routes, settings, now, node, baseUrl } = deps;
+  const { outbox, incidents, inventory, timeline, recipients, settings, now, node, baseUrl } = deps;
 
   async function storyOf(event: StewardEvent): Promise<Story | undefined> {
     const id = event.causation?.incidentId ?? event.subject?.id;
@@ -58,7 +59,7 @@ export function createIntake(deps: IntakeDeps) {
       // Whoever heard of the beginning hears of the end.
       if (told.size > 0)
         await outbox.record(trx, resolvedAlert(story), {
-          to: routes().filter(({ channel }) => told.has(channel.name)),
+          to: (await recipients.all()).filter(({ name }) => told.has(name)),
         });
       else if (held) await outbox.record(trx, healedAlert(story));
     });

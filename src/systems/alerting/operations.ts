@@ -7,6 +7,7 @@ import { StewardError } from '../../core/errors.ts';
 import { type AnyOperation, defineCommand, defineQuery, NoInput, PageInput, pageOf } from '../../core/operation.ts';
 import type { DeadMan } from './dead-man.ts';
 import type { Outbox } from './outbox.ts';
+import type { Recipients } from './recipients.ts';
 import type { Route } from './settings.ts';
 import { ChannelStatus, deliveryStatus } from './status.ts';
 import { deliverWithin } from './within-deadline.ts';
@@ -14,6 +15,7 @@ import { deliverWithin } from './within-deadline.ts';
 export interface AlertingOperationsDeps {
   readonly outbox: Outbox;
   readonly routes: () => readonly Route[];
+  readonly recipients: Pick<Recipients, 'all'>;
   readonly deadMan: DeadMan | undefined;
   readonly deadlineMs: number;
   readonly node: string;
@@ -44,6 +46,7 @@ const Delivery = z.object({
 export function alertingOperations({
   outbox,
   routes,
+  recipients,
   deadMan,
   deadlineMs,
   node,
@@ -69,7 +72,7 @@ export function alertingOperations({
           .describe('The sign of life that Steward gives to something outside.'),
       }),
       async handle() {
-        const { channels, notice } = await deliveryStatus(outbox, routes());
+        const { channels, notice } = await deliveryStatus(outbox, await recipients.all());
         const { configured, lastSuccess, lastError } = deadMan?.status() ?? { configured: false };
         return {
           items: channels,

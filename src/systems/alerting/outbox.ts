@@ -2,7 +2,8 @@ import { type Kysely, sql, type Transaction } from 'kysely';
 import type { Alert } from '../../core/alert.ts';
 import type { StewardError } from '../../core/errors.ts';
 import type { Store } from '../../store/store.ts';
-import { type AlertingSettings, type Route, takes } from './settings.ts';
+import type { Recipients } from './recipients.ts';
+import { type AlertingSettings, type Recipient, takes } from './settings.ts';
 import { type AlertRow, type AlertTables, type DeliveryRow, toAlert } from './tables.ts';
 
 export const ALERTS_CHANNEL = 'steward_alerts';
@@ -11,7 +12,7 @@ export type Trx = Transaction<AlertTables>;
 
 export interface OutboxDeps {
   readonly store: Store;
-  readonly routes: () => readonly Route[];
+  readonly recipients: Pick<Recipients, 'all'>;
   readonly settings: () => AlertingSettings;
   readonly now: () => Date;
 }
@@ -28,18 +29,18 @@ const CLAIM_MS = 60_000;
 export type Outbox = ReturnType<typeof createOutbox>;
 
 /** The alerts that are to be told, and to whom: written before anything is sent, so that no end of the process loses one. */
-export function createOutbox({ store, routes, settings, now }: OutboxDeps) {
+export function createOutbox({ store, recipients, settings, now }: OutboxDeps) {
   const db: Kysely<AlertTables> = store.db.withTables<AlertTables>();
 
   /** One delivery for each channel that takes it. What the brake holds back is on record too. */
-  async function send(trx: Trx, alert: Alert, to: readonly Route[], insteadOf?: string): Promise<void> {
-    for (const { channel } of to) {
-      const held = !alwaysPasses(alert) && (await sentWithinHour(trx, channel.name)) >= settings().perHour;
+  async function send(trx: Trx, alert: Alert, to: readonly Recipient[], insteadOf?: string): Promise<void> {
+    for (const { name: channel } of to) {
+      const held = !alwaysPasses(alert) && (await sentWithinHour(trx, channel)) >= settings().perHour;
       await trx
         .insertInto('alert_deliveries')
         .values({
           alert_id: alert.id,
-          channel: channel.name,
+          channel,
           state: held ? 'throttled' : 'pending',
           next_at: now(),
           claimed_by: null,
@@ -53,6 +54,10 @@ export function createOutbox({ store, routes, settings, now }: OutboxDeps) {
         .execute();
     }
     await sql`select pg_notify(${ALERTS_CHANNEL}, '')`.execute(trx);
+  }
+
+  async function takersOf(severity: Alert['severity']): Promise<Recipient[]> {
+    return (await recipients.all()).filter((recipient) => takes(recipient, severity));
   }
 
   async function sentWithinHour(trx: Trx, channel: string): Promise<number> {
@@ -74,10 +79,7 @@ export function createOutbox({ store, routes, settings, now }: OutboxDeps) {
     async record(
       trx: Trx,
       alert: Alert,
-      {
-        holdMs = 0,
-        to = routes().filter((route) => takes(route, alert.severity)),
-      }: { holdMs?: number; to?: readonly Route[] } = {},
+      { holdMs = 0, to }: { holdMs?: number; to?: readonly Recipient[] } = {},
     ): Promise<void> {
       const { numInsertedOrUpdatedRows: inserted } = await trx
         .insertInto('alerts')
@@ -98,7 +100,7 @@ export function createOutbox({ store, routes, settings, now }: OutboxDeps) {
         .onConflict((conflict) => conflict.column('id').doNothing())
         .executeTakeFirst();
       if (inserted !== 1n) return;
-      if (holdMs === 0) await send(trx, alert, to);
+      if (holdMs === 0) await send(trx, alert, to ?? (await takersOf(alert.severity)));
       else await sql`select pg_notify(${ALERTS_CHANNEL}, '')`.execute(trx);
     },
 
@@ -124,12 +126,7 @@ export function createOutbox({ store, routes, settings, now }: OutboxDeps) {
           .where('state', '=', 'held')
           .returningAll()
           .executeTakeFirst();
-        if (row && what === 'sent')
-          await send(
-            trx,
-            toAlert(row),
-            routes().filter((route) => takes(route, row.severity)),
-          );
+        if (row && what === 'sent') await send(trx, toAlert(row), await takersOf(row.severity));
       });
     },
 

@@ -7,6 +7,13 @@ export interface Route {
   readonly minSeverity: Severity;
 }
 
+/** A channel of this node or of another one, as far as deciding who is told takes it. */
+export interface Recipient {
+  readonly name: string;
+  readonly kind: string;
+  readonly minSeverity: Severity;
+}
+
 /** Read at each use, so that a new configuration is in force at once. */
 export interface AlertingSettings {
   /** How long a new incident that is not critical waits for healing before anyone is told. */
@@ -20,6 +27,6 @@ export interface AlertingSettings {
 
 const RANK: Readonly<Record<Severity, number>> = { info: 0, warning: 1, critical: 2 };
 
-export function takes({ minSeverity }: Route, severity: Severity): boolean {
+export function takes({ minSeverity }: Pick<Recipient, 'minSeverity'>, severity: Severity): boolean {
   return RANK[severity] >= RANK[minSeverity];
 }

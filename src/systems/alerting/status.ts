@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import { z } from 'zod';
 import { Severity } from '../../core/incident.ts';
 import type { Outbox } from './outbox.ts';
-import type { Route } from './settings.ts';
+import type { Recipient } from './settings.ts';
 
 export const ChannelStatus = z.object({
   name: z.string(),
@@ -25,7 +25,7 @@ export type DeliveryStatus = z.output<typeof DeliveryStatus>;
 export const NO_CHANNEL =
   'No alert channel is configured: problems are seen on the status page only. Add one under alerts.channels in steward.yaml.';
 
-export async function deliveryStatus(outbox: Outbox, routes: readonly Route[]): Promise<DeliveryStatus> {
+export async function deliveryStatus(outbox: Outbox, recipients: readonly Recipient[]): Promise<DeliveryStatus> {
   const { rows } = await sql<{ channel: string; pending: number; delivered: Date | null; error: string | null }>`
     select d.channel,
       count(*) filter (where d.state = 'pending') as pending,
@@ -34,14 +34,14 @@ export async function deliveryStatus(outbox: Outbox, routes: readonly Route[]): 
         where e.channel = d.channel and e.last_error is not null and e.state in ('pending', 'failed')
           and coalesce(e.finished_at, e.next_at) > coalesce(max(d.finished_at) filter (where d.state = 'delivered'), '-infinity')
         order by coalesce(e.finished_at, e.next_at) desc limit 1) as error
-    from alert_deliveries d where d.channel = any(${routes.map(({ channel }) => channel.name)}::text[])
+    from alert_deliveries d where d.channel = any(${recipients.map(({ name }) => name)}::text[])
     group by d.channel`.execute(outbox.db);
   const known = new Map(rows.map((row) => [row.channel, row]));
-  const channels = routes.map(({ channel, minSeverity }): ChannelStatus => {
-    const row = known.get(channel.name);
+  const channels = recipients.map(({ name, kind, minSeverity }): ChannelStatus => {
+    const row = known.get(name);
     return {
-      name: channel.name,
-      kind: channel.kind,
+      name,
+      kind,
       minSeverity,
       state: row?.error ? 'failing' : row?.delivered ? 'working' : 'unused',
       pending: row?.pending ?? 0,

@@ -1,5 +1,6 @@
 import { type Generated, type Kysely, type Selectable, sql } from 'kysely';
 import type { Alert } from '../../core/alert.ts';
+import type { Severity } from '../../core/incident.ts';
 import type { Migration } from '../../store/migrator.ts';
 
 export type AlertTables = {
@@ -34,6 +35,8 @@ export type AlertTables = {
     created_at: Date;
     finished_at: Date | null;
   };
+  /** Which channels each node has. */
+  alert_routes: { node: string; channel: string; kind: string; min_severity: Severity; seen_at: Date };
 };
 
 export type AlertRow = Selectable<AlertTables['alerts']>;
@@ -76,6 +79,14 @@ export const alertingMigrations: Migration[] = [
       );
       await sql`create index alert_deliveries_recent on alert_deliveries (created_at, alert_id, channel)`.execute(db);
       await sql`create index alert_deliveries_finished on alert_deliveries (channel, finished_at)`.execute(db);
+    },
+  },
+  {
+    name: 'alerting/0002-channels-of-every-node',
+    async up(db: Kysely<never>) {
+      await sql`create table alert_routes (
+        node text not null, channel text not null, kind text not null, min_severity text not null, seen_at timestamptz not null,
+        primary key (node, channel))`.execute(db);
     },
   },
 ];

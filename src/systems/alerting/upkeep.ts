@@ -2,11 +2,13 @@ import { sql } from 'kysely';
 import type { SystemJob } from '../../core/schedule.ts';
 import { alertId } from './compose-alert.ts';
 import type { Outbox } from './outbox.ts';
+import type { Recipients } from './recipients.ts';
 import type { AlertingSettings, Route } from './settings.ts';
 
 export interface UpkeepDeps {
   readonly outbox: Outbox;
   readonly routes: () => readonly Route[];
+  readonly recipients: Pick<Recipients, 'all'>;
   readonly settings: () => AlertingSettings;
   readonly node: string;
 }
@@ -73,14 +75,14 @@ async function summarize({ outbox, routes, node }: UpkeepDeps, now: Date): Promi
           node,
           at: now,
         },
-        { to: [route] },
+        { to: [{ name: channel, kind: route.channel.kind, minSeverity: route.minSeverity }] },
       );
     });
   }
 }
 
-async function endOrphans({ outbox, routes }: UpkeepDeps, now: Date): Promise<void> {
-  const known = routes().map(({ channel }) => channel.name);
+async function endOrphans({ outbox, recipients }: UpkeepDeps, now: Date): Promise<void> {
+  const known = (await recipients.all()).map(({ name }) => name);
   await outbox.db
     .updateTable('alert_deliveries')
     .set({ state: 'failed', finished_at: now, last_error: 'NOT_FOUND: The channel is no longer configured.' })

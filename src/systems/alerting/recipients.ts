@@ -1,0 +1,75 @@
+import { type Kysely, sql } from 'kysely';
+import type { AlertTables } from './tables.ts';
+import type { Recipient, Route } from './settings.ts';
+
+/** Longer than a restart, shorter than what anybody would want to wait for an alert that no node can send. */
+const KNOWN_FOR_MS = 24 * 3_600_000;
+const TELL_AGAIN_MS = 3_600_000;
+
+export interface Recipients {
+  /** Tells the other nodes which channels this one has; cheap where nothing changed. */
+  publish(): Promise<void>;
+  /** The channels of all nodes together. One name is one channel, whoever has it. */
+  all(): Promise<readonly Recipient[]>;
+}
+
+/**
+ * One node writes down an alert, and only those that have a channel can bring it there: whoever decides where it goes must
+ * know the channels of all, or an alert that a node without any wrote down would reach nobody.
+ */
+export function createRecipients({
+  db,
+  routes,
+  node,
+  now,
+}: {
+  readonly db: Kysely<AlertTables>;
+  readonly routes: () => readonly Route[];
+  readonly node: string;
+  readonly now: () => Date;
+}): Recipients {
+  let told = '';
+  let toldAt = -Infinity;
+
+  const own = (): Recipient[] =>
+    routes().map(({ channel: { name, kind }, minSeverity }) => ({ name, kind, minSeverity }));
+
+  return {
+    async publish() {
+      const rows = own();
+      const text = JSON.stringify(rows);
+      const at = now();
+      if (text === told && at.getTime() - toldAt < TELL_AGAIN_MS) return;
+      await db.transaction().execute(async (trx) => {
+        await trx.deleteFrom('alert_routes').where('node', '=', node).execute();
+        if (rows.length > 0)
+          await trx
+            .insertInto('alert_routes')
+            .values(
+              rows.map(({ name, kind, minSeverity }) => ({
+                node,
+                channel: name,
+                kind,
+                min_severity: minSeverity,
+                seen_at: at,
+              })),
+            )
+            .execute();
+      });
+      told = text;
+      toldAt = at.getTime();
+    },
+    async all() {
+      const mine = own();
+      const { rows } = await sql<{ channel: string; kind: string; min_severity: Recipient['minSeverity'] }>`
+        select distinct on (channel) channel, kind, min_severity from alert_routes
+        where node <> ${node} and seen_at > ${new Date(now().getTime() - KNOWN_FOR_MS)} order by channel, node`.execute(
+        db,
+      );
+      const theirs = rows
+        .filter(({ channel }) => !mine.some(({ name }) => name === channel))
+        .map(({ channel, kind, min_severity: minSeverity }) => ({ name: channel, kind, minSeverity }));
+      return [...mine, ...theirs];
+    },
+  };
+}
