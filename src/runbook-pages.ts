@@ -1,0 +1,26 @@
+import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import type { Catalog } from './core/catalog.ts';
+import type { Runbook } from './surfaces/mcp/deps.ts';
+import { RUNBOOKS } from './systems/healing/runbooks/index.ts';
+
+/** What people wrote down of how Steward works: how it heals, and the page of each automation. */
+export function runbookPages({ automations }: Catalog): Runbook[] {
+  return [
+    ...RUNBOOKS.map(({ name, title, policy, automation }): Runbook => ({
+      kind: 'runbook',
+      name,
+      title,
+      text: () => `# ${title}\n\n${policy}\n\nThe automation is ${automation}: steward://automation/${automation}\n`,
+    })),
+    ...[...automations.values()].map(({ name, title, summary }): Runbook => ({
+      kind: 'automation',
+      name,
+      title,
+      async text() {
+        const page = await readFile(resolve(import.meta.dirname, 'automations', name, 'README.md'), 'utf8');
+        return `# ${title}\n\n${summary}\n\n${page}`;
+      },
+    })),
+  ];
+}

@@ -1,0 +1,129 @@
+import { z } from 'zod';
+import type { JsonObject } from '../../core/json.ts';
+import type { AnyOperation } from '../../core/operation.ts';
+import { parseInput } from '../input.ts';
+import { type JsonSchema, jsonSchemaOf } from '../json-schema.ts';
+import { asJson, perform } from '../perform.ts';
+import type { McpDeps } from './deps.ts';
+import { excerptOf } from './excerpt.ts';
+import { type Hints, type McpTool, READING } from './tool.ts';
+import { untrusted } from './untrusted.ts';
+
+const Wishes = z.strictObject({
+  fields: z.array(z.string().max(200)).max(50).optional().describe('Only these members, dotted.'),
+  more: z.string().max(500).optional().describe('From leftOut: goes on where the answer was cut.'),
+});
+
+const PAGE = 25;
+const ENDS = /^(cancel|delete|end|forget|purge|reject|remove|revoke)-/;
+
+/** What a tool of the default list says already, shorter. */
+const SAID_ELSEWHERE = new Set(['run-get', 'cancel-run', 'automations', 'overview']);
+
+/** Every query and command of the catalog that an assistant may use at all. */
+export function operationTools(deps: McpDeps): McpTool[] {
+  return [...deps.catalog.operations.values()]
+    .filter((operation) => !SAID_ELSEWHERE.has(operation.name) && isForAgents(operation))
+    .map((operation) => operationTool(deps, operation));
+}
+
+function isForAgents(operation: AnyOperation): boolean {
+  return operation.kind === 'query' || !(operation.noAgents || operation.personOnly || operation.personOrMachine);
+}
+
+function operationTool(deps: McpDeps, operation: AnyOperation): McpTool {
+  const isQuery = operation.kind === 'query';
+  const offered = lazy(() => {
+    const own = jsonSchemaOf(operation.input, 'input');
+    const wishes = isQuery ? (jsonSchemaOf(Wishes, 'input').properties ?? {}) : {};
+    const added = Object.entries(wishes).filter(([name]) => !(name in (own.properties ?? {})));
+    return {
+      own,
+      wishes: new Set(added.map(([name]) => name)),
+      schema: { ...own, properties: { ...withSmallPages(own).properties, ...Object.fromEntries(added) } },
+    };
+  });
+  const output = lazy(() => outputOf(operation));
+  return {
+    name: operation.name.replaceAll('-', '_'),
+    title: operation.title,
+    description: operation.summary,
+    toolset: operation.toolset ?? 'other',
+    hints: isQuery ? READING : commandHints(operation),
+    permission: operation.permission,
+    about: operation.name,
+    writes: !isQuery,
+    input: () => offered().schema,
+    output,
+    async handle(args, { call }) {
+      const { wishes, own } = offered();
+      const given = Object.entries(args);
+      const wish = parseInput(Wishes, Object.fromEntries(given.filter(([name]) => wishes.has(name))));
+      const input = Object.fromEntries(given.filter(([name]) => !wishes.has(name)));
+      if (hasPages(own)) input['limit'] ??= PAGE;
+      const data = asJson((await perform(operation, input, call, deps.audit)) ?? null);
+      const { value, leftOut } = excerptOf(isObject(data) ? data : { value: data }, wish);
+      return {
+        structured: {
+          untrusted: untrusted('continued' in value ? value : { data: value }),
+          ...(leftOut.length > 0 && { leftOut: asJson(leftOut) }),
+        },
+      };
+    },
+  };
+}
+
+/** It changes what Steward knows, and no machine. */
+function commandHints({ name, permission }: AnyOperation): Hints {
+  return {
+    readOnlyHint: false,
+    destructiveHint: permission === 'destroy' || ENDS.test(name),
+    idempotentHint: false,
+    openWorldHint: false,
+  };
+}
+
+function hasPages({ properties = {} }: JsonSchema): boolean {
+  return 'limit' in properties && 'cursor' in properties;
+}
+
+/** A page for people is too long for a model. */
+function withSmallPages(own: JsonSchema): JsonSchema {
+  if (!hasPages(own)) return own;
+  return { ...own, properties: { ...own.properties, limit: { ...own.properties?.['limit'], default: PAGE } } };
+}
+
+/** Members only, none of them required: an answer may be cut, or hold just the fields that were asked for. */
+function outputOf({ output }: AnyOperation): JsonSchema {
+  return {
+    type: 'object',
+    properties: {
+      untrusted: {
+        type: 'object',
+        properties: { note: { type: 'string' }, data: outline(jsonSchemaOf(output, 'output'), 3) },
+        required: ['note'],
+      },
+      leftOut: { type: 'array', items: { type: 'object' } },
+    },
+    required: ['untrusted'],
+  };
+}
+
+function outline({ type, properties, items, description }: JsonSchema, depth: number): JsonSchema {
+  const about = description === undefined ? {} : { description };
+  if (type === 'array') return { type, items: items && depth > 0 ? outline(items, depth - 1) : {}, ...about };
+  if (type !== 'object') return { ...(typeof type === 'string' && { type }), ...about };
+  if (properties === undefined || depth === 0) return { type, ...about };
+  const members = Object.entries(properties).map(([name, member]) => [name, outline(member, depth - 1)]);
+  return { type, properties: Object.fromEntries(members) as Record<string, JsonSchema>, ...about };
+}
+
+function isObject(value: unknown): value is JsonObject {
+  return value !== null && typeof value === 'object' && !Array.isArray(value);
+}
+
+/** Toolsets that nobody asks for cost nothing. */
+function lazy<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined;
+  return () => (made ??= { value: make() }).value;
+}
