@@ -23,6 +23,7 @@ import type { ConfigService } from './config/watch.ts';
 import { type Catalog, createCatalog } from './core/catalog.ts';
 import type { Log } from './core/log.ts';
 import { ms } from './core/duration.ts';
+import { inToolset } from './core/operation.ts';
 import { DEFAULT_POLICY } from './core/policy.ts';
 import type { Ports } from './core/ports.ts';
 import type { System } from './core/system.ts';
@@ -37,10 +38,12 @@ import {
   monitoringSettings,
 } from './from-config.ts';
 import { noticesOf } from './notices.ts';
+import { runbookPages } from './runbook-pages.ts';
 import { overviewOf } from './overview.ts';
 import { EVENTS_CHANNEL } from './store/event-tables.ts';
 import type { Migration } from './store/migrator.ts';
 import type { Store } from './store/store.ts';
+import { createMcp } from './surfaces/mcp/http.ts';
 import { createRest, type PageFile, type Rest } from './surfaces/rest/index.ts';
 import { createDeadMan } from './systems/alerting/dead-man.ts';
 import { createAlerting } from './systems/alerting/index.ts';
@@ -309,10 +312,25 @@ export function compose(parts: Parts): Composition {
   const catalog = createCatalog({
     automations: automations(),
     workflows: workflows(),
-    operations: [...systems.flatMap(({ operations }) => operations), ...engine.operations, ...configOperations(config)],
+    operations: [
+      ...systems.flatMap(({ name, operations }) => inToolset(name, operations)),
+      ...engine.operations,
+      ...inToolset('configuration', configOperations(config)),
+    ],
   });
   engine.register([...systems.flatMap(({ jobs }) => jobs), inventoryUpkeep({ store, keepMs: keepIncidentsMs })]);
 
+  const mcp = createMcp({
+    catalog,
+    runs: engine.service,
+    audit,
+    settings: settings().server,
+    page: () => settings().server.publicUrl ?? address,
+    runbooks: runbookPages(catalog),
+    version,
+    now,
+    log,
+  });
   const surface = createRest({
     catalog,
     runs: engine.service,
@@ -321,6 +339,7 @@ export function compose(parts: Parts): Composition {
     events: { ...store.events, onNews: (handler) => store.listen(EVENTS_CHANNEL, handler) },
     settings: settings().server,
     page: parts.page,
+    mounts: [mcp.mount],
     version,
     now,
     log,
@@ -334,6 +353,10 @@ export function compose(parts: Parts): Composition {
       const listening = await surface.listen();
       address = listening.url;
       return listening;
+    },
+    async close() {
+      await mcp.close();
+      await surface.close();
     },
   };
 
