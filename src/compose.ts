@@ -150,9 +150,11 @@ export function compose(parts: Parts): Composition {
     now,
     log,
   });
+  const vault = createVault({ key: parts.vaultKey });
   const identity = createIdentity({
     store,
     audit,
+    vault,
     setupLinkFile: join(home, 'setup-link'),
     cliTokenFile: join(home, 'cli-token'),
     osUser: parts.osUser,
@@ -162,7 +164,7 @@ export function compose(parts: Parts): Composition {
   const { inventory, writer } = createInventory({ store });
   const recipes = createRecipes({
     store,
-    vault: createVault({ key: parts.vaultKey }),
+    vault,
     keyFile: join(home, 'vault.key'),
     processes,
     written: configuredRecipe,

@@ -3,6 +3,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { createVault } from '../src/adapters/vault/index.ts';
 import { type AnyAutomation, defineAutomation } from '../src/core/automation.ts';
 import { type Catalog, createCatalog } from '../src/core/catalog.ts';
 import { StewardError } from '../src/core/errors.ts';
@@ -58,6 +59,7 @@ export async function composeSmall({
   const identity = createIdentity({
     store,
     audit,
+    vault: createVault({ key: randomBytes(32) }),
     setupLinkFile: join(home, 'setup-link'),
     cliTokenFile: join(home, 'cli-token'),
     osUser: 'ada',

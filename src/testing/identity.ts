@@ -1,6 +1,8 @@
+import { randomBytes } from 'node:crypto';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createVault } from '../adapters/vault/index.ts';
 import type { Actor } from '../core/actor.ts';
 import type { AuditEntry } from '../core/audit.ts';
 import type { Call } from '../core/operation.ts';
@@ -36,6 +38,7 @@ export interface IdentityFixture {
 /** Identity on a database of its own, with a clock that stands still. */
 export async function identityFixture(options: Partial<IdentityDeps> = {}): Promise<IdentityFixture> {
   const database = await testDatabase({ migrations: identityMigrations });
+  const key = randomBytes(32);
   const home = await mkdtemp(join(tmpdir(), 'steward-identity-'));
   let clock = new Date('2026-11-20T12:00:00Z');
   const audited: AuditEntry[] = [];
@@ -44,6 +47,7 @@ export async function identityFixture(options: Partial<IdentityDeps> = {}): Prom
     createIdentity({
       store: database.store,
       audit,
+      vault: createVault({ key }),
       setupLinkFile: join(home, 'setup-link'),
       cliTokenFile: join(home, 'cli-token'),
       osUser: 'ada',

@@ -5,6 +5,7 @@ import { StewardError } from '../../core/errors.ts';
 import type { Store } from '../../store/store.ts';
 import { hashPassword, randomText } from './secrets.ts';
 import type { IdentityTables } from './tables.ts';
+import { removeSecondFactor } from './totp.ts';
 
 export type UserRow = Selectable<IdentityTables['users']>;
 
@@ -26,8 +27,8 @@ export const Password = z
 export interface NewUser {
   readonly name: string;
   readonly role: Role;
-  /** One is made up where it is left out, and is part of the answer. */
-  readonly password?: string | undefined;
+  /** One is made up where it is left out, and is part of the answer; null where somebody else vouches for the person. */
+  readonly password?: string | null | undefined;
   readonly createdBy: string;
   readonly now: Date;
 }
@@ -41,7 +42,7 @@ export async function insertUser(
     id: `usr_${randomText(20)}`,
     name: parsed(UserName, 'name', name),
     role,
-    password: await hashPassword(generated ?? parsed(Password, 'password', password)),
+    password: password === null ? null : await hashPassword(generated ?? parsed(Password, 'password', password)),
     created_at: now,
     created_by: createdBy,
     disabled_at: null,
@@ -61,7 +62,7 @@ export async function insertUser(
 }
 
 /**
- * A way in for whoever holds the machine: creates an admin, or gives the one of that name a new password and lets him in again.
+ * A way in for whoever holds the machine: creates an admin, or gives the one of that name a new password and lets them in again, without second factor and passkeys.
  * Needs the store and no running server.
  */
 export async function createAdmin(
@@ -89,6 +90,9 @@ export async function createAdmin(
       .where('id', '=', known.id)
       .execute();
     await trx.deleteFrom('user_sessions').where('user_id', '=', known.id).execute();
+    // Whoever needs this way has lost the phone as well, or was robbed of the account.
+    await trx.deleteFrom('user_passkeys').where('user_id', '=', known.id).execute();
+    await removeSecondFactor(trx, known.id);
     return { name: known.name, password: generated, created: false };
   });
 }

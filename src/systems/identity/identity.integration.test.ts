@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createVault } from '../../adapters/vault/index.ts';
 import type { Actor } from '../../core/actor.ts';
 import type { AuditEntry } from '../../core/audit.ts';
 import type { AnyOperation, Call } from '../../core/operation.ts';
@@ -28,6 +29,7 @@ describe('identity', () => {
     createIdentity({
       store: database.store,
       audit: { append: async (entry) => void audited.push(entry) },
+      vault: createVault({ key: Buffer.alloc(32) }),
       setupLinkFile: join(home, 'setup-link'),
       cliTokenFile: join(home, 'cli-token'),
       osUser: 'ada',

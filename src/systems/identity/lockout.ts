@@ -6,10 +6,16 @@ import type { IdentityTables } from './tables.ts';
 const WINDOW_MS = 15 * 60_000;
 const LOCKED_MS = 15 * 60_000;
 /** By what is guessed at. An address is shared by people behind one router, so it is given more. */
-const LIMITS = { name: 5, address: 20 } as const;
+const LIMITS = { name: 5, person: 5, address: 20 } as const;
 
 export interface Attempt {
+  /** Whose password is tried. */
   readonly name?: string | undefined;
+  /**
+   * Who is signed in already and shows it once more. Counted apart from sign-ins and from the address: a stranger who guesses
+   * must not keep a person from approving.
+   */
+  readonly person?: { readonly id: string; readonly name: string } | undefined;
   readonly from: string;
 }
 
@@ -51,6 +57,8 @@ export interface Lockout {
   failed(attempt: Attempt, what: string): Promise<void>;
   /** Forgets the failures of the name; those of the address stay, or one good account would pay for guessing at others. */
   succeeded(attempt: Attempt): Promise<void>;
+  /** It was no guess at all: counts as if it had not been. */
+  withdrawn(attempt: Attempt): Promise<void>;
   prune(): Promise<void>;
 }
 
@@ -92,28 +100,42 @@ export function createLockout({ store, node, now }: { store: Store; node: string
     });
   }
 
+  const less = async (key: string): Promise<void> => {
+    await db
+      .updateTable('access_failures')
+      .set(({ eb }) => ({ failures: eb('failures', '-', 1) }))
+      .where('key', '=', key)
+      .where('failures', '>', 0)
+      .execute();
+  };
+  const guessedAt = ({ name, person }: Attempt): string | undefined =>
+    person === undefined ? name && nameKey(name) : `person:${person.id}`;
+
   return {
-    async begin({ name, from }) {
+    async begin({ name, person, from }) {
+      if (person !== undefined) return await count(`person:${person.id}`, LIMITS.person, from);
       await count(addressKey(from), LIMITS.address, from);
       if (name !== undefined) await count(nameKey(name), LIMITS.name, from);
     },
-    async failed({ name, from }, what) {
+    async failed({ name, person, from }, what) {
+      const who = person?.name ?? name;
       await db.transaction().execute((trx) =>
         store.events.append(trx, {
           type: 'security.failed-access',
           node,
-          data: { what, from, ...(name === undefined ? {} : { name: name.slice(0, 100) }) },
+          data: { what, from, ...(who === undefined ? {} : { name: who.slice(0, 100) }) },
         }),
       );
     },
-    async succeeded({ name, from }) {
-      if (name !== undefined) await db.deleteFrom('access_failures').where('key', '=', nameKey(name)).execute();
-      await db
-        .updateTable('access_failures')
-        .set(({ eb }) => ({ failures: eb('failures', '-', 1) }))
-        .where('key', '=', addressKey(from))
-        .where('failures', '>', 0)
-        .execute();
+    async succeeded(attempt) {
+      const key = guessedAt(attempt);
+      if (key !== undefined) await db.deleteFrom('access_failures').where('key', '=', key).execute();
+      if (attempt.person === undefined) await less(addressKey(attempt.from));
+    },
+    async withdrawn(attempt) {
+      const key = guessedAt(attempt);
+      if (key !== undefined) await less(key);
+      if (attempt.person === undefined) await less(addressKey(attempt.from));
     },
     async prune() {
       await db

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { may } from '../../core/actor.ts';
 import { StewardError } from '../../core/errors.ts';
 import { type AnyOperation, defineCommand, defineQuery, NoInput } from '../../core/operation.ts';
-import { ownerOf } from './grants.ts';
+import { ownerOf, personOf } from './grants.ts';
 import { orAbsent } from './or-absent.ts';
 import type { IdentityTables } from './tables.ts';
 
@@ -79,6 +79,25 @@ export function sessionOperations(db: Kysely<IdentityTables>): readonly AnyOpera
             hint: 'See steward session list.',
           });
         return { id };
+      },
+    }),
+    defineCommand({
+      name: 'sign-out-everywhere',
+      title: 'Sign out everywhere',
+      summary: 'Ends every other session of yours, and this one as well where asked.',
+      permission: 'read',
+      personOnly: true,
+      cli: ['session', 'end-all'],
+      input: z.object({ here: z.boolean().default(false).describe('Whether this session ends, too.') }),
+      output: z.object({ ended: z.number().int() }),
+      async handle({ here }, { actor }) {
+        const { userId, session } = personOf(actor);
+        const { numDeletedRows } = await db
+          .deleteFrom('user_sessions')
+          .where('user_id', '=', userId)
+          .$if(!here, (query) => query.where('id', '!=', session))
+          .executeTakeFirst();
+        return { ended: Number(numDeletedRows) };
       },
     }),
   ];

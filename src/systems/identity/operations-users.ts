@@ -8,6 +8,7 @@ import { assertMayGrant } from './grants.ts';
 import { orAbsent } from './or-absent.ts';
 import { hashPassword } from './secrets.ts';
 import type { IdentityTables } from './tables.ts';
+import { userNamed } from './user-named.ts';
 
 const User = z.object({
   id: z.string(),
@@ -88,13 +89,7 @@ export function userOperations(db: Kysely<IdentityTables>): readonly AnyOperatio
         return await db.transaction().execute(async (trx) => {
           // Two admins who demote each other at once must not leave none.
           await sql`lock table users in exclusive mode`.execute(trx);
-          const user = await trx
-            .selectFrom('users')
-            .selectAll()
-            .where(sql<boolean>`lower(name) = lower(${name})`)
-            .executeTakeFirst();
-          if (!user)
-            throw new StewardError('NOT_FOUND', `There is no user called ${name}.`, { hint: 'See steward user list.' });
+          const user = await userNamed(trx, name);
           const next = {
             role: role ?? user.role,
             disabled_at: disabled === undefined ? user.disabled_at : disabled ? (user.disabled_at ?? now) : null,

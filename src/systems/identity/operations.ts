@@ -1,10 +1,17 @@
-import type { Kysely } from 'kysely';
 import type { AnyOperation } from '../../core/operation.ts';
+import type { Confirm } from './confirm.ts';
+import type { IdentityParts } from './deps.ts';
+import { accountOperations } from './operations-account.ts';
 import { sessionOperations } from './operations-sessions.ts';
 import { tokenOperations } from './operations-tokens.ts';
 import { userOperations } from './operations-users.ts';
-import type { IdentityTables } from './tables.ts';
 
-export function identityOperations(db: Kysely<IdentityTables>): readonly AnyOperation[] {
-  return [...tokenOperations(db), ...userOperations(db), ...sessionOperations(db)];
+export function identityOperations(parts: IdentityParts, confirm: Confirm): readonly AnyOperation[] {
+  const { db } = parts;
+  return [
+    ...tokenOperations(db),
+    ...userOperations(db),
+    ...sessionOperations(db),
+    ...accountOperations(parts, confirm),
+  ];
 }

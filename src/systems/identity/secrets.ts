@@ -1,5 +1,6 @@
 import { createHash, randomBytes, scrypt, timingSafeEqual } from 'node:crypto';
 import { crc32 } from 'node:zlib';
+import { StewardError } from '../../core/errors.ts';
 
 const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 const TOKEN = /^stw_([0-9A-Za-z]{5,16})_([0-9A-Za-z]{32})([0-9A-Za-z]{6})$/;
@@ -55,7 +56,7 @@ export async function hashPassword(password: string): Promise<string> {
 }
 
 /** Takes as long where there is no such user, so that names cannot be found out by the clock. */
-export async function isPassword(password: string, stored: string | undefined): Promise<boolean> {
+export async function isPassword(password: string, stored: string | null | undefined): Promise<boolean> {
   const [scheme, N, r, p, salt = '', hash = ''] = stored?.split('$') ?? [];
   if (scheme !== 'scrypt') {
     await derive(password, Buffer.alloc(16), SCRYPT);
@@ -66,7 +67,31 @@ export async function isPassword(password: string, stored: string | undefined): 
   return expected.length === actual.length && timingSafeEqual(expected, actual);
 }
 
-function derive(password: string, salt: Buffer, cost: { N: number; r: number; p: number }): Promise<Buffer> {
+/** Each takes 32 MB and a core for a while: more at once would slow everything, for nobody's good. */
+const AT_ONCE = 2;
+const IN_LINE = 40;
+const line: (() => void)[] = [];
+let busy = 0;
+
+async function derive(password: string, salt: Buffer, cost: { N: number; r: number; p: number }): Promise<Buffer> {
+  if (busy >= AT_ONCE) {
+    if (line.length >= IN_LINE)
+      throw new StewardError('RATE_LIMITED', 'Too many passwords are being checked.', {
+        hint: 'Try again in a minute.',
+      });
+    await new Promise<void>((done) => line.push(done));
+  } else busy += 1;
+  try {
+    return await scrypted(password, salt, cost);
+  } finally {
+    // Whoever waits takes over the place.
+    const next = line.shift();
+    if (next) next();
+    else busy -= 1;
+  }
+}
+
+function scrypted(password: string, salt: Buffer, cost: { N: number; r: number; p: number }): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     // One spelling of letters with accents, whatever keyboard they come from.
     scrypt(password.normalize('NFKC'), salt, 32, { ...cost, maxmem: 256 * cost.N * cost.r }, (error, key) =>

@@ -7,7 +7,8 @@ export type IdentityTables = {
     id: string;
     name: string;
     role: Role;
-    password: string;
+    /** Null where somebody else vouches for the person: there is nothing to sign in with here. */
+    password: string | null;
     created_at: Date;
     created_by: string;
     disabled_at: Date | null;
@@ -42,6 +43,38 @@ export type IdentityTables = {
     /** What was its secret before it was rotated, good until `previous_until`. */
     previous_hash: string | null;
     previous_until: Date | null;
+  };
+  user_totp: {
+    user_id: string;
+    key_id: string;
+    sealed: string;
+    created_at: Date;
+    /** Null until a code of it was shown. */
+    confirmed_at: Date | null;
+    /** The latest step whose code was used. */
+    last_step: number | null;
+  };
+  /** Each is removed when it is used. */
+  user_recovery_codes: { hash: string; user_id: string; created_at: Date };
+  user_passkeys: {
+    id: string;
+    user_id: string;
+    name: string;
+    public_key: string;
+    counter: number;
+    transports: unknown;
+    rp_id: string;
+    backed_up: boolean;
+    created_at: Date;
+    last_used_at: Date | null;
+  };
+  passkey_challenges: {
+    hash: string;
+    user_id: string | null;
+    purpose: string;
+    rp_id: string;
+    origin: string;
+    expires_at: Date;
   };
   setup_links: { hash: string; node: string; created_at: Date };
   access_failures: { key: string; failures: number; since: Date; locked_until: Date | null };
@@ -78,6 +111,26 @@ export const identityMigrations: Migration[] = [
     async up(db) {
       await sql`alter table api_tokens add column scope jsonb, add column rotated_at timestamptz, add column previous_hash text,
         add column previous_until timestamptz`.execute(db);
+    },
+  },
+  {
+    name: 'identity/0003-second-factors-and-passkeys',
+    async up(db) {
+      await sql`alter table users alter column password drop not null`.execute(db);
+      await sql`create table user_totp (
+        user_id text primary key references users on delete cascade, key_id text not null, sealed text not null,
+        created_at timestamptz not null, confirmed_at timestamptz, last_step bigint)`.execute(db);
+      await sql`create table user_recovery_codes (
+        hash text primary key, user_id text not null references users on delete cascade, created_at timestamptz not null)`.execute(
+        db,
+      );
+      await sql`create table user_passkeys (
+        id text primary key, user_id text not null references users on delete cascade, name text not null, public_key text not null,
+        counter bigint not null, transports jsonb not null, rp_id text not null, backed_up boolean not null,
+        created_at timestamptz not null, last_used_at timestamptz)`.execute(db);
+      await sql`create table passkey_challenges (
+        hash text primary key, user_id text references users on delete cascade, purpose text not null, rp_id text not null,
+        origin text not null, expires_at timestamptz not null)`.execute(db);
     },
   },
 ];
