@@ -14,7 +14,7 @@ import type { Resource } from '../core/resource.ts';
 import type { AnyWorkflow } from '../core/workflow.ts';
 import type { Store } from '../store/store.ts';
 import { memoryLog } from './log.ts';
-import type { EngineSettings } from '../engine/engine-deps.ts';
+import type { EngineDeps, EngineSettings } from '../engine/engine-deps.ts';
 import { createEngine, type Engine } from '../engine/index.ts';
 
 export const operator: Actor = { kind: 'token', id: 'tok_1', name: 'olga', role: 'operator' };
@@ -122,6 +122,8 @@ export function engineOn(
     now?: () => Date;
     node?: string;
     settings?: Partial<EngineSettings>;
+    ports?: EngineDeps['ports'];
+    killGroup?: EngineDeps['killGroup'];
     killed?: unknown[];
   } = {},
 ): EngineFixture {
@@ -139,7 +141,7 @@ export function engineOn(
   const engine = createEngine({
     store,
     catalog: () => catalog,
-    ports: () => ({}),
+    ports: options.ports ?? (() => ({})),
     inventory: inventoryOf(resources),
     audit: { append: async (entry) => void audited.push(entry) },
     log,
@@ -149,7 +151,7 @@ export function engineOn(
     artifacts: join(tmpdir(), 'steward-test-artifacts'),
     killGroup: async (identity) => {
       options.killed?.push(identity);
-      return true;
+      return (await options.killGroup?.(identity)) ?? true;
     },
     secrets: async () => 'secret-value',
     settings: options.settings,
