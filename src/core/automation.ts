@@ -6,6 +6,7 @@ import type { DurationText } from './duration.ts';
 import type { Inventory } from './inventory.ts';
 import type { JsonObject } from './json.ts';
 import type { Log } from './log.ts';
+import { lookingPorts } from './port-reads.ts';
 import type { PortName, Ports } from './ports.ts';
 import type { Resource } from './resource.ts';
 import type { Change, CheckStatement, Progress } from './run.ts';
@@ -179,5 +180,16 @@ export function defineAutomation<
   definition: ChangingAutomation<Input, Output, Needs, Facts, C, Receipt>,
 ): ChangingAutomation<Input, Output, Needs, Facts, C, Receipt>;
 export function defineAutomation(definition: AnyAutomation): AnyAutomation {
-  return definition;
+  const looking = LOOKING.filter((phase) => phase in definition).map((phase) => [phase, onlyLooking(definition, phase)]);
+  return { ...definition, ...(Object.fromEntries(looking) as Partial<AnyAutomation>) } as AnyAutomation;
+}
+
+/** In these phases whatever would change the world is refused before it happens, so a dry run touches nothing. */
+const LOOKING = ['analyze', 'validate', 'plan', 'verify', 'verifyUndone'] as const;
+
+function onlyLooking(definition: AnyAutomation, phase: (typeof LOOKING)[number]): unknown {
+  const work = Reflect.get(definition, phase) as (ctx: Context<unknown, PortName>, rest: unknown) => unknown;
+  // Async, so that a refusal is a rejection like every other failure of a phase.
+  return async (ctx: Context<unknown, PortName>, rest: unknown): Promise<unknown> =>
+    await work.call(definition, { ...ctx, ports: lookingPorts(ctx.ports, definition.name) }, rest);
 }
