@@ -1,6 +1,7 @@
 import { readEnvironment } from './config/environment.ts';
 import { buildCli } from './surfaces/cli/index.ts';
 import { localCommands, offlineOperations } from './local-commands.ts';
+import { verifyExport } from './verify-export.ts';
 import { version } from './version.ts';
 
 const environment = readEnvironment();
@@ -19,6 +20,7 @@ const cli = buildCli({
   // Everything is loaded only where a command needs the definitions.
   catalogOf: async () => (await import('./describe.ts')).describeCatalog(environment),
   offline: offlineOperations(environment),
+  instead: { 'audit-verify': verifyExport(environment) },
   local: localCommands(environment),
   home: environment.home,
   version,

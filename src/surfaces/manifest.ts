@@ -19,6 +19,8 @@ export interface CommandDescription {
   readonly arguments: readonly string[];
   readonly columns?: readonly string[] | undefined;
   readonly input: JsonSchema;
+  /** Answers with a file. */
+  readonly download?: boolean | undefined;
   readonly examples: readonly { readonly title: string; readonly input: unknown }[];
 }
 
@@ -26,8 +28,9 @@ export const MANIFEST_PATH = '/api/v1/commands';
 
 export function manifestOf(catalog: Catalog): Manifest {
   return {
-    operations: [...catalog.operations.values()].map(
-      ({ name, kind, summary, cli, cliArguments, columns, input, examples }) => ({
+    operations: [...catalog.operations.values()].map((operation) => {
+      const { name, kind, summary, cli, cliArguments, columns, input, examples } = operation;
+      return {
         name,
         kind,
         summary,
@@ -35,9 +38,10 @@ export function manifestOf(catalog: Catalog): Manifest {
         arguments: cliArguments ?? [],
         ...(columns === undefined ? {} : { columns }),
         input: jsonSchemaOf(input, 'input'),
+        ...(operation.kind === 'query' && operation.download && { download: true }),
         examples: examples ?? [],
-      }),
-    ),
+      };
+    }),
     automations: [...catalog.automations.values()].map(({ name, summary, input }) => ({
       name,
       summary,

@@ -4,6 +4,7 @@ import { type CommandDescription, type Manifest, MANIFEST_PATH, manifestOf } fro
 import { findServer, request, type Server } from './client.ts';
 import { addFormat, addServer, type Flags, FORMAT, isJson, isPrefix, leaf } from './command-tree.ts';
 import type { CliOptions } from './cli-options.ts';
+import { addOutput, download } from './download.ts';
 import { addInput, COMMON, parseInputs } from './options.ts';
 import { painter, plain } from './terminal.ts';
 
@@ -66,13 +67,18 @@ function valueOf(args: readonly string[], flag: string): string | undefined {
 
 function addOperation(command: Command, operation: CommandDescription, around: Surroundings): void {
   const read = addInput(command, operation.input, operation.arguments, FORMAT);
-  addFormat(command);
+  const instead = around.instead?.[operation.name];
+  for (const { flags, summary } of instead?.options ?? []) command.option(flags, summary);
+  if (operation.download) addOutput(command);
+  else addFormat(command);
   addServer(command);
   for (const { title, input } of operation.examples)
     command.addHelpText('after', `\n${plain(title)}: ${JSON.stringify(input)}`);
   command.action(async () => {
-    const flags = command.opts<Flags>();
+    const flags = command.opts<Flags & Record<string, unknown>>();
+    if (instead && flags[instead.when] !== undefined) return around.print(await instead.run(flags), flags);
     const input = read(command.processedArgs, flags);
+    if (operation.download) return await save(operation, input, flags, around);
     const server = await findServer(around.home, chosen(flags, around));
     const answer = server
       ? await ask(server, operation, input, around)
@@ -81,21 +87,36 @@ function addOperation(command: Command, operation: CommandDescription, around: S
   });
 }
 
+async function save(
+  { name }: CommandDescription,
+  input: Record<string, unknown>,
+  flags: Flags,
+  around: Surroundings,
+): Promise<void> {
+  const server = await findServer(around.home, chosen(flags, around));
+  if (!server) throw noServer(around);
+  const written = await download(server, pathOf(name, input), flags.output, around.stdout);
+  if (written) around.stderr.write(`${written.bytes} bytes in ${plain(written.file)}\n`);
+}
+
+function pathOf(name: string, input: Record<string, unknown>): string {
+  const query = new URLSearchParams();
+  for (const [member, value] of Object.entries(input)) {
+    for (const each of [value].flat())
+      query.append(member, typeof each === 'object' ? JSON.stringify(each) : String(each));
+  }
+  return query.size > 0 ? `/api/v1/${name}?${query}` : `/api/v1/${name}`;
+}
+
 async function ask(
   server: Server,
   { name, kind }: CommandDescription,
   input: Record<string, unknown>,
   around: Surroundings,
 ): Promise<unknown> {
-  const path = `/api/v1/${name}`;
   try {
-    if (kind === 'command') return (await request(server, 'POST', path, input)).body;
-    const query = new URLSearchParams();
-    for (const [member, value] of Object.entries(input)) {
-      for (const each of [value].flat())
-        query.append(member, typeof each === 'object' ? JSON.stringify(each) : String(each));
-    }
-    return (await request(server, 'GET', query.size > 0 ? `${path}?${query}` : path)).body;
+    if (kind === 'command') return (await request(server, 'POST', `/api/v1/${name}`, input)).body;
+    return (await request(server, 'GET', pathOf(name, input))).body;
   } catch (thrown) {
     // A Steward that was killed leaves its announcement behind.
     if (thrown instanceof StewardError && thrown.code === 'UNAVAILABLE' && name in around.offline)

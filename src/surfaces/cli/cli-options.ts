@@ -16,11 +16,21 @@ export interface LocalCommand {
   }): Promise<unknown>;
 }
 
+/** What an operation's command does on this machine where one option more is given. */
+export interface Instead {
+  /** The option that makes the difference, by its name among the options. */
+  readonly when: string;
+  readonly options: readonly { readonly flags: string; readonly summary: string }[];
+  run(options: Readonly<Record<string, unknown>>): Promise<unknown>;
+}
+
 export interface CliOptions {
   /** Loads the definitions, and starts nothing. Asked for when a command needs it. */
   readonly catalogOf: () => Promise<Catalog>;
   /** What operations can do without a server, by the operation's name. */
   readonly offline: Readonly<Record<string, (input: Record<string, unknown>) => Promise<unknown>>>;
+  /** By the operation's name. */
+  readonly instead?: Readonly<Record<string, Instead>>;
   readonly local: readonly LocalCommand[];
   /** STEWARD_HOME, where a running server announces itself. */
   readonly home: string;

@@ -107,18 +107,54 @@ export const request: Request = async (server, method, path, body, signal) => {
   const parsed = parseJson(text);
   if (response.ok && (parsed !== undefined || text === ''))
     return { body: parsed, location: response.headers.get('location') ?? undefined };
+  throw failure(server, response.status, parsed);
+};
+
+/** The answer piece by piece, as long as pieces arrive. */
+export async function* stream(server: Server, path: string): AsyncGenerator<string> {
+  const stalled = new AbortController();
+  let timer = setTimeout(() => stalled.abort(), ANSWER_WITHIN_MS);
+  try {
+    const response = await fetch(`${server.url}${path}`, {
+      redirect: 'error',
+      headers: { authorization: `Bearer ${server.token}`, 'x-steward-surface': 'cli' },
+      signal: stalled.signal,
+    });
+    if (!response.ok || !response.body) throw failure(server, response.status, parseJson(await response.text()));
+    for await (const chunk of response.body.pipeThrough(new TextDecoderStream())) {
+      clearTimeout(timer);
+      timer = setTimeout(() => stalled.abort(), ANSWER_WITHIN_MS);
+      yield chunk;
+    }
+  } catch (cause) {
+    if (cause instanceof StewardError) throw cause;
+    if (stalled.signal.aborted)
+      throw new StewardError('TIMEOUT', `${server.url} sent nothing for ${ANSWER_WITHIN_MS / 1_000} s.`, {
+        hint: 'See steward doctor.',
+        cause,
+      });
+    throw new StewardError('UNAVAILABLE', `${server.url} broke off: ${(cause as Error).message}.`, {
+      hint: 'Try it again; see steward doctor.',
+      cause,
+    });
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function failure(server: Server, status: number, parsed: unknown): StewardError {
   const error = ErrorBody.safeParse((parsed as { error?: unknown } | undefined)?.error);
   if (error.success)
-    throw new StewardError(error.data.code, error.data.message, {
+    return new StewardError(error.data.code, error.data.message, {
       hint: error.data.hint,
       problems: error.data.problems,
     });
-  throw new StewardError(
+  return new StewardError(
     'UNAVAILABLE',
-    `${server.url} answered ${response.status} and is no Steward, or something stands in front of it.`,
+    `${server.url} answered ${status} and is no Steward, or something stands in front of it.`,
     { hint: 'Check the address.' },
   );
-};
+}
 
 function parseJson(text: string): unknown {
   try {
