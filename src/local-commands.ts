@@ -67,6 +67,30 @@ export function localCommands(environment: Environment): LocalCommand[] {
         });
       },
     },
+    {
+      words: ['mcp'],
+      summary: 'Serves an AI assistant over stdio, by the Steward that runs; whatever the token, as an agent.',
+      options: [
+        {
+          flags: '--toolsets <names>',
+          summary: 'Which tools: default, incidents, runs, ... or all; separated by commas.',
+        },
+        { flags: '--read-only', summary: 'Nothing that changes anything.' },
+        { flags: '--url <address>', summary: 'Another Steward than the one of this home; also STEWARD_URL.' },
+        { flags: '--token <token>', summary: 'The token to use; better STEWARD_TOKEN, which other users cannot see.' },
+      ],
+      async run({ options }) {
+        const { serveMcp } = await import('./mcp-command.ts');
+        await serveMcp(environment, {
+          toolsets: text(options['toolsets']),
+          readOnly: options['readOnly'] === true,
+          url: text(options['url']),
+          token: text(options['token']),
+          stdin: process.stdin,
+          stdout: process.stdout,
+        });
+      },
+    },
     ...(['install', 'remove'] as const).map((verb): LocalCommand => ({
       words: ['service', verb],
       summary:
