@@ -25,7 +25,7 @@ import type { Log } from './core/log.ts';
 import { ms } from './core/duration.ts';
 import { inToolset } from './core/operation.ts';
 import { DEFAULT_POLICY } from './core/policy.ts';
-import type { Ports } from './core/ports.ts';
+import type { Ports, PortStatus } from './core/ports.ts';
 import type { System } from './core/system.ts';
 import type { RunScope } from './engine/children.ts';
 import { createEngine, type Engine } from './engine/index.ts';
@@ -37,6 +37,7 @@ import {
   engineRetention,
   monitoringSettings,
 } from './from-config.ts';
+import { forgetNode } from './node-removed.ts';
 import { noticesOf } from './notices.ts';
 import { runbookPages } from './runbook-pages.ts';
 import { overviewOf } from './overview.ts';
@@ -45,6 +46,7 @@ import type { Migration } from './store/migrator.ts';
 import type { Store } from './store/store.ts';
 import { createMcp } from './surfaces/mcp/http.ts';
 import { createRest, type PageFile, type Rest } from './surfaces/rest/index.ts';
+import { mountJoin } from './surfaces/rest/join.ts';
 import { createDeadMan } from './systems/alerting/dead-man.ts';
 import { createAlerting } from './systems/alerting/index.ts';
 import { alertingMigrations } from './systems/alerting/tables.ts';
@@ -94,6 +96,8 @@ export interface Parts {
   readonly page: readonly PageFile[];
   readonly log: Log;
   readonly now: () => Date;
+  /** Somebody removed this node from its store: it has to end. */
+  readonly onRemoved?: (() => void) | undefined;
 }
 
 export interface Composition {
@@ -209,6 +213,13 @@ export function compose(parts: Parts): Composition {
     artifacts: join(home, 'artifacts'),
     retention: () => engineRetention(settings()),
     killGroup: (identity) => programs.endGroup(identity),
+    async usablePorts(given) {
+      const states: Record<string, PortStatus> = { docker: await docker.status(), systemd: await systemd.status() };
+      return given.filter((name) => states[name]?.ok !== false);
+    },
+    handOver: { vaultKey: parts.vaultKey.toString('hex'), publicUrl: () => settings().server.publicUrl },
+    onNodeRemoved: (gone) => forgetNode(gone, { writer, monitoring, incidents, now }),
+    onRemoved: parts.onRemoved,
     secrets,
   });
 
@@ -218,6 +229,7 @@ export function compose(parts: Parts): Composition {
     inventory,
     prober,
     node: node.id,
+    absentNodes: () => engine.absentNodes(),
     settings: () => monitoringSettings(settings()),
     keepResultsMs: () => ms(settings().retention.probes),
     now,
@@ -341,7 +353,7 @@ export function compose(parts: Parts): Composition {
     events: { ...store.events, onNews: (handler) => store.listen(EVENTS_CHANNEL, handler) },
     settings: settings().server,
     page: parts.page,
-    mounts: [mcp.mount],
+    mounts: [mcp.mount, (app) => mountJoin(app, engine.invitations)],
     version,
     now,
     log,

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { homedir, userInfo } from 'node:os';
 import { join, resolve } from 'node:path';
+import { databaseUrlOf } from './config/database-url.ts';
 import type { Environment } from './config/environment.ts';
 import { StewardError } from './core/errors.ts';
 import type { LocalCommand } from './surfaces/cli/index.ts';
@@ -68,13 +69,34 @@ export function localCommands(environment: Environment): LocalCommand[] {
       },
     },
     {
+      words: ['node', 'join'],
+      summary:
+        'Makes this machine one more node of a store that has others, with what steward node invite printed there.',
+      arguments: [{ name: 'address', summary: 'A node that runs: https://first-node:3000.' }],
+      options: [
+        {
+          flags: '--token <token>',
+          summary: 'The invitation; better STEWARD_JOIN_TOKEN, which other users cannot see.',
+        },
+        { flags: '--database-url <address>', summary: 'The database itself, where no node that runs can be reached.' },
+      ],
+      async run({ arguments: [address], options }) {
+        const token = text(options['token']) ?? environment.joinToken;
+        if (token === undefined)
+          throw new StewardError('INPUT_INVALID', 'A node joins with a token.', {
+            hint: 'On a node that runs: steward node invite',
+          });
+        const { joinNode } = await import('./node-join.ts');
+        const databaseUrl =
+          text(options['databaseUrl']) ?? (address === undefined ? environment.databaseUrl : undefined);
+        return await joinNode(environment, { token, address, databaseUrl });
+      },
+    },
+    {
       words: ['mcp'],
       summary: 'Serves an AI assistant over stdio, by the Steward that runs; whatever the token, as an agent.',
       options: [
-        {
-          flags: '--toolsets <names>',
-          summary: 'Which tools: default, incidents, runs, ... or all; separated by commas.',
-        },
+        { flags: '--toolsets <names>', summary: 'Which tools: default, incidents, runs, ... or all; separated by commas.' },
         { flags: '--read-only', summary: 'Nothing that changes anything.' },
         { flags: '--url <address>', summary: 'Another Steward than the one of this home; also STEWARD_URL.' },
         { flags: '--token <token>', summary: 'The token to use; better STEWARD_TOKEN, which other users cannot see.' },
@@ -117,7 +139,8 @@ export function localCommands(environment: Environment): LocalCommand[] {
           return undefined;
         }
         if (verb === 'remove') return { done: await unit.remove() };
-        const prepared = environment.databaseUrl === undefined ? await prepareStoreUser(environment.home) : [];
+        const prepared =
+          (await databaseUrlOf(environment)) === undefined ? await prepareStoreUser(environment.home) : [];
         return { done: [...prepared, ...(await unit.install()), await waitForServer(environment.home)] };
       },
     })),
@@ -139,6 +162,26 @@ export function offlineOperations(
           subject: { kind: 'token', id: made.id },
           outcome: 'succeeded',
           from: 'local',
+        });
+        return made;
+      }),
+    'node-invite': (input) =>
+      withStore(environment, async ({ store, audit }) => {
+        const [{ createInvitations }, { vaultKey }, { ms }] = await Promise.all([
+          import('./engine/join.ts'),
+          import('./config/keys.ts'),
+          import('./core/duration.ts'),
+        ]);
+        const key = (await vaultKey(environment.home)).toString('hex');
+        const invitations = createInvitations({ store, vaultKey: key, publicUrl: () => undefined });
+        const { expires, databaseUrl } = input as { expires: string; databaseUrl?: string };
+        const made = await invitations.create({ expiresMs: ms(expires), databaseUrl, by: localActor().name });
+        await audit.append({
+          action: 'command.node-invite',
+          actor: localActor(),
+          outcome: 'succeeded',
+          from: 'local',
+          detail: { expiresAt: made.expiresAt.toISOString() },
         });
         return made;
       }),
@@ -228,7 +271,7 @@ async function openParts(environment: Environment) {
   const running = await runningServer(home);
   const store = await openStore({
     home,
-    databaseUrl: environment.databaseUrl,
+    databaseUrl: await databaseUrlOf(environment),
     migrations: MIGRATIONS,
     stewardVersion: version,
     log,

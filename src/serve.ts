@@ -1,15 +1,15 @@
-import { randomBytes } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { hostname, userInfo } from 'node:os';
-import { join } from 'node:path';
 import { createLog } from './adapters/log/index.ts';
 import { compose, MIGRATIONS } from './compose.ts';
+import { databaseUrlOf } from './config/database-url.ts';
 import type { Environment } from './config/environment.ts';
-import { type Home, openHome } from './config/home.ts';
+import { openHome } from './config/home.ts';
+import { auditKey, nodeId, vaultKey } from './config/keys.ts';
 import { configLocation, loadConfig } from './config/load.ts';
 import { watchConfig } from './config/watch.ts';
-import { writeAtomically } from './config/write-atomically.ts';
 import { StewardError } from './core/errors.ts';
+import { assertWelcome } from './engine/join.ts';
+import { enter, joinedEntry } from './node-join.ts';
 import { openStore, type Store } from './store/store.ts';
 import { ownPids } from './store/own-pids.ts';
 import { loadPage } from './surfaces/page/index.ts';
@@ -45,9 +45,13 @@ export async function serve({ environment, configFile, stdout }: ServeOptions): 
     if (initial.problem)
       log.error('configuration refused, the last good one is in force', { reason: initial.problem.message });
 
+    const databaseUrl = await databaseUrlOf(environment);
+    const node = { id: await nodeId(home.path), name: initial.config.node.name ?? hostname() };
+    const applicant = { ...node, token: environment.joinToken };
     const store = await openStore({
       home: home.path,
-      databaseUrl: environment.databaseUrl,
+      databaseUrl,
+      ...(databaseUrl !== undefined && { beforeMigrating: (db) => assertWelcome(db, applicant) }),
       migrations: MIGRATIONS,
       stewardVersion: version,
       log,
@@ -57,8 +61,9 @@ export async function serve({ environment, configFile, stdout }: ServeOptions): 
     undo.push({ what: 'the store', run: () => store.close() });
     if (stop.requested()) return;
     say(`Store open (${store.mode === 'bundled' ? `bundled PostgreSQL in ${home.path}` : 'your PostgreSQL'})`);
+    const admission = await enter(store, home.path, { ...applicant, version });
+    if (admission?.how === 'invited') say(`Joined the nodes of the store as ${node.name}`);
 
-    const node = { id: await nodeId(home), name: initial.config.node.name ?? hostname() };
     const config = await watchConfig({
       initial,
       location,
@@ -81,13 +86,17 @@ export async function serve({ environment, configFile, stdout }: ServeOptions): 
       environment,
       config,
       store,
-      auditKey: await auditKey(home),
-      vaultKey: await vaultKey(home),
+      auditKey: await auditKey(home.path),
+      vaultKey: await vaultKey(home.path),
       osUser: userInfo().username,
       ownPids: () => ownPids(home.path),
       page: await loadPage(),
       log,
       now,
+      onRemoved: () => {
+        say(`${node.name} was removed from the nodes of the store, so it stops. It can join again with an invitation.`);
+        stop.now();
+      },
     });
     undo.push({ what: 'the engine', run: () => steward.engine.stop() });
     await steward.engine.start();
@@ -100,6 +109,7 @@ export async function serve({ environment, configFile, stdout }: ServeOptions): 
     const { url } = await steward.rest.listen();
     const publicUrl = config.current().config.server.publicUrl ?? url;
     await home.announce({ url });
+    if (admission && admission.how !== 'known') await steward.audit.append(joinedEntry(node, admission));
     await tell(store, node.id, 'steward.started', { version, url });
     await steward.audit.append({
       action: 'steward.started',
@@ -161,7 +171,7 @@ async function unwind(steps: readonly Undo[]): Promise<void> {
 }
 
 /** The first signal asks. A later one of somebody who does not want to wait ends the process; PostgreSQL is adopted by the next. */
-function stopRequested(): { readonly done: Promise<void>; requested(): boolean } {
+function stopRequested(): { readonly done: Promise<void>; requested(): boolean; now(): void } {
   const { promise, resolve } = Promise.withResolvers<void>();
   let since: number | undefined;
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
@@ -172,35 +182,12 @@ function stopRequested(): { readonly done: Promise<void>; requested(): boolean }
       if (performance.now() - since > IMPATIENT_AFTER_MS) process.exit(1);
     });
   }
-  return { done: promise, requested: () => since !== undefined };
-}
-
-/** Made once, kept in the home: the same machine stays the same node. */
-async function nodeId(home: Home): Promise<string> {
-  return (await kept(join(home.path, 'node-id'), () => `node_${randomBytes(10).toString('hex')}`)).trim();
-}
-
-async function auditKey(home: Home): Promise<Buffer> {
-  return Buffer.from((await kept(join(home.path, 'audit.key'), () => randomBytes(32).toString('hex'))).trim(), 'hex');
-}
-
-/** Without it what was sealed cannot be opened again, so it is never made anew over one that is merely damaged. */
-async function vaultKey(home: Home): Promise<Buffer> {
-  const file = join(home.path, 'vault.key');
-  const key = Buffer.from((await kept(file, () => randomBytes(32).toString('hex'))).trim(), 'hex');
-  if (key.length === 32) return key;
-  throw new StewardError('HOME_UNUSABLE', `${file} holds no key: 64 hexadecimal digits were expected.`, {
-    hint: 'Put it back from a backup. Or remove it: a new one is made, and bare processes have to be started by hand once before Steward can start them again.',
-  });
-}
-
-async function kept(file: string, make: () => string): Promise<string> {
-  try {
-    return await readFile(file, 'utf8');
-  } catch (thrown) {
-    if ((thrown as NodeJS.ErrnoException).code !== 'ENOENT') throw thrown;
-    const text = make();
-    await writeAtomically(file, `${text}\n`);
-    return text;
-  }
+  return {
+    done: promise,
+    requested: () => since !== undefined,
+    now() {
+      since ??= performance.now();
+      resolve();
+    },
+  };
 }

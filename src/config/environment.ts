@@ -8,6 +8,7 @@ export const ENVIRONMENT = {
   STEWARD_CONFIG: 'The configuration file. By default steward.yaml in the data folder.',
   STEWARD_DATABASE_URL:
     'Your PostgreSQL, as postgres://user:password@host/database. By default Steward starts its own.',
+  STEWARD_JOIN_TOKEN: 'What steward node invite printed on another node: this one joins with it, once.',
   STEWARD_HOST: 'Overrides server.host.',
   STEWARD_PORT: 'Overrides server.port.',
   STEWARD_PUBLIC_URL: 'Overrides server.publicUrl.',
@@ -50,6 +51,7 @@ export interface Environment {
   /** Set only where somebody named a file: then it has to exist. */
   readonly configFile: string | undefined;
   readonly databaseUrl: string | undefined;
+  readonly joinToken: string | undefined;
   /** Values for members of the configuration, each with the variable it comes from. */
   readonly overrides: readonly Override[];
   readonly url: string | undefined;
@@ -77,6 +79,7 @@ export function readEnvironment(source: NodeJS.ProcessEnv = process.env): Enviro
     home: resolve(known('STEWARD_HOME') ?? defaultHome(known('XDG_DATA_HOME'))),
     configFile: configFile && resolve(configFile),
     databaseUrl: known('STEWARD_DATABASE_URL'),
+    joinToken: known('STEWARD_JOIN_TOKEN'),
     overrides: OVERRIDES.flatMap(([name, path]) => {
       const text = known(name);
       return text === undefined

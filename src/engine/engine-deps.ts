@@ -45,8 +45,8 @@ export interface EngineDeps {
     | undefined;
   /** In words, the newest state of a resource that is known to restore; undefined where there is none. */
   readonly recoveryPointOf?: ((resourceId: string) => Promise<string | undefined>) | undefined;
-  /** The ports that can really be used on this node; all that `ports` gives where it is left out. */
-  readonly usablePorts?: (() => Promise<readonly string[]>) | undefined;
+  /** Of the ports that this node gives those that can really be used; all of them where it is left out. */
+  readonly usablePorts?: ((given: readonly string[]) => Promise<readonly string[]>) | undefined;
   /** What a node that joins is given along; without it none can be invited. */
   readonly handOver?: { readonly vaultKey: string; readonly publicUrl: () => string | undefined } | undefined;
   /** Somebody removed another node for good: what is known of that machine is over. */

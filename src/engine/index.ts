@@ -41,6 +41,8 @@ export interface Engine {
   register(jobs: readonly SystemJob[]): void;
   listSchedules(): Promise<ScheduleEntry[]>;
   nodes(): Promise<NodeRecord[]>;
+  /** Nodes on which nobody looks after anything at the moment. */
+  absentNodes(): Promise<ReadonlySet<string>>;
   readonly nodeCare: NodeCare;
   readonly invitations: Invitations;
   /** Workflows of the core and of users; what Steward schedules for itself is not counted. */
@@ -105,7 +107,10 @@ export function createEngine(deps: EngineDeps): Engine {
     onLost: (id) => workflows.takeOver(id),
     onRemoved: deps.onRemoved,
     catalog,
-    ports: deps.usablePorts ?? (async () => Object.keys(deps.ports(children.scope('none')))),
+    async ports() {
+      const given = Object.keys(deps.ports(children.scope('none')));
+      return (await deps.usablePorts?.(given)) ?? given;
+    },
   });
   const placement = createPlacement({ db, nodes, self: node.id, limits });
   const start: StartDeps = { ...stage, enqueue, nodeOf: (reference) => nodes.idOf(reference), placement };
@@ -224,6 +229,7 @@ export function createEngine(deps: EngineDeps): Engine {
     operations,
     register: (more) => jobs.register(more),
     nodes: () => nodes.list(),
+    absentNodes: () => nodes.absent(),
     nodeCare,
     invitations,
     listSchedules: list,

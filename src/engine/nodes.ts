@@ -29,6 +29,8 @@ export interface Nodes {
   get(id: string): Promise<NodeRecord>;
   /** Declared dead and not back. */
   lost(): Promise<string[]>;
+  /** Those that are lost, and those that were stopped. */
+  absent(): Promise<ReadonlySet<string>>;
   idOf(reference: string): Promise<string>;
   /** By id, or by name; NOT_FOUND. Of two with one name the one that lives. */
   find(reference: string): Promise<NodeRow>;
@@ -249,6 +251,8 @@ export function createNodes(deps: NodesDeps): Nodes {
       (await db.selectFrom('nodes').select('id').where('state', '=', 'lost').where('id', '!=', node.id).execute()).map(
         ({ id }) => id,
       ),
+    absent: async () =>
+      new Set((await db.selectFrom('nodes').select('id').where('state', '!=', 'alive').execute()).map(({ id }) => id)),
     async idOf(reference) {
       return (await nodes.find(reference).catch(() => undefined))?.id ?? node.id;
     },

@@ -29,6 +29,8 @@ export interface OpenStoreOptions {
   readonly poolSize?: number | undefined;
   /** `close` leaves the bundled PostgreSQL running: for a command beside a Steward that serves from this home. */
   readonly keepServer?: boolean | undefined;
+  /** Looks at the database before anything in it is changed; what it throws leaves everything as it was. */
+  readonly beforeMigrating?: ((db: Kysely<NoTables>) => Promise<void>) | undefined;
   /** Runs the bundled server as this account instead of the one that fits. */
   readonly account?: PgAccount | undefined;
 }
@@ -84,6 +86,7 @@ export async function openStore(options: OpenStoreOptions): Promise<Store> {
     session.onAvailability((available) => available || drop());
     const db = createKysely(pool);
 
+    await options.beforeMigrating?.(db);
     await migrate(db, [...eventMigrations, ...options.migrations], {
       stewardVersion: options.stewardVersion,
       now,

@@ -28,6 +28,8 @@ export interface MonitoringDeps {
   readonly prober: Prober;
   /** The node that resources name as theirs. */
   readonly node: string;
+  /** Nodes where nobody probes at the moment: what was seen there last says nothing about now. */
+  readonly absentNodes?: (() => Promise<ReadonlySet<string>>) | undefined;
   /** Read anew whenever a configuration was loaded. */
   readonly settings: () => CheckSettings;
   readonly now: () => Date;
@@ -43,6 +45,8 @@ export interface Monitoring extends System, Monitor {
   report(): Promise<HealthReport>;
   /** Probes everything that this node watches, all at once, and waits until the results are stored. */
   probeEverything(): Promise<void>;
+  /** What a node watched that is gone for good is watched by nobody. */
+  forgetNode(id: string): Promise<void>;
   /** Resolves when every result so far is stored. */
   stored(): Promise<void>;
   /** Results given up because the store was away for too long. */
@@ -65,6 +69,7 @@ export function createMonitoring({
   inventory,
   prober,
   node,
+  absentNodes = async () => new Set(),
   settings,
   now,
   log,
@@ -96,7 +101,7 @@ export function createMonitoring({
   let consumer: EventConsumer | undefined;
 
   async function all(): Promise<ServiceStatus[]> {
-    const others = await storedStatuses(db, { exceptNode: node });
+    const others = await storedStatuses(db, { exceptNode: node, absent: await absentNodes() });
     return [...[...list.services.values()].map((service) => service.status()), ...others];
   }
 
@@ -144,7 +149,10 @@ export function createMonitoring({
       },
     ],
     async status(resourceId) {
-      return list.services.get(resourceId)?.status() ?? (await storedStatuses(db, { resourceId }))[0];
+      return (
+        list.services.get(resourceId)?.status() ??
+        (await storedStatuses(db, { resourceId, absent: await absentNodes() }))[0]
+      );
     },
     checks: {
       async of(resource) {
@@ -168,6 +176,15 @@ export function createMonitoring({
     },
     report,
     probeEverything,
+    async forgetNode(id) {
+      await db
+        .updateTable('checks')
+        .set({ retired_at: now() })
+        .where('node', '=', id)
+        .where('retired_at', 'is', null)
+        .execute();
+      await db.deleteFrom('service_statuses').where('node', '=', id).execute();
+    },
     stored: () => recorder.flush(),
     droppedResults: () => recorder.dropped(),
     async start() {

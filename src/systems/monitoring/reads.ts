@@ -5,7 +5,7 @@ import type { MonitoringTables } from './tables.ts';
 /** The statuses that other nodes stored, or all where no node is left out. */
 export async function storedStatuses(
   db: Kysely<MonitoringTables>,
-  options: { exceptNode?: string; resourceId?: string } = {},
+  options: { exceptNode?: string; resourceId?: string; absent?: ReadonlySet<string> } = {},
 ): Promise<ServiceStatus[]> {
   const rows = await db
     .selectFrom('service_statuses')
@@ -14,6 +14,7 @@ export async function storedStatuses(
     )
     .leftJoin('check_states', 'check_states.check_id', 'checks.id')
     .select([
+      'service_statuses.node',
       'service_statuses.resource_id',
       'service_statuses.state',
       'service_statuses.since',
@@ -30,9 +31,10 @@ export async function storedStatuses(
   return [...Map.groupBy(rows, ({ resource_id }) => resource_id)].flatMap(([resourceId, group]) => {
     const [first] = group;
     if (!first) return [];
+    const unwatched = options.absent?.has(first.node) ?? false;
     return {
       resourceId,
-      state: first.state,
+      state: unwatched ? ('unknown' as const) : first.state,
       since: first.since,
       consecutiveFailures: first.consecutive_failures,
       checks: group.flatMap(({ id, kind, check_state, failures, at, last }) =>
@@ -42,7 +44,7 @@ export async function storedStatuses(
               {
                 id,
                 kind,
-                state: check_state ?? ('pending' as const),
+                state: unwatched ? ('unknown' as const) : (check_state ?? ('pending' as const)),
                 consecutiveFailures: failures ?? 0,
                 ...(at && { at }),
                 ...(last && { last }),
