@@ -1,9 +1,13 @@
-import { type Actor, may } from '../core/actor.ts';
+import type { Actor } from '../core/actor.ts';
 import { formatDuration } from '../core/duration.ts';
 import { StewardError } from '../core/errors.ts';
+import type { Confirmation } from '../core/identity.ts';
+import type { JsonObject } from '../core/json.ts';
 import { redactText } from '../core/redact.ts';
-import { isFinal, type Run } from '../core/run.ts';
+import { isFinal, type Run, type RunStatus } from '../core/run.ts';
 import type { RunService } from '../core/run-service.ts';
+import { mayAnswer, notWaiting, refusalOf } from './approval.ts';
+import { paused } from './mode.ts';
 import type { RunRow } from './run-rows.ts';
 import type { StartDeps } from './start.ts';
 import { sql } from 'kysely';
@@ -14,6 +18,8 @@ export const CANCEL_CHANNEL = 'steward_cancel';
 type Answers = Pick<RunService, 'approve' | 'reject' | 'cancel'> & {
   /** Ends the proposals that nobody answered in time, and what waits for a node that does not begin it. */
   expire(): Promise<number>;
+  /** Everything that changes, or is about to; what waits for a person goes on waiting. */
+  cancelAll(by: string, reason: string): Promise<number>;
 };
 
 /** What people say to a run. */
@@ -36,20 +42,25 @@ export function createAnswers(deps: StartDeps & { readonly forget: (row: RunRow)
     action: string,
     row: RunRow,
     actor: Actor,
-    refusal: string | undefined,
-    reason?: string,
+    refusal: StewardError | undefined,
+    { reason, detail = {} }: { reason?: string | undefined; detail?: JsonObject } = {},
   ): Promise<void> {
-    const entry = {
+    await audit.append({
       action,
       actor,
       subject: { kind: 'run', id: row.id },
+      outcome: refusal ? 'refused' : 'allowed',
       from: actor.kind,
       reason,
       causation: row.causation,
-      detail: { automation: row.automation, ...(row.plan_hash !== null && { planHash: row.plan_hash }) },
-    };
-    await audit.append({ ...entry, outcome: refusal === undefined ? 'allowed' : 'refused' });
-    if (refusal !== undefined) throw new StewardError('FORBIDDEN', refusal);
+      detail: {
+        automation: row.automation,
+        ...(row.plan_hash !== null && { planHash: row.plan_hash }),
+        ...detail,
+        ...(refusal && { code: refusal.code, message: refusal.message }),
+      },
+    });
+    if (refusal) throw refusal;
   }
 
   /** Whether it is in somebody's hands, who is told then. */
@@ -63,6 +74,41 @@ export function createAnswers(deps: StartDeps & { readonly forget: (row: RunRow)
     if (numUpdatedRows === 0n) return false;
     await sql`select pg_notify(${CANCEL_CHANNEL}, ${id})`.execute(runs.db);
     return true;
+  }
+
+  /** Wherever it is in its life. It may move on between the two: from planning to waiting, or to its end. */
+  async function end(
+    row: RunRow,
+    cancel: { by: string; reason: string },
+    actor?: Actor,
+    from: RunStatus[] = ['queued', 'waiting-approval'],
+  ): Promise<void> {
+    const error = JSON.stringify({
+      code: 'CANCELED',
+      message: redactText(`Canceled by ${cancel.by}: ${cancel.reason}`),
+    });
+    const patch = { cancel: JSON.stringify(cancel), error };
+    while (!(await asked(row.id, cancel))) {
+      const { moved, row: current } = await runs.move(row.id, { to: 'canceled', from, actor, patch });
+      if (moved) await deps.forget(row).catch(() => undefined);
+      if (moved || isFinal(current.status) || current.status === 'waiting-approval') break;
+    }
+  }
+
+  /** What stands against an approval: what it is asked of first, then who asks, then how. */
+  async function against(
+    row: RunRow,
+    { planHash, actor, confirmation }: { planHash: string; actor: Actor; confirmation: Confirmation | undefined },
+  ): Promise<StewardError | undefined> {
+    if (row.status !== 'waiting-approval') return notWaiting(row);
+    if (row.plan_hash !== planHash)
+      return new StewardError('PLAN_STALE', `The plan of run ${row.id} has the hash ${row.plan_hash}, not that one.`, {
+        hint: 'Look at the plan again, and approve what you see.',
+      });
+    const refusal = refusalOf(row, actor, confirmation, now());
+    if (refusal) return refusal;
+    const mode = await deps.mode.current();
+    return mode.mode === 'normal' ? undefined : paused(mode, 'nothing is approved; the run goes on waiting');
   }
 
   /** What was asked for days ago must not happen when the node is back: nobody expects it any more. */
@@ -88,31 +134,26 @@ export function createAnswers(deps: StartDeps & { readonly forget: (row: RunRow)
   }
 
   return {
-    async approve(id, { planHash, actor }) {
+    async approve(id, { planHash, actor, confirmation }) {
       const row = await load(id);
       if (row.status === 'waiting-approval' && row.expires_at && row.expires_at <= now()) {
         await runs.move(id, { to: 'expired', from: ['waiting-approval'] });
-        throw new StewardError(
+        const expired = new StewardError(
           'PRECONDITION_FAILED',
           `The plan of run ${id} expired at ${row.expires_at.toISOString()}.`,
           { hint: 'Start it again for a new plan.' },
         );
+        return await allowed('run.approved', row, actor, expired).then(() => result(id));
       }
-      if (row.status !== 'waiting-approval')
-        throw new StewardError(
-          'CONFLICT',
-          `Run ${id} is ${row.status}; only a run that waits for approval can be approved.`,
-        );
-      if (row.plan_hash !== planHash) {
-        throw new StewardError('PLAN_STALE', `The plan of run ${id} has the hash ${row.plan_hash}, not ${planHash}.`, {
-          hint: 'Look at the plan again, and approve what you see.',
-        });
-      }
-      await allowed('run.approved', row, actor, refusalOf(row, actor));
+      const method = confirmation?.method ?? (actor.session === undefined ? 'token' : 'session');
+      await allowed('run.approved', row, actor, await against(row, { planHash, actor, confirmation }), {
+        detail: { method, given: planHash },
+      });
       const approval = {
         by: actor.name,
         at: now().toISOString(),
         planHash,
+        method,
         ...(row.expires_at && { expiresAt: row.expires_at.toISOString() }),
       };
       const { moved, row: approved } = await runs.move(id, {
@@ -121,8 +162,7 @@ export function createAnswers(deps: StartDeps & { readonly forget: (row: RunRow)
         actor,
         patch: { stage: 'apply', approval: JSON.stringify(approval), expires_at: null },
       });
-      if (!moved && approved.status !== 'queued')
-        throw new StewardError('CONFLICT', `Run ${id} is ${approved.status} by now.`);
+      if (!moved) await allowed('run.approved', row, actor, notWaiting(approved));
       await deps.enqueue(approved).catch(() => undefined);
       return await result(id);
     },
@@ -138,8 +178,10 @@ export function createAnswers(deps: StartDeps & { readonly forget: (row: RunRow)
         'run.rejected',
         row,
         actor,
-        actor.role === 'agent' ? 'An agent proposes; a person answers.' : mayAnswer(actor),
-        reason,
+        actor.role === 'agent' || actor.kind === 'system'
+          ? new StewardError('FORBIDDEN', 'An agent proposes; a person answers.')
+          : mayAnswer(actor),
+        { reason },
       );
       const error = JSON.stringify({
         code: 'POLICY_REFUSED',
@@ -157,24 +199,25 @@ export function createAnswers(deps: StartDeps & { readonly forget: (row: RunRow)
         'run.cancel-requested',
         row,
         actor,
-        foreign ? 'An agent cancels what it asked for itself, and nothing else.' : mayAnswer(actor),
-        reason,
+        foreign
+          ? new StewardError('FORBIDDEN', 'An agent cancels what it asked for itself, and nothing else.')
+          : mayAnswer(actor),
+        { reason },
       );
-      const cancel = { by: actor.name, reason: redactText(reason) };
-      const error = JSON.stringify({ code: 'CANCELED', message: redactText(`Canceled by ${actor.name}: ${reason}`) });
-      const end = {
-        to: 'canceled',
-        from: ['queued', 'waiting-approval'],
-        actor,
-        patch: { cancel: JSON.stringify(cancel), error },
-      } as const;
-      // It may move on between the two: from planning to waiting, or to its end.
-      while (!(await asked(id, cancel))) {
-        const { moved, row: current } = await runs.move(id, end);
-        if (moved) await deps.forget(row).catch(() => undefined);
-        if (moved || isFinal(current.status)) break;
-      }
+      await end(row, { by: actor.name, reason: redactText(reason) }, actor);
       return await result(id);
+    },
+
+    async cancelAll(by, reason) {
+      const rows = await runs.db
+        .selectFrom('runs')
+        .selectAll()
+        .where('status', 'in', ['queued', 'planning', 'running'])
+        .where('effect', '!=', 'read')
+        .where('dry_run', '=', false)
+        .execute();
+      for (const row of rows) await end(row, { by, reason }, undefined, ['queued']);
+      return rows.length;
     },
 
     async expire() {
@@ -188,20 +231,4 @@ export function createAnswers(deps: StartDeps & { readonly forget: (row: RunRow)
       return late.length + (await expireQueued());
     },
   };
-}
-
-function mayAnswer(actor: Actor): string | undefined {
-  if (!may(actor, 'operate')) return `${actor.name} has the role ${actor.role}, which may not answer for a run.`;
-  return undefined;
-}
-
-function refusalOf(row: RunRow, actor: Actor): string | undefined {
-  if (actor.role === 'agent') return 'An agent proposes; a person approves.';
-  if (actor.kind === 'system') return 'Steward does not approve what it proposes itself.';
-  if (row.effect === 'destructive') {
-    if (!may(actor, 'destroy')) return `${actor.name} has the role ${actor.role}, which may not approve what destroys.`;
-    if (actor.kind !== 'user' || actor.session === undefined)
-      return 'What destroys is approved by a person who signed in; a token is not enough.';
-  }
-  return mayAnswer(actor);
 }

@@ -7,14 +7,20 @@ import { durable } from './dbos.ts';
 import { decideOn } from './decision.ts';
 import { performApply, performPlan, performRead } from './perform.ts';
 import type { ApplyOutcome } from './perform-types.ts';
+import { impactOf } from './impact.ts';
+import { type ModeKeeper, paused } from './mode.ts';
+import { originalOf } from './original.ts';
+import { performUndo, performUndoPlan } from './perform-undo.ts';
 import { plannedChanges } from './recorder.ts';
 import type { RunRow } from './run-rows.ts';
 import { openStage, type Stage, type StageDeps } from './stage.ts';
+import { supersede } from './supersede.ts';
 
 export interface CoordinatorDeps extends StageDeps {
   /** Hands the run to the workflow of its stage. */
   readonly enqueue: (row: RunRow) => Promise<void>;
   readonly replan: (row: RunRow) => Promise<void>;
+  readonly mode: ModeKeeper;
 }
 
 export interface Coordinator {
@@ -58,10 +64,15 @@ export function createCoordinator(deps: CoordinatorDeps): Coordinator {
     }
   }
 
-  /** The status after the beginning; a run that was canceled while it was queued does not begin. */
+  /** The status after the beginning; a run that was canceled while it was queued does not begin, nor one that may not by now. */
   async function begin(row: RunRow, to: 'planning' | 'running'): Promise<RunStatus> {
     return await durable.step('begin', () =>
       persist(async () => {
+        const refusal = row.status === 'queued' ? await held(row, to) : undefined;
+        if (refusal) {
+          const patch = { error: JSON.stringify(refusal.toBody()) };
+          return (await runs.move(row.id, { to: 'canceled', from: ['queued'], patch })).row.status;
+        }
         if (row.status === 'queued')
           await audit.append({
             action: `run.${to === 'planning' ? 'planning' : 'started'}`,
@@ -75,6 +86,15 @@ export function createCoordinator(deps: CoordinatorDeps): Coordinator {
         return (await runs.move(row.id, { to, from: ['queued'] })).row.status;
       }),
     );
+  }
+
+  /** Somebody pulled the kill switch between its start and its beginning, or since it was approved. */
+  async function held(row: RunRow, to: 'planning' | 'running'): Promise<StewardError | undefined> {
+    if (row.effect === 'read' || row.dry_run) return undefined;
+    const mode = await deps.mode.current();
+    const looksOnly = to === 'planning' || (row.plan ?? []).length === 0;
+    if (mode.mode === 'normal' || (mode.mode === 'observe-only' && looksOnly)) return undefined;
+    return paused(mode, `${row.automation} did not begin`);
   }
 
   async function finish(row: RunRow, stage: Stage, outcome: ApplyOutcome): Promise<void> {
@@ -142,7 +162,10 @@ export function createCoordinator(deps: CoordinatorDeps): Coordinator {
     await within(runId, async (row, automation, stage) => {
       if (row.version !== automation.version) return await startOver(row, automation);
       if (isFinal(await begin(row, 'planning'))) return;
-      const outcome = await performPlan(stage.performance);
+      const outcome =
+        row.relation?.kind === 'undoes'
+          ? await performUndoPlan(stage.performance, originalOf(deps, row.relation.runId, row))
+          : await performPlan(stage.performance);
       if (!outcome.ok)
         return await finish(row, stage, { status: outcome.canceled ? 'canceled' : 'failed', error: outcome.error });
       const { facts, plan: changes, planHash, basisHash } = outcome.planned;
@@ -156,13 +179,15 @@ export function createCoordinator(deps: CoordinatorDeps): Coordinator {
         persist(async () => {
           const current = (await runs.row(runId)) ?? row;
           if (current.status !== 'planning') return null;
-          const { to, patch, supersedes } = decideOn(deps, current, automation, changes);
-          if (supersedes) await supersede(current);
+          const mode = await deps.mode.current();
+          const { to, patch } = decideOn(deps, current, automation, { plan: changes, planHash, mode });
+          const impact = JSON.stringify(await impactOf(deps, current, changes));
+          if (to === 'waiting-approval') await supersede(runs, current);
           const at = now().toISOString();
           const phases = current.phases.map((phase) => (phase.finishedAt ? phase : { ...phase, finishedAt: at }));
           const { row: settled } = await runs.move(runId, {
             to,
-            patch: { ...planned, ...patch, phases: JSON.stringify(phases) },
+            patch: { ...planned, impact, ...patch, phases: JSON.stringify(phases) },
             async also(trx) {
               if (changes.length > 0)
                 await trx
@@ -198,30 +223,16 @@ export function createCoordinator(deps: CoordinatorDeps): Coordinator {
     if (again) await deps.enqueue(again).catch(() => undefined);
   }
 
-  async function supersede(row: RunRow): Promise<void> {
-    const older = await runs.db
-      .selectFrom('runs')
-      .select('id')
-      .where('status', '=', 'waiting-approval')
-      .where('automation', '=', row.automation)
-      .where('trigger', '=', 'schedule')
-      .where('node', '=', row.node)
-      .where((where) =>
-        row.target_id === null ? where('target_id', 'is', null) : where('target_id', '=', row.target_id),
-      )
-      .where('id', '!=', row.id)
-      .execute();
-    const error = JSON.stringify({ code: 'CONFLICT', message: `superseded: run ${row.id} proposes it anew.` });
-    for (const { id } of older) await runs.move(id, { to: 'rejected', from: ['waiting-approval'], patch: { error } });
-  }
-
   async function apply(runId: string): Promise<void> {
     await within(runId, async (row, automation, stage) => {
       if (isFinal(await begin(row, 'running'))) return;
+      const approved = { plan: row.plan ?? [], basisHash: row.basis_hash ?? '' };
       const outcome =
         automation.effect === 'read'
           ? await performRead(stage.performance)
-          : await performApply(stage.performance, { plan: row.plan ?? [], basisHash: row.basis_hash ?? '' });
+          : row.relation?.kind === 'undoes'
+            ? await performUndo(stage.performance, approved, originalOf(deps, row.relation.runId, row))
+            : await performApply(stage.performance, approved);
       await finish(row, stage, outcome);
       // Undone because its automation changed under it, or not begun because the world did: what is to be done now is for a new plan.
       if (outcome.status === 'stale' || (outcome.status === 'rolled-back' && outcome.error?.code === 'PLAN_STALE'))

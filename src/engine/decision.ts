@@ -1,48 +1,60 @@
 import type { AnyAutomation } from '../core/automation.ts';
+import type { ModeRecord } from '../core/mode.ts';
 import { decide } from '../core/policy.ts';
 import type { Change, RunStatus } from '../core/run.ts';
-import type { StageDeps } from './stage.ts';
+import { paused } from './mode.ts';
 import type { RunRow } from './run-rows.ts';
 import type { Patch } from './runs.ts';
+import type { StageDeps } from './stage.ts';
 
 export interface Decided {
-  readonly to: Extract<RunStatus, 'succeeded' | 'queued' | 'waiting-approval' | 'rejected'>;
+  readonly to: Extract<RunStatus, 'succeeded' | 'queued' | 'waiting-approval' | 'rejected' | 'stale'>;
   readonly patch: Patch;
-  /** Unanswered proposals of the same schedule give way to this one. */
-  readonly supersedes: boolean;
 }
 
 /** What becomes of a run now that its plan is known. */
 export function decideOn(
-  { policyRules, now, limits }: StageDeps,
+  { policyRules, now, limits }: Pick<StageDeps, 'policyRules' | 'now' | 'limits'>,
   row: RunRow,
   automation: AnyAutomation,
-  plan: readonly Change[],
+  { plan, planHash, mode }: { plan: readonly Change[]; planHash: string; mode: ModeRecord },
 ): Decided {
-  if (row.dry_run) return { to: 'succeeded', patch: {}, supersedes: false };
-  if (plan.length === 0)
-    return {
-      to: 'queued',
-      patch: { stage: 'apply', decision: 'auto', decision_rule: 'nothing-to-change' },
-      supersedes: false,
+  if (row.expected_hash !== null && row.expected_hash !== planHash) {
+    const error = {
+      code: 'PLAN_STALE',
+      message:
+        'Planning gives another plan by now than the one that the plan token was given for; nothing was changed.',
+      hint: 'Look at the new plan with another dry run.',
+      phase: 'plan',
     };
-  const reversible = plan.every(({ undo }) => undo === 'automatic');
+    return { to: 'stale', patch: { error: JSON.stringify(error) } };
+  }
+  if (row.dry_run) return { to: 'succeeded', patch: {} };
+  if (plan.length === 0)
+    return { to: 'queued', patch: { stage: 'apply', decision: 'auto', decision_rule: 'nothing-to-change' } };
+  if (mode.mode !== 'normal') {
+    const error = paused(mode, 'the plan shows what would be done, and nothing was changed').toBody();
+    return {
+      to: 'rejected',
+      patch: { decision: 'observe', decision_rule: mode.mode, error: JSON.stringify(error) },
+    };
+  }
   const rule = decide(policyRules(), {
     automation: automation.name,
-    effect: automation.effect,
+    // Taking back is judged by what it does, and not by what was done.
+    effect: row.relation?.kind === 'undoes' ? (row.effect as AnyAutomation['effect']) : automation.effect,
     trigger: row.trigger,
     actor: row.actor,
-    reversible,
+    reversible: plan.every(({ undo }) => undo === 'automatic'),
   });
   const patch = { decision: rule.decision, decision_rule: rule.id };
   switch (rule.decision) {
     case 'auto':
-      return { to: 'queued', patch: { ...patch, stage: 'apply' }, supersedes: false };
+      return { to: 'queued', patch: { ...patch, stage: 'apply' } };
     case 'propose':
       return {
         to: 'waiting-approval',
         patch: { ...patch, expires_at: new Date(now().getTime() + limits.approvalMs) },
-        supersedes: row.trigger === 'schedule',
       };
     case 'observe': {
       const error = {
@@ -50,7 +62,7 @@ export function decideOn(
         message: `The policy rule '${rule.id}' lets it only look: ${rule.why}`,
         hint: 'The plan shows what it would have done. See steward policy.',
       };
-      return { to: 'rejected', patch: { ...patch, error: JSON.stringify(error) }, supersedes: false };
+      return { to: 'rejected', patch: { ...patch, error: JSON.stringify(error) } };
     }
   }
 }

@@ -1,7 +1,7 @@
 import type { NodeRecord } from '../core/node.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { AnyOperation } from '../core/operation.ts';
-import type { RunService, WorkflowService } from '../core/run-service.ts';
+import type { RunFollowUps, RunService, WorkflowService } from '../core/run-service.ts';
 import type { SystemJob } from '../core/schedule.ts';
 import { createRetryBudget } from '../safeguards/retry-budget.ts';
 import { CANCEL_CHANNEL } from './answers.ts';
@@ -15,6 +15,8 @@ import { createExecutions } from './executions.ts';
 import { createInFlight } from './in-flight.ts';
 import { createJobs } from './jobs.ts';
 import { createLocks } from './locks.ts';
+import { createLoops } from './loops.ts';
+import { createMode } from './mode.ts';
 import { createInvitations, type Invitations } from './join.ts';
 import { createNodes, NODES_CHANNEL } from './nodes.ts';
 import { engineOperations } from './operations.ts';
@@ -30,11 +32,11 @@ import { createSchedules, scheduleActor } from './schedules.ts';
 import { createService } from './service.ts';
 import { createSlot } from './slots.ts';
 import type { StageDeps } from './stage.ts';
-import { partitionOf, type StartDeps } from './start.ts';
+import { partitionOf, startRun, type StartDeps } from './start.ts';
 import { createWorkflows } from './workflows.ts';
 
 export interface Engine {
-  readonly service: RunService;
+  readonly service: RunService & RunFollowUps;
   readonly workflows: WorkflowService;
   readonly operations: readonly AnyOperation[];
   /** Jobs of systems, from then on, by the clock of this node. */
@@ -113,17 +115,24 @@ export function createEngine(deps: EngineDeps): Engine {
     },
   });
   const placement = createPlacement({ db, nodes, self: node.id, limits });
-  const start: StartDeps = { ...stage, enqueue, nodeOf: (reference) => nodes.idOf(reference), placement };
-  const service = createService({ ...start, forget: (row) => engine.forget(workflowIdOf(row)) });
-  const coordinator = createCoordinator({ ...stage, enqueue, replan: (row) => planAgain(service, row, log) });
-
   const executions = createExecutions({ store, now, nodeId: node.id });
+  const { audit } = deps;
+  const loops = createLoops({ store, runs, executions, audit, now, log, nodeId: node.id });
+  const cancelAll = (by: string, reason: string): Promise<number> => service.cancelAll(by, reason);
+  const mode = createMode({ store, audit, now, log, nodeId: node.id, cancelAll });
+  const start: StartDeps = { ...stage, enqueue, loops, mode, nodeOf: (reference) => nodes.idOf(reference), placement };
+  const service = createService({ ...start, forget: (row) => engine.forget(workflowIdOf(row)) });
+  const replan = (row: RunRow): Promise<void> => planAgain((...request) => startRun(start, ...request), row, log);
+  const coordinator = createCoordinator({ ...stage, enqueue, replan, mode });
+
   const chain = createChain({ executions, service, runs, catalog, persist, log, leaving });
   const chainId = (executionId: string): string => `chain:${executionId}:${node.id}`;
   const workflows = createWorkflows({
     store,
     catalog,
     executions,
+    loops,
+    mode,
     log,
     enqueue: (id) => engine.enqueue('chain', id, { workflowId: chainId(id) }),
     stateOf: (id) => engine.state(chainId(id)),
@@ -134,6 +143,7 @@ export function createEngine(deps: EngineDeps): Engine {
     log,
     catalog,
     executions,
+    held: (workflow) => workflows.held(workflow),
     async fire({ id, workflow }, instant) {
       const at = instant.toISOString();
       const { id: executionId } = await workflows.execute(workflow.name, {
@@ -170,6 +180,8 @@ export function createEngine(deps: EngineDeps): Engine {
   const list = (): Promise<ScheduleEntry[]> => listSchedules({ db, now, schedules, jobs, nodeId: node.id });
   const operations = engineOperations({
     service,
+    loops,
+    confirm: deps.confirm,
     workflows,
     nodes,
     nodeCare,

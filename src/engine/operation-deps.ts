@@ -3,14 +3,18 @@ import type { Catalog } from '../core/catalog.ts';
 import type { EventType, StewardEvent } from '../core/event.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { PolicyRule } from '../core/policy.ts';
-import type { RunService, WorkflowService } from '../core/run-service.ts';
+import type { RunFollowUps, RunService, WorkflowService } from '../core/run-service.ts';
 import type { NodeCare } from './drain.ts';
+import type { EngineDeps } from './engine-deps.ts';
 import type { Invitations } from './join.ts';
+import type { Loops } from './loops.ts';
 import type { Nodes } from './nodes.ts';
 import type { ScheduleEntry } from './schedule-list.ts';
 
 export interface OperationDeps {
-  readonly service: RunService;
+  readonly service: RunService & RunFollowUps;
+  readonly loops: Loops;
+  readonly confirm: EngineDeps['confirm'];
   readonly workflows: WorkflowService;
   readonly nodes: Nodes;
   readonly nodeCare: NodeCare;

@@ -1,13 +1,15 @@
 import { z } from 'zod';
 import { StewardError } from '../core/errors.ts';
+import { approvalPurpose, type Confirmation, Proof } from '../core/identity.ts';
 import { type AnyOperation, defineCommand, defineQuery, PageInput, pageOf } from '../core/operation.ts';
 import { Run, RunStatus } from '../core/run.ts';
+import type { EngineDeps } from './engine-deps.ts';
 import type { OperationDeps } from './operation-deps.ts';
 
 const id = z.string().describe('The run.');
 const columns = ['id', 'automation', 'status', 'node', 'createdAt'];
 
-export function runOperations({ service, logsOf }: OperationDeps): AnyOperation[] {
+export function runOperations({ service, logsOf, confirm }: OperationDeps): AnyOperation[] {
   const runs = defineQuery({
     name: 'runs',
     title: 'Runs',
@@ -90,15 +92,24 @@ export function runOperations({ service, logsOf }: OperationDeps): AnyOperation[
   const approve = defineCommand({
     name: 'approve-run',
     title: 'Approve a run',
-    summary: 'Lets a run apply the plan that was shown; bound to that very plan by its hash.',
+    summary:
+      'Lets a run apply the plan that was shown; bound to that very plan by its hash. What destroys takes the password or a passkey.',
     permission: 'operate',
     noAgents: true,
-    input: z.object({ id, planHash: z.string().min(1).describe('The planHash of the plan you looked at.') }),
+    input: z.object({
+      id,
+      planHash: z.string().min(1).max(200).describe('The planHash of the plan you looked at.'),
+      proof: Proof.optional().describe('Only for what destroys: that it is really you. Used and not kept.'),
+    }),
     output: Run,
     paths: ['/api/v1/runs/{id}/approve'],
     cli: ['run', 'approve'],
     cliArguments: ['id', 'planHash'],
-    handle: async ({ id: runId, planHash }, { actor }) => await service.approve(runId, { planHash, actor }),
+    async handle({ id: runId, planHash, proof }, { actor, from }) {
+      const purpose = approvalPurpose(runId, planHash);
+      const confirmation = proof && (await confirmed(confirm, { actor, proof, purpose, from }));
+      return await service.approve(runId, { planHash, actor, confirmation });
+    },
   });
 
   const reason = z.string().max(500).default('no reason given').describe('Why.');
@@ -130,4 +141,13 @@ export function runOperations({ service, logsOf }: OperationDeps): AnyOperation[
   });
 
   return [runs, get, logs, approve, reject, cancel];
+}
+
+type Confirm = NonNullable<EngineDeps['confirm']>;
+
+async function confirmed(confirm: Confirm | undefined, request: Parameters<Confirm>[0]): Promise<Confirmation> {
+  if (confirm) return await confirm(request);
+  throw new StewardError('UNAVAILABLE', 'Nobody can be asked for a password here.', {
+    hint: 'Approve it where people sign in to this Steward.',
+  });
 }

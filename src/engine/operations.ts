@@ -1,6 +1,8 @@
 import { type AnyOperation, inToolset } from '../core/operation.ts';
 import { automationOperations } from './operations-automations.ts';
 import { eventOperations } from './operations-events.ts';
+import { followUpOperations } from './operations-follow-ups.ts';
+import { modeOperations } from './operations-mode.ts';
 import { nodeOperations } from './operations-nodes.ts';
 import { runOperations } from './operations-runs.ts';
 import { workflowOperations } from './operations-workflows.ts';

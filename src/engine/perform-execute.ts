@@ -48,7 +48,8 @@ export function execution(
 
   return {
     async all(facts) {
-      const receipts = new Map<string, Json>();
+      const carried = performance.carried ?? [];
+      const receipts = new Map(carried.map(({ change, receipt }) => [change.id, receipt]));
       for (const change of plan) {
         try {
           const receipt = await one(change, facts, receipts);
@@ -59,7 +60,7 @@ export function execution(
           throw thrown;
         }
       }
-      return plan.map((change) => ({ change, receipt: receipts.get(change.id) ?? null }));
+      return [...carried, ...plan.map((change) => ({ change, receipt: receipts.get(change.id) ?? null }))];
     },
     attempted: () => [...attempted],
   };

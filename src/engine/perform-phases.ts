@@ -54,7 +54,9 @@ export async function planFrom(performance: Performance, facts: Json): Promise<P
     async work(inner) {
       if (automation.effect === 'read')
         throw new StewardError('INTERNAL', `${automation.name} only reads, so it has no plan.`);
-      const changes = performance.clean(await automation.plan(context(inner), facts)) as unknown as Change[];
+      const wanted = performance.clean(await automation.plan(context(inner), facts)) as unknown as Change[];
+      const done = new Set(performance.carried?.map(({ change }) => change.id));
+      const changes = Array.isArray(wanted) ? wanted.filter((change) => !done.has(change?.id)) : wanted;
       const wrong = z.array(Change).safeParse(changes).error;
       if (wrong)
         throw new StewardError('INTERNAL', `${automation.name} made a plan that is none: ${z.prettifyError(wrong)}`);

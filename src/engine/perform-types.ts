@@ -1,4 +1,4 @@
-import type { AnyAutomation, Context } from '../core/automation.ts';
+import type { AnyAutomation, Applied, Context } from '../core/automation.ts';
 import type { ErrorBody } from '../core/errors.ts';
 import type { Json } from '../core/json.ts';
 import type { PortName } from '../core/ports.ts';
@@ -44,6 +44,8 @@ export interface Performance {
   readonly clean: (value: unknown) => Json;
   /** Throws where the step about to run must not: another version of the automation planned it. */
   readonly beforeStep?: (() => void) | undefined;
+  /** What an earlier run did of the same work: not planned again, and known to whatever comes after it. */
+  readonly carried?: readonly Applied<Change, Json>[] | undefined;
   /** What the steps of all runs of this node may retry together. */
   readonly retries?: RetryBudget | undefined;
   /** Before the first change is taken back. */

@@ -1,7 +1,17 @@
 import { writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type TestDatabase, testDatabase } from '../testing/database.ts';
-import { admin, agent, type EngineFixture, engineOn, operator, resource, scratch } from '../testing/engine.ts';
+import { type Actor, systemActor } from '../core/actor.ts';
+import {
+  admin,
+  agent,
+  confirmed,
+  type EngineFixture,
+  engineOn,
+  operator,
+  resource,
+  scratch,
+} from '../testing/engine.ts';
 import { engineMigrations } from './tables.ts';
 
 const WAIT = { timeoutMs: 20_000 };
@@ -202,15 +212,60 @@ describe('runs on the store', () => {
         ]);
     });
 
-    it('and destroys is approved by a signed-in person only', async () => {
+    it('and destroys is approved by a signed-in person only, who shows it again for this very plan', async () => {
       const run = await propose(fresh(), 'destroy-lines');
       const planHash = run.planHash ?? '';
       const { session: _none, ...withoutSession } = admin;
-      for (const actor of [operator, withoutSession, { ...admin, kind: 'token' as const }, agent]) {
-        await expect(service().approve(run.id, { planHash, actor })).rejects.toMatchObject({ code: 'FORBIDDEN' });
+      for (const actor of [operator, withoutSession, { ...admin, kind: 'token' as const }, agent, systemActor('x')]) {
+        await expect(
+          service().approve(run.id, { planHash, actor, confirmation: confirmed(run) }),
+        ).rejects.toMatchObject({ code: 'FORBIDDEN' });
       }
-      await service().approve(run.id, { planHash, actor: admin });
+      const other = { ...run, planHash: '0'.repeat(64) };
+      const minutesAgo = (minutes: number) => new Date(Date.now() - minutes * 60_000);
+      for (const confirmation of [
+        undefined,
+        confirmed(other),
+        confirmed({ ...run, id: 'run_other' }),
+        confirmed(run, minutesAgo(6)),
+        confirmed(run, minutesAgo(-1)),
+      ]) {
+        await expect(service().approve(run.id, { planHash, actor: admin, confirmation })).rejects.toMatchObject({
+          code: 'CONFIRMATION_REQUIRED',
+          hint: expect.stringContaining('steward run approve'),
+        });
+      }
+      const { approval } = await service().approve(run.id, {
+        planHash,
+        actor: admin,
+        confirmation: confirmed(run, minutesAgo(4)),
+      });
+      expect(approval).toMatchObject({ by: 'ada', method: 'password', planHash });
       expect((await service().wait(run.id, WAIT)).status).toBe('succeeded');
+      const attempts = fixture.audited.filter(
+        ({ action, subject }) => action === 'run.approved' && subject?.id === run.id,
+      );
+      expect(attempts.map(({ outcome }) => outcome)).toEqual([...Array<string>(10).fill('refused'), 'allowed']);
+    });
+
+    it('is approved once, and never after another word was said', async () => {
+      const run = await propose(fresh());
+      const approve = (id: string, planHash = '') => service().approve(id, { planHash, actor: operator });
+      await approve(run.id, run.planHash);
+      await expect(approve(run.id, run.planHash)).rejects.toMatchObject({
+        code: 'CONFLICT',
+        message: expect.stringContaining('approved already, by olga'),
+      });
+      await service().wait(run.id, WAIT);
+      await expect(approve(run.id, run.planHash)).rejects.toMatchObject({ code: 'CONFLICT' });
+
+      const canceled = await propose(fresh());
+      await service().cancel(canceled.id, { actor: operator, reason: 'no' });
+      await expect(approve(canceled.id, canceled.planHash)).rejects.toMatchObject({ code: 'CONFLICT' });
+
+      const both = await propose(fresh());
+      const outcomes = await Promise.allSettled([approve(both.id, both.planHash), approve(both.id, both.planHash)]);
+      expect(outcomes.map(({ status }) => status).toSorted()).toEqual(['fulfilled', 'rejected']);
     });
 
     it('is stale where the world moved meanwhile, and is planned again', async () => {
@@ -263,22 +318,32 @@ describe('runs on the store', () => {
       await service().cancel(other.id, { actor: operator, reason: 'a test' });
     });
 
-    it('gives way to the next proposal of the same schedule', async () => {
+    it('gives way to the next proposal of the same thing by the same asker, and to one of Steward itself', async () => {
       const file = fresh();
-      const request = {
-        automation: 'append-lines',
-        input: { file, lines: ['a'], undo: 'none' },
-        trigger: 'schedule',
-        actor: operator,
-      } as const;
-      const first = await service().wait((await service().start(request)).id, WAIT);
-      expect(first.status).toBe('waiting-approval');
-      const second = await service().wait((await service().start(request)).id, WAIT);
-      expect(second.status).toBe('waiting-approval');
+      const ask = async (trigger: 'mcp' | 'schedule', actor: Actor, lines = ['a']) => {
+        const input = { file, lines, undo: 'none' };
+        const { id } = await service().start({ automation: 'append-lines', input, trigger, actor });
+        return await service().wait(id, WAIT);
+      };
+      const first = await ask('mcp', agent);
+      const otherInput = await ask('mcp', agent, ['b']);
+      const otherAsker = await ask('mcp', { ...agent, id: 'tok_3' });
+      const second = await ask('mcp', agent);
       expect(await service().get(first.id)).toMatchObject({
         status: 'rejected',
-        error: { message: expect.stringContaining('superseded') },
+        error: { message: `superseded: run ${second.id} proposes it anew.` },
       });
+      await expect
+        .poll(() => types(first.id), { timeout: 15_000 })
+        .toEqual(expect.arrayContaining(['run.superseded', 'run.finished']));
+      await expect(
+        service().approve(first.id, { planHash: first.planHash ?? '', actor: operator }),
+      ).rejects.toMatchObject({ code: 'CONFLICT', hint: expect.stringContaining(second.id) });
+      const scheduled = await ask('schedule', systemActor('schedule'));
+      const states = await Promise.all(
+        [otherInput, otherAsker, second, scheduled].map(async ({ id }) => (await service().get(id))?.status),
+      );
+      expect(states).toEqual(['waiting-approval', 'rejected', 'rejected', 'waiting-approval']);
     });
   });
 

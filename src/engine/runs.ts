@@ -22,11 +22,13 @@ export interface Transition {
   readonly actor?: Actor | undefined;
   /** Where it is not in one of these, nothing happens and the row is given as it is. */
   readonly from?: readonly RunStatus[] | undefined;
+  /** One more event, before those of the transition. */
+  readonly tell?: { readonly type: EventType; readonly data: JsonObject } | undefined;
   readonly also?: ((trx: Trx, row: RunRow) => Promise<void>) | undefined;
 }
 
 export interface Runs {
-  insert(row: Insertable<RunsTable>): Promise<Run>;
+  insert(row: Insertable<RunsTable>, also?: (trx: Trx) => Promise<void>): Promise<Run>;
   row(id: string): Promise<RunRow | undefined>;
   get(id: string): Promise<Run | undefined>;
   byKey(idempotencyKey: string): Promise<Run | undefined>;
@@ -74,8 +76,9 @@ export function createRuns({ store, now, nodeId }: { store: Store; now: () => Da
 
   return {
     db,
-    async insert(values) {
+    async insert(values, also) {
       return await db.transaction().execute(async (trx) => {
+        await also?.(trx);
         const row = await trx.insertInto('runs').values(values).returningAll().executeTakeFirstOrThrow();
         await announce(trx, ['run.queued'], row);
         return toRun(row, []);
@@ -102,7 +105,7 @@ export function createRuns({ store, now, nodeId }: { store: Store; now: () => Da
       return { items, ...(rows.length > limit && { next: items.at(-1)?.id }) };
     },
 
-    async move(id, { to, patch, actor, from, also }) {
+    async move(id, { to, patch, actor, from, tell, also }) {
       return await db.transaction().execute(async (trx) => {
         const before = await trx.selectFrom('runs').selectAll().where('id', '=', id).forUpdate().executeTakeFirst();
         if (!before) throw new StewardError('NOT_FOUND', `There is no run ${id}.`);
@@ -123,6 +126,10 @@ export function createRuns({ store, now, nodeId }: { store: Store; now: () => Da
           .returningAll()
           .executeTakeFirstOrThrow();
         await also?.(trx, row);
+        if (tell) {
+          const event = draft(tell.type, row, actor);
+          await store.events.append(trx, { ...event, data: { ...event.data, ...tell.data } });
+        }
         await announce(trx, eventsOf(before, row), row, actor);
         return { row, moved: true };
       });

@@ -26,6 +26,8 @@ interface SchedulesDeps {
   readonly log: Log;
   readonly catalog: () => Catalog;
   readonly executions: Executions;
+  /** Whether it may not begin now: the instant is skipped then. */
+  readonly held: (workflow: AnyWorkflow) => Promise<boolean>;
   /** Starts the workflow once for this key, whoever asks. */
   readonly fire: (schedule: WorkflowSchedule, instant: Date) => Promise<string>;
 }
@@ -39,7 +41,7 @@ export interface Schedules {
 }
 
 /** The schedules of workflows, for all nodes together. */
-export function createSchedules({ db, now, log, catalog, executions, fire }: SchedulesDeps): Schedules {
+export function createSchedules({ db, now, log, catalog, executions, held, fire }: SchedulesDeps): Schedules {
   const seen = new Map<string, Date>();
   let timer: NodeJS.Timeout | undefined;
   let busy = false;
@@ -86,13 +88,11 @@ export function createSchedules({ db, now, log, catalog, executions, fire }: Sch
     if (!next || next > at) return;
     for (const instant of dueInstants(one.schedule, since, at, TOLERANCE_MS)) {
       if (instant.getTime() + jitterOf(one.schedule, one.id, instant) > at.getTime()) return;
-      const skipped = await overlaps(one);
-      const execution = skipped ? undefined : await fire(one, instant);
-      if (skipped)
-        log.info('scheduled start skipped: the last one still runs', {
-          schedule: one.id,
-          instant: instant.toISOString(),
-        });
+      const told = { schedule: one.id, instant: instant.toISOString() };
+      let execution: string | undefined;
+      if (await held(one.workflow)) log.info('scheduled start skipped: steward is stopped', told);
+      else if (await overlaps(one)) log.info('scheduled start skipped: the last one still runs', told);
+      else execution = await fire(one, instant);
       await advance(one.id, instant, {
         last_instant: instant,
         ...(execution !== undefined && { last_execution: execution }),

@@ -1,16 +1,18 @@
 import { StewardError } from '../core/errors.ts';
 import { isFinal, type Run } from '../core/run.ts';
-import type { RunService } from '../core/run-service.ts';
+import type { RunFollowUps, RunService } from '../core/run-service.ts';
 import { createAnswers } from './answers.ts';
+import { createFollowUps } from './follow-ups.ts';
 import type { RunRow } from './run-rows.ts';
 import { RUNS_CHANNEL } from './runs.ts';
 import { type StartDeps, startRun } from './start.ts';
 
 const LOOK_EVERY_MS = 1_000;
 
-export function createService(
-  deps: StartDeps & { readonly forget: (row: RunRow) => Promise<void> },
-): RunService & { expire(): Promise<number> } {
+export type Service = RunService &
+  RunFollowUps & { expire(): Promise<number>; cancelAll(by: string, reason: string): Promise<number> };
+
+export function createService(deps: StartDeps & { readonly forget: (row: RunRow) => Promise<void> }): Service {
   const { runs, store } = deps;
 
   async function wait(
@@ -47,5 +49,6 @@ export function createService(
     list: (query) => runs.list(query),
     wait,
     ...createAnswers(deps),
+    ...createFollowUps(deps),
   };
 }

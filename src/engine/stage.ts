@@ -105,7 +105,13 @@ export async function openStage(deps: StageDeps, row: RunRow, automation: AnyAut
     now,
     log: runLog.log,
     progress: reporter(deps, row.id),
-    run: { id: row.id, trigger: row.trigger, actor: row.actor, dryRun: row.dry_run },
+    // What is taken back was done under the name of the run that did it.
+    run: {
+      id: row.relation?.kind === 'undoes' ? row.relation.runId : row.id,
+      trigger: row.trigger,
+      actor: row.actor,
+      dryRun: row.dry_run,
+    },
     node: { id: node.id, name: node.name },
     artifact: (name, content) => keepArtifact(deps.artifacts, row.id, name, content),
     async lease() {

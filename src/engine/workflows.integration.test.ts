@@ -3,7 +3,7 @@ import { type Actor, systemActor } from '../core/actor.ts';
 import { DEFAULT_POLICY } from '../core/policy.ts';
 import { defineWorkflow } from '../core/workflow.ts';
 import { type TestDatabase, testDatabase } from '../testing/database.ts';
-import { admin, agent, type EngineFixture, engineOn, operator, scratch } from '../testing/engine.ts';
+import { admin, agent, confirmed, type EngineFixture, engineOn, operator, scratch } from '../testing/engine.ts';
 import { engineMigrations } from './tables.ts';
 
 const base = {
@@ -155,7 +155,8 @@ describe('workflows', () => {
     await expect.poll(async () => (await step())?.status, { timeout: 15_000 }).toBe('waiting-approval');
     const runId = (await step())?.runId ?? '';
     const run = await fixture.engine.service.get(runId);
-    await fixture.engine.service.approve(runId, { planHash: run?.planHash ?? '', actor: admin });
+    const confirmation = confirmed(run ?? { id: runId });
+    await fixture.engine.service.approve(runId, { planHash: run?.planHash ?? '', actor: admin, confirmation });
     expect(await ended('asks', id)).toMatchObject({ status: 'succeeded' });
   });
 

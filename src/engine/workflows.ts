@@ -3,25 +3,30 @@ import type { Catalog } from '../core/catalog.ts';
 import { StewardError } from '../core/errors.ts';
 import type { StewardEvent } from '../core/event.ts';
 import type { Log } from '../core/log.ts';
+import type { ModeRecord } from '../core/mode.ts';
 import type { WorkflowExecution, WorkflowService } from '../core/run-service.ts';
 import type { AnyWorkflow } from '../core/workflow.ts';
 import type { EventConsumer } from '../store/event-consumer.ts';
 import type { Store } from '../store/store.ts';
 import type { WorkflowState } from './dbos.ts';
 import type { Executions, NewExecution } from './executions.ts';
-
-const LONGEST_CHAIN = 5;
+import type { Loops } from './loops.ts';
+import { type ModeKeeper, paused } from './mode.ts';
 
 interface WorkflowsDeps {
   readonly store: Store;
   readonly catalog: () => Catalog;
   readonly executions: Executions;
+  readonly loops: Loops;
+  readonly mode: ModeKeeper;
   readonly log: Log;
   readonly enqueue: (executionId: string) => Promise<void>;
   readonly stateOf: (executionId: string) => Promise<WorkflowState>;
 }
 
 export interface Workflows extends WorkflowService {
+  /** Whether it may not begin now, whoever asks. */
+  held(workflow: AnyWorkflow): Promise<boolean>;
   /** Starts the workflows whose event happens. */
   listen(): EventConsumer | undefined;
   /** Gives executions that have no durable workflow theirs, and ends those whose workflow ended without them. */
@@ -33,7 +38,16 @@ export interface Workflows extends WorkflowService {
   takeOver(nodeId: string): Promise<void>;
 }
 
-export function createWorkflows({ store, catalog, executions, log, enqueue, stateOf }: WorkflowsDeps): Workflows {
+export function createWorkflows({
+  store,
+  catalog,
+  executions,
+  loops,
+  mode,
+  log,
+  enqueue,
+  stateOf,
+}: WorkflowsDeps): Workflows {
   async function begin(request: NewExecution): Promise<WorkflowExecution> {
     const { execution, fresh } = await executions.insert(request);
     if (fresh)
@@ -57,21 +71,34 @@ export function createWorkflows({ store, catalog, executions, log, enqueue, stat
       triggers.some((trigger) => trigger.kind === 'event' && trigger.event === event.type),
     );
 
-  /** Whether the event came of an execution of this workflow, however far back: then starting it again would never end. */
+  /** What holds a workflow back now: the kill switch, where a step of it changes something. */
+  async function held(workflow: AnyWorkflow): Promise<ModeRecord | undefined> {
+    const { automations } = catalog();
+    const changes = workflow.steps.some(({ automation }) => (automations.get(automation)?.effect ?? 'read') !== 'read');
+    if (!changes) return undefined;
+    const record = await mode.current();
+    return record.mode === 'stopped' ? record : undefined;
+  }
+
+  /** Whether it would start itself again by what it did, however far back. */
   async function wouldLoop(workflow: AnyWorkflow, event: StewardEvent): Promise<boolean> {
-    let parent = event.causation?.workflowId;
-    for (let depth = 0; parent !== undefined; depth += 1) {
-      const row = await executions.row(parent);
-      if (row?.workflow === workflow.name || depth >= LONGEST_CHAIN) return true;
-      parent = row?.causation.workflowId;
+    try {
+      await loops.assertWorkflow(workflow.name, event);
+      return false;
+    } catch (thrown) {
+      if (StewardError.from(thrown).code !== 'LOOP_BROKEN') throw thrown;
+      return true;
     }
-    return false;
   }
 
   async function handle(event: StewardEvent): Promise<void> {
     for (const workflow of startedBy(event)) {
       if (await wouldLoop(workflow, event)) {
         log.warn('workflow not started by its own doing', { workflow: workflow.name, event: event.id });
+        continue;
+      }
+      if (await held(workflow)) {
+        log.info('workflow not started: steward is stopped', { workflow: workflow.name, event: event.id });
         continue;
       }
       await begin({
@@ -95,8 +122,13 @@ export function createWorkflows({ store, catalog, executions, log, enqueue, stat
   }
 
   return {
-    execute: async (name, { context, trigger, actor, idempotencyKey, causation }) =>
-      await begin({ workflow: named(name), context, trigger, actor, idempotencyKey, causation }),
+    async execute(name, { context, trigger, actor, idempotencyKey, causation }) {
+      const workflow = named(name);
+      const record = await held(workflow);
+      if (record) throw paused(record, `${name} does not begin`);
+      return await begin({ workflow, context, trigger, actor, idempotencyKey, causation });
+    },
+    held: async (workflow) => (await held(workflow)) !== undefined,
     executions: async (name, options) => await executions.list(named(name).name, options),
     listen() {
       const types = [

@@ -7,10 +7,12 @@ import type { Actor } from '../core/actor.ts';
 import type { AuditEntry } from '../core/audit.ts';
 import { type AnyAutomation, defineAutomation } from '../core/automation.ts';
 import { createCatalog } from '../core/catalog.ts';
+import { approvalPurpose, type Confirmation } from '../core/identity.ts';
 import type { Inventory } from '../core/inventory.ts';
 import { DEFAULT_POLICY, type PolicyRule } from '../core/policy.ts';
 import { aResource } from './fakes/fake-inventory.ts';
 import type { Resource } from '../core/resource.ts';
+import type { Run } from '../core/run.ts';
 import type { AnyWorkflow } from '../core/workflow.ts';
 import type { Store } from '../store/store.ts';
 import { memoryLog } from './log.ts';
@@ -104,6 +106,13 @@ export const countLines = defineAutomation({
   analyze: async (ctx) => ({ lines: (await readFile(ctx.input.file, 'utf8').catch(() => '')).split('\n').length - 1 }),
   verify: async (_ctx, { facts }) => [{ name: 'it could be read', ok: facts.lines >= 0 }],
   record: ({ facts }) => ({ lines: facts.lines }),
+});
+
+/** As of a person who just gave the password for this plan. */
+export const confirmed = (run: Pick<Run, 'id' | 'planHash'>, at = new Date()): Confirmation => ({
+  method: 'password',
+  purpose: approvalPurpose(run.id, run.planHash ?? ''),
+  at,
 });
 
 export interface EngineFixture {
