@@ -5,9 +5,9 @@ import type { Catalog } from '../core/catalog.ts';
 import { StewardError } from '../core/errors.ts';
 import type { Call } from '../core/operation.ts';
 import type { Run } from '../core/run.ts';
-import type { RunService } from '../core/run-service.ts';
+import type { RunService, StartRun } from '../core/run-service.ts';
 import { parseInput } from './input.ts';
-import { assertMay, endOf, inBrief, isRecorded, told } from './perform.ts';
+import { asJson, assertMay, endOf, inBrief, isRecorded, told } from './perform.ts';
 
 export interface StartDeps {
   readonly catalog: Pick<Catalog, 'automations'>;
@@ -22,6 +22,7 @@ export interface Wanted {
   readonly dryRun: boolean;
   readonly reason?: string | undefined;
   readonly planToken?: string | undefined;
+  readonly place?: StartRun['place'];
   /** As the client chose it. */
   readonly idempotencyKey?: string | undefined;
 }
@@ -29,7 +30,7 @@ export interface Wanted {
 /** Starts a run the way every surface must: permission, input, record, and one run for one key of one actor. */
 export async function startRun(deps: StartDeps, wanted: Wanted, call: Call): Promise<Run> {
   const { runs, audit } = deps;
-  const { name, input, trigger, dryRun, reason, planToken, idempotencyKey } = wanted;
+  const { name, input, trigger, dryRun, reason, planToken, place, idempotencyKey } = wanted;
   const about = { kind: 'automation', id: name.slice(0, 100) };
   const record = {
     actor: call.actor,
@@ -53,7 +54,7 @@ export async function startRun(deps: StartDeps, wanted: Wanted, call: Call): Pro
     action: 'run.requested',
     outcome: 'allowed',
     subject: about,
-    detail: { input: inBrief(input), dryRun },
+    detail: { input: inBrief(input), dryRun, ...(place && { place: asJson(place) }) },
   });
   try {
     const run = await runs.start({
@@ -64,6 +65,7 @@ export async function startRun(deps: StartDeps, wanted: Wanted, call: Call): Pro
       dryRun,
       reason,
       planToken,
+      place,
       // Two people may think of the same key.
       idempotencyKey:
         idempotencyKey === undefined

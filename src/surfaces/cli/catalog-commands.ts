@@ -6,6 +6,7 @@ import { addFormat, addServer, type Flags, FORMAT, isJson, isPrefix, leaf } from
 import type { CliOptions } from './cli-options.ts';
 import { addOutput, download } from './download.ts';
 import { addInput, COMMON, parseInputs } from './options.ts';
+import { addPlace, type PlaceFlags, placeOf } from './place.ts';
 import { painter, plain } from './terminal.ts';
 
 interface Surroundings extends CliOptions {
@@ -159,10 +160,13 @@ function addRun(
       .option('--wait', 'Follow it to its end, and exit by how it ended.')
       .option('--reason <text>', 'Why; it stands in the record.');
   }
+  addPlace(command);
   addFormat(command);
   addServer(command);
   command.action(async () => {
-    const flags = command.opts<Flags & { input: string[]; dryRun?: boolean; wait?: boolean; reason?: string }>();
+    const flags = command.opts<
+      Flags & PlaceFlags & { input: string[]; dryRun?: boolean; wait?: boolean; reason?: string }
+    >();
     const server = await findServer(home, chosen(flags, around));
     if (!server) throw noServer(around);
     const input = { ...parseInputs(flags.input, automation.input), ...read([], flags) };
@@ -171,6 +175,7 @@ function addRun(
       input,
       ...(flags.dryRun ? { dryRun: true } : {}),
       ...(flags.reason === undefined ? {} : { reason: flags.reason }),
+      ...placeOf(flags),
     });
     const { exitCodeOf, failureOf, followRun, printRun } = await import('./runs.ts');
     let run = started.body as Awaited<ReturnType<typeof followRun>>;

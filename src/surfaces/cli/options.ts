@@ -13,6 +13,8 @@ export const COMMON = new Set([
   'wait',
   'dryRun',
   'reason',
+  'node',
+  'label',
   'help',
   'version',
 ]);

@@ -6,6 +6,13 @@ export const RunRequest = z.strictObject({
   dryRun: z.boolean().default(false).describe('Stop after the plan.'),
   reason: z.string().trim().min(1).max(1_000).optional().describe('Why; it stands in the record.'),
   planToken: z.string().min(1).max(500).optional().describe('Of a dry run: starts the plan it shows, and no other.'),
+  place: z
+    .strictObject({
+      node: z.string().min(1).max(200).optional().describe('This node, by name or id.'),
+      labels: z.record(z.string().max(63), z.string().max(63)).optional().describe('A node that has these labels.'),
+    })
+    .optional()
+    .describe('Where it runs, for what no target ties to a machine.'),
 });
 
 export const SignInRequest = z.strictObject({

@@ -49,6 +49,7 @@ export function mountRuns(app: FastifyInstance, { catalog, runs, audit, now }: R
         dryRun: planOnly || body.dryRun,
         reason: body.reason,
         planToken: body.planToken,
+        place: body.place,
         idempotencyKey: idempotencyKey(request),
       },
       call,
