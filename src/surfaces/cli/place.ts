@@ -1,10 +1,11 @@
 import type { Command } from 'commander';
 import { StewardError } from '../../core/errors.ts';
 
-export interface PlaceFlags {
+// A type, not an interface: commander's options are an open record.
+export type PlaceFlags = {
   readonly node?: string;
   readonly label?: readonly string[];
-}
+};
 
 /** Where a run shall happen, for what no target ties to a machine. */
 export function addPlace(command: Command): void {
