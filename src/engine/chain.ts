@@ -10,6 +10,9 @@ import type { RunService } from '../core/run-service.ts';
 import type { AnyWorkflow, WorkflowStep } from '../core/workflow.ts';
 import { durable } from './dbos.ts';
 import type { ExecutionRow, Executions } from './executions.ts';
+import type { Flight, InFlight } from './in-flight.ts';
+import { TakenOver } from './ownership.ts';
+import { Leave } from './steps.ts';
 import type { Persist } from './persist.ts';
 import { MOST_GENERATIONS, successorKey } from './replan.ts';
 import type { Runs } from './runs.ts';
@@ -24,8 +27,13 @@ export interface ChainDeps {
   readonly catalog: () => Catalog;
   readonly persist: Persist;
   readonly log: Log;
-  /** Aborted when the node stops. */
-  readonly leaving: AbortSignal;
+  readonly nodeId: string;
+  /** The chains that this process has in hand. */
+  readonly inFlight: InFlight;
+  /** Resolves while this node may act: at once, or after it was heard again. */
+  readonly heard: (flight: Flight) => Promise<void>;
+  /** It was let go of, and may be gone on with. */
+  readonly onLeft: () => void;
 }
 
 type StepEnd =
@@ -33,12 +41,17 @@ type StepEnd =
   | { readonly status: 'failed' | 'canceled'; readonly message: string };
 
 /** A chain: each step starts a run and waits for its end, for days where a person has to answer. */
-export function createChain(deps: ChainDeps): (executionId: string) => Promise<void> {
-  const { executions, service, catalog, persist, log, leaving } = deps;
+export function createChain(deps: ChainDeps): (executionId: string, epoch: number) => Promise<void> {
+  const { executions, service, catalog, persist, log } = deps;
 
-  async function one(row: ExecutionRow, step: WorkflowStep, outputs: ReadonlyMap<string, unknown>): Promise<StepEnd> {
+  async function one(
+    row: ExecutionRow,
+    step: WorkflowStep,
+    outputs: ReadonlyMap<string, unknown>,
+    flight: Flight,
+  ): Promise<StepEnd> {
     const set = (patch: Parameters<Executions['setStep']>[2]): Promise<void> =>
-      persist(() => executions.setStep(row.id, step.id, patch));
+      persist(() => executions.setStep(flight, step.id, patch));
     if (!catalog().automations.has(step.automation)) {
       await set({ status: 'skipped', message: `${step.automation} is not part of this version yet` });
       return { status: 'skipped' };
@@ -63,7 +76,7 @@ export function createChain(deps: ChainDeps): (executionId: string) => Promise<v
         }),
       );
       await set({ status: 'running', runId: run.id });
-      const ended = await follow(row.id, run, set);
+      const ended = await follow(row.id, run, set, flight.leaving);
       if (ended.status === 'succeeded') {
         await set({ status: 'succeeded', runId: ended.id });
         return { status: 'succeeded', output: (ended.output ?? null) as Json };
@@ -72,7 +85,8 @@ export function createChain(deps: ChainDeps): (executionId: string) => Promise<v
       await set({ status: 'failed', runId: ended.id, message });
       return { status: ended.status === 'canceled' ? 'canceled' : 'failed', message };
     } catch (thrown) {
-      if (leaving.aborted) throw leaving.reason;
+      if (thrown instanceof Leave) throw thrown;
+      flight.leaving.throwIfAborted();
       const message = redactText(StewardError.from(thrown).message);
       await set({ status: 'failed', message });
       return { status: 'failed', message };
@@ -84,6 +98,7 @@ export function createChain(deps: ChainDeps): (executionId: string) => Promise<v
     executionId: string,
     first: Run,
     set: (patch: Parameters<Executions['setStep']>[2]) => Promise<void>,
+    leaving: AbortSignal,
   ): Promise<Run> {
     let run = first;
     let generation = 0;
@@ -94,7 +109,7 @@ export function createChain(deps: ChainDeps): (executionId: string) => Promise<v
       run = await persist(() => service.wait(run.id, { timeoutMs: LOOK_EVERY_MS, signal: leaving }));
       if (run.status === 'stale' && generation < MOST_GENERATIONS) {
         generation += 1;
-        const next = await successor(first.id, generation);
+        const next = await successor(first.id, generation, leaving);
         if (!next) return run;
         run = next;
         await set({ runId: run.id });
@@ -114,7 +129,7 @@ export function createChain(deps: ChainDeps): (executionId: string) => Promise<v
     }
   }
 
-  async function successor(rootId: string, generation: number): Promise<Run | undefined> {
+  async function successor(rootId: string, generation: number, leaving: AbortSignal): Promise<Run | undefined> {
     const ends = performance.now() + SUCCESSOR_WITHIN_MS;
     for (;;) {
       const next = await persist(() => deps.runs.byKey(successorKey(rootId, generation)));
@@ -124,7 +139,7 @@ export function createChain(deps: ChainDeps): (executionId: string) => Promise<v
   }
 
   /** Where the schedule says queue, an execution begins when those before it have ended. */
-  async function waitTurn(row: ExecutionRow, workflow: AnyWorkflow): Promise<void> {
+  async function waitTurn(row: ExecutionRow, workflow: AnyWorkflow, leaving: AbortSignal): Promise<void> {
     const { scheduleId } = row.causation;
     const trigger = workflow.triggers[Number(scheduleId?.split(':').at(-1) ?? Number.NaN)];
     if (trigger?.kind !== 'schedule' || trigger.schedule.overlap !== 'queue') return;
@@ -137,24 +152,24 @@ export function createChain(deps: ChainDeps): (executionId: string) => Promise<v
     }
   }
 
-  return async (executionId) => {
+  async function work(executionId: string, flight: Flight): Promise<void> {
     const row = await persist(() => executions.row(executionId));
     if (!row || row.status !== 'running') return;
+    if (row.epoch !== flight.epoch || row.node !== deps.nodeId) throw new TakenOver();
     const workflow = catalog().workflows.get(row.workflow);
     if (!workflow)
-      return await persist(() =>
-        executions.finish(executionId, 'failed', `${row.workflow} is not part of this version`),
-      );
-    await waitTurn(row, workflow);
+      return await persist(() => executions.finish(flight, 'failed', `${row.workflow} is not part of this version`));
+    await waitTurn(row, workflow, flight.leaving);
     const outputs = new Map<string, unknown>();
     let status: 'succeeded' | 'failed' | 'canceled' = 'succeeded';
     let rest = '';
     for (const step of workflow.steps) {
       const end = await durable.step<StepEnd>(`step:${step.id}`, async () => {
-        leaving.throwIfAborted();
+        await deps.heard(flight);
+        flight.leaving.throwIfAborted();
         if ((await persist(() => executions.row(executionId)))?.cancel)
           return { status: 'canceled', message: 'the workflow was canceled' };
-        return await one(row, step, outputs);
+        return await one(row, step, outputs, flight);
       });
       if (end.status === 'succeeded') outputs.set(step.id, end.output);
       if (end.status === 'succeeded' || end.status === 'skipped') continue;
@@ -164,8 +179,21 @@ export function createChain(deps: ChainDeps): (executionId: string) => Promise<v
       break;
     }
     await durable.step('finish', async () => {
-      await persist(() => executions.finish(executionId, status, rest));
+      await persist(() => executions.finish(flight, status, rest));
       return null;
     });
+  }
+
+  return async (executionId, epoch) => {
+    const flight = deps.inFlight.begin(executionId, epoch);
+    try {
+      await work(executionId, flight);
+    } catch (thrown) {
+      // Whatever fails because of it has not failed.
+      throw flight.left() ?? thrown;
+    } finally {
+      flight.end();
+      if (flight.left() !== undefined && !deps.inFlight.leaving.aborted) deps.onLeft();
+    }
   };
 }

@@ -20,8 +20,16 @@ export type KillGroup = (identity: ProcessIdentity) => Promise<boolean>;
 
 export interface Children {
   scope(runId: string, manner?: Pick<RunScope, 'signal' | 'background'>): RunScope;
-  /** Ends what a Steward that died left running: of one run, or of the whole node. */
-  endLeftovers(runId?: string): Promise<number>;
+  /** Ends what a Steward that died left running: of some runs, or of the whole node. */
+  endLeftovers(runIds?: readonly string[]): Promise<number>;
+  /** Ends what this very process has started for a run, or for all of them, without asking the store, which may be away. */
+  endOwn(runId?: string): Promise<number>;
+}
+
+interface Own {
+  readonly runId: string;
+  readonly identity: ProcessIdentity;
+  readonly title: string;
 }
 
 export function createChildren({
@@ -39,6 +47,9 @@ export function createChildren({
   persist: Persist;
   killGroup: KillGroup;
 }): Children {
+  const own = new Map<string, Own>();
+  const keyOf = ({ pid, startTicks, bootId }: ProcessIdentity): string => `${bootId}:${pid}:${startTicks}`;
+
   async function forget({ pid, startTicks, bootId }: ProcessIdentity): Promise<void> {
     await db
       .deleteFrom('run_children')
@@ -52,7 +63,9 @@ export function createChildren({
     scope: (runId, manner) => ({
       runId,
       ...manner,
-      async recordChild({ pid, startTicks, bootId }, title) {
+      async recordChild(identity, title) {
+        const { pid, startTicks, bootId } = identity;
+        own.set(keyOf(identity), { runId, identity, title });
         const row = {
           run_id: runId,
           node: nodeId,
@@ -70,14 +83,17 @@ export function createChildren({
             .execute(),
         );
       },
-      childEnded: (identity) => persist(() => forget(identity)),
+      async childEnded(identity) {
+        own.delete(keyOf(identity));
+        await persist(() => forget(identity));
+      },
     }),
-    async endLeftovers(runId) {
+    async endLeftovers(runIds) {
       const rows = await db
         .selectFrom('run_children')
         .selectAll()
         .where('node', '=', nodeId)
-        .$if(runId !== undefined, (query) => query.where('run_id', '=', runId ?? ''))
+        .$if(runIds !== undefined, (query) => query.where('run_id', 'in', [...(runIds ?? []), '']))
         .execute();
       let ended = 0;
       for (const row of rows) {
@@ -86,7 +102,22 @@ export function createChildren({
           ended += 1;
           log.warn('process of an interrupted run ended', { runId: row.run_id, pid: row.pid, title: row.title });
         }
+        own.delete(keyOf(identity));
         await forget(identity);
+      }
+      return ended;
+    },
+    async endOwn(runId) {
+      let ended = 0;
+      for (const child of own.values()) {
+        if (runId !== undefined && child.runId !== runId) continue;
+        if (!(await killGroup(child.identity))) continue;
+        ended += 1;
+        log.warn('process of a run that is let go of ended', {
+          runId: child.runId,
+          pid: child.identity.pid,
+          title: child.title,
+        });
       }
       return ended;
     },

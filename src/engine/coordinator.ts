@@ -1,9 +1,8 @@
-import { Error as DbosErrors } from '@dbos-inc/dbos-sdk';
 import type { AnyAutomation } from '../core/automation.ts';
 import { StewardError } from '../core/errors.ts';
 import { redactText } from '../core/redact.ts';
 import { isFinal, type RunStatus } from '../core/run.ts';
-import { durable } from './dbos.ts';
+import { durable, isLeft } from './dbos.ts';
 import { decideOn } from './decision.ts';
 import { performApply, performPlan, performRead } from './perform.ts';
 import type { ApplyOutcome } from './perform-types.ts';
@@ -23,6 +22,7 @@ export interface CoordinatorDeps extends StageDeps {
   readonly mode: ModeKeeper;
 }
 
+/** Of runs that this process has in hand. */
 export interface Coordinator {
   plan(runId: string): Promise<void>;
   apply(runId: string): Promise<void>;
@@ -52,11 +52,7 @@ export function createCoordinator(deps: CoordinatorDeps): Coordinator {
     } catch (thrown) {
       if (deps.inFlight.leaving.aborted) throw thrown;
       // Another process owns the run by now, and what becomes of it is its matter.
-      if (
-        thrown instanceof DbosErrors.DBOSWorkflowConflictError ||
-        thrown instanceof DbosErrors.DBOSWorkflowCancelledError
-      )
-        throw thrown;
+      if (isLeft(thrown)) throw thrown;
       log.error('run broke off', { runId, reason: (thrown as Error).message });
       await fail(runId, StewardError.from(thrown));
     } finally {
@@ -208,7 +204,9 @@ export function createCoordinator(deps: CoordinatorDeps): Coordinator {
       );
       const decided = await persist(() => runs.row(runId));
       // Rows that wait in vain for their workflow are found again later; this only makes it soon.
-      if (decided?.status === 'queued') await deps.enqueue(decided).catch(() => undefined);
+      if (decided?.status !== 'queued') return;
+      stage.keep();
+      await deps.enqueue(decided).catch(() => undefined);
     });
   }
 

@@ -1,35 +1,57 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { DBOS } from '@dbos-inc/dbos-sdk';
+import { randomUUID } from 'node:crypto';
+import { setImmediate as soon } from 'node:timers/promises';
+import { DBOS, Error as DbosErrors } from '@dbos-inc/dbos-sdk';
+import type { Kysely } from 'kysely';
 import type { Log } from '../core/log.ts';
+import { createPool } from '../store/connection.ts';
 import type { Store } from '../store/store.ts';
 import type { Durable } from './durable.ts';
+import { calmDown, claimWorkflows, continueWorkflows, statusOf } from './durable-internals.ts';
 import { Leave } from './steps.ts';
 
 /** What the durable workflows do; each may be called again for the same id after a crash, and then replays its steps. */
 export interface Handlers {
-  plan(runId: string): Promise<void>;
-  apply(runId: string): Promise<void>;
-  chain(executionId: string): Promise<void>;
+  /** The epoch is the one that the run had when this process took it in hand. */
+  plan(runId: string, epoch: number): Promise<void>;
+  apply(runId: string, epoch: number): Promise<void>;
+  chain(executionId: string, epoch: number): Promise<void>;
   /** Aborted when the node stops. */
   readonly leaving: AbortSignal;
 }
 
 export type DurableWorkflow = 'plan' | 'apply' | 'chain';
 
-let handlers: Handlers | undefined;
+/** A workflow that this process has in hand. */
+interface Hand {
+  readonly epoch: number;
+  begun: boolean;
+}
+
+let current: { readonly given: Handlers; readonly hands: Map<string, Hand> } | undefined;
 
 const never = <T>(): Promise<T> => new Promise(() => undefined);
 const call = (which: DurableWorkflow) => async (id: string) => {
-  const current = handlers;
-  if (!current) return await never<void>();
+  const engine = current;
+  const workflowId = DBOS.workflowID ?? '';
+  const hand = engine?.hands.get(workflowId);
+  if (!engine || !hand || hand.begun) return await never<void>();
+  hand.begun = true;
   try {
-    await current[which](id);
+    return await engine.given[which](id, hand.epoch);
   } catch (thrown) {
     // Whatever fails while the node stops has not failed: it goes on when the node is back.
-    if (current.leaving.aborted) return await never<void>();
-    throw thrown;
+    if (!engine.given.leaving.aborted && !isLeft(thrown)) throw thrown;
+  } finally {
+    engine.hands.delete(workflowId);
   }
+  // Nothing is recorded of it, so whoever takes it in hand next goes on from the last checkpoint.
+  return await never<void>();
 };
+
+/** Given up without an outcome: by this process, or because another has it. */
+export const isLeft = (thrown: unknown): boolean =>
+  thrown instanceof Leave || thrown instanceof DbosErrors.DBOSWorkflowConflictError;
 
 /** A run that takes Steward down with it each time is given up; a chain may wait for a person through many restarts. */
 const MOST_LIVES = 20;
@@ -45,32 +67,31 @@ const workflows = {
 /** Pinned: DBOS would derive it from the source and leave pending runs of the last build alone. */
 const APPLICATION_VERSION = 'steward-1';
 const DBOS_POOL_SIZE = 6;
-/** Each look is a transaction, and an idle Steward should cost next to nothing. */
-const POLL_MS = 500;
-/** What heals has waited for minutes of failures by then, and a chain waits for its schedule. */
-const POLL_HEALING_MS = 1_000;
-const POLL_CHAINS_MS = 2_000;
-const RUNS_AT_ONCE = 10;
-const HEALING_RUNS_AT_ONCE = 4;
 
+/** Under which a run's row says where it waits. */
 export const queueOf = (node: string, healing: boolean): string => `${healing ? 'healing' : 'node'}:${node}`;
-const chainsOf = (node: string): string => `chains:${node}`;
 
-export type WorkflowState = 'missing' | 'waiting' | 'running' | 'succeeded' | 'failed';
+export type WorkflowState = 'missing' | 'open' | 'succeeded' | 'failed';
+
+/** What a process claimed in one transaction, to be gone on with once that is committed. */
+export interface Claimed {
+  readonly ids: readonly string[];
+  readonly token: string;
+}
 
 export interface DurableEngine {
   launch(): Promise<void>;
-  /** One workflow per id, however often it is asked for. */
-  enqueue(
-    which: DurableWorkflow,
-    id: string,
-    place: { workflowId: string; queue?: string; partition?: string },
-  ): Promise<void>;
-  state(workflowId: string): Promise<WorkflowState>;
-  /** Only for one that has not begun: DBOS's cancel refuses every later step, a rollback's too. */
-  forget(workflowId: string): Promise<void>;
+  /** At once, in this process. One workflow per id, however often it is asked for; one that exists is left alone. */
+  start(which: DurableWorkflow, id: string, at: { readonly workflowId: string; readonly epoch: number }): Promise<void>;
+  /** Whether this process works on it. */
+  has(workflowId: string): boolean;
+  /** In the transaction that makes the runs this node's: whoever had the workflows can record nothing more. */
+  // oxlint-disable-next-line typescript/no-explicit-any -- any transaction of the store will do
+  claim(trx: Kysely<any>, workflowIds: readonly string[]): Promise<Claimed>;
+  goOn(claimed: Claimed, epochOf: (workflowId: string) => number): Promise<void>;
+  states(workflowIds: readonly string[]): Promise<(workflowId: string) => WorkflowState>;
   prune(olderThan: Date): Promise<number>;
-  /** Takes nothing new in hand; what the queues still give is left for later. */
+  /** Takes nothing new in hand. */
   pause(): void;
   shutdown(): Promise<void>;
 }
@@ -82,8 +103,8 @@ export const durable: Durable = {
         try {
           return await work();
         } catch (thrown) {
-          // A step that never ends is never recorded, so recovery runs it again.
-          if (thrown instanceof Leave) return await never();
+          // The one error that DBOS does not record as the step's outcome, so that the step runs again.
+          if (thrown instanceof Leave) throw new DbosErrors.DBOSWorkflowConflictError(DBOS.workflowID ?? '');
           throw thrown;
         }
       },
@@ -105,55 +126,83 @@ export function createDurableEngine({
 }): DurableEngine {
   // Workflows that are started from inside of one would become its children; these are nobody's.
   const outside = AsyncLocalStorage.snapshot();
-  const queues = [queueOf(nodeId, false), queueOf(nodeId, true), chainsOf(nodeId)] as const;
+  const hands = new Map<string, Hand>();
+  // One for each life: what DBOS recovers by itself at its launch is then nothing, and what a node goes on with is in its own rows.
+  const executor = `${nodeId}:${randomUUID()}`;
+  const undo: (() => unknown)[] = [];
+
+  /** Where the handler was not called, another has the workflow. */
+  async function holding(
+    workflowIds: readonly string[],
+    epochOf: (id: string) => number,
+    begin: () => Promise<unknown>,
+  ) {
+    const mine = workflowIds.map((id) => [id, { epoch: epochOf(id), begun: false }] as const);
+    for (const [id, hand] of mine) hands.set(id, hand);
+    try {
+      await begin();
+      if (mine.some(([, hand]) => !hand.begun)) await soon();
+    } finally {
+      for (const [id, hand] of mine) if (!hand.begun && hands.get(id) === hand) hands.delete(id);
+    }
+  }
 
   return {
     async launch() {
-      handlers = given;
+      const { pool, drop } = createPool(store.databaseUrl, log, DBOS_POOL_SIZE);
+      // Whoever waits on a connection to a server that froze, or that the network lost, would wait for ever.
+      undo.push(store.onAvailability((available) => available || drop()));
+      undo.push(async () => {
+        drop();
+        await pool.end();
+      });
+      current = { given, hands };
       DBOS.setConfig({
         name: 'steward',
         systemDatabaseUrl: store.databaseUrl,
-        // DBOS would set it with a query of its own on each connection, beside the first real one, which pg warns about.
-        systemDatabaseIdleTransactionTimeoutMs: 0,
-        systemDatabasePoolSize: DBOS_POOL_SIZE,
+        systemDatabasePool: pool,
         systemDatabaseSchemaName: 'dbos',
         applicationVersion: APPLICATION_VERSION,
-        executorID: nodeId,
-        listenQueues: [...queues],
+        executorID: executor,
+        listenQueues: [],
         useListenNotify: false,
         // Its own schedules are not used: ours know daylight saving time.
         schedulerPollingIntervalMs: 3_600_000,
         logger: quiet(log),
       });
       await DBOS.launch();
-      const [runs, healing, chains] = queues;
-      const limits = { partitionConcurrency: 1, onConflict: 'always_update' } as const;
-      await DBOS.registerQueue(runs, { ...limits, minPollingIntervalMs: POLL_MS, workerConcurrency: RUNS_AT_ONCE });
-      await DBOS.registerQueue(healing, {
-        ...limits,
-        minPollingIntervalMs: POLL_HEALING_MS,
-        workerConcurrency: HEALING_RUNS_AT_ONCE,
-      });
-      // Without a limit: a chain waits for its runs, and must never take the place that one of them needs.
-      await DBOS.registerQueue(chains, { minPollingIntervalMs: POLL_CHAINS_MS, onConflict: 'always_update' });
+      calmDown();
     },
-    async enqueue(which, id, { workflowId, queue = queues[2], partition }) {
-      await outside(async () => {
-        await DBOS.startWorkflow(workflows[which], {
-          workflowID: workflowId,
-          queueName: queue,
-          ...(partition !== undefined && { enqueueOptions: { queuePartitionKey: partition } }),
-        })(id);
-      });
+    async start(which, id, { workflowId, epoch }) {
+      if (!current || hands.has(workflowId)) return;
+      await holding(
+        [workflowId],
+        () => epoch,
+        () =>
+          outside(async () => {
+            try {
+              await DBOS.startWorkflow(workflows[which], { workflowID: workflowId, workflowIDReusePolicy: 'reject' })(
+                id,
+              );
+            } catch (thrown) {
+              if (!(thrown instanceof DbosErrors.DBOSWorkflowIDInUseError)) throw thrown;
+            }
+          }),
+      );
     },
-    async state(workflowId) {
-      const status = await outside(() => DBOS.getWorkflowStatus(workflowId));
-      if (!status) return 'missing';
-      if (status.status === 'SUCCESS') return 'succeeded';
-      if (status.status === 'PENDING') return 'running';
-      return status.status === 'ENQUEUED' || status.status === 'DELAYED' ? 'waiting' : 'failed';
+    has: (workflowId) => hands.has(workflowId),
+    async claim(trx, workflowIds) {
+      const token = randomUUID();
+      return { token, ids: await claimWorkflows(trx, workflowIds, { executor, token, version: APPLICATION_VERSION }) };
     },
-    forget: async (workflowId) => await outside(() => DBOS.cancelWorkflow(workflowId)),
+    async goOn({ ids, token }, epochOf) {
+      if (!current || ids.length === 0) return;
+      await holding(ids, epochOf, () => outside(() => continueWorkflows(ids, token)));
+    },
+    async states(workflowIds) {
+      const known = await statusOf(store.db, workflowIds);
+      return (workflowId) => stateOf(known.get(workflowId));
+    },
     async prune(olderThan) {
       const old = await outside(() =>
         DBOS.listWorkflows({
@@ -168,13 +217,20 @@ export function createDurableEngine({
       return old.length;
     },
     pause() {
-      handlers = undefined;
+      current = undefined;
     },
     async shutdown() {
-      handlers = undefined;
+      current = undefined;
       if (DBOS.isInitialized()) await DBOS.shutdown();
+      for (const step of undo.splice(0)) await step();
     },
   };
+}
+
+function stateOf(status: string | undefined): WorkflowState {
+  if (status === undefined) return 'missing';
+  if (status === 'SUCCESS') return 'succeeded';
+  return status === 'PENDING' || status === 'ENQUEUED' || status === 'DELAYED' ? 'open' : 'failed';
 }
 
 function quiet(log: Log): {

@@ -1,4 +1,4 @@
-import { type Selectable, type Transaction } from 'kysely';
+import { type Selectable, sql, type Transaction } from 'kysely';
 import type { Actor, Trigger } from '../core/actor.ts';
 import { StewardError } from '../core/errors.ts';
 import type { Causation } from '../core/event.ts';
@@ -9,10 +9,20 @@ import type { AnyWorkflow } from '../core/workflow.ts';
 import type { Store } from '../store/store.ts';
 import { cleaner } from './clean.ts';
 import { newId } from './ids.ts';
+import { TakenOver } from './ownership.ts';
+import { stillLost } from './take-over.ts';
 import type { EngineTables } from './tables.ts';
 
 export type ExecutionRow = Selectable<EngineTables['workflow_executions']>;
 type Step = WorkflowExecution['steps'][number];
+
+type Trx = Transaction<EngineTables>;
+/** An execution, and how often it has been taken in hand. */
+export type Owned = Pick<ExecutionRow, 'id' | 'epoch'>;
+export interface Taken<T> {
+  readonly taken: readonly Owned[];
+  readonly also: T;
+}
 
 export interface NewExecution {
   readonly workflow: AnyWorkflow;
@@ -27,13 +37,16 @@ export interface NewExecution {
 export interface Executions {
   insert(execution: NewExecution): Promise<{ readonly execution: WorkflowExecution; readonly fresh: boolean }>;
   row(id: string): Promise<ExecutionRow | undefined>;
-  setStep(id: string, step: string, patch: Partial<Omit<Step, 'id'>>): Promise<void>;
-  finish(id: string, status: 'succeeded' | 'failed' | 'canceled', skipRest: string): Promise<void>;
+  /** As the owner of that epoch; TakenOver where it has another by now. */
+  setStep(owned: Owned, step: string, patch: Partial<Omit<Step, 'id'>>): Promise<void>;
+  finish(owned: Owned, status: 'succeeded' | 'failed' | 'canceled', skipRest: string): Promise<void>;
   list(workflow: string, options: { limit: number; cursor?: string | undefined }): Promise<Page<WorkflowExecution>>;
   running(workflow: string): Promise<ExecutionRow[]>;
   runningHere(): Promise<ExecutionRow[]>;
-  /** The ids of what that node had running, which is this node's from now on. */
-  takeOver(node: string): Promise<string[]>;
+  /** What of these is still this node's is taken in hand anew; `also` in the same transaction. */
+  again<T>(owned: readonly Owned[], also: (trx: Trx, taken: readonly Owned[]) => Promise<T>): Promise<Taken<T>>;
+  /** What that node had running is this node's from now on, unless the node is back. */
+  takeOver<T>(node: string, also: (trx: Trx, taken: readonly Owned[]) => Promise<T>): Promise<Taken<T>>;
   requestCancel(id: string): Promise<void>;
 }
 
@@ -49,7 +62,7 @@ export function createExecutions({
   const db = store.db.withTables<EngineTables>();
 
   async function change(
-    id: string,
+    { id, epoch }: Owned,
     alter: (row: ExecutionRow, trx: Transaction<EngineTables>) => Promise<void>,
   ): Promise<void> {
     await db.transaction().execute(async (trx) => {
@@ -60,6 +73,7 @@ export function createExecutions({
         .forUpdate()
         .executeTakeFirst();
       if (!row) throw new StewardError('NOT_FOUND', `There is no execution ${id}.`);
+      if (row.epoch !== epoch || row.node !== nodeId) throw new TakenOver();
       await alter(row, trx);
     });
   }
@@ -117,8 +131,9 @@ export function createExecutions({
       return { execution: toExecution(known), fresh: row !== undefined };
     },
     row: async (id) => await db.selectFrom('workflow_executions').selectAll().where('id', '=', id).executeTakeFirst(),
-    async setStep(id, step, patch) {
-      await change(id, async (row, trx) => {
+    async setStep(owned, step, patch) {
+      const { id } = owned;
+      await change(owned, async (row, trx) => {
         const steps = row.steps.map((one) => (one.id === step ? { ...one, ...patch } : one));
         await trx
           .updateTable('workflow_executions')
@@ -127,8 +142,9 @@ export function createExecutions({
           .execute();
       });
     },
-    async finish(id, status, skipRest) {
-      await change(id, async (row, trx) => {
+    async finish(owned, status, skipRest) {
+      const { id } = owned;
+      await change(owned, async (row, trx) => {
         if (row.status !== 'running') return;
         const steps = row.steps.map((one): Step =>
           one.status === 'pending' ? { ...one, status: 'skipped', message: skipRest } : one,
@@ -187,16 +203,32 @@ export function createExecutions({
         .where('status', '=', 'running')
         .where('node', '=', nodeId)
         .execute(),
-    async takeOver(node) {
-      const taken = await db
-        .updateTable('workflow_executions')
-        .set({ node: nodeId })
-        .where('status', '=', 'running')
-        .where('node', '=', node)
-        .returning('id')
-        .execute();
-      return taken.map(({ id }) => id);
-    },
+    again: async (owned, also) =>
+      await db.transaction().execute(async (trx) => {
+        const taken = await trx
+          .updateTable('workflow_executions')
+          .set({ epoch: sql`epoch + 1` })
+          .where('status', '=', 'running')
+          .where('node', '=', nodeId)
+          .where(
+            sql<boolean>`(id, epoch) in (select * from unnest(${owned.map(({ id }) => id)}::text[], ${owned.map(({ epoch }) => epoch)}::integer[]))`,
+          )
+          .returning(['id', 'epoch'])
+          .execute();
+        return { taken, also: await also(trx, taken) };
+      }),
+    takeOver: async (node, also) =>
+      await db.transaction().execute(async (trx) => {
+        const taken = await trx
+          .updateTable('workflow_executions')
+          .set({ node: nodeId, epoch: sql`epoch + 1` })
+          .where('status', '=', 'running')
+          .where('node', '=', node)
+          .where(stillLost(node) as never)
+          .returning(['id', 'epoch'])
+          .execute();
+        return { taken, also: await also(trx, taken) };
+      }),
     async requestCancel(id) {
       await db.updateTable('workflow_executions').set({ cancel: true }).where('id', '=', id).execute();
     },

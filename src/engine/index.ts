@@ -1,27 +1,32 @@
 import type { NodeRecord } from '../core/node.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { sql } from 'kysely';
 import type { AnyOperation } from '../core/operation.ts';
 import type { RunFollowUps, RunService, WorkflowService } from '../core/run-service.ts';
 import type { SystemJob } from '../core/schedule.ts';
 import { createRetryBudget } from '../safeguards/retry-budget.ts';
 import { CANCEL_CHANNEL } from './answers.ts';
 import { createChain } from './chain.ts';
+import { createChains } from './chains.ts';
 import { createChildren } from './children.ts';
 import { createCoordinator } from './coordinator.ts';
 import { createDurableEngine } from './dbos.ts';
+import { createDispatch } from './dispatch.ts';
 import { DEFAULT_RETENTION, DEFAULT_SETTINGS, type EngineDeps } from './engine-deps.ts';
 import { createNodeCare, type NodeCare } from './drain.ts';
 import { createExecutions } from './executions.ts';
+import { createHandovers } from './handover.ts';
 import { createInFlight } from './in-flight.ts';
 import { createJobs } from './jobs.ts';
+import { createLease } from './lease.ts';
 import { createLocks } from './locks.ts';
 import { createLoops } from './loops.ts';
 import { createMode } from './mode.ts';
 import { createInvitations, type Invitations } from './join.ts';
 import { createNodes, NODES_CHANNEL } from './nodes.ts';
 import { engineOperations } from './operations.ts';
+import { guardedRuns } from './ownership.ts';
 import { persistence } from './persist.ts';
-import { reconcile, workflowIdOf } from './reconcile.ts';
 import { createPlacement } from './placement.ts';
 import { planAgain } from './replan.ts';
 import { upkeepJobs } from './upkeep.ts';
@@ -30,9 +35,12 @@ import { createRuns } from './runs.ts';
 import { listSchedules, type ScheduleEntry } from './schedule-list.ts';
 import { createSchedules, scheduleActor } from './schedules.ts';
 import { createService } from './service.ts';
-import { createSlot } from './slots.ts';
+import { createAdmission } from './slots.ts';
 import type { StageDeps } from './stage.ts';
-import { partitionOf, startRun, type StartDeps } from './start.ts';
+import { startRun, type StartDeps } from './start.ts';
+import { createTakeOver } from './take-over.ts';
+import { createWatch } from './watch.ts';
+import { inItsPlace } from './work.ts';
 import { createWorkflows } from './workflows.ts';
 
 export interface Engine {
@@ -58,6 +66,9 @@ const LAUNCH_WITHIN_MS = 120_000;
 const DRAIN_MS = 3_000;
 const SETTLE_MS = 100;
 const RECONCILE_MS = 30_000;
+const AGAIN_MS = 100;
+/** Runs that work at once on this node, and how many of these places only healing gets. */
+const PLACES = { runs: 10, healing: 4 };
 
 export function createEngine(deps: EngineDeps): Engine {
   const { store, log, now, node, catalog, killGroup } = deps;
@@ -77,36 +88,32 @@ export function createEngine(deps: EngineDeps): Engine {
     children,
     retries: createRetryBudget({ now }),
     inFlight,
-    slots: { cpu: createSlot(), io: createSlot() },
+    admission: createAdmission(PLACES),
+    handovers: createHandovers(),
+    heard: (flight) => watch.heard(flight),
     limits,
   };
+  const { admission } = stage;
 
   const engine = createDurableEngine({
     store,
     log,
     nodeId: node.id,
     given: {
-      plan: (id) => coordinator.plan(id),
-      apply: (id) => coordinator.apply(id),
-      chain: (id) => chain(id),
+      plan: (id, epoch) => planning(id, epoch),
+      apply: (id, epoch) => applying(id, epoch),
+      chain: (id, epoch) => chain(id, epoch),
       leaving,
     },
   });
-  const enqueue = async (row: RunRow): Promise<void> => {
-    const load = catalog().automations.get(row.automation)?.load ?? 'light';
-    await engine.enqueue(row.stage, row.id, {
-      workflowId: workflowIdOf(row),
-      queue: row.queue,
-      partition: partitionOf(row, load),
-    });
-  };
+  const enqueue = (row: RunRow): Promise<void> => dispatch.enqueue(row);
   const nodes = createNodes({
     store,
     log,
     now,
     node,
     limits,
-    onLost: (id) => workflows.takeOver(id),
+    onLost: (id) => takeOver(id),
     onRemoved: deps.onRemoved,
     catalog,
     async ports() {
@@ -121,12 +128,60 @@ export function createEngine(deps: EngineDeps): Engine {
   const cancelAll = (by: string, reason: string): Promise<number> => service.cancelAll(by, reason);
   const mode = createMode({ store, audit, now, log, nodeId: node.id, cancelAll });
   const start: StartDeps = { ...stage, enqueue, loops, mode, nodeOf: (reference) => nodes.idOf(reference), placement };
-  const service = createService({ ...start, forget: (row) => engine.forget(workflowIdOf(row)) });
+  // Whoever has it in hand, waiting for its place, looks and finds it ended.
+  const forget = async ({ id }: Pick<RunRow, 'id'>): Promise<void> =>
+    void (await sql`select pg_notify(${CANCEL_CHANNEL}, ${id})`.execute(db));
+  const service = createService({ ...start, forget });
   const replan = (row: RunRow): Promise<void> => planAgain((...request) => startRun(start, ...request), row, log);
-  const coordinator = createCoordinator({ ...stage, enqueue, replan, mode });
+  const coordinator = createCoordinator({
+    ...stage,
+    runs: guardedRuns(runs, inFlight, children),
+    enqueue,
+    replan,
+    mode,
+  });
+  const work = { ...stage, nodeId: node.id, onLeft: () => again() };
+  const planning = inItsPlace(work, (id) => coordinator.plan(id));
+  const applying = inItsPlace(work, (id) => coordinator.apply(id));
+  const dispatch = createDispatch({
+    store,
+    runs,
+    engine,
+    children,
+    fail: (...failure) => coordinator.fail(...failure),
+    log,
+    nodeId: node.id,
+  });
 
-  const chain = createChain({ executions, service, runs, catalog, persist, log, leaving });
-  const chainId = (executionId: string): string => `chain:${executionId}:${node.id}`;
+  const chainFlights = createInFlight();
+  const chain = createChain({
+    executions,
+    service,
+    runs,
+    catalog,
+    persist,
+    log,
+    nodeId: node.id,
+    inFlight: chainFlights,
+    heard: (flight) => watch.heard(flight),
+    onLeft: () => again(),
+  });
+  const chains = createChains({ executions, engine, log });
+  const takeOverRuns = createTakeOver({
+    store,
+    runs,
+    engine,
+    dispatch,
+    catalog,
+    log,
+    nodeId: node.id,
+    labels: node.labels ?? {},
+  });
+  const takeOver = async (lost: string): Promise<void> => {
+    if (nodes.draining()) return;
+    await chains.takeOver(lost);
+    await takeOverRuns(lost);
+  };
   const workflows = createWorkflows({
     store,
     catalog,
@@ -134,8 +189,7 @@ export function createEngine(deps: EngineDeps): Engine {
     loops,
     mode,
     log,
-    enqueue: (id) => engine.enqueue('chain', id, { workflowId: chainId(id) }),
-    stateOf: (id) => engine.state(chainId(id)),
+    enqueue: (id) => chains.start(id),
   });
   const schedules = createSchedules({
     db,
@@ -167,8 +221,8 @@ export function createEngine(deps: EngineDeps): Engine {
     runs,
     log,
     nodeId: node.id,
-    forget: (row) => engine.forget(workflowIdOf(row)),
-    takeOver: (id) => workflows.takeOver(id),
+    forget,
+    takeOver: (id) => takeOver(id),
     onRemoved: deps.onNodeRemoved ?? (async () => undefined),
   });
   const invitations = createInvitations({
@@ -216,23 +270,38 @@ export function createEngine(deps: EngineDeps): Engine {
     ending.push(() => clearInterval(timer));
   };
 
-  async function hearCancels(): Promise<void> {
-    const ids = inFlight.ids();
-    if (ids.length === 0) return;
-    const rows = await db
-      .selectFrom('runs')
-      .select(['id', 'cancel'])
-      .where('id', 'in', ids)
-      .where('cancel', 'is not', null)
-      .execute();
-    for (const { id, cancel } of rows) if (cancel) inFlight.cancel(id, cancel);
+  async function settle(): Promise<void> {
+    await dispatch.settle();
+    // Whoever declared a node dead may have died of it before it took anything over.
+    for (const id of await nodes.lost()) await takeOver(id);
+    await chains.settle();
   }
 
-  async function settle(): Promise<void> {
-    await reconcile({ runs, engine, coordinator, enqueue, nodeId: node.id });
-    // Whoever declared a node dead may have died of it before it took anything over.
-    for (const id of await nodes.lost()) await workflows.takeOver(id);
-    await workflows.reconcile();
+  // The bundled store is on no network, so nobody else could take anything over.
+  const lease = createLease({
+    ms: store.mode === 'bundled' ? Infinity : Math.max(limits.lostAfterMs - limits.heartbeatMs, limits.lostAfterMs / 2),
+  });
+  const watch = createWatch({
+    db,
+    lease,
+    flights: inFlight,
+    chains: chainFlights,
+    children,
+    log,
+    nodeId: node.id,
+    say: () => nodes.beatFor(node.id),
+    onBack: () => again(),
+  });
+  let soon: NodeJS.Timeout | undefined;
+  /** Once what was let go of has come to its end. */
+  function again(): void {
+    soon ??= setTimeout(() => {
+      soon = undefined;
+      if (!leaving.aborted && lease.fresh())
+        void settle().catch((thrown: unknown) =>
+          log.debug('engine will try again', { reason: (thrown as Error).message }),
+        );
+    }, AGAIN_MS);
   }
 
   return {
@@ -250,7 +319,7 @@ export function createEngine(deps: EngineDeps): Engine {
       return {
         workflowsActive: counted.length,
         triggers: counted.reduce((sum, { triggers }) => sum + triggers.length, 0),
-        runsInFlight: inFlight.size,
+        runsInFlight: admission.counts().running,
       };
     },
     async start() {
@@ -266,12 +335,12 @@ export function createEngine(deps: EngineDeps): Engine {
       });
       await engine.launch().finally(() => launching.release());
       ending.push(store.listen(NODES_CHANNEL, () => void nodes.beat().catch(() => undefined)));
-      ending.push(store.listen(CANCEL_CHANNEL, () => void hearCancels().catch(() => undefined)));
+      ending.push(store.listen(CANCEL_CHANNEL, () => void watch.look().catch(() => undefined)));
+      ending.push(dispatch.listen());
+      await watch.beat(() => nodes.beat());
       await settle();
-      every(limits.heartbeatMs, 'heartbeat', async () => {
-        await nodes.beat();
-        await hearCancels();
-      });
+      every(limits.heartbeatMs, 'heartbeat', () => watch.beat(() => nodes.beat()));
+      ending.push(() => watch.stop());
       every(RECONCILE_MS, 'reconcile', settle);
       await jobs.start();
       await schedules.start();
@@ -284,8 +353,10 @@ export function createEngine(deps: EngineDeps): Engine {
       await jobs.stop();
       engine.pause();
       const ends = performance.now() + DRAIN_MS;
-      while (inFlight.size > 0 && performance.now() < ends) await sleep(50);
+      while (admission.counts().running > 0 && performance.now() < ends) await sleep(50);
+      clearTimeout(soon);
       inFlight.leave();
+      chainFlights.leave();
       // What was just aborted ends its children.
       await sleep(SETTLE_MS);
       locks.stop();

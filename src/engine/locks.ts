@@ -13,9 +13,17 @@ export interface Hold {
   readonly fences: ReadonlyMap<string, number>;
   /** Aborted with LEASE_LOST once another has taken a lock over. */
   readonly lost: AbortSignal;
-  /** The greatest fence, once the database has said that every lock is still held; LEASE_LOST otherwise. */
-  confirm(): Promise<number>;
+  /**
+   * Asks the database, in one statement, whether every lock is still held and whether the run is still this node's, of that epoch.
+   * The greatest fence, the epoch where there is no lock; `owner: false` where the run is another's.
+   */
+  confirm(run: {
+    readonly id: string;
+    readonly epoch: number;
+  }): Promise<{ readonly owner: boolean; readonly fence: number }>;
   release(): Promise<void>;
+  /** Renews nothing any more, and leaves the locks to their leases or to the next owner of the run. */
+  leave(): void;
 }
 
 export interface Locks {
@@ -45,6 +53,18 @@ export function createLocks({
 
   const renewals = new Set<NodeJS.Timeout>();
 
+  /** Taken at once where nobody has it and nobody waits: the usual case, in one statement. */
+  async function takeFree(name: string, holder: string): Promise<number | undefined> {
+    const { rows } = await sql<{ fence: number }>`
+      insert into engine_locks (name, holder, node, fence, expires_at) values (${name}, ${holder}, ${nodeId}, 1, ${expiry})
+      on conflict (name) do update set holder = excluded.holder, node = excluded.node, fence = engine_locks.fence + 1,
+        expires_at = excluded.expires_at
+      where (engine_locks.holder = excluded.holder or engine_locks.expires_at <= clock_timestamp()) and not exists (
+        select from engine_lock_waiters where name = ${name} and expires_at > clock_timestamp())
+      returning fence`.execute(db);
+    return rows[0]?.fence;
+  }
+
   /** The fence where the lock could be taken, else who holds it or stands before. */
   async function attempt(name: string, holder: string): Promise<{ fence: number } | { held: string }> {
     return await db.transaction().execute(async (trx) => {
@@ -73,16 +93,19 @@ export function createLocks({
         .orderBy('id')
         .executeTakeFirst();
       if (earlier) return { held: earlier.holder };
+      // Somebody for whom nobody waited may have had it since, without the lock above.
       const taken = await trx
         .insertInto('engine_locks')
         .values({ name, holder, node: nodeId, fence: 1, expires_at: expiry })
         .onConflict((conflict) =>
           conflict
             .column('name')
-            .doUpdateSet({ holder, node: nodeId, fence: sql`engine_locks.fence + 1`, expires_at: expiry }),
+            .doUpdateSet({ holder, node: nodeId, fence: sql`engine_locks.fence + 1`, expires_at: expiry })
+            .where(sql<boolean>`engine_locks.holder = ${holder} or engine_locks.expires_at <= clock_timestamp()`),
         )
         .returning('fence')
-        .executeTakeFirstOrThrow();
+        .executeTakeFirst();
+      if (!taken) return { held: 'another run' };
       await trx.deleteFrom('engine_lock_waiters').where('id', '=', mine.id).execute();
       return taken;
     });
@@ -90,15 +113,15 @@ export function createLocks({
 
   async function free(names: readonly string[], holder: string): Promise<void> {
     if (names.length === 0) return;
-    await db.deleteFrom('engine_lock_waiters').where('holder', '=', holder).where('name', 'in', names).execute();
-    await db
-      .updateTable('engine_locks')
-      .set({ holder: '', expires_at: sql<Date>`clock_timestamp()` })
-      .where('holder', '=', holder)
-      .where('node', '=', nodeId)
-      .where('name', 'in', names)
-      .execute();
-    await sql`select pg_notify(${LOCKS_CHANNEL}, '')`.execute(db);
+    // A release that a crash of the database forgets is made good for by the end of the lease.
+    await sql`with gone as (delete from engine_lock_waiters where holder = ${holder} and name = any(${names}::text[])),
+      freed as (update engine_locks set holder = '', expires_at = clock_timestamp()
+        where holder = ${holder} and node = ${nodeId} and name = any(${names}::text[])
+          and set_config('synchronous_commit', 'off', true) is not null returning name)
+      select pg_notify(${LOCKS_CHANNEL}, '') from freed
+      where exists (select from engine_lock_waiters w where w.name = freed.name and w.holder <> ${holder}) limit 1`.execute(
+      db,
+    );
   }
 
   async function wait(
@@ -114,11 +137,7 @@ export function createLocks({
       const stop = (): void => news.resolve();
       signal.addEventListener('abort', stop, { once: true });
       try {
-        const result = await attempt(name, holder).catch((thrown: unknown) => {
-          // Nobody gets a lock while the database is away, so everyone just goes on waiting.
-          if (StewardError.from(thrown).code !== 'STORE_UNAVAILABLE') throw thrown;
-          return { held: 'the database is away' };
-        });
+        const result = (await attempt(name, holder).catch(away)) ?? { held: 'the database is away' };
         if ('fence' in result) return result.fence;
         if (performance.now() > ends) {
           throw new StewardError(
@@ -142,28 +161,34 @@ export function createLocks({
       const fences = new Map<string, number>();
       const ends = performance.now() + deadlineMs;
       try {
-        for (const name of ordered) fences.set(name, await wait(name, holder, { ends, deadlineMs, signal }));
+        for (const name of ordered) {
+          signal.throwIfAborted();
+          const free = await takeFree(name, holder).catch(away);
+          fences.set(name, free ?? (await wait(name, holder, { ends, deadlineMs, signal })));
+        }
       } catch (thrown) {
         await free(ordered, holder).catch(() => undefined);
         throw thrown;
       }
       const losing = new AbortController();
+      const lose = (which: string): void =>
+        losing.abort(
+          new StewardError('LEASE_LOST', `Another run has taken the lock '${which}' over.`, {
+            hint: 'The node was silent for too long; see its log.',
+          }),
+        );
+      const held = sql`name = any(${ordered}::text[]) and holder = ${holder}
+        and (name, fence) in (select * from unnest(${ordered}::text[], ${ordered.map((name) => fences.get(name) ?? 0)}::bigint[]))`;
       const renew = async (): Promise<void> => {
-        for (const [name, fence] of fences) {
-          const { numUpdatedRows } = await db
-            .updateTable('engine_locks')
-            .set({ expires_at: expiry })
-            .where('name', '=', name)
-            .where('holder', '=', holder)
-            .where('fence', '=', fence)
-            .executeTakeFirst();
-          if (numUpdatedRows === 0n)
-            losing.abort(
-              new StewardError('LEASE_LOST', `Another run has taken the lock '${name}' over.`, {
-                hint: 'The node was silent for too long; see its log.',
-              }),
-            );
-        }
+        if (ordered.length === 0) return;
+        const { rows } = await sql<{ name: string }>`
+          update engine_locks set expires_at = ${expiry} where ${held} returning name`.execute(db);
+        if (rows.length < names.length)
+          lose(names.filter((name) => !rows.some((row) => row.name === name)).join("', '"));
+      };
+      const stop = (): void => {
+        clearInterval(renewing);
+        renewals.delete(renewing);
       };
       // A lease that could not be renewed because the database is away is not lost: nobody else could take it either.
       const renewing = setInterval(
@@ -177,14 +202,20 @@ export function createLocks({
       return {
         fences,
         lost: losing.signal,
-        async confirm() {
-          await renew();
+        leave: stop,
+        async confirm({ id, epoch }) {
+          const { rows } = await sql<{ owner: boolean; held: number; fence: number | null }>`
+            with mine as (select id from runs where id = ${id} and epoch = ${epoch} and node = ${nodeId} for share),
+              kept as (update engine_locks set expires_at = ${expiry} from mine where ${held} returning fence)
+            select exists (select from mine) as owner, (select count(*) from kept) as held,
+              (select max(fence) from kept) as fence`.execute(db);
+          const { owner = false, held: kept = 0, fence = null } = rows[0] ?? {};
+          if (owner && kept < ordered.length) lose(ordered.join("', '"));
           losing.signal.throwIfAborted();
-          return Math.max(0, ...fences.values());
+          return { owner, fence: fence ?? epoch };
         },
         async release() {
-          clearInterval(renewing);
-          renewals.delete(renewing);
+          stop();
           if (!losing.signal.aborted) await free(ordered, holder);
         },
       };
@@ -193,4 +224,9 @@ export function createLocks({
       for (const renewing of renewals) clearInterval(renewing);
     },
   };
+}
+
+/** Nobody gets a lock while the database is away, so everyone just goes on waiting. */
+function away(thrown: unknown): undefined {
+  if (StewardError.from(thrown).code !== 'STORE_UNAVAILABLE') throw thrown;
 }

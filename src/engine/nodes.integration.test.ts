@@ -7,6 +7,7 @@ import { createChildren } from './children.ts';
 import { DEFAULT_SETTINGS, type EngineSettings } from './engine-deps.ts';
 import { createExecutions } from './executions.ts';
 import { createNodes, type Nodes, type NodesDeps } from './nodes.ts';
+import { TakenOver } from './ownership.ts';
 import { persistence } from './persist.ts';
 import { type EngineTables, engineMigrations } from './tables.ts';
 import { operator } from '../testing/engine.ts';
@@ -163,11 +164,28 @@ describe('nodes', () => {
     const heir = createExecutions({ store: database.store, now, nodeId: 'heir' });
     const { execution } = await dead.insert({ workflow, context: {}, trigger: 'api', actor: operator });
     expect(await heir.runningHere()).toEqual([]);
-    expect(await heir.takeOver('dead')).toEqual([execution.id]);
+    const nothing = async () => undefined;
+    // A node that lives keeps what it has.
+    await database.store.db.withTables<EngineTables>().insertInto('nodes').values(row('dead', 'alive')).execute();
+    expect((await heir.takeOver('dead', nothing)).taken).toEqual([]);
+    await database.store.db
+      .withTables<EngineTables>()
+      .updateTable('nodes')
+      .set({ state: 'lost' })
+      .where('id', '=', 'dead')
+      .execute();
+    expect((await heir.takeOver('dead', nothing)).taken).toEqual([{ id: execution.id, epoch: 1 }]);
+    // Whoever had it can write nothing about it any more.
+    await expect(dead.finish({ id: execution.id, epoch: 0 }, 'failed', '')).rejects.toThrow(TakenOver);
     expect((await heir.runningHere()).map(({ id }) => id)).toEqual([execution.id]);
-    expect(await heir.takeOver('dead')).toEqual([]);
+    expect((await heir.takeOver('dead', nothing)).taken).toEqual([]);
   });
 });
+
+function row(id: string, state: 'alive' | 'lost') {
+  const at = new Date();
+  return { id, name: id, version: '1', labels: '{}', state, started_at: at, last_heartbeat: at };
+}
 
 describe('children of runs', () => {
   it('that a dead Steward left are ended once, and those that ended are forgotten', async () => {
@@ -188,7 +206,7 @@ describe('children of runs', () => {
     await scope.recordChild(identity(12), 'tar');
     await children.scope('run_2').recordChild(identity(13), 'tar');
     await scope.childEnded(identity(12));
-    expect(await children.endLeftovers('run_1')).toBe(1);
+    expect(await children.endLeftovers(['run_1'])).toBe(1);
     expect(await children.endLeftovers()).toBe(1);
     expect(await children.endLeftovers()).toBe(0);
     expect(killed).toEqual([11, 13]);

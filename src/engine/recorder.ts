@@ -1,109 +1,120 @@
+import { type RawBuilder, sql } from 'kysely';
 import { StewardError } from '../core/errors.ts';
-import type { JsonObject } from '../core/json.ts';
-import type { Change, ChangeRecord, Phase, PhaseRecord } from '../core/run.ts';
+import type { Json } from '../core/json.ts';
+import type { Change, ChangeRecord, Phase } from '../core/run.ts';
 import type { Store } from '../store/store.ts';
+import { ownedRuns, TakenOver } from './ownership.ts';
 import type { ChangeOutcome, PhaseError, Recorder } from './perform-types.ts';
 import type { Persist } from './persist.ts';
-import { RUNS_CHANNEL, type Runs } from './runs.ts';
-import { sql } from 'kysely';
+import type { Runs } from './runs.ts';
 
-/** Keeps a run's progress in the store; waits where the store is away. */
-export function createRecorder({
-  runs,
-  store,
-  persist,
-  now,
-  runId,
-  nodeId,
-}: {
-  runs: Runs;
-  store: Store;
-  persist: Persist;
-  now: () => Date;
-  runId: string;
-  nodeId: string;
-}): Recorder {
+/**
+ * What tells only how far a run is, or that something begins, is not waited for until it is on disk: a crash of the whole database
+ * server forgets at most its last half second of it, and everything before the next receipt or checkpoint, which are waited for,
+ * is on disk with those. So what can be lost is about the one step that was in flight, and that step runs again anyway.
+ */
+const UNHURRIED = sql`set_config('synchronous_commit', 'off', true) is not null`;
+
+interface RecorderDeps {
+  readonly runs: Runs;
+  readonly store: Store;
+  readonly persist: Persist;
+  readonly now: () => Date;
+  readonly runId: string;
+  /** Of the owner that writes. */
+  readonly epoch: number;
+  readonly nodeId: string;
+  /** Called where the run turns out to be another's. */
+  readonly lost: () => Promise<void>;
+}
+
+/**
+ * Keeps a run's progress in the store; waits where the store is away. Each write is one statement, which compares the epoch:
+ * TakenOver where the run has another owner by now, and then nothing was written.
+ */
+export function createRecorder(deps: RecorderDeps): Recorder {
+  const { runs, store, persist, now, runId, epoch, nodeId } = deps;
   const { db } = runs;
+  // The lock on the row keeps whoever takes the run over waiting until this write is committed, and this write until that one is.
+  const mine = sql`mine as (select id from runs where id = ${runId} and epoch = ${epoch} and node = ${nodeId} for share)`;
 
+  async function written<T>(statement: RawBuilder<T & { mine: boolean }>): Promise<T> {
+    const { rows } = await statement.execute(db);
+    if (rows[0]?.mine) return rows[0];
+    throw new TakenOver();
+  }
+
+  /** The step that opened the phase may run again after a crash. */
   async function phase(next: Phase): Promise<void> {
-    const row = await runs.row(runId);
-    if (!row) throw new StewardError('NOT_FOUND', `There is no run ${runId}.`);
-    const at = now();
-    const closed = row.phases.map((one: PhaseRecord) => (one.finishedAt ? one : { ...one, finishedAt: at }));
-    const last = row.phases.at(-1);
-    // The step that opened the phase may run again after a crash.
-    const phases =
-      last && last.phase === next && !last.finishedAt ? row.phases : [...closed, { phase: next, startedAt: at }];
-    await runs.patch(runId, { phases: JSON.stringify(phases) });
-    await runs.ring(runId);
+    const at = now().toISOString();
+    const open = sql`(phases->-1) is not null and not (phases->-1) ? 'finishedAt'`;
+    await written(sql<{ mine: boolean }>`
+      update runs set phases = case when ${open} and phases->-1->>'phase' = ${next} then phases else
+        case when ${open} then jsonb_set(phases, array[(jsonb_array_length(phases) - 1)::text, 'finishedAt'], to_jsonb(${at}::text))
+          else phases end || jsonb_build_object('phase', ${next}::text, 'startedAt', ${at}::text) end
+      where id = ${runId} and epoch = ${epoch} and node = ${nodeId} and ${UNHURRIED} returning true as mine`);
   }
 
   async function changeStarts(change: Change): ReturnType<Recorder['changeStarts']> {
-    return await db.transaction().execute(async (trx) => {
-      const known = await trx
-        .selectFrom('run_changes')
-        .selectAll()
-        .where('run_id', '=', runId)
-        .where('change_id', '=', change.id)
-        .forUpdate()
-        .executeTakeFirst();
-      if (!known) throw new StewardError('INTERNAL', `Run ${runId} has no change '${change.id}'.`);
-      if (known.status === 'done') return { attempt: known.attempts, receipt: known.receipt?.value, done: true };
-      const attempts = known.attempts + 1;
-      await trx
-        .updateTable('run_changes')
-        .set({ status: 'running', attempts, started_at: known.started_at ?? now() })
-        .where('run_id', '=', runId)
-        .where('change_id', '=', change.id)
-        .execute();
-      await sql`select pg_notify(${RUNS_CHANNEL}, ${runId})`.execute(trx);
-      return { attempt: attempts, done: false };
-    });
+    const known = await written(sql<{
+      mine: boolean;
+      status: ChangeRecord['status'] | null;
+      attempts: number;
+      receipt: { value: Json } | null;
+    }>`
+      with ${mine},
+        begun as (update run_changes c set status = 'running', attempts = c.attempts + 1, started_at = coalesce(c.started_at, ${now()})
+          from mine where c.run_id = mine.id and c.change_id = ${change.id} and c.status <> 'done' and ${UNHURRIED}
+          returning c.attempts)
+      select exists (select from mine) as mine, c.status, coalesce((select attempts from begun), c.attempts) as attempts, c.receipt
+      from (select) one left join run_changes c on c.run_id = ${runId} and c.change_id = ${change.id}`);
+    if (known.status === null) throw new StewardError('INTERNAL', `Run ${runId} has no change '${change.id}'.`);
+    if (known.status === 'done') return { attempt: known.attempts, receipt: known.receipt?.value, done: true };
+    return { attempt: known.attempts, done: false };
   }
 
   async function changeEnds(change: Change, outcome: ChangeOutcome, attempts?: number): Promise<void> {
-    await db.transaction().execute(async (trx) => {
-      const { numUpdatedRows } = await trx
-        .updateTable('run_changes')
-        .set({
-          status: outcome.status,
-          finished_at: now(),
-          ...(attempts !== undefined && { attempts }),
-          ...('receipt' in outcome && { receipt: JSON.stringify({ value: outcome.receipt }) }),
-          ...('error' in outcome && { error: JSON.stringify(outcome.error) }),
-        })
-        .where('run_id', '=', runId)
-        .where('change_id', '=', change.id)
-        .where('status', '!=', outcome.status)
-        .executeTakeFirst();
-      if (numUpdatedRows === 0n) return;
-      const data: JsonObject = {
-        runId,
-        change: change.id,
-        title: change.title,
-        status: outcome.status,
-        ...('error' in outcome && { error: { code: outcome.error.code, message: outcome.error.message } }),
-      };
-      await store.events.append(trx, {
+    const receipt = 'receipt' in outcome ? JSON.stringify({ value: outcome.receipt }) : null;
+    const error = 'error' in outcome ? JSON.stringify(outcome.error) : null;
+    const event = store.events.appending(
+      {
         type: 'run.change',
         subject: { kind: 'run', id: runId },
-        data,
+        data: {
+          runId,
+          change: change.id,
+          title: change.title,
+          status: outcome.status,
+          ...('error' in outcome && { error: { code: outcome.error.code, message: outcome.error.message } }),
+        },
         causation: { runId },
         node: nodeId,
-      });
-    });
-    await runs.ring(runId);
+      },
+      sql`ended`,
+    );
+    await written(sql<{ mine: boolean }>`
+      with ${mine},
+        ended as (update run_changes c set status = ${outcome.status}, finished_at = ${now()},
+            attempts = coalesce(${attempts ?? null}::integer, c.attempts), receipt = coalesce(${receipt}::jsonb, c.receipt),
+            error = coalesce(${error}::jsonb, c.error)
+          from mine where c.run_id = mine.id and c.change_id = ${change.id} and c.status <> ${outcome.status} returning c.change_id),
+        told as (${event})
+      select exists (select from mine) as mine, (select count(*) from told) as told`);
   }
 
+  const owned = ownedRuns(runs, epoch);
+  const kept = <T>(write: () => Promise<T>): Promise<T> =>
+    persist(write).catch(async (thrown: unknown) => {
+      if (thrown instanceof TakenOver) await deps.lost();
+      throw thrown;
+    });
   return {
-    phase: (next) => persist(() => phase(next)),
-    checks: (checks) => persist(() => runs.patch(runId, { checks: JSON.stringify(checks) })),
-    changeStarts: (change) => persist(() => changeStarts(change)),
-    changeEnds: (change, outcome, attempts) => persist(() => changeEnds(change, outcome, attempts)),
+    phase: (next) => kept(() => phase(next)),
+    checks: (checks) => kept(() => owned.patch(runId, { checks: JSON.stringify(checks) })),
+    changeStarts: (change) => kept(() => changeStarts(change)),
+    changeEnds: (change, outcome, attempts) => kept(() => changeEnds(change, outcome, attempts)),
     rollingBack: (error: PhaseError) =>
-      persist(
-        async () => void (await runs.move(runId, { to: 'rolling-back', patch: { error: JSON.stringify(error) } })),
-      ),
+      kept(async () => void (await owned.move(runId, { to: 'rolling-back', patch: { error: JSON.stringify(error) } }))),
   };
 }
 

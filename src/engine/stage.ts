@@ -8,8 +8,10 @@ import type { Children } from './children.ts';
 import { cleaner } from './clean.ts';
 import { durable } from './dbos.ts';
 import type { EngineDeps, EngineSettings } from './engine-deps.ts';
-import type { InFlight } from './in-flight.ts';
+import type { Handovers } from './handover.ts';
+import type { Flight, InFlight } from './in-flight.ts';
 import type { Hold, Locks } from './locks.ts';
+import { leaseLost, TakenOver } from './ownership.ts';
 import type { Performance } from './perform-types.ts';
 import type { Persist } from './persist.ts';
 import { createDeadline } from './limits.ts';
@@ -17,7 +19,7 @@ import { createRecorder } from './recorder.ts';
 import { createRunLog, type RunLog } from './run-log.ts';
 import type { RunRow } from './run-rows.ts';
 import type { Runs } from './runs.ts';
-import type { Slot } from './slots.ts';
+import type { Admission } from './slots.ts';
 
 const PROGRESS_EVERY_MS = 1_000;
 const RELOCK_MS = 60_000;
@@ -29,26 +31,32 @@ export interface StageDeps extends EngineDeps {
   readonly children: Children;
   readonly retries: RetryBudget;
   readonly inFlight: InFlight;
-  readonly slots: { readonly cpu: Slot; readonly io: Slot };
+  readonly admission: Admission;
+  readonly handovers: Handovers;
+  /** Resolves while this node may act: at once, or after it was heard again. */
+  readonly heard: (flight: Flight) => Promise<void>;
   readonly limits: EngineSettings;
 }
 
 export interface Stage {
   readonly performance: Performance;
   readonly runLog: RunLog;
+  /** The run goes straight on with its other workflow, and keeps its locks for it. */
+  keep(): void;
   close(): Promise<void>;
 }
 
 /**
- * Everything one workflow of a run needs around its phases: locks, slot, deadline, ports, record.
+ * Everything one workflow of a run needs around its phases: locks, deadline, ports, record.
  * What cannot be had is not thrown: it aborts the signal, so that the next step that would run says why it did not,
  * and a run that goes on after a crash still takes back what it did.
  */
 export async function openStage(deps: StageDeps, row: RunRow, automation: AnyAutomation): Promise<Stage> {
-  const { runs, store, persist, now, node, children, inFlight, locks, limits } = deps;
+  const { runs, store, persist, now, node, children, locks, limits } = deps;
+  const flight = deps.inFlight.get(row.id);
+  if (!flight) throw new StewardError('INTERNAL', `Run ${row.id} is in nobody's hands.`);
   const { clean, uses } = cleaner();
   const runLog = createRunLog({ db: runs.db, runId: row.id, now, clean, log: deps.log });
-  const flight = inFlight.begin(row.id);
   const deadline = createDeadline({
     automation,
     runId: row.id,
@@ -58,20 +66,20 @@ export async function openStage(deps: StageDeps, row: RunRow, automation: AnyAut
     abort: (reason) => flight.abort(reason),
   });
   const background = automation.load !== 'light' && row.trigger !== 'healing';
-  const undo: (() => Promise<void> | void)[] = [deadline.end, flight.end];
+  const undo: (() => Promise<void> | void)[] = [deadline.end];
   let hold: Hold | undefined;
   const lockNames = automation.effect === 'read' ? [] : [row.lock];
-  const takeLocks = async (deadlineMs: number, signal: AbortSignal): Promise<void> => {
-    hold = await locks.hold(lockNames, { holder: row.id, deadlineMs, signal });
-    hold.lost.addEventListener(
-      'abort',
-      () => {
-        flight.abort(hold?.lost.reason);
-        children.endLeftovers(row.id).catch(() => undefined);
-      },
-      { once: true },
-    );
+  const takeLocks = async (deadlineMs: number, signal: AbortSignal, had?: Hold): Promise<void> => {
+    hold = had ?? (await locks.hold(lockNames, { holder: row.id, deadlineMs, signal }));
+    const lose = (): void => {
+      flight.abort(hold?.lost.reason);
+      void children.endOwn(row.id).catch(() => undefined);
+    };
+    if (hold.lost.aborted) lose();
+    hold.lost.addEventListener('abort', lose, { once: true });
   };
+  /** The run is another's: what it has started here ends before anything else, and nothing more is recorded. */
+  const lost = (): Promise<void> => letGo(deps, flight);
 
   if (row.cancel) flight.abort(new StewardError('CANCELED', `Canceled by ${row.cancel.by}: ${row.cancel.reason}`));
   const ports = deps.ports(children.scope(row.id));
@@ -86,10 +94,7 @@ export async function openStage(deps: StageDeps, row: RunRow, automation: AnyAut
   const input = automation.input.safeParse(row.input.value);
   if (!input.success) flight.abort(StewardError.from(input.error));
   try {
-    // What an earlier life of this run left running would work against it.
-    await persist(() => children.endLeftovers(row.id));
-    if (automation.load !== 'light') undo.push(await deps.slots[automation.load].take(flight.signal));
-    await takeLocks(limits.lockMs, flight.signal);
+    await takeLocks(limits.lockMs, flight.signal, flight.kept);
   } catch (thrown) {
     flight.abort(thrown);
   }
@@ -104,7 +109,7 @@ export async function openStage(deps: StageDeps, row: RunRow, automation: AnyAut
     signal,
     now,
     log: runLog.log,
-    progress: reporter(deps, row.id),
+    progress: reporter(deps, row.id, flight.epoch),
     // What is taken back was done under the name of the run that did it.
     run: {
       id: row.relation?.kind === 'undoes' ? row.relation.runId : row.id,
@@ -116,7 +121,11 @@ export async function openStage(deps: StageDeps, row: RunRow, automation: AnyAut
     artifact: (name, content) => keepArtifact(deps.artifacts, row.id, name, content),
     async lease() {
       if (!hold) throw new StewardError('LEASE_LOST', `Run ${row.id} holds no lock.`);
-      return await hold.confirm();
+      const { owner, fence } = await hold.confirm({ id: row.id, epoch: flight.epoch });
+      if (!owner) await lost();
+      // Let go of, it is done again from here, and this try of it must not act any more.
+      if (flight.left() !== undefined) throw leaseLost(row.id);
+      return fence;
     },
     async secret(reference) {
       const value = await deps.secrets(reference);
@@ -127,13 +136,30 @@ export async function openStage(deps: StageDeps, row: RunRow, automation: AnyAut
 
   return {
     runLog,
+    keep: () => deps.handovers.keep(row.id),
     performance: {
       automation,
-      durable,
-      recorder: createRecorder({ runs, store, persist, now, runId: row.id, nodeId: node.id }),
+      durable: {
+        step: (name, work) =>
+          durable.step(name, async () => {
+            await deps.heard(flight);
+            return await work();
+          }),
+      },
+      recorder: createRecorder({
+        runs,
+        store,
+        persist,
+        now,
+        runId: row.id,
+        epoch: flight.epoch,
+        nodeId: node.id,
+        lost,
+      }),
       context,
       signal: flight.signal,
       rollbackSignal: AbortSignal.any([flight.leaving, deadline.rollback]),
+      carried: row.carried ?? undefined,
       retries: deps.retries,
       clean,
       beforeStep() {
@@ -150,22 +176,34 @@ export async function openStage(deps: StageDeps, row: RunRow, automation: AnyAut
       },
     },
     async close() {
-      await persist(() => runLog.flush());
-      await hold?.release().catch(() => undefined);
       for (const step of undo.toReversed()) await step();
+      // The locks are for whoever goes on with it.
+      if (flight.left() !== undefined) return hold?.leave();
+      await persist(() => runLog.flush());
+      if (deps.handovers.put(row.id, hold)) return;
+      await hold?.release().catch(() => undefined);
     },
   };
 }
 
+/** The run is another's: what it has started here ends before anything else, and nothing more is recorded. */
+export async function letGo({ children }: Pick<StageDeps, 'children'>, flight: Flight): Promise<void> {
+  if (flight.left() === undefined) flight.leave(new TakenOver());
+  await children.endOwn(flight.id).catch(() => undefined);
+}
+
 /** At most once a second into the store; the last word of a phase is its result, not its progress. */
-function reporter({ runs }: StageDeps, runId: string): (progress: Progress) => void {
+function reporter({ runs }: StageDeps, runId: string, epoch: number): (progress: Progress) => void {
   let last = -Infinity;
   return (progress) => {
     if (performance.now() - last < PROGRESS_EVERY_MS) return;
     last = performance.now();
-    void runs
-      .patch(runId, { progress: JSON.stringify(progress) })
-      .then(() => runs.ring(runId))
+    void runs.db
+      .updateTable('runs')
+      .set({ progress: JSON.stringify(progress) })
+      .where('id', '=', runId)
+      .where('epoch', '=', epoch)
+      .execute()
       .catch(() => undefined);
   };
 }

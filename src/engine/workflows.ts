@@ -8,7 +8,6 @@ import type { WorkflowExecution, WorkflowService } from '../core/run-service.ts'
 import type { AnyWorkflow } from '../core/workflow.ts';
 import type { EventConsumer } from '../store/event-consumer.ts';
 import type { Store } from '../store/store.ts';
-import type { WorkflowState } from './dbos.ts';
 import type { Executions, NewExecution } from './executions.ts';
 import type { Loops } from './loops.ts';
 import { type ModeKeeper, paused } from './mode.ts';
@@ -20,8 +19,8 @@ interface WorkflowsDeps {
   readonly loops: Loops;
   readonly mode: ModeKeeper;
   readonly log: Log;
+  /** Gives it to its durable workflow. */
   readonly enqueue: (executionId: string) => Promise<void>;
-  readonly stateOf: (executionId: string) => Promise<WorkflowState>;
 }
 
 export interface Workflows extends WorkflowService {
@@ -29,25 +28,9 @@ export interface Workflows extends WorkflowService {
   held(workflow: AnyWorkflow): Promise<boolean>;
   /** Starts the workflows whose event happens. */
   listen(): EventConsumer | undefined;
-  /** Gives executions that have no durable workflow theirs, and ends those whose workflow ended without them. */
-  reconcile(): Promise<void>;
-  /**
-   * Goes on here with what a lost node had begun. Its runs stay where they are, for what happens on a machine happens there;
-   * the chain finds each of them again by its key, and should the node come back, both find the same.
-   */
-  takeOver(nodeId: string): Promise<void>;
 }
 
-export function createWorkflows({
-  store,
-  catalog,
-  executions,
-  loops,
-  mode,
-  log,
-  enqueue,
-  stateOf,
-}: WorkflowsDeps): Workflows {
+export function createWorkflows({ store, catalog, executions, loops, mode, log, enqueue }: WorkflowsDeps): Workflows {
   async function begin(request: NewExecution): Promise<WorkflowExecution> {
     const { execution, fresh } = await executions.insert(request);
     if (fresh)
@@ -139,19 +122,6 @@ export function createWorkflows({
         ),
       ];
       return types.length > 0 ? store.events.consume({ consumer: 'workflows', types, from: 'now', handle }) : undefined;
-    },
-    async reconcile() {
-      for (const { id } of await executions.runningHere()) {
-        const state = await stateOf(id);
-        if (state === 'missing') await enqueue(id);
-        if (state === 'failed') await executions.finish(id, 'failed', 'the chain broke off before it');
-      }
-    },
-    async takeOver(node) {
-      for (const id of await executions.takeOver(node)) {
-        log.warn('workflow of a lost node goes on here', { execution: id, node });
-        await enqueue(id);
-      }
     },
   };
 }

@@ -1,4 +1,4 @@
-import { sql, type Transaction } from 'kysely';
+import { type RawBuilder, sql, type Transaction } from 'kysely';
 import { StewardError } from '../core/errors.ts';
 import type { EventDraft, EventType, StewardEvent } from '../core/event.ts';
 import type { JsonObject } from '../core/json.ts';
@@ -28,6 +28,11 @@ export interface Events {
    */
   // oxlint-disable-next-line typescript/no-explicit-any -- any system's tables will do
   append(trx: Transaction<any>, draft: EventDraft): Promise<StewardEvent>;
+  /**
+   * The event as a part of a statement that makes the state change itself, `with changed as (update ...), told as (<this>)`:
+   * written once for each row of the expression named. For what happens so often that a transaction of its own would cost too much.
+   */
+  appending(draft: EventDraft, forEach: RawBuilder<unknown>): RawBuilder<unknown>;
   /**
    * Hands every event to the handler, in order of commit, at least once, across restarts; a handler must be harmless
    * twice. One process at a time serves a consumer name, so a name that contains the node serves each node.
@@ -63,6 +68,13 @@ export function createEvents(deps: EventsDeps): { events: Events; stop: () => Pr
         select id, pg_notify(${EVENTS_CHANNEL}, '') from added`.execute(trx);
       return { ...draft, id: rows[0]?.id ?? 0, at };
     },
+
+    appending: (draft, forEach) => sql`
+      insert into events (at, type, subject_kind, subject_id, node, data, causation, actor)
+      select ${deps.now()}::timestamptz, ${draft.type}::text, ${draft.subject?.kind ?? null}::text, ${draft.subject?.id ?? null}::text,
+        ${draft.node ?? null}::text, ${JSON.stringify(draft.data)}::jsonb, ${orNull(draft.causation)}::jsonb,
+        ${orNull(draft.actor)}::jsonb
+      from ${forEach} returning id, pg_notify(${EVENTS_CHANNEL}, '')`,
 
     consume(options) {
       const consumer = startConsumer(deps, options);

@@ -17,6 +17,7 @@ export function inertStore(): Store {
     databaseUrl: '',
     events: {
       append: refuse,
+      appending: refuse,
       consume: refuse,
       read: refuse,
       latestId: refuse,

@@ -1,0 +1,111 @@
+import { sql } from 'kysely';
+import { StewardError } from '../core/errors.ts';
+import type { Log } from '../core/log.ts';
+import type { Store } from '../store/store.ts';
+import type { Children } from './children.ts';
+import type { Coordinator } from './coordinator.ts';
+import type { DurableEngine } from './dbos.ts';
+import type { RunRow } from './run-rows.ts';
+import type { Runs } from './runs.ts';
+
+export const workflowIdOf = (row: Pick<RunRow, 'id' | 'stage' | 'round'>): string =>
+  row.stage === 'apply' ? `${row.id}:apply` : `${row.id}:plan:${row.round}`;
+
+/** Rung for a node that has a run to begin; the payload is the run's id. */
+export const startChannel = (nodeId: string): string => `steward_start_${nodeId}`;
+
+const OPEN = ['queued', 'planning', 'running', 'rolling-back'] as const;
+
+export interface Dispatch {
+  /** Begins it at once where it is this node's, and tells its node otherwise. */
+  enqueue(row: RunRow): Promise<void>;
+  /** What was told to this node begins; should that be missed, `settle` finds it. */
+  listen(): () => void;
+  /** Every run of this node is in somebody's hands afterwards, or has ended. */
+  settle(): Promise<void>;
+}
+
+interface DispatchDeps {
+  readonly store: Store;
+  readonly runs: Runs;
+  readonly engine: DurableEngine;
+  readonly children: Children;
+  readonly fail: Coordinator['fail'];
+  readonly log: Log;
+  readonly nodeId: string;
+}
+
+export function createDispatch({ store, runs, engine, children, fail, log, nodeId }: DispatchDeps): Dispatch {
+  const { db } = runs;
+
+  const begin = (row: RunRow): Promise<void> =>
+    engine.start(row.stage, row.id, { workflowId: workflowIdOf(row), epoch: row.epoch });
+
+  async function begun(runId: string): Promise<void> {
+    const row = await runs.row(runId);
+    if (row?.status === 'queued' && row.node === nodeId) await begin(row);
+  }
+
+  /** Goes on with what an earlier life of this node had begun, or what this one let go of. */
+  async function goOn(rows: readonly RunRow[]): Promise<void> {
+    if (rows.length === 0) return;
+    const { mine, claimed } = await db.transaction().execute(async (trx) => {
+      const taken = await trx
+        .updateTable('runs')
+        .set({ epoch: sql`epoch + 1`, progress: null })
+        .where('node', '=', nodeId)
+        .where('finished_at', 'is', null)
+        .where(
+          sql<boolean>`(id, epoch) in (select * from unnest(${rows.map(({ id }) => id)}::text[], ${rows.map(({ epoch }) => epoch)}::integer[]))`,
+        )
+        .returningAll()
+        .execute();
+      return { mine: taken, claimed: await engine.claim(trx, taken.map(workflowIdOf)) };
+    });
+    // What an earlier life of a run left running would work against it.
+    await children.endLeftovers(mine.map(({ id }) => id));
+    const epochs = new Map(mine.map((row) => [workflowIdOf(row), row.epoch]));
+    await engine.goOn(claimed, (workflowId) => epochs.get(workflowId) ?? 0);
+  }
+
+  async function settle(): Promise<void> {
+    const open = await db
+      .selectFrom('runs')
+      .selectAll()
+      .where('node', '=', nodeId)
+      .where('status', 'in', OPEN)
+      .execute();
+    const rows = open.filter((row) => !engine.has(workflowIdOf(row)));
+    if (rows.length === 0) return;
+    const stateOf = await engine.states(rows.map(workflowIdOf));
+    for (const row of rows) if (stateOf(workflowIdOf(row)) === 'missing') await begin(row);
+    await goOn(rows.filter((row) => stateOf(workflowIdOf(row)) === 'open' && !engine.has(workflowIdOf(row))));
+    for (const row of rows) {
+      if (!['failed', 'succeeded'].includes(stateOf(workflowIdOf(row)))) continue;
+      // It may have moved on since it was read.
+      const current = await runs.row(row.id);
+      if (current && current.status === row.status && workflowIdOf(current) === workflowIdOf(row))
+        await fail(
+          row.id,
+          new StewardError('INTERNAL', `Run ${row.id} was left behind by its workflow.`, {
+            hint: 'Look at what it was about to do, and start it again.',
+          }),
+        );
+    }
+  }
+
+  return {
+    async enqueue(row) {
+      if (row.node === nodeId) await begin(row);
+      else await sql`select pg_notify(${startChannel(row.node)}, ${row.id})`.execute(db);
+    },
+    listen: () =>
+      store.listen(startChannel(nodeId), (runId) => {
+        const work = runId === undefined ? settle() : begun(runId);
+        void work.catch((thrown: unknown) =>
+          log.debug('run not begun yet', { runId, reason: (thrown as Error).message }),
+        );
+      }),
+    settle,
+  };
+}

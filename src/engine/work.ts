@@ -1,0 +1,72 @@
+import type { Catalog } from '../core/catalog.ts';
+import type { Handovers } from './handover.ts';
+import type { Flight, InFlight } from './in-flight.ts';
+import { TakenOver } from './ownership.ts';
+import type { Persist } from './persist.ts';
+import type { RunRow } from './run-rows.ts';
+import type { Runs } from './runs.ts';
+import type { Admission, Claim } from './slots.ts';
+
+interface WorkDeps {
+  readonly runs: Runs;
+  readonly persist: Persist;
+  readonly inFlight: InFlight;
+  readonly admission: Admission;
+  readonly handovers: Handovers;
+  readonly catalog: () => Catalog;
+  readonly nodeId: string;
+  /** The run was let go of, and may be gone on with. */
+  readonly onLeft: () => void;
+}
+
+/**
+ * One workflow of a run on this node: waits for its place, works, gives the place back. What the run keeps for its other workflow
+ * goes to that one without anybody in between.
+ */
+export function inItsPlace(
+  { runs, persist, inFlight, admission, handovers, catalog, nodeId, onLeft }: WorkDeps,
+  work: (runId: string) => Promise<void>,
+): (runId: string, epoch: number) => Promise<void> {
+  async function placeFor(row: RunRow, flight: Flight): Promise<(() => void) | undefined> {
+    const kept = handovers.take(row.id);
+    if (kept) {
+      const { place, hold } = await kept;
+      flight.kept = hold;
+      return place;
+    }
+    try {
+      return await admission.take(
+        claimOf(row, catalog().automations.get(row.automation)?.load ?? 'light'),
+        flight.signal,
+      );
+    } catch (thrown) {
+      if (flight.left() !== undefined) throw thrown;
+      // Canceled while it waited: it ends without a place, because it does nothing.
+      return undefined;
+    }
+  }
+
+  return async (runId, epoch) => {
+    const flight = inFlight.begin(runId, epoch);
+    let place: (() => void) | undefined;
+    try {
+      const row = await persist(() => runs.row(runId));
+      if (!row || row.epoch !== epoch || row.node !== nodeId) throw new TakenOver();
+      place = await placeFor(row, flight);
+      await work(runId);
+    } finally {
+      if (!(await handovers.give(runId, place))) place?.();
+      flight.end();
+      if (flight.left() !== undefined && !inFlight.leaving.aborted) onLeft();
+    }
+  };
+}
+
+/** What must not overlap waits for one another. */
+function claimOf(row: RunRow, load: Claim['load']): Claim {
+  return {
+    load,
+    healing: row.trigger === 'healing',
+    ...(row.effect !== 'read' && { partition: row.lock }),
+  };
+}
