@@ -5,6 +5,7 @@ import { createDocker } from './adapters/docker/index.ts';
 import { createEvidence } from './adapters/evidence/index.ts';
 import { createFiles } from './adapters/files/index.ts';
 import { createHost } from './adapters/host/index.ts';
+import { createHttp } from './adapters/http/index.ts';
 import { createOutbound } from './adapters/outbound/outbound.ts';
 import { createProber } from './adapters/probes/index.ts';
 import { configuredRecipe } from './adapters/processes/configured.ts';
@@ -13,6 +14,7 @@ import { createPrograms } from './adapters/programs/index.ts';
 import { createRecognizer } from './adapters/recognize/index.ts';
 import { createSecretResolver } from './adapters/secrets/secrets.ts';
 import { createSockets } from './adapters/sockets/index.ts';
+import { createStorage } from './adapters/storage/index.ts';
 import { createSystemd } from './adapters/systemd/index.ts';
 import { createVault } from './adapters/vault/index.ts';
 import { automations } from './automations/index.ts';
@@ -32,10 +34,12 @@ import { createEngine, type Engine } from './engine/index.ts';
 import { engineMigrations } from './engine/tables.ts';
 import {
   alertingSettings,
+  allowedHosts,
   configuredServices,
   deadManSettings,
   engineRetention,
   monitoringSettings,
+  workflowCall,
 } from './from-config.ts';
 import { forgetNode } from './node-removed.ts';
 import { noticesOf } from './notices.ts';
@@ -114,10 +118,14 @@ export interface Composition {
 }
 
 /** The adapters that look at this machine and act on it. */
-export function createWorld({ environment, log }: Pick<Parts, 'environment' | 'log'>) {
+export function createWorld({
+  environment,
+  log,
+  protectedImages = () => [],
+}: Pick<Parts, 'environment' | 'log'> & { readonly protectedImages?: () => readonly string[] }) {
   const programs = createPrograms({ environment: environment.inherited });
   const processes = createProcesses({ programs, outputFolder: resolve(environment.home, 'launched') });
-  const docker = createDocker(environment.dockerHost === undefined ? {} : { host: environment.dockerHost });
+  const docker = createDocker({ host: environment.dockerHost, protect: protectedImages });
   const secrets = createSecretResolver({
     variable: environment.variable,
     credentialsDirectory: environment.credentialsDirectory,
@@ -142,9 +150,10 @@ export function createWorld({ environment, log }: Pick<Parts, 'environment' | 'l
 export function compose(parts: Parts): Composition {
   const { store, node, home, config, log, now, version } = parts;
   const settings = (): Config => config.current().config;
-  const world = createWorld(parts);
+  const world = createWorld({ ...parts, protectedImages: () => settings().docker.protect });
   const { programs, processes, docker, systemd, sockets, host, prober, secrets, outbound, recognizer } = world;
   const files = createFiles({ roots: settings().files.roots });
+  const http = createHttp({ outbound, allow: () => allowedHosts(settings()) });
 
   const audit = createAudit({
     store,
@@ -196,6 +205,8 @@ export function compose(parts: Parts): Composition {
       systemd: createSystemd({ programs: recorded }),
       files,
       host,
+      http,
+      storage: createStorage({ programs: recorded }),
     };
   };
 
@@ -325,7 +336,7 @@ export function compose(parts: Parts): Composition {
   ];
   const catalog = createCatalog({
     automations: automations(),
-    workflows: workflows(),
+    workflows: workflows((workflow, step) => workflowCall(settings(), workflow, step)),
     operations: [
       ...systems.flatMap(({ name, operations }) => inToolset(name, operations)),
       ...engine.operations,

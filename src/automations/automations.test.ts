@@ -25,6 +25,8 @@ function furnished(): FakePorts {
       }),
     );
   }
+  for (const origin of ['https://hooks.example', 'https://crm.example'])
+    ports.http.serve(origin, { body: '{"owner":"42"}' });
   const old = { modifiedAt: day(40), accessedAt: day(40) };
   ports.files.write('/tmp/old.log', 'unused', old);
   ports.files.write('/tmp/build/object', 'unused', old);

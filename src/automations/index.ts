@@ -1,4 +1,5 @@
 import type { AnyAutomation } from '../core/automation.ts';
+import callHttp from './call-http/index.ts';
 import cleanTempFiles from './clean-temp-files/index.ts';
 import monitorService from './monitor-service/index.ts';
 import purgeQuarantine from './purge-quarantine/index.ts';
@@ -6,5 +7,5 @@ import restartService from './restart-service/index.ts';
 
 /** Every automation that ships, in the order of their names. */
 export function automations(): AnyAutomation[] {
-  return [cleanTempFiles, monitorService, purgeQuarantine, restartService];
+  return [callHttp, cleanTempFiles, monitorService, purgeQuarantine, restartService];
 }

@@ -42,6 +42,20 @@ export const DEFAULT_POLICY: readonly PolicyRule[] = [
     why: 'Reversible routine work runs on its schedule.',
   },
   {
+    id: 'caches',
+    automation: 'clear-caches',
+    trigger: ['schedule', 'event', 'healing'],
+    decision: 'auto',
+    why: 'What is fetched or built again when it is asked for makes room by itself.',
+  },
+  {
+    id: 'configured-calls',
+    automation: 'call-http',
+    trigger: ['schedule', 'event'],
+    decision: 'auto',
+    why: 'Whoever gave a workflow an address to call meant it to be called.',
+  },
+  {
     id: 'people',
     effect: 'write',
     trigger: ['api', 'cli', 'dashboard'],
