@@ -411,3 +411,41 @@ describe('a run that failed', () => {
     await eventually(async () => (await incidents.byFingerprint('workflow.failed:nightly'))?.status === 'resolved');
   });
 });
+
+describe('a node that fell silent', () => {
+  const nodeSays = (type: EventType, from: string, removed = false) =>
+    database.store.db.transaction().execute((trx) =>
+      database.store.events.append(trx, {
+        type,
+        subject: { kind: 'node', id: 'node_2' },
+        data: { node: 'node_2', name: 'there', removed },
+        node: from,
+      }),
+    );
+  const incident = async () => await incidents.byFingerprint('node.lost:node_2');
+
+  it('is an incident, opened by whoever declared it, until it is heard again or removed', async () => {
+    await incidents.start();
+    const other = createIncidents({
+      store: await database.openAnother(),
+      inventory: watchedInventory(RESOURCES, NEEDS),
+      monitor,
+      evidence: fakeEvidence(),
+      node: { id: 'node_2', name: 'there' },
+      now,
+      log: memoryLog(),
+    });
+    await other.start();
+
+    await nodeSays('node.lost', 'node_1');
+    expect(await eventually(incident)).toMatchObject({ symptom: 'node.lost', severity: 'critical', status: 'open' });
+    await nodeSays('node.returned', 'node_2');
+    await eventually(async () => (await incident())?.resolution === 'there is heard again.');
+    await nodeSays('node.lost', 'node_1');
+    await eventually(async () => (await incident())?.status === 'open');
+    await nodeSays('node.left', 'node_1', true);
+    await eventually(async () => (await incident())?.resolution === 'there was removed.');
+    expect(await told('incident.opened')).toHaveLength(2);
+    await other.stop();
+  });
+});

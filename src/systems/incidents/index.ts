@@ -10,6 +10,7 @@ import type { EventConsumer } from '../../store/event-consumer.ts';
 import type { Store } from '../../store/store.ts';
 import { createFailedRuns, RUN_EVENTS } from './failed-runs.ts';
 import { createLedger } from './ledger.ts';
+import { createLostNodes, NODE_EVENTS } from './lost-nodes.ts';
 import { incidentOperations } from './operations.ts';
 import { incidentRetention } from './retention.ts';
 import { createSymptoms } from './symptoms.ts';
@@ -47,6 +48,7 @@ export function createIncidents(deps: IncidentsDeps): System & Incidents {
   const ledger = createLedger(deps);
   const symptoms = createSymptoms({ ...deps, ledger });
   const failedRuns = createFailedRuns({ ledger, node });
+  const lostNodes = createLostNodes({ ledger, node });
   let stopping = new AbortController();
   let consumer: EventConsumer | undefined;
   let loop: Promise<void> | undefined;
@@ -73,9 +75,12 @@ export function createIncidents(deps: IncidentsDeps): System & Incidents {
       stopping = new AbortController();
       consumer = store.events.consume({
         consumer: `incidents:${node.name}`,
-        types: [...SERVICE_EVENTS, ...RUN_EVENTS],
-        handle: (event, signal) =>
-          RUN_EVENTS.includes(event.type) ? failedRuns(event) : symptoms.handle(event, signal),
+        types: [...SERVICE_EVENTS, ...RUN_EVENTS, ...NODE_EVENTS],
+        async handle(event, signal) {
+          if (RUN_EVENTS.includes(event.type)) await failedRuns(event);
+          else if (NODE_EVENTS.includes(event.type)) await lostNodes(event);
+          else await symptoms.handle(event, signal);
+        },
       });
       loop = lookAgainAndAgain(stopping.signal);
     },
