@@ -17,6 +17,7 @@ import { createSockets } from './adapters/sockets/index.ts';
 import { createStorage } from './adapters/storage/index.ts';
 import { createSystemd } from './adapters/systemd/index.ts';
 import { createVault } from './adapters/vault/index.ts';
+import { auditDestinations, brokenRecord, configurationRecord } from './audit-from-config.ts';
 import { automations } from './automations/index.ts';
 import type { Environment } from './config/environment.ts';
 import { configOperations } from './config/operations.ts';
@@ -30,6 +31,7 @@ import { DEFAULT_POLICY } from './core/policy.ts';
 import type { Ports, PortStatus } from './core/ports.ts';
 import type { System } from './core/system.ts';
 import type { RunScope } from './engine/children.ts';
+import { createFamilies, familyMigrations } from './engine/families.ts';
 import { createEngine, type Engine } from './engine/index.ts';
 import { engineMigrations } from './engine/tables.ts';
 import {
@@ -68,6 +70,8 @@ import { createMonitoring } from './systems/monitoring/index.ts';
 import { monitoringMigrations } from './systems/monitoring/tables.ts';
 import { createRecipes } from './systems/recipes/index.ts';
 import { recipesMigrations } from './systems/recipes/tables.ts';
+import { createSecurity } from './systems/security/index.ts';
+import { securityMigrations } from './systems/security/tables.ts';
 import { createStatus, type Notice } from './systems/status/index.ts';
 import { workflows } from './workflows/index.ts';
 
@@ -82,6 +86,8 @@ export const MIGRATIONS: readonly Migration[] = [
   ...healingMigrations,
   ...alertingMigrations,
   ...recipesMigrations,
+  ...familyMigrations,
+  ...securityMigrations,
 ];
 
 export interface Parts {
@@ -159,7 +165,11 @@ export function compose(parts: Parts): Composition {
     store,
     key: parts.auditKey,
     checkpointFile: join(home, 'audit-checkpoints.jsonl'),
+    ...auditDestinations(settings(), { ...world, node: node.name }),
     node: node.name,
+    nodeName: async (id) =>
+      id === node.id ? node.name : ((await engine.nodes()).find((each) => each.id === id)?.name ?? id),
+    onBroken: async (report) => void (await incidents.open(brokenRecord(report, node))),
     now,
     log,
   });
@@ -305,6 +315,8 @@ export function compose(parts: Parts): Composition {
     publicUrl: () => settings().server.publicUrl ?? address,
     timeline: (id) => incidents.timeline(id),
   });
+  const security = createSecurity({ store, records: audit, incidents, node, now, log });
+  const families = createFamilies({ store, catalog: () => catalog });
   const status = createStatus({
     version,
     node,
@@ -325,13 +337,16 @@ export function compose(parts: Parts): Composition {
 
   const systems: System[] = [
     senses(world),
+    families,
     audit,
+    configurationRecord(config, { audit, log }),
     identity,
     monitoring,
     discovery,
     incidents,
     healing,
     alerting,
+    security,
     status,
   ];
   const catalog = createCatalog({
@@ -393,6 +408,8 @@ export function compose(parts: Parts): Composition {
       rejected: config.rejected(),
       noChannel: alerting.notice(),
       deadManConfigured: settings().deadMan !== undefined,
+      audit,
+      now,
     });
   }
 

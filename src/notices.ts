@@ -1,6 +1,8 @@
 import { statfs } from 'node:fs/promises';
 import type { StewardError } from './core/errors.ts';
+import { formatDuration } from './core/duration.ts';
 import type { PortStatus } from './core/ports.ts';
+import type { Audit } from './systems/audit/index.ts';
 import type { Notice } from './systems/status/index.ts';
 
 export interface NoticeParts {
@@ -11,10 +13,15 @@ export interface NoticeParts {
   readonly rejected: StewardError | undefined;
   readonly noChannel: string | undefined;
   readonly deadManConfigured: boolean;
+  readonly audit: Pick<Audit, 'deliveries'>;
+  readonly now: () => Date;
 }
 
 /** Below this, PostgreSQL may not be able to write its log ahead. */
 const ROOM_NEEDED_MIB = 100;
+
+/** A receiver of the audit log may be restarted without anybody being told. */
+const SILENT_FOR_MS = 60_000;
 
 /** What a person should know although no service is broken, with what to do about it. */
 export async function noticesOf(parts: NoticeParts): Promise<Notice[]> {
@@ -55,8 +62,26 @@ export async function noticesOf(parts: NoticeParts): Promise<Notice[]> {
       level: 'info',
       text: `Units are not seen: ${systemd.reason ?? 'systemd does not answer'}`,
     },
+    ...(await lateDeliveries(parts)),
   ];
   return all.filter((notice) => notice !== false && notice !== undefined);
+}
+
+/** Where the audit log should be as well and is not. */
+async function lateDeliveries({ audit, now }: NoticeParts): Promise<Notice[]> {
+  // What cannot be asked for now is asked for again; the store being away has a notice of its own.
+  const deliveries = await audit.deliveries().catch(() => []);
+  return deliveries.flatMap(({ kind, to, behind, failingSince, error }) => {
+    const since = failingSince === undefined ? 0 : now().getTime() - failingSince.getTime();
+    if (since < SILENT_FOR_MS) return [];
+    const what = kind === 'forward' ? 'The audit log is not forwarded' : 'Checkpoints of the audit log are not written';
+    return {
+      id: `audit:${to}`,
+      level: 'warning' as const,
+      text: `${what} to ${to} for ${formatDuration(since)}; ${behind} records wait. ${error ?? ''}`.trim(),
+      hint: 'It is tried again by itself; see steward audit deliveries.',
+    };
+  });
 }
 
 async function roomIn(folder: string): Promise<number> {
