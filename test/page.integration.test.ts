@@ -101,6 +101,7 @@ function badMorning(state: { sentence: string; approved: string[] }): AnyOperati
         },
       ],
     })),
+    query('mode', () => ({ mode: 'normal' })),
     query('services', () => services),
     query('service-health', () => ({
       services: services.map(({ id }, index) => ({ resourceId: id, checks: [{ last: { latencyMs: index * 7.3 } }] })),
@@ -141,6 +142,7 @@ function badMorning(state: { sentence: string; approved: string[] }): AnyOperati
             : [
                 run('run_1', 'waiting-approval', {
                   automation: 'clean-temp-files',
+                  effect: 'write',
                   planHash: 'abc',
                   plan: [{ id: 'a', title: `Delete ${HOSTILE}`, undo: 'none' }],
                 }),
@@ -223,8 +225,8 @@ describe.skipIf(!BROWSER)('the page (needs Chromium)', () => {
 
     expect(headings.map((text) => text.split(' ')[0])).toEqual([
       'You',
+      'Needs',
       'Open',
-      'Waiting',
       'Notices',
       'Services',
       'Recent',
@@ -257,10 +259,8 @@ describe.skipIf(!BROWSER)('the page (needs Chromium)', () => {
   });
 
   it('approves a plan bound to its hash', async () => {
-    const waiting = page.locator('section', { hasText: 'Waiting for approval' });
-    await waiting.locator('summary').first().click();
-    await waiting.getByRole('button', { name: 'Approve this plan' }).click();
-    await page.getByText('Waiting for approval').waitFor({ state: 'detached' });
+    await page.getByRole('button', { name: 'Approve this plan' }).click();
+    await page.getByRole('heading', { name: 'Needs you' }).waitFor({ state: 'detached' });
 
     expect(state.approved).toEqual(['run_1']);
   });

@@ -43,6 +43,14 @@ export interface Confirmation {
 /** What an approval is confirmed for: this plan of this run and nothing else. */
 export const approvalPurpose = (runId: string, planHash: string): string => `approve:${runId}:${planHash}`;
 
+/** What a person who is not signed in is offered. */
+export const WaysIn = z.object({
+  setUpPending: z.boolean().describe('Whether the first admin is still to be created.'),
+  passkey: z.boolean().describe('Whether somebody has a passkey for this address.'),
+  provider: z.string().optional().describe('The identity provider, as people know it, where one is configured.'),
+});
+export type WaysIn = z.output<typeof WaysIn>;
+
 /** Who asks. Surfaces let nobody in whom it does not name. */
 export interface Identity {
   /**
@@ -50,6 +58,7 @@ export interface Identity {
    * RATE_LIMITED where its sender failed too often.
    */
   authenticate(credentials: Credentials): Promise<Actor | undefined>;
+  waysIn(request: { readonly origin: string }): Promise<WaysIn>;
   /** CONFIRMATION_REQUIRED where the password is right and a code of the authenticator app is needed, too. */
   login(request: {
     readonly name: string;

@@ -1,115 +1,24 @@
+import { showAccount } from './account.js';
+import { api, list, optional } from './api.js';
+import { approval } from './approval.js';
+import { showSetUp, showSignIn } from './gate.js';
+import { modeBanner, stopEverything } from './mode.js';
 import { el, incidents, notices, runs, section, services, tick, verdict } from './view.js';
 
 const root = document.querySelector('#root');
 const REFRESH_AT_MOST_EVERY_MS = 2_000;
 const REFRESH_AT_LEAST_EVERY_MS = 30_000;
 
-class Refused extends Error {
-  constructor(status, { code, message, hint }) {
-    super([message, hint].filter(Boolean).join(' '));
-    this.status = status;
-    this.code = code;
-  }
-}
-
-async function api(path, body) {
-  const response = await fetch(
-    `/api/v1/${path}`,
-    body === undefined
-      ? {}
-      : { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) },
-  );
-  const answer = response.status === 204 ? undefined : await response.json().catch(() => undefined);
-  if (!response.ok)
-    throw new Refused(response.status, answer?.error ?? { message: `The server answered ${response.status}.` });
-  return answer;
-}
-
-const list = (answer) => (Array.isArray(answer) ? answer : (answer?.items ?? []));
-
-/** A part of the page that is not there must not take the others with it. */
-const optional = (promise, instead) =>
-  promise.catch((error) => {
-    if (error.status === 404 || error.status === 403) return instead;
-    throw error;
-  });
-
-function gate({ title, text, fields, button, submit }) {
-  const error = el('p', { class: 'error', role: 'alert' });
-  const send = el('button', { class: 'primary', type: 'submit' }, button);
-  const form = el(
-    'form',
-    {
-      onsubmit: async (event) => {
-        event.preventDefault();
-        error.textContent = '';
-        send.disabled = true;
-        try {
-          await submit(Object.fromEntries(new FormData(form)));
-        } catch (refused) {
-          error.textContent = refused.message;
-        } finally {
-          send.disabled = false;
-        }
-      },
-    },
-    fields.map(({ label, ...input }) => el('label', {}, label, el('input', { required: true, ...input }))),
-    send,
-    error,
-  );
-  root.replaceChildren(
-    el('main', {}, el('div', { class: 'card gate' }, el('h1', {}, title), el('p', { class: 'quiet' }, text), form)),
-  );
-  form.querySelector('input')?.focus();
-}
-
-const NAME = { label: 'Name', name: 'name', autocomplete: 'username', autocapitalize: 'none', spellcheck: 'false' };
-
-function showSetUp() {
-  const token = location.hash.slice(1);
-  gate({
-    title: 'Welcome to Steward',
-    text: token
-      ? 'Create the first admin. This link works once.'
-      : 'The link is not complete: it has a part behind a #. It stands on the console and in the file setup-link.',
-    fields: [
-      NAME,
-      {
-        label: 'Password (at least 10 characters)',
-        name: 'password',
-        type: 'password',
-        autocomplete: 'new-password',
-        minlength: 10,
-      },
-    ],
-    button: 'Create admin',
-    submit: async (fields) => {
-      await api('setup', { ...fields, token });
-      history.replaceState(undefined, '', '/');
-      await start();
-    },
-  });
-}
-
-async function showSignIn() {
-  const { pending } = await api('setup');
-  gate({
-    title: 'Steward',
-    text: pending
-      ? 'Nobody can sign in yet. Open the set-up link that Steward printed when it started; it also stands in the file setup-link.'
-      : 'Sign in to see how everything is.',
-    fields: [NAME, { label: 'Password', name: 'password', type: 'password', autocomplete: 'current-password' }],
-    button: 'Sign in',
-    submit: async (fields) => {
-      await api('login', fields);
-      await start();
-    },
-  });
-}
-
 async function showState(me) {
   const connection = el('span', { class: 'live away', role: 'status' }, 'connecting');
-  const signOut = el('button', { onclick: () => api('logout', {}).then(stop).then(showSignIn) }, 'Sign out');
+  const signOut = el('button', { onclick: leave }, 'Sign out');
+  const account = me.signedIn
+    ? el('button', { onclick: () => showAccount(me) }, me.name)
+    : el('span', { class: 'quiet' }, me.name);
+  const brake =
+    me.permissions.includes('operate') &&
+    me.role !== 'agent' &&
+    el('button', { class: 'brake', onclick: () => stopEverything(draw) }, 'Stop everything…');
   const node = el('span', { class: 'quiet' });
   const main = el('main');
   const open = new Set();
@@ -125,7 +34,8 @@ async function showState(me) {
         node,
         el('span', { class: 'grow' }),
         connection,
-        el('span', { class: 'quiet' }, `${me.name} (${me.role})`),
+        brake,
+        account,
         signOut,
       ),
     ),
@@ -148,18 +58,27 @@ async function showState(me) {
     clearTimeout(timer);
     drawn = Date.now();
     try {
-      const [overview, found, health, troubles, recent, waiting] = await Promise.all([
+      const [overview, found, health, troubles, recent, waiting, mode, own] = await Promise.all([
         api('overview'),
         optional(api('services'), []),
         optional(api('service-health'), { services: [] }),
         optional(api('incidents?status=unresolved&limit=100'), []),
         optional(api('runs?limit=10'), []),
         optional(api('runs?limit=50&status=waiting-approval'), []),
+        optional(api('mode'), { mode: 'normal' }),
+        optional(api('account'), {}),
       ]);
       if (stopped) return;
       node.textContent = `${overview.node.name}, ${overview.version}`;
       document.title = `${overview.verdict === 'ok' ? '' : overview.verdict === 'broken' ? '● ' : '○ '}Steward`;
-      show(content(overview, list(found), list(health?.services), list(troubles), list(recent), list(waiting)));
+      if (brake) brake.hidden = mode.mode === 'stopped';
+      show([
+        ...(mode.mode === 'normal' ? [] : [{ key: 'mode', data: mode, render: () => modeBanner(mode, me, draw) }]),
+        ...content(overview, list(found), list(health?.services), list(troubles), list(recent), {
+          waiting: list(waiting),
+          account: own.account,
+        }),
+      ]);
       tick();
     } catch (error) {
       if (error.status === 401) return await start();
@@ -185,7 +104,7 @@ async function showState(me) {
     putBack();
   }
 
-  function content(overview, found, health, troubles, recent, waiting) {
+  function content(overview, found, health, troubles, recent, { waiting, account }) {
     const latencies = new Map(
       health.map(({ resourceId, checks }) => [
         resourceId,
@@ -195,22 +114,27 @@ async function showState(me) {
     const options = {
       open,
       load: (id) => api(`incidents/${encodeURIComponent(id)}`),
-      decide: me.signedIn && me.permissions.includes('operate') ? decide : undefined,
     };
     const others = recent.filter(({ id }) => !waiting.some((run) => run.id === id));
     const up = found.filter((service) => service.state === 'up').length;
     const { sentence, verdict: word } = overview;
     return [
       { key: 'verdict', data: [sentence, word], render: () => verdict(overview) },
+      waiting.length > 0 && {
+        key: 'needs-you',
+        data: waiting.length,
+        render: () => el('h2', {}, 'Needs you ', el('span', {}, String(waiting.length))),
+      },
+      // Each by itself: whoever types a password must not lose it because another plan arrives.
+      ...waiting.map((run) => ({
+        key: `asks ${run.id}`,
+        data: [run, account && [account.password, account.authenticator, account.passkeys.length, account.noPasskeys]],
+        render: () => approval(run, { me, account, decided: draw }),
+      })),
       troubles.length > 0 && {
         key: 'incidents',
         data: troubles,
         render: () => section('Open incidents', troubles.length, incidents(troubles, options)),
-      },
-      waiting.length > 0 && {
-        key: 'waiting',
-        data: waiting,
-        render: () => section('Waiting for approval', waiting.length, runs(waiting, options)),
       },
       overview.notices.length > 0 && {
         key: 'notices',
@@ -231,17 +155,11 @@ async function showState(me) {
     ].filter(Boolean);
   }
 
-  async function decide(button, run, what) {
-    button.disabled = true;
-    try {
-      await api(`runs/${encodeURIComponent(run.id)}/${what}`, what === 'approve' ? { planHash: run.planHash } : {});
-      open.delete(run.id);
-    } catch (error) {
-      button.after(el('p', { class: 'error', role: 'alert' }, error.message));
-      button.disabled = false;
-      return;
-    }
-    await draw();
+  async function leave() {
+    const answer = await api('logout', {});
+    stop();
+    if (answer?.redirect) location.assign(answer.redirect);
+    else await showSignIn(root, start);
   }
 
   function soon() {
@@ -291,9 +209,11 @@ async function showState(me) {
 /** Puts the keyboard back where it was after the content was drawn anew. */
 function focusPlace(main) {
   const focusable = () => [...main.querySelectorAll('summary, button, a, input')];
-  const index = focusable().indexOf(document.activeElement);
+  const focused = document.activeElement;
+  const index = focusable().indexOf(focused);
   return () => {
-    if (index >= 0) focusable()[index]?.focus({ preventScroll: true });
+    if (index < 0) return;
+    (focused.isConnected ? focused : focusable()[index])?.focus({ preventScroll: true });
   };
 }
 
@@ -302,11 +222,11 @@ let current = () => undefined;
 async function start() {
   current();
   try {
-    if (location.pathname === '/setup' && (await api('setup')).pending) return showSetUp();
+    if (location.pathname === '/setup' && (await api('setup')).pending) return showSetUp(root, start);
     if (location.pathname === '/setup') history.replaceState(undefined, '', '/');
     await showState(await api('me'));
   } catch (error) {
-    if (error.status === 401) return await showSignIn();
+    if (error.status === 401) return await showSignIn(root, start);
     root.replaceChildren(
       el(
         'main',

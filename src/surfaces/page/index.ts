@@ -10,11 +10,14 @@ const FILES = [
   { path: '/', file: 'index.html', type: 'text/html; charset=utf-8' },
   // The set-up link carries its token behind the #, which no server ever sees.
   { path: '/setup', file: 'index.html', type: 'text/html; charset=utf-8' },
-  { path: '/app.js', file: 'app.js', type: 'text/javascript; charset=utf-8' },
-  { path: '/view.js', file: 'view.js', type: 'text/javascript; charset=utf-8' },
+  ...['app', 'api', 'account', 'approval', 'form', 'gate', 'mode', 'passkey', 'view'].map((name) => ({
+    path: `/${name}.js`,
+    file: `${name}.js`,
+    type: 'text/javascript; charset=utf-8',
+  })),
   { path: '/style.css', file: 'style.css', type: 'text/css; charset=utf-8' },
   { path: '/icon.svg', file: 'icon.svg', type: 'image/svg+xml' },
-] as const;
+];
 
 /** The page as it is served: a handful of files, no build. */
 export async function loadPage(): Promise<PageFile[]> {

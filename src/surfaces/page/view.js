@@ -9,7 +9,7 @@ export function el(tag, props = {}, ...children) {
     else if (name === 'class') node.className = value;
     else node.setAttribute(name, value === true ? '' : String(value));
   }
-  node.append(...children.flat().filter((child) => child !== undefined && child !== null && child !== false));
+  node.append(...children.flat(Infinity).filter((child) => child !== undefined && child !== null && child !== false));
   return node;
 }
 
@@ -30,8 +30,13 @@ export function since(at) {
   return el('time', { class: 'ago', datetime: at, title: new Date(at).toLocaleString() }, length(at));
 }
 
-function length(at) {
-  const seconds = Math.max(0, Math.round((Date.now() - Date.parse(at)) / 1000));
+/** How long still, kept right by `tick`. */
+export function until(at) {
+  return el('time', { class: 'ahead', datetime: at, title: new Date(at).toLocaleString() }, length(at, 1));
+}
+
+function length(at, direction = -1) {
+  const seconds = Math.max(0, Math.round(((Date.parse(at) - Date.now()) * direction) / 1000));
   if (seconds < 60) return `${seconds} s`;
   if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
   return seconds < 172_800 ? `${Math.floor(seconds / 3600)} h` : `${Math.floor(seconds / 86_400)} days`;
@@ -39,8 +44,8 @@ function length(at) {
 
 /** Brings every length of time in the document up to date. */
 export function tick() {
-  for (const time of document.querySelectorAll('time.ago')) {
-    const text = length(time.getAttribute('datetime'));
+  for (const time of document.querySelectorAll('time.ago, time.ahead')) {
+    const text = length(time.getAttribute('datetime'), time.className === 'ahead' ? 1 : -1);
     if (time.textContent !== text) time.textContent = text;
   }
 }
@@ -145,7 +150,7 @@ export function incidents(list, { open, load }) {
   );
 }
 
-export function runs(list, { open, decide }) {
+export function runs(list, { open }) {
   return el(
     'ul',
     { class: 'card' },
@@ -163,7 +168,7 @@ export function runs(list, { open, decide }) {
           ],
           run.id,
           open,
-          () => runDetail(run, decide),
+          () => runDetail(run),
         ),
       ),
     ),
@@ -217,7 +222,7 @@ function timeline(incident) {
   );
 }
 
-function runDetail(run, decide) {
+function runDetail(run) {
   const plan = run.plan ?? [];
   return el(
     'div',
@@ -242,17 +247,5 @@ function runDetail(run, decide) {
         run.checks.map((check) => el('li', {}, state(check.ok ? 'done' : 'failed'), ' ', check.name)),
       ),
     plan.length + run.checks.length === 0 && !run.error && el('p', { class: 'quiet' }, 'Nothing to tell yet.'),
-    run.status === 'waiting-approval' &&
-      decide &&
-      el(
-        'div',
-        { class: 'actions' },
-        el(
-          'button',
-          { class: 'primary', onclick: (event) => decide(event.currentTarget, run, 'approve') },
-          'Approve this plan',
-        ),
-        el('button', { onclick: (event) => decide(event.currentTarget, run, 'reject') }, 'Reject'),
-      ),
   );
 }

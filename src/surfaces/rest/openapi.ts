@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { AnyAutomation } from '../../core/automation.ts';
 import type { Catalog } from '../../core/catalog.ts';
 import { ErrorBody } from '../../core/errors.ts';
+import { WaysIn } from '../../core/identity.ts';
 import type { JsonObject } from '../../core/json.ts';
 import type { AnyOperation } from '../../core/operation.ts';
 import { Run } from '../../core/run.ts';
@@ -212,6 +213,17 @@ function fixedPaths(): Record<string, Path> {
         summary: 'Who asks',
         responses: {
           200: { description: 'The actor behind the credential.', content: json(jsonSchemaOf(WhoAmI, 'output')) },
+          default: ERROR,
+        },
+      },
+    },
+    [`${API}/sign-in`]: {
+      get: {
+        ...open,
+        operationId: 'ways-in',
+        summary: 'How people can sign in here',
+        responses: {
+          200: { description: 'The ways in.', content: json(jsonSchemaOf(WaysIn, 'output')) },
           default: ERROR,
         },
       },

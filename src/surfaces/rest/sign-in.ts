@@ -21,6 +21,7 @@ export function mountSignIn(
     return whoAmI(actor);
   };
 
+  app.get(`${API}/sign-in`, { config: { open: true } }, (request) => identity.waysIn({ origin: originOf(request) }));
   app.post(`${API}/login`, { config: { open: true, ...STRICT } }, async (request, reply) => {
     assertOwnOrigin(request, origins, 'allowed');
     return signIn(

@@ -10,6 +10,7 @@ import { createLocalCredential, localAgent, localCli } from './local-credential.
 import { createLockout } from './lockout.ts';
 import { identityOperations } from './operations.ts';
 import { createPasskeys } from './passkeys.ts';
+import { whyNoPasskeys } from './relying-party.ts';
 import { tokenId } from './secrets.ts';
 import { actorOfSession, closeSession, openSession, pruneSessions } from './sessions.ts';
 import { createSetupLink } from './setup-link.ts';
@@ -98,6 +99,13 @@ export function createIdentity(deps: IdentityDeps): IdentitySystem {
     },
 
     ...signIn,
+
+    async waysIn({ origin }) {
+      const { hostname } = new URL(origin);
+      const passkey = whyNoPasskeys(origin) === undefined && (await passkeys.anyFor(hostname));
+      return { setUpPending: await setup.pending(), passkey };
+    },
+
     confirm: confirm.confirm,
 
     async logout(session) {

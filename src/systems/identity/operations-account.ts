@@ -22,6 +22,7 @@ const Passkey = z.object({
 });
 
 const Account = z.object({
+  id: z.string(),
   name: z.string(),
   role: Role,
   password: z.boolean().describe('Whether there is a password here; otherwise an identity provider vouches.'),
@@ -58,6 +59,7 @@ export function accountOperations(parts: IdentityParts, { reassure }: Confirm): 
         const found = await passkeys.list(user.id);
         return {
           account: {
+            id: user.id,
             name: user.name,
             role: user.role,
             password: user.password !== null,

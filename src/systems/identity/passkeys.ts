@@ -43,6 +43,8 @@ export interface Passkeys {
   /** UNAUTHENTICATED unless the answer is to a challenge made for exactly this person and this purpose. */
   verify(response: unknown, about?: { readonly userId: string; readonly purpose: string }): Promise<Answer>;
   list(userId: string): Promise<Passkey[]>;
+  /** Whether anybody has one for this host name. */
+  anyFor(rpId: string): Promise<boolean>;
   remove(userId: string, id: string): Promise<boolean>;
   prune(): Promise<void>;
 }
@@ -203,6 +205,12 @@ export function createPasskeys({ db, now }: { db: Kysely<IdentityTables>; now: (
     },
 
     list: async (userId) => (await owned(userId)).map(shown),
+
+    async anyFor(rpId) {
+      return Boolean(
+        await db.selectFrom('user_passkeys').select('id').where('rp_id', '=', rpId).limit(1).executeTakeFirst(),
+      );
+    },
 
     async remove(userId, id) {
       const { numDeletedRows } = await db
