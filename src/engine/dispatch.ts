@@ -2,6 +2,7 @@ import { sql } from 'kysely';
 import { StewardError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { Store } from '../store/store.ts';
+import type { Accepts } from './accepts.ts';
 import type { Children } from './children.ts';
 import type { Coordinator } from './coordinator.ts';
 import type { DurableEngine } from './dbos.ts';
@@ -31,15 +32,18 @@ interface DispatchDeps {
   readonly engine: DurableEngine;
   readonly children: Children;
   readonly fail: Coordinator['fail'];
+  /** Whether this node begins it; what it does not begin waits in its row. */
+  readonly accepts: Accepts;
   readonly log: Log;
   readonly nodeId: string;
 }
 
-export function createDispatch({ store, runs, engine, children, fail, log, nodeId }: DispatchDeps): Dispatch {
+export function createDispatch({ store, runs, engine, children, fail, accepts, log, nodeId }: DispatchDeps): Dispatch {
   const { db } = runs;
 
-  const begin = (row: RunRow): Promise<void> =>
-    engine.start(row.stage, row.id, { workflowId: workflowIdOf(row), epoch: row.epoch });
+  async function begin(row: RunRow): Promise<void> {
+    if (accepts(row)) await engine.start(row.stage, row.id, { workflowId: workflowIdOf(row), epoch: row.epoch });
+  }
 
   async function begun(runId: string): Promise<void> {
     const row = await runs.row(runId);
@@ -75,7 +79,7 @@ export function createDispatch({ store, runs, engine, children, fail, log, nodeI
       .where('node', '=', nodeId)
       .where('status', 'in', OPEN)
       .execute();
-    const rows = open.filter((row) => !engine.has(workflowIdOf(row)));
+    const rows = open.filter((row) => !engine.has(workflowIdOf(row)) && accepts(row));
     if (rows.length === 0) return;
     const stateOf = await engine.states(rows.map(workflowIdOf));
     for (const row of rows) if (stateOf(workflowIdOf(row)) === 'missing') await begin(row);

@@ -13,6 +13,7 @@ import { createCoordinator } from './coordinator.ts';
 import { createDurableEngine } from './dbos.ts';
 import { createDispatch } from './dispatch.ts';
 import { DEFAULT_RETENTION, DEFAULT_SETTINGS, type EngineDeps } from './engine-deps.ts';
+import { createAccepts, letWaitingGo } from './accepts.ts';
 import { createNodeCare, type NodeCare } from './drain.ts';
 import { createExecutions } from './executions.ts';
 import { createHandovers } from './handover.ts';
@@ -113,7 +114,7 @@ export function createEngine(deps: EngineDeps): Engine {
     now,
     node,
     limits,
-    onLost: (id) => takeOver(id),
+    onLost: (id) => takeOver(id, 'lost'),
     onRemoved: deps.onRemoved,
     catalog,
     async ports() {
@@ -143,11 +144,13 @@ export function createEngine(deps: EngineDeps): Engine {
   const work = { ...stage, nodeId: node.id, onLeft: () => again() };
   const planning = inItsPlace(work, (id) => coordinator.plan(id));
   const applying = inItsPlace(work, (id) => coordinator.apply(id));
+  const accepts = createAccepts({ draining: () => nodes.draining(), catalog });
   const dispatch = createDispatch({
     store,
     runs,
     engine,
     children,
+    accepts,
     fail: (...failure) => coordinator.fail(...failure),
     log,
     nodeId: node.id,
@@ -175,12 +178,12 @@ export function createEngine(deps: EngineDeps): Engine {
     catalog,
     log,
     nodeId: node.id,
-    labels: node.labels ?? {},
+    own: () => nodes.own(),
   });
-  const takeOver = async (lost: string): Promise<void> => {
+  const takeOver = async (from: string, why: 'lost' | 'draining'): Promise<void> => {
     if (nodes.draining()) return;
-    await chains.takeOver(lost);
-    await takeOverRuns(lost);
+    if (why === 'lost') await chains.takeOver(from);
+    await takeOverRuns(from, why);
   };
   const workflows = createWorkflows({
     store,
@@ -222,7 +225,7 @@ export function createEngine(deps: EngineDeps): Engine {
     log,
     nodeId: node.id,
     forget,
-    takeOver: (id) => takeOver(id),
+    takeOver: (id) => takeOver(id, 'lost'),
     onRemoved: deps.onNodeRemoved ?? (async () => undefined),
   });
   const invitations = createInvitations({
@@ -273,8 +276,16 @@ export function createEngine(deps: EngineDeps): Engine {
   async function settle(): Promise<void> {
     await dispatch.settle();
     // Whoever declared a node dead may have died of it before it took anything over.
-    for (const id of await nodes.lost()) await takeOver(id);
+    for (const id of await nodes.lost()) await takeOver(id, 'lost');
+    for (const id of await nodes.drainingOthers()) await takeOver(id, 'draining');
     await chains.settle();
+  }
+
+  /** Somebody drains a node, or resumes one: what waits is at another place from now on. */
+  async function hearOfNodes(): Promise<void> {
+    await watch.beat(() => nodes.beat());
+    await letWaitingGo(runs, inFlight, accepts);
+    again();
   }
 
   // The bundled store is on no network, so nobody else could take anything over.
@@ -334,7 +345,7 @@ export function createEngine(deps: EngineDeps): Engine {
         signal: leaving,
       });
       await engine.launch().finally(() => launching.release());
-      ending.push(store.listen(NODES_CHANNEL, () => void nodes.beat().catch(() => undefined)));
+      ending.push(store.listen(NODES_CHANNEL, () => void hearOfNodes().catch(() => undefined)));
       ending.push(store.listen(CANCEL_CHANNEL, () => void watch.look().catch(() => undefined)));
       ending.push(dispatch.listen());
       await watch.beat(() => nodes.beat());

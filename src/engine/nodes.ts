@@ -18,6 +18,8 @@ export const NODES_CHANNEL = 'steward_nodes';
 /** Clocks that differ by more make logs and schedules hard to follow. Nothing is decided by them. */
 export const SKEW_WORTH_TELLING_MS = 2_000;
 const KEEP_SKEW_TOLD_MS = 3_600_000;
+/** Longer than a restart or an update. */
+const STOPPED_FOR_MS = 120_000;
 
 export interface Nodes {
   join(): Promise<void>;
@@ -27,7 +29,7 @@ export interface Nodes {
   leave(): Promise<void>;
   list(): Promise<NodeRecord[]>;
   get(id: string): Promise<NodeRecord>;
-  /** Declared dead and not back. */
+  /** Declared dead and not back, or stopped a while ago: others go on with what need not happen there. */
   lost(): Promise<string[]>;
   /** Those that are lost, and those that were stopped. */
   absent(): Promise<ReadonlySet<string>>;
@@ -36,6 +38,10 @@ export interface Nodes {
   find(reference: string): Promise<NodeRow>;
   /** Whether this node takes no new work, as of its last beat. */
   draining(): boolean;
+  /** Others that drain: what has not begun there may begin here. */
+  drainingOthers(): Promise<string[]>;
+  /** What this node has, as of its last beat. */
+  own(): { readonly labels: Readonly<Record<string, string>>; readonly ports: readonly string[] };
 }
 
 export interface NodesDeps extends Pick<EngineDeps, 'now' | 'node'> {
@@ -61,6 +67,7 @@ export function createNodes(deps: NodesDeps): Nodes {
   let skewMs: number | null = null;
   let skewTold = 0;
   let drains = false;
+  let own: ReturnType<Nodes['own']> = { labels: node.labels ?? {}, ports: [] };
   store.onAvailability((available) => {
     if (available) silence.excuse();
   });
@@ -119,6 +126,7 @@ export function createNodes(deps: NodesDeps): Nodes {
       log.warn('clock differs from the clock of the database', { skewMs });
     }
     drains = row.draining;
+    own = { labels: labelsOf(row), ports: row.ports };
     return row;
   }
 
@@ -210,23 +218,24 @@ export function createNodes(deps: NodesDeps): Nodes {
           .insertInto('nodes')
           .values({ id: node.id, ...values })
           .onConflict((conflict) => conflict.column('id').doUpdateSet(values))
-          .returning('draining')
+          .returningAll()
           .executeTakeFirstOrThrow();
         drains = row.draining;
+        own = { labels: labelsOf(row), ports: row.ports };
         if (!known) await announce(trx, 'node.joined', node);
         else if (known.state === 'lost') await announce(trx, 'node.returned', node);
       });
       silence.excuse();
     },
     async beat() {
-      let own: NodeRow;
+      let row: NodeRow;
       try {
-        own = await sayOwn();
+        row = await sayOwn();
       } catch (thrown) {
         if (StewardError.from(thrown).code === 'NOT_FOUND') deps.onRemoved?.();
         throw thrown;
       }
-      if (own.draining && own.drained_at === null) await tellDrained();
+      if (row.draining && row.drained_at === null) await tellDrained();
       for (const id of await declareLost()) {
         log.warn('node is silent', { node: id });
         await onLost(id);
@@ -247,10 +256,27 @@ export function createNodes(deps: NodesDeps): Nodes {
     },
     list: async () => await records(await db.selectFrom('nodes').selectAll().orderBy('name').execute()),
     get: async (reference) => (await records([await nodes.find(reference)]))[0] as NodeRecord,
-    lost: async () =>
-      (await db.selectFrom('nodes').select('id').where('state', '=', 'lost').where('id', '!=', node.id).execute()).map(
-        ({ id }) => id,
-      ),
+    async lost() {
+      const rows = await db
+        .selectFrom('nodes')
+        .select('id')
+        .where('id', '!=', node.id)
+        .where((where) =>
+          where.or([
+            where('state', '=', 'lost'),
+            where.and([
+              where('state', '=', 'left'),
+              where(
+                'last_heartbeat',
+                '<',
+                sql<Date>`clock_timestamp() - ${`${STOPPED_FOR_MS} milliseconds`}::interval`,
+              ),
+            ]),
+          ]),
+        )
+        .execute();
+      return rows.map(({ id }) => id);
+    },
     absent: async () =>
       new Set((await db.selectFrom('nodes').select('id').where('state', '!=', 'alive').execute()).map(({ id }) => id)),
     async idOf(reference) {
@@ -269,6 +295,11 @@ export function createNodes(deps: NodesDeps): Nodes {
       throw new StewardError('NOT_FOUND', `There is no node ${reference}.`, { hint: 'See steward nodes.' });
     },
     draining: () => drains,
+    own: () => own,
+    drainingOthers: async () =>
+      (await db.selectFrom('nodes').select('id').where('draining', '=', true).where('id', '!=', node.id).execute()).map(
+        ({ id }) => id,
+      ),
   };
   return nodes;
 }

@@ -4,6 +4,7 @@ import type { Log } from '../core/log.ts';
 import type { Store } from '../store/store.ts';
 import { queueOf, type DurableEngine } from './dbos.ts';
 import { type Dispatch, workflowIdOf } from './dispatch.ts';
+import { underWay } from './nodes.ts';
 import type { RunRow } from './run-rows.ts';
 import { RUNS_CHANNEL, type Runs } from './runs.ts';
 import type { EngineTables } from './tables.ts';
@@ -16,23 +17,30 @@ interface TakeOverDeps {
   readonly catalog: () => Catalog;
   readonly log: Log;
   readonly nodeId: string;
-  readonly labels: Readonly<Record<string, string>>;
+  /** What this node has, as it last told the others. */
+  readonly own: () => { readonly labels: Readonly<Record<string, string>>; readonly ports: readonly string[] };
 }
 
 /** The node is not back: of those who ask at once, one finds the rows where they were. */
 export const stillLost = (nodeId: string) => (where: ExpressionBuilder<EngineTables, keyof EngineTables>) =>
   where.exists(where.selectFrom('nodes').select('id').where('id', '=', nodeId).where('state', '!=', 'alive'));
 
+const stillDrains = (nodeId: string) => (where: ExpressionBuilder<EngineTables, keyof EngineTables>) =>
+  where.exists(where.selectFrom('nodes').select('id').where('id', '=', nodeId).where('draining', '=', true));
+
 /**
  * Goes on here with the runs of a lost node that touch no machine. The others wait for their machine, and say so. The runs become
  * this node's, and their workflows this process's, in one transaction: from its commit on the lost node can write nothing about them.
  */
-export function createTakeOver(deps: TakeOverDeps): (lost: string) => Promise<void> {
-  const { store, runs, engine, dispatch, catalog, log, nodeId, labels } = deps;
+export function createTakeOver(deps: TakeOverDeps): (from: string, why: 'lost' | 'draining') => Promise<void> {
+  const { store, runs, engine, dispatch, catalog, log, nodeId } = deps;
   const { db } = runs;
 
-  async function take(lost: string): Promise<void> {
-    const anywhere = [...catalog().automations.values()].filter(({ placement }) => placement === 'any');
+  async function take(lost: string, why: 'lost' | 'draining'): Promise<void> {
+    const { labels, ports } = deps.own();
+    const anywhere = [...catalog().automations.values()].filter(
+      ({ placement, needs }) => placement === 'any' && needs.every((port) => ports.includes(port)),
+    );
     if (anywhere.length === 0) return;
     const { taken, claimed } = await db.transaction().execute(async (trx) => {
       const rows = await trx
@@ -46,16 +54,22 @@ export function createTakeOver(deps: TakeOverDeps): (lost: string) => Promise<vo
         .where('node', '=', lost)
         .where('finished_at', 'is', null)
         .where('target_id', 'is', null)
+        // Nor is what was planned by a version that this one does not know.
         .where(
-          'automation',
-          'in',
-          anywhere.map(({ name }) => name),
+          sql<boolean>`exists (select from unnest(${anywhere.map(({ name }) => name)}::text[], ${anywhere.map(({ version }) => version)}::integer[])
+            as known (name, version) where known.name = runs.automation and known.version >= runs.version)`,
         )
         // Where somebody asked for that very node, or for labels that this one has not, it is not for this one.
         .where(
           sql<boolean>`place->>'node' is null and coalesce(place->'labels', '{}') <@ ${JSON.stringify(labels)}::jsonb`,
         )
-        .where(stillLost(lost) as never)
+        .where((why === 'lost' ? stillLost(lost) : stillDrains(lost)) as never)
+        .$if(why === 'draining', (query) =>
+          query
+            .where('status', '=', 'queued')
+            .where('trigger', '!=', 'healing')
+            .where(sql<boolean>`not ${underWay}`),
+        )
         .returningAll()
         .execute();
       for (const row of rows)
@@ -68,7 +82,9 @@ export function createTakeOver(deps: TakeOverDeps): (lost: string) => Promise<vo
         });
       return { taken: rows, claimed: await engine.claim(trx, rows.filter(isOpen).map(workflowIdOf)) };
     });
-    for (const row of taken) log.warn('run of a lost node goes on here', { runId: row.id, node: lost });
+    for (const row of taken)
+      if (why === 'lost') log.warn('run of a lost node goes on here', { runId: row.id, node: lost });
+      else log.info('run of a draining node begins here', { runId: row.id, node: lost });
     const epochs = new Map(taken.map((row) => [workflowIdOf(row), row.epoch]));
     await engine.goOn(claimed, (workflowId) => epochs.get(workflowId) ?? 0);
     for (const row of taken) if (isOpen(row) && !claimed.ids.includes(workflowIdOf(row))) await dispatch.enqueue(row);
@@ -88,9 +104,9 @@ export function createTakeOver(deps: TakeOverDeps): (lost: string) => Promise<vo
       select pg_notify(${RUNS_CHANNEL}, id) from told`.execute(db);
   }
 
-  return async (lost) => {
-    await take(lost);
-    await tell(lost);
+  return async (from, why) => {
+    await take(from, why);
+    if (why === 'lost') await tell(from);
   };
 }
 
