@@ -34,7 +34,7 @@ describe('clean-temp-files on a real folder', () => {
       status: 'succeeded',
       output: { moved: 2, left: { 'used lately': 1, 'in use': 1, 'a link': 1, 'a socket, pipe or device': 1 } },
     });
-    const batch = join(root.path, '.steward-quarantine', 'run_memory');
+    const [batch = ''] = run.output?.quarantine ?? [];
     expect((await lstat(join(batch, 'old'))).ino).toBe(ino);
     expect(await readFile(join(batch, 'tree/deep/data'), 'utf8')).toHaveLength(5_000);
     expect((await lstat(join(root.path, '.steward-quarantine'))).mode & 0o777).toBe(0o700);

@@ -6,7 +6,7 @@ import cleanTempFiles from './index.ts';
 const now = (): Date => new Date('2026-03-31T03:30:00Z');
 const day = (days: number): Date => new Date(now().getTime() - days * 86_400_000);
 const old = { modifiedAt: day(30), accessedAt: day(20) };
-const batch = '/tmp/.steward-quarantine/run_memory';
+const aBatch: unknown = expect.stringMatching(/^\/tmp\/\.steward-quarantine\/batch-[0-9a-f]{16}$/);
 
 function folder(): FakeFiles {
   const files = fakeFiles({ roots: ['/tmp'], now });
@@ -33,7 +33,8 @@ describe('clean-temp-files', () => {
 
     const run = await clean(files);
 
-    expect(run).toMatchObject({ status: 'succeeded', output: { moved: 2, bytes: 8, quarantine: [batch] } });
+    expect(run).toMatchObject({ status: 'succeeded', output: { moved: 2, bytes: 8, quarantine: [aBatch] } });
+    const [batch] = run.output?.quarantine ?? [];
     expect(files.exists('/tmp/old.log')).toBe(false);
     expect(files.exists(`${batch}/build/deep/object.o`)).toBe(true);
     expect((await files.stat('/tmp/.steward-quarantine'))?.mode).toBe(0o700);
@@ -107,8 +108,17 @@ describe('clean-temp-files', () => {
     const files = folder();
     files.write('/tmp/old', 'x', old);
     const run = await clean(files, { dryRun: true });
-    expect(run.plan).toMatchObject([{ from: '/tmp/old', to: `${batch}/old`, undo: 'automatic' }]);
+    expect(run.plan).toMatchObject([{ from: '/tmp/old', to: expect.stringMatching(/\/old$/), undo: 'automatic' }]);
     expect(files.exists('/tmp/.steward-quarantine')).toBe(false);
+  });
+
+  it('plans the same again while nothing changed, so that a plan can be started by its token', async () => {
+    const files = folder();
+    files.write('/tmp/old', 'x', old);
+    const [first, second] = [await clean(files, { dryRun: true }), await clean(files, { dryRun: true })];
+    expect(second.plan).toEqual(first.plan);
+    files.write('/tmp/older', 'x', old);
+    expect((await clean(files, { dryRun: true })).plan).not.toEqual(first.plan);
   });
 
   it('looks again before it moves: what was opened, or replaced, since the plan stays', async () => {

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { posix } from 'node:path';
 import { z } from 'zod';
 import { defineAutomation } from '../../core/automation.ts';
@@ -69,14 +70,15 @@ export default defineAutomation({
     ];
   },
 
-  async plan({ run }, { candidates }) {
+  async plan(_ctx, { candidates }) {
+    const batch = batchOf(candidates);
     return candidates.map(({ root, name, inode, bytes, entries }) => ({
       // The inode: a name can be longer than an id may be.
       id: `${root}#${inode}`,
       title: `Move ${root}/${name} aside`,
       undo: 'automatic' as const,
       from: posix.join(root, name),
-      to: posix.join(root, QUARANTINE_FOLDER, run.id, name),
+      to: posix.join(root, QUARANTINE_FOLDER, batch, name),
       root,
       inode,
       bytes,
@@ -154,7 +156,14 @@ export default defineAutomation({
   },
 });
 
-/** The folder for this run, in a quarantine that nobody else could have laid out: in /tmp anyone may make a folder. */
+/** Named by what goes into it: whoever plans the same again gets the same plan, and may be held to it. */
+function batchOf(candidates: readonly { readonly root: string; readonly inode: number }[]): string {
+  const hash = createHash('sha256');
+  for (const { root, inode } of candidates) hash.update(`${root}#${inode}\n`);
+  return `batch-${hash.digest('hex').slice(0, 16)}`;
+}
+
+/** The folder for this batch, in a quarantine that nobody else could have laid out: in /tmp anyone may make a folder. */
 async function prepare(batch: string, files: FilesPort): Promise<void> {
   const quarantine = posix.dirname(batch);
   await files.makeDirectory(quarantine);
