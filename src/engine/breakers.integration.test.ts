@@ -126,7 +126,7 @@ describe('a circuit breaker', () => {
       throw new StewardError('CANCELED', 'enough');
     });
     await expect(canceled).rejects.toMatchObject({ code: 'CANCELED' });
-    await breakers.admit(name, 'a process that dies');
+    await database.store.db.transaction().execute((trx) => breakers.admit(trx, name, 'a process that dies'));
     await expect(breakers.around(name, fine)).rejects.toMatchObject({ code: 'BREAKER_OPEN' });
     pass(120_000);
     expect(await breakers.around(name, fine)).toBe('fine');
@@ -158,7 +158,12 @@ describe('a circuit breaker', () => {
     const breakers = node('a');
     const name = fresh();
     const late = Promise.withResolvers<string>();
-    const slow = breakers.around(name, () => late.promise);
+    const begun = Promise.withResolvers<void>();
+    const slow = breakers.around(name, () => {
+      begun.resolve();
+      return late.promise;
+    });
+    await begun.promise;
     await fail(breakers, name, 5);
     late.resolve('from before');
     expect(await slow).toBe('from before');
@@ -169,12 +174,15 @@ describe('a circuit breaker', () => {
     const name = fresh();
     const both = [node('a'), node('b', await database.openAnother())] as const;
     const gate = Promise.withResolvers<void>();
+    let waiting = 0;
     const all = Array.from({ length: 5 }, (_one, at) =>
       (both[at % 2] ?? both[0]).around(name, async () => {
+        waiting += 1;
         await gate.promise;
         return await down();
       }),
     );
+    await expect.poll(() => waiting).toBe(5);
     gate.resolve();
     await Promise.allSettled(all);
     await expect(both[0].around(name, fine)).rejects.toMatchObject({ code: 'BREAKER_OPEN' });

@@ -5,6 +5,7 @@ import { StewardError } from '../core/errors.ts';
 import type { EventType } from '../core/event.ts';
 import type { Log } from '../core/log.ts';
 import { redactText } from '../core/redact.ts';
+import { fallback } from '../safeguards/fallback.ts';
 import type { Store } from '../store/store.ts';
 import {
   type BreakerRow,
@@ -26,11 +27,14 @@ export type Verdict =
   | { readonly good: false; readonly error: string }
   | { readonly good: undefined };
 
-/** The two halves of `around`, for work that begins in one place and ends in another. */
+/** The halves of `around`, for work that begins in one place and ends in another. Each in a transaction of whoever tells of it. */
 export interface BreakerDesk extends Breakers {
-  /** Lets `holder` through, as the one probe where the breaker was open for long enough; BREAKER_OPEN otherwise. */
-  admit(name: string, holder: string, options?: { readonly probeMs?: number }): Promise<void>;
-  /** What came of it, in the transaction that tells so elsewhere. `good: undefined`: nothing was learned. */
+  /** BREAKER_OPEN where nobody is let through now. True where who comes next is the probe, and has to be admitted. */
+  wantsProbe(name: string): Promise<boolean>;
+  /** `holder` is the one probe, until it settles or its time is over; BREAKER_OPEN where another was faster. */
+  // oxlint-disable-next-line typescript/no-explicit-any -- any system's tables will do
+  admit(trx: Transaction<any>, name: string, holder: string, probeMs?: number): Promise<void>;
+  /** What came of it. `good: undefined`: nothing was learned. */
   // oxlint-disable-next-line typescript/no-explicit-any -- any system's tables will do
   settle(trx: Transaction<any>, name: string, holder: string, verdict: Verdict): Promise<void>;
 }
@@ -49,22 +53,19 @@ export function createBreakers({
   const db = store.db.withTables<BreakerTables>();
   const after = (ms: number): Date => new Date(now().getTime() + ms);
 
-  async function admit(name: string, holder: string, { probeMs = PROBE_MS } = {}): Promise<void> {
+  async function wantsProbe(name: string): Promise<boolean> {
     const known = await db.selectFrom('breakers').selectAll().where('name', '=', name).executeTakeFirst();
-    if (!known || known.state === 'closed') return;
+    if (!known || known.state === 'closed') return false;
     if (!mayProbe(known)) throw refused(known);
-    await db.transaction().execute(async (trx) => {
-      // Of all who found it due at the same moment one gets here first; the others find it half-open.
-      const row = await lockBreaker(trx, name, now());
-      if (row.state === 'closed') return;
-      if (!mayProbe(row)) throw refused(row);
-      await setBreaker(trx, name, {
-        state: 'half-open',
-        probe: holder,
-        probe_until: after(probeMs),
-        changed_at: now(),
-      });
-    });
+    return true;
+  }
+
+  async function admit(trx: BreakerTrx, name: string, holder: string, probeMs = PROBE_MS): Promise<void> {
+    // Of all who found it due at the same moment one gets here first; the others find it half-open.
+    const row = await lockBreaker(trx, name, now());
+    if (row.state === 'closed') return;
+    if (!mayProbe(row)) throw refused(row);
+    await setBreaker(trx, name, { state: 'half-open', probe: holder, probe_until: after(probeMs), changed_at: now() });
   }
 
   function mayProbe({ state, tries_at: tries, probe_until: until }: BreakerRow): boolean {
@@ -129,17 +130,20 @@ export function createBreakers({
   }
 
   return {
+    wantsProbe,
     admit,
     settle,
 
     async around<T>(name: string, work: () => Promise<T>, { isFailure = failedByError }: BreakerOptions<T> = {}) {
       const holder = randomUUID();
-      try {
-        await admit(name, holder);
-      } catch (thrown) {
+      await fallback(
+        async () => {
+          if (await wantsProbe(name)) await db.transaction().execute((trx) => admit(trx, name, holder));
+        },
         // A breaker that cannot be asked must not stop what it guards.
-        if (StewardError.from(thrown).code !== 'STORE_UNAVAILABLE') throw thrown;
-      }
+        () => undefined,
+        { log, what: 'circuit breaker', when: ({ code }) => code === 'STORE_UNAVAILABLE' },
+      );
       let outcome: Outcome<T>;
       try {
         outcome = { value: await work() };

@@ -5,6 +5,7 @@ import type { Actor } from '../core/actor.ts';
 import type { Log } from '../core/log.ts';
 import type { PolicyRule } from '../core/policy.ts';
 import type { Ports } from '../core/ports.ts';
+import type { HostPort } from '../core/ports/host.ts';
 import type { SecretResolver } from '../core/secrets.ts';
 import type { Inventory } from '../core/inventory.ts';
 import type { Store } from '../store/store.ts';
@@ -53,6 +54,10 @@ export interface EngineDeps {
   readonly onNodeRemoved?: ((node: { readonly id: string; readonly name: string }) => Promise<void>) | undefined;
   /** Somebody removed this very node while it was away: it belongs to nobody any more and has to end. */
   readonly onRemoved?: (() => void) | undefined;
+  /** What this machine has left: heavy work waits for it. Without it, it begins at once. */
+  readonly host?: Pick<HostPort, 'sample'> | undefined;
+  /** Bytes that one program may use, in force right now. */
+  readonly programMemory?: (() => number) | undefined;
   readonly settings?: Partial<EngineSettings> | undefined;
   /** Asked at each clean-up: the configuration may change. */
   readonly retention?: (() => Retention) | undefined;

@@ -2,7 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { formatDuration } from '../core/duration.ts';
 import type { Log } from '../core/log.ts';
 import type { HostPort, HostSample } from '../core/ports/host.ts';
-import type { Claim } from './slots.ts';
+import { fallback } from '../safeguards/fallback.ts';
+import type { EngineDeps } from './engine-deps.ts';
+import type { AdmissionOptions, Claim } from './slots.ts';
 
 export interface HeadroomOptions {
   readonly host: Pick<HostPort, 'sample'>;
@@ -21,6 +23,14 @@ const MEMORY_BYTES = 512 * 1024 ** 2;
 const AT_MOST_MS = 5 * 60_000;
 const LOOK_EVERY_MS = 2_000;
 const FIRST_LOOK_MS = 500;
+
+export function headroomOf({
+  host,
+  log,
+  programMemory,
+}: Pick<EngineDeps, 'host' | 'log' | 'programMemory'>): AdmissionOptions['headroom'] {
+  return host && createHeadroom({ host, log, memoryBytes: programMemory });
+}
 
 /** Holds heavy work back while the machine has no room for it. */
 export function createHeadroom({
@@ -50,7 +60,12 @@ export function createHeadroom({
     }
     let told = false;
     for (;;) {
-      const reason = shortage(claim, await host.sample());
+      const reason = await fallback(
+        async () => shortage(claim, await host.sample()),
+        // A machine that cannot be measured is no reason to do nothing.
+        () => undefined,
+        { log, what: 'headroom of this machine' },
+      );
       if (reason === undefined) return;
       if (performance.now() >= ends) {
         log.warn('heavy work begins though the machine is short', { reason, waited: formatDuration(atMostMs) });

@@ -1,11 +1,13 @@
 import type { NodeRecord } from '../core/node.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { sql } from 'kysely';
+import type { Breakers } from '../core/breaker.ts';
 import type { AnyOperation } from '../core/operation.ts';
 import type { RunFollowUps, RunService, WorkflowService } from '../core/run-service.ts';
 import type { SystemJob } from '../core/schedule.ts';
 import { createRetryBudget } from '../safeguards/retry-budget.ts';
 import { CANCEL_CHANNEL } from './answers.ts';
+import { createBreakers } from './breakers.ts';
 import { createChain } from './chain.ts';
 import { createChains } from './chains.ts';
 import { createChildren } from './children.ts';
@@ -17,6 +19,7 @@ import { createAccepts, letWaitingGo } from './accepts.ts';
 import { createNodeCare, type NodeCare } from './drain.ts';
 import { createExecutions } from './executions.ts';
 import { createHandovers } from './handover.ts';
+import { headroomOf } from './headroom.ts';
 import { createInFlight } from './in-flight.ts';
 import { createJobs } from './jobs.ts';
 import { createLease } from './lease.ts';
@@ -32,6 +35,7 @@ import { createPlacement } from './placement.ts';
 import { planAgain } from './replan.ts';
 import { upkeepJobs } from './upkeep.ts';
 import type { RunRow } from './run-rows.ts';
+import { settlesBreaker } from './run-breaker.ts';
 import { createRuns } from './runs.ts';
 import { listSchedules, type ScheduleEntry } from './schedule-list.ts';
 import { createSchedules, scheduleActor } from './schedules.ts';
@@ -51,6 +55,8 @@ export interface Engine {
   /** Jobs of systems, from then on, by the clock of this node. */
   register(jobs: readonly SystemJob[]): void;
   listSchedules(): Promise<ScheduleEntry[]>;
+  /** Shared by all nodes on the store; for whatever Steward calls out there. */
+  readonly breakers: Breakers;
   nodes(): Promise<NodeRecord[]>;
   /** Nodes on which nobody looks after anything at the moment. */
   absentNodes(): Promise<ReadonlySet<string>>;
@@ -76,7 +82,8 @@ export function createEngine(deps: EngineDeps): Engine {
   const limits = { ...DEFAULT_SETTINGS, ...deps.settings };
   const inFlight = createInFlight();
   const { leaving } = inFlight;
-  const runs = createRuns({ store, now, nodeId: node.id });
+  const breakers = createBreakers({ store, now, log, nodeId: node.id });
+  const runs = createRuns({ store, now, nodeId: node.id, onFinal: settlesBreaker(breakers) });
   const { db } = runs;
   const persist = persistence(log, leaving);
   const locks = createLocks({ store, log, nodeId: node.id, leaseMs: limits.leaseMs });
@@ -89,7 +96,7 @@ export function createEngine(deps: EngineDeps): Engine {
     children,
     retries: createRetryBudget({ now }),
     inFlight,
-    admission: createAdmission(PLACES),
+    admission: createAdmission({ ...PLACES, headroom: headroomOf(deps) }),
     handovers: createHandovers(),
     heard: (flight) => watch.heard(flight),
     limits,
@@ -128,7 +135,15 @@ export function createEngine(deps: EngineDeps): Engine {
   const loops = createLoops({ store, runs, executions, audit, now, log, nodeId: node.id });
   const cancelAll = (by: string, reason: string): Promise<number> => service.cancelAll(by, reason);
   const mode = createMode({ store, audit, now, log, nodeId: node.id, cancelAll });
-  const start: StartDeps = { ...stage, enqueue, loops, mode, nodeOf: (reference) => nodes.idOf(reference), placement };
+  const start: StartDeps = {
+    ...stage,
+    enqueue,
+    loops,
+    breakers,
+    mode,
+    nodeOf: (reference) => nodes.idOf(reference),
+    placement,
+  };
   // Whoever has it in hand, waiting for its place, looks and finds it ended.
   const forget = async ({ id }: Pick<RunRow, 'id'>): Promise<void> =>
     void (await sql`select pg_notify(${CANCEL_CHANNEL}, ${id})`.execute(db));
@@ -238,6 +253,7 @@ export function createEngine(deps: EngineDeps): Engine {
   const operations = engineOperations({
     service,
     loops,
+    breakers,
     confirm: deps.confirm,
     workflows,
     nodes,
@@ -325,6 +341,7 @@ export function createEngine(deps: EngineDeps): Engine {
     nodeCare,
     invitations,
     listSchedules: list,
+    breakers,
     counts() {
       const counted = [...catalog().workflows.values()].filter(({ origin }) => origin !== 'system');
       return {

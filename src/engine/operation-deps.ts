@@ -1,4 +1,5 @@
 import type { Actor } from '../core/actor.ts';
+import type { Breakers } from '../core/breaker.ts';
 import type { Catalog } from '../core/catalog.ts';
 import type { EventType, StewardEvent } from '../core/event.ts';
 import type { JsonObject } from '../core/json.ts';
@@ -14,6 +15,7 @@ import type { ScheduleEntry } from './schedule-list.ts';
 export interface OperationDeps {
   readonly service: RunService & RunFollowUps;
   readonly loops: Loops;
+  readonly breakers: Breakers;
   readonly confirm: EngineDeps['confirm'];
   readonly workflows: WorkflowService;
   readonly nodes: Nodes;

@@ -1,5 +1,6 @@
 import { type AnyOperation, inToolset } from '../core/operation.ts';
 import { automationOperations } from './operations-automations.ts';
+import { breakerOperations } from './operations-breakers.ts';
 import { eventOperations } from './operations-events.ts';
 import { followUpOperations } from './operations-follow-ups.ts';
 import { modeOperations } from './operations-mode.ts';
@@ -10,7 +11,13 @@ import type { OperationDeps } from './operation-deps.ts';
 
 export function engineOperations(deps: OperationDeps): readonly AnyOperation[] {
   return [
-    ...inToolset('runs', [...runOperations(deps), ...automationOperations(deps)]),
+    ...inToolset('runs', [
+      ...runOperations(deps),
+      ...followUpOperations(deps),
+      ...automationOperations(deps),
+      ...modeOperations(deps),
+      ...breakerOperations(deps),
+    ]),
     ...inToolset('workflows', [...workflowOperations(deps), ...eventOperations(deps)]),
     ...inToolset('nodes', nodeOperations(deps)),
   ];

@@ -40,7 +40,18 @@ export interface Runs {
   readonly db: Kysely<EngineTables>;
 }
 
-export function createRuns({ store, now, nodeId }: { store: Store; now: () => Date; nodeId: string }): Runs {
+export function createRuns({
+  store,
+  now,
+  nodeId,
+  onFinal,
+}: {
+  store: Store;
+  now: () => Date;
+  nodeId: string;
+  /** In the transaction in which a run ends. */
+  onFinal?: ((trx: Trx, row: RunRow) => Promise<void>) | undefined;
+}): Runs {
   const db = store.db.withTables<EngineTables>();
 
   async function withChanges(rows: readonly RunRow[]): Promise<Run[]> {
@@ -126,6 +137,7 @@ export function createRuns({ store, now, nodeId }: { store: Store; now: () => Da
           .returningAll()
           .executeTakeFirstOrThrow();
         await also?.(trx, row);
+        if (isFinal(to)) await onFinal?.(trx, row);
         if (tell) {
           const event = draft(tell.type, row, actor);
           await store.events.append(trx, { ...event, data: { ...event.data, ...tell.data } });

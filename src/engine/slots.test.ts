@@ -1,6 +1,6 @@
 import { setImmediate as soon } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { createAdmission, type AdmissionOptions, type Claim, createSlot } from './slots.ts';
+import { createAdmission, type AdmissionOptions, type Claim } from './slots.ts';
 
 /** Claims by name; what has begun is seen, and each is given back by its name. */
 function desk(options: Partial<AdmissionOptions> = {}) {
@@ -211,22 +211,5 @@ describe('admission', () => {
     }
     expect(begun).toHaveLength(400);
     expect(admission.counts()).toEqual({ running: 0, waiting: 0 });
-  });
-});
-
-describe('a slot', () => {
-  it('is taken by one at a time', async () => {
-    const slot = createSlot();
-    const signal = new AbortController().signal;
-    const give = await slot.take(signal);
-    let second = false;
-    const next = slot.take(signal).then((giveBack) => {
-      second = true;
-      giveBack();
-    });
-    await soon();
-    expect(second).toBe(false);
-    give();
-    await next;
   });
 });

@@ -1,16 +1,5 @@
 import type { AnyAutomation } from '../core/automation.ts';
 
-/** One at a time, in the order of asking. */
-export interface Slot {
-  /** Resolves with the function that gives it back; rejects with the signal's reason. */
-  take(signal: AbortSignal): Promise<() => void>;
-}
-
-export function createSlot(): Slot {
-  const admission = createAdmission({ runs: 1, healing: 0 });
-  return { take: (signal) => admission.take({ load: 'light' }, signal) };
-}
-
 export interface Claim {
   /** May use the reserved places, and goes before everybody else who waits. */
   readonly healing?: boolean | undefined;

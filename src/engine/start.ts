@@ -8,6 +8,7 @@ import type { Resource } from '../core/resource.ts';
 import type { Run } from '../core/run.ts';
 import type { StartRun } from '../core/run-service.ts';
 import { runKey } from './ancestry.ts';
+import type { BreakerDesk } from './breakers.ts';
 import { cleaner } from './clean.ts';
 import { queueOf } from './dbos.ts';
 import { newId } from './ids.ts';
@@ -16,6 +17,7 @@ import { type ModeKeeper, paused } from './mode.ts';
 import { hashOf } from './perform-phases.ts';
 import { checkToken, hashOfToken, useToken } from './plan-tokens.ts';
 import type { Placement } from './placement.ts';
+import { RUN_PROBE_MS, runBreaker } from './run-breaker.ts';
 import type { RunRow } from './run-rows.ts';
 import type { StageDeps } from './stage.ts';
 import type { Carried } from './tables-life.ts';
@@ -23,6 +25,7 @@ import type { Carried } from './tables-life.ts';
 export interface StartDeps extends StageDeps {
   readonly enqueue: (row: RunRow) => Promise<void>;
   readonly loops: Loops;
+  readonly breakers: BreakerDesk;
   readonly mode: ModeKeeper;
   /** The id of the node that a resource names, by id or by name; this node where nobody is called so. */
   readonly nodeOf: (reference: string) => Promise<string>;
@@ -42,7 +45,7 @@ export interface Life {
 
 /** Everything is looked at before anything is stored; what is stored finds its way into the queue, at once or soon after. */
 export async function startRun(deps: StartDeps, request: StartRun, life?: Life): Promise<Run> {
-  const { runs, catalog, inventory, audit, now, log, loops, mode } = deps;
+  const { runs, catalog, inventory, audit, now, log, loops, mode, breakers } = deps;
   const automation = catalog().automations.get(request.automation);
   if (!automation)
     throw new StewardError('NOT_FOUND', `There is no automation '${request.automation}'.`, {
@@ -101,7 +104,10 @@ export async function startRun(deps: StartDeps, request: StartRun, life?: Life):
   const inputHash = hashOf(cleaner().clean(parsed.data));
   const key = runKey(automation.name, place.target_id, inputHash);
   const tokenHash = request.planToken === undefined ? undefined : hashOfToken(request.planToken);
+  const relation = life?.relation ?? null;
+  const breaker = runBreaker({ automation: automation.name, dry_run: dryRun, relation, ...place });
   let expected: string | null = null;
+  let probes = false;
   try {
     if (tokenHash !== undefined) {
       const about = { automation: automation.name, inputHash, actor: request.actor, dryRun, now: now() };
@@ -117,6 +123,7 @@ export async function startRun(deps: StartDeps, request: StartRun, life?: Life):
       changes,
       replans: life?.relation.kind === 'replans' ? life.relation.runId : undefined,
     });
+    probes = breaker !== undefined && (await breakers.wantsProbe(breaker));
   } catch (thrown) {
     return await refused(StewardError.from(thrown));
   }
@@ -160,7 +167,10 @@ export async function startRun(deps: StartDeps, request: StartRun, life?: Life):
         created_at: now(),
         ...(automation.effect === 'read' && { decision: 'auto', decision_rule: 'reading' }),
       },
-      tokenHash === undefined ? undefined : (trx) => useToken(trx, tokenHash, id),
+      async (trx) => {
+        if (tokenHash !== undefined) await useToken(trx, tokenHash, id);
+        if (breaker !== undefined && probes) await breakers.admit(trx, breaker, id, RUN_PROBE_MS);
+      },
     );
   } catch (thrown) {
     // Somebody was faster with the same key.

@@ -9,6 +9,7 @@ import type { ChangeRecord, PhaseRecord, Run, RunStatus, Undo } from '../core/ru
 import type { StartRun, WorkflowExecution } from '../core/run-service.ts';
 import type { Migration } from '../store/migrator.ts';
 import { type OwnedColumns, ownershipMigrations } from './tables-ownership.ts';
+import { breakerMigrations } from './breakers-rows.ts';
 import { lifeMigrations, type LifeTables, type RunLifeColumns } from './tables-life.ts';
 
 type Column<T> = JSONColumnType<T & object, string, string>;
@@ -241,4 +242,5 @@ export const engineMigrations: readonly Migration[] = [
   },
   ...lifeMigrations,
   ...ownershipMigrations,
+  ...breakerMigrations,
 ];
