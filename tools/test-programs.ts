@@ -23,6 +23,7 @@ const PACKAGES: Record<string, string> = {
   ps: 'procps',
   'systemd-analyze': 'systemd',
   python3: 'python3-minimal',
+  rsyslogd: 'rsyslog',
 };
 
 function isInstalled(program: string): boolean {

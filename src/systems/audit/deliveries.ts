@@ -20,9 +20,11 @@ export async function deliveriesOf(
   { places, forward }: { readonly places: readonly Place[]; readonly forward: readonly SyslogPeer[] },
 ): Promise<Delivery[]> {
   if (places.length === 0 && forward.length === 0) return [];
-  const states = new Map((await feed.states()).map((state) => [state.follower, state]));
+  const { head, followers } = await feed.states();
+  const states = new Map(followers.map((state) => [state.follower, state]));
   const one = (kind: Delivery['kind'], to: string, follower: string): Delivery => {
-    const { seq = 0, behind = 0, failingSince, error } = states.get(follower) ?? {};
+    const { seq = 0, failingSince, error } = states.get(follower) ?? {};
+    const behind = Math.max(0, head - seq);
     return { kind, to, seq, behind, ...(failingSince && { failingSince }), ...(error !== undefined && { error }) };
   };
   return [

@@ -14,8 +14,6 @@ const LONGEST_BACKOFF_MS = 300_000;
 export interface FollowerState {
   readonly follower: string;
   readonly seq: number;
-  /** Records that it has not worked on yet. */
-  readonly behind: number;
   readonly failingSince?: Date | undefined;
   readonly error?: string | undefined;
 }
@@ -23,7 +21,8 @@ export interface FollowerState {
 export interface Feed extends AuditFeed {
   /** Something was written. */
   wake(): void;
-  states(): Promise<FollowerState[]>;
+  /** How far the chain reaches, and how far each follower has come. */
+  states(): Promise<{ readonly head: number; readonly followers: readonly FollowerState[] }>;
   stop(): Promise<void>;
 }
 
@@ -129,13 +128,15 @@ export function createFeed({ db, chain, now, log, backoffMs = BACKOFF_MS }: Feed
     async states() {
       const head = await db.selectFrom('audit_heads').select('seq').where('chain', '=', chain).executeTakeFirst();
       const rows = await db.selectFrom('audit_followers').selectAll().where('chain', '=', chain).execute();
-      return rows.map(({ follower, seq, failing_since, error }) => ({
-        follower,
-        seq,
-        behind: Math.max(0, (head?.seq ?? 0) - seq),
-        ...(failing_since && { failingSince: failing_since }),
-        ...(error !== null && { error }),
-      }));
+      return {
+        head: head?.seq ?? 0,
+        followers: rows.map(({ follower, seq, failing_since, error }) => ({
+          follower,
+          seq,
+          ...(failing_since && { failingSince: failing_since }),
+          ...(error !== null && { error }),
+        })),
+      };
     },
     async stop() {
       stopping.abort();
