@@ -234,6 +234,7 @@ export function compose(parts: Parts): Composition {
     artifacts: join(home, 'artifacts'),
     retention: () => engineRetention(settings()),
     killGroup: (identity) => programs.endGroup(identity),
+    confirm: (request) => identity.confirm(request),
     async usablePorts(given) {
       const states: Record<string, PortStatus> = { docker: await docker.status(), systemd: await systemd.status() };
       return given.filter((name) => states[name]?.ok !== false);
@@ -405,6 +406,7 @@ export function compose(parts: Parts): Composition {
       home,
       docker,
       systemd,
+      mode: () => engine.service.mode(),
       rejected: config.rejected(),
       noChannel: alerting.notice(),
       deadManConfigured: settings().deadMan !== undefined,

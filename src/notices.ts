@@ -1,6 +1,7 @@
 import { statfs } from 'node:fs/promises';
 import type { StewardError } from './core/errors.ts';
 import { formatDuration } from './core/duration.ts';
+import type { ModeRecord } from './core/mode.ts';
 import type { PortStatus } from './core/ports.ts';
 import type { Audit } from './systems/audit/index.ts';
 import type { Notice } from './systems/status/index.ts';
@@ -9,6 +10,7 @@ export interface NoticeParts {
   readonly home: string;
   readonly docker: { status(): Promise<PortStatus> };
   readonly systemd: { status(): Promise<PortStatus> };
+  readonly mode: () => Promise<ModeRecord>;
   /** Why the configuration as it stands is not the one in force. */
   readonly rejected: StewardError | undefined;
   readonly noChannel: string | undefined;
@@ -26,8 +28,20 @@ const SILENT_FOR_MS = 60_000;
 /** What a person should know although no service is broken, with what to do about it. */
 export async function noticesOf(parts: NoticeParts): Promise<Notice[]> {
   const { home, rejected, noChannel, deadManConfigured } = parts;
-  const [docker, systemd, roomMiB] = await Promise.all([parts.docker.status(), parts.systemd.status(), roomIn(home)]);
+  const [docker, systemd, roomMiB, mode] = await Promise.all([
+    parts.docker.status(),
+    parts.systemd.status(),
+    roomIn(home),
+    // Where the store is away, that is told already.
+    parts.mode().catch((): ModeRecord => ({ mode: 'normal' })),
+  ]);
   const all: (Notice | false | undefined)[] = [
+    mode.mode !== 'normal' && {
+      id: 'mode',
+      level: mode.mode === 'stopped' ? 'critical' : 'warning',
+      text: `${mode.mode === 'stopped' ? 'Steward is stopped: nothing that changes begins' : 'Steward only observes: everything is planned, nothing is applied'} (${mode.by ?? 'somebody'}, ${mode.since?.toISOString() ?? 'some time ago'}: ${mode.reason ?? 'no reason given'}).`,
+      hint: 'An administrator lets it go on: steward mode normal --reason TEXT',
+    },
     rejected && {
       id: 'configuration',
       level: 'critical',

@@ -1,8 +1,9 @@
 import { StewardError } from '../core/errors.ts';
 import { isFinal, type Run, type RunStatus } from '../core/run.ts';
-import type { RunService, StartRun } from '../core/run-service.ts';
+import type { Mode } from '../core/mode.ts';
+import type { RunFollowUps, RunService, StartRun } from '../core/run-service.ts';
 
-export interface FakeRuns extends RunService {
+export interface FakeRuns extends RunService, Pick<RunFollowUps, 'mode'> {
   readonly started: StartRun[];
   /** Numbers of the runs that were canceled. */
   readonly canceled: number[];
@@ -10,6 +11,8 @@ export interface FakeRuns extends RunService {
   set(index: number, status: RunStatus, more?: Partial<Run>): void;
   /** The run's target from now on. */
   workOn(index: number, resourceId: string): void;
+  /** The mode of all of Steward from now on. */
+  switchTo(mode: Mode): void;
   /** The next start is lost, as if the store went away. */
   breakNextStart(): void;
 }
@@ -20,6 +23,7 @@ export function fakeRuns(now: () => Date): FakeRuns {
   const canceled: number[] = [];
   const all: Run[] = [];
   let broken = false;
+  let mode: Mode = 'normal';
 
   function change(index: number, members: Partial<Run>): void {
     const run = all[index];
@@ -47,6 +51,8 @@ export function fakeRuns(now: () => Date): FakeRuns {
     set: (index, status, more = {}) => change(index, { ...more, status }),
     workOn: (index, resourceId) => change(index, { target: { id: resourceId, name: resourceId, critical: false } }),
     breakNextStart: () => void (broken = true),
+    switchTo: (next) => void (mode = next),
+    mode: async () => ({ mode }),
 
     async start(request) {
       if (broken) {
@@ -57,6 +63,7 @@ export function fakeRuns(now: () => Date): FakeRuns {
         ({ idempotencyKey }) => idempotencyKey !== undefined && idempotencyKey === request.idempotencyKey,
       );
       if (same >= 0) return all[same] as Run;
+      if (mode === 'stopped') throw new StewardError('STEWARD_PAUSED', 'Steward is stopped.');
       started.push(request);
       const run: Run = {
         id: `run_${all.length}`,

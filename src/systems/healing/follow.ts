@@ -39,7 +39,7 @@ async function start(attempt: Attempt, deps: HealerDeps): Promise<Date | undefin
     await attempts.finish(attempt, 'abandoned', 'It was over before the attempt began.');
     return;
   }
-  const off = switchedOff(settings());
+  const off = switchedOff(settings(), await runs.mode());
   if (off !== undefined && !(await begun(attempt, deps))) {
     await attempts.finish(attempt, 'abandoned', `Healing was ${off} before the attempt began.`);
     await incidents.setStatus(incident.id, 'open');
@@ -61,6 +61,8 @@ async function start(attempt: Attempt, deps: HealerDeps): Promise<Date | undefin
   } catch (thrown) {
     const error = StewardError.from(thrown);
     if (error.retryable) throw error;
+    // The kill switch was pulled in this very moment: nothing was tried, so nothing counts.
+    if (error.code === 'STEWARD_PAUSED') return await heldBack(attempt, error.message, deps);
     await fail(attempt, `The run could not be started: ${error.message}`, deps);
     return;
   }
@@ -124,9 +126,16 @@ async function watchRun(attempt: Attempt, deps: HealerDeps, signal: AbortSignal)
     });
     return await soak(soaking, deps, signal);
   }
+  if (run.error?.code === 'STEWARD_PAUSED' || (run.status === 'canceled' && (await runs.mode()).mode === 'stopped'))
+    return await heldBack(attempt, run.error?.message ?? 'Steward was stopped.', deps);
   if (run.status === 'rejected') return await refused(attempt, run, deps);
   await fail(attempt, outcomeOf(run), deps);
   return;
+}
+
+async function heldBack(attempt: Attempt, why: string, { attempts, incidents }: HealerDeps): Promise<undefined> {
+  await attempts.finish(attempt, 'abandoned', why);
+  await incidents.setStatus(attempt.incident_id, 'open');
 }
 
 /** The policy or a person said no, and would again: whoever may act is told at once instead of being asked once more. */

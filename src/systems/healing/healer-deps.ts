@@ -3,7 +3,7 @@ import type { Incidents } from '../../core/incident.ts';
 import type { Inventory } from '../../core/inventory.ts';
 import type { Log } from '../../core/log.ts';
 import type { EvidenceCollector, Monitor } from '../../core/monitor.ts';
-import type { RunService } from '../../core/run-service.ts';
+import type { RunFollowUps, RunService } from '../../core/run-service.ts';
 import type { Attempts } from './attempts.ts';
 import type { HealingSettings } from './settings.ts';
 
@@ -12,7 +12,7 @@ export interface HealerDeps {
   readonly monitor: Monitor;
   readonly inventory: Inventory;
   readonly evidence: EvidenceCollector;
-  readonly runs: RunService;
+  readonly runs: RunService & Pick<RunFollowUps, 'mode'>;
   readonly attempts: Attempts;
   readonly node: { readonly id: string; readonly name: string };
   readonly now: () => Date;

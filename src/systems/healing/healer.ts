@@ -59,7 +59,7 @@ async function considerIncident(incident: Incident, deps: HealerDeps, signal: Ab
   if (inTheWay) return await say(incident, inTheWay, deps);
 
   const runbook = runbookFor(incident, resource);
-  const off = switchedOff(settings());
+  const off = switchedOff(settings(), await runs.mode());
   if (off !== undefined) {
     const would = runbook
       ? `Healing would run ${runbook.automation} now (${runbook.name})`

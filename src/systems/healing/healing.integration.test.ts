@@ -327,6 +327,32 @@ describe('what healing waits for', () => {
     ).toHaveLength(1);
   });
 
+  it.each(['stopped', 'observe-only'] as const)('says so once and starts nothing while Steward is %s', async (mode) => {
+    runs.switchTo(mode);
+    const incident = await goesDown('db');
+    for (let times = 0; times < 3; times += 1) {
+      await look();
+      later(60);
+    }
+    expect(runs.started).toEqual([]);
+    expect((await timeline(incident)).filter(({ message }) => message.includes('held back'))).toHaveLength(1);
+    expect(await status(incident)).toBe('open');
+
+    runs.switchTo('normal');
+    await look();
+    expect(runs.started).toHaveLength(1);
+  });
+
+  it('does not count what the kill switch ended', async () => {
+    const incident = await goesDown('db');
+    await look();
+    runs.switchTo('stopped');
+    runs.set(0, 'canceled');
+    await look();
+    expect(await status(incident)).toBe('open');
+    expect(await told('healing.failed')).toEqual([]);
+  });
+
   it.each([
     [
       { decision: 'observe', decisionRule: 'hands-off' },

@@ -1,4 +1,5 @@
 import { type DurationText, ms } from '../../core/duration.ts';
+import type { ModeRecord } from '../../core/mode.ts';
 
 /** What the configuration says of healing; read anew at every look. */
 export interface HealingSettings {
@@ -16,10 +17,12 @@ export interface HealingSettings {
   readonly backoff: DurationText;
 }
 
-/** In words, where healing may do nothing: the switch that stops it, for good or for watching it first. */
-export function switchedOff({ enabled, mode }: HealingSettings): string | undefined {
+/** In words, where healing may do nothing: the switch that stops it, for good or for watching it first, or that of all of Steward. */
+export function switchedOff({ enabled, mode }: HealingSettings, steward: ModeRecord): string | undefined {
   if (!enabled) return 'switched off';
-  return mode === 'observe' ? 'set to observe' : undefined;
+  if (mode === 'observe') return 'set to observe';
+  if (steward.mode === 'normal') return undefined;
+  return `held back: Steward ${steward.mode === 'stopped' ? 'is stopped' : 'only observes'}`;
 }
 
 export function backoffMs(settings: HealingSettings, attemptsMade: number): number {
