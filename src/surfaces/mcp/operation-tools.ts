@@ -18,7 +18,7 @@ const PAGE = 25;
 const ENDS = /^(cancel|delete|end|forget|purge|reject|remove|revoke)-/;
 
 /** What a tool of the default list says already, shorter. */
-const SAID_ELSEWHERE = new Set(['run-get', 'cancel-run', 'automations', 'overview']);
+const SAID_ELSEWHERE = new Set(['run-get', 'cancel-run', 'automations', 'overview', 'plan-token']);
 
 /** Every query and command of the catalog that an assistant may use at all. */
 export function operationTools(deps: McpDeps): McpTool[] {
@@ -109,13 +109,25 @@ function outputOf({ output }: AnyOperation): JsonSchema {
   };
 }
 
+/** The members by name and kind, as deep as that. What may be anything is not named: it would say nothing. */
 function outline({ type, properties, items, description }: JsonSchema, depth: number): JsonSchema {
   const about = description === undefined ? {} : { description };
-  if (type === 'array') return { type, items: items && depth > 0 ? outline(items, depth - 1) : {}, ...about };
-  if (type !== 'object') return { ...(typeof type === 'string' && { type }), ...about };
-  if (properties === undefined || depth === 0) return { type, ...about };
-  const members = Object.entries(properties).map(([name, member]) => [name, outline(member, depth - 1)]);
-  return { type, properties: Object.fromEntries(members) as Record<string, JsonSchema>, ...about };
+  if (type === 'array') {
+    const kind = items?.type;
+    return {
+      type,
+      ...(typeof kind === 'string' && { items: depth > 0 ? outline(items ?? {}, depth - 1) : { type: kind } }),
+      ...about,
+    };
+  }
+  if (type !== 'object' || properties === undefined || depth === 0)
+    return { ...(typeof type === 'string' && { type }), ...about };
+  const members = Object.entries(properties).filter(([, member]) => typeof member.type === 'string');
+  return {
+    type,
+    properties: Object.fromEntries(members.map(([name, member]) => [name, outline(member, depth - 1)])),
+    ...about,
+  };
 }
 
 function isObject(value: unknown): value is JsonObject {

@@ -104,12 +104,12 @@ function fromOutside(run: Run, whole: boolean): JsonObject | undefined {
   const receipts = run.changes.flatMap(({ id, receipt }) => (receipt === undefined ? [] : [{ change: id, receipt }]));
   const failures = run.changes.flatMap(({ id, error }) => (error ? [{ change: id, message: error.message }] : []));
   const members: Record<string, Json | undefined> = {
-    ...(run.output !== undefined && { output: run.output as Json }),
+    ...(run.output !== undefined && { output: run.output }),
     ...(run.error && { error: run.error.message }),
     ...(evidence.length > 0 && { evidence }),
     ...(failures.length > 0 && { failures }),
-    ...(whole && receipts.length > 0 && { receipts: receipts as Json }),
-    ...(whole && run.facts !== undefined && { facts: run.facts as Json }),
+    ...(whole && receipts.length > 0 && { receipts: receipts }),
+    ...(whole && run.facts !== undefined && { facts: run.facts }),
   };
   return Object.keys(members).length > 0 ? untrusted(members) : undefined;
 }

@@ -1,11 +1,5 @@
 import {
-  acceptedContent,
   type CallToolResult,
-  CLIENT_CAPABILITIES_META_KEY,
-  CLIENT_INFO_META_KEY,
-  type Implementation,
-  inputRequired,
-  type InputRequiredResult,
   isInputRequiredResult,
   ProtocolError,
   ProtocolErrorCode,
@@ -13,18 +7,18 @@ import {
   Server,
   type ServerContext,
 } from '@modelcontextprotocol/server';
-import { z } from 'zod';
 import { StewardError } from '../../core/errors.ts';
 import { redact } from '../../core/redact.ts';
 import type { Call } from '../../core/operation.ts';
 import { inBrief } from '../perform.ts';
+import { clientOf, personOf, progressOf } from './client-side.ts';
 import { completions } from './completions.ts';
 import type { McpDeps } from './deps.ts';
 import { pageOf } from './pages.ts';
 import { INSTRUCTIONS } from './policy-text.ts';
 import { PROMPTS, promptText } from './prompts.ts';
 import { type Resources, TEMPLATES } from './resources.ts';
-import type { Person, ToolAnswer } from './tool.ts';
+import type { ToolAnswer } from './tool.ts';
 import type { Choice, Toolbox } from './toolbox.ts';
 
 /** Who is on the other side of one request. */
@@ -35,7 +29,6 @@ export interface Session {
   readonly userAgent?: string | undefined;
 }
 
-const Answer = z.object({ apply: z.boolean() });
 const LISTED_AT_ONCE = 100;
 
 /** One server for one request; both eras of the protocol are served by it. */
@@ -72,7 +65,9 @@ export function createMcpServer(deps: McpDeps, toolbox: Toolbox, resources: Reso
   ): Promise<T> {
     const call = callNow();
     const entry = { action, actor: call.actor, subject, from: call.from, requestId: call.requestId };
-    const detail = { client: clientOf(ctx), arguments: redact(inBrief(args)) };
+    const client = clientOf(server, ctx);
+    const name = client ? `${client.name} ${client.version}` : (session.userAgent ?? 'unknown');
+    const detail = { client: name.slice(0, 200), arguments: redact(inBrief(args)) };
     try {
       const result = await work(call);
       const runId = runOf(result);
@@ -97,11 +92,6 @@ export function createMcpServer(deps: McpDeps, toolbox: Toolbox, resources: Reso
     }
   }
 
-  function clientOf(ctx: ServerContext): string {
-    const named = (envelopeOf(ctx)[CLIENT_INFO_META_KEY] ?? server.getClientVersion()) as Implementation | undefined;
-    return (named ? `${named.name} ${named.version}` : (session.userAgent ?? 'unknown')).slice(0, 200);
-  }
-
   server.setRequestHandler('tools/list', ({ params }) => {
     const { items, nextCursor } = pageOf(toolbox.list(choice, session.call.actor), params?.cursor, LISTED_AT_ONCE);
     return { tools: items, ...(nextCursor !== undefined && { nextCursor }) };
@@ -124,11 +114,9 @@ export function createMcpServer(deps: McpDeps, toolbox: Toolbox, resources: Reso
             progress: progressOf(ctx),
             person: choice.readOnly ? undefined : personOf(server, ctx),
           }),
-        (result) => (isInputRequiredResult(result) ? undefined : (result as ToolAnswer).runId),
+        (result) => (isInputRequiredResult(result) ? undefined : result.runId),
       );
-      return isInputRequiredResult(answer)
-        ? answer
-        : server.projectCallToolResult(resultOf(answer as ToolAnswer), undefined);
+      return isInputRequiredResult(answer) ? answer : server.projectCallToolResult(resultOf(answer), undefined);
     } catch (thrown) {
       const error = StewardError.from(thrown);
       if (error.code === 'NOT_FOUND' && error.message.startsWith('There is no tool '))
@@ -201,50 +189,4 @@ function asProtocolError(error: StewardError): ProtocolError {
     return new ProtocolError(ProtocolErrorCode.InternalError, 'Something inside Steward failed.');
   const message = [error.message, error.hint].filter(Boolean).join(' ');
   return new ProtocolError(ProtocolErrorCode.InvalidParams, message, { code: error.code });
-}
-
-function progressOf(ctx: ServerContext): ((message: string) => Promise<void>) | undefined {
-  const progressToken = ctx.mcpReq._meta?.progressToken;
-  if (progressToken === undefined) return undefined;
-  let progress = 0;
-  return async (message) => {
-    progress += 1;
-    // Whoever does not listen any more misses nothing that run_get does not tell.
-    await ctx.mcpReq
-      .notify({ method: 'notifications/progress', params: { progressToken, progress, message } })
-      .catch(() => undefined);
-  };
-}
-
-/** What a request of the stateless era says of its client. */
-function envelopeOf(ctx: ServerContext): Readonly<Record<string, unknown>> {
-  return (ctx.mcpReq.envelope ?? {}) as Readonly<Record<string, unknown>>;
-}
-
-/** Undefined where the client cannot ask anybody. */
-function personOf(server: Server, ctx: ServerContext): Person | undefined {
-  const declared = envelopeOf(ctx)[CLIENT_CAPABILITIES_META_KEY] ?? server.getClientCapabilities();
-  const { elicitation } = (declared ?? {}) as { elicitation?: { form?: unknown; url?: unknown } };
-  if (elicitation === undefined || (elicitation.form === undefined && elicitation.url !== undefined)) return undefined;
-  const state: unknown = ctx.mcpReq.requestState();
-  return {
-    answer: typeof state === 'string' ? { state, said: saidOf(ctx) } : undefined,
-    ask: ({ message, state: kept }): InputRequiredResult =>
-      inputRequired({
-        inputRequests: {
-          plan: inputRequired.elicit({
-            message,
-            requestedSchema: z.object({ apply: z.boolean().describe('Start exactly this plan.') }),
-          }),
-        },
-        requestState: kept,
-      }),
-  };
-}
-
-function saidOf(ctx: ServerContext): 'yes' | 'no' | 'nothing' {
-  const accepted = acceptedContent(ctx.mcpReq.inputResponses, 'plan', Answer);
-  if (accepted) return accepted.apply ? 'yes' : 'no';
-  const { action } = (ctx.mcpReq.inputResponses?.['plan'] ?? {}) as { action?: unknown };
-  return action === 'decline' ? 'no' : 'nothing';
 }

@@ -40,7 +40,13 @@ export function automationRunTool(deps: McpDeps): McpTool {
     permission: 'read',
     // A client that only reads may look, and see what would be done.
     writes: false,
-    input: (readOnly) => jsonSchemaOf(readOnly ? RunArguments.omit({ planToken: true }) : RunArguments, 'input'),
+    input(readOnly) {
+      const schema = jsonSchemaOf(readOnly ? RunArguments.omit({ planToken: true }) : RunArguments, 'input');
+      const { description } = schema.properties?.['input'] ?? {};
+      // Said so that every client understands it.
+      const input: JsonSchema = { type: 'object', additionalProperties: true, ...(description && { description }) };
+      return { ...schema, properties: { ...schema.properties, input } };
+    },
     output: () => RUN_OUTPUT,
     async handle(args, call) {
       const { name, input, ...controls } = parseInput(RunArguments, args);
@@ -83,7 +89,7 @@ function namedTool(deps: McpDeps, automation: AnyAutomation, name: string): McpT
 }
 
 export function hintsOf({ effect, needs }: AnyAutomation): Hints {
-  const openWorldHint = needs.includes('http' as never);
+  const openWorldHint = needs.includes('http');
   if (effect === 'read') return { ...READING, openWorldHint };
   return { readOnlyHint: false, destructiveHint: effect === 'destructive', idempotentHint: false, openWorldHint };
 }

@@ -85,7 +85,7 @@ function askerOf(server: Server, ctx: ServerContext, self: Implementation): Aske
     clientInfo,
     capabilities: { ...capabilities },
     signal: ctx.mcpReq.signal,
-    onNotification: (notification) => ctx.mcpReq.notify(notification as Parameters<typeof ctx.mcpReq.notify>[0]),
+    onNotification: (notification) => ctx.mcpReq.notify(notification),
   };
 }
 

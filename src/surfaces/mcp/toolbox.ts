@@ -92,7 +92,7 @@ function described({ name, title, description, hints, input, output }: McpTool, 
     title,
     description,
     inputSchema: input(readOnly) as Tool['inputSchema'],
-    outputSchema: output() as NonNullable<Tool['outputSchema']>,
+    outputSchema: output(),
     annotations: readOnly ? { ...READING, openWorldHint: hints.openWorldHint } : { ...hints },
   };
 }

@@ -123,7 +123,7 @@ async function* messagesOf(response: Response): AsyncGenerator<Message> {
     return;
   }
   const body = parsed(await response.text());
-  if (body === undefined || 'jsonrpc' in body === false) throw refusal(response, body);
+  if (body === undefined || !('jsonrpc' in body)) throw refusal(response, body);
   yield body as Message;
 }
 
@@ -136,8 +136,8 @@ function parsed(text: string): object | undefined {
   }
 }
 
-function refusal({ url, status }: Response, body: object | undefined): StewardError {
-  const error = ErrorBody.safeParse((body as { error?: unknown } | undefined)?.error);
+function refusal({ url, status }: Response, body: { readonly error?: unknown } | undefined): StewardError {
+  const error = ErrorBody.safeParse(body?.error);
   if (error.success) return new StewardError(error.data.code, error.data.message, { hint: error.data.hint });
   return new StewardError(
     'UNAVAILABLE',
