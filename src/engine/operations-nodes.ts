@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { ms } from '../core/duration.ts';
+import type { Json } from '../core/json.ts';
 import { NodeRecord } from '../core/node.ts';
 import { type AnyOperation, defineCommand, defineQuery, NoInput } from '../core/operation.ts';
 import type { OperationDeps } from './operation-deps.ts';
@@ -37,6 +38,11 @@ export function nodeOperations({ nodes, nodeCare, invitations }: OperationDeps):
     handle: async ({ id }) => await nodes.beatFor(id),
   });
 
+  const state = async ({ node: reference }: { readonly node: string }): Promise<Json | undefined> => {
+    const found = (await nodes.list()).find(({ id, name }) => id === reference || name === reference);
+    return found && { state: found.state, draining: found.draining, labels: found.labels };
+  };
+
   const drain = defineCommand({
     name: 'node-drain',
     title: 'Drain a node',
@@ -53,6 +59,7 @@ export function nodeOperations({ nodes, nodeCare, invitations }: OperationDeps):
     output: NodeRecord,
     cli: ['node', 'drain'],
     cliArguments: ['node'],
+    state,
     async handle({ node: reference, wait }, { actor }) {
       const record = await nodeCare.drain(reference, actor);
       return wait ? await nodeCare.waitDrained(record.id, WAIT_DRAINED_MS) : record;
@@ -69,6 +76,7 @@ export function nodeOperations({ nodes, nodeCare, invitations }: OperationDeps):
     output: NodeRecord,
     cli: ['node', 'resume'],
     cliArguments: ['node'],
+    state,
     handle: async ({ node: reference }, { actor }) => await nodeCare.resume(reference, actor),
   });
 
@@ -88,6 +96,7 @@ export function nodeOperations({ nodes, nodeCare, invitations }: OperationDeps):
     output: NodeRecord,
     cli: ['node', 'label'],
     cliArguments: ['node', 'label'],
+    state,
     async handle({ node: reference, label: text }) {
       const at = text.indexOf('=');
       return await nodeCare.label(reference, text.slice(0, at), text.slice(at + 1));
@@ -108,6 +117,7 @@ export function nodeOperations({ nodes, nodeCare, invitations }: OperationDeps):
     }),
     cli: ['node', 'remove'],
     cliArguments: ['node'],
+    state,
     handle: async ({ node: reference }, { actor }) => await nodeCare.remove(reference, actor),
   });
 

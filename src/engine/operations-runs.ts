@@ -89,6 +89,9 @@ export function runOperations({ service, logsOf, confirm }: OperationDeps): AnyO
     },
   });
 
+  const state = async ({ id: runId }: { readonly id: string }): Promise<string | undefined> =>
+    (await service.get(runId))?.status;
+
   const approve = defineCommand({
     name: 'approve-run',
     title: 'Approve a run',
@@ -105,6 +108,7 @@ export function runOperations({ service, logsOf, confirm }: OperationDeps): AnyO
     paths: ['/api/v1/runs/{id}/approve'],
     cli: ['run', 'approve'],
     cliArguments: ['id', 'planHash'],
+    state,
     async handle({ id: runId, planHash, proof }, { actor, from }) {
       const purpose = approvalPurpose(runId, planHash);
       const confirmation = proof && (await confirmed(confirm, { actor, proof, purpose, from }));
@@ -124,6 +128,7 @@ export function runOperations({ service, logsOf, confirm }: OperationDeps): AnyO
     paths: ['/api/v1/runs/{id}/reject'],
     cli: ['run', 'reject'],
     cliArguments: ['id', 'reason'],
+    state,
     handle: async ({ id: runId, reason: why }, { actor }) => await service.reject(runId, { actor, reason: why }),
   });
 
@@ -137,6 +142,7 @@ export function runOperations({ service, logsOf, confirm }: OperationDeps): AnyO
     paths: ['/api/v1/runs/{id}/cancel'],
     cli: ['run', 'cancel'],
     cliArguments: ['id', 'reason'],
+    state,
     handle: async ({ id: runId, reason: why }, { actor }) => await service.cancel(runId, { actor, reason: why }),
   });
 

@@ -95,6 +95,9 @@ export function discoveryOperations({ inventory, writer, monitor, kept, discover
     return row(changed ?? resource, await monitor()?.status(resource.id));
   }
 
+  const adoption = async ({ id }: { readonly id: string }): Promise<string | undefined> =>
+    (await inventory.resolve(id))?.adoption;
+
   return [
     defineQuery({
       name: 'services',
@@ -241,6 +244,7 @@ export function discoveryOperations({ inventory, writer, monitor, kept, discover
       input: reference,
       output: ServiceRow,
       cliArguments: ['id'],
+      state: adoption,
       handle: async ({ id }, call) => await decide(id, 'adopted', call),
     }),
 
@@ -253,6 +257,7 @@ export function discoveryOperations({ inventory, writer, monitor, kept, discover
       input: reference,
       output: ServiceRow,
       cliArguments: ['id'],
+      state: adoption,
       handle: async ({ id }, call) => await decide(id, 'ignored', call),
     }),
   ];

@@ -166,6 +166,7 @@ export function tokenOperations(db: Kysely<IdentityTables>): readonly AnyOperati
         expires: Expiry.optional().describe('When it ends from now on; without it the end stays.'),
       }),
       output: RotatedToken,
+      state,
       async handle({ id, grace, expires }, { actor, now }) {
         const row = await ownToken(db, id, actor);
         // Its secret is that token: nobody gets one that they could not have made.
@@ -199,6 +200,7 @@ export function tokenOperations(db: Kysely<IdentityTables>): readonly AnyOperati
       cliArguments: ['id'],
       input: z.object({ id: TokenId }),
       output: z.object({ id: z.string(), revokedAt: z.coerce.date() }),
+      state,
       async handle({ id }, { actor, now }) {
         assertNoAgent(actor);
         const owner = await ownerOf(db, actor);

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { type Kysely, sql } from 'kysely';
 import { z } from 'zod';
 import { Role } from '../../core/actor.ts';
@@ -83,6 +84,16 @@ export function userOperations(db: Kysely<IdentityTables>): readonly AnyOperatio
         disabled: z.boolean().optional().describe('Whether the account is shut.'),
       }),
       output: User.pick({ id: true, name: true, role: true, disabledAt: true }),
+      async state({ name }) {
+        const user = await db
+          .selectFrom('users')
+          .select(['role', 'disabled_at', 'password'])
+          .where(sql<boolean>`lower(name) = lower(${name})`)
+          .executeTakeFirst();
+        // Enough of it to tell that it is another one, and too little to guess at it.
+        const passwordSet = user && createHash('sha256').update(user.password).digest('hex').slice(0, 8);
+        return user && { role: user.role, disabled: user.disabled_at !== null, passwordSet };
+      },
       async handle({ name, role, password, disabled }, { actor, now }) {
         if (role) assertMayGrant(actor, { role });
         const hash = password === undefined ? undefined : await hashPassword(password);

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { CursorInstant } from '../../core/cursor.ts';
 import { StewardError } from '../../core/errors.ts';
 import { Incident, TimelineEntry } from '../../core/incident.ts';
+import type { Json } from '../../core/json.ts';
 import { type AnyOperation, defineCommand, defineQuery, PageInput, pageOf } from '../../core/operation.ts';
 import type { Store } from '../../store/store.ts';
 import { type Ledger, unknownIncident } from './ledger.ts';
@@ -27,6 +28,13 @@ export function incidentOperations({ store, ledger }: { store: Store; ledger: Le
     if (!incident) throw unknownIncident(wanted);
     return incident;
   }
+
+  const state = async ({ id: wanted }: { readonly id: string }): Promise<Json | undefined> => {
+    const incident = await ledger.get(wanted);
+    if (!incident) return undefined;
+    const { status, acknowledgedBy, resolution } = incident;
+    return { status, acknowledgedBy, resolution };
+  };
 
   return [
     defineQuery({
@@ -108,6 +116,9 @@ export function incidentOperations({ store, ledger }: { store: Store; ledger: Le
       title: 'Acknowledge an incident',
       summary: 'Says that you take care of it; healing starts no further attempt.',
       permission: 'operate',
+      // What an agent does must not keep a person from being told; it may add a note.
+      noAgents: true,
+      state,
       input: z.object({ id, note: text.optional().describe('What others should know.') }),
       output: Incident,
       paths: ['/api/v1/incidents/{id}/acknowledge'],
@@ -142,6 +153,8 @@ export function incidentOperations({ store, ledger }: { store: Store; ledger: Le
       title: 'Resolve an incident',
       summary: 'Closes an incident by hand; it opens again should the symptom still be there.',
       permission: 'operate',
+      noAgents: true,
+      state,
       input: z.object({ id, resolution: text.default('Closed by hand.').describe('What it was, and what helped.') }),
       output: Incident,
       paths: ['/api/v1/incidents/{id}/resolve'],
