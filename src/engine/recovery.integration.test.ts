@@ -1,74 +1,26 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { isFinal, type Run } from '../core/run.ts';
 import { bundledUrl, ensurePostgres } from '../store/bundled-postgres.ts';
 import { stopPostmaster } from '../store/pg-process.ts';
 import { openStore } from '../store/store.ts';
 import { type TestDatabase, testDatabase } from '../testing/database.ts';
+import { type EngineOptions, type EngineProcess, startEngine } from '../testing/engine-process.ts';
 import { memoryLog } from '../testing/log.ts';
 import { scratch } from '../testing/engine.ts';
 import { createRuns, type Runs } from './runs.ts';
 import { engineMigrations } from './tables.ts';
 
-interface Steward {
-  readonly child: ChildProcess;
-  /** The next line it prints. */
-  line(): Promise<string>;
-  kill(signal: NodeJS.Signals): Promise<number | null>;
-  readonly errors: () => string;
-}
-
-const script = fileURLToPath(new URL('../testing/engine-child.ts', import.meta.url));
-
-function steward(options: { databaseUrl: string; node: string; version?: number; start?: object }): Steward {
-  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', script, JSON.stringify(options)], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let out = '';
-  let errors = '';
-  const waiting: ((line: string) => void)[] = [];
-  child.stdout.on('data', (data: Buffer) => {
-    out += data.toString();
-    for (let end = out.indexOf('\n'); end >= 0 && waiting.length > 0; end = out.indexOf('\n')) {
-      waiting.shift()?.(out.slice(0, end));
-      out = out.slice(end + 1);
-    }
-  });
-  child.stderr.on('data', (data: Buffer) => (errors += data.toString()));
-  const exited = new Promise<number | null>((resolve) => child.once('exit', resolve));
-  return {
-    child,
-    errors: () => errors,
-    line: () =>
-      new Promise((resolve, reject) => {
-        const end = out.indexOf('\n');
-        if (end >= 0) {
-          const line = out.slice(0, end);
-          out = out.slice(end + 1);
-          return resolve(line);
-        }
-        waiting.push(resolve);
-        void exited.then(() => reject(new Error(`it ended: ${errors}`)));
-      }),
-    async kill(signal) {
-      child.kill(signal);
-      return await exited;
-    },
-  };
-}
-
 describe('a Steward that is killed', () => {
   let database: TestDatabase;
   let runs: Runs;
   let place: Awaited<ReturnType<typeof scratch>>;
-  const alive: Steward[] = [];
-  const born = (options: Parameters<typeof steward>[0]): Steward => {
-    const one = steward(options);
+  const alive: EngineProcess[] = [];
+  const born = (options: EngineOptions): EngineProcess => {
+    const one = startEngine(options);
     alive.push(one);
     return one;
   };

@@ -1,28 +1,58 @@
-import { type AnyAutomation } from '../core/automation.ts';
-import { openStore } from '../store/store.ts';
-import { memoryLog } from './log.ts';
-import { appendLines, countLines, destroyIt, engineOn, operator } from './engine.ts';
+import { createInterface } from 'node:readline';
+import type { AnyAutomation } from '../core/automation.ts';
+import { createPrograms } from '../adapters/programs/index.ts';
 import { engineMigrations } from '../engine/tables.ts';
+import { openStore } from '../store/store.ts';
+import { slowChain, testAutomations } from './engine-automations.ts';
+import { appendLines, countLines, destroyIt, engineOn, operator, resource } from './engine.ts';
+import { memoryLog } from './log.ts';
 
-/** A Steward of its own, for tests that kill it. Says `ready` once its engine runs, then does what its first line says. */
+/**
+ * An engine in a process of its own, for tests that kill it. Says `ready` once it runs, then what its first argument starts, and
+ * then does what the lines say that it is sent: `{ start }` and `{ execute }` are answered with an id.
+ */
 const {
   databaseUrl,
   node,
   version = 1,
   start,
-} = JSON.parse(process.argv[2] ?? '{}') as { databaseUrl: string; node: string; version?: number; start?: object };
+  targets = 0,
+} = JSON.parse(process.argv[2] ?? '{}') as {
+  databaseUrl: string;
+  node: string;
+  version?: number;
+  start?: object;
+  targets?: number;
+};
 
-const log = memoryLog();
+interface Command {
+  readonly start?: { readonly automation: string; readonly input: object; readonly idempotencyKey?: string };
+  readonly execute?: { readonly workflow: string; readonly context: Record<string, string | number> };
+}
+
 const store = await openStore({
   home: '/nonexistent',
   databaseUrl,
   migrations: engineMigrations,
   stewardVersion: '0.0.0-test',
-  log,
+  log: memoryLog(),
   now: () => new Date(),
 });
 const lines: AnyAutomation = { ...appendLines, version };
-const { engine } = engineOn(store, { automations: [lines, destroyIt, countLines], node });
+const programs = createPrograms({ environment: process.env });
+const { engine, log: told } = engineOn(store, {
+  automations: [lines, destroyIt, countLines, ...testAutomations],
+  workflows: [slowChain],
+  resources: Array.from({ length: targets }, (_, index) => ({ ...resource(`t${index}`), node })),
+  node,
+  ports: (scope) => ({
+    programs: programs.recorded((child) => scope.recordChild(child, 'program'), {
+      onEnd: (child) => scope.childEnded(child),
+      signal: scope.signal,
+    }),
+  }),
+  killGroup: (identity) => programs.endGroup(identity),
+});
 for (const event of ['unhandledRejection', 'uncaughtException']) {
   process.on(event, (reason: unknown) => {
     process.stderr.write(`${event}: ${reason instanceof Error ? reason.stack : String(reason)}\n`);
@@ -36,14 +66,17 @@ process.on('SIGTERM', () => {
     process.exit(0);
   })();
 });
+// What it thought of it, for a person who looks at a failure.
+process.on('SIGUSR2', () => process.stderr.write(`${JSON.stringify(told.lines)}\n`));
 await engine.start();
 process.stdout.write('ready\n');
-if (start) {
-  const { id } = await engine.service.start({
-    automation: 'append-lines',
-    input: start,
-    trigger: 'cli',
-    actor: operator,
-  });
-  process.stdout.write(`${id}\n`);
-}
+const answer = (id: string): void => void process.stdout.write(`${id}\n`);
+const obey = async ({ start: run, execute }: Command): Promise<void> => {
+  if (run) answer((await engine.service.start({ ...run, trigger: 'cli', actor: operator })).id);
+  if (execute)
+    answer((await engine.workflows.execute(execute.workflow, { ...execute, trigger: 'cli', actor: operator })).id);
+};
+if (start) await obey({ start: { automation: 'append-lines', input: start } });
+createInterface({ input: process.stdin }).on('line', (line) => {
+  obey(JSON.parse(line) as Command).catch((thrown: unknown) => answer(`refused: ${(thrown as Error).message}`));
+});
