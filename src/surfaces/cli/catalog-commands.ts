@@ -158,23 +158,36 @@ function addRun(
     command
       .option('--dry-run', 'Stop after the plan.')
       .option('--wait', 'Follow it to its end, and exit by how it ended.')
-      .option('--reason <text>', 'Why; it stands in the record.');
+      .option('--reason <text>', 'Why; it stands in the record.')
+      .option('--plan-token <token>', 'Start the plan of a dry run, and no other.');
   }
+  command.option('--idempotency-key <key>', 'Asked twice with one key, it is one run.');
   addPlace(command);
   addFormat(command);
   addServer(command);
   command.action(async () => {
     const flags = command.opts<
-      Flags & PlaceFlags & { input: string[]; dryRun?: boolean; wait?: boolean; reason?: string }
+      Flags &
+        PlaceFlags & {
+          input: string[];
+          dryRun?: boolean;
+          wait?: boolean;
+          reason?: string;
+          planToken?: string;
+          idempotencyKey?: string;
+        }
     >();
     const server = await findServer(home, chosen(flags, around));
     if (!server) throw noServer(around);
     const input = { ...parseInputs(flags.input, automation.input), ...read([], flags) };
     const path = `/api/v1/automations/${automation.name}/${kind === 'plan' ? 'plan' : 'runs'}`;
-    const started = await request(server, 'POST', path, {
+    const keyed =
+      flags.idempotencyKey === undefined ? server : { ...server, headers: { 'idempotency-key': flags.idempotencyKey } };
+    const started = await request(keyed, 'POST', path, {
       input,
       ...(flags.dryRun ? { dryRun: true } : {}),
       ...(flags.reason === undefined ? {} : { reason: flags.reason }),
+      ...(flags.planToken === undefined ? {} : { planToken: flags.planToken }),
       ...placeOf(flags),
     });
     const { exitCodeOf, failureOf, followRun, printRun } = await import('./runs.ts');

@@ -5,6 +5,8 @@ import { ErrorBody, StewardError } from '../../core/errors.ts';
 export interface Server {
   readonly url: string;
   readonly token: string;
+  /** Sent along with what is asked. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 export interface Answer {
@@ -85,6 +87,7 @@ export const request: Request = async (server, method, path, body, signal) => {
         authorization: `Bearer ${server.token}`,
         accept: 'application/json',
         'x-steward-surface': 'cli',
+        ...server.headers,
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),

@@ -13,6 +13,8 @@ export const COMMON = new Set([
   'wait',
   'dryRun',
   'reason',
+  'planToken',
+  'idempotencyKey',
   'node',
   'label',
   'help',
