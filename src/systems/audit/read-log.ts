@@ -46,7 +46,7 @@ type Filters = z.output<typeof Filters>;
 
 /** What reports of security are made of: refusals, and whatever is done to access. */
 const SECURITY =
-  '^(login|setup|access|token|user|session|security|confirmation|mode|policy|passkey|totp|mfa|node[.]token)[.]|^command[.].*-(token|user|session|password|passkey|totp|mode|invitation)s?$';
+  '^(login|setup|access|token|user|session|security|confirmation|mode|request)[.]|^command[.].*(token|user|session|sign-out|password|passkey|authenticator|recovery-codes|second-factor|set-mode|node-invite)';
 
 export interface Selection {
   readonly filters: Partial<Omit<Filters, 'limit' | 'cursor'>> & Pick<Filters, 'limit' | 'cursor'>;

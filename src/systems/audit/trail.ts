@@ -26,6 +26,8 @@ export async function trailOf(
   const cause = CAUSES[type];
   if (cause !== undefined) parts.push(sql<boolean>`entry->'causation'->>${sql.lit(cause)} = ${id}`);
   if (type === 'resource') {
+    // What is adopted and ignored is called so by its commands.
+    parts.push(isAbout({ kind: 'service', id }));
     parts.push(sql<boolean>`entry->'detail'->>'target' = ${id}`);
     const runs = await runsOn(db, id);
     if (runs.length > 0)

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { type Actor, LOCAL_ACTOR, may, Permission, Role, ROLE_PERMISSIONS, Scope } from '../../core/actor.ts';
 import { ms, parseDuration } from '../../core/duration.ts';
 import { StewardError } from '../../core/errors.ts';
+import type { Json } from '../../core/json.ts';
 import { type AnyOperation, defineCommand, defineQuery, NoInput } from '../../core/operation.ts';
 import type { Store } from '../../store/store.ts';
 import { assertMayGrant, assertNoAgent, ownerOf, userIdOf } from './grants.ts';
@@ -78,6 +79,18 @@ export async function createTokenHere(
 }
 
 export function tokenOperations(db: Kysely<IdentityTables>): readonly AnyOperation[] {
+  const state = async ({ id }: { readonly id: string }): Promise<Json | undefined> => {
+    const row = await db.selectFrom('api_tokens').selectAll().where('id', '=', id).executeTakeFirst();
+    return (
+      row && {
+        name: row.name,
+        role: row.role,
+        expiresAt: row.expires_at?.toISOString() ?? null,
+        revoked: row.revoked_at !== null,
+      }
+    );
+  };
+
   return [
     defineCommand({
       name: 'create-token',

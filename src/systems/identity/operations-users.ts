@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { type Kysely, sql } from 'kysely';
 import { z } from 'zod';
 import { Role } from '../../core/actor.ts';
@@ -87,12 +86,10 @@ export function userOperations(db: Kysely<IdentityTables>): readonly AnyOperatio
       async state({ name }) {
         const user = await db
           .selectFrom('users')
-          .select(['role', 'disabled_at', 'password'])
+          .select(['role', 'disabled_at'])
           .where(sql<boolean>`lower(name) = lower(${name})`)
           .executeTakeFirst();
-        // Enough of it to tell that it is another one, and too little to guess at it.
-        const passwordSet = user && createHash('sha256').update(user.password).digest('hex').slice(0, 8);
-        return user && { role: user.role, disabled: user.disabled_at !== null, passwordSet };
+        return user && { role: user.role, disabled: user.disabled_at !== null };
       },
       async handle({ name, role, password, disabled }, { actor, now }) {
         if (role) assertMayGrant(actor, { role });
