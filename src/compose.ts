@@ -11,6 +11,7 @@ import { createProber } from './adapters/probes/index.ts';
 import { configuredRecipe } from './adapters/processes/configured.ts';
 import { createProcesses } from './adapters/processes/index.ts';
 import { createPrograms } from './adapters/programs/index.ts';
+import type { MemoryLimits } from './adapters/programs/memory-watch.ts';
 import { createRecognizer } from './adapters/recognize/index.ts';
 import { createSecretResolver } from './adapters/secrets/secrets.ts';
 import { createSockets } from './adapters/sockets/index.ts';
@@ -40,6 +41,7 @@ import {
   configuredServices,
   deadManSettings,
   engineRetention,
+  memoryLimits,
   monitoringSettings,
   workflowCall,
 } from './from-config.ts';
@@ -47,6 +49,7 @@ import { forgetNode } from './node-removed.ts';
 import { noticesOf } from './notices.ts';
 import { runbookPages } from './runbook-pages.ts';
 import { overviewOf } from './overview.ts';
+import { guardedHttp } from './safeguards/guarded-http.ts';
 import { EVENTS_CHANNEL } from './store/event-tables.ts';
 import type { Migration } from './store/migrator.ts';
 import type { Store } from './store/store.ts';
@@ -61,6 +64,7 @@ import { auditMigrations } from './systems/audit/tables.ts';
 import { createDiscovery, type Discovery } from './systems/discovery/index.ts';
 import { createHealing, healingMigrations } from './systems/healing/index.ts';
 import { createIdentity, type IdentitySystem } from './systems/identity/index.ts';
+import { tellRefusals } from './systems/identity/refusals.ts';
 import { identityMigrations } from './systems/identity/tables.ts';
 import { createIncidents, incidentsMigrations } from './systems/incidents/index.ts';
 import { createInventory } from './systems/inventory/index.ts';
@@ -128,8 +132,12 @@ export function createWorld({
   environment,
   log,
   protectedImages = () => [],
-}: Pick<Parts, 'environment' | 'log'> & { readonly protectedImages?: () => readonly string[] }) {
-  const programs = createPrograms({ environment: environment.inherited });
+  memory,
+}: Pick<Parts, 'environment' | 'log'> & {
+  readonly protectedImages?: () => readonly string[];
+  readonly memory?: () => MemoryLimits;
+}) {
+  const programs = createPrograms({ environment: environment.inherited, memory });
   const processes = createProcesses({ programs, outputFolder: resolve(environment.home, 'launched') });
   const docker = createDocker({ host: environment.dockerHost, protect: protectedImages });
   const secrets = createSecretResolver({
@@ -156,7 +164,11 @@ export function createWorld({
 export function compose(parts: Parts): Composition {
   const { store, node, home, config, log, now, version } = parts;
   const settings = (): Config => config.current().config;
-  const world = createWorld({ ...parts, protectedImages: () => settings().docker.protect });
+  const world = createWorld({
+    ...parts,
+    protectedImages: () => settings().docker.protect,
+    memory: () => memoryLimits(settings()),
+  });
   const { programs, processes, docker, systemd, sockets, host, prober, secrets, outbound, recognizer } = world;
   const files = createFiles({ roots: settings().files.roots });
   const http = createHttp({ outbound, allow: () => allowedHosts(settings()) });
@@ -215,7 +227,7 @@ export function compose(parts: Parts): Composition {
       systemd: createSystemd({ programs: recorded }),
       files,
       host,
-      http,
+      http: guardedHttp(http, engine.breakers),
       storage: createStorage({ programs: recorded }),
     };
   };
@@ -234,6 +246,8 @@ export function compose(parts: Parts): Composition {
     artifacts: join(home, 'artifacts'),
     retention: () => engineRetention(settings()),
     killGroup: (identity) => programs.endGroup(identity),
+    host,
+    programMemory: () => memoryLimits(settings()).perProgram,
     confirm: (request) => identity.confirm(request),
     async usablePorts(given) {
       const states: Record<string, PortStatus> = { docker: await docker.status(), systemd: await systemd.status() };
@@ -299,6 +313,7 @@ export function compose(parts: Parts): Composition {
   });
   const alerting = createAlerting({
     store,
+    breakers: engine.breakers,
     incidents,
     inventory,
     channels: () => settings().alerts.channels.map((channel) => createChannel(channel, { outbound, secrets, now })),
@@ -361,10 +376,11 @@ export function compose(parts: Parts): Composition {
   });
   engine.register([...systems.flatMap(({ jobs }) => jobs), inventoryUpkeep({ store, keepMs: keepIncidentsMs })]);
 
+  const record = tellRefusals({ audit, store, node: node.name });
   const mcp = createMcp({
     catalog,
     runs: engine.service,
-    audit,
+    audit: record,
     settings: settings().server,
     page: () => settings().server.publicUrl ?? address,
     runbooks: runbookPages(catalog),
@@ -376,7 +392,7 @@ export function compose(parts: Parts): Composition {
     catalog,
     runs: engine.service,
     identity,
-    audit,
+    audit: record,
     events: { ...store.events, onNews: (handler) => store.listen(EVENTS_CHANNEL, handler) },
     settings: settings().server,
     page: parts.page,

@@ -3,7 +3,6 @@ import type { Actor } from '../../core/actor.ts';
 import { StewardError } from '../../core/errors.ts';
 import type { Identity } from '../../core/identity.ts';
 import type { System } from '../../core/system.ts';
-import { createBadBearers } from './bad-bearers.ts';
 import { createConfirm } from './confirm.ts';
 import type { IdentityDeps, IdentityParts } from './deps.ts';
 import { createLocalCredential, localAgent, localCli } from './local-credential.ts';
@@ -13,10 +12,11 @@ import { createPasskeys } from './passkeys.ts';
 import { whyNoPasskeys } from './relying-party.ts';
 import { tokenId } from './secrets.ts';
 import { actorOfSession, closeSession, openSession, pruneSessions } from './sessions.ts';
+import { createSenders } from './senders.ts';
 import { createSetupLink } from './setup-link.ts';
 import { createSignIn, stranger } from './sign-in.ts';
 import type { IdentityTables } from './tables.ts';
-import { actorOfToken, pruneTokens } from './tokens.ts';
+import { lookUpToken, type Presented, pruneTokens } from './tokens.ts';
 import { createSecondFactor } from './totp.ts';
 
 export type { IdentityDeps } from './deps.ts';
@@ -35,19 +35,45 @@ export function createIdentity(deps: IdentityDeps): IdentitySystem {
     createLocalCredential({ file: deps.cliTokenFile, holder: localCli(deps.osUser) }),
     createLocalCredential({ file: join(dirname(deps.cliTokenFile), 'agent-token'), holder: localAgent(deps.osUser) }),
   ];
-  const badBearers = createBadBearers(now);
+  const senders = createSenders(now);
   const secondFactor = createSecondFactor({ db, vault, now });
   const passkeys = createPasskeys({ db, now });
   const parts: IdentityParts = { db, audit, lockout, secondFactor, passkeys, now };
   const signIn = createSignIn(parts);
   const confirm = createConfirm(parts);
 
-  async function actorOfBearer(bearer: string, from: string): Promise<Actor | undefined> {
+  async function present(bearer: string, from: string): Promise<Presented> {
     const id = tokenId(bearer);
-    if (id === undefined) return undefined;
+    if (id === undefined) return { actor: undefined, wrong: 'unknown' };
     const local = locals.find((each) => each.id === id);
-    if (local) return local.actor(bearer);
-    return await actorOfToken(db, id, bearer, { from, now: now() });
+    if (!local) return await lookUpToken(db, id, bearer, { from, now: now() });
+    const actor = local.actor(bearer);
+    return actor ? { actor } : { actor: undefined, wrong: 'unknown' };
+  }
+
+  async function presentSession(session: string): Promise<Presented> {
+    const actor = await actorOfSession(db, session, now());
+    return actor ? { actor } : { actor: undefined, wrong: 'unknown' };
+  }
+
+  async function refuse(from: string, what: string, { wrong, was }: Extract<Presented, { actor: undefined }>) {
+    const { record, lockedOut } = senders.bad(from);
+    const actor = was ?? stranger(`unknown ${what}`);
+    if (lockedOut) {
+      await lockout.lockedOut(`credentials:${from}`, from);
+      await audit.append({ action: 'login.locked-out', actor: stranger(`unknown ${what}`), outcome: 'refused', from });
+    }
+    // A page left open over night is no attack.
+    if (!record || what === 'session') return;
+    await lockout.failed({ from, ...(was && { name: was.name }) }, what);
+    await audit.append({
+      action: 'access.refused',
+      actor,
+      outcome: 'refused',
+      from,
+      reason: `${wrong} ${what}`,
+      detail: { credential: wrong },
+    });
   }
 
   return {
@@ -75,24 +101,21 @@ export function createIdentity(deps: IdentityDeps): IdentitySystem {
     },
 
     async authenticate({ bearer, session, from }) {
-      if (bearer === undefined) {
-        if (session === undefined) return undefined;
-        const actor = await actorOfSession(db, session, now());
-        if (!actor) throw new StewardError('UNAUTHENTICATED', 'The session has ended.', { hint: 'Sign in again.' });
-        return actor;
+      const credential = bearer ?? session;
+      if (credential === undefined) {
+        if (senders.mayAsk(from)) return undefined;
+        throw tooMany('Too many requests without a credential from this address.');
       }
-      const actor = await actorOfBearer(bearer, from);
-      if (actor) return actor;
-      if (badBearers.count(from) === 'record') {
-        await lockout.failed({ from }, 'token');
-        await audit.append({
-          action: 'access.refused',
-          actor: stranger('unknown token'),
-          outcome: 'refused',
-          from,
-          reason: 'unknown, expired or revoked token',
-        });
+      if (!senders.mayTry(from, credential)) throw tooMany('Too many refused credentials from this address.');
+      const presented: Presented =
+        bearer === undefined ? await presentSession(credential) : await present(credential, from);
+      if (presented.actor) {
+        senders.good(credential);
+        return presented.actor;
       }
+      await refuse(from, bearer === undefined ? 'session' : 'token', presented);
+      if (bearer === undefined)
+        throw new StewardError('UNAUTHENTICATED', 'The session has ended.', { hint: 'Sign in again.' });
       throw new StewardError('UNAUTHENTICATED', 'The token is unknown, expired or revoked.', {
         hint: 'Create another: steward token create --role ROLE --name NAME',
       });
@@ -139,4 +162,8 @@ export function createIdentity(deps: IdentityDeps): IdentitySystem {
       }
     },
   };
+}
+
+function tooMany(message: string): StewardError {
+  return new StewardError('RATE_LIMITED', message, { hint: 'Try again in a minute.', retryAfterMs: 60_000 });
 }

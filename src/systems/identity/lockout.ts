@@ -59,6 +59,8 @@ export interface Lockout {
   succeeded(attempt: Attempt): Promise<void>;
   /** It was no guess at all: counts as if it had not been. */
   withdrawn(attempt: Attempt): Promise<void>;
+  /** Says so as an event, for what is braked without the store. */
+  lockedOut(key: string, from: string): Promise<void>;
   prune(): Promise<void>;
 }
 
@@ -136,6 +138,12 @@ export function createLockout({ store, node, now }: { store: Store; node: string
       const key = guessedAt(attempt);
       if (key !== undefined) await less(key);
       if (attempt.person === undefined) await less(addressKey(attempt.from));
+    },
+    async lockedOut(key, from) {
+      const until = new Date(now().getTime() + 60_000).toISOString();
+      await db
+        .transaction()
+        .execute((trx) => store.events.append(trx, { type: 'security.locked-out', node, data: { key, from, until } }));
     },
     async prune() {
       await db

@@ -83,13 +83,18 @@ export async function pruneTokens(db: Kysely<IdentityTables>, now: Date): Promis
     .execute();
 }
 
+/** What a credential turned out to be: whom it stands for, or what is wrong with it and, where that is known, whose it was. */
+export type Presented =
+  | { readonly actor: Actor }
+  | { readonly actor: undefined; readonly wrong: 'unknown' | 'revoked' | 'expired' | 'void'; readonly was?: Actor };
+
 /** Who the token stands for, as long as it and its user are valid. */
-export async function actorOfToken(
+export async function lookUpToken(
   db: Kysely<IdentityTables>,
   id: string,
   token: string,
   { from, now }: { from: string; now: Date },
-): Promise<Actor | undefined> {
+): Promise<Presented> {
   const row = await db
     .selectFrom('api_tokens')
     .leftJoin('users', 'users.id', 'api_tokens.user_id')
@@ -97,19 +102,9 @@ export async function actorOfToken(
     .select(['users.disabled_at', 'users.role as user_role', 'users.name as user_name'])
     .where('api_tokens.id', '=', id)
     .executeTakeFirst();
-  if (!row || !isSecretOf(row, hashSecret(token), now)) return undefined;
-  if (row.revoked_at || row.disabled_at || (row.expires_at && row.expires_at <= now)) return undefined;
-  // Whoever was given a lesser role must not keep the greater one in a drawer.
-  if (
-    row.user_role &&
-    ROLE_PERMISSIONS[row.role].some((each) => !ROLE_PERMISSIONS[row.user_role as Role].includes(each))
-  )
-    return undefined;
-  if (!row.last_used_at || now.getTime() - row.last_used_at.getTime() > SEEN_EVERY_MS || row.last_used_from !== from) {
-    await sql`update api_tokens set last_used_at = ${now}, last_used_from = ${from} where id = ${id}`.execute(db);
-  }
+  if (!row || !isSecretOf(row, hashSecret(token), now)) return { actor: undefined, wrong: 'unknown' };
   const scope = scopeOf(row);
-  return {
+  const actor: Actor = {
     kind: 'token',
     id: `token:${row.id}`,
     name: row.name,
@@ -117,6 +112,18 @@ export async function actorOfToken(
     ...(row.user_name === null ? {} : { onBehalfOf: row.user_name }),
     ...(scope && { scope }),
   };
+  const refused = (wrong: 'revoked' | 'expired' | 'void'): Presented => ({ actor: undefined, wrong, was: actor });
+  if (row.revoked_at) return refused('revoked');
+  if (row.expires_at && row.expires_at <= now) return refused('expired');
+  const userRole = row.user_role;
+  // Whoever was given a lesser role must not keep the greater one in a drawer.
+  const beyond =
+    userRole !== null && ROLE_PERMISSIONS[row.role].some((each) => !ROLE_PERMISSIONS[userRole].includes(each));
+  if (row.disabled_at || beyond) return refused('void');
+  if (!row.last_used_at || now.getTime() - row.last_used_at.getTime() > SEEN_EVERY_MS || row.last_used_from !== from) {
+    await sql`update api_tokens set last_used_at = ${now}, last_used_from = ${from} where id = ${id}`.execute(db);
+  }
+  return { actor };
 }
 
 function isSecretOf({ hash, previous_hash, previous_until }: TokenRow, presented: string, now: Date): boolean {
