@@ -1,14 +1,15 @@
-import { appendFile } from 'node:fs/promises';
+import { appendFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { createPrograms } from '../adapters/programs/index.ts';
+import { createPrograms, type Programs } from '../adapters/programs/index.ts';
 import { readProc } from '../adapters/procfs/read.ts';
 import { readStat } from '../adapters/procfs/stat.ts';
 import { type Context, defineAutomation } from '../core/automation.ts';
 import type { Run } from '../core/run.ts';
 import { testDatabase, type TestDatabase } from '../testing/database.ts';
 import { engineOn, operator, scratch } from '../testing/engine.ts';
+import { tempFolder } from '../testing/world/temp-folder.ts';
 import type { RunScope } from './children.ts';
 import type { Engine } from './index.ts';
 import { engineMigrations } from './tables.ts';
@@ -47,7 +48,9 @@ const undoing = (ctx: Ctx): string => join(ctx.input.file, '../undoing');
 async function maybeHang(ctx: Ctx, phase: (typeof PHASES)[number], script = MANNERS[ctx.input.manner]): Promise<void> {
   if (ctx.input.hangs !== phase) return;
   await ctx.ports.programs.run({
-    program: 'sh',
+    // By a name that looks, so that phases which may only look can start it.
+    program: 'du',
+    reads: true,
     args: ['-c', script, 'sh', `${ctx.input.file}.pids`],
     timeoutMs: 600_000,
   });
@@ -105,7 +108,8 @@ const threeChanges = defineAutomation({
 
 let database: TestDatabase;
 let engine: Engine;
-const programs = createPrograms({ environment: { PATH: process.env['PATH'] } });
+let folder: Awaited<ReturnType<typeof tempFolder>>;
+let programs: Programs;
 const ports = (scope: RunScope) => ({
   programs: programs.recorded((child) => scope.recordChild(child, 'program'), {
     onEnd: (child) => scope.childEnded(child),
@@ -177,9 +181,15 @@ const UNDONE: Partial<Record<(typeof PHASES)[number], string[]>> = {
 };
 
 beforeAll(async () => {
+  folder = await tempFolder();
+  await writeFile(join(folder.path, 'du'), '#!/bin/sh\nexec sh "$@"\n', { mode: 0o755 });
+  programs = createPrograms({ environment: { PATH: `${folder.path}:${process.env['PATH']}` } });
   database = await testDatabase({ migrations: engineMigrations });
 }, 60_000);
-afterAll(() => database?.drop());
+afterAll(async () => {
+  await database?.drop();
+  await folder?.[Symbol.asyncDispose]();
+});
 
 describe('a cancel', () => {
   beforeAll(async () => {
