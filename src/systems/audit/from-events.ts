@@ -42,6 +42,7 @@ const RECORDED: Partial<Record<EventType, Outcome>> = {
   'healing.failed': 'failed',
   'alert.failed': 'failed',
   'config.rejected': 'refused',
+  'security.anomaly': 'failed',
 };
 
 export const RECORDED_EVENTS = Object.keys(RECORDED) as EventType[];
