@@ -1,5 +1,7 @@
 import type { ConfiguredService } from './core/inventory-writer.ts';
 import type { CheckSettings } from './core/default-checks.ts';
+import type { MemoryLimits } from './adapters/programs/memory-watch.ts';
+import { bytes } from './config/schema-parts.ts';
 import { ms } from './core/duration.ts';
 import type { Resource } from './core/resource.ts';
 import type { AllowedHost } from './adapters/http/index.ts';
@@ -51,6 +53,10 @@ export function alertingSettings({ alerts, retention }: Config): AlertingSetting
     perHour: alerts.throttle.perHour,
     retentionMs: ms(retention.alerts),
   };
+}
+
+export function memoryLimits({ limits }: Config): MemoryLimits {
+  return { perProgram: bytes(limits.programMemory), keepFree: bytes(limits.keepFree) };
 }
 
 export function engineRetention({ retention }: Config): Retention {

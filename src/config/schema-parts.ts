@@ -10,6 +10,26 @@ export function duration(atLeast: string, atMost: string) {
   }, `expected between ${atLeast} and ${atMost}`);
 }
 
+const UNITS = { MB: 1024 ** 2, GB: 1024 ** 3 } as const;
+const SIZE = /^(\d{1,6})(MB|GB)$/;
+
+/** Of a text that `size` accepts. */
+export function bytes(text: string): number {
+  const [, count, unit] = SIZE.exec(text) ?? [];
+  return Number(count) * UNITS[unit as keyof typeof UNITS];
+}
+
+/** An amount of memory within bounds, as 512MB or 2GB. */
+export function size(atLeast: string, atMost: string) {
+  return z
+    .string()
+    .regex(SIZE, 'expected a size such as 512MB or 2GB')
+    .refine(
+      (text) => !SIZE.test(text) || (bytes(text) >= bytes(atLeast) && bytes(text) <= bytes(atMost)),
+      `expected between ${atLeast} and ${atMost}`,
+    );
+}
+
 /** An address that Steward itself requests. */
 export const address = z.url({ protocol: /^https?$/, error: 'expected an address such as https://example.org/path' });
 

@@ -5,7 +5,7 @@ import { PolicyRule } from '../core/policy.ts';
 import { isLoopback } from './loopback.ts';
 import { AuditConfig } from './schema-audit.ts';
 import { ChannelConfig } from './schema-channels.ts';
-import { address, duration, names, secret, secretAddress, uniqueBy } from './schema-parts.ts';
+import { address, duration, names, secret, secretAddress, size, uniqueBy } from './schema-parts.ts';
 import { Match, ServiceConfig } from './schema-services.ts';
 import { WorkflowCalls } from './schema-workflows.ts';
 
@@ -180,6 +180,17 @@ const Docker = z.strictObject({
     .describe('Images that no cleaning removes: name, name:tag, or a pattern such as registry.example/*.'),
 });
 
+const Limits = z
+  .strictObject({
+    programMemory: size('16MB', '1024GB')
+      .default('512MB')
+      .describe('Memory that one program which Steward starts may use, with all that it starts; above, it is ended.'),
+    keepFree: size('1MB', '1024GB')
+      .default('64MB')
+      .describe('Memory of this machine that these programs leave free; where they do not, the largest is ended.'),
+  })
+  .describe('What the programs of Steward may take of this machine.');
+
 const Retention = z
   .strictObject({
     probes: duration('1h', '3650d').default('7d').describe('Single probe results.'),
@@ -221,6 +232,7 @@ export const Config = z
     deadMan: DeadMan.optional(),
     policy: Policy.describe('Rules that stand before the shipped ones; the first that matches decides.'),
     files: Files.prefault({}).describe('What file automations may touch.'),
+    limits: Limits.prefault({}),
     audit: AuditConfig.prefault({}).describe('Where the audit log goes besides the store.'),
     http: Http.prefault({}).describe('Requests of automations to addresses that somebody gave them.'),
     docker: Docker.prefault({}).describe('What of Docker stays.'),

@@ -82,6 +82,7 @@ describe('alerting', () => {
   ): Promise<Alerting> {
     const alerting = createAlerting({
       store: database.store,
+      breakers: { around: (_name, work) => work() },
       incidents: ledger,
       inventory: { get: async () => undefined },
       channels: () => routes.map(({ route }) => route),
@@ -326,6 +327,37 @@ describe('alerting', () => {
     await until(async () => expect(await eventTypes()).toContain('alert.failed broken opened'));
     expect(broken.tried).toHaveLength(4);
     expect(pager.taken).toHaveLength(1);
+  });
+
+  it('leaves a channel alone whose circuit breaker is open, has the others step in at once, and counts no attempt', async () => {
+    const broken = fakeChannel('broken');
+    const ops = fakeChannel('ops', 'critical');
+    let open = true;
+    const breakers: AlertingDeps['breakers'] = {
+      around: async (name, work) => {
+        if (name === 'channel:broken' && open)
+          throw new StewardError('BREAKER_OPEN', 'Circuit breaker is OPEN: channel:broken', { retryAfterMs: 300 });
+        return await work();
+      },
+    };
+    await start([broken, ops], { breakers });
+    const { id } = await ledger.open({
+      fingerprint: 'down:shop',
+      title: 'shop is down',
+      symptom: 'service.down',
+      severity: 'warning',
+      evidence: {},
+    });
+    await until(() => expect(ops.taken.some(({ incidentId }) => incidentId === id)).toBe(true));
+    expect(broken.tried).toEqual([]);
+    expect(await rows('alert_deliveries')).toContainEqual(
+      expect.objectContaining({ channel: 'broken', state: 'pending', attempts: 0 }),
+    );
+
+    open = false;
+    await until(() => expect(broken.taken.some(({ incidentId }) => incidentId === id)).toBe(true));
+    // Nobody hears of it twice.
+    expect(ops.taken.filter(({ incidentId }) => incidentId === id)).toHaveLength(1);
   });
 
   it('delivers after a restart what it had not delivered before, with the same id', async () => {

@@ -1,3 +1,4 @@
+import type { Breakers } from '../../core/breaker.ts';
 import { StewardError } from '../../core/errors.ts';
 import type { Incidents } from '../../core/incident.ts';
 import type { Log } from '../../core/log.ts';
@@ -10,6 +11,8 @@ import { deliverWithin } from './within-deadline.ts';
 
 export interface CourierDeps {
   readonly outbox: Outbox;
+  /** Before each channel: one that failed too often is left alone for a while. */
+  readonly breakers: Pick<Breakers, 'around'>;
   readonly incidents: Pick<Incidents, 'note'>;
   readonly routes: () => readonly Route[];
   readonly recipients: Pick<Recipients, 'all'>;
@@ -48,10 +51,14 @@ export function createCourier(deps: CourierDeps) {
   async function attempt(channel: Channel, { alert, delivery }: Claim, signal: AbortSignal): Promise<void> {
     let receipt: string;
     try {
-      ({ receipt } = await deliverWithin(deps.deadlineMs, channel, alert, signal));
+      ({ receipt } = await deps.breakers.around(`channel:${channel.name}`, () =>
+        deliverWithin(deps.deadlineMs, channel, alert, signal),
+      ));
     } catch (thrown) {
       if (signal.aborted) return await outbox.later(delivery, undefined, 0);
-      return await failed(channel, { alert, delivery }, StewardError.from(thrown));
+      const error = StewardError.from(thrown);
+      if (error.code === 'BREAKER_OPEN') return await leftAlone(channel, { alert, delivery }, error);
+      return await failed(channel, { alert, delivery }, error);
     }
     await outbox.finish(alert, delivery, { receipt });
     log.info('alert delivered', {
@@ -83,6 +90,18 @@ export function createCourier(deps: CourierDeps) {
     }
     await outbox.finish(alert, delivery, { error }, (trx) => othersStepIn(trx, channel, alert, error));
     await note(alert.incidentId, `Channel ${channel.name} did not take the alert '${alert.kind}': ${error.message}`);
+  }
+
+  /** Nothing was sent, so it was no attempt: the alert waits for the channel, and the others have it at once. */
+  async function leftAlone(channel: Channel, { alert, delivery }: Claim, error: StewardError): Promise<void> {
+    log.warn('alert waits for a channel that failed too often', {
+      alert: alert.id,
+      channel: channel.name,
+      reason: error.message,
+    });
+    await outbox.db.transaction().execute((trx) => othersStepIn(trx, channel, alert, error));
+    await outbox.later(delivery, undefined, error.retryAfterMs ?? 0);
+    deps.onPostponed();
   }
 
   function waitAfter(attempts: number, { retryAfterMs = 0 }: StewardError): number {

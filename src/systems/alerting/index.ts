@@ -1,3 +1,4 @@
+import type { Breakers } from '../../core/breaker.ts';
 import { StewardError } from '../../core/errors.ts';
 import type { Incidents, TimelineEntry } from '../../core/incident.ts';
 import type { Inventory } from '../../core/inventory.ts';
@@ -18,6 +19,7 @@ import { alertingJobs } from './upkeep.ts';
 
 export interface AlertingDeps {
   readonly store: Store;
+  readonly breakers: Pick<Breakers, 'around'>;
   readonly incidents: Pick<Incidents, 'get' | 'note'>;
   readonly inventory: Pick<Inventory, 'get'>;
   /** What is told of an incident besides its title; nothing where it is left out. */
@@ -58,6 +60,7 @@ export function createAlerting(deps: AlertingDeps): Alerting {
   const intake = createIntake({ outbox, incidents, inventory, timeline, recipients, settings, now, node, baseUrl });
   const courier = createCourier({
     outbox,
+    breakers: deps.breakers,
     incidents,
     routes,
     recipients,
