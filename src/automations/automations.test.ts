@@ -27,6 +27,11 @@ function furnished(): FakePorts {
   }
   for (const origin of ['https://hooks.example', 'https://crm.example'])
     ports.http.serve(origin, { body: '{"owner":"42"}' });
+  ports.storage.addCache('apt', 4e9);
+  ports.storage.addLog('/var/log/syslog.7.gz', 2e9, day(60));
+  ports.storage.setJournal(3e9);
+  ports.docker.addBuildCache({ bytes: 2e9, lastUsedAt: day(60) });
+  ports.docker.addImage({ tags: ['old:1'], digests: ['old@sha256:1'], createdAt: day(90), bytes: 30e9 });
   const old = { modifiedAt: day(40), accessedAt: day(40) };
   ports.files.write('/tmp/old.log', 'unused', old);
   ports.files.write('/tmp/build/object', 'unused', old);

@@ -1,11 +1,23 @@
 import type { AnyAutomation } from '../core/automation.ts';
 import callHttp from './call-http/index.ts';
+import cleanDocker from './clean-docker/index.ts';
 import cleanTempFiles from './clean-temp-files/index.ts';
+import clearCaches from './clear-caches/index.ts';
+import freeDiskSpace from './free-disk-space/index.ts';
 import monitorService from './monitor-service/index.ts';
 import purgeQuarantine from './purge-quarantine/index.ts';
 import restartService from './restart-service/index.ts';
 
 /** Every automation that ships, in the order of their names. */
 export function automations(): AnyAutomation[] {
-  return [callHttp, cleanTempFiles, monitorService, purgeQuarantine, restartService];
+  return [
+    callHttp,
+    cleanDocker,
+    cleanTempFiles,
+    clearCaches,
+    freeDiskSpace,
+    monitorService,
+    purgeQuarantine,
+    restartService,
+  ];
 }

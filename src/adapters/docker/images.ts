@@ -20,6 +20,10 @@ interface ImageUsage {
   readonly SharedSize?: number;
 }
 
+interface Inspected extends Pick<ImageUsage, 'Id' | 'RepoTags' | 'RepoDigests'> {
+  readonly Metadata?: { readonly LastTagTime?: string };
+}
+
 interface CacheUsage {
   readonly ID: string;
   readonly Size: number;
@@ -75,32 +79,37 @@ export function createImages({ docker, call, protect }: ImagesOptions) {
       ADDING_UP_MS,
     );
 
-  async function images(): Promise<ImageInfo[]> {
-    const [{ Images }, containers] = await Promise.all([
-      usage('image'),
-      call('list', (abortSignal) => docker.listContainers({ all: true, abortSignal })),
-    ]);
+  async function usersOfImages(): Promise<Map<string, string[]>> {
+    const containers = await call('list', (abortSignal) => docker.listContainers({ all: true, abortSignal }));
     const users = new Map<string, string[]>();
     for (const { ImageID, Names, Id } of containers)
       users.set(ImageID, [...(users.get(ImageID) ?? []), (Names[0] ?? Id).replace(/^\//, '')]);
-    const listed = Images ?? [];
+    return users;
+  }
+
+  async function images({ sizes = true }: { readonly sizes?: boolean } = {}): Promise<ImageInfo[]> {
+    const [listed, users] = await Promise.all([
+      sizes
+        ? usage('image').then(({ Images }) => Images ?? [])
+        : call('list images', (abortSignal) => docker.listImages({ abortSignal }) as Promise<ImageUsage[]>),
+      usersOfImages(),
+    ]);
     const patterns = protect().map(asPattern);
     const found: ImageInfo[] = [];
     for (let at = 0; at < listed.length; at += AT_ONCE) {
       const some = listed.slice(at, at + AT_ONCE);
-      const tagged = await Promise.all(some.map(({ Id }) => taggedAt(Id)));
+      const tagged = await Promise.all(
+        some.map(async ({ Id }) => instant((await inspected(Id))?.Metadata?.LastTagTime)),
+      );
       found.push(...some.map((one, index) => toImage(one, tagged[index], listed, users, patterns)));
     }
     return found;
   }
 
-  async function taggedAt(id: string): Promise<Date | undefined> {
+  async function inspected(id: string): Promise<Inspected | undefined> {
     try {
-      const seen = await call(`inspect ${id}`, () => docker.getImage(id).inspect());
-      const { LastTagTime } = (seen as { Metadata?: { LastTagTime?: string } }).Metadata ?? {};
-      return instant(LastTagTime);
+      return (await call(`inspect ${id}`, () => docker.getImage(id).inspect())) as Inspected;
     } catch (thrown) {
-      // Removed meanwhile.
       if (isMissing(thrown)) return undefined;
       throw thrown;
     }
@@ -125,12 +134,14 @@ export function createImages({ docker, call, protect }: ImagesOptions) {
       (await call('info', () => docker.info() as Promise<{ DockerRootDir: string }>)).DockerRootDir,
 
     async removeImage(id: string, { signal }: { signal: AbortSignal }): Promise<boolean> {
-      const image = (await images()).find((one) => one.id === id);
+      const image = await inspected(id);
       if (!image) return false;
-      if (image.protected) throw kept(id, 'the configuration says that it stays');
-      if (image.usedBy.length > 0) throw kept(id, `${image.usedBy.join(', ')} is made of it`);
+      const names = namesOf(image);
+      if (isNamedBy(names, protect().map(asPattern))) throw kept(id, 'the configuration says that it stays');
+      const users = (await usersOfImages()).get(image.Id) ?? [];
+      if (users.length > 0) throw kept(id, `${users.join(', ')} is made of it`);
       // By its names, one after another: the engine itself refuses the last one where a container came between.
-      for (const name of [...image.tags, ...image.digests, id]) {
+      for (const name of [...names.tags, ...names.digests, id]) {
         try {
           await call(
             `remove ${name}`,
@@ -172,12 +183,10 @@ function toImage(
   users: ReadonlyMap<string, readonly string[]>,
   patterns: readonly RegExp[],
 ): ImageInfo {
-  const tags = (one.RepoTags ?? []).filter((tag) => !NONE.test(tag));
-  const digests = (one.RepoDigests ?? []).filter((digest) => !NONE.test(digest));
+  const names = namesOf(one);
   return {
     id: one.Id,
-    tags,
-    digests,
+    ...names,
     labels: one.Labels ?? {},
     createdAt: new Date(one.Created * 1_000),
     taggedAt,
@@ -185,8 +194,24 @@ function toImage(
     ownBytes: Math.max(0, one.Size - Math.max(0, one.SharedSize ?? 0)),
     usedBy: users.get(one.Id) ?? [],
     parentOf: all.filter(({ ParentId }) => ParentId === one.Id).length,
-    protected: [...tags, ...digests].some((name) => patterns.some((pattern) => pattern.test(name))),
+    protected: isNamedBy(names, patterns),
   };
+}
+
+interface Names {
+  readonly tags: readonly string[];
+  readonly digests: readonly string[];
+}
+
+function namesOf({ RepoTags, RepoDigests }: Pick<ImageUsage, 'RepoTags' | 'RepoDigests'>): Names {
+  return {
+    tags: (RepoTags ?? []).filter((tag) => !NONE.test(tag)),
+    digests: (RepoDigests ?? []).filter((digest) => !NONE.test(digest)),
+  };
+}
+
+function isNamedBy({ tags, digests }: Names, patterns: readonly RegExp[]): boolean {
+  return [...tags, ...digests].some((name) => patterns.some((pattern) => pattern.test(name)));
 }
 
 /** `*` stands for anything; a name without a tag means all its tags. */

@@ -43,7 +43,7 @@ export default defineAutomation({
     { title: 'As every night', input: {} },
     { title: 'Only /tmp, after a month', input: { roots: ['/tmp'], olderThan: '30d' } },
   ],
-  safeguards: { timeout: '30m', retry: { attempts: 3, backoff: '2s' } },
+  safeguards: { limit: 'long', timeout: '30m', retry: { attempts: 3, backoff: '2s' } },
 
   async analyze({ input, ports, now, signal }) {
     const allowed = ports.files.roots();

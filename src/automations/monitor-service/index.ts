@@ -69,7 +69,7 @@ export default defineAutomation({
     { title: 'One service', input: { service: 'nginx' } },
     { title: 'Everything on this node', input: { service: 'all' } },
   ],
-  safeguards: { timeout: '5m', retry: { attempts: 2, backoff: '1s' } },
+  safeguards: { limit: 'verification', timeout: '5m', retry: { attempts: 2, backoff: '1s' } },
 
   target: async ({ service }, inventory) => (service === 'all' ? undefined : await inventory.resolve(service)),
 

@@ -46,7 +46,7 @@ export default defineAutomation({
     bytes: z.number().int().describe('Space given back.'),
   }),
   examples: [{ title: 'What was set aside more than a week ago', input: {} }],
-  safeguards: { timeout: '1h', retry: { attempts: 3, backoff: '2s' } },
+  safeguards: { limit: 'long', timeout: '1h', retry: { attempts: 3, backoff: '2s' } },
 
   async analyze({ input, ports: { files }, now, signal }) {
     const before = new Date(now().getTime() - ms(input.olderThan));

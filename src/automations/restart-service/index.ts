@@ -55,7 +55,7 @@ export default defineAutomation({
     { title: 'The web server', input: { service: 'nginx' } },
     { title: 'A database, with a minute to end', input: { service: 'postgresql', graceSeconds: 60 } },
   ],
-  safeguards: { timeout: '12m', retry: { attempts: 3, backoff: '2s' } },
+  safeguards: { limit: 'long', timeout: '12m', retry: { attempts: 3, backoff: '2s' } },
 
   target: ({ service }, inventory) => inventory.resolve(service),
 

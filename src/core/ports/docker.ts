@@ -62,7 +62,8 @@ export interface DockerPort {
   restart(id: string, options: { graceSeconds: number; signal: AbortSignal }): Promise<void>;
   logs(id: string, options: { tail: number }): Promise<string[]>;
   stats(id: string): Promise<{ cpuPercent: number; memoryBytes: number; memoryLimitBytes: number } | undefined>;
-  images(): Promise<ImageInfo[]>;
+  /** Adding up layers takes the engine long; without sizes, ownBytes is all of the bytes. */
+  images(options?: { readonly sizes?: boolean }): Promise<ImageInfo[]>;
   buildCache(): Promise<BuildCacheEntry[]>;
   /** Where the engine keeps all of it. */
   dataFolder(): Promise<string>;
