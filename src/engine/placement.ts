@@ -95,6 +95,7 @@ export function createPlacement({
           .select(({ fn }) => fn.countAll<number>().as('count'))
           .as('load'),
       )
+      .orderBy('name')
       .execute();
     return rows.map((row) => ({
       ...candidateOf(row),
