@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { systemActor } from '../core/actor.ts';
-import type { AnyAutomation, Context } from '../core/automation.ts';
-import { parseDuration } from '../core/duration.ts';
+import { type AnyAutomation, type Context, RUN_LIMITS } from '../core/automation.ts';
+import { ms, parseDuration } from '../core/duration.ts';
 import type { PortName, Ports } from '../core/ports.ts';
 import type { Change } from '../core/run.ts';
 import { memoryLog } from './log.ts';
@@ -49,6 +49,11 @@ export function automationContract({ folder, automations, now, world }: Contract
       expect(automation.ifMissed.length).toBeGreaterThan(0);
       expect(parseDuration(automation.safeguards.timeout)).toBeGreaterThan(0);
       expect(parseDuration(automation.safeguards.retry.backoff)).toBeDefined();
+    });
+
+    it('gives no step more time than a run of its class has', () => {
+      const { limit = 'default', timeout } = automation.safeguards;
+      expect(ms(timeout), `${timeout} a step, of the limit '${limit}'`).toBeLessThanOrEqual(ms(RUN_LIMITS[limit]));
     });
 
     it('describes every field of its input', () => {

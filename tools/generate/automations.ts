@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { AnyAutomation } from '../../src/core/automation.ts';
+import { type AnyAutomation, RUN_LIMITS } from '../../src/core/automation.ts';
 import type { Catalog } from '../../src/core/catalog.ts';
 import { memberRows, type Schema, table } from './markdown.ts';
 
@@ -47,7 +47,10 @@ function page(automation: AnyAutomation, body: string): string {
         ['category, priority', `${category}, ${priority}`],
         ['load', load],
         ['needs', needs.join(', ')],
-        ['limits', `${safeguards.timeout} a step, ${safeguards.retry.attempts} tries`],
+        [
+          'limits',
+          `${RUN_LIMITS[safeguards.limit ?? 'default']} a run, ${safeguards.timeout} a step, ${safeguards.retry.attempts} tries`,
+        ],
       ],
     ),
     '',
