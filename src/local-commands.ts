@@ -1,5 +1,4 @@
-import { randomUUID } from 'node:crypto';
-import { homedir, userInfo } from 'node:os';
+import { homedir, hostname, userInfo } from 'node:os';
 import { join, resolve } from 'node:path';
 import { databaseUrlOf } from './config/database-url.ts';
 import type { Environment } from './config/environment.ts';
@@ -96,7 +95,10 @@ export function localCommands(environment: Environment): LocalCommand[] {
       words: ['mcp'],
       summary: 'Serves an AI assistant over stdio, by the Steward that runs; whatever the token, as an agent.',
       options: [
-        { flags: '--toolsets <names>', summary: 'Which tools: default, incidents, runs, ... or all; separated by commas.' },
+        {
+          flags: '--toolsets <names>',
+          summary: 'Which tools: default, incidents, runs, ... or all; separated by commas.',
+        },
         { flags: '--read-only', summary: 'Nothing that changes anything.' },
         { flags: '--url <address>', summary: 'Another Steward than the one of this home; also STEWARD_URL.' },
         { flags: '--token <token>', summary: 'The token to use; better STEWARD_TOKEN, which other users cannot see.' },
@@ -250,15 +252,25 @@ async function withStore<T>(environment: Environment, work: (opened: Opened) => 
 }
 
 async function openParts(environment: Environment) {
-  const [{ MIGRATIONS }, { openStore }, { createAudit }, { runningServer }, { readFile }, { version }] =
-    await Promise.all([
-      import('./compose.ts'),
-      import('./store/store.ts'),
-      import('./systems/audit/index.ts'),
-      import('./config/home.ts'),
-      import('node:fs/promises'),
-      import('./version.ts'),
-    ]);
+  const [
+    { createWorld, MIGRATIONS },
+    { openStore },
+    { createAudit },
+    { runningServer },
+    { readFile },
+    { version },
+    { auditDestinations },
+    { configLocation, loadConfig },
+  ] = await Promise.all([
+    import('./compose.ts'),
+    import('./store/store.ts'),
+    import('./systems/audit/index.ts'),
+    import('./config/home.ts'),
+    import('node:fs/promises'),
+    import('./version.ts'),
+    import('./audit-from-config.ts'),
+    import('./config/load.ts'),
+  ]);
   const { home } = environment;
   const key = await readFile(join(home, 'audit.key'), 'utf8').catch((cause: unknown) => {
     throw new StewardError('NOT_FOUND', `There is no Steward in ${home} yet.`, {
@@ -279,15 +291,20 @@ async function openParts(environment: Environment) {
     poolSize: 2,
     keepServer: running !== undefined,
   });
+  // What cannot be read names no other places; somebody who repairs must not be kept from it.
+  const config = await loadConfig(configLocation(environment), environment).catch(() => undefined);
+  const node = config?.config.node.name ?? hostname();
+  const places = config && auditDestinations(config.config, { ...createWorld({ environment, log }), node }).places;
+  // Not started: the server follows the record and the events, and where none runs they wait for it.
   const audit = createAudit({
     store,
     key: Buffer.from(key.trim(), 'hex'),
     checkpointFile: join(home, 'audit-checkpoints.jsonl'),
-    node: `cli-${randomUUID().slice(0, 8)}`,
+    ...(places && { places }),
+    node,
     now,
     log,
   });
-  await audit.start();
   return { store, audit };
 }
 
