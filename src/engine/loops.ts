@@ -137,7 +137,7 @@ export function createLoops({ store, runs, executions, audit, now, log, nodeId }
   async function assertNoCycle(
     what: LoopFrame & { readonly key: string },
     causation: Causation,
-    options: { asStep: boolean; replans?: string | undefined },
+    options: { asStep: boolean; replans?: string | undefined; event?: LoopFrame | undefined },
   ): Promise<void> {
     if (causation.runId === undefined && causation.workflowId === undefined) return;
     const { ancestors, generations } = await ancestryOf({ runs, executions }, causation, options);
@@ -148,7 +148,8 @@ export function createLoops({ store, runs, executions, audit, now, log, nodeId }
       if (loop) await refuse(loop);
     }
     if (times < MOST_OCCURRENCES && generations <= DEEPEST) return;
-    const round = roundOf(ancestors, frame, key);
+    const event = options.event ? [{ key: '', frame: options.event }] : [];
+    const round = roundOf([...event, ...ancestors], frame, key);
     const cycle = [...round.map((one) => one.frame), frame];
     const message =
       times >= MOST_OCCURRENCES
@@ -213,7 +214,10 @@ export function createLoops({ store, runs, executions, audit, now, log, nodeId }
     },
     async assertWorkflow(workflow, event) {
       const key = workflowKey(workflow, event.subject);
-      await assertNoCycle({ kind: 'workflow', name: workflow, id: '', key }, event.causation ?? {}, { asStep: false });
+      await assertNoCycle({ kind: 'workflow', name: workflow, id: '', key }, event.causation ?? {}, {
+        asStep: false,
+        event: { kind: 'event', name: event.type, id: String(event.id) },
+      });
     },
     list: async () => (await frozen().selectAll().orderBy('broken_at', 'desc').execute()).map(toLoop),
     async release(id, actor) {
