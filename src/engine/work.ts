@@ -34,11 +34,12 @@ export function inItsPlace(
       flight.kept = hold;
       return place;
     }
+    const load = catalog().automations.get(row.automation)?.load ?? 'light';
+    const waiting = shownReason(runs, row);
     try {
-      return await admission.take(
-        claimOf(row, catalog().automations.get(row.automation)?.load ?? 'light'),
-        flight.signal,
-      );
+      const place = await admission.take(claimOf(row, load, waiting.show), flight.signal);
+      await waiting.clear();
+      return place;
     } catch (thrown) {
       if (flight.left() !== undefined) throw thrown;
       // Canceled while it waited: it ends without a place, because it does nothing.
@@ -62,11 +63,32 @@ export function inItsPlace(
   };
 }
 
+/** Why a run does not begin, as its progress. */
+function shownReason(
+  { db, ring }: Runs,
+  { id, epoch }: RunRow,
+): { show(reason: string): void; clear(): Promise<void> } {
+  let last: Promise<void> | undefined;
+  const write = async (progress: string | null): Promise<void> => {
+    await db.updateTable('runs').set({ progress }).where('id', '=', id).where('epoch', '=', epoch).execute();
+    await ring(id);
+  };
+  const next = (progress: string | null): Promise<void> =>
+    (last = (last ?? Promise.resolve()).then(() => write(progress)).catch(() => undefined));
+  return {
+    show: (message) => void next(JSON.stringify({ done: 0, message })),
+    async clear() {
+      if (last) await next(null);
+    },
+  };
+}
+
 /** What must not overlap waits for one another. */
-function claimOf(row: RunRow, load: Claim['load']): Claim {
+function claimOf(row: RunRow, load: Claim['load'], told: NonNullable<Claim['told']>): Claim {
   return {
     load,
     healing: row.trigger === 'healing',
+    told,
     ...(row.effect !== 'read' && { partition: row.lock }),
   };
 }

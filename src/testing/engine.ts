@@ -132,6 +132,7 @@ export function engineOn(
     node?: string;
     settings?: Partial<EngineSettings>;
     ports?: EngineDeps['ports'];
+    host?: EngineDeps['host'];
     killGroup?: EngineDeps['killGroup'];
     killed?: unknown[];
   } = {},
@@ -150,6 +151,7 @@ export function engineOn(
   const engine = createEngine({
     store,
     catalog: () => catalog,
+    host: options.host,
     ports: options.ports ?? (() => ({})),
     inventory: inventoryOf(resources),
     audit: { append: async (entry) => void audited.push(entry) },
