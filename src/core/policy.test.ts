@@ -52,4 +52,15 @@ describe('the default policy', () => {
 
     expect(decide(rules, question)).toMatchObject({ id: 'mine', decision: 'observe' });
   });
+
+  it('lets no agent destroy by itself, whatever the configuration says', () => {
+    const rules = [{ id: 'all', decision: 'auto' as const, why: 'trusting' }, ...DEFAULT_POLICY];
+    const bot = { ...question.actor, role: 'agent' as const };
+
+    expect(decide(rules, { ...question, actor: bot, effect: 'destructive' })).toMatchObject({
+      id: 'agents-never-destroy',
+      decision: 'propose',
+    });
+    expect(decide(rules, { ...question, actor: bot, effect: 'write' })).toMatchObject({ id: 'all' });
+  });
 });

@@ -75,6 +75,15 @@ export interface PolicyQuestion {
   readonly reversible?: boolean | undefined;
 }
 
+/** Whatever the configuration says: a rule for everybody was not written with an agent in mind. */
+const AGENTS_NEVER_DESTROY: PolicyRule = {
+  id: 'agents-never-destroy',
+  role: 'agent',
+  effect: 'destructive',
+  decision: 'propose',
+  why: 'What destroys waits for a person, whatever a rule lets an agent do otherwise.',
+};
+
 /** The first rule that matches. The last default matches everything, so there always is one. */
 export function decide(rules: readonly PolicyRule[], question: PolicyQuestion): PolicyRule {
   const matches = <T>(wanted: T | readonly T[] | undefined, actual: T): boolean =>
@@ -88,5 +97,6 @@ export function decide(rules: readonly PolicyRule[], question: PolicyQuestion): 
       (candidate.reversible === undefined || candidate.reversible === question.reversible),
   );
   if (!rule) throw new Error('The policy table has no row that matches everything.');
-  return rule;
+  const { actor, effect } = question;
+  return actor.role === 'agent' && effect === 'destructive' && rule.decision === 'auto' ? AGENTS_NEVER_DESTROY : rule;
 }
