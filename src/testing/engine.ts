@@ -127,6 +127,9 @@ export function engineOn(
     automations?: readonly AnyAutomation[];
     workflows?: readonly AnyWorkflow[];
     resources?: readonly Resource[];
+    /** What depends on a resource, by its id. */
+    dependents?: Readonly<Record<string, readonly Resource[]>>;
+    recoveryPointOf?: EngineDeps['recoveryPointOf'];
     rules?: readonly PolicyRule[];
     now?: () => Date;
     node?: string;
@@ -153,7 +156,8 @@ export function engineOn(
     catalog: () => catalog,
     host: options.host,
     ports: options.ports ?? (() => ({})),
-    inventory: inventoryOf(resources),
+    inventory: { ...inventoryOf(resources), dependentsOf: async (id) => [...(options.dependents?.[id] ?? [])] },
+    recoveryPointOf: options.recoveryPointOf,
     audit: { append: async (entry) => void audited.push(entry) },
     log,
     now,
