@@ -1,9 +1,10 @@
 import { createInterface } from 'node:readline';
+import type { Trigger } from '../core/actor.ts';
 import type { AnyAutomation } from '../core/automation.ts';
 import { createPrograms } from '../adapters/programs/index.ts';
 import { engineMigrations } from '../engine/tables.ts';
 import { openStore } from '../store/store.ts';
-import { slowChain, testAutomations } from './engine-automations.ts';
+import { appendAnywhere, slowChain, testAutomations } from './engine-automations.ts';
 import { appendLines, countLines, destroyIt, engineOn, operator, resource } from './engine.ts';
 import { memoryLog } from './log.ts';
 
@@ -17,16 +18,26 @@ const {
   version = 1,
   start,
   targets = 0,
+  targetsOn,
+  more,
 } = JSON.parse(process.argv[2] ?? '{}') as {
   databaseUrl: string;
   node: string;
   version?: number;
   start?: object;
   targets?: number;
+  targetsOn?: string;
+  more?: string;
 };
 
 interface Command {
-  readonly start?: { readonly automation: string; readonly input: object; readonly idempotencyKey?: string };
+  readonly start?: {
+    readonly automation: string;
+    readonly input: object;
+    readonly idempotencyKey?: string;
+    readonly trigger?: Trigger;
+  };
+  readonly approve?: string;
   readonly execute?: { readonly workflow: string; readonly context: Record<string, string | number> };
 }
 
@@ -38,12 +49,27 @@ const store = await openStore({
   log: memoryLog(),
   now: () => new Date(),
 });
-const lines: AnyAutomation = { ...appendLines, version };
+/** As a later version has it: with one line more. */
+const asOf = (automation: typeof appendLines): AnyAutomation => ({
+  ...automation,
+  version,
+  ...(more !== undefined && {
+    plan: async (ctx, facts) => [
+      ...(await automation.plan(ctx, facts)),
+      { id: more, title: `append ${more}`, undo: ctx.input.undo, moment: facts.moment },
+    ],
+  }),
+});
 const programs = createPrograms({ environment: process.env });
 const { engine, log: told } = engineOn(store, {
-  automations: [lines, destroyIt, countLines, ...testAutomations],
+  automations: [
+    asOf(appendLines),
+    destroyIt,
+    countLines,
+    ...testAutomations.map((one) => (one === appendAnywhere ? asOf(appendAnywhere) : one)),
+  ],
   workflows: [slowChain],
-  resources: Array.from({ length: targets }, (_, index) => ({ ...resource(`t${index}`), node })),
+  resources: Array.from({ length: targets }, (_, index) => ({ ...resource(`t${index}`), node: targetsOn ?? node })),
   node,
   ports: (scope) => ({
     programs: programs.recorded((child) => scope.recordChild(child, 'program'), {
@@ -71,8 +97,12 @@ process.on('SIGUSR2', () => process.stderr.write(`${JSON.stringify(told.lines)}\
 await engine.start();
 process.stdout.write('ready\n');
 const answer = (id: string): void => void process.stdout.write(`${id}\n`);
-const obey = async ({ start: run, execute }: Command): Promise<void> => {
-  if (run) answer((await engine.service.start({ ...run, trigger: 'cli', actor: operator })).id);
+const obey = async ({ start: run, approve, execute }: Command): Promise<void> => {
+  if (run) answer((await engine.service.start({ trigger: 'cli', ...run, actor: operator })).id);
+  if (approve !== undefined) {
+    const planHash = (await engine.service.get(approve))?.planHash ?? '';
+    answer((await engine.service.approve(approve, { planHash, actor: operator })).id);
+  }
   if (execute)
     answer((await engine.workflows.execute(execute.workflow, { ...execute, trigger: 'cli', actor: operator })).id);
 };

@@ -11,6 +11,10 @@ export interface EngineOptions {
   readonly start?: object;
   /** How many resources there are to aim at: t0, t1, ... */
   readonly targets?: number;
+  /** The node whose they are, where it is another one. */
+  readonly targetsOn?: string;
+  /** One line that append-lines and append-anywhere write besides. */
+  readonly more?: string;
 }
 
 /** An engine in a process of its own. */
