@@ -13,8 +13,15 @@ const LAUNCHER = resolve(import.meta.dirname, '../../bin/steward.js');
 const INFO = { name: 'test-client', version: '1.2.3' };
 
 /** A real client over Streamable HTTP. */
-export async function overHttp(url: string, token: string, era: Era, options: ClientOptions = {}): Promise<Client> {
+export async function overHttp(
+  url: string,
+  token: string,
+  era: Era,
+  options: ClientOptions = {},
+  handler?: (client: Client) => void,
+): Promise<Client> {
   const client = new Client(INFO, { ...ERAS[era], ...options });
+  handler?.(client);
   await client.connect(
     new StreamableHTTPClientTransport(new URL(url), { requestInit: { headers: { authorization: `Bearer ${token}` } } }),
   );
@@ -26,17 +33,18 @@ export async function overStdio(
   home: string,
   era: Era,
   {
-    args = [],
     env = {},
     options = {},
-  }: { args?: string[]; env?: Record<string, string>; options?: ClientOptions } = {},
+    handler,
+  }: { env?: Record<string, string>; options?: ClientOptions; handler?: (client: Client) => void } = {},
 ): Promise<Client> {
   const { PATH = '' } = process.env;
   const client = new Client(INFO, { ...ERAS[era], ...options });
+  handler?.(client);
   await client.connect(
     new StdioClientTransport({
       command: process.execPath,
-      args: [LAUNCHER, 'mcp', ...args],
+      args: [LAUNCHER, 'mcp'],
       env: { PATH, HOME: home, STEWARD_HOME: home, ...env },
       cwd: '/',
     }),

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { JsonObject } from '../../core/json.ts';
+import type { Json, JsonObject } from '../../core/json.ts';
 import type { AnyOperation } from '../../core/operation.ts';
 import { parseInput } from '../input.ts';
 import { type JsonSchema, jsonSchemaOf } from '../json-schema.ts';
@@ -62,7 +62,7 @@ function operationTool(deps: McpDeps, operation: AnyOperation): McpTool {
       const input = Object.fromEntries(given.filter(([name]) => !wishes.has(name)));
       if (hasPages(own)) input['limit'] ??= PAGE;
       const data = asJson((await perform(operation, input, call, deps.audit)) ?? null);
-      const { value, leftOut } = excerptOf(isObject(data) ? data : { value: data }, wish);
+      const { value, leftOut } = excerptOf(asObject(data), wish);
       return {
         structured: {
           untrusted: untrusted('continued' in value ? value : { data: value }),
@@ -95,12 +95,15 @@ function withSmallPages(own: JsonSchema): JsonSchema {
 
 /** Members only, none of them required: an answer may be cut, or hold just the fields that were asked for. */
 function outputOf({ output }: AnyOperation): JsonSchema {
+  const own = jsonSchemaOf(output, 'output');
+  const data: JsonSchema =
+    own.type === 'object' ? own : { type: 'object', properties: own.type === 'array' ? { items: own } : {} };
   return {
     type: 'object',
     properties: {
       untrusted: {
         type: 'object',
-        properties: { note: { type: 'string' }, data: outline(jsonSchemaOf(output, 'output'), 3) },
+        properties: { note: { type: 'string' }, data: outline(data, 3) },
         required: ['note'],
       },
       leftOut: { type: 'array', items: { type: 'object' } },
@@ -130,8 +133,10 @@ function outline({ type, properties, items, description }: JsonSchema, depth: nu
   };
 }
 
-function isObject(value: unknown): value is JsonObject {
-  return value !== null && typeof value === 'object' && !Array.isArray(value);
+/** The structured content of the protocol is an object; a list that comes alone becomes the items of one. */
+function asObject(data: Json): JsonObject {
+  if (Array.isArray(data)) return { items: data };
+  return data !== null && typeof data === 'object' ? (data as JsonObject) : { value: data };
 }
 
 /** Toolsets that nobody asks for cost nothing. */
