@@ -195,6 +195,7 @@ export function compose(parts: Parts): Composition {
     osUser: parts.osUser,
     node: node.name,
     now,
+    elsewhere: { settings: () => settings().auth, secrets, requests: outbound, log },
   });
   const { inventory, writer } = createInventory({ store });
   const recipes = createRecipes({

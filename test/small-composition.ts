@@ -18,6 +18,7 @@ import type { RestSettings } from '../src/surfaces/rest/settings.ts';
 import { type Audit, createAudit } from '../src/systems/audit/index.ts';
 import { auditMigrations } from '../src/systems/audit/tables.ts';
 import { createAdmin } from '../src/systems/identity/accounts.ts';
+import type { Elsewhere } from '../src/systems/identity/elsewhere.ts';
 import { createIdentity, type IdentitySystem } from '../src/systems/identity/index.ts';
 import { identityMigrations } from '../src/systems/identity/tables.ts';
 import { testDatabase } from '../src/testing/database.ts';
@@ -42,7 +43,12 @@ export interface SmallComposition {
 export async function composeSmall({
   settings = {},
   operations = [],
-}: { settings?: Partial<RestSettings>; operations?: readonly AnyOperation[] } = {}): Promise<SmallComposition> {
+  elsewhere,
+}: {
+  settings?: Partial<RestSettings>;
+  operations?: readonly AnyOperation[];
+  elsewhere?: Elsewhere;
+} = {}): Promise<SmallComposition> {
   const database = await testDatabase({ migrations: [...auditMigrations, ...identityMigrations] });
   const { store } = database;
   const home = await mkdtemp(join(tmpdir(), 'steward-surfaces-'));
@@ -65,6 +71,7 @@ export async function composeSmall({
     osUser: 'ada',
     node: 'n1',
     now,
+    elsewhere,
   });
   await identity.start();
   const catalog = createCatalog({

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { PolicyRule } from '../core/policy.ts';
 import { isLoopback } from './loopback.ts';
 import { AuditConfig } from './schema-audit.ts';
+import { Auth } from './schema-auth.ts';
 import { ChannelConfig } from './schema-channels.ts';
 import { address, duration, names, secret, secretAddress, size, uniqueBy } from './schema-parts.ts';
 import { Match, ServiceConfig } from './schema-services.ts';
@@ -230,6 +231,9 @@ export const Config = z
     healing: Healing.prefault({}).describe('How services are brought back.'),
     alerts: Alerts.prefault({}).describe('Who is told.'),
     deadMan: DeadMan.optional(),
+    auth: Auth.prefault({}).describe(
+      'Who else says who somebody is: an identity provider for people, an issuer of tokens for programs.',
+    ),
     policy: Policy.describe('Rules that stand before the shipped ones; the first that matches decides.'),
     files: Files.prefault({}).describe('What file automations may touch.'),
     limits: Limits.prefault({}),

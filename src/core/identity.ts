@@ -51,6 +51,9 @@ export const WaysIn = z.object({
 });
 export type WaysIn = z.output<typeof WaysIn>;
 
+/** Why somebody who came back from the identity provider is not let in. */
+export type SignInProblem = 'refused' | 'expired' | 'no-role' | 'domain' | 'disabled' | 'unreachable';
+
 /** Who asks. Surfaces let nobody in whom it does not name. */
 export interface Identity {
   /**
@@ -75,7 +78,21 @@ export interface Identity {
     readonly from: string;
     readonly userAgent?: string | undefined;
   }): Promise<SignedIn>;
-  logout(session: string): Promise<void>;
+  /** Where to send a browser so that the identity provider says who it is. NOT_FOUND where none is configured. */
+  beginProvider(request: { readonly origin: string }): Promise<{
+    readonly url: string;
+    /** For the browser to keep until it comes back; nobody else can read or change it. */
+    readonly state: string;
+  }>;
+  /** What the provider sent the browser back with. A problem is for the page to put into words; the record has the details. */
+  finishProvider(request: {
+    readonly url: URL;
+    readonly state: string | undefined;
+    readonly from: string;
+    readonly userAgent?: string | undefined;
+  }): Promise<SignedIn | { readonly problem: SignInProblem }>;
+  /** With an address where the browser signs out of the identity provider as well, where that offers it. */
+  logout(session: string, request: { readonly origin: string }): Promise<{ readonly redirect?: string | undefined }>;
   /** UNAUTHENTICATED where the proof is wrong, FORBIDDEN where the actor is no person who is signed in; failures count as those of a sign-in. */
   confirm(request: {
     readonly actor: Actor;

@@ -7,6 +7,8 @@ import type { Call } from '../../core/operation.ts';
 declare module 'fastify' {
   interface FastifyRequest {
     actor: Actor | undefined;
+    /** Of the page that asks, once it is known who does. */
+    pageOrigin: string | undefined;
   }
   interface FastifyContextConfig {
     /** Answers without a credential. */
@@ -18,9 +20,13 @@ const COOKIE = 'steward_session';
 export const SAFE: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
 
 export function sessionOf(request: FastifyRequest): string | undefined {
+  return cookieOf(request, COOKIE);
+}
+
+export function cookieOf(request: FastifyRequest, wanted: string): string | undefined {
   for (const pair of (request.headers.cookie ?? '').split(';')) {
     const [name, value] = pair.split('=', 2);
-    if (name?.trim() === COOKIE && value) return value.trim();
+    if (name?.trim() === wanted && value) return value.trim();
   }
   return undefined;
 }
@@ -46,6 +52,7 @@ export async function authenticate(
   const bearer = bearerOf(request);
   const session = bearer === undefined ? sessionOf(request) : undefined;
   if (session !== undefined && !SAFE.has(request.method)) assertOwnOrigin(request, origins, 'required');
+  request.pageOrigin = originOf(request, origins);
   const actor = await identity.authenticate({ bearer, session, from: request.ip });
   if (actor) return actor;
   throw new StewardError('UNAUTHENTICATED', 'This needs a token or a session.', {
@@ -84,12 +91,18 @@ export function assertOwnOrigin(
 
 export function callOf(request: FastifyRequest, now: Date): Call {
   if (!request.actor) throw new StewardError('UNAUTHENTICATED', 'This needs a token or a session.');
-  return { actor: request.actor, now, from: request.ip, requestId: request.id, origin: originOf(request) };
+  return { actor: request.actor, now, from: request.ip, requestId: request.id, origin: request.pageOrigin };
 }
 
-/** The address of the page that asks. Where there is an Origin it was seen to be one of ours before anything came of it. */
-export function originOf(request: FastifyRequest): string {
-  return request.headers.origin ?? `${request.protocol}://${request.host}`;
+/**
+ * The address of the page that asks, as its browser knows it: behind a proxy that ends TLS the request itself does not say. Where
+ * there is an Origin, it was seen to be one of ours before anything came of it.
+ */
+export function originOf(request: FastifyRequest, origins: readonly string[]): string {
+  const { origin } = request.headers;
+  if (origin !== undefined) return origin;
+  const configured = origins.find((each) => new URL(each).host === request.host);
+  return configured ?? `${request.protocol}://${request.host}`;
 }
 
 /** What started a run that came in here. */

@@ -22,6 +22,7 @@ import { openapi } from './openapi.ts';
 import { API, deprecatedAlias, type Route, routesOf } from './routes.ts';
 import { refusedRequests } from './refused-requests.ts';
 import { mountRuns } from './runs.ts';
+import { mountProviderSignIn } from './provider-sign-in.ts';
 import type { RestSettings } from './settings.ts';
 import { mountSignIn } from './sign-in.ts';
 
@@ -87,6 +88,7 @@ export function createRest(deps: RestDeps): Rest {
   });
 
   app.decorateRequest('actor', undefined);
+  app.decorateRequest('pageOrigin', undefined);
   const noteRefused = refusedRequests({ audit, now });
   app.setErrorHandler(async (thrown, request, reply) => {
     await noteRefused(request, thrown, asStewardError(thrown)).catch((failed: unknown) =>
@@ -197,6 +199,7 @@ export function createRest(deps: RestDeps): Rest {
       });
     }
     mountSignIn(scope, { identity, origins });
+    mountProviderSignIn(scope, { identity, origins });
     mountRuns(scope, deps);
     for (const route of routes) mountOperation(scope, route);
     for (const mount of deps.mounts ?? []) mount(scope);

@@ -260,12 +260,37 @@ function fixedPaths(): Record<string, Path> {
         responses: { 200: signedIn, default: ERROR },
       },
     },
+    [`${API}/oidc/start`]: {
+      get: {
+        ...open,
+        operationId: 'oidc-start',
+        summary: 'Sign in through the identity provider',
+        description: 'For browsers: sends them there.',
+        responses: { 302: { description: 'To the identity provider.' }, default: ERROR },
+      },
+    },
+    [`${API}/oidc/callback`]: {
+      get: {
+        ...open,
+        operationId: 'oidc-callback',
+        summary: 'Come back from the identity provider',
+        description: 'For browsers: signs them in, or sends them to the page with #sign-in= and what was wrong.',
+        responses: { 303: { description: 'To the page.' }, default: ERROR },
+      },
+    },
     [`${API}/logout`]: {
       post: {
         ...open,
         operationId: 'logout',
         summary: 'Sign out',
-        responses: { 204: { description: 'Signed out.' }, default: ERROR },
+        responses: {
+          200: {
+            description: 'Signed out here; at the identity provider, too, once the browser went to this address.',
+            content: json({ type: 'object', properties: { redirect: { type: 'string' } }, required: ['redirect'] }),
+          },
+          204: { description: 'Signed out.' },
+          default: ERROR,
+        },
       },
     },
     [`${API}/setup`]: {

@@ -21,7 +21,9 @@ export function mountSignIn(
     return whoAmI(actor);
   };
 
-  app.get(`${API}/sign-in`, { config: { open: true } }, (request) => identity.waysIn({ origin: originOf(request) }));
+  app.get(`${API}/sign-in`, { config: { open: true } }, (request) =>
+    identity.waysIn({ origin: originOf(request, origins) }),
+  );
   app.post(`${API}/login`, { config: { open: true, ...STRICT } }, async (request, reply) => {
     assertOwnOrigin(request, origins, 'allowed');
     return signIn(
@@ -32,7 +34,7 @@ export function mountSignIn(
   });
   app.post(`${API}/login/passkey/challenge`, { config: { open: true, ...STRICT } }, async (request) => {
     assertOwnOrigin(request, origins, 'allowed');
-    return { options: await identity.passkeyChallenge({ origin: originOf(request) }) };
+    return { options: await identity.passkeyChallenge({ origin: originOf(request, origins) }) };
   });
   app.post(`${API}/login/passkey`, { config: { open: true, ...STRICT } }, async (request, reply) => {
     assertOwnOrigin(request, origins, 'allowed');
@@ -54,9 +56,11 @@ export function mountSignIn(
   app.post(`${API}/logout`, { config: { open: true } }, async (request, reply) => {
     assertOwnOrigin(request, origins, 'allowed');
     const session = sessionOf(request);
-    if (session !== undefined) await identity.logout(session);
+    const { redirect } =
+      session === undefined ? {} : await identity.logout(session, { origin: originOf(request, origins) });
     clearSession(reply);
-    return await reply.code(204).send();
+    if (redirect === undefined) return await reply.code(204).send();
+    return { redirect };
   });
   app.get(`${API}/me`, async (request) => whoAmI(request.actor as Actor));
 }

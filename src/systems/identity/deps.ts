@@ -2,6 +2,7 @@ import type { Kysely } from 'kysely';
 import type { AuditLog } from '../../core/audit.ts';
 import type { Vault } from '../../core/vault.ts';
 import type { Store } from '../../store/store.ts';
+import type { Elsewhere } from './elsewhere.ts';
 import type { Lockout } from './lockout.ts';
 import type { Passkeys } from './passkeys.ts';
 import type { IdentityTables } from './tables.ts';
@@ -20,6 +21,8 @@ export interface IdentityDeps {
   readonly osUser: string;
   readonly node: string;
   readonly now: () => Date;
+  /** Who else says who somebody is. */
+  readonly elsewhere?: Elsewhere | undefined;
 }
 
 /** What the parts of identity share. */

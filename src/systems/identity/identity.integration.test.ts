@@ -90,7 +90,7 @@ describe('identity', () => {
     expect(actor).toMatchObject({ kind: 'user', name: 'ada', role: 'admin', session: expect.stringMatching(/^ses_/) });
     expect(await identity.authenticate({ session, from })).toEqual(actor);
 
-    await identity.logout(session);
+    await identity.logout(session, { origin: 'http://localhost' });
     await expect(identity.authenticate({ session, from })).rejects.toMatchObject({ code: 'UNAUTHENTICATED' });
 
     const idle = await identity.login({ name: 'ada', password: PASSWORD, from });

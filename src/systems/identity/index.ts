@@ -6,12 +6,16 @@ import type { System } from '../../core/system.ts';
 import { createConfirm } from './confirm.ts';
 import type { IdentityDeps, IdentityParts } from './deps.ts';
 import { createLocalCredential, localAgent, localCli } from './local-credential.ts';
+import type { Elsewhere } from './elsewhere.ts';
+import { createJwtBearer } from './jwt.ts';
 import { createLockout } from './lockout.ts';
 import { identityOperations } from './operations.ts';
 import { createPasskeys } from './passkeys.ts';
 import { whyNoPasskeys } from './relying-party.ts';
 import { tokenId } from './secrets.ts';
 import { actorOfSession, closeSession, openSession, pruneSessions } from './sessions.ts';
+import { createProvider } from './provider.ts';
+import { createProviderSignIn } from './provider-sign-in.ts';
 import { createSenders } from './senders.ts';
 import { createSetupLink } from './setup-link.ts';
 import { createSignIn, stranger } from './sign-in.ts';
@@ -40,11 +44,15 @@ export function createIdentity(deps: IdentityDeps): IdentitySystem {
   const passkeys = createPasskeys({ db, now });
   const parts: IdentityParts = { db, audit, lockout, secondFactor, passkeys, now };
   const signIn = createSignIn(parts);
+  const elsewhere = deps.elsewhere ?? NOWHERE;
+  const provider = createProvider(elsewhere, vault, now);
+  const jwtBearer = createJwtBearer(elsewhere, now);
+  const { endUrl, ...providerSignIn } = createProviderSignIn(parts, { provider, vault, log: elsewhere.log });
   const confirm = createConfirm(parts);
 
   async function present(bearer: string, from: string): Promise<Presented> {
     const id = tokenId(bearer);
-    if (id === undefined) return { actor: undefined, wrong: 'unknown' };
+    if (id === undefined) return (await jwtBearer(bearer)) ?? { actor: undefined, wrong: 'unknown' };
     const local = locals.find((each) => each.id === id);
     if (!local) return await lookUpToken(db, id, bearer, { from, now: now() });
     const actor = local.actor(bearer);
@@ -122,19 +130,21 @@ export function createIdentity(deps: IdentityDeps): IdentitySystem {
     },
 
     ...signIn,
+    ...providerSignIn,
 
     async waysIn({ origin }) {
       const { hostname } = new URL(origin);
       const passkey = whyNoPasskeys(origin) === undefined && (await passkeys.anyFor(hostname));
-      return { setUpPending: await setup.pending(), passkey };
+      return { setUpPending: await setup.pending(), passkey, provider: provider.name() };
     },
 
     confirm: confirm.confirm,
 
-    async logout(session) {
+    async logout(session, { origin }) {
       const actor = await actorOfSession(db, session, now());
-      await closeSession(db, session);
+      const sealedIdToken = await closeSession(db, session);
       if (actor) await audit.append({ action: 'login.ended', actor, outcome: 'succeeded', from: 'session' });
+      return { redirect: sealedIdToken === undefined ? undefined : await endUrl(sealedIdToken, origin) };
     },
 
     setUpPending: () => setup.pending(),
@@ -163,6 +173,13 @@ export function createIdentity(deps: IdentityDeps): IdentitySystem {
     },
   };
 }
+
+const NOWHERE: Elsewhere = {
+  settings: () => ({}),
+  secrets: () => Promise.reject(new StewardError('NOT_FOUND', 'No secrets here.')),
+  requests: { request: () => Promise.reject(new StewardError('UNAVAILABLE', 'No way out.')) },
+  log: { debug() {}, info() {}, warn() {}, error() {} },
+};
 
 function tooMany(message: string): StewardError {
   return new StewardError('RATE_LIMITED', message, { hint: 'Try again in a minute.', retryAfterMs: 60_000 });

@@ -185,7 +185,7 @@ export function tokenOperations(db: Kysely<IdentityTables>): readonly AnyOperati
         // Its secret is that token: nobody gets one that they could not have made.
         assertMayGrant(actor, { role: row.role, scope: scopeOf(row) });
         const expiresAt = expires === undefined ? row.expires_at : endOf(expires, now);
-        if (expires !== undefined) await assertMayLast(db, actor, expiresAt);
+        if (expires !== undefined || actor.kind === 'token') await assertMayLast(db, actor, expiresAt);
         if (row.revoked_at || (row.expires_at && row.expires_at <= now))
           throw new StewardError('PRECONDITION_FAILED', `Token ${id} has ended.`, {
             hint: 'Create another: steward token create.',

@@ -12,7 +12,12 @@ const SEEN_EVERY_MS = 60_000;
 export async function openSession(
   db: Kysely<IdentityTables>,
   user: UserRow,
-  { from, userAgent, now }: { from: string; userAgent?: string | undefined; now: Date },
+  {
+    from,
+    userAgent,
+    now,
+    sealedIdToken,
+  }: { from: string; userAgent?: string | undefined; now: Date; sealedIdToken?: string | undefined },
 ): Promise<SignedIn> {
   const session = randomText(40);
   const id = `ses_${randomText(20)}`;
@@ -28,6 +33,7 @@ export async function openSession(
       expires_at: expiresAt,
       address: from,
       user_agent: userAgent?.slice(0, 200) ?? null,
+      sealed_id_token: sealedIdToken ?? null,
     })
     .execute();
   await db.updateTable('users').set({ last_login_at: now }).where('id', '=', user.id).execute();
@@ -54,8 +60,14 @@ export async function actorOfSession(
   return actorOf(row, row.session);
 }
 
-export async function closeSession(db: Kysely<IdentityTables>, session: string): Promise<void> {
-  await db.deleteFrom('user_sessions').where('hash', '=', hashSecret(session)).execute();
+/** What the identity provider said of it, sealed, where one did. */
+export async function closeSession(db: Kysely<IdentityTables>, session: string): Promise<string | undefined> {
+  const ended = await db
+    .deleteFrom('user_sessions')
+    .where('hash', '=', hashSecret(session))
+    .returning('sealed_id_token')
+    .executeTakeFirst();
+  return ended?.sealed_id_token ?? undefined;
 }
 
 export async function pruneSessions(db: Kysely<IdentityTables>, now: Date): Promise<void> {

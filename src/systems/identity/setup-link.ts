@@ -6,7 +6,7 @@ import { readPrivate, removePrivate, writePrivate } from './private-file.ts';
 import { hashSecret, randomText } from './secrets.ts';
 import type { IdentityTables } from './tables.ts';
 
-/** The way in where no user exists: whoever can read the console or the 0600 file becomes the first admin. */
+/** The way in where no admin exists: whoever can read the console or the 0600 file becomes the first admin. */
 export function createSetupLink({
   store,
   file,
@@ -21,12 +21,12 @@ export function createSetupLink({
   const db = store.db.withTables<IdentityTables>();
 
   const pending = async (): Promise<boolean> =>
-    (await db.selectFrom('users').select('id').limit(1).executeTakeFirst()) === undefined;
+    (await db.selectFrom('users').select('id').where('role', '=', 'admin').limit(1).executeTakeFirst()) === undefined;
 
   return {
     pending,
 
-    /** The link, the same one until it is used; undefined where there is a user. */
+    /** The link, the same one until it is used; undefined where there is an admin. */
     async ensure(baseUrl: string): Promise<string | undefined> {
       if (!(await pending())) {
         await removePrivate(file);

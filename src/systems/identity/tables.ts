@@ -23,7 +23,11 @@ export type IdentityTables = {
     expires_at: Date;
     address: string;
     user_agent: string | null;
+    /** Of an identity provider, to sign out there as well; readable with the key of the vault only. */
+    sealed_id_token: string | null;
   };
+  /** Whom an identity provider means. */
+  user_links: { issuer: string; subject: string; user_id: string; created_at: Date };
   api_tokens: {
     id: string;
     name: string;
@@ -131,6 +135,15 @@ export const identityMigrations: Migration[] = [
       await sql`create table passkey_challenges (
         hash text primary key, user_id text references users on delete cascade, purpose text not null, rp_id text not null,
         origin text not null, expires_at timestamptz not null)`.execute(db);
+    },
+  },
+  {
+    name: 'identity/0004-identity-providers',
+    async up(db) {
+      await sql`alter table user_sessions add column sealed_id_token text`.execute(db);
+      await sql`create table user_links (
+        issuer text not null, subject text not null, user_id text not null references users on delete cascade,
+        created_at timestamptz not null, primary key (issuer, subject))`.execute(db);
     },
   },
 ];
