@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { systemActor } from '../core/actor.ts';
 import { type AnyAutomation, type Context, RUN_LIMITS } from '../core/automation.ts';
 import { ms, parseDuration } from '../core/duration.ts';
+import { StewardError } from '../core/errors.ts';
 import type { PortName, Ports } from '../core/ports.ts';
 import type { Change } from '../core/run.ts';
 import { memoryLog } from './log.ts';
@@ -19,6 +20,8 @@ export interface ContractOptions {
   /** A machine, made anew for every test, on which every example of every automation has something to do. */
   world(): Ports;
 }
+
+const CANCELED = new StewardError('CANCELED', 'Canceled by a test.');
 
 /** What every automation owes, whoever wrote it. */
 export function automationContract({ folder, automations, now, world }: ContractOptions): void {
@@ -77,26 +80,53 @@ export function automationContract({ folder, automations, now, world }: Contract
     });
 
     it.each(automation.examples)('does what it says and proves it: $title', async ({ input }) => {
-      const run = await performInMemory(automation, { ports: world(), now, input });
+      const { ports, changes } = recordingPorts(world());
+      let beforeVerify = 0;
+      const watched = {
+        ...automation,
+        async verify(context: Context<unknown, PortName>, done: { facts: unknown; applied: [] }) {
+          beforeVerify = changes.length;
+          return await automation.verify(context, done);
+        },
+      } as AnyAutomation;
+      const run = await performInMemory(watched, { ports, now, input });
       expect(run).toMatchObject({ status: 'succeeded' });
       expect(run.checks.length).toBeGreaterThan(0);
+      // What only reads changes nothing, and nothing changes while it is verified.
+      expect(beforeVerify > 0).toBe(automation.effect !== 'read');
+      expect(changes).toHaveLength(beforeVerify);
+    });
+
+    it.each(automation.examples)('does nothing when it was canceled before it began: $title', async ({ input }) => {
+      const { ports, changes } = recordingPorts(world());
+      const run = await performInMemory(automation, { ports, now, input, signal: AbortSignal.abort(CANCELED) });
+      expect(run).toMatchObject({ status: 'canceled' });
+      expect(changes).toEqual([]);
     });
 
     if (automation.effect === 'read') return;
 
+    it.each(automation.examples)('begins no further change once it is canceled: $title', async ({ input }) => {
+      const canceling = new AbortController();
+      const { ports } = recordingPorts(world(), () => canceling.abort(CANCELED));
+      const run = await performInMemory(automation, { ports, now, input, signal: canceling.signal });
+      expect(run.error).toMatchObject({ code: expect.stringMatching(/^(CANCELED|ROLLBACK_FAILED)$/) });
+      const [first, ...others] = run.plan.map(({ id }) => run.changes.find((change) => change.id === id)?.status);
+      expect(first).toBe(run.plan[0]?.undo === 'automatic' ? 'undone' : first);
+      expect(first).toBeDefined();
+      expect(others.filter(Boolean)).toEqual([]);
+    });
+
     it.each(automation.examples)('does no harm when each change happens twice: $title', async ({ input }) => {
-      const { context, facts, plan } = await planned(input);
-      const applied = [];
-      for (const change of plan) {
-        const first: unknown = await automation.execute(context, change, { facts, receipts: new Map(), attempt: 1 });
-        // As after a crash between the change and its checkpoint.
-        applied.push({
-          change,
-          receipt: (await automation.execute(context, change, { facts, receipts: new Map(), attempt: 2 })) ?? first,
-        });
-      }
-      const checks = await automation.verify(context, { facts, applied });
+      const [once, twice] = [await planned(input), await planned(input)];
+      await executed(once, 1);
+      const applied = await executed(twice, 2);
+      const checks = await automation.verify(twice.context, { facts: twice.facts, applied });
       expect(checks.filter(({ ok }) => !ok)).toEqual([]);
+      // What is left to do is what is left after once.
+      const next = async ({ context }: PlannedRun): Promise<unknown> =>
+        await automation.plan(context, await automation.analyze(context));
+      expect(await next(twice)).toEqual(await next(once));
     });
 
     it.each(automation.examples)(
@@ -122,9 +152,30 @@ export function automationContract({ folder, automations, now, world }: Contract
       },
     );
 
-    async function planned(
-      input: unknown,
-    ): Promise<{ context: Context<unknown, PortName>; facts: unknown; plan: readonly Change[]; changes: string[] }> {
+    interface PlannedRun {
+      readonly context: Context<unknown, PortName>;
+      readonly facts: unknown;
+      readonly plan: readonly Change[];
+      readonly changes: string[];
+    }
+
+    /** Each change so many times, as after a crash between a change and its checkpoint. */
+    async function executed(
+      { context, facts, plan }: PlannedRun,
+      times: number,
+    ): Promise<{ change: Change; receipt: unknown }[]> {
+      if (automation.effect === 'read') throw new Error('What only reads executes nothing.');
+      const applied = [];
+      for (const change of plan) {
+        let receipt: unknown;
+        for (let attempt = 1; attempt <= times; attempt += 1)
+          receipt = (await automation.execute(context, change, { facts, receipts: new Map(), attempt })) ?? receipt;
+        applied.push({ change, receipt });
+      }
+      return applied;
+    }
+
+    async function planned(input: unknown): Promise<PlannedRun> {
       if (automation.effect === 'read') throw new Error('What only reads has no plan.');
       const { ports, changes } = recordingPorts(world());
       const context: Context<unknown, PortName> = {

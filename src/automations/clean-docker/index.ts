@@ -53,7 +53,7 @@ export default defineAutomation({
       input: { remove_unused: true, remove_dangling: true, prune_volumes: false, max_age: '30d' },
     },
   ],
-  safeguards: { timeout: '10m', retry: { attempts: 3, backoff: '5s' } },
+  safeguards: { limit: 'long', timeout: '10m', retry: { attempts: 3, backoff: '5s' } },
 
   async analyze({ input, ports, now }) {
     const rules = { now: now(), maxAgeMs: ms(input.max_age), keepPrevious: input.keep_previous };

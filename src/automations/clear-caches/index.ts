@@ -29,7 +29,7 @@ export default defineAutomation({
     { title: 'As every night', input: {} },
     { title: 'Everything, when the disk is full', input: { unusedFor: '0s' } },
   ],
-  safeguards: { timeout: '15m', retry: { attempts: 3, backoff: '5s' } },
+  safeguards: { limit: 'long', timeout: '15m', retry: { attempts: 3, backoff: '5s' } },
 
   async analyze({ input, ports, now }) {
     const { items, blind } = await findCaches(ports, { now: now(), unusedForMs: ms(input.unusedFor) });

@@ -55,7 +55,7 @@ export default defineAutomation({
     { title: 'Until at most half is used', input: { target: '50%' } },
     { title: 'Until 40 GB are free for the databases', input: { path: '/var/lib', target: '40GB' } },
   ],
-  safeguards: { timeout: '15m', retry: { attempts: 3, backoff: '5s' } },
+  safeguards: { limit: 'long', timeout: '15m', retry: { attempts: 3, backoff: '5s' } },
 
   async analyze({ input, ports, now, signal }) {
     const at = now();
