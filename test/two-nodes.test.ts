@@ -42,12 +42,12 @@ describe.skipIf(unable !== '').concurrent(`two nodes on one PostgreSQL${unable &
     return one;
   }
   const runs = (server: DebianPostgres, databaseUrl: string): Promise<Row[]> =>
-    server.query<Row>(databaseUrl, 'select id, status, node, epoch, progress from runs order by id');
+    server.query<Row>(databaseUrl, 'select id, status, node, epoch, progress, error from runs order by id');
   const ends = (server: DebianPostgres, databaseUrl: string, id: string, withinMs: number): Promise<Row> =>
     eventually(
       `run ${id} ends`,
       async () =>
-        (await runs(server, databaseUrl)).find((row) => row.id === id && /succeeded|failed|back/.test(row.status)),
+        (await runs(server, databaseUrl)).find((row) => row.id === id && /succeeded|failed|-back|rollback-failed/.test(row.status)),
       withinMs,
     );
   const until = (name: string, line: string | RegExp, withinMs = 20_000): Promise<true> =>
@@ -177,7 +177,7 @@ describe.skipIf(unable !== '').concurrent(`two nodes on one PostgreSQL${unable &
     const id = await one.send({
       start: {
         automation: 'chaos-lines',
-        input: { file: file('hidden'), mark, children: [3], pauseMs: 50, childMs: 25_000, target: 't0' },
+        input: { file: file('hidden'), mark, children: [3], pauseMs: 50, childMs: 14_000, target: 't0' },
       },
     });
     await until('hidden', 'begin c3 1');
@@ -197,7 +197,11 @@ describe.skipIf(unable !== '').concurrent(`two nodes on one PostgreSQL${unable &
     await sleep(5_000);
     expect(lines('hidden').at(-1)).toBe('begin c3 1');
     network.mend();
-    expect(await ends(shared, databaseUrl, id, 60_000)).toMatchObject({ status: 'succeeded', node: 'p_one' });
+    expect(await ends(shared, databaseUrl, id, 60_000)).toMatchObject({
+      status: 'succeeded',
+      node: 'p_one',
+      error: null,
+    });
     once('hidden');
     expect(lines('hidden').filter((line) => line.startsWith('begin c3'))).toEqual(['begin c3 1', 'begin c3 2']);
     expect(await silent(shared, databaseUrl)).toEqual([]);

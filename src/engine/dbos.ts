@@ -8,6 +8,7 @@ import { createPool } from '../store/connection.ts';
 import type { Store } from '../store/store.ts';
 import type { Durable } from './durable.ts';
 import { calmDown, claimWorkflows, continueWorkflows, statusOf } from './durable-internals.ts';
+import { patientPool } from './patient-pool.ts';
 import { Leave } from './steps.ts';
 
 /** What the durable workflows do; each may be called again for the same id after a crash, and then replays its steps. */
@@ -160,7 +161,7 @@ export function createDurableEngine({
       DBOS.setConfig({
         name: 'steward',
         systemDatabaseUrl: store.databaseUrl,
-        systemDatabasePool: pool,
+        systemDatabasePool: patientPool(pool),
         systemDatabaseSchemaName: 'dbos',
         applicationVersion: APPLICATION_VERSION,
         executorID: executor,
