@@ -1,3 +1,4 @@
+import { may } from '../../core/actor.ts';
 import type { Call } from '../../core/operation.ts';
 import { asJson, perform } from '../perform.ts';
 import type { McpDeps } from './deps.ts';
@@ -11,9 +12,10 @@ export async function completions(
   const begun = (candidates: readonly string[]): string[] =>
     [...new Set(candidates)].filter((each) => each.toLowerCase().startsWith(value.toLowerCase())).toSorted();
   if (name === 'name') return begun([...catalog.automations.keys()]);
-  if (name === 'run') return begun((await runs.list({ limit: 100 })).items.map(({ id }) => id));
+  if (name === 'run' && may(call.actor, 'read', 'runs'))
+    return begun((await runs.list({ limit: 100 })).items.map(({ id }) => id));
   const services = catalog.operations.get('services');
-  if (name !== 'service' || !services) return [];
+  if (name !== 'service' || !services || !may(call.actor, 'read', services.name)) return [];
   const found = asJson(await perform(services, {}, call, audit));
   return begun((found as unknown as { name: string }[]).map((each) => each.name));
 }

@@ -4,6 +4,7 @@ import { type NodeIncomingMessageLike, toWebRequest } from '@modelcontextprotoco
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { type Actor, ROLE_PERMISSIONS } from '../../core/actor.ts';
 import { StewardError } from '../../core/errors.ts';
+import { createCrowd } from './crowd.ts';
 import type { McpDeps } from './deps.ts';
 import { createResources } from './resources.ts';
 import { createMcpServer, type Session } from './server.ts';
@@ -25,14 +26,17 @@ export interface Mcp {
 const PATHS = ['/mcp', '/sse'];
 const VALID_FOR_S = 60;
 const SUBSCRIPTIONS = 32;
+/** Of one credential: each may wait for half a minute. */
+const CALLS_AT_ONCE = 24;
 
 /** MCP over Streamable HTTP: 2026-07-28, and 2025-11-25 without sessions. */
 export function createMcp(deps: McpDeps & { readonly settings: McpSettings }): Mcp {
   const { settings, log, now } = deps;
   const toolbox = createToolbox(deps);
   const resources = createResources(deps);
+  const crowd = createCrowd(CALLS_AT_ONCE);
   const handler: McpHttpHandler = createMcpHandler(
-    ({ authInfo }) => createMcpServer(deps, toolbox, resources, authInfo?.extra?.['session'] as Session),
+    ({ authInfo }) => createMcpServer({ ...deps, toolbox, resources, crowd }, authInfo?.extra?.['session'] as Session),
     {
       maxSubscriptions: SUBSCRIPTIONS,
       onerror: (error) => log.debug('MCP request refused', { reason: error.message }),
@@ -67,6 +71,9 @@ export function createMcp(deps: McpDeps & { readonly settings: McpSettings }): M
               throw new StewardError('UNAUTHENTICATED', 'MCP needs a token; a session is not enough.', {
                 hint: 'Send Authorization: Bearer stw_...; steward token create --role agent makes one.',
               });
+            // Many at once would pass the limit of requests as one.
+            if (Array.isArray(request.body))
+              throw new StewardError('INPUT_INVALID', 'Several messages came as one.', { hint: 'Send one a request.' });
             const session = sessionOf(request);
             const gone = new AbortController();
             reply.raw.once('close', () => gone.abort());

@@ -85,7 +85,6 @@ function runAnswer(run: Run, { page, planToken, tool, whole = false }: AboutAnsw
     ...(whole && {
       trigger: run.trigger,
       actor: { name: run.actor.name, role: run.actor.role },
-      reason: run.reason,
       node: run.node,
       input: run.input,
       phases: run.phases,

@@ -10,8 +10,9 @@ import {
 import { StewardError } from '../../core/errors.ts';
 import { redact } from '../../core/redact.ts';
 import type { Call } from '../../core/operation.ts';
-import { inBrief } from '../perform.ts';
+import { assertMay, inBrief } from '../perform.ts';
 import { clientOf, personOf, progressOf } from './client-side.ts';
+import type { Crowd } from './crowd.ts';
 import { completions } from './completions.ts';
 import type { McpDeps } from './deps.ts';
 import { pageOf } from './pages.ts';
@@ -29,11 +30,17 @@ export interface Session {
   readonly userAgent?: string | undefined;
 }
 
+export interface ServerDeps extends McpDeps {
+  readonly toolbox: Toolbox;
+  readonly resources: Resources;
+  readonly crowd: Crowd;
+}
+
 const LISTED_AT_ONCE = 100;
 
 /** One server for one request; both eras of the protocol are served by it. */
-export function createMcpServer(deps: McpDeps, toolbox: Toolbox, resources: Resources, session: Session): Server {
-  const { audit, now, log } = deps;
+export function createMcpServer(deps: ServerDeps, session: Session): Server {
+  const { audit, now, log, toolbox, resources, crowd } = deps;
   const { choice } = session;
   const server = new Server(
     { name: 'steward', title: 'Steward', version: deps.version },
@@ -106,13 +113,17 @@ export function createMcpServer(deps: McpDeps, toolbox: Toolbox, resources: Reso
         subject,
         args,
         ctx,
-        async (call) =>
-          await toolbox.find(name, choice).handle(args, {
-            call,
-            readOnly: choice.readOnly,
-            signal: ctx.mcpReq.signal,
-            progress: progressOf(ctx),
-            person: choice.readOnly ? undefined : personOf(server, ctx),
+        (call) =>
+          crowd.pass(call.actor.id, async () => {
+            const { permission, about, handle } = toolbox.find(name, choice);
+            if (about !== undefined) await assertMay(call, permission, { kind: 'operation', id: about }, audit);
+            return await handle(args, {
+              call,
+              readOnly: choice.readOnly,
+              signal: ctx.mcpReq.signal,
+              progress: progressOf(ctx),
+              person: choice.readOnly ? undefined : personOf(server, ctx),
+            });
           }),
         (result) => (isInputRequiredResult(result) ? undefined : result.runId),
       );

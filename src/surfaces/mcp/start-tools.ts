@@ -116,7 +116,7 @@ async function planOrStart(
   const { dryRun } = controls;
   const asked = person?.answer;
   const [askedAbout = '', offered] = asked?.state.split(' ') ?? [];
-  if (asked?.said === 'no') return await declined(deps, askedAbout);
+  if (asked?.said === 'no') return await declined(deps, askedAbout, call.actor.id);
   const planToken = controls.planToken ?? (asked?.said === 'yes' ? offered : undefined);
   if (planToken !== undefined) assertMayStart(readOnly, dryRun);
 
@@ -155,9 +155,10 @@ function assertMayStart(readOnly: boolean, dryRun: boolean): void {
     });
 }
 
-async function declined(deps: McpDeps, runId: string): Promise<ToolAnswer> {
+async function declined(deps: McpDeps, runId: string, who: string): Promise<ToolAnswer> {
   const run = await deps.runs.get(runId);
-  if (!run) throw new StewardError('NOT_FOUND', `There is no run ${runId.slice(0, 100)}.`);
+  // What was asked about comes back from the client, who may have put something else there.
+  if (run?.actor.id !== who) throw new StewardError('NOT_FOUND', `There is no run ${runId.slice(0, 100)}.`);
   const { structured, ...rest } = answerOf(deps, run);
   const next = 'Whoever sits before the client said no. Nothing was started; do not ask again.';
   return { ...rest, structured: { ...structured, next } };
