@@ -235,7 +235,7 @@ function sessionPart(sessions, draw) {
       sessions.map(({ id, address, userAgent, seenAt, current }) => [
         [
           el('strong', {}, current ? 'This session' : address),
-          el('span', { class: 'quiet' }, ` ${(userAgent ?? '').slice(0, 60)}, `, since(seenAt), ' ago'),
+          el('span', { class: 'quiet' }, ` ${program(userAgent)}, `, since(seenAt), ' ago'),
         ],
         !current &&
           command('End', async () => {
@@ -252,6 +252,28 @@ function sessionPart(sessions, draw) {
         }),
       ),
   );
+}
+
+/** `Firefox on Linux`: what a person would call it. */
+function program(userAgent = '') {
+  const find = (names) => names.find(([sign]) => userAgent.includes(sign))?.[1];
+  const browser = find([
+    ['Firefox/', 'Firefox'],
+    ['Edg/', 'Edge'],
+    ['OPR/', 'Opera'],
+    ['Chrome/', 'Chrome'],
+    ['Safari/', 'Safari'],
+  ]);
+  const system = find([
+    ['Android', 'Android'],
+    ['iPhone', 'iPhone'],
+    ['iPad', 'iPad'],
+    ['Mac OS', 'Mac'],
+    ['Windows', 'Windows'],
+    ['Linux', 'Linux'],
+  ]);
+  if (browser && system) return `${browser} on ${system}`;
+  return userAgent.slice(0, 60) || 'an unnamed program';
 }
 
 function tokenPart(tokens, draw) {

@@ -63,7 +63,11 @@ function impact({ impact: known }) {
       {},
       blastRadius.length === 0
         ? 'nothing that Steward knows'
-        : blastRadius.map(({ name, critical }) => [name, ' ', critical && state('critical'), ' ']),
+        : blastRadius.map(({ name, critical }, index) => [
+            index > 0 && ', ',
+            name,
+            critical && [' ', state('critical')],
+          ]),
     ),
     recoveryPoint !== undefined && el('dt', {}, 'Way back'),
     recoveryPoint !== undefined &&
