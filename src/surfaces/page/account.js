@@ -178,6 +178,7 @@ function showCodes(codes) {
     ),
     fields: [],
     button: 'I have kept them',
+    cancel: false,
     submit: () => undefined,
   });
 }

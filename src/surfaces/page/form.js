@@ -37,7 +37,7 @@ export function form({ fields, button, danger, submit, others = [] }) {
 }
 
 /** Asks in a window of its own; it closes when `submit` went well. Resolves with what that gave, or undefined. */
-export function ask({ title, text, submit, others = [], ...rest }) {
+export function ask({ title, text, submit, others = [], cancel = 'Cancel', ...rest }) {
   return new Promise((resolve) => {
     let result;
     const done = (work) => async (fields) => {
@@ -59,7 +59,7 @@ export function ask({ title, text, submit, others = [], ...rest }) {
         submit: done(submit),
         others: [
           ...others.map(({ label, act }) => ({ label, act: done(act) })),
-          { label: 'Cancel', act: () => dialog.close() },
+          ...(cancel ? [{ label: cancel, act: () => dialog.close() }] : []),
         ],
       }),
     );

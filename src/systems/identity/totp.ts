@@ -1,8 +1,9 @@
+import { randomInt } from 'node:crypto';
 import type { Kysely } from 'kysely';
 import { Secret, TOTP } from 'otpauth';
 import { StewardError } from '../../core/errors.ts';
 import type { Vault } from '../../core/vault.ts';
-import { hashSecret, randomText } from './secrets.ts';
+import { hashSecret } from './secrets.ts';
 import type { IdentityTables } from './tables.ts';
 
 const PERIOD_S = 30;
@@ -155,9 +156,12 @@ export async function removeSecondFactor(db: Kysely<IdentityTables>, userId: str
   await db.deleteFrom('user_recovery_codes').where('user_id', '=', userId).execute();
 }
 
-/** 16 characters carry 80 bits and more: enough that their plain hash can be stored. */
+/** Without what is mistaken for something else when it is read from paper: 0 o, 1 i l. */
+const ALPHABET = '23456789abcdefghjkmnpqrstuvwxyz';
+
+/** 16 characters carry 79 bits: enough that their plain hash can be stored. */
 function newRecoveryCode(): string {
-  const text = randomText(16).toLowerCase();
+  const text = Array.from({ length: 16 }, () => ALPHABET[randomInt(ALPHABET.length)]).join('');
   return (text.match(/.{4}/g) ?? []).join('-');
 }
 
