@@ -220,6 +220,29 @@ ${more}`;
       expect([shares.get('paris')?.length, shares.get('rome')?.length]).toEqual([10, 10]);
     }, 60_000);
 
+    it('each looks after its own machine in a chain that is for all of them', async () => {
+      const { id } = await stewardJson<{ id: string }>(paris, ['workflow', 'execute', 'health_check']);
+      await eventually('the chain ends', async () => {
+        const executions = await stewardJson<{ id: string; status: string }[]>(rome, [
+          'workflow',
+          'executions',
+          'health_check',
+        ]);
+        return executions.find((one) => one.id === id && one.status !== 'running');
+      });
+
+      const runs = await postgres.query<{ name: string; status: string; seen: string[] }>(
+        databaseUrl,
+        `select n.name, r.status, array(select jsonb_array_elements(r.output->'value'->'services')->>'name') as seen
+          from runs r join nodes n on n.id = r.node where r.causation->>'workflowId' = $1 order by 1`,
+        [id],
+      );
+      expect(runs).toEqual([
+        { name: 'paris', status: 'succeeded', seen: ['alpha'] },
+        { name: 'rome', status: 'succeeded', seen: ['beta'] },
+      ]);
+    }, 30_000);
+
     it('are asked by name and by label, and say why none fits', async () => {
       const labeled = await stewardJson<NodeShown>(paris, ['node', 'label', 'rome', 'disk=fast']);
       expect(labeled.labels).toEqual({ site: 'rome', disk: 'fast' });

@@ -2,6 +2,7 @@ import type { SecretReference } from './check.ts';
 import type { DurationText } from './duration.ts';
 import type { EventType } from './event.ts';
 import type { JsonObject } from './json.ts';
+import type { StartRun } from './run-service.ts';
 import type { ScheduleInput } from './schedule.ts';
 
 /** A request that the configuration gives a step of a shipped workflow to make. */
@@ -26,6 +27,10 @@ export interface WorkflowStep {
   }) => JsonObject;
   /** Why there is nothing for it to do this time; it is skipped with that reason. */
   readonly skip?: (scope: { readonly context: JsonObject }) => string | undefined;
+  /** Where its run happens, for what no target ties to a machine. */
+  readonly place?: StartRun['place'];
+  /** Once on each node that lives and takes work, at the same time; its output has a member for each of them, by name. */
+  readonly everyNode?: boolean;
   /** continue: a failure is recorded and the chain goes on. */
   readonly onFailure?: 'stop' | 'continue';
 }

@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { systemActor } from '../core/actor.ts';
+import type { AnyAutomation } from '../core/automation.ts';
 import type { Catalog } from '../core/catalog.ts';
 import { StewardError } from '../core/errors.ts';
-import type { Json } from '../core/json.ts';
+import type { Json, JsonObject } from '../core/json.ts';
 import type { Log } from '../core/log.ts';
 import { redactText } from '../core/redact.ts';
 import { isFinal, type Run } from '../core/run.ts';
@@ -14,6 +15,7 @@ import type { Flight, InFlight } from './in-flight.ts';
 import { TakenOver } from './ownership.ts';
 import { Leave } from './steps.ts';
 import type { Persist } from './persist.ts';
+import type { Placement } from './placement.ts';
 import { MOST_GENERATIONS, successorKey } from './replan.ts';
 import type { Runs } from './runs.ts';
 
@@ -28,6 +30,7 @@ export interface ChainDeps {
   readonly persist: Persist;
   readonly log: Log;
   readonly nodeId: string;
+  readonly placement: Pick<Placement, 'everywhere'>;
   /** The chains that this process has in hand. */
   readonly inFlight: InFlight;
   /** Resolves while this node may act: at once, or after it was heard again. */
@@ -63,25 +66,15 @@ export function createChain(deps: ChainDeps): (executionId: string, epoch: numbe
     }
     try {
       const input = step.input?.({ context: row.context, outputs }) ?? {};
-      const causation = { ...row.causation, workflowId: row.id };
-      const run = await persist(() =>
-        service.start({
-          automation: step.automation,
-          input,
-          trigger: row.trigger,
-          actor: row.actor,
-          causation,
-          reason: `Step '${step.title}' of ${row.workflow}`,
-          idempotencyKey: `${row.id}:${step.id}`,
-        }),
-      );
+      if (step.everyNode) return await everywhere(row, step, input, set, flight);
+      const run = await begin(row, step, input);
       await set({ status: 'running', runId: run.id });
       const ended = await follow(row.id, run, set, flight.leaving);
       if (ended.status === 'succeeded') {
         await set({ status: 'succeeded', runId: ended.id });
         return { status: 'succeeded', output: (ended.output ?? null) as Json };
       }
-      const message = ended.error?.message ?? `The run is ${ended.status}.`;
+      const message = whyNot(ended);
       await set({ status: 'failed', runId: ended.id, message });
       return { status: ended.status === 'canceled' ? 'canceled' : 'failed', message };
     } catch (thrown) {
@@ -91,6 +84,65 @@ export function createChain(deps: ChainDeps): (executionId: string, epoch: numbe
       await set({ status: 'failed', message });
       return { status: 'failed', message };
     }
+  }
+
+  /** The run of a step, or of a step on one node: found again by its key, whoever asks. */
+  async function begin(row: ExecutionRow, step: WorkflowStep, input: JsonObject, node?: string): Promise<Run> {
+    return await persist(() =>
+      service.start({
+        automation: step.automation,
+        input,
+        trigger: row.trigger,
+        actor: row.actor,
+        causation: { ...row.causation, workflowId: row.id },
+        reason: `Step '${step.title}' of ${row.workflow}`,
+        idempotencyKey: node === undefined ? `${row.id}:${step.id}` : `${row.id}:${step.id}:${node}`,
+        place: node === undefined ? step.place : { node },
+      }),
+    );
+  }
+
+  /** On all nodes side by side; what one of them cannot do keeps no other from it. */
+  async function everywhere(
+    row: ExecutionRow,
+    step: WorkflowStep,
+    input: JsonObject,
+    set: (patch: Parameters<Executions['setStep']>[2]) => Promise<void>,
+    flight: Flight,
+  ): Promise<StepEnd> {
+    const automation = catalog().automations.get(step.automation) as AnyAutomation;
+    const nodes = await persist(() => deps.placement.everywhere(automation));
+    const states = new Map<string, string>();
+    const ends = await Promise.all(
+      nodes.map(async ({ id, name }) => {
+        try {
+          const run = await begin(row, step, input, id);
+          if (states.size === 0) await set({ status: 'running', runId: run.id });
+          const tell = async ({ status }: Parameters<Executions['setStep']>[2]): Promise<void> => {
+            if (status === undefined) return;
+            states.set(id, status);
+            await set({ status: [...states.values()].includes('waiting-approval') ? 'waiting-approval' : 'running' });
+          };
+          return { name, run: await follow(row.id, run, tell, flight.leaving) };
+        } catch (thrown) {
+          if (thrown instanceof Leave) throw thrown;
+          flight.leaving.throwIfAborted();
+          return { name, message: redactText(StewardError.from(thrown).message) };
+        }
+      }),
+    );
+    const failed = ends.filter(({ run }) => run?.status !== 'succeeded');
+    if (failed.length === 0) {
+      await set({ status: 'succeeded' });
+      return {
+        status: 'succeeded',
+        output: Object.fromEntries(ends.map(({ name, run }) => [name, run?.output ?? null])),
+      };
+    }
+    const message = failed.map(({ name, run, message: why }) => `${name}: ${run ? whyNot(run) : why}`).join('; ');
+    const [worst] = failed;
+    await set({ status: 'failed', message, ...(worst?.run && { runId: worst.run.id }) });
+    return { status: failed.some(({ run }) => run?.status === 'canceled') ? 'canceled' : 'failed', message };
   }
 
   /** Until the run is final; a stale one is followed to the run that was planned in its place. */
@@ -107,7 +159,7 @@ export function createChain(deps: ChainDeps): (executionId: string, epoch: numbe
     for (;;) {
       leaving.throwIfAborted();
       run = await persist(() => service.wait(run.id, { timeoutMs: LOOK_EVERY_MS, signal: leaving }));
-      if (run.status === 'stale' && generation < MOST_GENERATIONS) {
+      if (isStale(run) && generation < MOST_GENERATIONS) {
         generation += 1;
         const next = await successor(first.id, generation, leaving);
         if (!next) return run;
@@ -196,4 +248,13 @@ export function createChain(deps: ChainDeps): (executionId: string, epoch: numbe
       if (flight.left() !== undefined && !deps.inFlight.leaving.aborted) deps.onLeft();
     }
   };
+}
+
+function whyNot(run: Run): string {
+  return run.error?.message ?? `The run is ${run.status}.`;
+}
+
+/** Planned again as another run: before it did anything, or after what it did by an older version was taken back. */
+function isStale({ status, error }: Run): boolean {
+  return status === 'stale' || (isFinal(status) && error?.code === 'PLAN_STALE');
 }

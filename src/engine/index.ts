@@ -180,6 +180,7 @@ export function createEngine(deps: EngineDeps): Engine {
     persist,
     log,
     nodeId: node.id,
+    placement,
     inFlight: chainFlights,
     heard: (flight) => watch.heard(flight),
     onLeft: () => again(),

@@ -36,7 +36,11 @@ describe('a place for a run', () => {
     ['without a port', { labels: { site: 'paris' }, ports: [] }, 'does not have host'],
     ['of a newer version', { labels: { site: 'paris', disk: 'fast' }, automations: { 'call-http': 3 } }, undefined],
   ])('is not one that is %s', (_what, more, reason) => {
-    expect(unfit(node('a', more), automation, { site: 'paris' })).toBe(reason);
+    expect(unfit(node('a', more), automation, { labels: { site: 'paris' } })).toBe(reason);
+  });
+
+  it('is the one that was named although a port cannot be used there', () => {
+    expect(unfit(node('a', { ports: [] }), automation, { named: true })).toBeUndefined();
   });
 
   it('is none where none fits, and every node is named with its reason', () => {

@@ -24,8 +24,15 @@ export interface Candidate {
 
 type Wanted = Pick<AnyAutomation, 'name' | 'version' | 'needs'>;
 
-/** Why this node cannot have the run; undefined where it can. */
-export function unfit(node: Candidate, automation: Wanted, labels: Place['labels'] = {}): string | undefined {
+/**
+ * Why this node cannot have the run; undefined where it can. Of a node that was named the ports are not asked: an automation
+ * whose tools are not usable there says so itself, or does without.
+ */
+export function unfit(
+  node: Candidate,
+  automation: Wanted,
+  { labels = {}, named = false }: { labels?: Place['labels']; named?: boolean } = {},
+): string | undefined {
   if (!node.live) return 'is not alive';
   if (node.draining) return 'is draining';
   const [label] = Object.entries(labels).find(([key, value]) => node.labels[key] !== value) ?? [];
@@ -34,16 +41,20 @@ export function unfit(node: Candidate, automation: Wanted, labels: Place['labels
   if (version === undefined) return `does not know ${automation.name}`;
   // A newer one plans it again; an older one would not understand the plan.
   if (version < automation.version) return `knows only version ${version} of ${automation.name}`;
-  const missing = automation.needs.filter((port) => !node.ports.includes(port));
+  const missing = named ? [] : automation.needs.filter((port) => !node.ports.includes(port));
   return missing.length > 0 ? `does not have ${missing.join(', ')}` : undefined;
 }
 
 /** The fitting node with the least to do; of equals the one that asks, then by name. NO_NODE says of each why not. */
 export function pick(
   automation: Wanted,
-  { candidates, labels, self }: { candidates: readonly Candidate[]; labels?: Place['labels']; self: string },
+  {
+    candidates,
+    self,
+    ...asked
+  }: { candidates: readonly Candidate[]; labels?: Place['labels']; named?: boolean; self: string },
 ): string {
-  const reasons = candidates.map((node) => ({ node, reason: unfit(node, automation, labels) }));
+  const reasons = candidates.map((node) => ({ node, reason: unfit(node, automation, asked) }));
   const [best] = reasons
     .filter(({ reason }) => reason === undefined)
     .map(({ node }) => node)
@@ -64,6 +75,8 @@ export interface Placement {
    * is not known.
    */
   choose(automation: AnyAutomation, place: Place | undefined): Promise<string>;
+  /** Every node that can do it now. This one, where no other is known. */
+  everywhere(automation: AnyAutomation): Promise<readonly Pick<Candidate, 'id' | 'name'>[]>;
 }
 
 export function createPlacement({
@@ -109,12 +122,17 @@ export function createPlacement({
       const known = await candidates();
       if (place.node !== undefined) {
         const { id } = await nodes.find(place.node);
-        return pick(automation, { candidates: known.filter((node) => node.id === id), labels: place.labels, self });
+        const candidates = known.filter((node) => node.id === id);
+        return pick(automation, { candidates, labels: place.labels, named: true, self });
       }
       if (place.labels === undefined && automation.placement !== 'any') return self;
       // Asked before this node has joined: then it is alone, or will know better in a moment.
       if (place.labels === undefined && !known.some(({ live }) => live)) return self;
       return pick(automation, { candidates: known, labels: place.labels, self });
+    },
+    async everywhere(automation) {
+      const fitting = (await candidates()).filter((node) => unfit(node, automation, { named: true }) === undefined);
+      return fitting.length > 0 ? fitting : [{ id: self, name: self }];
     },
   };
 }

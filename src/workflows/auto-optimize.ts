@@ -16,7 +16,19 @@ export default defineWorkflow({
       automation: 'maintain-database',
       onFailure: 'continue',
     },
-    { id: 'sessions', title: 'Clear expired sessions and caches', automation: 'clear-caches', onFailure: 'continue' },
-    { id: 'storage', title: 'Free storage that nothing needs', automation: 'free-disk-space', onFailure: 'continue' },
+    {
+      id: 'sessions',
+      title: 'Clear expired sessions and caches',
+      automation: 'clear-caches',
+      everyNode: true,
+      onFailure: 'continue',
+    },
+    {
+      id: 'storage',
+      title: 'Free storage that nothing needs',
+      automation: 'free-disk-space',
+      everyNode: true,
+      onFailure: 'continue',
+    },
   ],
 });

@@ -15,9 +15,16 @@ export default defineWorkflow({
       id: 'quarantine',
       title: 'Move unused files aside',
       automation: 'clean-temp-files',
+      everyNode: true,
       input: () => ({}),
       onFailure: 'continue',
     },
-    { id: 'purge', title: 'Remove what was set aside long ago', automation: 'purge-quarantine', input: () => ({}) },
+    {
+      id: 'purge',
+      title: 'Remove what was set aside long ago',
+      automation: 'purge-quarantine',
+      everyNode: true,
+      input: () => ({}),
+    },
   ],
 });
