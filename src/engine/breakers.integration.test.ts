@@ -42,7 +42,12 @@ describe('a circuit breaker', () => {
 
     let tried = false;
     const refused = breakers.around(name, async () => void (tried = true));
-    await expect(refused).rejects.toMatchObject({ code: 'BREAKER_OPEN', status: 503, retryAfterMs: 60_000 });
+    await expect(refused).rejects.toMatchObject({
+      code: 'BREAKER_OPEN',
+      status: 503,
+      retryable: false,
+      retryAfterMs: 60_000,
+    });
     await expect(refused).rejects.toThrow(
       /^Circuit breaker is OPEN: http:shop-1 failed 5 times in a row; nothing is tried before 2026-11-20T12:01:00/,
     );

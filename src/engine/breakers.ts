@@ -74,6 +74,14 @@ export function createBreakers({
 
   const refused = (row: BreakerRow): StewardError => breakerOpen(row.name, toBreaker(row), now());
 
+  async function enter(name: string, holder: string): Promise<void> {
+    try {
+      if (await wantsProbe(name)) await db.transaction().execute((trx) => admit(trx, name, holder));
+    } catch (thrown) {
+      throw notAgain(StewardError.from(thrown));
+    }
+  }
+
   async function settle(trx: BreakerTrx, name: string, holder: string, verdict: Verdict): Promise<void> {
     const before = await trx.selectFrom('breakers').selectAll().where('name', '=', name).executeTakeFirst();
     const untouched = !before || (before.state === 'closed' && before.failures === 0);
@@ -137,9 +145,7 @@ export function createBreakers({
     async around<T>(name: string, work: () => Promise<T>, { isFailure = failedByError }: BreakerOptions<T> = {}) {
       const holder = randomUUID();
       await fallback(
-        async () => {
-          if (await wantsProbe(name)) await db.transaction().execute((trx) => admit(trx, name, holder));
-        },
+        () => enter(name, holder),
         // A breaker that cannot be asked must not stop what it guards.
         () => undefined,
         { log, what: 'circuit breaker', when: ({ code }) => code === 'STORE_UNAVAILABLE' },
@@ -193,6 +199,13 @@ export function createBreakers({
       });
     },
   };
+}
+
+/** Whoever tries a failed call again leaves this one alone: it was not made, and will not be until the breaker says so. */
+function notAgain(error: StewardError): StewardError {
+  const { code, message, hint, retryAfterMs } = error;
+  if (code !== 'BREAKER_OPEN') return error;
+  return new StewardError(code, message, { hint, retryAfterMs, cause: error, retryable: false });
 }
 
 function failedByError(outcome: Outcome<unknown>): boolean {
