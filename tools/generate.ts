@@ -10,6 +10,7 @@ import { automationPages } from './generate/automations.ts';
 import { commandsPage } from './generate/commands.ts';
 import { configurationPage } from './generate/configuration.ts';
 import { permissionsPage } from './generate/permissions.ts';
+import { mcpPage } from './generate/mcp.ts';
 import { errorsPage, eventsPage, policyPage } from './generate/tables.ts';
 import { workflowsPage } from './generate/workflows.ts';
 
@@ -25,6 +26,7 @@ const pages = new Map<string, string>([
   ['errors.md', errorsPage()],
   ['events.md', eventsPage()],
   ['permissions.md', permissionsPage(catalog)],
+  ['mcp.md', mcpPage(catalog)],
   ['policy.md', policyPage()],
   ['workflows.md', workflowsPage(catalog)],
 ]);
