@@ -365,7 +365,9 @@ describe('whoever asks', () => {
       code: 'NOT_FOUND',
       message: expect.stringContaining('default') as string,
     });
-    await expect(overHttp(`${server.url}/mcp?toolsets=nonsense`, agentToken, '2026-07-28')).rejects.toThrow();
+    await expect(overHttp(`${server.url}/mcp?toolsets=nonsense`, agentToken, '2026-07-28')).rejects.toThrow(
+      'no toolset nonsense',
+    );
   });
 });
 

@@ -50,16 +50,20 @@ afterAll(async () => {
 describe('mcp-inspector --strict', () => {
   it.each(INSPECTED_ERAS)('finds nothing wrong with the default tools in the %s era', async (era) => {
     const { code, stdout, stderr } = await run(INSPECTOR, [
-      ...[
-        '--cli',
-        '--server-url',
-        `${server.url}/mcp`,
-        '--transport',
-        'http',
-        '--header',
-        `Authorization: Bearer ${token}`,
-      ],
-      ...['--method', 'tools/list', '--strict', '--format', 'json', '--protocol-era', era],
+      '--cli',
+      '--server-url',
+      `${server.url}/mcp`,
+      '--transport',
+      'http',
+      '--header',
+      `Authorization: Bearer ${token}`,
+      '--method',
+      'tools/list',
+      '--strict',
+      '--format',
+      'json',
+      '--protocol-era',
+      era,
     ]);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     const { result } = JSON.parse(stdout) as { result: { tools: { name: string }[] } };
@@ -68,8 +72,21 @@ describe('mcp-inspector --strict', () => {
 
   it.each(INSPECTED_ERAS)('finds no error in any tool over stdio in the %s era', async (era) => {
     const { code, stdout } = await run(INSPECTOR, [
-      ...['--cli', process.execPath, LAUNCHER, 'mcp', '--toolsets', 'all', '-e', `STEWARD_HOME=${home}`],
-      ...['--method', 'tools/list', '--strict', '--format', 'json', '--protocol-era', era],
+      '--cli',
+      process.execPath,
+      LAUNCHER,
+      'mcp',
+      '--toolsets',
+      'all',
+      '-e',
+      `STEWARD_HOME=${home}`,
+      '--method',
+      'tools/list',
+      '--strict',
+      '--format',
+      'json',
+      '--protocol-era',
+      era,
     ]);
     expect(code).toBe(0);
     expect((JSON.parse(stdout) as { result: { tools: unknown[] } }).result.tools.length).toBeGreaterThan(20);
@@ -81,8 +98,15 @@ describe('the conformance suite', () => {
     'of %s fails where it is expected to, and nowhere else',
     async (revision) => {
       const { code, stdout, stderr } = await run(CONFORMANCE, [
-        ...['server', '--url', `${proxy.url}/mcp`, '--requirements', revision, '-o', join(work, revision)],
-        ...['--expected-failures', join(import.meta.dirname, `expected-failures.${revision}.yml`)],
+        'server',
+        '--url',
+        `${proxy.url}/mcp`,
+        '--requirements',
+        revision,
+        '-o',
+        join(work, revision),
+        '--expected-failures',
+        join(import.meta.dirname, `expected-failures.${revision}.yml`),
       ]);
       // What it says comes first: the code alone would tell nobody what to look at.
       expect(`${stdout}${stderr}`).not.toMatch(/Unexpected failures \(|Stale/);

@@ -20,6 +20,9 @@ const ENDS = /^(cancel|delete|end|forget|purge|reject|remove|revoke)-/;
 /** What a tool of the default list says already, shorter. */
 const SAID_ELSEWHERE = new Set(['run-get', 'cancel-run', 'automations', 'overview', 'plan-token']);
 
+/** Who may sign in, and with what, is no business of assistants. */
+const FOR_PEOPLE = 'identity';
+
 /** Every query and command of the catalog that an assistant may use at all. */
 export function operationTools(deps: McpDeps): McpTool[] {
   return [...deps.catalog.operations.values()]
@@ -28,6 +31,7 @@ export function operationTools(deps: McpDeps): McpTool[] {
 }
 
 function isForAgents(operation: AnyOperation): boolean {
+  if (operation.toolset === FOR_PEOPLE) return false;
   return operation.kind === 'query' || !(operation.noAgents || operation.personOnly || operation.personOrMachine);
 }
 
