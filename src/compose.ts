@@ -427,6 +427,7 @@ export function compose(parts: Parts): Composition {
       rejected: config.rejected(),
       noChannel: alerting.notice(),
       deadManConfigured: settings().deadMan !== undefined,
+      nodes: () => engine.nodes().catch(() => []),
       audit,
       now,
     });

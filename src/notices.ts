@@ -2,6 +2,7 @@ import { statfs } from 'node:fs/promises';
 import type { StewardError } from './core/errors.ts';
 import { formatDuration } from './core/duration.ts';
 import type { ModeRecord } from './core/mode.ts';
+import type { NodeRecord } from './core/node.ts';
 import type { PortStatus } from './core/ports.ts';
 import type { Audit } from './systems/audit/index.ts';
 import type { Notice } from './systems/status/index.ts';
@@ -15,6 +16,7 @@ export interface NoticeParts {
   readonly rejected: StewardError | undefined;
   readonly noChannel: string | undefined;
   readonly deadManConfigured: boolean;
+  readonly nodes: () => Promise<readonly NodeRecord[]>;
   readonly audit: Pick<Audit, 'deliveries'>;
   readonly now: () => Date;
 }
@@ -61,6 +63,7 @@ export async function noticesOf(parts: NoticeParts): Promise<Notice[]> {
       text: 'Nobody would notice if Steward itself died: no dead-man address is configured.',
       hint: 'Add deadMan.url to steward.yaml.',
     },
+    ...(await parts.nodes()).flatMap(aboutNode),
     process.getuid?.() !== 0 && {
       id: 'not-root',
       level: 'info',
@@ -96,6 +99,27 @@ async function lateDeliveries({ audit, now }: NoticeParts): Promise<Notice[]> {
       hint: 'It is tried again by itself; see steward audit deliveries.',
     };
   });
+}
+
+/** Above this, logs of several nodes are hard to read together, and schedules come early or late. */
+const CLOCK_OFF_BY_MS = 2_000;
+
+function aboutNode({ name, state, draining, clockSkewMs = 0 }: NodeRecord): Notice[] {
+  if (state !== 'alive') return [];
+  const off = Math.abs(clockSkewMs);
+  const clock: Notice = {
+    id: `clock:${name}`,
+    level: 'warning',
+    text: `The clock of ${name} is ${(off / 1_000).toFixed(1)} s ${clockSkewMs > 0 ? 'ahead of' : 'behind'} the clock of the database.`,
+    hint: 'Have a time service set it (timedatectl set-ntp true): nodes are not compared by their own clocks, but schedules come by them.',
+  };
+  const drain: Notice = {
+    id: `draining:${name}`,
+    level: 'info',
+    text: `${name} drains: it begins no new work but healing its own machine.`,
+    hint: `When it shall work again: steward node resume ${name}`,
+  };
+  return [...(off > CLOCK_OFF_BY_MS ? [clock] : []), ...(draining ? [drain] : [])];
 }
 
 async function roomIn(folder: string): Promise<number> {
