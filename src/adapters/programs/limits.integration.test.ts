@@ -183,6 +183,20 @@ describe('a program that is cut short', () => {
     await expect.poll(() => runsStill(escaped)).toBe(false);
   }, 15_000);
 
+  it('is ended with its daemon also by a Steward that finds it on record', async () => {
+    await using folder = await tempFolder();
+    const file = join(folder.path, 'pid');
+    const script = `(setsid sh -c 'echo $$ > "$1"; exec sleep 1000' sh "$1" >/dev/null 2>&1 </dev/null &) ; exec sleep 1000`;
+    let child: ProcessIdentity | undefined;
+    const port = programs.recorded(async (identity) => void (child = identity));
+    const running = port.run({ ...sh(script, file), timeoutMs: 60_000 });
+    const daemon = await written(file);
+
+    expect(await programs.endGroup(defined(child))).toBe(true);
+    expect(await running).toMatchObject({ signal: 'SIGKILL' });
+    expect(await runsStill(daemon)).toBe(false);
+  });
+
   it('leaves a daemon alone that a program started which ended by itself', async () => {
     await using folder = await tempFolder();
     const file = join(folder.path, 'pid');

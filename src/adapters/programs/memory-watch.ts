@@ -33,6 +33,8 @@ export interface MemoryWatchOptions {
 }
 
 const EVERY_MS = 250;
+/** A look at thousands of processes takes its time: it is never more than a twentieth of a core. */
+const PAUSES = 20;
 
 /**
  * Looks a few times a second how much memory the programs use, while there are any. One that has more than its cap is
@@ -64,21 +66,26 @@ export function createMemoryWatch({
       watched.delete(largest.one);
       largest.one.end(tooLittleLeft(largest.program, largest.bytes, together, availableBytes, keepFree));
     }
-    if (watched.size === 0) stop();
   }
 
-  function stop(): void {
-    clearInterval(timer);
-    timer = undefined;
+  function lookIn(ms: number): void {
+    timer = setTimeout(() => {
+      const begun = performance.now();
+      look();
+      timer = undefined;
+      if (watched.size > 0) lookIn(Math.max(everyMs, (performance.now() - begun) * PAUSES));
+    }, ms).unref();
   }
 
   return {
     add(one) {
       watched.add(one);
-      timer ??= setInterval(look, everyMs).unref();
+      if (!timer) lookIn(everyMs);
       return () => {
         watched.delete(one);
-        if (watched.size === 0) stop();
+        if (watched.size > 0) return;
+        clearTimeout(timer);
+        timer = undefined;
       };
     },
   };
