@@ -2,6 +2,7 @@ import { readEnvironment } from './config/environment.ts';
 import { buildCli } from './surfaces/cli/index.ts';
 import { localCommands, offlineOperations } from './local-commands.ts';
 import { verifyExport } from './verify-export.ts';
+import { ask, readAll } from './terminal-input.ts';
 import { version } from './version.ts';
 
 const environment = readEnvironment();
@@ -27,6 +28,8 @@ const cli = buildCli({
   env: process.env,
   stdout: process.stdout,
   stderr: process.stderr,
+  ...(process.stdin.isTTY && process.stderr.isTTY && { prompt: ask }),
+  stdin: readAll,
 });
 
 process.exitCode = await cli.run(args);

@@ -77,13 +77,14 @@ export async function ancestryOf(
       ancestors.push({ key: '', frame: { kind: 'event', name: event.type, id: String(event.id ?? '') } });
   };
 
-  while (cause && generations <= DEEPEST) {
+  while (cause) {
     const { run, execution }: { run?: RunRow | undefined; execution?: ExecutionRow | undefined } = await nearest(cause);
     const found = run ?? execution;
     if (!found || seen.has(found.id)) break;
     seen.add(found.id);
     if (run) visitRun(run);
     else if (execution) await visitWorkflow(execution);
+    if (generations > DEEPEST) break;
     ofRun = run !== undefined;
     cause = found.causation;
   }

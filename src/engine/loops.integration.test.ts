@@ -3,7 +3,6 @@ import { z } from 'zod';
 import { type Actor, systemActor, type Trigger } from '../core/actor.ts';
 import { defineAutomation } from '../core/automation.ts';
 import type { EventType } from '../core/event.ts';
-import type { JsonObject } from '../core/json.ts';
 import { isFinal, type Run } from '../core/run.ts';
 import { type AnyWorkflow, defineWorkflow, type WorkflowStep } from '../core/workflow.ts';
 import { testDatabase } from '../testing/database.ts';
@@ -196,7 +195,10 @@ describe('a chain of causes', () => {
       });
       // Told by the end of the first, then twice by its own.
       expect((await executions()).map(({ workflow }) => workflow).toSorted()).toEqual([
-        ...['again', 'again', 'again', 'first'],
+        'again',
+        'again',
+        'again',
+        'first',
       ]);
     });
   }, 60_000);

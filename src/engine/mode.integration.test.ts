@@ -219,7 +219,13 @@ describe('the mode of Steward', () => {
     expect((await service().mode()).mode).toBe('normal');
     const records = fixture.audited.filter(({ action }) => action === 'mode.changed').slice(-7);
     expect(records.map(({ outcome }) => outcome)).toEqual([
-      ...['refused', 'refused', 'refused', 'allowed', 'refused', 'refused', 'allowed'],
+      'refused',
+      'refused',
+      'refused',
+      'allowed',
+      'refused',
+      'refused',
+      'allowed',
     ]);
     expect(records.at(-1)).toMatchObject({ before: 'stopped', after: 'normal', reason: 'a test' });
     await expect

@@ -20,10 +20,10 @@ export interface Original {
 }
 
 /** Done, half-done, or not put back when that was tried: what may still be there. */
-const LEFT: readonly ChangeRecord['status'][] = ['done', 'failed', 'running', 'undo-failed'];
+const LEFT: ReadonlySet<ChangeRecord['status']> = new Set(['done', 'failed', 'running', 'undo-failed']);
 
 export function leftOf(made: readonly MadeChange[]): { takeBack: MadeChange[]; stays: MadeChange[] } {
-  const left = made.filter(({ status }) => LEFT.includes(status));
+  const left = made.filter(({ status }) => LEFT.has(status));
   return {
     takeBack: left.filter(({ change }) => change.undo !== 'none').toReversed(),
     stays: left.filter(({ change }) => change.undo === 'none'),

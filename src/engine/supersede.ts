@@ -1,7 +1,7 @@
 import type { RunRow } from './run-rows.ts';
 import type { Runs } from './runs.ts';
 
-const STEWARDS_OWN: readonly RunRow['trigger'][] = ['schedule', 'healing'];
+const STEWARDS_OWN: ReadonlySet<RunRow['trigger']> = new Set(['schedule', 'healing']);
 
 /** Proposals that nobody answered give way to this newer one, so that a person is never asked the same thing twice. */
 export async function supersede({ db, move }: Pick<Runs, 'db' | 'move'>, row: RunRow): Promise<void> {
@@ -39,7 +39,7 @@ function givesWay(older: RunRow, newer: RunRow): boolean {
   const { scheduleId } = newer.causation;
   if (scheduleId !== undefined && older.causation.scheduleId === scheduleId) return true;
   const same = older.input_hash !== null && older.input_hash === newer.input_hash;
-  return same && (older.actor.id === newer.actor.id || STEWARDS_OWN.includes(newer.trigger));
+  return same && (older.actor.id === newer.actor.id || STEWARDS_OWN.has(newer.trigger));
 }
 
 /** There is never a second one of these beside the first. */

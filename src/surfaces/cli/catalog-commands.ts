@@ -2,12 +2,16 @@ import type { Command } from 'commander';
 import { StewardError } from '../../core/errors.ts';
 import { type CommandDescription, type Manifest, MANIFEST_PATH, manifestOf } from '../manifest.ts';
 import { findServer, request, type Server } from './client.ts';
+import { addPerson, type PersonFlags } from './person.ts';
 import { addFormat, addServer, type Flags, FORMAT, isJson, isPrefix, leaf } from './command-tree.ts';
 import type { CliOptions } from './cli-options.ts';
 import { addOutput, download } from './download.ts';
 import { addInput, COMMON, parseInputs } from './options.ts';
 import { addPlace, type PlaceFlags, placeOf } from './place.ts';
 import { painter, plain } from './terminal.ts';
+
+/** Their answer is a run, of which a person wants to know the plan. */
+const ABOUT_A_RUN: ReadonlySet<string> = new Set(['undo-run', 'resume-run', 'repeat-run']);
 
 interface Surroundings extends CliOptions {
   readonly args: readonly string[];
@@ -21,9 +25,12 @@ interface Surroundings extends CliOptions {
 export async function addCatalogCommands(program: Command, around: Surroundings): Promise<void> {
   const { words } = around;
   const { operations, automations } = await manifest(around);
-  for (const operation of operations) {
+  for (const [operation, other] of Map.groupBy(operations, (each) => each.words.join(' ')).values()) {
+    if (!operation) continue;
     const command = leaf(program, operation.words, plain(operation.summary));
-    if (isPrefix(operation.words, words)) addOperation(command, operation, around);
+    if (!isPrefix(operation.words, words)) continue;
+    if (other) addBoth(command, [operation, other], around);
+    else addOperation(command, operation, around);
   }
   for (const kind of ['run', 'plan'] as const) {
     const summary =
@@ -73,6 +80,7 @@ function addOperation(command: Command, operation: CommandDescription, around: S
   if (operation.download) addOutput(command);
   else addFormat(command);
   addServer(command);
+  if (operation.name === 'approve-run') addPerson(command);
   for (const { title, input } of operation.examples)
     command.addHelpText('after', `\n${plain(title)}: ${JSON.stringify(input)}`);
   command.action(async () => {
@@ -81,10 +89,35 @@ function addOperation(command: Command, operation: CommandDescription, around: S
     const input = read(command.processedArgs, flags);
     if (operation.download) return await save(operation, input, flags, around);
     const server = await findServer(around.home, chosen(flags, around));
+    if (server && operation.name === 'approve-run') {
+      const { approve } = await import('./approve.ts');
+      return await showRun(await approve(server, input, flags as PersonFlags, around), flags, around);
+    }
     const answer = server
       ? await ask(server, operation, input, around)
       : await withoutServer(operation.name, input, around);
+    if (ABOUT_A_RUN.has(operation.name)) return await showRun(answer, flags, around);
     around.print(answer, flags, operation.columns);
+  });
+}
+
+/** A query and a command under the same words: with an argument it is said, and without one it is asked. */
+function addBoth(command: Command, both: readonly CommandDescription[], around: Surroundings): void {
+  const query = both.find(({ kind }) => kind === 'query');
+  const said = both.find(({ kind }) => kind === 'command');
+  if (!query || !said) throw new Error(`Two operations want 'steward ${both[0]?.words.join(' ')}'.`);
+  command.description(`${plain(query.summary)} ${plain(said.summary)}`);
+  const read = addInput(command, { ...said.input, required: [] }, said.arguments, FORMAT);
+  addFormat(command);
+  addServer(command);
+  command.action(async () => {
+    const flags = command.opts<Flags & Record<string, unknown>>();
+    const server = await findServer(around.home, chosen(flags, around));
+    if (!server) throw noServer(around);
+    const input = read(command.processedArgs, flags);
+    const asks = said.arguments.every((name) => input[name] === undefined);
+    const answer = asks ? await ask(server, query, {}, around) : await ask(server, said, input, around);
+    around.print(answer, flags, (asks ? query : said).columns);
   });
 }
 
@@ -138,6 +171,12 @@ function noServer({ home }: Surroundings): StewardError {
   return new StewardError('UNAVAILABLE', `No Steward runs from ${home}.`, {
     hint: 'Start it with npm start, or name another with --url and --token.',
   });
+}
+
+async function showRun(answer: unknown, flags: Flags, { stdout, env, print }: Surroundings): Promise<void> {
+  if (isJson(flags)) return print(answer, flags);
+  const { printRun } = await import('./runs.ts');
+  printRun(answer as Parameters<typeof printRun>[0], stdout, painter(stdout, env));
 }
 
 function addRun(

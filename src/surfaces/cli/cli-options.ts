@@ -38,4 +38,8 @@ export interface CliOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly stdout: Terminal;
   readonly stderr: Terminal;
+  /** Asks whoever sits at the terminal; absent where nobody does. What is hidden is not shown while it is typed. */
+  readonly prompt?: ((question: string, options?: { readonly hidden?: boolean }) => Promise<string>) | undefined;
+  /** All that is piped in. */
+  readonly stdin?: (() => Promise<string>) | undefined;
 }

@@ -5,6 +5,8 @@ import { ErrorBody, StewardError } from '../../core/errors.ts';
 export interface Server {
   readonly url: string;
   readonly token: string;
+  /** Of a person who signed in; it stands in the place of the token. */
+  readonly session?: string | undefined;
   /** Sent along with what is asked. */
   readonly headers?: Readonly<Record<string, string>>;
 }
@@ -12,6 +14,8 @@ export interface Server {
 export interface Answer {
   readonly body: unknown;
   readonly location: string | undefined;
+  /** Where somebody signed in. */
+  readonly session?: string | undefined;
 }
 
 export type Request = (
@@ -23,6 +27,7 @@ export type Request = (
 ) => Promise<Answer>;
 
 const ANSWER_WITHIN_MS = 65_000;
+const SESSION = 'steward_session';
 
 export interface ServerChoice {
   readonly url?: string | undefined;
@@ -84,7 +89,7 @@ export const request: Request = async (server, method, path, body, signal) => {
       method,
       redirect: 'error',
       headers: {
-        authorization: `Bearer ${server.token}`,
+        ...credentialOf(server),
         accept: 'application/json',
         'x-steward-surface': 'cli',
         ...server.headers,
@@ -109,9 +114,20 @@ export const request: Request = async (server, method, path, body, signal) => {
   }
   const parsed = parseJson(text);
   if (response.ok && (parsed !== undefined || text === ''))
-    return { body: parsed, location: response.headers.get('location') ?? undefined };
+    return { body: parsed, location: response.headers.get('location') ?? undefined, session: sessionIn(response) };
   throw failure(server, response.status, parsed);
 };
+
+/** A session counts only where the page of this Steward itself could have sent the request. */
+function credentialOf({ url, token, session }: Server): Record<string, string> {
+  if (session === undefined) return { authorization: `Bearer ${token}` };
+  return { cookie: `${SESSION}=${session}`, origin: new URL(url).origin };
+}
+
+function sessionIn(response: Response): string | undefined {
+  const pair = response.headers.getSetCookie().find((cookie) => cookie.startsWith(`${SESSION}=`));
+  return pair?.slice(SESSION.length + 1).split(';', 1)[0] || undefined;
+}
 
 /** The answer piece by piece, as long as pieces arrive. */
 export async function* stream(server: Server, path: string): AsyncGenerator<string> {

@@ -36,7 +36,10 @@ export function addInput(
     const wanted = required.has(name);
     command.argument(wanted ? `<${name}>` : `[${name}]`, schema.properties?.[name]?.description ?? '');
   }
-  const asOptions = members.filter(([name]) => !positional.includes(name) && !reserved.has(name));
+  // A secret on a command line is one that every user of the machine can read.
+  const asOptions = members.filter(
+    ([name, member]) => !positional.includes(name) && !reserved.has(name) && member['writeOnly'] !== true,
+  );
   for (const [name, member] of asOptions) command.addOption(optionOf(name, member, required.has(name)));
 
   return (values: readonly unknown[], options: Readonly<Record<string, unknown>>): Record<string, unknown> => {

@@ -21,6 +21,11 @@ export type ReportedRun = Pick<
   | 'progress'
   | 'error'
   | 'output'
+  | 'effect'
+  | 'impact'
+  | 'expiresAt'
+  | 'relation'
+  | 'facts'
 >;
 
 /** Follows a run to its end, or to where it waits for a person, and tells what happens. */
@@ -57,11 +62,39 @@ export function printRun(run: ReportedRun, out: Terminal, paint: Paint): void {
   if (run.plan && (run.dryRun || run.status === 'waiting-approval')) {
     if (run.plan.length === 0) out.write('  Nothing would be changed.\n');
     for (const { title, undo } of run.plan) out.write(`  - ${plain(title)} ${paint(`(undo: ${undo})`, 'gray')}\n`);
+    printImpact(run, out, paint);
   }
   for (const { name, ok } of run.checks)
     out.write(`  ${ok ? paint('ok', 'green') : paint('not ok', 'red')}  ${plain(name)}\n`);
   if (run.status === 'waiting-approval')
     out.write(`It waits for a person: steward run approve ${run.id} ${run.planHash ?? ''}\n`);
+}
+
+const KINDS: Record<NonNullable<Run['relation']>['kind'], string> = {
+  undoes: 'Takes back',
+  continues: 'Goes on with',
+  repeats: 'Repeats',
+  replans: 'Planned in the place of',
+};
+
+/** What a person should see of a plan beside its changes. */
+function printImpact({ relation, facts, effect, impact, expiresAt }: ReportedRun, out: Terminal, paint: Paint): void {
+  const line = (text: string): void => void out.write(`  ${text}\n`);
+  if (relation) line(`${KINDS[relation.kind]} run ${relation.runId}.`);
+  const { stays = [] } = (relation?.kind === 'undoes' ? facts : {}) as { stays?: string[] };
+  if (stays.length > 0) line(`${paint('Stays as it is:', 'yellow')} ${stays.map(plain).join('; ')}`);
+  if (effect === 'destructive') line(paint('It destroys something.', 'red'));
+  if (!impact) return;
+  const { undo, blastRadius, recoveryPoint } = impact;
+  if (undo.approval + undo.none > 0)
+    line(`Taken back at once: ${undo.automatic}; by a person: ${undo.approval}; not at all: ${undo.none}`);
+  if (blastRadius.length > 0)
+    line(
+      `May stop with it: ${blastRadius.map(({ name, critical }) => `${plain(name)}${critical ? ' (critical)' : ''}`).join(', ')}`,
+    );
+  if (recoveryPoint !== undefined)
+    line(`Recovery point: ${recoveryPoint === null ? 'none known' : plain(recoveryPoint)}`);
+  if (expiresAt) line(`Expires: ${plain(String(expiresAt))}`);
 }
 
 /** What the run means to a script. */
