@@ -27,6 +27,8 @@ const MANNERS = {
   /** Leaves its session and hides its environment, but still is a child. */
   hidden:
     'echo $$ >> "$1"; env -i setsid sh -c \'trap "" TERM; echo $$ >> "$1"; while :; do sleep 1; done\' sh "$1" & exec sleep 1000',
+  /** Takes memory until somebody ends it. */
+  hungry: `echo $$ >> "$1"; exec '${process.execPath}' -e 'const kept = []; setInterval(() => kept.push(Buffer.alloc(16 << 20, 1)), 20)'`,
 } as const;
 type Manner = keyof typeof MANNERS;
 
@@ -183,7 +185,10 @@ const UNDONE: Partial<Record<(typeof PHASES)[number], string[]>> = {
 beforeAll(async () => {
   folder = await tempFolder();
   await writeFile(join(folder.path, 'du'), '#!/bin/sh\nexec sh "$@"\n', { mode: 0o755 });
-  programs = createPrograms({ environment: { PATH: `${folder.path}:${process.env['PATH']}` } });
+  programs = createPrograms({
+    environment: { PATH: `${folder.path}:${process.env['PATH']}` },
+    memory: () => ({ perProgram: 200 * 1024 ** 2, keepFree: 1 }),
+  });
   database = await testDatabase({ migrations: engineMigrations });
 }, 60_000);
 afterAll(async () => {
@@ -249,6 +254,25 @@ describe('a cancel', () => {
     process.kill(child ?? 0, 'SIGTERM');
     expect(await ended(id)).toMatchObject({ status: 'rolled-back', error: { message: 'change two cannot be made' } });
     expect(await place.lines()).toEqual(['begin one', 'end one', 'begin two', 'undo two', 'undo one']);
+    await nothingLeft();
+    await place.remove();
+  }, 60_000);
+});
+
+describe('a program that takes more memory than it may', () => {
+  beforeAll(async () => {
+    engine = await engineWith();
+  }, 60_000);
+  afterAll(() => engine?.stop());
+
+  it('is ended, and its run takes back what it did and names it', async () => {
+    const place = await scratch();
+    const id = await start({ file: place.file, hangs: 'execute', manner: 'hungry' });
+    const run = await ended(id);
+    expect(run).toMatchObject({ status: 'rolled-back', error: { code: 'TOO_LARGE' } });
+    expect(run.error?.message).toMatch(/^du used \d+ MB of memory; the cap of a program is 200 MB, so it was ended\.$/);
+    expect(alive(await begun(place.file, 1))).toEqual([]);
+    expect(await place.lines()).toEqual(UNDONE.execute);
     await nothingLeft();
     await place.remove();
   }, 60_000);
