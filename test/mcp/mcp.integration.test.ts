@@ -79,7 +79,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   for (const client of clients) await client.close().catch(() => undefined);
-  await server?.stop();
+  await server?.kill();
   await removeHome(home);
   rmSync(folder, { recursive: true, force: true });
 });
@@ -365,9 +365,9 @@ describe('whoever asks', () => {
       code: 'NOT_FOUND',
       message: expect.stringContaining('default') as string,
     });
-    await expect(overHttp(`${server.url}/mcp?toolsets=nonsense`, agentToken, '2026-07-28')).rejects.toThrow(
-      'no toolset nonsense',
-    );
+    const unknown = await post('/mcp?toolsets=nonsense', agentToken, {});
+    expect(unknown).toMatchObject({ status: 400, body: { error: { code: 'INPUT_INVALID' } } });
+    expect((await post('/mcp', agentToken, [{}, {}])).status).toBe(400);
   });
 });
 

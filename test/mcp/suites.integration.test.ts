@@ -42,7 +42,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await proxy?.close();
-  await server?.stop();
+  await server?.kill();
   await removeHome(home);
   rmSync(work, { recursive: true, force: true });
 });
