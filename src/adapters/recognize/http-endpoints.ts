@@ -1,5 +1,6 @@
 import type { Sighting } from '../../core/recognizer.ts';
 import { type HttpAnswer, type HttpLook, request } from './http.ts';
+import { lookMcp } from './mcp.ts';
 
 interface Endpoint {
   readonly product: string;
@@ -99,15 +100,6 @@ const ENDPOINTS: readonly Endpoint[] = [
   },
 ];
 
-/** The ports on which assistants' tool servers are looked for; only a server that already answered HTTP there is asked. */
-const MCP_PORTS = new Set([3000, 3001, 8000, 8080, 5000]);
-const MCP_INITIALIZE = JSON.stringify({
-  jsonrpc: '2.0',
-  id: 1,
-  method: 'initialize',
-  params: { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'steward-discovery', version: '1' } },
-});
-
 export async function askEndpoints(
   target: HttpLook,
   front: Sighting,
@@ -130,48 +122,11 @@ export async function askEndpoints(
       fields: {},
     });
   }
+  // What already has a name is not asked whether it is something else as well.
   const expected = hints.includes('mcp-server');
-  if ((expected || MCP_PORTS.has(target.port)) && (expected || (await mayBeMcp(target, options)))) {
-    const tools = await askMcp(target, options);
+  if (expected || (hints.length === 0 && found.length === 0)) {
+    const tools = await lookMcp(target, options, expected);
     if (tools) found.push(tools);
   }
   return found;
-}
-
-/** Looked at with a GET first: its refusal is of a certain kind, and an ordinary site is never posted to. */
-async function mayBeMcp(target: HttpLook, options: { timeoutMs: number; signal: AbortSignal }): Promise<boolean> {
-  const answer = await request(target, '/mcp', { ...options, accept: 'text/event-stream' });
-  return (
-    answer !== undefined &&
-    ([400, 405, 406].includes(answer.status) ||
-      /jsonrpc/.test(answer.body) ||
-      /event-stream/.test(answer.headers['content-type'] ?? ''))
-  );
-}
-
-async function askMcp(
-  target: HttpLook,
-  options: { timeoutMs: number; signal: AbortSignal },
-): Promise<Sighting | undefined> {
-  const answer = await request(target, '/mcp', {
-    ...options,
-    method: 'POST',
-    body: MCP_INITIALIZE,
-    accept: 'application/json, text/event-stream',
-  });
-  if (!answer || answer.status !== 200) return undefined;
-  const result = json(answer)?.result as
-    | { serverInfo?: { name?: unknown; version?: unknown }; protocolVersion?: unknown }
-    | undefined;
-  if (!result?.protocolVersion || !result.serverInfo) return undefined;
-  const name = text(result.serverInfo.name);
-  return {
-    source: 'handshake',
-    protocol: 'mcp',
-    product: 'mcp-server',
-    version: text(result.serverInfo.version) || undefined,
-    tls: target.tls,
-    detail: `/mcp initializes as ${name}, protocol ${text(result.protocolVersion)}`,
-    fields: { name },
-  };
 }

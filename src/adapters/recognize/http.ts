@@ -40,7 +40,14 @@ export interface HttpLook {
 export async function request(
   target: HttpLook,
   path: string,
-  options: { timeoutMs: number; signal: AbortSignal; method?: 'GET' | 'POST'; body?: string; accept?: string },
+  options: {
+    timeoutMs: number;
+    signal: AbortSignal;
+    method?: 'GET' | 'POST' | 'DELETE';
+    body?: string;
+    accept?: string;
+    headers?: Readonly<Record<string, string>>;
+  },
 ): Promise<HttpAnswer | undefined> {
   const connection = await talk(target, { timeoutMs: options.timeoutMs, tls: target.tls, signal: options.signal });
   if (!connection) return undefined;
@@ -53,6 +60,7 @@ export async function request(
         'User-Agent: steward-discovery',
         `Accept: ${options.accept ?? '*/*'}`,
         'Connection: close',
+        ...Object.entries(options.headers ?? {}).map(([name, value]) => `${name}: ${value}`),
         ...(body ? ['Content-Type: application/json', `Content-Length: ${Buffer.byteLength(body)}`] : []),
         '',
         body,
@@ -68,7 +76,10 @@ export async function request(
 function complete(received: Buffer): boolean {
   const end = received.indexOf('\r\n\r\n');
   if (end < 0) return false;
-  const length = /\r\ncontent-length: *(\d+)/i.exec(received.toString('latin1', 0, end))?.[1];
+  const head = received.toString('latin1', 0, end);
+  if (/\r\ntransfer-encoding: *chunked/i.test(head) && received.toString('latin1').endsWith('\r\n0\r\n\r\n'))
+    return true;
+  const length = /\r\ncontent-length: *(\d+)/i.exec(head)?.[1];
   return length !== undefined && received.length >= end + 4 + Number(length);
 }
 
