@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Role, type Scope } from '../src/core/actor.ts';
 import { routesOf } from '../src/surfaces/rest/routes.ts';

@@ -41,7 +41,7 @@ export function createAuthenticator({ verifiesUser = true }: { readonly verifies
       ]);
       const length = Buffer.alloc(2);
       length.writeUInt16BE(id.length);
-      const attested = Buffer.concat([Buffer.alloc(16), length, id, isoCBOR.encode(cose as never)]);
+      const attested = Buffer.concat([Buffer.alloc(16), length, id, isoCBOR.encode(cose)]);
       const attestation = new Map<string, unknown>([
         ['fmt', 'none'],
         ['attStmt', new Map()],

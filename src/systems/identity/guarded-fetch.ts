@@ -34,7 +34,7 @@ export function guardedFetch(
   return async (url, options = {}) => {
     const body = options.body === undefined || options.body === null ? undefined : textOf(options.body);
     const answer = await requests.request({
-      url: String(url),
+      url,
       method: options.method === 'POST' ? 'POST' : 'GET',
       headers: Object.fromEntries(new Headers(options.headers)),
       ...(body === undefined ? {} : { body }),

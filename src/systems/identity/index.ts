@@ -1,5 +1,4 @@
 import { dirname, join } from 'node:path';
-import type { Actor } from '../../core/actor.ts';
 import { StewardError } from '../../core/errors.ts';
 import type { Identity } from '../../core/identity.ts';
 import type { System } from '../../core/system.ts';

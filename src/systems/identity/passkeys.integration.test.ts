@@ -79,7 +79,7 @@ describe('passkeys', () => {
     await enroll(ada, key, 'https://steward.example.org');
     const there = await challenge(PURPOSE, ada, 'https://steward.example.org');
     expect(
-      await confirm(key.get({ ...there, rpId: 'steward.example.org' } as never, 'https://steward.example.org')),
+      await confirm(key.get({ ...there, rpId: 'steward.example.org' }, 'https://steward.example.org')),
     ).toMatchObject({ method: 'passkey' });
   });
 

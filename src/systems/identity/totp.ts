@@ -144,7 +144,7 @@ export function createSecondFactor({
         .select(({ fn }) => fn.countAll<number>().as('count'))
         .where('user_id', '=', userId)
         .executeTakeFirstOrThrow();
-      return Number(count);
+      return count;
     },
 
     remove: (userId) => removeSecondFactor(db, userId),
