@@ -35,8 +35,9 @@ async function engine(node: string, more: Partial<EngineOptions> = {}): Promise<
 const rows = async (): Promise<Row[]> =>
   (await database.store.pool.query('select id, status, version, node, causation from runs order by id')).rows as Row[];
 const row = async (id: string): Promise<Row | undefined> => (await rows()).find((one) => one.id === id);
-const becomes = async (id: string, status: string): Promise<void> =>
-  void (await expect.poll(async () => (await row(id))?.status, { timeout: 30_000 }).toBe(status));
+async function becomes(id: string, status: string): Promise<void> {
+  await expect.poll(async () => (await row(id))?.status, { timeout: 30_000 }).toBe(status);
+}
 /** The run that was planned in the place of a stale one. */
 const successor = async (id: string): Promise<Row> => {
   let found: Row | undefined;

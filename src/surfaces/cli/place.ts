@@ -14,7 +14,8 @@ export function addPlace(command: Command): void {
     .option(
       '--label <key=value>',
       'On a node that has this label; may be repeated.',
-      (text: string, before: readonly string[] = []) => [...before, text],
+      (text: string, before: readonly string[]) => [...before, text],
+      [],
     );
 }
 
