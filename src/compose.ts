@@ -13,6 +13,7 @@ import { createProcesses } from './adapters/processes/index.ts';
 import { createPrograms } from './adapters/programs/index.ts';
 import type { MemoryLimits } from './adapters/programs/memory-watch.ts';
 import { createRecognizer } from './adapters/recognize/index.ts';
+import { readMcpFiles } from './adapters/recognize/mcp-files.ts';
 import { createSecretResolver } from './adapters/secrets/secrets.ts';
 import { createSockets } from './adapters/sockets/index.ts';
 import { createStorage } from './adapters/storage/index.ts';
@@ -277,6 +278,7 @@ export function compose(parts: Parts): Composition {
     inventory,
     ports: { sockets, processes, docker, systemd },
     recognizer,
+    mcpServers: () => readMcpFiles(),
     recipes: recipes.keeper,
     kept: recipes.port.kept,
     node,

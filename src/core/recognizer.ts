@@ -31,6 +31,18 @@ export interface Recognition {
   readonly sightings: readonly Sighting[];
 }
 
+/** A tool server for assistants that a file of some user names. What it is started with and what it is sent is not kept. */
+export interface ConfiguredMcpServer {
+  readonly name: string;
+  readonly transport: 'stdio' | 'http' | 'sse';
+  /** What is started, for stdio: the program, and for npx and its like the package. */
+  readonly program?: string | undefined;
+  /** Where it is, otherwise; without query and credentials. */
+  readonly address?: string | undefined;
+  readonly user: string;
+  readonly file: string;
+}
+
 /** How a process calls the application it runs: the name in package.json, the script, the module. */
 export interface AppName {
   readonly name: string;

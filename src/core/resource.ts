@@ -9,6 +9,7 @@ export const ResourceKind = z.enum([
   'certificate',
   'repository',
   'file-set',
+  'mcp-server',
 ]);
 export type ResourceKind = z.output<typeof ResourceKind>;
 

@@ -11,6 +11,8 @@ import { type AnyOperation, defineCommand, defineQuery, NoInput, PageInput, page
 import { redact } from '../../core/redact.ts';
 import { Edge, Endpoint, Evidence, Resource } from '../../core/resource.ts';
 import type { ScanRecord } from '../../core/inventory-writer.ts';
+import { mcpServersQuery } from './mcp-operations.ts';
+import { MCP_KIND } from './mcp-servers.ts';
 
 export interface OperationDeps {
   readonly inventory: Inventory;
@@ -164,6 +166,8 @@ export function discoveryOperations({ inventory, writer, monitor, kept, discover
       },
     }),
 
+    mcpServersQuery(inventory),
+
     defineQuery({
       name: 'topology',
       title: 'Topology',
@@ -186,7 +190,8 @@ export function discoveryOperations({ inventory, writer, monitor, kept, discover
       }),
       paths: ['/api/v1/automation/registry/topology'],
       async handle() {
-        const [resources, edges] = await Promise.all([inventory.find({ state: 'present' }), inventory.edges()]);
+        const [found, edges] = await Promise.all([inventory.find({ state: 'present' }), inventory.edges()]);
+        const resources = found.filter(({ kind }) => kind !== MCP_KIND);
         const states = new Map((await monitor()?.all())?.map((status) => [status.resourceId, status]));
         const names = new Map(resources.map(({ id, name }) => [id, name]));
         return {

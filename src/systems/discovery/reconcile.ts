@@ -105,7 +105,7 @@ function present(
     pids: [...observation.pids],
     supervisor: supervisorOf(observation, service && (input.sighted.get(service.name) ?? keptSight(before, service))),
     ...(observation.root ? { owner: observation.root.user } : {}),
-    labels: { ...automaticLabels(observation), ...configuredLabels(service) },
+    labels: { ...automaticLabels(item), ...configuredLabels(service) },
     critical: service?.critical ?? false,
     adoption: adoptionOf(before, ignored, trace?.ignored ?? false),
     origin: service ? 'configured' : 'discovered',
@@ -168,9 +168,14 @@ function listensLater({ container, unit, root }: Observation, now: Date): boolea
   return now.getTime() - root.startedAt.getTime() < STARTING_MS;
 }
 
-function automaticLabels({ container }: Observation): Record<string, string> {
+function automaticLabels({ observation, looks }: Identified): Record<string, string> {
   const labels: Record<string, string> = {};
-  if (container) labels.image = container.image;
+  if (observation.container) labels.image = observation.container.image;
+  const mcp = Object.values(looks)
+    .flatMap(({ recognition }) => recognition.sightings)
+    .find(({ protocol }) => protocol === 'mcp');
+  for (const member of ['name', 'transport', 'tools'] as const)
+    if (mcp?.fields[member]) labels[`mcp.${member}`] = redactText(mcp.fields[member]);
   return labels;
 }
 

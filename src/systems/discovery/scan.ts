@@ -7,7 +7,7 @@ import type { ProcessesPort } from '../../core/ports/processes.ts';
 import type { Listener, SocketsPort } from '../../core/ports/sockets.ts';
 import type { SystemdPort } from '../../core/ports/systemd.ts';
 import type { RecipeKeeper } from '../../core/recipe-keeper.ts';
-import type { Recognizer } from '../../core/recognizer.ts';
+import type { ConfiguredMcpServer, Recognizer } from '../../core/recognizer.ts';
 import type { KnownResource } from '../../core/inventory-writer.ts';
 import { ms } from '../../core/duration.ts';
 import { StewardError } from '../../core/errors.ts';
@@ -18,6 +18,7 @@ import { describe, isMeant, type Matched, matchKnown } from './match.ts';
 import { observe, type Surroundings } from './observe.ts';
 import { settleRecipes, sightRecipes } from './consent.ts';
 import { recognize } from './recognize.ts';
+import { MCP_KIND, reconcileMcpServers } from './mcp-servers.ts';
 import { GRACE, type Grace, reconcile } from './reconcile.ts';
 import {
   type Directory,
@@ -48,6 +49,8 @@ export interface ScanDeps {
   /** False: nothing is looked for, and only what the configuration names is kept in step. */
   readonly enabled?: (() => boolean) | undefined;
   readonly monitor: () => Monitor | undefined;
+  /** Tool servers that files name; none are looked for without it. */
+  readonly mcpServers?: (() => Promise<ConfiguredMcpServer[]>) | undefined;
   readonly grace?: Grace | undefined;
 }
 
@@ -76,9 +79,11 @@ export async function scan(deps: ScanDeps, trigger: ScanRecord['trigger'], signa
   const self = new Set(deps.self.pids());
   const configured = deps.configured();
   const { surroundings, connections, blind } = await lookAround(ports, self);
-  const known = await writer.known(node.id);
+  const everything = await writer.known(node.id);
+  const known = everything.filter(({ resource }) => resource.kind !== MCP_KIND);
   const { matched, missing } = matchKnown(observe(surroundings), known, configured);
   const searching = deps.enabled?.() ?? true;
+  const mcpServers = searching ? ((await deps.mcpServers?.()) ?? []) : [];
   const wanted = searching ? matched : matched.filter((match) => isNamed(match, configured));
   const identified = await Promise.all(
     wanted.toSorted(oldestFirst).map(async (match) => await recognize(match, { ...deps, signal })),
@@ -100,6 +105,13 @@ export async function scan(deps: ScanDeps, trigger: ScanRecord['trigger'], signa
     blind: { docker: blind.docker !== undefined, systemd: blind.systemd !== undefined },
     grace: deps.grace ?? GRACE,
     sighted,
+  });
+  const toolServers = reconcileMcpServers({
+    node: node.id,
+    now: startedAt,
+    known: everything.filter(({ resource }) => resource.kind === MCP_KIND),
+    seen: mcpServers,
+    newId: () => `mcp_${randomBytes(10).toString('hex')}`,
   });
   const resources = changes
     .filter(({ kind }) => kind !== 'gone' && kind !== 'missing')
@@ -128,7 +140,7 @@ export async function scan(deps: ScanDeps, trigger: ScanRecord['trigger'], signa
   };
   await writer.apply({
     node: node.id,
-    changes,
+    changes: [...changes, ...toolServers],
     edges: mergeEdges(edges),
     forgetEdgesBefore: new Date(startedAt.getTime() - FORGET_EDGE_MS),
     scan: record,
