@@ -162,7 +162,11 @@ export function createRest(deps: RestDeps): Rest {
         'content-type',
         'idempotency-key',
         'last-event-id',
-        ...['mcp-protocol-version', 'mcp-method', 'mcp-name', 'x-steward-toolsets', 'x-steward-readonly'],
+        'mcp-protocol-version',
+        'mcp-method',
+        'mcp-name',
+        'x-steward-toolsets',
+        'x-steward-readonly',
       ],
       exposedHeaders: ['location', 'x-request-id'],
     });
