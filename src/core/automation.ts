@@ -180,7 +180,10 @@ export function defineAutomation<
   definition: ChangingAutomation<Input, Output, Needs, Facts, C, Receipt>,
 ): ChangingAutomation<Input, Output, Needs, Facts, C, Receipt>;
 export function defineAutomation(definition: AnyAutomation): AnyAutomation {
-  const looking = LOOKING.filter((phase) => phase in definition).map((phase) => [phase, onlyLooking(definition, phase)]);
+  const looking = LOOKING.filter((phase) => phase in definition).map((phase) => [
+    phase,
+    onlyLooking(definition, phase),
+  ]);
   return { ...definition, ...(Object.fromEntries(looking) as Partial<AnyAutomation>) } as AnyAutomation;
 }
 
