@@ -155,7 +155,12 @@ describe.each(ways)('a client over %s', (way) => {
   });
 
   it('plans before it changes, and proposes to a person', async () => {
-    const plan = await planned(client);
+    // A plan that takes longer than somebody waits is asked for again.
+    const begun = await planned(client, { waitSeconds: 0 });
+    const key = /idempotencyKey (\S+)\.$/.exec(begun.next)?.[1];
+    expect(begun.planToken).toBeUndefined();
+    const plan = await planned(client, { idempotencyKey: key });
+    expect(plan.runId).toBe(begun.runId);
     expect(plan).toMatchObject({
       status: 'succeeded',
       plan: [{ undo: 'automatic' }, { undo: 'automatic' }],

@@ -1,9 +1,9 @@
 import type { InputRequiredResult } from '@modelcontextprotocol/server';
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import type { AnyAutomation } from '../../core/automation.ts';
 import { StewardError } from '../../core/errors.ts';
-import type { Run } from '../../core/run.ts';
+import { isFinal, type Run } from '../../core/run.ts';
 import { parseInput } from '../input.ts';
 import { type JsonSchema, jsonSchemaOf } from '../json-schema.ts';
 import { automationOf, startRun } from '../start-run.ts';
@@ -121,6 +121,9 @@ async function planOrStart(
   if (planToken !== undefined) assertMayStart(readOnly, dryRun);
 
   const planOnly = automation.effect !== 'read' && planToken === undefined;
+  // A token that is sent twice means one run; a plan that takes long is asked for again by its key.
+  const key =
+    controls.idempotencyKey ?? (planToken === undefined ? (planOnly ? randomUUID() : undefined) : keyOf(planToken));
   const started = await startRun(
     deps,
     {
@@ -130,12 +133,15 @@ async function planOrStart(
       dryRun: planOnly,
       reason: controls.reason,
       planToken,
-      // A token that is sent twice means one run.
-      idempotencyKey: controls.idempotencyKey ?? (planToken === undefined ? undefined : keyOf(planToken)),
+      idempotencyKey: key,
     },
     call,
   );
   const run = await followRun(deps.runs, started.id, { ...toolCall, waitSeconds: controls.waitSeconds });
+  if (planOnly && !isFinal(run.status)) {
+    const next = `Planning goes on. Call ${tool} again with the same input and idempotencyKey ${key}.`;
+    return withNext(answerOf(deps, run), next);
+  }
   if (!planOnly || readOnly || !isReady(run)) return answerOf(deps, run);
 
   const token = await deps.runs.planToken(run.id, { actor: call.actor });
@@ -159,8 +165,13 @@ async function declined(deps: McpDeps, runId: string, who: string): Promise<Tool
   const run = await deps.runs.get(runId);
   // What was asked about comes back from the client, who may have put something else there.
   if (run?.actor.id !== who) throw new StewardError('NOT_FOUND', `There is no run ${runId.slice(0, 100)}.`);
-  const { structured, ...rest } = answerOf(deps, run);
-  const next = 'Whoever sits before the client said no. Nothing was started; do not ask again.';
+  return withNext(
+    answerOf(deps, run),
+    'Whoever sits before the client said no. Nothing was started; do not ask again.',
+  );
+}
+
+function withNext({ structured, ...rest }: ToolAnswer, next: string): ToolAnswer {
   return { ...rest, structured: { ...structured, next } };
 }
 
