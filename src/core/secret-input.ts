@@ -4,7 +4,7 @@ import { REDACTED } from './redact.ts';
 /** Marks a member of an input as one that is used and never kept: a password, a proof, a one-time code. */
 export function secretInput<T extends z.ZodType>(schema: T): T {
   // What JSON Schema and OpenAPI call such a member too.
-  return schema.meta({ ...schema.meta(), writeOnly: true }) as T;
+  return schema.meta({ ...schema.meta(), writeOnly: true });
 }
 
 /** The input without what its schema marks as secret, however deep it lies; for records and logs. */

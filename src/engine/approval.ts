@@ -60,20 +60,16 @@ export function notWaiting(row: RunRow): StewardError {
       `Run ${row.id} was approved already, by ${row.approval.by} at ${new Date(row.approval.at).toISOString()}; it is ${row.status}.`,
       { hint: 'An approval counts once.' },
     );
-  switch (row.status) {
-    case 'rejected':
-      return new StewardError('CONFLICT', `Run ${row.id} is rejected: ${message}`, {
-        hint: row.error?.hint ?? 'Start it again for a new plan.',
-      });
-    case 'expired':
-    case 'stale':
-      return new StewardError('PLAN_STALE', `Run ${row.id} is ${row.status}: its plan counts no more.`, {
-        hint: 'Start it again for a new plan.',
-      });
-    default:
-      return new StewardError(
-        'CONFLICT',
-        `Run ${row.id} is ${row.status}; only a run that waits for approval can be approved.`,
-      );
-  }
+  if (row.status === 'rejected')
+    return new StewardError('CONFLICT', `Run ${row.id} is rejected: ${message}`, {
+      hint: row.error?.hint ?? 'Start it again for a new plan.',
+    });
+  if (row.status === 'expired' || row.status === 'stale')
+    return new StewardError('PLAN_STALE', `Run ${row.id} is ${row.status}: its plan counts no more.`, {
+      hint: 'Start it again for a new plan.',
+    });
+  return new StewardError(
+    'CONFLICT',
+    `Run ${row.id} is ${row.status}; only a run that waits for approval can be approved.`,
+  );
 }

@@ -66,10 +66,10 @@ const keepLines = defineAutomation({
     const held = await linesOf(input.file);
     return applied.map(({ change }) => ({ name: `${change.id} is there`, ok: held.includes(change.id) }));
   },
-  record: ({ applied }) => ({ receipts: applied.map(({ receipt }) => String(receipt)) }),
+  record: ({ applied }) => ({ receipts: applied.map(({ receipt }) => receipt) }),
   async rollback({ input, run }, { id }, receipt) {
     if (input.stuck === `throws ${id}`) throw new Error(`${id} sticks`);
-    await writeFile(`${input.file}.undo`, `${id} ${run.id} ${String(receipt ?? 'half')}\n`, { flag: 'a' });
+    await writeFile(`${input.file}.undo`, `${id} ${run.id} ${receipt ?? 'half'}\n`, { flag: 'a' });
     if (input.stuck === id) return;
     await writeFile(input.file, (await linesOf(input.file)).filter((line) => line !== id).join('\n'));
   },

@@ -225,9 +225,3 @@ function lockOf({ name, placement }: AnyAutomation, node: string, input: unknown
   const text = canonicalJson(cleaner().clean(input ?? {}));
   return `automation:${name}:${createHash('sha256').update(text).digest('hex').slice(0, 16)}`;
 }
-
-/** What must not overlap waits for one another in the queue, where it takes nobody's place. */
-export function partitionOf(row: RunRow, load: AnyAutomation['load']): string {
-  if (load !== 'light') return `load:${load}`;
-  return row.effect === 'read' ? row.id : row.lock;
-}
