@@ -58,7 +58,7 @@ export function createImages({ docker, call, protect }: ImagesOptions) {
   const dial = <T>(options: object): Promise<T> =>
     new Promise((resolve, reject) => {
       const told = (error: unknown, data: T): void => {
-        if (error) reject(error as Error);
+        if (error) reject(error);
         else resolve(data);
       };
       (docker.modem as { dial(options: object, told: (error: unknown, data: T) => void): void }).dial(options, told);
@@ -108,7 +108,7 @@ export function createImages({ docker, call, protect }: ImagesOptions) {
 
   async function inspected(id: string): Promise<Inspected | undefined> {
     try {
-      return (await call(`inspect ${id}`, () => docker.getImage(id).inspect())) as Inspected;
+      return await call(`inspect ${id}`, () => docker.getImage(id).inspect());
     } catch (thrown) {
       if (isMissing(thrown)) return undefined;
       throw thrown;

@@ -30,7 +30,7 @@ export type ExpectedBody = z.output<typeof Body>;
 
 const Name = z.string().regex(/^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}$/, 'expected the name of a header');
 /** Steward writes these itself: a wrong length or host would make of one request two, or send it elsewhere. */
-const OWN_HEADERS = [
+const OWN_HEADERS = new Set([
   'host',
   'content-length',
   'transfer-encoding',
@@ -38,7 +38,7 @@ const OWN_HEADERS = [
   'idempotency-key',
   'upgrade',
   'expect',
-];
+]);
 
 export const Input = z
   .strictObject({
@@ -53,7 +53,7 @@ export const Input = z
     headers: z
       .record(
         Name.refine(
-          (name) => !OWN_HEADERS.includes(name.toLowerCase()),
+          (name) => !OWN_HEADERS.has(name.toLowerCase()),
           'expected a header that Steward does not set itself',
         ),
         z.union([

@@ -10,7 +10,7 @@ const day = (days: number): Date => new Date(now().getTime() - days * 86_400_000
 function full(): FakePorts {
   const ports = fakePorts({ now });
   const { storage, docker } = ports;
-  storage.fill({ totalBytes: 100e9, usedBytes: 90e9 });
+  storage.full({ totalBytes: 100e9, usedBytes: 90e9 });
   storage.addCache('apt', 4e9);
   docker.addBuildCache({ bytes: 3e9, lastUsedAt: day(2) });
   docker.addImage({ id: 'newest-nameless', createdAt: day(100) });

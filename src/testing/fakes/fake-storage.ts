@@ -3,7 +3,7 @@ import type { Cache, RotatedLog, StoragePort } from '../../core/ports/storage.ts
 
 export interface FakeStorage extends StoragePort {
   /** How full the one file system is. */
-  fill(space: { readonly totalBytes: number; readonly usedBytes: number }): void;
+  full(space: { readonly totalBytes: number; readonly usedBytes: number }): void;
   /** Something else on the machine took or gave back as much. */
   use(bytes: number): void;
   addCache(id: string, bytes: number, details?: Partial<Cache>): void;
@@ -57,7 +57,7 @@ export function fakeStorage(): FakeStorage {
       return true;
     },
 
-    fill(next) {
+    full(next) {
       space = next;
     },
     use,
