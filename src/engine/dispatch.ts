@@ -8,6 +8,7 @@ import type { Coordinator } from './coordinator.ts';
 import type { DurableEngine } from './dbos.ts';
 import type { RunRow } from './run-rows.ts';
 import type { Runs } from './runs.ts';
+import type { KnownRows } from './work.ts';
 
 export const workflowIdOf = (row: Pick<RunRow, 'id' | 'stage' | 'round'>): string =>
   row.stage === 'apply' ? `${row.id}:apply` : `${row.id}:plan:${row.round}`;
@@ -32,6 +33,7 @@ interface DispatchDeps {
   readonly engine: DurableEngine;
   readonly children: Children;
   readonly fail: Coordinator['fail'];
+  readonly known: KnownRows;
   /** Whether this node begins it; what it does not begin waits in its row. */
   readonly accepts: Accepts;
   readonly log: Log;

@@ -1,5 +1,6 @@
 import { StewardError } from '../core/errors.ts';
 import type { Hold } from './locks.ts';
+import type { RunRow } from './run-rows.ts';
 import { Leave } from './steps.ts';
 
 /** A run, or a chain, in the hands of this process. */
@@ -8,6 +9,8 @@ export interface Flight {
   readonly epoch: number;
   /** The locks that the workflow before kept for this one. */
   kept?: Hold | undefined;
+  /** The run as it was a moment ago, for who would read it next. */
+  known?: RunRow | undefined;
   /** Aborted by whatever ends its work: cancel, deadline, a lost lock, and everything that aborts the other one. */
   readonly signal: AbortSignal;
   /** Ends the rollback too: this process has nothing more to do with it. */

@@ -45,7 +45,7 @@ import type { StageDeps } from './stage.ts';
 import { startRun, type StartDeps } from './start.ts';
 import { createTakeOver } from './take-over.ts';
 import { createWatch } from './watch.ts';
-import { inItsPlace } from './work.ts';
+import { createKnownRows, inItsPlace } from './work.ts';
 import { createWorkflows } from './workflows.ts';
 
 export interface Engine {
@@ -156,7 +156,8 @@ export function createEngine(deps: EngineDeps): Engine {
     replan,
     mode,
   });
-  const work = { ...stage, nodeId: node.id, onLeft: () => again() };
+  const known = createKnownRows();
+  const work = { ...stage, known, nodeId: node.id, onLeft: () => again() };
   const planning = inItsPlace(work, (id) => coordinator.plan(id));
   const applying = inItsPlace(work, (id) => coordinator.apply(id));
   const accepts = createAccepts({ draining: () => nodes.draining(), catalog });
@@ -167,6 +168,7 @@ export function createEngine(deps: EngineDeps): Engine {
     children,
     accepts,
     fail: (...failure) => coordinator.fail(...failure),
+    known,
     log,
     nodeId: node.id,
   });

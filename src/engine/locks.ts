@@ -51,6 +51,10 @@ export function createLocks({
   // The database's clock decides about leases: those of the nodes differ.
   const expiry = sql<Date>`clock_timestamp() + ${`${leaseMs} milliseconds`}::interval`;
 
+  // A run that ended holds nothing, should its release have been forgotten in a crash of the database.
+  const idle = sql<boolean>`(engine_locks.expires_at <= clock_timestamp() or exists (
+    select from runs where runs.id = engine_locks.holder and runs.finished_at is not null))`;
+
   const renewals = new Set<NodeJS.Timeout>();
 
   /** Taken at once where nobody has it and nobody waits: the usual case, in one statement. */
@@ -59,7 +63,7 @@ export function createLocks({
       insert into engine_locks (name, holder, node, fence, expires_at) values (${name}, ${holder}, ${nodeId}, 1, ${expiry})
       on conflict (name) do update set holder = excluded.holder, node = excluded.node, fence = engine_locks.fence + 1,
         expires_at = excluded.expires_at
-      where (engine_locks.holder = excluded.holder or engine_locks.expires_at <= clock_timestamp()) and not exists (
+      where (engine_locks.holder = excluded.holder or ${idle}) and not exists (
         select from engine_lock_waiters where name = ${name} and expires_at > clock_timestamp())
       returning fence`.execute(db);
     return rows[0]?.fence;
@@ -81,7 +85,7 @@ export function createLocks({
         .select('holder')
         .where('name', '=', name)
         .where('holder', '!=', holder)
-        .where(live)
+        .where(sql<boolean>`not ${idle}`)
         .executeTakeFirst();
       if (held) return { held: held.holder };
       const earlier = await trx
@@ -101,7 +105,7 @@ export function createLocks({
           conflict
             .column('name')
             .doUpdateSet({ holder, node: nodeId, fence: sql`engine_locks.fence + 1`, expires_at: expiry })
-            .where(sql<boolean>`engine_locks.holder = ${holder} or engine_locks.expires_at <= clock_timestamp()`),
+            .where(sql<boolean>`engine_locks.holder = ${holder} or ${idle}`),
         )
         .returning('fence')
         .executeTakeFirst();
@@ -113,7 +117,7 @@ export function createLocks({
 
   async function free(names: readonly string[], holder: string): Promise<void> {
     if (names.length === 0) return;
-    // A release that a crash of the database forgets is made good for by the end of the lease.
+    // Not waited for: should it be forgotten in a crash, see above.
     await sql`with gone as (delete from engine_lock_waiters where holder = ${holder} and name = any(${names}::text[])),
       freed as (update engine_locks set holder = '', expires_at = clock_timestamp()
         where holder = ${holder} and node = ${nodeId} and name = any(${names}::text[])

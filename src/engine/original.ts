@@ -41,7 +41,7 @@ export function originalOf({ runs, store, persist, now, node }: OriginalDeps, id
             node: node.id,
           });
         });
-        await runs.ring(id);
+        runs.news.wake(id);
       }),
   };
 }

@@ -1,7 +1,7 @@
 import { StewardError } from '../core/errors.ts';
 import type { Children } from './children.ts';
 import type { InFlight } from './in-flight.ts';
-import type { Runs } from './runs.ts';
+import { type Runs, UNHURRIED } from './runs.ts';
 import { Leave } from './steps.ts';
 
 /** The run, or the chain, is another's by now: this process records nothing more of it and takes nothing back. */
@@ -27,7 +27,10 @@ export const leaseLost = (runId: string): StewardError =>
     hint: 'The node was silent for too long; see its log.',
   });
 
-/** Writes to a run as its owner of that epoch; TakenOver where it has another by now, and then nothing is written. */
+/**
+ * Writes to a run as its owner of that epoch; TakenOver where it has another by now, and then nothing is written. The owner writes
+ * within its steps, whose checkpoints put it on the disk.
+ */
 export function ownedRuns(runs: Runs, epoch: number): Pick<Runs, 'move' | 'patch'> {
   const mine = (row: { readonly epoch: number }): void => {
     if (row.epoch !== epoch) throw new TakenOver();
@@ -36,6 +39,7 @@ export function ownedRuns(runs: Runs, epoch: number): Pick<Runs, 'move' | 'patch
     async move(id, transition) {
       const moved = await runs.move(id, {
         ...transition,
+        unhurried: true,
         async also(trx, row) {
           // Inside of the transaction, which holds the row: what is thrown here undoes it.
           mine(row);
@@ -51,6 +55,7 @@ export function ownedRuns(runs: Runs, epoch: number): Pick<Runs, 'move' | 'patch
         .set(patch)
         .where('id', '=', id)
         .where('epoch', '=', epoch)
+        .where(UNHURRIED)
         .executeTakeFirst();
       if (numUpdatedRows === 0n) throw new TakenOver();
     },
@@ -74,7 +79,19 @@ export function guardedRuns(runs: Runs, inFlight: Pick<InFlight, 'get'>, childre
   }
   return {
     ...runs,
-    move: (id, transition) => write(id, (as) => as.move(id, transition)),
+    async row(id) {
+      const flight = inFlight.get(id);
+      const { known } = flight ?? {};
+      if (flight) flight.known = undefined;
+      return known ?? (await runs.row(id));
+    },
+    async move(id, transition) {
+      const moved = await write(id, (as) => as.move(id, transition));
+      const flight = inFlight.get(id);
+      // Whoever planned it looks next whether it goes on.
+      if (flight && moved.row.status === 'queued') flight.known = moved.row;
+      return moved;
+    },
     patch: (id, patch) => write(id, (as) => as.patch(id, patch)),
   };
 }

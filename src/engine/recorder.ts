@@ -6,14 +6,14 @@ import type { Store } from '../store/store.ts';
 import { ownedRuns, TakenOver } from './ownership.ts';
 import type { ChangeOutcome, PhaseError, Recorder } from './perform-types.ts';
 import type { Persist } from './persist.ts';
-import type { Runs } from './runs.ts';
+import { type Runs, UNHURRIED } from './runs.ts';
 
-/**
- * What tells only how far a run is, or that something begins, is not waited for until it is on disk: a crash of the whole database
- * server forgets at most its last half second of it, and everything before the next receipt or checkpoint, which are waited for,
- * is on disk with those. So what can be lost is about the one step that was in flight, and that step runs again anyway.
+/*
+ * What tells only how far a run is, or that something begins or ended, is not waited for until it is on disk: a crash of the whole
+ * database server forgets at most its last half second. The log of the server has one order, so the checkpoint at the end of the step
+ * that wrote it puts it on the disk too; what can be lost is about the one step that was in flight, which runs again anyway. Waited
+ * for are the receipts, because a change that was told to be done must never happen again, and the checkpoints themselves.
  */
-const UNHURRIED = sql`set_config('synchronous_commit', 'off', true) is not null`;
 
 interface RecorderDeps {
   readonly runs: Runs;

@@ -7,14 +7,15 @@ import type { Page } from '../core/operation.ts';
 import { isFinal, mayBecome, type Run, type RunStatus } from '../core/run.ts';
 import type { RunQuery } from '../core/run-service.ts';
 import type { Store } from '../store/store.ts';
+import { createRunNews, type RunNews } from './run-news.ts';
 import { type RunRow, toRun } from './run-rows.ts';
 import type { EngineTables, RunsTable } from './tables.ts';
 
-/** Rung whenever a run moved, so that whoever waits looks; the payload is its id. */
-export const RUNS_CHANNEL = 'steward_runs';
-
 export type Patch = Omit<Updateable<RunsTable>, 'id' | 'status'>;
 type Trx = Transaction<EngineTables>;
+
+/** The transaction is not waited for until it is on the disk. */
+export const UNHURRIED = sql<boolean>`set_config('synchronous_commit', 'off', true) is not null`;
 
 export interface Transition {
   readonly to: RunStatus;
@@ -24,6 +25,8 @@ export interface Transition {
   readonly from?: readonly RunStatus[] | undefined;
   /** One more event, before those of the transition. */
   readonly tell?: { readonly type: EventType; readonly data: JsonObject } | undefined;
+  /** The next checkpoint of the run puts it on the disk, and until then nothing rests on it: see the recorder. */
+  readonly unhurried?: boolean | undefined;
   readonly also?: ((trx: Trx, row: RunRow) => Promise<void>) | undefined;
 }
 
@@ -36,7 +39,7 @@ export interface Runs {
   /** Moves the run, writes its events, and tells whether it moved: a move made already is harmless, a forbidden one is a CONFLICT. */
   move(id: string, transition: Transition): Promise<{ readonly row: RunRow; readonly moved: boolean }>;
   patch(id: string, patch: Patch): Promise<void>;
-  ring(id: string): Promise<void>;
+  readonly news: RunNews;
   readonly db: Kysely<EngineTables>;
 }
 
@@ -80,18 +83,16 @@ export function createRuns({
     node: nodeId,
   });
 
-  async function announce(trx: Trx, types: readonly EventType[], row: RunRow, actor?: Actor): Promise<void> {
-    for (const type of types) await store.events.append(trx, draft(type, row, actor));
-    await sql`select pg_notify(${RUNS_CHANNEL}, ${row.id})`.execute(trx);
-  }
+  const news = createRunNews(store);
 
   return {
     db,
+    news,
     async insert(values, also) {
       return await db.transaction().execute(async (trx) => {
         await also?.(trx);
         const row = await trx.insertInto('runs').values(values).returningAll().executeTakeFirstOrThrow();
-        await announce(trx, ['run.queued'], row);
+        await store.events.append(trx, draft('run.queued', row));
         return toRun(row, []);
       });
     },
@@ -116,8 +117,8 @@ export function createRuns({
       return { items, ...(rows.length > limit && { next: items.at(-1)?.id }) };
     },
 
-    async move(id, { to, patch, actor, from, tell, also }) {
-      return await db.transaction().execute(async (trx) => {
+    async move(id, { to, patch, actor, from, tell, unhurried, also }) {
+      const result = await db.transaction().execute(async (trx) => {
         const before = await trx.selectFrom('runs').selectAll().where('id', '=', id).forUpdate().executeTakeFirst();
         if (!before) throw new StewardError('NOT_FOUND', `There is no run ${id}.`);
         if (from && !from.includes(before.status)) return { row: before, moved: false };
@@ -134,24 +135,25 @@ export function createRuns({
             ...(to === 'running' || to === 'planning' ? { started_at: before.started_at ?? at } : {}),
           })
           .where('id', '=', id)
+          .$if(unhurried === true, (query) => query.where(UNHURRIED))
           .returningAll()
           .executeTakeFirstOrThrow();
         await also?.(trx, row);
         if (isFinal(to)) await onFinal?.(trx, row);
-        if (tell) {
-          const event = draft(tell.type, row, actor);
-          await store.events.append(trx, { ...event, data: { ...event.data, ...tell.data } });
-        }
-        await announce(trx, eventsOf(before, row), row, actor);
+        const drafts = eventsOf(before, row).map((type) => draft(type, row, actor));
+        const more = tell && draft(tell.type, row, actor);
+        await store.events.appendAll(trx, [
+          ...(more ? [{ ...more, data: { ...more.data, ...tell.data } }] : []),
+          ...drafts,
+        ]);
         return { row, moved: true };
       });
+      if (result.moved) news.tell(id, result.row.status);
+      return result;
     },
 
     async patch(id, patch) {
       await db.updateTable('runs').set(patch).where('id', '=', id).execute();
-    },
-    async ring(id) {
-      await sql`select pg_notify(${RUNS_CHANNEL}, ${id})`.execute(db);
     },
   };
 }

@@ -4,7 +4,6 @@ import type { RunFollowUps, RunService } from '../core/run-service.ts';
 import { createAnswers } from './answers.ts';
 import { createFollowUps } from './follow-ups.ts';
 import type { RunRow } from './run-rows.ts';
-import { RUNS_CHANNEL } from './runs.ts';
 import { type StartDeps, startRun } from './start.ts';
 
 const LOOK_EVERY_MS = 1_000;
@@ -13,7 +12,7 @@ export type Service = RunService &
   RunFollowUps & { expire(): Promise<number>; cancelAll(by: string, reason: string): Promise<number> };
 
 export function createService(deps: StartDeps & { readonly forget: (row: RunRow) => Promise<void> }): Service {
-  const { runs, store } = deps;
+  const { runs } = deps;
 
   async function wait(
     id: string,
@@ -22,10 +21,7 @@ export function createService(deps: StartDeps & { readonly forget: (row: RunRow)
     const ends = performance.now() + timeoutMs;
     for (;;) {
       const news = Promise.withResolvers<void>();
-      const unlisten = store.listen(
-        RUNS_CHANNEL,
-        (payload) => (payload === id || payload === undefined) && news.resolve(),
-      );
+      const unlisten = runs.news.on(id, news.resolve);
       const left = Math.max(0, ends - performance.now());
       const timer = setTimeout(news.resolve, Math.min(left, LOOK_EVERY_MS));
       const stop = (): void => news.resolve();

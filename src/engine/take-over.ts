@@ -6,7 +6,7 @@ import { queueOf, type DurableEngine } from './dbos.ts';
 import { type Dispatch, workflowIdOf } from './dispatch.ts';
 import { underWay } from './nodes.ts';
 import type { RunRow } from './run-rows.ts';
-import { RUNS_CHANNEL, type Runs } from './runs.ts';
+import type { Runs } from './runs.ts';
 import type { EngineTables } from './tables.ts';
 
 interface TakeOverDeps {
@@ -101,7 +101,7 @@ export function createTakeOver(deps: TakeOverDeps): (from: string, why: 'lost' |
             and coalesce(runs.progress->>'message', '') not like 'Node % is silent since %'
           returning runs.id, runs.progress->>'message' as message),
         kept as (insert into run_logs (run_id, at, level, message) select id, clock_timestamp(), 'warn', message from told)
-      select pg_notify(${RUNS_CHANNEL}, id) from told`.execute(db);
+      select id from told`.execute(db);
   }
 
   return async (from, why) => {

@@ -14,9 +14,31 @@ interface WorkDeps {
   readonly admission: Admission;
   readonly handovers: Handovers;
   readonly catalog: () => Catalog;
+  /** Rows of runs that are about to begin, so that they are not read again. */
+  readonly known: KnownRows;
   readonly nodeId: string;
   /** The run was let go of, and may be gone on with. */
   readonly onLeft: () => void;
+}
+
+const FRESH_MS = 50;
+
+/** A run's row, for the workflow that it is about to begin. */
+export interface KnownRows {
+  put(row: RunRow): void;
+  take(runId: string, epoch: number): RunRow | undefined;
+}
+
+export function createKnownRows(): KnownRows {
+  const rows = new Map<string, RunRow>();
+  return {
+    put: (row) => void rows.set(row.id, row),
+    take(runId, epoch) {
+      const row = rows.get(runId);
+      rows.delete(runId);
+      return row?.epoch === epoch ? row : undefined;
+    },
+  };
 }
 
 /**
@@ -24,16 +46,10 @@ interface WorkDeps {
  * goes to that one without anybody in between.
  */
 export function inItsPlace(
-  { runs, persist, inFlight, admission, handovers, catalog, nodeId, onLeft }: WorkDeps,
+  { runs, persist, inFlight, admission, handovers, catalog, known, nodeId, onLeft }: WorkDeps,
   work: (runId: string) => Promise<void>,
 ): (runId: string, epoch: number) => Promise<void> {
   async function placeFor(row: RunRow, flight: Flight): Promise<(() => void) | undefined> {
-    const kept = handovers.take(row.id);
-    if (kept) {
-      const { place, hold } = await kept;
-      flight.kept = hold;
-      return place;
-    }
     const load = catalog().automations.get(row.automation)?.load ?? 'light';
     const waiting = shownReason(runs, row);
     try {
@@ -48,12 +64,23 @@ export function inItsPlace(
   }
 
   return async (runId, epoch) => {
+    // Before anything is waited for: whoever keeps something for it looks whether it was asked for.
+    const handedOver = handovers.take(runId);
     const flight = inFlight.begin(runId, epoch);
     let place: (() => void) | undefined;
     try {
-      const row = await persist(() => runs.row(runId));
-      if (!row || row.epoch !== epoch || row.node !== nodeId) throw new TakenOver();
-      place = await placeFor(row, flight);
+      const kept = await handedOver;
+      place = kept?.place;
+      flight.kept = kept?.hold;
+      const row = known.take(runId, epoch) ?? (await persist(() => runs.row(runId)));
+      if (!row || row.epoch !== epoch || row.node !== nodeId) {
+        kept?.hold?.leave();
+        throw new TakenOver();
+      }
+      const asked = performance.now();
+      if (!kept) place = await placeFor(row, flight);
+      // Where it waited, it may have been canceled meanwhile.
+      if (performance.now() - asked < FRESH_MS) flight.known = row;
       await work(runId);
     } finally {
       if (!(await handovers.give(runId, place))) place?.();
@@ -65,13 +92,13 @@ export function inItsPlace(
 
 /** Why a run does not begin, as its progress. */
 function shownReason(
-  { db, ring }: Runs,
+  { db, news }: Runs,
   { id, epoch }: RunRow,
 ): { show(reason: string): void; clear(): Promise<void> } {
   let last: Promise<void> | undefined;
   const write = async (progress: string | null): Promise<void> => {
     await db.updateTable('runs').set({ progress }).where('id', '=', id).where('epoch', '=', epoch).execute();
-    await ring(id);
+    news.wake(id);
   };
   const next = (progress: string | null): Promise<void> =>
     (last = (last ?? Promise.resolve()).then(() => write(progress)).catch(() => undefined));

@@ -54,13 +54,16 @@ export function createPool(connectionString: string, log: Log, size: number): { 
   };
 }
 
+/** In a statement that writes an event; seen here, so that consumers are woken once it is committed. */
+export const TELLS = '/* tells */';
+
 /** Kysely on the pool; what a query throws is a StewardError wherever the database itself is the trouble. */
-export function createKysely(pool: pg.Pool): Kysely<NoTables> {
+export function createKysely(pool: pg.Pool, onTold: () => void = () => undefined): Kysely<NoTables> {
   const translated = {
     options: pool.options,
     async connect() {
       try {
-        return translating(await pool.connect());
+        return translating(await pool.connect(), onTold);
       } catch (thrown) {
         throw translateDatabaseError(thrown);
       }
@@ -72,12 +75,24 @@ export function createKysely(pool: pg.Pool): Kysely<NoTables> {
   return new Kysely<NoTables>({ dialect: new PostgresDialect({ pool: translated as never }) });
 }
 
-function translating(client: pg.PoolClient): { query: unknown; release: pg.PoolClient['release']; processID: unknown } {
+function translating(
+  client: pg.PoolClient,
+  onTold: () => void,
+): { query: unknown; release: pg.PoolClient['release']; processID: unknown } {
+  let within = false;
+  let told = false;
   return {
     processID: (client as unknown as { processID?: number }).processID,
     async query(text: string, parameters: unknown[]) {
       try {
-        return await client.query(text, parameters);
+        const answer = await client.query(text, parameters);
+        told = (told && text !== 'rollback') || text.includes(TELLS);
+        within = (within && text !== 'commit' && text !== 'rollback') || /^(begin|start transaction)/.test(text);
+        if (told && !within) {
+          told = false;
+          onTold();
+        }
+        return answer;
       } catch (thrown) {
         throw translateDatabaseError(thrown);
       }

@@ -2,8 +2,9 @@ import { type RawBuilder, sql, type Transaction } from 'kysely';
 import { StewardError } from '../core/errors.ts';
 import type { EventDraft, EventType, StewardEvent } from '../core/event.ts';
 import type { JsonObject } from '../core/json.ts';
+import { TELLS } from './connection.ts';
 import { type ConsumeOptions, type EventConsumer, type EventsDeps, startConsumer } from './event-consumer.ts';
-import { EVENTS_CHANNEL, type EventTables, settled, settledBelow, toEvent } from './event-tables.ts';
+import { type EventTables, settled, settledBelow, toEvent } from './event-tables.ts';
 
 export interface DeadLetter {
   readonly consumer: string;
@@ -28,6 +29,9 @@ export interface Events {
    */
   // oxlint-disable-next-line typescript/no-explicit-any -- any system's tables will do
   append(trx: Transaction<any>, draft: EventDraft): Promise<StewardEvent>;
+  /** Several of them, in their order. */
+  // oxlint-disable-next-line typescript/no-explicit-any -- any system's tables will do
+  appendAll(trx: Transaction<any>, drafts: readonly EventDraft[]): Promise<StewardEvent[]>;
   /**
    * The event as a part of a statement that makes the state change itself, `with changed as (update ...), told as (<this>)`:
    * written once for each row of the expression named. For what happens so often that a transaction of its own would cost too much.
@@ -55,26 +59,30 @@ export function createEvents(deps: EventsDeps): { events: Events; stop: () => Pr
   const db = deps.db.withTables<EventTables>();
   const consumers: EventConsumer[] = [];
   const events: Events = {
-    async append(trx, draft) {
+    append: async (trx, draft) => (await events.appendAll(trx, [draft]))[0] ?? { ...draft, id: 0, at: deps.now() },
+    async appendAll(trx, drafts) {
+      const [first] = drafts;
+      if (!first) return [];
       if (!trx.isTransaction)
-        throw new StewardError('INTERNAL', `Event ${draft.type} was appended outside a transaction.`);
+        throw new StewardError('INTERNAL', `Event ${first.type} was appended outside a transaction.`);
       const at = deps.now();
+      const values = drafts.map(
+        ({ type, subject, node, data, causation, actor }) =>
+          sql`(${at}, ${type}, ${subject?.kind ?? null}, ${subject?.id ?? null}, ${node ?? null},
+            ${JSON.stringify(data)}, ${orNull(causation)}, ${orNull(actor)})`,
+      );
       const { rows } = await sql<{ id: number }>`
-        with added as (
-          insert into events (at, type, subject_kind, subject_id, node, data, causation, actor)
-          values (${at}, ${draft.type}, ${draft.subject?.kind ?? null}, ${draft.subject?.id ?? null}, ${draft.node ?? null},
-            ${JSON.stringify(draft.data)}, ${orNull(draft.causation)}, ${orNull(draft.actor)})
-          returning id)
-        select id, pg_notify(${EVENTS_CHANNEL}, '') from added`.execute(trx);
-      return { ...draft, id: rows[0]?.id ?? 0, at };
+        ${sql.raw(TELLS)} insert into events (at, type, subject_kind, subject_id, node, data, causation, actor)
+          values ${sql.join(values)} returning id`.execute(trx);
+      return drafts.map((draft, index) => ({ ...draft, id: rows[index]?.id ?? 0, at }));
     },
 
     appending: (draft, forEach) => sql`
-      insert into events (at, type, subject_kind, subject_id, node, data, causation, actor)
+      ${sql.raw(TELLS)} insert into events (at, type, subject_kind, subject_id, node, data, causation, actor)
       select ${deps.now()}::timestamptz, ${draft.type}::text, ${draft.subject?.kind ?? null}::text, ${draft.subject?.id ?? null}::text,
         ${draft.node ?? null}::text, ${JSON.stringify(draft.data)}::jsonb, ${orNull(draft.causation)}::jsonb,
         ${orNull(draft.actor)}::jsonb
-      from ${forEach} returning id, pg_notify(${EVENTS_CHANNEL}, '')`,
+      from ${forEach} returning id`,
 
     consume(options) {
       const consumer = startConsumer(deps, options);

@@ -17,6 +17,7 @@ export function inertStore(): Store {
     databaseUrl: '',
     events: {
       append: refuse,
+      appendAll: refuse,
       appending: refuse,
       consume: refuse,
       read: refuse,
@@ -26,6 +27,7 @@ export function inertStore(): Store {
       consumers: refuse,
     },
     listen: () => () => undefined,
+    ring: () => undefined,
     exclusively: refuse,
     health: async () => ({ ok: false, latencyMs: 0, reason: 'no store' }),
     onAvailability: () => () => undefined,

@@ -2,10 +2,11 @@ import type { Kysely } from 'kysely';
 import type pg from 'pg';
 import { StewardError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
+import { createBell } from './bell.ts';
 import { bundledUrl } from './bundled-postgres.ts';
 import { createKysely, createPool, type NoTables, normalizeDatabaseUrl } from './connection.ts';
 import { translateDatabaseError } from './database-errors.ts';
-import { eventMigrations } from './event-tables.ts';
+import { EVENTS_CHANNEL, eventMigrations } from './event-tables.ts';
 import { createEvents, type Events, rebaseEvents } from './events.ts';
 import { exclusively } from './exclusively.ts';
 import { type Migration, migrate } from './migrator.ts';
@@ -51,6 +52,8 @@ export interface Store {
   readonly events: Events;
   /** One connection serves all channels of the process. The returned function ends it. */
   listen(channel: string, handler: NotificationHandler): () => void;
+  /** Wakes who listens, soon, in this process and in the others. Nothing is told where it fails: whoever listens also looks now and then. */
+  ring(channel: string, payload?: string): void;
   /** Runs the work while no other node runs work of that name: launching DBOS for the first time, for one. */
   exclusively<T>(name: string, work: () => Promise<T>): Promise<T>;
   health(): Promise<StoreHealth>;
@@ -84,7 +87,8 @@ export async function openStore(options: OpenStoreOptions): Promise<Store> {
     undo.push(() => endPool(pool, drop));
     // Whoever waits on a connection to a server that froze would wait for ever.
     session.onAvailability((available) => available || drop());
-    const db = createKysely(pool);
+    const bell = createBell(pool, log);
+    const db = createKysely(pool, () => bell.ring(EVENTS_CHANNEL));
 
     await options.beforeMigrating?.(db);
     await migrate(db, [...eventMigrations, ...options.migrations], {
@@ -104,6 +108,7 @@ export async function openStore(options: OpenStoreOptions): Promise<Store> {
       databaseUrl,
       events,
       listen: (channel, handler) => session.listen(channel, handler),
+      ring: (channel, payload) => bell.ring(channel, payload),
       exclusively: (name, work) => exclusively(db, name, work),
       health: () => measureHealth(pool),
       onAvailability: (listener) => session.onAvailability(listener),
