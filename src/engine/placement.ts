@@ -128,6 +128,14 @@ export function createPlacement({
       if (place.labels === undefined && automation.placement !== 'any') return self;
       // Asked before this node has joined: then it is alone, or will know better in a moment.
       if (place.labels === undefined && !known.some(({ live }) => live)) return self;
+      const own = known.find(({ id }) => id === self);
+      // Nobody asked for a certain node, so it waits here until this one, or any other, takes work again.
+      const later =
+        place.labels === undefined &&
+        own !== undefined &&
+        unfit({ ...own, draining: false }, automation) === undefined &&
+        known.every((node) => unfit(node, automation) !== undefined);
+      if (later) return self;
       return pick(automation, { candidates: known, labels: place.labels, self });
     },
     async everywhere(automation) {
