@@ -7,6 +7,7 @@ import { type AlertSink, startAlertSink } from './kit/alert-sink.ts';
 import { type DebianPostgres, noDebianPostgres, startDebianPostgres } from './kit/debian-postgres.ts';
 import {
   eventually,
+  isAlive,
   makeHome,
   removeHome,
   type RunningSteward,
@@ -217,7 +218,9 @@ ${more}`;
 
       const names = new Map((await nodes()).map(({ id, name }) => [id, name]));
       const shares = Map.groupBy(await mine(), ({ node: id }) => names.get(id));
-      expect([shares.get('paris')?.length, shares.get('rome')?.length]).toEqual([10, 10]);
+      // Not ten each to the run: some have ended while the others are still asked for.
+      for (const name of ['paris', 'rome']) expect(shares.get(name)?.length).toBeGreaterThanOrEqual(8);
+      expect(shares.size).toBe(2);
     }, 60_000);
 
     it('each looks after its own machine in a chain that is for all of them', async () => {
@@ -322,10 +325,9 @@ ${more}`;
       expect(sink.alerts.map(({ kind, service }) => `${kind} ${service}`)).toEqual(['opened beta']);
     }, 60_000);
 
-    it('one that is killed is missed within 15 s, and its services are unknown instead of well', async () => {
+    it('one that is frozen is missed within 15 s, and its services are unknown instead of well', async () => {
       const began = performance.now();
-      await running.get(rome)?.kill();
-      running.delete(rome);
+      process.kill(running.get(rome)?.pid ?? 0, 'SIGSTOP');
 
       await eventually('it is missed', async () => ((await node('rome'))?.state === 'lost' ? true : undefined));
 
@@ -357,6 +359,13 @@ ${more}`;
         `select title from incidents where status <> 'resolved'`,
       );
       expect(open).toEqual([]);
+
+      // It does not know yet, and finds out.
+      const thawed = running.get(rome);
+      running.delete(rome);
+      process.kill(thawed?.pid ?? 0, 'SIGCONT');
+      await eventually('it ends', async () => (isAlive(thawed?.pid ?? 0) ? undefined : true));
+      expect(thawed?.output()).toContain('rome was removed from the nodes of the store, so it stops');
       const back = await steward(rome, ['serve']);
       expect([back.code, back.stderr]).toEqual([8, expect.stringContaining('rome was not invited')]);
     }, 60_000);

@@ -147,6 +147,18 @@ describe('nodes', () => {
     expect(told).toEqual(['one']);
   });
 
+  it('that were stopped count as lost for what others can do, once that took longer than a restart', async () => {
+    const [one, two] = [node('one'), node('two')];
+    await one.join();
+    await two.join();
+    await two.leave();
+    expect([await one.lost(), await one.absent()]).toEqual([[], new Set(['two'])]);
+    await ask("update nodes set last_heartbeat = last_heartbeat - interval '3 minutes' where id = 'two'");
+    expect(await one.lost()).toEqual(['two']);
+    await two.join();
+    expect([await one.lost(), await one.absent()]).toEqual([[], new Set()]);
+  });
+
   it('hand their workflows on when they are lost', async () => {
     const workflow = {
       name: 'w',
