@@ -31,8 +31,9 @@ export function cookieOf(request: FastifyRequest, wanted: string): string | unde
   return undefined;
 }
 
-export function setSession(request: FastifyRequest, reply: FastifyReply, session: string, expiresAt: Date): void {
-  const secure = request.protocol === 'https' ? '; Secure' : '';
+/** `page` is the address as the browser knows it: where that is encrypted, the cookie goes nowhere else. */
+export function setSession(reply: FastifyReply, session: string, expiresAt: Date, page: string): void {
+  const secure = page.startsWith('https:') ? '; Secure' : '';
   void reply.header(
     'set-cookie',
     `${COOKIE}=${session}; Path=/; HttpOnly; SameSite=Strict; Expires=${expiresAt.toUTCString()}${secure}`,

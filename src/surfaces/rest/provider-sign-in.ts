@@ -20,7 +20,7 @@ export function mountProviderSignIn(
   const home = (request: FastifyRequest): string => origins[0] ?? originOf(request, origins);
 
   const keep = (request: FastifyRequest, reply: FastifyReply, state: string, seconds: number): void => {
-    const secure = request.protocol === 'https' || home(request).startsWith('https:') ? '; Secure' : '';
+    const secure = home(request).startsWith('https:') ? '; Secure' : '';
     // Lax: it has to come along when the provider sends the browser back.
     void reply.header(
       'set-cookie',
@@ -49,7 +49,7 @@ export function mountProviderSignIn(
       userAgent: request.headers['user-agent'],
     });
     if ('problem' in outcome) return await reply.redirect(`/#sign-in=${outcome.problem}`, 303);
-    setSession(request, reply, outcome.session, outcome.expiresAt);
+    setSession(reply, outcome.session, outcome.expiresAt, home(request));
     return await reply.redirect('/', 303);
   });
 }

@@ -17,7 +17,7 @@ export function mountSignIn(
 ): void {
   const about = (request: FastifyRequest) => ({ from: request.ip, userAgent: request.headers['user-agent'] });
   const signIn = (request: FastifyRequest, reply: FastifyReply, { actor, session, expiresAt }: SignedIn) => {
-    setSession(request, reply, session, expiresAt);
+    setSession(reply, session, expiresAt, originOf(request, origins));
     return whoAmI(actor);
   };
 
