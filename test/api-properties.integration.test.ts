@@ -31,4 +31,6 @@ describeApiProperties(
     runs: async () => (await composition.engine.service.list({ limit: 500 })).items.length,
   }),
   async () => composition.catalog,
+  // Pulled once by chance, the kill switch would answer 503 to everything after it; it has tests of its own.
+  { leaveOut: ['set-mode'] },
 );

@@ -65,6 +65,8 @@ async function forgetWhatIsOld(
       not(exists(selectFrom('runs').select('id').whereRef('runs.id', '=', 'run_children.run_id'))),
     )
     .execute();
+  await db.deleteFrom('engine_loops').where('expires_at', '<', tooOld).execute();
+  await db.deleteFrom('plan_tokens').where('expires_at', '<', ago(DAY_MS)).execute();
   // Holders that died left them; a name that nobody locks any more needs no fence.
   await db.deleteFrom('engine_lock_waiters').where('expires_at', '<', ago(KEEP_LOCKS_MS)).execute();
   await db.deleteFrom('engine_locks').where('expires_at', '<', ago(KEEP_LOCKS_MS)).execute();
