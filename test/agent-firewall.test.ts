@@ -201,10 +201,12 @@ services: [{ name: cache, match: { port: ${port} }, restart: process }]
       token: operator.token,
     });
     waiting = await settled((asked.body as unknown as Run).id, operator.token);
-    expect(waiting).toMatchObject({ status: 'waiting-approval', planHash: expect.any(String) });
+    if (waiting.status !== 'waiting-approval') throw new Error(`the run to attack is ${waiting.status}`);
     untouched = world.look();
   }, 120_000);
-  afterEach(() => expect(world.look()).toBe(untouched));
+  afterEach(() => {
+    if (world.look() !== untouched) throw new Error(`the world changed:\n${world.look()}\ninstead of\n${untouched}`);
+  });
   afterAll(async () => {
     await mcp.close();
     await running.stop();
@@ -325,9 +327,9 @@ services: [{ name: cache, match: { port: ${port} }, restart: process }]
       });
       const step = await eventually('its step came as far as it may', async () => {
         const { body } = await send('GET', 'runs?automation=clean-temp-files&limit=20');
-        const [run] = (
+        const run = (
           (body['items'] ?? []) as (Run & { changes: unknown[]; causation: { workflowId?: string } })[]
-        ).filter(({ causation }) => causation.workflowId !== undefined);
+        ).find(({ causation }) => causation.workflowId !== undefined);
         return run && ['waiting-approval', 'succeeded', 'failed'].includes(run.status) ? run : undefined;
       });
       // Nothing to do, or nothing done.
@@ -360,7 +362,8 @@ services: [{ name: cache, match: { port: ${port} }, restart: process }]
         async () => (mine = await post('automations/clean-temp-files/plan', { input: { roots: [world.root] } }, key)),
         { action: 'run.accepted' },
       );
-      expect((mine?.body as unknown as Run).id).not.toBe((theirs.body as unknown as Run).id);
+      expect(mine?.body['id']).toEqual(expect.any(String));
+      expect(mine?.body['id']).not.toBe(theirs.body['id']);
     });
     it.skipIf(!hasProgram('redis-server'))('and a service restarted', async () => {
       const before = redis?.pid;
@@ -599,7 +602,10 @@ services: [{ name: cache, match: { port: ${port} }, restart: process }]
       const smuggled = await new Promise<number>((done, failed) => {
         const { hostname, port } = new URL(running.url);
         const request = rawRequest({
-          ...{ hostname, port, method: 'POST', path: '/api/v1/note-incident' },
+          hostname,
+          port,
+          method: 'POST',
+          path: '/api/v1/note-incident',
           headers: {
             authorization: `Bearer ${agent.token}`,
             'content-type': 'application/json',
@@ -648,12 +654,10 @@ services: [{ name: cache, match: { port: ${port} }, restart: process }]
   it('was noticed, and the record is whole', async () => {
     expect(attempts).toBeGreaterThan(60);
     await eventually('somebody is told of the agent', async () => {
-      const { items } = (await stewardJson<{ items?: unknown[] } | { title: string; symptom: string }[]>(home, [
-        'incidents',
-      ])) as never as { items: { title: string; symptom: string }[] };
-      const all = items ?? (await stewardJson<{ title: string; symptom: string }[]>(home, ['incidents']));
+      const incidents = await stewardJson<{ title: string; symptom: string }[]>(home, ['incidents']);
       return (
-        all.some(({ title, symptom }) => symptom === 'security.anomaly' && title.startsWith('bot (agent)')) || undefined
+        incidents.some(({ title, symptom }) => symptom === 'security.anomaly' && title.startsWith('bot (agent)')) ||
+        undefined
       );
     });
     const events = await stewardJson<{ action: string }[]>(home, ['audit', 'security', '--action', 'security.anomaly']);

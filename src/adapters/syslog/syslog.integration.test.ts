@@ -56,10 +56,11 @@ describe.skipIf(!existsSync(RSYSLOGD))('syslog, to a real rsyslogd (Debian packa
     execFileSync(
       'openssl',
       [
-        ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2'],
-        ...['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1'],
-        ...['-keyout', join(folder, 'key.pem'), '-out', join(folder, 'cert.pem')],
-      ],
+        'req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost',
+        `-addext subjectAltName=DNS:localhost,IP:127.0.0.1 -keyout ${join(folder, 'key.pem')} -out ${join(folder, 'cert.pem')}`,
+      ]
+        .join(' ')
+        .split(' '),
       { stdio: 'ignore' },
     );
     const template = '%pri%|%timestamp:::date-rfc3339%|%hostname%|%app-name%|%msgid%|%structured-data%|%msg%\\n';

@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify';
 import type { AuditLog } from '../../core/audit.ts';
-import { StewardError } from '../../core/errors.ts';
+import type { StewardError } from '../../core/errors.ts';
 import { isRecorded } from '../perform.ts';
 import { SAFE } from './access.ts';
 

@@ -51,7 +51,13 @@ describe('checkpoints', () => {
 describe('a record as a message', () => {
   it('leaves out what makes it too long for a receiver, and says what', () => {
     const message = messageOf({
-      ...{ chain: 'ab', seq: 7, at: new Date(0), hash: 'ff', action: 'user.updated', outcome: 'refused', from: '::1' },
+      chain: 'ab',
+      seq: 7,
+      at: new Date(0),
+      hash: 'ff',
+      action: 'user.updated',
+      outcome: 'refused',
+      from: '::1',
       actor: { kind: 'user', id: 'usr_1', name: 'ada', role: 'admin' },
       before: 'b'.repeat(3_000),
       after: 'a'.repeat(3_000),

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { StewardError } from '../../core/errors.ts';
 import { canonicalJson } from '../../core/json.ts';
 import { chainOf, GENESIS, recordHash, sameHash } from './chain.ts';
-import { AuditProblem } from './verify.ts';
+import type { AuditProblem } from './verify.ts';
 
 const Line = z.object({
   chain: z.string(),

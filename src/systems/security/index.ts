@@ -88,7 +88,7 @@ export function createSecurity({ store, records, incidents, node, now, log }: Se
       .where('subject', '=', subject)
       .forUpdate()
       .executeTakeFirst();
-    const toldLately = row?.told_at != null && row.told_at.getTime() > record.at.getTime() - WINDOW_MS;
+    const toldLately = (row?.told_at?.getTime() ?? 0) > record.at.getTime() - WINDOW_MS;
     const known = row && { at: row.window_at, count: row.count, before: row.before, usual: row.usual };
     if (sighting.kind !== 'refusal') {
       await keep(trx, subject, known ?? { at: record.at, count: 0, before: 0, usual: 0 });

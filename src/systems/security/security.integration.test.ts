@@ -27,8 +27,15 @@ describe('the watch over who is turned away', () => {
     for (let n = 0; n < count; n++) {
       clock = new Date(clock.getTime() + secondsApart * 1_000);
       const record: AuditRecord = {
-        ...{ chain: 'c', seq: (seq += 1), at: clock, hash: 'h', action: 'access.refused', outcome: 'refused' },
-        ...{ actor, from: '203.0.113.9', ...more },
+        chain: 'c',
+        seq: (seq += 1),
+        at: clock,
+        hash: 'h',
+        action: 'access.refused',
+        outcome: 'refused',
+        actor,
+        from: '203.0.113.9',
+        ...more,
       };
       await follower.handle([record], new AbortController().signal);
     }
@@ -119,8 +126,14 @@ describe('the watch over who is turned away', () => {
     const late = clock;
     clock = new Date(clock.getTime() - 86_400_000);
     const records = Array.from({ length: 20 }, (_, n): AuditRecord => ({
-      ...{ chain: 'c', seq: n, at: clock, hash: 'h', action: 'access.refused', outcome: 'refused' },
-      ...{ actor: bot, from: '::1' },
+      chain: 'c',
+      seq: n,
+      at: clock,
+      hash: 'h',
+      action: 'access.refused',
+      outcome: 'refused',
+      actor: bot,
+      from: '::1',
     }));
     clock = late;
     await follower.handle(records, new AbortController().signal);
