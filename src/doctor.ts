@@ -120,6 +120,14 @@ async function configuration(environment: Environment): Promise<Finding[]> {
             detail: 'nobody notices when Steward itself dies',
             mend: `add deadMan.url to ${location.file}`,
           },
+      config.audit.checkpoints.length > 0
+        ? { what: 'audit', state: 'ok', detail: `checkpoints in ${config.audit.checkpoints.length + 1} places` }
+        : {
+            what: 'audit',
+            state: 'note',
+            detail: 'its checkpoints are on this machine only: whoever has all of it can put the record back unseen',
+            mend: `add audit.checkpoints to ${location.file}`,
+          },
     ];
   } catch (thrown) {
     const { message, hint } = StewardError.from(thrown);

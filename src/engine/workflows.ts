@@ -1,4 +1,4 @@
-import { systemActor } from '../core/actor.ts';
+import { type Actor, systemActor } from '../core/actor.ts';
 import type { Catalog } from '../core/catalog.ts';
 import { StewardError } from '../core/errors.ts';
 import type { StewardEvent } from '../core/event.ts';
@@ -97,7 +97,7 @@ export function createWorkflows({ store, catalog, executions, loops, mode, log, 
         },
         trigger: 'event',
         // An agent must not get done by a detour what it may only propose.
-        actor: event.actor?.role === 'agent' ? event.actor : systemActor('workflows'),
+        actor: event.actor?.role === 'agent' ? event.actor : onBehalfOf(event.actor),
         idempotencyKey: `event:${event.id}:${workflow.name}`,
         causation: { ...event.causation, eventId: event.id },
       });
@@ -124,4 +124,11 @@ export function createWorkflows({ store, catalog, executions, loops, mode, log, 
       return types.length > 0 ? store.events.consume({ consumer: 'workflows', types, from: 'now', handle }) : undefined;
     },
   };
+}
+
+/** The workflows act, and the record keeps whose word started them. */
+function onBehalfOf(actor: Actor | undefined): Actor {
+  const workflows = systemActor('workflows');
+  if (!actor || actor.kind === 'system') return workflows;
+  return { ...workflows, onBehalfOf: actor.onBehalfOf ?? actor.name };
 }
