@@ -98,7 +98,7 @@ export function createNodes(deps: NodesDeps): Nodes {
       const before = await trx.selectFrom('nodes').select('state').where('id', '=', id).forUpdate().executeTakeFirst();
       if (!before)
         throw new StewardError('NOT_FOUND', `There is no node ${id}.`, {
-          hint: 'A node joins by starting Steward on the same database.',
+          hint: 'See steward nodes; one more joins by invitation: steward node invite.',
         });
       const row = await trx
         .updateTable('nodes')
