@@ -314,6 +314,23 @@ function fixedPaths(): Record<string, Path> {
         responses: { 200: signedIn, default: ERROR },
       },
     },
+    [`${API}/node-invitations/{id}`]: {
+      get: {
+        ...open,
+        operationId: 'node-invitation',
+        summary: 'What an invited machine fetches',
+        description:
+          'Sealed for whoever has the token of the invitation, which is never sent; 404 once it was used or has expired.',
+        parameters: [{ name: 'id', in: 'path', required: true, schema: { type: 'string', pattern: '^[0-9a-f]{20}$' } }],
+        responses: {
+          200: {
+            description: 'The sealed text, base64.',
+            content: json({ type: 'object', properties: { sealed: { type: 'string' } }, required: ['sealed'] }),
+          },
+          default: ERROR,
+        },
+      },
+    },
     [`${API}/automations`]: {
       get: {
         tags: ['automations'],
