@@ -5,7 +5,7 @@ import { text } from 'node:stream/consumers';
 
 /** Asks whoever sits at the terminal. What is hidden is not shown while it is typed. */
 export async function ask(question: string, { hidden = false }: { readonly hidden?: boolean } = {}): Promise<string> {
-  process.stderr.write(question);
+  if (hidden) process.stderr.write(question);
   // Readline shows what is typed by writing it; here it writes to nobody.
   const silent = new Writable({ write: (_chunk, _encoding, done) => done() });
   const reader = createInterface({
@@ -17,7 +17,7 @@ export async function ask(question: string, { hidden = false }: { readonly hidde
   try {
     const ended = new AbortController();
     const closed = once(reader, 'close', { signal: ended.signal }).then(() => '');
-    const answer = await Promise.race([reader.question(''), closed.catch(() => '')]);
+    const answer = await Promise.race([reader.question(hidden ? '' : question), closed.catch(() => '')]);
     ended.abort();
     return answer;
   } finally {

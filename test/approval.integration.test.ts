@@ -221,7 +221,7 @@ describe('approving what destroys, from outside', () => {
       const first = await proposed('append-lines', { file });
       expect(first.status).toBe('succeeded');
       const again = JSON.parse((await steward(['run', 'repeat', first.id, '--json'])).stdout) as Run;
-      expect(again.relation).toEqual({ kind: 'repeats', runId: first.id });
+      expect(again).toMatchObject({ trigger: 'cli', relation: { kind: 'repeats', runId: first.id } });
       const undone = await steward(['run', 'undo', first.id, '--reason', 'a mistake']);
       expect(undone).toMatchObject({ exitCode: 0, stdout: expect.stringContaining('append-lines') });
       expect((await steward(['run', 'resume', first.id])).exitCode).toBe(14);

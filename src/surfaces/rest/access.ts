@@ -92,7 +92,14 @@ export function assertOwnOrigin(
 
 export function callOf(request: FastifyRequest, now: Date): Call {
   if (!request.actor) throw new StewardError('UNAUTHENTICATED', 'This needs a token or a session.');
-  return { actor: request.actor, now, from: request.ip, requestId: request.id, origin: request.pageOrigin };
+  return {
+    actor: request.actor,
+    now,
+    from: request.ip,
+    requestId: request.id,
+    trigger: triggerOf(request),
+    origin: request.pageOrigin,
+  };
 }
 
 /**
