@@ -4,14 +4,13 @@ import { StewardError } from '../../core/errors.ts';
 import { Proof } from '../../core/identity.ts';
 import { type AnyOperation, defineCommand, defineQuery, NoInput } from '../../core/operation.ts';
 import { secretInput } from '../../core/secret-input.ts';
-import { Password, UserName } from './accounts.ts';
+import { Password } from './accounts.ts';
 import type { Confirm } from './confirm.ts';
 import type { IdentityParts } from './deps.ts';
-import { assertMayGrant, personOf } from './grants.ts';
+import { personOf } from './grants.ts';
 import { orAbsent } from './or-absent.ts';
 import { relyingPartyOf, whyNoPasskeys } from './relying-party.ts';
 import { hashPassword } from './secrets.ts';
-import { userNamed } from './user-named.ts';
 
 const Passkey = z.object({
   id: z.string(),
@@ -217,28 +216,6 @@ export function accountOperations(parts: IdentityParts, { reassure }: Confirm): 
         await reassure({ actor, proof, purpose: `remove-passkey:${userId}`, from });
         if (await passkeys.remove(userId, id)) return { id };
         throw new StewardError('NOT_FOUND', 'You have no such passkey.', { hint: 'See steward account show.' });
-      },
-    }),
-    defineCommand({
-      name: 'reset-second-factor',
-      title: "Reset somebody's second factor",
-      summary: 'Removes the authenticator app, the recovery codes and the passkeys of a user, and signs them out.',
-      permission: 'administer',
-      personOrMachine: true,
-      cli: ['user', 'reset-second-factor'],
-      cliArguments: ['name'],
-      input: z.object({ name: UserName }),
-      output: z.object({ id: z.string(), name: z.string() }),
-      async handle({ name }, { actor }) {
-        return await db.transaction().execute(async (trx) => {
-          const user = await userNamed(trx, name);
-          assertMayGrant(actor, { role: user.role });
-          await trx.deleteFrom('user_totp').where('user_id', '=', user.id).execute();
-          await trx.deleteFrom('user_recovery_codes').where('user_id', '=', user.id).execute();
-          await trx.deleteFrom('user_passkeys').where('user_id', '=', user.id).execute();
-          await trx.deleteFrom('user_sessions').where('user_id', '=', user.id).execute();
-          return { id: user.id, name: user.name };
-        });
       },
     }),
   ];

@@ -1,9 +1,11 @@
 import { type Kysely, sql } from 'kysely';
 import { z } from 'zod';
-import { Role } from '../../core/actor.ts';
+import { type Actor, LOCAL_ACTOR, Role } from '../../core/actor.ts';
 import { StewardError } from '../../core/errors.ts';
+import { Proof } from '../../core/identity.ts';
 import { type AnyOperation, defineCommand, defineQuery, NoInput } from '../../core/operation.ts';
 import { insertUser, Password, UserName } from './accounts.ts';
+import type { Confirm } from './confirm.ts';
 import { assertMayGrant } from './grants.ts';
 import { orAbsent } from './or-absent.ts';
 import { hashPassword } from './secrets.ts';
@@ -20,7 +22,17 @@ const User = z.object({
   disabledAt: z.coerce.date().optional(),
 });
 
-export function userOperations(db: Kysely<IdentityTables>): readonly AnyOperation[] {
+const proof = Proof.optional().describe(
+  'That it is really you: the password, with a code where one is needed, or a passkey.',
+);
+
+/** People who may sign in. Whoever makes an account, or gives it another password, could be that person from then on. */
+export function userOperations(db: Kysely<IdentityTables>, { reassure }: Confirm): readonly AnyOperation[] {
+  /** Who holds the machine has other ways to the same end. */
+  async function shown(actor: Actor, proof: Proof | undefined, purpose: string, from: string): Promise<void> {
+    if (actor.id !== LOCAL_ACTOR) await reassure({ actor, proof, purpose, from });
+  }
+
   return [
     defineQuery({
       name: 'users',
@@ -55,15 +67,16 @@ export function userOperations(db: Kysely<IdentityTables>): readonly AnyOperatio
       personOrMachine: true,
       cli: ['user', 'create'],
       cliArguments: ['name'],
-      input: z.object({ name: UserName, role: Role.default('viewer'), password: Password.optional() }),
+      input: z.object({ name: UserName, role: Role.default('viewer'), password: Password.optional(), proof }),
       output: z.object({
         id: z.string(),
         name: z.string(),
         role: Role,
         password: z.string().optional().describe('The made-up one; shown once.'),
       }),
-      async handle({ name, role, password }, { actor, now }) {
+      async handle({ name, role, password, proof }, { actor, now, from }) {
         assertMayGrant(actor, { role });
+        await shown(actor, proof, `create-user:${name}`, from);
         const made = await insertUser(db, { name, role, password, createdBy: actor.name, now });
         return { id: made.user.id, name, role, password: made.password };
       },
@@ -81,6 +94,7 @@ export function userOperations(db: Kysely<IdentityTables>): readonly AnyOperatio
         role: Role.optional(),
         password: Password.optional(),
         disabled: z.boolean().optional().describe('Whether the account is shut.'),
+        proof,
       }),
       output: User.pick({ id: true, name: true, role: true, disabledAt: true }),
       async state({ name }) {
@@ -91,8 +105,9 @@ export function userOperations(db: Kysely<IdentityTables>): readonly AnyOperatio
           .executeTakeFirst();
         return user && { role: user.role, disabled: user.disabled_at !== null };
       },
-      async handle({ name, role, password, disabled }, { actor, now }) {
+      async handle({ name, role, password, disabled, proof }, { actor, now, from }) {
         if (role) assertMayGrant(actor, { role });
+        await shown(actor, proof, `update-user:${name}`, from);
         const hash = password === undefined ? undefined : await hashPassword(password);
         return await db.transaction().execute(async (trx) => {
           // Two admins who demote each other at once must not leave none.
@@ -120,6 +135,29 @@ export function userOperations(db: Kysely<IdentityTables>): readonly AnyOperatio
           if (hash !== undefined || next.disabled_at || next.role !== user.role)
             await trx.deleteFrom('user_sessions').where('user_id', '=', user.id).execute();
           return { id: user.id, name: user.name, role: next.role, disabledAt: orAbsent(next.disabled_at) };
+        });
+      },
+    }),
+    defineCommand({
+      name: 'reset-second-factor',
+      title: "Reset somebody's second factor",
+      summary: 'Removes the authenticator app, the recovery codes and the passkeys of a user, and signs them out.',
+      permission: 'administer',
+      personOrMachine: true,
+      cli: ['user', 'reset-second-factor'],
+      cliArguments: ['name'],
+      input: z.object({ name: UserName, proof }),
+      output: z.object({ id: z.string(), name: z.string() }),
+      async handle({ name, proof }, { actor, from }) {
+        await shown(actor, proof, `reset-second-factor:${name}`, from);
+        return await db.transaction().execute(async (trx) => {
+          const user = await userNamed(trx, name);
+          assertMayGrant(actor, { role: user.role });
+          await trx.deleteFrom('user_totp').where('user_id', '=', user.id).execute();
+          await trx.deleteFrom('user_recovery_codes').where('user_id', '=', user.id).execute();
+          await trx.deleteFrom('user_passkeys').where('user_id', '=', user.id).execute();
+          await trx.deleteFrom('user_sessions').where('user_id', '=', user.id).execute();
+          return { id: user.id, name: user.name };
         });
       },
     }),

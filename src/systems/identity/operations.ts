@@ -10,7 +10,7 @@ export function identityOperations(parts: IdentityParts, confirm: Confirm): read
   const { db } = parts;
   return [
     ...tokenOperations(db),
-    ...userOperations(db),
+    ...userOperations(db, confirm),
     ...sessionOperations(db),
     ...accountOperations(parts, confirm),
   ];

@@ -56,6 +56,25 @@ describe('sessions', () => {
     expect(await login(next)).toMatchObject({ actor: { name: 'ada' } });
   });
 
+  it('that were stolen make no account and no password that could approve', async () => {
+    const next = 'battery horse correct';
+    for (const [name, input] of [
+      ['create-user', { name: 'eve', role: 'admin', password: next }],
+      ['update-user', { name: 'ada', password: next }],
+      ['reset-second-factor', { name: 'ada' }],
+      ['enroll-authenticator', {}],
+    ] as const) {
+      await expect(fixture.perform(name, input, here.actor), name).rejects.toMatchObject({
+        code: 'CONFIRMATION_REQUIRED',
+      });
+    }
+
+    const proof = { password: PASSWORD };
+    expect(
+      await fixture.perform('create-user', { name: 'eve', role: 'viewer', password: next, proof }, here.actor),
+    ).toMatchObject({ name: 'eve' });
+  });
+
   it('end after a day unused, and after seven days in any case', async () => {
     for (let day = 0; day < 6; day++) {
       fixture.later(23 * 3_600);

@@ -130,7 +130,9 @@ describe('the authenticator app', () => {
 
   it('is reset by an admin, on the record, or by whoever holds the machine', async () => {
     const bob = await fixture.person('bob');
-    await fixture.perform('reset-second-factor', { name: 'ada' }, bob);
+    const reset = (input: object) => fixture.perform('reset-second-factor', { name: 'ada', ...input }, bob);
+    await expect(reset({})).rejects.toMatchObject({ code: 'CONFIRMATION_REQUIRED' });
+    await reset({ proof: { password: PASSWORD } });
     expect(fixture.audited.map(({ action }) => action)).toContain('command.reset-second-factor');
     expect(await login()).toBeTruthy();
 
