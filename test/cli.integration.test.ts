@@ -158,7 +158,7 @@ describe('the command line', () => {
       ),
     ).toEqual({
       token: 'stw_offline',
-      input: { name: 'x', role: 'viewer', expires: '365d' },
+      input: { name: 'x', role: 'viewer', expires: '90d' },
     });
     expect(
       (await steward(['token', 'create', '--role', 'king', '--name', 'x'], { home: away, offline })).exitCode,

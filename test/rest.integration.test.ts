@@ -160,12 +160,14 @@ describe('the API', () => {
     expect((await get('/api/v1/automation/audit/logs')).statusCode).toBe(403);
 
     const trail = await get('/api/v1/automation/audit/trail/operation/create-token', admin);
-    expect(trail.json().items[0]).toMatchObject({
-      action: 'access.refused',
-      outcome: 'refused',
-      actor: { name: 'viewer token' },
-      from: '127.0.0.1',
-    });
+    expect(trail.json().items).toContainEqual(
+      expect.objectContaining({
+        action: 'access.refused',
+        outcome: 'refused',
+        actor: expect.objectContaining({ name: 'viewer token' }),
+        from: '127.0.0.1',
+      }),
+    );
   });
 
   it('records every command with its outcome', async () => {
@@ -178,11 +180,12 @@ describe('the API', () => {
         .json()
         .items.map(({ action, outcome }: { action: string; outcome: string }) => `${action} ${outcome}`);
     expect(await outcomes(id)).toEqual([
-      'command.revoke-token succeeded',
-      'command.revoke-token allowed',
+      'command.create-token allowed',
       'command.create-token succeeded',
+      'command.revoke-token allowed',
+      'command.revoke-token succeeded',
     ]);
-    expect(await outcomes('nosuch')).toEqual(['command.revoke-token failed', 'command.revoke-token allowed']);
+    expect(await outcomes('nosuch')).toEqual(['command.revoke-token allowed', 'command.revoke-token failed']);
   });
 
   it('starts a run and says where to follow it', async () => {

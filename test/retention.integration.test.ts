@@ -11,6 +11,9 @@ import { composeInProcess } from './kit/composition.ts';
 const KEPT: Readonly<Record<string, string>> = {
   audit_log: 'it only grows, by design',
   audit_heads: 'one for each key',
+  audit_followers: 'one for each place that the configuration names',
+  operation_families: 'one for each automation',
+  engine_mode: 'one',
   steward_migrations: 'one for each migration',
   steward_store: 'one',
   users: 'people, until somebody removes them',
