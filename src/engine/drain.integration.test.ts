@@ -43,7 +43,7 @@ const run = async (id: string) => {
   return `${status} ${node}`;
 };
 async function becomes(id: string, what: string): Promise<void> {
-  await expect.poll(() => run(id), { timeout: 20_000 }).toBe(what);
+  await expect.poll(() => run(id), { timeout: 30_000 }).toBe(what);
 }
 const events = async () =>
   (await database.store.pool.query("select type from events where type like 'node.%' order by id")).rows.map(
@@ -52,25 +52,27 @@ const events = async () =>
 
 describe('a node that drains', () => {
   it('ends what runs, heals its machine, and leaves what has not begun to others or for later', async () => {
-    const slow = { pauseMs: 3_000 };
+    // Longer than the other process takes to come up.
+    const slow = { pauseMs: 7_000 };
     const under = await start('append-lines', ['under'], slow);
     const anywhere = await start('append-anywhere', ['anywhere'], slow);
     await becomes(under, 'running here');
     await becomes(anywhere, 'running here');
     // Each waits here for its turn behind one of these: the first needs this machine, the second any.
     const mine = await start('append-lines', ['mine']);
+    // The same input, so that it waits.
     const same = await start('append-anywhere', ['anywhere'], slow);
     there = startEngine({ databaseUrl: database.databaseUrl, node: 'there' });
     expect(await there.line()).toBe('ready');
 
     expect(await here.engine.nodeCare.drain('here', admin)).toMatchObject({ draining: true });
 
-    await becomes(same, 'queued there');
+    await expect.poll(() => run(same), { timeout: 20_000 }).toMatch(/ there$/);
     const healing = await start('append-lines', ['healed'], { target: 'shop' }, 'healing');
     await becomes(healing, 'succeeded here');
     const asked = await start('append-anywhere', ['asked']);
     await becomes(asked, 'succeeded there');
-    await here.engine.nodeCare.waitDrained('here', 20_000);
+    await here.engine.nodeCare.waitDrained('here', 30_000);
     expect([await run(under), await run(anywhere), await run(mine)]).toEqual([
       'succeeded here',
       'succeeded here',
@@ -82,7 +84,7 @@ describe('a node that drains', () => {
 
     await becomes(mine, 'succeeded here');
     expect(await events()).toEqual(['node.joined', 'node.joined', 'node.draining', 'node.drained', 'node.resumed']);
-  }, 60_000);
+  }, 90_000);
 
   it('alone, keeps everything for later', async () => {
     await here.engine.nodeCare.drain('here', admin);
@@ -96,5 +98,5 @@ describe('a node that drains', () => {
     await here.engine.nodeCare.resume('here', admin);
     await becomes(anywhere, 'succeeded here');
     await becomes(mine, 'succeeded here');
-  });
+  }, 60_000);
 });

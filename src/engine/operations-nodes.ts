@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { ms } from '../core/duration.ts';
+import { ms, parseDuration } from '../core/duration.ts';
 import type { Json } from '../core/json.ts';
 import { NodeRecord } from '../core/node.ts';
 import { type AnyOperation, defineCommand, defineQuery, NoInput } from '../core/operation.ts';
@@ -130,12 +130,15 @@ export function nodeOperations({ nodes, nodeCare, invitations }: OperationDeps):
     input: z.object({
       expires: z
         .string()
-        .regex(/^\d+[smhd]$/, 'expected a duration such as 30m or 1h')
-        .refine((text) => ms(text) <= ms('7d') && ms(text) >= 1_000, 'expected one second to seven days')
+        .max(20)
+        .refine((text) => {
+          const length = parseDuration(text) ?? 0;
+          return length >= 1_000 && length <= ms('7d');
+        }, 'expected a duration from 1s to 7d, such as 30m or 1h')
         .default('1h')
         .describe('How long it can be used.'),
       databaseUrl: z
-        .string()
+        .url({ protocol: /^postgres(ql)?$/, error: 'expected postgresql://user:password@host:5432/database' })
         .max(2_000)
         .optional()
         .describe('The address of the database as the new machine reaches it, where it is another than here.'),
