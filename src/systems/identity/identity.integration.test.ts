@@ -60,6 +60,29 @@ describe('identity', () => {
     await rm(home, { recursive: true });
   });
 
+  it('makes no second admin by a set-up link that nobody used', async () => {
+    const token = (await identity.setupLink('http://127.0.0.1:3000'))?.split('#')[1] ?? '';
+    await perform('create-user', { name: 'ada', role: 'admin', password: PASSWORD }, await localActor());
+
+    await expect(identity.setUp({ token, name: 'eve', password: PASSWORD, from })).rejects.toMatchObject({
+      code: 'UNAUTHENTICATED',
+    });
+    await expect(identity.login({ name: 'eve', password: PASSWORD, from })).rejects.toMatchObject({
+      code: 'UNAUTHENTICATED',
+    });
+  });
+
+  it('locks a name in whatever letters it is written', async () => {
+    await perform('create-user', { name: 'admin', role: 'admin', password: PASSWORD }, await localActor());
+    const spelled = ['admin', 'ADMIN', 'adm\u0130n', 'ADM\u0130N', 'Admin', 'admIn'];
+    for (const name of spelled.slice(0, 5))
+      await identity.login({ name, password: 'a wrong one', from }).catch(() => undefined);
+
+    await expect(identity.login({ name: 'adm\u0130n', password: PASSWORD, from })).rejects.toMatchObject({
+      code: 'RATE_LIMITED',
+    });
+  });
+
   it('lets the first admin in by the one-time link, once', async () => {
     const link = await identity.setupLink('http://127.0.0.1:3000');
     const token = link?.split('#')[1] ?? '';

@@ -1,4 +1,4 @@
-import { sql } from 'kysely';
+import { type Kysely, sql } from 'kysely';
 import { StewardError } from '../../core/errors.ts';
 import type { Store } from '../../store/store.ts';
 import { insertUser, type UserRow } from './accounts.ts';
@@ -20,11 +20,11 @@ export function createSetupLink({
 }) {
   const db = store.db.withTables<IdentityTables>();
 
-  const pending = async (): Promise<boolean> =>
-    (await db.selectFrom('users').select('id').where('role', '=', 'admin').limit(1).executeTakeFirst()) === undefined;
+  const pending = async (on: Kysely<IdentityTables> = db): Promise<boolean> =>
+    (await on.selectFrom('users').select('id').where('role', '=', 'admin').limit(1).executeTakeFirst()) === undefined;
 
   return {
-    pending,
+    pending: () => pending(),
 
     /** The link, the same one until it is used; undefined where there is an admin. */
     async ensure(baseUrl: string): Promise<string | undefined> {
@@ -56,7 +56,8 @@ export function createSetupLink({
           .select('hash')
           .where('hash', '=', hashSecret(token))
           .executeTakeFirst();
-        if (!link) {
+        // The first admin may have come another way; the link stands in a log for as long as that is kept.
+        if (!link || !(await pending(trx))) {
           throw new StewardError('UNAUTHENTICATED', 'This set-up link is not valid, or it was used.', {
             hint: 'The valid one stands in the file setup-link in the home of Steward; on the machine, steward admin create works as well.',
           });

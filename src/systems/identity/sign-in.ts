@@ -43,13 +43,14 @@ export function createSignIn({
 
   return {
     async login({ name, password, code, from, userAgent }) {
-      const attempt = { name, from };
-      await begin(attempt);
       const user = await db
         .selectFrom('users')
         .selectAll()
         .where(sql<boolean>`lower(name) = lower(${name})`)
         .executeTakeFirst();
+      // Counted under the one name that the store finds it by: it knows more spellings of a letter than we do.
+      const attempt = { name: user?.name ?? name, from };
+      await begin(attempt);
       const right = await isPassword(password, user?.password);
       if (!user || !right || user.disabled_at)
         return await refuse(
