@@ -63,4 +63,18 @@ describe('the default policy', () => {
     });
     expect(decide(rules, { ...question, actor: bot, effect: 'write' })).toMatchObject({ id: 'all' });
   });
+
+  it('lets an agent do what cannot be taken back only where a row means agents', () => {
+    const bot = { ...question, actor: { ...question.actor, role: 'agent' as const }, automation: 'call-http' };
+    const calls = { id: 'calls', automation: 'call-http', decision: 'auto' as const, why: 'trusting' };
+    const meant = { ...calls, role: 'agent' as const };
+
+    expect(decide([calls, ...DEFAULT_POLICY], { ...bot, reversible: false })).toMatchObject({
+      id: 'agents-only-where-meant',
+      decision: 'propose',
+    });
+    expect(decide([calls, ...DEFAULT_POLICY], { ...bot, reversible: true })).toMatchObject({ id: 'calls' });
+    expect(decide([meant, ...DEFAULT_POLICY], { ...bot, reversible: false })).toMatchObject({ decision: 'auto' });
+    expect(decide([calls, ...DEFAULT_POLICY], { ...question, automation: 'call-http' })).toMatchObject({ id: 'calls' });
+  });
 });

@@ -84,6 +84,15 @@ const AGENTS_NEVER_DESTROY: PolicyRule = {
   why: 'What destroys waits for a person, whatever a rule lets an agent do otherwise.',
 };
 
+const AGENTS_ONLY_WHERE_MEANT: PolicyRule = {
+  id: 'agents-only-where-meant',
+  role: 'agent',
+  effect: 'write',
+  reversible: false,
+  decision: 'propose',
+  why: 'What cannot be taken back waits for a person, unless the rule that allows it names agents.',
+};
+
 /** The first rule that matches. The last default matches everything, so there always is one. */
 export function decide(rules: readonly PolicyRule[], question: PolicyQuestion): PolicyRule {
   const matches = <T>(wanted: T | readonly T[] | undefined, actual: T): boolean =>
@@ -97,6 +106,8 @@ export function decide(rules: readonly PolicyRule[], question: PolicyQuestion): 
       (candidate.reversible === undefined || candidate.reversible === question.reversible),
   );
   if (!rule) throw new Error('The policy table has no row that matches everything.');
-  const { actor, effect } = question;
-  return actor.role === 'agent' && effect === 'destructive' && rule.decision === 'auto' ? AGENTS_NEVER_DESTROY : rule;
+  const { actor, effect, reversible } = question;
+  if (actor.role !== 'agent' || effect === 'read' || rule.decision !== 'auto') return rule;
+  if (effect === 'destructive') return AGENTS_NEVER_DESTROY;
+  return rule.role === undefined && reversible === false ? AGENTS_ONLY_WHERE_MEANT : rule;
 }

@@ -13,6 +13,8 @@ describe('redaction', () => {
     "password: 'hunter2secret'",
     'token=hunter2secret&x=1',
     'stw_abc123_hunter2secret',
+    'stp_hunter2secret-_0123456789abcdefghijklmnopqrs',
+    'steward node join https://a.example stwj_00ab_hunter2secret',
     'db: password=hunter2secret',
     'config.password = hunter2secret',
     '--password hunter2secret --port 1',
