@@ -59,6 +59,7 @@ export async function subject(script: string, databaseUrl: string) {
       child.stdin?.write(`${JSON.stringify(order)}\n`);
       return (await next()) as Batch;
     },
+    pid: child.pid ?? 0,
     stop: () => void child.kill('SIGKILL'),
   };
 }

@@ -26,6 +26,8 @@ export type DurableWorkflow = 'plan' | 'apply' | 'chain';
 /** A workflow that this process has in hand. */
 interface Hand {
   readonly epoch: number;
+  /** Created by this process, and not continued. */
+  readonly fresh: boolean;
   begun: boolean;
 }
 
@@ -135,10 +137,10 @@ export function createDurableEngine({
   /** Where the handler was not called, another has the workflow. */
   async function holding(
     workflowIds: readonly string[],
-    epochOf: (id: string) => number,
+    { epochOf, fresh }: { readonly epochOf: (id: string) => number; readonly fresh: boolean },
     begin: () => Promise<unknown>,
   ) {
-    const mine = workflowIds.map((id) => [id, { epoch: epochOf(id), begun: false }] as const);
+    const mine = workflowIds.map((id) => [id, { epoch: epochOf(id), fresh, begun: false }] as const);
     for (const [id, hand] of mine) hands.set(id, hand);
     try {
       await begin();
@@ -161,7 +163,7 @@ export function createDurableEngine({
       DBOS.setConfig({
         name: 'steward',
         systemDatabaseUrl: store.databaseUrl,
-        systemDatabasePool: patientPool(pool),
+        systemDatabasePool: patientPool(pool, (workflowId) => hands.get(workflowId)),
         systemDatabaseSchemaName: 'dbos',
         applicationVersion: APPLICATION_VERSION,
         executorID: executor,
@@ -176,19 +178,14 @@ export function createDurableEngine({
     },
     async start(which, id, { workflowId, epoch }) {
       if (!current || hands.has(workflowId)) return;
-      await holding(
-        [workflowId],
-        () => epoch,
-        () =>
-          outside(async () => {
-            try {
-              await DBOS.startWorkflow(workflows[which], { workflowID: workflowId, workflowIDReusePolicy: 'reject' })(
-                id,
-              );
-            } catch (thrown) {
-              if (!(thrown instanceof DbosErrors.DBOSWorkflowIDInUseError)) throw thrown;
-            }
-          }),
+      await holding([workflowId], { epochOf: () => epoch, fresh: true }, () =>
+        outside(async () => {
+          try {
+            await DBOS.startWorkflow(workflows[which], { workflowID: workflowId, workflowIDReusePolicy: 'reject' })(id);
+          } catch (thrown) {
+            if (!(thrown instanceof DbosErrors.DBOSWorkflowIDInUseError)) throw thrown;
+          }
+        }),
       );
     },
     has: (workflowId) => hands.has(workflowId),
@@ -198,7 +195,7 @@ export function createDurableEngine({
     },
     async goOn({ ids, token }, epochOf) {
       if (!current || ids.length === 0) return;
-      await holding(ids, epochOf, () => outside(() => continueWorkflows(ids, token)));
+      await holding(ids, { epochOf, fresh: false }, () => outside(() => continueWorkflows(ids, token)));
     },
     async states(workflowIds) {
       const known = await statusOf(store.db, workflowIds);

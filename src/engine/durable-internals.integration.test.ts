@@ -6,10 +6,12 @@ import { dbRetryConfig } from '@dbos-inc/dbos-sdk/internal/utils';
 import { wfQueueRunner } from '@dbos-inc/dbos-sdk/internal/wfqueue';
 import { workflowTimeoutConfig } from '@dbos-inc/dbos-sdk/internal/workflow_management';
 import { sql } from 'kysely';
+import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type TestDatabase, testDatabase } from '../testing/database.ts';
 import { memoryLog } from '../testing/log.ts';
 import { createDurableEngine, durable, type DurableEngine } from './dbos.ts';
+import { patientPool } from './patient-pool.ts';
 
 // What Steward knows of the inside of DBOS. Each of these fails where an update moves it: look at durable-internals.ts then.
 describe('the inside of DBOS', () => {
@@ -88,6 +90,21 @@ describe('the inside of DBOS', () => {
       .toEqual(['first one 0', 'first two 0', 'first ends 0']);
     await expect.poll(async () => (await DBOS.getWorkflowStatus('w:first'))?.status).toBe('SUCCESS');
     expect((await DBOS.getWorkflowStatus('w:first'))?.queueName).toBeUndefined();
+  });
+
+  it('asks for a step what it has always asked, of which the half is answered without the database', async () => {
+    const asked: string[] = [];
+    const answers = patientPool(
+      { query: async (text: string) => void asked.push(text), connect: async () => ({}) } as unknown as pg.Pool,
+      () => ({ fresh: true }),
+    );
+    const { systemDatabase } = DBOSExecutor.globalInstance as unknown as {
+      systemDatabase: { pool: pg.Pool; checkIfCanceled(id: string): Promise<void> };
+    };
+    const { pool } = systemDatabase;
+    systemDatabase.pool = answers;
+    await systemDatabase.checkIfCanceled('w:whatever').finally(() => (systemDatabase.pool = pool));
+    expect(asked).toEqual([]);
   });
 
   it('lets a claimed workflow go on at its last checkpoint, and whoever had it record nothing more', async () => {

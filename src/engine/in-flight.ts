@@ -11,6 +11,8 @@ export interface Flight {
   kept?: Hold | undefined;
   /** The run as it was a moment ago, for who would read it next. */
   known?: RunRow | undefined;
+  /** As it was read last. */
+  seen?: RunRow | undefined;
   /** Aborted by whatever ends its work: cancel, deadline, a lost lock, and everything that aborts the other one. */
   readonly signal: AbortSignal;
   /** Ends the rollback too: this process has nothing more to do with it. */

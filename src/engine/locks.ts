@@ -2,6 +2,7 @@ import { type Kysely, sql } from 'kysely';
 import { formatDuration } from '../core/duration.ts';
 import { StewardError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
+import { prepared } from '../store/connection.ts';
 import type { Store } from '../store/store.ts';
 import type { EngineTables } from './tables.ts';
 
@@ -60,7 +61,7 @@ export function createLocks({
   /** Taken at once where nobody has it and nobody waits: the usual case, in one statement. */
   async function takeFree(name: string, holder: string): Promise<number | undefined> {
     const { rows } = await sql<{ fence: number }>`
-      insert into engine_locks (name, holder, node, fence, expires_at) values (${name}, ${holder}, ${nodeId}, 1, ${expiry})
+      ${prepared('lock_take')} insert into engine_locks (name, holder, node, fence, expires_at) values (${name}, ${holder}, ${nodeId}, 1, ${expiry})
       on conflict (name) do update set holder = excluded.holder, node = excluded.node, fence = engine_locks.fence + 1,
         expires_at = excluded.expires_at
       where (engine_locks.holder = excluded.holder or ${idle}) and not exists (
@@ -118,7 +119,7 @@ export function createLocks({
   async function free(names: readonly string[], holder: string): Promise<void> {
     if (names.length === 0) return;
     // Not waited for: should it be forgotten in a crash, see above.
-    await sql`with gone as (delete from engine_lock_waiters where holder = ${holder} and name = any(${names}::text[])),
+    await sql`${prepared('lock_free')} with gone as (delete from engine_lock_waiters where holder = ${holder} and name = any(${names}::text[])),
       freed as (update engine_locks set holder = '', expires_at = clock_timestamp()
         where holder = ${holder} and node = ${nodeId} and name = any(${names}::text[])
           and set_config('synchronous_commit', 'off', true) is not null returning name)

@@ -83,9 +83,17 @@ export function guardedRuns(runs: Runs, inFlight: Pick<InFlight, 'get'>, childre
       const flight = inFlight.get(id);
       const { known } = flight ?? {};
       if (flight) flight.known = undefined;
-      return known ?? (await runs.row(id));
+      const row = known ?? (await runs.row(id));
+      if (flight) flight.seen = row;
+      return row;
     },
     async move(id, transition) {
+      const { seen, epoch } = inFlight.get(id) ?? {};
+      const begins = transition.to === 'planning' || transition.to === 'running' ? transition.to : undefined;
+      if (begins && !transition.patch && seen?.status === 'queued' && seen.epoch === epoch) {
+        const begun = await runs.begin(seen, begins);
+        if (begun) return begun;
+      }
       const moved = await write(id, (as) => as.move(id, transition));
       const flight = inFlight.get(id);
       // Whoever planned it looks next whether it goes on.

@@ -2,6 +2,7 @@ import { type RawBuilder, sql } from 'kysely';
 import { StewardError } from '../core/errors.ts';
 import type { Json } from '../core/json.ts';
 import type { Change, ChangeRecord, Phase } from '../core/run.ts';
+import { prepared } from '../store/connection.ts';
 import type { Store } from '../store/store.ts';
 import { ownedRuns, TakenOver } from './ownership.ts';
 import type { ChangeOutcome, PhaseError, Recorder } from './perform-types.ts';
@@ -49,7 +50,7 @@ export function createRecorder(deps: RecorderDeps): Recorder {
     const at = now().toISOString();
     const open = sql`(phases->-1) is not null and not (phases->-1) ? 'finishedAt'`;
     await written(sql<{ mine: boolean }>`
-      update runs set phases = case when ${open} and phases->-1->>'phase' = ${next} then phases else
+      ${prepared('run_phase')} update runs set phases = case when ${open} and phases->-1->>'phase' = ${next} then phases else
         case when ${open} then jsonb_set(phases, array[(jsonb_array_length(phases) - 1)::text, 'finishedAt'], to_jsonb(${at}::text))
           else phases end || jsonb_build_object('phase', ${next}::text, 'startedAt', ${at}::text) end
       where id = ${runId} and epoch = ${epoch} and node = ${nodeId} and ${UNHURRIED} returning true as mine`);
@@ -62,7 +63,7 @@ export function createRecorder(deps: RecorderDeps): Recorder {
       attempts: number;
       receipt: { value: Json } | null;
     }>`
-      with ${mine},
+      ${prepared('change_starts')} with ${mine},
         begun as (update run_changes c set status = 'running', attempts = c.attempts + 1, started_at = coalesce(c.started_at, ${now()})
           from mine where c.run_id = mine.id and c.change_id = ${change.id} and c.status <> 'done' and ${UNHURRIED}
           returning c.attempts)
@@ -93,7 +94,7 @@ export function createRecorder(deps: RecorderDeps): Recorder {
       sql`ended`,
     );
     await written(sql<{ mine: boolean }>`
-      with ${mine},
+      ${prepared('change_ends')} with ${mine},
         ended as (update run_changes c set status = ${outcome.status}, finished_at = ${now()},
             attempts = coalesce(${attempts ?? null}::integer, c.attempts), receipt = coalesce(${receipt}::jsonb, c.receipt),
             error = coalesce(${error}::jsonb, c.error)

@@ -1,4 +1,4 @@
-import { type Insertable, type Kysely, sql, type Transaction, type Updateable } from 'kysely';
+import { type Insertable, type Kysely, type RawBuilder, sql, type Transaction, type Updateable } from 'kysely';
 import type { Actor } from '../core/actor.ts';
 import { StewardError } from '../core/errors.ts';
 import type { EventDraft, EventType } from '../core/event.ts';
@@ -30,6 +30,11 @@ export interface Transition {
   readonly also?: ((trx: Trx, row: RunRow) => Promise<void>) | undefined;
 }
 
+export interface Moved {
+  readonly row: RunRow;
+  readonly moved: boolean;
+}
+
 export interface Runs {
   insert(row: Insertable<RunsTable>, also?: (trx: Trx) => Promise<void>): Promise<Run>;
   row(id: string): Promise<RunRow | undefined>;
@@ -37,7 +42,9 @@ export interface Runs {
   byKey(idempotencyKey: string): Promise<Run | undefined>;
   list(query: RunQuery): Promise<Page<Run>>;
   /** Moves the run, writes its events, and tells whether it moved: a move made already is harmless, a forbidden one is a CONFLICT. */
-  move(id: string, transition: Transition): Promise<{ readonly row: RunRow; readonly moved: boolean }>;
+  move(id: string, transition: Transition): Promise<Moved>;
+  /** The beginning of a run as it was just read, in one statement; undefined where it is another by now. */
+  begin(row: RunRow, to: 'planning' | 'running'): Promise<Moved | undefined>;
   patch(id: string, patch: Patch): Promise<void>;
   readonly news: RunNews;
   readonly db: Kysely<EngineTables>;
@@ -82,6 +89,10 @@ export function createRuns({
     actor: actor ?? row.actor,
     node: nodeId,
   });
+
+  /** Told where the run moved; nothing that begins has two to tell. */
+  const told = ([event]: readonly EventDraft[]): RawBuilder<{ id: number }> =>
+    sql<{ id: number }>`(${event ? store.events.appending(event, sql`moved`) : sql`select 0 as id`})`;
 
   const news = createRunNews(store);
 
@@ -150,6 +161,28 @@ export function createRuns({
       });
       if (result.moved) news.tell(id, result.row.status);
       return result;
+    },
+
+    async begin(before, to) {
+      const begins = { ...before, status: to };
+      if (!mayBecome(before.status, to)) return undefined;
+      const row = await db
+        .with('moved', (query) =>
+          query
+            .updateTable('runs')
+            .set({ status: to, started_at: before.started_at ?? now() })
+            .where('id', '=', before.id)
+            .where('status', '=', before.status)
+            .where('epoch', '=', before.epoch)
+            .where(UNHURRIED)
+            .returningAll(),
+        )
+        .with('told', () => told(eventsOf(before, begins).map((type) => draft(type, begins))))
+        .selectFrom('moved')
+        .selectAll()
+        .executeTakeFirst();
+      if (row) news.tell(row.id, to);
+      return row && { row: row as RunRow, moved: true };
     },
 
     async patch(id, patch) {

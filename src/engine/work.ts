@@ -66,21 +66,22 @@ export function inItsPlace(
   return async (runId, epoch) => {
     // Before anything is waited for: whoever keeps something for it looks whether it was asked for.
     const handedOver = handovers.take(runId);
+    const told = known.take(runId, epoch);
+    const began = performance.now();
     const flight = inFlight.begin(runId, epoch);
     let place: (() => void) | undefined;
     try {
       const kept = await handedOver;
       place = kept?.place;
       flight.kept = kept?.hold;
-      const row = known.take(runId, epoch) ?? (await persist(() => runs.row(runId)));
+      const row = told ?? (await persist(() => runs.row(runId)));
       if (!row || row.epoch !== epoch || row.node !== nodeId) {
         kept?.hold?.leave();
         throw new TakenOver();
       }
-      const asked = performance.now();
       if (!kept) place = await placeFor(row, flight);
       // Where it waited, it may have been canceled meanwhile.
-      if (performance.now() - asked < FRESH_MS) flight.known = row;
+      if (performance.now() - began < FRESH_MS) flight.known = row;
       await work(runId);
     } finally {
       if (!(await handovers.give(runId, place))) place?.();

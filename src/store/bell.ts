@@ -1,5 +1,9 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import type { Log } from '../core/log.ts';
+
+/** What comes within this time is told together: whoever is woken has work enough with one look. */
+const TOGETHER_MS = 5;
 
 /** Wakes listeners of every process. Nothing rests on it: whoever waits also looks now and then. */
 export interface Bell {
@@ -35,7 +39,7 @@ export function createBell(pool: pg.Pool, log: Log): Bell {
   return {
     ring(channel, payload = '') {
       waiting.set(`${channel} ${payload}`, [channel, payload]);
-      ringing ??= Promise.resolve().then(work);
+      ringing ??= sleep(TOGETHER_MS).then(work);
     },
   };
 }

@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream';
-import { Kysely, PostgresDialect } from 'kysely';
+import { Kysely, PostgresDialect, type RawBuilder, sql } from 'kysely';
 import pg from 'pg';
 import { StewardError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
@@ -57,6 +57,13 @@ export function createPool(connectionString: string, log: Log, size: number): { 
 /** In a statement that writes an event; seen here, so that consumers are woken once it is committed. */
 export const TELLS = '/* tells */';
 
+/**
+ * At the beginning of a statement that is asked for all the time: the server keeps how it does it. Only for one whose result has
+ * its columns named, because a migration of a newer node may come by.
+ */
+export const prepared = (name: string): RawBuilder<unknown> => sql.raw(`/* as ${name} */`);
+const PREPARED = /^\s*\/\* as (\w+) \*\//;
+
 /** Kysely on the pool; what a query throws is a StewardError wherever the database itself is the trouble. */
 export function createKysely(pool: pg.Pool, onTold: () => void = () => undefined): Kysely<NoTables> {
   const translated = {
@@ -85,7 +92,10 @@ function translating(
     processID: (client as unknown as { processID?: number }).processID,
     async query(text: string, parameters: unknown[]) {
       try {
-        const answer = await client.query(text, parameters);
+        const name = PREPARED.exec(text)?.[1];
+        const answer = await client.query(
+          name === undefined ? { text, values: parameters } : { name, text, values: parameters },
+        );
         told = (told && text !== 'rollback') || text.includes(TELLS);
         within = (within && text !== 'commit' && text !== 'rollback') || /^(begin|start transaction)/.test(text);
         if (told && !within) {
