@@ -1,6 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type TestDatabase, testDatabase } from '../testing/database.ts';
+import type { Actor } from '../core/actor.ts';
+import type { AuditEntry } from '../core/audit.ts';
+import type { Confirmation } from '../core/identity.ts';
+import { perform } from '../surfaces/perform.ts';
 import { admit, assertWelcome, createInvitations, type Invitations } from './join.ts';
+import type { OperationDeps } from './operation-deps.ts';
+import { nodeOperations } from './operations-nodes.ts';
 import { engineMigrations } from './tables.ts';
 
 const VAULT = 'ab'.repeat(32);
@@ -130,5 +136,43 @@ describe('an invitation', () => {
       command: expect.stringContaining('--database-url "$STEWARD_DATABASE_URL"'),
       note: expect.stringContaining('No other machine reaches this Steward'),
     });
+  });
+});
+
+describe('inviting', () => {
+  const token: Actor = { kind: 'token', id: 'token:ci', name: 'ci', role: 'admin' };
+  const machine: Actor = { ...token, id: 'token:local' };
+  const person: Actor = { kind: 'user', id: 'u1', name: 'ada', role: 'admin', session: 's1' };
+  const databaseUrl = 'postgresql://steward:hunter2@db.example/steward';
+  let audited: AuditEntry[];
+
+  async function asked(actor: Actor, input: object = {}): Promise<unknown> {
+    const deps = {
+      invitations,
+      nodes: { list: async () => [] },
+      async confirm({ purpose }: { purpose: string }): Promise<Confirmation> {
+        return { method: 'password', purpose, at: new Date() };
+      },
+    } as unknown as OperationDeps;
+    const operation = nodeOperations(deps).find(({ name }) => name === 'node-invite');
+    if (!operation) throw new Error('there is no node-invite');
+    const call = { actor, now: new Date(), from: 'test', requestId: 'r1' };
+    return await perform(operation, input, call, { append: async (entry) => void audited.push(entry) });
+  }
+  beforeEach(() => void (audited = []));
+
+  it('takes the machine itself, or a person who shows that it is them: it hands out what opens the store', async () => {
+    await expect(asked(token)).rejects.toMatchObject({ code: 'FORBIDDEN' });
+    await expect(asked(person)).rejects.toMatchObject({ code: 'CONFIRMATION_REQUIRED' });
+
+    expect(await asked(machine)).toMatchObject({ token: expect.stringMatching(/^stwj_/) });
+    expect(await asked(person, { proof: { password: 'correct horse' } })).toHaveProperty('token');
+  });
+
+  it('leaves the address of the database out of the record', async () => {
+    await asked(machine, { databaseUrl });
+
+    expect(audited).not.toEqual([]);
+    expect(JSON.stringify(audited)).not.toContain('hunter2');
   });
 });

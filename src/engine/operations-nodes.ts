@@ -1,8 +1,12 @@
 import { z } from 'zod';
+import { LOCAL_ACTOR } from '../core/actor.ts';
 import { ms, parseDuration } from '../core/duration.ts';
+import { Proof } from '../core/identity.ts';
 import type { Json } from '../core/json.ts';
 import { NodeRecord } from '../core/node.ts';
 import { type AnyOperation, defineCommand, defineQuery, NoInput } from '../core/operation.ts';
+import { secretInput } from '../core/secret-input.ts';
+import { confirmed } from './confirmed.ts';
 import type { OperationDeps } from './operation-deps.ts';
 
 /** Below what a client of the API waits for an answer. */
@@ -10,7 +14,7 @@ const WAIT_DRAINED_MS = 55_000;
 
 const node = z.string().min(1).max(200).describe('The node, by name or id.');
 
-export function nodeOperations({ nodes, nodeCare, invitations }: OperationDeps): AnyOperation[] {
+export function nodeOperations({ nodes, nodeCare, invitations, confirm }: OperationDeps): AnyOperation[] {
   const list = defineQuery({
     name: 'registry-nodes',
     title: 'Nodes',
@@ -126,6 +130,8 @@ export function nodeOperations({ nodes, nodeCare, invitations }: OperationDeps):
     title: 'Invite a node',
     summary: 'Makes a token with which one more machine may join this store, once.',
     permission: 'administer',
+    // It opens the address of the database and the key of the vault: whoever has those needs nobody's approval.
+    personOrMachine: true,
     noAgents: true,
     input: z.object({
       expires: z
@@ -137,11 +143,14 @@ export function nodeOperations({ nodes, nodeCare, invitations }: OperationDeps):
         }, 'expected a duration from 1s to 7d, such as 30m or 1h')
         .default('1h')
         .describe('How long it can be used.'),
-      databaseUrl: z
-        .url({ protocol: /^postgres(ql)?$/, error: 'expected postgresql://user:password@host:5432/database' })
-        .max(2_000)
+      databaseUrl: secretInput(
+        z
+          .url({ protocol: /^postgres(ql)?$/, error: 'expected postgresql://user:password@host:5432/database' })
+          .max(2_000),
+      )
         .optional()
         .describe('The address of the database as the new machine reaches it, where it is another than here.'),
+      proof: Proof.optional().describe('That it is really you; not asked of the command line on this machine.'),
     }),
     output: z.object({
       token: z.string().describe('Shown once.'),
@@ -150,8 +159,10 @@ export function nodeOperations({ nodes, nodeCare, invitations }: OperationDeps):
       note: z.string().optional(),
     }),
     cli: ['node', 'invite'],
-    handle: async ({ expires, databaseUrl }, { actor }) =>
-      await invitations.create({ expiresMs: ms(expires), databaseUrl, by: actor.name }),
+    async handle({ expires, databaseUrl, proof }, { actor, from }) {
+      if (actor.id !== LOCAL_ACTOR) await confirmed(confirm, { actor, proof, purpose: 'invite-node', from });
+      return await invitations.create({ expiresMs: ms(expires), databaseUrl, by: actor.name });
+    },
   });
 
   return [list, heartbeat, drain, resume, label, remove, invite];

@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { StewardError } from '../core/errors.ts';
-import { approvalPurpose, type Confirmation, Proof } from '../core/identity.ts';
+import { approvalPurpose, Proof } from '../core/identity.ts';
 import { type AnyOperation, defineCommand, defineQuery, PageInput, pageOf } from '../core/operation.ts';
 import { Run, RunStatus } from '../core/run.ts';
-import type { EngineDeps } from './engine-deps.ts';
+import { confirmed } from './confirmed.ts';
 import type { OperationDeps } from './operation-deps.ts';
 
 const id = z.string().describe('The run.');
@@ -147,13 +147,4 @@ export function runOperations({ service, logsOf, confirm }: OperationDeps): AnyO
   });
 
   return [runs, get, logs, approve, reject, cancel];
-}
-
-type Confirm = NonNullable<EngineDeps['confirm']>;
-
-async function confirmed(confirm: Confirm | undefined, request: Parameters<Confirm>[0]): Promise<Confirmation> {
-  if (confirm) return await confirm(request);
-  throw new StewardError('UNAVAILABLE', 'Nobody can be asked for a password here.', {
-    hint: 'Approve it where people sign in to this Steward.',
-  });
 }
