@@ -208,8 +208,9 @@ services: [{ name: cache, match: { port: ${port} }, restart: process }]
     if (world.look() !== untouched) throw new Error(`the world changed:\n${world.look()}\ninstead of\n${untouched}`);
   });
   afterAll(async () => {
-    await mcp.close();
-    await running.stop();
+    // Also where it never came up.
+    await (mcp as Client | undefined)?.close();
+    await (running as RunningSteward | undefined)?.stop();
     await redis?.stop();
     await world.stop();
     await removeHome(home);

@@ -65,7 +65,8 @@ audit:
     await stewardJson(home, ['user', 'create', 'grace', '--role', 'admin', '--password', 'correct horse battery']);
   }, 90_000);
   afterAll(async () => {
-    await running.stop();
+    // Also where it never came up.
+    await (running as RunningSteward | undefined)?.stop();
     if (rsyslogd) {
       rsyslogd.kill('SIGKILL');
       await once(rsyslogd, 'exit');
