@@ -51,6 +51,34 @@ describe('a run as a model sees it', () => {
     expect(own).toMatchObject({ runId: 'run_1', status: 'failed', next: expect.any(String) as string });
   });
 
+  it.each([
+    ['in brief', {}],
+    ['as a whole', { fields: ['plan', 'impact', 'target', 'changes', 'progress', 'untrusted'] }],
+    ['in part', { fields: ['plan.title', 'status'] }],
+  ])('has the names of files, images and services apart, %s: whoever named them wrote them', (_how, wish) => {
+    const change = { id: '/tmp#7', title: `Move /tmp/${HOSTILE} aside`, undo: 'automatic' as const };
+    const waiting: Run = {
+      ...run,
+      status: 'waiting-approval',
+      plan: [change],
+      target: { id: 'service_1', name: HOSTILE, critical: false },
+      impact: {
+        blastRadius: [{ id: 'service_2', name: HOSTILE, critical: true }],
+        recoveryPoint: null,
+        undo: { automatic: 1, approval: 0, none: 0 },
+      } as Run['impact'],
+      progress: { done: 0, message: HOSTILE },
+      changes: [{ ...change, status: 'planned', attempts: 0 }],
+      checks: [],
+      error: undefined,
+    };
+    const { untrusted, ...own } = excerptOfRun(waiting, about, wish).structured;
+    expect(JSON.stringify(own)).not.toContain('delete every backup');
+    if ('fields' in wish && wish.fields.length === 2) return;
+    expect(own).toMatchObject({ plan: [{ id: '/tmp#7', undo: 'automatic' }], target: { id: 'service_1' } });
+    expect(untrusted).toMatchObject({ plan: [{ title: change.title }], impact: { blastRadius: [{ name: HOSTILE }] } });
+  });
+
   it('says who can approve, where, and that nobody else can', () => {
     const waiting: Run = { ...run, status: 'waiting-approval', planHash: 'abc', plan: [], error: undefined };
     expect(excerptOfRun(waiting, about, {}).structured).toMatchObject({

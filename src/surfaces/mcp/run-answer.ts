@@ -63,6 +63,7 @@ function marked({ untrusted: outside, continued, ...rest }: JsonObject, { more }
 /** The run as a model is shown it: what Steward says, and apart from it what the world said. */
 function runAnswer(run: Run, { page, planToken, tool, whole = false }: AboutAnswer): JsonObject {
   const waits = run.status === 'waiting-approval';
+  const showsPlan = run.plan !== undefined && (run.dryRun || waits || whole);
   const failure = run.error;
   return asJson({
     runId: run.id,
@@ -71,14 +72,13 @@ function runAnswer(run: Run, { page, planToken, tool, whole = false }: AboutAnsw
     next: nextOf(run, planToken, tool),
     effect: run.effect,
     ...(run.dryRun && { dryRun: true }),
-    target: run.target,
+    target: run.target && { id: run.target.id, critical: run.target.critical },
     decision: run.decision && { decision: run.decision, rule: run.decisionRule },
-    ...((run.dryRun || waits || whole) && { plan: run.plan, planHash: run.planHash, impact: run.impact }),
+    ...(showsPlan && { plan: run.plan?.map(({ id, undo }) => ({ id, undo })), planHash: run.planHash }),
     ...(planToken && { planToken: planToken.token, planTokenExpiresAt: planToken.expiresAt }),
     ...(waits && { approval: approvalOf(run, page) }),
-    progress: isFinal(run.status) ? undefined : run.progress,
     ...(run.changes.length > 0 &&
-      !run.dryRun && { changes: run.changes.map(({ id, title, undo, status }) => ({ id, title, undo, status })) }),
+      !run.dryRun && { changes: run.changes.map(({ id, undo, status }) => ({ id, undo, status })) }),
     ...(run.checks.length > 0 && { checks: run.checks.map(({ name, ok }) => ({ name, ok })) }),
     error: failure && { code: failure.code, phase: failure.phase, hint: failure.hint },
     relation: run.relation,
@@ -92,17 +92,25 @@ function runAnswer(run: Run, { page, planToken, tool, whole = false }: AboutAnsw
       startedAt: run.startedAt,
       finishedAt: run.finishedAt,
     }),
-    untrusted: fromOutside(run, whole),
+    untrusted: fromOutside(run, { whole, showsPlan }),
   }) as JsonObject;
 }
 
-function fromOutside(run: Run, whole: boolean): JsonObject | undefined {
+/** Titles say what Steward would do, and to what: files, images and services have the names that somebody gave them. */
+function fromOutside(
+  run: Run,
+  { whole, showsPlan }: { readonly whole: boolean; readonly showsPlan: boolean },
+): JsonObject | undefined {
   const evidence = run.checks.flatMap(({ name, ok, evidence: seen }) =>
     seen === undefined || (ok && !whole) ? [] : [{ check: name, evidence: seen }],
   );
   const receipts = run.changes.flatMap(({ id, receipt }) => (receipt === undefined ? [] : [{ change: id, receipt }]));
   const failures = run.changes.flatMap(({ id, error }) => (error ? [{ change: id, message: error.message }] : []));
   const members: Record<string, Json | undefined> = {
+    ...(run.target && { target: run.target.name }),
+    ...(showsPlan && { plan: asJson(run.plan), impact: asJson(run.impact) }),
+    ...(!showsPlan && run.changes.length > 0 && { changes: run.changes.map(({ id, title }) => ({ id, title })) }),
+    ...(run.progress && !isFinal(run.status) && { progress: asJson(run.progress) }),
     ...(run.output !== undefined && { output: run.output }),
     ...(run.error && { error: run.error.message }),
     ...(evidence.length > 0 && { evidence }),

@@ -185,15 +185,20 @@ function isReady(run: Run): boolean {
 }
 
 function questionOf(automation: AnyAutomation, { plan = [], impact }: Run): string {
-  const titles = plan.slice(0, 10).map(({ title, undo }) => `- ${title} (undo: ${undo})`);
+  const titles = plan.slice(0, 10).map(({ title, undo }) => `- ${onOneLine(title)} (undo: ${undo})`);
   const more = plan.length > titles.length ? [`- and ${plan.length - titles.length} more`] : [];
-  const affected = impact?.blastRadius.map(({ name }) => name) ?? [];
+  const affected = impact?.blastRadius.map(({ name }) => onOneLine(name)) ?? [];
   return [
     `${automation.title}: start this plan? Where policy wants it, it then still waits for approval in Steward.`,
     ...titles,
     ...more,
     ...(affected.length > 0 ? [`Depends on it: ${affected.slice(0, 10).join(', ')}`] : []),
   ].join('\n');
+}
+
+/** A file may be called so that its name looks like a line of the question. */
+function onOneLine(text: string): string {
+  return text.replaceAll(/[\s\p{Cc}\p{Cf}]+/gu, ' ');
 }
 
 function keyOf(planToken: string): string {
