@@ -1,5 +1,6 @@
 import { formatDuration } from '../../core/duration.ts';
 import { StewardError } from '../../core/errors.ts';
+import { networkOf } from '../../core/network.ts';
 import type { Store } from '../../store/store.ts';
 import type { IdentityTables } from './tables.ts';
 
@@ -35,20 +36,6 @@ export function countAttempt(known: Failures, limit: number, at: Date): Failures
     since: over ? at : known.since,
     locked_until: failures > limit ? new Date(at.getTime() + LOCKED_MS) : null,
   };
-}
-
-/** Whoever has one IPv6 address has 2^64 of them, so the first half counts; an IPv4 address is one. */
-export function networkOf(address: string): string {
-  const bare = address.split('%')[0] ?? '';
-  if (!bare.includes(':') || bare.includes('.')) return bare.replace(/^::ffff:/i, '');
-  const [left = '', right] = bare.split('::');
-  const head = left === '' ? [] : left.split(':');
-  const tail = right === undefined || right === '' ? [] : right.split(':');
-  const groups = [...head, ...Array<string>(Math.max(0, 8 - head.length - tail.length)).fill('0'), ...tail];
-  return `${groups
-    .slice(0, 4)
-    .map((group) => Number.parseInt(group, 16).toString(16))
-    .join(':')}::/64`;
 }
 
 export interface Lockout {

@@ -1,4 +1,4 @@
-import { networkOf } from './lockout.ts';
+import { networkOf } from '../../core/network.ts';
 import { hashSecret } from './secrets.ts';
 
 const MINUTE_MS = 60_000;

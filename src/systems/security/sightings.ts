@@ -1,4 +1,5 @@
 import type { AuditRecord } from '../../core/audit.ts';
+import { networkOf } from '../../core/network.ts';
 
 /** What a record says about who may be up to something. */
 export type Sighting =
@@ -27,7 +28,7 @@ export function sightingsIn(record: AuditRecord): Sighting[] {
   if (OWN.test(action) || actor.kind === 'system') return [];
   const { code, credential } = (detail ?? {}) as { readonly code?: unknown; readonly credential?: unknown };
   const stranger = actor.id === 'unknown';
-  const network = networkOf(from);
+  const network = origin(from);
   const subject = stranger ? `address:${network ?? from.slice(0, 100)}` : `actor:${actor.id}`;
   const name = stranger ? from.slice(0, 100) : actor.name;
   const found: Sighting[] = [];
@@ -40,20 +41,10 @@ export function sightingsIn(record: AuditRecord): Sighting[] {
   return found;
 }
 
-/**
- * Where an address belongs: an IPv4 address is one, of IPv6 whoever has one has the first half. What is no address is the
- * machine itself, or a part of Steward.
- */
-export function networkOf(from: string): string | undefined {
-  const bare = (from.split('%')[0] ?? '').replace(/^::ffff:(?=\d+\.)/i, '');
-  if (/^\d{1,3}(\.\d{1,3}){3}$/.test(bare)) return bare.startsWith('127.') ? undefined : bare;
-  if (!/^[\da-f:]+$/i.test(bare) || !bare.includes(':') || bare === '::1') return undefined;
-  const [left = '', right] = bare.split('::');
-  const head = left === '' ? [] : left.split(':');
-  const tail = right === undefined || right === '' ? [] : right.split(':');
-  const groups = [...head, ...Array<string>(Math.max(0, 8 - head.length - tail.length)).fill('0'), ...tail];
-  return `${groups
-    .slice(0, 4)
-    .map((group) => Number.parseInt(group, 16).toString(16))
-    .join(':')}::/64`;
+/** Where somebody comes from; undefined for what is no address: the machine itself, or a part of Steward. */
+function origin(from: string): string | undefined {
+  const network = networkOf(from);
+  if (/^\d{1,3}(\.\d{1,3}){3}$/.test(network)) return network.startsWith('127.') ? undefined : network;
+  const bare = from.split('%')[0] ?? '';
+  return /^[\da-f:]+$/i.test(bare) && bare.includes(':') && bare !== '::1' ? network : undefined;
 }
