@@ -47,7 +47,9 @@ describe.skipIf(unable !== '').concurrent(`two nodes on one PostgreSQL${unable &
     eventually(
       `run ${id} ends`,
       async () =>
-        (await runs(server, databaseUrl)).find((row) => row.id === id && /succeeded|failed|-back|rollback-failed/.test(row.status)),
+        (await runs(server, databaseUrl)).find(
+          (row) => row.id === id && /succeeded|failed|-back|rollback-failed/.test(row.status),
+        ),
       withinMs,
     );
   const until = (name: string, line: string | RegExp, withinMs = 20_000): Promise<true> =>

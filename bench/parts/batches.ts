@@ -51,7 +51,7 @@ export async function subject(script: string, databaseUrl: string) {
   const next = async (): Promise<unknown> => {
     const { value, done } = await lines.next();
     if (done) throw new Error(`${script} ended`);
-    return JSON.parse(value as string) as unknown;
+    return JSON.parse(value) as unknown;
   };
   await next();
   return {

@@ -182,7 +182,7 @@ export function createRuns({
         .selectAll()
         .executeTakeFirst();
       if (row) news.tell(row.id, to);
-      return row && { row: row as RunRow, moved: true };
+      return row && { row, moved: true };
     },
 
     async patch(id, patch) {

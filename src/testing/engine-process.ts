@@ -31,13 +31,13 @@ export interface EngineProcess {
 
 /** `inside` goes before the command: in another network namespace, for one. */
 export function startEngine(options: EngineOptions, inside: readonly string[] = []): EngineProcess {
-  const [program = '', ...args] = [
+  const [program, ...args] = [
     ...inside,
     process.execPath,
     '--disable-warning=ExperimentalWarning',
     SCRIPT,
     JSON.stringify(options),
-  ];
+  ] as const;
   const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'] });
   let out = '';
   let errors = '';
