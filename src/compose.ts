@@ -343,6 +343,7 @@ export function compose(parts: Parts): Composition {
     ...overviewOf({
       store,
       host,
+      inventory,
       engine,
       runs: engine.service,
       monitoring,

@@ -1,4 +1,5 @@
 import type { HostPort } from './core/ports/host.ts';
+import type { Inventory } from './core/inventory.ts';
 import type { Incidents } from './core/incident.ts';
 import type { RunService } from './core/run-service.ts';
 import type { Engine } from './engine/index.ts';
@@ -13,6 +14,7 @@ export interface OverviewParts {
   readonly host: HostPort;
   readonly engine: Pick<Engine, 'counts' | 'nodes'>;
   readonly runs: RunService;
+  readonly inventory: Pick<Inventory, 'find'>;
   readonly monitoring: Pick<Monitoring, 'overall' | 'all'>;
   readonly healing: Pick<Healing, 'stats'>;
   readonly incidents: Pick<Incidents, 'unresolved'>;
@@ -23,7 +25,7 @@ export interface OverviewParts {
 
 /** Where each figure of the status comes from. */
 export function overviewOf(parts: OverviewParts): Omit<StatusDeps, 'version' | 'node' | 'startedAt'> {
-  const { store, host, engine, runs, monitoring, healing, incidents, alerting } = parts;
+  const { store, host, engine, runs, inventory, monitoring, healing, incidents, alerting } = parts;
   const stateCounts = async (): Promise<Record<string, number>> => {
     const statuses = await monitoring.all();
     return Object.fromEntries(
@@ -58,7 +60,7 @@ export function overviewOf(parts: OverviewParts): Omit<StatusDeps, 'version' | '
     },
     // Nothing is learned yet, and the status says so rather than leaving the members out.
     intelligence: () => ({ learned_patterns: 0, pending_optimizations: 0, high_impact_suggestions: 0 }),
-    discovery: async () => ({ services: (await monitoring.all()).length }),
+    discovery: async () => ({ services: (await inventory.find({ kind: 'service', state: 'present' })).length }),
     services: stateCounts,
     incidents: async () => (await incidents.unresolved()).filter(({ parentId }) => parentId === undefined),
     waitingApproval: async () => (await runs.list({ status: ['waiting-approval'], limit: 500 })).items.length,

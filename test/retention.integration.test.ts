@@ -20,6 +20,7 @@ const KEPT: Readonly<Record<string, string>> = {
   user_totp: 'goes with its person',
   user_recovery_codes: 'go with their person',
   user_passkeys: 'go with their person',
+  user_links: 'go with their person',
   setup_links: 'one, until it is used',
   schedules: 'one for each schedule',
   event_cursors: 'one for each consumer',
@@ -35,6 +36,7 @@ const OVER: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   alerts: { state: 'sent' },
   alert_deliveries: { state: 'delivered' },
   nodes: { state: 'left' },
+  breakers: { state: 'closed' },
   healing_attempts: { status: 'failed' },
 };
 

@@ -57,7 +57,6 @@ export function createInvitations({ store, vaultKey, publicUrl }: InvitationDeps
         })
         .returning('expires_at')
         .executeTakeFirstOrThrow();
-      await sql`delete from node_invites where expires_at < clock_timestamp() - interval '90 days'`.execute(db);
       const notes = [
         isLocal(databaseUrl) &&
           'The address of the database names this machine itself: from another one, invite with --database-url and the address that it has there.',

@@ -2,6 +2,7 @@ import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { SystemJob } from '../core/schedule.ts';
 import type { Store } from '../store/store.ts';
+import { type BreakerTables, forgetBreakers } from './breakers-rows.ts';
 import type { DurableEngine } from './dbos.ts';
 import type { Retention } from './engine-deps.ts';
 import { instantOf } from './ids.ts';
@@ -11,6 +12,8 @@ const DAY_MS = 86_400_000;
 const KEEP_WORKFLOWS_MS = 7 * DAY_MS;
 const KEEP_LOGS_MS = 30 * DAY_MS;
 const KEEP_LOCKS_MS = 7 * DAY_MS;
+const KEEP_BREAKERS_MS = 7 * DAY_MS;
+const KEEP_INVITES_MS = 90 * DAY_MS;
 const KEEP_NODES_MS = 365 * DAY_MS;
 const BATCH = 500;
 
@@ -66,6 +69,9 @@ async function forgetWhatIsOld(
     )
     .execute();
   await db.deleteFrom('engine_loops').where('expires_at', '<', tooOld).execute();
+  // A breaker that closed long ago is as good as none; one that is open stays until its probe.
+  await forgetBreakers(db.withTables<BreakerTables>(), ago(KEEP_BREAKERS_MS));
+  await db.deleteFrom('node_invites').where('expires_at', '<', ago(KEEP_INVITES_MS)).execute();
   await db.deleteFrom('plan_tokens').where('expires_at', '<', ago(DAY_MS)).execute();
   // Holders that died left them; a name that nobody locks any more needs no fence.
   await db.deleteFrom('engine_lock_waiters').where('expires_at', '<', ago(KEEP_LOCKS_MS)).execute();

@@ -2,8 +2,8 @@ import { type Kysely, sql } from 'kysely';
 import type { AlertTables } from './tables.ts';
 import type { Recipient, Route } from './settings.ts';
 
-/** Longer than a restart, shorter than what anybody would want to wait for an alert that no node can send. */
-const KNOWN_FOR_MS = 24 * 3_600_000;
+/** How long the channels of a silent node count: longer than a restart, shorter than anybody wants to wait for an alert that no node can send. */
+export const KNOWN_FOR_MS = 24 * 3_600_000;
 const TELL_AGAIN_MS = 3_600_000;
 
 export interface Recipients {

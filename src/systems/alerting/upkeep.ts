@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import type { SystemJob } from '../../core/schedule.ts';
 import { alertId } from './compose-alert.ts';
 import type { Outbox } from './outbox.ts';
-import type { Recipients } from './recipients.ts';
+import { KNOWN_FOR_MS, type Recipients } from './recipients.ts';
 import type { AlertingSettings, Route } from './settings.ts';
 
 export interface UpkeepDeps {
@@ -29,10 +29,15 @@ export function alertingJobs(deps: UpkeepDeps): readonly SystemJob[] {
     },
     {
       name: 'alert-cleanup',
-      summary: 'Ends deliveries to channels that are no longer configured and deletes old alerts.',
+      summary:
+        'Ends deliveries to channels that are no longer configured, and deletes old alerts and what nodes that are gone said of theirs.',
       schedule: { every: '1h' },
       async run({ now }) {
         await endOrphans(deps, now);
+        await outbox.db
+          .deleteFrom('alert_routes')
+          .where('seen_at', '<', new Date(now.getTime() - KNOWN_FOR_MS))
+          .execute();
         await outbox.db
           .deleteFrom('alerts')
           .where('at', '<', new Date(now.getTime() - settings().retentionMs))
