@@ -8,8 +8,7 @@ const DEEPEST = 60;
  * does not know are refused: a misspelled one that is ignored does what nobody asked for.
  */
 export function parseInput<T>(schema: z.ZodType<T>, value: unknown): T {
-  const problems = unstorable(value, '');
-  if (problems.length > 0) throw invalid(problems);
+  assertStorable(value);
   const result = strict(schema).safeParse(value);
   if (!result.success) {
     throw invalid(
@@ -22,6 +21,12 @@ export function parseInput<T>(schema: z.ZodType<T>, value: unknown): T {
   const dates = unreachableDates(result.data, '');
   if (dates.length > 0) throw invalid(dates);
   return result.data as T;
+}
+
+/** INPUT_INVALID where the store could not keep it, or where whoever follows it down would fall. `within`: levels around it. */
+export function assertStorable(value: unknown, within = 0): void {
+  const problems = unstorable(value, '', -within);
+  if (problems.length > 0) throw invalid(problems);
 }
 
 function invalid(problems: readonly Problem[]): StewardError {
@@ -42,6 +47,8 @@ function strict(schema: z.ZodType): z.ZodType {
 }
 
 function explained(issue: z.core.$ZodIssue, schema: z.ZodType): string {
+  // One thing or a list of it: what the one thing would have to be says it all.
+  if (issue.code === 'invalid_union') return issue.errors[0]?.[0]?.message ?? issue.message;
   if (issue.code !== 'unrecognized_keys' || !(schema instanceof z.ZodObject)) return issue.message;
   const known = Object.keys(schema.shape);
   return `${issue.message}; expected ${known.length > 0 ? `only ${known.join(', ')}` : 'no input'}`;

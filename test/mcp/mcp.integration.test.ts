@@ -298,6 +298,23 @@ describe('whoever asks', () => {
     expect((await post('/mcp', agentToken, body, { ...accept, origin: 'null' })).status).toBe(403);
   });
 
+  it('is refused as the sender of nonsense, and not as the victim of a bug', async () => {
+    const send = async (json: string): Promise<[number, unknown]> => {
+      const response = await fetch(`${server.url}/mcp`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${agentToken}`, 'content-type': 'application/json', ...accept },
+        body: JSON.stringify({
+          ...body,
+          method: 'tools/call',
+          params: { name: 'status', arguments: { x: 0 } },
+        }).replace('"x":0', `"x":${json}`),
+      });
+      return [response.status, ((await response.json()) as { error?: { code?: unknown } }).error?.code];
+    };
+    expect(await send(`${'['.repeat(200_000)}${']'.repeat(200_000)}`)).toEqual([400, 'INPUT_INVALID']);
+    expect(await send(String.raw`"\u0000"`)).toEqual([400, 'INPUT_INVALID']);
+  });
+
   it('is answered under the name of the older transport as well', async () => {
     const client = await overHttp(`${server.url}/sse`, agentToken, '2025-11-25');
     expect((await client.listTools()).tools.length).toBeGreaterThan(4);

@@ -4,6 +4,7 @@ import { type NodeIncomingMessageLike, toWebRequest } from '@modelcontextprotoco
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { type Actor, ROLE_PERMISSIONS } from '../../core/actor.ts';
 import { StewardError } from '../../core/errors.ts';
+import { assertStorable } from '../input.ts';
 import { createCrowd } from './crowd.ts';
 import type { McpDeps } from './deps.ts';
 import { createResources } from './resources.ts';
@@ -28,6 +29,8 @@ const VALID_FOR_S = 60;
 const SUBSCRIPTIONS = 32;
 /** Of one credential: each may wait for half a minute. */
 const CALLS_AT_ONCE = 24;
+/** params, arguments, input, and the message itself. */
+const AROUND_AN_INPUT = 4;
 
 /** MCP over Streamable HTTP: 2026-07-28, and 2025-11-25 without sessions. */
 export function createMcp(deps: McpDeps & { readonly settings: McpSettings }): Mcp {
@@ -74,6 +77,7 @@ export function createMcp(deps: McpDeps & { readonly settings: McpSettings }): M
             // Many at once would pass the limit of requests as one.
             if (Array.isArray(request.body))
               throw new StewardError('INPUT_INVALID', 'Several messages came as one.', { hint: 'Send one a request.' });
+            assertStorable(request.body, AROUND_AN_INPUT);
             const session = sessionOf(request);
             const gone = new AbortController();
             reply.raw.once('close', () => gone.abort());
