@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { automations } from '../src/automations/index.ts';
 import { createCatalog } from '../src/core/catalog.ts';
 import { DEFAULT_POLICY } from '../src/core/policy.ts';
@@ -96,14 +96,8 @@ describe('healing through the real engine', () => {
     );
   }
 
-  async function until<T>(look: () => Promise<T | false | undefined>): Promise<T> {
-    for (let tries = 0; tries < 1_200; tries += 1) {
-      const seen = await look();
-      if (seen) return seen;
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-    throw new Error('It did not happen within a minute.');
-  }
+  const until = <T>(look: () => Promise<T | false | undefined>) =>
+    vi.waitUntil(look, { timeout: 60_000, interval: 50 });
 
   it('restarts a crashed unit unasked, proves it, and closes its incident', async () => {
     await fall('web');

@@ -1,26 +1,12 @@
-import { once } from 'node:events';
-import { createServer, type RequestListener, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
+import { httpServers } from '../../testing/world/http-server.ts';
 import { createOutbound } from '../outbound/outbound.ts';
 import { type AllowedHost, createHttp } from './index.ts';
 
 describe('requests of automations', () => {
-  const servers: Server[] = [];
-  afterEach(async () => {
-    for (const server of servers.splice(0)) {
-      server.closeAllConnections();
-      server.close();
-      await once(server, 'close');
-    }
-  });
-
-  async function serve(listener: RequestListener): Promise<number> {
-    const server = createServer(listener).listen(0, '127.0.0.1');
-    servers.push(server);
-    await once(server, 'listening');
-    return (server.address() as AddressInfo).port;
-  }
+  const servers = httpServers();
+  const { serve } = servers;
+  afterEach(() => servers.close());
   const http = (...allow: AllowedHost[]) => createHttp({ outbound: createOutbound(), allow: () => allow });
   const open = (host: string): AllowedHost => ({ host, allowPrivate: true, secrets: [] });
   const get = { method: 'GET', timeoutMs: 2_000 } as const;
@@ -83,8 +69,7 @@ describe('requests of automations', () => {
 
   it('offers to send again only what cannot have arrived, or is harmless twice', async () => {
     const silent = `http://127.0.0.1:${await serve(() => undefined)}/`;
-    const gone = await serve(() => undefined);
-    servers.pop()?.close();
+    const gone = await servers.goneFrom();
     const port = http(open('127.0.0.1'));
 
     await expect(port.request({ ...post, url: silent })).rejects.toMatchObject({ code: 'TIMEOUT', retryable: false });

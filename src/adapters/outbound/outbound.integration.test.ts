@@ -1,25 +1,11 @@
-import { createServer, type RequestListener, type Server } from 'node:http';
-import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
+import { httpServers } from '../../testing/world/http-server.ts';
 import { createOutbound } from './outbound.ts';
 
 describe('outbound requests', () => {
-  const servers: Server[] = [];
-  afterEach(async () => {
-    for (const server of servers.splice(0)) {
-      server.closeAllConnections();
-      server.close();
-      await once(server, 'close');
-    }
-  });
-
-  async function serve(listener: RequestListener): Promise<number> {
-    const server = createServer(listener).listen(0, '127.0.0.1');
-    servers.push(server);
-    await once(server, 'listening');
-    return (server.address() as AddressInfo).port;
-  }
+  const servers = httpServers();
+  const { serve } = servers;
+  afterEach(() => servers.close());
 
   it('does not call this machine unless that is meant, and says how to mean it', async () => {
     let asked = 0;
@@ -156,9 +142,7 @@ describe('outbound requests', () => {
   });
 
   it('says that nobody listens, without the secret part of the address', async () => {
-    const port = await serve(() => undefined);
-    const server = servers.pop();
-    server?.close();
+    const port = await servers.goneFrom();
 
     const request = createOutbound().request({
       url: `http://127.0.0.1:${port}/services/T000/B000/secret`,

@@ -5,8 +5,7 @@ import { copyFile, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { hasProgram, startProgram } from '../../testing/world/start-program.ts';
 import { type TempFolder, tempFolder } from '../../testing/world/temp-folder.ts';
 import { identityOf, isAlive } from '../procfs/identity.ts';
@@ -19,9 +18,8 @@ const processes = createProcesses({ programs: createPrograms({ environment: proc
 const SLEEP = realpathSync('/bin/sleep');
 const self = { uid: userInfo().uid, gid: userInfo().gid };
 const isRoot = self.uid === 0;
-const until = async (condition: () => boolean) => {
-  while (!condition()) await sleep(10);
-};
+const until = async (condition: () => boolean) =>
+  void (await vi.waitUntil(condition, { timeout: 10_000, interval: 10 }));
 
 processesContract('processes of this machine', async () => {
   const folder = await tempFolder();

@@ -1,12 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { once } from 'node:events';
-import { createServer, type RequestListener, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { RequestListener } from 'node:http';
 import { NodeStreamableHTTPServerTransport, toNodeHandler } from '@modelcontextprotocol/node';
 import { createMcpHandler, type McpHttpHandler, McpServer } from '@modelcontextprotocol/server';
 import { afterEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import type { ProgramsPort } from '../../core/ports/programs.ts';
+import { httpServers } from '../../testing/world/http-server.ts';
 import { createRecognizer } from './index.ts';
 
 const programs: ProgramsPort = { run: () => Promise.reject(new Error('nothing is started to recognize a port')) };
@@ -27,24 +26,14 @@ function library(called: () => void): McpServer {
 }
 
 describe('tool servers for assistants', () => {
-  const servers: Server[] = [];
+  const servers = httpServers();
+  const { serve } = servers;
   let calls = 0;
   const factory = () => library(() => void (calls += 1));
   afterEach(async () => {
     if (calls > 0) throw new Error('a tool was called');
-    for (const server of servers.splice(0)) {
-      server.closeAllConnections();
-      server.close();
-      await once(server, 'close');
-    }
+    await servers.close();
   });
-
-  async function serve(listener: RequestListener): Promise<number> {
-    const server = createServer(listener).listen(0, '127.0.0.1');
-    servers.push(server);
-    await once(server, 'listening');
-    return (server.address() as AddressInfo).port;
-  }
   const atMcp =
     (handle: RequestListener): RequestListener =>
     (request, response) => {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { sql } from 'kysely';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { fileCheckpoints } from '../../adapters/checkpoints/index.ts';
 import type { AuditEntry, AuditRecord } from '../../core/audit.ts';
 import { StewardError } from '../../core/errors.ts';
@@ -64,12 +64,7 @@ describe('the audit log, followed', () => {
     await writeFile(file, text);
     return text;
   };
-  const until = async (what: string, holds: () => boolean | Promise<boolean>): Promise<void> => {
-    for (let waited = 0; !(await holds()); waited += 20) {
-      if (waited > 8_000) throw new Error(`not within 8 s: ${what}`);
-      await sleep(20);
-    }
-  };
+  const until = (holds: () => boolean | Promise<boolean>) => vi.waitUntil(holds, { timeout: 8_000, interval: 20 });
 
   beforeEach(async () => {
     clock = new Date('2026-11-20T12:00:00.123Z');
@@ -96,20 +91,20 @@ describe('the audit log, followed', () => {
     const audit = make({ forward: [peer] });
     await audit.start();
     for (let n = 1; n <= 5; n++) await audit.append(entry(n));
-    await until('the failure is shown', async () => (await audit.deliveries())[0]?.failingSince !== undefined);
+    await until(async () => (await audit.deliveries())[0]?.failingSince !== undefined);
     const [failing] = await audit.deliveries();
     expect(failing).toMatchObject({ kind: 'forward', to: 'tcp://logs:601', seq: 0, behind: 5 });
     expect(failing?.error).toContain('logs is away');
     expect(failing?.error).not.toContain('hunter2');
 
     broken = false;
-    await until('all arrived', () => seen.length >= 5);
-    await until('the failure is over', async () => (await audit.deliveries())[0]?.failingSince === undefined);
+    await until(() => seen.length >= 5);
+    await until(async () => (await audit.deliveries())[0]?.failingSince === undefined);
     await audit.stop();
     const again = make({ forward: [peer] });
     await again.start();
     await again.append(entry(6));
-    await until('the sixth arrived', () => seen.length >= 6);
+    await until(() => seen.length >= 6);
 
     expect(seen.map(({ data }) => data['seq'])).toEqual(['1', '2', '3', '4', '5', '6']);
     expect(seen[0]).toMatchObject({
@@ -175,12 +170,12 @@ describe('the audit log, followed', () => {
     const audit = make({ places: [{ place, everyMs: 1 }] });
     await audit.start();
     await audit.append(entry(1));
-    await until('the failure is shown', async () => (await audit.deliveries())[0]?.error !== undefined);
+    await until(async () => (await audit.deliveries())[0]?.error !== undefined);
     expect(await audit.verify()).toMatchObject({ ok: true, places: [{ place: 'vault', error: 'not mounted' }] });
 
     await audit.append(entry(2));
     away = false;
-    await until('it is caught up', () => lines.length > 0);
+    await until(() => lines.length > 0);
     expect(JSON.parse(lines.at(-1) ?? '{}')).toMatchObject({ seq: 2 });
   });
 

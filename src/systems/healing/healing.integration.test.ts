@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { systemActor } from '../../core/actor.ts';
 import type { Incident } from '../../core/incident.ts';
 import type { AnyOperation } from '../../core/operation.ts';
@@ -495,10 +495,4 @@ describe('the healing query', () => {
   });
 });
 
-async function until(look: () => Promise<boolean> | boolean): Promise<void> {
-  for (let tries = 0; tries < 400; tries += 1) {
-    if (await look()) return;
-    await new Promise((resolve) => setTimeout(resolve, 25));
-  }
-  throw new Error('It did not happen within 10 s.');
-}
+const until = (look: () => Promise<boolean> | boolean) => vi.waitUntil(look, { timeout: 10_000, interval: 25 });

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { systemActor } from '../../core/actor.ts';
 import type { EventType } from '../../core/event.ts';
 import type { Incident, NewIncident } from '../../core/incident.ts';
@@ -60,14 +60,8 @@ async function say(type: EventType, id: string): Promise<void> {
     .execute((trx) => database.store.events.append(trx, { type, subject: { kind: 'service', id }, data: { state } }));
 }
 
-async function eventually<T>(look: () => Promise<T | undefined | false>): Promise<T> {
-  for (let tries = 0; tries < 200; tries += 1) {
-    const seen = await look();
-    if (seen !== undefined && seen !== false) return seen;
-    await new Promise((resolve) => setTimeout(resolve, 25));
-  }
-  throw new Error('It did not happen within 5 s.');
-}
+const eventually = <T>(look: () => Promise<T | undefined | false>) =>
+  vi.waitUntil(look, { timeout: 5_000, interval: 25 });
 
 const byResource = async (id: string): Promise<Incident | undefined> => incidents.byFingerprint(`service.down:${id}`);
 // Straight from the table: `read` holds back what was committed while any other transaction still runs.
