@@ -142,6 +142,11 @@ export function createImages({ docker, call, protect }: ImagesOptions) {
       if (users.length > 0) throw kept(id, `${users.join(', ')} is made of it`);
       // By its names, one after another: the engine itself refuses the last one where a container came between.
       for (const name of [...names.tags, ...names.digests, id]) {
+        // Somebody may have pulled or tagged meanwhile: a name goes only while it is this image's, the image only without one.
+        const now = await inspected(name);
+        if (!now || now.Id !== image.Id) continue;
+        const [anew] = name === id ? namesOf(now).tags : [];
+        if (anew !== undefined) throw kept(id, `it was named ${anew} meanwhile`);
         try {
           await call(
             `remove ${name}`,
