@@ -11,7 +11,7 @@ import { addPlace, type PlaceFlags, placeOf } from './place.ts';
 import { painter, plain } from './terminal.ts';
 
 /** Their answer is a run, of which a person wants to know the plan. */
-const ABOUT_A_RUN: ReadonlySet<string> = new Set(['undo-run', 'resume-run', 'repeat-run']);
+const ABOUT_A_RUN: ReadonlySet<string> = new Set(['reject-run', 'cancel-run', 'undo-run', 'resume-run', 'repeat-run']);
 
 interface Surroundings extends CliOptions {
   readonly args: readonly string[];
@@ -96,6 +96,7 @@ function addOperation(command: Command, operation: CommandDescription, around: S
     const answer = server
       ? await ask(server, operation, input, around)
       : await withoutServer(operation.name, input, around);
+    if (operation.name === 'run-get') return await showRun(answer, flags, around, true);
     if (ABOUT_A_RUN.has(operation.name)) return await showRun(answer, flags, around);
     around.print(answer, flags, operation.columns);
   });
@@ -173,10 +174,15 @@ function noServer({ home }: Surroundings): StewardError {
   });
 }
 
-async function showRun(answer: unknown, flags: Flags, { stdout, env, print }: Surroundings): Promise<void> {
+async function showRun(
+  answer: unknown,
+  flags: Flags,
+  { stdout, env, print }: Surroundings,
+  whole = false,
+): Promise<void> {
   if (isJson(flags)) return print(answer, flags);
-  const { printRun } = await import('./runs.ts');
-  printRun(answer as Parameters<typeof printRun>[0], stdout, painter(stdout, env));
+  const { printRun, printWholeRun } = await import('./runs.ts');
+  (whole ? printWholeRun : printRun)(answer as Parameters<typeof printRun>[0], stdout, painter(stdout, env));
 }
 
 function addRun(

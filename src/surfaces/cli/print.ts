@@ -30,15 +30,16 @@ export function printAnswer(
   else if (answer !== undefined && answer !== null) out.write(`${cell(answer)}\n`);
 }
 
-function printTable(rows: readonly Row[], columns: readonly string[], out: Terminal, paint: Paint): void {
+function printTable(rows: readonly Row[], columns: readonly string[], out: Terminal, paint: Paint, indent = ''): void {
   const texts = rows.map((row) => columns.map((column) => cell(member(row, column))));
   const titles = columns.map(titleOf);
   const widths = fitting(
     titles.map((title, index) => Math.max(title.length, ...texts.map((line) => line[index]?.length ?? 0))),
-    out.isTTY ? (out.columns ?? 120) : undefined,
+    columns,
+    out.isTTY ? (out.columns ?? 120) - indent.length : undefined,
   );
   const line = (cells: readonly string[], color?: (text: string) => string): string =>
-    `${cells
+    `${indent}${cells
       .map((text, index) => paddedTo(text, widths[index] ?? 0, color))
       .join('  ')
       .trimEnd()}\n`;
@@ -58,20 +59,31 @@ function paddedTo(text: string, width: number, color: ((text: string) => string)
   return (color?.(cut) ?? cut) + ' '.repeat(Math.max(0, width - cut.length));
 }
 
-/** Widths that fit the terminal: the widest column gives first. */
-function fitting(wanted: readonly number[], available: number | undefined): number[] {
-  const widths = wanted.map((width) => (available === undefined ? width : Math.min(width, WIDEST)));
+/** Widths that fit the terminal: the widest column gives first, and an id never, because it is there to be copied. */
+function fitting(wanted: readonly number[], columns: readonly string[], available: number | undefined): number[] {
+  const whole = columns.map((column) => column === 'id' || column.endsWith('Id'));
+  const widths = wanted.map((width, index) =>
+    available === undefined || whole[index] ? width : Math.min(width, WIDEST),
+  );
   if (available === undefined) return widths;
   const gaps = 2 * (widths.length - 1);
   while (widths.reduce((sum, width) => sum + width, gaps) > available) {
-    const widest = Math.max(...widths);
+    const widest = Math.max(0, ...widths.filter((_, index) => !whole[index]));
     if (widest <= 8) break;
-    widths[widths.indexOf(widest)] = widest - 1;
+    widths[widths.findIndex((width, index) => width === widest && !whole[index])] = widest - 1;
   }
   return widths;
 }
 
-function printMembers(row: Row, indent: string, out: Terminal, paint: Paint): void {
+/** Whether each row can stand on one line with nothing of it cut off. */
+function fits(rows: readonly Row[], columns: readonly string[], available: number): boolean {
+  const width = (column: string): number =>
+    Math.max(titleOf(column).length, ...rows.map((row) => cell(member(row, column)).length));
+  return columns.reduce((sum, column) => sum + width(column) + 2, 0) <= available;
+}
+
+/** The members of one thing, a line each; what they consist of goes below them. */
+export function printMembers(row: Row, indent: string, out: Terminal, paint: Paint): void {
   for (const [name, value] of Object.entries(row)) {
     if (value === undefined) continue;
     const title = `${indent}${titleOf(name)}`;
@@ -80,7 +92,11 @@ function printMembers(row: Row, indent: string, out: Terminal, paint: Paint): vo
       printMembers(value, `${indent}  `, out, paint);
     } else if (Array.isArray(value) && value.length > 0 && value.every(isRow)) {
       out.write(`${paint(title, 'bold')}\n`);
-      for (const item of value) out.write(`${indent}  - ${summary(item)}\n`);
+      const columns = namesOf(value);
+      const available = out.isTTY ? (out.columns ?? 120) : Number.POSITIVE_INFINITY;
+      if (columns.length > 0 && fits(value, columns, available - indent.length - 2))
+        printTable(value, columns, out, paint, `${indent}  `);
+      else for (const item of value) out.write(`${indent}  - ${summary(item)}\n`);
     } else {
       const text = cell(value);
       const color = colorOf(text);
@@ -97,14 +113,18 @@ function summary(row: Row): string {
 }
 
 function columnsOf(rows: readonly Row[]): string[] {
+  return namesOf(rows).slice(0, MOST_COLUMNS);
+}
+
+function namesOf(rows: readonly Row[]): string[] {
   const names = new Set(
     rows.flatMap((row) =>
       Object.entries(row)
-        .filter(([, value]) => typeof value !== 'object')
+        .filter(([, value]) => value !== undefined && typeof value !== 'object')
         .map(([name]) => name),
     ),
   );
-  return [...names].slice(0, MOST_COLUMNS);
+  return [...names];
 }
 
 function member(row: Row, path: string): unknown {
@@ -120,6 +140,10 @@ function cell(value: unknown): string {
   if (typeof value === 'number') return Number.isInteger(value) ? String(value) : String(Math.round(value * 100) / 100);
   if (typeof value === 'boolean') return value ? 'yes' : 'no';
   if (Array.isArray(value)) return value.length === 0 ? '-' : value.map(cell).join(', ');
+  if (isRow(value)) {
+    const members = Object.entries(value).filter(([, each]) => each !== undefined);
+    return members.length === 0 ? '-' : members.map(([name, each]) => `${plain(name)}=${cell(each)}`).join(', ');
+  }
   return plain(JSON.stringify(value));
 }
 

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type ErrorCode, ERRORS, StewardError } from '../../core/errors.ts';
 import { isFinal, type Run } from '../../core/run.ts';
 import type { Request, Server } from './client.ts';
+import { printMembers } from './print.ts';
 import { plain, type Paint, type Terminal } from './terminal.ts';
 
 const LOOK_EVERY_MS = 300;
@@ -26,6 +27,16 @@ export type ReportedRun = Pick<
   | 'expiresAt'
   | 'relation'
   | 'facts'
+  | 'trigger'
+  | 'actor'
+  | 'reason'
+  | 'target'
+  | 'input'
+  | 'decisionRule'
+  | 'approval'
+  | 'createdAt'
+  | 'startedAt'
+  | 'finishedAt'
 >;
 
 /** Follows a run to its end, or to where it waits for a person, and tells what happens. */
@@ -55,20 +66,83 @@ export async function followRun(
 
 /** What came of it, for people. */
 export function printRun(run: ReportedRun, out: Terminal, paint: Paint): void {
+  printHeading(run, out, paint);
+  if (run.plan && (run.dryRun || run.status === 'waiting-approval')) printPlan(run, run.plan, out, paint);
+  printChecks(run, out, paint);
+  printNext(run, out);
+}
+
+/** What helps a person to judge a run; the whole record is in the JSON. */
+export function printWholeRun(run: ReportedRun, out: Terminal, paint: Paint): void {
+  const line = (title: string, text: string | undefined): void => {
+    if (text !== undefined && text !== '') out.write(`  ${paint(`${title}:`, 'gray')} ${plain(text)}\n`);
+  };
+  const { actor, trigger, approval, decisionRule, error, input, output, changes } = run;
+  printHeading(run, out, paint);
+  line('asked by', `${actor.name}, by ${trigger}${decisionRule === undefined ? '' : `; policy: ${decisionRule}`}`);
+  line('why', run.reason);
+  line('target', run.target && `${run.target.name}${run.target.critical ? ' (critical)' : ''}`);
+  line(
+    'when',
+    [run.createdAt, run.finishedAt]
+      .filter((at) => at !== undefined)
+      .map(moment)
+      .join(' to '),
+  );
+  if (approval)
+    line('approved', `by ${approval.by}, ${moment(approval.at)}${approval.method ? `, by ${approval.method}` : ''}`);
+  printThing('input', input, out, paint);
+  if (changes.some(({ status }) => status !== 'planned')) {
+    for (const { title, status, undo } of changes)
+      out.write(`  - ${plain(title)}: ${status} ${paint(`(undo: ${undo})`, 'gray')}\n`);
+    if (run.relation) printRelation(run.relation, run.facts, out, paint);
+  } else if (run.plan) printPlan(run, run.plan, out, paint);
+  printChecks(run, out, paint);
+  printThing('output', output, out, paint);
+  if (error) {
+    out.write(`${paint('Error:', 'red')} ${plain(error.message)}\n`);
+    if (error.hint !== undefined) out.write(`${plain(error.hint)}\n`);
+  }
+  printNext(run, out);
+}
+
+function printHeading(run: ReportedRun, out: Terminal, paint: Paint): void {
   const bad = run.error !== undefined || ['failed', 'rolled-back', 'rollback-failed'].includes(run.status);
   out.write(
     `${run.id}  ${run.automation}${run.dryRun ? ' (plan only)' : ''}  ${paint(run.status, bad ? 'red' : run.status === 'succeeded' ? 'green' : 'yellow')}\n`,
   );
-  if (run.plan && (run.dryRun || run.status === 'waiting-approval')) {
-    if (run.plan.length === 0) out.write('  Nothing would be changed.\n');
-    for (const { title, undo } of run.plan) out.write(`  - ${plain(title)} ${paint(`(undo: ${undo})`, 'gray')}\n`);
-    printImpact(run, out, paint);
-  }
-  for (const { name, ok } of run.checks)
-    out.write(`  ${ok ? paint('ok', 'green') : paint('not ok', 'red')}  ${plain(name)}\n`);
-  if (run.status === 'waiting-approval')
-    out.write(`It waits for a person: steward run approve ${run.id} ${run.planHash ?? ''}\n`);
 }
+
+function printPlan(run: ReportedRun, plan: NonNullable<Run['plan']>, out: Terminal, paint: Paint): void {
+  if (plan.length === 0) out.write('  Nothing would be changed.\n');
+  for (const { title, undo } of plan) out.write(`  - ${plain(title)} ${paint(`(undo: ${undo})`, 'gray')}\n`);
+  printImpact(run, out, paint);
+}
+
+function printChecks({ checks }: ReportedRun, out: Terminal, paint: Paint): void {
+  for (const { name, ok, evidence } of checks) {
+    out.write(`  ${ok ? paint('ok', 'green') : paint('not ok', 'red')}  ${plain(name)}\n`);
+    if (!ok) printThing('seen', evidence, out, paint, '      ');
+  }
+}
+
+/** What one can do about it from here. */
+function printNext({ id, status, planHash }: ReportedRun, out: Terminal): void {
+  if (status === 'waiting-approval') out.write(`It waits for a person: steward run approve ${id} ${planHash ?? ''}\n`);
+  else if (!isFinal(status)) out.write(`It goes on: steward run show ${id}\n`);
+}
+
+function printThing(title: string, thing: unknown, out: Terminal, paint: Paint, indent = '  '): void {
+  if (thing === null || typeof thing !== 'object' || Array.isArray(thing) || Object.keys(thing).length === 0) return;
+  out.write(`${indent}${paint(`${title}:`, 'gray')}\n`);
+  printMembers(thing as Record<string, unknown>, `${indent}  `, out, paint);
+}
+
+/** Instants are texts here. */
+const moment = (at: unknown): string =>
+  String(at)
+    .replace('T', ' ')
+    .replace(/(\.\d+)?Z$/, '');
 
 const KINDS: Record<NonNullable<Run['relation']>['kind'], string> = {
   undoes: 'Takes back',
@@ -77,12 +151,17 @@ const KINDS: Record<NonNullable<Run['relation']>['kind'], string> = {
   replans: 'Planned in the place of',
 };
 
+function printRelation(relation: ReportedRun['relation'], facts: unknown, out: Terminal, paint: Paint): void {
+  if (!relation) return;
+  out.write(`  ${KINDS[relation.kind]} run ${relation.runId}.\n`);
+  const { stays = [] } = ((relation.kind === 'undoes' ? facts : undefined) ?? {}) as { stays?: string[] };
+  if (stays.length > 0) out.write(`  ${paint('Stays as it is:', 'yellow')} ${stays.map(plain).join('; ')}\n`);
+}
+
 /** What a person should see of a plan beside its changes. */
 function printImpact({ relation, facts, effect, impact, expiresAt }: ReportedRun, out: Terminal, paint: Paint): void {
   const line = (text: string): void => void out.write(`  ${text}\n`);
-  if (relation) line(`${KINDS[relation.kind]} run ${relation.runId}.`);
-  const { stays = [] } = (relation?.kind === 'undoes' ? facts : {}) as { stays?: string[] };
-  if (stays.length > 0) line(`${paint('Stays as it is:', 'yellow')} ${stays.map(plain).join('; ')}`);
+  printRelation(relation, facts, out, paint);
   if (effect === 'destructive') line(paint('It destroys something.', 'red'));
   if (!impact) return;
   const { undo, blastRadius, recoveryPoint } = impact;
@@ -94,7 +173,7 @@ function printImpact({ relation, facts, effect, impact, expiresAt }: ReportedRun
     );
   if (recoveryPoint !== undefined)
     line(`Recovery point: ${recoveryPoint === null ? 'none known' : plain(recoveryPoint)}`);
-  if (expiresAt) line(`Expires: ${plain(String(expiresAt))}`);
+  if (expiresAt) line(`Expires: ${moment(expiresAt)}`);
 }
 
 /** What the run means to a script. */
