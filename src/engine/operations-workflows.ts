@@ -146,7 +146,7 @@ export function workflowOperations({ workflows: service, catalog, schedules }: O
     input: NoInput,
     output: z.object({ items: z.array(ScheduleEntry) }),
     cli: ['schedule'],
-    columns: ['id', 'kind', 'when', 'next', 'last'],
+    columns: ['id', 'kind', 'when', 'next', 'last.outcome', 'last.at'],
     handle: async () => ({ items: await schedules() }),
   });
 
