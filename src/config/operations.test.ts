@@ -16,6 +16,9 @@ alerts:
   channels:
     - { name: chat, kind: slack, url: https://hooks.example.org/services/T0/B0/hunter2 }
     - { name: hook, kind: webhook, url: { env: HOOK_URL }, secret: { env: HOOK_SECRET }, headers: { x-key: hunter2 } }
+workflows:
+  on_user_register:
+    welcome: { url: "https://mail.example.org/hook/hunter2/{userId}", headers: { x-key: hunter2, x-sign: { env: SIGN } } }
 deadMan: { url: "https://ping.example.org/hunter2?key=hunter2" }
 services:
   - name: shop
@@ -32,6 +35,7 @@ describe('config', () => {
     expect(shown).not.toContain('hunter2');
     expect(shown).toContain('https://hooks.example.org/[redacted]');
     expect(shown).toContain('"secret":{"env":"HOOK_SECRET"}');
+    expect(shown).toContain('"x-sign":{"env":"SIGN"}');
     expect(shown).toContain('"alerts.channels.0.name":"steward.yaml:4:15"');
     expect(shown).toContain('"every":"60s"');
   });

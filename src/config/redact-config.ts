@@ -1,6 +1,9 @@
 import type { z } from 'zod';
 import { REDACTED, redact } from '../core/redact.ts';
 import type { Config } from './schema.ts';
+import type { WorkflowCalls } from './schema-workflows.ts';
+
+type WorkflowCall = NonNullable<WorkflowCalls['on_user_register']['welcome']>;
 
 /** The configuration as it may be shown: the addresses of channels and the values of headers are secrets in many products. */
 export function redactConfig(config: Config): z.core.util.JSONType {
@@ -28,6 +31,17 @@ export function redactConfig(config: Config): z.core.util.JSONType {
         'url' in place ? { ...place, url: hidePath(place.url) } : place,
       ),
     },
+    workflows: Object.fromEntries(
+      Object.entries(config.workflows).map(([workflow, steps]) => [
+        workflow,
+        Object.fromEntries(
+          Object.entries(steps as Readonly<Record<string, WorkflowCall | undefined>>).map(([step, call]) => [
+            step,
+            call && { ...call, url: hidePath(call.url), headers: hideTexts(call.headers) },
+          ]),
+        ),
+      ]),
+    ) as Config['workflows'],
     ...(config.deadMan ? { deadMan: { ...config.deadMan, url: hidePath(config.deadMan.url) } } : {}),
   };
   return redact(JSON.parse(JSON.stringify(shown)) as z.core.util.JSONType);
@@ -35,6 +49,13 @@ export function redactConfig(config: Config): z.core.util.JSONType {
 
 function hideValues(headers: Readonly<Record<string, string>>): Record<string, string> {
   return Object.fromEntries(Object.keys(headers).map((name) => [name, REDACTED]));
+}
+
+/** References stay: they say where a secret is, and not what. */
+function hideTexts<T>(headers: Readonly<Record<string, string | T>>): Record<string, string | T> {
+  return Object.fromEntries(
+    Object.entries(headers).map(([name, value]) => [name, typeof value === 'string' ? REDACTED : value]),
+  );
 }
 
 function hidePath<T>(url: string | T): string | T {
