@@ -40,11 +40,28 @@ interface DispatchDeps {
   readonly nodeId: string;
 }
 
-export function createDispatch({ store, runs, engine, children, fail, accepts, log, nodeId }: DispatchDeps): Dispatch {
+export function createDispatch({
+  store,
+  runs,
+  engine,
+  children,
+  fail,
+  known,
+  accepts,
+  log,
+  nodeId,
+}: DispatchDeps): Dispatch {
   const { db } = runs;
 
   async function begin(row: RunRow): Promise<void> {
-    if (accepts(row)) await engine.start(row.stage, row.id, { workflowId: workflowIdOf(row), epoch: row.epoch });
+    const workflowId = workflowIdOf(row);
+    if (!accepts(row) || engine.has(workflowId)) return;
+    known.put(row);
+    try {
+      await engine.start(row.stage, row.id, { workflowId, epoch: row.epoch });
+    } finally {
+      known.take(row.id, row.epoch);
+    }
   }
 
   async function begun(runId: string): Promise<void> {
@@ -66,11 +83,16 @@ export function createDispatch({ store, runs, engine, children, fail, accepts, l
         )
         .returningAll()
         .execute();
-      return { mine: taken, claimed: await engine.claim(trx, taken.map(workflowIdOf)) };
+      // Who had begun first comes first, for it may have the locks that the others wait for.
+      const order = taken.toSorted((a, b) => instant(a.started_at) - instant(b.started_at) || (a.id < b.id ? -1 : 1));
+      const { token, ids } = await engine.claim(trx, order.map(workflowIdOf));
+      const got = new Set(ids);
+      return { mine: order, claimed: { token, ids: order.map(workflowIdOf).filter((id) => got.has(id)) } };
     });
     // What an earlier life of a run left running would work against it.
     await children.endLeftovers(mine.map(({ id }) => id));
     const epochs = new Map(mine.map((row) => [workflowIdOf(row), row.epoch]));
+    for (const row of mine) known.put(row);
     await engine.goOn(claimed, (workflowId) => epochs.get(workflowId) ?? 0);
   }
 
@@ -84,8 +106,8 @@ export function createDispatch({ store, runs, engine, children, fail, accepts, l
     const rows = open.filter((row) => !engine.has(workflowIdOf(row)) && accepts(row));
     if (rows.length === 0) return;
     const stateOf = await engine.states(rows.map(workflowIdOf));
-    for (const row of rows) if (stateOf(workflowIdOf(row)) === 'missing') await begin(row);
     await goOn(rows.filter((row) => stateOf(workflowIdOf(row)) === 'open' && !engine.has(workflowIdOf(row))));
+    for (const row of rows) if (stateOf(workflowIdOf(row)) === 'missing') await begin(row);
     for (const row of rows) {
       if (!['failed', 'succeeded'].includes(stateOf(workflowIdOf(row)))) continue;
       // It may have moved on since it was read.
@@ -114,4 +136,8 @@ export function createDispatch({ store, runs, engine, children, fail, accepts, l
       }),
     settle,
   };
+}
+
+function instant(at: Date | null): number {
+  return at?.getTime() ?? Infinity;
 }

@@ -52,9 +52,12 @@ export function createLocks({
   // The database's clock decides about leases: those of the nodes differ.
   const expiry = sql<Date>`clock_timestamp() + ${`${leaseMs} milliseconds`}::interval`;
 
-  // A run that ended holds nothing, should its release have been forgotten in a crash of the database.
-  const idle = sql<boolean>`(engine_locks.expires_at <= clock_timestamp() or exists (
-    select from runs where runs.id = engine_locks.holder and runs.finished_at is not null))`;
+  // A run that ended holds nothing and waits for nothing, should its release have been forgotten in a crash of the database.
+  const over = (table: string) =>
+    sql<boolean>`(${sql.ref(`${table}.expires_at`)} <= clock_timestamp() or exists (
+      select from runs where runs.id = ${sql.ref(`${table}.holder`)} and runs.finished_at is not null))`;
+  const idle = over('engine_locks');
+  const gone = over('engine_lock_waiters');
 
   const renewals = new Set<NodeJS.Timeout>();
 
@@ -65,7 +68,7 @@ export function createLocks({
       on conflict (name) do update set holder = excluded.holder, node = excluded.node, fence = engine_locks.fence + 1,
         expires_at = excluded.expires_at
       where (engine_locks.holder = excluded.holder or ${idle}) and not exists (
-        select from engine_lock_waiters where name = ${name} and expires_at > clock_timestamp())
+        select from engine_lock_waiters where name = ${name} and holder <> ${holder} and not ${gone})
       returning fence`.execute(db);
     return rows[0]?.fence;
   }
@@ -80,7 +83,6 @@ export function createLocks({
         .onConflict((conflict) => conflict.columns(['name', 'holder']).doUpdateSet({ expires_at: expiry }))
         .returning('id')
         .executeTakeFirstOrThrow();
-      const live = sql<boolean>`expires_at > clock_timestamp()`;
       const held = await trx
         .selectFrom('engine_locks')
         .select('holder')
@@ -94,7 +96,7 @@ export function createLocks({
         .select('holder')
         .where('name', '=', name)
         .where('id', '<', mine.id)
-        .where(live)
+        .where(sql<boolean>`not ${gone}`)
         .orderBy('id')
         .executeTakeFirst();
       if (earlier) return { held: earlier.holder };

@@ -1,7 +1,7 @@
 import { StewardError } from '../core/errors.ts';
 import type { Children } from './children.ts';
 import type { InFlight } from './in-flight.ts';
-import { type Runs, UNHURRIED } from './runs.ts';
+import type { Runs } from './runs.ts';
 import { Leave } from './steps.ts';
 
 /** The run, or the chain, is another's by now: this process records nothing more of it and takes nothing back. */
@@ -27,10 +27,7 @@ export const leaseLost = (runId: string): StewardError =>
     hint: 'The node was silent for too long; see its log.',
   });
 
-/**
- * Writes to a run as its owner of that epoch; TakenOver where it has another by now, and then nothing is written. The owner writes
- * within its steps, whose checkpoints put it on the disk.
- */
+/** Writes to a run as its owner of that epoch; TakenOver where it has another by now, and then nothing is written. */
 export function ownedRuns(runs: Runs, epoch: number): Pick<Runs, 'move' | 'patch'> {
   const mine = (row: { readonly epoch: number }): void => {
     if (row.epoch !== epoch) throw new TakenOver();
@@ -39,7 +36,6 @@ export function ownedRuns(runs: Runs, epoch: number): Pick<Runs, 'move' | 'patch
     async move(id, transition) {
       const moved = await runs.move(id, {
         ...transition,
-        unhurried: true,
         async also(trx, row) {
           // Inside of the transaction, which holds the row: what is thrown here undoes it.
           mine(row);
@@ -55,7 +51,6 @@ export function ownedRuns(runs: Runs, epoch: number): Pick<Runs, 'move' | 'patch
         .set(patch)
         .where('id', '=', id)
         .where('epoch', '=', epoch)
-        .where(UNHURRIED)
         .executeTakeFirst();
       if (numUpdatedRows === 0n) throw new TakenOver();
     },

@@ -10,10 +10,10 @@ import type { Persist } from './persist.ts';
 import { type Runs, UNHURRIED } from './runs.ts';
 
 /*
- * What tells only how far a run is, or that something begins or ended, is not waited for until it is on disk: a crash of the whole
- * database server forgets at most its last half second. The log of the server has one order, so the checkpoint at the end of the step
- * that wrote it puts it on the disk too; what can be lost is about the one step that was in flight, which runs again anyway. Waited
- * for are the receipts, because a change that was told to be done must never happen again, and the checkpoints themselves.
+ * What tells only how far a run is, or that a change begins, is not waited for until it is on the disk. A crash of the database server
+ * forgets at most its last half second, and nothing rests on it: the next phase is told anyway, and the end of a change says how
+ * often it was tried, from memory. Waited for are the receipts, because a change that was told to be done must never happen again,
+ * the state of the run, because a process that outlives the crash goes on as if it were stored, and the checkpoints.
  */
 
 interface RecorderDeps {

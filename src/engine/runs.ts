@@ -14,7 +14,10 @@ import type { EngineTables, RunsTable } from './tables.ts';
 export type Patch = Omit<Updateable<RunsTable>, 'id' | 'status'>;
 type Trx = Transaction<EngineTables>;
 
-/** The transaction is not waited for until it is on the disk. */
+/**
+ * The transaction is not waited for until it is on the disk, and a crash of the database server may forget it, though a process that
+ * outlives the crash has seen it done. Only for what nothing rests on.
+ */
 export const UNHURRIED = sql<boolean>`set_config('synchronous_commit', 'off', true) is not null`;
 
 export interface Transition {
@@ -25,8 +28,6 @@ export interface Transition {
   readonly from?: readonly RunStatus[] | undefined;
   /** One more event, before those of the transition. */
   readonly tell?: { readonly type: EventType; readonly data: JsonObject } | undefined;
-  /** The next checkpoint of the run puts it on the disk, and until then nothing rests on it: see the recorder. */
-  readonly unhurried?: boolean | undefined;
   readonly also?: ((trx: Trx, row: RunRow) => Promise<void>) | undefined;
 }
 
@@ -128,7 +129,7 @@ export function createRuns({
       return { items, ...(rows.length > limit && { next: items.at(-1)?.id }) };
     },
 
-    async move(id, { to, patch, actor, from, tell, unhurried, also }) {
+    async move(id, { to, patch, actor, from, tell, also }) {
       const result = await db.transaction().execute(async (trx) => {
         const before = await trx.selectFrom('runs').selectAll().where('id', '=', id).forUpdate().executeTakeFirst();
         if (!before) throw new StewardError('NOT_FOUND', `There is no run ${id}.`);
@@ -146,7 +147,6 @@ export function createRuns({
             ...(to === 'running' || to === 'planning' ? { started_at: before.started_at ?? at } : {}),
           })
           .where('id', '=', id)
-          .$if(unhurried === true, (query) => query.where(UNHURRIED))
           .returningAll()
           .executeTakeFirstOrThrow();
         await also?.(trx, row);
@@ -174,7 +174,6 @@ export function createRuns({
             .where('id', '=', before.id)
             .where('status', '=', before.status)
             .where('epoch', '=', before.epoch)
-            .where(UNHURRIED)
             .returningAll(),
         )
         .with('told', () => told(eventsOf(before, begins).map((type) => draft(type, begins))))
