@@ -55,6 +55,13 @@ describe('a process', () => {
     expect(processIdentity(after)).toBe(processIdentity(before));
   });
 
+  it('keeps its identity when its folder was removed under it', () => {
+    const before = signatureOf(process(['/usr/bin/redis-server'], { cwd: '/srv/cache' }));
+    const after = signatureOf(process(['/usr/bin/redis-server'], { cwd: '/srv/cache (deleted)' }));
+
+    expect(processIdentity(after)).toBe(processIdentity(before));
+  });
+
   it('never carries its arguments in its identity', () => {
     expect(processIdentity(signatureOf(process(['/usr/bin/app', '--password', 'hunter2'])))).not.toContain('hunter2');
   });

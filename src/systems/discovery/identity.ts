@@ -32,11 +32,16 @@ export function isInterpreter(executable: string): boolean {
   return INTERPRETERS.some((rule) => rule.executable.test(file));
 }
 
+/** A path of Linux without the mark that what it named was removed or replaced meanwhile. */
+function asItWas(path: string): string {
+  return path.replace(/ \(deleted\)$/, '');
+}
+
 export function signatureOf(process: Pick<ProcessInfo, 'executable' | 'argv' | 'cwd' | 'uid'>): Signature {
-  const executable = process.executable.replace(/ \(deleted\)$/, '');
+  const executable = asItWas(process.executable);
   return {
     executable,
-    cwd: process.cwd ?? '',
+    cwd: asItWas(process.cwd ?? ''),
     uid: process.uid,
     script: isInterpreter(executable)
       ? (redactArgv(process.argv)
