@@ -9,7 +9,7 @@ import type { Store } from '../../store/store.ts';
 import { assertMayGrant, assertNoAgent, ownerOf, userIdOf } from './grants.ts';
 import { orAbsent } from './or-absent.ts';
 import type { IdentityTables } from './tables.ts';
-import { insertToken, renewSecret, scopeOf, type TokenRow } from './tokens.ts';
+import { insertToken, renewSecret, revokeToken, scopeOf, type TokenRow } from './tokens.ts';
 
 const LONGEST_TOKEN_MS = ms('3650d');
 const LONGEST_GRACE_MS = ms('7d');
@@ -121,6 +121,7 @@ export function tokenOperations(db: Kysely<IdentityTables>): readonly AnyOperati
           scope,
           userId,
           createdBy: actor.name,
+          parent: tokenOf(actor),
           expiresAt,
           now,
         });
@@ -184,6 +185,7 @@ export function tokenOperations(db: Kysely<IdentityTables>): readonly AnyOperati
         const row = await ownToken(db, id, actor);
         // Its secret is that token: nobody gets one that they could not have made.
         assertMayGrant(actor, { role: row.role, scope: scopeOf(row) });
+        assertOwnSecret(row, actor, now);
         const expiresAt = expires === undefined ? row.expires_at : endOf(expires, now);
         if (expires !== undefined || actor.kind === 'token') await assertMayLast(db, actor, expiresAt);
         if (row.revoked_at || (row.expires_at && row.expires_at <= now))
@@ -206,7 +208,7 @@ export function tokenOperations(db: Kysely<IdentityTables>): readonly AnyOperati
     defineCommand({
       name: 'revoke-token',
       title: 'Revoke a token',
-      summary: 'Ends a bearer token at once.',
+      summary: 'Ends a bearer token at once, with every one that was made with it.',
       permission: 'operate',
       noAgents: true,
       cli: ['token', 'revoke'],
@@ -217,15 +219,9 @@ export function tokenOperations(db: Kysely<IdentityTables>): readonly AnyOperati
       async handle({ id }, { actor, now }) {
         assertNoAgent(actor);
         const owner = await ownerOf(db, actor);
-        const revoked = await db
-          .updateTable('api_tokens')
-          .set(({ fn, val }) => ({ revoked_at: fn.coalesce('revoked_at', val(now)) }))
-          .where('id', '=', id)
-          .$if(owner !== null, (query) => query.where('user_id', '=', owner ?? ''))
-          .returning('revoked_at')
-          .executeTakeFirst();
-        if (!revoked) throw notYours(id, 'revoke');
-        return { id, revokedAt: revoked.revoked_at ?? now };
+        const revokedAt = await revokeToken(db, { id, owner: owner === undefined ? '' : owner, now });
+        if (!revokedAt) throw notYours(id, 'revoke');
+        return { id, revokedAt };
       },
     }),
   ];
@@ -288,6 +284,25 @@ async function ownToken(db: Kysely<IdentityTables>, id: string, actor: Actor): P
   const mine = row && (row.user_id === null ? may(actor, 'administer') : row.user_id === owner);
   if (!mine) throw notYours(id, 'rotate');
   return row;
+}
+
+/** The id of the token that asks, where it is one of the store. */
+function tokenOf({ kind, id }: Actor): string | undefined {
+  return kind === 'token' && id !== LOCAL_ACTOR && id.startsWith('token:') ? id.slice('token:'.length) : undefined;
+}
+
+/** Whoever stole a token must not have another one in hand when it ends, nor take it over while it is being replaced. */
+function assertOwnSecret(row: TokenRow, actor: Actor, now: Date): void {
+  const asking = tokenOf(actor);
+  if (asking === undefined) return;
+  if (asking !== row.id && asking !== row.parent)
+    throw new StewardError('FORBIDDEN', 'A token rotates itself, and those that were made with it.', {
+      hint: 'Sign in, or use the command line on the machine of Steward.',
+    });
+  if (asking === row.id && row.previous_until && row.previous_until > now)
+    throw new StewardError('CONFLICT', `Its former secret is good until ${row.previous_until.toISOString()}.`, {
+      hint: 'Rotate it again after that, or sign in and do it now.',
+    });
 }
 
 function notYours(id: string, verb: string): StewardError {

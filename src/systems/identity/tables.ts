@@ -38,6 +38,8 @@ export type IdentityTables = {
     /** The user it ends with; absent for tokens made on the machine itself. */
     user_id: string | null;
     created_by: string;
+    /** The token that it was made with: both end together. */
+    parent: string | null;
     created_at: Date;
     expires_at: Date | null;
     revoked_at: Date | null;
@@ -144,6 +146,13 @@ export const identityMigrations: Migration[] = [
       await sql`create table user_links (
         issuer text not null, subject text not null, user_id text not null references users on delete cascade,
         created_at timestamptz not null, primary key (issuer, subject))`.execute(db);
+    },
+  },
+  {
+    name: 'identity/0005-tokens-of-tokens',
+    async up(db) {
+      await sql`alter table api_tokens add column parent text`.execute(db);
+      await sql`create index api_tokens_parent on api_tokens (parent)`.execute(db);
     },
   },
 ];

@@ -84,6 +84,33 @@ describe('tokens', () => {
     await expect(fixture.perform('rotate-token', { id: wide.id }, maker)).rejects.toMatchObject({ code: 'FORBIDDEN' });
   });
 
+  it('that are revoked take along what was made with them, and leave nobody a way back', async () => {
+    const leaked = await create({ name: 'leaked', role: 'operator' });
+    const sibling = await create({ name: 'sibling', role: 'operator' });
+    const thief = await actorOf(leaked.token);
+    const child = await create({ name: 'child', role: 'operator', expires: '1d' }, thief);
+    const grandchild = await create({ name: 'grandchild', role: 'viewer', expires: '1h' }, await actorOf(child.token));
+    await expect(fixture.perform('rotate-token', { id: sibling.id }, thief)).rejects.toMatchObject({
+      code: 'FORBIDDEN',
+    });
+
+    await fixture.perform('revoke-token', { id: leaked.id }, admin);
+
+    for (const { token } of [leaked, child, grandchild])
+      await expect(actorOf(token)).rejects.toMatchObject({ code: 'UNAUTHENTICATED' });
+    expect(await actorOf(sibling.token)).toMatchObject({ name: 'sibling' });
+  });
+
+  it('are not rotated by who holds the secret that was just replaced', async () => {
+    const { id, token } = await create({ name: 'ci', role: 'operator' });
+    await fixture.perform('rotate-token', { id }, admin);
+
+    await expect(fixture.perform('rotate-token', { id, grace: '0s' }, await actorOf(token))).rejects.toMatchObject({
+      code: 'CONFLICT',
+    });
+    expect(await fixture.perform('rotate-token', { id, grace: '0s' }, admin)).toMatchObject({ id });
+  });
+
   it('never make a token that may what they may not themselves', () => {
     const names = fc.constantFrom('a', 'ab', 'abc', 'b', 'a*', 'ab*', '*');
     const scopes = fc.record(

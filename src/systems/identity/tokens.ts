@@ -14,6 +14,8 @@ export interface NewToken {
   readonly scope?: Scope | undefined;
   readonly userId?: string | undefined;
   readonly createdBy: string;
+  /** The token that it is made with. */
+  readonly parent?: string | undefined;
   readonly expiresAt: Date | null;
   readonly now: Date;
 }
@@ -21,7 +23,7 @@ export interface NewToken {
 /** The token's text is in the answer and nowhere else: what is stored cannot be turned back into it. */
 export async function insertToken(
   db: Kysely<IdentityTables>,
-  { name, role, scope, userId, createdBy, expiresAt, now }: NewToken,
+  { name, role, scope, userId, createdBy, parent, expiresAt, now }: NewToken,
 ): Promise<{ row: TokenRow; token: string }> {
   const id = randomText(12);
   const token = newToken(id);
@@ -33,6 +35,7 @@ export async function insertToken(
     hash: hashSecret(token),
     user_id: userId ?? null,
     created_by: createdBy,
+    parent: parent ?? null,
     created_at: now,
     expires_at: expiresAt,
     revoked_at: null,
@@ -69,6 +72,20 @@ export async function renewSecret(
   return numUpdatedRows === 1n ? token : undefined;
 }
 
+/** Ends a token, and every one that was made with it; undefined where the owner has none of that id. */
+export async function revokeToken(
+  db: Kysely<IdentityTables>,
+  { id, owner, now }: { id: string; owner: string | null; now: Date },
+): Promise<Date | undefined> {
+  const { rows } = await sql<{ id: string; revoked_at: Date }>`
+    with recursive ended as (
+      select id from api_tokens where id = ${id} and (${owner}::text is null or user_id = ${owner})
+      union select made.id from api_tokens made join ended on made.parent = ended.id)
+    update api_tokens set revoked_at = coalesce(revoked_at, ${now}) where id in (select id from ended)
+    returning id, revoked_at`.execute(db);
+  return rows.find((row) => row.id === id)?.revoked_at;
+}
+
 export function scopeOf({ scope }: Pick<TokenRow, 'scope'>): Scope | undefined {
   if (scope === null) return undefined;
   return Scope.parse(typeof scope === 'string' ? JSON.parse(scope) : scope);
@@ -98,8 +115,14 @@ export async function lookUpToken(
   const row = await db
     .selectFrom('api_tokens')
     .leftJoin('users', 'users.id', 'api_tokens.user_id')
+    .leftJoin('api_tokens as maker', 'maker.id', 'api_tokens.parent')
     .selectAll('api_tokens')
-    .select(['users.disabled_at', 'users.role as user_role', 'users.name as user_name'])
+    .select([
+      'maker.revoked_at as maker_revoked_at',
+      'users.disabled_at',
+      'users.role as user_role',
+      'users.name as user_name',
+    ])
     .where('api_tokens.id', '=', id)
     .executeTakeFirst();
   if (!row || !isSecretOf(row, hashSecret(token), now)) return { actor: undefined, wrong: 'unknown' };
@@ -113,7 +136,8 @@ export async function lookUpToken(
     ...(scope && { scope }),
   };
   const refused = (wrong: 'revoked' | 'expired' | 'void'): Presented => ({ actor: undefined, wrong, was: actor });
-  if (row.revoked_at) return refused('revoked');
+  // Made at the very moment at which its maker ended.
+  if (row.revoked_at || row.maker_revoked_at) return refused('revoked');
   if (row.expires_at && row.expires_at <= now) return refused('expired');
   const userRole = row.user_role;
   // Whoever was given a lesser role must not keep the greater one in a drawer.
