@@ -37,7 +37,10 @@ export interface Moved {
 }
 
 export interface Runs {
-  insert(row: Insertable<RunsTable>, also?: (trx: Trx) => Promise<void>): Promise<Run>;
+  insert(
+    row: Insertable<RunsTable>,
+    also?: (trx: Trx) => Promise<void>,
+  ): Promise<{ readonly run: Run; readonly row: RunRow }>;
   row(id: string): Promise<RunRow | undefined>;
   get(id: string): Promise<Run | undefined>;
   byKey(idempotencyKey: string): Promise<Run | undefined>;
@@ -105,7 +108,7 @@ export function createRuns({
         await also?.(trx);
         const row = await trx.insertInto('runs').values(values).returningAll().executeTakeFirstOrThrow();
         await store.events.append(trx, draft('run.queued', row));
-        return toRun(row, []);
+        return { run: toRun(row, []), row };
       });
     },
     row: async (id) => await db.selectFrom('runs').selectAll().where('id', '=', id).executeTakeFirst(),

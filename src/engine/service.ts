@@ -11,6 +11,10 @@ const LOOK_EVERY_MS = 1_000;
 export type Service = RunService &
   RunFollowUps & { expire(): Promise<number>; cancelAll(by: string, reason: string): Promise<number> };
 
+function gone(id: string): never {
+  throw new StewardError('NOT_FOUND', `There is no run ${id}.`);
+}
+
 export function createService(deps: StartDeps & { readonly forget: (row: RunRow) => Promise<void> }): Service {
   const { runs } = deps;
 
@@ -27,9 +31,10 @@ export function createService(deps: StartDeps & { readonly forget: (row: RunRow)
       const stop = (): void => news.resolve();
       signal?.addEventListener('abort', stop, { once: true });
       try {
-        const run = await runs.get(id);
-        if (!run) throw new StewardError('NOT_FOUND', `There is no run ${id}.`);
-        if (isFinal(run.status) || run.status === 'waiting-approval' || left === 0 || signal?.aborted) return run;
+        const run = await runs.row(id);
+        if (!run) return gone(id);
+        if (isFinal(run.status) || run.status === 'waiting-approval' || left === 0 || signal?.aborted)
+          return (await runs.get(id)) ?? gone(id);
         await news.promise;
       } finally {
         unlisten();

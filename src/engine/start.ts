@@ -137,9 +137,9 @@ export async function startRun(deps: StartDeps, request: StartRun, life?: Life):
       ...(expected !== null && { planHash: expected }),
     },
   });
-  let run: Run;
+  let inserted: Awaited<ReturnType<typeof runs.insert>>;
   try {
-    run = await runs.insert(
+    inserted = await runs.insert(
       {
         id,
         automation: automation.name,
@@ -181,12 +181,10 @@ export async function startRun(deps: StartDeps, request: StartRun, life?: Life):
     if (known) return known;
     throw thrown;
   }
-  const row = await runs.row(id);
-  if (row)
-    await deps
-      .enqueue(row)
-      .catch((thrown: unknown) => log.warn('run not queued yet', { runId: id, reason: (thrown as Error).message }));
-  return run;
+  await deps
+    .enqueue(inserted.row)
+    .catch((thrown: unknown) => log.warn('run not queued yet', { runId: id, reason: (thrown as Error).message }));
+  return inserted.run;
 }
 
 function assertTouchable(automation: AnyAutomation, target: Resource, dryRun: boolean): void {

@@ -56,14 +56,9 @@ export function createChainWriter(deps: {
   }
 
   async function commit(group: readonly Waiting[]): Promise<void> {
+    if (last && !unsure && (await goOn(group, last))) return;
     const written = await db.transaction().execute(async (trx) => {
-      let head = await takeHead(trx);
-      const records = group.map(({ entry, at }) => {
-        const record = nextRecord(key, head, at, entry);
-        head = record;
-        return { chain, seq: record.seq, at, entry, prev_hash: record.prevHash, hash: record.hash };
-      });
-      const end: Head = { seq: head.seq, hash: head.hash };
+      const { records, end } = recordsAfter(await takeHead(trx), group);
       await trx.insertInto('audit_log').values(records).execute();
       await trx
         .updateTable('audit_heads')
@@ -76,6 +71,38 @@ export function createChainWriter(deps: {
     last = written;
     unsure = undefined;
     onWritten?.();
+  }
+
+  function recordsAfter(from: Head, group: readonly Waiting[]) {
+    let head = from;
+    const records = group.map(({ entry, at }) => {
+      const record = nextRecord(key, head, at, entry);
+      head = record;
+      return { chain, seq: record.seq, at, entry, prev_hash: record.prevHash, hash: record.hash };
+    });
+    const end: Head = { seq: head.seq, hash: head.hash };
+    return { records, end };
+  }
+
+  /** In one statement, where the head is still where this process left it; false where it is not, and nothing is written. */
+  async function goOn(group: readonly Waiting[], own: Head): Promise<boolean> {
+    const { records, end } = recordsAfter(own, group);
+    const values = records.map(
+      (row) =>
+        sql`(${row.seq}::bigint, ${row.at}::timestamptz, ${row.entry}::json, ${row.prev_hash}::text, ${row.hash}::text)`,
+    );
+    unsure = end;
+    const { rows } = await sql<{ written: number }>`
+      with head as (update audit_heads set seq = ${end.seq}, hash = ${end.hash}, mac = ${headMac(key, end)}, node = ${node}
+          where chain = ${chain} and seq = ${own.seq} and hash = ${own.hash} returning chain),
+        log as (insert into audit_log (chain, seq, at, entry, prev_hash, hash)
+          select head.chain, r.* from head, (values ${sql.join(values)}) as r returning seq)
+      select count(*) as written from log`.execute(db);
+    unsure = undefined;
+    if (rows[0]?.written !== group.length) return false;
+    last = end;
+    onWritten?.();
+    return true;
   }
 
   /**
