@@ -55,9 +55,22 @@ export async function followRun(
   };
   for (;;) {
     const run = (await request(server, 'GET', location)).body as ReportedRun;
-    for (const { phase, startedAt } of run.phases) tell(`phase ${phase} ${String(startedAt)}`, paint(phase, 'gray'));
-    for (const { id, title, status } of run.changes)
-      if (status !== 'planned') tell(`change ${id} ${status}`, `  ${plain(title)}: ${status}`);
+    const happened = [
+      ...run.phases.map(({ phase, startedAt }) => ({
+        at: String(startedAt),
+        key: `phase ${phase} ${String(startedAt)}`,
+        text: paint(phase, 'gray'),
+      })),
+      ...run.changes
+        .filter(({ status }) => status !== 'planned')
+        .map(({ id, title, status, startedAt, finishedAt }) => ({
+          at: String(finishedAt ?? startedAt),
+          key: `change ${id} ${status}`,
+          text: `  ${plain(title)}: ${status}`,
+        })),
+    ];
+    // What happened between two looks is told in its order.
+    for (const { key, text } of happened.toSorted((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : 0))) tell(key, text);
     if (run.progress?.message) tell(`progress ${run.progress.message}`, `  ${plain(run.progress.message)}`);
     if (isFinal(run.status) || run.status === 'waiting-approval') return run;
     await sleep(LOOK_EVERY_MS);

@@ -65,6 +65,8 @@ export function ask({ title, text, submit, others = [], cancel = 'Cancel', ...re
     );
     document.body.append(dialog);
     dialog.showModal();
+    // The browser would take the first thing that can be focused, which may be a link in the text.
+    dialog.querySelector('input')?.focus();
   });
 }
 
