@@ -54,7 +54,7 @@ describe('the API', () => {
       '/api/v1/echo?word=a',
       '/api/v1/openapi.json',
       '/api/v1/events/stream',
-      '/api/v1/automations',
+      '/api/v1/automations/sweep-floor',
       '/api/v1/me',
     ]) {
       const response = await small.rest.app.inject({ method: 'GET', url });

@@ -95,21 +95,22 @@ export class StewardError extends Error {
     return ERRORS[this.code].exitCode;
   }
 
+  /** INPUT_INVALID with each field that is wrong; its message is the first of them. */
+  static invalid(problems: readonly Problem[], cause?: unknown): StewardError {
+    const first = problems[0];
+    return new StewardError(
+      'INPUT_INVALID',
+      first ? `${first.path || 'input'}: ${first.message}` : 'The input is not valid.',
+      { problems, hint: 'Correct the fields named and send it again.', cause },
+    );
+  }
+
   /** Anything thrown, as a StewardError: zod failures name their fields, bugs become INTERNAL. */
   static from(thrown: unknown): StewardError {
     if (thrown instanceof StewardError) return thrown;
     if (thrown instanceof z.ZodError) {
       const problems = thrown.issues.map(({ path, message }) => ({ path: path.map(String).join('.'), message }));
-      const first = problems[0];
-      return new StewardError(
-        'INPUT_INVALID',
-        first ? `${first.path || 'input'}: ${first.message}` : 'The input is not valid.',
-        {
-          problems,
-          hint: 'Correct the fields named and send it again.',
-          cause: thrown,
-        },
-      );
+      return StewardError.invalid(problems, thrown);
     }
     if (thrown instanceof Error) {
       if (thrown.name === 'AbortError' || thrown.name === 'TimeoutError') {

@@ -11,7 +11,7 @@ export function parseInput<T>(schema: z.ZodType<T>, value: unknown): T {
   assertStorable(value);
   const result = strict(schema).safeParse(value);
   if (!result.success) {
-    throw invalid(
+    throw StewardError.invalid(
       result.error.issues.map((issue) => ({
         path: issue.path.map(String).join('.'),
         message: explained(issue, schema),
@@ -19,26 +19,14 @@ export function parseInput<T>(schema: z.ZodType<T>, value: unknown): T {
     );
   }
   const dates = unreachableDates(result.data, '');
-  if (dates.length > 0) throw invalid(dates);
+  if (dates.length > 0) throw StewardError.invalid(dates);
   return result.data as T;
 }
 
 /** INPUT_INVALID where the store could not keep it, or where whoever follows it down would fall. `within`: levels around it. */
 export function assertStorable(value: unknown, within = 0): void {
   const problems = unstorable(value, '', -within);
-  if (problems.length > 0) throw invalid(problems);
-}
-
-function invalid(problems: readonly Problem[]): StewardError {
-  const first = problems[0];
-  return new StewardError(
-    'INPUT_INVALID',
-    first ? `${first.path || 'input'}: ${first.message}` : 'The input is not valid.',
-    {
-      problems,
-      hint: 'Correct the fields named and send it again.',
-    },
-  );
+  if (problems.length > 0) throw StewardError.invalid(problems);
 }
 
 function strict(schema: z.ZodType): z.ZodType {

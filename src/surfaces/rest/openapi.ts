@@ -331,13 +331,17 @@ function fixedPaths(): Record<string, Path> {
         },
       },
     },
-    [`${API}/automations`]: {
+    [`${API}/automations/{name}`]: {
       get: {
         tags: ['automations'],
-        operationId: 'automations',
-        summary: 'Every automation',
+        operationId: 'automation',
+        summary: 'One automation',
+        parameters: [{ name: 'name', in: 'path', required: true, schema: { type: 'string' } }],
         responses: {
-          200: { description: 'What can be run, with the schema of its input.', content: json({ type: 'object' }) },
+          200: {
+            description: 'What it does and needs, with the schemas of its input and output.',
+            content: json({ type: 'object' }),
+          },
           default: ERROR,
         },
       },

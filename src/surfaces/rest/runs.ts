@@ -19,11 +19,8 @@ export interface RunRoutesDeps {
   readonly now: () => Date;
 }
 
-/** Starting automations: a run, or its plan only. */
+/** One automation as clients need it, and starting it: a run, or its plan only. */
 export function mountRuns(app: FastifyInstance, { catalog, runs, audit, now }: RunRoutesDeps): void {
-  if (!catalog.operations.has('automations')) {
-    app.get(`${API}/automations`, async () => ({ items: [...catalog.automations.values()].map(described) }));
-  }
   app.get<{ Params: { name: string } }>(`${API}/automations/:name`, async (request) => {
     const automation = automationOf({ catalog }, request.params.name);
     await assertMay(callOf(request, now()), 'read', { kind: 'automation', id: automation.name }, audit);
