@@ -3,7 +3,7 @@ import type pg from 'pg';
 import type { Log } from '../core/log.ts';
 
 /** What comes within this time is told together: whoever is woken has work enough with one look. */
-const TOGETHER_MS = 5;
+const TOGETHER_MS = 15;
 
 /** Wakes listeners of every process. Nothing rests on it: whoever waits also looks now and then. */
 export interface Bell {
