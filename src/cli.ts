@@ -1,6 +1,7 @@
 import { readEnvironment } from './config/environment.ts';
 import { buildCli } from './surfaces/cli/index.ts';
-import { localCommands, offlineOperations } from './local-commands.ts';
+import { localCommands } from './local-commands.ts';
+import { offlineOperations } from './offline-operations.ts';
 import { verifyExport } from './verify-export.ts';
 import { ask, readAll } from './terminal-input.ts';
 import { version } from './version.ts';

@@ -1,8 +1,9 @@
-import { homedir, hostname, userInfo } from 'node:os';
-import { join, resolve } from 'node:path';
+import { homedir } from 'node:os';
+import { resolve } from 'node:path';
 import { databaseUrlOf } from './config/database-url.ts';
 import type { Environment } from './config/environment.ts';
 import { StewardError } from './core/errors.ts';
+import { localActor, withStore } from './local-store.ts';
 import type { LocalCommand } from './surfaces/cli/index.ts';
 
 const SERVES_WITHIN_MS = 60_000;
@@ -149,52 +150,6 @@ export function localCommands(environment: Environment): LocalCommand[] {
   ];
 }
 
-/** What some operations can do on the store itself, while no Steward serves. */
-export function offlineOperations(
-  environment: Environment,
-): Record<string, (input: Record<string, unknown>) => Promise<unknown>> {
-  return {
-    'create-token': (input) =>
-      withStore(environment, async ({ store, audit }) => {
-        const { createTokenHere } = await import('./systems/identity/operations-tokens.ts');
-        const made = await createTokenHere(store, input, { osUser: userInfo().username, now: new Date() });
-        await audit.append({
-          action: 'command.create-token',
-          actor: localActor(),
-          subject: { kind: 'token', id: made.id },
-          outcome: 'succeeded',
-          from: 'local',
-        });
-        return made;
-      }),
-    'node-invite': (input) =>
-      withStore(environment, async ({ store, audit }) => {
-        const [{ createInvitations }, { vaultKey }, { ms }] = await Promise.all([
-          import('./engine/join.ts'),
-          import('./config/keys.ts'),
-          import('./core/duration.ts'),
-        ]);
-        const key = (await vaultKey(environment.home)).toString('hex');
-        const invitations = createInvitations({ store, vaultKey: key, publicUrl: () => undefined });
-        const { expires, databaseUrl } = input as { expires: string; databaseUrl?: string };
-        const made = await invitations.create({ expiresMs: ms(expires), databaseUrl, by: localActor().name });
-        await audit.append({
-          action: 'command.node-invite',
-          actor: localActor(),
-          outcome: 'succeeded',
-          from: 'local',
-          detail: { expiresAt: made.expiresAt.toISOString() },
-        });
-        return made;
-      }),
-    'audit-verify': () =>
-      withStore(environment, async ({ audit }) => {
-        const { intactOrThrow } = await import('./systems/audit/operations.ts');
-        return intactOrThrow(await audit.verify());
-      }),
-  };
-}
-
 /** The unit keeps /etc from being written to, so the user that PostgreSQL runs as is made before it starts. */
 async function prepareStoreUser(home: string): Promise<string[]> {
   const [{ openHome, runningServer }, { pgHome }, { serviceAccount }] = await Promise.all([
@@ -231,81 +186,6 @@ async function waitForServer(home: string): Promise<string> {
       hint: 'See what it says: journalctl -u steward (with --user where it was installed by a user).',
     },
   );
-}
-
-function localActor() {
-  const name = userInfo().username;
-  return { kind: 'user', id: `local:${name}`, name, role: 'admin' } as const;
-}
-
-type Opened = Awaited<ReturnType<typeof openParts>>;
-
-/** Opens the store beside or without a running Steward, and leaves everything as it was. */
-async function withStore<T>(environment: Environment, work: (opened: Opened) => Promise<T>): Promise<T> {
-  const opened = await openParts(environment);
-  try {
-    return await work(opened);
-  } finally {
-    await opened.audit.stop();
-    await opened.store.close();
-  }
-}
-
-async function openParts(environment: Environment) {
-  const [
-    { createWorld, MIGRATIONS },
-    { openStore },
-    { createAudit },
-    { runningServer },
-    { readFile },
-    { version },
-    { auditDestinations },
-    { configLocation, loadConfig },
-  ] = await Promise.all([
-    import('./compose.ts'),
-    import('./store/store.ts'),
-    import('./systems/audit/index.ts'),
-    import('./config/home.ts'),
-    import('node:fs/promises'),
-    import('./version.ts'),
-    import('./audit-from-config.ts'),
-    import('./config/load.ts'),
-  ]);
-  const { home } = environment;
-  const key = await readFile(join(home, 'audit.key'), 'utf8').catch((cause: unknown) => {
-    throw new StewardError('NOT_FOUND', `There is no Steward in ${home} yet.`, {
-      hint: 'Start it once with npm start, or set STEWARD_HOME.',
-      cause,
-    });
-  });
-  const log = { debug() {}, info() {}, warn() {}, error() {} };
-  const now = (): Date => new Date();
-  const running = await runningServer(home);
-  const store = await openStore({
-    home,
-    databaseUrl: await databaseUrlOf(environment),
-    migrations: MIGRATIONS,
-    stewardVersion: version,
-    log,
-    now,
-    poolSize: 2,
-    keepServer: running !== undefined,
-  });
-  // What cannot be read names no other places; somebody who repairs must not be kept from it.
-  const config = await loadConfig(configLocation(environment), environment).catch(() => undefined);
-  const node = config?.config.node.name ?? hostname();
-  const places = config && auditDestinations(config.config, { ...createWorld({ environment, log }), node }).places;
-  // Not started: the server follows the record and the events, and where none runs they wait for it.
-  const audit = createAudit({
-    store,
-    key: Buffer.from(key.trim(), 'hex'),
-    checkpointFile: join(home, 'audit-checkpoints.jsonl'),
-    ...(places && { places }),
-    node,
-    now,
-    log,
-  });
-  return { store, audit };
 }
 
 function text(value: unknown): string | undefined {
