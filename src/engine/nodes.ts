@@ -1,4 +1,4 @@
-import { type Kysely, type Selectable, sql } from 'kysely';
+import { type Kysely, sql } from 'kysely';
 import type { Catalog } from '../core/catalog.ts';
 import { StewardError } from '../core/errors.ts';
 import type { EventType } from '../core/event.ts';
@@ -7,10 +7,10 @@ import type { Log } from '../core/log.ts';
 import type { NodeRecord } from '../core/node.ts';
 import type { Store } from '../store/store.ts';
 import type { EngineDeps, EngineSettings } from './engine-deps.ts';
+import { createNodeDirectory, inFlight, labelsOf, type NodeDirectory, type NodeRow } from './node-directory.ts';
 import { createSilence, type Silence } from './silence.ts';
 import type { EngineTables } from './tables.ts';
 
-export type NodeRow = Selectable<EngineTables['nodes']>;
 type Trx = Parameters<Store['events']['append']>[0];
 
 /** Rung when somebody changed what a node is to do. */
@@ -18,28 +18,16 @@ export const NODES_CHANNEL = 'steward_nodes';
 /** Clocks that differ by more make logs and schedules hard to follow. Nothing is decided by them. */
 export const SKEW_WORTH_TELLING_MS = 2_000;
 const KEEP_SKEW_TOLD_MS = 3_600_000;
-/** Longer than a restart or an update. */
-const STOPPED_FOR_MS = 120_000;
 
-export interface Nodes {
+/** This node among the others: it says that it lives, and declares dead who is silent. */
+export interface Nodes extends NodeDirectory {
   join(): Promise<void>;
   /** Says that this node lives, and declares dead, once, who was silent for too long. */
   beat(): Promise<void>;
   beatFor(id: string): Promise<NodeRecord>;
   leave(): Promise<void>;
-  list(): Promise<NodeRecord[]>;
-  get(id: string): Promise<NodeRecord>;
-  /** Declared dead and not back, or stopped a while ago: others go on with what need not happen there. */
-  lost(): Promise<string[]>;
-  /** Those that are lost, and those that were stopped. */
-  absent(): Promise<ReadonlySet<string>>;
-  idOf(reference: string): Promise<string>;
-  /** By id, or by name; NOT_FOUND. Of two with one name the one that lives. */
-  find(reference: string): Promise<NodeRow>;
   /** Whether this node takes no new work, as of its last beat. */
   draining(): boolean;
-  /** Others that drain: what has not begun there may begin here. */
-  drainingOthers(): Promise<string[]>;
   /** What this node has, as of its last beat. */
   own(): { readonly labels: Readonly<Record<string, string>>; readonly ports: readonly string[] };
 }
@@ -64,6 +52,7 @@ export function createNodes(deps: NodesDeps): Nodes {
   const { store, log, now, node, limits, onLost } = deps;
   const db: Kysely<EngineTables> = store.db.withTables<EngineTables>();
   const silence: Silence = createSilence({ lostAfterMs: limits.lostAfterMs, monotonic: deps.monotonic });
+  const directory = createNodeDirectory({ db, self: node.id });
   let skewMs: number | null = null;
   let skewTold = 0;
   let drains = false;
@@ -174,12 +163,8 @@ export function createNodes(deps: NodesDeps): Nodes {
     });
   }
 
-  async function records(rows: readonly NodeRow[]): Promise<NodeRecord[]> {
-    const busy = await inFlight(db);
-    return rows.map((row) => toNode(row, busy.get(row.id) ?? 0));
-  }
-
-  const nodes: Nodes = {
+  return {
+    ...directory,
     async join() {
       const ports = (await deps.ports?.()) ?? [];
       const automations = [...(deps.catalog?.().automations.values() ?? [])].map(({ name, version }) => [
@@ -241,7 +226,10 @@ export function createNodes(deps: NodesDeps): Nodes {
         await onLost(id);
       }
     },
-    beatFor: async (id) => (await records([await say(id)]))[0] as NodeRecord,
+    async beatFor(id) {
+      await say(id);
+      return await directory.get(id);
+    },
     async leave() {
       await db.transaction().execute(async (trx) => {
         const row = await trx
@@ -254,90 +242,7 @@ export function createNodes(deps: NodesDeps): Nodes {
         if (row) await announce(trx, 'node.left', row, { removed: false });
       });
     },
-    list: async () => await records(await db.selectFrom('nodes').selectAll().orderBy('name').execute()),
-    get: async (reference) => (await records([await nodes.find(reference)]))[0] as NodeRecord,
-    async lost() {
-      const rows = await db
-        .selectFrom('nodes')
-        .select('id')
-        .where('id', '!=', node.id)
-        .where((where) =>
-          where.or([
-            where('state', '=', 'lost'),
-            where.and([
-              where('state', '=', 'left'),
-              where(
-                'last_heartbeat',
-                '<',
-                sql<Date>`clock_timestamp() - ${`${STOPPED_FOR_MS} milliseconds`}::interval`,
-              ),
-            ]),
-          ]),
-        )
-        .execute();
-      return rows.map(({ id }) => id);
-    },
-    absent: async () =>
-      new Set((await db.selectFrom('nodes').select('id').where('state', '!=', 'alive').execute()).map(({ id }) => id)),
-    async idOf(reference) {
-      return (await nodes.find(reference).catch(() => undefined))?.id ?? node.id;
-    },
-    async find(reference) {
-      const row = await db
-        .selectFrom('nodes')
-        .selectAll()
-        .where((where) => where.or([where('id', '=', reference), where('name', '=', reference)]))
-        .orderBy(sql`id = ${reference}`, 'desc')
-        .orderBy(sql`state = 'alive'`, 'desc')
-        .orderBy('last_heartbeat', 'desc')
-        .executeTakeFirst();
-      if (row) return row;
-      throw new StewardError('NOT_FOUND', `There is no node ${reference}.`, { hint: 'See steward nodes.' });
-    },
     draining: () => drains,
     own: () => own,
-    drainingOthers: async () =>
-      (await db.selectFrom('nodes').select('id').where('draining', '=', true).where('id', '!=', node.id).execute()).map(
-        ({ id }) => id,
-      ),
-  };
-  return nodes;
-}
-
-/** How many runs are under way on each node: begun, or between planning and applying without anybody to ask. */
-export async function inFlight(db: Kysely<EngineTables>, nodeId?: string): Promise<Map<string, number>> {
-  const rows = await db
-    .selectFrom('runs')
-    .select(['node', ({ fn }) => fn.countAll<number>().as('count')])
-    .where('finished_at', 'is', null)
-    .where(underWay)
-    .$if(nodeId !== undefined, (query) => query.where('node', '=', nodeId ?? ''))
-    .groupBy('node')
-    .execute();
-  return new Map(rows.map(({ node, count }) => [node, count]));
-}
-
-export const underWay = sql<boolean>`(status in ('planning', 'running', 'rolling-back')
-  or (status = 'queued' and stage = 'apply' and started_at is not null and approval is null))`;
-
-export function labelsOf(row: Pick<NodeRow, 'labels' | 'given_labels'>): Record<string, string> {
-  return { ...row.labels, ...row.given_labels };
-}
-
-function toNode(row: NodeRow, runsInFlight: number): NodeRecord {
-  return {
-    id: row.id,
-    name: row.name,
-    version: row.version,
-    labels: labelsOf(row),
-    state: row.state,
-    draining: row.draining,
-    ...(row.drained_at && { drainedAt: row.drained_at }),
-    ports: row.ports,
-    runsInFlight,
-    ...(row.clock_skew_ms !== null && { clockSkewMs: row.clock_skew_ms }),
-    ...(row.address !== null && { address: row.address }),
-    startedAt: row.started_at,
-    lastHeartbeat: row.last_heartbeat,
   };
 }

@@ -3,7 +3,8 @@ import type { AnyAutomation } from '../core/automation.ts';
 import { StewardError } from '../core/errors.ts';
 import type { StartRun } from '../core/run-service.ts';
 import type { EngineSettings } from './engine-deps.ts';
-import { labelsOf, type NodeRow, type Nodes } from './nodes.ts';
+import { labelsOf, type NodeRow } from './node-directory.ts';
+import type { Nodes } from './nodes.ts';
 import type { EngineTables } from './tables.ts';
 
 export type Place = NonNullable<StartRun['place']>;

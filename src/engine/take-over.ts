@@ -4,7 +4,7 @@ import type { Log } from '../core/log.ts';
 import type { Store } from '../store/store.ts';
 import { queueOf, type DurableEngine } from './dbos.ts';
 import { type Dispatch, workflowIdOf } from './dispatch.ts';
-import { underWay } from './nodes.ts';
+import { underWay } from './node-directory.ts';
 import type { RunRow } from './run-rows.ts';
 import type { Runs } from './runs.ts';
 import type { EngineTables } from './tables.ts';
