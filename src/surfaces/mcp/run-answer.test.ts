@@ -66,7 +66,7 @@ describe('a run as a model sees it', () => {
         blastRadius: [{ id: 'service_2', name: HOSTILE, critical: true }],
         recoveryPoint: null,
         undo: { automatic: 1, approval: 0, none: 0 },
-      } as Run['impact'],
+      },
       progress: { done: 0, message: HOSTILE },
       changes: [{ ...change, status: 'planned', attempts: 0 }],
       checks: [],
