@@ -3,7 +3,7 @@ import { StewardError } from '../../core/errors.ts';
 import type { CliOptions } from './cli-options.ts';
 import { request, type Server } from './client.ts';
 import type { PersonFlags } from './person.ts';
-import { printRun, type ReportedRun } from './runs.ts';
+import { printForApproval, type ReportedRun } from './runs.ts';
 import { painter } from './terminal.ts';
 
 type Asking = Pick<CliOptions, 'prompt' | 'stdin' | 'stderr' | 'env'>;
@@ -32,7 +32,7 @@ export async function approve(
   if (run.status !== 'waiting-approval' || run.planHash !== planHash)
     return (await request(server, 'POST', path, { planHash })).body;
 
-  printRun(run, asking.stderr, painter(asking.stderr, asking.env));
+  printForApproval(run, asking.stderr, painter(asking.stderr, asking.env));
   const person = await whoIsThere(run.id, flags, asking);
   const session = await signIn(server, person, flags, asking);
   try {
@@ -80,7 +80,8 @@ async function signIn(server: Server, person: Person, { code }: PersonFlags, { p
   try {
     return await login(code);
   } catch (thrown) {
-    if (!needsCode(thrown) || !prompt) throw thrown;
+    if (!needsCode(thrown)) throw thrown;
+    if (!prompt) throw nobodyForCodes(thrown);
     return await login(await prompt('Code of your authenticator app: '));
   }
 }
@@ -96,18 +97,18 @@ async function confirmed(
     return await request(session, 'POST', path, body);
   } catch (thrown) {
     if (!needsCode(thrown)) throw thrown;
-    if (!prompt)
-      throw new StewardError(
-        'CONFIRMATION_REQUIRED',
-        'A second code of the authenticator app is needed, and nobody is there to give it.',
-        {
-          hint: 'Approve it in a terminal, or on the page.',
-          cause: thrown,
-        },
-      );
+    if (!prompt) throw nobodyForCodes(thrown);
     const code = await prompt('The next code of your authenticator app, to confirm: ');
     return await request(session, 'POST', path, { ...body, proof: { ...body.proof, code } });
   }
+}
+
+function nobodyForCodes(cause: unknown): StewardError {
+  return new StewardError(
+    'CONFIRMATION_REQUIRED',
+    'With an authenticator app this takes two codes of it, one after the other, and nobody is there to give them.',
+    { hint: 'Approve it in a terminal, or on the page.', cause },
+  );
 }
 
 const needsCode = (thrown: unknown): boolean =>

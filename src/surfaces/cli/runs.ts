@@ -85,6 +85,12 @@ export function printRun(run: ReportedRun, out: Terminal, paint: Paint): void {
   printNext(run, out);
 }
 
+/** What is about to be approved. */
+export function printForApproval(run: ReportedRun, out: Terminal, paint: Paint): void {
+  printHeading(run, out, paint);
+  printPlan(run, run.plan ?? [], out, paint);
+}
+
 /** What helps a person to judge a run; the whole record is in the JSON. */
 export function printWholeRun(run: ReportedRun, out: Terminal, paint: Paint): void {
   const line = (title: string, text: string | undefined): void => {
@@ -129,7 +135,8 @@ function printHeading(run: ReportedRun, out: Terminal, paint: Paint): void {
 function printPlan(run: ReportedRun, plan: NonNullable<Run['plan']>, out: Terminal, paint: Paint): void {
   if (plan.length === 0) out.write('  Nothing would be changed.\n');
   for (const { title, undo } of plan) out.write(`  - ${plain(title)} ${paint(`(undo: ${undo})`, 'gray')}\n`);
-  printImpact(run, out, paint);
+  if (run.dryRun || !isFinal(run.status)) printImpact(run, out, paint);
+  else printRelation(run.relation, run.facts, out, paint);
 }
 
 function printChecks({ checks }: ReportedRun, out: Terminal, paint: Paint): void {
