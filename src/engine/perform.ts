@@ -73,7 +73,7 @@ function drifted(approved: readonly Change[], now: readonly Change[]): ApplyOutc
   return {
     code: 'PLAN_STALE',
     message: `The world has moved since the plan was made${what ? ` (${what})` : ''}; nothing was changed.`,
-    hint: 'Start it again: a new plan is made of what is there now.',
+    hint: 'Look at the plan that was made in its place (steward runs), or start it again.',
     phase: 'analyze',
   };
 }

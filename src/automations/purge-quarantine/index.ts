@@ -80,7 +80,7 @@ export default defineAutomation({
   async plan(_ctx, { batches }) {
     return batches.map(({ path, inode, bytes, entries, since }) => ({
       id: `${path}#${inode}`.slice(-200),
-      title: `Remove ${entries} entries set aside on ${since.slice(0, 10)} in ${path}`,
+      title: `Remove ${entries} ${entries === 1 ? 'entry' : 'entries'} set aside on ${since.slice(0, 10)} in ${path}`,
       undo: 'none' as const,
       path,
       inode,

@@ -188,9 +188,10 @@ export function judge({
     );
   if (waitingApproval > 0) parts.push(`${count(waitingApproval, 'plan waits', 'plans wait')} for your approval`);
   if (others.length > 0) {
+    const more = escalated.length > 0 ? 'more ' : '';
     const healing = others.filter(({ status }) => status === 'healing').length;
     parts.push(
-      `${count(others.length, 'incident is', 'incidents are')} open${healing > 0 ? `, ${healing === others.length ? 'being healed' : `${healing} being healed`}` : ''}`,
+      `${count(others.length, `${more}incident is`, `${more}incidents are`)} open${healing > 0 ? `, ${healing === others.length ? 'being healed' : `${healing} being healed`}` : ''}`,
     );
   }
   const down = services['down'] ?? 0;
