@@ -1,7 +1,17 @@
+import { z } from 'zod';
 import type { ImageInfo } from './ports/docker.ts';
 
 /** The label, or the beginning of a tag, by which an owner keeps an image: steward.keep. */
 const KEEP = 'steward.keep';
+
+/** How many images to go back to; an input of whatever removes images. */
+export const KeepPrevious = z
+  .number()
+  .int()
+  .min(1)
+  .max(100)
+  .default(2)
+  .describe('As many unused images of each repository and each compose service stay, for the way back.');
 
 export interface ImageRules {
   readonly now: Date;

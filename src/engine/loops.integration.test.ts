@@ -6,7 +6,7 @@ import type { EventType } from '../core/event.ts';
 import { isFinal, type Run } from '../core/run.ts';
 import { type AnyWorkflow, defineWorkflow, type WorkflowStep } from '../core/workflow.ts';
 import { testDatabase } from '../testing/database.ts';
-import { admin, agent, engineOn, operator, resource } from '../testing/engine.ts';
+import { aChain, admin, agent, engineOn, operator, resource } from '../testing/engine.ts';
 import type { BrokenLoop } from './loops.ts';
 import { engineMigrations } from './tables.ts';
 
@@ -47,13 +47,8 @@ const press = (name: string, breaks = false) =>
 
 const onEvent = (name: string, event: EventType, automation: string, input: WorkflowStep['input']): AnyWorkflow =>
   defineWorkflow({
+    ...aChain,
     name,
-    version: 1,
-    title: 'A chain',
-    summary: 'A chain.',
-    priority: 'P3',
-    ifMissed: 'Nothing.',
-    origin: 'user',
     triggers: [{ kind: 'event', event }],
     steps: [{ id: 'only', title: 'only', automation, ...(input && { input }) }],
   });

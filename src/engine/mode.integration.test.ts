@@ -9,7 +9,7 @@ import { DEFAULT_POLICY } from '../core/policy.ts';
 import { isFinal, type Run } from '../core/run.ts';
 import { defineWorkflow } from '../core/workflow.ts';
 import { type TestDatabase, testDatabase } from '../testing/database.ts';
-import { admin, agent, type EngineFixture, engineOn, operator, scratch } from '../testing/engine.ts';
+import { aChain, admin, agent, type EngineFixture, engineOn, operator, scratch } from '../testing/engine.ts';
 import { engineMigrations } from './tables.ts';
 
 const WAIT = { timeoutMs: 20_000 };
@@ -40,33 +40,25 @@ describe('the mode of Steward', () => {
     database = await testDatabase({ migrations: engineMigrations });
     place = await scratch();
     const { file } = place;
-    const base = {
-      version: 1,
-      title: 'A chain',
-      summary: 'A chain.',
-      priority: 'P3',
-      ifMissed: 'Nothing.',
-      origin: 'user',
-    } as const;
     const append = { id: 'a', title: 'a', automation: 'append-lines', input: () => ({ file, lines: ['x'] }) };
     const look = { id: 'a', title: 'a', automation: 'count-lines', input: () => ({ file }) };
     fixture = engineOn(database.store, {
       rules: DEFAULT_POLICY,
       workflows: [
         defineWorkflow({
-          ...base,
+          ...aChain,
           name: 'ticking',
           triggers: [{ kind: 'schedule', schedule: { every: '1s' } }],
           steps: [append],
         }),
         defineWorkflow({
-          ...base,
+          ...aChain,
           name: 'looking',
           triggers: [{ kind: 'schedule', schedule: { every: '1s' } }],
           steps: [look],
         }),
         defineWorkflow({
-          ...base,
+          ...aChain,
           name: 'on_event',
           triggers: [{ kind: 'event', event: 'user.registered' }],
           steps: [append],

@@ -3,17 +3,8 @@ import { type Actor, systemActor } from '../core/actor.ts';
 import { DEFAULT_POLICY } from '../core/policy.ts';
 import { defineWorkflow } from '../core/workflow.ts';
 import { type TestDatabase, testDatabase } from '../testing/database.ts';
-import { admin, agent, confirmed, type EngineFixture, engineOn, operator, scratch } from '../testing/engine.ts';
+import { aChain, admin, agent, confirmed, type EngineFixture, engineOn, operator, scratch } from '../testing/engine.ts';
 import { engineMigrations } from './tables.ts';
-
-const base = {
-  version: 1,
-  title: 'A chain',
-  summary: 'A chain.',
-  priority: 'P3',
-  ifMissed: 'Nothing.',
-  origin: 'user',
-} as const;
 
 describe('workflows', () => {
   let database: TestDatabase;
@@ -49,7 +40,7 @@ describe('workflows', () => {
       ],
       workflows: [
         defineWorkflow({
-          ...base,
+          ...aChain,
           name: 'three',
           triggers: [],
           steps: [
@@ -63,15 +54,15 @@ describe('workflows', () => {
             },
           ],
         }),
-        defineWorkflow({ ...base, name: 'stops', triggers: [], steps: [append('x', { failAt: 'x' }), append('y')] }),
+        defineWorkflow({ ...aChain, name: 'stops', triggers: [], steps: [append('x', { failAt: 'x' }), append('y')] }),
         defineWorkflow({
-          ...base,
+          ...aChain,
           name: 'goes_on',
           triggers: [],
           steps: [{ ...append('v', { failAt: 'v' }), onFailure: 'continue' }, append('w')],
         }),
         defineWorkflow({
-          ...base,
+          ...aChain,
           name: 'asks',
           triggers: [],
           steps: [
@@ -79,13 +70,13 @@ describe('workflows', () => {
           ],
         }),
         defineWorkflow({
-          ...base,
+          ...aChain,
           name: 'on_event',
           triggers: [{ kind: 'event', event: 'user.registered' }],
           steps: [{ id: 'count', title: 'count', automation: 'count-lines', input: () => ({ file }) }],
         }),
         defineWorkflow({
-          ...base,
+          ...aChain,
           name: 'on_report',
           triggers: [{ kind: 'event', event: 'content.published' }],
           steps: [
@@ -94,13 +85,13 @@ describe('workflows', () => {
           ],
         }),
         defineWorkflow({
-          ...base,
+          ...aChain,
           name: 'looping',
           triggers: [{ kind: 'event', event: 'workflow.finished' }],
           steps: [{ id: 'count', title: 'count', automation: 'count-lines', input: () => ({ file }) }],
         }),
         defineWorkflow({
-          ...base,
+          ...aChain,
           name: 'ticking',
           origin: 'core',
           triggers: [{ kind: 'schedule', schedule: { every: '1s' } }],

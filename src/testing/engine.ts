@@ -23,6 +23,16 @@ export const operator: Actor = { kind: 'token', id: 'tok_1', name: 'olga', role:
 export const admin: Actor = { kind: 'user', id: 'usr_1', name: 'ada', role: 'admin', session: 'ses_1' };
 export const agent: Actor = { kind: 'token', id: 'tok_2', name: 'bot', role: 'agent' };
 
+/** What every workflow has; name, triggers and steps are the test's. */
+export const aChain = {
+  version: 1,
+  title: 'A chain',
+  summary: 'A chain.',
+  priority: 'P3',
+  ifMissed: 'Nothing.',
+  origin: 'user',
+} as const;
+
 /** Appends one line a change to a file, so that the file tells what was really executed, how often and in which order. */
 export const appendLines = defineAutomation({
   name: 'append-lines',

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { defineAutomation } from '../../core/automation.ts';
 import { Duration, ms } from '../../core/duration.ts';
+import { KeepPrevious } from '../../core/image-retention.ts';
 import { findImages } from '../../core/reclaim.ts';
 import { leftOf, reclaim } from '../../core/reclaim-items.ts';
 import { measure, spaceStatements } from '../../core/space.ts';
@@ -32,13 +33,7 @@ export default defineAutomation({
       })
       .describe('Always false: Steward removes no volumes.'),
     max_age: Duration.default('30d').describe('What was pulled, built or tagged within this time stays.'),
-    keep_previous: z
-      .number()
-      .int()
-      .min(1)
-      .max(100)
-      .default(2)
-      .describe('As many unused images of each repository and each compose service stay, for the way back.'),
+    keep_previous: KeepPrevious,
   }),
   output: z.object({
     removed: z.array(z.string()).describe('Images that are gone.'),

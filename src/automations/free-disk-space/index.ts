@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { defineAutomation } from '../../core/automation.ts';
 import { Duration, ms } from '../../core/duration.ts';
+import { KeepPrevious } from '../../core/image-retention.ts';
 import { findCaches, findImages, findJournal, findLogs, RUNGS, together } from '../../core/reclaim.ts';
 import { leftOf, reclaim } from '../../core/reclaim-items.ts';
 import { formatBytes, SpaceEvidence, spaceStatements, usedPercent } from '../../core/space.ts';
@@ -31,13 +32,7 @@ export default defineAutomation({
     logsOlderThan: Duration.default('30d').describe('Rotated logs written within this time stay.'),
     journalKeepMB: z.number().int().min(100).max(1_000_000).default(500).describe('So much of the journal stays.'),
     imagesOlderThan: Duration.default('30d').describe('Images pulled, built or tagged within this time stay.'),
-    keepPrevious: z
-      .number()
-      .int()
-      .min(1)
-      .max(100)
-      .default(2)
-      .describe('As many unused images of each repository and each compose service stay, for the way back.'),
+    keepPrevious: KeepPrevious,
   }),
   output: z.object({
     rungs: z

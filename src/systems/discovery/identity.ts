@@ -5,7 +5,7 @@ import { redactArgv } from '../../core/redact.ts';
 import { fileOf } from './clues.ts';
 import { INTERPRETERS } from './rules.ts';
 
-/** What a process is recognised by after a restart: everything about it but its number. */
+/** What a process is recognized by after a restart: everything about it but its number. */
 export interface Signature {
   readonly executable: string;
   readonly cwd: string;

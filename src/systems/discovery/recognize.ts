@@ -75,7 +75,7 @@ export async function recognize({ observation, known }: Matched, deps: Recognize
   return { observation, known, identification, looks, app, programVersion };
 }
 
-/** Stopped, or just starting: it cannot be asked, and what it was recognised as still holds. */
+/** Stopped, or just starting: it cannot be asked, and what it was recognized as still holds. */
 function keepWhatWasKnown(
   identification: ReturnType<typeof identify>,
   silent: boolean,

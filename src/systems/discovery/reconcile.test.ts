@@ -250,7 +250,7 @@ describe('groups', () => {
     ]);
   });
 
-  it('recognises the Steward of somebody else', async () => {
+  it('recognizes the Steward of somebody else', async () => {
     const world = machine();
     world.run(['/usr/bin/node', '/opt/steward/bin/steward.js', 'serve'], 3000);
 

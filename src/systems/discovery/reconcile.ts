@@ -140,7 +140,7 @@ function present(
   return { kind: sameForNobody(known, next) ? 'seen' : 'refreshed', known: next, changed: [] };
 }
 
-/** A name that people have seen stays, except a stopgap of what was not recognised yet, and one that the configuration gives to another. */
+/** A name that people have seen stays, except a stopgap of what was not recognized yet, and one that the configuration gives to another. */
 function keptName(
   known: KnownResource | undefined,
   { product }: Identification,
