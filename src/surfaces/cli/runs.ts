@@ -6,6 +6,7 @@ import { printMembers } from './print.ts';
 import { plain, type Paint, type Terminal } from './terminal.ts';
 
 const LOOK_EVERY_MS = 300;
+const LOOKS_IN_SILENCE = 10;
 
 /** The run as the server tells of it: instants are texts. */
 export type ReportedRun = Pick<
@@ -48,6 +49,7 @@ export async function followRun(
   paint: Paint,
 ): Promise<ReportedRun> {
   const told = new Set<string>();
+  let looks = 0;
   const tell = (key: string, text: string): void => {
     if (told.has(key)) return;
     told.add(key);
@@ -71,6 +73,8 @@ export async function followRun(
     ];
     // What happened between two looks is told in its order.
     for (const { key, text } of happened.toSorted((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : 0))) tell(key, text);
+    if (run.status === 'queued' && (looks += 1) > LOOKS_IN_SILENCE)
+      tell('queued', 'It waits to begin: for a lock, a place, or a node that takes work (steward nodes).');
     if (run.progress?.message) tell(`progress ${run.progress.message}`, `  ${plain(run.progress.message)}`);
     if (isFinal(run.status) || run.status === 'waiting-approval') return run;
     await sleep(LOOK_EVERY_MS);
