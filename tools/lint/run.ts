@@ -6,6 +6,7 @@ import type { Finding, Rule, SourceFile } from './rule.ts';
 import { automationFolders } from './automation-folders.ts';
 import { clockIsAnArgument } from './clock-is-an-argument.ts';
 import { constantLogMessages } from './constant-log-messages.ts';
+import { documentedLinks } from './documented-links.ts';
 import { environmentInConfig } from './environment-in-config.ts';
 import { kebabCaseNames } from './kebab-case-names.ts';
 import { programsThroughThePort } from './programs-through-the-port.ts';
@@ -14,13 +15,14 @@ const RULES: readonly Rule[] = [
   automationFolders,
   clockIsAnArgument,
   constantLogMessages,
+  documentedLinks,
   environmentInConfig,
   kebabCaseNames,
   programsThroughThePort,
 ];
 
 const root = resolve(import.meta.dirname, '../..');
-const files: SourceFile[] = globSync('{src,test,tools,bench}/**/*.{ts,js}', {
+const files: SourceFile[] = globSync(['{src,test,tools,bench}/**/*.{ts,js,md}', 'docs/**/*.md', '*.{md,json}'], {
   cwd: root,
   exclude: (name) => name.includes('node_modules'),
 }).map((path) => ({ path: relative(root, resolve(root, path)), text: readFileSync(resolve(root, path), 'utf8') }));
