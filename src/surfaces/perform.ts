@@ -72,7 +72,7 @@ async function admitted(operation: AnyOperation, input: unknown, call: Call, aud
   }
   if (operation.kind === 'command' && operation.noAgents && call.actor.role === 'agent') {
     throw await refused(call, about, 'not for agents', audit, {
-      message: `${operation.title} is not for agents.`,
+      message: `'${operation.title}' is not for agents.`,
       hint: 'Ask an operator or an admin.',
     });
   }
