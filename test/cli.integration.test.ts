@@ -143,6 +143,13 @@ describe('the command line', () => {
     expect(JSON.parse((await steward(['token', 'revoke', 'nosuch', '--json'])).stderr)).toMatchObject({
       error: { code: 'NOT_FOUND', hint: expect.any(String) },
     });
+    expect(JSON.parse((await steward(['no-such-command', '--json'])).stderr)).toMatchObject({
+      error: { code: 'INPUT_INVALID', message: "unknown command 'no-such-command'" },
+    });
+    expect(await steward(['run', 'sweep-flor', '--room', 'hall'])).toMatchObject({
+      exitCode: 4,
+      stderr: expect.stringContaining('sweep-floor'),
+    });
   });
 
   it('says that no server runs, unless there is a way without one', async () => {

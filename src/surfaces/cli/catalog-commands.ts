@@ -41,7 +41,8 @@ export async function addCatalogCommands(program: Command, around: Surroundings)
       if (isPrefix([kind, automation.name], words)) addRun(command, automation, kind, around);
     }
     // Without it a misspelled automation would only be called an unknown command.
-    group.argument('[automation]').action(() => {
+    group.argument('[automation]').allowUnknownOption().allowExcessArguments();
+    group.action(() => {
       const name = group.args[0];
       if (name === undefined) group.help();
       throw new StewardError('NOT_FOUND', `There is no automation ${name}.`, {

@@ -28,7 +28,10 @@ export function buildCli(options: CliOptions): Cli {
         .enablePositionalOptions()
         .showHelpAfterError('(steward --help lists every command)')
         .exitOverride()
-        .configureOutput({ writeOut: (text) => void stdout.write(text), writeErr: (text) => void stderr.write(text) });
+        .configureOutput({
+          writeOut: (text) => void stdout.write(text),
+          writeErr: (text) => void (wantsJson(args) || stderr.write(text)),
+        });
       for (const command of local) addLocal(program, command, words);
       // Serving and repairing must work even where the definitions do not load, and start faster without them.
       if (!local.some((command) => isPrefix(command.words, words))) {
@@ -47,8 +50,14 @@ export function buildCli(options: CliOptions): Cli {
         if (args.length === 0) program.outputHelp();
         else await program.parseAsync([...args], { from: 'user' });
       } catch (thrown) {
-        if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? 0 : ERRORS.INPUT_INVALID.exitCode;
-        throw thrown;
+        if (!(thrown instanceof CommanderError)) throw thrown;
+        if (thrown.exitCode === 0) return 0;
+        if (!wantsJson(args)) return ERRORS.INPUT_INVALID.exitCode;
+        const message = thrown.message.replace(/^error: /, '');
+        return report(
+          new StewardError('INPUT_INVALID', message, { hint: 'steward --help lists every command.' }),
+          true,
+        );
       }
       return exitCode;
     } catch (thrown) {
