@@ -33,6 +33,8 @@ export async function migrate(
       name text primary key, applied_at timestamptz not null, steward_version text not null)`.execute(db);
     // Another node may have migrated while this one waited for its turn, even to a newer schema.
     const missing = await pending(db, names);
+    // An update is read migration by migration; an empty store has nothing that one of them could have changed.
+    const isNew = missing.length === names.length;
     for (const name of missing) {
       const migration = migrations[names.indexOf(name)];
       await db.transaction().execute(async (trx) => {
@@ -42,8 +44,9 @@ export async function migrate(
           .values({ name, applied_at: now(), steward_version: stewardVersion })
           .execute();
       });
-      log.info('migration applied', { migration: name });
+      if (!isNew) log.info('migration applied', { migration: name });
     }
+    if (isNew) log.info('store is new', { migrations: missing.length });
     return missing;
   });
 }
