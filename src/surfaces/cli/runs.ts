@@ -116,6 +116,10 @@ export function printWholeRun(run: ReportedRun, out: Terminal, paint: Paint): vo
     line('approved', `by ${approval.by}, ${moment(approval.at)}${approval.method ? `, by ${approval.method}` : ''}`);
   printThing('input', input, out, paint);
   if (changes.some(({ status }) => status !== 'planned')) {
+    const counted = [...Map.groupBy(changes, ({ status }) => status)].map(
+      ([status, each]) => `${each.length} ${status}`,
+    );
+    if (changes.length > 5) line('changes', counted.join(', '));
     for (const { title, status, undo } of changes)
       out.write(`  - ${plain(title)}: ${status} ${paint(`(undo: ${undo})`, 'gray')}\n`);
     if (run.relation) printRelation(run.relation, run.facts, out, paint);
