@@ -7,7 +7,7 @@ import { confirmed } from './confirmed.ts';
 import type { OperationDeps } from './operation-deps.ts';
 
 const id = z.string().describe('The run.');
-const columns = ['id', 'automation', 'status', 'dryRun', 'trigger', 'actor.name', 'target.name', 'createdAt'];
+const columns = ['id', 'automation', 'status', 'dryRun', 'trigger', 'actor.name', 'target.name', 'node', 'createdAt'];
 
 export function runOperations({ service, logsOf, confirm }: OperationDeps): AnyOperation[] {
   const runs = defineQuery({

@@ -5,6 +5,7 @@ import { findServer, request, type Server } from './client.ts';
 import { addPerson, type PersonFlags } from './person.ts';
 import { addFormat, addServer, type Flags, FORMAT, isJson, isPrefix, leaf } from './command-tree.ts';
 import type { CliOptions } from './cli-options.ts';
+import { withNodeNames } from './node-names.ts';
 import { addOutput, download } from './download.ts';
 import { addInput, COMMON, parseInputs } from './options.ts';
 import { addPlace, type PlaceFlags, placeOf } from './place.ts';
@@ -99,7 +100,8 @@ function addOperation(command: Command, operation: CommandDescription, around: S
       : await withoutServer(operation.name, input, around);
     if (operation.name === 'run-get') return await showRun(answer, flags, around, true);
     if (ABOUT_A_RUN.has(operation.name)) return await showRun(answer, flags, around);
-    around.print(answer, flags, operation.columns);
+    const shown = isJson(flags) ? answer : await withNodeNames(answer, operation.columns, server);
+    around.print(shown, flags, operation.columns);
   });
 }
 

@@ -34,6 +34,11 @@ describe('an answer for people', () => {
     );
   });
 
+  it('gives each sentence a line', () => {
+    const text = printed((out) => printAnswer({ done: ['It joined.', 'Start it.'] }, undefined, out, paint));
+    expect(text.split('\n')).toEqual(['done', '  It joined.', '  Start it.', '']);
+  });
+
   it('shows no braces in a cell', () => {
     const text = printed((out) => printAnswer(answer.services, ['name', 'labels'], out, paint));
     expect(text.split('\n')).toEqual(['name   labels', 'nginx  site=rome', 'shop   -', '']);

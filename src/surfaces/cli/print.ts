@@ -97,6 +97,9 @@ export function printMembers(row: Row, indent: string, out: Terminal, paint: Pai
       if (columns.length > 0 && fits(value, columns, available - indent.length - 2))
         printTable(value, columns, out, paint, `${indent}  `);
       else for (const item of value) out.write(`${indent}  - ${summary(item)}\n`);
+    } else if (Array.isArray(value) && value.some((each) => typeof each === 'string' && each.endsWith('.'))) {
+      out.write(`${paint(title, 'bold')}\n`);
+      for (const sentence of value) out.write(`${indent}  ${cell(sentence)}\n`);
     } else {
       const text = cell(value);
       const color = colorOf(text);

@@ -119,7 +119,7 @@ export function discoveryOperations({ inventory, writer, monitor, kept, discover
       examples: [{ title: 'Every PostgreSQL', input: { product: 'postgresql' } }],
       paths: ['/api/v1/automation/discovery/services'],
       cli: ['services'],
-      columns: ['name', 'product', 'version', 'endpoint', 'state', 'confidence', 'supervisor'],
+      columns: ['name', 'product', 'version', 'endpoint', 'state', 'confidence', 'supervisor', 'node'],
       async handle({ product, node, gone }) {
         const resources = await inventory.find({ kind: 'service', product, node, state: gone ? 'all' : 'present' });
         const states = new Map((await monitor()?.all())?.map((status) => [status.resourceId, status]));
