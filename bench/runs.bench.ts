@@ -10,7 +10,7 @@ import { memoryLog } from '../src/testing/log.ts';
 import { type Batch, subject } from './parts/batches.ts';
 import { median, report } from './result.ts';
 
-const ROUNDS = 7;
+const ROUNDS = 9;
 const RUNS = 60;
 /** As many as work at once on a node while nothing is healed. */
 const AT_ONCE = 6;
@@ -58,18 +58,23 @@ try {
     ok,
   });
   const [rate, peerRate] = [perSecond(measured.steward), perSecond(measured.dbos)];
+  // Turn by turn: what else the machine does at the moment slows both.
+  const ratio = median(measured.steward.map(({ ms }, round) => (measured.dbos[round]?.ms ?? Number.NaN) / ms));
   const idle = percentile(measured.idle, 0.5);
   const latency = (name: string, of: readonly Batch[], peer: readonly Batch[], part: number) =>
     row(name, 'ms', percentile(of, part), percentile(peer, part), 'none', true);
   report([
-    row(
-      `runs of 3 changes, ${AT_ONCE} at once`,
-      '1/s',
-      rate,
-      peerRate,
-      'at least half of DBOS alone',
-      rate >= peerRate / 2,
-    ),
+    {
+      ...row(
+        `runs of 3 changes, ${AT_ONCE} at once`,
+        '1/s',
+        rate,
+        peerRate,
+        'at least half of DBOS alone',
+        ratio >= 0.5,
+      ),
+      ratio,
+    },
     latency(`p50, ${AT_ONCE} at once`, measured.steward, measured.dbos, 0.5),
     latency(`p99, ${AT_ONCE} at once`, measured.steward, measured.dbos, 0.99),
     row('p50 when idle, trigger to done', 'ms', idle, percentile(measured.idleDbos, 0.5), 'under 150 ms', idle < 150),

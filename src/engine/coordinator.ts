@@ -12,6 +12,7 @@ import { originalOf } from './original.ts';
 import { performUndo, performUndoPlan } from './perform-undo.ts';
 import { plannedChanges } from './recorder.ts';
 import type { RunRow } from './run-rows.ts';
+import type { Transition } from './runs.ts';
 import { openStage, type Stage, type StageDeps } from './stage.ts';
 import { supersede } from './supersede.ts';
 
@@ -69,8 +70,9 @@ export function createCoordinator(deps: CoordinatorDeps): Coordinator {
           const patch = { error: JSON.stringify(refusal.toBody()) };
           return (await runs.move(row.id, { to: 'canceled', from: ['queued'], patch })).row.status;
         }
-        if (row.status === 'queued')
-          await audit.append({
+        const audited =
+          row.status === 'queued' &&
+          audit.append({
             action: `run.${to === 'planning' ? 'planning' : 'started'}`,
             actor: row.actor,
             subject: { kind: 'run', id: row.id },
@@ -79,7 +81,9 @@ export function createCoordinator(deps: CoordinatorDeps): Coordinator {
             causation: row.causation,
             detail: { automation: row.automation },
           });
-        return (await runs.move(row.id, { to, from: ['queued'] })).row.status;
+        // Neither waits for the other, and the first step for both.
+        const [begun] = await Promise.all([runs.move(row.id, { to, from: ['queued'] }), audited]);
+        return begun.row.status;
       }),
     );
   }
@@ -132,17 +136,19 @@ export function createCoordinator(deps: CoordinatorDeps): Coordinator {
       await runs.move(row.id, {
         to: status,
         patch,
-        async also(trx) {
-          await trx
-            .updateTable('run_changes')
-            .set({ status: 'skipped' })
-            .where('run_id', '=', row.id)
-            .where('status', '=', 'planned')
-            .execute();
-        },
+        // Where it succeeded there is none that was not done.
+        ...(status !== 'succeeded' && { also: skipRest }),
       });
     });
   }
+
+  const skipRest: NonNullable<Transition['also']> = async (trx, { id }) =>
+    void (await trx
+      .updateTable('run_changes')
+      .set({ status: 'skipped' })
+      .where('run_id', '=', id)
+      .where('status', '=', 'planned')
+      .execute());
 
   async function fail(runId: string, error: StewardError): Promise<void> {
     const row = await persist(() => runs.row(runId));

@@ -1,5 +1,7 @@
 import { uptime } from 'node:os';
 
+const KEEP_UPTIME_MS = 100;
+
 /** How long this node may still act without asking: the others take over what it does once they have not heard of it for long enough. */
 export interface NodeLease {
   /** Before this node says that it lives; what it gives is called once the store has heard it. */
@@ -14,7 +16,7 @@ export interface NodeLease {
  */
 export function createLease({
   ms,
-  clocks = [() => performance.now(), () => uptime() * 1000],
+  clocks = [() => performance.now(), createUptime()],
 }: {
   /** Infinity where nobody else could take anything over. */
   readonly ms: number;
@@ -30,5 +32,15 @@ export function createLease({
       };
     },
     fresh: () => ms === Infinity || read().every((at, index) => at - (heard[index] ?? at) < ms),
+  };
+}
+
+/** Time since the machine started, asleep or awake. Asking the system costs more than the steps of a run that ask for it can bear. */
+function createUptime(): () => number {
+  let read = { at: -Infinity, uptime: 0 };
+  return () => {
+    const at = performance.now();
+    if (at - read.at > KEEP_UPTIME_MS) read = { at, uptime: uptime() * 1000 };
+    return read.uptime;
   };
 }

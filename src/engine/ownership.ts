@@ -89,8 +89,10 @@ export function guardedRuns(runs: Runs, inFlight: Pick<InFlight, 'get'>, childre
         const begun = await runs.begin(seen, begins);
         if (begun) return begun;
       }
-      const moved = await write(id, (as) => as.move(id, transition));
+      const fresh = seen && seen.epoch === epoch ? { ...transition, seen } : transition;
+      const moved = await write(id, (as) => as.move(id, fresh));
       const flight = inFlight.get(id);
+      if (flight) flight.seen = moved.row;
       // Whoever planned it looks next whether it goes on.
       if (flight && moved.row.status === 'queued') flight.known = moved.row;
       return moved;

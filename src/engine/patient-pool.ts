@@ -1,4 +1,4 @@
-import type pg from 'pg';
+import pg from 'pg';
 import { translateDatabaseError } from '../store/database-errors.ts';
 import { StewardError } from '../core/errors.ts';
 
@@ -8,6 +8,8 @@ const AWAY = 'ECONNRESET';
 /** What this process knows of a workflow that it has in hand; undefined where it has not. */
 export type Knowledge = (workflowId: string) => { readonly fresh: boolean } | undefined;
 
+type Ask = (...args: readonly unknown[]) => Promise<unknown>;
+
 /**
  * The pool for DBOS. Its errors say that the database is away wherever it is, so that DBOS waits for it instead of failing a run.
  * And of the seven questions that DBOS asks for a step, the three whose answer is known are answered here: a workflow in hand is not
@@ -15,7 +17,6 @@ export type Knowledge = (workflowId: string) => { readonly fresh: boolean } | un
  * every checkpoint; and one that this process has just created has no checkpoint from before.
  */
 export function patientPool(pool: pg.Pool, knowledge: Knowledge): pg.Pool {
-  type Ask = (...args: readonly unknown[]) => Promise<unknown>;
   const asking =
     (ask: Ask): Ask =>
     async (...args) =>
@@ -24,9 +25,33 @@ export function patientPool(pool: pg.Pool, knowledge: Knowledge): pg.Pool {
     query: asking(pool.query.bind(pool) as Ask),
     connect: async () => {
       const client = await marked(pool.connect());
-      return watched(client, { query: asking(client.query.bind(client) as Ask) });
+      return watched(client, { query: asking(beginningLate(client.query.bind(client) as Ask)) });
     },
   });
+}
+
+const OWNER = 'SELECT owner_xid FROM "dbos".workflow_status WHERE workflow_uuid = $1 FOR NO KEY UPDATE';
+
+/** A transaction begins with its first question, in one message where that is whose the workflow is: it is asked for every checkpoint. */
+function beginningLate(ask: Ask): Ask {
+  let begin: string | undefined;
+  return async (text, values) => {
+    if (begin === undefined) {
+      if (typeof text !== 'string' || !text.startsWith('BEGIN'))
+        return await (values === undefined ? ask(text) : ask(text, values));
+      begin = text;
+      return { rows: [], rowCount: null };
+    }
+    const begins = begin;
+    begin = undefined;
+    if (text === 'COMMIT' || text === 'ROLLBACK') return { rows: [], rowCount: null };
+    if (text === OWNER && Array.isArray(values)) {
+      const answers = await ask(`${begins}; ${OWNER.replace('$1', () => pg.escapeLiteral(String(values[0])))}`);
+      return (answers as unknown[])[1];
+    }
+    await ask(begins);
+    return await (values === undefined ? ask(text) : ask(text, values));
+  };
 }
 
 const STATUS = 'SELECT status FROM "dbos".workflow_status WHERE workflow_uuid=$1';

@@ -45,15 +45,23 @@ export function createRecorder(deps: RecorderDeps): Recorder {
     throw new TakenOver();
   }
 
+  let untold: { readonly phase: Phase; readonly startedAt: string } | undefined;
+
   /** The step that opened the phase may run again after a crash. */
   async function phase(next: Phase): Promise<void> {
     const at = now().toISOString();
+    // Arithmetic: it is over before anybody could look, and is told with what follows.
+    if (next === 'record') return void (untold = { phase: next, startedAt: at });
+    const opened = JSON.stringify([...(untold ? [{ ...untold, finishedAt: at }] : []), { phase: next, startedAt: at }]);
+    const closedAt = untold?.startedAt ?? at;
     const open = sql`(phases->-1) is not null and not (phases->-1) ? 'finishedAt'`;
     await written(sql<{ mine: boolean }>`
       ${prepared('run_phase')} update runs set phases = case when ${open} and phases->-1->>'phase' = ${next} then phases else
-        case when ${open} then jsonb_set(phases, array[(jsonb_array_length(phases) - 1)::text, 'finishedAt'], to_jsonb(${at}::text))
-          else phases end || jsonb_build_object('phase', ${next}::text, 'startedAt', ${at}::text) end
+        case when ${open} then
+          jsonb_set(phases, array[(jsonb_array_length(phases) - 1)::text, 'finishedAt'], to_jsonb(${closedAt}::text))
+          else phases end || ${opened}::jsonb end
       where id = ${runId} and epoch = ${epoch} and node = ${nodeId} and ${UNHURRIED} returning true as mine`);
+    untold = undefined;
   }
 
   async function changeStarts(change: Change): ReturnType<Recorder['changeStarts']> {

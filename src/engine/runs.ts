@@ -28,6 +28,8 @@ export interface Transition {
   readonly from?: readonly RunStatus[] | undefined;
   /** One more event, before those of the transition. */
   readonly tell?: { readonly type: EventType; readonly data: JsonObject } | undefined;
+  /** The run as it was read a moment ago: where it is still that, it is not read again. */
+  readonly seen?: RunRow | undefined;
   readonly also?: ((trx: Trx, row: RunRow) => Promise<void>) | undefined;
 }
 
@@ -98,12 +100,31 @@ export function createRuns({
   const told = ([event]: readonly EventDraft[]): RawBuilder<{ id: number }> =>
     sql<{ id: number }>`(${event ? store.events.appending(event, sql`moved`) : sql`select 0 as id`})`;
 
+  /** What an event tells of a run that is about to be stored. */
+  const asRow = (values: Insertable<RunsTable>): RunRow => ({
+    ...(values as unknown as RunRow),
+    actor: JSON.parse(values.actor),
+    causation: JSON.parse(values.causation),
+    target: values.target ? JSON.parse(values.target) : null,
+    error: null,
+    plan_hash: null,
+  });
+
   const news = createRunNews(store);
 
   return {
     db,
     news,
     async insert(values, also) {
+      if (!also) {
+        const kept = await db
+          .with('moved', (query) => query.insertInto('runs').values(values).returningAll())
+          .with('told', () => told([draft('run.queued', asRow(values))]))
+          .selectFrom('moved')
+          .selectAll()
+          .executeTakeFirstOrThrow();
+        return { run: toRun(kept as RunRow, []), row: kept as RunRow };
+      }
       return await db.transaction().execute(async (trx) => {
         await also?.(trx);
         const row = await trx.insertInto('runs').values(values).returningAll().executeTakeFirstOrThrow();
@@ -132,16 +153,10 @@ export function createRuns({
       return { items, ...(rows.length > limit && { next: items.at(-1)?.id }) };
     },
 
-    async move(id, { to, patch, actor, from, tell, also }) {
-      const result = await db.transaction().execute(async (trx) => {
-        const before = await trx.selectFrom('runs').selectAll().where('id', '=', id).forUpdate().executeTakeFirst();
-        if (!before) throw new StewardError('NOT_FOUND', `There is no run ${id}.`);
-        if (from && !from.includes(before.status)) return { row: before, moved: false };
-        if (before.status === to) return { row: before, moved: false };
-        if (!mayBecome(before.status, to))
-          throw new StewardError('CONFLICT', `Run ${id} is ${before.status} and cannot become ${to}.`);
-        const at = now();
-        const row = await trx
+    async move(id, { to, patch, actor, from, tell, seen, also }) {
+      const at = now();
+      const set = async (trx: Trx, before: RunRow): Promise<RunRow | undefined> =>
+        await trx
           .updateTable('runs')
           .set({
             ...patch,
@@ -150,8 +165,29 @@ export function createRuns({
             ...(to === 'running' || to === 'planning' ? { started_at: before.started_at ?? at } : {}),
           })
           .where('id', '=', id)
+          .where('status', '=', before.status)
+          .where('epoch', '=', before.epoch)
           .returningAll()
-          .executeTakeFirstOrThrow();
+          .executeTakeFirst();
+      const result = await db.transaction().execute(async (trx) => {
+        // As it was just read, if nobody was faster; otherwise as it is.
+        const moved =
+          seen && mayBecome(seen.status, to) && (!from || from.includes(seen.status))
+            ? await set(trx, seen)
+            : undefined;
+        const before =
+          moved && seen
+            ? seen
+            : await trx.selectFrom('runs').selectAll().where('id', '=', id).forUpdate().executeTakeFirst();
+        if (!before) throw new StewardError('NOT_FOUND', `There is no run ${id}.`);
+        if (!moved) {
+          if (from && !from.includes(before.status)) return { row: before, moved: false };
+          if (before.status === to) return { row: before, moved: false };
+          if (!mayBecome(before.status, to))
+            throw new StewardError('CONFLICT', `Run ${id} is ${before.status} and cannot become ${to}.`);
+        }
+        const row = moved ?? (await set(trx, before));
+        if (!row) throw new StewardError('INTERNAL', `Run ${id} moved although it was held.`);
         await also?.(trx, row);
         if (isFinal(to)) await onFinal?.(trx, row);
         const drafts = eventsOf(before, row).map((type) => draft(type, row, actor));

@@ -23,7 +23,7 @@ export function createService(deps: StartDeps & { readonly forget: (row: RunRow)
     { timeoutMs, signal }: { timeoutMs: number; signal?: AbortSignal | undefined },
   ): Promise<Run> {
     const ends = performance.now() + timeoutMs;
-    for (;;) {
+    for (let first = true; ; first = false) {
       const news = Promise.withResolvers<void>();
       const unlisten = runs.news.on(id, news.resolve);
       const left = Math.max(0, ends - performance.now());
@@ -31,10 +31,11 @@ export function createService(deps: StartDeps & { readonly forget: (row: RunRow)
       const stop = (): void => news.resolve();
       signal?.addEventListener('abort', stop, { once: true });
       try {
-        const run = await runs.row(id);
+        // Before its news the whole of it is seldom wanted, and after them always.
+        const run = await (first && left > 0 ? runs.row(id) : runs.get(id));
         if (!run) return gone(id);
         if (isFinal(run.status) || run.status === 'waiting-approval' || left === 0 || signal?.aborted)
-          return (await runs.get(id)) ?? gone(id);
+          return 'changes' in run ? run : ((await runs.get(id)) ?? gone(id));
         await news.promise;
       } finally {
         unlisten();

@@ -167,10 +167,12 @@ export async function startRun(deps: StartDeps, request: StartRun, life?: Life):
         created_at: now(),
         ...(automation.effect === 'read' && { decision: 'auto', decision_rule: 'reading' }),
       },
-      async (trx) => {
-        if (tokenHash !== undefined) await useToken(trx, tokenHash, id);
-        if (breaker !== undefined && probes) await breakers.admit(trx, breaker, id, RUN_PROBE_MS);
-      },
+      tokenHash === undefined && !probes
+        ? undefined
+        : async (trx) => {
+            if (tokenHash !== undefined) await useToken(trx, tokenHash, id);
+            if (breaker !== undefined && probes) await breakers.admit(trx, breaker, id, RUN_PROBE_MS);
+          },
     );
   } catch (thrown) {
     // Somebody was faster with the same key.
