@@ -220,6 +220,9 @@ ${more}`;
       const shares = Map.groupBy(await mine(), ({ node: id }) => names.get(id));
       // Not ten each to the run: some have ended while the others are still asked for.
       for (const name of ['paris', 'rome']) expect(shares.get(name)?.length).toBeGreaterThanOrEqual(8);
+      const shown = await steward(rome, ['runs', '--limit', '50']);
+      for (const name of ['paris', 'rome']) expect(shown.stdout).toContain(` ${name} `);
+      expect(shown.stdout).not.toContain('node_');
       expect(shares.size).toBe(2);
     }, 60_000);
 

@@ -10,7 +10,7 @@ export async function withNodeNames(
   const rows = rowsOf(answer) as readonly Readonly<Record<string, unknown>>[] | undefined;
   if (!server || !rows || rows.length === 0 || !columns?.includes('node')) return answer;
   // A list that cannot be named is shown all the same.
-  const nodes = await request(server, 'GET', '/api/v1/nodes').catch(() => undefined);
+  const nodes = await request(server, 'GET', '/api/v1/registry-nodes').catch(() => undefined);
   const named = (rowsOf(nodes?.body) ?? []) as readonly { readonly id: string; readonly name: string }[];
   const nameOf = new Map(named.map(({ id, name }) => [id, name]));
   const items = rows.map((row) => ({ ...row, node: nameOf.get(String(row['node'])) ?? row['node'] }));
