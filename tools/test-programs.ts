@@ -20,6 +20,7 @@ const PACKAGES: Record<string, string> = {
   'prometheus-node-exporter': 'prometheus-node-exporter',
   chromium: 'chromium',
   ip: 'iproute2',
+  iptables: 'iptables',
   ps: 'procps',
   'systemd-analyze': 'systemd',
   python3: 'python3-minimal',

@@ -123,7 +123,7 @@ export function createRuns({
           .selectFrom('moved')
           .selectAll()
           .executeTakeFirstOrThrow();
-        return { run: toRun(kept as RunRow, []), row: kept as RunRow };
+        return { run: toRun(kept, []), row: kept };
       }
       return await db.transaction().execute(async (trx) => {
         await also?.(trx);
