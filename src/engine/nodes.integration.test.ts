@@ -108,6 +108,23 @@ describe('nodes', () => {
     expect(lost).toEqual([expect.stringMatching(/ lost three$/)]);
   });
 
+  it('that stand still right after their own beat hold it against nobody either', async () => {
+    const stalls: number[] = [];
+    const monotonic = (): number => {
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, stalls.shift() ?? 0);
+      return performance.now();
+    };
+    const [one, two] = [node('one', { monotonic }), node('two')];
+    await one.join();
+    await two.join();
+    await beating(GRACE_MS, one, two);
+    // The first look at the clock takes note of the beat, the second asks whether others may be judged.
+    stalls.push(0, 2 * QUICK.lostAfterMs);
+    await one.beat();
+    expect(stalls).toEqual([]);
+    expect(lost).toEqual([]);
+  });
+
   it('that stood still themselves hold it against nobody else', async () => {
     let here = 0;
     const [frozen, other] = [node('frozen', { monotonic: () => here + performance.now() }), node('other')];

@@ -119,9 +119,10 @@ export function createNodes(deps: NodesDeps): Nodes {
     return row;
   }
 
-  async function declareLost(): Promise<string[]> {
+  /** Judged by the instant of this node's own beat: should the database stand still right after it, nobody else could have spoken either. */
+  async function declareLost(heard: Date): Promise<string[]> {
     if (!silence.counts()) return [];
-    const deadline = sql<Date>`clock_timestamp() - ${`${limits.lostAfterMs} milliseconds`}::interval`;
+    const deadline = new Date(heard.getTime() - limits.lostAfterMs);
     const silent = await db
       .selectFrom('nodes')
       .select('id')
@@ -221,7 +222,7 @@ export function createNodes(deps: NodesDeps): Nodes {
         throw thrown;
       }
       if (row.draining && row.drained_at === null) await tellDrained();
-      for (const id of await declareLost()) {
+      for (const id of await declareLost(row.last_heartbeat)) {
         log.warn('node is silent', { node: id });
         await onLost(id);
       }
