@@ -374,7 +374,9 @@ describe('alerting', () => {
     await until(() => expect(ops.taken).toHaveLength(1));
     expect(ops.taken[0]?.id).toBe(ops.tried[0]?.id);
     expect(before.name).toBe('alerting');
-    expect(await rows('alert_deliveries')).toMatchObject([{ state: 'delivered', attempts: 1 }]);
+    await until(async () =>
+      expect(await rows('alert_deliveries')).toMatchObject([{ state: 'delivered', attempts: 1 }]),
+    );
   });
 
   it('delivers at once what a killed process had in its hands', async () => {
