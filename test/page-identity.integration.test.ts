@@ -218,6 +218,7 @@ describe.skipIf(!BROWSER)('the page, for who signs in and decides (needs Chromiu
     await dialog().getByLabel('Your password').fill(PASSWORD);
     await dialog().getByRole('button', { name: 'Go on' }).click();
     key = (await page.locator('dialog .key').innerText()).replaceAll(' ', '');
+    expect(await page.locator('dialog .qr path').getAttribute('d')).toMatch(/^M4 4h1v1h-1z/);
     await picture('authenticator');
     await dialog().getByLabel('Code').fill(code());
     await dialog().getByRole('button', { name: 'Turn it on' }).click();

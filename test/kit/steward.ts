@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -52,7 +52,7 @@ export async function freePort(): Promise<number> {
   return address.port;
 }
 
-/** Starts `steward serve` and resolves when its health answers; rejects with its output when it ends before. */
+/** Starts `steward serve` and resolves when its health answers and commands of its home find it; rejects with its output when it ends before. */
 export async function startSteward(
   options: Launch & { home: string; port?: number; withinMs?: number },
 ): Promise<RunningSteward> {
@@ -66,7 +66,8 @@ export async function startSteward(
   const url = `http://127.0.0.1:${port}`;
 
   const deadline = Date.now() + (options.withinMs ?? 60_000);
-  while (!(await answers(`${url}/api/v1/health`))) {
+  const announced = join(options.home, 'server.json');
+  while (!(await answers(`${url}/api/v1/health`)) || !existsSync(announced)) {
     if (child.exitCode !== null || child.signalCode !== null)
       throw new Error(`steward ended with ${child.exitCode ?? child.signalCode}:\n${output}`);
     if (Date.now() > deadline) {

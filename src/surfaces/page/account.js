@@ -146,21 +146,37 @@ function authenticatorPart(account, draw) {
   );
 }
 
-function confirmAuthenticator({ secret, uri }) {
+function confirmAuthenticator({ secret, uri, qr }) {
   return ask({
     title: 'Add Steward to the app',
     text: el(
       'span',
       {},
-      'Type this key into the app, or ',
+      'Scan this with the app, type the key into it, or ',
       el('a', { href: uri }, 'open it on this device'),
       '. Then enter the code it shows.',
+      qrCode(qr),
       el('code', { class: 'key' }, secret.match(/.{1,4}/g).join(' ')),
     ),
     fields: [{ ...CODE, label: 'Code' }],
     button: 'Turn it on',
     submit: ({ code }) => api('confirm-authenticator', { code }),
   });
+}
+
+/** Dark on white whatever the theme: cameras expect it so. */
+function qrCode(rows) {
+  const dark = rows.flatMap((row, y) => [...row].flatMap((cell, x) => (cell === '#' ? [`M${x} ${y}h1v1h-1z`] : [])));
+  const picture = svg('svg', { class: 'qr', viewBox: `0 0 ${rows.length} ${rows.length}`, role: 'img' });
+  picture.setAttribute('aria-label', 'The key, to be scanned');
+  picture.append(svg('path', { d: dark.join('') }));
+  return picture;
+}
+
+function svg(tag, props) {
+  const node = document.createElementNS('http://www.w3.org/2000/svg', tag);
+  for (const [name, value] of Object.entries(props)) node.setAttribute(name, value);
+  return node;
 }
 
 function showCodes(codes) {

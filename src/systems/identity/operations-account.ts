@@ -105,7 +105,11 @@ export function accountOperations(parts: IdentityParts, { reassure }: Confirm): 
       summary: 'Makes the secret of an authenticator app. It counts once a code of it was confirmed.',
       cli: ['account', 'authenticator', 'enroll'],
       input: z.object({ proof }),
-      output: z.object({ secret: z.string().describe('To be typed in.'), uri: z.string().describe('otpauth://') }),
+      output: z.object({
+        secret: z.string().describe('To be typed in.'),
+        uri: z.string().describe('otpauth://'),
+        qr: z.array(z.string()).describe('The QR code of the URI, row by row with its margin; # is dark.'),
+      }),
       async handle({ proof }, { actor, from }) {
         const { userId } = personOf(actor);
         await reassure({ actor, proof, purpose: `enroll-authenticator:${userId}`, from });

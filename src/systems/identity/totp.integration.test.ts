@@ -1,4 +1,5 @@
 import { Secret, TOTP } from 'otpauth';
+import { decodeQR } from 'qr/decode.js';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Actor } from '../../core/actor.ts';
 import { createAdmin } from './accounts.ts';
@@ -11,6 +12,7 @@ describe('the authenticator app', () => {
   let codes: string[];
   let secret: string;
   let uri: string;
+  let qr: string[];
 
   const codeAt = (seconds = 0): string =>
     new TOTP({ secret: Secret.fromBase32(secret) }).generate({ timestamp: fixture.now().getTime() + seconds * 1_000 });
@@ -22,9 +24,12 @@ describe('the authenticator app', () => {
     fixture = await identityFixture();
     ada = await fixture.person('ada');
     const proof = { password: PASSWORD };
-    const enrolled = await fixture.perform<{ secret: string; uri: string }>('enroll-authenticator', { proof }, ada);
-    ({ secret } = enrolled);
-    ({ uri } = enrolled);
+    const enrolled = await fixture.perform<{ secret: string; uri: string; qr: string[] }>(
+      'enroll-authenticator',
+      { proof },
+      ada,
+    );
+    ({ secret, uri, qr } = enrolled);
     const confirmed = await fixture.perform<{ recoveryCodes: string[] }>(
       'confirm-authenticator',
       { code: codeAt() },
@@ -44,6 +49,18 @@ describe('the authenticator app', () => {
     expect(await login(code)).toMatchObject({ actor: { name: 'ada' } });
     await expect(login(code)).rejects.toMatchObject(wrong);
     await expect(login(codeAt(-30))).rejects.toMatchObject(wrong);
+  });
+
+  it('gives its key as a picture that a camera reads', () => {
+    const scale = 4;
+    const size = qr.length * scale;
+    const data = new Uint8Array(size * size * 4).map((_, index) => {
+      const pixel = Math.floor(index / 4);
+      const row = qr[Math.floor(pixel / size / scale)];
+      return index % 4 === 3 || row?.[Math.floor((pixel % size) / scale)] !== '#' ? 255 : 0;
+    });
+
+    expect(decodeQR({ width: size, height: size, data })).toBe(uri);
   });
 
   it('may be half a minute off, and no more', async () => {

@@ -1,6 +1,7 @@
 import { randomInt } from 'node:crypto';
 import type { Kysely } from 'kysely';
 import { Secret, TOTP } from 'otpauth';
+import { encodeQR } from 'qr';
 import { StewardError } from '../../core/errors.ts';
 import type { Vault } from '../../core/vault.ts';
 import { hashSecret } from './secrets.ts';
@@ -13,7 +14,7 @@ const RECOVERY_CODES = 10;
 
 export interface SecondFactor {
   /** A secret that counts once a code of it was shown; a pending one before it is void. */
-  enroll(user: { readonly id: string; readonly name: string }): Promise<{ secret: string; uri: string }>;
+  enroll(user: { readonly id: string; readonly name: string }): Promise<{ secret: string; uri: string; qr: string[] }>;
   /** Turns the pending secret on. The recovery codes are in the answer and nowhere else. */
   activate(userId: string, code: string): Promise<string[]>;
   isOn(userId: string): Promise<boolean>;
@@ -84,7 +85,9 @@ export function createSecondFactor({
         .executeTakeFirst();
       if (!stored)
         throw new StewardError('CONFLICT', 'An authenticator app is enrolled already.', { hint: 'Remove it first.' });
-      return { secret, uri: totp.toString() };
+      const uri = totp.toString();
+      const rows = encodeQR(uri, 'raw', { ecc: 'low', border: 4 });
+      return { secret, uri, qr: rows.map((row) => row.map((dark) => (dark ? '#' : '.')).join('')) };
     },
 
     async activate(userId, code) {
