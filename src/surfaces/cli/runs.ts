@@ -187,10 +187,14 @@ function printRelation(relation: ReportedRun['relation'], facts: unknown, out: T
 }
 
 /** What a person should see of a plan beside its changes. */
-function printImpact({ relation, facts, effect, impact, expiresAt }: ReportedRun, out: Terminal, paint: Paint): void {
+function printImpact(
+  { relation, facts, plan, effect, impact, expiresAt }: ReportedRun,
+  out: Terminal,
+  paint: Paint,
+): void {
   const line = (text: string): void => void out.write(`  ${text}\n`);
   printRelation(relation, facts, out, paint);
-  if (effect === 'destructive') line(paint('It destroys something.', 'red'));
+  if (effect === 'destructive' && (plan?.length ?? 0) > 0) line(paint('It destroys something.', 'red'));
   if (!impact) return;
   const { undo, blastRadius, recoveryPoint } = impact;
   if (undo.approval + undo.none > 0)
