@@ -50,13 +50,20 @@ export interface Blame {
   readonly suspect?: Resource | undefined;
 }
 
-/** Who is to blame among what the resource needs: the nearest with an open incident, else the nearest that fails. */
-export function blame(dependencies: readonly Suspect[], unresolved: readonly Incident[]): Blame {
+/** Two that went down within this time of each other may have one cause. */
+export const SAME_CAUSE_MS = 120_000;
+
+/**
+ * Who is to blame among what the resource needs: the nearest with an open incident, else the nearest that fails. Whoever is
+ * healed fast may be back by the time that those who need it have failed often enough to be called down: `at`.
+ */
+export function blame(dependencies: readonly Suspect[], unresolved: readonly Incident[], at?: Date): Blame {
   for (const { resource, status } of dependencies) {
     const parent = unresolved.find(
       ({ resourceId, symptom }) => resourceId === resource.id && symptom === 'service.down',
     );
-    if (parent && failing(status)) return { parent };
+    const back = at !== undefined && at.getTime() - status.since.getTime() < SAME_CAUSE_MS;
+    if (parent && (failing(status) || back)) return { parent };
   }
   return { suspect: dependencies.find(({ status }) => failing(status))?.resource };
 }

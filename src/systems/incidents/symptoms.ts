@@ -8,15 +8,13 @@ import type { Log } from '../../core/log.ts';
 import type { EvidenceCollector, Monitor, ServiceStatus } from '../../core/monitor.ts';
 import type { Resource } from '../../core/resource.ts';
 import type { Store } from '../../store/store.ts';
-import { blame, dependenciesNow, describeDependencies, type Suspect } from './dependencies.ts';
+import { blame, dependenciesNow, describeDependencies, SAME_CAUSE_MS, type Suspect } from './dependencies.ts';
 import type { Ledger } from './ledger.ts';
 import { whatChanged } from './what-changed.ts';
 
 const LOOK_BACK_MS = 3_600_000;
 const EVIDENCE_WITHIN_MS = 10_000;
 const OLD_NEWS_MS = 900_000;
-/** Two that went down within this time of each other may have one cause. */
-const SAME_CAUSE_MS = 120_000;
 
 export interface SymptomDeps {
   readonly store: Store;
@@ -89,7 +87,7 @@ export function createSymptoms(deps: SymptomDeps): Symptoms {
       ),
       whatChanged(store, new Date(at.getTime() - LOOK_BACK_MS)),
     ]);
-    const { parent, suspect } = blame(dependencies, unresolved);
+    const { parent, suspect } = blame(dependencies, unresolved, at);
     const incident = await ledger.open(
       {
         fingerprint: downFingerprint(resource.id),
