@@ -85,6 +85,18 @@ export interface Check extends CheckTiming {
   readonly origin: 'discovered' | 'configured';
 }
 
+/** A trouble with a name, for which there is a known way out: whoever heals goes by it. */
+export const Problem = z.enum([
+  'disk.full',
+  'inodes.full',
+  'memory.high',
+  'load.high',
+  'database.locked',
+  'pool.exhausted',
+  'process.frozen',
+]);
+export type Problem = z.output<typeof Problem>;
+
 /**
  * What one probe saw. `stopped` is somebody's decision, not a failure; `unknown` blames the prober.
  * `depth` tells a greeting from a proof: `handshake` reached the server, `query` was answered by it.
@@ -94,6 +106,8 @@ export const ProbeResult = z.object({
   latencyMs: z.number().min(0),
   message: z.string(),
   depth: z.enum(['presence', 'connect', 'handshake', 'query']),
+  /** Which trouble it is, where the probe can name it; never with `up`. */
+  problem: Problem.optional(),
   /** What the peer said, cut and untrusted: status, first bytes, exit code. */
   detail: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])).default({}),
 });

@@ -6,7 +6,7 @@ import type { ServiceStatus } from '../../core/monitor.ts';
 import type { Resource } from '../../core/resource.ts';
 import type { Recorder } from './recorder.ts';
 import type { SelfCheck } from './self-check.ts';
-import { type CheckState, asksSupervisor, foldResult, serviceState, storable } from './state.ts';
+import { type CheckState, asksSupervisor, foldResult, problemOf, serviceState, storable } from './state.ts';
 
 export interface WatchedCheck {
   readonly check: Check;
@@ -43,6 +43,8 @@ export class WatchedService {
   resource: Resource;
   checks: WatchedCheck[];
   #memory: ServiceMemory;
+  /** The named troubles last told; what they were before this process began is read from the checks. */
+  #problems: string | undefined;
   readonly #parts: WatchParts;
   #supervisorAsked: Promise<ProbeResult> | undefined;
 
@@ -161,7 +163,7 @@ export class WatchedService {
     }
   }
 
-  /** Tells of a state that is not the one last told. */
+  /** Tells of a state, or of named troubles, that are not the ones last told. */
   settle(at: Date): void {
     const checks = this.checks.map(({ check, state }) => ({
       kind: check.target.kind,
@@ -169,47 +171,67 @@ export class WatchedService {
       failures: state.failures,
     }));
     const state = serviceState(checks);
-    if (state === this.#memory.state || state === 'pending') return;
+    if (state === 'pending') return;
+    const problems = [...new Set(this.checks.map((watched) => problemOf(watched.state) ?? ''))].toSorted().join(' ');
+    const isNews = problems !== (this.#problems ?? problems);
+    this.#problems = problems;
     const from = this.#memory.state;
+    if (state === from) {
+      // Another trouble in the same state: no transition, but whoever heals must hear of it.
+      if (isNews && (state === 'degraded' || state === 'down'))
+        this.#parts.recorder.news({ event: this.#event(from, state) });
+      return;
+    }
     this.#memory = { state, since: at };
-    const message = this.#explain(state);
+    const event = this.#event(from, state);
     this.#parts.recorder.news({
-      event: {
-        type: `service.${state}` satisfies EventType,
-        subject: { kind: this.resource.kind, id: this.resource.id },
-        node: this.#parts.node,
-        data: {
-          name: this.resource.name,
-          from,
-          state,
-          message,
-          critical: this.resource.critical,
-          checks: this.checks.map(({ check, state: { state: its, failures, last } }) => ({
-            id: check.id,
-            kind: check.target.kind,
-            state: its,
-            failures,
-            message: last?.message,
-            depth: last?.depth,
-          })),
-        },
-      },
+      event,
       status: {
         resourceId: this.resource.id,
         node: this.#parts.node,
         state,
         since: at,
         failures: Math.max(0, ...checks.map(({ failures }) => failures)),
-        message,
+        message: event.data.message,
       },
     });
   }
 
-  #explain(state: ServiceState): string {
-    const speaker =
-      this.checks.find(({ state: its }) => its.state === state && its.last) ??
-      this.checks.find(({ state: its }) => its.last);
-    return speaker ? `${speaker.check.target.kind}: ${speaker.state.last?.message}` : '';
+  #event(from: ServiceState, state: Exclude<ServiceState, 'pending'>) {
+    const speaker = this.#speaker(state);
+    const problem = speaker && problemOf(speaker.state);
+    return {
+      type: `service.${state}` satisfies EventType,
+      subject: { kind: this.resource.kind, id: this.resource.id },
+      node: this.#parts.node,
+      data: {
+        name: this.resource.name,
+        from,
+        state,
+        message: speaker ? `${speaker.check.target.kind}: ${speaker.state.last?.message}` : '',
+        ...(problem && { problem }),
+        critical: this.resource.critical,
+        checks: this.checks.map((watched) => ({
+          id: watched.check.id,
+          kind: watched.check.target.kind,
+          state: watched.state.state,
+          failures: watched.state.failures,
+          message: watched.state.last?.message,
+          depth: watched.state.last?.depth,
+          problem: problemOf(watched.state),
+        })),
+      },
+    } as const;
+  }
+
+  /** The check that speaks for the service: one in its state, and of these one that can name the trouble. */
+  #speaker(state: ServiceState): WatchedCheck | undefined {
+    const inState = this.checks.filter((watched) => watched.state.state === state && watched.state.last);
+    return (
+      inState.find((watched) => problemOf(watched.state)) ??
+      inState[0] ??
+      this.checks.find(({ state: its }) => its.last)
+    );
   }
 
   #tellFailure({ check, state }: WatchedCheck, result: ProbeResult): void {

@@ -1,4 +1,4 @@
-import type { CheckKind, CheckTiming, ProbeResult, ServiceState } from '../../core/check.ts';
+import type { CheckKind, CheckTiming, Problem, ProbeResult, ServiceState } from '../../core/check.ts';
 import { ms } from '../../core/duration.ts';
 
 /** What is remembered of a check between two probes. */
@@ -90,6 +90,11 @@ export function serviceState(
   for (const state of ['down', 'degraded', 'up'] as const) if (states.has(state)) return state;
   if (checks.some(({ state }) => state === 'stopped')) return 'stopped';
   return states.has('unknown') ? 'unknown' : 'pending';
+}
+
+/** The named trouble that a check's state stands for; one failure that does not count yet is none. */
+export function problemOf({ state, last }: CheckState): Problem | undefined {
+  return (state === 'down' || state === 'degraded') && last?.state === state ? last.problem : undefined;
 }
 
 const UNSTORABLE = /\0|\p{Surrogate}/u;

@@ -1,0 +1,93 @@
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import type { ProbeResult } from '../../core/check.ts';
+import type { Inventory } from '../../core/inventory.ts';
+import { aResource } from '../../testing/fakes/fake-inventory.ts';
+import { type TestDatabase, testDatabase } from '../../testing/database.ts';
+import { memoryLog } from '../../testing/log.ts';
+import { type Monitoring, createMonitoring } from './index.ts';
+import { monitoringMigrations } from './tables.ts';
+
+const db = aResource({
+  id: 'db',
+  identity: 'db',
+  node: 'n1',
+  product: 'postgresql',
+  supervisor: { kind: 'systemd', unit: 'db.service', scope: 'system' },
+  endpoints: [{ protocol: 'tcp', address: '127.0.0.1', port: 5432 }],
+});
+const inventory: Inventory = {
+  get: async (id) => (id === db.id ? db : undefined),
+  resolve: async () => db,
+  find: async () => [db],
+  edges: async () => [],
+  dependenciesOf: async () => [],
+  dependentsOf: async () => [],
+};
+
+let database: TestDatabase;
+let running: Monitoring | undefined;
+let says: Partial<ProbeResult>;
+beforeEach(async () => {
+  database = await testDatabase({ migrations: monitoringMigrations });
+  says = {};
+});
+afterEach(async () => {
+  await running?.stop();
+  await database.drop();
+});
+
+async function start(): Promise<Monitoring> {
+  running = createMonitoring({
+    store: database.store,
+    inventory,
+    prober: {
+      probe: async ({ kind }) => ({
+        state: 'up',
+        latencyMs: 1,
+        message: kind,
+        depth: 'query',
+        detail: {},
+        ...(kind === 'postgres' && says),
+      }),
+    },
+    node: 'n1',
+    now: () => new Date(),
+    log: memoryLog(),
+    settings: () => ({
+      timing: { every: '10m', timeout: '2s', failures: 1, successes: 1, slow: '30s' },
+      checksFor: () => [],
+    }),
+  });
+  await running.start();
+  await running.probeEverything();
+  return running;
+}
+
+const told = async () =>
+  (await database.store.events.read())
+    .filter(({ type }) => type.startsWith('service.'))
+    .map(({ type, data }) => [type, data['from'], data['problem']]);
+
+it('a trouble with a name is told with the state, when it changes, when it ends, and not again by the next Steward', async () => {
+  const first = await start();
+  for (const problem of ['database.locked', 'pool.exhausted', 'pool.exhausted'] as const) {
+    says = { state: 'degraded', problem };
+    await first.probeEverything();
+  }
+  await first.stop();
+  const second = await start();
+  says = { state: 'degraded' };
+  await second.probeEverything();
+  says = {};
+  await second.probeEverything();
+
+  await vi.waitFor(async () =>
+    expect(await told()).toEqual([
+      ['service.up', 'pending', undefined],
+      ['service.degraded', 'up', 'database.locked'],
+      ['service.degraded', 'degraded', 'pool.exhausted'],
+      ['service.degraded', 'degraded', undefined],
+      ['service.up', 'degraded', undefined],
+    ]),
+  );
+});
