@@ -53,7 +53,8 @@ export const EVENTS = {
   'resource.returned': 'A resource with a tombstone was seen again.',
   'check.failed': 'A probe failed; three in a row make the service down.',
   'service.up': 'A service answers again, or for the first time.',
-  'service.degraded': 'A service answers, slower or with less than it should; data.problem names the trouble where it has a name.',
+  'service.degraded':
+    'A service answers, slower or with less than it should; data.problem names the trouble where it has a name.',
   'service.down': 'A service failed as often in a row as its checks allow.',
   'service.stopped': 'A service was stopped on purpose.',
   'service.unknown': 'The prober itself is cut off, so nothing can be said.',
