@@ -11,6 +11,7 @@ import { commandsPage } from './generate/commands.ts';
 import { configurationPage } from './generate/configuration.ts';
 import { permissionsPage } from './generate/permissions.ts';
 import { mcpPage } from './generate/mcp.ts';
+import { endpointsPage } from './generate/endpoints.ts';
 import { errorsPage, eventsPage, policyPage } from './generate/tables.ts';
 import { workflowsPage } from './generate/workflows.ts';
 
@@ -23,6 +24,7 @@ const pages = new Map<string, string>([
   ...automationPages(catalog, (name) => readFileSync(join(root, 'src/automations', name, 'README.md'), 'utf8')),
   ['commands.md', commandsPage(catalog)],
   ['configuration.md', configurationPage(configSchema)],
+  ['endpoints.md', endpointsPage(catalog)],
   ['errors.md', errorsPage()],
   ['events.md', eventsPage()],
   ['permissions.md', permissionsPage(catalog)],

@@ -1,5 +1,5 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
-import { type ErrorCode, StewardError } from '../../core/errors.ts';
+import { type ErrorBody, type ErrorCode, StewardError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
 
 /** Sends what was thrown in the one shape that errors have. A bug is told to the log; the client gets its number. */
@@ -7,7 +7,7 @@ export function sendFailure(thrown: unknown, request: FastifyRequest, reply: Fas
   const error = asStewardError(thrown);
   if (error.code === 'RATE_LIMITED' && !reply.hasHeader('retry-after')) void reply.header('retry-after', '60');
   if (error.code === 'UNAUTHENTICATED') void reply.header('www-authenticate', 'Bearer realm="steward"');
-  if (error.code !== 'INTERNAL') return reply.code(error.status).send({ error: error.toBody() });
+  if (error.code !== 'INTERNAL') return send(error.status, error.toBody(), request, reply);
   log.error('request failed by a bug', {
     requestId: request.id,
     method: request.method,
@@ -16,9 +16,28 @@ export function sendFailure(thrown: unknown, request: FastifyRequest, reply: Fas
     stack: error.cause instanceof Error ? error.cause.stack : error.stack,
   });
   const message = 'Something inside Steward failed; this is a bug.';
-  return reply.code(error.status).send({
-    error: { code: 'INTERNAL', message, hint: `The log of the server tells more about request ${request.id}.` },
-  });
+  const hint = `The log of the server tells more about request ${request.id}.`;
+  return send(error.status, { code: 'INTERNAL', message, hint }, request, reply);
+}
+
+const PROBLEM = 'application/problem+json';
+
+/** In Steward's own shape, or in that of RFC 9457 for who names it. */
+function send(status: number, body: ErrorBody, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  void reply.code(status).header('vary', [reply.getHeader('vary') ?? [], 'Accept'].flat().join(', '));
+  if (!request.headers.accept?.includes(PROBLEM)) return reply.send({ error: body });
+  const { message, ...others } = body;
+  const words = body.code.toLowerCase().replaceAll('_', ' ');
+  return reply.type(`${PROBLEM}; charset=utf-8`).send(
+    JSON.stringify({
+      type: `urn:steward:error:${words.replaceAll(' ', '-')}`,
+      title: `${words.charAt(0).toUpperCase()}${words.slice(1)}`,
+      status,
+      detail: message,
+      instance: `urn:uuid:${request.id}`,
+      ...others,
+    }),
+  );
 }
 
 const OF_FASTIFY: Record<string, { code: ErrorCode; message: string; hint: string }> = {

@@ -16,10 +16,12 @@ import { MANIFEST_PATH, manifestOf } from '../manifest.ts';
 import { assertMay, perform, performDownload } from '../perform.ts';
 import { authenticate, callOf, SAFE } from './access.ts';
 import { assertMayBind, listen, type Listening } from './bind.ts';
+import { deprecatedAlias, deprecation } from './deprecated.ts';
 import { createEventStreams, type EventSource } from './event-stream.ts';
+import { mountLater } from './later.ts';
 import { asStewardError, sendFailure } from './failures.ts';
 import { openapi } from './openapi.ts';
-import { API, deprecatedAlias, type Route, routesOf } from './routes.ts';
+import { API, type Route, routesOf } from './routes.ts';
 import { refusedRequests } from './refused-requests.ts';
 import { mountRuns } from './runs.ts';
 import { mountProviderSignIn } from './provider-sign-in.ts';
@@ -120,8 +122,11 @@ export function createRest(deps: RestDeps): Rest {
     else void parseJson(request, body as string, done);
   });
 
+  const tellDeprecated = deprecation(log);
   const mounted: { method: string; pattern: RegExp }[] = [];
   app.addHook('onRoute', ({ method, url }) => {
+    // It takes whatever nobody else does, so it says nothing about what an address is for.
+    if (url === '/:type') return;
     const pattern = new RegExp(
       `^${url.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`).replaceAll(/:[^/]+/g, '[^/]+')}$`,
     );
@@ -206,6 +211,7 @@ export function createRest(deps: RestDeps): Rest {
     mountProviderSignIn(scope, { identity, origins });
     mountRuns(scope, deps);
     for (const route of routes) mountOperation(scope, route);
+    mountLater(scope, routes, { audit, now, tellDeprecated });
     for (const mount of deps.mounts ?? []) mount(scope);
   });
 
@@ -229,9 +235,7 @@ export function createRest(deps: RestDeps): Rest {
       method: route.method,
       url: url(alias),
       handler: async (request, reply) => {
-        void reply
-          .header('deprecation', '@1767225600')
-          .header('link', `<${request.url.replace('/api/', `${API}/`)}>; rel="successor-version"`);
+        tellDeprecated(request, reply);
         return await handler(request, reply);
       },
     });

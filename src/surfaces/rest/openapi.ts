@@ -6,6 +6,7 @@ import type { JsonObject } from '../../core/json.ts';
 import type { AnyOperation } from '../../core/operation.ts';
 import { Run } from '../../core/run.ts';
 import { type JsonSchema, jsonSchemaOf } from '../json-schema.ts';
+import { type LaterEndpoint, laterEndpoints, notBuilt } from './endpoint-index.ts';
 import { fixedPaths } from './openapi-fixed.ts';
 import { ERROR, json, type Path } from './openapi-parts.ts';
 import { RunRequest } from './requests.ts';
@@ -26,6 +27,10 @@ export function openapi(catalog: Catalog, version: string): JsonObject {
       ),
     };
   }
+  for (const endpoint of laterEndpoints(routesOf(catalog))) {
+    const method = endpoint.method === 'POST' ? 'post' : 'get';
+    paths[endpoint.path] = { ...paths[endpoint.path], [method]: describedLater(endpoint) };
+  }
   for (const automation of catalog.automations.values()) {
     paths[`${API}/automations/${automation.name}/runs`] = { post: runOf(automation, 'run') };
     paths[`${API}/automations/${automation.name}/plan`] = { post: runOf(automation, 'plan') };
@@ -45,6 +50,7 @@ export function openapi(catalog: Catalog, version: string): JsonObject {
       { name: 'automations', description: 'What changes or inspects the world.' },
       { name: 'queries', description: 'What Steward knows.' },
       { name: 'commands', description: 'What Steward keeps.' },
+      { name: 'later', description: 'Promised addresses that answer 501 until the part that serves them is there.' },
     ],
     paths: Object.fromEntries(Object.entries(paths).toSorted(([one], [other]) => (one < other ? -1 : 1))),
     components: {
@@ -90,6 +96,23 @@ function described({ operation, method, parameters }: Route, operationId: string
       200: { description: operation.summary, content: answerOf(operation) },
       default: ERROR,
     },
+  };
+}
+
+function describedLater(endpoint: LaterEndpoint): Path {
+  const { method, path, summary, later } = endpoint;
+  const { message, hint } = notBuilt(endpoint);
+  const name = path.replaceAll(/^\/(api\/v1\/)?|[{}]/g, '').replaceAll('/', '-');
+  return {
+    operationId: `later-${method.toLowerCase()}-${name}`,
+    tags: ['later'],
+    summary,
+    description: `${message} ${hint}`,
+    'x-permission': later.permission,
+    parameters: [...path.matchAll(/\{([^}]+)\}/g)].map(([, parameterName = '']) =>
+      parameter(parameterName, 'path', { type: 'string' }, true),
+    ),
+    responses: { 501: { ...ERROR, description: message }, default: ERROR },
   };
 }
 

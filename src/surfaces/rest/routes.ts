@@ -34,8 +34,3 @@ function parametersOf(operation: AnyOperation, path: string): string[] {
   if (unknown !== undefined) throw new Error(`${operation.name} has ${path}, and no member ${unknown}`);
   return parameters;
 }
-
-/** `/api/automation/...` of old scripts, for what is served under `/api/v1/automation/...`. */
-export function deprecatedAlias(path: string): string | undefined {
-  return path.startsWith(`${API}/automation/`) ? path.replace(`${API}/`, '/api/') : undefined;
-}
