@@ -30,11 +30,13 @@ import type { Log } from './core/log.ts';
 import { ms } from './core/duration.ts';
 import { inToolset } from './core/operation.ts';
 import { DEFAULT_POLICY } from './core/policy.ts';
+import { isFinal } from './core/run.ts';
 import type { Ports, PortStatus } from './core/ports.ts';
 import type { System } from './core/system.ts';
 import type { RunScope } from './engine/children.ts';
 import { createFamilies, familyMigrations } from './engine/families.ts';
 import { createEngine, type Engine } from './engine/index.ts';
+import { nextInstant } from './engine/instants.ts';
 import { engineMigrations } from './engine/tables.ts';
 import {
   alertingSettings,
@@ -71,6 +73,7 @@ import { createIncidents, incidentsMigrations } from './systems/incidents/index.
 import { createInventory } from './systems/inventory/index.ts';
 import { inventoryMigrations } from './systems/inventory/tables.ts';
 import { inventoryUpkeep } from './systems/inventory/upkeep.ts';
+import { createMaintenance, maintenanceMigrations } from './systems/maintenance/index.ts';
 import { createMonitoring } from './systems/monitoring/index.ts';
 import { monitoringMigrations } from './systems/monitoring/tables.ts';
 import { createRecipes } from './systems/recipes/index.ts';
@@ -93,6 +96,7 @@ export const MIGRATIONS: readonly Migration[] = [
   ...recipesMigrations,
   ...familyMigrations,
   ...securityMigrations,
+  ...maintenanceMigrations,
 ];
 
 export interface Parts {
@@ -262,6 +266,21 @@ export function compose(parts: Parts): Composition {
   });
 
   const keepIncidentsMs = (): number => ms(settings().retention.incidents);
+  const maintenance = createMaintenance({
+    store,
+    inventory,
+    next: nextInstant,
+    configured: () => [],
+    nodes: () => engine.nodes(),
+    node,
+    isOver: async (owner) => {
+      const run = await engine.service.get(owner);
+      return run === undefined || isFinal(run.status);
+    },
+    now,
+    log,
+    keepMs: keepIncidentsMs,
+  });
   const monitoring = createMonitoring({
     store,
     inventory,
@@ -296,6 +315,7 @@ export function compose(parts: Parts): Composition {
     inventory,
     monitor: monitoring,
     evidence,
+    maintenance,
     keepMs: keepIncidentsMs,
     node,
     now,
@@ -319,6 +339,7 @@ export function compose(parts: Parts): Composition {
     breakers: engine.breakers,
     incidents,
     inventory,
+    maintenance,
     channels: () => settings().alerts.channels.map((channel) => createChannel(channel, { outbound, secrets, now })),
     settings: () => alertingSettings(settings()),
     deadMan: createDeadMan({
@@ -361,6 +382,7 @@ export function compose(parts: Parts): Composition {
     audit,
     configurationRecord(config, { audit, log }),
     identity,
+    maintenance,
     monitoring,
     discovery,
     incidents,

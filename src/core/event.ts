@@ -63,6 +63,9 @@ export const EVENTS = {
   'incident.escalated': 'Healing gave up; a person is needed.',
   'incident.acknowledged': 'A person took the incident.',
   'incident.resolved': 'The symptom stayed away for the soak window, or a person closed it.',
+  'maintenance.started':
+    'A maintenance window began: what it covers is watched, but nobody is told and nothing is healed.',
+  'maintenance.ended': 'A maintenance window is over; what is still wrong with what it covered opens its incident now.',
   'run.queued': 'A run was accepted.',
   'run.planned': 'A plan run ended with a plan.',
   'run.waiting-approval': 'A plan waits for a person.',

@@ -3,6 +3,7 @@ import { StewardError } from '../../core/errors.ts';
 import type { Incidents, TimelineEntry } from '../../core/incident.ts';
 import type { Inventory } from '../../core/inventory.ts';
 import type { Log } from '../../core/log.ts';
+import type { Maintenance } from '../../core/maintenance.ts';
 import type { System } from '../../core/system.ts';
 import type { EventConsumer } from '../../store/event-consumer.ts';
 import type { Store } from '../../store/store.ts';
@@ -22,6 +23,8 @@ export interface AlertingDeps {
   readonly breakers: Pick<Breakers, 'around'>;
   readonly incidents: Pick<Incidents, 'get' | 'note'>;
   readonly inventory: Pick<Inventory, 'get'>;
+  /** Nobody is told of what is being worked on; nothing ever is where this is left out. */
+  readonly maintenance?: Pick<Maintenance, 'activeFor'> | undefined;
   /** What is told of an incident besides its title; nothing where it is left out. */
   readonly timeline?: (incidentId: string) => Promise<readonly TimelineEntry[]>;
   /** Read at each use, so that a new configuration is in force at once. */
@@ -57,7 +60,18 @@ export function createAlerting(deps: AlertingDeps): Alerting {
   const db = store.db.withTables<AlertTables>();
   const recipients = createRecipients({ db, routes, node, now });
   const outbox = createOutbox({ store, recipients, settings, now });
-  const intake = createIntake({ outbox, incidents, inventory, timeline, recipients, settings, now, node, baseUrl });
+  const intake = createIntake({
+    outbox,
+    incidents,
+    inventory,
+    maintenance: deps.maintenance,
+    timeline,
+    recipients,
+    settings,
+    now,
+    node,
+    baseUrl,
+  });
   const courier = createCourier({
     outbox,
     breakers: deps.breakers,

@@ -1,6 +1,7 @@
 import type { EventType, StewardEvent } from '../../core/event.ts';
-import type { Incidents, TimelineEntry } from '../../core/incident.ts';
+import type { Incident, Incidents, TimelineEntry } from '../../core/incident.ts';
 import type { Inventory } from '../../core/inventory.ts';
+import type { Maintenance } from '../../core/maintenance.ts';
 import { escalatedAlert, healedAlert, openedAlert, resolvedAlert, type Story } from './compose-alert.ts';
 import type { Outbox, Trx } from './outbox.ts';
 import type { Recipients } from './recipients.ts';
@@ -10,6 +11,7 @@ export interface IntakeDeps {
   readonly outbox: Outbox;
   readonly incidents: Pick<Incidents, 'get'>;
   readonly inventory: Pick<Inventory, 'get'>;
+  readonly maintenance?: Pick<Maintenance, 'activeFor'> | undefined;
   readonly timeline: (incidentId: string) => Promise<readonly TimelineEntry[]>;
   readonly recipients: Pick<Recipients, 'all'>;
   readonly settings: () => AlertingSettings;
@@ -21,10 +23,12 @@ export interface IntakeDeps {
 export const HEARD: readonly EventType[] = ['incident.opened', 'incident.escalated', 'incident.resolved'];
 
 const SETTLES_WITHIN_MS = 300_000;
+/** Between two looks whether the work on what an alert is about is over. */
+const MAINTENANCE_LOOK_MS = 10_000;
 
 /** Turns what happens to incidents into alerts on record. Harmless twice: the event gives the alert its id. */
 export function createIntake(deps: IntakeDeps) {
-  const { outbox, incidents, inventory, timeline, recipients, settings, now, node, baseUrl } = deps;
+  const { outbox, incidents, inventory, maintenance, timeline, recipients, settings, now, node, baseUrl } = deps;
 
   async function storyOf(event: StewardEvent): Promise<Story | undefined> {
     const id = event.causation?.incidentId ?? event.subject?.id;
@@ -34,25 +38,34 @@ export function createIntake(deps: IntakeDeps) {
     return { event, incident, service, timeline: await timeline(incident.id), node, baseUrl: baseUrl() };
   }
 
+  async function isCovered({ resourceId }: Incident): Promise<boolean> {
+    const resource = resourceId === undefined || !maintenance ? undefined : await inventory.get(resourceId);
+    return resource !== undefined && (await maintenance?.activeFor(resource, now())) !== undefined;
+  }
+
   async function opened(story: Story): Promise<void> {
     const { incident, event } = story;
     // Its parent speaks for it. Should that turn out wrong, the incident is opened once more, on its own.
     if (event.data['suppressed'] === true || incident.parentId !== undefined) return;
-    await transaction((trx) =>
-      outbox.record(trx, openedAlert(story), { holdMs: mayHealFirst(story) ? settings().holdMs : 0 }),
+    const holdMs = Math.max(
+      mayHealFirst(story) ? settings().holdMs : 0,
+      (await isCovered(incident)) ? MAINTENANCE_LOOK_MS : 0,
     );
+    await transaction((trx) => outbox.record(trx, openedAlert(story), { holdMs }));
   }
 
   async function escalated(story: Story): Promise<void> {
     if (story.incident.parentId !== undefined) return;
+    const holdMs = (await isCovered(story.incident)) ? MAINTENANCE_LOOK_MS : 0;
     await transaction(async (trx) => {
       await dropHeld(trx, story.incident.id);
-      await outbox.record(trx, escalatedAlert(story));
+      await outbox.record(trx, escalatedAlert(story), { holdMs });
     });
   }
 
   async function resolved(story: Story): Promise<void> {
     const { incident } = story;
+    const covered = await isCovered(incident);
     await transaction(async (trx) => {
       const told = await toldSinceLastEnd(trx, incident.id);
       const held = await dropHeld(trx, incident.id);
@@ -61,7 +74,7 @@ export function createIntake(deps: IntakeDeps) {
         await outbox.record(trx, resolvedAlert(story), {
           to: (await recipients.all()).filter(({ name }) => told.has(name)),
         });
-      else if (held) await outbox.record(trx, healedAlert(story));
+      else if (held && !covered) await outbox.record(trx, healedAlert(story));
     });
   }
 
@@ -120,6 +133,10 @@ export function createIntake(deps: IntakeDeps) {
           now().getTime() - (incident.resolvedAt ?? now()).getTime() < SETTLES_WITHIN_MS
         )
           continue;
+        if (incident && incident.status !== 'resolved' && (await isCovered(incident))) {
+          await outbox.postpone(id, MAINTENANCE_LOOK_MS);
+          continue;
+        }
         await outbox.settle(
           id,
           incident && (incident.status === 'resolved' || incident.parentId !== undefined) ? 'dropped' : 'sent',

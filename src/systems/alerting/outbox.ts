@@ -116,6 +116,16 @@ export function createOutbox({ store, recipients, settings, now }: OutboxDeps) {
         .execute();
     },
 
+    /** Holds it for longer: whether it is to be told cannot be said yet. */
+    async postpone(id: string, waitMs: number): Promise<void> {
+      await db
+        .updateTable('alerts')
+        .set({ hold_until: new Date(now().getTime() + waitMs) })
+        .where('id', '=', id)
+        .where('state', '=', 'held')
+        .execute();
+    },
+
     /** Sends a held alert, or drops it; whoever comes second does nothing. */
     async settle(id: string, what: 'sent' | 'dropped'): Promise<void> {
       await db.transaction().execute(async (trx) => {

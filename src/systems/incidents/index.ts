@@ -4,6 +4,7 @@ import type { EventType } from '../../core/event.ts';
 import type { Incidents } from '../../core/incident.ts';
 import type { Inventory } from '../../core/inventory.ts';
 import type { Log } from '../../core/log.ts';
+import type { Maintenance } from '../../core/maintenance.ts';
 import type { EvidenceCollector, Monitor } from '../../core/monitor.ts';
 import type { System } from '../../core/system.ts';
 import type { EventConsumer } from '../../store/event-consumer.ts';
@@ -23,6 +24,8 @@ export interface IncidentsDeps {
   readonly inventory: Inventory;
   readonly monitor: Monitor;
   readonly evidence: EvidenceCollector;
+  /** What is being worked on opens no incident; nothing ever is where this is left out. */
+  readonly maintenance?: Pick<Maintenance, 'activeFor'> | undefined;
   readonly node: { readonly id: string; readonly name: string };
   readonly now: () => Date;
   readonly log: Log;
@@ -38,6 +41,7 @@ const SERVICE_EVENTS: readonly EventType[] = [
   'service.up',
   'service.stopped',
   'resource.gone',
+  'maintenance.ended',
 ];
 const UPKEEP_MS = 15_000;
 const KEEP_MS = 365 * 86_400_000;

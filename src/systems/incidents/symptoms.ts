@@ -5,6 +5,7 @@ import type { Incident } from '../../core/incident.ts';
 import type { Inventory } from '../../core/inventory.ts';
 import type { Json, JsonObject } from '../../core/json.ts';
 import type { Log } from '../../core/log.ts';
+import { covers, type Maintenance, MaintenanceScope } from '../../core/maintenance.ts';
 import type { EvidenceCollector, Monitor, ServiceStatus } from '../../core/monitor.ts';
 import type { Resource } from '../../core/resource.ts';
 import type { Store } from '../../store/store.ts';
@@ -22,6 +23,7 @@ export interface SymptomDeps {
   readonly inventory: Inventory;
   readonly monitor: Monitor;
   readonly evidence: EvidenceCollector;
+  readonly maintenance?: Pick<Maintenance, 'activeFor'> | undefined;
   readonly node: { readonly id: string; readonly name: string };
   readonly now: () => Date;
   readonly log: Log;
@@ -43,6 +45,7 @@ export function createSymptoms(deps: SymptomDeps): Symptoms {
   const { store, ledger, inventory, monitor, node, now } = deps;
 
   async function handle(event: StewardEvent, signal: AbortSignal): Promise<void> {
+    if (event.type === 'maintenance.ended') return await maintenanceEnded(event, signal);
     const resource = event.subject && (await inventory.get(event.subject.id));
     // Each node looks after its own: evidence is where the service is.
     if (!resource || resource.adoption === 'ignored' || (resource.node !== node.id && resource.node !== node.name))
@@ -62,6 +65,18 @@ export function createSymptoms(deps: SymptomDeps): Symptoms {
     }
   }
 
+  /** What is still wrong when the work is over is a problem from here on. */
+  async function maintenanceEnded({ data, at }: StewardEvent, signal: AbortSignal): Promise<void> {
+    const scope = MaintenanceScope.safeParse(data['scope']).data;
+    if (!scope) return;
+    for (const { resourceId, state } of await monitor.all()) {
+      const resource = state === 'down' ? await inventory.get(resourceId) : undefined;
+      if (!resource || resource.adoption === 'ignored' || (resource.node !== node.id && resource.node !== node.name))
+        continue;
+      if (covers(scope, resource, node.name)) await down(resource, at, signal);
+    }
+  }
+
   async function down(resource: Resource, at: Date, signal: AbortSignal): Promise<void> {
     const status = await monitor.status(resource.id);
     // Steward was away while it happened, and it is over.
@@ -76,6 +91,7 @@ export function createSymptoms(deps: SymptomDeps): Symptoms {
         });
       return;
     }
+    if (await deps.maintenance?.activeFor(resource, now())) return;
     const unresolved = await ledger.unresolved();
     const [dependencies, collected, changed] = await Promise.all([
       within(dependenciesNow(resource, deps, signal), EVIDENCE_WITHIN_MS, [] as Suspect[], deps.log),

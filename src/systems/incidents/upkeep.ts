@@ -36,7 +36,7 @@ async function lookAt(status: ServiceStatus, deps: UpkeepDeps, signal: AbortSign
   const late =
     (status.state === 'degraded' && lasted >= DEGRADED_FOR_MS) || (status.state === 'down' && lasted >= UNNOTICED_MS);
   const resource = late ? await ownResource(status.resourceId, deps) : undefined;
-  if (!resource) return;
+  if (!resource || (await deps.maintenance?.activeFor(resource, now()))) return;
 
   const known = await ledger.byFingerprint(
     status.state === 'down' ? downFingerprint(resource.id) : degradedFingerprint(resource.id),
