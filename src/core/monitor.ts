@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { ProbeResult, ServiceState } from './check.ts';
+import { Problem, ProbeResult, ServiceState } from './check.ts';
 import type { Json } from './json.ts';
 import type { Resource } from './resource.ts';
 
@@ -21,6 +21,31 @@ export const ServiceStatus = z.object({
   ),
 });
 export type ServiceStatus = z.output<typeof ServiceStatus>;
+
+/** A trouble that a check can name, as the check says it now. */
+export interface NamedProblem {
+  readonly problem: Problem;
+  readonly state: 'down' | 'degraded';
+  readonly check: string;
+  readonly message: string;
+}
+
+/** The troubles that its checks name, each once, with the check that takes it hardest. */
+export function problemsOf(status: Pick<ServiceStatus, 'checks'> | undefined): NamedProblem[] {
+  const named = new Map<Problem, NamedProblem>();
+  for (const { id, state, last } of status?.checks ?? []) {
+    if ((state !== 'down' && state !== 'degraded') || last?.problem === undefined || last.state !== state) continue;
+    const known = named.get(last.problem);
+    if (!known || (known.state === 'degraded' && state === 'down'))
+      named.set(last.problem, { problem: last.problem, state, check: id, message: last.message });
+  }
+  return [...named.values()];
+}
+
+/** Whether a symptom is one of the troubles with a name. */
+export function isProblem(symptom: string): symptom is Problem {
+  return Problem.safeParse(symptom).success;
+}
 
 /** Monitoring, for systems that need its word. */
 export interface Monitor {

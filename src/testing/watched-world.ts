@@ -1,4 +1,4 @@
-import type { ProbeResult } from '../core/check.ts';
+import type { Problem, ProbeResult } from '../core/check.ts';
 import type { EvidenceCollector, Monitor, ServiceStatus } from '../core/monitor.ts';
 import type { Resource } from '../core/resource.ts';
 import { aResource, type FakeInventory, fakeInventory } from './fakes/fake-inventory.ts';
@@ -25,7 +25,11 @@ export function watchedInventory(
 
 export interface FakeMonitor extends Monitor {
   /** What the resource is from now on, as the next look will find it. */
-  set(resourceId: string, state: ServiceStatus['state'], options?: { failures?: number; message?: string }): void;
+  set(
+    resourceId: string,
+    state: ServiceStatus['state'],
+    options?: { failures?: number; message?: string; problem?: Problem },
+  ): void;
   readonly probed: string[];
 }
 
@@ -38,6 +42,7 @@ export function fakeMonitor(now: () => Date): FakeMonitor {
     state: ServiceStatus['state'],
     failures: number,
     message: string,
+    problem?: Problem,
   ): ServiceStatus => {
     const last: ProbeResult | undefined =
       state === 'pending'
@@ -48,6 +53,7 @@ export function fakeMonitor(now: () => Date): FakeMonitor {
             message,
             depth: 'connect',
             detail: {},
+            ...(problem && { problem }),
           };
     const before = statuses.get(resourceId);
     return {
@@ -74,9 +80,13 @@ export function fakeMonitor(now: () => Date): FakeMonitor {
     set(
       resourceId,
       state,
-      { failures = state === 'down' ? 3 : 0, message = state === 'down' ? 'connection refused' : 'answered' } = {},
+      {
+        failures = state === 'down' ? 3 : 0,
+        message = state === 'down' ? 'connection refused' : 'answered',
+        problem,
+      } = {},
     ) {
-      statuses.set(resourceId, status(resourceId, state, failures, message));
+      statuses.set(resourceId, status(resourceId, state, failures, message, problem));
     },
     status: async (resourceId) => known(resourceId),
     all: async () => [...statuses.values()],

@@ -40,7 +40,7 @@ async function considerIncident(incident: Incident, deps: HealerDeps, signal: Ab
   const { inventory, monitor, attempts, runs, incidents, node, settings } = deps;
   // Escalated and acknowledged ones belong to a person.
   if (
-    incident.symptom !== 'service.down' ||
+    (incident.symptom !== 'service.down' && incident.symptom !== 'process.frozen') ||
     incident.status === 'escalated' ||
     incident.acknowledgedBy !== undefined ||
     incident.resourceId === undefined

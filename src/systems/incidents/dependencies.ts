@@ -1,7 +1,7 @@
 import type { Incident } from '../../core/incident.ts';
 import type { Inventory } from '../../core/inventory.ts';
 import type { JsonObject } from '../../core/json.ts';
-import type { Monitor, ServiceStatus } from '../../core/monitor.ts';
+import { isProblem, type Monitor, type ServiceStatus } from '../../core/monitor.ts';
 import type { Resource } from '../../core/resource.ts';
 
 export interface Suspect {
@@ -43,6 +43,15 @@ export async function dependenciesNow(
   return looked.flatMap(({ resource: dependency, status }) => (status ? [{ resource: dependency, status }] : []));
 }
 
+/** The incident that says what is wrong with the resource itself: the trouble with a name before the mere fact that it is down. */
+export function speakerFor(id: string, unresolved: readonly Incident[]): Incident | undefined {
+  const its = unresolved.filter(({ resourceId }) => resourceId === id);
+  return (
+    its.find(({ symptom, severity }) => isProblem(symptom) && severity === 'critical') ??
+    its.find(({ symptom }) => symptom === 'service.down')
+  );
+}
+
 export interface Blame {
   /** The incident that explains this one. */
   readonly parent?: Incident | undefined;
@@ -59,9 +68,7 @@ export const SAME_CAUSE_MS = 120_000;
  */
 export function blame(dependencies: readonly Suspect[], unresolved: readonly Incident[], at?: Date): Blame {
   for (const { resource, status } of dependencies) {
-    const parent = unresolved.find(
-      ({ resourceId, symptom }) => resourceId === resource.id && symptom === 'service.down',
-    );
+    const parent = speakerFor(resource.id, unresolved);
     const back = at !== undefined && at.getTime() - status.since.getTime() < SAME_CAUSE_MS;
     if (parent && (failing(status) || back)) return { parent };
   }

@@ -37,10 +37,13 @@ export function createLedger({ store, now }: { store: Store; now: () => Date }):
     });
   }
 
-  async function again(trx: Trx, row: IncidentRow, { title, evidence }: NewIncident): Promise<IncidentRow> {
-    const updated = await update(trx, row.id, { occurrences: row.occurrences + 1 });
+  async function again(trx: Trx, row: IncidentRow, { title, evidence, severity }: NewIncident): Promise<IncidentRow> {
+    const isWorse = severity === 'critical' && row.severity !== 'critical';
+    const updated = await update(trx, row.id, { occurrences: row.occurrences + 1, ...(isWorse && { severity }) });
     await write(trx, row.id, { kind: 'symptom', message: title, data: evidence as TimelineEntry['data'] });
-    await tell(trx, 'incident.updated', updated, { change: 'symptom', occurrences: updated.occurrences });
+    // Who did not need to hear of it so far does now.
+    if (isWorse) await announce(trx, updated, { raised: true });
+    else await tell(trx, 'incident.updated', updated, { change: 'symptom', occurrences: updated.occurrences });
     return updated;
   }
 

@@ -6,9 +6,10 @@ import type { Inventory } from '../../core/inventory.ts';
 import type { Json, JsonObject } from '../../core/json.ts';
 import type { Log } from '../../core/log.ts';
 import { covers, type Maintenance, MaintenanceScope } from '../../core/maintenance.ts';
-import type { EvidenceCollector, Monitor, ServiceStatus } from '../../core/monitor.ts';
+import { type EvidenceCollector, isProblem, type Monitor, type ServiceStatus } from '../../core/monitor.ts';
 import type { Resource } from '../../core/resource.ts';
 import type { Store } from '../../store/store.ts';
+import { createProblems, type Problems } from './problems.ts';
 import { blame, dependenciesNow, describeDependencies, SAME_CAUSE_MS, type Suspect } from './dependencies.ts';
 import type { Ledger } from './ledger.ts';
 import { whatChanged } from './what-changed.ts';
@@ -36,6 +37,8 @@ export interface Symptoms {
   handle(event: StewardEvent, signal: AbortSignal): Promise<void>;
   /** The resource has been down since about this instant. */
   down(resource: Resource, at: Date, signal: AbortSignal): Promise<void>;
+  /** Compares the incidents about troubles with a name to what the checks of the resource say now. */
+  readonly problems: Problems;
   /** Closes what this incident explained, as far as it is well again. */
   settleChildren(parent: Incident, resource: { readonly name: string }): Promise<void>;
 }
@@ -43,6 +46,7 @@ export interface Symptoms {
 /** Turns what monitoring says of services into incidents, and incidents back into peace. */
 export function createSymptoms(deps: SymptomDeps): Symptoms {
   const { store, ledger, inventory, monitor, node, now } = deps;
+  const problems = createProblems({ ...deps, collect, adopt, settleChildren });
 
   async function handle(event: StewardEvent, signal: AbortSignal): Promise<void> {
     if (event.type === 'maintenance.ended') return await maintenanceEnded(event, signal);
@@ -50,9 +54,14 @@ export function createSymptoms(deps: SymptomDeps): Symptoms {
     // Each node looks after its own: evidence is where the service is.
     if (!resource || resource.adoption === 'ignored' || (resource.node !== node.id && resource.node !== node.name))
       return;
+    const isOld = now().getTime() - event.at.getTime() > OLD_NEWS_MS;
     if (event.type === 'service.down') {
+      if (!isOld && (await problems.settle(resource, signal))) return;
       await down(resource, event.at, signal);
-    } else if (event.type === 'service.up') {
+      return;
+    }
+    await problems.settle(resource, signal);
+    if (event.type === 'service.up') {
       await over(resource, degradedFingerprint(resource.id), 'It answers as it should again.');
       await over(resource, downFingerprint(resource.id), 'It answers again; nothing of Steward brought it back.');
     } else if (event.type === 'service.degraded') {
@@ -93,6 +102,30 @@ export function createSymptoms(deps: SymptomDeps): Symptoms {
     }
     if (await deps.maintenance?.activeFor(resource, now())) return;
     const unresolved = await ledger.unresolved();
+    const { dependencies, evidence } = await collect(resource, status, at, signal);
+    const { parent, suspect } = blame(dependencies, unresolved, at);
+    const incident = await ledger.open(
+      {
+        fingerprint: downFingerprint(resource.id),
+        resourceId: resource.id,
+        title: `${resource.name} is down${reason(status)}`,
+        symptom: 'service.down',
+        severity: 'critical',
+        parentId: parent?.id,
+        evidence,
+      },
+      { heldFor: suspect?.id },
+    );
+    await adopt(incident, resource, unresolved);
+  }
+
+  /** What can be known of the instant, within a time that nobody has to wait longer for. */
+  async function collect(
+    resource: Resource,
+    status: ServiceStatus | undefined,
+    at: Date,
+    signal: AbortSignal,
+  ): Promise<{ dependencies: Suspect[]; evidence: JsonObject }> {
     const [dependencies, collected, changed] = await Promise.all([
       within(dependenciesNow(resource, deps, signal), EVIDENCE_WITHIN_MS, [] as Suspect[], deps.log),
       within<Json>(
@@ -103,20 +136,13 @@ export function createSymptoms(deps: SymptomDeps): Symptoms {
       ),
       whatChanged(store, new Date(at.getTime() - LOOK_BACK_MS)),
     ]);
-    const { parent, suspect } = blame(dependencies, unresolved, at);
-    const incident = await ledger.open(
-      {
-        fingerprint: downFingerprint(resource.id),
-        resourceId: resource.id,
-        title: `${resource.name} is down${reason(status)}`,
-        symptom: 'service.down',
-        severity: 'critical',
-        parentId: parent?.id,
-        evidence: { symptom: symptomOf(status), collected, changed, dependencies: describeDependencies(dependencies) },
-      },
-      { heldFor: suspect?.id },
-    );
-    await adopt(incident, resource, unresolved);
+    const evidence = {
+      symptom: symptomOf(status),
+      collected,
+      changed,
+      dependencies: describeDependencies(dependencies),
+    };
+    return { dependencies, evidence };
   }
 
   /** Those that went down a moment ago because of this one, which took longer to be noticed. */
@@ -159,9 +185,9 @@ export function createSymptoms(deps: SymptomDeps): Symptoms {
 
   async function gone(resource: Resource): Promise<void> {
     const removed = resource.supervisor.kind === 'docker' || resource.supervisor.kind === 'systemd';
-    for (const fingerprint of [downFingerprint(resource.id), degradedFingerprint(resource.id)]) {
-      const incident = await ledger.byFingerprint(fingerprint);
-      if (!incident || incident.status === 'resolved') continue;
+    for (const incident of await ledger.unresolved()) {
+      const { resourceId, symptom } = incident;
+      if (resourceId !== resource.id || !(symptom.startsWith('service.') || isProblem(symptom))) continue;
       // A container or a unit disappears because somebody removed it; a process also disappears by dying.
       if (removed) await ledger.resolve(incident.id, `${resource.name} was removed from ${resource.supervisor.kind}.`);
       else
@@ -180,7 +206,7 @@ export function createSymptoms(deps: SymptomDeps): Symptoms {
     }
   }
 
-  return { handle, down, settleChildren };
+  return { handle, down, settleChildren, problems };
 }
 
 function symptomOf(status: ServiceStatus | undefined): JsonObject {
@@ -193,7 +219,12 @@ function symptomOf(status: ServiceStatus | undefined): JsonObject {
       kind,
       state,
       consecutiveFailures,
-      ...(last && { message: last.message, latencyMs: last.latencyMs, detail: last.detail }),
+      ...(last && {
+        message: last.message,
+        latencyMs: last.latencyMs,
+        detail: last.detail,
+        ...(last.problem && { problem: last.problem }),
+      }),
     })),
   };
 }

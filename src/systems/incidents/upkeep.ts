@@ -1,4 +1,4 @@
-import type { ServiceStatus } from '../../core/monitor.ts';
+import { isProblem, problemsOf, type ServiceStatus } from '../../core/monitor.ts';
 import type { Resource } from '../../core/resource.ts';
 import { blame, dependenciesNow } from './dependencies.ts';
 import { degradedFingerprint, downFingerprint, type SymptomDeps, type Symptoms } from './symptoms.ts';
@@ -15,7 +15,7 @@ type UpkeepDeps = SymptomDeps & { readonly symptoms: Symptoms };
  */
 export async function upkeep(deps: UpkeepDeps, signal: AbortSignal): Promise<void> {
   for (const status of await deps.monitor.all()) await lookAt(status, deps, signal);
-  await closeWhatIsOver(deps);
+  await closeWhatIsOver(deps, signal);
   await judgeSuspects(deps, signal);
   await freeOrphans(deps);
 }
@@ -32,6 +32,11 @@ async function ownResource(
 
 async function lookAt(status: ServiceStatus, deps: UpkeepDeps, signal: AbortSignal): Promise<void> {
   const { ledger, symptoms, now } = deps;
+  const named = problemsOf(status).length > 0 ? await ownResource(status.resourceId, deps) : undefined;
+  if (named) {
+    const explains = await symptoms.problems.settle(named, signal, { closedByHandMs: UNNOTICED_MS });
+    if (explains || status.state === 'degraded') return;
+  }
   const lasted = now().getTime() - status.since.getTime();
   const late =
     (status.state === 'degraded' && lasted >= DEGRADED_FOR_MS) || (status.state === 'down' && lasted >= UNNOTICED_MS);
@@ -59,9 +64,15 @@ async function lookAt(status: ServiceStatus, deps: UpkeepDeps, signal: AbortSign
   });
 }
 
-async function closeWhatIsOver(deps: UpkeepDeps): Promise<void> {
+async function closeWhatIsOver(deps: UpkeepDeps, signal: AbortSignal): Promise<void> {
   const { ledger, monitor, symptoms } = deps;
+  const settled = new Set<string>();
   for (const incident of await ledger.unresolved()) {
+    if (isProblem(incident.symptom) && !settled.has(incident.resourceId ?? '')) {
+      const afflicted = await ownResource(incident.resourceId, deps);
+      if (afflicted) await symptoms.problems.settle(afflicted, signal, { closedByHandMs: UNNOTICED_MS });
+      settled.add(incident.resourceId ?? '');
+    }
     if (incident.symptom !== 'service.down' || incident.status === 'healing') continue;
     const resource = await ownResource(incident.resourceId, deps);
     const state = resource && (await monitor.status(resource.id))?.state;

@@ -6,7 +6,7 @@ export const restartProcess: Runbook = {
   policy: 'Only where its owner asked for it by restart: process.',
   automation: 'restart-service',
   matches: ({ symptom }, resource) =>
-    symptom === 'service.down' &&
+    (symptom === 'service.down' || symptom === 'process.frozen') &&
     resource.supervisor.kind === 'process' &&
     resource.adoption === 'adopted' &&
     restartLabel(resource) === 'process',

@@ -7,7 +7,7 @@ export const restartSupervised: Runbook = {
     'A restart under a known supervisor is routine, within the budget. Not where the configuration says restart: never.',
   automation: 'restart-service',
   matches: ({ symptom }, resource) =>
-    symptom === 'service.down' &&
+    (symptom === 'service.down' || symptom === 'process.frozen') &&
     (resource.supervisor.kind === 'systemd' || resource.supervisor.kind === 'docker') &&
     resource.adoption === 'adopted' &&
     restartLabel(resource) !== 'never',

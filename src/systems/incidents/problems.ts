@@ -1,0 +1,127 @@
+import type { Incident } from '../../core/incident.ts';
+import type { JsonObject } from '../../core/json.ts';
+import { isProblem, type NamedProblem, problemsOf, type ServiceStatus } from '../../core/monitor.ts';
+import type { Resource } from '../../core/resource.ts';
+import { blame, type Suspect } from './dependencies.ts';
+import type { SymptomDeps } from './symptoms.ts';
+
+export interface ProblemDeps extends Pick<SymptomDeps, 'ledger' | 'monitor' | 'now'> {
+  collect(
+    resource: Resource,
+    status: ServiceStatus | undefined,
+    at: Date,
+    signal: AbortSignal,
+  ): Promise<{ readonly dependencies: Suspect[]; readonly evidence: JsonObject }>;
+  adopt(parent: Incident, resource: Resource, unresolved: readonly Incident[]): Promise<void>;
+  settleChildren(parent: Incident, resource: { readonly name: string }): Promise<void>;
+}
+
+export interface Problems {
+  /**
+   * Opens an incident for each trouble that a check names and ends those whose trouble is gone. True where one of them would
+   * explain that the resource is down, so that nobody needs a second incident which says only that it is.
+   */
+  settle(resource: Resource, signal: AbortSignal, options?: { readonly closedByHandMs?: number }): Promise<boolean>;
+}
+
+export const problemFingerprint = (problem: string, resourceId: string): string => `${problem}:${resourceId}`;
+
+/** Incidents of troubles that have a name: one for each resource and trouble, whatever state the service is in. */
+export function createProblems(deps: ProblemDeps): Problems {
+  const { ledger, monitor, now } = deps;
+
+  async function settle(
+    resource: Resource,
+    signal: AbortSignal,
+    { closedByHandMs = 0 }: { readonly closedByHandMs?: number } = {},
+  ): Promise<boolean> {
+    const status = await monitor.status(resource.id);
+    // Who cannot see has nothing to say, neither that it began nor that it is over.
+    if (!status || status.state === 'unknown' || status.state === 'pending') return false;
+    const named = problemsOf(status);
+    const unresolved = await ledger.unresolved();
+    const own = unresolved.filter(({ resourceId }) => resourceId === resource.id);
+    for (const each of named) {
+      let incident = await ledger.byFingerprint(problemFingerprint(each.problem, resource.id));
+      const isOpen = incident !== undefined && incident.status !== 'resolved';
+      const isYoung = incident?.resolvedAt && now().getTime() - incident.resolvedAt.getTime() < closedByHandMs;
+      const isWorse = isOpen && incident?.severity === 'warning' && severityOf(each, status) === 'critical';
+      if (isWorse || (!isOpen && !isYoung)) incident = await begin(resource, each, status, unresolved, signal);
+      if (incident && explains(each)) await joinDown(incident, own);
+    }
+    for (const incident of own) {
+      if (isProblem(incident.symptom) && !named.some(({ problem }) => problem === incident.symptom))
+        await end(incident, resource, status);
+    }
+    return named.some(explains);
+  }
+
+  async function begin(
+    resource: Resource,
+    named: NamedProblem,
+    status: ServiceStatus,
+    unresolved: readonly Incident[],
+    signal: AbortSignal,
+  ): Promise<Incident> {
+    const { problem, message } = named;
+    const severity = severityOf(named, status);
+    const at = now();
+    const { dependencies, evidence } = await deps.collect(resource, status, at, signal);
+    const { parent } = severity === 'critical' ? blame(dependencies, unresolved, at) : {};
+    const incident = await ledger.open({
+      fingerprint: problemFingerprint(problem, resource.id),
+      resourceId: resource.id,
+      title: `${TITLES[problem](resource.name)}: ${message.slice(0, 200)}`,
+      symptom: problem,
+      severity,
+      parentId: parent?.id,
+      evidence: { problem, ...evidence },
+    });
+    if (severity === 'critical') await deps.adopt(incident, resource, unresolved);
+    return incident;
+  }
+
+  /** It was called down before anybody could say why; now somebody can. */
+  async function joinDown(problem: Incident, own: readonly Incident[]): Promise<void> {
+    const down = own.find(({ symptom, status }) => symptom === 'service.down' && status === 'open');
+    if (down && down.parentId === undefined && problem.parentId !== down.id)
+      await ledger.attach(down.id, problem.id, `What is wrong has a name now: ${problem.title}`);
+  }
+
+  async function end(incident: Incident, resource: Resource, { state }: ServiceStatus): Promise<void> {
+    // Whether a heal counts is decided at the end of its soak window.
+    if (incident.status === 'healing') return;
+    await ledger.resolve(
+      incident.id,
+      state === 'stopped' ? 'It was stopped on purpose.' : `The checks of ${resource.name} do not find it any more.`,
+    );
+    await deps.settleChildren(incident, resource);
+  }
+
+  return { settle };
+}
+
+/** Those in whose way nothing else gets done; the others are pressure, under which a service may still die of something else. */
+const PARALYZING: ReadonlySet<NamedProblem['problem']> = new Set([
+  'database.locked',
+  'pool.exhausted',
+  'process.frozen',
+]);
+
+function explains({ problem, state }: NamedProblem): boolean {
+  return state === 'down' || PARALYZING.has(problem);
+}
+
+function severityOf(named: NamedProblem, { state }: ServiceStatus): Incident['severity'] {
+  return named.state === 'down' || (state === 'down' && explains(named)) ? 'critical' : 'warning';
+}
+
+const TITLES: Readonly<Record<NamedProblem['problem'], (name: string) => string>> = {
+  'disk.full': (name) => `A disk of ${name} is full`,
+  'inodes.full': (name) => `A file system of ${name} is out of inodes`,
+  'memory.high': (name) => `The memory of ${name} is used up`,
+  'load.high': (name) => `The load of ${name} is high`,
+  'database.locked': (name) => `${name} is locked`,
+  'pool.exhausted': (name) => `${name} has no connection left`,
+  'process.frozen': (name) => `${name} is frozen`,
+};
