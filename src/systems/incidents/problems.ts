@@ -3,9 +3,9 @@ import type { JsonObject } from '../../core/json.ts';
 import { isProblem, type NamedProblem, problemsOf, type ServiceStatus } from '../../core/monitor.ts';
 import type { Resource } from '../../core/resource.ts';
 import { blame, type Suspect } from './dependencies.ts';
-import type { SymptomDeps } from './symptoms.ts';
+import type { SymptomDeps } from './symptom-deps.ts';
 
-export interface ProblemDeps extends Pick<SymptomDeps, 'ledger' | 'monitor' | 'now'> {
+export interface ProblemDeps extends Pick<SymptomDeps, 'ledger' | 'monitor' | 'maintenance' | 'now'> {
   collect(
     resource: Resource,
     status: ServiceStatus | undefined,
@@ -39,6 +39,7 @@ export function createProblems(deps: ProblemDeps): Problems {
     // Who cannot see has nothing to say, neither that it began nor that it is over.
     if (!status || status.state === 'unknown' || status.state === 'pending') return false;
     const named = problemsOf(status);
+    const isWorkedOn = (await deps.maintenance?.activeFor(resource, now())) !== undefined;
     const unresolved = await ledger.unresolved();
     const own = unresolved.filter(({ resourceId }) => resourceId === resource.id);
     for (const each of named) {
@@ -46,8 +47,9 @@ export function createProblems(deps: ProblemDeps): Problems {
       const isOpen = incident !== undefined && incident.status !== 'resolved';
       const isYoung = incident?.resolvedAt && now().getTime() - incident.resolvedAt.getTime() < closedByHandMs;
       const isWorse = isOpen && incident?.severity === 'warning' && severityOf(each, status) === 'critical';
-      if (isWorse || (!isOpen && !isYoung)) incident = await begin(resource, each, status, unresolved, signal);
-      if (incident && explains(each)) await joinDown(incident, own);
+      if (!isWorkedOn && (isWorse || (!isOpen && !isYoung)))
+        incident = await begin(resource, each, status, unresolved, signal);
+      if (incident && incident.status !== 'resolved' && explains(each)) await joinDown(incident, own);
     }
     for (const incident of own) {
       if (isProblem(incident.symptom) && !named.some(({ problem }) => problem === incident.symptom))

@@ -2,33 +2,19 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { StewardError } from '../../core/errors.ts';
 import type { StewardEvent } from '../../core/event.ts';
 import type { Incident } from '../../core/incident.ts';
-import type { Inventory } from '../../core/inventory.ts';
 import type { Json, JsonObject } from '../../core/json.ts';
 import type { Log } from '../../core/log.ts';
-import { covers, type Maintenance, MaintenanceScope } from '../../core/maintenance.ts';
-import { type EvidenceCollector, isProblem, type Monitor, type ServiceStatus } from '../../core/monitor.ts';
+import { covers, MaintenanceScope } from '../../core/maintenance.ts';
+import { isProblem, type ServiceStatus } from '../../core/monitor.ts';
 import type { Resource } from '../../core/resource.ts';
-import type { Store } from '../../store/store.ts';
 import { createProblems, type Problems } from './problems.ts';
 import { blame, dependenciesNow, describeDependencies, SAME_CAUSE_MS, type Suspect } from './dependencies.ts';
-import type { Ledger } from './ledger.ts';
+import type { SymptomDeps } from './symptom-deps.ts';
 import { whatChanged } from './what-changed.ts';
 
 const LOOK_BACK_MS = 3_600_000;
 const EVIDENCE_WITHIN_MS = 10_000;
 const OLD_NEWS_MS = 900_000;
-
-export interface SymptomDeps {
-  readonly store: Store;
-  readonly ledger: Ledger;
-  readonly inventory: Inventory;
-  readonly monitor: Monitor;
-  readonly evidence: EvidenceCollector;
-  readonly maintenance?: Pick<Maintenance, 'activeFor'> | undefined;
-  readonly node: { readonly id: string; readonly name: string };
-  readonly now: () => Date;
-  readonly log: Log;
-}
 
 export const downFingerprint = (resourceId: string): string => `service.down:${resourceId}`;
 export const degradedFingerprint = (resourceId: string): string => `service.degraded:${resourceId}`;
@@ -79,10 +65,12 @@ export function createSymptoms(deps: SymptomDeps): Symptoms {
     const scope = MaintenanceScope.safeParse(data['scope']).data;
     if (!scope) return;
     for (const { resourceId, state } of await monitor.all()) {
-      const resource = state === 'down' ? await inventory.get(resourceId) : undefined;
+      const resource = state === 'down' || state === 'degraded' ? await inventory.get(resourceId) : undefined;
       if (!resource || resource.adoption === 'ignored' || (resource.node !== node.id && resource.node !== node.name))
         continue;
-      if (covers(scope, resource, node.name)) await down(resource, at, signal);
+      if (!covers(scope, resource, node.name)) continue;
+      const isExplained = await problems.settle(resource, signal);
+      if (state === 'down' && !isExplained) await down(resource, at, signal);
     }
   }
 

@@ -1,7 +1,8 @@
 import { isProblem, problemsOf, type ServiceStatus } from '../../core/monitor.ts';
 import type { Resource } from '../../core/resource.ts';
 import { blame, dependenciesNow } from './dependencies.ts';
-import { degradedFingerprint, downFingerprint, type SymptomDeps, type Symptoms } from './symptoms.ts';
+import type { SymptomDeps } from './symptom-deps.ts';
+import { degradedFingerprint, downFingerprint, type Symptoms } from './symptoms.ts';
 
 const DEGRADED_FOR_MS = 600_000;
 const CHILD_GRACE_MS = 60_000;
