@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Schedule, type ScheduleInput } from '../core/schedule.ts';
-import { assertSchedule, dueInstants, jitterOf, nextInstant, nextInstants } from './instants.ts';
+import { dueInstants, jitterOf, nextInstant, nextInstants, readSchedule } from './instants.ts';
 
 const parse = (input: ScheduleInput) => Schedule.parse(input);
 const at = (text: string) => new Date(text);
@@ -68,12 +68,17 @@ describe('instants of a schedule', () => {
       {},
       { cron: '* * * * *', every: '1m' },
       { every: '10ms' },
+      { onCalendar: '*-02-30' },
+      { onCalendar: '2020-*-*' },
+      { onCalendar: '*:0:0/0.5' },
+      { onCalendar: 'hourly UTC', every: '1h' },
+      { onCalendar: '10:00 UTC', zone: 'Europe/Berlin' },
     ]) {
-      expect(() => assertSchedule(parse(bad), now), JSON.stringify(bad)).toThrow(
+      expect(() => readSchedule(bad, now), JSON.stringify(bad)).toThrow(
         expect.objectContaining({ code: 'CONFIG_INVALID' }),
       );
     }
-    expect(() => assertSchedule(parse({ cron: '0 3 * * 1' }), now)).not.toThrow();
+    expect(() => readSchedule({ cron: '0 3 * * 1' }, now)).not.toThrow();
   });
 });
 
@@ -83,9 +88,9 @@ describe('what is due', () => {
   const to = at('2026-05-05T04:30:00Z');
 
   it('is nothing of what was missed, the last of it, or all of it', () => {
-    expect(texts(dueInstants(hourly('skip'), from, to, 60_000))).toEqual([]);
-    expect(texts(dueInstants(hourly('latest'), from, to, 60_000))).toEqual(['2026-05-05T04:00:00.000Z']);
-    expect(texts(dueInstants(hourly('all'), from, to, 60_000))).toEqual([
+    expect(texts(dueInstants(hourly('skip'), from, to, 60_000).start)).toEqual([]);
+    expect(texts(dueInstants(hourly('latest'), from, to, 60_000).start)).toEqual(['2026-05-05T04:00:00.000Z']);
+    expect(texts(dueInstants(hourly('all'), from, to, 60_000).start)).toEqual([
       '2026-05-05T01:00:00.000Z',
       '2026-05-05T02:00:00.000Z',
       '2026-05-05T03:00:00.000Z',
@@ -96,7 +101,7 @@ describe('what is due', () => {
   it('is what came just now, whatever becomes of missed ones', () => {
     for (const catchUp of ['skip', 'latest', 'all'] as const) {
       expect(
-        texts(dueInstants(hourly(catchUp), at('2026-05-05T03:59:59Z'), at('2026-05-05T04:00:01Z'), 60_000)),
+        texts(dueInstants(hourly(catchUp), at('2026-05-05T03:59:59Z'), at('2026-05-05T04:00:01Z'), 60_000).start),
       ).toEqual(['2026-05-05T04:00:00.000Z']);
     }
   });

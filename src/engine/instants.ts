@@ -1,58 +1,79 @@
 import { createHash } from 'node:crypto';
-import { Cron } from 'croner';
 import { ms } from '../core/duration.ts';
 import { StewardError } from '../core/errors.ts';
-import type { Schedule } from '../core/schedule.ts';
+import { nextOnCalendar } from '../core/on-calendar/next.ts';
+import { parseCalendar } from '../core/on-calendar/parse.ts';
+import type { CalendarSpec } from '../core/on-calendar/spec.ts';
+import { Schedule } from '../core/schedule.ts';
+import { nextCron } from './cron.ts';
 
-/** Where more are due, the others come with the next look. */
-const MOST_AT_ONCE = 100;
+/** So many are made up for at most, where the schedule does not say how many. */
+const CATCH_UP_MOST = 100;
+const SHORTEST_MS = 1_000;
+const MOST_READ = 500;
 
-/** The first instant after this one, or undefined where none comes. A local time that daylight saving skips or repeats comes once. */
-export function nextInstant(schedule: Schedule, after: Date): Date | undefined {
-  if (schedule.every !== undefined) {
+const read = new Map<string, CalendarSpec>();
+
+/** The first instant after this one, or undefined where none comes. */
+export function nextInstant({ cron = '', onCalendar, every, zone }: Schedule, after: Date): Date | undefined {
+  if (every !== undefined) {
     // The epoch began at midnight UTC.
-    const every = ms(schedule.every);
-    return new Date((Math.floor(after.getTime() / every) + 1) * every);
+    const length = ms(every);
+    return new Date((Math.floor(after.getTime() / length) + 1) * length);
   }
-  const { cron = '', zone } = schedule;
-  try {
-    return new Cron(cron, { timezone: zone, paused: true, mode: '5-or-6-parts' }).nextRun(after) ?? undefined;
-  } catch (cause) {
-    throw new StewardError(
-      'CONFIG_INVALID',
-      `The schedule '${cron}' in ${zone} cannot be read: ${(cause as Error).message}`,
-      { hint: 'Five fields: minute hour day month weekday, as in "30 2 * * *".', cause },
-    );
+  if (onCalendar === undefined) return nextCron(cron, zone, after);
+  let spec = read.get(onCalendar);
+  if (!spec) {
+    spec = parseCalendar(onCalendar);
+    if (read.size >= MOST_READ) read.clear();
+    read.set(onCalendar, spec);
   }
+  const next = nextOnCalendar(spec, after.getTime(), spec.zone ?? zone);
+  return next === undefined ? undefined : new Date(next);
 }
 
 /** The next few instants. */
 export function nextInstants(schedule: Schedule, after: Date, count: number): Date[] {
   const instants: Date[] = [];
-  for (let next = nextInstant(schedule, after); next && instants.length < count; next = nextInstant(schedule, next))
-    instants.push(next);
+  if (count > 0) for (const next of instantsBetween(schedule, after)) if (instants.push(next) === count) break;
   return instants;
 }
 
-/**
- * Which of the instants in (from, to] are to be started now. Those that are older than the tolerance were missed,
- * and catchUp says what becomes of them.
- */
-export function dueInstants(schedule: Schedule, from: Date, to: Date, toleranceMs: number): Date[] {
-  const late = to.getTime() - toleranceMs;
-  const begin = schedule.catchUp === 'skip' ? new Date(Math.max(from.getTime(), late - 1)) : from;
-  const due: Date[] = [];
-  for (
-    let next = nextInstant(schedule, begin);
-    next && next <= to && due.length < MOST_AT_ONCE;
-    next = nextInstant(schedule, next)
-  ) {
-    if (schedule.catchUp === 'latest' && next.getTime() < late) due.length = 0;
-    due.push(next);
-  }
-  return schedule.catchUp === 'latest'
-    ? due.filter((instant, index) => index === due.length - 1 || instant.getTime() >= late)
-    : due;
+/** Every instant in (after, until], one after the other. */
+export function* instantsBetween(
+  schedule: Schedule,
+  after: Date,
+  until = new Date(8.64e15),
+): Generator<Date, undefined> {
+  for (let next = nextInstant(schedule, after); next && next <= until; next = nextInstant(schedule, next)) yield next;
+}
+
+/** What of the instants in (from, to] is to be started now, and what was missed for good; both in order. */
+export interface Due {
+  readonly start: readonly Date[];
+  readonly missed: readonly Date[];
+}
+
+/** Those that are older than tolerance and jitter came while nobody looked, and catchUp says what becomes of them. */
+export function dueInstants(schedule: Schedule, from: Date, to: Date, toleranceMs: number): Due {
+  const all = [...instantsBetween(schedule, from, to)];
+  const inTimeSince = to.getTime() - toleranceMs - ms(schedule.jitter);
+  const isLate = (instant: Date): boolean => instant.getTime() < inTimeSince;
+  const late = all.filter(isLate);
+  const inTime = all.slice(late.length);
+  const madeUp = new Set(madeUpFor(schedule, late, inTime.length > 0, to));
+  return {
+    start: all.filter((instant) => !isLate(instant) || madeUp.has(instant)),
+    missed: late.filter((instant) => !madeUp.has(instant)),
+  };
+}
+
+function madeUpFor(schedule: Schedule, late: readonly Date[], newer: boolean, to: Date): readonly Date[] {
+  const { catchUp, catchUpWithin, catchUpMost = CATCH_UP_MOST } = schedule;
+  const oldest = catchUpWithin === undefined ? -Infinity : to.getTime() - ms(catchUpWithin);
+  const wanted = late.filter((instant) => instant.getTime() >= oldest);
+  if (catchUp === 'all') return wanted.slice(-catchUpMost);
+  return catchUp === 'latest' && !newer ? wanted.slice(-1) : [];
 }
 
 /** The same share of the jitter for the same instant, on every node. */
@@ -62,13 +83,28 @@ export function jitterOf(schedule: Schedule, id: string, instant: Date): number 
   return createHash('sha256').update(`${id} ${instant.toISOString()}`).digest().readUInt32BE(0) % spread;
 }
 
-/** CONFIG_INVALID for a schedule that cannot be read or never comes. */
-export function assertSchedule(schedule: Schedule, now: Date): void {
-  if ((schedule.cron === undefined) === (schedule.every === undefined)) {
-    throw new StewardError('CONFIG_INVALID', 'A schedule has either cron or every.');
-  }
-  if (schedule.every !== undefined && ms(schedule.every) < 1_000)
-    throw new StewardError('CONFIG_INVALID', `A schedule cannot be as short as every ${schedule.every}: at least 1s.`);
-  if (!nextInstant(schedule, now))
-    throw new StewardError('CONFIG_INVALID', `The schedule '${schedule.cron}' never comes.`);
+/** CONFIG_INVALID for what is no schedule, cannot be read, never comes, or comes more often than each second. */
+export function readSchedule(input: unknown, now: Date): Schedule {
+  const parsed = Schedule.safeParse(input);
+  if (!parsed.success)
+    throw new StewardError(
+      'CONFIG_INVALID',
+      parsed.error.issues.map(({ path, message }) => [...path, message].join(': ')).join('; '),
+      { hint: 'A schedule has one of cron, onCalendar and every: {"cron": "30 2 * * *", "zone": "Europe/Berlin"}' },
+    );
+  const schedule = parsed.data;
+  const [first, second] = nextInstants(schedule, now, 2);
+  const expression = whenOf(schedule);
+  if (!first)
+    throw new StewardError('CONFIG_INVALID', `The schedule '${expression}' never comes.`, {
+      hint: 'See when it would come: steward schedule preview',
+    });
+  if (second && second.getTime() - first.getTime() < SHORTEST_MS)
+    throw new StewardError('CONFIG_INVALID', `The schedule '${expression}' comes more often than once a second.`);
+  return schedule;
+}
+
+/** How it was written. */
+export function whenOf({ cron, onCalendar, every }: Schedule): string {
+  return cron ?? onCalendar ?? `every ${every}`;
 }

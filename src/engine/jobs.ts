@@ -2,8 +2,8 @@ import type { Kysely } from 'kysely';
 import { StewardError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import { redactText } from '../core/redact.ts';
-import { Schedule, type SystemJob } from '../core/schedule.ts';
-import { assertSchedule, dueInstants, jitterOf, nextInstant } from './instants.ts';
+import type { Schedule, SystemJob } from '../core/schedule.ts';
+import { dueInstants, jitterOf, nextInstant, readSchedule } from './instants.ts';
 import type { EngineTables } from './tables.ts';
 
 /** A clock that was set, or a machine that slept, is noticed after this long. */
@@ -57,7 +57,7 @@ export function createJobs({ db, now, log, nodeId }: JobsDeps): Jobs {
       if (!(await sleepUntil(next.getTime() + jitterOf(schedule, job.name, next)))) return;
       await once(state);
       // Instants that passed while it ran are not made up for; one of them is, where it queues.
-      const passed = dueInstants({ ...schedule, catchUp: 'latest' }, next, now(), 0).at(-1);
+      const passed = dueInstants({ ...schedule, catchUp: 'latest' }, next, now(), 0).start.at(-1);
       seen = passed === undefined ? next : schedule.overlap === 'queue' ? new Date(passed.getTime() - 1) : passed;
       const important = state.last?.outcome === 'failed' || (state.last?.durationMs ?? 0) > 1_000;
       if (important || performance.now() - recordedAt > RECORD_EVERY_MS) {
@@ -141,8 +141,7 @@ export function createJobs({ db, now, log, nodeId }: JobsDeps): Jobs {
     register(jobs) {
       for (const job of jobs) {
         if (states.has(job.name)) throw new Error(`Two jobs are called '${job.name}'.`);
-        const schedule = Schedule.parse(job.schedule);
-        assertSchedule(schedule, now());
+        const schedule = readSchedule(job.schedule, now());
         const state: JobState = { job, schedule };
         states.set(job.name, state);
         if (started) run(state);

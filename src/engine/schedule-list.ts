@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely';
 import type { Schedule } from '../core/schedule.ts';
-import { nextInstants } from './instants.ts';
+import { nextInstants, whenOf } from './instants.ts';
 import type { Jobs } from './jobs.ts';
 import type { Schedules } from './schedules.ts';
 import type { EngineTables } from './tables.ts';
@@ -95,7 +95,7 @@ export async function listSchedules({
 
 function timing(schedule: Schedule, at: Date): Pick<ScheduleEntry, 'when' | 'zone' | 'next'> {
   return {
-    when: schedule.cron ?? `every ${schedule.every}`,
+    when: whenOf(schedule),
     zone: schedule.zone,
     next: nextInstants(schedule, at, NEXT),
   };

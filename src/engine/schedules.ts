@@ -7,7 +7,7 @@ import type { Log } from '../core/log.ts';
 import { Schedule } from '../core/schedule.ts';
 import type { AnyWorkflow } from '../core/workflow.ts';
 import type { Executions } from './executions.ts';
-import { assertSchedule, dueInstants, jitterOf, nextInstant } from './instants.ts';
+import { dueInstants, jitterOf, nextInstant, readSchedule } from './instants.ts';
 import type { EngineTables } from './tables.ts';
 
 /** An instant that is older than this when it is noticed was missed. */
@@ -86,7 +86,7 @@ export function createSchedules({ db, now, log, catalog, executions, held, fire 
     const since = await seenUntil(one);
     const next = nextInstant(one.schedule, since);
     if (!next || next > at) return;
-    for (const instant of dueInstants(one.schedule, since, at, TOLERANCE_MS)) {
+    for (const instant of dueInstants(one.schedule, since, at, TOLERANCE_MS).start) {
       if (instant.getTime() + jitterOf(one.schedule, one.id, instant) > at.getTime()) return;
       const told = { schedule: one.id, instant: instant.toISOString() };
       let execution: string | undefined;
@@ -138,7 +138,7 @@ export function createSchedules({ db, now, log, catalog, executions, held, fire 
   return {
     all,
     async start() {
-      for (const { schedule } of all()) assertSchedule(schedule, now());
+      for (const { schedule } of all()) readSchedule(schedule, now());
       await tick();
       timer = setInterval(() => void tick(), TICK_MS);
     },
