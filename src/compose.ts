@@ -4,6 +4,7 @@ import { createPing } from './adapters/channels/ping.ts';
 import { createDocker } from './adapters/docker/index.ts';
 import { createEvidence } from './adapters/evidence/index.ts';
 import { createFiles } from './adapters/files/index.ts';
+import { createGauges } from './adapters/host/gauges.ts';
 import { createHost } from './adapters/host/index.ts';
 import { createHttp } from './adapters/http/index.ts';
 import { createOutbound } from './adapters/outbound/outbound.ts';
@@ -160,7 +161,7 @@ export function createWorld({
     sockets: createSockets(),
     host: createHost(),
     recognizer: createRecognizer({ programs }),
-    prober: createProber({ secrets, processes, docker, systemd }),
+    prober: createProber({ secrets, processes, docker, systemd, programs, gauges: createGauges() }),
     outbound: createOutbound(),
   };
 }

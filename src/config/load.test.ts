@@ -80,7 +80,7 @@ describe('parseConfig', () => {
     [
       'a kind',
       'services:\n  - name: a\n    checks:\n      - kind: htp\n',
-      "steward.yaml:4:15 services.0.checks.0.kind: expected one of http, tcp, process, systemd, container, postgres, mysql, redis; found 'htp': did you mean http?",
+      "steward.yaml:4:15 services.0.checks.0.kind: expected one of http, tcp, postgres, mysql, redis, dns, tls, smtp, icmp, models, process, processes, systemd, container, disk, inodes, memory, load, file, log, sqlite; found 'htp': did you mean http?",
     ],
     [
       'a missing member',

@@ -12,7 +12,7 @@ export function redactConfig(config: Config): z.core.util.JSONType {
     services: config.services.map((service) => ({
       ...service,
       checks: service.checks.map((check) =>
-        'headers' in check ? { ...check, headers: hideValues(check.headers) } : check,
+        'headers' in check ? { ...check, headers: hideTexts(check.headers) } : check,
       ),
     })),
     alerts: {

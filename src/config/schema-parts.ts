@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { SecretReference } from '../core/check.ts';
+import { SecretReference } from '../core/secrets.ts';
 import { Duration, ms, parseDuration } from '../core/duration.ts';
 
 /** A duration within bounds. Without an upper one a timer could overflow and fire at once. */

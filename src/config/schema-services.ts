@@ -1,5 +1,9 @@
+import parsePath from 'jsonpath-rfc9535/parser';
+import { RE2JS } from 're2js';
 import { z } from 'zod';
-import { CheckTarget } from '../core/check.ts';
+import * as machine from '../core/machine-targets.ts';
+import * as network from '../core/network-targets.ts';
+import { SecretReference } from '../core/secrets.ts';
 import { duration, secret } from './schema-parts.ts';
 
 /** What a service found on this machine is told by; every member given must match. */
@@ -42,19 +46,59 @@ const timing = {
     .describe('An answer slower than this makes the service degraded; by default monitoring.slow.'),
 };
 
-const [http, tcp, process, systemd, container, postgres, mysql, redis] = CheckTarget.options;
 const password = secret.optional().describe('With it the check asks the server something; without it, it only greets.');
+
+/** Said while the file is read, not at three in the morning. */
+const path = network.JsonAssertion.shape.path.superRefine((text, context) => {
+  try {
+    parsePath(text);
+  } catch (thrown) {
+    context.addIssue({ code: 'custom', message: `expected a JSONPath such as $.checks[*].status: ${saidBy(thrown)}` });
+  }
+});
+const expectMatch = network.HttpTarget.shape.expectMatch.superRefine((text, context) => {
+  try {
+    if (text !== undefined) RE2JS.compile(text);
+  } catch (thrown) {
+    context.addIssue({ code: 'custom', message: `expected a regular expression in RE2 syntax: ${saidBy(thrown)}` });
+  }
+});
+
+function saidBy(thrown: unknown): string {
+  return thrown instanceof Error ? (thrown.message.split('\n')[0] ?? '') : String(thrown);
+}
 
 /** A check as it is written in steward.yaml: what to ask, and how often. */
 export const CheckConfig = z.discriminatedUnion('kind', [
-  http.extend(timing).strict(),
-  tcp.extend(timing).strict(),
-  process.extend(timing).strict(),
-  systemd.extend(timing).strict(),
-  container.extend(timing).strict(),
-  postgres.extend({ ...timing, password }).strict(),
-  mysql.extend({ ...timing, password }).strict(),
-  redis.extend({ ...timing, password }).strict(),
+  network.HttpTarget.extend({
+    ...timing,
+    expectMatch,
+    expectJson: z.array(network.JsonAssertion.extend({ path }).strict()).min(1).max(50).optional(),
+    headers: z
+      .record(z.string(), z.union([z.string(), ...SecretReference.options]))
+      .default({})
+      .describe('Headers to send: a text, or where a secret is.'),
+  }).strict(),
+  network.TcpTarget.extend(timing).strict(),
+  network.PostgresTarget.extend({ ...timing, password }).strict(),
+  network.MysqlTarget.extend({ ...timing, password }).strict(),
+  network.RedisTarget.extend({ ...timing, password }).strict(),
+  network.DnsTarget.extend(timing).strict(),
+  network.TlsTarget.extend(timing).strict(),
+  network.SmtpTarget.extend({ ...timing, password }).strict(),
+  network.IcmpTarget.extend(timing).strict(),
+  network.ModelsTarget.extend({ ...timing, token: secret.optional().describe('Sent as a bearer token.') }).strict(),
+  machine.ProcessTarget.extend(timing).strict(),
+  machine.ProcessesTarget.extend(timing).strict(),
+  machine.SystemdTarget.extend(timing).strict(),
+  machine.ContainerTarget.extend(timing).strict(),
+  machine.DiskTarget.extend(timing).strict(),
+  machine.InodesTarget.extend(timing).strict(),
+  machine.MemoryTarget.extend(timing).strict(),
+  machine.LoadTarget.extend(timing).strict(),
+  machine.FileTarget.extend(timing).strict(),
+  machine.LogTarget.extend(timing).strict(),
+  machine.SqliteTarget.extend(timing).strict(),
 ]);
 export type CheckConfig = z.output<typeof CheckConfig>;
 

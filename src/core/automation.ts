@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import type { Actor, Trigger } from './actor.ts';
 import type { ArtifactReference } from './artifact.ts';
-import type { SecretReference } from './check.ts';
+import type { SecretReference } from './secrets.ts';
 import type { DurationText } from './duration.ts';
 import type { Inventory } from './inventory.ts';
 import type { JsonObject } from './json.ts';

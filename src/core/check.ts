@@ -1,72 +1,49 @@
 import { z } from 'zod';
 import { Duration } from './duration.ts';
-
-/** `{ env: NAME }`, `{ file: path }` or `{ credential: name }`: where a secret lives. The value itself is never stored. */
-export const SecretReference = z
-  .union([
-    z.object({ env: z.string().min(1) }).strict(),
-    z.object({ file: z.string().min(1) }).strict(),
-    z.object({ credential: z.string().min(1) }).strict(),
-  ])
-  .describe('Where the secret is: {env: NAME}, {file: /path} or {credential: name} (a systemd credential).');
-export type SecretReference = z.output<typeof SecretReference>;
-
-const host = z.string().min(1).default('127.0.0.1').describe('Host name or address.');
-const port = z.number().int().min(1).max(65_535);
+import * as machine from './machine-targets.ts';
+import * as network from './network-targets.ts';
 
 /** What is asked of the world, by kind. */
 export const CheckTarget = z.discriminatedUnion('kind', [
-  z.object({
-    kind: z.literal('http'),
-    url: z.url().describe('The address to GET.'),
-    expectStatus: z
-      .array(z.number().int().min(100).max(599))
-      .min(1)
-      .default([200])
-      .describe('Statuses that count as healthy.'),
-    /** Set for services that discovery found: what the first good answer was, so a service that greets with 404 or 401 is not called down. */
-    acceptAnyBelow: z.number().int().optional().describe('Any status below this one is healthy.'),
-    headers: z.record(z.string(), z.string()).default({}).describe('Headers to send.'),
-    expectBody: z.string().optional().describe('Text that the body must contain.'),
-    followRedirects: z.boolean().default(false),
-    insecure: z.boolean().default(false).describe('Accept a certificate that does not verify.'),
-  }),
-  z.object({ kind: z.literal('tcp'), host, port }),
-  z.object({
-    kind: z.literal('process'),
-    pid: z.number().int().optional(),
-    executable: z.string().optional(),
-    argvContains: z.string().optional(),
-  }),
-  z.object({ kind: z.literal('systemd'), unit: z.string(), scope: z.enum(['system', 'user']).default('system') }),
-  z.object({ kind: z.literal('container'), container: z.string().describe('Container id or name.') }),
-  z.object({
-    kind: z.literal('postgres'),
-    host,
-    port: port.default(5432),
-    user: z.string().optional(),
-    database: z.string().optional(),
-    password: SecretReference.optional().describe(
-      'With it the check runs SELECT 1; without it, only the handshake is tried, and the result says so.',
-    ),
-  }),
-  z.object({
-    kind: z.literal('mysql'),
-    host,
-    port: port.default(3306),
-    user: z.string().optional(),
-    password: SecretReference.optional(),
-  }),
-  z.object({
-    kind: z.literal('redis'),
-    host,
-    port: port.default(6379),
-    user: z.string().optional(),
-    password: SecretReference.optional(),
-  }),
+  network.HttpTarget,
+  network.TcpTarget,
+  network.PostgresTarget,
+  network.MysqlTarget,
+  network.RedisTarget,
+  network.DnsTarget,
+  network.TlsTarget,
+  network.SmtpTarget,
+  network.IcmpTarget,
+  network.ModelsTarget,
+  machine.ProcessTarget,
+  machine.ProcessesTarget,
+  machine.SystemdTarget,
+  machine.ContainerTarget,
+  machine.DiskTarget,
+  machine.InodesTarget,
+  machine.MemoryTarget,
+  machine.LoadTarget,
+  machine.FileTarget,
+  machine.LogTarget,
+  machine.SqliteTarget,
 ]);
 export type CheckTarget = z.output<typeof CheckTarget>;
 export type CheckKind = CheckTarget['kind'];
+export type TargetOf<Kind extends CheckKind> = Extract<CheckTarget, { kind: Kind }>;
+
+/** Kinds that ask a peer over the network: their failure may be a failure of this machine's network. */
+export const NETWORK_KINDS: ReadonlySet<CheckKind> = new Set<CheckKind>([
+  'http',
+  'tcp',
+  'postgres',
+  'mysql',
+  'redis',
+  'dns',
+  'tls',
+  'smtp',
+  'icmp',
+  'models',
+]);
 
 export const CheckTiming = z.object({
   every: Duration.default('60s').describe('Time between two probes.'),

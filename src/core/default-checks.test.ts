@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { CheckTarget, CheckTiming } from './check.ts';
-import { type ConfiguredCheck, type WebPorts, checksOf, describeTarget } from './default-checks.ts';
+import { type ConfiguredCheck, type WebPorts, checksOf } from './default-checks.ts';
+import { describeTarget } from './describe-target.ts';
 import { aResource } from '../testing/fakes/fake-inventory.ts';
 import type { Resource } from './resource.ts';
 

@@ -1,4 +1,5 @@
 import type { Check, CheckTarget, CheckTiming } from './check.ts';
+import { bracketed, subject } from './describe-target.ts';
 import { REDACTED, redactText } from './redact.ts';
 import type { Endpoint, LaunchRecipe, Resource } from './resource.ts';
 
@@ -149,54 +150,8 @@ function split(check: ConfiguredCheck, defaults: CheckTiming): { target: CheckTa
   };
 }
 
-/** What a check is about: two about the same thing are one too many. */
-function subject(target: CheckTarget): string {
-  switch (target.kind) {
-    case 'http': {
-      const { hostname, port, protocol } = new URL(target.url);
-      return `${local(hostname)}:${port || (protocol === 'https:' ? 443 : 80)}`;
-    }
-    case 'tcp':
-    case 'postgres':
-    case 'mysql':
-    case 'redis':
-      return `${local(target.host)}:${target.port}`;
-    case 'process':
-    case 'systemd':
-    case 'container':
-      return target.kind;
-  }
-}
-
-function local(host: string): string {
-  return ['localhost', '127.0.0.1', '::1', '[::1]'].includes(host) ? 'loopback' : host;
-}
-
 /** Where a bound address can be called from the same machine. A socket on `::` may refuse IPv4, so it is called over IPv6. */
 function reachable(address: string): string {
   if (address === '' || address === '*' || address === '0.0.0.0') return '127.0.0.1';
   return address === '::' ? '::1' : address;
-}
-
-function bracketed(host: string): string {
-  return host.includes(':') ? `[${host}]` : host;
-}
-
-/** How a check target is named in a sentence. */
-export function describeTarget(target: CheckTarget): string {
-  switch (target.kind) {
-    case 'http':
-      return target.url;
-    case 'systemd':
-      return `unit ${target.unit}`;
-    case 'container':
-      return `container ${target.container}`;
-    case 'process':
-      return `process ${target.argvContains ?? target.executable ?? target.pid ?? ''}`.trim();
-    case 'tcp':
-    case 'postgres':
-    case 'mysql':
-    case 'redis':
-      return `${target.kind} ${bracketed(target.host)}:${target.port}`;
-  }
 }

@@ -1,4 +1,4 @@
-import type { SecretReference } from './check.ts';
+import type { SecretReference } from './secrets.ts';
 import type { DurationText } from './duration.ts';
 import type { EventType } from './event.ts';
 import type { JsonObject } from './json.ts';

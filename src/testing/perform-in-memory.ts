@@ -4,7 +4,7 @@ import { systemActor } from '../core/actor.ts';
 import type { ArtifactReference } from '../core/artifact.ts';
 import type { AnyAutomation, ReadAutomation } from '../core/automation.ts';
 import type { ChangingAutomation } from '../core/automation.ts';
-import type { SecretReference } from '../core/check.ts';
+import type { SecretReference } from '../core/secrets.ts';
 import { StewardError } from '../core/errors.ts';
 import type { Json } from '../core/json.ts';
 import type { Log } from '../core/log.ts';

@@ -1,4 +1,4 @@
-import type { SecretReference } from '../../core/check.ts';
+import type { SecretReference } from '../../core/secrets.ts';
 import { StewardError } from '../../core/errors.ts';
 import type { SecretResolver } from '../../core/secrets.ts';
 

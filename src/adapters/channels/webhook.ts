@@ -1,6 +1,6 @@
 import { Webhook } from 'standardwebhooks';
 import type { Alert, Channel } from '../../core/alert.ts';
-import type { SecretReference } from '../../core/check.ts';
+import type { SecretReference } from '../../core/secrets.ts';
 import { StewardError } from '../../core/errors.ts';
 import type { ChannelDeps } from './channel-deps.ts';
 import { post } from './http-delivery.ts';

@@ -1,6 +1,6 @@
 import { open, readFile } from 'node:fs/promises';
 import type { CheckpointPlace } from '../../core/audit.ts';
-import type { SecretReference } from '../../core/check.ts';
+import type { SecretReference } from '../../core/secrets.ts';
 import { StewardError } from '../../core/errors.ts';
 import type { SecretResolver } from '../../core/secrets.ts';
 import type { SyslogPeer } from '../../core/syslog.ts';

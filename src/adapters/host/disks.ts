@@ -1,5 +1,5 @@
 import { statfs } from 'node:fs/promises';
-import type { HostSample } from '../../core/ports/host.ts';
+import type { DiskSpace } from '../../core/ports/gauges.ts';
 import { readProc } from '../procfs/read.ts';
 
 export interface Mount {
@@ -38,19 +38,52 @@ export function parseMounts(text: string): Mount[] {
   return mounts;
 }
 
-export async function readDisks(): Promise<HostSample['disks']> {
+export async function readDisks(): Promise<DiskSpace[]> {
   const found = await Promise.all(
-    parseMounts(readProc('/proc/self/mounts') ?? '').map(async ({ device, mount }) => {
-      try {
-        const space = await statfs(mount);
-        return [{ mount, device, totalBytes: space.blocks * space.bsize, freeBytes: space.bavail * space.bsize }];
-      } catch {
-        // Unmounted meanwhile, or below a folder this user may not enter.
-        return [];
-      }
-    }),
+    parseMounts(readProc('/proc/self/mounts') ?? '').map(({ device, mount }) =>
+      // Unmounted meanwhile, or below a folder this user may not enter.
+      spaceOf(mount, { device, mount }).catch(() => undefined),
+    ),
   );
-  return found.flat().filter(({ totalBytes }) => totalBytes > 0);
+  return found.filter((disk) => disk !== undefined && disk.totalBytes > 0) as DiskSpace[];
+}
+
+/** Rejects where the path cannot be looked at. */
+export async function spaceOf(path: string, { device, mount }: Mount): Promise<DiskSpace> {
+  const space = await statfs(path);
+  return {
+    mount,
+    device,
+    totalBytes: space.blocks * space.bsize,
+    usedBytes: (space.blocks - space.bfree) * space.bsize,
+    freeBytes: space.bavail * space.bsize,
+    totalInodes: space.files,
+    freeInodes: space.ffree,
+  };
+}
+
+export interface MountedAt extends Mount {
+  readonly type: string;
+}
+
+/** The mount that a path is below; of several at one place the last, which hides the others. */
+export function mountOf(path: string, text: string): MountedAt | undefined {
+  let found: MountedAt | undefined;
+  for (const line of text.split('\n')) {
+    const [device, escaped, type] = line.split(' ');
+    if (!device || !escaped || !type) continue;
+    const mount = unescaped(escaped);
+    const covers = path === mount || path.startsWith(mount.endsWith('/') ? mount : `${mount}/`);
+    if (covers && mount.length >= (found?.mount.length ?? 0)) found = { device, mount, type };
+  }
+  return found;
+}
+
+const OVER_THE_NETWORK =
+  /^(nfs\d?|cifs|smb\d?|smbfs|ceph|glusterfs|afs|lustre|ocfs2|gfs2|beegfs|fuse\.(sshfs|s3fs|rclone|glusterfs|ceph.*))$/;
+
+export function isOverTheNetwork(type: string): boolean {
+  return OVER_THE_NETWORK.test(type);
 }
 
 // Spaces and the like are written as \040.

@@ -1,4 +1,4 @@
-import type { SecretReference } from '../../core/check.ts';
+import type { SecretReference } from '../../core/secrets.ts';
 import { StewardError } from '../../core/errors.ts';
 import type { PortStatus } from '../../core/ports.ts';
 import type { HttpPort, HttpRequest } from '../../core/ports/http.ts';

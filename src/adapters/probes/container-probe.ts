@@ -1,11 +1,11 @@
 import type { CheckTarget, ProbeResult } from '../../core/check.ts';
 import { StewardError } from '../../core/errors.ts';
 import type { ContainerInfo, DockerPort } from '../../core/ports/docker.ts';
-import type { ProcessesPort } from '../../core/ports/processes.ts';
-import { symptom } from './process-probe.ts';
+import { troubled } from './process-probe.ts';
+import type { ProcessTable } from './process-table.ts';
 import { type ProbeOptions, answered, peerText, saw } from './result.ts';
 
-export function createContainerProbe(docker: DockerPort, processes: ProcessesPort | undefined) {
+export function createContainerProbe(docker: DockerPort, processes: ProcessTable | undefined) {
   return async (
     { container }: Extract<CheckTarget, { kind: 'container' }>,
     options: ProbeOptions,
@@ -25,15 +25,9 @@ export function createContainerProbe(docker: DockerPort, processes: ProcessesPor
     if (!info) return saw('down', 'presence', `no container ${container}`, startedAt, { missing: true });
     if (info.state === 'running') {
       const main = info.pid > 0 ? await processes?.get(info.pid) : undefined;
-      const trouble = main && symptom(main.state);
+      const trouble = main && processes?.trouble(main);
       if (trouble)
-        return saw(
-          'down',
-          'presence',
-          `${info.name} runs, but its main process ${info.pid} ${trouble}`,
-          startedAt,
-          described(info),
-        );
+        return troubled(`${info.name} runs, but its main process ${info.pid}`, trouble, startedAt, described(info));
     }
     return judge(info, startedAt, options);
   };

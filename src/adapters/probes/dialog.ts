@@ -1,6 +1,7 @@
 import { type Socket, connect } from 'node:net';
 import type { ProbeResult } from '../../core/check.ts';
 import { startDeadline } from './deadline.ts';
+import type { Lookup } from './names.ts';
 import { endingResult, networkFailure } from './network-failure.ts';
 import { type ProbeOptions, saw } from './result.ts';
 
@@ -20,12 +21,13 @@ export function converse(
   { host, port }: { host: string; port: number },
   { opening, awaited, answer }: Dialog,
   options: ProbeOptions,
+  lookup: Lookup,
 ): Promise<ProbeResult> {
   const startedAt = performance.now();
   return new Promise((resolve) => {
     let received: Buffer = Buffer.alloc(0);
     let connected = false;
-    const socket = connect({ host, port, noDelay: true });
+    const socket = connect({ host, port, lookup, noDelay: true });
     const finish = (result: ProbeResult): void => {
       clear();
       socket.destroy();

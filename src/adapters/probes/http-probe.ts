@@ -1,220 +1,89 @@
-import { Agent, type Dispatcher } from 'undici';
-import type { CheckTarget, ProbeResult } from '../../core/check.ts';
-import { startDeadline } from './deadline.ts';
+import type { ProbeResult, TargetOf } from '../../core/check.ts';
+import { REDACTED } from '../../core/redact.ts';
+import type { SecretResolver } from '../../core/secrets.ts';
+import { lacking, looksAtBody } from './http-assertions.ts';
+import { BODY_LIMIT, type HttpClient, type HttpOutcome, type HttpRequest, requestTo } from './http-exchange.ts';
 import { endingResult, errorCode, networkFailure } from './network-failure.ts';
 import { type ProbeOptions, answered, peerText, saw } from './result.ts';
 
-type HttpTarget = Extract<CheckTarget, { kind: 'http' }>;
-type Outcome =
-  | { readonly status: number; readonly location: string | undefined; readonly body: Buffer }
-  | { readonly error: Error };
+type HttpTarget = TargetOf<'http'>;
 
-interface Request {
-  readonly origin: string;
-  readonly path: string;
-  readonly headers: Record<string, string>;
-}
-
-const MAX_REDIRECTS = 5;
-/** Enough to look for a text in; a longer answer is cut off here and judged by what came. */
-const BODY_LIMIT = 256 * 1024;
 const SHOWN_BODY = 200;
 
-/**
- * GET by undici's dispatch: of what was measured for 1,000 loopback checks (keep-alive: node:http 70 ms of CPU, undici's request 35,
- * its dispatch 20; new connections: 95 and 100), the cheapest that brings a real parser, TLS and a pool.
- */
-export function createHttpProbe() {
-  const strict = createAgent(true);
-  let lenient: Agent | undefined;
-  const requests = new WeakMap<HttpTarget, Request>();
+export function createHttpProbe(client: HttpClient, secrets: SecretResolver) {
+  const requests = new WeakMap<HttpTarget, HttpRequest>();
 
-  async function probe(target: HttpTarget, options: ProbeOptions): Promise<ProbeResult> {
-    const agent = target.insecure ? (lenient ??= createAgent(false)) : strict;
+  return async (target: HttpTarget, options: ProbeOptions): Promise<ProbeResult> => {
+    const hidden: string[] = [];
     let request = requests.get(target);
-    if (!request) requests.set(target, (request = describe(new URL(target.url), target.headers)));
-    const startedAt = performance.now();
-    return await new Promise((resolve) => {
-      let exchange: Exchange | undefined;
-      const clear = startDeadline(options.timeoutMs, options.signal, (ending) => {
-        exchange?.drop();
-        resolve(
-          endingResult(
-            ending,
-            options.timeoutMs,
-            exchange?.status ? 'handshake' : 'connect',
-            startedAt,
-            exchange?.status ? 'end of the answer' : 'answer',
-          ),
-        );
-      });
-      let redirects = 0;
-      let retried = false;
-      const ask = (current: Request, fresh: boolean): void => {
-        exchange = new Exchange(target.expectBody === undefined ? SHOWN_BODY : BODY_LIMIT, (outcome) => {
-          // A kept connection may have been closed by the peer in the same instant; that says nothing about its health.
-          if ('error' in outcome && !retried && exchange?.status === 0 && wasReset(outcome.error)) {
-            retried = true;
-            return ask(current, true);
-          }
-          const next =
-            target.followRedirects && !('error' in outcome) ? redirection(current, outcome, target.headers) : undefined;
-          if (next && redirects < MAX_REDIRECTS) {
-            redirects += 1;
-            return ask(next, false);
-          }
-          clear();
-          resolve('error' in outcome ? failure(outcome.error, startedAt) : judge(target, outcome, startedAt, options));
-        });
-        dispatch(agent, current, fresh, exchange);
-      };
-      ask(request, false);
-    });
-  }
-
-  return {
-    probe,
-    async close() {
-      await Promise.all([strict.destroy(), lenient?.destroy()]);
-    },
-  };
-}
-
-function createAgent(rejectUnauthorized: boolean): Agent {
-  // The deadline of the probe covers headers and body; undici's own timers would only be set a second time.
-  return new Agent({
-    connections: null,
-    pipelining: 1,
-    headersTimeout: 0,
-    bodyTimeout: 0,
-    connect: { rejectUnauthorized },
-  });
-}
-
-function describe(url: URL, headers: Readonly<Record<string, string>>): Request {
-  return {
-    origin: url.origin,
-    path: url.pathname + url.search,
-    headers: { 'user-agent': 'steward', accept: '*/*', ...headers },
-  };
-}
-
-function dispatch(agent: Agent, request: Request, fresh: boolean, exchange: Exchange): void {
-  try {
-    agent.dispatch({ ...request, method: 'GET', reset: fresh }, exchange);
-  } catch (thrown) {
-    exchange.onResponseError(undefined, thrown instanceof Error ? thrown : new Error(String(thrown)));
-  }
-}
-
-/** One request and its answer; `done` is called once. */
-class Exchange implements Dispatcher.DispatchHandler {
-  status = 0;
-  readonly #limit: number;
-  readonly #done: (outcome: Outcome) => void;
-  #controller: Dispatcher.DispatchController | undefined;
-  #location: string | undefined;
-  #chunks: Buffer[] = [];
-  #bytes = 0;
-  #over = false;
-
-  constructor(limit: number, done: (outcome: Outcome) => void) {
-    this.#limit = limit;
-    this.#done = done;
-  }
-
-  onRequestStart(controller: Dispatcher.DispatchController): void {
-    this.#controller = controller;
-    if (this.#over) controller.abort(new Error('given up before it was sent'));
-  }
-
-  onResponseStart(
-    _controller: Dispatcher.DispatchController,
-    status: number,
-    headers: Record<string, string | string[] | undefined>,
-  ): void {
-    if (status < 200) return;
-    this.status = status;
-    const location = status >= 300 && status < 400 ? headers['location'] : undefined;
-    this.#location = typeof location === 'string' ? location : undefined;
-  }
-
-  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    if (this.#bytes < this.#limit) this.#chunks.push(chunk);
-    this.#bytes += chunk.length;
-    if (this.#bytes > BODY_LIMIT) {
-      this.#finish();
-      this.drop();
+    if (!request) {
+      const headers = await revealed(target.headers, secrets, hidden);
+      request = requestTo(new URL(target.url), { method: target.method, headers, body: target.body });
+      // A secret is looked up at each use.
+      if (hidden.length === 0) requests.set(target, request);
     }
-  }
-
-  onResponseEnd(): void {
-    this.#finish();
-  }
-
-  onResponseError(_controller: Dispatcher.DispatchController | undefined, error: Error): void {
-    if (this.#over) return;
-    this.#over = true;
-    this.#done({ error });
-  }
-
-  /** Lets go of the connection; nothing is reported any more. */
-  drop(): void {
-    this.#over = true;
-    this.#controller?.abort(new Error('given up'));
-  }
-
-  #finish(): void {
-    if (this.#over) return;
-    this.#over = true;
-    this.#done({
-      status: this.status,
-      location: this.#location,
-      body: this.#chunks.length === 1 ? (this.#chunks[0] as Buffer) : Buffer.concat(this.#chunks),
-    });
-  }
+    const startedAt = performance.now();
+    const keep = looksAtBody(target) ? BODY_LIMIT : SHOWN_BODY;
+    const outcome = await client.ask(request, { ...target, keep }, options);
+    return judge(target, outcome, startedAt, options, hidden);
+  };
 }
 
-function redirection(
-  from: Request,
-  { location }: { location: string | undefined },
-  headers: Readonly<Record<string, string>>,
-): Request | undefined {
-  if (location === undefined) return undefined;
-  const url = URL.parse(location, from.origin + from.path);
-  if (!url || (url.protocol !== 'http:' && url.protocol !== 'https:')) return undefined;
-  // Headers may hold credentials for the first host; they stay with it.
-  return describe(url, url.origin === from.origin ? headers : {});
+async function revealed(
+  headers: HttpTarget['headers'],
+  secrets: SecretResolver,
+  hidden: string[],
+): Promise<Record<string, string>> {
+  const plain: Record<string, string> = {};
+  for (const [name, value] of Object.entries(headers)) {
+    if (typeof value !== 'string') hidden.push((plain[name] = (await secrets(value)).trim()));
+    else plain[name] = value;
+  }
+  return plain;
 }
 
 function judge(
   target: HttpTarget,
-  { status, body }: { status: number; body: Buffer },
+  outcome: HttpOutcome,
   startedAt: number,
   options: ProbeOptions,
+  hidden: readonly string[],
 ): ProbeResult {
+  if (!('body' in outcome)) return unanswered(outcome, startedAt, options);
+  const { status, body } = outcome;
+  const conceal = (text: string): string =>
+    hidden.reduce((shown, secret) => (secret === '' ? shown : shown.replaceAll(secret, REDACTED)), text);
+  const down = (message: string): ProbeResult =>
+    saw('down', 'query', conceal(message), startedAt, {
+      status,
+      body: peerText(conceal(body.toString('utf8', 0, SHOWN_BODY * 4)), SHOWN_BODY),
+    });
   const healthy =
     target.expectStatus.includes(status) || (target.acceptAnyBelow !== undefined && status < target.acceptAnyBelow);
   if (!healthy) {
     const expected =
       target.acceptAnyBelow === undefined ? target.expectStatus.join(' or ') : `below ${target.acceptAnyBelow}`;
-    return saw('down', 'query', `HTTP ${status}, expected ${expected}`, startedAt, { status, body: shown(body) });
+    return down(`HTTP ${status}, expected ${expected}`);
   }
-  if (target.expectBody !== undefined && !body.includes(target.expectBody)) {
-    return saw('down', 'query', `HTTP ${status}, but the body lacks the expected text`, startedAt, {
-      status,
-      body: shown(body),
-    });
-  }
+  const missing = lacking(target, outcome);
+  if (missing) return down(`HTTP ${status}, but ${missing}`);
   return answered('query', `HTTP ${status}`, startedAt, options, { status });
 }
 
-function shown(body: Buffer): string {
-  return peerText(body.toString('utf8', 0, SHOWN_BODY * 4), SHOWN_BODY);
-}
-
-function wasReset(error: Error): boolean {
-  return ['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET'].includes(errorCode(error));
+/** What to say where no whole answer came. */
+export function unanswered(
+  outcome: Exclude<HttpOutcome, { readonly body: Buffer }>,
+  startedAt: number,
+  { timeoutMs }: ProbeOptions,
+): ProbeResult {
+  if ('error' in outcome) return failure(outcome.error, startedAt);
+  return endingResult(
+    outcome.ending,
+    timeoutMs,
+    outcome.status > 0 ? 'handshake' : 'connect',
+    startedAt,
+    outcome.status > 0 ? 'end of the answer' : 'answer',
+  );
 }
 
 function failure(error: Error, startedAt: number): ProbeResult {

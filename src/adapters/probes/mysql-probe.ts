@@ -1,7 +1,9 @@
 import { type Connection, createConnection } from 'mysql2/promise';
 import type { CheckTarget, ProbeResult } from '../../core/check.ts';
 import { startDeadline } from './deadline.ts';
+import { type DatabaseGauge, judgeDatabase } from './database-trouble.ts';
 import { converse } from './dialog.ts';
+import { type Lookup, addressFor } from './names.ts';
 import { endingResult, errorCode, networkFailure } from './network-failure.ts';
 import { type ProbeOptions, answered, peerText, saw } from './result.ts';
 
@@ -14,19 +16,28 @@ const ACCESS_DENIED = 1045;
 const CAPABILITIES = 0x0000_0200 | 0x0000_8000 | 0x0008_0000;
 
 /** SELECT 1 where a password is given, otherwise the handshake. */
-export function probeMysql(
+export async function probeMysql(
   target: MysqlTarget,
   password: string | undefined,
   options: ProbeOptions,
+  lookup: Lookup,
 ): Promise<ProbeResult> {
-  return password === undefined ? shakeHands(target, options) : selectOne(target, password, options);
+  if (password === undefined) return await shakeHands(target, options, lookup);
+  const startedAt = performance.now();
+  let address: string;
+  try {
+    address = await addressFor(lookup, target.host);
+  } catch (thrown) {
+    return networkFailure(thrown, 'presence', startedAt);
+  }
+  return await selectOne(target, address, password, options);
 }
 
 /**
  * Reads the greeting and lets a login without a name be refused. Hanging up after the greeting would be cheaper,
  * but the server counts interrupted handshakes and blocks the host after a hundred of them (max_connect_errors).
  */
-function shakeHands(target: MysqlTarget, options: ProbeOptions): Promise<ProbeResult> {
+function shakeHands(target: MysqlTarget, options: ProbeOptions, lookup: Lookup): Promise<ProbeResult> {
   let version: string | undefined;
   let seen = 0;
   return converse(
@@ -56,6 +67,7 @@ function shakeHands(target: MysqlTarget, options: ProbeOptions): Promise<ProbeRe
       },
     },
     options,
+    lookup,
   );
 }
 
@@ -98,20 +110,24 @@ function greeted(version: string, startedAt: number, options: ProbeOptions): Pro
 function judgeError(body: Buffer, version: string | undefined, startedAt: number, options: ProbeOptions): ProbeResult {
   const number = body.length >= 3 ? body.readUInt16LE(1) : 0;
   const said = peerText(body.toString('latin1', 3), 160);
-  if (number === TOO_MANY_CONNECTIONS)
-    return saw('degraded', 'handshake', `it answers, but is not ready: ${said}`, startedAt, { code: number });
+  if (number === TOO_MANY_CONNECTIONS) return exhausted(said, number, startedAt);
   if (number === SHUTTING_DOWN) return saw('down', 'handshake', said, startedAt, { code: number });
   if (version !== undefined && number === ACCESS_DENIED) return greeted(version, startedAt, options);
   return answered('handshake', `handshake only: ${said}`, startedAt, options, { code: number });
 }
 
-async function selectOne(target: MysqlTarget, password: string, options: ProbeOptions): Promise<ProbeResult> {
+async function selectOne(
+  target: MysqlTarget,
+  address: string,
+  password: string,
+  options: ProbeOptions,
+): Promise<ProbeResult> {
   const startedAt = performance.now();
   let connection: Connection | undefined;
   let ended = false;
   const ask = async (): Promise<ProbeResult> => {
     connection = await createConnection({
-      host: target.host,
+      host: address,
       port: target.port,
       user: target.user ?? 'root',
       password,
@@ -122,7 +138,7 @@ async function selectOne(target: MysqlTarget, password: string, options: ProbeOp
     const [rows] = await connection.query('select 1 as one');
     const one = (rows as { one: number }[])[0]?.one;
     return one === 1
-      ? answered('query', 'SELECT 1 returned 1', startedAt, options)
+      ? judgeDatabase('SELECT 1 returned 1', await gauge(connection), target, startedAt, options)
       : saw('down', 'query', 'SELECT 1 did not return 1', startedAt);
   };
   const result = await new Promise<ProbeResult>((resolve) => {
@@ -141,15 +157,53 @@ async function selectOne(target: MysqlTarget, password: string, options: ProbeOp
   return result;
 }
 
+/** Waits for rows and for tables; seeing those of others takes the PROCESS privilege. */
+const ROW_LOCKS = `select count(*) as waiting, max(timestampdiff(microsecond, trx_wait_started, now(6))) / 1000 as wait_ms
+  from information_schema.innodb_trx where trx_state = 'LOCK WAIT'`;
+const TABLE_LOCKS = `select count(*) as waiting, max(time) * 1000 as wait_ms
+  from information_schema.processlist where state like 'Waiting for%lock%'`;
+/** The longest open transaction that waits for nobody is, as a rule, who is waited for. */
+const HOLDERS = `select trx_mysql_thread_id as id from information_schema.innodb_trx
+  where trx_state = 'RUNNING' and trx_mysql_thread_id <> connection_id() order by trx_started limit 3`;
+
+/** That it answers is proven already; where it does not tell more, no more is said. */
+async function gauge(connection: Connection): Promise<DatabaseGauge> {
+  const ask = async (sql: string): Promise<Record<string, unknown>[]> => {
+    try {
+      return (await connection.query(sql))[0] as Record<string, unknown>[];
+    } catch (thrown) {
+      if ((thrown as { sqlState?: string }).sqlState === undefined) throw thrown;
+      return [];
+    }
+  };
+  const waits = [...(await ask(ROW_LOCKS)), ...(await ask(TABLE_LOCKS))];
+  const waiting = waits.reduce((sum, row) => sum + Number(row['waiting']), 0);
+  const [connected] = await ask(`show global status like 'Threads_connected'`);
+  const [limit] = await ask('select @@global.max_connections as max_connections');
+  return {
+    waiting,
+    lockWaitMs: Math.max(0, ...waits.map((row) => Number(row['wait_ms'] ?? 0))),
+    blockers: waiting > 0 ? (await ask(HOLDERS)).map(({ id }) => `connection ${String(id)}`) : [],
+    connections: connected && Number(connected['Value']),
+    maxConnections: limit && Number(limit['max_connections']),
+  };
+}
+
 function failure(thrown: unknown, startedAt: number): ProbeResult {
   const { errno, sqlState, message } = thrown as { errno?: number; sqlState?: string; message?: string };
   const said = peerText(message ?? '');
   const code = errorCode(thrown);
-  if (errno === TOO_MANY_CONNECTIONS)
-    return saw('degraded', 'handshake', `it answers, but is not ready: ${said}`, startedAt, { code });
+  if (errno === TOO_MANY_CONNECTIONS) return exhausted(said, code, startedAt);
   if (errno === ACCESS_DENIED)
     return saw('down', 'handshake', `the login was refused: ${said}`, startedAt, { code: 'LOGIN_REFUSED' });
   return sqlState === undefined
     ? networkFailure(thrown, 'connect', startedAt)
     : saw('down', 'handshake', `SELECT 1 failed: ${said}`, startedAt, { code });
+}
+
+function exhausted(said: string, code: string | number, startedAt: number): ProbeResult {
+  return {
+    ...saw('degraded', 'handshake', `it answers, but is not ready: ${said}`, startedAt, { code }),
+    problem: 'pool.exhausted',
+  };
 }

@@ -1,5 +1,6 @@
 import type { CheckTarget, ProbeResult } from '../../core/check.ts';
 import { converse } from './dialog.ts';
+import type { Lookup } from './names.ts';
 import { type ProbeOptions, answered, peerText, saw } from './result.ts';
 
 type RedisTarget = Extract<CheckTarget, { kind: 'redis' }>;
@@ -14,6 +15,7 @@ export function probeRedis(
   target: RedisTarget,
   password: string | undefined,
   options: ProbeOptions,
+  lookup: Lookup,
 ): Promise<ProbeResult> {
   const login = password === undefined ? [] : ['AUTH', ...(target.user === undefined ? [] : [target.user]), password];
   const opening = (login.length > 0 ? command(login) : '') + command(['PING']);
@@ -42,6 +44,7 @@ export function probeRedis(
       },
     },
     options,
+    lookup,
   );
 }
 

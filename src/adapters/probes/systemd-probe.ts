@@ -1,11 +1,11 @@
 import type { CheckTarget, ProbeResult } from '../../core/check.ts';
 import { StewardError } from '../../core/errors.ts';
-import type { ProcessesPort } from '../../core/ports/processes.ts';
 import type { SystemdPort } from '../../core/ports/systemd.ts';
-import { symptom } from './process-probe.ts';
+import { troubled } from './process-probe.ts';
+import type { ProcessTable } from './process-table.ts';
 import { type ProbeOptions, answered, saw } from './result.ts';
 
-export function createSystemdProbe(systemd: SystemdPort, processes: ProcessesPort | undefined) {
+export function createSystemdProbe(systemd: SystemdPort, processes: ProcessTable | undefined) {
   return async (
     { unit, scope }: Extract<CheckTarget, { kind: 'systemd' }>,
     options: ProbeOptions,
@@ -25,15 +25,9 @@ export function createSystemdProbe(systemd: SystemdPort, processes: ProcessesPor
       case 'active':
       case 'reloading': {
         const main = info.mainPid > 0 ? await processes?.get(info.mainPid) : undefined;
-        const trouble = main && symptom(main.state);
+        const trouble = main && processes?.trouble(main);
         if (trouble)
-          return saw(
-            'down',
-            'presence',
-            `${unit} is active, but its main process ${info.mainPid} ${trouble}`,
-            startedAt,
-            detail,
-          );
+          return troubled(`${unit} is active, but its main process ${info.mainPid}`, trouble, startedAt, detail);
         return answered('presence', `${unit} is active (${subState})`, startedAt, options, detail);
       }
       case 'activating':

@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
-import type { SecretReference } from '../../core/check.ts';
+import type { SecretReference } from '../../core/secrets.ts';
 import { StewardError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
 import type { SecretResolver } from '../../core/secrets.ts';

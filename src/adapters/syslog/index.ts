@@ -1,4 +1,4 @@
-import type { SecretReference } from '../../core/check.ts';
+import type { SecretReference } from '../../core/secrets.ts';
 import type { ProgramsPort } from '../../core/ports/programs.ts';
 import type { SecretResolver } from '../../core/secrets.ts';
 import type { SyslogPeer } from '../../core/syslog.ts';

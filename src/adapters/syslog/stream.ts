@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { connect, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
-import type { SecretReference } from '../../core/check.ts';
+import type { SecretReference } from '../../core/secrets.ts';
 import { StewardError } from '../../core/errors.ts';
 import type { SecretResolver } from '../../core/secrets.ts';
 import type { SyslogMessage } from '../../core/syslog.ts';

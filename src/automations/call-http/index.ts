@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { defineAutomation } from '../../core/automation.ts';
-import type { SecretReference } from '../../core/check.ts';
+import type { SecretReference } from '../../core/secrets.ts';
 import { ms } from '../../core/duration.ts';
 import { StewardError } from '../../core/errors.ts';
 import { canonicalJson } from '../../core/json.ts';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { SecretReference } from '../../core/check.ts';
+import { SecretReference } from '../../core/secrets.ts';
 import { Duration, parseDuration } from '../../core/duration.ts';
 
 const Url = z.url({ protocol: /^https?$/, error: 'expected an address such as https://example.org/path' }).max(2_000);

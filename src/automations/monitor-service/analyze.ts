@@ -1,5 +1,5 @@
 import type { ProbeResult } from '../../core/check.ts';
-import { describeTarget } from '../../core/default-checks.ts';
+import { describeTarget } from '../../core/describe-target.ts';
 import { ms } from '../../core/duration.ts';
 import { StewardError } from '../../core/errors.ts';
 import type { Ports } from '../../core/ports.ts';

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { defineAutomation } from '../../core/automation.ts';
 import type { Check } from '../../core/check.ts';
-import { describeTarget } from '../../core/default-checks.ts';
+import { describeTarget } from '../../core/describe-target.ts';
 import { StewardError } from '../../core/errors.ts';
 import type { Inventory } from '../../core/inventory.ts';
 import type { Resource } from '../../core/resource.ts';

@@ -1,4 +1,4 @@
-import type { SecretReference } from '../check.ts';
+import type { SecretReference } from '../secrets.ts';
 
 export interface HttpRequest {
   readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';

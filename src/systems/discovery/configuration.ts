@@ -1,3 +1,4 @@
+import { addressOf } from '../../core/describe-target.ts';
 import type { ConfiguredService, KnownResource, ResourceChange } from '../../core/inventory-writer.ts';
 import type { SightedRecipe } from '../../core/recipe-keeper.ts';
 import type { Resource, Supervisor } from '../../core/resource.ts';
@@ -114,12 +115,12 @@ function endpointsOf({ match, checks }: ConfiguredService): Resource['endpoints'
   const endpoints: Resource['endpoints'] = match?.port
     ? [{ protocol: 'tcp', address: '127.0.0.1', port: match.port }]
     : [];
-  for (const url of [match?.url, ...checks.map((check) => (check.kind === 'http' ? check.url : undefined))]) {
-    if (!url) continue;
-    endpoints.push({ protocol: 'tcp', address: new URL(url).hostname, port: portOf(url) });
+  if (match?.url) endpoints.push({ protocol: 'tcp', address: new URL(match.url).hostname, port: portOf(match.url) });
+  for (const check of checks) {
+    // A certificate or a model is looked at beside whatever else is asked there.
+    const address = check.kind === 'tls' || check.kind === 'models' ? undefined : addressOf(check);
+    if (address) endpoints.push({ protocol: 'tcp', address: address.host, port: address.port });
   }
-  for (const check of checks)
-    if ('port' in check) endpoints.push({ protocol: 'tcp', address: check.host, port: check.port });
   return endpoints.filter(
     (endpoint, index) =>
       endpoints.findIndex((other) => other.port === endpoint.port && other.address === endpoint.address) === index,

@@ -1,3 +1,4 @@
+import { addressOf } from '../../core/describe-target.ts';
 import type { ConfiguredService, KnownResource } from '../../core/inventory-writer.ts';
 import type { AppName } from '../../core/recognizer.ts';
 import type { Resource } from '../../core/resource.ts';
@@ -148,10 +149,8 @@ export function matchOf(service: ConfiguredService): ConfiguredService['match'] 
   for (const check of service.checks) {
     if (check.kind === 'systemd') return { unit: check.unit };
     if (check.kind === 'container') return { container: check.container };
-    if (check.kind === 'process') continue;
-    const [host, port] =
-      check.kind === 'http' ? [new URL(check.url).hostname, portOf(check.url)] : [check.host, check.port];
-    if (LOCAL.test(host)) return { port };
+    const address = addressOf(check);
+    if (address && LOCAL.test(address.host)) return { port: address.port };
   }
   return undefined;
 }

@@ -1,5 +1,5 @@
 import type { Role } from '../../core/actor.ts';
-import type { SecretReference } from '../../core/check.ts';
+import type { SecretReference } from '../../core/secrets.ts';
 import type { Log } from '../../core/log.ts';
 import type { SecretResolver } from '../../core/secrets.ts';
 import type { Requests } from './guarded-fetch.ts';

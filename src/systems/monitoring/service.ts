@@ -1,4 +1,4 @@
-import type { Check, ProbeResult, Prober, ServiceState } from '../../core/check.ts';
+import { type Check, NETWORK_KINDS, type ProbeResult, type Prober, type ServiceState } from '../../core/check.ts';
 import { ms } from '../../core/duration.ts';
 import { StewardError } from '../../core/errors.ts';
 import type { EventType } from '../../core/event.ts';
@@ -30,9 +30,6 @@ export interface WatchParts {
   readonly now: () => Date;
   readonly signal: AbortSignal;
 }
-
-/** Kinds whose failure may be a failure of this machine's network. */
-const OVER_THE_NETWORK = new Set(['http', 'tcp', 'postgres', 'mysql', 'redis']);
 
 export function watchedCheck(check: Check, number: number, state: CheckState): WatchedCheck {
   return { check, number, timeoutMs: ms(check.timeout), slowMs: ms(check.slow), state, looking: undefined };
@@ -115,7 +112,7 @@ export class WatchedService {
         ? { ...result, state: 'stopped' }
         : result;
     }
-    if (OVER_THE_NETWORK.has(check.target.kind)) {
+    if (NETWORK_KINDS.has(check.target.kind)) {
       const reason = await this.#parts.selfCheck.blame();
       if (reason) return { ...result, state: 'unknown', message: `${reason}; seen: ${result.message}` };
     }

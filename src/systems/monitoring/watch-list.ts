@@ -1,5 +1,5 @@
 import type { Kysely } from 'kysely';
-import type { Check, ServiceState } from '../../core/check.ts';
+import { type Check, NETWORK_KINDS, type ServiceState } from '../../core/check.ts';
 import type { CheckSettings } from '../../core/default-checks.ts';
 import { ms } from '../../core/duration.ts';
 import type { Inventory } from '../../core/inventory.ts';
@@ -173,11 +173,9 @@ export class WatchList {
   }
 }
 
-const PORT_KINDS = new Set(['http', 'tcp', 'postgres', 'mysql', 'redis']);
-
 /** Discovery sees no port on a service that is down; that must not take away the check which says so. */
 function keepClosedPorts(derived: Check[], before: readonly Check[]): Check[] {
-  const onPort = ({ target, origin }: Check): boolean => origin === 'discovered' && PORT_KINDS.has(target.kind);
-  if (derived.some(({ target }) => PORT_KINDS.has(target.kind))) return derived;
+  const onPort = ({ target, origin }: Check): boolean => origin === 'discovered' && NETWORK_KINDS.has(target.kind);
+  if (derived.some(({ target }) => NETWORK_KINDS.has(target.kind))) return derived;
   return [...derived, ...before.filter(onPort)];
 }

@@ -1,5 +1,6 @@
 import type { Check, CheckTiming } from '../../core/check.ts';
-import { type ConfiguredCheck, checksOf, describeTarget } from '../../core/default-checks.ts';
+import { type ConfiguredCheck, checksOf } from '../../core/default-checks.ts';
+import { describeTarget } from '../../core/describe-target.ts';
 import type { ChecksPort } from '../../core/ports/checks.ts';
 
 export interface FakeChecks extends ChecksPort {

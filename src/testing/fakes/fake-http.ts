@@ -1,5 +1,5 @@
 import { StewardError } from '../../core/errors.ts';
-import type { SecretReference } from '../../core/check.ts';
+import type { SecretReference } from '../../core/secrets.ts';
 import type { HttpPort, HttpRequest, HttpResponse } from '../../core/ports/http.ts';
 
 type Answer = Partial<HttpResponse> | StewardError;

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CheckTarget, Prober, ProbeResult } from '../../core/check.ts';
+import { describeTarget } from '../../core/describe-target.ts';
 
 type Answer = Partial<ProbeResult> | ((target: CheckTarget) => Partial<ProbeResult>);
 
@@ -52,19 +53,7 @@ function result(part: Partial<ProbeResult>): ProbeResult {
 
 /** What makes two targets the same place to look at, whatever is expected of it. */
 function keyOf(target: CheckTarget): string {
-  switch (target.kind) {
-    case 'http':
-      return `http ${target.url}`;
-    case 'systemd':
-      return `systemd ${target.scope} ${target.unit}`;
-    case 'container':
-      return `container ${target.container}`;
-    case 'process':
-      return `process ${target.pid ?? ''} ${target.executable ?? ''} ${target.argvContains ?? ''}`;
-    case 'tcp':
-    case 'postgres':
-    case 'mysql':
-    case 'redis':
-      return `${target.kind} ${target.host}:${target.port}`;
-  }
+  return target.kind === 'process'
+    ? `process ${target.pid ?? ''} ${target.executable ?? ''} ${target.argvContains ?? ''}`
+    : describeTarget(target);
 }
