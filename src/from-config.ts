@@ -39,9 +39,10 @@ export function configuredServices({ services, discovery }: Config): ConfiguredS
   ];
 }
 
-export function monitoringSettings({ monitoring, services }: Config): CheckSettings {
+export function monitoringSettings({ monitoring, services, machine }: Config): CheckSettings {
   return {
     timing: monitoring,
+    machine: machine.watch ? machine : undefined,
     checksFor: (resource: Resource) => services.find(({ name }) => name === resource.name)?.checks ?? [],
   };
 }

@@ -28,6 +28,17 @@ describe('readEnvironment', () => {
     ]);
   });
 
+  it('knows thresholds by two names, of which its own stands first', () => {
+    const { overrides } = readEnvironment({
+      SUTAZAI_MAX_LOAD_THRESHOLD: '2.5',
+      STEWARD_MAX_DISK_USAGE: '70',
+      SUTAZAI_MAX_DISK_USAGE: '60',
+    });
+
+    expect(overrides.at(-1)).toMatchObject({ path: ['machine', 'disk'], value: 70 });
+    expect(overrides).toContainEqual({ variable: 'SUTAZAI_MAX_LOAD_THRESHOLD', path: ['machine', 'load'], value: 2.5 });
+  });
+
   it('hands on to programs what they need, and nothing that is a secret', () => {
     const { inherited } = readEnvironment({
       PATH: '/bin',

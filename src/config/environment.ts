@@ -14,6 +14,12 @@ export const ENVIRONMENT = {
   STEWARD_PUBLIC_URL: 'Overrides server.publicUrl.',
   STEWARD_NODE_NAME: 'Overrides node.name.',
   STEWARD_LOG_LEVEL: 'Overrides log.level.',
+  STEWARD_MAX_MEMORY_USAGE: 'Overrides machine.memory.',
+  STEWARD_MAX_DISK_USAGE: 'Overrides machine.disk.',
+  STEWARD_MAX_LOAD_THRESHOLD: 'Overrides machine.load.',
+  SUTAZAI_MAX_MEMORY_USAGE: 'Another name of STEWARD_MAX_MEMORY_USAGE, which stands before it.',
+  SUTAZAI_MAX_DISK_USAGE: 'Another name of STEWARD_MAX_DISK_USAGE, which stands before it.',
+  SUTAZAI_MAX_LOAD_THRESHOLD: 'Another name of STEWARD_MAX_LOAD_THRESHOLD, which stands before it.',
   STEWARD_URL: 'For the command line: the address of the Steward to talk to, instead of the one on this machine.',
   STEWARD_TOKEN: 'For the command line: the token to talk with.',
   NO_COLOR: 'For the command line: no colors, whatever the value.',
@@ -23,13 +29,19 @@ export const ENVIRONMENT = {
 } as const;
 export type VariableName = keyof typeof ENVIRONMENT;
 
-/** Which variable overrides which member of the configuration. */
+/** Which variable overrides which member of the configuration; of several that are set, the last. */
 export const OVERRIDES = [
   ['STEWARD_HOST', ['server', 'host']],
   ['STEWARD_PORT', ['server', 'port']],
   ['STEWARD_PUBLIC_URL', ['server', 'publicUrl']],
   ['STEWARD_NODE_NAME', ['node', 'name']],
   ['STEWARD_LOG_LEVEL', ['log', 'level']],
+  ['SUTAZAI_MAX_MEMORY_USAGE', ['machine', 'memory']],
+  ['SUTAZAI_MAX_DISK_USAGE', ['machine', 'disk']],
+  ['SUTAZAI_MAX_LOAD_THRESHOLD', ['machine', 'load']],
+  ['STEWARD_MAX_MEMORY_USAGE', ['machine', 'memory']],
+  ['STEWARD_MAX_DISK_USAGE', ['machine', 'disk']],
+  ['STEWARD_MAX_LOAD_THRESHOLD', ['machine', 'load']],
 ] as const satisfies readonly (readonly [VariableName, readonly [keyof ConfigInput, string]])[];
 
 /** Variables that programs started by Steward inherit; nothing else reaches them. */
@@ -84,7 +96,7 @@ export function readEnvironment(source: NodeJS.ProcessEnv = process.env): Enviro
       const text = known(name);
       return text === undefined
         ? []
-        : [{ variable: name, path, value: name === 'STEWARD_PORT' ? asNumber(text) : text }];
+        : [{ variable: name, path, value: /_(PORT|USAGE|THRESHOLD)$/.test(name) ? asNumber(text) : text }];
     }),
     url: known('STEWARD_URL'),
     token: known('STEWARD_TOKEN'),
@@ -104,5 +116,5 @@ function defaultHome(dataHome: string | undefined): string {
 
 /** What is no number stays text, so that the schema refuses it by name. */
 function asNumber(text: string): number | string {
-  return /^\d+$/.test(text) ? Number(text) : text;
+  return /^\d+(\.\d+)?$/.test(text) ? Number(text) : text;
 }

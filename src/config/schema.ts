@@ -7,6 +7,7 @@ import { AuditConfig } from './schema-audit.ts';
 import { Auth } from './schema-auth.ts';
 import { ChannelConfig } from './schema-channels.ts';
 import { address, duration, names, secret, secretAddress, size, uniqueBy } from './schema-parts.ts';
+import { Machine } from './schema-machine.ts';
 import { Match, ServiceConfig } from './schema-services.ts';
 import { WorkflowCalls } from './schema-workflows.ts';
 
@@ -225,6 +226,7 @@ export const Config = z
       .describe('What Steward writes to its log.'),
     discovery: Discovery.prefault({}).describe('How services are found.'),
     monitoring: Monitoring.prefault({}),
+    machine: Machine.prefault({}),
     services: uniqueBy('name', z.array(ServiceConfig))
       .default([])
       .describe('Services that discovery does not find, or about which you know more than it does.'),

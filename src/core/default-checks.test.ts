@@ -41,6 +41,41 @@ describe('the checks of a service nobody configured', () => {
     ]);
   });
 
+  it.each([
+    ['postfix', [25, 465, 587], ['smtp offered', 'smtp implicit', 'smtp offered']],
+    ['postfix', [10_025], ['tcp']],
+    ['dnsmasq', [53], ['dns']],
+    ['bind', [53, 953], ['dns', 'tcp']],
+    ['unbound', [5335], ['dns']],
+  ])('asks %s on %o in its own language', (product, ports, expected) => {
+    const targets = targetsOf(resource({ product, endpoints: ports.map((port) => tcp(port)) }));
+    expect(targets.map((target) => (target.kind === 'smtp' ? `smtp ${target.tls}` : target.kind))).toEqual(expected);
+  });
+
+  it('asks which models there are, and of a certificate when it ends, which is a warning and never more', () => {
+    const web = new Map([[11_434, 'http'] as const, [8443, 'https'] as const]);
+    expect(targetsOf(resource({ product: 'ollama', endpoints: [tcp(11_434)] }), { web })).toMatchObject([
+      { kind: 'http' },
+      { kind: 'models', url: 'http://127.0.0.1:11434', answers: 'none' },
+    ]);
+    expect(targetsOf(resource({ product: 'nginx', endpoints: [tcp(8443)] }), { web })).toMatchObject([
+      { kind: 'http' },
+      { kind: 'tls', port: 8443, warnOnly: true, anyName: true, anyIssuer: true },
+    ]);
+  });
+
+  it('watches the machine itself within its thresholds, and never heals before it warns', () => {
+    const machine = { memory: 80, disk: 85, inodes: 95, heal: 90, load: 1.5 };
+    const settings = { timing, checksFor: () => [], machine };
+    expect(checksOf(resource({ kind: 'node' }), settings).map(({ target }) => target)).toEqual([
+      { kind: 'memory', warn: 80, heal: 90 },
+      { kind: 'load', perCore: 1.5 },
+      { kind: 'disk', warn: 85, heal: 90 },
+      { kind: 'inodes', warn: 95, heal: 95 },
+    ]);
+    expect(targetsOf(resource({ kind: 'node' }))).toEqual([]);
+  });
+
   it('looks once at a port bound for both families, and over IPv6 where that is all there is', () => {
     expect(targetsOf(resource({ endpoints: [tcp(80, '::'), tcp(80, '0.0.0.0'), tcp(81, '::')] }))).toMatchObject([
       { host: '127.0.0.1', port: 80 },
@@ -50,7 +85,8 @@ describe('the checks of a service nobody configured', () => {
 
   it('writes an IPv6 address into a URL in brackets', () => {
     expect(targetsOf(resource({ labels: { speaks: 'https' }, endpoints: [tcp(8443, '::')] }))).toMatchObject([
-      { url: 'https://[::1]:8443/', insecure: true },
+      { kind: 'http', url: 'https://[::1]:8443/', insecure: true },
+      { kind: 'tls', host: '::1', port: 8443, warnOnly: true },
     ]);
   });
 

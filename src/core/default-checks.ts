@@ -1,5 +1,7 @@
 import type { Check, CheckTarget, CheckTiming } from './check.ts';
 import { bracketed, subject } from './describe-target.ts';
+import { type MachineThresholds, machineTargets } from './machine-checks.ts';
+import { besideWeb, mailTarget, protocolTarget } from './protocol-checks.ts';
 import { REDACTED, redactText } from './redact.ts';
 import type { Endpoint, LaunchRecipe, Resource } from './resource.ts';
 
@@ -10,6 +12,8 @@ export interface CheckSettings {
   readonly timing: CheckTiming;
   /** The checks that the configuration gives this resource. */
   checksFor(resource: Resource): readonly ConfiguredCheck[];
+  /** What the machine itself may have in use; without it the machine is not watched. */
+  readonly machine?: MachineThresholds | undefined;
 }
 
 /** Ports that answered as HTTP once; a port that is closed at the moment keeps what was learned. */
@@ -34,7 +38,7 @@ const MAX_ENDPOINTS = 8;
 /**
  * What is asked to learn how a resource is: a conversation for each port, in the language of its product or of what
  * the port was learned to speak, and the word of whoever keeps it running. Configured checks are added, or asked in
- * place of what is about the same thing. The label `speaks` (http, https, tcp), or `speaks.<port>` for one port,
+ * place of what is about the same thing. The label `speaks` (http, https, smtp, tcp), or `speaks.<port>` for one port,
  * overrules what was learned.
  */
 export function checksOf(resource: Resource, settings: CheckSettings, web: WebPorts = new Map()): UnnamedCheck[] {
@@ -43,7 +47,7 @@ export function checksOf(resource: Resource, settings: CheckSettings, web: WebPo
     return { resourceId: resource.id, target, origin: 'configured', ...timing };
   });
   const replaced = new Set(configured.map(({ target }) => subject(target)));
-  const discovered = discoveredTargets(resource, web)
+  const discovered = discoveredTargets(resource, web, settings)
     .filter((target) => !replaced.has(subject(target)))
     .map((target): UnnamedCheck => ({
       resourceId: resource.id,
@@ -90,15 +94,23 @@ export function webTarget(
   };
 }
 
-function discoveredTargets(resource: Resource, web: WebPorts): CheckTarget[] {
+function discoveredTargets(resource: Resource, web: WebPorts, { machine }: CheckSettings): CheckTarget[] {
   const { product, labels } = resource;
-  const targets = watchedEndpoints(resource).map(({ host, port }, index): CheckTarget => {
+  if (resource.kind === 'node') return machine ? machineTargets(machine) : [];
+  const endpoints = watchedEndpoints(resource);
+  const only = endpoints.length === 1;
+  const targets = endpoints.flatMap(({ host, port }, index): CheckTarget[] => {
     const told = labels[`speaks.${port}`] ?? labels['speaks'];
     // Further ports of a database speak something else: MySQL X, the bus of a Redis cluster.
     const database = index === 0 && told === undefined ? DATABASES[product] : undefined;
-    if (database) return { kind: database, host, port };
+    if (database) return [{ kind: database, host, port }];
+    if (told === 'smtp') return [mailTarget(host, port)];
+    const plain = told === undefined ? protocolTarget(product, { host, port, only }) : undefined;
+    if (plain) return [plain];
     const speaks = told ?? web.get(port);
-    return speaks === 'http' || speaks === 'https' ? webTarget(speaks, host, port) : { kind: 'tcp', host, port };
+    return speaks === 'http' || speaks === 'https'
+      ? [webTarget(speaks, host, port), ...besideWeb(product, speaks, host, port)]
+      : [{ kind: 'tcp', host, port }];
   });
   const presence = presenceOf(resource);
   return presence ? [...targets, presence] : targets;

@@ -22,7 +22,11 @@ export async function composeInProcess(
 ): Promise<InProcess> {
   const database = await testDatabase({ migrations: MIGRATIONS });
   const home = await mkdtemp(join(tmpdir(), 'steward-composed-'));
-  const parsed = Config.parse({ ...options.config, server: { port: 0, ...options.config?.server } });
+  const parsed = Config.parse({
+    machine: { watch: false },
+    ...options.config,
+    server: { port: 0, ...options.config?.server },
+  });
   const config = { ...parsed, server: { ...parsed.server, requestsPerMinute: 10_000_000 } };
   const composition = compose({
     version: '0.0.0-test',

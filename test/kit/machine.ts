@@ -74,6 +74,8 @@ export async function startMachine({ packages, prepare, config }: MachineOptions
   await write(
     `${HOME}/steward.yaml`,
     `${config}
+# Whatever else this machine is doing is not what the test is about.
+machine: { watch: false }
 server: { host: 0.0.0.0, trustedProxies: ['${gateway}/32'] }
 alerts:
   hold: 500ms

@@ -18,6 +18,7 @@ import { describe, isMeant, type Matched, matchKnown } from './match.ts';
 import { observe, type Surroundings } from './observe.ts';
 import { settleRecipes, sightRecipes } from './consent.ts';
 import { recognize } from './recognize.ts';
+import { seeMachine } from './machine.ts';
 import { MCP_KIND, reconcileMcpServers } from './mcp-servers.ts';
 import { GRACE, type Grace, reconcile } from './reconcile.ts';
 import {
@@ -40,7 +41,7 @@ export interface ScanDeps {
   readonly ports: DiscoveryPorts;
   readonly recognizer: Recognizer;
   readonly recipes: RecipeKeeper;
-  readonly node: { readonly id: string };
+  readonly node: { readonly id: string; readonly name?: string | undefined };
   readonly now: () => Date;
   readonly log: Log;
   /** Steward's own processes, its PostgreSQL included: they are not discovered. */
@@ -80,7 +81,7 @@ export async function scan(deps: ScanDeps, trigger: ScanRecord['trigger'], signa
   const configured = deps.configured();
   const { surroundings, connections, blind } = await lookAround(ports, self);
   const everything = await writer.known(node.id);
-  const known = everything.filter(({ resource }) => resource.kind !== MCP_KIND);
+  const known = everything.filter(({ resource }) => resource.kind !== MCP_KIND && resource.kind !== 'node');
   const { matched, missing } = matchKnown(observe(surroundings), known, configured);
   const searching = deps.enabled?.() ?? true;
   const mcpServers = searching ? ((await deps.mcpServers?.()) ?? []) : [];
@@ -140,7 +141,7 @@ export async function scan(deps: ScanDeps, trigger: ScanRecord['trigger'], signa
   };
   await writer.apply({
     node: node.id,
-    changes: [...changes, ...toolServers],
+    changes: [...changes, ...toolServers, seeMachine(node, everything, startedAt)],
     edges: mergeEdges(edges),
     forgetEdgesBefore: new Date(startedAt.getTime() - FORGET_EDGE_MS),
     scan: record,

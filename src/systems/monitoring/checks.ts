@@ -6,6 +6,7 @@ import type { Resource } from '../../core/resource.ts';
 
 /** Watched is what is recognized, supervised or configured; an unknown program that somebody started by hand may also end by itself. */
 export function isWatched(resource: Resource, settings: CheckSettings): boolean {
+  if (resource.kind === 'node') return settings.machine !== undefined;
   if (resource.adoption === 'ignored' || !['service', 'container', 'database'].includes(resource.kind)) return false;
   if (settings.checksFor(resource).length > 0 || resource.origin === 'configured') return true;
   return (

@@ -31,6 +31,8 @@ export interface WatchParts {
   readonly signal: AbortSignal;
 }
 
+const PRESENCE_KINDS = new Set(['process', 'processes', 'systemd', 'container']);
+
 export function watchedCheck(check: Check, number: number, state: CheckState): WatchedCheck {
   return { check, number, timeoutMs: ms(check.timeout), slowMs: ms(check.slow), state, looking: undefined };
 }
@@ -117,9 +119,15 @@ export class WatchedService {
       if (reason) return { ...result, state: 'unknown', message: `${reason}; seen: ${result.message}` };
     }
     const word = await this.#askSupervisor();
-    return word?.state === 'stopped'
-      ? { ...result, state: 'stopped', message: `${word.message}; seen: ${result.message}` }
-      : result;
+    if (word?.state === 'stopped')
+      return { ...result, state: 'stopped', message: `${word.message}; seen: ${result.message}` };
+    return this.#isFrozen(result) ? { ...result, problem: 'process.frozen' } : result;
+  }
+
+  /** It takes the connection and says nothing, while its process lives. */
+  #isFrozen({ detail, depth, problem }: ProbeResult): boolean {
+    const lives = this.checks.some(({ check, state }) => PRESENCE_KINDS.has(check.target.kind) && state.state === 'up');
+    return problem === undefined && detail['code'] === 'TIMEOUT' && depth !== 'presence' && lives;
   }
 
   /** Asked at once, because a port closes before the supervisor's own turn comes; counted only if it says stopped. */
