@@ -1,4 +1,4 @@
-import type { Actor, Trigger } from './actor.ts';
+import type { Actor, Role, Trigger } from './actor.ts';
 import type { Causation } from './event.ts';
 import type { Confirmation } from './identity.ts';
 import type { JsonObject } from './json.ts';
@@ -83,23 +83,59 @@ export interface RunService {
   cancel(id: string, options: { actor: Actor; reason: string }): Promise<Run>;
 }
 
+/** How one step of an execution stands. */
+export interface StepRecord {
+  readonly id: string;
+  readonly title: string;
+  /** Left out for a wait. */
+  readonly automation?: string | undefined;
+  readonly status: 'pending' | 'running' | 'waiting' | 'waiting-approval' | 'succeeded' | 'failed' | 'skipped';
+  /** Why it failed, where that was not its run. */
+  readonly ended?: 'canceled' | 'timed-out' | undefined;
+  readonly runId?: string | undefined;
+  readonly message?: string | undefined;
+  /** Which error branch it belongs to. */
+  readonly branch?: string | undefined;
+  /** The number of its run, where it was tried again. */
+  readonly attempt?: number | undefined;
+  readonly startedAt?: string | undefined;
+  readonly finishedAt?: string | undefined;
+  /** Until when it waits. */
+  readonly until?: string | undefined;
+  /** What a person is asked. */
+  readonly question?: { readonly text: string; readonly role: Role; readonly answers: readonly string[] } | undefined;
+  /** Of a dry run: it changes something, so what it would give is not known. */
+  readonly planned?: boolean | undefined;
+  /** The store's transaction at its beginning, where a later wait counts events since then. */
+  readonly mark?: string | undefined;
+}
+
 export interface WorkflowExecution {
   readonly id: string;
   readonly workflow: string;
-  readonly status: 'running' | 'succeeded' | 'failed' | 'canceled';
+  /** Of the definition that it began with and goes by to its end. */
+  readonly definition: string;
+  readonly status: 'running' | 'waiting' | 'succeeded' | 'failed' | 'canceled';
   readonly trigger: Trigger;
   readonly actor: Actor;
   readonly context: JsonObject;
-  readonly steps: readonly {
-    readonly id: string;
-    readonly title: string;
-    readonly automation: string;
-    readonly status: 'pending' | 'running' | 'succeeded' | 'failed' | 'skipped' | 'waiting-approval';
-    readonly runId?: string | undefined;
-    readonly message?: string | undefined;
-  }[];
+  readonly dryRun: boolean;
+  readonly steps: readonly StepRecord[];
+  /** What the steps gave, by their ids. */
+  readonly outputs: JsonObject;
+  /** Why it does not succeed, and in which step. */
+  readonly error?: JsonObject | undefined;
+  /** The execution that failed and that it goes on with. */
+  readonly retries?: string | undefined;
   readonly startedAt: Date;
   readonly finishedAt?: Date | undefined;
+}
+
+export interface AnswerWorkflow {
+  readonly step: string;
+  readonly answer: string;
+  readonly comment?: string | undefined;
+  readonly actor: Actor;
 }
 
 export interface WorkflowService {
@@ -109,9 +145,21 @@ export interface WorkflowService {
       context: JsonObject;
       trigger: Trigger;
       actor: Actor;
+      dryRun?: boolean | undefined;
       idempotencyKey?: string | undefined;
       causation?: Causation | undefined;
     },
   ): Promise<WorkflowExecution>;
   executions(name: string, options: { limit: number; cursor?: string | undefined }): Promise<Page<WorkflowExecution>>;
+  execution(id: string): Promise<WorkflowExecution | undefined>;
+  /** What runs is canceled, what waits waits no longer, and the error branch runs. One that is in its error branch already ends there. */
+  cancel(id: string, options: { actor: Actor; reason: string }): Promise<WorkflowExecution>;
+  /** Begins a failed or canceled one anew from where it failed; what had succeeded is not done again. */
+  retry(
+    id: string,
+    options: { actor: Actor; trigger: Trigger; original?: boolean | undefined },
+  ): Promise<WorkflowExecution>;
+  answer(id: string, answer: AnswerWorkflow): Promise<WorkflowExecution>;
+  /** Those that wait for a person, the oldest first. */
+  questions(): Promise<WorkflowExecution[]>;
 }

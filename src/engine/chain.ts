@@ -1,36 +1,25 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { systemActor } from '../core/actor.ts';
-import type { AnyAutomation } from '../core/automation.ts';
-import type { Catalog } from '../core/catalog.ts';
+import { ms } from '../core/duration.ts';
 import { StewardError } from '../core/errors.ts';
-import type { Json, JsonObject } from '../core/json.ts';
-import type { Log } from '../core/log.ts';
 import { redactText } from '../core/redact.ts';
-import { isFinal, type Run } from '../core/run.ts';
-import type { RunService } from '../core/run-service.ts';
-import type { AnyWorkflow, WorkflowStep } from '../core/workflow.ts';
-import { durable } from './dbos.ts';
+import type { StepRecord } from '../core/run-service.ts';
+import { allSteps, type AnyWorkflow, workflowNamed, type WorkflowStep } from '../core/workflow.ts';
+import { isUnderWay, nextOf } from './chain-next.ts';
+import { type ChainRunDeps, createChainRun, type Stop } from './chain-run.ts';
+import { createChainStep, type StepTurn } from './chain-step.ts';
 import type { ExecutionRow, Executions } from './executions.ts';
 import type { Flight, InFlight } from './in-flight.ts';
 import { TakenOver } from './ownership.ts';
-import { Leave } from './steps.ts';
-import type { Persist } from './persist.ts';
-import type { Placement } from './placement.ts';
-import { MOST_GENERATIONS, successorKey } from './replan.ts';
-import type { Runs } from './runs.ts';
+import type { ExecutionError } from './tables-workflows.ts';
+import type { Waits } from './waits.ts';
 
-const LOOK_EVERY_MS = 2_000;
-const SUCCESSOR_WITHIN_MS = 10_000;
+const LOOK_EVERY_MS = 1_000;
 
-export interface ChainDeps {
+export interface ChainDeps extends ChainRunDeps {
   readonly executions: Executions;
-  readonly service: RunService;
-  readonly runs: Runs;
-  readonly catalog: () => Catalog;
-  readonly persist: Persist;
-  readonly log: Log;
+  readonly waits: Waits;
   readonly nodeId: string;
-  readonly placement: Pick<Placement, 'everywhere'>;
+  readonly now: () => Date;
   /** The chains that this process has in hand. */
   readonly inFlight: InFlight;
   /** Resolves while this node may act: at once, or after it was heard again. */
@@ -39,155 +28,19 @@ export interface ChainDeps {
   readonly onLeft: () => void;
 }
 
-type StepEnd =
-  | { readonly status: 'succeeded' | 'skipped'; readonly output?: Json }
-  | { readonly status: 'failed' | 'canceled'; readonly message: string };
-
-/** A chain: each step starts a run and waits for its end, for days where a person has to answer. */
+/**
+ * A chain, from where its row says it stands to its end, or to where it only waits and nobody needs to hold it. What comes next
+ * follows from the row alone, and runs are found again by their keys: whoever goes on after a crash does nothing twice.
+ */
 export function createChain(deps: ChainDeps): (executionId: string, epoch: number) => Promise<void> {
-  const { executions, service, catalog, persist, log } = deps;
+  const { executions, waits, catalog, persist, now } = deps;
+  const turn = createChainStep({ ...deps, run: createChainRun(deps) });
 
-  async function one(
-    row: ExecutionRow,
-    step: WorkflowStep,
-    outputs: ReadonlyMap<string, unknown>,
-    flight: Flight,
-  ): Promise<StepEnd> {
-    const set = (patch: Parameters<Executions['setStep']>[2]): Promise<void> =>
-      persist(() => executions.setStep(flight, step.id, patch));
-    if (!catalog().automations.has(step.automation)) {
-      await set({ status: 'skipped', message: `${step.automation} is not part of this version yet` });
-      return { status: 'skipped' };
-    }
-    const nothing = step.skip?.({ context: row.context });
-    if (nothing !== undefined) {
-      await set({ status: 'skipped', message: nothing });
-      return { status: 'skipped' };
-    }
-    try {
-      const input = step.input?.({ context: row.context, outputs }) ?? {};
-      if (step.everyNode) return await everywhere(row, step, input, set, flight);
-      const run = await begin(row, step, input);
-      await set({ status: 'running', runId: run.id });
-      const ended = await follow(row.id, run, set, flight.leaving);
-      if (ended.status === 'succeeded') {
-        await set({ status: 'succeeded', runId: ended.id });
-        return { status: 'succeeded', output: (ended.output ?? null) as Json };
-      }
-      const message = whyNot(ended);
-      await set({ status: 'failed', runId: ended.id, message });
-      return { status: ended.status === 'canceled' ? 'canceled' : 'failed', message };
-    } catch (thrown) {
-      if (thrown instanceof Leave) throw thrown;
-      flight.leaving.throwIfAborted();
-      const message = redactText(StewardError.from(thrown).message);
-      await set({ status: 'failed', message });
-      return { status: 'failed', message };
-    }
-  }
-
-  /** The run of a step, or of a step on one node: found again by its key, whoever asks. */
-  async function begin(row: ExecutionRow, step: WorkflowStep, input: JsonObject, node?: string): Promise<Run> {
-    return await persist(() =>
-      service.start({
-        automation: step.automation,
-        input,
-        trigger: row.trigger,
-        actor: row.actor,
-        causation: { ...row.causation, workflowId: row.id },
-        reason: `Step '${step.title}' of ${row.workflow}`,
-        idempotencyKey: node === undefined ? `${row.id}:${step.id}` : `${row.id}:${step.id}:${node}`,
-        place: node === undefined ? step.place : { node },
-      }),
-    );
-  }
-
-  /** On all nodes side by side; what one of them cannot do keeps no other from it. */
-  async function everywhere(
-    row: ExecutionRow,
-    step: WorkflowStep,
-    input: JsonObject,
-    set: (patch: Parameters<Executions['setStep']>[2]) => Promise<void>,
-    flight: Flight,
-  ): Promise<StepEnd> {
-    const automation = catalog().automations.get(step.automation) as AnyAutomation;
-    const nodes = await persist(() => deps.placement.everywhere(automation));
-    const states = new Map<string, string>();
-    const ends = await Promise.all(
-      nodes.map(async ({ id, name }) => {
-        try {
-          const run = await begin(row, step, input, id);
-          if (states.size === 0) await set({ status: 'running', runId: run.id });
-          const tell = async ({ status }: Parameters<Executions['setStep']>[2]): Promise<void> => {
-            if (status === undefined) return;
-            states.set(id, status);
-            await set({ status: [...states.values()].includes('waiting-approval') ? 'waiting-approval' : 'running' });
-          };
-          return { name, run: await follow(row.id, run, tell, flight.leaving) };
-        } catch (thrown) {
-          if (thrown instanceof Leave) throw thrown;
-          flight.leaving.throwIfAborted();
-          return { name, message: redactText(StewardError.from(thrown).message) };
-        }
-      }),
-    );
-    const failed = ends.filter(({ run }) => run?.status !== 'succeeded');
-    if (failed.length === 0) {
-      await set({ status: 'succeeded' });
-      return {
-        status: 'succeeded',
-        output: Object.fromEntries(ends.map(({ name, run }) => [name, run?.output ?? null])),
-      };
-    }
-    const message = failed.map(({ name, run, message: why }) => `${name}: ${run ? whyNot(run) : why}`).join('; ');
-    const [worst] = failed;
-    await set({ status: 'failed', message, ...(worst?.run && { runId: worst.run.id }) });
-    return { status: failed.some(({ run }) => run?.status === 'canceled') ? 'canceled' : 'failed', message };
-  }
-
-  /** Until the run is final; a stale one is followed to the run that was planned in its place. */
-  async function follow(
-    executionId: string,
-    first: Run,
-    set: (patch: Parameters<Executions['setStep']>[2]) => Promise<void>,
-    leaving: AbortSignal,
-  ): Promise<Run> {
-    let run = first;
-    let generation = 0;
-    let told: string | undefined;
-    let canceled = false;
-    for (;;) {
-      leaving.throwIfAborted();
-      run = await persist(() => service.wait(run.id, { timeoutMs: LOOK_EVERY_MS, signal: leaving }));
-      if (isStale(run) && generation < MOST_GENERATIONS) {
-        generation += 1;
-        const next = await successor(first.id, generation, leaving);
-        if (!next) return run;
-        run = next;
-        await set({ runId: run.id });
-      } else if (isFinal(run.status)) return run;
-      const state = run.status === 'waiting-approval' ? 'waiting-approval' : 'running';
-      if (told !== state) await set({ status: state });
-      told = state;
-      if (state === 'waiting-approval') await sleep(LOOK_EVERY_MS, undefined, { signal: leaving });
-      if (!canceled && (await persist(() => executions.row(executionId)))?.cancel) {
-        canceled = true;
-        await service
-          .cancel(run.id, { actor: systemActor('workflows'), reason: 'its workflow was canceled' })
-          .catch((thrown: unknown) =>
-            log.debug('run not canceled', { runId: run.id, reason: (thrown as Error).message }),
-          );
-      }
-    }
-  }
-
-  async function successor(rootId: string, generation: number, leaving: AbortSignal): Promise<Run | undefined> {
-    const ends = performance.now() + SUCCESSOR_WITHIN_MS;
-    for (;;) {
-      const next = await persist(() => deps.runs.byKey(successorKey(rootId, generation)));
-      if (next || performance.now() > ends) return next;
-      await sleep(200, undefined, { signal: leaving });
-    }
+  async function rowOf({ id, epoch }: Flight): Promise<ExecutionRow | undefined> {
+    const row = await persist(() => executions.row(id));
+    if (!row || row.finished_at) return undefined;
+    if (row.epoch !== epoch || row.node !== deps.nodeId) throw new TakenOver();
+    return row;
   }
 
   /** Where the schedule says queue, an execution begins when those before it have ended. */
@@ -204,57 +57,185 @@ export function createChain(deps: ChainDeps): (executionId: string, epoch: numbe
     }
   }
 
-  async function work(executionId: string, flight: Flight): Promise<void> {
-    const row = await persist(() => executions.row(executionId));
-    if (!row || row.status !== 'running') return;
-    if (row.epoch !== flight.epoch || row.node !== deps.nodeId) throw new TakenOver();
-    const workflow = catalog().workflows.get(row.workflow);
-    if (!workflow)
-      return await persist(() => executions.finish(flight, 'failed', `${row.workflow} is not part of this version`));
-    await waitTurn(row, workflow, flight.leaving);
-    const outputs = new Map<string, unknown>();
-    let status: 'succeeded' | 'failed' | 'canceled' = 'succeeded';
-    let rest = '';
-    for (const step of workflow.steps) {
-      const end = await durable.step<StepEnd>(`step:${step.id}`, async () => {
-        await deps.heard(flight);
-        flight.leaving.throwIfAborted();
-        if ((await persist(() => executions.row(executionId)))?.cancel)
-          return { status: 'canceled', message: 'the workflow was canceled' };
-        return await one(row, step, outputs, flight);
-      });
-      if (end.status === 'succeeded') outputs.set(step.id, end.output);
-      if (end.status === 'succeeded' || end.status === 'skipped') continue;
-      status = end.status === 'canceled' ? 'canceled' : 'failed';
-      if (step.onFailure === 'continue' && status === 'failed') continue;
-      rest = status === 'canceled' ? 'the workflow was canceled' : `'${step.title}' failed before it`;
-      break;
+  async function work(flight: Flight): Promise<void> {
+    const first = await rowOf(flight);
+    if (!first) return;
+    const known = first.definition ?? workflowNamed(catalog().workflows.values(), first.workflow);
+    if (!known)
+      return await persist(() => executions.finish(flight, 'failed', `${first.workflow} is not part of this version`));
+    const workflow = first.dry_run ? withoutBranches(known) : known;
+    const byId = new Map(allSteps(workflow).map(({ step }) => [step.id, step]));
+    const marked = new Set(
+      [...byId.values()].flatMap(({ wait }) =>
+        wait && 'event' in wait && wait.since !== undefined ? [wait.since] : [],
+      ),
+    );
+    await waitTurn(first, workflow, flight.leaving);
+
+    const going = new Map<string, Promise<void>>();
+    let broken: { readonly why: unknown } | undefined;
+    let stop: Stop | undefined;
+    const begin = async (row: ExecutionRow, step: WorkflowStep, record: StepRecord): Promise<void> => {
+      if (going.has(step.id)) return;
+      // What cleans up after a cancel is not canceled by it.
+      const cleansUp = record.branch !== undefined && record.branch !== 'onError';
+      const turnOf = {
+        row,
+        step,
+        record,
+        flight,
+        stop: () => (cleansUp ? undefined : stop),
+        mark: await markFor(row, step, marked.has(step.id)),
+        keepMark: marked.has(step.id),
+        deadline: row.phase === 'error' ? undefined : deadlineOf(row, workflow),
+      };
+      const work = turn(turnOf)
+        .catch((why: unknown) => void (broken ??= { why }))
+        .finally(() => going.delete(step.id));
+      going.set(step.id, work);
+    };
+
+    for (;;) {
+      await deps.heard(flight);
+      flight.leaving.throwIfAborted();
+      if (broken) throw broken.why;
+      const row = await rowOf(flight);
+      if (!row) return;
+      stop = stopOf(row, workflow, now());
+      if (await settleWaits(row, flight, stop)) continue;
+      const records = new Map(row.steps.map((record) => [record.id, record]));
+      const next = nextOf(workflow, records, { phase: row.phase, stopped: stop !== undefined });
+      if (next.kind === 'end' && going.size === 0) {
+        const status = row.error?.status ?? 'succeeded';
+        return await persist(() => executions.finish(flight, status, restOf(row)));
+      }
+      if (next.kind === 'error' && going.size === 0) {
+        const error = errorOf(next, stop);
+        await persist(() => executions.turnToError(flight, error, restBecause(error)));
+        continue;
+      }
+      if (next.kind === 'go') {
+        for (const step of next.begin) await begin(row, step, records.get(step.id) as StepRecord);
+        // What a process that is gone had under way.
+        for (const record of row.steps) {
+          const step = byId.get(record.id);
+          if (step && isUnderWay(record) && record.status !== 'waiting') await begin(row, step, record);
+        }
+      }
+      if (going.size === 0 && row.steps.some(({ status }) => status === 'waiting')) {
+        if (await persist(() => executions.park(flight))) return;
+        continue;
+      }
+      await Promise.race([...going.values(), sleep(LOOK_EVERY_MS, undefined, { signal: flight.leaving })]);
     }
-    await durable.step('finish', async () => {
-      await persist(() => executions.finish(flight, status, rest));
-      return null;
-    });
+  }
+
+  /** From when on a wait of this step counts events; of a step that is marked, now. */
+  async function markFor(row: ExecutionRow, { wait }: WorkflowStep, marked: boolean): Promise<string> {
+    if (marked) return await persist(() => executions.markNow());
+    const since = wait && 'event' in wait ? wait.since : undefined;
+    return row.steps.find(({ id }) => id === since)?.mark ?? row.mark;
+  }
+
+  /** Records what came of waits. True where something did. */
+  async function settleWaits(row: ExecutionRow, flight: Flight, stop: Stop | undefined): Promise<boolean> {
+    const waiting = row.steps.filter(({ status }) => status === 'waiting');
+    if (waiting.length === 0) return false;
+    if (stop) for (const { id } of waiting) await persist(() => waits.end(row.id, id, { failed: stop.message }));
+    const outcomes = await persist(() => waits.outcomes(row.id));
+    const ended = waiting.filter(({ id }) => outcomes.has(id));
+    for (const { id } of ended) {
+      const outcome = outcomes.get(id);
+      if (!outcome) continue;
+      const finishedAt = now().toISOString();
+      const failed = outcome.failed !== undefined && {
+        status: 'failed' as const,
+        message: outcome.failed,
+        ...(stop ? { ended: stop.kind } : outcome.timedOut && { ended: 'timed-out' as const }),
+      };
+      await persist(() =>
+        executions.setStep(
+          flight,
+          id,
+          { status: 'succeeded', message: undefined, finishedAt, ...failed },
+          outcome.output,
+        ),
+      );
+    }
+    return ended.length > 0;
   }
 
   return async (executionId, epoch) => {
     const flight = deps.inFlight.begin(executionId, epoch);
+    let goesOn = false;
     try {
-      await work(executionId, flight);
+      await work(flight);
     } catch (thrown) {
       // Whatever fails because of it has not failed.
-      throw flight.left() ?? thrown;
+      goesOn = true;
+      if (flight.left() !== undefined || thrown instanceof TakenOver) return;
+      deps.log.error('chain broke off', {
+        execution: executionId,
+        reason: StewardError.from(thrown).message,
+      });
+      await breakOff(flight, thrown);
     } finally {
       flight.end();
-      if (flight.left() !== undefined && !deps.inFlight.leaving.aborted) deps.onLeft();
+      if (goesOn && !deps.inFlight.leaving.aborted) deps.onLeft();
     }
+  };
+
+  /** Something of ours went wrong in the chain itself: it goes no further, and its error branch runs. */
+  async function breakOff(flight: Flight, thrown: unknown): Promise<void> {
+    const message = redactText(StewardError.from(thrown).message);
+    const row = await rowOf(flight).catch(() => undefined);
+    if (!row) return;
+    const status = 'failed';
+    if (row.phase === 'error') return await persist(() => executions.finish(flight, status, 'the chain broke off'));
+    for (const { id } of row.steps.filter(isUnderWay))
+      await persist(() => executions.setStep(flight, id, { status, message: 'the chain broke off' }));
+    const error: ExecutionError = { status, kind: 'broken-off', message };
+    await persist(() => executions.turnToError(flight, error, 'the chain broke off before it'));
+  }
+}
+
+function deadlineOf({ started_at: began }: ExecutionRow, { timeout }: AnyWorkflow): StepTurn['deadline'] {
+  if (timeout === undefined) return undefined;
+  return { at: new Date(began.getTime() + ms(timeout)), message: `the workflow took longer than ${timeout}` };
+}
+
+function stopOf(row: ExecutionRow, workflow: AnyWorkflow, at: Date): Stop | undefined {
+  if (row.cancel) return { kind: 'canceled', message: 'the workflow was canceled' };
+  const deadline = row.phase === 'error' ? undefined : deadlineOf(row, workflow);
+  return deadline && at >= deadline.at ? { kind: 'timed-out', message: deadline.message } : undefined;
+}
+
+function errorOf(
+  { status, because }: { readonly status: 'failed' | 'canceled'; readonly because: StepRecord | undefined },
+  stop: Stop | undefined,
+): ExecutionError {
+  return {
+    status: stop ? (stop.kind === 'canceled' ? 'canceled' : 'failed') : status,
+    kind: stop?.kind ?? because?.ended ?? 'failed',
+    message: because?.message ?? stop?.message ?? 'a step failed',
+    ...(because && { step: because.id, title: because.title }),
+    ...(because?.runId !== undefined && { runId: because.runId }),
   };
 }
 
-function whyNot(run: Run): string {
-  return run.error?.message ?? `The run is ${run.status}.`;
+function restBecause({ kind, title, status }: ExecutionError): string {
+  if (status === 'canceled') return 'the workflow was canceled';
+  if (kind === 'timed-out' && title === undefined) return 'the workflow took too long';
+  return `'${title}' failed before it`;
 }
 
-/** Planned again as another run: before it did anything, or after what it did by an older version was taken back. */
-function isStale({ status, error }: Run): boolean {
-  return status === 'stale' || (isFinal(status) && error?.code === 'PLAN_STALE');
+const restOf = ({ error }: ExecutionRow): string => (error ? restBecause(error) : '');
+
+/** A plan has no errors to clean up after. */
+function withoutBranches(workflow: AnyWorkflow): AnyWorkflow {
+  return {
+    ...workflow,
+    onError: undefined,
+    steps: workflow.steps.map((step): WorkflowStep => ({ ...step, onError: undefined })),
+  };
 }

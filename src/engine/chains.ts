@@ -1,61 +1,52 @@
-import type { Transaction } from 'kysely';
 import type { Log } from '../core/log.ts';
-import type { Claimed, DurableEngine } from './dbos.ts';
-import type { ExecutionRow, Executions, Owned, Taken } from './executions.ts';
-import type { EngineTables } from './tables.ts';
+import type { Executions, Owned } from './executions.ts';
 
-const workflowIdOf = (executionId: string): string => `chain:${executionId}`;
-
-/** Chains and the durable workflows that follow them: on the node that began them, or on the one that took them over. */
+/** The executions in the hands of this process: those that it began, and those that it took over. */
 export interface Chains {
-  start(executionId: string): Promise<void>;
-  /** Every chain of this node is in somebody's hands afterwards, or has ended. */
-  settle(): Promise<void>;
+  start(execution: Owned): void;
+  /** Every execution that runs on this node is in somebody's hands afterwards. */
+  settle(): Promise<number>;
   /** Goes on here with what a lost node had begun, where it stood; from then on the lost node can write nothing about it. */
   takeOver(lost: string): Promise<void>;
+  /** Takes nothing new in hand. */
+  pause(): void;
 }
 
 export function createChains({
   executions,
-  engine,
+  chain,
   log,
 }: {
   readonly executions: Executions;
-  readonly engine: DurableEngine;
+  readonly chain: (executionId: string, epoch: number) => Promise<void>;
   readonly log: Log;
 }): Chains {
-  const begin = ({ id, epoch }: Owned): Promise<void> =>
-    engine.start('chain', id, { workflowId: workflowIdOf(id), epoch });
-  const claim = (trx: Transaction<EngineTables>, taken: readonly Owned[]): Promise<Claimed> =>
-    engine.claim(
-      trx,
-      taken.map(({ id }) => workflowIdOf(id)),
-    );
+  const hands = new Set<string>();
+  let paused = false;
 
-  async function goOn({ taken, also: claimed }: Taken<Claimed>): Promise<void> {
-    const epochs = new Map(taken.map(({ id, epoch }) => [workflowIdOf(id), epoch]));
-    await engine.goOn(claimed, (workflowId) => epochs.get(workflowId) ?? 0);
-    for (const one of taken) if (!claimed.ids.includes(workflowIdOf(one.id))) await begin(one);
+  function start({ id, epoch }: Owned): void {
+    if (paused || hands.has(id)) return;
+    hands.add(id);
+    void chain(id, epoch)
+      .catch((thrown: unknown) => log.error('chain failed', { execution: id, reason: (thrown as Error).message }))
+      .finally(() => hands.delete(id));
   }
 
   return {
-    start: (id) => begin({ id, epoch: 0 }),
+    start,
     async settle() {
-      const rows = (await executions.runningHere()).filter(({ id }) => !engine.has(workflowIdOf(id)));
-      if (rows.length === 0) return;
-      const stateOf = await engine.states(rows.map(({ id }) => workflowIdOf(id)));
-      const those = (...states: string[]): ExecutionRow[] =>
-        rows.filter(({ id }) => states.includes(stateOf(workflowIdOf(id))) && !engine.has(workflowIdOf(id)));
-      for (const row of those('missing')) await begin(row);
-      const open = those('open');
-      if (open.length > 0) await goOn(await executions.again(open, claim));
-      for (const row of those('failed', 'succeeded'))
-        await executions.finish(row, 'failed', 'the chain broke off before it');
+      const rows = (await executions.runningHere()).filter(({ id }) => !hands.has(id));
+      if (rows.length === 0) return 0;
+      const taken = await executions.again(rows);
+      for (const one of taken) start(one);
+      return taken.length;
     },
     async takeOver(lost) {
-      const all = await executions.takeOver(lost, claim);
-      for (const { id } of all.taken) log.warn('workflow of a lost node goes on here', { execution: id, node: lost });
-      await goOn(all);
+      for (const one of await executions.takeOver(lost)) {
+        log.warn('workflow of a lost node goes on here', { execution: one.id, node: lost });
+        start(one);
+      }
     },
+    pause: () => void (paused = true),
   };
 }

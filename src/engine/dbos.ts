@@ -16,12 +16,11 @@ export interface Handlers {
   /** The epoch is the one that the run had when this process took it in hand. */
   plan(runId: string, epoch: number): Promise<void>;
   apply(runId: string, epoch: number): Promise<void>;
-  chain(executionId: string, epoch: number): Promise<void>;
   /** Aborted when the node stops. */
   readonly leaving: AbortSignal;
 }
 
-export type DurableWorkflow = 'plan' | 'apply' | 'chain';
+export type DurableWorkflow = 'plan' | 'apply';
 
 /** A workflow that this process has in hand. */
 interface Hand {
@@ -56,15 +55,13 @@ const call = (which: DurableWorkflow) => async (id: string) => {
 export const isLeft = (thrown: unknown): boolean =>
   thrown instanceof Leave || thrown instanceof DbosErrors.DBOSWorkflowConflictError;
 
-/** A run that takes Steward down with it each time is given up; a chain may wait for a person through many restarts. */
+/** A run that takes Steward down with it each time is given up. */
 const MOST_LIVES = 20;
-const MOST_LIVES_OF_A_CHAIN = 10_000;
 
 // A workflow's steps cannot change under one that is pending: a new shape is a new version beside the old one.
 const workflows = {
   plan: DBOS.registerWorkflow(call('plan'), { name: 'plan-run@1', maxRecoveryAttempts: MOST_LIVES }),
   apply: DBOS.registerWorkflow(call('apply'), { name: 'apply-run@1', maxRecoveryAttempts: MOST_LIVES }),
-  chain: DBOS.registerWorkflow(call('chain'), { name: 'chain@1', maxRecoveryAttempts: MOST_LIVES_OF_A_CHAIN }),
 };
 
 /** Pinned: DBOS would derive it from the source and leave pending runs of the last build alone. */

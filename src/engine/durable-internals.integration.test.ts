@@ -40,7 +40,7 @@ describe('the inside of DBOS', () => {
       store: database.store,
       log: memoryLog(),
       nodeId: 'inside',
-      given: { plan: chain, apply: chain, chain, leaving: leaving.signal },
+      given: { plan: chain, apply: chain, leaving: leaving.signal },
     });
     await engine.launch();
   }, 60_000);
@@ -82,8 +82,8 @@ describe('the inside of DBOS', () => {
   });
 
   it('starts a workflow at once, once, in no queue', async () => {
-    await engine.start('chain', 'first', { workflowId: 'w:first', epoch: 0 });
-    await engine.start('chain', 'first', { workflowId: 'w:first', epoch: 0 });
+    await engine.start('plan', 'first', { workflowId: 'w:first', epoch: 0 });
+    await engine.start('plan', 'first', { workflowId: 'w:first', epoch: 0 });
     await expect
       .poll(() => log.filter((line) => line.startsWith('first')))
       .toEqual(['first one 0', 'first two 0', 'first ends 0']);
@@ -99,7 +99,7 @@ describe('the inside of DBOS', () => {
       return (query as (...all: unknown[]) => unknown).apply(this, args);
     } as typeof query;
     try {
-      await engine.start('chain', 'counted', { workflowId: 'w:counted', epoch: 0 });
+      await engine.start('plan', 'counted', { workflowId: 'w:counted', epoch: 0 });
       await expect.poll(() => log).toContain('counted ends 0');
       await expect.poll(() => asked.filter((text) => text.startsWith('COMMIT')).length).toBe(4);
     } finally {
@@ -116,7 +116,7 @@ describe('the inside of DBOS', () => {
     const hold = Promise.withResolvers<void>();
     wait = hold.promise;
     reached = Promise.withResolvers();
-    await engine.start('chain', 'taken', { workflowId: 'w:taken', epoch: 0 });
+    await engine.start('plan', 'taken', { workflowId: 'w:taken', epoch: 0 });
     await reached.promise;
     const claimed = await database.store.db
       .transaction()

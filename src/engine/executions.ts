@@ -2,52 +2,67 @@ import { type Selectable, sql, type Transaction } from 'kysely';
 import type { Actor, Trigger } from '../core/actor.ts';
 import { StewardError } from '../core/errors.ts';
 import type { Causation } from '../core/event.ts';
-import type { JsonObject } from '../core/json.ts';
+import type { Json, JsonObject } from '../core/json.ts';
 import type { Page } from '../core/operation.ts';
-import type { WorkflowExecution } from '../core/run-service.ts';
-import type { AnyWorkflow } from '../core/workflow.ts';
+import type { StepRecord, WorkflowExecution } from '../core/run-service.ts';
+import { type AnyWorkflow, isMandatory } from '../core/workflow.ts';
 import type { Store } from '../store/store.ts';
+import { recordsOf } from './chain-next.ts';
 import { cleaner } from './clean.ts';
+import { dataOf, hashOfWorkflow } from './definition.ts';
 import { newId } from './ids.ts';
 import { TakenOver } from './ownership.ts';
+import type { ExecutionError } from './tables-workflows.ts';
 import { stillLost } from './take-over.ts';
 import type { EngineTables } from './tables.ts';
 
 export type ExecutionRow = Selectable<EngineTables['workflow_executions']>;
-type Step = WorkflowExecution['steps'][number];
 
 type Trx = Transaction<EngineTables>;
 /** An execution, and how often it has been taken in hand. */
 export type Owned = Pick<ExecutionRow, 'id' | 'epoch'>;
-export interface Taken<T> {
-  readonly taken: readonly Owned[];
-  readonly also: T;
-}
 
 export interface NewExecution {
   readonly workflow: AnyWorkflow;
   readonly context: JsonObject;
   readonly trigger: Trigger;
   readonly actor: Actor;
+  readonly dryRun?: boolean | undefined;
   readonly idempotencyKey?: string | undefined;
   readonly causation?: Causation | undefined;
+  /** The execution that it goes on with: what is done of it. */
+  readonly retries?: { readonly id: string; readonly done: readonly StepRecord[]; readonly outputs: JsonObject };
 }
 
-/** What a chain did, as rows. Each step of one is in its row from the beginning, so that what comes is seen too. */
+export type StepPatch = Partial<Omit<StepRecord, 'id'>>;
+
+/** What a chain did, as rows. They alone say where it stands: whoever takes an execution in hand goes on from them. */
 export interface Executions {
   insert(execution: NewExecution): Promise<{ readonly execution: WorkflowExecution; readonly fresh: boolean }>;
   row(id: string): Promise<ExecutionRow | undefined>;
-  /** As the owner of that epoch; TakenOver where it has another by now. */
-  setStep(owned: Owned, step: string, patch: Partial<Omit<Step, 'id'>>): Promise<void>;
+  byKey(key: string): Promise<WorkflowExecution | undefined>;
+  /** As the owner of that epoch; TakenOver where it has another by now. An output is kept with the step that gave it. */
+  setStep(owned: Owned, step: string, patch: StepPatch, output?: Json): Promise<void>;
+  /** From here on only the error branch begins anything; a cancel that led here is over. */
+  turnToError(owned: Owned, error: ExecutionError, skipRest: string): Promise<void>;
+  /** Nobody has it in hand from now on, unless something that it waits for came meanwhile: then false. */
+  park(owned: Owned): Promise<boolean>;
+  /** In a transaction that ends what it waits for: this node takes it in hand. undefined where somebody has it. */
+  wake(trx: Trx, id: string): Promise<Owned | undefined>;
   finish(owned: Owned, status: 'succeeded' | 'failed' | 'canceled', skipRest: string): Promise<void>;
   list(workflow: string, options: { limit: number; cursor?: string | undefined }): Promise<Page<WorkflowExecution>>;
+  /** Those that have not ended. */
   running(workflow: string): Promise<ExecutionRow[]>;
   runningHere(): Promise<ExecutionRow[]>;
-  /** What of these is still this node's is taken in hand anew; `also` in the same transaction. */
-  again<T>(owned: readonly Owned[], also: (trx: Trx, taken: readonly Owned[]) => Promise<T>): Promise<Taken<T>>;
+  /** Those that wait for a person, the oldest first. */
+  asking(): Promise<WorkflowExecution[]>;
+  /** What of these is still this node's is taken in hand anew. */
+  again(owned: readonly Owned[]): Promise<readonly Owned[]>;
   /** What that node had running is this node's from now on, unless the node is back. */
-  takeOver<T>(node: string, also: (trx: Trx, taken: readonly Owned[]) => Promise<T>): Promise<Taken<T>>;
+  takeOver(node: string): Promise<readonly Owned[]>;
   requestCancel(id: string): Promise<void>;
+  /** Events of transactions from here on come later than now. */
+  markNow(): Promise<string>;
 }
 
 export function createExecutions({
@@ -85,13 +100,10 @@ export function createExecutions({
   }
 
   return {
-    async insert({ workflow, context, trigger, actor, idempotencyKey, causation = {} }) {
-      const steps = workflow.steps.map(({ id, title, automation }): Step => ({
-        id,
-        title,
-        automation,
-        status: 'pending',
-      }));
+    async insert({ workflow, context, trigger, actor, dryRun = false, idempotencyKey, causation = {}, retries }) {
+      const done = new Map(retries?.done.map((record) => [record.id, record]));
+      const steps = recordsOf(workflow).map((record) => done.get(record.id) ?? record);
+      const data = dataOf(workflow);
       const id = newId('exe', now());
       const row = await db.transaction().execute(async (trx) => {
         const inserted = await trx
@@ -106,6 +118,13 @@ export function createExecutions({
             context: JSON.stringify(cleaner().clean(context)),
             causation: JSON.stringify(causation),
             steps: JSON.stringify(steps),
+            definition: data ? JSON.stringify(data) : null,
+            hash: hashOfWorkflow(workflow),
+            outputs: JSON.stringify(retries?.outputs ?? {}),
+            dry_run: dryRun,
+            mandatory: isMandatory(workflow),
+            retries: retries?.id ?? null,
+            mark: sql<string>`pg_snapshot_xmax(pg_current_snapshot())::text`,
             idempotency_key: idempotencyKey ?? null,
             node: nodeId,
             started_at: now(),
@@ -114,11 +133,10 @@ export function createExecutions({
           .returningAll()
           .executeTakeFirst();
         if (inserted) {
-          const data = { executionId: id, workflow: workflow.name, trigger };
           await store.events.append(trx, {
             type: 'workflow.started',
             subject: { kind: 'workflow', id: workflow.name },
-            data,
+            data: { executionId: id, workflow: workflow.name, trigger, ...(dryRun && { dryRun }) },
             causation: { ...causation, workflowId: id },
             actor,
             node: nodeId,
@@ -130,24 +148,72 @@ export function createExecutions({
       if (!known) throw new StewardError('INTERNAL', `Workflow ${workflow.name} could not be started.`);
       return { execution: toExecution(known), fresh: row !== undefined };
     },
+    async byKey(key) {
+      const row = await byKey(key);
+      return row && toExecution(row);
+    },
     row: async (id) => await db.selectFrom('workflow_executions').selectAll().where('id', '=', id).executeTakeFirst(),
-    async setStep(owned, step, patch) {
-      const { id } = owned;
+    async setStep(owned, step, patch, output) {
       await change(owned, async (row, trx) => {
         const steps = row.steps.map((one) => (one.id === step ? { ...one, ...patch } : one));
         await trx
           .updateTable('workflow_executions')
-          .set({ steps: JSON.stringify(steps) })
-          .where('id', '=', id)
+          .set({
+            steps: JSON.stringify(steps),
+            ...(output !== undefined && { outputs: JSON.stringify({ ...row.outputs, [step]: output }) }),
+          })
+          .where('id', '=', owned.id)
           .execute();
       });
+    },
+    async turnToError(owned, error, skipRest) {
+      await change(owned, async (row, trx) => {
+        if (row.phase === 'error') return;
+        const steps = row.steps.map((one): StepRecord =>
+          one.status === 'pending' && one.branch !== 'onError'
+            ? { ...one, status: 'skipped', message: one.branch === undefined ? skipRest : 'it was not needed' }
+            : one,
+        );
+        await trx
+          .updateTable('workflow_executions')
+          .set({ phase: 'error', cancel: false, error: JSON.stringify(error), steps: JSON.stringify(steps) })
+          .where('id', '=', owned.id)
+          .execute();
+      });
+    },
+    async park(owned) {
+      let parked = false;
+      await change(owned, async (row, trx) => {
+        const ended = await trx
+          .selectFrom('workflow_waits')
+          .select('step')
+          .where('execution_id', '=', owned.id)
+          .where('outcome', 'is not', null)
+          .execute();
+        const waiting = new Set(row.steps.filter(({ status }) => status === 'waiting').map(({ id }) => id));
+        if (row.cancel || ended.some(({ step }) => waiting.has(step))) return;
+        await trx.updateTable('workflow_executions').set({ status: 'waiting' }).where('id', '=', owned.id).execute();
+        parked = true;
+      });
+      return parked;
+    },
+    async wake(trx, id) {
+      return await trx
+        .updateTable('workflow_executions')
+        .set({ status: 'running', node: nodeId, epoch: sql`epoch + 1` })
+        .where('id', '=', id)
+        .where('status', '=', 'waiting')
+        .returning(['id', 'epoch'])
+        .executeTakeFirst();
     },
     async finish(owned, status, skipRest) {
       const { id } = owned;
       await change(owned, async (row, trx) => {
         if (row.status !== 'running') return;
-        const steps = row.steps.map((one): Step =>
-          one.status === 'pending' ? { ...one, status: 'skipped', message: skipRest } : one,
+        const steps = row.steps.map((one): StepRecord =>
+          one.status === 'pending'
+            ? { ...one, status: 'skipped', message: one.branch === undefined ? skipRest : 'it was not needed' }
+            : one,
         );
         await trx
           .updateTable('workflow_executions')
@@ -159,6 +225,9 @@ export function createExecutions({
           workflow: row.workflow,
           status,
           trigger: row.trigger,
+          ...(row.dry_run && { dryRun: true }),
+          ...(!row.mandatory && { optional: true }),
+          ...(row.error && { error: { ...row.error } }),
           steps: steps.map((one) => ({
             id: one.id,
             status: one.status,
@@ -192,10 +261,29 @@ export function createExecutions({
       await db
         .selectFrom('workflow_executions')
         .selectAll()
-        .where('status', '=', 'running')
+        .where('finished_at', 'is', null)
         .where('workflow', '=', workflow)
         .orderBy('id')
         .execute(),
+    async asking() {
+      const rows = await db
+        .selectFrom('workflow_executions')
+        .selectAll()
+        .where('finished_at', 'is', null)
+        .where(({ exists, selectFrom }) =>
+          exists(
+            selectFrom('workflow_waits')
+              .select('step')
+              .whereRef('execution_id', '=', 'workflow_executions.id')
+              .where('kind', '=', 'person')
+              .where('outcome', 'is', null),
+          ),
+        )
+        .orderBy('id')
+        .limit(500)
+        .execute();
+      return rows.map(toExecution);
+    },
     runningHere: async () =>
       await db
         .selectFrom('workflow_executions')
@@ -203,47 +291,52 @@ export function createExecutions({
         .where('status', '=', 'running')
         .where('node', '=', nodeId)
         .execute(),
-    again: async (owned, also) =>
-      await db.transaction().execute(async (trx) => {
-        const taken = await trx
-          .updateTable('workflow_executions')
-          .set({ epoch: sql`epoch + 1` })
-          .where('status', '=', 'running')
-          .where('node', '=', nodeId)
-          .where(
-            sql<boolean>`(id, epoch) in (select * from unnest(${owned.map(({ id }) => id)}::text[], ${owned.map(({ epoch }) => epoch)}::integer[]))`,
-          )
-          .returning(['id', 'epoch'])
-          .execute();
-        return { taken, also: await also(trx, taken) };
-      }),
-    takeOver: async (node, also) =>
-      await db.transaction().execute(async (trx) => {
-        const taken = await trx
-          .updateTable('workflow_executions')
-          .set({ node: nodeId, epoch: sql`epoch + 1` })
-          .where('status', '=', 'running')
-          .where('node', '=', node)
-          .where(stillLost(node) as never)
-          .returning(['id', 'epoch'])
-          .execute();
-        return { taken, also: await also(trx, taken) };
-      }),
+    again: async (owned) =>
+      await db
+        .updateTable('workflow_executions')
+        .set({ epoch: sql`epoch + 1` })
+        .where('status', '=', 'running')
+        .where('node', '=', nodeId)
+        .where(
+          sql<boolean>`(id, epoch) in (select * from unnest(${owned.map(({ id }) => id)}::text[], ${owned.map(({ epoch }) => epoch)}::integer[]))`,
+        )
+        .returning(['id', 'epoch'])
+        .execute(),
+    takeOver: async (node) =>
+      await db
+        .updateTable('workflow_executions')
+        .set({ node: nodeId, epoch: sql`epoch + 1` })
+        .where('status', '=', 'running')
+        .where('node', '=', node)
+        .where(stillLost(node) as never)
+        .returning(['id', 'epoch'])
+        .execute(),
     async requestCancel(id) {
       await db.updateTable('workflow_executions').set({ cancel: true }).where('id', '=', id).execute();
+    },
+    async markNow() {
+      const { rows } = await sql<{
+        mark: string;
+      }>`select pg_snapshot_xmax(pg_current_snapshot())::text as mark`.execute(db);
+      return rows[0]?.mark ?? '0';
     },
   };
 }
 
-function toExecution(row: ExecutionRow): WorkflowExecution {
+export function toExecution(row: ExecutionRow): WorkflowExecution {
   return {
     id: row.id,
     workflow: row.workflow,
+    definition: row.hash,
     status: row.status,
     trigger: row.trigger,
     actor: row.actor,
     context: row.context,
+    dryRun: row.dry_run,
     steps: row.steps,
+    outputs: row.outputs,
+    ...(row.error && { error: { ...row.error } }),
+    ...(row.retries !== null && { retries: row.retries }),
     startedAt: row.started_at,
     ...(row.finished_at && { finishedAt: row.finished_at }),
   };

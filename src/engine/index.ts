@@ -17,6 +17,7 @@ import { createDispatch } from './dispatch.ts';
 import { DEFAULT_RETENTION, DEFAULT_SETTINGS, type EngineDeps } from './engine-deps.ts';
 import { createAccepts, letWaitingGo } from './accepts.ts';
 import { createNodeCare, type NodeCare } from './drain.ts';
+import { executionLog } from './execution-log.ts';
 import { createExecutions } from './executions.ts';
 import { createHandovers } from './handover.ts';
 import { headroomOf } from './headroom.ts';
@@ -46,6 +47,9 @@ import { startRun, type StartDeps } from './start.ts';
 import { createTakeOver } from './take-over.ts';
 import { createWatch } from './watch.ts';
 import { createKnownRows, inItsPlace } from './work.ts';
+import { createTriggers } from './triggers.ts';
+import { createWaits } from './waits.ts';
+import { createWindows } from './windows.ts';
 import { createWorkflows } from './workflows.ts';
 
 export interface Engine {
@@ -74,6 +78,8 @@ const DRAIN_MS = 3_000;
 const SETTLE_MS = 100;
 const RECONCILE_MS = 30_000;
 const AGAIN_MS = 100;
+/** How soon a workflow begins or goes on once its time has come. */
+const LOOK_MS = 500;
 /** Runs that work at once on this node, and how many of these places only healing gets. */
 const PLACES = { runs: 10, healing: 4 };
 
@@ -110,7 +116,6 @@ export function createEngine(deps: EngineDeps): Engine {
     given: {
       plan: (id, epoch) => planning(id, epoch),
       apply: (id, epoch) => applying(id, epoch),
-      chain: (id, epoch) => chain(id, epoch),
       leaving,
     },
   });
@@ -174,20 +179,23 @@ export function createEngine(deps: EngineDeps): Engine {
   });
 
   const chainFlights = createInFlight();
+  const waits = createWaits({ store, executions, now, log, onWoken: async (owned) => chains.start(owned) });
   const chain = createChain({
     executions,
+    waits,
     service,
     runs,
     catalog,
     persist,
     log,
+    now,
     nodeId: node.id,
     placement,
     inFlight: chainFlights,
     heard: (flight) => watch.heard(flight),
     onLeft: () => again(),
   });
-  const chains = createChains({ executions, engine, log });
+  const chains = createChains({ executions, chain, log });
   const takeOverRuns = createTakeOver({
     store,
     runs,
@@ -204,14 +212,16 @@ export function createEngine(deps: EngineDeps): Engine {
     await takeOverRuns(from, why);
   };
   const workflows = createWorkflows({
-    store,
     catalog,
     executions,
+    waits,
     loops,
     mode,
+    audit,
     log,
-    enqueue: (id) => chains.start(id),
+    begin: (id) => chains.start({ id, epoch: 0 }),
   });
+  const triggers = createTriggers({ store, catalog, workflows, windows: createWindows({ store, now }), now, log });
   const schedules = createSchedules({
     db,
     now,
@@ -219,10 +229,10 @@ export function createEngine(deps: EngineDeps): Engine {
     catalog,
     executions,
     held: (workflow) => workflows.held(workflow),
-    async fire({ id, workflow }, instant) {
+    async fire({ id, workflow, context }, instant) {
       const at = instant.toISOString();
       const { id: executionId } = await workflows.execute(workflow.name, {
-        context: { scheduledFor: at },
+        context: { ...context, scheduledFor: at },
         trigger: 'schedule',
         actor: scheduleActor,
         causation: { scheduleId: id },
@@ -267,6 +277,7 @@ export function createEngine(deps: EngineDeps): Engine {
     schedules: list,
     report: (type, data, actor) =>
       store.db.transaction().execute((trx) => store.events.append(trx, { type, data, actor, node: node.id })),
+    logsOfExecution: (execution, options) => executionLog(db, execution, options),
     async logsOf(runId, limit) {
       const lines = await db
         .selectFrom('run_logs')
@@ -376,12 +387,19 @@ export function createEngine(deps: EngineDeps): Engine {
       await jobs.start();
       await schedules.start();
       ending.push(() => schedules.stop());
-      const consumer = workflows.listen();
-      if (consumer) ending.push(() => consumer.stop());
+      const consumer = triggers.listen();
+      ending.push(() => consumer.stop());
+      every(LOOK_MS, 'what workflows wait for', async () => {
+        // Whoever drains begins nothing, and another node looks as well.
+        if (nodes.draining()) return;
+        await waits.look();
+        await triggers.look();
+      });
     },
     async stop() {
       for (const end of ending.splice(0)) await end();
       await jobs.stop();
+      chains.pause();
       engine.pause();
       const ends = performance.now() + DRAIN_MS;
       while (admission.counts().running > 0 && performance.now() < ends) await sleep(50);

@@ -193,21 +193,20 @@ describe('nodes', () => {
     const heir = createExecutions({ store: database.store, now, nodeId: 'heir' });
     const { execution } = await dead.insert({ workflow, context: {}, trigger: 'api', actor: operator });
     expect(await heir.runningHere()).toEqual([]);
-    const nothing = async () => undefined;
     // A node that lives keeps what it has.
     await database.store.db.withTables<EngineTables>().insertInto('nodes').values(row('dead', 'alive')).execute();
-    expect((await heir.takeOver('dead', nothing)).taken).toEqual([]);
+    expect(await heir.takeOver('dead')).toEqual([]);
     await database.store.db
       .withTables<EngineTables>()
       .updateTable('nodes')
       .set({ state: 'lost' })
       .where('id', '=', 'dead')
       .execute();
-    expect((await heir.takeOver('dead', nothing)).taken).toEqual([{ id: execution.id, epoch: 1 }]);
+    expect(await heir.takeOver('dead')).toEqual([{ id: execution.id, epoch: 1 }]);
     // Whoever had it can write nothing about it any more.
     await expect(dead.finish({ id: execution.id, epoch: 0 }, 'failed', '')).rejects.toThrow(TakenOver);
     expect((await heir.runningHere()).map(({ id }) => id)).toEqual([execution.id]);
-    expect((await heir.takeOver('dead', nothing)).taken).toEqual([]);
+    expect(await heir.takeOver('dead')).toEqual([]);
   });
 });
 

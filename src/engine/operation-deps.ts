@@ -4,9 +4,10 @@ import type { Catalog } from '../core/catalog.ts';
 import type { EventType, StewardEvent } from '../core/event.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { PolicyRule } from '../core/policy.ts';
-import type { RunFollowUps, RunService, WorkflowService } from '../core/run-service.ts';
+import type { RunFollowUps, RunService, WorkflowExecution, WorkflowService } from '../core/run-service.ts';
 import type { NodeCare } from './drain.ts';
 import type { EngineDeps } from './engine-deps.ts';
+import type { ExecutionLog } from './execution-log.ts';
 import type { Invitations } from './join.ts';
 import type { Loops } from './loops.ts';
 import type { Nodes } from './nodes.ts';
@@ -26,6 +27,10 @@ export interface OperationDeps {
   /** Writes what an application says happened. */
   readonly report: (type: EventType, data: JsonObject, actor: Actor) => Promise<StewardEvent>;
   readonly schedules: () => Promise<ScheduleEntry[]>;
+  readonly logsOfExecution: (
+    execution: WorkflowExecution,
+    options: { readonly trace: boolean; readonly after: string | undefined },
+  ) => Promise<ExecutionLog>;
   readonly logsOf: (
     runId: string,
     limit: number,

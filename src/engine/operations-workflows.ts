@@ -1,43 +1,41 @@
 import { z } from 'zod';
-import { Actor, Trigger } from '../core/actor.ts';
-import { type AnyOperation, defineCommand, defineQuery, NoInput, PageInput, pageOf } from '../core/operation.ts';
+import { type AnyOperation, defineQuery, NoInput } from '../core/operation.ts';
 import { Schedule } from '../core/schedule.ts';
+import { allSteps, isMandatory } from '../core/workflow.ts';
+import { hashOfWorkflow } from './definition.ts';
+import { executionOperations } from './operations-executions.ts';
 import type { OperationDeps } from './operation-deps.ts';
+
+const Started = z.looseObject({
+  kind: z.enum(['schedule', 'event']),
+  schedule: Schedule.optional(),
+  event: z.string().optional(),
+});
 
 const Workflow = z.object({
   id: z.string(),
   name: z.string(),
+  aliases: z.array(z.string()),
   version: z.number().int(),
+  definition: z.string().describe('The same for the same definition.'),
   title: z.string(),
   summary: z.string(),
   priority: z.string(),
+  mandatory: z.boolean().describe('Whether a failure needs a person.'),
   ifMissed: z.string(),
   origin: z.enum(['core', 'system', 'user']),
-  triggers: z.array(
-    z.object({ kind: z.enum(['schedule', 'event']), schedule: Schedule.optional(), event: z.string().optional() }),
-  ),
-  steps: z.array(z.object({ id: z.string(), title: z.string(), automation: z.string(), available: z.boolean() })),
-});
-
-const Execution = z.object({
-  id: z.string(),
-  workflow: z.string(),
-  status: z.enum(['running', 'succeeded', 'failed', 'canceled']),
-  trigger: Trigger,
-  actor: Actor,
-  context: z.record(z.string(), z.json()),
+  triggers: z.array(Started),
   steps: z.array(
     z.object({
       id: z.string(),
       title: z.string(),
-      automation: z.string(),
-      status: z.enum(['pending', 'running', 'succeeded', 'failed', 'skipped', 'waiting-approval']),
-      runId: z.string().optional(),
-      message: z.string().optional(),
+      automation: z.string().optional(),
+      waits: z.boolean().optional(),
+      branch: z.string().optional(),
+      needs: z.array(z.string()).optional(),
+      available: z.boolean(),
     }),
   ),
-  startedAt: z.coerce.date(),
-  finishedAt: z.coerce.date().optional(),
 });
 
 const ScheduleEntry = z.object({
@@ -58,7 +56,8 @@ const ScheduleEntry = z.object({
     .optional(),
 });
 
-export function workflowOperations({ workflows: service, catalog, schedules }: OperationDeps): AnyOperation[] {
+export function workflowOperations(deps: OperationDeps): AnyOperation[] {
+  const { catalog, schedules } = deps;
   const workflows = defineQuery({
     name: 'workflows',
     title: 'Workflows',
@@ -67,74 +66,36 @@ export function workflowOperations({ workflows: service, catalog, schedules }: O
     input: NoInput,
     output: z.object({ items: z.array(Workflow) }),
     paths: ['/api/v1/automation/workflows'],
-    columns: ['id', 'title', 'priority', 'summary'],
+    columns: ['id', 'title', 'priority', 'mandatory', 'summary'],
     async handle() {
       const { workflows: known, automations } = catalog();
-      const items = [...known.values()].map(
-        ({ name, version, title, summary, priority, ifMissed, origin, triggers, steps }) => ({
+      const items = [...known.values()].map((workflow) => {
+        const { name, version, title, summary, priority, ifMissed, origin, triggers } = workflow;
+        return {
           id: name,
           name,
+          aliases: [...(workflow.aliases ?? [])],
           version,
+          definition: hashOfWorkflow(workflow),
           title,
           summary,
           priority,
+          mandatory: isMandatory(workflow),
           ifMissed,
           origin,
-          triggers: triggers.map((trigger) =>
-            trigger.kind === 'schedule'
-              ? { kind: trigger.kind, schedule: trigger.schedule }
-              : { kind: trigger.kind, event: trigger.event },
-          ),
-          steps: steps.map((step) => ({
+          triggers: triggers.map((trigger) => JSON.parse(JSON.stringify(trigger)) as z.input<typeof Started>),
+          steps: allSteps(workflow).map(({ step, branch }) => ({
             id: step.id,
             title: step.title,
-            automation: step.automation,
-            available: automations.has(step.automation),
+            ...(step.automation !== undefined && { automation: step.automation }),
+            ...(step.wait && { waits: true }),
+            ...(branch !== undefined && { branch }),
+            ...(step.needs && { needs: [...step.needs] }),
+            available: step.automation === undefined || automations.has(step.automation),
           })),
-        }),
-      );
-      return { items };
-    },
-  });
-
-  const id = z.string().describe('The workflow, by its name.');
-  const execute = defineCommand({
-    name: 'execute-workflow',
-    title: 'Execute a workflow',
-    summary: 'Starts a chain now.',
-    permission: 'operate',
-    input: z.object({
-      id,
-      context: z.record(z.string(), z.json()).default({}).describe('What the steps are told: {"manual": true}.'),
-    }),
-    output: Execution,
-    paths: ['/api/v1/automation/workflows/{id}/execute'],
-    cli: ['workflow', 'execute'],
-    cliArguments: ['id'],
-    handle: async ({ id: name, context }, { actor, from, trigger }) => {
-      const execution = await service.execute(name, {
-        context,
-        trigger: trigger ?? (from === 'local' ? 'cli' : 'api'),
-        actor,
+        };
       });
-      return toExecution(execution);
-    },
-  });
-
-  const executions = defineQuery({
-    name: 'workflow-executions',
-    title: 'Executions of a workflow',
-    summary: 'Shows what a chain did, step by step, the newest first.',
-    permission: 'read',
-    input: PageInput.extend({ id }),
-    output: pageOf(Execution),
-    paths: ['/api/v1/automation/workflows/{id}/executions'],
-    cli: ['workflow', 'executions'],
-    cliArguments: ['id'],
-    columns: ['id', 'status', 'trigger', 'startedAt', 'finishedAt'],
-    async handle({ id: name, limit, cursor }) {
-      const page = await service.executions(name, { limit, cursor });
-      return { ...page, items: page.items.map(toExecution) };
+      return { items };
     },
   });
 
@@ -150,11 +111,5 @@ export function workflowOperations({ workflows: service, catalog, schedules }: O
     handle: async () => ({ items: await schedules() }),
   });
 
-  return [workflows, execute, executions, list];
-}
-
-type Shown = z.input<typeof Execution>;
-
-function toExecution(execution: Awaited<ReturnType<OperationDeps['workflows']['execute']>>): Shown {
-  return { ...execution, context: execution.context as Shown['context'], steps: [...execution.steps] };
+  return [workflows, ...executionOperations(deps), list];
 }

@@ -18,6 +18,8 @@ export interface WorkflowSchedule {
   readonly id: string;
   readonly workflow: AnyWorkflow;
   readonly schedule: Schedule;
+  /** What the workflow is told when this starts it. */
+  readonly context: JsonObject;
 }
 
 interface SchedulesDeps {
@@ -50,7 +52,14 @@ export function createSchedules({ db, now, log, catalog, executions, held, fire 
     return [...catalog().workflows.values()].flatMap((workflow) =>
       workflow.triggers.flatMap((trigger, index) =>
         trigger.kind === 'schedule'
-          ? [{ id: `${workflow.name}:${index}`, workflow, schedule: Schedule.parse(trigger.schedule) }]
+          ? [
+              {
+                id: `${workflow.name}:${index}`,
+                workflow,
+                schedule: Schedule.parse(trigger.schedule),
+                context: trigger.context ?? {},
+              },
+            ]
           : [],
       ),
     );

@@ -8,6 +8,7 @@ import type { Decision } from '../core/policy.ts';
 import type { ChangeRecord, PhaseRecord, Run, RunStatus, Undo } from '../core/run.ts';
 import type { StartRun, WorkflowExecution } from '../core/run-service.ts';
 import type { Migration } from '../store/migrator.ts';
+import { type ExecutionMoreColumns, workflowMigrations, type WorkflowTables } from './tables-workflows.ts';
 import { type OwnedColumns, ownershipMigrations } from './tables-ownership.ts';
 import { breakerMigrations } from './breakers-rows.ts';
 import { lifeMigrations, type LifeTables, type RunLifeColumns } from './tables-life.ts';
@@ -125,7 +126,8 @@ export type EngineTables = {
     cancel: Generated<boolean>;
     started_at: Date;
     finished_at: Date | null;
-  } & OwnedColumns;
+  } & OwnedColumns &
+    ExecutionMoreColumns;
   nodes: {
     id: string;
     name: string;
@@ -158,7 +160,8 @@ export type EngineTables = {
     used_by: string | null;
     used_at: Date | null;
   };
-} & LifeTables;
+} & LifeTables &
+  WorkflowTables;
 
 export const engineMigrations: readonly Migration[] = [
   {
@@ -243,4 +246,5 @@ export const engineMigrations: readonly Migration[] = [
   ...lifeMigrations,
   ...ownershipMigrations,
   ...breakerMigrations,
+  ...workflowMigrations,
 ];

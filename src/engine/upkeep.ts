@@ -62,6 +62,7 @@ async function forgetWhatIsOld(
     .execute();
   await db.deleteFrom('runs').where('finished_at', '<', tooOld).execute();
   await db.deleteFrom('workflow_executions').where('finished_at', '<', tooOld).execute();
+  await db.deleteFrom('workflow_windows').where('expires_at', '<', now).execute();
   await db
     .deleteFrom('run_children')
     .where(({ not, exists, selectFrom }) =>

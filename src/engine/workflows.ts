@@ -1,63 +1,77 @@
-import { type Actor, systemActor } from '../core/actor.ts';
+import { type Actor, may, systemActor } from '../core/actor.ts';
+import type { AuditLog } from '../core/audit.ts';
 import type { Catalog } from '../core/catalog.ts';
 import { StewardError } from '../core/errors.ts';
 import type { StewardEvent } from '../core/event.ts';
 import type { Log } from '../core/log.ts';
 import type { ModeRecord } from '../core/mode.ts';
 import type { WorkflowExecution, WorkflowService } from '../core/run-service.ts';
-import type { AnyWorkflow } from '../core/workflow.ts';
-import type { EventConsumer } from '../store/event-consumer.ts';
-import type { Store } from '../store/store.ts';
-import type { Executions, NewExecution } from './executions.ts';
+import { allSteps, type AnyWorkflow, workflowNamed } from '../core/workflow.ts';
+import { type ExecutionRow, type Executions, type NewExecution, toExecution } from './executions.ts';
 import type { Loops } from './loops.ts';
 import { type ModeKeeper, paused } from './mode.ts';
+import { answered, type Waits } from './waits.ts';
 
 interface WorkflowsDeps {
-  readonly store: Store;
   readonly catalog: () => Catalog;
   readonly executions: Executions;
+  readonly waits: Waits;
   readonly loops: Loops;
   readonly mode: ModeKeeper;
+  readonly audit: AuditLog;
   readonly log: Log;
-  /** Gives it to its durable workflow. */
-  readonly enqueue: (executionId: string) => Promise<void>;
+  /** Gives it to whoever works on it. */
+  readonly begin: (executionId: string) => void;
+}
+
+/** What started a workflow by what happened. */
+export interface StartedBy {
+  readonly event: StewardEvent;
+  readonly context: WorkflowExecution['context'];
+  readonly idempotencyKey: string;
 }
 
 export interface Workflows extends WorkflowService {
   /** Whether it may not begin now, whoever asks. */
   held(workflow: AnyWorkflow): Promise<boolean>;
-  /** Starts the workflows whose event happens. */
-  listen(): EventConsumer | undefined;
+  /** Once for its key; false where it may not begin. */
+  startBy(workflow: AnyWorkflow, by: StartedBy): Promise<boolean>;
 }
 
-export function createWorkflows({ store, catalog, executions, loops, mode, log, enqueue }: WorkflowsDeps): Workflows {
+export function createWorkflows(deps: WorkflowsDeps): Workflows {
+  const { catalog, executions, waits, loops, mode, audit, log } = deps;
+
   async function begin(request: NewExecution): Promise<WorkflowExecution> {
     const { execution, fresh } = await executions.insert(request);
-    if (fresh)
-      await enqueue(execution.id).catch((thrown: unknown) =>
-        log.warn('workflow not queued yet', { execution: execution.id, reason: (thrown as Error).message }),
-      );
+    if (fresh) deps.begin(execution.id);
     return execution;
   }
 
   function named(name: string): AnyWorkflow {
-    const workflow = catalog().workflows.get(name);
+    const all = [...catalog().workflows.values()];
+    const workflow = workflowNamed(all, name);
     if (!workflow)
       throw new StewardError('NOT_FOUND', `There is no workflow '${name}'.`, {
-        hint: `There are: ${[...catalog().workflows.keys()].join(', ')}.`,
+        hint: `There are: ${all.map((each) => each.name).join(', ')}.`,
       });
     return workflow;
   }
 
-  const startedBy = (event: StewardEvent): AnyWorkflow[] =>
-    [...catalog().workflows.values()].filter(({ triggers }) =>
-      triggers.some((trigger) => trigger.kind === 'event' && trigger.event === event.type),
-    );
+  async function known(id: string): Promise<ExecutionRow> {
+    const row = await executions.row(id);
+    if (!row)
+      throw new StewardError('NOT_FOUND', `There is no execution ${id}.`, {
+        hint: 'steward workflow executions <workflow> lists them.',
+      });
+    return row;
+  }
 
   /** What holds a workflow back now: the kill switch, where a step of it changes something. */
   async function held(workflow: AnyWorkflow): Promise<ModeRecord | undefined> {
     const { automations } = catalog();
-    const changes = workflow.steps.some(({ automation }) => (automations.get(automation)?.effect ?? 'read') !== 'read');
+    const changes = allSteps(workflow).some(
+      ({ step }) => step.automation !== undefined && (automations.get(step.automation)?.effect ?? 'read') !== 'read',
+    );
     if (!changes) return undefined;
     const record = await mode.current();
     return record.mode === 'stopped' ? record : undefined;
@@ -74,55 +88,123 @@ export function createWorkflows({ store, catalog, executions, loops, mode, log, 
     }
   }
 
-  async function handle(event: StewardEvent): Promise<void> {
-    for (const workflow of startedBy(event)) {
+  const record = (action: string, row: ExecutionRow, actor: Actor, detail: Record<string, string>): Promise<unknown> =>
+    audit.append({
+      action,
+      actor,
+      subject: { kind: 'workflow', id: row.workflow },
+      outcome: 'allowed',
+      from: actor.kind,
+      detail: { executionId: row.id, ...detail },
+    });
+
+  return {
+    async execute(name, { context, trigger, actor, dryRun, idempotencyKey, causation }) {
+      const workflow = named(name);
+      const stopped = dryRun ? undefined : await held(workflow);
+      if (stopped) throw paused(stopped, `${name} does not begin`);
+      return await begin({ workflow, context, trigger, actor, dryRun, idempotencyKey, causation });
+    },
+    held: async (workflow) => (await held(workflow)) !== undefined,
+    async startBy(workflow, { event, context, idempotencyKey }) {
+      const told = { workflow: workflow.name, event: event.id };
       if (await wouldLoop(workflow, event)) {
-        log.warn('workflow not started by its own doing', { workflow: workflow.name, event: event.id });
-        continue;
+        log.warn('workflow not started by its own doing', told);
+        return false;
       }
       if (await held(workflow)) {
-        log.info('workflow not started: steward is stopped', { workflow: workflow.name, event: event.id });
-        continue;
+        log.info('workflow not started: steward is stopped', told);
+        return false;
       }
       await begin({
         workflow,
-        context: {
-          ...event.data,
-          event: {
-            id: event.id,
-            type: event.type,
-            at: event.at.toISOString(),
-            ...(event.subject && { subject: event.subject }),
-          },
-        },
+        context,
         trigger: 'event',
         // An agent must not get done by a detour what it may only propose.
         actor: event.actor?.role === 'agent' ? event.actor : onBehalfOf(event.actor),
-        idempotencyKey: `event:${event.id}:${workflow.name}`,
+        idempotencyKey,
         causation: { ...event.causation, eventId: event.id },
       });
-    }
-  }
-
-  return {
-    async execute(name, { context, trigger, actor, idempotencyKey, causation }) {
-      const workflow = named(name);
-      const record = await held(workflow);
-      if (record) throw paused(record, `${name} does not begin`);
-      return await begin({ workflow, context, trigger, actor, idempotencyKey, causation });
+      return true;
     },
-    held: async (workflow) => (await held(workflow)) !== undefined,
-    executions: async (name, options) => await executions.list(named(name).name, options),
-    listen() {
-      const types = [
-        ...new Set(
-          [...catalog().workflows.values()].flatMap(({ triggers }) =>
-            triggers.flatMap((trigger) => (trigger.kind === 'event' ? [trigger.event] : [])),
+    async executions(name, options) {
+      const workflow = workflowNamed(catalog().workflows.values(), name);
+      // One that left the configuration has a history still.
+      const page = await executions.list(workflow?.name ?? name, options);
+      if (!workflow && page.items.length === 0) named(name);
+      return page;
+    },
+    async execution(id) {
+      const row = await executions.row(id);
+      return row && toExecution(row);
+    },
+    async cancel(id, { actor, reason }) {
+      const row = await known(id);
+      if (row.finished_at) throw new StewardError('CONFLICT', `Execution ${id} has ended: it is ${row.status}.`);
+      await record('workflow.canceled', row, actor, { reason });
+      await executions.requestCancel(id);
+      await waits.wake(id);
+      return toExecution(await known(id));
+    },
+    async retry(id, { actor, trigger, original = false }) {
+      const row = await known(id);
+      if (row.status !== 'failed' && row.status !== 'canceled')
+        throw new StewardError(
+          'CONFLICT',
+          `Execution ${id} is ${row.status}: only one that failed or was canceled is begun again.`,
+          row.finished_at ? {} : { hint: `steward workflow cancel ${id} ends it.` },
+        );
+      const key = `retry:${id}`;
+      const before = await executions.byKey(key);
+      if (before)
+        throw new StewardError('CONFLICT', `Execution ${id} was begun again already, as ${before.id}.`, {
+          hint: before.finishedAt ? `steward workflow retry ${before.id}` : `steward workflow execution ${before.id}`,
+        });
+      const current = workflowNamed(catalog().workflows.values(), row.workflow);
+      const workflow = (original ? (row.definition ?? undefined) : current) ?? row.definition ?? named(row.workflow);
+      const stopped = row.dry_run ? undefined : await held(workflow);
+      if (stopped) throw paused(stopped, `${row.workflow} does not begin`);
+      await record('workflow.retried', row, actor, { definition: original ? 'original' : 'current' });
+      const steps = new Map(workflow.steps.map((step) => [step.id, step]));
+      const done = row.steps.filter(
+        ({ id: step, status, branch, automation }) =>
+          branch === undefined && status === 'succeeded' && steps.get(step)?.automation === automation,
+      );
+      return await begin({
+        workflow,
+        context: row.context,
+        trigger,
+        actor,
+        dryRun: row.dry_run,
+        idempotencyKey: key,
+        causation: { ...row.causation, scheduleId: undefined },
+        retries: {
+          id,
+          done: done.map((step) => ({ ...step, message: `done by ${id}` })),
+          outputs: Object.fromEntries(
+            done.flatMap(({ id: step }) => (Object.hasOwn(row.outputs, step) ? [[step, row.outputs[step]]] : [])),
           ),
-        ),
-      ];
-      return types.length > 0 ? store.events.consume({ consumer: 'workflows', types, from: 'now', handle }) : undefined;
+        },
+      });
     },
+    async answer(id, { step, answer, comment, actor }) {
+      const row = await known(id);
+      const { question, status } = row.steps.find((one) => one.id === step) ?? {};
+      if (!question || status !== 'waiting')
+        throw new StewardError('CONFLICT', `Step '${step}' of ${id} asks nobody: it is ${status ?? 'not there'}.`, {
+          hint: 'steward workflow questions lists what waits for an answer.',
+        });
+      if (actor.role === 'agent' || !may(actor, question.role === 'admin' ? 'administer' : 'operate'))
+        throw new StewardError('FORBIDDEN', `The question is for people with the role ${question.role}.`);
+      if (!question.answers.includes(answer))
+        throw new StewardError('INPUT_INVALID', `expected one of ${question.answers.join(', ')}`);
+      await record('workflow.answered', row, actor, { step, answer, ...(comment !== undefined && { comment }) });
+      const more = { by: actor.name, ...(comment !== undefined && { comment }) };
+      if (!(await waits.end(id, step, answered(question, answer, more))))
+        throw new StewardError('CONFLICT', `Step '${step}' of ${id} has been answered meanwhile.`);
+      return toExecution(await known(id));
+    },
+    questions: () => executions.asking(),
   };
 }
 

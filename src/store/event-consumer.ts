@@ -17,8 +17,8 @@ export interface EventsDeps {
 
 export interface ConsumeOptions {
   readonly consumer: string;
-  /** Every type where it is left out. */
-  readonly types?: readonly EventType[] | undefined;
+  /** Every type where it is left out. A function is asked for each event: what is wanted may change. */
+  readonly types?: readonly EventType[] | ((type: EventType) => boolean) | undefined;
   /** Where a consumer that was never seen begins. */
   readonly from?: 'beginning' | 'now' | undefined;
   handle(event: StewardEvent, signal: AbortSignal): Promise<void>;
@@ -89,7 +89,7 @@ export function startConsumer(deps: EventsDeps, options: ConsumeOptions): EventC
     let passed: (typeof rows)[number] | undefined;
     for (const row of rows) {
       if (signal.aborted) break;
-      if (types && !types.includes(row.type)) {
+      if (types && !(typeof types === 'function' ? types(row.type) : types.includes(row.type))) {
         passed = row;
         continue;
       }
