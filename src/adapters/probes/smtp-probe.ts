@@ -91,7 +91,7 @@ function converse(
 
 function failure(thrown: SmtpError, doing: string, startedAt: number): ProbeResult {
   const { code = '', responseCode, response, message } = thrown;
-  const said = peerText((response ?? message).trim(), 160);
+  const said = peerText((response ?? message.split(';')[0] ?? '').trim(), 160);
   if (responseCode !== undefined && NOT_NOW.test(String(responseCode)))
     return saw('degraded', 'handshake', `it answers, but is not ready: ${said}`, startedAt, { code: responseCode });
   if (code === 'EAUTH' || code === 'ENOAUTH')
@@ -101,6 +101,7 @@ function failure(thrown: SmtpError, doing: string, startedAt: number): ProbeResu
     return saw('down', 'connect', `connection closed before the ${doing}`, startedAt, { code });
   if (code === 'EPROTOCOL')
     return saw('down', 'connect', `it answers, but not as a mail server: ${said}`, startedAt, { code });
-  if (/CERT|SIGNED|ALTNAME/.test(code)) return saw('down', 'handshake', `TLS: ${said}`, startedAt, { code });
+  if (/CERT|SIGNED|ALTNAME/.test(code) || /certificate|altnames/i.test(message))
+    return saw('down', 'handshake', `TLS: ${said}`, startedAt, { code });
   return networkFailure(thrown, doing === 'connection' ? 'presence' : 'connect', startedAt);
 }

@@ -14,8 +14,9 @@ type SqliteTarget = TargetOf<'sqlite'>;
 const BUSY = 5;
 const CORRUPT = 11;
 const NOT_A_DATABASE = 26;
-/** First as any reader, who leaves no trace; where that would have to write (a log to recover), as if nobody wrote. */
-const WAYS = ['?mode=ro&readonly_shm=1', '?mode=ro&immutable=1'];
+/** As any reader, of a write-ahead log that is in use; else, and where that would have to write, as if nobody wrote: no trace is left. */
+const AS_READER = '?mode=ro&readonly_shm=1';
+const AS_IF_ALONE = '?mode=ro&immutable=1';
 const SAMPLES = 5;
 const SAMPLE_GAP_MS = 60;
 
@@ -41,7 +42,7 @@ export function createSqliteProbe(
       if (code === 'ENOENT') return saw('down', 'presence', `${target.path} does not exist`, startedAt, { code });
       return saw('unknown', 'presence', `Steward cannot look at ${target.path} (${code})`, startedAt, { code });
     }
-    const read = readHeader(target.path);
+    const read = readHeader(target.path, inodes.shm === undefined ? [AS_IF_ALONE] : [AS_READER, AS_IF_ALONE]);
     if (read === 'corrupt') return saw('down', 'query', `${target.path} is damaged or no SQLite database`, startedAt);
     if (read !== 'ok' && read !== 'busy')
       return saw('unknown', 'presence', `${target.path} cannot be read: ${peerText(read.said)}`, startedAt);
@@ -71,9 +72,9 @@ export function createSqliteProbe(
   }
 }
 
-function readHeader(path: string): 'ok' | 'busy' | 'corrupt' | { readonly said: string } {
+function readHeader(path: string, ways: readonly string[]): 'ok' | 'busy' | 'corrupt' | { readonly said: string } {
   let said = '';
-  for (const way of WAYS) {
+  for (const way of ways) {
     try {
       const database = new DatabaseSync(new URL(pathToFileURL(path).href + way), { readOnly: true, timeout: 0 });
       try {
