@@ -236,6 +236,7 @@ export function compose(parts: Parts): Composition {
       host,
       http: guardedHttp(http, engine.breakers),
       storage: createStorage({ programs: recorded }),
+      queue: engine.queue,
     };
   };
 
@@ -395,6 +396,7 @@ export function compose(parts: Parts): Composition {
   const catalog = createCatalog({
     automations: automations(),
     workflows: workflows((workflow, step) => workflowCall(settings(), workflow, step)),
+    configured: () => settings().workflows.custom,
     operations: [
       ...systems.flatMap(({ name, operations }) => inToolset(name, operations)),
       ...engine.operations,

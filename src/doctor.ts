@@ -3,6 +3,7 @@ import { createWorld } from './compose.ts';
 import type { Environment } from './config/environment.ts';
 import { runningServer } from './config/home.ts';
 import { configLocation, readConfig } from './config/load.ts';
+import { inspectConfig } from './workflows-from-config.ts';
 import { StewardError } from './core/errors.ts';
 
 interface Finding {
@@ -95,7 +96,7 @@ async function room({ home: folder }: Environment): Promise<Finding> {
 }
 
 async function configuration(environment: Environment): Promise<Finding[]> {
-  const location = configLocation(environment);
+  const location = { ...configLocation(environment), inspect: inspectConfig };
   try {
     const { config, source } = await readConfig(location, environment.overrides);
     return [

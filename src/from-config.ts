@@ -65,7 +65,7 @@ export function engineRetention({ retention }: Config): Retention {
 }
 
 /** The hosts on the list, and those that a step of a workflow names: whoever wrote a secret beside an address meant it. */
-export function allowedHosts({ http, workflows }: Config): AllowedHost[] {
+export function allowedHosts({ http, workflows: { custom: _own, ...workflows } }: Config): AllowedHost[] {
   const calls = Object.values(workflows).flatMap((steps) => Object.values(steps).filter((call) => call !== undefined));
   return [
     ...http.allow.map((entry) => ({ ...entry, allowPrivate: true })),
@@ -82,7 +82,11 @@ function hostOf(text: string): string {
   return `${hostname}:${port || (protocol === 'https:' ? '443' : '80')}`;
 }
 
-export function workflowCall({ workflows }: Config, workflow: string, step: string): WorkflowCall | undefined {
+export function workflowCall(
+  { workflows: { custom: _own, ...workflows } }: Config,
+  workflow: string,
+  step: string,
+): WorkflowCall | undefined {
   const steps = (workflows as Record<string, Record<string, WorkflowCall | undefined>>)[workflow];
   return steps?.[step];
 }

@@ -39,7 +39,8 @@ export function localCommands(environment: Environment): LocalCommand[] {
       async run({ arguments: [file] }) {
         const { configLocation, validateConfigFile } = await import('./config/load.ts');
         const path = file === undefined ? configLocation(environment).file : resolve(file);
-        await validateConfigFile(path);
+        const { inspectConfig } = await import('./workflows-from-config.ts');
+        await validateConfigFile(path, inspectConfig);
         return { file: path, valid: true };
       },
     },

@@ -14,6 +14,7 @@ import { openStore, type Store } from './store/store.ts';
 import { ownPids } from './store/own-pids.ts';
 import { loadPage } from './surfaces/page/index.ts';
 import { version } from './version.ts';
+import { inspectConfig } from './workflows-from-config.ts';
 
 const STOP_WITHIN_MS = 20_000;
 const IMPATIENT_AFTER_MS = 1_000;
@@ -28,7 +29,7 @@ export interface ServeOptions {
 export async function serve({ environment, configFile, stdout }: ServeOptions): Promise<void> {
   const now = (): Date => new Date();
   const say = (line: string): void => void stdout.write(`${line}\n`);
-  const location = configLocation(environment, configFile);
+  const location = { ...configLocation(environment, configFile), inspect: inspectConfig };
   const undo: Undo[] = [];
   // From the first moment: who ends a start that takes long must not leave half of it behind.
   const stop = stopRequested();

@@ -30,6 +30,7 @@ function furnished(): FakePorts {
   ports.storage.addCache('apt', 4e9);
   ports.storage.addLog('/var/log/syslog.7.gz', 2e9, day(60));
   ports.storage.setJournal(3e9);
+  ports.queue.put({ kind: 'run', id: 'run_missed', what: 'clear-caches', since: day(1).toISOString() });
   ports.docker.addBuildCache({ bytes: 2e9, lastUsedAt: day(60) });
   ports.docker.addImage({ tags: ['old:1'], digests: ['old@sha256:1'], createdAt: day(90), bytes: 30e9 });
   const old = { modifiedAt: day(40), accessedAt: day(40) };

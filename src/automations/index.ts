@@ -5,6 +5,7 @@ import cleanTempFiles from './clean-temp-files/index.ts';
 import clearCaches from './clear-caches/index.ts';
 import freeDiskSpace from './free-disk-space/index.ts';
 import monitorService from './monitor-service/index.ts';
+import processQueuedJobs from './process-queued-jobs/index.ts';
 import purgeQuarantine from './purge-quarantine/index.ts';
 import restartService from './restart-service/index.ts';
 
@@ -17,6 +18,7 @@ export function automations(): AnyAutomation[] {
     clearCaches,
     freeDiskSpace,
     monitorService,
+    processQueuedJobs,
     purgeQuarantine,
     restartService,
   ];

@@ -3,7 +3,7 @@ import { basename, join } from 'node:path';
 import { StewardError, type Problem } from '../core/errors.ts';
 import { type ConfigDocument, parseConfigDocument } from './document.ts';
 import type { Environment, Override } from './environment.ts';
-import { asProblem, complaints } from './explain.ts';
+import { asProblem, type Complaint, complaints } from './explain.ts';
 import { readLastGood } from './last-good.ts';
 import { Config } from './schema.ts';
 
@@ -26,7 +26,11 @@ export interface ConfigLocation {
   readonly file: string;
   /** Somebody named this very file, so it has to exist. */
   readonly named: boolean;
+  /** What is wrong beyond its shape, as far as whoever reads it can know. */
+  readonly inspect?: Inspect | undefined;
 }
+
+export type Inspect = (config: Config) => readonly Complaint[];
 
 /** `--config` before STEWARD_CONFIG before steward.yaml in the data folder. The working folder is never searched: what runs as root must not obey a file that happens to lie there. */
 export function configLocation(environment: Pick<Environment, 'home' | 'configFile'>, option?: string): ConfigLocation {
@@ -36,13 +40,13 @@ export function configLocation(environment: Pick<Environment, 'home' | 'configFi
 
 /** Reads and checks the file; throws CONFIG_INVALID with every problem and its line and column. */
 export async function readConfig(
-  { file, named }: ConfigLocation,
+  { file, named, inspect }: ConfigLocation,
   overrides: readonly Override[],
 ): Promise<LoadedConfig> {
   const text = await readText(file, named);
   return text === undefined
-    ? parseConfig('', { file, overrides, source: 'defaults' })
-    : parseConfig(text, { file, overrides });
+    ? parseConfig('', { file, overrides, source: 'defaults', inspect })
+    : parseConfig(text, { file, overrides, inspect });
 }
 
 /**
@@ -62,7 +66,8 @@ export async function loadConfig(
     const document = { value: written, position: () => '' };
     const effective = check(
       document,
-      { file: location.file, overrides, source: 'last-good' },
+      // It was good when it came into force; what this version does not have of it is skipped, visibly.
+      { file: location.file, overrides, source: 'last-good', inspect: () => [] },
       () => 'last good configuration',
     );
     // A last good copy that this version refuses, or a bad variable, helps nobody: what the file says is the better message.
@@ -72,17 +77,21 @@ export async function loadConfig(
 }
 
 /** For `steward config validate`: the same checks, nothing comes into force. */
-export async function validateConfigFile(file: string): Promise<Config> {
-  return (await readConfig({ file, named: true }, [])).config;
+export async function validateConfigFile(file: string, inspect?: Inspect): Promise<Config> {
+  return (await readConfig({ file, named: true, inspect }, [])).config;
 }
 
 interface ParseOptions {
   readonly file: string;
   readonly overrides?: readonly Override[];
   readonly source?: LoadedConfig['source'];
+  readonly inspect?: Inspect | undefined;
 }
 
-export function parseConfig(text: string, { file, overrides = [], source = 'file' }: ParseOptions): LoadedConfig {
+export function parseConfig(
+  text: string,
+  { file, overrides = [], source = 'file', inspect = () => [] }: ParseOptions,
+): LoadedConfig {
   const name = basename(file);
   const parsed = parseConfigDocument(text);
   if ('problems' in parsed)
@@ -91,14 +100,18 @@ export function parseConfig(text: string, { file, overrides = [], source = 'file
       parsed.problems.map(({ path, message }) => ({ path: `${name}:${path}`, message })),
     );
   const { document } = parsed;
-  const loaded = check(document, { file, overrides, source }, (path, key) => `${name}:${document.position(path, key)}`);
+  const loaded = check(
+    document,
+    { file, overrides, source, inspect },
+    (path, key) => `${name}:${document.position(path, key)}`,
+  );
   if (loaded instanceof StewardError) throw loaded;
   return loaded;
 }
 
 function check(
   document: ConfigDocument,
-  { file, overrides, source }: Required<ParseOptions>,
+  { file, overrides, source, inspect }: Required<ParseOptions> & { readonly inspect: Inspect },
   place: ConfigDocument['position'],
 ): LoadedConfig | StewardError {
   const input = withOverrides(document.value, overrides);
@@ -110,6 +123,8 @@ function check(
     });
     return invalid(file, problems);
   }
+  const found = inspect(result.data).map((complaint) => asProblem(complaint, place(complaint.path, complaint.key)));
+  if (found.length > 0) return invalid(file, found);
   const origins = new Map(leaves(document.value).map((path) => [path.join('.'), place(path)]));
   for (const { path, variable } of overrides) origins.set(path.join('.'), variable);
   return { config: result.data, file, source, written: document.value, origins };

@@ -7,6 +7,7 @@ type WorkflowCall = NonNullable<WorkflowCalls['on_user_register']['welcome']>;
 
 /** The configuration as it may be shown: the addresses of channels and the values of headers are secrets in many products. */
 export function redactConfig(config: Config): z.core.util.JSONType {
+  const { custom: _own, ...calls } = config.workflows;
   const shown: Config = {
     ...config,
     services: config.services.map((service) => ({
@@ -31,17 +32,20 @@ export function redactConfig(config: Config): z.core.util.JSONType {
         'url' in place ? { ...place, url: hidePath(place.url) } : place,
       ),
     },
-    workflows: Object.fromEntries(
-      Object.entries(config.workflows).map(([workflow, steps]) => [
-        workflow,
-        Object.fromEntries(
-          Object.entries(steps as Readonly<Record<string, WorkflowCall | undefined>>).map(([step, call]) => [
-            step,
-            call && { ...call, url: hidePath(call.url), headers: hideTexts(call.headers) },
-          ]),
-        ),
-      ]),
-    ) as Config['workflows'],
+    workflows: {
+      custom: config.workflows.custom,
+      ...Object.fromEntries(
+        Object.entries(calls).map(([workflow, steps]) => [
+          workflow,
+          Object.fromEntries(
+            Object.entries(steps as Readonly<Record<string, WorkflowCall | undefined>>).map(([step, call]) => [
+              step,
+              call && { ...call, url: hidePath(call.url), headers: hideTexts(call.headers) },
+            ]),
+          ),
+        ]),
+      ),
+    } as Config['workflows'],
     ...(config.deadMan ? { deadMan: { ...config.deadMan, url: hidePath(config.deadMan.url) } } : {}),
   };
   return redact(JSON.parse(JSON.stringify(shown)) as z.core.util.JSONType);

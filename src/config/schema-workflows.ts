@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { address, duration, secret } from './schema-parts.ts';
+import { CustomWorkflow } from '../core/workflow-schema.ts';
+import { address, duration, secret, uniqueBy } from './schema-parts.ts';
 
 const Call = z.strictObject({
   url: address
@@ -34,9 +35,12 @@ const steps = <Name extends string>(...names: readonly Name[]) =>
     )
     .prefault({} as never);
 
-/** What the steps of the workflows call that only your application can do. A step without a call is skipped. */
+/** What the steps of the shipped workflows call that only your application can do, and workflows of one's own. A step without a call is skipped. */
 export const WorkflowCalls = z.strictObject({
   on_user_register: steps('workspace', 'permissions', 'welcome').describe('What happens for a new user.'),
   on_content_publish: steps('preview', 'search', 'webhooks').describe('What happens for new content.'),
+  custom: uniqueBy('name', z.array(CustomWorkflow).max(500))
+    .default([])
+    .describe('Workflows of your own: what starts them, and their steps.'),
 });
 export type WorkflowCalls = z.output<typeof WorkflowCalls>;

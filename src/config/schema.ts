@@ -242,7 +242,7 @@ export const Config = z
     audit: AuditConfig.prefault({}).describe('Where the audit log goes besides the store.'),
     http: Http.prefault({}).describe('Requests of automations to addresses that somebody gave them.'),
     docker: Docker.prefault({}).describe('What of Docker stays.'),
-    workflows: WorkflowCalls.prefault({}).describe('What the workflows of your application call.'),
+    workflows: WorkflowCalls.prefault({}).describe('Workflows of your own, and what those of your application call.'),
     retention: Retention.prefault({}),
   })
   .describe('The configuration of Steward.')

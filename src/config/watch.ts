@@ -107,7 +107,7 @@ export async function watchConfig(options: WatchOptions): Promise<ConfigService>
     seen = await fingerprint(file);
     let next: LoadedConfig;
     try {
-      next = await readConfig(current.source === 'defaults' ? location : { file, named: true }, overrides);
+      next = await readConfig(current.source === 'defaults' ? location : { ...location, named: true }, overrides);
     } catch (thrown) {
       return await refuse(StewardError.from(thrown));
     }

@@ -32,8 +32,10 @@ export const EventTiming = z.object({
   by: z
     .array(Path)
     .max(5)
-    .default(['subject.kind', 'subject.id'])
-    .describe('Events for which these are the same belong together. An empty list: all of them.'),
+    .optional()
+    .describe(
+      'Events for which these are the same belong together: by default their subject. An empty list: all of them.',
+    ),
   debounce: Duration.optional().describe('Starts once, when no further one came for this long.'),
   atMost: Duration.optional().describe('Starts after this long even though they keep coming.'),
   count: z.number().int().min(2).max(100).optional().describe('Starts when so many came within `within`.'),
@@ -41,6 +43,18 @@ export const EventTiming = z.object({
   throttle: Duration.optional().describe('After a start, further ones start nothing for this long.'),
 });
 export type EventTiming = z.output<typeof EventTiming>;
+
+/** What is wrong with them together, and where. */
+export function timingProblem(timing: Omit<EventTiming, 'by'>): { at: keyof EventTiming; message: string } | undefined {
+  const { debounce, atMost, count, within } = timing;
+  if (count !== undefined && within === undefined) return { at: 'count', message: 'expected within: 10m beside count' };
+  if (within !== undefined && count === undefined) return { at: 'within', message: 'expected count: 3 beside within' };
+  if (count !== undefined && debounce !== undefined)
+    return { at: 'debounce', message: 'expected either debounce or count' };
+  if (atMost !== undefined && debounce === undefined)
+    return { at: 'atMost', message: 'expected debounce: 5m beside atMost' };
+  return undefined;
+}
 
 /** The event as conditions see it. */
 export function eventScope({ id, type, at, subject, data, node, actor }: StewardEvent): JsonObject {

@@ -49,6 +49,13 @@ export const DEFAULT_POLICY: readonly PolicyRule[] = [
     why: 'What is fetched or built again when it is asked for makes room by itself.',
   },
   {
+    id: 'queue',
+    automation: 'process-queued-jobs',
+    trigger: ['schedule', 'event'],
+    decision: 'auto',
+    why: 'What was asked for, and allowed, begins; nothing else changes.',
+  },
+  {
     id: 'configured-calls',
     automation: 'call-http',
     trigger: ['schedule', 'event'],

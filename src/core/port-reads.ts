@@ -42,6 +42,7 @@ export const LOOKS: { readonly [P in PortName]: Looks<Ports[P]> } = {
   host: { sample: true, bootId: true },
   http: { permit: true, request: ({ method }) => method === 'GET' || method === 'HEAD' },
   storage: { space: true, caches: true, journal: true, rotatedLogs: true },
+  queue: { waiting: true, undelivered: true },
 };
 
 /** Programs that look, and with which arguments. Whoever calls one says so with `reads`, or it counts as a change. */

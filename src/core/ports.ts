@@ -7,6 +7,7 @@ import type { HostPort } from './ports/host.ts';
 import type { HttpPort } from './ports/http.ts';
 import type { ProcessesPort } from './ports/processes.ts';
 import type { ProgramsPort } from './ports/programs.ts';
+import type { QueuePort } from './ports/queue.ts';
 import type { RecipesPort } from './ports/recipes.ts';
 import type { SocketsPort } from './ports/sockets.ts';
 import type { StoragePort } from './ports/storage.ts';
@@ -27,6 +28,7 @@ export interface Ports {
   readonly host: HostPort;
   readonly http: HttpPort;
   readonly storage: StoragePort;
+  readonly queue: QueuePort;
 }
 export type PortName = keyof Ports;
 

@@ -80,6 +80,15 @@ export function filled(value: Json | undefined, scope: JsonObject): Json {
   return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, filled(member as Json, scope)]));
 }
 
+/** The input of a step: members are looked up, and it is never a reference itself, whatever its members are called. */
+export function filledInput(input: JsonObject, scope: JsonObject): JsonObject {
+  return Object.fromEntries(Object.entries(input).map(([member, value]) => [member, filled(value, scope)]));
+}
+
+export function referencesInInput(input: JsonObject, at: readonly (string | number)[] = []): Placed[] {
+  return Object.entries(input).flatMap(([member, value]) => referencesIn(value, [...at, member]));
+}
+
 function shown(value: Json | undefined, path: string): string {
   if (value === undefined) missing(path);
   return typeof value === 'object' ? JSON.stringify(value) : String(value);

@@ -5,7 +5,7 @@ import { ms } from '../core/duration.ts';
 import { StewardError } from '../core/errors.ts';
 import type { Json, JsonObject } from '../core/json.ts';
 import { redactText } from '../core/redact.ts';
-import { filled, referencesIn } from '../core/reference.ts';
+import { filledInput, referencesIn, referencesInInput } from '../core/reference.ts';
 import type { StepRecord } from '../core/run-service.ts';
 import type { AutomationStep, WorkflowStep } from '../core/workflow.ts';
 import type { ChainRunDeps, RunEnd, Stop, StepRun } from './chain-run.ts';
@@ -82,7 +82,7 @@ export function createChainStep(deps: ChainStepDeps): (turn: StepTurn) => Promis
       const input =
         typeof step.input === 'function'
           ? step.input({ context: row.context, outputs })
-          : (filled(step.input ?? {}, scope) as JsonObject);
+          : filledInput(step.input ?? {}, scope);
       await attempts(turn, step, input, { set, over });
     } catch (thrown) {
       if (thrown instanceof Leave) throw thrown;
@@ -169,14 +169,16 @@ function unknownBefore(row: ExecutionRow, step: WorkflowStep): StepRecord | unde
   const planned = row.steps.filter((record) => record.planned);
   // Code says what it needs by failing without it; what it needs is the output of a step before it.
   if (typeof step.input === 'function') return undefined;
-  const needed = [step.input, step.wait, step.when].flatMap((part) =>
-    part === undefined ? [] : [...referencesIn(part), ...conditionPaths(part)],
-  );
+  const needed = [
+    ...referencesInInput(step.input ?? {}),
+    ...referencesIn(step.wait),
+    ...(step.when ?? []).flatMap((condition) => [
+      { path: condition.from },
+      ...referencesIn([condition.equals, condition.not]),
+    ]),
+  ];
   return planned.find(({ id }) => needed.some(({ path }) => path.startsWith(`steps.${id}.`)));
 }
-
-const conditionPaths = (part: unknown): { path: string }[] =>
-  Array.isArray(part) ? part.map(({ from }: { from: string }) => ({ path: from })) : [];
 
 function succeeded(
   row: ExecutionRow,

@@ -1,11 +1,14 @@
 import type { Log } from '../core/log.ts';
+import type { Waiting } from '../core/ports/queue.ts';
 import type { Executions, Owned } from './executions.ts';
 
 /** The executions in the hands of this process: those that it began, and those that it took over. */
 export interface Chains {
   start(execution: Owned): void;
   /** Every execution that runs on this node is in somebody's hands afterwards. */
-  settle(): Promise<number>;
+  settle(): Promise<void>;
+  /** Those that run on this node and that nobody has in hand. */
+  waiting(before: Date): Promise<Waiting[]>;
   /** Goes on here with what a lost node had begun, where it stood; from then on the lost node can write nothing about it. */
   takeOver(lost: string): Promise<void>;
   /** Takes nothing new in hand. */
@@ -36,10 +39,17 @@ export function createChains({
     start,
     async settle() {
       const rows = (await executions.runningHere()).filter(({ id }) => !hands.has(id));
-      if (rows.length === 0) return 0;
-      const taken = await executions.again(rows);
-      for (const one of taken) start(one);
-      return taken.length;
+      if (rows.length === 0) return;
+      for (const one of await executions.again(rows)) start(one);
+    },
+    async waiting(before) {
+      const rows = (await executions.runningHere()).filter(({ id, started_at: at }) => !hands.has(id) && at < before);
+      return rows.map(({ id, workflow, started_at: since }) => ({
+        kind: 'execution',
+        id,
+        what: workflow,
+        since: since.toISOString(),
+      }));
     },
     async takeOver(lost) {
       for (const one of await executions.takeOver(lost)) {

@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import { StewardError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
+import type { Waiting } from '../core/ports/queue.ts';
 import type { Store } from '../store/store.ts';
 import type { Accepts } from './accepts.ts';
 import type { Children } from './children.ts';
@@ -25,6 +26,8 @@ export interface Dispatch {
   listen(): () => void;
   /** Every run of this node is in somebody's hands afterwards, or has ended. */
   settle(): Promise<void>;
+  /** Runs of this node that nobody has in hand, though it takes them. */
+  waiting(before: Date): Promise<Waiting[]>;
 }
 
 interface DispatchDeps {
@@ -135,6 +138,23 @@ export function createDispatch({
         );
       }),
     settle,
+    async waiting(before) {
+      const rows = await db
+        .selectFrom('runs')
+        .selectAll()
+        .where('node', '=', nodeId)
+        .where('status', 'in', OPEN)
+        .where('created_at', '<', before)
+        .execute();
+      return rows
+        .filter((row) => !engine.has(workflowIdOf(row)) && accepts(row))
+        .map(({ id, automation, created_at: since }) => ({
+          kind: 'run',
+          id,
+          what: automation,
+          since: since.toISOString(),
+        }));
+    },
   };
 }
 

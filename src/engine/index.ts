@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { sql } from 'kysely';
 import type { Breakers } from '../core/breaker.ts';
 import type { AnyOperation } from '../core/operation.ts';
+import type { QueuePort } from '../core/ports/queue.ts';
 import type { RunFollowUps, RunService, WorkflowService } from '../core/run-service.ts';
 import type { SystemJob } from '../core/schedule.ts';
 import { createRetryBudget } from '../safeguards/retry-budget.ts';
@@ -64,6 +65,8 @@ export interface Engine {
   nodes(): Promise<NodeRecord[]>;
   /** Nodes on which nobody looks after anything at the moment. */
   absentNodes(): Promise<ReadonlySet<string>>;
+  /** What waits here, for the automation that sweeps. */
+  readonly queue: QueuePort;
   readonly nodeCare: NodeCare;
   readonly invitations: Invitations;
   /** Workflows of the core and of users; what Steward schedules for itself is not counted. */
@@ -80,6 +83,8 @@ const RECONCILE_MS = 30_000;
 const AGAIN_MS = 100;
 /** How soon a workflow begins or goes on once its time has come. */
 const LOOK_MS = 500;
+/** A reader of events that has more than these before it is told of. */
+const BEHIND = 100;
 /** Runs that work at once on this node, and how many of these places only healing gets. */
 const PLACES = { runs: 10, healing: 4 };
 
@@ -352,6 +357,17 @@ export function createEngine(deps: EngineDeps): Engine {
     register: (more) => jobs.register(more),
     nodes: () => nodes.list(),
     absentNodes: () => nodes.absent(),
+    queue: {
+      async waiting(before) {
+        return [...(await dispatch.waiting(before)), ...(await chains.waiting(before))];
+      },
+      async undelivered() {
+        const all = await store.events.consumers();
+        const late = all.filter(({ behind, deadLetters }) => behind > BEHIND || deadLetters > 0);
+        return late.map(({ consumer, behind, deadLetters }) => ({ consumer, behind, deadLetters }));
+      },
+      begin: settle,
+    },
     nodeCare,
     invitations,
     listSchedules: list,

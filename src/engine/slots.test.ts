@@ -68,6 +68,17 @@ describe('admission', () => {
     expect(begun.at(-1)).toBe('free');
   });
 
+  it('tells a heavy one for which other it waits, and holds up no healing and nothing light', async () => {
+    const { ask, begun } = desk();
+    const told: string[] = [];
+    await ask('dump', { load: 'io', what: 'backup (run_1)' });
+    await ask('vacuum', { load: 'io', what: 'vacuum (run_2)', told: (reason) => told.push(reason) });
+    await ask('light', { load: 'light' });
+    await ask('heals', { load: 'io', healing: true });
+    expect(begun).toEqual(['dump', 'light', 'heals']);
+    expect(told[0]).toBe('waits for backup (run_1): of what is io-heavy, one at a time works on a node');
+  });
+
   it('works on one heavy one of a kind at a time, whatever it works on', async () => {
     const { ask, give, begun } = desk();
     await ask('dump web', { load: 'io', partition: 'web' });

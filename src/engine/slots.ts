@@ -7,6 +7,8 @@ export interface Claim {
   readonly load: AnyAutomation['load'];
   /** What must not overlap: one claim at a time for each. */
   readonly partition?: string | undefined;
+  /** What others that wait for it are told. */
+  readonly what?: string | undefined;
   /** Told why it does not begin though a place is free. */
   readonly told?: ((reason: string) => void) | undefined;
 }
@@ -32,9 +34,12 @@ interface Waiting {
   readonly begin: () => void;
   readonly fail: (reason: unknown) => void;
   headroom: 'unknown' | 'asked' | 'there';
+  told?: string;
 }
 
 const isHeavy = ({ load }: Claim): boolean => load !== 'light';
+/** Healing is held up by nobody's dump or scan. */
+const collide = (claim: Claim, other: Claim): boolean => isHeavy(claim) && !claim.healing && other.load === claim.load;
 
 /**
  * The places in which this node works. In the order of asking, except that who waits for a partition or for heavy work of
@@ -66,7 +71,16 @@ export function createAdmission({ runs, healing, headroom }: AdmissionOptions): 
         }
       }
       if (claim.partition !== undefined) passed.add(claim.partition);
+      tellWhom(one);
     }
+  }
+
+  /** A heavy one says for which other it waits. */
+  function tellWhom(one: Waiting): void {
+    const other = [...running].find((each) => collide(one.claim, each));
+    if (!other || one.told === other.what || other.what === undefined) return;
+    one.told = other.what;
+    one.claim.told?.(`waits for ${other.what}: of what is ${other.load}-heavy, one at a time works on a node`);
   }
 
   function isFree(claim: Claim): boolean {
@@ -74,9 +88,7 @@ export function createAdmission({ runs, healing, headroom }: AdmissionOptions): 
     const ordinary = [...running].filter((other) => !other.healing).length;
     if (!claim.healing && ordinary >= runs - healing) return false;
     return ![...running].some(
-      (other) =>
-        (isHeavy(claim) && other.load === claim.load) ||
-        (claim.partition !== undefined && other.partition === claim.partition),
+      (other) => collide(claim, other) || (claim.partition !== undefined && other.partition === claim.partition),
     );
   }
 

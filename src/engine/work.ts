@@ -115,6 +115,7 @@ function shownReason(
 function claimOf(row: RunRow, load: Claim['load'], told: NonNullable<Claim['told']>): Claim {
   return {
     load,
+    what: `${row.automation} (${row.id})`,
     healing: row.trigger === 'healing',
     told,
     ...(row.effect !== 'read' && { partition: row.lock }),

@@ -8,6 +8,12 @@ import { type JsonSchema, jsonSchemaOf } from './json-schema.ts';
 export interface Manifest {
   readonly operations: readonly CommandDescription[];
   readonly automations: readonly { readonly name: string; readonly summary: string; readonly input: JsonSchema }[];
+  /** A server of the version before tells of none. */
+  readonly workflows?: readonly {
+    readonly name: string;
+    readonly aliases: readonly string[];
+    readonly summary: string;
+  }[];
 }
 
 export interface CommandDescription {
@@ -47,5 +53,6 @@ export function manifestOf(catalog: Catalog): Manifest {
       summary,
       input: jsonSchemaOf(input, 'input'),
     })),
+    workflows: [...catalog.workflows.values()].map(({ name, aliases = [], summary }) => ({ name, aliases, summary })),
   };
 }

@@ -2,6 +2,7 @@ import { defineWorkflow } from '../core/workflow.ts';
 
 export default defineWorkflow({
   name: 'auto_backup',
+  aliases: ['backup_postgres'],
   version: 1,
   title: 'Back up',
   summary: 'Backs up every database and file set, proves the copies, then removes those that retention lets go.',

@@ -1,12 +1,25 @@
 import type { AnyWorkflow } from '../core/workflow.ts';
+import agentRestartMonitor from './agent-restart-monitor.ts';
+import apiTests from './api-tests.ts';
 import autoBackup from './auto-backup.ts';
 import autoOptimize from './auto-optimize.ts';
 import autoScaleCheck from './auto-scale-check.ts';
+import backupVerification from './backup-verification.ts';
 import type { CallOf } from './call.ts';
 import cleanupTempFiles from './cleanup-temp-files.ts';
+import dailyHealthCheck from './daily-health-check.ts';
+import databaseMaintenance from './database-maintenance.ts';
+import fullBackup from './full-backup.ts';
 import healthCheck from './health-check.ts';
+import logRotationCleanup from './log-rotation-cleanup.ts';
+import logWeeklySummary from './log-weekly-summary.ts';
 import onContentPublish from './on-content-publish.ts';
 import onUserRegister from './on-user-register.ts';
+import optimizeDatabase from './optimize-database.ts';
+import performanceReportGenerator from './performance-report-generator.ts';
+import processQueuedJobs from './process-queued-jobs.ts';
+import renewSsl from './renew-ssl.ts';
+import securityScanner from './security-scanner.ts';
 
 /** Every workflow that ships: the six core ones, and the schedules of Steward itself. */
 export function workflows(callOf: CallOf = () => undefined): AnyWorkflow[] {
@@ -18,5 +31,18 @@ export function workflows(callOf: CallOf = () => undefined): AnyWorkflow[] {
     onUserRegister(callOf),
     onContentPublish(callOf),
     cleanupTempFiles,
+    agentRestartMonitor,
+    apiTests,
+    backupVerification,
+    dailyHealthCheck,
+    databaseMaintenance,
+    fullBackup,
+    logRotationCleanup,
+    logWeeklySummary,
+    optimizeDatabase,
+    performanceReportGenerator,
+    processQueuedJobs,
+    renewSsl,
+    securityScanner,
   ];
 }

@@ -4,14 +4,17 @@ import { createCatalog } from '../core/catalog.ts';
 import { EVENTS } from '../core/event.ts';
 import type { JsonObject } from '../core/json.ts';
 import { Schedule } from '../core/schedule.ts';
-import type { WorkflowCall } from '../core/workflow.ts';
+import { ms } from '../core/duration.ts';
+import { isMandatory, type WorkflowCall, workflowNamed } from '../core/workflow.ts';
 import { workflows } from './index.ts';
 
 const all = workflows();
 const scheduleOf = (name: string) =>
   all
     .find((workflow) => workflow.name === name)
-    ?.triggers.map((trigger) => (trigger.kind === 'schedule' ? trigger.schedule.cron : trigger.event));
+    ?.triggers.map((trigger) =>
+      trigger.kind === 'schedule' ? (trigger.schedule.cron ?? `every ${trigger.schedule.every}`) : trigger.event,
+    );
 
 const call: WorkflowCall = {
   url: 'https://crm.example/users/{user.id}/workspace?by={plan}',
@@ -49,9 +52,7 @@ describe('what the configuration gives a step to call', () => {
   );
 
   it('is nothing where nobody said anything, and the step says where to', () => {
-    const steps = all
-      .filter(({ triggers }) => triggers.some(({ kind }) => kind === 'event'))
-      .flatMap((one) => one.steps);
+    const steps = all.filter(({ name }) => name.startsWith('on_')).flatMap((one) => one.steps);
     expect(steps.map((step) => step.skip?.({ context: {} }))).toEqual(
       ['on_user_register.workspace', 'on_user_register.permissions', 'on_user_register.welcome']
         .concat(['on_content_publish.preview', 'on_content_publish.search', 'on_content_publish.webhooks'])
@@ -73,13 +74,74 @@ describe('the workflows that ship', () => {
     ]);
   });
 
-  it('clean up temporary files at 03:30 without counting as a core workflow', () => {
-    expect(all.find(({ name }) => name === 'cleanup_temp_files')?.origin).toBe('system');
-    expect(scheduleOf('cleanup_temp_files')).toEqual(['30 3 * * *']);
+  it.each([
+    ['auto_backup', ['0 */6 * * *']],
+    ['full_backup', ['0 3 * * *']],
+    ['database_maintenance', ['workflow.finished']],
+    ['optimize_database', ['0 0 * * 0']],
+    ['backup_verification', ['0 5 * * *', '30 5 * * 0', '30 5 * * 1', '30 6 1 * *']],
+    ['security_scanner', ['0 1 * * *', '0 23 * * 6']],
+    ['renew_ssl', ['0 4 * * *', 'every 12h']],
+    ['log_rotation_cleanup', ['0 2 * * *']],
+    ['log_weekly_summary', ['0 8 * * 0']],
+    ['auto_optimize', ['0 2 * * *']],
+    ['cleanup_temp_files', ['30 3 * * *']],
+    ['daily_health_check', ['0 6 * * *']],
+    ['performance_report_generator', ['0 7 * * *', '0 8 * * 0']],
+    ['health_check', ['*/5 * * * *']],
+    ['agent_restart_monitor', ['*/5 * * * *']],
+    ['auto_scale_check', ['*/10 * * * *']],
+    ['process_queued_jobs', ['*/15 * * * *']],
+    ['api_tests', ['0 * * * *']],
+    ['on_user_register', ['user.registered']],
+    ['on_content_publish', ['content.published']],
+  ])('%s starts at the promised times, in UTC', (name, expected) => {
+    expect(scheduleOf(name)).toEqual(expected);
+    for (const trigger of all.find((one) => one.name === name)?.triggers ?? [])
+      if (trigger.kind === 'schedule') expect(trigger.schedule.zone ?? 'UTC').toBe('UTC');
+  });
+
+  it('are all in the table of times', () => {
+    expect(all.map(({ name }) => name).toSorted()).toHaveLength(20);
+  });
+
+  it('spread by at most a minute, and those that must not wait not at all', () => {
+    for (const { name, priority, triggers } of all)
+      for (const trigger of triggers) {
+        if (trigger.kind !== 'schedule') continue;
+        const jitter = ms(trigger.schedule.jitter ?? '0s');
+        expect(jitter, name).toBeLessThanOrEqual(priority === 'P0' ? 0 : 60_000);
+      }
+  });
+
+  it.each(['backup_postgres', 'health_check', 'renew_ssl'])(
+    '%s is essential, and says what happens without it',
+    (name) => expect(workflowNamed(all, name)).toMatchObject({ priority: 'P0', ifMissed: expect.stringMatching(/./) }),
+  );
+  it.each(['cleanup_temp_files', 'process_queued_jobs', 'optimize_database'])('%s keeps the machine in shape', (name) =>
+    expect(workflowNamed(all, name)).toMatchObject({ priority: 'P1', ifMissed: expect.stringMatching(/./) }),
+  );
+
+  it.each([
+    'daily-health-check',
+    'log-rotation-cleanup',
+    'database-maintenance',
+    'certificate-renewal',
+    'agent-restart-monitor',
+    'performance-report-generator',
+    'security-scanner',
+    'backup-verification',
+  ])('%s is found by that name', (name) => expect(workflowNamed(all, name)).toBeDefined());
+
+  it('need a person when backups, security and certificates fail, and none when a report does', () => {
+    const mandatory = all.filter(isMandatory).map(({ name }) => name);
+    expect(mandatory).toEqual(expect.arrayContaining(['auto_backup', 'full_backup', 'security_scanner', 'renew_ssl']));
+    for (const name of ['api_tests', 'log_weekly_summary', 'performance_report_generator'])
+      expect(mandatory).not.toContain(name);
   });
 
   it('fit into one catalog with the automations', () => {
-    expect(createCatalog({ automations: automations(), operations: [], workflows: all }).workflows.size).toBe(7);
+    expect(createCatalog({ automations: automations(), operations: [], workflows: all }).workflows.size).toBe(20);
   });
 
   it.each(all)('$name: schedules parse, events exist, step ids differ', ({ triggers, steps }) => {

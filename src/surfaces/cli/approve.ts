@@ -33,21 +33,40 @@ export async function approve(
     return (await request(server, 'POST', path, { planHash })).body;
 
   printForApproval(run, asking.stderr, painter(asking.stderr, asking.env));
-  const person = await whoIsThere(run.id, flags, asking);
+  return await asPerson(
+    server,
+    `Run ${run.id} destroys something: approving it`,
+    flags,
+    asking,
+    async (session, person) => {
+      return (await confirmed(session, path, { planHash, proof: { password: person.password } }, asking)).body;
+    },
+  );
+}
+
+/** For what no token is enough: who is there signs in for this one thing, and is signed out again whatever became of it. */
+export async function asPerson<T>(
+  server: Server,
+  what: string,
+  flags: PersonFlags,
+  asking: Asking,
+  work: (session: Server, person: Person) => Promise<T>,
+): Promise<T> {
+  const person = await whoIsThere(what, flags, asking);
   const session = await signIn(server, person, flags, asking);
   try {
-    return (await confirmed(session, path, { planHash, proof: { password: person.password } }, asking)).body;
+    return await work(session, person);
   } finally {
     await request(session, 'POST', '/api/v1/logout').catch(() => undefined);
   }
 }
 
-async function whoIsThere(id: string, flags: PersonFlags, { prompt, stdin }: Asking): Promise<Person> {
+async function whoIsThere(what: string, flags: PersonFlags, { prompt, stdin }: Asking): Promise<Person> {
   if (!prompt && (flags.passwordFile === undefined || flags.name === undefined))
     throw new StewardError(
       'CONFIRMATION_REQUIRED',
-      `Run ${id} destroys something: approving it takes a person's name and password, and there is no terminal to ask for them.`,
-      { hint: 'Give --name NAME --password-file FILE (- for what is piped in), or approve it on the page.' },
+      `${what} takes a person's name and password, and there is no terminal to ask for them.`,
+      { hint: 'Give --name NAME --password-file FILE (- for what is piped in), or do it on the page.' },
     );
   const name = flags.name ?? (await prompt?.('Name: ')) ?? '';
   const password =
@@ -55,7 +74,7 @@ async function whoIsThere(id: string, flags: PersonFlags, { prompt, stdin }: Ask
       ? ((await prompt?.('Password: ', { hidden: true })) ?? '')
       : await passwordIn(flags.passwordFile, stdin);
   if (name === '' || password === '')
-    throw new StewardError('CONFIRMATION_REQUIRED', 'Without name and password nothing is approved.');
+    throw new StewardError('CONFIRMATION_REQUIRED', 'Without name and password nothing is done.');
   return { name, password };
 }
 

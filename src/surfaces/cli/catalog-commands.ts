@@ -10,6 +10,7 @@ import { addOutput, download } from './download.ts';
 import { addInput, COMMON, parseInputs } from './options.ts';
 import { addPlace, type PlaceFlags, placeOf } from './place.ts';
 import { painter, plain } from './terminal.ts';
+import { addWorkflowCommands } from './workflows.ts';
 
 /** Their answer is a run, of which a person wants to know the plan. */
 const ABOUT_A_RUN: ReadonlySet<string> = new Set(['reject-run', 'cancel-run', 'undo-run', 'resume-run', 'repeat-run']);
@@ -25,7 +26,7 @@ interface Surroundings extends CliOptions {
 /** Every operation and automation as a command. */
 export async function addCatalogCommands(program: Command, around: Surroundings): Promise<void> {
   const { words } = around;
-  const { operations, automations } = await manifest(around);
+  const { operations, automations, workflows = [] } = await manifest(around);
   for (const [operation, other] of Map.groupBy(operations, (each) => each.words.join(' ')).values()) {
     if (!operation) continue;
     const command = leaf(program, operation.words, plain(operation.summary));
@@ -33,6 +34,7 @@ export async function addCatalogCommands(program: Command, around: Surroundings)
     if (other) addBoth(command, [operation, other], around);
     else addOperation(command, operation, around);
   }
+  addWorkflowCommands(program, workflows, { ...around, noServer: () => noServer(around) });
   for (const kind of ['run', 'plan'] as const) {
     const summary =
       kind === 'run' ? 'Runs an automation.' : 'Shows what an automation would change, and changes nothing.';
@@ -82,7 +84,7 @@ function addOperation(command: Command, operation: CommandDescription, around: S
   if (operation.download) addOutput(command);
   else addFormat(command);
   addServer(command);
-  if (operation.name === 'approve-run') addPerson(command);
+  if (operation.name === 'approve-run' || operation.name === 'answer-workflow') addPerson(command);
   for (const { title, input } of operation.examples)
     command.addHelpText('after', `\n${plain(title)}: ${JSON.stringify(input)}`);
   command.action(async () => {
@@ -94,6 +96,13 @@ function addOperation(command: Command, operation: CommandDescription, around: S
     if (server && operation.name === 'approve-run') {
       const { approve } = await import('./approve.ts');
       return await showRun(await approve(server, input, flags as PersonFlags, around), flags, around);
+    }
+    if (server && operation.name === 'answer-workflow') {
+      const { asPerson } = await import('./approve.ts');
+      const answered = await asPerson(server, 'The answer to a workflow', flags as PersonFlags, around, (session) =>
+        ask(session, operation, input, around),
+      );
+      return around.print(answered, flags, operation.columns);
     }
     const answer = server
       ? await ask(server, operation, input, around)

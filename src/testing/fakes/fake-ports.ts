@@ -8,6 +8,7 @@ import { type FakeInventory, fakeInventory } from './fake-inventory.ts';
 import { type FakeProber, fakeProber } from './fake-prober.ts';
 import { type FakeProcesses, fakeProcesses } from './fake-processes.ts';
 import { type FakePrograms, fakePrograms } from './fake-programs.ts';
+import { type FakeQueue, fakeQueue } from './fake-queue.ts';
 import { type FakeRecipes, fakeRecipes } from './fake-recipes.ts';
 import { type FakeSockets, fakeSockets } from './fake-sockets.ts';
 import { type FakeStorage, fakeStorage } from './fake-storage.ts';
@@ -27,6 +28,7 @@ export interface FakePorts extends Ports {
   readonly host: FakeHost;
   readonly http: FakeHttp;
   readonly storage: FakeStorage;
+  readonly queue: FakeQueue;
 }
 
 /** A whole machine in memory, empty at first. */
@@ -48,5 +50,6 @@ export function fakePorts(options: { readonly now?: () => Date; readonly roots?:
     host: fakeHost(),
     http: fakeHttp(),
     storage,
+    queue: fakeQueue(),
   };
 }
