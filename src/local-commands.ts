@@ -117,6 +117,33 @@ export function localCommands(environment: Environment): LocalCommand[] {
         });
       },
     },
+    {
+      words: ['game-day'],
+      summary:
+        'Injects faults into a scratch stack of containers, under a Steward of its own, and prints what was healed.',
+      options: [
+        { flags: '--list', summary: 'Which faults there are, and what is expected of each; nothing is started.' },
+        { flags: '--only <names>', summary: 'Only these faults, separated by commas.' },
+        { flags: '--seed <number>', summary: 'The same order of the faults as in the game day with this seed.' },
+        { flags: '--at-least <percent>', summary: 'Fail below this automation rate.', default: '95' },
+        { flags: '--report <file>', summary: 'Also write the report there: JSON, and beside it Markdown.' },
+        { flags: '--keep', summary: 'Leave the stack and its Steward as they are at the end, to look at them.' },
+        { flags: '--no-healing', summary: 'Only watch: shows what would go wrong without healing.' },
+        { flags: '--clean', summary: 'Only remove what a game day left that was cut off.' },
+      ],
+      async run({ options, json }) {
+        const { runGameDay } = await import('./game-day/command.ts');
+        return await runGameDay({ environment, options, json, stdout: process.stdout, stderr: process.stderr });
+      },
+    },
+    {
+      words: ['game-day', 'history'],
+      summary: 'The game days of this Steward, with their automation rates, the latest first.',
+      async run() {
+        const { history } = await import('./game-day/report.ts');
+        return await history(environment.home);
+      },
+    },
     ...(['install', 'remove'] as const).map((verb): LocalCommand => ({
       words: ['service', verb],
       summary:

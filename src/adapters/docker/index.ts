@@ -1,7 +1,8 @@
-import Docker, { type ContainerInspectInfo, type ContainerStats } from 'dockerode';
+import type { ContainerInspectInfo, ContainerStats } from 'dockerode';
 import type { PortStatus } from '../../core/ports.ts';
 import type { ContainerInfo, DockerPort } from '../../core/ports/docker.ts';
 import { StewardError } from '../../core/errors.ts';
+import { connect, DEFAULT_HOST } from './connect.ts';
 import { toContainerInfo } from './container-info.ts';
 import { engineCall, isMissing } from './engine-call.ts';
 import { followEvents, rememberedEvents, type Watch } from './events.ts';
@@ -23,7 +24,6 @@ export interface DockerAdapter extends DockerPort {
   watch(): Watch;
 }
 
-const DEFAULT_HOST = 'unix:///var/run/docker.sock';
 const AT_ONCE = 8;
 
 export function createDocker({
@@ -139,22 +139,6 @@ export function createDocker({
       }
     },
   };
-}
-
-function connect(host: string): Docker {
-  if (host.startsWith('unix://')) return new Docker({ socketPath: host.slice('unix://'.length) });
-  if (host.startsWith('/')) return new Docker({ socketPath: host });
-  const url = URL.parse(host);
-  if (!url || !['tcp:', 'http:', 'https:'].includes(url.protocol)) {
-    throw new StewardError('CONFIG_INVALID', `DOCKER_HOST ${host} is neither unix:///path nor tcp://host:port.`, {
-      hint: 'Example: unix:///var/run/docker.sock',
-    });
-  }
-  return new Docker({
-    host: url.hostname,
-    port: url.port || '2375',
-    protocol: url.protocol === 'https:' ? 'https' : 'http',
-  });
 }
 
 // The engine subtracts the page cache that can be dropped at any time; docker stats does the same.

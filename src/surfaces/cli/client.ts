@@ -136,7 +136,7 @@ export async function* stream(server: Server, path: string): AsyncGenerator<stri
   try {
     const response = await fetch(`${server.url}${path}`, {
       redirect: 'error',
-      headers: { authorization: `Bearer ${server.token}`, 'x-steward-surface': 'cli' },
+      headers: { authorization: `Bearer ${server.token}`, 'x-steward-surface': 'cli', ...server.headers },
       signal: stalled.signal,
     });
     if (!response.ok || !response.body) throw failure(server, response.status, parseJson(await response.text()));

@@ -7,7 +7,7 @@ import { StewardError } from '../../core/errors.ts';
 import { type DurationText, ms } from '../../core/duration.ts';
 import { discoveryOperations } from './operations.ts';
 import { listeningText, type ScanDeps, type ScanResult, scan } from './scan.ts';
-import { directoryOf, edgesFromConnections } from './topology.ts';
+import { callers, directoryOf, edgesFromConnections } from './topology.ts';
 
 export interface DiscoveryDeps extends ScanDeps {
   readonly inventory: Inventory;
@@ -58,7 +58,7 @@ export function createDiscovery(deps: DiscoveryDeps): Discovery {
       deps.ports.sockets.listeners({ recent: true }),
     ]);
     if (changed(last, listeningText(listeners))) await runScan('change', stopping.signal);
-    await writeEdges(last, connections);
+    await writeEdges(last, callers(connections, listeners));
   }
 
   /** Seen twice in a row: what listens for a moment only is not worth a scan. */

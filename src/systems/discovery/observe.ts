@@ -259,9 +259,11 @@ function observeContainers(
         );
         const address = container.networks.find((network) => network.address)?.address;
         const inner = listeners.filter(({ protocol, container: inside }) => protocol === 'tcp' && inside !== undefined);
+        // Its own address is another one after a restart, and another container's then: what it publishes is asked there.
+        const published = new Set(container.ports.flatMap(({ container: port, host }) => (host ? [port] : [])));
         const direct = address
           ? inner
-              .filter((listener) => listener.address !== '127.0.0.1' && listener.address !== '::1')
+              .filter((listener) => !isLoopback(listener.address) && !published.has(listener.port))
               .map(({ port }) => ({ address, port }))
           : [];
         // Without its proxy process a published port shows no listener, yet the kernel forwards it.
@@ -289,4 +291,9 @@ function observeContainers(
         };
       })
   );
+}
+
+/** All of 127.0.0.0/8: the engine's name server listens on 127.0.0.11 in every container of a network. */
+function isLoopback(address: string): boolean {
+  return address.startsWith('127.') || address === '::1';
 }

@@ -18,10 +18,12 @@ import { describe, isMeant, type Matched, matchKnown } from './match.ts';
 import { observe, type Surroundings } from './observe.ts';
 import { settleRecipes, sightRecipes } from './consent.ts';
 import { recognize } from './recognize.ts';
+import { isSetApart } from './set-apart.ts';
 import { seeMachine } from './machine.ts';
 import { MCP_KIND, reconcileMcpServers } from './mcp-servers.ts';
 import { GRACE, type Grace, reconcile } from './reconcile.ts';
 import {
+  callers,
   type Directory,
   directoryOf,
   edgesFromConfiguration,
@@ -85,7 +87,9 @@ export async function scan(deps: ScanDeps, trigger: ScanRecord['trigger'], signa
   const { matched, missing } = matchKnown(observe(surroundings), known, configured);
   const searching = deps.enabled?.() ?? true;
   const mcpServers = searching ? ((await deps.mcpServers?.()) ?? []) : [];
-  const wanted = searching ? matched : matched.filter((match) => isNamed(match, configured));
+  const wanted = matched.filter(
+    (match) => isNamed(match, configured) || (searching && (match.known || !isSetApart(match.observation))),
+  );
   const identified = await Promise.all(
     wanted.toSorted(oldestFirst).map(async (match) => await recognize(match, { ...deps, signal })),
   );
@@ -119,7 +123,7 @@ export async function scan(deps: ScanDeps, trigger: ScanRecord['trigger'], signa
     .map((change) => change.known.resource);
   const directory = directoryOf(resources, surroundings.processes, surroundings.containers);
   const edges = [
-    ...edgesFromConnections(connections, directory, self, startedAt),
+    ...edgesFromConnections(callers(connections, surroundings.listeners), directory, self, startedAt),
     ...edgesFromContainers(surroundings.containers, directory, startedAt),
     ...edgesFromConfiguration(configured, resources, startedAt),
   ];

@@ -3,7 +3,7 @@ import type { ContainerInfo } from '../../core/ports/docker.ts';
 import type { Connection } from '../../core/ports/sockets.ts';
 import { aResource } from '../../testing/fakes/fake-inventory.ts';
 import { fakeProcesses } from '../../testing/fakes/fake-processes.ts';
-import { directoryOf, edgesFromConfiguration, edgesFromConnections, edgesFromContainers } from './topology.ts';
+import { callers, directoryOf, edgesFromConfiguration, edgesFromConnections, edgesFromContainers } from './topology.ts';
 
 const AT = new Date('2026-11-20T08:00:00Z');
 const from = (pids: number[], remote: string, port: number, part: Partial<Connection> = {}): Connection => ({
@@ -87,6 +87,31 @@ describe('connections', () => {
     expect(edges).toMatchObject([
       { from: 'app', to: 'db', kind: 'connects-to', evidence: [{ source: 'connection' }], lastSeen: AT },
     ]);
+  });
+
+  it('lead one way between containers, of which both ends are seen', async () => {
+    const { directory } = await world();
+    const end = (container: string, port: number, remote: string, remotePort: number): Connection => ({
+      local: { address: '10.0.0.9', port },
+      remote: { address: remote, port: remotePort },
+      pids: [],
+      container,
+    });
+    const both = [end('c1', 40_000, '172.20.0.3', 6379), end('c2', 6379, '172.18.0.2', 40_000)];
+    const listener = { protocol: 'tcp', address: '0.0.0.0', port: 6379, pids: [], uid: 0 } as const;
+
+    const edges = edgesFromConnections(
+      callers(both, [
+        { ...listener, container: 'c2' },
+        // On the machine itself, which is another place.
+        { ...listener, port: 40_000 },
+      ]),
+      directory,
+      new Set(),
+      AT,
+    );
+
+    expect(pairs(edges)).toEqual(['web connects-to cache']);
   });
 
   it('of the server side, of strangers, of itself and of Steward make no edge', async () => {

@@ -1,6 +1,6 @@
 import type { ContainerInfo } from '../../core/ports/docker.ts';
 import type { ProcessInfo } from '../../core/ports/processes.ts';
-import type { Connection } from '../../core/ports/sockets.ts';
+import type { Connection, Listener } from '../../core/ports/sockets.ts';
 import type { ConfiguredService } from '../../core/inventory-writer.ts';
 import type { Edge, Resource } from '../../core/resource.ts';
 
@@ -69,6 +69,18 @@ const ANY = new Set(['0.0.0.0', '::', '*']);
 /** IPv4 inside IPv6 is the same address. */
 function plain(address: string): string {
   return address.replace(/^::ffff:(?=\d+\.)/i, '');
+}
+
+/**
+ * The ends that called. Both ends of a connection between containers are seen, each in its own network; the other one is
+ * whoever listens on its port there, and does not depend on those who call it.
+ */
+export function callers(connections: readonly Connection[], listeners: readonly Listener[]): Connection[] {
+  const place = (container: string | undefined, port: number): string => `${container ?? ''} ${port}`;
+  const listening = new Set(
+    listeners.flatMap(({ protocol, container, port }) => (protocol === 'tcp' ? [place(container, port)] : [])),
+  );
+  return connections.filter(({ container, local }) => !listening.has(place(container, local.port)));
 }
 
 /** Who talks to whom, seen from the client's end of each connection. Steward's own probes are not dependencies. */

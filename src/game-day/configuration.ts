@@ -1,0 +1,45 @@
+import type { ConfigInput } from '../config/schema.ts';
+import { configuredStack, type ServiceName, type Stack } from './stack.ts';
+
+/** How fast the isolated Steward looks and heals: everything that takes minutes on a machine takes seconds here. */
+const PACE = {
+  monitoring: { every: '1s', timeout: '2500ms', failures: 3 },
+  healing: { loop: '500ms', soak: '8s', attempts: 3, perHour: 20, backoff: '1s' },
+} as const;
+
+/** Steward's own configuration for a game day: only the stack is watched, and only the sink is told. */
+export function gameDayConfig(
+  stack: Stack,
+  services: readonly ServiceName[],
+  {
+    passwordFile,
+    sink,
+    healing,
+  }: {
+    readonly passwordFile: string;
+    readonly sink: { readonly url: string; readonly secretFile: string };
+    readonly healing: boolean;
+  },
+): ConfigInput {
+  return {
+    server: { host: '127.0.0.1', port: 0 },
+    node: { name: `game-day-${stack.id}` },
+    discovery: { enabled: false, every: '1m' },
+    monitoring: PACE.monitoring,
+    healing: { ...PACE.healing, enabled: healing },
+    alerts: {
+      hold: '0s',
+      throttle: { perHour: 10_000 },
+      channels: [
+        {
+          kind: 'webhook',
+          name: 'game-day',
+          url: sink.url,
+          secret: { file: sink.secretFile },
+          allowPrivate: true,
+        },
+      ],
+    },
+    services: configuredStack(stack, services, passwordFile),
+  };
+}
