@@ -59,9 +59,13 @@ export async function runGameDay(command: GameDayCommand): Promise<unknown> {
       hint: `What, and from what to what: ${kept}`,
     });
   if (report.automationRate < atLeast)
-    throw new StewardError('VERIFICATION_FAILED', `The automation rate is ${report.automationRate} %, below ${atLeast} %.`, {
-      hint: `Why each fault was missed stands in ${kept}`,
-    });
+    throw new StewardError(
+      'VERIFICATION_FAILED',
+      `The automation rate is ${report.automationRate} %, below ${atLeast} %.`,
+      {
+        hint: `Why each fault was missed stands in ${kept}`,
+      },
+    );
   return undefined;
 }
 
@@ -104,7 +108,8 @@ function chosen(only: string | undefined): readonly Fault[] {
     if (known.includes(name)) continue;
     const meant = nearest(name, known);
     throw new StewardError('INPUT_INVALID', `There is no fault '${name}'.`, {
-      hint: meant === undefined ? 'See steward game-day --list.' : `Did you mean ${meant}? See steward game-day --list.`,
+      hint:
+        meant === undefined ? 'See steward game-day --list.' : `Did you mean ${meant}? See steward game-day --list.`,
     });
   }
   return FAULTS.filter(({ name }) => names.includes(name));

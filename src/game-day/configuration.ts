@@ -7,6 +7,22 @@ const PACE = {
   healing: { loop: '500ms', soak: '8s', attempts: 3, perHour: 20, backoff: '1s' },
 } as const;
 
+/** Restarting what it watches is all that it may do: no shipped workflow must come to its time on the machine of somebody else. */
+const ONLY_THE_STACK: NonNullable<ConfigInput['policy']> = [
+  {
+    id: 'game-day-heals',
+    automation: 'restart-service',
+    decision: 'auto',
+    why: 'It knows only services of the stack.',
+  },
+  {
+    id: 'game-day-touches-nothing-else',
+    effect: ['write', 'destructive'],
+    decision: 'observe',
+    why: 'Whatever is not of the scratch stack is not its business.',
+  },
+];
+
 /** Steward's own configuration for a game day: only the stack is watched, and only the sink is told. */
 export function gameDayConfig(
   stack: Stack,
@@ -25,6 +41,7 @@ export function gameDayConfig(
     server: { host: '127.0.0.1', port: 0 },
     node: { name: `game-day-${stack.id}` },
     discovery: { enabled: false, every: '1m' },
+    machine: { watch: false },
     monitoring: PACE.monitoring,
     healing: { ...PACE.healing, enabled: healing },
     alerts: {
@@ -40,6 +57,7 @@ export function gameDayConfig(
         },
       ],
     },
+    policy: ONLY_THE_STACK,
     services: configuredStack(stack, services, passwordFile),
   };
 }

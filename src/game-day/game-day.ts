@@ -98,7 +98,10 @@ async function runsOf({ steward, services, resourceId }: Scene): Promise<{ all: 
   return {
     all: items.length,
     elsewhere: items
-      .filter(({ target, effect }) => effect !== 'read' && !scratch.has(target?.id ?? ''))
+      .filter(
+        // What the policy refused has done nothing.
+        ({ target, effect, status }) => effect !== 'read' && status !== 'rejected' && !scratch.has(target?.id ?? ''),
+      )
       .map(({ id, automation, target }) => `${id} ${automation} ${target?.name ?? 'without a target'}`),
   };
 }

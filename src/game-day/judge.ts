@@ -17,7 +17,11 @@ type Judged = Pick<Fault, 'expect' | 'attempts' | 'further'>;
 /** Whether Steward did what the fault calls for. A fault counts only where every statement holds. */
 export function judge(fault: Judged, story: Story): Verdict {
   const incidents = [...new Set(ofType(story, 'incident.opened').map(({ data }) => String(data['incidentId'])))];
-  const statements = [...EXPECTATIONS[fault.expect](fault, story), ...bystanders(story), ...(fault.further?.(story) ?? [])];
+  const statements = [
+    ...EXPECTATIONS[fault.expect](fault, story),
+    ...bystanders(story),
+    ...(fault.further?.(story) ?? []),
+  ];
   const ended = fault.expect === 'left-alone' ? undefined : lastOf(story, ENDS[fault.expect]);
   return {
     outcome: statements.every(({ ok }) => ok) ? fault.expect : 'missed',
@@ -34,7 +38,8 @@ export function isSettled(fault: Judged, story: Story): boolean {
   switch (fault.expect) {
     case 'healed':
       return (
-        struck.every((id) => isOver(story, id)) || struck.some((id) => ofType(story, 'incident.escalated', id).length > 0)
+        struck.every((id) => isOver(story, id)) ||
+        struck.some((id) => ofType(story, 'incident.escalated', id).length > 0)
       );
     case 'escalated':
       return struck.every((id) => ofType(story, 'incident.escalated', id).length > 0);
@@ -52,7 +57,9 @@ function isOver(story: Story, resourceId: string): boolean {
 }
 
 function lastOf(story: Story, type: string): SeenEvent | undefined {
-  return ofType(story, type).toSorted((a, b) => a.id - b.id).at(-1);
+  return ofType(story, type)
+    .toSorted((a, b) => a.id - b.id)
+    .at(-1);
 }
 
 const EXPECTATIONS: Record<Fault['expect'], (fault: Judged, story: Story) => Statement[]> = {

@@ -14,7 +14,10 @@ export interface CleanDeps {
 }
 
 /** Removes everything of one game day: its Steward, its containers, networks and image, its folder. Gives what it removed. */
-export async function removeGameDay({ id, home }: Leftovers, { host, processes, programs }: CleanDeps): Promise<string[]> {
+export async function removeGameDay(
+  { id, home }: Leftovers,
+  { host, processes, programs }: CleanDeps,
+): Promise<string[]> {
   const said: string[] = [];
   // The label of a container says where the folder is, and anybody can write a label.
   const ours = basename(home).startsWith(`steward-game-day-${id}-`);

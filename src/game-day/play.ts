@@ -29,13 +29,13 @@ const WELL_WITHIN_MS = 60_000;
 /** Plays all faults: side by side where they strike different services, in the order given where they strike the same. */
 export async function playAll(scene: Scene, faults: readonly Fault[], options: PlayOptions): Promise<Played[]> {
   const results = new Map<Fault, Played>();
-  const waiting = [...faults.filter(({ alone }) => !alone)];
+  const waiting = faults.filter(({ alone }) => !alone);
   const running = new Map<Fault, Promise<void>>();
   const touches = ({ services, bystanders = [] }: Fault): readonly ServiceName[] => [...services, ...bystanders];
   while (waiting.length > 0 || running.size > 0) {
     options.signal.throwIfAborted();
     const busy = new Set([...running.keys()].flatMap(touches));
-    for (const fault of [...waiting]) {
+    for (const fault of waiting.slice()) {
       const free = touches(fault).every((service) => !busy.has(service));
       // Whoever comes later does not overtake on the same service.
       for (const service of touches(fault)) busy.add(service);
@@ -73,7 +73,14 @@ async function playOne(scene: Scene, fault: Fault, { signal, on }: PlayOptions):
   const story = await storyOf(scene, fault, since);
   const verdict = judge(fault, story);
   const timeline = timelineOf(story);
-  const played: Played = { ...verdict, fault, struckAt, timeline, problem, ...(problem !== undefined && { outcome: 'missed' }) };
+  const played: Played = {
+    ...verdict,
+    fault,
+    struckAt,
+    timeline,
+    problem,
+    ...(problem !== undefined && { outcome: 'missed' }),
+  };
   on('ends', fault, played);
   try {
     await fault.undo?.(stage);
@@ -118,7 +125,11 @@ async function settle(scene: Scene, fault: Fault, since: Since, signal: AbortSig
 }
 
 /** What needs no question: everything but runs and what the services say themselves. */
-function eventsOf({ steward, containers, sink, resourceId }: Scene, fault: Fault, { struckAt, from, marks }: Since): Story {
+function eventsOf(
+  { steward, containers, sink, resourceId }: Scene,
+  fault: Fault,
+  { struckAt, from, marks }: Since,
+): Story {
   const idsOf = (services: readonly ServiceName[]): Story['struck'] =>
     Object.fromEntries(services.map((service) => [service, resourceId(service)]));
   const [struck, bystanders] = [idsOf(fault.services), idsOf(fault.bystanders ?? [])];
@@ -143,9 +154,10 @@ async function storyOf(scene: Scene, fault: Fault, since: Since): Promise<Story>
   const incidents = new Set(story.events.map(({ data }) => data['incidentId']));
   const ids = new Set([...Object.values(story.struck), ...Object.values(story.bystanders)]);
   const [runs, after] = await Promise.all([
-    scene.steward
-      .get<{ items: SeenRun[] }>(`runs?limit=200&since=${encodeURIComponent(since.struckAt)}`)
-      .then(({ items }) => items, () => []),
+    scene.steward.get<{ items: SeenRun[] }>(`runs?limit=200&since=${encodeURIComponent(since.struckAt)}`).then(
+      ({ items }) => items,
+      () => [],
+    ),
     Promise.all(fault.services.map(async (service) => [service, await scene.ask(service)] as const)),
   ]);
   return {
@@ -178,7 +190,8 @@ function stageOf(
         body: JSON.stringify(wish),
         signal: AbortSignal.timeout(10_000),
       });
-      if (!response.ok) throw new StewardError('UNAVAILABLE', `${service} does not take the fault: ${response.status}.`);
+      if (!response.ok)
+        throw new StewardError('UNAVAILABLE', `${service} does not take the fault: ${response.status}.`);
     },
     steward: {
       get: (path) => steward.get(path),
@@ -190,7 +203,7 @@ function stageOf(
     mark(instant) {
       marks[instant] = new Date().toISOString();
     },
-    watch: async (seconds) => void (await sleep(seconds * 1_000, undefined, { signal })),
+    watch: (seconds) => sleep(seconds * 1_000, undefined, { signal }),
     async until(what, look) {
       for (const until = performance.now() + WELL_WITHIN_MS; ; await sleep(LOOK_MS, undefined, { signal })) {
         if (await look().catch(() => false)) return;

@@ -142,7 +142,14 @@ export async function writeReport(file: string, report: GameDayReport): Promise<
 }
 
 /** The game days of this home, the latest first. */
-export async function history(home: string): Promise<(Pick<GameDayReport, 'startedAt' | 'id' | 'injected' | 'automationRate' | 'missed'> & { untouched: boolean; missedFaults: string })[]> {
+export async function history(
+  home: string,
+): Promise<
+  (Pick<GameDayReport, 'startedAt' | 'id' | 'injected' | 'automationRate' | 'missed'> & {
+    untouched: boolean;
+    missedFaults: string;
+  })[]
+> {
   const folder = join(home, FOLDER);
   const files = (await readdir(folder).catch(() => [])).filter((name) => name.endsWith('.json'));
   const reports = await Promise.all(

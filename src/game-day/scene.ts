@@ -1,5 +1,5 @@
 import { randomBytes, randomInt } from 'node:crypto';
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -213,7 +213,7 @@ async function watched(
   signal: AbortSignal,
 ): Promise<Map<ServiceName, string>> {
   const known = new Map<ServiceName, string>();
-  for (const until = performance.now() + WELL_WITHIN_MS; known.size < services.length; ) {
+  for (const until = performance.now() + WELL_WITHIN_MS; known.size < services.length;) {
     signal.throwIfAborted();
     await steward.post('automation/discovery/scan', {});
     const found = await steward.get<{ id: string; name: string; state: string }[]>('services');
@@ -224,7 +224,10 @@ async function watched(
     if (known.size === services.length) break;
     if (performance.now() > until) {
       const missing = services.filter((name) => !known.has(name));
-      throw new StewardError('UNAVAILABLE', `The Steward of the game day does not find these up: ${missing.join(', ')}.`);
+      throw new StewardError(
+        'UNAVAILABLE',
+        `The Steward of the game day does not find these up: ${missing.join(', ')}.`,
+      );
     }
     await sleep(250);
   }

@@ -79,13 +79,19 @@ const TOLD = ['name', 'title', 'message', 'change', 'attempt', 'runbook', 'outco
 const LINE = 300;
 
 /** All that was said, by whom and when, a line each. */
-export function timelineOf({ events, containers, struckAt }: Pick<Story, 'events' | 'containers' | 'struckAt'>): string[] {
+export function timelineOf({
+  events,
+  containers,
+  struckAt,
+}: Pick<Story, 'events' | 'containers' | 'struckAt'>): string[] {
   return [
     `${struckAt} game day: the blow`,
     ...events
       .filter(({ type }) => type !== 'check.failed')
       .map(({ at, type, data }) => {
-        const more = TOLD.flatMap((member) => (data[member] === undefined ? [] : [`${member} ${String(data[member])}`]));
+        const more = TOLD.flatMap((member) =>
+          data[member] === undefined ? [] : [`${member} ${String(data[member])}`],
+        );
         return `${at} steward: ${type} ${more.join(', ')}`.slice(0, LINE);
       }),
     ...containers.map(({ at, service, action }) => `${at} docker: ${action} ${service}`),

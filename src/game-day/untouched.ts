@@ -53,7 +53,11 @@ export async function fingerprint({ host, processes, systemd }: FingerprintDeps)
 export function compare(
   before: Fingerprint,
   after: Fingerprint,
-): { readonly compared: Readonly<Record<string, number>>; readonly differences: Difference[]; readonly ended: string[] } {
+): {
+  readonly compared: Readonly<Record<string, number>>;
+  readonly differences: Difference[];
+  readonly ended: string[];
+} {
   const differences: Difference[] = [];
   const compared: Record<string, number> = {};
   for (const [kind, things] of Object.entries(before)) {

@@ -100,7 +100,7 @@ export function createScratchEngine({
     async importImage(tar) {
       const changes = Object.entries(labels).map(([name, value]) => `LABEL ${name}=${value}`);
       await call('import of the image', async () => {
-        const answer = await docker.importImage(tar as unknown as string, { repo: image, changes });
+        const answer = await docker.importImage(tar, { repo: image, changes });
         for await (const chunk of answer) if (/"error"/.test(String(chunk))) throw new Error(String(chunk));
       });
     },
@@ -129,7 +129,9 @@ export function createScratchEngine({
             CapDrop: ['ALL'],
             SecurityOpt: ['no-new-privileges'],
             RestartPolicy: { Name: 'no' },
-            ...(tmpfs && { Tmpfs: Object.fromEntries(Object.entries(tmpfs).map(([at, size]) => [at, `size=${size}`])) }),
+            ...(tmpfs && {
+              Tmpfs: Object.fromEntries(Object.entries(tmpfs).map(([at, size]) => [at, `size=${size}`])),
+            }),
           },
           NetworkingConfig: { EndpointsConfig: { [first]: { Aliases: [aliasOf(name)] } } },
         }),

@@ -3,7 +3,9 @@ import { engineCall } from '../docker/engine-call.ts';
 import { SCRATCH_LABEL } from './label.ts';
 
 /** What of an engine belongs to no game day, each thing by what tells that it was touched. */
-export type Surroundings = Readonly<Record<'containers' | 'images' | 'networks' | 'volumes', Readonly<Record<string, string>>>>;
+export type Surroundings = Readonly<
+  Record<'containers' | 'images' | 'networks' | 'volumes', Readonly<Record<string, string>>>
+>;
 
 const WITHIN_MS = 30_000;
 
@@ -11,7 +13,8 @@ const WITHIN_MS = 30_000;
 export async function engineSurroundings(host: string = DEFAULT_HOST): Promise<Surroundings> {
   const docker = connect(host);
   const call = <T>(what: string, run: () => Promise<T>): Promise<T> => engineCall(what, host, WITHIN_MS, run);
-  const foreign = ({ Labels }: { Labels?: Record<string, string> | null | undefined }): boolean => !(Labels && SCRATCH_LABEL in Labels);
+  const foreign = ({ Labels }: { Labels?: Record<string, string> | null | undefined }): boolean =>
+    !(Labels && SCRATCH_LABEL in Labels);
   const [containers, images, networks, { Volumes: volumes }] = await Promise.all([
     call('containers', () => docker.listContainers({ all: true })),
     call('images', () => docker.listImages()),
@@ -21,9 +24,7 @@ export async function engineSurroundings(host: string = DEFAULT_HOST): Promise<S
   const inspected = await Promise.all(
     containers.filter(foreign).map(async ({ Id }) => {
       const found = await call(`inspect ${Id}`, () => docker.getContainer(Id).inspect()).catch(() => undefined);
-      return found
-        ? [[`${found.Name.slice(1)} ${Id.slice(0, 12)}`, containerState(found)] as const]
-        : [];
+      return found ? [[`${found.Name.slice(1)} ${Id.slice(0, 12)}`, containerState(found)] as const] : [];
     }),
   );
   return {

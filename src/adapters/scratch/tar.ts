@@ -10,7 +10,13 @@ export type ImagePart =
   | { readonly to: string; readonly from: string; readonly except?: RegExp }
   | { readonly to: string; readonly text: string }
   | { readonly to: string; readonly link: string }
-  | { readonly to: string; readonly folder: true; readonly mode?: number; readonly uid?: number; readonly gid?: number };
+  | {
+      readonly to: string;
+      readonly folder: true;
+      readonly mode?: number;
+      readonly uid?: number;
+      readonly gid?: number;
+    };
 
 /** The root of a file system as a tar, written while it is read: a whole image is never in memory. */
 export function tarOf(parts: readonly ImagePart[]): Readable {

@@ -67,7 +67,6 @@ export const ANSWER_FAULTS: readonly Fault[] = [
     expected: 'a few attempts, one alert with what was learned, and no restart after that',
     attempts: [1, 3],
     withinSeconds: 180,
-    inject: (stage) =>
-      stage.misbehave('importer', { kind: 'remember', mood: { failsAtStart: true }, thenExit: 1 }),
+    inject: (stage) => stage.misbehave('importer', { kind: 'remember', mood: { failsAtStart: true }, thenExit: 1 }),
   },
 ];

@@ -121,5 +121,9 @@ function untouched(story: Story): Statement[] {
 
 function seenAs(type: string, story: Story): Statement {
   const found = ofType(story, type);
-  return { name: `it was seen as ${type}`, ok: found.length > 0, evidence: found.map(({ at }) => at).join(', ') || 'no' };
+  return {
+    name: `it was seen as ${type}`,
+    ok: found.length > 0,
+    evidence: found.map(({ at }) => at).join(', ') || 'no',
+  };
 }

@@ -8,9 +8,24 @@ describe('what discovery keeps out of', () => {
   it.each([
     ['a container that says so', container({ 'steward.ignore': 'true' })],
     ['a game day', process('node', '/opt/steward/bin/steward.js', 'game-day', '--json')],
-    ['its Steward', process('node', '/opt/steward/bin/steward.js', 'serve', '--config', '/tmp/steward-game-day-4f2a1c-x/steward.yaml')],
-    ['the store of that', process('/tmp/steward-game-day-4f2a1c-x/pg/18.4.0/bin/postgres', '-D', '/tmp/steward-game-day-4f2a1c-x/pg/data')],
-    ['its services, whatever engine runs them', process('/steward-game-day/node', '/steward-game-day/programs/service.ts', '{}')],
+    [
+      'its Steward',
+      process(
+        'node',
+        '/opt/steward/bin/steward.js',
+        'serve',
+        '--config',
+        '/tmp/steward-game-day-4f2a1c-x/steward.yaml',
+      ),
+    ],
+    [
+      'the store of that',
+      process('/tmp/steward-game-day-4f2a1c-x/pg/18.4.0/bin/postgres', '-D', '/tmp/steward-game-day-4f2a1c-x/pg/data'),
+    ],
+    [
+      'its services, whatever engine runs them',
+      process('/steward-game-day/node', '/steward-game-day/programs/service.ts', '{}'),
+    ],
   ])('is %s', (_what, observation) => {
     expect(isSetApart(observation)).toBe(true);
   });
