@@ -68,12 +68,14 @@ describe.skipIf(dockerMissing())('a game day', () => {
       new Set(['healed', 'escalated', 'left-alone']),
     );
     expect(
-      report.faults.filter(({ outcome }) => outcome === 'missed').map(({ name, problem, checks, timeline }) => ({
-        name,
-        problem,
-        broken: checks.filter(({ ok }) => !ok),
-        timeline,
-      })),
+      report.faults
+        .filter(({ outcome }) => outcome === 'missed')
+        .map(({ name, problem, checks, timeline }) => ({
+          name,
+          problem,
+          broken: checks.filter(({ ok }) => !ok),
+          timeline,
+        })),
       'what was missed',
     ).toHaveLength(Math.floor(report.injected * 0.05));
     expect(report.automationRate, stderr).toBeGreaterThanOrEqual(95);

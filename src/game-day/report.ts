@@ -142,9 +142,7 @@ export async function writeReport(file: string, report: GameDayReport): Promise<
 }
 
 /** The game days of this home, the latest first. */
-export async function history(
-  home: string,
-): Promise<
+export async function history(home: string): Promise<
   (Pick<GameDayReport, 'startedAt' | 'id' | 'injected' | 'automationRate' | 'missed'> & {
     untouched: boolean;
     missedFaults: string;
