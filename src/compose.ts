@@ -24,6 +24,7 @@ import { auditDestinations, brokenRecord, configurationRecord } from './audit-fr
 import { automations } from './automations/index.ts';
 import type { Environment } from './config/environment.ts';
 import { configOperations } from './config/operations.ts';
+import { loadRunbooks } from './config/runbooks.ts';
 import type { Config } from './config/schema.ts';
 import type { ConfigService } from './config/watch.ts';
 import { type Catalog, createCatalog } from './core/catalog.ts';
@@ -323,13 +324,24 @@ export function compose(parts: Parts): Composition {
     now,
     log,
   });
+  const runbooks = loadRunbooks({
+    shipped: resolve(import.meta.dirname, 'runbooks'),
+    own: join(home, 'runbooks'),
+    automations: new Map(automations().map((automation) => [automation.name, automation])),
+  });
   const healing = createHealing({
     store,
     incidents,
     monitor: monitoring,
+    checks: monitoring.checks,
     evidence,
     inventory,
     runs: engine.service,
+    runbooks: () => runbooks.runbooks,
+    runbookProblems: () => runbooks.problems,
+    maintenance,
+    automation: (name) => catalog.automations.get(name),
+    ports: { docker, systemd },
     node,
     now,
     log,
@@ -412,7 +424,7 @@ export function compose(parts: Parts): Composition {
     audit: record,
     settings: settings().server,
     page: () => settings().server.publicUrl ?? address,
-    runbooks: runbookPages(catalog),
+    runbooks: runbookPages(catalog, runbooks.runbooks),
     version,
     now,
     log,
@@ -453,6 +465,7 @@ export function compose(parts: Parts): Composition {
       systemd,
       mode: () => engine.service.mode(),
       rejected: config.rejected(),
+      runbookProblems: runbooks.problems,
       noChannel: alerting.notice(),
       deadManConfigured: settings().deadMan !== undefined,
       nodes: () => engine.nodes().catch(() => []),

@@ -11,6 +11,7 @@ const told = async (mode: () => Promise<ModeRecord>) =>
       systemd: { status: async () => ({ ok: true }) },
       mode,
       rejected: undefined,
+      runbookProblems: [],
       noChannel: undefined,
       deadManConfigured: true,
       audit: { deliveries: async () => [] },

@@ -1,5 +1,5 @@
 import { statfs } from 'node:fs/promises';
-import type { StewardError } from './core/errors.ts';
+import type { Problem, StewardError } from './core/errors.ts';
 import { formatDuration } from './core/duration.ts';
 import type { ModeRecord } from './core/mode.ts';
 import type { NodeRecord } from './core/node.ts';
@@ -14,6 +14,8 @@ export interface NoticeParts {
   readonly mode: () => Promise<ModeRecord>;
   /** Why the configuration as it stands is not the one in force. */
   readonly rejected: StewardError | undefined;
+  /** Files of runbooks that are not in force. */
+  readonly runbookProblems: readonly Problem[];
   readonly noChannel: string | undefined;
   readonly deadManConfigured: boolean;
   readonly nodes: () => Promise<readonly NodeRecord[]>;
@@ -49,6 +51,12 @@ export async function noticesOf(parts: NoticeParts): Promise<Notice[]> {
       level: 'critical',
       text: `The configuration as it stands is refused; the last good one is in force. ${rejected.message}`,
       hint: rejected.hint,
+    },
+    parts.runbookProblems.length > 0 && {
+      id: 'runbooks',
+      level: 'warning',
+      text: `A runbook is not in force: ${parts.runbookProblems[0]?.path}: ${parts.runbookProblems[0]?.message}`,
+      hint: 'Correct the file and start Steward again; all that is wrong is in steward runbooks --json.',
     },
     roomMiB < ROOM_NEEDED_MIB && {
       id: 'disk',

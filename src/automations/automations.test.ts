@@ -27,6 +27,7 @@ function furnished(): FakePorts {
   }
   for (const origin of ['https://hooks.example', 'https://crm.example'])
     ports.http.serve(origin, { body: '{"owner":"42"}' });
+  ports.processes.start(['/usr/sbin/nginx'], { unit: 'nginx.service', unitScope: 'system', state: 'T' });
   ports.storage.addCache('apt', 4e9);
   ports.storage.addLog('/var/log/syslog.7.gz', 2e9, day(60));
   ports.storage.setJournal(3e9);

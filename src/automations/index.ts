@@ -8,6 +8,7 @@ import monitorService from './monitor-service/index.ts';
 import processQueuedJobs from './process-queued-jobs/index.ts';
 import purgeQuarantine from './purge-quarantine/index.ts';
 import restartService from './restart-service/index.ts';
+import resumeProcess from './resume-process/index.ts';
 
 /** Every automation that ships, in the order of their names. */
 export function automations(): AnyAutomation[] {
@@ -21,5 +22,6 @@ export function automations(): AnyAutomation[] {
     processQueuedJobs,
     purgeQuarantine,
     restartService,
+    resumeProcess,
   ];
 }

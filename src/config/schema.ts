@@ -63,6 +63,20 @@ const Monitoring = z
   })
   .describe('Defaults of every check; a check of a service may override each.');
 
+const share = z.number().min(0).max(1);
+
+const Autonomy = z.strictObject({
+  by: z
+    .enum(['record', 'policy'])
+    .default('record')
+    .describe('record: what it did so far decides, within the policy. policy: the policy alone decides.'),
+  successes: z.number().int().min(1).max(1_000).default(5).describe('Heals that lasted before it may act by itself.'),
+  rate: share.default(0.8).describe('Share of its attempts that have to help for that.'),
+  floor: share.default(0.6).describe('Share below which it loses that again.'),
+  window: z.number().int().min(5).max(1_000).default(20).describe('So many of its latest attempts count.'),
+  trusted: z.array(z.string().min(1)).default([]).describe('Runbooks that you vouch for from the first day.'),
+});
+
 const Healing = z.strictObject({
   enabled: z.boolean().default(true).describe('Whether incidents are healed at all.'),
   mode: z
@@ -71,11 +85,35 @@ const Healing = z.strictObject({
     .describe('act restarts what policy allows; observe only records what it would have done.'),
   loop: duration('100ms', '1h').default('30s').describe('Time between two looks at open incidents.'),
   soak: duration('0s', '1d').default('60s').describe('A heal counts only if the symptom stays away this long.'),
-  attempts: z.number().int().min(1).max(10).default(3).describe('Attempts for one incident before a person is asked.'),
-  perHour: z.number().int().min(1).max(60).default(3).describe('Attempts for one service within an hour.'),
+  recurrence: duration('0s', '7d')
+    .default('1h')
+    .describe('A trouble that is back within this time takes its heal back: it counts as failed.'),
+  memory: duration('1m', '365d')
+    .default('1d')
+    .describe('For so long a runbook that failed twice on a trouble is not tried on it again.'),
+  attempts: z
+    .number()
+    .int()
+    .min(1)
+    .max(10)
+    .default(3)
+    .describe('Disruptive attempts for one incident before a person is asked.'),
+  perHour: z.number().int().min(1).max(60).default(3).describe('Disruptive attempts for one service within an hour.'),
+  disruptivePerHour: z
+    .number()
+    .int()
+    .min(1)
+    .max(1_000)
+    .default(12)
+    .describe(
+      'Disruptive attempts within an hour for all services and nodes together; above, what is not critical waits.',
+    ),
   backoff: duration('0s', '1h')
     .default('10s')
     .describe('Wait before the second attempt; doubles with each further one.'),
+  autonomy: Autonomy.prefault({}).describe(
+    'When a runbook may act by itself, as far as the policy lets it. Those that ship trusted do so from the first day.',
+  ),
 });
 
 const Discovery = z.strictObject({

@@ -84,6 +84,8 @@ export const EVENTS = {
   'healing.started': 'Healing starts an attempt.',
   'healing.succeeded': 'The symptom stayed away for the soak window.',
   'healing.failed': 'An attempt did not help.',
+  'healing.autonomy-gained': 'The record of a runbook lets it act by itself from now on; data says by which numbers.',
+  'healing.autonomy-lost': 'A runbook may not act by itself any more; data says why.',
   'alert.delivered': 'A channel took an alert.',
   'alert.failed': 'A channel did not take an alert after its retries.',
   'config.loaded': 'A configuration came into force.',

@@ -31,9 +31,9 @@ describe('the default policy', () => {
     );
   });
 
-  it('lets healing restart, and nothing else by itself', () => {
+  it('lets healing restart and do what loses nothing, and nothing else by itself', () => {
     expect(decide(DEFAULT_POLICY, question).decision).toBe('auto');
-    expect(decide(DEFAULT_POLICY, { ...question, automation: 'clean-temp-files' }).decision).toBe('propose');
+    expect(decide(DEFAULT_POLICY, { ...question, automation: 'call-http' }).decision).toBe('propose');
   });
 
   it('lets a schedule do only what can be taken back', () => {

@@ -34,6 +34,13 @@ export const DEFAULT_POLICY: readonly PolicyRule[] = [
     why: 'A restart under a known supervisor is healed within its budget.',
   },
   {
+    id: 'healing-harmless',
+    automation: ['resume-process', 'clean-temp-files'],
+    trigger: 'healing',
+    decision: 'auto',
+    why: 'It loses nothing: what was stopped goes on, and what is set aside can be put back.',
+  },
+  {
     id: 'routine',
     effect: 'write',
     trigger: ['schedule', 'event'],

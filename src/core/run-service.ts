@@ -17,6 +17,8 @@ export interface StartRun {
   readonly idempotencyKey?: string | undefined;
   readonly causation?: Causation | undefined;
   readonly reason?: string | undefined;
+  /** A person is asked even where the policy would let it run: whoever starts it does not trust it that far. */
+  readonly askFirst?: { readonly rule: string; readonly why: string } | undefined;
   /** Of a dry run: the plan that it shows and no other. PLAN_STALE where planning gives another one by now. */
   readonly planToken?: string | undefined;
   /** Where it runs, for what no target ties to a machine. NO_NODE where no live node fits. */

@@ -47,8 +47,11 @@ export function decideOn(
     actor: row.actor,
     reversible: plan.every(({ undo }) => undo === 'automatic'),
   });
-  const patch = { decision: rule.decision, decision_rule: rule.id };
-  switch (rule.decision) {
+  // Never more than the policy allows, and less where whoever started it says so.
+  const asks = rule.decision === 'auto' ? row.ask_first : null;
+  const decision = asks ? 'propose' : rule.decision;
+  const patch = { decision, decision_rule: asks?.rule ?? rule.id } as const;
+  switch (decision) {
     case 'auto':
       return { to: 'queued', patch: { ...patch, stage: 'apply' } };
     case 'propose':

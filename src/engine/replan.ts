@@ -27,6 +27,7 @@ export async function planAgain(
       trigger: row.trigger,
       actor: row.actor,
       place: row.place ?? undefined,
+      askFirst: row.ask_first ?? undefined,
       reason: `Planned again: run ${row.id} was stale.`,
       causation: { ...row.causation, runId: row.id },
       idempotencyKey: successorKey(root, next),

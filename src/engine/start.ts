@@ -153,6 +153,7 @@ export async function startRun(deps: StartDeps, request: StartRun, life?: Life):
         actor: JSON.stringify(request.actor),
         reason: request.reason === undefined ? null : redactText(request.reason),
         causation: JSON.stringify(causation),
+        ask_first: request.askFirst ? JSON.stringify(request.askFirst) : null,
         ...place,
         target: place.target && JSON.stringify(place.target),
         input: JSON.stringify({ value: cleaner().clean(input) }),

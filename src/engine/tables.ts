@@ -30,6 +30,7 @@ export type RunsTable = {
   trigger: Trigger;
   actor: Column<Actor>;
   reason: string | null;
+  ask_first: Optional<NonNullable<StartRun['askFirst']>>;
   causation: Column<Causation>;
   node: string;
   queue: string;
@@ -247,4 +248,10 @@ export const engineMigrations: readonly Migration[] = [
   ...ownershipMigrations,
   ...breakerMigrations,
   ...workflowMigrations,
+  {
+    name: 'engine/0011-asks-first',
+    async up(db) {
+      await sql`alter table runs add column ask_first jsonb`.execute(db);
+    },
+  },
 ];

@@ -28,7 +28,7 @@ export interface FakeMonitor extends Monitor {
   set(
     resourceId: string,
     state: ServiceStatus['state'],
-    options?: { failures?: number; message?: string; problem?: Problem },
+    options?: { failures?: number; message?: string; problem?: Problem; detail?: ProbeResult['detail'] },
   ): void;
   readonly probed: string[];
 }
@@ -43,6 +43,7 @@ export function fakeMonitor(now: () => Date): FakeMonitor {
     failures: number,
     message: string,
     problem?: Problem,
+    detail: ProbeResult['detail'] = {},
   ): ServiceStatus => {
     const last: ProbeResult | undefined =
       state === 'pending'
@@ -52,7 +53,7 @@ export function fakeMonitor(now: () => Date): FakeMonitor {
             latencyMs: 1,
             message,
             depth: 'connect',
-            detail: {},
+            detail,
             ...(problem && { problem }),
           };
     const before = statuses.get(resourceId);
@@ -84,9 +85,10 @@ export function fakeMonitor(now: () => Date): FakeMonitor {
         failures = state === 'down' ? 3 : 0,
         message = state === 'down' ? 'connection refused' : 'answered',
         problem,
+        detail,
       } = {},
     ) {
-      statuses.set(resourceId, status(resourceId, state, failures, message, problem));
+      statuses.set(resourceId, status(resourceId, state, failures, message, problem, detail));
     },
     status: async (resourceId) => known(resourceId),
     all: async () => [...statuses.values()],

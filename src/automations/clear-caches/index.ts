@@ -19,6 +19,11 @@ export default defineAutomation({
   needs: ['storage', 'docker'],
   input: z.object({
     unusedFor: Duration.default('7d').describe("What Docker's builds used within this time stays."),
+    path: z
+      .string()
+      .startsWith('/')
+      .optional()
+      .describe('Only caches on the file system of this folder; by default all of them.'),
   }),
   output: z.object({
     caches: z.array(z.object({ id: z.string(), bytes: z.number().int() })).describe('What was emptied.'),
@@ -32,7 +37,9 @@ export default defineAutomation({
   safeguards: { limit: 'long', timeout: '15m', retry: { attempts: 3, backoff: '5s' } },
 
   async analyze({ input, ports, now }) {
-    const { items, blind } = await findCaches(ports, { now: now(), unusedForMs: ms(input.unusedFor) });
+    const { items: all, blind } = await findCaches(ports, { now: now(), unusedForMs: ms(input.unusedFor) });
+    const device = input.path === undefined ? undefined : (await ports.storage.space(input.path)).device;
+    const items = all.filter((item) => device === undefined || item.device === device);
     const spaces = await measure(
       ports.storage,
       items.map(({ folder }) => folder),

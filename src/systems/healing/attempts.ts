@@ -4,16 +4,20 @@ import type { JsonObject } from '../../core/json.ts';
 import { redactText } from '../../core/redact.ts';
 import type { Store } from '../../store/store.ts';
 import { backoffMs, type HealingSettings } from './settings.ts';
-import { type Attempt, type AttemptStatus, type HealingTables, UNFINISHED } from './tables.ts';
+import { type Attempt, type AttemptStatus, type HealingTables, UNDISTURBING, UNFINISHED } from './tables.ts';
 
 const HOUR_MS = 3_600_000;
 
 export interface AttemptRequest {
   readonly incidentId: string;
   readonly resourceId: string;
+  readonly fingerprint: string;
+  readonly symptom: string;
   readonly node: string;
   readonly runbook: string;
   readonly automation: string;
+  readonly input: JsonObject;
+  readonly disruptive: boolean;
 }
 
 /** Whether an attempt may be made now; where it may, it is counted already. */
@@ -21,6 +25,8 @@ export type Reservation =
   | { readonly kind: 'granted'; readonly attempt: Attempt }
   | { readonly kind: 'busy' }
   | { readonly kind: 'too-soon'; readonly until: Date }
+  /** So many disruptive ones were made within the hour, for whatever resource on whatever node. */
+  | { readonly kind: 'limited'; readonly until: Date; readonly made: number }
   | { readonly kind: 'exhausted'; readonly by: 'incident' | 'hour' };
 
 /** The attempts made, kept where a restart of Steward does not reset them. */
@@ -29,7 +35,7 @@ export interface Attempts {
   reserve(request: AttemptRequest, settings: HealingSettings): Promise<Reservation>;
   update(
     attempt: Attempt,
-    values: Partial<Pick<Attempt, 'status' | 'run_id' | 'soaking_since' | 'soak_until'>>,
+    values: Partial<Pick<Attempt, 'status' | 'run_id' | 'soaking_since' | 'soak_until' | 'seen'>>,
   ): Promise<Attempt>;
   finish(
     attempt: Attempt,
@@ -38,7 +44,8 @@ export interface Attempts {
   ): Promise<void>;
   unfinished(node: string): Promise<Attempt[]>;
   ofIncident(incidentId: string): Promise<Attempt[]>;
-  relapsed(resourceId: string, at: Date): Promise<void>;
+  /** Monitoring told of the symptom again. */
+  relapsed(resourceId: string, symptom: string, at: Date): Promise<void>;
   /** True for the first to make this remark on this incident. */
   remark(incidentId: string, remark: string): Promise<boolean>;
 }
@@ -58,6 +65,7 @@ export function createAttempts({ store, now }: { store: Store; now: () => Date }
       data: {
         incidentId: attempt.incident_id,
         resourceId: attempt.resource_id,
+        fingerprint: attempt.fingerprint,
         attempt: attempt.number,
         runbook: attempt.runbook,
         ...(attempt.run_id !== null && { runId: attempt.run_id }),
@@ -66,6 +74,27 @@ export function createAttempts({ store, now }: { store: Store; now: () => Date }
       causation: { incidentId: attempt.incident_id, ...(attempt.run_id !== null && { runId: attempt.run_id }) },
       node: attempt.node,
     });
+  }
+
+  /** The disruptive ones of the last hour, everywhere. */
+  async function overLimit(
+    trx: Transaction<HealingTables>,
+    at: Date,
+    { disruptivePerHour }: HealingSettings,
+  ): Promise<Reservation | undefined> {
+    await sql`select pg_advisory_xact_lock(hashtextextended('healing:disruptive', 0))`.execute(trx);
+    const made = await trx
+      .selectFrom('healing_attempts')
+      .select('started_at')
+      .where('disruptive', '=', true)
+      .where('started_at', '>', new Date(at.getTime() - HOUR_MS))
+      .where('status', 'not in', UNDISTURBING)
+      .orderBy('started_at', 'desc')
+      .limit(disruptivePerHour)
+      .execute();
+    const oldest = made.at(-1);
+    if (made.length < disruptivePerHour || !oldest) return undefined;
+    return { kind: 'limited', until: new Date(oldest.started_at.getTime() + HOUR_MS), made: made.length };
   }
 
   return {
@@ -91,31 +120,43 @@ export function createAttempts({ store, now }: { store: Store; now: () => Date }
           .execute();
         if (made.some(({ finished_at }) => finished_at === null)) return { kind: 'busy' };
         const chain = made.filter(({ incident_id }) => incident_id === request.incidentId);
-        const lastHour = made.filter(
-          ({ resource_id, started_at }) =>
-            resource_id === request.resourceId && started_at.getTime() > at.getTime() - HOUR_MS,
-        );
-        if (chain.length >= settings.attempts) return { kind: 'exhausted', by: 'incident' };
-        if (lastHour.length >= settings.perHour) return { kind: 'exhausted', by: 'hour' };
+        if (request.disruptive) {
+          const disruptive = made.filter((attempt) => attempt.disruptive);
+          const lastHour = disruptive.filter(
+            ({ resource_id, started_at }) =>
+              resource_id === request.resourceId && started_at.getTime() > at.getTime() - HOUR_MS,
+          );
+          const ofIncident = disruptive.filter(({ incident_id }) => incident_id === request.incidentId);
+          if (ofIncident.length >= settings.attempts) return { kind: 'exhausted', by: 'incident' };
+          if (lastHour.length >= settings.perHour) return { kind: 'exhausted', by: 'hour' };
+        }
         const ended = chain.at(-1)?.finished_at;
         const until = ended && new Date(ended.getTime() + backoffMs(settings, chain.length));
         if (until && until > at) return { kind: 'too-soon', until };
+        const limited = request.disruptive ? await overLimit(trx, at, settings) : undefined;
+        if (limited) return limited;
 
         const attempt = await trx
           .insertInto('healing_attempts')
           .values({
             incident_id: request.incidentId,
             resource_id: request.resourceId,
+            fingerprint: request.fingerprint,
+            symptom: request.symptom,
             node: request.node,
             number: Math.max(0, ...chain.map(({ number }) => number)) + 1,
             runbook: request.runbook,
             automation: request.automation,
+            input: JSON.stringify(request.input),
+            disruptive: request.disruptive,
             status: 'starting',
             run_id: null,
             started_at: at,
             soaking_since: null,
             soak_until: null,
+            seen: 0,
             relapsed_at: null,
+            recurred_at: null,
             finished_at: null,
             outcome: null,
           })
@@ -171,11 +212,12 @@ export function createAttempts({ store, now }: { store: Store; now: () => Date }
         .execute();
     },
 
-    async relapsed(resourceId, at) {
+    async relapsed(resourceId, symptom, at) {
       await db
         .updateTable('healing_attempts')
         .set({ relapsed_at: at })
         .where('resource_id', '=', resourceId)
+        .where('symptom', '=', symptom)
         .where('status', '=', 'soaking')
         .where('soaking_since', '<', at)
         .where('relapsed_at', 'is', null)

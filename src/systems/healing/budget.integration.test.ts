@@ -1,18 +1,18 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type TestDatabase, testDatabase } from '../../testing/database.ts';
+import { HEALING } from '../../testing/healing.ts';
 import { createAttempts } from './attempts.ts';
-import type { HealingSettings } from './settings.ts';
 import { healingMigrations } from './tables.ts';
 
-const SETTINGS: HealingSettings = {
-  enabled: true,
-  mode: 'act',
-  loop: '30s',
-  soak: '60s',
-  attempts: 3,
-  perHour: 3,
-  backoff: '10s',
+const SETTINGS = { ...HEALING, disruptivePerHour: 100_000 };
+const restart = {
+  fingerprint: 'service.down:svc',
+  symptom: 'service.down',
+  runbook: 'restart-supervised',
+  automation: 'restart-service',
+  input: {},
+  disruptive: true,
 };
 const HOUR_MS = 3_600_000;
 
@@ -47,8 +47,7 @@ describe('the budget', () => {
             incidentId: `inc_${world}_${resource}_${incident}`,
             resourceId: `svc_${world}_${resource}`,
             node: `node_${world}`,
-            runbook: 'restart-supervised',
-            automation: 'restart-service',
+            ...restart,
           };
           const answers = await Promise.all(Array.from({ length: atOnce }, () => attempts.reserve(request, SETTINGS)));
           const won = answers.filter(({ kind }) => kind === 'granted');
@@ -78,8 +77,7 @@ describe('the budget', () => {
       incidentId: 'inc_dead',
       resourceId: 'svc_dead',
       node: 'node_dead',
-      runbook: 'restart-supervised',
-      automation: 'restart-service',
+      ...restart,
     };
     const reserve = () =>
       createAttempts({ store: database.store, now: () => at }).reserve(request, { ...SETTINGS, backoff: '0s' });

@@ -1,16 +1,17 @@
 import { StewardError } from '../../core/errors.ts';
-import type { Incident } from '../../core/incident.ts';
-import type { Json } from '../../core/json.ts';
+import type { Incident, TimelineEntry } from '../../core/incident.ts';
+import { problemsOf } from '../../core/monitor.ts';
 import type { Resource } from '../../core/resource.ts';
-import type { RunStatus } from '../../core/run.ts';
+import { type Choice, choose, type Trouble } from './choose.ts';
 import { followAttempt } from './follow.ts';
-import { HEALER, type HealerDeps } from './healer-deps.ts';
-import { adviceFor, runbookFor } from './runbooks/index.ts';
+import { giveUp } from './give-up.ts';
+import type { HealerDeps } from './healer-deps.ts';
+import { heldBy } from './hold.ts';
+import { limitReached } from './limit.ts';
+import { noteLost, say } from './say.ts';
 import { switchedOff } from './settings.ts';
-import type { Attempt } from './tables.ts';
+import { hasSymptom, isHealable } from './symptom.ts';
 import { firstInTheWay } from './waits.ts';
-
-const AT_WORK: readonly RunStatus[] = ['queued', 'planning', 'running', 'rolling-back'];
 
 /** One look at every attempt under way and at every open incident. Gives the instant at which the next look is due, where it is known. */
 export async function lookOnce(deps: HealerDeps, signal: AbortSignal): Promise<Date | undefined> {
@@ -37,10 +38,10 @@ export async function lookOnce(deps: HealerDeps, signal: AbortSignal): Promise<D
 }
 
 async function considerIncident(incident: Incident, deps: HealerDeps, signal: AbortSignal): Promise<Date | undefined> {
-  const { inventory, monitor, attempts, runs, incidents, node, settings } = deps;
+  const { inventory, monitor, attempts, ledger, runs, incidents, node, settings, now } = deps;
   // Escalated and acknowledged ones belong to a person.
   if (
-    (incident.symptom !== 'service.down' && incident.symptom !== 'process.frozen') ||
+    !isHealable(incident.symptom) ||
     incident.status === 'escalated' ||
     incident.acknowledgedBy !== undefined ||
     incident.resourceId === undefined
@@ -53,38 +54,41 @@ async function considerIncident(incident: Incident, deps: HealerDeps, signal: Ab
   if (made.some(({ finished_at }) => finished_at === null)) return;
   // Steward died between the end of an attempt and this.
   if (incident.status === 'healing') await incidents.setStatus(incident.id, 'open');
-  if ((await monitor.status(resource.id))?.state !== 'down') return;
+  const status = await monitor.status(resource.id);
+  if (!status || !hasSymptom(status, incident.symptom)) return;
 
+  for (const lost of await ledger.takeBack(incident, settings())) await noteLost(incident, lost, deps);
   const inTheWay = await firstInTheWay(incident, resource, deps, signal);
   if (inTheWay) return await say(incident, inTheWay, deps);
 
-  const runbook = runbookFor(incident, resource);
+  const trouble = await troubleOf(incident, resource, deps);
+  const tried = await ledger.tried({ fingerprint: incident.fingerprint, resourceId: resource.id }, settings());
+  const choice = choose(deps.runbooks(), trouble, tried, now());
   const off = switchedOff(settings(), await runs.mode());
-  if (off !== undefined) {
-    const would = runbook
-      ? `Healing would run ${runbook.automation} now (${runbook.name})`
-      : 'Healing would call a person now: no runbook may act';
-    return await say(incident, `${would}, but it is ${off}.`, deps);
+  if (off !== undefined) return await say(incident, `${wouldDo(choice)}, but it is ${off}.`, deps, why(choice));
+  if (choice.kind === 'wait') {
+    await say(incident, `Nothing else fits; ${choice.why}`, deps, why(choice));
+    return choice.until;
   }
-  if (!runbook) return await giveUp(incident, resource, 'Nothing that Steward may do helps here.', deps, signal);
+  if (choice.kind === 'none') return await giveUp(incident, resource, choice, deps, signal);
 
-  const [active] = (await runs.list({ targetId: resource.id, status: AT_WORK, limit: 1 })).items;
-  if (active)
-    return await say(
-      incident,
-      `${active.automation} (${active.id}) works on ${resource.name}; healing waits for its end.`,
-      deps,
-    );
+  const held = await heldBy(resource, status.since, deps);
+  if (held !== undefined) return await say(incident, held, deps);
 
-  // The last word before acting: what answers by now is not restarted.
-  if ((await monitor.probeNow(resource.id, signal))?.state !== 'down') return;
+  // The last word before acting: what is well by now is left alone.
+  if (!hasSymptom(await monitor.probeNow(resource.id, signal), incident.symptom)) return;
+  const { runbook, input } = choice;
   const reservation = await attempts.reserve(
     {
       incidentId: incident.id,
       resourceId: resource.id,
+      fingerprint: incident.fingerprint,
+      symptom: incident.symptom,
       node: node.name,
       runbook: runbook.name,
       automation: runbook.automation,
+      input,
+      disruptive: runbook.disruptive,
     },
     settings(),
   );
@@ -93,58 +97,33 @@ async function considerIncident(incident: Incident, deps: HealerDeps, signal: Ab
       return await followAttempt(reservation.attempt, deps, signal);
     case 'too-soon':
       return reservation.until;
-    case 'exhausted': {
-      const why =
-        reservation.by === 'incident'
-          ? `${made.length} attempts did not bring ${resource.name} back for good.`
-          : `${resource.name} was restarted ${settings().perHour} times within an hour; more would not help.`;
-      return await giveUp(incident, resource, why, deps, signal);
-    }
+    case 'limited':
+      return await limitReached(incident, resource, { ...choice, ...reservation }, deps, signal);
+    case 'exhausted':
+      return await giveUp(incident, resource, { ...choice, exhausted: reservation.by }, deps, signal);
     case 'busy':
       return;
   }
 }
 
-/** Says it once for an incident, however often it is found again. */
-async function say(incident: Incident, message: string, { attempts, incidents }: HealerDeps): Promise<undefined> {
-  if (await attempts.remark(incident.id, message))
-    await incidents.note(incident.id, { kind: 'note', message, actor: HEALER });
-}
-
-async function giveUp(
-  incident: Incident,
+async function troubleOf(
+  { symptom }: Incident,
   resource: Resource,
-  why: string,
-  deps: HealerDeps,
-  signal: AbortSignal,
-): Promise<undefined> {
-  const { incidents, attempts, evidence, monitor, log } = deps;
-  const made = await attempts.ofIncident(incident.id);
-  const latest = await evidence
-    .collect(resource, signal)
-    .catch((thrown): Json => ({ missing: StewardError.from(thrown).message }));
+  { checks, monitor }: Pick<HealerDeps, 'checks' | 'monitor'>,
+): Promise<Trouble> {
+  const all = await checks.of(resource);
   const status = await monitor.status(resource.id);
-  const advice = adviceFor(resource);
-  const learned = {
-    attempts: made.map(inBrief),
-    symptom: status?.checks.map(({ kind, state, last }) => ({ kind, state, message: last?.message ?? null })) ?? [],
-    evidence: latest,
-    advice,
-  };
-  if (await incidents.escalate(incident.id, `${why} ${advice}`, learned))
-    log.warn('healing gave up', { incident: incident.id, resource: resource.id, attempts: made.length });
+  const named = problemsOf(status).find(({ problem }) => problem === symptom);
+  const seen = status?.checks.find(({ id }) => id === named?.check)?.last?.detail;
+  return { symptom, resource, checks: all, check: all.find(({ id }) => id === named?.check), seen };
 }
 
-function inBrief({ number, runbook, run_id, started_at, finished_at, status, outcome }: Attempt): {
-  readonly [key: string]: Json;
-} {
-  return {
-    number,
-    runbook,
-    run: run_id,
-    startedAt: started_at.toISOString(),
-    finishedAt: finished_at?.toISOString() ?? null,
-    status,
-    outcome,
-  };
+function wouldDo(choice: Choice): string {
+  if (choice.kind === 'take') return `Healing would run ${choice.runbook.automation} now (${choice.runbook.name})`;
+  if (choice.kind === 'wait') return `Healing would wait: ${choice.why}`;
+  return 'Healing would call a person now: no runbook may act';
+}
+
+function why({ considered }: Choice): TimelineEntry['data'] {
+  return { considered: considered.map((each) => ({ ...each })) };
 }

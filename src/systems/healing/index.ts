@@ -7,13 +7,18 @@ import type { Store } from '../../store/store.ts';
 import { createAttempts } from './attempts.ts';
 import { lookOnce } from './healer.ts';
 import type { HealerDeps } from './healer-deps.ts';
-import { healingUpkeep } from './upkeep.ts';
+import { limitOver } from './limit.ts';
 import { healingOperations, healingStats, type HealingStats } from './operations.ts';
+import { runbookOperations, type RunbookProblems } from './operations-runbooks.ts';
+import { createLedger } from './record.ts';
+import { healingUpkeep } from './upkeep.ts';
 
 export { healingMigrations } from './tables.ts';
 
-export interface HealingDeps extends Omit<HealerDeps, 'attempts'> {
+export interface HealingDeps extends Omit<HealerDeps, 'attempts' | 'ledger'> {
   readonly store: Store;
+  /** Files of runbooks that are not in force, and why. */
+  readonly runbookProblems?: RunbookProblems | undefined;
   /** How long attempts are kept: as long as incidents. */
   readonly keepMs?: () => number;
 }
@@ -27,16 +32,22 @@ export interface Healing {
 const AT_MOST_EVERY_MS = 100;
 const KEEP_MS = 365 * 86_400_000;
 
-/** Brings services back, within a budget, and knows when to call a person. */
+/** Ends troubles by runbooks, within a budget, learns what helps, and knows when to call a person. */
 export function createHealing(deps: HealingDeps): System & Healing {
   const { store, node, now, log, settings } = deps;
   const attempts = createAttempts(deps);
+  const ledger = createLedger(deps);
   let stopping = new AbortController();
   let consumer: EventConsumer | undefined;
   let loop: Promise<void> | undefined;
   let news = Promise.withResolvers<void>();
 
-  const look = (signal: AbortSignal): Promise<Date | undefined> => lookOnce({ ...deps, attempts }, signal);
+  async function look(signal: AbortSignal): Promise<Date | undefined> {
+    const all = { ...deps, attempts, ledger };
+    const due = await lookOnce(all, signal);
+    await limitOver(all);
+    return due;
+  }
 
   async function lookAgainAndAgain(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
@@ -63,7 +74,7 @@ export function createHealing(deps: HealingDeps): System & Healing {
 
   return {
     name: 'healing',
-    operations: healingOperations(deps),
+    operations: [...healingOperations(deps), ...runbookOperations({ ...deps, ledger })],
     jobs: [healingUpkeep({ store, keepMs: deps.keepMs ?? (() => KEEP_MS) })],
 
     async start() {
@@ -74,12 +85,20 @@ export function createHealing(deps: HealingDeps): System & Healing {
           'incident.opened',
           'incident.resolved',
           'service.down',
+          'service.degraded',
           'run.finished',
           'run.waiting-approval',
+          'maintenance.ended',
           'config.loaded',
         ],
-        async handle(event) {
-          if (event.type === 'service.down' && event.subject) await attempts.relapsed(event.subject.id, event.at);
+        async handle({ type, subject, data, at }) {
+          if (subject && type === 'service.down') await attempts.relapsed(subject.id, 'service.down', at);
+          if (
+            subject &&
+            (type === 'service.down' || type === 'service.degraded') &&
+            typeof data['problem'] === 'string'
+          )
+            await attempts.relapsed(subject.id, data['problem'], at);
           news.resolve();
         },
       });

@@ -2,26 +2,13 @@ import { sql } from 'kysely';
 import { z } from 'zod';
 import type { Inventory } from '../../core/inventory.ts';
 import { type AnyOperation, defineQuery } from '../../core/operation.ts';
+import type { Runbook } from '../../core/runbook.ts';
 import type { Store } from '../../store/store.ts';
-import { RUNBOOKS } from './runbooks/index.ts';
+import { attemptView, AttemptView } from './attempt-view.ts';
 import type { HealingSettings } from './settings.ts';
-import type { Attempt, HealingTables } from './tables.ts';
+import { type HealingTables, UNDISTURBING } from './tables.ts';
 
 const HOUR_MS = 3_600_000;
-
-const AttemptView = z.object({
-  incidentId: z.string(),
-  resourceId: z.string(),
-  service: z.string(),
-  number: z.number().int(),
-  runbook: z.string(),
-  automation: z.string(),
-  status: z.enum(['starting', 'running', 'waiting-approval', 'soaking', 'succeeded', 'failed', 'abandoned']),
-  runId: z.string().optional(),
-  startedAt: z.coerce.date(),
-  finishedAt: z.coerce.date().optional(),
-  outcome: z.string().optional(),
-});
 
 export interface HealingStats {
   readonly attempts: number;
@@ -30,7 +17,7 @@ export interface HealingStats {
 
 export async function healingStats(store: Store): Promise<HealingStats> {
   const { rows } =
-    await sql<HealingStats>`select count(*) as attempts, count(*) filter (where status = 'succeeded') as successful from healing_attempts`.execute(
+    await sql<HealingStats>`select count(*) as attempts, count(*) filter (where status = 'succeeded' and recurred_at is null) as successful from healing_attempts`.execute(
       store.db,
     );
   return rows[0] ?? { attempts: 0, successful: 0 };
@@ -40,10 +27,12 @@ export async function healingStats(store: Store): Promise<HealingStats> {
 export function healingOperations({
   store,
   inventory,
+  runbooks,
   settings,
 }: {
   store: Store;
   inventory: Inventory;
+  runbooks: () => readonly Runbook[];
   settings: () => HealingSettings;
 }): AnyOperation[] {
   const db = store.db.withTables<HealingTables>();
@@ -64,12 +53,13 @@ export function healingOperations({
         mode: z.enum(['act', 'observe']),
         attemptsPerIncident: z.number().int(),
         attemptsPerHour: z.number().int(),
+        disruptivePerHour: z.number().int().describe('For all resources and nodes together.'),
+        disruptiveThisHour: z.number().int(),
         stats: z.object({ attempts: z.number().int(), successful: z.number().int() }),
         runbooks: z.array(
           z.object({
             name: z.string(),
             title: z.string(),
-            policy: z.string(),
             automation: z.string(),
             attempts: z.number().int(),
             successful: z.number().int(),
@@ -86,27 +76,27 @@ export function healingOperations({
               nextFreeAt: z.coerce.date().optional(),
             }),
           )
-          .describe('Resources with attempts within the last hour.'),
+          .describe('Resources with disruptive attempts within the last hour.'),
         attempts: z.array(AttemptView).describe('The latest first.'),
       }),
       async handle({ resource, limit }, { now }) {
-        const { enabled, mode, attempts: attemptsPerIncident, perHour } = settings();
-        const [stats, byRunbook, recent, rows] = await Promise.all([
+        const { enabled, mode, attempts: attemptsPerIncident, perHour, disruptivePerHour } = settings();
+        const [stats, byRunbook, lastHour, rows] = await Promise.all([
           healingStats(store),
           db
             .selectFrom('healing_attempts')
             .select([
               'runbook',
               sql<number>`count(*) filter (where status in ('succeeded', 'failed'))`.as('decided'),
-              sql<number>`count(*) filter (where status = 'succeeded')`.as('successful'),
+              sql<number>`count(*) filter (where status = 'succeeded' and recurred_at is null)`.as('successful'),
             ])
             .groupBy('runbook')
             .execute(),
           db
             .selectFrom('healing_attempts')
-            .select(['resource_id', 'started_at'])
+            .select(['resource_id', 'started_at', 'status'])
+            .where('disruptive', '=', true)
             .where('started_at', '>', new Date(now.getTime() - HOUR_MS))
-            .$if(resource !== undefined, (query) => query.where('resource_id', '=', resource as string))
             .orderBy('started_at')
             .execute(),
           db
@@ -118,18 +108,20 @@ export function healingOperations({
             .execute(),
         ]);
         const measured = new Map(byRunbook.map((row) => [row.runbook, row]));
+        const recent = lastHour.filter(({ resource_id }) => resource === undefined || resource_id === resource);
         return {
           enabled,
           mode,
           attemptsPerIncident,
           attemptsPerHour: perHour,
+          disruptivePerHour,
+          disruptiveThisHour: lastHour.filter(({ status }) => !UNDISTURBING.includes(status)).length,
           stats,
-          runbooks: RUNBOOKS.map(({ name, title, policy, automation }) => {
+          runbooks: runbooks().map(({ name, title, automation }) => {
             const { decided = 0, successful = 0 } = measured.get(name) ?? {};
             return {
               name,
               title,
-              policy,
               automation,
               attempts: decided,
               successful,
@@ -149,25 +141,9 @@ export function healingOperations({
               };
             }),
           ),
-          attempts: await Promise.all(rows.map(async (row) => toView(row, await nameOf(row.resource_id)))),
+          attempts: await Promise.all(rows.map((row) => attemptView(row, inventory))),
         };
       },
     }),
   ];
-}
-
-function toView(row: Attempt, service: string): z.input<typeof AttemptView> {
-  return {
-    incidentId: row.incident_id,
-    resourceId: row.resource_id,
-    service,
-    number: row.number,
-    runbook: row.runbook,
-    automation: row.automation,
-    status: row.status,
-    startedAt: row.started_at,
-    ...(row.run_id !== null && { runId: row.run_id }),
-    ...(row.finished_at !== null && { finishedAt: row.finished_at }),
-    ...(row.outcome !== null && { outcome: row.outcome }),
-  };
 }

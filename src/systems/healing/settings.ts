@@ -1,5 +1,6 @@
 import { type DurationText, ms } from '../../core/duration.ts';
 import type { ModeRecord } from '../../core/mode.ts';
+import type { AutonomyRule } from './trust.ts';
 
 /** What the configuration says of healing; read anew at every look. */
 export interface HealingSettings {
@@ -9,12 +10,19 @@ export interface HealingSettings {
   readonly loop: DurationText;
   /** A heal counts only if the symptom stays away this long. */
   readonly soak: DurationText;
-  /** Attempts for one incident. */
+  /** A trouble that is back within this time takes its heal back: it counts as failed. */
+  readonly recurrence: DurationText;
+  /** For so long a runbook that failed on a trouble is not tried on it again. */
+  readonly memory: DurationText;
+  /** Disruptive attempts for one incident. */
   readonly attempts: number;
-  /** Attempts for one resource within an hour. */
+  /** Disruptive attempts for one resource within an hour. */
   readonly perHour: number;
+  /** Disruptive attempts within an hour for all resources and nodes together. */
+  readonly disruptivePerHour: number;
   /** Before the second attempt; doubles with each further one. */
   readonly backoff: DurationText;
+  readonly autonomy: AutonomyRule;
 }
 
 /** In words, where healing may do nothing: the switch that stops it, for good or for watching it first, or that of all of Steward. */

@@ -1,7 +1,7 @@
 import type { Incident } from '../../core/incident.ts';
-import type { ServiceStatus } from '../../core/monitor.ts';
 import type { Resource } from '../../core/resource.ts';
 import type { HealerDeps } from './healer-deps.ts';
+import { fails, isHealable } from './symptom.ts';
 
 /** Why nothing is tried yet, in words; parents come first. */
 export async function firstInTheWay(
@@ -25,18 +25,11 @@ export async function firstInTheWay(
   for (const dependency of needed) {
     if (dependency.kind === 'node' || dependency.id === resource.id || mutual.has(dependency.id)) continue;
     const theirs = unresolved.find(
-      ({ id, resourceId, symptom }) => id !== incident.id && resourceId === dependency.id && symptom === 'service.down',
+      ({ id, resourceId, symptom, severity }) =>
+        id !== incident.id && resourceId === dependency.id && severity === 'critical' && isHealable(symptom),
     );
     if (theirs) return `${resource.name} waits for ${dependency.name}, which it needs: ${theirs.title} (${theirs.id}).`;
     if (fails(await monitor.probeNow(dependency.id, signal)))
       return `${resource.name} waits for ${dependency.name}, which it needs and which fails too.`;
   }
-}
-
-export function fails(status: ServiceStatus | undefined, often = 1): boolean {
-  return (
-    status !== undefined &&
-    (status.state === 'down' ||
-      status.checks.some(({ consecutiveFailures, last }) => consecutiveFailures >= often && last?.state === 'down'))
-  );
 }
