@@ -12,7 +12,7 @@ import type { Notice, StatusDeps } from './systems/status/index.ts';
 export interface OverviewParts {
   readonly store: Pick<Store, 'health' | 'mode'>;
   readonly host: HostPort;
-  readonly engine: Pick<Engine, 'counts' | 'nodes'>;
+  readonly engine: Pick<Engine, 'counts' | 'nodes' | 'workflows'>;
   readonly runs: RunService;
   readonly inventory: Pick<Inventory, 'find'>;
   readonly monitoring: Pick<Monitoring, 'overall' | 'all'>;
@@ -64,6 +64,7 @@ export function overviewOf(parts: OverviewParts): Omit<StatusDeps, 'version' | '
     services: stateCounts,
     incidents: async () => (await incidents.unresolved()).filter(({ parentId }) => parentId === undefined),
     waitingApproval: async () => (await runs.list({ status: ['waiting-approval'], limit: 500 })).items.length,
+    waitingAnswer: async () => (await engine.workflows.questions()).length,
     delivery: async () => {
       const { channels } = await alerting.deliveryStatus();
       return {

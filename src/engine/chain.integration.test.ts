@@ -9,6 +9,7 @@ import { aChain, admin, agent, type EngineFixture, engineOn, operator, scratch }
 import { engineMigrations } from './tables.ts';
 
 const workflows: AnyWorkflow[] = [];
+let configured: AnyWorkflow[] = [];
 let database: TestDatabase;
 let fixture: EngineFixture;
 let place: Awaited<ReturnType<typeof scratch>>;
@@ -110,6 +111,7 @@ beforeAll(async () => {
   fixture = engineOn(database.store, {
     rules: [{ id: 'test', effect: 'write', decision: 'auto', why: 'A test.' }, ...DEFAULT_POLICY],
     workflows,
+    configured: () => configured,
   });
   await fixture.engine.start();
 }, 60_000);
@@ -224,6 +226,61 @@ describe('a chain', () => {
       painted: "skipped: known after 'color'",
     });
     expect(await place.lines()).toEqual(before);
+  });
+});
+
+describe('a workflow of the configuration', () => {
+  const asking = (after: string): AnyWorkflow =>
+    defineWorkflow({
+      ...aChain,
+      name: 'edited',
+      triggers: [],
+      steps: [{ id: 'ask', title: 'ask', wait: { person: 'Go on?' } }, append(after)],
+    });
+
+  it('goes by the definition that an execution began with, whatever is saved meanwhile', async () => {
+    configured = [asking('old')];
+    const before = await execute('edited');
+    await becomes(before, 'waiting');
+    configured = [asking('new')];
+    const after = await execute('edited');
+    await becomes(after, 'waiting');
+    configured = [];
+    await expect(execute('edited')).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    for (const id of [before, after])
+      await fixture.engine.workflows.answer(id, { step: 'ask', answer: 'yes', actor: admin });
+    const [old, fresh] = await Promise.all([ended(before), ended(after)]);
+    expect([steps(old), steps(fresh)]).toEqual([
+      { ask: 'succeeded', old: 'succeeded' },
+      { ask: 'succeeded', new: 'succeeded' },
+    ]);
+    expect(old.definition).not.toBe(fresh.definition);
+    // Its history stays.
+    expect((await fixture.engine.workflows.executions('edited', { limit: 10 })).items).toHaveLength(2);
+  });
+
+  it('starts by its schedule from the moment it is there, and no more when it is gone', async () => {
+    const ticking: AnyWorkflow = {
+      ...asking('x'),
+      name: 'ticking',
+      triggers: [{ kind: 'schedule', schedule: { every: '1s' } }],
+      steps: [count('look')],
+    };
+    configured = [ticking];
+    const all = async (): Promise<number> => {
+      const { rows } = await database.store.pool.query(`select id from workflow_executions where workflow = 'ticking'`);
+      return rows.length;
+    };
+    await expect.poll(all, { timeout: 15_000 }).toBeGreaterThan(1);
+    configured = [{ ...ticking, triggers: [{ kind: 'schedule', schedule: { every: '1d' } }] }];
+    // One may have been on its way.
+    await expect
+      .poll(async () => (await fixture.engine.listSchedules()).find(({ id }) => id === 'ticking:0')?.when)
+      .toBe('every 1d');
+    const listed = await fixture.engine.listSchedules();
+    expect(listed.find(({ id }) => id === 'ticking:0')?.next[0]?.getUTCHours()).toBe(0);
+    configured = [];
+    expect((await fixture.engine.listSchedules()).some(({ id }) => id === 'ticking:0')).toBe(false);
   });
 });
 

@@ -2,7 +2,8 @@ import { open, readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { type AnyAutomation, defineAutomation } from '../core/automation.ts';
-import type { AnyWorkflow } from '../core/workflow.ts';
+import type { JsonObject } from '../core/json.ts';
+import type { AnyWorkflow, WorkflowStep } from '../core/workflow.ts';
 import { appendLines } from './engine.ts';
 
 /** One line more, on the disk before it is believed: what a killed process has really done. */
@@ -20,6 +21,9 @@ const told = async (file: string): Promise<string> => await readFile(file, 'utf8
 
 /** Touches no machine, so that any node may go on with it. */
 export const appendAnywhere = defineAutomation({ ...appendLines, name: 'append-anywhere', placement: 'any' });
+
+/** Heavy on the disk, so that two of them do not work at once on a node. */
+export const heavyLines = defineAutomation({ ...appendLines, name: 'heavy-lines', load: 'io' });
 
 /** Acts once per run or never: asks right before whether it still may. Deaf to its signal, like a program that cannot be stopped. */
 export const fakeRestore = defineAutomation({
@@ -111,7 +115,7 @@ export const chaosLines = defineAutomation({
 });
 
 /** Three runs, one after the other, each of which any node may go on with. */
-export const slowChain: AnyWorkflow = {
+const slowChain: AnyWorkflow = {
   name: 'slow-chain',
   version: 1,
   title: 'Slow chain',
@@ -128,4 +132,32 @@ export const slowChain: AnyWorkflow = {
   })),
 };
 
-export const testAutomations: readonly AnyAutomation[] = [appendAnywhere, fakeRestore, chaosLines];
+const line = (id: string, more: JsonObject = {}): WorkflowStep => ({
+  id,
+  title: id,
+  automation: 'append-anywhere',
+  input: { file: { from: 'context.file' }, lines: [id], pauseMs: { from: 'context.pauseMs', default: 0 }, ...more },
+});
+const chainOf = (name: string, more: Pick<AnyWorkflow, 'steps'> & Partial<AnyWorkflow>): AnyWorkflow => ({
+  ...slowChain,
+  name,
+  ...more,
+});
+
+/** Chains that are data, as those of a configuration are. */
+export const testWorkflows: readonly AnyWorkflow[] = [
+  slowChain,
+  chainOf('breaking-chain', {
+    steps: [line('one', { pauseMs: 0 }), line('fails', { failAt: 'fails' })],
+    onError: [line('clean'), line('told')],
+  }),
+  chainOf('waiting-chain', {
+    steps: [line('before'), { id: 'heard', title: 'heard', wait: { event: 'user.registered' } }, line('after')],
+  }),
+  chainOf('quiet-chain', {
+    triggers: [{ kind: 'event', event: 'user.*', debounce: '6s' }],
+    steps: [line('quiet')],
+  }),
+];
+
+export const testAutomations: readonly AnyAutomation[] = [appendAnywhere, heavyLines, fakeRestore, chaosLines];

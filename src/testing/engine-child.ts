@@ -4,7 +4,7 @@ import type { AnyAutomation } from '../core/automation.ts';
 import { createPrograms } from '../adapters/programs/index.ts';
 import { engineMigrations } from '../engine/tables.ts';
 import { openStore } from '../store/store.ts';
-import { appendAnywhere, slowChain, testAutomations } from './engine-automations.ts';
+import { appendAnywhere, testAutomations, testWorkflows } from './engine-automations.ts';
 import { appendLines, countLines, destroyIt, engineOn, operator, resource } from './engine.ts';
 import { memoryLog } from './log.ts';
 
@@ -68,7 +68,7 @@ const { engine, log: told } = engineOn(store, {
     countLines,
     ...testAutomations.map((one) => (one === appendAnywhere ? asOf(appendAnywhere) : one)),
   ],
-  workflows: [slowChain],
+  workflows: testWorkflows,
   resources: Array.from({ length: targets }, (_, index) => ({ ...resource(`t${index}`), node: targetsOn ?? node })),
   node,
   ports: (scope) => ({

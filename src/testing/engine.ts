@@ -136,6 +136,8 @@ export function engineOn(
   options: {
     automations?: readonly AnyAutomation[];
     workflows?: readonly AnyWorkflow[];
+    /** As a configuration that may change has them. */
+    configured?: () => readonly AnyWorkflow[];
     resources?: readonly Resource[];
     /** What depends on a resource, by its id. */
     dependents?: Readonly<Record<string, readonly Resource[]>>;
@@ -160,7 +162,12 @@ export function engineOn(
   } = options;
   const audited: AuditEntry[] = [];
   const log = memoryLog();
-  const catalog = createCatalog({ automations, operations: [], workflows });
+  const catalog = createCatalog({
+    automations,
+    operations: [],
+    workflows,
+    ...(options.configured && { configured: options.configured }),
+  });
   const engine = createEngine({
     store,
     catalog: () => catalog,

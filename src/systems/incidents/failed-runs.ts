@@ -29,6 +29,9 @@ interface RunData {
 }
 
 interface WorkflowData {
+  readonly dryRun?: boolean;
+  /** Nobody is called when it fails. */
+  readonly optional?: boolean;
   readonly executionId?: string;
   readonly workflow?: string;
   readonly status?: string;
@@ -73,12 +76,21 @@ export function createFailedRuns({ ledger, node }: { ledger: Ledger; node: { rea
   }
 
   async function workflowFailed({ data }: StewardEvent): Promise<void> {
-    const { executionId = '', workflow = '', status, trigger = '', steps = [] } = data as WorkflowData;
+    const {
+      executionId = '',
+      workflow = '',
+      status,
+      trigger = '',
+      steps = [],
+      dryRun,
+      optional,
+    } = data as WorkflowData;
+    if (dryRun) return;
     const fingerprint = `workflow.failed:${workflow}`;
     if (status === 'succeeded') return await over(fingerprint, `It ran through: execution ${executionId}.`);
     const broken = steps.find((step) => step.status === 'failed');
     // A step whose run failed is told by its run; one that could not even be started, by nobody else.
-    if (status !== 'failed' || ASKED.has(trigger) || !broken || broken.runId !== undefined) return;
+    if (status !== 'failed' || optional || ASKED.has(trigger) || !broken || broken.runId !== undefined) return;
     await ledger.open({
       fingerprint,
       title:

@@ -65,6 +65,7 @@ export const Overview = z.object({
   services: z.record(z.string(), z.number().int()).describe('How many are in each state.'),
   openIncidents: z.number().int(),
   waitingApproval: z.number().int(),
+  waitingAnswer: z.number().int().describe('Workflows that ask a person something.'),
   delivery: z.object({
     channels: z.number().int(),
     failing: z.array(z.string()),
@@ -92,6 +93,7 @@ export interface StatusDeps {
     readonly { readonly title: string; readonly status: string; readonly severity: string }[]
   >;
   readonly waitingApproval: Provider<number>;
+  readonly waitingAnswer: Provider<number>;
   readonly delivery: Provider<Overview['delivery']>;
   readonly notices: Provider<readonly Notice[]>;
 }
@@ -127,11 +129,12 @@ export function createStatus(deps: StatusDeps): System {
       input: NoInput,
       output: Overview,
       async handle() {
-        const [store, services, incidents, waitingApproval, delivery, notices] = await Promise.all([
+        const [store, services, incidents, waitingApproval, waitingAnswer, delivery, notices] = await Promise.all([
           deps.store(),
           deps.services(),
           deps.incidents(),
           deps.waitingApproval(),
+          deps.waitingAnswer(),
           deps.delivery(),
           deps.notices(),
         ]);
@@ -140,6 +143,7 @@ export function createStatus(deps: StatusDeps): System {
           services,
           incidents,
           waitingApproval,
+          waitingAnswer,
           storeOk: store.ok,
           critical: notices.filter(({ level }) => level === 'critical').length,
         });
@@ -152,6 +156,7 @@ export function createStatus(deps: StatusDeps): System {
           services,
           openIncidents: incidents.length,
           waitingApproval,
+          waitingAnswer,
           delivery,
           notices: [...notices],
         };
@@ -165,6 +170,7 @@ export interface Situation {
   readonly services: Overview['services'];
   readonly incidents: readonly { readonly title: string; readonly status: string; readonly severity: string }[];
   readonly waitingApproval: number;
+  readonly waitingAnswer?: number;
   readonly storeOk: boolean;
   readonly critical: number;
 }
@@ -174,6 +180,7 @@ export function judge({
   services,
   incidents,
   waitingApproval,
+  waitingAnswer = 0,
   storeOk,
   critical,
 }: Situation): Pick<Overview, 'verdict' | 'sentence'> {
@@ -187,6 +194,7 @@ export function judge({
       `you are needed${escalated.length === 1 ? `: ${escalated[0]?.title}` : ` for ${escalated.length} incidents`}`,
     );
   if (waitingApproval > 0) parts.push(`${count(waitingApproval, 'plan waits', 'plans wait')} for your approval`);
+  if (waitingAnswer > 0) parts.push(`${count(waitingAnswer, 'workflow asks', 'workflows ask')} you something`);
   if (others.length > 0) {
     const more = escalated.length > 0 ? 'more ' : '';
     const healing = others.filter(({ status }) => status === 'healing').length;

@@ -32,6 +32,7 @@ describe('the first sentence', () => {
       'attention',
       '2 plans wait for your approval; 1 incident is open, being healed.',
     ],
+    [{ waitingAnswer: 1 }, 'attention', '1 workflow asks you something.'],
     [{ storeOk: false }, 'broken', 'The store does not answer, so nothing can be said about the rest.'],
   ])('of %j is %s', (change, verdict, sentence) => {
     expect(judge({ ...quiet, ...change })).toEqual({ verdict, sentence });
@@ -56,6 +57,7 @@ describe('the status', () => {
     services: () => ({ up: 5 }),
     incidents: () => [],
     waitingApproval: () => 0,
+    waitingAnswer: () => 0,
     delivery: () => ({ channels: 0, failing: [], deadMan: false }),
     notices: () => [{ id: 'no-channel', level: 'warning', text: 'No alert channel is configured.' }],
   };
