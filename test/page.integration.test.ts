@@ -284,6 +284,7 @@ describe.skipIf(!BROWSER)('the page (needs Chromium)', () => {
     await picture('reconnecting');
 
     await page.unroute('**/events/stream');
+    await page.getByText('live again, nothing missed').waitFor({ timeout: 15_000 });
     await page.getByText('live', { exact: true }).waitFor({ timeout: 15_000 });
   });
 

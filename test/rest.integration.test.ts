@@ -328,7 +328,12 @@ describe('the API', () => {
       audit,
       runs,
       log,
-      events: { read: async () => [], latestId: async () => 0, onNews: () => () => undefined },
+      events: {
+        read: async () => [],
+        latestId: async () => 0,
+        stateOf: async () => 'known' as const,
+        onNews: () => () => undefined,
+      },
       page: [],
       version: '0',
       now: () => new Date(),

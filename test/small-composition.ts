@@ -12,6 +12,7 @@ import type { Run } from '../src/core/run.ts';
 import type { RunService } from '../src/core/run-service.ts';
 import { EVENTS_CHANNEL } from '../src/store/event-tables.ts';
 import type { Store } from '../src/store/store.ts';
+import type { LiveSettings } from '../src/surfaces/live/index.ts';
 import { loadPage } from '../src/surfaces/page/index.ts';
 import { createRest, type Rest } from '../src/surfaces/rest/index.ts';
 import type { RestSettings } from '../src/surfaces/rest/settings.ts';
@@ -36,6 +37,8 @@ export interface SmallComposition {
   readonly log: ReturnType<typeof memoryLog>;
   readonly home: string;
   tokenOf(role: string): Promise<string>;
+  /** One more store on the same database: a second node. */
+  openAnother(): Promise<Store>;
   stop(): Promise<void>;
 }
 
@@ -44,10 +47,12 @@ export async function composeSmall({
   settings = {},
   operations = [],
   elsewhere,
+  live = {},
 }: {
   settings?: Partial<RestSettings>;
   operations?: readonly AnyOperation[];
   elsewhere?: Elsewhere;
+  live?: LiveSettings;
 } = {}): Promise<SmallComposition> {
   const database = await testDatabase({ migrations: [...auditMigrations, ...identityMigrations] });
   const { store } = database;
@@ -88,8 +93,10 @@ export async function composeSmall({
     events: {
       read: (options) => store.events.read(options),
       latestId: () => store.events.latestId(),
+      stateOf: (id) => store.events.stateOf(id),
       onNews: (handler) => store.listen(EVENTS_CHANNEL, handler),
     },
+    live,
     settings: { host: '127.0.0.1', port: 0, requestsPerMinute: 100_000, ...settings },
     page: await loadPage(),
     version: '0.0.0-test',
@@ -106,6 +113,7 @@ export async function composeSmall({
     runs,
     log,
     home,
+    openAnother: () => database.openAnother(),
     async tokenOf(role) {
       const bearer = (await readFile(join(home, 'cli-token'), 'utf8')).trim();
       const { json } = await rest.app.inject({

@@ -270,6 +270,17 @@ describe('read', () => {
   });
 });
 
+describe('the state of a place', () => {
+  it('tells an event that is there from one that was removed and one that never was', async () => {
+    expect(await store.events.stateOf(1)).toBe('ahead');
+    const [a, b] = await append('a', 'b');
+    await sql`delete from events where id = ${a?.id}`.execute(store.db);
+
+    const states = [a?.id ?? 0, b?.id ?? 0, (b?.id ?? 0) + 1].map((id) => store.events.stateOf(id));
+    expect(await Promise.all(states)).toEqual(['removed', 'known', 'ahead']);
+  });
+});
+
 describe('prune', () => {
   it('keeps what a consumer still has to handle', async () => {
     const { seen, stop } = collect();

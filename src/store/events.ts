@@ -46,6 +46,8 @@ export interface Events {
   read(options?: { after?: number; types?: readonly EventType[]; limit?: number }): Promise<StewardEvent[]>;
   /** The last event that `read` would give; 0 where there is none. */
   latestId(): Promise<number>;
+  /** Whether an event is there, was removed, or is one that this store has not come to. */
+  stateOf(id: number): Promise<'known' | 'removed' | 'ahead'>;
   /** Deletes events older than the date which every consumer seen since then has handled. Returns how many. */
   prune(olderThan: Date): Promise<number>;
   deadLetters(limit?: number): Promise<DeadLetter[]>;
@@ -119,6 +121,13 @@ export function createEvents(deps: EventsDeps): { events: Events; stop: () => Pr
         .limit(1)
         .executeTakeFirst();
       return last?.id ?? 0;
+    },
+
+    async stateOf(id) {
+      const { rows } = await sql<{ known: boolean; ahead: boolean }>`
+        select exists (select from events where id = ${id}) as known,
+          ${id} > coalesce(pg_sequence_last_value(pg_get_serial_sequence('events', 'id')), 0) as ahead`.execute(db);
+      return rows[0]?.known ? 'known' : rows[0]?.ahead ? 'ahead' : 'removed';
     },
 
     async prune(olderThan) {

@@ -22,6 +22,7 @@ export function inertStore(): Store {
       consume: refuse,
       read: refuse,
       latestId: refuse,
+      stateOf: refuse,
       prune: refuse,
       deadLetters: refuse,
       consumers: refuse,

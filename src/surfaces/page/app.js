@@ -8,6 +8,7 @@ import { el, incidents, notices, runs, section, services, tick, verdict } from '
 const root = document.querySelector('#root');
 const REFRESH_AT_MOST_EVERY_MS = 2_000;
 const REFRESH_AT_LEAST_EVERY_MS = 30_000;
+const HEALED_FOR_MS = 8_000;
 
 async function showState(me) {
   const connection = el('span', { class: 'live away', role: 'status' }, 'connecting');
@@ -170,20 +171,31 @@ async function showState(me) {
 
   let source;
   let retry;
+  let healed;
+  let lost = false;
+  let gap = false;
   function connect(wait = 1_000) {
     source = new EventSource('/api/v1/events/stream');
-    source.addEventListener('hello', ({ lastEventId }) => {
+    source.addEventListener('subscribed', ({ lastEventId }) => {
       lastEvent = lastEventId;
       wait = 1_000;
-      say(true, 'live');
+      say(true, !lost ? 'live' : gap ? 'live again' : 'live again, nothing missed');
+      if (lost) healed = setTimeout(() => say(true, 'live'), HEALED_FOR_MS);
+      lost = gap = false;
       soon();
     });
+    source.addEventListener('gap', () => (gap = true));
     source.addEventListener('message', ({ lastEventId }) => {
       lastEvent = lastEventId;
       soon();
     });
+    source.addEventListener('end', ({ data }) => {
+      if (JSON.parse(data).why === 'unauthenticated') void start();
+    });
     source.addEventListener('error', () => {
       if (stopped) return;
+      lost = true;
+      clearTimeout(healed);
       say(false, `connection lost${lastEvent === '' ? '' : ', what is shown may be old'}; reconnecting…`);
       // The browser reconnects by itself unless it was refused.
       if (source.readyState !== EventSource.CLOSED) return;
@@ -198,6 +210,7 @@ async function showState(me) {
     clearInterval(ticking);
     clearTimeout(timer);
     clearTimeout(retry);
+    clearTimeout(healed);
     source?.close();
   }
 

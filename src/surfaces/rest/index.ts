@@ -3,6 +3,7 @@ import { Readable } from 'node:stream';
 import cors from '@fastify/cors';
 import helmet from '@fastify/helmet';
 import rateLimit from '@fastify/rate-limit';
+import websocket from '@fastify/websocket';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { may } from '../../core/actor.ts';
 import type { AuditLog } from '../../core/audit.ts';
@@ -11,13 +12,14 @@ import { StewardError } from '../../core/errors.ts';
 import type { Identity } from '../../core/identity.ts';
 import type { Log } from '../../core/log.ts';
 import type { RunService } from '../../core/run-service.ts';
+import { createLive, type EventSource, type LiveSettings } from '../live/index.ts';
+import { LIVE_MESSAGE_BYTES, mountLive, STREAM } from './live.ts';
 import { type JsonSchema, fromTexts, jsonSchemaOf } from '../json-schema.ts';
 import { MANIFEST_PATH, manifestOf } from '../manifest.ts';
-import { assertMay, perform, performDownload } from '../perform.ts';
+import { perform, performDownload } from '../perform.ts';
 import { authenticate, callOf, SAFE } from './access.ts';
 import { assertMayBind, listen, type Listening } from './bind.ts';
 import { deprecatedAlias, deprecation } from './deprecated.ts';
-import { createEventStreams, type EventSource } from './event-stream.ts';
 import { mountLater } from './later.ts';
 import { asStewardError, sendFailure } from './failures.ts';
 import { openapi } from './openapi.ts';
@@ -41,6 +43,7 @@ export interface RestDeps {
   readonly identity: Identity;
   readonly audit: AuditLog;
   readonly events: EventSource;
+  readonly live?: LiveSettings;
   readonly settings: RestSettings;
   readonly page: readonly PageFile[];
   /** What else answers on this listener, behind the same credentials and limits. */
@@ -58,8 +61,6 @@ export interface Rest {
 }
 
 const BODY_LIMIT = 1_048_576;
-/** What the stream of events is called in the scope of a token. */
-const STREAM = 'events-stream';
 
 /** The API and the page, mounted from the catalog. */
 export function createRest(deps: RestDeps): Rest {
@@ -79,7 +80,8 @@ export function createRest(deps: RestDeps): Rest {
     frameworkErrors: (error, request, reply) => void sendFailure(error, request, reply as never, log),
     ...(settings.tls && { https: { cert: readFileSync(settings.tls.cert), key: readFileSync(settings.tls.key) } }),
   }) as FastifyInstance;
-  const streams = createEventStreams({
+  const live = createLive({
+    ...deps.live,
     events: deps.events,
     log,
     stillAllowed: (request) =>
@@ -132,11 +134,14 @@ export function createRest(deps: RestDeps): Rest {
     );
     for (const each of [method].flat()) if (each !== 'OPTIONS') mounted.push({ method: each, pattern });
   });
-  app.addHook('onRequest', async (request, reply) => {
-    void reply.header('x-request-id', request.id);
-    if (request.url.startsWith('/api/')) void reply.header('cache-control', 'no-store');
-    if (request.is404 || request.routeOptions.config.open) return;
-    request.actor = await authenticate(request, identity, origins);
+  // Before the hook that may refuse: a refused upgrade is then known as one, and its connection closed.
+  void app.register(websocket, { options: { maxPayload: LIVE_MESSAGE_BYTES } }).after(() => {
+    app.addHook('onRequest', async (request, reply) => {
+      void reply.header('x-request-id', request.id);
+      if (request.url.startsWith('/api/')) void reply.header('cache-control', 'no-store');
+      if (request.is404 || request.routeOptions.config.open) return;
+      request.actor = await authenticate(request, identity, origins);
+    });
   });
 
   void app.register(helmet, {
@@ -194,10 +199,7 @@ export function createRest(deps: RestDeps): Rest {
     scope.get(`${API}/openapi.json`, async () => (description ??= openapi(catalog, deps.version)));
     let commands: object | undefined;
     scope.get(MANIFEST_PATH, async () => (commands ??= manifestOf(catalog)));
-    scope.get(`${API}/events/stream`, async (request, reply) => {
-      await assertMay(callOf(request, now()), 'read', { kind: 'operation', id: STREAM }, audit);
-      return await streams.serve(request, reply);
-    });
+    mountLive(scope, { live, origins, audit, now });
     for (const file of deps.page) {
       scope.route({
         method: ['GET', 'HEAD'],
@@ -247,7 +249,7 @@ export function createRest(deps: RestDeps): Rest {
       return await listen(app, settings);
     },
     async close() {
-      streams.close();
+      live.close();
       await app.close();
     },
   };

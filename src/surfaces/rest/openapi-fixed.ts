@@ -1,5 +1,6 @@
 import { WaysIn } from '../../core/identity.ts';
 import { jsonSchemaOf } from '../json-schema.ts';
+import { StreamQuery } from '../live/protocol.ts';
 import { MANIFEST_PATH } from '../manifest.ts';
 import { ERROR, json, type Path } from './openapi-parts.ts';
 import { PasskeySignInRequest, SetUpRequest, SignInRequest, WhoAmI } from './requests.ts';
@@ -189,18 +190,48 @@ export function fixedPaths(): Record<string, Path> {
         },
       },
     },
-    [`${API}/events/stream`]: {
+    [`${API}/live`]: {
       get: {
-        tags: ['queries'],
-        operationId: 'events-stream',
-        summary: 'Events, live',
-        description: 'Server-sent events. A client that reconnects sends Last-Event-ID and misses nothing.',
-        parameters: [{ name: 'Last-Event-ID', in: 'header', required: false, schema: { type: 'integer', minimum: 0 } }],
+        ...stream('live', 'What happens, live'),
+        description:
+          'A WebSocket where the request asks for one, and server-sent events where it does not. docs/guides/live.md has the messages and the codes that it is closed with.',
         responses: {
-          200: { description: 'The stream.', content: { 'text/event-stream': { schema: { type: 'string' } } } },
-          default: ERROR,
+          101: { description: 'The WebSocket.' },
+          ...streamed,
         },
       },
     },
+    [`${API}/events/stream`]: {
+      get: {
+        ...stream('events-stream', 'Events, live'),
+        description: 'Server-sent events. A client that reconnects sends Last-Event-ID and misses nothing.',
+        responses: streamed,
+      },
+    },
+  };
+}
+
+const streamed = {
+  200: { description: 'The stream.', content: { 'text/event-stream': { schema: { type: 'string' } } } },
+  default: ERROR,
+};
+
+function stream(operationId: string, summary: string): Path {
+  const { properties = {} } = jsonSchemaOf(StreamQuery, 'input');
+  return {
+    tags: ['queries'],
+    operationId,
+    summary,
+    'x-permission': 'read',
+    parameters: [
+      { name: 'Last-Event-ID', in: 'header', required: false, schema: { type: 'integer', minimum: 0 } },
+      ...Object.entries(properties).map(([name, { description, ...schema }]) => ({
+        name,
+        in: 'query',
+        required: false,
+        ...(description !== undefined && { description }),
+        schema,
+      })),
+    ],
   };
 }
