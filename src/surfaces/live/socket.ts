@@ -12,7 +12,10 @@ const CLOSES_WITHIN_MS = 5_000;
 export function socketOutlet(socket: WebSocket, signal: AbortSignal, stallMs: number): Outlet {
   async function send(data: string | Buffer): Promise<void> {
     if (signal.aborted || socket.readyState !== socket.OPEN) return;
-    if (socket.bufferedAmount < HIGH_WATER) return void socket.send(data, { binary: false });
+    if (socket.bufferedAmount < HIGH_WATER) {
+      socket.send(data, { binary: false });
+      return;
+    }
     const { promise, resolve } = Promise.withResolvers<'written' | 'late' | 'over'>();
     const timer = setTimeout(() => resolve('late'), stallMs);
     const over = (): void => resolve('over');
@@ -52,7 +55,7 @@ export function listenTo(
   socket.on('message', (data, isBinary) => {
     if (performance.now() - since > MESSAGES_WITHIN_MS) [since, count] = [performance.now(), 0];
     if ((count += 1) > MESSAGES) return end('refused');
-    const message = isBinary ? undefined : parsed(String(data as Buffer));
+    const message = isBinary ? undefined : parsed(String(data));
     if (message === undefined || message instanceof StewardError) {
       const error = message ?? new StewardError('INPUT_INVALID', 'A message is one JSON object as text.');
       return tell({ type: 'error', ...error.toBody() });
