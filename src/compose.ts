@@ -1,5 +1,6 @@
 import { join, resolve } from 'node:path';
 import { createChannel } from './adapters/channels/channels.ts';
+import { createRecentLog } from './adapters/log/recent.ts';
 import { createPing } from './adapters/channels/ping.ts';
 import { createDocker } from './adapters/docker/index.ts';
 import { createEvidence } from './adapters/evidence/index.ts';
@@ -13,6 +14,7 @@ import { configuredRecipe } from './adapters/processes/configured.ts';
 import { createProcesses } from './adapters/processes/index.ts';
 import { createPrograms } from './adapters/programs/index.ts';
 import type { MemoryLimits } from './adapters/programs/memory-watch.ts';
+import { createServiceLogs } from './adapters/service-logs/index.ts';
 import { createRecognizer } from './adapters/recognize/index.ts';
 import { readMcpFiles } from './adapters/recognize/mcp-files.ts';
 import { createSecretResolver } from './adapters/secrets/secrets.ts';
@@ -58,6 +60,7 @@ import { guardedHttp } from './safeguards/guarded-http.ts';
 import { EVENTS_CHANNEL } from './store/event-tables.ts';
 import type { Migration } from './store/migrator.ts';
 import type { Store } from './store/store.ts';
+import { topicsOf } from './surfaces/live/topics.ts';
 import { createMcp } from './surfaces/mcp/http.ts';
 import { createRest, type PageFile, type Rest } from './surfaces/rest/index.ts';
 import { mountJoin } from './surfaces/rest/join.ts';
@@ -76,6 +79,7 @@ import { createInventory } from './systems/inventory/index.ts';
 import { inventoryMigrations } from './systems/inventory/tables.ts';
 import { inventoryUpkeep } from './systems/inventory/upkeep.ts';
 import { createMaintenance, maintenanceMigrations } from './systems/maintenance/index.ts';
+import { createLogs, type OwnLog } from './systems/logs/index.ts';
 import { createMonitoring } from './systems/monitoring/index.ts';
 import { monitoringMigrations } from './systems/monitoring/tables.ts';
 import { createRecipes } from './systems/recipes/index.ts';
@@ -116,6 +120,8 @@ export interface Parts {
   readonly ownPids: () => readonly number[];
   readonly page: readonly PageFile[];
   readonly log: Log;
+  /** What the log said last; nothing where nobody keeps it. */
+  readonly ownLog?: OwnLog | undefined;
   readonly now: () => Date;
   /** Somebody removed this node from its store: it has to end. */
   readonly onRemoved?: (() => void) | undefined;
@@ -180,14 +186,15 @@ export function compose(parts: Parts): Composition {
   const files = createFiles({ roots: settings().files.roots });
   const http = createHttp({ outbound, allow: () => allowedHosts(settings()) });
 
+  const nodeName = async (id: string): Promise<string> =>
+    id === node.id ? node.name : ((await engine.nodes()).find((each) => each.id === id)?.name ?? id);
   const audit = createAudit({
     store,
     key: parts.auditKey,
     checkpointFile: join(home, 'audit-checkpoints.jsonl'),
     ...auditDestinations(settings(), { ...world, node: node.name }),
     node: node.name,
-    nodeName: async (id) =>
-      id === node.id ? node.name : ((await engine.nodes()).find((each) => each.id === id)?.name ?? id),
+    nodeName,
     onBroken: async (report) => void (await incidents.open(brokenRecord(report, node))),
     now,
     log,
@@ -370,6 +377,16 @@ export function compose(parts: Parts): Composition {
     timeline: (id) => incidents.timeline(id),
   });
   const security = createSecurity({ store, records: audit, incidents, node, now, log });
+  const logs = createLogs({
+    inventory,
+    logs: createServiceLogs({ docker, systemd }),
+    own: parts.ownLog ?? createRecentLog(now),
+    runLines: engine.runLines.recent,
+    node,
+    nodeName,
+    now,
+    log,
+  });
   const families = createFamilies({ store, catalog: () => catalog });
   const status = createStatus({
     version,
@@ -403,6 +420,7 @@ export function compose(parts: Parts): Composition {
     healing,
     alerting,
     security,
+    logs,
     status,
   ];
   const catalog = createCatalog({
@@ -435,6 +453,13 @@ export function compose(parts: Parts): Composition {
     identity,
     audit: record,
     events: { ...store.events, onNews: (handler) => store.listen(EVENTS_CHANNEL, handler) },
+    live: {
+      node: node.name,
+      lines: topicsOf({
+        logs: { feed: logs.feed, operation: 'logs-tail' },
+        run: { feed: engine.runLines, operation: 'run-logs' },
+      }),
+    },
     settings: settings().server,
     page: parts.page,
     mounts: [mcp.mount, (app) => mountJoin(app, engine.invitations)],

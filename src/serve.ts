@@ -1,5 +1,6 @@
 import { hostname, userInfo } from 'node:os';
 import { createLog } from './adapters/log/index.ts';
+import { createRecentLog } from './adapters/log/recent.ts';
 import { compose, MIGRATIONS } from './compose.ts';
 import { databaseUrlOf } from './config/database-url.ts';
 import type { Environment } from './config/environment.ts';
@@ -38,7 +39,9 @@ export async function serve({ environment, configFile, stdout }: ServeOptions): 
     const home = await openHome(environment.home, now());
     undo.push({ what: 'the home', run: () => home.release() });
     const initial = await loadConfig(location, environment);
+    const ownLog = createRecentLog(now);
     const log = createLog({
+      note: ownLog.note,
       level: initial.config.log.level,
       human: stdout.isTTY === true,
       write: (line) => void stdout.write(line),
@@ -93,6 +96,7 @@ export async function serve({ environment, configFile, stdout }: ServeOptions): 
       ownPids: () => ownPids(home.path),
       page: await loadPage(),
       log,
+      ownLog,
       now,
       onRemoved: () => {
         say(`${node.name} was removed from the nodes of the store, so it stops. It can join again with an invitation.`);

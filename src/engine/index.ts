@@ -29,6 +29,7 @@ import { createLocks } from './locks.ts';
 import { createLoops } from './loops.ts';
 import { createMode } from './mode.ts';
 import { createInvitations, type Invitations } from './join.ts';
+import { createRunLines, type RunLines } from './run-lines.ts';
 import { createNodes, NODES_CHANNEL } from './nodes.ts';
 import { engineOperations } from './operations.ts';
 import { guardedRuns } from './ownership.ts';
@@ -57,6 +58,8 @@ export interface Engine {
   readonly service: RunService & RunFollowUps;
   readonly workflows: WorkflowService;
   readonly operations: readonly AnyOperation[];
+  /** What runs say while they run. */
+  readonly runLines: RunLines;
   /** Jobs of systems, from then on, by the clock of this node. */
   register(jobs: readonly SystemJob[]): void;
   listSchedules(): Promise<ScheduleEntry[]>;
@@ -350,8 +353,11 @@ export function createEngine(deps: EngineDeps): Engine {
     }, AGAIN_MS);
   }
 
+  const runLines = createRunLines({ db, log });
+
   return {
     service,
+    runLines,
     workflows,
     operations,
     register: (more) => jobs.register(more),

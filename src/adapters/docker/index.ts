@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream';
 import type { ContainerInspectInfo, ContainerStats } from 'dockerode';
 import type { PortStatus } from '../../core/ports.ts';
 import type { ContainerInfo, DockerPort } from '../../core/ports/docker.ts';
@@ -7,7 +8,7 @@ import { toContainerInfo } from './container-info.ts';
 import { engineCall, isMissing } from './engine-call.ts';
 import { followEvents, rememberedEvents, type Watch } from './events.ts';
 import { createImages } from './images.ts';
-import { logLines } from './log-frames.ts';
+import { logLines, readFrames } from './log-frames.ts';
 import { StopReasons, wantedByExitCode } from './purpose.ts';
 
 export interface DockerOptions {
@@ -22,6 +23,14 @@ export interface DockerAdapter extends DockerPort {
   status(): Promise<PortStatus>;
   /** Follows the engine's events, so that it is known why a container stopped. Until stopped, also across restarts of the engine. */
   watch(): Watch;
+  /** The last lines, each behind its instant: `2026-01-02T03:04:05.000000000Z text`. */
+  stampedLogs(id: string, options: { tail: number; since?: Date | undefined }): Promise<string[]>;
+  /** What a container writes behind that instant, in the same form, until it stops or the signal ends it. */
+  followLogs(
+    id: string,
+    options: { since: string; signal: AbortSignal },
+    emit: (lines: string[]) => void,
+  ): Promise<void>;
 }
 
 const AT_ONCE = 8;
@@ -125,6 +134,29 @@ export function createDocker({
         docker.getContainer(id).logs({ stdout: true, stderr: true, tail, follow: false, abortSignal }),
       );
       return logLines(raw, found.Config.Tty);
+    },
+
+    async stampedLogs(id, { tail, since }) {
+      const found = await call(`inspect ${id}`, (abortSignal) => docker.getContainer(id).inspect({ abortSignal }));
+      const from = since === undefined ? {} : { since: Math.floor(since.getTime() / 1000) };
+      const options = { stdout: true, stderr: true, timestamps: true, tail, follow: false, ...from } as const;
+      const raw = await call(`logs of ${id}`, (abortSignal) =>
+        docker.getContainer(id).logs({ ...options, abortSignal }),
+      );
+      return logLines(raw, found.Config.Tty);
+    },
+
+    async followLogs(id, { since, signal }, emit) {
+      const found = await call(`inspect ${id}`, (abortSignal) => docker.getContainer(id).inspect({ abortSignal }));
+      const stream = (await docker.getContainer(id).logs({
+        stdout: true,
+        stderr: true,
+        timestamps: true,
+        follow: true,
+        since: Math.floor(Date.parse(since) / 1000),
+        abortSignal: signal,
+      })) as Readable;
+      await readFrames(stream, { terminal: found.Config.Tty, signal }, emit);
     },
 
     async stats(id) {

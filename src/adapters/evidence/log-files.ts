@@ -13,6 +13,11 @@ const LOG_NAME = /\.(log|out|err)(\.\d+)?$|\/logs?\/[^/]*$/;
 
 /** Log files that the process itself holds open for writing: its own output first. */
 export async function openLogFiles(pid: number): Promise<string[]> {
+  return [...new Set((await heldLogFiles(pid)).map(({ path }) => path))];
+}
+
+/** The same, each with the way to the very file: a name may lead elsewhere by now. */
+export async function heldLogFiles(pid: number): Promise<{ readonly path: string; readonly descriptor: string }[]> {
   const folder = `/proc/${pid}/fd`;
   const descriptors = (await readdir(folder).catch(() => [])).slice(0, MAX_DESCRIPTORS);
   const found = await Promise.all(
@@ -26,11 +31,10 @@ export async function openLogFiles(pid: number): Promise<string[]> {
         !(isOutput || LOG_NAME.test(path))
       )
         return undefined;
-      return (await isWritten(pid, descriptor)) ? { path, isOutput } : undefined;
+      return (await isWritten(pid, descriptor)) ? { path, descriptor: join(folder, descriptor), isOutput } : undefined;
     }),
   );
-  const held = found.filter((file) => file !== undefined).toSorted((a, b) => Number(b.isOutput) - Number(a.isOutput));
-  return [...new Set(held.map(({ path }) => path))];
+  return found.filter((file) => file !== undefined).toSorted((a, b) => Number(b.isOutput) - Number(a.isOutput));
 }
 
 /** What a process that is gone may have left: log files in its working folder. */
@@ -46,7 +50,7 @@ export async function logFilesIn(folder: string): Promise<string[]> {
 /** The last lines of a regular file that belongs to this user; never what a link leads to. */
 export async function tailFile(
   path: string,
-  options: { lines: number; uid?: number | undefined },
+  options: { lines: number; uid?: number | undefined; bytes?: number | undefined },
 ): Promise<LogTail | undefined> {
   const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch(
     () => undefined,
@@ -55,8 +59,9 @@ export async function tailFile(
   try {
     const info = await file.stat();
     if (!info.isFile() || (options.uid !== undefined && info.uid !== options.uid)) return undefined;
-    const from = Math.max(0, info.size - TAIL_BYTES);
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(Math.min(TAIL_BYTES, info.size)), 0, undefined, from);
+    const { bytes = TAIL_BYTES } = options;
+    const from = Math.max(0, info.size - bytes);
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(Math.min(bytes, info.size)), 0, undefined, from);
     const lines = buffer.toString('utf8', 0, bytesRead).split(/\r?\n/);
     // The first line of a tail is most likely the end of one.
     if (from > 0) lines.shift();

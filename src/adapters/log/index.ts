@@ -10,13 +10,20 @@ export function createLog(options: {
   readonly level: LogLevel;
   readonly human: boolean;
   readonly write: (line: string) => void;
+  /** What is written, without secrets. */
+  readonly note?:
+    | ((level: keyof Log, message: string, fields: NonNullable<Parameters<Log['info']>[1]>) => void)
+    | undefined;
 }): Log {
   const stream = { write: options.human ? (line: string) => options.write(humanLines(line)) : options.write };
   const logger = pino({ level: options.level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, stream);
   const at =
     (level: 'debug' | 'info' | 'warn' | 'error'): Log['info'] =>
     (message, fields) => {
-      if (logger.isLevelEnabled(level)) logger[level](redact(fields ?? {}), redactText(message));
+      if (!logger.isLevelEnabled(level)) return;
+      const [safe, text] = [redact(fields ?? {}), redactText(message)];
+      logger[level](safe, text);
+      options.note?.(level, text, safe);
     };
   return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
 }

@@ -11,8 +11,23 @@ export interface SystemdOptions {
   readonly prefix?: readonly string[] | undefined;
 }
 
+export interface JournalEntry {
+  /** What to go on behind. */
+  readonly cursor: string;
+  readonly at: Date;
+  /** 0, emergency, to 7, debug. */
+  readonly priority: number;
+  readonly message: string;
+}
+
 export interface Systemd extends SystemdPort {
   status(): Promise<PortStatus>;
+  /** Entries of a unit, oldest first: the last ones, or the first ones behind a cursor. */
+  journal(
+    name: string,
+    scope: 'system' | 'user',
+    options: { readonly lines: number; readonly since?: Date | undefined; readonly after?: string | undefined },
+  ): Promise<JournalEntry[]>;
 }
 
 type Scope = 'system' | 'user';
@@ -86,6 +101,18 @@ export function createSystemd({ programs, prefix = [] }: SystemdOptions): System
     return parseUnits(stdout, scope);
   }
 
+  async function journalctl(name: string, scope: Scope, args: readonly string[]): Promise<string[]> {
+    const unit = unitName(name);
+    const filter = scope === 'user' ? `--user-unit=${unit}` : `--unit=${unit}`;
+    const result = await run(['journalctl', filter, ...args, '--no-pager', '--quiet'], { timeoutMs: LOOK_MS });
+    if (result.exitCode !== 0) {
+      throw new StewardError('PROGRAM_FAILED', `journalctl ended with ${result.exitCode}: ${result.stderr.trim()}`, {
+        hint: 'Run Steward as root, or add its user to the group systemd-journal.',
+      });
+    }
+    return result.stdout.split('\n').filter((line) => line !== '');
+  }
+
   return {
     async status() {
       try {
@@ -116,20 +143,32 @@ export function createSystemd({ programs, prefix = [] }: SystemdOptions): System
     },
 
     async logs(name, scope, { tail }) {
-      const unit = unitName(name);
-      const filter = scope === 'user' ? `--user-unit=${unit}` : `--unit=${unit}`;
-      const result = await run(
-        ['journalctl', filter, `--lines=${tail}`, '--output=short-iso', '--no-pager', '--quiet'],
-        { timeoutMs: LOOK_MS },
-      );
-      if (result.exitCode !== 0) {
-        throw new StewardError('PROGRAM_FAILED', `journalctl ended with ${result.exitCode}: ${result.stderr.trim()}`, {
-          hint: 'Run Steward as root, or add its user to the group systemd-journal.',
-        });
-      }
-      return result.stdout.split('\n').filter((line) => line !== '');
+      return await journalctl(name, scope, [`--lines=${tail}`, '--output=short-iso']);
+    },
+
+    async journal(name, scope, { lines, since, after }) {
+      const place =
+        after === undefined
+          ? [`--lines=${lines}`, ...(since === undefined ? [] : [`--since=@${Math.floor(since.getTime() / 1000)}`])]
+          : [`--after-cursor=${after}`];
+      const found = await journalctl(name, scope, [...place, '--output=json']);
+      const entries = found.map(entryOf).filter((entry) => entry !== undefined);
+      return after === undefined ? entries : entries.slice(0, lines);
     },
   };
+}
+
+/** A message that is no text comes as a list of bytes. The last line is cut where there was too much output. */
+function entryOf(line: string): JournalEntry | undefined {
+  try {
+    const found = JSON.parse(line) as Record<string, unknown>;
+    const { MESSAGE: message, PRIORITY: priority, __CURSOR: cursor, __REALTIME_TIMESTAMP: micros } = found;
+    if (typeof cursor !== 'string') return undefined;
+    const text = Array.isArray(message) ? Buffer.from(message as number[]).toString('utf8') : String(message ?? '');
+    return { cursor, at: new Date(Number(micros) / 1000), priority: Number(priority ?? 6), message: text };
+  } catch {
+    return undefined;
+  }
 }
 
 function unitName(name: string): string {

@@ -8,7 +8,10 @@ import type { CliOptions } from './cli-options.ts';
 import { withNodeNames } from './node-names.ts';
 import { addOutput, download } from './download.ts';
 import { addInput, COMMON, parseInputs } from './options.ts';
+import { addLogsFollow } from './logs-follow.ts';
 import { addPlace, type PlaceFlags, placeOf } from './place.ts';
+import { chosen, noServer, serverFor } from './reach.ts';
+import { addRunsWatch } from './watch.ts';
 import { painter, plain } from './terminal.ts';
 import { addWorkflowCommands } from './workflows.ts';
 
@@ -35,6 +38,8 @@ export async function addCatalogCommands(program: Command, around: Surroundings)
     else addOperation(command, operation, around);
   }
   addWorkflowCommands(program, workflows, { ...around, noServer: () => noServer(around) });
+  addRunsWatch(program, around);
+  addLogsFollow(program, around);
   for (const kind of ['run', 'plan'] as const) {
     const summary =
       kind === 'run' ? 'Runs an automation.' : 'Shows what an automation would change, and changes nothing.';
@@ -125,8 +130,7 @@ function addBoth(command: Command, both: readonly CommandDescription[], around: 
   addServer(command);
   command.action(async () => {
     const flags = command.opts<Flags & Record<string, unknown>>();
-    const server = await findServer(around.home, chosen(flags, around));
-    if (!server) throw noServer(around);
+    const server = await serverFor(flags, around);
     const input = read(command.processedArgs, flags);
     const asks = said.arguments.every((name) => input[name] === undefined);
     const answer = asks ? await ask(server, query, {}, around) : await ask(server, said, input, around);
@@ -140,8 +144,7 @@ async function save(
   flags: Flags,
   around: Surroundings,
 ): Promise<void> {
-  const server = await findServer(around.home, chosen(flags, around));
-  if (!server) throw noServer(around);
+  const server = await serverFor(flags, around);
   const written = await download(server, pathOf(name, input), flags.output, around.stdout);
   if (written) around.stderr.write(`${written.bytes} bytes in ${plain(written.file)}\n`);
 }
@@ -180,12 +183,6 @@ async function withoutServer(name: string, input: Record<string, unknown>, aroun
   return await way(parseInput<Record<string, unknown>>(operation.input, input));
 }
 
-function noServer({ home }: Surroundings): StewardError {
-  return new StewardError('UNAVAILABLE', `No Steward runs from ${home}.`, {
-    hint: 'Start it with npm start, or name another with --url and --token.',
-  });
-}
-
 async function showRun(
   answer: unknown,
   flags: Flags,
@@ -203,7 +200,7 @@ function addRun(
   kind: 'run' | 'plan',
   around: Surroundings,
 ): void {
-  const { home, stdout, stderr, env, print, report, exitWith } = around;
+  const { stdout, stderr, env, print, report, exitWith } = around;
   const read = addInput(command, automation.input, [], COMMON);
   command.option(
     '--input <name=value|json>',
@@ -234,8 +231,7 @@ function addRun(
           idempotencyKey?: string;
         }
     >();
-    const server = await findServer(home, chosen(flags, around));
-    if (!server) throw noServer(around);
+    const server = await serverFor(flags, around);
     const input = { ...parseInputs(flags.input, automation.input), ...read([], flags) };
     const path = `/api/v1/automations/${automation.name}/${kind === 'plan' ? 'plan' : 'runs'}`;
     const keyed =
@@ -265,8 +261,4 @@ function addRun(
     const failure = failureOf(run);
     if (failure) report(failure);
   });
-}
-
-function chosen(flags: Flags, { env }: Surroundings): { url: string | undefined; token: string | undefined } {
-  return { url: flags.url ?? env['STEWARD_URL'], token: flags.token ?? env['STEWARD_TOKEN'] };
 }

@@ -115,7 +115,7 @@ export const request: Request = async (server, method, path, body, signal) => {
   const parsed = parseJson(text);
   if (response.ok && (parsed !== undefined || text === ''))
     return { body: parsed, location: response.headers.get('location') ?? undefined, session: sessionIn(response) };
-  throw failure(server, response.status, parsed);
+  throw failureOf(server, response.status, text);
 };
 
 /** A session counts only where the page of this Steward itself could have sent the request. */
@@ -139,7 +139,7 @@ export async function* stream(server: Server, path: string): AsyncGenerator<stri
       headers: { authorization: `Bearer ${server.token}`, 'x-steward-surface': 'cli', ...server.headers },
       signal: stalled.signal,
     });
-    if (!response.ok || !response.body) throw failure(server, response.status, parseJson(await response.text()));
+    if (!response.ok || !response.body) throw failureOf(server, response.status, await response.text());
     for await (const chunk of response.body.pipeThrough(new TextDecoderStream())) {
       clearTimeout(timer);
       timer = setTimeout(() => stalled.abort(), ANSWER_WITHIN_MS);
@@ -161,7 +161,9 @@ export async function* stream(server: Server, path: string): AsyncGenerator<stri
   }
 }
 
-function failure(server: Server, status: number, parsed: unknown): StewardError {
+/** What a server that does not do what it was asked for says. */
+export function failureOf(server: Server, status: number, text: string): StewardError {
+  const parsed = parseJson(text);
   const error = ErrorBody.safeParse((parsed as { error?: unknown } | undefined)?.error);
   if (error.success)
     return new StewardError(error.data.code, error.data.message, {

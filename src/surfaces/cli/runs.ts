@@ -40,6 +40,25 @@ export type ReportedRun = Pick<
   | 'finishedAt'
 >;
 
+/** The steps of a run so far, in their order; each has a key by which it is told once. */
+export function happenedIn(run: ReportedRun, paint: Paint): { at: string; key: string; text: string }[] {
+  const steps = [
+    ...run.phases.map(({ phase, startedAt }) => ({
+      at: String(startedAt),
+      key: `phase ${phase} ${String(startedAt)}`,
+      text: paint(phase, 'gray'),
+    })),
+    ...run.changes
+      .filter(({ status }) => status !== 'planned')
+      .map(({ id, title, status, startedAt, finishedAt }) => ({
+        at: String(finishedAt ?? startedAt),
+        key: `change ${id} ${status}`,
+        text: `  ${plain(title)}: ${status}`,
+      })),
+  ];
+  return steps.toSorted((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : 0));
+}
+
 /** Follows a run to its end, or to where it waits for a person, and tells what happens. */
 export async function followRun(
   server: Server,
@@ -57,22 +76,7 @@ export async function followRun(
   };
   for (;;) {
     const run = (await request(server, 'GET', location)).body as ReportedRun;
-    const happened = [
-      ...run.phases.map(({ phase, startedAt }) => ({
-        at: String(startedAt),
-        key: `phase ${phase} ${String(startedAt)}`,
-        text: paint(phase, 'gray'),
-      })),
-      ...run.changes
-        .filter(({ status }) => status !== 'planned')
-        .map(({ id, title, status, startedAt, finishedAt }) => ({
-          at: String(finishedAt ?? startedAt),
-          key: `change ${id} ${status}`,
-          text: `  ${plain(title)}: ${status}`,
-        })),
-    ];
-    // What happened between two looks is told in its order.
-    for (const { key, text } of happened.toSorted((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : 0))) tell(key, text);
+    for (const { key, text } of happenedIn(run, paint)) tell(key, text);
     if (run.status === 'queued' && (looks += 1) > LOOKS_IN_SILENCE)
       tell('queued', 'It waits to begin: for a lock, a place, or a node that takes work (steward nodes).');
     if (run.progress?.message) tell(`progress ${run.progress.message}`, `  ${plain(run.progress.message)}`);

@@ -1,6 +1,7 @@
 import type { Actor } from '../../core/actor.ts';
+import type { Line } from '../../core/lines.ts';
 import type { ServerMessage } from './protocol.ts';
-import type { LineSource, LiveLine } from './source.ts';
+import type { LineSource } from './source.ts';
 
 const KEPT = 500;
 
@@ -11,7 +12,7 @@ export class LineQueue {
   readonly #onMore: () => void;
   readonly #topics = new Map<string, AbortController>();
   readonly #dropped = new Map<string, number>();
-  #waiting: { readonly topic: string; readonly line: LiveLine }[] = [];
+  #waiting: { readonly topic: string; readonly line: Line }[] = [];
   #paused = false;
 
   constructor(source: LineSource, signal: AbortSignal, onMore: () => void) {
@@ -51,7 +52,7 @@ export class LineQueue {
     return [...dropped, ...lines];
   }
 
-  #add(topic: string, lines: readonly LiveLine[]): void {
+  #add(topic: string, lines: readonly Line[]): void {
     for (const line of lines) this.#waiting.push({ topic, line });
     const surplus = this.#paused ? this.#waiting.length : this.#waiting.length - KEPT;
     if (surplus > 0)

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { Line } from '../../core/lines.ts';
 import { LiveFilter } from './filter.ts';
 
 /** Why a stream ends, with the code that a WebSocket is closed with. */
@@ -54,15 +55,7 @@ export type ServerMessage =
   | { readonly type: 'gap'; readonly after: number; readonly continues: number; readonly reason: string }
   /** Everything up to here was looked at, though nothing of it was wanted: resume from here. */
   | { readonly type: 'at'; readonly id: number }
-  | {
-      readonly type: 'line';
-      readonly topic: string;
-      readonly at: Date;
-      readonly component: string;
-      readonly source: string;
-      readonly level: string;
-      readonly text: string;
-    }
+  | ({ readonly type: 'line'; readonly topic: string } & Line)
   | { readonly type: 'dropped'; readonly topic: string; readonly lines: number }
   | { readonly type: 'paused' | 'resumed' | 'pong' }
   | { readonly type: 'error'; readonly code: string; readonly message: string; readonly hint?: string | undefined };

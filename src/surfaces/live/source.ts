@@ -1,4 +1,5 @@
 import type { Actor } from '../../core/actor.ts';
+import type { Line } from '../../core/lines.ts';
 import type { StewardEvent } from '../../core/event.ts';
 
 /** Where a place in the events leads. */
@@ -23,17 +24,7 @@ export interface LineSource {
   listen(
     topic: string,
     options: { readonly since?: Date | undefined },
-    emit: (lines: readonly LiveLine[]) => void,
+    emit: (lines: readonly Line[]) => void,
     signal: AbortSignal,
   ): void;
-}
-
-export interface LiveLine {
-  readonly at: Date;
-  /** Of whom: a service, or the automation of a run. */
-  readonly component: string;
-  readonly level: string;
-  readonly text: string;
-  /** The container, unit, file or run that it stood in. */
-  readonly source: string;
 }
