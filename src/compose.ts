@@ -45,6 +45,7 @@ import { engineMigrations } from './engine/tables.ts';
 import {
   alertingSettings,
   allowedHosts,
+  configuredMaintenance,
   configuredServices,
   deadManSettings,
   engineRetention,
@@ -280,7 +281,7 @@ export function compose(parts: Parts): Composition {
     store,
     inventory,
     next: nextInstant,
-    configured: () => [],
+    configured: () => configuredMaintenance(settings()),
     nodes: () => engine.nodes(),
     node,
     isOver: async (owner) => {
@@ -294,6 +295,7 @@ export function compose(parts: Parts): Composition {
   const monitoring = createMonitoring({
     store,
     inventory,
+    maintenance,
     prober,
     node: node.id,
     absentNodes: () => engine.absentNodes(),

@@ -8,6 +8,8 @@ import type { AllowedHost } from './adapters/http/index.ts';
 import type { WorkflowCall } from './core/workflow.ts';
 import type { Retention } from './engine/engine-deps.ts';
 import type { Config } from './config/schema.ts';
+import { Schedule } from './core/schedule.ts';
+import type { ConfiguredMaintenance } from './systems/maintenance/index.ts';
 import type { AlertingSettings } from './systems/alerting/settings.ts';
 
 /** What the parts are told of the configuration, in their own words. */
@@ -45,6 +47,17 @@ export function monitoringSettings({ monitoring, services, machine }: Config): C
     machine: machine.watch ? machine : undefined,
     checksFor: (resource: Resource) => services.find(({ name }) => name === resource.name)?.checks ?? [],
   };
+}
+
+export function configuredMaintenance({ maintenance }: Config): ConfiguredMaintenance[] {
+  return maintenance.map(({ name, services, labels, nodes, everything, cron, zone, for: duration, from, until }) => ({
+    name,
+    scope: { everything, services, nodes, labels: Object.entries(labels).map(([key, value]) => `${key}=${value}`) },
+    when:
+      cron !== undefined && duration !== undefined
+        ? { schedule: Schedule.parse({ cron, zone }), duration }
+        : { from: from ?? new Date(0), until: until ?? new Date(0) },
+  }));
 }
 
 export function alertingSettings({ alerts, retention }: Config): AlertingSettings {

@@ -1,3 +1,4 @@
+import { Cron } from 'croner';
 import { z } from 'zod';
 import { SecretReference } from '../core/secrets.ts';
 import { Duration, ms, parseDuration } from '../core/duration.ts';
@@ -28,6 +29,34 @@ export function size(atLeast: string, atMost: string) {
       (text) => !SIZE.test(text) || (bytes(text) >= bytes(atLeast) && bytes(text) <= bytes(atMost)),
       `expected between ${atLeast} and ${atMost}`,
     );
+}
+
+/** Times by which something comes again and again; one that never comes is a slip. */
+export const cronTimes = z.string().superRefine((text, context) => {
+  try {
+    if (new Cron(text, { paused: true, mode: '5-or-6-parts' }).nextRun()) return;
+    context.addIssue({ code: 'custom', message: `expected times that come; '${text}' never does` });
+  } catch (thrown) {
+    context.addIssue({
+      code: 'custom',
+      message: `expected five fields, minute hour day month weekday, as in "30 2 * * *": ${(thrown as Error).message}`,
+    });
+  }
+});
+
+export const timeZone = z
+  .string()
+  .default('UTC')
+  .refine((name) => isZone(name), 'expected a time zone such as Europe/Berlin')
+  .describe('Time zone of the cron times.');
+
+function isZone(name: string): boolean {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: name }).format();
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** An address that Steward itself requests. */

@@ -48,10 +48,19 @@ export interface OpenMaintenance {
   readonly atMostMs: number;
 }
 
+/** A time in which work was going on at one resource. */
+export interface MaintenanceSpan {
+  readonly resourceId: string;
+  readonly from: Date;
+  readonly until: Date;
+}
+
 /** The maintenance windows, for systems that ask whether they may speak or act. */
 export interface Maintenance {
   /** The window that covers it at this instant, the one that ends last where there are several. */
   activeFor(subject: MaintenanceSubject, at: Date): Promise<MaintenanceWindow | undefined>;
+  /** What of this time was maintenance, for those who measure; as it was recorded, whatever was changed since. */
+  during(subjects: readonly MaintenanceSubject[], since: Date, until: Date): Promise<MaintenanceSpan[]>;
   /** Closes by itself when the run is over, whoever died meanwhile. */
   openFor(request: OpenMaintenance): Promise<MaintenanceWindow>;
   /** Harmless where nothing is open for this owner. */

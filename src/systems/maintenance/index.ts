@@ -85,6 +85,7 @@ export function createMaintenance(deps: MaintenanceDeps): System & Maintenance {
     }),
     jobs: [maintenanceRetention({ db, keepMs })],
     activeFor: (subject, at) => windows.activeFor(subject, at),
+    during: (subjects, since, until) => windows.during(subjects, since, until),
 
     async openFor({ owner, resources, reason, actor, atMostMs }) {
       const open = await windows.ofOwner(owner);

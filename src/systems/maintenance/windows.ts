@@ -1,7 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { type Kysely, type Transaction, sql } from 'kysely';
 import type { EventType } from '../../core/event.ts';
-import { covers, type MaintenanceSubject, type MaintenanceWindow, type NextInstant } from '../../core/maintenance.ts';
+import {
+  covers,
+  type MaintenanceSpan,
+  type MaintenanceSubject,
+  type MaintenanceWindow,
+  type NextInstant,
+} from '../../core/maintenance.ts';
 import { redactText } from '../../core/redact.ts';
 import type { Store } from '../../store/store.ts';
 import { type MaintenancePlan, nextOpening, windowOf } from './plans.ts';
@@ -26,6 +32,7 @@ export type NewWindow = Omit<MaintenanceWindow, 'id' | 'endedAt'>;
 export interface Windows {
   readonly db: Kysely<MaintenanceTables>;
   activeFor(subject: MaintenanceSubject, at: Date): Promise<MaintenanceWindow | undefined>;
+  during(subjects: readonly MaintenanceSubject[], since: Date, until: Date): Promise<MaintenanceSpan[]>;
   open(window: NewWindow): Promise<MaintenanceWindow>;
   get(id: string): Promise<MaintenanceWindow | undefined>;
   ofOwner(owner: string): Promise<MaintenanceWindow | undefined>;
@@ -161,6 +168,30 @@ export function createWindows(deps: WindowsDeps): Windows {
       return [...active, ...unseen.filter(({ id }) => !ended.has(id))]
         .filter(({ scope }) => covers(scope, subject, name))
         .toSorted((a, b) => b.endsAt.getTime() - a.endsAt.getTime())[0];
+    },
+
+    async during(subjects, since, until) {
+      const rows = await db
+        .selectFrom('maintenance_windows')
+        .selectAll()
+        .where('starts_at', '<', until)
+        .where(sql<boolean>`coalesce(ended_at, ends_at) > ${since}`)
+        .execute();
+      if (rows.length === 0) return [];
+      const names = new Map(
+        await Promise.all(
+          [...new Set(subjects.map((each) => each.node))].map(async (id) => [id, await nodeName(id)] as const),
+        ),
+      );
+      return subjects.flatMap((subject) =>
+        rows
+          .filter(({ scope }) => covers(scope, subject, names.get(subject.node)))
+          .map(({ starts_at, ends_at, ended_at }) => ({
+            resourceId: subject.id,
+            from: starts_at,
+            until: ended_at ?? ends_at,
+          })),
+      );
     },
 
     open: (window) => insert({ ...window, id: newId(now()) }, undefined),

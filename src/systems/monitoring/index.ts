@@ -4,6 +4,7 @@ import type { EventType } from '../../core/event.ts';
 import type { Inventory } from '../../core/inventory.ts';
 import { StewardError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
+import type { Maintenance } from '../../core/maintenance.ts';
 import type { Monitor, ServiceStatus } from '../../core/monitor.ts';
 import type { ChecksPort } from '../../core/ports/checks.ts';
 import type { System } from '../../core/system.ts';
@@ -25,6 +26,8 @@ import { createWebPortFinder } from './web-ports.ts';
 export interface MonitoringDeps {
   readonly store: Pick<Store, 'db' | 'events'>;
   readonly inventory: Inventory;
+  /** Time in which work was going on counts neither as up nor as down. */
+  readonly maintenance?: Pick<Maintenance, 'activeFor' | 'during'> | undefined;
   readonly prober: Prober;
   /** The node that resources name as theirs. */
   readonly node: string;
@@ -67,6 +70,7 @@ const INVENTORY_EVENTS: readonly EventType[] = [
 export function createMonitoring({
   store,
   inventory,
+  maintenance,
   prober,
   node,
   absentNodes = async () => new Set(),
@@ -110,7 +114,7 @@ export function createMonitoring({
     await recorder.flush();
   }
 
-  const report = (): Promise<HealthReport> => healthReport({ db, inventory, all }, now());
+  const report = (): Promise<HealthReport> => healthReport({ db, inventory, all, maintenance }, now());
 
   const monitoring: Monitoring = {
     name: 'monitoring',

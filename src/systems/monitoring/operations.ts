@@ -32,7 +32,11 @@ const Health = z.object({
     ServiceStatus.extend({
       name: z.string(),
       critical: z.boolean(),
-      uptimePercent: z.number().optional().describe('Of the last 24 hours in which it was watched and meant to run.'),
+      uptimePercent: z
+        .number()
+        .optional()
+        .describe('Of the last 24 hours in which it was watched, meant to run, and not being worked on.'),
+      maintenance: z.string().optional().describe('What is being done to it right now.'),
     }),
   ),
   stats: z.object({ total_checks: z.number().int(), healthy: z.number().int() }),

@@ -179,5 +179,17 @@ describe('history', () => {
 
     // Up 6 + 3 + 3 hours, down 6.
     expect((await uptimes(db(), hour(0), hour(24))).get('svc_1')).toBeCloseTo(100 * (12 / 18), 2);
+    // Of the six hours down, four were maintenance, told of in two windows that overlap; so was an hour up.
+    const excused = [
+      { resourceId: 'svc_1', from: hour(7), until: hour(10) },
+      { resourceId: 'svc_1', from: hour(8), until: hour(11) },
+      { resourceId: 'svc_1', from: hour(12), until: hour(13) },
+      { resourceId: 'svc_2', from: hour(0), until: hour(24) },
+    ];
+    expect((await uptimes(db(), hour(0), hour(24), excused)).get('svc_1')).toBeCloseTo(100 * (11 / 13), 2);
+    // Nothing else was known of it.
+    expect(
+      (await uptimes(db(), hour(6), hour(12), [{ resourceId: 'svc_1', from: hour(0), until: hour(24) }])).get('svc_1'),
+    ).toBeUndefined();
   });
 });

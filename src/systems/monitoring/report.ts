@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely';
 import type { Inventory } from '../../core/inventory.ts';
+import type { Maintenance } from '../../core/maintenance.ts';
 import type { ServiceStatus } from '../../core/monitor.ts';
 import { uptimes } from './history.ts';
 import { type HealthScore, type OverallStatus, healthScore, overallStatus } from './score.ts';
@@ -23,6 +24,8 @@ export interface HealthReport extends HealthScore {
     readonly name: string;
     readonly critical: boolean;
     readonly uptimePercent: number | undefined;
+    /** What is being done to it right now. */
+    readonly maintenance?: string;
   })[];
   readonly overall: Overall;
 }
@@ -30,28 +33,35 @@ export interface HealthReport extends HealthScore {
 export interface ReportParts {
   readonly db: Kysely<MonitoringTables>;
   readonly inventory: Inventory;
+  /** Time in which work was going on counts neither as up nor as down. */
+  readonly maintenance?: Pick<Maintenance, 'activeFor' | 'during'> | undefined;
   all(): Promise<ServiceStatus[]>;
 }
 
 const DAY_MS = 86_400_000;
 
 /** Every service with its state and its uptime, and what they are together. */
-export async function healthReport({ db, inventory, all }: ReportParts, now: Date): Promise<HealthReport> {
-  const [statuses, resources, up] = await Promise.all([
-    all(),
-    inventory.find({ state: 'all' }),
-    uptimes(db, new Date(now.getTime() - DAY_MS), now),
-  ]);
+export async function healthReport({ db, inventory, all, maintenance }: ReportParts, now: Date): Promise<HealthReport> {
+  const since = new Date(now.getTime() - DAY_MS);
+  const [statuses, resources] = await Promise.all([all(), inventory.find({ state: 'all' })]);
+  const excused = (await maintenance?.during(resources, since, now)) ?? [];
+  const up = await uptimes(db, since, now, excused);
   const byId = new Map(resources.map((resource) => [resource.id, resource]));
-  const services = statuses.map((status) => {
-    const resource = byId.get(status.resourceId);
-    return {
-      ...status,
-      name: resource?.name ?? status.resourceId,
-      critical: resource?.critical ?? false,
-      uptimePercent: up.get(status.resourceId),
-    };
-  });
+  // Only what a recorded window touches can be in maintenance now, and that is little.
+  const touched = new Set(excused.filter(({ until }) => until > now).map(({ resourceId }) => resourceId));
+  const services = await Promise.all(
+    statuses.map(async (status) => {
+      const resource = byId.get(status.resourceId);
+      const window = resource && touched.has(resource.id) ? await maintenance?.activeFor(resource, now) : undefined;
+      return {
+        ...status,
+        name: resource?.name ?? status.resourceId,
+        critical: resource?.critical ?? false,
+        uptimePercent: up.get(status.resourceId),
+        ...(window && { maintenance: window.reason }),
+      };
+    }),
+  );
   const checks = services.flatMap(({ checks: its }) => its);
   return {
     ...healthScore(
