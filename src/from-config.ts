@@ -42,8 +42,10 @@ export function configuredServices({ services, discovery }: Config): ConfiguredS
 }
 
 export function monitoringSettings({ monitoring, services, machine }: Config): CheckSettings {
+  const { flap, ...timing } = monitoring;
   return {
-    timing: monitoring,
+    timing,
+    flap,
     machine: machine.watch ? machine : undefined,
     checksFor: (resource: Resource) => services.find(({ name }) => name === resource.name)?.checks ?? [],
   };
@@ -66,6 +68,7 @@ export function alertingSettings({ alerts, retention }: Config): AlertingSetting
     attempts: alerts.attempts,
     perHour: alerts.throttle.perHour,
     retentionMs: ms(retention.alerts),
+    ...(alerts.repeat !== undefined && { repeatMs: ms(alerts.repeat) }),
   };
 }
 

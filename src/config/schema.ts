@@ -61,6 +61,19 @@ const Monitoring = z
     failures: z.number().int().min(1).max(100).default(3).describe('Failures in a row before a service is down.'),
     successes: z.number().int().min(1).max(100).default(1).describe('Good answers in a row before it is up again.'),
     slow: duration('1ms', '10m').default('30s').describe('An answer slower than this makes a service degraded.'),
+    flap: z
+      .strictObject({
+        high: z
+          .number()
+          .min(1)
+          .max(100)
+          .default(20)
+          .describe('Of the last 21 results of a check so many percent differ from the one before: it flaps.'),
+        low: z.number().min(0).max(99).default(5).describe('Below so many percent it is calm again.'),
+      })
+      .refine(({ high, low }) => low < high, { path: ['low'], error: 'expected less than high' })
+      .prefault({})
+      .describe('When something goes up and down all the time: one incident and one alert, until it is calm.'),
   })
   .describe('Defaults of every check; a check of a service may override each.');
 
@@ -132,6 +145,9 @@ const Alerts = z.strictObject({
   hold: duration('0s', '1h')
     .default('90s')
     .describe('How long a new incident that is not critical waits for healing before anyone is told.'),
+  repeat: duration('1m', '30d')
+    .optional()
+    .describe('Tells again after this time what nobody has acknowledged and is still open. Without it, once.'),
   attempts: z
     .number()
     .int()

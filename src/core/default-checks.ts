@@ -10,6 +10,8 @@ export type ConfiguredCheck = CheckTarget & { readonly [Key in keyof CheckTiming
 
 export interface CheckSettings {
   readonly timing: CheckTiming;
+  /** From which share of changes, in percent, a check flaps, and below which it is calm again. */
+  readonly flap?: { readonly high: number; readonly low: number } | undefined;
   /** The checks that the configuration gives this resource. */
   checksFor(resource: Resource): readonly ConfiguredCheck[];
   /** What the machine itself may have in use; without it the machine is not watched. */

@@ -46,6 +46,7 @@ export const Incident = z.object({
   resolvedAt: z.coerce.date().optional(),
   resolution: z.string().optional(),
   occurrences: z.number().int().min(1),
+  flapping: z.boolean().optional().describe('It comes and goes; it is resolved when it has been calm for a while.'),
 });
 export type Incident = z.output<typeof Incident>;
 

@@ -9,6 +9,14 @@ export const ServiceStatus = z.object({
   state: ServiceState,
   since: z.coerce.date(),
   consecutiveFailures: z.number().int(),
+  flapping: z
+    .number()
+    .optional()
+    .describe('Its results change all the time: how much of what could have changed did, in percent.'),
+  settleMs: z
+    .number()
+    .optional()
+    .describe('After a failure it is believed once it has been well for so many milliseconds.'),
   checks: z.array(
     z.object({
       id: z.string(),
@@ -45,6 +53,11 @@ export function problemsOf(status: Pick<ServiceStatus, 'checks'> | undefined): N
 /** Whether a symptom is one of the troubles with a name. */
 export function isProblem(symptom: string): symptom is Problem {
   return Problem.safeParse(symptom).success;
+}
+
+/** Whether that it is well again may be believed: it has been so for a while, and does not flap. */
+export function isCalm(status: Pick<ServiceStatus, 'since' | 'flapping' | 'settleMs'>, now: Date): boolean {
+  return status.flapping === undefined && now.getTime() - status.since.getTime() >= (status.settleMs ?? 0);
 }
 
 /** Monitoring, for systems that need its word. */

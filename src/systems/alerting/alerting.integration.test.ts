@@ -84,7 +84,7 @@ describe('alerting', () => {
       store: database.store,
       breakers: { around: (_name, work) => work() },
       incidents: ledger,
-      inventory: { get: async () => undefined },
+      inventory: { get: async () => undefined, dependentsOf: async () => [] },
       channels: () => routes.map(({ route }) => route),
       settings: () => settings,
       now: () => new Date(),
@@ -113,6 +113,32 @@ describe('alerting', () => {
     (await database.store.events.read({ types: ['alert.delivered', 'alert.failed'] })).map(
       ({ type, data }) => `${type} ${String(data['channel'])} ${String(data['kind'])}`,
     );
+
+  it('tells again of what stays open, until somebody takes it or it ends', async () => {
+    const ops = fakeChannel('ops');
+    settings.repeatMs = 3_600_000;
+    let ahead = 0;
+    const alerting = await start([ops], { now: () => new Date(Date.now() + ahead) });
+    const remind = async (): Promise<void> => {
+      const job = alerting.jobs.find(({ name }) => name === 'alert-reminders');
+      await job?.run({ now: new Date(), signal: new AbortController().signal });
+    };
+    const { id } = await open('shop is down');
+    await until(() => expect(ops.taken).toHaveLength(1));
+    await remind();
+    ahead = 3_700_000;
+    await Promise.all([remind(), remind()]);
+    await until(() =>
+      expect(ops.titles()).toEqual(['opened: shop is down', expect.stringMatching(/^reminder: Still open after 1h1m/)]),
+    );
+    await ledger.acknowledge(id, { kind: 'user', id: 'u', name: 'Ada', role: 'operator' });
+    ahead = 9_000_000;
+    await remind();
+    await ledger.resolve(id, 'fixed');
+    await until(() => expect(ops.titles().at(-1)).toBe('resolved: Resolved: shop is down'));
+    expect(ops.taken).toHaveLength(3);
+    settings.repeatMs = undefined;
+  });
 
   it('tells when an incident begins, needs a person, and ends', async () => {
     const ops = fakeChannel('ops');

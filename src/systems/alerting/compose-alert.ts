@@ -11,6 +11,8 @@ export interface Story {
   readonly incident: Incident;
   readonly service: string | undefined;
   readonly timeline: readonly TimelineEntry[];
+  /** Names of what needs the service: they fail with it, and nobody is told of them separately. */
+  readonly dependents?: readonly string[] | undefined;
   readonly node: string;
   /** Where people reach Steward. */
   readonly baseUrl: string | undefined;
@@ -18,6 +20,7 @@ export interface Story {
 
 const TITLE_LENGTH = 200;
 const TEXT_LENGTH = 3_000;
+const DEPENDENTS_LENGTH = 1_500;
 const ENTRY_LENGTH = 300;
 const ENTRIES = 8;
 const LOG_LINES = 8;
@@ -44,8 +47,39 @@ export function openedAlert(story: Story): Alert {
     story.event.data['reopened'] === true ? `It is back, for the ${ordinal(incident.occurrences)} time.` : '';
   return alert(story, 'opened', incident.severity, incident.title, [
     `${incident.symptom} since ${clock(incident.openedAt)}. ${again}`.trim(),
+    ...affected(story.dependents ?? []),
     ...history(story.timeline),
   ]);
+}
+
+/** Still there, and nobody has said that they take care of it. */
+export function reminderAlert(story: Story, at: Date): Alert {
+  const { incident } = story;
+  const lasted = formatDuration(Math.max(0, at.getTime() - incident.openedAt.getTime()));
+  return {
+    ...alert(story, 'reminder', incident.severity, `Still open after ${lasted}: ${incident.title}`, [
+      `${incident.symptom} since ${clock(incident.openedAt)}. Acknowledge it to hear no more until it is over.`,
+      ...affected(story.dependents ?? []),
+      ...history(story.timeline),
+    ]),
+    at,
+  };
+}
+
+/** Who fails with it, by name as far as there is room. */
+function affected(dependents: readonly string[]): string[] {
+  if (dependents.length === 0) return [];
+  const named: string[] = [];
+  let length = 0;
+  for (const name of dependents) {
+    length += name.length + 2;
+    if (length > DEPENDENTS_LENGTH) break;
+    named.push(name);
+  }
+  const more = dependents.length - named.length;
+  return [
+    `${dependents.length} need${dependents.length === 1 ? 's' : ''} it and fail${dependents.length === 1 ? 's' : ''} with it: ${named.join(', ')}${more > 0 ? ` and ${more} more` : ''}.`,
+  ];
 }
 
 /** A person is needed, so it is never less than a warning. */

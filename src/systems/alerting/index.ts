@@ -21,8 +21,8 @@ import { alertingJobs } from './upkeep.ts';
 export interface AlertingDeps {
   readonly store: Store;
   readonly breakers: Pick<Breakers, 'around'>;
-  readonly incidents: Pick<Incidents, 'get' | 'note'>;
-  readonly inventory: Pick<Inventory, 'get'>;
+  readonly incidents: Pick<Incidents, 'get' | 'note' | 'unresolved'>;
+  readonly inventory: Pick<Inventory, 'get' | 'dependentsOf'>;
   /** Nobody is told of what is being worked on; nothing ever is where this is left out. */
   readonly maintenance?: Pick<Maintenance, 'activeFor'> | undefined;
   /** What is told of an incident besides its title; nothing where it is left out. */
@@ -125,7 +125,7 @@ export function createAlerting(deps: AlertingDeps): Alerting {
   return {
     name: 'alerting',
     operations: alertingOperations({ outbox, routes, recipients, deadMan, deadlineMs, node, baseUrl }),
-    jobs: alertingJobs({ outbox, routes, recipients, settings, node }),
+    jobs: alertingJobs({ outbox, routes, recipients, settings, node, remind: () => intake.remind() }),
 
     async start() {
       stopping = new AbortController();

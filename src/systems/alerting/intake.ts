@@ -2,15 +2,23 @@ import type { EventType, StewardEvent } from '../../core/event.ts';
 import type { Incident, Incidents, TimelineEntry } from '../../core/incident.ts';
 import type { Inventory } from '../../core/inventory.ts';
 import type { Maintenance } from '../../core/maintenance.ts';
-import { escalatedAlert, healedAlert, openedAlert, resolvedAlert, type Story } from './compose-alert.ts';
+import {
+  alertId,
+  escalatedAlert,
+  healedAlert,
+  openedAlert,
+  reminderAlert,
+  resolvedAlert,
+  type Story,
+} from './compose-alert.ts';
 import type { Outbox, Trx } from './outbox.ts';
 import type { Recipients } from './recipients.ts';
 import type { AlertingSettings } from './settings.ts';
 
 export interface IntakeDeps {
   readonly outbox: Outbox;
-  readonly incidents: Pick<Incidents, 'get'>;
-  readonly inventory: Pick<Inventory, 'get'>;
+  readonly incidents: Pick<Incidents, 'get' | 'unresolved'>;
+  readonly inventory: Pick<Inventory, 'get' | 'dependentsOf'>;
   readonly maintenance?: Pick<Maintenance, 'activeFor'> | undefined;
   readonly timeline: (incidentId: string) => Promise<readonly TimelineEntry[]>;
   readonly recipients: Pick<Recipients, 'all'>;
@@ -34,8 +42,21 @@ export function createIntake(deps: IntakeDeps) {
     const id = event.causation?.incidentId ?? event.subject?.id;
     const incident = id === undefined ? undefined : await incidents.get(id);
     if (!incident) return undefined;
-    const service = incident.resourceId === undefined ? undefined : (await inventory.get(incident.resourceId))?.name;
-    return { event, incident, service, timeline: await timeline(incident.id), node, baseUrl: baseUrl() };
+    return await storyAbout(event, incident);
+  }
+
+  async function storyAbout(event: StewardEvent, incident: Incident): Promise<Story> {
+    const resource = incident.resourceId === undefined ? undefined : await inventory.get(incident.resourceId);
+    const dependents = resource && incident.symptom === 'service.down' ? await inventory.dependentsOf(resource.id) : [];
+    return {
+      event,
+      incident,
+      service: resource?.name,
+      dependents: dependents.map(({ name }) => name).toSorted(),
+      timeline: await timeline(incident.id),
+      node,
+      baseUrl: baseUrl(),
+    };
   }
 
   async function isCovered({ resourceId }: Incident): Promise<boolean> {
@@ -114,7 +135,37 @@ export function createIntake(deps: IntakeDeps) {
     await outbox.db.transaction().execute(async (trx) => void (await work(trx)));
   }
 
+  /** When people last heard of it, if they did since it began. */
+  async function lastToldAt(incidentId: string): Promise<Date | undefined> {
+    const row = await outbox.db
+      .selectFrom('alerts')
+      .select(['at', 'kind'])
+      .where('incident_id', '=', incidentId)
+      .where('state', '=', 'sent')
+      .orderBy('at', 'desc')
+      .limit(1)
+      .executeTakeFirst();
+    return row && row.kind !== 'resolved' ? row.at : undefined;
+  }
+
   return {
+    /** Tells again of what is still open, where the configuration wants that and nobody takes care of it. */
+    async remind(): Promise<void> {
+      const { repeatMs } = settings();
+      if (repeatMs === undefined) return;
+      for (const incident of await incidents.unresolved()) {
+        if (incident.parentId !== undefined || incident.acknowledgedBy !== undefined) continue;
+        const toldAt = await lastToldAt(incident.id);
+        if (!toldAt || now().getTime() - toldAt.getTime() < repeatMs || (await isCovered(incident))) continue;
+        // Two nodes say it once: the alert that it follows gives it its id.
+        const cause = { id: 0, type: 'incident.updated', at: toldAt, data: {} } as const;
+        const reminder = reminderAlert(await storyAbout(cause, incident), now());
+        await transaction((trx) =>
+          outbox.record(trx, { ...reminder, id: alertId('reminder', incident.id, toldAt.toISOString()) }),
+        );
+      }
+    },
+
     async handle(event: StewardEvent): Promise<void> {
       const story = await storyOf(event);
       if (!story) return;

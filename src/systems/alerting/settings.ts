@@ -23,6 +23,8 @@ export interface AlertingSettings {
   /** Alerts per channel within an hour, apart from those that always pass. */
   readonly perHour: number;
   readonly retentionMs: number;
+  /** After this long without an end or somebody who takes it, it is told again; never where it is left out. */
+  readonly repeatMs?: number | undefined;
 }
 
 const RANK: Readonly<Record<Severity, number>> = { info: 0, warning: 1, critical: 2 };

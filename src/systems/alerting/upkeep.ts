@@ -11,6 +11,8 @@ export interface UpkeepDeps {
   readonly recipients: Pick<Recipients, 'all'>;
   readonly settings: () => AlertingSettings;
   readonly node: string;
+  /** Tells again of what is still open. */
+  readonly remind: () => Promise<void>;
 }
 
 const HOUR_MS = 3_600_000;
@@ -19,6 +21,12 @@ const TITLES_TOLD = 20;
 export function alertingJobs(deps: UpkeepDeps): readonly SystemJob[] {
   const { outbox, settings } = deps;
   return [
+    {
+      name: 'alert-reminders',
+      summary: 'Tells again of what is still open and nobody takes care of, where alerts.repeat says after how long.',
+      schedule: { every: '1m' },
+      run: () => deps.remind(),
+    },
     {
       name: 'alert-summaries',
       summary: 'Tells in one message what the brake against floods of alerts held back.',

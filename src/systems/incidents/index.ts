@@ -50,16 +50,29 @@ const KEEP_MS = 365 * 86_400_000;
 export function createIncidents(deps: IncidentsDeps): System & Incidents {
   const { store, node, log, upkeepMs = () => UPKEEP_MS, keepMs = () => KEEP_MS } = deps;
   const ledger = createLedger(deps);
-  const symptoms = createSymptoms({ ...deps, ledger });
+  const symptoms = createSymptoms({ ...deps, ledger, lookAgainIn });
   const failedRuns = createFailedRuns({ ledger, node });
   const lostNodes = createLostNodes({ ledger, node });
+  const alarms = new Set<NodeJS.Timeout>();
+  let woken = Promise.withResolvers<void>();
   let stopping = new AbortController();
   let consumer: EventConsumer | undefined;
   let loop: Promise<void> | undefined;
 
+  function lookAgainIn(milliseconds: number): void {
+    // Upkeep comes by itself before long.
+    if (milliseconds >= upkeepMs()) return;
+    const alarm = setTimeout(() => {
+      alarms.delete(alarm);
+      woken.resolve();
+    }, milliseconds + 1);
+    alarms.add(alarm);
+  }
+
   async function lookAgainAndAgain(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      await sleep(upkeepMs(), undefined, { signal }).catch(() => undefined);
+      woken = Promise.withResolvers();
+      await Promise.race([woken.promise, sleep(upkeepMs(), undefined, { signal }).catch(() => undefined)]);
       if (signal.aborted) return;
       try {
         await upkeep({ ...deps, ledger, symptoms }, signal);
@@ -91,6 +104,8 @@ export function createIncidents(deps: IncidentsDeps): System & Incidents {
 
     async stop() {
       stopping.abort();
+      for (const alarm of alarms) clearTimeout(alarm);
+      alarms.clear();
       await Promise.all([consumer?.stop(), loop]);
     },
 

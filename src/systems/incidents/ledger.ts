@@ -19,6 +19,8 @@ export interface Ledger extends Incidents {
   attach(id: string, parentId: string, why: string): Promise<void>;
   /** An incident of its own again: its parent is over, or turned out not to be the reason. */
   release(id: string, why: string): Promise<void>;
+  /** Once: it comes and goes, and stays open until that ends. */
+  markFlapping(id: string, message: string): Promise<void>;
   acknowledge(id: string, actor: Actor): Promise<Incident>;
 }
 
@@ -252,6 +254,7 @@ export function createLedger({ store, now }: { store: Store; now: () => Date }):
           resolved_at: at,
           resolution: redactText(resolution),
           held_for: null,
+          flapping: false,
         });
         await write(trx, id, { kind: 'resolved', message: resolution, actor });
         await tell(
@@ -284,6 +287,15 @@ export function createLedger({ store, now }: { store: Store; now: () => Date }):
         const updated = await update(trx, id, { parent_id: null, held_for: null });
         await write(trx, id, { kind: 'symptom', message: why });
         await tell(trx, 'incident.opened', updated, { suppressed: false, released: true });
+      });
+    },
+
+    async markFlapping(id, message) {
+      await change(id, async (trx, row) => {
+        if (row.flapping) return;
+        const updated = await update(trx, id, { flapping: true });
+        await write(trx, id, { kind: 'symptom', message });
+        await tell(trx, 'incident.updated', updated, { change: 'flapping', message: redactText(message) });
       });
     },
 

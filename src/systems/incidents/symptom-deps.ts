@@ -15,4 +15,6 @@ export interface SymptomDeps {
   readonly node: { readonly id: string; readonly name: string };
   readonly now: () => Date;
   readonly log: Log;
+  /** Upkeep is due in so many milliseconds: something is well again and only has to stay so. */
+  readonly lookAgainIn?: ((milliseconds: number) => void) | undefined;
 }

@@ -5,8 +5,9 @@ import type { Incident } from '../../core/incident.ts';
 import type { Json, JsonObject } from '../../core/json.ts';
 import type { Log } from '../../core/log.ts';
 import { covers, MaintenanceScope } from '../../core/maintenance.ts';
-import { isProblem, type ServiceStatus } from '../../core/monitor.ts';
+import { isCalm, isProblem, type ServiceStatus } from '../../core/monitor.ts';
 import type { Resource } from '../../core/resource.ts';
+import { flapTitle } from './flapping.ts';
 import { createProblems, type Problems } from './problems.ts';
 import { blame, dependenciesNow, describeDependencies, SAME_CAUSE_MS, type Suspect } from './dependencies.ts';
 import type { SymptomDeps } from './symptom-deps.ts';
@@ -80,7 +81,9 @@ export function createSymptoms(deps: SymptomDeps): Symptoms {
     if (now().getTime() - at.getTime() > OLD_NEWS_MS && status?.state !== 'down') return;
     const known = await ledger.byFingerprint(downFingerprint(resource.id));
     if (known && known.status !== 'resolved') {
-      if (known.updatedAt < at)
+      if (status?.flapping !== undefined) await ledger.markFlapping(known.id, flapTitle(resource, status.flapping));
+      // Of something that comes and goes it is said once that it does.
+      else if (known.updatedAt < at)
         await ledger.note(known.id, {
           kind: 'symptom',
           message: `${resource.name} is down.`,
@@ -167,6 +170,9 @@ export function createSymptoms(deps: SymptomDeps): Symptoms {
       });
       return;
     }
+    // What comes and goes is over when it has been calm for a while; upkeep looks.
+    const status = await monitor.status(resource.id);
+    if (status && status.state !== 'stopped' && !isCalm(status, now())) return deps.lookAgainIn?.(status.settleMs ?? 0);
     await ledger.resolve(incident.id, resolution);
     await settleChildren(incident, resource);
   }
@@ -189,7 +195,7 @@ export function createSymptoms(deps: SymptomDeps): Symptoms {
   async function settleChildren(parent: Incident, resource: { readonly name: string }): Promise<void> {
     for (const child of (await ledger.unresolved()).filter(({ parentId }) => parentId === parent.id)) {
       const status = child.resourceId === undefined ? undefined : await monitor.status(child.resourceId);
-      if (status?.state === 'up')
+      if (status?.state === 'up' && isCalm(status, now()))
         await ledger.resolve(child.id, `${resource.name}, which it needs, is back, and so is it.`);
     }
   }

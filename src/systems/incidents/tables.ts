@@ -23,6 +23,7 @@ export type IncidentTables = {
     escalated_at: Date | null;
     resolution: string | null;
     occurrences: number;
+    flapping: Generated<boolean>;
     evidence: JSONColumnType<{ readonly [key: string]: Json | undefined }>;
   };
   incident_timeline: {
@@ -81,6 +82,12 @@ export const incidentsMigrations: readonly Migration[] = [
       await sql`create index incident_timeline_of on incident_timeline (incident_id, id)`.execute(db);
     },
   },
+  {
+    name: 'incidents/0002-flapping',
+    async up(db) {
+      await sql`alter table incidents add column flapping boolean not null default false`.execute(db);
+    },
+  },
 ];
 
 export function toIncident(row: IncidentRow): Incident {
@@ -99,6 +106,7 @@ export function toIncident(row: IncidentRow): Incident {
     ...(row.parent_id !== null && { parentId: row.parent_id }),
     ...(row.resolved_at !== null && { resolvedAt: row.resolved_at }),
     ...(row.resolution !== null && { resolution: row.resolution }),
+    ...(row.flapping && { flapping: true }),
   };
 }
 

@@ -1,6 +1,7 @@
-import { isProblem, problemsOf, type ServiceStatus } from '../../core/monitor.ts';
+import { isCalm, isProblem, problemsOf, type ServiceStatus } from '../../core/monitor.ts';
 import type { Resource } from '../../core/resource.ts';
 import { blame, dependenciesNow } from './dependencies.ts';
+import { settleFlapping } from './flapping.ts';
 import type { SymptomDeps } from './symptom-deps.ts';
 import { degradedFingerprint, downFingerprint, type Symptoms } from './symptoms.ts';
 
@@ -15,7 +16,9 @@ type UpkeepDeps = SymptomDeps & { readonly symptoms: Symptoms };
  * a suspect that turned out innocent, a child that stays down after its parent is back.
  */
 export async function upkeep(deps: UpkeepDeps, signal: AbortSignal): Promise<void> {
-  for (const status of await deps.monitor.all()) await lookAt(status, deps, signal);
+  const statuses = await deps.monitor.all();
+  for (const status of statuses) await lookAt(status, deps, signal);
+  await lookForFlapping(statuses, deps);
   await closeWhatIsOver(deps, signal);
   await judgeSuspects(deps, signal);
   await freeOrphans(deps);
@@ -65,8 +68,28 @@ async function lookAt(status: ServiceStatus, deps: UpkeepDeps, signal: AbortSign
   });
 }
 
+async function lookForFlapping(statuses: readonly ServiceStatus[], deps: UpkeepDeps): Promise<void> {
+  const flapping = statuses.filter((status) => status.flapping !== undefined);
+  if (flapping.length === 0) return;
+  const unresolved = await deps.ledger.unresolved();
+  for (const status of flapping) {
+    const resource = await ownResource(status.resourceId, deps);
+    if (!resource || (await deps.maintenance?.activeFor(resource, deps.now()))) continue;
+    await settleFlapping(resource, status, { ledger: deps.ledger, unresolved });
+  }
+}
+
+/** Symptoms that are over when the service is well. */
+const ABOUT_BEING_DOWN: ReadonlySet<string> = new Set(['service.down', 'service.flapping', 'service.degraded']);
+
+const ENDED: Readonly<Record<string, string>> = {
+  up: 'It answers again, and has for a while.',
+  degraded: 'It answers again, though not as it should.',
+  stopped: 'It was stopped on purpose.',
+};
+
 async function closeWhatIsOver(deps: UpkeepDeps, signal: AbortSignal): Promise<void> {
-  const { ledger, monitor, symptoms } = deps;
+  const { ledger, monitor, symptoms, now } = deps;
   const settled = new Set<string>();
   for (const incident of await ledger.unresolved()) {
     if (isProblem(incident.symptom) && !settled.has(incident.resourceId ?? '')) {
@@ -74,11 +97,13 @@ async function closeWhatIsOver(deps: UpkeepDeps, signal: AbortSignal): Promise<v
       if (afflicted) await symptoms.problems.settle(afflicted, signal, { closedByHandMs: UNNOTICED_MS });
       settled.add(incident.resourceId ?? '');
     }
-    if (incident.symptom !== 'service.down' || incident.status === 'healing') continue;
+    if (!ABOUT_BEING_DOWN.has(incident.symptom) || incident.status === 'healing') continue;
     const resource = await ownResource(incident.resourceId, deps);
-    const state = resource && (await monitor.status(resource.id))?.state;
-    if (!resource || (state !== 'up' && state !== 'stopped')) continue;
-    await ledger.resolve(incident.id, state === 'up' ? 'It answers again.' : 'It was stopped on purpose.');
+    const status = resource && (await monitor.status(resource.id));
+    if (!resource || !status || !['up', 'degraded', 'stopped'].includes(status.state)) continue;
+    if (incident.symptom === 'service.degraded' && status.state === 'degraded') continue;
+    if (status.state !== 'stopped' && !isCalm(status, now())) continue;
+    await ledger.resolve(incident.id, ENDED[status.state] ?? 'It is over.');
     await symptoms.settleChildren(incident, resource);
   }
 }
@@ -95,9 +120,12 @@ async function judgeSuspects(deps: UpkeepDeps, signal: AbortSignal): Promise<voi
 }
 
 async function freeOrphans(deps: UpkeepDeps): Promise<void> {
-  const { ledger, now } = deps;
+  const { ledger, monitor, now } = deps;
   for (const child of await ledger.unresolved()) {
     if (child.parentId === undefined || !(await ownResource(child.resourceId, deps))) continue;
+    // It is well, and only has to stay so for a while longer.
+    const state = child.resourceId === undefined ? undefined : (await monitor.status(child.resourceId))?.state;
+    if (child.symptom === 'service.down' && (state === 'up' || state === 'degraded')) continue;
     const parent = await ledger.get(child.parentId);
     if (!parent?.resolvedAt || now().getTime() - parent.resolvedAt.getTime() < CHILD_GRACE_MS) continue;
     await ledger.release(child.id, `What explained it is over, and it is still down: ${parent.title}`);

@@ -37,6 +37,8 @@ export async function loadChecks(
       'failed_at',
       'at',
       'last',
+      'recent',
+      'flapping',
     ])
     .where(sql<boolean>`resource_id = any(${resourceIds}::text[])`)
     .execute();
@@ -60,6 +62,8 @@ export async function loadChecks(
           failed_at,
           at,
           last,
+          recent,
+          flapping,
         }) => ({
           check: { ...timing, id, resourceId, target, origin },
           number,
@@ -76,6 +80,8 @@ export async function loadChecks(
                   failedAt: failed_at ?? undefined,
                   at: at ?? undefined,
                   last: last ?? undefined,
+                  recent: recent ?? '',
+                  flapping: flapping ?? false,
                 },
         }),
       ),

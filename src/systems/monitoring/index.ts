@@ -100,6 +100,7 @@ export function createMonitoring({
     node,
     now,
     signal,
+    flapLimits: () => settings().flap,
     webPorts: createWebPortFinder(prober, signal),
   });
   let consumer: EventConsumer | undefined;

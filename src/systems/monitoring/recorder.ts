@@ -213,6 +213,8 @@ async function writeResults(
   const failedAt: (number | null)[] = [];
   const at: number[] = [];
   const last: string[] = [];
+  const recent: string[] = [];
+  const flapping: boolean[] = [];
   for (const [id, state] of states) {
     ids.push(id);
     names.push(state.state);
@@ -222,18 +224,19 @@ async function writeResults(
     failedAt.push(state.failedAt ? state.failedAt.getTime() / 1_000 : null);
     at.push((state.at ?? state.since).getTime() / 1_000);
     last.push(JSON.stringify(state.last ?? null));
+    recent.push(state.recent);
+    flapping.push(state.flapping);
   }
   await sql`with stored as (
       insert into check_results (check_number, at, state, latency_ms, message)
       select number, to_timestamp(at), state, latency, message
       from unnest(${numbers}::int[], ${times}::float8[], ${results}::smallint[], ${latencies}::real[], ${messages}::text[]) as r (number, at, state, latency, message))
-    insert into check_states (check_id, state, since, failures, successes, failed_at, at, last)
-    select s.id, s.state, to_timestamp(s.since), s.failures, s.successes, to_timestamp(s.failed_at), to_timestamp(s.at), s.last::jsonb
-    from unnest(${ids}::text[], ${names}::text[], ${since}::float8[], ${failures}::int[], ${successes}::int[], ${failedAt}::float8[], ${at}::float8[], ${last}::text[])
-      as s (id, state, since, failures, successes, failed_at, at, last)
+    insert into check_states (check_id, state, since, failures, successes, failed_at, at, last, recent, flapping)
+    select s.id, s.state, to_timestamp(s.since), s.failures, s.successes, to_timestamp(s.failed_at), to_timestamp(s.at), s.last::jsonb, s.recent, s.flapping
+    from unnest(${ids}::text[], ${names}::text[], ${since}::float8[], ${failures}::int[], ${successes}::int[], ${failedAt}::float8[], ${at}::float8[], ${last}::text[], ${recent}::text[], ${flapping}::bool[])
+      as s (id, state, since, failures, successes, failed_at, at, last, recent, flapping)
     join checks c on c.id = s.id
     on conflict (check_id) do update set state = excluded.state, since = excluded.since, failures = excluded.failures,
-      successes = excluded.successes, failed_at = excluded.failed_at, at = excluded.at, last = excluded.last`.execute(
-    db,
-  );
+      successes = excluded.successes, failed_at = excluded.failed_at, at = excluded.at, last = excluded.last,
+      recent = excluded.recent, flapping = excluded.flapping`.execute(db);
 }

@@ -4,6 +4,7 @@ import { StewardError } from '../../core/errors.ts';
 import type { EventType } from '../../core/event.ts';
 import type { ServiceStatus } from '../../core/monitor.ts';
 import type { Resource } from '../../core/resource.ts';
+import { changePercent, type FlapLimits } from './flap.ts';
 import type { Recorder } from './recorder.ts';
 import type { SelfCheck } from './self-check.ts';
 import { type CheckState, asksSupervisor, foldResult, problemOf, serviceState, storable } from './state.ts';
@@ -29,7 +30,12 @@ export interface WatchParts {
   readonly node: string;
   readonly now: () => Date;
   readonly signal: AbortSignal;
+  /** Those that Nagios documents where it is left out. */
+  readonly flapLimits?: (() => FlapLimits | undefined) | undefined;
 }
+
+/** Who recovered is believed after this many further looks. */
+const LOOKS_TO_BELIEVE = 2;
 
 const PRESENCE_KINDS = new Set(['process', 'processes', 'systemd', 'container']);
 
@@ -73,6 +79,10 @@ export class WatchedService {
       state: this.#memory.state,
       since: this.#memory.since,
       consecutiveFailures: Math.max(0, ...this.checks.map(({ state }) => state.failures)),
+      settleMs: LOOKS_TO_BELIEVE * Math.max(0, ...this.checks.map(({ check }) => ms(check.every))),
+      ...(this.checks.some(({ state }) => state.flapping) && {
+        flapping: Math.max(...this.checks.map(({ state }) => changePercent(state.recent))),
+      }),
       checks: this.checks.map(({ check, state }) => ({
         id: check.id,
         kind: check.target.kind,
@@ -153,7 +163,7 @@ export class WatchedService {
     const result = storable(seen);
     const at = now();
     const previous = watched.state;
-    watched.state = foldResult(previous, result, watched.check, at);
+    watched.state = foldResult(previous, result, watched.check, at, this.#parts.flapLimits?.());
     recorder.result({ id: watched.check.id, number: watched.number }, result, watched.state, at);
     const { failures } = watched.state;
     if (failures > previous.failures && failures <= watched.check.failures) this.#tellFailure(watched, result);

@@ -1,8 +1,9 @@
 import type { CheckKind, CheckTiming, Problem, ProbeResult, ServiceState } from '../../core/check.ts';
 import { ms } from '../../core/duration.ts';
+import { type FlapLimits, type FlapMemory, remember } from './flap.ts';
 
 /** What is remembered of a check between two probes. */
-export interface CheckState {
+export interface CheckState extends FlapMemory {
   readonly state: ServiceState;
   readonly since: Date;
   /** Failures in a row that count. */
@@ -16,7 +17,7 @@ export interface CheckState {
 }
 
 export function newCheckState(at: Date): CheckState {
-  return { state: 'pending', since: at, failures: 0, successes: 0 };
+  return { state: 'pending', since: at, failures: 0, successes: 0, recent: '', flapping: false };
 }
 
 /**
@@ -29,7 +30,9 @@ export function foldResult(
   result: ProbeResult,
   timing: Pick<CheckTiming, 'every' | 'failures' | 'successes'>,
   at: Date,
+  limits?: FlapLimits,
 ): CheckState {
+  const memory = remember(previous, result.state, limits);
   const next = (
     state: ServiceState,
     failures: number,
@@ -43,6 +46,7 @@ export function foldResult(
     failedAt,
     at,
     last: result,
+    ...memory,
   });
   switch (result.state) {
     case 'unknown':

@@ -27,6 +27,9 @@ export type MonitoringTables = {
     failed_at: Date | null;
     at: Date | null;
     last: Jsonb<ProbeResult> | null;
+    /** Its last results, one letter each: by how often they change it is seen to flap. */
+    recent: Generated<string>;
+    flapping: Generated<boolean>;
   };
   /** One row for each probe, in one partition for each day. */
   check_results: { check_number: number; at: Date; state: number; latency_ms: number; message: string | null };
@@ -87,6 +90,14 @@ export const monitoringMigrations: Migration[] = [
     name: 'monitoring/0002-failures-that-count',
     async up(db) {
       await sql`alter table check_states add column failed_at timestamptz`.execute(db);
+    },
+  },
+  {
+    name: 'monitoring/0003-flapping',
+    async up(db) {
+      await sql`alter table check_states add column recent text not null default '', add column flapping boolean not null default false`.execute(
+        db,
+      );
     },
   },
 ];
