@@ -32,7 +32,7 @@ import type { ConfigService } from './config/watch.ts';
 import { type Catalog, createCatalog } from './core/catalog.ts';
 import type { Log } from './core/log.ts';
 import { ms } from './core/duration.ts';
-import { inToolset } from './core/operation.ts';
+import { type AnyOperation, inToolset } from './core/operation.ts';
 import { DEFAULT_POLICY } from './core/policy.ts';
 import { isFinal } from './core/run.ts';
 import type { Ports, PortStatus } from './core/ports.ts';
@@ -45,6 +45,7 @@ import { engineMigrations } from './engine/tables.ts';
 import {
   alertingSettings,
   allowedHosts,
+  configuredHeartbeats,
   configuredMaintenance,
   configuredServices,
   deadManSettings,
@@ -53,6 +54,7 @@ import {
   monitoringSettings,
   workflowCall,
 } from './from-config.ts';
+import { bringIn, knowing } from './known-services.ts';
 import { forgetNode } from './node-removed.ts';
 import { noticesOf } from './notices.ts';
 import { runbookPages } from './runbook-pages.ts';
@@ -64,6 +66,7 @@ import type { Store } from './store/store.ts';
 import { topicsOf } from './surfaces/live/topics.ts';
 import { createMcp } from './surfaces/mcp/http.ts';
 import { createRest, type PageFile, type Rest } from './surfaces/rest/index.ts';
+import { mountHeartbeats } from './surfaces/rest/heartbeats.ts';
 import { mountJoin } from './surfaces/rest/join.ts';
 import { createDeadMan } from './systems/alerting/dead-man.ts';
 import { createAlerting } from './systems/alerting/index.ts';
@@ -71,6 +74,7 @@ import { alertingMigrations } from './systems/alerting/tables.ts';
 import { type Audit, createAudit } from './systems/audit/index.ts';
 import { auditMigrations } from './systems/audit/tables.ts';
 import { createDiscovery, type Discovery } from './systems/discovery/index.ts';
+import { createHeartbeats, HEARTBEAT_LABEL, heartbeatMigrations } from './systems/heartbeats/index.ts';
 import { createHealing, healingMigrations } from './systems/healing/index.ts';
 import { createIdentity, type IdentitySystem } from './systems/identity/index.ts';
 import { tellRefusals } from './systems/identity/refusals.ts';
@@ -104,7 +108,11 @@ export const MIGRATIONS: readonly Migration[] = [
   ...familyMigrations,
   ...securityMigrations,
   ...maintenanceMigrations,
+  ...heartbeatMigrations,
 ];
+
+/** Of a look that somebody waits for. */
+const PROBE_NOW_MS = 10_000;
 
 export interface Parts {
   readonly version: string;
@@ -292,11 +300,27 @@ export function compose(parts: Parts): Composition {
     log,
     keepMs: keepIncidentsMs,
   });
+  const heartbeats = createHeartbeats({
+    store,
+    next: nextInstant,
+    configured: () => configuredHeartbeats(settings()),
+    provision: () => settings().heartbeats.provision,
+    node,
+    baseUrl: () => settings().server.publicUrl ?? address,
+    onChanged: () => void bringIn(heartbeats.services(), { inventory, discovery, log }),
+    async onPing(name) {
+      const resource = (await inventory.find()).find((each) => each.labels[HEARTBEAT_LABEL] === name);
+      if (resource) await monitoring.probeNow(resource.id, AbortSignal.timeout(PROBE_NOW_MS));
+    },
+    keepMs: () => ms(settings().retention.probes),
+    now,
+    log,
+  });
   const monitoring = createMonitoring({
     store,
     inventory,
     maintenance,
-    prober,
+    prober: knowing(prober, { push: (target) => heartbeats.probe(target) }),
     node: node.id,
     absentNodes: () => engine.absentNodes(),
     settings: () => monitoringSettings(settings()),
@@ -316,7 +340,7 @@ export function compose(parts: Parts): Composition {
     now,
     log,
     self: { pids: parts.ownPids },
-    configured: () => configuredServices(settings()),
+    configured: () => [...configuredServices(settings()), ...heartbeats.services()],
     enabled: () => settings().discovery.enabled,
     every: settings().discovery.every,
     monitor: () => monitoring,
@@ -416,6 +440,7 @@ export function compose(parts: Parts): Composition {
     configurationRecord(config, { audit, log }),
     identity,
     maintenance,
+    heartbeats,
     monitoring,
     discovery,
     incidents,
@@ -437,6 +462,11 @@ export function compose(parts: Parts): Composition {
   });
   engine.register([...systems.flatMap(({ jobs }) => jobs), inventoryUpkeep({ store, keepMs: keepIncidentsMs })]);
 
+  const operationOf = (name: string): AnyOperation => {
+    const operation = catalog.operations.get(name);
+    if (!operation) throw new Error(`There is no operation '${name}'.`);
+    return operation;
+  };
   const record = tellRefusals({ audit, store, node: node.name });
   const mcp = createMcp({
     catalog,
@@ -464,7 +494,11 @@ export function compose(parts: Parts): Composition {
     },
     settings: settings().server,
     page: parts.page,
-    mounts: [mcp.mount, (app) => mountJoin(app, engine.invitations)],
+    mounts: [
+      mcp.mount,
+      (app) => mountJoin(app, engine.invitations),
+      (app) => mountHeartbeats(app, { pings: heartbeats, byName: operationOf('ping-heartbeat'), audit: record, now }),
+    ],
     version,
     now,
     log,

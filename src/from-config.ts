@@ -1,5 +1,5 @@
 import type { ConfiguredService } from './core/inventory-writer.ts';
-import type { CheckSettings } from './core/default-checks.ts';
+import type { CheckSettings, ConfiguredCheck } from './core/default-checks.ts';
 import type { MemoryLimits } from './adapters/programs/memory-watch.ts';
 import { bytes } from './config/schema-parts.ts';
 import { ms } from './core/duration.ts';
@@ -9,6 +9,7 @@ import type { WorkflowCall } from './core/workflow.ts';
 import type { Retention } from './engine/engine-deps.ts';
 import type { Config } from './config/schema.ts';
 import { Schedule } from './core/schedule.ts';
+import { type ConfiguredHeartbeat, HEARTBEAT_LABEL } from './systems/heartbeats/index.ts';
 import type { ConfiguredMaintenance } from './systems/maintenance/index.ts';
 import type { AlertingSettings } from './systems/alerting/settings.ts';
 
@@ -47,19 +48,42 @@ export function monitoringSettings({ monitoring, services, machine }: Config): C
     timing,
     flap,
     machine: machine.watch ? machine : undefined,
-    checksFor: (resource: Resource) => services.find(({ name }) => name === resource.name)?.checks ?? [],
+    checksFor: (resource: Resource) => [
+      ...(services.find(({ name }) => name === resource.name)?.checks ?? []),
+      ...knownChecks(resource),
+    ],
   };
 }
 
-export function configuredMaintenance({ maintenance }: Config): ConfiguredMaintenance[] {
-  return maintenance.map(({ name, services, labels, nodes, everything, cron, zone, for: duration, from, until }) => ({
+/** What Steward itself knows how to answer. Looked at often, because it costs nothing; there is no chance in it, so once is enough. */
+function knownChecks({ labels }: Resource): ConfiguredCheck[] {
+  const timing = { every: '5s', failures: 1, successes: 1 } as const;
+  const heartbeat = labels[HEARTBEAT_LABEL];
+  return heartbeat === undefined ? [] : [{ kind: 'push', heartbeat, ...timing }];
+}
+
+export function configuredHeartbeats({ heartbeats }: Config): ConfiguredHeartbeat[] {
+  return heartbeats.jobs.map(({ name, every, cron, onCalendar, zone, grace, maxRun, noSooner, critical }) => ({
     name,
-    scope: { everything, services, nodes, labels: Object.entries(labels).map(([key, value]) => `${key}=${value}`) },
-    when:
-      cron !== undefined && duration !== undefined
-        ? { schedule: Schedule.parse({ cron, zone }), duration }
-        : { from: from ?? new Date(0), until: until ?? new Date(0) },
+    schedule: Schedule.parse({ every, cron, onCalendar, zone }),
+    graceMs: ms(grace),
+    maxRunMs: maxRun === undefined ? undefined : ms(maxRun),
+    minGapMs: noSooner === undefined ? undefined : ms(noSooner),
+    critical,
   }));
+}
+
+export function configuredMaintenance({ maintenance }: Config): ConfiguredMaintenance[] {
+  return maintenance.map(
+    ({ name, services, labels, nodes, everything, cron, onCalendar, zone, for: duration, from, until }) => ({
+      name,
+      scope: { everything, services, nodes, labels: Object.entries(labels).map(([key, value]) => `${key}=${value}`) },
+      when:
+        duration !== undefined
+          ? { schedule: Schedule.parse({ cron, onCalendar, zone }), duration }
+          : { from: from ?? new Date(0), until: until ?? new Date(0) },
+    }),
+  );
 }
 
 export function alertingSettings({ alerts, retention }: Config): AlertingSettings {

@@ -1,7 +1,7 @@
-import { Cron } from 'croner';
 import { z } from 'zod';
 import { SecretReference } from '../core/secrets.ts';
 import { Duration, ms, parseDuration } from '../core/duration.ts';
+import { Schedule } from '../core/schedule.ts';
 
 /** A duration within bounds. Without an upper one a timer could overflow and fire at once. */
 export function duration(atLeast: string, atMost: string) {
@@ -31,32 +31,20 @@ export function size(atLeast: string, atMost: string) {
     );
 }
 
-/** Times by which something comes again and again; one that never comes is a slip. */
-export const cronTimes = z.string().superRefine((text, context) => {
-  try {
-    if (new Cron(text, { paused: true, mode: '5-or-6-parts' }).nextRun()) return;
-    context.addIssue({ code: 'custom', message: `expected times that come; '${text}' never does` });
-  } catch (thrown) {
-    context.addIssue({
-      code: 'custom',
-      message: `expected five fields, minute hour day month weekday, as in "30 2 * * *": ${(thrown as Error).message}`,
-    });
-  }
-});
+/** When something comes again and again, as members of an object: cron or onCalendar, and the zone of their times. */
+export const timesByTheClock = {
+  cron: z.string().max(500).optional().describe('At these times, again and again: "0 2 * * sun".'),
+  onCalendar: z.string().max(500).optional().describe('The same as in a systemd timer: "Sun *-*-* 02:00".'),
+  zone: z.string().default('UTC').describe('Time zone of these times, as in Europe/Berlin.'),
+};
 
-export const timeZone = z
-  .string()
-  .default('UTC')
-  .refine((name) => isZone(name), 'expected a time zone such as Europe/Berlin')
-  .describe('Time zone of the cron times.');
-
-function isZone(name: string): boolean {
-  try {
-    new Intl.DateTimeFormat('en', { timeZone: name }).format();
-    return true;
-  } catch {
-    return false;
-  }
+/** What is wrong with such times, each with the member that it is about. */
+export function clockProblems(times: Pick<z.input<typeof Schedule>, 'cron' | 'onCalendar' | 'every' | 'zone'>): {
+  path: string[];
+  message: string;
+}[] {
+  const { error } = Schedule.safeParse(times);
+  return (error?.issues ?? []).map(({ path, message }) => ({ path: path.map(String), message }));
 }
 
 /** An address that Steward itself requests. */

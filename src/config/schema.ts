@@ -6,6 +6,7 @@ import { isLoopback } from './loopback.ts';
 import { AuditConfig } from './schema-audit.ts';
 import { Auth } from './schema-auth.ts';
 import { ChannelConfig } from './schema-channels.ts';
+import { Heartbeats } from './schema-heartbeats.ts';
 import { MaintenanceConfig } from './schema-maintenance.ts';
 import { address, duration, names, secret, secretAddress, size, uniqueBy } from './schema-parts.ts';
 import { Machine } from './schema-machine.ts';
@@ -285,6 +286,7 @@ export const Config = z
     services: uniqueBy('name', z.array(ServiceConfig))
       .default([])
       .describe('Services that discovery does not find, or about which you know more than it does.'),
+    heartbeats: Heartbeats.prefault({}).describe('Jobs outside Steward, such as cron jobs, that tell of themselves.'),
     maintenance: uniqueBy('name', z.array(MaintenanceConfig))
       .default([])
       .describe('When work is going on: what it is about is watched, but opens no incident and is not healed.'),

@@ -26,6 +26,14 @@ export const CheckTarget = z.discriminatedUnion('kind', [
   machine.FileTarget,
   machine.LogTarget,
   machine.SqliteTarget,
+  z.object({
+    kind: z.literal('push'),
+    heartbeat: z.string().describe('The job that tells of itself: the name of its heartbeat.'),
+  }),
+  z.object({
+    kind: z.literal('group'),
+    group: z.string().describe('Several services of which enough have to be well: the name of the group.'),
+  }),
 ]);
 export type CheckTarget = z.output<typeof CheckTarget>;
 export type CheckKind = CheckTarget['kind'];
@@ -44,6 +52,9 @@ export const NETWORK_KINDS: ReadonlySet<CheckKind> = new Set<CheckKind>([
   'icmp',
   'models',
 ]);
+
+/** Kinds that Steward answers from what it knows, without asking anybody outside. */
+export type KnownTarget = Extract<CheckTarget, { kind: 'push' | 'group' }>;
 
 export const CheckTiming = z.object({
   every: Duration.default('60s').describe('Time between two probes.'),

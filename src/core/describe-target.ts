@@ -37,6 +37,10 @@ export function describeTarget(target: CheckTarget): string {
     case 'memory':
     case 'load':
       return target.kind;
+    case 'push':
+      return `heartbeat ${target.heartbeat}`;
+    case 'group':
+      return `group ${target.group}`;
   }
 }
 
@@ -75,6 +79,8 @@ export function subject(target: CheckTarget): string {
     case 'container':
     case 'memory':
     case 'load':
+    case 'push':
+    case 'group':
       return target.kind;
   }
 }

@@ -63,6 +63,12 @@ export const EVENTS = {
   'incident.escalated': 'Healing gave up; a person is needed.',
   'incident.acknowledged': 'A person took the incident.',
   'incident.resolved': 'The symptom stayed away for the soak window, or a person closed it.',
+  'heartbeat.started': 'A job outside Steward said that it begins.',
+  'heartbeat.succeeded':
+    'A job outside Steward said that it went well; data.durationMs says how long it took, where it said that it began.',
+  'heartbeat.failed': 'A job outside Steward said that it failed.',
+  'heartbeat.late':
+    'A job outside Steward did not say anything when it was expected to; it has until its grace is over.',
   'maintenance.started':
     'A maintenance window began: what it covers is watched, but nobody is told and nothing is healed.',
   'maintenance.ended': 'A maintenance window is over; what is still wrong with what it covered opens its incident now.',

@@ -115,6 +115,9 @@ export function createProber({
       case 'log':
       case 'sqlite':
         return fileSystem(target, options);
+      case 'push':
+      case 'group':
+        return missing('What Steward knows of itself');
     }
   }
 

@@ -115,8 +115,8 @@ describe('a maintenance window', () => {
         { reason: 'x', everything: true, until: '2026-02-28T00:00:00Z' },
         /until: expected an end that is still to come/,
       ],
-      [{ reason: 'x', everything: true, for: '1h', cron: '0 25 * * *' }, /cron: expected times that come/],
-      [{ reason: 'x', everything: true, cron: '0 2 * * *' }, /for: expected with cron/],
+      [{ reason: 'x', everything: true, for: '1h', cron: '0 25 * * *' }, /cron: /],
+      [{ reason: 'x', everything: true, cron: '0 2 * * *' }, /for: expected for what recurs/],
     ] as const)
       await expect(call(system, 'create-maintenance', input)).rejects.toThrow(message);
   });

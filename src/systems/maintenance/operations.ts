@@ -62,8 +62,9 @@ const CreateInput = z.object({
   for: length.optional().describe('How long it lasts.'),
   until: z.coerce.date().optional().describe('When it ends; instead of a length.'),
   from: z.coerce.date().optional().describe('When it begins; now where it is left out.'),
-  cron: z.string().min(1).max(200).optional().describe('Opens again and again at these times, as in "0 2 * * sun".'),
-  zone: z.string().max(100).default('UTC').describe('Time zone of the cron times, as in Europe/Berlin.'),
+  cron: z.string().min(1).max(500).optional().describe('Opens again and again at these times, as in "0 2 * * sun".'),
+  onCalendar: z.string().min(1).max(500).optional().describe('The same as in a systemd timer: "Sun *-*-* 02:00".'),
+  zone: z.string().max(100).default('UTC').describe('Time zone of these times, as in Europe/Berlin.'),
 });
 
 /** What can be asked and changed about maintenance windows. */
@@ -89,7 +90,7 @@ export function maintenanceOperations(deps: OperationDeps): AnyOperation[] {
       covers: inWords(plan.scope),
       scope: plan.scope,
       ...('schedule' in when && {
-        schedule: `${when.schedule.cron ?? `every ${when.schedule.every}`} (${when.schedule.zone})`,
+        schedule: `${when.schedule.cron ?? when.schedule.onCalendar} (${when.schedule.zone})`,
         duration: when.duration,
       }),
       next: openings,
@@ -166,8 +167,8 @@ export function maintenanceOperations(deps: OperationDeps): AnyOperation[] {
       cli: ['maintenance', 'create'],
       async handle(input, { actor, now }) {
         const scope = await scopeOf(input, deps);
-        if (input.cron !== undefined) {
-          const plan = planOf({ ...input, cron: input.cron }, scope, { actor: actor.name, now, next });
+        if (input.cron !== undefined || input.onCalendar !== undefined) {
+          const plan = planOf(input, scope, { actor: actor.name, now });
           await db
             .insertInto('maintenance_plans')
             .values({
@@ -316,22 +317,19 @@ async function scopeOf(input: CreateInput, { inventory, nodes }: OperationDeps):
 }
 
 function planOf(
-  { reason, cron, zone, for: duration, until, from }: CreateInput & { cron: string },
+  { reason, cron, onCalendar, zone, for: duration, until, from }: CreateInput,
   scope: MaintenanceScope,
-  { actor, now, next }: { actor: string; now: Date; next: NextInstant },
+  { actor, now }: { actor: string; now: Date },
 ) {
   if (duration === undefined || until !== undefined || from !== undefined)
     throw StewardError.invalid([
-      { path: 'for', message: 'expected with cron how long each window lasts, and no other end' },
+      { path: 'for', message: 'expected for what recurs how long each window lasts, and no other end' },
     ]);
-  const schedule = Schedule.parse({ cron, zone });
-  try {
-    if (!next(schedule, now)) throw new Error('it never comes');
-  } catch (thrown) {
-    throw StewardError.invalid([
-      { path: 'cron', message: `expected times that come, in a known zone: ${(thrown as Error).message}` },
-    ]);
-  }
+  const { data: schedule, error } = Schedule.safeParse({ cron, onCalendar, zone });
+  if (!schedule)
+    throw StewardError.invalid(
+      error.issues.map(({ path, message }) => ({ path: path.map(String).join('.') || 'cron', message })),
+    );
   return {
     id: `plan_${newId(now).slice(4)}`,
     kind: 'recurring' as const,
