@@ -82,3 +82,8 @@ export function describeDependencies(dependencies: readonly Suspect[]): JsonObje
     checks: status.checks.map(({ kind, state, last }) => ({ kind, state, ...(last && { message: last.message }) })),
   }));
 }
+
+/** While it is being healed it goes away and comes back; whether that helped is decided at the end of the soak, and told once. */
+export function beingHealed(resource: Pick<Resource, 'id'>, unresolved: readonly Incident[]): Incident | undefined {
+  return unresolved.find(({ resourceId, status }) => resourceId === resource.id && status === 'healing');
+}

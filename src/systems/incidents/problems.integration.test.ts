@@ -95,6 +95,23 @@ it('what was called down before its reason was known is explained by it then, an
   await eventually(async () => (await incidents.byFingerprint('service.down:db'))?.parentId === reason?.id);
 });
 
+it('what happens to a service while it is being healed is told of the incident that is healed, and of no second one', async () => {
+  await say('app', 'down', 'process.frozen');
+  const { id } = await eventually(() => incidents.byFingerprint('process.frozen:app'));
+  await incidents.setStatus(id, 'healing');
+  await say('app', 'down');
+  await eventually(async () => (await incidents.timeline(id)).some(({ message }) => message === 'app is down.'));
+  await say('app', 'down', 'pool.exhausted');
+  // Pressure is another matter, whatever is being healed.
+  await say('app', 'degraded', 'memory.high');
+  await becomes('critical process.frozen:app', 'warning memory.high:app');
+
+  // The heal did not help: what is wrong from then on is wrong by itself.
+  await incidents.setStatus(id, 'open');
+  await say('app', 'down');
+  await becomes('critical service.down:app');
+});
+
 it('a service that dies under pressure is an incident of its own, which nobody takes for the pressure', async () => {
   await say('app', 'degraded', 'memory.high');
   await becomes('warning memory.high:app');

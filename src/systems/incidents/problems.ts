@@ -2,7 +2,7 @@ import type { Incident } from '../../core/incident.ts';
 import type { JsonObject } from '../../core/json.ts';
 import { isProblem, type NamedProblem, problemsOf, type ServiceStatus } from '../../core/monitor.ts';
 import type { Resource } from '../../core/resource.ts';
-import { blame, type Suspect } from './dependencies.ts';
+import { beingHealed, blame, type Suspect } from './dependencies.ts';
 import type { SymptomDeps } from './symptom-deps.ts';
 
 export interface ProblemDeps extends Pick<SymptomDeps, 'ledger' | 'monitor' | 'maintenance' | 'now'> {
@@ -41,13 +41,14 @@ export function createProblems(deps: ProblemDeps): Problems {
     const named = problemsOf(status);
     const isWorkedOn = (await deps.maintenance?.activeFor(resource, now())) !== undefined;
     const unresolved = await ledger.unresolved();
+    const isHealed = beingHealed(resource, unresolved) !== undefined;
     const own = unresolved.filter(({ resourceId }) => resourceId === resource.id);
     for (const each of named) {
       let incident = await ledger.byFingerprint(problemFingerprint(each.problem, resource.id));
       const isOpen = incident !== undefined && incident.status !== 'resolved';
       const isYoung = incident?.resolvedAt && now().getTime() - incident.resolvedAt.getTime() < closedByHandMs;
       const isWorse = isOpen && incident?.severity === 'warning' && severityOf(each, status) === 'critical';
-      if (!isWorkedOn && (isWorse || (!isOpen && !isYoung)))
+      if (!isWorkedOn && !(isHealed && explains(each)) && (isWorse || (!isOpen && !isYoung)))
         incident = await begin(resource, each, status, unresolved, signal);
       if (incident && incident.status !== 'resolved' && explains(each)) await joinDown(incident, own);
     }

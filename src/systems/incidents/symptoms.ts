@@ -9,7 +9,14 @@ import { isCalm, isProblem, type ServiceStatus } from '../../core/monitor.ts';
 import type { Resource } from '../../core/resource.ts';
 import { flapTitle } from './flapping.ts';
 import { createProblems, type Problems } from './problems.ts';
-import { blame, dependenciesNow, describeDependencies, SAME_CAUSE_MS, type Suspect } from './dependencies.ts';
+import {
+  beingHealed,
+  blame,
+  dependenciesNow,
+  describeDependencies,
+  SAME_CAUSE_MS,
+  type Suspect,
+} from './dependencies.ts';
 import type { SymptomDeps } from './symptom-deps.ts';
 import { whatChanged } from './what-changed.ts';
 
@@ -93,6 +100,11 @@ export function createSymptoms(deps: SymptomDeps): Symptoms {
     }
     if (await deps.maintenance?.activeFor(resource, now())) return;
     const unresolved = await ledger.unresolved();
+    const healing = beingHealed(resource, unresolved);
+    if (healing) {
+      await ledger.note(healing.id, { kind: 'symptom', message: `${resource.name} is down.` });
+      return;
+    }
     const { dependencies, evidence } = await collect(resource, status, at, signal);
     const { parent, suspect } = blame(dependencies, unresolved, at);
     const incident = await ledger.open(
