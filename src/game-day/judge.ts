@@ -51,9 +51,13 @@ export function isSettled(fault: Judged, story: Story): boolean {
 const ENDS = { healed: 'incident.resolved', escalated: 'incident.escalated' } as const;
 
 function isOver(story: Story, resourceId: string): boolean {
-  const resolved = ofType(story, 'incident.resolved', resourceId).at(-1);
-  const opened = ofType(story, 'incident.opened', resourceId).at(-1);
-  return resolved !== undefined && (opened === undefined || resolved.id > opened.id);
+  const ends = new Map<unknown, boolean>();
+  for (const { type, data } of story.events) {
+    if (data['resourceId'] !== resourceId) continue;
+    if (type === 'incident.opened') ends.set(data['incidentId'], false);
+    if (type === 'incident.resolved') ends.set(data['incidentId'], true);
+  }
+  return ends.size > 0 && [...ends.values()].every(Boolean);
 }
 
 function lastOf(story: Story, type: string): SeenEvent | undefined {
