@@ -22,12 +22,12 @@ const NO_ANSWER: Readonly<Record<string, string>> = {
   EBADRESP: 'the answer is no answer of a name server',
 };
 const SHOWN = 8;
+const TRY_MS = 2_000;
 
 /** One question to one server, by a resolver of its own: its sockets live as long as the question. */
 export async function probeDns(target: DnsTarget, options: ProbeOptions): Promise<ProbeResult> {
   const startedAt = performance.now();
-  // One try of nearly the whole time: several are what the checks in a row are for.
-  const resolver = new dns.Resolver({ timeout: Math.max(1, options.timeoutMs - 20), tries: 1 });
+  const resolver = new dns.Resolver({ timeout: Math.min(TRY_MS, options.timeoutMs), tries: 1 });
   if (target.server !== undefined) {
     if (isIP(target.server) === 0)
       return saw('unknown', 'presence', `the server is to be given by its address, not as ${target.server}`, startedAt);
@@ -40,7 +40,7 @@ export async function probeDns(target: DnsTarget, options: ProbeOptions): Promis
       resolver.cancel();
       resolve(endingResult(ending, options.timeoutMs, 'presence', startedAt, 'answer'));
     });
-    ask(resolver, target).then(
+    askUntil(() => performance.now() - startedAt < options.timeoutMs, resolver, target).then(
       (values) => {
         clear();
         resolve(judge(target, values, startedAt, options));
@@ -76,6 +76,17 @@ function failure(target: DnsTarget, thrown: unknown, startedAt: number, options:
   if (no) return saw('down', 'query', `${target.type} ${target.name}: ${no}`, startedAt, { code });
   const reason = NO_ANSWER[code] ?? (thrown instanceof Error ? thrown.message : String(thrown));
   return saw('down', 'presence', reason, startedAt, { code: code === 'ETIMEOUT' ? 'TIMEOUT' : code });
+}
+
+/** A datagram may be lost; it is sent again for as long as there is time. */
+async function askUntil(inTime: () => boolean, resolver: dns.Resolver, target: DnsTarget): Promise<string[]> {
+  for (;;) {
+    try {
+      return await ask(resolver, target);
+    } catch (thrown) {
+      if (errorCode(thrown) !== 'ETIMEOUT' || !inTime()) throw thrown;
+    }
+  }
 }
 
 async function ask(resolver: dns.Resolver, { name, type }: DnsTarget): Promise<string[]> {

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { ProbeResult, TargetOf } from '../../core/check.ts';
 import { StewardError } from '../../core/errors.ts';
 import type { ProgramResult, ProgramsPort } from '../../core/ports/programs.ts';
@@ -8,14 +9,25 @@ type IcmpTarget = TargetOf<'icmp'>;
 /** Between two packets; what anybody may ask for without being root. */
 const GAP_MS = 200;
 const GRACE_MS = 2_000;
+const START_GAP_MS = 30;
 
 /** Asks the `ping` program, which may send what a plain process may not. */
 export function createIcmpProbe(programs: ProgramsPort) {
+  let lastStart: Promise<void> = Promise.resolve();
+
+  /** The process stands still while it starts a program, so that many are not started at one instant. */
+  async function turnToStart(): Promise<void> {
+    const before = lastStart;
+    lastStart = before.then(() => sleep(START_GAP_MS));
+    await before;
+  }
+
   return async (target: IcmpTarget, options: ProbeOptions): Promise<ProbeResult> => {
     const startedAt = performance.now();
     const sendingMs = (target.count - 1) * GAP_MS;
     const waitMs = Math.max(100, options.timeoutMs - sendingMs);
     let result: ProgramResult;
+    await turnToStart();
     try {
       result = await programs.run({
         program: 'ping',
