@@ -9,7 +9,7 @@ export function seeMachine(
 ): ResourceChange {
   const old = known.find(({ resource }) => resource.kind === 'node')?.resource;
   const resource: Resource = {
-    id: old?.id ?? `node_${node.id}`,
+    id: old?.id ?? node.id,
     kind: 'node',
     identity: `node:${node.id}`,
     node: node.id,
