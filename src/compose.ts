@@ -57,6 +57,7 @@ import {
 import { bringIn, knowing } from './known-services.ts';
 import { forgetNode } from './node-removed.ts';
 import { noticesOf } from './notices.ts';
+import { scheduleIncident } from './schedule-incident.ts';
 import { runbookPages } from './runbook-pages.ts';
 import { overviewOf } from './overview.ts';
 import { guardedHttp } from './safeguards/guarded-http.ts';
@@ -282,6 +283,7 @@ export function compose(parts: Parts): Composition {
     onNodeRemoved: (gone) => forgetNode(gone, { writer, monitoring, incidents, now }),
     onRemoved: parts.onRemoved,
     secrets,
+    onScheduleDifference: async (report) => void (await incidents.open(scheduleIncident(report))),
   });
 
   const keepIncidentsMs = (): number => ms(settings().retention.incidents);
@@ -530,6 +532,7 @@ export function compose(parts: Parts): Composition {
       noChannel: alerting.notice(),
       deadManConfigured: settings().deadMan !== undefined,
       nodes: () => engine.nodes().catch(() => []),
+      pauses: () => engine.pauses().catch(() => []),
       audit,
       now,
     });

@@ -4,6 +4,7 @@ import { formatDuration } from './core/duration.ts';
 import type { ModeRecord } from './core/mode.ts';
 import type { NodeRecord } from './core/node.ts';
 import type { PortStatus } from './core/ports.ts';
+import type { Pause } from './engine/pauses.ts';
 import type { Audit } from './systems/audit/index.ts';
 import type { Notice } from './systems/status/index.ts';
 
@@ -19,6 +20,7 @@ export interface NoticeParts {
   readonly noChannel: string | undefined;
   readonly deadManConfigured: boolean;
   readonly nodes: () => Promise<readonly NodeRecord[]>;
+  readonly pauses: () => Promise<readonly Pause[]>;
   readonly audit: Pick<Audit, 'deliveries'>;
   readonly now: () => Date;
 }
@@ -71,6 +73,7 @@ export async function noticesOf(parts: NoticeParts): Promise<Notice[]> {
       text: 'Nobody would notice if Steward itself died: no dead-man address is configured.',
       hint: 'Add deadMan.url to steward.yaml.',
     },
+    ...(await parts.pauses()).map((pause) => aboutPause(pause, parts.now())),
     ...(await parts.nodes()).flatMap(aboutNode),
     process.getuid?.() !== 0 && {
       id: 'not-root',
@@ -128,6 +131,20 @@ function aboutNode({ name, state, draining, clockSkewMs = 0 }: NodeRecord): Noti
     hint: `When it shall work again: steward node resume ${name}`,
   };
   return [...(off > CLOCK_OFF_BY_MS ? [clock] : []), ...(draining ? [drain] : [])];
+}
+
+/** Paused for longer than this, it may have been forgotten. */
+const FORGOTTEN_MS = 7 * 86_400_000;
+
+function aboutPause({ component, by, reason, since, until }: Pause, now: Date): Notice {
+  const length = now.getTime() - since.getTime();
+  const end = until ? `until ${until.toISOString()}` : 'until somebody resumes it';
+  return {
+    id: `paused:${component}`,
+    level: length > FORGOTTEN_MS ? 'warning' : 'info',
+    text: `${component} does not start by itself for ${formatDuration(length)} now, ${end} (${by}: ${reason}).`,
+    hint: `When it shall run again: steward schedule resume ${component}`,
+  };
 }
 
 async function roomIn(folder: string): Promise<number> {

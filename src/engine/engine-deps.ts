@@ -9,6 +9,7 @@ import type { HostPort } from '../core/ports/host.ts';
 import type { SecretResolver } from '../core/secrets.ts';
 import type { Inventory } from '../core/inventory.ts';
 import type { Store } from '../store/store.ts';
+import type { Reconciliation } from './reconcile.ts';
 import type { KillGroup, RunScope } from './children.ts';
 import { DEFAULT_RUN_LIMITS, type RunLimits, SHORTEST_ROLLBACK_MS } from './limits.ts';
 
@@ -54,6 +55,8 @@ export interface EngineDeps {
   readonly onNodeRemoved?: ((node: { readonly id: string; readonly name: string }) => Promise<void>) | undefined;
   /** Somebody removed this very node while it was away: it belongs to nobody any more and has to end. */
   readonly onRemoved?: (() => void) | undefined;
+  /** What ran by the clock is not what should have run. */
+  readonly onScheduleDifference?: ((report: Reconciliation) => Promise<void>) | undefined;
   /** What this machine has left: heavy work waits for it. Without it, it begins at once. */
   readonly host?: Pick<HostPort, 'sample'> | undefined;
   /** Bytes that one program may use, in force right now. */

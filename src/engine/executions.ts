@@ -38,7 +38,11 @@ export type StepPatch = Partial<Omit<StepRecord, 'id'>>;
 
 /** What a chain did, as rows. They alone say where it stands: whoever takes an execution in hand goes on from them. */
 export interface Executions {
-  insert(execution: NewExecution): Promise<{ readonly execution: WorkflowExecution; readonly fresh: boolean }>;
+  /** In the transaction that is given, or in one of its own. */
+  insert(
+    execution: NewExecution,
+    within?: Trx,
+  ): Promise<{ readonly execution: WorkflowExecution; readonly fresh: boolean }>;
   row(id: string): Promise<ExecutionRow | undefined>;
   byKey(key: string): Promise<WorkflowExecution | undefined>;
   /** As the owner of that epoch; TakenOver where it has another by now. An output is kept with the step that gave it. */
@@ -100,12 +104,15 @@ export function createExecutions({
   }
 
   return {
-    async insert({ workflow, context, trigger, actor, dryRun = false, idempotencyKey, causation = {}, retries }) {
+    async insert(
+      { workflow, context, trigger, actor, dryRun = false, idempotencyKey, causation = {}, retries },
+      within,
+    ) {
       const done = new Map(retries?.done.map((record) => [record.id, record]));
       const steps = recordsOf(workflow).map((record) => done.get(record.id) ?? record);
       const data = dataOf(workflow);
       const id = newId('exe', now());
-      const row = await db.transaction().execute(async (trx) => {
+      const write = async (trx: Trx): Promise<ExecutionRow | undefined> => {
         const inserted = await trx
           .insertInto('workflow_executions')
           .values({
@@ -143,7 +150,8 @@ export function createExecutions({
           });
         }
         return inserted;
-      });
+      };
+      const row = within ? await write(within) : await db.transaction().execute(write);
       const known = row ?? (await byKey(idempotencyKey));
       if (!known) throw new StewardError('INTERNAL', `Workflow ${workflow.name} could not be started.`);
       return { execution: toExecution(known), fresh: row !== undefined };

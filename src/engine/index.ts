@@ -12,6 +12,7 @@ import { createBreakers } from './breakers.ts';
 import { createChain } from './chain.ts';
 import { createChains } from './chains.ts';
 import { createChildren } from './children.ts';
+import { createComponents } from './components.ts';
 import { createCoordinator } from './coordinator.ts';
 import { createDurableEngine } from './dbos.ts';
 import { createDispatch } from './dispatch.ts';
@@ -34,14 +35,16 @@ import { createNodes, NODES_CHANNEL } from './nodes.ts';
 import { engineOperations } from './operations.ts';
 import { guardedRuns } from './ownership.ts';
 import { persistence } from './persist.ts';
+import { createPauses, type Pause } from './pauses.ts';
 import { createPlacement } from './placement.ts';
 import { planAgain } from './replan.ts';
+import { createReconciler } from './reconcile.ts';
 import { upkeepJobs } from './upkeep.ts';
 import type { RunRow } from './run-rows.ts';
 import { settlesBreaker } from './run-breaker.ts';
 import { createRuns } from './runs.ts';
 import { listSchedules, type ScheduleEntry } from './schedule-list.ts';
-import { createSchedules, scheduleActor } from './schedules.ts';
+import { createSchedules } from './schedules.ts';
 import { createService } from './service.ts';
 import { createAdmission } from './slots.ts';
 import type { StageDeps } from './stage.ts';
@@ -63,6 +66,8 @@ export interface Engine {
   /** Jobs of systems, from then on, by the clock of this node. */
   register(jobs: readonly SystemJob[]): void;
   listSchedules(): Promise<ScheduleEntry[]>;
+  /** What does not start by itself for now. */
+  pauses(): Promise<readonly Pause[]>;
   /** Shared by all nodes on the store; for whatever Steward calls out there. */
   readonly breakers: Breakers;
   nodes(): Promise<NodeRecord[]>;
@@ -219,6 +224,11 @@ export function createEngine(deps: EngineDeps): Engine {
     if (why === 'lost') await chains.takeOver(from);
     await takeOverRuns(from, why);
   };
+  const endExecution = async (id: string): Promise<void> => {
+    await executions.requestCancel(id);
+    await waits.wake(id);
+  };
+  const pauses = createPauses({ store, now, log, nodeId: node.id });
   const workflows = createWorkflows({
     catalog,
     executions,
@@ -228,6 +238,7 @@ export function createEngine(deps: EngineDeps): Engine {
     audit,
     log,
     begin: (id) => chains.start({ id, epoch: 0 }),
+    isPaused: (name) => pauses.isPaused(name),
   });
   const triggers = createTriggers({ store, catalog, workflows, windows: createWindows({ store, now }), now, log });
   const schedules = createSchedules({
@@ -237,21 +248,24 @@ export function createEngine(deps: EngineDeps): Engine {
     catalog,
     executions,
     held: (workflow) => workflows.held(workflow),
-    async fire({ id, workflow, context }, instant) {
-      const at = instant.toISOString();
-      const { id: executionId } = await workflows.execute(workflow.name, {
-        context: { ...context, scheduledFor: at },
-        trigger: 'schedule',
-        actor: scheduleActor,
-        causation: { scheduleId: id },
-        idempotencyKey: `schedule:${id}:${at}`,
-      });
-      return executionId;
-    },
+    begin: (id) => chains.start({ id, epoch: 0 }),
+    cancel: endExecution,
   });
-  const jobs = createJobs({ db, now, log, nodeId: node.id });
+  const jobs = createJobs({ db, now, log, nodeId: node.id, isPaused: (name) => pauses.isPaused(name) });
   const { artifacts, retention = () => DEFAULT_RETENTION } = deps;
   jobs.register(upkeepJobs({ runs, engine, events: store.events, service, artifacts, retention }));
+
+  const components = createComponents({ catalog, jobs, pauses, executions, cancel: endExecution, now });
+  const reconciler = createReconciler({
+    store,
+    now,
+    log,
+    nodeId: node.id,
+    schedules,
+    keptMs: () => retention().runsMs,
+    onDifference: deps.onScheduleDifference ?? (async () => undefined),
+  });
+  jobs.register([reconciler.job]);
 
   const nodeCare = createNodeCare({
     store,
@@ -270,7 +284,8 @@ export function createEngine(deps: EngineDeps): Engine {
     publicUrl: deps.handOver?.publicUrl ?? (() => undefined),
   });
 
-  const list = (): Promise<ScheduleEntry[]> => listSchedules({ db, now, schedules, jobs, nodeId: node.id });
+  const list = (): Promise<ScheduleEntry[]> =>
+    listSchedules({ db, now, schedules, jobs, pauses, catalog, nodeId: node.id });
   const operations = engineOperations({
     service,
     loops,
@@ -283,6 +298,8 @@ export function createEngine(deps: EngineDeps): Engine {
     catalog,
     policyRules: deps.policyRules,
     schedules: list,
+    components,
+    reconciler,
     report: (type, data, actor) =>
       store.db.transaction().execute((trx) => store.events.append(trx, { type, data, actor, node: node.id })),
     logsOfExecution: (execution, options) => executionLog(db, execution, options),
@@ -377,6 +394,7 @@ export function createEngine(deps: EngineDeps): Engine {
     nodeCare,
     invitations,
     listSchedules: list,
+    pauses: () => pauses.current(),
     breakers,
     counts() {
       const counted = [...catalog().workflows.values()].filter(({ origin }) => origin !== 'system');

@@ -36,10 +36,12 @@ interface JobsDeps {
   readonly now: () => Date;
   readonly log: Log;
   readonly nodeId: string;
+  /** Whether somebody paused it. */
+  readonly isPaused: (job: string) => Promise<boolean>;
 }
 
 /** The systems' own jobs, on this node. None overlaps itself; one that throws is recorded and comes again at its time. */
-export function createJobs({ db, now, log, nodeId }: JobsDeps): Jobs {
+export function createJobs({ db, now, log, nodeId, isPaused }: JobsDeps): Jobs {
   const states = new Map<string, JobState>();
   const stopping = new AbortController();
   const loops = new Set<Promise<void>>();
@@ -55,6 +57,10 @@ export function createJobs({ db, now, log, nodeId }: JobsDeps): Jobs {
       const next = nextInstant(schedule, seen);
       if (!next) return log.warn('job never comes again', { job: job.name });
       if (!(await sleepUntil(next.getTime() + jitterOf(schedule, job.name, next)))) return;
+      if (await isPaused(job.name)) {
+        seen = next;
+        continue;
+      }
       await once(state);
       // Instants that passed while it ran are not made up for; one of them is, where it queues.
       const passed = dueInstants({ ...schedule, catchUp: 'latest' }, next, now(), 0).start.at(-1);

@@ -5,12 +5,14 @@ import type { EventType, StewardEvent } from '../core/event.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { PolicyRule } from '../core/policy.ts';
 import type { RunFollowUps, RunService, WorkflowExecution, WorkflowService } from '../core/run-service.ts';
+import type { Components } from './components.ts';
 import type { NodeCare } from './drain.ts';
 import type { EngineDeps } from './engine-deps.ts';
 import type { ExecutionLog } from './execution-log.ts';
 import type { Invitations } from './join.ts';
 import type { Loops } from './loops.ts';
 import type { Nodes } from './nodes.ts';
+import type { Reconciler } from './reconcile.ts';
 import type { ScheduleEntry } from './schedule-list.ts';
 
 export interface OperationDeps {
@@ -31,6 +33,8 @@ export interface OperationDeps {
     execution: WorkflowExecution,
     options: { readonly trace: boolean; readonly after: string | undefined },
   ) => Promise<ExecutionLog>;
+  readonly components: Components;
+  readonly reconciler: Reconciler;
   readonly logsOf: (
     runId: string,
     limit: number,

@@ -38,6 +38,14 @@ const Workflow = z.object({
   ),
 });
 
+export const Pause = z.object({
+  component: z.string(),
+  by: z.string().describe('Who paused it.'),
+  reason: z.string(),
+  since: z.coerce.date(),
+  until: z.coerce.date().optional().describe('When it is over by itself.'),
+});
+
 const ScheduleEntry = z.object({
   id: z.string(),
   what: z.string(),
@@ -45,6 +53,13 @@ const ScheduleEntry = z.object({
   when: z.string(),
   zone: z.string(),
   next: z.array(z.coerce.date()),
+  load: z.enum(['cpu', 'io', 'light']).describe('What it uses most while it runs.'),
+  state: z.enum(['active', 'paused']),
+  pause: Pause.optional(),
+  missed: z
+    .number()
+    .int()
+    .describe('Instants of the last week at which nothing was started: nobody looked, or the last run still worked.'),
   last: z
     .object({
       at: z.coerce.date(),
@@ -107,7 +122,7 @@ export function workflowOperations(deps: OperationDeps): AnyOperation[] {
     input: NoInput,
     output: z.object({ items: z.array(ScheduleEntry) }),
     cli: ['schedule'],
-    columns: ['id', 'kind', 'when', 'next', 'last.outcome', 'last.at'],
+    columns: ['id', 'when', 'zone', 'next', 'last.outcome', 'last.at', 'state', 'load', 'missed'],
     handle: async () => ({ items: await schedules() }),
   });
 

@@ -1,7 +1,10 @@
 import type { Kysely } from 'kysely';
+import type { Catalog } from '../core/catalog.ts';
 import type { Schedule } from '../core/schedule.ts';
 import { nextInstants, whenOf } from './instants.ts';
 import type { Jobs } from './jobs.ts';
+import { type Load, loadOf } from './load.ts';
+import type { Pause, Pauses } from './pauses.ts';
 import type { Schedules } from './schedules.ts';
 import type { EngineTables } from './tables.ts';
 
@@ -12,10 +15,18 @@ export interface ScheduleEntry {
   readonly when: string;
   readonly zone: string;
   readonly next: Date[];
+  /** What it uses most while it runs. */
+  readonly load: Load;
+  /** Whether it starts by itself at all for now. */
+  readonly state: 'active' | 'paused';
+  readonly pause?: Pause;
+  /** Instants of the last week at which nothing was started, because nobody looked or the last run still worked. */
+  readonly missed: number;
   readonly last?: { at: Date; outcome?: string; durationMs?: number; error?: string; executionId?: string };
 }
 
 const NEXT = 3;
+const WEEK_MS = 7 * 86_400_000;
 
 /** Everything that starts by the clock: workflows for all nodes together, jobs of this node. */
 export async function listSchedules({
@@ -23,12 +34,16 @@ export async function listSchedules({
   now,
   schedules,
   jobs,
+  pauses,
+  catalog,
   nodeId,
 }: {
   db: Kysely<EngineTables>;
   now: () => Date;
   schedules: Schedules;
   jobs: Jobs;
+  pauses: Pick<Pauses, 'current'>;
+  catalog: () => Catalog;
   nodeId: string;
 }): Promise<ScheduleEntry[]> {
   const at = now();
@@ -42,6 +57,22 @@ export async function listSchedules({
         .execute()
     ).map((row) => [row.id, row]),
   );
+  const missed = new Map(
+    (
+      await db
+        .selectFrom('schedule_firings')
+        .select(({ fn }) => ['schedule', fn.sum<string>('count').as('count')])
+        .where('outcome', 'in', ['missed', 'overlap'])
+        .where('instant', '>', new Date(at.getTime() - WEEK_MS))
+        .groupBy('schedule')
+        .execute()
+    ).map(({ schedule, count }) => [schedule, Number(count)]),
+  );
+  const paused = new Map((await pauses.current()).map((pause) => [pause.component, pause]));
+  const stateOf = (component: string): Pick<ScheduleEntry, 'state' | 'pause'> => {
+    const pause = paused.get(component);
+    return pause ? { state: 'paused', pause } : { state: 'active' };
+  };
   const recorded = new Map(
     (await db.selectFrom('job_runs').selectAll().where('node', '=', nodeId).execute()).map((row) => [row.job, row]),
   );
@@ -53,6 +84,9 @@ export async function listSchedules({
       id,
       what: workflow.title,
       kind: 'workflow',
+      load: loadOf(workflow, catalog()),
+      missed: missed.get(id) ?? 0,
+      ...stateOf(workflow.name),
       ...timing(schedule, at),
       ...(row?.last_instant && {
         last: {
@@ -79,6 +113,9 @@ export async function listSchedules({
       id: job.name,
       what: job.summary,
       kind: 'job',
+      load: 'light',
+      missed: 0,
+      ...stateOf(job.name),
       ...timing(schedule, at),
       ...(known && {
         last: {

@@ -11,6 +11,7 @@ import type { Migration } from '../store/migrator.ts';
 import { type ExecutionMoreColumns, workflowMigrations, type WorkflowTables } from './tables-workflows.ts';
 import { type OwnedColumns, ownershipMigrations } from './tables-ownership.ts';
 import { breakerMigrations } from './breakers-rows.ts';
+import { scheduleMigrations, type ScheduleTables } from './tables-schedules.ts';
 import { lifeMigrations, type LifeTables, type RunLifeColumns } from './tables-life.ts';
 
 type Column<T> = JSONColumnType<T & object, string, string>;
@@ -162,7 +163,8 @@ export type EngineTables = {
     used_at: Date | null;
   };
 } & LifeTables &
-  WorkflowTables;
+  WorkflowTables &
+  ScheduleTables;
 
 export const engineMigrations: readonly Migration[] = [
   {
@@ -254,4 +256,5 @@ export const engineMigrations: readonly Migration[] = [
       await sql`alter table runs add column ask_first jsonb`.execute(db);
     },
   },
+  ...scheduleMigrations,
 ];

@@ -69,6 +69,10 @@ async function forgetWhatIsOld(
       not(exists(selectFrom('runs').select('id').whereRef('runs.id', '=', 'run_children.run_id'))),
     )
     .execute();
+  await db.deleteFrom('schedule_firings').where('instant', '<', tooOld).execute();
+  await db.deleteFrom('schedule_definitions').where('until', '<', tooOld).execute();
+  await db.deleteFrom('schedule_pauses').where('until', '<', tooOld).execute();
+  await db.deleteFrom('schedule_reconciliations').where('at', '<', tooOld).execute();
   await db.deleteFrom('engine_loops').where('expires_at', '<', tooOld).execute();
   // A breaker that closed long ago is as good as none; one that is open stays until its probe.
   await forgetBreakers(db.withTables<BreakerTables>(), ago(KEEP_BREAKERS_MS));

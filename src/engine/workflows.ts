@@ -20,6 +20,8 @@ interface WorkflowsDeps {
   readonly mode: ModeKeeper;
   readonly audit: AuditLog;
   readonly log: Log;
+  /** Whether somebody paused it, so that it does not start by itself. */
+  readonly isPaused: (workflow: string) => Promise<boolean>;
   /** Gives it to whoever works on it. */
   readonly begin: (executionId: string) => void;
 }
@@ -32,8 +34,8 @@ export interface StartedBy {
 }
 
 export interface Workflows extends WorkflowService {
-  /** Whether it may not begin now, whoever asks. */
-  held(workflow: AnyWorkflow): Promise<boolean>;
+  /** Why it may not begin by itself now. */
+  held(workflow: AnyWorkflow): Promise<'stopped' | 'paused' | undefined>;
   /** Once for its key; false where it may not begin. */
   startBy(workflow: AnyWorkflow, by: StartedBy): Promise<boolean>;
 }
@@ -77,6 +79,11 @@ export function createWorkflows(deps: WorkflowsDeps): Workflows {
     return record.mode === 'stopped' ? record : undefined;
   }
 
+  async function heldBack(workflow: AnyWorkflow): Promise<'stopped' | 'paused' | undefined> {
+    if (await held(workflow)) return 'stopped';
+    return (await deps.isPaused(workflow.name)) ? 'paused' : undefined;
+  }
+
   /** Whether it would start itself again by what it did, however far back. */
   async function wouldLoop(workflow: AnyWorkflow, event: StewardEvent): Promise<boolean> {
     try {
@@ -105,15 +112,16 @@ export function createWorkflows(deps: WorkflowsDeps): Workflows {
       if (stopped) throw paused(stopped, `${name} does not begin`);
       return await begin({ workflow, context, trigger, actor, dryRun, idempotencyKey, causation });
     },
-    held: async (workflow) => (await held(workflow)) !== undefined,
+    held: heldBack,
     async startBy(workflow, { event, context, idempotencyKey }) {
       const told = { workflow: workflow.name, event: event.id };
       if (await wouldLoop(workflow, event)) {
         log.warn('workflow not started by its own doing', told);
         return false;
       }
-      if (await held(workflow)) {
-        log.info('workflow not started: steward is stopped', told);
+      const why = await heldBack(workflow);
+      if (why !== undefined) {
+        log.info('workflow not started', { ...told, why });
         return false;
       }
       await begin({
