@@ -2,10 +2,12 @@ import { join, resolve } from 'node:path';
 import { createChannel } from './adapters/channels/channels.ts';
 import { createRecentLog } from './adapters/log/recent.ts';
 import { createPing } from './adapters/channels/ping.ts';
+import { createDeclarations } from './adapters/declarations/index.ts';
 import { createDocker } from './adapters/docker/index.ts';
 import { createEvidence } from './adapters/evidence/index.ts';
 import { createFiles } from './adapters/files/index.ts';
 import { createGauges } from './adapters/host/gauges.ts';
+import { ownAddresses } from './adapters/host/addresses.ts';
 import { createHost } from './adapters/host/index.ts';
 import { createHttp } from './adapters/http/index.ts';
 import { createOutbound } from './adapters/outbound/outbound.ts';
@@ -336,6 +338,8 @@ export function compose(parts: Parts): Composition {
     ports: { sockets, processes, docker, systemd },
     recognizer,
     mcpServers: () => readMcpFiles(),
+    declarations: createDeclarations({ composeFolders: () => settings().discovery.composeFolders }),
+    machine: ownAddresses,
     recipes: recipes.keeper,
     kept: recipes.port.kept,
     node,

@@ -136,6 +136,10 @@ const Discovery = z.strictObject({
   every: duration('1s', '1d')
     .default('5m')
     .describe('Time between two scans; a change is in force after the next start.'),
+  composeFolders: z
+    .array(absolutePath('A folder with a compose file.'))
+    .default([])
+    .describe('Folders whose compose files are read even while none of their containers exists.'),
   ignore: z.array(Match).default([]).describe('Services that Steward leaves alone: not watched, not restarted.'),
 });
 

@@ -2,6 +2,7 @@ import type { Actor } from './actor.ts';
 import type { CheckTarget } from './check.ts';
 import type { JsonObject } from './json.ts';
 import type { Edge, Resource } from './resource.ts';
+import type { ScanDetail } from './scan.ts';
 
 /** A resource with what discovery needs to know it again; that part is never shown. */
 export interface KnownResource {
@@ -38,6 +39,12 @@ export interface ScanRecord {
   readonly durationMs: number;
 }
 
+export interface StoredScan {
+  readonly record: ScanRecord;
+  /** Undefined for scans of before it was kept. */
+  readonly detail: ScanDetail | undefined;
+}
+
 /** The inventory, for those who tell it what exists: discovery and the configuration. */
 export interface InventoryWriter {
   /** Tombstones included. */
@@ -49,11 +56,17 @@ export interface InventoryWriter {
     readonly edges: readonly Edge[];
     readonly forgetEdgesBefore: Date;
     readonly scan?: ScanRecord | undefined;
+    readonly detail?: ScanDetail | undefined;
     readonly at: Date;
   }): Promise<void>;
   /** Edges seen between scans. */
   seeEdges(edges: readonly Edge[]): Promise<void>;
   scans(limit: number, before?: string): Promise<ScanRecord[]>;
+  scan(id: string): Promise<StoredScan | undefined>;
+  /** The last scan of each node. */
+  latestScans(): Promise<StoredScan[]>;
+  /** Scans of a node that began after one instant and up to another, oldest first. */
+  scansBetween(node: string, after: Date, until: Date): Promise<StoredScan[]>;
   setAdoption(id: string, adoption: Resource['adoption'], actor: Actor, at: Date): Promise<Resource | undefined>;
 }
 

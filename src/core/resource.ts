@@ -86,6 +86,24 @@ export const Supervisor = z.discriminatedUnion('kind', [
 ]);
 export type Supervisor = z.output<typeof Supervisor>;
 
+/** A compose file describes it. */
+export const Declared = z.object({
+  file: z.string(),
+  line: z.number().int(),
+  running: z.boolean().describe('False: there is no container of it, so nothing can be asked and nothing is wrong.'),
+  profiles: z.array(z.string()).describe('It starts only with one of these; empty where it starts with its project.'),
+});
+export type Declared = z.output<typeof Declared>;
+
+/** An address that people use, which a proxy passes on to the service. */
+export const Published = z.object({
+  url: z.string().describe("'*' in place of a host: under any name."),
+  via: z.string().describe('Name of the proxy.'),
+  file: z.string().describe('Where the proxy is told so, or the address that it was asked at.'),
+  line: z.number().int(),
+});
+export type Published = z.output<typeof Published>;
+
 /**
  * Something Steward knows. Its id never changes: restarts, new ports and new versions keep it,
  * and when it disappears a tombstone keeps it too.
@@ -112,6 +130,8 @@ export const Resource = z.object({
   /** pending: found outside loopback and container networks, so nothing is done to it until a person adopts it. */
   adoption: z.enum(['adopted', 'pending', 'ignored']),
   origin: z.enum(['discovered', 'configured']),
+  declared: Declared.optional(),
+  published: z.array(Published).optional(),
   state: z.enum(['present', 'gone']),
   firstSeen: z.coerce.date(),
   lastSeen: z.coerce.date(),

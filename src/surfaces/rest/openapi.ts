@@ -119,7 +119,9 @@ function describedLater(endpoint: LaterEndpoint): Path {
 function answerOf(operation: AnyOperation): Path {
   const types = operation.kind === 'query' ? operation.download?.types : undefined;
   if (!types) return json(jsonSchemaOf(operation.output, 'output'));
-  return Object.fromEntries(types.map((type) => [type, { schema: { type: 'string' } }]));
+  const schemaOf = (type: string): JsonSchema =>
+    type === 'application/json' ? jsonSchemaOf(operation.output, 'output') : { type: 'string' };
+  return Object.fromEntries(types.map((type) => [type, { schema: schemaOf(type) }]));
 }
 
 function parameter(name: string, where: 'path' | 'query', schema: JsonSchema = {}, required: boolean): Path {

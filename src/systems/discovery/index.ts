@@ -80,7 +80,7 @@ export function createDiscovery(deps: DiscoveryDeps): Discovery {
         !pids.some((pid) => self.has(pid) || directory.ofProcess(pid)),
     );
     // Workers come and go between two scans; their parents are known.
-    if (strangers) directory = directoryOf(resources, await deps.ports.processes.list(), containers);
+    if (strangers) directory = directoryOf(resources, await deps.ports.processes.list(), containers, known.own);
     const edges = edgesFromConnections(connections, directory, self, at);
     const fresh = edges.filter(({ from, to }) => at.getTime() - (written.get(`${from} ${to}`) ?? 0) >= REFRESH_EDGE_MS);
     if (fresh.length === 0) return;

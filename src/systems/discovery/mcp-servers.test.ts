@@ -3,7 +3,8 @@ import type { KnownResource } from '../../core/inventory-writer.ts';
 import type { ConfiguredMcpServer } from '../../core/recognizer.ts';
 import { aResource, fakeInventory } from '../../testing/fakes/fake-inventory.ts';
 import { mcpServersQuery } from './mcp-operations.ts';
-import { reconcileMcpServers } from './mcp-servers.ts';
+import { reconcileListed } from './listed.ts';
+import { listedMcpServers, MCP_KIND } from './mcp-servers.ts';
 
 const now = new Date('2026-03-31T02:00:00Z');
 const github: ConfiguredMcpServer = {
@@ -15,7 +16,14 @@ const github: ConfiguredMcpServer = {
 };
 const look = (seen: readonly ConfiguredMcpServer[], known: readonly KnownResource[] = []) => {
   let made = 0;
-  return reconcileMcpServers({ node: 'n1', now, known, seen, newId: () => `mcp_${(made += 1)}` });
+  return reconcileListed({
+    node: 'n1',
+    now,
+    kind: MCP_KIND,
+    known,
+    seen: listedMcpServers(seen),
+    newId: () => `mcp_${(made += 1)}`,
+  });
 };
 
 describe('tool servers that files name', () => {

@@ -46,6 +46,9 @@ function house() {
     seeEdges: async () => undefined,
     scans: async (limit, before) =>
       scans.filter(({ startedAt }) => before === undefined || startedAt < new Date(before)).slice(0, limit),
+    scan: async () => undefined,
+    latestScans: async () => [],
+    scansBetween: async () => [],
     async setAdoption(id, adoption) {
       const resource = await inventory.get(id);
       return resource && inventory.put({ ...resource, adoption });

@@ -1,18 +1,18 @@
 import { z } from 'zod';
-import { ServiceState } from '../../core/check.ts';
-import { CursorInstant } from '../../core/cursor.ts';
 import { StewardError } from '../../core/errors.ts';
 import type { KeptRecipe, RecipesPort } from '../../core/ports/recipes.ts';
 import type { InventoryWriter } from '../../core/inventory-writer.ts';
 import type { Inventory } from '../../core/inventory.ts';
 import type { Monitor } from '../../core/monitor.ts';
 import { ServiceStatus } from '../../core/monitor.ts';
-import { type AnyOperation, defineCommand, defineQuery, NoInput, PageInput, pageOf } from '../../core/operation.ts';
+import { type AnyOperation, defineCommand, defineQuery, NoInput } from '../../core/operation.ts';
 import { redact } from '../../core/redact.ts';
-import { Edge, Endpoint, Evidence, Resource } from '../../core/resource.ts';
+import { Declared, Endpoint, Evidence, Published, Resource } from '../../core/resource.ts';
 import type { ScanRecord } from '../../core/inventory-writer.ts';
 import { mcpServersQuery } from './mcp-operations.ts';
-import { MCP_KIND } from './mcp-servers.ts';
+import { SeenState, seenState } from './seen-state.ts';
+import { historyOperations, Scan } from './history.ts';
+import { topologyOperations } from './topology-operations.ts';
 
 export interface OperationDeps {
   readonly inventory: Inventory;
@@ -28,7 +28,7 @@ const ServiceRow = z.object({
   name: z.string(),
   product: z.string().describe("What it is; 'unknown' where the evidence does not carry a name."),
   version: z.string().optional(),
-  state: ServiceState,
+  state: SeenState,
   endpoint: z.string().optional().describe('Where it listens, the first address of several.'),
   confidence: z.number().describe('0 to 1; 0.8 and more is sure.'),
   evidence: z.array(Evidence).describe('What was seen, strongest first; untrusted text.'),
@@ -42,6 +42,8 @@ const ServiceRow = z.object({
   adoption: Resource.shape.adoption,
   origin: Resource.shape.origin,
   present: z.boolean().describe('False for a tombstone.'),
+  declared: Declared.optional(),
+  published: z.array(Published).optional().describe('Addresses that people use, through a proxy; untrusted text.'),
   since: z.coerce.date().optional().describe('Since when the state holds.'),
   firstSeen: z.coerce.date(),
   lastSeen: z.coerce.date(),
@@ -60,21 +62,6 @@ const Recipe = z.object({
   variables: z.array(z.string()).describe('Names of the environment variables that are kept, encrypted.'),
   missing: z.array(z.string()).describe('Names that may be kept and that the process did not have.'),
   problem: z.string().optional().describe('Why it cannot be used, and what to do.'),
-});
-
-const Scan = z.object({
-  id: z.string(),
-  node: z.string(),
-  trigger: z.enum(['schedule', 'start', 'request', 'change']),
-  startedAt: z.coerce.date(),
-  finishedAt: z.coerce.date(),
-  durationMs: z.number().int(),
-  services: z.number().int(),
-  found: z.number().int(),
-  changed: z.number().int(),
-  returned: z.number().int(),
-  gone: z.number().int(),
-  blind: z.record(z.string(), z.string()).describe('Sources that could not be asked, with the reason.'),
 });
 
 export function discoveryOperations({ inventory, writer, monitor, kept, discovery }: OperationDeps): AnyOperation[] {
@@ -168,41 +155,7 @@ export function discoveryOperations({ inventory, writer, monitor, kept, discover
 
     mcpServersQuery(inventory),
 
-    defineQuery({
-      name: 'topology',
-      title: 'Topology',
-      summary: 'Shows what talks to what: services and the edges between them, each with what was seen and when.',
-      permission: 'read',
-      input: NoInput,
-      output: z.object({
-        nodes: z.array(
-          ServiceRow.pick({
-            id: true,
-            name: true,
-            product: true,
-            version: true,
-            state: true,
-            node: true,
-            critical: true,
-          }),
-        ),
-        edges: z.array(Edge.extend({ fromName: z.string(), toName: z.string() })),
-      }),
-      paths: ['/api/v1/automation/registry/topology'],
-      async handle() {
-        const [found, edges] = await Promise.all([inventory.find({ state: 'present' }), inventory.edges()]);
-        const resources = found.filter(({ kind }) => kind !== MCP_KIND);
-        const states = new Map((await monitor()?.all())?.map((status) => [status.resourceId, status]));
-        const names = new Map(resources.map(({ id, name }) => [id, name]));
-        return {
-          nodes: resources.map((resource) => row(resource, states.get(resource.id))),
-          edges: edges.flatMap((edge) => {
-            const [fromName, toName] = [names.get(edge.from), names.get(edge.to)];
-            return fromName && toName ? [{ ...edge, fromName, toName }] : [];
-          }),
-        };
-      },
-    }),
+    ...topologyOperations({ inventory, monitor }),
 
     defineCommand({
       name: 'discovery-scan',
@@ -218,27 +171,7 @@ export function discoveryOperations({ inventory, writer, monitor, kept, discover
       },
     }),
 
-    defineQuery({
-      name: 'discovery-history',
-      title: 'Scans',
-      summary: 'Lists past scans: what each found, and what it could not look at.',
-      permission: 'read',
-      input: PageInput,
-      output: pageOf(Scan),
-      paths: ['/api/v1/automation/discovery/history'],
-      columns: ['startedAt', 'trigger', 'services', 'found', 'changed', 'gone', 'durationMs'],
-      async handle({ limit, cursor }) {
-        if (cursor !== undefined && !CursorInstant.safeParse(cursor).success) {
-          throw new StewardError('INPUT_INVALID', `cursor: '${cursor}' is not one that this list gave.`, {
-            hint: "Send the 'next' of the page before.",
-          });
-        }
-        const scans = await writer.scans(limit + 1, cursor);
-        const items = scans.slice(0, limit);
-        const next = scans.length > limit ? items.at(-1)?.startedAt.toISOString() : undefined;
-        return { items, ...(next ? { next } : {}) };
-      },
-    }),
+    ...historyOperations({ writer }),
 
     defineCommand({
       name: 'adopt-service',
@@ -276,7 +209,7 @@ function row(resource: Resource, status: ServiceStatus | undefined): ServiceRow 
     name: resource.name,
     product: resource.product,
     version: resource.version,
-    state: status?.state ?? 'pending',
+    state: seenState(resource, status),
     endpoint:
       first &&
       (first.protocol === 'unix'
@@ -299,6 +232,8 @@ function row(resource: Resource, status: ServiceStatus | undefined): ServiceRow 
     adoption: resource.adoption,
     origin: resource.origin,
     present: resource.state === 'present',
+    declared: resource.declared,
+    published: resource.published,
     since: status?.since,
     firstSeen: resource.firstSeen,
     lastSeen: resource.lastSeen,

@@ -9,6 +9,7 @@ import type { Observation } from './observe.ts';
 import type { Identification } from './identify.ts';
 import { asConfigured, keptSight, type Sighted } from './consent.ts';
 import { supervisorOf } from './supervisor.ts';
+import { asDeclaredOnly, declaredChange, type DeclaredService } from './declared-services.ts';
 import { fromTrace, toTrace } from './trace.ts';
 
 export interface ReconcileInput {
@@ -28,6 +29,8 @@ export interface ReconcileInput {
   readonly grace: Grace;
   /** How bare processes would be started again. */
   readonly sighted: Sighted;
+  /** What compose files declare, by the identity that its container has. */
+  readonly declared?: ReadonlyMap<string, DeclaredService> | undefined;
 }
 
 export interface Grace {
@@ -59,7 +62,24 @@ export function reconcile(input: ReconcileInput): ResourceChange[] {
   const placeholders = entries
     .filter(({ name }) => !met.has(name) && !remembered.has(name))
     .map((service) => placeholder(service, input));
-  return [...seen, ...absent, ...placeholders];
+  return [...seen, ...absent, ...placeholders, ...declaredOnly(input, names)];
+}
+
+/** What a compose file declares and nothing was ever seen of. */
+function declaredOnly(input: ReconcileInput, names: Set<string>): ResourceChange[] {
+  const seen = new Set([
+    ...input.identified.map(({ observation }) => observation.base),
+    ...input.known.map(({ trace }) => toTrace(trace).base),
+  ]);
+  return [...(input.declared?.values() ?? [])]
+    .filter(({ base }) => !seen.has(base))
+    .map((service) => {
+      const name = distinctName(service.name, undefined, names);
+      names.add(name);
+      const { node, now } = input;
+      const known = asDeclaredOnly(service, undefined, { node, now, id: input.newId(), name });
+      return { kind: 'found', known, changed: [] };
+    });
 }
 
 interface Taken {
@@ -81,7 +101,7 @@ function present(
     input.configured.some((entry) => isIgnored(entry) && isMeant(entry, describe(observation, identification.product)));
   const wanted = nameFor(observation, identification.product, item.app);
   const port = observation.endpoints.find((endpoint) => endpoint.port > 0)?.port;
-  const name = service?.name ?? keptName(known, identification, input) ?? distinctName(wanted, port, names);
+  const name = service?.name ?? keptName(known, wanted, identification, input) ?? distinctName(wanted, port, names);
   if (before && before.name !== name && before.state === 'present') names.delete(before.name);
   names.add(name);
 
@@ -109,6 +129,8 @@ function present(
     critical: service?.critical ?? false,
     adoption: adoptionOf(before, ignored, trace?.ignored ?? false),
     origin: service ? 'configured' : 'discovered',
+    ...declaredOf(observation.base, input),
+    ...(before?.published ? { published: before.published } : {}),
     state: 'present',
     firstSeen: before?.firstSeen ?? input.now,
     lastSeen: input.now,
@@ -140,9 +162,15 @@ function present(
   return { kind: sameForNobody(known, next) ? 'seen' : 'refreshed', known: next, changed: [] };
 }
 
+function declaredOf(base: string, { declared }: ReconcileInput): Pick<Resource, 'declared'> {
+  const found = declared?.get(base)?.declared;
+  return found ? { declared: { ...found, running: true } } : {};
+}
+
 /** A name that people have seen stays, except a stopgap of what was not recognized yet, and one that the configuration gives to another. */
 function keptName(
   known: KnownResource | undefined,
+  wanted: string,
   { product }: Identification,
   input: ReconcileInput,
 ): string | undefined {
@@ -150,7 +178,7 @@ function keptName(
   const { name } = known.resource;
   if (input.configured.some((entry) => entry.name === name && !isIgnored(entry))) return undefined;
   const stopgap = toTrace(known.trace).automaticName && known.resource.product === 'unknown' && product !== 'unknown';
-  return stopgap ? undefined : name;
+  return stopgap && name !== wanted ? undefined : name;
 }
 
 /** Two instances that only their ports tell apart. */
@@ -190,17 +218,19 @@ const SHOWN = [
   'critical',
   'origin',
   'adoption',
+  'declared',
+  'published',
 ] as const satisfies readonly (keyof Resource)[];
 
 /** Members that somebody may want to hear of. Process ids and evidence change with every restart and are not among them. */
-function differences(before: Resource, after: Resource): string[] {
+export function differences(before: Resource, after: Resource): string[] {
   return SHOWN.filter(
     (member) => canonicalJson(comparable(before[member])) !== canonicalJson(comparable(after[member])),
   );
 }
 
 /** A recreated container has another id and is the same container. */
-function comparable(value: unknown): unknown {
+export function comparable(value: unknown): unknown {
   const supervisor = value as Supervisor | undefined;
   return typeof supervisor === 'object' && supervisor.kind === 'docker' ? { ...supervisor, container: '' } : value;
 }
@@ -222,9 +252,10 @@ function sameForNobody(before: KnownResource, after: KnownResource): boolean {
 /** Undefined where nothing is to be written: a tombstone that stays one, or a source that could not be asked. */
 function absence(known: KnownResource, input: ReconcileInput): ResourceChange | undefined {
   const { resource } = known;
-  if (resource.state === 'gone') return undefined;
+  const declared = input.declared?.get(toTrace(known.trace).base);
+  if (resource.state === 'gone' && !declared) return undefined;
   if (
-    (resource.supervisor.kind === 'docker' && input.blind.docker) ||
+    ((resource.supervisor.kind === 'docker' || resource.declared) && input.blind.docker) ||
     (resource.supervisor.kind === 'systemd' && input.blind.systemd)
   )
     return undefined;
@@ -242,6 +273,11 @@ function absence(known: KnownResource, input: ReconcileInput): ResourceChange | 
     const changed = differences(resource, now);
     if (changed.length > 0) return { kind: 'changed', known: at, changed };
     return { kind: resource.pids.length > 0 || known.missedScans > 0 ? 'refreshed' : 'seen', known: at, changed: [] };
+  }
+  if (declared) {
+    const { id, name } = resource;
+    const next = asDeclaredOnly(declared, known, { node: input.node, now: input.now, id, name });
+    return declaredChange(known, next, differences(resource, next.resource));
   }
   const missingSince = known.missingSince ?? input.now;
   const missedScans = known.missedScans + 1;

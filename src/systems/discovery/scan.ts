@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import type { DeclarationReader } from '../../core/declared.ts';
 import type { ConfiguredService, InventoryWriter, ScanRecord } from '../../core/inventory-writer.ts';
 import type { Log } from '../../core/log.ts';
 import type { Monitor } from '../../core/monitor.ts';
@@ -19,8 +20,11 @@ import { observe, type Surroundings } from './observe.ts';
 import { settleRecipes, sightRecipes } from './consent.ts';
 import { recognize } from './recognize.ts';
 import { isSetApart } from './set-apart.ts';
+import { meaningOf } from './declared-edges.ts';
+import { listedChanges, NOTHING_DECLARED, readDeclarations, withPublished } from './declared-scan.ts';
+import { declaredServices } from './declared-services.ts';
+import { itemsOf } from './items.ts';
 import { seeMachine } from './machine.ts';
-import { MCP_KIND, reconcileMcpServers } from './mcp-servers.ts';
 import { GRACE, type Grace, reconcile } from './reconcile.ts';
 import {
   callers,
@@ -54,6 +58,10 @@ export interface ScanDeps {
   readonly monitor: () => Monitor | undefined;
   /** Tool servers that files name; none are looked for without it. */
   readonly mcpServers?: (() => Promise<ConfiguredMcpServer[]>) | undefined;
+  /** What files say about services; none are read without it. */
+  readonly declarations?: DeclarationReader | undefined;
+  /** This machine's own addresses and names; undefined takes every address for one that may be. */
+  readonly machine?: (() => { readonly addresses: readonly string[]; readonly names: readonly string[] }) | undefined;
   readonly grace?: Grace | undefined;
 }
 
@@ -62,11 +70,14 @@ export interface ScanResult {
   readonly resources: readonly Resource[];
   readonly containers: readonly ContainerInfo[];
   readonly directory: Directory;
+  /** Addresses of this machine, where they are known. */
+  readonly own: ReadonlySet<string> | undefined;
   /** Who listens where, in one text: another one means that something changed. */
   readonly listening: string;
 }
 
 const FORGET_EDGE_MS = ms('7d');
+const MOST_EVIDENCE = 12;
 
 /** What a person wrote down is looked at even where nothing is searched for. */
 function isNamed({ observation, known }: Matched, configured: readonly ConfiguredService[]): boolean {
@@ -83,13 +94,16 @@ export async function scan(deps: ScanDeps, trigger: ScanRecord['trigger'], signa
   const configured = deps.configured();
   const { surroundings, connections, blind } = await lookAround(ports, self);
   const everything = await writer.known(node.id);
-  const known = everything.filter(({ resource }) => resource.kind !== MCP_KIND && resource.kind !== 'node');
+  const known = everything.filter(({ resource }) => resource.kind === 'service');
   const { matched, missing } = matchKnown(observe(surroundings), known, configured);
   const searching = deps.enabled?.() ?? true;
   const mcpServers = searching ? ((await deps.mcpServers?.()) ?? []) : [];
   const wanted = matched.filter(
     (match) => isNamed(match, configured) || (searching && (match.known || !isSetApart(match.observation))),
   );
+  const declarations = searching
+    ? await readDeclarations(deps.declarations, surroundings, signal, blind)
+    : NOTHING_DECLARED;
   const identified = await Promise.all(
     wanted.toSorted(oldestFirst).map(async (match) => await recognize(match, { ...deps, signal })),
   );
@@ -97,7 +111,7 @@ export async function scan(deps: ScanDeps, trigger: ScanRecord['trigger'], signa
     throw new StewardError('CANCELED', 'The scan was stopped before it ended; nothing of it was written.');
 
   const sighted = await sightRecipes(configured, identified, known, deps.recipes);
-  const changes = reconcile({
+  const reconciled = reconcile({
     node: node.id,
     now: startedAt,
     known,
@@ -110,19 +124,20 @@ export async function scan(deps: ScanDeps, trigger: ScanRecord['trigger'], signa
     blind: { docker: blind.docker !== undefined, systemd: blind.systemd !== undefined },
     grace: deps.grace ?? GRACE,
     sighted,
+    declared: declaredServices(declarations),
   });
-  const toolServers = reconcileMcpServers({
-    node: node.id,
-    now: startedAt,
-    known: everything.filter(({ resource }) => resource.kind === MCP_KIND),
-    seen: mcpServers,
-    newId: () => `mcp_${randomBytes(10).toString('hex')}`,
-  });
-  const resources = changes
+  const listed = listedChanges({ mcpServers, declarations, surroundings, everything, node: node.id, now: startedAt });
+  const resources = reconciled
     .filter(({ kind }) => kind !== 'gone' && kind !== 'missing')
     .map((change) => change.known.resource);
-  const directory = directoryOf(resources, surroundings.processes, surroundings.containers);
+  const machine = deps.machine?.();
+  const own = machine && new Set(machine.addresses);
+  const directory = directoryOf(resources, surroundings.processes, surroundings.containers, own);
+  const near = { directory, resources, containers: surroundings.containers, names: machine?.names ?? [] };
+  const meaning = meaningOf(declarations, near, startedAt);
+  const changes = withPublished(reconciled, meaning.published);
   const edges = [
+    ...meaning.edges,
     ...edgesFromConnections(callers(connections, surroundings.listeners), directory, self, startedAt),
     ...edgesFromContainers(surroundings.containers, directory, startedAt),
     ...edgesFromConfiguration(configured, resources, startedAt),
@@ -143,10 +158,12 @@ export async function scan(deps: ScanDeps, trigger: ScanRecord['trigger'], signa
     blind,
     durationMs: Math.round(performance.now() - began),
   };
+  const told = [...changes, ...listed, seeMachine(node, everything, startedAt)];
   await writer.apply({
     node: node.id,
-    changes: [...changes, ...toolServers, seeMachine(node, everything, startedAt)],
+    changes: told,
     edges: mergeEdges(edges),
+    detail: { ...itemsOf(told, everything), sources: [...meaning.sources] },
     forgetEdgesBefore: new Date(startedAt.getTime() - FORGET_EDGE_MS),
     scan: record,
     at: startedAt,
@@ -157,6 +174,7 @@ export async function scan(deps: ScanDeps, trigger: ScanRecord['trigger'], signa
     resources,
     containers: surroundings.containers,
     directory,
+    own,
     listening: listeningText(surroundings.listeners),
   };
 }
@@ -182,7 +200,10 @@ function mergeEdges<E extends { from: string; to: string; kind: string; evidence
   for (const edge of edges) {
     const key = `${edge.from} ${edge.to} ${edge.kind}`;
     const other = merged.get(key);
-    merged.set(key, other ? { ...other, evidence: [...other.evidence, ...edge.evidence] } : edge);
+    merged.set(
+      key,
+      other ? { ...other, evidence: [...other.evidence, ...edge.evidence].slice(0, MOST_EVIDENCE) } : edge,
+    );
   }
   return [...merged.values()];
 }

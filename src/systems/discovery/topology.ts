@@ -15,6 +15,7 @@ export function directoryOf(
   resources: readonly Resource[],
   processes: readonly ProcessInfo[],
   containers: readonly ContainerInfo[],
+  own?: ReadonlySet<string>,
 ): Directory {
   const byPid = new Map<number, string>();
   const byUnit = new Map<string, string>();
@@ -58,10 +59,15 @@ export function directoryOf(
       const candidates = byPort.get(port) ?? [];
       return (
         candidates.find((candidate) => candidate.address === wanted) ??
-        candidates.find((candidate) => ANY.has(candidate.address))
+        (isHere(wanted, own) ? candidates.find((candidate) => ANY.has(candidate.address)) : undefined)
       )?.id;
     },
   };
+}
+
+/** Whether an address is one of this machine; where its addresses are not known, it may be. */
+function isHere(address: string, own: ReadonlySet<string> | undefined): boolean {
+  return own === undefined || own.has(address) || address === '::1' || address.startsWith('127.') || ANY.has(address);
 }
 
 const ANY = new Set(['0.0.0.0', '::', '*']);

@@ -2,12 +2,22 @@ import { type ColumnType, type Kysely, sql } from 'kysely';
 import type { JsonObject } from '../../core/json.ts';
 import type { Edge, Evidence, Resource } from '../../core/resource.ts';
 import type { KnownResource, ScanRecord } from '../../core/inventory-writer.ts';
+import type { ScanDetail } from '../../core/scan.ts';
 import type { Migration } from '../../store/migrator.ts';
 
 /** Everything of a resource that no query filters by. */
 export type ResourceBody = Pick<
   Resource,
-  'version' | 'confidence' | 'evidence' | 'endpoints' | 'pids' | 'supervisor' | 'owner' | 'labels'
+  | 'version'
+  | 'confidence'
+  | 'evidence'
+  | 'endpoints'
+  | 'pids'
+  | 'supervisor'
+  | 'owner'
+  | 'labels'
+  | 'declared'
+  | 'published'
 >;
 
 type Stored<T> = ColumnType<T, string, string>;
@@ -45,6 +55,7 @@ export type InventoryTables = {
     node: string;
     started_at: Date;
     record: Stored<ScanRecord>;
+    detail: ColumnType<ScanDetail | null, string | null, string | null>;
   };
 };
 
@@ -86,6 +97,12 @@ export const inventoryMigrations: Migration[] = [
         started_at timestamptz not null,
         record jsonb not null)`.execute(db);
       await sql`create index discovery_scans_started on discovery_scans (started_at desc)`.execute(db);
+    },
+  },
+  {
+    name: 'inventory/0002-what-scans-noticed',
+    async up(db: Kysely<unknown>) {
+      await sql`alter table discovery_scans add column detail jsonb`.execute(db);
     },
   },
 ];
@@ -136,8 +153,19 @@ export function toRow({ resource, trace, missedScans, missingSince }: KnownResou
     ? Inserted
     : InventoryTables['resources'][Column];
 } {
-  const { version, confidence, evidence, endpoints, pids, supervisor, owner, labels } = resource;
-  const body: ResourceBody = { version, confidence, evidence, endpoints, pids, supervisor, owner, labels };
+  const { version, confidence, evidence, endpoints, pids, supervisor, owner, labels, declared, published } = resource;
+  const body: ResourceBody = {
+    version,
+    confidence,
+    evidence,
+    endpoints,
+    pids,
+    supervisor,
+    owner,
+    labels,
+    declared,
+    published,
+  };
   return {
     id: resource.id,
     kind: resource.kind,

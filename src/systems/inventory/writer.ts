@@ -1,7 +1,7 @@
 import { type Transaction, sql } from 'kysely';
 import type { Actor } from '../../core/actor.ts';
 import type { EventType } from '../../core/event.ts';
-import type { InventoryWriter, ResourceChange } from '../../core/inventory-writer.ts';
+import type { InventoryWriter, ResourceChange, ScanRecord } from '../../core/inventory-writer.ts';
 import type { JsonObject } from '../../core/json.ts';
 import type { Edge, Resource } from '../../core/resource.ts';
 import type { Store } from '../../store/store.ts';
@@ -22,7 +22,7 @@ export function createInventoryWriter(store: Pick<Store, 'db' | 'events'>): Inve
       return (await db.selectFrom('resources').selectAll().where('node', '=', node).execute()).map(toKnown);
     },
 
-    async apply({ node, changes, edges, forgetEdgesBefore, scan, at }) {
+    async apply({ node, changes, edges, forgetEdgesBefore, scan, detail, at }) {
       await db.transaction().execute(async (trx) => {
         for (const change of changes.filter(({ kind }) => kind !== 'seen')) await writeChange(trx, change);
         const seen = changes.filter(({ kind }) => kind === 'seen').map(({ known }) => known.resource.id);
@@ -37,7 +37,13 @@ export function createInventoryWriter(store: Pick<Store, 'db' | 'events'>): Inve
         if (scan) {
           await trx
             .insertInto('discovery_scans')
-            .values({ id: scan.id, node, started_at: scan.startedAt, record: JSON.stringify(scan) })
+            .values({
+              id: scan.id,
+              node,
+              started_at: scan.startedAt,
+              record: JSON.stringify(scan),
+              detail: detail ? JSON.stringify(detail) : null,
+            })
             .execute();
           await sql`delete from discovery_scans where id in (
             select id from discovery_scans where node = ${node} order by started_at desc offset ${KEEP_SCANS})`.execute(
@@ -78,11 +84,39 @@ export function createInventoryWriter(store: Pick<Store, 'db' | 'events'>): Inve
         .orderBy('started_at', 'desc')
         .limit(limit)
         .execute();
-      return rows.map(({ record }) => ({
-        ...record,
-        startedAt: new Date(record.startedAt),
-        finishedAt: new Date(record.finishedAt),
-      }));
+      return rows.map(({ record }) => toRecord(record));
+    },
+
+    async scan(id) {
+      const row = await db
+        .selectFrom('discovery_scans')
+        .select(['record', 'detail'])
+        .where('id', '=', id)
+        .executeTakeFirst();
+      return row && { record: toRecord(row.record), detail: row.detail ?? undefined };
+    },
+
+    async latestScans() {
+      const rows = await db
+        .selectFrom('discovery_scans')
+        .distinctOn('node')
+        .select(['record', 'detail'])
+        .orderBy('node')
+        .orderBy('started_at', 'desc')
+        .execute();
+      return rows.map(({ record, detail }) => ({ record: toRecord(record), detail: detail ?? undefined }));
+    },
+
+    async scansBetween(node, after, until) {
+      const rows = await db
+        .selectFrom('discovery_scans')
+        .select(['record', 'detail'])
+        .where('node', '=', node)
+        .where('started_at', '>', after)
+        .where('started_at', '<=', until)
+        .orderBy('started_at')
+        .execute();
+      return rows.map(({ record, detail }) => ({ record: toRecord(record), detail: detail ?? undefined }));
     },
 
     async setAdoption(id, adoption, actor, at) {
@@ -111,6 +145,10 @@ export function createInventoryWriter(store: Pick<Store, 'db' | 'events'>): Inve
     });
     return toResource(row);
   }
+}
+
+function toRecord(record: ScanRecord): ScanRecord {
+  return { ...record, startedAt: new Date(record.startedAt), finishedAt: new Date(record.finishedAt) };
 }
 
 /** Adoption belongs to people: a scan leaves it as it is, except where the configuration changed it. */

@@ -9,6 +9,7 @@ export function isWatched(resource: Resource, settings: CheckSettings): boolean 
   if (resource.kind === 'node') return settings.machine !== undefined;
   if (resource.adoption === 'ignored' || !['service', 'container', 'database'].includes(resource.kind)) return false;
   if (settings.checksFor(resource).length > 0 || resource.origin === 'configured') return true;
+  if (resource.declared?.running === false) return false;
   return (
     resource.product !== 'unknown' || resource.supervisor.kind === 'systemd' || resource.supervisor.kind === 'docker'
   );
