@@ -4,6 +4,7 @@ import { createRecentLog } from './adapters/log/recent.ts';
 import { createPing } from './adapters/channels/ping.ts';
 import { createDeclarations } from './adapters/declarations/index.ts';
 import { createDocker } from './adapters/docker/index.ts';
+import { createExports } from './adapters/exports/index.ts';
 import { createEvidence } from './adapters/evidence/index.ts';
 import { createFiles } from './adapters/files/index.ts';
 import { createGauges } from './adapters/host/gauges.ts';
@@ -22,6 +23,7 @@ import { readMcpFiles } from './adapters/recognize/mcp-files.ts';
 import { createSecretResolver } from './adapters/secrets/secrets.ts';
 import { createSockets } from './adapters/sockets/index.ts';
 import { createStorage } from './adapters/storage/index.ts';
+import { largestLogs } from './adapters/storage/log-files.ts';
 import { createSystemd } from './adapters/systemd/index.ts';
 import { createVault } from './adapters/vault/index.ts';
 import { auditDestinations, brokenRecord, configurationRecord } from './audit-from-config.ts';
@@ -49,14 +51,18 @@ import {
   allowedHosts,
   configuredHeartbeats,
   configuredMaintenance,
+  channelsOf,
   configuredServices,
   deadManSettings,
   engineRetention,
+  healthThresholds,
   memoryLimits,
   monitoringSettings,
+  reportsSettings,
   workflowCall,
 } from './from-config.ts';
 import { bringIn, knowing } from './known-services.ts';
+import { healthOf } from './health-of.ts';
 import { forgetNode } from './node-removed.ts';
 import { noticesOf } from './notices.ts';
 import { scheduleIncident } from './schedule-incident.ts';
@@ -92,6 +98,7 @@ import { createMonitoring } from './systems/monitoring/index.ts';
 import { monitoringMigrations } from './systems/monitoring/tables.ts';
 import { createRecipes } from './systems/recipes/index.ts';
 import { recipesMigrations } from './systems/recipes/tables.ts';
+import { createReports, reportsMigrations } from './systems/reports/index.ts';
 import { createSecurity } from './systems/security/index.ts';
 import { securityMigrations } from './systems/security/tables.ts';
 import { createStatus, type Notice } from './systems/status/index.ts';
@@ -112,6 +119,7 @@ export const MIGRATIONS: readonly Migration[] = [
   ...securityMigrations,
   ...maintenanceMigrations,
   ...heartbeatMigrations,
+  ...reportsMigrations,
 ];
 
 /** Of a look that somebody waits for. */
@@ -254,6 +262,13 @@ export function compose(parts: Parts): Composition {
       systemd: createSystemd({ programs: recorded }),
       files,
       host,
+      health: healthOf({
+        monitoring,
+        inventory,
+        node: node.id,
+        thresholds: () => healthThresholds(settings()),
+        logFiles: () => largestLogs(),
+      }),
       http: guardedHttp(http, engine.breakers),
       storage: createStorage({ programs: recorded }),
       queue: engine.queue,
@@ -393,7 +408,7 @@ export function compose(parts: Parts): Composition {
     incidents,
     inventory,
     maintenance,
-    channels: () => settings().alerts.channels.map((channel) => createChannel(channel, { outbound, secrets, now })),
+    channels: () => channelsOf(settings()).map((channel) => createChannel(channel, { outbound, secrets, now })),
     settings: () => alertingSettings(settings()),
     deadMan: createDeadMan({
       settings: () => deadManSettings(settings()),
@@ -416,6 +431,18 @@ export function compose(parts: Parts): Composition {
     runLines: engine.runLines.recent,
     node,
     nodeName,
+  const reports = createReports({
+    store,
+    runs: engine.service,
+    incidents,
+    inventory,
+    monitor: monitoring,
+    responseTimes: monitoring.responseTimes,
+    uptimes: monitoring.uptimes,
+    restarts: healing.restarts,
+    exports: createExports(home),
+    settings: () => reportsSettings(settings()),
+    node,
     now,
     log,
   });
@@ -454,6 +481,7 @@ export function compose(parts: Parts): Composition {
     alerting,
     security,
     logs,
+    reports,
     status,
   ];
   const catalog = createCatalog({

@@ -3,6 +3,7 @@ import type { CheckSettings, ConfiguredCheck } from './core/default-checks.ts';
 import type { MemoryLimits } from './adapters/programs/memory-watch.ts';
 import { bytes } from './config/schema-parts.ts';
 import { ms } from './core/duration.ts';
+import type { HealthThresholds } from './core/ports/health.ts';
 import type { Resource } from './core/resource.ts';
 import type { AllowedHost } from './adapters/http/index.ts';
 import type { WorkflowCall } from './core/workflow.ts';
@@ -11,6 +12,7 @@ import type { Config } from './config/schema.ts';
 import { Schedule } from './core/schedule.ts';
 import { type ConfiguredHeartbeat, HEARTBEAT_LABEL } from './systems/heartbeats/index.ts';
 import type { ConfiguredMaintenance } from './systems/maintenance/index.ts';
+import type { ReportsSettings } from './systems/reports/deps.ts';
 import type { AlertingSettings } from './systems/alerting/settings.ts';
 
 /** What the parts are told of the configuration, in their own words. */
@@ -94,6 +96,41 @@ export function alertingSettings({ alerts, retention }: Config): AlertingSetting
     retentionMs: ms(retention.alerts),
     ...(alerts.repeat !== undefined && { repeatMs: ms(alerts.repeat) }),
   };
+}
+
+const BUSY_PERCENT = 90;
+
+/** From where on the health report has a word for it. */
+export function healthThresholds({ reports, machine }: Config): HealthThresholds {
+  const { criticalFailures, renewalDays, largeLog } = reports;
+  const { memory, disk, load } = machine;
+  return {
+    criticalFailures,
+    renewalDays,
+    logBytes: bytes(largeLog),
+    cpuPercent: BUSY_PERCENT,
+    memoryPercent: memory,
+    diskPercent: disk,
+    loadPerCore: load,
+  };
+}
+
+export function reportsSettings({ reports, retention }: Config): ReportsSettings {
+  return {
+    keepMs: ms(retention.reports),
+    keepAgentReportsMs: ms(retention.probes),
+    agentRestartFailures: reports.agentRestartFailures,
+  };
+}
+
+/** The channels as they are written, with the one more recipient of e-mail that may be given. */
+export function channelsOf({ alerts, reports: { emailRecipient } }: Config): Config['alerts']['channels'] {
+  if (emailRecipient === undefined) return alerts.channels;
+  return alerts.channels.map((channel) =>
+    channel.kind === 'email' && !channel.to.includes(emailRecipient)
+      ? { ...channel, to: [...channel.to, emailRecipient] }
+      : channel,
+  );
 }
 
 export function memoryLimits({ limits }: Config): MemoryLimits {

@@ -3,6 +3,7 @@ import callHttp from './call-http/index.ts';
 import cleanDocker from './clean-docker/index.ts';
 import cleanTempFiles from './clean-temp-files/index.ts';
 import clearCaches from './clear-caches/index.ts';
+import dailyHealthCheck from './daily-health-check/index.ts';
 import freeDiskSpace from './free-disk-space/index.ts';
 import monitorService from './monitor-service/index.ts';
 import processQueuedJobs from './process-queued-jobs/index.ts';
@@ -17,6 +18,7 @@ export function automations(): AnyAutomation[] {
     cleanDocker,
     cleanTempFiles,
     clearCaches,
+    dailyHealthCheck,
     freeDiskSpace,
     monitorService,
     processQueuedJobs,

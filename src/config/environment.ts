@@ -20,6 +20,9 @@ export const ENVIRONMENT = {
   SUTAZAI_MAX_MEMORY_USAGE: 'Another name of STEWARD_MAX_MEMORY_USAGE, which stands before it.',
   SUTAZAI_MAX_DISK_USAGE: 'Another name of STEWARD_MAX_DISK_USAGE, which stands before it.',
   SUTAZAI_MAX_LOAD_THRESHOLD: 'Another name of STEWARD_MAX_LOAD_THRESHOLD, which stands before it.',
+  CRITICAL_THRESHOLD: 'Overrides reports.criticalFailures.',
+  RENEWAL_THRESHOLD_DAYS: 'Overrides reports.renewalDays.',
+  EMAIL_RECIPIENT: 'Overrides reports.emailRecipient.',
   STEWARD_URL: 'For the command line: the address of the Steward to talk to, instead of the one on this machine.',
   STEWARD_TOKEN: 'For the command line: the token to talk with.',
   NO_COLOR: 'For the command line: no colors, whatever the value.',
@@ -42,6 +45,9 @@ export const OVERRIDES = [
   ['STEWARD_MAX_MEMORY_USAGE', ['machine', 'memory']],
   ['STEWARD_MAX_DISK_USAGE', ['machine', 'disk']],
   ['STEWARD_MAX_LOAD_THRESHOLD', ['machine', 'load']],
+  ['CRITICAL_THRESHOLD', ['reports', 'criticalFailures']],
+  ['RENEWAL_THRESHOLD_DAYS', ['reports', 'renewalDays']],
+  ['EMAIL_RECIPIENT', ['reports', 'emailRecipient']],
 ] as const satisfies readonly (readonly [VariableName, readonly [keyof ConfigInput, string]])[];
 
 /** Variables that programs started by Steward inherit; nothing else reaches them. */
@@ -96,7 +102,7 @@ export function readEnvironment(source: NodeJS.ProcessEnv = process.env): Enviro
       const text = known(name);
       return text === undefined
         ? []
-        : [{ variable: name, path, value: /_(PORT|USAGE|THRESHOLD)$/.test(name) ? asNumber(text) : text }];
+        : [{ variable: name, path, value: /_(PORT|USAGE|THRESHOLD|DAYS)$/.test(name) ? asNumber(text) : text }];
     }),
     url: known('STEWARD_URL'),
     token: known('STEWARD_TOKEN'),

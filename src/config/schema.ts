@@ -174,6 +174,36 @@ const Alerts = z.strictObject({
     .describe('The brake against a flood of alerts. Critical ones and escalations always pass.'),
 });
 
+const Reports = z
+  .strictObject({
+    criticalFailures: z
+      .number()
+      .int()
+      .min(1)
+      .max(1_000)
+      .default(5)
+      .describe('A health report with so many failed checks is critical: an incident, and an alert by every channel.'),
+    renewalDays: z
+      .number()
+      .int()
+      .min(1)
+      .max(3_650)
+      .default(30)
+      .describe('Certificates that expire within so many days are named in the health report.'),
+    largeLog: size('1MB', '1024GB')
+      .default('1GB')
+      .describe('A log file larger than this is named in the health report.'),
+    agentRestartFailures: z
+      .number()
+      .int()
+      .min(1)
+      .max(100)
+      .default(3)
+      .describe('So many failed restarts of an AI agent within a day are an incident.'),
+    emailRecipient: z.email().optional().describe('Gets what e-mail channels send, besides those that they name.'),
+  })
+  .describe('Reports about the health of machines and agents.');
+
 const DeadMan = z
   .strictObject({
     url: secretAddress.describe(
@@ -260,6 +290,7 @@ const Retention = z
     runs: duration('1d', '3650d').default('90d').describe('Finished runs with their plans and outputs.'),
     incidents: duration('1d', '3650d').default('365d').describe('Resolved incidents.'),
     alerts: duration('1d', '3650d').default('90d').describe('Delivered alerts.'),
+    reports: duration('1d', '3650d').default('90d').describe('Health reports, and their files.'),
     quarantine: duration('1h', '3650d').default('7d').describe('Files that were moved away before they are purged.'),
   })
   .describe('How long Steward keeps what it has written down. The audit log is kept.');
@@ -296,6 +327,7 @@ export const Config = z
       .describe('When work is going on: what it is about is watched, but opens no incident and is not healed.'),
     healing: Healing.prefault({}).describe('How services are brought back.'),
     alerts: Alerts.prefault({}).describe('Who is told.'),
+    reports: Reports.prefault({}),
     deadMan: DeadMan.optional(),
     auth: Auth.prefault({}).describe(
       'Who else says who somebody is: an identity provider for people, an issuer of tokens for programs.',

@@ -1,5 +1,6 @@
 import type { ContainerInfo } from './ports/docker.ts';
 import type { ProcessInfo } from './ports/processes.ts';
+import type { Listener } from './ports/sockets.ts';
 
 /** Where something is written. */
 export interface Place {
@@ -21,6 +22,8 @@ export interface Upstream {
   readonly address: string;
   /** Undefined for a socket in the file system. */
   readonly port: number | undefined;
+  /** The container that is meant, where it is the one that asked for it. */
+  readonly container?: string | undefined;
   readonly place: Place;
 }
 
@@ -108,6 +111,7 @@ export interface DeclarationReader {
   read(world: {
     readonly processes: readonly ProcessInfo[];
     readonly containers: readonly ContainerInfo[];
+    readonly listeners: readonly Listener[];
     readonly signal: AbortSignal;
   }): Promise<Declarations>;
 }

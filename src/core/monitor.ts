@@ -60,6 +60,14 @@ export function isCalm(status: Pick<ServiceStatus, 'since' | 'flapping' | 'settl
   return status.flapping === undefined && now.getTime() - status.since.getTime() >= (status.settleMs ?? 0);
 }
 
+/** Of good answers, in milliseconds. */
+export interface ResponseTimes {
+  readonly p50: number;
+  readonly p95: number;
+  readonly max: number;
+  readonly samples: number;
+}
+
 /** Monitoring, for systems that need its word. */
 export interface Monitor {
   status(resourceId: string): Promise<ServiceStatus | undefined>;

@@ -40,6 +40,7 @@ export const LOOKS: { readonly [P in PortName]: Looks<Ports[P]> } = {
   systemd: { services: true, unit: true, logs: true },
   files: { roots: true, stat: true, list: true, walk: true, read: true, openPaths: true, freeBytes: true },
   host: { sample: true, bootId: true },
+  health: { thresholds: true, services: true, logFiles: true },
   http: { permit: true, request: ({ method }) => method === 'GET' || method === 'HEAD' },
   storage: { space: true, caches: true, journal: true, rotatedLogs: true },
   queue: { waiting: true, undelivered: true },

@@ -3,6 +3,7 @@ import type { Inventory } from './inventory.ts';
 import type { ChecksPort } from './ports/checks.ts';
 import type { DockerPort } from './ports/docker.ts';
 import type { FilesPort } from './ports/files.ts';
+import type { HealthPort } from './ports/health.ts';
 import type { HostPort } from './ports/host.ts';
 import type { HttpPort } from './ports/http.ts';
 import type { ProcessesPort } from './ports/processes.ts';
@@ -26,6 +27,7 @@ export interface Ports {
   readonly systemd: SystemdPort;
   readonly files: FilesPort;
   readonly host: HostPort;
+  readonly health: HealthPort;
   readonly http: HttpPort;
   readonly storage: StoragePort;
   readonly queue: QueuePort;

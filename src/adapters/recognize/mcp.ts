@@ -1,4 +1,5 @@
 import type { Sighting } from '../../core/recognizer.ts';
+import { unchunked } from './chunks.ts';
 import { type HttpAnswer, type HttpLook, request } from './http.ts';
 import { shown } from './talk.ts';
 
@@ -104,19 +105,6 @@ function resultOf({ headers, body }: HttpAnswer, id: number): Record<string, unk
     }
   }
   return undefined;
-}
-
-/** The body without the sizes of its chunks. Those count bytes, so it is cut as bytes. */
-function unchunked(body: string): string {
-  const bytes = Buffer.from(body);
-  const parts: Buffer[] = [];
-  for (let at = 0; ;) {
-    const end = bytes.indexOf('\r\n', at);
-    const size = end < 0 ? 0 : Number.parseInt(bytes.toString('latin1', at, end), 16);
-    if (!(size > 0)) return Buffer.concat(parts).toString();
-    parts.push(bytes.subarray(end + 2, end + 2 + size));
-    at = end + 2 + size + 2;
-  }
 }
 
 /** `12`, `500+` where there are more pages than are asked for; undefined where it does not say. */

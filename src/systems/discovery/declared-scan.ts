@@ -15,13 +15,13 @@ export const NOTHING_DECLARED: Declarations = { proxies: [], projects: [] };
 /** What files say. What is broken inside one is a problem of its own; a reader that fails leaves the scan without it. */
 export async function readDeclarations(
   reader: DeclarationReader | undefined,
-  { processes, containers }: Surroundings,
+  { processes, containers, listeners }: Surroundings,
   signal: AbortSignal,
   blind: Record<string, string>,
 ): Promise<Declarations> {
   if (!reader) return NOTHING_DECLARED;
   try {
-    return await reader.read({ processes, containers, signal });
+    return await reader.read({ processes, containers, listeners, signal });
   } catch (thrown) {
     blind.files = StewardError.from(thrown).message;
     return NOTHING_DECLARED;

@@ -30,10 +30,14 @@ export function ownerOf(
 
 /** Which resources an upstream means, seen from where the proxy runs; none where it is no service of this machine. */
 export function targetsOf(
-  { address, port }: Upstream,
+  { address, port, container }: Upstream,
   owner: ProxyConfiguration['owner'],
   { directory, resources, containers, names }: Neighborhood,
 ): string[] {
+  if (container !== undefined) {
+    const id = directory.ofContainer(container);
+    return id === undefined ? [] : [id];
+  }
   const home = containers.find(({ id }) => id === owner?.container);
   const outside = home === undefined || home.networks.some(({ name }) => name === 'host');
   if (port === undefined) {

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ms } from '../../core/duration.ts';
 import { StewardError } from '../../core/errors.ts';
+import type { RestartCounts } from '../../core/health-report.ts';
 import type { System } from '../../core/system.ts';
 import type { EventConsumer } from '../../store/event-consumer.ts';
 import type { Store } from '../../store/store.ts';
@@ -8,7 +9,7 @@ import { createAttempts } from './attempts.ts';
 import { lookOnce } from './healer.ts';
 import type { HealerDeps } from './healer-deps.ts';
 import { limitOver } from './limit.ts';
-import { healingOperations, healingStats, type HealingStats } from './operations.ts';
+import { healingOperations, healingStats, type HealingStats, restartsOf } from './operations.ts';
 import { runbookOperations, type RunbookProblems } from './operations-runbooks.ts';
 import { createLedger } from './record.ts';
 import { healingUpkeep } from './upkeep.ts';
@@ -25,6 +26,8 @@ export interface HealingDeps extends Omit<HealerDeps, 'attempts' | 'ledger'> {
 
 export interface Healing {
   stats(): Promise<HealingStats>;
+  /** Restarts since then that have ended, for each of these resources that had any. */
+  restarts(resourceIds: readonly string[], since: Date): Promise<ReadonlyMap<string, RestartCounts>>;
   /** One look at everything, now. */
   look(signal: AbortSignal): Promise<Date | undefined>;
 }
@@ -113,5 +116,6 @@ export function createHealing(deps: HealingDeps): System & Healing {
 
     look,
     stats: () => healingStats(store),
+    restarts: (resourceIds, since) => restartsOf(store, resourceIds, since),
   };
 }

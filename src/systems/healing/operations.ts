@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 import { z } from 'zod';
+import type { RestartCounts } from '../../core/health-report.ts';
 import type { Inventory } from '../../core/inventory.ts';
 import { type AnyOperation, defineQuery } from '../../core/operation.ts';
 import type { Runbook } from '../../core/runbook.ts';
@@ -21,6 +22,30 @@ export async function healingStats(store: Store): Promise<HealingStats> {
       store.db,
     );
   return rows[0] ?? { attempts: 0, successful: 0 };
+}
+
+/** Restarts since then that have ended, for each of these resources that had any. */
+export async function restartsOf(
+  store: Store,
+  resourceIds: readonly string[],
+  since: Date,
+): Promise<Map<string, RestartCounts>> {
+  const rows = await store.db
+    .withTables<HealingTables>()
+    .selectFrom('healing_attempts')
+    .select(['resource_id', 'status'])
+    .where('resource_id', 'in', [...resourceIds, ''])
+    .where('automation', '=', 'restart-service')
+    .where('finished_at', '>=', since)
+    .execute();
+  const count = (group: typeof rows, wanted: Attempt['status']): number =>
+    group.filter(({ status }) => status === wanted).length;
+  return new Map(
+    [...Map.groupBy(rows, ({ resource_id }) => resource_id)].map(([id, group]) => [
+      id,
+      { succeeded: count(group, 'succeeded'), failed: count(group, 'failed') },
+    ]),
+  );
 }
 
 /** The query about healing: what it may do, what it did, what helped. */

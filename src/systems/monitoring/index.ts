@@ -5,16 +5,16 @@ import type { Inventory } from '../../core/inventory.ts';
 import { StewardError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
 import type { Maintenance } from '../../core/maintenance.ts';
-import type { Monitor, ServiceStatus } from '../../core/monitor.ts';
+import type { Monitor, ResponseTimes, ServiceStatus } from '../../core/monitor.ts';
 import type { ChecksPort } from '../../core/ports/checks.ts';
 import type { System } from '../../core/system.ts';
 import type { EventConsumer } from '../../store/event-consumer.ts';
 import type { Store } from '../../store/store.ts';
 import { loadChecks } from './check-store.ts';
 import { namedChecks } from './checks.ts';
-import { bridgeGap, keepHistory } from './history.ts';
+import { bridgeGap, keepHistory, uptimes } from './history.ts';
 import { monitoringOperations } from './operations.ts';
-import { storedStatuses } from './reads.ts';
+import { responseTimes, storedStatuses } from './reads.ts';
 import { createRecorder } from './recorder.ts';
 import { type HealthReport, type Overall, healthReport } from './report.ts';
 import { createScheduler } from './scheduler.ts';
@@ -46,6 +46,10 @@ export interface Monitoring extends System, Monitor {
   readonly checks: ChecksPort;
   overall(): Promise<Overall>;
   report(): Promise<HealthReport>;
+  /** How long good answers of these services took since then. */
+  responseTimes(resourceIds: readonly string[], since: Date): Promise<ReadonlyMap<string, ResponseTimes>>;
+  /** Percent of the time since then that each service answered, of the time it was meant to. */
+  uptimes(since: Date): Promise<ReadonlyMap<string, number>>;
   /** Probes everything that this node watches, all at once, and waits until the results are stored. */
   probeEverything(): Promise<void>;
   /** What a node watched that is gone for good is watched by nobody. */
@@ -180,6 +184,8 @@ export function createMonitoring({
       return (await report()).overall;
     },
     report,
+    responseTimes: (resourceIds, since) => responseTimes(db, resourceIds, since),
+    uptimes: (since) => uptimes(db, since, now()),
     probeEverything,
     async forgetNode(id) {
       await db

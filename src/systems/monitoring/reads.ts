@@ -1,5 +1,5 @@
 import { type Kysely, sql } from 'kysely';
-import type { ServiceStatus } from '../../core/monitor.ts';
+import type { ResponseTimes, ServiceStatus } from '../../core/monitor.ts';
 import type { MonitoringTables } from './tables.ts';
 
 /** The statuses that other nodes stored, or all where no node is left out. */
@@ -118,4 +118,25 @@ export async function latestSweep(db: Kysely<MonitoringTables>, node: string): P
     .limit(1)
     .executeTakeFirst();
   return row && { at: row.at, durationMs: row.duration_ms, score: row.score, summary: row.summary };
+}
+
+/** How long good answers took since then, for each service that gave any. */
+export async function responseTimes(
+  db: Kysely<MonitoringTables>,
+  resourceIds: readonly string[],
+  since: Date,
+): Promise<Map<string, ResponseTimes>> {
+  if (resourceIds.length === 0) return new Map();
+  const { rows } = await sql<ResponseTimes & { id: string }>`
+    select c.resource_id as id, count(*)::int as samples, max(r.latency_ms)::float8 as max,
+      percentile_cont(0.5) within group (order by r.latency_ms) as p50,
+      percentile_cont(0.95) within group (order by r.latency_ms) as p95
+    from checks c join check_results r on r.check_number = c.number
+    where c.resource_id = any(${[...resourceIds]}) and r.at >= ${since} and r.state in (0, 1)
+      and c.kind not in ('process', 'systemd', 'container')
+    group by c.resource_id`.execute(db);
+  const round = (value: number): number => Math.round(value * 10) / 10;
+  return new Map(
+    rows.map(({ id, p50, p95, max, samples }) => [id, { p50: round(p50), p95: round(p95), max: round(max), samples }]),
+  );
 }

@@ -2,6 +2,7 @@ import type { Ports } from '../../core/ports.ts';
 import { type FakeChecks, fakeChecks } from './fake-checks.ts';
 import { type FakeDocker, fakeDocker } from './fake-docker.ts';
 import { type FakeFiles, fakeFiles } from './fake-files.ts';
+import { type FakeHealth, fakeHealth } from './fake-health.ts';
 import { type FakeHost, fakeHost } from './fake-host.ts';
 import { type FakeHttp, fakeHttp } from './fake-http.ts';
 import { type FakeInventory, fakeInventory } from './fake-inventory.ts';
@@ -26,6 +27,7 @@ export interface FakePorts extends Ports {
   readonly systemd: FakeSystemd;
   readonly files: FakeFiles;
   readonly host: FakeHost;
+  readonly health: FakeHealth;
   readonly http: FakeHttp;
   readonly storage: FakeStorage;
   readonly queue: FakeQueue;
@@ -48,6 +50,7 @@ export function fakePorts(options: { readonly now?: () => Date; readonly roots?:
     systemd: fakeSystemd(clock),
     files: fakeFiles({ roots: options.roots ?? ['/tmp'], ...clock }),
     host: fakeHost(),
+    health: fakeHealth(),
     http: fakeHttp(),
     storage,
     queue: fakeQueue(),
