@@ -36,7 +36,7 @@ describe('files for people', () => {
     const files = createExports(folder.path);
     await expect(files.write('logs', '../x', '')).rejects.toThrow('no name for a file');
     await writeFile(join(folder.path, 'data'), 'in the way');
-    await expect(files.write('data/agent-monitor', 'x', '')).rejects.toThrow();
+    await expect(files.write('data/agent-monitor', 'x', '')).rejects.toMatchObject({ code: 'UNAVAILABLE' });
   });
 
   it('have names that every file system takes, and no two the same', () => {

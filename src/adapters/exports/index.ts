@@ -14,13 +14,14 @@ export function createExports(home: string): Exports {
   const inPlace = async (folder: string, name: string, make: (path: string) => Promise<void>): Promise<string> => {
     if (name === '' || name.startsWith('.') || /[/\0]/.test(name))
       throw new StewardError('INTERNAL', `'${name}' is no name for a file.`);
-    const path = join(await at(folder), name);
+    const path = join(home, folder, name);
     const partial = `${path}.${randomBytes(6).toString('hex')}.part`;
     try {
+      await at(folder);
       await make(partial);
       await rename(partial, path);
     } catch (cause) {
-      await rm(partial, { force: true });
+      await rm(partial, { force: true }).catch(() => undefined);
       const { code, message } = cause as NodeJS.ErrnoException;
       throw new StewardError('UNAVAILABLE', `${path} cannot be written: ${code ?? message}.`, {
         hint: 'Make room or mend the permissions; the store has everything that belongs there.',

@@ -152,22 +152,22 @@ providers:
         'shop',
         {
           'traefik.enable': 'true',
-          'traefik.http.routers.shop.rule': 'Host(\`shop.example.org\`)',
+          'traefik.http.routers.shop.rule': 'Host(`shop.example.org`)',
           'traefik.http.routers.shop.tls.certresolver': 'le',
         },
         8000,
       ),
-      container('wiki', { 'traefik.http.routers.wiki.rule': 'Host(\`wiki.example.org\`)' }, 80),
+      container('wiki', { 'traefik.http.routers.wiki.rule': 'Host(`wiki.example.org`)' }, 80),
       container(
         'api',
         {
           'traefik.enable': 'true',
-          'traefik.http.routers.a.rule': 'PathPrefix(\`/v1\`)',
+          'traefik.http.routers.a.rule': 'PathPrefix(`/v1`)',
           'traefik.http.services.b.loadbalancer.server.port': '9000',
         },
         80,
       ),
-      container('bare', { 'traefik.enable': 'true', 'traefik.http.routers.bare.rule': 'Host(\`bare.example.org\`)' }),
+      container('bare', { 'traefik.enable': 'true', 'traefik.http.routers.bare.rule': 'Host(`bare.example.org`)' }),
     ];
     const args = ['--providers.docker', '--providers.docker.exposedbydefault=false', '--entrypoints.web.address=:8080'];
     const { routes, problems } = await read(undefined, args, containers);

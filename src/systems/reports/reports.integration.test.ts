@@ -180,7 +180,7 @@ describe('reports', () => {
     inventory.put(aResource({ id: 'svc_db', name: 'orders', node: 'node_1' }));
     restarts.set('svc_agent001', { succeeded: 1, failed: 2 });
     const job = defined(reports.jobs.find(({ name }) => name === 'agent-monitoring'));
-    const run = async () => await job.run({ now: clock, signal: new AbortController().signal } as never);
+    const run = async () => await job.run({ now: clock, signal: new AbortController().signal });
     await run();
     const [file = ''] = await files('data/agent-monitor');
     expect(file).toBe('qa_agent-agent001.json');
@@ -217,7 +217,7 @@ describe('reports', () => {
     await utimes(join(folder.path, 'logs/mine.log'), AT, AT);
     clock = new Date(AT.getTime() + 91 * 86_400_000);
     const job = defined(reports.jobs.find(({ name }) => name === 'reports-retention'));
-    await job.run({ now: clock, signal: new AbortController().signal } as never);
+    await job.run({ now: clock, signal: new AbortController().signal });
     expect(await list()).toEqual([]);
     expect(await files('logs')).toEqual(['mine.log']);
     expect(await files('reports')).toEqual(['latest_health_report.json']);
