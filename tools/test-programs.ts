@@ -23,7 +23,6 @@ const PACKAGES: Record<string, string> = {
   'prometheus-node-exporter': 'prometheus-node-exporter',
   chromium: 'chromium',
   ip: 'iproute2',
-  openssl: 'openssl',
   ping: 'iputils-ping',
   iptables: 'iptables',
   ps: 'procps',

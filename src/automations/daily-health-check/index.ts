@@ -3,9 +3,7 @@ import { defineAutomation } from '../../core/automation.ts';
 import { StewardError } from '../../core/errors.ts';
 import { HEALTH_GROUPS, HealthFindings, type HealthItem } from '../../core/health-report.ts';
 import type { ContainerInfo } from '../../core/ports/docker.ts';
-import { certificateItems, dockerItem, logItems, resourceItems, serviceItems } from './groups.ts';
-import { modelItems } from './models.ts';
-import { scoreOf } from './score.ts';
+import { certificateItems, dockerItem, logItems, modelItems, resourceItems, serviceItems } from './analyze.ts';
 
 const MOST_ITEMS = 1_000;
 
@@ -113,3 +111,24 @@ export default defineAutomation({
 
 const GROUPS: readonly HealthItem['group'][] = HEALTH_GROUPS;
 const ORDER: Readonly<Record<HealthItem['state'], number>> = { failed: 0, warning: 1, ok: 2, skipped: 3 };
+
+const POINTS = { failed: 10, warning: 3 } as const;
+const CRITICAL_POINTS = 25;
+
+/** 100 less what each failed or doubtful item takes; what is critical takes more. */
+function scoreOf(items: readonly HealthItem[]): Pick<HealthFindings, 'score' | 'deductions' | 'failed' | 'warnings'> {
+  const deductions = items
+    .flatMap(({ state, critical, name, group, message }) => {
+      if (state !== 'failed' && state !== 'warning') return [];
+      const points = state === 'failed' && critical ? CRITICAL_POINTS : POINTS[state];
+      return [{ points, reason: `${group}: ${critical ? 'critical ' : ''}${name}: ${message}`.slice(0, 300) }];
+    })
+    .toSorted((a, b) => b.points - a.points);
+  const lost = deductions.reduce((sum, { points }) => sum + points, 0);
+  return {
+    score: Math.max(0, 100 - lost),
+    deductions,
+    failed: items.filter(({ state }) => state === 'failed').length,
+    warnings: items.filter(({ state }) => state === 'warning').length,
+  };
+}

@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import { z } from 'zod';
 import { CursorInstant, CursorText } from '../../core/cursor.ts';
 import { StewardError } from '../../core/errors.ts';
@@ -56,12 +57,7 @@ export function reportsOperations({ store }: Pick<ReportsDeps, 'store'>): AnyOpe
             query.where((where) => where.or([where('node', '=', node ?? ''), where('node_name', '=', node ?? '')])),
           )
           .$if(before !== undefined, (query) =>
-            query.where((where) =>
-              where.or([
-                where('at', '<', before?.at ?? new Date()),
-                where.and([where('at', '=', before?.at ?? new Date()), where('id', '<', before?.id ?? '')]),
-              ]),
-            ),
+            before === undefined ? query : query.where(sql<boolean>`(at, id) < (${before.at}, ${before.id})`),
           )
           .orderBy('at', 'desc')
           .orderBy('id', 'desc')
