@@ -431,6 +431,9 @@ export function compose(parts: Parts): Composition {
     runLines: engine.runLines.recent,
     node,
     nodeName,
+    now,
+    log,
+  });
   const reports = createReports({
     store,
     runs: engine.service,

@@ -38,7 +38,7 @@ export async function restartsOf(
     .where('automation', '=', 'restart-service')
     .where('finished_at', '>=', since)
     .execute();
-  const count = (group: typeof rows, wanted: Attempt['status']): number =>
+  const count = (group: typeof rows, wanted: AttemptStatus): number =>
     group.filter(({ status }) => status === wanted).length;
   return new Map(
     [...Map.groupBy(rows, ({ resource_id }) => resource_id)].map(([id, group]) => [
