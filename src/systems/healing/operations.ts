@@ -7,7 +7,7 @@ import type { Runbook } from '../../core/runbook.ts';
 import type { Store } from '../../store/store.ts';
 import { attemptView, AttemptView } from './attempt-view.ts';
 import type { HealingSettings } from './settings.ts';
-import { type HealingTables, UNDISTURBING } from './tables.ts';
+import { type AttemptStatus, type HealingTables, UNDISTURBING } from './tables.ts';
 
 const HOUR_MS = 3_600_000;
 
