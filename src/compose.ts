@@ -3,6 +3,7 @@ import { createChannel } from './adapters/channels/channels.ts';
 import { createRecentLog } from './adapters/log/recent.ts';
 import { createPing } from './adapters/channels/ping.ts';
 import { createDeclarations } from './adapters/declarations/index.ts';
+import { createDatabases } from './adapters/databases/index.ts';
 import { createDocker } from './adapters/docker/index.ts';
 import { createExports } from './adapters/exports/index.ts';
 import { createEvidence } from './adapters/evidence/index.ts';
@@ -183,6 +184,7 @@ export function createWorld({
     programs,
     processes,
     docker,
+    databases: createDatabases(),
     systemd,
     secrets,
     sockets: createSockets(),
@@ -258,6 +260,7 @@ export function compose(parts: Parts): Composition {
       processes,
       recipes: recipes.port,
       sockets,
+      databases: world.databases,
       docker,
       systemd: createSystemd({ programs: recorded }),
       files,

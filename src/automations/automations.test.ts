@@ -28,6 +28,17 @@ function furnished(): FakePorts {
   for (const origin of ['https://hooks.example', 'https://crm.example'])
     ports.http.serve(origin, { body: '{"owner":"42"}' });
   ports.processes.start(['/usr/sbin/nginx'], { unit: 'nginx.service', unitScope: 'system', state: 'T' });
+  const postgresql = {
+    kind: 'postgres' as const,
+    host: '127.0.0.1',
+    port: 5432,
+    user: 'steward',
+    password: { env: 'PW' },
+  };
+  ports.checks.configure('svc_postgresql', [postgresql]);
+  const blocker = ports.databases.join({ state: 'idle-in-transaction', stateSeconds: 600, transactionSeconds: 600 });
+  ports.databases.join({ state: 'active', waitsFor: [blocker.id] });
+  for (let leaked = 0; leaked < 3; leaked += 1) ports.databases.join({ stateSeconds: 3_600 });
   ports.storage.addCache('apt', 4e9);
   ports.storage.addLog('/var/log/syslog.7.gz', 2e9, day(60));
   ports.storage.setJournal(3e9);

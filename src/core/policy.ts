@@ -41,6 +41,13 @@ export const DEFAULT_POLICY: readonly PolicyRule[] = [
     why: 'It loses nothing: what was stopped goes on, and what is set aside can be put back.',
   },
   {
+    id: 'healing-connections',
+    automation: 'recycle-connections',
+    trigger: 'healing',
+    decision: 'auto',
+    why: 'A pool opens anew what idled; healing does it unasked only once its record speaks for it.',
+  },
+  {
     id: 'routine',
     effect: 'write',
     trigger: ['schedule', 'event'],

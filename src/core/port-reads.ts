@@ -28,6 +28,7 @@ export const LOOKS: { readonly [P in PortName]: Looks<Ports[P]> } = {
   processes: { list: true, get: true, capture: true },
   recipes: { kept: true, running: true },
   sockets: { listeners: true, connections: true },
+  databases: { sessions: true, connections: true },
   docker: {
     containers: true,
     inspect: true,

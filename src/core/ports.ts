@@ -1,6 +1,7 @@
 import type { Prober } from './check.ts';
 import type { Inventory } from './inventory.ts';
 import type { ChecksPort } from './ports/checks.ts';
+import type { DatabasesPort } from './ports/databases.ts';
 import type { DockerPort } from './ports/docker.ts';
 import type { FilesPort } from './ports/files.ts';
 import type { HealthPort } from './ports/health.ts';
@@ -23,6 +24,7 @@ export interface Ports {
   readonly processes: ProcessesPort;
   readonly recipes: RecipesPort;
   readonly sockets: SocketsPort;
+  readonly databases: DatabasesPort;
   readonly docker: DockerPort;
   readonly systemd: SystemdPort;
   readonly files: FilesPort;

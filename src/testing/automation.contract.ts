@@ -21,6 +21,7 @@ export interface ContractOptions {
   world(): Ports;
 }
 
+const secret = async (): Promise<string> => 'secret';
 const CANCELED = new StewardError('CANCELED', 'Canceled by a test.');
 
 /** What every automation owes, whoever wrote it. */
@@ -73,7 +74,7 @@ export function automationContract({ folder, automations, now, world }: Contract
 
     it.each(automation.examples)('touches nothing before it may: $title', async ({ input }) => {
       const { ports, changes } = recordingPorts(world());
-      const run = await performInMemory(automation, { ports, now, input, dryRun: true });
+      const run = await performInMemory(automation, { ports, now, secret, input, dryRun: true });
       expect(run).toMatchObject({ status: 'succeeded' });
       if (automation.effect !== 'read') expect(run.plan.length).toBeGreaterThan(0);
       expect(changes).toEqual([]);
@@ -89,7 +90,7 @@ export function automationContract({ folder, automations, now, world }: Contract
           return await automation.verify(context, done);
         },
       } as AnyAutomation;
-      const run = await performInMemory(watched, { ports, now, input });
+      const run = await performInMemory(watched, { ports, now, secret, input });
       expect(run).toMatchObject({ status: 'succeeded' });
       expect(run.checks.length).toBeGreaterThan(0);
       // What only reads changes nothing, and nothing changes while it is verified.
@@ -99,7 +100,7 @@ export function automationContract({ folder, automations, now, world }: Contract
 
     it.each(automation.examples)('does nothing when it was canceled before it began: $title', async ({ input }) => {
       const { ports, changes } = recordingPorts(world());
-      const run = await performInMemory(automation, { ports, now, input, signal: AbortSignal.abort(CANCELED) });
+      const run = await performInMemory(automation, { ports, now, secret, input, signal: AbortSignal.abort(CANCELED) });
       expect(run).toMatchObject({ status: 'canceled' });
       expect(changes).toEqual([]);
     });
@@ -109,7 +110,7 @@ export function automationContract({ folder, automations, now, world }: Contract
     it.each(automation.examples)('begins no further change once it is canceled: $title', async ({ input }) => {
       const canceling = new AbortController();
       const { ports } = recordingPorts(world(), () => canceling.abort(CANCELED));
-      const run = await performInMemory(automation, { ports, now, input, signal: canceling.signal });
+      const run = await performInMemory(automation, { ports, now, secret, input, signal: canceling.signal });
       expect(run.error).toMatchObject({ code: expect.stringMatching(/^(CANCELED|ROLLBACK_FAILED)$/) });
       const [first, ...others] = run.plan.map(({ id }) => run.changes.find((change) => change.id === id)?.status);
       expect(first).toBe(run.plan[0]?.undo === 'automatic' ? 'undone' : first);
@@ -195,7 +196,7 @@ export function automationContract({ folder, automations, now, world }: Contract
           sha256: '',
         }),
         lease: async () => 1,
-        secret: async () => 'secret',
+        secret,
       };
       const facts: unknown = await automation.analyze(context);
       expect(JSON.parse(JSON.stringify(facts)), 'facts are JSON').toEqual(facts);

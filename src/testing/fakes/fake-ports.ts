@@ -1,5 +1,6 @@
 import type { Ports } from '../../core/ports.ts';
 import { type FakeChecks, fakeChecks } from './fake-checks.ts';
+import { type FakeDatabases, fakeDatabases } from './fake-databases.ts';
 import { type FakeDocker, fakeDocker } from './fake-docker.ts';
 import { type FakeFiles, fakeFiles } from './fake-files.ts';
 import { type FakeHealth, fakeHealth } from './fake-health.ts';
@@ -23,6 +24,7 @@ export interface FakePorts extends Ports {
   readonly processes: FakeProcesses;
   readonly recipes: FakeRecipes;
   readonly sockets: FakeSockets;
+  readonly databases: FakeDatabases;
   readonly docker: FakeDocker;
   readonly systemd: FakeSystemd;
   readonly files: FakeFiles;
@@ -46,6 +48,7 @@ export function fakePorts(options: { readonly now?: () => Date; readonly roots?:
     processes,
     recipes: fakeRecipes({ processes }),
     sockets: fakeSockets(),
+    databases: fakeDatabases(),
     docker: fakeDocker({ ...clock, freed: (bytes) => storage.use(-bytes) }),
     systemd: fakeSystemd(clock),
     files: fakeFiles({ roots: options.roots ?? ['/tmp'], ...clock }),

@@ -1,0 +1,75 @@
+import { createConnection, type RowDataPacket } from 'mysql2/promise';
+import type { DatabaseLogin, DatabaseSession } from '../../core/ports/databases.ts';
+import { ANSWERS_WITHIN_MS, type DatabaseClient } from './client.ts';
+
+const SESSIONS = `select p.ID as id, p.USER as user, p.HOST as host, p.COMMAND as command, p.TIME as seconds, left(coalesce(p.INFO, ''), 200) as statement,
+    timestampdiff(second, t.trx_started, now()) as transaction_seconds,
+    (select group_concat(distinct b.trx_mysql_thread_id) from information_schema.INNODB_LOCK_WAITS w
+      join information_schema.INNODB_TRX b on b.trx_id = w.blocking_trx_id where w.requesting_trx_id = t.trx_id) as waits_for
+  from information_schema.PROCESSLIST p left join information_schema.INNODB_TRX t on t.trx_mysql_thread_id = p.ID
+  where p.ID <> connection_id() and p.COMMAND not in ('Daemon') order by p.ID`;
+
+/** A dump says so in the statements that it reads tables with; replicas have commands of their own. */
+const DUMP = /SQL_NO_CACHE/i;
+const REPLICATION = /^(Binlog Dump|Slave_|Replica)/i;
+const NO_SUCH_THREAD = 1094;
+
+interface Row extends RowDataPacket {
+  readonly id: number;
+  readonly user: string;
+  readonly host: string;
+  readonly command: string;
+  readonly seconds: number | null;
+  readonly statement: string;
+  readonly transaction_seconds: number | null;
+  readonly waits_for: string | null;
+}
+
+export async function mysqlClient({ host, port, user, password, database }: DatabaseLogin): Promise<DatabaseClient> {
+  const connection = await createConnection({
+    host,
+    port,
+    user,
+    password,
+    ...(database !== undefined && { database }),
+    connectTimeout: ANSWERS_WITHIN_MS,
+  });
+  connection.on('error', () => undefined);
+  const rows = async (sql: string): Promise<Row[]> =>
+    (await connection.query<Row[]>({ sql, timeout: ANSWERS_WITHIN_MS }))[0];
+  // A number is not given again while the server runs, so with user and address it is this session's alone.
+  const identityOf = ({ id, user: who, host: from }: Row): string => `${id}@${who}@${from}`;
+  const toSession = (row: Row): DatabaseSession => ({
+    id: String(row.id),
+    identity: identityOf(row),
+    user: row.user,
+    application: row.host,
+    state: row.command !== 'Sleep' ? 'active' : row.transaction_seconds === null ? 'idle' : 'idle-in-transaction',
+    stateSeconds: row.seconds ?? 0,
+    transactionSeconds: row.transaction_seconds ?? undefined,
+    waitsFor: row.waits_for?.split(',') ?? [],
+    sacred: DUMP.test(row.statement) || REPLICATION.test(row.command) || row.user === 'system user',
+    statement: row.statement,
+  });
+  return {
+    sessions: async () => (await rows(SESSIONS)).map(toSession),
+    async connections() {
+      const [row] = (await rows(
+        'select @@max_connections as id, (select count(*) from information_schema.PROCESSLIST) as seconds',
+      )) as [Row];
+      return { limit: row.id, used: Number(row.seconds) };
+    },
+    async end(identity) {
+      const row = (await rows(SESSIONS)).find((each) => identityOf(each) === identity);
+      if (!row) return false;
+      try {
+        await connection.query(`kill connection ${Number(row.id)}`);
+        return true;
+      } catch (thrown) {
+        if ((thrown as { errno?: number }).errno === NO_SUCH_THREAD) return false;
+        throw thrown;
+      }
+    },
+    close: () => connection.end(),
+  };
+}
