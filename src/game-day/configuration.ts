@@ -3,7 +3,7 @@ import { configuredStack, type ServiceName, type Stack } from './stack.ts';
 
 /** How fast the isolated Steward looks and heals: everything that takes minutes on a machine takes seconds here. */
 const PACE = {
-  monitoring: { every: '1s', timeout: '2500ms', failures: 3 },
+  monitoring: { every: '1s', timeout: '4s', failures: 3 },
   healing: { loop: '500ms', soak: '8s', attempts: 3, perHour: 20, backoff: '1s' },
 } as const;
 

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { createPrograms } from '../adapters/programs/index.ts';
 import { createProcesses } from '../adapters/processes/index.ts';
 import { createSystemd } from '../adapters/systemd/index.ts';
@@ -23,7 +24,8 @@ export interface GameDayOptions {
   readonly signal: AbortSignal;
 }
 
-const AT_ONCE = 6;
+/** More than the machine can bear would judge the machine and not Steward. */
+const AT_ONCE = Math.min(6, 2 * availableParallelism());
 
 /** One game day, from an empty stage to a report; whatever happens, nothing of it stays unless it was asked to be kept. */
 export async function gameDay(options: GameDayOptions): Promise<GameDayReport> {
@@ -94,14 +96,13 @@ export async function gameDay(options: GameDayOptions): Promise<GameDayReport> {
 /** Every run of the isolated Steward, and those that aimed at anything but a service of the stack. */
 async function runsOf({ steward, services, resourceId }: Scene): Promise<{ all: number; elsewhere: string[] }> {
   const scratch = new Set(services.map(resourceId));
-  const { items } = await steward.get<{ items: (SeenRun & { effect?: string })[] }>('runs?limit=500');
+  const { items } = await steward.get<{ items: (SeenRun & { changes: { status: string }[] })[] }>('runs?limit=500');
   return {
     all: items.length,
     elsewhere: items
-      .filter(
-        // What the policy refused has done nothing.
-        ({ target, effect, status }) => effect !== 'read' && status !== 'rejected' && !scratch.has(target?.id ?? ''),
-      )
+      // What was only planned, and a plan that found nothing to do, has touched nothing.
+      .filter(({ changes }) => changes.some(({ status }) => status !== 'planned' && status !== 'skipped'))
+      .filter(({ target }) => !scratch.has(target?.id ?? ''))
       .map(({ id, automation, target }) => `${id} ${automation} ${target?.name ?? 'without a target'}`),
   };
 }

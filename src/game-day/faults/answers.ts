@@ -50,7 +50,7 @@ export const ANSWER_FAULTS: readonly Fault[] = [
     expect: 'escalated',
     expected: 'one incident and one alert, however often it comes and goes',
     attempts: [1, 3],
-    withinSeconds: 150,
+    withinSeconds: 240,
     async inject(stage) {
       await stage.misbehave('feed', {
         kind: 'remember',
@@ -66,7 +66,7 @@ export const ANSWER_FAULTS: readonly Fault[] = [
     expect: 'escalated',
     expected: 'a few attempts, one alert with what was learned, and no restart after that',
     attempts: [1, 3],
-    withinSeconds: 180,
+    withinSeconds: 240,
     inject: (stage) => stage.misbehave('importer', { kind: 'remember', mood: { failsAtStart: true }, thenExit: 1 }),
   },
 ];

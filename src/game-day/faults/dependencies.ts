@@ -28,7 +28,7 @@ export const DEPENDENCY_FAULTS: readonly Fault[] = [
     expect: 'escalated',
     expected: 'a few attempts, then a person is told; the database is not touched',
     attempts: [1, 3],
-    withinSeconds: 200,
+    withinSeconds: 260,
     inject: (stage) => stage.cutOff('reports'),
     undo: (stage) => stage.letIn('reports'),
   },
