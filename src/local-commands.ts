@@ -144,10 +144,9 @@ export function localCommands(environment: Environment): LocalCommand[] {
         return await history(environment.home);
       },
     },
-    ...(['install', 'remove'] as const).map((verb): LocalCommand => ({
-      words: ['service', verb],
-      summary:
-        verb === 'install' ? 'Keeps Steward running under systemd.' : 'Takes Steward out of systemd; its data stays.',
+    ...SERVICE.map(({ verb, words, summary }): LocalCommand => ({
+      words,
+      summary,
       ...(verb === 'install' ? { options: [{ flags: '--print', summary: 'Print the unit and change nothing.' }] } : {}),
       async run({ options, json }) {
         const [{ createServiceUnit }, { createPrograms }] = await Promise.all([
@@ -177,6 +176,16 @@ export function localCommands(environment: Environment): LocalCommand[] {
     })),
   ];
 }
+
+const SERVICE = [
+  { verb: 'install', words: ['service', 'install'], summary: 'Keeps Steward running under systemd.' },
+  { verb: 'remove', words: ['service', 'remove'], summary: 'Takes Steward out of systemd; its data stays.' },
+  {
+    verb: 'install',
+    words: ['setup-automation-cron'],
+    summary: 'Another name of service install: the schedules are in Steward, and no crontab is written.',
+  },
+] as const;
 
 /** The unit keeps /etc from being written to, so the user that PostgreSQL runs as is made before it starts. */
 async function prepareStoreUser(home: string): Promise<string[]> {

@@ -53,6 +53,10 @@ export function manifestOf(catalog: Catalog): Manifest {
       summary,
       input: jsonSchemaOf(input, 'input'),
     })),
-    workflows: [...catalog.workflows.values()].map(({ name, aliases = [], summary }) => ({ name, aliases, summary })),
+    workflows: workflowsOf(catalog),
   };
+}
+
+export function workflowsOf({ workflows }: Pick<Catalog, 'workflows'>): NonNullable<Manifest['workflows']> {
+  return [...workflows.values()].map(({ name, aliases = [], summary }) => ({ name, aliases, summary }));
 }

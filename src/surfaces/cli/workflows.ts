@@ -160,7 +160,8 @@ async function printExecution(server: Server, execution: Reported, out: Terminal
   if (error && status !== 'succeeded') out.write(`${paint('Error:', 'red')} ${plain(String(error['message']))}\n`);
   if (status === 'failed' || status === 'canceled')
     out.write(`Go on from there once it is mended: steward workflow retry ${id}\n`);
-  if (status === 'waiting') out.write(`It goes on by itself: steward workflow execution ${id}\n`);
+  if (status === 'waiting' && !steps.some((step) => step.question && step.status === 'waiting'))
+    out.write(`It goes on by itself: steward workflow execution ${id}\n`);
 }
 
 /** What the execution means to a script. */

@@ -15,7 +15,7 @@ import type { RunService } from '../../core/run-service.ts';
 import { createLive, type EventSource, type LiveSettings } from '../live/index.ts';
 import { LIVE_MESSAGE_BYTES, mountLive, STREAM } from './live.ts';
 import { type JsonSchema, fromTexts, jsonSchemaOf } from '../json-schema.ts';
-import { MANIFEST_PATH, manifestOf } from '../manifest.ts';
+import { type Manifest, MANIFEST_PATH, manifestOf, workflowsOf } from '../manifest.ts';
 import { perform, performDownload } from '../perform.ts';
 import { authenticate, callOf, SAFE } from './access.ts';
 import { assertMayBind, listen, type Listening } from './bind.ts';
@@ -197,8 +197,12 @@ export function createRest(deps: RestDeps): Rest {
     });
     let description: object | undefined;
     scope.get(`${API}/openapi.json`, async () => (description ??= openapi(catalog, deps.version)));
-    let commands: object | undefined;
-    scope.get(MANIFEST_PATH, async () => (commands ??= manifestOf(catalog)));
+    // Workflows come and go with the configuration; everything else is as it was at the start.
+    let commands: Manifest | undefined;
+    scope.get(MANIFEST_PATH, async () => ({
+      ...(commands ??= manifestOf(catalog)),
+      workflows: workflowsOf(catalog),
+    }));
     mountLive(scope, { live, origins, audit, now });
     for (const file of deps.page) {
       scope.route({
