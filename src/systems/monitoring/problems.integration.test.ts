@@ -91,3 +91,22 @@ it('a trouble with a name is told with the state, when it changes, when it ends,
     ]),
   );
 });
+
+it('a service that takes the connection and says nothing while its process lives is frozen; one that refuses is not', async () => {
+  const monitoring = await start();
+  says = { state: 'down', depth: 'connect', detail: { code: 'TIMEOUT' } };
+  await monitoring.probeEverything();
+  says = {};
+  await monitoring.probeEverything();
+  says = { state: 'down', depth: 'presence', detail: { code: 'ECONNREFUSED' } };
+  await monitoring.probeEverything();
+
+  await vi.waitFor(async () =>
+    expect(await told()).toEqual([
+      ['service.up', 'pending', undefined],
+      ['service.down', 'up', 'process.frozen'],
+      ['service.up', 'down', undefined],
+      ['service.down', 'up', undefined],
+    ]),
+  );
+});
