@@ -1,13 +1,23 @@
 import { defineWorkflow } from '../core/workflow.ts';
 
+/** By itself the reports system says every five minutes how the agents are; this looks at them now. */
 export default defineWorkflow({
   name: 'agent_restart_monitor',
   version: 1,
-  title: 'Watch the agents',
-  summary: 'Says every five minutes how the agents are, how often they were restarted, and which need a person.',
+  title: 'Look at the agents',
+  summary:
+    'Looks at every service and AI agent of each node now, and says of each that is down whether healing restarts it.',
   priority: 'P1',
   ifMissed: 'an agent that is restarted again and again goes unnoticed',
   origin: 'system',
-  triggers: [{ kind: 'schedule', schedule: { cron: '*/5 * * * *', catchUp: 'skip', overlap: 'skip', jitter: '30s' } }],
-  steps: [{ id: 'agents', title: 'Look at the agents', automation: 'monitor-agents', everyNode: true }],
+  triggers: [],
+  steps: [
+    {
+      id: 'agents',
+      title: 'Look at every service and agent',
+      automation: 'monitor-service',
+      everyNode: true,
+      input: { service: 'all', auto_restart: true },
+    },
+  ],
 });

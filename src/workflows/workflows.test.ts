@@ -89,7 +89,8 @@ describe('the workflows that ship', () => {
     ['daily_health_check', ['0 6 * * *']],
     ['performance_report_generator', ['0 7 * * *', '0 8 * * 0']],
     ['health_check', ['*/5 * * * *']],
-    ['agent_restart_monitor', ['*/5 * * * *']],
+    // The report of every five minutes is a job of the reports system: agent-monitoring.
+    ['agent_restart_monitor', []],
     ['auto_scale_check', ['*/10 * * * *']],
     ['process_queued_jobs', ['*/15 * * * *']],
     ['api_tests', ['0 * * * *']],
