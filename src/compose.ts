@@ -355,7 +355,7 @@ export function compose(parts: Parts): Composition {
     inventory,
     ports: { sockets, processes, docker, systemd },
     recognizer,
-    mcpServers: () => readMcpFiles(),
+    mcpServers: (seen) => readMcpFiles(undefined, seen),
     declarations: createDeclarations({ composeFolders: () => settings().discovery.composeFolders }),
     machine: ownAddresses,
     recipes: recipes.keeper,

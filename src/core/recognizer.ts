@@ -41,6 +41,8 @@ export interface ConfiguredMcpServer {
   readonly address?: string | undefined;
   readonly user: string;
   readonly file: string;
+  /** The process that its client started for it, for stdio. */
+  readonly pid?: number | undefined;
 }
 
 /** How a process calls the application it runs: the name in package.json, the script, the module. */

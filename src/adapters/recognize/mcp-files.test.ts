@@ -1,6 +1,7 @@
 import { chown, mkdir, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { ProcessInfo } from '../../core/ports/processes.ts';
 import { tempFolder } from '../../testing/world/temp-folder.ts';
 import { type Home, readMcpFiles } from './mcp-files.ts';
 
@@ -68,5 +69,29 @@ describe('tool servers that files name', () => {
     await symlink(join(folder.path, 'other'), join(folder.path, '.cursor'));
     expect(await readMcpFiles([home])).toEqual([]);
     expect(await readMcpFiles([{ ...home, uid: 12_345 }])).toMatchObject([{ name: 'theirs' }]);
+  });
+
+  it('are found in TOML, under every usual name, and with the process that was started for them', async () => {
+    await write(
+      '.codex/config.toml',
+      '[mcp_servers.notes]\ncommand = "node"\nargs = ["/srv/notes.js", "--token", "hunter2"]\n',
+    );
+    await write('.config/zed/settings.json', { context_servers: { near: { command: '/opt/near' } } });
+    await write('.gemini/settings.json', { mcpServers: { files: { command: 'npx', args: ['-y', '@acme/files@2'] } } });
+    const process = (pid: number, argv: string[], uid = home.uid) => ({ pid, argv, uid }) as unknown as ProcessInfo;
+    const found = await readMcpFiles(
+      [home],
+      [
+        process(1, ['node', '/srv/notes.js', '--token', 'hunter2'], home.uid + 1),
+        process(2, ['/usr/bin/node', '/srv/notes.js', '--token', 'hunter2']),
+        process(3, ['npm exec @acme/files@2']),
+      ],
+    );
+    expect(found.map(({ name, pid }) => [name, pid])).toEqual([
+      ['files', 3],
+      ['notes', 2],
+      ['near', undefined],
+    ]);
+    expect(JSON.stringify(found)).not.toContain('hunter2');
   });
 });

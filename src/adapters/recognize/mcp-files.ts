@@ -1,6 +1,8 @@
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { basename, isAbsolute, join } from 'node:path';
+import { parse as parseToml } from 'smol-toml';
+import type { ProcessInfo } from '../../core/ports/processes.ts';
 import type { ConfiguredMcpServer } from '../../core/recognizer.ts';
 import { redactText } from '../../core/redact.ts';
 import { readProc } from '../procfs/read.ts';
@@ -23,8 +25,21 @@ const PLACES = [
   '.vscode/mcp.json',
   '.config/Code/User/mcp.json',
   '.codeium/windsurf/mcp_config.json',
+  '.config/Code - Insiders/User/mcp.json',
+  '.config/Code/User/globalStorage/saoudrizwan.claude-dev/settings/cline_mcp_settings.json',
+  '.config/Code/User/globalStorage/rooveterinaryinc.roo-cline/settings/mcp_settings.json',
+  '.gemini/settings.json',
+  '.codex/config.toml',
+  '.config/zed/settings.json',
+  '.lmstudio/mcp.json',
+  '.aws/amazonq/mcp.json',
+  '.kiro/settings/mcp.json',
 ];
+/** Under which name the assistants keep them. */
+const MEMBERS = ['mcpServers', 'servers', 'mcp_servers', 'context_servers'];
 const MACHINE_WIDE = '/etc/claude-code/managed-mcp.json';
+/** Below the folder of a project. */
+const PROJECT_PLACES = ['.mcp.json', '.cursor/mcp.json', '.vscode/mcp.json'];
 /** Such a file also keeps what an assistant remembers, and grows with it. */
 const LARGEST_BYTES = 8 * 1024 * 1024;
 const MOST_PROJECTS = 100;
@@ -36,22 +51,26 @@ const STARTERS = new Set(['npx', 'bunx', 'uvx', 'pipx', 'deno']);
  * The tool servers that configuration files name. Nothing is started, and of what they are started with only the
  * program is kept: arguments, headers and variables hold secrets.
  */
-export async function readMcpFiles(homes: readonly Home[] = homesOf()): Promise<ConfiguredMcpServer[]> {
+export async function readMcpFiles(
+  homes: readonly Home[] = homesOf(),
+  processes: readonly ProcessInfo[] = [],
+): Promise<ConfiguredMcpServer[]> {
   const found: ConfiguredMcpServer[] = [];
   for (const home of homes) {
+    const own = processes.filter(({ uid }) => uid === home.uid);
     const files = new Set(PLACES.map((place) => join(home.folder, place)));
     for (const file of files) {
       const content = await read(file, home.uid);
       if (content === undefined) continue;
-      found.push(...serversIn(content, file, home.user));
+      found.push(...serversIn(content, file, home.user, own));
       for (const [folder, project] of Object.entries(objectIn(content, 'projects')).slice(0, MOST_PROJECTS)) {
-        found.push(...serversIn(project, file, home.user));
-        if (isAbsolute(folder)) files.add(join(folder, '.mcp.json'));
+        found.push(...serversIn(project, file, home.user, own));
+        if (isAbsolute(folder)) for (const place of PROJECT_PLACES) files.add(join(folder, place));
       }
     }
   }
   const shared = await read(MACHINE_WIDE, 0);
-  if (shared !== undefined) found.push(...serversIn(shared, MACHINE_WIDE, 'root'));
+  if (shared !== undefined) found.push(...serversIn(shared, MACHINE_WIDE, 'root', []));
   const byKey = new Map(found.map((server) => [`${server.file}#${server.name}`, server]));
   return [...byKey.values()].slice(0, MOST_SERVERS);
 }
@@ -75,19 +94,41 @@ async function read(path: string, uid: number): Promise<unknown> {
     await using file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
     const stats = await file.stat();
     if (!stats.isFile() || stats.uid !== uid || stats.size > LARGEST_BYTES) return undefined;
-    return JSON.parse(await file.readFile('utf8')) as unknown;
+    const text = await file.readFile('utf8');
+    return path.endsWith('.toml') ? parseToml(text) : (JSON.parse(text) as unknown);
   } catch {
     // Not there, not for this user, or no JSON: then it names no servers.
     return undefined;
   }
 }
 
-function serversIn(content: unknown, file: string, user: string): ConfiguredMcpServer[] {
-  const entries = [...Object.entries(objectIn(content, 'mcpServers')), ...Object.entries(objectIn(content, 'servers'))];
+function serversIn(
+  content: unknown,
+  file: string,
+  user: string,
+  processes: readonly ProcessInfo[],
+): ConfiguredMcpServer[] {
+  const entries = MEMBERS.flatMap((member) => Object.entries(objectIn(content, member)));
   return entries.flatMap(([name, entry]) => {
     const server = serverOf(entry);
-    return server ? [{ ...server, name: clean(name), user, file }] : [];
+    if (!server) return [];
+    const pid = server.transport === 'stdio' ? startedFor(entry, processes) : undefined;
+    return [{ ...server, name: clean(name), user, file, ...(pid === undefined ? {} : { pid }) }];
   });
+}
+
+/** The process that runs exactly this, or what a starter made of it. Its arguments are compared here and not kept. */
+function startedFor(entry: unknown, processes: readonly ProcessInfo[]): number | undefined {
+  const { command = '', args = [] } = entry as { command?: string; args?: readonly unknown[] };
+  const rest = args.map(String);
+  const wanted = [basename(command), ...rest].join('\0');
+  const first = STARTERS.has(basename(command)) ? rest.find((one) => !one.startsWith('-')) : undefined;
+  const started = first?.replace(/(?<=.)@[^/]*$/, '');
+  return processes.find(({ argv }) => {
+    const whole = [basename(argv[0] ?? ''), ...argv.slice(1)].join('\0');
+    const script = [basename(argv[1] ?? ''), ...argv.slice(2)].join('\0');
+    return whole === wanted || script === wanted || (started !== undefined && argv.join(' ').includes(started));
+  })?.pid;
 }
 
 function serverOf(entry: unknown): Pick<ConfiguredMcpServer, 'transport' | 'program' | 'address'> | undefined {

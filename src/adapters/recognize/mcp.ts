@@ -14,6 +14,7 @@ const MODERN = '2026-07-28';
 const ACCEPT = 'application/json, text/event-stream';
 /** Pages of a list of tools that are asked for; what has more says so. */
 const MOST_PAGES = 5;
+const MOST_NAMES = 50;
 
 /**
  * A tool server for AI assistants at /mcp. It is asked with a GET first: its refusal is of a certain kind, so an ordinary
@@ -48,7 +49,7 @@ async function legacy(target: HttpLook, asking: Asking): Promise<Sighting | unde
   const session = answer.headers['mcp-session-id'];
   const headers = { 'mcp-protocol-version': protocol, ...(session ? { 'mcp-session-id': session } : {}) };
   await call('notifications/initialized', undefined, headers);
-  const tools = await countTools((cursor) => call('tools/list', cursor ? { cursor } : {}, headers));
+  const tools = await listTools((cursor) => call('tools/list', cursor ? { cursor } : {}, headers));
   if (session) await request(target, '/mcp', { ...asking, method: 'DELETE', headers });
   return sighting(target, server, protocol, tools);
 }
@@ -66,7 +67,7 @@ async function modern(target: HttpLook, asking: Asking): Promise<Sighting | unde
   if (!Array.isArray(result?.supportedVersions)) return undefined;
   const told = (result._meta as Record<string, unknown> | undefined)?.['io.modelcontextprotocol/serverInfo'];
   const server = told as { name?: unknown; version?: unknown } | undefined;
-  const tools = await countTools((cursor) =>
+  const tools = await listTools((cursor) =>
     call('tools/list', { ...(cursor ? { cursor } : {}), _meta: meta }, headers('tools/list')),
   );
   return sighting(target, server ?? {}, said(result.supportedVersions[0]) || MODERN, tools);
@@ -107,25 +108,34 @@ function resultOf({ headers, body }: HttpAnswer, id: number): Record<string, unk
   return undefined;
 }
 
-/** `12`, `500+` where there are more pages than are asked for; undefined where it does not say. */
-async function countTools(list: (cursor: string | undefined) => ReturnType<Call>): Promise<string | undefined> {
+interface Tools {
+  /** `12`, `500+` where there are more pages than are asked for. */
+  readonly count: string;
+  readonly names: readonly string[];
+}
+
+/** Undefined where it does not say. None of them is called; what they are called is text of a stranger. */
+async function listTools(list: (cursor: string | undefined) => ReturnType<Call>): Promise<Tools | undefined> {
   let count = 0;
+  const names: string[] = [];
   let cursor: string | undefined;
   for (let page = 0; page < MOST_PAGES; page += 1) {
     const { result } = await list(cursor);
-    if (!Array.isArray(result?.tools)) return page === 0 ? undefined : `${count}+`;
+    if (!Array.isArray(result?.tools)) return page === 0 ? undefined : { count: `${count}+`, names };
     count += result.tools.length;
+    for (const tool of result.tools.slice(0, MOST_NAMES - names.length))
+      names.push(said((tool as { name?: unknown } | null)?.name));
     cursor = typeof result.nextCursor === 'string' ? result.nextCursor : undefined;
-    if (cursor === undefined) return String(count);
+    if (cursor === undefined) return { count: String(count), names };
   }
-  return `${count}+`;
+  return { count: `${count}+`, names };
 }
 
 function sighting(
   { tls }: HttpLook,
   server: { readonly name?: unknown; readonly version?: unknown },
   protocol: string,
-  tools: string | undefined,
+  tools: Tools | undefined,
 ): Sighting {
   const name = said(server.name);
   return {
@@ -134,8 +144,13 @@ function sighting(
     product: 'mcp-server',
     version: said(server.version) || undefined,
     tls,
-    detail: `/mcp answers as ${name || 'a server without a name'}, protocol ${protocol}${tools ? `, ${tools} tools` : ''}`,
-    fields: { name, protocol, transport: 'http', ...(tools && { tools }) },
+    detail: `/mcp answers as ${name || 'a server without a name'}, protocol ${protocol}${tools ? `, ${tools.count} tools` : ''}`,
+    fields: {
+      name,
+      protocol,
+      transport: 'http',
+      ...(tools && { tools: tools.count, toolNames: tools.names.filter((each) => each !== '').join(', ') }),
+    },
   };
 }
 

@@ -31,6 +31,7 @@ export async function readDeclarations(
 /** Resources that exist because a file names them. */
 export function listedChanges({
   mcpServers,
+  services,
   declarations,
   surroundings,
   everything,
@@ -38,6 +39,7 @@ export function listedChanges({
   now,
 }: {
   readonly mcpServers: readonly ConfiguredMcpServer[];
+  readonly services: readonly Resource[];
   readonly declarations: Declarations;
   readonly surroundings: Surroundings;
   readonly everything: readonly KnownResource[];
@@ -45,7 +47,11 @@ export function listedChanges({
   readonly now: Date;
 }): ResourceChange[] {
   const lists: readonly { kind: ResourceKind; prefix: string; seen: readonly Listed[] }[] = [
-    { kind: MCP_KIND, prefix: 'mcp', seen: listedMcpServers(mcpServers) },
+    {
+      kind: MCP_KIND,
+      prefix: 'mcp',
+      seen: listedMcpServers(mcpServers, { services, listeners: surroundings.listeners }),
+    },
     { kind: 'certificate', prefix: 'crt', seen: listedCertificates(declarations, surroundings) },
   ];
   return lists.flatMap(({ kind, prefix, seen }) =>

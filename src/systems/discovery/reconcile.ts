@@ -125,7 +125,7 @@ function present(
     pids: [...observation.pids],
     supervisor: supervisorOf(observation, service && (input.sighted.get(service.name) ?? keptSight(before, service))),
     ...(observation.root ? { owner: observation.root.user } : {}),
-    labels: { ...automaticLabels(item), ...configuredLabels(service) },
+    labels: { ...joinedLabels(before), ...automaticLabels(item), ...configuredLabels(service) },
     critical: service?.critical ?? false,
     adoption: adoptionOf(before, ignored, trace?.ignored ?? false),
     origin: service ? 'configured' : 'discovered',
@@ -196,13 +196,19 @@ function listensLater({ container, unit, root }: Observation, now: Date): boolea
   return now.getTime() - root.startedAt.getTime() < STARTING_MS;
 }
 
+/** What files say of a tool server that runs is compared once all is known. */
+function joinedLabels(before: Resource | undefined): Record<string, string> {
+  const { 'mcp.file': file, 'mcp.user': user } = before?.labels ?? {};
+  return file === undefined ? {} : { 'mcp.file': file, ...(user === undefined ? {} : { 'mcp.user': user }) };
+}
+
 function automaticLabels({ observation, looks }: Identified): Record<string, string> {
   const labels: Record<string, string> = {};
   if (observation.container) labels.image = observation.container.image;
   const mcp = Object.values(looks)
     .flatMap(({ recognition }) => recognition.sightings)
     .find(({ protocol }) => protocol === 'mcp');
-  for (const member of ['name', 'transport', 'tools'] as const)
+  for (const member of ['name', 'transport', 'tools', 'toolNames'] as const)
     if (mcp?.fields[member]) labels[`mcp.${member}`] = redactText(mcp.fields[member]);
   return labels;
 }

@@ -4,7 +4,7 @@ import type { ConfiguredService, InventoryWriter, ScanRecord } from '../../core/
 import type { Log } from '../../core/log.ts';
 import type { Monitor } from '../../core/monitor.ts';
 import type { DockerPort } from '../../core/ports/docker.ts';
-import type { ProcessesPort } from '../../core/ports/processes.ts';
+import type { ProcessesPort, ProcessInfo } from '../../core/ports/processes.ts';
 import type { Listener, SocketsPort } from '../../core/ports/sockets.ts';
 import type { SystemdPort } from '../../core/ports/systemd.ts';
 import type { RecipeKeeper } from '../../core/recipe-keeper.ts';
@@ -22,6 +22,7 @@ import { recognize } from './recognize.ts';
 import { isSetApart } from './set-apart.ts';
 import { meaningOf } from './declared-edges.ts';
 import { listedChanges, NOTHING_DECLARED, readDeclarations, withPublished } from './declared-scan.ts';
+import { withToolServers } from './mcp-servers.ts';
 import { declaredServices } from './declared-services.ts';
 import { itemsOf } from './items.ts';
 import { seeMachine } from './machine.ts';
@@ -57,7 +58,7 @@ export interface ScanDeps {
   readonly enabled?: (() => boolean) | undefined;
   readonly monitor: () => Monitor | undefined;
   /** Tool servers that files name; none are looked for without it. */
-  readonly mcpServers?: (() => Promise<ConfiguredMcpServer[]>) | undefined;
+  readonly mcpServers?: ((processes: readonly ProcessInfo[]) => Promise<ConfiguredMcpServer[]>) | undefined;
   /** What files say about services; none are read without it. */
   readonly declarations?: DeclarationReader | undefined;
   /** This machine's own addresses and names; undefined takes every address for one that may be. */
@@ -97,7 +98,7 @@ export async function scan(deps: ScanDeps, trigger: ScanRecord['trigger'], signa
   const known = everything.filter(({ resource }) => resource.kind === 'service');
   const { matched, missing } = matchKnown(observe(surroundings), known, configured);
   const searching = deps.enabled?.() ?? true;
-  const mcpServers = searching ? ((await deps.mcpServers?.()) ?? []) : [];
+  const mcpServers = searching ? ((await deps.mcpServers?.(surroundings.processes)) ?? []) : [];
   const wanted = matched.filter(
     (match) => isNamed(match, configured) || (searching && (match.known || !isSetApart(match.observation))),
   );
@@ -126,7 +127,15 @@ export async function scan(deps: ScanDeps, trigger: ScanRecord['trigger'], signa
     sighted,
     declared: declaredServices(declarations),
   });
-  const listed = listedChanges({ mcpServers, declarations, surroundings, everything, node: node.id, now: startedAt });
+  const listed = listedChanges({
+    mcpServers,
+    services: reconciled.map(({ known: { resource } }) => resource),
+    declarations,
+    surroundings,
+    everything,
+    node: node.id,
+    now: startedAt,
+  });
   const resources = reconciled
     .filter(({ kind }) => kind !== 'gone' && kind !== 'missing')
     .map((change) => change.known.resource);
@@ -135,7 +144,7 @@ export async function scan(deps: ScanDeps, trigger: ScanRecord['trigger'], signa
   const directory = directoryOf(resources, surroundings.processes, surroundings.containers, own);
   const near = { directory, resources, containers: surroundings.containers, names: machine?.names ?? [] };
   const meaning = meaningOf(declarations, near, startedAt);
-  const changes = withPublished(reconciled, meaning.published);
+  const changes = withToolServers(withPublished(reconciled, meaning.published), mcpServers);
   const edges = [
     ...meaning.edges,
     ...edgesFromConnections(callers(connections, surroundings.listeners), directory, self, startedAt),
