@@ -7,6 +7,10 @@ export function offlineOperations(
   environment: Environment,
 ): Record<string, (input: Record<string, unknown>) => Promise<unknown>> {
   return {
+    'schedule-preview': async (input) => {
+      const { previewHere } = await import('./engine/operations-preview.ts');
+      return previewHere(input, new Date());
+    },
     'create-token': (input) =>
       withStore(environment, async ({ store, audit }) => {
         const { createTokenHere } = await import('./systems/identity/operations-tokens.ts');

@@ -35,6 +35,7 @@ import { createNodes, NODES_CHANNEL } from './nodes.ts';
 import { engineOperations } from './operations.ts';
 import { guardedRuns } from './ownership.ts';
 import { persistence } from './persist.ts';
+import { occupantsOf } from './occupants.ts';
 import { createPauses, type Pause } from './pauses.ts';
 import { createPlacement } from './placement.ts';
 import { planAgain } from './replan.ts';
@@ -298,6 +299,7 @@ export function createEngine(deps: EngineDeps): Engine {
     catalog,
     policyRules: deps.policyRules,
     schedules: list,
+    occupants: () => occupantsOf({ db, schedules, catalog, now }),
     components,
     reconciler,
     report: (type, data, actor) =>

@@ -5,6 +5,7 @@ import type { EventType, StewardEvent } from '../core/event.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { PolicyRule } from '../core/policy.ts';
 import type { RunFollowUps, RunService, WorkflowExecution, WorkflowService } from '../core/run-service.ts';
+import type { Occupant } from './collisions.ts';
 import type { Components } from './components.ts';
 import type { NodeCare } from './drain.ts';
 import type { EngineDeps } from './engine-deps.ts';
@@ -33,6 +34,8 @@ export interface OperationDeps {
     execution: WorkflowExecution,
     options: { readonly trace: boolean; readonly after: string | undefined },
   ) => Promise<ExecutionLog>;
+  /** What starts by the clock, with what it uses and how long it takes. */
+  readonly occupants: () => Promise<readonly Occupant[]>;
   readonly components: Components;
   readonly reconciler: Reconciler;
   readonly logsOf: (

@@ -5,6 +5,7 @@ import { eventOperations } from './operations-events.ts';
 import { followUpOperations } from './operations-follow-ups.ts';
 import { modeOperations } from './operations-mode.ts';
 import { nodeOperations } from './operations-nodes.ts';
+import { previewOperations } from './operations-preview.ts';
 import { componentOperations } from './operations-components.ts';
 import { runOperations } from './operations-runs.ts';
 import { workflowOperations } from './operations-workflows.ts';
@@ -19,7 +20,7 @@ export function engineOperations(deps: OperationDeps): readonly AnyOperation[] {
       ...modeOperations(deps),
       ...breakerOperations(deps),
     ]),
-    ...inToolset('workflows', [...workflowOperations(deps), ...componentOperations(deps), ...eventOperations(deps)]),
+    ...inToolset('workflows', [...workflowOperations(deps), ...componentOperations(deps), ...previewOperations(deps), ...eventOperations(deps)]),
     ...inToolset('nodes', nodeOperations(deps)),
   ];
 }

@@ -78,19 +78,13 @@ export const ENDPOINTS: readonly Endpoint[] = [
   { method: 'GET', path: `${under}/audit/trail/{type}/{id}`, summary: 'Everything about one thing.' },
   {
     method: 'POST',
-    path: `${under}/health-check/start`,
-    summary: 'Lets the health check run on its schedule.',
-    later: { permission: 'operate', by: 'schedules', meanwhile: 'Checks run as long as Steward runs.' },
+    path: `${under}/{component}/start`,
+    summary: 'Lets a component, as in health-check, run by itself again.',
   },
   {
     method: 'POST',
-    path: `${under}/health-check/stop`,
-    summary: 'Stops the health check until it is started again.',
-    later: {
-      permission: 'operate',
-      by: 'schedules',
-      meanwhile: `POST ${API}/set-mode with observe-only stops all changes; checks go on.`,
-    },
+    path: `${under}/{component}/stop`,
+    summary: 'Keeps a component, as in health-check, from running by itself, and ends what runs of it.',
   },
   {
     method: 'GET',
