@@ -90,10 +90,17 @@ export function weekPicture(occupants: readonly Occupant[], from: Date): string[
     const [worst] = loads.toSorted((one, other) => (one === 'light' ? 1 : 0) - (other === 'light' ? 1 : 0));
     return worst ? SIGNS[worst] : '.';
   };
-  const hours = Array.from({ length: 8 }, (_, index) => String(index * 3).padStart(2, '0').padEnd(6)).join('');
+  const hours = Array.from({ length: 8 }, (_, index) =>
+    String(index * 3)
+      .padStart(2, '0')
+      .padEnd(6),
+  ).join('');
   const days = Array.from({ length: 7 }, (_, day) => {
     const name = new Date(monday + day * 86_400_000).toUTCString().slice(0, 11).replace(',', '');
-    return `${name}  ${cells.slice(day * CELLS, (day + 1) * CELLS).map(sign).join('')}`;
+    return `${name}  ${cells
+      .slice(day * CELLS, (day + 1) * CELLS)
+      .map(sign)
+      .join('')}`;
   });
   return [
     `UTC         ${hours.trimEnd()}`,

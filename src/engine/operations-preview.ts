@@ -91,7 +91,8 @@ export function previewOperations({ occupants }: OperationDeps): AnyOperation[] 
     defineQuery({
       name: 'schedule-preview',
       title: 'Preview a schedule',
-      summary: 'Shows when an expression or a schedule comes, what clock changes do to it, and what it meets in a year.',
+      summary:
+        'Shows when an expression or a schedule comes, what clock changes do to it, and what it meets in a year.',
       permission: 'read',
       input: PreviewInput,
       output: PreviewOutput,
@@ -130,7 +131,8 @@ export function previewOperations({ occupants }: OperationDeps): AnyOperation[] 
     defineQuery({
       name: 'schedule-simulate',
       title: 'Simulate schedules',
-      summary: 'Plays the last or the next year of what starts by the clock, with a downtime: what is late, missed or left out.',
+      summary:
+        'Plays the last or the next year of what starts by the clock, with a downtime: what is late, missed or left out.',
       permission: 'read',
       input: z.object({
         schedule: z.string().max(200).optional().describe('Only this one, by its workflow.'),
@@ -144,9 +146,7 @@ export function previewOperations({ occupants }: OperationDeps): AnyOperation[] 
       async handle({ schedule: name, span, downFrom, downFor }, { now }) {
         const from = span === 'next-year' ? now : new Date(now.getTime() - YEAR_MS);
         const to = new Date(from.getTime() + YEAR_MS);
-        const down: Downtime[] = downFrom
-          ? [{ from: downFrom, to: new Date(downFrom.getTime() + ms(downFor)) }]
-          : [];
+        const down: Downtime[] = downFrom ? [{ from: downFrom, to: new Date(downFrom.getTime() + ms(downFor)) }] : [];
         const all = await occupants();
         const items = (name === undefined ? all : named(all, name)).map((one) => {
           const { notable, ...counts } = simulate(one, from, to, down);

@@ -20,7 +20,12 @@ export function engineOperations(deps: OperationDeps): readonly AnyOperation[] {
       ...modeOperations(deps),
       ...breakerOperations(deps),
     ]),
-    ...inToolset('workflows', [...workflowOperations(deps), ...componentOperations(deps), ...previewOperations(deps), ...eventOperations(deps)]),
+    ...inToolset('workflows', [
+      ...workflowOperations(deps),
+      ...componentOperations(deps),
+      ...previewOperations(deps),
+      ...eventOperations(deps),
+    ]),
     ...inToolset('nodes', nodeOperations(deps)),
   ];
 }

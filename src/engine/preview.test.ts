@@ -35,7 +35,10 @@ describe('the preview of a schedule', () => {
       '02:30 does not exist on 2027-03-14 in America/New_York: it is left out, and comes next at 2027-03-15T06:30:00.000Z.',
     ]);
     expect(remarks({ every: '30m' })).toEqual([]);
-    expect(preview({ onCalendar: 'weekly' }, { from, count: 1 })).toMatchObject({ normal: 'Mon *-*-* 00:00:00', zone: 'UTC' });
+    expect(preview({ onCalendar: 'weekly' }, { from, count: 1 })).toMatchObject({
+      normal: 'Mon *-*-* 00:00:00',
+      zone: 'UTC',
+    });
   });
 });
 
@@ -54,7 +57,10 @@ describe('what a schedule meets', () => {
   });
 
   it('can be read off a picture of the week', () => {
-    const week = weekPicture(all.filter(({ id }) => id !== 'c:0'), from);
+    const week = weekPicture(
+      all.filter(({ id }) => id !== 'c:0'),
+      from,
+    );
     expect(week[1]).toBe(`Fri 01 Jan  ${'.'.repeat(6)}ii${'.'.repeat(16)}-${'.'.repeat(23)}`);
     expect(week[3]).toBe(`Sun 03 Jan  ${'.'.repeat(6)}iIi${'.'.repeat(15)}-${'.'.repeat(23)}`);
     expect(week).toHaveLength(9);
