@@ -44,6 +44,25 @@ export function localCommands(environment: Environment): LocalCommand[] {
         return { file: path, valid: true };
       },
     },
+    ...(['uptime-kuma', 'gatus'] as const).map((kind): LocalCommand => ({
+      words: ['import', kind],
+      summary:
+        kind === 'gatus'
+          ? 'Shows what a configuration of Gatus would be in steward.yaml, and adds it there with --write.'
+          : 'Shows what a backup (1.x) or the database (2.x) of Uptime Kuma would be in steward.yaml, and adds it there with --write.',
+      arguments: [
+        {
+          name: 'file',
+          summary: kind === 'gatus' ? 'Its YAML file.' : 'The JSON of a backup, or kuma.db.',
+          required: true,
+        },
+      ],
+      options: [{ flags: '--write', summary: 'Add it to steward.yaml; the file as it was is kept beside it.' }],
+      async run({ arguments: [source = ''], options }) {
+        const { importFile } = await import('./import/index.ts');
+        return await importFile(kind, { source, write: options['write'] === true, environment, now: new Date() });
+      },
+    })),
     {
       words: ['admin', 'create'],
       summary: 'Makes an administrator, or gives one a new password; works without a running Steward.',
