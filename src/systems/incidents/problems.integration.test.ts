@@ -115,9 +115,20 @@ it('what happens to a service while it is being healed is told of the incident t
 it('a service that dies under pressure is an incident of its own, which nobody takes for the pressure', async () => {
   await say('app', 'degraded', 'memory.high');
   await becomes('warning memory.high:app');
-  monitor.set('app', 'down');
   await say('app', 'down');
-  await becomes('critical service.down:app');
+  await becomes('critical service.down:app', 'warning memory.high:app');
+  await say('app', 'up');
+  await becomes();
+});
+
+it('a trouble is not over because its check gets no answer at all for a moment', async () => {
+  await say('db', 'degraded', 'database.locked');
+  await becomes('warning database.locked:db');
+  await say('db', 'down');
+  await becomes('critical service.down:db', 'warning database.locked:db');
+  await say('db', 'degraded', 'database.locked');
+  await becomes('warning database.locked:db');
+  expect(await incidents.byFingerprint('database.locked:db')).toMatchObject({ occurrences: 1 });
 });
 
 it('what needs a database that is stuck is its child', async () => {

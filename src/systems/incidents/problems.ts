@@ -92,8 +92,8 @@ export function createProblems(deps: ProblemDeps): Problems {
   }
 
   async function end(incident: Incident, resource: Resource, { state }: ServiceStatus): Promise<void> {
-    // Whether a heal counts is decided at the end of its soak window.
-    if (incident.status === 'healing') return;
+    // Whether a heal counts is decided at the end of its soak window; and what does not answer at all has not said that it is over.
+    if (incident.status === 'healing' || state === 'down') return;
     await ledger.resolve(
       incident.id,
       state === 'stopped' ? 'It was stopped on purpose.' : `The checks of ${resource.name} do not find it any more.`,
