@@ -1,9 +1,10 @@
 import type { ConfigInput } from '../config/schema.ts';
 import { configuredStack, type ServiceName, type Stack } from './stack.ts';
 
-/** How fast the isolated Steward looks and heals: everything that takes minutes on a machine takes seconds here. */
+/** How fast the isolated Steward looks and heals: everything that takes minutes on a machine takes seconds here. Its last 21 looks are 21
+ * seconds, in which one blow and one restart are change enough to be taken for flapping, so that takes more. */
 const PACE = {
-  monitoring: { every: '1s', timeout: '4s', failures: 3 },
+  monitoring: { every: '1s', timeout: '4s', failures: 3, flap: { high: 60, low: 30 } },
   healing: { loop: '500ms', soak: '8s', attempts: 3, perHour: 20, backoff: '1s' },
 } as const;
 
