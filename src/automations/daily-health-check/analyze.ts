@@ -87,7 +87,7 @@ export function resourceItems(sample: HostSample, limits: HealthThresholds): Ite
     );
   return [
     // A busy processor is at work, not broken.
-    { ...measured('CPU', Math.min(sample.cpuPercent, 94.9), limits.cpuPercent, '%') },
+    notWorse(measured('CPU', sample.cpuPercent, limits.cpuPercent, '%')),
     measured('Load', sample.load1 / Math.max(1, sample.cores), limits.loadPerCore, ' a core'),
     measured('Memory', used, limits.memoryPercent, '%'),
     ...sample.disks
@@ -102,6 +102,10 @@ export function resourceItems(sample: HostSample, limits: HealthThresholds): Ite
         ),
       ),
   ];
+}
+
+function notWorse(measured: Item): Item {
+  return measured.state === 'failed' ? { ...measured, state: 'warning' } : measured;
 }
 
 export function logItems(

@@ -52,10 +52,9 @@ export function topologyOperations({
   readonly monitor: () => Monitor | undefined;
 }): AnyOperation[] {
   async function look({ format, service, depth, direction, project, node }: z.output<typeof Input>): Promise<Topology> {
-    const [resources, edges] = await Promise.all([
-      inventory.find({ kind: 'service', state: 'present' }),
-      inventory.edges(),
-    ]);
+    const [found, edges] = await Promise.all([inventory.find({ state: 'present' }), inventory.edges()]);
+    const resources = found.filter(({ kind }) => kind === 'service');
+    const machines = new Map(found.flatMap(({ kind, node: id, name }) => (kind === 'node' ? [[id, name]] : [])));
     const states = new Map((await monitor()?.all())?.map((status) => [status.resourceId, status]));
     let wanted = new Set(resources.map(({ id }) => id));
     if (service !== undefined) {
@@ -85,7 +84,19 @@ export function topologyOperations({
       const [fromName, toName] = [names.get(edge.from), names.get(edge.to)];
       return fromName !== undefined && toName !== undefined ? [{ ...edge, fromName, toName }] : [];
     });
-    const drawing = format === 'mermaid' ? { mermaid: mermaid(nodes as DrawnNode[], shown) } : {};
+    const drawing =
+      format === 'mermaid'
+        ? {
+            mermaid: mermaid(
+              nodes.map((one): DrawnNode => ({
+                ...one,
+                project: one.project,
+                node: machines.get(one.node) ?? one.node,
+              })),
+              shown,
+            ),
+          }
+        : {};
     return { nodes, edges: shown, ...drawing };
   }
 
