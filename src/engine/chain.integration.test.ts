@@ -331,7 +331,8 @@ describe('a chain that waits', () => {
     expect(await ended(id)).toMatchObject({ status: 'succeeded', outputs: { question: { answer: 'yes', by: 'ada' } } });
     expect(await place.lines()).toContain('end agreed by ada 1');
     await expect(service.answer(id, { ...answer, actor: admin })).rejects.toMatchObject({ code: 'CONFLICT' });
-    expect(fixture.audited.filter(({ action }) => action === 'workflow.answered')).toHaveLength(1);
+    const recorded = fixture.audited.filter(({ action }) => action === 'workflow.answered');
+    expect(recorded.filter(({ detail }) => detail?.['executionId'] === id)).toHaveLength(1);
 
     const refused = await execute('asks', { who: 'eve' });
     await becomes(refused, 'waiting');
