@@ -1,5 +1,5 @@
 import { homedir } from 'node:os';
-import { resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { databaseUrlOf } from './config/database-url.ts';
 import type { Environment } from './config/environment.ts';
 import { StewardError } from './core/errors.ts';
@@ -161,6 +161,31 @@ export function localCommands(environment: Environment): LocalCommand[] {
       async run() {
         const { history } = await import('./game-day/report.ts');
         return await history(environment.home);
+      },
+    },
+    {
+      words: ['completion'],
+      summary: 'Prints what makes the shell complete the words of steward, or puts it where the shell finds it.',
+      arguments: [{ name: 'shell', summary: 'bash, zsh or fish.', required: true }],
+      options: [{ flags: '--install', summary: 'Write it to its place in your home folder.' }],
+      async run({ arguments: [name], options, json }) {
+        const { PLACES, SCRIPTS, Shell } = await import('./surfaces/cli/completion-scripts.ts');
+        const shell = Shell.safeParse(name);
+        if (!shell.success)
+          throw new StewardError('INPUT_INVALID', `There is no completion for ${name}.`, {
+            hint: `Expected ${Shell.options.join(', ')}.`,
+          });
+        const script = SCRIPTS[shell.data];
+        if (options['install'] !== true) {
+          if (json) return { script };
+          process.stdout.write(script);
+          return undefined;
+        }
+        const { mkdir, writeFile } = await import('node:fs/promises');
+        const path = resolve(homedir(), PLACES[shell.data].path);
+        await mkdir(dirname(path), { recursive: true });
+        await writeFile(path, script);
+        return { file: path, next: PLACES[shell.data].next };
       },
     },
     ...SERVICE.map(({ verb, words, summary }): LocalCommand => ({

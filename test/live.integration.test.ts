@@ -163,6 +163,11 @@ describe('the live stream', () => {
     client.stall();
     // More than the kernel and the process keep for it.
     const ids = await emit(...many(2_000, 8_000));
+    // 16 MB wait for it, and they wait in the store.
+    await new Promise((done) => setTimeout(done, STALL_MS / 2));
+    const kept = [...small.rest.app.websocketServer.clients].map(({ bufferedAmount }) => bufferedAmount);
+    expect(Math.max(...kept)).toBeGreaterThan(0);
+    expect(Math.max(...kept)).toBeLessThan(300 * 1_024);
     await new Promise((done) => setTimeout(done, STALL_MS * 2));
     client.goOn();
 

@@ -29,6 +29,8 @@ const PACKAGES: Record<string, string> = {
   'systemd-analyze': 'systemd',
   python3: 'python3-minimal',
   rsyslogd: 'rsyslog',
+  zsh: 'zsh',
+  fish: 'fish',
 };
 
 function isInstalled(program: string): boolean {

@@ -17,7 +17,30 @@ export function buildCli(options: CliOptions): Cli {
   const { local, version, env, stdout, stderr } = options;
   const paint = painter(stdout, env);
 
+  /** For the shell, which asks with every press of the key: one line a candidate, and never an error. */
+  async function completeFor(typed: readonly string[]): Promise<number> {
+    try {
+      const [{ Command }, { complete }, { addCatalogCommands }] = await Promise.all([
+        import('commander'),
+        import('./complete.ts'),
+        import('./catalog-commands.ts'),
+      ]);
+      const program = new Command('steward').version(version, '-V, --version');
+      const words = typed.filter((word) => !word.startsWith('-'));
+      for (const command of local) addLocal(program, command, words);
+      const nothing = (): void => undefined;
+      const around = { ...options, args: ['--help'], words, print: nothing, report: nothing, exitWith: nothing };
+      await addCatalogCommands(program, around);
+      nameGroups(program);
+      for (const { word, about } of await complete(program, typed, options)) stdout.write(`${word}\t${plain(about)}\n`);
+    } catch {
+      // Nothing to offer.
+    }
+    return 0;
+  }
+
   async function run(args: readonly string[]): Promise<number> {
+    if (args[0] === 'complete' && args[1] === '--') return await completeFor(args.slice(2));
     const words = args.filter((arg) => !arg.startsWith('-'));
     let exitCode = 0;
     try {
