@@ -109,7 +109,7 @@ it('what happens to a service while it is being healed is told of the incident t
   // The heal did not help: what is wrong from then on is wrong by itself.
   await incidents.setStatus(id, 'open');
   await say('app', 'down');
-  await becomes('critical service.down:app');
+  await becomes('critical service.down:app', 'warning memory.high:app');
 });
 
 it('a service that dies under pressure is an incident of its own, which nobody takes for the pressure', async () => {

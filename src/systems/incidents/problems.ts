@@ -93,7 +93,7 @@ export function createProblems(deps: ProblemDeps): Problems {
 
   async function end(incident: Incident, resource: Resource, { state }: ServiceStatus): Promise<void> {
     // Whether a heal counts is decided at the end of its soak window; and what does not answer at all has not said that it is over.
-    if (incident.status === 'healing' || state === 'down') return;
+    if (incident.status === 'healing' || (state === 'down' && incident.symptom !== 'process.frozen')) return;
     await ledger.resolve(
       incident.id,
       state === 'stopped' ? 'It was stopped on purpose.' : `The checks of ${resource.name} do not find it any more.`,
