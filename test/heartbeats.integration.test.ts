@@ -143,7 +143,7 @@ describe('heartbeats', () => {
       'crontab',
       '--role',
       'operator',
-      '--operations',
+      '--only',
       'ping-heartbeat',
     ]);
     const headers = { authorization: `Bearer ${token}` };

@@ -29,7 +29,7 @@ async function peerOf(server: HttpServer | TcpServer): Promise<Peer> {
   return peer;
 }
 const web = (body: string): Promise<Peer> => peerOf(createServer((_request, response) => response.end(body)));
-const tcp = (): Promise<Peer> => peerOf(createTcp((socket) => socket.end('hello\n')));
+const tcp = (): Promise<Peer> => peerOf(createTcp((socket) => socket.on('error', () => undefined).end('hello\n')));
 
 describe('an imported backup of Uptime Kuma with fifty monitors', () => {
   it('watches the same things: all are well, and what goes down is noticed, each by its own kind', async () => {
