@@ -9,7 +9,7 @@ import type { HostPort } from '../core/ports/host.ts';
 import type { SecretResolver } from '../core/secrets.ts';
 import type { Inventory } from '../core/inventory.ts';
 import type { Store } from '../store/store.ts';
-import type { Reconciliation } from './reconcile.ts';
+import type { Reconciliation } from './reconciliation.ts';
 import type { KillGroup, RunScope } from './children.ts';
 import { DEFAULT_RUN_LIMITS, type RunLimits, SHORTEST_ROLLBACK_MS } from './limits.ts';
 

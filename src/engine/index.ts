@@ -372,7 +372,7 @@ export function createEngine(deps: EngineDeps): Engine {
     }, AGAIN_MS);
   }
 
-  const runLines = createRunLines({ db, log });
+  const runLines = createRunLines({ db, now, log });
 
   return {
     service,

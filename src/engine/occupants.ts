@@ -34,7 +34,7 @@ export async function occupantsOf({
     .where('started_at', '>', new Date(now().getTime() - HISTORY_MS))
     .groupBy('workflow')
     .execute();
-  const medians = new Map(rows.map(({ workflow, median }) => [workflow, Number(median)]));
+  const medians = new Map(rows.map(({ workflow, median }) => [workflow, median]));
   return schedules.all().map(({ id, workflow, schedule }) => ({
     id,
     schedule,

@@ -1,16 +1,7 @@
 import type { Schedule } from '../core/schedule.ts';
 import { instantsBetween } from './instants.ts';
+import type { Difference } from './reconciliation.ts';
 import type { FiringOutcome } from './tables-schedules.ts';
-
-/** One way in which what ran is not what should have run. */
-export interface Difference {
-  /** absent: due, and nothing became of it; deleted: started, and its execution is gone; unrecorded: ran, and nothing says that it was started; not-due: ran without being due. */
-  readonly kind: 'absent' | 'deleted' | 'unrecorded' | 'not-due';
-  readonly schedule: string;
-  readonly instant: string;
-  readonly execution?: string | undefined;
-  readonly message: string;
-}
 
 /** What is known of one schedule. */
 export interface Evidence {

@@ -2,7 +2,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { byTheClock, type ClockNode, clockWorld } from '../testing/clock-world.ts';
 import { type TestDatabase, testDatabase } from '../testing/database.ts';
 import { memoryLog } from '../testing/log.ts';
-import { createReconciler, type Reconciler, type Reconciliation } from './reconcile.ts';
+import { createReconciler, type Reconciler } from './reconcile.ts';
+import type { Reconciliation } from './reconciliation.ts';
 import { engineMigrations } from './tables.ts';
 
 const DAY_MS = 86_400_000;

@@ -5,7 +5,8 @@ import { Schedule, type SystemJob } from '../core/schedule.ts';
 import { exclusively } from '../store/exclusively.ts';
 import type { Store } from '../store/store.ts';
 import { newId } from './ids.ts';
-import { compareWithDue, type Difference, type Evidence } from './reconcile-compare.ts';
+import { compareWithDue, type Evidence } from './reconcile-compare.ts';
+import type { Reconciliation } from './reconciliation.ts';
 import type { Schedules } from './schedules.ts';
 import type { EngineTables } from './tables.ts';
 
@@ -16,18 +17,6 @@ export const MOST_TOLD = 50;
 const DAY_MS = 86_400_000;
 /** Two nodes that do it at the same time of the night need it once. */
 const RECENT_MS = 30 * 60_000;
-
-export interface Reconciliation {
-  readonly id: string;
-  readonly since: Date;
-  readonly until: Date;
-  readonly at: Date;
-  readonly schedules: number;
-  readonly due: number;
-  readonly ran: number;
-  readonly excused: number;
-  readonly differences: readonly Difference[];
-}
 
 export interface Reconciler {
   /** What ran beside what should have run since the last time, or in the time that is given; kept, and told where it differs. */

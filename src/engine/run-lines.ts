@@ -21,7 +21,15 @@ export interface RunLines extends LineFeed {
 const ALL = '*';
 
 /** What runs say, wherever they run: of one, or of all. Read from the store, so every node can tell. */
-export function createRunLines({ db, log }: { readonly db: Kysely<EngineTables>; readonly log: Log }): RunLines {
+export function createRunLines({
+  db,
+  now,
+  log,
+}: {
+  readonly db: Kysely<EngineTables>;
+  readonly now: () => Date;
+  readonly log: Log;
+}): RunLines {
   const lines = (run: string | undefined) =>
     db
       .selectFrom('run_logs')
@@ -68,7 +76,7 @@ export function createRunLines({ db, log }: { readonly db: Kysely<EngineTables>;
         const { message, done, total } = row?.progress ?? {};
         const text = [message, total === undefined ? undefined : `${done} of ${total}`].filter(Boolean).join(', ');
         if (row && text !== '' && text !== told)
-          emit([{ at: new Date(), component: row.automation, level: 'info', text, source: `progress of ${run}` }]);
+          emit([{ at: now(), component: row.automation, level: 'info', text, source: `progress of ${run}` }]);
         told = text;
         if (!row || isFinal(row.status)) looks -= 1;
       }

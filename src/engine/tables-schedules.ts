@@ -1,7 +1,7 @@
 import { type Generated, type JSONColumnType, sql } from 'kysely';
 import type { JsonObject } from '../core/json.ts';
 import type { Migration } from '../store/migrator.ts';
-import type { Difference } from './reconcile-compare.ts';
+import type { Difference } from './reconciliation.ts';
 
 /** What became of an instant: it started something, or why it did not. */
 export type FiringOutcome = 'fired' | 'overlap' | 'stopped' | 'paused' | 'missed';

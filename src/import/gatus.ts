@@ -11,7 +11,6 @@ import {
   jsonValue,
   plainJsonPath,
   seconds,
-  type ServiceInput,
   withoutCredentials,
 } from './imported.ts';
 
@@ -137,7 +136,7 @@ function takeEndpoint(endpoint: Endpoint, collector: Collector): void {
   collector.imported.services.push({
     name,
     ...(group !== undefined && { labels: { group } }),
-    checks: checks.map((check) => ({ ...timing, ...check })) as ServiceInput['checks'],
+    checks: checks.map((check) => ({ ...timing, ...check })),
   });
   for (const [index, window] of (endpoint['maintenance-windows'] ?? []).entries()) {
     if (window.enabled === false) continue;

@@ -3,7 +3,6 @@ import type { ConfigInput } from '../config/schema.ts';
 type List<Key extends keyof ConfigInput> = NonNullable<ConfigInput[Key]>;
 export type ServiceInput = List<'services'>[number];
 export type CheckInput = NonNullable<ServiceInput['checks']>[number];
-export type GroupInput = { name: string; members: string[]; atLeast: number };
 export type JobInput = NonNullable<List<'heartbeats'>['jobs']>[number];
 export type WindowInput = List<'maintenance'>[number];
 export type ChannelInput = NonNullable<List<'alerts'>['channels']>[number];

@@ -29,7 +29,7 @@ export function readKumaDatabase(file: string): Backup {
   }
   const rows = (table: string): Row[] => {
     const known = database.prepare("select 1 from sqlite_master where type = 'table' and name = ?").get(table);
-    return known ? (database.prepare(`select * from "${table}"`).all() as Row[]) : [];
+    return known ? database.prepare(`select * from "${table}"`).all() : [];
   };
   try {
     const tags = new Map(rows('tag').map((tag) => [tag['id'], tag['name']]));

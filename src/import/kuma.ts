@@ -9,7 +9,6 @@ import {
   jsonValue,
   plainJsonPath,
   seconds,
-  type ServiceInput,
   withoutCredentials,
 } from './imported.ts';
 
@@ -178,7 +177,7 @@ function take(monitor: Monitor, all: readonly Monitor[], collector: Collector, n
   collector.imported.services.push({
     name,
     ...(Object.keys(labels).length > 0 && { labels }),
-    checks: checks.map((check) => ({ ...check, ...timing })) as ServiceInput['checks'],
+    checks: checks.map((check) => ({ ...check, ...timing })),
   });
   collector.tell(title, type, notes);
 }
@@ -367,9 +366,7 @@ function takeMaintenance(
     collector.imported.maintenance.push({ name, services, cron, zone, for: seconds(duration, 1, 90 * 86_400) });
     return collector.tell(title, 'maintenance', []);
   }
-  const [begin, end] = [from, until].map((at) =>
-    at ? new Date(`${at.replace(' ', 'T').replace(/Z?$/, 'Z')}`) : undefined,
-  );
+  const [begin, end] = [from, until].map((at) => (at ? new Date(at.replace(' ', 'T').replace(/Z?$/, 'Z')) : undefined));
   if (strategy === 'single' && begin && end && end > begin) {
     collector.imported.maintenance.push({ name, services, from: begin.toISOString(), until: end.toISOString() });
     return collector.tell(title, 'maintenance', zone === 'UTC' ? [] : ['its times were read as UTC']);

@@ -63,7 +63,7 @@ export async function mysqlClient({ host, port, user, password, database }: Data
       const row = (await rows(SESSIONS)).find((each) => identityOf(each) === identity);
       if (!row) return false;
       try {
-        await connection.query(`kill connection ${Number(row.id)}`);
+        await connection.query('kill connection ?', [row.id]);
         return true;
       } catch (thrown) {
         if ((thrown as { errno?: number }).errno === NO_SUCH_THREAD) return false;

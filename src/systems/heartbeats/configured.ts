@@ -49,8 +49,7 @@ export async function followConfiguration({
       schedule: row.schedule,
       origin: row.origin,
     };
-    if (canonicalJson(before as never) === canonicalJson({ ...values, schedule, origin: 'configured' } as never))
-      continue;
+    if (canonicalJson(before) === canonicalJson({ ...values, schedule, origin: 'configured' })) continue;
     await book.change(row.id, {
       ...values,
       schedule: JSON.stringify(schedule),

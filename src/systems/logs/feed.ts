@@ -1,7 +1,7 @@
 import { StewardError } from '../../core/errors.ts';
 import type { Line, LineFeed } from '../../core/lines.ts';
 import type { Resource } from '../../core/resource.ts';
-import type { LogsDeps } from './index.ts';
+import type { LogsDeps } from './deps.ts';
 import { cleaned } from './clean.ts';
 import { ALL, componentHere, componentsHere, OWN } from './components.ts';
 

@@ -3,7 +3,7 @@ import { parseDuration } from '../../core/duration.ts';
 import { Line, LogLevel } from '../../core/lines.ts';
 import { type AnyOperation, defineQuery } from '../../core/operation.ts';
 import { OWN } from './components.ts';
-import type { LogsDeps } from './index.ts';
+import type { LogsDeps } from './deps.ts';
 import { failuresIn, searchLogs } from './search.ts';
 
 const services = z

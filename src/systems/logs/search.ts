@@ -3,7 +3,7 @@ import { type Line, LogLevel } from '../../core/lines.ts';
 import type { Resource } from '../../core/resource.ts';
 import { cleaned } from './clean.ts';
 import { componentHere, componentsHere, OWN } from './components.ts';
-import type { LogsDeps } from './index.ts';
+import type { LogsDeps } from './deps.ts';
 
 /** Of one source; what is further back is said to be not looked at. */
 const LINES_LOOKED_AT = 5_000;

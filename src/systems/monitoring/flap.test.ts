@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { changePercent, type FlapMemory, remember } from './flap.ts';
 
 const play = (results: string, from: FlapMemory = { recent: '', flapping: false }): FlapMemory =>
-  [...results].reduce((memory, letter) => remember(memory, letter === 'd' ? 'down' : 'up'), from);
+  results.split('').reduce((memory, letter) => remember(memory, letter === 'd' ? 'down' : 'up'), from);
 
 describe('the share of changes', () => {
   it('is nothing where nothing changes, all where each result differs, and weighs new changes more than old ones', () => {
