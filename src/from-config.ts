@@ -1,8 +1,9 @@
 import type { ConfiguredService } from './core/inventory-writer.ts';
-import type { CheckSettings, ConfiguredCheck } from './core/default-checks.ts';
+import type { ConfiguredCheck } from './core/default-checks.ts';
 import type { MemoryLimits } from './adapters/programs/memory-watch.ts';
 import { bytes } from './config/schema-parts.ts';
 import { ms } from './core/duration.ts';
+import { isSpokenFor } from './core/group.ts';
 import type { HealthThresholds } from './core/ports/health.ts';
 import type { Resource } from './core/resource.ts';
 import type { AllowedHost } from './adapters/http/index.ts';
@@ -12,12 +13,13 @@ import type { Config } from './config/schema.ts';
 import { Schedule } from './core/schedule.ts';
 import { type ConfiguredHeartbeat, HEARTBEAT_LABEL } from './systems/heartbeats/index.ts';
 import type { ConfiguredMaintenance } from './systems/maintenance/index.ts';
+import type { MonitoringSettings } from './systems/monitoring/groups.ts';
 import type { ReportsSettings } from './systems/reports/deps.ts';
 import type { AlertingSettings } from './systems/alerting/settings.ts';
 
 /** What the parts are told of the configuration, in their own words. */
 
-export function configuredServices({ services, discovery }: Config): ConfiguredService[] {
+export function configuredServices({ services, groups, discovery }: Config): ConfiguredService[] {
   return [
     ...services.map(({ name, match, critical, labels, owner, dependsOn, checks, restart, environment, launch }) => ({
       name,
@@ -30,6 +32,16 @@ export function configuredServices({ services, discovery }: Config): ConfiguredS
       restart,
       keep: environment.keep,
       launch,
+    })),
+    ...groups.map(({ name, critical, labels, owner, members, membersWith }) => ({
+      name,
+      critical,
+      labels,
+      owner,
+      dependsOn: [],
+      members: { names: members, labels: membersWith },
+      checks: [],
+      restart: 'never' as const,
     })),
     // What is ignored is matched like a service, and left alone for good.
     ...discovery.ignore.map((match, index) => ({
@@ -44,24 +56,27 @@ export function configuredServices({ services, discovery }: Config): ConfiguredS
   ];
 }
 
-export function monitoringSettings({ monitoring, services, machine }: Config): CheckSettings {
+export function monitoringSettings({ monitoring, services, groups, machine }: Config): MonitoringSettings {
   const { flap, ...timing } = monitoring;
   return {
     timing,
     flap,
     machine: machine.watch ? machine : undefined,
+    groups,
     checksFor: (resource: Resource) => [
       ...(services.find(({ name }) => name === resource.name)?.checks ?? []),
-      ...knownChecks(resource),
+      ...knownChecks(resource, groups),
     ],
   };
 }
 
 /** What Steward itself knows how to answer. Looked at often, because it costs nothing; there is no chance in it, so once is enough. */
-function knownChecks({ labels }: Resource): ConfiguredCheck[] {
+function knownChecks({ name, labels, origin }: Resource, groups: Config['groups']): ConfiguredCheck[] {
   const timing = { every: '5s', failures: 1, successes: 1 } as const;
   const heartbeat = labels[HEARTBEAT_LABEL];
-  return heartbeat === undefined ? [] : [{ kind: 'push', heartbeat, ...timing }];
+  if (heartbeat !== undefined) return [{ kind: 'push', heartbeat, ...timing }];
+  const isGroup = origin === 'configured' && groups.some((group) => group.name === name);
+  return isGroup ? [{ kind: 'group', group: name, ...timing }] : [];
 }
 
 export function configuredHeartbeats({ heartbeats }: Config): ConfiguredHeartbeat[] {
@@ -88,8 +103,9 @@ export function configuredMaintenance({ maintenance }: Config): ConfiguredMainte
   );
 }
 
-export function alertingSettings({ alerts, retention }: Config): AlertingSettings {
+export function alertingSettings({ alerts, groups, retention }: Config): AlertingSettings {
   return {
+    isSpokenFor: (resource) => isSpokenFor(groups, resource),
     holdMs: ms(alerts.hold),
     attempts: alerts.attempts,
     perHour: alerts.throttle.perHour,

@@ -1,20 +1,19 @@
-import type { CheckTarget, KnownTarget, ProbeResult, Prober } from './core/check.ts';
+import type { CheckTarget, ProbeResult, Prober, TargetOf } from './core/check.ts';
 import { StewardError } from './core/errors.ts';
 import type { Inventory } from './core/inventory.ts';
 import type { ConfiguredService } from './core/inventory-writer.ts';
 import type { Log } from './core/log.ts';
 import type { Discovery } from './systems/discovery/index.ts';
 
-type Answers = {
-  [Kind in KnownTarget['kind']]?: (target: Extract<KnownTarget, { kind: Kind }>) => Promise<ProbeResult>;
-};
+interface Answers {
+  push(target: TargetOf<'push'>): Promise<ProbeResult>;
+}
 
 /** A prober that asks Steward's own systems where they are who knows, and the world for the rest. */
 export function knowing(prober: Prober, answers: Answers): Prober {
   return {
     async probe(target: CheckTarget, options) {
-      if (target.kind === 'push' && answers.push) return await answers.push(target);
-      if (target.kind === 'group' && answers.group) return await answers.group(target);
+      if (target.kind === 'push') return await answers.push(target);
       return await prober.probe(target, options);
     },
   };

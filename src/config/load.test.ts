@@ -263,3 +263,59 @@ describe('files', () => {
     await expect(loadConfig(location(), { home, overrides: [] })).rejects.toMatchObject({ exitCode: 17 });
   });
 });
+
+describe('groups', () => {
+  const withGroups = (...lines: string[]): string[] =>
+    refusal(['services: [{ name: a }, { name: b }]', 'groups:', ...lines.map((line) => `  - ${line}`)].join('\n'));
+
+  it('takes groups of services, heartbeats, labels and groups', () => {
+    const { config } = parseConfig(
+      [
+        'services: [{ name: a }, { name: b, dependsOn: [all] }]',
+        'heartbeats: { jobs: [{ name: backup, every: 1d }] }',
+        'groups:',
+        '  - { name: two-of-three, members: [a, b, backup], atLeast: 2, alertMembers: false }',
+        '  - { name: all, members: [two-of-three], membersWith: [tier=web] }',
+      ].join('\n'),
+      { file: 'steward.yaml' },
+    );
+    expect(config.groups).toMatchObject([
+      { name: 'two-of-three', atLeast: 2, alertMembers: false },
+      { name: 'all', members: ['two-of-three'], alertMembers: true },
+    ]);
+  });
+
+  it.each([
+    [
+      ['{ name: g, members: [a, nobody] }'],
+      "steward.yaml:3:29 groups.0.members.1: expected the name of a service, a heartbeat or a group in this file; there is no 'nobody'",
+    ],
+    [['{ name: g, members: [g] }'], 'steward.yaml:3:26 groups.0.members.0: expected no circle: g has g'],
+    [['{ name: a, members: [b] }'], "steward.yaml:3:13 groups.0.name: 'a' is the name of a service or a heartbeat"],
+    [
+      ['{ name: g, members: [a, b], atLeast: 3 }'],
+      'steward.yaml:3:42 groups.0.atLeast: expected at most 2, as many as there are members',
+    ],
+    [['{ name: g, membersWith: [web] }'], 'steward.yaml:3:30 groups.0.membersWith.0: expected a label as key=value'],
+    [
+      ['{ name: g }'],
+      'steward.yaml:3:5 groups.0.members: expected at least one name in members, or one label in membersWith',
+    ],
+  ])('refuses %j', (lines, problem) => {
+    expect(withGroups(...lines)).toEqual([problem]);
+  });
+
+  it('refuses a circle wherever it leads through, by name or by label', () => {
+    expect(
+      withGroups(
+        '{ name: x, members: [y] }',
+        '{ name: y, membersWith: [role=z] }',
+        '{ name: z, members: [x], labels: { role: z } }',
+      ),
+    ).toEqual([
+      'steward.yaml:3:26 groups.0.members.0: expected no circle: x has y has z has x',
+      'steward.yaml:4:29 groups.1.membersWith: expected no circle: y has z has x has y',
+      'steward.yaml:5:26 groups.2.members.0: expected no circle: z has x has y has z',
+    ]);
+  });
+});

@@ -125,7 +125,10 @@ export const ServiceConfig = z.strictObject({
   critical: z.boolean().default(false).describe('Alerts about it are critical and are not held back for healing.'),
   labels: z.record(z.string(), z.string()).default({}).describe('Labels of the service.'),
   owner: z.string().min(1).optional().describe('Who looks after it.'),
-  dependsOn: z.array(z.string().min(1)).default([]).describe('Names of services in this file that it needs.'),
+  dependsOn: z
+    .array(z.string().min(1))
+    .default([])
+    .describe('Names of services and groups in this file that it needs.'),
   checks: z.array(CheckConfig).default([]).describe('What is asked of it, besides what discovery chose.'),
   restart: z
     .enum(['auto', 'never', 'process'])

@@ -6,6 +6,7 @@ import { isLoopback } from './loopback.ts';
 import { AuditConfig } from './schema-audit.ts';
 import { Auth } from './schema-auth.ts';
 import { ChannelConfig } from './schema-channels.ts';
+import { GroupConfig, groupProblems } from './schema-groups.ts';
 import { Heartbeats } from './schema-heartbeats.ts';
 import { MaintenanceConfig } from './schema-maintenance.ts';
 import { address, duration, names, secret, secretAddress, size, uniqueBy } from './schema-parts.ts';
@@ -321,6 +322,9 @@ export const Config = z
     services: uniqueBy('name', z.array(ServiceConfig))
       .default([])
       .describe('Services that discovery does not find, or about which you know more than it does.'),
+    groups: uniqueBy('name', z.array(GroupConfig))
+      .default([])
+      .describe('Several services of which enough have to be well, such as two of three.'),
     heartbeats: Heartbeats.prefault({}).describe('Jobs outside Steward, such as cron jobs, that tell of themselves.'),
     maintenance: uniqueBy('name', z.array(MaintenanceConfig))
       .default([])
@@ -342,8 +346,8 @@ export const Config = z
     retention: Retention.prefault({}),
   })
   .describe('The configuration of Steward.')
-  .superRefine(({ services }, context) => {
-    const known = names(services);
+  .superRefine(({ services, groups, heartbeats: { jobs } }, context) => {
+    const known = names([...services, ...groups]);
     for (const [index, service] of services.entries()) {
       for (const [position, name] of service.dependsOn.entries()) {
         if (!known.has(name))
@@ -354,6 +358,7 @@ export const Config = z
           });
       }
     }
+    for (const problem of groupProblems({ groups, services, jobs })) context.addIssue({ code: 'custom', ...problem });
   });
 export type Config = z.output<typeof Config>;
 export type ConfigInput = z.input<typeof Config>;

@@ -53,9 +53,6 @@ export const NETWORK_KINDS: ReadonlySet<CheckKind> = new Set<CheckKind>([
   'models',
 ]);
 
-/** Kinds that Steward answers from what it knows, without asking anybody outside. */
-export type KnownTarget = Extract<CheckTarget, { kind: 'push' | 'group' }>;
-
 export const CheckTiming = z.object({
   every: Duration.default('60s').describe('Time between two probes.'),
   timeout: Duration.default('5s').describe('A probe that takes longer has failed.'),

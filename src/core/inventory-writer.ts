@@ -87,6 +87,8 @@ export interface ConfiguredService {
   readonly labels: Readonly<Record<string, string>>;
   readonly owner?: string | undefined;
   readonly dependsOn: readonly string[];
+  /** Whom it stands for, where it is a group: by name, or by a label as key=value. */
+  readonly members?: { readonly names: readonly string[]; readonly labels: readonly string[] } | undefined;
   readonly checks: readonly CheckTarget[];
   readonly restart: 'auto' | 'never' | 'process';
   /** Names of the environment variables that may be kept to start it again. */

@@ -139,13 +139,21 @@ export const Resource = z.object({
 });
 export type Resource = z.output<typeof Resource>;
 
-/** `from` depends on `to`, because of what was seen. */
+/** `from` depends on `to`, because of what was seen; a group has its members without needing each of them. */
 export const Edge = z.object({
   from: z.string(),
   to: z.string(),
-  kind: z.enum(['connects-to', 'network', 'configured', 'runs-on', 'part-of']),
+  kind: z.enum(['connects-to', 'network', 'configured', 'runs-on', 'part-of', 'member']),
   evidence: z.array(Evidence),
   firstSeen: z.coerce.date(),
   lastSeen: z.coerce.date(),
 });
 export type Edge = z.output<typeof Edge>;
+
+/** Kinds that say one needs the other. Sharing a network means that two could talk; of its members a group needs only enough. */
+export const DEPENDENCY_KINDS: ReadonlySet<Edge['kind']> = new Set<Edge['kind']>([
+  'connects-to',
+  'configured',
+  'runs-on',
+  'part-of',
+]);

@@ -64,10 +64,16 @@ export function createIntake(deps: IntakeDeps) {
     return resource !== undefined && (await maintenance?.activeFor(resource, now())) !== undefined;
   }
 
+  async function isSpokenFor({ resourceId }: Incident): Promise<boolean> {
+    const speaks = settings().isSpokenFor;
+    const resource = resourceId === undefined || !speaks ? undefined : await inventory.get(resourceId);
+    return resource !== undefined && speaks?.(resource) === true;
+  }
+
   async function opened(story: Story): Promise<void> {
     const { incident, event } = story;
     // Its parent speaks for it. Should that turn out wrong, the incident is opened once more, on its own.
-    if (event.data['suppressed'] === true || incident.parentId !== undefined) return;
+    if (event.data['suppressed'] === true || incident.parentId !== undefined || (await isSpokenFor(incident))) return;
     const holdMs = Math.max(
       mayHealFirst(story) ? settings().holdMs : 0,
       (await isCovered(incident)) ? MAINTENANCE_LOOK_MS : 0,
@@ -76,7 +82,7 @@ export function createIntake(deps: IntakeDeps) {
   }
 
   async function escalated(story: Story): Promise<void> {
-    if (story.incident.parentId !== undefined) return;
+    if (story.incident.parentId !== undefined || (await isSpokenFor(story.incident))) return;
     const holdMs = (await isCovered(story.incident)) ? MAINTENANCE_LOOK_MS : 0;
     await transaction(async (trx) => {
       await dropHeld(trx, story.incident.id);
@@ -154,7 +160,8 @@ export function createIntake(deps: IntakeDeps) {
       const { repeatMs } = settings();
       if (repeatMs === undefined) return;
       for (const incident of await incidents.unresolved()) {
-        if (incident.parentId !== undefined || incident.acknowledgedBy !== undefined) continue;
+        if (incident.parentId !== undefined || incident.acknowledgedBy !== undefined || (await isSpokenFor(incident)))
+          continue;
         const toldAt = await lastToldAt(incident.id);
         if (!toldAt || now().getTime() - toldAt.getTime() < repeatMs || (await isCovered(incident))) continue;
         // Two nodes say it once: the alert that it follows gives it its id.

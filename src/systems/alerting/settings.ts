@@ -1,5 +1,6 @@
 import type { Channel } from '../../core/alert.ts';
 import type { Severity } from '../../core/incident.ts';
+import type { Resource } from '../../core/resource.ts';
 
 /** A channel, and the least severe alert that goes to it. */
 export interface Route {
@@ -25,6 +26,8 @@ export interface AlertingSettings {
   readonly retentionMs: number;
   /** After this long without an end or somebody who takes it, it is told again; never where it is left out. */
   readonly repeatMs?: number | undefined;
+  /** Whether a group speaks for it: then nobody is told of it alone. */
+  readonly isSpokenFor?: ((resource: Pick<Resource, 'name' | 'labels'>) => boolean) | undefined;
 }
 
 const RANK: Readonly<Record<Severity, number>> = { info: 0, warning: 1, critical: 2 };

@@ -34,6 +34,7 @@ import {
   edgesFromConfiguration,
   edgesFromConnections,
   edgesFromContainers,
+  edgesOfGroups,
 } from './topology.ts';
 
 export interface DiscoveryPorts {
@@ -150,6 +151,7 @@ export async function scan(deps: ScanDeps, trigger: ScanRecord['trigger'], signa
     ...edgesFromConnections(callers(connections, surroundings.listeners), directory, self, startedAt),
     ...edgesFromContainers(surroundings.containers, directory, startedAt),
     ...edgesFromConfiguration(configured, resources, startedAt),
+    ...edgesOfGroups(configured, resources, startedAt),
   ];
   const count = (kind: (typeof changes)[number]['kind']): number =>
     changes.filter((change) => change.kind === kind).length;

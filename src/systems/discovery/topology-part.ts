@@ -2,15 +2,13 @@ import type { Edge } from '../../core/resource.ts';
 
 export type Direction = 'needs' | 'needed-by' | 'both';
 
-/** Sharing a network means that two could talk, not that one needs the other. */
-const DEPENDS: ReadonlySet<Edge['kind']> = new Set<Edge['kind']>(['connects-to', 'configured', 'runs-on', 'part-of']);
-
 /** Ids that are at most so many edges away, the start included: what it needs, and what stops working with it. */
 export function around(start: string, edges: readonly Edge[], depth: number, direction: Direction): Set<string> {
   const reached = new Set([start]);
   const walk = (from: 'from' | 'to', to: 'from' | 'to'): void => {
     const next = Map.groupBy(
-      edges.filter(({ kind }) => DEPENDS.has(kind)),
+      // Sharing a network means that two could talk, no more.
+      edges.filter(({ kind }) => kind !== 'network'),
       (edge) => edge[from],
     );
     const seen = new Set([start]);

@@ -1,6 +1,7 @@
 import type { ContainerInfo } from '../../core/ports/docker.ts';
 import type { ProcessInfo } from '../../core/ports/processes.ts';
 import type { Connection, Listener } from '../../core/ports/sockets.ts';
+import { isMemberOf } from '../../core/group.ts';
 import type { ConfiguredService } from '../../core/inventory-writer.ts';
 import type { Edge, Resource } from '../../core/resource.ts';
 
@@ -200,4 +201,27 @@ export function edgesFromConfiguration(
       ];
     }),
   );
+}
+
+/** A group has members; it does not need each of them, so none of them explains by itself that the group is down. */
+export function edgesOfGroups(
+  configured: readonly ConfiguredService[],
+  resources: readonly Resource[],
+  at: Date,
+): Edge[] {
+  return configured.flatMap(({ name, members }) => {
+    const group = resources.find((resource) => resource.name === name);
+    if (!members || !group) return [];
+    const their = resources.filter((each) =>
+      isMemberOf({ name, members: members.names, membersWith: members.labels }, each),
+    );
+    return their.map(({ id, name: member }): Edge => ({
+      from: group.id,
+      to: id,
+      kind: 'member',
+      evidence: [{ source: 'configuration', detail: `steward.yaml: ${member} is a member of ${name}`, weight: 1 }],
+      firstSeen: at,
+      lastSeen: at,
+    }));
+  });
 }

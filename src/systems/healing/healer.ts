@@ -56,6 +56,8 @@ async function considerIncident(incident: Incident, deps: HealerDeps, signal: Ab
   if (incident.status === 'healing') await incidents.setStatus(incident.id, 'open');
   const status = await monitor.status(resource.id);
   if (!status || !hasSymptom(status, incident.symptom)) return;
+  if (status.checks.some(({ kind }) => kind === 'group'))
+    return await say(incident, `${resource.name} is a group: it is healed by healing its members.`, deps);
 
   for (const lost of await ledger.takeBack(incident, settings())) await noteLost(incident, lost, deps);
   const inTheWay = await firstInTheWay(incident, resource, deps, signal);

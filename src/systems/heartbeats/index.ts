@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { KnownTarget, ProbeResult } from '../../core/check.ts';
+import type { ProbeResult, TargetOf } from '../../core/check.ts';
 import { StewardError } from '../../core/errors.ts';
 import type { Ping, PingTaker } from '../../core/heartbeat.ts';
 import type { ConfiguredService } from '../../core/inventory-writer.ts';
@@ -43,7 +43,7 @@ export interface Heartbeats extends System, PingTaker {
   /** The jobs as services, for the inventory. */
   services(): ConfiguredService[];
   /** How the job is: the answer of a check of the kind push. */
-  probe(target: Extract<KnownTarget, { kind: 'push' }>): Promise<ProbeResult>;
+  probe(target: TargetOf<'push'>): Promise<ProbeResult>;
 }
 
 /** By this label the inventory and monitoring know the resource of a heartbeat. */

@@ -1,13 +1,10 @@
-import type { Edge } from '../../core/resource.ts';
-
-/** Sharing a network means that two could talk, not that one needs the other. */
-const DEPENDS = new Set<Edge['kind']>(['connects-to', 'configured', 'runs-on', 'part-of']);
+import { DEPENDENCY_KINDS, type Edge } from '../../core/resource.ts';
 
 /** Ids that can be reached, nearest first, the start left out; cycles end where they began. */
 export function reach(start: string, edges: readonly Edge[], direction: 'needs' | 'needed-by'): string[] {
   const next = new Map<string, string[]>();
   for (const edge of edges) {
-    if (!DEPENDS.has(edge.kind)) continue;
+    if (!DEPENDENCY_KINDS.has(edge.kind)) continue;
     const [from, to] = direction === 'needs' ? [edge.from, edge.to] : [edge.to, edge.from];
     next.set(from, [...(next.get(from) ?? []), to]);
   }

@@ -1,5 +1,4 @@
 import type { Prober } from '../../core/check.ts';
-import type { CheckSettings } from '../../core/default-checks.ts';
 import type { EventType } from '../../core/event.ts';
 import type { Inventory } from '../../core/inventory.ts';
 import { StewardError } from '../../core/errors.ts';
@@ -13,6 +12,7 @@ import type { Store } from '../../store/store.ts';
 import { loadChecks } from './check-store.ts';
 import { namedChecks } from './checks.ts';
 import { bridgeGap, keepHistory, uptimes } from './history.ts';
+import { answeringGroups, type MonitoringSettings } from './groups.ts';
 import { monitoringOperations } from './operations.ts';
 import { responseTimes, storedStatuses } from './reads.ts';
 import { createRecorder } from './recorder.ts';
@@ -34,7 +34,7 @@ export interface MonitoringDeps {
   /** Nodes where nobody probes at the moment: what was seen there last says nothing about now. */
   readonly absentNodes?: (() => Promise<ReadonlySet<string>>) | undefined;
   /** Read anew whenever a configuration was loaded. */
-  readonly settings: () => CheckSettings;
+  readonly settings: () => MonitoringSettings;
   readonly now: () => Date;
   readonly log: Log;
   readonly selfCheck?: SelfCheck;
@@ -75,7 +75,7 @@ export function createMonitoring({
   store,
   inventory,
   maintenance,
-  prober,
+  prober: world,
   node,
   absentNodes = async () => new Set(),
   settings,
@@ -87,6 +87,13 @@ export function createMonitoring({
   const db = store.db.withTables<MonitoringTables>();
   const stopping = new AbortController();
   const { signal } = stopping;
+  const prober = answeringGroups(world, {
+    inventory,
+    maintenance,
+    statuses: () => all(),
+    groups: () => settings().groups ?? [],
+    now,
+  });
   const recorder = createRecorder({ db, events: store.events, log });
   const scheduler = createScheduler((id) => {
     const found = list.check(id);

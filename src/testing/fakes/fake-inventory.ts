@@ -1,6 +1,6 @@
 import { StewardError } from '../../core/errors.ts';
 import type { Inventory } from '../../core/inventory.ts';
-import type { Edge, Resource } from '../../core/resource.ts';
+import { DEPENDENCY_KINDS, type Edge, type Resource } from '../../core/resource.ts';
 
 export interface FakeInventory extends Inventory {
   /** Adds it, or replaces the one of that id. Gives it back. */
@@ -43,6 +43,7 @@ export function fakeInventory(resources: readonly Resource[] = [], links: readon
   const held = new Map(resources.map((resource) => [resource.id, resource]));
   const edges: Edge[] = [...links];
 
+  const needed = (): Edge[] => edges.filter(({ kind }) => DEPENDENCY_KINDS.has(kind));
   function reach(start: string, next: (id: string) => string[]): Resource[] {
     const seen = new Set([start]);
     const queue = [start];
@@ -88,10 +89,18 @@ export function fakeInventory(resources: readonly Resource[] = [], links: readon
       return [...edges];
     },
     async dependenciesOf(id) {
-      return reach(id, (from) => edges.filter((edge) => edge.from === from).map((edge) => edge.to));
+      return reach(id, (from) =>
+        needed()
+          .filter((edge) => edge.from === from)
+          .map((edge) => edge.to),
+      );
     },
     async dependentsOf(id) {
-      return reach(id, (to) => edges.filter((edge) => edge.to === to).map((edge) => edge.from));
+      return reach(id, (to) =>
+        needed()
+          .filter((edge) => edge.to === to)
+          .map((edge) => edge.from),
+      );
     },
     put(resource) {
       held.set(resource.id, resource);
