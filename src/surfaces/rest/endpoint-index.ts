@@ -90,7 +90,6 @@ export const ENDPOINTS: readonly Endpoint[] = [
     method: 'GET',
     path: `${under}/reports/health`,
     summary: 'The daily health report.',
-    later: { permission: 'read', by: 'reports', meanwhile: `GET ${under}/health shows the state of this moment.` },
   },
   {
     method: 'GET',
