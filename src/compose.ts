@@ -12,6 +12,7 @@ import { createGauges } from './adapters/host/gauges.ts';
 import { ownAddresses } from './adapters/host/addresses.ts';
 import { createHost } from './adapters/host/index.ts';
 import { createHttp } from './adapters/http/index.ts';
+import { createMemory } from './adapters/memory/index.ts';
 import { createOutbound } from './adapters/outbound/outbound.ts';
 import { createProber } from './adapters/probes/index.ts';
 import { configuredRecipe } from './adapters/processes/configured.ts';
@@ -186,6 +187,7 @@ export function createWorld({
     processes,
     docker,
     databases: createDatabases(),
+    memory: createMemory(),
     systemd,
     secrets,
     sockets: createSockets(),
@@ -262,6 +264,7 @@ export function compose(parts: Parts): Composition {
       recipes: recipes.port,
       sockets,
       databases: world.databases,
+      memory: world.memory,
       docker,
       systemd: createSystemd({ programs: recorded }),
       files,

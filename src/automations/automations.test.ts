@@ -39,6 +39,7 @@ function furnished(): FakePorts {
   const blocker = ports.databases.join({ state: 'idle-in-transaction', stateSeconds: 600, transactionSeconds: 600 });
   ports.databases.join({ state: 'active', waitsFor: [blocker.id] });
   for (let leaked = 0; leaked < 3; leaked += 1) ports.databases.join({ stateSeconds: 3_600 });
+  ports.memory.addGroup({ path: '/system.slice/nginx.service', unit: 'nginx.service', unitScope: 'system' });
   ports.storage.addCache('apt', 4e9);
   ports.storage.addLog('/var/log/syslog.7.gz', 2e9, day(60));
   ports.storage.setJournal(3e9);

@@ -11,6 +11,7 @@ import monitorService from './monitor-service/index.ts';
 import processQueuedJobs from './process-queued-jobs/index.ts';
 import purgeQuarantine from './purge-quarantine/index.ts';
 import recycleConnections from './recycle-connections/index.ts';
+import relieveMemory from './relieve-memory/index.ts';
 import restartService from './restart-service/index.ts';
 import resumeProcess from './resume-process/index.ts';
 
@@ -29,6 +30,7 @@ export function automations(): AnyAutomation[] {
     processQueuedJobs,
     purgeQuarantine,
     recycleConnections,
+    relieveMemory,
     restartService,
     resumeProcess,
   ];

@@ -41,6 +41,13 @@ export const DEFAULT_POLICY: readonly PolicyRule[] = [
     why: 'It loses nothing: what was stopped goes on, and what is set aside can be put back.',
   },
   {
+    id: 'healing-memory',
+    automation: 'relieve-memory',
+    trigger: 'healing',
+    decision: 'auto',
+    why: 'What it gives back is read or taken again when it is needed; nothing ends.',
+  },
+  {
     id: 'healing-connections',
     automation: 'recycle-connections',
     trigger: 'healing',

@@ -44,6 +44,7 @@ export const LOOKS: { readonly [P in PortName]: Looks<Ports[P]> } = {
   health: { thresholds: true, services: true, logFiles: true },
   http: { permit: true, request: ({ method }) => method === 'GET' || method === 'HEAD' },
   storage: { space: true, caches: true, journal: true, rotatedLogs: true },
+  memory: { groups: true, redis: true },
   queue: { waiting: true, undelivered: true },
 };
 

@@ -7,6 +7,7 @@ import type { FilesPort } from './ports/files.ts';
 import type { HealthPort } from './ports/health.ts';
 import type { HostPort } from './ports/host.ts';
 import type { HttpPort } from './ports/http.ts';
+import type { MemoryPort } from './ports/memory.ts';
 import type { ProcessesPort } from './ports/processes.ts';
 import type { ProgramsPort } from './ports/programs.ts';
 import type { QueuePort } from './ports/queue.ts';
@@ -32,6 +33,7 @@ export interface Ports {
   readonly health: HealthPort;
   readonly http: HttpPort;
   readonly storage: StoragePort;
+  readonly memory: MemoryPort;
   readonly queue: QueuePort;
 }
 export type PortName = keyof Ports;

@@ -41,7 +41,7 @@ export const RunbookHead = z.strictObject({
     .record(z.string(), z.json())
     .default({})
     .describe(
-      'Its input. {resource.id}, {check.path} and {seen.mount} stand for what the trouble is about: the resource, what its check asks, what that saw.',
+      'Its input. {resource.id}, {check.path} and {seen.mount} stand for what the trouble is about: the resource, what its check asks, what that saw. {seen.grownService} is the service whose memory grew most.',
     ),
   disruptive: z.boolean().default(true).describe('Somebody may notice it: it counts against the limits of healing.'),
   autonomy: z

@@ -2,10 +2,20 @@ import { createConnection, type RowDataPacket } from 'mysql2/promise';
 import type { DatabaseLogin, DatabaseSession } from '../../core/ports/databases.ts';
 import { ANSWERS_WITHIN_MS, type DatabaseClient } from './client.ts';
 
-const SESSIONS = `select p.ID as id, p.USER as user, p.HOST as host, p.COMMAND as command, p.TIME as seconds, left(coalesce(p.INFO, ''), 200) as statement,
+/** Who waits for whom: MySQL 8 moved it, MariaDB has it where it was. */
+const WAITS = {
+  mariadb: { table: 'information_schema.INNODB_LOCK_WAITS', blocking: 'blocking_trx_id', requesting: 'requesting_trx_id' },
+  mysql: {
+    table: 'performance_schema.data_lock_waits',
+    blocking: 'BLOCKING_ENGINE_TRANSACTION_ID',
+    requesting: 'REQUESTING_ENGINE_TRANSACTION_ID',
+  },
+} as const;
+
+const sessionsOf = ({ table, blocking, requesting }: (typeof WAITS)[keyof typeof WAITS]): string => `select p.ID as id, p.USER as user, p.HOST as host, p.COMMAND as command, p.TIME as seconds, left(coalesce(p.INFO, ''), 200) as statement,
     timestampdiff(second, t.trx_started, now()) as transaction_seconds,
-    (select group_concat(distinct b.trx_mysql_thread_id) from information_schema.INNODB_LOCK_WAITS w
-      join information_schema.INNODB_TRX b on b.trx_id = w.blocking_trx_id where w.requesting_trx_id = t.trx_id) as waits_for
+    (select group_concat(distinct b.trx_mysql_thread_id) from ${table} w
+      join information_schema.INNODB_TRX b on b.trx_id = w.${blocking} where w.${requesting} = t.trx_id) as waits_for
   from information_schema.PROCESSLIST p left join information_schema.INNODB_TRX t on t.trx_mysql_thread_id = p.ID
   where p.ID <> connection_id() and p.COMMAND not in ('Daemon') order by p.ID`;
 
@@ -13,6 +23,11 @@ const SESSIONS = `select p.ID as id, p.USER as user, p.HOST as host, p.COMMAND a
 const DUMP = /SQL_NO_CACHE/i;
 const REPLICATION = /^(Binlog Dump|Slave_|Replica)/i;
 const NO_SUCH_THREAD = 1094;
+
+/** MySQL before 8 keeps it where MariaDB does. */
+function waitsOf(version: string): (typeof WAITS)[keyof typeof WAITS] {
+  return /mariadb/i.test(version) || Number.parseInt(version, 10) < 8 ? WAITS.mariadb : WAITS.mysql;
+}
 
 interface Row extends RowDataPacket {
   readonly id: number;
@@ -37,6 +52,10 @@ export async function mysqlClient({ host, port, user, password, database }: Data
   connection.on('error', () => undefined);
   const rows = async (sql: string): Promise<Row[]> =>
     (await connection.query<Row[]>({ sql, timeout: ANSWERS_WITHIN_MS }))[0];
+  const sessionRows = async (): Promise<Row[]> => {
+    const [about] = await rows('select version() as statement');
+    return await rows(sessionsOf(waitsOf(about?.statement ?? '')));
+  };
   // A number is not given again while the server runs, so with user and address it is this session's alone.
   const identityOf = ({ id, user: who, host: from }: Row): string => `${id}@${who}@${from}`;
   const toSession = (row: Row): DatabaseSession => ({
@@ -52,7 +71,7 @@ export async function mysqlClient({ host, port, user, password, database }: Data
     statement: row.statement,
   });
   return {
-    sessions: async () => (await rows(SESSIONS)).map(toSession),
+    sessions: async () => (await sessionRows()).map(toSession),
     async connections() {
       const [row] = (await rows(
         'select @@max_connections as id, (select count(*) from information_schema.PROCESSLIST) as seconds',
@@ -60,7 +79,7 @@ export async function mysqlClient({ host, port, user, password, database }: Data
       return { limit: row.id, used: Number(row.seconds) };
     },
     async end(identity) {
-      const row = (await rows(SESSIONS)).find((each) => identityOf(each) === identity);
+      const row = (await sessionRows()).find((each) => identityOf(each) === identity);
       if (!row) return false;
       try {
         await connection.query('kill connection ?', [row.id]);

@@ -17,6 +17,7 @@ import { createLanes } from './lanes.ts';
 import { probeLoad, probeMemory } from './machine-probes.ts';
 import { createModelsProbe } from './models-probe.ts';
 import { probeMysql } from './mysql-probe.ts';
+import { createMemoryGrowth } from './memory-growth.ts';
 import { createNames } from './names.ts';
 import { endingResult } from './network-failure.ts';
 import { probePostgres } from './postgres-probe.ts';
@@ -59,6 +60,7 @@ export function createProber({
   const probeModels = createModelsProbe(client);
   const probeTls = createTlsProbe(names, now);
   const table = processes && createProcessTable(processes);
+  const growth = table && createMemoryGrowth(table);
   const probeProcess = table && createProcessProbe(table);
   const probeProcesses = table && createProcessesProbe(table);
   const probeUnit = systemd && createSystemdProbe(systemd, table);
@@ -106,7 +108,7 @@ export function createProber({
           ? bounded(probeContainer(target, options), options, 'answer of the container engine')
           : missing('A container engine');
       case 'memory':
-        return gauges ? Promise.resolve(probeMemory(target, gauges, options)) : missing('The machine');
+        return gauges ? probeMemory(target, gauges, options, growth) : missing('The machine');
       case 'load':
         return gauges ? Promise.resolve(probeLoad(target, gauges, options)) : missing('The machine');
       case 'disk':

@@ -1,6 +1,7 @@
 import type { Problem, ProbeResult, TargetOf } from '../../core/check.ts';
 import type { DiskSpace, MachineGauges } from '../../core/ports/gauges.ts';
 import { sizeInBytes } from '../../core/machine-targets.ts';
+import type { Grown } from './memory-growth.ts';
 import { type ProbeOptions, answered, saw } from './result.ts';
 
 type SpaceTarget = TargetOf<'disk'> | TargetOf<'inodes'>;
@@ -67,18 +68,36 @@ function usageOf(target: SpaceTarget, disk: DiskSpace): Usage | undefined {
   return { disk, percent: rounded(disk.usedBytes / reachable), free: inWords(disk.freeBytes), tooLittle };
 }
 
-export function probeMemory(
+/** Less is what programs do; more may be what filled the memory. */
+const GROWN_SHARE = 0.05;
+
+export async function probeMemory(
   { warn, heal }: TargetOf<'memory'>,
   gauges: MachineGauges,
   options: ProbeOptions,
-): ProbeResult {
+  growth?: { sample(): Promise<void>; most(): Promise<Grown | undefined> },
+): Promise<ProbeResult> {
   const startedAt = performance.now();
   const { totalBytes, availableBytes } = gauges.memory();
   if (totalBytes <= 0) return saw('unknown', 'presence', 'the memory of this machine cannot be read', startedAt);
   const percent = rounded((totalBytes - availableBytes) / totalBytes);
   const message = `memory is ${percent} % in use, ${inWords(availableBytes)} available`;
   const detail = { usedPercent: percent, availableBytes, totalBytes };
-  if (percent > heal) return { ...saw('degraded', 'query', message, startedAt, detail), problem: 'memory.high' };
+  if (percent > heal) {
+    const grown = await growth?.most();
+    const isMuch = grown !== undefined && grown.bytes >= totalBytes * GROWN_SHARE;
+    return {
+      ...saw(
+        'degraded',
+        'query',
+        isMuch ? `${message}; ${grown.holder} grew by ${inWords(grown.bytes)} within the hour` : message,
+        startedAt,
+        { ...detail, ...(isMuch && { grown: grown.holder, grownBytes: grown.bytes }) },
+      ),
+      problem: 'memory.high',
+    };
+  }
+  await growth?.sample();
   if (percent > warn) return saw('degraded', 'query', message, startedAt, detail);
   return answered('query', message, startedAt, options, detail);
 }

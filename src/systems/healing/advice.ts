@@ -36,12 +36,13 @@ const TROUBLES: Readonly<Record<Problem, (name: string) => string>> = {
   'inodes.full': () =>
     'Many small files used the inodes up: find the folder with du --inodes -x / | sort -n | tail, and what writes there.',
   'memory.high': (name) =>
-    `See what holds the memory of ${name} with: ps -eo rss,pid,args --sort=-rss | head. Restart or limit what grew, or add memory.`,
+    `See what can give some back with: steward plan relieve-memory --service ${name}; and what holds it with: ps -eo rss,pid,args --sort=-rss | head. Restart or limit what grew, or add memory.`,
   'load.high': (name) =>
     `Nothing that Steward may end is known to cause the load of ${name}. See what runs with: ps -eo pcpu,stat,pid,args --sort=-pcpu | head; many in state D wait for a disk.`,
   'database.locked': (name) =>
     `See which session holds the lock with a dry run: steward run end-blocking-session --service ${name} --dry-run. End it, or finish its transaction where it was begun.`,
   'pool.exhausted': (name) =>
     `See who holds the connections of ${name} with a dry run: steward run recycle-connections --service ${name} --dry-run. Close what leaks, raise the limit, or put a pooler in front.`,
-  'process.frozen': (name) => `A signal stopped ${name}. See who sent it; kill -CONT <pid> lets it go on.`,
+  'process.frozen': (name) =>
+    `${name} lives and does nothing. See what its process waits for with: ps -o pid,stat,wchan:32,args -p <pid>. In state T a signal stopped it, and kill -CONT <pid> lets it go on; in D it waits for a disk or a driver; in any other it hangs, and its logs say at what.`,
 };

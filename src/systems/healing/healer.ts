@@ -6,6 +6,7 @@ import { type Choice, choose, type Trouble } from './choose.ts';
 import { followAttempt } from './follow.ts';
 import { giveUp } from './give-up.ts';
 import type { HealerDeps } from './healer-deps.ts';
+import { grownService } from './grown.ts';
 import { heldBy } from './hold.ts';
 import { limitReached } from './limit.ts';
 import { noteLost, say } from './say.ts';
@@ -63,7 +64,7 @@ async function considerIncident(incident: Incident, deps: HealerDeps, signal: Ab
   const inTheWay = await firstInTheWay(incident, resource, deps, signal);
   if (inTheWay) return await say(incident, inTheWay, deps);
 
-  const trouble = await troubleOf(incident, resource, deps);
+  const trouble = await troubleOf(incident, resource, status.since, deps);
   const tried = await ledger.tried({ fingerprint: incident.fingerprint, resourceId: resource.id }, settings());
   const choice = choose(deps.runbooks(), trouble, tried, now());
   const off = switchedOff(settings(), await runs.mode());
@@ -111,13 +112,24 @@ async function considerIncident(incident: Incident, deps: HealerDeps, signal: Ab
 async function troubleOf(
   { symptom }: Incident,
   resource: Resource,
-  { checks, monitor }: Pick<HealerDeps, 'checks' | 'monitor'>,
+  since: Date,
+  deps: HealerDeps,
 ): Promise<Trouble> {
+  const { checks, monitor, inventory } = deps;
   const all = await checks.of(resource);
   const status = await monitor.status(resource.id);
   const named = problemsOf(status).find(({ problem }) => problem === symptom);
   const seen = status?.checks.find(({ id }) => id === named?.check)?.last?.detail;
-  return { symptom, resource, checks: all, check: all.find(({ id }) => id === named?.check), seen };
+  const grown = await grownService(seen, resource.node, inventory);
+  // What keeps healing away from a service keeps it from being the remedy for another one, too.
+  const mayGo = grown !== undefined && (await heldBy(grown, since, deps)) === undefined;
+  return {
+    symptom,
+    resource,
+    checks: all,
+    check: all.find(({ id }) => id === named?.check),
+    seen: mayGo ? { ...seen, grownService: grown.id } : seen,
+  };
 }
 
 function wouldDo(choice: Choice): string {

@@ -135,6 +135,37 @@ async function show(name: string, input: object): Promise<never> {
   return operation.output.parse(await operation.handle(operation.input.parse(input), call)) as never;
 }
 
+describe('memory that is used up', () => {
+  const grows = (id: string): void =>
+    monitor.set('machine', 'degraded', {
+      problem: 'memory.high',
+      failures: 0,
+      detail: { grown: `unit:system:${id}.service`, grownBytes: 5e9 },
+    });
+
+  it('is relieved first; then whoever grew most is proposed for a restart, which asks a person', async () => {
+    const incident = await falls('machine', 'memory.high');
+    grows('web');
+    await look();
+    expect(runs.started).toMatchObject([{ automation: 'relieve-memory', input: { service: 'machine' } }]);
+    await fails();
+    await look();
+    expect(runs.started[1]).toMatchObject({ automation: 'restart-service', input: { service: 'web' } });
+    expect(await told('healing.started')).toMatchObject([{}, {}]);
+    expect(await status(incident)).toBe('healing');
+  });
+
+  it.each(['vip', 'held', 'nobody'])('nothing is restarted where %s grew: critical, held back, unknown', async (id) => {
+    const incident = await falls('machine', 'memory.high');
+    grows(id);
+    await look();
+    await fails();
+    await look();
+    expect(started()).toEqual(['relieve-memory']);
+    expect(await status(incident)).toBe('escalated');
+  });
+});
+
 describe('a trouble with a name', () => {
   it('is healed by the first runbook that fits, with what its check saw in the input', async () => {
     const incident = await falls('machine', 'disk.full');

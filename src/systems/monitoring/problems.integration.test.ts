@@ -27,9 +27,11 @@ const inventory: Inventory = {
 let database: TestDatabase;
 let running: Monitoring | undefined;
 let says: Partial<ProbeResult>;
+let at: Date;
 beforeEach(async () => {
   database = await testDatabase({ migrations: monitoringMigrations });
   says = {};
+  at = new Date('2026-03-01T12:00:00Z');
 });
 afterEach(async () => {
   await running?.stop();
@@ -51,7 +53,7 @@ async function start(): Promise<Monitoring> {
       }),
     },
     node: 'n1',
-    now: () => new Date(),
+    now: () => at,
     log: memoryLog(),
     settings: () => ({
       timing: { every: '10m', timeout: '2s', failures: 1, successes: 1, slow: '30s' },
@@ -92,19 +94,34 @@ it('a trouble with a name is told with the state, when it changes, when it ends,
   );
 });
 
-it('a service that takes the connection and says nothing while its process lives is frozen; one that refuses is not', async () => {
+it('a service that takes the connection and says nothing three times in a row, while its process lives, is frozen', async () => {
   const monitoring = await start();
-  says = { state: 'down', depth: 'connect', detail: { code: 'TIMEOUT' } };
-  await monitoring.probeEverything();
-  says = {};
-  await monitoring.probeEverything();
-  says = { state: 'down', depth: 'presence', detail: { code: 'ECONNREFUSED' } };
-  await monitoring.probeEverything();
+  const look = async (next: Partial<ProbeResult>, often = 1): Promise<void> => {
+    says = next;
+    for (let nth = 0; nth < often; nth += 1) {
+      at = new Date(at.getTime() + 600_000);
+      await monitoring.probeEverything();
+    }
+  };
+  const silent: Partial<ProbeResult> = { state: 'down', depth: 'connect', detail: { code: 'TIMEOUT' } };
+  const refuses: Partial<ProbeResult> = { state: 'down', depth: 'presence', detail: { code: 'ECONNREFUSED' } };
+  // Slow under load: it is silent, answers, is silent.
+  await look(silent, 2);
+  // However often somebody looks in between.
+  for (let nth = 0; nth < 5; nth += 1) await monitoring.probeEverything();
+  await look({});
+  await look(silent, 3);
+  await look({});
+  await look(refuses);
+  await look(silent, 4);
 
   await vi.waitFor(async () =>
     expect(await told()).toEqual([
       ['service.up', 'pending', undefined],
-      ['service.down', 'up', 'process.frozen'],
+      ['service.down', 'up', undefined],
+      ['service.up', 'down', undefined],
+      ['service.down', 'up', undefined],
+      ['service.down', 'down', 'process.frozen'],
       ['service.up', 'down', undefined],
       ['service.down', 'up', undefined],
     ]),

@@ -7,7 +7,7 @@ import type { Resource } from '../../core/resource.ts';
 import { changePercent, type FlapLimits } from './flap.ts';
 import type { Recorder } from './recorder.ts';
 import type { SelfCheck } from './self-check.ts';
-import { type CheckState, asksSupervisor, foldResult, problemOf, serviceState, storable } from './state.ts';
+import { type CheckState, asksSupervisor, foldResult, isSilent, problemOf, serviceState, silencesEnough, storable } from './state.ts';
 
 export interface WatchedCheck {
   readonly check: Check;
@@ -117,7 +117,8 @@ export class WatchedService {
   }
 
   /** A failure may be the prober's own, or somebody's decision that the supervisor knows of. */
-  async #excuse({ check }: WatchedCheck, result: ProbeResult): Promise<ProbeResult> {
+  async #excuse(watched: WatchedCheck, result: ProbeResult): Promise<ProbeResult> {
+    const { check } = watched;
     if (asksSupervisor(check.target.kind)) {
       // What is found by itself and then is removed was removed by somebody; a name in the configuration may be a slip.
       return check.origin === 'discovered' && result.detail['missing'] === true
@@ -131,13 +132,18 @@ export class WatchedService {
     const word = await this.#askSupervisor();
     if (word?.state === 'stopped')
       return { ...result, state: 'stopped', message: `${word.message}; seen: ${result.message}` };
-    return this.#isFrozen(result) ? { ...result, problem: 'process.frozen' } : result;
+    return this.#isFrozen(watched, result) ? { ...result, problem: 'process.frozen' } : result;
   }
 
-  /** It takes the connection and says nothing, while its process lives. */
-  #isFrozen({ detail, depth, problem }: ProbeResult): boolean {
+  /** It takes the connection and says nothing, again and again, while its process lives. */
+  #isFrozen({ check, state: before }: WatchedCheck, result: ProbeResult): boolean {
     const lives = this.checks.some(({ check, state }) => PRESENCE_KINDS.has(check.target.kind) && state.state === 'up');
-    return problem === undefined && detail['code'] === 'TIMEOUT' && depth !== 'presence' && lives;
+    return (
+      lives &&
+      result.problem === undefined &&
+      isSilent(result) &&
+      silencesEnough(before, check, this.#parts.now())
+    );
   }
 
   /** Asked at once, because a port closes before the supervisor's own turn comes; counted only if it says stopped. */

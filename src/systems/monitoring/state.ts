@@ -8,6 +8,8 @@ export interface CheckState extends FlapMemory {
   readonly since: Date;
   /** Failures in a row that count. */
   readonly failures: number;
+  /** Of those the ones, in a row up to the latest, in which it took the connection and said nothing for a whole timeout. */
+  readonly silent?: number | undefined;
   /** When the latest of them was seen. */
   readonly failedAt?: Date | undefined;
   /** Good answers in a row. */
@@ -56,7 +58,9 @@ export function foldResult(
     case 'down': {
       const counts = isApart(previous.failedAt, at, timing);
       const failures = previous.failures + (counts ? 1 : 0);
-      return next(failures >= timing.failures ? 'down' : previous.state, failures, 0, counts ? at : previous.failedAt);
+      const silent = isSilent(result) ? (previous.silent ?? 0) + (counts ? 1 : 0) : 0;
+      const state = failures >= timing.failures ? 'down' : previous.state;
+      return { ...next(state, failures, 0, counts ? at : previous.failedAt), silent };
     }
     case 'up':
     case 'degraded': {
@@ -68,6 +72,23 @@ export function foldResult(
       return next(result.state, 0, successes);
     }
   }
+}
+
+/** It takes the connection and answers nothing until the time is over. */
+export function isSilent({ state, detail, depth }: ProbeResult): boolean {
+  return state === 'down' && detail['code'] === 'TIMEOUT' && depth !== 'presence';
+}
+
+/** Fewer silences may be a database that is slow under load. */
+const SILENCES_TO_FREEZE = 3;
+
+/** Whether what it is silent about now makes it frozen: it has been for the whole of its failures, which are several. */
+export function silencesEnough(
+  { failures, silent = 0, failedAt }: CheckState,
+  timing: Pick<CheckTiming, 'every'>,
+  at: Date,
+): boolean {
+  return silent === failures && silent + (isApart(failedAt, at, timing) ? 1 : 0) >= SILENCES_TO_FREEZE;
 }
 
 /** A clock that was set back must not keep failures from counting. */

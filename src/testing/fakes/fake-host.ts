@@ -3,6 +3,8 @@ import { FAKE_BOOT } from './fake-processes.ts';
 
 export interface FakeHost extends HostPort {
   change(sample: Partial<HostSample>): void;
+  /** Somebody gave back so much memory. */
+  free(bytes: number): void;
   /** The machine is started again: another boot id, uptime from zero. */
   reboot(): void;
 }
@@ -24,6 +26,9 @@ export function fakeHost(): FakeHost {
     bootId: async () => FAKE_BOOT.slice(0, -1) + boot,
     change(part) {
       sample = { ...sample, ...part };
+    },
+    free(bytes) {
+      sample = { ...sample, memoryAvailableBytes: sample.memoryAvailableBytes + bytes };
     },
     reboot() {
       boot++;

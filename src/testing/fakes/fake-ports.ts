@@ -7,6 +7,7 @@ import { type FakeHealth, fakeHealth } from './fake-health.ts';
 import { type FakeHost, fakeHost } from './fake-host.ts';
 import { type FakeHttp, fakeHttp } from './fake-http.ts';
 import { type FakeInventory, fakeInventory } from './fake-inventory.ts';
+import { type FakeMemory, fakeMemory } from './fake-memory.ts';
 import { type FakeProber, fakeProber } from './fake-prober.ts';
 import { type FakeProcesses, fakeProcesses } from './fake-processes.ts';
 import { type FakePrograms, fakePrograms } from './fake-programs.ts';
@@ -32,6 +33,7 @@ export interface FakePorts extends Ports {
   readonly health: FakeHealth;
   readonly http: FakeHttp;
   readonly storage: FakeStorage;
+  readonly memory: FakeMemory;
   readonly queue: FakeQueue;
 }
 
@@ -40,6 +42,7 @@ export function fakePorts(options: { readonly now?: () => Date; readonly roots?:
   const clock = options.now === undefined ? {} : { now: options.now };
   const processes = fakeProcesses(clock);
   const storage = fakeStorage();
+  const host = fakeHost();
   return {
     inventory: fakeInventory(),
     prober: fakeProber(),
@@ -52,10 +55,11 @@ export function fakePorts(options: { readonly now?: () => Date; readonly roots?:
     docker: fakeDocker({ ...clock, freed: (bytes) => storage.use(-bytes) }),
     systemd: fakeSystemd(clock),
     files: fakeFiles({ roots: options.roots ?? ['/tmp'], ...clock }),
-    host: fakeHost(),
+    host,
     health: fakeHealth(),
     http: fakeHttp(),
     storage,
+    memory: fakeMemory({ freed: host.free }),
     queue: fakeQueue(),
   };
 }
