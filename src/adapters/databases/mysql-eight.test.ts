@@ -40,23 +40,48 @@ async function server(version: string, asked: string[]): Promise<number> {
       const rows: Record<string, unknown>[] = sql.startsWith('select version()')
         ? [{ statement: version }]
         : [
-            { id: 8, user: 'app', host: '10.0.0.5:50000', command: 'Sleep', seconds: 95, statement: '', transaction_seconds: 96, waits_for: null },
-            { id: 9, user: 'app', host: '10.0.0.5:50001', command: 'Query', seconds: 60, statement: 'update stock', transaction_seconds: 60, waits_for: '8' },
+            {
+              id: 8,
+              user: 'app',
+              host: '10.0.0.5:50000',
+              command: 'Sleep',
+              seconds: 95,
+              statement: '',
+              transaction_seconds: 96,
+              waits_for: null,
+            },
+            {
+              id: 9,
+              user: 'app',
+              host: '10.0.0.5:50001',
+              command: 'Query',
+              seconds: 60,
+              statement: 'update stock',
+              transaction_seconds: 60,
+              waits_for: '8',
+            },
           ];
       const names = Object.keys(rows[0] as object);
       peer.writeTextResult(
         rows,
         names.map((name) => ({
-          catalog: 'def', schema: '', table: '', orgTable: '', name, orgName: name,
-          characterSet: 33, columnLength: 384, columnType: ['id', 'seconds', 'transaction_seconds'].includes(name) ? 8 : 253, flags: 0, decimals: 0,
+          catalog: 'def',
+          schema: '',
+          table: '',
+          orgTable: '',
+          name,
+          orgName: name,
+          characterSet: 33,
+          columnLength: 384,
+          columnType: ['id', 'seconds', 'transaction_seconds'].includes(name) ? 8 : 253,
+          flags: 0,
+          decimals: 0,
         })),
       );
     });
   });
   const port = await new Promise<number>((resolve) => {
-    listening.listen(0, '127.0.0.1', () =>
-      resolve(listening._server.address().port),
-    );
+    listening.listen(0, '127.0.0.1', () => resolve(listening._server.address().port));
   });
   stop = () => new Promise((resolve) => listening.close(() => resolve()));
   return port;

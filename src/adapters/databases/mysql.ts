@@ -4,7 +4,11 @@ import { ANSWERS_WITHIN_MS, type DatabaseClient } from './client.ts';
 
 /** Who waits for whom: MySQL 8 moved it, MariaDB has it where it was. */
 const WAITS = {
-  mariadb: { table: 'information_schema.INNODB_LOCK_WAITS', blocking: 'blocking_trx_id', requesting: 'requesting_trx_id' },
+  mariadb: {
+    table: 'information_schema.INNODB_LOCK_WAITS',
+    blocking: 'blocking_trx_id',
+    requesting: 'requesting_trx_id',
+  },
   mysql: {
     table: 'performance_schema.data_lock_waits',
     blocking: 'BLOCKING_ENGINE_TRANSACTION_ID',
@@ -12,7 +16,11 @@ const WAITS = {
   },
 } as const;
 
-const sessionsOf = ({ table, blocking, requesting }: (typeof WAITS)[keyof typeof WAITS]): string => `select p.ID as id, p.USER as user, p.HOST as host, p.COMMAND as command, p.TIME as seconds, left(coalesce(p.INFO, ''), 200) as statement,
+const sessionsOf = ({
+  table,
+  blocking,
+  requesting,
+}: (typeof WAITS)[keyof typeof WAITS]): string => `select p.ID as id, p.USER as user, p.HOST as host, p.COMMAND as command, p.TIME as seconds, left(coalesce(p.INFO, ''), 200) as statement,
     timestampdiff(second, t.trx_started, now()) as transaction_seconds,
     (select group_concat(distinct b.trx_mysql_thread_id) from ${table} w
       join information_schema.INNODB_TRX b on b.trx_id = w.${blocking} where w.${requesting} = t.trx_id) as waits_for

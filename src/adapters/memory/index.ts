@@ -60,12 +60,18 @@ export function createMemory({
   return {
     async groups() {
       if (!existsSync(join(root, 'cgroup.controllers')))
-        return { groups: [], missing: 'This machine has control groups of version 1, which cannot be asked for memory.' };
+        return {
+          groups: [],
+          missing: 'This machine has control groups of version 1, which cannot be asked for memory.',
+        };
       const groups: MemoryGroup[] = [];
       find('', 0, groups);
       return groups.length > 0
         ? { groups }
-        : { groups, missing: 'No unit and no container has memory.reclaim: that takes Linux 5.19 and the memory controller.' };
+        : {
+            groups,
+            missing: 'No unit and no container has memory.reclaim: that takes Linux 5.19 and the memory controller.',
+          };
     },
 
     async reclaim(path, bytes) {
@@ -77,9 +83,13 @@ export function createMemory({
         await asked(`${Math.floor(bytes)} swappiness=0`).catch(async (thrown: NodeJS.ErrnoException) => {
           if (thrown.code !== KNOWS_NO_OPTION) throw thrown;
           if (canSwap())
-            throw new StewardError('PRECONDITION_FAILED', 'This kernel could swap programs out instead of dropping file cache.', {
-              hint: 'Linux 6.9 and later can be told to leave them alone.',
-            });
+            throw new StewardError(
+              'PRECONDITION_FAILED',
+              'This kernel could swap programs out instead of dropping file cache.',
+              {
+                hint: 'Linux 6.9 and later can be told to leave them alone.',
+              },
+            );
           await asked(String(Math.floor(bytes)));
         });
       } catch (thrown) {

@@ -32,7 +32,9 @@ describe('control groups (files as a kernel of version 2 shows them; this says n
     const memory = createMemory({ root });
     const { groups, missing } = await memory.groups();
     expect(missing).toBeUndefined();
-    expect(groups.map(({ unit, unitScope, container, cacheBytes }) => [unit ?? container, unitScope, cacheBytes])).toEqual(
+    expect(
+      groups.map(({ unit, unitScope, container, cacheBytes }) => [unit ?? container, unitScope, cacheBytes]),
+    ).toEqual(
       expect.arrayContaining([
         ['shop.service', 'system', 5 * MB],
         [id, undefined, 7 * MB],
@@ -42,9 +44,7 @@ describe('control groups (files as a kernel of version 2 shows them; this says n
     expect(groups).toHaveLength(3);
 
     await memory.reclaim('/system.slice/shop.service', 5 * MB);
-    expect(readFileSync(join(root, 'system.slice/shop.service/memory.reclaim'), 'utf8')).toBe(
-      `${5 * MB} swappiness=0`,
-    );
+    expect(readFileSync(join(root, 'system.slice/shop.service/memory.reclaim'), 'utf8')).toBe(`${5 * MB} swappiness=0`);
     await expect(memory.reclaim('/system.slice/gone.service', 1)).rejects.toMatchObject({ code: 'NOT_FOUND' });
     await expect(memory.reclaim('/../v2/system.slice/shop.service', 1)).rejects.toMatchObject({ code: 'NOT_FOUND' });
   });
@@ -96,7 +96,11 @@ describe.skipIf(noRedis)(`a real Redis${noRedis ? ' (needs redis-server)' : ''}`
       for (let index = 0; index < 200; index += 1)
         await askRedis(login, ['SET', `key:${index}`, 'x'.repeat(400_000)], nothing);
     });
-    await askRedis(login, ['EVAL', "for _, key in ipairs(redis.call('keys', 'key:*')) do redis.call('del', key) end", '0'], nothing);
+    await askRedis(
+      login,
+      ['EVAL', "for _, key in ipairs(redis.call('keys', 'key:*')) do redis.call('del', key) end", '0'],
+      nothing,
+    );
     const before = await memory.redis(login, nothing);
     await memory.purgeRedis(login, nothing);
     const after = await memory.redis(login, nothing);
@@ -114,6 +118,8 @@ describe.skipIf(noRedis)(`a real Redis${noRedis ? ' (needs redis-server)' : ''}`
       message: expect.stringContaining('NOAUTH'),
     });
     await expect(memory.purgeRedis({ ...login, password: 'wrong' }, nothing)).rejects.toThrow(/WRONGPASS/);
-    await expect(memory.redis({ host, port: await freePort() }, nothing)).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+    await expect(memory.redis({ host, port: await freePort() }, nothing)).rejects.toMatchObject({
+      code: 'UNAVAILABLE',
+    });
   });
 });

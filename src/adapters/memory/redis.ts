@@ -63,7 +63,7 @@ function encoded(words: readonly string[]): string {
 /** The replies that are complete, each with its mark: + - or $. */
 function parse(received: Buffer): string[] {
   const replies: string[] = [];
-  for (let at = 0; at < received.length; ) {
+  for (let at = 0; at < received.length;) {
     const end = received.indexOf('\r\n', at);
     if (end === -1) break;
     const line = received.toString('utf8', at, end);

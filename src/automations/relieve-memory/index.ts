@@ -7,7 +7,8 @@ export default defineAutomation({
   name: 'relieve-memory',
   version: 1,
   title: 'Relieve memory',
-  summary: 'Asks what can give memory back without ending anything: the allocator of Redis, and file cache of units and containers.',
+  summary:
+    'Asks what can give memory back without ending anything: the allocator of Redis, and file cache of units and containers.',
   category: 'healing',
   effect: 'write',
   priority: 'P1',
@@ -21,7 +22,10 @@ export default defineAutomation({
       .describe('What was asked, and what each gave.'),
     bytes: z.number().int().describe('All of that together.'),
     availableBefore: z.number().int(),
-    availableAfter: z.number().int().describe('Memory that can be had on the machine; others took and gave meanwhile too.'),
+    availableAfter: z
+      .number()
+      .int()
+      .describe('Memory that can be had on the machine; others took and gave meanwhile too.'),
     blind: z.array(z.string()).describe('What could not be asked, and why.'),
   }),
   examples: [{ title: 'One service that holds a lot', input: { service: 'nginx' } }],

@@ -109,12 +109,7 @@ async function considerIncident(incident: Incident, deps: HealerDeps, signal: Ab
   }
 }
 
-async function troubleOf(
-  { symptom }: Incident,
-  resource: Resource,
-  since: Date,
-  deps: HealerDeps,
-): Promise<Trouble> {
+async function troubleOf({ symptom }: Incident, resource: Resource, since: Date, deps: HealerDeps): Promise<Trouble> {
   const { checks, monitor, inventory } = deps;
   const all = await checks.of(resource);
   const status = await monitor.status(resource.id);

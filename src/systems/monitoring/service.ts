@@ -7,7 +7,16 @@ import type { Resource } from '../../core/resource.ts';
 import { changePercent, type FlapLimits } from './flap.ts';
 import type { Recorder } from './recorder.ts';
 import type { SelfCheck } from './self-check.ts';
-import { type CheckState, asksSupervisor, foldResult, isSilent, problemOf, serviceState, silencesEnough, storable } from './state.ts';
+import {
+  type CheckState,
+  asksSupervisor,
+  foldResult,
+  isSilent,
+  problemOf,
+  serviceState,
+  silencesEnough,
+  storable,
+} from './state.ts';
 
 export interface WatchedCheck {
   readonly check: Check;
@@ -139,10 +148,7 @@ export class WatchedService {
   #isFrozen({ check, state: before }: WatchedCheck, result: ProbeResult): boolean {
     const lives = this.checks.some(({ check, state }) => PRESENCE_KINDS.has(check.target.kind) && state.state === 'up');
     return (
-      lives &&
-      result.problem === undefined &&
-      isSilent(result) &&
-      silencesEnough(before, check, this.#parts.now())
+      lives && result.problem === undefined && isSilent(result) && silencesEnough(before, check, this.#parts.now())
     );
   }
 
