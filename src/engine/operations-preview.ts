@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { Duration, ms } from '../core/duration.ts';
 import { StewardError } from '../core/errors.ts';
 import { type AnyOperation, defineQuery } from '../core/operation.ts';
+import type { Schedule, ScheduleInput } from '../core/schedule.ts';
 import { collisionsOf, type Occupant, weekPicture } from './collisions.ts';
 import { readSchedule } from './instants.ts';
 import { ASSUMED_MS } from './occupants.ts';
@@ -69,7 +70,8 @@ export function previewHere(input: unknown, now: Date): z.input<typeof Instants>
     throw new StewardError('UNAVAILABLE', `What is scheduled as '${schedule}' is known where Steward runs.`, {
       hint: 'Start it, or give an expression: --cron "30 2 * * *" --zone Europe/Berlin',
     });
-  return preview(words, { from: previewFrom(year, now), count });
+  const from = previewFrom(year, now);
+  return preview(scheduleOf(words, from), { from, count });
 }
 
 function previewFrom(year: number | undefined, now: Date): Date {
@@ -83,6 +85,17 @@ function named(all: readonly Occupant[], name: string): readonly Occupant[] {
   throw new StewardError('NOT_FOUND', `There is no schedule '${name}'.`, {
     hint: `There are: ${all.map(({ id }) => id).join(', ')}.`,
   });
+}
+
+/** What somebody typed is their input, not a configuration that is broken. */
+function scheduleOf(words: ScheduleInput, from: Date): Schedule {
+  try {
+    return readSchedule(words, from);
+  } catch (thrown) {
+    const { message } = StewardError.from(thrown);
+    const [path = 'cron'] = (['cron', 'onCalendar', 'every'] as const).filter((name) => words[name] !== undefined);
+    throw StewardError.invalid([{ path, message }], thrown);
+  }
 }
 
 /** When schedules come, what they meet, and what they would do, before anybody saves them. */
@@ -108,7 +121,7 @@ export function previewOperations({ occupants }: OperationDeps): AnyOperation[] 
         const all = await occupants();
         const one: Occupant = (name === undefined ? undefined : named(all, name)[0]) ?? {
           id: NEW,
-          schedule: readSchedule(words, from),
+          schedule: scheduleOf(words, from),
           load,
           durationMs: ASSUMED_MS,
           measured: false,

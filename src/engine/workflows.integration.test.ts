@@ -252,6 +252,7 @@ describe('workflows', () => {
     const call = { actor: admin, now: new Date(), from: 'local', requestId: 'r1' };
     for (const operation of fixture.engine.operations.filter(({ kind }) => kind === 'query')) {
       const input = operation.input.safeParse({
+        ...operation.examples?.[0]?.input,
         id: operation.name.startsWith('run-')
           ? (await fixture.engine.service.list({ limit: 1 })).items[0]?.id
           : 'three',
