@@ -370,6 +370,7 @@ export function compose(parts: Parts): Composition {
     self: { pids: parts.ownPids },
     configured: () => [...configuredServices(settings()), ...heartbeats.services()],
     enabled: () => settings().discovery.enabled,
+    trustLabels: () => settings().discovery.trustLabels,
     every: settings().discovery.every,
     monitor: () => monitoring,
   });
@@ -575,6 +576,7 @@ export function compose(parts: Parts): Composition {
       deadManConfigured: settings().deadMan !== undefined,
       nodes: () => engine.nodes().catch(() => []),
       pauses: () => engine.pauses().catch(() => []),
+      labelled: () => inventory.find({ kind: 'service', node: node.id }).catch(() => []),
       audit,
       now,
     });

@@ -2,6 +2,8 @@ import type { ConfiguredService } from './core/inventory-writer.ts';
 import type { ConfiguredCheck } from './core/default-checks.ts';
 import type { MemoryLimits } from './adapters/programs/memory-watch.ts';
 import { bytes } from './config/schema-parts.ts';
+import { checksFromLabels } from './core/check-address.ts';
+import { subject } from './core/describe-target.ts';
 import { ms } from './core/duration.ts';
 import { isSpokenFor } from './core/group.ts';
 import type { HealthThresholds } from './core/ports/health.ts';
@@ -64,10 +66,16 @@ export function monitoringSettings({ monitoring, services, groups, machine }: Co
     machine: machine.watch ? machine : undefined,
     groups,
     checksFor: (resource: Resource) => [
-      ...(services.find(({ name }) => name === resource.name)?.checks ?? []),
+      ...withLabelled(services.find(({ name }) => name === resource.name)?.checks ?? [], resource),
       ...knownChecks(resource, groups),
     ],
   };
+}
+
+/** What steward.yaml says of a thing stands before what a label says of it. */
+function withLabelled(written: readonly ConfiguredCheck[], { labels }: Resource): ConfiguredCheck[] {
+  const known = new Set(written.map((check) => subject(check)));
+  return [...written, ...checksFromLabels(labels).filter((check) => !known.has(subject(check)))];
 }
 
 /** What Steward itself knows how to answer. Looked at often, because it costs nothing; there is no chance in it, so once is enough. */

@@ -16,6 +16,7 @@ const all = (given: Partial<NoticeParts>) =>
     audit: { deliveries: async () => [] },
     nodes: async () => [],
     pauses: async () => [],
+    labelled: async () => [],
     now: () => new Date('2026-11-20T12:00:00Z'),
     ...given,
   });

@@ -3,7 +3,9 @@ import type { Problem, StewardError } from './core/errors.ts';
 import { formatDuration } from './core/duration.ts';
 import type { ModeRecord } from './core/mode.ts';
 import type { NodeRecord } from './core/node.ts';
+import { LABEL_PROBLEMS } from './core/group.ts';
 import type { PortStatus } from './core/ports.ts';
+import type { Resource } from './core/resource.ts';
 import type { Pause } from './engine/pauses.ts';
 import type { Audit } from './systems/audit/index.ts';
 import type { Notice } from './systems/status/index.ts';
@@ -21,6 +23,8 @@ export interface NoticeParts {
   readonly deadManConfigured: boolean;
   readonly nodes: () => Promise<readonly NodeRecord[]>;
   readonly pauses: () => Promise<readonly Pause[]>;
+  /** Services with the labels that the inventory keeps of them. */
+  readonly labelled: () => Promise<readonly Pick<Resource, 'name' | 'labels'>[]>;
   readonly audit: Pick<Audit, 'deliveries'>;
   readonly now: () => Date;
 }
@@ -90,6 +94,7 @@ export async function noticesOf(parts: NoticeParts): Promise<Notice[]> {
       level: 'info',
       text: `Units are not seen: ${systemd.reason ?? 'systemd does not answer'}`,
     },
+    ...(await parts.labelled()).flatMap(aboutLabels),
     ...(await lateDeliveries(parts)),
   ];
   return all.filter((notice) => notice !== false && notice !== undefined);
@@ -145,6 +150,19 @@ function aboutPause({ component, by, reason, since, until }: Pause, now: Date): 
     text: `${component} does not start by itself for ${formatDuration(length)} now, ${end} (${by}: ${reason}).`,
     hint: `When it shall run again: steward schedule resume ${component}`,
   };
+}
+
+function aboutLabels({ name, labels }: Pick<Resource, 'name' | 'labels'>): Notice[] {
+  const [first, ...more] = labels[LABEL_PROBLEMS]?.split('\n') ?? [];
+  if (first === undefined) return [];
+  return [
+    {
+      id: `labels:${name}`,
+      level: 'warning',
+      text: `A label does not count. ${first}${more.length > 0 ? `; ${more.length} more` : ''}`,
+      hint: `All of them: steward service ${JSON.stringify(name)}. They are read again with the next scan (steward discover).`,
+    },
+  ];
 }
 
 async function roomIn(folder: string): Promise<number> {

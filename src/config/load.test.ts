@@ -297,10 +297,6 @@ describe('groups', () => {
       'steward.yaml:3:42 groups.0.atLeast: expected at most 2, as many as there are members',
     ],
     [['{ name: g, membersWith: [web] }'], 'steward.yaml:3:30 groups.0.membersWith.0: expected a label as key=value'],
-    [
-      ['{ name: g }'],
-      'steward.yaml:3:5 groups.0.members: expected at least one name in members, or one label in membersWith',
-    ],
   ])('refuses %j', (lines, problem) => {
     expect(withGroups(...lines)).toEqual([problem]);
   });

@@ -28,9 +28,8 @@ export const GroupConfig = z
   .superRefine(({ members, membersWith, atLeast }, context) => {
     const issue = (path: (string | number)[], message: string): void =>
       context.addIssue({ code: 'custom', path, message });
-    if (members.length === 0 && membersWith.length === 0)
-      issue(['members'], 'expected at least one name in members, or one label in membersWith');
-    if (membersWith.length === 0 && atLeast !== undefined && atLeast > members.length)
+    // Without either it is made of the containers that join it by their label.
+    if (members.length > 0 && membersWith.length === 0 && atLeast !== undefined && atLeast > members.length)
       issue(['atLeast'], `expected at most ${members.length}, as many as there are members`);
     for (const [index, name] of members.entries())
       if (members.indexOf(name) < index) issue(['members', index], `'${name}' is a member already`);

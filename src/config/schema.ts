@@ -141,6 +141,10 @@ const Discovery = z.strictObject({
     .array(absolutePath('A folder with a compose file.'))
     .default([])
     .describe('Folders whose compose files are read even while none of their containers exists.'),
+  trustLabels: z
+    .boolean()
+    .default(false)
+    .describe('Whether the labels of a container may have Steward call other hosts than the container itself.'),
   ignore: z.array(Match).default([]).describe('Services that Steward leaves alone: not watched, not restarted.'),
 });
 

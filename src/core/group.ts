@@ -1,5 +1,10 @@
 import type { Resource } from './resource.ts';
 
+/** By this label a container joins groups: their names, with commas between. */
+export const GROUP_LABEL = 'steward.group';
+/** Under this label the inventory keeps what is wrong with the labels of a container, one problem a line. */
+export const LABEL_PROBLEMS = 'steward.label-problems';
+
 /** Several services of which enough have to be well. */
 export interface ServiceGroup {
   readonly name: string;
@@ -18,6 +23,7 @@ export function isMemberOf(
   { name, labels }: Pick<Resource, 'name' | 'labels'>,
 ): boolean {
   if (name === group) return false;
+  if (labels[GROUP_LABEL]?.split(',').includes(group) === true) return true;
   return (
     members.includes(name) || Object.entries(labels).some(([key, value]) => membersWith.includes(`${key}=${value}`))
   );

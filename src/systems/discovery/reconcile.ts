@@ -1,8 +1,11 @@
+import { CHECK_LABEL } from '../../core/check-address.ts';
+import { LABEL_PROBLEMS } from '../../core/group.ts';
 import { canonicalJson } from '../../core/json.ts';
 import type { ConfiguredService, KnownResource, ResourceChange } from '../../core/inventory-writer.ts';
 import type { Resource, Supervisor } from '../../core/resource.ts';
 import { redactText } from '../../core/redact.ts';
 import { adoptionOf, assign, configuredLabels, isConfigured, isIgnored, placeholder } from './configuration.ts';
+import { type LabelWish, readLabels } from './container-labels.ts';
 import { describe, type Identified, isMeant, processOf } from './match.ts';
 import { distinctName, nameFor } from './naming.ts';
 import type { Observation } from './observe.ts';
@@ -31,6 +34,8 @@ export interface ReconcileInput {
   readonly sighted: Sighted;
   /** What compose files declare, by the identity that its container has. */
   readonly declared?: ReadonlyMap<string, DeclaredService> | undefined;
+  /** The labels of containers may have Steward call other hosts than the container. */
+  readonly trustLabels?: boolean | undefined;
 }
 
 export interface Grace {
@@ -99,9 +104,12 @@ function present(
   const ignored =
     service === undefined &&
     input.configured.some((entry) => isIgnored(entry) && isMeant(entry, describe(observation, identification.product)));
+  const wish = wishOf(observation, before, input);
   const wanted = nameFor(observation, identification.product, item.app);
   const port = observation.endpoints.find((endpoint) => endpoint.port > 0)?.port;
-  const name = service?.name ?? keptName(known, wanted, identification, input) ?? distinctName(wanted, port, names);
+  const labelled = wish?.name === before?.name || (wish?.name && !names.has(wish.name)) ? wish?.name : undefined;
+  const name =
+    service?.name ?? labelled ?? keptName(known, wanted, identification, input) ?? distinctName(wanted, port, names);
   if (before && before.name !== name && before.state === 'present') names.delete(before.name);
   names.add(name);
 
@@ -125,8 +133,13 @@ function present(
     pids: [...observation.pids],
     supervisor: supervisorOf(observation, service && (input.sighted.get(service.name) ?? keptSight(before, service))),
     ...(observation.root ? { owner: observation.root.user } : {}),
-    labels: { ...joinedLabels(before), ...automaticLabels(item), ...configuredLabels(service) },
-    critical: service?.critical ?? false,
+    labels: {
+      ...joinedLabels(before),
+      ...automaticLabels(item),
+      ...labelsOf(wish, service === undefined && labelled === undefined),
+      ...configuredLabels(service),
+    },
+    critical: service?.critical ?? wish?.critical ?? false,
     adoption: adoptionOf(before, ignored, trace?.ignored ?? false),
     origin: service ? 'configured' : 'discovered',
     ...declaredOf(observation.base, input),
@@ -160,6 +173,30 @@ function present(
   if (known.resource.state === 'gone') return { kind: 'returned', known: next, changed };
   if (changed.length > 0) return { kind: 'changed', known: next, changed };
   return { kind: sameForNobody(known, next) ? 'seen' : 'refreshed', known: next, changed: [] };
+}
+
+/** A name that somebody else has is no name; that is told like any other mistake in a label. */
+function labelsOf(wish: LabelWish | undefined, isNameless: boolean): Readonly<Record<string, string>> {
+  if (wish?.name === undefined || !isNameless) return wish?.labels ?? {};
+  const taken = 'steward.name: expected a name that nothing else has';
+  const { [LABEL_PROBLEMS]: others } = wish.labels;
+  return { ...wish.labels, [LABEL_PROBLEMS]: others === undefined ? taken : `${taken}\n${others}` };
+}
+
+/** What a container that does not run is to be asked is what it was asked while it ran. */
+function wishOf(
+  { container, reachable }: Observation,
+  before: Resource | undefined,
+  { configured, trustLabels = false }: ReconcileInput,
+): LabelWish | undefined {
+  if (!container) return undefined;
+  const groups = new Set(configured.filter(({ members }) => members !== undefined).map(({ name }) => name));
+  const wish = readLabels({ container, reachable }, { trusted: trustLabels, groups });
+  if (container.state === 'running') return wish;
+  const asked = Object.entries(before?.labels ?? {}).filter(
+    ([label]) => label.startsWith(CHECK_LABEL) && label in container.labels,
+  );
+  return { ...wish, labels: { ...wish.labels, ...Object.fromEntries(asked) } };
 }
 
 function declaredOf(base: string, { declared }: ReconcileInput): Pick<Resource, 'declared'> {

@@ -34,6 +34,7 @@ import {
   edgesFromConfiguration,
   edgesFromConnections,
   edgesFromContainers,
+  edgesFromLabels,
   edgesOfGroups,
 } from './topology.ts';
 
@@ -65,6 +66,8 @@ export interface ScanDeps {
   /** This machine's own addresses and names; undefined takes every address for one that may be. */
   readonly machine?: (() => { readonly addresses: readonly string[]; readonly names: readonly string[] }) | undefined;
   readonly grace?: Grace | undefined;
+  /** Whether labels of containers may have Steward call other hosts; they may not where it is left out. */
+  readonly trustLabels?: (() => boolean) | undefined;
 }
 
 export interface ScanResult {
@@ -127,6 +130,7 @@ export async function scan(deps: ScanDeps, trigger: ScanRecord['trigger'], signa
     grace: deps.grace ?? GRACE,
     sighted,
     declared: declaredServices(declarations),
+    trustLabels: deps.trustLabels?.() ?? false,
   });
   const listed = listedChanges({
     mcpServers,
@@ -152,6 +156,7 @@ export async function scan(deps: ScanDeps, trigger: ScanRecord['trigger'], signa
     ...edgesFromContainers(surroundings.containers, directory, startedAt),
     ...edgesFromConfiguration(configured, resources, startedAt),
     ...edgesOfGroups(configured, resources, startedAt),
+    ...edgesFromLabels(resources, startedAt),
   ];
   const count = (kind: (typeof changes)[number]['kind']): number =>
     changes.filter((change) => change.kind === kind).length;

@@ -4,6 +4,7 @@ import type { Connection, Listener } from '../../core/ports/sockets.ts';
 import { isMemberOf } from '../../core/group.ts';
 import type { ConfiguredService } from '../../core/inventory-writer.ts';
 import type { Edge, Resource } from '../../core/resource.ts';
+import { DEPENDS_LABEL } from './container-labels.ts';
 
 /** Which resource a process or an address belongs to. */
 export interface Directory {
@@ -199,6 +200,20 @@ export function edgesFromConfiguration(
           lastSeen: at,
         },
       ];
+    }),
+  );
+}
+
+/** What a container says that it needs. A name that nobody has makes no edge. */
+export function edgesFromLabels(resources: readonly Resource[], at: Date): Edge[] {
+  const byName = new Map(resources.map(({ name, id }) => [name, id]));
+  return resources.flatMap(({ id: from, name, labels }) =>
+    (labels[DEPENDS_LABEL]?.split(',') ?? []).flatMap((needed): Edge[] => {
+      const to = byName.get(needed);
+      if (to === undefined || to === from) return [];
+      const detail = `label ${DEPENDS_LABEL}: ${name} depends on ${needed}`;
+      const evidence = [{ source: 'container' as const, detail, weight: 0.9 }];
+      return [{ from, to, kind: 'configured', evidence, firstSeen: at, lastSeen: at }];
     }),
   );
 }
