@@ -1,4 +1,3 @@
-import { isIP } from 'node:net';
 import type { CheckTarget } from './check.ts';
 import type { ConfiguredCheck } from './default-checks.ts';
 import { parseDuration } from './duration.ts';
@@ -12,6 +11,8 @@ export const CHECK_LABEL = 'steward.check.';
 export const EVERY_LABEL = 'steward.every';
 
 const MAX_ADDRESS = 500;
+/** Of a host as it stands in a URL that was read. */
+const IS_IP = /^[\d.]+$|:/;
 
 /** What an address asks for in one word: its scheme says which check it is. A password has no place in it. */
 export function checkAt(text: string): CheckTarget | undefined {
@@ -28,7 +29,7 @@ export function checkAt(text: string): CheckTarget | undefined {
         return network.HttpTarget.safeParse({
           kind: 'http',
           url: url.href,
-          insecure: url.protocol === 'https:' && isIP(host) > 0,
+          insecure: url.protocol === 'https:' && IS_IP.test(host),
         });
       case 'tcp:':
         return network.TcpTarget.safeParse({ kind: 'tcp', ...at });

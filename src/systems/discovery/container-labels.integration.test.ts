@@ -71,12 +71,13 @@ describe.skipIf(missing)(`labels of real containers${missing ? ` (${missing})` :
     const resource = (await find()).find(({ name }) => name === reference);
     const prober = createProber({ secrets: { resolve: async () => '' } } as never);
     const options = { timeoutMs: 5_000, slowMs: 5_000, signal: AbortSignal.timeout(20_000) };
-    return await Promise.all(
+    const seen = await Promise.all(
       checksFromLabels(resource?.labels ?? {}).map(async (check) => {
         const { state } = await prober.probe(check, options);
-        return `${check.kind} ${state}`;
+        return `${check.kind === 'http' ? new URL(check.url).pathname : check.kind} ${state}`;
       }),
     );
+    return seen.toSorted();
   }
 
   it('are checks of the container itself, a problem each where they are not, and new with the next scan', async () => {
@@ -99,7 +100,7 @@ describe.skipIf(missing)(`labels of real containers${missing ? ` (${missing})` :
     expect(shop?.labels[LABEL_PROBLEMS]).toMatch(
       /^steward\.check\.machine of container web: expected the container itself.*trustLabels: true$/,
     );
-    expect(await look('Shop')).toEqual(['http up', 'http down']);
+    expect(await look('Shop')).toEqual(['/health up', '/lost down']);
     // Who comes second does not take the name, and says so.
     const others = (await find()).filter(({ id }) => id !== shop?.id);
     expect(others.map(({ supervisor }) => supervisor.kind === 'docker' && supervisor.name)).toEqual(['db']);

@@ -140,6 +140,7 @@ describe('an address', () => {
       followRedirects: false,
     });
     expect(checkAt('https://example.org/')).toMatchObject({ kind: 'http', insecure: false });
+    expect(checkAt('https://172.17.0.2:8443/')).toMatchObject({ insecure: true });
     expect(checkAt('tcp://[::1]:5')).toEqual({ kind: 'tcp', host: '::1', port: 5 });
     expect(checkAt('mysql://db')).toMatchObject({ kind: 'mysql', host: 'db', port: 3306 });
     expect(checksFromLabels({ 'steward.check.a': 'tcp://h:1', 'steward.every': '10s', other: 'tcp://h:2' })).toEqual([
