@@ -167,6 +167,20 @@ describe('memory that is used up', () => {
 });
 
 describe('a trouble with a name', () => {
+  it('of a service that is down of another one is over when it is gone, so that the other one has its turn', async () => {
+    const full = await falls('web', 'disk.full');
+    await look();
+    runs.end(0, 'succeeded');
+    const frozen = await falls('web', 'process.frozen');
+    await look();
+    later(61);
+    await look();
+    expect(await status(full)).toBe('resolved');
+    await look();
+    expect(started()).toEqual(['clear-caches', 'resume-process']);
+    expect(await status(frozen)).toBe('healing');
+  });
+
   it('is healed by the first runbook that fits, with what its check saw in the input', async () => {
     const incident = await falls('machine', 'disk.full');
     await look();

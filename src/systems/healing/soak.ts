@@ -1,4 +1,4 @@
-import type { ServiceStatus } from '../../core/monitor.ts';
+import { isParalyzing, type ServiceStatus } from '../../core/monitor.ts';
 import { fail, finish } from './ends.ts';
 import { HEALER, type HealerDeps } from './healer-deps.ts';
 import { soakLookMs } from './settings.ts';
@@ -52,11 +52,12 @@ async function look(
   const isSeen = showsTrouble(status, attempt.symptom);
   const { seen } = isSeen ? await attempts.update(attempt, { seen: attempt.seen + 1 }) : attempt;
   const isKnown = status !== undefined && status.state !== 'unknown' && status.state !== 'pending';
-  // A machine has other checks, which are other troubles; a service has to work again.
+  // A machine has other checks, which are other troubles; a service has to work again, unless what was healed is pressure:
+  // waiting for it to be well would keep the trouble that it is down of from being healed.
   const isMachine = (await inventory.get(attempt.resource_id))?.kind === 'node';
   return {
     isBack: attempt.relapsed_at !== null || seen >= SEEN_TOO_OFTEN,
-    isClean: isKnown && !isSeen && (isMachine || !fails(status)),
+    isClean: isKnown && !isSeen && (isMachine || !isParalyzing(attempt.symptom) || !fails(status)),
   };
 }
 

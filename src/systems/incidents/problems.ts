@@ -1,6 +1,6 @@
 import type { Incident } from '../../core/incident.ts';
 import type { JsonObject } from '../../core/json.ts';
-import { isProblem, type NamedProblem, problemsOf, type ServiceStatus } from '../../core/monitor.ts';
+import { isParalyzing, isProblem, type NamedProblem, problemsOf, type ServiceStatus } from '../../core/monitor.ts';
 import type { Resource } from '../../core/resource.ts';
 import { beingHealed, blame, type Suspect } from './dependencies.ts';
 import type { SymptomDeps } from './symptom-deps.ts';
@@ -104,15 +104,8 @@ export function createProblems(deps: ProblemDeps): Problems {
   return { settle };
 }
 
-/** Those in whose way nothing else gets done; the others are pressure, under which a service may still die of something else. */
-const PARALYZING: ReadonlySet<NamedProblem['problem']> = new Set([
-  'database.locked',
-  'pool.exhausted',
-  'process.frozen',
-]);
-
 function explains({ problem, state }: NamedProblem): boolean {
-  return state === 'down' || PARALYZING.has(problem);
+  return state === 'down' || isParalyzing(problem);
 }
 
 function severityOf(named: NamedProblem, { state }: ServiceStatus): Incident['severity'] {
