@@ -8,14 +8,7 @@ import { freePort, hasProgram, type RunningProgram, startProgram } from '../src/
 import { tempFolder, type TempFolder } from '../src/testing/world/temp-folder.ts';
 import { type Api, apiOf, type EventLog, followEvents, type SeenEvent, type SeenIncident } from './kit/api.ts';
 import { told } from './kit/heals.ts';
-import {
-  eventually,
-  makeHome,
-  removeHome,
-  type RunningSteward,
-  startSteward,
-  stewardJson,
-} from './kit/steward.ts';
+import { eventually, makeHome, removeHome, type RunningSteward, startSteward, stewardJson } from './kit/steward.ts';
 
 const BIN = '/usr/lib/postgresql/15/bin';
 const missing =
@@ -30,10 +23,10 @@ const NOBODY = 65_534;
 const PASSWORD = 's3cret';
 const PATIENT_MS = 150_000;
 /** The shipped one closes what has idled for five minutes; nobody waits so long for a test. */
-const RECYCLE_SOON = readFileSync(join(import.meta.dirname, '../src/runbooks/recycle-idle-connections.md'), 'utf8').replace(
-  'idleForSeconds: 300',
-  'idleForSeconds: 2',
-);
+const RECYCLE_SOON = readFileSync(
+  join(import.meta.dirname, '../src/runbooks/recycle-idle-connections.md'),
+  'utf8',
+).replace('idleForSeconds: 300', 'idleForSeconds: 2');
 
 describe.skipIf(missing)(`named troubles on a real machine${missing ? ` (${missing})` : ''}`, () => {
   let folder: TempFolder;
@@ -147,7 +140,15 @@ services:
       programs.push(
         await startProgram({
           program: join(BIN, 'postgres'),
-          args: ['-D', data(name), '-p', String(ports[name]), '-k', data(name), ...settings.flatMap((each) => ['-c', each])],
+          args: [
+            '-D',
+            data(name),
+            '-p',
+            String(ports[name]),
+            '-k',
+            data(name),
+            ...settings.flatMap((each) => ['-c', each]),
+          ],
           ...as,
           ready: { output: /ready to accept connections/ },
           timeoutMs: 60_000,
@@ -204,44 +205,60 @@ services:
     return runs.map(({ automation, status }) => `${automation} ${status}`);
   }
 
-  it.concurrent('a session that idles in its transaction is ended, and whoever waited for it goes on', { timeout: 400_000 }, async ({ expect }) => {
-    const from = log.events.length;
-    const [holder, waiter] = [await client('locked'), await client('locked')];
-    await holder.query('begin; update things set n = n + 1 where id = 1');
-    const waiting = waiter.query('update things set n = n + 10 where id = 1 returning n');
-    const incident = await ends('locked', 'database.locked', from);
-    expect((await waiting).rows).toEqual([{ n: 10 }]);
-    expect(await runsOf(incident)).toContain('end-blocking-session succeeded');
-    await expect(holder.query('commit')).rejects.toThrow();
-  });
+  it.concurrent(
+    'a session that idles in its transaction is ended, and whoever waited for it goes on',
+    { timeout: 400_000 },
+    async ({ expect }) => {
+      const from = log.events.length;
+      const [holder, waiter] = [await client('locked'), await client('locked')];
+      await holder.query('begin; update things set n = n + 1 where id = 1');
+      const waiting = waiter.query('update things set n = n + 10 where id = 1 returning n');
+      const incident = await ends('locked', 'database.locked', from);
+      expect((await waiting).rows).toEqual([{ n: 10 }]);
+      expect(await runsOf(incident)).toContain('end-blocking-session succeeded');
+      await expect(holder.query('commit')).rejects.toThrow();
+    },
+  );
 
-  it.concurrent('connections that a pool leaked are closed, and there is room for others', { timeout: 400_000 }, async ({ expect }) => {
-    const from = log.events.length;
-    const full = async (): Promise<void> => {
-      for (;;) await client('crowded');
-    };
-    await expect(full()).rejects.toThrow(/reserved/);
-    const incident = await ends('crowded', 'pool.exhausted', from);
-    expect(await runsOf(incident)).toContain('recycle-connections succeeded');
-    await expect(client('crowded')).resolves.toBeDefined();
-  });
+  it.concurrent(
+    'connections that a pool leaked are closed, and there is room for others',
+    { timeout: 400_000 },
+    async ({ expect }) => {
+      const from = log.events.length;
+      const full = async (): Promise<void> => {
+        for (;;) await client('crowded');
+      };
+      await expect(full()).rejects.toThrow(/reserved/);
+      const incident = await ends('crowded', 'pool.exhausted', from);
+      expect(await runsOf(incident)).toContain('recycle-connections succeeded');
+      await expect(client('crowded')).resolves.toBeDefined();
+    },
+  );
 
-  it.concurrent('a process that a signal stopped goes on where it was, with the same process id', { timeout: 400_000 }, async ({ expect }) => {
-    const from = log.events.length;
-    process.kill(web.pid, 'SIGSTOP');
-    const incident = await ends('web', 'process.frozen', from);
-    expect(await runsOf(incident)).toEqual(['resume-process succeeded']);
-    expect(await (await fetch(`http://127.0.0.1:${ports.web}/`)).text()).toBe(`${web.pid}\n`);
-  });
+  it.concurrent(
+    'a process that a signal stopped goes on where it was, with the same process id',
+    { timeout: 400_000 },
+    async ({ expect }) => {
+      const from = log.events.length;
+      process.kill(web.pid, 'SIGSTOP');
+      const incident = await ends('web', 'process.frozen', from);
+      expect(await runsOf(incident)).toEqual(['resume-process succeeded']);
+      expect(await (await fetch(`http://127.0.0.1:${ports.web}/`)).text()).toBe(`${web.pid}\n`);
+    },
+  );
 
-  it.concurrent('a full disk is freed by emptying the cache on it, though its service stands still of something else', { timeout: 400_000 }, async ({ expect }) => {
-    const from = log.events.length;
-    mkdirSync(join(cache, '_cacache'), { recursive: true });
-    writeFileSync(join(cache, '_cacache/packages'), Buffer.alloc(23 * 1024 ** 2, 'x'));
-    const incident = await ends('web', 'disk.full', from);
-    expect(await runsOf(incident)).toContain('clear-caches succeeded');
-    expect(existsSync(join(cache, '_cacache/packages'))).toBe(false);
-  });
+  it.concurrent(
+    'a full disk is freed by emptying the cache on it, though its service stands still of something else',
+    { timeout: 400_000 },
+    async ({ expect }) => {
+      const from = log.events.length;
+      mkdirSync(join(cache, '_cacache'), { recursive: true });
+      writeFileSync(join(cache, '_cacache/packages'), Buffer.alloc(23 * 1024 ** 2, 'x'));
+      const incident = await ends('web', 'disk.full', from);
+      expect(await runsOf(incident)).toContain('clear-caches succeeded');
+      expect(existsSync(join(cache, '_cacache/packages'))).toBe(false);
+    },
+  );
 
   it.concurrent(
     'memory that nothing can give back is asked for first, and then a person is called (a limit of 1 % stands in for a full memory)',

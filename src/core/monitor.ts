@@ -81,7 +81,11 @@ export interface EvidenceCollector {
   collect(resource: Resource, signal: AbortSignal): Promise<Json>;
 }
 
-const PARALYZING: ReadonlySet<string> = new Set(['database.locked', 'pool.exhausted', 'process.frozen'] satisfies Problem[]);
+const PARALYZING: ReadonlySet<string> = new Set([
+  'database.locked',
+  'pool.exhausted',
+  'process.frozen',
+] satisfies Problem[]);
 
 /** In whose way nothing else gets done; the others are pressure, under which a service may still die of something else. */
 export function isParalyzing(symptom: string): boolean {
