@@ -649,7 +649,7 @@ services: [{ name: cache, match: { port: ${port} }, restart: process }]
       );
       expect(refusals.every(({ actor }) => actor.id === `token:${agent.id}`)).toBe(true);
       await reading.close();
-    });
+    }, 60_000);
   });
 
   it('was noticed, and the record is whole', async () => {

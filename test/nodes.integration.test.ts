@@ -239,13 +239,13 @@ ${more}`;
 
       const runs = await postgres.query<{ name: string; status: string; seen: string[] }>(
         databaseUrl,
-        `select n.name, r.status, array(select jsonb_array_elements(r.output->'value'->'services')->>'name') as seen
+        `select n.name, r.status, array(select jsonb_array_elements(r.output->'value'->'services')->>'name' as name order by name) as seen
           from runs r join nodes n on n.id = r.node where r.causation->>'workflowId' = $1 order by 1`,
         [id],
       );
       expect(runs).toEqual([
-        { name: 'paris', status: 'succeeded', seen: ['alpha'] },
-        { name: 'rome', status: 'succeeded', seen: ['beta'] },
+        { name: 'paris', status: 'succeeded', seen: ['alpha', 'paris'] },
+        { name: 'rome', status: 'succeeded', seen: ['beta', 'rome'] },
       ]);
     }, 30_000);
 
@@ -313,7 +313,7 @@ ${more}`;
       const watching = await postgres.query<{ name: string; service: string }>(
         databaseUrl,
         `select distinct n.name, r.name as service from checks c join nodes n on n.id = c.node
-          join resources r on r.id = c.resource_id where c.retired_at is null order by 2`,
+          join resources r on r.id = c.resource_id where c.retired_at is null and r.kind <> 'node' order by 2`,
       );
       expect(watching).toEqual([
         { name: 'paris', service: 'alpha' },
