@@ -29,8 +29,22 @@ export const problemFingerprint = (problem: string, resourceId: string): string 
 /** Incidents of troubles that have a name: one for each resource and trouble, whatever state the service is in. */
 export function createProblems(deps: ProblemDeps): Problems {
   const { ledger, monitor, now } = deps;
+  const turns = new Map<string, Promise<unknown>>();
 
-  async function settle(
+  /** An event and the upkeep may look at one resource at once; the second one has to see what the first one opened. */
+  async function settle(...asked: Parameters<Problems['settle']>): Promise<boolean> {
+    const [{ id }] = asked;
+    const turn = (turns.get(id) ?? Promise.resolve()).then(() => settleNow(...asked));
+    const over = turn.catch(() => undefined);
+    turns.set(id, over);
+    try {
+      return await turn;
+    } finally {
+      if (turns.get(id) === over) turns.delete(id);
+    }
+  }
+
+  async function settleNow(
     resource: Resource,
     signal: AbortSignal,
     { closedByHandMs = 0 }: { readonly closedByHandMs?: number } = {},
