@@ -483,6 +483,7 @@ describe('the healing query', () => {
         .map(({ name, successRate }) => [name, successRate]),
     ).toEqual([
       ['restart-supervised', 0.5],
+      ['restart-what-grew', null],
       ['restart-process', null],
     ]);
   });
