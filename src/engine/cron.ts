@@ -18,6 +18,40 @@ export function nextCron(cron: string, zone: string, after: Date): Date | undefi
   return next ?? undefined;
 }
 
+const DAY_MS = 86_400_000;
+
+/**
+ * Every instant in (after, until] of an expression in a zone whose clocks are never set. The times of a day are the same on
+ * each day that it names, so they are asked for once and each further day costs one question: a year of a rhythm
+ * of minutes takes milliseconds instead of seconds.
+ */
+export function* cronBetween(cron: string, after: Date, until: Date): Generator<Date, undefined> {
+  const pattern = patternOf(cron, 'UTC');
+  let times: number[] | undefined;
+  for (let next = pattern.nextRun(after); next && next <= until;) {
+    const day = Math.floor(next.getTime() / DAY_MS) * DAY_MS;
+    times ??= timesOfDay(pattern, day);
+    for (const time of times) {
+      const instant = new Date(day + time);
+      if (instant > until) return;
+      if (instant > after) yield instant;
+    }
+    next = pattern.nextRun(new Date(day + DAY_MS - 1));
+  }
+}
+
+/** In milliseconds since midnight, of a day that the expression names. */
+function timesOfDay(pattern: Cron, day: number): number[] {
+  const times: number[] = [];
+  for (
+    let next = pattern.nextRun(new Date(day - 1));
+    next && next.getTime() < day + DAY_MS;
+    next = pattern.nextRun(next)
+  )
+    times.push(next.getTime() - day);
+  return times;
+}
+
 /** Whether the clocks show this for the second time. */
 function isRepeat(instant: number, zone: string): boolean {
   const [first = instant, second] = instantsOf(wallClock(instant, zone), zone);
@@ -34,7 +68,9 @@ function patternOf(cron: string, zone: string): Cron {
   const known = read.get(key);
   if (known) return known;
   try {
-    const pattern = new Cron(cron, { timezone: zone, paused: true, mode: '5-or-6-parts' });
+    // Where nothing is ever set, nobody has to look into the tables of a zone: a fifth of the time.
+    const clock = zone === 'UTC' ? { utcOffset: 0 } : { timezone: zone };
+    const pattern = new Cron(cron, { ...clock, paused: true, mode: '5-or-6-parts' });
     if (read.size >= MOST_READ) read.clear();
     read.set(key, pattern);
     return pattern;

@@ -5,7 +5,7 @@ import { nextOnCalendar } from '../core/on-calendar/next.ts';
 import { parseCalendar } from '../core/on-calendar/parse.ts';
 import type { CalendarSpec } from '../core/on-calendar/spec.ts';
 import { Schedule } from '../core/schedule.ts';
-import { nextCron } from './cron.ts';
+import { cronBetween, nextCron } from './cron.ts';
 
 /** So many are made up for at most, where the schedule does not say how many. */
 const CATCH_UP_MOST = 100;
@@ -45,6 +45,7 @@ export function* instantsBetween(
   after: Date,
   until = new Date(8.64e15),
 ): Generator<Date, undefined> {
+  if (schedule.cron !== undefined && schedule.zone === 'UTC') return yield* cronBetween(schedule.cron, after, until);
   for (let next = nextInstant(schedule, after); next && next <= until; next = nextInstant(schedule, next)) yield next;
 }
 

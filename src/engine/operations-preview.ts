@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { z } from 'zod';
 import { Duration, ms } from '../core/duration.ts';
 import { StewardError } from '../core/errors.ts';
@@ -161,10 +162,14 @@ export function previewOperations({ occupants }: OperationDeps): AnyOperation[] 
         const to = new Date(from.getTime() + YEAR_MS);
         const down: Downtime[] = downFrom ? [{ from: downFrom, to: new Date(downFrom.getTime() + ms(downFor)) }] : [];
         const all = await occupants();
-        const items = (name === undefined ? all : named(all, name)).map((one) => {
+        const items: z.input<typeof Simulated>[] = [];
+        for (const one of name === undefined ? all : named(all, name)) {
           const { notable, ...counts } = simulate(one, from, to, down);
-          return { ...counts, durationMs: Math.round(one.durationMs), measured: one.measured, notable: [...notable] };
-        });
+          const { durationMs, measured } = one;
+          items.push({ ...counts, durationMs: Math.round(durationMs), measured, notable: [...notable] });
+          // A year of many instants is work; whoever else waits gets a turn.
+          await nextTurn();
+        }
         return { items };
       },
     }),

@@ -33,7 +33,7 @@ export function simulate(occupant: Occupant, from: Date, to: Date, downtimes: re
   const note = (instant: Date, what: string): void => {
     if (notable.length < MOST_SHOWN) notable.push(`${instant.toISOString()} ${what}.`);
   };
-  function begin(instant: Date, at: number): void {
+  function begin(instant: Date, at: number, jitterMs = jitterOf(schedule, id, instant)): void {
     if (schedule.overlap === 'skip' && at < busyUntil) {
       counts.overlapped += 1;
       return note(instant, 'is left out: the last one still works');
@@ -41,7 +41,7 @@ export function simulate(occupant: Occupant, from: Date, to: Date, downtimes: re
     const start = schedule.overlap === 'queue' ? Math.max(at, busyUntil) : at;
     counts.started += 1;
     busyUntil = start + durationMs;
-    const lateMs = start - instant.getTime() - jitterOf(schedule, id, instant);
+    const lateMs = start - instant.getTime() - jitterMs;
     if (lateMs < TOLERANCE_MS) return;
     counts.late += 1;
     note(instant, `starts ${Math.round(lateMs / 60_000)} min late`);
@@ -51,7 +51,8 @@ export function simulate(occupant: Occupant, from: Date, to: Date, downtimes: re
   const inTime = (until: Date): void => {
     for (const instant of instantsBetween(schedule, seen, until)) {
       counts.due += 1;
-      begin(instant, instant.getTime() + jitterOf(schedule, id, instant));
+      const jitterMs = jitterOf(schedule, id, instant);
+      begin(instant, instant.getTime() + jitterMs, jitterMs);
     }
     if (until > seen) seen = until;
   };
