@@ -18,7 +18,7 @@ describe.skipIf(missing)(`Steward itself dies in the middle of a heal${missing ?
   beforeAll(async () => {
     machine = await startMachine({
       packages: ['redis-server', 'nginx-light', 'postgresql-15', 'iproute2'],
-      config: `monitoring: { every: 1s, timeout: 1s }\nhealing: { loop: 1s, soak: 3s, backoff: 1s }`,
+      config: `monitoring: { every: 1s, timeout: 1s, flap: { high: 60, low: 30 } }\nhealing: { loop: 1s, soak: 3s, backoff: 1s }`,
       async prepare({ sh, write }) {
         await write('/srv/web.mjs', readFileSync(join(import.meta.dirname, 'fixtures/machine/web.mjs'), 'utf8'));
         for (const [index, name] of SERVICES.entries())

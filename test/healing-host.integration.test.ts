@@ -66,7 +66,7 @@ describe.skipIf(missing)(
         '-c',
         'touch /tmp/well; exec httpd -f -p 8080 -h /tmp',
       );
-      home = makeHome(`monitoring: { every: 1s, timeout: 2s }
+      home = makeHome(`monitoring: { every: 1s, timeout: 2s, flap: { high: 60, low: 30 } }
 healing: { loop: 1s, soak: 3s, backoff: 1s }
 services: [{ name: kiosk, match: { port: ${port} }, restart: process }]
 `);

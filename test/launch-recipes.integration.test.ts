@@ -73,7 +73,7 @@ describe('a bare process whose owner asked for restart: process', () => {
         ready: { port },
       });
     }
-    home = makeHome(`monitoring: { every: 1s, timeout: 2s }
+    home = makeHome(`monitoring: { every: 1s, timeout: 2s, flap: { high: 60, low: 30 } }
 healing: { loop: 1s, soak: 3s, backoff: 1s }
 services:
   - name: confidant
