@@ -3,6 +3,8 @@ import type { Occupant } from './collisions.ts';
 
 const TOLERANCE_MS = 60_000;
 const MOST_SHOWN = 20;
+/** A year of every five minutes; what comes more often is played for as long as this lasts, and says so. */
+const MOST_PLAYED = 120_000;
 
 /** A time in which Steward does not run. */
 export interface Downtime {
@@ -50,6 +52,10 @@ export function simulate(occupant: Occupant, from: Date, to: Date, downtimes: re
   let seen = from;
   const inTime = (until: Date): void => {
     for (const instant of instantsBetween(schedule, seen, until)) {
+      if (counts.due >= MOST_PLAYED) {
+        notable.unshift(`${instant.toISOString()} is where this ends: it comes too often for the whole time.`);
+        break;
+      }
       counts.due += 1;
       const jitterMs = jitterOf(schedule, id, instant);
       begin(instant, instant.getTime() + jitterMs, jitterMs);
