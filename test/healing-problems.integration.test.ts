@@ -269,7 +269,7 @@ services:
         async () =>
           (
             await api.get<{ items: { id: string; title: string; status: string }[] }>('incidents?status=escalated')
-          ).items.find(({ title }) => /^The memory of/.test(title)),
+          ).items.find(({ title }) => title.startsWith('The memory of')),
         PATIENT_MS,
       );
       const incident = await api.incident(id);

@@ -94,7 +94,7 @@ function scheduleOf(words: ScheduleInput, from: Date): Schedule {
     return readSchedule(words, from);
   } catch (thrown) {
     const { message } = StewardError.from(thrown);
-    const [path = 'cron'] = (['cron', 'onCalendar', 'every'] as const).filter((name) => words[name] !== undefined);
+    const path = (['cron', 'onCalendar', 'every'] as const).find((name) => words[name] !== undefined) ?? 'cron';
     throw StewardError.invalid([{ path, message }], thrown);
   }
 }

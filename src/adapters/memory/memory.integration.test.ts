@@ -104,7 +104,6 @@ describe.skipIf(noRedis)(`a real Redis${noRedis ? ' (needs redis-server)' : ''}`
     const before = await memory.redis(login, nothing);
     await memory.purgeRedis(login, nothing);
     const after = await memory.redis(login, nothing);
-    console.log('MEMORY PURGE', { before, after });
     expect(before.usedBytes).toBeGreaterThan(0);
     expect(after.residentBytes).toBeLessThan(before.residentBytes);
     expect(await askRedis(login, ['GET', 'kept'], nothing)).toBe('value');

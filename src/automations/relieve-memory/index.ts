@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { defineAutomation } from '../../core/automation.ts';
 import { StewardError } from '../../core/errors.ts';
-import { findRelief, heldBy, redisOf } from './targets.ts';
+import { findRelief, heldBy, redisOf } from './analyze.ts';
 
 export default defineAutomation({
   name: 'relieve-memory',
