@@ -2,7 +2,7 @@ import type { PortStatus } from '../../core/ports.ts';
 import type { ProcessIdentity, ProgramsPort } from '../../core/ports/programs.ts';
 import { endGroup } from './group.ts';
 import { createMemoryWatch, DEFAULT_MEMORY, type MemoryLimits } from './memory-watch.ts';
-import { type Manner, runProgram } from './run-program.ts';
+import { type Manner, runProgram, streamProgram } from './run-program.ts';
 
 /** What a run of an automation asks of the programs that it starts. */
 export type ForRun = Pick<Manner, 'onEnd' | 'signal' | 'background'>;
@@ -40,7 +40,14 @@ export function createPrograms({ environment, memory: limits = () => DEFAULT_MEM
   });
   return {
     run: (request) => runProgram(request, manner()),
-    recorded: (onChild, forRun) => ({ run: (request) => runProgram(request, manner({ ...forRun, onChild })) }),
+    stream: (request, take) => streamProgram(request, take, manner()),
+    recorded(onChild, forRun) {
+      const forThis = (): Manner => manner({ ...forRun, onChild });
+      return {
+        run: (request) => runProgram(request, forThis()),
+        stream: (request, take) => streamProgram(request, take, forThis()),
+      };
+    },
     endGroup,
     status: async () => ({ ok: true }),
   };

@@ -46,6 +46,32 @@ export function programsContract(name: string, create: () => Promise<ProgramsWor
       expect(await world.programs.run({ ...world.echoes(), timeoutMs: 5000 })).toMatchObject({ stdout: '' });
     });
 
+    it('lets content flow through it, more than anyone keeps', async () => {
+      let bytes = 0;
+      const result = await world.programs.stream(
+        { ...world.echoes(), input: megabytes(4), timeoutMs: 20_000 },
+        async (output) => {
+          for await (const chunk of output) bytes += chunk.length;
+          return 'all of it';
+        },
+      );
+      expect(result).toMatchObject({ exitCode: 0, stdout: '', taken: 'all of it', truncated: false });
+      expect(bytes).toBe(4 * 1024 * 1024);
+    });
+
+    it('throws what goes wrong at either end of the flow', async () => {
+      await expect(
+        world.programs.stream({ ...world.echoes(), input: megabytes(4), timeoutMs: 20_000 }, async (output) => {
+          for await (const _chunk of output) throw new Error('no room for it');
+        }),
+      ).rejects.toThrow('no room for it');
+      await expect(
+        world.programs.stream({ ...world.echoes(), input: brokenOff(), timeoutMs: 20_000 }, async (output) => {
+          for await (const _chunk of output);
+        }),
+      ).rejects.toThrow('the source is gone');
+    });
+
     it('keeps the first bytes of too much output and says so', async () => {
       const result = await world.programs.run({
         ...world.prints('x'.repeat(5000), 'stdout', 0),
@@ -75,4 +101,13 @@ export function programsContract(name: string, create: () => Promise<ProgramsWor
       ).rejects.toMatchObject({ code: 'CANCELED' });
     });
   });
+}
+
+async function* megabytes(count: number): AsyncGenerator<Uint8Array> {
+  for (let sent = 0; sent < count; sent += 1) yield new Uint8Array(1024 * 1024).fill(97);
+}
+
+async function* brokenOff(): AsyncGenerator<Uint8Array> {
+  yield new Uint8Array(1024).fill(97);
+  throw new Error('the source is gone');
 }

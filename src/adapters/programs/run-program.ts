@@ -3,7 +3,7 @@ import { setPriority } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { StewardError } from '../../core/errors.ts';
-import type { ProcessIdentity, ProgramRequest, ProgramResult } from '../../core/ports/programs.ts';
+import type { ProcessIdentity, ProgramRequest, ProgramResult, ProgramsPort } from '../../core/ports/programs.ts';
 import { identityOf } from '../procfs/identity.ts';
 import { CappedOutput } from './capped-output.ts';
 import { endFamily } from './end-family.ts';
@@ -32,9 +32,30 @@ export interface Manner {
   readonly background?: boolean | undefined;
 }
 
-export async function runProgram(given: ProgramRequest, manner: Manner): Promise<ProgramResult> {
+/** Content that flows through a program instead of being kept. */
+export interface Flow {
+  readonly input?: AsyncIterable<Uint8Array> | undefined;
+  readonly take: (output: AsyncIterable<Uint8Array>) => Promise<unknown>;
+}
+
+export async function streamProgram<T>(
+  { input, ...request }: Parameters<ProgramsPort['stream']>[0],
+  take: (output: AsyncIterable<Uint8Array>) => Promise<T>,
+  manner: Manner,
+): Promise<ProgramResult & { readonly taken: T }> {
+  const taken = Promise.withResolvers<T>();
+  const result = await runProgram(request, manner, {
+    input,
+    take: async (output) => taken.resolve(await take(output)),
+  });
+  return { ...result, taken: await taken.promise };
+}
+
+export async function runProgram(given: ProgramRequest, manner: Manner, flow?: Flow): Promise<ProgramResult> {
   const { inherited, onChild, onEnd, background } = manner;
   const signals = [given.signal, manner.signal].filter((signal) => signal !== undefined);
+  const fault = new AbortController();
+  if (flow) signals.push(fault.signal);
   const request = { ...given, signal: signals.length > 1 ? AbortSignal.any(signals) : signals[0] };
   if (request.signal?.aborted) throw canceled(request);
   const cwd = request.cwd ?? '/';
@@ -53,7 +74,7 @@ export async function runProgram(given: ProgramRequest, manner: Manner): Promise
   stdin.on('error', () => {});
   gate?.on('error', () => {});
   const limit = request.outputLimit ?? DEFAULT_OUTPUT;
-  const output = new CappedOutput(stdout, limit);
+  const output = flow ? undefined : new CappedOutput(stdout, limit);
   const errors = new CappedOutput(stderr, limit);
   const ended = endOf(child);
   let recorded: ProcessIdentity | undefined;
@@ -66,30 +87,64 @@ export async function runProgram(given: ProgramRequest, manner: Manner): Promise
       await pass(identity, gate, onChild);
       recorded = identity;
     }
-    stdin.end(request.input ?? '');
     gone = false;
+    const flowing = flow ? flowThrough(flow, { stdin, stdout }, fault) : void stdin.end(request.input ?? '');
     await endedInTime(ended, { group: pid, identity: recorded, request, manner });
     gone = true;
     const { code, signal } = await ended;
+    await flowing;
+    fault.signal.throwIfAborted();
     await closed(pid, [stdout, stderr]);
     return {
       exitCode: code,
       signal,
-      stdout: output.text(),
+      stdout: output?.text() ?? '',
       stderr: errors.text(),
-      truncated: output.truncated || errors.truncated,
+      truncated: output?.truncated === true || errors.truncated,
       durationMs: performance.now() - startedAt,
     };
   } catch (thrown) {
     if (thrown instanceof CutShort) {
       ({ gone } = thrown);
-      throw thrown.reason;
+      throw fault.signal.aborted ? fault.signal.reason : thrown.reason;
     }
     throw thrown;
   } finally {
     for (const stream of [stdin, stdout, stderr, gate]) stream?.destroy();
     if (recorded && gone) await onEnd?.(recorded);
   }
+}
+
+/** Resolves when all is fed and taken, or the first fault is told; never rejects, so that nobody has to listen at once. */
+async function flowThrough(
+  { input, take }: Flow,
+  { stdin, stdout }: { readonly stdin: Writable; readonly stdout: Readable },
+  fault: AbortController,
+): Promise<void> {
+  const feeding = input ? feed(input, stdin) : void stdin.end();
+  const taking = take(stdout.iterator({ destroyOnReturn: false })).then(() => stdout.resume());
+  await Promise.all(
+    [feeding, taking].map((each) => Promise.resolve(each).catch((reason: unknown) => fault.abort(reason))),
+  );
+}
+
+/** A program that does not want the rest of its input has closed the pipe: its exit code tells. */
+async function feed(input: AsyncIterable<Uint8Array>, stdin: Writable): Promise<void> {
+  for await (const chunk of input) {
+    if (stdin.destroyed || stdin.errored) return;
+    if (!stdin.write(chunk)) await drained(stdin);
+  }
+  stdin.end();
+}
+
+function drained(stream: Writable): Promise<void> {
+  return new Promise((resolve) => {
+    const settle = (): void => {
+      for (const event of ['drain', 'close', 'error']) stream.off(event, settle);
+      resolve();
+    };
+    for (const event of ['drain', 'close', 'error']) stream.once(event, settle);
+  });
 }
 
 async function pass(

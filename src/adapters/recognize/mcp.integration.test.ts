@@ -8,7 +8,8 @@ import type { ProgramsPort } from '../../core/ports/programs.ts';
 import { httpServers } from '../../testing/world/http-server.ts';
 import { createRecognizer } from './index.ts';
 
-const programs: ProgramsPort = { run: () => Promise.reject(new Error('nothing is started to recognize a port')) };
+const refused = (): Promise<never> => Promise.reject(new Error('nothing is started to recognize a port'));
+const programs: ProgramsPort = { run: refused, stream: refused };
 const recognizer = createRecognizer({ programs, timeoutMs: 1_000 });
 
 // The types of the handler want members that Node's own request has not.

@@ -33,11 +33,8 @@ const peer = async (onConnection: (socket: Socket) => void): Promise<number> =>
   await listening(createServer(onConnection));
 const site = async (answer: RequestListener): Promise<number> => await listening(createHttp(answer));
 
-const noPrograms: ProgramsPort = {
-  run: async () => {
-    throw new Error('no program may be started here');
-  },
-};
+const refused = (): Promise<never> => Promise.reject(new Error('no program may be started here'));
+const noPrograms: ProgramsPort = { run: refused, stream: refused };
 const recognizer = createRecognizer({ programs: noPrograms, timeoutMs: 150 });
 const look = async (port: number, hints: string[] = []) =>
   await recognizer.look({ address: '0.0.0.0', port, hints }, new AbortController().signal);

@@ -41,4 +41,12 @@ export interface ProgramsPort {
    * One that is cut short is ended with everything that it started; what it leaves running when it ends by itself stays.
    */
   run(request: ProgramRequest): Promise<ProgramResult>;
+  /**
+   * The same with content that flows: `input` is fed to it, and `take` is given what it writes, of which `stdout` of the result
+   * keeps nothing. Where either fails the program is ended and the first error is thrown; content that `take` leaves is dropped.
+   */
+  stream<T>(
+    request: Omit<ProgramRequest, 'input'> & { readonly input?: AsyncIterable<Uint8Array> | undefined },
+    take: (output: AsyncIterable<Uint8Array>) => Promise<T>,
+  ): Promise<ProgramResult & { readonly taken: T }>;
 }

@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import { StewardError } from '../../core/errors.ts';
 import type { ProgramRequest, ProgramResult, ProgramsPort } from '../../core/ports/programs.ts';
 
@@ -14,7 +15,7 @@ export interface FakePrograms extends ProgramsPort {
 export function fakePrograms(): FakePrograms {
   const installed = new Map<string, Behavior>();
   const calls: ProgramRequest[] = [];
-  return {
+  const programs: FakePrograms = {
     calls,
     install: (program, behavior) => void installed.set(program, behavior),
     uninstall: (program) => void installed.delete(program),
@@ -42,7 +43,20 @@ export function fakePrograms(): FakePrograms {
         truncated: stdout.length > limit || stderr.length > limit,
       };
     },
+
+    async stream({ input, ...request }, take) {
+      const fed: Uint8Array[] = [];
+      for await (const chunk of input ?? []) fed.push(chunk);
+      const result = await programs.run({
+        ...request,
+        outputLimit: Number.MAX_SAFE_INTEGER,
+        ...(input && { input: Buffer.concat(fed).toString() }),
+      });
+      const taken = await take(Readable.from([Buffer.from(result.stdout)]));
+      return { ...result, stdout: '', taken };
+    },
   };
+  return programs;
 }
 
 function inTime<T>(request: ProgramRequest, result: Promise<T>): Promise<T> {

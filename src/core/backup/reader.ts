@@ -1,0 +1,86 @@
+import type { ContentItem, ContentSummary, LayerResult, Manifest, Part } from './copy.ts';
+import type { BackupSource, SourceKind, SourceOf } from './source.ts';
+import type { Bytes, CopyStore, CopyWriter, Doing } from './store.ts';
+
+/** What a look at a source says before anything is copied. */
+export interface SourceFacts {
+  /** What of it goes into a copy, by name: databases, files, keys. */
+  readonly parts: readonly string[];
+  readonly leftOut: readonly { readonly what: string; readonly why: string }[];
+  readonly estimatedBytes: number | undefined;
+  /** Why it cannot be copied now, and what to do. */
+  readonly problem?: { readonly message: string; readonly hint: string } | undefined;
+  readonly tools: Readonly<Record<string, string>>;
+}
+
+export interface Copied {
+  readonly snapshotAt: Date;
+  readonly parts: readonly Part[];
+  readonly contents: ContentSummary;
+  readonly leftOut: SourceFacts['leftOut'];
+  readonly tools: Readonly<Record<string, string>>;
+}
+
+/** A copy in its repository, to be read. */
+export interface SealedCopy {
+  readonly store: CopyStore;
+  readonly location: string;
+  readonly manifest: Manifest;
+}
+
+/** Where a restore goes. `original` and `database` are on the source's own server. */
+export type RestoreTarget =
+  | { readonly kind: 'original' }
+  | { readonly kind: 'database'; readonly name: string; readonly database?: string | undefined }
+  | { readonly kind: 'folder'; readonly path: string };
+
+export interface Restored {
+  readonly what: readonly string[];
+  readonly durationMs: number;
+}
+
+/** A throw-away place that holds a restored copy: a server of its own, a file, a folder. */
+export interface Sandbox {
+  /** Layer restore, and what it took: the measured RTO. */
+  readonly restore: LayerResult;
+  /** Counted and hashed in the sandbox, and compared with what was recorded when the copy was made. */
+  content(doing: Doing): Promise<LayerResult>;
+  /** User assertions; none where there are none. */
+  assertions(doing: Doing): Promise<readonly LayerResult[]>;
+  /** How a program reaches it: STEWARD_SANDBOX_HOST, _PORT, _USER, _PASSWORD, _PATH. */
+  readonly environment: Readonly<Record<string, string>>;
+  /** Ends and removes it. Harmless twice. */
+  end(): Promise<void>;
+}
+
+/**
+ * How one kind of source is copied, checked and restored. Implementations are adapters; one contract for all:
+ * src/adapters/sources/source.contract.ts.
+ */
+export interface SourceReader<Kind extends SourceKind = SourceKind> {
+  readonly kind: Kind;
+  examine(source: SourceOf<Kind>, doing: Doing): Promise<SourceFacts>;
+  /** One consistent instant: what is written meanwhile is wholly in it or wholly not. */
+  copy(source: SourceOf<Kind>, writer: CopyWriter, doing: Doing): Promise<Copied>;
+  /** Whether its parts are what they should be, without restoring: pg_restore --list, PRAGMA integrity_check. */
+  structure(copy: SealedCopy, doing: Doing): Promise<LayerResult>;
+  /**
+   * Restores into a throw-away place below `scratch`, never reachable under a name or an address of the original. `owner`
+   * is on everything it makes, so that what a dead process left can be found and ended.
+   */
+  sandbox(
+    source: SourceOf<Kind>,
+    copy: SealedCopy,
+    place: { readonly scratch: string; readonly owner: string },
+    doing: Doing,
+  ): Promise<Sandbox>;
+  /** What a restore would replace there; empty where nothing is. */
+  occupied(source: SourceOf<Kind>, copy: SealedCopy, to: RestoreTarget, doing: Doing): Promise<readonly string[]>;
+  /** Never called twice at once for one place. Whole or not at all, as far as the place allows; says so where it does not. */
+  restore(source: SourceOf<Kind>, copy: SealedCopy, to: RestoreTarget, doing: Doing): Promise<Restored>;
+  /** What is at the original now, to prove a restore by comparison. */
+  contents(source: SourceOf<Kind>, doing: Doing): AsyncIterable<ContentItem>;
+  /** Ends what sandboxes of these owners left. */
+  sweep(owners: ReadonlySet<string> | 'all-dead', scratch: string, doing: Doing): Promise<readonly string[]>;
+}
+export type { BackupSource, Bytes };

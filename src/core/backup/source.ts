@@ -1,0 +1,133 @@
+import { z } from 'zod';
+import { Duration } from '../duration.ts';
+import { SecretReference } from '../secrets.ts';
+
+/** What a copy is called by: part of paths and of file names, so nothing that leads elsewhere. */
+export const BackupName = z
+  .string()
+  .regex(/^[a-zA-Z0-9][a-zA-Z0-9._-]{0,62}$/, 'expected letters, digits, dots, - and _, at most 63')
+  .refine((name) => !name.includes('..'), 'expected no two dots in a row');
+
+/** What somebody knows to be true of the data: asked of the restored copy, never of the original. */
+export const Assertion = z.object({
+  name: z.string().min(1).describe("In words: 'orders from yesterday exist'."),
+  database: z.string().optional().describe('Of which database of the server; by default the first.'),
+  sql: z.string().min(1).describe('A query whose first column of its first row is true, or not zero.'),
+});
+export type Assertion = z.output<typeof Assertion>;
+
+/** A program of the user's that says whether the application is well on the restored copy: exit code 0 means yes. */
+export const Smoke = z.object({
+  command: z
+    .array(z.string())
+    .min(1)
+    .describe('Program and arguments; it finds the sandbox in STEWARD_SANDBOX_* variables.'),
+  timeout: Duration.default('60s'),
+});
+export type Smoke = z.output<typeof Smoke>;
+
+const common = {
+  name: BackupName.describe('What the source is called.'),
+  repositories: z.array(BackupName).optional().describe('Where its copies go; by default to every repository.'),
+  every: Duration.optional().describe(
+    'A copy is at most this old. By default 6h for databases, 1d for the rest; older is alarmed.',
+  ),
+  critical: z.boolean().default(false).describe('Alerts about it are not held back.'),
+  smoke: Smoke.optional(),
+};
+
+const server = {
+  host: z.string().min(1).default('127.0.0.1').describe('Host name, address, or the folder of the Unix socket.'),
+  user: z.string().min(1).optional(),
+  password: SecretReference.optional(),
+  databases: z.array(z.string().min(1)).optional().describe('Only these; by default every database of the server.'),
+  excludeDatabases: z
+    .array(z.string().min(1))
+    .default([])
+    .describe('Databases that are not copied; the plan names them.'),
+  excludeTables: z
+    .array(z.string().min(1))
+    .default([])
+    .describe('Tables whose rows are not copied, as database.schema.table or a pattern with *; their structure is.'),
+  excludeColumns: z
+    .array(z.string().min(1))
+    .default([])
+    .describe(
+      'Columns that hold secrets, as database.schema.table.column: their values are left out, and the rest is kept.',
+    ),
+  assertions: z.array(Assertion).default([]),
+};
+
+export const PostgresSource = z.strictObject({
+  kind: z.literal('postgres'),
+  ...common,
+  ...server,
+  port: z.number().int().min(1).max(65_535).default(5432),
+});
+export const MysqlSource = z.strictObject({
+  kind: z.literal('mysql'),
+  ...common,
+  ...server,
+  port: z.number().int().min(1).max(65_535).default(3306),
+});
+export const SqliteSource = z.strictObject({
+  kind: z.literal('sqlite'),
+  ...common,
+  path: z.string().min(1).describe('The database file.'),
+  assertions: z.array(Assertion).default([]),
+});
+export const RedisSource = z.strictObject({
+  kind: z.literal('redis'),
+  ...common,
+  host: z.string().min(1).default('127.0.0.1').describe('Host name, address, or the path of the Unix socket.'),
+  port: z.number().int().min(1).max(65_535).default(6379),
+  user: z.string().optional(),
+  password: SecretReference.optional(),
+});
+const hook = z.array(z.string()).min(1);
+export const VolumeSource = z.strictObject({
+  kind: z.literal('volume'),
+  ...common,
+  volume: z.string().min(1).describe('Name of the Docker volume.'),
+  exclude: z.array(z.string().min(1)).default([]).describe('Paths below it that are not copied; patterns with *.'),
+  quiesce: z
+    .strictObject({
+      pause: z.boolean().default(false).describe('Its containers are paused while it is read.'),
+      before: hook.optional().describe('Run in its first container before it is read.'),
+      after: hook.optional().describe('Run there afterwards, also where reading failed.'),
+    })
+    .prefault({})
+    .describe('How whoever writes there is brought to rest.'),
+});
+export const FilesSource = z.strictObject({
+  kind: z.literal('files'),
+  ...common,
+  paths: z
+    .array(z.string().min(1))
+    .min(1)
+    .describe('Files, folders and patterns with *; ~ is the home of whoever runs Steward.'),
+  exclude: z.array(z.string().min(1)).default([]).describe('Paths and patterns that are not copied.'),
+});
+export const CertificatesSource = z.strictObject({
+  kind: z.literal('certificates'),
+  ...common,
+  paths: z.array(z.string().min(1)).min(1).default(['/etc/letsencrypt', '/etc/ssl/private']),
+});
+/** Steward's own database, keys and configuration. */
+export const StewardSource = z.strictObject({ kind: z.literal('steward'), ...common });
+
+export const BackupSource = z.discriminatedUnion('kind', [
+  PostgresSource,
+  MysqlSource,
+  SqliteSource,
+  RedisSource,
+  VolumeSource,
+  FilesSource,
+  CertificatesSource,
+  StewardSource,
+]);
+export type BackupSource = z.output<typeof BackupSource>;
+export type SourceKind = BackupSource['kind'];
+export type SourceOf<Kind extends SourceKind> = Extract<BackupSource, { kind: Kind }>;
+
+export const DATABASE_KINDS: ReadonlySet<SourceKind> = new Set<SourceKind>(['postgres', 'mysql', 'sqlite', 'redis']);
