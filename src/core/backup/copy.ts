@@ -11,6 +11,8 @@ export const Part = z.object({
   sha256: z.string(),
   /** As stored: compressed, and where the repository deduplicates only what was new. */
   storedBytes: z.number().int(),
+  /** As what it lay there, where it is one file of its source: a restore to the original puts it back so. */
+  file: z.object({ mode: z.number().int(), uid: z.number().int(), gid: z.number().int() }).optional(),
 });
 export type Part = z.output<typeof Part>;
 
@@ -18,7 +20,8 @@ export type Part = z.output<typeof Part>;
 export const ContentItem = z.object({
   name: z.string(),
   count: z.number().int().describe('Rows, keys, or bytes of a file.'),
-  checksum: z.string().nullable(),
+  checksum: z.string().nullable().describe('Null where there is none to compare: it changed while it was read.'),
+  attributes: z.string().optional().describe('Mode and owner of a file, where a link leads to, when a key expires.'),
 });
 export type ContentItem = z.output<typeof ContentItem>;
 

@@ -28,15 +28,17 @@ export interface SealedCopy {
   readonly manifest: Manifest;
 }
 
-/** Where a restore goes. `original` and `database` are on the source's own server. */
+/** Where a restore goes. `original` and `database` are on the source's own server. `only` picks paths of a tree. */
 export type RestoreTarget =
-  | { readonly kind: 'original' }
+  | { readonly kind: 'original'; readonly only?: readonly string[] | undefined }
   | { readonly kind: 'database'; readonly name: string; readonly database?: string | undefined }
-  | { readonly kind: 'folder'; readonly path: string };
+  | { readonly kind: 'folder'; readonly path: string; readonly only?: readonly string[] | undefined };
 
 export interface Restored {
   readonly what: readonly string[];
   readonly durationMs: number;
+  /** Where what was replaced lies now, for whoever wants it back. */
+  readonly kept?: readonly string[] | undefined;
 }
 
 /** A throw-away place that holds a restored copy: a server of its own, a file, a folder. */

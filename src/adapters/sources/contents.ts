@@ -1,0 +1,151 @@
+import { createHash } from 'node:crypto';
+import type { ContentItem, ContentSummary, Part } from '../../core/backup/copy.ts';
+import type { SealedCopy } from '../../core/backup/reader.ts';
+import type { Bytes, CopyWriter, Doing } from '../../core/backup/store.ts';
+import { StewardError } from '../../core/errors.ts';
+
+/** The part that holds what was counted: a JSON list with one item a line, so that it can be read and written as it flows. */
+export const CONTENTS_PART = 'contents.json';
+
+type Items = AsyncIterable<ContentItem> | Iterable<ContentItem>;
+
+/** Names below a folder come right behind it: the order of a walk, and of everything that is compared. */
+export function byName(one: string, other: string): number {
+  const length = Math.min(one.length, other.length);
+  for (let at = 0; at < length; at += 1) {
+    const [here, there] = [one.charCodeAt(at), other.charCodeAt(at)];
+    if (here !== there) return here === SLASH ? -1 : there === SLASH ? 1 : here - there;
+  }
+  return one.length - other.length;
+}
+const SLASH = 0x2f;
+
+/** Adds items up as they pass; they come in the order of `byName`. */
+export function createTally(): { add(item: ContentItem): void; summary(): ContentSummary } {
+  const hash = createHash('sha256');
+  let [items, total] = [0, 0];
+  return {
+    add({ name, count, checksum, attributes = '' }) {
+      items += 1;
+      total += count;
+      hash.update(`${JSON.stringify([name, count, checksum, attributes])}\n`);
+    },
+    summary: () => ({ items, total, checksum: hash.copy().digest('hex') }),
+  };
+}
+
+/** Writes what was counted as a part of the copy. The items come in the order of `byName`. */
+export async function writeContents(
+  writer: CopyWriter,
+  items: Items,
+): Promise<{ readonly part: Part; readonly contents: ContentSummary }> {
+  const tally = createTally();
+  async function* lines(): Bytes {
+    let text = '[';
+    let first = true;
+    for await (const item of items) {
+      tally.add(item);
+      text += `${first ? '' : ','}\n${JSON.stringify(item)}`;
+      first = false;
+      if (text.length < FLUSH) continue;
+      yield Buffer.from(text);
+      text = '';
+    }
+    yield Buffer.from(`${text}\n]\n`);
+  }
+  const part = await writer.part({ name: CONTENTS_PART, kind: 'contents' }, lines());
+  return { part, contents: tally.summary() };
+}
+const FLUSH = 64 * 1024;
+
+/** What was counted when the copy was made. */
+export async function* readContents(copy: SealedCopy, doing: Doing): AsyncIterable<ContentItem> {
+  const part = partOf(copy, ({ kind }) => kind === 'contents', 'what was counted in it');
+  let rest = '';
+  const decoder = new TextDecoder();
+  for await (const chunk of copy.store.read(copy.location, part, doing)) {
+    const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) if (line.startsWith('{')) yield JSON.parse(line.replace(/,$/, '')) as ContentItem;
+  }
+}
+
+/** The part of a copy that something needs; VERIFICATION_FAILED where there is none. */
+export function partOf({ manifest }: SealedCopy, wanted: (part: Part) => boolean, what: string): Part {
+  const part = manifest.parts.find(wanted);
+  if (part) return part;
+  throw new StewardError('VERIFICATION_FAILED', `Copy ${manifest.copy} of ${manifest.source.name} lacks ${what}.`, {
+    hint: 'Use another copy of this source.',
+  });
+}
+
+export interface Comparison {
+  readonly ok: boolean;
+  readonly same: number;
+  /** Of which there was nothing to compare but their count, or not even that. */
+  readonly unsure: number;
+  /** The first of each, to be told; `counts` has how many there are. */
+  readonly missing: readonly string[];
+  readonly different: readonly string[];
+  readonly added: readonly string[];
+  readonly counts: { readonly missing: number; readonly different: number; readonly added: number };
+}
+
+export interface CompareOptions {
+  /** By default they are: as another user than root a tree cannot be given its owners back. */
+  readonly attributes?: ((item: ContentItem) => string | undefined) | undefined;
+  /** What is there beside what was recorded is no difference. */
+  readonly mayAdd?: boolean | undefined;
+}
+
+/** Both come in the order of `byName`, so neither has to be in memory. */
+export async function compareContents(
+  recorded: Items,
+  found: Items,
+  { attributes = ({ attributes: all }) => all, mayAdd = false }: CompareOptions = {},
+): Promise<Comparison> {
+  const told = { missing: [] as string[], different: [] as string[], added: [] as string[] };
+  const counts = { missing: 0, different: 0, added: 0 };
+  const note = (kind: keyof typeof counts, name: string): void => {
+    counts[kind] += 1;
+    if (counts[kind] <= TOLD) told[kind].push(name);
+  };
+  let [same, unsure] = [0, 0];
+  const [left, right] = [iterate(recorded), iterate(found)];
+  let [was, is] = [await left.next(), await right.next()];
+  while (!was.done || !is.done) {
+    const order = was.done ? 1 : is.done ? -1 : byName(was.value.name, is.value.name);
+    if (order < 0) note('missing', (was.value as ContentItem).name);
+    else if (order > 0) note('added', (is.value as ContentItem).name);
+    else {
+      const [before, now] = [was.value as ContentItem, is.value as ContentItem];
+      if (before.checksum === null) unsure += 1;
+      else if (before.checksum !== now.checksum || before.count !== now.count || attributes(before) !== attributes(now))
+        note('different', before.name);
+      else same += 1;
+    }
+    if (order <= 0) was = await left.next();
+    if (order >= 0) is = await right.next();
+  }
+  const ok = counts.missing === 0 && counts.different === 0 && (mayAdd || counts.added === 0);
+  return { ok, same, unsure, ...told, counts };
+}
+const TOLD = 10;
+
+/** In a sentence: what is equal, or what is not. `things` names the items: tables, files, keys. */
+export function tellComparison({ ok, same, unsure, missing, different, added, counts }: Comparison, things: string): string {
+  const list = (names: readonly string[], all: number): string =>
+    `${names.slice(0, 3).join(', ')}${all > 3 ? ` and ${all - 3} more` : ''}`;
+  const rest = unsure > 0 ? `; ${unsure} could not be compared, because they changed while they were copied` : '';
+  if (ok) return `All ${same} ${things} hold what was recorded when the copy was made${rest}.`;
+  const wrong = [
+    ...(counts.missing > 0 ? [`missing: ${list(missing, counts.missing)}`] : []),
+    ...(counts.different > 0 ? [`different: ${list(different, counts.different)}`] : []),
+    ...(counts.added > 0 ? [`not recorded: ${list(added, counts.added)}`] : []),
+  ];
+  return `Of the ${things} ${same} are as recorded; ${wrong.join('; ')}${rest}.`;
+}
+
+function iterate(items: Items): AsyncIterator<ContentItem> | Iterator<ContentItem> {
+  return Symbol.asyncIterator in items ? items[Symbol.asyncIterator]() : items[Symbol.iterator]();
+}

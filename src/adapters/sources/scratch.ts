@@ -1,0 +1,93 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir, readdir, readFile, rm, statfs, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { StewardError } from '../../core/errors.ts';
+import type { ProcessIdentity } from '../../core/ports/programs.ts';
+import { fileError } from '../files/file-errors.ts';
+import { identityOf, isAlive } from '../procfs/identity.ts';
+
+const OWNER = 'owner.json';
+
+/** Who made a folder, so that it can be told whether somebody still needs it. */
+interface Ownership {
+  readonly kind: string;
+  readonly owner: string;
+  readonly process: ProcessIdentity | undefined;
+  /** What else is to be removed with it, elsewhere on this machine. */
+  readonly elsewhere: readonly string[];
+}
+
+export interface ScratchFolder {
+  readonly path: string;
+  /** Removed with it, also where this process does not live to do it. */
+  alsoRemove(path: string): Promise<void>;
+  remove(): Promise<void>;
+}
+
+/** A folder of one's own below `scratch`, for nobody else to see. `room` is what it has to hold, where that is known. */
+export async function makeScratch(
+  scratch: string,
+  { kind, owner, room = 0 }: { readonly kind: string; readonly owner: string; readonly room?: number | undefined },
+): Promise<ScratchFolder> {
+  // Short: a Unix socket below it may have 107 bytes.
+  const path = join(scratch, `${kind}-${randomBytes(4).toString('hex')}`);
+  let ownership: Ownership = { kind, owner, process: identityOf(process.pid), elsewhere: [] };
+  try {
+    await mkdir(scratch, { recursive: true, mode: 0o700 });
+    const { bavail, bsize } = await statfs(scratch);
+    if (bavail * bsize < room)
+      throw new StewardError(
+        'DISK_FULL',
+        `${scratch} has ${megabytes(bavail * bsize)} free, and ${megabytes(room)} are needed there for a while.`,
+        { hint: 'Free some space there, or let STEWARD_HOME be on a larger disk. Nothing was changed.' },
+      );
+    await mkdir(path, { mode: 0o700 });
+    await writeFile(join(path, OWNER), JSON.stringify(ownership), { mode: 0o600 });
+  } catch (thrown) {
+    throw fileError(scratch, thrown);
+  }
+  return {
+    path,
+    async alsoRemove(other) {
+      ownership = { ...ownership, elsewhere: [...ownership.elsewhere, other] };
+      await writeFile(join(path, OWNER), JSON.stringify(ownership), { mode: 0o600 });
+    },
+    remove: () => removeWith(path, ownership),
+  };
+}
+
+/** Removes what was made by these owners, or by processes that are gone; `end` ends first what runs in it. */
+export async function sweepScratch(
+  scratch: string,
+  kind: string,
+  owners: ReadonlySet<string> | 'all-dead',
+  end: (folder: string) => Promise<void> = async () => undefined,
+): Promise<string[]> {
+  const removed: string[] = [];
+  for (const name of await readdir(scratch).catch(() => [])) {
+    const path = join(scratch, name);
+    const ownership = await ownershipOf(path);
+    if (ownership?.kind !== kind || !(owners === 'all-dead' ? !(ownership.process && isAlive(ownership.process)) : owners.has(ownership.owner)))
+      continue;
+    await end(path);
+    await removeWith(path, ownership);
+    removed.push(path, ...ownership.elsewhere);
+  }
+  return removed;
+}
+
+async function removeWith(path: string, { elsewhere }: Ownership): Promise<void> {
+  for (const each of [...elsewhere, path]) await rm(each, { recursive: true, force: true, maxRetries: 2 });
+}
+
+async function ownershipOf(path: string): Promise<Ownership | undefined> {
+  try {
+    return JSON.parse(await readFile(join(path, OWNER), 'utf8')) as Ownership;
+  } catch {
+    return undefined;
+  }
+}
+
+function megabytes(bytes: number): string {
+  return `${Math.ceil(bytes / 1024 ** 2)} MB`;
+}
