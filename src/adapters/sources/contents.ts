@@ -133,7 +133,10 @@ export async function compareContents(
 const TOLD = 10;
 
 /** In a sentence: what is equal, or what is not. `things` names the items: tables, files, keys. */
-export function tellComparison({ ok, same, unsure, missing, different, added, counts }: Comparison, things: string): string {
+export function tellComparison(
+  { ok, same, unsure, missing, different, added, counts }: Comparison,
+  things: string,
+): string {
   const list = (names: readonly string[], all: number): string =>
     `${names.slice(0, 3).join(', ')}${all > 3 ? ` and ${all - 3} more` : ''}`;
   const rest = unsure > 0 ? `; ${unsure} could not be compared, because they changed while they were copied` : '';

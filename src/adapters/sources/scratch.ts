@@ -67,7 +67,10 @@ export async function sweepScratch(
   for (const name of await readdir(scratch).catch(() => [])) {
     const path = join(scratch, name);
     const ownership = await ownershipOf(path);
-    if (ownership?.kind !== kind || !(owners === 'all-dead' ? !(ownership.process && isAlive(ownership.process)) : owners.has(ownership.owner)))
+    if (
+      ownership?.kind !== kind ||
+      !(owners === 'all-dead' ? !(ownership.process && isAlive(ownership.process)) : owners.has(ownership.owner))
+    )
       continue;
     await end(path);
     await removeWith(path, ownership);

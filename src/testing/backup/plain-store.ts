@@ -47,7 +47,14 @@ export function plainStore(root: string): CopyStore {
       await tar(['-x', ...flags, '-f', at(location, part.name), '-C', folder, '--', ...names]);
     },
     async *entries(location, part) {
-      const { stdout } = await tar(['-t', '-v', '--numeric-owner', '--quoting-style=literal', '-f', at(location, part.name)]);
+      const { stdout } = await tar([
+        '-t',
+        '-v',
+        '--numeric-owner',
+        '--quoting-style=literal',
+        '-f',
+        at(location, part.name),
+      ]);
       const kinds = { d: 'directory', l: 'link' } as const;
       for (const line of stdout.split('\n')) {
         const found = /^(.)\S+\s+\S+\s+(\d+) \S+ \S+ (.*)$/.exec(line);
