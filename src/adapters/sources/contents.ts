@@ -115,9 +115,14 @@ export async function compareContents(
   let [was, is] = [await left.next(), await right.next()];
   while (!was.done || !is.done) {
     const order = was.done ? 1 : is.done ? -1 : byName(was.value.name, is.value.name);
-    if (order < 0) note('missing', (was.value as ContentItem).name);
-    else if (order > 0) note('added', (is.value as ContentItem).name);
-    else {
+    if (order < 0) {
+      const { name, checksum } = was.value as ContentItem;
+      // It went, or could not be read, while the copy was made.
+      if (checksum === null) unsure += 1;
+      else note('missing', name);
+    }
+    if (order > 0) note('added', (is.value as ContentItem).name);
+    if (order === 0) {
       const [before, now] = [was.value as ContentItem, is.value as ContentItem];
       if (before.checksum === null) unsure += 1;
       else if (before.checksum !== now.checksum || before.count !== now.count || attributes(before) !== attributes(now))

@@ -1,0 +1,70 @@
+import { basename } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { StewardError } from '../../../core/errors.ts';
+import type { ProgramsPort } from '../../../core/ports/programs.ts';
+import type { SqliteJob, SqliteSaid, SqliteTrouble } from './jobs.ts';
+
+const CHILD = fileURLToPath(new URL('child.ts', import.meta.url));
+/** A file of many gigabytes is read through in this time; who is canceled does not wait for it. */
+const WITHIN_MS = 6 * 60 * 60_000;
+
+/** Asks the child, and gives what it says as it comes. Throws what troubled it. */
+export async function askSqlite(
+  programs: ProgramsPort,
+  job: SqliteJob,
+  about: string,
+  signal: AbortSignal,
+  hear: (said: SqliteSaid) => void | Promise<void>,
+): Promise<{ readonly version: string }> {
+  let version: string | undefined;
+  let trouble: Extract<SqliteSaid, { said: 'trouble' }> | undefined;
+  const { exitCode, stderr } = await programs.stream(
+    { program: process.execPath, args: [CHILD, JSON.stringify(job)], timeoutMs: WITHIN_MS, signal },
+    async (output) => {
+      for await (const said of linesOf(output)) {
+        if (said.said === 'done') ({ version } = said);
+        else if (said.said === 'trouble') trouble = said;
+        else await hear(said);
+      }
+    },
+  );
+  if (trouble) throw translate(trouble.kind, trouble.message, about);
+  if (version !== undefined) return { version };
+  // A damaged file can take the library down with it.
+  throw new StewardError('PROGRAM_FAILED', `Reading ${about} ended with ${exitCode ?? 'a signal'}: ${stderr.slice(-300)}`, {
+    hint: `See whether the file is sound: sqlite3 ${basename(about)} 'pragma integrity_check'`,
+  });
+}
+
+async function* linesOf(output: AsyncIterable<Uint8Array>): AsyncIterable<SqliteSaid> {
+  const decoder = new TextDecoder();
+  let rest = '';
+  for await (const chunk of output) {
+    const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) yield JSON.parse(line) as SqliteSaid;
+  }
+}
+
+function translate(kind: SqliteTrouble, message: string, about: string): StewardError {
+  switch (kind) {
+    case 'locked':
+      return new StewardError('LOCKED', `${about} stayed locked against readers: ${message}.`, {
+        hint: `See who writes to it for so long: fuser -v ${about}`,
+      });
+    case 'damaged':
+      return new StewardError('VERIFICATION_FAILED', `${about} is damaged or no SQLite database: ${message}.`, {
+        hint: 'Restore its last proven copy.',
+      });
+    case 'full':
+      return new StewardError('DISK_FULL', `No space was left while ${about} was read or written.`, {
+        hint: 'Free some space on the disk of STEWARD_HOME.',
+      });
+    case 'unreachable':
+      return new StewardError('FORBIDDEN', `${about} cannot be opened: ${message}.`, {
+        hint: 'Steward needs to read it and, for a write-ahead log, to make files beside it: run it as root or as its owner.',
+      });
+    case 'other':
+      return new StewardError('PROGRAM_FAILED', `${about}: SQLite says ${message}.`);
+  }
+}

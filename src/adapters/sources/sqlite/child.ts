@@ -1,0 +1,170 @@
+import { createHash, type Hash } from 'node:crypto';
+import { backup, constants, DatabaseSync, type SQLOutputValue } from 'node:sqlite';
+import { pathToFileURL } from 'node:url';
+import type { SqliteJob, SqliteSaid, SqliteTrouble } from './jobs.ts';
+
+// A process of its own: SQLite works in the thread that asks it, a damaged file can take its process down, and whatever
+// it does can be ended. It says each thing in a line of its own, and `done` last.
+
+const say = (said: SqliteSaid): void => void process.stdout.write(`${JSON.stringify(said)}\n`);
+const PAGES_AT_ONCE = 4_096;
+/** Rows are gathered up to this many characters before they are hashed. */
+const GATHERED = 64 * 1024;
+const TOLD_PROBLEMS = 10;
+// The lower byte of what SQLite says is the kind of the error.
+const [BUSY, LOCKED, CORRUPT, FULL, CANTOPEN, NOT_A_DATABASE] = [5, 6, 11, 13, 14, 26];
+
+const job = JSON.parse(process.argv[2] ?? '') as SqliteJob;
+try {
+  switch (job.do) {
+    case 'copy':
+      await copy(job);
+      break;
+    case 'check':
+      check(job.path);
+      break;
+    case 'count':
+      using(job.live ? live(job.path, job.waitMs) : alone(job.path), count);
+      break;
+    case 'assert':
+      using(alone(job.path), (database) => assert(database, job.assertions));
+      break;
+  }
+  say({ said: 'done', version: process.versions['sqlite'] ?? '' });
+} catch (thrown) {
+  const { errcode = 0, message } = thrown as { errcode?: number; message: string };
+  say({ said: 'trouble', kind: troubleOf(errcode & 0xff), message });
+  process.exitCode = 1;
+}
+
+/**
+ * From one read transaction, whatever is written meanwhile: without it a busy writer makes the copy begin anew again and
+ * again. Writers of a write-ahead log are not held up; those of a rollback journal wait until it is done. The copy is looked
+ * at right away: one that is damaged is none.
+ */
+async function copy({ from, to, waitMs }: Extract<SqliteJob, { do: 'copy' }>): Promise<void> {
+  const source = live(from, waitMs);
+  source.exec('begin');
+  source.prepare('select count(*) from sqlite_schema').get();
+  const at = new Date().toISOString();
+  const { page_size: size } = source.prepare('pragma page_size').get() as { page_size: number };
+  await backup(source, to, {
+    rate: PAGES_AT_ONCE,
+    progress: ({ totalPages, remainingPages }) =>
+      say({ said: 'progress', bytes: (totalPages - remainingPages) * size }),
+  });
+  source.close();
+  say({ said: 'copied', at });
+  if (check(to)) using(alone(to), count);
+}
+
+function check(path: string): boolean {
+  let problems: string[];
+  try {
+    problems = using(alone(path), (database) =>
+      [
+        ...database.prepare(`pragma integrity_check(${TOLD_PROBLEMS})`).all(),
+      ].map((row) => String(Object.values(row)[0])),
+    );
+  } catch (thrown) {
+    const { errcode = 0, message } = thrown as { errcode?: number; message: string };
+    if (troubleOf(errcode & 0xff) !== 'damaged') throw thrown;
+    problems = [message];
+  }
+  problems = problems.filter((problem) => problem !== 'ok');
+  say({ said: 'checked', problems });
+  return problems.length === 0;
+}
+
+/** In one read transaction: every table, and how they are made. Shadow tables are counted, what they make visible is not. */
+function count(database: DatabaseSync): void {
+  database.exec('begin');
+  const made = database
+    .prepare('select type, name, tbl_name, sql from sqlite_schema order by type, name')
+    .all()
+    .map((row) => JSON.stringify(Object.values(row)));
+  const checksum = createHash('sha256').update(made.join('\n')).digest('hex');
+  say({ said: 'item', item: { name: '(schema)', count: made.length, checksum } });
+  const tables = database
+    .prepare("select name, wr from pragma_table_list where schema = 'main' and type in ('table', 'shadow')")
+    .all()
+    .map(({ name, wr }) => ({ name: String(name), keyed: wr === 1 }))
+    .filter(({ name }) => name !== 'sqlite_schema')
+    .toSorted((one, other) => (one.name < other.name ? -1 : 1));
+  for (const { name, keyed } of tables) {
+    const quoted = `"${name.replaceAll('"', '""')}"`;
+    const keys = database
+      .prepare('select name from pragma_table_info(?) where pk > 0 order by pk')
+      .all(name)
+      .map((row) => `"${String(row['name']).replaceAll('"', '""')}"`);
+    const rows = database.prepare(`select * from ${quoted} order by ${keyed ? keys.join(', ') : 'rowid'}`);
+    rows.setReadBigInts(true);
+    rows.setReturnArrays(true);
+    const hash = createHash('sha256');
+    let [counted, text] = [0, ''];
+    for (const row of rows.iterate() as unknown as Iterable<SQLOutputValue[]>) {
+      counted += 1;
+      for (const value of row) text += told(value);
+      text += '\n';
+      if (text.length > GATHERED) text = pour(hash, text);
+    }
+    pour(hash, text);
+    say({ said: 'item', item: { name, count: counted, checksum: hash.digest('hex') } });
+  }
+}
+
+function pour(hash: Hash, text: string): '' {
+  hash.update(text);
+  return '';
+}
+
+/** With its type and its length, so that no two rows look alike that are not. */
+function told(value: SQLOutputValue): string {
+  if (value === null) return 'n;';
+  if (typeof value === 'bigint') return `i${value};`;
+  if (typeof value === 'number') return `r${Object.is(value, -0) ? '-0' : value};`;
+  if (typeof value === 'string') return `t${value.length}:${value};`;
+  return `b${value.byteLength}:${createHash('sha256').update(value).digest('base64')};`;
+}
+
+function assert(database: DatabaseSync, assertions: Extract<SqliteJob, { do: 'assert' }>['assertions']): void {
+  database.exec('pragma query_only = on');
+  // What somebody asks of a copy reaches no other file.
+  database.setAuthorizer((action) =>
+    action === constants.SQLITE_ATTACH ? constants.SQLITE_DENY : constants.SQLITE_OK,
+  );
+  for (const { name, sql } of assertions) {
+    try {
+      const row = database.prepare(sql).get();
+      const value = row === undefined ? undefined : Object.values(row)[0];
+      const holds = value !== undefined && value !== null && value !== 0 && value !== '' && value !== '0';
+      say({ said: 'asserted', name, holds, value: row === undefined ? 'no row' : String(value).slice(0, 200) });
+    } catch (thrown) {
+      say({ said: 'asserted', name, holds: false, value: `the query failed: ${(thrown as Error).message}` });
+    }
+  }
+}
+
+function live(path: string, timeout: number): DatabaseSync {
+  return new DatabaseSync(path, { readOnly: true, timeout });
+}
+
+/** Of a file that nobody else has: nothing is written beside it. */
+function alone(path: string): DatabaseSync {
+  return new DatabaseSync(new URL(`${pathToFileURL(path).href}?mode=ro&immutable=1`), { readOnly: true });
+}
+
+function using<T>(database: DatabaseSync, work: (database: DatabaseSync) => T): T {
+  try {
+    return work(database);
+  } finally {
+    database.close();
+  }
+}
+
+function troubleOf(code: number): SqliteTrouble {
+  if (code === BUSY || code === LOCKED) return 'locked';
+  if (code === CORRUPT || code === NOT_A_DATABASE) return 'damaged';
+  if (code === FULL) return 'full';
+  return code === CANTOPEN ? 'unreachable' : 'other';
+}

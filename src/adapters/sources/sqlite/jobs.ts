@@ -1,0 +1,22 @@
+/** What the child is asked, as its only argument. */
+export type SqliteJob =
+  | { readonly do: 'copy'; readonly from: string; readonly to: string; readonly waitMs: number }
+  | { readonly do: 'check'; readonly path: string }
+  | { readonly do: 'count'; readonly path: string; readonly live: boolean; readonly waitMs: number }
+  | {
+      readonly do: 'assert';
+      readonly path: string;
+      readonly assertions: readonly { readonly name: string; readonly sql: string }[];
+    };
+
+export type SqliteTrouble = 'locked' | 'damaged' | 'full' | 'unreachable' | 'other';
+
+/** What it says, one in a line. A copy is said to be made, then checked, and counted where nothing is wrong with it. */
+export type SqliteSaid =
+  | { readonly said: 'progress'; readonly bytes: number }
+  | { readonly said: 'copied'; readonly at: string }
+  | { readonly said: 'checked'; readonly problems: readonly string[] }
+  | { readonly said: 'item'; readonly item: { name: string; count: number; checksum: string | null } }
+  | { readonly said: 'asserted'; readonly name: string; readonly holds: boolean; readonly value: string }
+  | { readonly said: 'trouble'; readonly kind: SqliteTrouble; readonly message: string }
+  | { readonly said: 'done'; readonly version: string };
