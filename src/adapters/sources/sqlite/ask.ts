@@ -31,9 +31,13 @@ export async function askSqlite(
   if (trouble) throw translate(trouble.kind, trouble.message, about);
   if (version !== undefined) return { version };
   // A damaged file can take the library down with it.
-  throw new StewardError('PROGRAM_FAILED', `Reading ${about} ended with ${exitCode ?? 'a signal'}: ${stderr.slice(-300)}`, {
-    hint: `See whether the file is sound: sqlite3 ${basename(about)} 'pragma integrity_check'`,
-  });
+  throw new StewardError(
+    'PROGRAM_FAILED',
+    `Reading ${about} ended with ${exitCode ?? 'a signal'}: ${stderr.slice(-300)}`,
+    {
+      hint: `See whether the file is sound: sqlite3 ${basename(about)} 'pragma integrity_check'`,
+    },
+  );
 }
 
 async function* linesOf(output: AsyncIterable<Uint8Array>): AsyncIterable<SqliteSaid> {

@@ -62,9 +62,9 @@ function check(path: string): boolean {
   let problems: string[];
   try {
     problems = using(alone(path), (database) =>
-      [
-        ...database.prepare(`pragma integrity_check(${TOLD_PROBLEMS})`).all(),
-      ].map((row) => String(Object.values(row)[0])),
+      [...database.prepare(`pragma integrity_check(${TOLD_PROBLEMS})`).all()].map((row) =>
+        String(Object.values(row)[0]),
+      ),
     );
   } catch (thrown) {
     const { errcode = 0, message } = thrown as { errcode?: number; message: string };

@@ -22,7 +22,12 @@ export interface SqliteReaderOptions extends SourceDeps {
 }
 
 /** By SQLite's own online backup: one instant, whatever is written meanwhile, and never a copy of the live file. */
-export function createSqliteReader({ programs, scratch, now, waitMs = 60_000 }: SqliteReaderOptions): SourceReader<'sqlite'> {
+export function createSqliteReader({
+  programs,
+  scratch,
+  now,
+  waitMs = 60_000,
+}: SqliteReaderOptions): SourceReader<'sqlite'> {
   const imageOf = (copy: SealedCopy) => partOf(copy, ({ kind }) => kind === 'image', 'the database itself');
 
   async function problemsOf(path: string, about: string, { signal }: Doing): Promise<readonly string[]> {
@@ -45,9 +50,13 @@ export function createSqliteReader({ programs, scratch, now, waitMs = 60_000 }: 
     const part = imageOf(copy);
     const path = join(folder, part.name);
     try {
-      await pipeline(copy.store.read(copy.location, part, doing), createWriteStream(path, { mode: 0o600, flags: 'wx' }), {
-        signal: doing.signal,
-      });
+      await pipeline(
+        copy.store.read(copy.location, part, doing),
+        createWriteStream(path, { mode: 0o600, flags: 'wx' }),
+        {
+          signal: doing.signal,
+        },
+      );
     } catch (thrown) {
       throw fileError(path, thrown);
     }
@@ -101,9 +110,13 @@ export function createSqliteReader({ programs, scratch, now, waitMs = 60_000 }: 
         });
         const [problem] = problems;
         if (problem !== undefined)
-          throw new StewardError('VERIFICATION_FAILED', `${path} is damaged, and is not copied as if it were good: ${problem}`, {
-            hint: 'Restore its last proven copy, or save what can be read: sqlite3 old.db .recover | sqlite3 new.db',
-          });
+          throw new StewardError(
+            'VERIFICATION_FAILED',
+            `${path} is damaged, and is not copied as if it were good: ${problem}`,
+            {
+              hint: 'Restore its last proven copy, or save what can be read: sqlite3 old.db .recover | sqlite3 new.db',
+            },
+          );
         const image = await writer.part({ name, kind: 'image' }, createReadStream(to, { highWaterMark: CHUNK }));
         const { part, contents } = await writeContents(writer, items.toSorted(inOrder));
         const { mode, uid, gid } = found;
@@ -123,7 +136,8 @@ export function createSqliteReader({ programs, scratch, now, waitMs = 60_000 }: 
           const problems = await problemsOf(await fetched(copy, folder.path, doing), imageOf(copy).name, doing);
           return {
             ok: problems.length === 0,
-            statement: problems.length === 0 ? 'PRAGMA integrity_check finds nothing wrong.' : `It is damaged: ${problems[0]}`,
+            statement:
+              problems.length === 0 ? 'PRAGMA integrity_check finds nothing wrong.' : `It is damaged: ${problems[0]}`,
           };
         }),
       ),
@@ -204,7 +218,9 @@ export function createSqliteReader({ programs, scratch, now, waitMs = 60_000 }: 
         const job = { do: 'assert', path, assertions: source.assertions } as const;
         await askSqlite(programs, job, path, signal, (said) => {
           if (said.said !== 'asserted') return;
-          const statement = said.holds ? `It holds that ${said.name}.` : `It does not hold that ${said.name}: ${said.value}.`;
+          const statement = said.holds
+            ? `It holds that ${said.name}.`
+            : `It does not hold that ${said.name}: ${said.value}.`;
           results.push({ layer: 'content', ok: said.holds, statement, durationMs: 0 });
         });
         return results;
@@ -224,9 +240,13 @@ function targetOf(original: string, name: string, to: RestoreTarget): string {
 }
 
 function noDatabase(): StewardError {
-  return new StewardError('INPUT_INVALID', 'A SQLite database is a file: it is restored to its place or into a folder.', {
-    hint: 'Name a folder instead of a database.',
-  });
+  return new StewardError(
+    'INPUT_INVALID',
+    'A SQLite database is a file: it is restored to its place or into a folder.',
+    {
+      hint: 'Name a folder instead of a database.',
+    },
+  );
 }
 
 async function assertRoom(folder: string, bytes: number): Promise<void> {
@@ -241,5 +261,7 @@ async function assertRoom(folder: string, bytes: number): Promise<void> {
 
 /** Its own name, where a repository can take that. */
 function partName(path: string): string {
-  return basename(path).replaceAll(/[^\w.-]/g, '_').replace(/^[.-]/, '_');
+  return basename(path)
+    .replaceAll(/[^\w.-]/g, '_')
+    .replace(/^[.-]/, '_');
 }

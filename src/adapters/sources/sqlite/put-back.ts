@@ -52,16 +52,22 @@ export async function putBack(
     for (const [from, to] of moved) await rename(to, from);
     // Before the rename the original is still in its place, and this is only its second name.
     await rm(before, { force: true });
-    throw thrown instanceof StewardError ? thrown : fileError(`${path} could not be replaced, and is as it was`, thrown);
+    throw thrown instanceof StewardError
+      ? thrown
+      : fileError(`${path} could not be replaced, and is as it was`, thrown);
   }
 }
 
 async function assertFree(path: string): Promise<void> {
   const holders = await holdersOf([path, ...BESIDE.map((end) => path + end)]);
   if (holders.length === 0) return;
-  throw new StewardError('PRECONDITION_FAILED', `${path} is open in ${holders.slice(0, 5).join(', ')}: it would go on with the old file.`, {
-    hint: 'Stop it, restore, and start it again. Nothing was changed.',
-  });
+  throw new StewardError(
+    'PRECONDITION_FAILED',
+    `${path} is open in ${holders.slice(0, 5).join(', ')}: it would go on with the old file.`,
+    {
+      hint: 'Stop it, restore, and start it again. Nothing was changed.',
+    },
+  );
 }
 
 async function syncFolder(folder: string): Promise<void> {

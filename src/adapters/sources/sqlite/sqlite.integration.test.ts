@@ -1,6 +1,15 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, chownSync, copyFileSync, mkdirSync, readdirSync, readFileSync, statSync, truncateSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  copyFileSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  truncateSync,
+} from 'node:fs';
 import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -39,7 +48,8 @@ const reader = (waitMs = 20_000, place = scratch) =>
     waitMs,
   });
 const store = () => plainStore(join(folder.path, 'store'));
-const sourceOf = (path: string, more: object = {}) => SqliteSource.parse({ kind: 'sqlite', name: 'shop', path, ...more });
+const sourceOf = (path: string, more: object = {}) =>
+  SqliteSource.parse({ kind: 'sqlite', name: 'shop', path, ...more });
 
 let made = 0;
 /** A shop in a folder of its own: orders, each with two lines, all written in one transaction an order. */
@@ -63,7 +73,10 @@ function shop(journal: 'wal' | 'delete', orders = 3_000): string {
 const query = (path: string, sql: string): unknown[] => {
   const database = new DatabaseSync(path, { readOnly: true, timeout: 10_000 });
   try {
-    return database.prepare(sql).all().map((row) => ({ ...row }));
+    return database
+      .prepare(sql)
+      .all()
+      .map((row) => ({ ...row }));
   } finally {
     database.close();
   }
@@ -150,7 +163,10 @@ describe.each(['wal', 'delete'] as const)('a SQLite database with a %s journal',
       expect(layers.every(({ ok }) => ok)).toBe(true);
       const restored = sandbox.environment['STEWARD_SANDBOX_PATH'] ?? '';
       expect(
-        query(restored, 'select count(*) as n from orders left join (select order_id, count(*) as n from lines group by 1) on order_id = id where n is not 2'),
+        query(
+          restored,
+          'select count(*) as n from orders left join (select order_id, count(*) as n from lines group by 1) on order_id = id where n is not 2',
+        ),
       ).toEqual([{ n: 0 }]);
       expect(query(restored, 'select count(*) > 3000 as more from orders')).toEqual([{ more: 1 }]);
       await sandbox.end();
@@ -305,7 +321,9 @@ it('what a process that was killed left is found by its owner, and what a living
     const copy = { store, location: ${JSON.stringify(copy.location)}, manifest: ${JSON.stringify(copy.manifest)} };
     await reader.sandbox(${JSON.stringify(sourceOf(path))}, copy, { scratch: ${JSON.stringify(scratch)}, owner: 'run_dead' }, { signal: new AbortController().signal });
     console.log('ready'); setInterval(() => undefined, 1000);`;
-  const child = spawn(process.execPath, ['--no-warnings', '--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, ['--no-warnings', '--input-type=module', '-e', script], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   await once(child.stdout, 'data');
   expect(await reader().sweep('all-dead', scratch, doing)).toEqual([]);
   child.kill('SIGKILL');
