@@ -143,19 +143,37 @@ describe('a run', () => {
     });
   }, 60_000);
 
-  it('does not overlap another heavy one of its kind, whatever they work on', async () => {
+  it('does not overlap another heavy one of its kind, whatever they work on, and holds up no healing', async () => {
     const heavy = { ...appendLines, load: 'io' as const };
-    const other = { ...heavy, name: 'append-more' };
+    const [other, heal] = [
+      { ...heavy, name: 'append-more' },
+      { ...heavy, name: 'append-to-heal' },
+    ];
     const rules: PolicyRule[] = [{ id: 'test', decision: 'auto', why: 'A test.' }];
-    await within({ automations: [heavy, other], rules }, async ({ engine }, { file, lines }) => {
+    await within({ automations: [heavy, other, heal], rules }, async ({ engine }, { file, lines }) => {
       await engine.start();
-      const start = (automation: string, trigger: 'cli' | 'healing', line: string) =>
-        engine.service.start({ automation, input: { file, lines: [line], pauseMs: 700 }, trigger, actor: operator });
-      // Healing has a queue of its own, and still waits for its turn at the disk.
-      const runs = [await start('append-lines', 'cli', 'a'), await start('append-more', 'healing', 'b')];
-      for (const { id } of runs) expect((await engine.service.wait(id, WAIT)).status).toBe('succeeded');
-      const order = (await lines()).map((line) => line.split(' ')[1]).join('');
-      expect(['aabb', 'bbaa']).toContain(order);
+      const start = async (automation: string, trigger: 'cli' | 'mcp' | 'healing', line: string, pauseMs = 0) =>
+        (await engine.service.start({ automation, input: { file, lines: [line], pauseMs }, trigger, actor: operator }))
+          .id;
+      const first = await start('append-lines', 'cli', 'a', 25_000);
+      await expect.poll(lines, { timeout: 20_000 }).toEqual(['begin a 1']);
+      const second = await start('append-more', 'mcp', 'b');
+      await expect
+        .poll(async () => (await engine.service.get(second))?.progress?.message, { timeout: 20_000 })
+        .toContain(`waits for append-lines (${first})`);
+      const healing = await start('append-to-heal', 'healing', 'h');
+      expect((await engine.service.wait(healing, WAIT)).status).toBe('succeeded');
+      expect((await engine.service.get(second))?.status).toBe('queued');
+
+      await engine.service.cancel(first, { actor: operator, reason: 'enough' });
+      expect((await engine.service.wait(second, WAIT)).status).toBe('succeeded');
+      expect((await lines()).filter((line) => !line.startsWith('undo'))).toEqual([
+        'begin a 1',
+        'begin h 1',
+        'end h 1',
+        'begin b 1',
+        'end b 1',
+      ]);
     });
   }, 60_000);
 });

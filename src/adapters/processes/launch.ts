@@ -10,7 +10,7 @@ import { LAUNCH_UNIT, parseControlGroup } from '../procfs/cgroup.ts';
 import { identityOf, isAlive } from '../procfs/identity.ts';
 import { readProc } from '../procfs/read.ts';
 import { refreshUserNames, userName } from '../procfs/users.ts';
-import { readExecutable } from './details.ts';
+import { readArguments, readExecutable } from './details.ts';
 import { openOutput } from './output.ts';
 
 export interface LaunchOptions {
@@ -41,7 +41,9 @@ export async function launch(
 async function becomesProgram(identity: ProcessIdentity, helpers: readonly string[]): Promise<boolean> {
   for (const until = performance.now() + EXEC_DEADLINE_MS; performance.now() < until; await sleep(5)) {
     if (!isAlive(identity)) return false;
-    if (!helpers.includes(readExecutable(identity.pid) ?? '')) return true;
+    // The kernel names the program an instant before it has given it its arguments and variables.
+    const runs = !helpers.includes(readExecutable(identity.pid) ?? '') && readArguments(identity.pid).length > 0;
+    if (runs) return true;
   }
   return false;
 }

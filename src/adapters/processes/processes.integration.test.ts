@@ -158,15 +158,16 @@ describe('a launch', () => {
       { env, outputPath: path },
     );
 
-    const environ = await readFile(`/proc/${identity.pid}/environ`, 'utf8');
-    expect(
+    const environ = async (): Promise<object> =>
       Object.fromEntries(
-        environ
+        (await readFile(`/proc/${identity.pid}/environ`, 'utf8'))
           .split('\0')
           .filter(Boolean)
           .map((line) => line.split('=')),
-      ),
-    ).toEqual(env);
+      );
+    // The kernel writes the arguments down first: for an instant a program has them and no variable.
+    await expect.poll(environ).toEqual(env);
+    await until(() => readStat(identity.pid)?.state === 'S');
     // Each program that was given it complains once: the helper that still was root did not see it.
     expect((await readFile(path, 'utf8')).match(/cannot be preloaded/g)).toHaveLength(1);
     await processes.signal(identity, 'SIGKILL');

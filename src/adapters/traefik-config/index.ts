@@ -92,7 +92,9 @@ export async function readTraefikFiles(
     settings.map((root) => path.reduce((tree, name) => insensitive(tree, name), root)).find((tree) => !tree.missing);
 
   const points = entryPointsOf(settings);
-  const dynamic = await Promise.all((await dynamicFiles(setting, folder, reader)).map(read));
+  // One after the other: what is told of them is told in the order of their names.
+  const dynamic: (Tree | undefined)[] = [];
+  for (const path of await dynamicFiles(setting, folder, reader)) dynamic.push(await read(path));
   const {
     routes,
     certificates,

@@ -203,6 +203,33 @@ describe('windows that recur', () => {
     expect(await system.activeFor(db, at)).toBeUndefined();
   });
 
+  it('opens nothing for what was removed while it looked', async () => {
+    const system = build();
+    const plan: { id: string } = await call(system, 'create-maintenance', {
+      reason: 'updates',
+      everything: true,
+      cron: '0 12 * * *',
+      for: '2h',
+    });
+    const remover = await database.store.pool.connect();
+    await remover.query('begin');
+    await remover.query('update maintenance_plans set removed_at = now() where id = $1', [plan.id]);
+    const started = system.start();
+    // It has seen the plan, and now waits for whoever removes it.
+    const blocked = async (): Promise<number | null> =>
+      (
+        await database.store.pool.query(
+          `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
+        )
+      ).rowCount;
+    await expect.poll(blocked).toBe(1);
+    await remover.query('commit');
+    remover.release();
+    await started;
+    expect(await system.activeFor(db, at)).toBeUndefined();
+    expect(await told()).toEqual([]);
+  });
+
   it('of steward.yaml are about its own machine, and end when they are taken out of it', async () => {
     configured = [
       {

@@ -63,16 +63,17 @@ export function createWindows(deps: WindowsDeps): Windows {
     });
   }
 
-  /** Once, whichever node does it. */
-  async function insert(window: MaintenanceWindow, planId: string | undefined): Promise<MaintenanceWindow> {
+  /** Once, whichever node does it, and not where its plan was removed meanwhile. */
+  async function insert(window: MaintenanceWindow, plan?: MaintenancePlan): Promise<MaintenanceWindow> {
     return await db.transaction().execute(async (trx) => {
+      if (plan?.kind === 'recurring' && !(await isKept(trx, plan.id))) return window;
       const told = window.startsAt <= now();
       const row = await trx
         .insertInto('maintenance_windows')
         .values({
           id: window.id,
           kind: window.kind,
-          plan_id: planId ?? null,
+          plan_id: plan?.id ?? null,
           owner: window.owner ?? null,
           reason: redactText(window.reason),
           actor: window.actor,
@@ -88,6 +89,18 @@ export function createWindows(deps: WindowsDeps): Windows {
       if (row && told) await tell(trx, 'maintenance.started', row);
       return row ? toWindow(row) : window;
     });
+  }
+
+  /** Whoever removes the plan waits for this transaction, and then finds its window to end. */
+  async function isKept(trx: Trx, planId: string): Promise<boolean> {
+    const row = await trx
+      .selectFrom('maintenance_plans')
+      .select('id')
+      .where('id', '=', planId)
+      .where('removed_at', 'is', null)
+      .forShare()
+      .executeTakeFirst();
+    return row !== undefined;
   }
 
   async function end(id: string, at: Date): Promise<boolean> {
@@ -194,7 +207,7 @@ export function createWindows(deps: WindowsDeps): Windows {
       );
     },
 
-    open: (window) => insert({ ...window, id: newId(now()) }, undefined),
+    open: (window) => insert({ ...window, id: newId(now()) }),
 
     async get(id) {
       const row = await db.selectFrom('maintenance_windows').selectAll().where('id', '=', id).executeTakeFirst();
@@ -226,7 +239,7 @@ export function createWindows(deps: WindowsDeps): Windows {
 
     async turn() {
       const at = now();
-      for (const { plan, window } of await openedByClock(at)) await insert(window, plan.id);
+      for (const { plan, window } of await openedByClock(at)) await insert(window, plan);
       const known = await plans();
       const ids = new Set(known.map(({ id }) => id));
       const due: (Date | undefined)[] = known.map((plan) => nextOpening(plan, at, next));
