@@ -2,6 +2,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type AlertSink, startAlertSink } from './kit/alert-sink.ts';
+import { type Api, apiOf, type SeenService } from './kit/api.ts';
 import {
   eventually,
   makeHome,
@@ -49,9 +50,10 @@ async function serve(status: () => number): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
-async function watch(services: readonly object[], monitoring: object): Promise<RunningSteward> {
+async function watch(services: readonly object[], monitoring: object): Promise<Api> {
   const config = {
     discovery: { enabled: false },
+    machine: { watch: false },
     monitoring: { every: '500ms', timeout: '2s', ...monitoring },
     // Nothing supervises these services, and that a person is needed would be a message of its own.
     healing: { enabled: false },
@@ -63,22 +65,29 @@ async function watch(services: readonly object[], monitoring: object): Promise<R
   // YAML is a superset of JSON.
   const home = makeHome(JSON.stringify(config));
   running = await startSteward({ home, env: { SINK_SECRET: sink.secret } });
-  return running;
+  const { token } = await stewardJson<{ token: string }>(home, [
+    'token',
+    'create',
+    '--role',
+    'admin',
+    '--name',
+    'test',
+  ]);
+  return apiOf(running.url, token);
 }
 
-const incidents = async (home: string): Promise<readonly Incident[]> =>
-  await stewardJson<Incident[]>(home, ['incidents', '--status', 'all', '--limit', '200']);
-const states = async (home: string): Promise<Map<string, number>> => {
-  const { services } = await stewardJson<{ services: { state: string }[] }>(home, ['health']);
-  return new Map([...Map.groupBy(services, ({ state }) => state)].map(([state, group]) => [state, group.length]));
-};
+const incidents = async (api: Api): Promise<readonly Incident[]> =>
+  (await api.get<{ items: Incident[] }>('incidents?status=all&limit=200')).items;
+/** Whether all of them, and nothing else, are watched and in this state. */
+const areAll = (services: readonly SeenService[], state: string, count: number): true | undefined =>
+  services.length === count && services.every((service) => service.state === state) ? true : undefined;
 
 describe('what would be a storm of alerts', () => {
   it(`is one where a parent with ${CHILDREN} children dies: the children are named in it, and one message tells of the end`, async () => {
     let alive = true;
     const parent = await serve(() => (alive ? 200 : 500));
     const children = await Promise.all(Array.from({ length: CHILDREN }, () => serve(() => (alive ? 200 : 503))));
-    const { home } = await watch(
+    const api = await watch(
       [
         { name: 'database', checks: [{ kind: 'http', url: `http://127.0.0.1:${parent}/` }] },
         ...children.map((port, index) => ({
@@ -89,23 +98,15 @@ describe('what would be a storm of alerts', () => {
       ],
       { failures: 3 },
     );
-    await eventually(
-      'all are up',
-      async () => ((await states(home)).get('up') === CHILDREN + 1 ? true : undefined),
-      90_000,
-    );
+    await eventually('all are up', async () => areAll(await api.services(), 'up', CHILDREN + 1), 90_000);
     // Discovery knows who needs whom from its second look at the configuration at the latest.
     alive = false;
 
-    await eventually(
-      'all are down',
-      async () => ((await states(home)).get('down') === CHILDREN + 1 ? true : undefined),
-      90_000,
-    );
+    await eventually('all are down', async () => areAll(await api.services(), 'down', CHILDREN + 1), 90_000);
     const open = await eventually(
       'every child has its parent',
       async () => {
-        const all = (await incidents(home)).filter(({ status }) => status !== 'resolved');
+        const all = (await incidents(api)).filter(({ status }) => status !== 'resolved');
         return all.filter(({ parentId }) => parentId !== undefined).length === CHILDREN ? all : undefined;
       },
       120_000,
@@ -121,7 +122,7 @@ describe('what would be a storm of alerts', () => {
     alive = true;
     await eventually(
       'all is over',
-      async () => ((await incidents(home)).every(({ status }) => status === 'resolved') ? true : undefined),
+      async () => ((await incidents(api)).every(({ status }) => status === 'resolved') ? true : undefined),
       120_000,
     );
     await eventually('the end is told', async () => (sink.alerts.length > 1 ? true : undefined));
@@ -137,24 +138,24 @@ describe('what would be a storm of alerts', () => {
     let flaps = false;
     // Every answer differs from the one before it.
     const port = await serve(() => (flaps && (asked += 1) % 2 === 1 ? 500 : 200));
-    const { home } = await watch([{ name: 'shop', checks: [{ kind: 'http', url: `http://127.0.0.1:${port}/` }] }], {
+    const api = await watch([{ name: 'shop', checks: [{ kind: 'http', url: `http://127.0.0.1:${port}/` }] }], {
       failures: 1,
       every: '250ms',
     });
-    await eventually('it is up', async () => ((await states(home)).get('up') === 1 ? true : undefined));
+    await eventually('it is up', async () => areAll(await api.services(), 'up', 1));
     flaps = true;
     await eventually('forty changes', async () => (asked > 40 ? true : undefined), 60_000);
     const marked = await eventually('it is marked', async () =>
-      (await incidents(home)).find(({ flapping }) => flapping === true),
+      (await incidents(api)).find(({ flapping }) => flapping === true),
     );
     flaps = false;
     await eventually(
       'it is over',
-      async () => ((await incidents(home)).every(({ status }) => status === 'resolved') ? true : undefined),
+      async () => ((await incidents(api)).every(({ status }) => status === 'resolved') ? true : undefined),
       60_000,
     );
 
-    const all = await incidents(home);
+    const all = await incidents(api);
     expect(all.map(({ id }) => id)).toEqual([marked.id]);
     await eventually('the end is told', async () => (sink.alerts.length > 1 ? true : undefined));
     expect(sink.alerts.map(({ kind, incidentId }) => `${kind} ${incidentId}`)).toEqual([

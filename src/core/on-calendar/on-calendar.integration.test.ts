@@ -10,6 +10,7 @@ import { calendarText } from './text.ts';
 
 const run = promisify(execFile);
 const EXPRESSIONS = 300;
+const TOGETHER = 5;
 const ITERATIONS = 5;
 const HOUR_MS = 3_600_000;
 const ZONES = [
@@ -28,27 +29,34 @@ interface Answer {
   readonly instants: readonly string[];
 }
 
-/** What the real program says of an expression; undefined where it refuses it, 'gives up' where it says so of itself. */
-async function systemd(expression: string, base: number): Promise<Answer | undefined | 'gives up'> {
-  try {
-    const { stdout } = await run(
-      'systemd-analyze',
-      ['calendar', `--iterations=${ITERATIONS}`, `--base-time=${shown(base)}`, expression],
-      { env: { ...process.env, TZ: 'UTC', LC_ALL: 'C', SYSTEMD_COLORS: '0' } },
-    );
-    const normal = /Normalized form: (.*)/.exec(stdout)?.[1] ?? expression;
-    const instants = [...stdout.matchAll(/(?:Next elapse|Iter\. #\d+): \w+ (.* UTC)$/gm)];
-    return { normal, instants: instants.map(([, text = '']) => text) };
-  } catch (thrown) {
-    const { stderr } = thrown as { stderr: string };
-    if (stderr.includes('Resource deadlock avoided')) return 'gives up';
-    expect(stderr, expression).toMatch(/Failed to parse|Invalid argument/);
-    return undefined;
+/** What the real program says of expressions from one instant on: nothing of what it refuses, 'gives up' where it says that of itself. */
+async function systemd(expressions: readonly string[], base: number): Promise<(Answer | undefined | 'gives up')[]> {
+  const args = ['calendar', `--iterations=${ITERATIONS}`, `--base-time=${shown(base)}`, ...expressions];
+  const env = { ...process.env, TZ: 'UTC', LC_ALL: 'C', SYSTEMD_COLORS: '0' };
+  const { stdout, stderr } = await run('systemd-analyze', args, { env }).catch(
+    (thrown: { stdout: string; stderr: string }) => thrown,
+  );
+  if (stderr.includes('Resource deadlock avoided')) {
+    if (expressions.length === 1) return ['gives up'];
+    // It does not say of which.
+    return (await Promise.all(expressions.map((each) => systemd([each], base)))).flat();
   }
+  if (stderr !== '') expect(stderr).toMatch(/^((Failed to parse|.*Invalid argument).*\n)+$/);
+  // One after the other, each ended by an empty line; of what it refuses there is nothing but that.
+  const said: string[][] = [[]];
+  for (const line of stdout.split('\n').slice(0, -1)) line === '' ? said.push([]) : said.at(-1)?.push(line);
+  expect(said, expressions.join('; ')).toHaveLength(expressions.length);
+  return expressions.map((expression, index) => {
+    const text = said[index]?.join('\n') ?? '';
+    if (text === '') return undefined;
+    const normal = /Normalized form: (.*)/.exec(text)?.[1] ?? expression;
+    const instants = [...text.matchAll(/(?:Next elapse|Iter\. #\d+): \w+ (.* UTC)$/gm)];
+    return { normal, instants: instants.map(([, instant = '']) => instant) };
+  });
 }
 
 async function instantsOfSystemd(expression: string, base: number): Promise<readonly string[]> {
-  const answer = await systemd(expression, base);
+  const [answer] = await systemd([expression], base);
   if (answer === undefined || answer === 'gives up') throw new Error(`systemd does not answer for '${expression}'`);
   return answer.instants;
 }
@@ -71,6 +79,11 @@ function ours(expression: string, base: number): Answer | undefined {
 }
 
 const shown = (instant: number): string => `${new Date(instant).toISOString().slice(0, 19).replace('T', ' ')} UTC`;
+
+/** What only we know of, where it is in the first minute of an hour. */
+function leftOut(theirs: Answer, answer: Answer): string[] {
+  return answer.instants.filter((instant) => /:00:\d\d UTC$/.test(instant) && !theirs.instants.includes(instant));
+}
 
 /** Whether clocks show this time for the second time. */
 function isRepeated(instant: number, zone: string): boolean {
@@ -150,20 +163,42 @@ const expression = fc.oneof(
 
 const zone = fc.constantFrom(...ZONES);
 const anyTime = fc.integer({ min: Date.UTC(2026, 0, 1) / 1_000, max: Date.UTC(2030, 0, 1) / 1_000 });
-const question = fc
-  .tuple(expression, zone, anyTime, fc.boolean(), fc.integer({ min: -3 * 3_600, max: 3_600 }))
-  .map(([text, zoneName, moment, nearChange, off]) => {
+/** Expressions that are asked about at one instant, which one call of the program answers. */
+const questions = fc
+  .tuple(
+    fc.array(expression, { minLength: TOGETHER, maxLength: TOGETHER }),
+    zone,
+    anyTime,
+    fc.boolean(),
+    fc.integer({ min: -3 * 3_600, max: 3_600 }),
+  )
+  .map(([texts, zoneName, moment, nearChange, off]) => {
     const [change] = nearChange ? clockChanges(moment * 1_000, (moment + 366 * 86_400) * 1_000, zoneName) : [];
     const base = change ? change.at + off * 1_000 : moment * 1_000;
-    return { text: text.startsWith('@') ? text : `${text} ${zoneName}`.trim(), zone: zoneName, base };
+    return {
+      texts: texts.map((text) => (text.startsWith('@') ? text : `${text} ${zoneName}`.trim())),
+      zone: zoneName,
+      base,
+    };
   });
 
 describe.skipIf(!hasProgram('systemd-analyze'))('calendar expressions beside systemd-analyze', () => {
   it(`says the same of ${EXPRESSIONS} generated expressions: normal form, instants, and what is refused`, async () => {
-    const questions = fc.sample(question, { seed: 20_261_129, numRuns: EXPRESSIONS });
-    const counted = { same: 0, refusedByBoth: 0, repeatedHour: 0, listFromMonthsEnd: 0, systemdGaveUp: 0 };
-    for (const { text, zone: zoneName, base } of questions) {
-      const [theirs, answer] = [await systemd(text, base), ours(text, base)];
+    const asked = fc.sample(questions, { seed: 20_261_129, numRuns: EXPRESSIONS / TOGETHER });
+    const answers = asked.map(async ({ texts, zone: zoneName, base }) => {
+      const said = await systemd(texts, base);
+      return texts.map((text, index) => ({ text, zone: zoneName, base, theirs: said[index] }));
+    });
+    const counted = {
+      same: 0,
+      refusedByBoth: 0,
+      repeatedHour: 0,
+      listFromMonthsEnd: 0,
+      turnOfHour: 0,
+      systemdGaveUp: 0,
+    };
+    for (const { text, zone: zoneName, base, theirs } of (await Promise.all(answers)).flat()) {
+      const answer = ours(text, base);
       const fromEnd = /~([^ ]*,[^ ]*)/.exec(text)?.[1]?.split(',');
       const what = `${text} after ${shown(base)}`;
       if (theirs === 'gives up') {
@@ -192,6 +227,17 @@ describe.skipIf(!hasProgram('systemd-analyze'))('calendar expressions beside sys
         expect(answer.normal, what).toBe(theirs.normal);
         expect(answer.instants.slice(0, later.length), what).toEqual(later);
         counted.repeatedHour += 1;
+      } else if (leftOut(theirs, answer).length > 0) {
+        // A repeated second (*:*:01/8) that runs over the hour takes the first seconds of the next one with it; that is an
+        // oversight there. Asked within that minute it knows them, and they are all that is between the two.
+        for (const instant of leftOut(theirs, answer)) {
+          const [next] = await instantsOfSystemd(text, Date.parse(instant) - 1_000);
+          expect(next, what).toBe(instant);
+        }
+        const missing = new Set(leftOut(theirs, answer));
+        const rest = answer.instants.filter((instant) => !missing.has(instant));
+        expect(rest, what).toEqual(theirs.instants.slice(0, rest.length));
+        counted.turnOfHour += 1;
       } else {
         expect(answer, what).toEqual(theirs);
         counted.same += 1;
