@@ -1,4 +1,4 @@
-import { defineConfig } from 'vitest/config';
+import { configDefaults, defineConfig } from 'vitest/config';
 
 const common = {
   globalSetup: ['src/testing/global-setup.ts'],
@@ -6,6 +6,40 @@ const common = {
   hookTimeout: 60_000,
   pool: 'forks' as const,
 };
+
+/**
+ * Look at nothing on this machine but what they made themselves: no discovery, or a machine of its own in a container. Most
+ * of their time they wait. Whatever is not named here runs alone.
+ */
+const APART = [
+  'test/alert-storms.integration.test.ts',
+  'test/api-properties.integration.test.ts',
+  'test/api-properties.test.ts',
+  'test/approval.integration.test.ts',
+  'test/breakers.integration.test.ts',
+  'test/cli.integration.test.ts',
+  'test/completions.integration.test.ts',
+  'test/discovery-disabled.integration.test.ts',
+  'test/forged-input.integration.test.ts',
+  'test/healing-crashes.integration.test.ts',
+  'test/healing-systemd.integration.test.ts',
+  'test/heartbeats.integration.test.ts',
+  'test/identity-provider.integration.test.ts',
+  'test/identity-session.test.ts',
+  'test/import.integration.test.ts',
+  'test/live.integration.test.ts',
+  'test/mcp/mcp.integration.test.ts',
+  'test/mcp/suites.integration.test.ts',
+  'test/nodes.integration.test.ts',
+  'test/page-identity.integration.test.ts',
+  'test/page.integration.test.ts',
+  'test/permissions.test.ts',
+  'test/promised-addresses.integration.test.ts',
+  'test/rest.integration.test.ts',
+  'test/retention.integration.test.ts',
+  'test/user-events.integration.test.ts',
+  'test/workflow-guide.test.ts',
+];
 
 export default defineConfig({
   test: {
@@ -20,9 +54,17 @@ export default defineConfig({
           sequence: { groupOrder: 0 },
         },
       },
+      { test: { ...common, name: 'apart', include: APART, maxWorkers: 2, sequence: { groupOrder: 1 } } },
       {
         // A whole Steward each, and the machine it looks after: two at a time would find, and slow, each other's.
-        test: { ...common, name: 'whole', include: ['test/**/*.test.ts'], maxWorkers: 1, sequence: { groupOrder: 1 } },
+        test: {
+          ...common,
+          name: 'whole',
+          include: ['test/**/*.test.ts'],
+          exclude: [...configDefaults.exclude, ...APART],
+          maxWorkers: 1,
+          sequence: { groupOrder: 2 },
+        },
       },
     ],
   },

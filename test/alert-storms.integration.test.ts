@@ -2,16 +2,8 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type AlertSink, startAlertSink } from './kit/alert-sink.ts';
-import { type Api, apiOf, type SeenService } from './kit/api.ts';
-import {
-  eventually,
-  makeHome,
-  removeHome,
-  type RunningSteward,
-  sleep,
-  startSteward,
-  stewardJson,
-} from './kit/steward.ts';
+import { type Api, adminApi, type SeenService } from './kit/api.ts';
+import { eventually, makeHome, removeHome, type RunningSteward, sleep, startSteward } from './kit/steward.ts';
 
 const CHILDREN = 50;
 
@@ -65,15 +57,7 @@ async function watch(services: readonly object[], monitoring: object): Promise<A
   // YAML is a superset of JSON.
   const home = makeHome(JSON.stringify(config));
   running = await startSteward({ home, env: { SINK_SECRET: sink.secret } });
-  const { token } = await stewardJson<{ token: string }>(home, [
-    'token',
-    'create',
-    '--role',
-    'admin',
-    '--name',
-    'test',
-  ]);
-  return apiOf(running.url, token);
+  return (await adminApi(running)).api;
 }
 
 const incidents = async (api: Api): Promise<readonly Incident[]> =>

@@ -6,9 +6,9 @@ import pg from 'pg';
 import { afterAll, beforeAll, describe, it } from 'vitest';
 import { freePort, hasProgram, type RunningProgram, startProgram } from '../src/testing/world/start-program.ts';
 import { tempFolder, type TempFolder } from '../src/testing/world/temp-folder.ts';
-import { type Api, apiOf, type EventLog, followEvents, type SeenEvent, type SeenIncident } from './kit/api.ts';
+import { type Api, adminApi, type EventLog, followEvents, type SeenEvent, type SeenIncident } from './kit/api.ts';
 import { told } from './kit/heals.ts';
-import { eventually, makeHome, removeHome, type RunningSteward, startSteward, stewardJson } from './kit/steward.ts';
+import { eventually, makeHome, removeHome, type RunningSteward, startSteward } from './kit/steward.ts';
 
 const BIN = '/usr/lib/postgresql/15/bin';
 const missing =
@@ -81,16 +81,9 @@ services:
       // Whatever the machine has in use is more than this: its trouble is real, and nothing can end it.
       env: { STW_DB: PASSWORD, STEWARD_MAX_MEMORY_USAGE: '1', STEWARD_LOG_LEVEL: 'warn' },
     });
-    const { token } = await stewardJson<{ token: string }>(home, [
-      'token',
-      'create',
-      '--role',
-      'admin',
-      '--name',
-      'test',
-    ]);
-    api = apiOf(steward.url, token);
-    log = await followEvents(steward.url, token);
+    const admin = await adminApi(steward);
+    api = admin.api;
+    log = await followEvents(steward.url, admin.token);
     await eventually(
       'all are up',
       async () => {

@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { adminApi, type Api } from './kit/api.ts';
 import {
   eventually,
   makeHome,
@@ -25,12 +26,14 @@ interface Beat {
 
 let home: string;
 let running: RunningSteward;
+let api: Api;
 
 beforeAll(async () => {
   home = makeHome(
-    'discovery: { enabled: false }\nhealing: { enabled: false }\nheartbeats:\n  jobs:\n    - { name: from-file, every: 1d }\n',
+    'discovery: { enabled: false }\nmachine: { watch: false }\nhealing: { enabled: false }\nheartbeats:\n  jobs:\n    - { name: from-file, every: 1d }\n',
   );
   running = await startSteward({ home });
+  ({ api } = await adminApi(running));
 });
 
 afterAll(async () => {
@@ -40,7 +43,7 @@ afterAll(async () => {
 
 const get = async (path: string, options: RequestInit = {}): Promise<Response> => await fetch(path, options);
 const beat = async (name: string): Promise<Beat | undefined> =>
-  (await stewardJson<Beat[]>(home, ['heartbeat', 'list'])).find((each) => each.name === name);
+  (await api.get<{ items: Beat[] }>('heartbeats')).items.find((each) => each.name === name);
 const stateOf = (name: string, state: string, withinMs?: number): Promise<Beat> =>
   eventually(
     `${name} is ${state}`,
@@ -51,7 +54,7 @@ const stateOf = (name: string, state: string, withinMs?: number): Promise<Beat> 
     withinMs,
   );
 const open = async (): Promise<string[]> =>
-  (await stewardJson<{ title: string }[]>(home, ['incidents', '--status', 'unresolved'])).map(({ title }) => title);
+  (await api.get<{ items: { title: string }[] }>('incidents?status=unresolved')).items.map(({ title }) => title);
 const create = async (name: string, ...options: string[]): Promise<Beat> =>
   await stewardJson<Beat>(home, ['heartbeat', 'create', name, ...options]);
 
@@ -119,11 +122,11 @@ describe('heartbeats', () => {
   }, 180_000);
 
   it('raise no alarm for pings that came while Steward was killed', async () => {
-    const patient = await create('patient', '--every', '8s', '--grace', '12s');
+    const patient = await create('patient', '--every', '3s', '--grace', '9s');
     await get(patient.url);
     await stateOf('patient', 'up');
     await running.kill();
-    await sleep(26_000);
+    await sleep(15_000);
     running = await startSteward({ home, port: Number(new URL(running.url).port) });
     // Its deadline is long past, and it may well have pinged in between.
     expect((await beat('patient'))?.state).toBe('unknown');

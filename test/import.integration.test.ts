@@ -3,6 +3,7 @@ import { type AddressInfo, createServer as createTcp, type Server as TcpServer }
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { adminApi } from './kit/api.ts';
 import { eventually, makeHome, removeHome, type RunningSteward, startSteward, stewardJson } from './kit/steward.ts';
 
 interface Peer {
@@ -79,7 +80,9 @@ describe('an imported backup of Uptime Kuma with fifty monitors', () => {
     );
     expect(monitorList).toHaveLength(50);
 
-    const home = makeHome('# mine\ndiscovery: { enabled: false }\nhealing: { enabled: false }\n');
+    const home = makeHome(
+      '# mine\ndiscovery: { enabled: false }\nmachine: { watch: false }\nhealing: { enabled: false }\n',
+    );
     const backup = join(home, 'backup.json');
     writeFileSync(backup, JSON.stringify({ version: '1.23.13', notificationList: [], monitorList }));
     const shown = await stewardJson<{ written: boolean }>(home, ['import', 'uptime-kuma', backup]);
@@ -96,8 +99,9 @@ describe('an imported backup of Uptime Kuma with fifty monitors', () => {
     expect(readFileSync(join(home, 'steward.yaml'), 'utf8')).toContain('# mine');
 
     running = await startSteward({ home });
+    const { api } = await adminApi(running);
     const health = async () =>
-      (await stewardJson<{ services: { name: string; state: string }[] }>(home, ['health'])).services;
+      (await api.get<{ services: { name: string; state: string }[] }>('automation/health')).services;
     const urls = await Promise.all(
       ['push-0', 'push-1'].map(
         async (name) => (await stewardJson<{ url: string }>(home, ['heartbeat', 'address', name])).url,
