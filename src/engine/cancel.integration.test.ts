@@ -319,18 +319,23 @@ describe('a deadline', () => {
     await nothingLeft();
     await place.remove();
   }, 60_000);
+});
+
+describe('a deadline that is shorter than others work', () => {
+  const LIMIT_MS = 5_000;
+  const [RUNS, SECONDS] = [6, 1.1];
+  beforeAll(async () => {
+    const run = { template: LIMIT_MS, default: LIMIT_MS, verification: LIMIT_MS, long: LIMIT_MS };
+    engine = await engineWith({ settings: { run } });
+  }, 60_000);
+  afterAll(() => engine?.stop());
 
   it('counts work, and not the time that a run waits for its turn', async () => {
-    const place = await scratch();
-    const other = await scratch();
-    const ids = await Promise.all([
-      start({ file: place.file, seconds: 1.2 }),
-      start({ file: other.file, seconds: 1.2 }),
-      start({ file: other.file, seconds: 1.2 }),
-    ]);
-    // One lock for all of them, so the last one is done after more than three seconds.
+    const places = await Promise.all(Array.from({ length: RUNS }, scratch));
+    // One lock for all of them, so the last one is done after more than the limit.
+    expect(RUNS * SECONDS * 1_000).toBeGreaterThan(LIMIT_MS);
+    const ids = await Promise.all(places.map(({ file }) => start({ file, seconds: SECONDS })));
     for (const id of ids) expect(await ended(id)).toMatchObject({ status: 'succeeded' });
-    await place.remove();
-    await other.remove();
-  }, 60_000);
+    for (const place of places) await place.remove();
+  }, 90_000);
 });

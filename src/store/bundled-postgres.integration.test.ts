@@ -19,7 +19,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { sql } from 'kysely';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { testAccount } from '../testing/database.ts';
 import { memoryLog } from '../testing/log.ts';
 import { bundledUrl, ensurePostgres, type PostgresServer } from './bundled-postgres.ts';
@@ -33,6 +33,15 @@ const isRoot = process.getuid?.() === 0;
 let home: string;
 const cleanUp: (() => unknown)[] = [];
 
+/** A home whose store was created and stopped. */
+let made: string;
+
+beforeAll(async () => {
+  made = await mkdtemp(join(tmpdir(), 'steward-pg-'));
+  const server = await ensure({ home: made });
+  await stopPostmaster(server.pid, 10_000);
+});
+afterAll(() => rm(made, { recursive: true, force: true }));
 beforeEach(async () => {
   home = await mkdtemp(join(tmpdir(), 'steward-pg-'));
 });
@@ -60,6 +69,10 @@ async function open(options: Partial<OpenStoreOptions> = {}): Promise<Store> {
   cleanUp.push(() => store.close());
   return store;
 }
+
+/** As after an earlier run of Steward: creating a store takes longer than most of what is asked of it here. */
+const created = async (folder = home): Promise<void> =>
+  void (await run('cp', ['-a', pgHome(made).root, pgHome(folder).root]));
 
 /** Another Steward, which opens the store, says so, and stays until it is killed. */
 async function otherSteward(): Promise<ChildProcess> {
@@ -98,6 +111,7 @@ describe('the bundled PostgreSQL', () => {
   });
 
   it('lets in only who has the password, and by the socket only', async () => {
+    await created();
     const server = await ensure();
     const wrong = new URL(bundledUrl(server));
     wrong.password = 'guess';
@@ -119,6 +133,7 @@ describe('the bundled PostgreSQL', () => {
   });
 
   it('survives kill -9 of Steward and is adopted by the next', async () => {
+    await created();
     const killed = await otherSteward();
     const pid = await pidOf();
     killed.kill('SIGKILL');
@@ -131,6 +146,7 @@ describe('the bundled PostgreSQL', () => {
   });
 
   it('stays for the Steward that serves when a command beside it closes', async () => {
+    await created();
     const serving = await open();
     const command = await open({ keepServer: true });
 
@@ -147,6 +163,7 @@ describe('the bundled PostgreSQL', () => {
   });
 
   it('is started again after kill -9, and calls in between say that it can get better', async () => {
+    await created();
     const store = await open();
     const seen: number[] = [];
     store.events.consume({ consumer: 'tests', pollMs: 500, handle: async ({ id }) => void seen.push(id) });
@@ -180,6 +197,7 @@ describe('the bundled PostgreSQL', () => {
   }, 60_000);
 
   it('ends a session that outlived its server, since no other could start beside it', async () => {
+    await created();
     const server = await ensure();
     const [orphan] = (await run('pgrep', ['-P', String(server.pid)])).stdout.trim().split('\n').map(Number);
     // Frozen, it does not notice that its server is gone.
@@ -197,6 +215,7 @@ describe('the bundled PostgreSQL', () => {
   }, 60_000);
 
   it('starts although the number in a stale pid file belongs to another program', async () => {
+    await created();
     const server = await ensure();
     process.kill(server.pid, 'SIGKILL');
     await ended(server.pid);
@@ -212,6 +231,7 @@ describe('the bundled PostgreSQL', () => {
   });
 
   it('freezing fails the calls that wait, tells so, and is used again once it answers', async () => {
+    await created();
     const store = await open();
     const heard: boolean[] = [];
     store.onAvailability((available) => heard.push(available));
@@ -237,6 +257,7 @@ describe('the bundled PostgreSQL', () => {
 
 describe('the home of the store', () => {
   it('of a newer PostgreSQL is refused, untouched', async () => {
+    await created();
     const server = await ensure();
     await stopPostmaster(server.pid, 10_000);
     await writeFile(join(server.paths.data, 'PG_VERSION'), '19\n');
@@ -259,6 +280,7 @@ describe('the home of the store', () => {
   });
 
   it('without its password is unusable, and says what to put back', async () => {
+    await created();
     const server = await ensure();
     await stopPostmaster(server.pid, 10_000);
     await rm(server.paths.password);
@@ -287,6 +309,7 @@ describe('the home of the store', () => {
   });
 
   it('gets whole binaries again where a crash or a hand left broken ones', async () => {
+    await created();
     const server = await ensure();
     await stopPostmaster(server.pid, 10_000);
     const version = (await readdir(server.paths.root)).find((entry) => /^\d/.test(entry)) ?? '';
@@ -308,6 +331,7 @@ describe('the home of the store', () => {
   });
 
   it('says why where the server does not start', async () => {
+    await created();
     const server = await ensure();
     await stopPostmaster(server.pid, 10_000);
     await appendFile(join(server.paths.data, 'pg_hba.conf'), 'nonsense\n');
@@ -392,6 +416,7 @@ describe.skipIf(!isRoot)('as root', () => {
     });
 
     it('says so while it serves, loses nothing that was stored, and goes on once there is room', async () => {
+      await created(disk);
       const store = await open({ home: disk });
       const append = async (size: number) => {
         const data = { text: randomBytes(size).toString('hex') };

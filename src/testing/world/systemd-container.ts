@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { access, mkdir, rename, rm } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -93,35 +93,36 @@ export async function startSystemdContainer(
   };
 }
 
-/** The root file system, built once a machine. Two that build it at once both finish; the last name stays. */
+/** The root file system, built once a machine: whoever else wants it at that time waits for it. */
 async function rootTar(packages: readonly string[]): Promise<string> {
   const folder = join(tmpdir(), 'steward-testbed');
   // Another list of packages is another file.
   const path = join(folder, `systemd-bookworm-${packages.join('-')}-2.tar`);
-  const there = await access(path).then(
-    () => true,
-    () => false,
-  );
-  if (there) return path;
   await mkdir(folder, { recursive: true });
   const half = `${path}.${randomUUID()}`;
   try {
     const leftOut = LEFT_OUT.map((pattern) => `--dpkgopt=path-exclude=${pattern}`);
     await run(
-      'mmdebstrap',
-      // Waiting for the disk after each file is most of the work, and nothing here has to outlive a power cut.
+      'flock',
       [
+        `${path}.lock`,
+        'sh',
+        '-c',
+        'path=$1; half=$2; shift 2; test -e "$path" || { "$@" "$half" && mv "$half" "$path"; }',
+        'build',
+        path,
+        half,
+        'mmdebstrap',
         '--variant=minbase',
         '--format=tar',
+        // Waiting for the disk after each file is most of the work, and nothing here has to outlive a power cut.
         '--dpkgopt=force-unsafe-io',
         `--include=${packages.join(',')}`,
         ...leftOut,
         'bookworm',
-        half,
       ],
       { timeout: 480_000, maxBuffer: 64 * 1024 * 1024 },
     );
-    await rename(half, path);
   } finally {
     await rm(half, { force: true });
   }
