@@ -46,7 +46,7 @@ async function watch(services: readonly object[], monitoring: object): Promise<A
   const config = {
     discovery: { enabled: false },
     machine: { watch: false },
-    monitoring: { every: '500ms', timeout: '2s', ...monitoring },
+    monitoring: { every: '1s', timeout: '2s', ...monitoring },
     // Nothing supervises these services, and that a person is needed would be a message of its own.
     healing: { enabled: false },
     alerts: {
