@@ -9,15 +9,7 @@ import { dockerMissing } from '../src/testing/world/dockerd.ts';
 import { type Fixture, fixtureMissing, startFixture } from './fixtures/services/index.ts';
 import { type Api, adminApi, type EventLog, followEvents, type SeenService } from './kit/api.ts';
 import { strike, told } from './kit/heals.ts';
-import {
-  eventually,
-  isAlive,
-  makeHome,
-  removeHome,
-  type RunningSteward,
-  sleep,
-  startSteward,
-} from './kit/steward.ts';
+import { eventually, isAlive, makeHome, removeHome, type RunningSteward, sleep, startSteward } from './kit/steward.ts';
 
 const missing = fixtureMissing() ?? dockerMissing();
 const NOBODY = 65_534;
