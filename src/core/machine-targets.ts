@@ -60,6 +60,11 @@ export const SystemdTarget = z.object({
 export const ContainerTarget = z.object({
   kind: z.literal('container'),
   container: z.string().describe('Container id or name.'),
+  memory: percent
+    .optional()
+    .describe(
+      'Percent of its memory limit above which it is degraded and healing has to act; by default 90. One without a limit is not judged.',
+    ),
 });
 
 export const DiskTarget = z.object({

@@ -1,6 +1,7 @@
 import type { MachineGauges } from '../../core/ports/gauges.ts';
 import { readProc } from '../procfs/read.ts';
 import { isOverTheNetwork, mountOf, readDisks, spaceOf } from './disks.ts';
+import { groupMemoryOf } from './group-memory.ts';
 import { readLoad } from './load.ts';
 import { readMemory } from './memory.ts';
 
@@ -24,6 +25,7 @@ export function createGauges(read: (path: string) => string | undefined = readPr
       return type !== undefined && isOverTheNetwork(type) ? type : undefined;
     },
     memory: () => readMemory(read),
+    memoryOf: (pid) => groupMemoryOf(pid, read),
     load: () => readLoad(read),
   };
 }

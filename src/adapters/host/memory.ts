@@ -1,4 +1,5 @@
 import { readProc } from '../procfs/read.ts';
+import { readGroupMemory } from './group-memory.ts';
 
 export interface Memory {
   readonly totalBytes: number;
@@ -14,21 +15,8 @@ export function readMemory(read: (path: string) => string | undefined = readProc
   const bytes = (name: string) => Number(new RegExp(`^${name}: +(\\d+) kB`, 'm').exec(info)?.[1] ?? 0) * 1024;
   const totalBytes = bytes('MemTotal');
   const availableBytes = bytes('MemAvailable');
-  const group = readGroup(read);
-  if (!group || group.limit >= totalBytes) return { totalBytes, availableBytes };
-  return { totalBytes: group.limit, availableBytes: Math.max(0, Math.min(availableBytes, group.limit - group.used)) };
-}
-
-function readGroup(read: (path: string) => string | undefined): { limit: number; used: number } | undefined {
-  const v2 = '/sys/fs/cgroup';
-  const v1 = '/sys/fs/cgroup/memory';
-  const [limit, usage, stat] =
-    read(`${v2}/memory.max`) === undefined
-      ? [read(`${v1}/memory.limit_in_bytes`), read(`${v1}/memory.usage_in_bytes`), read(`${v1}/memory.stat`)]
-      : [read(`${v2}/memory.max`), read(`${v2}/memory.current`), read(`${v2}/memory.stat`)];
-  const max = Number(limit?.trim());
-  if (!limit || !Number.isFinite(max)) return undefined;
-  // Cached pages that can be dropped at any time.
-  const cache = Number(/^(?:total_)?inactive_file (\d+)/m.exec(stat ?? '')?.[1] ?? 0);
-  return { limit: max, used: Math.max(0, Number(usage?.trim() ?? 0) - cache) };
+  const group = readGroupMemory('/', read);
+  if (!group || group.limitBytes >= totalBytes) return { totalBytes, availableBytes };
+  const { limitBytes, usedBytes } = group;
+  return { totalBytes: limitBytes, availableBytes: Math.max(0, Math.min(availableBytes, limitBytes - usedBytes)) };
 }

@@ -1,13 +1,38 @@
-import type { CheckTarget, ProbeResult } from '../../core/check.ts';
+import type { ProbeResult, TargetOf } from '../../core/check.ts';
 import { StewardError } from '../../core/errors.ts';
 import type { ContainerInfo, DockerPort } from '../../core/ports/docker.ts';
+import type { MachineGauges } from '../../core/ports/gauges.ts';
+import { inWords } from './machine-probes.ts';
 import { troubled } from './process-probe.ts';
 import type { ProcessTable } from './process-table.ts';
 import { type ProbeOptions, answered, peerText, saw } from './result.ts';
 
-export function createContainerProbe(docker: DockerPort, processes: ProcessTable | undefined) {
+/** Of its limit: what gets above it is ended by the kernel before long. */
+const MEMORY_PERCENT = 90;
+const MOST_REMEMBERED = 10_000;
+
+export function createContainerProbe(
+  docker: DockerPort,
+  processes: ProcessTable | undefined,
+  gauges: Pick<MachineGauges, 'memoryOf'> | undefined,
+) {
+  /** Containers that were above at their last look: one look may be the moment before a collection of garbage. */
+  const above = new Set<string>();
+
+  function atItsLimit(info: ContainerInfo, percent: number, startedAt: number): ProbeResult | undefined {
+    const held = info.pid > 0 ? gauges?.memoryOf(info.pid) : undefined;
+    if (!held || (held.usedBytes / held.limitBytes) * 100 <= percent) {
+      above.delete(info.id);
+      return undefined;
+    }
+    if (above.has(info.id)) return nearItsLimit(info, held, startedAt);
+    if (above.size >= MOST_REMEMBERED) above.clear();
+    above.add(info.id);
+    return undefined;
+  }
+
   return async (
-    { container }: Extract<CheckTarget, { kind: 'container' }>,
+    { container, memory = MEMORY_PERCENT }: TargetOf<'container'>,
     options: ProbeOptions,
   ): Promise<ProbeResult> => {
     const startedAt = performance.now();
@@ -29,7 +54,22 @@ export function createContainerProbe(docker: DockerPort, processes: ProcessTable
       if (trouble)
         return troubled(`${info.name} runs, but its main process ${info.pid}`, trouble, startedAt, described(info));
     }
-    return judge(info, startedAt, options);
+    const result = judge(info, startedAt, options);
+    const isServing = result.state === 'up' || result.state === 'degraded';
+    return (isServing && atItsLimit(info, memory, startedAt)) || result;
+  };
+}
+
+function nearItsLimit(
+  info: ContainerInfo,
+  { usedBytes, limitBytes }: { readonly usedBytes: number; readonly limitBytes: number },
+  startedAt: number,
+): ProbeResult {
+  const usedPercent = Math.round((usedBytes / limitBytes) * 1_000) / 10;
+  const message = `${info.name} holds ${usedPercent} % of the ${inWords(limitBytes)} of memory that it may have`;
+  return {
+    ...saw('degraded', 'presence', message, startedAt, { ...described(info), usedPercent, usedBytes, limitBytes }),
+    problem: 'memory.high',
   };
 }
 

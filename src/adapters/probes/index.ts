@@ -64,7 +64,7 @@ export function createProber({
   const probeProcess = table && createProcessProbe(table);
   const probeProcesses = table && createProcessesProbe(table);
   const probeUnit = systemd && createSystemdProbe(systemd, table);
-  const probeContainer = docker && createContainerProbe(docker, table);
+  const probeContainer = docker && createContainerProbe(docker, table, gauges);
   const fileSystem = createFileSystemProbes(gauges, now);
   const probeIcmp = programs && createIcmpProbe(programs);
   const pings = createLanes(PINGS);

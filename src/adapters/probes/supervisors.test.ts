@@ -3,6 +3,7 @@ import { CheckTarget, type ProbeResult } from '../../core/check.ts';
 import { fakeDocker } from '../../testing/fakes/fake-docker.ts';
 import { fakeProcesses } from '../../testing/fakes/fake-processes.ts';
 import { fakeSystemd } from '../../testing/fakes/fake-systemd.ts';
+import { createGauges } from '../host/gauges.ts';
 import { createProber } from './index.ts';
 
 const processes = fakeProcesses();
@@ -71,5 +72,37 @@ describe('containers', () => {
     processes.freeze(main.pid);
 
     expect(await container('frozen')).toMatchObject({ state: 'down' });
+  });
+
+  it('is degraded where two looks find it above the share of its memory limit, whatever of it is cached files, and is not judged without a limit', async () => {
+    const main = processes.start(['app']);
+    docker.run('grown', { pid: main.pid });
+    const group: Record<string, string> = {
+      [`/proc/${main.pid}/cgroup`]: '0::/system.slice/docker-1.scope\n',
+      '/sys/fs/cgroup/system.slice/docker-1.scope/memory.max': '1048576\n',
+      '/sys/fs/cgroup/system.slice/docker-1.scope/memory.current': '996147\n',
+      '/sys/fs/cgroup/system.slice/docker-1.scope/memory.stat': 'anon 1\ninactive_file 0\n',
+    };
+    const gauges = createGauges((path) => group[path]);
+    const watching = createProber({ secrets: async () => '', processes, docker, gauges });
+    const grown = (more: object = {}): Promise<ProbeResult> =>
+      watching.probe(CheckTarget.parse({ kind: 'container', container: 'grown', ...more }), {
+        timeoutMs: 1_000,
+        slowMs: 1_000,
+        signal: new AbortController().signal,
+      });
+
+    expect(await grown(), 'one look may be the moment before a collection of garbage').toMatchObject({ state: 'up' });
+    expect(await grown()).toMatchObject({
+      state: 'degraded',
+      problem: 'memory.high',
+      message: 'grown holds 95 % of the 1 MB of memory that it may have',
+    });
+    expect(await grown({ memory: 96 })).toMatchObject({ state: 'up' });
+    group['/sys/fs/cgroup/system.slice/docker-1.scope/memory.stat'] = 'inactive_file 500000\n';
+    expect(await grown()).toMatchObject({ state: 'up' });
+    group['/sys/fs/cgroup/system.slice/docker-1.scope/memory.stat'] = 'inactive_file 0\n';
+    group['/sys/fs/cgroup/system.slice/docker-1.scope/memory.max'] = 'max\n';
+    expect(await grown()).toMatchObject({ state: 'up' });
   });
 });

@@ -7,6 +7,8 @@ export interface MachineGauges {
   /** The kind of a file system over the network that a path is on: looking there may take for ever. */
   remote(path: string): string | undefined;
   memory(): { readonly totalBytes: number; readonly availableBytes: number };
+  /** Of the control group of a process, without what the kernel gives back by itself; undefined where it has no limit. */
+  memoryOf(pid: number): { readonly usedBytes: number; readonly limitBytes: number } | undefined;
   load(): { readonly load1: number; readonly load5: number; readonly load15: number; readonly cores: number };
 }
 
