@@ -68,9 +68,9 @@ export function choose(
     }
     const until = lastAt && new Date(lastAt.getTime() + ms(runbook.cooldown));
     if (until && until > now) {
-      const left = formatDuration(until.getTime() - now.getTime());
-      say(`is in its cooldown for another ${left}`);
-      wait ??= { until, why: `${runbook.name} is tried again in ${left}, after its cooldown.` };
+      say(`is in its cooldown for another ${formatDuration(until.getTime() - now.getTime())}`);
+      // The instant and not what is left until then: it is said once, and would be another text at each look.
+      wait ??= { until, why: `${runbook.name} is tried again after its cooldown, at ${until.toISOString()}.` };
       continue;
     }
     say('is taken');
