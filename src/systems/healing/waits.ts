@@ -1,4 +1,5 @@
 import type { Incident } from '../../core/incident.ts';
+import { isParalyzing } from '../../core/monitor.ts';
 import type { Resource } from '../../core/resource.ts';
 import type { HealerDeps } from './healer-deps.ts';
 import { fails, isHealable } from './symptom.ts';
@@ -26,7 +27,10 @@ export async function firstInTheWay(
     if (dependency.kind === 'node' || dependency.id === resource.id || mutual.has(dependency.id)) continue;
     const theirs = unresolved.find(
       ({ id, resourceId, symptom, severity }) =>
-        id !== incident.id && resourceId === dependency.id && severity === 'critical' && isHealable(symptom),
+        id !== incident.id &&
+        resourceId === dependency.id &&
+        (severity === 'critical' || isParalyzing(symptom)) &&
+        isHealable(symptom),
     );
     if (theirs) return `${resource.name} waits for ${dependency.name}, which it needs: ${theirs.title} (${theirs.id}).`;
     if (fails(await monitor.probeNow(dependency.id, signal)))

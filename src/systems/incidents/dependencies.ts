@@ -1,7 +1,7 @@
 import type { Incident } from '../../core/incident.ts';
 import type { Inventory } from '../../core/inventory.ts';
 import type { JsonObject } from '../../core/json.ts';
-import { isProblem, type Monitor, type ServiceStatus } from '../../core/monitor.ts';
+import { isParalyzing, isProblem, type Monitor, type ServiceStatus } from '../../core/monitor.ts';
 import type { Resource } from '../../core/resource.ts';
 
 export interface Suspect {
@@ -9,12 +9,16 @@ export interface Suspect {
   readonly status: ServiceStatus;
 }
 
-/** Failed at its last look, whether or not that was often enough to be called down. */
+/** Failed at its last look, or lets nobody get on with his work, whether or not that was often enough to be told. */
 export function failing(status: ServiceStatus | undefined): boolean {
   return (
     status !== undefined &&
     (status.state === 'down' ||
-      status.checks.some(({ consecutiveFailures, last }) => consecutiveFailures > 0 && last?.state === 'down'))
+      status.checks.some(
+        ({ consecutiveFailures, last }) =>
+          (consecutiveFailures > 0 && last?.state === 'down') ||
+          (last?.problem !== undefined && isParalyzing(last.problem)),
+      ))
   );
 }
 
@@ -47,7 +51,7 @@ export async function dependenciesNow(
 export function speakerFor(id: string, unresolved: readonly Incident[]): Incident | undefined {
   const its = unresolved.filter(({ resourceId }) => resourceId === id);
   return (
-    its.find(({ symptom, severity }) => isProblem(symptom) && severity === 'critical') ??
+    its.find(({ symptom, severity }) => isProblem(symptom) && (severity === 'critical' || isParalyzing(symptom))) ??
     its.find(({ symptom }) => symptom === 'service.down')
   );
 }

@@ -139,6 +139,31 @@ it('what needs a database that is stuck is its child', async () => {
   expect(child.parentId).toBe((await incidents.byFingerprint('database.locked:db'))?.id);
 });
 
+it('what needs a database that is locked is its child, though the database answers, and whoever was noticed first', async () => {
+  await say('db', 'degraded', 'database.locked');
+  await becomes('warning database.locked:db');
+  await say('app', 'down');
+  const parent = async () => (await incidents.byFingerprint('database.locked:db'))?.id;
+  expect((await eventually(() => incidents.byFingerprint('service.down:app'))).parentId).toBe(await parent());
+
+  await say('app', 'up');
+  await say('db', 'up');
+  await becomes();
+  await say('app', 'down');
+  await becomes('critical service.down:app');
+  await say('db', 'degraded', 'database.locked');
+  await vi.waitFor(async () =>
+    expect((await incidents.byFingerprint('service.down:app'))?.parentId).toBe(await parent()),
+  );
+});
+
+it('pressure on what is needed explains nothing', async () => {
+  await say('db', 'degraded', 'memory.high');
+  await becomes('warning memory.high:db');
+  await say('app', 'down');
+  expect((await eventually(() => incidents.byFingerprint('service.down:app'))).parentId).toBeUndefined();
+});
+
 it('a warning that becomes critical is told again as such', async () => {
   await say('db', 'degraded', 'pool.exhausted');
   await becomes('warning pool.exhausted:db');

@@ -94,7 +94,8 @@ export function createProblems(deps: ProblemDeps): Problems {
       parentId: parent?.id,
       evidence: { problem, ...evidence },
     });
-    if (severity === 'critical') await deps.adopt(incident, resource, unresolved);
+    // A database that is locked answers, and those that need it are down of that all the same.
+    if (severity === 'critical' || isParalyzing(problem)) await deps.adopt(incident, resource, unresolved);
     return incident;
   }
 

@@ -167,7 +167,7 @@ export function createSymptoms(deps: SymptomDeps): Symptoms {
       )
         continue;
       if (child.resourceId !== undefined && dependents.has(child.resourceId))
-        await ledger.attach(child.id, parent.id, `${resource.name}, which it needs, is down too.`);
+        await ledger.attach(child.id, parent.id, `${resource.name}, which it needs, fails too.`);
     }
   }
 
