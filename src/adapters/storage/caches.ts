@@ -29,9 +29,10 @@ export const CACHE_PROGRAMS: readonly CacheProgram[] = [
     id: 'npm',
     holds: 'packages that npm downloads again when they are asked for',
     program: 'npm',
-    folder: ['config', 'get', 'cache'],
+    // It keeps a log beside its cache, and where not a byte is left it would fail for want of that.
+    folder: ['config', 'get', 'cache', '--logs-max=0'],
     below: '_cacache',
-    clear: ['cache', 'clean', '--force'],
+    clear: ['cache', 'clean', '--force', '--logs-max=0'],
   },
   {
     id: 'pip',
