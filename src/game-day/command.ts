@@ -82,6 +82,7 @@ function print(report: GameDayReport, kept: string, out: Terminal, noColor: bool
   for (const { kind, what, before, after } of outside.differences)
     out.write(`Changed: ${kind} ${what}: ${before} -> ${after}\n`);
   for (const run of outside.runsElsewhere) out.write(`Aimed elsewhere: ${run}\n`);
+  for (const { name, why } of report.leftOut) out.write(`Not injected: ${name}, because ${why}.\n`);
   out.write(
     `\n${report.injected} faults: ${report.healed} healed, ${report.escalated} handed to a person, ${report.leftAlone} rightly left alone, ${report.missed} missed.\n` +
       `Outside the scratch stack ${outside.untouched ? 'nothing was touched' : 'SOMETHING CHANGED'}: compared ${comparedText(report)}; ${outside.runs} runs, ${outside.runsElsewhere.length} of them aimed elsewhere.\n` +

@@ -5,6 +5,8 @@ import type { ServiceName } from './stack.ts';
 /** healed: back without a person. escalated: a person is told, once, and no more is tried. left-alone: nothing is done. */
 export type Expectation = 'healed' | 'escalated' | 'left-alone';
 
+export type Need = 'root' | 'npm';
+
 /** What a fault may do: all of it to the scratch stack, and to the Steward that watches nothing else. */
 export interface Stage {
   /** Signals the main process, as the kernel would; Docker is not told. */
@@ -48,6 +50,8 @@ export interface Fault {
   readonly expected: string;
   /** How many attempts Steward may make, at least and at most; one where nothing is said. */
   readonly attempts?: readonly [atLeast: number, atMost: number];
+  /** What the machine has to have for it; where it is missing, the fault is not injected, and the report says so. */
+  readonly needs?: readonly Need[];
   /** Strikes Steward itself, so nothing else happens meanwhile. */
   readonly alone?: true;
   /** How long Steward has. */

@@ -4,7 +4,9 @@ import { createProcesses } from '../adapters/processes/index.ts';
 import { createSystemd } from '../adapters/systemd/index.ts';
 import type { Environment } from '../config/environment.ts';
 import { version } from '../version.ts';
-import type { Fault } from './fault.ts';
+import { StewardError } from '../core/errors.ts';
+import type { ProgramsPort } from '../core/ports/programs.ts';
+import type { Fault, Need } from './fault.ts';
 import { playAll } from './play.ts';
 import type { Progress } from './progress.ts';
 import { automationRate, type FaultReport, faultReport, type GameDayReport } from './report.ts';
@@ -24,8 +26,8 @@ export interface GameDayOptions {
   readonly signal: AbortSignal;
 }
 
-/** More than the machine can bear would judge the machine and not Steward. */
-const AT_ONCE = Math.min(6, 2 * availableParallelism());
+/** Most of a fault is waiting; but more than the machine can bear would judge the machine and not Steward. */
+const AT_ONCE = Math.min(12, 4 * availableParallelism());
 
 /** One game day, from an empty stage to a report; whatever happens, nothing of it stays unless it was asked to be kept. */
 export async function gameDay(options: GameDayOptions): Promise<GameDayReport> {
@@ -37,7 +39,16 @@ export async function gameDay(options: GameDayOptions): Promise<GameDayReport> {
     systemd: createSystemd({ programs }),
   };
   const startedAt = new Date().toISOString();
-  const faults = shuffled(options.faults, seed);
+  const leftOut = await leftOutOf(options.faults, programs);
+  for (const { name, why } of leftOut) progress.say(`leaves out ${name}: ${why}`);
+  const faults = shuffled(
+    options.faults.filter((fault) => leftOut.every(({ name }) => name !== fault.name)),
+    seed,
+  );
+  if (faults.length === 0)
+    throw new StewardError('PRECONDITION_FAILED', 'None of these faults can be injected on this machine.', {
+      hint: leftOut.map(({ name, why }) => `${name}: ${why}`).join('; '),
+    });
   progress.say('looks at what is there, so that it can tell whether it was touched');
   const before = await fingerprint(around);
   const scene = await setScene({
@@ -75,6 +86,7 @@ export async function gameDay(options: GameDayOptions): Promise<GameDayReport> {
     seed,
     healing,
     injected: reports.length,
+    leftOut,
     healed: count('healed'),
     escalated: count('escalated'),
     leftAlone: count('left-alone'),
@@ -93,16 +105,41 @@ export async function gameDay(options: GameDayOptions): Promise<GameDayReport> {
   };
 }
 
+/** The faults for which this machine does not have what they need, and what that is. */
+async function leftOutOf(faults: readonly Fault[], programs: ProgramsPort): Promise<{ name: string; why: string }[]> {
+  const missing = new Map<Need, string>();
+  if (process.getuid?.() !== 0) missing.set('root', 'only root sees the disks of containers');
+  const npm = await programs.run({ program: 'npm', args: ['--version'], timeoutMs: 30_000, reads: true }).then(
+    ({ exitCode }) => exitCode === 0,
+    () => false,
+  );
+  if (!npm) missing.set('npm', 'there is no npm whose cache could be emptied');
+  return faults.flatMap(({ name, needs = [] }) => {
+    const why = needs.flatMap((need) => missing.get(need) ?? []).join(', and ');
+    return why === '' ? [] : [{ name, why }];
+  });
+}
+
 /** Every run of the isolated Steward, and those that aimed at anything but a service of the stack. */
-async function runsOf({ steward, services, resourceId }: Scene): Promise<{ all: number; elsewhere: string[] }> {
+async function runsOf({
+  steward,
+  services,
+  resourceId,
+  stack: { disk },
+}: Scene): Promise<{ all: number; elsewhere: string[] }> {
   const scratch = new Set(services.map(resourceId));
-  const { items } = await steward.get<{ items: (SeenRun & { changes: { status: string }[] })[] }>('runs?limit=500');
+  const { items } = await steward.get<{
+    items: (SeenRun & { changes: { status: string }[]; input: Record<string, unknown> })[];
+  }>('runs?limit=500');
   return {
     all: items.length,
     elsewhere: items
       // What was only planned, and a plan that found nothing to do, has touched nothing.
       .filter(({ changes }) => changes.some(({ status }) => status !== 'planned' && status !== 'skipped'))
-      .filter(({ target }) => !scratch.has(target?.id ?? ''))
+      // What works on a disk has no service as its target: it is told by the folder that it was given.
+      .filter(({ target, input }) =>
+        target ? !scratch.has(target.id) : disk === undefined || input['path'] !== disk.folder,
+      )
       .map(({ id, automation, target }) => `${id} ${automation} ${target?.name ?? 'without a target'}`),
   };
 }

@@ -1,6 +1,6 @@
 import type { Terminal } from '../surfaces/cli/terminal.ts';
 import type { Fault } from './fault.ts';
-import { outcomeText, type FaultReport } from './report.ts';
+import { evidenceOf, outcomeText, type FaultReport } from './report.ts';
 
 /** What a person sees while it goes on: a line for each thing that is over, and on a terminal one that tells what runs. */
 export interface Progress {
@@ -45,7 +45,7 @@ export function createProgress(out: Terminal): Progress {
     },
     ends(report) {
       running.delete(report.name);
-      line(`${report.name}: ${outcomeText(report)}`);
+      line(`${report.name}: ${outcomeText(report)}${report.outcome === 'missed' ? `: ${evidenceOf(report)}` : ''}`);
     },
     done() {
       clearInterval(timer);

@@ -29,6 +29,8 @@ export interface GameDayReport {
   readonly seed: number;
   readonly healing: boolean;
   readonly injected: number;
+  /** Not injected, because this machine does not have what they need. */
+  readonly leftOut: readonly { readonly name: string; readonly why: string }[];
   readonly healed: number;
   readonly escalated: number;
   readonly leftAlone: number;
@@ -98,6 +100,7 @@ export function markdown(report: GameDayReport): string {
     '',
     `${outside.untouched ? 'Nothing outside the scratch stack was touched.' : '**Something outside the scratch stack is not as it was.**'} Compared before and after: ${comparedText(report)}. ${outside.runs} runs of the isolated Steward, ${outside.runsElsewhere.length} of them aimed elsewhere.`,
     '',
+    ...report.leftOut.map(({ name, why }) => `Not injected: ${name}, because ${why}.\n`),
     ...outside.differences.map(({ kind, what, before, after }) => `- ${kind} ${what}: ${before} → ${after}`),
     '| fault | injected | expected | outcome | evidence |',
     '| --- | --- | --- | --- | --- |',

@@ -1,6 +1,5 @@
-import { randomBytes, randomInt } from 'node:crypto';
-import { chmod, mkdtemp, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { randomBytes } from 'node:crypto';
+import { chmod, mkdir, mkdtemp, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -13,10 +12,11 @@ import type { Environment } from '../config/environment.ts';
 import { identityOf } from '../config/process-identity.ts';
 import { StewardError } from '../core/errors.ts';
 import { type AlertSink, openAlertSink } from './alert-sink.ts';
-import { gameDayConfig } from './configuration.ts';
+import { gameDayConfig, gameDayRunbooks } from './configuration.ts';
+import { freePorts } from './free-ports.ts';
 import { imageParts } from './image.ts';
 import { removeGameDay } from './leftovers.ts';
-import { containerOf, containerSpec, healthUrl, type ServiceName, type Stack } from './stack.ts';
+import { CACHE_BYTES, containerOf, containerSpec, hasDisk, healthUrl, type ServiceName, type Stack } from './stack.ts';
 import { createIsolatedSteward, type IsolatedSteward } from './steward.ts';
 import type { ContainerEvent } from './story.ts';
 
@@ -46,8 +46,6 @@ export interface SceneOptions {
 
 const WELL_WITHIN_MS = 120_000;
 const AT_ONCE = 4;
-/** Below what the kernel gives to outgoing connections, so that a port stays free while its container restarts. */
-const PORTS = { from: 20_000, to: 30_000 } as const;
 /** Containers of root would be root's: they run as somebody who owns nothing. */
 const NOBODY = { uid: 61_234, gid: 61_234 };
 
@@ -66,15 +64,25 @@ export async function setScene({ environment, services, healing, keep, say, sign
   });
   try {
     const [uid, gid] = [process.getuid?.() ?? 0, process.getgid?.() ?? 0];
-    const stack: Stack = {
+    const user = uid === 0 ? NOBODY : { uid, gid };
+    const names = {
       id,
       image: `steward-game-day-${id}`,
       networks: { front: `steward-game-day-${id}-front`, back: `steward-game-day-${id}-back` },
       ports: Object.fromEntries(await freePorts(services)) as Stack['ports'],
       password: randomBytes(12).toString('hex'),
-      user: uid === 0 ? NOBODY : { uid, gid },
+      user,
     };
-    const engine = createScratchEngine({ host, id, home, image: stack.image });
+    const engine = createScratchEngine({ host, id, home, image: names.image });
+    const volume = `steward-game-day-${id}-disk`;
+    const stack: Stack = {
+      ...names,
+      disk: services.some(hasDisk)
+        ? { volume, folder: await engine.disk(volume, { bytes: CACHE_BYTES, ...user }) }
+        : undefined,
+    };
+    // The packages of the stack are what npm keeps, for the Steward of the stack alone: this is its home.
+    if (stack.disk) await symlink(stack.disk.folder, join(home, '.npm'));
     const ask = (service: ServiceName) => askService(stack, service, services);
 
     const sink = await openAlertSink();
@@ -82,6 +90,10 @@ export async function setScene({ environment, services, healing, keep, say, sign
     const [passwordFile, secretFile] = [join(home, 'database-password'), join(home, 'sink-secret')];
     await writeFile(passwordFile, stack.password, { mode: 0o600 });
     await writeFile(secretFile, sink.secret, { mode: 0o600 });
+    for (const { name, text } of gameDayRunbooks()) {
+      await mkdir(join(home, 'runbooks'), { recursive: true, mode: 0o700 });
+      await writeFile(join(home, 'runbooks', `${name}.md`), text, { mode: 0o600 });
+    }
     const config = gameDayConfig(stack, services, { passwordFile, sink: { url: sink.url, secretFile }, healing });
     const steward = createIsolatedSteward({
       home,
@@ -112,7 +124,7 @@ export async function setScene({ environment, services, healing, keep, say, sign
     };
     // It is told of the stack only when the stack is well: it would heal what has not begun yet.
     await steward.configure({ ...config, services: [] });
-    await bothOrNeither(raise(), steward.start());
+    await allOrNothing([raise(), steward.start()]);
     say('waits until Steward knows them all');
     await steward.configure(config);
     const resources = await watched(steward, services, signal);
@@ -133,28 +145,6 @@ export async function setScene({ environment, services, healing, keep, say, sign
     await building.disposeAsync();
     throw thrown;
   }
-}
-
-/** Ports of loopback that nobody listens on: not from the kernel's own, which it may give away at any moment. */
-async function freePorts(services: readonly ServiceName[]): Promise<[ServiceName, number][]> {
-  const chosen = new Map<number, ServiceName>();
-  for (const service of services) {
-    for (;;) {
-      const port = randomInt(PORTS.from, PORTS.to);
-      if (chosen.has(port) || !(await isFree(port))) continue;
-      chosen.set(port, service);
-      break;
-    }
-  }
-  return [...chosen].map(([port, service]) => [service, port]);
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once('error', () => resolve(false));
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
-  });
 }
 
 async function isHere(engine: ScratchEngine, stack: Stack, service: ServiceName | undefined): Promise<void> {
@@ -201,8 +191,8 @@ async function allWell(
   }
 }
 
-/** Waits for both also where one fails: nothing must begin after the end. */
-async function bothOrNeither(...work: Promise<void>[]): Promise<void> {
+/** Waits for all of it also where some fails: what is made after everything was removed would stay. */
+async function allOrNothing(work: readonly Promise<void>[]): Promise<void> {
   for (const result of await Promise.allSettled(work)) if (result.status === 'rejected') throw result.reason;
 }
 
@@ -234,9 +224,9 @@ async function watched(
   return known;
 }
 
-export async function inTurns<T>(items: readonly T[], atOnce: number, work: (item: T) => Promise<void>): Promise<void> {
+async function inTurns<T>(items: readonly T[], atOnce: number, work: (item: T) => Promise<void>): Promise<void> {
   const waiting = [...items];
-  await Promise.all(
+  await allOrNothing(
     Array.from({ length: Math.min(atOnce, items.length) }, async () => {
       for (let item = waiting.shift(); item !== undefined; item = waiting.shift()) await work(item);
     }),

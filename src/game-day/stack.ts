@@ -9,6 +9,8 @@ interface ServiceSpec {
   readonly settings?: Omit<ServiceSettings, 'name' | 'port' | 'database'>;
   readonly needsDatabase?: true;
   readonly restart?: 'never';
+  /** It keeps packages on a small disk of its own. */
+  readonly cache?: true;
 }
 
 const SPECS = {
@@ -27,6 +29,8 @@ const SPECS = {
   feed: { memoryMb: 128 },
   importer: { memoryMb: 128 },
   legacy: { memoryMb: 128, restart: 'never' },
+  images: { memoryMb: 256 },
+  builder: { memoryMb: 128, cache: true },
 } as const satisfies Record<string, ServiceSpec>;
 
 export type ServiceName = keyof typeof SPECS;
@@ -34,6 +38,9 @@ export const SERVICES = Object.keys(SPECS) as ServiceName[];
 
 const HTTP = 8080;
 const POSTGRES = 5432;
+/** Where a service with a disk of its own has it. */
+export const CACHE = '/cache';
+export const CACHE_BYTES = 16 * 1024 ** 2;
 
 /** The stack of one game day: its names, ports and secrets. */
 export interface Stack {
@@ -43,6 +50,8 @@ export interface Stack {
   readonly networks: { readonly front: string; readonly back: string };
   readonly ports: Readonly<Record<ServiceName, number>>;
   readonly password: string;
+  /** The disk of the service that keeps packages, and where it is on this machine. */
+  readonly disk?: { readonly volume: string; readonly folder: string } | undefined;
   readonly user: { readonly uid: number; readonly gid: number };
 }
 
@@ -68,12 +77,17 @@ export function containerSpec(stack: Stack, service: ServiceName): ContainerSpec
     memoryBytes: spec.memoryMb * 1024 ** 2,
     networks: networksOf(stack, service),
     port: { inside: isDatabase ? POSTGRES : HTTP, outside: stack.ports[service] },
+    ...(spec.cache && stack.disk && { volumes: { [CACHE]: stack.disk.volume } }),
   };
 }
 
 function networksOf({ networks: { front, back } }: Stack, service: ServiceName): string[] {
   if (service === 'db') return [back];
   return (SPECS[service] as ServiceSpec).needsDatabase ? [front, back] : [front];
+}
+
+export function hasDisk(service: ServiceName): boolean {
+  return (SPECS[service] as ServiceSpec).cache === true;
 }
 
 /** Where a service says how it is; the database says it in its own language. */
@@ -96,8 +110,15 @@ export function configuredStack(
       ...(spec.needsDatabase && { dependsOn: ['db'] }),
       checks: [
         name === 'db'
-          ? { kind: 'postgres', port: stack.ports.db, user: 'postgres', password: { file: passwordFile } }
+          ? {
+              kind: 'postgres',
+              port: stack.ports.db,
+              user: 'postgres',
+              password: { file: passwordFile },
+              maxLockWait: '2s',
+            }
           : { kind: 'http', url: healthUrl(stack, name) },
+        ...(spec.cache && stack.disk ? [{ kind: 'disk' as const, path: stack.disk.folder }] : []),
       ],
     };
   });

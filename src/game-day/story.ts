@@ -75,6 +75,24 @@ export function startsOf({ containers }: Pick<Story, 'containers'>, services: re
   return containers.filter(({ service, action }) => action === 'start' && services.includes(service));
 }
 
+/** That a container was started so many times since the blow, and not once more, by whomever. */
+export function started(story: Story, service: string, times: number): Statement {
+  const { length } = startsOf(story, [service]);
+  const often = times === 0 ? 'not started by anybody' : times === 1 ? 'started once' : `started ${times} times`;
+  return { name: `${service} was ${often}`, ok: length === times, evidence: `${length} starts` };
+}
+
+/** That a run of this automation, which healing began, succeeded. */
+export function healedBy(story: Story, automation: string): Statement {
+  const run = story.runs.find((each) => each.automation === automation && each.trigger === 'healing');
+  const others = story.runs.map((each) => each.automation).join(', ') || 'no run';
+  return {
+    name: `${automation} helped`,
+    ok: run?.status === 'succeeded',
+    evidence: run ? `${run.id} ${run.status}` : others,
+  };
+}
+
 const TOLD = ['name', 'title', 'message', 'change', 'attempt', 'runbook', 'outcome', 'why', 'resolution', 'suppressed'];
 const LINE = 300;
 

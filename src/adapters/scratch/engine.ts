@@ -26,14 +26,16 @@ export interface ContainerSpec {
   readonly networks: readonly string[];
   /** The port that it listens on, and where it is reached on loopback. */
   readonly port: { readonly inside: number; readonly outside: number };
-  /** Folders in memory, with what they hold at most. */
-  readonly tmpfs?: Readonly<Record<string, number>> | undefined;
+  /** Volumes of this game day, by where the container has them. */
+  readonly volumes?: Readonly<Record<string, string>> | undefined;
 }
 
 /** What may be done to the containers of one game day. Each refuses, and does nothing, where the label is another's or missing. */
 export interface ScratchEngine {
   importImage(tar: Readable): Promise<void>;
   network(name: string): Promise<void>;
+  /** A small disk in memory that is there while a container has it. Gives where on this machine. */
+  disk(name: string, options: { readonly bytes: number; readonly uid: number; readonly gid: number }): Promise<string>;
   run(spec: ContainerSpec): Promise<void>;
   look(name: string): Promise<ScratchContainer | undefined>;
   logs(name: string): Promise<string[]>;
@@ -109,7 +111,19 @@ export function createScratchEngine({
       await call(`network ${name}`, () => docker.createNetwork({ Name: name, Labels: labels, CheckDuplicate: true }));
     },
 
-    async run({ name, command, user, memoryBytes, networks: [first = 'none', ...others], port, tmpfs }) {
+    async disk(name, { bytes, uid, gid }) {
+      await call(`volume ${name}`, () =>
+        docker.createVolume({
+          Name: name,
+          Labels: labels,
+          Driver: 'local',
+          DriverOpts: { type: 'tmpfs', device: 'tmpfs', o: `size=${bytes},uid=${uid},gid=${gid},mode=0755` },
+        }),
+      );
+      return (await call(`volume ${name}`, () => docker.getVolume(name).inspect())).Mountpoint;
+    },
+
+    async run({ name, command, user, memoryBytes, networks: [first = 'none', ...others], port, volumes = {} }) {
       const inside = `${port.inside}/tcp`;
       const container = await call(`create ${name}`, () =>
         docker.createContainer({
@@ -129,9 +143,7 @@ export function createScratchEngine({
             CapDrop: ['ALL'],
             SecurityOpt: ['no-new-privileges'],
             RestartPolicy: { Name: 'no' },
-            ...(tmpfs && {
-              Tmpfs: Object.fromEntries(Object.entries(tmpfs).map(([at, size]) => [at, `size=${size}`])),
-            }),
+            Mounts: Object.entries(volumes).map(([at, volume]) => ({ Type: 'volume', Source: volume, Target: at })),
           },
           NetworkingConfig: { EndpointsConfig: { [first]: { Aliases: [aliasOf(name)] } } },
         }),

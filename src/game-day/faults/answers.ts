@@ -1,4 +1,5 @@
 import type { Fault } from '../fault.ts';
+import { started } from '../story.ts';
 
 const RESTARTED = 'restarted once, proven, and the incident closed without a person';
 
@@ -17,7 +18,9 @@ export const ANSWER_FAULTS: readonly Fault[] = [
     title: 'api accepts connections and never answers.',
     services: ['api'],
     expect: 'healed',
-    expected: RESTARTED,
+    expected: 'woken in vain, as nothing stopped it, then restarted once',
+    attempts: [2, 2],
+    further: (story) => [started(story, 'api', 1)],
     inject: (stage) => stage.misbehave('api', { kind: 'hang' }),
   },
   {

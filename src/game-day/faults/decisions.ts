@@ -1,5 +1,5 @@
 import type { Fault } from '../fault.ts';
-import { ofType, startsOf, type Statement, type Story } from '../story.ts';
+import { ofType, started, startsOf, type Statement, type Story } from '../story.ts';
 
 /** Somebody decided: an operator, the configuration, another run. Steward has to respect it. */
 export const DECISION_FAULTS: readonly Fault[] = [
@@ -93,30 +93,19 @@ export const DECISION_FAULTS: readonly Fault[] = [
         return ['succeeded', 'failed', 'canceled', 'rolled-back'].includes(status);
       });
     },
-    further: (story) => {
-      const starts = startsOf(story, ['archive']);
-      return [
-        { name: 'archive was started once, by that run', ok: starts.length === 1, evidence: `${starts.length} starts` },
-        {
-          name: 'archive answers',
-          ok: story.after.archive?.well === true,
-          evidence: String(story.after.archive?.says),
-        },
-      ];
-    },
+    further: (story) => [
+      started(story, 'archive', 1),
+      {
+        name: 'archive answers',
+        ok: story.after.archive?.well === true,
+        evidence: String(story.after.archive?.says),
+      },
+    ],
   },
 ];
 
 function untouched(story: Story): Statement[] {
-  const services = Object.keys(story.struck);
-  const starts = startsOf(story, services);
-  return [
-    {
-      name: `${services.join(', ')} was not started by anybody`,
-      ok: starts.length === 0,
-      evidence: `${starts.length} starts`,
-    },
-  ];
+  return Object.keys(story.struck).map((service) => started(story, service, 0));
 }
 
 function seenAs(type: string, story: Story): Statement {

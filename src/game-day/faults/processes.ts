@@ -1,4 +1,5 @@
 import type { Fault } from '../fault.ts';
+import { healedBy, started } from '../story.ts';
 
 const RESTARTED = 'restarted once, proven, and the incident closed without a person';
 
@@ -33,9 +34,9 @@ export const PROCESS_FAULTS: readonly Fault[] = [
     title: 'The main process of mailer is stopped by SIGSTOP: its port is open, and nobody answers.',
     services: ['mailer'],
     expect: 'healed',
-    expected: RESTARTED,
+    expected: 'the same process is woken, and nothing is restarted',
     inject: (stage) => stage.signal('mailer', 'SIGSTOP'),
-    undo: (stage) => stage.signal('mailer', 'SIGCONT'),
+    further: (story) => [healedBy(story, 'resume-process'), started(story, 'mailer', 0)],
   },
   {
     name: 'worker-lost',

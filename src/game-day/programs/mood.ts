@@ -7,7 +7,8 @@ export type Misbehavior =
   | { readonly kind: 'hang' }
   | { readonly kind: 'close-port' }
   | { readonly kind: 'eat-memory' }
-  | { readonly kind: 'hold-memory'; readonly bytes: number }
+  | { readonly kind: 'hold-memory'; readonly percent: number }
+  | { readonly kind: 'fill-disk'; readonly folder: string }
   | { readonly kind: 'lose-worker' }
   | { readonly kind: 'flap'; readonly everyMs: number }
   | { readonly kind: 'remember'; readonly mood: Mood; readonly thenExit?: number }

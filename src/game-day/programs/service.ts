@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Ledger, openLedger } from './ledger.ts';
@@ -88,13 +89,16 @@ async function misbehave(wish: Misbehavior): Promise<void> {
       server.closeAllConnections();
       break;
     case 'eat-memory':
-      // Slowly enough for the kernel to notice who it is, and in pages that are really written to.
-      for (;;) {
-        hoard.push(Buffer.alloc(4 * 1024 ** 2, 1));
+      // At once, so that it is over before anybody sees it coming; in pages that are really written to.
+      for (;;) hoard.push(Buffer.alloc(512 * 1024 ** 2, 1));
+    case 'hold-memory':
+      while (memoryPercent() < wish.percent) {
+        hoard.push(Buffer.alloc(1024 ** 2, 1));
         await sleep(5);
       }
-    case 'hold-memory':
-      hoard.push(Buffer.alloc(wish.bytes, 1));
+      break;
+    case 'fill-disk':
+      fillDisk(wish.folder);
       break;
     case 'lose-worker':
       workers[0]?.kill('SIGKILL');
@@ -114,6 +118,29 @@ async function misbehave(wish: Misbehavior): Promise<void> {
     case 'hold-lock':
       await ledger?.holdLock();
       break;
+  }
+}
+
+/** Of what the container may hold, as the kernel counts it, cached files aside. */
+function memoryPercent(): number {
+  const here = '/sys/fs/cgroup';
+  const [limit, usage, stat] = existsSync(`${here}/memory.max`)
+    ? ['memory.max', 'memory.current', 'memory.stat']
+    : ['memory/memory.limit_in_bytes', 'memory/memory.usage_in_bytes', 'memory/memory.stat'];
+  const read = (file: string): string => readFileSync(`${here}/${file}`, 'utf8');
+  const cache = Number(/^(?:total_)?inactive_file (\d+)/m.exec(read(stat))?.[1] ?? 0);
+  return ((Number(read(usage)) - cache) / Number(read(limit))) * 100;
+}
+
+function fillDisk(folder: string): void {
+  mkdirSync(folder, { recursive: true });
+  const file = openSync(`${folder}/packages`, 'a');
+  try {
+    for (;;) writeSync(file, Buffer.alloc(64 * 1024, 1));
+  } catch (thrown) {
+    say(`cannot write any more: ${(thrown as NodeJS.ErrnoException).code}`);
+  } finally {
+    closeSync(file);
   }
 }
 
