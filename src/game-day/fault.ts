@@ -1,3 +1,4 @@
+import type { Problem } from '../core/check.ts';
 import type { Statement, Story } from './story.ts';
 import type { Misbehavior } from './programs/mood.ts';
 import type { ServiceName } from './stack.ts';
@@ -48,6 +49,8 @@ export interface Fault {
   readonly expect: Expectation;
   /** The expectation in words. */
   readonly expected: string;
+  /** Troubles that may be noticed on the way to it, each as an incident of its own; what matters comes after them. */
+  readonly heralds?: readonly Problem[];
   /** How many attempts Steward may make, at least and at most; one where nothing is said. */
   readonly attempts?: readonly [atLeast: number, atMost: number];
   /** What the machine has to have for it; where it is missing, the fault is not injected, and the report says so. */

@@ -64,6 +64,18 @@ const without = (story: Story, type: string): Story => ({
 const withEvent = (story: Story, more: SeenEvent): Story => ({ ...story, events: [...story.events, more] });
 
 describe('a fault that is to be healed', () => {
+  it('is told from the trouble that came before it, which is an incident of its own', () => {
+    const herald = { incidentId: 'inc_0', symptom: 'memory.high' };
+    const opened = event(1, 'incident.opened', herald);
+    const over = [opened, event(2, 'incident.resolved', herald)];
+    const fault = { expect: 'healed', heralds: ['memory.high'] } as const;
+    const both = { ...HEALED, events: [...over, ...HEALED.events] };
+    expect(isSettled(fault, { ...HEALED, events: over })).toBe(false);
+    expect(isSettled(fault, both)).toBe(true);
+    expect(judge(fault, both)).toMatchObject({ outcome: 'healed', incidents: ['inc_1'] });
+    expect(judge({ expect: 'healed' }, both).outcome).toBe('missed');
+  });
+
   it('counts where it was noticed, healed once, proven, and answers again', () => {
     expect(judge({ expect: 'healed' }, HEALED)).toMatchObject({
       outcome: 'healed',

@@ -12,10 +12,11 @@ export interface Verdict {
   readonly runs: readonly string[];
 }
 
-type Judged = Pick<Fault, 'expect' | 'attempts' | 'further'>;
+type Judged = Pick<Fault, 'expect' | 'attempts' | 'further' | 'heralds'>;
 
 /** Whether Steward did what the fault calls for. A fault counts only where every statement holds. */
-export function judge(fault: Judged, story: Story): Verdict {
+export function judge(fault: Judged, seen: Story): Verdict {
+  const story = withoutHeralds(fault, seen);
   const incidents = [...new Set(ofType(story, 'incident.opened').map(({ data }) => String(data['incidentId'])))];
   const statements = [
     ...EXPECTATIONS[fault.expect](fault, story),
@@ -33,7 +34,8 @@ export function judge(fault: Judged, story: Story): Verdict {
 }
 
 /** Whether nothing more is to be waited for; what must not happen is waited for separately. */
-export function isSettled(fault: Judged, story: Story): boolean {
+export function isSettled(fault: Judged, seen: Story): boolean {
+  const story = withoutHeralds(fault, seen);
   const struck = Object.values(story.struck);
   switch (fault.expect) {
     case 'healed':
@@ -46,6 +48,15 @@ export function isSettled(fault: Judged, story: Story): boolean {
     case 'left-alone':
       return true;
   }
+}
+
+function withoutHeralds({ heralds = [] }: Judged, story: Story): Story {
+  const theirs = new Set(
+    ofType(story, 'incident.opened')
+      .filter(({ data }) => heralds.some((problem) => problem === data['symptom']))
+      .map(({ data }) => data['incidentId']),
+  );
+  return { ...story, events: story.events.filter(({ data }) => !theirs.has(data['incidentId'])) };
 }
 
 const ENDS = { healed: 'incident.resolved', escalated: 'incident.escalated' } as const;

@@ -27,19 +27,18 @@ const QUIET_MS = 7_000;
 const LOOK_MS = 250;
 const WELL_WITHIN_MS = 90_000;
 
-/** Plays all faults: side by side where they strike different services, in the order given where they strike the same. */
+/** Plays all faults: side by side where none strikes what another one strikes or looks at, in the order given where it does. */
 export async function playAll(scene: Scene, faults: readonly Fault[], options: PlayOptions): Promise<Played[]> {
   const results = new Map<Fault, Played>();
   const waiting = faults.filter(({ alone }) => !alone);
   const running = new Map<Fault, Promise<void>>();
-  const touches = ({ services, bystanders = [] }: Fault): readonly ServiceName[] => [...services, ...bystanders];
   while (waiting.length > 0 || running.size > 0) {
     options.signal.throwIfAborted();
-    const busy = new Set([...running.keys()].flatMap(touches));
+    // Whoever comes later does not overtake on the same service.
+    const before = [...running.keys()];
     for (const fault of waiting.slice()) {
-      const free = touches(fault).every((service) => !busy.has(service));
-      // Whoever comes later does not overtake on the same service.
-      for (const service of touches(fault)) busy.add(service);
+      const free = before.every((other) => !inTheWay(fault, other));
+      before.push(fault);
       if (!free || running.size >= options.atOnce) continue;
       waiting.splice(waiting.indexOf(fault), 1);
       running.set(
@@ -54,6 +53,15 @@ export async function playAll(scene: Scene, faults: readonly Fault[], options: P
   }
   for (const fault of faults.filter(({ alone }) => alone)) results.set(fault, await playOne(scene, fault, options));
   return faults.flatMap((fault) => results.get(fault) ?? []);
+}
+
+/** Of two that only look at a service, neither disturbs the other. */
+function inTheWay(one: Fault, other: Fault): boolean {
+  const touches = ({ services, bystanders = [] }: Fault): readonly ServiceName[] => [...services, ...bystanders];
+  return (
+    one.services.some((service) => touches(other).includes(service)) ||
+    other.services.some((service) => touches(one).includes(service))
+  );
 }
 
 async function playOne(scene: Scene, fault: Fault, { signal, on }: PlayOptions): Promise<Played> {

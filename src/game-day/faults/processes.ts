@@ -27,6 +27,7 @@ export const PROCESS_FAULTS: readonly Fault[] = [
     services: ['worker'],
     expect: 'healed',
     expected: RESTARTED,
+    heralds: ['memory.high'],
     inject: (stage) => stage.misbehave('worker', { kind: 'eat-memory' }),
   },
   {
