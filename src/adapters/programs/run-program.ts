@@ -76,6 +76,7 @@ export async function runProgram(given: ProgramRequest, manner: Manner, flow?: F
   const limit = request.outputLimit ?? DEFAULT_OUTPUT;
   const output = flow ? undefined : new CappedOutput(stdout, limit);
   const errors = new CappedOutput(stderr, limit);
+  if (request.said) stderr.on('data', (chunk: Buffer) => request.said?.(chunk.toString()));
   const ended = endOf(child);
   let recorded: ProcessIdentity | undefined;
   let gone = true;

@@ -17,15 +17,26 @@ export interface CopyName {
   readonly at: Date;
 }
 
+export type Tree = Part & {
+  readonly files: number;
+  readonly unreadable: readonly string[];
+  /** Read while something wrote there: in the copy, and perhaps torn. A repository that cannot tell lists none. */
+  readonly changed: readonly string[];
+};
+
 /** A copy that is being written. Until it is sealed no repository lists it. */
 export interface CopyWriter {
-  /** Takes a part to its end. What `content` throws is thrown, and the part does not exist. */
+  /** Takes a part to its end. What `content` throws is thrown, and the part does not exist. CONFLICT on a name that is taken. */
   part(part: Pick<Part, 'name' | 'kind' | 'database'>, content: Bytes): Promise<Part>;
-  /** A tree of files as it is: modes, owners, times and links included. Paths are absolute; the repository walks them. */
+  /**
+   * A tree of files as it is: modes, owners, times and links included. Paths are absolute; the repository walks them.
+   * An exclude that begins with / is a path; any other matches whole names anywhere. * and ? stay within a name; what is
+   * below an excluded folder is excluded. What could not be read, or changed while it was, is told and does not fail it.
+   */
   tree(
     part: Pick<Part, 'name'>,
     what: { readonly paths: readonly string[]; readonly exclude: readonly string[] },
-  ): Promise<Part & { readonly files: number; readonly unreadable: readonly string[] }>;
+  ): Promise<Tree>;
   /** The manifest, last and at once: from here on the copy counts. Gives where it is. */
   seal(manifest: Manifest): Promise<{ readonly location: string; readonly storedBytes: number }>;
   /** Takes everything back. Harmless twice. */
@@ -97,6 +108,8 @@ export interface CopyStore {
   remove(location: string, doing: Doing): Promise<void>;
   /** What attempts left that nobody finished, of copies that are not `alive`; gives what was removed. */
   sweep(alive: ReadonlySet<string>, doing: Doing): Promise<readonly string[]>;
-  /** Removes locks whose holder is surely dead; those of the living stay. */
+  /** Removes locks whose holder is surely dead; those of the living stay. Gives what was removed. */
   unlock(doing: Doing): Promise<readonly RepositoryLock[]>;
+  /** Gives back the room of what was removed, where that is work of its own: hours, and LOCKED while somebody writes. */
+  compact(doing: Doing): Promise<void>;
 }

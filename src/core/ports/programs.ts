@@ -14,6 +14,8 @@ export interface ProgramRequest {
   /** Bytes of memory that the program and what it starts may use together; it is ended above. By configuration, 512 MB. */
   readonly memoryLimit?: number | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Told what it writes to stderr as it comes: for one that says early why it will not get on. */
+  readonly said?: ((text: string) => void) | undefined;
 }
 
 export interface ProgramResult {

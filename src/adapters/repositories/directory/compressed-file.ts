@@ -1,0 +1,102 @@
+import { createReadStream } from 'node:fs';
+import { type FileHandle, open, rm } from 'node:fs/promises';
+import { pipeline } from 'node:stream/promises';
+import { constants, createZstdCompress, createZstdDecompress } from 'node:zlib';
+import type { Part } from '../../../core/backup/copy.ts';
+import type { Bytes } from '../../../core/backup/store.ts';
+import { StewardError } from '../../../core/errors.ts';
+import { errnoOf, fileError } from '../../files/file-errors.ts';
+import { createMeter, type Meter, notThePart, verified } from '../measured.ts';
+
+const CHUNK = 256 * 1024;
+const ZSTD = {
+  chunkSize: CHUNK,
+  params: {
+    [constants.ZSTD_c_compressionLevel]: 3,
+    // What `zstd --test` compares.
+    [constants.ZSTD_c_checksumFlag]: 1,
+  },
+};
+
+export interface Written {
+  readonly content: Pick<Part, 'bytes' | 'sha256'>;
+  readonly stored: Pick<Part, 'bytes' | 'sha256'>;
+}
+
+/** Compresses content into a new file and waits until the disk has it. Where that fails the file is gone. */
+export async function writeCompressed(
+  path: string,
+  content: Bytes,
+  { signal, told }: { readonly signal: AbortSignal; readonly told: (bytes: number) => void },
+): Promise<Written> {
+  let ofContent: { readonly thrown: unknown } | undefined;
+  const source = async function* (): Bytes {
+    try {
+      yield* content;
+    } catch (thrown) {
+      ofContent = { thrown };
+      throw thrown;
+    }
+  };
+  const before = createMeter(told);
+  const after = createMeter();
+  const file = await open(path, 'wx', 0o600).catch((error: unknown) => {
+    throw fileError(`${path} cannot be written`, error);
+  });
+  try {
+    await pipeline(
+      () => before.through(source()),
+      createZstdCompress(ZSTD),
+      (compressed: Bytes) => after.through(compressed),
+      (compressed: Bytes) => writeAll(file, compressed),
+      { signal },
+    );
+    await file.sync();
+    return { content: measuredBy(before), stored: measuredBy(after) };
+  } catch (thrown) {
+    await rm(path, { force: true });
+    if (ofContent) throw ofContent.thrown;
+    if (signal.aborted) throw new StewardError('CANCELED', `Writing ${path} was canceled.`, { cause: thrown });
+    throw fileError(`${path} cannot be written`, thrown);
+  } finally {
+    await file.close();
+  }
+}
+
+/** What was compressed into a file; throws VERIFICATION_FAILED where it is not what the part says, or not there. */
+export async function* readCompressed(
+  path: string,
+  part: Part,
+  { signal, stored, where }: { readonly signal: AbortSignal; readonly stored?: Meter; readonly where: string },
+): AsyncGenerator<Uint8Array> {
+  const content = createZstdDecompress({ chunkSize: CHUNK });
+  const file = createReadStream(path, { highWaterMark: CHUNK });
+  const flow = pipeline(file, (bytes: Bytes) => (stored ? stored.through(bytes) : bytes), content, { signal });
+  // Its failure arrives through `content`.
+  flow.catch(() => {});
+  try {
+    yield* verified(content, part, where);
+    await flow;
+  } catch (thrown) {
+    if (thrown instanceof StewardError) throw thrown;
+    if (signal.aborted) throw new StewardError('CANCELED', `Reading ${path} was canceled.`, { cause: thrown });
+    const code = errnoOf(thrown) ?? '';
+    if (code === 'ENOENT') throw notThePart(part, where, `${path} is missing`, thrown);
+    if (code.startsWith('ERR_') || code.startsWith('ZSTD_') || code === 'EIO' || code === 'Z_BUF_ERROR')
+      throw notThePart(part, where, `${path} cannot be read to its end: ${(thrown as Error).message}`, thrown);
+    throw fileError(`${path} cannot be read`, thrown);
+  } finally {
+    content.destroy();
+    file.destroy();
+  }
+}
+
+async function writeAll(file: FileHandle, chunks: Bytes): Promise<void> {
+  for await (const chunk of chunks) {
+    for (let at = 0; at < chunk.length;) at += (await file.write(chunk, at)).bytesWritten;
+  }
+}
+
+function measuredBy(meter: Meter): Pick<Part, 'bytes' | 'sha256'> {
+  return { bytes: meter.bytes, sha256: meter.sha256() };
+}

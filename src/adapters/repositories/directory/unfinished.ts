@@ -1,0 +1,84 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import type { CopyName, RepositoryLock } from '../../../core/backup/store.ts';
+import { makeFolder, syncFolder, writeDurably } from '../durable.ts';
+import { describeHolder, Holder, lifeOf } from '../holder.ts';
+import { safeName } from '../names.ts';
+import { LEASE, UNFINISHED } from './layout.ts';
+
+const Lease = z.object({ copy: z.string(), since: z.string(), holder: Holder });
+
+/** An attempt whose maker cannot be judged is left alone this long after something was last written there. */
+const UNKNOWN_MS = 24 * 3_600_000;
+/** A lease follows its folder at once; one without was cut short in between. */
+const NO_LEASE_MS = 600_000;
+
+export interface Attempt {
+  readonly folder: string;
+  readonly copy: string | undefined;
+  readonly lock: RepositoryLock;
+}
+
+/** A folder for an attempt at a copy, which says who makes it. */
+export async function openAttempt(root: string, copy: CopyName, holder: Holder, now: Date): Promise<string> {
+  await makeFolder(join(root, UNFINISHED));
+  const folder = join(root, UNFINISHED, `${safeName(copy.id)}.${randomBytes(4).toString('hex')}`);
+  await mkdir(folder, { mode: 0o700 });
+  await writeDurably(join(folder, LEASE), `${JSON.stringify({ copy: copy.id, since: now.toISOString(), holder })}\n`);
+  return folder;
+}
+
+export async function attemptsIn(root: string, self: Holder, now: Date): Promise<Attempt[]> {
+  const names = await readdir(join(root, UNFINISHED)).catch(() => []);
+  const attempts = await Promise.all(names.map((name) => attemptAt(join(root, UNFINISHED, name), name, self, now)));
+  return attempts.filter((attempt) => attempt !== undefined);
+}
+
+/** Moves a copy out of sight first: one that is removed halfway is never listed. */
+export async function discard(root: string, folder: string): Promise<void> {
+  await makeFolder(join(root, UNFINISHED));
+  const away = join(root, UNFINISHED, `removed.${randomBytes(8).toString('hex')}`);
+  await rename(folder, away);
+  await syncFolder(join(folder, '..'));
+  await rm(away, { recursive: true, force: true });
+}
+
+async function attemptAt(folder: string, name: string, self: Holder, now: Date): Promise<Attempt | undefined> {
+  const touched = await lastTouched(folder);
+  if (touched === undefined) return undefined;
+  const lease = await readLease(folder);
+  const idleMs = now.getTime() - touched.getTime();
+  const life = lease ? lifeOf(lease.holder, self) : 'unknown';
+  const tooLong = idleMs > (lease ? UNKNOWN_MS : NO_LEASE_MS) || name.startsWith('removed.');
+  return {
+    folder,
+    copy: lease?.copy,
+    lock: {
+      id: name,
+      holder: lease ? describeHolder(lease.holder) : 'somebody who left no word',
+      since: lease ? new Date(lease.since) : touched,
+      alive: life === 'unknown' && tooLong ? 'no' : life,
+    },
+  };
+}
+
+async function readLease(folder: string): Promise<z.output<typeof Lease> | undefined> {
+  try {
+    return Lease.parse(JSON.parse(await readFile(join(folder, LEASE), 'utf8')));
+  } catch {
+    return undefined;
+  }
+}
+
+/** Undefined where it is gone. */
+async function lastTouched(folder: string): Promise<Date | undefined> {
+  try {
+    const paths = [folder, ...(await readdir(folder)).map((name) => join(folder, name))];
+    const times = await Promise.all(paths.map(async (path) => (await stat(path)).mtimeMs));
+    return new Date(Math.max(...times));
+  } catch {
+    return undefined;
+  }
+}
