@@ -33,7 +33,8 @@ export async function makeScratch(
   const path = join(scratch, `${kind}-${randomBytes(4).toString('hex')}`);
   let ownership: Ownership = { kind, owner, process: identityOf(process.pid), elsewhere: [] };
   try {
-    await mkdir(scratch, { recursive: true, mode: 0o700 });
+    // Others may pass, and see nothing: servers run there as another user than root.
+    await mkdir(scratch, { recursive: true, mode: 0o711 });
     const { bavail, bsize } = await statfs(scratch);
     if (bavail * bsize < room)
       throw new StewardError(

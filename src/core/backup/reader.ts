@@ -80,6 +80,13 @@ export interface SourceReader<Kind extends SourceKind = SourceKind> {
   occupied(source: SourceOf<Kind>, copy: SealedCopy, to: RestoreTarget, doing: Doing): Promise<readonly string[]>;
   /** Never called twice at once for one place. Whole or not at all, as far as the place allows; says so where it does not. */
   restore(source: SourceOf<Kind>, copy: SealedCopy, to: RestoreTarget, doing: Doing): Promise<Restored>;
+  /**
+   * Puts back what a restore kept, by the names that it gave; what was restored is kept in its turn. There only where what is
+   * replaced can be kept whole beside it.
+   */
+  undo?(source: SourceOf<Kind>, kept: readonly string[], doing: Doing): Promise<Restored>;
+  /** Removes what a restore kept, once nobody wants it back. */
+  discard?(source: SourceOf<Kind>, kept: readonly string[], doing: Doing): Promise<readonly string[]>;
   /** What is at the original now, to prove a restore by comparison. */
   contents(source: SourceOf<Kind>, doing: Doing): AsyncIterable<ContentItem>;
   /** Ends what sandboxes of these owners left. */

@@ -40,6 +40,11 @@ const server = {
   host: z.string().min(1).default('127.0.0.1').describe('Host name, address, or the folder of the Unix socket.'),
   user: z.string().min(1).optional(),
   password: SecretReference.optional(),
+  tls: z
+    .enum(['disable', 'prefer', 'require', 'verify-full'])
+    .default('prefer')
+    .describe('prefer: encrypted where the server can; verify-full: also by a certificate of exactly this host.'),
+  ca: z.string().min(1).optional().describe('File of the authority that signed the certificate of the server.'),
   databases: z.array(z.string().min(1)).optional().describe('Only these; by default every database of the server.'),
   excludeDatabases: z
     .array(z.string().min(1))

@@ -1,0 +1,168 @@
+import type { ContentItem, Part } from '../../../core/backup/copy.ts';
+import type { Copied } from '../../../core/backup/reader.ts';
+import type { SourceOf } from '../../../core/backup/source.ts';
+import type { CopyWriter, Doing } from '../../../core/backup/store.ts';
+import { StewardError } from '../../../core/errors.ts';
+import type { ProgramsPort } from '../../../core/ports/programs.ts';
+import { writeContents } from '../contents.ts';
+import { createTurns, dumpInto, together, type Turns } from '../flow.ts';
+import { dotted, fileNameOf } from '../names.ts';
+import { ABOUT_PART, type AboutDatabase, aboutText, propertiesOf } from './about.ts';
+import { environmentOf, identifier, type PgAccess } from './access.ts';
+import { countLargeObjects, countTable, inOrder, LARGE_OBJECTS, type RowHash, rowHashOf } from './counting.ts';
+import { programError } from './errors.ts';
+import { leftOutOf, type PgServer, problemWith } from './look.ts';
+import { partlyArguments, partlyCopied } from './partly.ts';
+import { type PgSnapshot, takeSnapshot } from './snapshot.ts';
+import { leavesRows, nameOf } from './tables.ts';
+import type { PgTools } from './tools.ts';
+
+export interface Copying {
+  readonly source: SourceOf<'postgres'>;
+  readonly access: PgAccess;
+  readonly server: PgServer;
+  readonly tools: PgTools;
+  readonly programs: ProgramsPort;
+  readonly writer: CopyWriter;
+  readonly now: () => Date;
+}
+
+/** Instants are taken of this many databases at once; of more, when it is their turn: each holds a connection. */
+const TAKEN_AT_ONCE = 10;
+const ATTEMPTS = 3;
+
+export async function copyServer(copying: Copying, doing: Doing): Promise<Copied> {
+  const { access, server, tools, programs, writer, now } = copying;
+  const turns = createTurns();
+  const parts: Part[] = [];
+  const items: ContentItem[] = [];
+  const databases: AboutDatabase[] = [];
+  const leftOut = [...server.leftOut];
+  const hash = rowHashOf(server.major);
+  let snapshotAt: Date | undefined;
+  await using held = new AsyncDisposableStack();
+  const take = async (database: string): Promise<PgSnapshot> =>
+    held.use(await takeSnapshot(access, database, { doing, now }));
+  const early = new Map<string, PgSnapshot>();
+  for (const database of server.databases.slice(0, TAKEN_AT_ONCE)) early.set(database, await take(database));
+  for (const database of server.databases) {
+    const copied = await again(async (attempt) => {
+      const snapshot = (attempt === 1 ? early.get(database) : undefined) ?? (await take(database));
+      snapshotAt = snapshotAt && snapshotAt < snapshot.at ? snapshotAt : snapshot.at;
+      try {
+        return await copyDatabase({ ...copying, snapshot, hash, turns }, doing);
+      } finally {
+        await snapshot[Symbol.asyncDispose]();
+      }
+    });
+    parts.push(...copied.parts);
+    items.push(...copied.items);
+    leftOut.push(...copied.leftOut);
+    databases.push(copied.about);
+  }
+  const globals = await dumpInto(
+    programs,
+    {
+      program: tools.program('pg_dumpall'),
+      // Tablespaces are folders: where a server of another machine is restored they are somewhere else.
+      args: ['--globals-only', '--no-tablespaces', ...(server.superuser ? [] : ['--no-role-passwords'])],
+      env: environmentOf(access),
+    },
+    { writer, turns, part: { name: 'globals.sql', kind: 'globals' }, doing },
+  );
+  if (!globals.part || globals.result.exitCode !== 0)
+    throw programError('pg_dumpall', globals.result, 'roles and grants');
+  const about = await writer.part(
+    { name: ABOUT_PART, kind: 'globals' },
+    aboutText({ version: server.version, hash, databases }),
+  );
+  const { part, contents } = await writeContents(writer, inOrder(items));
+  return {
+    snapshotAt: snapshotAt ?? now(),
+    parts: [...parts, globals.part, about, part],
+    contents,
+    leftOut,
+    tools: { server: `PostgreSQL ${server.version}`, pg_dump: tools.version },
+  };
+}
+
+/** A session that wants a table for itself between our hold and that of pg_dump makes both wait for each other. */
+async function again<T>(work: (attempt: number) => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await work(attempt);
+    } catch (thrown) {
+      if (attempt === ATTEMPTS || StewardError.from(thrown).code !== 'LOCKED') throw thrown;
+    }
+  }
+}
+
+async function copyDatabase(
+  copying: Copying & { readonly snapshot: PgSnapshot; readonly hash: RowHash; readonly turns: Turns },
+  doing: Doing,
+): Promise<{
+  readonly parts: readonly Part[];
+  readonly items: readonly ContentItem[];
+  readonly leftOut: Copied['leftOut'];
+  readonly about: AboutDatabase;
+}> {
+  const { source, access, tools, programs, writer, snapshot, hash, turns } = copying;
+  const { database, session, tables } = snapshot;
+  const problem = problemWith(source, access.user, tables);
+  if (problem) throw new StewardError('PRECONDITION_FAILED', problem.message, { hint: problem.hint });
+  const file = fileNameOf(database);
+  const partly = partlyCopied(source, tables);
+  const without = tables.filter((table) => table.kind === 'r' && leavesRows(source, table));
+  const env = environmentOf(access, database);
+  const instant = [`--snapshot=${snapshot.id}`, '--lock-wait-timeout=10000'];
+  const noRows = [...without, ...partly.map(({ table }) => table)].map(
+    ({ schema, name }) => `--exclude-table-data=${identifier(schema)}.${identifier(name)}`,
+  );
+  const dump = async (
+    program: 'pg_dump' | 'psql',
+    args: readonly string[],
+    part: Pick<Part, 'name' | 'kind'>,
+    now: Doing,
+  ): Promise<Part> => {
+    const dumped = await dumpInto(
+      programs,
+      { program: tools.program(program), args, env },
+      { writer, turns, part: { ...part, database }, doing: now },
+    );
+    if (!dumped.part || dumped.result.exitCode !== 0)
+      throw programError(program, dumped.result, `database ${dotted(database)}`);
+    return dumped.part;
+  };
+  const [rows, schema, columns, items, properties] = await together(doing, [
+    (now) => dump('pg_dump', ['-Fc', '-Z0', ...instant, ...noRows], { name: `${file}.dump`, kind: 'dump' }, now),
+    (now) => dump('pg_dump', ['--schema-only', ...instant], { name: `${file}.schema.sql`, kind: 'schema' }, now),
+    async (now) =>
+      partly.length === 0
+        ? undefined
+        : await dump('psql', partlyArguments(snapshot, partly), { name: `${file}.partly.sql`, kind: 'dump' }, now),
+    async ({ signal }) => {
+      const counted: ContentItem[] = [];
+      for (const table of tables) {
+        if (table.kind !== 'r' || without.includes(table)) continue;
+        signal.throwIfAborted();
+        const left = partly.find((one) => one.table === table)?.without.map(({ name }) => name) ?? [];
+        counted.push(await countTable(session, { table, without: left }, hash));
+      }
+      return [...counted, ...(await countLargeObjects(session, dotted(database, LARGE_OBJECTS), hash))];
+    },
+    () => propertiesOf(session),
+  ]);
+  return {
+    parts: [rows, schema, ...(columns ? [columns] : [])],
+    items,
+    leftOut: leftOutOf(source, tables),
+    about: {
+      ...properties,
+      name: database,
+      dump: rows.name,
+      partly: columns?.name ?? null,
+      withoutRows: without.map(nameOf),
+      withoutColumns: partly.map((one) => ({ table: nameOf(one.table), columns: one.without.map(({ name }) => name) })),
+    },
+  };
+}

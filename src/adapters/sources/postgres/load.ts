@@ -1,0 +1,163 @@
+import { createWriteStream } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import type { ContentItem } from '../../../core/backup/copy.ts';
+import type { SealedCopy } from '../../../core/backup/reader.ts';
+import type { Doing } from '../../../core/backup/store.ts';
+import { StewardError } from '../../../core/errors.ts';
+import type { ProgramsPort } from '../../../core/ports/programs.ts';
+import { fileError } from '../../files/file-errors.ts';
+import { partOf } from '../contents.ts';
+import { AS_LONG_AS_IT_TAKES_MS } from '../flow.ts';
+import { dotted } from '../names.ts';
+import type { AboutDatabase } from './about.ts';
+import {
+  connectionString,
+  environmentOf,
+  identifier,
+  literal,
+  openSession,
+  type PgAccess,
+  type PgSession,
+} from './access.ts';
+import { countLargeObjects, countTable, LARGE_OBJECTS, type RowHash } from './counting.ts';
+import { programError } from './errors.ts';
+import { nameOf, tablesOf } from './tables.ts';
+import type { PgTools } from './tools.ts';
+
+/** Where one database of a copy goes, whatever it is called there. */
+export interface Loading {
+  readonly copy: SealedCopy;
+  readonly about: AboutDatabase;
+  readonly access: PgAccess;
+  readonly into: string;
+  readonly tools: PgTools;
+  readonly programs: ProgramsPort;
+  /** For the dump while it is restored: only from a file can two work at once. */
+  readonly folder: string;
+  /** Whether each thing gets its owner back: superusers may do that. */
+  readonly owners: boolean;
+}
+
+const JOBS = 2;
+
+/** An empty database that sorts and encodes as the one of the copy; false where this machine does not know its locale. */
+export async function createDatabase(
+  session: PgSession,
+  name: string,
+  { encoding, collate, ctype, icu }: AboutDatabase,
+  { anyLocale }: { readonly anyLocale: boolean },
+): Promise<boolean> {
+  const create = (collation: string, type: string, provider: string): Promise<unknown> =>
+    session.rows(
+      `create database ${identifier(name)} template template0 encoding ${literal(encoding)} lc_collate ${literal(collation)} lc_ctype ${literal(type)}${provider}`,
+    );
+  try {
+    await create(collate, ctype, icu === null ? '' : ` locale_provider icu icu_locale ${literal(icu)}`);
+    return true;
+  } catch (thrown) {
+    if (!anyLocale || !/locale|encoding/i.test((thrown as Error).message)) throw thrown;
+    await create('C', 'C', '');
+    return false;
+  }
+}
+
+/** The dump of a database as a file. Whoever asked removes it. */
+export async function fetchDump(
+  { copy, about, folder }: Pick<Loading, 'copy' | 'about' | 'folder'>,
+  doing: Doing,
+): Promise<string> {
+  const part = partOf(copy, ({ name }) => name === about.dump, `the dump of ${dotted(about.name)}`);
+  const file = join(folder, 'restoring.dump');
+  try {
+    await pipeline(copy.store.read(copy.location, part, doing), createWriteStream(file, { mode: 0o600 }), {
+      signal: doing.signal,
+    });
+    return file;
+  } catch (thrown) {
+    await rm(file, { force: true });
+    if (doing.signal.aborted) throw new StewardError('CANCELED', 'The restore was canceled.');
+    throw thrown instanceof StewardError ? thrown : fileError(file, thrown);
+  }
+}
+
+/** Restores a dump into an empty database, the first error ends it. VERIFICATION_FAILED where the copy does not restore. */
+export async function loadDatabase(loading: Loading, file: string, doing: Doing): Promise<void> {
+  const { about, access, into, tools, programs, owners } = loading;
+  const restore = async (...section: string[]): Promise<void> => {
+    const result = await programs.run({
+      program: tools.program('pg_restore'),
+      args: [
+        `--jobs=${JOBS}`,
+        '--exit-on-error',
+        '--no-tablespaces',
+        '--no-subscriptions',
+        ...(owners ? [] : ['--no-owner']),
+        ...section,
+        '-d',
+        connectionString(into),
+        file,
+      ],
+      env: environmentOf(access),
+      timeoutMs: AS_LONG_AS_IT_TAKES_MS,
+      signal: doing.signal,
+    });
+    if (result.exitCode !== 0) throw restoreError('pg_restore', result, about);
+  };
+  if (about.partly === null) return await restore();
+  await restore('--section=pre-data');
+  await restore('--section=data');
+  await loadPartly(loading, about.partly, doing);
+  // Keys and triggers come when the rows are all there.
+  await restore('--section=post-data');
+}
+
+async function loadPartly(
+  { copy, about, access, into, tools, programs }: Loading,
+  name: string,
+  doing: Doing,
+): Promise<void> {
+  const part = partOf(copy, (one) => one.name === name, `the rows of ${dotted(about.name)} that were copied in part`);
+  const result = await programs.stream(
+    {
+      program: tools.program('psql'),
+      args: ['-X', '-q', '-v', 'ON_ERROR_STOP=1', '--single-transaction', '-f', '-', '-d', connectionString(into)],
+      env: environmentOf(access),
+      timeoutMs: AS_LONG_AS_IT_TAKES_MS,
+      signal: doing.signal,
+      input: copy.store.read(copy.location, part, doing),
+    },
+    async () => undefined,
+  );
+  if (result.exitCode !== 0) throw restoreError('psql', result, about);
+}
+
+function restoreError(
+  program: string,
+  result: Parameters<typeof programError>[1],
+  { name }: AboutDatabase,
+): StewardError {
+  // Full disks, dead servers and lacking rights say nothing of the copy, and keep their own code.
+  return programError(program, result, `the restore of ${dotted(name)}`, 'VERIFICATION_FAILED');
+}
+
+/** What is in a restored database, counted as it was when its copy was made; in the order of its tables. */
+export async function countDatabase(
+  access: PgAccess,
+  into: string,
+  about: AboutDatabase,
+  hash: RowHash,
+  doing: Doing,
+): Promise<ContentItem[]> {
+  await using session = await openSession(access, into, doing);
+  const items: ContentItem[] = [];
+  for (const table of await tablesOf(session, about.name)) {
+    const name = nameOf(table);
+    if (table.kind !== 'r' || about.withoutRows.includes(name)) continue;
+    const without = about.withoutColumns.find((one) => one.table === name)?.columns ?? [];
+    items.push(await countTable(session, { table, without }, hash));
+    doing.progress?.({ bytes: 0, message: `${name} was counted` });
+  }
+  return [...items, ...(await countLargeObjects(session, dotted(about.name, LARGE_OBJECTS), hash))];
+}

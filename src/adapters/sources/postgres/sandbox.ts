@@ -1,0 +1,287 @@
+import { randomBytes } from 'node:crypto';
+import { readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Sandbox, SealedCopy } from '../../../core/backup/reader.ts';
+import { PostgresSource, type SourceOf } from '../../../core/backup/source.ts';
+import type { Doing } from '../../../core/backup/store.ts';
+import { StewardError } from '../../../core/errors.ts';
+import { ASSERTION_MS, askAssertions } from '../assertions.ts';
+import { compareContents, partOf, readContents, tellComparison } from '../contents.ts';
+import { evidenceOf } from '../evidence.ts';
+import { together } from '../flow.ts';
+import { lookAtLayer } from '../layer.ts';
+import { dotted } from '../names.ts';
+import { makeScratch, type ScratchFolder, sweepScratch } from '../scratch.ts';
+import { endWorkersOf } from '../throw-away.ts';
+import { type About, mainDatabase, readAbout } from './about.ts';
+import {
+  accessTo,
+  connectionString,
+  environmentOf,
+  identifier,
+  literal,
+  openSession,
+  type PgAccess,
+} from './access.ts';
+import { inOrder } from './counting.ts';
+import type { PostgresDeps } from './deps.ts';
+import { countDatabase, createDatabase, fetchDump, loadDatabase } from './load.ts';
+import { openServer } from './look.ts';
+import { programError } from './errors.ts';
+import { remarkIn, remarkText, SCRATCH_PREFIX } from './ours.ts';
+import { startThrowAway } from './throw-away.ts';
+import type { FindTools, PgTools } from './tools.ts';
+
+/** A server that holds the restored databases, and what each is called there. */
+interface Place {
+  readonly access: PgAccess;
+  readonly tools: PgTools;
+  readonly owners: boolean;
+  called(database: string): string;
+  end(): Promise<void>;
+}
+
+export const SCRATCH_KIND = 'pg';
+const BORROWED = 'borrowed.json';
+
+interface Making {
+  readonly deps: PostgresDeps;
+  readonly find: FindTools;
+  readonly source: SourceOf<'postgres'>;
+  readonly copy: SealedCopy;
+  readonly about: About;
+  readonly folder: ScratchFolder;
+  readonly owner: string;
+}
+
+export async function makeSandbox(
+  { deps, find, source, copy, scratch, owner }: Omit<Making, 'about' | 'folder'> & { readonly scratch: string },
+  doing: Doing,
+): Promise<Sandbox> {
+  const about = await readAbout(copy, doing);
+  const bytes = copy.manifest.parts.reduce((sum, part) => sum + part.bytes, 0);
+  const folder = await makeScratch(scratch, { kind: SCRATCH_KIND, owner, room: bytes });
+  const making: Making = { deps, find, source, copy, about, folder, owner };
+  let place: Place | undefined;
+  const end = async (): Promise<void> => {
+    await place?.end();
+    await folder.remove();
+  };
+  try {
+    const notes: string[] = [];
+    const restore = await lookAtLayer('restore', async () => {
+      const first = about.databases[0];
+      const [file] = await together(doing, [
+        async (now) => first && (await fetchDump({ copy, about: first, folder: folder.path }, now)),
+        // Its life is as long as that of the sandbox, not of what goes on beside its start.
+        async () => void (place = await makePlace(making, notes, doing)),
+      ]);
+      const there = place;
+      if (!there) throw new StewardError('INTERNAL', 'A sandbox was made without a place.');
+      for (const [at, database] of about.databases.entries()) {
+        const dump =
+          at === 0 && file !== undefined
+            ? file
+            : await fetchDump({ copy, about: database, folder: folder.path }, doing);
+        await using session = await openServer(there.access, source, doing);
+        const into = there.called(database.name);
+        if (!(await createDatabase(session, into, database, { anyLocale: true })))
+          notes.push(
+            `${dotted(database.name)} sorts by ${database.collate}, which this machine does not know: here it sorts by C`,
+          );
+        await session.rows(
+          `comment on database ${identifier(into)} is ${literal(remarkText({ is: 'restoring', database: database.name, copy: copy.manifest.copy, owner }))}`,
+        );
+        const loading = {
+          copy,
+          about: database,
+          access: there.access,
+          into,
+          tools: there.tools,
+          programs: deps.programs,
+          folder: folder.path,
+          owners: there.owners,
+        };
+        await loadDatabase(loading, dump, doing);
+        await rm(dump, { force: true });
+      }
+      const where = there.owners ? 'a throw-away server' : 'throw-away databases on its own server';
+      return {
+        ok: true,
+        statement:
+          [
+            `${about.databases.length} databases were restored into ${where} (PostgreSQL ${there.tools.version})`,
+            ...notes,
+          ].join('; ') + '.',
+        evidence: { databases: about.databases.map(({ name }) => name), notes },
+      };
+    });
+    return { ...whatItAnswers(making, () => place), restore, end };
+  } catch (thrown) {
+    await end();
+    throw thrown;
+  }
+}
+
+function whatItAnswers(
+  { source, copy, about }: Making,
+  place: () => Place | undefined,
+): Pick<Sandbox, 'content' | 'assertions' | 'environment'> {
+  const held = (): Place => {
+    const there = place();
+    if (there) return there;
+    throw new StewardError('PRECONDITION_FAILED', 'Nothing was restored, so nothing can be asked of it.');
+  };
+  const main = mainDatabase(about.databases)?.name ?? 'postgres';
+  const there = place();
+  return {
+    content: (doing) =>
+      lookAtLayer('content', async () => {
+        const { access, called } = held();
+        const found = [];
+        for (const database of about.databases)
+          found.push(...(await countDatabase(access, called(database.name), database, about.hash, doing)));
+        const comparison = await compareContents(readContents(copy, doing), inOrder(found));
+        return { ok: comparison.ok, statement: tellComparison(comparison, 'tables'), evidence: evidenceOf(comparison) };
+      }),
+    assertions: (doing) =>
+      askAssertions(
+        source.assertions,
+        async ({ database = main, sql }) => {
+          if (!about.databases.some(({ name }) => name === database))
+            throw new StewardError('NOT_FOUND', `The copy has no database ${dotted(database)}.`);
+          const { access, called } = held();
+          await using session = await openSession(access, called(database), doing);
+          await session.rows('begin transaction read only');
+          await session.rows(`set local statement_timeout = ${ASSERTION_MS}`);
+          await session.rows('set local search_path = public');
+          // A list of values, if an empty one: so it is sent as one statement, which cannot end the transaction.
+          const [row] = await session.rows(sql, []);
+          return row && Object.values(row)[0];
+        },
+        doing.signal,
+      ),
+    environment: there
+      ? {
+          STEWARD_SANDBOX_HOST: there.access.host,
+          STEWARD_SANDBOX_PORT: String(there.access.port),
+          STEWARD_SANDBOX_USER: there.access.user,
+          STEWARD_SANDBOX_PASSWORD: there.access.password ?? '',
+          STEWARD_SANDBOX_DATABASE: there.called(main),
+        }
+      : {},
+  };
+}
+
+/** A server of its own; where this machine has none to start, databases under names that no live one has. */
+async function makePlace(making: Making, notes: string[], doing: Doing): Promise<Place> {
+  const { deps, find, about, folder } = making;
+  const server = Number.parseInt(about.version, 10);
+  const tools = await find({ server, own: true }, doing).catch((thrown: unknown) => {
+    if (StewardError.from(thrown).code !== 'PRECONDITION_FAILED') throw thrown;
+    notes.push(`this machine has no PostgreSQL ${server} to start`);
+    return undefined;
+  });
+  if (!tools) return await borrowPlace(making, await find({ server, own: false }, doing), doing);
+  const thrownAway = await startThrowAway(
+    { folder, tools, programs: deps.programs, account: await deps.account() },
+    doing,
+  );
+  const place: Place = {
+    access: thrownAway.access,
+    tools,
+    owners: true,
+    called: (database) => database,
+    end: thrownAway.end,
+  };
+  try {
+    await restoreRoles(making, place, doing);
+    // These are there already in a new server, and the copy has them too.
+    await using session = await openSession(place.access, 'template1', doing);
+    if (about.databases.some(({ name }) => name === 'postgres')) await session.rows('drop database postgres');
+    return place;
+  } catch (thrown) {
+    await place.end();
+    throw thrown;
+  }
+}
+
+async function restoreRoles({ deps, copy }: Making, { tools, access }: Place, doing: Doing): Promise<void> {
+  const part = partOf(copy, ({ name }) => name === 'globals.sql', 'the roles of its server');
+  const result = await deps.programs.stream(
+    {
+      program: tools.program('psql'),
+      args: ['-X', '-q', '-v', 'ON_ERROR_STOP=1', '-f', '-', '-d', connectionString('template1')],
+      env: environmentOf(access),
+      timeoutMs: 600_000,
+      signal: doing.signal,
+      input: copy.store.read(copy.location, part, doing),
+    },
+    async () => undefined,
+  );
+  if (result.exitCode !== 0) throw programError('psql', result, 'the restore of roles', 'VERIFICATION_FAILED');
+}
+
+async function borrowPlace(
+  { deps, source, about, folder, owner }: Making,
+  tools: PgTools,
+  doing: Doing,
+): Promise<Place> {
+  const access = await accessTo(source, deps.secrets);
+  const names = new Map(
+    about.databases.map(({ name }) => [name, `${SCRATCH_PREFIX}${randomBytes(6).toString('hex')}`]),
+  );
+  await using session = await openServer(access, source, doing);
+  const taken = await session.rows('select from pg_catalog.pg_database where datname = any($1)', [[...names.values()]]);
+  if (taken.length > 0)
+    throw new StewardError('CONFLICT', 'A database has the name that was drawn for a throw-away one.', {
+      retryable: true,
+    });
+  // On record before they are made: whoever finds the folder knows what to remove where.
+  await writeFile(join(folder.path, BORROWED), JSON.stringify({ source, owner, databases: [...names.values()] }), {
+    mode: 0o600,
+  });
+  const called = (database: string): string => names.get(database) ?? '';
+  const end = (): Promise<void> =>
+    dropScratch(access, source, [...names.values()], { signal: AbortSignal.timeout(60_000) });
+  return { access, tools, owners: false, called, end };
+}
+
+/** Removes throw-away databases: by their prefix and by what Steward wrote on them, and no other. */
+export async function dropScratch(
+  access: PgAccess,
+  source: SourceOf<'postgres'>,
+  names: readonly string[],
+  doing: Doing,
+): Promise<void> {
+  await using session = await openServer(access, source, doing);
+  const found = await session.rows<{ name: string; comment: string | null; empty: boolean }>(
+    `select datname as name, pg_catalog.shobj_description(oid, 'pg_database') as comment from pg_catalog.pg_database where datname = any($1)`,
+    [names],
+  );
+  for (const { name, comment } of found) {
+    // One without a word on it was made the moment before its maker died.
+    if (!name.startsWith(SCRATCH_PREFIX) || (comment !== null && remarkIn(comment)?.is !== 'restoring')) continue;
+    await session.rows(
+      'select pg_catalog.pg_terminate_backend(pid) from pg_catalog.pg_stat_activity where datname = $1',
+      [name],
+    );
+    await session.rows(`drop database if exists ${identifier(name)}`);
+  }
+}
+
+export function sweepSandboxes(
+  deps: PostgresDeps,
+  owners: ReadonlySet<string> | 'all-dead',
+  scratch: string,
+  doing: Doing,
+): Promise<readonly string[]> {
+  return sweepScratch(scratch, SCRATCH_KIND, owners, async (folder) => {
+    await endWorkersOf(join(folder, 'data'), 'SIGQUIT');
+    const borrowed = await readFile(join(folder, BORROWED), 'utf8').catch(() => undefined);
+    if (borrowed === undefined) return;
+    const { source, databases } = JSON.parse(borrowed) as { source: unknown; databases: string[] };
+    const known = PostgresSource.parse(source);
+    await dropScratch(await accessTo(known, deps.secrets), known, databases, doing);
+  });
+}
