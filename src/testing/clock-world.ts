@@ -75,10 +75,14 @@ export function clockWorld(start: Date) {
       const end = new Date(until);
       const all = nodes[0]?.schedules.all() ?? [];
       await endAll(store);
+      // Each is asked for once: what comes in years, or never, is looked for through all of them.
+      let upcoming = all.map(({ schedule }) => ({ schedule, instant: nextInstant(schedule, clock) }));
       while (clock < end) {
-        const next = all.flatMap(({ schedule }) => nextInstant(schedule, clock) ?? []);
-        const soonest = Math.min(end.getTime(), clock.getTime() + stepMs, ...next.map((instant) => instant.getTime()));
-        clock = new Date(soonest);
+        const next = upcoming.flatMap(({ instant }) => instant?.getTime() ?? []);
+        clock = new Date(Math.min(end.getTime(), clock.getTime() + stepMs, ...next));
+        upcoming = upcoming.map((one) =>
+          one.instant && one.instant <= clock ? { ...one, instant: nextInstant(one.schedule, clock) } : one,
+        );
         await Promise.all(nodes.map(({ schedules }) => schedules.tick()));
         await endAll(store);
       }

@@ -18,8 +18,8 @@ import { createDocker, type DockerAdapter } from './index.ts';
 
 const missing = dockerMissing();
 
-// Ends with 0 when the file appears, ignores SIGTERM as PID 1 does, and shows what is appended to /out.
-const WAITING = 'touch /out; tail -f /out & while [ ! -e /finish ]; do sleep 0.05; done';
+// Ends with 0 when /finish is written to, ignores SIGTERM as PID 1 does, and shows what is appended to /out.
+const WAITING = 'touch /out; mkfifo /finish; tail -f /out & read -r line < /finish; exit 0';
 
 describe.skipIf(missing !== undefined)(`docker${missing ? ` (skipped: ${missing})` : ''}`, () => {
   let engine: Dockerd;
@@ -35,21 +35,27 @@ describe.skipIf(missing !== undefined)(`docker${missing ? ` (skipped: ${missing}
 
   dockerContract('the engine', async () => {
     const docker = createDocker({ host: engine.host });
+    const made: string[] = [];
     return {
       docker,
-      run: (name) => run(name),
+      async run(name) {
+        const id = await run(name);
+        made.push(id);
+        return id;
+      },
       stop: async (id) => void (await engine.docker('stop', '--time=0', id)),
       crash: async (id) => void process.kill(await pidOf(id), 'SIGKILL'),
-      finish: async (id) => void (await engine.docker('exec', id, 'touch', '/finish')),
+      finish: async (id) => void (await engine.docker('exec', id, 'sh', '-c', ': > /finish')),
       async say(id, line) {
         await engine.docker('exec', id, 'sh', '-c', 'echo "$1" >> /out', 'say', line);
         await sleep(1100);
       },
-      async close() {},
+      // What goes on running has to be stopped whenever the engine is.
+      close: async () => void (await engine.docker('rm', '--force', ...made)),
     };
   });
 
-  it('tells why containers ended across a restart of the engine', async () => {
+  it('tells why containers ended across a restart of the engine', { timeout: 60_000 }, async () => {
     const docker = createDocker({ host: engine.host });
     const watch = docker.watch();
     try {
@@ -66,7 +72,7 @@ describe.skipIf(missing !== undefined)(`docker${missing ? ` (skipped: ${missing}
     }
   });
 
-  it('judges by the exit code where the engine has forgotten', async () => {
+  it('judges by the exit code where the engine has forgotten', { timeout: 60_000 }, async () => {
     const docker = createDocker({ host: engine.host });
     const terminated = await engine.docker('run', '--detach', 'busybox', 'sh', '-c', 'exit 143');
     const crashed = await engine.docker('run', '--detach', 'busybox', 'sh', '-c', 'exit 3');
