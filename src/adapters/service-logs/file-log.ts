@@ -12,6 +12,7 @@ const PIECE = 64 * 1_024;
 const PIECES = 16;
 const MAX_PIDS = 8;
 const MAX_FILES = 16;
+const MAX_LEFT = 64;
 
 interface Followed {
   readonly path: string;
@@ -22,7 +23,8 @@ interface Followed {
 
 /**
  * Follows the log files that a service's processes hold open, known by what they are and not by their names: a file that is
- * renamed is read to its end, the one that takes its place from its beginning, and one that is cut off from there on.
+ * renamed is read to its end, the one that takes its place from its beginning, and one that is cut off from there on. Where
+ * nobody holds it for a while, it is gone on with where it was.
  */
 export async function followFiles(
   current: () => Promise<Resource | undefined>,
@@ -30,6 +32,8 @@ export async function followFiles(
   signal: AbortSignal,
 ): Promise<void> {
   const followed = new Map<string, Followed>();
+  /** How far those were read that nobody holds at the moment: a service that is started again goes on in the same file. */
+  const left = new Map<string, number>();
   let first = true;
   try {
     while (!signal.aborted) {
@@ -39,14 +43,18 @@ export async function followFiles(
         if (followed.has(key) || followed.size >= MAX_FILES) continue;
         const opened = await openHeld(descriptor, key);
         // What was there when somebody began to listen is not news; a file that appears later is, all of it.
-        if (opened)
-          followed.set(key, { path, file: opened.file, lines: new LineSplitter(), offset: first ? opened.size : 0 });
+        const offset = first ? opened?.size : left.get(key);
+        if (opened) followed.set(key, { path, file: opened.file, lines: new LineSplitter(), offset: offset ?? 0 });
+        left.delete(key);
       }
       first = false;
       for (const [key, file] of followed) {
         for (const lines of await readOn(file)) emit(lines);
         if (held.has(key)) continue;
         followed.delete(key);
+        left.set(key, file.offset);
+        const [oldest] = left.keys();
+        if (left.size > MAX_LEFT && oldest !== undefined) left.delete(oldest);
         await file.file.close();
       }
       await sleep(EVERY_MS, undefined, { signal }).catch(() => undefined);

@@ -1,4 +1,4 @@
-import { appendFileSync, copyFileSync, renameSync, truncateSync, writeFileSync } from 'node:fs';
+import { appendFileSync, copyFileSync, existsSync, renameSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -53,12 +53,22 @@ describe('the log files of a process', () => {
   // Appends what it is told, and opens its file anew on SIGHUP, as servers do that are rotated.
   const WRITER = `const fs=require('fs');const f=process.argv[1];let d=fs.openSync(f,'a');
     process.on('SIGHUP',()=>{const o=d;d=fs.openSync(f,'a');fs.closeSync(o);fs.writeSync(d,'reopened\\n')});
-    setInterval(()=>{if(fs.existsSync(f+'.say')){const t=fs.readFileSync(f+'.say');fs.unlinkSync(f+'.say');fs.writeSync(d,t)}},20);
+    setInterval(()=>{if(fs.existsSync(f+'.say')){fs.writeSync(d,fs.readFileSync(f+'.say'));fs.unlinkSync(f+'.say')}},20);
     fs.writeSync(d,'old line\\n');console.log('ready')`;
   const say = async (file: string, text: string): Promise<void> => {
     writeFileSync(`${file}.part`, text);
     renameSync(`${file}.part`, `${file}.say`);
-    await sleep(100);
+    await eventually(() => expect(existsSync(`${file}.say`)).toBe(false));
+  };
+  /** Until it is heard what is said; from then on each line counts. */
+  const untilHeard = async (heard: ReturnType<typeof listen>, file: string): Promise<void> => {
+    let last = '';
+    for (let n = 0; heard.lines.length === 0; n += 1) {
+      await say(file, `${(last = `attempt ${n}`)}\n`);
+      await sleep(200);
+    }
+    await eventually(() => expect(heard.texts().at(-1)).toBe(last));
+    heard.lines.length = 0;
   };
 
   it('are followed over rotation, truncation and a restart of the process, each line once', async () => {
@@ -67,7 +77,7 @@ describe('the log files of a process', () => {
       startProgram({ program: process.execPath, args: ['-e', WRITER, file], ready: { output: /ready/ } });
     let writer = await start();
     const heard = listen(logs, () => resource({ kind: 'none' }, [writer.pid]));
-    await sleep(1_200);
+    await untilHeard(heard, file);
 
     await say(file, 'one\ntw');
     await say(file, 'o\n');
@@ -87,6 +97,8 @@ describe('the log files of a process', () => {
     await eventually(() => expect(heard.texts().at(-1)).toBe('after the cut'));
 
     await writer.stop();
+    // So long that it is seen to be gone.
+    await sleep(1_200);
     writer = await start();
     await say(file, 'from the next process\n');
     await eventually(() => expect(heard.texts().at(-1)).toBe('from the next process'));
@@ -107,7 +119,7 @@ describe('the log files of a process', () => {
       ready: { output: /ready/ },
     });
     const heard = listen(logs, () => resource({ kind: 'none' }, [writer.pid]));
-    await sleep(1_200);
+    await untilHeard(heard, file);
     for (let n = 0; n < 20; n += 1) appendFileSync(file, 'x'.repeat(1_000_000));
     appendFileSync(file, '\nshort\n');
 
