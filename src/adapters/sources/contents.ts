@@ -3,22 +3,12 @@ import type { ContentItem, ContentSummary, Part } from '../../core/backup/copy.t
 import type { SealedCopy } from '../../core/backup/reader.ts';
 import type { Bytes, CopyWriter, Doing } from '../../core/backup/store.ts';
 import { StewardError } from '../../core/errors.ts';
+import { byName } from './order.ts';
 
 /** The part that holds what was counted: a JSON list with one item a line, so that it can be read and written as it flows. */
 export const CONTENTS_PART = 'contents.json';
 
 type Items = AsyncIterable<ContentItem> | Iterable<ContentItem>;
-
-/** Names below a folder come right behind it: the order of a walk, and of everything that is compared. */
-export function byName(one: string, other: string): number {
-  const length = Math.min(one.length, other.length);
-  for (let at = 0; at < length; at += 1) {
-    const [here, there] = [one.charCodeAt(at), other.charCodeAt(at)];
-    if (here !== there) return here === SLASH ? -1 : there === SLASH ? 1 : here - there;
-  }
-  return one.length - other.length;
-}
-const SLASH = 0x2f;
 
 /** Adds items up as they pass; they come in the order of `byName`. */
 export function createTally(): { add(item: ContentItem): void; summary(): ContentSummary } {

@@ -106,21 +106,14 @@ function writer(root: string, id: string): CopyWriter {
       return { ...part, ...(await measured(part.name)) };
     },
     async tree({ name }, { paths, exclude }) {
-      const excluded = exclude.map((path) => `--exclude=${path.replace(/^\/+/, '').replaceAll(/[*?[\\]/g, '\\$&')}`);
-      const args = ['--warning=no-file-changed', '--numeric-owner', '--anchored', '--wildcards', ...excluded];
+      const excluded = exclude.flatMap((pattern) => [
+        pattern.startsWith('/') ? '--anchored' : '--no-anchored',
+        `--exclude=${pattern.replace(/^\/+/, '')}`,
+      ]);
+      const args = ['--warning=no-file-changed', '--numeric-owner', '--wildcards', '--no-wildcards-match-slash'];
+      const what = ['--', ...paths.map((path) => path.replace(/^\/+/, ''))];
       const { stdout } = await tar(
-        [
-          '-c',
-          '-v',
-          '--quoting-style=literal',
-          '-f',
-          join(folder, name),
-          '-C',
-          '/',
-          ...args,
-          '--',
-          ...paths.map((path) => path.replace(/^\/+/, '')),
-        ],
+        ['-c', '-v', '--format=posix', '--quoting-style=literal', '-f', join(folder, name), '-C', '/', ...args, ...excluded, ...what],
         1,
       );
       const files = stdout.split('\n').filter((line) => line && !line.endsWith('/')).length;
@@ -144,7 +137,7 @@ function tar(args: readonly string[], worst = 0): Promise<{ stdout: string }> {
     child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
     child.once('error', reject);
     child.once('close', (code) =>
-      code !== null && code <= worst ? resolve({ stdout }) : reject(new Error(`tar: ${code} ${stderr}`)),
+      code !== null && code <= worst ? resolve({ stdout }) : reject(new StewardError(/No space left|Wrote only/.test(stderr) ? 'DISK_FULL' : 'PROGRAM_FAILED', `tar: ${code} ${stderr}`)),
     );
   });
 }

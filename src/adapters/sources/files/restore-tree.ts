@@ -1,0 +1,205 @@
+import type { Stats } from 'node:fs';
+import { chmod, chown, link, lstat, mkdir, readdir, rename, rm, rmdir, utimes } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import type { RestoreTarget, Restored, SealedCopy } from '../../../core/backup/reader.ts';
+import type { Doing } from '../../../core/backup/store.ts';
+import { StewardError } from '../../../core/errors.ts';
+import { copyAcross } from '../../files/copy.ts';
+import { errnoOf, fileError } from '../../files/file-errors.ts';
+import { stampOf, type SourceDeps } from '../deps.ts';
+import { makeScratch, type ScratchFolder } from '../scratch.ts';
+import { extractInto } from './prove-tree.ts';
+import { anchorOf, wantedOf, type Wanted } from './restore-plan.ts';
+
+/** What a restore would replace there: files that are there now, and those of a folder that is not empty. */
+export async function occupiedByTree(
+  copy: SealedCopy,
+  to: RestoreTarget,
+  doing: Doing,
+): Promise<readonly string[]> {
+  if (to.kind === 'database') throw noDatabase();
+  if (to.kind === 'folder') {
+    const names = await readdir(to.path).catch(() => []);
+    return names.length > 0 ? [`${to.path}, which is not empty`] : [];
+  }
+  return (await wantedOf(copy, to.only, doing))
+    .filter(({ present }) => present > 0)
+    .map(({ path, entries, present }) => (entries === 1 ? path : `${path}: ${present} files`));
+}
+
+export interface TreeRestoreOptions extends Pick<SourceDeps, 'scratch' | 'now'> {
+  /** What is there and was not in the copy goes, too: kept beside with the rest. */
+  readonly mirror?: boolean | undefined;
+}
+
+/**
+ * To the original: extracted beside on the same disk, then each file takes its place at once. What is replaced is kept below
+ * `.steward-before-<stamp>`. Where a step fails everything is put back; after a crash each file is the old one or the new one.
+ */
+export async function restoreTree(
+  copy: SealedCopy,
+  to: RestoreTarget,
+  { scratch, now, mirror = false }: TreeRestoreOptions,
+  doing: Doing,
+): Promise<Restored> {
+  const startedAt = performance.now();
+  if (to.kind === 'database') throw noDatabase();
+  if (to.kind === 'folder') {
+    if ((await occupiedByTree(copy, to, doing)).length > 0)
+      throw new StewardError('CONFLICT', `${to.path} is not empty.`, {
+        hint: 'Nothing was replaced. Choose an empty folder.',
+      });
+    await extractInto(copy, to.path, to.only, doing);
+    return { what: to.only ?? [to.path], durationMs: performance.now() - startedAt };
+  }
+  const wanted = await wantedOf(copy, to.only, doing);
+  const stamp = stampOf(now());
+  const folder = await makeScratch(scratch, { kind: 'tree', owner: copy.manifest.copy });
+  const moves = createMoves();
+  try {
+    const staged: (readonly [staging: string, tops: readonly Wanted[]])[] = [];
+    for (const { at, tops } of await byDisk(wanted)) {
+      const staging = join(at, `.steward-restoring-${stamp}`);
+      await folder.alsoRemove(staging);
+      await extractInto(copy, staging, tops.map(({ path }) => path), doing);
+      staged.push([staging, tops]);
+    }
+    // Everything is on its disk: from here on nothing needs room.
+    const kept = new Set<string>();
+    for (const [staging, tops] of staged)
+      for (const { path } of tops) {
+        const before = join((await anchorOf(path)).folder, `.steward-before-${stamp}`);
+        if (await putInPlace({ staging, top: path, before, mirror, moves }, doing)) kept.add(before);
+      }
+    return { what: wanted.map(({ path }) => path), kept: [...kept], durationMs: performance.now() - startedAt };
+  } catch (thrown) {
+    await moves.takeBack();
+    throw thrown instanceof StewardError
+      ? thrown
+      : fileError(`The restore of ${copy.manifest.source.name} was taken back`, thrown);
+  } finally {
+    await folder.remove();
+  }
+}
+
+async function byDisk(wanted: readonly Wanted[]): Promise<{ readonly at: string; readonly tops: Wanted[] }[]> {
+  const disks = new Map<number, { at: string; tops: Wanted[] }>();
+  for (const top of wanted) {
+    const { folder, device } = await anchorOf(top.path);
+    const disk = disks.get(device) ?? { at: folder, tops: [] };
+    disk.tops.push(top);
+    disks.set(device, disk);
+  }
+  return [...disks.values()];
+}
+
+interface Placing {
+  readonly staging: string;
+  readonly top: string;
+  readonly before: string;
+  readonly mirror: boolean;
+  readonly moves: Moves;
+}
+
+/** True where something was there that is kept now. */
+async function putInPlace({ staging, top, before, mirror, moves }: Placing, { signal }: Doing): Promise<boolean> {
+  const anchor = dirname(before);
+  let keptAny = false;
+  const keep: Keep = async (path, how) => {
+    const to = join(before, path.slice(anchor === '/' ? 0 : anchor.length));
+    await moves.makeFolder(dirname(to), 0o700);
+    await how(path, to);
+    keptAny = true;
+  };
+  async function place(from: string, path: string): Promise<void> {
+    signal.throwIfAborted();
+    const [stats, there] = [await lstat(from), await lstat(path).catch(() => undefined)];
+    if (!there) return moves.take(from, path);
+    if (!stats.isDirectory() || !there.isDirectory()) {
+      // By a second name, where it can have one: then the path is never without a file.
+      await keep(path, there.isDirectory() || stats.isDirectory() ? moves.move : moves.keepFile);
+      return moves.take(from, path);
+    }
+    if (mirror) await keepAdded(path, from, keep, moves);
+    for (const name of await readdir(from)) await place(join(from, name), join(path, name));
+    await moves.attributes(path, stats, there);
+  }
+  await moves.makeFolder(dirname(top));
+  await place(staging + top, top);
+  return keptAny;
+}
+
+type Keep = (path: string, how: (from: string, to: string) => Promise<void>) => Promise<void>;
+
+async function keepAdded(
+  folder: string,
+  staged: string,
+  keep: Keep,
+  moves: Moves,
+): Promise<void> {
+  const wanted = new Set(await readdir(staged));
+  for (const name of await readdir(folder))
+    if (!wanted.has(name) && !name.startsWith('.steward-')) await keep(join(folder, name), moves.move);
+}
+
+type Moves = ReturnType<typeof createMoves>;
+
+/** Each step with its opposite, so that all can be taken back, the last first. */
+function createMoves() {
+  const back: (() => Promise<unknown>)[] = [];
+  const made = new Set<string>();
+  const moves = {
+    async makeFolder(path: string, mode = 0o755): Promise<void> {
+      if (made.has(path) || (await lstat(path).catch(() => undefined))) return;
+      await moves.makeFolder(dirname(path), mode);
+      await mkdir(path, { mode });
+      made.add(path);
+      back.push(() => rmdir(path));
+    },
+    async move(from: string, to: string): Promise<void> {
+      await rename(from, to);
+      back.push(() => rename(to, from));
+    },
+    /** The file has two names then; taking back gives it to the path again. */
+    async keepFile(path: string, to: string): Promise<void> {
+      await link(path, to).catch(async (thrown: unknown) => {
+        // Some file systems know no second names.
+        if (!['EPERM', 'EXDEV', 'EMLINK', 'ENOTSUP'].includes(errnoOf(thrown) ?? '')) throw thrown;
+        await rename(path, to);
+      });
+      // Where both are still one file, renaming does nothing, and the second name goes.
+      back.push(() => rename(to, path).then(() => rm(to, { force: true })));
+    },
+    /** A file or a whole folder, with all that is in it. */
+    async take(from: string, to: string): Promise<void> {
+      const there = await lstat(to).catch(() => undefined);
+      await rename(from, to).catch(async (thrown: unknown) => {
+        if (errnoOf(thrown) !== 'EXDEV') throw thrown;
+        // Another disk is mounted below: beside first, there too.
+        const beside = join(dirname(to), `.steward-${basename(to)}`);
+        await copyAcross({ folder: dirname(from), name: basename(from) }, { folder: dirname(to), name: basename(beside) });
+        await rename(beside, to);
+      });
+      if (!there) back.push(() => rm(to, { recursive: true, force: true }));
+    },
+    async attributes(path: string, to: Stats, were: Stats): Promise<void> {
+      const give = async ({ uid, gid, mode, atime, mtime }: Stats): Promise<void> => {
+        if (process.getuid?.() === 0) await chown(path, uid, gid);
+        await chmod(path, mode & 0o7777);
+        await utimes(path, atime, mtime);
+      };
+      back.push(() => give(were));
+      await give(to);
+    },
+    async takeBack(): Promise<void> {
+      for (const step of back.toReversed()) await step().catch(() => undefined);
+    },
+  };
+  return moves;
+}
+
+function noDatabase(): StewardError {
+  return new StewardError('INPUT_INVALID', 'Files are restored to their place or into a folder.', {
+    hint: 'Name a folder instead of a database.',
+  });
+}
