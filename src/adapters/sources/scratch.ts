@@ -62,7 +62,7 @@ export async function sweepScratch(
   scratch: string,
   kind: string,
   owners: ReadonlySet<string> | 'all-dead',
-  end: (folder: string) => Promise<void> = async () => undefined,
+  end: (folder: string, elsewhere: readonly string[]) => Promise<void> = async () => undefined,
 ): Promise<string[]> {
   const removed: string[] = [];
   for (const name of await readdir(scratch).catch(() => [])) {
@@ -73,7 +73,7 @@ export async function sweepScratch(
       !(owners === 'all-dead' ? !(ownership.process && isAlive(ownership.process)) : owners.has(ownership.owner))
     )
       continue;
-    await end(path);
+    await end(path, ownership.elsewhere);
     await removeWith(path, ownership);
     removed.push(path, ...ownership.elsewhere);
   }

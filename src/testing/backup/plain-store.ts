@@ -83,6 +83,7 @@ export function plainStore(root: string): CopyStore {
       return left;
     },
     unlock: async () => [],
+    compact: async () => undefined,
   };
 }
 
@@ -117,7 +118,7 @@ function writer(root: string, id: string): CopyWriter {
         1,
       );
       const files = stdout.split('\n').filter((line) => line && !line.endsWith('/')).length;
-      return { name, kind: 'tree', ...(await measured(name)), files, unreadable: [] };
+      return { name, kind: 'tree', ...(await measured(name)), files, unreadable: [], changed: [] };
     },
     async seal(manifest) {
       await writeFile(join(folder, 'manifest.json'), JSON.stringify(manifest));
