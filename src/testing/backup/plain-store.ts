@@ -114,7 +114,19 @@ function writer(root: string, id: string): CopyWriter {
       const args = ['--warning=no-file-changed', '--numeric-owner', '--wildcards', '--no-wildcards-match-slash'];
       const what = ['--', ...paths.map((path) => path.replace(/^\/+/, ''))];
       const { stdout } = await tar(
-        ['-c', '-v', '--format=posix', '--quoting-style=literal', '-f', join(folder, name), '-C', '/', ...args, ...excluded, ...what],
+        [
+          '-c',
+          '-v',
+          '--format=posix',
+          '--quoting-style=literal',
+          '-f',
+          join(folder, name),
+          '-C',
+          '/',
+          ...args,
+          ...excluded,
+          ...what,
+        ],
         1,
       );
       const files = stdout.split('\n').filter((line) => line && !line.endsWith('/')).length;
@@ -138,7 +150,14 @@ function tar(args: readonly string[], worst = 0): Promise<{ stdout: string }> {
     child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
     child.once('error', reject);
     child.once('close', (code) =>
-      code !== null && code <= worst ? resolve({ stdout }) : reject(new StewardError(/No space left|Wrote only/.test(stderr) ? 'DISK_FULL' : 'PROGRAM_FAILED', `tar: ${code} ${stderr}`)),
+      code !== null && code <= worst
+        ? resolve({ stdout })
+        : reject(
+            new StewardError(
+              /No space left|Wrote only/.test(stderr) ? 'DISK_FULL' : 'PROGRAM_FAILED',
+              `tar: ${code} ${stderr}`,
+            ),
+          ),
     );
   });
 }

@@ -65,9 +65,13 @@ export async function copyTree(
       writer.tree({ name: part }, { paths: roots, exclude: [...patterns, ...specials.map(literal)] }).catch(stopOther),
       pipeline(Readable.from(lines()), createWriteStream(spool, { mode: 0o600 })).catch(stopOther),
     ]);
-    for (const path of tree.changed) out.add({ what: path, why: 'it changed while it was copied: what the copy has of it may be torn' });
+    for (const path of tree.changed)
+      out.add({ what: path, why: 'it changed while it was copied: what the copy has of it may be torn' });
     for (const path of tree.unreadable) out.add({ what: path, why: 'it could not be read' });
-    const { part: contentsPart, contents } = await writeContents(writer, scanItems({ do: 'again', spool }, signal, out.add));
+    const { part: contentsPart, contents } = await writeContents(
+      writer,
+      scanItems({ do: 'again', spool }, signal, out.add),
+    );
     const { files: _, unreadable: __, changed: ___, ...treePart } = tree;
     return { snapshotAt, parts: [treePart, contentsPart], contents, leftOut: out.list() };
   } catch (thrown) {

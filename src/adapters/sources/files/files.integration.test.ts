@@ -73,9 +73,14 @@ const place = (): string => {
 };
 /** Everything that can be told of a tree from outside, by a program that is not Steward. */
 const listing = (path: string): string[] =>
-  execFileSync('find', ['.', '-printf', '%P %y %m %U %G %T@ %l %n\\n'], { cwd: path, maxBuffer: 1e8 }).toString().split('\n').toSorted();
+  execFileSync('find', ['.', '-printf', '%P %y %m %U %G %T@ %l %n\\n'], { cwd: path, maxBuffer: 1e8 })
+    .toString()
+    .split('\n')
+    .toSorted();
 const hashes = (path: string): string =>
-  execFileSync('sh', ['-c', 'find . -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum'], { cwd: path }).toString();
+  execFileSync('sh', ['-c', 'find . -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum'], {
+    cwd: path,
+  }).toString();
 
 describe('patterns of paths', () => {
   it('find what is there, spaces and hidden names included, each once and nothing below another', async () => {
@@ -84,7 +89,10 @@ describe('patterns of paths', () => {
       write(join(root, path));
     const rel = async (...patterns: string[]) => {
       const { roots, nothing } = await expandPaths(patterns.map((pattern) => join(root, pattern)));
-      return { roots: roots.map((path) => path.slice(root.length + 1)), nothing: nothing.map((path) => path.slice(root.length + 1)) };
+      return {
+        roots: roots.map((path) => path.slice(root.length + 1)),
+        nothing: nothing.map((path) => path.slice(root.length + 1)),
+      };
     };
     expect(await rel('.mcp.json', '**/docker-compose.yml', 'app one', 'gone/*.conf')).toEqual({
       roots: ['.mcp.json', 'app one', 'app two/deep/docker-compose.yml'],
@@ -95,7 +103,11 @@ describe('patterns of paths', () => {
 
   it('leave out by name anywhere, and by path with all that is below', () => {
     const excluded = createExcluder(['node_modules', '*.log', '/srv/a/**/cache', '/srv/b/*']);
-    expect(['/x/node_modules', '/x/y.log', '/srv/a/cache', '/srv/a/1/2/cache', '/srv/a/1/cache/f', '/srv/b/c/d'].every(excluded)).toBe(true);
+    expect(
+      ['/x/node_modules', '/x/y.log', '/srv/a/cache', '/srv/a/1/2/cache', '/srv/a/1/cache/f', '/srv/b/c/d'].every(
+        excluded,
+      ),
+    ).toBe(true);
     expect(['/x/modules', '/x/y.log.txt', '/srv/cache', '/srv/b'].some(excluded)).toBe(false);
   });
 });
@@ -105,7 +117,10 @@ describe(`a tree of ${MANY} files`, () => {
     const tree = join(place(), 'tree');
     const each = MANY / 100;
     for (let index = 0; index < each; index += 1)
-      write(join(tree, 'folder 0', `sub-${index % 7}`, `file ${index}.txt`), `content of ${index}\n`.repeat(index % 50));
+      write(
+        join(tree, 'folder 0', `sub-${index % 7}`, `file ${index}.txt`),
+        `content of ${index}\n`.repeat(index % 50),
+      );
     execFileSync('sh', ['-c', 'for n in $(seq 99); do cp -r "folder 0" "folder $n"; done'], { cwd: tree });
     write(join(tree, 'large.bin'), Buffer.alloc(3_000_000, 7));
     write(join(tree, 'secret.key'), 'secret');
@@ -140,7 +155,9 @@ describe(`a tree of ${MANY} files`, () => {
     expect(await reader().occupied(source, copy, { kind: 'original' }, doing)).toEqual([]);
     await reader().restore(source, copy, { kind: 'original' }, doing);
     expect([listing(tree), hashes(tree)]).toEqual(before);
-    expect(await compareContents(readContents(copy, doing), reader().contents(source, doing))).toMatchObject({ ok: true });
+    expect(await compareContents(readContents(copy, doing), reader().contents(source, doing))).toMatchObject({
+      ok: true,
+    });
     expect(readdirSync(dirname(tree))).toEqual(['tree']);
     expect(readdirSync(scratch)).toEqual([]);
   }, 120_000);
@@ -180,13 +197,17 @@ describe('a restore of files to their place', () => {
     for (const name of ['a', 'b/c', 'b/d']) write(join(tree, name), 'new');
 
     await reader().restore(source, copy, { kind: 'original', only: [join(tree, 'b/c')] }, doing);
-    expect(['a', 'b/c', 'b/d'].map((name) => readFileSync(join(tree, name), 'utf8'))).toEqual(['new', 'old b/c', 'new']);
+    expect(['a', 'b/c', 'b/d'].map((name) => readFileSync(join(tree, name), 'utf8'))).toEqual([
+      'new',
+      'old b/c',
+      'new',
+    ]);
     const to = join(folder.path, 'picked');
     await reader().restore(source, copy, { kind: 'folder', path: to, only: [join(tree, 'b')] }, doing);
     expect(readdirSync(join(to, tree))).toEqual(['b']);
-    await expect(
-      reader().restore(source, copy, { kind: 'folder', path: to }, doing),
-    ).rejects.toMatchObject({ code: 'CONFLICT' });
+    await expect(reader().restore(source, copy, { kind: 'folder', path: to }, doing)).rejects.toMatchObject({
+      code: 'CONFLICT',
+    });
     await expect(
       reader().restore(source, copy, { kind: 'original', only: [join(tree, 'z')] }, doing),
     ).rejects.toMatchObject({ code: 'NOT_FOUND', message: expect.stringContaining('/z') });
@@ -203,7 +224,9 @@ describe('a restore of files to their place', () => {
     // What is mounted cannot be moved away.
     execFileSync('mount', ['-t', 'tmpfs', 'steward-test', join(tree, 'c')]);
     try {
-      await expect(reader().restore(source, copy, { kind: 'original' }, doing)).rejects.toMatchObject({ name: 'StewardError' });
+      await expect(reader().restore(source, copy, { kind: 'original' }, doing)).rejects.toMatchObject({
+        name: 'StewardError',
+      });
       expect(['a', 'b'].map((name) => readFileSync(join(tree, name), 'utf8'))).toEqual(['new a', 'new b']);
       expect(readdirSync(dirname(tree))).toEqual(['tree']);
     } finally {
@@ -219,7 +242,9 @@ describe('a restore of files to their place', () => {
       const source = sourceOf([join(disk, 'data')]);
       const copy = await makeCopy(reader(), source, store(), doing);
       writeFileSync(file, Buffer.alloc(1_800_000, 2));
-      await expect(reader().restore(source, copy, { kind: 'original' }, doing)).rejects.toMatchObject({ code: 'DISK_FULL' });
+      await expect(reader().restore(source, copy, { kind: 'original' }, doing)).rejects.toMatchObject({
+        code: 'DISK_FULL',
+      });
       expect(readFileSync(file).every((byte) => byte === 2)).toBe(true);
       expect(readdirSync(disk)).toEqual(['data']);
     } finally {
@@ -245,7 +270,8 @@ describe('what cannot be copied whole', () => {
     for (const leftOut of [facts.leftOut, copy.manifest.leftOut])
       expect(leftOut.map(({ what }) => what.slice(tree.length + 1)).toSorted()).toEqual(['none/*', 'pipe', 'socket']);
     const names: string[] = [];
-    for await (const { path } of copy.store.entries(copy.location, copy.manifest.parts[0] as never, doing)) names.push(path.slice(tree.length));
+    for await (const { path } of copy.store.entries(copy.location, copy.manifest.parts[0] as never, doing))
+      names.push(path.slice(tree.length));
     expect(names.toSorted()).toEqual(['', '/a', '/deep']);
   });
 
@@ -268,7 +294,10 @@ describe('what cannot be copied whole', () => {
     for await (const item of readContents(copy, doing)) items.push(item);
     expect(items.find(({ name }) => name.endsWith('busy'))?.checksum).toBeNull();
     const sandbox = await reader().sandbox(source, copy, { scratch, owner: 'run_1' }, doing);
-    expect(await sandbox.content(doing)).toMatchObject({ ok: true, statement: expect.stringContaining('1 could not be compared') });
+    expect(await sandbox.content(doing)).toMatchObject({
+      ok: true,
+      statement: expect.stringContaining('1 could not be compared'),
+    });
     await sandbox.end();
   });
 
@@ -285,7 +314,9 @@ describe('what cannot be copied whole', () => {
     execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=100k', 'steward-test', small]);
     try {
       const before = (await store().list(doing)).length;
-      await expect(makeCopy(reader(small), sourceOf([tree]), store(), doing)).rejects.toMatchObject({ code: 'DISK_FULL' });
+      await expect(makeCopy(reader(small), sourceOf([tree]), store(), doing)).rejects.toMatchObject({
+        code: 'DISK_FULL',
+      });
       expect((await store().list(doing)).length).toBe(before);
       expect(readdirSync(small)).toEqual([]);
     } finally {
@@ -311,7 +342,12 @@ describe('what cannot be copied whole', () => {
       const copy = await makeCopy(reader, ${JSON.stringify(sourceOf([tree]))}, plainStore(${JSON.stringify(join(own.path, 'store'))}), doing).catch((thrown) => ({ failed: String(thrown) }));
       console.log(JSON.stringify(copy.failed ?? copy.manifest.leftOut));`;
     try {
-      const child = spawn(process.execPath, ['--no-warnings', '--input-type=module', '-e', script], { uid: 65_534, gid: 65_534, cwd: '/', stdio: ['ignore', 'pipe', 'inherit'] });
+      const child = spawn(process.execPath, ['--no-warnings', '--input-type=module', '-e', script], {
+        uid: 65_534,
+        gid: 65_534,
+        cwd: '/',
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
       let said = '';
       child.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()));
       await once(child, 'exit');

@@ -61,9 +61,7 @@ async function expand(folder: string, parts: readonly string[]): Promise<string[
   if (first === undefined) return [folder];
   if (first === '**') {
     const here = await expand(folder, rest);
-    const below = await Promise.all(
-      (await foldersIn(folder)).map((name) => expand(join(folder, name), parts)),
-    );
+    const below = await Promise.all((await foldersIn(folder)).map((name) => expand(join(folder, name), parts)));
     return [...here, ...below.flat()];
   }
   if (!first.includes('*')) {

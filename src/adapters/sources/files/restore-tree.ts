@@ -12,11 +12,7 @@ import { extractInto } from './prove-tree.ts';
 import { anchorOf, wantedOf, type Wanted } from './restore-plan.ts';
 
 /** What a restore would replace there: files that are there now, and those of a folder that is not empty. */
-export async function occupiedByTree(
-  copy: SealedCopy,
-  to: RestoreTarget,
-  doing: Doing,
-): Promise<readonly string[]> {
+export async function occupiedByTree(copy: SealedCopy, to: RestoreTarget, doing: Doing): Promise<readonly string[]> {
   if (to.kind === 'database') throw noDatabase();
   if (to.kind === 'folder') {
     const names = await readdir(to.path).catch(() => []);
@@ -61,7 +57,12 @@ export async function restoreTree(
     for (const { at, tops } of await byDisk(wanted)) {
       const staging = join(at, `.steward-restoring-${stamp}`);
       await folder.alsoRemove(staging);
-      await extractInto(copy, staging, tops.map(({ path }) => path), doing);
+      await extractInto(
+        copy,
+        staging,
+        tops.map(({ path }) => path),
+        doing,
+      );
       staged.push([staging, tops]);
     }
     // Everything is on its disk: from here on nothing needs room.
@@ -131,12 +132,7 @@ async function putInPlace({ staging, top, before, mirror, moves }: Placing, { si
 
 type Keep = (path: string, how: (from: string, to: string) => Promise<void>) => Promise<void>;
 
-async function keepAdded(
-  folder: string,
-  staged: string,
-  keep: Keep,
-  moves: Moves,
-): Promise<void> {
+async function keepAdded(folder: string, staged: string, keep: Keep, moves: Moves): Promise<void> {
   const wanted = new Set(await readdir(staged));
   for (const name of await readdir(folder))
     if (!wanted.has(name) && !name.startsWith('.steward-')) await keep(join(folder, name), moves.move);
@@ -177,7 +173,10 @@ function createMoves() {
         if (errnoOf(thrown) !== 'EXDEV') throw thrown;
         // Another disk is mounted below: beside first, there too.
         const beside = join(dirname(to), `.steward-${basename(to)}`);
-        await copyAcross({ folder: dirname(from), name: basename(from) }, { folder: dirname(to), name: basename(beside) });
+        await copyAcross(
+          { folder: dirname(from), name: basename(from) },
+          { folder: dirname(to), name: basename(beside) },
+        );
         await rename(beside, to);
       });
       if (!there) back.push(() => rm(to, { recursive: true, force: true }));

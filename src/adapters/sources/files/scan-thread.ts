@@ -17,7 +17,8 @@ function send(force: boolean): void {
   parentPort?.postMessage(batch);
   batch = { items: [], specials: [], leftOut: [] };
   sent += 1;
-  for (let seen = Atomics.load(taken, 0); sent - seen > AHEAD; seen = Atomics.load(taken, 0)) Atomics.wait(taken, 0, seen);
+  for (let seen = Atomics.load(taken, 0); sent - seen > AHEAD; seen = Atomics.load(taken, 0))
+    Atomics.wait(taken, 0, seen);
 }
 
 const leftOut = (what: Scanned['leftOut'][number]): void => void batch.leftOut.push(what);

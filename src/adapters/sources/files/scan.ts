@@ -38,7 +38,10 @@ export interface ScanData {
 export async function* scan(job: ScanJob, signal: AbortSignal): AsyncGenerator<Scanned> {
   signal.throwIfAborted();
   const taken = new Int32Array(new SharedArrayBuffer(4));
-  const worker = new Worker(new URL('scan-thread.ts', import.meta.url), { workerData: { job, taken } satisfies ScanData, execArgv: [] });
+  const worker = new Worker(new URL('scan-thread.ts', import.meta.url), {
+    workerData: { job, taken } satisfies ScanData,
+    execArgv: [],
+  });
   const waiting: Scanned[] = [];
   let [ended, failed]: [boolean, unknown] = [false, undefined];
   let wake = (): void => undefined;

@@ -139,16 +139,22 @@ async function* readSnapshot(socket: Socket, where: string): Bytes {
     if (piece.length > 0) yield piece;
     if (left === 0) return;
   }
-  throw new Error(`it ended the connection ${left === undefined ? 'before its snapshot' : `${left} bytes before the end of its snapshot`}`);
+  throw new Error(
+    `it ended the connection ${left === undefined ? 'before its snapshot' : `${left} bytes before the end of its snapshot`}`,
+  );
 }
 
 function refused(where: string, command: string, said: string): StewardError {
   const login = /^(NOAUTH|WRONGPASS|NOPERM|ERR (invalid|Client sent AUTH|AUTH <password>))/i.test(said);
-  return new StewardError(login ? 'FORBIDDEN' : 'PROGRAM_FAILED', `Redis at ${where} refuses ${command}: ${said.slice(0, 200)}`, {
-    hint: login
-      ? 'Correct user and password of this source. Its user needs +sync, +psync, +info, +config|get and for a restore all commands on all keys.'
-      : 'Its log says more.',
-  });
+  return new StewardError(
+    login ? 'FORBIDDEN' : 'PROGRAM_FAILED',
+    `Redis at ${where} refuses ${command}: ${said.slice(0, 200)}`,
+    {
+      hint: login
+        ? 'Correct user and password of this source. Its user needs +sync, +psync, +info, +config|get and for a restore all commands on all keys.'
+        : 'Its log says more.',
+    },
+  );
 }
 
 /** One number or text of INFO. */
