@@ -18,6 +18,7 @@ export interface CopyName {
 }
 
 export type Tree = Part & {
+  /** Without folders; some repositories count links among them. */
   readonly files: number;
   readonly unreadable: readonly string[];
   /** Read while something wrote there: in the copy, and perhaps torn. A repository that cannot tell lists none. */

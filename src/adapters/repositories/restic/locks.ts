@@ -1,0 +1,112 @@
+import { readdir, unlink } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { z } from 'zod';
+import type { Doing, RepositoryLock } from '../../../core/backup/store.ts';
+import { readProc } from '../../procfs/read.ts';
+import { readStat, TICKS_PER_SECOND } from '../../procfs/stat.ts';
+import type { Restic } from './program.ts';
+
+const Lock = z.object({
+  time: z.string(),
+  exclusive: z.boolean(),
+  hostname: z.string(),
+  username: z.string().default(''),
+  pid: z.number().int(),
+});
+type Lock = z.output<typeof Lock>;
+
+/** A living restic writes its lock anew every five minutes. */
+const REFRESHED_WITHIN_MS = 24 * 3_600_000;
+/** What restic itself takes for dead, wherever it is. */
+const RESTIC_STALE_MS = 30 * 60_000;
+const CLOCK_SLACK_MS = 300_000;
+
+export interface HeldLock extends RepositoryLock {
+  /** Its number belongs to another process now: restic's own `unlock` would signal that one. */
+  readonly reused: boolean;
+}
+
+export function parseLock(id: string, json: string, now: Date): HeldLock {
+  const lock = Lock.parse(JSON.parse(json));
+  const since = new Date(lock.time);
+  const life = lifeOfLock(lock, since, now);
+  return {
+    id,
+    holder: `process ${lock.pid} on ${lock.hostname} (${lock.username}${lock.exclusive ? ', alone' : ''})`,
+    since,
+    alive: life === 'reused' ? 'no' : life,
+    reused: life === 'reused',
+  };
+}
+
+function lifeOfLock({ hostname: host, pid }: Lock, since: Date, now: Date): RepositoryLock['alive'] | 'reused' {
+  if (host !== hostname()) return now.getTime() - since.getTime() > REFRESHED_WITHIN_MS ? 'no' : 'unknown';
+  const stat = readStat(pid);
+  if (!stat || stat.state === 'Z' || stat.state === 'X') return 'no';
+  // The clock may have been set since then: only a process that is no restic either is another one.
+  const startedAt = startOf(stat.startTicks);
+  const later = startedAt !== undefined && startedAt > since.getTime() + CLOCK_SLACK_MS;
+  return later && !stat.command.startsWith('restic') ? 'reused' : 'yes';
+}
+
+function startOf(ticks: number): number | undefined {
+  const boot = /^btime (\d+)$/m.exec(readProc('/proc/stat') ?? '')?.[1];
+  return boot === undefined ? undefined : Number(boot) * 1000 + (ticks / TICKS_PER_SECOND) * 1000;
+}
+
+/** The very files, where the repository is a folder of this machine. */
+async function removeLockFiles(root: string, locks: readonly RepositoryLock[]): Promise<void> {
+  for (const { id } of locks) {
+    await unlink(join(root, 'locks', id)).catch(async (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOENT') throw error;
+    });
+  }
+}
+
+/** The locks of a repository, and the removal of those whose holder is surely dead. */
+export function createLocks(
+  restic: Restic,
+  key: () => Promise<string>,
+  { folder, now }: { readonly folder: string | undefined; readonly now: () => Date },
+): {
+  list(doing: Doing): Promise<HeldLock[]>;
+  unlock(doing: Doing): Promise<readonly HeldLock[]>;
+} {
+  async function list(doing: Doing): Promise<HeldLock[]> {
+    // Without asking restic, which takes half a second to open a repository.
+    if (folder !== undefined && (await readdir(join(folder, 'locks')).catch(() => ['?'])).length === 0) return [];
+    const { stdout } = await restic.run(['list', 'locks', '--no-lock', '--quiet'], await key(), { doing });
+    const held: HeldLock[] = [];
+    for (const id of stdout.split('\n').filter((line) => /^[0-9a-f]{64}$/.test(line))) {
+      // It may end meanwhile.
+      const said = await restic
+        .run(['cat', 'lock', id, '--no-lock', '--quiet'], await key(), { doing })
+        .catch(() => undefined);
+      if (said) held.push(parseLock(id, said.stdout, now()));
+    }
+    return held;
+  }
+
+  return {
+    list,
+    async unlock(doing) {
+      const held = await list(doing);
+      const dead = held.filter(({ alive }) => alive === 'no');
+      if (dead.length === 0) return [];
+      if (folder !== undefined) {
+        await removeLockFiles(folder, dead);
+        return dead;
+      }
+      const others = held.filter(({ alive }) => alive !== 'no');
+      const oldest = Math.min(...others.map(({ since }) => since.getTime()));
+      // restic removes all, or those that are stale in its own eyes: neither may hit one that lives.
+      if (others.length === 0) await restic.run(['unlock', '--remove-all', '--quiet'], await key(), { doing });
+      else if (now().getTime() - oldest < RESTIC_STALE_MS - CLOCK_SLACK_MS && !dead.some(({ reused }) => reused))
+        await restic.run(['unlock', '--quiet'], await key(), { doing });
+      else return [];
+      const left = new Set((await list(doing)).map(({ id }) => id));
+      return dead.filter(({ id }) => !left.has(id));
+    },
+  };
+}
