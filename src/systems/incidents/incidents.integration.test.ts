@@ -128,6 +128,18 @@ describe('the ledger of incidents', () => {
     expect((await incidents.open(problem)).id).not.toBe(first.id);
   });
 
+  it('is handed to a person as its own where the one that explained it is over, and only there', async () => {
+    const parent = await incidents.open({ ...problem, fingerprint: 'service.down:db' });
+    const [early, late] = await Promise.all(
+      ['early', 'late'].map((fingerprint) => incidents.open({ ...problem, fingerprint, parentId: parent.id })),
+    );
+    await incidents.escalate(early?.id ?? '', 'three attempts', {});
+    expect(await incidents.get(early?.id ?? '')).toMatchObject({ status: 'escalated', parentId: parent.id });
+    await incidents.resolve(parent.id, 'It answers again.');
+    await incidents.escalate(late?.id ?? '', 'three attempts', {});
+    expect((await incidents.get(late?.id ?? ''))?.parentId).toBeUndefined();
+  });
+
   it('escalates once, and a reopened one that was escalated within the hour stays with the person', async () => {
     const { id } = await incidents.open(problem);
     expect(await incidents.escalate(id, 'three attempts', { attempts: 3 })).toBe(true);

@@ -239,7 +239,16 @@ export function createLedger({ store, now }: { store: Store; now: () => Date }):
       await change(id, async (trx, row) => {
         if (row.status === 'escalated' || row.escalated_at !== null) return;
         first = true;
-        const updated = await update(trx, id, { status: 'escalated', escalated_at: now() });
+        // A parent that is over speaks for nobody: without this, no person would hear of what it left behind.
+        const parent =
+          row.parent_id === null
+            ? undefined
+            : await trx.selectFrom('incidents').select('status').where('id', '=', row.parent_id).executeTakeFirst();
+        const updated = await update(trx, id, {
+          status: 'escalated',
+          escalated_at: now(),
+          ...(parent?.status === 'resolved' && { parent_id: null }),
+        });
         await write(trx, id, { kind: 'escalated', message: why, data: learned as TimelineEntry['data'] });
         await tell(trx, 'incident.escalated', updated, { why: redactText(why), learned: redact(learned) });
       });
