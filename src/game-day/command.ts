@@ -1,4 +1,7 @@
 import { randomInt } from 'node:crypto';
+import { constants } from 'node:fs';
+import { access } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 import { createPrograms } from '../adapters/programs/index.ts';
 import { createProcesses } from '../adapters/processes/index.ts';
 import type { Environment } from '../config/environment.ts';
@@ -27,11 +30,13 @@ export async function runGameDay(command: GameDayCommand): Promise<unknown> {
   const faults = chosen(text(options['only']));
   if (options['list'] === true)
     return faults.map(({ name, title, expect, expected }) => ({ name, injected: title, expect, expected }));
+  const atLeast = percent(text(options['atLeast']) ?? '95');
+  const seed = options['seed'] === undefined ? randomInt(2 ** 31) : whole('--seed', text(options['seed']) ?? '');
+  const file = text(options['report']);
+  if (file !== undefined) await writable(dirname(resolve(file)));
   const cleaned = await clean(environment, (line) => void (json || stderr.write(`${line}\n`)));
   if (options['clean'] === true) return { removed: cleaned };
 
-  const atLeast = percent(text(options['atLeast']) ?? '95');
-  const seed = options['seed'] === undefined ? randomInt(2 ** 31) : whole('--seed', text(options['seed']) ?? '');
   const interrupted = interruption();
   const progress = createProgress(stderr);
   let report: GameDayReport;
@@ -50,7 +55,6 @@ export async function runGameDay(command: GameDayCommand): Promise<unknown> {
     interrupted.stop();
   }
   const kept = await keepReport(environment.home, report);
-  const file = text(options['report']);
   if (file !== undefined) await writeReport(file, report);
   if (json) stdout.write(`${JSON.stringify(report)}\n`);
   else print(report, kept, stdout, environment.noColor);
@@ -114,6 +118,16 @@ function chosen(only: string | undefined): readonly Fault[] {
     });
   }
   return FAULTS.filter(({ name }) => names.includes(name));
+}
+
+/** Found out before five minutes are spent on a report that nobody could keep. */
+async function writable(folder: string): Promise<void> {
+  await access(folder, constants.W_OK).catch((cause: unknown) => {
+    throw new StewardError('INPUT_INVALID', `--report: nothing can be written to ${folder}.`, {
+      hint: 'Name a file in a folder that exists and is yours.',
+      cause,
+    });
+  });
 }
 
 function percent(given: string): number {

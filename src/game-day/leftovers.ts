@@ -1,5 +1,6 @@
-import { readFile, rm } from 'node:fs/promises';
-import { basename } from 'node:path';
+import { readdir, readFile, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
 import { createRemains, type Leftovers } from '../adapters/scratch/leftovers.ts';
 import { isAlive, type ProcessIdentity } from '../config/process-identity.ts';
 import type { ProcessesPort } from '../core/ports/processes.ts';
@@ -37,9 +38,24 @@ export async function removeGameDay(
 
 /** The game days that ended without cleaning up: killed, or cut off by a power failure. */
 export async function abandonedGameDays(host: string | undefined): Promise<Leftovers[]> {
-  const found = await createRemains(host).list();
+  const labeled = await createRemains(host).list();
+  const homes = new Set(labeled.map(({ home }) => home));
+  const found = [...labeled, ...(await foldersLeft()).filter(({ home }) => !homes.has(home))];
   const dead = await Promise.all(found.map(async (each) => ((await ownerLives(each.home)) ? [] : [each])));
   return dead.flat();
+}
+
+/** Folders of this user whose game day had begun: those are left alone where the engine lost its data, or is another one. */
+async function foldersLeft(): Promise<Leftovers[]> {
+  const found = await Promise.all(
+    (await readdir(tmpdir())).map(async (name) => {
+      const id = /^steward-game-day-([0-9a-f]{6})-/.exec(name)?.[1];
+      const home = join(tmpdir(), name);
+      const owner = id === undefined ? undefined : await stat(join(home, 'owner.json')).catch(() => undefined);
+      return id !== undefined && owner?.uid === process.getuid?.() ? [{ id, home }] : [];
+    }),
+  );
+  return found.flat();
 }
 
 async function ownerLives(home: string): Promise<boolean> {

@@ -22,6 +22,8 @@ export interface PlayOptions {
 
 /** A crowded machine takes several times as long as one at rest; what Steward does is judged, not how fast the machine is. */
 const SETTLED_WITHIN_S = 180;
+/** Where nothing heals, long enough to see that. */
+const UNHEALED_S = 30;
 /** What must not happen is waited for this long: more than Steward needs to notice and to act. */
 const QUIET_MS = 7_000;
 const LOOK_MS = 250;
@@ -93,12 +95,18 @@ async function playOne(scene: Scene, fault: Fault, { signal, on }: PlayOptions):
   on('ends', fault, played);
   try {
     await fault.undo?.(stage);
+    if (played.outcome === 'missed') await mend(fault, stage);
     if (fault.undo || fault.expect === 'healed') await calm(scene, fault, stage);
   } catch (thrown) {
     signal.throwIfAborted();
     return { ...played, problem: problem ?? `what came after it: ${StewardError.from(thrown).message}` };
   }
   return played;
+}
+
+/** What Steward left broken is put right by hand, so that it spoils no other fault on the same services. */
+async function mend({ services }: Fault, { stop, start }: Stage): Promise<void> {
+  await Promise.all(services.map(async (service) => await stop(service).then(() => start(service))));
 }
 
 /** The next fault on the same services begins where they are well, and Steward knows that they are. */
@@ -127,7 +135,8 @@ interface Since {
 }
 
 async function settle(scene: Scene, fault: Fault, since: Since, signal: AbortSignal): Promise<void> {
-  const deadline = performance.now() + (fault.withinSeconds ?? SETTLED_WITHIN_S) * 1_000;
+  const seconds = scene.healing ? (fault.withinSeconds ?? SETTLED_WITHIN_S) : UNHEALED_S;
+  const deadline = performance.now() + seconds * 1_000;
   while (performance.now() < deadline && !isSettled(fault, eventsOf(scene, fault, since)))
     await sleep(LOOK_MS, undefined, { signal });
   await sleep(fault.expect === 'healed' ? LOOK_MS : QUIET_MS, undefined, { signal });

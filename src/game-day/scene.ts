@@ -25,6 +25,7 @@ export interface Scene {
   readonly stack: Stack;
   readonly home: string;
   readonly services: readonly ServiceName[];
+  readonly healing: boolean;
   readonly engine: ScratchEngine;
   readonly steward: IsolatedSteward;
   readonly sink: AlertSink;
@@ -133,6 +134,7 @@ export async function setScene({ environment, services, healing, keep, say, sign
       stack,
       home,
       services,
+      healing,
       engine,
       steward,
       sink,

@@ -116,6 +116,8 @@ export function configuredStack(
               user: 'postgres',
               password: { file: passwordFile },
               maxLockWait: '2s',
+              // No fault makes it slow, and a busy machine does.
+              timeout: '10s',
             }
           : { kind: 'http', url: healthUrl(stack, name) },
         ...(spec.cache && stack.disk ? [{ kind: 'disk' as const, path: stack.disk.folder }] : []),

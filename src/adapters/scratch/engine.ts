@@ -143,6 +143,8 @@ export function createScratchEngine({
             CapDrop: ['ALL'],
             SecurityOpt: ['no-new-privileges'],
             RestartPolicy: { Name: 'no' },
+            // Who is cut off from a name would wait for it in a thread, and could not even end meanwhile.
+            DnsOptions: ['timeout:1', 'attempts:1'],
             Mounts: Object.entries(volumes).map(([at, volume]) => ({ Type: 'volume', Source: volume, Target: at })),
           },
           NetworkingConfig: { EndpointsConfig: { [first]: { Aliases: [aliasOf(name)] } } },
