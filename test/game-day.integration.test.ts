@@ -1,8 +1,8 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { GameDayReport } from '../src/game-day/report.ts';
 import { busyboxImage } from '../src/testing/world/busybox-image.ts';
 import { type Dockerd, dockerMissing, startDockerd } from '../src/testing/world/dockerd.ts';
@@ -13,6 +13,7 @@ const LAUNCHER = resolve(import.meta.dirname, '../bin/steward.js');
 describe.skipIf(dockerMissing())('a game day', () => {
   let dockerd: Dockerd;
   let home: string;
+  const running: { readonly child: ChildProcess; readonly ended: Promise<unknown> }[] = [];
 
   beforeAll(async () => {
     dockerd = await startDockerd();
@@ -20,6 +21,15 @@ describe.skipIf(dockerMissing())('a game day', () => {
     await busyboxImage(dockerd);
     await dockerd.docker('run', '--detach', '--name=neighbor', 'busybox', '/bin/busybox', 'sleep', '3600');
     await dockerd.docker('volume', 'create', 'somebodys-data');
+  }, 120_000);
+
+  /** One that a test did not see the end of would be taken for what the next test left. */
+  afterEach(async () => {
+    for (const { child, ended } of running.splice(0)) {
+      if (child.exitCode !== null || child.signalCode !== null) continue;
+      child.kill('SIGINT');
+      await ended;
+    }
   }, 120_000);
 
   afterAll(async () => {
@@ -37,8 +47,13 @@ describe.skipIf(dockerMissing())('a game day', () => {
     let stdout = '';
     let stderr = '';
     child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
-    child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+    child.stderr.on('data', (chunk: Buffer) => {
+      stderr += chunk.toString();
+      // What it does at which second, for whoever reads the log of the tests.
+      process.stdout.write(chunk);
+    });
     const ended = new Promise<number | null>((done) => child.on('close', done));
+    running.push({ child, ended });
     return { child, ended, output: () => ({ stdout, stderr }) };
   }
 
@@ -48,6 +63,7 @@ describe.skipIf(dockerMissing())('a game day', () => {
         dockerd.docker('ps', '--all', '--quiet', '--filter=label=steward.game-day'),
         dockerd.docker('network', 'ls', '--quiet', '--filter=label=steward.game-day'),
         dockerd.docker('images', '--quiet', '--filter=label=steward.game-day'),
+        dockerd.docker('volume', 'ls', '--quiet', '--filter=label=steward.game-day'),
       ])
     ).join('');
 
@@ -56,28 +72,27 @@ describe.skipIf(dockerMissing())('a game day', () => {
 
   it('heals, hands over or rightly leaves alone at least 95 % of its faults, and touches nothing else', async () => {
     const before = await neighbor();
-    const { ended, output } = start('--json', '--report', join(home, 'report'), '--seed', '7');
+    const { ended, output } = start('--json', '--report', join(home, 'report'));
     const code = await ended;
     const { stdout, stderr } = output();
     const report = JSON.parse(stdout) as GameDayReport;
     // The evidence, for whoever reads the log of the tests.
     process.stdout.write(`${readFileSync(join(home, 'report.md'), 'utf8').split('\n## ')[0]}\n`);
 
+    expect(report.leftOut).toEqual([]);
     expect(report.injected).toBeGreaterThanOrEqual(15);
     expect(new Set(report.faults.map(({ expectation }) => expectation))).toEqual(
       new Set(['healed', 'escalated', 'left-alone']),
     );
-    expect(
-      report.faults
-        .filter(({ outcome }) => outcome === 'missed')
-        .map(({ name, problem, checks, timeline }) => ({
-          name,
-          problem,
-          broken: checks.filter(({ ok }) => !ok),
-          timeline,
-        })),
-      'what was missed',
-    ).toHaveLength(Math.floor(report.injected * 0.05));
+    const missed = report.faults
+      .filter(({ outcome }) => outcome === 'missed')
+      .map(({ name, problem, checks, timeline }) => ({
+        name,
+        problem,
+        broken: checks.filter(({ ok }) => !ok),
+        timeline,
+      }));
+    expect(missed.length, JSON.stringify(missed, null, 2)).toBeLessThanOrEqual(report.injected * 0.05);
     expect(report.automationRate, stderr).toBeGreaterThanOrEqual(95);
     expect(code).toBe(0);
 
@@ -100,34 +115,46 @@ describe.skipIf(dockerMissing())('a game day', () => {
   }, 300_000);
 
   it('cleans up after Ctrl-C, and the next one after kill -9', async () => {
-    const interrupted = start('--only', 'killed');
-    await eventually('the first containers', async () => ((await labeled()) === '' ? undefined : true), 120_000);
+    const interrupted = start('--only', 'killed,disk-full');
+    await eventually('the first containers', async () => ((await containers()) === '' ? undefined : true), 120_000);
     interrupted.child.kill('SIGINT');
     expect(await interrupted.ended).not.toBe(0);
+    expect(interrupted.output().stderr).toContain('what it had made is removed');
     expect(await labeled()).toBe('');
+    expect(homeOf(interrupted.child)).toBeUndefined();
 
-    const killed = start('--only', 'killed');
-    await eventually('its Steward', async () => (stewardOf() === undefined ? undefined : true), 120_000);
-    const left = stewardOf();
+    const killed = start('--only', 'killed,disk-full');
+    const left = await eventually('its Steward', async () => stewardOf(killed.child), 120_000);
+    await eventually('its containers', async () => ((await containers()) === '' ? undefined : true), 120_000);
     killed.child.kill('SIGKILL');
     await killed.ended;
     expect(await labeled()).not.toBe('');
+    expect(isAlive(left.pid)).toBe(true);
     const cleaning = start('--clean', '--json');
     expect(await cleaning.ended).toBe(0);
     expect(await labeled()).toBe('');
-    expect(left !== undefined && isAlive(left.pid)).toBe(false);
-    expect(left !== undefined && existsSync(left.home)).toBe(false);
+    expect(isAlive(left.pid)).toBe(false);
+    expect(existsSync(left.home)).toBe(false);
     expect(await dockerd.docker('ps', '--format', '{{.Names}}')).toBe('neighbor');
   }, 500_000);
 
-  /** The isolated Steward of the game day that runs under this engine. */
-  function stewardOf(): { pid: number; home: string } | undefined {
-    for (const name of readdirSync(tmpdir()).filter((each) => each.startsWith('steward-game-day-'))) {
-      const file = join(tmpdir(), name, 'isolated-steward.json');
-      if (!existsSync(file)) continue;
-      const { pid } = JSON.parse(readFileSync(file, 'utf8')) as { pid: number };
-      if (isAlive(pid)) return { pid, home: join(tmpdir(), name) };
-    }
-    return undefined;
+  const containers = (): Promise<string> => dockerd.docker('ps', '--all', '--quiet', '--filter=label=steward.game-day');
+
+  /** The folder of this game day: others may run on this machine. */
+  function homeOf({ pid }: ChildProcess): string | undefined {
+    const homes = readdirSync(tmpdir()).filter((name) => name.startsWith('steward-game-day-'));
+    return homes.map((name) => join(tmpdir(), name)).find((folder) => pidIn(join(folder, 'owner.json')) === pid);
+  }
+
+  function stewardOf(child: ChildProcess): { pid: number; home: string } | undefined {
+    const folder = homeOf(child);
+    const pid = folder === undefined ? undefined : pidIn(join(folder, 'isolated-steward.json'));
+    return folder !== undefined && pid !== undefined && isAlive(pid) ? { pid, home: folder } : undefined;
+  }
+
+  function pidIn(file: string): number | undefined {
+    if (!existsSync(file)) return undefined;
+    const text = readFileSync(file, 'utf8');
+    return text === '' ? undefined : (JSON.parse(text) as { pid: number }).pid;
   }
 });
