@@ -50,6 +50,10 @@ export async function runGameDay(command: GameDayCommand): Promise<unknown> {
       progress,
       signal: interrupted.signal,
     });
+  } catch (thrown) {
+    // What was waiting says only that it was aborted; what could not be removed has more to say.
+    if ((thrown as Error).name === 'AbortError') interrupted.signal.throwIfAborted();
+    throw thrown;
   } finally {
     progress.done();
     interrupted.stop();
