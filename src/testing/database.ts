@@ -109,7 +109,8 @@ async function createDatabase(
   from = 'template1',
 ): Promise<{ databaseUrl: string; drop: () => Promise<void> }> {
   const name = `test_${randomBytes(6).toString('hex')}`;
-  await asAdmin(running, (admin) => admin.query(`create database ${name} template ${from}`));
+  // Cheaper than through the log of changes, where no checkpoint waits for the disk.
+  await asAdmin(running, (admin) => admin.query(`create database ${name} template ${from} strategy file_copy`));
   return {
     databaseUrl: bundledUrl(running, name),
     async drop() {
