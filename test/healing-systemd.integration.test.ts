@@ -9,8 +9,8 @@ import { eventually, sleep } from './kit/steward.ts';
 
 const missing = systemdContainerMissing();
 const NODE = '/opt/steward/node_modules/node/bin/node';
-/** Three failures, a second apart, and what the machine needs for it. */
-const DOWN_WITHIN_S = 6;
+/** Three failures, a second apart, and what a machine needs for it that has other work. */
+const DOWN_WITHIN_S = 10;
 
 /** Restarted by nobody but Steward. */
 const unit = (execStart: string, more = ''): string =>

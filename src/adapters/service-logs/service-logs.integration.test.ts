@@ -120,7 +120,7 @@ describe('the log files of a process', () => {
     });
     const heard = listen(logs, () => resource({ kind: 'none' }, [writer.pid]));
     await untilHeard(heard, file);
-    for (let n = 0; n < 20; n += 1) appendFileSync(file, 'x'.repeat(1_000_000));
+    for (let n = 0; n < 6; n += 1) appendFileSync(file, 'x'.repeat(1_000_000));
     appendFileSync(file, '\nshort\n');
 
     await eventually(() => expect(heard.texts().at(-1)).toBe('short'));
