@@ -44,6 +44,14 @@ function furnished(): FakePorts {
   ports.storage.addLog('/var/log/syslog.7.gz', 2e9, day(60));
   ports.storage.setJournal(3e9);
   ports.queue.put({ kind: 'run', id: 'run_missed', what: 'clear-caches', since: day(1).toISOString() });
+  ports.backups.addRepository('local');
+  ports.backups.addSource({ kind: 'files', name: 'etc', paths: ['/etc'] });
+  for (const age of [1, 90, 91]) {
+    const id = `cp_${age}`;
+    const startedAt = day(age);
+    ports.copies.put({ id, source: 'etc', repository: 'local', startedAt, provenAt: startedAt, sequence: 100 - age });
+    void ports.backups.make({ id, source: 'etc', repository: 'local', at: startedAt }, { signal: new AbortController().signal });
+  }
   ports.docker.addBuildCache({ bytes: 2e9, lastUsedAt: day(60) });
   ports.docker.addImage({ tags: ['old:1'], digests: ['old@sha256:1'], createdAt: day(90), bytes: 30e9 });
   const old = { modifiedAt: day(40), accessedAt: day(40) };

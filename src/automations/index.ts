@@ -1,37 +1,47 @@
 import type { AnyAutomation } from '../core/automation.ts';
 import awaitRecovery from './await-recovery/index.ts';
+import backup from './backup/index.ts';
 import callHttp from './call-http/index.ts';
 import cleanDocker from './clean-docker/index.ts';
 import cleanTempFiles from './clean-temp-files/index.ts';
 import clearCaches from './clear-caches/index.ts';
 import dailyHealthCheck from './daily-health-check/index.ts';
 import endBlockingSession from './end-blocking-session/index.ts';
+import extractBackup from './extract-backup/index.ts';
 import freeDiskSpace from './free-disk-space/index.ts';
 import monitorService from './monitor-service/index.ts';
 import processQueuedJobs from './process-queued-jobs/index.ts';
+import pruneBackups from './prune-backups/index.ts';
 import purgeQuarantine from './purge-quarantine/index.ts';
 import recycleConnections from './recycle-connections/index.ts';
 import relieveMemory from './relieve-memory/index.ts';
 import restartService from './restart-service/index.ts';
+import restoreBackup from './restore-backup/index.ts';
 import resumeProcess from './resume-process/index.ts';
+import verifyBackups from './verify-backups/index.ts';
 
 /** Every automation that ships, in the order of their names. */
 export function automations(): AnyAutomation[] {
   return [
     awaitRecovery,
+    backup,
     callHttp,
     cleanDocker,
     cleanTempFiles,
     clearCaches,
     dailyHealthCheck,
     endBlockingSession,
+    extractBackup,
     freeDiskSpace,
     monitorService,
     processQueuedJobs,
+    pruneBackups,
     purgeQuarantine,
     recycleConnections,
     relieveMemory,
     restartService,
+    restoreBackup,
     resumeProcess,
+    verifyBackups,
   ];
 }

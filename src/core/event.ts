@@ -73,6 +73,12 @@ export const EVENTS = {
   'maintenance.started':
     'A maintenance window began: what it covers is watched, but nobody is told and nothing is healed.',
   'maintenance.ended': 'A maintenance window is over; what is still wrong with what it covered opens its incident now.',
+  'backup.completed': 'A copy is whole in its repository; nobody has restored it yet.',
+  'backup.failed': 'A copy could not be made; data.error says why.',
+  'backup.proven':
+    'A copy was restored, and every layer that was looked at held; data.restoreMs says how long that took.',
+  'backup.unsound': 'A look at a copy found something wrong with it; data says in which layer.',
+  'backup.removed': 'A copy was removed; data.why says by which rule.',
   'run.queued': 'A run was accepted.',
   'run.planned': 'A plan run ended with a plan.',
   'run.waiting-approval': 'A plan waits for a person.',

@@ -46,6 +46,18 @@ export const LOOKS: { readonly [P in PortName]: Looks<Ports[P]> } = {
   storage: { space: true, caches: true, journal: true, rotatedLogs: true },
   memory: { groups: true, redis: true },
   queue: { waiting: true, undelivered: true },
+  backups: {
+    sources: true,
+    repositories: true,
+    examine: true,
+    state: true,
+    manifest: true,
+    inspect: true,
+    entries: true,
+    occupied: true,
+    compare: true,
+  },
+  copies: { find: true, rules: true },
 };
 
 /** Programs that look, and with which arguments. Whoever calls one says so with `reads`, or it counts as a change. */

@@ -1,5 +1,7 @@
 import type { Prober } from './check.ts';
 import type { Inventory } from './inventory.ts';
+import type { BackupsPort } from './ports/backups.ts';
+import type { CopiesPort } from './ports/copies.ts';
 import type { ChecksPort } from './ports/checks.ts';
 import type { DatabasesPort } from './ports/databases.ts';
 import type { DockerPort } from './ports/docker.ts';
@@ -35,6 +37,8 @@ export interface Ports {
   readonly storage: StoragePort;
   readonly memory: MemoryPort;
   readonly queue: QueuePort;
+  readonly backups: BackupsPort;
+  readonly copies: CopiesPort;
 }
 export type PortName = keyof Ports;
 

@@ -1,6 +1,6 @@
 import type { ContentItem, ContentSummary, LayerResult, Manifest, Part } from './copy.ts';
-import type { BackupSource, SourceKind, SourceOf } from './source.ts';
-import type { Bytes, CopyStore, CopyWriter, Doing } from './store.ts';
+import type { SourceKind, SourceOf } from './source.ts';
+import type { CopyStore, CopyWriter, Doing } from './store.ts';
 
 /** What a look at a source says before anything is copied. */
 export interface SourceFacts {
@@ -92,4 +92,3 @@ export interface SourceReader<Kind extends SourceKind = SourceKind> {
   /** Ends what sandboxes of these owners left. */
   sweep(owners: ReadonlySet<string> | 'all-dead', scratch: string, doing: Doing): Promise<readonly string[]>;
 }
-export type { BackupSource, Bytes };

@@ -52,6 +52,13 @@ export interface StoredCopy {
   readonly claimedAt: Date;
 }
 
+/** One file or folder in a tree of a copy. */
+export interface CopyEntry {
+  readonly path: string;
+  readonly kind: 'file' | 'directory' | 'link' | 'other';
+  readonly bytes: number;
+}
+
 /** Of a repository that somebody holds. */
 export interface RepositoryLock {
   readonly id: string;
@@ -94,15 +101,7 @@ export interface CopyStore {
     doing: Doing,
   ): Promise<void>;
   /** What is in a tree, for browsing. */
-  entries(
-    location: string,
-    part: Part,
-    doing: Doing,
-  ): AsyncIterable<{
-    readonly path: string;
-    readonly kind: 'file' | 'directory' | 'link' | 'other';
-    readonly bytes: number;
-  }>;
+  entries(location: string, part: Part, doing: Doing): AsyncIterable<CopyEntry>;
   /** Every byte of it is read again and compared. */
   check(location: string, doing: Doing): Promise<LayerResult>;
   /** This very copy. Harmless twice. FORBIDDEN on one that only takes. */

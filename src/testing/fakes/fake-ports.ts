@@ -1,4 +1,5 @@
 import type { Ports } from '../../core/ports.ts';
+import { type FakeBackups, fakeBackups, type FakeCopies, fakeCopies } from './fake-backups.ts';
 import { type FakeChecks, fakeChecks } from './fake-checks.ts';
 import { type FakeDatabases, fakeDatabases } from './fake-databases.ts';
 import { type FakeDocker, fakeDocker } from './fake-docker.ts';
@@ -35,6 +36,8 @@ export interface FakePorts extends Ports {
   readonly storage: FakeStorage;
   readonly memory: FakeMemory;
   readonly queue: FakeQueue;
+  readonly backups: FakeBackups;
+  readonly copies: FakeCopies;
 }
 
 /** A whole machine in memory, empty at first. */
@@ -61,5 +64,7 @@ export function fakePorts(options: { readonly now?: () => Date; readonly roots?:
     storage,
     memory: fakeMemory({ freed: host.free }),
     queue: fakeQueue(),
+    backups: fakeBackups({ now: options.now ?? (() => new Date()) }),
+    copies: fakeCopies({ now: options.now ?? (() => new Date()) }),
   };
 }

@@ -1,0 +1,177 @@
+import { join } from 'node:path';
+import type { LayerResult, Manifest } from '../../core/backup/copy.ts';
+import type { SealedCopy, SourceReader } from '../../core/backup/reader.ts';
+import type { BackupRepository } from '../../core/backup/repository.ts';
+import type { BackupSource, SourceKind } from '../../core/backup/source.ts';
+import type { CopyStore, Doing } from '../../core/backup/store.ts';
+import { StewardError } from '../../core/errors.ts';
+import type { BackupsPort, CopyPlace } from '../../core/ports/backups.ts';
+import type { ProgramsPort } from '../../core/ports/programs.ts';
+import { compareContents } from './compare-contents.ts';
+import { smokeTest } from './smoke.ts';
+
+export interface BackupsDeps {
+  readonly sources: () => readonly BackupSource[];
+  readonly repositories: () => readonly BackupRepository[];
+  readonly storeOf: (repository: BackupRepository) => CopyStore;
+  readonly readers: readonly SourceReader[];
+  readonly programs: ProgramsPort;
+  /** Below it drills put what they restore. */
+  readonly scratch: string;
+  readonly node: string;
+  readonly now: () => Date;
+}
+
+/** Sources and repositories, brought together: each knows nothing of the other. */
+export function createBackups(deps: BackupsDeps): BackupsPort {
+  const { sources, repositories, storeOf, readers, programs, scratch, node, now } = deps;
+  /** What this process is making: a sweep leaves it alone. */
+  const making = new Set<string>();
+
+  function sourceNamed(name: string): BackupSource {
+    const source = sources().find((each) => each.name === name);
+    if (source) return source;
+    throw new StewardError('NOT_FOUND', `The configuration has no source '${name}' to back up.`, {
+      hint: 'See `steward backups` for those there are; backups.sources in steward.yaml names them.',
+    });
+  }
+
+  function store(name: string): CopyStore {
+    const repository = repositories().find((each) => each.name === name);
+    if (repository) return storeOf(repository);
+    throw new StewardError('NOT_FOUND', `The configuration has no repository '${name}'.`, {
+      hint: 'backups.repositories in steward.yaml names them; a copy there can be read again once it is named again.',
+    });
+  }
+
+  function readerOf(kind: SourceKind): SourceReader {
+    const reader = readers.find((each) => each.kind === kind);
+    if (reader) return reader;
+    throw new StewardError('NOT_IMPLEMENTED', `Steward cannot back up a source of the kind ${kind} yet.`);
+  }
+
+  async function sealed({ repository, location }: CopyPlace, doing: Doing): Promise<SealedCopy> {
+    const held = store(repository);
+    return { store: held, location, manifest: await held.manifest(location, doing) };
+  }
+
+  /** Its source as it is configured now, or as its copy says that it was: what is no longer backed up can be restored. */
+  function sourceOf({ source }: CopyPlace): { source: BackupSource; reader: SourceReader } {
+    const configured = sourceNamed(source);
+    return { source: configured, reader: readerOf(configured.kind) };
+  }
+
+  return {
+    sources,
+    repositories,
+
+    async examine(name, doing) {
+      const source = sourceNamed(name);
+      return await readerOf(source.kind).examine(source, doing);
+    },
+
+    state: (repository, doing) => store(repository).state(doing),
+
+    async tidy(repository, doing) {
+      const held = store(repository);
+      await held.prepare(doing);
+      const unlocked = await held.unlock(doing);
+      return { unlocked, removed: await held.sweep(making, doing) };
+    },
+
+    async make({ repository, ...copy }, doing) {
+      const source = sourceNamed(copy.source);
+      const held = store(repository);
+      const there = (await held.list(doing)).find(({ id }) => id === copy.id);
+      if (there) {
+        const manifest = await held.manifest(there.location, doing);
+        return { location: there.location, manifest, storedBytes: storedBytesOf(manifest) };
+      }
+      making.add(copy.id);
+      const writer = await held.begin(copy, doing);
+      try {
+        const copied = await readerOf(source.kind).copy(source, writer, doing);
+        const manifest: Manifest = {
+          format: 'steward-copy/1',
+          copy: copy.id,
+          source: { name: source.name, kind: source.kind },
+          node,
+          startedAt: copy.at.toISOString(),
+          snapshotAt: copied.snapshotAt.toISOString(),
+          endedAt: now().toISOString(),
+          tools: copied.tools,
+          leftOut: [...copied.leftOut],
+          parts: [...copied.parts],
+          contents: copied.contents,
+        };
+        const { location, storedBytes } = await writer.seal(manifest);
+        return { location, storedBytes, manifest };
+      } catch (thrown) {
+        await writer.abandon().catch(() => undefined);
+        throw thrown;
+      } finally {
+        making.delete(copy.id);
+      }
+    },
+
+    manifest: ({ repository, location }, doing) => store(repository).manifest(location, doing),
+
+    async inspect(place, layer, doing) {
+      if (layer === 'bytes') return await store(place.repository).check(place.location, doing);
+      const { reader } = sourceOf(place);
+      return await reader.structure(await sealed(place, doing), doing);
+    },
+
+    async *entries({ repository, location }, doing) {
+      const held = store(repository);
+      const { parts } = await held.manifest(location, doing);
+      for (const part of parts) {
+        if (part.kind === 'tree') yield* held.entries(location, part, doing);
+        else yield { path: part.name, kind: 'file', bytes: part.bytes };
+      }
+    },
+
+    async drill(place, owner, doing) {
+      const { source, reader } = sourceOf(place);
+      const sandbox = await reader.sandbox(
+        source,
+        await sealed(place, doing),
+        { scratch: join(scratch, owner), owner },
+        doing,
+      );
+      const results: LayerResult[] = [sandbox.restore];
+      try {
+        if (!sandbox.restore.ok) return results;
+        results.push(await sandbox.content(doing), ...(await sandbox.assertions(doing)));
+        if (source.smoke) results.push(await smokeTest(source.smoke, sandbox.environment, { programs, doing }));
+        return results;
+      } finally {
+        await sandbox.end();
+      }
+    },
+
+    async occupied(place, to, doing) {
+      const { source, reader } = sourceOf(place);
+      return await reader.occupied(source, await sealed(place, doing), to, doing);
+    },
+
+    async restore(place, to, doing) {
+      const { source, reader } = sourceOf(place);
+      return await reader.restore(source, await sealed(place, doing), to, doing);
+    },
+
+    async compare(place, doing) {
+      const { source, reader } = sourceOf(place);
+      return await compareContents(await sealed(place, doing), reader.contents(source, doing), doing);
+    },
+
+    remove: ({ repository, location }, doing) => store(repository).remove(location, doing),
+
+    async sweep(doing) {
+      const swept = await Promise.all(readers.map((reader) => reader.sweep('all-dead', scratch, doing)));
+      return swept.flat();
+    },
+  };
+}
+
+const storedBytesOf = ({ parts }: Manifest): number => parts.reduce((sum, { storedBytes }) => sum + storedBytes, 0);

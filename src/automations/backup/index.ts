@@ -1,0 +1,236 @@
+import { z } from 'zod';
+import { defineAutomation } from '../../core/automation.ts';
+import { type BackupSource, DATABASE_KINDS } from '../../core/backup/source.ts';
+import { StewardError } from '../../core/errors.ts';
+import { targetKinds } from './targets.ts';
+
+const ATTEMPTS = 3;
+
+export default defineAutomation({
+  name: 'backup',
+  version: 1,
+  title: 'Back up',
+  summary: 'Copies databases and files to their repositories, each at one consistent instant, and leaves what is there alone.',
+  category: 'backup',
+  effect: 'write',
+  priority: 'P0',
+  ifMissed: 'data that is lost stays lost',
+  load: 'io',
+  needs: ['backups', 'copies'],
+  input: z.object({
+    sources: z.array(z.string().min(1)).optional().describe('Names of sources; by default all of them.'),
+    targets: z
+      .array(z.string().min(1))
+      .optional()
+      .describe('Kinds of sources: postgresql, mariadb, sqlite, redis, docker-volumes, files, certificates, steward.'),
+    scope: z
+      .enum(['databases', 'everything'])
+      .default('everything')
+      .describe('databases: only what changes all the time.'),
+    repositories: z.array(z.string().min(1)).optional().describe('Only to these repositories.'),
+  }),
+  output: z.object({
+    copies: z.array(
+      z.object({
+        copy: z.string(),
+        source: z.string(),
+        repository: z.string(),
+        snapshotAt: z.string().describe('Of which instant the data is.'),
+        bytes: z.number(),
+        storedBytes: z.number(),
+      }),
+    ),
+    failed: z.array(z.object({ source: z.string(), repository: z.string(), error: z.string() })),
+    leftOut: z.array(z.object({ source: z.string(), what: z.string(), why: z.string() })),
+  }),
+  examples: [
+    { title: 'Everything', input: {} },
+    { title: 'One source', input: { sources: ['etc'] } },
+  ],
+  safeguards: { timeout: '1h', limit: 'long', retry: { attempts: ATTEMPTS, backoff: '5s' } },
+
+  async analyze({ input, ports, signal, progress }) {
+    const repositories = ports.backups.repositories();
+    const wanted = chosen(ports.backups.sources(), input);
+    const items = [];
+    for (const [index, source] of wanted.entries()) {
+      progress({ done: index, total: wanted.length, message: `looking at ${source.name}` });
+      const places = (source.repositories ?? repositories.map(({ name }) => name)).filter(
+        (name) => input.repositories === undefined || input.repositories.includes(name),
+      );
+      const { parts, leftOut, estimatedBytes, problem } = await ports.backups
+        .examine(source.name, { signal })
+        .catch((thrown: unknown) => unexamined(thrown, signal));
+      items.push({
+        source: source.name,
+        kind: source.kind,
+        repositories: places,
+        parts: parts.slice(0, 50),
+        leftOut: leftOut.slice(0, 50),
+        estimatedBytes: estimatedBytes ?? null,
+        problem: problem ?? null,
+      });
+    }
+    return { items };
+  },
+
+  async validate({ ports }, { items }) {
+    const known = new Set(ports.backups.repositories().map(({ name }) => name));
+    return [
+      {
+        name: 'There is something to back up, and somewhere to put it',
+        ok: items.length > 0 && known.size > 0 && items.some(({ repositories }) => repositories.length > 0),
+        evidence: {
+          sources: items.map(({ source }) => source),
+          hint: 'backups.sources and backups.repositories in steward.yaml name both; `steward backups` shows what was found.',
+        },
+      },
+      // What cannot be read now must not keep the others from being read; with nothing else there is nothing to do.
+      {
+        name: 'At least one source can be read',
+        ok: items.some(({ problem }) => problem === null),
+        evidence: items.flatMap(({ source, problem }) => (problem ? [{ source, ...problem }] : [])),
+      },
+    ];
+  },
+
+  async plan(_ctx, { items }) {
+    return items
+      .filter(({ problem }) => problem === null)
+      .flatMap(({ source, kind, repositories, parts, leftOut, estimatedBytes }) =>
+        repositories.map((repository) => ({
+          id: `${source}@${repository}`,
+          title: `Copy ${source} (${kind}${estimatedBytes === null ? '' : `, about ${size(estimatedBytes)}`}) to ${repository}`,
+          reason:
+            [
+              parts.length > 0 ? `In it: ${parts.join(', ')}.` : '',
+              ...leftOut.map(({ what, why }) => `Left out: ${what}, ${why}.`),
+            ]
+              .filter(Boolean)
+              .join(' ') || undefined,
+          // A good copy of one source is not taken back because another could not be made.
+          undo: 'none' as const,
+          source,
+          kind,
+          repository,
+        })),
+      );
+  },
+
+  basis: ({ items }) => ({
+    copies: items
+      .filter(({ problem }) => problem === null)
+      .flatMap(({ source, repositories }) => repositories.map((repository) => `${source}@${repository}`)),
+  }),
+
+  async execute({ ports, run, signal, progress, log }, { id, source, kind, repository }, { facts, attempt }) {
+    const copy = copyIdOf(run.id, id, facts.items);
+    const begun = await ports.copies.begin({ id: copy, source, kind, repository, runId: run.id });
+    try {
+      const { removed, unlocked } = await ports.backups.tidy(repository, { signal });
+      if (removed.length + unlocked.length > 0)
+        log.info('removed what an attempt before left', { repository, removed: removed.length, locks: unlocked.length });
+      const made = await ports.backups.make(
+        { id: copy, source, repository, at: begun.startedAt },
+        {
+          signal,
+          progress: ({ bytes, message }) =>
+            progress({ done: bytes, message: `${source} to ${repository}: ${message ?? size(bytes)}` }),
+        },
+      );
+      await ports.copies.complete(copy, made);
+      const { manifest, storedBytes } = made;
+      const bytes = manifest.parts.reduce((total, part) => total + part.bytes, 0);
+      return { copy, made: { snapshotAt: manifest.snapshotAt, bytes, storedBytes }, error: null };
+    } catch (thrown) {
+      const error = StewardError.from(thrown);
+      if (signal.aborted || (error.retryable && attempt < ATTEMPTS)) throw thrown;
+      await ports.copies.fail(copy, error.hint ? `${error.message} ${error.hint}` : error.message);
+      return { copy, made: null, error: error.message };
+    }
+  },
+
+  async verify({ ports, signal }, { facts, applied }) {
+    const unread = facts.items.flatMap(({ source, problem }) =>
+      problem ? [{ name: `${source} can be read`, ok: false, evidence: problem }] : [],
+    );
+    const made = await Promise.all(
+      applied.map(async ({ change: { source, repository }, receipt: { copy, error } }) => {
+        const name = `A whole copy of ${source} is in ${repository}`;
+        if (error !== null) return { name, ok: false, evidence: { error } };
+        const [row] = await ports.copies.find({ id: copy });
+        if (row?.status !== 'complete' || row.location === null)
+          return { name, ok: false, evidence: { status: row?.status ?? 'unknown' } };
+        const manifest = await ports.backups.manifest({ source, repository, location: row.location }, { signal });
+        return {
+          name,
+          ok: manifest.copy === copy && manifest.parts.length > 0,
+          evidence: { copy, location: row.location, parts: manifest.parts.length, contents: manifest.contents },
+        };
+      }),
+    );
+    return [...unread, ...made];
+  },
+
+  record({ facts, applied }) {
+    return {
+      copies: applied.flatMap(({ change: { source, repository }, receipt: { copy, made } }) =>
+        made ? [{ copy, source, repository, ...made }] : [],
+      ),
+      failed: [
+        ...facts.items.flatMap(({ source, repositories, problem }) =>
+          problem ? repositories.map((repository) => ({ source, repository, error: problem.message })) : [],
+        ),
+        ...applied.flatMap(({ change: { source, repository }, receipt: { error } }) =>
+          error === null ? [] : [{ source, repository, error }],
+        ),
+      ],
+      leftOut: facts.items.flatMap(({ source, leftOut }) => leftOut.map((each) => ({ source, ...each }))),
+    };
+  },
+});
+
+type Wanted = { sources?: string[] | undefined; targets?: string[] | undefined; scope: 'databases' | 'everything' };
+
+function chosen(all: readonly BackupSource[], { sources, targets, scope }: Wanted): BackupSource[] {
+  for (const name of sources ?? []) {
+    if (all.some((source) => source.name === name)) continue;
+    throw new StewardError('NOT_FOUND', `The configuration has no source '${name}'.`, {
+      hint: `There are: ${all.map((source) => source.name).join(', ') || 'none'}.`,
+    });
+  }
+  const kinds = targets && targetKinds(targets);
+  return all.filter(
+    ({ name, kind }) =>
+      (sources === undefined || sources.includes(name)) &&
+      (kinds === undefined || kinds.has(kind)) &&
+      (sources !== undefined || kinds !== undefined || scope === 'everything' || DATABASE_KINDS.has(kind)),
+  );
+}
+
+function unexamined(thrown: unknown, signal: AbortSignal) {
+  if (signal.aborted) throw thrown;
+  const { message, hint } = StewardError.from(thrown);
+  return {
+    parts: [],
+    leftOut: [],
+    estimatedBytes: undefined,
+    problem: { message, hint: hint ?? 'See the log of this run.' },
+  };
+}
+
+/** The same for every attempt at it, through crashes: the run and the place of the copy in it. */
+function copyIdOf(
+  run: string,
+  change: string,
+  items: readonly { readonly source: string; readonly repositories: readonly string[] }[],
+): string {
+  const all = items.flatMap(({ source, repositories }) => repositories.map((repository) => `${source}@${repository}`));
+  return `cp_${run.replace(/^run_/, '')}_${all.indexOf(change) + 1}`;
+}
+
+function size(bytes: number): string {
+  const units = ['B', 'KB', 'MB', 'GB', 'TB'];
+  const step = bytes < 1_024 ? 0 : Math.min(units.length - 1, Math.floor(Math.log2(bytes) / 10));
+  return `${(bytes / 1_024 ** step).toFixed(step === 0 ? 0 : 1)} ${units[step]}`;
+}

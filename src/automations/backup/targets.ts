@@ -1,0 +1,32 @@
+import type { SourceKind } from '../../core/backup/source.ts';
+import { StewardError } from '../../core/errors.ts';
+
+/** What people call the kinds of sources. */
+const TARGETS: Readonly<Record<string, SourceKind>> = {
+  postgresql: 'postgres',
+  postgres: 'postgres',
+  mariadb: 'mysql',
+  mysql: 'mysql',
+  sqlite: 'sqlite',
+  redis: 'redis',
+  'docker-volumes': 'volume',
+  volumes: 'volume',
+  volume: 'volume',
+  files: 'files',
+  configuration: 'files',
+  'config-files': 'files',
+  certificates: 'certificates',
+  steward: 'steward',
+};
+
+export function targetKinds(targets: readonly string[]): ReadonlySet<SourceKind> {
+  return new Set(
+    targets.map((target) => {
+      const kind = Object.hasOwn(TARGETS, target) ? TARGETS[target] : undefined;
+      if (kind) return kind;
+      throw new StewardError('INPUT_INVALID', `'${target}' is no kind of source.`, {
+        hint: `There are: ${Object.keys(TARGETS).join(', ')}.`,
+      });
+    }),
+  );
+}

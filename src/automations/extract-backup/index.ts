@@ -1,0 +1,116 @@
+import { z } from 'zod';
+import { defineAutomation } from '../../core/automation.ts';
+import { pickCopy } from '../../core/backup/pick.ts';
+import type { RestoreTarget } from '../../core/backup/reader.ts';
+import { StewardError } from '../../core/errors.ts';
+
+export default defineAutomation({
+  name: 'extract-backup',
+  version: 1,
+  title: 'Restore beside the original',
+  summary: 'Restores a copy into a new database or an empty folder; nothing that is there is touched.',
+  category: 'backup',
+  effect: 'write',
+  priority: 'P1',
+  ifMissed: 'a single row or file that was lost stays lost',
+  load: 'io',
+  needs: ['backups', 'copies'],
+  input: z.object({
+    source: z.string().min(1).describe('Name of the source.'),
+    copy: z.string().optional().describe('Id of the copy; by default the newest proven one.'),
+    repository: z.string().optional().describe('Only a copy in this repository.'),
+    folder: z.string().optional().describe('An absolute path that is empty or does not exist.'),
+    database: z.string().optional().describe('A database that does not exist yet, on the same server.'),
+    of: z.string().optional().describe('Which database of the copy, where it has several.'),
+  }),
+  output: z.object({
+    copy: z.string(),
+    to: z.string(),
+    restored: z.array(z.string()),
+    seconds: z.number(),
+    proven: z.boolean().describe('Whether the copy had been proven before.'),
+  }),
+  examples: [{ title: 'Files into a folder', input: { source: 'etc', folder: '/srv/restored/etc' } }],
+  safeguards: { timeout: '1h', limit: 'long', retry: { attempts: 2, backoff: '5s' } },
+
+  async analyze({ input, ports, signal }) {
+    const to = targetOf(input);
+    const { id, location, repository, provenAt, startedAt } = await pickCopy(ports.copies, input);
+    const place = { source: input.source, repository, location };
+    return {
+      to,
+      place,
+      copy: { id, at: startedAt.toISOString(), proven: provenAt !== null },
+      occupied: [...(await ports.backups.occupied(place, to, { signal }))].slice(0, 20),
+    };
+  },
+
+  async validate(_ctx, { to, occupied }) {
+    return [
+      {
+        name: `Nothing is at ${nameOf(to)} yet`,
+        ok: occupied.length === 0,
+        evidence: { occupied, hint: 'Name an empty place; restore-backup puts a copy over the original.' },
+      },
+    ];
+  },
+
+  async plan(_ctx, { to, copy, place }) {
+    return [
+      {
+        id: 'restore',
+        title: `Restore the copy of ${place.source} from ${copy.at} into ${nameOf(to)}`,
+        reason: copy.proven ? undefined : 'This copy has not been proven.',
+        undo: 'none' as const,
+      },
+    ];
+  },
+
+  basis: ({ copy, to }) => ({ copy: copy.id, to: nameOf(to) }),
+
+  async execute({ ports, signal, progress, lease }, _change, { facts: { place, to } }) {
+    await lease();
+    const { what, durationMs } = await ports.backups.restore(place, to, {
+      signal,
+      progress: ({ bytes, message }) => progress({ done: bytes, message: message ?? `${bytes} bytes` }),
+    });
+    return { what: [...what], durationMs };
+  },
+
+  async verify({ ports, signal }, { facts: { place, to }, applied }) {
+    const there = await ports.backups.occupied(place, to, { signal });
+    return [
+      {
+        name: `What was restored is at ${nameOf(to)}`,
+        ok: there.length > 0 && applied.every(({ receipt }) => receipt.what.length > 0),
+        evidence: { there: [...there].slice(0, 20) },
+      },
+    ];
+  },
+
+  record({ facts: { copy, to }, applied }) {
+    const [first] = applied;
+    return {
+      copy: copy.id,
+      to: nameOf(to),
+      restored: first?.receipt.what ?? [],
+      seconds: Math.round(first?.receipt.durationMs ?? 0) / 1_000,
+      proven: copy.proven,
+    };
+  },
+});
+
+type Where = { folder?: string | undefined; database?: string | undefined; of?: string | undefined };
+
+function targetOf({ folder, database, of }: Where): Exclude<RestoreTarget, { kind: 'original' }> {
+  if ((folder === undefined) === (database === undefined))
+    throw new StewardError('INPUT_INVALID', 'It has to be said where to: into a folder, or into a database.', {
+      hint: 'Give either folder or database. To put a copy over the original there is restore-backup.',
+    });
+  if (database !== undefined) return { kind: 'database', name: database, ...(of !== undefined && { database: of }) };
+  if (folder !== undefined && folder.startsWith('/')) return { kind: 'folder', path: folder };
+  throw new StewardError('INPUT_INVALID', `'${folder}' is not an absolute path.`);
+}
+
+const nameOf = (to: Exclude<RestoreTarget, { kind: 'original' }>): string =>
+  to.kind === 'folder' ? to.path : `database ${to.name}`;

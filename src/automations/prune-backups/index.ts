@@ -1,0 +1,173 @@
+import { z } from 'zod';
+import { defineAutomation } from '../../core/automation.ts';
+import { reasonsToKeep, Retention, retentionOf } from '../../core/backup/retention.ts';
+import { StewardError } from '../../core/errors.ts';
+import type { BackupsPort } from '../../core/ports/backups.ts';
+import type { CopyRecord } from '../../core/ports/copies.ts';
+
+/** A plan has at most 500 changes; what is above goes next time. */
+const MOST = 400;
+
+export default defineAutomation({
+  name: 'prune-backups',
+  version: 1,
+  title: 'Remove old backups',
+  summary: 'Removes copies that retention lets go; never the last proven one, never one that no newer proven copy replaces.',
+  category: 'backup',
+  effect: 'destructive',
+  priority: 'P1',
+  ifMissed: 'repositories fill up until no new copy fits',
+  load: 'io',
+  needs: ['backups', 'copies'],
+  input: z.object({
+    sources: z.array(z.string().min(1)).optional().describe('Only copies of these sources.'),
+    keep: z
+      .string()
+      .optional()
+      .describe('30d: everything younger, and nothing else. By default what backups.retention says.'),
+  }),
+  output: z.object({
+    removed: z.array(z.object({ copy: z.string(), source: z.string(), repository: z.string() })),
+    kept: z.number().int(),
+    freedBytes: z.number(),
+    leftAlone: z.array(z.string()).describe('Repositories that only take: their own rules decide what goes.'),
+  }),
+  examples: [
+    { title: 'As the configuration says', input: {} },
+    { title: 'Only what is younger than 30 days stays', input: { keep: '30d' } },
+  ],
+  safeguards: { timeout: '30m', limit: 'long', retry: { attempts: 3, backoff: '5s' } },
+
+  async analyze({ input, ports, now }) {
+    const rules = rulesOf(input.keep, ports.copies.rules().retention);
+    const complete = (await ports.copies.find({ status: 'complete' })).filter(
+      ({ source }) => input.sources === undefined || input.sources.includes(source),
+    );
+    const places = [...Map.groupBy(complete, ({ source, repository }) => `${source}@${repository}`).values()];
+    const takes = onlyTaking(ports.backups);
+    const known = new Set(ports.backups.repositories().map(({ name }) => name));
+    const going = places.flatMap((copies) => letGo(copies, rules, now()));
+    return {
+      rules,
+      kept: complete.length - going.length,
+      going: going
+        .filter(({ repository }) => known.has(repository) && !takes.has(repository))
+        .slice(0, MOST)
+        .map(({ id, source, repository, location, startedAt, storedBytes, bytes }) => ({
+          copy: id,
+          source,
+          repository,
+          location,
+          at: startedAt.toISOString(),
+          bytes: storedBytes ?? bytes ?? 0,
+        })),
+      leftAlone: [...takes],
+    };
+  },
+
+  async plan(_ctx, { going }) {
+    return going.map(({ copy, source, repository, location, at }) => ({
+      id: copy,
+      title: `Remove the copy of ${source} from ${at} in ${repository}`,
+      reason: 'Retention has no reason to keep it, and a newer copy is proven.',
+      undo: 'none' as const,
+      source,
+      repository,
+      location,
+    }));
+  },
+
+  basis: ({ going }) => ({ going: going.map(({ copy }) => copy) }),
+
+  async execute({ ports, signal, now }, { id, source, repository, location }, { facts }) {
+    // A proof can be taken back while the run waits its turn: asked again right before.
+    const copies = await ports.copies.find({ source, repository, status: 'complete' });
+    if (!letGo(copies, facts.rules, now()).some((copy) => copy.id === id)) return { removed: false };
+    if (location !== null) await ports.backups.remove({ source, repository, location }, { signal });
+    await ports.copies.removed(id, 'retention');
+    return { removed: true };
+  },
+
+  async verify({ ports, signal }, { applied }) {
+    const gone = await Promise.all(
+      applied
+        .filter(({ receipt }) => receipt.removed)
+        .map(async ({ change: { id, source, repository, location } }) => ({
+          id,
+          there: location !== null && (await isThere(ports.backups, { source, repository, location }, signal)),
+        })),
+    );
+    const places = new Map(applied.map(({ change: { source, repository } }) => [`${source}@${repository}`, { source, repository }]));
+    const left = await Promise.all(
+      [...places.values()].map(async ({ source, repository }) => {
+        const copies = await ports.copies.find({ source, repository, status: 'complete' });
+        return {
+          name: `${source} still has a proven copy in ${repository}`,
+          ok: copies.some(({ provenAt }) => provenAt !== null),
+          evidence: { copies: copies.length },
+        };
+      }),
+    );
+    return [
+      {
+        name: 'What was removed is gone from its repository',
+        ok: gone.every(({ there }) => !there),
+        evidence: { removed: gone.length, stillThere: gone.filter(({ there }) => there).map(({ id }) => id) },
+      },
+      ...left,
+    ];
+  },
+
+  record({ facts, applied }) {
+    const removed = applied.filter(({ receipt }) => receipt.removed).map(({ change }) => change);
+    const bytes = new Map(facts.going.map(({ copy, bytes: held }) => [copy, held]));
+    return {
+      removed: removed.map(({ id, source, repository }) => ({ copy: id, source, repository })),
+      kept: facts.kept,
+      freedBytes: removed.reduce((sum, { id }) => sum + (bytes.get(id) ?? 0), 0),
+      leftAlone: facts.leftAlone,
+    };
+  },
+});
+
+function rulesOf(keep: string | undefined, configured: Retention): Retention {
+  if (keep === undefined) return configured;
+  const rules = retentionOf(keep);
+  if (rules) return rules;
+  throw new StewardError('INPUT_INVALID', `'${keep}' is no time to keep copies for.`, { hint: 'Say it as 30d.' });
+}
+
+function onlyTaking(backups: Pick<BackupsPort, 'repositories'>): ReadonlySet<string> {
+  return new Set(
+    backups
+      .repositories()
+      .filter(({ appendOnly }) => appendOnly)
+      .map(({ name }) => name),
+  );
+}
+
+/** Copies of one source in one repository that nothing keeps. */
+function letGo(copies: readonly CopyRecord[], rules: Retention, now: Date): CopyRecord[] {
+  const keepable = copies.map(({ id, sequence, startedAt, provenAt }) => ({
+    id,
+    sequence,
+    startedAt,
+    proven: provenAt !== null,
+  }));
+  const reasons = reasonsToKeep(keepable, rules, now);
+  return copies.filter(({ id }) => reasons.get(id)?.length === 0).toSorted((a, b) => a.sequence - b.sequence);
+}
+
+async function isThere(
+  backups: Pick<BackupsPort, 'manifest'>,
+  place: { source: string; repository: string; location: string },
+  signal: AbortSignal,
+): Promise<boolean> {
+  try {
+    await backups.manifest(place, { signal });
+    return true;
+  } catch (thrown) {
+    if (StewardError.from(thrown).code === 'NOT_FOUND') return false;
+    throw thrown;
+  }
+}

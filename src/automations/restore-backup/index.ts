@@ -1,0 +1,177 @@
+import { z } from 'zod';
+import { defineAutomation } from '../../core/automation.ts';
+import { pickCopy } from '../../core/backup/pick.ts';
+import { StewardError } from '../../core/errors.ts';
+import type { CopiesPort } from '../../core/ports/copies.ts';
+
+const SAFETY = 'safety-copy';
+const RESTORE = 'restore';
+
+export default defineAutomation({
+  name: 'restore-backup',
+  version: 1,
+  title: 'Restore over the original',
+  summary: 'Puts a copy in the place of the original, after a safety copy of what is there now, so that it can be taken back.',
+  category: 'backup',
+  effect: 'destructive',
+  priority: 'P0',
+  ifMissed: 'data that was lost stays lost',
+  load: 'io',
+  needs: ['backups', 'copies'],
+  input: z.object({
+    source: z.string().min(1).describe('Name of the source.'),
+    copy: z.string().optional().describe('Id of the copy; by default the newest proven one.'),
+    repository: z.string().optional().describe('Only a copy in this repository.'),
+    safety: z
+      .boolean()
+      .default(true)
+      .describe('Copies what is there first. Without it, what is there is lost: only where it cannot be read any more.'),
+  }),
+  output: z.object({
+    copy: z.string(),
+    snapshotAt: z.string().nullable().describe('Of which instant the data is now.'),
+    safetyCopy: z.string().nullable().describe('What was there before.'),
+    restored: z.array(z.string()),
+    seconds: z.number(),
+  }),
+  examples: [{ title: 'The newest proven copy', input: { source: 'etc' } }],
+  safeguards: { timeout: '1h', limit: 'long', retry: { attempts: 1, backoff: '5s' } },
+
+  async analyze({ input, ports, signal }) {
+    const { id, location, repository, provenAt, snapshotAt, kind } = await pickCopy(ports.copies, input);
+    const place = { source: input.source, repository, location };
+    const occupied = await ports.backups.occupied(place, { kind: 'original' }, { signal });
+    const { problem } = await ports.backups.examine(input.source, { signal });
+    return {
+      place,
+      kind,
+      copy: { id, snapshotAt: snapshotAt?.toISOString() ?? null, proven: provenAt !== null },
+      replaces: [...occupied].slice(0, 100),
+      // Nothing there needs no copy.
+      safety: input.safety && occupied.length > 0,
+      unreadable: problem ?? null,
+    };
+  },
+
+  async validate({ ports, signal }, { place, safety, unreadable }) {
+    const structure = await ports.backups.inspect(place, 'structure', { signal });
+    return [
+      { name: 'The copy can be read', ok: structure.ok, evidence: { statement: structure.statement } },
+      {
+        name: 'What is there now can be copied first',
+        ok: !safety || unreadable === null,
+        evidence: unreadable
+          ? { ...unreadable, hint: `${unreadable.hint} With --no-safety what is there is lost.` }
+          : {},
+      },
+    ];
+  },
+
+  async plan(_ctx, { place, copy, replaces, safety, kind }) {
+    return [
+      ...(safety
+        ? [
+            {
+              id: SAFETY,
+              title: `Copy what is in ${place.source} now to ${place.repository}`,
+              reason: 'It can be restored like every other copy.',
+              undo: 'none' as const,
+            },
+          ]
+        : []),
+      {
+        id: RESTORE,
+        title: `Replace ${place.source} (${kind}) by its copy of ${copy.snapshotAt ?? 'an unknown instant'}`,
+        reason: [
+          replaces.length > 0 ? `Replaced: ${replaces.join(', ')}.` : 'Nothing is there now.',
+          safety ? 'What was written since then is only in the safety copy.' : 'What is there now is lost.',
+          copy.proven ? '' : 'This copy has not been proven.',
+        ]
+          .filter(Boolean)
+          .join(' '),
+        undo: safety ? ('approval' as const) : ('none' as const),
+      },
+    ];
+  },
+
+  basis: ({ copy, replaces, safety }) => ({ copy: copy.id, replaces, safety }),
+
+  async execute({ ports, run, signal, progress, lease }, { id }, { facts: { place, kind } }) {
+    const doing = {
+      signal,
+      progress: ({ bytes, message }: { bytes: number; message?: string }) =>
+        progress({ done: bytes, message: message ?? `${bytes} bytes` }),
+    };
+    if (id === SAFETY) {
+      const copy = safetyIdOf(run.id);
+      const { source, repository } = place;
+      const { startedAt } = await ports.copies.begin({ id: copy, source, kind, repository, runId: run.id });
+      try {
+        await ports.copies.complete(copy, await ports.backups.make({ id: copy, source, repository, at: startedAt }, doing));
+      } catch (thrown) {
+        if (!signal.aborted) await ports.copies.fail(copy, StewardError.from(thrown).message);
+        throw thrown;
+      }
+      return { copy, what: [], durationMs: 0 };
+    }
+    // A node that was thought lost must not restore over what its successor restored.
+    await lease();
+    const { what, durationMs } = await ports.backups.restore(place, { kind: 'original' }, doing);
+    return { copy: null, what: [...what], durationMs };
+  },
+
+  async verify({ ports, run, signal }, { facts: { place, safety } }) {
+    const compared = await ports.backups.compare(place, { signal });
+    const [kept] = safety ? await ports.copies.find({ id: safetyIdOf(run.id) }) : [];
+    return [
+      {
+        name: `${place.source} is what its copy says`,
+        ok: compared.ok,
+        evidence: { statement: compared.statement, evidence: compared.evidence ?? null },
+      },
+      ...(safety
+        ? [
+            {
+              name: 'What was there before is kept',
+              ok: kept?.status === 'complete',
+              evidence: { copy: safetyIdOf(run.id) },
+            },
+          ]
+        : []),
+    ];
+  },
+
+  record({ facts: { copy, safety }, applied }) {
+    const restore = applied.find(({ change }) => change.id === RESTORE);
+    const before = applied.find(({ change }) => change.id === SAFETY);
+    return {
+      copy: copy.id,
+      snapshotAt: copy.snapshotAt,
+      safetyCopy: safety && before ? before.receipt.copy : null,
+      restored: restore?.receipt.what ?? [],
+      seconds: Math.round(restore?.receipt.durationMs ?? 0) / 1_000,
+    };
+  },
+
+  async rollback({ input, ports, run, signal, lease }, { id }) {
+    // The safety copy stays: it is what there is to go back to.
+    if (id !== RESTORE) return;
+    const { repository, location } = await safetyOf(ports.copies, input.source, run.id);
+    await lease();
+    await ports.backups.restore({ source: input.source, repository, location }, { kind: 'original' }, { signal });
+  },
+
+  async verifyUndone({ input, ports, run, signal }) {
+    const { repository, location } = await safetyOf(ports.copies, input.source, run.id);
+    const compared = await ports.backups.compare({ source: input.source, repository, location }, { signal });
+    return [
+      { name: `${input.source} is what it was before`, ok: compared.ok, evidence: { statement: compared.statement } },
+    ];
+  },
+});
+
+const safetyIdOf = (run: string): string => `cp_${run.replace(/^run_/, '')}_safety`;
+
+async function safetyOf(copies: Pick<CopiesPort, 'find'>, source: string, run: string) {
+  return await pickCopy(copies, { source, copy: safetyIdOf(run) });
+}

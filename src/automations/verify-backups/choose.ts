@@ -1,0 +1,95 @@
+import { type BackupSource, DATABASE_KINDS } from '../../core/backup/source.ts';
+import type { CopyRecord } from '../../core/ports/copies.ts';
+
+/** A plan has at most 500 changes. */
+const MOST = 400;
+
+export interface Chosen {
+  readonly copy: string;
+  readonly source: string;
+  readonly kind: string;
+  readonly repository: string;
+  readonly at: string;
+  readonly read: boolean;
+  readonly restore: boolean;
+}
+
+interface Wanted {
+  readonly sources?: readonly string[] | undefined;
+  readonly copy?: string | undefined;
+  readonly read: 'new' | 'all' | 'none';
+  readonly restore: 'one' | 'databases' | 'all' | 'none';
+}
+
+/** Which copies are read, and which restored. Those to restore come first: they prove the most. */
+export function toVerify({
+  copies,
+  sources,
+  input,
+}: {
+  readonly copies: readonly CopyRecord[];
+  readonly sources: readonly BackupSource[];
+  readonly input: Wanted;
+}): Chosen[] {
+  const configured = new Set(sources.map(({ name }) => name));
+  const eligible = copies.filter(
+    ({ id, source }) =>
+      configured.has(source) &&
+      (input.copy === undefined || id === input.copy) &&
+      (input.sources === undefined || input.sources.includes(source)),
+  );
+  const newest = [...Map.groupBy(eligible, ({ source, repository }) => `${source}@${repository}`).values()].flatMap(
+    (group) => group.toSorted((a, b) => b.sequence - a.sequence).slice(0, 1),
+  );
+  const restored = new Set(
+    (input.copy === undefined ? inTurn(newest, copies, input.restore) : eligible).map(({ id }) => id),
+  );
+  return eligible
+    .map((copy) => ({
+      copy: copy.id,
+      source: copy.source,
+      kind: copy.kind,
+      repository: copy.repository,
+      at: copy.startedAt.toISOString(),
+      read:
+        input.copy !== undefined ||
+        input.read === 'all' ||
+        (input.read === 'new' && (copy.checkedAt === null || restored.has(copy.id))),
+      restore: restored.has(copy.id),
+    }))
+    .filter(({ read, restore }) => read || restore)
+    .toSorted((a, b) => Number(b.restore) - Number(a.restore) || (a.at < b.at ? 1 : -1))
+    .slice(0, MOST);
+}
+
+/** What is restored of the newest copies. `one`: that whose place was proven the longest ago, or never. */
+function inTurn(
+  newest: readonly CopyRecord[],
+  all: readonly CopyRecord[],
+  restore: Wanted['restore'],
+): readonly CopyRecord[] {
+  if (restore === 'none') return [];
+  if (restore === 'all') return newest;
+  if (restore === 'databases') return newest.filter(({ kind }) => DATABASE_KINDS.has(kind));
+  const provenAt = ({ source, repository }: CopyRecord): number =>
+    Math.max(
+      0,
+      ...all
+        .filter((copy) => copy.source === source && copy.repository === repository)
+        .map((copy) => copy.provenAt?.getTime() ?? 0),
+    );
+  return newest.toSorted((a, b) => provenAt(a) - provenAt(b) || b.sequence - a.sequence).slice(0, 1);
+}
+
+/** Where there should be copies. */
+export function expectedPlaces(
+  sources: readonly BackupSource[],
+  repositories: readonly { readonly name: string }[],
+  only: readonly string[] | undefined,
+): { readonly source: string; readonly repository: string }[] {
+  return sources
+    .filter(({ name }) => only === undefined || only.includes(name))
+    .flatMap(({ name, repositories: own }) =>
+      (own ?? repositories.map((each) => each.name)).map((repository) => ({ source: name, repository })),
+    );
+}

@@ -1,0 +1,81 @@
+import { isAbsolute } from 'node:path';
+import { z } from 'zod';
+import { BackupRepository, DirectoryRepository, ResticRepository } from '../core/backup/repository.ts';
+import { Retention, retentionOf } from '../core/backup/retention.ts';
+import { BackupSource } from '../core/backup/source.ts';
+import { duration, names, uniqueBy } from './schema-parts.ts';
+
+const Repository = z
+  .discriminatedUnion('kind', [
+    DirectoryRepository.refine(({ path }) => isAbsolute(path), {
+      path: ['path'],
+      error: 'expected an absolute path',
+    }),
+    ResticRepository,
+  ])
+  .describe('A place for copies.') satisfies z.ZodType<BackupRepository>;
+
+/** Where nothing is written, Steward keeps copies of its own state, in its own home. */
+export const Backups = z
+  .strictObject({
+    repositories: uniqueBy('name', z.array(Repository))
+      .default([])
+      .describe("Where copies go. Without any, to the folder 'backups' in the home of Steward."),
+    sources: uniqueBy('name', z.array(BackupSource))
+      .default([])
+      .describe('What is copied; `steward backups` shows what could be and is not.'),
+    self: z.boolean().default(true).describe("Whether Steward's own database, keys and configuration are copied."),
+    retention: z
+      .union([
+        Retention,
+        z.string().refine((text) => retentionOf(text) !== undefined, 'expected a number of days such as 30d'),
+      ])
+      .transform((given) => (typeof given === 'string' ? (retentionOf(given) ?? Retention.parse({})) : given))
+      .prefault({})
+      .describe(
+        'Which copies stay: {within, perDay, daily, weekly, monthly}, or 30d. The last proven one always does.',
+      ),
+    maxAge: duration('1h', '365d').default('7d').describe('A source without a younger copy is an incident.'),
+    verification: z
+      .strictObject({
+        limit: duration('10s', '1d').default('300s').describe('The daily verification begins nothing new after this.'),
+        all: z.boolean().default(false).describe('Restores every source each day, not one of them in turn.'),
+      })
+      .prefault({})
+      .describe('How copies are verified.'),
+    shrink: z
+      .number()
+      .min(0.01)
+      .max(1)
+      .default(0.5)
+      .describe('A copy smaller than the usual one by this share is an incident: 0.5 is half.'),
+    nearlyFull: z
+      .number()
+      .min(1)
+      .max(100)
+      .default(90)
+      .describe('A repository that is fuller than so many percent is an incident.'),
+  })
+  .superRefine(({ repositories, sources }, context) => {
+    const known = names(repositories);
+    for (const [index, source] of sources.entries()) {
+      if (source.name === OWN_SOURCE && source.kind !== 'steward')
+        context.addIssue({
+          code: 'custom',
+          path: ['sources', index, 'name'],
+          message: `'${OWN_SOURCE}' is the name of Steward's own state; expected another`,
+        });
+      for (const [position, name] of (source.repositories ?? []).entries()) {
+        if (!known.has(name))
+          context.addIssue({
+            code: 'custom',
+            path: ['sources', index, 'repositories', position],
+            message: `expected the name of a repository in this file; there is no '${name}'`,
+          });
+      }
+    }
+  });
+
+export const OWN_SOURCE = 'steward';
+/** The repository that there is where none is configured. */
+export const OWN_REPOSITORY = 'local';

@@ -1,0 +1,94 @@
+import { z } from 'zod';
+import { Duration, ms } from '../duration.ts';
+
+/**
+ * Grandfather, father, son: of the newest days, weeks and months that have copies, one each. Counted in days that have a copy,
+ * so a gap lets nothing go.
+ */
+export const Retention = z.strictObject({
+  within: Duration.default('2d').describe('Everything this young is looked at as `perDay` says.'),
+  perDay: z.number().int().min(1).max(288).default(4).describe('Copies of one day that are kept within that time.'),
+  daily: z.number().int().min(0).max(3_650).default(30).describe('The newest copy of each of so many days.'),
+  weekly: z.number().int().min(0).max(520).default(0).describe('The newest copy of each of so many weeks.'),
+  monthly: z.number().int().min(0).max(240).default(12).describe('The newest copy of each of so many months.'),
+});
+export type Retention = z.output<typeof Retention>;
+
+/** `30d`: everything that is younger, and nothing else. */
+export function retentionOf(text: string): Retention | undefined {
+  const days = /^(\d{1,4})d$/.exec(text)?.[1];
+  if (days === undefined) return undefined;
+  return { within: text, perDay: 288, daily: 0, weekly: 0, monthly: 0 };
+}
+
+/** A whole copy, by the clock and in the order of whoever recorded it. */
+export interface KeepableCopy {
+  readonly id: string;
+  readonly sequence: number;
+  readonly startedAt: Date;
+  readonly proven: boolean;
+}
+
+const DAY_MS = 86_400_000;
+/** A clock is corrected by less than this in the life of a machine that is well. */
+const AHEAD_MS = 60_000;
+
+/**
+ * Why each copy of one source in one repository stays; those that have no reason may go. Whatever the rules say:
+ *  - the newest proven copy stays, and everything that was made after it;
+ *  - without a proven copy everything stays;
+ *  - a copy that claims to come from the future counts for nothing and stays until its time has come.
+ */
+export function reasonsToKeep(
+  copies: readonly KeepableCopy[],
+  rules: Retention,
+  now: Date,
+): ReadonlyMap<string, readonly string[]> {
+  const reasons = new Map<string, string[]>(copies.map(({ id }) => [id, []]));
+  const because = ({ id }: KeepableCopy, why: string): void => void reasons.get(id)?.push(why);
+  const newestFirst = copies.toSorted((a, b) => b.sequence - a.sequence);
+  const lastProven = newestFirst.find(({ proven }) => proven);
+  for (const copy of newestFirst) {
+    if (!lastProven) because(copy, 'no copy has been proven yet');
+    else if (copy === lastProven) because(copy, 'the last proven copy');
+    else if (copy.sequence > lastProven.sequence) because(copy, 'newer than the last proven copy');
+  }
+  const ahead = (copy: KeepableCopy): boolean => copy.startedAt.getTime() > now.getTime() + AHEAD_MS;
+  for (const copy of newestFirst.filter(ahead)) because(copy, 'it was made by a clock that ran ahead');
+  const ordered = newestFirst.filter((copy) => !ahead(copy)).toSorted(byTime);
+
+  const young = ordered.filter(({ startedAt }) => now.getTime() - startedAt.getTime() <= ms(rules.within));
+  for (const [day, copiesOfDay] of Map.groupBy(young, (copy) => period(copy, 'day')))
+    for (const copy of spread(copiesOfDay, rules.perDay)) because(copy, `one of ${rules.perDay} of ${day}`);
+  for (const [unit, count] of [
+    ['day', rules.daily],
+    ['week', rules.weekly],
+    ['month', rules.monthly],
+  ] as const) {
+    const groups = [...Map.groupBy(ordered, (copy) => period(copy, unit))].slice(0, count);
+    for (const [name, group] of groups) {
+      const kept = group.find(({ proven }) => proven) ?? group[0];
+      if (kept) because(kept, `the ${unit} ${name}`);
+    }
+  }
+  return reasons;
+}
+
+const byTime = (a: KeepableCopy, b: KeepableCopy): number =>
+  b.startedAt.getTime() - a.startedAt.getTime() || b.sequence - a.sequence;
+
+/** Of the copies of a day, the newest of each part of it. */
+function spread(copies: readonly KeepableCopy[], parts: number): KeepableCopy[] {
+  const slot = ({ startedAt }: KeepableCopy): number => Math.floor(((startedAt.getTime() % DAY_MS) / DAY_MS) * parts);
+  return [...Map.groupBy(copies, slot).values()].flatMap((group) => group.slice(0, 1));
+}
+
+/** The day, ISO week or month in UTC, as a name. */
+function period({ startedAt }: KeepableCopy, unit: 'day' | 'week' | 'month'): string {
+  if (unit === 'day') return startedAt.toISOString().slice(0, 10);
+  if (unit === 'month') return startedAt.toISOString().slice(0, 7);
+  const thursday = new Date(startedAt.getTime() + (3 - ((startedAt.getUTCDay() + 6) % 7)) * DAY_MS);
+  const firstDay = Date.UTC(thursday.getUTCFullYear(), 0, 1);
+  const week = Math.floor((thursday.getTime() - firstDay) / (7 * DAY_MS)) + 1;
+  return `${thursday.getUTCFullYear()}-W${String(week).padStart(2, '0')}`;
+}

@@ -1,0 +1,35 @@
+import { z } from 'zod';
+import { LayerResult } from './copy.ts';
+
+/** What one verification looked at and found. */
+export const VerificationReport = z.object({
+  at: z.coerce.date(),
+  node: z.string(),
+  ok: z.boolean(),
+  copies: z.array(
+    z.object({
+      copy: z.string(),
+      source: z.string(),
+      kind: z.string(),
+      repository: z.string(),
+      ok: z.boolean(),
+      proven: z.boolean().describe('It was restored, and every layer held.'),
+      restoreSeconds: z.number().optional(),
+      layers: z.array(LayerResult),
+    }),
+  ),
+  postponed: z.array(z.string()).describe('Copies for which the time did not suffice.'),
+  missing: z.array(z.string()).describe('Sources that have no copy, by repository.'),
+  repositories: z
+    .array(
+      z.object({
+        name: z.string(),
+        ok: z.boolean(),
+        message: z.string().optional(),
+        freeBytes: z.number().optional(),
+        totalBytes: z.number().optional(),
+      }),
+    )
+    .describe('Whether there is room for the next copies.'),
+});
+export type VerificationReport = z.output<typeof VerificationReport>;

@@ -1,0 +1,50 @@
+import type { LayerResult, Manifest, ProofLayer } from '../backup/copy.ts';
+import type { RestoreTarget, Restored, SourceFacts } from '../backup/reader.ts';
+import type { BackupRepository } from '../backup/repository.ts';
+import type { BackupSource } from '../backup/source.ts';
+import type { CopyEntry, CopyName, Doing, RepositoryLock, RepositoryState } from '../backup/store.ts';
+
+/** A sealed copy, where it is. */
+export interface CopyPlace {
+  readonly source: string;
+  readonly repository: string;
+  readonly location: string;
+}
+
+export interface MadeCopy {
+  readonly location: string;
+  readonly storedBytes: number;
+  readonly manifest: Manifest;
+}
+
+/** Copies of this machine's data: how they are made, looked at, restored and removed. Passwords and keys stay behind it. */
+export interface BackupsPort {
+  sources(): readonly BackupSource[];
+  repositories(): readonly BackupRepository[];
+  /** NOT_FOUND where the configuration has no such source. */
+  examine(source: string, doing: Doing): Promise<SourceFacts>;
+  state(repository: string, doing: Doing): Promise<RepositoryState>;
+  /** Makes the repository where it does not exist; removes what dead attempts left there, and their locks. */
+  tidy(
+    repository: string,
+    doing: Doing,
+  ): Promise<{ readonly removed: readonly string[]; readonly unlocked: readonly RepositoryLock[] }>;
+  /** One copy in one repository, sealed last. Where the same copy is sealed there already, that one is given. */
+  make(order: CopyName & { readonly repository: string }, doing: Doing): Promise<MadeCopy>;
+  /** What its repository holds of it; NOT_FOUND where that is nothing whole. */
+  manifest(place: CopyPlace, doing: Doing): Promise<Manifest>;
+  /** One layer that only looks. */
+  inspect(place: CopyPlace, layer: Extract<ProofLayer, 'bytes' | 'structure'>, doing: Doing): Promise<LayerResult>;
+  /** What is in its trees, for browsing. */
+  entries(place: CopyPlace, doing: Doing): AsyncIterable<CopyEntry>;
+  /** Restores into a throw-away place, looks at it, and removes it: the layers restore, content and application. */
+  drill(place: CopyPlace, owner: string, doing: Doing): Promise<readonly LayerResult[]>;
+  /** What a restore there would replace. */
+  occupied(place: CopyPlace, to: RestoreTarget, doing: Doing): Promise<readonly string[]>;
+  restore(place: CopyPlace, to: RestoreTarget, doing: Doing): Promise<Restored>;
+  /** Whether what is at the original now is what the copy recorded. */
+  compare(place: CopyPlace, doing: Doing): Promise<LayerResult>;
+  remove(place: CopyPlace, doing: Doing): Promise<void>;
+  /** Ends what drills of dead processes left on this machine. */
+  sweep(doing: Doing): Promise<readonly string[]>;
+}

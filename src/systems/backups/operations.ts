@@ -1,0 +1,263 @@
+import { z } from 'zod';
+import { LayerResult } from '../../core/backup/copy.ts';
+import { StewardError } from '../../core/errors.ts';
+import { type AnyOperation, defineQuery, NoInput, PageInput, pageOf } from '../../core/operation.ts';
+import type { CopiesPort, CopyRecord } from '../../core/ports/copies.ts';
+import type { BackupsDeps } from './deps.ts';
+import { placesOf, standingOf } from './standing.ts';
+import { recordOf } from './record.ts';
+import type { BackupTables } from './tables.ts';
+
+const seconds = z.number().int().optional();
+
+const StandingView = z.object({
+  source: z.string(),
+  kind: z.string(),
+  repository: z.string(),
+  state: z
+    .enum(['proven', 'unproven', 'unsound', 'late', 'failing', 'none'])
+    .describe('proven: its newest copy was restored, and what was restored is what was copied.'),
+  proven: z.boolean(),
+  message: z.string(),
+  lastCopyAt: z.coerce.date().optional().describe('Of which instant the newest copy is.'),
+  lastProvenAt: z.coerce.date().optional().describe('Of which instant the newest proven copy is.'),
+  rpoSeconds: seconds.describe('What would be lost now: the age of the newest proven data.'),
+  rtoSeconds: seconds.describe('What its last restore took.'),
+  everySeconds: z.number().int().describe('How old the newest copy may be.'),
+  copies: z.number().int(),
+  bytes: z.number().optional().describe('Of the newest copy, before compression.'),
+});
+
+const ProposalView = z.object({
+  name: z.string(),
+  kind: z.string(),
+  why: z.string(),
+  missing: z.string().optional().describe('What a person has to add.'),
+  yaml: z.string().describe('For backups.sources in steward.yaml.'),
+});
+
+const CopyView = z.object({
+  id: z.string(),
+  source: z.string(),
+  kind: z.string(),
+  repository: z.string(),
+  status: z.enum(['writing', 'complete', 'failed', 'removed']),
+  location: z.string().optional(),
+  startedAt: z.coerce.date(),
+  snapshotAt: z.coerce.date().optional(),
+  endedAt: z.coerce.date().optional(),
+  bytes: z.number().optional(),
+  storedBytes: z.number().optional(),
+  provenAt: z.coerce.date().optional(),
+  checkedAt: z.coerce.date().optional(),
+  restoreSeconds: z.number().optional(),
+  fault: z.string().optional(),
+  error: z.string().optional(),
+  runId: z.string(),
+});
+
+const copyId = z.object({ id: z.string().min(1).describe('Id of a copy, as `steward backup history` shows it.') });
+
+export function backupOperations(deps: BackupsDeps, record: Pick<CopiesPort, 'find'>): AnyOperation[] {
+  const { backups, proposals, store, node, now } = deps;
+  const db = store.db.withTables<BackupTables>();
+
+  async function existing(id: string): Promise<CopyRecord> {
+    const [copy] = await record.find({ id });
+    if (copy) return copy;
+    throw new StewardError('NOT_FOUND', `There is no copy '${id.slice(0, 100)}' on this machine.`, {
+      hint: 'steward backup history shows those there are.',
+    });
+  }
+
+  return [
+    defineQuery({
+      name: 'backups',
+      title: 'Backups',
+      summary:
+        'How safe each database and file set is: its last proven copy, what a restore takes (RTO), what would be lost (RPO), and what nobody copies.',
+      permission: 'read',
+      input: NoInput,
+      output: z.object({
+        successRate: z.number().optional().describe('Percent of the copies of the last 30 days that were made.'),
+        items: z.array(StandingView),
+        uncovered: z.array(ProposalView).describe('Found on this machine, and no source covers it.'),
+      }),
+      cli: ['backups'],
+      columns: ['source', 'kind', 'repository', 'state', 'lastProvenAt', 'rpoSeconds', 'rtoSeconds', 'message'],
+      async handle() {
+        const copies = await record.find({});
+        const repositories = backups.repositories();
+        const items = backups.sources().flatMap((source) =>
+          placesOf(source, repositories).map((repository) => {
+            const standing = standingOf(source, repository, copies, now());
+            const { state, message, newest, lastProven, rpoMs, rtoMs, dueMs, kind } = standing;
+            return {
+              source: source.name,
+              kind,
+              repository,
+              state,
+              proven: state === 'proven',
+              message,
+              ...(newest?.snapshotAt && { lastCopyAt: newest.snapshotAt }),
+              ...(lastProven?.snapshotAt && { lastProvenAt: lastProven.snapshotAt }),
+              ...(rpoMs !== undefined && { rpoSeconds: Math.ceil(rpoMs / 1_000) }),
+              ...(rtoMs !== undefined && { rtoSeconds: Math.ceil(rtoMs / 1_000) }),
+              everySeconds: Math.round(dueMs / 1_000),
+              copies: copies.filter(
+                (copy) => copy.source === source.name && copy.repository === repository && copy.status === 'complete',
+              ).length,
+              ...(newest?.bytes != null && { bytes: newest.bytes }),
+            };
+          }),
+        );
+        const uncovered = (await proposals()).filter(({ coveredBy }) => coveredBy === undefined);
+        return {
+          ...successRateOf(copies, now()),
+          items,
+          uncovered: uncovered.map(({ name, kind, why, missing, yaml }) => ({
+            name,
+            kind,
+            why,
+            yaml,
+            ...(missing !== undefined && { missing }),
+          })),
+        };
+      },
+    }),
+
+    defineQuery({
+      name: 'backup-history',
+      title: 'Backup history',
+      summary: 'Every copy that was made or failed, the newest first.',
+      permission: 'read',
+      input: PageInput.extend({
+        source: z.string().optional().describe('Only of this source.'),
+        repository: z.string().optional().describe('Only in this repository.'),
+        status: z.enum(['writing', 'complete', 'failed', 'removed']).optional(),
+      }),
+      output: pageOf(CopyView),
+      cli: ['backup', 'history'],
+      columns: ['id', 'source', 'repository', 'status', 'snapshotAt', 'bytes', 'provenAt', 'fault'],
+      async handle({ limit, cursor, source, repository, status }) {
+        let query = db.selectFrom('backup_history').selectAll().where('node', '=', node.id);
+        if (source !== undefined) query = query.where('source', '=', source);
+        if (repository !== undefined) query = query.where('repository', '=', repository);
+        if (status !== undefined) query = query.where('status', '=', status);
+        if (cursor !== undefined && /^\d{1,15}$/.test(cursor)) query = query.where('sequence', '<', Number(cursor));
+        const rows = await query
+          .orderBy('sequence', 'desc')
+          .limit(limit + 1)
+          .execute();
+        const page = rows.slice(0, limit).map(recordOf);
+        const last = page.at(-1);
+        return {
+          items: page.map(viewOf),
+          ...(rows.length > limit && last && { next: String(last.sequence) }),
+        };
+      },
+    }),
+
+    defineQuery({
+      name: 'backup-get',
+      title: 'One copy',
+      summary: 'Shows a copy with what each look at it found.',
+      permission: 'read',
+      input: copyId,
+      output: CopyView.extend({ looks: z.array(LayerResult.extend({ at: z.coerce.date() })) }),
+      cli: ['backup', 'show'],
+      cliArguments: ['id'],
+      async handle({ id }) {
+        const copy = await existing(id);
+        const looks = await db
+          .selectFrom('backup_looks')
+          .selectAll()
+          .where('copy_id', '=', id)
+          .orderBy('id', 'desc')
+          .limit(50)
+          .execute();
+        return {
+          ...viewOf(copy),
+          looks: looks.map(({ at, layer, ok, statement, duration_ms, evidence }) => ({
+            at,
+            layer,
+            ok,
+            statement,
+            durationMs: duration_ms,
+            ...(evidence !== null && { evidence: evidence as never }),
+          })),
+        };
+      },
+    }),
+
+    defineQuery({
+      name: 'backup-browse',
+      title: 'Browse a copy',
+      summary: 'Lists the files of a copy, or its parts where it is of a database.',
+      permission: 'read',
+      input: copyId.extend({
+        below: z.string().max(4_096).optional().describe('Only what is below this path.'),
+        limit: z.coerce.number().int().min(1).max(10_000).default(1_000).describe('At most this many.'),
+      }),
+      output: z.object({
+        items: z.array(
+          z.object({
+            path: z.string(),
+            kind: z.enum(['file', 'directory', 'link', 'other']),
+            bytes: z.number().int(),
+          }),
+        ),
+        truncated: z.boolean(),
+      }),
+      cli: ['backup', 'browse'],
+      cliArguments: ['id'],
+      columns: ['path', 'kind', 'bytes'],
+      async handle({ id, below, limit }) {
+        const { source, repository, location, status } = await existing(id);
+        if (location === null || status !== 'complete')
+          throw new StewardError('PRECONDITION_FAILED', `Copy ${id} is ${status}: there is nothing to look into.`);
+        const doing = { signal: AbortSignal.timeout(BROWSE_MS) };
+        const prefix = below === undefined ? undefined : `${below.replace(/\/+$/, '')}/`;
+        const items: { path: string; kind: 'file' | 'directory' | 'link' | 'other'; bytes: number }[] = [];
+        for await (const entry of backups.entries({ source, repository, location }, doing)) {
+          if (prefix !== undefined && entry.path !== below && !entry.path.startsWith(prefix)) continue;
+          if (items.length === limit) return { items, truncated: true };
+          items.push(entry);
+        }
+        return { items, truncated: false };
+      },
+    }),
+  ];
+}
+
+const BROWSE_MS = 60_000;
+const MONTH_MS = 30 * 86_400_000;
+
+function successRateOf(copies: readonly CopyRecord[], now: Date): { successRate?: number } {
+  const ended = copies.filter(
+    ({ status, startedAt }) => status !== 'writing' && now.getTime() - startedAt.getTime() < MONTH_MS,
+  );
+  if (ended.length === 0) return {};
+  const good = ended.filter(({ status }) => status !== 'failed').length;
+  return { successRate: Math.round((1_000 * good) / ended.length) / 10 };
+}
+
+function viewOf(copy: CopyRecord): z.input<typeof CopyView> {
+  const { id, source, kind, repository, status, startedAt, runId, restoreMs } = copy;
+  const told = Object.fromEntries(
+    (['location', 'snapshotAt', 'endedAt', 'bytes', 'storedBytes', 'provenAt', 'checkedAt', 'fault', 'error'] as const)
+      .filter((member) => copy[member] !== null)
+      .map((member) => [member, copy[member]]),
+  );
+  return {
+    id,
+    source,
+    kind,
+    repository,
+    status,
+    startedAt,
+    runId,
+    ...told,
+    ...(restoreMs !== null && { restoreSeconds: Math.round(restoreMs) / 1_000 }),
+  };
+}

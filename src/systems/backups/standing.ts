@@ -1,0 +1,94 @@
+import { type BackupSource, DATABASE_KINDS } from '../../core/backup/source.ts';
+import { ms } from '../../core/duration.ts';
+import type { CopyRecord } from '../../core/ports/copies.ts';
+
+/** How safe one source is in one repository. */
+export interface Standing {
+  readonly source: string;
+  readonly kind: BackupSource['kind'];
+  readonly repository: string;
+  /** proven: its newest copy that is young enough was restored, and every layer held. */
+  readonly state: 'proven' | 'unproven' | 'unsound' | 'late' | 'failing' | 'none';
+  readonly message: string;
+  readonly newest: CopyRecord | undefined;
+  readonly lastProven: CopyRecord | undefined;
+  readonly lastFailed: CopyRecord | undefined;
+  /** What would be lost now, in ms: the age of the newest proven data. */
+  readonly rpoMs: number | undefined;
+  /** What the last restore of it took, in ms. */
+  readonly rtoMs: number | undefined;
+  readonly dueMs: number;
+}
+
+/** A schedule that is a little late is no alarm: a copy of every 6 h may be 7 h old. */
+const GRACE = 1.2;
+const DATABASE_EVERY_MS = 6 * 3_600_000;
+const REST_EVERY_MS = 24 * 3_600_000;
+
+/** How old the newest copy of a source may be. */
+export function dueMsOf({ every, kind }: BackupSource): number {
+  if (every !== undefined) return ms(every);
+  return DATABASE_KINDS.has(kind) ? DATABASE_EVERY_MS : REST_EVERY_MS;
+}
+
+export function standingOf(
+  source: BackupSource,
+  repository: string,
+  copies: readonly CopyRecord[],
+  now: Date,
+): Standing {
+  const own = copies
+    .filter((copy) => copy.source === source.name && copy.repository === repository)
+    .toSorted((a, b) => b.sequence - a.sequence);
+  const complete = own.filter(({ status }) => status === 'complete');
+  const [newest] = complete;
+  const lastProven = complete.find(({ provenAt }) => provenAt !== null);
+  const lastFailed = own.find(({ status }) => status === 'failed');
+  const dueMs = dueMsOf(source);
+  const ageMs = newest?.snapshotAt ? now.getTime() - newest.snapshotAt.getTime() : undefined;
+  const failing = lastFailed !== undefined && lastFailed.sequence > (newest?.sequence ?? -1);
+  const told = (state: Standing['state'], message: string): Standing => ({
+    source: source.name,
+    kind: source.kind,
+    repository,
+    state,
+    message,
+    newest,
+    lastProven,
+    lastFailed,
+    rpoMs: lastProven?.snapshotAt ? Math.max(0, now.getTime() - lastProven.snapshotAt.getTime()) : undefined,
+    rtoMs: own.find(({ restoreMs }) => restoreMs !== null)?.restoreMs ?? undefined,
+    dueMs,
+  });
+  if (failing) return told('failing', lastFailed.error ?? 'the last attempt failed');
+  if (!newest || ageMs === undefined) return told('none', 'there is no copy yet');
+  if (newest.fault !== null) return told('unsound', newest.fault);
+  if (ageMs > dueMs * GRACE) return told('late', 'the newest copy is older than it may be');
+  if (newest.provenAt !== null) return told('proven', 'restored, counted and compared');
+  if (lastProven) return told('unproven', 'an older copy is proven; the newest has not been restored yet');
+  return told('unproven', 'no copy of it has been restored yet');
+}
+
+/** Where its copies go. */
+export function placesOf(source: BackupSource, repositories: readonly { readonly name: string }[]): string[] {
+  return source.repositories ?? repositories.map(({ name }) => name);
+}
+
+/**
+ * Whether a copy is far from what the ones before it were; undefined where too few of them are known to say what is usual.
+ * Usual is the median of the ten before.
+ */
+export function unusualSize(
+  copies: readonly CopyRecord[],
+  shrink: number,
+): { readonly bytes: number; readonly usual: number } | undefined {
+  const [newest, ...before] = copies
+    .filter(({ status, bytes }) => status === 'complete' && bytes !== null)
+    .toSorted((a, b) => b.sequence - a.sequence)
+    .slice(0, 11);
+  if (!newest || before.length < 3) return undefined;
+  const sizes = before.map(({ bytes }) => bytes ?? 0).toSorted((a, b) => a - b);
+  const usual = sizes[Math.floor(sizes.length / 2)] ?? 0;
+  const bytes = newest.bytes ?? 0;
+  return bytes < usual * (1 - shrink) ? { bytes, usual } : undefined;
+}

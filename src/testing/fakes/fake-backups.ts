@@ -1,0 +1,229 @@
+import type { LayerResult, Manifest } from '../../core/backup/copy.ts';
+import { Retention } from '../../core/backup/retention.ts';
+import type { BackupRepository } from '../../core/backup/repository.ts';
+import { BackupSource } from '../../core/backup/source.ts';
+import { StewardError } from '../../core/errors.ts';
+import type { BackupsPort, CopyPlace } from '../../core/ports/backups.ts';
+import type { BackupRules, CopiesPort, CopyRecord } from '../../core/ports/copies.ts';
+
+export interface FakeBackups extends BackupsPort {
+  /** A source with data in it. */
+  addSource(source: Record<string, unknown>, data?: string): void;
+  addRepository(name: string, options?: { readonly appendOnly?: boolean }): void;
+  /** What is in the source now. */
+  dataOf(source: string): string | undefined;
+  write(source: string, data: string): void;
+  /** From now on it cannot be examined, or be read only halfway. */
+  breakSource(source: string, how: 'examine' | 'copy'): void;
+  mend(source: string): void;
+  /** Flips a byte of what is kept. */
+  rot(place: Pick<CopyPlace, 'repository' | 'location'>): void;
+  /** What repositories hold, sealed or not. */
+  held(): readonly { readonly repository: string; readonly id: string; readonly data: string }[];
+}
+
+interface Held {
+  readonly repository: string;
+  readonly id: string;
+  readonly source: string;
+  readonly location: string;
+  data: string;
+  readonly manifest: Manifest;
+}
+
+const sum = (text: string): string => String([...text].reduce((total, char) => (total * 31 + char.codePointAt(0)!) % 1e9, 7));
+
+/** Sources and repositories in memory: what was copied is what comes back, unless it rots. */
+export function fakeBackups({ now }: { readonly now: () => Date }): FakeBackups {
+  const sources: BackupSource[] = [];
+  const repositories: BackupRepository[] = [];
+  const data = new Map<string, string>();
+  const broken = new Map<string, 'examine' | 'copy'>();
+  let held: Held[] = [];
+
+  const heldAt = ({ repository, location }: Pick<CopyPlace, 'repository' | 'location'>): Held => {
+    const found = held.find((each) => each.repository === repository && each.location === location);
+    if (found) return found;
+    throw new StewardError('NOT_FOUND', `There is nothing whole at ${location} in ${repository}.`);
+  };
+  const layer = (name: LayerResult['layer'], ok: boolean): LayerResult => ({
+    layer: name,
+    ok,
+    statement: ok ? `${name} holds` : `${name} does not hold`,
+    durationMs: 5,
+  });
+  const sound = (one: Held): boolean => sum(one.data) === one.manifest.contents.checksum;
+
+  return {
+    addSource(source, content = 'rows') {
+      const parsed = BackupSource.parse(source);
+      sources.push(parsed);
+      data.set(parsed.name, content);
+    },
+    addRepository: (name, { appendOnly = false } = {}) =>
+      void repositories.push({ kind: 'directory', name, path: `/backups/${name}`, appendOnly }),
+    dataOf: (source) => data.get(source),
+    write: (source, content) => void data.set(source, content),
+    breakSource: (source, how) => void broken.set(source, how),
+    mend: (source) => void broken.delete(source),
+    rot(place) {
+      heldAt(place).data += '!';
+    },
+    held: () => held.map(({ repository, id, data: content }) => ({ repository, id, data: content })),
+
+    sources: () => sources,
+    repositories: () => repositories,
+    async examine(source) {
+      const problem =
+        broken.get(source) === 'examine' ? { message: `${source} does not answer`, hint: 'Start it.' } : undefined;
+      return {
+        parts: [source],
+        leftOut: [],
+        estimatedBytes: data.get(source)?.length,
+        tools: {},
+        ...(problem && { problem }),
+      };
+    },
+    state: async () => ({ ok: true, encrypted: false, freeBytes: 90, totalBytes: 100, locks: [] }),
+    tidy: async () => ({ removed: [], unlocked: [] }),
+    async make({ id, source, repository, at }) {
+      const there = held.find((each) => each.id === id && each.repository === repository);
+      if (there) return { location: there.location, storedBytes: there.data.length, manifest: there.manifest };
+      if (broken.get(source) === 'copy')
+        throw new StewardError('UNAVAILABLE', `${source} went away while it was read.`, { retryable: false });
+      const content = data.get(source) ?? '';
+      const contents = { items: 1, total: content.length, checksum: sum(content) };
+      const part = { name: `${source}.dump`, kind: 'dump' as const, bytes: content.length, sha256: sum(content) };
+      const manifest: Manifest = {
+        format: 'steward-copy/1',
+        copy: id,
+        source: { name: source, kind: 'files' },
+        node: 'memory',
+        startedAt: at.toISOString(),
+        snapshotAt: now().toISOString(),
+        endedAt: now().toISOString(),
+        tools: {},
+        leftOut: [],
+        parts: [{ ...part, storedBytes: content.length }],
+        contents,
+      };
+      const location = `${source}/${id}`;
+      held.push({ repository, id, source, location, data: content, manifest });
+      return { location, storedBytes: content.length, manifest };
+    },
+    manifest: async (place) => heldAt(place).manifest,
+    inspect: async (place, name) => layer(name, sound(heldAt(place))),
+    async *entries(place) {
+      yield { path: heldAt(place).manifest.parts[0]?.name ?? '', kind: 'file', bytes: heldAt(place).data.length };
+    },
+    async drill(place) {
+      const one = heldAt(place);
+      return [layer('restore', true), layer('content', sound(one))];
+    },
+    occupied: async ({ source }, to) => (to.kind === 'original' && data.get(source) !== undefined ? [source] : []),
+    async restore(place, to) {
+      const one = heldAt(place);
+      if (to.kind === 'original') data.set(place.source, one.data);
+      if (to.kind === 'folder') data.set(to.path, one.data);
+      if (to.kind === 'database') data.set(to.name, one.data);
+      return { what: [place.source], durationMs: 5 };
+    },
+    compare: async (place) => layer('content', data.get(place.source) === heldAt(place).data),
+    async remove({ repository, location }) {
+      held = held.filter((each) => each.repository !== repository || each.location !== location);
+    },
+    sweep: async () => [],
+  };
+}
+
+export interface FakeCopies extends CopiesPort {
+  rule(rules: Partial<BackupRules>): void;
+  /** A copy that was made before. */
+  put(copy: Partial<CopyRecord> & Pick<CopyRecord, 'id' | 'source' | 'repository'>): void;
+  all(): readonly CopyRecord[];
+}
+
+/** The record in memory, with its promises. */
+export function fakeCopies({ now }: { readonly now: () => Date }): FakeCopies {
+  let rows: CopyRecord[] = [];
+  let rules: BackupRules = {
+    retention: Retention.parse({}),
+    maxAgeMs: 7 * 86_400_000,
+    verificationMs: 300_000,
+    verifyAll: false,
+  };
+  const change = (id: string, from: readonly CopyRecord['status'][], values: Partial<CopyRecord>): void => {
+    rows = rows.map((row) => (row.id === id && from.includes(row.status) ? { ...row, ...values } : row));
+  };
+  const fresh = (copy: Parameters<FakeCopies['put']>[0]): CopyRecord => ({
+    sequence: rows.length + 1,
+    kind: 'files',
+    node: 'memory',
+    runId: 'run_before',
+    status: 'complete',
+    location: `${copy.source}/${copy.id}`,
+    startedAt: now(),
+    snapshotAt: now(),
+    endedAt: now(),
+    bytes: 4,
+    storedBytes: 4,
+    contents: null,
+    error: null,
+    provenAt: null,
+    checkedAt: null,
+    restoreMs: null,
+    fault: null,
+    ...copy,
+  });
+  return {
+    rule: (more) => void (rules = { ...rules, ...more }),
+    put: (copy) => void rows.push(fresh(copy)),
+    all: () => rows,
+
+    rules: () => rules,
+    find: async ({ source, repository, status, id }) =>
+      rows
+        .filter(
+          (row) =>
+            (source === undefined || row.source === source) &&
+            (repository === undefined || row.repository === repository) &&
+            (status === undefined || row.status === status) &&
+            (id === undefined || row.id === id),
+        )
+        .toSorted((a, b) => b.sequence - a.sequence),
+    async begin(copy) {
+      const known = rows.find(({ id }) => id === copy.id);
+      if (known) {
+        change(copy.id, ['failed'], { status: 'writing', error: null });
+        return known;
+      }
+      const row = fresh({ ...copy, status: 'writing', location: null, snapshotAt: null, endedAt: null, bytes: null });
+      rows.push(row);
+      return row;
+    },
+    async complete(id, { location, storedBytes, manifest }) {
+      const bytes = manifest.parts.reduce((total, part) => total + part.bytes, 0);
+      const snapshotAt = new Date(manifest.snapshotAt);
+      change(id, ['writing', 'failed'], {
+        status: 'complete',
+        location,
+        storedBytes,
+        bytes,
+        snapshotAt,
+        endedAt: now(),
+        contents: manifest.contents,
+      });
+    },
+    fail: async (id, error) => change(id, ['writing'], { status: 'failed', error, endedAt: now() }),
+    async looked(id, results) {
+      const wrong = results.find(({ ok }) => !ok);
+      const restored = results.find(({ layer }) => layer === 'restore');
+      change(id, ['complete'], {
+        ...(results.some(({ layer }) => layer === 'bytes') && { checkedAt: now() }),
+        ...(wrong && { provenAt: null, fault: wrong.statement }),
+        ...(!wrong && restored && { provenAt: now(), restoreMs: restored.durationMs, fault: null }),
+      });
+    },
+    removed: async (id) => change(id, ['complete', 'failed'], { status: 'removed' }),
+  };
+}
