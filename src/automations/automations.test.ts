@@ -46,11 +46,11 @@ function furnished(): FakePorts {
   ports.queue.put({ kind: 'run', id: 'run_missed', what: 'clear-caches', since: day(1).toISOString() });
   ports.backups.addRepository('local');
   ports.backups.addSource({ kind: 'files', name: 'etc', paths: ['/etc'] });
-  for (const age of [1, 90, 91]) {
-    const id = `cp_${age}`;
-    const startedAt = day(age);
-    ports.copies.put({ id, source: 'etc', repository: 'local', startedAt, provenAt: startedAt, sequence: 100 - age });
-    void ports.backups.make({ id, source: 'etc', repository: 'local', at: startedAt }, { signal: new AbortController().signal });
+  for (const [index, made] of ['2026-03-01T04:00Z', '2026-03-01T10:00Z', '2026-03-30T04:00Z'].entries()) {
+    const copy = { id: `cp_${made}`, source: 'etc', repository: 'local' };
+    const startedAt = new Date(made);
+    ports.copies.put({ ...copy, startedAt, snapshotAt: startedAt, provenAt: startedAt, sequence: index + 1 });
+    void ports.backups.make({ ...copy, at: startedAt }, { signal: new AbortController().signal });
   }
   ports.docker.addBuildCache({ bytes: 2e9, lastUsedAt: day(60) });
   ports.docker.addImage({ tags: ['old:1'], digests: ['old@sha256:1'], createdAt: day(90), bytes: 30e9 });

@@ -10,7 +10,8 @@ export default defineAutomation({
   name: 'backup',
   version: 1,
   title: 'Back up',
-  summary: 'Copies databases and files to their repositories, each at one consistent instant, and leaves what is there alone.',
+  summary:
+    'Copies databases and files to their repositories, each at one consistent instant, and leaves what is there alone.',
   category: 'backup',
   effect: 'write',
   priority: 'P0',
@@ -129,7 +130,11 @@ export default defineAutomation({
     try {
       const { removed, unlocked } = await ports.backups.tidy(repository, { signal });
       if (removed.length + unlocked.length > 0)
-        log.info('removed what an attempt before left', { repository, removed: removed.length, locks: unlocked.length });
+        log.info('removed what an attempt before left', {
+          repository,
+          removed: removed.length,
+          locks: unlocked.length,
+        });
       const made = await ports.backups.make(
         { id: copy, source, repository, at: begun.startedAt },
         {

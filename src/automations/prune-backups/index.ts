@@ -12,7 +12,8 @@ export default defineAutomation({
   name: 'prune-backups',
   version: 1,
   title: 'Remove old backups',
-  summary: 'Removes copies that retention lets go; never the last proven one, never one that no newer proven copy replaces.',
+  summary:
+    'Removes copies that retention lets go; never the last proven one, never one that no newer proven copy replaces.',
   category: 'backup',
   effect: 'destructive',
   priority: 'P1',
@@ -97,7 +98,9 @@ export default defineAutomation({
           there: location !== null && (await isThere(ports.backups, { source, repository, location }, signal)),
         })),
     );
-    const places = new Map(applied.map(({ change: { source, repository } }) => [`${source}@${repository}`, { source, repository }]));
+    const places = new Map(
+      applied.map(({ change: { source, repository } }) => [`${source}@${repository}`, { source, repository }]),
+    );
     const left = await Promise.all(
       [...places.values()].map(async ({ source, repository }) => {
         const copies = await ports.copies.find({ source, repository, status: 'complete' });

@@ -11,7 +11,8 @@ export default defineAutomation({
   name: 'restore-backup',
   version: 1,
   title: 'Restore over the original',
-  summary: 'Puts a copy in the place of the original, after a safety copy of what is there now, so that it can be taken back.',
+  summary:
+    'Puts a copy in the place of the original, after a safety copy of what is there now, so that it can be taken back.',
   category: 'backup',
   effect: 'destructive',
   priority: 'P0',
@@ -25,7 +26,9 @@ export default defineAutomation({
     safety: z
       .boolean()
       .default(true)
-      .describe('Copies what is there first. Without it, what is there is lost: only where it cannot be read any more.'),
+      .describe(
+        'Copies what is there first. Without it, what is there is lost: only where it cannot be read any more.',
+      ),
   }),
   output: z.object({
     copy: z.string(),
@@ -107,7 +110,10 @@ export default defineAutomation({
       const { source, repository } = place;
       const { startedAt } = await ports.copies.begin({ id: copy, source, kind, repository, runId: run.id });
       try {
-        await ports.copies.complete(copy, await ports.backups.make({ id: copy, source, repository, at: startedAt }, doing));
+        await ports.copies.complete(
+          copy,
+          await ports.backups.make({ id: copy, source, repository, at: startedAt }, doing),
+        );
       } catch (thrown) {
         if (!signal.aborted) await ports.copies.fail(copy, StewardError.from(thrown).message);
         throw thrown;

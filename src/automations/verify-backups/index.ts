@@ -9,7 +9,8 @@ export default defineAutomation({
   name: 'verify-backups',
   version: 1,
   title: 'Verify backups',
-  summary: 'Reads copies again and restores them into a throw-away place, counts what came back, and measures how long it took.',
+  summary:
+    'Reads copies again and restores them into a throw-away place, counts what came back, and measures how long it took.',
   category: 'backup',
   effect: 'write',
   priority: 'P0',
@@ -49,7 +50,13 @@ export default defineAutomation({
       ports.backups.repositories().map(async ({ name }) => {
         try {
           const { ok, problem, freeBytes, totalBytes } = await ports.backups.state(name, { signal });
-          return { name, ok, message: problem?.message ?? null, freeBytes: freeBytes ?? null, totalBytes: totalBytes ?? null };
+          return {
+            name,
+            ok,
+            message: problem?.message ?? null,
+            freeBytes: freeBytes ?? null,
+            totalBytes: totalBytes ?? null,
+          };
         } catch (thrown) {
           if (signal.aborted) throw thrown;
           return { name, ok: false, message: StewardError.from(thrown).message, freeBytes: null, totalBytes: null };
@@ -63,7 +70,9 @@ export default defineAutomation({
       limitMs: input.copy === undefined && restore === 'one' ? verificationMs : null,
       chosen: toVerify({ copies, sources, input: { ...input, restore } }),
       missing: expected
-        .filter(({ source, repository }) => !copies.some((copy) => copy.source === source && copy.repository === repository))
+        .filter(
+          ({ source, repository }) => !copies.some((copy) => copy.source === source && copy.repository === repository),
+        )
         .map(({ source, repository }) => `${source} in ${repository}`),
       repositories,
     };
@@ -87,7 +96,11 @@ export default defineAutomation({
     if (facts.limitMs !== null && now().getTime() - Date.parse(facts.at) > facts.limitMs)
       return { looked: false, layers: [] };
     const place = { source: row.source, repository: row.repository, location: row.location };
-    const doing = { signal, progress: ({ bytes, message }: { bytes: number; message?: string }) => progress({ done: bytes, message: message ?? `${row.source}: ${bytes} bytes` }) };
+    const doing = {
+      signal,
+      progress: ({ bytes, message }: { bytes: number; message?: string }) =>
+        progress({ done: bytes, message: message ?? `${row.source}: ${bytes} bytes` }),
+    };
     const layers: LayerResult[] = [];
     const look = async (what: () => Promise<readonly LayerResult[]>, layer: LayerResult['layer']): Promise<boolean> => {
       layers.push(...(await what().catch((thrown: unknown) => [unsound(layer, thrown, signal)])));

@@ -31,7 +31,8 @@ interface Held {
   readonly manifest: Manifest;
 }
 
-const sum = (text: string): string => String([...text].reduce((total, char) => (total * 31 + char.codePointAt(0)!) % 1e9, 7));
+const sum = (text: string): string =>
+  String([...text].reduce((total, char) => (total * 31 + char.codePointAt(0)!) % 1e9, 7));
 
 /** Sources and repositories in memory: what was copied is what comes back, unless it rots. */
 export function fakeBackups({ now }: { readonly now: () => Date }): FakeBackups {
@@ -86,7 +87,8 @@ export function fakeBackups({ now }: { readonly now: () => Date }): FakeBackups 
     },
     state: async () => ({ ok: true, encrypted: false, freeBytes: 90, totalBytes: 100, locks: [] }),
     tidy: async () => ({ removed: [], unlocked: [] }),
-    async make({ id, source, repository, at }) {
+    async make({ id, source, repository, at }, { signal }) {
+      signal.throwIfAborted();
       const there = held.find((each) => each.id === id && each.repository === repository);
       if (there) return { location: there.location, storedBytes: there.data.length, manifest: there.manifest };
       if (broken.get(source) === 'copy')
@@ -116,20 +118,24 @@ export function fakeBackups({ now }: { readonly now: () => Date }): FakeBackups 
     async *entries(place) {
       yield { path: heldAt(place).manifest.parts[0]?.name ?? '', kind: 'file', bytes: heldAt(place).data.length };
     },
-    async drill(place) {
+    async drill(place, _owner, { signal }) {
+      signal.throwIfAborted();
       const one = heldAt(place);
       return [layer('restore', true), layer('content', sound(one))];
     },
-    occupied: async ({ source }, to) => (to.kind === 'original' && data.get(source) !== undefined ? [source] : []),
-    async restore(place, to) {
+    async occupied({ source }, to) {
+      const at = to.kind === 'original' ? source : to.kind === 'folder' ? to.path : to.name;
+      return data.has(at) ? [at] : [];
+    },
+    async restore(place, to, { signal }) {
+      signal.throwIfAborted();
       const one = heldAt(place);
-      if (to.kind === 'original') data.set(place.source, one.data);
-      if (to.kind === 'folder') data.set(to.path, one.data);
-      if (to.kind === 'database') data.set(to.name, one.data);
+      data.set(to.kind === 'original' ? place.source : to.kind === 'folder' ? to.path : to.name, one.data);
       return { what: [place.source], durationMs: 5 };
     },
     compare: async (place) => layer('content', data.get(place.source) === heldAt(place).data),
-    async remove({ repository, location }) {
+    async remove({ repository, location }, { signal }) {
+      signal.throwIfAborted();
       held = held.filter((each) => each.repository !== repository || each.location !== location);
     },
     sweep: async () => [],

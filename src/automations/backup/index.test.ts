@@ -1,0 +1,83 @@
+import { describe, expect, it } from 'vitest';
+import { fakePorts } from '../../testing/fakes/fake-ports.ts';
+import { performInMemory } from '../../testing/perform-in-memory.ts';
+import backup from './index.ts';
+
+function world() {
+  let ticks = Date.parse('2026-03-01T03:00:00Z');
+  const now = (): Date => new Date((ticks += 10));
+  const ports = fakePorts({ now });
+  ports.backups.addRepository('local');
+  ports.backups.addRepository('remote');
+  ports.backups.addSource({ kind: 'sqlite', name: 'shop', path: '/srv/shop.db' }, 'orders');
+  ports.backups.addSource({ kind: 'files', name: 'etc', paths: ['/etc'], repositories: ['remote'] }, 'hosts');
+  const run = (
+    input: Parameters<typeof performInMemory<(typeof backup)['input'], never, never>>[1]['input'] = {} as never,
+  ) => performInMemory(backup, { ports, now, input });
+  return { ports, run };
+}
+
+describe('backup', () => {
+  it('copies each source to each of its repositories, and writes down what it made', async () => {
+    const { ports, run } = world();
+    const { status, output } = await run({});
+    expect(status).toBe('succeeded');
+    expect(ports.backups.held().map(({ repository, data }) => `${data} in ${repository}`)).toEqual([
+      'orders in local',
+      'orders in remote',
+      'hosts in remote',
+    ]);
+    expect(ports.copies.all().map((copy) => [copy.source, copy.repository, copy.status, copy.provenAt])).toEqual([
+      ['shop', 'local', 'complete', null],
+      ['shop', 'remote', 'complete', null],
+      ['etc', 'remote', 'complete', null],
+    ]);
+    expect(output?.copies).toHaveLength(3);
+    expect(output?.failed).toEqual([]);
+  });
+
+  it('takes what somebody asks for: databases, kinds by any name, sources, repositories', async () => {
+    const planned = async (input: object): Promise<string[]> =>
+      (await world().run(input as never)).plan.map(({ id }) => id);
+    expect(await planned({ scope: 'databases' })).toEqual(['shop@local', 'shop@remote']);
+    expect(await planned({ targets: ['configuration'] })).toEqual(['etc@remote']);
+    expect(await planned({ sources: ['shop'], repositories: ['local'] })).toEqual(['shop@local']);
+  });
+
+  it('copies the others where one cannot be read, and has failed all the same', async () => {
+    const { ports, run } = world();
+    ports.backups.breakSource('shop', 'examine');
+    const { status, output, checks, plan } = await run({});
+    expect(status).toBe('failed');
+    expect(plan.map(({ id }) => id)).toEqual(['etc@remote']);
+    expect(checks.filter(({ ok }) => !ok).map(({ name }) => name)).toEqual(['shop can be read']);
+    expect(output?.failed.map(({ source, repository }) => `${source}@${repository}`)).toEqual([
+      'shop@local',
+      'shop@remote',
+    ]);
+    expect(ports.backups.held()).toHaveLength(1);
+  });
+
+  it('keeps the good copies where one breaks off, and writes down which did', async () => {
+    const { ports, run } = world();
+    ports.backups.breakSource('etc', 'copy');
+    const { status } = await run({});
+    expect(status).toBe('failed');
+    expect(ports.copies.all().map((copy) => `${copy.source} ${copy.status}`)).toEqual([
+      'shop complete',
+      'shop complete',
+      'etc failed',
+    ]);
+    expect(ports.copies.all().at(-1)?.error).toContain('went away');
+    expect(ports.backups.held()).toHaveLength(2);
+  });
+
+  it('says what is wrong where there is nothing to do, or no such source', async () => {
+    const { ports, run } = world();
+    expect((await run({ sources: ['nothing'] })).error).toMatchObject({ code: 'NOT_FOUND' });
+    expect((await run({ targets: ['oracle'] })).error).toMatchObject({ code: 'INPUT_INVALID' });
+    for (const source of ['shop', 'etc']) ports.backups.breakSource(source, 'examine');
+    expect((await run({})).status).toBe('failed');
+    expect(ports.copies.all()).toEqual([]);
+  });
+});

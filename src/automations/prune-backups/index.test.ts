@@ -1,0 +1,70 @@
+import { describe, expect, it } from 'vitest';
+import { fakePorts } from '../../testing/fakes/fake-ports.ts';
+import { performInMemory } from '../../testing/perform-in-memory.ts';
+import pruneBackups from './index.ts';
+
+const DAY = 86_400_000;
+const NEVER = new AbortController().signal;
+
+async function world(ages: readonly number[], proven: readonly number[], appendOnly = false) {
+  const start = Date.parse('2026-06-01T04:00:00Z');
+  let ticks = start;
+  const now = (): Date => new Date((ticks += 10));
+  const ports = fakePorts({ now });
+  ports.backups.addRepository('local', { appendOnly });
+  ports.backups.addSource({ kind: 'files', name: 'etc', paths: ['/etc'] });
+  for (const [index, age] of ages.toSorted((a, b) => b - a).entries()) {
+    const startedAt = new Date(start - age * DAY);
+    const id = `age-${age}`;
+    const { location } = await ports.backups.make(
+      { id, source: 'etc', repository: 'local', at: startedAt },
+      { signal: NEVER },
+    );
+    const provenAt = proven.includes(age) ? startedAt : null;
+    ports.copies.put({ id, source: 'etc', repository: 'local', location, startedAt, provenAt, sequence: index + 1 });
+  }
+  const run = (input: object = {}, beforeApply?: () => void) =>
+    performInMemory(pruneBackups, { ports, now, input: input as never, ...(beforeApply && { beforeApply }) });
+  return { ports, run, left: () => ports.backups.held().map(({ id }) => id) };
+}
+
+describe('prune-backups', () => {
+  it('removes what retention lets go from the repository and from the record', async () => {
+    const { ports, run, left } = await world([1, 5, 40, 50], [1]);
+    const { status, output } = await run({ keep: '30d' });
+    expect(status).toBe('succeeded');
+    expect(left()).toEqual(['age-5', 'age-1']);
+    expect(output).toMatchObject({ kept: 2, removed: [{ copy: 'age-50' }, { copy: 'age-40' }] });
+    expect(ports.copies.all().filter((copy) => copy.status === 'removed')).toHaveLength(2);
+  });
+
+  it('keeps the last proven copy, however old, and all that came after it', async () => {
+    const { run, left } = await world([100, 90, 80, 70], [90]);
+    await run({ keep: '30d' });
+    expect(left()).toEqual(['age-90', 'age-80', 'age-70']);
+  });
+
+  it('removes nothing where nothing is proven', async () => {
+    const { run, left } = await world([100, 90, 1], []);
+    const { status, plan } = await run({ keep: '30d' });
+    expect([status, plan]).toEqual(['succeeded', []]);
+    expect(left()).toHaveLength(3);
+  });
+
+  it('does not run on a proof that was taken back while it waited', async () => {
+    const { ports, run, left } = await world([100, 1], [1]);
+    const { status } = await run(
+      { keep: '30d' },
+      () => void ports.copies.looked('age-1', [{ layer: 'restore', ok: false, statement: 'broken', durationMs: 1 }]),
+    );
+    expect(status).toBe('stale');
+    expect(left()).toHaveLength(2);
+  });
+
+  it('leaves a repository alone that only takes', async () => {
+    const { run, left } = await world([100, 1], [1], true);
+    const { output } = await run({ keep: '30d' });
+    expect(output).toMatchObject({ removed: [], leftAlone: ['local'] });
+    expect(left()).toHaveLength(2);
+  });
+});

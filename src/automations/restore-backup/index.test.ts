@@ -1,0 +1,71 @@
+import { describe, expect, it } from 'vitest';
+import { fakePorts } from '../../testing/fakes/fake-ports.ts';
+import { performInMemory } from '../../testing/perform-in-memory.ts';
+import restoreBackup from './index.ts';
+
+const NEVER = new AbortController().signal;
+
+async function world() {
+  let ticks = Date.parse('2026-03-01T05:00:00Z');
+  const now = (): Date => new Date((ticks += 10));
+  const ports = fakePorts({ now });
+  ports.backups.addRepository('local');
+  ports.backups.addSource({ kind: 'sqlite', name: 'shop', path: '/srv/shop.db' }, 'good orders');
+  for (const id of ['cp_1', 'cp_2']) {
+    const { location } = await ports.backups.make(
+      { id, source: 'shop', repository: 'local', at: now() },
+      { signal: NEVER },
+    );
+    ports.copies.put({ id, source: 'shop', repository: 'local', location, ...(id === 'cp_1' && { provenAt: now() }) });
+  }
+  ports.backups.write('shop', 'ruined');
+  const run = (input: object = {}, beforeApply?: () => void) =>
+    performInMemory(restoreBackup, {
+      ports,
+      now,
+      input: { source: 'shop', ...input } as never,
+      ...(beforeApply && { beforeApply }),
+    });
+  return { ports, run };
+}
+
+describe('restore-backup', () => {
+  it('copies what is there first, then puts the newest proven copy in its place', async () => {
+    const { ports, run } = await world();
+    const { status, output, plan } = await run();
+    expect(status).toBe('succeeded');
+    expect(plan.map(({ id, undo }) => [id, undo])).toEqual([
+      ['safety-copy', 'none'],
+      ['restore', 'approval'],
+    ]);
+    expect(ports.backups.dataOf('shop')).toBe('good orders');
+    expect(output).toMatchObject({ copy: 'cp_1', restored: ['shop'] });
+    const safety = ports.copies.all().find(({ id }) => id === output?.safetyCopy);
+    expect(safety?.status).toBe('complete');
+    expect(ports.backups.held().at(-1)?.data).toBe('ruined');
+  });
+
+  it('replaces nothing where the safety copy cannot be made', async () => {
+    const { ports, run } = await world();
+    const { status } = await run({}, () => ports.backups.breakSource('shop', 'copy'));
+    expect(status).toBe('failed');
+    expect(ports.backups.dataOf('shop')).toBe('ruined');
+  });
+
+  it('wants to be told where what is there cannot be read and would be lost', async () => {
+    const { ports, run } = await world();
+    ports.backups.breakSource('shop', 'examine');
+    expect((await run()).status).toBe('failed');
+    expect(ports.backups.dataOf('shop')).toBe('ruined');
+    const { status, plan } = await run({ safety: false });
+    expect(status).toBe('succeeded');
+    expect(plan.map(({ id, undo }) => [id, undo])).toEqual([['restore', 'none']]);
+  });
+
+  it('does not put a rotten copy over anything', async () => {
+    const { ports, run } = await world();
+    ports.backups.rot({ repository: 'local', location: 'shop/cp_2' });
+    expect((await run({ copy: 'cp_2' })).status).toBe('failed');
+    expect(ports.backups.dataOf('shop')).toBe('ruined');
+  });
+});

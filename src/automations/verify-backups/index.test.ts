@@ -1,0 +1,86 @@
+import { describe, expect, it } from 'vitest';
+import type { CopyRecord } from '../../core/ports/copies.ts';
+import { fakePorts } from '../../testing/fakes/fake-ports.ts';
+import { performInMemory } from '../../testing/perform-in-memory.ts';
+import verifyBackups from './index.ts';
+
+const NEVER = new AbortController().signal;
+
+async function world(sources: readonly string[] = ['shop', 'crm']) {
+  let ticks = Date.parse('2026-03-01T05:00:00Z');
+  const now = (): Date => new Date((ticks += 10));
+  const ports = fakePorts({ now });
+  ports.backups.addRepository('local');
+  for (const name of sources) ports.backups.addSource({ kind: 'sqlite', name, path: `/srv/${name}.db` }, name);
+  const copy = async (source: string, more: Partial<CopyRecord> = {}): Promise<string> => {
+    const id = `cp_${ports.copies.all().length + 1}`;
+    const { location } = await ports.backups.make({ id, source, repository: 'local', at: now() }, { signal: NEVER });
+    ports.copies.put({ id, source, repository: 'local', kind: 'sqlite', location, ...more });
+    return id;
+  };
+  const run = (input: object = {}) => performInMemory(verifyBackups, { ports, now, input: input as never });
+  const one = (id: string): CopyRecord | undefined => ports.copies.all().find((each) => each.id === id);
+  return { ports, copy, run, one, later: (by: number) => void (ticks += by) };
+}
+
+describe('verify-backups', () => {
+  it('reads what nobody has read, restores one source, and only that is proven', async () => {
+    const { copy, run, one } = await world();
+    const [first, second] = [await copy('shop'), await copy('crm')];
+    const { status, output } = await run();
+    expect(status).toBe('succeeded');
+    expect([first, second].map((id) => one(id)?.checkedAt !== null)).toEqual([true, true]);
+    expect(output?.copies.filter(({ proven }) => proven).map(({ source }) => source)).toEqual(['crm']);
+    expect(one(second)).toMatchObject({ restoreMs: 5 });
+    expect(one(first)?.provenAt).toBeNull();
+  });
+
+  it('takes the sources in turn: the one whose proof is the oldest', async () => {
+    const { copy, run } = await world();
+    await copy('shop');
+    await copy('crm');
+    const proven = async (): Promise<string[] | undefined> =>
+      (await run()).output?.copies.filter((each) => each.proven).map(({ source }) => source);
+    expect([await proven(), await proven(), await proven()]).toEqual([['crm'], ['shop'], ['crm']]);
+  });
+
+  it('restores every database when it is asked to, whatever the time', async () => {
+    const { ports, copy, run } = await world();
+    await copy('shop');
+    await copy('crm');
+    ports.copies.rule({ verificationMs: 0 });
+    const { output } = await run({ restore: 'databases' });
+    expect(output?.copies.every(({ proven }) => proven)).toBe(true);
+    expect(output?.postponed).toEqual([]);
+  });
+
+  it('begins nothing new once its time is up, and says for what it did not suffice', async () => {
+    const { ports, copy, run } = await world();
+    await copy('shop');
+    await copy('crm');
+    ports.copies.rule({ verificationMs: 0 });
+    const { status, output } = await run();
+    expect(status).toBe('succeeded');
+    expect(output).toMatchObject({ copies: [], postponed: ['cp_2', 'cp_1'] });
+  });
+
+  it('finds a copy that rots, takes its proof back, and looks at the others all the same', async () => {
+    const { ports, copy, run, one } = await world();
+    const [first, second] = [await copy('shop', { provenAt: new Date(0) }), await copy('crm')];
+    ports.backups.rot({ repository: 'local', location: one(first)?.location ?? '' });
+    const { status, output, checks } = await run({ restore: 'all' });
+    expect(status).toBe('failed');
+    expect(checks.filter(({ ok }) => !ok).map(({ name }) => name)).toEqual(['The copy of shop in local is proven']);
+    expect(one(first)).toMatchObject({ provenAt: null, fault: 'bytes does not hold' });
+    expect(one(second)?.provenAt).not.toBeNull();
+    expect(output?.ok).toBe(false);
+  });
+
+  it('says which source has no copy at all', async () => {
+    const { copy, run } = await world();
+    await copy('shop');
+    const { status, output } = await run();
+    expect(status).toBe('failed');
+    expect(output?.missing).toEqual(['crm in local']);
+  });
+});
