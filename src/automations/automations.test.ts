@@ -46,7 +46,7 @@ function furnished(): FakePorts {
   ports.queue.put({ kind: 'run', id: 'run_missed', what: 'clear-caches', since: day(1).toISOString() });
   ports.backups.addRepository('local');
   ports.backups.addSource({ kind: 'files', name: 'etc', paths: ['/etc'] });
-  for (const [index, made] of ['2026-03-01T04:00Z', '2026-03-01T10:00Z', '2026-03-30T04:00Z'].entries()) {
+  for (const [index, made] of ['2026-02-20T04:00Z', '2026-02-20T10:00Z', '2026-03-30T04:00Z'].entries()) {
     const copy = { id: `cp_${made}`, source: 'etc', repository: 'local' };
     const startedAt = new Date(made);
     ports.copies.put({ ...copy, startedAt, snapshotAt: startedAt, provenAt: startedAt, sequence: index + 1 });

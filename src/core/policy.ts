@@ -24,7 +24,21 @@ export type PolicyRule = z.output<typeof PolicyRule>;
 /** The defaults that ship; the first row that matches decides. A configuration's rows stand before them. */
 export const DEFAULT_POLICY: readonly PolicyRule[] = [
   { id: 'reading', effect: 'read', decision: 'auto', why: 'Reading changes nothing.' },
+  {
+    id: 'agents-back-up',
+    role: 'agent',
+    automation: ['backup', 'verify-backups'],
+    decision: 'auto',
+    why: 'One more copy, and one more look at copies, take nothing away.',
+  },
   { id: 'agents-propose', role: 'agent', decision: 'propose', why: 'What an agent wants changed, a person approves.' },
+  {
+    id: 'retention',
+    automation: 'prune-backups',
+    trigger: ['schedule', 'event'],
+    decision: 'auto',
+    why: 'The configuration says how long copies stay; the last proven one stays whatever it says.',
+  },
   { id: 'destroying', effect: 'destructive', decision: 'propose', why: 'What destroys waits for a person.' },
   {
     id: 'healing-restarts',
@@ -61,6 +75,13 @@ export const DEFAULT_POLICY: readonly PolicyRule[] = [
     reversible: true,
     decision: 'auto',
     why: 'Reversible routine work runs on its schedule.',
+  },
+  {
+    id: 'backups',
+    automation: ['backup', 'verify-backups'],
+    trigger: ['schedule', 'event'],
+    decision: 'auto',
+    why: 'Copies are made and proven on their schedule; they take nothing away.',
   },
   {
     id: 'caches',

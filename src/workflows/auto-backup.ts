@@ -11,9 +11,26 @@ export default defineWorkflow({
   origin: 'core',
   triggers: [{ kind: 'schedule', schedule: { cron: '0 */6 * * *', catchUp: 'latest', overlap: 'skip' } }],
   steps: [
-    { id: 'backup', title: 'Back up what the sources name', automation: 'backup' },
-    { id: 'verify', title: 'Prove the new copies', automation: 'verify-backups' },
+    {
+      id: 'backup',
+      title: 'Back up what the sources name',
+      automation: 'backup',
+      // Volumes and file trees have their turn with the full backup, unless somebody asks for them.
+      input: ({ context: { targets } }) => (Array.isArray(targets) ? { targets } : { scope: 'databases' }),
+    },
+    {
+      id: 'verify',
+      title: 'Prove the new copies',
+      automation: 'verify-backups',
+      input: ({ context }) => ({ restore: context['test_restore'] === true ? 'all' : 'one' }),
+      skip: ({ context: { verify } }) => (verify === false ? 'whoever started it wants no verification' : undefined),
+    },
     // Stops before it where a copy could not be proven: nothing old goes before the new is good.
-    { id: 'prune', title: 'Remove copies that retention lets go', automation: 'prune-backups' },
+    {
+      id: 'prune',
+      title: 'Remove copies that retention lets go',
+      automation: 'prune-backups',
+      input: ({ context: { rotate } }) => (typeof rotate === 'string' ? { keep: rotate } : {}),
+    },
   ],
 });

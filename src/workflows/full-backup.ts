@@ -10,7 +10,7 @@ export default defineWorkflow({
   origin: 'system',
   triggers: [{ kind: 'schedule', schedule: { cron: '0 3 * * *', catchUp: 'latest', overlap: 'skip' } }],
   steps: [
-    { id: 'backup', title: 'Back up databases, volumes and configuration', automation: 'full-backup' },
+    { id: 'backup', title: 'Back up databases, volumes and configuration', automation: 'backup' },
     { id: 'verify', title: 'Prove the new copies', automation: 'verify-backups' },
     // Stops before it where a copy could not be proven: nothing old goes before the new is good.
     { id: 'prune', title: 'Remove copies that retention lets go', automation: 'prune-backups' },

@@ -1,0 +1,276 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createExports } from '../../adapters/exports/index.ts';
+import { systemActor } from '../../core/actor.ts';
+import { BackupSource } from '../../core/backup/source.ts';
+import { Retention } from '../../core/backup/retention.ts';
+import type { LayerResult, Manifest } from '../../core/backup/copy.ts';
+import type { VerificationReport } from '../../core/backup/verification.ts';
+import type { Incident, NewIncident } from '../../core/incident.ts';
+import type { Run } from '../../core/run.ts';
+import { testDatabase, type TestDatabase } from '../../testing/database.ts';
+import { defined } from '../../testing/defined.ts';
+import { memoryLog } from '../../testing/log.ts';
+import { tempFolder } from '../../testing/world/temp-folder.ts';
+import { type Backups, backupMigrations, createBackupRecord } from './index.ts';
+
+const START = Date.parse('2026-03-01T00:00:00Z');
+const HOUR = 3_600_000;
+
+describe('the record of copies', () => {
+  let database: TestDatabase;
+  let folder: Awaited<ReturnType<typeof tempFolder>>;
+  let backups: Backups;
+  let clock: Date;
+  let freeBytes: number;
+  let open: Map<string, NewIncident & { status: Incident['status'] }>;
+  let runs: Map<string, Partial<Run>>;
+  const log = memoryLog();
+  const sources = [
+    BackupSource.parse({ kind: 'sqlite', name: 'shop', path: '/srv/shop.db', critical: true }),
+    BackupSource.parse({ kind: 'files', name: 'etc', paths: ['/etc'] }),
+  ];
+
+  beforeEach(async () => {
+    [database, folder] = await Promise.all([testDatabase({ migrations: backupMigrations }), tempFolder()]);
+    clock = new Date(START);
+    freeBytes = 50;
+    open = new Map();
+    runs = new Map();
+    backups = createBackupRecord({
+      store: database.store,
+      backups: {
+        sources: () => sources,
+        repositories: () => [{ kind: 'directory', name: 'local', path: '/backups', appendOnly: false }],
+        state: async () => ({ ok: true, encrypted: false, freeBytes, totalBytes: 100, locks: [] }),
+        async *entries() {
+          for (const path of ['/etc', '/etc/hosts', '/etc/ssl', '/etc/ssl/key.pem'])
+            yield { path, kind: 'file' as const, bytes: 1 };
+        },
+      },
+      proposals: async () => [
+        {
+          name: 'redis',
+          kind: 'redis',
+          coveredBy: undefined,
+          why: 'it runs here',
+          missing: undefined,
+          yaml: '- kind: redis',
+        },
+        { name: 'shop', kind: 'sqlite', coveredBy: 'shop', why: 'it is open', missing: undefined, yaml: '' },
+      ],
+      runs: { get: async (id) => runs.get(id) as Run | undefined },
+      incidents: {
+        open: async (incident) => {
+          open.set(incident.fingerprint, { ...incident, status: 'open' });
+          return { id: incident.fingerprint } as Incident;
+        },
+        byFingerprint: async (fingerprint) => {
+          const found = open.get(fingerprint);
+          return found && ({ id: fingerprint, status: found.status } as Incident);
+        },
+        resolve: async (id) => void (defined(open.get(id)).status = 'resolved'),
+      },
+      exports: createExports(folder.path),
+      settings: () => ({
+        rules: { retention: Retention.parse({}), maxAgeMs: 7 * 24 * HOUR, verificationMs: 300_000, verifyAll: false },
+        shrink: 0.5,
+        nearlyFull: 90,
+      }),
+      keepMs: () => 365 * 24 * HOUR,
+      node: { id: 'node_1', name: 'n1' },
+      now: () => clock,
+      log,
+    });
+    await backups.start();
+  });
+  afterEach(async () => {
+    await backups.stop();
+    await Promise.all([database.drop(), folder.remove()]);
+  });
+
+  const later = (by: number): void => void (clock = new Date(clock.getTime() + by));
+  const ask = async <T>(name: string, input: object = {}): Promise<T> => {
+    const operation = defined(backups.operations.find((each) => each.name === name));
+    const call = { actor: systemActor('test'), now: clock, from: 'local', requestId: 'r' };
+    return operation.output.parse(await operation.handle(operation.input.parse(input), call)) as T;
+  };
+  const watch = async (): Promise<string[]> => {
+    const job = defined(backups.jobs.find(({ name }) => name === 'backup-watch'));
+    await job.run({ now: clock, signal: new AbortController().signal } as never);
+    return [...open].flatMap(([fingerprint, { status }]) => (status === 'open' ? [fingerprint] : [])).toSorted();
+  };
+  const manifest = (id: string, bytes: number): Manifest => ({
+    format: 'steward-copy/1',
+    copy: id,
+    source: { name: 'shop', kind: 'sqlite' },
+    node: 'n1',
+    startedAt: clock.toISOString(),
+    snapshotAt: clock.toISOString(),
+    endedAt: clock.toISOString(),
+    tools: {},
+    leftOut: [],
+    parts: [{ name: 'shop.db', kind: 'image', bytes, sha256: 'x', storedBytes: bytes }],
+    contents: { items: 3, total: 12, checksum: 'y' },
+  });
+  const copy = async (id: string, { source = 'shop', bytes = 1_000 } = {}): Promise<void> => {
+    const kind = source === 'shop' ? 'sqlite' : 'files';
+    await backups.copies.begin({ id, source, kind, repository: 'local', runId: 'run_1' });
+    await backups.copies.complete(id, {
+      location: `${source}/${id}`,
+      storedBytes: bytes / 2,
+      manifest: manifest(id, bytes),
+    });
+  };
+  const layer = (name: LayerResult['layer'], ok = true): LayerResult => ({
+    layer: name,
+    ok,
+    statement: ok ? 'it holds' : 'a byte differs',
+    durationMs: 1_500,
+  });
+  interface Standing {
+    readonly source: string;
+    readonly state: string;
+    readonly proven: boolean;
+    readonly rpoSeconds?: number;
+    readonly rtoSeconds?: number;
+  }
+  const standing = async (source = 'shop'): Promise<Standing> =>
+    defined((await ask<{ items: Standing[] }>('backups')).items.find((each) => each.source === source));
+
+  it('calls a source proven only once its newest copy was restored, and says what would be lost and what it takes', async () => {
+    expect(await standing()).toMatchObject({ state: 'none', proven: false });
+    await copy('cp_1');
+    expect(await standing()).toMatchObject({ state: 'unproven', proven: false });
+    await backups.copies.looked('cp_1', [layer('bytes'), layer('structure')]);
+    expect(await standing()).toMatchObject({ state: 'unproven', proven: false });
+    await backups.copies.looked('cp_1', [layer('restore'), layer('content')]);
+    later(2 * HOUR);
+    expect(await standing()).toMatchObject({ state: 'proven', proven: true, rpoSeconds: 7_200, rtoSeconds: 2 });
+    await copy('cp_2');
+    expect(await standing()).toMatchObject({ state: 'unproven', rpoSeconds: 7_200 });
+  });
+
+  it('takes a proof back when a later look finds something wrong', async () => {
+    await copy('cp_1');
+    await backups.copies.looked('cp_1', [layer('restore')]);
+    await backups.copies.looked('cp_1', [layer('bytes', false)]);
+    expect(await standing()).toMatchObject({ state: 'unsound', proven: false, message: 'bytes: a byte differs' });
+    expect(await watch()).toEqual(['backup.unsound:node_1:shop:local']);
+    const shown = await ask<{ looks: { layer: string; ok: boolean }[] }>('backup-get', { id: 'cp_1' });
+    expect(shown.looks.map(({ layer: name, ok }) => [name, ok])).toEqual([
+      ['bytes', false],
+      ['restore', true],
+    ]);
+  });
+
+  it('misses what was never copied and what is late, whatever the reason, and is content again with a new copy', async () => {
+    expect(await watch()).toEqual([]);
+    later(13 * HOUR);
+    expect(await watch()).toEqual(['backup.missed:node_1:shop:local']);
+    expect(open.get('backup.missed:node_1:shop:local')?.severity).toBe('critical');
+    await copy('cp_1');
+    expect(await watch()).toEqual([]);
+    later(8 * HOUR);
+    expect(await watch()).toEqual(['backup.missed:node_1:shop:local']);
+    later(30 * HOUR);
+    await copy('cp_2');
+    await copy('cp_3', { source: 'etc' });
+    expect(await watch()).toEqual([]);
+  });
+
+  it('notices a copy that is far smaller than the usual ones, and a repository that fills up', async () => {
+    for (let made = 1; made <= 4; made += 1) {
+      await copy(`cp_${made}`);
+      later(HOUR);
+    }
+    await copy('cp_5', { bytes: 100 });
+    freeBytes = 5;
+    expect(await watch()).toEqual(['backup.shrunk:node_1:shop:local', 'repository.full:node_1:local']);
+    await copy('cp_6');
+    freeBytes = 50;
+    expect(await watch()).toEqual([]);
+  });
+
+  it('begins a copy once, through a crash and another attempt, and keeps its first instant', async () => {
+    const order = { id: 'cp_1', source: 'shop', kind: 'sqlite' as const, repository: 'local', runId: 'run_1' };
+    const first = await backups.copies.begin(order);
+    later(60_000);
+    expect((await backups.copies.begin(order)).startedAt).toEqual(first.startedAt);
+    await backups.copies.fail('cp_1', 'the disk is full');
+    expect(await standing()).toMatchObject({ state: 'failing', message: 'the disk is full' });
+    await backups.copies.begin(order);
+    await backups.copies.complete('cp_1', { location: 'shop/cp_1', storedBytes: 1, manifest: manifest('cp_1', 1) });
+    // What is whole is not begun again, and does not fail afterwards.
+    expect(await backups.copies.begin(order)).toMatchObject({ status: 'complete' });
+    await backups.copies.fail('cp_1', 'too late');
+    expect(await standing()).toMatchObject({ state: 'unproven' });
+  });
+
+  it('closes what a run left that is over', async () => {
+    await backups.copies.begin({ id: 'cp_1', source: 'shop', kind: 'sqlite', repository: 'local', runId: 'run_gone' });
+    await backups.copies.begin({ id: 'cp_2', source: 'etc', kind: 'files', repository: 'local', runId: 'run_works' });
+    runs.set('run_works', { status: 'running' });
+    await watch();
+    const { items } = await ask<{ items: { id: string; status: string }[] }>('backup-history');
+    expect(items.map(({ id, status }) => [id, status])).toEqual([
+      ['cp_2', 'writing'],
+      ['cp_1', 'failed'],
+    ]);
+  });
+
+  it('pages through the history, and looks into a copy', async () => {
+    for (let made = 1; made <= 3; made += 1) await copy(`cp_${made}`);
+    await copy('cp_etc', { source: 'etc' });
+    const page = await ask<{ items: { id: string }[]; next?: string }>('backup-history', { source: 'shop', limit: 2 });
+    expect(page.items.map(({ id }) => id)).toEqual(['cp_3', 'cp_2']);
+    const rest = await ask<{ items: { id: string }[] }>('backup-history', { source: 'shop', cursor: page.next });
+    expect(rest.items.map(({ id }) => id)).toEqual(['cp_1']);
+    expect(await ask('backup-browse', { id: 'cp_etc', below: '/etc/ssl' })).toEqual({
+      items: [
+        { path: '/etc/ssl', kind: 'file', bytes: 1 },
+        { path: '/etc/ssl/key.pem', kind: 'file', bytes: 1 },
+      ],
+      truncated: false,
+    });
+    await expect(ask('backup-browse', { id: 'cp_none' })).rejects.toMatchObject({ code: 'NOT_FOUND' });
+  });
+
+  it('shows what nobody copies', async () => {
+    const { uncovered } = await ask<{ uncovered: { name: string }[] }>('backups');
+    expect(uncovered.map(({ name }) => name)).toEqual(['redis']);
+  });
+
+  it('writes what a verification found as a file, with a link to the latest', async () => {
+    const report: VerificationReport = {
+      at: clock,
+      node: 'n1',
+      ok: true,
+      copies: [],
+      postponed: [],
+      missing: [],
+      repositories: [],
+    };
+    runs.set('run_v', { node: 'node_1', output: report });
+    await database.store.db.transaction().execute(async (trx) => {
+      await database.store.events.append(trx, {
+        type: 'run.finished',
+        data: { runId: 'run_v', automation: 'verify-backups', status: 'succeeded', dryRun: false },
+      });
+    });
+    await expect
+      .poll(async () => await readdir(join(folder.path, 'logs')).catch(() => []), { timeout: 10_000 })
+      .toEqual(['backup_verification_report_20260301_000000.json', 'latest_backup_verification_report.json']);
+    const text = await readFile(join(folder.path, 'logs', 'latest_backup_verification_report.json'), 'utf8');
+    expect(JSON.parse(text)).toMatchObject({ ok: true, node: 'n1' });
+  });
+
+  it('tells of each step as an event', async () => {
+    await copy('cp_1');
+    await backups.copies.looked('cp_1', [layer('restore')]);
+    await backups.copies.removed('cp_1', 'retention');
+    const events = await database.store.events.read({ limit: 10 });
+    expect(events.map(({ type }) => type)).toEqual(['backup.completed', 'backup.proven', 'backup.removed']);
+  });
+});
