@@ -30,6 +30,8 @@ import { createSystemd } from './adapters/systemd/index.ts';
 import { createVault } from './adapters/vault/index.ts';
 import { auditDestinations, brokenRecord, configurationRecord } from './audit-from-config.ts';
 import { automations } from './automations/index.ts';
+import { backupSettings } from './backups-from-config.ts';
+import { backupsOf } from './backups-of.ts';
 import type { Environment } from './config/environment.ts';
 import { configOperations } from './config/operations.ts';
 import { loadRunbooks } from './config/runbooks.ts';
@@ -79,6 +81,7 @@ import { createMcp } from './surfaces/mcp/http.ts';
 import { createRest, type PageFile, type Rest } from './surfaces/rest/index.ts';
 import { mountHeartbeats } from './surfaces/rest/heartbeats.ts';
 import { mountJoin } from './surfaces/rest/join.ts';
+import { backupMigrations, createBackupRecord } from './systems/backups/index.ts';
 import { createDeadMan } from './systems/alerting/dead-man.ts';
 import { createAlerting } from './systems/alerting/index.ts';
 import { alertingMigrations } from './systems/alerting/tables.ts';
@@ -123,6 +126,7 @@ export const MIGRATIONS: readonly Migration[] = [
   ...maintenanceMigrations,
   ...heartbeatMigrations,
   ...reportsMigrations,
+  ...backupMigrations,
 ];
 
 /** Of a look that somebody waits for. */
@@ -248,6 +252,8 @@ export function compose(parts: Parts): Composition {
     now,
   });
 
+  const backupsBy = backupsOf({ settings, secrets, docker, home, node: node.name, now, log });
+
   // Programs that a run starts are on record before they do anything.
   const portsOf = (scope: RunScope): Partial<Ports> => {
     const recorded = programs.recorded((child) => scope.recordChild(child, 'program'), {
@@ -279,6 +285,8 @@ export function compose(parts: Parts): Composition {
       http: guardedHttp(http, engine.breakers),
       storage: createStorage({ programs: recorded }),
       queue: engine.queue,
+      backups: backupsBy(recorded),
+      copies: backups.copies,
     };
   };
 
@@ -457,6 +465,19 @@ export function compose(parts: Parts): Composition {
     now,
     log,
   });
+  const backups = createBackupRecord({
+    store,
+    backups: backupsBy(programs),
+    proposals: async () => [],
+    runs: engine.service,
+    incidents,
+    exports: createExports(home),
+    settings: () => backupSettings(settings()),
+    keepMs: keepIncidentsMs,
+    node,
+    now,
+    log,
+  });
   const families = createFamilies({ store, catalog: () => catalog });
   const status = createStatus({
     version,
@@ -493,6 +514,7 @@ export function compose(parts: Parts): Composition {
     security,
     logs,
     reports,
+    backups,
     status,
   ];
   const catalog = createCatalog({

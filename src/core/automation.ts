@@ -87,6 +87,9 @@ interface Described<Input extends z.ZodType, Output extends z.ZodType, Needs ext
   readonly safeguards: Safeguards;
   /** `any`: touches no machine, so any live node may run it and take it over; otherwise it belongs to its target's node. */
   readonly placement?: 'target' | 'any';
+  /** Words after `steward` that run it, besides `run <name>`; and members of the input that are positional arguments there. */
+  readonly cli?: readonly string[];
+  readonly cliArguments?: readonly string[];
   /** The name under which AI assistants see it, where the mission gives one. */
   readonly mcpName?: string;
   /** What it works on: gives node, locks, permission, blast radius, maintenance. */

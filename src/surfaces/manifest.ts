@@ -7,7 +7,14 @@ import { type JsonSchema, jsonSchemaOf } from './json-schema.ts';
  */
 export interface Manifest {
   readonly operations: readonly CommandDescription[];
-  readonly automations: readonly { readonly name: string; readonly summary: string; readonly input: JsonSchema }[];
+  readonly automations: readonly {
+    readonly name: string;
+    readonly summary: string;
+    readonly input: JsonSchema;
+    /** Words after `steward`, besides `run <name>`; a server of the version before tells of none. */
+    readonly words?: readonly string[] | undefined;
+    readonly arguments?: readonly string[] | undefined;
+  }[];
   /** A server of the version before tells of none. */
   readonly workflows?: readonly {
     readonly name: string;
@@ -48,10 +55,11 @@ export function manifestOf(catalog: Catalog): Manifest {
         examples: examples ?? [],
       };
     }),
-    automations: [...catalog.automations.values()].map(({ name, summary, input }) => ({
+    automations: [...catalog.automations.values()].map(({ name, summary, input, cli, cliArguments }) => ({
       name,
       summary,
       input: jsonSchemaOf(input, 'input'),
+      ...(cli && { words: cli, arguments: cliArguments ?? [] }),
     })),
     workflows: workflowsOf(catalog),
   };

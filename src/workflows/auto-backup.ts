@@ -16,7 +16,10 @@ export default defineWorkflow({
       title: 'Back up what the sources name',
       automation: 'backup',
       // Volumes and file trees have their turn with the full backup, unless somebody asks for them.
-      input: ({ context: { targets } }) => (Array.isArray(targets) ? { targets } : { scope: 'databases' }),
+      input: ({ context: { targets, repositories } }) => ({
+        ...(Array.isArray(targets) ? { targets } : { scope: 'databases' }),
+        ...(Array.isArray(repositories) && { repositories }),
+      }),
     },
     {
       id: 'verify',

@@ -18,16 +18,15 @@ export interface BackupsDeps {
   readonly programs: ProgramsPort;
   /** Below it drills put what they restore. */
   readonly scratch: string;
+  /** What this process is making: a sweep leaves it alone. */
+  readonly making: Set<string>;
   readonly node: string;
   readonly now: () => Date;
 }
 
 /** Sources and repositories, brought together: each knows nothing of the other. */
 export function createBackups(deps: BackupsDeps): BackupsPort {
-  const { sources, repositories, storeOf, readers, programs, scratch, node, now } = deps;
-  /** What this process is making: a sweep leaves it alone. */
-  const making = new Set<string>();
-
+  const { sources, repositories, storeOf, readers, programs, scratch, making, node, now } = deps;
   function sourceNamed(name: string): BackupSource {
     const source = sources().find((each) => each.name === name);
     if (source) return source;

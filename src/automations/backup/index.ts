@@ -18,6 +18,8 @@ export default defineAutomation({
   ifMissed: 'data that is lost stays lost',
   load: 'io',
   needs: ['backups', 'copies'],
+  cli: ['backup', 'run'],
+  cliArguments: ['sources'],
   input: z.object({
     sources: z.array(z.string().min(1)).optional().describe('Names of sources; by default all of them.'),
     targets: z

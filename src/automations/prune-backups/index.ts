@@ -20,6 +20,7 @@ export default defineAutomation({
   ifMissed: 'repositories fill up until no new copy fits',
   load: 'io',
   needs: ['backups', 'copies'],
+  cli: ['backup', 'prune'],
   input: z.object({
     sources: z.array(z.string().min(1)).optional().describe('Only copies of these sources.'),
     keep: z

@@ -19,6 +19,8 @@ export default defineAutomation({
   ifMissed: 'data that was lost stays lost',
   load: 'io',
   needs: ['backups', 'copies'],
+  cli: ['backup', 'restore'],
+  cliArguments: ['source'],
   input: z.object({
     source: z.string().min(1).describe('Name of the source.'),
     copy: z.string().optional().describe('Id of the copy; by default the newest proven one.'),

@@ -17,6 +17,8 @@ export default defineAutomation({
   ifMissed: 'a backup that does not restore is found out when it is needed',
   load: 'io',
   needs: ['backups', 'copies'],
+  cli: ['backup', 'verify'],
+  cliArguments: ['sources'],
   input: z.object({
     sources: z.array(z.string().min(1)).optional().describe('Only copies of these sources.'),
     copy: z.string().optional().describe('Only this copy; it is read and restored.'),

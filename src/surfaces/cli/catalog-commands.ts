@@ -37,6 +37,11 @@ export async function addCatalogCommands(program: Command, around: Surroundings)
     if (other) addBoth(command, [operation, other], around);
     else addOperation(command, operation, around);
   }
+  for (const automation of automations) {
+    if (!automation.words) continue;
+    const command = leaf(program, automation.words, plain(automation.summary));
+    if (isPrefix(automation.words, words)) addRun(command, automation, 'run', around, automation.arguments);
+  }
   addWorkflowCommands(program, workflows, { ...around, noServer: () => noServer(around) });
   addRunsWatch(program, around);
   addLogsFollow(program, around);
@@ -199,9 +204,10 @@ function addRun(
   automation: Manifest['automations'][number],
   kind: 'run' | 'plan',
   around: Surroundings,
+  positional: readonly string[] = [],
 ): void {
   const { stdout, stderr, env, print, report, exitWith } = around;
-  const read = addInput(command, automation.input, [], COMMON);
+  const read = addInput(command, automation.input, positional, COMMON);
   command.option(
     '--input <name=value|json>',
     'A member of the input, or all of it as JSON; may be repeated.',
@@ -232,7 +238,7 @@ function addRun(
         }
     >();
     const server = await serverFor(flags, around);
-    const input = { ...parseInputs(flags.input, automation.input), ...read([], flags) };
+    const input = { ...parseInputs(flags.input, automation.input), ...read(command.processedArgs, flags) };
     const path = `/api/v1/automations/${automation.name}/${kind === 'plan' ? 'plan' : 'runs'}`;
     const keyed =
       flags.idempotencyKey === undefined ? server : { ...server, headers: { 'idempotency-key': flags.idempotencyKey } };

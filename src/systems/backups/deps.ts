@@ -4,7 +4,7 @@ import type { Incidents } from '../../core/incident.ts';
 import type { Log } from '../../core/log.ts';
 import type { BackupsPort } from '../../core/ports/backups.ts';
 import type { BackupRules } from '../../core/ports/copies.ts';
-import type { RunService } from '../../core/run-service.ts';
+import type { RunService, WorkflowService } from '../../core/run-service.ts';
 import type { Store } from '../../store/store.ts';
 
 export interface BackupSettings {
@@ -33,6 +33,7 @@ export interface BackupsDeps {
   readonly backups: Pick<BackupsPort, 'sources' | 'repositories' | 'state' | 'entries'>;
   readonly proposals: () => Promise<readonly Proposal[]>;
   readonly runs: Pick<RunService, 'get'>;
+  readonly workflows: Pick<WorkflowService, 'execute'>;
   readonly incidents: Pick<Incidents, 'open' | 'byFingerprint' | 'resolve'>;
   readonly exports: Exports;
   readonly settings: () => BackupSettings;

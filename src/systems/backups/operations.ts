@@ -3,6 +3,7 @@ import { LayerResult } from '../../core/backup/copy.ts';
 import { StewardError } from '../../core/errors.ts';
 import { type AnyOperation, defineQuery, NoInput, PageInput, pageOf } from '../../core/operation.ts';
 import type { CopiesPort, CopyRecord } from '../../core/ports/copies.ts';
+import { autoBackup } from './auto-backup.ts';
 import type { BackupsDeps } from './deps.ts';
 import { placesOf, standingOf } from './standing.ts';
 import { recordOf } from './record.ts';
@@ -71,6 +72,7 @@ export function backupOperations(deps: BackupsDeps, record: Pick<CopiesPort, 'fi
   }
 
   return [
+    autoBackup(deps),
     defineQuery({
       name: 'backups',
       title: 'Backups',

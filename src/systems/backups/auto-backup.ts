@@ -1,0 +1,71 @@
+import { z } from 'zod';
+import type { Trigger } from '../../core/actor.ts';
+import { retentionOf } from '../../core/backup/retention.ts';
+import { type AnyOperation, defineCommand } from '../../core/operation.ts';
+import type { JsonObject } from '../../core/json.ts';
+import type { BackupsDeps } from './deps.ts';
+
+const WORKFLOW = 'auto_backup';
+
+/** When copies are made by themselves, in the words that people use for it. */
+const SCHEDULES = {
+  'every-6h': 'Databases are copied every 6 hours already: 00:00, 06:00, 12:00 and 18:00 UTC.',
+  daily: 'Everything is copied every day at 03:00 UTC already.',
+  hourly: 'For that, write a workflow of your own with cron "0 * * * *" and the step backup into steward.yaml.',
+  weekly: 'Copies are made more often than that already: databases every 6 hours, everything daily at 03:00 UTC.',
+} as const;
+
+/** Back up, prove, restore, prune: the chain of the schedule, at once and as somebody wants it. */
+export function autoBackup({ workflows, backups }: Pick<BackupsDeps, 'workflows' | 'backups'>): AnyOperation {
+  return defineCommand({
+    name: 'auto-backup',
+    title: 'Back up, prove and prune',
+    summary:
+      'Copies what the configuration names, reads and restores the copies, and removes those that retention lets go; each step by its policy.',
+    permission: 'operate',
+    toolset: 'default',
+    input: z.object({
+      targets: z
+        .array(z.string().min(1).max(50))
+        .min(1)
+        .max(20)
+        .optional()
+        .describe('Kinds of sources: postgresql, mariadb, sqlite, redis, docker-volumes, files, certificates, steward.'),
+      schedule: z
+        .enum(['hourly', 'every-6h', 'daily', 'weekly'])
+        .optional()
+        .describe('Asks when it happens by itself; it is started once in any case.'),
+      verify: z.boolean().default(true).describe('Reads the new copies again and restores one of them.'),
+      test_restore: z.boolean().default(false).describe('Restores all of them into throw-away places.'),
+      rotate: z
+        .string()
+        .refine((text) => retentionOf(text) !== undefined, 'expected a number of days such as 30d')
+        .optional()
+        .describe('30d: what is older goes, except the last proven copy. By default what the configuration says.'),
+      remote_copy: z
+        .boolean()
+        .default(true)
+        .describe('Also to the repositories on other machines; otherwise only to folders of this one.'),
+      dryRun: z.boolean().default(false).describe('Plans each step and changes nothing.'),
+    }),
+    output: z.object({
+      execution: z.string().describe('Id of the chain; workflow-executions shows how far it is.'),
+      status: z.string(),
+      schedule: z.string().optional(),
+    }),
+    examples: [{ title: 'All databases, proven by restoring them', input: { targets: ['postgresql'], test_restore: true } }],
+    async handle({ targets, schedule, verify, test_restore, rotate, remote_copy, dryRun }, { actor, trigger }) {
+      const local = backups.repositories().filter(({ kind }) => kind === 'directory');
+      const context: JsonObject = {
+        verify,
+        test_restore,
+        ...(targets && { targets }),
+        ...(rotate !== undefined && { rotate }),
+        ...(!remote_copy && { repositories: local.map(({ name }) => name) }),
+      };
+      const started: Trigger = trigger ?? 'api';
+      const { id, status } = await workflows.execute(WORKFLOW, { context, dryRun, trigger: started, actor });
+      return { execution: id, status, ...(schedule && { schedule: SCHEDULES[schedule] }) };
+    },
+  });
+}
