@@ -54,7 +54,7 @@ export function autoBackup({ workflows, backups }: Pick<BackupsDeps, 'workflows'
       schedule: z.string().optional(),
     }),
     examples: [{ title: 'All databases, proven by restoring them', input: { targets: ['postgresql'], test_restore: true } }],
-    async handle({ targets, schedule, verify, test_restore, rotate, remote_copy, dryRun }, { actor, trigger }) {
+    async handle({ targets, schedule, verify, test_restore, rotate, remote_copy, dryRun }, { actor, trigger, from }) {
       const local = backups.repositories().filter(({ kind }) => kind === 'directory');
       const context: JsonObject = {
         verify,
@@ -63,7 +63,7 @@ export function autoBackup({ workflows, backups }: Pick<BackupsDeps, 'workflows'
         ...(rotate !== undefined && { rotate }),
         ...(!remote_copy && { repositories: local.map(({ name }) => name) }),
       };
-      const started: Trigger = trigger ?? 'api';
+      const started: Trigger = trigger ?? (from === 'local' ? 'cli' : 'api');
       const { id, status } = await workflows.execute(WORKFLOW, { context, dryRun, trigger: started, actor });
       return { execution: id, status, ...(schedule && { schedule: SCHEDULES[schedule] }) };
     },

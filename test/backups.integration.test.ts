@@ -1,0 +1,124 @@
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { makeHome, removeHome, type RunningSteward, startSteward, steward, stewardJson } from './kit/steward.ts';
+
+interface Standing {
+  readonly source: string;
+  readonly repository: string;
+  readonly state: string;
+  readonly proven: boolean;
+  readonly rpoSeconds?: number;
+  readonly rtoSeconds?: number;
+}
+
+interface Run {
+  readonly id: string;
+  readonly status: string;
+  readonly planHash: string;
+  readonly output: unknown;
+}
+
+describe('backups, as a person has them', () => {
+  let home: string;
+  let data: string;
+  let running: RunningSteward;
+
+  beforeAll(async () => {
+    home = makeHome();
+    data = join(home, 'data of the shop');
+    mkdirSync(join(data, 'uploads'), { recursive: true });
+    writeFileSync(join(data, 'uploads', 'first picture.txt'), 'a picture');
+    const shop = new DatabaseSync(join(data, 'shop.db'));
+    shop.exec("create table orders (id integer primary key, what text); insert into orders (what) values ('tea'), ('cake')");
+    shop.close();
+    const config = {
+      discovery: { enabled: false },
+      machine: { watch: false },
+      backups: {
+        sources: [
+          {
+            name: 'shop',
+            kind: 'sqlite',
+            path: join(data, 'shop.db'),
+            assertions: [{ name: 'somebody ordered tea', sql: "select count(*) from orders where what = 'tea'" }],
+          },
+          { name: 'uploads', kind: 'files', paths: [join(data, 'uploads')] },
+        ],
+      },
+    };
+    // YAML is a superset of JSON.
+    writeFileSync(join(home, 'steward.yaml'), JSON.stringify(config));
+    running = await startSteward({ home });
+  }, 120_000);
+
+  afterAll(async () => {
+    await running?.stop();
+    if (home) await removeHome(home);
+  });
+
+  const standings = async (): Promise<Map<string, Standing>> => {
+    const { items } = await stewardJson<{ items: Standing[] }>(home, ['backups']);
+    return new Map(items.map((item) => [item.source, item]));
+  };
+
+  it('are proven by restoring them, and only that makes them so', async () => {
+    expect([...(await standings()).values()].map(({ state }) => state)).toEqual(['none', 'none', 'none']);
+    const made = await stewardJson<Run>(home, ['backup', 'run', '--wait']);
+    expect(made.status).toBe('succeeded');
+    expect([...(await standings()).values()].map(({ proven }) => proven)).toEqual([false, false, false]);
+
+    const looked = await stewardJson<Run>(home, ['backup', 'verify', '--restore', 'all', '--wait']);
+    expect(looked.status).toBe('succeeded');
+    const proven = await standings();
+    expect([...proven.keys()]).toEqual(['shop', 'uploads', 'steward']);
+    for (const { source, state, rpoSeconds, rtoSeconds } of proven.values())
+      expect([source, state, typeof rpoSeconds, typeof rtoSeconds]).toEqual([source, 'proven', 'number', 'number']);
+    const report = JSON.parse(readFileSync(join(home, 'logs/latest_backup_verification_report.json'), 'utf8')) as {
+      ok: boolean;
+    };
+    expect(report.ok).toBe(true);
+  }, 240_000);
+
+  it('are put over the original only once a person said so, after a safety copy, and that can be taken back', async () => {
+    const shop = (): unknown[] => {
+      const database = new DatabaseSync(join(data, 'shop.db'), { readOnly: true });
+      const rows = database.prepare('select what from orders order by id').all();
+      database.close();
+      return rows.map(({ what }) => what);
+    };
+    const ruined = new DatabaseSync(join(data, 'shop.db'));
+    ruined.exec("delete from orders; insert into orders (what) values ('nothing')");
+    ruined.close();
+    const password = join(home, 'password');
+    writeFileSync(password, 'correct horse battery', { mode: 0o600 });
+    const admin = await steward(home, ['admin', 'create', '--name', 'ada', '--password-file', password]);
+    expect(admin.code, admin.stderr).toBe(0);
+
+    const asked = await stewardJson<Run>(home, ['backup', 'restore', 'shop', '--wait']).catch((thrown: unknown) => thrown);
+    const [waiting] = (await stewardJson<{ items: Run[] }>(home, ['runs', '--status', 'waiting-approval'])).items;
+    expect(waiting, String(asked)).toBeDefined();
+    expect(shop()).toEqual(['nothing']);
+    const who = ['--name', 'ada', '--password-file', password];
+    const { id = '', planHash = '' } = waiting ?? {};
+    const approved = await steward(home, ['run', 'approve', id, planHash, ...who, '--json']);
+    expect(approved.code, approved.stderr).toBe(0);
+    const ended = async (run: string): Promise<Run> => {
+      for (;;) {
+        const found = await stewardJson<Run>(home, ['run', 'get', run]).catch(() => undefined);
+        if (found && !['queued', 'planning', 'running', 'rolling-back'].includes(found.status)) return found;
+      }
+    };
+    expect((await ended(id)).status).toBe('succeeded');
+    expect(shop()).toEqual(['tea', 'cake']);
+  }, 240_000);
+
+  it('come back beside the original without touching it', async () => {
+    rmSync(join(data, 'uploads', 'first picture.txt'));
+    const to = join(home, 'restored');
+    const run = await stewardJson<Run>(home, ['backup', 'extract', 'uploads', '--folder', to, '--wait']);
+    expect(run.status).toBe('succeeded');
+    expect(readFileSync(join(to, data, 'uploads', 'first picture.txt'), 'utf8')).toBe('a picture');
+  }, 120_000);
+});
