@@ -6,7 +6,7 @@ import { backupRepositories, backupSources } from './backups-from-config.ts';
 import type { Config } from './config/schema.ts';
 import type { BackupsPort } from './core/ports/backups.ts';
 
-export interface BackupsOf extends Omit<StoreDeps, 'programs'>, Omit<ReaderDeps, 'programs' | 'scratch' | 'home'> {
+export interface BackupsOf extends Omit<StoreDeps, 'programs'>, Omit<ReaderDeps, keyof StoreDeps | 'scratch'> {
   readonly settings: () => Config;
 }
 

@@ -252,7 +252,7 @@ export function compose(parts: Parts): Composition {
     now,
   });
 
-  const backupsBy = backupsOf({ settings, secrets, docker, home, node: node.name, now, log });
+  const backupsBy = backupsOf({ settings, secrets, home, node: node.name, now, log });
 
   // Programs that a run starts are on record before they do anything.
   const portsOf = (scope: RunScope): Partial<Ports> => {
@@ -470,6 +470,7 @@ export function compose(parts: Parts): Composition {
     backups: backupsBy(programs),
     proposals: async () => [],
     runs: engine.service,
+    workflows: engine.workflows,
     incidents,
     exports: createExports(home),
     settings: () => backupSettings(settings()),

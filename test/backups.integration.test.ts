@@ -31,7 +31,9 @@ describe('backups, as a person has them', () => {
     mkdirSync(join(data, 'uploads'), { recursive: true });
     writeFileSync(join(data, 'uploads', 'first picture.txt'), 'a picture');
     const shop = new DatabaseSync(join(data, 'shop.db'));
-    shop.exec("create table orders (id integer primary key, what text); insert into orders (what) values ('tea'), ('cake')");
+    shop.exec(
+      "create table orders (id integer primary key, what text); insert into orders (what) values ('tea'), ('cake')",
+    );
     shop.close();
     const config = {
       discovery: { enabled: false },
@@ -96,7 +98,9 @@ describe('backups, as a person has them', () => {
     const admin = await steward(home, ['admin', 'create', '--name', 'ada', '--password-file', password]);
     expect(admin.code, admin.stderr).toBe(0);
 
-    const asked = await stewardJson<Run>(home, ['backup', 'restore', 'shop', '--wait']).catch((thrown: unknown) => thrown);
+    const asked = await stewardJson<Run>(home, ['backup', 'restore', 'shop', '--wait']).catch(
+      (thrown: unknown) => thrown,
+    );
     const [waiting] = (await stewardJson<{ items: Run[] }>(home, ['runs', '--status', 'waiting-approval'])).items;
     expect(waiting, String(asked)).toBeDefined();
     expect(shop()).toEqual(['nothing']);

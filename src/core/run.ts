@@ -69,11 +69,17 @@ export const Change = z.looseObject({
   undo: Undo.describe(
     'automatic: taken back at once on failure; approval: taking it back would itself destroy; none: it cannot be taken back.',
   ),
+  additive: z
+    .boolean()
+    .optional()
+    .describe('It takes nothing away, so there is nothing to take back where the run fails.'),
 });
 export interface Change {
   readonly id: string;
   readonly title: string;
   readonly undo: Undo;
+  /** It takes nothing away, and what it left is wanted also where the run fails: a copy, a look. */
+  readonly additive?: boolean | undefined;
 }
 
 export const ChangeRecord = z.object({

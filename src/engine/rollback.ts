@@ -21,6 +21,7 @@ export async function putBack(
   let undoFailed = false;
   const automatic = attempted.filter(({ change }) => change.undo === 'automatic');
   for (const { change } of attempted) {
+    if (change.additive) continue;
     if (change.undo === 'approval')
       left.push(`${change.title} (taking it back would destroy something, so a person decides)`);
     if (change.undo === 'none') left.push(`${change.title} (it cannot be taken back)`);

@@ -7,13 +7,14 @@ import type { CopyStore, Doing } from '../../core/backup/store.ts';
 import { StewardError } from '../../core/errors.ts';
 import type { BackupsPort, CopyPlace } from '../../core/ports/backups.ts';
 import type { ProgramsPort } from '../../core/ports/programs.ts';
-import { compareContents } from './compare-contents.ts';
+import { compareContents, readContents, tellComparison } from '../sources/contents.ts';
 import { smokeTest } from './smoke.ts';
 
 export interface BackupsDeps {
   readonly sources: () => readonly BackupSource[];
   readonly repositories: () => readonly BackupRepository[];
   readonly storeOf: (repository: BackupRepository) => CopyStore;
+  /** Each is given sources of its own kind only. */
   readonly readers: readonly SourceReader[];
   readonly programs: ProgramsPort;
   /** Below it drills put what they restore. */
@@ -161,7 +162,11 @@ export function createBackups(deps: BackupsDeps): BackupsPort {
 
     async compare(place, doing) {
       const { source, reader } = sourceOf(place);
-      return await compareContents(await sealed(place, doing), reader.contents(source, doing), doing);
+      const copy = await sealed(place, doing);
+      const started = performance.now();
+      const comparison = await compareContents(readContents(copy, doing), reader.contents(source, doing));
+      const statement = tellComparison(comparison, 'items');
+      return { layer: 'content', ok: comparison.ok, statement, durationMs: performance.now() - started };
     },
 
     remove: ({ repository, location }, doing) => store(repository).remove(location, doing),

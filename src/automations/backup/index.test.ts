@@ -61,8 +61,9 @@ describe('backup', () => {
   it('keeps the good copies where one breaks off, and writes down which did', async () => {
     const { ports, run } = world();
     ports.backups.breakSource('etc', 'copy');
-    const { status } = await run({});
+    const { status, error } = await run({});
     expect(status).toBe('failed');
+    expect(error?.message).not.toContain('put back');
     expect(ports.copies.all().map((copy) => `${copy.source} ${copy.status}`)).toEqual([
       'shop complete',
       'shop complete',

@@ -113,6 +113,7 @@ export default defineAutomation({
               .join(' ') || undefined,
           // A good copy of one source is not taken back because another could not be made.
           undo: 'none' as const,
+          additive: true,
           source,
           kind,
           repository,

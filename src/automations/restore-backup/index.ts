@@ -81,6 +81,7 @@ export default defineAutomation({
               title: `Copy what is in ${place.source} now to ${place.repository}`,
               reason: 'It can be restored like every other copy.',
               undo: 'none' as const,
+              additive: true,
             },
           ]
         : []),

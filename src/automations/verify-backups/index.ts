@@ -86,6 +86,7 @@ export default defineAutomation({
       title: `${restore ? (read ? 'Read and restore' : 'Restore') : 'Read'} the copy of ${source} from ${at} in ${repository}`,
       reason: restore ? 'Into a throw-away place that nothing else reaches; it is removed afterwards.' : undefined,
       undo: 'none' as const,
+      additive: true,
     }));
   },
 

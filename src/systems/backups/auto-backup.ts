@@ -30,7 +30,9 @@ export function autoBackup({ workflows, backups }: Pick<BackupsDeps, 'workflows'
         .min(1)
         .max(20)
         .optional()
-        .describe('Kinds of sources: postgresql, mariadb, sqlite, redis, docker-volumes, files, certificates, steward.'),
+        .describe(
+          'Kinds of sources: postgresql, mariadb, sqlite, redis, docker-volumes, files, certificates, steward.',
+        ),
       schedule: z
         .enum(['hourly', 'every-6h', 'daily', 'weekly'])
         .optional()
@@ -53,7 +55,9 @@ export function autoBackup({ workflows, backups }: Pick<BackupsDeps, 'workflows'
       status: z.string(),
       schedule: z.string().optional(),
     }),
-    examples: [{ title: 'All databases, proven by restoring them', input: { targets: ['postgresql'], test_restore: true } }],
+    examples: [
+      { title: 'All databases, proven by restoring them', input: { targets: ['postgresql'], test_restore: true } },
+    ],
     async handle({ targets, schedule, verify, test_restore, rotate, remote_copy, dryRun }, { actor, trigger, from }) {
       const local = backups.repositories().filter(({ kind }) => kind === 'directory');
       const context: JsonObject = {

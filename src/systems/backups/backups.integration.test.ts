@@ -61,6 +61,7 @@ describe('the record of copies', () => {
         { name: 'shop', kind: 'sqlite', coveredBy: 'shop', why: 'it is open', missing: undefined, yaml: '' },
       ],
       runs: { get: async (id) => runs.get(id) as Run | undefined },
+      workflows: { execute: () => Promise.reject(new Error('nobody starts a chain here')) },
       incidents: {
         open: async (incident) => {
           open.set(incident.fingerprint, { ...incident, status: 'open' });
@@ -252,7 +253,7 @@ describe('the record of copies', () => {
       missing: [],
       repositories: [],
     };
-    runs.set('run_v', { node: 'node_1', output: report });
+    runs.set('run_v', { node: 'node_1', output: JSON.parse(JSON.stringify(report)) });
     await database.store.db.transaction().execute(async (trx) => {
       await database.store.events.append(trx, {
         type: 'run.finished',
