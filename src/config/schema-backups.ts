@@ -1,6 +1,6 @@
 import { isAbsolute } from 'node:path';
 import { z } from 'zod';
-import { BackupRepository, DirectoryRepository, ResticRepository } from '../core/backup/repository.ts';
+import { type BackupRepository, DirectoryRepository, ResticRepository } from '../core/backup/repository.ts';
 import { Retention, retentionOf } from '../core/backup/retention.ts';
 import { BackupSource } from '../core/backup/source.ts';
 import { duration, names, uniqueBy } from './schema-parts.ts';

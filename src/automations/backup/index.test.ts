@@ -11,9 +11,7 @@ function world() {
   ports.backups.addRepository('remote');
   ports.backups.addSource({ kind: 'sqlite', name: 'shop', path: '/srv/shop.db' }, 'orders');
   ports.backups.addSource({ kind: 'files', name: 'etc', paths: ['/etc'], repositories: ['remote'] }, 'hosts');
-  const run = (
-    input: Parameters<typeof performInMemory<(typeof backup)['input'], never, never>>[1]['input'] = {} as never,
-  ) => performInMemory(backup, { ports, now, input });
+  const run = (input: object = {}) => performInMemory(backup, { ports, now, input });
   return { ports, run };
 }
 

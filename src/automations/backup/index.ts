@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { defineAutomation } from '../../core/automation.ts';
 import { type BackupSource, DATABASE_KINDS } from '../../core/backup/source.ts';
 import { StewardError } from '../../core/errors.ts';
-import { targetKinds } from './targets.ts';
+import { targetKinds } from './schema.ts';
 
 const ATTEMPTS = 3;
 

@@ -24,7 +24,7 @@ async function world(ages: readonly number[], proven: readonly number[], appendO
     ports.copies.put({ id, source: 'etc', repository: 'local', location, startedAt, provenAt, sequence: index + 1 });
   }
   const run = (input: object = {}, beforeApply?: () => void) =>
-    performInMemory(pruneBackups, { ports, now, input: input as never, ...(beforeApply && { beforeApply }) });
+    performInMemory(pruneBackups, { ports, now, input, ...(beforeApply && { beforeApply }) });
   return { ports, run, left: () => ports.backups.held().map(({ id }) => id) };
 }
 

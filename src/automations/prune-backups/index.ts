@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { defineAutomation } from '../../core/automation.ts';
-import { reasonsToKeep, Retention, retentionOf } from '../../core/backup/retention.ts';
+import { reasonsToKeep, type Retention, retentionOf } from '../../core/backup/retention.ts';
 import { StewardError } from '../../core/errors.ts';
 import type { BackupsPort } from '../../core/ports/backups.ts';
 import type { CopyRecord } from '../../core/ports/copies.ts';

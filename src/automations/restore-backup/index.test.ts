@@ -23,7 +23,7 @@ async function world() {
     performInMemory(restoreBackup, {
       ports,
       now,
-      input: { source: 'shop', ...input } as never,
+      input: { source: 'shop', ...input },
       ...(beforeApply && { beforeApply }),
     });
   return { ports, run };

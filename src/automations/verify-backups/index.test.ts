@@ -18,7 +18,7 @@ async function world(sources: readonly string[] = ['shop', 'crm']) {
     ports.copies.put({ id, source, repository: 'local', kind: 'sqlite', location, ...more });
     return id;
   };
-  const run = (input: object = {}) => performInMemory(verifyBackups, { ports, now, input: input as never });
+  const run = (input: object = {}) => performInMemory(verifyBackups, { ports, now, input });
   const one = (id: string): CopyRecord | undefined => ports.copies.all().find((each) => each.id === id);
   return { ports, copy, run, one, later: (by: number) => void (ticks += by) };
 }

@@ -3,7 +3,7 @@ import { defineAutomation } from '../../core/automation.ts';
 import type { LayerResult } from '../../core/backup/copy.ts';
 import { VerificationReport } from '../../core/backup/verification.ts';
 import { StewardError } from '../../core/errors.ts';
-import { expectedPlaces, toVerify } from './choose.ts';
+import { expectedPlaces, toVerify } from './analyze.ts';
 
 export default defineAutomation({
   name: 'verify-backups',

@@ -44,7 +44,10 @@ async function systemd(expressions: readonly string[], base: number): Promise<(A
   if (stderr !== '') expect(stderr).toMatch(/^((Failed to parse|.*Invalid argument).*\n)+$/);
   // One after the other, each ended by an empty line; of what it refuses there is nothing but that.
   const said: string[][] = [[]];
-  for (const line of stdout.split('\n').slice(0, -1)) line === '' ? said.push([]) : said.at(-1)?.push(line);
+  for (const line of stdout.split('\n').slice(0, -1)) {
+    if (line === '') said.push([]);
+    else said.at(-1)?.push(line);
+  }
   expect(said, expressions.join('; ')).toHaveLength(expressions.length);
   return expressions.map((expression, index) => {
     const text = said[index]?.join('\n') ?? '';

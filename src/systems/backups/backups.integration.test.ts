@@ -99,7 +99,7 @@ describe('the record of copies', () => {
   };
   const watch = async (): Promise<string[]> => {
     const job = defined(backups.jobs.find(({ name }) => name === 'backup-watch'));
-    await job.run({ now: clock, signal: new AbortController().signal } as never);
+    await job.run({ now: clock, signal: new AbortController().signal });
     return [...open].flatMap(([fingerprint, { status }]) => (status === 'open' ? [fingerprint] : [])).toSorted();
   };
   const manifest = (id: string, bytes: number): Manifest => ({

@@ -109,7 +109,7 @@ export function backupOperations(deps: BackupsDeps, record: Pick<CopiesPort, 'fi
               copies: copies.filter(
                 (copy) => copy.source === source.name && copy.repository === repository && copy.status === 'complete',
               ).length,
-              ...(newest?.bytes != null && { bytes: newest.bytes }),
+              ...(typeof newest?.bytes === 'number' && { bytes: newest.bytes }),
             };
           }),
         );

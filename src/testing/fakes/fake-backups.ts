@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { LayerResult, Manifest } from '../../core/backup/copy.ts';
 import { Retention } from '../../core/backup/retention.ts';
 import type { BackupRepository } from '../../core/backup/repository.ts';
@@ -31,8 +32,7 @@ interface Held {
   readonly manifest: Manifest;
 }
 
-const sum = (text: string): string =>
-  String([...text].reduce((total, char) => (total * 31 + char.codePointAt(0)!) % 1e9, 7));
+const sum = (text: string): string => createHash('sha256').update(text).digest('hex');
 
 /** Sources and repositories in memory: what was copied is what comes back, unless it rots. */
 export function fakeBackups({ now }: { readonly now: () => Date }): FakeBackups {
