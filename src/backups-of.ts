@@ -1,18 +1,22 @@
 import { join } from 'node:path';
 import { createBackups } from './adapters/backups/index.ts';
 import { createCopyStore, type StoreDeps } from './adapters/repositories/index.ts';
-import { createReaders, type ReaderDeps } from './adapters/sources/index.ts';
+import { createReaders } from './adapters/sources/index.ts';
 import { backupRepositories, backupSources } from './backups-from-config.ts';
 import type { Config } from './config/schema.ts';
+import { serviceAccount } from './store/pg-account.ts';
+import { pgHome } from './store/pg-home.ts';
 import type { BackupsPort } from './core/ports/backups.ts';
 
-export interface BackupsOf extends Omit<StoreDeps, 'programs'>, Omit<ReaderDeps, keyof StoreDeps | 'scratch'> {
+export interface BackupsOf extends Omit<StoreDeps, 'programs'> {
   readonly settings: () => Config;
+  /** Says what happens on this machine that it did not have before: a system user. */
+  readonly say: (message: string) => void;
 }
 
 /** Backups as the configuration wants them, by programs of a run or of Steward itself. */
 export function backupsOf(deps: BackupsOf): (programs: StoreDeps['programs']) => BackupsPort {
-  const { settings, home, node, now } = deps;
+  const { settings, home, node, now, say } = deps;
   const scratch = join(home, 'scratch');
   // Of the whole process: what one run makes, the sweep of another leaves alone.
   const making = new Set<string>();
@@ -21,7 +25,16 @@ export function backupsOf(deps: BackupsOf): (programs: StoreDeps['programs']) =>
       sources: () => backupSources(settings()),
       repositories: () => backupRepositories(settings(), home),
       storeOf: (repository) => createCopyStore(repository, { ...deps, programs }),
-      readers: createReaders({ ...deps, programs, scratch }),
+      readers: createReaders({
+        ...deps,
+        programs,
+        scratch,
+        // As root a throw-away server runs as who runs the store.
+        account: () => serviceAccount(pgHome(home), say),
+        // A copy of the copies would grow with each one.
+        never: () =>
+          backupRepositories(settings(), home).flatMap((each) => (each.kind === 'directory' ? [each.path] : [])),
+      }),
       programs,
       scratch,
       making,

@@ -1,10 +1,14 @@
 import type { SourceReader } from '../../core/backup/reader.ts';
-import type { SourceDeps } from './deps.ts';
+import { createFilesReader, type FilesReaderOptions } from './files/index.ts';
+import { createPostgresSource } from './postgres/index.ts';
+import type { PostgresDeps } from './postgres/deps.ts';
 import { createSqliteReader } from './sqlite/index.ts';
 
-export type ReaderDeps = SourceDeps;
+export type ReaderDeps = PostgresDeps & FilesReaderOptions;
 
 /** How each kind of source is copied, checked and restored. */
 export function createReaders(deps: ReaderDeps): SourceReader[] {
-  return [createSqliteReader(deps)] as unknown as SourceReader[];
+  const readers = [createFilesReader(deps), createPostgresSource(deps), createSqliteReader(deps)];
+  // Each is asked about sources of its own kind only: adapters/backups chooses by it.
+  return readers as unknown as SourceReader[];
 }

@@ -1,5 +1,5 @@
 import type { ContentItem } from '../../../core/backup/copy.ts';
-import { byName } from '../contents.ts';
+import { byName } from '../order.ts';
 import { identifier, type PgSession } from './access.ts';
 import { type PgTable, nameOf, sqlName } from './tables.ts';
 
