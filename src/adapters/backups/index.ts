@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { LayerResult, Manifest } from '../../core/backup/copy.ts';
 import type { SealedCopy, SourceReader } from '../../core/backup/reader.ts';
@@ -147,6 +148,7 @@ export function createBackups(deps: BackupsDeps): BackupsPort {
         return results;
       } finally {
         await sandbox.end();
+        await rm(join(scratch, owner), { recursive: true, force: true });
       }
     },
 
