@@ -24,6 +24,7 @@ const KEPT: Readonly<Record<string, string>> = {
   setup_links: 'one, until it is used',
   schedules: 'one for each schedule',
   event_cursors: 'one for each consumer',
+  backup_sources: 'one for each source that is configured',
   discovery_scans: 'the last 2,000 of a node',
 };
 
@@ -38,6 +39,7 @@ const OVER: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   nodes: { state: 'left' },
   breakers: { state: 'closed' },
   healing_attempts: { status: 'failed' },
+  backup_history: { status: 'removed' },
 };
 
 const LONG_AGO = new Date('2025-01-01T00:00:00Z');
