@@ -1,0 +1,112 @@
+import { mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { StewardError } from '../../../core/errors.ts';
+import type { ProgramsPort } from '../../../core/ports/programs.ts';
+import type { ScratchFolder } from '../scratch.ts';
+import { connectRedis, type RedisAddress, type RedisClient } from './client.ts';
+
+export const RDB = 'dump.rdb';
+const SOCKET = 's';
+const WITHIN_MS = 6 * 60 * 60_000;
+/** A Unix socket's path may have 107 bytes, its end included. */
+const SOCKET_PATH = 106;
+const PROGRAMS = ['redis-server', 'valkey-server'];
+
+export interface ServerProgram {
+  readonly program: string;
+  readonly version: string;
+}
+
+export async function findServer(programs: ProgramsPort, signal: AbortSignal): Promise<ServerProgram | undefined> {
+  for (const program of PROGRAMS) {
+    try {
+      const { stdout } = await programs.run({ program, args: ['--version'], timeoutMs: 10_000, signal });
+      return { program, version: /v=(\S+)/.exec(stdout)?.[1] ?? '' };
+    } catch (thrown) {
+      if (StewardError.from(thrown).code !== 'NOT_FOUND') throw thrown;
+    }
+  }
+  return undefined;
+}
+
+export function noServer(): StewardError {
+  return new StewardError('PRECONDITION_FAILED', 'There is no redis-server on this machine to load the copy with.', {
+    hint: 'Install it (apt-get install redis-server); it is started only for a while, on a socket of its own.',
+  });
+}
+
+export interface ThrowAway {
+  readonly client: RedisClient;
+  readonly address: RedisAddress;
+  end(): Promise<void>;
+}
+
+/** A server of our own on a socket in the folder, loaded with its dump.rdb; it saves nothing and listens on no port. */
+export async function startThrowAway(
+  folder: ScratchFolder,
+  { program, version }: ServerProgram,
+  { programs, signal, memoryLimit }: { programs: ProgramsPort; signal: AbortSignal; memoryLimit: number },
+): Promise<ThrowAway> {
+  const socket = await socketOf(folder);
+  const ending = new AbortController();
+  const debug = Number.parseInt(version, 10) >= 7 ? ['--enable-debug-command', 'local'] : [];
+  let stopped: { readonly said: string } | undefined;
+  const running = programs
+    .run({
+      program,
+      args: [
+        ...['--port', '0', '--unixsocket', socket, '--unixsocketperm', '700', '--dir', folder.path],
+        ...['--dbfilename', RDB, '--save', '', '--appendonly', 'no', '--databases', '4096', '--daemonize', 'no'],
+        ...['--activerehashing', 'no', '--maxmemory', '0', ...debug],
+      ],
+      cwd: folder.path,
+      timeoutMs: WITHIN_MS,
+      memoryLimit,
+      signal: AbortSignal.any([signal, ending.signal]),
+    })
+    .then(
+      ({ stdout, stderr }) => ({ said: `${stdout}\n${stderr}` }),
+      (thrown: unknown) => ({ said: (thrown as Error).message }),
+    )
+    .then((result) => (stopped = result));
+  const end = async (): Promise<void> => {
+    ending.abort();
+    await running;
+  };
+  const address = { host: socket, port: 0 };
+  for (;;) {
+    signal.throwIfAborted();
+    if (stopped) throw notLoaded(stopped.said);
+    const client = await connectRedis(address, signal).catch(() => undefined);
+    if (client) return { client, address, end: async () => (client.close(), end()) };
+    await sleep(20);
+  }
+}
+
+/** What a server says in its log of a file that it cannot load. */
+function notLoaded(said: string): StewardError {
+  const lines = said.split('\n').filter((line) => /error|wrong|fatal|corrupt|terminat|can't|unexpected/i.test(line));
+  return new StewardError(
+    'VERIFICATION_FAILED',
+    `A server of its own does not load the copy: ${(lines[0] ?? said.trim().split('\n').at(-1) ?? '').replace(/^\S+ \d+ \w+ [\d:.]+ . /, '').slice(0, 200)}`,
+    { hint: 'Use another copy of this source.' },
+  );
+}
+
+async function socketOf(folder: ScratchFolder): Promise<string> {
+  const beside = join(folder.path, SOCKET);
+  if (Buffer.byteLength(beside) <= SOCKET_PATH) return beside;
+  const short = await mkdtemp(join(tmpdir(), 'stw-redis-'));
+  await folder.alsoRemove(short);
+  return join(short, SOCKET);
+}
+
+/** Ends the server that a dead process left on its socket. */
+export async function endLeft(paths: readonly string[], signal: AbortSignal): Promise<void> {
+  for (const path of paths) {
+    const client = await connectRedis({ host: join(path, SOCKET), port: 0 }, signal).catch(() => undefined);
+    await client?.ask('SHUTDOWN', 'NOSAVE').catch(() => undefined);
+  }
+}
