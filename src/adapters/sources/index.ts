@@ -2,13 +2,14 @@ import type { SourceReader } from '../../core/backup/reader.ts';
 import { createFilesReader, type FilesReaderOptions } from './files/index.ts';
 import { createPostgresSource } from './postgres/index.ts';
 import type { PostgresDeps } from './postgres/deps.ts';
+import { createRedisReader } from './redis/index.ts';
 import { createSqliteReader } from './sqlite/index.ts';
 
 export type ReaderDeps = PostgresDeps & FilesReaderOptions;
 
 /** How each kind of source is copied, checked and restored. */
 export function createReaders(deps: ReaderDeps): SourceReader[] {
-  const readers = [createFilesReader(deps), createPostgresSource(deps), createSqliteReader(deps)];
+  const readers = [createFilesReader(deps), createPostgresSource(deps), createRedisReader(deps), createSqliteReader(deps)];
   // Each is asked about sources of its own kind only: adapters/backups chooses by it.
   return readers as unknown as SourceReader[];
 }

@@ -145,6 +145,10 @@ async function* readSnapshot(socket: Socket, where: string): Bytes {
 }
 
 function refused(where: string, command: string, said: string): StewardError {
+  if (/^(LOADING|BUSY|MASTERDOWN)/.test(said))
+    return new StewardError('UNAVAILABLE', `Redis at ${where} is not ready: ${said.slice(0, 200)}`, {
+      hint: 'It becomes so by itself.',
+    });
   const login = /^(NOAUTH|WRONGPASS|NOPERM|ERR (invalid|Client sent AUTH|AUTH <password>))/i.test(said);
   return new StewardError(
     login ? 'FORBIDDEN' : 'PROGRAM_FAILED',

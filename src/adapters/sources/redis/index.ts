@@ -68,7 +68,7 @@ export function createRedisReader({ programs, scratch, secrets, now }: RedisRead
     const address = await addressOf(source);
     const info = await (async () => {
       await using client = await connectRedis(address, doing.signal);
-      return client.text('INFO');
+      return await client.text('INFO');
     })();
     const memory = Number(infoOf(info, 'used_memory') ?? 0);
     const file = join(folder.path, RDB);

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { ContentItem } from '../../../core/backup/copy.ts';
 import { RedisSource } from '../../../core/backup/source.ts';
 import { makeCopy } from '../../../testing/backup/make-copy.ts';
@@ -132,7 +132,8 @@ describe.skipIf(missing)(`a real Redis with an append-only file${missing ? ' (ne
       cwd: join(folder.path, 'data'),
       ready: { port },
     });
-    client = await connectRedis({ host: '127.0.0.1', port, password: PASSWORD }, doing.signal);
+    // It answers before it has read its file.
+    client = await vi.waitFor(() => connectRedis({ host: '127.0.0.1', port, password: PASSWORD }, doing.signal), { timeout: 10_000 });
     expect(await compareContents(readContents(copy, doing), reader().contents(source(), doing))).toMatchObject({ ok: true });
   }, 60_000);
 
