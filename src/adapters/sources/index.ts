@@ -9,7 +9,12 @@ export type ReaderDeps = PostgresDeps & FilesReaderOptions;
 
 /** How each kind of source is copied, checked and restored. */
 export function createReaders(deps: ReaderDeps): SourceReader[] {
-  const readers = [createFilesReader(deps), createPostgresSource(deps), createRedisReader(deps), createSqliteReader(deps)];
+  const readers = [
+    createFilesReader(deps),
+    createPostgresSource(deps),
+    createRedisReader(deps),
+    createSqliteReader(deps),
+  ];
   // Each is asked about sources of its own kind only: adapters/backups chooses by it.
   return readers as unknown as SourceReader[];
 }

@@ -44,9 +44,13 @@ export function createRedisReader({ programs, scratch, secrets, now }: RedisRead
 
   async function fetched(copy: SealedCopy, file: string, doing: Doing): Promise<void> {
     try {
-      await pipeline(copy.store.read(copy.location, dumpOf(copy), doing), createWriteStream(file, { mode: 0o600, flags: 'wx' }), {
-        signal: doing.signal,
-      });
+      await pipeline(
+        copy.store.read(copy.location, dumpOf(copy), doing),
+        createWriteStream(file, { mode: 0o600, flags: 'wx' }),
+        {
+          signal: doing.signal,
+        },
+      );
     } catch (thrown) {
       throw errnoOf(thrown) === undefined ? thrown : fileError(file, thrown);
     }
@@ -61,7 +65,8 @@ export function createRedisReader({ programs, scratch, secrets, now }: RedisRead
     }
   };
 
-  const memoryOf = ({ manifest }: SealedCopy): number => Number(manifest.tools['memory'] ?? 0) || dumpOf({ manifest } as SealedCopy).bytes * 10;
+  const memoryOf = ({ manifest }: SealedCopy): number =>
+    Number(manifest.tools['memory'] ?? 0) || dumpOf({ manifest } as SealedCopy).bytes * 10;
 
   /** The snapshot in the folder, and what is in it where a server is here that can load it. */
   async function taken(source: SourceOf<'redis'>, folder: ScratchFolder, doing: Doing) {
@@ -116,7 +121,10 @@ export function createRedisReader({ programs, scratch, secrets, now }: RedisRead
       within(source.name, 0, async (folder) => {
         const snapshotAt = now();
         const { file, tools, items } = await taken(source, folder, doing);
-        const image = await writer.part({ name: RDB, kind: 'image' }, createReadStream(file, { highWaterMark: 1024 ** 2 }));
+        const image = await writer.part(
+          { name: RDB, kind: 'image' },
+          createReadStream(file, { highWaterMark: 1024 ** 2 }),
+        );
         const { part, contents } = await writeContents(writer, items ?? []);
         const leftOut = items ? [] : [{ what: 'the counts of its keys', why: noServer().message }];
         return { snapshotAt, parts: [image, part], contents, leftOut, tools };
@@ -135,7 +143,12 @@ export function createRedisReader({ programs, scratch, secrets, now }: RedisRead
               timeoutMs: 3_600_000,
               signal: doing.signal,
             });
-            const said = stdout.trim().split('\n').filter((line) => !line.startsWith('[info]')).at(-1) ?? '';
+            const said =
+              stdout
+                .trim()
+                .split('\n')
+                .filter((line) => !line.startsWith('[info]'))
+                .at(-1) ?? '';
             return exitCode === 0
               ? { ok: true, statement: 'redis-check-rdb reads it to its end, and its checksum is right.' }
               : { ok: false, statement: `redis-check-rdb: ${said.slice(0, 200)}` };
@@ -193,12 +206,15 @@ export function createRedisReader({ programs, scratch, secrets, now }: RedisRead
           await mkdir(to.path, { recursive: true });
           const target = join(to.path, RDB);
           if (await lstat(target).catch(() => undefined))
-            throw new StewardError('CONFLICT', `${target} is there already.`, { hint: 'Nothing was replaced. Choose another folder.' });
+            throw new StewardError('CONFLICT', `${target} is there already.`, {
+              hint: 'Nothing was replaced. Choose another folder.',
+            });
           await fetched(copy, file, doing);
           await rename(file, target).catch(() => copyFile(file, target));
           return [target];
         }
-        const into = to.kind === 'database' ? { database: databaseOf(to.database ?? '0'), into: databaseOf(to.name) } : undefined;
+        const into =
+          to.kind === 'database' ? { database: databaseOf(to.database ?? '0'), into: databaseOf(to.name) } : undefined;
         await using client = await connectRedis(await addressOf(source), doing.signal);
         await fetched(copy, file, doing);
         const server = await loaded(folder, memoryOf(copy), doing.signal);
@@ -231,7 +247,13 @@ async function contentLayer(copy: SealedCopy, server: ThrowAway | undefined, doi
       return { ok: false, statement: 'Nothing was counted when it was copied: no redis-server was there.' };
     const found: ContentItem[] = await countKeys(server.client);
     const comparison = await compareContents(readContents(copy, doing), found);
-    return { ok: comparison.ok, statement: tellComparison(comparison, 'databases').replace('they changed while they were copied', 'their keys expire by themselves') };
+    return {
+      ok: comparison.ok,
+      statement: tellComparison(comparison, 'databases').replace(
+        'they changed while they were copied',
+        'their keys expire by themselves',
+      ),
+    };
   });
 }
 

@@ -72,7 +72,12 @@ async function loadOne(from: RedisClient, to: RedisClient, database: number, int
     for (let at = 0; at < found.length; at += AT_ONCE) {
       signal.throwIfAborted();
       const keys = found.slice(at, at + AT_ONCE);
-      const answers = await from.askAll(keys.flatMap((key) => [['PTTL', key], ['DUMP', key]]));
+      const answers = await from.askAll(
+        keys.flatMap((key) => [
+          ['PTTL', key],
+          ['DUMP', key],
+        ]),
+      );
       const commands = keys.flatMap((key, index) => {
         const [expiry, dump] = [answers[2 * index], answers[2 * index + 1]];
         // One that expired meanwhile.
@@ -88,7 +93,11 @@ async function loadOne(from: RedisClient, to: RedisClient, database: number, int
     }
 }
 
-async function emptyDatabases(to: RedisClient, there: Map<number, number>, wanted: ReadonlySet<number>): Promise<number[]> {
+async function emptyDatabases(
+  to: RedisClient,
+  there: Map<number, number>,
+  wanted: ReadonlySet<number>,
+): Promise<number[]> {
   const [, all] = (await to.ask('CONFIG', 'GET', 'databases').catch(() => [])) as Reply[];
   const count = Number(all ?? 16);
   // From the end: those that nobody uses.

@@ -87,18 +87,27 @@ const all = async (items: AsyncIterable<ContentItem>): Promise<ContentItem[]> =>
 describe.skipIf(missing)(`a real Redis with an append-only file${missing ? ' (needs redis-server)' : ''}`, () => {
   it('is copied, proven in a server of its own, destroyed and restored, all its kinds of values with it', async () => {
     await fill();
-    expect((await reader().examine(source(), doing)).parts).toEqual([expect.stringContaining('db0: 2008'), 'db3: 1 keys']);
+    expect((await reader().examine(source(), doing)).parts).toEqual([
+      expect.stringContaining('db0: 2008'),
+      'db3: 1 keys',
+    ]);
     const copy = await makeCopy(reader(), source(), store(), doing);
     expect(await all(readContents(copy, doing))).toEqual([
       { name: 'db0', count: 2_006, checksum: expect.any(String) },
       { name: 'db0 expiring', count: 2, checksum: null },
       { name: 'db3', count: 1, checksum: expect.any(String) },
     ]);
-    expect(await reader().structure(copy, doing)).toMatchObject({ ok: true, statement: expect.stringContaining('checksum') });
+    expect(await reader().structure(copy, doing)).toMatchObject({
+      ok: true,
+      statement: expect.stringContaining('checksum'),
+    });
     const sandbox = await reader().sandbox(source(), copy, { scratch, owner: 'run_1' }, doing);
     expect(sandbox.restore).toMatchObject({ ok: true });
     expect(await sandbox.content(doing)).toMatchObject({ ok: true });
-    await using inside = await connectRedis({ host: sandbox.environment['STEWARD_SANDBOX_HOST'] ?? '', port: 0 }, doing.signal);
+    await using inside = await connectRedis(
+      { host: sandbox.environment['STEWARD_SANDBOX_HOST'] ?? '', port: 0 },
+      doing.signal,
+    );
     await inside.ask('HSET', 'hash', 'field 1', 'changed');
     expect(await sandbox.content(doing)).toMatchObject({ ok: false, statement: expect.stringContaining('db0') });
     await sandbox.end();
@@ -107,11 +116,21 @@ describe.skipIf(missing)(`a real Redis with an append-only file${missing ? ' (ne
 
     await client.ask('FLUSHALL');
     await client.ask('SET', 'intruder', 'x');
-    await client.askAll([['SELECT', 7], ['SET', 'alien', 'x'], ['SELECT', 0]]);
-    expect(await reader().occupied(source(), copy, { kind: 'original' }, doing)).toEqual(['db0: 1 keys', 'db7: 1 keys']);
+    await client.askAll([
+      ['SELECT', 7],
+      ['SET', 'alien', 'x'],
+      ['SELECT', 0],
+    ]);
+    expect(await reader().occupied(source(), copy, { kind: 'original' }, doing)).toEqual([
+      'db0: 1 keys',
+      'db7: 1 keys',
+    ]);
     await reader().restore(source(), copy, { kind: 'original' }, doing);
 
-    expect(await compareContents(readContents(copy, doing), reader().contents(source(), doing))).toMatchObject({ ok: true, same: 2 });
+    expect(await compareContents(readContents(copy, doing), reader().contents(source(), doing))).toMatchObject({
+      ok: true,
+      same: 2,
+    });
     expect(await client.ask('GET', 'intruder')).toBeNull();
     expect(await client.ask('GET', Buffer.from([0, 255, 13, 10, 36]))).toEqual(Buffer.from([13, 10, 0, 254]));
     expect(Number(await client.ask('TTL', 'later'))).toBeGreaterThan(99_000);
@@ -133,8 +152,12 @@ describe.skipIf(missing)(`a real Redis with an append-only file${missing ? ' (ne
       ready: { port },
     });
     // It answers before it has read its file.
-    client = await vi.waitFor(() => connectRedis({ host: '127.0.0.1', port, password: PASSWORD }, doing.signal), { timeout: 10_000 });
-    expect(await compareContents(readContents(copy, doing), reader().contents(source(), doing))).toMatchObject({ ok: true });
+    client = await vi.waitFor(() => connectRedis({ host: '127.0.0.1', port, password: PASSWORD }, doing.signal), {
+      timeout: 10_000,
+    });
+    expect(await compareContents(readContents(copy, doing), reader().contents(source(), doing))).toMatchObject({
+      ok: true,
+    });
   }, 60_000);
 
   it('has every transaction wholly or not at all, while another process writes', async () => {
@@ -150,7 +173,10 @@ describe.skipIf(missing)(`a real Redis with an append-only file${missing ? ' (ne
     const sandbox = await reader().sandbox(source(), copy, { scratch, owner: 'run_1' }, doing);
     child.kill('SIGKILL');
     await once(child, 'exit');
-    await using inside = await connectRedis({ host: sandbox.environment['STEWARD_SANDBOX_HOST'] ?? '', port: 0 }, doing.signal);
+    await using inside = await connectRedis(
+      { host: sandbox.environment['STEWARD_SANDBOX_HOST'] ?? '', port: 0 },
+      doing.signal,
+    );
     const [left, right] = [await inside.ask('LLEN', 'left'), await inside.ask('LLEN', 'right')];
     expect(left).toBeGreaterThan(0);
     expect(left).toBe(right);
@@ -165,8 +191,12 @@ describe.skipIf(missing)(`a real Redis with an append-only file${missing ? ' (ne
     await client.ask('SELECT', 5);
     expect(String(await client.ask('GET', 'elsewhere'))).toBe('three');
     await client.ask('SELECT', 0);
-    await expect(reader().restore(source(), copy, { kind: 'database', name: '5' }, doing)).rejects.toMatchObject({ code: 'CONFLICT' });
-    await expect(reader().restore(source(), copy, { kind: 'database', name: 'shop' }, doing)).rejects.toMatchObject({ code: 'INPUT_INVALID' });
+    await expect(reader().restore(source(), copy, { kind: 'database', name: '5' }, doing)).rejects.toMatchObject({
+      code: 'CONFLICT',
+    });
+    await expect(reader().restore(source(), copy, { kind: 'database', name: 'shop' }, doing)).rejects.toMatchObject({
+      code: 'INPUT_INVALID',
+    });
     const to = { kind: 'folder', path: join(folder.path, 'elsewhere') } as const;
     await reader().restore(source(), copy, to, doing);
     expect(execFileSync('redis-check-rdb', [join(to.path, 'dump.rdb')]).toString()).toContain('RDB looks OK');
@@ -181,8 +211,12 @@ describe.skipIf(missing)(`a real Redis with an append-only file${missing ? ' (ne
   }, 60_000);
 
   it('that refuses the login, or is gone, is said: before and while it is copied', async () => {
-    expect((await reader(scratch, 'wrong').examine(source(), doing)).problem).toMatchObject({ message: expect.stringContaining('WRONGPASS') });
-    await expect(makeCopy(reader(scratch, 'wrong'), source(), store(), doing)).rejects.toMatchObject({ code: 'FORBIDDEN' });
+    expect((await reader(scratch, 'wrong').examine(source(), doing)).problem).toMatchObject({
+      message: expect.stringContaining('WRONGPASS'),
+    });
+    await expect(makeCopy(reader(scratch, 'wrong'), source(), store(), doing)).rejects.toMatchObject({
+      code: 'FORBIDDEN',
+    });
     const gone = source({ port: await freePort() });
     await expect(makeCopy(reader(), gone, store(), doing)).rejects.toMatchObject({ code: 'UNAVAILABLE' });
     expect(readdirSync(scratch)).toEqual([]);
@@ -197,7 +231,15 @@ describe.skipIf(missing)(`a real Redis with an append-only file${missing ? ' (ne
     await handle.write(Buffer.from('\xff'), 0, 1, 5_000);
     await client.ask('SET', 'stays', 'here');
     // As if the place lied about it, too.
-    const lying = { ...copy, store: { ...copy.store, read: async function* () { yield* (await open(file)).createReadStream(); } } };
+    const lying = {
+      ...copy,
+      store: {
+        ...copy.store,
+        read: async function* () {
+          yield* (await open(file)).createReadStream();
+        },
+      },
+    };
     expect(part?.kind).toBe('image');
     for (const each of [copy, lying]) {
       expect(await reader().structure(each, doing)).toMatchObject({ ok: false });
@@ -205,7 +247,9 @@ describe.skipIf(missing)(`a real Redis with an append-only file${missing ? ' (ne
       expect(sandbox.restore.ok).toBe(false);
       expect(await sandbox.content(doing)).toMatchObject({ ok: false });
       await sandbox.end();
-      await expect(reader().restore(source(), each, { kind: 'original' }, doing)).rejects.toMatchObject({ code: 'VERIFICATION_FAILED' });
+      await expect(reader().restore(source(), each, { kind: 'original' }, doing)).rejects.toMatchObject({
+        code: 'VERIFICATION_FAILED',
+      });
     }
     expect(String(await client.ask('GET', 'stays'))).toBe('here');
     expect(readdirSync(scratch)).toEqual([]);
@@ -236,7 +280,9 @@ describe.skipIf(missing)(`a real Redis with an append-only file${missing ? ' (ne
       const copy = { store: plainStore(${JSON.stringify(join(folder.path, 'store'))}), location: ${JSON.stringify(copy.location)}, manifest: ${JSON.stringify(copy.manifest)} };
       const sandbox = await reader.sandbox(${JSON.stringify(source())}, copy, { scratch: ${JSON.stringify(scratch)}, owner: 'run_dead' }, { signal: new AbortController().signal });
       console.log(sandbox.environment.STEWARD_SANDBOX_HOST); setInterval(() => undefined, 1000);`;
-    const child = spawn(process.execPath, ['--no-warnings', '--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const child = spawn(process.execPath, ['--no-warnings', '--input-type=module', '-e', script], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
     const [said] = (await once(child.stdout, 'data')) as [Buffer];
     const socket = said.toString().trim();
     child.kill('SIGKILL');
