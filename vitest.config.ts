@@ -41,6 +41,9 @@ const APART = [
   'test/workflow-guide.test.ts',
 ];
 
+/** A hook of theirs starts a Steward with its store, or two; that it took too long is for whoever starts it to say. */
+const serving = { ...common, hookTimeout: 120_000 };
+
 export default defineConfig({
   test: {
     passWithNoTests: false,
@@ -54,11 +57,11 @@ export default defineConfig({
           sequence: { groupOrder: 0 },
         },
       },
-      { test: { ...common, name: 'apart', include: APART, maxWorkers: 2, sequence: { groupOrder: 1 } } },
+      { test: { ...serving, name: 'apart', include: APART, maxWorkers: 2, sequence: { groupOrder: 1 } } },
       {
         // A whole Steward each, and the machine it looks after: two at a time would find, and slow, each other's.
         test: {
-          ...common,
+          ...serving,
           name: 'whole',
           include: ['test/**/*.test.ts'],
           exclude: [...configDefaults.exclude, ...APART],
