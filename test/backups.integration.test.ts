@@ -95,13 +95,13 @@ describe('backups, as a person has them', () => {
     ruined.close();
     const password = join(home, 'password');
     writeFileSync(password, 'correct horse battery', { mode: 0o600 });
-    const admin = await steward(home, ['admin', 'create', '--name', 'ada', '--password-file', password]);
+    const admin = await steward(home, ['admin', 'create', 'ada', '--password-file', password]);
     expect(admin.code, admin.stderr).toBe(0);
 
     const asked = await stewardJson<Run>(home, ['backup', 'restore', 'shop', '--wait']).catch(
       (thrown: unknown) => thrown,
     );
-    const [waiting] = (await stewardJson<{ items: Run[] }>(home, ['runs', '--status', 'waiting-approval'])).items;
+    const [waiting] = await stewardJson<Run[]>(home, ['runs', '--status', 'waiting-approval']);
     expect(waiting, String(asked)).toBeDefined();
     expect(shop()).toEqual(['nothing']);
     const who = ['--name', 'ada', '--password-file', password];
@@ -110,7 +110,7 @@ describe('backups, as a person has them', () => {
     expect(approved.code, approved.stderr).toBe(0);
     const ended = async (run: string): Promise<Run> => {
       for (;;) {
-        const found = await stewardJson<Run>(home, ['run', 'get', run]).catch(() => undefined);
+        const found = await stewardJson<Run>(home, ['run', 'show', run]).catch(() => undefined);
         if (found && !['queued', 'planning', 'running', 'rolling-back'].includes(found.status)) return found;
       }
     };

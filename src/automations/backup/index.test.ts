@@ -71,6 +71,12 @@ describe('backup', () => {
     expect(ports.backups.held()).toHaveLength(2);
   });
 
+  it('has nothing to do, and that is no failure, where nobody names a database', async () => {
+    const { ports, run } = world();
+    (ports.backups.sources() as unknown[]).splice(0);
+    expect(await run({ scope: 'databases' })).toMatchObject({ status: 'succeeded', plan: [] });
+  });
+
   it('says what is wrong where there is nothing to do, or no such source', async () => {
     const { ports, run } = world();
     expect((await run({ sources: ['nothing'] })).error).toMatchObject({ code: 'NOT_FOUND' });

@@ -77,12 +77,14 @@ export default defineAutomation({
     return { items };
   },
 
-  async validate({ ports }, { items }) {
+  async validate({ input, ports }, { items }) {
+    // Where nobody names a database there is none to copy every six hours, and nothing is wrong.
+    if (items.length === 0 && input.sources === undefined && input.targets === undefined) return [];
     const known = new Set(ports.backups.repositories().map(({ name }) => name));
     return [
       {
         name: 'There is something to back up, and somewhere to put it',
-        ok: items.length > 0 && known.size > 0 && items.some(({ repositories }) => repositories.length > 0),
+        ok: known.size > 0 && items.some(({ repositories }) => repositories.length > 0),
         evidence: {
           sources: items.map(({ source }) => source),
           hint: 'backups.sources and backups.repositories in steward.yaml name both; `steward backups` shows what was found.',
