@@ -22,7 +22,7 @@ const UNKNOWN_MS = 2 * 24 * 3_600_000;
 
 /** Encrypted, deduplicated and incremental, on a disk, S3 or SFTP: by the program restic. */
 export function createResticStore(repository: RepositoryOf<'restic'>, deps: StoreDeps): CopyStore {
-  const restic = createRestic(repository, deps);
+  const restic = createRestic(repository, deps, clearLocks);
   const self = holderOf(deps.node);
   const folder = isAbsolute(repository.url) ? repository.url : undefined;
   const key = (): Promise<string> => readKey(repository, deps);
@@ -133,7 +133,7 @@ export function createResticStore(repository: RepositoryOf<'restic'>, deps: Stor
           doing,
         );
       return createWriter({
-        restic: { ...restic, stream: (...args) => clearing(doing, () => restic.stream(...args)) },
+        restic,
         key: await key(),
         copy,
         node: deps.node,
@@ -210,15 +210,9 @@ export function createResticStore(repository: RepositoryOf<'restic'>, deps: Stor
     },
   };
 
-  /** A program that was ended leaves its lock behind, and nobody else's business is to remove it. */
-  async function clearing<T>(doing: Doing, work: () => Promise<T>): Promise<T> {
-    try {
-      return await work();
-    } catch (thrown) {
-      if (!(thrown instanceof ResticError))
-        await locks.unlock({ signal: AbortSignal.timeout(ANSWER_MS) }).catch(() => []);
-      throw thrown;
-    }
+  /** Best effort: what stays is removed when it is in the way. */
+  async function clearLocks(): Promise<void> {
+    await locks.unlock({ signal: AbortSignal.timeout(ANSWER_MS) }).catch(() => []);
   }
 
   async function explained(thrown: unknown, doing: Doing): Promise<unknown> {

@@ -37,6 +37,8 @@ export interface Restic {
 export function createRestic(
   repository: RepositoryOf<'restic'>,
   { programs, secrets, home }: Pick<StoreDeps, 'programs' | 'secrets' | 'home'>,
+  /** After a restic that was ended before its time: it left its lock behind. */
+  cutShort: () => Promise<void>,
 ): Restic {
   const common = [
     ...repository.options.flatMap((option) => ['--option', option]),
@@ -81,6 +83,7 @@ export function createRestic(
       try {
         result = take ? await programs.stream({ ...request, input }, take) : await programs.run(request);
       } catch (thrown) {
+        if (!args.includes('--no-lock')) await cutShort();
         if (patience.lost) throw patience.lost;
         if (thrown instanceof StewardError && thrown.code === 'TIMEOUT' && timeoutMs !== LONG_MS)
           throw new ResticError('unreachable', repository.name, `no answer within ${timeoutMs / 1000} s`, thrown);

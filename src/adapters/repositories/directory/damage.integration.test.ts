@@ -1,0 +1,172 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { chmod, mkdir, open, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { BackupRepository } from '../../../core/backup/repository.ts';
+import type { CopyStore } from '../../../core/backup/store.ts';
+import { defined } from '../../../testing/defined.ts';
+import { type TempFolder, tempFolder } from '../../../testing/world/temp-folder.ts';
+import { allOf, AT, bytesOf, doing, openStore, sealCopy } from '../repository.contract.ts';
+import { holderOf, lifeOf } from '../holder.ts';
+
+const directory = (path: string): BackupRepository => BackupRepository.parse({ kind: 'directory', name: 'disk', path });
+
+describe('a directory that was damaged', () => {
+  let home: TempFolder;
+  let root: string;
+  let store: CopyStore;
+  beforeAll(async () => {
+    home = await tempFolder();
+    root = join(home.path, 'copies');
+    store = openStore({ repository: directory(root) }, home.path);
+    await store.prepare(doing);
+  });
+  afterAll(() => home.remove());
+
+  async function partFile(location: string): Promise<string> {
+    const names = await readdir(join(root, location));
+    return join(root, location, defined(names.find((name) => name.endsWith('.dump.zst'))));
+  }
+
+  it.each([
+    ['one flipped byte', async (path: string) => flipByte(path, 60_000), /damaged/],
+    ['a truncated file', async (path: string) => await truncate(path, 50_000), /cannot be read to its end|damaged/],
+    ['an empty file', async (path: string) => await truncate(path, 0), /damaged/],
+    ['a missing file', async (path: string) => await rm(path), /is missing/],
+    [
+      'bytes after its end',
+      async (path: string) => await writeFile(path, 'more', { flag: 'a' }),
+      /is not the file that was written/,
+    ],
+  ])('is told by %s, and what is older is whole', async (what, harm, message) => {
+    const id = what.replaceAll(' ', '-');
+    const older = await sealCopy(store, `older-${id}`);
+    const { location } = await sealCopy(store, id, bytesOf(randomBytes(200_000)));
+    await harm(await partFile(location));
+
+    const result = await store.check(location, doing);
+
+    expect(result).toMatchObject({ ok: false, statement: expect.stringMatching(message) });
+    expect(result.statement).toContain(location);
+    expect(spawnSync('sha256sum', ['--check', '--quiet', 'SHA256SUMS'], { cwd: join(root, location) }).status).not.toBe(
+      0,
+    );
+    expect(await store.check(older.location, doing)).toMatchObject({ ok: true });
+  });
+
+  it('does not give content that is not whole as if it were', async () => {
+    const { location, part } = await sealCopy(store, 'read', bytesOf(randomBytes(200_000)));
+    await flipByte(await partFile(location), 100_000);
+    await expect(allOf(store.read(location, part, doing))).rejects.toMatchObject({ code: 'VERIFICATION_FAILED' });
+  });
+
+  it('is told by a manifest that somebody edited', async () => {
+    const { location } = await sealCopy(store, 'edited');
+    const path = join(root, location, 'manifest.json');
+    await writeFile(path, (await readFile(path, 'utf8')).replace('"alpha"', '"omega"'));
+
+    await expect(store.manifest(location, doing)).rejects.toMatchObject({ code: 'VERIFICATION_FAILED' });
+    expect(await store.check(location, doing)).toMatchObject({ ok: false });
+  });
+
+  it('is whole in the eyes of sha256sum and zstd, and only its user may look', async () => {
+    const { location } = await sealCopy(store, 'standard');
+    const folder = join(root, location);
+    execFileSync('sha256sum', ['--check', '--strict', '--quiet', 'SHA256SUMS'], { cwd: folder });
+    execFileSync('zstd', ['--test', '--quiet', await partFile(location)]);
+    expect((await stat(folder)).mode & 0o777).toBe(0o700);
+    for (const name of await readdir(folder)) expect((await stat(join(folder, name))).mode & 0o777).toBe(0o600);
+    expect(await partFile(location)).toMatch(/\/shop\/20261129_030000(_\d+)?\/shop_backup_20261129_030000\.dump\.zst$/);
+  });
+
+  it('leads nowhere else, whatever location it is asked for', async () => {
+    for (const location of ['../../etc', 'shop/..', '/etc/passwd', 'shop/20261129_030000/../..'])
+      await expect(store.remove(location, doing)).rejects.toMatchObject({ code: 'INPUT_INVALID' });
+  });
+});
+
+describe('a place for a directory', () => {
+  it('is never taken over where something else is', async () => {
+    await using folder = await tempFolder();
+    await writeFile(join(folder.path, 'thesis.tex'), 'mine');
+    const store = openStore({ repository: directory(folder.path) }, folder.path);
+
+    await expect(store.prepare(doing)).rejects.toMatchObject({
+      code: 'CONFLICT',
+      message: expect.stringContaining('thesis.tex'),
+    });
+    expect(await readdir(folder.path)).toEqual(['thesis.tex']);
+  });
+
+  it('is not made anew where a disk is not mounted', async () => {
+    await using folder = await tempFolder();
+    const path = join(folder.path, 'mounted');
+    const store = openStore({ repository: directory(path) }, folder.path);
+    await store.prepare(doing);
+    await rm(path, { recursive: true });
+    await mkdir(path);
+
+    await expect(store.prepare(doing)).rejects.toMatchObject({
+      code: 'UNAVAILABLE',
+      hint: expect.stringContaining('Mount'),
+    });
+    expect(await readdir(path)).toEqual([]);
+  });
+
+  const mayMount = process.getuid?.() === 0;
+  it.skipIf(!mayMount)(
+    'that is full says so, removes what was begun and keeps what is older (needs the right to mount)',
+    async () => {
+      await using folder = await tempFolder();
+      const disk = join(folder.path, 'disk');
+      await mkdir(disk);
+      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'tmpfs', disk]);
+      try {
+        const store = openStore({ repository: directory(join(disk, 'copies')) }, folder.path);
+        await store.prepare(doing);
+        const older = await sealCopy(store, 'older', bytesOf(randomBytes(300_000)));
+        const writer = await store.begin({ id: 'large', source: 'shop', at: AT }, doing);
+        const endless = async function* (): AsyncGenerator<Uint8Array> {
+          for (;;) yield randomBytes(100_000);
+        };
+
+        await expect(writer.part({ name: 'shop.dump', kind: 'dump' }, endless())).rejects.toMatchObject({
+          code: 'DISK_FULL',
+        });
+        await expect(
+          writer.tree({ name: 'files.tar' }, { paths: [process.execPath], exclude: [] }),
+        ).rejects.toMatchObject({ code: 'DISK_FULL' });
+        const [unfinished = ''] = await readdir(join(disk, 'copies/.unfinished'));
+        expect(await readdir(join(disk, 'copies/.unfinished', unfinished))).toEqual(['lease.json']);
+        await writer.abandon();
+
+        expect(await readdir(join(disk, 'copies/.unfinished'))).toEqual([]);
+        expect(await store.check(older.location, doing)).toMatchObject({ ok: true });
+        await sealCopy(store, 'after', bytesOf(randomBytes(300_000)));
+        expect(await store.list(doing)).toHaveLength(2);
+      } finally {
+        execFileSync('umount', [disk]);
+      }
+    },
+  );
+});
+
+describe('who makes a copy', () => {
+  const self = holderOf('alpha');
+  it('lives, is dead, or cannot be seen from here', () => {
+    expect(lifeOf(self, self)).toBe('yes');
+    expect(lifeOf({ ...self, startTicks: self.startTicks + 1 }, self)).toBe('no');
+    expect(lifeOf({ ...self, bootId: 'earlier' }, self)).toBe('no');
+    expect(lifeOf({ ...self, bootId: 'other', node: 'beta' }, self)).toBe('unknown');
+    expect(lifeOf({ ...self, pidSpace: 'pid:[1]' }, self)).toBe('unknown');
+  });
+});
+
+async function flipByte(path: string, at: number): Promise<void> {
+  await chmod(path, 0o600);
+  await using file = await open(path, 'r+');
+  const byte = Buffer.alloc(1);
+  await file.read(byte, 0, 1, at);
+  await file.write(Buffer.from([(byte[0] ?? 0) ^ 0x10]), 0, 1, at);
+}
