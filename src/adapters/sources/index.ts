@@ -1,4 +1,5 @@
 import type { SourceReader } from '../../core/backup/reader.ts';
+import { createCertificatesReader } from './certificates/index.ts';
 import { createFilesReader, type FilesReaderOptions } from './files/index.ts';
 import { createPostgresSource } from './postgres/index.ts';
 import type { PostgresDeps } from './postgres/deps.ts';
@@ -9,7 +10,7 @@ export type ReaderDeps = PostgresDeps & FilesReaderOptions;
 
 /** How each kind of source is copied, checked and restored. */
 export function createReaders(deps: ReaderDeps): SourceReader[] {
-  const readers = [
+  const readers = [createCertificatesReader(deps), 
     createFilesReader(deps),
     createPostgresSource(deps),
     createRedisReader(deps),
