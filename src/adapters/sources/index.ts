@@ -10,7 +10,8 @@ export type ReaderDeps = PostgresDeps & FilesReaderOptions;
 
 /** How each kind of source is copied, checked and restored. */
 export function createReaders(deps: ReaderDeps): SourceReader[] {
-  const readers = [createCertificatesReader(deps), 
+  const readers = [
+    createCertificatesReader(deps),
     createFilesReader(deps),
     createPostgresSource(deps),
     createRedisReader(deps),

@@ -29,12 +29,17 @@ function letsEncrypt(name: string): string {
   const root = join(folder.path, name);
   const [live, archive] = ['live', 'archive'].map((each) => join(root, each, 'shop.example')) as [string, string];
   for (const path of [live, archive]) mkdirSync(path, { recursive: true });
-  execFileSync('openssl', [
-    ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '30'],
-    ...['-subj', '/CN=shop.example', '-keyout', join(archive, 'privkey1.pem'), '-out', join(archive, 'cert1.pem')],
-  ], { stdio: 'ignore' });
+  execFileSync(
+    'openssl',
+    [
+      ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '30'],
+      ...['-subj', '/CN=shop.example', '-keyout', join(archive, 'privkey1.pem'), '-out', join(archive, 'cert1.pem')],
+    ],
+    { stdio: 'ignore' },
+  );
   execFileSync('chmod', ['600', join(archive, 'privkey1.pem')]);
-  for (const each of ['privkey', 'cert']) symlinkSync(`../../archive/shop.example/${each}1.pem`, join(live, `${each}.pem`));
+  for (const each of ['privkey', 'cert'])
+    symlinkSync(`../../archive/shop.example/${each}1.pem`, join(live, `${each}.pem`));
   return root;
 }
 
@@ -46,8 +51,16 @@ describe.skipIf(missing)(`certificates${missing ? ' (needs openssl)' : ''}`, () 
     const source = CertificatesSource.parse({ kind: 'certificates', name: 'certs', paths: [root] });
     const copy = await makeCopy(reader(), source, store(), doing);
     const structure = await reader().structure(copy, doing);
-    expect(structure).toMatchObject({ ok: true, statement: expect.stringMatching(/2 certificates .* 2 of 2 keys fit .* in (29|30) days/) });
-    const sandbox = await reader().sandbox(source, copy, { scratch: join(folder.path, 'scratch'), owner: 'run_1' }, doing);
+    expect(structure).toMatchObject({
+      ok: true,
+      statement: expect.stringMatching(/2 certificates .* 2 of 2 keys fit .* in (29|30) days/),
+    });
+    const sandbox = await reader().sandbox(
+      source,
+      copy,
+      { scratch: join(folder.path, 'scratch'), owner: 'run_1' },
+      doing,
+    );
     const content = await sandbox.content(doing);
     expect(content.ok).toBe(true);
     expect(statSync(join(sandbox.environment['STEWARD_SANDBOX_PATH'] ?? '', key)).mode & 0o777).toBe(0o600);

@@ -74,7 +74,9 @@ async function read(file: string, path: string, wrong: string[]): Promise<Found>
 
 /** With a password, or of SSH in its own form: it can only be compared by its bytes. */
 function isSealed(label: string, block: string): boolean {
-  return label === 'ENCRYPTED PRIVATE KEY' || label === 'OPENSSH PRIVATE KEY' || block.includes('Proc-Type: 4,ENCRYPTED');
+  return (
+    label === 'ENCRYPTED PRIVATE KEY' || label === 'OPENSSH PRIVATE KEY' || block.includes('Proc-Type: 4,ENCRYPTED')
+  );
 }
 
 async function filesBelow(root: string): Promise<string[]> {
