@@ -1,5 +1,5 @@
 import type { CopyName } from '../../../core/backup/store.ts';
-import { safeName } from '../names.ts';
+import { safeName } from '../../../core/backup/names.ts';
 
 /** A file that `sha256sum -c` accepts: it skips lines that begin with #. */
 export function sumsText(copy: CopyName, files: readonly { readonly file: string; readonly sha256: string }[]): string {

@@ -5,7 +5,7 @@ import { z } from 'zod';
 import type { CopyName, RepositoryLock } from '../../../core/backup/store.ts';
 import { makeFolder, syncFolder, writeDurably } from '../durable.ts';
 import { describeHolder, Holder, lifeOf } from '../holder.ts';
-import { safeName } from '../names.ts';
+import { safeName } from '../../../core/backup/names.ts';
 import { LEASE, UNFINISHED } from './layout.ts';
 
 const Lease = z.object({ copy: z.string(), since: z.string(), holder: Holder });

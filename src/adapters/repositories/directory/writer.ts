@@ -7,7 +7,7 @@ import { StewardError } from '../../../core/errors.ts';
 import type { StoreDeps } from '../deps.ts';
 import { makeFolder, syncFolder, writeDurably } from '../durable.ts';
 import { errnoOf, fileError } from '../../files/file-errors.ts';
-import { stampOf, storedName } from '../names.ts';
+import { stampOf, storedName } from '../../../core/backup/names.ts';
 import { progressOf } from '../told-progress.ts';
 import { writeCompressed } from './compressed-file.ts';
 import { LEASE, MANIFEST, type StoredFile, type StoredManifest, SUMS } from './layout.ts';

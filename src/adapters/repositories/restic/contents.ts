@@ -5,7 +5,7 @@ import type { LayerResult, Part } from '../../../core/backup/copy.ts';
 import type { Bytes, CopyStore, Doing } from '../../../core/backup/store.ts';
 import { StewardError } from '../../../core/errors.ts';
 import { notThePart, verified } from '../measured.ts';
-import { safeName } from '../names.ts';
+import { safeName } from '../../../core/backup/names.ts';
 import { progressOf } from '../told-progress.ts';
 import { linesOf, printedBy } from './flow.ts';
 import type { Restic } from './program.ts';

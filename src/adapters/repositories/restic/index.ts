@@ -6,7 +6,7 @@ import { StewardError } from '../../../core/errors.ts';
 import type { StoreDeps } from '../deps.ts';
 import { holderOf } from '../holder.ts';
 import { refuseToReplace, rememberPlace } from '../known-places.ts';
-import { safeName } from '../names.ts';
+import { safeName } from '../../../core/backup/names.ts';
 import { createContents } from './contents.ts';
 import { keepKey, newKey, readKey } from './key.ts';
 import { createLocks } from './locks.ts';

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { lifeOf, Holder } from '../holder.ts';
-import { safeName } from '../names.ts';
+import { safeName } from '../../../core/backup/names.ts';
 
 const Snapshot = z.object({
   id: z.string(),

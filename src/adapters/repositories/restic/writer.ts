@@ -5,7 +5,7 @@ import { StewardError } from '../../../core/errors.ts';
 import type { Log } from '../../../core/log.ts';
 import type { Holder } from '../holder.ts';
 import { createMeter, notThePart } from '../measured.ts';
-import { safeName } from '../names.ts';
+import { safeName } from '../../../core/backup/names.ts';
 import { progressOf } from '../told-progress.ts';
 import { backup } from './backup.ts';
 import type { Restic } from './program.ts';

@@ -1,4 +1,4 @@
-import { StewardError } from '../../core/errors.ts';
+import { StewardError } from '../errors.ts';
 
 /** 20261129_030000, in UTC. */
 export function stampOf(at: Date): string {
@@ -14,7 +14,7 @@ const LONGEST = 200;
  */
 export function safeName(name: string): string {
   const safe = name.replaceAll(/[^\p{L}\p{N}._-]/gu, percent).replace(/^[.-]/, percent);
-  if (safe !== '' && Buffer.byteLength(safe) <= LONGEST) return safe;
+  if (safe !== '' && new TextEncoder().encode(safe).length <= LONGEST) return safe;
   throw new StewardError('INPUT_INVALID', `'${name}' is no name for a part of a copy.`, {
     hint: `Expected one that has up to ${LONGEST} bytes.`,
   });
@@ -29,5 +29,7 @@ export function storedName(part: string, stamp: string): string {
 }
 
 function percent(text: string): string {
-  return [...Buffer.from(text)].map((byte) => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`).join('');
+  return [...new TextEncoder().encode(text)]
+    .map((byte) => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`)
+    .join('');
 }

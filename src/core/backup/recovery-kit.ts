@@ -1,0 +1,175 @@
+import type { Manifest } from './copy.ts';
+import { safeName, storedName } from './names.ts';
+import type { BackupRepository, RepositoryOf } from './repository.ts';
+import type { SourceKind } from './source.ts';
+
+/** What the kit says of one repository. */
+export interface KitRepository {
+  readonly repository: BackupRepository;
+  /** The password of restic, in clear: the kit is what is left when Steward is not. Undefined where it could not be had. */
+  readonly key?: string | undefined;
+}
+
+/** A copy that the commands of the kit are written for: the newest proven one of its source. */
+export interface KitCopy {
+  readonly repository: string;
+  readonly location: string;
+  readonly manifest: Manifest;
+}
+
+export interface RecoveryKit {
+  readonly node: string;
+  readonly at: Date;
+  readonly repositories: readonly KitRepository[];
+  readonly copies: readonly KitCopy[];
+  /** The folder that restored files go to. */
+  readonly restoreTo?: string | undefined;
+}
+
+/** Into which folder the commands of the kit put what they read; set as RESTORE before they run. */
+const TARGET = '"$RESTORE"';
+
+/**
+ * The page that a person restores with when there is no Steward: places, keys, and for every source the commands, in Markdown.
+ * Each block of commands stands for itself and is one a shell takes as it is. Whoever has the page has the data.
+ */
+export function recoveryKit({ node, at, repositories, copies, restoreTo = '/root/restored' }: RecoveryKit): string {
+  return [
+    `# Recovery kit of ${line(node)}`,
+    '',
+    `Made ${at.toISOString()}. It holds the keys in clear: print it, or keep it where only you can read it, and never beside`,
+    'the copies themselves. Copies that are made later are restored the same way; make the kit anew when a repository or a',
+    'key changes.',
+    '',
+    'You need: `zstd`, GNU `tar`, `sha256sum`, `restic` for the repositories of that kind, and the programs of the database.',
+    'Every block below is run in a shell. First say where restored files go:',
+    '',
+    block([`export RESTORE=${quoted(restoreTo)}`, `mkdir -p ${TARGET}`]),
+    '',
+    '## Places and keys',
+    '',
+    ...repositories.flatMap(repositoryText),
+    ...copies.flatMap((copy) => copyText(copy, repositories)),
+  ].join('\n');
+}
+
+function repositoryText({ repository, key }: KitRepository): string[] {
+  if (repository.kind === 'directory') {
+    return [
+      `### ${repository.name}: a directory`,
+      '',
+      'Not encrypted. Its README.txt tells the same as this page. What is there:',
+      '',
+      block([`ls -d ${quoted(repository.path)}/*/*/`]),
+      '',
+    ];
+  }
+  return [
+    `### ${repository.name}: restic`,
+    '',
+    key === undefined
+      ? '**Its key is not in this kit: without it the copies cannot be read.**'
+      : `Key: \`${line(key)}\``,
+    '',
+    'What is there; a copy counts where it has a snapshot tagged `part=manifest.json`:',
+    '',
+    block([...opening(repository, key), 'restic snapshots --no-lock --tag steward,part=manifest.json']),
+    '',
+  ];
+}
+
+function copyText({ repository: name, location, manifest }: KitCopy, repositories: readonly KitRepository[]): string[] {
+  const found = repositories.find(({ repository }) => repository.name === name);
+  if (!found) return [];
+  const { repository, key } = found;
+  const heading = [`## ${manifest.source.name} (${manifest.source.kind}) from ${name}`, ''];
+  const about = `The copy of ${manifest.snapshotAt}, \`${line(location)}\`.`;
+  const commands =
+    repository.kind === 'directory'
+      ? fromDirectory(repository, location, manifest)
+      : [...opening(repository, key), ...fromRestic(location, manifest)];
+  return [...heading, about, '', block(commands), '', ...intoPlace(manifest), ''];
+}
+
+function fromDirectory({ path }: RepositoryOf<'directory'>, location: string, manifest: Manifest): string[] {
+  const stamp = (location.split('/').at(-1) ?? '').split('_').slice(0, 2).join('_');
+  return [
+    `cd ${quoted(`${path}/${location}`)}`,
+    'sha256sum --check --quiet SHA256SUMS',
+    ...manifest.parts.map(({ name, kind }) => {
+      const file = quoted(storedName(name, stamp));
+      return kind === 'tree'
+        ? `zstd -dc ${file} | tar --extract --numeric-owner --preserve-permissions --xattrs --directory=${TARGET}`
+        : `zstd -dc ${file} > ${TARGET}/${quoted(safeName(name))}`;
+    }),
+  ];
+}
+
+function fromRestic(location: string, manifest: Manifest): string[] {
+  return manifest.parts.flatMap(({ name, kind, bytes }) => {
+    const safe = safeName(name);
+    const tag = `--tag ${quoted(`steward,copy=${location},part=${safe}`)}`;
+    if (kind === 'tree') return [`restic restore latest ${tag} --target ${TARGET}`];
+    // restic keeps no empty stream.
+    if (bytes === 0) return [`: > ${TARGET}/${quoted(safe)}`];
+    return [`restic dump ${tag} latest ${quoted(`/${safe}`)} > ${TARGET}/${quoted(safe)}`];
+  });
+}
+
+function opening({ url, env, options }: RepositoryOf<'restic'>, key: string | undefined): string[] {
+  const variables = Object.entries(env).map(([name, value]) =>
+    typeof value === 'string'
+      ? `export ${name}=${quoted(value)}`
+      : `export ${name}=  # a secret that Steward had by the reference ${line(JSON.stringify(value))}`,
+  );
+  const own = options.map((option) => ` --option ${quoted(option)}`).join('');
+  return [
+    ...variables,
+    `export RESTIC_REPOSITORY=${quoted(url)}`,
+    `export RESTIC_PASSWORD=${key === undefined ? '  # its key' : quoted(key)}`,
+    ...(own === '' ? [] : [`restic() { command restic${own} "$@"; }`]),
+  ];
+}
+
+/** What is done with the files once they are there. */
+function intoPlace({ source, parts }: Manifest): string[] {
+  const kind = source.kind as SourceKind;
+  const named = (what: readonly string[]): typeof parts => parts.filter((part) => what.includes(part.kind));
+  const file = (name: string): string => `${TARGET}/${quoted(safeName(name))}`;
+  const steps: Partial<Record<SourceKind, () => string[]>> = {
+    postgres: () => [
+      ...named(['globals']).map(({ name }) => `psql --dbname=postgres --file=${file(name)}`),
+      ...named(['dump']).map(({ name }) => `pg_restore --create --clean --if-exists --dbname=postgres ${file(name)}`),
+    ],
+    mysql: () => [
+      ...named(['globals']).map(({ name }) => `mariadb < ${file(name)}`),
+      ...named(['dump']).map(({ name, database }) =>
+        database === undefined
+          ? `mariadb < ${file(name)}`
+          : `mariadb --execute=${quoted(`CREATE DATABASE IF NOT EXISTS \`${database.replaceAll('`', '``')}\``)} && mariadb ${quoted(database)} < ${file(name)}`,
+      ),
+    ],
+  };
+  const commands = steps[kind]?.() ?? [];
+  if (commands.length > 0) return ['Then, as the administrator of the server:', '', block(commands)];
+  const images = named(['image', 'dump']).map(({ name }) => `\`${line(safeName(name))}\``);
+  return images.length > 0
+    ? [
+        `Then stop whatever uses it, put ${images.join(', ')} in the place of its file with the same owner, and start it again.`,
+      ]
+    : ['Then stop whatever uses them, and move the files from below that folder to where they belong.'];
+}
+
+function block(commands: readonly string[]): string {
+  return ['```sh', ...commands, '```'].join('\n');
+}
+
+/** One word for a shell, whatever is in it. */
+function quoted(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`;
+}
+
+/** Text from outside stays on its line and ends no code. */
+function line(text: string): string {
+  return text.replaceAll(/[\n\r`]/g, ' ');
+}
