@@ -55,11 +55,14 @@ export async function dumpInto(
     turns,
     part,
     doing,
+    seen,
   }: {
     readonly writer: CopyWriter;
     readonly turns: Turns;
     readonly part: Pick<Part, 'name' | 'kind' | 'database'>;
     readonly doing: Doing;
+    /** Told of all that passes. */
+    readonly seen?: ((chunk: Uint8Array) => void) | undefined;
   },
 ): Promise<DumpedPart> {
   const { taken, ...result } = await programs.stream(
@@ -68,18 +71,26 @@ export async function dumpInto(
       const content = output[Symbol.asyncIterator]();
       const first = await content.next();
       if (first.done) return undefined;
-      return await turns(() => writer.part(part, told(first.value, content, part.name, doing)));
+      return await turns(() => writer.part(part, told(first.value, content, part.name, doing, seen)));
     },
   );
   return { result, part: taken };
 }
 
-async function* told(first: Uint8Array, rest: AsyncIterator<Uint8Array>, message: string, { progress }: Doing): Bytes {
+async function* told(
+  first: Uint8Array,
+  rest: AsyncIterator<Uint8Array>,
+  message: string,
+  { progress }: Doing,
+  seen?: (chunk: Uint8Array) => void,
+): Bytes {
   let bytes = first.length;
+  seen?.(first);
   yield first;
   let toldOf = 0;
   for (let next = await rest.next(); !next.done; next = await rest.next()) {
     bytes += next.value.length;
+    seen?.(next.value);
     if (bytes - toldOf >= TOLD_EVERY) {
       progress?.({ bytes, message });
       toldOf = bytes;

@@ -8,3 +8,11 @@ export function fileNameOf(database: string): string {
   const plain = encodeURIComponent(database).replaceAll(/[!'()*~]/g, (sign) => `%${sign.charCodeAt(0).toString(16)}`);
   return plain.replace(/^\./, '%2e');
 }
+
+/** `shop_before_20261129_201500`: what was there before a restore, within what a name of the server may have. */
+export function beforeName(database: string, now: Date, most: number): string {
+  const stamp = now.toISOString().replaceAll(/[-:]/g, '').replace('T', '_').slice(0, 15);
+  let name = database;
+  while (Buffer.byteLength(name) > most - '_before_'.length - stamp.length) name = name.replace(/.$/su, '');
+  return `${name}_before_${stamp}`;
+}

@@ -6,7 +6,7 @@ import { readAbout } from './about.ts';
 import { accessTo } from './access.ts';
 import { copyServer } from './copy.ts';
 import { countLargeObjects, countTable, inOrder, LARGE_OBJECTS, rowHashOf } from './counting.ts';
-import type { PostgresDeps } from './deps.ts';
+import type { SqlDeps } from '../sql-deps.ts';
 import { discardKept, undoRestore } from './kept.ts';
 import { leftOutOf, lookAtServer, lookAtTables, openServer } from './look.ts';
 import { existing, restoreCopy, wantedOf } from './restore.ts';
@@ -17,9 +17,9 @@ import { leavesColumns, leavesRows } from './tables.ts';
 import { findTools, postgresFolders } from './tools.ts';
 
 /** PostgreSQL: one snapshot per database, which pg_dump and whoever counts both see. */
-export function createPostgresSource(deps: PostgresDeps): SourceReader<'postgres'> {
+export function createPostgresSource(deps: SqlDeps): SourceReader<'postgres'> {
   const { programs, secrets, now } = deps;
-  const find = findTools(programs, deps.folders ?? (() => postgresFolders(process.env['PATH'] ?? '')));
+  const find = findTools(programs, deps.folders ?? postgresFolders);
 
   async function examine(
     source: SourceOf<'postgres'>,

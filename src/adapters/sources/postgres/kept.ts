@@ -4,7 +4,7 @@ import type { Doing } from '../../../core/backup/store.ts';
 import { StewardError } from '../../../core/errors.ts';
 import { dotted } from '../names.ts';
 import { accessTo, identifier, type PgSession } from './access.ts';
-import type { PostgresDeps } from './deps.ts';
+import type { SqlDeps } from '../sql-deps.ts';
 import { openServer } from './look.ts';
 import { type Remark, remarkIn } from './ours.ts';
 import { changeNames } from './restore.ts';
@@ -27,7 +27,7 @@ async function keptAs(session: PgSession, names: readonly string[]): Promise<(Ke
 }
 
 export async function undoRestore(
-  deps: PostgresDeps,
+  deps: SqlDeps,
   source: SourceOf<'postgres'>,
   names: readonly string[],
   doing: Doing,
@@ -46,7 +46,7 @@ export async function undoRestore(
 }
 
 export async function discardKept(
-  deps: PostgresDeps,
+  deps: SqlDeps,
   source: SourceOf<'postgres'>,
   names: readonly string[],
   doing: Doing,

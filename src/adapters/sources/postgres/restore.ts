@@ -6,12 +6,12 @@ import type { SourceOf } from '../../../core/backup/source.ts';
 import type { Doing } from '../../../core/backup/store.ts';
 import { StewardError } from '../../../core/errors.ts';
 import { compareContents, readContents, tellComparison } from '../contents.ts';
-import { dotted } from '../names.ts';
+import { beforeName, dotted } from '../names.ts';
 import { makeScratch } from '../scratch.ts';
 import { type About, type AboutDatabase, mainDatabase, readAbout } from './about.ts';
 import { accessTo, identifier, literal, type PgAccess, type PgSession } from './access.ts';
 import { inOrder } from './counting.ts';
-import type { PostgresDeps } from './deps.ts';
+import type { SqlDeps } from '../sql-deps.ts';
 import { countDatabase, createDatabase, fetchDump, loadDatabase } from './load.ts';
 import { lookAtServer, openServer, type PgServer } from './look.ts';
 import { remarkIn, type Remark, remarkText, SCRATCH_PREFIX } from './ours.ts';
@@ -78,7 +78,7 @@ export async function restoreCopy(
     copy,
     to,
   }: {
-    readonly deps: PostgresDeps;
+    readonly deps: SqlDeps;
     readonly find: FindTools;
     readonly source: SourceOf<'postgres'>;
     readonly copy: SealedCopy;
@@ -264,7 +264,7 @@ export async function changeNames({ source, access, moves, copy, now }: NameChan
       await session.rows('begin');
       for (const { from, to } of moves) {
         if (there.includes(to)) {
-          const name = keptName(to, now);
+          const name = beforeName(to, now, NAME_BYTES);
           kept.push(name);
           const remark: Remark = { is: 'kept', database: to, copy, at: now.toISOString() };
           await session.rows(`alter database ${identifier(to)} rename to ${identifier(name)}`);
@@ -292,12 +292,4 @@ export async function changeNames({ source, access, moves, copy, now }: NameChan
   await changed;
   await ended;
   return kept;
-}
-
-/** shop_before_20261129_201500, within what a name may have. */
-export function keptName(database: string, now: Date): string {
-  const stamp = now.toISOString().replaceAll(/[-:]/g, '').replace('T', '_').slice(0, 15);
-  let name = database;
-  while (Buffer.byteLength(name) > NAME_BYTES - '_before_'.length - stamp.length) name = name.replace(/.$/su, '');
-  return `${name}_before_${stamp}`;
 }

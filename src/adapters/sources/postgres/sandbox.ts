@@ -24,7 +24,7 @@ import {
   type PgAccess,
 } from './access.ts';
 import { inOrder } from './counting.ts';
-import type { PostgresDeps } from './deps.ts';
+import type { SqlDeps } from '../sql-deps.ts';
 import { countDatabase, createDatabase, fetchDump, loadDatabase } from './load.ts';
 import { openServer } from './look.ts';
 import { programError } from './errors.ts';
@@ -45,7 +45,7 @@ export const SCRATCH_KIND = 'pg';
 const BORROWED = 'borrowed.json';
 
 interface Making {
-  readonly deps: PostgresDeps;
+  readonly deps: SqlDeps;
   readonly find: FindTools;
   readonly source: SourceOf<'postgres'>;
   readonly copy: SealedCopy;
@@ -271,7 +271,7 @@ export async function dropScratch(
 }
 
 export function sweepSandboxes(
-  deps: PostgresDeps,
+  deps: SqlDeps,
   owners: ReadonlySet<string> | 'all-dead',
   scratch: string,
   doing: Doing,

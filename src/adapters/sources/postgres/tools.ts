@@ -1,5 +1,5 @@
 import { access, constants, readdir } from 'node:fs/promises';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import { StewardError } from '../../../core/errors.ts';
 import type { ProgramsPort } from '../../../core/ports/programs.ts';
 import type { Doing } from '../../../core/backup/store.ts';
@@ -57,8 +57,8 @@ export function findTools(programs: ProgramsPort, folders: () => Promise<readonl
   };
 }
 
-/** Where programs of PostgreSQL are on this machine, those that are found by name last. */
-export async function postgresFolders(path: string): Promise<string[]> {
+/** Where programs of PostgreSQL are on this machine; where several versions are, each has a folder. */
+export async function postgresFolders(): Promise<string[]> {
   const folders: string[] = [];
   for (const { root, bin } of ROOTS) {
     const names = await readdir(root).catch(() => []);
@@ -67,7 +67,7 @@ export async function postgresFolders(path: string): Promise<string[]> {
       if (below !== undefined) folders.push(join(root, below));
     }
   }
-  return [...folders, ...path.split(delimiter).filter((folder) => folder.startsWith('/'))];
+  return [...folders, '/usr/local/bin', '/usr/bin'];
 }
 
 async function hasAll(folder: string, names: readonly string[]): Promise<boolean> {

@@ -1,0 +1,88 @@
+import { z } from 'zod';
+import { StewardError } from '../../../core/errors.ts';
+import { dotted } from '../names.ts';
+import { identifier, type MySession, qualified } from './access.ts';
+import { type Code, codeOf, dropCode, makeCode } from './code.ts';
+import { KEPT_TABLE } from './tables.ts';
+
+const Kept = z.object({
+  database: z.string(),
+  copy: z.string(),
+  at: z.string(),
+  /** They do not run in what is only kept. */
+  events: z.array(z.object({ kind: z.literal('event'), name: z.string(), create: z.string(), mode: z.string() })),
+});
+export type Kept = z.output<typeof Kept>;
+
+export async function exists(session: MySession, database: string): Promise<boolean> {
+  return (await session.rows('select 1 from information_schema.SCHEMATA where SCHEMA_NAME = ?', [database])).length > 0;
+}
+
+/** What a restore replaced, by what Steward wrote into it; undefined where it is something else. */
+export async function keptIn(session: MySession, database: string): Promise<Kept | undefined> {
+  const [there] = await session.rows('select 1 from information_schema.TABLES where TABLE_SCHEMA = ? and TABLE_NAME = ?', [database, KEPT_TABLE]);
+  if (!there) return undefined;
+  const [row] = await session.rows<{ what: string }>(`select what from ${qualified(database, KEPT_TABLE)}`);
+  return Kept.safeParse(JSON.parse(row?.what ?? '{}')).data;
+}
+
+/**
+ * Puts the tables of `from` where those of `to` are, and those into `keep`, by one RENAME TABLE: whoever looks sees the old ones
+ * or the new. Views, triggers, routines and events cannot be renamed: they are made again, and for that moment they are missing.
+ */
+export async function exchange(
+  session: MySession,
+  { from, to, keep, copy, at }: { readonly from: string; readonly to: string; readonly keep: string; readonly copy: string; readonly at: string },
+): Promise<string | undefined> {
+  const replaces = await exists(session, to);
+  const wasKept = await keptIn(session, from);
+  const [incoming, outgoing] = [await codeOf(session, from), replaces ? await codeOf(session, to) : []];
+  const events = outgoing.filter(({ kind }) => kind === 'event');
+  await makeLike(session, replaces ? to : from, replaces ? keep : to);
+  if (replaces) {
+    await session.rows(`create table ${qualified(keep, KEPT_TABLE)} (what longtext not null) character set utf8mb4`);
+    await session.rows(`insert into ${qualified(keep, KEPT_TABLE)} values (?)`, [JSON.stringify({ database: to, copy, at, events })]);
+  }
+  const triggers = (code: readonly Code[]): Code[] => code.filter(({ kind }) => kind === 'trigger');
+  try {
+    await dropCode(session, to, triggers(outgoing));
+    await dropCode(session, from, triggers(incoming));
+    const moves = [
+      ...(replaces ? await movesOf(session, to, keep) : []),
+      ...(await movesOf(session, from, to)),
+    ];
+    if (moves.length > 0) await session.rows(`rename table ${moves.join(', ')}`);
+  } catch (thrown) {
+    await makeCode(session, to, triggers(outgoing));
+    await session.rows(`drop database ${identifier(replaces ? keep : to)}`);
+    throw thrown;
+  }
+  try {
+    await dropCode(session, to, outgoing.filter(({ kind }) => kind !== 'trigger'));
+    if (replaces) await makeCode(session, keep, outgoing.filter(({ kind }) => kind !== 'event'));
+    await makeCode(session, to, [...incoming, ...(wasKept?.events ?? [])]);
+    await session.rows(`drop database ${identifier(from)}`);
+  } catch (thrown) {
+    throw new StewardError('ROLLBACK_FAILED', `The tables of ${dotted(to)} are the restored ones, but not all of its views, triggers and routines could be made: ${(thrown as Error).message}`, {
+      hint: `${replaces ? `What was there before is ${dotted(keep)}. ` : ''}Make them by hand from the schema part of the copy.`,
+      cause: thrown,
+    });
+  }
+  return replaces ? keep : undefined;
+}
+
+async function makeLike(session: MySession, like: string, database: string): Promise<void> {
+  const [found] = await session.rows<{ characters: string; collation: string }>(
+    'select DEFAULT_CHARACTER_SET_NAME as characters, DEFAULT_COLLATION_NAME as collation from information_schema.SCHEMATA where SCHEMA_NAME = ?',
+    [like],
+  );
+  await session.rows(`create database ${identifier(database)} character set ${found?.characters} collate ${found?.collation}`);
+}
+
+async function movesOf(session: MySession, from: string, to: string): Promise<string[]> {
+  const tables = await session.rows<{ name: string }>(
+    "select TABLE_NAME as name from information_schema.TABLES where TABLE_SCHEMA = ? and TABLE_TYPE <> 'VIEW' and TABLE_NAME <> ?",
+    [from, KEPT_TABLE],
+  );
+  return tables.map(({ name }) => `${qualified(from, name)} to ${qualified(to, name)}`);
+}

@@ -1,0 +1,172 @@
+import { randomBytes } from 'node:crypto';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Sandbox, SealedCopy } from '../../../core/backup/reader.ts';
+import { MysqlSource, type SourceOf } from '../../../core/backup/source.ts';
+import type { Doing } from '../../../core/backup/store.ts';
+import { StewardError } from '../../../core/errors.ts';
+import { ASSERTION_MS, askAssertions } from '../assertions.ts';
+import { byName, compareContents, readContents, tellComparison } from '../contents.ts';
+import { evidenceOf } from '../evidence.ts';
+import { lookAtLayer } from '../layer.ts';
+import { dotted } from '../names.ts';
+import { makeScratch, type ScratchFolder, sweepScratch } from '../scratch.ts';
+import type { SqlDeps } from '../sql-deps.ts';
+import { endWorkersOf } from '../throw-away.ts';
+import { type About, readAbout } from './about.ts';
+import { accessTo, identifier, type MyAccess, openSession } from './access.ts';
+import { countDatabase, loadDatabase, runScript } from './load.ts';
+import { SCRATCH_PREFIX } from './look.ts';
+import { startThrowAway } from './throw-away.ts';
+import { findTools, type MyTools } from './tools.ts';
+
+interface Place {
+  readonly access: MyAccess;
+  readonly tools: MyTools;
+  readonly own: boolean;
+  called(database: string): string;
+  end(): Promise<void>;
+}
+
+export const SCRATCH_KIND = 'my';
+const BORROWED = 'borrowed.json';
+
+interface Making {
+  readonly deps: SqlDeps;
+  readonly source: SourceOf<'mysql'>;
+  readonly copy: SealedCopy;
+  readonly about: About;
+  readonly folder: ScratchFolder;
+}
+
+export async function makeSandbox(
+  { deps, source, copy, scratch, owner }: Omit<Making, 'about' | 'folder'> & { readonly scratch: string; readonly owner: string },
+  doing: Doing,
+): Promise<Sandbox> {
+  const about = await readAbout(copy, doing);
+  const bytes = copy.manifest.parts.reduce((sum, part) => sum + part.bytes, 0);
+  const folder = await makeScratch(scratch, { kind: SCRATCH_KIND, owner, room: bytes });
+  let place: Place | undefined;
+  const end = async (): Promise<void> => {
+    await place?.end();
+    await folder.remove();
+  };
+  try {
+    const restore = await lookAtLayer('restore', async () => {
+      const notes: string[] = [];
+      const there = await makePlace({ deps, source, copy, about, folder }, doing);
+      place = there;
+      const loading = { copy, access: there.access, tools: there.tools, programs: deps.programs };
+      if (there.own && copy.manifest.parts.some(({ name }) => name === 'globals.sql'))
+        await runScript(loading, 'globals.sql', undefined, doing).catch((thrown: unknown) => {
+          const { code, message } = StewardError.from(thrown);
+          // Ways of signing in that this server has no plugin for say nothing of the data.
+          if (code !== 'VERIFICATION_FAILED' && code !== 'FORBIDDEN') throw thrown;
+          notes.push(`not all users could be made: ${message}`);
+        });
+      for (const database of about.databases) {
+        await loadDatabase(loading, database, there.called(database.name), doing);
+        // Where a server is its own, nothing of it ever runs by itself.
+        if (there.own && database.events !== null) await runScript(loading, database.events, database.name, doing);
+      }
+      const where = there.own ? 'a throw-away server' : 'throw-away databases on its own server';
+      return {
+        ok: true,
+        statement: `${[`${about.databases.length} databases were restored into ${where}`, ...notes].join('; ')}.`,
+        evidence: { databases: about.databases.map(({ name }) => name), notes },
+      };
+    });
+    return { ...whatItAnswers({ source, copy, about }, place), restore, end };
+  } catch (thrown) {
+    await end();
+    throw thrown;
+  }
+}
+
+function whatItAnswers(
+  { source, copy, about }: Pick<Making, 'source' | 'copy' | 'about'>,
+  place: Place | undefined,
+): Pick<Sandbox, 'content' | 'assertions' | 'environment'> {
+  const main = about.databases[0]?.name ?? '';
+  const held = (): Place => {
+    if (place) return place;
+    throw new StewardError('PRECONDITION_FAILED', 'Nothing was restored, so nothing can be asked of it.');
+  };
+  return {
+    content: (doing) =>
+      lookAtLayer('content', async () => {
+        const { access, called } = held();
+        const found = [];
+        for (const database of about.databases) found.push(...(await countDatabase(access, called(database.name), database, doing)));
+        const comparison = await compareContents(readContents(copy, doing), found.toSorted((a, b) => byName(a.name, b.name)));
+        return { ok: comparison.ok, statement: tellComparison(comparison, 'tables'), evidence: evidenceOf(comparison) };
+      }),
+    assertions: (doing) =>
+      askAssertions(
+        source.assertions,
+        async ({ database = main, sql }) => {
+          if (!about.databases.some(({ name }) => name === database))
+            throw new StewardError('NOT_FOUND', `The copy has no database ${dotted(database)}.`);
+          const { access, called } = held();
+          await using session = await openSession(access, called(database), doing);
+          if (about.flavor === 'mariadb') await session.rows(`set session max_statement_time = ${ASSERTION_MS / 1000}`);
+          await session.rows('start transaction read only');
+          const [row] = await session.rows(sql);
+          return row && Object.values(row)[0];
+        },
+        doing.signal,
+      ),
+    environment: place
+      ? {
+          STEWARD_SANDBOX_HOST: place.access.socket ?? place.access.host,
+          STEWARD_SANDBOX_PORT: String(place.access.port),
+          STEWARD_SANDBOX_USER: place.access.user,
+          STEWARD_SANDBOX_PASSWORD: place.access.password ?? '',
+          STEWARD_SANDBOX_DATABASE: place.called(main),
+        }
+      : {},
+  };
+}
+
+/** A server of its own; where this machine has none to start, databases under names that no live one has. */
+async function makePlace({ deps, source, about, folder }: Making, doing: Doing): Promise<Place> {
+  const tools = await findTools(deps.programs, about.flavor, { folders: deps.folders, signal: doing.signal });
+  if (tools.server) {
+    const made = { folder, server: tools.server, lowerCase: about.lowerCase, programs: deps.programs, account: await deps.account() };
+    const { access, end } = await startThrowAway(made, doing);
+    return { access, tools, own: true, called: (database) => database, end };
+  }
+  const access = await accessTo(source, deps.secrets);
+  const names = new Map(about.databases.map(({ name }) => [name, `${SCRATCH_PREFIX}${randomBytes(6).toString('hex')}`]));
+  // On record before they are made: whoever finds the folder knows what to remove where.
+  await writeFile(join(folder.path, BORROWED), JSON.stringify({ source, databases: [...names.values()] }), { mode: 0o600 });
+  return {
+    access,
+    tools,
+    own: false,
+    called: (database) => names.get(database) ?? '',
+    end: () => dropScratch(access, [...names.values()], { signal: AbortSignal.timeout(60_000) }),
+  };
+}
+
+/** Removes throw-away databases, known by their prefix, and no other. */
+export async function dropScratch(access: MyAccess, names: readonly string[], doing: Doing): Promise<void> {
+  await using session = await openSession(access, undefined, doing);
+  for (const name of names)
+    if (name.startsWith(SCRATCH_PREFIX)) await session.rows(`drop database if exists ${identifier(name)}`);
+}
+
+export function sweepSandboxes(
+  deps: SqlDeps,
+  owners: ReadonlySet<string> | 'all-dead',
+  scratch: string,
+  doing: Doing,
+): Promise<readonly string[]> {
+  return sweepScratch(scratch, SCRATCH_KIND, owners, async (folder) => {
+    await endWorkersOf(join(folder, 'data'), 'SIGKILL');
+    const borrowed = await readFile(join(folder, BORROWED), 'utf8').catch(() => undefined);
+    if (borrowed === undefined) return;
+    const { source, databases } = JSON.parse(borrowed) as { source: unknown; databases: string[] };
+    await dropScratch(await accessTo(MysqlSource.parse(source), deps.secrets), databases, doing);
+  });
+}
