@@ -1,5 +1,3 @@
-import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { LayerResult, Manifest } from '../../core/backup/copy.ts';
 import type { SealedCopy, SourceReader } from '../../core/backup/reader.ts';
 import type { BackupRepository } from '../../core/backup/repository.ts';
@@ -134,12 +132,8 @@ export function createBackups(deps: BackupsDeps): BackupsPort {
 
     async drill(place, owner, doing) {
       const { source, reader } = sourceOf(place);
-      const sandbox = await reader.sandbox(
-        source,
-        await sealed(place, doing),
-        { scratch: join(scratch, owner), owner },
-        doing,
-      );
+      // Right below it, where a sweep looks for what a dead process left.
+      const sandbox = await reader.sandbox(source, await sealed(place, doing), { scratch, owner }, doing);
       const results: LayerResult[] = [sandbox.restore];
       try {
         if (!sandbox.restore.ok) return results;
@@ -148,7 +142,6 @@ export function createBackups(deps: BackupsDeps): BackupsPort {
         return results;
       } finally {
         await sandbox.end();
-        await rm(join(scratch, owner), { recursive: true, force: true });
       }
     },
 

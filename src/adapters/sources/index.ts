@@ -1,18 +1,20 @@
 import type { SourceReader } from '../../core/backup/reader.ts';
 import { createCertificatesReader } from './certificates/index.ts';
 import { createFilesReader, type FilesReaderOptions } from './files/index.ts';
+import { createMysqlSource } from './mysql/index.ts';
 import { createPostgresSource } from './postgres/index.ts';
-import type { PostgresDeps } from './postgres/deps.ts';
 import { createRedisReader } from './redis/index.ts';
+import type { SqlDeps } from './sql-deps.ts';
 import { createSqliteReader } from './sqlite/index.ts';
 
-export type ReaderDeps = PostgresDeps & FilesReaderOptions;
+export type ReaderDeps = SqlDeps & FilesReaderOptions;
 
 /** How each kind of source is copied, checked and restored. */
 export function createReaders(deps: ReaderDeps): SourceReader[] {
   const readers = [
     createCertificatesReader(deps),
     createFilesReader(deps),
+    createMysqlSource(deps),
     createPostgresSource(deps),
     createRedisReader(deps),
     createSqliteReader(deps),

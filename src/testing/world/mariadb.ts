@@ -24,20 +24,42 @@ export async function startMariadb(): Promise<TestMariadb> {
   const [port, password] = [await freePort(), "s3cret ' word"];
   const data = join(folder.path, 'data');
   const root = process.getuid?.() === 0 ? ['--user=root'] : [];
-  await promisify(execFile)('mariadb-install-db', ['--no-defaults', `--datadir=${data}`, '--auth-root-authentication-method=normal', '--skip-test-db', ...root]);
+  await promisify(execFile)('mariadb-install-db', [
+    '--no-defaults',
+    `--datadir=${data}`,
+    '--auth-root-authentication-method=normal',
+    '--skip-test-db',
+    ...root,
+  ]);
   const init = join(folder.path, 'init.sql');
   await writeFile(init, `alter user root@localhost identified by '${password.replaceAll("'", "''")}';\n`);
   let server: RunningProgram | undefined;
   const start = async (): Promise<void> => {
     server = await startProgram({
       program: 'mariadbd',
-      args: ['--no-defaults', `--datadir=${data}`, `--port=${port}`, '--bind-address=127.0.0.1', `--socket=${join(folder.path, 's')}`, `--init-file=${init}`, '--innodb-flush-log-at-trx-commit=0', ...root],
+      args: [
+        '--no-defaults',
+        `--datadir=${data}`,
+        `--port=${port}`,
+        '--bind-address=127.0.0.1',
+        `--socket=${join(folder.path, 's')}`,
+        `--init-file=${init}`,
+        '--innodb-flush-log-at-trx-commit=0',
+        ...root,
+      ],
       ready: { output: /ready for connections/ },
       stopMs: 5_000,
     });
   };
   const session = async (database?: string, user = 'root'): Promise<Connection> => {
-    const connection = await createConnection({ host: '127.0.0.1', port, user, password, charset: 'utf8mb4', ...(database !== undefined && { database }) });
+    const connection = await createConnection({
+      host: '127.0.0.1',
+      port,
+      user,
+      password,
+      charset: 'utf8mb4',
+      ...(database !== undefined && { database }),
+    });
     connection.on('error', () => undefined);
     return connection;
   };

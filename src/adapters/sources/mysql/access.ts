@@ -28,7 +28,13 @@ export interface MySession extends AsyncDisposable {
 const CONNECTS_WITHIN_MS = 15_000;
 
 /** What is written as text has to be the same wherever it is written; and nobody waits for long for a lock. */
-const SETTINGS = ["time_zone = '+00:00'", "sql_mode = ''", 'net_write_timeout = 86400', 'wait_timeout = 86400', 'lock_wait_timeout = 30'];
+const SETTINGS = [
+  "time_zone = '+00:00'",
+  "sql_mode = ''",
+  'net_write_timeout = 86400',
+  'wait_timeout = 86400',
+  'lock_wait_timeout = 30',
+];
 
 export async function accessTo(source: SourceOf<'mysql'>, secrets: SecretResolver): Promise<MyAccess> {
   const { host, port, user = 'root', password, tls, ca } = source;
@@ -55,14 +61,25 @@ export function argumentsOf({ host, port, socket, user, tls, ca }: MyAccess): st
           ...(ca === undefined ? [] : [`--ssl-ca=${ca}`]),
           ...(tls === 'verify-full' ? ['--ssl-verify-server-cert'] : []),
         ];
-  return ['--no-defaults', ...where, `--user=${user}`, ...secure, '--default-character-set=utf8mb4', '--max-allowed-packet=1G'];
+  return [
+    '--no-defaults',
+    ...where,
+    `--user=${user}`,
+    ...secure,
+    '--default-character-set=utf8mb4',
+    '--max-allowed-packet=1G',
+  ];
 }
 
 export function environmentOf({ password }: MyAccess): Record<string, string> {
   return { LC_ALL: 'C', ...(password !== undefined && { MYSQL_PWD: password }) };
 }
 
-export async function openSession(access: MyAccess, database: string | undefined, { signal }: Doing): Promise<MySession> {
+export async function openSession(
+  access: MyAccess,
+  database: string | undefined,
+  { signal }: Doing,
+): Promise<MySession> {
   signal.throwIfAborted();
   const connection = await connected(access, database);
   const stop = (): void => connection.destroy();
@@ -80,7 +97,9 @@ export async function openSession(access: MyAccess, database: string | undefined
     },
     async *stream(sql) {
       try {
-        for await (const row of (connection as unknown as { connection: { query(text: string): { stream(): AsyncIterable<Row> } } }).connection
+        for await (const row of (
+          connection as unknown as { connection: { query(text: string): { stream(): AsyncIterable<Row> } } }
+        ).connection
           .query(sql)
           .stream())
           yield row;
@@ -125,7 +144,8 @@ async function connected(access: MyAccess, database: string | undefined): Promis
     if (socket !== undefined || tls === 'disable') return await attempt(undefined);
     if (tls === 'verify-full') return await attempt(ca === undefined ? {} : { ca: await readFile(ca) });
     return await attempt({ rejectUnauthorized: false }).catch(async (thrown: unknown) => {
-      if (tls === 'prefer' && (thrown as { code?: string }).code === 'HANDSHAKE_NO_SSL_SUPPORT') return await attempt(undefined);
+      if (tls === 'prefer' && (thrown as { code?: string }).code === 'HANDSHAKE_NO_SSL_SUPPORT')
+        return await attempt(undefined);
       throw thrown;
     });
   } catch (thrown) {

@@ -9,10 +9,19 @@ export interface Code {
 }
 
 const LISTS: readonly (readonly [Code['kind'], string])[] = [
-  ['procedure', "select ROUTINE_NAME as name from information_schema.ROUTINES where ROUTINE_SCHEMA = ? and ROUTINE_TYPE = 'PROCEDURE'"],
-  ['function', "select ROUTINE_NAME as name from information_schema.ROUTINES where ROUTINE_SCHEMA = ? and ROUTINE_TYPE = 'FUNCTION'"],
+  [
+    'procedure',
+    "select ROUTINE_NAME as name from information_schema.ROUTINES where ROUTINE_SCHEMA = ? and ROUTINE_TYPE = 'PROCEDURE'",
+  ],
+  [
+    'function',
+    "select ROUTINE_NAME as name from information_schema.ROUTINES where ROUTINE_SCHEMA = ? and ROUTINE_TYPE = 'FUNCTION'",
+  ],
   ['view', 'select TABLE_NAME as name from information_schema.VIEWS where TABLE_SCHEMA = ?'],
-  ['trigger', 'select TRIGGER_NAME as name from information_schema.TRIGGERS where TRIGGER_SCHEMA = ? order by ACTION_ORDER'],
+  [
+    'trigger',
+    'select TRIGGER_NAME as name from information_schema.TRIGGERS where TRIGGER_SCHEMA = ? order by ACTION_ORDER',
+  ],
   ['event', 'select EVENT_NAME as name from information_schema.EVENTS where EVENT_SCHEMA = ?'],
 ];
 
@@ -23,7 +32,9 @@ export async function codeOf(session: MySession, database: string): Promise<Code
   for (const [kind, list] of LISTS) {
     for (const { name } of await session.rows<{ name: string }>(list, [database])) {
       const [row] = await session.rows<Record<string, string>>(`show create ${kind} ${identifier(name)}`);
-      const create = Object.entries(row ?? {}).find(([column]) => /^(Create (View|Procedure|Function|Event)|SQL Original Statement)$/i.test(column))?.[1];
+      const create = Object.entries(row ?? {}).find(([column]) =>
+        /^(Create (View|Procedure|Function|Event)|SQL Original Statement)$/i.test(column),
+      )?.[1];
       if (create) code.push({ kind, name, create, mode: row?.['sql_mode'] ?? '' });
     }
   }

@@ -5,7 +5,8 @@ import type { SourceOf } from '../../../core/backup/source.ts';
 import type { CopyWriter, Doing } from '../../../core/backup/store.ts';
 import { StewardError } from '../../../core/errors.ts';
 import type { ProgramsPort } from '../../../core/ports/programs.ts';
-import { byName, writeContents } from '../contents.ts';
+import { writeContents } from '../contents.ts';
+import { byName } from '../order.ts';
 import { createTurns, dumpInto, together } from '../flow.ts';
 import { dotted, fileNameOf } from '../names.ts';
 import { ABOUT_PART, type AboutDatabase, aboutText } from './about.ts';
@@ -50,12 +51,18 @@ export async function copyServer(copying: Copying, doing: Doing): Promise<Copied
   {
     await using session = await openSession(access, undefined, doing);
     const globals = await globalsText(session);
-    if (globals === undefined) leftOut.push({ what: 'users and what they may do', why: `${access.user} may not read them` });
+    if (globals === undefined)
+      leftOut.push({ what: 'users and what they may do', why: `${access.user} may not read them` });
     else parts.push(await writer.part({ name: 'globals.sql', kind: 'globals' }, text(globals)));
   }
   const { version, flavor, lowerCase } = server;
-  parts.push(await writer.part({ name: ABOUT_PART, kind: 'globals' }, aboutText({ version, flavor, lowerCase, databases })));
-  const { part, contents } = await writeContents(writer, items.toSorted((a, b) => byName(a.name, b.name)));
+  parts.push(
+    await writer.part({ name: ABOUT_PART, kind: 'globals' }, aboutText({ version, flavor, lowerCase, databases })),
+  );
+  const { part, contents } = await writeContents(
+    writer,
+    items.toSorted((a, b) => byName(a.name, b.name)),
+  );
   return {
     snapshotAt: snapshotAt ?? now(),
     parts: [...parts, part],
@@ -85,14 +92,22 @@ async function copyDatabase(copying: Copying, database: string, doing: Doing): P
     .filter((table) => !without.includes(table))
     .map((table) => ({ table, without: leavesColumns(source, table) }))
     .filter((one) => one.without.length > 0);
-  const noRows = [...without, ...partly.map(({ table }) => table)].map(({ name }) => `--ignore-table-data=${database}.${name}`);
+  const noRows = [...without, ...partly.map(({ table }) => table)].map(
+    ({ name }) => `--ignore-table-data=${database}.${name}`,
+  );
   const parts: Part[] = [];
   const statements = createStatementCounter();
   await using hold = await holdStill(access, { database, tables, now, doing });
   const [rows, items] = await together(doing, [
     async (now_) => {
       const triggers = partly.length > 0 ? '--skip-triggers' : '--triggers';
-      return await dump(copying, [...DUMP, '--routines', triggers, ...noRows, '--', database], { name: `${file}.sql`, kind: 'dump', database }, statements, now_);
+      return await dump(
+        copying,
+        [...DUMP, '--routines', triggers, ...noRows, '--', database],
+        { name: `${file}.sql`, kind: 'dump', database },
+        statements,
+        now_,
+      );
     },
     async ({ signal }) => {
       await begun(statements, hold, signal);
@@ -116,7 +131,15 @@ async function copyDatabase(copying: Copying, database: string, doing: Doing): P
     after.push(name);
   }
   const more = async (name: string, kind: Part['kind'], args: readonly string[]): Promise<string> => {
-    parts.push(await dump(copying, [...DUMP, ...args, '--', database], { name, kind, database }, createStatementCounter(), doing));
+    parts.push(
+      await dump(
+        copying,
+        [...DUMP, ...args, '--', database],
+        { name, kind, database },
+        createStatementCounter(),
+        doing,
+      ),
+    );
     return name;
   };
   if (partly.length > 0)
@@ -161,7 +184,10 @@ async function lookAtDatabase(access: MyAccess, database: string, doing: Doing) 
 async function begun(statements: StatementCounter, hold: Hold, signal: AbortSignal): Promise<void> {
   for (const until = performance.now() + BEGINS_WITHIN_MS; !statements.begun; await sleep(10, undefined, { signal })) {
     if (performance.now() > until)
-      throw new StewardError('TIMEOUT', `The dump did not begin within ${BEGINS_WITHIN_MS / 1000} s, and nobody could write meanwhile.`);
+      throw new StewardError(
+        'TIMEOUT',
+        `The dump did not begin within ${BEGINS_WITHIN_MS / 1000} s, and nobody could write meanwhile.`,
+      );
   }
   await hold.release();
 }
@@ -181,6 +207,10 @@ async function dump(
     { writer, turns: createTurns(), part, doing, seen: statements.add },
   );
   if (!dumped.part || dumped.result.exitCode !== 0)
-    throw programError(tools.dump.split('/').at(-1) ?? tools.dump, dumped.result, `database ${dotted(part.database ?? '')}`);
+    throw programError(
+      tools.dump.split('/').at(-1) ?? tools.dump,
+      dumped.result,
+      `database ${dotted(part.database ?? '')}`,
+    );
   return dumped.part;
 }

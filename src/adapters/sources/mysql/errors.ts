@@ -42,7 +42,10 @@ const BY_NUMBER: Readonly<Record<number, Meaning>> = {
   2013: GONE,
 };
 
-export function mysqlError(thrown: unknown, { host, port, user }: { readonly host: string; readonly port: number; readonly user: string }): StewardError {
+export function mysqlError(
+  thrown: unknown,
+  { host, port, user }: { readonly host: string; readonly port: number; readonly user: string },
+): StewardError {
   if (thrown instanceof StewardError) return thrown;
   const { message, code = '', errno = 0 } = thrown as Error & { code?: string; errno?: number };
   const gone = /^(E[A-Z]+|PROTOCOL_CONNECTION_LOST)$/.test(code) && !code.startsWith('ER_');
@@ -50,7 +53,10 @@ export function mysqlError(thrown: unknown, { host, port, user }: { readonly hos
   const said = `The database at ${host}:${port}, as ${user}: ${message || code}`;
   return known
     ? new StewardError(known.code, said, { hint: known.hint, cause: thrown })
-    : new StewardError('PROGRAM_FAILED', said, { hint: `Its code is ${code || 'none'}; the log of the server says more.`, cause: thrown });
+    : new StewardError('PROGRAM_FAILED', said, {
+        hint: `Its code is ${code || 'none'}; the log of the server says more.`,
+        cause: thrown,
+      });
 }
 
 /** Why a program did not end well: they name the number of the error in their words. */
@@ -66,6 +72,8 @@ export function programError(
   const full = /No space left on device|errno: 28/i.test(stderr) ? FULL : undefined;
   const known = signal ? undefined : (full ?? BY_NUMBER[number]);
   return new StewardError(known?.code ?? otherwise, `${program} ${how} on ${what}${said && `: ${said}`}`, {
-    hint: known?.hint ?? (signal ? 'Something on this machine ended it, perhaps for want of memory.' : 'Its own words say why.'),
+    hint:
+      known?.hint ??
+      (signal ? 'Something on this machine ended it, perhaps for want of memory.' : 'Its own words say why.'),
   });
 }

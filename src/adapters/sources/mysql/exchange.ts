@@ -20,7 +20,10 @@ export async function exists(session: MySession, database: string): Promise<bool
 
 /** What a restore replaced, by what Steward wrote into it; undefined where it is something else. */
 export async function keptIn(session: MySession, database: string): Promise<Kept | undefined> {
-  const [there] = await session.rows('select 1 from information_schema.TABLES where TABLE_SCHEMA = ? and TABLE_NAME = ?', [database, KEPT_TABLE]);
+  const [there] = await session.rows(
+    'select 1 from information_schema.TABLES where TABLE_SCHEMA = ? and TABLE_NAME = ?',
+    [database, KEPT_TABLE],
+  );
   if (!there) return undefined;
   const [row] = await session.rows<{ what: string }>(`select what from ${qualified(database, KEPT_TABLE)}`);
   return Kept.safeParse(JSON.parse(row?.what ?? '{}')).data;
@@ -32,7 +35,13 @@ export async function keptIn(session: MySession, database: string): Promise<Kept
  */
 export async function exchange(
   session: MySession,
-  { from, to, keep, copy, at }: { readonly from: string; readonly to: string; readonly keep: string; readonly copy: string; readonly at: string },
+  {
+    from,
+    to,
+    keep,
+    copy,
+    at,
+  }: { readonly from: string; readonly to: string; readonly keep: string; readonly copy: string; readonly at: string },
 ): Promise<string | undefined> {
   const replaces = await exists(session, to);
   const wasKept = await keptIn(session, from);
@@ -41,16 +50,15 @@ export async function exchange(
   await makeLike(session, replaces ? to : from, replaces ? keep : to);
   if (replaces) {
     await session.rows(`create table ${qualified(keep, KEPT_TABLE)} (what longtext not null) character set utf8mb4`);
-    await session.rows(`insert into ${qualified(keep, KEPT_TABLE)} values (?)`, [JSON.stringify({ database: to, copy, at, events })]);
+    await session.rows(`insert into ${qualified(keep, KEPT_TABLE)} values (?)`, [
+      JSON.stringify({ database: to, copy, at, events }),
+    ]);
   }
   const triggers = (code: readonly Code[]): Code[] => code.filter(({ kind }) => kind === 'trigger');
   try {
     await dropCode(session, to, triggers(outgoing));
     await dropCode(session, from, triggers(incoming));
-    const moves = [
-      ...(replaces ? await movesOf(session, to, keep) : []),
-      ...(await movesOf(session, from, to)),
-    ];
+    const moves = [...(replaces ? await movesOf(session, to, keep) : []), ...(await movesOf(session, from, to))];
     if (moves.length > 0) await session.rows(`rename table ${moves.join(', ')}`);
   } catch (thrown) {
     await makeCode(session, to, triggers(outgoing));
@@ -58,15 +66,28 @@ export async function exchange(
     throw thrown;
   }
   try {
-    await dropCode(session, to, outgoing.filter(({ kind }) => kind !== 'trigger'));
-    if (replaces) await makeCode(session, keep, outgoing.filter(({ kind }) => kind !== 'event'));
+    await dropCode(
+      session,
+      to,
+      outgoing.filter(({ kind }) => kind !== 'trigger'),
+    );
+    if (replaces)
+      await makeCode(
+        session,
+        keep,
+        outgoing.filter(({ kind }) => kind !== 'event'),
+      );
     await makeCode(session, to, [...incoming, ...(wasKept?.events ?? [])]);
     await session.rows(`drop database ${identifier(from)}`);
   } catch (thrown) {
-    throw new StewardError('ROLLBACK_FAILED', `The tables of ${dotted(to)} are the restored ones, but not all of its views, triggers and routines could be made: ${(thrown as Error).message}`, {
-      hint: `${replaces ? `What was there before is ${dotted(keep)}. ` : ''}Make them by hand from the schema part of the copy.`,
-      cause: thrown,
-    });
+    throw new StewardError(
+      'ROLLBACK_FAILED',
+      `The tables of ${dotted(to)} are the restored ones, but not all of its views, triggers and routines could be made: ${(thrown as Error).message}`,
+      {
+        hint: `${replaces ? `What was there before is ${dotted(keep)}. ` : ''}Make them by hand from the schema part of the copy.`,
+        cause: thrown,
+      },
+    );
   }
   return replaces ? keep : undefined;
 }
@@ -76,7 +97,9 @@ async function makeLike(session: MySession, like: string, database: string): Pro
     'select DEFAULT_CHARACTER_SET_NAME as characters, DEFAULT_COLLATION_NAME as collation from information_schema.SCHEMATA where SCHEMA_NAME = ?',
     [like],
   );
-  await session.rows(`create database ${identifier(database)} character set ${found?.characters} collate ${found?.collation}`);
+  await session.rows(
+    `create database ${identifier(database)} character set ${found?.characters} collate ${found?.collation}`,
+  );
 }
 
 async function movesOf(session: MySession, from: string, to: string): Promise<string[]> {

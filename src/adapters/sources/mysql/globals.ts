@@ -3,11 +3,16 @@ import type { MySession } from './access.ts';
 
 const ITS_OWN = new Set(['mariadb.sys', 'mysql.sys', 'mysql.session', 'mysql.infoschema', 'PUBLIC']);
 
+/** Every root has it from its installation, and only such a root may give it. */
+const ROOTS_OWN = /^GRANT PROXY ON (``@`%`|''@'%') /;
+
 /** Users, roles and what they may do, as statements; undefined where this user may not read them. */
 export async function globalsText(session: MySession): Promise<string | undefined> {
   const quote = (name: string): string => `'${name.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`;
   try {
-    const columns = await session.rows("select COLUMN_NAME as name from information_schema.COLUMNS where TABLE_SCHEMA = 'mysql' and TABLE_NAME = 'user'");
+    const columns = await session.rows(
+      "select COLUMN_NAME as name from information_schema.COLUMNS where TABLE_SCHEMA = 'mysql' and TABLE_NAME = 'user'",
+    );
     const roles = columns.some(({ name }) => String(name).toLowerCase() === 'is_role');
     const users = await session.rows<{ user: string; host: string; role: string }>(
       `select User as user, Host as host, ${roles ? 'is_role' : "'N'"} as role from mysql.user order by 3 desc, 1, 2`,
@@ -23,7 +28,10 @@ export async function globalsText(session: MySession): Promise<string | undefine
         const statement = String(Object.values(create ?? {})[0]);
         made.push(`${statement.replace(/^CREATE USER (?!IF NOT EXISTS)/, 'CREATE USER IF NOT EXISTS ')};`);
       }
-      for (const grant of await session.rows(`show grants for ${who}`)) granted.push(`${String(Object.values(grant)[0])};`);
+      for (const row of await session.rows(`show grants for ${who}`)) {
+        const grant = String(Object.values(row)[0]);
+        if (!ROOTS_OWN.test(grant)) granted.push(`${grant};`);
+      }
     }
     return `${[...made, ...granted].join('\n')}\n`;
   } catch (thrown) {

@@ -15,7 +15,12 @@ const NO_RIGHT = /RELOAD|Access denied/i;
 /** Holds every table of the server for the moment; whoever may not do that holds those of the database. */
 export async function holdStill(
   access: MyAccess,
-  { database, tables, now, doing }: {
+  {
+    database,
+    tables,
+    now,
+    doing,
+  }: {
     readonly database: string;
     readonly tables: readonly MyTable[];
     readonly now: () => Date;

@@ -2,7 +2,7 @@ import type { SourceFacts, SourceReader } from '../../../core/backup/reader.ts';
 import type { SourceOf } from '../../../core/backup/source.ts';
 import type { Doing } from '../../../core/backup/store.ts';
 import { StewardError } from '../../../core/errors.ts';
-import { byName } from '../contents.ts';
+import { byName } from '../order.ts';
 import { dotted } from '../names.ts';
 import type { SqlDeps } from '../sql-deps.ts';
 import { readAbout } from './about.ts';
@@ -49,7 +49,8 @@ export function createMysqlSource(deps: SqlDeps): SourceReader<'mysql'> {
 
     async copy(source, writer, doing) {
       const { access, server, tools } = await look(source, doing);
-      if (server.problem) throw new StewardError('PRECONDITION_FAILED', server.problem.message, { hint: server.problem.hint });
+      if (server.problem)
+        throw new StewardError('PRECONDITION_FAILED', server.problem.message, { hint: server.problem.hint });
       return await copyServer({ source, access, server, tools, programs, writer, now }, doing);
     },
 
@@ -77,7 +78,14 @@ export function createMysqlSource(deps: SqlDeps): SourceReader<'mysql'> {
       const items = [];
       for (const table of tables) {
         if (leavesRows(source, table)) continue;
-        items.push(await countTable(session, table.database, table, leavesColumns(source, table).map(({ name }) => name)));
+        items.push(
+          await countTable(
+            session,
+            table.database,
+            table,
+            leavesColumns(source, table).map(({ name }) => name),
+          ),
+        );
       }
       yield* items.toSorted((a, b) => byName(a.name, b.name));
     },

@@ -25,7 +25,9 @@ export async function loadDatabase(loading: Loading, about: AboutDatabase, into:
     await using session = await openSession(loading.access, undefined, doing);
     for (const word of [about.characters, about.collation])
       if (!/^\w+$/.test(word)) throw new StewardError('VERIFICATION_FAILED', `${word} is no character set.`);
-    await session.rows(`create database ${identifier(into)} character set ${about.characters} collate ${about.collation}`);
+    await session.rows(
+      `create database ${identifier(into)} character set ${about.characters} collate ${about.collation}`,
+    );
   }
   for (const part of [about.dump, ...about.after]) await runScript(loading, part, into, doing);
 }
@@ -50,11 +52,21 @@ export async function runScript(
     async () => undefined,
   );
   if (result.exitCode !== 0)
-    throw programError(tools.client.split('/').at(-1) ?? tools.client, result, `the restore of ${name}`, 'VERIFICATION_FAILED');
+    throw programError(
+      tools.client.split('/').at(-1) ?? tools.client,
+      result,
+      `the restore of ${name}`,
+      'VERIFICATION_FAILED',
+    );
 }
 
 /** What is in a restored database, counted as it was when its copy was made. */
-export async function countDatabase(access: MyAccess, into: string, about: AboutDatabase, doing: Doing): Promise<ContentItem[]> {
+export async function countDatabase(
+  access: MyAccess,
+  into: string,
+  about: AboutDatabase,
+  doing: Doing,
+): Promise<ContentItem[]> {
   await using session = await openSession(access, into, doing);
   const items: ContentItem[] = [];
   for (const table of await tablesOf(session, into, about.name)) {

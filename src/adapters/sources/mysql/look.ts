@@ -5,7 +5,16 @@ import { StewardError } from '../../../core/errors.ts';
 import { matchesGlob } from '../../../core/glob.ts';
 import { dotted } from '../names.ts';
 import { type MyAccess, openSession } from './access.ts';
-import { hasSnapshots, KEPT_TABLE, leavesColumns, leavesRows, type MyTable, nameOf, replacementFor, tablesOf } from './tables.ts';
+import {
+  hasSnapshots,
+  KEPT_TABLE,
+  leavesColumns,
+  leavesRows,
+  type MyTable,
+  nameOf,
+  replacementFor,
+  tablesOf,
+} from './tables.ts';
 import type { Flavor } from './tools.ts';
 
 /** No live database is called so: checked before one is made and again before one is removed. */
@@ -39,13 +48,19 @@ export async function lookAtServer(source: SourceOf<'mysql'>, access: MyAccess, 
   const users = listed.filter(({ name }) => !ITS_OWN.has(name.toLowerCase()));
   const missing = source.databases?.filter((name) => !users.some((one) => one.name === name)) ?? [];
   if (missing.length > 0)
-    throw new StewardError('NOT_FOUND', `${access.host}:${access.port} has no database ${missing.map((name) => dotted(name)).join(', ')}.`, {
-      hint: 'Correct databases of this source in steward.yaml.',
-    });
+    throw new StewardError(
+      'NOT_FOUND',
+      `${access.host}:${access.port} has no database ${missing.map((name) => dotted(name)).join(', ')}.`,
+      {
+        hint: 'Correct databases of this source in steward.yaml.',
+      },
+    );
   const why = ({ name, kept }: (typeof users)[number]): string | undefined => {
     if (name.startsWith(SCRATCH_PREFIX) || Number(kept) > 0) return 'Steward made it while it restored';
     if (source.databases && !source.databases.includes(name)) return 'not among the databases of this source';
-    return source.excludeDatabases.some((pattern) => matchesGlob(pattern, name)) ? 'excluded by the configuration' : undefined;
+    return source.excludeDatabases.some((pattern) => matchesGlob(pattern, name))
+      ? 'excluded by the configuration'
+      : undefined;
   };
   const taken = users.filter((one) => why(one) === undefined);
   const tables: MyTable[] = [];
@@ -81,7 +96,13 @@ function leftOutOf(source: SourceOf<'mysql'>, table: MyTable): SourceFacts['left
   }));
   return hasSnapshots(table)
     ? columns
-    : [{ what: `one instant of ${nameOf(table)}`, why: `${table.engine} has no snapshots: a row that is written meanwhile may be in the copy or not` }, ...columns];
+    : [
+        {
+          what: `one instant of ${nameOf(table)}`,
+          why: `${table.engine} has no snapshots: a row that is written meanwhile may be in the copy or not`,
+        },
+        ...columns,
+      ];
 }
 
 function problemWith(source: SourceOf<'mysql'>, tables: readonly MyTable[]): SourceFacts['problem'] {

@@ -43,7 +43,7 @@ beforeAll(async () => {
   await server.say(
     'odd `name',
     'create table `it is a "table"` (a int, b varchar(10) character set latin1)',
-    "insert into `it is a \"table\"` values (1, 'é'), (null, null)",
+    'insert into `it is a "table"` values (1, \'é\'), (null, null)',
   );
   await server.say(
     'shop',
@@ -71,7 +71,15 @@ afterAll(async () => {
 });
 
 function source(more: Partial<SourceOf<'mysql'>> = {}): SourceOf<'mysql'> {
-  return MysqlSource.parse({ kind: 'mysql', name: 'main', host: server.host, port: server.port, user: 'root', password: { env: 'PASSWORD' }, ...more });
+  return MysqlSource.parse({
+    kind: 'mysql',
+    name: 'main',
+    host: server.host,
+    port: server.port,
+    user: 'root',
+    password: { env: 'PASSWORD' },
+    ...more,
+  });
 }
 
 async function contentsNow(of: SourceOf<'mysql'>): Promise<ContentItem[]> {
@@ -124,13 +132,26 @@ describe('a copy of a MariaDB server', () => {
       expect(await writing.stop()).toBeGreaterThan(20);
     }
     expect(copy.manifest.parts.map(({ name }) => name).toSorted()).toEqual([
-      'contents.json', 'databases.json', 'globals.sql', 'odd%20%60name.schema.sql', 'odd%20%60name.sql', 'shop.events.sql', 'shop.schema.sql', 'shop.sql',
+      'contents.json',
+      'databases.json',
+      'globals.sql',
+      'odd%20%60name.schema.sql',
+      'odd%20%60name.sql',
+      'shop.events.sql',
+      'shop.schema.sql',
+      'shop.sql',
     ]);
-    expect(copy.manifest.leftOut).toEqual([{ what: 'one instant of shop.log', why: expect.stringContaining('MyISAM has no snapshots') }]);
+    expect(copy.manifest.leftOut).toEqual([
+      { what: 'one instant of shop.log', why: expect.stringContaining('MyISAM has no snapshots') },
+    ]);
     expect(await reader.structure(copy, doing)).toMatchObject({ layer: 'structure', ok: true });
     const sandbox = await reader.sandbox(of, copy, { scratch, owner: 'drill-1' }, doing);
     try {
-      expect(sandbox.restore).toMatchObject({ layer: 'restore', ok: true, statement: '2 databases were restored into a throw-away server.' });
+      expect(sandbox.restore).toMatchObject({
+        layer: 'restore',
+        ok: true,
+        statement: '2 databases were restored into a throw-away server.',
+      });
       expect(await sandbox.content(doing)).toMatchObject({ ok: true, evidence: { same: 6, unsure: 1 } });
       expect((await sandbox.assertions(doing)).map(({ ok, statement }) => [ok, statement])).toEqual([
         [true, 'no money was lost: true.'],
@@ -150,9 +171,15 @@ describe('a copy of a MariaDB server', () => {
       excludeTables: ['shop.noise'],
       excludeColumns: ['shop.customers.secret', 'shop.customers.token'],
       assertions: [
-        { name: 'names stay', sql: "select count(*) = 50 from customers where name like 'name %' and secret = '' and token is null and length(about) = id" },
+        {
+          name: 'names stay',
+          sql: "select count(*) = 50 from customers where name like 'name %' and secret = '' and token is null and length(about) = id",
+        },
         { name: 'noise is empty', sql: 'select count(*) = 0 from noise' },
-        { name: 'triggers are there', sql: "select count(*) = 1 from information_schema.triggers where trigger_schema = database()" },
+        {
+          name: 'triggers are there',
+          sql: 'select count(*) = 1 from information_schema.triggers where trigger_schema = database()',
+        },
       ],
     });
     const copy = await makeCopy(reader, of, store, doing);
@@ -164,16 +191,26 @@ describe('a copy of a MariaDB server', () => {
     );
     for (const part of copy.manifest.parts)
       for await (const chunk of store.read(copy.location, part, doing))
-        expect(Buffer.from(chunk).includes('secret-of-') || Buffer.from(chunk).includes(Buffer.from('secret-of-').toString('hex').toUpperCase()), part.name).toBe(false);
+        expect(
+          Buffer.from(chunk).includes('secret-of-') ||
+            Buffer.from(chunk).includes(Buffer.from('secret-of-').toString('hex').toUpperCase()),
+          part.name,
+        ).toBe(false);
     const sandbox = await reader.sandbox(of, copy, { scratch, owner: 'drill-2' }, doing);
     try {
       expect(sandbox.restore).toMatchObject({ ok: true });
       expect(await sandbox.content(doing)).toMatchObject({ ok: true });
-      expect((await sandbox.assertions(doing)).map(({ ok, statement }) => [ok, statement])).toEqual([[true, 'names stay: true.'], [true, 'noise is empty: true.'], [true, 'triggers are there: true.']]);
+      expect((await sandbox.assertions(doing)).map(({ ok, statement }) => [ok, statement])).toEqual([
+        [true, 'names stay: true.'],
+        [true, 'noise is empty: true.'],
+        [true, 'triggers are there: true.'],
+      ]);
     } finally {
       await sandbox.end();
     }
-    expect((await reader.examine(source({ excludeColumns: ['shop.customers.sekret'] }), doing)).problem?.message).toBe('No table has the excluded column shop.customers.sekret.');
+    expect((await reader.examine(source({ excludeColumns: ['shop.customers.sekret'] }), doing)).problem?.message).toBe(
+      'No table has the excluded column shop.customers.sekret.',
+    );
   }, 180_000);
 });
 
@@ -182,11 +219,21 @@ describe('a restore of MariaDB', () => {
     const of = source({ databases: ['shop'] });
     const before = await contentsNow(of);
     const code = async (database: string) =>
-      await server.say(undefined, `select 'v' as kind, table_name as name from information_schema.views where table_schema = '${database}' union all select 't', trigger_name from information_schema.triggers where trigger_schema = '${database}' union all select 'r', routine_name from information_schema.routines where routine_schema = '${database}' union all select 'e', event_name from information_schema.events where event_schema = '${database}' order by 1, 2`);
+      await server.say(
+        undefined,
+        `select 'v' as kind, table_name as name from information_schema.views where table_schema = '${database}' union all select 't', trigger_name from information_schema.triggers where trigger_schema = '${database}' union all select 'r', routine_name from information_schema.routines where routine_schema = '${database}' union all select 'e', event_name from information_schema.events where event_schema = '${database}' order by 1, 2`,
+      );
     const all = await code('shop');
     expect(all).toHaveLength(5);
     const copy = await makeCopy(reader, of, store, doing);
-    await server.say('shop', 'drop table orders, noise', 'update accounts set balance = 0', 'drop view rich', 'drop view richer', 'delete from customers');
+    await server.say(
+      'shop',
+      'drop table orders, noise',
+      'update accounts set balance = 0',
+      'drop view rich',
+      'drop view richer',
+      'delete from customers',
+    );
     const ruined = await contentsNow(of);
     const ruinedCode = await code('shop');
     expect(await reader.occupied(of, copy, { kind: 'original' }, doing)).toEqual(['database shop']);
@@ -209,14 +256,23 @@ describe('a restore of MariaDB', () => {
     const of = source({ databases: ['shop'] });
     const copy = await makeCopy(reader, of, store, doing);
     const before = await contentsNow(of);
-    expect(await reader.restore(of, copy, { kind: 'database', name: 'an `other` one' }, doing)).toMatchObject({ kept: [] });
-    expect(await server.say('an `other` one', 'select count(*) as count from richer union all select count(*) from customers')).toEqual([{ count: 0 }, { count: 50 }]);
+    expect(await reader.restore(of, copy, { kind: 'database', name: 'an `other` one' }, doing)).toMatchObject({
+      kept: [],
+    });
+    expect(
+      await server.say(
+        'an `other` one',
+        'select count(*) as count from richer union all select count(*) from customers',
+      ),
+    ).toEqual([{ count: 0 }, { count: 50 }]);
     await server.say(undefined, 'drop database `an ``other`` one`');
     const file = join(folder.path, 'store', copy.location, 'shop.sql');
     const bytes = await readFile(file);
     await writeFile(file, bytes.subarray(0, Math.floor(bytes.length / 2)));
     expect(await reader.structure(copy, doing)).toMatchObject({ ok: false });
-    await expect(reader.restore(of, copy, { kind: 'original' }, doing)).rejects.toMatchObject({ code: 'VERIFICATION_FAILED' });
+    await expect(reader.restore(of, copy, { kind: 'original' }, doing)).rejects.toMatchObject({
+      code: 'VERIFICATION_FAILED',
+    });
     expect(await contentsNow(of)).toEqual(before);
     expect(await server.say(undefined, "show databases like 'steward%'")).toEqual([]);
   }, 180_000);
@@ -226,28 +282,47 @@ describe('a copy of MariaDB that cannot be made', () => {
   const problem = async (of: SourceOf<'mysql'>, by = reader) => (await by.examine(of, doing)).problem;
 
   it('says so: wrong password, nobody there, no such database, no programs', async () => {
-    expect(await problem(source(), made({ secrets: async () => 'wrong' }))).toMatchObject({ message: expect.stringMatching(/Access denied/) });
+    expect(await problem(source(), made({ secrets: async () => 'wrong' }))).toMatchObject({
+      message: expect.stringMatching(/Access denied/),
+    });
     expect(await problem(source({ port: 1 }))).toMatchObject({ message: expect.stringMatching(/ECONNREFUSED/) });
-    expect(await problem(source({ databases: ['shap'] }))).toMatchObject({ message: expect.stringMatching(/has no database shap/) });
-    expect(await problem(source(), made({ folders: async () => [] }))).toMatchObject({ message: 'mariadb-dump and mariadb are not installed on this machine.', hint: expect.stringContaining('mariadb-client') });
+    expect(await problem(source({ databases: ['shap'] }))).toMatchObject({
+      message: expect.stringMatching(/has no database shap/),
+    });
+    expect(await problem(source(), made({ folders: async () => [] }))).toMatchObject({
+      message: 'mariadb-dump and mariadb are not installed on this machine.',
+      hint: expect.stringContaining('mariadb-client'),
+    });
   });
 
   it('of a user who sees only some of it says what is missing, and holds only the tables of the database', async () => {
-    await server.say(undefined, `create user clerk@'%' identified by '${server.password.replaceAll("'", "''")}'`, "grant select, lock tables, show view, trigger, event on shop.* to clerk@'%'");
+    await server.say(
+      undefined,
+      `create user clerk@'%' identified by '${server.password.replaceAll("'", "''")}'`,
+      "grant select, lock tables, show view, trigger, event on shop.* to clerk@'%'",
+    );
     const copy = await makeCopy(reader, source({ user: 'clerk' }), store, doing);
-    expect(copy.manifest.leftOut).toEqual(expect.arrayContaining([
-      { what: 'whatever this user does not see', why: 'clerk may not read every database' },
-      { what: 'users and what they may do', why: 'clerk may not read them' },
-    ]));
+    expect(copy.manifest.leftOut).toEqual(
+      expect.arrayContaining([
+        { what: 'whatever this user does not see', why: 'clerk may not read every database' },
+        { what: 'users and what they may do', why: 'clerk may not read them' },
+      ]),
+    );
     expect(await reader.structure(copy, doing)).toMatchObject({ ok: true });
   }, 120_000);
 
   it('leaves nothing where the dump is killed, the server stops, or somebody cancels', async () => {
-    await server.say('shop', 'create table heap (line text)', 'insert into heap select repeat(md5(seq), 30) from seq_1_to_40000');
+    await server.say(
+      'shop',
+      'create table heap (line text)',
+      'insert into heap select repeat(md5(seq), 30) from seq_1_to_40000',
+    );
     const of = source({ databases: ['shop'] });
     const copies = await store.list(doing);
     const dumps = async (): Promise<number[]> =>
-      (await readdir('/proc')).map(Number).filter((pid) => pid > 0 && /\/mariadb-dump\0/.test(commandOf(pid)) && readStat(pid)?.parent === process.pid);
+      (await readdir('/proc'))
+        .map(Number)
+        .filter((pid) => pid > 0 && /\/mariadb-dump\0/.test(commandOf(pid)) && readStat(pid)?.parent === process.pid);
     const during = async (trouble: () => Promise<unknown>, signal = doing.signal): Promise<unknown> => {
       let seen = 0;
       const troubled: CopyStore = {
@@ -262,12 +337,21 @@ describe('a copy of MariaDB that cannot be made', () => {
               yield chunk;
             }
           }
-          return { ...writer, part: (part, content) => writer.part(part, part.name === 'shop.sql' ? watched(content) : content) };
+          return {
+            ...writer,
+            part: (part, content) => writer.part(part, part.name === 'shop.sql' ? watched(content) : content),
+          };
         },
       };
-      return await makeCopy(reader, of, troubled, { signal }).then(() => undefined, (thrown: unknown) => thrown);
+      return await makeCopy(reader, of, troubled, { signal }).then(
+        () => undefined,
+        (thrown: unknown) => thrown,
+      );
     };
-    expect(await during(async () => (await dumps()).forEach((pid) => process.kill(pid, 'SIGKILL')))).toMatchObject({ code: 'PROGRAM_FAILED', message: expect.stringContaining('SIGKILL') });
+    expect(await during(async () => (await dumps()).forEach((pid) => process.kill(pid, 'SIGKILL')))).toMatchObject({
+      code: 'PROGRAM_FAILED',
+      message: expect.stringContaining('SIGKILL'),
+    });
     expect(await during(() => server.stop())).toMatchObject({ code: 'UNAVAILABLE' });
     await server.start();
     const stop = new AbortController();
@@ -282,14 +366,22 @@ describe('a throw-away place of MariaDB', () => {
     const bare = await tempFolder('stw-bare');
     for (const name of ['mariadb-dump', 'mariadb']) await symlink(`/usr/bin/${name}`, join(bare.path, name));
     const by = made({ folders: async () => [bare.path] });
-    const of = source({ databases: ['shop'], assertions: [{ name: 'accounts are there', sql: 'select count(*) = 200 from accounts' }] });
+    const of = source({
+      databases: ['shop'],
+      assertions: [{ name: 'accounts are there', sql: 'select count(*) = 200 from accounts' }],
+    });
     const copy = await makeCopy(by, of, store, doing);
     const sandbox = await by.sandbox(of, copy, { scratch, owner: 'drill-4' }, doing);
     expect(sandbox.restore).toMatchObject({ ok: true, statement: expect.stringContaining('on its own server') });
     expect(await sandbox.content(doing)).toMatchObject({ ok: true });
     expect((await sandbox.assertions(doing)).map(({ ok }) => ok)).toEqual([true]);
     // Events of a copy never run beside those of the original.
-    expect(await server.say(undefined, "select count(*) as count from information_schema.events where event_schema like 'steward%'")).toEqual([{ count: 0 }]);
+    expect(
+      await server.say(
+        undefined,
+        "select count(*) as count from information_schema.events where event_schema like 'steward%'",
+      ),
+    ).toEqual([{ count: 0 }]);
     expect(await by.sweep(new Set(['drill-5']), scratch, doing)).toEqual([]);
     expect(await by.sweep(new Set(['drill-4']), scratch, doing)).toHaveLength(1);
     expect(await server.say(undefined, "show databases like 'steward%'")).toEqual([]);

@@ -14,14 +14,18 @@ const ROWS_AT_ONCE = 200;
  * character set and no quoting stands between; those that are left out never leave the server.
  */
 export async function* partlyText(session: MySession, database: string, tables: readonly PartlyCopied[]): Bytes {
-  yield Buffer.from("SET NAMES utf8mb4;\nSET SESSION time_zone = '+00:00', sql_mode = '', foreign_key_checks = 0, unique_checks = 0;\n");
+  yield Buffer.from(
+    "SET NAMES utf8mb4;\nSET SESSION time_zone = '+00:00', sql_mode = '', foreign_key_checks = 0, unique_checks = 0;\n",
+  );
   for (const { table, without } of tables) {
     const columns = table.columns.filter(({ generated }) => !generated);
     const kept = columns.filter((column) => !without.includes(column));
     const into = `INSERT INTO ${identifier(table.name)} (${columns.map(({ name }) => identifier(name)).join(', ')}) VALUES\n`;
     const select = kept.map(({ name, type }, at) => `${valueOf(identifier(name), type)} as v${at}`);
     let rows: string[] = [];
-    for await (const row of session.stream(`select ${[...select, '1 as present'].join(', ')} from ${qualified(database, table.name)}`)) {
+    for await (const row of session.stream(
+      `select ${[...select, '1 as present'].join(', ')} from ${qualified(database, table.name)}`,
+    )) {
       const values = columns.map((column) => {
         const at = kept.indexOf(column);
         return at < 0 ? (replacementFor(column) ?? 'NULL') : String(row[`v${at}`]);

@@ -3,7 +3,8 @@ import type { RestoreTarget, Restored, SealedCopy } from '../../../core/backup/r
 import type { SourceOf } from '../../../core/backup/source.ts';
 import type { Doing } from '../../../core/backup/store.ts';
 import { StewardError } from '../../../core/errors.ts';
-import { byName, compareContents, readContents, tellComparison } from '../contents.ts';
+import { compareContents, readContents, tellComparison } from '../contents.ts';
+import { byName } from '../order.ts';
 import { beforeName, dotted } from '../names.ts';
 import type { SqlDeps } from '../sql-deps.ts';
 import { type About, type AboutDatabase, readAbout } from './about.ts';
@@ -17,26 +18,45 @@ import { findTools } from './tools.ts';
 const NAME_LENGTH = 64;
 
 /** Which databases of the copy go where. */
-export function wantedOf({ databases }: About, to: RestoreTarget): { readonly about: AboutDatabase; readonly to: string }[] {
+export function wantedOf(
+  { databases }: About,
+  to: RestoreTarget,
+): { readonly about: AboutDatabase; readonly to: string }[] {
   if (to.kind === 'original') return databases.map((about) => ({ about, to: about.name }));
   if (to.kind === 'folder')
-    throw new StewardError('INPUT_INVALID', 'A copy of MariaDB or MySQL is restored into a database, not into a folder.', {
-      hint: 'Name a database, or take the parts of the copy out of its repository as files.',
-    });
+    throw new StewardError(
+      'INPUT_INVALID',
+      'A copy of MariaDB or MySQL is restored into a database, not into a folder.',
+      {
+        hint: 'Name a database, or take the parts of the copy out of its repository as files.',
+      },
+    );
   const there = databases.map(({ name }) => dotted(name)).join(', ');
   const about = to.database === undefined ? databases[0] : databases.find(({ name }) => name === to.database);
   if (!about) throw new StewardError('NOT_FOUND', `The copy has no database ${to.database}; it has ${there}.`);
   if (to.database === undefined && databases.length > 1)
-    throw new StewardError('INPUT_INVALID', `The copy has ${databases.length} databases; say which is restored as ${to.name}.`, { hint: `It has ${there}.` });
-  const own = /^(mysql|sys|information_schema|performance_schema)$/i.test(to.name) || to.name.startsWith(SCRATCH_PREFIX);
+    throw new StewardError(
+      'INPUT_INVALID',
+      `The copy has ${databases.length} databases; say which is restored as ${to.name}.`,
+      { hint: `It has ${there}.` },
+    );
+  const own =
+    /^(mysql|sys|information_schema|performance_schema)$/i.test(to.name) || to.name.startsWith(SCRATCH_PREFIX);
   if (own || to.name.length > NAME_LENGTH || to.name === '' || to.name.endsWith(' '))
-    throw new StewardError('INPUT_INVALID', `A database cannot be restored as '${to.name}'.`, { hint: `Choose a name of at most ${NAME_LENGTH} characters.` });
+    throw new StewardError('INPUT_INVALID', `A database cannot be restored as '${to.name}'.`, {
+      hint: `Choose a name of at most ${NAME_LENGTH} characters.`,
+    });
   return [{ about, to: to.name }];
 }
 
 /** Restores beside what is there, looks at it, and only then exchanges the tables, database by database. */
 export async function restoreCopy(
-  { deps, source, copy, to }: {
+  {
+    deps,
+    source,
+    copy,
+    to,
+  }: {
     readonly deps: SqlDeps;
     readonly source: SourceOf<'mysql'>;
     readonly copy: SealedCopy;
@@ -74,21 +94,39 @@ export async function restoreCopy(
   }
 }
 
-async function proveBeside(copy: SealedCopy, access: MyAccess, database: AboutDatabase, from: string, doing: Doing): Promise<void> {
+async function proveBeside(
+  copy: SealedCopy,
+  access: MyAccess,
+  database: AboutDatabase,
+  from: string,
+  doing: Doing,
+): Promise<void> {
   const found = await countDatabase(access, from, database, doing);
   const prefix = `${dotted(database.name)}.`;
   async function* recorded(): ReturnType<typeof readContents> {
     for await (const item of readContents(copy, doing)) if (item.name.startsWith(prefix)) yield item;
   }
-  const comparison = await compareContents(recorded(), found.toSorted((a, b) => byName(a.name, b.name)));
+  const comparison = await compareContents(
+    recorded(),
+    found.toSorted((a, b) => byName(a.name, b.name)),
+  );
   if (!comparison.ok)
-    throw new StewardError('VERIFICATION_FAILED', `What was restored of ${dotted(database.name)} is not what was copied. ${tellComparison(comparison, 'tables')}`, {
-      hint: 'Nothing was replaced. Use another copy.',
-    });
+    throw new StewardError(
+      'VERIFICATION_FAILED',
+      `What was restored of ${dotted(database.name)} is not what was copied. ${tellComparison(comparison, 'tables')}`,
+      {
+        hint: 'Nothing was replaced. Use another copy.',
+      },
+    );
 }
 
 /** Puts back what restores kept; what was restored is kept in its turn. */
-export async function undoRestore(deps: SqlDeps, source: SourceOf<'mysql'>, names: readonly string[], doing: Doing): Promise<Restored> {
+export async function undoRestore(
+  deps: SqlDeps,
+  source: SourceOf<'mysql'>,
+  names: readonly string[],
+  doing: Doing,
+): Promise<Restored> {
   const startedAt = performance.now();
   await using session = await openSession(await accessTo(source, deps.secrets), undefined, doing);
   const now = deps.now();
@@ -96,14 +134,25 @@ export async function undoRestore(deps: SqlDeps, source: SourceOf<'mysql'>, name
   for (const name of names) {
     const kept = (await keptIn(session, name)) ?? notKept(name);
     const keep = beforeName(kept.database, now, NAME_LENGTH);
-    const old = await exchange(session, { from: name, to: kept.database, keep, copy: kept.copy, at: now.toISOString() });
+    const old = await exchange(session, {
+      from: name,
+      to: kept.database,
+      keep,
+      copy: kept.copy,
+      at: now.toISOString(),
+    });
     if (old !== undefined) replaced.push(old);
     what.push(`database ${dotted(kept.database)}`);
   }
   return { what, kept: replaced, durationMs: performance.now() - startedAt };
 }
 
-export async function discardKept(deps: SqlDeps, source: SourceOf<'mysql'>, names: readonly string[], doing: Doing): Promise<readonly string[]> {
+export async function discardKept(
+  deps: SqlDeps,
+  source: SourceOf<'mysql'>,
+  names: readonly string[],
+  doing: Doing,
+): Promise<readonly string[]> {
   await using session = await openSession(await accessTo(source, deps.secrets), undefined, doing);
   for (const name of names) if (!(await keptIn(session, name))) notKept(name);
   for (const name of names) await session.rows(`drop database ${identifier(name)}`);

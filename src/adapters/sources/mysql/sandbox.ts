@@ -6,7 +6,8 @@ import { MysqlSource, type SourceOf } from '../../../core/backup/source.ts';
 import type { Doing } from '../../../core/backup/store.ts';
 import { StewardError } from '../../../core/errors.ts';
 import { ASSERTION_MS, askAssertions } from '../assertions.ts';
-import { byName, compareContents, readContents, tellComparison } from '../contents.ts';
+import { compareContents, readContents, tellComparison } from '../contents.ts';
+import { byName } from '../order.ts';
 import { evidenceOf } from '../evidence.ts';
 import { lookAtLayer } from '../layer.ts';
 import { dotted } from '../names.ts';
@@ -40,7 +41,13 @@ interface Making {
 }
 
 export async function makeSandbox(
-  { deps, source, copy, scratch, owner }: Omit<Making, 'about' | 'folder'> & { readonly scratch: string; readonly owner: string },
+  {
+    deps,
+    source,
+    copy,
+    scratch,
+    owner,
+  }: Omit<Making, 'about' | 'folder'> & { readonly scratch: string; readonly owner: string },
   doing: Doing,
 ): Promise<Sandbox> {
   const about = await readAbout(copy, doing);
@@ -97,8 +104,12 @@ function whatItAnswers(
       lookAtLayer('content', async () => {
         const { access, called } = held();
         const found = [];
-        for (const database of about.databases) found.push(...(await countDatabase(access, called(database.name), database, doing)));
-        const comparison = await compareContents(readContents(copy, doing), found.toSorted((a, b) => byName(a.name, b.name)));
+        for (const database of about.databases)
+          found.push(...(await countDatabase(access, called(database.name), database, doing)));
+        const comparison = await compareContents(
+          readContents(copy, doing),
+          found.toSorted((a, b) => byName(a.name, b.name)),
+        );
         return { ok: comparison.ok, statement: tellComparison(comparison, 'tables'), evidence: evidenceOf(comparison) };
       }),
     assertions: (doing) =>
@@ -132,14 +143,24 @@ function whatItAnswers(
 async function makePlace({ deps, source, about, folder }: Making, doing: Doing): Promise<Place> {
   const tools = await findTools(deps.programs, about.flavor, { folders: deps.folders, signal: doing.signal });
   if (tools.server) {
-    const made = { folder, server: tools.server, lowerCase: about.lowerCase, programs: deps.programs, account: await deps.account() };
+    const made = {
+      folder,
+      server: tools.server,
+      lowerCase: about.lowerCase,
+      programs: deps.programs,
+      account: await deps.account(),
+    };
     const { access, end } = await startThrowAway(made, doing);
     return { access, tools, own: true, called: (database) => database, end };
   }
   const access = await accessTo(source, deps.secrets);
-  const names = new Map(about.databases.map(({ name }) => [name, `${SCRATCH_PREFIX}${randomBytes(6).toString('hex')}`]));
+  const names = new Map(
+    about.databases.map(({ name }) => [name, `${SCRATCH_PREFIX}${randomBytes(6).toString('hex')}`]),
+  );
   // On record before they are made: whoever finds the folder knows what to remove where.
-  await writeFile(join(folder.path, BORROWED), JSON.stringify({ source, databases: [...names.values()] }), { mode: 0o600 });
+  await writeFile(join(folder.path, BORROWED), JSON.stringify({ source, databases: [...names.values()] }), {
+    mode: 0o600,
+  });
   return {
     access,
     tools,

@@ -12,7 +12,14 @@ export interface StatementCounter {
 const TABLE = '\nCREATE TABLE ';
 const INSERT = '\nINSERT INTO ';
 const END = '-- Dump completed';
-const BEGUN = ['\n-- Table structure', '\n-- Temporary table', '\n-- Temporary view', '\n-- Sequence structure', '\n-- Dumping', `\n${END}`];
+const BEGUN = [
+  '\n-- Table structure',
+  '\n-- Temporary table',
+  '\n-- Temporary view',
+  '\n-- Sequence structure',
+  '\n-- Dumping',
+  `\n${END}`,
+];
 const LONGEST = 32;
 
 export function createStatementCounter(): StatementCounter {
@@ -36,6 +43,7 @@ export function createStatementCounter(): StatementCounter {
 /** Those that end behind what was seen before. */
 function occurrences(text: Buffer, words: string, seen: number): number {
   let count = 0;
-  for (let at = text.indexOf(words); at >= 0; at = text.indexOf(words, at + 1)) if (at + words.length > seen) count += 1;
+  for (let at = text.indexOf(words); at >= 0; at = text.indexOf(words, at + 1))
+    if (at + words.length > seen) count += 1;
   return count;
 }

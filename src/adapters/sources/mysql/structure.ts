@@ -14,14 +14,17 @@ export function lookAtStructure(copy: SealedCopy, doing: Doing): Promise<LayerRe
     const wrong: string[] = [];
     let all = 0;
     for (const { name, dump, tables, inserts, after, events } of about.databases) {
-      for (const other of [...after, ...(events === null ? [] : [events])]) partOf(copy, (one) => one.name === other, other);
+      for (const other of [...after, ...(events === null ? [] : [events])])
+        partOf(copy, (one) => one.name === other, other);
       const part = partOf(copy, (one) => one.name === dump, `the dump of ${dotted(name)}`);
       const found = createStatementCounter();
       for await (const chunk of copy.store.read(copy.location, part, doing)) found.add(chunk);
       all += found.tables + found.inserts;
       if (!found.complete) wrong.push(`${dump} ends in the middle`);
       else if (found.tables !== tables || found.inserts !== inserts)
-        wrong.push(`${dump} has ${found.tables} tables and ${found.inserts} inserts; written were ${tables} and ${inserts}`);
+        wrong.push(
+          `${dump} has ${found.tables} tables and ${found.inserts} inserts; written were ${tables} and ${inserts}`,
+        );
     }
     return {
       ok: wrong.length === 0,

@@ -30,7 +30,9 @@ const COLUMNS = `select c.TABLE_NAME as tableName, c.COLUMN_NAME as name, c.DATA
 /** The tables of a database, `label` is what it is called in the copy. What Steward put there itself is none of them. */
 export async function tablesOf(session: MySession, database: string, label = database): Promise<MyTable[]> {
   const tables = new Map<string, MyTable & { readonly columns: MyColumn[] }>();
-  for (const { tableName, name, type, characters, required, isKey, generated, engine } of await session.rows(COLUMNS, [database])) {
+  for (const { tableName, name, type, characters, required, isKey, generated, engine } of await session.rows(COLUMNS, [
+    database,
+  ])) {
     const key = String(tableName);
     if (key === KEPT_TABLE) continue;
     const table = tables.get(key) ?? { database: label, name: key, engine: String(engine ?? 'none'), columns: [] };
@@ -62,7 +64,8 @@ export function leavesRows({ excludeTables }: SourceOf<'mysql'>, table: MyTable)
 
 export function leavesColumns({ excludeColumns }: SourceOf<'mysql'>, table: MyTable): MyColumn[] {
   return table.columns.filter(
-    ({ name, generated }) => !generated && excludeColumns.some((pattern) => matchesGlob(pattern, `${nameOf(table)}.${dotted(name)}`)),
+    ({ name, generated }) =>
+      !generated && excludeColumns.some((pattern) => matchesGlob(pattern, `${nameOf(table)}.${dotted(name)}`)),
   );
 }
 

@@ -24,7 +24,13 @@ export interface ThrowAway {
 
 /** A server of one's own in a folder, reached by its socket there. It need not survive anything, and its events never run. */
 export async function startThrowAway(
-  { folder, server, lowerCase, programs, account }: {
+  {
+    folder,
+    server,
+    lowerCase,
+    programs,
+    account,
+  }: {
     readonly folder: ScratchFolder;
     readonly server: NonNullable<MyTools['server']>;
     readonly lowerCase: number;
@@ -36,8 +42,8 @@ export async function startThrowAway(
   await handOver(folder, account);
   const data = join(folder.path, 'data');
   const init = join(folder.path, 'init.sql');
-  const rights = [`ALL PRIVILEGES ON *.*`, `PROXY ON ''@'%'`].map((right) => `GRANT ${right} TO ${USER}@localhost WITH GRANT OPTION;\n`);
-  await writeFile(init, `CREATE USER ${USER}@localhost;\n${rights.join('')}`, { mode: 0o644 });
+  const all = `GRANT ALL PRIVILEGES ON *.* TO ${USER}@localhost WITH GRANT OPTION;`;
+  await writeFile(init, `CREATE USER ${USER}@localhost;\n${all}\n`, { mode: 0o644 });
   const made = await programs.run({
     ...runAs(account, server.install, [
       '--no-defaults',
@@ -92,7 +98,15 @@ export async function startThrowAway(
     stop.abort();
     await running;
   };
-  const access: MyAccess = { host: socket, port: 3306, socket, user: USER, password: undefined, tls: 'disable', ca: undefined };
+  const access: MyAccess = {
+    host: socket,
+    port: 3306,
+    socket,
+    user: USER,
+    password: undefined,
+    tls: 'disable',
+    ca: undefined,
+  };
   try {
     for (const until = performance.now() + STARTS_WITHIN_MS; ; await sleep(50, undefined, { signal: doing.signal })) {
       if (ended) throw failed('did not start', ended.stderr);
@@ -114,6 +128,10 @@ function failed(how: string, said: string): StewardError {
   return new StewardError(
     full ? 'DISK_FULL' : 'UNAVAILABLE',
     `The throw-away MariaDB ${how}: ${said.trim().split('\n').slice(-3).join(' ').slice(-500)}`,
-    { hint: full ? 'Free some space where Steward keeps its scratch files.' : 'Its own words say why; the copy itself was not looked at.' },
+    {
+      hint: full
+        ? 'Free some space where Steward keeps its scratch files.'
+        : 'Its own words say why; the copy itself was not looked at.',
+    },
   );
 }

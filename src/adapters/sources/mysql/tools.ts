@@ -21,7 +21,10 @@ const NAMES = { dump: ['mariadb-dump', 'mysqldump'], client: ['mariadb', 'mysql'
 export async function findTools(
   programs: ProgramsPort,
   flavor: Flavor,
-  { folders = async () => FOLDERS, signal }: { readonly folders?: (() => Promise<readonly string[]>) | undefined } & Pick<Doing, 'signal'>,
+  {
+    folders = async () => FOLDERS,
+    signal,
+  }: { readonly folders?: (() => Promise<readonly string[]>) | undefined } & Pick<Doing, 'signal'>,
 ): Promise<MyTools> {
   const within = await folders();
   const first = async (names: readonly string[]): Promise<string | undefined> => {
@@ -36,7 +39,9 @@ export async function findTools(
     first(['mariadbd']),
   ]);
   const missing = dump === undefined || client === undefined;
-  const said = missing ? '' : (await programs.run({ program: dump, args: ['--version'], timeoutMs: 10_000, signal })).stdout;
+  const said = missing
+    ? ''
+    : (await programs.run({ program: dump, args: ['--version'], timeoutMs: 10_000, signal })).stdout;
   if (missing || /mariadb/i.test(said) !== (flavor === 'mariadb')) {
     const names = flavor === 'mariadb' ? 'mariadb-dump and mariadb' : 'mysqldump and mysql of MySQL';
     throw new StewardError('PRECONDITION_FAILED', `${names} are not installed on this machine.`, {
@@ -44,7 +49,12 @@ export async function findTools(
     });
   }
   const own = flavor === 'mariadb' && install !== undefined && run !== undefined ? { install, run } : undefined;
-  return { version: /Distrib ([^,\s]+)|Ver (\S+)/.exec(said)?.slice(1).find(Boolean) ?? 'unknown', dump, client, server: own };
+  return {
+    version: /Distrib ([^,\s]+)|Ver (\S+)/.exec(said)?.slice(1).find(Boolean) ?? 'unknown',
+    dump,
+    client,
+    server: own,
+  };
 }
 
 async function runs(path: string): Promise<boolean> {
