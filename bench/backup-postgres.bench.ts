@@ -23,7 +23,13 @@ const execute = promisify(execFile);
 const folder = await mkdtemp(join(tmpdir(), 'steward-bench-'));
 await chmod(folder, 0o755);
 await using server = await startPostgres({ shared_buffers: '256MB', max_wal_size: '4GB', autovacuum: 'off' });
-const env = { ...process.env, PGHOST: server.host, PGPORT: String(server.port), PGUSER: server.user, PGPASSWORD: server.password };
+const env = {
+  ...process.env,
+  PGHOST: server.host,
+  PGPORT: String(server.port),
+  PGUSER: server.user,
+  PGPASSWORD: server.password,
+};
 
 /** Steward's memory now, without what programs beside it use. */
 const resident = (): number => process.memoryUsage.rss() / 1024 ** 2;
@@ -40,7 +46,10 @@ async function byHand(file: string): Promise<void> {
   const zstd = spawn('zstd', ['-3', '-q', '-f', '-o', file], { stdio: [dump.stdout, 'inherit', 'inherit'] });
   await Promise.all(
     [dump, zstd].map(
-      (child) => new Promise<void>((resolve, reject) => child.once('exit', (code) => (code === 0 ? resolve() : reject(new Error(`ended with ${code}`))))),
+      (child) =>
+        new Promise<void>((resolve, reject) =>
+          child.once('exit', (code) => (code === 0 ? resolve() : reject(new Error(`ended with ${code}`)))),
+        ),
     ),
   );
   await execute('sha256sum', [file]);
@@ -77,7 +86,15 @@ try {
     scratch: join(folder, 'scratch'),
     account: async () => nobody,
   });
-  const source = PostgresSource.parse({ kind: 'postgres', name: 'shop', host: server.host, port: server.port, user: server.user, password: { env: 'P' }, databases: ['shop'] });
+  const source = PostgresSource.parse({
+    kind: 'postgres',
+    name: 'shop',
+    host: server.host,
+    port: server.port,
+    user: server.user,
+    password: { env: 'P' },
+    databases: ['shop'],
+  });
   const before = resident();
   let most = before;
   const watch = setInterval(() => (most = Math.max(most, resident())), 50);
@@ -91,7 +108,10 @@ try {
   clearInterval(watch);
 
   const dump = join(folder, 'by-hand.dump');
-  await pipeline(spawn(join(BIN, 'pg_dump'), ['-Fc', '-Z0', 'shop'], { env, stdio: ['ignore', 'pipe', 'inherit'] }).stdout, createWriteStream(dump));
+  await pipeline(
+    spawn(join(BIN, 'pg_dump'), ['-Fc', '-Z0', 'shop'], { env, stdio: ['ignore', 'pipe', 'inherit'] }).stdout,
+    createWriteStream(dump),
+  );
   const [proven, alone]: [number[], number[]] = [[], []];
   for (let run = 0; run < RUNS; run += 1) {
     await server.say('postgres', 'drop database if exists again', 'create database again');
@@ -108,14 +128,35 @@ try {
   const row = (figure: string, values: number[], peer: string, peers: number[], most_: number) => {
     const [value, other] = [median(values), median(peers)];
     return {
-      name: 'backup-postgres', figure, unit: 's' as const, value, runs: RUNS, peer: { name: peer, value: other },
-      ratio: value / other, goal: `at most ${most_} times`, ok: value / other <= most_,
+      name: 'backup-postgres',
+      figure,
+      unit: 's' as const,
+      value,
+      runs: RUNS,
+      peer: { name: peer, value: other },
+      ratio: value / other,
+      goal: `at most ${most_} times`,
+      ok: value / other <= most_,
     };
   };
   report([
-    row('a copy of 500 MB: rows counted and hashed, stored with its manifest', through, 'pg_dump -Fc -Z0 | zstd -3, sha256sum', hand, 1.15),
+    row(
+      'a copy of 500 MB: rows counted and hashed, stored with its manifest',
+      through,
+      'pg_dump -Fc -Z0 | zstd -3, sha256sum',
+      hand,
+      1.15,
+    ),
     row('a proven restore: on a server of its own, rows counted and hashed', proven, 'pg_restore -j2', alone, 1.25),
-    { name: 'backup-postgres', figure: 'memory of Steward above that before, at most', unit: 'MB', value: most - before, runs: RUNS, goal: 'under 100 MB', ok: most - before < 100 },
+    {
+      name: 'backup-postgres',
+      figure: 'memory of Steward above that before, at most',
+      unit: 'MB',
+      value: most - before,
+      runs: RUNS,
+      goal: 'under 100 MB',
+      ok: most - before < 100,
+    },
   ]);
 } finally {
   await rm(folder, { recursive: true, force: true });
