@@ -1,13 +1,14 @@
 import type { SourceReader } from '../../core/backup/reader.ts';
 import { createCertificatesReader } from './certificates/index.ts';
-import { createFilesReader, type FilesReaderOptions } from './files/index.ts';
+import { createFilesReader } from './files/index.ts';
 import { createMysqlSource } from './mysql/index.ts';
 import { createPostgresSource } from './postgres/index.ts';
 import { createRedisReader } from './redis/index.ts';
 import type { SqlDeps } from './sql-deps.ts';
 import { createSqliteReader } from './sqlite/index.ts';
+import { createVolumeReader, type VolumeReaderOptions } from './volume/index.ts';
 
-export type ReaderDeps = SqlDeps & FilesReaderOptions;
+export type ReaderDeps = SqlDeps & VolumeReaderOptions;
 
 /** How each kind of source is copied, checked and restored. */
 export function createReaders(deps: ReaderDeps): SourceReader[] {
@@ -18,6 +19,7 @@ export function createReaders(deps: ReaderDeps): SourceReader[] {
     createPostgresSource(deps),
     createRedisReader(deps),
     createSqliteReader(deps),
+    createVolumeReader(deps),
   ];
   // Each is asked about sources of its own kind only: adapters/backups chooses by it.
   return readers as unknown as SourceReader[];

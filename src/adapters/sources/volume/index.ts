@@ -1,0 +1,140 @@
+import { lstat } from 'node:fs/promises';
+import type { SealedCopy, SourceReader } from '../../../core/backup/reader.ts';
+import type { SourceKind, SourceOf } from '../../../core/backup/source.ts';
+import { StewardError } from '../../../core/errors.ts';
+import { fileError } from '../../files/file-errors.ts';
+import { readContents } from '../contents.ts';
+import { copyTree, createLeftOut } from '../files/copy-tree.ts';
+import type { FilesReaderOptions } from '../files/index.ts';
+import { sandboxOfTree, structureOfTree } from '../files/prove-tree.ts';
+import { occupiedByTree, restoreTree } from '../files/restore-tree.ts';
+import { scanItems } from '../files/scan.ts';
+import { makeScratch, sweepScratch } from '../scratch.ts';
+import { createVolumeEngine, type VolumeUser } from './engine.ts';
+import { atRest, goOnAfter } from './quiesce.ts';
+
+export interface VolumeReaderOptions extends FilesReaderOptions {
+  /** DOCKER_HOST. */
+  readonly dockerHost?: string | undefined;
+}
+
+/** Images of databases: their files are of no single instant while they run, and a dump is. */
+const DATABASES: readonly (readonly [RegExp, SourceKind])[] = [
+  [/(^|[/-])(postgres(ql)?|postgis|timescaledb|pgvector)([:@-]|$)/, 'postgres'],
+  [/(^|[/-])(mariadb|mysql|percona)([:@-]|$)/, 'mysql'],
+  [/(^|[/-])(redis|valkey|keydb)([:@-]|$)/, 'redis'],
+];
+
+/** The files of a Docker volume, by the folder in which the engine keeps it. */
+export function createVolumeReader(deps: VolumeReaderOptions): SourceReader<'volume'> {
+  const engine = createVolumeEngine(deps.dockerHost);
+
+  async function placeOf({ volume }: SourceOf<'volume'>): Promise<string> {
+    const place = await engine.mountpoint(volume);
+    if (place === undefined)
+      throw new StewardError('NOT_FOUND', `There is no Docker volume ${volume}.`, { hint: 'List them: docker volume ls' });
+    await lstat(place).catch((thrown: unknown) => {
+      throw fileError(`${place}, where Docker keeps the volume ${volume}`, thrown);
+    });
+    return place;
+  }
+
+  async function usersOf(source: SourceOf<'volume'>): Promise<readonly VolumeUser[]> {
+    const users = await engine.users(source.volume);
+    const database = users.find(({ image }) => kindOf(image));
+    if (database)
+      throw new StewardError(
+        'PRECONDITION_FAILED',
+        `${source.volume} holds the data of ${database.name}, a database (${database.image}): its files are not copied while it may write to them.`,
+        { hint: `Configure a source of the kind ${kindOf(database.image)} for it: a dump is of one instant, and restores anywhere.` },
+      );
+    return users;
+  }
+
+  const excludes = (source: SourceOf<'volume'>, place: string): string[] =>
+    source.exclude.map((pattern) => (/\//.test(pattern) ? `${place}/${pattern.replace(/^\/+/, '')}` : pattern));
+
+  return {
+    kind: 'volume',
+
+    async examine(source, { signal }) {
+      try {
+        const place = await placeOf(source);
+        const users = await usersOf(source);
+        const out = createLeftOut();
+        let bytes = 0;
+        const job = { do: 'describe', roots: [place], exclude: excludes(source, place), hash: false } as const;
+        for await (const { count } of scanItems(job, signal, out.add)) bytes += count;
+        const writing = users.filter(({ state }) => state === 'running').map(({ name }) => name);
+        const { pause, before } = source.quiesce;
+        if (writing.length > 0 && !pause && !before)
+          out.add({ what: 'what is written meanwhile', why: `${writing.join(', ')} is not brought to rest: see quiesce` });
+        return { parts: [source.volume], leftOut: out.list(), estimatedBytes: bytes, tools: {} };
+      } catch (thrown) {
+        const { message, hint = '', code } = StewardError.from(thrown);
+        if (code === 'CANCELED') throw thrown;
+        return { parts: [], leftOut: [], estimatedBytes: undefined, tools: {}, problem: { message, hint } };
+      }
+    },
+
+    async copy(source, writer, doing) {
+      const place = await placeOf(source);
+      const users = await usersOf(source);
+      const folder = await makeScratch(deps.scratch, { kind: 'volume', owner: source.name });
+      try {
+        const tree = { name: source.name, part: 'volume.tar', roots: [place], exclude: excludes(source, place) };
+        return {
+          ...(await atRest(engine, source, users, folder, () => copyTree(tree, writer, deps, doing))),
+          tools: {},
+        };
+      } finally {
+        await folder.remove();
+      }
+    },
+
+    structure: structureOfTree,
+    sandbox: (_, copy, place, doing) => sandboxOfTree(copy, place, doing),
+
+    async occupied(source, copy, to, doing) {
+      const there = await occupiedByTree(copy, to, doing);
+      if (to.kind !== 'original') return there;
+      const running = (await engine.users(source.volume)).filter(({ state }) => state === 'running');
+      return [...there, ...running.map(({ name }) => `${source.volume} is in use by ${name}: stop it first`)];
+    },
+
+    async restore(source, copy, to, doing) {
+      if (to.kind === 'original') {
+        if ((await engine.mountpoint(source.volume)) === undefined) await engine.create(source.volume);
+        const place = await placeOf(source);
+        const recorded = await rootOf(copy, doing);
+        if (recorded !== place)
+          throw new StewardError('PRECONDITION_FAILED', `The volume lay in ${recorded} when it was copied, and lies in ${place} now.`, {
+            hint: 'Restore into a folder, and copy it from there. Nothing was changed.',
+          });
+        const [running] = (await engine.users(source.volume)).filter(({ state }) => state === 'running');
+        if (running)
+          throw new StewardError('PRECONDITION_FAILED', `${running.name} uses ${source.volume}: it would write among what is restored.`, {
+            hint: `Stop it, restore, and start it again: docker stop ${running.name}. Nothing was changed.`,
+          });
+      }
+      return restoreTree(copy, to, { ...deps, mirror: to.kind === 'original' && to.only === undefined }, doing);
+    },
+
+    async *contents(source, { signal }) {
+      const place = await placeOf(source);
+      yield* scanItems({ do: 'describe', roots: [place], exclude: excludes(source, place), hash: true }, signal);
+    },
+
+    // Trees of it are swept with those of files.
+    sweep: (owners, scratch) => sweepScratch(scratch, 'volume', owners, (folder) => goOnAfter(engine, folder)),
+  };
+}
+
+function kindOf(image: string): SourceKind | undefined {
+  return DATABASES.find(([pattern]) => pattern.test(image))?.[1];
+}
+
+async function rootOf(copy: SealedCopy, doing: Parameters<typeof readContents>[1]): Promise<string | undefined> {
+  for await (const { name } of readContents(copy, doing)) return name;
+  return undefined;
+}
