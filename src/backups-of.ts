@@ -12,6 +12,7 @@ export interface BackupsOf extends Omit<StoreDeps, 'programs'> {
   readonly settings: () => Config;
   /** Says what happens on this machine that it did not have before: a system user. */
   readonly say: (message: string) => void;
+  readonly dockerHost: string | undefined;
 }
 
 /** Backups as the configuration wants them, by programs of a run or of Steward itself. */
