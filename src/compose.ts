@@ -252,7 +252,16 @@ export function compose(parts: Parts): Composition {
     now,
   });
 
-  const backupsBy = backupsOf({ dockerHost: parts.environment.dockerHost, settings, secrets, home, node: node.name, say: (text) => log.info(text), now, log });
+  const backupsBy = backupsOf({
+    dockerHost: parts.environment.dockerHost,
+    settings,
+    secrets,
+    home,
+    node: node.name,
+    say: (text) => log.info(text),
+    now,
+    log,
+  });
 
   // Programs that a run starts are on record before they do anything.
   const portsOf = (scope: RunScope): Partial<Ports> => {

@@ -31,9 +31,7 @@ export function createVolumeEngine(host: string = DEFAULT_HOST) {
       call(`create volume ${volume}`, () => docker.createVolume({ Name: volume })),
     /** Those that use it, running ones first. */
     async users(volume: string): Promise<VolumeUser[]> {
-      const found = await call('containers', () =>
-        docker.listContainers({ all: true, filters: { volume: [volume] } }),
-      );
+      const found = await call('containers', () => docker.listContainers({ all: true, filters: { volume: [volume] } }));
       return found
         .map(({ Id, Names, Image, State }) => ({
           id: Id,
@@ -68,9 +66,13 @@ export function createVolumeEngine(host: string = DEFAULT_HOST) {
         HOOK_WITHIN_MS,
       );
       if (exitCode === 0) return;
-      throw new StewardError('PROGRAM_FAILED', `${command.join(' ')} in ${id.slice(0, 12)} ended with ${exitCode}: ${printable(output)}`, {
-        hint: 'Try it by hand: docker exec.',
-      });
+      throw new StewardError(
+        'PROGRAM_FAILED',
+        `${command.join(' ')} in ${id.slice(0, 12)} ended with ${exitCode}: ${printable(output)}`,
+        {
+          hint: 'Try it by hand: docker exec.',
+        },
+      );
     },
   };
 }
@@ -81,5 +83,8 @@ const HOOK_WITHIN_MS = 5 * 60_000;
 /** The engine puts eight bytes before each piece of output. */
 function printable(text: string): string {
   // oxlint-disable-next-line no-control-regex -- these are what is taken out
-  return text.replaceAll(/[\u0000-\u0008\u000e-\u001f\ufffd]+/g, '').trim().slice(-300);
+  return text
+    .replaceAll(/[\u0000-\u0008\u000e-\u001f\ufffd]+/g, '')
+    .trim()
+    .slice(-300);
 }

@@ -32,7 +32,9 @@ export function createVolumeReader(deps: VolumeReaderOptions): SourceReader<'vol
   async function placeOf({ volume }: SourceOf<'volume'>): Promise<string> {
     const place = await engine.mountpoint(volume);
     if (place === undefined)
-      throw new StewardError('NOT_FOUND', `There is no Docker volume ${volume}.`, { hint: 'List them: docker volume ls' });
+      throw new StewardError('NOT_FOUND', `There is no Docker volume ${volume}.`, {
+        hint: 'List them: docker volume ls',
+      });
     await lstat(place).catch((thrown: unknown) => {
       throw fileError(`${place}, where Docker keeps the volume ${volume}`, thrown);
     });
@@ -46,7 +48,9 @@ export function createVolumeReader(deps: VolumeReaderOptions): SourceReader<'vol
       throw new StewardError(
         'PRECONDITION_FAILED',
         `${source.volume} holds the data of ${database.name}, a database (${database.image}): its files are not copied while it may write to them.`,
-        { hint: `Configure a source of the kind ${kindOf(database.image)} for it: a dump is of one instant, and restores anywhere.` },
+        {
+          hint: `Configure a source of the kind ${kindOf(database.image)} for it: a dump is of one instant, and restores anywhere.`,
+        },
       );
     return users;
   }
@@ -68,7 +72,10 @@ export function createVolumeReader(deps: VolumeReaderOptions): SourceReader<'vol
         const writing = users.filter(({ state }) => state === 'running').map(({ name }) => name);
         const { pause, before } = source.quiesce;
         if (writing.length > 0 && !pause && !before)
-          out.add({ what: 'what is written meanwhile', why: `${writing.join(', ')} is not brought to rest: see quiesce` });
+          out.add({
+            what: 'what is written meanwhile',
+            why: `${writing.join(', ')} is not brought to rest: see quiesce`,
+          });
         return { parts: [source.volume], leftOut: out.list(), estimatedBytes: bytes, tools: {} };
       } catch (thrown) {
         const { message, hint = '', code } = StewardError.from(thrown);
@@ -108,14 +115,22 @@ export function createVolumeReader(deps: VolumeReaderOptions): SourceReader<'vol
         const place = await placeOf(source);
         const recorded = await rootOf(copy, doing);
         if (recorded !== place)
-          throw new StewardError('PRECONDITION_FAILED', `The volume lay in ${recorded} when it was copied, and lies in ${place} now.`, {
-            hint: 'Restore into a folder, and copy it from there. Nothing was changed.',
-          });
+          throw new StewardError(
+            'PRECONDITION_FAILED',
+            `The volume lay in ${recorded} when it was copied, and lies in ${place} now.`,
+            {
+              hint: 'Restore into a folder, and copy it from there. Nothing was changed.',
+            },
+          );
         const [running] = (await engine.users(source.volume)).filter(({ state }) => state === 'running');
         if (running)
-          throw new StewardError('PRECONDITION_FAILED', `${running.name} uses ${source.volume}: it would write among what is restored.`, {
-            hint: `Stop it, restore, and start it again: docker stop ${running.name}. Nothing was changed.`,
-          });
+          throw new StewardError(
+            'PRECONDITION_FAILED',
+            `${running.name} uses ${source.volume}: it would write among what is restored.`,
+            {
+              hint: `Stop it, restore, and start it again: docker stop ${running.name}. Nothing was changed.`,
+            },
+          );
       }
       return restoreTree(copy, to, { ...deps, mirror: to.kind === 'original' && to.only === undefined }, doing);
     },

@@ -37,7 +37,19 @@ describe.skipIf(missing)(`a Docker volume${missing ? ` (${missing})` : ''}`, () 
     await dockerd.docker('tag', 'busybox', 'registry.example/postgres:15');
     await dockerd.docker('volume', 'create', 'notes');
     place = await dockerd.docker('volume', 'inspect', '--format', '{{.Mountpoint}}', 'notes');
-    await dockerd.docker('run', '-d', '--name', 'writer', '--network', 'none', '-v', 'notes:/data', 'busybox', 'sleep', '100000');
+    await dockerd.docker(
+      'run',
+      '-d',
+      '--name',
+      'writer',
+      '--network',
+      'none',
+      '-v',
+      'notes:/data',
+      'busybox',
+      'sleep',
+      '100000',
+    );
   }, 60_000);
   afterAll(async () => {
     await dockerd?.stop();
@@ -84,7 +96,19 @@ describe.skipIf(missing)(`a Docker volume${missing ? ` (${missing})` : ''}`, () 
     await reader().restore(quiet, copy, { kind: 'original' }, doing);
     expect(readFileSync(join(place, 'a'), 'utf8')).toBe('content of a');
     expect(readdirSync(scratch)).toEqual([]);
-    await dockerd.docker('run', '-d', '--name', 'writer', '--network', 'none', '-v', 'notes:/data', 'busybox', 'sleep', '100000');
+    await dockerd.docker(
+      'run',
+      '-d',
+      '--name',
+      'writer',
+      '--network',
+      'none',
+      '-v',
+      'notes:/data',
+      'busybox',
+      'sleep',
+      '100000',
+    );
   }, 60_000);
 
   it('lets its containers go on where reading fails, where a hook fails, and where Steward was killed', async () => {
@@ -111,14 +135,29 @@ describe.skipIf(missing)(`a Docker volume${missing ? ` (${missing})` : ''}`, () 
     const left = join(scratch, 'volume-dead');
     mkdirSync(left, { recursive: true });
     writeFileSync(join(left, 'owner.json'), JSON.stringify({ kind: 'volume', owner: 'notes', elsewhere: [] }));
-    writeFileSync(join(left, 'quiesced.json'), JSON.stringify({ paused: [id], after: { container: id, command: ['touch', '/data/after'] } }));
+    writeFileSync(
+      join(left, 'quiesced.json'),
+      JSON.stringify({ paused: [id], after: { container: id, command: ['touch', '/data/after'] } }),
+    );
     expect(await reader().sweep('all-dead', scratch, doing)).toEqual([left]);
     expect(await status('writer')).toBe('running');
     expect(existsSync(join(place, 'after'))).toBe(true);
   }, 60_000);
 
   it('of a database is not copied: a source for the database is what it needs', async () => {
-    await dockerd.docker('run', '-d', '--name', 'shop-db', '--network', 'none', '-v', 'pgdata:/var/lib/postgresql/data', 'registry.example/postgres:15', 'sleep', '100000');
+    await dockerd.docker(
+      'run',
+      '-d',
+      '--name',
+      'shop-db',
+      '--network',
+      'none',
+      '-v',
+      'pgdata:/var/lib/postgresql/data',
+      'registry.example/postgres:15',
+      'sleep',
+      '100000',
+    );
     const database = source({ volume: 'pgdata' });
     expect((await reader().examine(database, doing)).problem).toMatchObject({
       message: expect.stringContaining('shop-db'),
@@ -129,7 +168,12 @@ describe.skipIf(missing)(`a Docker volume${missing ? ` (${missing})` : ''}`, () 
 
   it('that is gone, or whose engine is, is said', async () => {
     expect((await reader().examine(source({ volume: 'nothing' }), doing)).problem?.message).toContain('nothing');
-    const away = createVolumeReader({ programs: createPrograms({ environment: {} }), scratch, now: () => new Date(), dockerHost: 'unix:///nowhere' });
+    const away = createVolumeReader({
+      programs: createPrograms({ environment: {} }),
+      scratch,
+      now: () => new Date(),
+      dockerHost: 'unix:///nowhere',
+    });
     await expect(makeCopy(away, source(), store(), doing)).rejects.toMatchObject({ code: 'UNAVAILABLE' });
   });
 });
