@@ -33,3 +33,8 @@ function percent(text: string): string {
     .map((byte) => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`)
     .join('');
 }
+
+/** A path as an exclude that means this very path, whatever is in its name. */
+export function asPattern(path: string): string {
+  return path.replaceAll(/[\\*?[\]]/g, String.raw`\$&`);
+}

@@ -7,7 +7,7 @@ import { BackupRepository } from '../../../core/backup/repository.ts';
 import type { CopyStore } from '../../../core/backup/store.ts';
 import { defined } from '../../../testing/defined.ts';
 import { type TempFolder, tempFolder } from '../../../testing/world/temp-folder.ts';
-import { allOf, AT, bytesOf, doing, openStore, sealCopy } from '../repository.contract.ts';
+import { allOf, AT, bytesOf, doing, manifestOf, openStore, sealCopy } from '../repository.contract.ts';
 import { holderOf, lifeOf } from '../holder.ts';
 
 const directory = (path: string): BackupRepository => BackupRepository.parse({ kind: 'directory', name: 'disk', path });
@@ -150,6 +150,27 @@ describe('a place for a directory', () => {
       }
     },
   );
+});
+
+describe('a tree that holds the repository', () => {
+  it('ends, and has all but the repository', async () => {
+    await using folder = await tempFolder();
+    await writeFile(join(folder.path, 'beside'), 'kept');
+    const store = openStore({ repository: directory(join(folder.path, 'co[pi]es*')) }, folder.path);
+    await store.prepare(doing);
+    const writer = await store.begin({ id: 'self', source: 'site', at: AT }, doing);
+    const {
+      files: _,
+      unreadable: __,
+      changed: ___,
+      ...part
+    } = await writer.tree({ name: 'files.tar' }, { paths: [folder.path], exclude: [] });
+    const { location } = await writer.seal(manifestOf('self', [part], 'site'));
+    const paths: string[] = [];
+    for await (const { path } of store.entries(location, part, doing)) paths.push(path);
+    expect(paths).toContain(join(folder.path, 'beside'));
+    expect(paths.filter((path) => path.includes('co[pi]es'))).toEqual([]);
+  });
 });
 
 describe('who makes a copy', () => {

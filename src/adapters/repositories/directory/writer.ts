@@ -7,7 +7,7 @@ import { StewardError } from '../../../core/errors.ts';
 import type { StoreDeps } from '../deps.ts';
 import { makeFolder, syncFolder, writeDurably } from '../durable.ts';
 import { errnoOf, fileError } from '../../files/file-errors.ts';
-import { stampOf, storedName } from '../../../core/backup/names.ts';
+import { asPattern, stampOf, storedName } from '../../../core/backup/names.ts';
 import { progressOf } from '../told-progress.ts';
 import { writeCompressed } from './compressed-file.ts';
 import { LEASE, MANIFEST, type StoredFile, type StoredManifest, SUMS } from './layout.ts';
@@ -54,7 +54,8 @@ export function createWriter(
       try {
         const index = join(folder, `.${storedName(name, stamp)}.index`);
         const { taken, ...more } = await archive(
-          { ...what, index },
+          // A tree that holds the repository would never end.
+          { paths: what.paths, exclude: [...what.exclude, asPattern(root)], index },
           (content) => write({ name, kind: 'tree' }, content),
           { programs, doing },
         );

@@ -5,7 +5,7 @@ import type { LayerResult, Part } from '../../../core/backup/copy.ts';
 import type { Bytes, CopyStore, Doing } from '../../../core/backup/store.ts';
 import { StewardError } from '../../../core/errors.ts';
 import { notThePart, verified } from '../measured.ts';
-import { safeName } from '../../../core/backup/names.ts';
+import { asPattern, safeName } from '../../../core/backup/names.ts';
 import { progressOf } from '../told-progress.ts';
 import { linesOf, printedBy } from './flow.ts';
 import type { Restic } from './program.ts';
@@ -100,7 +100,7 @@ export function createContents(restic: Restic, key: () => Promise<string>): Cont
       if ((await readdir(folder)).length > 0)
         throw new StewardError('CONFLICT', `${folder} is not empty.`, { hint: 'Name an empty folder.' });
       const snapshot = snapshotOf(await manifest(location, doing), part, location);
-      const includes = (only ?? []).map((path) => `--include=${path.replaceAll(/[\\*?[\]]/g, String.raw`\$&`)}`);
+      const includes = (only ?? []).map((path) => `--include=${asPattern(path)}`);
       await restic.run(['restore', snapshot, `--target=${folder}`, ...includes], await key(), { doing });
       for (const path of only ?? []) {
         if (!(await lstat(join(folder, path)).catch(() => undefined)))
@@ -150,7 +150,7 @@ export function createContents(restic: Restic, key: () => Promise<string>): Cont
           damaged ||
           (thrown instanceof ResticError && thrown.trouble === 'not-found' && (await isListed(location, doing)))
         )
-          return result(false, (thrown as StewardError).message);
+          return result(false, thrown.message);
         throw thrown;
       }
     },

@@ -88,8 +88,14 @@ describe.skipIf(!hasProgram('restic'))('restic that met bad luck (needs restic)'
     const asked: Omit<ProgramRequest, 'input'>[] = [];
     const watched = createCopyStore(restic(url), {
       programs: {
-        run: (request) => (asked.push(request), programs.run(request)),
-        stream: (request, take) => (asked.push(request), programs.stream(request, take)),
+        run(request) {
+          asked.push(request);
+          return programs.run(request);
+        },
+        stream(request, take) {
+          asked.push(request);
+          return programs.stream(request, take);
+        },
       },
       secrets: async () => '',
       home: home.path,

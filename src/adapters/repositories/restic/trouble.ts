@@ -39,7 +39,7 @@ const SIGNS: readonly (readonly [Trouble, RegExp])[] = [
   ['forbidden', /permission denied|operation not permitted|read-only file system/i],
   [
     'damaged',
-    /ciphertext verification failed|invalid data returned|hash does not match|wrong data returned|no such file or directory|file does not exist|key does not exist|not found in (?:index|repository)|unexpected EOF|invalid data length|blob .* not found|failed: id .* not found|decompress|content hash mismatch|wrong hash/i,
+    /ciphertext verification failed|invalid data returned|hash does not match|wrong data returned|no such file or directory|file does not exist|key does not exist|not found in (?:index|repository)|unexpected EOF|invalid data length|blob .* not found|failed: id .* not found|decompress|content hash mismatch|wrong hash|(?:Load|ReadFull)\(<[^"]*: EOF$/im,
   ],
 ];
 
