@@ -1,0 +1,84 @@
+import { parse } from 'yaml';
+import { describe, expect, it } from 'vitest';
+import { Resource } from '../resource.ts';
+import { proposeSources, type SeenForBackups } from './propose.ts';
+import { BackupSource } from './source.ts';
+
+const service = (name: string, product: string, port?: number, more: object = {}): Resource =>
+  Resource.parse({
+    id: name,
+    kind: 'service',
+    identity: name,
+    node: 'n',
+    name,
+    product,
+    confidence: 1,
+    evidence: [],
+    endpoints: port === undefined ? [] : [{ protocol: 'tcp', address: '0.0.0.0', port }],
+    pids: [],
+    supervisor: { kind: 'none' },
+    labels: {},
+    critical: false,
+    adoption: 'adopted',
+    origin: 'discovered',
+    state: 'present',
+    firstSeen: new Date(),
+    lastSeen: new Date(),
+    ...more,
+  });
+const nothing: SeenForBackups = { sqlite: [], volumes: [], units: [], mcpFiles: [], certificates: [] };
+
+describe('what could be copied', () => {
+  it('is every database that runs here, with what a person has to add, as a source that the configuration takes', () => {
+    const proposals = proposeSources(
+      [
+        service('shop db', 'postgresql', 5433),
+        service('cache', 'redis', 6379),
+        service('cache', 'redis', 6380),
+        service('web', 'nginx', 80),
+        service('gone', 'mariadb', 3306, { state: 'gone' }),
+      ],
+      nothing,
+      [BackupSource.parse({ kind: 'redis', name: 'mine', host: 'localhost' })],
+    );
+    expect(proposals.map(({ name, kind, coveredBy, missing }) => [name, kind, coveredBy, missing])).toEqual([
+      ['shop-db', 'postgres', undefined, expect.stringContaining('password')],
+      ['cache', 'redis', 'mine', undefined],
+      ['cache-2', 'redis', undefined, expect.stringContaining('password')],
+    ]);
+    for (const { yaml } of proposals)
+      for (const source of parse(yaml) as unknown[]) expect(() => BackupSource.parse(source)).not.toThrow();
+    expect(parse(proposals[0]?.yaml ?? '')).toEqual([
+      { name: 'shop-db', kind: 'postgres', host: '127.0.0.1', port: 5433, user: 'backup' },
+    ]);
+  });
+
+  it('is every open SQLite file, every volume that is no database, and the files that describe the machine', () => {
+    const hostile = '/srv/x: y\n- name: evil/data #1.db';
+    const proposals = proposeSources(
+      [service('web', 'app', 80, { declared: { file: '/srv/app one/docker-compose.yml', line: 1, running: true, profiles: [] } })],
+      {
+        sqlite: [{ path: hostile, by: 'app (process 7)' }],
+        volumes: [
+          { name: 'pgdata', images: ['registry.example/postgres:15'] },
+          { name: 'notes', images: ['notes:1'] },
+        ],
+        units: ['/etc/systemd/system/app.service'],
+        mcpFiles: ['/root/.mcp.json'],
+        certificates: ['/etc/letsencrypt'],
+      },
+      [BackupSource.parse({ kind: 'files', name: 'all-compose', paths: ['/srv/*/docker-compose.yml'] })],
+    );
+    expect(proposals.map(({ kind, name, coveredBy }) => [kind, name, coveredBy])).toEqual([
+      ['sqlite', 'data-1-db', undefined],
+      ['volume', 'notes', undefined],
+      ['files', 'compose-files', 'all-compose'],
+      ['files', 'unit-files', undefined],
+      ['files', 'mcp-servers', undefined],
+      ['certificates', 'certificates', undefined],
+    ]);
+    const sources = proposals.flatMap(({ yaml }) => parse(yaml) as unknown[]).map((each) => BackupSource.parse(each));
+    expect(sources).toHaveLength(6);
+    expect(sources[0]).toMatchObject({ kind: 'sqlite', path: hostile });
+  });
+});
