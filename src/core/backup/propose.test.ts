@@ -56,7 +56,11 @@ describe('what could be copied', () => {
   it('is every open SQLite file, every volume that is no database, and the files that describe the machine', () => {
     const hostile = '/srv/x: y\n- name: evil/data #1.db';
     const proposals = proposeSources(
-      [service('web', 'app', 80, { declared: { file: '/srv/app one/docker-compose.yml', line: 1, running: true, profiles: [] } })],
+      [
+        service('web', 'app', 80, {
+          declared: { file: '/srv/app one/docker-compose.yml', line: 1, running: true, profiles: [] },
+        }),
+      ],
       {
         sqlite: [{ path: hostile, by: 'app (process 7)' }],
         volumes: [

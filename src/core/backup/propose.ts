@@ -32,7 +32,8 @@ const SERVERS: Readonly<Record<string, { readonly kind: SourceKind; readonly mis
 ]);
 
 /** Volumes whose content is a database's, which is dumped by a source of its own. */
-const DATABASE_IMAGE = /(^|[/-])(postgres(ql)?|postgis|timescaledb|pgvector|mariadb|mysql|percona|redis|valkey|keydb)([:@-]|$)/;
+const DATABASE_IMAGE =
+  /(^|[/-])(postgres(ql)?|postgis|timescaledb|pgvector|mariadb|mysql|percona|redis|valkey|keydb)([:@-]|$)/;
 
 /**
  * Everything that could be copied of one machine, each with the configured source that has it already. Nothing is copied by
@@ -45,7 +46,11 @@ export function proposeSources(
 ): ProposedSource[] {
   const names = new Set<string>();
   const named = (wish: string): string => {
-    const plain = wish.replaceAll(/[^a-zA-Z0-9_-]+/g, '-').replaceAll(/^-+|-+$/g, '').slice(0, 50) || 'source';
+    const plain =
+      wish
+        .replaceAll(/[^a-zA-Z0-9_-]+/g, '-')
+        .replaceAll(/^-+|-+$/g, '')
+        .slice(0, 50) || 'source';
     let name = plain;
     for (let index = 2; names.has(name); index += 1) name = `${plain}-${index}`;
     names.add(name);
@@ -81,21 +86,31 @@ export function proposeSources(
   });
 
   const sqlite = seen.sqlite.map(({ path, by }) =>
-    propose(fileName(path), 'sqlite', { path }, {
-      coveredBy: configured.find((source) => source.kind === 'sqlite' && source.path === path)?.name,
-      why: `${by} has it open`,
-      missing: undefined,
-    }),
+    propose(
+      fileName(path),
+      'sqlite',
+      { path },
+      {
+        coveredBy: configured.find((source) => source.kind === 'sqlite' && source.path === path)?.name,
+        why: `${by} has it open`,
+        missing: undefined,
+      },
+    ),
   );
 
   const volumes = seen.volumes
     .filter(({ images }) => !images.some((image) => DATABASE_IMAGE.test(image)))
     .map(({ name, images }) =>
-      propose(name, 'volume', { volume: name }, {
-        coveredBy: configured.find((source) => source.kind === 'volume' && source.volume === name)?.name,
-        why: images.length > 0 ? `containers of ${images.join(', ')} use it` : 'Docker keeps it',
-        missing: undefined,
-      }),
+      propose(
+        name,
+        'volume',
+        { volume: name },
+        {
+          coveredBy: configured.find((source) => source.kind === 'volume' && source.volume === name)?.name,
+          why: images.length > 0 ? `containers of ${images.join(', ')} use it` : 'Docker keeps it',
+          missing: undefined,
+        },
+      ),
     );
 
   const composeFiles = [...new Set(living.flatMap(({ declared }) => (declared ? [declared.file] : [])))];
@@ -131,7 +146,10 @@ const HERE = new Set(['localhost', '127.0.0.1', '::1']);
 
 function isAt(source: BackupSource, { host, port }: Place): boolean {
   if (source.kind !== 'postgres' && source.kind !== 'mysql' && source.kind !== 'redis') return false;
-  return source.port === port && (source.host === host || (HERE.has(source.host) && HERE.has(host)) || source.host.startsWith('/'));
+  return (
+    source.port === port &&
+    (source.host === host || (HERE.has(source.host) && HERE.has(host)) || source.host.startsWith('/'))
+  );
 }
 
 function hasFile(source: BackupSource, path: string): boolean {
