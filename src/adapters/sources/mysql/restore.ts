@@ -3,16 +3,18 @@ import type { RestoreTarget, Restored, SealedCopy } from '../../../core/backup/r
 import type { SourceOf } from '../../../core/backup/source.ts';
 import type { Doing } from '../../../core/backup/store.ts';
 import { StewardError } from '../../../core/errors.ts';
+import { recordBorrowed } from '../borrowed.ts';
 import { compareContents, readContents, tellComparison } from '../contents.ts';
 import { byName } from '../order.ts';
 import { beforeName, dotted } from '../names.ts';
+import { makeScratch } from '../scratch.ts';
 import type { SqlDeps } from '../sql-deps.ts';
 import { type About, type AboutDatabase, readAbout } from './about.ts';
 import { accessTo, identifier, type MyAccess, openSession } from './access.ts';
 import { exchange, keptIn } from './exchange.ts';
 import { countDatabase, loadDatabase, runScript } from './load.ts';
 import { SCRATCH_PREFIX } from './look.ts';
-import { dropScratch } from './sandbox.ts';
+import { dropScratch, SCRATCH_KIND } from './sandbox.ts';
 import { findTools } from './tools.ts';
 
 const NAME_LENGTH = 64;
@@ -71,7 +73,13 @@ export async function restoreCopy(
   const tools = await findTools(deps.programs, about.flavor, { folders: deps.folders, signal: doing.signal });
   const loading = { copy, access, tools, programs: deps.programs };
   const beside = wanted.map((one) => ({ ...one, from: `${SCRATCH_PREFIX}${randomBytes(6).toString('hex')}` }));
+  const folder = await makeScratch(deps.scratch, { kind: SCRATCH_KIND, owner: copy.manifest.copy });
   try {
+    await recordBorrowed(
+      folder.path,
+      source,
+      beside.map(({ from }) => from),
+    );
     for (const { about: database, from } of beside) {
       await loadDatabase(loading, database, from, doing);
       await proveBeside(copy, access, database, from, doing);
@@ -91,6 +99,8 @@ export async function restoreCopy(
     const names = beside.map(({ from }) => from);
     await dropScratch(access, names, { signal: AbortSignal.timeout(60_000) }).catch(() => undefined);
     throw thrown;
+  } finally {
+    await folder.remove();
   }
 }
 

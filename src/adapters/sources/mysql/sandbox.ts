@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Sandbox, SealedCopy } from '../../../core/backup/reader.ts';
 import { MysqlSource, type SourceOf } from '../../../core/backup/source.ts';
 import type { Doing } from '../../../core/backup/store.ts';
 import { StewardError } from '../../../core/errors.ts';
 import { ASSERTION_MS, askAssertions } from '../assertions.ts';
+import { borrowedIn, recordBorrowed } from '../borrowed.ts';
 import { compareContents, readContents, tellComparison } from '../contents.ts';
 import { byName } from '../order.ts';
 import { evidenceOf } from '../evidence.ts';
@@ -30,7 +30,6 @@ interface Place {
 }
 
 export const SCRATCH_KIND = 'my';
-const BORROWED = 'borrowed.json';
 
 interface Making {
   readonly deps: SqlDeps;
@@ -157,10 +156,7 @@ async function makePlace({ deps, source, about, folder }: Making, doing: Doing):
   const names = new Map(
     about.databases.map(({ name }) => [name, `${SCRATCH_PREFIX}${randomBytes(6).toString('hex')}`]),
   );
-  // On record before they are made: whoever finds the folder knows what to remove where.
-  await writeFile(join(folder.path, BORROWED), JSON.stringify({ source, databases: [...names.values()] }), {
-    mode: 0o600,
-  });
+  await recordBorrowed(folder.path, source, [...names.values()]);
   return {
     access,
     tools,
@@ -185,9 +181,8 @@ export function sweepSandboxes(
 ): Promise<readonly string[]> {
   return sweepScratch(scratch, SCRATCH_KIND, owners, async (folder) => {
     await endWorkersOf(join(folder, 'data'), 'SIGKILL');
-    const borrowed = await readFile(join(folder, BORROWED), 'utf8').catch(() => undefined);
+    const borrowed = await borrowedIn(folder);
     if (borrowed === undefined) return;
-    const { source, databases } = JSON.parse(borrowed) as { source: unknown; databases: string[] };
-    await dropScratch(await accessTo(MysqlSource.parse(source), deps.secrets), databases, doing);
+    await dropScratch(await accessTo(MysqlSource.parse(borrowed.source), deps.secrets), borrowed.databases, doing);
   });
 }

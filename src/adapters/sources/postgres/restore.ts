@@ -5,6 +5,7 @@ import type { RestoreTarget, Restored, SealedCopy } from '../../../core/backup/r
 import type { SourceOf } from '../../../core/backup/source.ts';
 import type { Doing } from '../../../core/backup/store.ts';
 import { StewardError } from '../../../core/errors.ts';
+import { recordBorrowed } from '../borrowed.ts';
 import { compareContents, readContents, tellComparison } from '../contents.ts';
 import { beforeName, dotted } from '../names.ts';
 import { makeScratch } from '../scratch.ts';
@@ -100,6 +101,11 @@ export async function restoreCopy(
     for (const { about: database, to: name } of wanted) {
       const from = `${SCRATCH_PREFIX}${randomBytes(6).toString('hex')}`;
       beside.push({ from, to: name });
+      await recordBorrowed(
+        folder.path,
+        source,
+        beside.map((one) => one.from),
+      );
       await makeBeside({ source, access, server, copy, database, from, to: name }, doing);
       const file = await fetchDump({ copy, about: database, folder: folder.path }, doing);
       const loading = {

@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto';
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Sandbox, SealedCopy } from '../../../core/backup/reader.ts';
 import { PostgresSource, type SourceOf } from '../../../core/backup/source.ts';
 import type { Doing } from '../../../core/backup/store.ts';
 import { StewardError } from '../../../core/errors.ts';
 import { ASSERTION_MS, askAssertions } from '../assertions.ts';
+import { borrowedIn, recordBorrowed } from '../borrowed.ts';
 import { compareContents, partOf, readContents, tellComparison } from '../contents.ts';
 import { evidenceOf } from '../evidence.ts';
 import { together } from '../flow.ts';
@@ -42,7 +43,6 @@ interface Place {
 }
 
 export const SCRATCH_KIND = 'pg';
-const BORROWED = 'borrowed.json';
 
 interface Making {
   readonly deps: SqlDeps;
@@ -237,10 +237,7 @@ async function borrowPlace(
     throw new StewardError('CONFLICT', 'A database has the name that was drawn for a throw-away one.', {
       retryable: true,
     });
-  // On record before they are made: whoever finds the folder knows what to remove where.
-  await writeFile(join(folder.path, BORROWED), JSON.stringify({ source, owner, databases: [...names.values()] }), {
-    mode: 0o600,
-  });
+  await recordBorrowed(folder.path, source, [...names.values()]);
   const called = (database: string): string => names.get(database) ?? '';
   const end = (): Promise<void> =>
     dropScratch(access, source, [...names.values()], { signal: AbortSignal.timeout(60_000) });
@@ -278,10 +275,9 @@ export function sweepSandboxes(
 ): Promise<readonly string[]> {
   return sweepScratch(scratch, SCRATCH_KIND, owners, async (folder) => {
     await endWorkersOf(join(folder, 'data'), 'SIGQUIT');
-    const borrowed = await readFile(join(folder, BORROWED), 'utf8').catch(() => undefined);
+    const borrowed = await borrowedIn(folder);
     if (borrowed === undefined) return;
-    const { source, databases } = JSON.parse(borrowed) as { source: unknown; databases: string[] };
-    const known = PostgresSource.parse(source);
-    await dropScratch(await accessTo(known, deps.secrets), known, databases, doing);
+    const known = PostgresSource.parse(borrowed.source);
+    await dropScratch(await accessTo(known, deps.secrets), known, borrowed.databases, doing);
   });
 }
