@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { chmod, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
@@ -321,6 +322,44 @@ describe('a restore of PostgreSQL', () => {
     await sandbox.end();
     expect(await contentsNow(of)).toEqual(before);
     expect(await server.say('postgres', "select datname from pg_database where datname like 'steward%'")).toEqual([]);
+  }, 120_000);
+});
+
+describe('a restore of PostgreSQL whose process is killed', () => {
+  it('leaves the original as it was, and a sweep removes what it made beside', async () => {
+    await server.say(
+      'shop',
+      'create table ballast as select i, md5(i::text) as line from generate_series(1, 300000) i',
+    );
+    const of = source({ databases: ['shop'] });
+    const copy = await makeCopy(reader, of, store, doing);
+    const before = await contentsNow(of);
+    const here = (path: string): string => JSON.stringify(new URL(path, import.meta.url).href);
+    const script = `
+      const { createPostgresSource } = await import(${here('./index.ts')});
+      const { createPrograms } = await import(${here('../../programs/index.ts')});
+      const { plainStore } = await import(${here('../../../testing/backup/plain-store.ts')});
+      const store = plainStore(${JSON.stringify(join(folder.path, 'store'))});
+      const location = ${JSON.stringify(copy.location)};
+      const reader = createPostgresSource({ programs: createPrograms({ environment: process.env }), secrets: async () => ${JSON.stringify(server.password)},
+        now: () => new Date(), scratch: ${JSON.stringify(scratch)}, account: async () => undefined });
+      await reader.restore(${JSON.stringify(of)}, { store, location, manifest: await store.manifest(location) }, { kind: 'original' },
+        { signal: new AbortController().signal });`;
+    const child = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: 'ignore' });
+    const ended = new Promise((resolve) => child.once('exit', (_, signal) => resolve(signal)));
+    const beside = async () =>
+      await server.say(
+        'postgres',
+        "select pid from pg_stat_activity where datname like 'steward_restore_%' and application_name = 'steward' and query ilike 'copy%'",
+      );
+    await expect.poll(async () => (await beside()).length, { timeout: 60_000, interval: 20 }).toBeGreaterThan(0);
+    child.kill('SIGKILL');
+    expect(await ended).toBe('SIGKILL');
+    expect(await contentsNow(of)).toEqual(before);
+    expect(await reader.sweep('all-dead', scratch, doing)).toHaveLength(1);
+    expect(await server.say('postgres', "select datname from pg_database where datname like 'steward%'")).toEqual([]);
+    expect(await contentsNow(of)).toEqual(before);
+    await server.say('shop', 'drop table ballast');
   }, 120_000);
 });
 

@@ -222,11 +222,7 @@ async function restoreRoles({ deps, copy }: Making, { tools, access }: Place, do
   if (result.exitCode !== 0) throw programError('psql', result, 'the restore of roles', 'VERIFICATION_FAILED');
 }
 
-async function borrowPlace(
-  { deps, source, about, folder, owner }: Making,
-  tools: PgTools,
-  doing: Doing,
-): Promise<Place> {
+async function borrowPlace({ deps, source, about, folder }: Making, tools: PgTools, doing: Doing): Promise<Place> {
   const access = await accessTo(source, deps.secrets);
   const names = new Map(
     about.databases.map(({ name }) => [name, `${SCRATCH_PREFIX}${randomBytes(6).toString('hex')}`]),
