@@ -30,7 +30,7 @@ import { createSystemd } from './adapters/systemd/index.ts';
 import { createVault } from './adapters/vault/index.ts';
 import { auditDestinations, brokenRecord, configurationRecord } from './audit-from-config.ts';
 import { automations } from './automations/index.ts';
-import { backupSettings } from './backups-from-config.ts';
+import { backupRepositories, backupSettings } from './backups-from-config.ts';
 import { backupsOf } from './backups-of.ts';
 import type { Environment } from './config/environment.ts';
 import { configOperations } from './config/operations.ts';
@@ -71,6 +71,7 @@ import { forgetNode } from './node-removed.ts';
 import { noticesOf } from './notices.ts';
 import { scheduleIncident } from './schedule-incident.ts';
 import { runbookPages } from './runbook-pages.ts';
+import { exportKit, kitProblem, kitState } from './recovery-kit.ts';
 import { overviewOf } from './overview.ts';
 import { guardedHttp } from './safeguards/guarded-http.ts';
 import { EVENTS_CHANNEL } from './store/event-tables.ts';
@@ -477,6 +478,7 @@ export function compose(parts: Parts): Composition {
   const backups = createBackupRecord({
     store,
     backups: backupsBy(programs),
+    kit: (copies) => exportKit(backupRepositories(settings(), home), copies, { secrets, home, node: node.name, now }),
     proposals: async () => [],
     runs: engine.service,
     workflows: engine.workflows,
@@ -610,6 +612,7 @@ export function compose(parts: Parts): Composition {
       pauses: () => engine.pauses().catch(() => []),
       labelled: () => inventory.find({ kind: 'service', node: node.id }).catch(() => []),
       audit,
+      kit: async () => kitProblem(await kitState(backupRepositories(settings(), home), { secrets, home })),
       now,
     });
   }

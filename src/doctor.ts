@@ -2,9 +2,12 @@ import { access, constants, statfs } from 'node:fs/promises';
 import { createWorld } from './compose.ts';
 import type { Environment } from './config/environment.ts';
 import { runningServer } from './config/home.ts';
+import { backupRepositories } from './backups-from-config.ts';
 import { configLocation, readConfig } from './config/load.ts';
 import { inspectConfig } from './workflows-from-config.ts';
 import { StewardError } from './core/errors.ts';
+import type { SecretResolver } from './core/secrets.ts';
+import { KIT_HINT, kitProblem, kitState } from './recovery-kit.ts';
 
 interface Finding {
   readonly what: string;
@@ -24,7 +27,7 @@ export async function examine(environment: Environment): Promise<Finding[]> {
     server(environment),
     home(environment),
     room(environment),
-    configuration(environment),
+    configuration(environment, world.secrets),
     port('Docker', world.docker.status(), 'start the Docker engine, or set DOCKER_HOST'),
     port('systemd', world.systemd.status(), 'nothing to do where another supervisor runs this machine'),
     identity(),
@@ -95,10 +98,13 @@ async function room({ home: folder }: Environment): Promise<Finding> {
   }
 }
 
-async function configuration(environment: Environment): Promise<Finding[]> {
+async function configuration(environment: Environment, secrets: SecretResolver): Promise<Finding[]> {
   const location = { ...configLocation(environment), inspect: inspectConfig };
   try {
     const { config, source } = await readConfig(location, environment.overrides);
+    const repositories = backupRepositories(config, environment.home);
+    const kit = await kitState(repositories, { secrets, home: environment.home });
+    const withoutKit = kitProblem(kit);
     return [
       {
         what: 'configuration',
@@ -120,6 +126,13 @@ async function configuration(environment: Environment): Promise<Finding[]> {
             state: 'note',
             detail: 'nobody notices when Steward itself dies',
             mend: `add deadMan.url to ${location.file}`,
+          },
+      withoutKit !== undefined
+        ? { what: 'recovery kit', state: 'problem', detail: withoutKit, mend: KIT_HINT }
+        : {
+            what: 'recovery kit',
+            state: 'ok',
+            detail: kit === undefined ? 'no copy is encrypted' : 'exported, of the places and keys that there are',
           },
       config.audit.checkpoints.length > 0
         ? { what: 'audit', state: 'ok', detail: `checkpoints in ${config.audit.checkpoints.length + 1} places` }

@@ -14,6 +14,7 @@ const all = (given: Partial<NoticeParts>) =>
     noChannel: undefined,
     deadManConfigured: true,
     audit: { deliveries: async () => [] },
+    kit: async () => undefined,
     nodes: async () => [],
     pauses: async () => [],
     labelled: async () => [],

@@ -6,6 +6,7 @@ import type { NodeRecord } from './core/node.ts';
 import { LABEL_PROBLEMS } from './core/group.ts';
 import type { PortStatus } from './core/ports.ts';
 import type { Resource } from './core/resource.ts';
+import { KIT_HINT } from './recovery-kit.ts';
 import type { Pause } from './engine/pauses.ts';
 import type { Audit } from './systems/audit/index.ts';
 import type { Notice } from './systems/status/index.ts';
@@ -26,6 +27,8 @@ export interface NoticeParts {
   /** Services with the labels that the inventory keeps of them. */
   readonly labelled: () => Promise<readonly Pick<Resource, 'name' | 'labels'>[]>;
   readonly audit: Pick<Audit, 'deliveries'>;
+  /** Why nobody could restore without this machine. */
+  readonly kit: () => Promise<string | undefined>;
   readonly now: () => Date;
 }
 
@@ -38,12 +41,13 @@ const SILENT_FOR_MS = 60_000;
 /** What a person should know although no service is broken, with what to do about it. */
 export async function noticesOf(parts: NoticeParts): Promise<Notice[]> {
   const { home, rejected, noChannel, deadManConfigured } = parts;
-  const [docker, systemd, roomMiB, mode] = await Promise.all([
+  const [docker, systemd, roomMiB, mode, kit] = await Promise.all([
     parts.docker.status(),
     parts.systemd.status(),
     roomIn(home),
     // Where the store is away, that is told already.
     parts.mode().catch((): ModeRecord => ({ mode: 'normal' })),
+    parts.kit(),
   ]);
   const all: (Notice | false | undefined)[] = [
     mode.mode !== 'normal' && {
@@ -71,6 +75,7 @@ export async function noticesOf(parts: NoticeParts): Promise<Notice[]> {
       hint: `Free some space there (df -h ${home}); Steward goes on by itself.`,
     },
     noChannel !== undefined && { id: 'channels', level: 'warning', text: noChannel },
+    kit !== undefined && { id: 'recovery-kit', level: 'warning', text: kit, hint: KIT_HINT },
     !deadManConfigured && {
       id: 'dead-man',
       level: 'warning',

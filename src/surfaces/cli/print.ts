@@ -1,4 +1,4 @@
-import { colorOf, type Paint, plain, type Terminal } from './terminal.ts';
+import { colorOf, type Paint, plain, plainLine, type Terminal } from './terminal.ts';
 
 type Row = Readonly<Record<string, unknown>>;
 
@@ -26,8 +26,18 @@ export function printAnswer(
     else for (const row of rows) out.write(`${cell(row)}\n`);
     return;
   }
-  if (isRow(answer)) printMembers(answer, '', out, paint);
+  const text = wholeText(answer);
+  if (text !== undefined) out.write(text.endsWith('\n') ? text : `${text}\n`);
+  else if (isRow(answer)) printMembers(answer, '', out, paint);
   else if (answer !== undefined && answer !== null) out.write(`${cell(answer)}\n`);
+}
+
+/** An answer that is one text of several lines, for a file: shown as it is. */
+function wholeText(answer: unknown): string | undefined {
+  const [value, ...others] = isRow(answer) ? Object.values(answer) : [];
+  return typeof value === 'string' && value.includes('\n') && others.length === 0
+    ? value.split('\n').map(plainLine).join('\n')
+    : undefined;
 }
 
 function printTable(rows: readonly Row[], columns: readonly string[], out: Terminal, paint: Paint, indent = ''): void {

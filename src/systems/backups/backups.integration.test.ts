@@ -44,11 +44,14 @@ describe('the record of copies', () => {
         sources: () => sources,
         repositories: () => [{ kind: 'directory', name: 'local', path: '/backups', appendOnly: false }],
         state: async () => ({ ok: true, encrypted: false, freeBytes, totalBytes: 100, locks: [] }),
+        manifest: async () => manifest('cp', 1),
         async *entries() {
           for (const path of ['/etc', '/etc/hosts', '/etc/ssl', '/etc/ssl/key.pem'])
             yield { path, kind: 'file' as const, bytes: 1 };
         },
       },
+      kit: async (copies) =>
+        `kit with ${copies.map(({ repository, location }) => `${location} in ${repository}`).join()}`,
       proposals: async () => [
         {
           name: 'redis',

@@ -1,3 +1,4 @@
+import type { KitCopy } from '../../core/backup/recovery-kit.ts';
 import type { BackupSource } from '../../core/backup/source.ts';
 import type { Exports } from '../../core/exports.ts';
 import type { Incidents } from '../../core/incident.ts';
@@ -30,7 +31,9 @@ export interface Proposal {
 export interface BackupsDeps {
   readonly store: Pick<Store, 'db' | 'events'>;
   /** Looks only; what changes a repository is a run. */
-  readonly backups: Pick<BackupsPort, 'sources' | 'repositories' | 'state' | 'entries'>;
+  readonly backups: Pick<BackupsPort, 'sources' | 'repositories' | 'state' | 'entries' | 'manifest'>;
+  /** The page to restore without Steward, with the keys in it. */
+  readonly kit: (copies: readonly KitCopy[]) => Promise<string>;
   readonly proposals: () => Promise<readonly Proposal[]>;
   readonly runs: Pick<RunService, 'get'>;
   readonly workflows: Pick<WorkflowService, 'execute'>;

@@ -4,6 +4,7 @@ import { StewardError } from '../../core/errors.ts';
 import { type AnyOperation, defineQuery, NoInput, PageInput, pageOf } from '../../core/operation.ts';
 import type { CopiesPort, CopyRecord } from '../../core/ports/copies.ts';
 import { autoBackup } from './auto-backup.ts';
+import { backupKit } from './kit.ts';
 import type { BackupsDeps } from './deps.ts';
 import { placesOf, standingOf } from './standing.ts';
 import { recordOf } from './record.ts';
@@ -73,6 +74,7 @@ export function backupOperations(deps: BackupsDeps, record: Pick<CopiesPort, 'fi
 
   return [
     autoBackup(deps),
+    backupKit(deps, record),
     defineQuery({
       name: 'backups',
       title: 'Backups',

@@ -1,0 +1,73 @@
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { readKey } from './adapters/repositories/restic/key.ts';
+import type { StoreDeps } from './adapters/repositories/index.ts';
+import { writeAtomically } from './config/write-atomically.ts';
+import { type KitCopy, recoveryKit } from './core/backup/recovery-kit.ts';
+import type { BackupRepository } from './core/backup/repository.ts';
+import { canonicalJson } from './core/json.ts';
+
+const Exported = z.object({ at: z.coerce.date(), of: z.string() });
+
+/** Which repositories a kit is of: another one as soon as there is another place, or another key. */
+function fingerprintOf(repositories: readonly BackupRepository[], keys: readonly (string | undefined)[]): string {
+  const all = repositories.map((repository, index) => [canonicalJson(repository as never), keys[index] ?? null]);
+  return createHash('sha256').update(JSON.stringify(all)).digest('hex');
+}
+
+type Of = Pick<StoreDeps, 'secrets' | 'home'>;
+
+async function keysOf(repositories: readonly BackupRepository[], of: Of): Promise<(string | undefined)[]> {
+  return await Promise.all(
+    // A key that is not there yet is made with the first copy.
+    repositories.map((each) => (each.kind === 'restic' ? readKey(each, of).catch(() => undefined) : undefined)),
+  );
+}
+
+const markerOf = (home: string): string => join(home, 'recovery-kit.json');
+
+/** Makes the page, and remembers that somebody has it. */
+export async function exportKit(
+  repositories: readonly BackupRepository[],
+  copies: readonly KitCopy[],
+  { node, now, ...of }: Of & { readonly node: string; readonly now: () => Date },
+): Promise<string> {
+  const keys = await keysOf(repositories, of);
+  const page = recoveryKit({
+    node,
+    at: now(),
+    repositories: repositories.map((repository, index) => ({ repository, key: keys[index] })),
+    copies,
+  });
+  const exported = { at: now().toISOString(), of: fingerprintOf(repositories, keys) };
+  await writeAtomically(markerOf(of.home), `${JSON.stringify(exported)}\n`);
+  return page;
+}
+
+/** Whether somebody could restore without this machine; undefined where nothing is encrypted yet. */
+export async function kitState(
+  repositories: readonly BackupRepository[],
+  of: Of,
+): Promise<'exported' | 'missing' | 'outdated' | undefined> {
+  const keys = await keysOf(repositories, of);
+  if (keys.every((key) => key === undefined)) return undefined;
+  const text = await readFile(markerOf(of.home), 'utf8').catch(() => undefined);
+  if (text === undefined) return 'missing';
+  try {
+    return Exported.parse(JSON.parse(text)).of === fingerprintOf(repositories, keys) ? 'exported' : 'outdated';
+  } catch {
+    return 'missing';
+  }
+}
+
+/** What to tell a person about it, where there is something to tell. */
+export function kitProblem(state: Awaited<ReturnType<typeof kitState>>): string | undefined {
+  if (state === 'missing')
+    return 'Nobody has exported the recovery kit: without this machine the encrypted copies cannot be read.';
+  if (state === 'outdated') return 'The recovery kit is of other repositories or keys than there are now.';
+  return undefined;
+}
+
+export const KIT_HINT = 'steward backup kit > kit.md, and keep it away from this machine.';
