@@ -1,4 +1,4 @@
-import { colorOf, type Paint, plain, plainLine, type Terminal } from './terminal.ts';
+import { colorOf, inert, type Paint, plain, type Terminal } from './terminal.ts';
 
 type Row = Readonly<Record<string, unknown>>;
 
@@ -36,7 +36,7 @@ export function printAnswer(
 function wholeText(answer: unknown): string | undefined {
   const [value, ...others] = isRow(answer) ? Object.values(answer) : [];
   return typeof value === 'string' && value.includes('\n') && others.length === 0
-    ? value.split('\n').map(plainLine).join('\n')
+    ? value.split('\n').map(inert).join('\n')
     : undefined;
 }
 

@@ -54,15 +54,6 @@ export function inert(text: string): string {
   return text.replaceAll('\t', '  ').replaceAll(obeyed, '\u{fffd}').trimEnd();
 }
 
-/** One line of a text as it is, spaces included, without what a terminal would obey. */
-export function plainLine(text: string): string {
-  // oxlint-disable-next-line eslint/no-control-regex -- these are what must not reach the terminal
-  return text.replaceAll(
-    /[\u{0}-\u{8}\u{a}-\u{1f}\u{7f}-\u{9f}\u{200e}\u{200f}\u{202a}-\u{202e}\u{2066}-\u{2069}]+/gu,
-    '',
-  );
-}
-
 /** Text of machines and people without anything a terminal would obey, on one line. */
 export function plain(text: string): string {
   // oxlint-disable-next-line eslint/no-control-regex -- these are what must not reach the terminal
