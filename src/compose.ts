@@ -20,6 +20,7 @@ import { createProcesses } from './adapters/processes/index.ts';
 import { createPrograms } from './adapters/programs/index.ts';
 import type { MemoryLimits } from './adapters/programs/memory-watch.ts';
 import { createServiceLogs } from './adapters/service-logs/index.ts';
+import { seeForBackups } from './adapters/sources/seen.ts';
 import { createRecognizer } from './adapters/recognize/index.ts';
 import { readMcpFiles } from './adapters/recognize/mcp-files.ts';
 import { createSecretResolver } from './adapters/secrets/secrets.ts';
@@ -30,13 +31,14 @@ import { createSystemd } from './adapters/systemd/index.ts';
 import { createVault } from './adapters/vault/index.ts';
 import { auditDestinations, brokenRecord, configurationRecord } from './audit-from-config.ts';
 import { automations } from './automations/index.ts';
-import { backupRepositories, backupSettings } from './backups-from-config.ts';
+import { backupRepositories, backupSettings, backupSources } from './backups-from-config.ts';
 import { backupsOf } from './backups-of.ts';
 import type { Environment } from './config/environment.ts';
 import { configOperations } from './config/operations.ts';
 import { loadRunbooks } from './config/runbooks.ts';
 import type { Config } from './config/schema.ts';
 import type { ConfigService } from './config/watch.ts';
+import { proposeSources } from './core/backup/propose.ts';
 import { type Catalog, createCatalog } from './core/catalog.ts';
 import type { Log } from './core/log.ts';
 import { ms } from './core/duration.ts';
@@ -479,7 +481,11 @@ export function compose(parts: Parts): Composition {
     store,
     backups: backupsBy(programs),
     kit: (copies) => exportKit(backupRepositories(settings(), home), copies, { secrets, home, node: node.name, now }),
-    proposals: async () => [],
+    async proposals() {
+      const resources = await inventory.find({ node: node.id, state: 'present' });
+      const seen = await seeForBackups(resources, parts.environment.dockerHost);
+      return proposeSources(resources, seen, backupSources(settings()));
+    },
     runs: engine.service,
     workflows: engine.workflows,
     incidents,

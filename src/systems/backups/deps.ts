@@ -1,5 +1,5 @@
+import type { ProposedSource } from '../../core/backup/propose.ts';
 import type { KitCopy } from '../../core/backup/recovery-kit.ts';
-import type { BackupSource } from '../../core/backup/source.ts';
 import type { Exports } from '../../core/exports.ts';
 import type { Incidents } from '../../core/incident.ts';
 import type { Log } from '../../core/log.ts';
@@ -16,25 +16,13 @@ export interface BackupSettings {
   readonly nearlyFull: number;
 }
 
-/** Something on this machine that could be copied, and whether it is. */
-export interface Proposal {
-  readonly name: string;
-  readonly kind: BackupSource['kind'];
-  /** Name of the configured source that covers it; none: nobody copies it. */
-  readonly coveredBy: string | undefined;
-  readonly why: string;
-  /** What a person has to add to steward.yaml. */
-  readonly missing: string | undefined;
-  readonly yaml: string;
-}
-
 export interface BackupsDeps {
   readonly store: Pick<Store, 'db' | 'events'>;
   /** Looks only; what changes a repository is a run. */
   readonly backups: Pick<BackupsPort, 'sources' | 'repositories' | 'state' | 'entries' | 'manifest'>;
   /** The page to restore without Steward, with the keys in it. */
   readonly kit: (copies: readonly KitCopy[]) => Promise<string>;
-  readonly proposals: () => Promise<readonly Proposal[]>;
+  readonly proposals: () => Promise<readonly ProposedSource[]>;
   readonly runs: Pick<RunService, 'get'>;
   readonly workflows: Pick<WorkflowService, 'execute'>;
   readonly incidents: Pick<Incidents, 'open' | 'byFingerprint' | 'resolve'>;
