@@ -1,0 +1,113 @@
+// A tree of 20,000 files through Steward's restic repository, beside restic alone on the same tree: first, and after a few changes.
+import { execFileSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createPrograms } from '../src/adapters/programs/index.ts';
+import { createCopyStore } from '../src/adapters/repositories/index.ts';
+import type { Manifest } from '../src/core/backup/copy.ts';
+import { BackupRepository } from '../src/core/backup/repository.ts';
+import type { CopyStore } from '../src/core/backup/store.ts';
+import { memoryLog } from '../src/testing/log.ts';
+import { type BenchResult, median, report } from './result.ts';
+
+const FILES = 20_000;
+const FOLDERS = 200;
+const CHANGED = 200;
+const BYTES = 8 * 1024;
+const RUNS = 5;
+const GOAL = 1.05;
+
+const home = await mkdtemp(join(tmpdir(), 'steward-bench-'));
+const tree = join(home, 'tree');
+const doing = { signal: new AbortController().signal };
+const key = join(home, 'key');
+await writeFile(key, 'of the peer', { mode: 0o600 });
+
+async function write(count: number): Promise<void> {
+  for (let number = 0; number < count; number++)
+    await writeFile(join(tree, String(number % FOLDERS), `${number}.dat`), randomBytes(BYTES));
+}
+for (let folder = 0; folder < FOLDERS; folder++) await mkdir(join(tree, String(folder)), { recursive: true });
+await write(FILES);
+
+function alone(repository: string, ...args: readonly string[]): number {
+  const startedAt = performance.now();
+  execFileSync('restic', ['--quiet', '--repo', repository, '--password-file', key, ...args], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+    env: { ...process.env, RESTIC_CACHE_DIR: join(home, 'peer-cache') },
+  });
+  return performance.now() - startedAt;
+}
+
+async function throughSteward(store: CopyStore, id: string): Promise<number> {
+  const startedAt = performance.now();
+  const at = new Date();
+  const writer = await store.begin({ id, source: 'tree', at }, doing);
+  const {
+    files,
+    unreadable: _,
+    changed: __,
+    ...part
+  } = await writer.tree({ name: 'files.tar' }, { paths: [tree], exclude: [] });
+  if (files !== FILES) throw new Error(`${files} files instead of ${FILES}`);
+  const manifest: Manifest = {
+    format: 'steward-copy/1',
+    copy: id,
+    source: { name: 'tree', kind: 'files' },
+    node: 'bench',
+    snapshotAt: at.toISOString(),
+    startedAt: at.toISOString(),
+    endedAt: new Date().toISOString(),
+    tools: {},
+    leftOut: [],
+    parts: [part],
+    contents: { items: 0, total: 0, checksum: '' },
+  };
+  await writer.seal(manifest);
+  return performance.now() - startedAt;
+}
+
+const times = { first: [] as number[], firstAlone: [] as number[], next: [] as number[], nextAlone: [] as number[] };
+for (let run = 0; run < RUNS; run++) {
+  const peer = join(home, `alone-${run}`);
+  const repository = BackupRepository.parse({ kind: 'restic', name: `run-${run}`, url: join(home, `steward-${run}`) });
+  const store = createCopyStore(repository, {
+    programs: createPrograms({ environment: process.env }),
+    secrets: async () => '',
+    home,
+    node: 'bench',
+    now: () => new Date(),
+    log: memoryLog(),
+  });
+  await store.prepare(doing);
+  alone(peer, 'init');
+  times.first.push(await throughSteward(store, 'first'));
+  times.firstAlone.push(alone(peer, 'backup', tree));
+  await write(CHANGED);
+  times.next.push(await throughSteward(store, 'next'));
+  times.nextAlone.push(alone(peer, 'backup', tree));
+  for (const path of [peer, repository.kind === 'restic' ? repository.url : '']) await rm(path, { recursive: true });
+}
+await rm(home, { recursive: true });
+
+function result(figure: string, ours: readonly number[], peers: readonly number[]): BenchResult {
+  const [value, peer] = [median(ours) / 1000, median(peers) / 1000];
+  const ratio = value / peer;
+  return {
+    name: 'backup-files',
+    figure,
+    unit: 's',
+    value,
+    runs: RUNS,
+    peer: { name: 'restic alone', value: peer },
+    ratio,
+    goal: `at most ${GOAL} times restic alone`,
+    ok: ratio <= GOAL,
+  };
+}
+report([
+  result(`${FILES} files, the first copy`, times.first, times.firstAlone),
+  result(`${FILES} files, ${CHANGED} of them changed`, times.next, times.nextAlone),
+]);
