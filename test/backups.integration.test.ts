@@ -61,7 +61,7 @@ describe('backups, as a person has them', () => {
   });
 
   const standings = async (): Promise<Map<string, Standing>> => {
-    const { items } = await stewardJson<{ items: Standing[] }>(home, ['backups']);
+    const items = await stewardJson<Standing[]>(home, ['backups']);
     return new Map(items.map((item) => [item.source, item]));
   };
 

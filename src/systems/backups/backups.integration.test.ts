@@ -242,8 +242,10 @@ describe('the record of copies', () => {
   });
 
   it('shows what nobody copies', async () => {
-    const { uncovered } = await ask<{ uncovered: { name: string }[] }>('backups');
-    expect(uncovered.map(({ name }) => name)).toEqual(['redis']);
+    const names = async (input: object): Promise<string[]> =>
+      (await ask<{ items: { name: string }[] }>('backup-proposals', input)).items.map(({ name }) => name);
+    expect(await names({})).toEqual(['redis']);
+    expect(await names({ all: true })).toEqual(['redis', 'shop']);
   });
 
   it('writes what a verification found as a file, with a link to the latest', async () => {

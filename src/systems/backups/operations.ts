@@ -33,6 +33,7 @@ const StandingView = z.object({
 const ProposalView = z.object({
   name: z.string(),
   kind: z.string(),
+  coveredBy: z.string().optional().describe('The source that copies it; without one nobody does.'),
   why: z.string(),
   missing: z.string().optional().describe('What a person has to add.'),
   yaml: z.string().describe('For backups.sources in steward.yaml.'),
@@ -79,13 +80,12 @@ export function backupOperations(deps: BackupsDeps, record: Pick<CopiesPort, 'fi
       name: 'backups',
       title: 'Backups',
       summary:
-        'How safe each database and file set is: its last proven copy, what a restore takes (RTO), what would be lost (RPO), and what nobody copies.',
+        'How safe each database and file set is: its last proven copy, what a restore takes (RTO), what would be lost (RPO).',
       permission: 'read',
       input: NoInput,
       output: z.object({
         successRate: z.number().optional().describe('Percent of the copies of the last 30 days that were made.'),
         items: z.array(StandingView),
-        uncovered: z.array(ProposalView).describe('Found on this machine, and no source covers it.'),
       }),
       cli: ['backups'],
       columns: ['source', 'kind', 'repository', 'state', 'lastProvenAt', 'rpoSeconds', 'rtoSeconds', 'message'],
@@ -115,15 +115,34 @@ export function backupOperations(deps: BackupsDeps, record: Pick<CopiesPort, 'fi
             };
           }),
         );
-        const uncovered = (await proposals()).filter(({ coveredBy }) => coveredBy === undefined);
         return {
           ...successRateOf(copies, now()),
           items,
-          uncovered: uncovered.map(({ name, kind, why, missing, yaml }) => ({
+        };
+      },
+    }),
+
+    defineQuery({
+      name: 'backup-proposals',
+      title: 'What could be backed up',
+      summary:
+        'Databases, volumes and files that were found on this machine, each with the source that copies it, or none.',
+      permission: 'read',
+      input: z.object({
+        all: z.boolean().default(false).describe('Also what a source covers already.'),
+      }),
+      output: z.object({ items: z.array(ProposalView) }),
+      cli: ['backup', 'proposals'],
+      columns: ['name', 'kind', 'coveredBy', 'why', 'missing'],
+      async handle({ all }) {
+        const found = (await proposals()).filter(({ coveredBy }) => all || coveredBy === undefined);
+        return {
+          items: found.map(({ name, kind, coveredBy, why, missing, yaml }) => ({
             name,
             kind,
             why,
             yaml,
+            ...(coveredBy !== undefined && { coveredBy }),
             ...(missing !== undefined && { missing }),
           })),
         };
