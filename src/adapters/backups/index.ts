@@ -155,6 +155,11 @@ export function createBackups(deps: BackupsDeps): BackupsPort {
       return await reader.restore(source, await sealed(place, doing), to, doing);
     },
 
+    async discard(place, kept, doing) {
+      const { source, reader } = sourceOf(place);
+      return (await reader.discard?.(source, kept, doing)) ?? [];
+    },
+
     async compare(place, doing) {
       const { source, reader } = sourceOf(place);
       const copy = await sealed(place, doing);

@@ -37,6 +37,7 @@ describe('restore-backup', () => {
     expect(plan.map(({ id, undo }) => [id, undo])).toEqual([
       ['safety-copy', 'none'],
       ['restore', 'approval'],
+      ['tidy', 'none'],
     ]);
     expect(ports.backups.dataOf('shop')).toBe('good orders');
     expect(output).toMatchObject({ copy: 'cp_1', restored: ['shop'] });

@@ -6,6 +6,7 @@ import type { CopiesPort } from '../../core/ports/copies.ts';
 
 const SAFETY = 'safety-copy';
 const RESTORE = 'restore';
+const TIDY = 'tidy';
 
 export default defineAutomation({
   name: 'restore-backup',
@@ -97,12 +98,24 @@ export default defineAutomation({
           .join(' '),
         undo: safety ? ('approval' as const) : ('none' as const),
       },
+      // Without a safety copy, what the restore set aside is all that is left of it, and stays.
+      ...(safety
+        ? [
+            {
+              id: TIDY,
+              title: `Remove what the restore set aside, once ${place.source} is what its copy says`,
+              reason: 'The safety copy has it.',
+              undo: 'none' as const,
+              additive: true,
+            },
+          ]
+        : []),
     ];
   },
 
   basis: ({ copy, replaces, safety }) => ({ copy: copy.id, replaces, safety }),
 
-  async execute({ ports, run, signal, progress, lease }, { id }, { facts: { place, kind } }) {
+  async execute({ ports, run, signal, progress, lease }, { id }, { facts: { place, kind }, receipts }) {
     const doing = {
       signal,
       progress: ({ bytes, message }: { bytes: number; message?: string }) =>
@@ -121,12 +134,25 @@ export default defineAutomation({
         if (!signal.aborted) await ports.copies.fail(copy, StewardError.from(thrown).message);
         throw thrown;
       }
-      return { copy, what: [], durationMs: 0 };
+      return { copy, what: [], durationMs: 0, kept: [] };
+    }
+    if (id === TIDY) {
+      const { kept = [] } = (receipts.get(RESTORE) ?? {}) as { readonly kept?: readonly string[] };
+      const compared = await ports.backups.compare(place, { signal });
+      if (!compared.ok)
+        throw new StewardError(
+          'VERIFICATION_FAILED',
+          `${place.source} is not what its copy says: ${compared.statement}`,
+          {
+            hint: 'What was there before is in the safety copy; undo this run to have it back.',
+          },
+        );
+      return { copy: null, what: [...(await ports.backups.discard(place, kept, doing))], durationMs: 0, kept: [] };
     }
     // A node that was thought lost must not restore over what its successor restored.
     await lease();
-    const { what, durationMs } = await ports.backups.restore(place, { kind: 'original' }, doing);
-    return { copy: null, what: [...what], durationMs };
+    const { what, durationMs, kept = [] } = await ports.backups.restore(place, { kind: 'original' }, doing);
+    return { copy: null, what: [...what], durationMs, kept: [...kept] };
   },
 
   async verify({ ports, run, signal }, { facts: { place, safety } }) {

@@ -42,6 +42,8 @@ export interface BackupsPort {
   /** What a restore there would replace. */
   occupied(place: CopyPlace, to: RestoreTarget, doing: Doing): Promise<readonly string[]>;
   restore(place: CopyPlace, to: RestoreTarget, doing: Doing): Promise<Restored>;
+  /** Removes what a restore set aside, where the kind of source keeps that beside the original; gives what was removed. */
+  discard(place: CopyPlace, kept: readonly string[], doing: Doing): Promise<readonly string[]>;
   /** Whether what is at the original now is what the copy recorded. */
   compare(place: CopyPlace, doing: Doing): Promise<LayerResult>;
   remove(place: CopyPlace, doing: Doing): Promise<void>;

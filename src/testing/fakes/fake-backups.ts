@@ -133,6 +133,10 @@ export function fakeBackups({ now }: { readonly now: () => Date }): FakeBackups 
       data.set(to.kind === 'original' ? place.source : to.kind === 'folder' ? to.path : to.name, one.data);
       return { what: [place.source], durationMs: 5 };
     },
+    async discard(_place, kept, { signal }) {
+      signal.throwIfAborted();
+      return kept;
+    },
     compare: async (place) => layer('content', data.get(place.source) === heldAt(place).data),
     async remove({ repository, location }, { signal }) {
       signal.throwIfAborted();
