@@ -48,11 +48,12 @@ export async function copyTree(
     const specials: string[] = [];
     const job = { do: 'specials', roots, exclude, named: exclude.filter(hasDeepStar) } as const;
     for await (const found of scan(job, signal)) specials.push(...found.specials);
-    let files = 0;
+    let [files, bytes] = [0, 0];
     async function* lines(): AsyncGenerator<string> {
       for await (const { items, leftOut } of scan({ do: 'describe', roots, exclude, hash: true }, signal)) {
         leftOut.forEach(out.add);
         files += items.length;
+        for (const [, { count }] of items) bytes += count;
         doing.progress?.({ bytes: 0, message: `${files} files and folders` });
         yield items.map((each) => `${JSON.stringify(each)}\n`).join('');
       }
@@ -65,6 +66,11 @@ export async function copyTree(
       writer.tree({ name: part }, { paths: roots, exclude: [...patterns, ...specials.map(literal)] }).catch(stopOther),
       pipeline(Readable.from(lines()), createWriteStream(spool, { mode: 0o600 })).catch(stopOther),
     ]);
+    if (tree.bytes === 0 && bytes > 0)
+      throw new StewardError('PROGRAM_FAILED', `Nothing of ${name} reached the repository, though ${files} files and folders are there.`, {
+        hint: 'Start it again; the log of the repository may say more.',
+        retryable: true,
+      });
     for (const path of tree.changed)
       out.add({ what: path, why: 'it changed while it was copied: what the copy has of it may be torn' });
     for (const path of tree.unreadable) out.add({ what: path, why: 'it could not be read' });

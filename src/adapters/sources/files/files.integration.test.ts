@@ -301,6 +301,23 @@ describe('what cannot be copied whole', () => {
     await sandbox.end();
   });
 
+  it('fails where a repository took nothing of it, instead of counting as a copy', async () => {
+    const tree = join(place(), 'tree');
+    write(join(tree, 'a'));
+    const real = store();
+    const empty = {
+      ...real,
+      begin: async (...given: Parameters<typeof real.begin>) => {
+        const writer = await real.begin(...given);
+        return { ...writer, tree: async (...what: Parameters<typeof writer.tree>) => ({ ...(await writer.tree(...what)), bytes: 0 }) };
+      },
+    };
+    await expect(makeCopy(reader(), sourceOf([tree]), empty, doing)).rejects.toMatchObject({
+      code: 'PROGRAM_FAILED',
+      retryable: true,
+    });
+  });
+
   it('fails where nothing of it is there, before and while it is copied', async () => {
     const source = sourceOf([join(folder.path, 'no such thing')]);
     expect((await reader().examine(source, doing)).problem?.message).toContain('things');
