@@ -67,10 +67,14 @@ export async function copyTree(
       pipeline(Readable.from(lines()), createWriteStream(spool, { mode: 0o600 })).catch(stopOther),
     ]);
     if (tree.bytes === 0 && bytes > 0)
-      throw new StewardError('PROGRAM_FAILED', `Nothing of ${name} reached the repository, though ${files} files and folders are there.`, {
-        hint: 'Start it again; the log of the repository may say more.',
-        retryable: true,
-      });
+      throw new StewardError(
+        'PROGRAM_FAILED',
+        `Nothing of ${name} reached the repository, though ${files} files and folders are there.`,
+        {
+          hint: 'Start it again; the log of the repository may say more.',
+          retryable: true,
+        },
+      );
     for (const path of tree.changed)
       out.add({ what: path, why: 'it changed while it was copied: what the copy has of it may be torn' });
     for (const path of tree.unreadable) out.add({ what: path, why: 'it could not be read' });

@@ -309,7 +309,10 @@ describe('what cannot be copied whole', () => {
       ...real,
       begin: async (...given: Parameters<typeof real.begin>) => {
         const writer = await real.begin(...given);
-        return { ...writer, tree: async (...what: Parameters<typeof writer.tree>) => ({ ...(await writer.tree(...what)), bytes: 0 }) };
+        return {
+          ...writer,
+          tree: async (...what: Parameters<typeof writer.tree>) => ({ ...(await writer.tree(...what)), bytes: 0 }),
+        };
       },
     };
     await expect(makeCopy(reader(), sourceOf([tree]), empty, doing)).rejects.toMatchObject({
