@@ -22,7 +22,9 @@ type Of = Pick<StoreDeps, 'secrets' | 'home'>;
 async function keysOf(repositories: readonly BackupRepository[], of: Of): Promise<(string | undefined)[]> {
   return await Promise.all(
     // A key that is not there yet is made with the first copy.
-    repositories.map((each) => (each.kind === 'restic' ? readKey(each, of).catch(() => undefined) : undefined)),
+    repositories.map(async (each) =>
+      each.kind === 'restic' ? await readKey(each, of).catch(() => undefined) : undefined,
+    ),
   );
 }
 

@@ -15,7 +15,6 @@ const Repository = z
   ])
   .describe('A place for copies.') satisfies z.ZodType<BackupRepository>;
 
-/** Where nothing is written, Steward keeps copies of its own state, in its own home. */
 export const Backups = z
   .strictObject({
     repositories: uniqueBy('name', z.array(Repository))
@@ -24,7 +23,6 @@ export const Backups = z
     sources: uniqueBy('name', z.array(BackupSource))
       .default([])
       .describe('What is copied; `steward backups` shows what could be and is not.'),
-    self: z.boolean().default(true).describe("Whether Steward's own database, keys and configuration are copied."),
     retention: z
       .union([
         Retention,
@@ -59,12 +57,6 @@ export const Backups = z
   .superRefine(({ repositories, sources }, context) => {
     const known = names(repositories);
     for (const [index, source] of sources.entries()) {
-      if (source.name === OWN_SOURCE && source.kind !== 'steward')
-        context.addIssue({
-          code: 'custom',
-          path: ['sources', index, 'name'],
-          message: `'${OWN_SOURCE}' is the name of Steward's own state; expected another`,
-        });
       for (const [position, name] of (source.repositories ?? []).entries()) {
         if (!known.has(name))
           context.addIssue({
@@ -76,6 +68,5 @@ export const Backups = z
     }
   });
 
-export const OWN_SOURCE = 'steward';
 /** The repository that there is where none is configured. */
 export const OWN_REPOSITORY = 'local';

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ProgramRequest, ProgramsPort } from '../../core/ports/programs.ts';
 
@@ -57,6 +58,19 @@ export function programsContract(name: string, create: () => Promise<ProgramsWor
       );
       expect(result).toMatchObject({ exitCode: 0, stdout: '', taken: 'all of it', truncated: false });
       expect(bytes).toBe(4 * 1024 * 1024);
+    });
+
+    it('keeps what a program wrote before it ended for whoever is slow to take it', async () => {
+      const { taken } = await world.programs.stream(
+        { ...world.prints('all of it', 'stdout', 0), timeoutMs: 5_000 },
+        async (output) => {
+          await sleep(300);
+          let text = '';
+          for await (const chunk of output) text += Buffer.from(chunk).toString();
+          return text;
+        },
+      );
+      expect(taken).toBe('all of it');
     });
 
     it('throws what goes wrong at either end of the flow', async () => {

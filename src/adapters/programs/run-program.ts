@@ -32,6 +32,8 @@ export interface Manner {
   readonly background?: boolean | undefined;
 }
 
+function listening(): void {}
+
 /** Content that flows through a program instead of being kept. */
 export interface Flow {
   readonly input?: AsyncIterable<Uint8Array> | undefined;
@@ -75,6 +77,8 @@ export async function runProgram(given: ProgramRequest, manner: Manner, flow?: F
   gate?.on('error', () => {});
   const limit = request.outputLimit ?? DEFAULT_OUTPUT;
   const output = flow ? undefined : new CappedOutput(stdout, limit);
+  // Node throws away what a program that ended has written unless somebody listens, and whoever takes it may still prepare.
+  if (flow) stdout.on('readable', listening);
   const errors = new CappedOutput(stderr, limit);
   if (request.said) stderr.on('data', (chunk: Buffer) => request.said?.(chunk.toString()));
   const ended = endOf(child);
@@ -123,7 +127,10 @@ async function flowThrough(
   fault: AbortController,
 ): Promise<void> {
   const feeding = input ? feed(input, stdin) : void stdin.end();
-  const taking = take(stdout.iterator({ destroyOnReturn: false })).then(() => stdout.resume());
+  const taking = take(stdout.iterator({ destroyOnReturn: false })).then(() => {
+    stdout.off('readable', listening);
+    stdout.resume();
+  });
   await Promise.all(
     [feeding, taking].map((each) => Promise.resolve(each).catch((reason: unknown) => fault.abort(reason))),
   );

@@ -41,10 +41,10 @@ async function kitFor(folder: TempFolder, repository: BackupRepository): Promise
 }
 
 /** Runs what the page says, as a person does: each block in a shell of a machine that has no Steward. */
-function follow(page: string): void {
+function follow(page: string, folder: TempFolder): void {
   const blocks = [...page.matchAll(/```sh\n(.*?)```/gs)].map(([, commands]) => commands ?? '');
   expect(blocks.length).toBeGreaterThan(2);
-  const environment = { PATH: process.env['PATH'], HOME: '/nonexistent', RESTIC_CACHE_DIR: '/nonexistent' };
+  const environment = { PATH: process.env['PATH'], HOME: folder.path, RESTIC_CACHE_DIR: join(folder.path, 'cache') };
   execFileSync('sh', ['-e', '-c', blocks.join('\n')], { env: environment, stdio: 'pipe' });
 }
 
@@ -54,7 +54,7 @@ describe('the commands of a recovery kit', () => {
     const path = join(folder.path, "a d'isk");
     const { page, tree } = await kitFor(folder, BackupRepository.parse({ kind: 'directory', name: 'disk', path }));
 
-    follow(page);
+    follow(page, folder);
 
     expect(await readFile(join(folder.path, 'back again/sh%27op%20%24%28id%29.dump'), 'utf8')).toBe('the dump');
     expect(await readFile(join(folder.path, 'back again/empty.sql'), 'utf8')).toBe('');
@@ -68,7 +68,7 @@ describe('the commands of a recovery kit', () => {
       const url = join(folder.path, 'restic');
       const { page, tree } = await kitFor(folder, BackupRepository.parse({ kind: 'restic', name: 'far', url }));
 
-      follow(page);
+      follow(page, folder);
 
       expect(await readFile(join(folder.path, 'back again/sh%27op%20%24%28id%29.dump'), 'utf8')).toBe('the dump');
       expect(await readFile(join(folder.path, 'back again/empty.sql'), 'utf8')).toBe('');

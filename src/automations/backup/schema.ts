@@ -16,7 +16,6 @@ const TARGETS: Readonly<Record<string, SourceKind>> = {
   configuration: 'files',
   'config-files': 'files',
   certificates: 'certificates',
-  steward: 'steward',
 };
 
 export function targetKinds(targets: readonly string[]): ReadonlySet<SourceKind> {

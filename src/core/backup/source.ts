@@ -118,9 +118,6 @@ export const CertificatesSource = z.strictObject({
   ...common,
   paths: z.array(z.string().min(1)).min(1).default(['/etc/letsencrypt', '/etc/ssl/private']),
 });
-/** Steward's own database, keys and configuration. */
-export const StewardSource = z.strictObject({ kind: z.literal('steward'), ...common });
-
 export const BackupSource = z.discriminatedUnion('kind', [
   PostgresSource,
   MysqlSource,
@@ -129,7 +126,6 @@ export const BackupSource = z.discriminatedUnion('kind', [
   VolumeSource,
   FilesSource,
   CertificatesSource,
-  StewardSource,
 ]);
 export type BackupSource = z.output<typeof BackupSource>;
 export type SourceKind = BackupSource['kind'];

@@ -32,8 +32,21 @@ function letsEncrypt(name: string): string {
   execFileSync(
     'openssl',
     [
-      ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '30'],
-      ...['-subj', '/CN=shop.example', '-keyout', join(archive, 'privkey1.pem'), '-out', join(archive, 'cert1.pem')],
+      'req',
+      '-x509',
+      '-newkey',
+      'ec',
+      '-pkeyopt',
+      'ec_paramgen_curve:P-256',
+      '-nodes',
+      '-days',
+      '30',
+      '-subj',
+      '/CN=shop.example',
+      '-keyout',
+      join(archive, 'privkey1.pem'),
+      '-out',
+      join(archive, 'cert1.pem'),
     ],
     { stdio: 'ignore' },
   );

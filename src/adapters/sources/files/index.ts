@@ -17,7 +17,8 @@ export interface FilesReaderOptions extends SourceDeps {
 export function createFilesReader(deps: FilesReaderOptions): SourceReader<'files'> {
   const excludes = ({ exclude }: Pick<SourceOf<'files'>, 'exclude'>): readonly string[] => [
     ...exclude,
-    ...[deps.scratch, ...(deps.never?.() ?? [])],
+    deps.scratch,
+    ...(deps.never?.() ?? []),
   ];
   return {
     kind: 'files',

@@ -7,7 +7,7 @@ import { StewardError } from '../../../core/errors.ts';
 import { copyAcross } from '../../files/copy.ts';
 import { errnoOf, fileError } from '../../files/file-errors.ts';
 import { stampOf, type SourceDeps } from '../deps.ts';
-import { makeScratch, type ScratchFolder } from '../scratch.ts';
+import { makeScratch } from '../scratch.ts';
 import { extractInto } from './prove-tree.ts';
 import { anchorOf, wantedOf, type Wanted } from './restore-plan.ts';
 

@@ -14,6 +14,7 @@ let sent = 0;
 
 function send(force: boolean): void {
   if (batch.items.length + batch.leftOut.length + batch.specials.length < (force ? 1 : BATCH)) return;
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
   parentPort?.postMessage(batch);
   batch = { items: [], specials: [], leftOut: [] };
   sent += 1;

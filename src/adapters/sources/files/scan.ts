@@ -43,7 +43,8 @@ export async function* scan(job: ScanJob, signal: AbortSignal): AsyncGenerator<S
     execArgv: [],
   });
   const waiting: Scanned[] = [];
-  let [ended, failed]: [boolean, unknown] = [false, undefined];
+  let ended = false;
+  let failed: Error | undefined;
   let wake = (): void => undefined;
   const woken = (): Promise<void> => new Promise((resolve) => (wake = resolve));
   worker.on('message', (message: Scanned) => {
@@ -51,7 +52,7 @@ export async function* scan(job: ScanJob, signal: AbortSignal): AsyncGenerator<S
     wake();
   });
   worker.on('error', (thrown) => {
-    failed = thrown;
+    failed = thrown instanceof Error ? thrown : new Error(String(thrown));
     wake();
   });
   worker.on('exit', () => {
@@ -68,7 +69,7 @@ export async function* scan(job: ScanJob, signal: AbortSignal): AsyncGenerator<S
         Atomics.add(taken, 0, 1);
         Atomics.notify(taken, 0);
         yield next;
-      } else if (failed !== undefined) throw failed;
+      } else if (failed) throw failed;
       else if (ended) return;
       else await woken();
     }

@@ -147,8 +147,7 @@ export function createRedisReader({ programs, scratch, secrets, now }: RedisRead
               stdout
                 .trim()
                 .split('\n')
-                .filter((line) => !line.startsWith('[info]'))
-                .at(-1) ?? '';
+                .findLast((line) => !line.startsWith('[info]')) ?? '';
             return exitCode === 0
               ? { ok: true, statement: 'redis-check-rdb reads it to its end, and its checksum is right.' }
               : { ok: false, statement: `redis-check-rdb: ${said.slice(0, 200)}` };

@@ -51,7 +51,7 @@ export class ReplyReader {
     if (lineEnd === -1) return undefined;
     const line = bytes.toString('utf8', at + 1, lineEnd);
     const next = lineEnd + 2;
-    switch (bytes[at]) {
+    switch (bytes[at] ?? 0) {
       case 0x24: {
         const length = Number(line);
         if (length < 0) return { reply: null, end: next };

@@ -57,9 +57,29 @@ export async function startThrowAway(
     .run({
       program,
       args: [
-        ...['--port', '0', '--unixsocket', socket, '--unixsocketperm', '700', '--dir', folder.path],
-        ...['--dbfilename', RDB, '--save', '', '--appendonly', 'no', '--databases', '4096', '--daemonize', 'no'],
-        ...['--activerehashing', 'no', '--maxmemory', '0', ...debug],
+        '--port',
+        '0',
+        '--unixsocket',
+        socket,
+        '--unixsocketperm',
+        '700',
+        '--dir',
+        folder.path,
+        '--dbfilename',
+        RDB,
+        '--save',
+        '',
+        '--appendonly',
+        'no',
+        '--databases',
+        '4096',
+        '--daemonize',
+        'no',
+        '--activerehashing',
+        'no',
+        '--maxmemory',
+        '0',
+        ...debug,
       ],
       cwd: folder.path,
       timeoutMs: WITHIN_MS,
@@ -80,17 +100,26 @@ export async function startThrowAway(
     signal.throwIfAborted();
     if (stopped) throw notLoaded(stopped.said);
     const client = await connectRedis(address, signal).catch(() => undefined);
-    if (client) return { client, address, end: async () => (client.close(), end()) };
+    if (client)
+      return {
+        client,
+        address,
+        async end() {
+          client.close();
+          await end();
+        },
+      };
     await sleep(20);
   }
 }
 
 /** What a server says in its log of a file that it cannot load. */
 function notLoaded(said: string): StewardError {
-  const lines = said.split('\n').filter((line) => /error|wrong|fatal|corrupt|terminat|can't|unexpected/i.test(line));
+  const lines = said.trim().split('\n');
+  const wrong = lines.find((line) => /error|wrong|fatal|corrupt|terminat|can't|unexpected/i.test(line));
   return new StewardError(
     'VERIFICATION_FAILED',
-    `A server of its own does not load the copy: ${(lines[0] ?? said.trim().split('\n').at(-1) ?? '').replace(/^\S+ \d+ \w+ [\d:.]+ . /, '').slice(0, 200)}`,
+    `A server of its own does not load the copy: ${(wrong ?? lines.at(-1) ?? '').replace(/^\S+ \d+ \w+ [\d:.]+ . /, '').slice(0, 200)}`,
     { hint: 'Use another copy of this source.' },
   );
 }

@@ -82,9 +82,7 @@ const HOOK_WITHIN_MS = 5 * 60_000;
 
 /** The engine puts eight bytes before each piece of output. */
 function printable(text: string): string {
-  // oxlint-disable-next-line no-control-regex -- these are what is taken out
-  return text
-    .replaceAll(/[\u0000-\u0008\u000e-\u001f\ufffd]+/g, '')
-    .trim()
-    .slice(-300);
+  // oxlint-disable-next-line eslint/no-control-regex -- these are what is taken out
+  const framing = /[\u0000-\u0008\u000e-\u001f\ufffd]+/g;
+  return text.replaceAll(framing, '').trim().slice(-300);
 }

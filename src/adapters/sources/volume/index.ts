@@ -122,7 +122,7 @@ export function createVolumeReader(deps: VolumeReaderOptions): SourceReader<'vol
               hint: 'Restore into a folder, and copy it from there. Nothing was changed.',
             },
           );
-        const [running] = (await engine.users(source.volume)).filter(({ state }) => state === 'running');
+        const running = (await engine.users(source.volume)).find(({ state }) => state === 'running');
         if (running)
           throw new StewardError(
             'PRECONDITION_FAILED',
