@@ -8,7 +8,7 @@ export interface SourceDeps {
   readonly now: () => Date;
 }
 
-/** `20261129T201500Z`, for names beside what was replaced. */
+/** `20261129T201500123Z`, for names beside what was replaced. */
 export function stampOf(now: Date): string {
-  return now.toISOString().replaceAll(/[-:]|\.\d+/g, '');
+  return now.toISOString().replaceAll(/[-:.]/g, '');
 }

@@ -9,9 +9,9 @@ export function fileNameOf(database: string): string {
   return plain.replace(/^\./, '%2e');
 }
 
-/** `shop_before_20261129_201500`: what was there before a restore, within what a name of the server may have. */
+/** `shop_before_20261129_201500_123`: what was there before a restore and no other, within what a name of the server may have. */
 export function beforeName(database: string, now: Date, most: number): string {
-  const stamp = now.toISOString().replaceAll(/[-:]/g, '').replace('T', '_').slice(0, 15);
+  const stamp = now.toISOString().replaceAll(/[-:Z]/g, '').replaceAll(/[T.]/g, '_');
   let name = database;
   while (Buffer.byteLength(name) > most - '_before_'.length - stamp.length) name = name.replace(/.$/su, '');
   return `${name}_before_${stamp}`;

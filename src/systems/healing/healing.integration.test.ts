@@ -482,6 +482,7 @@ describe('the healing query', () => {
         .filter(({ name }) => name.startsWith('restart-'))
         .map(({ name, successRate }) => [name, successRate]),
     ).toEqual([
+      ['restart-at-memory-limit', null],
       ['restart-supervised', 0.5],
       ['restart-what-grew', null],
       ['restart-process', null],

@@ -238,7 +238,7 @@ describe('a restore of MariaDB', () => {
     const ruinedCode = await code('shop');
     expect(await reader.occupied(of, copy, { kind: 'original' }, doing)).toEqual(['database shop']);
     const restored = await reader.restore(of, copy, { kind: 'original' }, doing);
-    expect(restored.kept).toEqual([expect.stringMatching(/^shop_before_\d{8}_\d{6}$/)]);
+    expect(restored.kept).toEqual([expect.stringMatching(/^shop_before_\d{8}_\d{6}_\d{3}$/)]);
     expect(await contentsNow(of)).toEqual(before);
     expect(await code('shop')).toEqual(all);
     const back = await reader.undo?.(of, restored.kept ?? [], doing);

@@ -259,7 +259,7 @@ describe('a restore of PostgreSQL', () => {
     const restored = await reader.restore(of, copy, { kind: 'original' }, doing);
     expect(restored).toMatchObject({
       what: ['database shop'],
-      kept: [expect.stringMatching(/^shop_before_\d{8}_\d{6}$/)],
+      kept: [expect.stringMatching(/^shop_before_\d{8}_\d{6}_\d{3}$/)],
     });
     expect(await contentsNow(of)).toEqual(before);
     await expect(client.query('select 1')).rejects.toThrow(/terminat|closed|not queryable/);
