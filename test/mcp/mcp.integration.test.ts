@@ -149,7 +149,7 @@ describe.each(ways)('a client over %s', (way) => {
     expect(JSON.stringify(prompt.messages)).toContain(String.raw`shop\\\"}`);
     const { completion } = await client.complete({
       ref: { type: 'ref/resource', uri: 'steward://automation/{name}' },
-      argument: { name: 'name', value: 'rest' },
+      argument: { name: 'name', value: 'resta' },
     });
     expect(completion.values).toEqual(['restart-service']);
   });

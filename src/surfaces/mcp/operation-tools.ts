@@ -6,6 +6,7 @@ import { type JsonSchema, jsonSchemaOf } from '../json-schema.ts';
 import { asJson, perform } from '../perform.ts';
 import type { McpDeps } from './deps.ts';
 import { excerptOf } from './excerpt.ts';
+import { MANDATORY } from './policy-text.ts';
 import { type Hints, type McpTool, READING } from './tool.ts';
 import { untrusted } from './untrusted.ts';
 
@@ -51,7 +52,7 @@ function operationTool(deps: McpDeps, operation: AnyOperation): McpTool {
   return {
     name: operation.name.replaceAll('-', '_'),
     title: operation.title,
-    description: operation.summary,
+    description: !isQuery && operation.toolset === 'default' ? `${operation.summary} ${MANDATORY}` : operation.summary,
     toolset: operation.toolset ?? 'other',
     hints: isQuery ? READING : commandHints(operation),
     permission: operation.permission,

@@ -40,11 +40,13 @@ describe('the default list of tools', () => {
     expect(tokens(text)).toBeLessThan(4_000);
   });
 
-  it('has the automations that have a name for assistants, and no name without an automation', () => {
-    const named = [...catalog.automations.values()].flatMap(({ mcpName }) => mcpName ?? []);
+  it('has the automations and chains that have a name for assistants, and no name without one', () => {
+    const automations = [...catalog.automations.values()].flatMap(({ mcpName }) => mcpName ?? []);
+    const chains = [...catalog.operations.keys()].filter((name) => name.startsWith('auto-'));
+    const named = [...automations, ...chains.map((name) => name.replaceAll('-', '_'))];
     const listed = all.map(({ name }) => name).filter((name) => name.startsWith('auto_'));
     expect(listed.toSorted()).toEqual(named.toSorted());
-    expect(named).toContain('auto_monitor_service');
+    expect(named).toEqual(expect.arrayContaining(['auto_monitor_service', 'auto_backup']));
   });
 
   it('carries the policy wherever something is changed', () => {
