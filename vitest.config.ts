@@ -16,7 +16,9 @@ const APART = [
   'test/api-properties.integration.test.ts',
   'test/api-properties.test.ts',
   'test/approval.integration.test.ts',
+  'test/backups.integration.test.ts',
   'test/breakers.integration.test.ts',
+  'test/chaos-engine.test.ts',
   'test/cli.integration.test.ts',
   'test/completions.integration.test.ts',
   'test/discovery-disabled.integration.test.ts',
@@ -37,6 +39,7 @@ const APART = [
   'test/promised-addresses.integration.test.ts',
   'test/rest.integration.test.ts',
   'test/retention.integration.test.ts',
+  'test/two-nodes.test.ts',
   'test/user-events.integration.test.ts',
   'test/workflow-guide.test.ts',
 ];
