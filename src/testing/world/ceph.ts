@@ -7,6 +7,7 @@ import { freePort, hasProgram, type RunningProgram, type StartOptions, startProg
 import { tempFolder } from './temp-folder.ts';
 
 const run = promisify(execFile);
+const OSD_ATTEMPTS = 5;
 const PROGRAMS = ['ceph', 'ceph-mon', 'ceph-osd', 'radosgw', 'radosgw-admin', 'monmaptool'];
 
 export interface S3Server extends AsyncDisposable {
@@ -54,7 +55,15 @@ export async function startCeph(): Promise<S3Server> {
     await start('ceph-mon', ['--id', 'a'], { port: monitor });
     await once('ceph', ...conf, 'osd', 'new', osd);
     await once('ceph-osd', ...conf, '--id', '0', '--mkfs', '--osd-uuid', osd);
-    await start('ceph-osd', ['--id', '0'], { output: /waiting for initial osdmap/ });
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        await start('ceph-osd', ['--id', '0'], { output: /waiting for initial osdmap/ });
+        break;
+      } catch (error) {
+        // It may ask its monitor before that has told it of which cluster it is, and then gives up.
+        if (attempt === OSD_ATTEMPTS || !(error instanceof Error && error.message.includes('wrong fsid'))) throw error;
+      }
+    }
     const keys = [`--access-key=${accessKey}`, `--secret-key=${secretKey}`];
     await once('radosgw-admin', ...conf, 'user', 'create', '--uid=test', '--display-name=test', ...keys);
     await start('radosgw', ['--name', 'client.admin'], { port: gateway });
