@@ -182,7 +182,7 @@ describe('a restore of files to their place', () => {
     for (const name of ['a.conf', 'sub/b.conf', 'was-a-file', 'gone.conf'])
       expect(readFileSync(join(tree, name), 'utf8')).toBe(`old ${name}`);
     expect(readFileSync(join(tree, 'added.conf'), 'utf8')).toBe('added');
-    const kept = join(root, '.steward-before-20261129T201500000Z');
+    const kept = join(root, '.steward-before-20261129T201500123Z');
     expect(restored.kept).toEqual([kept]);
     expect(readFileSync(join(kept, 'etc/a.conf'), 'utf8')).toBe('new a.conf');
     expect(readFileSync(join(kept, 'etc/was-a-file/inside'), 'utf8')).toBe('inside');

@@ -190,7 +190,7 @@ describe('a restore of a SQLite database to its place', () => {
     const restored = await reader().restore(sourceOf(path), copy, { kind: 'original' }, doing);
 
     expect(query(path, 'select count(*) as n from orders')).toEqual([{ n: 10 }]);
-    const before = `${path}.before-20261129T201500000Z`;
+    const before = `${path}.before-20261129T201500123Z`;
     expect(restored.kept).toContain(before);
     expect(query(before, 'select note from orders where id = 77')).toEqual([{ note: 'only in the log' }]);
     const { mode, uid, gid } = statSync(path);
