@@ -45,6 +45,8 @@ export function fakePrograms(): FakePrograms {
     },
 
     async stream({ input, ...request }, take) {
+      // That it is missing is known before anything is asked of the content.
+      if (!installed.has(request.program)) await programs.run(request);
       const fed: Uint8Array[] = [];
       for await (const chunk of input ?? []) fed.push(chunk);
       const result = await programs.run({

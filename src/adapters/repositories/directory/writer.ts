@@ -37,7 +37,11 @@ export function createWriter(
   ): Promise<Part> {
     if (state !== 'open') throw new StewardError('INTERNAL', `The copy ${copy.id} is ${state}: no part can follow.`);
     const file = storedName(name, stamp);
-    const { content: is, stored } = await writeCompressed(join(folder, file), content, { signal: doing.signal, told });
+    const { content: is, stored } = await writeCompressed(join(folder, file), content, {
+      signal: doing.signal,
+      told,
+      programs,
+    });
     files.set(name, { part: name, file, ...stored });
     return { name, kind, ...(database === undefined ? {} : { database }), ...is, storedBytes: stored.bytes };
   }
