@@ -22,6 +22,7 @@ const PACKAGES: Record<string, string> = {
   prometheus: 'prometheus',
   'prometheus-node-exporter': 'prometheus-node-exporter',
   restic: 'restic',
+  zstd: 'zstd',
   radosgw: 'radosgw',
   'ceph-mon': 'ceph-mon',
   'ceph-osd': 'ceph-osd',
