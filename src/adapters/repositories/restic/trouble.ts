@@ -79,7 +79,7 @@ const KINDS: Record<Trouble, { readonly code: ErrorCode; readonly says: string; 
   unreachable: {
     code: 'UNAVAILABLE',
     says: 'it cannot be reached',
-    hint: 'Check the address, the network and that the server runs.',
+    hint: 'Check the address, the network, that the server runs and, by SFTP, that it takes the key of this user.',
   },
   'no-repository': {
     code: 'UNAVAILABLE',
