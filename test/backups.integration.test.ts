@@ -83,7 +83,7 @@ describe('backups, as a person has them', () => {
     expect(report.ok).toBe(true);
   }, 240_000);
 
-  it('are put over the original only once a person said so, after a safety copy, and that can be taken back', async () => {
+  it('are put over the original only once a person said so, after a safety copy of what is there', async () => {
     const shop = (): unknown[] => {
       const database = new DatabaseSync(join(data, 'shop.db'), { readOnly: true });
       const rows = database.prepare('select what from orders order by id').all();

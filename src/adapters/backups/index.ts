@@ -27,6 +27,7 @@ export interface BackupsDeps {
 /** Sources and repositories, brought together: each knows nothing of the other. */
 export function createBackups(deps: BackupsDeps): BackupsPort {
   const { sources, repositories, storeOf, readers, programs, scratch, making, node, now } = deps;
+
   function sourceNamed(name: string): BackupSource {
     const source = sources().find((each) => each.name === name);
     if (source) return source;
@@ -54,7 +55,7 @@ export function createBackups(deps: BackupsDeps): BackupsPort {
     return { store: held, location, manifest: await held.manifest(location, doing) };
   }
 
-  /** Its source as it is configured now, or as its copy says that it was: what is no longer backed up can be restored. */
+  /** Its source as it is configured now: where it is reached, and as whom, no copy says. */
   function sourceOf({ source }: CopyPlace): { source: BackupSource; reader: SourceReader } {
     const configured = sourceNamed(source);
     return { source: configured, reader: readerOf(configured.kind) };
@@ -170,6 +171,7 @@ export function createBackups(deps: BackupsDeps): BackupsPort {
     },
 
     remove: ({ repository, location }, doing) => store(repository).remove(location, doing),
+    compact: (repository, doing) => store(repository).compact(doing),
 
     async sweep(doing) {
       const swept = await Promise.all(readers.map((reader) => reader.sweep('all-dead', scratch, doing)));

@@ -68,7 +68,8 @@ export default defineAutomation({
   },
 
   async plan(_ctx, { going }) {
-    return going.map(({ copy, source, repository, location, at }) => ({
+    const removals = going.map(({ copy, source, repository, location, at }) => ({
+      what: 'copy' as const,
       id: copy,
       title: `Remove the copy of ${source} from ${at} in ${repository}`,
       reason: 'Retention has no reason to keep it, and a newer copy is proven.',
@@ -77,11 +78,29 @@ export default defineAutomation({
       repository,
       location,
     }));
+    const rooms = [...new Set(going.map(({ repository }) => repository))].map((repository) => ({
+      what: 'room' as const,
+      id: `room@${repository}`,
+      title: `Give back the room of what was removed from ${repository}`,
+      undo: 'none' as const,
+      additive: true,
+      repository,
+    }));
+    return [...removals, ...rooms];
   },
 
   basis: ({ going }) => ({ going: going.map(({ copy }) => copy) }),
 
-  async execute({ ports, signal, now }, { id, source, repository, location }, { facts }) {
+  async execute({ ports, signal, now, log }, change, { facts }) {
+    if (change.what === 'room') {
+      await ports.backups.compact(change.repository, { signal }).catch((thrown: unknown) => {
+        // Somebody writes there: the room comes back the next time.
+        if (StewardError.from(thrown).code !== 'LOCKED') throw thrown;
+        log.info('the room of removed copies is not given back yet', { repository: change.repository });
+      });
+      return { removed: false };
+    }
+    const { id, source, repository, location } = change;
     // A proof can be taken back while the run waits its turn: asked again right before.
     const copies = await ports.copies.find({ source, repository, status: 'complete' });
     if (!letGo(copies, facts.rules, now()).some((copy) => copy.id === id)) return { removed: false };
@@ -91,16 +110,19 @@ export default defineAutomation({
   },
 
   async verify({ ports, signal }, { applied }) {
+    const changes = applied.flatMap(({ change, receipt }) =>
+      change.what === 'copy' ? [{ change, removed: receipt.removed }] : [],
+    );
     const gone = await Promise.all(
-      applied
-        .filter(({ receipt }) => receipt.removed)
+      changes
+        .filter(({ removed }) => removed)
         .map(async ({ change: { id, source, repository, location } }) => ({
           id,
           there: location !== null && (await isThere(ports.backups, { source, repository, location }, signal)),
         })),
     );
     const places = new Map(
-      applied.map(({ change: { source, repository } }) => [`${source}@${repository}`, { source, repository }]),
+      changes.map(({ change: { source, repository } }) => [`${source}@${repository}`, { source, repository }]),
     );
     const left = await Promise.all(
       [...places.values()].map(async ({ source, repository }) => {
@@ -123,7 +145,9 @@ export default defineAutomation({
   },
 
   record({ facts, applied }) {
-    const removed = applied.filter(({ receipt }) => receipt.removed).map(({ change }) => change);
+    const removed = applied.flatMap(({ change, receipt }) =>
+      change.what === 'copy' && receipt.removed ? [change] : [],
+    );
     const bytes = new Map(facts.going.map(({ copy, bytes: held }) => [copy, held]));
     return {
       removed: removed.map(({ id, source, repository }) => ({ copy: id, source, repository })),

@@ -113,7 +113,11 @@ export default defineAutomation({
     const sound =
       (!wanted.read || (await look(async () => [await ports.backups.inspect(place, 'bytes', doing)], 'bytes'))) &&
       (await look(async () => [await ports.backups.inspect(place, 'structure', doing)], 'structure'));
-    if (sound && wanted.restore) await look(() => ports.backups.drill(place, run.id, doing), 'restore');
+    if (sound && wanted.restore) {
+      // A drill that was killed has left a server and its files.
+      await ports.backups.sweep({ signal });
+      await look(() => ports.backups.drill(place, run.id, doing), 'restore');
+    }
     await ports.copies.looked(id, layers);
     return { looked: true, layers };
   },

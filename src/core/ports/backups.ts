@@ -47,6 +47,8 @@ export interface BackupsPort {
   /** Whether what is at the original now is what the copy recorded. */
   compare(place: CopyPlace, doing: Doing): Promise<LayerResult>;
   remove(place: CopyPlace, doing: Doing): Promise<void>;
+  /** Gives back the room of what was removed, where that is work of its own; LOCKED while somebody writes there. */
+  compact(repository: string, doing: Doing): Promise<void>;
   /** Ends what drills of dead processes left on this machine. */
   sweep(doing: Doing): Promise<readonly string[]>;
 }

@@ -162,6 +162,9 @@ describe('the record of copies', () => {
     await backups.copies.looked('cp_1', [layer('bytes', false)]);
     expect(await standing()).toMatchObject({ state: 'unsound', proven: false, message: 'bytes: a byte differs' });
     expect(await watch()).toEqual(['backup.unsound:node_1:shop:local']);
+    await backups.copies.begin({ id: 'cp_2', source: 'shop', kind: 'sqlite', repository: 'local', runId: 'run_1' });
+    await backups.copies.fail('cp_2', 'the disk is full');
+    expect(await watch()).toEqual(['backup.unsound:node_1:shop:local']);
     const shown = await ask<{ looks: { layer: string; ok: boolean }[] }>('backup-get', { id: 'cp_1' });
     expect(shown.looks.map(({ layer: name, ok }) => [name, ok])).toEqual([
       ['bytes', false],

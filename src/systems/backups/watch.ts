@@ -64,7 +64,8 @@ function ofSources(
           title: `A backup is not sound: ${where}`,
           symptom: 'backup.unsound',
           severity: 'critical',
-          wrong: standing.state === 'unsound',
+          // A later attempt that failed makes it no sounder.
+          wrong: typeof standing.newest?.fault === 'string',
           evidence: { copy: standing.newest?.id ?? null, fault: standing.newest?.fault ?? null },
         },
         {

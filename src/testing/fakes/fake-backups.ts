@@ -142,6 +142,9 @@ export function fakeBackups({ now }: { readonly now: () => Date }): FakeBackups 
       signal.throwIfAborted();
       held = held.filter((each) => each.repository !== repository || each.location !== location);
     },
+    async compact(_repository, { signal }) {
+      signal.throwIfAborted();
+    },
     sweep: async () => [],
   };
 }
