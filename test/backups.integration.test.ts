@@ -2,7 +2,15 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { makeHome, removeHome, type RunningSteward, startSteward, steward, stewardJson } from './kit/steward.ts';
+import {
+  eventually,
+  makeHome,
+  removeHome,
+  type RunningSteward,
+  startSteward,
+  steward,
+  stewardJson,
+} from './kit/steward.ts';
 
 interface Standing {
   readonly source: string;
@@ -83,7 +91,7 @@ describe('backups, as a person has them', () => {
     expect(report.ok).toBe(true);
   }, 240_000);
 
-  it('are put over the original only once a person said so, after a safety copy of what is there', async () => {
+  it('are put over the original only once a person said so, after a safety copy, and that can be taken back', async () => {
     const shop = (): unknown[] => {
       const database = new DatabaseSync(join(data, 'shop.db'), { readOnly: true });
       const rows = database.prepare('select what from orders order by id').all();
@@ -116,6 +124,16 @@ describe('backups, as a person has them', () => {
     };
     expect((await ended(id)).status).toBe('succeeded');
     expect(shop()).toEqual(['tea', 'cake']);
+
+    await steward(home, ['run', 'undo', id]);
+    const [undo] = await eventually('the plan to take it back', async () => {
+      const found = await stewardJson<Run[]>(home, ['runs', '--status', 'waiting-approval']);
+      return found.length > 0 ? found : undefined;
+    });
+    expect(shop()).toEqual(['tea', 'cake']);
+    await steward(home, ['run', 'approve', undo?.id ?? '', undo?.planHash ?? '', ...who]);
+    expect((await ended(undo?.id ?? '')).status).toBe('succeeded');
+    expect(shop()).toEqual(['nothing']);
   }, 240_000);
 
   it('come back beside the original without touching it', async () => {
