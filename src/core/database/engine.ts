@@ -1,0 +1,26 @@
+import type { SourceKind, SourceOf } from '../backup/source.ts';
+import type { Doing } from '../backup/store.ts';
+import type { DatabaseLook, SlowQuery } from './look.ts';
+import type { FitnessTask, IndexAdvice, TaskDone } from './task.ts';
+
+export type DatabaseKind = Extract<SourceKind, 'postgres' | 'mysql' | 'sqlite' | 'redis'>;
+
+/**
+ * Where an engine works: the source itself as it is configured, or a throw-away copy of it, reached by what its sandbox
+ * says (STEWARD_SANDBOX_*).
+ */
+export interface DatabaseAt<Kind extends DatabaseKind = DatabaseKind> {
+  readonly source: SourceOf<Kind>;
+  readonly sandbox?: Readonly<Record<string, string>> | undefined;
+}
+
+/** How one kind of database is looked at and kept fit. Implementations are adapters; they reach it as its backup source says. */
+export interface DatabaseEngine<Kind extends DatabaseKind = DatabaseKind> {
+  readonly kind: Kind;
+  /** Looks and changes nothing; what it may not see it tells as blind. `slowMs`: from when on a query is slow. */
+  look(at: DatabaseAt<Kind>, wanted: { readonly slowMs: number }, doing: Doing): Promise<DatabaseLook>;
+  /** One task; LOCKED where its lock did not come in time, and then nothing has changed and nothing is left behind. */
+  perform(at: DatabaseAt<Kind>, task: FitnessTask, doing: Doing): Promise<TaskDone>;
+  /** Indexes for slow queries, each tried: hypothetically where the server can, otherwise for real, in a sandbox only. */
+  advise?(at: DatabaseAt<Kind>, slow: readonly SlowQuery[], doing: Doing): Promise<readonly IndexAdvice[]>;
+}

@@ -1,0 +1,73 @@
+import { z } from 'zod';
+
+/** Sizes are bytes, ages seconds, ratios 0 to 1. A member that an engine does not have is left out, never zero. */
+const bytes = z.number().int().min(0);
+const seconds = z.number().min(0);
+
+/** A table, as its engine keeps account of it. */
+export const TableLook = z.object({
+  database: z.string(),
+  /** With its schema where the engine has schemas; not quoted. */
+  name: z.string(),
+  bytes,
+  rows: z.number().int().min(0).describe('As the engine estimates.'),
+  deadRows: z.number().int().min(0).optional(),
+  /** What a rebuild would give back; measured where `measured` says so. */
+  reclaimableBytes: bytes.optional(),
+  measured: z.boolean().default(false),
+  vacuumedAt: z.iso.datetime().nullable().optional(),
+  analyzedAt: z.iso.datetime().nullable().optional(),
+  /** Rows written since the statistics were taken. */
+  changedRows: z.number().int().min(0).optional(),
+});
+export type TableLook = z.output<typeof TableLook>;
+
+export const IndexLook = z.object({
+  database: z.string(),
+  table: z.string(),
+  name: z.string(),
+  bytes,
+  /** Left behind by a build that failed: it costs every write and serves no read. */
+  valid: z.boolean(),
+  unique: z.boolean(),
+  scans: z.number().int().min(0).optional(),
+  /** Another index that serves all that this one serves. */
+  duplicateOf: z.string().optional(),
+  reclaimableBytes: bytes.optional(),
+  measured: z.boolean().default(false),
+});
+export type IndexLook = z.output<typeof IndexLook>;
+
+export const SlowQuery = z.object({
+  database: z.string(),
+  /** Without its values: those may be secrets. */
+  statement: z.string(),
+  calls: z.number().int().min(1),
+  meanMs: z.number().min(0),
+  totalMs: z.number().min(0),
+});
+export type SlowQuery = z.output<typeof SlowQuery>;
+
+/** What a look at a database server says of its fitness. */
+export const DatabaseLook = z.object({
+  source: z.string(),
+  kind: z.enum(['postgres', 'mysql', 'sqlite', 'redis']),
+  version: z.string(),
+  at: z.iso.datetime(),
+  databases: z.array(z.object({ name: z.string(), bytes })),
+  connections: z.object({ used: z.number().int(), limit: z.number().int().min(1) }).optional(),
+  /** The longest open transaction, and the oldest that only waits for its client. */
+  longestTransactionSeconds: seconds.optional(),
+  /** Of the transaction ids that an engine has, how many are used up before it stops taking writes. */
+  wraparound: z.number().min(0).max(1).optional(),
+  replicas: z.array(z.object({ name: z.string(), lagSeconds: seconds.nullable(), lagBytes: bytes.nullable() })).optional(),
+  cacheHitRatio: z.number().min(0).max(1).optional(),
+  /** Memory that is held and not used: resident over used. */
+  fragmentation: z.number().min(0).optional(),
+  tables: z.array(TableLook),
+  indexes: z.array(IndexLook),
+  slow: z.array(SlowQuery),
+  /** What could not be looked at, and what to do so that it can. */
+  blind: z.array(z.object({ what: z.string(), hint: z.string() })),
+});
+export type DatabaseLook = z.output<typeof DatabaseLook>;

@@ -1,0 +1,56 @@
+import { z } from 'zod';
+
+/** One thing that keeps a database fit. Each is harmless twice, loses no row, and ends where its lock does not come soon. */
+export const FitnessTask = z.object({
+  kind: z.enum([
+    /** Gives the room of dead rows back to the table (PostgreSQL VACUUM, never FULL). */
+    'vacuum',
+    /** Takes the statistics again that plans are made from (ANALYZE, PRAGMA optimize). */
+    'analyze',
+    /** Builds an index anew beside the old one (REINDEX CONCURRENTLY). */
+    'reindex',
+    /** Removes an index that a failed build left behind invalid. */
+    'drop-invalid-index',
+    /** Rebuilds a table or a file so that the disk gets its room back; it locks, so only in a window. */
+    'rebuild',
+    /** Gives memory back that is held and not used (Redis active defragmentation, MEMORY PURGE). */
+    'defragment',
+  ]),
+  database: z.string(),
+  /** Table or index, not quoted; left out where it is the whole database. */
+  object: z.string().optional(),
+  /** Why it is due, with its figures. */
+  reason: z.string(),
+  /** How many bytes are expected back. */
+  expectedBytes: z.number().int().min(0).optional(),
+});
+export type FitnessTask = z.output<typeof FitnessTask>;
+
+/** What is not done, and why: shown beside the plan. */
+export const SkippedTask = FitnessTask.pick({ kind: true, database: true, object: true }).extend({ why: z.string() });
+export type SkippedTask = z.output<typeof SkippedTask>;
+
+/** A task that was done, with what it changed. */
+export const TaskDone = z.object({
+  durationMs: z.number().min(0),
+  beforeBytes: z.number().int().optional(),
+  afterBytes: z.number().int().optional(),
+  /** Strongest lock that it held, in the engine's word, and for how long, where the engine tells. */
+  locks: z.array(z.object({ table: z.string(), mode: z.string(), heldMs: z.number().min(0) })).default([]),
+});
+export type TaskDone = z.output<typeof TaskDone>;
+
+/** An index that would have helped, tried before it is said. */
+export const IndexAdvice = z.object({
+  database: z.string(),
+  table: z.string(),
+  columns: z.array(z.string()).min(1),
+  /** The statement a person would run. */
+  sql: z.string(),
+  statement: z.string().describe('The slow query it is for, without its values.'),
+  tested: z.enum(['hypothetical', 'sandbox']),
+  costBefore: z.number().min(0),
+  costAfter: z.number().min(0),
+  bytes: z.number().int().min(0).optional(),
+});
+export type IndexAdvice = z.output<typeof IndexAdvice>;
