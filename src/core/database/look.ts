@@ -60,7 +60,9 @@ export const DatabaseLook = z.object({
   longestTransactionSeconds: seconds.optional(),
   /** Of the transaction ids that an engine has, how many are used up before it stops taking writes. */
   wraparound: z.number().min(0).max(1).optional(),
-  replicas: z.array(z.object({ name: z.string(), lagSeconds: seconds.nullable(), lagBytes: bytes.nullable() })).optional(),
+  replicas: z
+    .array(z.object({ name: z.string(), lagSeconds: seconds.nullable(), lagBytes: bytes.nullable() }))
+    .optional(),
   cacheHitRatio: z.number().min(0).max(1).optional(),
   /** Memory that is held and not used: resident over used. */
   fragmentation: z.number().min(0).optional(),

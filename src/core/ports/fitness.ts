@@ -5,7 +5,10 @@ import type { CopyPlace } from './backups.ts';
 
 /** Tried on the last restored copy before the real database is touched. */
 export interface Rehearsal {
-  readonly tasks: readonly (FitnessTask & { readonly done?: TaskDone | undefined; readonly error?: string | undefined })[];
+  readonly tasks: readonly (FitnessTask & {
+    readonly done?: TaskDone | undefined;
+    readonly error?: string | undefined;
+  })[];
   readonly advice: readonly IndexAdvice[];
 }
 
