@@ -14,11 +14,18 @@ export interface DatabaseAt<Kind extends DatabaseKind = DatabaseKind> {
   readonly sandbox?: Readonly<Record<string, string>> | undefined;
 }
 
+export interface Wanted {
+  /** From when on a query is slow. */
+  readonly slowMs: number;
+  /** Also reads what has to be read to know bloat instead of estimating it: only where maintenance is due, it is load. */
+  readonly measure?: boolean | undefined;
+}
+
 /** How one kind of database is looked at and kept fit. Implementations are adapters; they reach it as its backup source says. */
 export interface DatabaseEngine<Kind extends DatabaseKind = DatabaseKind> {
   readonly kind: Kind;
-  /** Looks and changes nothing; what it may not see it tells as blind. `slowMs`: from when on a query is slow. */
-  look(at: DatabaseAt<Kind>, wanted: { readonly slowMs: number }, doing: Doing): Promise<DatabaseLook>;
+  /** Looks and changes nothing; what it may not see it tells as blind. */
+  look(at: DatabaseAt<Kind>, wanted: Wanted, doing: Doing): Promise<DatabaseLook>;
   /** One task; LOCKED where its lock did not come in time, and then nothing has changed and nothing is left behind. */
   perform(at: DatabaseAt<Kind>, task: FitnessTask, doing: Doing): Promise<TaskDone>;
   /** Indexes for slow queries, each tried: hypothetically where the server can, otherwise for real, in a sandbox only. */

@@ -33,6 +33,8 @@ export const IndexLook = z.object({
   scans: z.number().int().min(0).optional(),
   /** Another index that serves all that this one serves. */
   duplicateOf: z.string().optional(),
+  /** It stands for a primary key, a unique or an exclusion constraint: never advised away. */
+  constraint: z.boolean().default(false),
   reclaimableBytes: bytes.optional(),
   measured: z.boolean().default(false),
 });
@@ -54,7 +56,15 @@ export const DatabaseLook = z.object({
   kind: z.enum(['postgres', 'mysql', 'sqlite', 'redis']),
   version: z.string(),
   at: z.iso.datetime(),
-  databases: z.array(z.object({ name: z.string(), bytes })),
+  databases: z.array(
+    z.object({
+      name: z.string(),
+      bytes,
+      /** What a rebuild of the whole would give back, where an engine rebuilds the whole and no table of it (SQLite). */
+      reclaimableBytes: bytes.optional(),
+      measured: z.boolean().default(false),
+    }),
+  ),
   connections: z.object({ used: z.number().int(), limit: z.number().int().min(1) }).optional(),
   /** The longest open transaction, and the oldest that only waits for its client. */
   longestTransactionSeconds: seconds.optional(),

@@ -1,4 +1,5 @@
 import type { Doing } from '../backup/store.ts';
+import type { Wanted } from '../database/engine.ts';
 import type { DatabaseLook, SlowQuery } from '../database/look.ts';
 import type { FitnessTask, IndexAdvice, TaskDone } from '../database/task.ts';
 import type { CopyPlace } from './backups.ts';
@@ -15,7 +16,7 @@ export interface Rehearsal {
 /** Databases of this machine, by the names of their backup sources: a database is kept fit as whoever may back it up. */
 export interface FitnessPort {
   /** NOT_FOUND where no source has that name, PRECONDITION_FAILED where it is no database. */
-  look(source: string, wanted: { readonly slowMs: number }, doing: Doing): Promise<DatabaseLook>;
+  look(source: string, wanted: Wanted, doing: Doing): Promise<DatabaseLook>;
   perform(source: string, task: FitnessTask, doing: Doing): Promise<TaskDone>;
   /** Restores the copy into a throw-away place, does the tasks there, tries indexes for the slow queries, and removes it. */
   rehearse(
