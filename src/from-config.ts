@@ -118,6 +118,7 @@ export function alertingSettings({ alerts, groups, retention }: Config): Alertin
     attempts: alerts.attempts,
     perHour: alerts.throttle.perHour,
     retentionMs: ms(retention.alerts),
+    digest: alerts.digest,
     ...(alerts.repeat !== undefined && { repeatMs: ms(alerts.repeat) }),
   };
 }

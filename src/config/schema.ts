@@ -156,6 +156,12 @@ const Alerts = z.strictObject({
   hold: duration('0s', '1h')
     .default('90s')
     .describe('How long a new incident that is not critical waits for healing before anyone is told.'),
+  digest: z
+    .boolean()
+    .default(true)
+    .describe(
+      'Each morning at 07:00 UTC, channels that take alerts of the severity info are told in one message what went well and what is open.',
+    ),
   repeat: duration('1m', '30d')
     .optional()
     .describe('Tells again after this time what nobody has acknowledged and is still open. Without it, once.'),

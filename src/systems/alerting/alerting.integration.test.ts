@@ -67,7 +67,7 @@ describe('alerting', () => {
   beforeEach(async () => {
     database = await testDatabase({ migrations: [...incidentsMigrations, ...alertingMigrations] });
     ledger = createLedger({ store: database.store, now: () => new Date() });
-    Object.assign(settings, { holdMs: 0, attempts: 5, perHour: 100 });
+    Object.assign(settings, { holdMs: 0, attempts: 5, perHour: 100, digest: false });
     log.lines.length = 0;
   });
 
@@ -165,11 +165,13 @@ describe('alerting', () => {
     expect(ops.taken[1]?.text).toContain('Three restarts did not help.');
     expect(ops.taken[1]?.text).toContain('"lastExitCode":137');
     expect(ops.taken[2]?.text).toContain('Ada put the disk back.');
-    expect(await eventTypes()).toEqual([
-      'alert.delivered ops opened',
-      'alert.delivered ops escalated',
-      'alert.delivered ops resolved',
-    ]);
+    await until(async () =>
+      expect(await eventTypes()).toEqual([
+        'alert.delivered ops opened',
+        'alert.delivered ops escalated',
+        'alert.delivered ops resolved',
+      ]),
+    );
     await until(async () =>
       expect((await rows('incident_timeline')).filter(({ kind }) => kind === 'delivery')).toHaveLength(3),
     );
@@ -471,6 +473,41 @@ describe('alerting', () => {
     );
     await summaries?.run({ signal: new AbortController().signal, now: new Date() });
     expect(await rows('alerts')).toHaveLength(6);
+  });
+
+  it('tells once a day, in one message, what went well, where somebody wants to hear of that', async () => {
+    settings.digest = true;
+    const ops = fakeChannel('ops');
+    const pager = fakeChannel('pager', 'critical');
+    const alerting = await start([ops, pager]);
+    const copies = { source: 'crm', repository: 'here' };
+    await database.store.db.transaction().execute(async (trx) => {
+      const happened = [
+        { type: 'backup.completed', data: { ...copies, bytes: 5 } },
+        { type: 'backup.completed', data: { ...copies, bytes: 5 } },
+        { type: 'backup.proven', data: { ...copies, restoreMs: 5_000 } },
+        { type: 'backup.failed', data: { source: 'docs', repository: 'here', error: 'full' } },
+        { type: 'run.finished', data: { automation: 'backup', status: 'succeeded' } },
+        { type: 'run.finished', data: { automation: 'backup', status: 'succeeded', dryRun: true } },
+      ] as const;
+      for (const event of happened) await database.store.events.append(trx, event);
+    });
+    const job = alerting.jobs.find(({ name }) => name === 'alert-digest');
+    const morning = { signal: new AbortController().signal, now: new Date(Date.now() + 1_000) };
+
+    await job?.run(morning);
+    await job?.run(morning);
+
+    await until(() => expect(ops.taken).toHaveLength(1));
+    expect(ops.taken[0]).toMatchObject({ kind: 'digest', title: 'The last day: all is well again after 1 failure' });
+    expect(ops.taken[0]?.text).toContain('2 copies made (crm 2), 1 failed (docs)');
+    expect(ops.taken[0]?.text).toContain('Restored and proven: 1 (crm in 5s)');
+    expect(ops.taken[0]?.text).toContain('Runs: 1 succeeded (backup); 0 failed.');
+    expect(pager.tried).toEqual([]);
+
+    settings.digest = false;
+    await job?.run({ ...morning, now: new Date(Date.now() + 172_800_000) });
+    expect(await rows('alerts')).toHaveLength(1);
   });
 
   it('reaches the channel of another node, once, whichever node writes the alert down', async () => {

@@ -112,7 +112,7 @@ export function createCourier(deps: CourierDeps) {
   /** The other channels get the alert, and once per trouble the news that this channel does not work. */
   async function othersStepIn(trx: Trx, { name }: Channel, alert: Claim['alert'], error: StewardError): Promise<void> {
     const others = (await recipients.all()).filter((other) => other.name !== name);
-    if (alert.kind === 'notice' || others.length === 0) return;
+    if (alert.kind === 'notice' || alert.kind === 'digest' || others.length === 0) return;
     await outbox.send(trx, alert, others, name);
     const last = await trx
       .selectFrom('alert_deliveries')

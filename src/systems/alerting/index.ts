@@ -125,7 +125,7 @@ export function createAlerting(deps: AlertingDeps): Alerting {
   return {
     name: 'alerting',
     operations: alertingOperations({ outbox, routes, recipients, deadMan, deadlineMs, node, baseUrl }),
-    jobs: alertingJobs({ outbox, routes, recipients, settings, node, remind: () => intake.remind() }),
+    jobs: alertingJobs({ store, incidents, outbox, routes, recipients, settings, node, remind: () => intake.remind() }),
 
     async start() {
       stopping = new AbortController();

@@ -24,6 +24,8 @@ export interface AlertingSettings {
   /** Alerts per channel within an hour, apart from those that always pass. */
   readonly perHour: number;
   readonly retentionMs: number;
+  /** Whether channels that take what is merely informative are told each day what went well. */
+  readonly digest?: boolean | undefined;
   /** After this long without an end or somebody who takes it, it is told again; never where it is left out. */
   readonly repeatMs?: number | undefined;
   /** Whether a group speaks for it: then nobody is told of it alone. */

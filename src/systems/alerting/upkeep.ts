@@ -1,11 +1,17 @@
 import { sql } from 'kysely';
 import type { SystemJob } from '../../core/schedule.ts';
+import type { Incidents } from '../../core/incident.ts';
+import type { EventTables } from '../../store/event-tables.ts';
+import type { Store } from '../../store/store.ts';
 import { alertId } from './compose-alert.ts';
+import { composeDigest, DIGEST_HOUR } from './digest.ts';
 import type { Outbox } from './outbox.ts';
 import { KNOWN_FOR_MS, type Recipients } from './recipients.ts';
 import type { AlertingSettings, Route } from './settings.ts';
 
 export interface UpkeepDeps {
+  readonly store: Store;
+  readonly incidents: Pick<Incidents, 'unresolved'>;
   readonly outbox: Outbox;
   readonly routes: () => readonly Route[];
   readonly recipients: Pick<Recipients, 'all'>;
@@ -33,6 +39,14 @@ export function alertingJobs(deps: UpkeepDeps): readonly SystemJob[] {
       schedule: { every: '15m' },
       async run({ now }) {
         await summarize(deps, now);
+      },
+    },
+    {
+      name: 'alert-digest',
+      summary: 'Tells each morning, in one message, what the last day brought: copies, proofs, heals, problems, runs.',
+      schedule: { cron: `0 ${DIGEST_HOUR} * * *`, catchUp: 'latest' },
+      async run({ now }) {
+        if (settings().digest) await digest(deps, now);
       },
     },
     {
@@ -64,6 +78,15 @@ export function alertingJobs(deps: UpkeepDeps): readonly SystemJob[] {
       },
     },
   ];
+}
+
+async function digest({ outbox, store, incidents, node }: UpkeepDeps, until: Date): Promise<void> {
+  const alert = await composeDigest(store.db.withTables<EventTables>(), {
+    until,
+    open: await incidents.unresolved(),
+    node,
+  });
+  await outbox.db.transaction().execute((trx) => outbox.record(trx, alert));
 }
 
 async function summarize({ outbox, routes, node }: UpkeepDeps, now: Date): Promise<void> {

@@ -1,0 +1,103 @@
+import { type Kysely, sql } from 'kysely';
+import type { Alert } from '../../core/alert.ts';
+import { formatDuration } from '../../core/duration.ts';
+import type { EventType } from '../../core/event.ts';
+import type { Incident } from '../../core/incident.ts';
+import { redactText } from '../../core/redact.ts';
+import type { EventTables } from '../../store/event-tables.ts';
+import { alertId } from './compose-alert.ts';
+
+export const DIGEST_HOUR = 7;
+const DAY_MS = 86_400_000;
+const NAMED = 20;
+
+const COUNTED = [
+  'backup.completed',
+  'backup.failed',
+  'backup.proven',
+  'backup.unsound',
+  'healing.succeeded',
+  'healing.failed',
+  'incident.opened',
+  'incident.escalated',
+  'incident.resolved',
+  'run.finished',
+] as const satisfies readonly EventType[];
+
+interface Count {
+  readonly type: (typeof COUNTED)[number];
+  /** Of what: a source, an automation; empty where the event names neither. */
+  readonly of: string;
+  readonly status: string;
+  readonly count: number;
+  /** The longest restore among them, in ms. */
+  readonly restoreMs: number | null;
+}
+
+/** What went well is told once a day, together: failures have been told at once. */
+export async function composeDigest(
+  db: Kysely<EventTables>,
+  { until, open, node }: { readonly until: Date; readonly open: readonly Incident[]; readonly node: string },
+): Promise<Alert> {
+  const from = new Date(until.getTime() - DAY_MS);
+  const { rows } = await sql<Count>`
+    select type, coalesce(data->>'source', data->>'automation', '') as of, coalesce(data->>'status', '') as status,
+      count(*)::int as count, max((data->>'restoreMs')::float8) as "restoreMs"
+    from events
+    where at >= ${from} and at < ${until} and type in (${sql.join([...COUNTED])})
+      and coalesce(data->>'dryRun', 'false') <> 'true'
+    group by 1, 2, 3 order by 1, 2, 3`.execute(db);
+  const of = (type: Count['type']): Count[] => rows.filter((row) => row.type === type);
+  const total = (type: Count['type']): number => sum(of(type));
+  const failed = of('run.finished').filter(({ status }) => FAILED.has(status));
+  const done = of('run.finished').filter(({ status }) => status === 'succeeded');
+
+  return {
+    // The day, not the instant: whichever node composes it, and however late, it is one.
+    id: alertId('digest', until.toISOString().slice(0, 10)),
+    kind: 'digest',
+    severity: 'info',
+    title: titleOf(open.length, total('backup.failed') + total('backup.unsound') + sum(failed)),
+    text: [
+      `${clock(from)} to ${clock(until)} UTC`,
+      `Backups: ${plural(total('backup.completed'), 'copy', 'copies')} made${naming(of('backup.completed'))}, ${total('backup.failed')} failed${naming(of('backup.failed'))}.`,
+      `Restored and proven: ${total('backup.proven')}${naming(of('backup.proven'), ({ restoreMs }) => (restoreMs === null ? '' : ` in ${formatDuration(restoreMs)}`))}${unsound(of('backup.unsound'))}.`,
+      `Healed: ${total('healing.succeeded')}; attempts that did not help: ${total('healing.failed')}.`,
+      `Problems: ${total('incident.opened')} began, ${total('incident.resolved')} ended, ${total('incident.escalated')} needed a person.`,
+      `Runs: ${sum(done)} succeeded${naming(done)}; ${sum(failed)} failed${naming(failed)}.`,
+      open.length === 0 ? 'Nothing is open.' : `Open now: ${list(open.map(({ title }) => redactText(title)))}.`,
+    ].join('\n'),
+    node,
+    at: until,
+  };
+}
+
+const FAILED: ReadonlySet<string> = new Set(['failed', 'rolled-back', 'rollback-failed']);
+
+function titleOf(open: number, failures: number): string {
+  if (open > 0) return `The last day: ${plural(open, 'problem is', 'problems are')} open`;
+  return failures > 0
+    ? `The last day: all is well again after ${plural(failures, 'failure', 'failures')}`
+    : 'The last day: all is well';
+}
+
+function unsound(rows: readonly Count[]): string {
+  return rows.length === 0 ? '' : `; ${sum(rows)} found unsound${naming(rows)}`;
+}
+
+/** `(crm 4, docs 2)`, the names as far as there is room. */
+function naming(rows: readonly Count[], more: (row: Count) => string = () => ''): string {
+  const names = rows
+    .filter(({ of }) => of !== '')
+    .map((row) => `${row.of}${row.count > 1 ? ` ${row.count}` : ''}${more(row)}`);
+  return names.length === 0 ? '' : ` (${list(names)})`;
+}
+
+function list(names: readonly string[]): string {
+  const rest = names.length - NAMED;
+  return `${names.slice(0, NAMED).join(', ')}${rest > 0 ? ` and ${rest} more` : ''}`;
+}
+
+const sum = (rows: readonly Count[]): number => rows.reduce((all, { count }) => all + count, 0);
+const plural = (count: number, one: string, many: string): string => `${count} ${count === 1 ? one : many}`;
+const clock = (at: Date): string => at.toISOString().slice(0, 16).replace('T', ' ');
