@@ -1,23 +1,13 @@
 import type { LayerResult, Manifest } from '../../core/backup/copy.ts';
-import type { SealedCopy, SourceReader } from '../../core/backup/reader.ts';
-import type { BackupRepository } from '../../core/backup/repository.ts';
-import type { BackupSource, SourceKind } from '../../core/backup/source.ts';
-import type { CopyStore, Doing } from '../../core/backup/store.ts';
-import { StewardError } from '../../core/errors.ts';
-import type { BackupsPort, CopyPlace } from '../../core/ports/backups.ts';
+import type { BackupsPort } from '../../core/ports/backups.ts';
 import type { ProgramsPort } from '../../core/ports/programs.ts';
 import { compareContents, readContents, tellComparison } from '../sources/contents.ts';
+import { reachOf } from './reach.ts';
+import { lendSandbox, type SandboxDeps } from './sandbox.ts';
 import { smokeTest } from './smoke.ts';
 
-export interface BackupsDeps {
-  readonly sources: () => readonly BackupSource[];
-  readonly repositories: () => readonly BackupRepository[];
-  readonly storeOf: (repository: BackupRepository) => CopyStore;
-  /** Each is given sources of its own kind only. */
-  readonly readers: readonly SourceReader[];
+export interface BackupsDeps extends SandboxDeps {
   readonly programs: ProgramsPort;
-  /** Below it drills put what they restore. */
-  readonly scratch: string;
   /** What this process is making: a sweep leaves it alone. */
   readonly making: Set<string>;
   readonly node: string;
@@ -26,40 +16,10 @@ export interface BackupsDeps {
 
 /** Sources and repositories, brought together: each knows nothing of the other. */
 export function createBackups(deps: BackupsDeps): BackupsPort {
-  const { sources, repositories, storeOf, readers, programs, scratch, making, node, now } = deps;
+  const { sources, repositories, readers, programs, scratch, making, node, now } = deps;
+  const withSandbox = lendSandbox(deps);
 
-  function sourceNamed(name: string): BackupSource {
-    const source = sources().find((each) => each.name === name);
-    if (source) return source;
-    throw new StewardError('NOT_FOUND', `The configuration has no source '${name}' to back up.`, {
-      hint: 'See `steward backups` for those there are; backups.sources in steward.yaml names them.',
-    });
-  }
-
-  function store(name: string): CopyStore {
-    const repository = repositories().find((each) => each.name === name);
-    if (repository) return storeOf(repository);
-    throw new StewardError('NOT_FOUND', `The configuration has no repository '${name}'.`, {
-      hint: 'backups.repositories in steward.yaml names them; a copy there can be read again once it is named again.',
-    });
-  }
-
-  function readerOf(kind: SourceKind): SourceReader {
-    const reader = readers.find((each) => each.kind === kind);
-    if (reader) return reader;
-    throw new StewardError('NOT_IMPLEMENTED', `Steward cannot back up a source of the kind ${kind} yet.`);
-  }
-
-  async function sealed({ repository, location }: CopyPlace, doing: Doing): Promise<SealedCopy> {
-    const held = store(repository);
-    return { store: held, location, manifest: await held.manifest(location, doing) };
-  }
-
-  /** Its source as it is configured now: where it is reached, and as whom, no copy says. */
-  function sourceOf({ source }: CopyPlace): { source: BackupSource; reader: SourceReader } {
-    const configured = sourceNamed(source);
-    return { source: configured, reader: readerOf(configured.kind) };
-  }
+  const { sourceNamed, store, readerOf, sealed, sourceOf } = reachOf(deps);
 
   return {
     sources,
@@ -132,18 +92,14 @@ export function createBackups(deps: BackupsDeps): BackupsPort {
     },
 
     async drill(place, owner, doing) {
-      const { source, reader } = sourceOf(place);
-      // Right below it, where a sweep looks for what a dead process left.
-      const sandbox = await reader.sandbox(source, await sealed(place, doing), { scratch, owner }, doing);
-      const results: LayerResult[] = [sandbox.restore];
-      try {
+      const { smoke } = sourceOf(place).source;
+      return await withSandbox({ place, owner, doing }, async (sandbox) => {
+        const results: LayerResult[] = [sandbox.restore];
         if (!sandbox.restore.ok) return results;
         results.push(await sandbox.content(doing), ...(await sandbox.assertions(doing)));
-        if (source.smoke) results.push(await smokeTest(source.smoke, sandbox.environment, { programs, doing }));
+        if (smoke) results.push(await smokeTest(smoke, sandbox.environment, { programs, doing }));
         return results;
-      } finally {
-        await sandbox.end();
-      }
+      });
     },
 
     async occupied(place, to, doing) {

@@ -1,5 +1,5 @@
 import type { ContentItem, ContentSummary, LayerResult, Manifest, Part } from './copy.ts';
-import type { SourceKind, SourceOf } from './source.ts';
+import type { BackupSource, SourceKind, SourceOf } from './source.ts';
 import type { CopyStore, CopyWriter, Doing } from './store.ts';
 
 /** What a look at a source says before anything is copied. */
@@ -41,6 +41,13 @@ export interface Restored {
   readonly kept?: readonly string[] | undefined;
 }
 
+/** A sandbox as a source of the same kind: whoever can work on the original can work there, and cannot meet the original. */
+export interface StandIn {
+  readonly source: BackupSource;
+  /** What a database of the original is called there; undefined where the copy has none of that name. */
+  called(database: string): string | undefined;
+}
+
 /** A throw-away place that holds a restored copy: a server of its own, a file, a folder. */
 export interface Sandbox {
   /** Layer restore, and what it took: the measured RTO. */
@@ -51,6 +58,8 @@ export interface Sandbox {
   assertions(doing: Doing): Promise<readonly LayerResult[]>;
   /** How a program reaches it: STEWARD_SANDBOX_HOST, _PORT, _USER, _PASSWORD, _PATH. */
   readonly environment: Readonly<Record<string, string>>;
+  /** Undefined where nothing was restored, and where the source is no database that is reached by its address. */
+  readonly standIn?: StandIn | undefined;
   /** Ends and removes it. Harmless twice. */
   end(): Promise<void>;
 }

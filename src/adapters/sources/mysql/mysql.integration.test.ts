@@ -6,6 +6,7 @@ import type { ContentItem } from '../../../core/backup/copy.ts';
 import type { SealedCopy, SourceReader } from '../../../core/backup/reader.ts';
 import { MysqlSource, type SourceOf } from '../../../core/backup/source.ts';
 import type { CopyStore } from '../../../core/backup/store.ts';
+import { defined } from '../../../testing/defined.ts';
 import { makeCopy } from '../../../testing/backup/make-copy.ts';
 import { plainStore } from '../../../testing/backup/plain-store.ts';
 import { startMariadb, type TestMariadb } from '../../../testing/world/mariadb.ts';
@@ -158,6 +159,10 @@ describe('a copy of a MariaDB server', () => {
         [true, 'the code is there: true.'],
         [false, expect.stringContaining("Table 'shop.ships' doesn't exist")],
       ]);
+      const { source: there, called } = defined(sandbox.standIn);
+      expect([called('shop'), called('nothing')]).toEqual(['shop', undefined]);
+      expect((there as SourceOf<'mysql'>).host).toBe(sandbox.environment['STEWARD_SANDBOX_HOST']);
+      expect((await reader.examine(there as SourceOf<'mysql'>, doing)).parts).toContain('database shop');
     } finally {
       await sandbox.end();
       await sandbox.end();

@@ -92,7 +92,7 @@ export async function makeSandbox(
 function whatItAnswers(
   { source, copy, about }: Pick<Making, 'source' | 'copy' | 'about'>,
   place: Place | undefined,
-): Pick<Sandbox, 'content' | 'assertions' | 'environment'> {
+): Pick<Sandbox, 'content' | 'assertions' | 'environment' | 'standIn'> {
   const main = about.databases[0]?.name ?? '';
   const held = (): Place => {
     if (place) return place;
@@ -135,7 +135,17 @@ function whatItAnswers(
           STEWARD_SANDBOX_DATABASE: place.called(main),
         }
       : {},
+    standIn: place && {
+      source: place.own ? reachedAt(source, place.access) : source,
+      called: (database) => (about.databases.some(({ name }) => name === database) ? place.called(database) : undefined),
+    },
   };
+}
+
+/** The same source, where a throw-away server has it. */
+function reachedAt(source: SourceOf<'mysql'>, { host, port, user, tls, ca }: MyAccess): SourceOf<'mysql'> {
+  const { password: _, ...rest } = source;
+  return { ...rest, host, port, user, tls, ca };
 }
 
 /** A server of its own; where this machine has none to start, databases under names that no live one has. */

@@ -158,6 +158,9 @@ describe('a copy of a PostgreSQL server', () => {
         [false, expect.stringContaining('relation "ships" does not exist')],
       ]);
       expect(sandbox.environment).toMatchObject({ STEWARD_SANDBOX_DATABASE: 'shop', STEWARD_SANDBOX_PORT: '5432' });
+      const { source: there, called } = defined(sandbox.standIn);
+      expect([called('shop'), called('nothing')]).toEqual(['shop', undefined]);
+      expect(there).toMatchObject({ name: 'main', host: sandbox.environment['STEWARD_SANDBOX_HOST'], tls: 'disable' });
     } finally {
       await sandbox.end();
       await sandbox.end();

@@ -126,7 +126,7 @@ export async function makeSandbox(
 function whatItAnswers(
   { source, copy, about }: Making,
   place: () => Place | undefined,
-): Pick<Sandbox, 'content' | 'assertions' | 'environment'> {
+): Pick<Sandbox, 'content' | 'assertions' | 'environment' | 'standIn'> {
   const held = (): Place => {
     const there = place();
     if (there) return there;
@@ -170,7 +170,17 @@ function whatItAnswers(
           STEWARD_SANDBOX_DATABASE: there.called(main),
         }
       : {},
+    standIn: there && {
+      source: there.owners ? reachedAt(source, there.access) : source,
+      called: (database) => (about.databases.some(({ name }) => name === database) ? there.called(database) : undefined),
+    },
   };
+}
+
+/** The same source, where a throw-away server has it. */
+function reachedAt(source: SourceOf<'postgres'>, { host, port, user, tls, ca }: PgAccess): SourceOf<'postgres'> {
+  const { password: _, ...rest } = source;
+  return { ...rest, host, port, user, tls, ca };
 }
 
 /** A server of its own; where this machine has none to start, databases under names that no live one has. */

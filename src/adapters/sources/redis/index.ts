@@ -158,7 +158,7 @@ export function createRedisReader({ programs, scratch, secrets, now }: RedisRead
         }),
       ),
 
-    async sandbox(_, copy, { scratch: place, owner }, doing) {
+    async sandbox(source, copy, { scratch: place, owner }, doing) {
       const folder = await makeScratch(place, { kind: KIND, owner, room: dumpOf(copy).bytes });
       let server: ThrowAway | undefined;
       const end = async (): Promise<void> => {
@@ -182,6 +182,7 @@ export function createRedisReader({ programs, scratch, secrets, now }: RedisRead
         environment: server
           ? { STEWARD_SANDBOX_HOST: server.address.host, STEWARD_SANDBOX_PATH: server.address.host }
           : {},
+        standIn: server && { source: standIn(source, server.address.host), called: (database) => database },
         end,
       };
     },
@@ -276,6 +277,11 @@ async function* measured(content: AsyncIterable<Uint8Array>, { progress }: Doing
     progress?.({ bytes, message: 'reading the snapshot' });
     yield chunk;
   }
+}
+
+/** The same source, where a throw-away server has it. */
+function standIn({ user: _user, password: _password, ...rest }: SourceOf<'redis'>, host: string): SourceOf<'redis'> {
+  return { ...rest, host };
 }
 
 function databaseOf(name: string): number {

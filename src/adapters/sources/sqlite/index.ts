@@ -227,6 +227,7 @@ export function createSqliteReader({
         return results;
       },
       environment: path === undefined ? {} : { STEWARD_SANDBOX_PATH: path },
+      standIn: path === undefined ? undefined : { source: { ...source, path }, called: (database) => database },
       end: () => folder.remove(),
     };
   }
