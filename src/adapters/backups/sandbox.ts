@@ -37,7 +37,9 @@ export function lendSandbox(deps: SandboxDeps): WithSandbox {
  * The same for whoever rehearses on a database: given is a source that leads to the sandbox, so that what is done to the
  * original is done there by the same code. VERIFICATION_FAILED where the copy could not be restored.
  */
-export function rehearseIn(withSandbox: WithSandbox): <T>(loan: Loan, use: (there: StandIn) => Promise<T>) => Promise<T> {
+export function rehearseIn(
+  withSandbox: WithSandbox,
+): <T>(loan: Loan, use: (there: StandIn) => Promise<T>) => Promise<T> {
   return (loan, use) =>
     withSandbox(loan, async ({ restore, standIn }) => {
       if (!restore.ok)
@@ -45,6 +47,9 @@ export function rehearseIn(withSandbox: WithSandbox): <T>(loan: Loan, use: (ther
           hint: 'Nothing was done to the original. steward backup verify looks for a copy that can be.',
         });
       if (standIn) return await use(standIn);
-      throw new StewardError('PRECONDITION_FAILED', `${loan.place.source} is no database: nothing can be rehearsed on it.`);
+      throw new StewardError(
+        'PRECONDITION_FAILED',
+        `${loan.place.source} is no database: nothing can be rehearsed on it.`,
+      );
     });
 }

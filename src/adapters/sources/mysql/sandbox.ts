@@ -137,7 +137,8 @@ function whatItAnswers(
       : {},
     standIn: place && {
       source: place.own ? reachedAt(source, place.access) : source,
-      called: (database) => (about.databases.some(({ name }) => name === database) ? place.called(database) : undefined),
+      called: (database) =>
+        about.databases.some(({ name }) => name === database) ? place.called(database) : undefined,
     },
   };
 }

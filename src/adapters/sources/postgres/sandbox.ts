@@ -172,7 +172,8 @@ function whatItAnswers(
       : {},
     standIn: there && {
       source: there.owners ? reachedAt(source, there.access) : source,
-      called: (database) => (about.databases.some(({ name }) => name === database) ? there.called(database) : undefined),
+      called: (database) =>
+        about.databases.some(({ name }) => name === database) ? there.called(database) : undefined,
     },
   };
 }
