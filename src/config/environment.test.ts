@@ -39,6 +39,22 @@ describe('readEnvironment', () => {
     expect(overrides).toContainEqual({ variable: 'SUTAZAI_MAX_LOAD_THRESHOLD', path: ['machine', 'load'], value: 2.5 });
   });
 
+  it('reads ages in days, times in seconds, and yes or no', () => {
+    const { overrides } = readEnvironment({
+      MAX_BACKUP_AGE_DAYS: '3',
+      MAX_VERIFICATION_TIME: '120',
+      VERIFY_ALL: 'TRUE',
+      BACKUP_RETENTION_DAYS: 'a month',
+    });
+
+    expect(overrides.map(({ path, value }) => [path.join('.'), value])).toEqual([
+      ['backups.maxAge', '3d'],
+      ['backups.verification.limit', '120s'],
+      ['backups.verification.all', true],
+      ['backups.retention', 'a month'],
+    ]);
+  });
+
   it('hands on to programs what they need, and nothing that is a secret', () => {
     const { inherited } = readEnvironment({
       PATH: '/bin',

@@ -23,6 +23,14 @@ export const ENVIRONMENT = {
   CRITICAL_THRESHOLD: 'Overrides reports.criticalFailures.',
   RENEWAL_THRESHOLD_DAYS: 'Overrides reports.renewalDays.',
   EMAIL_RECIPIENT: 'Overrides reports.emailRecipient.',
+  HEALTH_CHECK_INTERVAL: 'Overrides monitoring.every, in seconds.',
+  MAX_RESPONSE_TIME: 'Overrides monitoring.slow, in seconds.',
+  CONSECUTIVE_FAILURES: 'Overrides monitoring.failures.',
+  MAX_RESTARTS_PER_HOUR: 'Overrides healing.perHour.',
+  MAX_BACKUP_AGE_DAYS: 'Overrides backups.maxAge, in days.',
+  MAX_VERIFICATION_TIME: 'Overrides backups.verification.limit, in seconds.',
+  VERIFY_ALL: 'Overrides backups.verification.all: true or false.',
+  BACKUP_RETENTION_DAYS: 'Overrides backups.retention, in days.',
   STEWARD_URL: 'For the command line: the address of the Steward to talk to, instead of the one on this machine.',
   STEWARD_TOKEN: 'For the command line: the token to talk with.',
   NO_COLOR: 'For the command line: no colors, whatever the value.',
@@ -32,23 +40,46 @@ export const ENVIRONMENT = {
 } as const;
 export type VariableName = keyof typeof ENVIRONMENT;
 
+/** How the text of a variable is read. What does not fit stays text, so that the schema refuses it by name. */
+const READ = {
+  text: (text: string) => text,
+  number: (text: string) => (isNumber(text) ? Number(text) : text),
+  boolean: (text: string) => (/^(true|false)$/i.test(text) ? text.toLowerCase() === 'true' : text),
+  seconds: (text: string) => (isNumber(text) ? `${text}s` : text),
+  days: (text: string) => (isNumber(text) ? `${text}d` : text),
+} as const;
+
+const isNumber = (text: string): boolean => /^\d+(\.\d+)?$/.test(text);
+
 /** Which variable overrides which member of the configuration; of several that are set, the last. */
 export const OVERRIDES = [
-  ['STEWARD_HOST', ['server', 'host']],
-  ['STEWARD_PORT', ['server', 'port']],
-  ['STEWARD_PUBLIC_URL', ['server', 'publicUrl']],
-  ['STEWARD_NODE_NAME', ['node', 'name']],
-  ['STEWARD_LOG_LEVEL', ['log', 'level']],
-  ['SUTAZAI_MAX_MEMORY_USAGE', ['machine', 'memory']],
-  ['SUTAZAI_MAX_DISK_USAGE', ['machine', 'disk']],
-  ['SUTAZAI_MAX_LOAD_THRESHOLD', ['machine', 'load']],
-  ['STEWARD_MAX_MEMORY_USAGE', ['machine', 'memory']],
-  ['STEWARD_MAX_DISK_USAGE', ['machine', 'disk']],
-  ['STEWARD_MAX_LOAD_THRESHOLD', ['machine', 'load']],
-  ['CRITICAL_THRESHOLD', ['reports', 'criticalFailures']],
-  ['RENEWAL_THRESHOLD_DAYS', ['reports', 'renewalDays']],
-  ['EMAIL_RECIPIENT', ['reports', 'emailRecipient']],
-] as const satisfies readonly (readonly [VariableName, readonly [keyof ConfigInput, string]])[];
+  ['STEWARD_HOST', ['server', 'host'], 'text'],
+  ['STEWARD_PORT', ['server', 'port'], 'number'],
+  ['STEWARD_PUBLIC_URL', ['server', 'publicUrl'], 'text'],
+  ['STEWARD_NODE_NAME', ['node', 'name'], 'text'],
+  ['STEWARD_LOG_LEVEL', ['log', 'level'], 'text'],
+  ['SUTAZAI_MAX_MEMORY_USAGE', ['machine', 'memory'], 'number'],
+  ['SUTAZAI_MAX_DISK_USAGE', ['machine', 'disk'], 'number'],
+  ['SUTAZAI_MAX_LOAD_THRESHOLD', ['machine', 'load'], 'number'],
+  ['STEWARD_MAX_MEMORY_USAGE', ['machine', 'memory'], 'number'],
+  ['STEWARD_MAX_DISK_USAGE', ['machine', 'disk'], 'number'],
+  ['STEWARD_MAX_LOAD_THRESHOLD', ['machine', 'load'], 'number'],
+  ['CRITICAL_THRESHOLD', ['reports', 'criticalFailures'], 'number'],
+  ['RENEWAL_THRESHOLD_DAYS', ['reports', 'renewalDays'], 'number'],
+  ['EMAIL_RECIPIENT', ['reports', 'emailRecipient'], 'text'],
+  ['HEALTH_CHECK_INTERVAL', ['monitoring', 'every'], 'seconds'],
+  ['MAX_RESPONSE_TIME', ['monitoring', 'slow'], 'seconds'],
+  ['CONSECUTIVE_FAILURES', ['monitoring', 'failures'], 'number'],
+  ['MAX_RESTARTS_PER_HOUR', ['healing', 'perHour'], 'number'],
+  ['MAX_BACKUP_AGE_DAYS', ['backups', 'maxAge'], 'days'],
+  ['MAX_VERIFICATION_TIME', ['backups', 'verification', 'limit'], 'seconds'],
+  ['VERIFY_ALL', ['backups', 'verification', 'all'], 'boolean'],
+  ['BACKUP_RETENTION_DAYS', ['backups', 'retention'], 'days'],
+] as const satisfies readonly (readonly [
+  VariableName,
+  readonly [keyof ConfigInput, string, ...string[]],
+  keyof typeof READ,
+])[];
 
 /** Variables that programs started by Steward inherit; nothing else reaches them. */
 const INHERITED = [
@@ -84,8 +115,8 @@ export interface Environment {
 
 export interface Override {
   readonly variable: VariableName;
-  readonly path: readonly [string, string];
-  readonly value: string | number;
+  readonly path: readonly [string, ...string[]];
+  readonly value: string | number | boolean;
 }
 
 /** The only reader of the process's environment. An empty variable counts as not set. */
@@ -98,11 +129,9 @@ export function readEnvironment(source: NodeJS.ProcessEnv = process.env): Enviro
     configFile: configFile && resolve(configFile),
     databaseUrl: known('STEWARD_DATABASE_URL'),
     joinToken: known('STEWARD_JOIN_TOKEN'),
-    overrides: OVERRIDES.flatMap(([name, path]) => {
+    overrides: OVERRIDES.flatMap(([name, path, as]) => {
       const text = known(name);
-      return text === undefined
-        ? []
-        : [{ variable: name, path, value: /_(PORT|USAGE|THRESHOLD|DAYS)$/.test(name) ? asNumber(text) : text }];
+      return text === undefined ? [] : [{ variable: name, path, value: READ[as](text) }];
     }),
     url: known('STEWARD_URL'),
     token: known('STEWARD_TOKEN'),
@@ -118,9 +147,4 @@ function defaultHome(dataHome: string | undefined): string {
   return process.getuid?.() === 0
     ? '/var/lib/steward'
     : join(dataHome ?? join(homedir(), '.local', 'share'), 'steward');
-}
-
-/** What is no number stays text, so that the schema refuses it by name. */
-function asNumber(text: string): number | string {
-  return /^\d+(\.\d+)?$/.test(text) ? Number(text) : text;
 }

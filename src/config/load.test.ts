@@ -171,6 +171,16 @@ describe('parseConfig', () => {
     );
   });
 
+  it('lets a variable reach a member below a member, and leaves what is beside it', () => {
+    const { config } = parseConfig('backups: {verification: {all: true}}\n', {
+      file: 'steward.yaml',
+      overrides: readEnvironment({ MAX_VERIFICATION_TIME: '120', BACKUP_RETENTION_DAYS: '14' }).overrides,
+    });
+
+    expect(config.backups.verification).toEqual({ all: true, limit: '120s' });
+    expect(config.backups.retention).toMatchObject({ within: '14d' });
+  });
+
   it('numbers policy rules that have no id', () => {
     const { config } = parseConfig(
       'policy:\n  - {automation: restart-service, decision: observe}\n  - {id: mine, effect: write, decision: propose, why: Ask first.}\n',

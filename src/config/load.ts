@@ -137,13 +137,18 @@ function withOverrides(written: unknown, overrides: readonly Override[]): unknow
     ([key, value]) => value !== null || !(key in Config.shape),
   );
   const input: Record<string, unknown> = Object.fromEntries(filled);
-  for (const { path, value } of overrides) {
-    const [section, member] = path;
-    const current = input[section];
-    if (current === undefined || (current !== null && typeof current === 'object' && !Array.isArray(current)))
-      input[section] = { ...current, [member]: value };
-  }
-  return input;
+  return overrides.reduce<Record<string, unknown>>((input, { path, value }) => placed(input, path, value), input);
+}
+
+function placed(
+  input: Record<string, unknown>,
+  [member = '', ...below]: readonly string[],
+  value: unknown,
+): Record<string, unknown> {
+  if (below.length === 0) return { ...input, [member]: value };
+  const current = input[member];
+  const isSection = current === undefined || (typeof current === 'object' && current && !Array.isArray(current));
+  return isSection ? { ...input, [member]: placed({ ...current }, below, value) } : input;
 }
 
 function leaves(value: unknown, path: readonly (string | number)[] = []): (readonly (string | number)[])[] {
