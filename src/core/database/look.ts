@@ -27,6 +27,10 @@ export const IndexLook = z.object({
   table: z.string(),
   name: z.string(),
   bytes,
+  /** In their order; a prefix of a column as name(length). Left out where it is made of expressions. */
+  columns: z.array(z.string()).optional(),
+  /** Different values, as the engine estimates. */
+  cardinality: z.number().int().min(0).optional(),
   /** Left behind by a build that failed: it costs every write and serves no read. */
   valid: z.boolean(),
   unique: z.boolean(),
@@ -65,7 +69,13 @@ export const DatabaseLook = z.object({
       measured: z.boolean().default(false),
     }),
   ),
-  connections: z.object({ used: z.number().int(), limit: z.number().int().min(1) }).optional(),
+  connections: z
+    .object({
+      used: z.number().int(),
+      limit: z.number().int().min(1),
+      most: z.number().int().optional().describe('At once, since the server started.'),
+    })
+    .optional(),
   /** The longest open transaction, and the oldest that only waits for its client. */
   longestTransactionSeconds: seconds.optional(),
   /** Of the transaction ids that an engine has, how many are used up before it stops taking writes. */
@@ -74,11 +84,19 @@ export const DatabaseLook = z.object({
     .array(z.object({ name: z.string(), lagSeconds: seconds.nullable(), lagBytes: bytes.nullable() }))
     .optional(),
   cacheHitRatio: z.number().min(0).max(1).optional(),
-  /** Memory that is held and not used: resident over used. */
+  /** Memory that is held and not used: resident over used. Left out where there is so little data that it says nothing. */
   fragmentation: z.number().min(0).optional(),
+  /** Of an engine that holds its data in memory: what it uses, what the system gives it, and what it may use. */
+  memory: z.object({ usedBytes: bytes, residentBytes: bytes, limitBytes: bytes.optional() }).optional(),
+  /** What has to be taken into the database file yet, beside it (SQLite's write-ahead log). */
+  logBytes: bytes.optional(),
+  /** Since when scans of indexes are counted: before a full cycle of business nothing is surely unused. */
+  scansSince: z.iso.datetime().optional(),
   tables: z.array(TableLook),
   indexes: z.array(IndexLook),
   slow: z.array(SlowQuery),
+  /** What the engine itself says is wrong: a save that fails, keys that are evicted, a replica that stopped. */
+  warnings: z.array(z.object({ what: z.string(), hint: z.string() })).optional(),
   /** What could not be looked at, and what to do so that it can. */
   blind: z.array(z.object({ what: z.string(), hint: z.string() })),
 });

@@ -15,6 +15,8 @@ export const FitnessTask = z.object({
     'rebuild',
     /** Gives memory back that is held and not used (Redis active defragmentation, MEMORY PURGE). */
     'defragment',
+    /** Takes the log beside a database into it and cuts it (SQLite's write-ahead log). */
+    'checkpoint',
   ]),
   database: z.string(),
   /** Table or index, not quoted; left out where it is the whole database. */
@@ -35,6 +37,8 @@ export const TaskDone = z.object({
   durationMs: z.number().min(0),
   beforeBytes: z.number().int().optional(),
   afterBytes: z.number().int().optional(),
+  /** In the engine's words: which of its ways it took, or why there was nothing to do. */
+  how: z.string().optional(),
   /** Strongest lock that it held, in the engine's word, and for how long, where the engine tells. */
   locks: z.array(z.object({ table: z.string(), mode: z.string(), heldMs: z.number().min(0) })).default([]),
 });
