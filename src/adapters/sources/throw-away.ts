@@ -2,8 +2,11 @@ import { chown, mkdtemp, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Doing } from '../../core/backup/store.ts';
 import { StewardError } from '../../core/errors.ts';
+import type { ProgramsPort, ProgramRequest } from '../../core/ports/programs.ts';
 import { processIds, readProc } from '../procfs/read.ts';
+import { AS_LONG_AS_IT_TAKES_MS } from './flow.ts';
 import type { ScratchFolder } from './scratch.ts';
 
 /** Who runs a throw-away server: root does not, since what is restored brings code of its own along. */
@@ -50,6 +53,80 @@ export async function socketFolder(folder: ScratchFolder, account: Account | und
   await folder.alsoRemove(short);
   if (account) await chown(short, account.uid, account.gid);
   return short;
+}
+
+export interface Served<Session> {
+  /** What the first answer gave. */
+  readonly session: Session;
+  /** Harmless twice. */
+  end(): Promise<void>;
+}
+
+/** Runs a server until it is ended, and gives it once it answers. */
+export async function serve<Session>(
+  {
+    programs,
+    command,
+    answers,
+    died,
+    beforeEnd,
+    withinMs,
+  }: {
+    readonly programs: ProgramsPort;
+    readonly command: Omit<ProgramRequest, 'timeoutMs' | 'signal'>;
+    /** Throws where it does not answer yet. */
+    readonly answers: () => Promise<Session>;
+    /** Of what it said before it was ready and had ended. */
+    readonly died: (said: string) => StewardError;
+    readonly beforeEnd?: () => Promise<void>;
+    readonly withinMs: number;
+  },
+  doing: Doing,
+): Promise<Served<Session>> {
+  const stop = new AbortController();
+  let said: string | undefined;
+  const running = programs
+    .run({
+      ...command,
+      timeoutMs: AS_LONG_AS_IT_TAKES_MS,
+      signal: AbortSignal.any([doing.signal, stop.signal]),
+    })
+    .then(
+      ({ stdout, stderr }) => (said = `${stdout}\n${stderr}`),
+      (thrown: Error) => (said = thrown.message),
+    );
+  const end = async (): Promise<void> => {
+    await beforeEnd?.();
+    stop.abort();
+    await running;
+  };
+  try {
+    for (const until = performance.now() + withinMs; ; await sleep(25, undefined, { signal: doing.signal })) {
+      if (said !== undefined) throw died(said);
+      try {
+        return { session: await answers(), end };
+      } catch (thrown) {
+        if (doing.signal.aborted || performance.now() > until) throw thrown;
+      }
+    }
+  } catch (thrown) {
+    await end();
+    throw thrown;
+  }
+}
+
+/** Why a throw-away server is not there, in its own last words. */
+export function notServed(name: string, how: string, said: string): StewardError {
+  const full = /No space left on device|errno: 28/.test(said);
+  return new StewardError(
+    full ? 'DISK_FULL' : 'UNAVAILABLE',
+    `The throw-away ${name} ${how}: ${said.trim().split('\n').slice(-3).join(' ').slice(-500)}`,
+    {
+      hint: full
+        ? 'Free some space where Steward keeps its scratch files.'
+        : 'Its own words say why; the copy itself was not looked at.',
+    },
+  );
 }
 
 /**

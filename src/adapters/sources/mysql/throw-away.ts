@@ -1,12 +1,9 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Doing } from '../../../core/backup/store.ts';
-import { StewardError } from '../../../core/errors.ts';
 import type { ProgramsPort } from '../../../core/ports/programs.ts';
-import { AS_LONG_AS_IT_TAKES_MS } from '../flow.ts';
 import type { ScratchFolder } from '../scratch.ts';
-import { type Account, endWorkersOf, handOver, runAs, socketFolder } from '../throw-away.ts';
+import { type Account, endWorkersOf, handOver, notServed, runAs, serve, socketFolder } from '../throw-away.ts';
 import { type MyAccess, openSession } from './access.ts';
 import type { MyTools } from './tools.ts';
 
@@ -58,46 +55,9 @@ export async function startThrowAway(
     memoryLimit: MEMORY,
     signal: doing.signal,
   });
-  if (made.exitCode !== 0) throw failed('could not be made', `${made.stdout}\n${made.stderr}`);
+  if (made.exitCode !== 0) throw notServed('MariaDB', 'could not be made', `${made.stdout}\n${made.stderr}`);
   const sockets = await socketFolder(folder, account, SOCKET);
   const socket = join(sockets, SOCKET);
-  const stop = new AbortController();
-  let ended: { readonly stderr: string } | undefined;
-  const running = programs
-    .run({
-      ...runAs(account, server.run, [
-        '--no-defaults',
-        `--datadir=${data}`,
-        `--socket=${socket}`,
-        `--init-file=${init}`,
-        `--tmpdir=${folder.path}`,
-        `--pid-file=${join(data, 'pid')}`,
-        '--skip-networking',
-        '--skip-log-bin',
-        '--event-scheduler=OFF',
-        '--innodb-flush-log-at-trx-commit=0',
-        '--innodb-doublewrite=0',
-        '--innodb-log-file-size=256M',
-        '--max-allowed-packet=1G',
-        `--lower-case-table-names=${lowerCase}`,
-      ]),
-      env: { LC_ALL: 'C', TZ: 'UTC', HOME: folder.path },
-      cwd: folder.path,
-      timeoutMs: AS_LONG_AS_IT_TAKES_MS,
-      memoryLimit: MEMORY,
-      outputLimit: 64 * 1024,
-      signal: AbortSignal.any([doing.signal, stop.signal]),
-    })
-    .then(
-      (result) => (ended = result),
-      (thrown: Error) => (ended = { stderr: thrown.message }),
-    );
-  const end = async (): Promise<void> => {
-    // What it has not written yet nobody needs.
-    await endWorkersOf(data, 'SIGKILL');
-    stop.abort();
-    await running;
-  };
   const access: MyAccess = {
     host: socket,
     port: 3306,
@@ -107,31 +67,38 @@ export async function startThrowAway(
     tls: 'disable',
     ca: undefined,
   };
-  try {
-    for (const until = performance.now() + STARTS_WITHIN_MS; ; await sleep(50, undefined, { signal: doing.signal })) {
-      if (ended) throw failed('did not start', ended.stderr);
-      try {
-        await (await openSession(access, undefined, doing))[Symbol.asyncDispose]();
-        return { access, end };
-      } catch (thrown) {
-        if (doing.signal.aborted || performance.now() > until) throw thrown;
-      }
-    }
-  } catch (thrown) {
-    await end();
-    throw thrown;
-  }
-}
-
-function failed(how: string, said: string): StewardError {
-  const full = /No space left on device|errno: 28/.test(said);
-  return new StewardError(
-    full ? 'DISK_FULL' : 'UNAVAILABLE',
-    `The throw-away MariaDB ${how}: ${said.trim().split('\n').slice(-3).join(' ').slice(-500)}`,
+  const { end } = await serve(
     {
-      hint: full
-        ? 'Free some space where Steward keeps its scratch files.'
-        : 'Its own words say why; the copy itself was not looked at.',
+      programs,
+      command: {
+        ...runAs(account, server.run, [
+          '--no-defaults',
+          `--datadir=${data}`,
+          `--socket=${socket}`,
+          `--init-file=${init}`,
+          `--tmpdir=${folder.path}`,
+          `--pid-file=${join(data, 'pid')}`,
+          '--skip-networking',
+          '--skip-log-bin',
+          '--event-scheduler=OFF',
+          '--innodb-flush-log-at-trx-commit=0',
+          '--innodb-doublewrite=0',
+          '--innodb-log-file-size=256M',
+          '--max-allowed-packet=1G',
+          `--lower-case-table-names=${lowerCase}`,
+        ]),
+        env: { LC_ALL: 'C', TZ: 'UTC', HOME: folder.path },
+        cwd: folder.path,
+        memoryLimit: MEMORY,
+        outputLimit: 64 * 1024,
+      },
+      answers: async () => await (await openSession(access, undefined, doing))[Symbol.asyncDispose](),
+      died: (said) => notServed('MariaDB', 'did not start', said),
+      // What it has not written yet nobody needs.
+      beforeEnd: () => endWorkersOf(data, 'SIGKILL'),
+      withinMs: STARTS_WITHIN_MS,
     },
+    doing,
   );
+  return { access, end };
 }

@@ -1,11 +1,8 @@
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Doing } from '../../../core/backup/store.ts';
-import { StewardError } from '../../../core/errors.ts';
 import type { ProgramsPort } from '../../../core/ports/programs.ts';
-import { AS_LONG_AS_IT_TAKES_MS } from '../flow.ts';
 import type { ScratchFolder } from '../scratch.ts';
-import { type Account, endWorkersOf, handOver, runAs, socketFolder } from '../throw-away.ts';
+import { type Account, endWorkersOf, handOver, notServed, runAs, serve, socketFolder } from '../throw-away.ts';
 import { openSession, type PgAccess } from './access.ts';
 import type { PgTools } from './tools.ts';
 
@@ -71,34 +68,8 @@ export async function startThrowAway(
     timeoutMs: STARTS_WITHIN_MS,
     signal: doing.signal,
   });
-  if (made.exitCode !== 0) throw failed('could not be made', made.stderr);
+  if (made.exitCode !== 0) throw notServed('PostgreSQL', 'could not be made', made.stderr);
   const sockets = await socketFolder(folder, account, SOCKET);
-  const stop = new AbortController();
-  const settings = Object.entries({ ...SETTINGS, unix_socket_directories: sockets });
-  let ended: { readonly stderr: string } | undefined;
-  const running = programs
-    .run({
-      ...runAs(account, tools.program('postgres'), [
-        '-D',
-        data,
-        ...settings.flatMap(([name, value]) => ['-c', `${name}=${value}`]),
-      ]),
-      env: { LC_ALL: 'C', TZ: 'UTC' },
-      cwd: folder.path,
-      timeoutMs: AS_LONG_AS_IT_TAKES_MS,
-      memoryLimit: MEMORY,
-      outputLimit: 64 * 1024,
-      signal: AbortSignal.any([doing.signal, stop.signal]),
-    })
-    .then(
-      (result) => (ended = result),
-      (thrown: Error) => (ended = { stderr: thrown.message }),
-    );
-  const end = async (): Promise<void> => {
-    await endWorkersOf(data, 'SIGQUIT');
-    stop.abort();
-    await running;
-  };
   const access: PgAccess = {
     host: sockets,
     port: 5432,
@@ -107,31 +78,27 @@ export async function startThrowAway(
     tls: 'disable',
     ca: undefined,
   };
-  try {
-    for (const until = performance.now() + STARTS_WITHIN_MS; ; await sleep(25, undefined, { signal: doing.signal })) {
-      if (ended) throw failed('did not start', ended.stderr);
-      try {
-        await (await openSession(access, 'postgres', doing))[Symbol.asyncDispose]();
-        return { access, end };
-      } catch (thrown) {
-        if (doing.signal.aborted || performance.now() > until) throw thrown;
-      }
-    }
-  } catch (thrown) {
-    await end();
-    throw thrown;
-  }
-}
-
-function failed(how: string, stderr: string): StewardError {
-  const full = /No space left on device/.test(stderr);
-  return new StewardError(
-    full ? 'DISK_FULL' : 'UNAVAILABLE',
-    `The throw-away PostgreSQL ${how}: ${stderr.trim().split('\n').slice(-2).join(' ')}`,
+  const settings = Object.entries({ ...SETTINGS, unix_socket_directories: sockets });
+  const { end } = await serve(
     {
-      hint: full
-        ? 'Free some space where Steward keeps its scratch files.'
-        : 'Its own words say why; the copy itself was not looked at.',
+      programs,
+      command: {
+        ...runAs(account, tools.program('postgres'), [
+          '-D',
+          data,
+          ...settings.flatMap(([name, value]) => ['-c', `${name}=${value}`]),
+        ]),
+        env: { LC_ALL: 'C', TZ: 'UTC' },
+        cwd: folder.path,
+        memoryLimit: MEMORY,
+        outputLimit: 64 * 1024,
+      },
+      answers: async () => await (await openSession(access, 'postgres', doing))[Symbol.asyncDispose](),
+      died: (said) => notServed('PostgreSQL', 'did not start', said),
+      beforeEnd: () => endWorkersOf(data, 'SIGQUIT'),
+      withinMs: STARTS_WITHIN_MS,
     },
+    doing,
   );
+  return { access, end };
 }

@@ -1,10 +1,10 @@
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { StewardError } from '../../../core/errors.ts';
 import type { ProgramsPort } from '../../../core/ports/programs.ts';
 import type { ScratchFolder } from '../scratch.ts';
+import { serve } from '../throw-away.ts';
 import { connectRedis, type RedisAddress, type RedisClient } from './client.ts';
 
 export const RDB = 'dump.rdb';
@@ -50,67 +50,36 @@ export async function startThrowAway(
   { programs, signal, memoryLimit }: { programs: ProgramsPort; signal: AbortSignal; memoryLimit: number },
 ): Promise<ThrowAway> {
   const socket = await socketOf(folder);
-  const ending = new AbortController();
   const debug = Number.parseInt(version, 10) >= 7 ? ['--enable-debug-command', 'local'] : [];
-  let stopped: { readonly said: string } | undefined;
-  const running = programs
-    .run({
-      program,
-      args: [
-        '--port',
-        '0',
-        '--unixsocket',
-        socket,
-        '--unixsocketperm',
-        '700',
-        '--dir',
-        folder.path,
-        '--dbfilename',
-        RDB,
-        '--save',
-        '',
-        '--appendonly',
-        'no',
-        '--databases',
-        '4096',
-        '--daemonize',
-        'no',
-        '--activerehashing',
-        'no',
-        '--maxmemory',
-        '0',
-        ...debug,
-      ],
-      cwd: folder.path,
-      timeoutMs: WITHIN_MS,
-      memoryLimit,
-      signal: AbortSignal.any([signal, ending.signal]),
-    })
-    .then(
-      ({ stdout, stderr }) => ({ said: `${stdout}\n${stderr}` }),
-      (thrown: unknown) => ({ said: (thrown as Error).message }),
-    )
-    .then((result) => (stopped = result));
-  const end = async (): Promise<void> => {
-    ending.abort();
-    await running;
-  };
   const address = { host: socket, port: 0 };
-  for (;;) {
-    signal.throwIfAborted();
-    if (stopped) throw notLoaded(stopped.said);
-    const client = await connectRedis(address, signal).catch(() => undefined);
-    if (client)
-      return {
-        client,
-        address,
-        async end() {
-          client.close();
-          await end();
-        },
-      };
-    await sleep(20);
-  }
+  const { session: client, end } = await serve(
+    {
+      programs,
+      command: {
+        program,
+        args: [
+          ...['--port', '0', '--unixsocket', socket, '--unixsocketperm', '700'],
+          ...['--dir', folder.path, '--dbfilename', RDB, '--save', '', '--appendonly', 'no'],
+          ...['--databases', '4096', '--daemonize', 'no', '--activerehashing', 'no', '--maxmemory', '0'],
+          ...debug,
+        ],
+        cwd: folder.path,
+        memoryLimit,
+      },
+      answers: () => connectRedis(address, signal),
+      died: notLoaded,
+      withinMs: WITHIN_MS,
+    },
+    { signal },
+  );
+  return {
+    client,
+    address,
+    async end() {
+      client.close();
+      await end();
+    },
+  };
 }
 
 /** What a server says in its log of a file that it cannot load. */
