@@ -87,7 +87,15 @@ export const DatabaseLook = z.object({
   /** Memory that is held and not used: resident over used. Left out where there is so little data that it says nothing. */
   fragmentation: z.number().min(0).optional(),
   /** Of an engine that holds its data in memory: what it uses, what the system gives it, and what it may use. */
-  memory: z.object({ usedBytes: bytes, residentBytes: bytes, limitBytes: bytes.optional() }).optional(),
+  memory: z
+    .object({
+      usedBytes: bytes,
+      residentBytes: bytes,
+      limitBytes: bytes.optional(),
+      keys: z.number().int().min(0),
+      evictedKeys: z.number().int().min(0).describe('Since the server started.'),
+    })
+    .optional(),
   /** What has to be taken into the database file yet, beside it (SQLite's write-ahead log). */
   logBytes: bytes.optional(),
   /** Since when scans of indexes are counted: before a full cycle of business nothing is surely unused. */

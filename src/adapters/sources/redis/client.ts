@@ -1,7 +1,9 @@
 import { once } from 'node:events';
 import { connect as connectSocket, type Socket } from 'node:net';
+import type { SourceOf } from '../../../core/backup/source.ts';
 import type { Bytes } from '../../../core/backup/store.ts';
 import { StewardError } from '../../../core/errors.ts';
+import type { SecretResolver } from '../../../core/secrets.ts';
 import { encode, type Reply, ReplyReader, RespError } from './resp.ts';
 
 export interface RedisAddress {
@@ -10,6 +12,13 @@ export interface RedisAddress {
   readonly port: number;
   readonly user?: string | undefined;
   readonly password?: string | undefined;
+}
+
+export async function addressOf(
+  { host, port, user, password }: SourceOf<'redis'>,
+  secrets: SecretResolver,
+): Promise<RedisAddress> {
+  return { host, port, user, ...(password && { password: await secrets(password) }) };
 }
 
 type Word = string | Buffer | number;

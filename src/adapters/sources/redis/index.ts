@@ -13,7 +13,7 @@ import { compareContents, partOf, readContents, tellComparison, writeContents } 
 import type { SourceDeps } from '../deps.ts';
 import { lookAtLayer } from '../layer.ts';
 import { makeScratch, type ScratchFolder, sweepScratch } from '../scratch.ts';
-import { connectRedis, infoOf, type RedisAddress } from './client.ts';
+import { addressOf, connectRedis, infoOf } from './client.ts';
 import { countKeys, databasesOf } from './count.ts';
 import { loadInto, replaceAll } from './load-into.ts';
 import { snapshotOf } from './snapshot.ts';
@@ -30,10 +30,6 @@ const BASE_MEMORY = 256 * 1024 ** 2;
 /** By the snapshot that a replica begins with; counted and proven in a server of our own, on a socket that only we can see. */
 export function createRedisReader({ programs, scratch, secrets, now }: RedisReaderOptions): SourceReader<'redis'> {
   const dumpOf = (copy: SealedCopy) => partOf(copy, ({ kind }) => kind === 'image', 'its dump.rdb');
-
-  async function addressOf({ host, port, user, password }: SourceOf<'redis'>): Promise<RedisAddress> {
-    return { host, port, user, ...(password && { password: await secrets(password) }) };
-  }
 
   /** Loaded with the file that lies in the folder. */
   async function loaded(folder: ScratchFolder, memory: number, signal: AbortSignal): Promise<ThrowAway> {
@@ -70,7 +66,7 @@ export function createRedisReader({ programs, scratch, secrets, now }: RedisRead
 
   /** The snapshot in the folder, and what is in it where a server is here that can load it. */
   async function taken(source: SourceOf<'redis'>, folder: ScratchFolder, doing: Doing) {
-    const address = await addressOf(source);
+    const address = await addressOf(source, secrets);
     const info = await (async () => {
       await using client = await connectRedis(address, doing.signal);
       return await client.text('INFO');
@@ -97,7 +93,7 @@ export function createRedisReader({ programs, scratch, secrets, now }: RedisRead
 
     async examine(source, { signal }): Promise<SourceFacts> {
       try {
-        await using client = await connectRedis(await addressOf(source), signal);
+        await using client = await connectRedis(await addressOf(source, secrets), signal);
         const info = await client.text('INFO');
         const parts = [...(await databasesOf(client))].map(([database, keys]) => `db${database}: ${keys} keys`);
         const tools = { redis: infoOf(info, 'redis_version') ?? '' };
@@ -192,7 +188,7 @@ export function createRedisReader({ programs, scratch, secrets, now }: RedisRead
         const file = join(to.path, RDB);
         return (await lstat(file).catch(() => undefined)) ? [file] : [];
       }
-      await using client = await connectRedis(await addressOf(source), signal);
+      await using client = await connectRedis(await addressOf(source, secrets), signal);
       const there = await databasesOf(client);
       const told = [...there].map(([database, keys]) => `db${database}: ${keys} keys`);
       return to.kind === 'original' ? told : told.filter((each) => each.startsWith(`db${databaseOf(to.name)}:`));
@@ -215,7 +211,7 @@ export function createRedisReader({ programs, scratch, secrets, now }: RedisRead
         }
         const into =
           to.kind === 'database' ? { database: databaseOf(to.database ?? '0'), into: databaseOf(to.name) } : undefined;
-        await using client = await connectRedis(await addressOf(source), doing.signal);
+        await using client = await connectRedis(await addressOf(source, secrets), doing.signal);
         await fetched(copy, file, doing);
         const server = await loaded(folder, memoryOf(copy), doing.signal);
         try {
