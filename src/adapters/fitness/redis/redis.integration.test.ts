@@ -55,7 +55,13 @@ describe.skipIf(!hasProgram('redis-server'))('a Redis that is kept fit', () => {
 
   it('tells memory, connections and slow commands, without a key or a value', async () => {
     await client.ask('SET', 'customer:secret-key', 'secret-value');
-    await client.ask('EVAL', 'local t = redis.call("time"); repeat local n = redis.call("time") until (n[1] - t[1]) * 1000000 + n[2] - t[2] > 30000', 1, 'secret-key', 'secret-value');
+    await client.ask(
+      'EVAL',
+      'local t = redis.call("time"); repeat local n = redis.call("time") until (n[1] - t[1]) * 1000000 + n[2] - t[2] > 30000',
+      1,
+      'secret-key',
+      'secret-value',
+    );
     const look = await engine.look({ source: source() }, { slowMs: 20 }, doing);
     expect(DatabaseLook.parse(look)).toEqual(look);
     expect(look).toMatchObject({
@@ -139,11 +145,7 @@ describe.skipIf(!hasProgram('redis-server'))('a Redis that is kept fit', () => {
     await client.ask('DEBUG', 'POPULATE', 30_000, 'held', 4_000);
     await client.ask('DEBUG', 'POPULATE', 20_000, 'gone', 4_000);
     expect((await engine.look({ source: source() }, { slowMs: 20 }, doing)).fragmentation).toBeGreaterThan(1);
-    await client.ask(
-      'EVAL',
-      'for i = 0, 19999 do redis.call("unlink", "gone:" .. i) end',
-      0,
-    );
+    await client.ask('EVAL', 'for i = 0, 19999 do redis.call("unlink", "gone:" .. i) end', 0);
     const keys = await client.ask('DBSIZE');
     const done = await engine.perform({ source: source() }, task, doing);
     expect(TaskDone.parse(done)).toEqual(done);
