@@ -44,9 +44,10 @@ function plan(changes) {
   return el(
     'ol',
     { class: 'plan' },
-    changes.map(({ title, undo }) => {
+    changes.map(({ title, undo, reason }) => {
       const [tone, words] = UNDO[undo] ?? ['', undo];
-      return el('li', {}, title, ' ', el('span', { class: `undo ${tone}` }, words));
+      const why = typeof reason === 'string' && el('div', { class: 'quiet' }, reason);
+      return el('li', {}, title, ' ', el('span', { class: `undo ${tone}` }, words), why);
     }),
   );
 }
