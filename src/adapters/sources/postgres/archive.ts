@@ -48,7 +48,8 @@ export function anyOrderSink(): RowSink {
   let sum = 0n;
   return {
     take(rows) {
-      const all = rest.length > 0 ? Buffer.concat([rest, rows]) : Buffer.from(rows.buffer, rows.byteOffset, rows.length);
+      const all =
+        rest.length > 0 ? Buffer.concat([rest, rows]) : Buffer.from(rows.buffer, rows.byteOffset, rows.length);
       let at = 0;
       while (at + INT <= all.length) {
         const end = at + INT + all.readUInt32LE(at + 1);
@@ -96,7 +97,11 @@ class NotUnderstood extends Error {}
 type Step = 'reading' | 'between';
 type Reading<T> = Generator<Step, T, Uint8Array>;
 
-function* archive(sink: () => RowSink, wanted: (schema: string, name: string) => boolean, found: ArchivedTable[]): Reading<never> {
+function* archive(
+  sink: () => RowSink,
+  wanted: (schema: string, name: string) => boolean,
+  found: ArchivedTable[],
+): Reading<never> {
   let bytes: Buffer = Buffer.alloc(0);
   let at = 0;
 
@@ -202,7 +207,7 @@ function* archive(sink: () => RowSink, wanted: (schema: string, name: string) =>
       // A row that goes on in what comes next, however long it is, is never held.
       into?.take(bytes.subarray(start));
       let last: number | undefined;
-      for (at = bytes.length; left > 0; ) {
+      for (at = bytes.length; left > 0;) {
         yield* more();
         at = Math.min(left, bytes.length);
         left -= at;

@@ -142,7 +142,14 @@ async function copyDatabase(
     return await countTable(session, { table, without: left }, hash);
   };
   const [rows, schema, columns, items, properties] = await together(doing, [
-    (now) => dump('pg_dump', ['-Fc', '-Z0', ...instant, ...noRows], { name: `${file}.dump`, kind: 'dump' }, now, passing?.push),
+    (now) =>
+      dump(
+        'pg_dump',
+        ['-Fc', '-Z0', ...instant, ...noRows],
+        { name: `${file}.dump`, kind: 'dump' },
+        now,
+        passing?.push,
+      ),
     (now) => dump('pg_dump', ['--schema-only', ...instant], { name: `${file}.schema.sql`, kind: 'schema' }, now),
     async (now) =>
       partly.length === 0

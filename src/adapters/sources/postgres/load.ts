@@ -11,14 +11,7 @@ import { partOf } from '../contents.ts';
 import { AS_LONG_AS_IT_TAKES_MS } from '../flow.ts';
 import { dotted } from '../names.ts';
 import type { AboutDatabase } from './about.ts';
-import {
-  connectionString,
-  environmentOf,
-  identifier,
-  literal,
-  type PgAccess,
-  type PgSession,
-} from './access.ts';
+import { connectionString, environmentOf, identifier, literal, type PgAccess, type PgSession } from './access.ts';
 import { programError } from './errors.ts';
 import type { PgTools } from './tools.ts';
 

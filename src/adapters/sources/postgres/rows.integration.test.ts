@@ -80,7 +80,11 @@ async function dump(...args: readonly string[]): Promise<Buffer> {
   return stdout;
 }
 
-function tablesIn(archive: Buffer, piece = archive.length, sink = inOrderSink): ReturnType<ReturnType<typeof readArchive>['tables']> {
+function tablesIn(
+  archive: Buffer,
+  piece = archive.length,
+  sink = inOrderSink,
+): ReturnType<ReturnType<typeof readArchive>['tables']> {
   const reading = readArchive(sink);
   for (let at = 0; at < archive.length; at += piece) {
     // Whoever reads a pipe uses its buffer again.
@@ -139,7 +143,11 @@ async function recordedOf(copy: SealedCopy): Promise<ContentItem[]> {
   return items;
 }
 
-async function inSandbox(of: SourceOf<'postgres'>, copy: SealedCopy, work: (sandbox: Sandbox) => Promise<void>): Promise<void> {
+async function inSandbox(
+  of: SourceOf<'postgres'>,
+  copy: SealedCopy,
+  work: (sandbox: Sandbox) => Promise<void>,
+): Promise<void> {
   const sandbox = await reader.sandbox(of, copy, { scratch: join(folder.path, 'scratch'), owner: 'drill' }, doing);
   try {
     expect(sandbox.restore).toMatchObject({ ok: true });
@@ -205,7 +213,12 @@ describe('the content of a restored PostgreSQL', () => {
       for (const { name, checksum } of await recordedOf(copy)) expect(checksum, name).toMatch(/^-?\d+$/);
       await inSandbox(of, copy, async (sandbox) => {
         expect(await sandbox.content(doing)).toMatchObject({ ok: true });
-        await tamper(sandbox, of.databases?.[0] === 'till' ? 'update takings set sum = 4 where id = 2' : 'delete from long where line = $$$$');
+        await tamper(
+          sandbox,
+          of.databases?.[0] === 'till'
+            ? 'update takings set sum = 4 where id = 2'
+            : 'delete from long where line = $$$$',
+        );
         expect(await sandbox.content(doing)).toMatchObject({ ok: false });
       });
     }

@@ -119,7 +119,11 @@ async function dumpAgain(
 /** The rows of a database as its next dump would have them. */
 async function dumpedRows(
   { access, into, about, tools, programs }: Counting,
-  { all, some, sink }: { readonly all: readonly PgTable[]; readonly some: readonly PgTable[]; readonly sink: () => RowSink },
+  {
+    all,
+    some,
+    sink,
+  }: { readonly all: readonly PgTable[]; readonly some: readonly PgTable[]; readonly sink: () => RowSink },
   doing: Doing,
 ): Promise<Map<PgTable, ContentItem>> {
   const rows = rowsOf(some, sink);
