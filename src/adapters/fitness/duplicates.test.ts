@@ -19,7 +19,9 @@ it('tells an index whose columns another one begins with', () => {
 
 it('keeps one of two that are alike: the constraint, or the first by name', () => {
   expect(told(index('z', ['at']), index('y', ['at']))).toEqual(['z < y']);
-  expect(told(index('a', ['id']), index('PRIMARY', ['id'], { unique: true, constraint: true }))).toEqual(['a < PRIMARY']);
+  expect(told(index('a', ['id']), index('PRIMARY', ['id'], { unique: true, constraint: true }))).toEqual([
+    'a < PRIMARY',
+  ]);
 });
 
 it('keeps what makes rows unique, unless another one makes the same unique', () => {

@@ -27,7 +27,8 @@ export function createSqliteEngine({
   now,
   waitMs = 5_000,
 }: SqliteEngineOptions): DatabaseEngine<'sqlite'> {
-  const pathOf = ({ source, sandbox }: DatabaseAt<'sqlite'>): string => sandbox?.['STEWARD_SANDBOX_PATH'] ?? source.path;
+  const pathOf = ({ source, sandbox }: DatabaseAt<'sqlite'>): string =>
+    sandbox?.['STEWARD_SANDBOX_PATH'] ?? source.path;
 
   /** `temporary` is where SQLite puts what it needs for a while; such a file has no name, so nothing is left of it. */
   const ask: Reach['ask'] = async (job, hear, signal, temporary) => {

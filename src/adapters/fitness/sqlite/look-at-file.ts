@@ -66,7 +66,11 @@ function analyzedRows(database: DatabaseSync): Map<string, number> {
   return new Map(rows.map(({ tbl, counted }) => [String(tbl), Number(counted)]));
 }
 
-function indexesOf(database: DatabaseSync, table: string, trees: ReadonlyMap<string, Tree>): FileLook['indexes'][number][] {
+function indexesOf(
+  database: DatabaseSync,
+  table: string,
+  trees: ReadonlyMap<string, Tree>,
+): FileLook['indexes'][number][] {
   return (
     database
       .prepare('select name, "unique", origin, partial from pragma_index_list(?)')
@@ -92,7 +96,9 @@ function indexesOf(database: DatabaseSync, table: string, trees: ReadonlyMap<str
 }
 
 function columnOf({ name, desc, coll }: Record<string, unknown>): string {
-  return [String(name), ...(coll === 'BINARY' ? [] : [`collate ${String(coll)}`]), ...(desc === 1 ? ['desc'] : [])].join(
-    ' ',
-  );
+  return [
+    String(name),
+    ...(coll === 'BINARY' ? [] : [`collate ${String(coll)}`]),
+    ...(desc === 1 ? ['desc'] : []),
+  ].join(' ');
 }

@@ -34,9 +34,15 @@ afterEach(async () => {
 });
 afterAll(() => folder.remove());
 
-const engine = (waitMs = 200) => createSqliteEngine({ programs, scratch, now: () => new Date('2026-11-29T20:15:00Z'), waitMs });
+const engine = (waitMs = 200) =>
+  createSqliteEngine({ programs, scratch, now: () => new Date('2026-11-29T20:15:00Z'), waitMs });
 const at = (path: string) => ({ source: SqliteSource.parse({ kind: 'sqlite', name: 'shop', path }) });
-const task = (kind: FitnessTask['kind'], object?: string): FitnessTask => ({ kind, database: 'shop.db', object, reason: 'asked for' });
+const task = (kind: FitnessTask['kind'], object?: string): FitnessTask => ({
+  kind,
+  database: 'shop.db',
+  object,
+  reason: 'asked for',
+});
 
 function open(path: string): DatabaseSync {
   const database = new DatabaseSync(path);
@@ -83,7 +89,13 @@ it('tells what is free, what is doubled and what was never analyzed, and changes
   const [database] = look.databases;
   expect(database).toMatchObject({ name: 'shop.db', bytes: before.size, measured: true });
   expect((database?.reclaimableBytes ?? 0) / before.size).toBeGreaterThan(0.4);
-  expect(look).toMatchObject({ source: 'shop', kind: 'sqlite', version: process.versions['sqlite'], logBytes: 0, blind: [] });
+  expect(look).toMatchObject({
+    source: 'shop',
+    kind: 'sqlite',
+    version: process.versions['sqlite'],
+    logBytes: 0,
+    blind: [],
+  });
   expect(look.tables).toMatchObject([
     { name: 'orders', rows: 1_007, analyzedAt: null },
     { name: 'prices', rows: 2, analyzedAt: null },
@@ -105,26 +117,36 @@ it('takes statistics, and tells rows that came since', async () => {
   await engine().perform(at(path), task('analyze'), doing);
   open(path).exec('insert into orders (customer) values (1), (2), (3)');
   const { tables } = await engine().look(at(path), { slowMs: 1000 }, doing);
-  expect(tables).toMatchObject([{ name: 'orders', changedRows: 3 }, { name: 'prices', changedRows: 0 }]);
+  expect(tables).toMatchObject([
+    { name: 'orders', changedRows: 3 },
+    { name: 'prices', changedRows: 0 },
+  ]);
   await engine().perform(at(path), task('analyze', 'orders'), doing);
   expect((await engine().look(at(path), { slowMs: 1000 }, doing)).tables[0]?.changedRows).toBe(0);
 });
 
-it.each(['delete', 'wal'])('gives the room of free pages back, whoever has it open, with a %s journal', async (journal) => {
-  const path = shop(`pragma journal_mode = ${journal}`);
-  if (isRoot) chownSync(path, 65_534, 65_534);
-  chmodSync(path, 0o640);
-  const [before, held] = [statSync(path), content(path)];
-  const done = await engine().perform(at(path), task('rebuild'), doing);
-  expect(TaskDone.parse(done)).toEqual(done);
-  const after = statSync(path);
-  expect(done).toMatchObject({ beforeBytes: before.size, afterBytes: after.size, locks: [{ table: 'the whole file' }] });
-  expect(after.size).toBeLessThan(before.size * 0.6);
-  expect([after.ino, after.uid, after.gid, after.mode]).toEqual([before.ino, before.uid, before.gid, before.mode]);
-  expect(content(path)).toEqual(held);
-  expect(readdirSync(scratch)).toEqual([]);
-  expect((await engine().perform(at(path), task('rebuild'), doing)).how).toContain('nothing was done');
-});
+it.each(['delete', 'wal'])(
+  'gives the room of free pages back, whoever has it open, with a %s journal',
+  async (journal) => {
+    const path = shop(`pragma journal_mode = ${journal}`);
+    if (isRoot) chownSync(path, 65_534, 65_534);
+    chmodSync(path, 0o640);
+    const [before, held] = [statSync(path), content(path)];
+    const done = await engine().perform(at(path), task('rebuild'), doing);
+    expect(TaskDone.parse(done)).toEqual(done);
+    const after = statSync(path);
+    expect(done).toMatchObject({
+      beforeBytes: before.size,
+      afterBytes: after.size,
+      locks: [{ table: 'the whole file' }],
+    });
+    expect(after.size).toBeLessThan(before.size * 0.6);
+    expect([after.ino, after.uid, after.gid, after.mode]).toEqual([before.ino, before.uid, before.gid, before.mode]);
+    expect(content(path)).toEqual(held);
+    expect(readdirSync(scratch)).toEqual([]);
+    expect((await engine().perform(at(path), task('rebuild'), doing)).how).toContain('nothing was done');
+  },
+);
 
 it('does nothing while somebody writes, and says so', async () => {
   for (const journal of ['delete', 'wal']) {
@@ -133,7 +155,9 @@ it('does nothing while somebody writes, and says so', async () => {
     const writer = open(path);
     writer.exec('begin immediate');
     for (const kind of ['rebuild', 'analyze'] as const)
-      await expect(engine(50).perform(at(path), task(kind), doing), `${journal} ${kind}`).rejects.toMatchObject({ code: 'LOCKED' });
+      await expect(engine(50).perform(at(path), task(kind), doing), `${journal} ${kind}`).rejects.toMatchObject({
+        code: 'LOCKED',
+      });
     writer.exec('rollback');
     expect([statSync(path).size, content(path)]).toEqual([before, held]);
   }
@@ -187,28 +211,31 @@ it('keeps the content where a rebuild is killed in its midst, and leaves no jour
   expect(readdirSync(join(path, '..'))).toEqual(['shop.db']);
 });
 
-it.skipIf(!isRoot)('refuses a rebuild where the disk has no room for it, and loses nothing where it fills up meanwhile', async () => {
-  const small = join(folder.path, 'small');
-  mkdirSync(small);
-  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=8m', 'tmpfs', small]);
-  try {
-    const path = shop('pragma journal_mode = delete', 9_000, small);
-    const [before, held] = [statSync(path).size, content(path)];
-    await expect(engine().perform(at(path), task('rebuild'), doing)).rejects.toMatchObject({
-      code: 'DISK_FULL',
-      hint: expect.stringContaining('Nothing was changed'),
-    });
-    const { bavail, bsize } = statfsSync(small);
-    writeFileSync(join(small, 'other'), Buffer.alloc(bavail * bsize - 1024 ** 2));
-    const child = fileURLToPath(new URL('child.ts', import.meta.url));
-    const job = { do: 'vacuum', path, waitMs: 200 };
-    // The new content has its room elsewhere: it is the journal that does not fit.
-    await expect(
-      askChild(programs, { child, job, env: { SQLITE_TMPDIR: folder.path } }, path, doing.signal, () => undefined),
-    ).rejects.toMatchObject({ code: 'DISK_FULL' });
-    expect([statSync(path).size, content(path)]).toEqual([before, held]);
-  } finally {
-    for (const database of opened.splice(0)) database.close();
-    execFileSync('umount', [small]);
-  }
-});
+it.skipIf(!isRoot)(
+  'refuses a rebuild where the disk has no room for it, and loses nothing where it fills up meanwhile',
+  async () => {
+    const small = join(folder.path, 'small');
+    mkdirSync(small);
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=8m', 'tmpfs', small]);
+    try {
+      const path = shop('pragma journal_mode = delete', 9_000, small);
+      const [before, held] = [statSync(path).size, content(path)];
+      await expect(engine().perform(at(path), task('rebuild'), doing)).rejects.toMatchObject({
+        code: 'DISK_FULL',
+        hint: expect.stringContaining('Nothing was changed'),
+      });
+      const { bavail, bsize } = statfsSync(small);
+      writeFileSync(join(small, 'other'), Buffer.alloc(bavail * bsize - 1024 ** 2));
+      const child = fileURLToPath(new URL('child.ts', import.meta.url));
+      const job = { do: 'vacuum', path, waitMs: 200 };
+      // The new content has its room elsewhere: it is the journal that does not fit.
+      await expect(
+        askChild(programs, { child, job, env: { SQLITE_TMPDIR: folder.path } }, path, doing.signal, () => undefined),
+      ).rejects.toMatchObject({ code: 'DISK_FULL' });
+      expect([statSync(path).size, content(path)]).toEqual([before, held]);
+    } finally {
+      for (const database of opened.splice(0)) database.close();
+      execFileSync('umount', [small]);
+    }
+  },
+);
