@@ -1,6 +1,7 @@
 import type { Doing } from '../backup/store.ts';
 import type { Wanted } from '../database/engine.ts';
 import type { DatabaseLook, SlowQuery } from '../database/look.ts';
+import type { DoneBefore, FitnessRules } from '../database/rules.ts';
 import type { FitnessTask, IndexAdvice, TaskDone } from '../database/task.ts';
 import type { CopyPlace } from './backups.ts';
 
@@ -13,8 +14,22 @@ export interface Rehearsal {
   readonly advice: readonly IndexAdvice[];
 }
 
+export interface FitnessSettings {
+  readonly rules: FitnessRules;
+  readonly slowMs: number;
+  /** One task may take so long; what takes longer is ended, and told. */
+  readonly taskMs: number;
+}
+
 /** Databases of this machine, by the names of their backup sources: a database is kept fit as whoever may back it up. */
 export interface FitnessPort {
+  settings(): FitnessSettings;
+  /** Whether what locks may be done at this instant. */
+  inWindow(at: Date): boolean;
+  /** Kinds of database that there is an engine for. */
+  kinds(): readonly string[];
+  /** What Steward did before to databases of this source, as far as it is remembered. */
+  done(source: string): Promise<readonly DoneBefore[]>;
   /** NOT_FOUND where no source has that name, PRECONDITION_FAILED where it is no database. */
   look(source: string, wanted: Wanted, doing: Doing): Promise<DatabaseLook>;
   perform(source: string, task: FitnessTask, doing: Doing): Promise<TaskDone>;

@@ -1,0 +1,54 @@
+import { z } from 'zod';
+import { SlowQuery } from './look.ts';
+import { FitnessTask, IndexAdvice, SkippedTask } from './task.ts';
+
+const ofSource = { source: z.string() };
+
+/** One task that was done, with what came of it. */
+export const DoneTask = FitnessTask.extend({
+  ...ofSource,
+  durationMs: z.number(),
+  beforeBytes: z.number().optional(),
+  afterBytes: z.number().optional(),
+  how: z.string().optional(),
+});
+export type DoneTask = z.output<typeof DoneTask>;
+
+const LeftTask = SkippedTask.extend(ofSource);
+
+/** What the same task did on the restored copy before. */
+export const RehearsedTask = FitnessTask.pick({ kind: true, database: true, object: true }).extend({
+  ...ofSource,
+  durationMs: z.number().optional(),
+  locks: z.array(z.string()).describe('The strongest lock on each table, in the words of the engine.'),
+  error: z.string().optional().describe('Why it failed there, and so was not done.'),
+});
+
+/** What one maintenance of the databases did, and what not. */
+export const MaintenanceReport = z.object({
+  at: z.coerce.date(),
+  node: z.string(),
+  ok: z.boolean(),
+  sources: z.array(
+    z.object({
+      name: z.string(),
+      kind: z.string(),
+      version: z.string().optional(),
+      bytes: z.number().optional(),
+      connections: z.object({ used: z.number(), limit: z.number() }).optional(),
+      cacheHitRatio: z.number().optional(),
+      error: z.string().optional().describe('Why it could not be looked at.'),
+      blind: z.array(z.string()).describe('What could not be seen, and what would let it.'),
+      rehearsedOn: z.string().optional().describe('The copy on which its tasks were tried.'),
+    }),
+  ),
+  done: z.array(DoneTask),
+  postponed: z.array(LeftTask).describe('Somebody held what they need, or the rehearsal failed.'),
+  failed: z.array(LeftTask),
+  skipped: z.array(LeftTask).describe('What was not due, each with why; the first 200.'),
+  skippedInAll: z.number().int(),
+  rehearsed: z.array(RehearsedTask),
+  slow: z.array(SlowQuery.extend(ofSource)),
+  advice: z.array(IndexAdvice.extend(ofSource)).describe('Indexes that were tried and help; nobody made them.'),
+});
+export type MaintenanceReport = z.output<typeof MaintenanceReport>;
