@@ -1,0 +1,36 @@
+import type { DatabaseEngine } from '../../../core/database/engine.ts';
+import { StewardError } from '../../../core/errors.ts';
+import { accessTo } from '../../sources/postgres/access.ts';
+import type { EngineDeps } from '../deps.ts';
+import { lookAt } from './look.ts';
+import { dropInvalid, reindex } from './reindex.ts';
+import { tend } from './vacuum.ts';
+
+/** PostgreSQL, reached as its backup source says. What it does stops nobody: VACUUM FULL and plain REINDEX are not in here. */
+export function createPostgresEngine({ secrets, lockMs, now }: EngineDeps): DatabaseEngine<'postgres'> {
+  return {
+    kind: 'postgres',
+
+    async look(at, wanted, doing) {
+      return await lookAt(at, await accessTo(at.source, secrets), wanted, { doing, now });
+    },
+
+    async perform({ source }, task, doing) {
+      const access = await accessTo(source, secrets);
+      const patience = { lockMs: lockMs(), doing };
+      switch (task.kind) {
+        case 'vacuum':
+        case 'analyze':
+          return await tend(access, { ...task, kind: task.kind }, patience);
+        case 'reindex':
+          return await reindex(access, task, patience);
+        case 'drop-invalid-index':
+          return await dropInvalid(access, task, patience);
+        default:
+          throw new StewardError('NOT_IMPLEMENTED', `PostgreSQL has no ${task.kind} that stops nobody.`, {
+            hint: 'VACUUM FULL needs a person, and a time in which nobody needs the table.',
+          });
+      }
+    },
+  };
+}

@@ -1,0 +1,238 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { PostgresSource } from '../../../core/backup/source.ts';
+import type { DatabaseEngine } from '../../../core/database/engine.ts';
+import type { DatabaseLook } from '../../../core/database/look.ts';
+import type { FitnessTask } from '../../../core/database/task.ts';
+import { defined } from '../../../testing/defined.ts';
+import { startPostgres, type TestPostgres } from '../../../testing/world/postgres.ts';
+import { createPrograms } from '../../programs/index.ts';
+import { createPostgresEngine } from './index.ts';
+
+const doing = { signal: new AbortController().signal };
+let server: TestPostgres;
+let lockMs = 5_000;
+let engine: DatabaseEngine<'postgres'>;
+
+beforeAll(async () => {
+  server = await startPostgres({
+    shared_preload_libraries: 'pg_stat_statements',
+    autovacuum: 'off',
+    max_wal_senders: '2',
+  });
+  engine = createPostgresEngine({
+    secrets: async () => server.password,
+    programs: createPrograms({ environment: {} }),
+    scratch: server.folder,
+    lockMs: () => lockMs,
+    now: () => new Date(),
+  });
+  await server.say('postgres', 'create database shop', 'create database plain');
+  await server.say(
+    'shop',
+    'create extension pgstattuple',
+    'create extension pg_stat_statements',
+    `create table orders (id int primary key, day date not null, what text, customer int)`,
+    `insert into orders select i, date '2026-01-01' + i % 90, md5(i::text), i % 500 from generate_series(1, 120000) i`,
+    'create index orders_day on orders (day)',
+    'create index orders_day_customer on orders (day, customer)',
+    'create index orders_day_again on orders (day)',
+    'create index orders_some on orders (customer) where id < 1000',
+    'analyze orders',
+  );
+}, 120_000);
+afterAll(async () => {
+  // With nothing left to write, it ends within the time that it is given.
+  await server?.say('postgres', 'checkpoint');
+  await server?.[Symbol.asyncDispose]();
+});
+
+const at = () => {
+  const { host, port, user } = server;
+  const password = { env: 'PW' };
+  return { source: PostgresSource.parse({ kind: 'postgres', name: 'crm', host, port, user, password, tls: 'disable' }) };
+};
+const look = (wanted: { measure?: boolean } = {}): Promise<DatabaseLook> =>
+  engine.look(at(), { slowMs: 100, ...wanted }, doing);
+const perform = (kind: FitnessTask['kind'], object: string, given = doing) =>
+  engine.perform(at(), { kind, database: 'shop', object, reason: 'a test' }, given);
+const tableOf = ({ tables }: DatabaseLook, name = 'public.orders') =>
+  defined(tables.find((table) => table.database === 'shop' && table.name === name));
+const indexOf = ({ indexes }: DatabaseLook, name: string) => indexes.find((index) => index.name === `public.${name}`);
+const invalid = async (): Promise<string[]> =>
+  (await server.say('shop', 'select indexrelid::regclass::text as name from pg_index where not indisvalid')).map(
+    ({ name }) => String(name),
+  );
+
+describe('a look at PostgreSQL', () => {
+  it('sees its databases, connections, transactions and how far its transaction ids are', async () => {
+    const busy = await server.session('shop');
+    await busy.query('begin');
+    await busy.query('select pg_sleep(1.1)');
+    const seen = await look();
+    await busy.end();
+    expect(seen).toMatchObject({ source: 'crm', kind: 'postgres', version: expect.stringMatching(/^15/) });
+    expect(seen.databases.map(({ name, bytes }) => [name, bytes > 5e6])).toEqual([
+      ['plain', true],
+      ['postgres', true],
+      ['shop', true],
+    ]);
+    expect(defined(seen.connections).used).toBeGreaterThanOrEqual(1);
+    expect(seen.connections?.limit).toBe(100);
+    expect(seen.longestTransactionSeconds).toBeGreaterThan(1);
+    expect(seen.wraparound).toBeGreaterThanOrEqual(0);
+    expect(seen.wraparound).toBeLessThan(0.01);
+    expect(seen.cacheHitRatio).toBeGreaterThan(0);
+  });
+
+  it('tells an index that another serves, of two that are the same only one, and no partial or unique one', async () => {
+    const { indexes } = await look();
+    const duplicates = indexes.filter(({ duplicateOf }) => duplicateOf !== undefined).map(({ name }) => name);
+    expect(duplicates.toSorted()).toEqual(['public.orders_day', 'public.orders_day_again']);
+    expect(indexOf({ indexes } as DatabaseLook, 'orders_pkey')).toMatchObject({ constraint: true, unique: true });
+    const kept = indexes.filter(({ duplicateOf }) => duplicateOf === 'public.orders_day_customer');
+    expect(kept.length).toBeGreaterThan(0);
+  });
+
+  it('measures where the extension is, and says what is blind where it is not', async () => {
+    await server.say('shop', 'delete from orders where id % 3 > 0', 'vacuum orders');
+    const seen = await look({ measure: true });
+    const bloated = defined(indexOf(seen, 'orders_pkey'));
+    expect(bloated.measured).toBe(true);
+    expect(bloated.reclaimableBytes).toBeGreaterThan(bloated.bytes * 0.5);
+    expect(tableOf(seen).measured).toBe(true);
+    expect(tableOf(seen).reclaimableBytes).toBeGreaterThan(tableOf(seen).bytes * 0.5);
+    expect(seen.blind.map(({ what }) => what).join()).toContain('bloat in plain');
+    // Without the extension nothing claims to be measured.
+    expect((await look()).indexes.every(({ measured }) => !measured)).toBe(true);
+  });
+
+  it('has slow queries without the values in them, and no statement that may hold a secret', async () => {
+    await server.say('shop', "select 'a secret value', pg_sleep(0.15)", "create role clerk password 'hidden words'");
+    const { slow } = await look();
+    expect(slow.map(({ statement }) => statement)).toContainEqual('select $1, pg_sleep($2)');
+    expect(JSON.stringify(slow)).not.toMatch(/a secret value|hidden words/);
+    expect(slow.every(({ meanMs }) => meanMs >= 100)).toBe(true);
+  });
+});
+
+describe('maintenance of PostgreSQL', () => {
+  it('vacuums dead rows away and takes statistics, and both are seen', async () => {
+    await server.say('shop', 'update orders set customer = customer + 1');
+    const before = tableOf(await look());
+    expect(before.deadRows).toBeGreaterThan(50_000);
+    await perform('vacuum', 'public.orders');
+    await perform('analyze', 'public.orders');
+    const after = tableOf(await look());
+    expect(after.deadRows).toBe(0);
+    expect(after.changedRows).toBe(0);
+    expect(after.vacuumedAt).not.toBe(before.vacuumedAt);
+    expect(after.analyzedAt).not.toBe(before.analyzedAt);
+  });
+
+  it('builds a bloated index anew while others write, and loses none of what they wrote', async () => {
+    const before = defined(indexOf(await look({ measure: true }), 'orders_pkey'));
+    const writers = await Promise.all(Array.from({ length: 4 }, () => server.session('shop')));
+    let going = true;
+    let next = 1_000_000;
+    const failures: unknown[] = [];
+    const writing = writers.map(async (writer) => {
+      while (going) {
+        next += 1;
+        await writer
+          .query("insert into orders values ($1, '2026-05-01', 'meanwhile', 1)", [next])
+          .catch((thrown: unknown) => failures.push(thrown));
+      }
+    });
+    const done = await perform('reindex', 'public.orders_pkey');
+    going = false;
+    await Promise.all(writing);
+    await Promise.all(writers.map((writer) => writer.end()));
+    expect(failures).toEqual([]);
+    expect(done.afterBytes).toBeLessThan(defined(done.beforeBytes));
+    const after = defined(indexOf(await look({ measure: true }), 'orders_pkey'));
+    expect(after.valid).toBe(true);
+    expect(after.bytes).toBeLessThan(before.bytes);
+    const [row] = await server.say(
+      'shop',
+      'set enable_seqscan = off',
+      'set enable_bitmapscan = off',
+      "select count(*)::int as n from orders where id > 1000000 and what = 'meanwhile'",
+    );
+    expect(row?.['n']).toBe(next - 1_000_000);
+    expect(await invalid()).toEqual([]);
+  });
+
+  it('is LOCKED where a transaction holds the table, and nothing is left behind', async () => {
+    lockMs = 600;
+    const holder = await server.session('shop');
+    await holder.query('begin');
+    await holder.query("update orders set what = 'held' where id = 3");
+    await expect(perform('reindex', 'public.orders_pkey')).rejects.toMatchObject({ code: 'LOCKED' });
+    expect(await invalid()).toEqual([]);
+    await holder.query('rollback');
+    await holder.query('begin');
+    await holder.query('lock table orders in share update exclusive mode');
+    await expect(perform('vacuum', 'public.orders')).rejects.toMatchObject({ code: 'LOCKED' });
+    await holder.end();
+    lockMs = 5_000;
+  });
+
+  /** Runs `then` as soon as an index is being built. */
+  const whileBuilding = async (then: (pid: number) => Promise<unknown>): Promise<void> => {
+    for (;;) {
+      const [row] = await server.say('shop', 'select pid from pg_stat_progress_create_index');
+      if (row) return void (await then(Number(row['pid'])));
+    }
+  };
+
+  it('removes the invalid index where its session is ended, or its run canceled, in the middle', async () => {
+    await server.say(
+      'shop',
+      'create table large (id int, what text)',
+      'insert into large select i, md5(i::text) from generate_series(1, 400000) i',
+      'create index large_what on large (what)',
+    );
+    const killed = perform('reindex', 'public.large_what');
+    killed.catch(() => undefined);
+    await whileBuilding((pid) => server.say('shop', `select pg_terminate_backend(${pid})`));
+    await expect(killed).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+    expect(await invalid()).toEqual([]);
+
+    const canceling = new AbortController();
+    const canceled = perform('reindex', 'public.large_what', { signal: canceling.signal });
+    canceled.catch(() => undefined);
+    await whileBuilding(async () => canceling.abort());
+    await expect(canceled).rejects.toMatchObject({ code: 'CANCELED' });
+    expect(await invalid()).toEqual([]);
+    expect(indexOf(await look(), 'large_what')).toMatchObject({ valid: true });
+  }, 60_000);
+
+  it('removes what a rebuild of somebody else left, and no index that is valid', async () => {
+    await server.say(
+      'shop',
+      'create index large_what_ccnew on large (id)',
+      "update pg_index set indisvalid = false where indexrelid = 'large_what_ccnew'::regclass",
+    );
+    expect(indexOf(await look(), 'large_what_ccnew')).toMatchObject({ valid: false });
+    await perform('drop-invalid-index', 'public.large_what_ccnew');
+    expect(indexOf(await look(), 'large_what_ccnew')).toBeUndefined();
+    await expect(perform('drop-invalid-index', 'public.large_what')).rejects.toMatchObject({
+      code: 'PRECONDITION_FAILED',
+    });
+  });
+
+  it('says so where its user may not, and where the table is gone', async () => {
+    await server.say('shop', `create role reader login password '${server.password}'`);
+    const { source } = at();
+    const asReader = { source: { ...source, user: 'reader' } };
+    const task: FitnessTask = { kind: 'vacuum', database: 'shop', object: 'public.orders', reason: 'a test' };
+    await expect(engine.perform(asReader, task, doing)).rejects.toMatchObject({ code: 'FORBIDDEN' });
+    await expect(perform('vacuum', 'public.nothing')).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    const seen = await engine.look(asReader, { slowMs: 100, measure: true }, doing);
+    expect(seen.blind.map(({ what }) => what).join()).toMatch(/transactions of other users/);
+  });
+
+  it('never rebuilds a table', async () => {
+    await expect(perform('rebuild', 'public.orders')).rejects.toMatchObject({ code: 'NOT_IMPLEMENTED' });
+  });
+});
