@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { createBackups } from './adapters/backups/index.ts';
+import { lendSandbox, type SandboxDeps, type WithSandbox } from './adapters/backups/sandbox.ts';
 import { createCopyStore, type StoreDeps } from './adapters/repositories/index.ts';
 import { createReaders } from './adapters/sources/index.ts';
 import { backupRepositories, backupSources } from './backups-from-config.ts';
@@ -17,29 +18,34 @@ export interface BackupsOf extends Omit<StoreDeps, 'programs'> {
 
 /** Backups as the configuration wants them, by programs of a run or of Steward itself. */
 export function backupsOf(deps: BackupsOf): (programs: StoreDeps['programs']) => BackupsPort {
-  const { settings, home, node, now, say } = deps;
-  const scratch = join(home, 'scratch');
+  const { node, now } = deps;
   // Of the whole process: what one run makes, the sweep of another leaves alone.
   const making = new Set<string>();
-  return (programs) =>
-    createBackups({
-      sources: () => backupSources(settings()),
-      repositories: () => backupRepositories(settings(), home),
-      storeOf: (repository) => createCopyStore(repository, { ...deps, programs }),
-      readers: createReaders({
-        ...deps,
-        programs,
-        scratch,
-        // As root a throw-away server runs as who runs the store.
-        account: () => serviceAccount(pgHome(home), say),
-        // A copy of the copies would grow with each one.
-        never: () =>
-          backupRepositories(settings(), home).flatMap((each) => (each.kind === 'directory' ? [each.path] : [])),
-      }),
+  return (programs) => createBackups({ ...reachedBy(deps, programs), programs, making, node, now });
+}
+
+/** Where copies are restored to be tried, by whoever rehearses on one. */
+export function sandboxOf(deps: BackupsOf): (programs: StoreDeps['programs']) => WithSandbox {
+  return (programs) => lendSandbox(reachedBy(deps, programs));
+}
+
+function reachedBy(deps: BackupsOf, programs: StoreDeps['programs']): SandboxDeps {
+  const { settings, home, say } = deps;
+  const scratch = join(home, 'scratch');
+  return {
+    sources: () => backupSources(settings()),
+    repositories: () => backupRepositories(settings(), home),
+    storeOf: (repository) => createCopyStore(repository, { ...deps, programs }),
+    readers: createReaders({
+      ...deps,
       programs,
       scratch,
-      making,
-      node,
-      now,
-    });
+      // As root a throw-away server runs as who runs the store.
+      account: () => serviceAccount(pgHome(home), say),
+      // A copy of the copies would grow with each one.
+      never: () =>
+        backupRepositories(settings(), home).flatMap((each) => (each.kind === 'directory' ? [each.path] : [])),
+    }),
+    scratch,
+  };
 }

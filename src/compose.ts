@@ -32,7 +32,9 @@ import { createVault } from './adapters/vault/index.ts';
 import { auditDestinations, brokenRecord, configurationRecord } from './audit-from-config.ts';
 import { automations } from './automations/index.ts';
 import { backupRepositories, backupSettings, backupSources } from './backups-from-config.ts';
-import { backupsOf } from './backups-of.ts';
+import { type BackupsOf, backupsOf } from './backups-of.ts';
+import { databaseSettings, fitnessSettings, inDatabaseWindow } from './databases-from-config.ts';
+import { fitnessOf } from './fitness-of.ts';
 import type { Environment } from './config/environment.ts';
 import { configOperations } from './config/operations.ts';
 import { loadRunbooks } from './config/runbooks.ts';
@@ -90,6 +92,7 @@ import { createAlerting } from './systems/alerting/index.ts';
 import { alertingMigrations } from './systems/alerting/tables.ts';
 import { type Audit, createAudit } from './systems/audit/index.ts';
 import { auditMigrations } from './systems/audit/tables.ts';
+import { createDatabaseWatch, databaseMigrations } from './systems/databases/index.ts';
 import { createDiscovery, type Discovery } from './systems/discovery/index.ts';
 import { createHeartbeats, HEARTBEAT_LABEL, heartbeatMigrations } from './systems/heartbeats/index.ts';
 import { createHealing, healingMigrations } from './systems/healing/index.ts';
@@ -130,6 +133,7 @@ export const MIGRATIONS: readonly Migration[] = [
   ...heartbeatMigrations,
   ...reportsMigrations,
   ...backupMigrations,
+  ...databaseMigrations,
 ];
 
 /** Of a look that somebody waits for. */
@@ -255,7 +259,7 @@ export function compose(parts: Parts): Composition {
     now,
   });
 
-  const backupsBy = backupsOf({
+  const reaching: BackupsOf = {
     dockerHost: parts.environment.dockerHost,
     settings,
     secrets,
@@ -264,7 +268,9 @@ export function compose(parts: Parts): Composition {
     say: (text) => log.info(text),
     now,
     log,
-  });
+  };
+  const backupsBy = backupsOf(reaching);
+  const fitnessBy = fitnessOf(reaching);
 
   // Programs that a run starts are on record before they do anything.
   const portsOf = (scope: RunScope): Partial<Ports> => {
@@ -299,6 +305,12 @@ export function compose(parts: Parts): Composition {
       queue: engine.queue,
       backups: backupsBy(recorded),
       copies: backups.copies,
+      fitness: {
+        ...fitnessBy(recorded),
+        settings: () => fitnessSettings(settings()),
+        inWindow: (at) => inDatabaseWindow(settings(), at, nextInstant),
+        done: (source) => databases.done(source),
+      },
     };
   };
 
@@ -496,6 +508,19 @@ export function compose(parts: Parts): Composition {
     now,
     log,
   });
+  const databases = createDatabaseWatch({
+    store,
+    sources: () => backupSources(settings()),
+    fitness: fitnessBy(programs),
+    runs: engine.service,
+    incidents,
+    exports: createExports(home),
+    settings: () => databaseSettings(settings()),
+    keepMs: keepIncidentsMs,
+    node,
+    now,
+    log,
+  });
   const families = createFamilies({ store, catalog: () => catalog });
   const status = createStatus({
     version,
@@ -533,6 +558,7 @@ export function compose(parts: Parts): Composition {
     logs,
     reports,
     backups,
+    databases,
     status,
   ];
   const catalog = createCatalog({

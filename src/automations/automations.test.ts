@@ -52,6 +52,24 @@ function furnished(): FakePorts {
     ports.copies.put({ ...copy, startedAt, snapshotAt: startedAt, provenAt: startedAt, sequence: index + 1 });
     void ports.backups.make({ ...copy, at: startedAt }, { signal: new AbortController().signal });
   }
+  ports.backups.addSource({ kind: 'postgres', name: 'crm' });
+  ports.fitness.addDatabase({
+    source: 'crm',
+    kind: 'postgres',
+    tables: [
+      {
+        database: 'crm',
+        name: 'public.orders',
+        bytes: 1e8,
+        rows: 10_000,
+        deadRows: 9_000,
+        changedRows: 9_000,
+        vacuumedAt: null,
+        analyzedAt: null,
+        measured: false,
+      },
+    ],
+  });
   ports.docker.addBuildCache({ bytes: 2e9, lastUsedAt: day(60) });
   ports.docker.addImage({ tags: ['old:1'], digests: ['old@sha256:1'], createdAt: day(90), bytes: 30e9 });
   const old = { modifiedAt: day(40), accessedAt: day(40) };

@@ -9,6 +9,7 @@ import dailyHealthCheck from './daily-health-check/index.ts';
 import endBlockingSession from './end-blocking-session/index.ts';
 import extractBackup from './extract-backup/index.ts';
 import freeDiskSpace from './free-disk-space/index.ts';
+import maintainDatabase from './maintain-database/index.ts';
 import monitorService from './monitor-service/index.ts';
 import processQueuedJobs from './process-queued-jobs/index.ts';
 import pruneBackups from './prune-backups/index.ts';
@@ -33,6 +34,7 @@ export function automations(): AnyAutomation[] {
     endBlockingSession,
     extractBackup,
     freeDiskSpace,
+    maintainDatabase,
     monitorService,
     processQueuedJobs,
     pruneBackups,

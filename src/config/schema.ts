@@ -6,6 +6,7 @@ import { isLoopback } from './loopback.ts';
 import { AuditConfig } from './schema-audit.ts';
 import { Auth } from './schema-auth.ts';
 import { Backups } from './schema-backups.ts';
+import { Databases } from './schema-databases.ts';
 import { ChannelConfig } from './schema-channels.ts';
 import { GroupConfig, groupProblems } from './schema-groups.ts';
 import { Heartbeats } from './schema-heartbeats.ts';
@@ -353,6 +354,7 @@ export const Config = z
     audit: AuditConfig.prefault({}).describe('Where the audit log goes besides the store.'),
     http: Http.prefault({}).describe('Requests of automations to addresses that somebody gave them.'),
     backups: Backups.prefault({}).describe('What is copied, to where, how it is proven and how long it stays.'),
+    databases: Databases,
     docker: Docker.prefault({}).describe('What of Docker stays.'),
     workflows: WorkflowCalls.prefault({}).describe('Workflows of your own, and what those of your application call.'),
     retention: Retention.prefault({}),

@@ -84,6 +84,13 @@ export const DEFAULT_POLICY: readonly PolicyRule[] = [
     why: 'Copies are made and proven on their schedule; they take nothing away.',
   },
   {
+    id: 'database-fitness',
+    automation: 'maintain-database',
+    trigger: ['schedule', 'event'],
+    decision: 'auto',
+    why: 'It loses no row and stops nobody; what locks waits for a window that the configuration names.',
+  },
+  {
     id: 'caches',
     automation: 'clear-caches',
     trigger: ['schedule', 'event', 'healing'],

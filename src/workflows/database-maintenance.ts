@@ -20,5 +20,11 @@ export default defineWorkflow({
       ],
     },
   ],
-  steps: [{ id: 'maintain', title: 'Vacuum and analyze the databases', automation: 'maintain-database' }],
+  steps: [
+    {
+      id: 'maintain',
+      title: 'Vacuum and analyze the databases, and look at what is slow',
+      automation: 'maintain-database',
+    },
+  ],
 });

@@ -9,5 +9,12 @@ export default defineWorkflow({
   ifMissed: 'tables and indexes grow beyond what is in them',
   origin: 'system',
   triggers: [{ kind: 'schedule', schedule: { cron: '0 0 * * 0', catchUp: 'skip', overlap: 'skip', jitter: '60s' } }],
-  steps: [{ id: 'optimize', title: 'Rebuild what is bloated', automation: 'optimize-database-storage' }],
+  steps: [
+    {
+      id: 'optimize',
+      title: 'Build anew what is bloated, and try indexes for what is slow',
+      automation: 'maintain-database',
+      input: { auto_index: true },
+    },
+  ],
 });

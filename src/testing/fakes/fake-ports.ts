@@ -3,6 +3,7 @@ import { type FakeBackups, fakeBackups, type FakeCopies, fakeCopies } from './fa
 import { type FakeChecks, fakeChecks } from './fake-checks.ts';
 import { type FakeDatabases, fakeDatabases } from './fake-databases.ts';
 import { type FakeDocker, fakeDocker } from './fake-docker.ts';
+import { type FakeFitness, fakeFitness } from './fake-fitness.ts';
 import { type FakeFiles, fakeFiles } from './fake-files.ts';
 import { type FakeHealth, fakeHealth } from './fake-health.ts';
 import { type FakeHost, fakeHost } from './fake-host.ts';
@@ -38,6 +39,7 @@ export interface FakePorts extends Ports {
   readonly queue: FakeQueue;
   readonly backups: FakeBackups;
   readonly copies: FakeCopies;
+  readonly fitness: FakeFitness;
 }
 
 /** A whole machine in memory, empty at first. */
@@ -66,5 +68,6 @@ export function fakePorts(options: { readonly now?: () => Date; readonly roots?:
     queue: fakeQueue(),
     backups: fakeBackups({ now: options.now ?? (() => new Date()) }),
     copies: fakeCopies({ now: options.now ?? (() => new Date()) }),
+    fitness: fakeFitness({ now: options.now ?? (() => new Date()) }),
   };
 }

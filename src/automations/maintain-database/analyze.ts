@@ -1,0 +1,159 @@
+import type { Context } from '../../core/automation.ts';
+import { pickCopy } from '../../core/backup/pick.ts';
+import { type BackupSource, DATABASE_KINDS } from '../../core/backup/source.ts';
+import type { DatabaseLook } from '../../core/database/look.ts';
+import { type Asked, tasksFor } from '../../core/database/rules.ts';
+import type { FitnessTask, SkippedTask } from '../../core/database/task.ts';
+import { StewardError } from '../../core/errors.ts';
+import type { CopyPlace } from '../../core/ports/backups.ts';
+import type { CopiesPort } from '../../core/ports/copies.ts';
+import type { Input } from './schema.ts';
+
+/** A plan has at most 500 changes; what is above comes next time. */
+const MOST_TASKS = 400;
+const MOST_TOLD = 200;
+const MOST_SLOW = 20;
+
+type Needs = 'backups' | 'copies' | 'fitness';
+
+export interface SourceTask extends FitnessTask {
+  readonly id: string;
+  readonly source: string;
+  /** How much of it there was, to see that it became less. */
+  readonly bytes: number | null;
+}
+
+export interface SeenSource {
+  readonly name: string;
+  readonly kind: string;
+  readonly look: Pick<
+    DatabaseLook,
+    'version' | 'databases' | 'connections' | 'cacheHitRatio' | 'fragmentation' | 'blind' | 'slow'
+  > | null;
+  readonly problem: { readonly message: string; readonly hint: string | null } | null;
+  /** The copy to rehearse on; null where none is proven. */
+  readonly proven: { readonly copy: string; readonly place: CopyPlace } | null;
+  readonly skipped: readonly SkippedTask[];
+  readonly skippedInAll: number;
+}
+
+export interface Facts {
+  readonly at: string;
+  readonly node: string;
+  readonly sources: readonly SeenSource[];
+  readonly tasks: readonly SourceTask[];
+}
+
+export async function analyze({ input, ports, now, node, run, signal }: Context<Input, Needs>): Promise<Facts> {
+  const at = now();
+  const wanted = chosen(ports.backups.sources(), ports.fitness.kinds(), input);
+  const sources: SeenSource[] = [];
+  const tasks: SourceTask[] = [];
+  const { rules, slowMs } = ports.fitness.settings();
+  for (const { name, kind } of wanted.sources) {
+    const proven = await provenCopy(ports.copies, name);
+    try {
+      const busy = await ports.copies.find({ source: name, status: 'writing' });
+      const look = await ports.fitness.look(name, { slowMs, measure: input.optimize !== 'never' }, { signal });
+      const databases = wanted.databasesOf(look);
+      if (databases?.length === 0) continue;
+      const asked: Asked = {
+        now: at,
+        light: input.vacuum !== 'never',
+        heavy: input.optimize === 'daily' ? 'now' : input.optimize === 'weekly' ? 'window' : 'never',
+        inWindow: ports.fitness.inWindow(at),
+        proven: proven !== null,
+        done: await ports.fitness.done(name),
+        // A person who asks has a reason; one schedule after the other has none.
+        restMs: run.trigger === 'schedule' || run.trigger === 'event' ? DAY_MS : 0,
+        databases,
+      };
+      const days = input.vacuum === 'daily' ? { vacuumMs: DAY_MS } : input.vacuum === 'weekly' ? { vacuumMs: WEEK_MS } : {};
+      const { due, skipped } = tasksFor(look, { ...rules, ...days }, asked);
+      const meanwhile = busy.length > 0 ? due.map(({ kind: task, database, object }) => ({ kind: task, database, object, why: 'it is being backed up' })) : [];
+      if (busy.length === 0) tasks.push(...due.map((task) => ofSource(name, look, task)));
+      sources.push({
+        name,
+        kind,
+        look: shortOf(input.analyze_slow || input.auto_index ? look : { ...look, slow: [] }, databases),
+        problem: null,
+        proven,
+        skipped: [...meanwhile, ...skipped].slice(0, MOST_TOLD),
+        skippedInAll: skipped.length + meanwhile.length,
+      });
+    } catch (thrown) {
+      if (signal.aborted) throw thrown;
+      const { message, hint } = StewardError.from(thrown);
+      const problem = { message, hint: hint ?? null };
+      sources.push({ name, kind, look: null, problem, proven, skipped: [], skippedInAll: 0 });
+    }
+  }
+  wanted.mustBe(sources.length);
+  return { at: at.toISOString(), node: node.name, sources, tasks: tasks.slice(0, MOST_TASKS) };
+}
+
+const DAY_MS = 86_400_000;
+const WEEK_MS = 7 * DAY_MS;
+
+function ofSource(source: string, look: DatabaseLook, task: FitnessTask): SourceTask {
+  const { kind, database, object } = task;
+  const held =
+    look.indexes.find((index) => index.database === database && index.name === object) ??
+    look.tables.find((table) => table.database === database && table.name === object) ??
+    look.databases.find(({ name }) => name === database);
+  const id = `${kind}:${source}:${database}${object === undefined ? '' : `:${object}`}`;
+  return { ...task, id: id.length <= 200 ? id : `${id.slice(0, 180)}#${look.tables.length}`, source, bytes: held?.bytes ?? null };
+}
+
+function shortOf(look: DatabaseLook, only: readonly string[] | undefined): NonNullable<SeenSource['look']> {
+  const { version, databases, connections, cacheHitRatio, fragmentation, blind, slow } = look;
+  return {
+    version,
+    databases: databases.slice(0, MOST_TOLD),
+    connections,
+    cacheHitRatio,
+    fragmentation,
+    blind,
+    slow: slow.filter(({ database }) => only === undefined || only.includes(database)).slice(0, MOST_SLOW),
+  };
+}
+
+async function provenCopy(copies: Pick<CopiesPort, 'find'>, source: string): Promise<SeenSource['proven']> {
+  try {
+    const { id, repository, location, provenAt } = await pickCopy(copies, { source });
+    return provenAt === null ? null : { copy: id, place: { source, repository, location } };
+  } catch (thrown) {
+    if (StewardError.from(thrown).code === 'NOT_FOUND') return null;
+    throw thrown;
+  }
+}
+
+interface Chosen {
+  readonly sources: readonly Pick<BackupSource, 'name' | 'kind'>[];
+  /** Which databases of a server are meant; all where it is undefined. */
+  databasesOf(look: DatabaseLook): string[] | undefined;
+  mustBe(found: number): void;
+}
+
+/** A name is that of a source, or of a database in one of them. */
+function chosen(all: readonly BackupSource[], kinds: readonly string[], { sources, database }: Input): Chosen {
+  const fit = all.filter(({ kind }) => DATABASE_KINDS.has(kind) && kinds.includes(kind));
+  const known = `There are: ${fit.map(({ name }) => name).join(', ') || 'none'}.`;
+  for (const name of sources ?? [])
+    if (!fit.some((source) => source.name === name))
+      throw new StewardError('NOT_FOUND', `The configuration has no database source '${name}'.`, { hint: known });
+  const named = fit.filter(({ name }) => sources === undefined || sources.includes(name));
+  const asSource = database === undefined ? undefined : named.filter(({ name }) => name === database);
+  if (database === undefined || (asSource && asSource.length > 0))
+    return { sources: asSource ?? named, databasesOf: () => undefined, mustBe: () => undefined };
+  return {
+    sources: named,
+    databasesOf: ({ databases }) => databases.map(({ name }) => name).filter((name) => name === database),
+    mustBe(found) {
+      if (found === 0)
+        throw new StewardError('NOT_FOUND', `No source has a database '${database}', and none is called so.`, {
+          hint: known,
+        });
+    },
+  };
+}

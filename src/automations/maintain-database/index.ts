@@ -1,0 +1,56 @@
+import { defineAutomation } from '../../core/automation.ts';
+import { MaintenanceReport } from '../../core/database/report.ts';
+import { analyze } from './analyze.ts';
+import { perform, type Receipt, rehearse } from './execute.ts';
+import { reportOf } from './record.ts';
+import { Input } from './schema.ts';
+import { type PlannedChange, planOf } from './plan.ts';
+import { verify } from './verify.ts';
+
+export default defineAutomation({
+  name: 'maintain-database',
+  version: 1,
+  title: 'Maintain databases',
+  summary:
+    'Vacuums and analyzes what was written to, and builds anew what is measured to be bloated, beside whoever uses it.',
+  category: 'database',
+  effect: 'write',
+  priority: 'P1',
+  ifMissed: 'queries get slower, and tables and indexes grow beyond what is in them',
+  // Copies, restores and migrations work the disk as well: none of them runs beside it.
+  load: 'io',
+  needs: ['backups', 'copies', 'fitness'],
+  cli: ['databases', 'maintain'],
+  cliArguments: ['database'],
+  mcpName: 'auto_maintain_database',
+  input: Input,
+  output: MaintenanceReport,
+  examples: [
+    { title: 'What every database needs', input: {} },
+    { title: 'One database, with indexes tried for its slow queries', input: { database: 'crm', auto_index: true } },
+  ],
+  safeguards: { timeout: '1h', limit: 'long', retry: { attempts: 3, backoff: '5s' } },
+
+  async analyze(context) {
+    return await analyze(context);
+  },
+
+  async plan({ input }, facts): Promise<readonly PlannedChange[]> {
+    return planOf(facts, input);
+  },
+
+  // Rows die while a person thinks; each task is as harmless then as it is now.
+  basis: ({ sources }) => ({ sources: sources.map(({ name, kind }) => `${kind} ${name}`) }),
+
+  async execute(context, change, { receipts, attempt }): Promise<Receipt> {
+    return change.what === 'rehearsal'
+      ? await rehearse(context, change)
+      : await perform(context, change, receipts, attempt);
+  },
+
+  async verify(context, done) {
+    return await verify(context, done);
+  },
+
+  record: (done) => reportOf(done),
+});

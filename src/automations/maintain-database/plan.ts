@@ -1,0 +1,89 @@
+import type { SlowQuery } from '../../core/database/look.ts';
+import type { FitnessTask } from '../../core/database/task.ts';
+import type { Facts, SeenSource, SourceTask } from './analyze.ts';
+import type { Input } from './schema.ts';
+
+interface Changes {
+  readonly id: string;
+  readonly title: string;
+  readonly undo: 'none';
+  readonly additive: true;
+  readonly reason?: string | undefined;
+}
+
+export interface RehearsalChange extends Changes {
+  readonly what: 'rehearsal';
+  readonly source: string;
+  readonly proven: NonNullable<SeenSource['proven']>;
+  readonly tasks: readonly SourceTask[];
+  readonly slow: readonly SlowQuery[];
+}
+export interface TaskChange extends Changes, SourceTask {
+  readonly what: 'task';
+  readonly reason: string;
+}
+export type PlannedChange = RehearsalChange | TaskChange;
+
+/** Each source is rehearsed first, then each task in turn. */
+export function planOf(facts: Facts, input: Pick<Input, 'rehearse' | 'auto_index'>): readonly PlannedChange[] {
+  const rehearsals = facts.sources.flatMap(({ name, proven }): RehearsalChange[] => {
+    const wanted = rehearsed(facts, name, input);
+    if (!proven || (wanted.tasks.length === 0 && wanted.slow.length === 0)) return [];
+    const what = [
+      ...(wanted.tasks.length > 0 ? [`${wanted.tasks.length} tasks`] : []),
+      ...(wanted.slow.length > 0 ? [`indexes for ${wanted.slow.length} slow queries`] : []),
+    ];
+    return [
+      {
+        what: 'rehearsal',
+        id: `rehearse:${name}`,
+        title: `Try ${what.join(' and ')} on the proven copy of ${name}`,
+        reason: 'It is restored into a throw-away place. What fails there is not done here.',
+        undo: 'none',
+        additive: true,
+        source: name,
+        proven,
+        ...wanted,
+      },
+    ];
+  });
+  // What a task leaves is wanted whatever becomes of the rest; no row goes.
+  const tasks = facts.tasks.map(
+    (task): TaskChange => ({ what: 'task', title: titleOf(task), undo: 'none', additive: true, ...task }),
+  );
+  return [...rehearsals, ...tasks];
+}
+
+/** What takes long or builds something anew. */
+const HEAVY: ReadonlySet<FitnessTask['kind']> = new Set(['reindex', 'rebuild']);
+
+/** What of a source is tried on its copy. An invalid index is not in a copy, and memory is not either. */
+function rehearsed(
+  { tasks, sources }: Pick<Facts, 'tasks' | 'sources'>,
+  name: string,
+  { rehearse, auto_index }: Pick<Input, 'rehearse' | 'auto_index'>,
+): { readonly tasks: readonly SourceTask[]; readonly slow: readonly SlowQuery[] } {
+  if (rehearse === 'none') return { tasks: [], slow: [] };
+  return {
+    tasks: tasks.filter(
+      ({ source, kind }) =>
+        source === name &&
+        (HEAVY.has(kind) || (rehearse === 'all' && (kind === 'vacuum' || kind === 'analyze'))),
+    ),
+    slow: auto_index ? [...(sources.find((source) => source.name === name)?.look?.slow ?? [])] : [],
+  };
+}
+
+const WORDS: Record<FitnessTask['kind'], string> = {
+  vacuum: 'Vacuum',
+  analyze: 'Take the statistics of',
+  reindex: 'Build anew',
+  'drop-invalid-index': 'Remove the invalid index',
+  rebuild: 'Rebuild',
+  defragment: 'Give back memory of',
+  checkpoint: 'Take in the log of',
+};
+
+export function titleOf({ kind, source, database, object }: SourceTask): string {
+  return `${WORDS[kind]} ${object === undefined ? database : `${object} in ${database}`} (${source})`;
+}

@@ -1,0 +1,95 @@
+import type { Applied, Context } from '../../core/automation.ts';
+import type { DatabaseLook } from '../../core/database/look.ts';
+import { StewardError } from '../../core/errors.ts';
+import type { CheckStatement } from '../../core/run.ts';
+import type { Facts, SourceTask } from './analyze.ts';
+import type { Receipt } from './execute.ts';
+import { type PlannedChange, titleOf } from './plan.ts';
+import type { Input } from './schema.ts';
+
+/** Looks at each database again: what was done has to be seen there. */
+export async function verify(
+  { ports, signal }: Context<Input, 'backups' | 'copies' | 'fitness'>,
+  { facts, applied }: { readonly facts: Facts; readonly applied: readonly Applied<PlannedChange, Receipt>[] },
+): Promise<CheckStatement[]> {
+  const { slowMs } = ports.fitness.settings();
+  const unread = facts.sources.flatMap(({ name, problem }) =>
+    problem ? [{ name: `${name} can be looked at`, ok: false, evidence: { ...problem } }] : [],
+  );
+  const tasks = applied.flatMap(({ change, receipt }) => (change.what === 'task' ? [{ change, receipt }] : []));
+  const looks = new Map<string, DatabaseLook | string>();
+  for (const { source } of tasks.map(({ change }) => change)) {
+    if (looks.has(source)) continue;
+    try {
+      looks.set(source, await ports.fitness.look(source, { slowMs }, { signal }));
+    } catch (thrown) {
+      if (signal.aborted) throw thrown;
+      looks.set(source, StewardError.from(thrown).message);
+    }
+  }
+  return [
+    ...unread,
+    ...tasks.flatMap(({ change, receipt }): CheckStatement[] => {
+      if (receipt.what === 'failed') return [{ name: titleOf(change), ok: false, evidence: { error: receipt.why } }];
+      if (receipt.what !== 'done') return [];
+      const look = looks.get(change.source);
+      if (look === undefined || typeof look === 'string')
+        return [{ name: titleOf(change), ok: false, evidence: { error: look ?? 'nobody looked' } }];
+      return [{ name: titleOf(change), ...seenIn(look, change, receipt.done) }];
+    }),
+    ...(unread.length === 0 && tasks.every(({ receipt }) => receipt.what !== 'done')
+      ? [
+          {
+            name: 'Nothing had to be done, or somebody was in the way',
+            ok: tasks.every(({ receipt }) => receipt.what !== 'failed'),
+            evidence: { databases: facts.sources.map(({ name }) => name), postponed: tasks.length },
+          },
+        ]
+      : []),
+  ];
+}
+
+function seenIn(
+  look: DatabaseLook,
+  { kind, database, object, bytes, reason }: SourceTask,
+  done: { readonly beforeBytes?: number | undefined; readonly afterBytes?: number | undefined; readonly how?: string | undefined },
+): Pick<CheckStatement, 'ok' | 'evidence'> {
+  const table = look.tables.find((one) => one.database === database && one.name === object);
+  const index = look.indexes.find((one) => one.database === database && one.name === object);
+  const whole = look.databases.find(({ name }) => name === database);
+  const before = bytes ?? done.beforeBytes ?? null;
+  switch (kind) {
+    case 'vacuum':
+      return {
+        ok: object === undefined || (table?.vacuumedAt ?? null) !== null,
+        evidence: { reason, deadRows: table?.deadRows ?? null, vacuumedAt: table?.vacuumedAt ?? null },
+      };
+    case 'analyze':
+      return {
+        // An engine that keeps no account of it has said how it went.
+        ok: table?.analyzedAt === undefined || table.analyzedAt !== null,
+        evidence: { reason, analyzedAt: table?.analyzedAt ?? null, how: done.how ?? null },
+      };
+    case 'reindex':
+      return {
+        ok: index?.valid === true && (before === null || index.bytes < before),
+        evidence: { valid: index?.valid ?? false, bytesBefore: before, bytesAfter: index?.bytes ?? null },
+      };
+    case 'drop-invalid-index':
+      return { ok: index === undefined, evidence: { there: index !== undefined } };
+    case 'rebuild': {
+      const after = (object === undefined ? whole : table)?.bytes ?? null;
+      return {
+        ok: after !== null && (before === null || after < before),
+        evidence: { bytesBefore: before, bytesAfter: after, how: done.how ?? null },
+      };
+    }
+    case 'defragment':
+      return { ok: true, evidence: { reason, fragmentation: look.fragmentation ?? null, how: done.how ?? null } };
+    case 'checkpoint':
+      return {
+        ok: (look.logBytes ?? 0) < (done.beforeBytes ?? Infinity),
+        evidence: { logBytes: look.logBytes ?? 0, before: done.beforeBytes ?? null },
+      };
+  }
+}

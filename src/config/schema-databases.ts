@@ -1,0 +1,63 @@
+import { z } from 'zod';
+import { clockProblems, duration, timesByTheClock } from './schema-parts.ts';
+
+const percent = z.number().min(0).max(100);
+
+const Window = z
+  .strictObject({
+    ...timesByTheClock,
+    for: duration('1m', '7d').describe('How long each window lasts.'),
+  })
+  .superRefine(({ cron, onCalendar, zone }, context) => {
+    for (const { path, message } of clockProblems({ cron, onCalendar, zone }))
+      context.addIssue({ code: 'custom', path, message });
+  });
+export type DatabaseWindow = z.output<typeof Window>;
+
+export const Databases = z
+  .strictObject({
+    every: duration('1m', '1d').default('5m').describe('Time between two looks at each database.'),
+    vacuum: duration('1h', '365d')
+      .default('7d')
+      .describe('A table that was written to is vacuumed, and its statistics are taken again, after this long.'),
+    reindex: duration('1h', '3650d')
+      .default('30d')
+      .describe('One index is not built anew more often than this, and only where it is measured to be bloated.'),
+    deadRows: percent.default(10).describe('Percent of dead rows from which on a table is vacuumed at any time.'),
+    changedRows: percent
+      .default(10)
+      .describe('Percent of rows written since the statistics were taken from which on they are taken again.'),
+    reclaimable: percent
+      .default(20)
+      .describe('Percent of a table, an index or a file that has to come back before it is built anew.'),
+    fragmentation: z
+      .number()
+      .min(1)
+      .max(100)
+      .default(1.4)
+      .describe('Resident over used memory of Redis from which on memory is given back.'),
+    connections: percent.default(80).describe('Percent of the connections in use that is an incident.'),
+    wraparound: percent
+      .default(40)
+      .describe('Percent of the transaction ids used up that is an incident; from 75 on it is critical.'),
+    longTransaction: duration('1s', '30d').default('1h').describe('A transaction open for longer is an incident.'),
+    lag: duration('1s', '30d').default('5m').describe('A replica that is further behind is an incident.'),
+    growth: z
+      .number()
+      .min(1.1)
+      .max(1_000)
+      .default(4)
+      .describe('A database that grows so many times faster than it usually does is an incident.'),
+    slow: duration('1ms', '1h').default('1s').describe('From when on a query is slow.'),
+    unused: duration('1d', '3650d')
+      .default('30d')
+      .describe('An index that served no query for so long is told: a full cycle of what the database is used for.'),
+    lockTimeout: duration('100ms', '10m').default('10s').describe('How long maintenance waits for a lock.'),
+    taskLimit: duration('1s', '1h').default('30m').describe('One task that takes longer is ended.'),
+    windows: z
+      .array(Window)
+      .default([{ cron: '0 0 * * 0', zone: 'UTC', for: '3h' }])
+      .describe('When tables, files and indexes may be rebuilt. By default Sundays from midnight to 3 UTC.'),
+  })
+  .prefault({})
+  .describe('How databases are kept fit. Which there are is said by backups.sources.');

@@ -1,0 +1,32 @@
+import { join } from 'node:path';
+import { rehearseIn } from './adapters/backups/sandbox.ts';
+import { createEngines } from './adapters/fitness/engines.ts';
+import { createFitness } from './adapters/fitness/index.ts';
+import type { StoreDeps } from './adapters/repositories/index.ts';
+import { type BackupsOf, sandboxOf } from './backups-of.ts';
+import { backupSources } from './backups-from-config.ts';
+import { ms } from './core/duration.ts';
+import type { DatabaseLook } from './core/database/look.ts';
+import type { FitnessPort } from './core/ports/fitness.ts';
+
+export type ReachedFitness = Pick<FitnessPort, 'kinds' | 'look' | 'perform' | 'rehearse'>;
+
+/** Databases as their backup sources reach them, by programs of a run or of Steward itself. */
+export function fitnessOf(deps: BackupsOf): (programs: StoreDeps['programs']) => ReachedFitness {
+  const { settings, home, secrets, now } = deps;
+  const measured = new Map<string, DatabaseLook>();
+  return (programs) =>
+    createFitness({
+      sources: () => backupSources(settings()),
+      engines: createEngines({
+        secrets,
+        programs,
+        scratch: join(home, 'scratch'),
+        lockMs: () => ms(settings().databases.lockTimeout),
+        now,
+      }),
+      rehearse: rehearseIn(sandboxOf(deps)(programs)),
+      now,
+      measured,
+    });
+}

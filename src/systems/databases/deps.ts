@@ -1,0 +1,35 @@
+import type { BackupSource } from '../../core/backup/source.ts';
+import type { Exports } from '../../core/exports.ts';
+import type { Incidents } from '../../core/incident.ts';
+import type { Log } from '../../core/log.ts';
+import type { FitnessPort } from '../../core/ports/fitness.ts';
+import type { RunService } from '../../core/run-service.ts';
+import type { Store } from '../../store/store.ts';
+
+export interface DatabaseSettings {
+  readonly everyMs: number;
+  readonly slowMs: number;
+  /** Shares, 0 to 1. */
+  readonly connections: number;
+  readonly wraparound: number;
+  readonly longTransactionMs: number;
+  readonly lagMs: number;
+  /** So many times faster than usual is told. */
+  readonly growth: number;
+  readonly unusedMs: number;
+}
+
+export interface DatabasesDeps {
+  readonly store: Pick<Store, 'db' | 'events'>;
+  readonly sources: () => readonly BackupSource[];
+  /** Looks only; what changes a database is a run. */
+  readonly fitness: Pick<FitnessPort, 'look' | 'kinds'>;
+  readonly runs: Pick<RunService, 'get'>;
+  readonly incidents: Pick<Incidents, 'open' | 'byFingerprint' | 'resolve'>;
+  readonly exports: Exports;
+  readonly settings: () => DatabaseSettings;
+  readonly keepMs: () => number;
+  readonly node: { readonly id: string; readonly name: string };
+  readonly now: () => Date;
+  readonly log: Log;
+}

@@ -1,0 +1,52 @@
+import type { DoneBefore } from '../../core/database/rules.ts';
+import type { System } from '../../core/system.ts';
+import type { EventConsumer } from '../../store/event-consumer.ts';
+import type { DatabasesDeps } from './deps.ts';
+import { keepMaintenanceReport } from './report.ts';
+import { databaseRetention } from './retention.ts';
+import type { DatabaseTables } from './tables.ts';
+
+export { databaseMigrations } from './tables.ts';
+
+export interface Databases extends System {
+  /** What was done to the databases of a source, the newest first. */
+  done(source: string): Promise<DoneBefore[]>;
+}
+
+const MOST_DONE = 5_000;
+
+/** Looks at every database, remembers how it was, and tells what is wrong with it. It changes none: an automation does. */
+export function createDatabaseWatch(deps: DatabasesDeps): Databases {
+  const { store, node } = deps;
+  const db = store.db.withTables<DatabaseTables>();
+  let consumer: EventConsumer | undefined;
+
+  return {
+    name: 'databases',
+    operations: [],
+    jobs: [databaseRetention(deps)],
+    async done(source) {
+      const rows = await db
+        .selectFrom('database_tasks')
+        .select(['kind', 'database', 'object', 'at'])
+        .where('node', '=', node.id)
+        .where('source', '=', source)
+        .orderBy('at', 'desc')
+        .limit(MOST_DONE)
+        .execute();
+      return rows.map(({ kind, database, object, at }) => ({ kind, database, object: object ?? undefined, at }));
+    },
+    async start() {
+      consumer = store.events.consume({
+        consumer: `databases:${node.name}`,
+        types: ['run.finished'],
+        async handle(event) {
+          await keepMaintenanceReport(event, deps);
+        },
+      });
+    },
+    async stop() {
+      await consumer?.stop();
+    },
+  };
+}
