@@ -68,9 +68,18 @@ export async function analyze({ input, ports, now, node, run, signal }: Context<
         restMs: run.trigger === 'schedule' || run.trigger === 'event' ? DAY_MS : 0,
         databases,
       };
-      const days = input.vacuum === 'daily' ? { vacuumMs: DAY_MS } : input.vacuum === 'weekly' ? { vacuumMs: WEEK_MS } : {};
+      const days =
+        input.vacuum === 'daily' ? { vacuumMs: DAY_MS } : input.vacuum === 'weekly' ? { vacuumMs: WEEK_MS } : {};
       const { due, skipped } = tasksFor(look, { ...rules, ...days }, asked);
-      const meanwhile = busy.length > 0 ? due.map(({ kind: task, database, object }) => ({ kind: task, database, object, why: 'it is being backed up' })) : [];
+      const meanwhile =
+        busy.length > 0
+          ? due.map(({ kind: task, database, object }) => ({
+              kind: task,
+              database,
+              object,
+              why: 'it is being backed up',
+            }))
+          : [];
       if (busy.length === 0) tasks.push(...due.map((task) => ofSource(name, look, task)));
       sources.push({
         name,
@@ -102,7 +111,12 @@ function ofSource(source: string, look: DatabaseLook, task: FitnessTask): Source
     look.tables.find((table) => table.database === database && table.name === object) ??
     look.databases.find(({ name }) => name === database);
   const id = `${kind}:${source}:${database}${object === undefined ? '' : `:${object}`}`;
-  return { ...task, id: id.length <= 200 ? id : `${id.slice(0, 180)}#${look.tables.length}`, source, bytes: held?.bytes ?? null };
+  return {
+    ...task,
+    id: id.length <= 200 ? id : `${id.slice(0, 180)}#${look.tables.length}`,
+    source,
+    bytes: held?.bytes ?? null,
+  };
 }
 
 function shortOf(look: DatabaseLook, only: readonly string[] | undefined): NonNullable<SeenSource['look']> {

@@ -65,7 +65,8 @@ export async function perform(
     };
   } catch (thrown) {
     if (signal.aborted) throw thrown;
-    if (limit.aborted) return { what: 'failed', why: `it took longer than ${Math.round(taskMs / 1_000)} s, and was ended` };
+    if (limit.aborted)
+      return { what: 'failed', why: `it took longer than ${Math.round(taskMs / 1_000)} s, and was ended` };
     const error = StewardError.from(thrown);
     if (error.code === 'NOT_FOUND') return { what: 'gone' };
     if (error.retryable && attempt < ATTEMPTS && error.code !== 'LOCKED') throw thrown;

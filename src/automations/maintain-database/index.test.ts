@@ -48,21 +48,31 @@ function world({ tables = [], indexes = [] }: { tables?: Partial<Table>[]; index
       measured: true,
       ...index,
     })),
-    slow: [{ database: 'shop', statement: 'select from orders where day = $1', calls: 9, meanMs: 1_500, totalMs: 13_500 }],
+    slow: [
+      { database: 'shop', statement: 'select from orders where day = $1', calls: 9, meanMs: 1_500, totalMs: 13_500 },
+    ],
   });
   const prove = (): void =>
     ports.copies.put({ id: 'cp_1', source: 'crm', repository: 'local', location: 'crm/1', provenAt: now() });
-  const run = (input: object = {}, more: object = {}) => performInMemory(maintainDatabase, { ports, now, input, ...more });
+  const run = (input: object = {}, more: object = {}) =>
+    performInMemory(maintainDatabase, { ports, now, input, ...more });
   return { ports, run, prove, now };
 }
 
 describe('maintain-database', () => {
   it('vacuums what has dead rows, proves it by looking again, and tells what it left alone and why', async () => {
-    const { ports, run } = world({ tables: [{}, { name: 'public.quiet', deadRows: 0, vacuumedAt: new Date().toISOString() }] });
+    const { ports, run } = world({
+      tables: [{}, { name: 'public.quiet', deadRows: 0, vacuumedAt: new Date().toISOString() }],
+    });
     const { status, output, plan } = await run();
     expect(status).toBe('succeeded');
     expect(plan.map(({ title, undo }) => [title, undo])).toEqual([['Vacuum public.orders in shop (crm)', 'none']]);
-    expect(output).toMatchObject({ ok: true, done: [{ kind: 'vacuum', object: 'public.orders' }], failed: [], postponed: [] });
+    expect(output).toMatchObject({
+      ok: true,
+      done: [{ kind: 'vacuum', object: 'public.orders' }],
+      failed: [],
+      postponed: [],
+    });
     expect(output?.skipped.find(({ object }) => object === 'public.quiet')?.why).toContain('nothing was written');
     expect(ports.fitness.seen('crm').tables[0]?.deadRows).toBe(0);
   });
@@ -76,7 +86,9 @@ describe('maintain-database', () => {
       'vacuum:crm:shop:public.orders',
       'reindex:crm:shop:public.orders_pkey',
     ]);
-    expect(first.output).toMatchObject({ rehearsed: [{ kind: 'reindex', durationMs: 7, locks: ['public.orders_pkey: Share'] }] });
+    expect(first.output).toMatchObject({
+      rehearsed: [{ kind: 'reindex', durationMs: 7, locks: ['public.orders_pkey: Share'] }],
+    });
     expect(first.output?.sources).toMatchObject([{ name: 'crm', rehearsedOn: 'cp_1' }]);
     expect(ports.fitness.rehearsals.map(({ location }) => location)).toEqual(['crm/1']);
 
@@ -85,7 +97,10 @@ describe('maintain-database', () => {
     again.ports.fitness.fail('reindex', 'PROGRAM_FAILED', 'rehearsal');
     const { status, output } = await again.run({ optimize: 'daily' });
     expect(status).toBe('succeeded');
-    expect(output).toMatchObject({ done: [], postponed: [{ kind: 'reindex', why: expect.stringContaining('it failed on its copy') }] });
+    expect(output).toMatchObject({
+      done: [],
+      postponed: [{ kind: 'reindex', why: expect.stringContaining('it failed on its copy') }],
+    });
     expect(again.ports.fitness.seen('crm').indexes[0]?.bytes).toBe(10 * MB);
   });
 

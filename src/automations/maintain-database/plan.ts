@@ -48,9 +48,13 @@ export function planOf(facts: Facts, input: Pick<Input, 'rehearse' | 'auto_index
     ];
   });
   // What a task leaves is wanted whatever becomes of the rest; no row goes.
-  const tasks = facts.tasks.map(
-    (task): TaskChange => ({ what: 'task', title: titleOf(task), undo: 'none', additive: true, ...task }),
-  );
+  const tasks = facts.tasks.map((task): TaskChange => ({
+    what: 'task',
+    title: titleOf(task),
+    undo: 'none',
+    additive: true,
+    ...task,
+  }));
   return [...rehearsals, ...tasks];
 }
 
@@ -67,8 +71,7 @@ function rehearsed(
   return {
     tasks: tasks.filter(
       ({ source, kind }) =>
-        source === name &&
-        (HEAVY.has(kind) || (rehearse === 'all' && (kind === 'vacuum' || kind === 'analyze'))),
+        source === name && (HEAVY.has(kind) || (rehearse === 'all' && (kind === 'vacuum' || kind === 'analyze'))),
     ),
     slow: auto_index ? [...(sources.find((source) => source.name === name)?.look?.slow ?? [])] : [],
   };

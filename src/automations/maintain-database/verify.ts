@@ -52,7 +52,11 @@ export async function verify(
 function seenIn(
   look: DatabaseLook,
   { kind, database, object, bytes, reason }: SourceTask,
-  done: { readonly beforeBytes?: number | undefined; readonly afterBytes?: number | undefined; readonly how?: string | undefined },
+  done: {
+    readonly beforeBytes?: number | undefined;
+    readonly afterBytes?: number | undefined;
+    readonly how?: string | undefined;
+  },
 ): Pick<CheckStatement, 'ok' | 'evidence'> {
   const table = look.tables.find((one) => one.database === database && one.name === object);
   const index = look.indexes.find((one) => one.database === database && one.name === object);

@@ -31,7 +31,14 @@ type Given = Partial<Record<'tables' | 'indexes' | 'databases', readonly object[
   fragmentation?: number;
   used?: number;
 };
-function look({ kind = 'postgres', tables = [], indexes = [], databases = [], fragmentation, used = 0 }: Given): DatabaseLook {
+function look({
+  kind = 'postgres',
+  tables = [],
+  indexes = [],
+  databases = [],
+  fragmentation,
+  used = 0,
+}: Given): DatabaseLook {
   return DatabaseLook.parse({
     source: 'crm',
     kind,
@@ -153,10 +160,10 @@ const anyLook = fc
     kind: fc.constantFrom('postgres' as const, 'mysql' as const, 'sqlite' as const, 'redis' as const),
     tables: fc.array(table, { maxLength: 5 }),
     indexes: fc.array(index, { maxLength: 5 }),
-    databases: fc.array(
-      fc.record({ bytes: fc.nat(1e9), reclaimableBytes: fc.nat(1e9), measured: fc.boolean() }),
-      { minLength: 1, maxLength: 1 },
-    ),
+    databases: fc.array(fc.record({ bytes: fc.nat(1e9), reclaimableBytes: fc.nat(1e9), measured: fc.boolean() }), {
+      minLength: 1,
+      maxLength: 1,
+    }),
     fragmentation: fc.double({ min: 0, max: 50, noNaN: true }),
   })
   .map(look);

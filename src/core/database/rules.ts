@@ -221,7 +221,12 @@ function ofIndex({ kind }: DatabaseLook, index: IndexLook, rules: FitnessRules, 
 
 function ofWhole(
   { kind, logBytes = 0 }: DatabaseLook,
-  whole: { readonly database: string; readonly bytes: number; readonly reclaimableBytes?: number | undefined; readonly measured: boolean },
+  whole: {
+    readonly database: string;
+    readonly bytes: number;
+    readonly reclaimableBytes?: number | undefined;
+    readonly measured: boolean;
+  },
   rules: FitnessRules,
   asked: Asked,
 ): Verdict[] {
@@ -258,12 +263,7 @@ function ofMemory({ databases, fragmentation, memory }: DatabaseLook, rules: Fit
   return [{ ...task, why: figures }];
 }
 
-function wholeRebuild(
-  object: Object,
-  whole: Parameters<typeof worth>[0],
-  rules: FitnessRules,
-  asked: Asked,
-): Verdict {
+function wholeRebuild(object: Object, whole: Parameters<typeof worth>[0], rules: FitnessRules, asked: Asked): Verdict {
   if (worth(whole, rules)) return rebuild(object, whole, asked);
   return { kind: 'rebuild', ...object, why: `only ${share(whole.reclaimableBytes ?? 0, whole.bytes)} would come back` };
 }

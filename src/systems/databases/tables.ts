@@ -63,7 +63,9 @@ export const databaseMigrations: readonly Migration[] = [
       await sql`create table database_tasks (
         id bigint generated always as identity primary key, node text not null, source text not null, kind text not null,
         database text not null, object text, at timestamptz not null, run_id text not null,
-        duration_ms double precision not null, before_bytes double precision, after_bytes double precision)`.execute(db);
+        duration_ms double precision not null, before_bytes double precision, after_bytes double precision)`.execute(
+        db,
+      );
       await sql`create index database_tasks_of on database_tasks (node, source, at desc)`.execute(db);
       await sql`create table database_looks (
         id bigint generated always as identity primary key, node text not null, source text not null, at timestamptz not null,
@@ -75,7 +77,9 @@ export const databaseMigrations: readonly Migration[] = [
         primary key (node, source))`.execute(db);
       await sql`create table database_index_use (
         node text not null, source text not null, database text not null, name text not null, scans double precision not null,
-        since timestamptz not null, seen_at timestamptz not null, primary key (node, source, database, name))`.execute(db);
+        since timestamptz not null, seen_at timestamptz not null, primary key (node, source, database, name))`.execute(
+        db,
+      );
       await sql`create table database_advice (
         node text not null, source text not null, sql text not null, at timestamptz not null, advice jsonb not null,
         primary key (node, source, sql))`.execute(db);

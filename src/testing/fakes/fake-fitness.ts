@@ -55,8 +55,7 @@ export function fakeFitness({ now }: { readonly now: () => Date }): FakeFitness 
         if (table) Object.assign(table, { changedRows: 0, analyzedAt: at });
         break;
       case 'reindex':
-        if (index)
-          Object.assign(index, { bytes: index.bytes - (index.reclaimableBytes ?? 0), reclaimableBytes: 0 });
+        if (index) Object.assign(index, { bytes: index.bytes - (index.reclaimableBytes ?? 0), reclaimableBytes: 0 });
         break;
       case 'drop-invalid-index':
         looks.set(look.source, { ...look, indexes: look.indexes.filter((one) => one !== index) });
@@ -67,7 +66,11 @@ export function fakeFitness({ now }: { readonly now: () => Date }): FakeFitness 
         break;
       }
       case 'defragment':
-        looks.set(look.source, { ...look, fragmentation: 1, memory: { usedBytes: 1e8, residentBytes: 1e8, keys: 1, evictedKeys: 0 } });
+        looks.set(look.source, {
+          ...look,
+          fragmentation: 1,
+          memory: { usedBytes: 1e8, residentBytes: 1e8, keys: 1, evictedKeys: 0 },
+        });
         break;
       case 'checkpoint':
         looks.set(look.source, { ...look, logBytes: 0 });

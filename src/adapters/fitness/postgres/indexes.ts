@@ -78,9 +78,7 @@ export function duplicatesIn(rows: readonly IndexRow[]): ReadonlyMap<string, str
   for (const group of Map.groupBy(rows, ({ table }) => table).values())
     for (const index of group.toSorted((a, b) => a.scans - b.scans || (a.name < b.name ? 1 : -1))) {
       if (index.unique || index.bound || !index.valid) continue;
-      const other = group.find(
-        (one) => one !== index && one.valid && !found.has(one.name) && serves(one, index),
-      );
+      const other = group.find((one) => one !== index && one.valid && !found.has(one.name) && serves(one, index));
       if (other) found.set(index.name, other.name);
     }
   return found;

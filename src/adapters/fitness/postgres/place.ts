@@ -25,10 +25,10 @@ export async function findRelation(
   name: string,
   kinds: readonly ('r' | 'm' | 'p' | 'i')[],
 ): Promise<Relation | undefined> {
-  const found = await session.rows<{ oid: number; schema: string; name: string; table: number; valid: boolean }>(
-    FIND,
-    [name, kinds],
-  );
+  const found = await session.rows<{ oid: number; schema: string; name: string; table: number; valid: boolean }>(FIND, [
+    name,
+    kinds,
+  ]);
   if (found.length > 1)
     throw new StewardError('CONFLICT', `Two things are called ${name}: one of them has a dot in its name.`, {
       hint: 'Nothing was done. Rename one of them.',

@@ -49,7 +49,9 @@ afterAll(async () => {
 const at = () => {
   const { host, port, user } = server;
   const password = { env: 'PW' };
-  return { source: PostgresSource.parse({ kind: 'postgres', name: 'crm', host, port, user, password, tls: 'disable' }) };
+  return {
+    source: PostgresSource.parse({ kind: 'postgres', name: 'crm', host, port, user, password, tls: 'disable' }),
+  };
 };
 const look = (wanted: { measure?: boolean } = {}): Promise<DatabaseLook> =>
   engine.look(at(), { slowMs: 100, ...wanted }, doing);

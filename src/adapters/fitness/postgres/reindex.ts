@@ -108,8 +108,7 @@ async function leftoversOf(session: PgSession, table: number): Promise<string[]>
 
 /** Of nobody who works there now: that was looked at before. */
 async function dropLeftovers(session: PgSession, table: number): Promise<void> {
-  for (const sql of await leftoversOf(session, table))
-    await session.rows(`drop index concurrently if exists ${sql}`);
+  for (const sql of await leftoversOf(session, table)) await session.rows(`drop index concurrently if exists ${sql}`);
 }
 
 /** By a session and a deadline of its own: the one that built may be gone, and its run canceled. */

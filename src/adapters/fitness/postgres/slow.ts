@@ -10,7 +10,7 @@ const WHERE = `select n.nspname as schema, current_setting('server_version_num')
 
 const WANT: DatabaseLook['blind'][number] = {
   what: 'slow queries',
-  hint: "Add pg_stat_statements to shared_preload_libraries, restart the server, and CREATE EXTENSION pg_stat_statements in one of its databases.",
+  hint: 'Add pg_stat_statements to shared_preload_libraries, restart the server, and CREATE EXTENSION pg_stat_statements in one of its databases.',
 };
 
 /**
