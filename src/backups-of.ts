@@ -5,6 +5,7 @@ import { createCopyStore, type StoreDeps } from './adapters/repositories/index.t
 import { createReaders } from './adapters/sources/index.ts';
 import { backupRepositories, backupSources } from './backups-from-config.ts';
 import type { Config } from './config/schema.ts';
+import { ownState } from './own-state.ts';
 import { serviceAccount } from './store/pg-account.ts';
 import { pgHome } from './store/pg-home.ts';
 import type { BackupsPort } from './core/ports/backups.ts';
@@ -14,6 +15,9 @@ export interface BackupsOf extends Omit<StoreDeps, 'programs'> {
   /** Says what happens on this machine that it did not have before: a system user. */
   readonly say: (message: string) => void;
   readonly dockerHost: string | undefined;
+  readonly configuration: () => string;
+  /** Whether the store is a PostgreSQL of the operator's. */
+  readonly externalStore: boolean;
 }
 
 /** Backups as the configuration wants them, by programs of a run or of Steward itself. */
@@ -32,6 +36,9 @@ export function sandboxOf(deps: BackupsOf): (programs: StoreDeps['programs']) =>
 function reachedBy(deps: BackupsOf, programs: StoreDeps['programs']): SandboxDeps {
   const { settings, home, say } = deps;
   const scratch = join(home, 'scratch');
+  // A copy of the copies would grow with each one.
+  const never = (): string[] =>
+    backupRepositories(settings(), home).flatMap((each) => (each.kind === 'directory' ? [each.path] : []));
   return {
     sources: () => backupSources(settings()),
     repositories: () => backupRepositories(settings(), home),
@@ -42,9 +49,14 @@ function reachedBy(deps: BackupsOf, programs: StoreDeps['programs']): SandboxDep
       scratch,
       // As root a throw-away server runs as who runs the store.
       account: () => serviceAccount(pgHome(home), say),
-      // A copy of the copies would grow with each one.
-      never: () =>
-        backupRepositories(settings(), home).flatMap((each) => (each.kind === 'directory' ? [each.path] : [])),
+      never,
+      own: ownState({
+        home,
+        configuration: deps.configuration,
+        never: () => [...never(), scratch],
+        external: deps.externalStore,
+        log: deps.log,
+      }),
     }),
     scratch,
   };

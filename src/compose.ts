@@ -261,6 +261,8 @@ export function compose(parts: Parts): Composition {
 
   const reaching: BackupsOf = {
     dockerHost: parts.environment.dockerHost,
+    configuration: () => config.current().file,
+    externalStore: store.mode === 'external',
     settings,
     secrets,
     home,

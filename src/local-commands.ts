@@ -113,6 +113,38 @@ export function localCommands(environment: Environment): LocalCommand[] {
       },
     },
     {
+      words: ['restore-home'],
+      summary: 'Makes the home of a Steward of a copy of it in a repository, on a machine where none runs.',
+      options: [
+        { flags: '--kit <file>', summary: 'The recovery kit: the page that steward backup kit printed.' },
+        {
+          flags: '--repository <place>',
+          summary: 'Which of the kit; without a kit a folder, or an address as restic has it.',
+        },
+        { flags: '--key-file <file>', summary: 'Where the key of the repository stands, instead of the one of the kit.' },
+        { flags: '--copy <id>', summary: 'Which copy; by default the newest.' },
+        { flags: '--new-keys', summary: 'Go on without the keys of the lost Steward: what it sealed stays closed.' },
+      ],
+      async run({ options }) {
+        const { recordRestore, restoreHome } = await import('./restore-home.ts');
+        const stop = new AbortController();
+        for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => stop.abort());
+        const restored = await restoreHome(
+          environment,
+          {
+            kit: text(options['kit']),
+            repository: text(options['repository']),
+            keyFile: text(options['keyFile']),
+            copy: text(options['copy']),
+            newKeys: options['newKeys'] === true,
+          },
+          { say: (line) => void process.stderr.write(`${line}\n`), signal: stop.signal },
+        );
+        await recordRestore(environment, restored);
+        return restored;
+      },
+    },
+    {
       words: ['mcp'],
       summary: 'Serves an AI assistant over stdio, by the Steward that runs; whatever the token, as an agent.',
       options: [

@@ -47,6 +47,8 @@ describe('backups, as a person has them', () => {
       discovery: { enabled: false },
       machine: { watch: false },
       backups: {
+        // What of Steward itself comes to it has a test of its own: restore-home.
+        self: false,
         sources: [
           {
             name: 'shop',

@@ -23,6 +23,10 @@ export const Backups = z
     sources: uniqueBy('name', z.array(BackupSource))
       .default([])
       .describe('What is copied; `steward backups` shows what could be and is not.'),
+    self: z
+      .boolean()
+      .default(true)
+      .describe("Steward's own state is copied too, as the source self, unless a source of the kind steward is named."),
     retention: z
       .union([
         Retention,
@@ -54,8 +58,16 @@ export const Backups = z
       .default(90)
       .describe('A repository that is fuller than so many percent is an incident.'),
   })
-  .superRefine(({ repositories, sources }, context) => {
+  .superRefine(({ repositories, sources, self }, context) => {
     const known = names(repositories);
+    for (const [index, { name, kind }] of sources.entries()) {
+      if (self && kind !== 'steward' && name === OWN_SOURCE && !sources.some((each) => each.kind === 'steward'))
+        context.addIssue({
+          code: 'custom',
+          path: ['sources', index, 'name'],
+          message: `expected another name: '${OWN_SOURCE}' is Steward itself, unless self is false`,
+        });
+    }
     for (const [index, source] of sources.entries()) {
       for (const [position, name] of (source.repositories ?? []).entries()) {
         if (!known.has(name))
@@ -67,6 +79,9 @@ export const Backups = z
       }
     }
   });
+
+/** What Steward itself is called among the sources, where nobody names it. */
+export const OWN_SOURCE = 'self';
 
 /** The repository that there is where none is configured. */
 export const OWN_REPOSITORY = 'local';

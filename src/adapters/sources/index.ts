@@ -6,9 +6,10 @@ import { createPostgresSource } from './postgres/index.ts';
 import { createRedisReader } from './redis/index.ts';
 import type { SqlDeps } from './sql-deps.ts';
 import { createSqliteReader } from './sqlite/index.ts';
+import { createStewardReader, type StewardDeps } from './steward/index.ts';
 import { createVolumeReader, type VolumeReaderOptions } from './volume/index.ts';
 
-export type ReaderDeps = SqlDeps & VolumeReaderOptions;
+export type ReaderDeps = SqlDeps & VolumeReaderOptions & StewardDeps;
 
 /** How each kind of source is copied, checked and restored. */
 export function createReaders(deps: ReaderDeps): SourceReader[] {
@@ -19,6 +20,7 @@ export function createReaders(deps: ReaderDeps): SourceReader[] {
     createPostgresSource(deps),
     createRedisReader(deps),
     createSqliteReader(deps),
+    createStewardReader(deps),
     createVolumeReader(deps),
   ];
   // Each is asked about sources of its own kind only: adapters/backups chooses by it.

@@ -55,9 +55,16 @@ export async function socketFolder(folder: ScratchFolder, account: Account | und
   return short;
 }
 
+export interface Ended {
+  readonly said: string;
+  readonly exitCode: number | null;
+}
+
 export interface Served<Session> {
   /** What the first answer gave. */
   readonly session: Session;
+  /** Resolves when it has ended, however that came. */
+  readonly ended: Promise<Ended>;
   /** Harmless twice. */
   end(): Promise<void>;
 }
@@ -84,7 +91,7 @@ export async function serve<Session>(
   doing: Doing,
 ): Promise<Served<Session>> {
   const stop = new AbortController();
-  let said: string | undefined;
+  let over: Ended | undefined;
   const running = programs
     .run({
       ...command,
@@ -92,8 +99,8 @@ export async function serve<Session>(
       signal: AbortSignal.any([doing.signal, stop.signal]),
     })
     .then(
-      ({ stdout, stderr }) => (said = `${stdout}\n${stderr}`),
-      (thrown: Error) => (said = thrown.message),
+      ({ stdout, stderr, exitCode }): Ended => (over = { said: `${stdout}\n${stderr}`, exitCode }),
+      (thrown: Error): Ended => (over = { said: thrown.message, exitCode: null }),
     );
   const end = async (): Promise<void> => {
     await beforeEnd?.();
@@ -102,9 +109,9 @@ export async function serve<Session>(
   };
   try {
     for (const until = performance.now() + withinMs; ; await sleep(25, undefined, { signal: doing.signal })) {
-      if (said !== undefined) throw died(said);
+      if (over) throw died(over.said);
       try {
-        return { session: await answers(), end };
+        return { session: await answers(), end, ended: running };
       } catch (thrown) {
         if (doing.signal.aborted || performance.now() > until) throw thrown;
       }

@@ -25,7 +25,7 @@ export default defineAutomation({
     targets: z
       .array(z.string().min(1))
       .optional()
-      .describe('Kinds of sources: postgresql, mariadb, sqlite, redis, docker-volumes, files, certificates.'),
+      .describe('Kinds of sources: postgresql, mariadb, sqlite, redis, docker-volumes, files, certificates, steward.'),
     scope: z
       .enum(['databases', 'everything'])
       .default('everything')

@@ -16,6 +16,8 @@ const TARGETS: Readonly<Record<string, SourceKind>> = {
   configuration: 'files',
   'config-files': 'files',
   certificates: 'certificates',
+  steward: 'steward',
+  self: 'steward',
 };
 
 export function targetKinds(targets: readonly string[]): ReadonlySet<SourceKind> {

@@ -1,6 +1,8 @@
+import { z } from 'zod';
+import { StewardError } from '../errors.ts';
 import type { Manifest } from './copy.ts';
 import { safeName, storedName } from './names.ts';
-import type { BackupRepository, RepositoryOf } from './repository.ts';
+import { BackupRepository, type RepositoryOf } from './repository.ts';
 import type { SourceKind } from './source.ts';
 
 /** What the kit says of one repository. */
@@ -22,6 +24,8 @@ export interface RecoveryKit {
   readonly at: Date;
   readonly repositories: readonly KitRepository[];
   readonly copies: readonly KitCopy[];
+  /** The keys of Steward itself, by their place in its home: what its own copies may lack. */
+  readonly home?: Readonly<Record<string, string>> | undefined;
   /** The folder that restored files go to. */
   readonly restoreTo?: string | undefined;
 }
@@ -33,7 +37,7 @@ const TARGET = '"$RESTORE"';
  * The page that a person restores with when there is no Steward: places, keys, and for every source the commands, in Markdown.
  * Each block of commands stands for itself and is one a shell takes as it is. Whoever has the page has the data.
  */
-export function recoveryKit({ node, at, repositories, copies, restoreTo = '/root/restored' }: RecoveryKit): string {
+export function recoveryKit({ node, at, repositories, copies, home = {}, restoreTo = '/root/restored' }: RecoveryKit): string {
   return [
     `# Recovery kit of ${line(node)}`,
     '',
@@ -50,7 +54,60 @@ export function recoveryKit({ node, at, repositories, copies, restoreTo = '/root
     '',
     ...repositories.flatMap(repositoryText),
     ...copies.flatMap((copy) => copyText(copy, repositories)),
+    ...ownText({ node, repositories, home }),
   ].join('\n');
+}
+
+/** What `steward restore-home` reads of a kit: all that it takes to open the copies of Steward itself. */
+export const KitData = z.object({
+  format: z.literal('steward-kit/1'),
+  node: z.string(),
+  repositories: z.array(z.object({ repository: BackupRepository, key: z.string().optional() })),
+  home: z.record(z.string(), z.string()),
+});
+export type KitData = z.output<typeof KitData>;
+
+const DATA = '```json steward-kit';
+
+function ownText({ node, repositories, home = {} }: Pick<RecoveryKit, 'node' | 'repositories' | 'home'>): string[] {
+  if (Object.keys(home).length === 0) return [];
+  const data: z.input<typeof KitData> = {
+    format: 'steward-kit/1',
+    node,
+    repositories: repositories.map(({ repository, key }) => ({ repository, ...(key !== undefined && { key }) })),
+    home: { ...home },
+  };
+  return [
+    '## Steward itself',
+    '',
+    'On a new machine, with Steward there and not started yet, and this page in the file kit.md:',
+    '',
+    '    steward restore-home --kit kit.md',
+    '',
+    'It makes a home (STEWARD_HOME) of the newest copy, and reads what it needs from the lines below: leave them as they are.',
+    '',
+    DATA,
+    // One line: no text in it can end the block.
+    JSON.stringify(data),
+    '```',
+    '',
+  ];
+}
+
+/** What is in a page for `steward restore-home`; INPUT_INVALID where that is nothing it can use. */
+export function readKit(page: string): KitData {
+  const lines = page.split(/\r?\n/);
+  // The last one: a name on the page may look like its beginning, and nothing comes after it.
+  const text = lines[lines.lastIndexOf(DATA) + 1];
+  try {
+    if (!lines.includes(DATA) || text === undefined) throw new Error('it has no block for it');
+    return KitData.parse(JSON.parse(text));
+  } catch (cause) {
+    throw new StewardError('INPUT_INVALID', `This is no recovery kit that Steward can read: ${(cause as Error).message}`, {
+      hint: 'Give the page that steward backup kit printed, as it was.',
+      cause,
+    });
+  }
 }
 
 function repositoryText({ repository, key }: KitRepository): string[] {
@@ -150,6 +207,8 @@ function intoPlace({ source, parts }: Manifest): string[] {
       ),
     ],
   };
+  if (kind === 'steward')
+    return ['These are the folders of a home; `steward restore-home`, at the end of this page, puts them into their places.'];
   const commands = steps[kind]?.() ?? [];
   if (commands.length > 0) return ['Then, as the administrator of the server:', '', block(commands)];
   const images = named(['image', 'dump']).map(({ name }) => `\`${line(safeName(name))}\``);

@@ -118,6 +118,17 @@ export const CertificatesSource = z.strictObject({
   ...common,
   paths: z.array(z.string().min(1)).min(1).default(['/etc/letsencrypt', '/etc/ssl/private']),
 });
+/** Steward's own state: its store, its configuration, what its runs produced and, where they may lie there, its keys. */
+export const StewardSource = z.strictObject({
+  kind: z.literal('steward'),
+  ...common,
+  keys: z
+    .enum(['encrypted', 'always', 'never'])
+    .default('encrypted')
+    .describe(
+      'To which repositories its keys go: to the encrypted ones, to all, or to none. The recovery kit has them in any case.',
+    ),
+});
 export const BackupSource = z.discriminatedUnion('kind', [
   PostgresSource,
   MysqlSource,
@@ -126,9 +137,16 @@ export const BackupSource = z.discriminatedUnion('kind', [
   VolumeSource,
   FilesSource,
   CertificatesSource,
+  StewardSource,
 ]);
 export type BackupSource = z.output<typeof BackupSource>;
 export type SourceKind = BackupSource['kind'];
 export type SourceOf<Kind extends SourceKind> = Extract<BackupSource, { kind: Kind }>;
 
-export const DATABASE_KINDS: ReadonlySet<SourceKind> = new Set<SourceKind>(['postgres', 'mysql', 'sqlite', 'redis']);
+export const DATABASE_KINDS: ReadonlySet<SourceKind> = new Set<SourceKind>([
+  'postgres',
+  'mysql',
+  'sqlite',
+  'redis',
+  'steward',
+]);

@@ -27,6 +27,8 @@ export type Tree = Part & {
 
 /** A copy that is being written. Until it is sealed no repository lists it. */
 export interface CopyWriter {
+  /** Whether whoever can read the place reads nothing of it without a key. */
+  readonly encrypted: boolean;
   /** Takes a part to its end. What `content` throws is thrown, and the part does not exist. CONFLICT on a name that is taken. */
   part(part: Pick<Part, 'name' | 'kind' | 'database'>, content: Bytes): Promise<Part>;
   /**

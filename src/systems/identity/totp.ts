@@ -25,6 +25,9 @@ export interface SecondFactor {
   remove(userId: string): Promise<void>;
 }
 
+/** What the secret of a user is sealed for. */
+export const totpContext = (userId: string): string => `totp ${userId}`;
+
 /** One-time codes of an authenticator app. Its secret is sealed: the database alone gives nobody a code. */
 export function createSecondFactor({
   db,
@@ -35,12 +38,11 @@ export function createSecondFactor({
   vault: Vault;
   now: () => Date;
 }): SecondFactor {
-  const contextOf = (userId: string): string => `totp ${userId}`;
   const row = (userId: string) =>
     db.selectFrom('user_totp').selectAll().where('user_id', '=', userId).executeTakeFirst();
 
   function authenticator(sealed: { user_id: string; sealed: string }): TOTP {
-    const secret = vault.open(sealed.sealed, contextOf(sealed.user_id));
+    const secret = vault.open(sealed.sealed, totpContext(sealed.user_id));
     if (secret !== undefined) return new TOTP({ secret: Secret.fromBase32(secret), period: PERIOD_S });
     throw new StewardError('PRECONDITION_FAILED', 'This node cannot read the secret of your authenticator app.', {
       hint: 'It was enrolled at a node with another key: sign in there, with a recovery code, or with a passkey.',
@@ -70,7 +72,7 @@ export function createSecondFactor({
       const secret = totp.secret.base32;
       const values = {
         key_id: vault.keyId,
-        sealed: vault.seal(secret, contextOf(id)),
+        sealed: vault.seal(secret, totpContext(id)),
         created_at: now(),
         confirmed_at: null,
         last_step: null,

@@ -96,6 +96,7 @@ function writer(root: string, id: string): CopyWriter {
     return { bytes: size, storedBytes: size, sha256: hash.digest('hex') };
   };
   return {
+    encrypted: false,
     async part(part, content) {
       try {
         await using file = await open(join(folder, part.name), 'wx');

@@ -53,6 +53,7 @@ export function createWriter(
   }
 
   return {
+    encrypted: false,
     part: write,
     async tree({ name }, what) {
       try {

@@ -80,6 +80,7 @@ export function createWriter(session: Session): CopyWriter {
   }
 
   return {
+    encrypted: true,
     part: async ({ name, kind, database }, content) =>
       await keeping(name, async (): Promise<Part> => {
         const { storedBytes, ...is } = await store(name, content);

@@ -1,4 +1,6 @@
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Doing } from '../../../core/backup/store.ts';
 import type { ProgramsPort } from '../../../core/ports/programs.ts';
 import type { ScratchFolder } from '../scratch.ts';
@@ -11,6 +13,7 @@ const USER = 'steward_throw_away';
 const SOCKET = '.s.PGSQL.5432';
 const MEMORY = 4 * 1024 ** 3;
 const STARTS_WITHIN_MS = 60_000;
+const STOPS_WITHIN_MS = 120_000;
 
 /** It need not survive anything, only be fast; and nothing of it can be reached, nor does it reach out, over a network. */
 const SETTINGS: Readonly<Record<string, string>> = {
@@ -33,6 +36,8 @@ const SETTINGS: Readonly<Record<string, string>> = {
 
 export interface ThrowAway {
   readonly access: PgAccess;
+  /** Ends it with everything written, so that its data folder can be started again anywhere. */
+  stop(): Promise<void>;
   /** Harmless twice. */
   end(): Promise<void>;
 }
@@ -69,24 +74,48 @@ export async function startThrowAway(
     signal: doing.signal,
   });
   if (made.exitCode !== 0) throw notServed('PostgreSQL', 'could not be made', made.stderr);
+  return await startServer({ folder, data, program: tools.program('postgres'), programs, account, user: USER }, doing);
+}
+
+/** A server on a data folder that is there, below `folder` and owned by the account. `settings` come to those of every throw-away one. */
+export async function startServer(
+  {
+    folder,
+    data,
+    program,
+    programs,
+    account,
+    user,
+    settings = {},
+  }: {
+    readonly folder: ScratchFolder;
+    readonly data: string;
+    readonly program: string;
+    readonly programs: ProgramsPort;
+    readonly account: Account | undefined;
+    readonly user: string;
+    readonly settings?: Readonly<Record<string, string>> | undefined;
+  },
+  doing: Doing,
+): Promise<ThrowAway> {
   const sockets = await socketFolder(folder, account, SOCKET);
   const access: PgAccess = {
     host: sockets,
     port: 5432,
-    user: USER,
+    user,
     password: undefined,
     tls: 'disable',
     ca: undefined,
   };
-  const settings = Object.entries({ ...SETTINGS, unix_socket_directories: sockets });
-  const { end } = await serve(
+  const all = Object.entries({ ...SETTINGS, ...settings, unix_socket_directories: sockets });
+  const { end, ended } = await serve(
     {
       programs,
       command: {
-        ...runAs(account, tools.program('postgres'), [
+        ...runAs(account, program, [
           '-D',
           data,
-          ...settings.flatMap(([name, value]) => ['-c', `${name}=${value}`]),
+          ...all.flatMap(([name, value]) => ['-c', `${name}=${value}`]),
         ]),
         env: { LC_ALL: 'C', TZ: 'UTC' },
         cwd: folder.path,
@@ -100,5 +129,17 @@ export async function startThrowAway(
     },
     doing,
   );
-  return { access, end };
+  return {
+    access,
+    end,
+    async stop() {
+      // SIGINT is its fast shutdown: sessions end, everything is written.
+      const pid = Number((await readFile(join(data, 'postmaster.pid'), 'utf8').catch(() => '')).split('\n')[0]);
+      if (pid > 1) process.kill(pid, 'SIGINT');
+      const late = sleep(STOPS_WITHIN_MS, undefined, { signal: doing.signal, ref: false });
+      const result = await Promise.race([ended, late]);
+      await end();
+      if (result?.exitCode !== 0) throw notServed('PostgreSQL', 'did not stop cleanly', result?.said ?? '');
+    },
+  };
 }

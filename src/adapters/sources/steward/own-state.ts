@@ -1,0 +1,31 @@
+import type { LayerResult } from '../../../core/backup/copy.ts';
+import type { PgAccess } from '../postgres/access.ts';
+
+/** Steward's own PostgreSQL, where it runs one. */
+export interface OwnStore {
+  readonly access: PgAccess;
+  readonly data: string;
+  /** The program of this version, which another user may run. */
+  readonly program: string;
+  readonly version: string;
+}
+
+/** A restored store that answers, for whoever knows what Steward keeps there. */
+export interface RestoredState {
+  readonly access: PgAccess;
+  /** Folders with the files of a home, and with its keys. */
+  readonly home: string;
+  readonly keys: string;
+}
+
+/** What this Steward has of its own, as the composition knows it. */
+export interface OwnState {
+  readonly home: string;
+  /** Where its configuration is; there may be none. */
+  configuration(): string;
+  /** Paths below the home that are no state: repositories, what is needed for a while. */
+  never(): readonly string[];
+  store(): Promise<OwnStore>;
+  /** Whether the keys open what is sealed in the store, and the record is the one that was written. */
+  opens(restored: RestoredState): Promise<Pick<LayerResult, 'ok' | 'statement' | 'evidence'>>;
+}

@@ -1,0 +1,74 @@
+import { join } from 'node:path';
+import type { Sandbox, SealedCopy } from '../../../core/backup/reader.ts';
+import type { Doing } from '../../../core/backup/store.ts';
+import { StewardError } from '../../../core/errors.ts';
+import { lookAtLayer } from '../layer.ts';
+import type { ThrowAway } from '../postgres/throw-away.ts';
+import { makeScratch } from '../scratch.ts';
+import type { StewardDeps } from './index.ts';
+import { HOME } from './parts.ts';
+import { compareState, keysOf, restoreState } from './restored.ts';
+import { SCRATCH_KIND } from './stage.ts';
+
+/** A server of Steward's own PostgreSQL on the restored store, and the files beside it. */
+export async function sandboxOfState(
+  { own, programs, account }: StewardDeps,
+  copy: SealedCopy,
+  { scratch, owner }: { readonly scratch: string; readonly owner: string },
+  doing: Doing,
+): Promise<Sandbox> {
+  const room = copy.manifest.parts.reduce((sum, { bytes }) => sum + bytes, 0);
+  const folder = await makeScratch(scratch, { kind: SCRATCH_KIND, owner, room });
+  let server: ThrowAway | undefined;
+  const end = async (): Promise<void> => {
+    await server?.end();
+    await folder.remove();
+  };
+  const started = (): ThrowAway => {
+    if (server) return server;
+    throw new StewardError('PRECONDITION_FAILED', 'Nothing was restored, so nothing can be asked of it.');
+  };
+  try {
+    const restore = await lookAtLayer('restore', async () => {
+      const store = await own.store();
+      const role = store.access.user;
+      server = await restoreState(
+        { copy, folder, store, role, programs, account: await account(), durable: false },
+        doing,
+      );
+      return { ok: true, statement: `A throw-away PostgreSQL ${store.version} runs on the restored store.` };
+    });
+    return {
+      restore,
+      end,
+      content: (during) =>
+        lookAtLayer('content', () =>
+          compareState(copy, { access: started().access, folder: folder.path }, during),
+        ),
+      assertions: async () => [
+        await lookAtLayer('content', async () => {
+          const keys = await keysOf(folder.path, own.home);
+          const found = await own.opens({
+            access: started().access,
+            home: join(folder.path, HOME),
+            keys: keys.path,
+          });
+          const whose = keys.own ? 'the copy' : 'this home, which are in the recovery kit,';
+          return { ...found, statement: `With the keys of ${whose} ${found.statement}` };
+        }),
+      ],
+      environment: server
+        ? {
+            STEWARD_SANDBOX_HOST: started().access.host,
+            STEWARD_SANDBOX_PORT: String(started().access.port),
+            STEWARD_SANDBOX_USER: started().access.user,
+            STEWARD_SANDBOX_DATABASE: 'postgres',
+            STEWARD_SANDBOX_PATH: join(folder.path, HOME),
+          }
+        : {},
+    };
+  } catch (thrown) {
+    await end();
+    throw thrown;
+  }
+}

@@ -1,0 +1,126 @@
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ContentItem } from '../../../core/backup/copy.ts';
+import type { Doing } from '../../../core/backup/store.ts';
+import { StewardError } from '../../../core/errors.ts';
+import { scanItems } from '../files/scan.ts';
+import { openSession } from '../postgres/access.ts';
+import { makeScratch, type ScratchFolder } from '../scratch.ts';
+import { handOver } from '../throw-away.ts';
+import { copyDataFolder, giveFolder, tidyDataFolder } from './data-folder.ts';
+import { homeFiles, takeFile } from './home-files.ts';
+import type { OwnState, OwnStore } from './own-state.ts';
+import { HOME, KEYS, STORE } from './parts.ts';
+import { countStore, startOn } from './server.ts';
+import type { StewardDeps } from './index.ts';
+
+export const SCRATCH_KIND = 'self';
+const CONFIGURATION = 'steward.yaml';
+const ARTIFACTS = 'artifacts/';
+const ATTEMPTS = 3;
+
+/** Everything of one instant, at rest: what goes into a copy, and what was counted in it. */
+export interface Stage {
+  readonly folder: ScratchFolder;
+  readonly snapshotAt: Date;
+  readonly items: readonly ContentItem[];
+  readonly keys: readonly string[];
+}
+
+export async function makeStage(deps: StewardDeps, owner: string, doing: Doing): Promise<Stage> {
+  const { own, scratch, programs } = deps;
+  const store = await own.store();
+  const account = await deps.account();
+  for (let attempt = 1; ; attempt += 1) {
+    const folder = await makeScratch(scratch, { kind: SCRATCH_KIND, owner, room: 2 * (await bytesOf(store.data)) });
+    try {
+      await handOver(folder, account);
+      const { snapshotAt, keys } = await takeAll(own, store, folder.path, { doing, now: deps.now });
+      const data = join(folder.path, STORE);
+      await giveFolder(data, account);
+      const server = await startOn({ folder, program: store.program, role: store.access.user, programs, account }, doing);
+      const tables = await countStore(server.access, doing).finally(() => server.stop());
+      await tidyDataFolder(data);
+      const items = [...tables, ...(await filesIn(folder.path, doing))];
+      return { folder, snapshotAt, items, keys };
+    } catch (thrown) {
+      await folder.remove();
+      const { code, retryable } = StewardError.from(thrown);
+      // A page of its control file may be torn; that is seen when it is started, and is another one the next time.
+      if (doing.signal.aborted || attempt === ATTEMPTS || !(retryable || code === 'UNAVAILABLE')) throw thrown;
+    }
+  }
+}
+
+/**
+ * The files come before the instant of the store, so that no checkpoint tells of a record that the copy does not have; artifacts
+ * that were finished since come afterwards, so that no run of it lacks one.
+ */
+async function takeAll(
+  own: OwnState,
+  store: OwnStore,
+  folder: string,
+  { doing, now }: { readonly doing: Doing; readonly now: () => Date },
+): Promise<{ readonly snapshotAt: Date; readonly keys: readonly string[] }> {
+  const [home, sealed] = [join(folder, HOME), join(folder, KEYS)];
+  let files = await homeFiles(own.home, own.never());
+  await using session = await openSession(store.access, 'postgres', doing);
+  const snapshotAt = await copyDataFolder(session, store.data, join(folder, STORE), {
+    doing,
+    now,
+    async meanwhile() {
+      files = await homeFiles(own.home, own.never());
+      for (const path of files.state) await takeFile(join(own.home, path), join(home, path));
+      for (const path of files.keys) await takeFile(join(own.home, path), join(sealed, path));
+      // Wherever it is: the next Steward looks for it in its home.
+      await takeFile(own.configuration(), join(home, CONFIGURATION));
+    },
+  });
+  const before = new Set(files.state);
+  for (const path of (await homeFiles(own.home, own.never())).state) {
+    if (!path.startsWith(ARTIFACTS) || before.has(path)) continue;
+    const from = join(own.home, path);
+    const { ctime } = await stat(from).catch(() => ({ ctime: undefined }));
+    if (ctime && ctime <= snapshotAt) await takeFile(from, join(home, path));
+  }
+  return { snapshotAt, keys: files.keys };
+}
+
+/** The files beside the store, as what was counted names them: `home/node-id`. */
+export async function filesIn(folder: string, { signal }: Doing): Promise<ContentItem[]> {
+  const items: ContentItem[] = [];
+  for (const part of [HOME, KEYS]) {
+    const root = join(folder, part);
+    if (!(await stat(root).catch(() => undefined))) continue;
+    const found = scanItems({ do: 'describe', roots: [root], exclude: [], hash: true, below: root }, signal);
+    for await (const item of found) items.push(named(part, item));
+  }
+  return items;
+}
+
+/** Whose they are is who restores them, so only their mode counts; and where they are is their place in a home. */
+function named(part: string, { name, attributes = '', ...item }: ContentItem): ContentItem {
+  return { ...item, name: `${part}${name === '/' ? '' : name}`, attributes: attributes.split(' ')[0] ?? '' };
+}
+
+/** The same of a home in use, for a comparison: as it is at this moment. */
+export async function liveFiles(own: OwnState, { signal }: Doing): Promise<ContentItem[]> {
+  const { state, keys } = await homeFiles(own.home, own.never());
+  const items: ContentItem[] = [];
+  for (const [part, paths] of [[HOME, state], [KEYS, keys]] as const) {
+    const roots = paths.map((path) => join(own.home, path));
+    const found = scanItems({ do: 'describe', roots, exclude: [], hash: true, below: own.home }, signal);
+    for await (const item of found) items.push(named(part, item));
+  }
+  return items;
+}
+
+export async function bytesOf(folder: string): Promise<number> {
+  let bytes = 0;
+  for (const entry of await readdir(folder, { recursive: true, withFileTypes: true }))
+    if (entry.isFile()) bytes += (await stat(join(entry.parentPath, entry.name)).catch(() => ({ size: 0 }))).size;
+  return bytes;
+}
+
+export const isKeyItem = ({ name }: ContentItem): boolean => name === KEYS || name.startsWith(`${KEYS}/`);
+

@@ -1,0 +1,89 @@
+import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { keyFileOf } from './adapters/repositories/restic/key.ts';
+import { type KitData, readKit } from './core/backup/recovery-kit.ts';
+import { BackupRepository } from './core/backup/repository.ts';
+import { StewardError } from './core/errors.ts';
+
+/** What somebody says of where the copy is. */
+export interface Wanted {
+  /** The page that `steward backup kit` printed, as a file. */
+  readonly kit: string | undefined;
+  /** A name in the kit; or a folder or an address that restic knows. */
+  readonly repository: string | undefined;
+  readonly keyFile: string | undefined;
+  readonly copy: string | undefined;
+  readonly newKeys: boolean;
+}
+
+export interface Place {
+  readonly repository: BackupRepository;
+  /** Of Steward itself, by their place in a home. */
+  readonly keys: Readonly<Record<string, string>>;
+}
+
+/** The repository to read from. Its key is laid where Steward looks for it in its home. */
+export async function placeOf({ kit: file, repository, keyFile }: Wanted, home: string): Promise<Place> {
+  const kit = file === undefined ? undefined : readKit(await readFile(file, 'utf8').catch(unreadable(file)));
+  const named = kit && (await fromKit(kit, repository));
+  // Those that Steward had made; of the others it has a reference in its configuration.
+  for (const each of kit?.repositories ?? [])
+    if (each.key !== undefined && each.repository.kind === 'restic' && each.repository.password === undefined)
+      await layKey(home, each.repository.name, each.key);
+  const found = named?.repository ?? (repository === undefined ? undefined : await fromAddress(repository));
+  if (found === undefined)
+    throw new StewardError('INPUT_INVALID', 'It has to be said where the copies of Steward are.', {
+      hint: 'Give --kit kit.md, the page that steward backup kit printed; or --repository with a folder or an address of restic.',
+    });
+  const key = keyFile === undefined ? named?.key : (await readFile(keyFile, 'utf8').catch(unreadable(keyFile))).trim();
+  if (found.kind === 'directory') return { repository: found, keys: kit?.home ?? {} };
+  if (key === undefined)
+    throw new StewardError('INPUT_INVALID', `${found.name} is encrypted, and there is no key for it.`, {
+      hint: 'Give the recovery kit with --kit, or its key in a file with --key-file.',
+    });
+  await layKey(home, found.name, key);
+  // The key is at hand: whatever it was a reference to need not be here.
+  return { repository: { ...found, password: undefined }, keys: kit?.home ?? {} };
+}
+
+async function layKey(home: string, name: string, key: string): Promise<void> {
+  const path = keyFileOf(home, name);
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  await writeFile(path, `${key}\n`, { mode: 0o600 });
+}
+
+async function fromKit(
+  { repositories }: KitData,
+  wanted: string | undefined,
+): Promise<KitData['repositories'][number] | undefined> {
+  if (wanted !== undefined) return repositories.find(({ repository }) => repository.name === wanted);
+  if (repositories.length <= 1) return repositories[0];
+  // A directory is one that can be reached from here where it is mounted.
+  for (const each of repositories)
+    if (each.repository.kind === 'directory' && (await stat(each.repository.path).catch(() => undefined))) return each;
+  const others = repositories.filter(({ repository }) => repository.kind === 'restic');
+  if (others.length === 1) return others[0];
+  throw new StewardError('INPUT_INVALID', 'The kit has several repositories.', {
+    hint: `Name one with --repository: ${repositories.map(({ repository }) => repository.name).join(', ')}.`,
+  });
+}
+
+/** What a repository is called that is none of a kit: its key stays nowhere. */
+export const GIVEN = 'given';
+
+/** A folder of Steward's own kind has its mark in it; all else is restic's. */
+async function fromAddress(address: string): Promise<BackupRepository> {
+  const path = resolve(address);
+  const own = await stat(`${path}/steward-repository.json`).catch(() => undefined);
+  return BackupRepository.parse(
+    own
+      ? { kind: 'directory', name: GIVEN, path }
+      : { kind: 'restic', name: GIVEN, url: address.includes(':') ? address : path },
+  );
+}
+
+function unreadable(file: string): (cause: Error) => never {
+  return (cause) => {
+    throw new StewardError('NOT_FOUND', `${file} cannot be read: ${cause.message}`, { cause });
+  };
+}
