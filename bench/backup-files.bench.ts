@@ -10,13 +10,12 @@ import type { Manifest } from '../src/core/backup/copy.ts';
 import { BackupRepository } from '../src/core/backup/repository.ts';
 import type { CopyStore } from '../src/core/backup/store.ts';
 import { memoryLog } from '../src/testing/log.ts';
-import { type BenchResult, median, report } from './result.ts';
+import { type BenchResult, median, report, RUNS, SCALE } from './result.ts';
 
-const FILES = 20_000;
+const FILES = 20_000 * SCALE;
 const FOLDERS = 200;
-const CHANGED = 200;
+const CHANGED = 200 * SCALE;
 const BYTES = 8 * 1024;
-const RUNS = 5;
 const GOAL = 1.05;
 
 const home = await mkdtemp(join(tmpdir(), 'steward-bench-'));

@@ -13,9 +13,8 @@ import { PostgresSource } from '../src/core/backup/source.ts';
 import { makeCopy } from '../src/testing/backup/make-copy.ts';
 import { memoryLog } from '../src/testing/log.ts';
 import { nobody, startPostgres } from '../src/testing/world/postgres.ts';
-import { median, report } from './result.ts';
+import { median, report, RUNS, SCALE } from './result.ts';
 
-const RUNS = 5;
 const BIN = '/usr/lib/postgresql/15/bin';
 const doing = { signal: new AbortController().signal };
 const execute = promisify(execFile);
@@ -60,11 +59,11 @@ try {
   await server.say(
     'shop',
     `create table orders as select i as id, (random() * 1e6)::int as customer, now() - random() * interval '300 days' as at,
-       (random() * 10000)::numeric(10, 2) as amount, md5(i::text) || md5((i + 1)::text) as note from generate_series(1, 2500000) i`,
+       (random() * 10000)::numeric(10, 2) as amount, md5(i::text) || md5((i + 1)::text) as note from generate_series(1, ${2_500_000 * SCALE}) i`,
     'alter table orders add primary key (id)',
     'create index on orders (customer)',
     `create table events as select i as id, 'event ' || (i % 100) as kind, jsonb_build_object('a', i, 'b', md5(i::text)) as body
-       from generate_series(1, 1200000) i`,
+       from generate_series(1, ${1_200_000 * SCALE}) i`,
     'alter table events add primary key (id)',
     'vacuum analyze',
   );

@@ -23,3 +23,7 @@ export function median(values: readonly number[]): number {
 export function report(results: readonly BenchResult[]): void {
   console.log(JSON.stringify(results));
 }
+
+/** While something is worked on smaller and fewer runs tell enough; promises are kept by the whole. */
+export const RUNS = Number(process.env['STEWARD_BENCH_RUNS'] ?? 5);
+export const SCALE = Number(process.env['STEWARD_BENCH_SCALE'] ?? 1);

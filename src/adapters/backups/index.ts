@@ -121,7 +121,7 @@ export function createBackups(deps: BackupsDeps): BackupsPort {
       const { source, reader } = sourceOf(place);
       const copy = await sealed(place, doing);
       const started = performance.now();
-      const comparison = await compareContents(readContents(copy, doing), reader.contents(source, doing));
+      const comparison = await compareContents(readContents(copy, doing), reader.contents(source, doing, copy));
       const statement = tellComparison(comparison, 'items');
       return { layer: 'content', ok: comparison.ok, statement, durationMs: performance.now() - started };
     },

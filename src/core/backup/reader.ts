@@ -96,8 +96,8 @@ export interface SourceReader<Kind extends SourceKind = SourceKind> {
   undo?(source: SourceOf<Kind>, kept: readonly string[], doing: Doing): Promise<Restored>;
   /** Removes what a restore kept, once nobody wants it back. */
   discard?(source: SourceOf<Kind>, kept: readonly string[], doing: Doing): Promise<readonly string[]>;
-  /** What is at the original now, to prove a restore by comparison. */
-  contents(source: SourceOf<Kind>, doing: Doing): AsyncIterable<ContentItem>;
+  /** What is at the original now, to prove a restore by comparison: hashed as this copy did where it has a choice. */
+  contents(source: SourceOf<Kind>, doing: Doing, copy?: SealedCopy): AsyncIterable<ContentItem>;
   /** Ends what sandboxes of these owners left. */
   sweep(owners: ReadonlySet<string> | 'all-dead', scratch: string, doing: Doing): Promise<readonly string[]>;
 }

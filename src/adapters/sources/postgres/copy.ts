@@ -8,13 +8,14 @@ import { writeContents } from '../contents.ts';
 import { createTurns, dumpInto, together, type Turns } from '../flow.ts';
 import { dotted, fileNameOf } from '../names.ts';
 import { ABOUT_PART, type AboutDatabase, aboutText, propertiesOf } from './about.ts';
-import { environmentOf, identifier, type PgAccess } from './access.ts';
+import { environmentOf, type PgAccess } from './access.ts';
 import { countLargeObjects, countTable, inOrder, LARGE_OBJECTS, type RowHash, rowHashOf } from './counting.ts';
 import { programError } from './errors.ts';
 import { leftOutOf, type PgServer, problemWith } from './look.ts';
 import { partlyArguments, partlyCopied } from './partly.ts';
+import { dumpEnvironment, hashesInDump, rowsOf } from './rows.ts';
 import { type PgSnapshot, takeSnapshot } from './snapshot.ts';
-import { leavesRows, nameOf } from './tables.ts';
+import { leavesRows, nameOf, type PgTable, withoutRowsOf } from './tables.ts';
 import type { PgTools } from './tools.ts';
 
 export interface Copying {
@@ -113,45 +114,56 @@ async function copyDatabase(
   const file = fileNameOf(database);
   const partly = partlyCopied(source, tables);
   const without = tables.filter((table) => table.kind === 'r' && leavesRows(source, table));
-  const env = environmentOf(access, database);
+  const env = dumpEnvironment(access, database);
   const instant = [`--snapshot=${snapshot.id}`, '--lock-wait-timeout=10000'];
-  const noRows = [...without, ...partly.map(({ table }) => table)].map(
-    ({ schema, name }) => `--exclude-table-data=${identifier(schema)}.${identifier(name)}`,
-  );
+  const noRows = withoutRowsOf([...without, ...partly.map(({ table }) => table)]);
+  const counted = tables.filter((table) => table.kind === 'r' && !without.includes(table));
+  // Where some columns are left out rows are not restored in one go, and their order is not kept.
+  const passing = partly.length === 0 && (await hashesInDump(session)) ? rowsOf(counted) : undefined;
   const dump = async (
     program: 'pg_dump' | 'psql',
     args: readonly string[],
     part: Pick<Part, 'name' | 'kind'>,
     now: Doing,
+    seen?: (chunk: Uint8Array) => void,
   ): Promise<Part> => {
     const dumped = await dumpInto(
       programs,
       { program: tools.program(program), args, env },
-      { writer, turns, part: { ...part, database }, doing: now },
+      { writer, turns, part: { ...part, database }, doing: now, seen },
     );
     if (!dumped.part || dumped.result.exitCode !== 0)
       throw programError(program, dumped.result, `database ${dotted(database)}`);
     return dumped.part;
   };
+  const count = async (table: PgTable): Promise<ContentItem> => {
+    doing.signal.throwIfAborted();
+    const left = partly.find((one) => one.table === table)?.without.map(({ name }) => name) ?? [];
+    return await countTable(session, { table, without: left }, hash);
+  };
   const [rows, schema, columns, items, properties] = await together(doing, [
-    (now) => dump('pg_dump', ['-Fc', '-Z0', ...instant, ...noRows], { name: `${file}.dump`, kind: 'dump' }, now),
+    (now) =>
+      dump(
+        'pg_dump',
+        ['-Fc', '-Z0', ...instant, ...noRows],
+        { name: `${file}.dump`, kind: 'dump' },
+        now,
+        passing?.push,
+      ),
     (now) => dump('pg_dump', ['--schema-only', ...instant], { name: `${file}.schema.sql`, kind: 'schema' }, now),
     async (now) =>
       partly.length === 0
         ? undefined
         : await dump('psql', partlyArguments(snapshot, partly), { name: `${file}.partly.sql`, kind: 'dump' }, now),
-    async ({ signal }) => {
-      const counted: ContentItem[] = [];
-      for (const table of tables) {
-        if (table.kind !== 'r' || without.includes(table)) continue;
-        signal.throwIfAborted();
-        const left = partly.find((one) => one.table === table)?.without.map(({ name }) => name) ?? [];
-        counted.push(await countTable(session, { table, without: left }, hash));
-      }
-      return [...counted, ...(await countLargeObjects(session, dotted(database, LARGE_OBJECTS), hash))];
+    async () => {
+      const found = await countLargeObjects(session, dotted(database, LARGE_OBJECTS), hash);
+      if (!passing) for (const table of counted) found.push(await count(table));
+      return found;
     },
     () => propertiesOf(session),
   ]);
+  const passed = passing?.items();
+  if (passed) for (const table of counted) items.push(passed.get(table) ?? (await count(table)));
   return {
     parts: [rows, schema, ...(columns ? [columns] : [])],
     items,

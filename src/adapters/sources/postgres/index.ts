@@ -10,6 +10,7 @@ import type { SqlDeps } from '../sql-deps.ts';
 import { discardKept, undoRestore } from './kept.ts';
 import { leftOutOf, lookAtServer, lookAtTables, openServer } from './look.ts';
 import { existing, restoreCopy, wantedOf } from './restore.ts';
+import { countDatabase } from './rows.ts';
 import { makeSandbox, sweepSandboxes } from './sandbox.ts';
 import { takeSnapshot } from './snapshot.ts';
 import { lookAtStructure } from './structure.ts';
@@ -86,13 +87,21 @@ export function createPostgresSource(deps: SqlDeps): SourceReader<'postgres'> {
     undo: (source, kept, doing) => undoRestore(deps, source, kept, doing),
     discard: (source, kept, doing) => discardKept(deps, source, kept, doing),
 
-    async *contents(source, doing) {
+    async *contents(source, doing, copy) {
       const access = await accessTo(source, secrets);
       const { databases, major } = await lookAtServer(source, access, doing);
+      const about = copy && (await readAbout(copy, doing));
       const hash = rowHashOf(major);
       // All of them first: items come in one order, whatever database they are of.
       const items = [];
       for (const database of databases) {
+        const recorded = about?.databases.find(({ name }) => name === database);
+        if (copy && about && recorded) {
+          const tools = await find({ server: major, own: false }, doing);
+          const counting = { copy, about: recorded, hash: about.hash, access, into: database, tools, programs };
+          items.push(...(await countDatabase(counting, doing)));
+          continue;
+        }
         await using snapshot = await takeSnapshot(access, database, { doing, now });
         for (const table of snapshot.tables) {
           if (table.kind !== 'r' || leavesRows(source, table)) continue;

@@ -2,7 +2,6 @@ import { createWriteStream } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import type { ContentItem } from '../../../core/backup/copy.ts';
 import type { SealedCopy } from '../../../core/backup/reader.ts';
 import type { Doing } from '../../../core/backup/store.ts';
 import { StewardError } from '../../../core/errors.ts';
@@ -12,18 +11,8 @@ import { partOf } from '../contents.ts';
 import { AS_LONG_AS_IT_TAKES_MS } from '../flow.ts';
 import { dotted } from '../names.ts';
 import type { AboutDatabase } from './about.ts';
-import {
-  connectionString,
-  environmentOf,
-  identifier,
-  literal,
-  openSession,
-  type PgAccess,
-  type PgSession,
-} from './access.ts';
-import { countLargeObjects, countTable, LARGE_OBJECTS, type RowHash } from './counting.ts';
+import { connectionString, environmentOf, identifier, literal, type PgAccess, type PgSession } from './access.ts';
 import { programError } from './errors.ts';
-import { nameOf, tablesOf } from './tables.ts';
 import type { PgTools } from './tools.ts';
 
 /** Where one database of a copy goes, whatever it is called there. */
@@ -140,24 +129,4 @@ function restoreError(
 ): StewardError {
   // Full disks, dead servers and lacking rights say nothing of the copy, and keep their own code.
   return programError(program, result, `the restore of ${dotted(name)}`, 'VERIFICATION_FAILED');
-}
-
-/** What is in a restored database, counted as it was when its copy was made; in the order of its tables. */
-export async function countDatabase(
-  access: PgAccess,
-  into: string,
-  about: AboutDatabase,
-  hash: RowHash,
-  doing: Doing,
-): Promise<ContentItem[]> {
-  await using session = await openSession(access, into, doing);
-  const items: ContentItem[] = [];
-  for (const table of await tablesOf(session, about.name)) {
-    const name = nameOf(table);
-    if (table.kind !== 'r' || about.withoutRows.includes(name)) continue;
-    const without = about.withoutColumns.find((one) => one.table === name)?.columns ?? [];
-    items.push(await countTable(session, { table, without }, hash));
-    doing.progress?.({ bytes: 0, message: `${name} was counted` });
-  }
-  return [...items, ...(await countLargeObjects(session, dotted(about.name, LARGE_OBJECTS), hash))];
 }

@@ -13,10 +13,11 @@ import { type About, type AboutDatabase, mainDatabase, readAbout } from './about
 import { accessTo, identifier, literal, type PgAccess, type PgSession } from './access.ts';
 import { inOrder } from './counting.ts';
 import type { SqlDeps } from '../sql-deps.ts';
-import { countDatabase, createDatabase, fetchDump, loadDatabase } from './load.ts';
+import { createDatabase, fetchDump, loadDatabase } from './load.ts';
 import { lookAtServer, openServer, type PgServer } from './look.ts';
 import { remarkIn, type Remark, remarkText, SCRATCH_PREFIX } from './ours.ts';
 import { dropScratch, SCRATCH_KIND } from './sandbox.ts';
+import { countDatabase, type Counting } from './rows.ts';
 import type { FindTools } from './tools.ts';
 
 export interface Wanted {
@@ -120,7 +121,7 @@ export async function restoreCopy(
       };
       await loadDatabase(loading, file, doing);
       await rm(file, { force: true });
-      await proveBeside({ access, copy, about, database, from }, doing);
+      await proveBeside({ ...loading, hash: about.hash }, doing);
     }
     const kept = await changeNames({ source, access, moves: beside, copy: copy.manifest.copy, now: deps.now() }, doing);
     return {
@@ -214,24 +215,10 @@ function listed(setting: string, value: string): string {
     : literal(value);
 }
 
-async function proveBeside(
-  {
-    access,
-    copy,
-    about,
-    database,
-    from,
-  }: {
-    readonly access: PgAccess;
-    readonly copy: SealedCopy;
-    readonly about: About;
-    readonly database: AboutDatabase;
-    readonly from: string;
-  },
-  doing: Doing,
-): Promise<void> {
-  const found = await countDatabase(access, from, database, about.hash, doing);
-  const prefix = `${dotted(database.name)}.`;
+async function proveBeside(counting: Counting, doing: Doing): Promise<void> {
+  const { copy, about } = counting;
+  const found = await countDatabase(counting, doing);
+  const prefix = `${dotted(about.name)}.`;
   async function* recorded(): ReturnType<typeof readContents> {
     for await (const item of readContents(copy, doing)) if (item.name.startsWith(prefix)) yield item;
   }
@@ -239,7 +226,7 @@ async function proveBeside(
   if (!comparison.ok)
     throw new StewardError(
       'VERIFICATION_FAILED',
-      `What was restored of ${dotted(database.name)} is not what was copied. ${tellComparison(comparison, 'tables')}`,
+      `What was restored of ${dotted(about.name)} is not what was copied. ${tellComparison(comparison, 'tables')}`,
       {
         hint: 'Nothing was replaced. Use another copy.',
       },

@@ -26,10 +26,11 @@ import {
 } from './access.ts';
 import { inOrder } from './counting.ts';
 import type { SqlDeps } from '../sql-deps.ts';
-import { countDatabase, createDatabase, fetchDump, loadDatabase } from './load.ts';
+import { createDatabase, fetchDump, loadDatabase } from './load.ts';
 import { openServer } from './look.ts';
 import { programError } from './errors.ts';
 import { remarkIn, remarkText, SCRATCH_PREFIX } from './ours.ts';
+import { countDatabase } from './rows.ts';
 import { startThrowAway } from './throw-away.ts';
 import type { FindTools, PgTools } from './tools.ts';
 
@@ -124,7 +125,7 @@ export async function makeSandbox(
 }
 
 function whatItAnswers(
-  { source, copy, about }: Making,
+  { deps, source, copy, about }: Making,
   place: () => Place | undefined,
 ): Pick<Sandbox, 'content' | 'assertions' | 'environment' | 'standIn'> {
   const held = (): Place => {
@@ -137,10 +138,12 @@ function whatItAnswers(
   return {
     content: (doing) =>
       lookAtLayer('content', async () => {
-        const { access, called } = held();
+        const { access, called, tools } = held();
         const found = [];
-        for (const database of about.databases)
-          found.push(...(await countDatabase(access, called(database.name), database, about.hash, doing)));
+        for (const one of about.databases) {
+          const counting = { copy, about: one, hash: about.hash, access, into: called(one.name), tools };
+          found.push(...(await countDatabase({ ...counting, programs: deps.programs }, doing)));
+        }
         const comparison = await compareContents(readContents(copy, doing), inOrder(found));
         return { ok: comparison.ok, statement: tellComparison(comparison, 'tables'), evidence: evidenceOf(comparison) };
       }),

@@ -104,6 +104,10 @@ export function leavesRows({ excludeTables }: SourceOf<'postgres'>, { names }: P
   return excludeTables.some((pattern) => names.some((name) => matchesGlob(pattern, name)));
 }
 
+/** Arguments of pg_dump: these tables, but none of their rows. */
+export const withoutRowsOf = (tables: readonly PgTable[]): string[] =>
+  tables.map((table) => `--exclude-table-data=${sqlName(table)}`);
+
 /** Columns whose values stay where they are. A generated one is made of the others. */
 export function leavesColumns({ excludeColumns }: SourceOf<'postgres'>, { names, columns }: PgTable): PgColumn[] {
   return columns.filter(

@@ -18,7 +18,7 @@ const ROOTS = [
   { root: '/usr', bin: (name: string) => (/^pgsql-\d+$/.test(name) ? join(name, 'bin') : undefined) },
 ];
 
-const SERVER = ['initdb', 'postgres', 'pg_restore', 'psql'];
+const SERVER = ['initdb', 'postgres', 'pg_dump', 'pg_restore', 'psql'];
 const CLIENT = ['pg_dump', 'pg_dumpall', 'pg_restore', 'psql'];
 
 export type FindTools = (needs: { readonly server: number; readonly own: boolean }, doing: Doing) => Promise<PgTools>;

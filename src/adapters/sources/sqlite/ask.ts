@@ -2,29 +2,45 @@ import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { StewardError } from '../../../core/errors.ts';
 import type { ProgramsPort } from '../../../core/ports/programs.ts';
-import type { SqliteJob, SqliteSaid, SqliteTrouble } from './jobs.ts';
+import type { SqliteClosing, SqliteJob, SqliteSaid, SqliteTrouble } from './jobs.ts';
 
 const CHILD = fileURLToPath(new URL('child.ts', import.meta.url));
 /** A file of many gigabytes is read through in this time; who is canceled does not wait for it. */
 const WITHIN_MS = 6 * 60 * 60_000;
 
-/** Asks the child, and gives what it says as it comes. Throws what troubled it. */
-export async function askSqlite(
+/** Asks the child of the sources, and gives what it says as it comes. Throws what troubled it. */
+export function askSqlite(
   programs: ProgramsPort,
   job: SqliteJob,
   about: string,
   signal: AbortSignal,
   hear: (said: SqliteSaid) => void | Promise<void>,
 ): Promise<{ readonly version: string }> {
+  return askChild<SqliteSaid>(programs, { child: CHILD, job }, about, signal, hear);
+}
+
+/** The same of any child that is made of child-kit.ts. */
+export async function askChild<Said extends { readonly said: string }>(
+  programs: ProgramsPort,
+  {
+    child,
+    job,
+    env,
+  }: { readonly child: string; readonly job: object; readonly env?: Readonly<Record<string, string>> },
+  about: string,
+  signal: AbortSignal,
+  hear: (said: Said) => void | Promise<void>,
+): Promise<{ readonly version: string }> {
   let version: string | undefined;
-  let trouble: Extract<SqliteSaid, { said: 'trouble' }> | undefined;
+  let trouble: Extract<SqliteClosing, { said: 'trouble' }> | undefined;
   const { exitCode, stderr } = await programs.stream(
-    { program: process.execPath, args: [CHILD, JSON.stringify(job)], timeoutMs: WITHIN_MS, signal },
+    { program: process.execPath, args: [child, JSON.stringify(job)], timeoutMs: WITHIN_MS, signal, env },
     async (output) => {
-      for await (const said of linesOf(output)) {
-        if (said.said === 'done') ({ version } = said);
-        else if (said.said === 'trouble') trouble = said;
-        else await hear(said);
+      for await (const said of linesOf<Said | SqliteClosing>(output)) {
+        if (isClosing(said)) {
+          if (said.said === 'done') ({ version } = said);
+          else trouble = said;
+        } else await hear(said);
       }
     },
   );
@@ -40,21 +56,24 @@ export async function askSqlite(
   );
 }
 
-async function* linesOf(output: AsyncIterable<Uint8Array>): AsyncIterable<SqliteSaid> {
+const isClosing = (said: { readonly said: string }): said is SqliteClosing =>
+  said.said === 'done' || said.said === 'trouble';
+
+async function* linesOf<Line>(output: AsyncIterable<Uint8Array>): AsyncIterable<Line> {
   const decoder = new TextDecoder();
   let rest = '';
   for await (const chunk of output) {
     const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n');
     rest = lines.pop() ?? '';
-    for (const line of lines) yield JSON.parse(line) as SqliteSaid;
+    for (const line of lines) yield JSON.parse(line) as Line;
   }
 }
 
 function translate(kind: SqliteTrouble, message: string, about: string): StewardError {
   switch (kind) {
     case 'locked':
-      return new StewardError('LOCKED', `${about} stayed locked against readers: ${message}.`, {
-        hint: `See who writes to it for so long: fuser -v ${about}`,
+      return new StewardError('LOCKED', `${about} stayed locked: ${message}.`, {
+        hint: `See who works there for so long: fuser -v ${about}`,
       });
     case 'damaged':
       return new StewardError('VERIFICATION_FAILED', `${about} is damaged or no SQLite database: ${message}.`, {
@@ -67,6 +86,10 @@ function translate(kind: SqliteTrouble, message: string, about: string): Steward
     case 'unreachable':
       return new StewardError('FORBIDDEN', `${about} cannot be opened: ${message}.`, {
         hint: 'Steward needs to read it and, for a write-ahead log, to make files beside it: run it as root or as its owner.',
+      });
+    case 'readonly':
+      return new StewardError('FORBIDDEN', `${about} cannot be written: ${message}.`, {
+        hint: 'Run Steward as root or as its owner; nothing was changed.',
       });
     case 'other':
       return new StewardError('PROGRAM_FAILED', `${about}: SQLite says ${message}.`);

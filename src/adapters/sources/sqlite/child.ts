@@ -1,41 +1,26 @@
 import { createHash, type Hash } from 'node:crypto';
-import { backup, constants, DatabaseSync, type SQLOutputValue } from 'node:sqlite';
-import { pathToFileURL } from 'node:url';
-import type { SqliteJob, SqliteSaid, SqliteTrouble } from './jobs.ts';
+import { backup, constants, type DatabaseSync, type SQLOutputValue } from 'node:sqlite';
+import { alone, live, perform, sayer, troubleOf, using } from './child-kit.ts';
+import type { SqliteJob, SqliteSaid } from './jobs.ts';
 
-// A process of its own: SQLite works in the thread that asks it, a damaged file can take its process down, and whatever
-// it does can be ended. It says each thing in a line of its own, and `done` last.
-
-const say = (said: SqliteSaid): void => void process.stdout.write(`${JSON.stringify(said)}\n`);
+const say = sayer<SqliteSaid>();
 const PAGES_AT_ONCE = 4_096;
 /** Rows are gathered up to this many characters before they are hashed. */
 const GATHERED = 64 * 1024;
 const TOLD_PROBLEMS = 10;
-// The lower byte of what SQLite says is the kind of the error.
-const [BUSY, LOCKED, CORRUPT, FULL, CANTOPEN, NOT_A_DATABASE] = [5, 6, 11, 13, 14, 26];
 
-const job = JSON.parse(process.argv[2] ?? '') as SqliteJob;
-try {
+await perform(async (job: SqliteJob) => {
   switch (job.do) {
     case 'copy':
-      await copy(job);
-      break;
+      return await copy(job);
     case 'check':
-      check(job.path);
-      break;
+      return void check(job.path);
     case 'count':
-      using(job.live ? live(job.path, job.waitMs) : alone(job.path), count);
-      break;
+      return using(job.live ? live(job.path, job.waitMs) : alone(job.path), count);
     case 'assert':
-      using(alone(job.path), (database) => assert(database, job.assertions));
-      break;
+      return using(alone(job.path), (database) => assert(database, job.assertions));
   }
-  say({ said: 'done', version: process.versions['sqlite'] ?? '' });
-} catch (thrown) {
-  const { errcode = 0, message } = thrown as { errcode?: number; message: string };
-  say({ said: 'trouble', kind: troubleOf(errcode & 0xff), message });
-  process.exitCode = 1;
-}
+});
 
 /**
  * From one read transaction, whatever is written meanwhile: without it a busy writer makes the copy begin anew again and
@@ -68,7 +53,7 @@ function check(path: string): boolean {
     );
   } catch (thrown) {
     const { errcode = 0, message } = thrown as { errcode?: number; message: string };
-    if (troubleOf(errcode & 0xff) !== 'damaged') throw thrown;
+    if (troubleOf(errcode) !== 'damaged') throw thrown;
     problems = [message];
   }
   problems = problems.filter((problem) => problem !== 'ok');
@@ -143,28 +128,4 @@ function assert(database: DatabaseSync, assertions: Extract<SqliteJob, { do: 'as
       say({ said: 'asserted', name, holds: false, value: `the query failed: ${(thrown as Error).message}` });
     }
   }
-}
-
-function live(path: string, timeout: number): DatabaseSync {
-  return new DatabaseSync(path, { readOnly: true, timeout });
-}
-
-/** Of a file that nobody else has: nothing is written beside it. */
-function alone(path: string): DatabaseSync {
-  return new DatabaseSync(new URL(`${pathToFileURL(path).href}?mode=ro&immutable=1`), { readOnly: true });
-}
-
-function using<T>(database: DatabaseSync, work: (database: DatabaseSync) => T): T {
-  try {
-    return work(database);
-  } finally {
-    database.close();
-  }
-}
-
-function troubleOf(code: number): SqliteTrouble {
-  if (code === BUSY || code === LOCKED) return 'locked';
-  if (code === CORRUPT || code === NOT_A_DATABASE) return 'damaged';
-  if (code === FULL) return 'full';
-  return code === CANTOPEN ? 'unreachable' : 'other';
 }

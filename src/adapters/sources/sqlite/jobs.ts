@@ -9,7 +9,12 @@ export type SqliteJob =
       readonly assertions: readonly { readonly name: string; readonly sql: string }[];
     };
 
-export type SqliteTrouble = 'locked' | 'damaged' | 'full' | 'unreachable' | 'other';
+export type SqliteTrouble = 'locked' | 'damaged' | 'full' | 'unreachable' | 'readonly' | 'other';
+
+/** How whatever a child is asked ends. */
+export type SqliteClosing =
+  | { readonly said: 'trouble'; readonly kind: SqliteTrouble; readonly message: string }
+  | { readonly said: 'done'; readonly version: string };
 
 /** What it says, one in a line. A copy is said to be made, then checked, and counted where nothing is wrong with it. */
 export type SqliteSaid =
@@ -17,6 +22,4 @@ export type SqliteSaid =
   | { readonly said: 'copied'; readonly at: string }
   | { readonly said: 'checked'; readonly problems: readonly string[] }
   | { readonly said: 'item'; readonly item: { name: string; count: number; checksum: string | null } }
-  | { readonly said: 'asserted'; readonly name: string; readonly holds: boolean; readonly value: string }
-  | { readonly said: 'trouble'; readonly kind: SqliteTrouble; readonly message: string }
-  | { readonly said: 'done'; readonly version: string };
+  | { readonly said: 'asserted'; readonly name: string; readonly holds: boolean; readonly value: string };
