@@ -132,7 +132,10 @@ async function configuration(environment: Environment, secrets: SecretResolver):
         : {
             what: 'recovery kit',
             state: 'ok',
-            detail: kit === undefined ? 'not needed: no copy leaves this home' : 'exported, of the places and keys that there are',
+            detail:
+              kit === undefined
+                ? 'not needed: no copy leaves this home'
+                : 'exported, of the places and keys that there are',
           },
       config.audit.checkpoints.length > 0
         ? { what: 'audit', state: 'ok', detail: `checkpoints in ${config.audit.checkpoints.length + 1} places` }

@@ -121,7 +121,10 @@ export function localCommands(environment: Environment): LocalCommand[] {
           flags: '--repository <place>',
           summary: 'Which of the kit; without a kit a folder, or an address as restic has it.',
         },
-        { flags: '--key-file <file>', summary: 'Where the key of the repository stands, instead of the one of the kit.' },
+        {
+          flags: '--key-file <file>',
+          summary: 'Where the key of the repository stands, instead of the one of the kit.',
+        },
         { flags: '--copy <id>', summary: 'Which copy; by default the newest.' },
         { flags: '--new-keys', summary: 'Go on without the keys of the lost Steward: what it sealed stays closed.' },
       ],

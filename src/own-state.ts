@@ -75,7 +75,12 @@ async function opens({ access, home, keys }: RestoredState, log: Log): ReturnTyp
       places: { read: async () => [] },
     });
     const sealed = await openAll(db.withTables<SealedTables>(), createVault({ key: await key('vault.key') }));
-    const evidence = { records: audit.records, checkpoints: audit.checkpoints, sealed: sealed.all, others: sealed.others };
+    const evidence = {
+      records: audit.records,
+      checkpoints: audit.checkpoints,
+      sealed: sealed.all,
+      others: sealed.others,
+    };
     if (audit.problem)
       return { ok: false, statement: `the audit log is not what was written: ${audit.problem.message}`, evidence };
     if (sealed.closed > 0)

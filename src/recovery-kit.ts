@@ -19,7 +19,9 @@ function fingerprintOf(
   own: Readonly<Record<string, string>>,
 ): string {
   const all = repositories.map((repository, index) => [canonicalJson(repository as never), keys[index] ?? null]);
-  return createHash('sha256').update(JSON.stringify([all, own])).digest('hex');
+  return createHash('sha256')
+    .update(JSON.stringify([all, own]))
+    .digest('hex');
 }
 
 type Of = Pick<StoreDeps, 'secrets' | 'home'>;

@@ -39,7 +39,8 @@ export interface RestoredHome {
 /** There from the first file until the last: what lies beside it is half a home, and may be replaced. */
 const MARK = 'restoring.json';
 /** What is no state of a Steward, and may be there before. */
-const HARMLESS = /^(lock\..*|pg|scratch|cache|backups|backup-places|backup-keys|restoring\.json|created-system-user\.json|\..*)$/;
+const HARMLESS =
+  /^(lock\..*|pg|scratch|cache|backups|backup-places|backup-keys|restoring\.json|created-system-user\.json|\..*)$/;
 
 /**
  * Makes a home of a copy of Steward itself, on a machine where none runs: the copy is restored beside it, counted, compared and
@@ -52,9 +53,13 @@ export async function restoreHome(
   { say, signal }: { readonly say: (line: string) => void; readonly signal: AbortSignal },
 ): Promise<RestoredHome> {
   if (environment.databaseUrl !== undefined)
-    throw new StewardError('INPUT_INVALID', 'A home is restored with the store in it, and STEWARD_DATABASE_URL is set.', {
-      hint: 'Leave the variable out.',
-    });
+    throw new StewardError(
+      'INPUT_INVALID',
+      'A home is restored with the store in it, and STEWARD_DATABASE_URL is set.',
+      {
+        hint: 'Leave the variable out.',
+      },
+    );
   const path = resolve(environment.home);
   await assertNoSteward(path);
   const home = await openHome(path, new Date());
@@ -191,7 +196,7 @@ async function layKeys(folder: ScratchFolder, { keys }: Place, newKeys: boolean)
     await mkdir(path, { mode: 0o700 });
     for (const [name, text] of Object.entries(keys)) await writeFile(join(path, name), text, { mode: 0o600 });
   }
-  const missing = ['audit.key', 'vault.key'].filter((name) => own ? false : keys[name] === undefined);
+  const missing = ['audit.key', 'vault.key'].filter((name) => (own ? false : keys[name] === undefined));
   if (missing.length === 0) return path;
   if (newKeys) return undefined;
   throw new StewardError('PRECONDITION_FAILED', `The copy has no keys: ${missing.join(' and ')} are missing.`, {
@@ -247,4 +252,3 @@ async function assertNoSteward(home: string): Promise<void> {
 }
 
 const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
-

@@ -56,7 +56,9 @@ describe('a Steward that is lost', () => {
     const folder = join(away, 'plain', 'self', copy);
     for (const name of readdirSync(folder)) expect(statSync(join(folder, name)).mode & 0o777).toBe(0o600);
     expect(readdirSync(folder).some((name) => name.startsWith('keys'))).toBe(false);
-    const { leftOut } = JSON.parse(readFileSync(join(folder, 'manifest.json'), 'utf8')) as { leftOut: { what: string }[] };
+    const { leftOut } = JSON.parse(readFileSync(join(folder, 'manifest.json'), 'utf8')) as {
+      leftOut: { what: string }[];
+    };
     expect(leftOut.map(({ what }) => what).join()).toContain('audit.key');
   }, 240_000);
 
@@ -84,7 +86,9 @@ describe('a Steward that is lost', () => {
       'sealed',
     ]);
     expect(restored.repository).toBe('sealed');
-    expect(restored.proof.join(' ')).toMatch(/All \d+ tables and files hold .* records of the audit log are as written/);
+    expect(restored.proof.join(' ')).toMatch(
+      /All \d+ tables and files hold .* records of the audit log are as written/,
+    );
     const again = await steward(next, ['restore-home', '--kit', kit, '--repository', 'sealed']);
     expect(again.stderr).toContain('has a Steward already');
 

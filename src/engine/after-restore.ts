@@ -14,9 +14,9 @@ export async function holdAfterRestore(
   const message = `Steward was restored from a copy of ${snapshotAt.toISOString()} while this was under way: what became of it is not on record.`;
   return await db.transaction().execute(async (trx) => {
     // The durable library is started for the first time with the first run.
-    const { rows } = await sql<{ there: boolean }>`select to_regclass('dbos.workflow_status') is not null as there`.execute(
-      trx,
-    );
+    const { rows } = await sql<{
+      there: boolean;
+    }>`select to_regclass('dbos.workflow_status') is not null as there`.execute(trx);
     if (rows[0]?.there)
       await sql`update dbos.workflow_status set status = 'CANCELLED' where status in ('PENDING', 'ENQUEUED', 'DELAYED')`.execute(
         trx,

@@ -37,7 +37,14 @@ const TARGET = '"$RESTORE"';
  * The page that a person restores with when there is no Steward: places, keys, and for every source the commands, in Markdown.
  * Each block of commands stands for itself and is one a shell takes as it is. Whoever has the page has the data.
  */
-export function recoveryKit({ node, at, repositories, copies, home = {}, restoreTo = '/root/restored' }: RecoveryKit): string {
+export function recoveryKit({
+  node,
+  at,
+  repositories,
+  copies,
+  home = {},
+  restoreTo = '/root/restored',
+}: RecoveryKit): string {
   return [
     `# Recovery kit of ${line(node)}`,
     '',
@@ -103,10 +110,14 @@ export function readKit(page: string): KitData {
     if (!lines.includes(DATA) || text === undefined) throw new Error('it has no block for it');
     return KitData.parse(JSON.parse(text));
   } catch (cause) {
-    throw new StewardError('INPUT_INVALID', `This is no recovery kit that Steward can read: ${(cause as Error).message}`, {
-      hint: 'Give the page that steward backup kit printed, as it was.',
-      cause,
-    });
+    throw new StewardError(
+      'INPUT_INVALID',
+      `This is no recovery kit that Steward can read: ${(cause as Error).message}`,
+      {
+        hint: 'Give the page that steward backup kit printed, as it was.',
+        cause,
+      },
+    );
   }
 }
 
@@ -208,7 +219,9 @@ function intoPlace({ source, parts }: Manifest): string[] {
     ],
   };
   if (kind === 'steward')
-    return ['These are the folders of a home; `steward restore-home`, at the end of this page, puts them into their places.'];
+    return [
+      'These are the folders of a home; `steward restore-home`, at the end of this page, puts them into their places.',
+    ];
   const commands = steps[kind]?.() ?? [];
   if (commands.length > 0) return ['Then, as the administrator of the server:', '', block(commands)];
   const images = named(['image', 'dump']).map(({ name }) => `\`${line(safeName(name))}\``);

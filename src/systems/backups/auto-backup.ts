@@ -30,7 +30,9 @@ export function autoBackup({ workflows, backups }: Pick<BackupsDeps, 'workflows'
         .min(1)
         .max(20)
         .optional()
-        .describe('Kinds of sources: postgresql, mariadb, sqlite, redis, docker-volumes, files, certificates, steward.'),
+        .describe(
+          'Kinds of sources: postgresql, mariadb, sqlite, redis, docker-volumes, files, certificates, steward.',
+        ),
       schedule: z
         .enum(['hourly', 'every-6h', 'daily', 'weekly'])
         .optional()

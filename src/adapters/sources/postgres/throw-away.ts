@@ -112,11 +112,7 @@ export async function startServer(
     {
       programs,
       command: {
-        ...runAs(account, program, [
-          '-D',
-          data,
-          ...all.flatMap(([name, value]) => ['-c', `${name}=${value}`]),
-        ]),
+        ...runAs(account, program, ['-D', data, ...all.flatMap(([name, value]) => ['-c', `${name}=${value}`])]),
         env: { LC_ALL: 'C', TZ: 'UTC' },
         cwd: folder.path,
         memoryLimit: MEMORY,

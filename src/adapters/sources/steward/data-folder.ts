@@ -26,7 +26,11 @@ export async function copyDataFolder(
   session: PgSession,
   from: string,
   to: string,
-  { doing, now, meanwhile }: { readonly doing: Doing; readonly now: () => Date; readonly meanwhile: () => Promise<void> },
+  {
+    doing,
+    now,
+    meanwhile,
+  }: { readonly doing: Doing; readonly now: () => Date; readonly meanwhile: () => Promise<void> },
 ): Promise<Date> {
   // Ended with the session, however that ends.
   await session.rows(`select pg_backup_start('steward', fast => true)`);
@@ -76,10 +80,14 @@ async function copyLog(from: string, to: string, { first, last }: Stretch): Prom
   });
   await mkdir(join(to, 'archive_status'), { recursive: true, mode: 0o700 });
   if (taken.includes(first) && taken.includes(last)) return;
-  throw new StewardError('UNAVAILABLE', 'The store wrote more while it was copied than it keeps of its log of changes.', {
-    hint: 'It is tried again by itself.',
-    retryable: true,
-  });
+  throw new StewardError(
+    'UNAVAILABLE',
+    'The store wrote more while it was copied than it keeps of its log of changes.',
+    {
+      hint: 'It is tried again by itself.',
+      retryable: true,
+    },
+  );
 }
 
 /** Gives a data folder to who runs the server: no other may start there. */

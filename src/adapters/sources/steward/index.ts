@@ -99,7 +99,9 @@ export function createStewardReader(deps: StewardDeps): SourceReader<'steward'> 
       const started = performance.now();
       const path = folderOf(to);
       if ((await readdir(path).catch(() => [])).length > 0)
-        throw new StewardError('CONFLICT', `${path} is not empty.`, { hint: 'Name a folder that is, or does not exist.' });
+        throw new StewardError('CONFLICT', `${path} is not empty.`, {
+          hint: 'Name a folder that is, or does not exist.',
+        });
       await unpackState({ copy, programs, into: path }, doing);
       const what = (await readdir(path)).toSorted().map((name) => join(path, name));
       return { what, durationMs: performance.now() - started };
@@ -140,4 +142,3 @@ function folderOf(to: Parameters<SourceReader['restore']>[2]): string {
     hint: 'On a machine without one: steward restore-home. To look at a copy: steward backup extract --folder.',
   });
 }
-

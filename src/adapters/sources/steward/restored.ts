@@ -60,11 +60,18 @@ export async function compareState(
 ): Promise<Pick<LayerResult, 'ok' | 'statement' | 'evidence'>> {
   const found = [...(await countStore(access, doing)), ...(await filesIn(folder, doing))];
   const comparison = await compareContents(readContents(copy, doing), inOrder(found));
-  return { ok: comparison.ok, statement: tellComparison(comparison, 'tables and files'), evidence: evidenceOf(comparison) };
+  return {
+    ok: comparison.ok,
+    statement: tellComparison(comparison, 'tables and files'),
+    evidence: evidenceOf(comparison),
+  };
 }
 
 /** Where its keys are: with the copy, or where it has none in the home that stands for the recovery kit. */
-export async function keysOf(folder: string, otherwise: string): Promise<{ readonly path: string; readonly own: boolean }> {
+export async function keysOf(
+  folder: string,
+  otherwise: string,
+): Promise<{ readonly path: string; readonly own: boolean }> {
   const path = join(folder, KEYS);
   const own = await stat(path).then(
     () => true,

@@ -42,9 +42,7 @@ export async function sandboxOfState(
       restore,
       end,
       content: (during) =>
-        lookAtLayer('content', () =>
-          compareState(copy, { access: started().access, folder: folder.path }, during),
-        ),
+        lookAtLayer('content', () => compareState(copy, { access: started().access, folder: folder.path }, during)),
       assertions: async () => [
         await lookAtLayer('content', async () => {
           const keys = await keysOf(folder.path, own.home);

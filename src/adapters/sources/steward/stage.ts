@@ -38,7 +38,10 @@ export async function makeStage(deps: StewardDeps, owner: string, doing: Doing):
       const { snapshotAt, keys } = await takeAll(own, store, folder.path, { doing, now: deps.now });
       const data = join(folder.path, STORE);
       await giveFolder(data, account);
-      const server = await startOn({ folder, program: store.program, role: store.access.user, programs, account }, doing);
+      const server = await startOn(
+        { folder, program: store.program, role: store.access.user, programs, account },
+        doing,
+      );
       const tables = await countStore(server.access, doing).finally(() => server.stop());
       await tidyDataFolder(data);
       const items = [...tables, ...(await filesIn(folder.path, doing))];
@@ -107,7 +110,10 @@ function named(part: string, { name, attributes = '', ...item }: ContentItem): C
 export async function liveFiles(own: OwnState, { signal }: Doing): Promise<ContentItem[]> {
   const { state, keys } = await homeFiles(own.home, own.never());
   const items: ContentItem[] = [];
-  for (const [part, paths] of [[HOME, state], [KEYS, keys]] as const) {
+  for (const [part, paths] of [
+    [HOME, state],
+    [KEYS, keys],
+  ] as const) {
     const roots = paths.map((path) => join(own.home, path));
     const found = scanItems({ do: 'describe', roots, exclude: [], hash: true, below: own.home }, signal);
     for await (const item of found) items.push(named(part, item));
@@ -123,4 +129,3 @@ export async function bytesOf(folder: string): Promise<number> {
 }
 
 export const isKeyItem = ({ name }: ContentItem): boolean => name === KEYS || name.startsWith(`${KEYS}/`);
-
