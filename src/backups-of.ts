@@ -1,11 +1,14 @@
 import { join } from 'node:path';
 import { createBackups } from './adapters/backups/index.ts';
 import { lendSandbox, type SandboxDeps, type WithSandbox } from './adapters/backups/sandbox.ts';
+import { createMigrations } from './adapters/migrations/index.ts';
 import { createCopyStore, type StoreDeps } from './adapters/repositories/index.ts';
 import { createReaders } from './adapters/sources/index.ts';
 import { backupRepositories, backupSources } from './backups-from-config.ts';
 import type { Config } from './config/schema.ts';
 import { ownState } from './own-state.ts';
+import { ms } from './core/duration.ts';
+import type { MigrationSet, MigrationsPort } from './core/ports/migrations.ts';
 import { serviceAccount } from './store/pg-account.ts';
 import { pgHome } from './store/pg-home.ts';
 import type { BackupsPort } from './core/ports/backups.ts';
@@ -31,6 +34,21 @@ export function backupsOf(deps: BackupsOf): (programs: StoreDeps['programs']) =>
 /** Where copies are restored to be tried, by whoever rehearses on one. */
 export function sandboxOf(deps: BackupsOf): (programs: StoreDeps['programs']) => WithSandbox {
   return (programs) => lendSandbox(reachedBy(deps, programs));
+}
+
+/** The databases of the sources, changed by SQL files and tried on their copies first. */
+export function migrationsOf(deps: BackupsOf): (programs: StoreDeps['programs']) => MigrationsPort {
+  const { settings, secrets, now } = deps;
+  const sets = (): MigrationSet[] => migrationSets(settings());
+  return (programs) => createMigrations({ ...reachedBy(deps, programs), programs, sets, secrets, now });
+}
+
+function migrationSets({ databases: { migrations } }: Config): MigrationSet[] {
+  return migrations.map(({ lockTimeout, statementTimeout, ...set }) => ({
+    ...set,
+    lockTimeoutMs: ms(lockTimeout),
+    statementTimeoutMs: statementTimeout === undefined ? undefined : ms(statementTimeout),
+  }));
 }
 
 function reachedBy(deps: BackupsOf, programs: StoreDeps['programs']): SandboxDeps {

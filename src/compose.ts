@@ -32,7 +32,7 @@ import { createVault } from './adapters/vault/index.ts';
 import { auditDestinations, brokenRecord, configurationRecord } from './audit-from-config.ts';
 import { automations } from './automations/index.ts';
 import { backupRepositories, backupSettings, backupSources } from './backups-from-config.ts';
-import { type BackupsOf, backupsOf } from './backups-of.ts';
+import { type BackupsOf, backupsOf, migrationsOf } from './backups-of.ts';
 import { databaseSettings, fitnessSettings, inDatabaseWindow } from './databases-from-config.ts';
 import { fitnessOf } from './fitness-of.ts';
 import type { Environment } from './config/environment.ts';
@@ -273,6 +273,7 @@ export function compose(parts: Parts): Composition {
   };
   const backupsBy = backupsOf(reaching);
   const fitnessBy = fitnessOf(reaching);
+  const migrationsBy = migrationsOf(reaching);
 
   // Programs that a run starts are on record before they do anything.
   const portsOf = (scope: RunScope): Partial<Ports> => {
@@ -306,6 +307,7 @@ export function compose(parts: Parts): Composition {
       storage: createStorage({ programs: recorded }),
       queue: engine.queue,
       backups: backupsBy(recorded),
+      migrations: migrationsBy(recorded),
       copies: backups.copies,
       fitness: {
         ...fitnessBy(recorded),

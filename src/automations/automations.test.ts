@@ -70,6 +70,11 @@ function furnished(): FakePorts {
       },
     ],
   });
+  ports.migrations.addSet({ name: 'shop', source: 'etc' });
+  ports.migrations.write('0001_orders.up.sql', 'create table orders (id int)');
+  ports.migrations.write('0001_orders.down.sql', 'drop table orders');
+  ports.migrations.write('0002_lines.sql', 'create table lines (id int)');
+  ports.migrations.apply('0001');
   ports.docker.addBuildCache({ bytes: 2e9, lastUsedAt: day(60) });
   ports.docker.addImage({ tags: ['old:1'], digests: ['old@sha256:1'], createdAt: day(90), bytes: 30e9 });
   const old = { modifiedAt: day(40), accessedAt: day(40) };

@@ -10,6 +10,7 @@ import endBlockingSession from './end-blocking-session/index.ts';
 import extractBackup from './extract-backup/index.ts';
 import freeDiskSpace from './free-disk-space/index.ts';
 import maintainDatabase from './maintain-database/index.ts';
+import migrateDatabase from './migrate-database/index.ts';
 import monitorService from './monitor-service/index.ts';
 import processQueuedJobs from './process-queued-jobs/index.ts';
 import pruneBackups from './prune-backups/index.ts';
@@ -35,6 +36,7 @@ export function automations(): AnyAutomation[] {
     extractBackup,
     freeDiskSpace,
     maintainDatabase,
+    migrateDatabase,
     monitorService,
     processQueuedJobs,
     pruneBackups,

@@ -1,5 +1,7 @@
+import { isAbsolute } from 'node:path';
 import { z } from 'zod';
-import { clockProblems, duration, timesByTheClock } from './schema-parts.ts';
+import { BackupName } from '../core/backup/source.ts';
+import { clockProblems, duration, timesByTheClock, uniqueBy } from './schema-parts.ts';
 
 const percent = z.number().min(0).max(100);
 
@@ -14,8 +16,25 @@ const Window = z
   });
 export type DatabaseWindow = z.output<typeof Window>;
 
+const Migrations = z
+  .strictObject({
+    name: BackupName.describe('What they are called: steward migrate <name>.'),
+    source: BackupName.describe('The backup source that says how the database is reached.'),
+    database: z.string().min(1).optional().describe('Which database, where the source is a server with several.'),
+    folder: z.string().refine(isAbsolute, 'expected an absolute path').describe('Where the SQL files are.'),
+    outOfOrder: z.boolean().default(false).describe('Whether one may run that comes before what is applied already.'),
+    lockTimeout: duration('100ms', '1h')
+      .default('5s')
+      .describe('How long a statement waits for a table; then it gives up, so that nobody queues behind it.'),
+    statementTimeout: duration('1s', '7d')
+      .optional()
+      .describe('How long a statement may take; by default 20 times what it took in the rehearsal, at least 1m, and 1h where there was none.'),
+  })
+  .describe('Numbered SQL files, and the database that they are for.');
+
 export const Databases = z
   .strictObject({
+    migrations: uniqueBy('name', z.array(Migrations)).default([]).describe('What `steward migrate` applies.'),
     every: duration('1m', '1d').default('5m').describe('Time between two looks at each database.'),
     vacuum: duration('1h', '365d')
       .default('7d')
@@ -61,3 +80,16 @@ export const Databases = z
   })
   .prefault({})
   .describe('How databases are kept fit. Which there are is said by backups.sources.');
+
+/** What migrations name has to be among the sources. */
+export function migrationProblems(
+  { migrations }: z.output<typeof Databases>,
+  sources: readonly { readonly name: string; readonly kind: string }[],
+): { path: (string | number)[]; message: string }[] {
+  return migrations.flatMap(({ source }, index) => {
+    const path = ['databases', 'migrations', index, 'source'];
+    const found = sources.find(({ name }) => name === source);
+    if (!found) return [{ path, message: `expected the name of one of backups.sources; there is no '${source}'` }];
+    return ['postgres', 'mysql', 'sqlite'].includes(found.kind) ? [] : [{ path, message: `expected a source of the kind postgres, mysql or sqlite; '${source}' is of the kind ${found.kind}` }];
+  });
+}

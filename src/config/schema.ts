@@ -6,7 +6,7 @@ import { isLoopback } from './loopback.ts';
 import { AuditConfig } from './schema-audit.ts';
 import { Auth } from './schema-auth.ts';
 import { Backups } from './schema-backups.ts';
-import { Databases } from './schema-databases.ts';
+import { Databases, migrationProblems } from './schema-databases.ts';
 import { ChannelConfig } from './schema-channels.ts';
 import { GroupConfig, groupProblems } from './schema-groups.ts';
 import { Heartbeats } from './schema-heartbeats.ts';
@@ -360,7 +360,7 @@ export const Config = z
     retention: Retention.prefault({}),
   })
   .describe('The configuration of Steward.')
-  .superRefine(({ services, groups, heartbeats: { jobs } }, context) => {
+  .superRefine(({ services, groups, heartbeats: { jobs }, databases, backups }, context) => {
     const known = names([...services, ...groups]);
     for (const [index, service] of services.entries()) {
       for (const [position, name] of service.dependsOn.entries()) {
@@ -372,6 +372,7 @@ export const Config = z
           });
       }
     }
+    for (const problem of migrationProblems(databases, backups.sources)) context.addIssue({ code: 'custom', ...problem });
     for (const problem of groupProblems({ groups, services, jobs })) context.addIssue({ code: 'custom', ...problem });
   });
 export type Config = z.output<typeof Config>;

@@ -59,6 +59,7 @@ export const LOOKS: { readonly [P in PortName]: Looks<Ports[P]> } = {
   },
   copies: { find: true, rules: true },
   fitness: { settings: true, inWindow: true, kinds: true, done: true, look: true },
+  migrations: { sets: true, read: true, look: true },
 };
 
 /** Programs that look, and with which arguments. Whoever calls one says so with `reads`, or it counts as a change. */

@@ -11,6 +11,7 @@ import type { HealthPort } from './ports/health.ts';
 import type { HostPort } from './ports/host.ts';
 import type { HttpPort } from './ports/http.ts';
 import type { MemoryPort } from './ports/memory.ts';
+import type { MigrationsPort } from './ports/migrations.ts';
 import type { ProcessesPort } from './ports/processes.ts';
 import type { ProgramsPort } from './ports/programs.ts';
 import type { QueuePort } from './ports/queue.ts';
@@ -41,6 +42,7 @@ export interface Ports {
   readonly backups: BackupsPort;
   readonly copies: CopiesPort;
   readonly fitness: FitnessPort;
+  readonly migrations: MigrationsPort;
 }
 export type PortName = keyof Ports;
 

@@ -73,6 +73,7 @@ export const Change = z.looseObject({
     .boolean()
     .optional()
     .describe('It takes nothing away, so there is nothing to take back where the run fails.'),
+  detail: z.string().optional().describe('What a person should read before it happens: the SQL that is sent.'),
 });
 export interface Change {
   readonly id: string;
@@ -80,6 +81,8 @@ export interface Change {
   readonly undo: Undo;
   /** It takes nothing away, and what it left is wanted also where the run fails: a copy, a look. */
   readonly additive?: boolean | undefined;
+  /** Lines that are shown below the title wherever the plan is shown. */
+  readonly detail?: string | undefined;
 }
 
 export const ChangeRecord = z.object({

@@ -8,7 +8,7 @@ export const BackupName = z
   .regex(/^[a-zA-Z0-9][a-zA-Z0-9._-]{0,62}$/, 'expected letters, digits, dots, - and _, at most 63')
   .refine((name) => !name.includes('..'), 'expected no two dots in a row');
 
-/** What somebody knows to be true of the data: asked of the restored copy, never of the original. */
+/** What somebody knows to be true of the data: asked of the restored copy; of the original only around a migration. */
 export const Assertion = z.object({
   name: z.string().min(1).describe("In words: 'orders from yesterday exist'."),
   database: z.string().optional().describe('Of which database of the server; by default the first.'),

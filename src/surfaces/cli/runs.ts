@@ -146,9 +146,10 @@ function printHeading(run: ReportedRun, out: Terminal, paint: Paint): void {
 
 function printPlan(run: ReportedRun, plan: NonNullable<Run['plan']>, out: Terminal, paint: Paint): void {
   if (plan.length === 0) out.write('  Nothing would be changed.\n');
-  for (const { title, undo, reason } of plan) {
+  for (const { title, undo, reason, detail } of plan) {
     out.write(`  - ${plain(title)} ${paint(`(undo: ${undo})`, 'gray')}\n`);
     if (typeof reason === 'string') out.write(`    ${paint(plain(reason), 'gray')}\n`);
+    for (const line of detail?.split('\n') ?? []) out.write(`      ${/^ */.exec(line)?.[0]}${plain(line)}\n`);
   }
   if (run.dryRun || !isFinal(run.status)) printImpact(run, out, paint);
   else printRelation(run.relation, run.facts, out, paint);

@@ -238,7 +238,15 @@ function runDetail(run) {
       el(
         'ol',
         {},
-        plan.map((change) => el('li', {}, change.title, el('span', { class: 'quiet' }, ` (undo: ${change.undo})`))),
+        plan.map((change) =>
+          el(
+            'li',
+            {},
+            change.title,
+            el('span', { class: 'quiet' }, ` (undo: ${change.undo})`),
+            change.detail && el('pre', {}, change.detail),
+          ),
+        ),
       ),
     run.checks.length > 0 &&
       el(

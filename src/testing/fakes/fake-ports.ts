@@ -10,6 +10,7 @@ import { type FakeHost, fakeHost } from './fake-host.ts';
 import { type FakeHttp, fakeHttp } from './fake-http.ts';
 import { type FakeInventory, fakeInventory } from './fake-inventory.ts';
 import { type FakeMemory, fakeMemory } from './fake-memory.ts';
+import { type FakeMigrations, fakeMigrations } from './fake-migrations.ts';
 import { type FakeProber, fakeProber } from './fake-prober.ts';
 import { type FakeProcesses, fakeProcesses } from './fake-processes.ts';
 import { type FakePrograms, fakePrograms } from './fake-programs.ts';
@@ -40,6 +41,7 @@ export interface FakePorts extends Ports {
   readonly backups: FakeBackups;
   readonly copies: FakeCopies;
   readonly fitness: FakeFitness;
+  readonly migrations: FakeMigrations;
 }
 
 /** A whole machine in memory, empty at first. */
@@ -69,5 +71,6 @@ export function fakePorts(options: { readonly now?: () => Date; readonly roots?:
     backups: fakeBackups({ now: options.now ?? (() => new Date()) }),
     copies: fakeCopies({ now: options.now ?? (() => new Date()) }),
     fitness: fakeFitness({ now: options.now ?? (() => new Date()) }),
+    migrations: fakeMigrations({ now: options.now ?? (() => new Date()) }),
   };
 }

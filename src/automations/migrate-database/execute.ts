@@ -1,0 +1,161 @@
+import { StewardError } from '../../core/errors.ts';
+import type { Rehearsal, StepDone } from '../../core/ports/migrations.ts';
+import { type Ctx, type Facts, named, setOf } from './analyze.ts';
+import { type MigrationChange, RECOVERY, REHEARSE } from './plan.ts';
+import type { RehearsalReport } from './schema.ts';
+
+export type Receipt =
+  | { readonly did: 'rehearse'; readonly report: RehearsalReport }
+  | { readonly did: 'copy'; readonly copy: string }
+  | { readonly did: 'step'; readonly done: StepDone };
+
+/** For as long a former self, which a crash ended, may still hold the lock. */
+const FORMER_SELF_MS = 60_000;
+const DEFAULT_STATEMENT_MS = 3_600_000;
+const LEAST_STATEMENT_MS = 60_000;
+/** A statement that takes so many times what it took in the rehearsal meets something that the copy did not have. */
+const DIVERGES = 20;
+
+export const recoveryIdOf = (run: string): string => `cp_${run.replace(/^run_/, '')}_before`;
+
+export async function execute(
+  ctx: Ctx,
+  change: MigrationChange,
+  { facts, receipts, attempt }: { readonly facts: Facts; readonly receipts: ReadonlyMap<string, unknown>; readonly attempt: number },
+): Promise<Receipt> {
+  if (change.id === REHEARSE) return { did: 'rehearse', report: await rehearse(ctx, facts) };
+  if (change.id === RECOVERY) return { did: 'copy', copy: await copyBefore(ctx, facts) };
+  const { input, ports, run, signal, progress, lease } = ctx;
+  const { set, target, steps, applied } = facts;
+  const migration = named(await ports.migrations.read(set.folder, set.source), change.version ?? '');
+  if (migration.checksum !== change.checksum)
+    throw new StewardError('CONFLICT', `${migration.file} was changed since the plan was made: nothing was done with it.`, { hint: 'Look at it, and start again.' });
+  const earlier = steps.slice(0, steps.findIndex(({ version }) => version === migration.version)).map(({ version }) => version);
+  const expects = input.direction === 'up' ? [...applied, ...earlier] : applied.filter((version) => !earlier.includes(version));
+  progress({ done: earlier.length, total: steps.length, message: change.title });
+  // A node that was thought lost must not migrate beside its successor.
+  await lease();
+  const done = await ports.migrations.step(
+    {
+      target,
+      migration,
+      direction: input.direction,
+      expects,
+      run: run.id,
+      waitMs: attempt > 1 ? FORMER_SELF_MS : 0,
+      lockTimeoutMs: set.lockTimeoutMs,
+      statementTimeoutMs: statementLimit(facts, receipts),
+    },
+    { signal },
+  ).catch((thrown: unknown) => {
+    throw withCommand(thrown, ctx, facts, change);
+  });
+  return { did: 'step', done };
+}
+
+function statementLimit({ set }: Facts, receipts: ReadonlyMap<string, unknown>): number {
+  if (set.statementTimeoutMs !== undefined) return set.statementTimeoutMs;
+  const rehearsed = receipts.get(REHEARSE) as Extract<Receipt, { did: 'rehearse' }> | undefined;
+  if (!rehearsed) return DEFAULT_STATEMENT_MS;
+  const longest = Math.max(0, ...rehearsed.report.steps.map(({ seconds }) => seconds * 1_000));
+  return Math.round(Math.max(LEAST_STATEMENT_MS, DIVERGES * longest));
+}
+
+async function rehearse({ input, ports, run, signal, log, progress }: Ctx, facts: Facts): Promise<RehearsalReport> {
+  const { set, target, steps, copy, applied } = facts;
+  if (!copy) throw new StewardError('INTERNAL', 'A rehearsal was planned without a copy.');
+  progress({ done: 0, message: `restoring copy ${copy.id} to rehearse on` });
+  await ports.backups.sweep({ signal });
+  const migrations = await ports.migrations.read(set.folder, set.source);
+  const rehearsal = await ports.migrations.rehearse(
+    {
+      place: { source: set.source, repository: copy.repository, location: copy.location },
+      target,
+      steps: steps.map(({ version }) => ({ migration: named(migrations, version), direction: input.direction })),
+      catchUp: migrations.filter(({ version }) => applied.includes(version)),
+      owner: run.id,
+      lockTimeoutMs: set.lockTimeoutMs,
+      statementTimeoutMs: set.statementTimeoutMs ?? DEFAULT_STATEMENT_MS,
+    },
+    { signal },
+  );
+  if (!rehearsal.ok)
+    throw new StewardError('VERIFICATION_FAILED', rehearsal.statement, { hint: 'The original was not touched. Correct the file; --no-rehearse goes without.' });
+  if (rehearsal.wayBack?.ok === false) log.warn('the way back does not work', { statement: rehearsal.wayBack.statement });
+  return reportOf(rehearsal, copy.id);
+}
+
+function reportOf({ statement, restoreMs, steps, counts, wayBack }: Rehearsal, copy: string): RehearsalReport {
+  return {
+    copy,
+    statement,
+    restoreSeconds: seconds(restoreMs),
+    steps: steps.map(({ file, durationMs, locks, rewrites }) => ({
+      file,
+      seconds: seconds(durationMs),
+      locks: locks.map(({ relation, mode, heldMs }) => ({ relation, mode, seconds: seconds(heldMs) })),
+      rewrites: [...rewrites],
+    })),
+    counts: counts.map(({ table, before, after }) => ({ table, before, after })),
+    wayBack: wayBack?.statement ?? null,
+  };
+}
+
+async function copyBefore({ ports, run, signal, progress }: Ctx, { target, repository, sourceKind }: Facts): Promise<string> {
+  if (repository === null) throw new StewardError('PRECONDITION_FAILED', 'There is no repository for the recovery point.', { hint: 'Name one in backups.repositories; --no-recovery-point goes without.' });
+  const copy = recoveryIdOf(run.id);
+  const { source } = target;
+  const { startedAt } = await ports.copies.begin({ id: copy, source, kind: sourceKind, repository, runId: run.id });
+  try {
+    await ports.backups.tidy(repository, { signal });
+    const made = await ports.backups.make(
+      { id: copy, source, repository, at: startedAt },
+      { signal, progress: ({ bytes, message }) => progress({ done: bytes, message: `recovery point: ${message ?? `${bytes} bytes`}` }) },
+    );
+    await ports.copies.complete(copy, made);
+    return copy;
+  } catch (thrown) {
+    if (!signal.aborted) await ports.copies.fail(copy, StewardError.from(thrown).message);
+    throw thrown;
+  }
+}
+
+/** A migration that could not be rolled back says by which command everything is as before. */
+function withCommand(thrown: unknown, { input, run }: Ctx, { steps, target }: Facts, { version }: MigrationChange): unknown {
+  const error = StewardError.from(thrown);
+  const whole = steps.find((step) => step.version === version)?.whole ?? true;
+  if (whole || !input.recoveryPoint || error.code === 'LOCKED' || error.code === 'CANCELED') return thrown;
+  const command = restoreCommand(target.source, recoveryIdOf(run.id));
+  return new StewardError(error.code, error.message, { hint: `${error.hint ?? ''} To have everything as before: ${command}`.trim(), retryable: error.retryable, cause: thrown });
+}
+
+export const restoreCommand = (source: string, copy: string): string => `steward backup restore ${source} --copy ${copy}`;
+
+/** Takes one back by its other side; where there is none, says what does. */
+export async function rollback(ctx: Ctx, change: MigrationChange, receipt: Receipt | undefined): Promise<void> {
+  if (change.version === undefined || (receipt !== undefined && receipt.did !== 'step') || (receipt?.did === 'step' && receipt.done.already)) return;
+  const { input, ports, run, signal, lease } = ctx;
+  const { set, rows, migration, direction } = await standingNow(ctx, change.version);
+  if (rows.includes(migration.version) === (direction === 'up')) return;
+  if (direction === 'down' && !migration.down) {
+    const [copy] = await ports.copies.find({ id: recoveryIdOf(run.id) });
+    throw new StewardError('PRECONDITION_FAILED', `${migration.file} has no down file, so only the copy from before takes it back${input.recoveryPoint && copy ? '' : ', if there is one'}.`, {
+      hint: `What was written since is lost with it: ${restoreCommand(set.source, copy?.id ?? '<copy>')} (steward backup history --source ${set.source})`,
+    });
+  }
+  await lease();
+  await ports.migrations.step(
+    { target: set, migration, direction, expects: rows, run: run.id, waitMs: FORMER_SELF_MS, lockTimeoutMs: set.lockTimeoutMs, statementTimeoutMs: set.statementTimeoutMs ?? DEFAULT_STATEMENT_MS },
+    { signal },
+  );
+}
+
+async function standingNow({ input, ports, signal }: Ctx, version: string) {
+  const set = setOf(ports.migrations.sets(), input);
+  const migration = named(await ports.migrations.read(set.folder, set.source), version);
+  const { rows } = await ports.migrations.look(set, { signal });
+  const direction: 'up' | 'down' = input.direction === 'up' ? 'down' : 'up';
+  return { set, migration, direction, rows: rows.map((row) => row.version) };
+}
+
+const seconds = (milliseconds: number): number => Math.round(milliseconds) / 1_000;

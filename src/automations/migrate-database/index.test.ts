@@ -1,0 +1,123 @@
+import { describe, expect, it } from 'vitest';
+import { fakePorts } from '../../testing/fakes/fake-ports.ts';
+import { performInMemory } from '../../testing/perform-in-memory.ts';
+import migrateDatabase from './index.ts';
+
+const NEVER = new AbortController().signal;
+
+async function world({ proven = true } = {}) {
+  let ticks = Date.parse('2026-03-01T05:00:00Z');
+  const now = (): Date => new Date((ticks += 10));
+  const ports = fakePorts({ now });
+  ports.backups.addRepository('local');
+  ports.backups.addSource({ kind: 'sqlite', name: 'shop', path: '/srv/shop.db' }, 'orders');
+  const made = await ports.backups.make({ id: 'cp_1', source: 'shop', repository: 'local', at: now() }, { signal: NEVER });
+  ports.copies.put({ id: 'cp_1', source: 'shop', repository: 'local', location: made.location, ...(proven && { provenAt: now() }) });
+  ports.migrations.addSet({ name: 'shop' });
+  ports.migrations.write('0001_orders.up.sql', 'create table orders (id int)');
+  ports.migrations.write('0001_orders.down.sql', 'drop table orders');
+  ports.migrations.write('0002_lines.sql', 'alter table orders add column note text not null');
+  const run = (input: object = {}, more: { dryRun?: boolean; beforeApply?: () => void } = {}) =>
+    performInMemory(migrateDatabase, { ports, now, input: { name: 'shop', ...input }, ...more });
+  return { ports, run };
+}
+
+describe('migrate-database', () => {
+  it('rehearses, copies, then applies each file in its order', async () => {
+    const { ports, run } = await world();
+    const { status, plan, output } = await run();
+    expect(status).toBe('succeeded');
+    expect(plan.map(({ id, undo }) => [id, undo])).toEqual([
+      ['rehearse', 'none'],
+      ['recovery-point', 'none'],
+      ['up:0001', 'approval'],
+      ['up:0002', 'approval'],
+    ]);
+    expect(ports.migrations.rows().map(({ version, state }) => [version, state])).toEqual([['0001', 'applied'], ['0002', 'applied']]);
+    expect(output).toMatchObject({ recoveryPoint: 'cp_memory_before', rehearsal: { copy: 'cp_1' }, takeBack: ['steward backup restore shop --copy cp_memory_before (what was written since is lost)'] });
+  });
+
+  it('shows the SQL and what is dangerous about it before anything happens', async () => {
+    const { ports, run } = await world();
+    const { plan, changes } = await run({}, { dryRun: true });
+    const detail = plan.find(({ id }) => id === 'up:0002')?.detail ?? '';
+    expect(detail).toContain('| alter table orders add column note text not null');
+    expect(detail).toContain('a NOT NULL column needs a default');
+    expect(detail).toContain('the engine rolls all of it back');
+    expect(changes).toEqual([]);
+    expect(ports.migrations.rows()).toEqual([]);
+  });
+
+  it('says that nothing could be rehearsed where no copy is proven', async () => {
+    const { run } = await world({ proven: false });
+    const { plan } = await run({}, { dryRun: true });
+    expect(plan[0]?.id).toBe('recovery-point');
+    expect(plan[1]?.detail).toContain('Not rehearsed: the source has no proven copy.');
+  });
+
+  it('touches nothing where the rehearsal fails', async () => {
+    const { ports, run } = await world();
+    ports.migrations.rehearsalFails('In the copy it fails: 0002 breaks.');
+    const { status, error } = await run();
+    expect([status, error?.code, error?.message]).toEqual(['failed', 'VERIFICATION_FAILED', 'In the copy it fails: 0002 breaks.']);
+    expect(ports.migrations.rows()).toEqual([]);
+    expect(ports.backups.held()).toHaveLength(1);
+  });
+
+  it('leaves what was applied before the one that failed, and says nothing of putting it back', async () => {
+    const { ports, run } = await world();
+    ports.migrations.write('0003_broken.sql', 'select fail');
+    const { status, error } = await run();
+    expect([status, error?.message]).toEqual(['failed', '0003_broken.sql, line 1 failed.']);
+    expect(ports.migrations.rows()).toHaveLength(2);
+  });
+
+  it('refuses a file that was changed, is missing or comes too late, and names it', async () => {
+    const { ports, run } = await world();
+    expect((await run()).status).toBe('succeeded');
+    ports.migrations.write('0002_lines.sql', 'select 2');
+    expect((await run()).error?.message).toMatch(/0002_lines.sql was changed after it was applied/);
+    ports.migrations.write('0002_lines.sql', '');
+    expect((await run()).error?.message).toMatch(/0002 \(lines\) was applied on .* its file is missing/);
+    ports.migrations.write('0002_lines.sql', 'alter table orders add column note text not null');
+    ports.migrations.write('0001.5_late.sql', 'select 1');
+    expect((await run()).error).toMatchObject({ code: 'INPUT_INVALID', message: expect.stringContaining('0001.5_late.sql') });
+  });
+
+  it('applies what comes before an applied one only where that is wanted', async () => {
+    const { ports, run } = await world();
+    ports.migrations.write('0005_later.sql', 'select 5');
+    await run();
+    ports.migrations.write('0004_late.sql', 'select 4');
+    expect((await run()).error?.message).toContain('0004_late.sql comes before one that is applied already');
+    expect((await run({ outOfOrder: true })).status).toBe('succeeded');
+    expect(ports.migrations.rows().map(({ version }) => version)).toContain('0004');
+  });
+
+  it('goes up to a version, and down to one by down files; without one it is refused', async () => {
+    const { ports, run } = await world();
+    await run({ to: '0001' });
+    expect(ports.migrations.rows().map(({ version }) => version)).toEqual(['0001']);
+    expect((await run({ to: '0009' })).error?.message).toContain('There is no version 0009');
+    const down = await run({ direction: 'down' });
+    expect([down.status, down.plan.at(-1)?.id]).toEqual(['succeeded', 'down:0001']);
+    expect(ports.migrations.rows()).toEqual([]);
+    await run();
+    expect((await run({ direction: 'down' })).error?.message).toContain('0002 (lines) has no down file');
+  });
+
+  it('is refused while somebody else migrates, and does nothing with a file that was changed after the plan', async () => {
+    const { ports, run } = await world();
+    const changed = await run({}, { beforeApply: () => ports.migrations.write('0001_orders.up.sql', 'create table other (id int)') });
+    expect(changed.status).toBe('stale');
+    ports.migrations.lockedBy('psql (backend 12)');
+    expect((await run()).error).toMatchObject({ code: 'LOCKED', message: expect.stringContaining('psql (backend 12)') });
+    expect(ports.migrations.rows()).toEqual([]);
+  });
+
+  it('has nothing to do, and that is no failure, where all is applied', async () => {
+    const { run } = await world();
+    await run();
+    expect(await run()).toMatchObject({ status: 'succeeded', plan: [] });
+  });
+});
