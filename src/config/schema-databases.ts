@@ -28,7 +28,9 @@ const Migrations = z
       .describe('How long a statement waits for a table; then it gives up, so that nobody queues behind it.'),
     statementTimeout: duration('1s', '7d')
       .optional()
-      .describe('How long a statement may take; by default 20 times what it took in the rehearsal, at least 1m, and 1h where there was none.'),
+      .describe(
+        'How long a statement may take; by default 20 times what it took in the rehearsal, at least 1m, and 1h where there was none.',
+      ),
   })
   .describe('Numbered SQL files, and the database that they are for.');
 
@@ -90,6 +92,13 @@ export function migrationProblems(
     const path = ['databases', 'migrations', index, 'source'];
     const found = sources.find(({ name }) => name === source);
     if (!found) return [{ path, message: `expected the name of one of backups.sources; there is no '${source}'` }];
-    return ['postgres', 'mysql', 'sqlite'].includes(found.kind) ? [] : [{ path, message: `expected a source of the kind postgres, mysql or sqlite; '${source}' is of the kind ${found.kind}` }];
+    return ['postgres', 'mysql', 'sqlite'].includes(found.kind)
+      ? []
+      : [
+          {
+            path,
+            message: `expected a source of the kind postgres, mysql or sqlite; '${source}' is of the kind ${found.kind}`,
+          },
+        ];
   });
 }

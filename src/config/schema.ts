@@ -372,7 +372,8 @@ export const Config = z
           });
       }
     }
-    for (const problem of migrationProblems(databases, backups.sources)) context.addIssue({ code: 'custom', ...problem });
+    for (const problem of migrationProblems(databases, backups.sources))
+      context.addIssue({ code: 'custom', ...problem });
     for (const problem of groupProblems({ groups, services, jobs })) context.addIssue({ code: 'custom', ...problem });
   });
 export type Config = z.output<typeof Config>;

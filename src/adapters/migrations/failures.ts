@@ -1,7 +1,12 @@
 import { type ErrorCode, StewardError } from '../../core/errors.ts';
 
 /** What the driver itself threw: what readers of backups make of it speaks of backups. */
-function causeOf(thrown: unknown): { readonly message?: string; readonly code?: string; readonly errno?: number; readonly errcode?: number } {
+function causeOf(thrown: unknown): {
+  readonly message?: string;
+  readonly code?: string;
+  readonly errno?: number;
+  readonly errcode?: number;
+} {
   return (thrown instanceof StewardError && thrown.cause !== undefined ? thrown.cause : thrown) as Error;
 }
 
@@ -20,10 +25,20 @@ const BY_CODE: Readonly<Record<string, ErrorCode>> = {
 };
 
 /** The lower byte of what SQLite says: busy, locked, full, may not be opened. */
-const BY_SQLITE: Readonly<Record<number, ErrorCode>> = { 5: 'LOCKED', 6: 'LOCKED', 13: 'DISK_FULL', 8: 'FORBIDDEN', 14: 'FORBIDDEN' };
+const BY_SQLITE: Readonly<Record<number, ErrorCode>> = {
+  5: 'LOCKED',
+  6: 'LOCKED',
+  13: 'DISK_FULL',
+  8: 'FORBIDDEN',
+  14: 'FORBIDDEN',
+};
 
 export function codeOf(thrown: unknown): ErrorCode {
-  if (thrown instanceof StewardError && ['CANCELED', 'VERIFICATION_FAILED', 'LOCKED', 'UNAVAILABLE', 'DISK_FULL'].includes(thrown.code)) return thrown.code;
+  if (
+    thrown instanceof StewardError &&
+    ['CANCELED', 'VERIFICATION_FAILED', 'LOCKED', 'UNAVAILABLE', 'DISK_FULL'].includes(thrown.code)
+  )
+    return thrown.code;
   const { code = '', errno, errcode } = causeOf(thrown);
   if (errcode !== undefined) return BY_SQLITE[errcode & 0xff] ?? 'PROGRAM_FAILED';
   return BY_CODE[code] ?? (errno === 1969 ? 'TIMEOUT' : 'PROGRAM_FAILED');

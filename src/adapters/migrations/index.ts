@@ -52,7 +52,10 @@ export function createMigrations(deps: MigrationsDeps): MigrationsPort {
     async read(folder, name) {
       const kind = kindOf(sourceNamed(name));
       const migrations = migrationsOf(await sqlFiles(folder), kind);
-      return migrations.map((migration): CheckedMigration => ({ ...migration, checksum: createHash('sha256').update(migration.text).digest('hex') }));
+      return migrations.map((migration): CheckedMigration => ({
+        ...migration,
+        checksum: createHash('sha256').update(migration.text).digest('hex'),
+      }));
     },
 
     async look(target, doing) {
@@ -60,7 +63,8 @@ export function createMigrations(deps: MigrationsDeps): MigrationsPort {
       const database = databaseOf(source, target.database);
       const all = target.asserting === true && 'assertions' in source ? source.assertions : [];
       const first = 'databases' in source ? source.databases?.[0] : undefined;
-      const assertions = source.kind === 'sqlite' ? all : all.filter((each) => (each.database ?? first ?? database) === database);
+      const assertions =
+        source.kind === 'sqlite' ? all : all.filter((each) => (each.database ?? first ?? database) === database);
       return await asked(target, { do: 'look', assertions }, doing);
     },
 
@@ -85,9 +89,13 @@ function kindOf({ kind, name }: BackupSource): SqlKind {
 }
 
 function noMigrations(name: string, kind: string): StewardError {
-  return new StewardError('INPUT_INVALID', `The source '${name}' is of the kind ${kind}, which has no migrations in SQL.`, {
-    hint: 'Name one of the kinds postgres, mysql, sqlite.',
-  });
+  return new StewardError(
+    'INPUT_INVALID',
+    `The source '${name}' is of the kind ${kind}, which has no migrations in SQL.`,
+    {
+      hint: 'Name one of the kinds postgres, mysql, sqlite.',
+    },
+  );
 }
 
 function databaseOf(source: BackupSource, given: string | undefined): string {
@@ -96,9 +104,16 @@ function databaseOf(source: BackupSource, given: string | undefined): string {
   const names = 'databases' in source ? (source.databases ?? []) : [];
   const [only, ...others] = names;
   if (only !== undefined && others.length === 0) return only;
-  throw new StewardError('INPUT_INVALID', `The source '${source.name}' is a whole server: it is not said which of its databases is meant.`, {
-    hint: others.length > 0 ? `Name one: --database ${names.join(' or ')}` : 'Name it: --database, or database of this entry of databases.migrations',
-  });
+  throw new StewardError(
+    'INPUT_INVALID',
+    `The source '${source.name}' is a whole server: it is not said which of its databases is meant.`,
+    {
+      hint:
+        others.length > 0
+          ? `Name one: --database ${names.join(' or ')}`
+          : 'Name it: --database, or database of this entry of databases.migrations',
+    },
+  );
 }
 
 async function sqlFiles(folder: string): Promise<{ name: string; content: string }[]> {
@@ -109,7 +124,9 @@ async function sqlFiles(folder: string): Promise<{ name: string; content: string
       const path = join(folder, name);
       const { size } = await stat(path);
       if (size > LARGEST_FILE)
-        throw new StewardError('TOO_LARGE', `${path} has ${size} bytes; a migration has at most ${LARGEST_FILE}.`, { hint: 'Load large data by other means, or in several files.' });
+        throw new StewardError('TOO_LARGE', `${path} has ${size} bytes; a migration has at most ${LARGEST_FILE}.`, {
+          hint: 'Load large data by other means, or in several files.',
+        });
       files.push({ name, content: await readFile(path, 'utf8') });
     }
     return files;

@@ -10,7 +10,12 @@ import { type Step, takeStep } from './step.ts';
 export type Job =
   | { readonly do: 'look'; readonly assertions: readonly Assertion[] }
   | { readonly do: 'step'; readonly step: Step }
-  | { readonly do: 'record'; readonly put: readonly AppliedRow[]; readonly remove: readonly string[]; readonly waitMs: number }
+  | {
+      readonly do: 'record';
+      readonly put: readonly AppliedRow[];
+      readonly remove: readonly string[];
+      readonly waitMs: number;
+    }
   | { readonly do: 'count' };
 
 export interface Counted {
@@ -64,7 +69,12 @@ const OTHERS: Readonly<Record<string, string>> = {
 };
 
 async function lookAt(session: SqlSession, asked: readonly Assertion[]): Promise<DatabaseLook> {
-  const [rows, lockedBy, engine, problems] = [await recordIn(session), await session.holder(), await session.engine(), await session.problems()];
+  const [rows, lockedBy, engine, problems] = [
+    await recordIn(session),
+    await session.holder(),
+    await session.engine(),
+    await session.problems(),
+  ];
   const other = rows.length > 0 ? undefined : await session.foreign(Object.keys(OTHERS));
   const assertions: AssertionHeld[] = [];
   if (asked.length > 0) await session.limit({ lockTimeoutMs: ASSERTION_MS, statementTimeoutMs: ASSERTION_MS });
@@ -73,7 +83,11 @@ async function lookAt(session: SqlSession, asked: readonly Assertion[]): Promise
       const said = await session.ask(sql);
       assertions.push({ name, holds: isTrue(said), said: said === undefined ? 'no row' : String(said).slice(0, 80) });
     } catch (thrown) {
-      assertions.push({ name, holds: false, said: `could not be asked: ${StewardError.from(thrown).message.slice(0, 300)}` });
+      assertions.push({
+        name,
+        holds: false,
+        said: `could not be asked: ${StewardError.from(thrown).message.slice(0, 300)}`,
+      });
     }
   }
   return {
@@ -90,7 +104,10 @@ async function lookAt(session: SqlSession, asked: readonly Assertion[]): Promise
 
 /** As the drills of backups take an answer. */
 function isTrue(said: unknown): boolean {
-  return /^(t|true|y|yes|on)$/i.test(String(said)) || (Number.isFinite(Number(said)) && Number(said) !== 0 && said !== '' && said !== null);
+  return (
+    /^(t|true|y|yes|on)$/i.test(String(said)) ||
+    (Number.isFinite(Number(said)) && Number(said) !== 0 && said !== '' && said !== null)
+  );
 }
 
 async function countIn(session: SqlSession): Promise<Counted[]> {

@@ -45,15 +45,48 @@ beforeAll(async () => {
   const deps = { programs, secrets: secrets as never, now, scratch, account };
   path = join(folder.path, 'shop.db');
   sources = [
-    BackupSource.parse({ kind: 'postgres', name: 'pg', host: pg.host, port: pg.port, user: pg.user, password: { env: 'PG' }, databases: ['shop'], assertions: [{ name: 'orders stay', sql: 'select count(*) >= 3 from orders' }] }),
-    BackupSource.parse({ kind: 'mysql', name: 'my', host: my.host, port: my.port, user: 'root', password: { env: 'MY' }, databases: ['shop'] }),
+    BackupSource.parse({
+      kind: 'postgres',
+      name: 'pg',
+      host: pg.host,
+      port: pg.port,
+      user: pg.user,
+      password: { env: 'PG' },
+      databases: ['shop'],
+      assertions: [{ name: 'orders stay', sql: 'select count(*) >= 3 from orders' }],
+    }),
+    BackupSource.parse({
+      kind: 'mysql',
+      name: 'my',
+      host: my.host,
+      port: my.port,
+      user: 'root',
+      password: { env: 'MY' },
+      databases: ['shop'],
+    }),
     BackupSource.parse({ kind: 'sqlite', name: 'lite', path }),
   ];
-  readers = [createPostgresSource(deps), createMysqlSource(deps), createSqliteReader(deps)] as unknown as SourceReader[];
-  migrations = createMigrations({ ...deps, readers, sources: () => sources, sets: () => [], repositories: () => [store.repository], storeOf: () => store });
+  readers = [
+    createPostgresSource(deps),
+    createMysqlSource(deps),
+    createSqliteReader(deps),
+  ] as unknown as SourceReader[];
+  migrations = createMigrations({
+    ...deps,
+    readers,
+    sources: () => sources,
+    sets: () => [],
+    repositories: () => [store.repository],
+    storeOf: () => store,
+  });
   place = async (name) => {
     const source = defined(sources.find((each) => each.name === name));
-    const { location } = await makeCopy(defined(readers.find(({ kind }) => kind === source.kind)), source as never, store, doing);
+    const { location } = await makeCopy(
+      defined(readers.find(({ kind }) => kind === source.kind)),
+      source as never,
+      store,
+      doing,
+    );
     return { source: name, repository: 'plain', location };
   };
 }, 120_000);
@@ -66,7 +99,12 @@ beforeEach(async () => {
   files = join(folder.path, 'files');
   rmSync(files, { recursive: true, force: true });
   mkdirSync(files);
-  const made = ['create table customers (id int primary key)', 'create table orders (id int primary key, customer int references customers (id))', 'insert into customers values (1)', 'insert into orders values (1, 1), (2, 1), (3, 1)'];
+  const made = [
+    'create table customers (id int primary key)',
+    'create table orders (id int primary key, customer int references customers (id))',
+    'insert into customers values (1)',
+    'insert into orders values (1, 1), (2, 1), (3, 1)',
+  ];
   await pg.say('postgres', 'drop database if exists shop with (force)', 'create database shop');
   await pg.say('shop', ...made);
   await my.say(undefined, 'drop database if exists shop', 'create database shop');
@@ -79,7 +117,10 @@ beforeEach(async () => {
 const write = (name: string, content: string): void => writeFileSync(join(files, name), content);
 const lite = (sql: string): unknown[] => {
   using database = new DatabaseSync(path, { enableForeignKeyConstraints: false });
-  return database.prepare(sql).all().map((row) => ({ ...row }));
+  return database
+    .prepare(sql)
+    .all()
+    .map((row) => ({ ...row }));
 };
 async function named(source: string, version: string): Promise<CheckedMigration> {
   return defined((await migrations.read(files, source)).find((each) => each.version === version));
@@ -89,9 +130,27 @@ async function step(source: string, version: string, more: object = {}, asked = 
   const { rows } = await migrations.look(target, doing);
   const expects = rows.map((row) => row.version);
   const limits = { lockTimeoutMs: 500, statementTimeoutMs: 60_000 };
-  return await migrations.step({ target, migration: await named(source, version), direction: 'up', expects, run: 'run_1', waitMs: 0, ...limits, ...more }, asked);
+  return await migrations.step(
+    {
+      target,
+      migration: await named(source, version),
+      direction: 'up',
+      expects,
+      run: 'run_1',
+      waitMs: 0,
+      ...limits,
+      ...more,
+    },
+    asked,
+  );
 }
-const rowsOf = async (source: string) => (await migrations.look({ source }, doing)).rows.map(({ version, state, done, error }) => ({ version, state, done, error }));
+const rowsOf = async (source: string) =>
+  (await migrations.look({ source }, doing)).rows.map(({ version, state, done, error }) => ({
+    version,
+    state,
+    done,
+    error,
+  }));
 
 describe.each(['pg', 'my', 'lite'])('migrations of %s', (source) => {
   it('are applied with their row, are harmless twice, and are taken back by their other side', async () => {
@@ -101,7 +160,18 @@ describe.each(['pg', 'my', 'lite'])('migrations of %s', (source) => {
     expect([first.already, first.statements.map(({ line }) => line)]).toEqual([false, [1, 2]]);
     const { rows, engine } = await migrations.look({ source }, doing);
     expect(engine).toMatch(/^(PostgreSQL 15|MariaDB 1\d|SQLite 3)/);
-    expect(rows).toEqual([expect.objectContaining({ version: '0001', name: 'notes', state: 'applied', run: 'run_1', done: 2, total: 2, checksum: (await named(source, '0001')).checksum, error: null })]);
+    expect(rows).toEqual([
+      expect.objectContaining({
+        version: '0001',
+        name: 'notes',
+        state: 'applied',
+        run: 'run_1',
+        done: 2,
+        total: 2,
+        checksum: (await named(source, '0001')).checksum,
+        error: null,
+      }),
+    ]);
     expect(new Date(rows[0]?.appliedAt ?? '').getTime()).toBeGreaterThan(Date.now() - 60_000);
     expect((await step(source, '0001')).already).toBe(true);
     await step(source, '0001', { direction: 'down' });
@@ -113,7 +183,10 @@ describe.each(['pg', 'my', 'lite'])('migrations of %s', (source) => {
     write('0001_a.sql', 'create table a (id int)');
     write('0002_b.sql', 'create table b (id int)');
     await step(source, '0001');
-    await expect(step(source, '0002', { expects: [] })).rejects.toMatchObject({ code: 'CONFLICT', message: expect.stringContaining('also applied: 0001') });
+    await expect(step(source, '0002', { expects: [] })).rejects.toMatchObject({
+      code: 'CONFLICT',
+      message: expect.stringContaining('also applied: 0001'),
+    });
     expect(await rowsOf(source)).toHaveLength(1);
   });
 
@@ -121,7 +194,18 @@ describe.each(['pg', 'my', 'lite'])('migrations of %s', (source) => {
     const other = 'create table schema_migrations (version varchar(20))';
     await (source === 'pg' ? pg.say('shop', other) : source === 'my' ? my.say('shop', other) : lite(other));
     expect((await migrations.look({ source }, doing)).foreign).toContain('schema_migrations of dbmate');
-    const row = { version: '0001', name: 'a', checksum: 'x', state: 'applied' as const, appliedAt: new Date().toISOString(), durationMs: 0, run: 'run_2', done: 0, total: 0, error: null };
+    const row = {
+      version: '0001',
+      name: 'a',
+      checksum: 'x',
+      state: 'applied' as const,
+      appliedAt: new Date().toISOString(),
+      durationMs: 0,
+      run: 'run_2',
+      done: 0,
+      total: 0,
+      error: null,
+    };
     await migrations.record({ source }, { put: [row], remove: [], waitMs: 0 }, doing);
     expect((await migrations.look({ source }, doing)).foreign).toBeUndefined();
     expect(await rowsOf(source)).toEqual([{ version: '0001', state: 'applied', done: 0, error: null }]);
@@ -132,39 +216,66 @@ describe.each(['pg', 'my', 'lite'])('migrations of %s', (source) => {
 
 describe('a migration that fails', () => {
   it.each(['pg', 'lite'])('leaves the schema of %s as it was, and no row', async (source) => {
-    write('0001_half.sql', 'create table notes (id int);\n\ninsert into orders values (4, 1);\ninsert into nowhere values (1);');
+    write(
+      '0001_half.sql',
+      'create table notes (id int);\n\ninsert into orders values (4, 1);\ninsert into nowhere values (1);',
+    );
     const failed = step(source, '0001');
-    await expect(failed).rejects.toMatchObject({ code: 'PROGRAM_FAILED', message: expect.stringMatching(/^0001_half.sql, line 4 failed: .*nowhere.*rolled back/) });
+    await expect(failed).rejects.toMatchObject({
+      code: 'PROGRAM_FAILED',
+      message: expect.stringMatching(/^0001_half.sql, line 4 failed: .*nowhere.*rolled back/),
+    });
     expect(await rowsOf(source)).toEqual([]);
     const count = 'select count(*) as n from orders';
-    expect((source === 'pg' ? await pg.say('shop', count) : lite(count)).map((row) => Number((row as { n: unknown }).n))).toEqual([3]);
+    expect(
+      (source === 'pg' ? await pg.say('shop', count) : lite(count)).map((row) => Number((row as { n: unknown }).n)),
+    ).toEqual([3]);
     write('0001_half.sql', 'create table notes (id int)');
     expect((await step(source, '0001')).already).toBe(false);
   });
 
   it('on MariaDB says statement by statement what ran, stays on record, and is refused until somebody resolves it', async () => {
-    write('0001_half.sql', 'alter table orders add note text;\nalter table orders add more text;\nalter table nowhere add x int;\nalter table orders add last text;');
+    write(
+      '0001_half.sql',
+      'alter table orders add note text;\nalter table orders add more text;\nalter table nowhere add x int;\nalter table orders add last text;',
+    );
     const migration = await named('my', '0001');
     expect([migration.up.whole, migration.up.whyNot]).toEqual([false, expect.stringContaining('commits by itself')]);
     await expect(step('my', '0001')).rejects.toMatchObject({
-      message: expect.stringMatching(/^0001_half.sql, line 3 failed: .*nowhere.* Already in force, since the engine cannot roll them back: those of line 1, 2; not run: those of line 4\. There is no down file/),
+      message: expect.stringMatching(
+        /^0001_half.sql, line 3 failed: .*nowhere.* Already in force, since the engine cannot roll them back: those of line 1, 2; not run: those of line 4\. There is no down file/,
+      ),
     });
-    expect(await rowsOf('my')).toEqual([{ version: '0001', state: 'failed', done: 2, error: expect.stringContaining('line 3 failed') }]);
-    await expect(step('my', '0001')).rejects.toMatchObject({ code: 'PRECONDITION_FAILED', hint: expect.stringContaining('steward migrations resolve --version 0001') });
+    expect(await rowsOf('my')).toEqual([
+      { version: '0001', state: 'failed', done: 2, error: expect.stringContaining('line 3 failed') },
+    ]);
+    await expect(step('my', '0001')).rejects.toMatchObject({
+      code: 'PRECONDITION_FAILED',
+      hint: expect.stringContaining('steward migrations resolve --version 0001'),
+    });
     const [used] = await my.say('shop', 'select count(*) as n from information_schema.PROCESSLIST where DB = "shop"');
     expect(Number(used?.['n'])).toBe(1);
   });
 
   it('on MariaDB is taken back by its down file, also where that names what was never made', async () => {
-    write('0001_half.up.sql', 'create table notes (id int);\nalter table nowhere add x int;\ncreate table later (id int);');
+    write(
+      '0001_half.up.sql',
+      'create table notes (id int);\nalter table nowhere add x int;\ncreate table later (id int);',
+    );
     write('0001_half.down.sql', 'drop table later;\ndrop table notes;');
-    await expect(step('my', '0001')).rejects.toMatchObject({ message: expect.stringContaining('0001_half.down.sql was run, and took them back') });
+    await expect(step('my', '0001')).rejects.toMatchObject({
+      message: expect.stringContaining('0001_half.down.sql was run, and took them back'),
+    });
     expect(await rowsOf('my')).toEqual([]);
-    expect((await my.say('shop', 'show tables')).flatMap((row) => Object.values(row)).toSorted()).toEqual(['customers', 'orders', 'steward_migrations']);
+    expect((await my.say('shop', 'show tables')).flatMap((row) => Object.values(row)).toSorted()).toEqual([
+      'customers',
+      'orders',
+      'steward_migrations',
+    ]);
   });
 
   it('on MariaDB rolls back where it only changes rows', async () => {
-    write('0001_rows.sql', "insert into customers values (2);\ninsert into customers values (1);");
+    write('0001_rows.sql', 'insert into customers values (2);\ninsert into customers values (1);');
     await expect(step('my', '0001')).rejects.toMatchObject({ message: expect.stringContaining('rolled back') });
     expect(await my.say('shop', 'select id from customers')).toEqual([{ id: 1 }]);
     expect(await rowsOf('my')).toEqual([]);
@@ -172,14 +283,19 @@ describe('a migration that fails', () => {
 
   it('on SQLite is rolled back where rows would lose their parents', async () => {
     write('0001_orphans.sql', 'delete from customers');
-    await expect(step('lite', '0001')).rejects.toMatchObject({ code: 'VERIFICATION_FAILED', message: expect.stringContaining('no parent in customers') });
+    await expect(step('lite', '0001')).rejects.toMatchObject({
+      code: 'VERIFICATION_FAILED',
+      message: expect.stringContaining('no parent in customers'),
+    });
     expect(lite('select * from customers')).toHaveLength(1);
   });
 
   it('outside of a transaction on PostgreSQL leaves an invalid index that is told', async () => {
     await pg.say('shop', 'insert into orders values (4, 1)');
     write('0001_unique.sql', 'create unique index concurrently one_each on orders (customer)');
-    await expect(step('pg', '0001')).rejects.toMatchObject({ message: expect.stringContaining('could not create unique index') });
+    await expect(step('pg', '0001')).rejects.toMatchObject({
+      message: expect.stringContaining('could not create unique index'),
+    });
     expect((await migrations.look({ source: 'pg' }, doing)).problems).toContain('index one_each is invalid');
     expect((await rowsOf('pg'))[0]).toMatchObject({ state: 'failed' });
   });
@@ -191,7 +307,11 @@ describe('the lock', () => {
     const holder = await pg.session('shop');
     await holder.query('select pg_advisory_lock($1, $2)', [0x73_74_65_77, 0x6d_69_67_72]);
     expect((await migrations.look({ source: 'pg' }, doing)).lockedBy).toContain('backend');
-    await expect(step('pg', '0001')).rejects.toMatchObject({ code: 'LOCKED', retryable: false, message: expect.stringContaining('is being migrated already by') });
+    await expect(step('pg', '0001')).rejects.toMatchObject({
+      code: 'LOCKED',
+      retryable: false,
+      message: expect.stringContaining('is being migrated already by'),
+    });
     await holder.end();
     expect((await step('pg', '0001', { waitMs: 5_000 })).already).toBe(false);
   });
@@ -202,7 +322,8 @@ describe('the lock', () => {
       const both = await Promise.allSettled([step(source, '0001'), step(source, '0001')]);
       const done = both.filter((each) => each.status === 'fulfilled' && !each.value.already);
       expect(done, source).toHaveLength(1);
-      for (const each of both) if (each.status === 'rejected') expect(['LOCKED', 'CONFLICT']).toContain(each.reason.code);
+      for (const each of both)
+        if (each.status === 'rejected') expect(['LOCKED', 'CONFLICT']).toContain(each.reason.code);
     }
   });
 
@@ -234,7 +355,15 @@ describe('a rehearsal', () => {
     const of = (version: string) => defined(all.find((each) => each.version === version));
     const steps = versions.map((version) => ({ migration: of(version), direction: 'up' as const }));
     return await migrations.rehearse(
-      { place: await place(source), target: { source }, steps, catchUp: catchUp.map(of), owner: 'run_1', lockTimeoutMs: 500, statementTimeoutMs: 60_000 },
+      {
+        place: await place(source),
+        target: { source },
+        steps,
+        catchUp: catchUp.map(of),
+        owner: 'run_1',
+        lockTimeoutMs: 500,
+        statementTimeoutMs: 60_000,
+      },
       doing,
     );
   };
@@ -245,7 +374,11 @@ describe('a rehearsal', () => {
     const told = await rehearse('pg', ['0001']);
     expect(told.problems).toEqual(['orders stay: not true (false).']);
     expect(told.ok).toBe(false);
-    expect(told.steps[0]?.locks).toContainEqual({ relation: 'public.orders', mode: 'AccessExclusiveLock', heldMs: expect.any(Number) });
+    expect(told.steps[0]?.locks).toContainEqual({
+      relation: 'public.orders',
+      mode: 'AccessExclusiveLock',
+      heldMs: expect.any(Number),
+    });
     expect(told.steps[0]?.rewrites).toEqual(['public.orders']);
     expect(told.counts).toEqual([{ table: 'public.orders', before: 3, after: 2, named: true }]);
     expect(told.wayBack).toEqual({ ok: true, statement: 'The down files take all of it back.' });
@@ -254,7 +387,11 @@ describe('a rehearsal', () => {
   }, 60_000);
 
   it('on MariaDB and SQLite finds what fails, rows that no SQL names, and a way back that does not work', async () => {
-    await my.say('shop', 'alter table orders drop foreign key orders_ibfk_1', 'alter table orders add foreign key (customer) references customers (id) on delete cascade');
+    await my.say(
+      'shop',
+      'alter table orders drop foreign key orders_ibfk_1',
+      'alter table orders add foreign key (customer) references customers (id) on delete cascade',
+    );
     write('0001_gone.sql', 'delete from customers');
     const cascade = await rehearse('my', ['0001']);
     expect([cascade.ok, cascade.problems]).toEqual([false, ['orders has 0 rows and had 3, though no SQL names it']]);
@@ -269,7 +406,13 @@ describe('a rehearsal', () => {
     const told = await rehearse('lite', ['0002'], ['0001']);
     expect([told.ok, told.wayBack?.ok]).toEqual([true, true]);
     write('0003_c.sql', 'alter table nowhere add column x int');
-    expect(await rehearse('lite', ['0002', '0003'])).toMatchObject({ ok: false, statement: expect.stringContaining('In the copy it fails: 0003_c.sql, line 1 failed') });
-    expect((await rehearse('pg', ['0001'])).wayBack).toEqual({ ok: false, statement: 'The down files do not take all of it back: public.a is left.' });
+    expect(await rehearse('lite', ['0002', '0003'])).toMatchObject({
+      ok: false,
+      statement: expect.stringContaining('In the copy it fails: 0003_c.sql, line 1 failed'),
+    });
+    expect((await rehearse('pg', ['0001'])).wayBack).toEqual({
+      ok: false,
+      statement: 'The down files do not take all of it back: public.a is left.',
+    });
   }, 90_000);
 });

@@ -45,17 +45,26 @@ export async function openMysql(
       return /mariadb/i.test(version) ? `MariaDB ${version.split('-')[0]}` : `MySQL ${version}`;
     },
     async lock(waitMs) {
-      const [taken] = await rows<{ got: number | string | null }>('select get_lock(?, ?) as got', [lock, Math.ceil(waitMs / 1000)]);
+      const [taken] = await rows<{ got: number | string | null }>('select get_lock(?, ?) as got', [
+        lock,
+        Math.ceil(waitMs / 1000),
+      ]);
       if (Number(taken?.got) !== 1) throw lockedBy(database, await holder());
     },
     holder,
     async limit({ lockTimeoutMs, statementTimeoutMs }) {
       const seconds = Math.max(1, Math.ceil(lockTimeoutMs / 1000));
       await rows('set session lock_wait_timeout = ?, innodb_lock_wait_timeout = ?', [seconds, seconds]);
-      if (/mariadb/i.test((await mariadb()) ?? '')) await rows('set session max_statement_time = ?', [statementTimeoutMs / 1000]);
+      if (/mariadb/i.test((await mariadb()) ?? ''))
+        await rows('set session max_statement_time = ?', [statementTimeoutMs / 1000]);
     },
     hasRecord: async () =>
-      (await rows('select 1 from information_schema.TABLES where TABLE_SCHEMA = ? and TABLE_NAME = ?', [database, RECORD])).length > 0,
+      (
+        await rows('select 1 from information_schema.TABLES where TABLE_SCHEMA = ? and TABLE_NAME = ?', [
+          database,
+          RECORD,
+        ])
+      ).length > 0,
     async foreign(names) {
       const [found] = await rows<{ name: string }>(
         `select TABLE_NAME as name from information_schema.TABLES where TABLE_SCHEMA = ? and TABLE_NAME in (${names.map(() => '?').join(', ')}) limit 1`,
@@ -81,7 +90,8 @@ export async function openMysql(
         await rows('rollback');
       }
     },
-    isAbsent: (thrown) => [1008, 1051, 1091, 1146, 1054, 1305, 1360].includes((thrown as { cause?: { errno?: number } }).cause?.errno ?? 0),
+    isAbsent: (thrown) =>
+      [1008, 1051, 1091, 1146, 1054, 1305, 1360].includes((thrown as { cause?: { errno?: number } }).cause?.errno ?? 0),
     [Symbol.asyncDispose]: () => session[Symbol.asyncDispose](),
   };
 }

@@ -20,12 +20,18 @@ export async function openPostgres(
   try {
     await session.rows('reset all');
     // A server that nobody listens to any more lets go of what it holds.
-    await session.rows("select set_config(name, '2s', false) from pg_settings where name = 'client_connection_check_interval'");
+    await session.rows(
+      "select set_config(name, '2s', false) from pg_settings where name = 'client_connection_check_interval'",
+    );
     const [where] = await session.rows<{ schema: string | null }>('select current_schema() as schema');
     if (!where?.schema)
-      throw new StewardError('PRECONDITION_FAILED', `No schema of the search path exists in ${database}: there is nowhere to keep the record.`, {
-        hint: 'Create one: create schema public',
-      });
+      throw new StewardError(
+        'PRECONDITION_FAILED',
+        `No schema of the search path exists in ${database}: there is nowhere to keep the record.`,
+        {
+          hint: 'Create one: create schema public',
+        },
+      );
     return sessionOver(session, database, `${identifier(where.schema)}.${RECORD}`, where.schema);
   } catch (thrown) {
     await session[Symbol.asyncDispose]();
@@ -61,7 +67,7 @@ function sessionOver(session: PgSession, database: string, table: string, schema
       return `PostgreSQL ${about?.version.split(' ')[0]}`;
     },
     async lock(waitMs) {
-      for (const until = performance.now() + waitMs; ; ) {
+      for (const until = performance.now() + waitMs; ;) {
         const [taken] = await rows<{ got: boolean }>('select pg_try_advisory_lock(?, ?) as got', LOCK);
         if (taken?.got) return;
         if (performance.now() >= until) throw lockedBy(database, await holder());
@@ -70,11 +76,18 @@ function sessionOver(session: PgSession, database: string, table: string, schema
     },
     holder,
     async limit({ lockTimeoutMs, statementTimeoutMs }) {
-      await rows("select set_config('lock_timeout', ?, false), set_config('statement_timeout', ?, false)", [String(lockTimeoutMs), String(statementTimeoutMs)]);
+      await rows("select set_config('lock_timeout', ?, false), set_config('statement_timeout', ?, false)", [
+        String(lockTimeoutMs),
+        String(statementTimeoutMs),
+      ]);
     },
-    hasRecord: async () => (await rows('select from pg_tables where schemaname = ? and tablename = ?', [schema, RECORD])).length > 0,
+    hasRecord: async () =>
+      (await rows('select from pg_tables where schemaname = ? and tablename = ?', [schema, RECORD])).length > 0,
     async foreign(names) {
-      const [found] = await session.rows<{ name: string }>('select tablename as name from pg_tables where tablename = any($1) limit 1', [names]);
+      const [found] = await session.rows<{ name: string }>(
+        'select tablename as name from pg_tables where tablename = any($1) limit 1',
+        [names],
+      );
       return found?.name;
     },
     async problems() {
@@ -108,13 +121,17 @@ function sessionOver(session: PgSession, database: string, table: string, schema
   };
 }
 
-const pgCode = (thrown: unknown): string => ((thrown as { cause?: { code?: string } }).cause?.code ?? '');
+const pgCode = (thrown: unknown): string => (thrown as { cause?: { code?: string } }).cause?.code ?? '';
 
 export function lockedBy(database: string, holder: string | undefined): StewardError {
-  return new StewardError('LOCKED', `${database} is being migrated already${holder ? ` by ${holder}` : ''}: nothing was changed.`, {
-    hint: 'Wait until it is done. Its lock is freed when its connection ends, whatever ended it.',
-    retryable: false,
-  });
+  return new StewardError(
+    'LOCKED',
+    `${database} is being migrated already${holder ? ` by ${holder}` : ''}: nothing was changed.`,
+    {
+      hint: 'Wait until it is done. Its lock is freed when its connection ends, whatever ended it.',
+      retryable: false,
+    },
+  );
 }
 
 interface Relation extends Record<string, unknown> {
@@ -140,14 +157,21 @@ async function watching(rows: SqlSession['rows']): Promise<Watch> {
       );
       for (const { oid, mode } of held) {
         const relation = before.get(oid)?.name;
-        if (relation !== undefined && mode !== 'AccessShareLock' && !since.has(`${oid} ${mode}`)) since.set(`${oid} ${mode}`, { relation, mode, at: began });
+        if (relation !== undefined && mode !== 'AccessShareLock' && !since.has(`${oid} ${mode}`))
+          since.set(`${oid} ${mode}`, { relation, mode, at: began });
       }
       began = performance.now();
     },
     async done() {
       const after = new Map((await relations()).map((each) => [each.oid, each]));
-      const rewrites = [...before.values()].filter(({ oid, node }) => after.has(oid) && after.get(oid)?.node !== node).map(({ name }) => name);
-      const locks = [...since.values()].map(({ relation, mode, at }): HeldLock => ({ relation, mode, heldMs: performance.now() - at }));
+      const rewrites = [...before.values()]
+        .filter(({ oid, node }) => after.has(oid) && after.get(oid)?.node !== node)
+        .map(({ name }) => name);
+      const locks = [...since.values()].map(({ relation, mode, at }): HeldLock => ({
+        relation,
+        mode,
+        heldMs: performance.now() - at,
+      }));
       return { locks, rewrites };
     },
   };

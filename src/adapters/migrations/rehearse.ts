@@ -28,7 +28,8 @@ export async function rehearse(
     const told = { restoreMs: restore.durationMs, steps: [], counts: [], problems: [], wayBack: null };
     if (!restore.ok) return { ...told, ok: false, statement: `The copy could not be restored: ${restore.statement}` };
     const called = standIn?.called(database);
-    if (!standIn || called === undefined) return { ...told, ok: false, statement: `The copy has no database ${database}.` };
+    if (!standIn || called === undefined)
+      return { ...told, ok: false, statement: `The copy has no database ${database}.` };
     const { source } = standIn;
     const asked = <J extends Job>(job: J): Promise<AnswerTo<J>> => ask(source, called, job, doing);
     const look = async () => ({
@@ -53,11 +54,17 @@ export async function rehearse(
       const counts = countsOf(before.counts, after.counts, steps);
       const problems = [
         ...after.problems.filter((problem) => !before.problems.includes(problem)),
-        ...after.assertions.filter((each) => !each.ok && heldBefore(before.assertions, each)).map(({ statement }) => statement),
-        ...counts.filter(({ named }) => !named).map(({ table, before: was, after: is }) => `${table} has ${is} rows and had ${was}, though no SQL names it`),
+        ...after.assertions
+          .filter((each) => !each.ok && heldBefore(before.assertions, each))
+          .map(({ statement }) => statement),
+        ...counts
+          .filter(({ named }) => !named)
+          .map(({ table, before: was, after: is }) => `${table} has ${is} rows and had ${was}, though no SQL names it`),
       ];
       const ok = problems.length === 0;
-      const statement = ok ? `${steps.length} ran in the copy.` : `They ran in the copy, and left it unsound: ${problems.slice(0, 5).join('; ')}.`;
+      const statement = ok
+        ? `${steps.length} ran in the copy.`
+        : `They ran in the copy, and left it unsound: ${problems.slice(0, 5).join('; ')}.`;
       const wayBack = await wayBackOf(steps, take, () => asked({ do: 'count' }), before.counts);
       return { ok, statement, restoreMs: restore.durationMs, steps: done, counts, problems, wayBack };
     } catch (thrown) {
@@ -75,29 +82,48 @@ async function wayBackOf(
   counted: () => Promise<readonly Counted[]>,
   before: readonly Counted[],
 ): Promise<Rehearsal['wayBack']> {
-  const ways = steps.filter(({ direction, migration }) => direction === 'up' && migration.down).map(({ migration }) => migration);
+  const ways = steps
+    .filter(({ direction, migration }) => direction === 'up' && migration.down)
+    .map(({ migration }) => migration);
   if (ways.length < steps.length || ways.length === 0) return null;
   try {
     for (const migration of ways.toReversed()) await take({ migration, direction: 'down' });
   } catch (thrown) {
     return { ok: false, statement: `The way back fails: ${StewardError.from(thrown).message}` };
   }
-  const tables = (all: readonly Counted[]): Set<string> => new Set(all.map(({ table }) => table).filter((table) => !table.endsWith(RECORD)));
+  const tables = (all: readonly Counted[]): Set<string> =>
+    new Set(all.map(({ table }) => table).filter((table) => !table.endsWith(RECORD)));
   const [was, is] = [tables(before), tables(await counted())];
   const wrong = [...was, ...is].filter((table) => !was.has(table) || !is.has(table));
   return wrong.length === 0
     ? { ok: true, statement: 'The down files take all of it back.' }
-    : { ok: false, statement: `The down files do not take all of it back: ${wrong.map((table) => `${table} is ${is.has(table) ? 'left' : 'gone'}`).join(', ')}.` };
+    : {
+        ok: false,
+        statement: `The down files do not take all of it back: ${wrong.map((table) => `${table} is ${is.has(table) ? 'left' : 'gone'}`).join(', ')}.`,
+      };
 }
 
 function heldBefore(before: readonly LayerResult[], after: LayerResult): boolean {
   const name = ({ evidence, statement }: LayerResult): string =>
-    String((evidence as { assertion?: string } | undefined)?.assertion ?? statement.replace(/^It (holds|does not hold) that /, '').split(':')[0]?.replace(/\.$/, ''));
+    String(
+      (evidence as { assertion?: string } | undefined)?.assertion ??
+        statement
+          .replace(/^It (holds|does not hold) that /, '')
+          .split(':')[0]
+          ?.replace(/\.$/, ''),
+    );
   return before.some((each) => each.ok && name(each) === name(after));
 }
 
-function countsOf(before: readonly Counted[], after: readonly Counted[], steps: readonly Planned[]): Rehearsal['counts'] {
-  const named = namedIn(steps.map(({ migration, direction }) => ({ up: sideOf(migration, direction) })), before.map(({ table }) => table));
+function countsOf(
+  before: readonly Counted[],
+  after: readonly Counted[],
+  steps: readonly Planned[],
+): Rehearsal['counts'] {
+  const named = namedIn(
+    steps.map(({ migration, direction }) => ({ up: sideOf(migration, direction) })),
+    before.map(({ table }) => table),
+  );
   return before.flatMap(({ table, rows }) => {
     const now = after.find((each) => each.table === table)?.rows;
     // A table that is gone was dropped by name.
@@ -106,4 +132,5 @@ function countsOf(before: readonly Counted[], after: readonly Counted[], steps: 
   });
 }
 
-const sideOf = (migration: CheckedMigration, direction: 'up' | 'down') => (direction === 'up' ? migration.up : (migration.down ?? migration.up));
+const sideOf = (migration: CheckedMigration, direction: 'up' | 'down') =>
+  direction === 'up' ? migration.up : (migration.down ?? migration.up);

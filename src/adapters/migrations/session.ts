@@ -70,7 +70,8 @@ export async function recordIn(session: SqlSession): Promise<AppliedRow[]> {
 }
 
 export async function makeRecord(session: SqlSession): Promise<void> {
-  if (!(await session.hasRecord())) await session.rows(`create table if not exists ${session.table} ${session.recordColumns}`);
+  if (!(await session.hasRecord()))
+    await session.rows(`create table if not exists ${session.table} ${session.recordColumns}`);
 }
 
 /** Replaces the row of this version. */
@@ -78,7 +79,18 @@ export async function writeRow(session: SqlSession, row: AppliedRow): Promise<vo
   await removeRow(session, row.version);
   await session.rows(
     `insert into ${session.table} (version, name, checksum, state, applied_at, duration_ms, run, done, total, error) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-    [row.version, row.name, row.checksum, row.state, row.appliedAt, Math.round(row.durationMs), row.run, row.done, row.total, row.error],
+    [
+      row.version,
+      row.name,
+      row.checksum,
+      row.state,
+      row.appliedAt,
+      Math.round(row.durationMs),
+      row.run,
+      row.done,
+      row.total,
+      row.error,
+    ],
   );
 }
 

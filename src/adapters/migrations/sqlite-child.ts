@@ -13,7 +13,8 @@ try {
   await using session = openSqlite(path, waitMs);
   told = { answer: await perform(session, job) };
 } catch (thrown) {
-  const error = thrown instanceof StewardError ? thrown : new StewardError(codeOf(thrown), `SQLite says: ${saidBy(thrown)}`);
+  const error =
+    thrown instanceof StewardError ? thrown : new StewardError(codeOf(thrown), `SQLite says: ${saidBy(thrown)}`);
   const { code, message, hint, retryable } = error;
   told = { error: { code, message, retryable, ...(hint !== undefined && { hint }) } };
 }

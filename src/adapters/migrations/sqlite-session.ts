@@ -24,17 +24,25 @@ export function openSqlite(path: string, waitMs: number): SqlSession {
     lock: async () => undefined,
     holder: async () => undefined,
     limit: async () => undefined,
-    hasRecord: async () => (await rows("select 1 from main.sqlite_schema where type = 'table' and name = ?", [RECORD])).length > 0,
+    hasRecord: async () =>
+      (await rows("select 1 from main.sqlite_schema where type = 'table' and name = ?", [RECORD])).length > 0,
     async foreign(names) {
-      const found = await rows<{ name: string }>(`select name from main.sqlite_schema where type = 'table' and name in (${names.map(() => '?').join(', ')})`, [...names]);
+      const found = await rows<{ name: string }>(
+        `select name from main.sqlite_schema where type = 'table' and name in (${names.map(() => '?').join(', ')})`,
+        [...names],
+      );
       return found[0]?.name;
     },
     async problems() {
       const broken = await rows<{ table: string; rowid: number | null; parent: string }>('pragma foreign_key_check');
-      return broken.slice(0, 100).map(({ table, rowid, parent }) => `row ${rowid ?? '?'} of ${table} has no parent in ${parent}`);
+      return broken
+        .slice(0, 100)
+        .map(({ table, rowid, parent }) => `row ${rowid ?? '?'} of ${table} has no parent in ${parent}`);
     },
     async tables() {
-      const found = await rows<{ name: string }>("select name from pragma_table_list where schema = 'main' and type = 'table' and name not like 'sqlite_%' order by 1");
+      const found = await rows<{ name: string }>(
+        "select name from pragma_table_list where schema = 'main' and type = 'table' and name not like 'sqlite_%' order by 1",
+      );
       return found.map(({ name }) => ({ name, quoted: `"${name.replaceAll('"', '""')}"` }));
     },
     async ask(sql) {

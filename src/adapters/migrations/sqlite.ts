@@ -15,7 +15,12 @@ export interface Asked {
 }
 export interface Told {
   readonly answer?: unknown;
-  readonly error?: { readonly code: ErrorCode; readonly message: string; readonly hint?: string; readonly retryable: boolean };
+  readonly error?: {
+    readonly code: ErrorCode;
+    readonly message: string;
+    readonly hint?: string;
+    readonly retryable: boolean;
+  };
 }
 
 const CHILD = fileURLToPath(new URL('sqlite-child.ts', import.meta.url));
@@ -34,15 +39,29 @@ export async function askSqlite<J extends Job>(
   });
   const waitMs = job.do === 'step' ? Math.max(job.step.lockTimeoutMs, job.step.waitMs) : LOOK_WAITS_MS;
   const asked: Asked = { path, waitMs, job };
-  const limit = job.do === 'step' && job.step.statementTimeoutMs > 0 ? waitMs + job.step.statementTimeoutMs * job.step.migration.up.statements.length : AS_LONG_AS_IT_TAKES_MS;
+  const limit =
+    job.do === 'step' && job.step.statementTimeoutMs > 0
+      ? waitMs + job.step.statementTimeoutMs * job.step.migration.up.statements.length
+      : AS_LONG_AS_IT_TAKES_MS;
   let said = '';
   const { exitCode, stderr } = await programs.stream(
-    { program: process.execPath, args: ['--no-warnings', CHILD], timeoutMs: limit, signal, input: once(JSON.stringify(asked)) },
+    {
+      program: process.execPath,
+      args: ['--no-warnings', CHILD],
+      timeoutMs: limit,
+      signal,
+      input: once(JSON.stringify(asked)),
+    },
     async (output) => {
       for await (const chunk of output) said += Buffer.from(chunk).toString('utf8');
     },
   );
-  if (said === '') throw new StewardError('PROGRAM_FAILED', `Migrating ${path} ended with ${exitCode ?? 'a signal'}: ${stderr.slice(-300)}`, { hint: 'What was not committed was rolled back; steward migrations says what is applied.' });
+  if (said === '')
+    throw new StewardError(
+      'PROGRAM_FAILED',
+      `Migrating ${path} ended with ${exitCode ?? 'a signal'}: ${stderr.slice(-300)}`,
+      { hint: 'What was not committed was rolled back; steward migrations says what is applied.' },
+    );
   const { answer, error } = JSON.parse(said) as Told;
   if (error) throw new StewardError(error.code, error.message, { hint: error.hint, retryable: error.retryable });
   return answer as AnswerTo<J>;

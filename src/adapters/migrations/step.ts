@@ -23,20 +23,34 @@ export async function takeStep(session: SqlSession, step: Step): Promise<StepDon
   const reached = direction === 'up' ? row !== undefined : row === undefined;
   if (reached) return { already: true, durationMs: row?.durationMs ?? 0, statements: [], locks: [], rewrites: [] };
   const script = direction === 'up' ? migration.up : migration.down;
-  if (!script) throw new StewardError('PRECONDITION_FAILED', `${migration.file} has no way back.`, { hint: 'Write a down file for it, or restore the copy from before.' });
+  if (!script)
+    throw new StewardError('PRECONDITION_FAILED', `${migration.file} has no way back.`, {
+      hint: 'Write a down file for it, or restore the copy from before.',
+    });
   await session.limit(step);
   return script.whole ? await asOne(session, script, step) : await oneByOne(session, script, step);
 }
 
-function assertNobodyElse(others: readonly string[], expects: readonly string[], { version, file }: CheckedMigration): void {
+function assertNobodyElse(
+  others: readonly string[],
+  expects: readonly string[],
+  { version, file }: CheckedMigration,
+): void {
   const wanted = expects.filter((each) => each !== version);
   const more = others.filter((each) => !wanted.includes(each));
   const less = wanted.filter((each) => !others.includes(each));
   if (more.length + less.length === 0) return;
-  const what = [more.length > 0 ? `also applied: ${more.join(', ')}` : '', less.length > 0 ? `no longer applied: ${less.join(', ')}` : ''];
-  throw new StewardError('CONFLICT', `The database has moved since the plan was made (${what.filter(Boolean).join('; ')}): ${file} was not touched.`, {
-    hint: 'Somebody else migrates it. Look at steward migrations, and start again.',
-  });
+  const what = [
+    more.length > 0 ? `also applied: ${more.join(', ')}` : '',
+    less.length > 0 ? `no longer applied: ${less.join(', ')}` : '',
+  ];
+  throw new StewardError(
+    'CONFLICT',
+    `The database has moved since the plan was made (${what.filter(Boolean).join('; ')}): ${file} was not touched.`,
+    {
+      hint: 'Somebody else migrates it. Look at steward migrations, and start again.',
+    },
+  );
 }
 
 async function asOne(session: SqlSession, script: Script, step: Step): Promise<StepDone> {
@@ -59,12 +73,18 @@ async function asOne(session: SqlSession, script: Script, step: Step): Promise<S
       await watch?.seen();
     }
     // SQLite looks at keys only when it is asked, and what is wrong can still be taken back here.
-    const broken = session.kind === 'sqlite' ? (await session.problems()).filter((problem) => !unsound.has(problem)) : [];
+    const broken =
+      session.kind === 'sqlite' ? (await session.problems()).filter((problem) => !unsound.has(problem)) : [];
     if (broken.length > 0)
-      throw new StewardError('VERIFICATION_FAILED', `${script.file} would leave the database unsound: ${broken.slice(0, 5).join('; ')}. It was rolled back.`, { hint: 'Correct the file; nothing was changed.' });
+      throw new StewardError(
+        'VERIFICATION_FAILED',
+        `${script.file} would leave the database unsound: ${broken.slice(0, 5).join('; ')}. It was rolled back.`,
+        { hint: 'Correct the file; nothing was changed.' },
+      );
     const told = (await watch?.done()) ?? { locks: [], rewrites: [] };
     const durationMs = performance.now() - startedAt;
-    if (step.direction === 'up') await writeRow(session, rowOf(step, { state: 'applied', durationMs, done: script.statements.length }));
+    if (step.direction === 'up')
+      await writeRow(session, rowOf(step, { state: 'applied', durationMs, done: script.statements.length }));
     else await removeRow(session, step.migration.version);
     await commit(session, script);
     return { already: false, durationMs, statements, ...told };
@@ -76,9 +96,15 @@ async function asOne(session: SqlSession, script: Script, step: Step): Promise<S
 
 async function assertStillSo(session: SqlSession, { migration, direction, expects }: Step): Promise<void> {
   const versions = (await recordIn(session)).map(({ version }) => version);
-  assertNobodyElse(direction === 'up' ? versions : versions.filter((each) => each !== migration.version), expects, migration);
+  assertNobodyElse(
+    direction === 'up' ? versions : versions.filter((each) => each !== migration.version),
+    expects,
+    migration,
+  );
   if (versions.includes(migration.version) === (direction === 'up'))
-    throw new StewardError('CONFLICT', `${migration.file} was done by somebody else meanwhile.`, { hint: 'Look at steward migrations.' });
+    throw new StewardError('CONFLICT', `${migration.file} was done by somebody else meanwhile.`, {
+      hint: 'Look at steward migrations.',
+    });
 }
 
 async function commit(session: SqlSession, script: Script): Promise<void> {
@@ -87,11 +113,15 @@ async function commit(session: SqlSession, script: Script): Promise<void> {
   } catch (thrown) {
     const code = codeOf(thrown);
     if (code !== 'UNAVAILABLE') throw failedAt(script, undefined, thrown, 'It was rolled back whole.');
-    throw new StewardError('UNAVAILABLE', `The connection broke while ${script.file} was committed: ${saidBy(thrown)}`, {
-      hint: 'It is applied wholly or not at all; steward migrations says which.',
-      retryable: true,
-      cause: thrown,
-    });
+    throw new StewardError(
+      'UNAVAILABLE',
+      `The connection broke while ${script.file} was committed: ${saidBy(thrown)}`,
+      {
+        hint: 'It is applied wholly or not at all; steward migrations says which.',
+        retryable: true,
+        cause: thrown,
+      },
+    );
   }
 }
 
@@ -126,8 +156,15 @@ async function stopped(
   { at, line, thrown }: { readonly at: number; readonly line: number; readonly thrown: unknown },
 ): Promise<StewardError> {
   const { migration, direction } = step;
-  const lines = (from: number, to?: number): string => script.statements.slice(from, to).map((each) => each.line).join(', ');
-  const ran = at === 0 ? 'Nothing before it ran' : `Already in force, since the engine cannot roll them back: those of line ${lines(0, at)}`;
+  const lines = (from: number, to?: number): string =>
+    script.statements
+      .slice(from, to)
+      .map((each) => each.line)
+      .join(', ');
+  const ran =
+    at === 0
+      ? 'Nothing before it ran'
+      : `Already in force, since the engine cannot roll them back: those of line ${lines(0, at)}`;
   const rest = at + 1 < script.statements.length ? `; not run: those of line ${lines(at + 1)}` : '';
   const told = `${ran}${rest}.`;
   const keep = async (error: string): Promise<void> => {
@@ -136,14 +173,22 @@ async function stopped(
   // A single statement that failed left nothing, except an index that was being built beside its table.
   const nothing = at === 0 && !/\bconcurrently\b/i.test(script.statements[0]?.shape ?? '');
   if (nothing) {
-    const before = direction === 'up' ? removeRow(session, migration.version) : writeRow(session, rowOf(step, { state: 'applied', durationMs: 0, done: migration.up.statements.length }));
+    const before =
+      direction === 'up'
+        ? removeRow(session, migration.version)
+        : writeRow(session, rowOf(step, { state: 'applied', durationMs: 0, done: migration.up.statements.length }));
     await before.catch(() => undefined);
     return failedAt(script, line, thrown, told);
   }
   const back = direction === 'up' ? migration.down : undefined;
   if (!back) {
     await keep(`line ${line} failed (${saidBy(thrown)}). ${told}`);
-    return failedAt(script, line, thrown, `${told} ${direction === 'up' ? 'There is no down file to take them back.' : ''}`.trim());
+    return failedAt(
+      script,
+      line,
+      thrown,
+      `${told} ${direction === 'up' ? 'There is no down file to take them back.' : ''}`.trim(),
+    );
   }
   const failures: string[] = [];
   for (const each of back.statements)
@@ -156,7 +201,12 @@ async function stopped(
     return failedAt(script, line, thrown, `${told} ${back.file} was run, and took them back.`);
   }
   await keep(`line ${line} failed (${saidBy(thrown)}). ${told} Its down script failed too: ${failures.join('; ')}`);
-  return failedAt(script, line, thrown, `${told} ${back.file} was run to take them back, and failed: ${failures.join('; ')}.`);
+  return failedAt(
+    script,
+    line,
+    thrown,
+    `${told} ${back.file} was run to take them back, and failed: ${failures.join('; ')}.`,
+  );
 }
 
 /** Its lock is ours, so whoever applied it is gone. */
@@ -177,17 +227,26 @@ function halfDone({ file, version }: CheckedMigration, why: string): StewardErro
 function failedAt({ file }: Script, line: number | undefined, thrown: unknown, told: string): StewardError {
   if (thrown instanceof StewardError && thrown.code === 'CANCELED') return thrown;
   const code = codeOf(thrown);
-  return new StewardError(code, `${file}${line === undefined ? '' : `, line ${line}`} failed: ${saidBy(thrown)}. ${told}`, {
-    hint: whatToDo(code),
-    cause: thrown,
-    // What was rolled back whole can be tried again by itself.
-    retryable: code === 'LOCKED' && told === ROLLED_BACK,
-  });
+  return new StewardError(
+    code,
+    `${file}${line === undefined ? '' : `, line ${line}`} failed: ${saidBy(thrown)}. ${told}`,
+    {
+      hint: whatToDo(code),
+      cause: thrown,
+      // What was rolled back whole can be tried again by itself.
+      retryable: code === 'LOCKED' && told === ROLLED_BACK,
+    },
+  );
 }
 
 function rowOf(
   { migration, run, now }: Step,
-  how: { readonly state: AppliedRow['state']; readonly durationMs: number; readonly done: number; readonly error?: string },
+  how: {
+    readonly state: AppliedRow['state'];
+    readonly durationMs: number;
+    readonly done: number;
+    readonly error?: string;
+  },
 ): AppliedRow {
   const { version, name, checksum, up } = migration;
   return { version, name, checksum, run, appliedAt: now, total: up.statements.length, error: null, ...how };

@@ -32,7 +32,12 @@ export interface Facts {
   readonly steps: readonly PlannedStep[];
   readonly obstacles: readonly { readonly message: string; readonly hint: string }[];
   /** The newest proven copy, to rehearse on. */
-  readonly copy: { readonly id: string; readonly repository: string; readonly location: string; readonly snapshotAt: string } | null;
+  readonly copy: {
+    readonly id: string;
+    readonly repository: string;
+    readonly location: string;
+    readonly snapshotAt: string;
+  } | null;
   /** Where the recovery point goes. */
   readonly repository: string | null;
   readonly sourceKind: 'postgres' | 'mysql' | 'sqlite';
@@ -45,7 +50,11 @@ export async function analyze({ input, ports, signal }: Ctx): Promise<Facts> {
   const migrations = await ports.migrations.read(set.folder, set.source);
   const look = await ports.migrations.look({ ...set, asserting: true }, { signal });
   if (look.lockedBy !== undefined)
-    throw new StewardError('LOCKED', `${look.database} is being migrated already by ${look.lockedBy}: nothing was changed.`, { hint: 'Wait until it is done, and look at steward migrations.', retryable: false });
+    throw new StewardError(
+      'LOCKED',
+      `${look.database} is being migrated already by ${look.lockedBy}: nothing was changed.`,
+      { hint: 'Wait until it is done, and look at steward migrations.', retryable: false },
+    );
   const standing = standingOf(migrations, look.rows);
   const steps = wantedOf(standing, input, set).map((version) => planned(migrations, version, input.direction));
   const source = ports.backups.sources().find(({ name }) => name === set.source);
@@ -59,8 +68,20 @@ export async function analyze({ input, ports, signal }: Ctx): Promise<Facts> {
     engine: look.engine,
     applied: look.rows.map(({ version }) => version).toSorted(compareVersions),
     steps,
-    obstacles: [...obstaclesOf(standing, { outOfOrder: input.direction === 'down' || set.outOfOrder }), ...foreign(look), ...unknown(standing, input), ...noWayBack(steps, input)],
-    copy: proven ? { id: proven.id, repository: proven.repository, location: proven.location ?? '', snapshotAt: proven.snapshotAt?.toISOString() ?? '' } : null,
+    obstacles: [
+      ...obstaclesOf(standing, { outOfOrder: input.direction === 'down' || set.outOfOrder }),
+      ...foreign(look),
+      ...unknown(standing, input),
+      ...noWayBack(steps, input),
+    ],
+    copy: proven
+      ? {
+          id: proven.id,
+          repository: proven.repository,
+          location: proven.location ?? '',
+          snapshotAt: proven.snapshotAt?.toISOString() ?? '',
+        }
+      : null,
     repository: proven?.repository ?? source?.repositories?.[0] ?? ports.backups.repositories()[0]?.name ?? null,
     problems: look.problems.slice(0, 200),
     held: look.assertions.filter(({ holds }) => holds).map(({ name }) => name),
@@ -84,9 +105,16 @@ function wantedOf(standing: readonly Standing[], { direction, to }: Input, { out
   const last = to?.replaceAll('_', '.');
   if (direction === 'up')
     return standing
-      .filter(({ state, version }) => (state === 'pending' || (state === 'out-of-order' && outOfOrder)) && (last === undefined || compareVersions(version, last) <= 0))
+      .filter(
+        ({ state, version }) =>
+          (state === 'pending' || (state === 'out-of-order' && outOfOrder)) &&
+          (last === undefined || compareVersions(version, last) <= 0),
+      )
       .map(({ version }) => version);
-  const applied = standing.filter(({ applied: row, file }) => row !== null && file !== null).map(({ version }) => version).toReversed();
+  const applied = standing
+    .filter(({ applied: row, file }) => row !== null && file !== null)
+    .map(({ version }) => version)
+    .toReversed();
   return last === undefined ? applied.slice(0, 1) : applied.filter((version) => compareVersions(version, last) > 0);
 }
 
@@ -108,21 +136,32 @@ function planned(migrations: readonly CheckedMigration[], wanted: string, direct
 export function named(migrations: readonly CheckedMigration[], wanted: string): CheckedMigration {
   const found = migrations.find(({ version }) => version === wanted);
   if (found) return found;
-  throw new StewardError('CONFLICT', `The file of version ${wanted} is gone since the plan was made: nothing was done with it.`, { hint: 'Start again.' });
+  throw new StewardError(
+    'CONFLICT',
+    `The file of version ${wanted} is gone since the plan was made: nothing was done with it.`,
+    { hint: 'Start again.' },
+  );
 }
 
 /** What each step would send, with what is dangerous about it. */
 export function scriptFor(migration: CheckedMigration, direction: Input['direction']): Script {
   const script = direction === 'up' ? migration.up : migration.down;
   if (script) return script;
-  throw new StewardError('PRECONDITION_FAILED', `${migration.file} has no down file.`, { hint: 'Write one, or restore a copy from before.' });
+  throw new StewardError('PRECONDITION_FAILED', `${migration.file} has no down file.`, {
+    hint: 'Write one, or restore a copy from before.',
+  });
 }
 
 export const dangersOf = (script: Script, { kind }: Facts) => warningsOf(script, kind);
 
 function foreign({ foreign: other, database }: DatabaseLook): Facts['obstacles'] {
   if (other === undefined) return [];
-  return [{ message: `${database} has the record ${other}, and none of Steward: nobody knows which of the files are applied`, hint: 'Say up to where they are: steward migrations resolve --version <last applied one> --as applied --through' }];
+  return [
+    {
+      message: `${database} has the record ${other}, and none of Steward: nobody knows which of the files are applied`,
+      hint: 'Say up to where they are: steward migrations resolve --version <last applied one> --as applied --through',
+    },
+  ];
 }
 
 function unknown(standing: readonly Standing[], { to }: Input): Facts['obstacles'] {
@@ -134,5 +173,10 @@ function unknown(standing: readonly Standing[], { to }: Input): Facts['obstacles
 
 function noWayBack(steps: readonly PlannedStep[], { direction }: Input): Facts['obstacles'] {
   if (direction === 'up') return [];
-  return steps.filter(({ hasDown }) => !hasDown).map(({ version, name }) => ({ message: `${version} (${name}) has no down file`, hint: 'Write one, or restore a copy from before: steward backup history' }));
+  return steps
+    .filter(({ hasDown }) => !hasDown)
+    .map(({ version, name }) => ({
+      message: `${version} (${name}) has no down file`,
+      hint: 'Write one, or restore a copy from before: steward backup history',
+    }));
 }

@@ -21,7 +21,11 @@ export const recoveryIdOf = (run: string): string => `cp_${run.replace(/^run_/, 
 export async function execute(
   ctx: Ctx,
   change: MigrationChange,
-  { facts, receipts, attempt }: { readonly facts: Facts; readonly receipts: ReadonlyMap<string, unknown>; readonly attempt: number },
+  {
+    facts,
+    receipts,
+    attempt,
+  }: { readonly facts: Facts; readonly receipts: ReadonlyMap<string, unknown>; readonly attempt: number },
 ): Promise<Receipt> {
   if (change.id === REHEARSE) return { did: 'rehearse', report: await rehearse(ctx, facts) };
   if (change.id === RECOVERY) return { did: 'copy', copy: await copyBefore(ctx, facts) };
@@ -29,27 +33,39 @@ export async function execute(
   const { set, target, steps, applied } = facts;
   const migration = named(await ports.migrations.read(set.folder, set.source), change.version ?? '');
   if (migration.checksum !== change.checksum)
-    throw new StewardError('CONFLICT', `${migration.file} was changed since the plan was made: nothing was done with it.`, { hint: 'Look at it, and start again.' });
-  const earlier = steps.slice(0, steps.findIndex(({ version }) => version === migration.version)).map(({ version }) => version);
-  const expects = input.direction === 'up' ? [...applied, ...earlier] : applied.filter((version) => !earlier.includes(version));
+    throw new StewardError(
+      'CONFLICT',
+      `${migration.file} was changed since the plan was made: nothing was done with it.`,
+      { hint: 'Look at it, and start again.' },
+    );
+  const earlier = steps
+    .slice(
+      0,
+      steps.findIndex(({ version }) => version === migration.version),
+    )
+    .map(({ version }) => version);
+  const expects =
+    input.direction === 'up' ? [...applied, ...earlier] : applied.filter((version) => !earlier.includes(version));
   progress({ done: earlier.length, total: steps.length, message: change.title });
   // A node that was thought lost must not migrate beside its successor.
   await lease();
-  const done = await ports.migrations.step(
-    {
-      target,
-      migration,
-      direction: input.direction,
-      expects,
-      run: run.id,
-      waitMs: attempt > 1 ? FORMER_SELF_MS : 0,
-      lockTimeoutMs: set.lockTimeoutMs,
-      statementTimeoutMs: statementLimit(facts, receipts),
-    },
-    { signal },
-  ).catch((thrown: unknown) => {
-    throw withCommand(thrown, ctx, facts, change);
-  });
+  const done = await ports.migrations
+    .step(
+      {
+        target,
+        migration,
+        direction: input.direction,
+        expects,
+        run: run.id,
+        waitMs: attempt > 1 ? FORMER_SELF_MS : 0,
+        lockTimeoutMs: set.lockTimeoutMs,
+        statementTimeoutMs: statementLimit(facts, receipts),
+      },
+      { signal },
+    )
+    .catch((thrown: unknown) => {
+      throw withCommand(thrown, ctx, facts, change);
+    });
   return { did: 'step', done };
 }
 
@@ -80,8 +96,11 @@ async function rehearse({ input, ports, run, signal, log, progress }: Ctx, facts
     { signal },
   );
   if (!rehearsal.ok)
-    throw new StewardError('VERIFICATION_FAILED', rehearsal.statement, { hint: 'The original was not touched. Correct the file; --no-rehearse goes without.' });
-  if (rehearsal.wayBack?.ok === false) log.warn('the way back does not work', { statement: rehearsal.wayBack.statement });
+    throw new StewardError('VERIFICATION_FAILED', rehearsal.statement, {
+      hint: 'The original was not touched. Correct the file; --no-rehearse goes without.',
+    });
+  if (rehearsal.wayBack?.ok === false)
+    log.warn('the way back does not work', { statement: rehearsal.wayBack.statement });
   return reportOf(rehearsal, copy.id);
 }
 
@@ -101,8 +120,14 @@ function reportOf({ statement, restoreMs, steps, counts, wayBack }: Rehearsal, c
   };
 }
 
-async function copyBefore({ ports, run, signal, progress }: Ctx, { target, repository, sourceKind }: Facts): Promise<string> {
-  if (repository === null) throw new StewardError('PRECONDITION_FAILED', 'There is no repository for the recovery point.', { hint: 'Name one in backups.repositories; --no-recovery-point goes without.' });
+async function copyBefore(
+  { ports, run, signal, progress }: Ctx,
+  { target, repository, sourceKind }: Facts,
+): Promise<string> {
+  if (repository === null)
+    throw new StewardError('PRECONDITION_FAILED', 'There is no repository for the recovery point.', {
+      hint: 'Name one in backups.repositories; --no-recovery-point goes without.',
+    });
   const copy = recoveryIdOf(run.id);
   const { source } = target;
   const { startedAt } = await ports.copies.begin({ id: copy, source, kind: sourceKind, repository, runId: run.id });
@@ -110,7 +135,11 @@ async function copyBefore({ ports, run, signal, progress }: Ctx, { target, repos
     await ports.backups.tidy(repository, { signal });
     const made = await ports.backups.make(
       { id: copy, source, repository, at: startedAt },
-      { signal, progress: ({ bytes, message }) => progress({ done: bytes, message: `recovery point: ${message ?? `${bytes} bytes`}` }) },
+      {
+        signal,
+        progress: ({ bytes, message }) =>
+          progress({ done: bytes, message: `recovery point: ${message ?? `${bytes} bytes`}` }),
+      },
     );
     await ports.copies.complete(copy, made);
     return copy;
@@ -121,31 +150,59 @@ async function copyBefore({ ports, run, signal, progress }: Ctx, { target, repos
 }
 
 /** A migration that could not be rolled back says by which command everything is as before. */
-function withCommand(thrown: unknown, { input, run }: Ctx, { steps, target }: Facts, { version }: MigrationChange): unknown {
+function withCommand(
+  thrown: unknown,
+  { input, run }: Ctx,
+  { steps, target }: Facts,
+  { version }: MigrationChange,
+): unknown {
   const error = StewardError.from(thrown);
   const whole = steps.find((step) => step.version === version)?.whole ?? true;
   if (whole || !input.recoveryPoint || error.code === 'LOCKED' || error.code === 'CANCELED') return thrown;
   const command = restoreCommand(target.source, recoveryIdOf(run.id));
-  return new StewardError(error.code, error.message, { hint: `${error.hint ?? ''} To have everything as before: ${command}`.trim(), retryable: error.retryable, cause: thrown });
+  return new StewardError(error.code, error.message, {
+    hint: `${error.hint ?? ''} To have everything as before: ${command}`.trim(),
+    retryable: error.retryable,
+    cause: thrown,
+  });
 }
 
-export const restoreCommand = (source: string, copy: string): string => `steward backup restore ${source} --copy ${copy}`;
+export const restoreCommand = (source: string, copy: string): string =>
+  `steward backup restore ${source} --copy ${copy}`;
 
 /** Takes one back by its other side; where there is none, says what does. */
 export async function rollback(ctx: Ctx, change: MigrationChange, receipt: Receipt | undefined): Promise<void> {
-  if (change.version === undefined || (receipt !== undefined && receipt.did !== 'step') || (receipt?.did === 'step' && receipt.done.already)) return;
+  if (
+    change.version === undefined ||
+    (receipt !== undefined && receipt.did !== 'step') ||
+    (receipt?.did === 'step' && receipt.done.already)
+  )
+    return;
   const { input, ports, run, signal, lease } = ctx;
   const { set, rows, migration, direction } = await standingNow(ctx, change.version);
   if (rows.includes(migration.version) === (direction === 'up')) return;
   if (direction === 'down' && !migration.down) {
     const [copy] = await ports.copies.find({ id: recoveryIdOf(run.id) });
-    throw new StewardError('PRECONDITION_FAILED', `${migration.file} has no down file, so only the copy from before takes it back${input.recoveryPoint && copy ? '' : ', if there is one'}.`, {
-      hint: `What was written since is lost with it: ${restoreCommand(set.source, copy?.id ?? '<copy>')} (steward backup history --source ${set.source})`,
-    });
+    throw new StewardError(
+      'PRECONDITION_FAILED',
+      `${migration.file} has no down file, so only the copy from before takes it back${input.recoveryPoint && copy ? '' : ', if there is one'}.`,
+      {
+        hint: `What was written since is lost with it: ${restoreCommand(set.source, copy?.id ?? '<copy>')} (steward backup history --source ${set.source})`,
+      },
+    );
   }
   await lease();
   await ports.migrations.step(
-    { target: set, migration, direction, expects: rows, run: run.id, waitMs: FORMER_SELF_MS, lockTimeoutMs: set.lockTimeoutMs, statementTimeoutMs: set.statementTimeoutMs ?? DEFAULT_STATEMENT_MS },
+    {
+      target: set,
+      migration,
+      direction,
+      expects: rows,
+      run: run.id,
+      waitMs: FORMER_SELF_MS,
+      lockTimeoutMs: set.lockTimeoutMs,
+      statementTimeoutMs: set.statementTimeoutMs ?? DEFAULT_STATEMENT_MS,
+    },
     { signal },
   );
 }

@@ -11,8 +11,17 @@ async function world({ proven = true } = {}) {
   const ports = fakePorts({ now });
   ports.backups.addRepository('local');
   ports.backups.addSource({ kind: 'sqlite', name: 'shop', path: '/srv/shop.db' }, 'orders');
-  const made = await ports.backups.make({ id: 'cp_1', source: 'shop', repository: 'local', at: now() }, { signal: NEVER });
-  ports.copies.put({ id: 'cp_1', source: 'shop', repository: 'local', location: made.location, ...(proven && { provenAt: now() }) });
+  const made = await ports.backups.make(
+    { id: 'cp_1', source: 'shop', repository: 'local', at: now() },
+    { signal: NEVER },
+  );
+  ports.copies.put({
+    id: 'cp_1',
+    source: 'shop',
+    repository: 'local',
+    location: made.location,
+    ...(proven && { provenAt: now() }),
+  });
   ports.migrations.addSet({ name: 'shop' });
   ports.migrations.write('0001_orders.up.sql', 'create table orders (id int)');
   ports.migrations.write('0001_orders.down.sql', 'drop table orders');
@@ -33,8 +42,15 @@ describe('migrate-database', () => {
       ['up:0001', 'approval'],
       ['up:0002', 'approval'],
     ]);
-    expect(ports.migrations.rows().map(({ version, state }) => [version, state])).toEqual([['0001', 'applied'], ['0002', 'applied']]);
-    expect(output).toMatchObject({ recoveryPoint: 'cp_memory_before', rehearsal: { copy: 'cp_1' }, takeBack: ['steward backup restore shop --copy cp_memory_before (what was written since is lost)'] });
+    expect(ports.migrations.rows().map(({ version, state }) => [version, state])).toEqual([
+      ['0001', 'applied'],
+      ['0002', 'applied'],
+    ]);
+    expect(output).toMatchObject({
+      recoveryPoint: 'cp_memory_before',
+      rehearsal: { copy: 'cp_1' },
+      takeBack: ['steward backup restore shop --copy cp_memory_before (what was written since is lost)'],
+    });
   });
 
   it('shows the SQL and what is dangerous about it before anything happens', async () => {
@@ -59,7 +75,11 @@ describe('migrate-database', () => {
     const { ports, run } = await world();
     ports.migrations.rehearsalFails('In the copy it fails: 0002 breaks.');
     const { status, error } = await run();
-    expect([status, error?.code, error?.message]).toEqual(['failed', 'VERIFICATION_FAILED', 'In the copy it fails: 0002 breaks.']);
+    expect([status, error?.code, error?.message]).toEqual([
+      'failed',
+      'VERIFICATION_FAILED',
+      'In the copy it fails: 0002 breaks.',
+    ]);
     expect(ports.migrations.rows()).toEqual([]);
     expect(ports.backups.held()).toHaveLength(1);
   });
@@ -81,7 +101,10 @@ describe('migrate-database', () => {
     expect((await run()).error?.message).toMatch(/0002 \(lines\) was applied on .* its file is missing/);
     ports.migrations.write('0002_lines.sql', 'alter table orders add column note text not null');
     ports.migrations.write('0001.5_late.sql', 'select 1');
-    expect((await run()).error).toMatchObject({ code: 'INPUT_INVALID', message: expect.stringContaining('0001.5_late.sql') });
+    expect((await run()).error).toMatchObject({
+      code: 'INPUT_INVALID',
+      message: expect.stringContaining('0001.5_late.sql'),
+    });
   });
 
   it('applies what comes before an applied one only where that is wanted', async () => {
@@ -108,10 +131,16 @@ describe('migrate-database', () => {
 
   it('is refused while somebody else migrates, and does nothing with a file that was changed after the plan', async () => {
     const { ports, run } = await world();
-    const changed = await run({}, { beforeApply: () => ports.migrations.write('0001_orders.up.sql', 'create table other (id int)') });
+    const changed = await run(
+      {},
+      { beforeApply: () => ports.migrations.write('0001_orders.up.sql', 'create table other (id int)') },
+    );
     expect(changed.status).toBe('stale');
     ports.migrations.lockedBy('psql (backend 12)');
-    expect((await run()).error).toMatchObject({ code: 'LOCKED', message: expect.stringContaining('psql (backend 12)') });
+    expect((await run()).error).toMatchObject({
+      code: 'LOCKED',
+      message: expect.stringContaining('psql (backend 12)'),
+    });
     expect(ports.migrations.rows()).toEqual([]);
   });
 

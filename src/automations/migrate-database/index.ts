@@ -33,7 +33,11 @@ export default defineAutomation({
     const [first] = obstacles;
     // Each names its file; a run that is refused says what to do, not only what does not hold.
     if (first)
-      throw new StewardError('PRECONDITION_FAILED', `${obstacles.map(({ message }) => message).join('; ')}. Nothing was changed.`, { hint: first.hint });
+      throw new StewardError(
+        'PRECONDITION_FAILED',
+        `${obstacles.map(({ message }) => message).join('; ')}. Nothing was changed.`,
+        { hint: first.hint },
+      );
     return [];
   },
 
@@ -54,18 +58,42 @@ export default defineAutomation({
     const done = steps.map(({ version, file, checksum }) => {
       const row = rows.get(version);
       const ok = input.direction === 'up' ? row?.state === 'applied' && row.checksum === checksum : row === undefined;
-      return { name: `${file} is ${input.direction === 'up' ? 'applied' : 'taken back'}, and on record`, ok, evidence: { version, row: row?.state ?? null } };
+      return {
+        name: `${file} is ${input.direction === 'up' ? 'applied' : 'taken back'}, and on record`,
+        ok,
+        evidence: { version, row: row?.state ?? null },
+      };
     });
     const unsound = look.problems.filter((problem) => !problems.includes(problem));
     const broken = look.assertions.filter(({ name, holds }) => held.includes(name) && !holds);
-    const [before] = applied.some(({ receipt }) => receipt.did === 'copy') ? await ports.copies.find({ id: recoveryIdOf(run.id) }) : [];
+    const [before] = applied.some(({ receipt }) => receipt.did === 'copy')
+      ? await ports.copies.find({ id: recoveryIdOf(run.id) })
+      : [];
     return [
       ...done,
-      { name: `Nothing in ${look.database} is unsound that was not before`, ok: unsound.length === 0, evidence: { unsound: unsound.slice(0, 20) } },
+      {
+        name: `Nothing in ${look.database} is unsound that was not before`,
+        ok: unsound.length === 0,
+        evidence: { unsound: unsound.slice(0, 20) },
+      },
       ...(held.length > 0
-        ? [{ name: 'What its source asserts holds as before', ok: broken.length === 0, evidence: { asserted: [...held], broken: broken.map(({ name, said }) => ({ name, said })) } }]
+        ? [
+            {
+              name: 'What its source asserts holds as before',
+              ok: broken.length === 0,
+              evidence: { asserted: [...held], broken: broken.map(({ name, said }) => ({ name, said })) },
+            },
+          ]
         : []),
-      ...(before ? [{ name: 'The copy from before is whole', ok: before.status === 'complete', evidence: { copy: before.id, source: set.source } }] : []),
+      ...(before
+        ? [
+            {
+              name: 'The copy from before is whole',
+              ok: before.status === 'complete',
+              evidence: { copy: before.id, source: set.source },
+            },
+          ]
+        : []),
     ];
   },
 
@@ -81,11 +109,21 @@ export default defineAutomation({
       migrations: applied.flatMap(({ change, receipt }) => {
         if (receipt.did !== 'step') return [];
         const step = steps.find(({ version }) => version === change.version);
-        return [{ version: change.version ?? '', file: step?.file ?? '', seconds: Math.round(receipt.done.durationMs) / 1_000, already: receipt.done.already }];
+        return [
+          {
+            version: change.version ?? '',
+            file: step?.file ?? '',
+            seconds: Math.round(receipt.done.durationMs) / 1_000,
+            already: receipt.done.already,
+          },
+        ];
       }),
       rehearsal,
       recoveryPoint: copied[0] ?? null,
-      takeBack: [...(backward ? ['steward run undo <this run>'] : []), ...copied.map((copy) => `${restoreCommand(set.source, copy)} (what was written since is lost)`)],
+      takeBack: [
+        ...(backward ? ['steward run undo <this run>'] : []),
+        ...copied.map((copy) => `${restoreCommand(set.source, copy)} (what was written since is lost)`),
+      ],
     };
   },
 

@@ -25,7 +25,9 @@ export async function plan(ctx: Ctx, facts: Facts): Promise<readonly MigrationCh
     const script = scriptFor(named(migrations, step.version), direction);
     const long = script.sql.length > shown;
     const artifact = long ? (await ctx.artifact(`${step.version}-${direction}.sql`, script.sql)).id : undefined;
-    const sql = long ? `${script.sql.slice(0, shown)}\n-- … ${script.sql.length - shown} more characters: artifact ${artifact}` : script.sql;
+    const sql = long
+      ? `${script.sql.slice(0, shown)}\n-- … ${script.sql.length - shown} more characters: artifact ${artifact}`
+      : script.sql;
     const warnings = dangersOf(script, facts).slice(0, 20);
     changes.push({
       id: `${direction}:${step.version}`,
@@ -34,10 +36,17 @@ export async function plan(ctx: Ctx, facts: Facts): Promise<readonly MigrationCh
       // What is applied whole stays, also where a later one fails; what fails says itself what it left.
       additive: true,
       detail: [
-        ...(copy || !ctx.input.rehearse ? [] : steps[0] === step ? ['Not rehearsed: the source has no proven copy. steward backup verify makes one.'] : []),
+        ...(copy || !ctx.input.rehearse
+          ? []
+          : steps[0] === step
+            ? ['Not rehearsed: the source has no proven copy. steward backup verify makes one.']
+            : []),
         `If it fails: ${wayOut(step, ctx)}`,
         ...warnings.map(({ line, message }) => `Warning, line ${line}: ${message}.`),
-        ...sql.trimEnd().split('\n').map((line) => `| ${line}`),
+        ...sql
+          .trimEnd()
+          .split('\n')
+          .map((line) => `| ${line}`),
       ].join('\n'),
       version: step.version,
       checksum: step.checksum,
@@ -71,7 +80,10 @@ function wayOut({ whole, whyNot, statements, hasDown }: PlannedStep, { input }: 
     ...(hasDown && input.direction === 'up' ? ['the down file is run'] : []),
     ...(input.recoveryPoint ? ['the recovery point can be restored'] : []),
   ].join('; otherwise ');
-  const single = statements === 1 ? 'a single statement is done or not' : 'what ran before stays in force, and is told statement by statement';
+  const single =
+    statements === 1
+      ? 'a single statement is done or not'
+      : 'what ran before stays in force, and is told statement by statement';
   return `nothing is rolled back, since ${whyNot}; ${single}${back ? `; ${back}` : '; there is no way back'}.`;
 }
 

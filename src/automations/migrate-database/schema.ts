@@ -3,13 +3,27 @@ import { Duration } from '../../core/duration.ts';
 import { SetInput } from '../../core/migration/pick.ts';
 
 export const Input = SetInput.extend({
-  direction: z.enum(['up', 'down']).default('up').describe('up applies what is pending; down takes back, by default the last one.'),
-  to: z.string().regex(/^\d+([._]\d+)*$/, 'expected a version such as 0003 or 1.2').optional().describe('The version that is the last applied one afterwards; 0 takes all back.'),
-  rehearse: z.boolean().default(true).describe('Runs them first in the last proven copy of the source, where there is one; what fails there never reaches the original.'),
+  direction: z
+    .enum(['up', 'down'])
+    .default('up')
+    .describe('up applies what is pending; down takes back, by default the last one.'),
+  to: z
+    .string()
+    .regex(/^\d+([._]\d+)*$/, 'expected a version such as 0003 or 1.2')
+    .optional()
+    .describe('The version that is the last applied one afterwards; 0 takes all back.'),
+  rehearse: z
+    .boolean()
+    .default(true)
+    .describe(
+      'Runs them first in the last proven copy of the source, where there is one; what fails there never reaches the original.',
+    ),
   recoveryPoint: z.boolean().default(true).describe('Copies the source before the first statement.'),
   outOfOrder: z.boolean().optional().describe('Applies also what comes before a version that is applied already.'),
   lockTimeout: Duration.optional().describe('How long a statement waits for a table, by default 5s.'),
-  statementTimeout: Duration.optional().describe('How long a statement may take, by default 20 times what it took in the rehearsal.'),
+  statementTimeout: Duration.optional().describe(
+    'How long a statement may take, by default 20 times what it took in the rehearsal.',
+  ),
 });
 export type Input = z.output<typeof Input>;
 
@@ -21,11 +35,15 @@ export const RehearsalReport = z.object({
     z.object({
       file: z.string(),
       seconds: z.number(),
-      locks: z.array(z.object({ relation: z.string(), mode: z.string(), seconds: z.number() })).describe('What it held of tables that were there before; of PostgreSQL.'),
+      locks: z
+        .array(z.object({ relation: z.string(), mode: z.string(), seconds: z.number() }))
+        .describe('What it held of tables that were there before; of PostgreSQL.'),
       rewrites: z.array(z.string()).describe('Tables that it wrote anew.'),
     }),
   ),
-  counts: z.array(z.object({ table: z.string(), before: z.number(), after: z.number() })).describe('Tables with more or fewer rows than before.'),
+  counts: z
+    .array(z.object({ table: z.string(), before: z.number(), after: z.number() }))
+    .describe('Tables with more or fewer rows than before.'),
   wayBack: z.string().nullable().describe('What came of the down files there.'),
 });
 export type RehearsalReport = z.output<typeof RehearsalReport>;
@@ -35,7 +53,9 @@ export const Output = z.object({
   engine: z.string(),
   direction: z.enum(['up', 'down']),
   migrations: z.array(z.object({ version: z.string(), file: z.string(), seconds: z.number(), already: z.boolean() })),
-  rehearsal: RehearsalReport.nullable().describe('Null where no proven copy was there to rehearse on, or nobody wanted it.'),
+  rehearsal: RehearsalReport.nullable().describe(
+    'Null where no proven copy was there to rehearse on, or nobody wanted it.',
+  ),
   recoveryPoint: z.string().nullable().describe('Id of the copy from before.'),
   takeBack: z.array(z.string()).describe('How it is taken back.'),
 });

@@ -59,7 +59,9 @@ describe('the files of a folder', () => {
     expect(one('create index concurrently i on a (x)')?.whyNot).toContain('cannot run in a transaction');
     expect(one('-- migrate:up transaction:false\nselect 1')?.whole).toBe(false);
     expect(one('insert into a values (1); update a set x = 2', 'mysql')?.whole).toBe(true);
-    expect(one('insert into a values (1);\nalter table a add y int', 'mysql')?.whyNot).toContain('line 2 (alter table a) commits by itself');
+    expect(one('insert into a values (1);\nalter table a add y int', 'mysql')?.whyNot).toContain(
+      'line 2 (alter table a) commits by itself',
+    );
     expect(one('alter table a add column y', 'sqlite')?.whole).toBe(true);
   });
 });
@@ -98,12 +100,30 @@ describe('what is dangerous about a statement', () => {
   });
 
   it('names the tables that the SQL names', () => {
-    expect([...namedIn(folder({ '1_x.sql': 'delete from "Orders" o using public.lines' }), ['public.orders', 'public.lines', 'public.others'])]).toEqual(['public.orders', 'public.lines']);
+    expect([
+      ...namedIn(folder({ '1_x.sql': 'delete from "Orders" o using public.lines' }), [
+        'public.orders',
+        'public.lines',
+        'public.others',
+      ]),
+    ]).toEqual(['public.orders', 'public.lines']);
   });
 });
 
 describe('how files and record stand', () => {
-  const row = (version: string, more: object = {}) => ({ version, name: version, checksum: 'a', state: 'applied' as const, appliedAt: 'then', durationMs: 1, run: 'run_1', done: 1, total: 2, error: null, ...more });
+  const row = (version: string, more: object = {}) => ({
+    version,
+    name: version,
+    checksum: 'a',
+    state: 'applied' as const,
+    appliedAt: 'then',
+    durationMs: 1,
+    run: 'run_1',
+    done: 1,
+    total: 2,
+    error: null,
+    ...more,
+  });
   const file = (version: string, checksum = 'a') => ({ version, name: version, file: `${version}_x.sql`, checksum });
 
   it('tells applied, changed, missing, late, half-done and pending apart', () => {

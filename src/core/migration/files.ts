@@ -42,13 +42,27 @@ export function migrationsOf(files: readonly MigrationFile[], kind: SqlKind): Mi
   const ups = sides.filter(({ down }) => !down);
   const downs = sides.filter(({ down }) => down);
   for (const side of sides) {
-    const twin = sides.find((other) => other !== side && other.down === side.down && compareVersions(other.version, side.version) === 0);
-    if (twin) throw wrong(side.file, `has the version ${side.version}, and so has ${twin.file}.`, 'Give one of them the next number.');
+    const twin = sides.find(
+      (other) => other !== side && other.down === side.down && compareVersions(other.version, side.version) === 0,
+    );
+    if (twin)
+      throw wrong(
+        side.file,
+        `has the version ${side.version}, and so has ${twin.file}.`,
+        'Give one of them the next number.',
+      );
   }
   for (const { file, version } of downs)
-    if (!ups.some((up) => compareVersions(up.version, version) === 0)) throw wrong(file, 'takes back what no file does.', 'Its up file is missing, or has another number.');
+    if (!ups.some((up) => compareVersions(up.version, version) === 0))
+      throw wrong(file, 'takes back what no file does.', 'Its up file is missing, or has another number.');
   return ups
-    .map((up) => migrationOf(up, downs.find(({ version }) => compareVersions(version, up.version) === 0), kind))
+    .map((up) =>
+      migrationOf(
+        up,
+        downs.find(({ version }) => compareVersions(version, up.version) === 0),
+        kind,
+      ),
+    )
     .toSorted((a, b) => compareVersions(a.version, b.version));
 }
 
@@ -62,9 +76,18 @@ interface Side {
 
 function sideOf({ name: file, content }: MigrationFile): Side {
   if (REPEATABLE.test(file))
-    throw wrong(file, 'is to be applied again whenever it changes, and Steward applies each once.', 'Give it a number, and a new one for each change.');
+    throw wrong(
+      file,
+      'is to be applied again whenever it changes, and Steward applies each once.',
+      'Give it a number, and a new one for each change.',
+    );
   const found = FLYWAY.exec(file) ?? NUMBERED.exec(file);
-  if (!found) throw wrong(file, 'has no number to go by.', 'Call it 0001_what_it_does.sql; other files do not belong into the folder.');
+  if (!found)
+    throw wrong(
+      file,
+      'has no number to go by.',
+      'Call it 0001_what_it_does.sql; other files do not belong into the folder.',
+    );
   const [, digits = '', name = '', side] = found;
   return {
     file,
@@ -97,7 +120,10 @@ const MARK = /^[ \t]*--[ \t]*(?:migrate:(up|down)|\+(?:goose|migrate)[ \t]+(up|d
 
 /** The parts of a file that holds both; the lines keep their numbers. */
 function markedParts(text: string): { readonly up: string; readonly down?: string } | undefined {
-  const marks = [...text.matchAll(MARK)].map((mark) => ({ at: mark.index, side: (mark[1] ?? mark[2] ?? '').toLowerCase() }));
+  const marks = [...text.matchAll(MARK)].map((mark) => ({
+    at: mark.index,
+    side: (mark[1] ?? mark[2] ?? '').toLowerCase(),
+  }));
   const up = marks.find(({ side }) => side === 'up');
   const down = marks.find(({ side }) => side === 'down');
   if (!up) return undefined;
@@ -108,7 +134,8 @@ function markedParts(text: string): { readonly up: string; readonly down?: strin
   return first === up ? { up: head, down: tail } : { up: tail, down: head };
 }
 
-const NO_TRANSACTION = /--[ \t]*(steward:no-transaction|migrate:(up|down)[ \t]+transaction:false|\+goose[ \t]+no[ \t]+transaction|atlas:txmode[ \t]+none)/i;
+const NO_TRANSACTION =
+  /--[ \t]*(steward:no-transaction|migrate:(up|down)[ \t]+transaction:false|\+goose[ \t]+no[ \t]+transaction|atlas:txmode[ \t]+none)/i;
 
 function scriptOf(file: string, sql: string, kind: SqlKind): Script {
   let statements: readonly Statement[];
@@ -121,7 +148,11 @@ function scriptOf(file: string, sql: string, kind: SqlKind): Script {
   statements = withoutFrame(statements);
   for (const { shape, line } of statements) {
     if (CONTROL.test(shape))
-      throw wrong(file, `line ${line}: '${shape.slice(0, 40)}' begins or ends a transaction, which is for Steward to do.`, 'Remove it; -- steward:no-transaction lets a file go without one.');
+      throw wrong(
+        file,
+        `line ${line}: '${shape.slice(0, 40)}' begins or ends a transaction, which is for Steward to do.`,
+        'Remove it; -- steward:no-transaction lets a file go without one.',
+      );
     if (kind === 'postgres' && /^copy\b.*\bfrom stdin\b/i.test(shape))
       throw wrong(file, `line ${line}: rows after COPY FROM stdin cannot be sent.`, 'Write them as INSERT.');
   }
@@ -129,13 +160,19 @@ function scriptOf(file: string, sql: string, kind: SqlKind): Script {
   return { file, sql, statements, whole: whyNot === undefined, ...(whyNot !== undefined && { whyNot }) };
 }
 
-const CONTROL = /^(begin(\s+(transaction|work|immediate|exclusive|deferred)\b.*)?|start transaction\b.*|commit\b.*|rollback(\s+work)?|end(\s+transaction)?|abort|prepare transaction\b.*)$/i;
+const CONTROL =
+  /^(begin(\s+(transaction|work|immediate|exclusive|deferred)\b.*)?|start transaction\b.*|commit\b.*|rollback(\s+work)?|end(\s+transaction)?|abort|prepare transaction\b.*)$/i;
 
 /** Files of other tools often bring the transaction along in which they are to run. */
 function withoutFrame(statements: readonly Statement[]): readonly Statement[] {
   const [first, last] = [statements[0], statements.at(-1)];
   const framed =
-    first && last && /^(begin|start transaction)\b/i.test(first.shape) && CONTROL.test(first.shape) && /^(commit|end)\b/i.test(last.shape) && CONTROL.test(last.shape);
+    first &&
+    last &&
+    /^(begin|start transaction)\b/i.test(first.shape) &&
+    CONTROL.test(first.shape) &&
+    /^(commit|end)\b/i.test(last.shape) &&
+    CONTROL.test(last.shape);
   return framed ? statements.slice(1, -1) : statements;
 }
 
@@ -146,7 +183,8 @@ const OUTSIDE: Readonly<Record<SqlKind, RegExp | undefined>> = {
   mysql: undefined,
 };
 /** Of MySQL and MariaDB all else commits what was before it. */
-const KEPT_OPEN = /^(insert|update|delete|replace|select|with|set (?!password)|do|values)\b|^(create|drop) temporary table\b/i;
+const KEPT_OPEN =
+  /^(insert|update|delete|replace|select|with|set (?!password)|do|values)\b|^(create|drop) temporary table\b/i;
 
 /** Why the engine cannot take all of them back. */
 function alone(statements: readonly Statement[], kind: SqlKind): string | undefined {
@@ -156,7 +194,9 @@ function alone(statements: readonly Statement[], kind: SqlKind): string | undefi
     : statements.find(({ shape }) => !KEPT_OPEN.test(shape));
   if (!first) return undefined;
   const words = first.shape.split(' ').slice(0, 3).join(' ');
-  return outside ? `line ${first.line} (${words}) cannot run in a transaction` : `line ${first.line} (${words}) commits by itself: this engine does not roll it back`;
+  return outside
+    ? `line ${first.line} (${words}) cannot run in a transaction`
+    : `line ${first.line} (${words}) commits by itself: this engine does not roll it back`;
 }
 
 /** By the numbers between dots; 10 comes after 9. */

@@ -35,7 +35,11 @@ export interface KnownFile {
 
 /** Files and record, brought together, in the order of versions. */
 export function standingOf(files: readonly KnownFile[], rows: readonly AppliedRow[]): Standing[] {
-  const newest = rows.filter(({ state }) => state === 'applied').map(({ version }) => version).toSorted(compareVersions).at(-1);
+  const newest = rows
+    .filter(({ state }) => state === 'applied')
+    .map(({ version }) => version)
+    .toSorted(compareVersions)
+    .at(-1);
   const known = files.map(({ version, name, file, checksum }): Standing => {
     const applied = rows.find((row) => row.version === version) ?? null;
     const late = newest !== undefined && compareVersions(version, newest) < 0;
@@ -56,19 +60,44 @@ export function standingOf(files: readonly KnownFile[], rows: readonly AppliedRo
 }
 
 /** What must be settled before anything is applied, each in a sentence with what to do. */
-export function obstaclesOf(standing: readonly Standing[], { outOfOrder }: { readonly outOfOrder: boolean }): { message: string; hint: string }[] {
+export function obstaclesOf(
+  standing: readonly Standing[],
+  { outOfOrder }: { readonly outOfOrder: boolean },
+): { message: string; hint: string }[] {
   return standing.flatMap(({ version, name, state, file, applied }) => {
     const what = file ?? `${version} (${name})`;
     switch (state) {
       case 'changed':
-        return [{ message: `${what} was changed after it was applied on ${applied?.appliedAt}`, hint: `Put it back as it was, and write a new migration; or, where only words changed: steward migrations resolve --version ${version} --as changed` }];
+        return [
+          {
+            message: `${what} was changed after it was applied on ${applied?.appliedAt}`,
+            hint: `Put it back as it was, and write a new migration; or, where only words changed: steward migrations resolve --version ${version} --as changed`,
+          },
+        ];
       case 'missing':
-        return [{ message: `${what} was applied on ${applied?.appliedAt}, and its file is missing`, hint: `Bring the file back; or forget it: steward migrations resolve --version ${version} --as pending` }];
+        return [
+          {
+            message: `${what} was applied on ${applied?.appliedAt}, and its file is missing`,
+            hint: `Bring the file back; or forget it: steward migrations resolve --version ${version} --as pending`,
+          },
+        ];
       case 'failed':
       case 'running':
-        return [{ message: `${what} stayed half-done: ${applied?.error ?? `${applied?.done} of ${applied?.total} statements ran, and it is not known what came of the next`}`, hint: `Complete it or take it back by hand, then say which: steward migrations resolve --version ${version} --as applied (or --as pending)` }];
+        return [
+          {
+            message: `${what} stayed half-done: ${applied?.error ?? `${applied?.done} of ${applied?.total} statements ran, and it is not known what came of the next`}`,
+            hint: `Complete it or take it back by hand, then say which: steward migrations resolve --version ${version} --as applied (or --as pending)`,
+          },
+        ];
       case 'out-of-order':
-        return outOfOrder ? [] : [{ message: `${what} comes before one that is applied already`, hint: 'Give it a number after the last one; or let it run all the same: --out-of-order' }];
+        return outOfOrder
+          ? []
+          : [
+              {
+                message: `${what} comes before one that is applied already`,
+                hint: 'Give it a number after the last one; or let it run all the same: --out-of-order',
+              },
+            ];
       case 'applied':
       case 'pending':
         return [];

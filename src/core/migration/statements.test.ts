@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { statementsOf } from './statements.ts';
 
-const lines = (sql: string, kind: Parameters<typeof statementsOf>[1]) => statementsOf(sql, kind).map(({ sql: each, line }) => [line, each]);
+const lines = (sql: string, kind: Parameters<typeof statementsOf>[1]) =>
+  statementsOf(sql, kind).map(({ sql: each, line }) => [line, each]);
 
 describe('the statements of a file', () => {
   it('end where they end: not within quotes, comments, bodies', () => {

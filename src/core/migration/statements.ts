@@ -51,7 +51,7 @@ export function statementsOf(sql: string, kind: SqlKind): Statement[] {
   while (at < sql.length) {
     if (shape.trim() === '') {
       const lineStart = at === 0 || sql[at - 1] === '\n';
-      const rest = lineStart ? /^[^\n]*/.exec(sql.slice(at))?.[0] ?? '' : '';
+      const rest = lineStart ? (/^[^\n]*/.exec(sql.slice(at))?.[0] ?? '') : '';
       const changed = kind === 'mysql' ? /^\s*delimiter\s+(\S+)\s*$/i.exec(rest)?.[1] : undefined;
       if (changed !== undefined) {
         delimiter = changed;
@@ -60,9 +60,13 @@ export function statementsOf(sql: string, kind: SqlKind): Statement[] {
         continue;
       }
       if (lineStart && CLIENT_WORDS[kind].test(rest))
-        throw new StewardError('INPUT_INVALID', `Line ${lineAt(sql, at)}: '${rest.slice(0, 40)}' is no SQL: only an interactive client knows it.`, {
-          hint: 'Write it as SQL; a folder of migrations holds nothing else.',
-        });
+        throw new StewardError(
+          'INPUT_INVALID',
+          `Line ${lineAt(sql, at)}: '${rest.slice(0, 40)}' is no SQL: only an interactive client knows it.`,
+          {
+            hint: 'Write it as SQL; a folder of migrations holds nothing else.',
+          },
+        );
     }
     const span = spanAt(sql, at, kind);
     if (first < 0 && /\S/.test(span ? span.shape : (sql[at] ?? ''))) first = at;
@@ -97,7 +101,9 @@ const COMPOUND =
   /^\s*create\s+(or\s+replace\s+)?(definer\s*=\s*\S+\s+)?(temp\s+|temporary\s+|aggregate\s+)?(procedure|function|trigger|event|package)\b/i;
 
 function isCompound(shape: string, kind: SqlKind): boolean {
-  return kind === 'postgres' ? /^\s*create\s+(or\s+replace\s+)?(procedure|function)\b/i.test(shape) : COMPOUND.test(shape);
+  return kind === 'postgres'
+    ? /^\s*create\s+(or\s+replace\s+)?(procedure|function)\b/i.test(shape)
+    : COMPOUND.test(shape);
 }
 
 interface Span {
@@ -109,7 +115,10 @@ interface Span {
 /** A comment, literal or quoted name that begins here. */
 function spanAt(sql: string, at: number, kind: SqlKind): Span | undefined {
   const two = sql.slice(at, at + 2);
-  if ((two === '--' && (kind !== 'mysql' || /^--(\s|$)/.test(sql.slice(at, at + 3)))) || (kind === 'mysql' && two[0] === '#')) {
+  if (
+    (two === '--' && (kind !== 'mysql' || /^--(\s|$)/.test(sql.slice(at, at + 3)))) ||
+    (kind === 'mysql' && two[0] === '#')
+  ) {
     const newline = sql.indexOf('\n', at);
     return { end: newline < 0 ? sql.length : newline, shape: ' ' };
   }
@@ -142,7 +151,7 @@ function comment(sql: string, at: number, kind: SqlKind): Span {
   // What MySQL runs although it looks like a comment is seen.
   const runs = kind === 'mysql' && /^\/\*M?!/.test(sql.slice(at, at + 4));
   let depth = 0;
-  for (let here = at; here < sql.length; ) {
+  for (let here = at; here < sql.length;) {
     const two = sql.slice(here, here + 2);
     if (two === '/*' && (kind === 'postgres' || depth === 0)) {
       depth += 1;

@@ -92,7 +92,12 @@ export interface Rehearsal {
   readonly restoreMs: number;
   readonly steps: readonly (StepDone & { readonly version: string; readonly file: string })[];
   /** Tables whose rows became more or fewer, with both counts; `named`: the SQL names the table. */
-  readonly counts: readonly { readonly table: string; readonly before: number; readonly after: number; readonly named: boolean }[];
+  readonly counts: readonly {
+    readonly table: string;
+    readonly before: number;
+    readonly after: number;
+    readonly named: boolean;
+  }[];
   readonly problems: readonly string[];
   /** What came of the down files, run there afterwards; null where not every step has one. */
   readonly wayBack: { readonly ok: boolean; readonly statement: string } | null;

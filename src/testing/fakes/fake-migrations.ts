@@ -25,7 +25,10 @@ export function fakeMigrations({ now }: { readonly now: () => Date }): FakeMigra
   let failure: string | undefined;
   let holder: string | undefined;
   const read = (): CheckedMigration[] =>
-    migrationsOf([...files].map(([name, content]) => ({ name, content })), 'postgres').map((migration) => ({
+    migrationsOf(
+      [...files].map(([name, content]) => ({ name, content })),
+      'postgres',
+    ).map((migration) => ({
       ...migration,
       checksum: createHash('sha256').update(migration.text).digest('hex'),
     }));
@@ -34,9 +37,23 @@ export function fakeMigrations({ now }: { readonly now: () => Date }): FakeMigra
     ...{ durationMs: 5, done: 1, total: 1, error: null },
   });
   return {
-    addSet: (set) => void sets.push({ source: set.name, folder: '/srv/migrations', outOfOrder: false, lockTimeoutMs: 5_000, statementTimeoutMs: undefined, ...set }),
+    addSet: (set) =>
+      void sets.push({
+        source: set.name,
+        folder: '/srv/migrations',
+        outOfOrder: false,
+        lockTimeoutMs: 5_000,
+        statementTimeoutMs: undefined,
+        ...set,
+      }),
     write: (file, content) => void (content === '' ? files.delete(file) : files.set(file, content)),
-    apply: (wanted) => void (rows = [...rows, ...read().filter(({ version }) => version === wanted).map((each) => rowOf(each, 'run_before'))]),
+    apply: (wanted) =>
+      void (rows = [
+        ...rows,
+        ...read()
+          .filter(({ version }) => version === wanted)
+          .map((each) => rowOf(each, 'run_before')),
+      ]),
     rows: () => rows,
     rehearsalFails: (statement) => void (failure = statement),
     lockedBy: (who) => void (holder = who),
@@ -66,12 +83,23 @@ export function fakeMigrations({ now }: { readonly now: () => Date }): FakeMigra
       signal.throwIfAborted();
       const told = { restoreMs: 5, counts: [], problems: [], wayBack: null };
       if (failure !== undefined) return { ...told, ok: false, statement: failure, steps: [] };
-      const done = steps.map(({ migration: { version, file } }) => ({ version, file, already: false, durationMs: 5, statements: [], locks: [], rewrites: [] }));
+      const done = steps.map(({ migration: { version, file } }) => ({
+        version,
+        file,
+        already: false,
+        durationMs: 5,
+        statements: [],
+        locks: [],
+        rewrites: [],
+      }));
       return { ...told, ok: true, statement: `${steps.length} ran in the copy.`, steps: done };
     },
     async record(_target, { put, remove }, { signal }) {
       signal.throwIfAborted();
-      rows = [...rows.filter(({ version }) => !remove.includes(version) && !put.some((each) => each.version === version)), ...put];
+      rows = [
+        ...rows.filter(({ version }) => !remove.includes(version) && !put.some((each) => each.version === version)),
+        ...put,
+      ];
     },
   };
 }
