@@ -42,7 +42,7 @@ export function createBackups(deps: BackupsDeps): BackupsPort {
     async make({ repository, ...copy }, doing) {
       const source = sourceNamed(copy.source);
       const held = store(repository);
-      const there = (await held.list(doing)).find(({ id }) => id === copy.id);
+      const there = copy.first ? undefined : (await held.list(doing)).find(({ id }) => id === copy.id);
       if (there) {
         const manifest = await held.manifest(there.location, doing);
         return { location: there.location, manifest, storedBytes: storedBytesOf(manifest) };

@@ -74,7 +74,7 @@ export async function sealCopy(
   content: Bytes = bytesOf(`content of ${id}`),
   at = AT,
 ): Promise<{ location: string; part: Part }> {
-  const writer = await store.begin({ id, source: 'shop', at }, doing);
+  const writer = await store.begin({ id, source: 'shop', at, first: true }, doing);
   const part = await writer.part({ name: 'shop.dump', kind: 'dump', database: 'shop' }, content);
   const { location } = await writer.seal(manifestOf(id, [part]));
   return { location, part };
@@ -146,9 +146,12 @@ export function repositoryContract(name: string, create: () => Promise<Repositor
         bytesOf('hostile'),
       );
       const empty = await writer.part({ name: 'empty.sql', kind: 'schema' }, bytesOf());
+      const counted = await writer.part({ name: 'contents.json', kind: 'contents' }, bytesOf('[\n"ü\u20ac', '"\n]\n'));
+      const much = await writer.part({ name: 'much.json', kind: 'contents' }, bytesOf(Buffer.alloc(5_000_000, '["x"]\n')));
+      const noText = await writer.part({ name: 'no-text', kind: 'contents' }, bytesOf(Buffer.from([0xff, 0xfe, 0x00])));
       expect(dump).toMatchObject({ name: 'shop.dump', kind: 'dump', database: 'shop', bytes: 3_000_000 });
       expect(await ids()).not.toContain('whole');
-      const manifest = manifestOf('whole', [dump, hostile, empty]);
+      const manifest = manifestOf('whole', [dump, hostile, empty, counted, much, noText]);
 
       const { location, storedBytes } = await writer.seal(manifest);
 
@@ -164,6 +167,12 @@ export function repositoryContract(name: string, create: () => Promise<Repositor
       expect((await allOf(next.read(location, dump, doing))).equals(large)).toBe(true);
       expect((await allOf(next.read(location, hostile, doing))).toString()).toBe('hostile');
       expect(await allOf(next.read(location, empty, doing))).toHaveLength(0);
+      expect((await allOf(next.read(location, counted, doing))).toString()).toBe('[\n"ü\u20ac"\n]\n');
+      expect(await allOf(next.read(location, much, doing))).toHaveLength(5_000_000);
+      expect([...(await allOf(next.read(location, noText, doing)))]).toEqual([0xff, 0xfe, 0x00]);
+      await expect(
+        allOf(next.read(location, { ...counted, sha256: '0'.repeat(64) }, doing)),
+      ).rejects.toMatchObject({ code: 'VERIFICATION_FAILED' });
       expect(await next.check(location, doing)).toMatchObject({ layer: 'bytes', ok: true });
     }, 60_000);
 

@@ -141,7 +141,7 @@ export default defineAutomation({
           locks: unlocked.length,
         });
       const made = await ports.backups.make(
-        { id: copy, source, repository, at: begun.startedAt },
+        { id: copy, source, repository, at: begun.startedAt, first: begun.first },
         {
           signal,
           progress: ({ bytes, message }) =>

@@ -124,11 +124,11 @@ export default defineAutomation({
     if (id === SAFETY) {
       const copy = safetyIdOf(run.id);
       const { source, repository } = place;
-      const { startedAt } = await ports.copies.begin({ id: copy, source, kind, repository, runId: run.id });
+      const { startedAt, first } = await ports.copies.begin({ id: copy, source, kind, repository, runId: run.id });
       try {
         await ports.copies.complete(
           copy,
-          await ports.backups.make({ id: copy, source, repository, at: startedAt }, doing),
+          await ports.backups.make({ id: copy, source, repository, at: startedAt, first }, doing),
         );
       } catch (thrown) {
         if (!signal.aborted) await ports.copies.fail(copy, StewardError.from(thrown).message);

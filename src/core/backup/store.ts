@@ -15,6 +15,8 @@ export interface CopyName {
   readonly source: string;
   /** When its making began, by Steward's own clock: names and order come from it. */
   readonly at: Date;
+  /** No attempt at it came before: nothing of it has to be looked for. */
+  readonly first?: boolean | undefined;
 }
 
 export type Tree = Part & {

@@ -55,7 +55,9 @@ export interface CopiesPort {
   find(query: CopyQuery): Promise<readonly CopyRecord[]>;
   rules(): BackupRules;
   /** Written down before the first byte: what a crash leaves is known by it. Begun again it keeps its first instant. */
-  begin(copy: Pick<CopyRecord, 'id' | 'source' | 'kind' | 'repository' | 'runId'>): Promise<CopyRecord>;
+  begin(
+    copy: Pick<CopyRecord, 'id' | 'source' | 'kind' | 'repository' | 'runId'>,
+  ): Promise<CopyRecord & { readonly first: boolean }>;
   complete(id: string, made: MadeCopy): Promise<void>;
   fail(id: string, error: string): Promise<void>;
   /** What a look at a copy found. It is proven where it was restored and every layer held. */

@@ -203,8 +203,9 @@ describe('the record of copies', () => {
   it('begins a copy once, through a crash and another attempt, and keeps its first instant', async () => {
     const order = { id: 'cp_1', source: 'shop', kind: 'sqlite' as const, repository: 'local', runId: 'run_1' };
     const first = await backups.copies.begin(order);
+    expect(first.first).toBe(true);
     later(60_000);
-    expect((await backups.copies.begin(order)).startedAt).toEqual(first.startedAt);
+    expect(await backups.copies.begin(order)).toMatchObject({ startedAt: first.startedAt, first: false });
     await backups.copies.fail('cp_1', 'the disk is full');
     expect(await standing()).toMatchObject({ state: 'failing', message: 'the disk is full' });
     await backups.copies.begin(order);

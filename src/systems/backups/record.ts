@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import type { LayerResult } from '../../core/backup/copy.ts';
 import { StewardError } from '../../core/errors.ts';
 import type { EventType } from '../../core/event.ts';
@@ -105,9 +106,11 @@ export function createRecord({
           conflict.column('id').doUpdateSet(again).where('backup_history.status', 'in', ['writing', 'failed']),
         )
         .returningAll()
+        // A row that was there already carries the transaction that changed it.
+        .returning(sql<boolean>`xmax = 0`.as('first'))
         .executeTakeFirst();
       const known = row ?? (await db.selectFrom('backup_history').selectAll().where('id', '=', id).executeTakeFirst());
-      if (known) return recordOf(known);
+      if (known) return { ...recordOf(known), first: row?.first === true };
       throw new StewardError('NOT_FOUND', `The record of copy ${id} is gone.`);
     },
 

@@ -208,11 +208,11 @@ export function fakeCopies({ now }: { readonly now: () => Date }): FakeCopies {
       const known = rows.find(({ id }) => id === copy.id);
       if (known) {
         change(copy.id, ['failed'], { status: 'writing', error: null });
-        return known;
+        return { ...known, first: false };
       }
       const row = fresh({ ...copy, status: 'writing', location: null, snapshotAt: null, endedAt: null, bytes: null });
       rows.push(row);
-      return row;
+      return { ...row, first: true };
     },
     async complete(id, { location, storedBytes, manifest }) {
       const bytes = manifest.parts.reduce((total, part) => total + part.bytes, 0);

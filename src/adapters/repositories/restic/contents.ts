@@ -30,6 +30,10 @@ export interface Contents extends Pick<CopyStore, 'read' | 'extract' | 'entries'
   forgetManifest(location: string): void;
 }
 
+async function* inOne(text: string): Bytes {
+  yield Buffer.from(text);
+}
+
 /** What sealed copies hold. */
 export function createContents(restic: Restic, key: () => Promise<string>): Contents {
   const known = new Map<string, StoredManifest>();
@@ -39,7 +43,8 @@ export function createContents(restic: Restic, key: () => Promise<string>): Cont
     if (remembered) return remembered;
     const found = await readManifest(location, [], doing);
     if (known.size >= REMEMBERED) known.clear();
-    known.set(location, found);
+    // What it holds besides is not for every reader.
+    known.set(location, { ...found, held: {} });
     return found;
   }
 
@@ -78,12 +83,18 @@ export function createContents(restic: Restic, key: () => Promise<string>): Cont
   ): Bytes {
     // restic keeps no empty stream.
     if (part.bytes === 0 && part.kind !== 'tree') return;
+    if (of.snapshots[part.name] === undefined && part.kind === 'contents') {
+      const held = of.held[part.name] ?? (await readManifest(location, args, doing)).held[part.name];
+      if (held !== undefined) return yield* verified(inOne(held), part, location);
+    }
     const snapshot = snapshotOf(of, part, location);
     if (part.kind === 'tree') yield* dump([...args, '--archive=tar', snapshot, '/'], doing);
     else yield* verified(dump([...args, snapshot, `/${safeName(part.name)}`], doing), part, location);
   }
 
   async function checkTree(snapshot: string, part: Part, location: string, doing: Doing): Promise<void> {
+    // restic takes no snapshot that is not what it is called by.
+    if (part.sha256 === snapshot) return;
     const { stdout } = await restic.run(['snapshots', '--json', '--no-lock', snapshot], await key(), { doing });
     const tree = parseSnapshots(stdout)[0]?.tree;
     if (tree !== part.sha256)

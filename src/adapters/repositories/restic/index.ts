@@ -1,5 +1,6 @@
-import { readdir, statfs } from 'node:fs/promises';
-import { isAbsolute } from 'node:path';
+import { createHash } from 'node:crypto';
+import { readdir, stat, statfs } from 'node:fs/promises';
+import { isAbsolute, join } from 'node:path';
 import type { RepositoryOf } from '../../../core/backup/repository.ts';
 import type { CopyStore, Doing, RepositoryState } from '../../../core/backup/store.ts';
 import { StewardError } from '../../../core/errors.ts';
@@ -19,6 +20,9 @@ import { createWriter } from './writer.ts';
 const ANSWER_MS = 60_000;
 /** Parts of which nobody here can tell who makes them are left alone this long. */
 const UNKNOWN_MS = 2 * 24 * 3_600_000;
+
+/** Which repositories of this machine this process has opened, and with which key. */
+const opened = new Set<string>();
 
 /** Encrypted, deduplicated and incremental, on a disk, S3 or SFTP: by the program restic. */
 export function createResticStore(repository: RepositoryOf<'restic'>, deps: StoreDeps): CopyStore {
@@ -95,6 +99,10 @@ export function createResticStore(repository: RepositoryOf<'restic'>, deps: Stor
     state,
     async prepare(doing) {
       const known = await key().catch(() => undefined);
+      // One on this machine that was opened with this key is not opened again only to see that it can be.
+      const here = folder === undefined ? undefined : await stat(join(folder, 'config')).catch(() => undefined);
+      const opens = here && known && createHash('sha256').update(`${deps.home} ${repository.name} ${here.dev} ${here.ino} ${known}`).digest('hex');
+      if (opens !== undefined && opened.has(opens)) return;
       if (known === undefined && repository.password) await key();
       try {
         await isThere(doing, known ?? newKey());
@@ -112,12 +120,15 @@ export function createResticStore(repository: RepositoryOf<'restic'>, deps: Stor
         if (trouble !== 'no-repository') throw thrown;
         await make(doing);
       }
+      if (opens !== undefined) opened.add(opens);
       await rememberPlace(deps.home, repository, repository.url);
     },
     async begin(copy, doing) {
-      const earlier = await snapshots(doing, safeName(copy.id)).catch(async (thrown: unknown) => {
-        throw await explained(thrown, doing);
-      });
+      const earlier = copy.first
+        ? []
+        : await snapshots(doing, safeName(copy.id)).catch(async (thrown: unknown) => {
+            throw await explained(thrown, doing);
+          });
       if (earlier.some(({ part }) => part === SEAL))
         throw new StewardError('CONFLICT', `The copy ${copy.id} is finished already.`, {
           hint: 'Nothing has to be made again.',
@@ -135,6 +146,7 @@ export function createResticStore(repository: RepositoryOf<'restic'>, deps: Stor
       return createWriter({
         restic,
         key: await key(),
+        folder,
         copy,
         node: deps.node,
         holder: self,
@@ -157,7 +169,7 @@ export function createResticStore(repository: RepositoryOf<'restic'>, deps: Stor
       }));
     },
     async manifest(location, doing) {
-      const { snapshots: _, ...manifest } = await contents.manifest(location, doing);
+      const { snapshots: _, held: __, ...manifest } = await contents.manifest(location, doing);
       return manifest;
     },
     read: (location, part, doing) => contents.read(location, part, doing),

@@ -1,3 +1,6 @@
+import { createHash } from 'node:crypto';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { Manifest, type Part } from '../../../core/backup/copy.ts';
 import type { Bytes, CopyName, CopyWriter, Doing } from '../../../core/backup/store.ts';
 import { z } from 'zod';
@@ -12,15 +15,23 @@ import type { Restic } from './program.ts';
 import { parseSnapshots, SEAL, tagsOf } from './snapshots.ts';
 
 /** The manifest with the snapshot of each part; one without content has none, for restic keeps no empty stream. */
-export const StoredManifest = Manifest.extend({ snapshots: z.record(z.string(), z.string()) });
+export const StoredManifest = Manifest.extend({
+  snapshots: z.record(z.string(), z.string()),
+  /** Small parts that only Steward reads, as text: a snapshot of its own for each would take longer than all the rest. */
+  held: z.record(z.string(), z.string()).default({}),
+});
 export type StoredManifest = z.output<typeof StoredManifest>;
 
+/** Of all of them: a manifest is read as a whole. */
+const HELD_BYTES = 4 * 1024 ** 2;
 /** restic had some files that it could not read; the rest is in the snapshot. */
 const INCOMPLETE = 3;
 
 export interface Session {
   readonly restic: Restic;
   readonly key: string;
+  /** Where the repository is, if it is on this machine. */
+  readonly folder: string | undefined;
   readonly copy: CopyName;
   readonly node: string;
   readonly holder: Holder;
@@ -30,8 +41,10 @@ export interface Session {
 }
 
 export function createWriter(session: Session): CopyWriter {
-  const { restic, key, copy, node, holder, doing, log } = session;
+  const { restic, key, folder, copy, node, holder, doing, log } = session;
   const snapshots = new Map<string, string>();
+  const held = new Map<string, string>();
+  let heldBytes = 0;
   const names = new Set<string>();
   let state: 'open' | 'sealed' | 'abandoned' = 'open';
 
@@ -67,6 +80,46 @@ export function createWriter(session: Session): CopyWriter {
     return { bytes: meter.bytes, sha256: meter.sha256(), storedBytes: stored.storedBytes };
   }
 
+  /** Kept here until the copy is sealed, where it is small; what is not goes on where this stopped. */
+  async function hold(name: string, content: Bytes): Promise<Omit<Part, 'name' | 'kind'>> {
+    const flow = content[Symbol.asyncIterator]();
+    const chunks: Uint8Array[] = [];
+    let [bytes, ended] = [0, false];
+    while (!ended && heldBytes + bytes <= HELD_BYTES) {
+      const next = await flow.next();
+      if (next.done) ended = true;
+      else {
+        chunks.push(next.value);
+        bytes += next.value.length;
+      }
+    }
+    const all = Buffer.concat(chunks);
+    const text = all.toString();
+    if (ended && Buffer.from(text).equals(all)) {
+      held.set(name, text);
+      heldBytes += bytes;
+      return { bytes, sha256: createHash('sha256').update(all).digest('hex'), storedBytes: 0 };
+    }
+    return await store(
+      name,
+      (async function* (): Bytes {
+        yield all;
+        yield* { [Symbol.asyncIterator]: () => flow };
+      })(),
+    );
+  }
+
+  /** restic tells the beginning of it. A snapshot is called by the SHA-256 of what names its tree, which is that of all below. */
+  async function identityOf(name: string, snapshot: string): Promise<{ id: string; sha256: string }> {
+    const there = folder === undefined ? [] : await readdir(join(folder, 'snapshots')).catch(() => []);
+    const [file, ...others] = there.filter((one) => one.startsWith(snapshot));
+    if (file !== undefined && others.length === 0) return { id: file, sha256: file };
+    const { stdout } = await restic.run(['snapshots', '--json', '--no-lock', snapshot], key, { doing });
+    const [found] = parseSnapshots(stdout);
+    if (!found) throw notThePart({ name }, copy.id, `its snapshot ${snapshot} is not there`);
+    return { id: found.id, sha256: found.tree };
+  }
+
   async function keeping<T>(name: string, work: () => Promise<T>): Promise<T> {
     take(name);
     try {
@@ -83,7 +136,7 @@ export function createWriter(session: Session): CopyWriter {
     encrypted: true,
     part: async ({ name, kind, database }, content) =>
       await keeping(name, async (): Promise<Part> => {
-        const { storedBytes, ...is } = await store(name, content);
+        const { storedBytes, ...is } = await (kind === 'contents' ? hold(name, content) : store(name, content));
         return { name, kind, ...(database === undefined ? {} : { database }), ...is, storedBytes };
       }),
     tree: async ({ name }, { paths, exclude }) =>
@@ -94,21 +147,18 @@ export function createWriter(session: Session): CopyWriter {
           key,
           { doing, input: nameList(paths), alsoFine: [INCOMPLETE] },
         );
-        const { stdout } = await restic.run(['snapshots', '--json', '--no-lock', snapshot], key, { doing });
-        const [found] = parseSnapshots(stdout);
-        if (!found) throw notThePart({ name }, copy.id, `its snapshot ${snapshot} is not there`);
-        snapshots.set(name, found.id);
-        // restic's tree is the SHA-256 of everything below it.
-        return { name, kind: 'tree', bytes, sha256: found.tree, storedBytes, files, unreadable, changed: [] };
+        const { id, sha256 } = await identityOf(name, snapshot);
+        snapshots.set(name, id);
+        return { name, kind: 'tree', bytes, sha256, storedBytes, files, unreadable, changed: [] };
       }),
     async seal(manifest) {
-      const missing = manifest.parts.filter(({ name, bytes }) => !snapshots.has(name) && bytes > 0);
+      const missing = manifest.parts.filter(({ name, bytes }) => !snapshots.has(name) && !held.has(name) && bytes > 0);
       if (missing.length > 0 || state !== 'open')
         throw new StewardError(
           'INTERNAL',
           `The copy ${copy.id} cannot be sealed: ${missing.map(({ name }) => name).join(', ') || state}.`,
         );
-      const stored: StoredManifest = { ...manifest, snapshots: Object.fromEntries(snapshots) };
+      const stored: StoredManifest = { ...manifest, snapshots: Object.fromEntries(snapshots), held: Object.fromEntries(held) };
       const text = Buffer.from(`${JSON.stringify(stored, null, 2)}\n`);
       const { storedBytes } = await store(
         SEAL,
