@@ -147,7 +147,10 @@ export function repositoryContract(name: string, create: () => Promise<Repositor
       );
       const empty = await writer.part({ name: 'empty.sql', kind: 'schema' }, bytesOf());
       const counted = await writer.part({ name: 'contents.json', kind: 'contents' }, bytesOf('[\n"ü\u20ac', '"\n]\n'));
-      const much = await writer.part({ name: 'much.json', kind: 'contents' }, bytesOf(Buffer.alloc(5_000_000, '["x"]\n')));
+      const much = await writer.part(
+        { name: 'much.json', kind: 'contents' },
+        bytesOf(Buffer.alloc(5_000_000, '["x"]\n')),
+      );
       const noText = await writer.part({ name: 'no-text', kind: 'contents' }, bytesOf(Buffer.from([0xff, 0xfe, 0x00])));
       expect(dump).toMatchObject({ name: 'shop.dump', kind: 'dump', database: 'shop', bytes: 3_000_000 });
       expect(await ids()).not.toContain('whole');
@@ -170,9 +173,9 @@ export function repositoryContract(name: string, create: () => Promise<Repositor
       expect((await allOf(next.read(location, counted, doing))).toString()).toBe('[\n"ü\u20ac"\n]\n');
       expect(await allOf(next.read(location, much, doing))).toHaveLength(5_000_000);
       expect([...(await allOf(next.read(location, noText, doing)))]).toEqual([0xff, 0xfe, 0x00]);
-      await expect(
-        allOf(next.read(location, { ...counted, sha256: '0'.repeat(64) }, doing)),
-      ).rejects.toMatchObject({ code: 'VERIFICATION_FAILED' });
+      await expect(allOf(next.read(location, { ...counted, sha256: '0'.repeat(64) }, doing))).rejects.toMatchObject({
+        code: 'VERIFICATION_FAILED',
+      });
       expect(await next.check(location, doing)).toMatchObject({ layer: 'bytes', ok: true });
     }, 60_000);
 

@@ -101,7 +101,10 @@ export function createResticStore(repository: RepositoryOf<'restic'>, deps: Stor
       const known = await key().catch(() => undefined);
       // One on this machine that was opened with this key is not opened again only to see that it can be.
       const here = folder === undefined ? undefined : await stat(join(folder, 'config')).catch(() => undefined);
-      const opens = here && known && createHash('sha256').update(`${deps.home} ${repository.name} ${here.dev} ${here.ino} ${known}`).digest('hex');
+      const opens =
+        here &&
+        known &&
+        createHash('sha256').update(`${deps.home} ${repository.name} ${here.dev} ${here.ino} ${known}`).digest('hex');
       if (opens !== undefined && opened.has(opens)) return;
       if (known === undefined && repository.password) await key();
       try {

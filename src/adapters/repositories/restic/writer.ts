@@ -158,7 +158,11 @@ export function createWriter(session: Session): CopyWriter {
           'INTERNAL',
           `The copy ${copy.id} cannot be sealed: ${missing.map(({ name }) => name).join(', ') || state}.`,
         );
-      const stored: StoredManifest = { ...manifest, snapshots: Object.fromEntries(snapshots), held: Object.fromEntries(held) };
+      const stored: StoredManifest = {
+        ...manifest,
+        snapshots: Object.fromEntries(snapshots),
+        held: Object.fromEntries(held),
+      };
       const text = Buffer.from(`${JSON.stringify(stored, null, 2)}\n`);
       const { storedBytes } = await store(
         SEAL,
