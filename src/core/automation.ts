@@ -94,6 +94,11 @@ interface Described<Input extends z.ZodType, Output extends z.ZodType, Needs ext
   readonly mcpName?: string;
   /** What it works on: gives node, locks, permission, blast radius, maintenance. */
   target?(input: z.output<Input>, inventory: Inventory): Promise<Resource | undefined>;
+  /**
+   * What else it has for itself while it works, whichever node works: names that every automation uses that touches the same.
+   * Of the ports it may ask what is configured, and nothing that takes time.
+   */
+  locks?(input: z.output<Input>, ports: Pick<Ports, Needs>, node: { readonly id: string }): readonly string[];
 }
 
 export interface ReadAutomation<

@@ -68,7 +68,16 @@ export async function openStage(deps: StageDeps, row: RunRow, automation: AnyAut
   const background = automation.load !== 'light' && row.trigger !== 'healing';
   const undo: (() => Promise<void> | void)[] = [deadline.end];
   let hold: Hold | undefined;
-  const lockNames = automation.effect === 'read' ? [] : [row.lock];
+  const ports = deps.ports(children.scope(row.id));
+  const missing = automation.needs.filter((name) => ports[name] === undefined);
+  const input = automation.input.safeParse(row.input.value);
+  const lockNames =
+    automation.effect === 'read'
+      ? []
+      : [
+          row.lock,
+          ...((input.success && missing.length === 0 && automation.locks?.(input.data, ports as Ports, node)) || []),
+        ];
   const takeLocks = async (deadlineMs: number, signal: AbortSignal, had?: Hold): Promise<void> => {
     hold = had ?? (await locks.hold(lockNames, { holder: row.id, deadlineMs, signal }));
     const lose = (): void => {
@@ -82,8 +91,6 @@ export async function openStage(deps: StageDeps, row: RunRow, automation: AnyAut
   const lost = (): Promise<void> => letGo(deps, flight);
 
   if (row.cancel) flight.abort(new StewardError('CANCELED', `Canceled by ${row.cancel.by}: ${row.cancel.reason}`));
-  const ports = deps.ports(children.scope(row.id));
-  const missing = automation.needs.filter((name) => ports[name] === undefined);
   if (missing.length > 0)
     flight.abort(
       new StewardError(
@@ -91,7 +98,6 @@ export async function openStage(deps: StageDeps, row: RunRow, automation: AnyAut
         `${automation.name} needs what node ${node.name} does not have: ${missing.join(', ')}.`,
       ),
     );
-  const input = automation.input.safeParse(row.input.value);
   if (!input.success) flight.abort(StewardError.from(input.error));
   try {
     await takeLocks(limits.lockMs, flight.signal, flight.kept);

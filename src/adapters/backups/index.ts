@@ -1,10 +1,16 @@
+import { mkdir, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import type { LayerResult, Manifest } from '../../core/backup/copy.ts';
+import type { Restored } from '../../core/backup/reader.ts';
+import type { CopyStore, Doing } from '../../core/backup/store.ts';
+import { StewardError } from '../../core/errors.ts';
 import type { BackupsPort } from '../../core/ports/backups.ts';
 import type { ProgramsPort } from '../../core/ports/programs.ts';
 import { compareContents, readContents, tellComparison } from '../sources/contents.ts';
 import { reachOf } from './reach.ts';
 import { lendSandbox, type SandboxDeps } from './sandbox.ts';
 import { smokeTest } from './smoke.ts';
+import { intoMarked, isMark, markOf } from './unfinished-folder.ts';
 
 export interface BackupsDeps extends SandboxDeps {
   readonly programs: ProgramsPort;
@@ -20,6 +26,29 @@ export function createBackups(deps: BackupsDeps): BackupsPort {
   const withSandbox = lendSandbox(deps);
 
   const { sourceNamed, store, readerOf, sealed, sourceOf } = reachOf(deps);
+
+  /** Undefined where it is not whole: what makes a copy count may have been cut in two by a kill. */
+  async function manifestOf(held: CopyStore, location: string, doing: Doing): Promise<Manifest | undefined> {
+    try {
+      return await held.manifest(location, doing);
+    } catch (thrown) {
+      if (StewardError.from(thrown).code !== 'VERIFICATION_FAILED') throw thrown;
+      await held.remove(location, doing);
+      return undefined;
+    }
+  }
+
+  async function sweep(doing: Doing): Promise<readonly string[]> {
+    const swept = await Promise.all(readers.map((reader) => reader.sweep('all-dead', scratch, doing)));
+    return swept.flat();
+  }
+
+  /** What a process left that died is in nobody's way here, and goes when somebody begins anew; where it cannot, later. */
+  async function sweepFirst(doing: Doing): Promise<void> {
+    await sweep(doing).catch((thrown: unknown) => {
+      if (doing.signal.aborted) throw thrown;
+    });
+  }
 
   return {
     sources,
@@ -43,10 +72,10 @@ export function createBackups(deps: BackupsDeps): BackupsPort {
       const source = sourceNamed(copy.source);
       const held = store(repository);
       const there = copy.first ? undefined : (await held.list(doing)).find(({ id }) => id === copy.id);
-      if (there) {
-        const manifest = await held.manifest(there.location, doing);
-        return { location: there.location, manifest, storedBytes: storedBytesOf(manifest) };
-      }
+      const manifestThere = there && (await manifestOf(held, there.location, doing));
+      if (there && manifestThere)
+        return { location: there.location, manifest: manifestThere, storedBytes: storedBytesOf(manifestThere) };
+      await sweepFirst(doing);
       making.add(copy.id);
       const writer = await held.begin(copy, doing);
       try {
@@ -109,12 +138,21 @@ export function createBackups(deps: BackupsDeps): BackupsPort {
 
     async restore(place, to, doing) {
       const { source, reader } = sourceOf(place);
-      return await reader.restore(source, await sealed(place, doing), to, doing);
+      await sweepFirst(doing);
+      const copy = await sealed(place, doing);
+      const restore = (): Promise<Restored> => reader.restore(source, copy, to, doing);
+      if (to.kind !== 'folder') return await restore();
+      await mkdir(dirname(to.path), { recursive: true });
+      const restored = await intoMarked(to.path, copy.manifest.copy, restore);
+      return { ...restored, kept: [...(restored.kept ?? []), markOf(to.path)] };
     },
 
     async discard(place, kept, doing) {
       const { source, reader } = sourceOf(place);
-      return (await reader.discard?.(source, kept, doing)) ?? [];
+      const marks = kept.filter(isMark);
+      for (const mark of marks) await rm(mark, { force: true });
+      const others = kept.filter((each) => !isMark(each));
+      return others.length > 0 ? ((await reader.discard?.(source, others, doing)) ?? []) : [];
     },
 
     async compare(place, doing) {
@@ -129,10 +167,7 @@ export function createBackups(deps: BackupsDeps): BackupsPort {
     remove: ({ repository, location }, doing) => store(repository).remove(location, doing),
     compact: (repository, doing) => store(repository).compact(doing),
 
-    async sweep(doing) {
-      const swept = await Promise.all(readers.map((reader) => reader.sweep('all-dead', scratch, doing)));
-      return swept.flat();
-    },
+    sweep,
   };
 }
 

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { defineAutomation } from '../../core/automation.ts';
+import { lockOfOriginal } from '../../core/backup/original.ts';
 import { type BackupSource, DATABASE_KINDS } from '../../core/backup/source.ts';
 import { StewardError } from '../../core/errors.ts';
 import { targetKinds } from './schema.ts';
@@ -51,6 +52,12 @@ export default defineAutomation({
     { title: 'One source', input: { sources: ['etc'] } },
   ],
   safeguards: { timeout: '1h', limit: 'long', retry: { attempts: ATTEMPTS, backoff: '5s' } },
+
+  locks: ({ sources }, { backups }, node) =>
+    backups
+      .sources()
+      .filter(({ name }) => sources === undefined || sources.includes(name))
+      .map((source) => lockOfOriginal(source, node)),
 
   async analyze({ input, ports, signal, progress }) {
     const repositories = ports.backups.repositories();

@@ -1,8 +1,12 @@
 import { z } from 'zod';
 import { defineAutomation } from '../../core/automation.ts';
+import { lockOfOriginal } from '../../core/backup/original.ts';
 import { pickCopy } from '../../core/backup/pick.ts';
 import type { RestoreTarget } from '../../core/backup/reader.ts';
 import { StewardError } from '../../core/errors.ts';
+
+const RESTORE = 'restore';
+const FINISH = 'finish';
 
 export default defineAutomation({
   name: 'extract-backup',
@@ -35,6 +39,12 @@ export default defineAutomation({
   examples: [{ title: 'Files into a folder', input: { source: 'etc', folder: '/srv/restored/etc' } }],
   safeguards: { timeout: '1h', limit: 'long', retry: { attempts: 2, backoff: '5s' } },
 
+  locks: ({ source }, { backups }, node) =>
+    backups
+      .sources()
+      .filter(({ name }) => name === source)
+      .map((each) => lockOfOriginal(each, node)),
+
   async analyze({ input, ports, signal }) {
     const to = targetOf(input);
     const { id, location, repository, provenAt, startedAt } = await pickCopy(ports.copies, input);
@@ -60,23 +70,37 @@ export default defineAutomation({
   async plan(_ctx, { to, copy, place }) {
     return [
       {
-        id: 'restore',
+        id: RESTORE,
         title: `Restore the copy of ${place.source} from ${copy.at} into ${nameOf(to)}`,
         reason: copy.proven ? undefined : 'This copy has not been proven.',
         undo: 'none' as const,
       },
+      // Until then whoever is killed begins anew, and nobody takes half of it for all.
+      ...(to.kind === 'folder'
+        ? [{ id: FINISH, title: `Say that ${to.path} is whole`, undo: 'none' as const, additive: true }]
+        : []),
     ];
   },
 
   basis: ({ copy, to }) => ({ copy: copy.id, to: nameOf(to) }),
 
-  async execute({ ports, signal, progress, lease }, _change, { facts: { place, to } }) {
+  async execute({ ports, signal, progress, lease }, { id }, { facts: { place, to }, receipts }) {
+    if (id === FINISH) {
+      const { kept = [] } = (receipts.get(RESTORE) ?? {}) as { readonly kept?: readonly string[] };
+      await ports.backups.discard(place, kept, { signal });
+      return { what: [], durationMs: 0, kept: [] };
+    }
     await lease();
-    const { what, durationMs } = await ports.backups.restore(place, to, {
+    const {
+      what,
+      durationMs,
+      kept = [],
+    } = await ports.backups.restore(place, to, {
       signal,
+      lease,
       progress: ({ bytes, message }) => progress({ done: bytes, message: message ?? `${bytes} bytes` }),
     });
-    return { what: [...what], durationMs };
+    return { what: [...what], durationMs, kept: [...kept] };
   },
 
   async verify({ ports, signal }, { facts: { place, to }, applied }) {
@@ -84,7 +108,7 @@ export default defineAutomation({
     return [
       {
         name: `What was restored is at ${nameOf(to)}`,
-        ok: there.length > 0 && applied.every(({ receipt }) => receipt.what.length > 0),
+        ok: there.length > 0 && applied.some(({ receipt }) => receipt.what.length > 0),
         evidence: { there: [...there].slice(0, 20) },
       },
     ];

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { defineAutomation } from '../../core/automation.ts';
+import { lockOfOriginal } from '../../core/backup/original.ts';
 import { pickCopy } from '../../core/backup/pick.ts';
 import { StewardError } from '../../core/errors.ts';
 import type { CopiesPort } from '../../core/ports/copies.ts';
@@ -42,6 +43,12 @@ export default defineAutomation({
   }),
   examples: [{ title: 'The newest proven copy', input: { source: 'etc' } }],
   safeguards: { timeout: '1h', limit: 'long', retry: { attempts: 1, backoff: '5s' } },
+
+  locks: ({ source }, { backups }, node) =>
+    backups
+      .sources()
+      .filter(({ name }) => name === source)
+      .map((each) => lockOfOriginal(each, node)),
 
   async analyze({ input, ports, signal }) {
     const { id, location, repository, provenAt, snapshotAt, kind } = await pickCopy(ports.copies, input);
@@ -149,9 +156,13 @@ export default defineAutomation({
         );
       return { copy: null, what: [...(await ports.backups.discard(place, kept, doing))], durationMs: 0, kept: [] };
     }
-    // A node that was thought lost must not restore over what its successor restored.
+    // A node that was thought lost must not restore over what its successor restored; asked again right before it replaces anything.
     await lease();
-    const { what, durationMs, kept = [] } = await ports.backups.restore(place, { kind: 'original' }, doing);
+    const {
+      what,
+      durationMs,
+      kept = [],
+    } = await ports.backups.restore(place, { kind: 'original' }, { ...doing, lease, owner: run.id });
     return { copy: null, what: [...what], durationMs, kept: [...kept] };
   },
 
@@ -193,7 +204,11 @@ export default defineAutomation({
     if (id !== RESTORE) return;
     const { repository, location } = await safetyOf(ports.copies, input.source, run.id);
     await lease();
-    await ports.backups.restore({ source: input.source, repository, location }, { kind: 'original' }, { signal });
+    await ports.backups.restore(
+      { source: input.source, repository, location },
+      { kind: 'original' },
+      { signal, lease },
+    );
   },
 
   async verifyUndone({ input, ports, run, signal }) {

@@ -94,7 +94,7 @@ export interface SourceReader<Kind extends SourceKind = SourceKind> {
    * replaced can be kept whole beside it.
    */
   undo?(source: SourceOf<Kind>, kept: readonly string[], doing: Doing): Promise<Restored>;
-  /** Removes what a restore kept, once nobody wants it back. */
+  /** Removes what a restore kept, once nobody wants it back. Harmless twice. */
   discard?(source: SourceOf<Kind>, kept: readonly string[], doing: Doing): Promise<readonly string[]>;
   /** What is at the original now, to prove a restore by comparison: hashed as this copy did where it has a choice. */
   contents(source: SourceOf<Kind>, doing: Doing, copy?: SealedCopy): AsyncIterable<ContentItem>;

@@ -7,6 +7,10 @@ export type Bytes = AsyncIterable<Uint8Array>;
 export interface Doing {
   readonly signal: AbortSignal;
   readonly progress?: ((done: { readonly bytes: number; readonly message?: string }) => void) | undefined;
+  /** For whom a restore is made: the same for each attempt at it, through crashes. What any of them kept is kept for it. */
+  readonly owner?: string | undefined;
+  /** Asked by a restore right before it replaces anything, which may be an hour after it began: rejects where somebody else has taken over. */
+  readonly lease?: (() => Promise<unknown>) | undefined;
 }
 
 /** Which copy, in words that survive: the same for every attempt at it. */

@@ -127,9 +127,10 @@ export function fakeBackups({ now }: { readonly now: () => Date }): FakeBackups 
       const at = to.kind === 'original' ? source : to.kind === 'folder' ? to.path : to.name;
       return data.has(at) ? [at] : [];
     },
-    async restore(place, to, { signal }) {
+    async restore(place, to, { signal, lease }) {
       signal.throwIfAborted();
       const one = heldAt(place);
+      await lease?.();
       data.set(to.kind === 'original' ? place.source : to.kind === 'folder' ? to.path : to.name, one.data);
       return { what: [place.source], durationMs: 5 };
     },

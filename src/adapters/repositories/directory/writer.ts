@@ -82,10 +82,11 @@ export function createWriter(
         const sums = [...kept, { file: MANIFEST, sha256: sha256Of(text) }];
         await writeDurably(join(folder, SUMS), sumsText(copy, sums));
         await writeDurably(join(folder, MANIFEST), text);
-        await rm(join(folder, LEASE), { force: true });
         await syncFolder(folder);
         const target = await moveTo(folder, join(root, copy.source), stamp);
         state = 'sealed';
+        // Until here it says whose this is, should its maker die. Where it stays it does no harm.
+        await rm(join(target, LEASE), { force: true });
         return {
           location: relative(root, target),
           storedBytes: kept.reduce((sum, { bytes }) => sum + bytes, text.length),

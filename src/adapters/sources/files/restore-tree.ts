@@ -65,6 +65,7 @@ export async function restoreTree(
       );
       staged.push([staging, tops]);
     }
+    await doing.lease?.();
     // Everything is on its disk: from here on nothing needs room.
     const kept = new Set<string>();
     for (const [staging, tops] of staged)

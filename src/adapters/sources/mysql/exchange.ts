@@ -9,6 +9,7 @@ const Kept = z.object({
   database: z.string(),
   copy: z.string(),
   at: z.string(),
+  owner: z.string().optional(),
   /** They do not run in what is only kept. */
   events: z.array(z.object({ kind: z.literal('event'), name: z.string(), create: z.string(), mode: z.string() })),
 });
@@ -29,6 +30,17 @@ export async function keptIn(session: MySession, database: string): Promise<Kept
   return Kept.safeParse(JSON.parse(row?.what ?? '{}')).data;
 }
 
+/** What restores for this owner replaced, whichever attempt it was. */
+export async function keptFor(session: MySession, owner: string): Promise<string[]> {
+  const found = await session.rows<{ name: string }>(
+    'select TABLE_SCHEMA as name from information_schema.TABLES where TABLE_NAME = ? order by 1',
+    [KEPT_TABLE],
+  );
+  const kept: string[] = [];
+  for (const { name } of found) if ((await keptIn(session, name))?.owner === owner) kept.push(name);
+  return kept;
+}
+
 /**
  * Puts the tables of `from` where those of `to` are, and those into `keep`, by one RENAME TABLE: whoever looks sees the old ones
  * or the new. Views, triggers, routines and events cannot be renamed: they are made again, and for that moment they are missing.
@@ -39,9 +51,8 @@ export async function exchange(
     from,
     to,
     keep,
-    copy,
-    at,
-  }: { readonly from: string; readonly to: string; readonly keep: string; readonly copy: string; readonly at: string },
+    ...more
+  }: Pick<Kept, 'copy' | 'at' | 'owner'> & { readonly from: string; readonly to: string; readonly keep: string },
 ): Promise<string | undefined> {
   const replaces = await exists(session, to);
   const wasKept = await keptIn(session, from);
@@ -51,7 +62,7 @@ export async function exchange(
   if (replaces) {
     await session.rows(`create table ${qualified(keep, KEPT_TABLE)} (what longtext not null) character set utf8mb4`);
     await session.rows(`insert into ${qualified(keep, KEPT_TABLE)} values (?)`, [
-      JSON.stringify({ database: to, copy, at, events }),
+      JSON.stringify({ database: to, ...more, events }),
     ]);
   }
   const triggers = (code: readonly Code[]): Code[] => code.filter(({ kind }) => kind === 'trigger');

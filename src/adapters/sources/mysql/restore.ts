@@ -11,7 +11,7 @@ import { makeScratch } from '../scratch.ts';
 import type { SqlDeps } from '../sql-deps.ts';
 import { type About, type AboutDatabase, readAbout } from './about.ts';
 import { accessTo, identifier, type MyAccess, openSession } from './access.ts';
-import { exchange, keptIn } from './exchange.ts';
+import { exchange, exists, keptFor, keptIn } from './exchange.ts';
 import { countDatabase, loadDatabase, runScript } from './load.ts';
 import { SCRATCH_PREFIX } from './look.ts';
 import { dropScratch, SCRATCH_KIND } from './sandbox.ts';
@@ -87,13 +87,25 @@ export async function restoreCopy(
     const kept: string[] = [];
     await using session = await openSession(access, undefined, doing);
     const now = deps.now();
+    await doing.lease?.();
     for (const { about: database, from, to: name } of beside) {
       const keep = beforeName(name, now, NAME_LENGTH);
-      const old = await exchange(session, { from, to: name, keep, copy: copy.manifest.copy, at: now.toISOString() });
+      const old = await exchange(session, {
+        from,
+        to: name,
+        keep,
+        copy: copy.manifest.copy,
+        at: now.toISOString(),
+        owner: doing.owner,
+      });
       if (old !== undefined) kept.push(old);
       if (database.events !== null) await runScript(loading, database.events, name, doing);
     }
-    return { what: wanted.map((one) => `database ${dotted(one.to)}`), kept, durationMs: performance.now() - startedAt };
+    return {
+      what: wanted.map((one) => `database ${dotted(one.to)}`),
+      kept: doing.owner === undefined ? kept : await keptFor(session, doing.owner),
+      durationMs: performance.now() - startedAt,
+    };
   } catch (thrown) {
     // One whose tables were moved already is gone; what was there before is where it was, or kept.
     const names = beside.map(({ from }) => from);
@@ -164,9 +176,15 @@ export async function discardKept(
   doing: Doing,
 ): Promise<readonly string[]> {
   await using session = await openSession(await accessTo(source, deps.secrets), undefined, doing);
-  for (const name of names) if (!(await keptIn(session, name))) notKept(name);
-  for (const name of names) await session.rows(`drop database ${identifier(name)}`);
-  return names.map((name) => `database ${dotted(name)}`);
+  const removed: string[] = [];
+  for (const name of names) {
+    // What an attempt before this one removed already is gone, and that is all that is wanted.
+    if (!(await exists(session, name))) continue;
+    if (!(await keptIn(session, name))) notKept(name);
+    await session.rows(`drop database ${identifier(name)}`);
+    removed.push(`database ${dotted(name)}`);
+  }
+  return removed;
 }
 
 function notKept(name: string): never {

@@ -7,7 +7,7 @@ import { accessTo, identifier, type PgSession } from './access.ts';
 import type { SqlDeps } from '../sql-deps.ts';
 import { openServer } from './look.ts';
 import { type Remark, remarkIn } from './ours.ts';
-import { changeNames } from './restore.ts';
+import { changeNames, existing } from './restore.ts';
 
 type Kept = Extract<Remark, { is: 'kept' }>;
 
@@ -53,7 +53,8 @@ export async function discardKept(
 ): Promise<readonly string[]> {
   const access = await accessTo(source, deps.secrets);
   await using session = await openServer(access, source, doing, names);
-  const kept = await keptAs(session, names);
+  // What an attempt before this one removed already is gone, and that is all that is wanted.
+  const kept = await keptAs(session, await existing(session, names));
   for (const { name } of kept) await session.rows(`drop database ${identifier(name)}`);
   return kept.map(({ name }) => `database ${dotted(name)}`);
 }

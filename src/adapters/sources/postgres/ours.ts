@@ -10,7 +10,13 @@ const Remark = z.discriminatedUnion('is', [
   /** Being restored; where its maker is gone, nobody needs it. */
   z.object({ is: z.literal('restoring'), database: z.string(), copy: z.string(), owner: z.string() }),
   /** What was there before a restore. */
-  z.object({ is: z.literal('kept'), database: z.string(), copy: z.string(), at: z.string() }),
+  z.object({
+    is: z.literal('kept'),
+    database: z.string(),
+    copy: z.string(),
+    at: z.string(),
+    owner: z.string().optional(),
+  }),
 ]);
 export type Remark = z.output<typeof Remark>;
 

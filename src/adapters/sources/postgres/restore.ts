@@ -151,14 +151,13 @@ async function removeLeftovers(
   doing: Doing,
 ): Promise<void> {
   await using session = await openServer(access, source, doing);
-  const found = await session.rows<{ name: string; comment: string | null }>(
-    `select datname as name, pg_catalog.shobj_description(oid, 'pg_database') as comment from pg_catalog.pg_database where starts_with(datname, $1)`,
-    [SCRATCH_PREFIX],
+  const left = (await remarked(session)).filter(
+    ({ name, remark }) =>
+      name.startsWith(SCRATCH_PREFIX) &&
+      remark?.is === 'restoring' &&
+      remark.owner === RESTORE &&
+      wanted.some(({ to }) => to === remark.database),
   );
-  const left = found.filter(({ comment }) => {
-    const remark = remarkIn(comment);
-    return remark?.is === 'restoring' && remark.owner === RESTORE && wanted.some(({ to }) => to === remark.database);
-  });
   await dropScratch(
     access,
     source,
@@ -259,13 +258,20 @@ export async function changeNames({ source, access, moves, copy, now }: NameChan
         if (there.includes(to)) {
           const name = beforeName(to, now, NAME_BYTES);
           kept.push(name);
-          const remark: Remark = { is: 'kept', database: to, copy, at: now.toISOString() };
+          const remark: Remark = {
+            is: 'kept',
+            database: to,
+            copy,
+            at: now.toISOString(),
+            ...(doing.owner !== undefined && { owner: doing.owner }),
+          };
           await session.rows(`alter database ${identifier(to)} rename to ${identifier(name)}`);
           await session.rows(`comment on database ${identifier(name)} is ${literal(remarkText(remark))}`);
         }
         await session.rows(`alter database ${identifier(from)} rename to ${identifier(to)}`);
         await session.rows(`comment on database ${identifier(to)} is null`);
       }
+      await doing.lease?.();
       await session.rows('commit');
     } finally {
       over.abort();
@@ -284,5 +290,18 @@ export async function changeNames({ source, access, moves, copy, now }: NameChan
   ended.catch(() => undefined);
   await changed;
   await ended;
-  return kept;
+  return doing.owner === undefined ? kept : await keptFor(session, doing.owner);
+}
+
+/** Also what an attempt kept that died before it could say so. */
+async function keptFor(session: PgSession, owner: string): Promise<string[]> {
+  const found = await remarked(session);
+  return found.flatMap(({ name, remark }) => (remark?.is === 'kept' && remark.owner === owner ? [name] : []));
+}
+
+async function remarked(session: PgSession): Promise<{ readonly name: string; readonly remark: Remark | undefined }[]> {
+  const found = await session.rows<{ name: string; comment: string | null }>(
+    `select datname as name, pg_catalog.shobj_description(oid, 'pg_database') as comment from pg_catalog.pg_database order by 1`,
+  );
+  return found.map(({ name, comment }) => ({ name, remark: remarkIn(comment) }));
 }

@@ -215,6 +215,7 @@ export function createRedisReader({ programs, scratch, secrets, now }: RedisRead
         await fetched(copy, file, doing);
         const server = await loaded(folder, memoryOf(copy), doing.signal);
         try {
+          await doing.lease?.();
           return into
             ? await loadInto(server.client, client, into, doing.signal)
             : await replaceAll(server.client, client, doing.signal);

@@ -1,5 +1,5 @@
 import { createHash, type Hash } from 'node:crypto';
-import { backup, constants, type DatabaseSync, type SQLOutputValue } from 'node:sqlite';
+import { backup, constants, DatabaseSync, type SQLOutputValue } from 'node:sqlite';
 import { alone, live, perform, sayer, troubleOf, using } from './child-kit.ts';
 import type { SqliteJob, SqliteSaid } from './jobs.ts';
 
@@ -15,6 +15,12 @@ await perform(async (job: SqliteJob) => {
       return await copy(job);
     case 'check':
       return void check(job.path);
+    case 'settle':
+      // Reading takes back what a journal holds, closing brings in what a log holds.
+      return using(new DatabaseSync(job.path), (database) => {
+        database.prepare('select count(*) from sqlite_schema').get();
+        database.exec('pragma wal_checkpoint(truncate)');
+      });
     case 'count':
       return using(job.live ? live(job.path, job.waitMs) : alone(job.path), count);
     case 'assert':

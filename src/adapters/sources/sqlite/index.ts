@@ -180,7 +180,13 @@ export function createSqliteReader({
       await assertRoom(dirname(target), part.bytes);
       const kept = await within(copy.manifest.copy, 0, async (folder) => {
         const content = copy.store.read(copy.location, part, doing);
-        return putBack(target, content, part.file, stampOf(now()), (staged) => folder.alsoRemove(staged));
+        return putBack(target, content, part.file, {
+          stamp: stampOf(now()),
+          staged: (staged) => folder.alsoRemove(staged),
+          settle: async () =>
+            void (await askSqlite(programs, { do: 'settle', path: target }, target, doing.signal, () => undefined)),
+          lease: doing.lease,
+        });
       });
       return { what: [target], durationMs: performance.now() - startedAt, ...kept };
     },

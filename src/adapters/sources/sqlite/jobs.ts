@@ -2,6 +2,8 @@
 export type SqliteJob =
   | { readonly do: 'copy'; readonly from: string; readonly to: string; readonly waitMs: number }
   | { readonly do: 'check'; readonly path: string }
+  /** What lies beside it is brought into it; nobody else has it open. */
+  | { readonly do: 'settle'; readonly path: string }
   | { readonly do: 'count'; readonly path: string; readonly live: boolean; readonly waitMs: number }
   | {
       readonly do: 'assert';

@@ -17,8 +17,18 @@ export async function putBack(
   path: string,
   content: Bytes,
   file: Part['file'],
-  stamp: string,
-  staged: (path: string) => Promise<void>,
+  {
+    stamp,
+    staged,
+    settle,
+    lease,
+  }: {
+    readonly stamp: string;
+    readonly staged: (path: string) => Promise<void>;
+    /** Brings what lies beside the database into it. */
+    readonly settle: () => Promise<void>;
+    readonly lease: (() => Promise<unknown>) | undefined;
+  },
 ): Promise<{ readonly kept: readonly string[] }> {
   await assertFree(path);
   const beside = join(dirname(path), `.${basename(path)}.restoring-${stamp}`);
@@ -34,6 +44,9 @@ export async function putBack(
     if (as && (as.uid !== process.getuid?.() || as.gid !== process.getgid?.())) await chown(beside, as.uid, as.gid);
     await chmod(beside, (as?.mode ?? 0o600) & 0o7777);
     await assertFree(path);
+    await lease?.();
+    // Without its log a database is not what it was: where all is in the one file, it is replaced at one instant.
+    if (there && (await isBeside(path))) await settle().catch(() => undefined);
     const kept: string[] = [];
     for (const end of BESIDE) {
       if (!(await lstat(path + end).catch(() => undefined))) continue;
@@ -56,6 +69,11 @@ export async function putBack(
       ? thrown
       : fileError(`${path} could not be replaced, and is as it was`, thrown);
   }
+}
+
+async function isBeside(path: string): Promise<boolean> {
+  const found = await Promise.all(BESIDE.map((end) => lstat(path + end).catch(() => undefined)));
+  return found.some((each) => each !== undefined);
 }
 
 async function assertFree(path: string): Promise<void> {
