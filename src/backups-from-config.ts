@@ -20,10 +20,11 @@ export function backupRepositories({ backups: { repositories } }: Config, home: 
 }
 
 export function backupSettings({ backups }: Config): BackupSettings {
-  const { retention, maxAge, verification, shrink, nearlyFull } = backups;
+  const { retention, maxAge, verification, shrink, slow, nearlyFull } = backups;
   return {
     rules: { retention, maxAgeMs: ms(maxAge), verificationMs: ms(verification.limit), verifyAll: verification.all },
     shrink,
+    slow,
     nearlyFull,
   };
 }

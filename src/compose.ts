@@ -40,7 +40,8 @@ import { configOperations } from './config/operations.ts';
 import { loadRunbooks } from './config/runbooks.ts';
 import type { Config } from './config/schema.ts';
 import type { ConfigService } from './config/watch.ts';
-import { proposeSources } from './core/backup/propose.ts';
+import { proposeSources, sourceOfServer } from './core/backup/propose.ts';
+import { matchesGlob } from './core/glob.ts';
 import { type Catalog, createCatalog } from './core/catalog.ts';
 import type { Log } from './core/log.ts';
 import { ms } from './core/duration.ts';
@@ -340,6 +341,11 @@ export function compose(parts: Parts): Composition {
       return given.filter((name) => states[name]?.ok !== false);
     },
     handOver: { vaultKey: parts.vaultKey.toString('hex'), publicUrl: () => settings().server.publicUrl },
+    async recoveryPointOf(id) {
+      const resource = await inventory.get(id);
+      const source = resource?.node === node.id ? sourceOfServer(resource, backupSources(settings())) : undefined;
+      return source && (await backups.recoveryPoint(source));
+    },
     onNodeRemoved: (gone) => forgetNode(gone, { writer, monitoring, incidents, now }),
     onRemoved: parts.onRemoved,
     secrets,
@@ -439,6 +445,7 @@ export function compose(parts: Parts): Composition {
     runbookProblems: () => runbooks.problems,
     maintenance,
     automation: (name) => catalog.automations.get(name),
+    sourceOf: (resource) => sourceOfServer(resource, backupSources(settings()))?.name,
     ports: { docker, systemd },
     node,
     now,
@@ -500,7 +507,10 @@ export function compose(parts: Parts): Composition {
     async proposals() {
       const resources = await inventory.find({ node: node.id, state: 'present' });
       const seen = await seeForBackups(resources, parts.environment.dockerHost);
-      return proposeSources(resources, seen, backupSources(settings()));
+      const { ignore } = settings().backups;
+      return proposeSources(resources, seen, backupSources(settings())).filter(
+        ({ name }) => !ignore.some((pattern) => matchesGlob(pattern, name)),
+      );
     },
     runs: engine.service,
     workflows: engine.workflows,

@@ -51,6 +51,16 @@ export const Backups = z
       .max(1)
       .default(0.5)
       .describe('A copy smaller than the usual one by this share is an incident: 0.5 is half.'),
+    slow: z
+      .number()
+      .min(1.5)
+      .max(1_000)
+      .default(4)
+      .describe('A copy that takes so many times what is usual, and a minute more, is an incident.'),
+    ignore: z
+      .array(z.string().min(1))
+      .default([])
+      .describe('What needs no copy: names as `steward backup proposals` shows them; * stands for any part of one.'),
     nearlyFull: z
       .number()
       .min(1)

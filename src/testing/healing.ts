@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { automations } from '../automations/index.ts';
 import { loadRunbooks } from '../config/runbooks.ts';
+import type { Resource } from '../core/resource.ts';
 import type { Runbook } from '../core/runbook.ts';
 import type { HealingSettings } from '../systems/healing/settings.ts';
 import { fakeDocker } from './fakes/fake-docker.ts';
@@ -35,6 +36,7 @@ export function healingParts() {
     runbooks: shippedRunbooks,
     automation: (name: string) => known.get(name),
     maintenance: { activeFor: async () => undefined },
+    sourceOf: (_resource: Resource): string | undefined => undefined,
     ports: { docker: fakeDocker(), systemd: fakeSystemd() },
   };
 }

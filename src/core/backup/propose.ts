@@ -68,12 +68,10 @@ export function proposeSources(
   };
 
   const servers = living.flatMap((resource) => {
-    const known = resource.kind === 'service' || resource.kind === 'container' ? SERVERS[resource.product] : undefined;
+    const known = serverOf(resource);
     if (!known || resource.declared?.running === false) return [];
     const at = placeOf(resource.endpoints);
-    const coveredBy = configured.find(
-      (source) => source.kind === known.kind && (at === undefined ? source.name === resource.name : isAt(source, at)),
-    )?.name;
+    const coveredBy = sourceOfServer(resource, configured)?.name;
     const fields = at ? { ...at, ...(known.kind === 'redis' ? {} : { user: 'backup' }) } : {};
     const unreachable = 'an address: it listens on nothing that this machine reaches';
     return [
@@ -127,6 +125,20 @@ export function proposeSources(
     return [propose(wish, kind, { paths: [...paths] }, { coveredBy: having?.name, why, missing: undefined })];
   });
   return [...servers, ...sqlite, ...volumes, ...fileSets];
+}
+
+type Served = Pick<Resource, 'kind' | 'product' | 'name' | 'endpoints'>;
+
+const serverOf = ({ kind, product }: Served) =>
+  kind === 'service' || kind === 'container' ? SERVERS[product] : undefined;
+
+/** The configured source whose database server this is. */
+export function sourceOfServer(resource: Served, configured: readonly BackupSource[]): BackupSource | undefined {
+  const known = serverOf(resource);
+  const at = placeOf(resource.endpoints);
+  return configured.find(
+    (source) => source.kind === known?.kind && (at === undefined ? source.name === resource.name : isAt(source, at)),
+  );
 }
 
 interface Place {

@@ -80,6 +80,7 @@ describe('the record of copies', () => {
       settings: () => ({
         rules: { retention: Retention.parse({}), maxAgeMs: 7 * 24 * HOUR, verificationMs: 300_000, verifyAll: false },
         shrink: 0.5,
+        slow: 4,
         nearlyFull: 90,
       }),
       keepMs: () => 365 * 24 * HOUR,

@@ -12,6 +12,8 @@ export interface BackupSettings {
   readonly rules: BackupRules;
   /** A copy smaller than the usual one by this share is told. */
   readonly shrink: number;
+  /** One that takes so many times what is usual is told. */
+  readonly slow: number;
   /** Percent of a repository from which on it is told. */
   readonly nearlyFull: number;
 }

@@ -1,3 +1,5 @@
+import type { BackupSource } from '../../core/backup/source.ts';
+import type { ProposedSource } from '../../core/backup/propose.ts';
 import type { CopiesPort } from '../../core/ports/copies.ts';
 import { isFinal } from '../../core/run.ts';
 import type { System } from '../../core/system.ts';
@@ -8,13 +10,15 @@ import { createRecord } from './record.ts';
 import { keepVerificationReport } from './report.ts';
 import { backupRetention } from './retention.ts';
 import type { BackupTables } from './tables.ts';
-import { watchBackups } from './watch.ts';
+import { isMissedUncovered, uncoveredKey, watchBackups } from './watch.ts';
 
 export { backupMigrations } from './tables.ts';
 
 export interface Backups extends System {
   /** The record of copies, for the automations that make and prove them. */
   readonly copies: CopiesPort;
+  /** What there is to go back to, in words, for whoever is about to say yes to something that destroys. */
+  recoveryPoint(source: BackupSource): Promise<string | undefined>;
 }
 
 /** Knows of every copy when it was made, whether it was proven and when it is missed. It makes none: automations do. */
@@ -24,15 +28,21 @@ export function createBackupRecord(deps: BackupsDeps): Backups {
   const record = createRecord(deps);
   let consumer: EventConsumer | undefined;
 
-  /** Since when each configured source is known. */
-  async function knownSince(): Promise<ReadonlyMap<string, Date>> {
-    const names = deps.backups.sources().map(({ name }) => name);
+  const configured = (): string[] => deps.backups.sources().map(({ name }) => name);
+
+  async function remember(names: readonly string[]): Promise<void> {
     for (const source of names)
       await db
         .insertInto('backup_sources')
         .values({ node: node.id, source, first_seen: now() })
         .onConflict((conflict) => conflict.doNothing())
         .execute();
+  }
+
+  /** Since when each configured source is known, and each thing is seen that nobody copies. */
+  async function knownSince(uncovered: readonly ProposedSource[]): Promise<ReadonlyMap<string, Date>> {
+    const names = [...configured(), ...uncovered.map(uncoveredKey)];
+    await remember(names);
     const gone = db.deleteFrom('backup_sources').where('node', '=', node.id);
     await (names.length > 0 ? gone.where('source', 'not in', names) : gone).execute();
     const rows = await db.selectFrom('backup_sources').selectAll().where('node', '=', node.id).execute();
@@ -50,6 +60,13 @@ export function createBackupRecord(deps: BackupsDeps): Backups {
   return {
     name: 'backups',
     copies: record,
+    async recoveryPoint(source) {
+      const own = await record.find({ source: source.name, status: 'complete' });
+      const found = own.find(({ provenAt }) => provenAt !== null) ?? own.find(({ fault }) => fault === null);
+      if (!found) return undefined;
+      const of = found.snapshotAt?.toISOString() ?? 'an unknown instant';
+      return `the copy of ${source.name} of ${of} in ${found.repository}, ${found.provenAt ? 'proven' : 'not proven'} (${found.id})`;
+    },
     operations: backupOperations(deps, record),
     jobs: [
       {
@@ -58,14 +75,15 @@ export function createBackupRecord(deps: BackupsDeps): Backups {
         schedule: { every: '5m', jitter: '30s', overlap: 'skip', catchUp: 'skip' },
         async run({ signal }) {
           await closeAbandoned();
-          const since = await knownSince();
-          await watchBackups(deps, { copies: await record.find({}), since }, signal);
+          const uncovered = (await deps.proposals()).filter(isMissedUncovered);
+          const since = await knownSince(uncovered);
+          await watchBackups(deps, { copies: await record.find({}), since, uncovered }, signal);
         },
       },
       backupRetention(deps),
     ],
     async start() {
-      await knownSince();
+      await remember(configured());
       consumer = store.events.consume({
         consumer: `backups:${node.name}`,
         types: ['run.finished'],

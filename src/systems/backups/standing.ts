@@ -74,21 +74,41 @@ export function placesOf(source: BackupSource, repositories: readonly { readonly
   return source.repositories ?? repositories.map(({ name }) => name);
 }
 
-/**
- * Whether a copy is far from what the ones before it were; undefined where too few of them are known to say what is usual.
- * Usual is the median of the ten before.
- */
+/** What the newest copy is, and what the ten before it usually were: their median. Undefined where too few are known to say. */
+function comparedWith(
+  copies: readonly CopyRecord[],
+  valueOf: (copy: CopyRecord) => number | undefined,
+): { readonly value: number; readonly usual: number } | undefined {
+  const [newest, ...before] = copies
+    .filter(({ status }) => status === 'complete')
+    .toSorted((a, b) => b.sequence - a.sequence)
+    .flatMap((copy) => valueOf(copy) ?? [])
+    .slice(0, 11);
+  if (newest === undefined || before.length < 3) return undefined;
+  const ordered = before.toSorted((a, b) => a - b);
+  return { value: newest, usual: ordered[Math.floor(ordered.length / 2)] ?? 0 };
+}
+
+/** Of the newest copy, where it is far smaller than usual. */
 export function unusualSize(
   copies: readonly CopyRecord[],
   shrink: number,
 ): { readonly bytes: number; readonly usual: number } | undefined {
-  const [newest, ...before] = copies
-    .filter(({ status, bytes }) => status === 'complete' && bytes !== null)
-    .toSorted((a, b) => b.sequence - a.sequence)
-    .slice(0, 11);
-  if (!newest || before.length < 3) return undefined;
-  const sizes = before.map(({ bytes }) => bytes ?? 0).toSorted((a, b) => a - b);
-  const usual = sizes[Math.floor(sizes.length / 2)] ?? 0;
-  const bytes = newest.bytes ?? 0;
-  return bytes < usual * (1 - shrink) ? { bytes, usual } : undefined;
+  const found = comparedWith(copies, ({ bytes }) => bytes ?? undefined);
+  return found && found.value < found.usual * (1 - shrink) ? { bytes: found.value, usual: found.usual } : undefined;
+}
+
+const SLOWER_BY_MS = 60_000;
+
+/** Of the newest copy, where making it took far longer than usual; of what takes seconds more nobody wants to hear. */
+export function unusualDuration(
+  copies: readonly CopyRecord[],
+  slow: number,
+): { readonly ms: number; readonly usual: number } | undefined {
+  const found = comparedWith(copies, ({ startedAt, endedAt }) =>
+    endedAt === null ? undefined : endedAt.getTime() - startedAt.getTime(),
+  );
+  return found && found.value > found.usual * slow && found.value > found.usual + SLOWER_BY_MS
+    ? { ms: found.value, usual: found.usual }
+    : undefined;
 }

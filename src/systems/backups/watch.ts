@@ -1,11 +1,27 @@
+import type { ProposedSource } from '../../core/backup/propose.ts';
+import { DATABASE_KINDS } from '../../core/backup/source.ts';
+import { formatDuration } from '../../core/duration.ts';
 import { StewardError } from '../../core/errors.ts';
 import type { NewIncident } from '../../core/incident.ts';
-import { formatDuration } from '../../core/duration.ts';
 import type { CopyRecord } from '../../core/ports/copies.ts';
 import type { BackupsDeps } from './deps.ts';
-import { placesOf, type Standing, standingOf, unusualSize } from './standing.ts';
+import { placesOf, type Standing, standingOf, unusualDuration, unusualSize } from './standing.ts';
 
 type Watched = Omit<NewIncident, 'evidence'> & { readonly evidence: NewIncident['evidence']; readonly wrong: boolean };
+
+export interface Known {
+  readonly copies: readonly CopyRecord[];
+  /** Since when each source is configured, and each thing is seen that no source copies, by its key. */
+  readonly since: ReadonlyMap<string, Date>;
+  readonly uncovered: readonly ProposedSource[];
+}
+
+/** Of what is lost with its disk: databases and volumes. How a machine is set up is proposed, and missed by nobody unasked. */
+export const isMissedUncovered = ({ kind, coveredBy }: ProposedSource): boolean =>
+  coveredBy === undefined && (DATABASE_KINDS.has(kind) || kind === 'volume');
+
+/** No source is called so. */
+export const uncoveredKey = ({ name, kind }: ProposedSource): string => `(nobody) ${kind} ${name}`;
 
 /**
  * What nobody would be told of by a run that failed: that none ran, that a copy is too small, that a repository fills up. Each is
@@ -13,11 +29,15 @@ type Watched = Omit<NewIncident, 'evidence'> & { readonly evidence: NewIncident[
  */
 export async function watchBackups(
   deps: Pick<BackupsDeps, 'backups' | 'incidents' | 'settings' | 'node' | 'now' | 'log'>,
-  { copies, since }: { readonly copies: readonly CopyRecord[]; readonly since: ReadonlyMap<string, Date> },
+  { copies, since, uncovered }: Known,
   signal: AbortSignal,
 ): Promise<void> {
   const { incidents } = deps;
-  const watched = [...ofSources(deps, copies, since), ...(await ofRepositories(deps, copies, signal))];
+  const watched = [
+    ...ofSources(deps, copies, since),
+    ...ofUncovered(deps, uncovered, since),
+    ...(await ofRepositories(deps, copies, signal)),
+  ];
   for (const { wrong, ...incident } of watched) {
     if (wrong) {
       await incidents.open(incident);
@@ -33,16 +53,15 @@ function ofSources(
   copies: readonly CopyRecord[],
   since: ReadonlyMap<string, Date>,
 ): Watched[] {
-  const { rules, shrink } = settings();
+  const { rules, shrink, slow } = settings();
   const repositories = backups.repositories();
   return backups.sources().flatMap((source) =>
     placesOf(source, repositories).flatMap((repository): Watched[] => {
       const standing = standingOf(source, repository, copies, now());
       const where = `${source.name} in ${repository}`;
-      const size = unusualSize(
-        copies.filter((copy) => copy.source === source.name && copy.repository === repository),
-        shrink,
-      );
+      const own = copies.filter((copy) => copy.source === source.name && copy.repository === repository);
+      const size = unusualSize(own, shrink);
+      const duration = unusualDuration(own, slow);
       const severity = source.critical ? 'critical' : 'warning';
       const key = `${node.id}:${source.name}:${repository}`;
       return [
@@ -76,9 +95,44 @@ function ofSources(
           wrong: size !== undefined,
           evidence: size ? { bytes: size.bytes, usually: size.usual } : null,
         },
+        {
+          fingerprint: `backup.slow:${key}`,
+          title: `A backup takes far longer than usual: ${where}`,
+          symptom: 'backup.slow',
+          severity: 'warning',
+          wrong: duration !== undefined,
+          evidence: duration ? { took: formatDuration(duration.ms), usually: formatDuration(duration.usual) } : null,
+        },
       ];
     }),
   );
+}
+
+/** One incident for all of them: whoever answers it answers for the machine. */
+function ofUncovered(
+  { settings, node, now }: Pick<BackupsDeps, 'settings' | 'node' | 'now'>,
+  uncovered: readonly ProposedSource[],
+  since: ReadonlyMap<string, Date>,
+): Watched[] {
+  const { maxAgeMs } = settings().rules;
+  const missed = uncovered.filter((one) => {
+    const seen = since.get(uncoveredKey(one));
+    return seen !== undefined && now().getTime() - seen.getTime() > maxAgeMs;
+  });
+  const names = missed.map(({ name, kind }) => `${name} (${kind})`);
+  return [
+    {
+      fingerprint: `backup.uncovered:${node.id}`,
+      title: `Nobody copies ${names.slice(0, 3).join(', ')}${names.length > 3 ? ` and ${names.length - 3} more` : ''} of ${node.name}`,
+      symptom: 'backup.uncovered',
+      severity: 'warning',
+      wrong: missed.length > 0,
+      evidence: {
+        missing: names.slice(0, 50),
+        hint: 'steward backup proposals shows what to write for each; backups.ignore names what needs no copy.',
+      },
+    },
+  ];
 }
 
 /** A dead man's switch: it does not matter why there is no young copy. */

@@ -11,7 +11,7 @@ import type { HoldDeps } from './hold.ts';
 import type { Ledger } from './record.ts';
 import type { HealingSettings } from './settings.ts';
 
-export interface HealerDeps extends Pick<HoldDeps, 'maintenance' | 'automation' | 'ports'> {
+export interface HealerDeps extends Pick<HoldDeps, 'maintenance' | 'automation' | 'sourceOf' | 'ports'> {
   readonly incidents: Incidents;
   readonly monitor: Monitor;
   readonly checks: ChecksPort;

@@ -3,7 +3,7 @@ import type { Inventory } from '../../core/inventory.ts';
 import type { DockerPort } from '../../core/ports/docker.ts';
 import type { SystemdPort } from '../../core/ports/systemd.ts';
 import type { Resource } from '../../core/resource.ts';
-import type { RunStatus } from '../../core/run.ts';
+import type { Run, RunStatus } from '../../core/run.ts';
 import type { RunService } from '../../core/run-service.ts';
 
 export const AT_WORK: readonly RunStatus[] = ['queued', 'planning', 'running', 'rolling-back'];
@@ -27,6 +27,8 @@ export interface HoldDeps {
   readonly runs: Pick<RunService, 'list'>;
   readonly inventory: Pick<Inventory, 'dependenciesOf' | 'dependentsOf'>;
   readonly automation: (name: string) => Pick<AnyAutomation, 'category'> | undefined;
+  /** The source of backups that this is the server of. */
+  readonly sourceOf?: ((resource: Resource) => string | undefined) | undefined;
   readonly ports: { readonly docker: Pick<DockerPort, 'inspect'>; readonly systemd: Pick<SystemdPort, 'unit'> };
   readonly now: () => Date;
 }
@@ -43,9 +45,33 @@ export async function heldBy(resource: Resource, since: Date, deps: HoldDeps): P
   const window = await maintenance.activeFor(resource, now());
   if (window)
     return `${resource.name} is in a maintenance window (${window.reason}, ${window.id}); healing waits for its end.`;
+  const copying = await copiesOf(resource, deps);
+  if (copying !== undefined) return copying;
   const atWork = await atWorkOn(resource, deps);
   if (atWork !== undefined || now().getTime() - since.getTime() > START_PATIENCE_MS) return atWork;
   return await startingUp(resource, deps.ports);
+}
+
+/** Runs about sources have no target: they work on several. What is copied or restored this very moment is left alone. */
+async function copiesOf(
+  resource: Resource,
+  { runs, sourceOf, automation }: Pick<HoldDeps, 'runs' | 'sourceOf' | 'automation'>,
+): Promise<string | undefined> {
+  const source = sourceOf?.(resource);
+  if (source === undefined) return undefined;
+  const active = await runs.list({ status: ['running', 'rolling-back'], limit: 500 });
+  for (const run of active.items) {
+    if (run.target !== undefined || run.dryRun || automation(run.automation)?.category !== 'backup') continue;
+    const isIt = ({ id, status }: Run['changes'][number]): boolean =>
+      status === 'running' && id.startsWith(`${source}@`);
+    if (isAbout(run.input, source) || run.changes.some(isIt))
+      return `${run.automation} (${run.id}) works on ${resource.name}, the source ${source}; healing waits for its end.`;
+  }
+  return undefined;
+}
+
+function isAbout(input: Run['input'], source: string): boolean {
+  return typeof input === 'object' && input !== null && 'source' in input && input['source'] === source;
 }
 
 async function atWorkOn(

@@ -416,6 +416,35 @@ describe('what must not be disturbed', () => {
     expect(started()).toEqual(['backup-db', 'restart-service']);
   });
 
+  it('is left alone while its own data is copied or restored, and not while the same run copies something else', async () => {
+    const known = parts.automation;
+    const category = 'backup' as const;
+    parts.automation = (name) => (name.endsWith('backup') ? ({ ...known('backup'), category } as never) : known(name));
+    parts.sourceOf = ({ id }) => (id === 'web' ? 'shop' : undefined);
+    healing = build();
+    const change = (id: string, status: 'done' | 'running') =>
+      ({ id, title: id, undo: 'none', status, attempts: 1 }) as const;
+    await runs.start({ automation: 'backup', input: {}, trigger: 'schedule', actor: systemActor('test') });
+    runs.set(0, 'running', { changes: [change('etc@disk', 'done'), change('shop@disk', 'running')] });
+    const incident = await falls('web');
+    await look();
+    expect(started()).toEqual(['backup']);
+    expect((await said(incident)).join()).toContain('backup (run_0) works on web, the source shop; healing waits');
+
+    await runs.start({
+      automation: 'restore-backup',
+      input: { source: 'shop' },
+      trigger: 'cli',
+      actor: systemActor('test'),
+    });
+    runs.set(0, 'running', { changes: [change('shop@disk', 'done'), change('other@disk', 'running')] });
+    await look();
+    expect(started()).toEqual(['backup', 'restore-backup']);
+    runs.end(1, 'succeeded');
+    await look();
+    expect(started()).toEqual(['backup', 'restore-backup', 'restart-service']);
+  });
+
   it('is left alone in a maintenance window, and by a label that says so', async () => {
     window = { id: 'mw_1', reason: 'a new disk' };
     const incident = await falls('db');
