@@ -4,13 +4,14 @@ import { lendSandbox, type SandboxDeps, type WithSandbox } from './adapters/back
 import { createMigrations } from './adapters/migrations/index.ts';
 import { createCopyStore, type StoreDeps } from './adapters/repositories/index.ts';
 import { createReaders } from './adapters/sources/index.ts';
-import { backupRepositories, backupSources } from './backups-from-config.ts';
+import { backupRepositories, backupSources, STORE_PASSWORD } from './backups-from-config.ts';
 import type { Config } from './config/schema.ts';
 import { ownState } from './own-state.ts';
 import { ms } from './core/duration.ts';
 import type { MigrationSet, MigrationsPort } from './core/ports/migrations.ts';
 import { serviceAccount } from './store/pg-account.ts';
 import { pgHome } from './store/pg-home.ts';
+import type { SecretResolver } from './core/secrets.ts';
 import type { BackupsPort } from './core/ports/backups.ts';
 
 export interface BackupsOf extends Omit<StoreDeps, 'programs'> {
@@ -19,8 +20,8 @@ export interface BackupsOf extends Omit<StoreDeps, 'programs'> {
   readonly say: (message: string) => void;
   readonly dockerHost: string | undefined;
   readonly configuration: () => string;
-  /** Whether the store is a PostgreSQL of the operator's. */
-  readonly externalStore: boolean;
+  /** The store, where it is a PostgreSQL of the operator's. */
+  readonly databaseUrl: string | undefined;
 }
 
 /** Backups as the configuration wants them, by programs of a run or of Steward itself. */
@@ -52,17 +53,22 @@ function migrationSets({ databases: { migrations } }: Config): MigrationSet[] {
 }
 
 function reachedBy(deps: BackupsOf, programs: StoreDeps['programs']): SandboxDeps {
-  const { settings, home, say } = deps;
+  const { settings, home, say, databaseUrl } = deps;
+  const secrets: SecretResolver = async (reference) =>
+    databaseUrl !== undefined && 'env' in reference && reference.env === STORE_PASSWORD.env
+      ? decodeURIComponent(new URL(databaseUrl).password)
+      : await deps.secrets(reference);
   const scratch = join(home, 'scratch');
   // A copy of the copies would grow with each one.
   const never = (): string[] =>
     backupRepositories(settings(), home).flatMap((each) => (each.kind === 'directory' ? [each.path] : []));
   return {
-    sources: () => backupSources(settings()),
+    sources: () => backupSources(settings(), databaseUrl),
     repositories: () => backupRepositories(settings(), home),
     storeOf: (repository) => createCopyStore(repository, { ...deps, programs }),
     readers: createReaders({
       ...deps,
+      secrets,
       programs,
       scratch,
       // As root a throw-away server runs as who runs the store.
@@ -72,7 +78,7 @@ function reachedBy(deps: BackupsOf, programs: StoreDeps['programs']): SandboxDep
         home,
         configuration: deps.configuration,
         never: () => [...never(), scratch],
-        external: deps.externalStore,
+        external: databaseUrl !== undefined,
         log: deps.log,
       }),
     }),

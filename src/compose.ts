@@ -263,7 +263,7 @@ export function compose(parts: Parts): Composition {
   const reaching: BackupsOf = {
     dockerHost: parts.environment.dockerHost,
     configuration: () => config.current().file,
-    externalStore: store.mode === 'external',
+    databaseUrl: store.mode === 'external' ? store.databaseUrl : undefined,
     settings,
     secrets,
     home,
@@ -508,7 +508,7 @@ export function compose(parts: Parts): Composition {
       const resources = await inventory.find({ node: node.id, state: 'present' });
       const seen = await seeForBackups(resources, parts.environment.dockerHost);
       const { ignore } = settings().backups;
-      return proposeSources(resources, seen, backupSources(settings())).filter(
+      return proposeSources(resources, seen, backupSources(settings(), reaching.databaseUrl)).filter(
         ({ name }) => !ignore.some((pattern) => matchesGlob(pattern, name)),
       );
     },

@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import type { Kysely } from 'kysely';
 import { createVault } from './adapters/vault/index.ts';
 import type { OwnState, OwnStore, RestoredState } from './adapters/sources/steward/own-state.ts';
-import { StewardError } from './core/errors.ts';
 import type { Log } from './core/log.ts';
 import type { Vault } from './core/vault.ts';
 import { createKysely, createPool, type NoTables } from './store/connection.ts';
@@ -32,12 +31,7 @@ export function ownState({ home, configuration, never, external, log }: OwnState
     home,
     configuration,
     never,
-    async store() {
-      if (!external) return await bundledStore(home);
-      throw new StewardError('PRECONDITION_FAILED', 'The store of this Steward is a PostgreSQL of yours.', {
-        hint: 'Back it up as a source of the kind postgres.',
-      });
-    },
+    store: async () => (external ? undefined : await bundledStore(home)),
     opens: (restored) => opens(restored, log),
   };
 }

@@ -7,7 +7,7 @@ import { createCopyStore } from './adapters/repositories/index.ts';
 import { keyFileOf } from './adapters/repositories/restic/key.ts';
 import { makeScratch, type ScratchFolder, sweepScratch } from './adapters/sources/scratch.ts';
 import { giveFolder, tidyDataFolder } from './adapters/sources/steward/data-folder.ts';
-import { HOME, KEYS, STORE } from './adapters/sources/steward/parts.ts';
+import { HOME, KEYS, STORE, storePart } from './adapters/sources/steward/parts.ts';
 import { compareState, keysOf, restoreState } from './adapters/sources/steward/restored.ts';
 import { SCRATCH_KIND } from './adapters/sources/steward/stage.ts';
 import { createWorld } from './compose.ts';
@@ -76,6 +76,10 @@ export async function restoreHome(
       log: SILENT,
     });
     const copy = await pick(store, wanted.copy, doing);
+    if (!storePart(copy))
+      throw new StewardError('PRECONDITION_FAILED', 'The copy is of a Steward whose store was a PostgreSQL of its operator.', {
+        hint: 'Restore that database from its own copies (the source self-store); unpack home.tar and keys.tar of this one into the home, as the recovery kit says; then start Steward with STEWARD_DATABASE_URL.',
+      });
     say(`The copy of ${copy.manifest.snapshotAt} in ${place.repository.name} is restored into ${path}`);
     await writeAtomically(join(path, MARK), `${JSON.stringify({ copy: copy.manifest.copy })}\n`);
     const restored = await restoreInto(path, { copy, place, programs, newKeys: wanted.newKeys }, { doing, say });

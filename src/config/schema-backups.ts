@@ -71,11 +71,11 @@ export const Backups = z
   .superRefine(({ repositories, sources, self }, context) => {
     const known = names(repositories);
     for (const [index, { name, kind }] of sources.entries()) {
-      if (self && kind !== 'steward' && name === OWN_SOURCE && !sources.some((each) => each.kind === 'steward'))
+      if (self && kind !== 'steward' && (name === OWN_SOURCE || name === OWN_STORE) && !sources.some((each) => each.kind === 'steward'))
         context.addIssue({
           code: 'custom',
           path: ['sources', index, 'name'],
-          message: `expected another name: '${OWN_SOURCE}' is Steward itself, unless self is false`,
+          message: `expected another name: '${name}' is Steward itself, unless self is false`,
         });
     }
     for (const [index, source] of sources.entries()) {
@@ -92,6 +92,8 @@ export const Backups = z
 
 /** What Steward itself is called among the sources, where nobody names it. */
 export const OWN_SOURCE = 'self';
+/** And its store, where that is a PostgreSQL of the operator's. */
+export const OWN_STORE = 'self-store';
 
 /** The repository that there is where none is configured. */
 export const OWN_REPOSITORY = 'local';

@@ -25,6 +25,9 @@ export interface StewardDeps extends SourceDeps {
   readonly account: () => Promise<Account | undefined>;
 }
 
+const STORE_SAID =
+  'the store: runs with what they printed, events, the audit log, users; passwords and tokens are there only as hashes';
+
 /** Without these a data folder of PostgreSQL is none. */
 const ESSENTIAL = ['./PG_VERSION', './global/pg_control', './pg_hba.conf'];
 
@@ -39,16 +42,17 @@ export function createStewardReader(deps: StewardDeps): SourceReader<'steward'> 
       const named = `keys (${topOf(files.keys).join(', ')})`;
       return {
         parts: [
-          'the store: runs with what they printed, events, the audit log, users; passwords and tokens are there only as hashes',
+          ...(store ? [STORE_SAID] : []),
           `files of the home: ${topOf(files.state).join(', ')}`,
           ...(keys === 'never' ? [] : [keys === 'always' ? named : `where the repository is encrypted, ${named}`]),
         ],
         leftOut: [
           ...(keys === 'always' ? [] : [{ what: named, why: whyNoKeys(keys) }]),
+          ...(store ? [] : [{ what: 'the store', why: 'it is a PostgreSQL of yours, and a source of its own' }]),
           { what: 'secrets that the configuration only refers to', why: 'they are somewhere else; keep them there' },
         ],
-        estimatedBytes: await bytesOf(store.data),
-        tools: { postgres: store.version },
+        estimatedBytes: store ? await bytesOf(store.data) : 0,
+        tools: store ? { postgres: store.version } : {},
       };
     },
 
@@ -57,19 +61,19 @@ export function createStewardReader(deps: StewardDeps): SourceReader<'steward'> 
       const path = (part: string): string => join(stage.folder.path, part);
       try {
         const withKeys = stage.keys.length > 0 && mayTakeKeys(keys, writer);
-        const folders = [STORE, HOME, ...(withKeys ? [KEYS] : [])];
+        const store = await own.store();
+        const folders = [...(store ? [STORE] : []), HOME, ...(withKeys ? [KEYS] : [])];
         const parts = [];
         for (const folder of folders)
           parts.push(await packFolder({ programs, writer, folder: path(folder), name: partName(folder) }, doing));
         const items = withKeys ? stage.items : stage.items.filter((item) => !isKeyItem(item));
         const { part, contents } = await writeContents(writer, inOrder(items));
-        const { version } = await own.store();
         return {
           snapshotAt: stage.snapshotAt,
           parts: [...parts, part],
           contents,
           leftOut: withKeys ? [] : [{ what: `keys (${topOf(stage.keys).join(', ')})`, why: whyNoKeys(keys) }],
-          tools: { postgres: version, configuration: own.configuration() },
+          tools: { ...(store && { postgres: store.version }), configuration: own.configuration() },
         };
       } finally {
         await stage.folder.remove();
@@ -78,14 +82,15 @@ export function createStewardReader(deps: StewardDeps): SourceReader<'steward'> 
 
     structure: (copy, doing) =>
       lookAtLayer('structure', async () => {
-        const store = new Set(await listPart({ programs, copy, part: storePart(copy) }, doing));
+        const part = storePart(copy);
+        const store = new Set(part ? await listPart({ programs, copy, part }, doing) : ESSENTIAL);
         const missing = ESSENTIAL.filter((name) => !store.has(name));
         const rest = [homePart(copy), keysPart(copy)].filter((part) => part !== undefined);
         let files = 0;
-        for (const part of rest) files += (await listPart({ programs, copy, part }, doing)).length;
+        for (const each of rest) files += (await listPart({ programs, copy, part: each }, doing)).length;
         return missing.length > 0
           ? { ok: false, statement: `The store lacks ${missing.join(', ')}.` }
-          : { ok: true, statement: `The store has ${store.size} files and folders, its home ${files}.` };
+          : { ok: true, statement: `The home has ${files} files and folders${part ? `, its store ${store.size}` : ''}.` };
       }),
 
     sandbox: (_, copy, place, doing) => sandboxOfState(deps, copy, place, doing),
@@ -108,8 +113,8 @@ export function createStewardReader(deps: StewardDeps): SourceReader<'steward'> 
     },
 
     async *contents(_source, doing) {
-      const { access } = await own.store();
-      yield* inOrder([...(await countStore(access, doing)), ...(await liveFiles(own, doing))]);
+      const store = await own.store();
+      yield* inOrder([...(store ? await countStore(store.access, doing) : []), ...(await liveFiles(own, doing))]);
     },
 
     sweep: (owners, scratch) =>

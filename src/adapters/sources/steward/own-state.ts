@@ -25,7 +25,8 @@ export interface OwnState {
   configuration(): string;
   /** Paths below the home that are no state: repositories, what is needed for a while. */
   never(): readonly string[];
-  store(): Promise<OwnStore>;
+  /** Undefined where the store is a PostgreSQL of the operator's, which is a source of its own. */
+  store(): Promise<OwnStore | undefined>;
   /** Whether the keys open what is sealed in the store, and the record is the one that was written. */
   opens(restored: RestoredState): Promise<Pick<LayerResult, 'ok' | 'statement' | 'evidence'>>;
 }

@@ -11,8 +11,9 @@ export const KEYS = 'keys';
 
 export const partName = (folder: string): string => (folder === STORE ? 'store.tar' : `${folder}.tar`);
 
-export const storePart = (copy: SealedCopy): Part =>
-  partOf(copy, ({ name }) => name === partName(STORE), 'the store of Steward');
+/** There is none where the store was not Steward's own. */
+export const storePart = ({ manifest }: SealedCopy): Part | undefined =>
+  manifest.parts.find(({ name }) => name === partName(STORE));
 export const homePart = (copy: SealedCopy): Part =>
   partOf(copy, ({ name }) => name === partName(HOME), 'the files of its home');
 export const keysPart = ({ manifest }: SealedCopy): Part | undefined =>

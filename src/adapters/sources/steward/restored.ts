@@ -44,10 +44,10 @@ export async function unpackState(
   { copy, programs, into }: { readonly copy: SealedCopy; readonly programs: ProgramsPort; readonly into: string },
   doing: Doing,
 ): Promise<void> {
-  const keys = keysPart(copy);
+  const [store, keys] = [storePart(copy), keysPart(copy)];
   const unpack = async (part: Parameters<typeof unpackPart>[0]['part'], folder: string): Promise<void> =>
     await unpackPart({ programs, copy, part, folder: join(into, folder) }, doing);
-  await unpack(storePart(copy), STORE);
+  if (store) await unpack(store, STORE);
   await unpack(homePart(copy), HOME);
   if (keys) await unpack(keys, KEYS);
 }
@@ -55,10 +55,10 @@ export async function unpackState(
 /** Whether what came back, rows and files, is what was recorded when the copy was made. */
 export async function compareState(
   copy: SealedCopy,
-  { access, folder }: { readonly access: ThrowAway['access']; readonly folder: string },
+  { access, folder }: { readonly access: ThrowAway['access'] | undefined; readonly folder: string },
   doing: Doing,
 ): Promise<Pick<LayerResult, 'ok' | 'statement' | 'evidence'>> {
-  const found = [...(await countStore(access, doing)), ...(await filesIn(folder, doing))];
+  const found = [...(access ? await countStore(access, doing) : []), ...(await filesIn(folder, doing))];
   const comparison = await compareContents(readContents(copy, doing), inOrder(found));
   return {
     ok: comparison.ok,

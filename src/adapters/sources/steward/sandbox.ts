@@ -6,8 +6,8 @@ import { lookAtLayer } from '../layer.ts';
 import type { ThrowAway } from '../postgres/throw-away.ts';
 import { makeScratch } from '../scratch.ts';
 import type { StewardDeps } from './index.ts';
-import { HOME } from './parts.ts';
-import { compareState, keysOf, restoreState } from './restored.ts';
+import { HOME, storePart } from './parts.ts';
+import { compareState, keysOf, restoreState, unpackState } from './restored.ts';
 import { SCRATCH_KIND } from './stage.ts';
 
 /** A server of Steward's own PostgreSQL on the restored store, and the files beside it. */
@@ -29,22 +29,26 @@ export async function sandboxOfState(
     throw new StewardError('PRECONDITION_FAILED', 'Nothing was restored, so nothing can be asked of it.');
   };
   try {
+    const store = await own.store();
     const restore = await lookAtLayer('restore', async () => {
-      const store = await own.store();
+      if (!storePart(copy)) {
+        await unpackState({ copy, programs, into: folder.path }, doing);
+        return { ok: true, statement: 'Its files were restored into an empty folder; its store is a source of its own.' };
+      }
+      if (!store)
+        throw new StewardError('PRECONDITION_FAILED', 'The copy has a store, and this Steward brings none to try it with.');
       const role = store.access.user;
-      server = await restoreState(
-        { copy, folder, store, role, programs, account: await account(), durable: false },
-        doing,
-      );
+      server = await restoreState({ copy, folder, store, role, programs, account: await account(), durable: false }, doing);
       return { ok: true, statement: `A throw-away PostgreSQL ${store.version} runs on the restored store.` };
     });
     return {
       restore,
       end,
       content: (during) =>
-        lookAtLayer('content', () => compareState(copy, { access: started().access, folder: folder.path }, during)),
-      assertions: async () => [
-        await lookAtLayer('content', async () => {
+        lookAtLayer('content', () => compareState(copy, { access: storePart(copy) && started().access, folder: folder.path }, during)),
+      assertions: async () => {
+        if (!storePart(copy)) return [];
+        const opened = await lookAtLayer('content', async () => {
           const keys = await keysOf(folder.path, own.home);
           const found = await own.opens({
             access: started().access,
@@ -53,8 +57,9 @@ export async function sandboxOfState(
           });
           const whose = keys.own ? 'the copy' : 'this home, which are in the recovery kit,';
           return { ...found, statement: `With the keys of ${whose} ${found.statement}` };
-        }),
-      ],
+        });
+        return [opened];
+      },
       environment: server
         ? {
             STEWARD_SANDBOX_HOST: started().access.host,

@@ -1,4 +1,4 @@
-import { readdir, stat } from 'node:fs/promises';
+import { mkdir, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ContentItem } from '../../../core/backup/copy.ts';
 import type { Doing } from '../../../core/backup/store.ts';
@@ -8,7 +8,7 @@ import { openSession } from '../postgres/access.ts';
 import { makeScratch, type ScratchFolder } from '../scratch.ts';
 import { handOver } from '../throw-away.ts';
 import { copyDataFolder, giveFolder, tidyDataFolder } from './data-folder.ts';
-import { homeFiles, takeFile } from './home-files.ts';
+import { type HomeFiles, homeFiles, takeFile } from './home-files.ts';
 import type { OwnState, OwnStore } from './own-state.ts';
 import { HOME, KEYS, STORE } from './parts.ts';
 import { countStore, startOn } from './server.ts';
@@ -28,24 +28,16 @@ export interface Stage {
 }
 
 export async function makeStage(deps: StewardDeps, owner: string, doing: Doing): Promise<Stage> {
-  const { own, scratch, programs } = deps;
+  const { own, scratch } = deps;
   const store = await own.store();
-  const account = await deps.account();
   for (let attempt = 1; ; attempt += 1) {
-    const folder = await makeScratch(scratch, { kind: SCRATCH_KIND, owner, room: 2 * (await bytesOf(store.data)) });
+    const room = store ? 2 * (await bytesOf(store.data)) : 0;
+    const folder = await makeScratch(scratch, { kind: SCRATCH_KIND, owner, room });
     try {
-      await handOver(folder, account);
-      const { snapshotAt, keys } = await takeAll(own, store, folder.path, { doing, now: deps.now });
-      const data = join(folder.path, STORE);
-      await giveFolder(data, account);
-      const server = await startOn(
-        { folder, program: store.program, role: store.access.user, programs, account },
-        doing,
-      );
-      const tables = await countStore(server.access, doing).finally(() => server.stop());
-      await tidyDataFolder(data);
-      const items = [...tables, ...(await filesIn(folder.path, doing))];
-      return { folder, snapshotAt, items, keys };
+      const { tables, ...taken } = store
+        ? await takeStore(deps, store, folder, doing)
+        : { ...(await takeFiles(own, folder.path)), snapshotAt: deps.now(), tables: [] };
+      return { folder, ...taken, items: [...tables, ...(await filesIn(folder.path, doing))] };
     } catch (thrown) {
       await folder.remove();
       const { code, retryable } = StewardError.from(thrown);
@@ -59,34 +51,61 @@ export async function makeStage(deps: StewardDeps, owner: string, doing: Doing):
  * The files come before the instant of the store, so that no checkpoint tells of a record that the copy does not have; artifacts
  * that were finished since come afterwards, so that no run of it lacks one.
  */
-async function takeAll(
-  own: OwnState,
+async function takeStore(
+  { own, programs, now, ...deps }: StewardDeps,
   store: OwnStore,
-  folder: string,
-  { doing, now }: { readonly doing: Doing; readonly now: () => Date },
-): Promise<{ readonly snapshotAt: Date; readonly keys: readonly string[] }> {
-  const [home, sealed] = [join(folder, HOME), join(folder, KEYS)];
-  let files = await homeFiles(own.home, own.never());
+  folder: ScratchFolder,
+  doing: Doing,
+): Promise<{
+  readonly snapshotAt: Date;
+  readonly keys: readonly string[];
+  readonly tables: readonly ContentItem[];
+}> {
+  const account = await deps.account();
+  const data = join(folder.path, STORE);
+  let files: Taken = { state: [], keys: [] };
+  await handOver(folder, account);
   await using session = await openSession(store.access, 'postgres', doing);
-  const snapshotAt = await copyDataFolder(session, store.data, join(folder, STORE), {
+  const snapshotAt = await copyDataFolder(session, store.data, data, {
     doing,
     now,
-    async meanwhile() {
-      files = await homeFiles(own.home, own.never());
-      for (const path of files.state) await takeFile(join(own.home, path), join(home, path));
-      for (const path of files.keys) await takeFile(join(own.home, path), join(sealed, path));
-      // Wherever it is: the next Steward looks for it in its home.
-      await takeFile(own.configuration(), join(home, CONFIGURATION));
-    },
+    meanwhile: async () => void (files = await takeFiles(own, folder.path)),
   });
-  const before = new Set(files.state);
+  await takeArtifacts(own, folder.path, { before: new Set(files.state), until: snapshotAt });
+  await giveFolder(data, account);
+  const server = await startOn({ folder, program: store.program, role: store.access.user, programs, account }, doing);
+  const tables = await countStore(server.access, doing).catch(async (thrown: unknown) => {
+    await server.end();
+    throw thrown;
+  });
+  await server.stop();
+  await tidyDataFolder(data);
+  return { snapshotAt, keys: files.keys, tables };
+}
+
+type Taken = Pick<HomeFiles, 'state' | 'keys'>;
+
+async function takeFiles(own: OwnState, folder: string): Promise<Taken> {
+  const files = await homeFiles(own.home, own.never());
+  await mkdir(join(folder, HOME), { mode: 0o700 });
+  for (const path of files.state) await takeFile(join(own.home, path), join(folder, HOME, path));
+  for (const path of files.keys) await takeFile(join(own.home, path), join(folder, KEYS, path));
+  // Wherever it is: the next Steward looks for it in its home.
+  await takeFile(own.configuration(), join(folder, HOME, CONFIGURATION));
+  return files;
+}
+
+async function takeArtifacts(
+  own: OwnState,
+  folder: string,
+  { before, until }: { readonly before: ReadonlySet<string>; readonly until: Date },
+): Promise<void> {
   for (const path of (await homeFiles(own.home, own.never())).state) {
     if (!path.startsWith(ARTIFACTS) || before.has(path)) continue;
     const from = join(own.home, path);
     const { ctime } = await stat(from).catch(() => ({ ctime: undefined }));
-    if (ctime && ctime <= snapshotAt) await takeFile(from, join(home, path));
+    if (ctime && ctime <= until) await takeFile(from, join(folder, HOME, path));
   }
-  return { snapshotAt, keys: files.keys };
 }
 
 /** The files beside the store, as what was counted names them: `home/node-id`. */
