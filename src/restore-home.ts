@@ -77,9 +77,13 @@ export async function restoreHome(
     });
     const copy = await pick(store, wanted.copy, doing);
     if (!storePart(copy))
-      throw new StewardError('PRECONDITION_FAILED', 'The copy is of a Steward whose store was a PostgreSQL of its operator.', {
-        hint: 'Restore that database from its own copies (the source self-store); unpack home.tar and keys.tar of this one into the home, as the recovery kit says; then start Steward with STEWARD_DATABASE_URL.',
-      });
+      throw new StewardError(
+        'PRECONDITION_FAILED',
+        'The copy is of a Steward whose store was a PostgreSQL of its operator.',
+        {
+          hint: 'Restore that database from its own copies (the source self-store); unpack home.tar and keys.tar of this one into the home, as the recovery kit says; then start Steward with STEWARD_DATABASE_URL.',
+        },
+      );
     say(`The copy of ${copy.manifest.snapshotAt} in ${place.repository.name} is restored into ${path}`);
     await writeAtomically(join(path, MARK), `${JSON.stringify({ copy: copy.manifest.copy })}\n`);
     const restored = await restoreInto(path, { copy, place, programs, newKeys: wanted.newKeys }, { doing, say });

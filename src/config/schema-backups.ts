@@ -71,7 +71,12 @@ export const Backups = z
   .superRefine(({ repositories, sources, self }, context) => {
     const known = names(repositories);
     for (const [index, { name, kind }] of sources.entries()) {
-      if (self && kind !== 'steward' && (name === OWN_SOURCE || name === OWN_STORE) && !sources.some((each) => each.kind === 'steward'))
+      if (
+        self &&
+        kind !== 'steward' &&
+        (name === OWN_SOURCE || name === OWN_STORE) &&
+        !sources.some((each) => each.kind === 'steward')
+      )
         context.addIssue({
           code: 'custom',
           path: ['sources', index, 'name'],

@@ -90,7 +90,10 @@ export function createStewardReader(deps: StewardDeps): SourceReader<'steward'> 
         for (const each of rest) files += (await listPart({ programs, copy, part: each }, doing)).length;
         return missing.length > 0
           ? { ok: false, statement: `The store lacks ${missing.join(', ')}.` }
-          : { ok: true, statement: `The home has ${files} files and folders${part ? `, its store ${store.size}` : ''}.` };
+          : {
+              ok: true,
+              statement: `The home has ${files} files and folders${part ? `, its store ${store.size}` : ''}.`,
+            };
       }),
 
     sandbox: (_, copy, place, doing) => sandboxOfState(deps, copy, place, doing),

@@ -33,19 +33,30 @@ export async function sandboxOfState(
     const restore = await lookAtLayer('restore', async () => {
       if (!storePart(copy)) {
         await unpackState({ copy, programs, into: folder.path }, doing);
-        return { ok: true, statement: 'Its files were restored into an empty folder; its store is a source of its own.' };
+        return {
+          ok: true,
+          statement: 'Its files were restored into an empty folder; its store is a source of its own.',
+        };
       }
       if (!store)
-        throw new StewardError('PRECONDITION_FAILED', 'The copy has a store, and this Steward brings none to try it with.');
+        throw new StewardError(
+          'PRECONDITION_FAILED',
+          'The copy has a store, and this Steward brings none to try it with.',
+        );
       const role = store.access.user;
-      server = await restoreState({ copy, folder, store, role, programs, account: await account(), durable: false }, doing);
+      server = await restoreState(
+        { copy, folder, store, role, programs, account: await account(), durable: false },
+        doing,
+      );
       return { ok: true, statement: `A throw-away PostgreSQL ${store.version} runs on the restored store.` };
     });
     return {
       restore,
       end,
       content: (during) =>
-        lookAtLayer('content', () => compareState(copy, { access: storePart(copy) && started().access, folder: folder.path }, during)),
+        lookAtLayer('content', () =>
+          compareState(copy, { access: storePart(copy) && started().access, folder: folder.path }, during),
+        ),
       assertions: async () => {
         if (!storePart(copy)) return [];
         const opened = await lookAtLayer('content', async () => {
