@@ -42,7 +42,8 @@ function alone(repository: string, ...args: readonly string[]): number {
   return performance.now() - startedAt;
 }
 
-const reader = createFilesReader({ scratch: join(home, 'scratch'), now: () => new Date() });
+const programs = createPrograms({ environment: process.env });
+const reader = createFilesReader({ programs, scratch: join(home, 'scratch'), now: () => new Date() });
 const source = FilesSource.parse({ kind: 'files', name: 'tree', paths: [tree] });
 
 /** All that a backup does but its record. */
@@ -75,7 +76,7 @@ for (let run = 0; run < RUNS; run++) {
   const peer = join(home, `alone-${run}`);
   const repository = BackupRepository.parse({ kind: 'restic', name: `run-${run}`, url: join(home, `steward-${run}`) });
   const store = createCopyStore(repository, {
-    programs: createPrograms({ environment: process.env }),
+    programs,
     secrets: async () => '',
     home,
     node: 'bench',
