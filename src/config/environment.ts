@@ -34,6 +34,10 @@ export const ENVIRONMENT = {
   VACUUM_THRESHOLD_DAYS: 'Overrides databases.vacuum, in days.',
   REINDEX_THRESHOLD_DAYS: 'Overrides databases.reindex, in days.',
   MAX_CONNECTION_THRESHOLD: 'Overrides databases.connections, in percent.',
+  POSTGRES_HOST:
+    "With POSTGRES_USER and POSTGRES_PASSWORD: a source of backups called postgres, unless the file has one of that name.",
+  POSTGRES_USER: 'See POSTGRES_HOST.',
+  POSTGRES_PASSWORD: 'See POSTGRES_HOST. It is read when it is needed, and kept nowhere.',
   STEWARD_URL: 'For the command line: the address of the Steward to talk to, instead of the one on this machine.',
   STEWARD_TOKEN: 'For the command line: the token to talk with.',
   NO_COLOR: 'For the command line: no colors, whatever the value.',
@@ -119,10 +123,16 @@ export interface Environment {
   variable(name: string): string | undefined;
 }
 
+/** An entry of a list in the configuration: one that the file has under the same name stands before it. */
+export interface NamedInput {
+  readonly name: string;
+  readonly [member: string]: unknown;
+}
+
 export interface Override {
   readonly variable: VariableName;
   readonly path: readonly [string, ...string[]];
-  readonly value: string | number | boolean;
+  readonly value: string | number | boolean | readonly NamedInput[];
 }
 
 /** The only reader of the process's environment. An empty variable counts as not set. */
@@ -135,10 +145,13 @@ export function readEnvironment(source: NodeJS.ProcessEnv = process.env): Enviro
     configFile: configFile && resolve(configFile),
     databaseUrl: known('STEWARD_DATABASE_URL'),
     joinToken: known('STEWARD_JOIN_TOKEN'),
-    overrides: OVERRIDES.flatMap(([name, path, as]) => {
-      const text = known(name);
-      return text === undefined ? [] : [{ variable: name, path, value: READ[as](text) }];
-    }),
+    overrides: [
+      ...OVERRIDES.flatMap(([name, path, as]) => {
+        const text = known(name);
+        return text === undefined ? [] : [{ variable: name, path, value: READ[as](text) }];
+      }),
+      ...databaseIn(known),
+    ],
     url: known('STEWARD_URL'),
     token: known('STEWARD_TOKEN'),
     noColor: source['NO_COLOR'] !== undefined,
@@ -147,6 +160,19 @@ export function readEnvironment(source: NodeJS.ProcessEnv = process.env): Enviro
     inherited: Object.fromEntries(INHERITED.flatMap((name) => (source[name] ? [[name, source[name]]] : []))),
     variable,
   };
+}
+
+function databaseIn(known: (name: VariableName) => string | undefined): Override[] {
+  const [host, user] = [known('POSTGRES_HOST'), known('POSTGRES_USER')];
+  if (host === undefined) return [];
+  const source = {
+    name: 'postgres',
+    kind: 'postgres',
+    host,
+    ...(user !== undefined && { user }),
+    ...(known('POSTGRES_PASSWORD') !== undefined && { password: { env: 'POSTGRES_PASSWORD' } }),
+  };
+  return [{ variable: 'POSTGRES_HOST', path: ['backups', 'sources'], value: [source] }];
 }
 
 function defaultHome(dataHome: string | undefined): string {

@@ -181,6 +181,25 @@ describe('parseConfig', () => {
     expect(config.backups.retention).toMatchObject({ within: '14d' });
   });
 
+  it('takes a database that variables name for a source, unless the file has one of that name', () => {
+    const { overrides } = readEnvironment({ POSTGRES_HOST: 'db', POSTGRES_USER: 'ops', POSTGRES_PASSWORD: 'pw' });
+    const hosts = (text: string) =>
+      parseConfig(text, { file: 'steward.yaml', overrides }).config.backups.sources.map((source) => [
+        source.name,
+        'host' in source ? source.host : undefined,
+        'password' in source ? source.password : undefined,
+      ]);
+
+    expect(hosts('')).toEqual([['postgres', 'db', { env: 'POSTGRES_PASSWORD' }]]);
+    expect(hosts('backups: {sources: [{name: kv, kind: redis}]}')).toEqual([
+      ['kv', '127.0.0.1', undefined],
+      ['postgres', 'db', { env: 'POSTGRES_PASSWORD' }],
+    ]);
+    expect(hosts('backups: {sources: [{name: postgres, kind: postgres, host: mine}]}')).toEqual([
+      ['postgres', 'mine', undefined],
+    ]);
+  });
+
   it('numbers policy rules that have no id', () => {
     const { config } = parseConfig(
       'policy:\n  - {automation: restart-service, decision: observe}\n  - {id: mine, effect: write, decision: propose, why: Ask first.}\n',

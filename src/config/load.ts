@@ -2,7 +2,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { StewardError, type Problem } from '../core/errors.ts';
 import { type ConfigDocument, parseConfigDocument } from './document.ts';
-import type { Environment, Override } from './environment.ts';
+import type { Environment, NamedInput, Override } from './environment.ts';
 import { asProblem, type Complaint, complaints } from './explain.ts';
 import { readLastGood } from './last-good.ts';
 import { Config } from './schema.ts';
@@ -126,7 +126,7 @@ function check(
   const found = inspect(result.data).map((complaint) => asProblem(complaint, place(complaint.path, complaint.key)));
   if (found.length > 0) return invalid(file, found);
   const origins = new Map(leaves(document.value).map((path) => [path.join('.'), place(path)]));
-  for (const { path, variable } of overrides) origins.set(path.join('.'), variable);
+  for (const { path, value, variable } of overrides) if (typeof value !== 'object') origins.set(path.join('.'), variable);
   return { config: result.data, file, source, written: document.value, origins };
 }
 
@@ -143,12 +143,18 @@ function withOverrides(written: unknown, overrides: readonly Override[]): unknow
 function placed(
   input: Record<string, unknown>,
   [member = '', ...below]: readonly string[],
-  value: unknown,
+  value: Override['value'],
 ): Record<string, unknown> {
-  if (below.length === 0) return { ...input, [member]: value };
   const current = input[member];
+  if (below.length === 0) return { ...input, [member]: Array.isArray(value) ? withNamed(current, value) : value };
   const isSection = current === undefined || (typeof current === 'object' && current && !Array.isArray(current));
   return isSection ? { ...input, [member]: placed({ ...current }, below, value) } : input;
+}
+
+function withNamed(current: unknown = [], named: readonly NamedInput[]): unknown {
+  if (!Array.isArray(current)) return current;
+  const taken = new Set(current.map((each: { readonly name?: unknown } | null) => each?.name));
+  return [...current, ...named.filter(({ name }) => !taken.has(name))];
 }
 
 function leaves(value: unknown, path: readonly (string | number)[] = []): (readonly (string | number)[])[] {
