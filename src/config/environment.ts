@@ -35,7 +35,7 @@ export const ENVIRONMENT = {
   REINDEX_THRESHOLD_DAYS: 'Overrides databases.reindex, in days.',
   MAX_CONNECTION_THRESHOLD: 'Overrides databases.connections, in percent.',
   POSTGRES_HOST:
-    "With POSTGRES_USER and POSTGRES_PASSWORD: a source of backups called postgres, unless the file has one of that name.",
+    'With POSTGRES_USER and POSTGRES_PASSWORD: a source of backups called postgres, unless the file has one of that name.',
   POSTGRES_USER: 'See POSTGRES_HOST.',
   POSTGRES_PASSWORD: 'See POSTGRES_HOST. It is read when it is needed, and kept nowhere.',
   STEWARD_URL: 'For the command line: the address of the Steward to talk to, instead of the one on this machine.',

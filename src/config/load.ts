@@ -126,7 +126,8 @@ function check(
   const found = inspect(result.data).map((complaint) => asProblem(complaint, place(complaint.path, complaint.key)));
   if (found.length > 0) return invalid(file, found);
   const origins = new Map(leaves(document.value).map((path) => [path.join('.'), place(path)]));
-  for (const { path, value, variable } of overrides) if (typeof value !== 'object') origins.set(path.join('.'), variable);
+  for (const { path, value, variable } of overrides)
+    if (typeof value !== 'object') origins.set(path.join('.'), variable);
   return { config: result.data, file, source, written: document.value, origins };
 }
 
