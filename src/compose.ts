@@ -104,6 +104,7 @@ import { createIncidents, incidentsMigrations } from './systems/incidents/index.
 import { createInventory } from './systems/inventory/index.ts';
 import { inventoryMigrations } from './systems/inventory/tables.ts';
 import { inventoryUpkeep } from './systems/inventory/upkeep.ts';
+import { createMigrationsView } from './systems/migrations/index.ts';
 import { createMaintenance, maintenanceMigrations } from './systems/maintenance/index.ts';
 import type { OwnLog } from './systems/logs/deps.ts';
 import { createLogs } from './systems/logs/index.ts';
@@ -573,6 +574,7 @@ export function compose(parts: Parts): Composition {
     reports,
     backups,
     databases,
+    createMigrationsView({ migrations: migrationsBy(programs) }),
     status,
   ];
   const catalog = createCatalog({

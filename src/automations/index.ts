@@ -17,6 +17,7 @@ import pruneBackups from './prune-backups/index.ts';
 import purgeQuarantine from './purge-quarantine/index.ts';
 import recycleConnections from './recycle-connections/index.ts';
 import relieveMemory from './relieve-memory/index.ts';
+import resolveMigration from './resolve-migration/index.ts';
 import restartService from './restart-service/index.ts';
 import restoreBackup from './restore-backup/index.ts';
 import resumeProcess from './resume-process/index.ts';
@@ -43,6 +44,7 @@ export function automations(): AnyAutomation[] {
     purgeQuarantine,
     recycleConnections,
     relieveMemory,
+    resolveMigration,
     restartService,
     restoreBackup,
     resumeProcess,
