@@ -5,13 +5,11 @@ import type { FitnessTask, IndexAdvice, TaskDone } from './task.ts';
 
 export type DatabaseKind = Extract<SourceKind, 'postgres' | 'mysql' | 'sqlite' | 'redis'>;
 
-/**
- * Where an engine works: the source itself as it is configured, or a throw-away copy of it, reached by what its sandbox
- * says (STEWARD_SANDBOX_*).
- */
+/** Where an engine works: the source as it is configured, or what stands in for it while a copy is restored. */
 export interface DatabaseAt<Kind extends DatabaseKind = DatabaseKind> {
   readonly source: SourceOf<Kind>;
-  readonly sandbox?: Readonly<Record<string, string>> | undefined;
+  /** It is a throw-away copy: there an index may be tried for real, and what gives nothing back is done to know how long it takes. */
+  readonly sandbox?: boolean | undefined;
 }
 
 export interface Wanted {

@@ -10,7 +10,8 @@ export interface TestMariadb extends AsyncDisposable {
   readonly host: string;
   readonly port: number;
   readonly password: string;
-  start(): Promise<void>;
+  /** With further arguments, for as long as it runs. */
+  start(...more: readonly string[]): Promise<void>;
   stop(): Promise<void>;
   session(database?: string, user?: string): Promise<Connection>;
   /** Runs statements in a session of their own, one after the other, and gives the rows of the last. */
@@ -34,7 +35,7 @@ export async function startMariadb(): Promise<TestMariadb> {
   const init = join(folder.path, 'init.sql');
   await writeFile(init, `alter user root@localhost identified by '${password.replaceAll("'", "''")}';\n`);
   let server: RunningProgram | undefined;
-  const start = async (): Promise<void> => {
+  const start = async (...more: readonly string[]): Promise<void> => {
     server = await startProgram({
       program: 'mariadbd',
       args: [
@@ -46,6 +47,7 @@ export async function startMariadb(): Promise<TestMariadb> {
         `--init-file=${init}`,
         '--innodb-flush-log-at-trx-commit=0',
         ...root,
+        ...more,
       ],
       ready: { output: /ready for connections/ },
       stopMs: 5_000,

@@ -1,9 +1,9 @@
-import type { DatabaseAt, DatabaseEngine } from '../../../core/database/engine.ts';
+import type { DatabaseEngine } from '../../../core/database/engine.ts';
 import type { DatabaseLook } from '../../../core/database/look.ts';
 import { StewardError } from '../../../core/errors.ts';
 import type { SecretResolver } from '../../../core/secrets.ts';
 import type { SourceDeps } from '../../sources/deps.ts';
-import { addressOf, connectRedis, type RedisAddress, type RedisClient } from '../../sources/redis/client.ts';
+import { addressOf, connectRedis, type RedisClient } from '../../sources/redis/client.ts';
 import { RespError } from '../../sources/redis/resp.ts';
 import { defragment } from './defragment.ts';
 import { figuresOf } from './figures.ts';
@@ -25,16 +25,11 @@ export function createRedisEngine({
   secrets,
   withinMs = 10 * 60_000,
 }: RedisEngineOptions): DatabaseEngine<'redis'> {
-  const reach = async ({ source, sandbox }: DatabaseAt<'redis'>): Promise<RedisAddress> => {
-    const host = sandbox?.['STEWARD_SANDBOX_HOST'];
-    return host === undefined ? addressOf(source, secrets) : { host, port: 0 };
-  };
-
   return {
     kind: 'redis',
 
-    async look({ source, sandbox }, { slowMs }, { signal }): Promise<DatabaseLook> {
-      await using client = await connectRedis(await reach({ source, sandbox }), signal);
+    async look({ source }, { slowMs }, { signal }): Promise<DatabaseLook> {
+      await using client = await connectRedis(await addressOf(source, secrets), signal);
       const [info] = await client.askAll([['INFO']]);
       if (info instanceof RespError)
         throw new StewardError('FORBIDDEN', `Redis does not let this user look: ${info.message}`, {
@@ -55,13 +50,13 @@ export function createRedisEngine({
       };
     },
 
-    async perform(at, task, doing) {
+    async perform({ source, sandbox = false }, task, doing) {
       if (task.kind !== 'defragment')
         throw new StewardError('INPUT_INVALID', `Redis knows no ${task.kind}: only its memory is kept fit.`, {
           hint: 'Ask for defragment.',
         });
-      const name = at.sandbox ? `${at.source.name} (sandbox)` : at.source.name;
-      return await defragment({ source: name, address: await reach(at), scratch, withinMs }, doing);
+      const name = sandbox ? `${source.name} (sandbox)` : source.name;
+      return await defragment({ source: name, address: await addressOf(source, secrets), scratch, withinMs }, doing);
     },
   };
 }

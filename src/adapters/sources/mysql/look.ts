@@ -4,7 +4,7 @@ import type { Doing } from '../../../core/backup/store.ts';
 import { StewardError } from '../../../core/errors.ts';
 import { matchesGlob } from '../../../core/glob.ts';
 import { dotted } from '../names.ts';
-import { type MyAccess, openSession } from './access.ts';
+import { type MyAccess, type MySession, openSession } from './access.ts';
 import {
   hasSnapshots,
   KEPT_TABLE,
@@ -39,30 +39,8 @@ export async function lookAtServer(source: SourceOf<'mysql'>, access: MyAccess, 
   await using session = await openSession(access, undefined, doing);
   const [about] = await session.rows('select version() as version, @@lower_case_table_names as lowerCase');
   const version = String(about?.['version']);
-  const listed = await session.rows<{ name: string; bytes: string | null; kept: string }>(
-    `select s.SCHEMA_NAME as name, (select sum(t.DATA_LENGTH) from information_schema.TABLES t where t.TABLE_SCHEMA = s.SCHEMA_NAME) as bytes,
-        (select count(*) from information_schema.TABLES t where t.TABLE_SCHEMA = s.SCHEMA_NAME and t.TABLE_NAME = ?) as kept
-      from information_schema.SCHEMATA s order by 1`,
-    [KEPT_TABLE],
-  );
-  const users = listed.filter(({ name }) => !ITS_OWN.has(name.toLowerCase()));
-  const missing = source.databases?.filter((name) => !users.some((one) => one.name === name)) ?? [];
-  if (missing.length > 0)
-    throw new StewardError(
-      'NOT_FOUND',
-      `${access.host}:${access.port} has no database ${missing.map((name) => dotted(name)).join(', ')}.`,
-      {
-        hint: 'Correct databases of this source in steward.yaml.',
-      },
-    );
-  const why = ({ name, kept }: (typeof users)[number]): string | undefined => {
-    if (name.startsWith(SCRATCH_PREFIX) || Number(kept) > 0) return 'Steward made it while it restored';
-    if (source.databases && !source.databases.includes(name)) return 'not among the databases of this source';
-    return source.excludeDatabases.some((pattern) => matchesGlob(pattern, name))
-      ? 'excluded by the configuration'
-      : undefined;
-  };
-  const taken = users.filter((one) => why(one) === undefined);
+  const users = await databasesFor(session, source, access);
+  const taken = users.filter(({ leftOut }) => leftOut === undefined);
   const tables: MyTable[] = [];
   for (const { name } of taken) tables.push(...(await tablesOf(session, name)));
   const grants = (await session.rows('show grants')).map((row) => String(Object.values(row)[0]));
@@ -75,17 +53,48 @@ export async function lookAtServer(source: SourceOf<'mysql'>, access: MyAccess, 
     global,
     databases: taken.map(({ name }) => name),
     tables,
-    bytes: taken.reduce((sum, { bytes }) => sum + Number(bytes ?? 0), 0),
+    bytes: taken.reduce((sum, { bytes }) => sum + bytes, 0),
     problem: problemWith(source, tables),
     leftOut: [
-      ...users.flatMap((one) => {
-        const reason = why(one);
-        return reason === undefined ? [] : [{ what: `database ${dotted(one.name)}`, why: reason }];
-      }),
+      ...users.flatMap(({ name, leftOut }) =>
+        leftOut === undefined ? [] : [{ what: `database ${dotted(name)}`, why: leftOut }],
+      ),
       ...(all ? [] : [{ what: 'whatever this user does not see', why: `${access.user} may not read every database` }]),
       ...tables.flatMap((table) => leftOutOf(source, table)),
     ],
   };
+}
+
+/** Those of users, and why one is none of this source's. NOT_FOUND where one that it names is not there. */
+export async function databasesFor(
+  session: MySession,
+  source: SourceOf<'mysql'>,
+  { host, port }: Pick<MyAccess, 'host' | 'port'>,
+): Promise<{ readonly name: string; readonly bytes: number; readonly leftOut: string | undefined }[]> {
+  const listed = await session.rows<{ name: string; bytes: string | null; kept: string }>(
+    `select s.SCHEMA_NAME as name, (select sum(t.DATA_LENGTH) from information_schema.TABLES t where t.TABLE_SCHEMA = s.SCHEMA_NAME) as bytes,
+        (select count(*) from information_schema.TABLES t where t.TABLE_SCHEMA = s.SCHEMA_NAME and t.TABLE_NAME = ?) as kept
+      from information_schema.SCHEMATA s order by 1`,
+    [KEPT_TABLE],
+  );
+  const users = listed.filter(({ name }) => !ITS_OWN.has(name.toLowerCase()));
+  const missing = source.databases?.filter((name) => !users.some((one) => one.name === name)) ?? [];
+  if (missing.length > 0)
+    throw new StewardError(
+      'NOT_FOUND',
+      `${host}:${port} has no database ${missing.map((name) => dotted(name)).join(', ')}.`,
+      {
+        hint: 'Correct databases of this source in steward.yaml.',
+      },
+    );
+  const why = ({ name, kept }: (typeof users)[number]): string | undefined => {
+    if (name.startsWith(SCRATCH_PREFIX) || Number(kept) > 0) return 'Steward made it while it restored';
+    if (source.databases && !source.databases.includes(name)) return 'not among the databases of this source';
+    return source.excludeDatabases.some((pattern) => matchesGlob(pattern, name))
+      ? 'excluded by the configuration'
+      : undefined;
+  };
+  return users.map((one) => ({ name: one.name, bytes: Number(one.bytes ?? 0), leftOut: why(one) }));
 }
 
 function leftOutOf(source: SourceOf<'mysql'>, table: MyTable): SourceFacts['leftOut'] {

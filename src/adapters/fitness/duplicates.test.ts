@@ -1,0 +1,38 @@
+import { expect, it } from 'vitest';
+import { duplicatesOf, type IndexShape } from './duplicates.ts';
+
+const index = (name: string, columns: string[], more: Partial<IndexShape> = {}): IndexShape => ({
+  table: 'orders',
+  name,
+  unique: false,
+  columns,
+  kind: 'btree',
+  constraint: false,
+  ...more,
+});
+const told = (...indexes: IndexShape[]): string[] =>
+  [...duplicatesOf(indexes)].map(([{ name }, by]) => `${name} < ${by}`);
+
+it('tells an index whose columns another one begins with', () => {
+  expect(told(index('a', ['customer']), index('ab', ['customer', 'at']), index('b', ['at']))).toEqual(['a < ab']);
+});
+
+it('keeps one of two that are alike: the constraint, or the first by name', () => {
+  expect(told(index('z', ['at']), index('y', ['at']))).toEqual(['z < y']);
+  expect(told(index('a', ['id']), index('PRIMARY', ['id'], { unique: true, constraint: true }))).toEqual([
+    'a < PRIMARY',
+  ]);
+});
+
+it('keeps what makes rows unique, unless another one makes the same unique', () => {
+  expect(told(index('u', ['mail'], { unique: true }), index('ub', ['mail', 'at']))).toEqual([]);
+  expect(told(index('u', ['mail'], { unique: true }), index('a', ['mail']))).toEqual(['a < u']);
+  expect(told(index('u', ['mail'], { unique: true }), index('v', ['mail'], { unique: true }))).toEqual(['v < u']);
+});
+
+it('takes no index of another table, another kind or another order for the same', () => {
+  expect(told(index('a', ['at']), index('b', ['at'], { table: 'lines' }))).toEqual([]);
+  expect(told(index('a', ['at']), index('b', ['at'], { kind: 'fulltext' }))).toEqual([]);
+  expect(told(index('a', ['at']), index('b', ['at desc', 'id']))).toEqual([]);
+  expect(told(index('a', ['name(10)']), index('b', ['name']))).toEqual([]);
+});

@@ -1,0 +1,56 @@
+import type { DatabaseEngine } from '../../../core/database/engine.ts';
+import type { DatabaseLook } from '../../../core/database/look.ts';
+import type { SecretResolver } from '../../../core/secrets.ts';
+import { accessTo, openSession } from '../../sources/mysql/access.ts';
+import { databasesFor } from '../../sources/mysql/look.ts';
+import { activityOf } from './activity.ts';
+import { indexesOf } from './indexes.ts';
+import { performOn } from './perform.ts';
+import { serverOf } from './session.ts';
+import { slowQueriesOf } from './slow.ts';
+import { tablesOf } from './tables.ts';
+
+export interface MysqlEngineOptions {
+  readonly secrets: SecretResolver;
+  readonly now: () => Date;
+  /** How long a lock is waited for. */
+  readonly lockMs?: (() => number) | undefined;
+}
+
+/** MariaDB and MySQL. What is asked is asked of their own accounts of themselves: no row of a user is read. */
+export function createMysqlEngine({ secrets, now, lockMs = () => 5_000 }: MysqlEngineOptions): DatabaseEngine<'mysql'> {
+  return {
+    kind: 'mysql',
+
+    async look({ source }, { slowMs }, doing): Promise<DatabaseLook> {
+      const access = await accessTo(source, secrets);
+      await using session = await openSession(access, undefined, doing);
+      const server = await serverOf(session, access);
+      const listed = await databasesFor(session, source, access);
+      const names = listed.filter(({ leftOut }) => leftOut === undefined).map(({ name }) => name);
+      const at = now();
+      const { blind, ...activity } = await activityOf(server);
+      const { tables, blind: ofTables } = await tablesOf(server, names);
+      const { blind: ofIndexes, ...indexes } = await indexesOf(server, names, at);
+      const { slow, blind: ofSlow } = await slowQueriesOf(server, names, slowMs);
+      return {
+        source: source.name,
+        kind: 'mysql',
+        version: server.version,
+        at: at.toISOString(),
+        databases: names.map((name) => ({
+          name,
+          bytes: tables.filter(({ database }) => database === name).reduce((sum, { bytes }) => sum + bytes, 0),
+          measured: false,
+        })),
+        ...activity,
+        tables,
+        ...indexes,
+        slow,
+        blind: [...blind, ...ofTables, ...ofIndexes, ...ofSlow],
+      };
+    },
+
+    perform: (at, task, doing) => performOn({ at, secrets, lockMs: lockMs() }, task, doing),
+  };
+}

@@ -1,0 +1,151 @@
+import type { DatabaseAt } from '../../../core/database/engine.ts';
+import type { FitnessTask, TaskDone } from '../../../core/database/task.ts';
+import type { Doing } from '../../../core/backup/store.ts';
+import { StewardError } from '../../../core/errors.ts';
+import type { SecretResolver } from '../../../core/secrets.ts';
+import {
+  accessTo,
+  type MyAccess,
+  type MySession,
+  openSession,
+  qualified,
+  type Row,
+} from '../../sources/mysql/access.ts';
+import { assertRoom } from './room.ts';
+import { serverOf } from './session.ts';
+import { tablesOf } from './tables.ts';
+
+export interface Working {
+  readonly at: DatabaseAt<'mysql'>;
+  readonly secrets: SecretResolver;
+  readonly lockMs: number;
+}
+
+const ENDS_WITHIN_MS = 15_000;
+
+export async function performOn({ at, secrets, lockMs }: Working, task: FitnessTask, doing: Doing): Promise<TaskDone> {
+  if (task.kind !== 'analyze' && task.kind !== 'rebuild')
+    throw new StewardError('INPUT_INVALID', `MariaDB and MySQL know no ${task.kind}.`, {
+      hint: 'They know analyze and rebuild.',
+    });
+  const access = await accessTo(at.source, secrets);
+  return await endedWithUs(access, doing, async (session) => {
+    // Whoever comes behind one that waits for the lock of a table waits too: so it waits for as short as can be said.
+    await session.rows(`set session lock_wait_timeout = ${Math.max(1, Math.ceil(lockMs / 1000))}`);
+    return task.kind === 'analyze'
+      ? await analyze(session, task)
+      : await rebuild({ session, access, sandbox: at.sandbox ?? false }, task, doing);
+  });
+}
+
+/**
+ * A statement goes on in the server when whoever asked for it is gone. So where this is canceled its session is ended there.
+ * After kill -9 of Steward it goes on to its end, which is harmless; another try then finds the table locked, or nothing to do.
+ */
+async function endedWithUs<T>(access: MyAccess, doing: Doing, work: (session: MySession) => Promise<T>): Promise<T> {
+  await using session = await openSession(access, undefined, doing);
+  const [row] = await session.rows('select connection_id() as id');
+  try {
+    return await work(session);
+  } catch (thrown) {
+    if (doing.signal.aborted) {
+      await using other = await openSession(access, undefined, { signal: AbortSignal.timeout(ENDS_WITHIN_MS) });
+      // It may have ended meanwhile.
+      await other.rows(`kill connection ${Number(row?.['id'])}`).catch(() => undefined);
+    }
+    throw thrown;
+  }
+}
+
+/** Statistics that outlive a restart, from a few pages of each index. Replicas take their own. */
+async function analyze(session: MySession, { database, object }: FitnessTask): Promise<TaskDone> {
+  const started = performance.now();
+  const names = object === undefined ? await baseTables(session, database) : [object];
+  for (const name of names) told(await session.rows(`analyze no_write_to_binlog table ${qualified(database, name)}`));
+  return { durationMs: performance.now() - started, how: `ANALYZE TABLE (${names.length})`, locks: [] };
+}
+
+async function baseTables(session: MySession, database: string): Promise<string[]> {
+  const rows = await session.rows(
+    "select TABLE_NAME as name from information_schema.TABLES where TABLE_SCHEMA = ? and TABLE_TYPE in ('BASE TABLE', 'SYSTEM VERSIONED')",
+    [database],
+  );
+  return rows.map(({ name }) => String(name));
+}
+
+interface Rebuilding {
+  readonly session: MySession;
+  readonly access: MyAccess;
+  readonly sandbox: boolean;
+}
+
+async function rebuild({ session, access, sandbox }: Rebuilding, task: FitnessTask, doing: Doing): Promise<TaskDone> {
+  const { database, object } = task;
+  if (object === undefined)
+    throw new StewardError('INPUT_INVALID', 'A rebuild is of one table, and the task names none.');
+  const server = await serverOf(session, access);
+  const look = async () => {
+    const table = (await tablesOf(server, [database])).tables.find(({ name }) => name === object);
+    if (table) return table;
+    throw new StewardError('NOT_FOUND', `${database} has no table ${object}.`, {
+      hint: 'It was removed or renamed meanwhile.',
+    });
+  };
+  const before = await look();
+  const started = performance.now();
+  const done = (how: string, afterBytes: number, locks: TaskDone['locks']): TaskDone => ({
+    durationMs: performance.now() - started,
+    beforeBytes: before.bytes,
+    afterBytes,
+    how,
+    locks,
+  });
+  const { reclaimableBytes: back = 0 } = before;
+  if (!sandbox && back * 2 < (task.expectedBytes ?? 1))
+    return done(`only ${back} bytes would come back, so nothing was done`, before.bytes, []);
+  if (!sandbox) await assertRoom(server, before.bytes);
+  const { how, lock } = await anew(session, qualified(database, object), doing);
+  const heldMs = performance.now() - started;
+  const { bytes } = await look();
+  return done(how, bytes, lock === undefined ? [] : [{ table: object, mode: lock, heldMs }]);
+}
+
+/** What an engine says where it cannot do it that way. */
+const NOT_SO = new Set([1221, 1235, 1845, 1846, 4169]);
+/** Each holds up more than the one before. The first needs its lock only for an instant at its beginning and at its end. */
+const WAYS: readonly Way[] = [
+  { how: 'FORCE, ALGORITHM=INPLACE, LOCK=NONE', lock: undefined },
+  { how: 'FORCE, ALGORITHM=INPLACE, LOCK=SHARED', lock: 'writes wait' },
+  { how: 'FORCE, ALGORITHM=COPY, LOCK=SHARED', lock: 'writes wait' },
+];
+interface Way {
+  readonly how: string;
+  readonly lock: string | undefined;
+}
+
+async function anew(session: MySession, table: string, { signal }: Doing): Promise<Way> {
+  let refused: unknown;
+  for (const way of WAYS) {
+    signal.throwIfAborted();
+    try {
+      await session.rows(`alter table ${table} ${way.how}`);
+      return { ...way, how: `ALTER TABLE … ${way.how}` };
+    } catch (thrown) {
+      const { errno = 0 } = (StewardError.from(thrown).cause ?? {}) as { errno?: number };
+      if (!NOT_SO.has(errno)) throw thrown;
+      refused = thrown;
+    }
+  }
+  throw refused;
+}
+
+/** A statement about a table says in its rows how it went. */
+function told(rows: readonly Row[]): void {
+  const bad = rows.find((row) => /error/i.test(String(row['Msg_type'])));
+  if (!bad) return;
+  const text = String(bad['Msg_text']);
+  const locked = /lock wait timeout/i.test(text);
+  throw new StewardError(locked ? 'LOCKED' : 'PROGRAM_FAILED', `${String(bad['Table'])}: ${text}`, {
+    hint: locked ? 'A session holds the table; it is tried again.' : 'Its own words say why.',
+  });
+}
