@@ -71,7 +71,7 @@ export function createFitness({
     async rehearse(place, owner, { tasks, slow }, doing) {
       const { engine } = reach(place.source);
       return await rehearse({ place, owner, doing }, async (there) => {
-        const at = { source: there.source } as DatabaseAt;
+        const at = { source: there.source, sandbox: true } as DatabaseAt;
         const tried: Rehearsal['tasks'][number][] = [];
         for (const task of tasks) tried.push(await tryTask({ engine, at, there }, task, doing));
         return { tasks: tried, advice: await advised({ engine, at, there }, slow, doing) };
