@@ -7,7 +7,12 @@ import { createSqliteEngine } from './sqlite/index.ts';
 
 /** How each kind of database is looked at and kept fit. */
 export function createEngines(deps: EngineDeps): DatabaseEngine[] {
-  const engines = [createPostgresEngine(deps), createMysqlEngine(deps), createSqliteEngine(deps), createRedisEngine(deps)];
+  const engines = [
+    createPostgresEngine(deps),
+    createMysqlEngine(deps),
+    createSqliteEngine(deps),
+    createRedisEngine(deps),
+  ];
   // Each is asked about sources of its own kind only: adapters/fitness chooses by it.
   return engines as unknown as DatabaseEngine[];
 }
