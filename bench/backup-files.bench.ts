@@ -1,7 +1,6 @@
 // A tree of 20,000 files through Steward's restic repository, beside restic alone on the same tree: first, and after a few changes.
 import { execFileSync } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createPrograms } from '../src/adapters/programs/index.ts';
@@ -12,10 +11,10 @@ import { BackupRepository } from '../src/core/backup/repository.ts';
 import { FilesSource } from '../src/core/backup/source.ts';
 import type { CopyStore } from '../src/core/backup/store.ts';
 import { memoryLog } from '../src/testing/log.ts';
+import { fillTree } from './parts/fixture.ts';
 import { type BenchResult, median, report, RUNS, SCALE } from './result.ts';
 
 const FILES = 20_000 * SCALE;
-const FOLDERS = 200;
 const CHANGED = 200 * SCALE;
 const BYTES = 8 * 1024;
 const GOAL = 1.05;
@@ -26,11 +25,7 @@ const doing = { signal: new AbortController().signal };
 const key = join(home, 'key');
 await writeFile(key, 'of the peer', { mode: 0o600 });
 
-async function write(count: number): Promise<void> {
-  for (let number = 0; number < count; number++)
-    await writeFile(join(tree, String(number % FOLDERS), `${number}.dat`), randomBytes(BYTES));
-}
-for (let folder = 0; folder < FOLDERS; folder++) await mkdir(join(tree, String(folder)), { recursive: true });
+const write = (count: number): Promise<void> => fillTree(tree, count, BYTES);
 await write(FILES);
 
 function alone(repository: string, ...args: readonly string[]): number {

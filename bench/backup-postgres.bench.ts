@@ -13,7 +13,8 @@ import { PostgresSource } from '../src/core/backup/source.ts';
 import { makeCopy } from '../src/testing/backup/make-copy.ts';
 import { memoryLog } from '../src/testing/log.ts';
 import { nobody, startPostgres } from '../src/testing/world/postgres.ts';
-import { median, report, RUNS, SCALE } from './result.ts';
+import { fillShop } from './parts/fixture.ts';
+import { median, report, RUNS } from './result.ts';
 
 const BIN = '/usr/lib/postgresql/15/bin';
 const doing = { signal: new AbortController().signal };
@@ -55,18 +56,7 @@ async function byHand(file: string): Promise<void> {
 }
 
 try {
-  await server.say('postgres', 'create database shop');
-  await server.say(
-    'shop',
-    `create table orders as select i as id, (random() * 1e6)::int as customer, now() - random() * interval '300 days' as at,
-       (random() * 10000)::numeric(10, 2) as amount, md5(i::text) || md5((i + 1)::text) as note from generate_series(1, ${2_500_000 * SCALE}) i`,
-    'alter table orders add primary key (id)',
-    'create index on orders (customer)',
-    `create table events as select i as id, 'event ' || (i % 100) as kind, jsonb_build_object('a', i, 'b', md5(i::text)) as body
-       from generate_series(1, ${1_200_000 * SCALE}) i`,
-    'alter table events add primary key (id)',
-    'vacuum analyze',
-  );
+  await fillShop(server);
   const store = createDirectoryStore(
     { kind: 'directory', name: 'bench', appendOnly: false, path: join(folder, 'copies') },
     {
