@@ -81,7 +81,8 @@ try {
     drilled.push(await timed('verify', '--read', 'all', '--restore', 'all'));
     const standings = await stewardJson<{ source: string; proven: boolean }[]>(home, ['backups']);
     const unproven = standings.filter(({ proven }) => !proven).map(({ source }) => source);
-    if (standings.length !== sources.length || unproven.length > 0) throw new Error(`not proven: ${unproven.join(', ')}`);
+    if (standings.length !== sources.length || unproven.length > 0)
+      throw new Error(`not proven: ${unproven.join(', ')}`);
   }
   const row = (figure: string, values: readonly number[]) => ({
     name: 'drill',
