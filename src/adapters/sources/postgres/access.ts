@@ -20,8 +20,12 @@ export type Row = Record<string, unknown>;
 
 /** One session of one database. Where it is canceled, what it asks ends too. */
 export interface PgSession extends AsyncDisposable {
+  /** With values, if an empty list of them, it is one statement and no more: a text of somebody else cannot become two. */
   rows<T extends Row>(sql: string, values?: readonly unknown[]): Promise<T[]>;
 }
+
+/** Without it the driver sends a text whose list of values is empty as whatever it holds. */
+const ONE_STATEMENT = { queryMode: 'extended' };
 
 const CONNECTS_WITHIN_MS = 15_000;
 
@@ -76,7 +80,7 @@ export async function openSession(access: PgAccess, database: string, { signal }
   signal.addEventListener('abort', stop, { once: true });
   const rows = async <T extends Row>(sql: string, values?: readonly unknown[]): Promise<T[]> => {
     try {
-      return (await client.query<T>(sql, values && [...values])).rows;
+      return (await client.query<T>(values ? { text: sql, values: [...values], ...ONE_STATEMENT } : sql)).rows;
     } catch (thrown) {
       if (signal.aborted) throw new StewardError('CANCELED', 'It was canceled.', { cause: thrown });
       throw postgresError(thrown, access, database);
