@@ -2,13 +2,14 @@
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants, existsSync, rmSync, writeFileSync } from 'node:fs';
 
-const FOLDERS = [...(process.env.PATH ?? '').split(':'), '/usr/sbin', '/sbin', '/usr/lib/postgresql/15/bin'];
+const FOLDERS = [...(process.env.PATH ?? '').split(':'), '/usr/sbin', '/sbin', '/usr/lib/postgresql/15/bin', '/usr/share/postgresql/15/extension'];
 
 const PACKAGES: Record<string, string> = {
   dockerd: 'docker.io',
   busybox: 'busybox-static',
   mmdebstrap: 'mmdebstrap',
   pg_ctl: 'postgresql-15',
+  'hypopg.control': 'postgresql-15-hypopg',
   mariadbd: 'mariadb-server',
   'redis-server': 'redis-server',
   sshd: 'openssh-server',
@@ -42,7 +43,8 @@ const PACKAGES: Record<string, string> = {
 function isInstalled(program: string): boolean {
   return FOLDERS.some((folder) => {
     try {
-      accessSync(`${folder}/${program}`, constants.X_OK);
+      // An extension of a program is no program itself.
+      accessSync(`${folder}/${program}`, program.endsWith('.control') ? constants.R_OK : constants.X_OK);
       return true;
     } catch {
       return false;

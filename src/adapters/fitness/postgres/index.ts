@@ -2,6 +2,7 @@ import type { DatabaseEngine } from '../../../core/database/engine.ts';
 import { StewardError } from '../../../core/errors.ts';
 import { accessTo } from '../../sources/postgres/access.ts';
 import type { EngineDeps } from '../deps.ts';
+import { advise } from './advise.ts';
 import { lookAt } from './look.ts';
 import { dropInvalid, reindex } from './reindex.ts';
 import { tend } from './vacuum.ts';
@@ -13,6 +14,10 @@ export function createPostgresEngine({ secrets, lockMs, now }: EngineDeps): Data
 
     async look(at, wanted, doing) {
       return await lookAt(at, await accessTo(at.source, secrets), wanted, { doing, now });
+    },
+
+    async advise({ source, sandbox }, slow, doing) {
+      return await advise(await accessTo(source, secrets), slow, { throwAway: sandbox === true, doing });
     },
 
     async perform({ source }, task, doing) {

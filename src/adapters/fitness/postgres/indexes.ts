@@ -10,6 +10,9 @@ const INDEXES = `select n.nspname || '.' || c.relname as name, tn.nspname || '.'
     i.indcollation::text as collations, i.indoption::text as options,
     coalesce(pg_catalog.pg_get_expr(i.indexprs, i.indrelid), '') as expressions,
     coalesce(pg_catalog.pg_get_expr(i.indpred, i.indrelid), '') as predicate,
+    case when i.indexprs is null and i.indpred is null then (select array_agg(a.attname::text order by k.place)
+      from unnest(i.indkey::int2[]) with ordinality as k(attnum, place)
+      join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum where k.place <= i.indnkeyatts) end as names,
     i.indisreplident or i.indisexclusion or i.indisclustered
       or exists (select from pg_catalog.pg_constraint k where k.conindid = c.oid)
       or exists (select from pg_catalog.pg_inherits h where h.inhrelid = c.oid) as bound,
@@ -24,7 +27,9 @@ const INDEXES = `select n.nspname || '.' || c.relname as name, tn.nspname || '.'
   cross join lateral (select case when count(*) = count(x.avg_width) then coalesce(sum(x.avg_width * (1 - x.null_frac)), 0) end::float8 as width
     from unnest(i.indkey::int2[]) k left join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = k
     left join pg_catalog.pg_stats x on x.schemaname = tn.nspname and x.tablename = t.relname and x.attname = a.attname and not x.inherited) w
-  where c.relkind = 'i' and c.relpersistence <> 't' order by bytes desc limit ${MOST + 1}`;
+  where c.relkind = 'i' and c.relpersistence <> 't'
+    -- One that is being built is not one that was left behind.
+    and (i.indisvalid or not exists (select from pg_catalog.pg_stat_progress_create_index p where p.relid = i.indrelid)) order by bytes desc limit ${MOST + 1}`;
 
 export interface IndexRow extends Record<string, unknown> {
   readonly name: string;
@@ -41,6 +46,7 @@ export interface IndexRow extends Record<string, unknown> {
   readonly options: string;
   readonly expressions: string;
   readonly predicate: string;
+  readonly names: string[] | null;
   readonly bound: boolean;
   readonly needed: number | null;
 }
@@ -65,6 +71,7 @@ export async function lookAtIndexes(
       constraint: row.bound,
       measured: false,
       method: row.method,
+      ...(row.names && { columns: row.names }),
       ...(duplicateOf !== undefined && { duplicateOf }),
       ...(row.needed !== null && { reclaimableBytes: Math.max(0, Math.round(row.bytes - row.needed)) }),
     };

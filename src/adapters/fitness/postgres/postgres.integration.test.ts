@@ -191,7 +191,7 @@ describe('maintenance of PostgreSQL', () => {
     await server.say(
       'shop',
       'create table large (id int, what text)',
-      'insert into large select i, md5(i::text) from generate_series(1, 400000) i',
+      'insert into large select i, md5(i::text) from generate_series(1, 200000) i',
       'create index large_what on large (what)',
     );
     const killed = perform('reindex', 'public.large_what');
@@ -232,6 +232,41 @@ describe('maintenance of PostgreSQL', () => {
     await expect(perform('vacuum', 'public.nothing')).rejects.toMatchObject({ code: 'NOT_FOUND' });
     const seen = await engine.look(asReader, { slowMs: 100, measure: true }, doing);
     expect(seen.blind.map(({ what }) => what).join()).toMatch(/transactions of other users/);
+  });
+
+  const slowQuery = (statement: string) => [{ database: 'shop', statement, calls: 3, meanMs: 900, totalMs: 2_700 }];
+  const QUERY = 'select * from large where what = $1 and id > $2';
+
+  it('advises an index only after it was built and tried, in a throw-away place, and leaves none there', async () => {
+    await server.say('shop', 'drop index large_what', 'analyze large');
+    const before = await server.say('shop', 'select indexrelid from pg_index');
+    const advise = defined(engine.advise).bind(engine);
+    const [advice, ...others] = await advise({ ...at(), sandbox: true }, slowQuery(QUERY), doing);
+    expect(others).toEqual([]);
+    expect(advice).toMatchObject({
+      table: 'public.large',
+      columns: ['what'],
+      sql: 'create index concurrently on "public"."large" ("what")',
+      tested: 'sandbox',
+    });
+    expect(defined(advice).costAfter).toBeLessThan(defined(advice).costBefore / 2);
+    expect(defined(advice).bytes).toBeGreaterThan(1e6);
+    expect(await server.say('shop', 'select indexrelid from pg_index')).toEqual(before);
+    // What cannot be planned without its values, what would not help, and what would be two statements gives none.
+    for (const statement of ['select $1', 'select count(*) from large', 'select 1; drop table large'])
+      expect(await advise({ ...at(), sandbox: true }, slowQuery(statement), doing)).toEqual([]);
+    expect(await server.say('shop', 'select count(*)::int as n from large')).toEqual([{ n: 200_000 }]);
+    // Not in a throw-away place, and without the extension that pretends, nothing is built.
+    expect(await advise(at(), slowQuery(QUERY), doing)).toEqual([]);
+  }, 60_000);
+
+  it('advises by HypoPG where the server has it, and builds nothing', async () => {
+    await server.say('shop', 'create extension hypopg');
+    const [advice] = await defined(engine.advise).bind(engine)(at(), slowQuery(QUERY), doing);
+    expect(advice).toMatchObject({ columns: ['what'], tested: 'hypothetical' });
+    expect(defined(advice).costAfter).toBeLessThan(defined(advice).costBefore / 2);
+    expect(await server.say('shop', "select from pg_class where relname like '%btree_large%'")).toEqual([]);
+    await server.say('shop', 'drop extension hypopg');
   });
 
   it('never rebuilds a table', async () => {
