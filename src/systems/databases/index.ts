@@ -2,9 +2,11 @@ import type { DoneBefore } from '../../core/database/rules.ts';
 import type { System } from '../../core/system.ts';
 import type { EventConsumer } from '../../store/event-consumer.ts';
 import type { DatabasesDeps } from './deps.ts';
+import { databaseOperations } from './operations.ts';
 import { keepMaintenanceReport } from './report.ts';
 import { databaseRetention } from './retention.ts';
 import type { DatabaseTables } from './tables.ts';
+import { lookAround } from './watch.ts';
 
 export { databaseMigrations } from './tables.ts';
 
@@ -19,12 +21,21 @@ const MOST_DONE = 5_000;
 export function createDatabaseWatch(deps: DatabasesDeps): Databases {
   const { store, node } = deps;
   const db = store.db.withTables<DatabaseTables>();
+  const ending = new AbortController();
   let consumer: EventConsumer | undefined;
 
   return {
     name: 'databases',
-    operations: [],
-    jobs: [databaseRetention(deps)],
+    operations: databaseOperations(deps),
+    jobs: [
+      {
+        name: 'database-looks',
+        summary: 'Looks at each database whose last look is older than the configuration says, and tells what is wrong.',
+        schedule: { every: '1m', jitter: '10s', overlap: 'skip', catchUp: 'skip' },
+        run: ({ signal }) => lookAround(deps, { signal }),
+      },
+      databaseRetention(deps),
+    ],
     async done(source) {
       const rows = await db
         .selectFrom('database_tasks')
@@ -41,11 +52,14 @@ export function createDatabaseWatch(deps: DatabasesDeps): Databases {
         consumer: `databases:${node.name}`,
         types: ['run.finished'],
         async handle(event) {
-          await keepMaintenanceReport(event, deps);
+          const maintained = await keepMaintenanceReport(event, deps);
+          // Whoever asks next sees what came of it.
+          if (maintained.length > 0) await lookAround(deps, { signal: ending.signal, only: maintained });
         },
       });
     },
     async stop() {
+      ending.abort();
       await consumer?.stop();
     },
   };

@@ -14,17 +14,20 @@ interface Finished {
   readonly dryRun?: boolean;
 }
 
-/** Remembers what a maintenance of this machine did, and writes its report as a file; the store is what counts. */
+/**
+ * Remembers what a maintenance of this machine did, and writes its report as a file; the store is what counts. Gives the
+ * sources to which something was done.
+ */
 export async function keepMaintenanceReport(
   event: StewardEvent,
   { store, runs, node, exports: files, log }: Pick<DatabasesDeps, 'store' | 'runs' | 'node' | 'exports' | 'log'>,
-): Promise<void> {
+): Promise<string[]> {
   const { runId, automation, dryRun } = event.data as Finished;
-  if (automation !== 'maintain-database' || dryRun || runId === undefined) return;
+  if (automation !== 'maintain-database' || dryRun || runId === undefined) return [];
   const run = await runs.get(runId);
-  if (run?.node !== node.id) return;
+  if (run?.node !== node.id) return [];
   const { success, data } = MaintenanceReport.safeParse(run.output);
-  if (!success) return;
+  if (!success) return [];
   await store.db
     .withTables<DatabaseTables>()
     .transaction()
@@ -63,4 +66,5 @@ export async function keepMaintenanceReport(
   } catch (thrown) {
     log.warn('the report of a maintenance was not written', { reason: StewardError.from(thrown).message });
   }
+  return [...new Set(data.done.map(({ source }) => source))];
 }
