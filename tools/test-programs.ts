@@ -2,7 +2,13 @@
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants, existsSync, rmSync, writeFileSync } from 'node:fs';
 
-const FOLDERS = [...(process.env.PATH ?? '').split(':'), '/usr/sbin', '/sbin', '/usr/lib/postgresql/15/bin', '/usr/share/postgresql/15/extension'];
+const FOLDERS = [
+  ...(process.env.PATH ?? '').split(':'),
+  '/usr/sbin',
+  '/sbin',
+  '/usr/lib/postgresql/15/bin',
+  '/usr/share/postgresql/15/extension',
+];
 
 const PACKAGES: Record<string, string> = {
   dockerd: 'docker.io',

@@ -45,17 +45,15 @@ export async function adviceFor(db: Kysely<DatabaseTables>, of: Of): Promise<Adv
   const missing = tried
     .map(({ advice }) => advice)
     .filter(({ database, table, columns }) => !isThere(look.indexes, database, table, columns))
-    .map(
-      ({ database, table, columns, sql, costBefore, costAfter, tested, bytes, statement }): Advice => ({
-        source,
-        database,
-        kind: 'missing-index',
-        object: `${table} (${columns.join(', ')})`,
-        why: `it makes a slow query ${Math.round(costBefore / Math.max(1, costAfter))} times cheaper (${tested === 'sandbox' ? 'built and tried on a restored copy' : 'tried as a hypothetical index'}): ${statement.slice(0, 200)}`,
-        sql,
-        ...(bytes !== undefined && { bytes }),
-      }),
-    );
+    .map(({ database, table, columns, sql, costBefore, costAfter, tested, bytes, statement }): Advice => ({
+      source,
+      database,
+      kind: 'missing-index',
+      object: `${table} (${columns.join(', ')})`,
+      why: `it makes a slow query ${Math.round(costBefore / Math.max(1, costAfter))} times cheaper (${tested === 'sandbox' ? 'built and tried on a restored copy' : 'tried as a hypothetical index'}): ${statement.slice(0, 200)}`,
+      sql,
+      ...(bytes !== undefined && { bytes }),
+    }));
   return [...missing, ...look.indexes.flatMap((index) => ofIndex(look, index, { source, since, before }))];
 }
 
@@ -78,7 +76,9 @@ function ofIndex(
   const about = { source, database, object: name, bytes };
   const drop = kind === 'postgres' ? { sql: `drop index concurrently ${quoted(name)}` } : {};
   if (!valid)
-    return [{ ...about, kind: 'invalid-index', why: `its build failed: it costs every write to ${table} and serves no read` }];
+    return [
+      { ...about, kind: 'invalid-index', why: `its build failed: it costs every write to ${table} and serves no read` },
+    ];
   if (duplicateOf !== undefined)
     return [{ ...about, ...drop, kind: 'duplicate-index', why: `${duplicateOf} serves all that it serves` }];
   if (unique || constraint) return [];
@@ -86,7 +86,9 @@ function ofIndex(
   const counted = index.scans === 0 && scansSince !== undefined && new Date(scansSince) <= before;
   if (!stood && !counted) return [];
   const from = (stood ?? new Date(scansSince ?? before)).toISOString().slice(0, 10);
-  return [{ ...about, ...drop, kind: 'unused-index', why: `no query has used it since ${from}; look at replicas as well` }];
+  return [
+    { ...about, ...drop, kind: 'unused-index', why: `no query has used it since ${from}; look at replicas as well` },
+  ];
 }
 
 /** `public.orders_day` as SQL takes it; the first dot ends the schema, as in most names. */

@@ -204,7 +204,14 @@ describe('the watch over databases', () => {
       ok: true,
       sources: [],
       done: [
-        { source: 'crm', kind: 'vacuum', database: 'shop', object: 'public.orders', reason: 'dead rows', durationMs: 7 },
+        {
+          source: 'crm',
+          kind: 'vacuum',
+          database: 'shop',
+          object: 'public.orders',
+          reason: 'dead rows',
+          durationMs: 7,
+        },
       ],
       postponed: [],
       failed: [],
@@ -226,16 +233,18 @@ describe('the watch over databases', () => {
         },
       ],
     };
-    runs.set('run_1', { node: 'node_1', finishedAt: clock, output: JSON.parse(JSON.stringify(report)) as Run['output'] });
+    runs.set('run_1', {
+      node: 'node_1',
+      finishedAt: clock,
+      output: JSON.parse(JSON.stringify(report)) as Run['output'],
+    });
     const data = { runId: 'run_1', automation: 'maintain-database' };
     for (let told = 0; told < 2; told += 1)
       await database.store.db
         .transaction()
         .execute((trx) => database.store.events.append(trx, { type: 'run.finished', data }));
     await expect.poll(async () => (await watch.done('crm')).length, { timeout: 10_000 }).toBe(1);
-    expect(await watch.done('crm')).toEqual([
-      { kind: 'vacuum', database: 'shop', object: 'public.orders', at: clock },
-    ]);
+    expect(await watch.done('crm')).toEqual([{ kind: 'vacuum', database: 'shop', object: 'public.orders', at: clock }]);
     await expect
       .poll(async () => await readdir(join(folder.path, 'logs')).catch(() => []), { timeout: 10_000 })
       .toContain('latest_database_maintenance_report.json');
@@ -249,6 +258,8 @@ describe('the watch over databases', () => {
     later(400 * DAY);
     await job('database-history-retention');
     expect(await watch.done('crm')).toEqual([]);
-    expect((await ask<{ items: Row[] }>('databases')).items).toMatchObject([{ message: 'nobody has looked at it yet' }]);
+    expect((await ask<{ items: Row[] }>('databases')).items).toMatchObject([
+      { message: 'nobody has looked at it yet' },
+    ]);
   });
 });

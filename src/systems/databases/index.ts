@@ -30,7 +30,8 @@ export function createDatabaseWatch(deps: DatabasesDeps): Databases {
     jobs: [
       {
         name: 'database-looks',
-        summary: 'Looks at each database whose last look is older than the configuration says, and tells what is wrong.',
+        summary:
+          'Looks at each database whose last look is older than the configuration says, and tells what is wrong.',
         schedule: { every: '1m', jitter: '10s', overlap: 'skip', catchUp: 'skip' },
         run: ({ signal }) => lookAround(deps, { signal }),
       },

@@ -52,7 +52,9 @@ describe('what is wrong with a database', () => {
 
   it('is a transaction of hours, a replica that is behind, a slot that holds back the log', () => {
     expect(wrong({ longestTransactionSeconds: 3_601 })).toEqual(['database.long-transaction warning']);
-    expect(wrong({ replicas: [{ name: 'b', lagSeconds: 301, lagBytes: 0 }] })).toEqual(['database.replica-lag warning']);
+    expect(wrong({ replicas: [{ name: 'b', lagSeconds: 301, lagBytes: 0 }] })).toEqual([
+      'database.replica-lag warning',
+    ]);
     expect(wrong({ replicas: [{ name: 'slot old', lagSeconds: null, lagBytes: 2e10 }] })).toEqual([
       'database.replica-lag warning',
     ]);
@@ -68,6 +70,8 @@ describe('what is wrong with a database', () => {
   });
 
   it('is what the engine itself warns of', () => {
-    expect(wrong({ warnings: [{ what: 'keys are evicted', hint: 'more memory' }] })).toEqual(['database.warning warning']);
+    expect(wrong({ warnings: [{ what: 'keys are evicted', hint: 'more memory' }] })).toEqual([
+      'database.warning warning',
+    ]);
   });
 });

@@ -63,7 +63,10 @@ export function databaseOperations(deps: DatabasesDeps): AnyOperation[] {
     if (!look) return { source, kind, advice: 0, seenAt: at, message: problem ?? 'it was not seen' };
     const since = new Date(now().getTime() - WEEK_MS);
     const growth = growthPerDay(await historyOf(db, { node: node.id, source, since }), now());
-    const vacuumed = look.tables.flatMap(({ vacuumedAt }) => vacuumedAt ?? []).toSorted().at(-1);
+    const vacuumed = look.tables
+      .flatMap(({ vacuumedAt }) => vacuumedAt ?? [])
+      .toSorted()
+      .at(-1);
     const { connections, longestTransactionSeconds, wraparound, cacheHitRatio } = look;
     return {
       source,
@@ -88,12 +91,23 @@ export function databaseOperations(deps: DatabasesDeps): AnyOperation[] {
     defineQuery({
       name: 'databases',
       title: 'Databases',
-      summary: 'How fit each database is: its size and growth, connections, when it was vacuumed, its longest transaction.',
+      summary:
+        'How fit each database is: its size and growth, connections, when it was vacuumed, its longest transaction.',
       permission: 'read',
       input: NoInput,
       output: z.object({ items: z.array(DatabaseView) }),
       cli: ['databases'],
-      columns: ['source', 'kind', 'bytes', 'growthPerDay', 'connections', 'lastVacuumAt', 'longestTransactionSeconds', 'advice', 'message'],
+      columns: [
+        'source',
+        'kind',
+        'bytes',
+        'growthPerDay',
+        'connections',
+        'lastVacuumAt',
+        'longestTransactionSeconds',
+        'advice',
+        'message',
+      ],
       async handle() {
         return { items: await Promise.all(databaseSources(deps).map(({ name, kind }) => viewOf(name, kind))) };
       },
@@ -102,12 +116,15 @@ export function databaseOperations(deps: DatabasesDeps): AnyOperation[] {
     defineQuery({
       name: 'database-get',
       title: 'One database',
-      summary: 'Shows a database server as it was seen last: its largest tables and indexes, slow queries, replicas, what was done to it.',
+      summary:
+        'Shows a database server as it was seen last: its largest tables and indexes, slow queries, replicas, what was done to it.',
       permission: 'read',
       input: z.object({ source: sourceName }),
       output: DatabaseView.extend({
         databases: z.array(z.object({ name: z.string(), bytes: z.number() })),
-        replicas: z.array(z.object({ name: z.string(), lagSeconds: z.number().nullable(), lagBytes: z.number().nullable() })),
+        replicas: z.array(
+          z.object({ name: z.string(), lagSeconds: z.number().nullable(), lagBytes: z.number().nullable() }),
+        ),
         tables: z.array(TableLook).describe('The 50 largest.'),
         indexes: z.array(IndexLook).describe('The 50 largest.'),
         slow: z.array(SlowQuery),
@@ -187,5 +204,7 @@ export function databaseOperations(deps: DatabasesDeps): AnyOperation[] {
 }
 
 function blindness(things: number): string {
-  return things === 0 ? 'seen' : `seen, but for ${things} ${things === 1 ? 'thing' : 'things'}: databases show says which`;
+  return things === 0
+    ? 'seen'
+    : `seen, but for ${things} ${things === 1 ? 'thing' : 'things'}: databases show says which`;
 }

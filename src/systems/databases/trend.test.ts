@@ -30,7 +30,10 @@ describe('growth against its trend', () => {
 
   it('is told of a day as well, and not of one that shrinks', () => {
     const daily = (sizes: readonly number[]): SizeAt[] =>
-      sizes.map((bytes, index) => ({ at: new Date(NOW.getTime() - (sizes.length - 1 - index) * 24 * HOUR), bytes: bytes * GB }));
+      sizes.map((bytes, index) => ({
+        at: new Date(NOW.getTime() - (sizes.length - 1 - index) * 24 * HOUR),
+        bytes: bytes * GB,
+      }));
     expect(jumpIn(daily([10, 10.1, 10.2, 10.3, 10.4, 10.5, 12]), NOW, 4)).toMatchObject({ windowMs: 24 * HOUR });
     expect(jumpIn(daily([10, 10.1, 10.2, 10.3, 10.4, 10.5, 9]), NOW, 4)).toBeUndefined();
   });

@@ -74,7 +74,10 @@ async function lookAtOne(
   }
 }
 
-async function remember({ store, node, now }: Pick<DatabasesDeps, 'store' | 'node' | 'now'>, look: DatabaseLook): Promise<void> {
+async function remember(
+  { store, node, now }: Pick<DatabasesDeps, 'store' | 'node' | 'now'>,
+  look: DatabaseLook,
+): Promise<void> {
   const at = now();
   const { source, connections, replicas = [] } = look;
   const worst = (values: readonly (number | null)[]): number | null =>

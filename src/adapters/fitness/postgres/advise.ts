@@ -11,7 +11,10 @@ const MOST_QUERIES = 20;
 const TRIES_WITHIN_MS = 5 * 60_000;
 
 /** How an index is tried: by an extension that pretends, or by building it where nobody else is. */
-type Try = (columns: readonly string[], scan: Scanned) => Promise<{ readonly cost: number; readonly bytes: number } | undefined>;
+type Try = (
+  columns: readonly string[],
+  scan: Scanned,
+) => Promise<{ readonly cost: number; readonly bytes: number } | undefined>;
 
 /**
  * Indexes for slow queries, each tried before it is said. Plans are those that hold for whatever values: the values of a

@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { candidatesFor } from './candidates.ts';
 
 const columns = ['id', 'what', 'day', 'Odd "name"', 'customer'];
-const wanted = (...conditions: string[]): string[][] => candidatesFor({ schema: 'public', table: 'orders', alias: 'o', conditions }, columns);
+const wanted = (...conditions: string[]): string[][] =>
+  candidatesFor({ schema: 'public', table: 'orders', alias: 'o', conditions }, columns);
 
 describe('columns that an index might have', () => {
   it('are those compared for equality, then one that is compared otherwise', () => {
@@ -10,7 +11,7 @@ describe('columns that an index might have', () => {
   });
 
   it('are found with casts, on either side, in joins, and with names that are quoted', () => {
-    expect(wanted("((o.what)::text = ANY ($1))")).toEqual([['what']]);
+    expect(wanted('((o.what)::text = ANY ($1))')).toEqual([['what']]);
     expect(wanted('(c.id = o.customer)')).toEqual([['customer']]);
     expect(wanted('(o."Odd ""name""" = $1)')).toEqual([['Odd "name"']]);
     expect(wanted("((o.what)::text ~~ 'a%'::text)")).toEqual([['what']]);
