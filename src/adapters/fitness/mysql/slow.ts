@@ -2,6 +2,9 @@ import type { SlowQuery } from '../../../core/database/look.ts';
 import { digestOf } from './digest.ts';
 import { isOn, numberOf, type Server, whereAllowed } from './session.ts';
 
+/** What maintains a database is slow, and no query of anybody. */
+const QUERY = /^\W*(?:select|with|insert|update|delete|replace)\b/i;
+
 type Found = { readonly slow: SlowQuery[]; readonly blind: { readonly what: string; readonly hint: string }[] };
 
 const PS_PER_MS = 1e9;
@@ -38,7 +41,8 @@ async function fromDigests({ session, grantee }: Server, databases: readonly str
     [databases, slowMs * PS_PER_MS],
   );
   if (!rows) return { slow: [], blind: [{ what: WHAT, hint: `GRANT SELECT ON ${table} TO ${grantee}` }] };
-  const slow = rows.map(({ db, statement, calls, total, mean }) => ({
+  const queries = rows.filter(({ statement }) => QUERY.test(statement));
+  const slow = queries.map(({ db, statement, calls, total, mean }) => ({
     database: db,
     statement,
     calls: Number(calls),
@@ -71,7 +75,7 @@ function together(rows: readonly { readonly db: string; readonly text: string; r
   const found = new Map<string, SlowQuery>();
   for (const { db, text, ms } of rows) {
     const statement = digestOf(text);
-    if (statement === '') continue;
+    if (!QUERY.test(statement)) continue;
     const key = `${db} ${statement}`;
     const { calls, totalMs } = found.get(key) ?? { calls: 0, totalMs: 0 };
     const total = totalMs + Number(ms);

@@ -8,6 +8,8 @@ import { putBack, writeDown } from './left-on.ts';
 
 /** The server takes its figures ten times a second by default. */
 const FIGURES_MS = 250;
+const SETTLES_MS = 1_000;
+const SETTLES_WITHIN_ROUNDS = 30;
 const SETS_BACK_WITHIN_MS = 10_000;
 /** It begins with its next round of chores, if there is something to do. */
 const BEGINS_WITHIN_ROUNDS = 8;
@@ -34,11 +36,10 @@ export async function defragment(
   const resident = (text: string): number => Number(infoOf(text, 'used_memory_rss') ?? 0);
   const ways = [await moveTogether({ client, info, source, address, scratch, withinMs }, doing)];
   ways.push(await purge(client));
-  await sleep(FIGURES_MS, undefined, { signal: doing.signal });
   return {
     durationMs: performance.now() - started,
     beforeBytes: resident(info),
-    afterBytes: resident(await client.text('INFO', 'memory')),
+    afterBytes: await settled(() => client.text('INFO', 'memory').then(resident), doing),
     how: ways.join('; '),
     locks: [],
   };
@@ -92,6 +93,18 @@ async function untilDone(client: RedisClient, withinMs: number, { signal, progre
     if (idle >= (begun ? 2 : BEGINS_WITHIN_ROUNDS)) return true;
   }
   return false;
+}
+
+/** What the allocator lets go the system takes back within some seconds: as long as it does, it is waited for. */
+async function settled(resident: () => Promise<number>, { signal }: Doing): Promise<number> {
+  let last = Number.POSITIVE_INFINITY;
+  for (let round = 0; round < SETTLES_WITHIN_ROUNDS; round += 1) {
+    await sleep(SETTLES_MS, undefined, { signal });
+    const now = await resident();
+    if (last - now < last / 100) return now;
+    last = now;
+  }
+  return last;
 }
 
 async function purge(client: RedisClient): Promise<string> {
