@@ -42,6 +42,7 @@ export function plainStore(root: string): CopyStore {
     manifest: async (location) => JSON.parse(await readFile(at(location, 'manifest.json'), 'utf8')) as Manifest,
     read,
     async extract(location, part, { folder, only = [] }) {
+      for await (const chunk of read(location, part)) void chunk;
       const names = only.map((path) => path.replace(/^\/+/, ''));
       const flags = process.getuid?.() === 0 ? ['--same-owner', '--numeric-owner', '-p'] : ['-p'];
       await tar(['-x', ...flags, '-f', at(location, part.name), '-C', folder, '--', ...names]);

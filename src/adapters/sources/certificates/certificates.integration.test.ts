@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CertificatesSource } from '../../../core/backup/source.ts';
@@ -8,6 +8,7 @@ import { plainStore } from '../../../testing/backup/plain-store.ts';
 import { hasProgram } from '../../../testing/world/start-program.ts';
 import { type TempFolder, tempFolder } from '../../../testing/world/temp-folder.ts';
 import { createPrograms } from '../../programs/index.ts';
+import { sourceContract } from '../source.contract.ts';
 import { createCertificatesReader } from './index.ts';
 
 const missing = !hasProgram('openssl');
@@ -55,6 +56,35 @@ function letsEncrypt(name: string): string {
     symlinkSync(`../../archive/shop.example/${each}1.pem`, join(live, `${each}.pem`));
   return root;
 }
+
+describe.skipIf(missing)(`certificates, as every source${missing ? ' (needs openssl)' : ''}`, () => {
+  sourceContract(async () => {
+    const root = letsEncrypt("ce'rts $(id)");
+    const [key, cert] = ['privkey1.pem', 'cert1.pem'].map((name) => join(root, 'archive/shop.example', name)) as [
+      string,
+      string,
+    ];
+    const place = join(folder.path, 'contract');
+    const scratch = join(place, 'scratch');
+    return {
+      reader: createCertificatesReader({
+        programs: createPrograms({ environment: process.env }),
+        scratch,
+        now: () => new Date(),
+      }),
+      source: CertificatesSource.parse({ kind: 'certificates', name: 'certs', paths: [root] }),
+      scratch,
+      store: join(place, 'store'),
+      state: async () =>
+        [key, cert].map((path) => (existsSync(path) ? [readFileSync(path, 'utf8'), statSync(path).mode] : 'gone')),
+      ruin: async () => {
+        rmSync(cert);
+        writeFileSync(key, 'not a key');
+      },
+      elsewhere: { kind: 'folder', path: join(place, 'else where') },
+    };
+  });
+});
 
 describe.skipIf(missing)(`certificates${missing ? ' (needs openssl)' : ''}`, () => {
   it('are copied, read, tried with their keys, destroyed and restored with their modes', async () => {

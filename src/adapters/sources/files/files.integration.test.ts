@@ -27,6 +27,7 @@ import { type TempFolder, tempFolder } from '../../../testing/world/temp-folder.
 import { createPrograms } from '../../programs/index.ts';
 import { createCopyStore } from '../../repositories/index.ts';
 import { compareContents, readContents } from '../contents.ts';
+import { sourceContract } from '../source.contract.ts';
 import { createFilesReader } from './index.ts';
 import { createExcluder, expandPaths } from './patterns.ts';
 
@@ -109,6 +110,28 @@ describe('patterns of paths', () => {
       ),
     ).toBe(true);
     expect(['/x/modules', '/x/y.log.txt', '/srv/cache', '/srv/b'].some(excluded)).toBe(false);
+  });
+});
+
+describe('files, as every source', () => {
+  sourceContract(async () => {
+    const [root, around] = [place(), place()];
+    for (const name of ["it's $(id) `x`", '-rf', 'ü ] [*?', '.hidden', 'deep/er/file'])
+      write(join(root, name), `in ${name}`);
+    chmodSync(join(root, '-rf'), 0o640);
+    symlinkSync('-rf', join(root, 'link'));
+    return {
+      reader: reader(join(around, 'scratch')),
+      source: sourceOf([root]),
+      scratch: join(around, 'scratch'),
+      store: join(around, 'store'),
+      state: async () => [listing(root).filter((line) => !line.startsWith(' d') && !line.includes('.steward-before-')), hashes(root)],
+      ruin: async () => {
+        rmSync(join(root, 'deep'), { recursive: true });
+        write(join(root, '-rf'), 'something else');
+      },
+      elsewhere: { kind: 'folder', path: join(around, 'else where') },
+    };
   });
 });
 
