@@ -145,6 +145,9 @@ describe('a copy of Steward itself', () => {
     const sandbox = await reader().sandbox(source, copy, { scratch: join(home, 'scratch'), owner: 'run_1' }, doing);
     const [opened] = await sandbox.assertions(doing);
     await sandbox.end();
-    expect(opened).toMatchObject({ ok: false, statement: expect.stringContaining('audit log is not what was written') });
+    expect(opened).toMatchObject({
+      ok: false,
+      statement: expect.stringContaining('audit log is not what was written'),
+    });
   }, 120_000);
 });

@@ -140,7 +140,8 @@ export function sourceContract<Kind extends SourceKind>(make: () => Promise<Sour
       const again = await at.reader.restore(at.source, copy, { kind: 'original' }, doing);
       expect(await at.state()).toEqual(before);
       const all = [...(undone.kept ?? []), ...(again.kept ?? [])];
-      if (at.reader.discard) expect(await at.reader.discard(at.source, all, doing)).toEqual(expect.arrayContaining(all));
+      if (at.reader.discard)
+        expect(await at.reader.discard(at.source, all, doing)).toEqual(expect.arrayContaining(all));
     } else if (at.reader.discard && kept.length > 0) {
       expect(await at.reader.discard(at.source, kept, doing)).toEqual(expect.arrayContaining([...kept]));
     }

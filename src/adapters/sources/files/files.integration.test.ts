@@ -125,7 +125,10 @@ describe('files, as every source', () => {
       source: sourceOf([root]),
       scratch: join(around, 'scratch'),
       store: join(around, 'store'),
-      state: async () => [listing(root).filter((line) => !line.startsWith(' d') && !line.includes('.steward-before-')), hashes(root)],
+      state: async () => [
+        listing(root).filter((line) => !line.startsWith(' d') && !line.includes('.steward-before-')),
+        hashes(root),
+      ],
       ruin: async () => {
         rmSync(join(root, 'deep'), { recursive: true });
         write(join(root, '-rf'), 'something else');
