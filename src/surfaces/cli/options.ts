@@ -70,7 +70,7 @@ function optionOf(name: string, schema: JsonSchema, required: boolean): Option {
   // A text that says yes or no counts as one, too; as an option it is a flag that may carry its value.
   if (kinds.has('boolean') && [...kinds].every((kind) => kind === 'boolean' || kind === 'string')) {
     return schema.default === true
-      ? new Option(`--no-${kebab(name)}`, about)
+      ? new Option(`--no-${kebab(name)}`, `Turns this off: ${about}`)
       : new Option(`${flag} [true|false]`, about).argParser<string[]>((text) => [text]);
   }
   const option = new Option(
