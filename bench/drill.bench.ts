@@ -59,7 +59,7 @@ await writeFile(
   }),
 );
 const env = { SHOP_PASSWORD: postgres.password, TILL_PASSWORD: mariadb.password };
-const running = await startSteward({ home, env });
+const running = await startSteward({ home, env, withinMs: 240_000 });
 
 interface Run {
   readonly status: string;

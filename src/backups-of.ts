@@ -71,6 +71,7 @@ function reachedBy(deps: BackupsOf, programs: StoreDeps['programs']): SandboxDep
       secrets,
       programs,
       scratch,
+      cache: join(home, 'cache'),
       // As root a throw-away server runs as who runs the store.
       account: () => serviceAccount(pgHome(home), say),
       never,

@@ -5,6 +5,8 @@ export interface SourceDeps {
   readonly programs: ProgramsPort;
   /** A folder of Steward's own for what is needed only for a while. */
   readonly scratch: string;
+  /** A folder of Steward's own that stays, for what spares work the next time; all of it can be made again. */
+  readonly cache?: string | undefined;
   readonly now: () => Date;
 }
 

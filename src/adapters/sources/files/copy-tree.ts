@@ -10,6 +10,7 @@ import { writeContents } from '../contents.ts';
 import type { SourceDeps } from '../deps.ts';
 import { makeScratch } from '../scratch.ts';
 import { absolute } from './patterns.ts';
+import { remember, rememberedOf } from './remembered.ts';
 import { scan, scanItems } from './scan.ts';
 
 type LeftOut = SourceFacts['leftOut'][number];
@@ -30,7 +31,7 @@ export interface TreeToCopy {
 export async function copyTree(
   { name, part, roots, exclude }: TreeToCopy,
   writer: CopyWriter,
-  { scratch, now }: SourceDeps,
+  { scratch, cache, now }: SourceDeps,
   doing: Doing,
 ): Promise<Omit<Copied, 'tools'>> {
   if (roots.length === 0)
@@ -43,6 +44,7 @@ export async function copyTree(
   const snapshotAt = now();
   const folder = await makeScratch(scratch, { kind: 'tree', owner: name });
   const spool = join(folder.path, 'items');
+  const known = await rememberedOf(cache, name);
   const patterns = exclude.filter((pattern) => !hasDeepStar(pattern)).map(asRepositoryHasIt);
   try {
     const specials: string[] = [];
@@ -50,7 +52,8 @@ export async function copyTree(
     for await (const found of scan(job, signal)) specials.push(...found.specials);
     let [files, bytes] = [0, 0];
     async function* lines(): AsyncGenerator<string> {
-      for await (const { items, leftOut } of scan({ do: 'describe', roots, exclude, hash: true }, signal)) {
+      const describing = { do: 'describe', roots, exclude, hash: true, known } as const;
+      for await (const { items, leftOut } of scan(describing, signal)) {
         leftOut.forEach(out.add);
         files += items.length;
         for (const [, { count }] of items) bytes += count;
@@ -82,6 +85,7 @@ export async function copyTree(
       writer,
       scanItems({ do: 'again', spool }, signal, out.add),
     );
+    await remember(cache, name, { file: spool, since: snapshotAt.getTime() });
     const { files: _, unreadable: __, changed: ___, ...treePart } = tree;
     return { snapshotAt, parts: [treePart, contentsPart], contents, leftOut: out.list() };
   } catch (thrown) {

@@ -59,6 +59,14 @@ const directory = () =>
     log: memoryLog(),
   });
 const store = () => plainStore(join(folder.path, 'store'));
+const rememberingReader = (cache: string) =>
+  createFilesReader({
+    programs: createPrograms({ environment: process.env }),
+    scratch,
+    cache,
+    // What was written right before is not trusted; here that is a while ago.
+    now: () => new Date(Date.now() + 60_000),
+  });
 const sourceOf = (paths: string[], exclude: string[] = []) =>
   FilesSource.parse({ kind: 'files', name: 'things', paths, exclude });
 const write = (path: string, text: string | Buffer = path): string => {
@@ -417,4 +425,47 @@ it('what a restore that was killed left beside is found and removed', async () =
   expect(await reader().sweep('all-dead', scratch, doing)).toContain(left);
   expect(existsSync(left)).toBe(false);
   expect(readdirSync(scratch)).toEqual([]);
+});
+
+describe('a second copy of a tree', () => {
+  it('reads again only what changed since the first, whatever its length and its time say', async () => {
+    const [tree, cache] = [place(), place()];
+    const same = write(join(tree, 'same'), 'as it was');
+    const changed = write(join(tree, 'a folder/changed'), 'one');
+    const disguised = write(join(tree, 'disguised'), 'one');
+    const source = sourceOf([tree]);
+    const checksums = async (): Promise<Map<string, string | null>> => {
+      const copy = await makeCopy(rememberingReader(cache), source, store(), doing);
+      const found = new Map<string, string | null>();
+      for await (const { name, checksum } of readContents(copy, doing)) found.set(name, checksum);
+      return found;
+    };
+    const first = await checksums();
+    const list = join(cache, 'files', 'things');
+    const forged = 'f'.repeat(64);
+    // Whoever reads the file finds another hash than this.
+    writeFileSync(list, readFileSync(list, 'utf8').replaceAll(/[0-9a-f]{64}/g, forged));
+    utimesSync(list, new Date(Date.now() + 60_000), new Date(Date.now() + 60_000));
+    const { atime, mtime } = statSync(disguised);
+    writeFileSync(changed, 'another');
+    writeFileSync(disguised, 'two');
+    utimesSync(disguised, atime, mtime);
+    write(join(tree, 'new'), 'new');
+
+    const second = await checksums();
+    expect(second.get(same)).toBe(forged);
+    for (const path of [changed, disguised]) {
+      expect(second.get(path)).toMatch(/^[0-9a-f]{64}$/);
+      expect([first.get(path), forged]).not.toContain(second.get(path));
+    }
+    expect(second.get(join(tree, 'new'))).toMatch(/^[0-9a-f]{64}$/);
+
+    // Without the list, or where all of it is new, everything is read.
+    rmSync(list);
+    expect((await checksums()).get(same)).toBe(first.get(same));
+    const soon = new Date(statSync(same).ctimeMs + 1_000);
+    writeFileSync(list, readFileSync(list, 'utf8').replaceAll(/[0-9a-f]{64}/g, forged));
+    utimesSync(list, soon, soon);
+    expect((await checksums()).get(same)).toBe(first.get(same));
+  }, 60_000);
 });

@@ -2,12 +2,15 @@ import { closeSync, lstatSync, openSync, readdirSync, readSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { ContentItem } from '../../../core/backup/copy.ts';
 import { createExcluder } from './patterns.ts';
-import type { Scanned, ScanData, ScanJob } from './scan.ts';
-import { describe, fingerprint, FOLDER, kernelMounts, walk, whyNot } from './walk.ts';
+import { byName } from '../order.ts';
+import type { Remembered, Scanned, ScanData, ScanJob } from './scan.ts';
+import { describe, fingerprint, FOLDER, kernelMounts, walk, type Walked, whyNot } from './walk.ts';
 
 const { job, taken } = workerData as ScanData;
 const BATCH = 128;
 const AHEAD = 32;
+/** One that was written while it was read may have been written again within the same tick of the clock. */
+const TOO_CLOSE_MS = 2_000;
 
 let batch: { -readonly [Key in keyof Scanned]: Scanned[Key][number][] } = { items: [], specials: [], leftOut: [] };
 let sent = 0;
@@ -37,12 +40,31 @@ switch (job.do) {
 }
 send(true);
 
-function describeAll({ roots, exclude, hash, below }: Extract<ScanJob, { do: 'describe' }>): void {
+function describeAll({ roots, exclude, hash, below, known }: Extract<ScanJob, { do: 'describe' }>): void {
+  const before = known && checksumsIn(known);
   for (const entry of walk(roots, { excluded: createExcluder(exclude), leftOut })) {
     const name = below === undefined ? entry.path : entry.path.slice(below.length) || '/';
-    batch.items.push([fingerprint(entry.stats), describe(entry, { leftOut, name, hash })]);
+    const print = fingerprint(entry.stats);
+    const checksum = hash ? before?.(entry, print) : undefined;
+    const item = describe(entry, { leftOut, name, hash: hash && checksum === undefined });
+    batch.items.push([print, checksum === undefined ? item : { ...item, checksum }]);
     send(false);
   }
+}
+
+/** The checksum of a file that is what it was, by restic's own rule: its number, length and times. */
+function checksumsIn({ file, since }: Remembered): (entry: Walked, print: string) => string | undefined {
+  const lines = linesOf(file);
+  const next = (): readonly [string, ContentItem] | undefined => {
+    const { done, value } = lines.next();
+    return done ? undefined : (JSON.parse(value) as [string, ContentItem]);
+  };
+  let was = next();
+  return ({ path, stats }, print) => {
+    while (was && byName(was[1].name, path) < 0) was = next();
+    if (!was || was[1].name !== path || was[0] !== print || !stats.isFile()) return undefined;
+    return stats.ctimeMs < since - TOO_CLOSE_MS ? (was[1].checksum ?? undefined) : undefined;
+  };
 }
 
 /** What was described, each looked at once more: one that is not what it was has nothing to be compared with. */

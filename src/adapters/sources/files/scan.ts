@@ -3,6 +3,12 @@ import { Worker } from 'node:worker_threads';
 import type { ContentItem } from '../../../core/backup/copy.ts';
 import type { SourceFacts } from '../../../core/backup/reader.ts';
 
+/** A list of what was described, in the order of a walk, and from when it is. */
+export interface Remembered {
+  readonly file: string;
+  readonly since: number;
+}
+
 export type ScanJob =
   | {
       readonly do: 'describe';
@@ -12,6 +18,8 @@ export type ScanJob =
       readonly hash: boolean;
       /** A folder that stands for the root: names are told from there. */
       readonly below?: string | undefined;
+      /** What was described before: a file that did not change since is not read again. */
+      readonly known?: Remembered | undefined;
     }
   | { readonly do: 'again'; readonly spool: string }
   | {
