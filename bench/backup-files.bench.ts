@@ -38,7 +38,12 @@ function alone(repository: string, ...args: readonly string[]): number {
 }
 
 const programs = createPrograms({ environment: process.env });
-const reader = createFilesReader({ programs, cache: join(home, 'cache'), scratch: join(home, 'scratch'), now: () => new Date() });
+const reader = createFilesReader({
+  programs,
+  cache: join(home, 'cache'),
+  scratch: join(home, 'scratch'),
+  now: () => new Date(),
+});
 const source = FilesSource.parse({ kind: 'files', name: 'tree', paths: [tree] });
 
 /** All that a backup does but its record. */
