@@ -1,0 +1,109 @@
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { MaintenanceReport } from '../src/core/database/report.ts';
+import { startPostgres, type TestPostgres } from '../src/testing/world/postgres.ts';
+import { eventually, makeHome, removeHome, type RunningSteward, startSteward, stewardJson } from './kit/steward.ts';
+
+interface Run {
+  readonly id: string;
+  readonly status: string;
+  readonly plan: readonly { readonly title: string; readonly undo: string }[];
+  readonly output: unknown;
+}
+
+describe('databases, as a person keeps them fit', () => {
+  let home: string;
+  let server: TestPostgres;
+  let running: RunningSteward;
+
+  beforeAll(async () => {
+    home = makeHome();
+    server = await startPostgres({ shared_preload_libraries: 'pg_stat_statements', autovacuum: 'off' });
+    await server.say('postgres', 'create database shop');
+    await server.say(
+      'shop',
+      'create extension pgstattuple',
+      'create extension pg_stat_statements',
+      'create table orders (id int primary key, customer text, what text)',
+      "insert into orders select i, 'customer ' || i % 5000, md5(i::text) from generate_series(1, 150000) i",
+      'create index orders_what on orders (what)',
+      'delete from orders where id % 3 > 0',
+    );
+    const password = join(home, 'password of the shop');
+    writeFileSync(password, server.password, { mode: 0o600 });
+    const { host, port, user } = server;
+    const config = {
+      discovery: { enabled: false },
+      machine: { watch: false },
+      databases: { slow: '1ms' },
+      backups: { sources: [{ name: 'crm', kind: 'postgres', host, port, user, password: { file: password }, tls: 'disable' }] },
+    };
+    // YAML is a superset of JSON.
+    writeFileSync(join(home, 'steward.yaml'), JSON.stringify(config));
+    running = await startSteward({ home });
+  }, 180_000);
+
+  afterAll(async () => {
+    await running?.stop();
+    await server?.say('postgres', 'checkpoint');
+    await server?.[Symbol.asyncDispose]();
+    if (home) await removeHome(home);
+  });
+
+  const maintain = (...more: string[]): Promise<Run> =>
+    stewardJson<Run>(home, ['databases', 'maintain', 'shop', '--optimize', 'daily', '--wait', ...more]);
+
+  it('are vacuumed and their indexes built anew, after that went well on the restored copy, and it is seen', async () => {
+    const planned = await maintain('--dry-run');
+    expect(planned.status).toBe('succeeded');
+    const before = planned.plan.map(({ title }) => title);
+    expect(before).toContain('Vacuum public.orders in shop (crm)');
+    expect(before).toContain('Take the statistics of public.orders in shop (crm)');
+    expect(planned.plan.every(({ undo }) => undo === 'none')).toBe(true);
+
+    for (const step of [['run'], ['verify', '--restore', 'all']])
+      expect((await stewardJson<Run>(home, ['backup', ...step, '--wait'])).status).toBe('succeeded');
+    await server.say('shop', 'vacuum orders');
+    for (let asked = 0; asked < 3; asked += 1)
+      await server.say('shop', "select count(*) from orders where customer = 'customer 7'");
+
+    const { status, output } = await maintain('--auto-index', '--rehearse', 'all');
+    const report = MaintenanceReport.parse(output);
+    expect([status, report.failed, report.postponed]).toEqual(['succeeded', [], []]);
+    const done = report.done.map(({ kind, object }) => `${kind} ${object}`);
+    expect(done).toContain('reindex public.orders_what');
+    expect(done).toContain('reindex public.orders_pkey');
+    expect(done).toContain('analyze public.orders');
+    for (const { kind, beforeBytes = 0, afterBytes = 0 } of report.done)
+      if (kind === 'reindex') expect(afterBytes).toBeLessThan(beforeBytes);
+    expect(report.rehearsed.map(({ kind, object }) => `${kind} ${object}`)).toEqual(expect.arrayContaining(done));
+    expect(report.rehearsed.every(({ durationMs, error }) => durationMs !== undefined && error === undefined)).toBe(true);
+    expect(report.sources[0]?.rehearsedOn).toMatch(/^cp_/);
+    expect(report.advice).toContainEqual(
+      expect.objectContaining({ table: 'public.orders', columns: ['customer'], tested: 'sandbox' }),
+    );
+    // Suggested, and not made.
+    expect(await server.say('shop', "select from pg_index where indrelid = 'orders'::regclass")).toHaveLength(2);
+    expect(await server.say('shop', 'select count(*)::int as n from orders')).toEqual([{ n: 50_000 }]);
+
+    const again = await maintain();
+    expect(again.plan).toEqual([]);
+  }, 300_000);
+
+  it('are shown with what was seen of them, what was done, and what a person may want to do', async () => {
+    await eventually('what was done is remembered', async () => {
+      const shown = await stewardJson<{ done: { kind: string }[]; message: string }>(home, ['databases', 'show', 'crm']);
+      return shown.done.some(({ kind }) => kind === 'reindex') || undefined;
+    });
+    const [row] = await stewardJson<{ source: string; bytes: number; advice: number }[]>(home, ['databases']);
+    expect(row).toMatchObject({ source: 'crm', kind: 'postgres', advice: 1 });
+    const advice = await stewardJson<{ kind: string; sql: string }[]>(home, ['databases', 'advice']);
+    expect(advice).toMatchObject([
+      { kind: 'missing-index', sql: 'create index concurrently on "public"."orders" ("customer")' },
+    ]);
+    const file = JSON.parse(readFileSync(join(home, 'logs/latest_database_maintenance_report.json'), 'utf8')) as unknown;
+    expect(MaintenanceReport.parse(file).ok).toBe(true);
+    expect(readdirSync(join(home, 'logs')).join()).toMatch(/database_maintenance_report_\d{8}_\d{6}\.json/);
+  }, 60_000);
+});
