@@ -3,6 +3,7 @@ import type { Doing } from '../../../core/backup/store.ts';
 import type { FitnessTask, TaskDone } from '../../../core/database/task.ts';
 import { StewardError } from '../../../core/errors.ts';
 import { identifier, type PgAccess, type PgSession } from '../../sources/postgres/access.ts';
+import { lockedDuring } from './locks.ts';
 import { findRelation, type Holder, lockedBy, openPatient, type Relation, worksOn } from './place.ts';
 
 const LOOK_EVERY_MS = 100;
@@ -27,8 +28,11 @@ export async function reindex(access: PgAccess, task: FitnessTask, patience: Pat
   await dropLeftovers(session, index.table);
   const before = await sizeOf(session, index.oid);
   const started = performance.now();
+  let locks: TaskDone['locks'];
   try {
-    await session.rows(`reindex index concurrently ${index.sql}`);
+    ({ locks } = await lockedDuring(access, { database, pid: session.pid, signal: patience.doing.signal }, () =>
+      session.rows(`reindex index concurrently ${index.sql}`),
+    ));
   } catch (thrown) {
     await cleanUp(access, { database, table: index.table, pid: session.pid }, thrown);
     throw thrown;
@@ -39,7 +43,7 @@ export async function reindex(access: PgAccess, task: FitnessTask, patience: Pat
     durationMs,
     beforeBytes: before,
     ...(now && { afterBytes: await sizeOf(session, now.oid) }),
-    locks: [{ table: object, mode: 'ShareUpdateExclusiveLock', heldMs: durationMs }],
+    locks,
   };
 }
 

@@ -3,6 +3,7 @@ import type { Doing } from '../../../core/backup/store.ts';
 import type { FitnessTask, TaskDone } from '../../../core/database/task.ts';
 import { StewardError } from '../../../core/errors.ts';
 import type { PgAccess, PgSession } from '../../sources/postgres/access.ts';
+import { lockedDuring } from './locks.ts';
 import { findRelation, lockedBy, openPatient, type Relation, worksOn } from './place.ts';
 
 /** Statistics of what was done reach others with a delay in servers before 15. */
@@ -23,14 +24,17 @@ export async function tend(
   const before = await stateOf(session, table);
   const started = performance.now();
   // Truncating the end of a table would take its strongest lock, for which everybody waits.
-  await session.rows(kind === 'vacuum' ? `vacuum (truncate false) ${table.sql}` : `analyze ${table.sql}`);
+  const statement = kind === 'vacuum' ? `vacuum (truncate false) ${table.sql}` : `analyze ${table.sql}`;
+  const { locks } = await lockedDuring(access, { database, pid: session.pid, signal: doing.signal }, () =>
+    session.rows(statement),
+  );
   const durationMs = performance.now() - started;
   const after = await told(session, table, kind, before, doing);
   return {
     durationMs,
     beforeBytes: before.bytes,
     afterBytes: after.bytes,
-    locks: [{ table: object ?? '', mode: 'ShareUpdateExclusiveLock', heldMs: durationMs }],
+    locks,
   };
 }
 
