@@ -37,7 +37,9 @@ describe('databases, as a person keeps them fit', () => {
       discovery: { enabled: false },
       machine: { watch: false },
       databases: { slow: '1ms' },
-      backups: { sources: [{ name: 'crm', kind: 'postgres', host, port, user, password: { file: password }, tls: 'disable' }] },
+      backups: {
+        sources: [{ name: 'crm', kind: 'postgres', host, port, user, password: { file: password }, tls: 'disable' }],
+      },
     };
     // YAML is a superset of JSON.
     writeFileSync(join(home, 'steward.yaml'), JSON.stringify(config));
@@ -78,7 +80,9 @@ describe('databases, as a person keeps them fit', () => {
     for (const { kind, beforeBytes = 0, afterBytes = 0 } of report.done)
       if (kind === 'reindex') expect(afterBytes).toBeLessThan(beforeBytes);
     expect(report.rehearsed.map(({ kind, object }) => `${kind} ${object}`)).toEqual(expect.arrayContaining(done));
-    expect(report.rehearsed.every(({ durationMs, error }) => durationMs !== undefined && error === undefined)).toBe(true);
+    expect(report.rehearsed.every(({ durationMs, error }) => durationMs !== undefined && error === undefined)).toBe(
+      true,
+    );
     expect(report.sources[0]?.rehearsedOn).toMatch(/^cp_/);
     expect(report.advice).toContainEqual(
       expect.objectContaining({ table: 'public.orders', columns: ['customer'], tested: 'sandbox' }),
@@ -93,7 +97,11 @@ describe('databases, as a person keeps them fit', () => {
 
   it('are shown with what was seen of them, what was done, and what a person may want to do', async () => {
     await eventually('what was done is remembered', async () => {
-      const shown = await stewardJson<{ done: { kind: string }[]; message: string }>(home, ['databases', 'show', 'crm']);
+      const shown = await stewardJson<{ done: { kind: string }[]; message: string }>(home, [
+        'databases',
+        'show',
+        'crm',
+      ]);
       return shown.done.some(({ kind }) => kind === 'reindex') || undefined;
     });
     const [row] = await stewardJson<{ source: string; bytes: number; advice: number }[]>(home, ['databases']);
@@ -102,7 +110,9 @@ describe('databases, as a person keeps them fit', () => {
     expect(advice).toMatchObject([
       { kind: 'missing-index', sql: 'create index concurrently on "public"."orders" ("customer")' },
     ]);
-    const file = JSON.parse(readFileSync(join(home, 'logs/latest_database_maintenance_report.json'), 'utf8')) as unknown;
+    const file = JSON.parse(
+      readFileSync(join(home, 'logs/latest_database_maintenance_report.json'), 'utf8'),
+    ) as unknown;
     expect(MaintenanceReport.parse(file).ok).toBe(true);
     expect(readdirSync(join(home, 'logs')).join()).toMatch(/database_maintenance_report_\d{8}_\d{6}\.json/);
   }, 60_000);

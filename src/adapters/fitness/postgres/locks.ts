@@ -26,7 +26,7 @@ export async function lockedDuring<T>(
   const held = new Map<string, { mode: string; heldMs: number }>();
   const look = async (): Promise<void> => {
     await using session = await openSession(access, database, { signal });
-    for (let last = performance.now(); !ended.signal.aborted; ) {
+    for (let last = performance.now(); !ended.signal.aborted;) {
       const rows = await session.rows<{ table: string; mode: string }>(
         `select n.nspname || '.' || c.relname as "table", l.mode from pg_catalog.pg_locks l
           join pg_catalog.pg_class c on c.oid = l.relation join pg_catalog.pg_namespace n on n.oid = c.relnamespace

@@ -152,7 +152,9 @@ describe('maintenance of PostgreSQL', () => {
     expect(failures).toEqual([]);
     expect(done.afterBytes).toBeLessThan(defined(done.beforeBytes));
     // Nothing stronger than what lets others read and write, as it was seen from outside.
-    expect(done.locks).toContainEqual(expect.objectContaining({ table: 'public.orders', mode: 'ShareUpdateExclusiveLock' }));
+    expect(done.locks).toContainEqual(
+      expect.objectContaining({ table: 'public.orders', mode: 'ShareUpdateExclusiveLock' }),
+    );
     const after = defined(indexOf(await look({ measure: true }), 'orders_pkey'));
     expect(after.valid).toBe(true);
     expect(after.bytes).toBeLessThan(before.bytes);
