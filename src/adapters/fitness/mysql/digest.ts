@@ -1,4 +1,5 @@
-const STRING = String.raw`'(?:[^'\\]|\\.|'')*(?:'|$)|"(?:[^"\\]|\\.|"")*(?:"|$)`;
+/** To its end, or to the end of a statement that was cut off within it, be that behind a backslash. */
+const STRING = String.raw`'(?:[^'\\]|\\[\s\S]|'')*(?:'|\\?$)|"(?:[^"\\]|\\[\s\S]|"")*(?:"|\\?$)`;
 const COMMENT = String.raw`/\*[\s\S]*?(?:\*/|$)|--[ \t][^\n]*|--$|#[^\n]*`;
 const NAME = '`(?:[^`]|``)*`';
 const NUMBER = String.raw`\b0x[0-9a-f]+\b|\b0b[01]+\b|(?<![\w$.@])[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?(?![\w$])`;

@@ -4,6 +4,7 @@ import type { SecretResolver } from '../../../core/secrets.ts';
 import { accessTo, openSession } from '../../sources/mysql/access.ts';
 import { databasesFor } from '../../sources/mysql/look.ts';
 import { activityOf } from './activity.ts';
+import { advise } from './advise.ts';
 import { indexesOf } from './indexes.ts';
 import { performOn } from './perform.ts';
 import { serverOf } from './session.ts';
@@ -52,5 +53,6 @@ export function createMysqlEngine({ secrets, now, lockMs = () => 5_000 }: MysqlE
     },
 
     perform: (at, task, doing) => performOn({ at, secrets, lockMs: lockMs() }, task, doing),
+    advise: (at, slow, doing) => advise({ at, secrets }, slow, doing),
   };
 }

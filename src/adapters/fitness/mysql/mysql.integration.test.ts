@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { MysqlSource } from '../../../core/backup/source.ts';
 import type { DatabaseEngine } from '../../../core/database/engine.ts';
 import { DatabaseLook } from '../../../core/database/look.ts';
-import { type FitnessTask, TaskDone } from '../../../core/database/task.ts';
+import { type FitnessTask, IndexAdvice, TaskDone } from '../../../core/database/task.ts';
 import { defined } from '../../../testing/defined.ts';
 import { startMariadb, type TestMariadb } from '../../../testing/world/mariadb.ts';
 import { hasProgram } from '../../../testing/world/start-program.ts';
@@ -209,6 +209,41 @@ describe.skipIf(!hasProgram('mariadbd'))('a MariaDB that is kept fit', () => {
     await session.rows("install soname 'disks'");
     await assertRoom(elsewhere, 1);
     await expect(assertRoom(elsewhere, 1e18)).rejects.toMatchObject({ code: 'DISK_FULL' });
+  });
+
+  it('tries an index for each slow query in a copy, and says it only where it helps', async () => {
+    await server.say(
+      'shop',
+      'create table copied like orders',
+      'insert into copied select * from orders',
+      'alter table copied drop key customers, drop key customers_at',
+    );
+    const slow = (statement: string) => ({ database: 'shop', statement, calls: 1, meanMs: 2_000, totalMs: 2_000 });
+    const queries = [
+      slow('SELECT * FROM `copied` WHERE `customer` = ? ORDER BY `at` DESC LIMIT ?'),
+      slow('select o.id from copied o join texts t on t.id = o.id where o.customer in (...) and o.at < ?'),
+      slow('select * from copied where id = ?'),
+      slow('select * from copied where customer > ?'),
+      slow('select * from gone where customer = ?'),
+      slow('select * frm copied'),
+    ];
+    await expect(engine.advise?.({ source: source() }, queries, doing)).rejects.toMatchObject({
+      code: 'PRECONDITION_FAILED',
+    });
+    const advice = defined(await engine.advise?.({ source: source(), sandbox: true }, queries, doing));
+    expect(advice.map((one) => IndexAdvice.parse(one))).toEqual(advice);
+    expect(advice).toHaveLength(1);
+    expect(advice[0]).toMatchObject({
+      database: 'shop',
+      table: 'copied',
+      columns: ['customer', 'at'],
+      sql: 'ALTER TABLE `copied` ADD INDEX `copied_customer_at` (`customer`, `at`), ALGORITHM=INPLACE, LOCK=NONE',
+      tested: 'sandbox',
+      bytes: expect.any(Number),
+    });
+    expect(advice[0]?.costAfter).toBeLessThan(defined(advice[0]).costBefore / 10);
+    expect(await server.say('shop', "show index from copied where Key_name = 'steward_tried'")).toEqual([]);
+    await server.say('shop', defined(advice[0]).sql);
   });
 
   it('reads slow queries and used indexes from the performance schema where that is on', async () => {

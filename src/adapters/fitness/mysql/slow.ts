@@ -12,6 +12,8 @@ const TOLD = 100;
 /** The log is a file of text below its table: all of it is read, so what is older is not looked at. */
 const LOG_DAYS = 7;
 const LOG_LINES = 5_000;
+/** Of a statement: an insert of a thousand rows tells no more than its beginning. */
+const TOLD_CHARACTERS = 4_000;
 const WHAT = 'slow queries';
 
 /** Without their values: the performance schema keeps none, and of the slow log they are taken away here. */
@@ -56,7 +58,7 @@ async function fromLog(server: Server, databases: readonly string[], slowMs: num
   const { session, grantee } = server;
   const rows = await whereAllowed<{ db: string; text: string; ms: string }>(
     session,
-    `select db, convert(sql_text using utf8mb4) as text, time_to_sec(query_time) * 1000 as ms from mysql.slow_log
+    `select db, convert(left(sql_text, ${TOLD_CHARACTERS}) using utf8mb4) as text, time_to_sec(query_time) * 1000 as ms from mysql.slow_log
       where db in (?) and start_time > now() - interval ${LOG_DAYS} day and time_to_sec(query_time) * 1000 >= ? order by start_time desc limit ${LOG_LINES}`,
     [databases, slowMs],
   );
