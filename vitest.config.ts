@@ -17,6 +17,8 @@ const APART = [
   'test/api-properties.test.ts',
   'test/approval.integration.test.ts',
   'test/backup-exclusion.integration.test.ts',
+  'test/backup-faults.integration.test.ts',
+  'test/backup-watch.integration.test.ts',
   'test/backups.integration.test.ts',
   'test/breakers.integration.test.ts',
   'test/chaos-engine.test.ts',

@@ -26,7 +26,13 @@ export async function openAttempt(root: string, copy: CopyName, holder: Holder, 
   await makeFolder(join(root, UNFINISHED));
   const folder = join(root, UNFINISHED, `${safeName(copy.id)}.${randomBytes(4).toString('hex')}`);
   await mkdir(folder, { mode: 0o700 });
-  await writeDurably(join(folder, LEASE), `${JSON.stringify({ copy: copy.id, since: now.toISOString(), holder })}\n`);
+  try {
+    await writeDurably(join(folder, LEASE), `${JSON.stringify({ copy: copy.id, since: now.toISOString(), holder })}\n`);
+  } catch (thrown) {
+    // On a full disk: one that says nothing of its maker would lie there for a while.
+    await rm(folder, { recursive: true, force: true });
+    throw thrown;
+  }
   return folder;
 }
 
