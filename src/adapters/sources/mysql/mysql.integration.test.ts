@@ -14,6 +14,7 @@ import { nobody } from '../../../testing/world/postgres.ts';
 import { type TempFolder, tempFolder } from '../../../testing/world/temp-folder.ts';
 import { readStat } from '../../procfs/stat.ts';
 import { createPrograms } from '../../programs/index.ts';
+import { sourceContract } from '../source.contract.ts';
 import { createMysqlSource } from './index.ts';
 
 const doing = { signal: new AbortController().signal };
@@ -408,3 +409,25 @@ function commandOf(pid: number): string {
     return '';
   }
 }
+
+describe('MariaDB, as every source', () => {
+  const NAME = "we`ird $(id) 'db";
+  const TABLE = "`it's ``odd```";
+  sourceContract(async () => {
+    await server.say(undefined, `create database \`${NAME.replaceAll('`', '``')}\` character set utf8mb4`);
+    await server.say(
+      NAME,
+      `create table ${TABLE} (id int primary key, what varchar(50))`,
+      `insert into ${TABLE} select seq, concat('row ', seq) from seq_1_to_500`,
+    );
+    return {
+      reader,
+      source: source({ databases: [NAME] }),
+      scratch,
+      store: join(folder.path, 'contract'),
+      state: async () => await server.say(NAME, `select * from ${TABLE} order by id`),
+      ruin: async () => void (await server.say(NAME, `delete from ${TABLE} where id > 3`)),
+      elsewhere: { kind: 'database', name: 'else`where' },
+    };
+  });
+});

@@ -16,6 +16,7 @@ import { nobody, startPostgres, type TestPostgres } from '../../../testing/world
 import { type TempFolder, tempFolder } from '../../../testing/world/temp-folder.ts';
 import { readStat } from '../../procfs/stat.ts';
 import { createPrograms } from '../../programs/index.ts';
+import { sourceContract } from '../source.contract.ts';
 import { createPostgresSource } from './index.ts';
 
 const doing = { signal: new AbortController().signal };
@@ -577,3 +578,26 @@ function commandOf(pid: number): string {
     return '';
   }
 }
+
+describe('PostgreSQL, as every source', () => {
+  const NAME = `we"ird $(id) 'db ü`;
+  const TABLE = `"it's ""odd"""."a\nb"`;
+  sourceContract(async () => {
+    await server.say('postgres', `create database "${NAME.replaceAll('"', '""')}"`);
+    await server.say(
+      NAME,
+      `create schema "it's ""odd"""`,
+      `create table ${TABLE} (id int primary key, what text)`,
+      `insert into ${TABLE} select i, 'row ' || i from generate_series(1, 500) i`,
+    );
+    return {
+      reader,
+      source: source({ databases: [NAME] }),
+      scratch,
+      store: join(folder.path, 'contract'),
+      state: async () => await server.say(NAME, `select * from ${TABLE} order by id`),
+      ruin: async () => void (await server.say(NAME, `delete from ${TABLE} where id > 3`)),
+      elsewhere: { kind: 'database', name: 'else "where"' },
+    };
+  });
+});

@@ -14,6 +14,7 @@ import { type TempFolder, tempFolder } from '../../../testing/world/temp-folder.
 import { createPrograms } from '../../programs/index.ts';
 import { compareContents, readContents } from '../contents.ts';
 import { connectRedis, type RedisClient } from './client.ts';
+import { sourceContract } from '../source.contract.ts';
 import { createRedisReader } from './index.ts';
 
 const missing = !hasProgram('redis-server');
@@ -293,4 +294,32 @@ describe.skipIf(missing)(`a real Redis with an append-only file${missing ? ' (ne
     expect(readdirSync(scratch)).toEqual([]);
     await rm(socket, { force: true });
   }, 60_000);
+});
+
+describe.skipIf(missing)(`Redis, as every source${missing ? ' (needs redis-server)' : ''}`, () => {
+  const HOSTILE = Buffer.from([0, 255, 13, 10, 36, 39]);
+  const inDatabase = async (database: number, ...commands: (string | number | Buffer)[][]): Promise<unknown[]> => {
+    const replies = await client.askAll([['SELECT', database], ...commands, ['SELECT', 0]]);
+    return replies.slice(1, -1).map(String);
+  };
+  sourceContract(async () => {
+    await client.ask('FLUSHALL');
+    await inDatabase(0, ['SET', HOSTILE, HOSTILE], ['RPUSH', "li'st $(id)", 'a', 'b'], ['SET', 'plain', 'x']);
+    await inDatabase(3, ['SET', 'elsewhere', 'three']);
+    return {
+      reader: reader(),
+      source: source(),
+      scratch,
+      store: join(folder.path, 'contract'),
+      state: async () => [
+        await inDatabase(0, ['DBSIZE'], ['GET', HOSTILE], ['LRANGE', "li'st $(id)", 0, -1], ['GET', 'plain']),
+        await inDatabase(3, ['DBSIZE'], ['GET', 'elsewhere']),
+      ],
+      ruin: async () => {
+        await inDatabase(0, ['DEL', HOSTILE], ['SET', 'alien', 'x']);
+        await inDatabase(3, ['FLUSHDB']);
+      },
+      elsewhere: { kind: 'database', name: '5', database: '3' },
+    };
+  });
 });

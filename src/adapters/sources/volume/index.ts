@@ -140,8 +140,11 @@ export function createVolumeReader(deps: VolumeReaderOptions): SourceReader<'vol
       yield* scanItems({ do: 'describe', roots: [place], exclude: excludes(source, place), hash: true }, signal);
     },
 
-    // Trees of it are swept with those of files.
-    sweep: (owners, scratch) => sweepScratch(scratch, 'volume', owners, (folder) => goOnAfter(engine, folder)),
+    async sweep(owners, scratch) {
+      const swept = await sweepScratch(scratch, 'volume', owners, (folder) => goOnAfter(engine, folder));
+      // What is restored of it carries the kind of a tree, as that of files does.
+      return [...swept, ...(await sweepScratch(scratch, 'tree', owners))];
+    },
   };
 }
 

@@ -8,6 +8,7 @@ import { busyboxImage } from '../../../testing/world/busybox-image.ts';
 import { type Dockerd, dockerMissing, startDockerd } from '../../../testing/world/dockerd.ts';
 import { type TempFolder, tempFolder } from '../../../testing/world/temp-folder.ts';
 import { createPrograms } from '../../programs/index.ts';
+import { sourceContract } from '../source.contract.ts';
 import { createVolumeReader } from './index.ts';
 
 const missing = dockerMissing();
@@ -55,6 +56,27 @@ describe.skipIf(missing)(`a Docker volume${missing ? ` (${missing})` : ''}`, () 
     await dockerd?.stop();
     await folder?.remove();
   }, 60_000);
+
+  describe('as every source', () => {
+    sourceContract(async () => {
+      await dockerd.docker('volume', 'create', 'contract');
+      const own = await dockerd.docker('volume', 'inspect', '--format', '{{.Mountpoint}}', 'contract');
+      const names = ["it's $(id) `x`", '-rf', 'ü ] [*?', '.hidden'];
+      for (const name of names) writeFileSync(join(own, name), `in ${name}`);
+      return {
+        reader: reader(),
+        source: source({ name: 'contract', volume: 'contract' }),
+        scratch,
+        store: join(folder.path, 'contract'),
+        state: async () => readdirSync(own).toSorted().map((name) => [name, readFileSync(join(own, name), 'utf8')]),
+        ruin: async () => {
+          rmSync(join(own, '-rf'));
+          writeFileSync(join(own, '.hidden'), 'something else');
+        },
+        elsewhere: { kind: 'folder', path: join(folder.path, 'else where') },
+      };
+    });
+  });
 
   it('is copied while its containers rest, proven, destroyed and restored; what came since is kept beside', async () => {
     for (const name of ['a', 'deep/b', 'cache/c']) {
