@@ -68,7 +68,10 @@ describe.skipIf(missing)(`a Docker volume${missing ? ` (${missing})` : ''}`, () 
         source: source({ name: 'contract', volume: 'contract' }),
         scratch,
         store: join(folder.path, 'contract'),
-        state: async () => readdirSync(own).toSorted().map((name) => [name, readFileSync(join(own, name), 'utf8')]),
+        state: async () =>
+          readdirSync(own)
+            .toSorted()
+            .map((name) => [name, readFileSync(join(own, name), 'utf8')]),
         ruin: async () => {
           rmSync(join(own, '-rf'));
           writeFileSync(join(own, '.hidden'), 'something else');
