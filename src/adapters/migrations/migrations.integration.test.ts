@@ -251,7 +251,7 @@ describe('a migration that fails', () => {
     ]);
     await expect(step('my', '0001')).rejects.toMatchObject({
       code: 'PRECONDITION_FAILED',
-      hint: expect.stringContaining('steward migrations resolve --version 0001'),
+      hint: expect.stringContaining('steward migrations resolve --migration 0001'),
     });
     const [used] = await my.say('shop', 'select count(*) as n from information_schema.PROCESSLIST where DB = "shop"');
     expect(Number(used?.['n'])).toBe(1);

@@ -220,7 +220,7 @@ async function leftHalfDone(session: SqlSession, row: AppliedRow, migration: Che
 
 function halfDone({ file, version }: CheckedMigration, why: string): StewardError {
   return new StewardError('PRECONDITION_FAILED', `${file} is half-done: ${why}.`, {
-    hint: `Complete it or take it back by hand, or restore the copy from before; then say which: steward migrations resolve --version ${version} --as applied (or --as pending)`,
+    hint: `Complete it or take it back by hand, or restore the copy from before; then say which: steward migrations resolve --migration ${version} --as applied (or --as pending)`,
   });
 }
 

@@ -159,7 +159,7 @@ function foreign({ foreign: other, database }: DatabaseLook): Facts['obstacles']
   return [
     {
       message: `${database} has the record ${other}, and none of Steward: nobody knows which of the files are applied`,
-      hint: 'Say up to where they are: steward migrations resolve --version <last applied one> --as applied --through',
+      hint: 'Say up to where they are: steward migrations resolve --migration <last applied one> --as applied --through',
     },
   ];
 }

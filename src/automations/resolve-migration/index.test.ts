@@ -19,7 +19,7 @@ function world() {
 describe('resolve-migration', () => {
   it('marks one, or all up to one, and leaves what is applied already as it is', async () => {
     const { run, states } = world();
-    expect((await run({ version: '3', as: 'applied', through: true })).output?.marked).toEqual([
+    expect((await run({ migration: '3', as: 'applied', through: true })).output?.marked).toEqual([
       { version: '0002', as: 'applied' },
       { version: '0003', as: 'applied' },
     ]);
@@ -28,7 +28,7 @@ describe('resolve-migration', () => {
       ['0002', 'run_memory'],
       ['0003', 'run_memory'],
     ]);
-    expect((await run({ version: '0003', as: 'pending' })).status).toBe('succeeded');
+    expect((await run({ migration: '0003', as: 'pending' })).status).toBe('succeeded');
     expect(states()).toHaveLength(2);
   });
 
@@ -36,7 +36,7 @@ describe('resolve-migration', () => {
     const { ports, run } = world();
     const [before] = ports.migrations.rows();
     ports.migrations.write('0001_x.sql', 'select 1 -- with a word on it');
-    expect((await run({ version: '0001', as: 'changed' })).status).toBe('succeeded');
+    expect((await run({ migration: '0001', as: 'changed' })).status).toBe('succeeded');
     const [after] = ports.migrations.rows();
     expect([after?.appliedAt, after?.run]).toEqual([before?.appliedAt, 'run_before']);
     expect(after?.checksum).not.toBe(before?.checksum);
@@ -45,19 +45,19 @@ describe('resolve-migration', () => {
   it('forgets what has no file any more, and nothing else can be said of that', async () => {
     const { ports, run, states } = world();
     ports.migrations.write('0001_x.sql', '');
-    expect((await run({ version: '0001', as: 'applied' })).error?.message).toContain('can only be forgotten');
-    expect((await run({ version: '0001', as: 'pending' })).status).toBe('succeeded');
+    expect((await run({ migration: '0001', as: 'applied' })).error?.message).toContain('can only be forgotten');
+    expect((await run({ migration: '0001', as: 'pending' })).status).toBe('succeeded');
     expect(states()).toEqual([]);
   });
 
   it('says what is wrong with what it is asked', async () => {
     const { ports, run } = world();
-    expect((await run({ version: '0009', as: 'applied' })).error).toMatchObject({ code: 'NOT_FOUND' });
-    expect((await run({ version: '0002', as: 'changed' })).error).toMatchObject({ code: 'PRECONDITION_FAILED' });
-    expect((await run({ version: '0002', as: 'pending', through: true })).error).toMatchObject({
+    expect((await run({ migration: '0009', as: 'applied' })).error).toMatchObject({ code: 'NOT_FOUND' });
+    expect((await run({ migration: '0002', as: 'changed' })).error).toMatchObject({ code: 'PRECONDITION_FAILED' });
+    expect((await run({ migration: '0002', as: 'pending', through: true })).error).toMatchObject({
       code: 'INPUT_INVALID',
     });
     ports.migrations.lockedBy('psql (backend 3)');
-    expect((await run({ version: '0002', as: 'applied' })).error).toMatchObject({ code: 'LOCKED' });
+    expect((await run({ migration: '0002', as: 'applied' })).error).toMatchObject({ code: 'LOCKED' });
   });
 });

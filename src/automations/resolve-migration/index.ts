@@ -24,7 +24,7 @@ export default defineAutomation({
   cli: ['migrations', 'resolve'],
   cliArguments: ['name'],
   input: SetInput.extend({
-    version: z
+    migration: z
       .string()
       .regex(/^\d+([._]\d+)*$/, 'expected a version such as 0003 or 1.2')
       .describe('Which one, as steward migrations shows it.'),
@@ -39,7 +39,7 @@ export default defineAutomation({
       ),
   }),
   output: z.object({ database: z.string(), marked: z.array(z.object({ version: z.string(), as: As })) }),
-  examples: [{ title: 'It is complete', input: { name: 'shop', version: '0002', as: 'applied' } }],
+  examples: [{ title: 'It is complete', input: { name: 'shop', migration: '0002', as: 'applied' } }],
   safeguards: { timeout: '60s', retry: { attempts: 1, backoff: '1s' } },
 
   async analyze({ input, ports, signal }) {
@@ -52,13 +52,13 @@ export default defineAutomation({
         `${database} is being migrated by ${lockedBy}: how it stands is not decided yet.`,
         { hint: 'Wait until it is done.', retryable: false },
       );
-    const wanted = input.version.replaceAll('_', '.');
+    const wanted = input.migration.replaceAll('_', '.');
     const known = [...files.map(({ version }) => version), ...rows.map(({ version }) => version)];
     const version = known.find((each) => compareVersions(each, wanted) === 0);
     if (version === undefined)
       throw new StewardError(
         'NOT_FOUND',
-        `There is no migration ${input.version}, neither among the files nor on record.`,
+        `There is no migration ${input.migration}, neither among the files nor on record.`,
         { hint: 'steward migrations shows those there are.' },
       );
     return { set, database, marks: marksOf(files, rows, { ...input, version }) };

@@ -71,14 +71,14 @@ export function obstaclesOf(
         return [
           {
             message: `${what} was changed after it was applied on ${applied?.appliedAt}`,
-            hint: `Put it back as it was, and write a new migration; or, where only words changed: steward migrations resolve --version ${version} --as changed`,
+            hint: `Put it back as it was, and write a new migration; or, where only words changed: steward migrations resolve --migration ${version} --as changed`,
           },
         ];
       case 'missing':
         return [
           {
             message: `${what} was applied on ${applied?.appliedAt}, and its file is missing`,
-            hint: `Bring the file back; or forget it: steward migrations resolve --version ${version} --as pending`,
+            hint: `Bring the file back; or forget it: steward migrations resolve --migration ${version} --as pending`,
           },
         ];
       case 'failed':
@@ -86,7 +86,7 @@ export function obstaclesOf(
         return [
           {
             message: `${what} stayed half-done: ${applied?.error ?? `${applied?.done} of ${applied?.total} statements ran, and it is not known what came of the next`}`,
-            hint: `Complete it or take it back by hand, then say which: steward migrations resolve --version ${version} --as applied (or --as pending)`,
+            hint: `Complete it or take it back by hand, then say which: steward migrations resolve --migration ${version} --as applied (or --as pending)`,
           },
         ];
       case 'out-of-order':
