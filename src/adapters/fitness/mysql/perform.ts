@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { DatabaseAt } from '../../../core/database/engine.ts';
 import type { FitnessTask, TaskDone } from '../../../core/database/task.ts';
 import type { Doing } from '../../../core/backup/store.ts';
@@ -22,6 +23,9 @@ export interface Working {
 }
 
 const ENDS_WITHIN_MS = 15_000;
+const RESTS_MS = 500;
+/** One that failed within it has only waited. */
+const ONLY_WAITED_MS = 3_000;
 
 export async function performOn({ at, secrets, lockMs }: Working, task: FitnessTask, doing: Doing): Promise<TaskDone> {
   if (task.kind !== 'analyze' && task.kind !== 'rebuild')
@@ -30,11 +34,10 @@ export async function performOn({ at, secrets, lockMs }: Working, task: FitnessT
     });
   const access = await accessTo(at.source, secrets);
   return await endedWithUs(access, doing, async (session) => {
-    // Whoever comes behind one that waits for the lock of a table waits too: so it waits for as short as can be said.
-    await session.rows(`set session lock_wait_timeout = ${Math.max(1, Math.ceil(lockMs / 1000))}`);
-    return task.kind === 'analyze'
-      ? await analyze(session, task)
-      : await rebuild({ session, access, sandbox: at.sandbox ?? false }, task, doing);
+    // Whoever comes behind one that waits for the lock of a table waits too: so it waits for as short as can be said, and again.
+    await session.rows('set session lock_wait_timeout = 1');
+    const there = { session, access, sandbox: at.sandbox ?? false, lockMs };
+    return await (task.kind === 'analyze' ? analyze : rebuild)(there, task, doing);
   });
 }
 
@@ -57,11 +60,38 @@ async function endedWithUs<T>(access: MyAccess, doing: Doing, work: (session: My
   }
 }
 
+/** Tries again for as long as a lock is waited for; not where it was lost after work was done, for that would be done again. */
+async function patiently<T>({ lockMs }: There, { signal }: Doing, attempt: () => Promise<T>): Promise<T> {
+  for (const began = performance.now(); ;) {
+    const started = performance.now();
+    try {
+      return await attempt();
+    } catch (thrown) {
+      const now = performance.now();
+      const isLocked = StewardError.from(thrown).code === 'LOCKED';
+      if (!isLocked || now - started > ONLY_WAITED_MS || now - began + RESTS_MS > lockMs) throw thrown;
+      await sleep(RESTS_MS);
+      if (signal.aborted) throw new StewardError('CANCELED', 'It was canceled.');
+    }
+  }
+}
+
+interface There {
+  readonly session: MySession;
+  readonly access: MyAccess;
+  readonly sandbox: boolean;
+  readonly lockMs: number;
+}
+
 /** Statistics that outlive a restart, from a few pages of each index. Replicas take their own. */
-async function analyze(session: MySession, { database, object }: FitnessTask): Promise<TaskDone> {
+async function analyze(there: There, { database, object }: FitnessTask, doing: Doing): Promise<TaskDone> {
+  const { session } = there;
   const started = performance.now();
   const names = object === undefined ? await baseTables(session, database) : [object];
-  for (const name of names) told(await session.rows(`analyze no_write_to_binlog table ${qualified(database, name)}`));
+  for (const name of names)
+    await patiently(there, doing, async () =>
+      told(await session.rows(`analyze no_write_to_binlog table ${qualified(database, name)}`)),
+    );
   return { durationMs: performance.now() - started, how: `ANALYZE TABLE (${names.length})`, locks: [] };
 }
 
@@ -73,13 +103,8 @@ async function baseTables(session: MySession, database: string): Promise<string[
   return rows.map(({ name }) => String(name));
 }
 
-interface Rebuilding {
-  readonly session: MySession;
-  readonly access: MyAccess;
-  readonly sandbox: boolean;
-}
-
-async function rebuild({ session, access, sandbox }: Rebuilding, task: FitnessTask, doing: Doing): Promise<TaskDone> {
+async function rebuild(there: There, task: FitnessTask, doing: Doing): Promise<TaskDone> {
+  const { session, access, sandbox } = there;
   const { database, object } = task;
   if (object === undefined)
     throw new StewardError('INPUT_INVALID', 'A rebuild is of one table, and the task names none.');
@@ -104,7 +129,7 @@ async function rebuild({ session, access, sandbox }: Rebuilding, task: FitnessTa
   if (!sandbox && back * 2 < (task.expectedBytes ?? 1))
     return done(`only ${back} bytes would come back, so nothing was done`, before.bytes, []);
   if (!sandbox) await assertRoom(server, before.bytes);
-  const { how, lock } = await anew(session, qualified(database, object), doing);
+  const { how, lock } = await patiently(there, doing, () => anew(session, qualified(database, object), doing));
   const heldMs = performance.now() - started;
   const { bytes } = await look();
   return done(how, bytes, lock === undefined ? [] : [{ table: object, mode: lock, heldMs }]);

@@ -67,7 +67,7 @@ describe.skipIf(!hasProgram('redis-server'))('a Redis that is kept fit', () => {
     expect(look).toMatchObject({
       source: 'cache',
       kind: 'redis',
-      version: /v=(\S+)/.exec(String(await client.text('INFO', 'server')))?.[1] ?? expect.stringMatching(/^\d+\./),
+      version: expect.stringMatching(/^\d+\./),
       at: '2026-11-29T20:15:00.000Z',
       databases: [{ name: 'all' }],
       connections: { used: 2, limit: 10_000 },

@@ -1,9 +1,9 @@
 import { DatabaseSync } from 'node:sqlite';
-import { live, perform, sayer, troubleOf, using } from '../../sources/sqlite/child-kit.ts';
+import { live, perform, troubleOf, using, write } from '../../sources/sqlite/child-kit.ts';
 import type { FileLook, FitnessJob, FitnessSaid } from './jobs.ts';
 import { lookAtFile } from './look-at-file.ts';
 
-const say = sayer<FitnessSaid>();
+const say: (said: FitnessSaid) => void = write;
 /** So many entries of each index are read at most: statistics need no more, and a large file would take minutes. */
 const ANALYSIS_LIMIT = 1_000;
 /** Of tables that this connection did not ask for anything, too. */
@@ -11,7 +11,8 @@ const OPTIMIZE_ALL = 0x1_0002;
 /** Pages that are given back in one transaction: writers come in between. */
 const PAGES_AT_ONCE = 2_000;
 
-await perform((job: FitnessJob) => {
+await perform((given) => {
+  const job = given as FitnessJob;
   if (job.do === 'look')
     return using(live(job.path, job.waitMs), (database) =>
       say({ said: 'look', look: lookAtFile(database, job.tables) satisfies FileLook }),

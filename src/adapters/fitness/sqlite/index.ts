@@ -30,7 +30,9 @@ export function createSqliteEngine({
   /** `temporary` is where SQLite puts what it needs for a while; such a file has no name, so nothing is left of it. */
   const ask: Reach['ask'] = async (job, hear, signal, temporary) => {
     const env = temporary === undefined ? undefined : { SQLITE_TMPDIR: temporary };
-    return await askChild<FitnessSaid>(programs, { child: CHILD, job, ...(env && { env }) }, job.path, signal, hear);
+    return await askChild(programs, { child: CHILD, job, ...(env && { env }) }, job.path, signal, (said) =>
+      hear(said as FitnessSaid),
+    );
   };
 
   async function lookedAt(job: Extract<FitnessJob, { do: 'look' }>, signal: AbortSignal) {

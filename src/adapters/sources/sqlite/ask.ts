@@ -16,11 +16,11 @@ export function askSqlite(
   signal: AbortSignal,
   hear: (said: SqliteSaid) => void | Promise<void>,
 ): Promise<{ readonly version: string }> {
-  return askChild<SqliteSaid>(programs, { child: CHILD, job }, about, signal, hear);
+  return askChild(programs, { child: CHILD, job }, about, signal, (said) => hear(said as SqliteSaid));
 }
 
-/** The same of any child that is made of child-kit.ts. */
-export async function askChild<Said extends { readonly said: string }>(
+/** The same of any child that is made of child-kit.ts: what it says is of the type that it writes. */
+export async function askChild(
   programs: ProgramsPort,
   {
     child,
@@ -36,7 +36,7 @@ export async function askChild<Said extends { readonly said: string }>(
   const { exitCode, stderr } = await programs.stream(
     { program: process.execPath, args: [child, JSON.stringify(job)], timeoutMs: WITHIN_MS, signal, env },
     async (output) => {
-      for await (const said of linesOf<Said | SqliteClosing>(output)) {
+      for await (const said of linesOf(output)) {
         if (isClosing(said)) {
           if (said.said === 'done') ({ version } = said);
           else trouble = said;
@@ -56,16 +56,19 @@ export async function askChild<Said extends { readonly said: string }>(
   );
 }
 
-const isClosing = (said: { readonly said: string }): said is SqliteClosing =>
-  said.said === 'done' || said.said === 'trouble';
+interface Said {
+  readonly said: string;
+}
 
-async function* linesOf<Line>(output: AsyncIterable<Uint8Array>): AsyncIterable<Line> {
+const isClosing = (said: Said): said is SqliteClosing => said.said === 'done' || said.said === 'trouble';
+
+async function* linesOf(output: AsyncIterable<Uint8Array>): AsyncIterable<Said> {
   const decoder = new TextDecoder();
   let rest = '';
   for await (const chunk of output) {
     const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n');
     rest = lines.pop() ?? '';
-    for (const line of lines) yield JSON.parse(line) as Line;
+    for (const line of lines) yield JSON.parse(line) as Said;
   }
 }
 

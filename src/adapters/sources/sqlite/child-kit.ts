@@ -5,15 +5,15 @@ import type { SqliteClosing, SqliteTrouble } from './jobs.ts';
 // What works on SQLite is a process of its own: SQLite works in the thread that asks it, a damaged file can take its process
 // down, and whatever it does can be ended. It says each thing in a line of its own, and `done` last.
 
-export function sayer<Said>(): (said: Said) => void {
-  return (said) => void process.stdout.write(`${JSON.stringify(said)}\n`);
+export function write(said: { readonly said: string }): void {
+  process.stdout.write(`${JSON.stringify(said)}\n`);
 }
 
-/** Does the job that is its only argument, and says how it ended. */
-export async function perform<Job>(work: (job: Job) => Promise<void> | void): Promise<void> {
-  const close = sayer<SqliteClosing>();
+/** Does the job that is its only argument, as whoever started it wrote it, and says how it ended. */
+export async function perform(work: (job: unknown) => Promise<void> | void): Promise<void> {
+  const close: (said: SqliteClosing) => void = write;
   try {
-    await work(JSON.parse(process.argv[2] ?? '') as Job);
+    await work(JSON.parse(process.argv[2] ?? ''));
     close({ said: 'done', version: process.versions['sqlite'] ?? '' });
   } catch (thrown) {
     const { errcode = 0, message } = thrown as { errcode?: number; message: string };

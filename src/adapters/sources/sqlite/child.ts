@@ -1,15 +1,16 @@
 import { createHash, type Hash } from 'node:crypto';
 import { backup, constants, DatabaseSync, type SQLOutputValue } from 'node:sqlite';
-import { alone, live, perform, sayer, troubleOf, using } from './child-kit.ts';
+import { alone, live, perform, troubleOf, using, write } from './child-kit.ts';
 import type { SqliteJob, SqliteSaid } from './jobs.ts';
 
-const say = sayer<SqliteSaid>();
+const say: (said: SqliteSaid) => void = write;
 const PAGES_AT_ONCE = 4_096;
 /** Rows are gathered up to this many characters before they are hashed. */
 const GATHERED = 64 * 1024;
 const TOLD_PROBLEMS = 10;
 
-await perform(async (job: SqliteJob) => {
+await perform(async (given) => {
+  const job = given as SqliteJob;
   switch (job.do) {
     case 'copy':
       return await copy(job);
