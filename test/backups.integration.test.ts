@@ -2,15 +2,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import {
-  eventually,
-  makeHome,
-  removeHome,
-  type RunningSteward,
-  startSteward,
-  steward,
-  stewardJson,
-} from './kit/steward.ts';
+import { makeHome, removeHome, type RunningSteward, startSteward, steward, stewardJson } from './kit/steward.ts';
 
 interface Standing {
   readonly source: string;
@@ -116,25 +108,16 @@ describe('backups, as a person has them', () => {
     expect(shop()).toEqual(['nothing']);
     const who = ['--name', 'ada', '--password-file', password];
     const { id = '', planHash = '' } = waiting ?? {};
-    const approved = await steward(home, ['run', 'approve', id, planHash, ...who, '--json']);
-    expect(approved.code, approved.stderr).toBe(0);
-    const ended = async (run: string): Promise<Run> => {
-      for (;;) {
-        const found = await stewardJson<Run>(home, ['run', 'show', run]).catch(() => undefined);
-        if (found && !['queued', 'planning', 'running', 'rolling-back'].includes(found.status)) return found;
-      }
-    };
-    expect((await ended(id)).status).toBe('succeeded');
+    const approve = async (run: string, plan: string): Promise<Run> =>
+      await stewardJson<Run>(home, ['run', 'approve', run, plan, ...who, '--wait']);
+    expect((await approve(id, planHash)).status).toBe('succeeded');
     expect(shop()).toEqual(['tea', 'cake']);
 
-    await steward(home, ['run', 'undo', id]);
-    const [undo] = await eventually('the plan to take it back', async () => {
-      const found = await stewardJson<Run[]>(home, ['runs', '--status', 'waiting-approval']);
-      return found.length > 0 ? found : undefined;
-    });
+    const { stdout } = await steward(home, ['run', 'undo', id, '--wait', '--json']);
+    const undo = JSON.parse(stdout) as Run;
+    expect(undo.status).toBe('waiting-approval');
     expect(shop()).toEqual(['tea', 'cake']);
-    await steward(home, ['run', 'approve', undo?.id ?? '', undo?.planHash ?? '', ...who]);
-    expect((await ended(undo?.id ?? '')).status).toBe('succeeded');
+    expect((await approve(undo.id, undo.planHash ?? '')).status).toBe('succeeded');
     expect(shop()).toEqual(['nothing']);
   }, 240_000);
 

@@ -11,12 +11,17 @@ import { addInput, COMMON, parseInputs } from './options.ts';
 import { addLogsFollow } from './logs-follow.ts';
 import { addPlace, type PlaceFlags, placeOf } from './place.ts';
 import { chosen, noServer, serverFor } from './reach.ts';
+import type { ReportedRun } from './runs.ts';
 import { addRunsWatch } from './watch.ts';
 import { painter, plain } from './terminal.ts';
 import { addWorkflowCommands } from './workflows.ts';
 
 /** Their answer is a run, of which a person wants to know the plan. */
 const ABOUT_A_RUN: ReadonlySet<string> = new Set(['reject-run', 'cancel-run', 'undo-run', 'resume-run', 'repeat-run']);
+/** After these something goes on that one can wait for. */
+const GOES_ON: ReadonlySet<string> = new Set(['approve-run', 'undo-run', 'resume-run', 'repeat-run']);
+
+const WAIT = ['--wait', 'Follow it to its end, and exit by how it ended.'] as const;
 
 interface Surroundings extends CliOptions {
   readonly args: readonly string[];
@@ -95,6 +100,7 @@ function addOperation(command: Command, operation: CommandDescription, around: S
   else addFormat(command);
   addServer(command);
   if (operation.name === 'approve-run' || operation.name === 'answer-workflow') addPerson(command);
+  if (GOES_ON.has(operation.name)) command.option(...WAIT);
   for (const { title, input } of operation.examples)
     command.addHelpText('after', `\n${plain(title)}: ${JSON.stringify(input)}`);
   command.action(async () => {
@@ -105,7 +111,8 @@ function addOperation(command: Command, operation: CommandDescription, around: S
     const server = await findServer(around.home, chosen(flags, around));
     if (server && operation.name === 'approve-run') {
       const { approve } = await import('./approve.ts');
-      return await showRun(await approve(server, input, flags as PersonFlags, around), flags, around);
+      const approved = await approve(server, input, flags as PersonFlags, around);
+      return await showEnd(server, approved as ReportedRun, flags, around);
     }
     if (server && operation.name === 'answer-workflow') {
       const { asPerson } = await import('./approve.ts');
@@ -118,6 +125,7 @@ function addOperation(command: Command, operation: CommandDescription, around: S
       ? await ask(server, operation, input, around)
       : await withoutServer(operation.name, input, around);
     if (operation.name === 'run-get') return await showRun(answer, flags, around, true);
+    if (server && GOES_ON.has(operation.name)) return await showEnd(server, answer as ReportedRun, flags, around);
     if (ABOUT_A_RUN.has(operation.name)) return await showRun(answer, flags, around);
     const shown = isJson(flags) ? answer : await withNodeNames(answer, operation.columns, server);
     around.print(shown, flags, operation.columns);
@@ -199,6 +207,26 @@ async function showRun(
   (whole ? printWholeRun : printRun)(answer as Parameters<typeof printRun>[0], stdout, painter(stdout, env));
 }
 
+/** The run as it is, or where somebody waits, as it ends: then the exit code says how. */
+async function showEnd(
+  server: Server,
+  started: ReportedRun,
+  flags: Flags & { readonly wait?: boolean | undefined },
+  { stdout, stderr, env, print, report, exitWith }: Surroundings,
+): Promise<void> {
+  const { exitCodeOf, failureOf, followRun, printRun } = await import('./runs.ts');
+  let run = started;
+  if (flags.wait) {
+    const out = isJson(flags) ? { write: () => undefined } : stderr;
+    run = await followRun(server, `/api/v1/runs/${started.id}`, request, out, painter(stderr, env));
+    exitWith(exitCodeOf(run));
+  }
+  if (isJson(flags)) return print(run, flags);
+  printRun(run, stdout, painter(stdout, env));
+  const failure = failureOf(run);
+  if (failure) report(failure);
+}
+
 function addRun(
   command: Command,
   automation: Manifest['automations'][number],
@@ -206,7 +234,6 @@ function addRun(
   around: Surroundings,
   positional: readonly string[] = [],
 ): void {
-  const { stdout, stderr, env, print, report, exitWith } = around;
   const read = addInput(command, automation.input, positional, COMMON);
   command.option(
     '--input <name=value|json>',
@@ -217,7 +244,7 @@ function addRun(
   if (kind === 'run') {
     command
       .option('--dry-run', 'Stop after the plan.')
-      .option('--wait', 'Follow it to its end, and exit by how it ended.')
+      .option(...WAIT)
       .option('--reason <text>', 'Why; it stands in the record.')
       .option('--plan-token <token>', 'Start the plan of a dry run, and no other.');
   }
@@ -249,22 +276,8 @@ function addRun(
       ...(flags.planToken === undefined ? {} : { planToken: flags.planToken }),
       ...placeOf(flags),
     });
-    const { exitCodeOf, failureOf, followRun, printRun } = await import('./runs.ts');
-    let run = started.body as Awaited<ReturnType<typeof followRun>>;
     // A plan that nobody waits for tells nothing.
-    if ((flags.wait || kind === 'plan' || flags.dryRun) && started.location !== undefined) {
-      run = await followRun(
-        server,
-        started.location,
-        request,
-        isJson(flags) ? { write: () => undefined } : stderr,
-        painter(stderr, env),
-      );
-      exitWith(exitCodeOf(run));
-    }
-    if (isJson(flags)) return print(run, flags);
-    printRun(run, stdout, painter(stdout, env));
-    const failure = failureOf(run);
-    if (failure) report(failure);
+    const wait = flags.wait || kind === 'plan' || flags.dryRun;
+    await showEnd(server, started.body as ReportedRun, { ...flags, wait }, around);
   });
 }
