@@ -8,7 +8,7 @@ import { StewardError } from '../../core/errors.ts';
 import type { FitnessPort, Rehearsal } from '../../core/ports/fitness.ts';
 import type { Loan } from '../backups/sandbox.ts';
 
-/** Whoever plans looks, and looks again right before it begins: what was measured in between is as true as it was. */
+/** A run that plans and looks again right before it begins takes what it measured, unless it waited in between. */
 const MEASURED_FOR_MS = 5 * 60_000;
 
 export interface FitnessDeps {
@@ -16,7 +16,7 @@ export interface FitnessDeps {
   readonly engines: readonly DatabaseEngine[];
   readonly rehearse: <T>(loan: Loan, use: (there: StandIn) => Promise<T>) => Promise<T>;
   readonly now: () => Date;
-  /** What was measured, for as long as nothing was done to it. Of the whole process: each run makes its own port. */
+  /** What was measured last of each source, for as long as nothing was done to it. Of the whole process: each step makes its own port. */
   readonly measured: Map<string, DatabaseLook>;
 }
 
@@ -42,7 +42,7 @@ export function createFitness({
     });
   }
 
-  const key = (source: string, slowMs: number): string => `${source}@${slowMs}`;
+  const key = (source: string, run: string): string => `${source}@${run}`;
   function forget(source: string): void {
     for (const held of measured.keys()) if (held.startsWith(`${source}@`)) measured.delete(held);
   }
@@ -52,10 +52,15 @@ export function createFitness({
 
     async look(source, wanted, doing) {
       const { at, engine } = reach(source);
-      const held = wanted.measure ? measured.get(key(source, wanted.slowMs)) : undefined;
+      const { measure = false, run } = wanted;
+      const own = measure && run !== undefined ? key(source, run) : undefined;
+      const held = own === undefined ? undefined : measured.get(own);
       if (held && Math.abs(now().getTime() - Date.parse(held.at)) < MEASURED_FOR_MS) return held;
       const look = await engine.look(at, wanted, doing);
-      if (wanted.measure) measured.set(key(source, wanted.slowMs), look);
+      if (own !== undefined) {
+        forget(source);
+        measured.set(own, look);
+      }
       return look;
     },
 

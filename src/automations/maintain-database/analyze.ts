@@ -54,7 +54,7 @@ export async function analyze({ input, ports, now, node, run, signal }: Context<
     const proven = await provenCopy(ports.copies, name);
     try {
       const busy = await ports.copies.find({ source: name, status: 'writing' });
-      const look = await ports.fitness.look(name, { slowMs, measure: input.optimize !== 'never' }, { signal });
+      const look = await ports.fitness.look(name, { slowMs, measure: input.optimize !== 'never', run: run.id }, { signal });
       const databases = wanted.databasesOf(look);
       if (databases?.length === 0) continue;
       const asked: Asked = {
@@ -80,7 +80,7 @@ export async function analyze({ input, ports, now, node, run, signal }: Context<
               why: 'it is being backed up',
             }))
           : [];
-      if (busy.length === 0) tasks.push(...due.map((task) => ofSource(name, look, task)));
+      if (busy.length === 0) tasks.push(...due.map((task, place) => ofSource(name, look, { task, place })));
       sources.push({
         name,
         kind,
@@ -104,7 +104,11 @@ export async function analyze({ input, ports, now, node, run, signal }: Context<
 const DAY_MS = 86_400_000;
 const WEEK_MS = 7 * DAY_MS;
 
-function ofSource(source: string, look: DatabaseLook, task: FitnessTask): SourceTask {
+function ofSource(
+  source: string,
+  look: DatabaseLook,
+  { task, place }: { readonly task: FitnessTask; readonly place: number },
+): SourceTask {
   const { kind, database, object } = task;
   const held =
     look.indexes.find((index) => index.database === database && index.name === object) ??
@@ -113,7 +117,7 @@ function ofSource(source: string, look: DatabaseLook, task: FitnessTask): Source
   const id = `${kind}:${source}:${database}${object === undefined ? '' : `:${object}`}`;
   return {
     ...task,
-    id: id.length <= 200 ? id : `${id.slice(0, 180)}#${look.tables.length}`,
+    id: id.length <= 200 ? id : `${id.slice(0, 180)}#${place}`,
     source,
     bytes: held?.bytes ?? null,
   };

@@ -17,6 +17,8 @@ export interface Wanted {
   readonly slowMs: number;
   /** Also reads what has to be read to know bloat instead of estimating it: only where maintenance is due, it is load. */
   readonly measure?: boolean | undefined;
+  /** The run for which it is measured: it plans, and looks again before it begins, and nothing is read twice for that. */
+  readonly run?: string | undefined;
 }
 
 /** How one kind of database is looked at and kept fit. Implementations are adapters; they reach it as its backup source says. */
