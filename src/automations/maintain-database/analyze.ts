@@ -54,7 +54,11 @@ export async function analyze({ input, ports, now, node, run, signal }: Context<
     const proven = await provenCopy(ports.copies, name);
     try {
       const busy = await ports.copies.find({ source: name, status: 'writing' });
-      const look = await ports.fitness.look(name, { slowMs, measure: input.optimize !== 'never', run: run.id }, { signal });
+      const look = await ports.fitness.look(
+        name,
+        { slowMs, measure: input.optimize !== 'never', run: run.id },
+        { signal },
+      );
       const databases = wanted.databasesOf(look);
       if (databases?.length === 0) continue;
       const asked: Asked = {
