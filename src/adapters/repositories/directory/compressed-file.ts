@@ -56,7 +56,7 @@ export async function writeCompressed(
     throw fileError(`${path} cannot be written`, error);
   });
   try {
-    await compress(before.through(inPieces(source())), (compressed) => writeAll(file, after.through(compressed)), {
+    await compress(before.through(source()), (compressed) => writeAll(file, after.through(compressed)), {
       signal,
       programs,
     });
@@ -92,7 +92,7 @@ async function compress(
     // Where there is no such program nothing of the content was asked for yet.
     if (asked || !(thrown instanceof StewardError) || thrown.code !== 'NOT_FOUND') throw thrown;
   }
-  await pipeline(content, createZstdCompress(ZSTD), (compressed: Bytes) => take(compressed), { signal });
+  await pipeline(inPieces(content), createZstdCompress(ZSTD), (compressed: Bytes) => take(compressed), { signal });
 }
 
 /** What was compressed into a file; throws VERIFICATION_FAILED where it is not what the part says, or not there. */

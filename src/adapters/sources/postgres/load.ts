@@ -29,6 +29,7 @@ export interface Loading {
   readonly owners: boolean;
 }
 
+/** With several, pg_restore fills each table in the transaction that empties it: rows keep the order that they were dumped in. */
 const JOBS = 2;
 
 /** An empty database that sorts and encodes as the one of the copy; false where this machine does not know its locale. */

@@ -131,7 +131,16 @@ async function dumpedRows(
   const result = await programs.stream(
     {
       program: tools.program('pg_dump'),
-      args: ['-Fc', '-Z0', '--data-only', '--no-blobs', ...withoutRowsOf(others), '-d', connectionString(into)],
+      args: [
+        '-Fc',
+        '-Z0',
+        '--data-only',
+        '--no-blobs',
+        '--lock-wait-timeout=30000',
+        ...withoutRowsOf(others),
+        '-d',
+        connectionString(into),
+      ],
       env: dumpEnvironment(access, into),
       timeoutMs: AS_LONG_AS_IT_TAKES_MS,
       signal: doing.signal,
