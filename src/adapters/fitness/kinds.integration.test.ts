@@ -81,7 +81,7 @@ describe.skipIf(!hasProgram('mariadbd') || !hasProgram('redis-server'))(
       await maria.say(
         undefined,
         'create database shop',
-      'use shop',
+        'use shop',
         'create table shop.orders (id int primary key, customer int, note varchar(200))',
         "insert into shop.orders select seq, seq % 5000, repeat('x', 150) from seq_1_to_60000",
         'delete from shop.orders where id > 10000',
