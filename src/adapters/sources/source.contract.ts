@@ -7,6 +7,7 @@ import type { SourceKind, SourceOf } from '../../core/backup/source.ts';
 import type { CopyStore } from '../../core/backup/store.ts';
 import { makeCopy } from '../../testing/backup/make-copy.ts';
 import { plainStore } from '../../testing/backup/plain-store.ts';
+import { StewardError } from '../../core/errors.ts';
 import { compareContents, readContents } from './contents.ts';
 
 /** One kind of source with something real behind it. Names in it should be as hostile as its kind allows. */
@@ -137,6 +138,10 @@ export function sourceContract<Kind extends SourceKind>(make: () => Promise<Sour
     await at.ruin();
     const ruined = await at.state();
     expect(ruined).not.toEqual(before);
+    const lease = (): Promise<never> => Promise.reject(new StewardError('LEASE_LOST', 'Another has taken over.'));
+    const late = at.reader.restore(at.source, copy, { kind: 'original' }, { ...doing, lease });
+    await expect(late).rejects.toMatchObject({ code: 'LEASE_LOST' });
+    expect(await at.state()).toEqual(ruined);
     const { kept = [] } = await at.reader.restore(at.source, copy, { kind: 'original' }, doing);
     expect(await at.state()).toEqual(before);
     const compared = await compareContents(readContents(copy, doing), at.reader.contents(at.source, doing, copy));

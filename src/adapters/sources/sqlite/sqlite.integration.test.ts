@@ -217,6 +217,8 @@ describe('a restore of a SQLite database to its place', () => {
     expect(query(path, 'select count(*) as n from orders')).toEqual([{ n: 10 }]);
     const before = `${path}.before-20261129T201500123Z`;
     expect(restored.kept).toContain(before);
+    // Before anything was replaced all of it was in the one file: at no instant was there half of it.
+    expect(restored.kept).toEqual([before]);
     expect(query(before, 'select note from orders where id = 77')).toEqual([{ note: 'only in the log' }]);
     const { mode, uid, gid } = statSync(path);
     expect(mode & 0o7777).toBe(0o640);
