@@ -1,7 +1,10 @@
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { chmod } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { SourceReader } from '../../core/backup/reader.ts';
 import { BackupSource } from '../../core/backup/source.ts';
@@ -22,6 +25,7 @@ import { createMigrations } from './index.ts';
 // Each look at SQLite is a process of its own.
 vi.setConfig({ testTimeout: 90_000, hookTimeout: 60_000 });
 
+const CHILD = fileURLToPath(new URL('../../testing/migrating-child.ts', import.meta.url));
 const doing = { signal: new AbortController().signal };
 let folder: TempFolder;
 let files: string;
@@ -116,7 +120,7 @@ beforeEach(async () => {
 
 const write = (name: string, content: string): void => writeFileSync(join(files, name), content);
 const lite = (sql: string): unknown[] => {
-  using database = new DatabaseSync(path, { enableForeignKeyConstraints: false });
+  using database = new DatabaseSync(path, { enableForeignKeyConstraints: false, timeout: 30_000 });
   return database
     .prepare(sql)
     .all()
@@ -346,6 +350,54 @@ describe('the lock', () => {
     write('0001_long.sql', 'select pg_sleep(60)');
     await expect(step('pg', '0001', { statementTimeoutMs: 200 })).rejects.toMatchObject({ code: 'TIMEOUT' });
     expect(await rowsOf('pg')).toEqual([]);
+  });
+});
+
+describe('a migration whose process is killed', () => {
+  /** Applies it in a process of its own, and kills that once `midst` is true. */
+  async function killed(source: string, version: string, midst: () => Promise<boolean>): Promise<void> {
+    const of = defined(sources.find(({ name }) => name === source));
+    const asked = { source: of, folder: files, version, password: source === 'pg' ? pg.password : my.password };
+    const child = spawn(process.execPath, ['--no-warnings', CHILD, JSON.stringify(asked)], { stdio: ['ignore', 'ignore', 'inherit'] });
+    const ended = once(child, 'exit');
+    await vi.waitUntil(midst, { timeout: 60_000, interval: 50 });
+    child.kill('SIGKILL');
+    await ended;
+  }
+  const asleep = async (sql: string): Promise<boolean> => (await pg.say('postgres', sql)).length > 0;
+
+  it('is not applied at all on PostgreSQL, and its lock is free', async () => {
+    write('0001_slow.sql', 'create table a (id int);\nselect pg_sleep(60);\ncreate table b (id int);');
+    await killed('pg', '0001', () => asleep("select 1 from pg_stat_activity where query = 'select pg_sleep(60)' and state = 'active'"));
+    expect(await rowsOf('pg')).toEqual([]);
+    write('0001_slow.sql', 'create table a (id int);\ncreate table b (id int);');
+    expect(await step('pg', '0001', { waitMs: 30_000 })).toMatchObject({ already: false });
+    expect((await migrations.look({ source: 'pg' }, doing)).lockedBy).toBeUndefined();
+  });
+
+  it('is told as half-done on MariaDB, by how far it came, and its lock is free', async () => {
+    write('0001_slow.sql', 'create table a (id int);\nselect sleep(8);\ncreate table b (id int);');
+    await killed('my', '0001', async () => (await my.say(undefined, "select 1 from information_schema.PROCESSLIST where INFO = 'select sleep(8)'")).length > 0);
+    expect(await rowsOf('my')).toEqual([{ version: '0001', state: 'running', done: 1, error: null }]);
+    // What it asked for last goes on in the server until it is done; then its lock is free.
+    await expect(step('my', '0001', { waitMs: 30_000 })).rejects.toMatchObject({
+      code: 'PRECONDITION_FAILED',
+      message: '0001_slow.sql is half-done: whoever applied it (run_killed) ended in its midst: 1 of 3 statements ran, and the one of line 2 may have.',
+    });
+    expect(await rowsOf('my')).toMatchObject([{ state: 'failed', done: 1 }]);
+    expect((await migrations.look({ source: 'my' }, doing)).lockedBy).toBeUndefined();
+    expect((await my.say('shop', 'show tables')).flatMap((row) => Object.values(row))).toContain('a');
+  });
+
+  it('is applied wholly with its row or not at all on SQLite', async () => {
+    write('0001_big.sql', "create table big as with recursive n (i) as (select 1 union all select i + 1 from n where i < 2000000) select i, 'row ' || i as line from n;\ncreate table behind (id int);");
+    await killed('lite', '0001', async () => existsSync(`${path}-journal`));
+    // Its own child may live on for a moment, and either commits or not; what comes next waits for that.
+    const again = await step('lite', '0001', { waitMs: 60_000, expects: [] });
+    expect(await rowsOf('lite')).toMatchObject([{ version: '0001', state: 'applied' }]);
+    expect(lite("select name from sqlite_schema where name in ('big', 'behind')")).toHaveLength(2);
+    expect(lite('select count(*) as n from big')).toEqual([{ n: 2_000_000 }]);
+    expect(typeof again.already).toBe('boolean');
   });
 });
 
