@@ -358,7 +358,9 @@ describe('a migration whose process is killed', () => {
   async function killed(source: string, version: string, midst: () => Promise<boolean>): Promise<void> {
     const of = defined(sources.find(({ name }) => name === source));
     const asked = { source: of, folder: files, version, password: source === 'pg' ? pg.password : my.password };
-    const child = spawn(process.execPath, ['--no-warnings', CHILD, JSON.stringify(asked)], { stdio: ['ignore', 'ignore', 'inherit'] });
+    const child = spawn(process.execPath, ['--no-warnings', CHILD, JSON.stringify(asked)], {
+      stdio: ['ignore', 'ignore', 'inherit'],
+    });
     const ended = once(child, 'exit');
     await vi.waitUntil(midst, { timeout: 60_000, interval: 50 });
     child.kill('SIGKILL');
@@ -368,7 +370,9 @@ describe('a migration whose process is killed', () => {
 
   it('is not applied at all on PostgreSQL, and its lock is free', async () => {
     write('0001_slow.sql', 'create table a (id int);\nselect pg_sleep(60);\ncreate table b (id int);');
-    await killed('pg', '0001', () => asleep("select 1 from pg_stat_activity where query = 'select pg_sleep(60)' and state = 'active'"));
+    await killed('pg', '0001', () =>
+      asleep("select 1 from pg_stat_activity where query = 'select pg_sleep(60)' and state = 'active'"),
+    );
     expect(await rowsOf('pg')).toEqual([]);
     write('0001_slow.sql', 'create table a (id int);\ncreate table b (id int);');
     expect(await step('pg', '0001', { waitMs: 30_000 })).toMatchObject({ already: false });
@@ -377,12 +381,19 @@ describe('a migration whose process is killed', () => {
 
   it('is told as half-done on MariaDB, by how far it came, and its lock is free', async () => {
     write('0001_slow.sql', 'create table a (id int);\nselect sleep(8);\ncreate table b (id int);');
-    await killed('my', '0001', async () => (await my.say(undefined, "select 1 from information_schema.PROCESSLIST where INFO = 'select sleep(8)'")).length > 0);
+    await killed(
+      'my',
+      '0001',
+      async () =>
+        (await my.say(undefined, "select 1 from information_schema.PROCESSLIST where INFO = 'select sleep(8)'"))
+          .length > 0,
+    );
     expect(await rowsOf('my')).toEqual([{ version: '0001', state: 'running', done: 1, error: null }]);
     // What it asked for last goes on in the server until it is done; then its lock is free.
     await expect(step('my', '0001', { waitMs: 30_000 })).rejects.toMatchObject({
       code: 'PRECONDITION_FAILED',
-      message: '0001_slow.sql is half-done: whoever applied it (run_killed) ended in its midst: 1 of 3 statements ran, and the one of line 2 may have.',
+      message:
+        '0001_slow.sql is half-done: whoever applied it (run_killed) ended in its midst: 1 of 3 statements ran, and the one of line 2 may have.',
     });
     expect(await rowsOf('my')).toMatchObject([{ state: 'failed', done: 1 }]);
     expect((await migrations.look({ source: 'my' }, doing)).lockedBy).toBeUndefined();
@@ -390,7 +401,10 @@ describe('a migration whose process is killed', () => {
   });
 
   it('is applied wholly with its row or not at all on SQLite', async () => {
-    write('0001_big.sql', "create table big as with recursive n (i) as (select 1 union all select i + 1 from n where i < 2000000) select i, 'row ' || i as line from n;\ncreate table behind (id int);");
+    write(
+      '0001_big.sql',
+      "create table big as with recursive n (i) as (select 1 union all select i + 1 from n where i < 2000000) select i, 'row ' || i as line from n;\ncreate table behind (id int);",
+    );
     await killed('lite', '0001', async () => existsSync(`${path}-journal`));
     // Its own child may live on for a moment, and either commits or not; what comes next waits for that.
     const again = await step('lite', '0001', { waitMs: 60_000, expects: [] });
