@@ -9,11 +9,12 @@ import { promisify } from 'node:util';
 import { startMariadb } from '../src/testing/world/mariadb.ts';
 import { startPostgres } from '../src/testing/world/postgres.ts';
 import { freePort, startProgram } from '../src/testing/world/start-program.ts';
-import { startSteward, stewardJson } from '../test/kit/steward.ts';
+import { eventually, startSteward, stewardJson } from '../test/kit/steward.ts';
 import { fillShop, fillTree } from './parts/fixture.ts';
 import { median, report, RUNS, SCALE } from './result.ts';
 
 const GOAL = 300;
+const WITHIN_MS = 20 * 60_000;
 const folder = await mkdtemp(join(tmpdir(), 'steward-bench-'));
 await chmod(folder, 0o755);
 await using postgres = await startPostgres({ shared_buffers: '256MB', max_wal_size: '4GB', autovacuum: 'off' });
@@ -62,16 +63,21 @@ const env = { SHOP_PASSWORD: postgres.password, TILL_PASSWORD: mariadb.password 
 const running = await startSteward({ home, env, withinMs: 240_000 });
 
 interface Run {
+  readonly id: string;
   readonly status: string;
-  readonly startedAt: string;
-  readonly endedAt: string;
+  readonly createdAt: string;
+  readonly finishedAt?: string;
 }
 
 async function timed(...args: string[]): Promise<number> {
-  const began = performance.now();
-  const { status } = await stewardJson<Run>(home, ['backup', ...args, '--wait']);
-  if (status !== 'succeeded') throw new Error(`backup ${args.join(' ')} ${status}`);
-  return (performance.now() - began) / 1000;
+  const { id } = await stewardJson<Run>(home, ['backup', ...args]);
+  const ended = async (): Promise<Run | undefined> => {
+    const run = await stewardJson<Run>(home, ['run', 'show', id]);
+    return run.finishedAt === undefined ? undefined : run;
+  };
+  const run = await eventually(`the end of ${id}`, ended, WITHIN_MS);
+  if (run.status !== 'succeeded') throw new Error(`backup ${args.join(' ')} ${run.status}`);
+  return (Date.parse(run.finishedAt ?? '') - Date.parse(run.createdAt)) / 1000;
 }
 
 try {
