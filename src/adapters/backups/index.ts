@@ -1,14 +1,15 @@
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir, readdir, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { LayerResult, Manifest } from '../../core/backup/copy.ts';
 import type { Restored } from '../../core/backup/reader.ts';
 import type { CopyStore, Doing } from '../../core/backup/store.ts';
 import { StewardError } from '../../core/errors.ts';
-import type { BackupsPort } from '../../core/ports/backups.ts';
+import type { BackupsPort, CopyPlace } from '../../core/ports/backups.ts';
 import type { ProgramsPort } from '../../core/ports/programs.ts';
 import { compareContents, readContents, tellComparison } from '../sources/contents.ts';
 import { reachOf } from './reach.ts';
 import { lendSandbox, type SandboxDeps } from './sandbox.ts';
+import { extractParts } from './extract-parts.ts';
 import { smokeTest } from './smoke.ts';
 import { intoMarked, isMark, markOf } from './unfinished-folder.ts';
 
@@ -49,6 +50,9 @@ export function createBackups(deps: BackupsDeps): BackupsPort {
       if (doing.signal.aborted) throw thrown;
     });
   }
+
+  /** What is in a copy can be had by its manifest alone, into a folder; anywhere else it takes its source. */
+  const isConfigured = ({ source }: CopyPlace): boolean => sources().some(({ name }) => name === source);
 
   return {
     sources,
@@ -132,15 +136,20 @@ export function createBackups(deps: BackupsDeps): BackupsPort {
     },
 
     async occupied(place, to, doing) {
+      if (to.kind === 'folder' && !isConfigured(place)) return await readdir(to.path).catch(() => []);
       const { source, reader } = sourceOf(place);
       return await reader.occupied(source, await sealed(place, doing), to, doing);
     },
 
     async restore(place, to, doing) {
-      const { source, reader } = sourceOf(place);
+      const known = to.kind === 'folder' && !isConfigured(place) ? undefined : sourceOf(place);
       await sweepFirst(doing);
       const copy = await sealed(place, doing);
-      const restore = (): Promise<Restored> => reader.restore(source, copy, to, doing);
+      const restore = async (): Promise<Restored> => {
+        if (known) return await known.reader.restore(known.source, copy, to, doing);
+        if (to.kind === 'folder') return await extractParts(copy, to, doing);
+        throw new StewardError('INTERNAL', 'Only a folder needs no source.');
+      };
       if (to.kind !== 'folder') return await restore();
       await mkdir(dirname(to.path), { recursive: true });
       const restored = await intoMarked(to.path, copy.manifest.copy, restore);
@@ -148,11 +157,12 @@ export function createBackups(deps: BackupsDeps): BackupsPort {
     },
 
     async discard(place, kept, doing) {
-      const { source, reader } = sourceOf(place);
       const marks = kept.filter(isMark);
       for (const mark of marks) await rm(mark, { force: true });
       const others = kept.filter((each) => !isMark(each));
-      return others.length > 0 ? ((await reader.discard?.(source, others, doing)) ?? []) : [];
+      if (others.length === 0) return [];
+      const { source, reader } = sourceOf(place);
+      return (await reader.discard?.(source, others, doing)) ?? [];
     },
 
     async compare(place, doing) {

@@ -5,7 +5,7 @@ import restoreBackup from './index.ts';
 
 const NEVER = new AbortController().signal;
 
-async function world() {
+async function world(kind: 'sqlite' | 'files' = 'sqlite') {
   let ticks = Date.parse('2026-03-01T05:00:00Z');
   const now = (): Date => new Date((ticks += 10));
   const ports = fakePorts({ now });
@@ -16,7 +16,7 @@ async function world() {
       { id, source: 'shop', repository: 'local', at: now() },
       { signal: NEVER },
     );
-    ports.copies.put({ id, source: 'shop', repository: 'local', location, ...(id === 'cp_1' && { provenAt: now() }) });
+    ports.copies.put({ id, source: 'shop', kind, repository: 'local', location, ...(id === 'cp_1' && { provenAt: now() }) });
   }
   ports.backups.write('shop', 'ruined');
   const run = (input: object = {}, beforeApply?: () => void) =>
@@ -44,6 +44,15 @@ describe('restore-backup', () => {
     const safety = ports.copies.all().find(({ id }) => id === output?.safetyCopy);
     expect(safety?.status).toBe('complete');
     expect(ports.backups.held().at(-1)?.data).toBe('ruined');
+  });
+
+  it('leaves what it replaced of files, which their copy may not have all of, and says where it lies', async () => {
+    const { run } = await world('files');
+    const { status, output, plan } = await run();
+    expect(status).toBe('succeeded');
+    expect(plan.map(({ id }) => id)).toEqual(['safety-copy', 'restore']);
+    expect(plan.at(-1)).toMatchObject({ reason: expect.stringContaining('stays beside it') });
+    expect(output?.setAside).toEqual(['shop before']);
   });
 
   it('replaces nothing where the safety copy cannot be made', async () => {

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { defineAutomation } from '../../core/automation.ts';
 import { lockOfOriginal } from '../../core/backup/original.ts';
+import { DATABASE_KINDS } from '../../core/backup/source.ts';
 import { pickCopy } from '../../core/backup/pick.ts';
 import { StewardError } from '../../core/errors.ts';
 import type { CopiesPort } from '../../core/ports/copies.ts';
@@ -39,6 +40,7 @@ export default defineAutomation({
     snapshotAt: z.string().nullable().describe('Of which instant the data is now.'),
     safetyCopy: z.string().nullable().describe('What was there before.'),
     restored: z.array(z.string()),
+    setAside: z.array(z.string()).describe('What was replaced and still lies beside it, for you to remove.'),
     seconds: z.number(),
   }),
   examples: [{ title: 'The newest proven copy', input: { source: 'etc' } }],
@@ -100,13 +102,15 @@ export default defineAutomation({
           replaces.length > 0 ? `Replaced: ${replaces.join(', ')}.` : 'Nothing is there now.',
           safety ? 'What was written since then is only in the safety copy.' : 'What is there now is lost.',
           copy.proven ? '' : 'This copy has not been proven.',
+          DATABASE_KINDS.has(kind) ? '' : 'What is replaced stays beside it, for you to remove.',
         ]
           .filter(Boolean)
           .join(' '),
         undo: safety ? ('approval' as const) : ('none' as const),
       },
       // Without a safety copy, what the restore set aside is all that is left of it, and stays.
-      ...(safety
+      // Nor does that of files, which may have left some of it out.
+      ...(safety && DATABASE_KINDS.has(kind)
         ? [
             {
               id: TIDY,
@@ -195,6 +199,7 @@ export default defineAutomation({
       snapshotAt: copy.snapshotAt,
       safetyCopy: safety && before ? before.receipt.copy : null,
       restored: restore?.receipt.what ?? [],
+      setAside: applied.some(({ change }) => change.id === TIDY) ? [] : (restore?.receipt.kept ?? []),
       seconds: Math.round(restore?.receipt.durationMs ?? 0) / 1_000,
     };
   },

@@ -132,7 +132,8 @@ export function fakeBackups({ now }: { readonly now: () => Date }): FakeBackups 
       const one = heldAt(place);
       await lease?.();
       data.set(to.kind === 'original' ? place.source : to.kind === 'folder' ? to.path : to.name, one.data);
-      return { what: [place.source], durationMs: 5 };
+      const kept = to.kind === 'original' ? [`${place.source} before`] : [];
+      return { what: [place.source], durationMs: 5, kept };
     },
     async discard(_place, kept, { signal }) {
       signal.throwIfAborted();

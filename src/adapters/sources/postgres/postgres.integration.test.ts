@@ -556,19 +556,6 @@ describe('a throw-away place of PostgreSQL', () => {
     await sandbox.end();
     await bare.remove();
   }, 120_000);
-
-  it('that a dead process left is found and ended', async () => {
-    const of = source({ databases: ['shop'] });
-    const copy = await makeCopy(reader, of, store, doing);
-    const sandbox = await reader.sandbox(of, copy, { scratch, owner: 'drill-6' }, doing);
-    const socket = sandbox.environment['STEWARD_SANDBOX_HOST'] ?? '';
-    expect(await readdir(socket)).toContain('.s.PGSQL.5432');
-    // This process lives, so it may still be wanted.
-    expect(await reader.sweep('all-dead', scratch, doing)).toEqual([]);
-    expect(await reader.sweep(new Set(['drill-6']), scratch, doing)).toHaveLength(1);
-    expect(await readdir(scratch)).toEqual([]);
-    await sandbox.end();
-  }, 120_000);
 });
 
 function commandOf(pid: number): string {

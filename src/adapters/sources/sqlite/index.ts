@@ -1,5 +1,5 @@
 import { createReadStream, createWriteStream } from 'node:fs';
-import { lstat, mkdir, stat, statfs } from 'node:fs/promises';
+import { lstat, mkdir, rm, stat, statfs } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { ContentItem, LayerResult } from '../../../core/backup/copy.ts';
@@ -189,6 +189,17 @@ export function createSqliteReader({
         });
       });
       return { what: [target], durationMs: performance.now() - startedAt, ...kept };
+    },
+
+    async discard({ path }, kept) {
+      const removed: string[] = [];
+      for (const each of kept) {
+        // What a restore set aside is called so, and nothing else is removed by this.
+        if (!each.startsWith(`${path}.before-`) || !(await lstat(each).catch(() => undefined))) continue;
+        await rm(each);
+        removed.push(each);
+      }
+      return removed;
     },
 
     async *contents({ path }, doing) {
