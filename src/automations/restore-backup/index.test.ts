@@ -16,7 +16,14 @@ async function world(kind: 'sqlite' | 'files' = 'sqlite') {
       { id, source: 'shop', repository: 'local', at: now() },
       { signal: NEVER },
     );
-    ports.copies.put({ id, source: 'shop', kind, repository: 'local', location, ...(id === 'cp_1' && { provenAt: now() }) });
+    ports.copies.put({
+      id,
+      source: 'shop',
+      kind,
+      repository: 'local',
+      location,
+      ...(id === 'cp_1' && { provenAt: now() }),
+    });
   }
   ports.backups.write('shop', 'ruined');
   const run = (input: object = {}, beforeApply?: () => void) =>
