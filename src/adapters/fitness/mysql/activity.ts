@@ -1,6 +1,6 @@
 import type { DatabaseLook } from '../../../core/database/look.ts';
 import type { Row } from '../../sources/mysql/access.ts';
-import { numberOf, type Server, whereAllowed } from './session.ts';
+import { numberOf, numbersOf, type Server, whereAllowed } from './session.ts';
 
 type Activity = Pick<
   DatabaseLook,
@@ -47,7 +47,7 @@ async function longestTransaction({ session }: Server): Promise<number | undefin
 
 async function replicationOf(server: Server): Promise<Pick<Activity, 'replicas' | 'warnings'> | undefined> {
   const { flavor, version, session } = server;
-  const [major = 0, minor = 0, patch = 0] = version.split(/[.-]/).map(Number);
+  const [major, minor, patch] = numbersOf(version);
   const renamed = major > 8 || (major === 8 && (minor > 0 || patch >= 22));
   const mysql = renamed ? 'show replica status' : 'show slave status';
   const rows = await whereAllowed(session, flavor === 'mariadb' ? 'show all slaves status' : mysql);

@@ -6,12 +6,14 @@ import { StewardError } from '../../../core/errors.ts';
 import type { SecretResolver } from '../../../core/secrets.ts';
 import {
   accessTo,
+  identifier,
   type MyAccess,
   type MySession,
   openSession,
   qualified,
   type Row,
 } from '../../sources/mysql/access.ts';
+import { assertNoLongQuery, flushesTables } from './analyze.ts';
 import { assertRoom } from './room.ts';
 import { serverOf } from './session.ts';
 import { tablesOf } from './tables.ts';
@@ -37,7 +39,17 @@ export async function performOn({ at, secrets, lockMs }: Working, task: FitnessT
     // Whoever comes behind one that waits for the lock of a table waits too: so it waits for as short as can be said, and again.
     await session.rows('set session lock_wait_timeout = 1');
     const there = { session, access, sandbox: at.sandbox ?? false, lockMs };
-    return await (task.kind === 'analyze' ? analyze : rebuild)(there, task, doing);
+    try {
+      return await (task.kind === 'analyze' ? analyze : rebuild)(there, task, doing);
+    } catch (thrown) {
+      const error = StewardError.from(thrown);
+      if (error.code !== 'FORBIDDEN') throw thrown;
+      const { grantee } = await serverOf(session, access);
+      throw new StewardError('FORBIDDEN', error.message, {
+        hint: `GRANT SELECT, INSERT, ALTER, CREATE ON ${identifier(task.database)}.* TO ${grantee}`,
+        cause: thrown,
+      });
+    }
   });
 }
 
@@ -86,12 +98,15 @@ interface There {
 /** Statistics that outlive a restart, from a few pages of each index. Replicas take their own. */
 async function analyze(there: There, { database, object }: FitnessTask, doing: Doing): Promise<TaskDone> {
   const { session } = there;
+  const [about] = await session.rows('select version() as version');
+  const flushes = flushesTables(String(about?.['version']));
   const started = performance.now();
   const names = object === undefined ? await baseTables(session, database) : [object];
   for (const name of names)
-    await patiently(there, doing, async () =>
-      told(await session.rows(`analyze no_write_to_binlog table ${qualified(database, name)}`)),
-    );
+    await patiently(there, doing, async () => {
+      if (flushes) await assertNoLongQuery(session);
+      told(await session.rows(`analyze no_write_to_binlog table ${qualified(database, name)}`));
+    });
   return { durationMs: performance.now() - started, how: `ANALYZE TABLE (${names.length})`, locks: [] };
 }
 

@@ -66,6 +66,12 @@ export const isOn = ({ variables }: Server, name: string): boolean => /^(on|1)$/
 
 export const numberOf = ({ variables }: Server, name: string): number => Number(variables.get(name) ?? 0);
 
+/** As 10.11.19 or 8.0.36 begins. */
+export function numbersOf(version: string): readonly [major: number, minor: number, patch: number] {
+  const [major = 0, minor = 0, patch = 0] = version.split(/[.-]/).map(Number);
+  return [major, minor, patch];
+}
+
 const splitUser = (text: string): string[] => {
   const at = text.lastIndexOf('@');
   return [text.slice(0, at), text.slice(at + 1)];
