@@ -14,7 +14,6 @@ const Window = z
     for (const { path, message } of clockProblems({ cron, onCalendar, zone }))
       context.addIssue({ code: 'custom', path, message });
   });
-export type DatabaseWindow = z.output<typeof Window>;
 
 const Migrations = z
   .strictObject({

@@ -2,10 +2,9 @@ import { defineAutomation } from '../../core/automation.ts';
 import { MaintenanceReport } from '../../core/database/report.ts';
 import { analyze } from './analyze.ts';
 import { perform, type Receipt, rehearse } from './execute.ts';
-import { reportOf } from './record.ts';
 import { Input } from './schema.ts';
 import { type PlannedChange, planOf } from './plan.ts';
-import { verify } from './verify.ts';
+import { reportOf, verify } from './verify.ts';
 
 export default defineAutomation({
   name: 'maintain-database',

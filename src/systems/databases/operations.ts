@@ -166,7 +166,7 @@ export function databaseOperations(deps: DatabasesDeps): AnyOperation[] {
           replicas: look?.replicas ?? [],
           tables: largest(look?.tables ?? []),
           indexes: largest(look?.indexes ?? []),
-          slow: look?.slow ?? [],
+          slow: (look?.slow ?? []).map((query) => ({ ...query, statement: short(query.statement) })),
           blind: look?.blind ?? [],
           done: done.map((row) => ({
             kind: row.kind,
@@ -176,7 +176,7 @@ export function databaseOperations(deps: DatabasesDeps): AnyOperation[] {
             durationMs: row.duration_ms,
             runId: row.run_id,
           })),
-          ...(latest?.problem != null && { problem: latest.problem }),
+          ...(typeof latest?.problem === 'string' && { problem: latest.problem }),
         };
       },
     }),
@@ -201,6 +201,13 @@ export function databaseOperations(deps: DatabasesDeps): AnyOperation[] {
       },
     }),
   ];
+}
+
+const STATEMENT = 300;
+
+function short(statement: string): string {
+  const line = statement.replaceAll(/\s+/g, ' ').trim();
+  return line.length > STATEMENT ? `${line.slice(0, STATEMENT)}…` : line;
 }
 
 function blindness(things: number): string {

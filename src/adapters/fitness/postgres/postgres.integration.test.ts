@@ -112,7 +112,7 @@ describe('a look at PostgreSQL', () => {
     await server.say('shop', "select 'a secret value', pg_sleep(0.15)", "create role clerk password 'hidden words'");
     const { slow } = await look();
     expect(slow.map(({ statement }) => statement)).toContainEqual('select $1, pg_sleep($2)');
-    expect(JSON.stringify(slow)).not.toMatch(/a secret value|hidden words/);
+    expect(JSON.stringify(slow)).not.toMatch(/a secret value|hidden words|pg_catalog/);
     expect(slow.every(({ meanMs }) => meanMs >= 100)).toBe(true);
   });
 });
@@ -134,11 +134,11 @@ describe('maintenance of PostgreSQL', () => {
   it('builds a bloated index anew while others write, and loses none of what they wrote', async () => {
     const before = defined(indexOf(await look({ measure: true }), 'orders_pkey'));
     const writers = await Promise.all(Array.from({ length: 4 }, () => server.session('shop')));
-    let going = true;
+    const ended = new AbortController();
     let next = 1_000_000;
     const failures: unknown[] = [];
     const writing = writers.map(async (writer) => {
-      while (going) {
+      while (!ended.signal.aborted) {
         next += 1;
         await writer
           .query("insert into orders values ($1, '2026-05-01', 'meanwhile', 1)", [next])
@@ -146,7 +146,7 @@ describe('maintenance of PostgreSQL', () => {
       }
     });
     const done = await perform('reindex', 'public.orders_pkey');
-    going = false;
+    ended.abort();
     await Promise.all(writing);
     await Promise.all(writers.map((writer) => writer.end()));
     expect(failures).toEqual([]);

@@ -36,6 +36,8 @@ export async function slowIn(
           (sum(q.total_${time}) / sum(q.calls))::float8 as mean, sum(q.total_${time})::float8 as total
         from ${identifier(found.schema)}.pg_stat_statements q join pg_catalog.pg_database d on d.oid = q.dbid
         where q.calls > 0 and q.query ~* '^\\s*(select|with|insert|update|delete|merge)\\y' and d.datname = any($2)
+          -- What asks the catalog is not the application's: Steward and pg_dump do, among others.
+          and q.query !~* '(pg_catalog\\.|(from|join)\\s+pg_)'
         group by 1, 2 having sum(q.total_${time}) / sum(q.calls) >= $1 order by total desc limit ${MOST}`,
       [slowMs, databases],
     );
