@@ -1,9 +1,10 @@
-import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { keyFileOf } from './adapters/repositories/restic/key.ts';
 import { type KitData, readKit } from './core/backup/recovery-kit.ts';
 import { BackupRepository } from './core/backup/repository.ts';
 import { StewardError } from './core/errors.ts';
+import { pgHome } from './store/pg-home.ts';
 
 /** What somebody says of where the copy is. */
 export interface Wanted {
@@ -86,4 +87,29 @@ function unreadable(file: string): (cause: Error) => never {
   return (cause) => {
     throw new StewardError('NOT_FOUND', `${file} cannot be read: ${cause.message}`, { cause });
   };
+}
+
+/** There from the first file until the last: what lies beside it is half a home, and may be replaced. */
+export const MARK = 'restoring.json';
+/** What is no state of a Steward, and may be there before. */
+const HARMLESS =
+  /^(lock\..*|pg|scratch|cache|backups|backup-places|backup-keys|restoring\.json|created-system-user\.json|\..*)$/;
+
+/** CONFLICT where the folder has anything that a restore would replace. */
+export async function assertNoSteward(home: string): Promise<void> {
+  const there = await readdir(home).catch((thrown: NodeJS.ErrnoException) => {
+    if (thrown.code === 'ENOENT') return [] as string[];
+    throw thrown;
+  });
+  const store = await stat(pgHome(home).data).catch(() => undefined);
+  const half = there.includes(MARK) && !store;
+  const state = there.filter((name) => !HARMLESS.test(name));
+  if (!store && (half || state.length === 0)) return;
+  throw new StewardError(
+    'CONFLICT',
+    store
+      ? `${home} has a Steward already, and that is not replaced.`
+      : `${home} is not empty: ${state.slice(0, 5).join(', ')}.`,
+    { hint: 'Name a folder without one: STEWARD_HOME=/another/folder. Or move away what is there, and keep it.' },
+  );
 }

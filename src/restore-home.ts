@@ -21,7 +21,7 @@ import { StewardError } from './core/errors.ts';
 import { holdAfterRestore } from './engine/after-restore.ts';
 import { localActor, withStore } from './local-store.ts';
 import { bundledStore, openRestored, ownState } from './own-state.ts';
-import { GIVEN, type Place, placeOf, type Wanted } from './restore-home-place.ts';
+import { assertNoSteward, GIVEN, MARK, type Place, placeOf, type Wanted } from './restore-home-place.ts';
 import { openPath, serviceAccount } from './store/pg-account.ts';
 import { prepareFolders, ROLE } from './store/pg-cluster.ts';
 import { type PgHome, pgHome } from './store/pg-home.ts';
@@ -35,12 +35,6 @@ export interface RestoredHome {
   readonly runsEnded: number;
   readonly next: string;
 }
-
-/** There from the first file until the last: what lies beside it is half a home, and may be replaced. */
-const MARK = 'restoring.json';
-/** What is no state of a Steward, and may be there before. */
-const HARMLESS =
-  /^(lock\..*|pg|scratch|cache|backups|backup-places|backup-keys|restoring\.json|created-system-user\.json|\..*)$/;
 
 /**
  * Makes a home of a copy of Steward itself, on a machine where none runs: the copy is restored beside it, counted, compared and
@@ -238,24 +232,6 @@ async function pick(store: CopyStore, id: string | undefined, doing: Doing): Pro
       ? `There is no copy of Steward itself in ${store.repository.name}.`
       : `There is no copy ${id} of Steward itself in ${store.repository.name}.`,
     { hint: 'Name another repository of the kit with --repository.' },
-  );
-}
-
-async function assertNoSteward(home: string): Promise<void> {
-  const there = await readdir(home).catch((thrown: NodeJS.ErrnoException) => {
-    if (thrown.code === 'ENOENT') return [] as string[];
-    throw thrown;
-  });
-  const store = await stat(pgHome(home).data).catch(() => undefined);
-  const half = there.includes(MARK) && !store;
-  const state = there.filter((name) => !HARMLESS.test(name));
-  if (!store && (half || state.length === 0)) return;
-  throw new StewardError(
-    'CONFLICT',
-    store
-      ? `${home} has a Steward already, and that is not replaced.`
-      : `${home} is not empty: ${state.slice(0, 5).join(', ')}.`,
-    { hint: 'Name a folder without one: STEWARD_HOME=/another/folder. Or move away what is there, and keep it.' },
   );
 }
 

@@ -6,7 +6,8 @@ import { createPostgresSource } from './postgres/index.ts';
 import { createRedisReader } from './redis/index.ts';
 import type { SqlDeps } from './sql-deps.ts';
 import { createSqliteReader } from './sqlite/index.ts';
-import { createStewardReader, type StewardDeps } from './steward/index.ts';
+import { createStewardReader } from './steward/index.ts';
+import type { StewardDeps } from './steward/own-state.ts';
 import { createVolumeReader, type VolumeReaderOptions } from './volume/index.ts';
 
 export type ReaderDeps = SqlDeps & VolumeReaderOptions & StewardDeps;

@@ -5,6 +5,7 @@ import type { ContentItem } from '../../core/backup/copy.ts';
 import type { Restored, RestoreTarget, SealedCopy, SourceReader } from '../../core/backup/reader.ts';
 import type { SourceKind, SourceOf } from '../../core/backup/source.ts';
 import type { CopyStore } from '../../core/backup/store.ts';
+import { StewardError } from '../../core/errors.ts';
 import { makeCopy } from '../../testing/backup/make-copy.ts';
 import { plainStore } from '../../testing/backup/plain-store.ts';
 import { StewardError } from '../../core/errors.ts';
@@ -106,7 +107,7 @@ export function sourceContract<Kind extends SourceKind>(make: () => Promise<Sour
       expect(await store.check(copy.location, doing)).toMatchObject({ ok: false });
       expect(await drilled(copy)).toContain(false);
       if (!at.refuses) {
-        await expect(at.reader.restore(at.source, copy, { kind: 'original' }, doing)).rejects.toThrow();
+        await expect(at.reader.restore(at.source, copy, { kind: 'original' }, doing)).rejects.toBeInstanceOf(StewardError);
         expect(await at.state()).toEqual(before);
       }
       expect(leftIn()).toEqual([]);
@@ -177,7 +178,7 @@ export function sourceContract<Kind extends SourceKind>(make: () => Promise<Sour
 
   it('leaves nothing of a copy that is canceled', async () => {
     const signal = AbortSignal.abort();
-    await expect(makeCopy(at.reader, at.source, store, { signal })).rejects.toThrow();
+    await expect(makeCopy(at.reader, at.source, store, { signal })).rejects.toBeInstanceOf(Error);
     expect(leftIn()).toEqual([]);
     expect((await store.list(doing)).map(({ location }) => location)).toEqual([copy.location]);
     expect(readdirSync(at.store).filter((name) => name.startsWith('.'))).toEqual([]);

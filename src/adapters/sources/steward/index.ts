@@ -4,26 +4,19 @@ import type { SourceFacts, SourceReader } from '../../../core/backup/reader.ts';
 import type { SourceOf } from '../../../core/backup/source.ts';
 import type { CopyWriter } from '../../../core/backup/store.ts';
 import { StewardError } from '../../../core/errors.ts';
-import type { SourceDeps } from '../deps.ts';
 import { writeContents } from '../contents.ts';
 import { lookAtLayer } from '../layer.ts';
 import { inOrder } from '../postgres/counting.ts';
 import { sweepScratch } from '../scratch.ts';
-import { type Account, endWorkersOf } from '../throw-away.ts';
+import { endWorkersOf } from '../throw-away.ts';
 import { listPart, packFolder } from './archive.ts';
 import { homeFiles } from './home-files.ts';
-import type { OwnState } from './own-state.ts';
+import type { StewardDeps } from './own-state.ts';
 import { HOME, homePart, KEYS, keysPart, partName, STORE, storePart } from './parts.ts';
 import { unpackState } from './restored.ts';
 import { sandboxOfState } from './sandbox.ts';
 import { countStore } from './server.ts';
 import { bytesOf, isKeyItem, liveFiles, makeStage, SCRATCH_KIND } from './stage.ts';
-
-export interface StewardDeps extends SourceDeps {
-  readonly own: OwnState;
-  /** Who runs a throw-away server, where that is not Steward's own user. */
-  readonly account: () => Promise<Account | undefined>;
-}
 
 const STORE_SAID =
   'the store: runs with what they printed, events, the audit log, users; passwords and tokens are there only as hashes';

@@ -1,5 +1,7 @@
 import type { LayerResult } from '../../../core/backup/copy.ts';
+import type { SourceDeps } from '../deps.ts';
 import type { PgAccess } from '../postgres/access.ts';
+import type { Account } from '../throw-away.ts';
 
 /** Steward's own PostgreSQL, where it runs one. */
 export interface OwnStore {
@@ -29,4 +31,10 @@ export interface OwnState {
   store(): Promise<OwnStore | undefined>;
   /** Whether the keys open what is sealed in the store, and the record is the one that was written. */
   opens(restored: RestoredState): Promise<Pick<LayerResult, 'ok' | 'statement' | 'evidence'>>;
+}
+
+export interface StewardDeps extends SourceDeps {
+  readonly own: OwnState;
+  /** Who runs a throw-away server, where that is not Steward's own user. */
+  readonly account: () => Promise<Account | undefined>;
 }

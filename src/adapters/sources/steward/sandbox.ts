@@ -5,7 +5,7 @@ import { StewardError } from '../../../core/errors.ts';
 import { lookAtLayer } from '../layer.ts';
 import type { ThrowAway } from '../postgres/throw-away.ts';
 import { makeScratch } from '../scratch.ts';
-import type { StewardDeps } from './index.ts';
+import type { StewardDeps } from './own-state.ts';
 import { HOME, storePart } from './parts.ts';
 import { compareState, keysOf, restoreState, unpackState } from './restored.ts';
 import { SCRATCH_KIND } from './stage.ts';

@@ -9,10 +9,9 @@ import { makeScratch, type ScratchFolder } from '../scratch.ts';
 import { handOver } from '../throw-away.ts';
 import { copyDataFolder, giveFolder, tidyDataFolder } from './data-folder.ts';
 import { type HomeFiles, homeFiles, takeFile } from './home-files.ts';
-import type { OwnState, OwnStore } from './own-state.ts';
+import type { OwnState, OwnStore, StewardDeps } from './own-state.ts';
 import { HOME, KEYS, STORE } from './parts.ts';
 import { countStore, startOn } from './server.ts';
-import type { StewardDeps } from './index.ts';
 
 export const SCRATCH_KIND = 'self';
 const CONFIGURATION = 'steward.yaml';
