@@ -107,7 +107,9 @@ export function sourceContract<Kind extends SourceKind>(make: () => Promise<Sour
       expect(await store.check(copy.location, doing)).toMatchObject({ ok: false });
       expect(await drilled(copy)).toContain(false);
       if (!at.refuses) {
-        await expect(at.reader.restore(at.source, copy, { kind: 'original' }, doing)).rejects.toBeInstanceOf(StewardError);
+        await expect(at.reader.restore(at.source, copy, { kind: 'original' }, doing)).rejects.toBeInstanceOf(
+          StewardError,
+        );
         expect(await at.state()).toEqual(before);
       }
       expect(leftIn()).toEqual([]);
