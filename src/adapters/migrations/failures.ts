@@ -49,17 +49,12 @@ export function saidBy(thrown: unknown): string {
   return (message || code || 'no reason was given').replace(/[.\s]+$/, '');
 }
 
-export function whatToDo(code: ErrorCode): string {
-  switch (code) {
-    case 'LOCKED':
-      return 'Others use its tables; it gave up so that nobody queues behind it. Try again when less goes on, or give it longer: --lock-timeout';
-    case 'TIMEOUT':
-      return 'It took longer than a statement may: --statement-timeout';
-    case 'FORBIDDEN':
-      return 'The user of this source may read, and not change: give it the rights of the owner of the tables.';
-    case 'DISK_FULL':
-      return 'Free some space where the database lies.';
-    default:
-      return 'Correct the file and start again.';
-  }
-}
+const TO_DO: Readonly<Partial<Record<ErrorCode, string>>> = {
+  LOCKED:
+    'Others use its tables; it gave up so that nobody queues behind it. Try again when less goes on, or give it longer: --lock-timeout',
+  TIMEOUT: 'It took longer than a statement may: --statement-timeout',
+  FORBIDDEN: 'The user of this source may read, and not change: give it the rights of the owner of the tables.',
+  DISK_FULL: 'Free some space where the database lies.',
+};
+
+export const whatToDo = (code: ErrorCode): string => TO_DO[code] ?? 'Correct the file and start again.';

@@ -62,7 +62,7 @@ export async function recordIn(session: SqlSession): Promise<AppliedRow[]> {
     state,
     run,
     error,
-    appliedAt: applied_at instanceof Date ? applied_at.toISOString() : String(applied_at),
+    appliedAt: applied_at instanceof Date ? applied_at.toISOString() : applied_at,
     durationMs: Number(duration_ms),
     done: Number(done),
     total: Number(total),

@@ -166,7 +166,11 @@ async function stopped(
   const rest = at + 1 < script.statements.length ? `; not run: those of line ${lines(at + 1)}` : '';
   const told = `${ran}${rest}.`;
   const keep = async (error: string): Promise<void> => {
-    await writeRow(session, rowOf(step, { state: 'failed', durationMs: 0, done: at, error })).catch(() => undefined);
+    try {
+      await writeRow(session, rowOf(step, { state: 'failed', durationMs: 0, done: at, error }));
+    } catch {
+      // Then its row says `running`, and whoever comes next finds it half-done.
+    }
   };
   // A single statement that failed left nothing, except an index that was being built beside its table.
   const nothing = at === 0 && !/\bconcurrently\b/i.test(script.statements[0]?.shape ?? '');

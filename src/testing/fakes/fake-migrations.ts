@@ -33,8 +33,16 @@ export function fakeMigrations({ now }: { readonly now: () => Date }): FakeMigra
       checksum: createHash('sha256').update(migration.text).digest('hex'),
     }));
   const rowOf = ({ version, name, checksum }: CheckedMigration, run: string): AppliedRow => ({
-    ...{ version, name, checksum, run, state: 'applied', appliedAt: now().toISOString() },
-    ...{ durationMs: 5, done: 1, total: 1, error: null },
+    version,
+    name,
+    checksum,
+    run,
+    state: 'applied',
+    appliedAt: now().toISOString(),
+    durationMs: 5,
+    done: 1,
+    total: 1,
+    error: null,
   });
   return {
     addSet: (set) =>
