@@ -8,7 +8,6 @@ import type { CopyStore } from '../../core/backup/store.ts';
 import { StewardError } from '../../core/errors.ts';
 import { makeCopy } from '../../testing/backup/make-copy.ts';
 import { plainStore } from '../../testing/backup/plain-store.ts';
-import { StewardError } from '../../core/errors.ts';
 import { compareContents, readContents } from './contents.ts';
 
 /** One kind of source with something real behind it. Names in it should be as hostile as its kind allows. */
