@@ -155,6 +155,9 @@ describe('the record of copies', () => {
     expect(await standing()).toMatchObject({ state: 'proven', proven: true, rpoSeconds: 7_200, rtoSeconds: 2 });
     await copy('cp_2');
     expect(await standing()).toMatchObject({ state: 'unproven', rpoSeconds: 7_200 });
+    const point = `the copy of shop of ${new Date(START).toISOString()} in local, proven (cp_1)`;
+    expect(await backups.recoveryPoint(defined(sources[0]))).toBe(point);
+    expect(await backups.recoveryPoint(defined(sources[1]))).toBeUndefined();
   });
 
   it('takes a proof back when a later look finds something wrong', async () => {
