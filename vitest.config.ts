@@ -16,6 +16,7 @@ const APART = [
   'test/api-properties.integration.test.ts',
   'test/api-properties.test.ts',
   'test/approval.integration.test.ts',
+  'test/backup-crashes.integration.test.ts',
   'test/backup-exclusion.integration.test.ts',
   'test/backup-faults.integration.test.ts',
   'test/backup-watch.integration.test.ts',
