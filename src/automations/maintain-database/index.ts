@@ -1,4 +1,5 @@
 import { defineAutomation } from '../../core/automation.ts';
+import { lockOfOriginal } from '../../core/backup/original.ts';
 import { MaintenanceReport } from '../../core/database/report.ts';
 import { analyze } from './analyze.ts';
 import { perform, type Receipt, rehearse } from './execute.ts';
@@ -29,6 +30,17 @@ export default defineAutomation({
     { title: 'One database, with indexes tried for its slow queries', input: { database: 'crm', auto_index: true } },
   ],
   safeguards: { timeout: '1h', limit: 'long', retry: { attempts: 3, backoff: '5s' } },
+
+  // What is built anew while it is restored is wasted, and what is restored while it is built anew fails.
+  locks: ({ sources, database }, { backups, fitness }, node) =>
+    backups
+      .sources()
+      .filter(
+        ({ name, kind }) =>
+          fitness.kinds().some((each) => each === kind) && (sources === undefined || sources.includes(name)),
+      )
+      .filter(({ name }, _index, all) => !all.some((each) => each.name === database) || name === database)
+      .map((source) => lockOfOriginal(source, node)),
 
   async analyze(context) {
     return await analyze(context);

@@ -1,4 +1,5 @@
 import { defineAutomation } from '../../core/automation.ts';
+import { lockOfOriginal } from '../../core/backup/original.ts';
 import { StewardError } from '../../core/errors.ts';
 import { analyze, setOf } from './analyze.ts';
 import { execute, recoveryIdOf, restoreCommand, rollback } from './execute.ts';
@@ -26,6 +27,16 @@ export default defineAutomation({
     { title: 'Take back the last one', input: { name: 'shop', direction: 'down' } },
   ],
   safeguards: { timeout: '1h', limit: 'long', retry: { attempts: 3, backoff: '5s' } },
+
+  // Whoever copies or restores the database meanwhile would have half of it.
+  locks({ name, source }, { backups, migrations }, node) {
+    const sets = migrations.sets();
+    const meant = source ?? sets.find((set) => set.name === name || (name === undefined && sets.length === 1))?.source;
+    return backups
+      .sources()
+      .filter((each) => each.name === meant)
+      .map((each) => lockOfOriginal(each, node));
+  },
 
   analyze,
 

@@ -61,7 +61,8 @@ async function copiesOf(
   if (source === undefined) return undefined;
   const active = await runs.list({ status: ['running', 'rolling-back'], limit: 500 });
   for (const run of active.items) {
-    if (run.target !== undefined || run.dryRun || automation(run.automation)?.category !== 'backup') continue;
+    const category = automation(run.automation)?.category;
+    if (run.target !== undefined || run.dryRun || (category !== 'backup' && category !== 'database')) continue;
     const isIt = ({ id, status }: Run['changes'][number]): boolean =>
       status === 'running' && id.startsWith(`${source}@`);
     if (isAbout(run.input, source) || run.changes.some(isIt))
