@@ -25,7 +25,7 @@ interface Run extends SeenRun {
 }
 
 const missing = ['restic', 'zstd', 'tar'].filter((name) => !hasProgram(name));
-const ENDED = ['succeeded', 'failed', 'rolled-back', 'canceled', 'stale'];
+const ENDED = new Set(['succeeded', 'failed', 'rolled-back', 'canceled', 'stale']);
 /** Many, so that putting them back has a middle. */
 const FILES = 1_500;
 
@@ -102,7 +102,8 @@ describe.skipIf(missing.length > 0)('Steward is killed in the middle of', () => 
       ['verify-backups', { restore: 'all' }],
     ] as const) {
       const { id } = await api.post<{ id: string }>(`automations/${automation}/runs`, { input });
-      expect((await ended(id)).status).toBe('succeeded');
+      const { status } = await ended(id);
+      if (status !== 'succeeded') throw new Error(`${automation} ${status}`);
     }
   }, 600_000);
 
@@ -201,7 +202,7 @@ describe.skipIf(missing.length > 0)('Steward is killed in the middle of', () => 
       `the end of ${id}`,
       async () => {
         const run = await api.get<Run>(`runs/${id}`);
-        return ENDED.includes(run.status) ? run : undefined;
+        return ENDED.has(run.status) ? run : undefined;
       },
       240_000,
     );

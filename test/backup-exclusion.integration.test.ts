@@ -92,8 +92,8 @@ describe('what works on one source', () => {
     if (!isFinal(run.status)) throw new Error(`${run.automation} is ${run.status}`);
     return run;
   };
-  const standsAt = (what: string): Promise<unknown> =>
-    expect.poll(() => holds.inside, { timeout: 20_000 }).toEqual([what]);
+  const standsAt = async (what: string): Promise<void> =>
+    await expect.poll(() => holds.inside, { timeout: 20_000 }).toEqual([what]);
 
   it.each([
     ['a restore', 'restore', 'restore-backup', { source: 'crm' }, 'restore-backup', { source: 'crm', safety: false }],

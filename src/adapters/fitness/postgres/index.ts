@@ -31,7 +31,9 @@ export function createPostgresEngine({ secrets, lockMs, now }: EngineDeps): Data
           return await reindex(access, task, patience);
         case 'drop-invalid-index':
           return await dropInvalid(access, task, patience);
-        default:
+        case 'rebuild':
+        case 'checkpoint':
+        case 'defragment':
           throw new StewardError('NOT_IMPLEMENTED', `PostgreSQL has no ${task.kind} that stops nobody.`, {
             hint: 'VACUUM FULL needs a person, and a time in which nobody needs the table.',
           });

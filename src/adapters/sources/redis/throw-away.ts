@@ -9,6 +9,18 @@ import { connectRedis, type RedisAddress, type RedisClient } from './client.ts';
 
 export const RDB = 'dump.rdb';
 const SOCKET = 's';
+/** It saves nothing, listens on no port, and has room for every database there may be. */
+const SETTINGS = {
+  port: '0',
+  unixsocketperm: '700',
+  dbfilename: RDB,
+  save: '',
+  appendonly: 'no',
+  databases: '4096',
+  daemonize: 'no',
+  activerehashing: 'no',
+  maxmemory: '0',
+};
 const WITHIN_MS = 6 * 60 * 60_000;
 /** A Unix socket's path may have 107 bytes, its end included. */
 const SOCKET_PATH = 106;
@@ -50,19 +62,16 @@ export async function startThrowAway(
   { programs, signal, memoryLimit }: { programs: ProgramsPort; signal: AbortSignal; memoryLimit: number },
 ): Promise<ThrowAway> {
   const socket = await socketOf(folder);
-  const debug = Number.parseInt(version, 10) >= 7 ? ['--enable-debug-command', 'local'] : [];
+  const debug = Number.parseInt(version, 10) >= 7 && { 'enable-debug-command': 'local' };
   const address = { host: socket, port: 0 };
   const { session: client, end } = await serve(
     {
       programs,
       command: {
         program,
-        args: [
-          ...['--port', '0', '--unixsocket', socket, '--unixsocketperm', '700'],
-          ...['--dir', folder.path, '--dbfilename', RDB, '--save', '', '--appendonly', 'no'],
-          ...['--databases', '4096', '--daemonize', 'no', '--activerehashing', 'no', '--maxmemory', '0'],
-          ...debug,
-        ],
+        args: Object.entries({ ...SETTINGS, unixsocket: socket, dir: folder.path, ...debug }).flatMap(
+          ([name, value]) => [`--${name}`, value],
+        ),
         cwd: folder.path,
         memoryLimit,
       },
