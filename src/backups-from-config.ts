@@ -21,15 +21,25 @@ export function backupSources({ backups: { sources, self } }: Config, databaseUr
 function storeSource(databaseUrl: string): BackupSource {
   const url = new URL(databaseUrl);
   const host = url.searchParams.get('host') ?? decodeURIComponent(url.hostname);
+  const ca = url.searchParams.get('sslrootcert');
   return PostgresSource.parse({
     kind: 'postgres',
     name: OWN_STORE,
     ...(host !== '' && { host }),
     ...(url.port !== '' && { port: Number(url.port) }),
+    tls: tlsOf(url.searchParams.get('sslmode')),
+    ...(ca !== null && { ca }),
     user: decodeURIComponent(url.username),
     ...(url.password !== '' && { password: STORE_PASSWORD }),
     databases: [decodeURIComponent(url.pathname.slice(1))],
   });
+}
+
+/** In the words of libpq. What is asked for is kept, or more than that: never less. */
+function tlsOf(mode: string | null): 'disable' | 'prefer' | 'require' | 'verify-full' {
+  if (mode === null || mode === 'allow' || mode === 'prefer') return 'prefer';
+  if (mode === 'disable' || mode === 'require') return mode;
+  return 'verify-full';
 }
 
 export function backupRepositories({ backups: { repositories } }: Config, home: string): BackupRepository[] {

@@ -1,5 +1,5 @@
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { keyFileOf } from './adapters/repositories/restic/key.ts';
 import { type KitData, readKit } from './core/backup/recovery-kit.ts';
 import { BackupRepository } from './core/backup/repository.ts';
@@ -49,6 +49,11 @@ export async function placeOf({ kit: file, repository, keyFile }: Wanted, home: 
 
 async function layKey(home: string, name: string, key: string): Promise<void> {
   const path = keyFileOf(home, name);
+  const there = await readFile(path, 'utf8').catch(() => undefined);
+  if (there !== undefined && there.trim() !== key && name !== GIVEN)
+    throw new StewardError('CONFLICT', `${path} holds another key than the one of the kit, and is not replaced.`, {
+      hint: 'It may be the only one that opens newer copies. Move it away and keep it, or restore to another folder.',
+    });
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   await writeFile(path, `${key}\n`, { mode: 0o600 });
 }
@@ -91,6 +96,17 @@ function unreadable(file: string): (cause: Error) => never {
 
 /** There from the first file until the last: what lies beside it is half a home, and may be replaced. */
 export const MARK = 'restoring.json';
+/** HOME_UNUSABLE where a restore ended in its midst: a Steward that starts there would begin anew beside restored keys. */
+export async function assertRestored(home: string): Promise<void> {
+  const [mark, store] = await Promise.all(
+    [join(home, MARK), pgHome(home).data].map((path) => stat(path).catch(() => undefined)),
+  );
+  if (!mark || store) return;
+  throw new StewardError('HOME_UNUSABLE', `A restore into ${home} did not come to its end.`, {
+    hint: `Run steward restore-home again: it goes on from the beginning. To begin without it, remove ${join(home, MARK)}.`,
+  });
+}
+
 /** What is no state of a Steward, and may be there before. */
 const HARMLESS =
   /^(lock\..*|pg|scratch|cache|backups|backup-places|backup-keys|restoring\.json|created-system-user\.json|\..*)$/;

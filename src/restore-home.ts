@@ -83,10 +83,10 @@ export async function restoreHome(
     const restored = await restoreInto(path, { copy, place, programs, newKeys: wanted.newKeys }, { doing, say });
     // Made where it has none.
     await Promise.all([auditKey(path), vaultKey(path)]);
-    await rm(keyFileOf(path, GIVEN), { force: true });
     await rm(join(path, MARK));
     return { home: path, repository: place.repository.name, ...restored };
   } finally {
+    await rm(keyFileOf(path, GIVEN), { force: true });
     await home.release();
   }
 }

@@ -11,6 +11,7 @@ import { watchConfig } from './config/watch.ts';
 import { StewardError } from './core/errors.ts';
 import { assertWelcome } from './engine/join.ts';
 import { enter, joinedEntry } from './node-join.ts';
+import { assertRestored } from './restore-home-place.ts';
 import { openStore, type Store } from './store/store.ts';
 import { ownPids } from './store/own-pids.ts';
 import { loadPage } from './surfaces/page/index.ts';
@@ -38,6 +39,7 @@ export async function serve({ environment, configFile, stdout }: ServeOptions): 
   try {
     const home = await openHome(environment.home, now());
     undo.push({ what: 'the home', run: () => home.release() });
+    await assertRestored(home.path);
     const initial = await loadConfig(location, environment);
     const ownLog = createRecentLog(now);
     const log = createLog({

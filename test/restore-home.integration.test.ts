@@ -130,5 +130,10 @@ describe('a Steward that is lost', () => {
     const broken = await steward(next, [...plain, '--kit', kit]);
     expect(broken.code).not.toBe(0);
     expect(existsSync(join(next, 'pg', 'data'))).toBe(false);
+    // Half of a home is none to begin in.
+    expect(await steward(next, ['serve'])).toMatchObject({
+      code: 19,
+      stderr: expect.stringContaining('restore-home again'),
+    });
   }, 240_000);
 });

@@ -56,6 +56,18 @@ describe('locks', () => {
     await held.release();
   });
 
+  it('that are asked for twice are one, and stay held when they are renewed', async () => {
+    const locks = createLocks({ store: database.store, log: memoryLog(), nodeId: 'twice', leaseMs: 300 });
+    const hold = await locks.hold(['same', 'same'], ask('twice'));
+    const expiry = async () =>
+      (await database.store.pool.query(`select expires_at from engine_locks where name = 'same'`)).rows[0].expires_at;
+    const first = await expiry();
+    await expect.poll(expiry, { timeout: 10_000 }).not.toEqual(first);
+    expect(hold.lost.aborted).toBe(false);
+    await hold.release();
+    locks.stop();
+  });
+
   it('of a holder that died are free once its lease is over', async () => {
     const dying = createLocks({ store: database.store, log: memoryLog(), nodeId: 'dying', leaseMs: 600 });
     await dying.hold(['lease'], ask('dead'));

@@ -190,8 +190,9 @@ export function createLocks({
         if (ordered.length === 0) return;
         const { rows } = await sql<{ name: string }>`
           update engine_locks set expires_at = ${expiry} where ${held} returning name`.execute(db);
-        if (rows.length < names.length)
-          lose(names.filter((name) => !rows.some((row) => row.name === name)).join("', '"));
+        // Of several names for one lock, `ordered` has one.
+        if (rows.length < ordered.length)
+          lose(ordered.filter((name) => !rows.some((row) => row.name === name)).join("', '"));
       };
       const stop = (): void => {
         clearInterval(renewing);

@@ -156,6 +156,18 @@ export function createBackups(deps: BackupsDeps): BackupsPort {
       return { ...restored, kept: [...(restored.kept ?? []), markOf(to.path)] };
     },
 
+    async putBack(place, kept, doing) {
+      const { source, reader } = sourceOf(place);
+      const names = kept.filter((each) => !isMark(each));
+      if (names.length === 0 || !reader.undo) return undefined;
+      try {
+        return await reader.undo(source, names, doing);
+      } catch (thrown) {
+        if (StewardError.from(thrown).code === 'NOT_FOUND') return undefined;
+        throw thrown;
+      }
+    },
+
     async discard(place, kept, doing) {
       const marks = kept.filter(isMark);
       for (const mark of marks) await rm(mark, { force: true });

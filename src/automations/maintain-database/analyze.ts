@@ -56,7 +56,7 @@ export async function analyze({ input, ports, now, node, run, signal }: Context<
       const busy = await ports.copies.find({ source: name, status: 'writing' });
       const look = await ports.fitness.look(
         name,
-        { slowMs, measure: input.optimize !== 'never', run: run.id },
+        { slowMs, measure: mayBuild(input, ports.fitness.inWindow(at)), run: run.id },
         { signal },
       );
       const databases = wanted.databasesOf(look);
@@ -69,7 +69,7 @@ export async function analyze({ input, ports, now, node, run, signal }: Context<
         proven: proven !== null,
         done: await ports.fitness.done(name),
         // A person who asks has a reason; one schedule after the other has none.
-        restMs: run.trigger === 'schedule' || run.trigger === 'event' ? DAY_MS : 0,
+        restMs: run.trigger === 'schedule' || run.trigger === 'event' ? REST_MS : 0,
         databases,
       };
       const days =
@@ -105,7 +105,13 @@ export async function analyze({ input, ports, now, node, run, signal }: Context<
   return { at: at.toISOString(), node: node.name, sources, tasks: tasks.slice(0, MOST_TASKS) };
 }
 
+/** Bloat is read page by page: only where something may follow from it. */
+const mayBuild = ({ optimize }: Input, inWindow: boolean): boolean =>
+  optimize === 'daily' || (optimize === 'weekly' && inWindow);
+
 const DAY_MS = 86_400_000;
+/** Less than a day, or what ran at three yesterday would rest at three today. */
+const REST_MS = 18 * 3_600_000;
 const WEEK_MS = 7 * DAY_MS;
 
 function ofSource(

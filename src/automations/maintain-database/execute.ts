@@ -23,6 +23,8 @@ export type Receipt =
 
 /** What the retry policy of this automation gives a step. */
 const ATTEMPTS = 3;
+/** Below what a step may take, so that the others have their turn. */
+const REHEARSED_WITHIN_MS = 50 * 60_000;
 
 export async function rehearse(
   { ports, run, signal, progress }: Context<Input, Needs>,
@@ -31,24 +33,36 @@ export async function rehearse(
   // One that was killed has left a server and its files.
   await ports.backups.sweep({ signal });
   progress({ done: 0, message: `restoring the proven copy of ${source}` });
+  const limit = AbortSignal.timeout(REHEARSED_WITHIN_MS);
   try {
-    const { tasks: tried, advice } = await ports.fitness.rehearse(proven.place, run.id, { tasks, slow }, { signal });
+    const doing = { signal: AbortSignal.any([signal, limit]) };
+    const { tasks: tried, advice } = await ports.fitness.rehearse(proven.place, run.id, { tasks, slow }, doing);
     return { what: 'rehearsal', tasks: [...tried], advice: [...advice], error: null };
   } catch (thrown) {
     if (signal.aborted) throw thrown;
+    if (limit.aborted)
+      return { what: 'rehearsal', tasks: [], advice: [], error: 'restoring and trying it took longer than 50 minutes' };
     // A copy that does not restore says nothing of the database; that it does not is for its verification to tell.
     return { what: 'rehearsal', tasks: [], advice: [], error: StewardError.from(thrown).message };
   }
 }
 
+/** What builds something anew. */
+const isHeavy = ({ kind }: Pick<SourceTask, 'kind'>): boolean => kind === 'rebuild' || kind === 'reindex';
+
 export async function perform(
-  { ports, signal, progress }: Context<Input, Needs>,
+  { input, ports, signal, progress, now }: Context<Input, Needs>,
   task: SourceTask,
   receipts: ReadonlyMap<string, unknown>,
   attempt: number,
 ): Promise<Receipt> {
   const refused = refusedBy(receipts.get(`rehearse:${task.source}`), task);
   if (refused !== undefined) return { what: 'postponed', why: `it failed on its copy: ${refused}` };
+  // A person may have thought for a day, and the copies may have taken the night.
+  if (isHeavy(task) && input.optimize === 'weekly' && !ports.fitness.inWindow(now()))
+    return { what: 'postponed', why: 'its window is over' };
+  if ((await ports.copies.find({ source: task.source, status: 'writing' })).length > 0)
+    return { what: 'postponed', why: 'it is being backed up' };
   const { taskMs } = ports.fitness.settings();
   const limit = AbortSignal.timeout(taskMs);
   const { kind, database, object, reason, expectedBytes } = task;
@@ -79,6 +93,8 @@ export async function perform(
 function refusedBy(receipt: unknown, task: SourceTask): string | undefined {
   const rehearsal = receipt as Receipt | undefined;
   if (rehearsal?.what !== 'rehearsal') return undefined;
+  // What needs a copy that restores has just been shown not to have one.
+  if (rehearsal.error !== null && isHeavy(task)) return rehearsal.error;
   return rehearsal.tasks.find(
     ({ kind, database, object }) => kind === task.kind && database === task.database && object === task.object,
   )?.error;

@@ -1,16 +1,19 @@
 import { describe, expect, it } from 'vitest';
+import { type BackupSource, PostgresSource, SqliteSource } from '../../core/backup/source.ts';
 import { fakePorts } from '../../testing/fakes/fake-ports.ts';
 import { performInMemory } from '../../testing/perform-in-memory.ts';
 import restoreBackup from './index.ts';
 
 const NEVER = new AbortController().signal;
 
-async function world(kind: 'sqlite' | 'files' = 'sqlite') {
+const SHOP: BackupSource = SqliteSource.parse({ kind: 'sqlite', name: 'shop', path: '/srv/shop.db' });
+
+async function world(kind: 'sqlite' | 'files' | 'postgres' = 'sqlite', source = SHOP) {
   let ticks = Date.parse('2026-03-01T05:00:00Z');
   const now = (): Date => new Date((ticks += 10));
   const ports = fakePorts({ now });
   ports.backups.addRepository('local');
-  ports.backups.addSource({ kind: 'sqlite', name: 'shop', path: '/srv/shop.db' }, 'good orders');
+  ports.backups.addSource(source, 'good orders');
   for (const id of ['cp_1', 'cp_2']) {
     const { location } = await ports.backups.make(
       { id, source: 'shop', repository: 'local', at: now() },
@@ -60,6 +63,16 @@ describe('restore-backup', () => {
     expect(plan.map(({ id }) => id)).toEqual(['safety-copy', 'restore']);
     expect(plan.at(-1)).toMatchObject({ reason: expect.stringContaining('stays beside it') });
     expect(output?.setAside).toEqual(['shop before']);
+  });
+
+  it('leaves what it replaced of a database whose copies leave columns out: nothing else has those', async () => {
+    const excludeColumns = ['shop.public.users.password_hash'];
+    const { run } = await world('postgres', PostgresSource.parse({ kind: 'postgres', name: 'shop', excludeColumns }));
+    const { status, output, plan } = await run();
+    expect(status).toBe('succeeded');
+    expect(plan.map(({ id }) => id)).toEqual(['safety-copy', 'restore']);
+    expect(JSON.stringify(plan.at(-1))).toContain('only what is set aside has all of it');
+    expect(output?.setAside).not.toEqual([]);
   });
 
   it('replaces nothing where the safety copy cannot be made', async () => {

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { defineAutomation } from '../../core/automation.ts';
 import { lockOfOriginal } from '../../core/backup/original.ts';
-import { DATABASE_KINDS } from '../../core/backup/source.ts';
+import { type BackupSource, DATABASE_KINDS } from '../../core/backup/source.ts';
 import { pickCopy } from '../../core/backup/pick.ts';
 import { StewardError } from '../../core/errors.ts';
 import type { CopiesPort } from '../../core/ports/copies.ts';
@@ -64,6 +64,7 @@ export default defineAutomation({
       replaces: [...occupied].slice(0, 100),
       // Nothing there needs no copy.
       safety: input.safety && occupied.length > 0,
+      partial: leavesOut(ports.backups.sources().find(({ name }) => name === input.source)),
       unreadable: problem ?? null,
     };
   },
@@ -82,7 +83,8 @@ export default defineAutomation({
     ];
   },
 
-  async plan(_ctx, { place, copy, replaces, safety, kind }) {
+  async plan(_ctx, { place, copy, replaces, safety, kind, partial }) {
+    const tidies = safety && DATABASE_KINDS.has(kind) && !partial;
     return [
       ...(safety
         ? [
@@ -102,20 +104,21 @@ export default defineAutomation({
           replaces.length > 0 ? `Replaced: ${replaces.join(', ')}.` : 'Nothing is there now.',
           safety ? 'What was written since then is only in the safety copy.' : 'What is there now is lost.',
           copy.proven ? '' : 'This copy has not been proven.',
-          DATABASE_KINDS.has(kind) ? '' : 'What is replaced stays beside it, for you to remove.',
+          tidies || replaces.length === 0 ? '' : 'What is replaced stays beside it, for you to remove.',
+          partial ? 'Its copies leave something out: only what is set aside has all of it.' : '',
         ]
           .filter(Boolean)
           .join(' '),
         undo: safety ? ('approval' as const) : ('none' as const),
       },
       // Without a safety copy, what the restore set aside is all that is left of it, and stays.
-      // Nor does that of files, which may have left some of it out.
-      ...(safety && DATABASE_KINDS.has(kind)
+      // So does that of a source whose copies leave some of it out, as those of files may.
+      ...(tidies
         ? [
             {
               id: TIDY,
               title: `Remove what the restore set aside, once ${place.source} is what its copy says`,
-              reason: 'The safety copy has it.',
+              reason: 'The safety copy has it, but for what was written between the two.',
               undo: 'none' as const,
               additive: true,
             },
@@ -149,6 +152,12 @@ export default defineAutomation({
     }
     if (id === TIDY) {
       const { kept = [] } = (receipts.get(RESTORE) ?? {}) as { readonly kept?: readonly string[] };
+      const before = await safetyOf(ports.copies, place.source, run.id);
+      const whole = await ports.backups.inspect({ ...place, location: before.location }, 'bytes', { signal });
+      if (!whole.ok)
+        throw new StewardError('VERIFICATION_FAILED', `The safety copy is not whole: ${whole.statement}`, {
+          hint: `What was there before is kept: ${kept.join(', ')}.`,
+        });
       const compared = await ports.backups.compare(place, { signal });
       if (!compared.ok)
         throw new StewardError(
@@ -204,16 +213,19 @@ export default defineAutomation({
     };
   },
 
-  async rollback({ input, ports, run, signal, lease }, { id }) {
+  async rollback({ input, ports, run, signal, lease, log }, { id }, receipt) {
     // The safety copy stays: it is what there is to go back to.
     if (id !== RESTORE) return;
     const { repository, location } = await safetyOf(ports.copies, input.source, run.id);
+    const place = { source: input.source, repository, location };
     await lease();
-    await ports.backups.restore(
-      { source: input.source, repository, location },
-      { kind: 'original' },
-      { signal, lease },
-    );
+    const doing = { signal, lease };
+    // What was set aside is all of it; the safety copy has what its source does not leave out.
+    const back =
+      (await ports.backups.putBack(place, receipt?.kept ?? [], doing)) ??
+      (await ports.backups.restore(place, { kind: 'original' }, doing));
+    if (back.kept && back.kept.length > 0)
+      log.info('what the restore had brought is set aside', { kept: [...back.kept] });
   },
 
   async verifyUndone({ input, ports, run, signal }) {
@@ -224,6 +236,13 @@ export default defineAutomation({
     ];
   },
 });
+
+/** Whether its copies are less than it: then only what a restore sets aside is all of it. */
+function leavesOut(source: BackupSource | undefined): boolean {
+  return (
+    source !== undefined && 'excludeTables' in source && source.excludeTables.length + source.excludeColumns.length > 0
+  );
+}
 
 const safetyIdOf = (run: string): string => `cp_${run.replace(/^run_/, '')}_safety`;
 

@@ -70,7 +70,8 @@ export const KitData = z.object({
   format: z.literal('steward-kit/1'),
   node: z.string(),
   repositories: z.array(z.object({ repository: BackupRepository, key: z.string().optional() })),
-  home: z.record(z.string(), z.string()),
+  /** Files right below a home: a name leads nowhere else. */
+  home: z.record(z.string().regex(/^(?!\.)[\w.-]+$/), z.string()),
 });
 export type KitData = z.output<typeof KitData>;
 

@@ -74,6 +74,7 @@ export const DatabaseLook = z.object({
       used: z.number().int(),
       limit: z.number().int().min(1),
       most: z.number().int().optional().describe('At once, since the server started.'),
+      refused: z.number().int().min(0).optional().describe('Since the server started.'),
     })
     .optional(),
   /** The longest open transaction, and the oldest that only waits for its client. */
@@ -100,6 +101,8 @@ export const DatabaseLook = z.object({
   logBytes: bytes.optional(),
   /** Since when scans of indexes are counted: before a full cycle of business nothing is surely unused. */
   scansSince: z.iso.datetime().optional(),
+  /** A database that could not be looked into is among what is blind: what is missing here may be there. */
+  partial: z.boolean().optional(),
   tables: z.array(TableLook),
   indexes: z.array(IndexLook),
   slow: z.array(SlowQuery),

@@ -42,6 +42,11 @@ export interface BackupsPort {
   /** What a restore there would replace. */
   occupied(place: CopyPlace, to: RestoreTarget, doing: Doing): Promise<readonly string[]>;
   restore(place: CopyPlace, to: RestoreTarget, doing: Doing): Promise<Restored>;
+  /**
+   * Puts back what a restore set aside, by the names that it gave; undefined where it is there no more, or where this kind of
+   * source has no such way.
+   */
+  putBack(place: CopyPlace, kept: readonly string[], doing: Doing): Promise<Restored | undefined>;
   /** Removes what a restore set aside, where the kind of source keeps that beside the original; gives what was removed. */
   discard(place: CopyPlace, kept: readonly string[], doing: Doing): Promise<readonly string[]>;
   /** Whether what is at the original now is what the copy recorded. */

@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely';
 import type { DatabaseLook, IndexLook } from '../../core/database/look.ts';
+import { indexKey } from './index-key.ts';
 import type { DatabaseTables } from './tables.ts';
 
 /** One thing that a person may want to do. Nothing of it is done by itself. */
@@ -68,13 +69,13 @@ function isThere(indexes: readonly IndexLook[], database: string, table: string,
 }
 
 function ofIndex(
-  { kind, scansSince }: DatabaseLook,
+  look: DatabaseLook,
   index: IndexLook,
   { source, since, before }: { source: string; since: ReadonlyMap<string, Date>; before: Date },
 ): Advice[] {
   const { database, name, table, bytes, valid, unique, constraint, duplicateOf } = index;
   const about = { source, database, object: name, bytes };
-  const drop = kind === 'postgres' ? { sql: `drop index concurrently ${quoted(name)}` } : {};
+  const drop = look.kind === 'postgres' ? { sql: `drop index concurrently ${quoted(name)}` } : {};
   if (!valid)
     return [
       { ...about, kind: 'invalid-index', why: `its build failed: it costs every write to ${table} and serves no read` },
@@ -82,10 +83,10 @@ function ofIndex(
   if (duplicateOf !== undefined)
     return [{ ...about, ...drop, kind: 'duplicate-index', why: `${duplicateOf} serves all that it serves` }];
   if (unique || constraint) return [];
-  const stood = since.get(`${database} ${name}`);
-  const counted = index.scans === 0 && scansSince !== undefined && new Date(scansSince) <= before;
-  if (!stood && !counted) return [];
-  const from = (stood ?? new Date(scansSince ?? before)).toISOString().slice(0, 10);
+  // Counters of a server are reset and switched on: only what Steward saw stand still for so long counts.
+  const stood = since.get(`${database} ${indexKey(look, index)}`);
+  if (!stood) return [];
+  const from = stood.toISOString().slice(0, 10);
   return [
     { ...about, ...drop, kind: 'unused-index', why: `no query has used it since ${from}; look at replicas as well` },
   ];

@@ -81,6 +81,10 @@ describe('the watch over databases', () => {
           const found = open.get(fingerprint);
           return found && ({ id: fingerprint, status: found.status } as Incident);
         },
+        unresolved: async () =>
+          [...open].flatMap(([fingerprint, { status }]) =>
+            status === 'open' ? [{ id: fingerprint, fingerprint } as Incident] : [],
+          ),
         resolve: async (id) => void (defined(open.get(id)).status = 'resolved'),
       },
       exports: createExports(folder.path),
@@ -166,6 +170,47 @@ describe('the watch over databases', () => {
     later(3_600_000 - 61_000);
     expect(await looked()).toEqual([]);
     change = (look) => look;
+  });
+
+  it('remembers indexes of one name in several tables, and tells each warning by itself until it is over', async () => {
+    const primary = {
+      database: 'shop',
+      name: 'PRIMARY',
+      bytes: 1,
+      valid: true,
+      unique: true,
+      constraint: true,
+      scans: 3,
+      measured: false,
+    };
+    const warned = (...said: string[]) => said.map((what) => ({ what, hint: 'do something' }));
+    change = (seen) => ({
+      ...seen,
+      kind: 'mysql',
+      indexes: [
+        { ...primary, table: 'a' },
+        { ...primary, table: 'b' },
+      ],
+      warnings: warned('97 % is used', 'it cannot save'),
+    });
+    expect(await looked()).toEqual([
+      'database.warning:node_1:crm:# % is used',
+      'database.warning:node_1:crm:it cannot save',
+    ]);
+    change = (seen) => ({ ...seen, warnings: warned('98 % is used') });
+    expect(await looked()).toEqual(['database.warning:node_1:crm:# % is used']);
+    change = (seen) => seen;
+    expect(await looked()).toEqual([]);
+  });
+
+  it('does not take what it could not see for what is well', async () => {
+    change = (seen) => ({ ...seen, longestTransactionSeconds: 8 * 3_600 });
+    const wrong = await looked();
+    expect(wrong).toHaveLength(1);
+    change = ({ longestTransactionSeconds: _unseen, ...seen }) => ({ ...seen, partial: true });
+    expect(await looked()).toEqual(wrong);
+    change = (seen) => seen;
+    expect(await looked()).toEqual([]);
   });
 
   it('keeps what it saw when it cannot look, and says so', async () => {

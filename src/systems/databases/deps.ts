@@ -25,7 +25,7 @@ export interface DatabasesDeps {
   /** Looks only; what changes a database is a run. */
   readonly fitness: Pick<FitnessPort, 'look' | 'kinds'>;
   readonly runs: Pick<RunService, 'get'>;
-  readonly incidents: Pick<Incidents, 'open' | 'byFingerprint' | 'resolve'>;
+  readonly incidents: Pick<Incidents, 'open' | 'byFingerprint' | 'resolve' | 'unresolved'>;
   readonly exports: Exports;
   readonly settings: () => DatabaseSettings;
   readonly keepMs: () => number;

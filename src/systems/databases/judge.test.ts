@@ -69,6 +69,14 @@ describe('what is wrong with a database', () => {
     ]);
   });
 
+  it('is a connection that was refused since the look before, also after a restart', () => {
+    const of = (refused: number) => ({ connections: { used: 1, limit: 100, refused } });
+    expect(wrong(of(3))).toEqual([]);
+    expect(wrong(of(3), { before: look(of(3)) })).toEqual([]);
+    expect(wrong(of(4), { before: look(of(3)) })).toEqual(['database.refused warning']);
+    expect(wrong(of(0), { before: look(of(3)) })).toEqual([]);
+  });
+
   it('is what the engine itself warns of', () => {
     expect(wrong({ warnings: [{ what: 'keys are evicted', hint: 'more memory' }] })).toEqual([
       'database.warning warning',

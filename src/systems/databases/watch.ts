@@ -3,6 +3,7 @@ import { type BackupSource, DATABASE_KINDS } from '../../core/backup/source.ts';
 import type { DatabaseLook } from '../../core/database/look.ts';
 import { StewardError } from '../../core/errors.ts';
 import type { DatabasesDeps } from './deps.ts';
+import { indexKey } from './index-key.ts';
 import { judge } from './judge.ts';
 import { historyOf, latestOf } from './remembered.ts';
 import type { DatabaseTables } from './tables.ts';
@@ -10,6 +11,7 @@ import type { DatabaseTables } from './tables.ts';
 /** A look that takes longer is given up: it must not be what a database suffers from. */
 const LOOK_MS = 60_000;
 const TREND_MS = 16 * 86_400_000;
+const OVER = 'It is as it should be again.';
 
 /** The sources that are databases of a kind that can be looked at. */
 export function databaseSources({ sources, fitness }: Pick<DatabasesDeps, 'sources' | 'fitness'>): BackupSource[] {
@@ -50,6 +52,16 @@ export async function lookAround(
   const names = all.map(({ name }) => name);
   const gone = db.deleteFrom('database_latest').where('node', '=', node.id);
   await (names.length > 0 ? gone.where('source', 'not in', names) : gone).execute();
+  for (const { id, source } of await openHere(deps))
+    if (!names.includes(source)) await deps.incidents.resolve(id, 'It is no source of backups any more.');
+}
+
+/** What is open of databases of this node. */
+async function openHere({ incidents, node }: Pick<DatabasesDeps, 'incidents' | 'node'>) {
+  return (await incidents.unresolved()).flatMap(({ id, fingerprint }) => {
+    const [what = '', where, source = ''] = fingerprint.split(':');
+    return /^database\.[a-z-]+$/.test(what) && where === node.id ? [{ id, fingerprint, what, source }] : [];
+  });
 }
 
 async function lookAtOne(
@@ -69,9 +81,13 @@ async function lookAtOne(
       await incidents.open(incident);
       continue;
     }
+    if (wrong === undefined) continue;
     const open = await incidents.byFingerprint(incident.fingerprint);
-    if (open && open.status !== 'resolved') await incidents.resolve(open.id, 'It is as it should be again.');
+    if (open && open.status !== 'resolved') await incidents.resolve(open.id, OVER);
   }
+  const told = new Set(judged.map(({ fingerprint }) => fingerprint));
+  for (const { id, what, source, fingerprint } of await openHere(deps))
+    if (what === 'database.warning' && source === name && !told.has(fingerprint)) await incidents.resolve(id, OVER);
 }
 
 async function remember(
@@ -86,29 +102,33 @@ async function remember(
     .withTables<DatabaseTables>()
     .transaction()
     .execute(async (trx) => {
-      await trx
-        .insertInto('database_looks')
-        .values({
-          node: node.id,
-          source,
-          at,
-          bytes: look.databases.reduce((sum, { bytes }) => sum + bytes, 0),
-          connections_used: connections?.used ?? null,
-          connections_limit: connections?.limit ?? null,
-          longest_seconds: look.longestTransactionSeconds ?? null,
-          wraparound: look.wraparound ?? null,
-          lag_seconds: worst(replicas.map(({ lagSeconds }) => lagSeconds)),
-          lag_bytes: worst(replicas.map(({ lagBytes }) => lagBytes)),
-        })
-        .execute();
+      // The sum of some databases would be a fall, and the next a jump.
+      if (!look.partial)
+        await trx
+          .insertInto('database_looks')
+          .values({
+            node: node.id,
+            source,
+            at,
+            bytes: look.databases.reduce((sum, { bytes }) => sum + bytes, 0),
+            connections_used: connections?.used ?? null,
+            connections_limit: connections?.limit ?? null,
+            longest_seconds: look.longestTransactionSeconds ?? null,
+            wraparound: look.wraparound ?? null,
+            lag_seconds: worst(replicas.map(({ lagSeconds }) => lagSeconds)),
+            lag_bytes: worst(replicas.map(({ lagBytes }) => lagBytes)),
+          })
+          .execute();
       const values = { at, look: JSON.stringify(look), problem: null };
       await trx
         .insertInto('database_latest')
         .values({ node: node.id, source, ...values })
         .onConflict((conflict) => conflict.columns(['node', 'source']).doUpdateSet(values))
         .execute();
-      const used = look.indexes.flatMap(({ database, name, scans }) =>
-        scans === undefined ? [] : [{ database, name, scans }],
+      const used = look.indexes.flatMap((index) =>
+        index.scans === undefined
+          ? []
+          : [{ database: index.database, name: indexKey(look, index), scans: index.scans }],
       );
       // Since when an index stands still is what nobody but us knows: counters of a server are reset.
       await sql`insert into database_index_use (node, source, database, name, scans, since, seen_at)

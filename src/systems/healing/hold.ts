@@ -64,15 +64,19 @@ async function copiesOf(
     const category = automation(run.automation)?.category;
     if (run.target !== undefined || run.dryRun || (category !== 'backup' && category !== 'database')) continue;
     const isIt = ({ id, status }: Run['changes'][number]): boolean =>
-      status === 'running' && id.startsWith(`${source}@`);
-    if (isAbout(run.input, source) || run.changes.some(isIt))
+      status === 'running' && (id.startsWith(`${source}@`) || id.split(':')[1] === source);
+    if (isAbout(run.input, source) || isAbout(targetIn(run.facts), source) || run.changes.some(isIt))
       return `${run.automation} (${run.id}) works on ${resource.name}, the source ${source}; healing waits for its end.`;
   }
   return undefined;
 }
 
-function isAbout(input: Run['input'], source: string): boolean {
-  return typeof input === 'object' && input !== null && 'source' in input && input['source'] === source;
+/** What a migration goes to is in its facts, where its input names only its files. */
+const targetIn = (facts: Run['facts']): unknown =>
+  typeof facts === 'object' && facts !== null && 'target' in facts ? facts['target'] : undefined;
+
+function isAbout(said: unknown, source: string): boolean {
+  return typeof said === 'object' && said !== null && 'source' in said && said.source === source;
 }
 
 async function atWorkOn(

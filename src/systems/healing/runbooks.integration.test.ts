@@ -445,6 +445,35 @@ describe('what must not be disturbed', () => {
     expect(started()).toEqual(['backup', 'restore-backup', 'restart-service']);
   });
 
+  it('is left alone while its schema is migrated, and while its tables are looked after', async () => {
+    const known = parts.automation;
+    const category = 'database' as const;
+    parts.automation = (name) => (name.endsWith('database') ? ({ ...known('x'), category } as never) : known(name));
+    parts.sourceOf = ({ id }) => (id === 'web' ? 'shop' : undefined);
+    healing = build();
+    const by = { trigger: 'cli', actor: systemActor('test') } as const;
+    await runs.start({ automation: 'migrate-database', input: { name: 'tables' }, ...by });
+    runs.set(0, 'running', { facts: { target: { source: 'shop', database: 'shop' } } });
+    await falls('web');
+    await look();
+    expect(started()).toEqual(['migrate-database']);
+    runs.end(0, 'succeeded');
+    await runs.start({ automation: 'maintain-database', input: {}, ...by });
+    const vacuum = {
+      id: 'vacuum:shop:shop:orders',
+      title: 'Vacuum',
+      undo: 'none',
+      status: 'running',
+      attempts: 1,
+    } as const;
+    runs.set(1, 'running', { changes: [vacuum] });
+    await look();
+    expect(started()).toEqual(['migrate-database', 'maintain-database']);
+    runs.end(1, 'succeeded');
+    await look();
+    expect(started()).toEqual(['migrate-database', 'maintain-database', 'restart-service']);
+  });
+
   it('is left alone in a maintenance window, and by a label that says so', async () => {
     window = { id: 'mw_1', reason: 'a new disk' };
     const incident = await falls('db');

@@ -135,6 +135,7 @@ export function fakeBackups({ now }: { readonly now: () => Date }): FakeBackups 
       const kept = to.kind === 'original' ? [`${place.source} before`] : [];
       return { what: [place.source], durationMs: 5, kept };
     },
+    putBack: async () => undefined,
     async discard(_place, kept, { signal }) {
       signal.throwIfAborted();
       return kept;

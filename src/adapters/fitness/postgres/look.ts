@@ -1,6 +1,7 @@
 import type { Doing } from '../../../core/backup/store.ts';
 import type { DatabaseAt, Wanted } from '../../../core/database/engine.ts';
 import type { DatabaseLook } from '../../../core/database/look.ts';
+import { StewardError } from '../../../core/errors.ts';
 import { openSession, type PgAccess } from '../../sources/postgres/access.ts';
 import { lookAtServer, openServer } from '../../sources/postgres/look.ts';
 import { lookAtIndexes } from './indexes.ts';
@@ -34,9 +35,9 @@ export async function lookAt(
     slow: [],
     blind: [...whole.blind],
   };
+  let partial = false;
   let slow: Awaited<ReturnType<typeof slowIn>>;
-  for (const database of names) {
-    doing.signal.throwIfAborted();
+  const lookInto = async (database: string): Promise<void> => {
     await using session = await openSession(access, database, doing);
     await session.rows(`set statement_timeout = ${measuring ? 0 : ANSWERS_WITHIN_MS}`);
     // A look that waits for somebody's lock would stand in the way of who comes after.
@@ -57,9 +58,23 @@ export async function lookAt(
     seen.tables.push(...known.tables);
     seen.indexes.push(...known.indexes.map(({ method: _, ...index }) => index));
     slow ??= await slowIn(session, { slowMs, databases: names });
+  };
+  for (const database of names) {
+    doing.signal.throwIfAborted();
+    try {
+      await lookInto(database);
+    } catch (thrown) {
+      if (doing.signal.aborted) throw thrown;
+      // What holds for the whole server is seen all the same, above all when somebody holds a table.
+      partial = true;
+      seen.blind.push({
+        what: `the tables of ${database}: ${StewardError.from(thrown).message}`,
+        hint: 'They are looked at again with the next look.',
+      });
+    }
   }
   seen.slow.push(...(slow?.slow ?? []));
   if (!slow) seen.blind.push(NO_STATEMENTS);
   else if (slow.blind) seen.blind.push(slow.blind);
-  return seen;
+  return { ...seen, ...(partial && { partial }) };
 }

@@ -59,13 +59,16 @@ export async function openPatient(
   }
 }
 
-/** Somebody is vacuuming it, or building an index of it: whoever asks for more would stop an autovacuum, or wait for hours. */
+/** What a user may not see of others still shows in its locks. Somebody is vacuuming it, or building an index of it: whoever asks for more would stop an autovacuum, or wait for hours. */
 export async function worksOn(session: PgSession, table: number): Promise<Holder | undefined> {
   const [holder] = await session.rows<Holder>(
-    `select p.pid, coalesce(a.query, 'a vacuum') as what from pg_catalog.pg_stat_progress_vacuum p
+    `select p.pid, coalesce(a.backend_type, 'a vacuum') as what from pg_catalog.pg_stat_progress_vacuum p
         left join pg_catalog.pg_stat_activity a on a.pid = p.pid where p.relid = $1::int8::oid and p.pid <> pg_catalog.pg_backend_pid()
       union all select p.pid, p.command from pg_catalog.pg_stat_progress_create_index p
-        where p.relid = $1::int8::oid and p.pid <> pg_catalog.pg_backend_pid() limit 1`,
+        where p.relid = $1::int8::oid and p.pid <> pg_catalog.pg_backend_pid()
+      union all select l.pid, 'a vacuum, or a change of the table' from pg_catalog.pg_locks l
+        where l.relation = $1::int8::oid and l.granted and l.mode = 'ShareUpdateExclusiveLock' and l.pid <> pg_catalog.pg_backend_pid()
+          and l.database = (select oid from pg_catalog.pg_database where datname = current_database()) limit 1`,
     [table],
   );
   return holder;

@@ -88,7 +88,7 @@ async function awaitTurn(
 /** Transactions that hold the table, or a snapshot of it, and did not begin just now. */
 async function inTheWay(session: PgSession, table: number): Promise<Holder | undefined> {
   const [holder] = await session.rows<Holder>(
-    `select a.pid, coalesce(nullif(a.query, ''), a.state, 'a transaction') as what from pg_catalog.pg_stat_activity a
+    `select a.pid, coalesce(nullif(a.application_name, ''), a.usename, 'somebody') || ', ' || coalesce(a.state, a.backend_type, 'at work') as what from pg_catalog.pg_stat_activity a
       where a.pid <> pg_catalog.pg_backend_pid() and a.xact_start < clock_timestamp() - interval '200 milliseconds'
         and (exists (select from pg_catalog.pg_locks l where l.pid = a.pid and l.relation = $1::int8::oid
             and l.database = (select oid from pg_catalog.pg_database where datname = current_database()))

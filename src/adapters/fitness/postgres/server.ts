@@ -6,6 +6,7 @@ const LAST_ID = 2 ** 31 - 1 - 3_000_000;
 
 const SERVER = `select current_setting('max_connections')::int as "limit",
   (select count(*)::int from pg_catalog.pg_stat_activity where backend_type in ('client backend', 'walsender')) as used,
+  (select sum(numbackends)::int from pg_catalog.pg_stat_database) as backends,
   (select extract(epoch from clock_timestamp() - min(xact_start))::float8 from pg_catalog.pg_stat_activity
     where backend_type = 'client backend' and pid <> pg_catalog.pg_backend_pid()) as longest,
   (select max(greatest(pg_catalog.age(datfrozenxid), pg_catalog.mxid_age(datminmxid)))::float8 from pg_catalog.pg_database) as age,
@@ -21,12 +22,15 @@ const REPLICAS = `with here as (select case when pg_catalog.pg_is_in_recovery() 
     from pg_catalog.pg_stat_replication, here
   union all select 'slot ' || slot_name, null, pg_catalog.pg_wal_lsn_diff(here.lsn, restart_lsn)::float8
     from pg_catalog.pg_replication_slots, here where restart_lsn is not null
-  union all select 'this server', extract(epoch from clock_timestamp() - pg_catalog.pg_last_xact_replay_timestamp())::float8, null
+  union all select 'this server', case when pg_catalog.pg_last_wal_receive_lsn() = pg_catalog.pg_last_wal_replay_lsn() then 0
+      else extract(epoch from clock_timestamp() - pg_catalog.pg_last_xact_replay_timestamp())::float8 end, null
     where pg_catalog.pg_is_in_recovery()`;
 
 interface Server extends Record<string, unknown> {
   readonly limit: number;
   readonly used: number;
+  /** With those that work for the server itself: all that a user sees who may not see what others do. */
+  readonly backends: number;
   readonly longest: number | null;
   readonly age: number | null;
   readonly hits: number | null;
@@ -42,11 +46,11 @@ type OfServer = Pick<
 export async function lookAtWhole(session: PgSession): Promise<OfServer> {
   const [server] = await session.rows<Server>(SERVER);
   if (!server) throw new Error('a server always has settings');
-  const { limit, used, longest, age, hits, sees } = server;
+  const { limit, used, backends, longest, age, hits, sees } = server;
   const replicas = await session.rows<{ name: string; seconds: number | null; bytes: number | null }>(REPLICAS);
   return {
-    connections: { used, limit },
-    longestTransactionSeconds: Math.max(0, longest ?? 0),
+    connections: { used: sees ? used : backends, limit },
+    ...(sees && { longestTransactionSeconds: Math.max(0, longest ?? 0) }),
     ...(age !== null && { wraparound: Math.min(1, age / LAST_ID) }),
     ...(hits !== null && { cacheHitRatio: hits }),
     ...(replicas.length > 0 && {

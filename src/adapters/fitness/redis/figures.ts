@@ -24,7 +24,9 @@ export function figuresOf(info: string): Figures {
   return {
     version: valkey === undefined ? (infoOf(info, 'redis_version') ?? '') : `Valkey ${valkey}`,
     databases: [{ name: ALL, bytes: number('used_memory_dataset') ?? usedBytes, measured: false }],
-    ...(limit && { connections: { used: number('connected_clients') ?? 0, limit } }),
+    ...(limit && {
+      connections: { used: number('connected_clients') ?? 0, limit, refused: number('rejected_connections') ?? 0 },
+    }),
     replicas: replicasOf(info),
     ...(usedBytes >= TELLING_BYTES && { fragmentation: fragmentationOf(info) }),
     memory: {
@@ -65,7 +67,6 @@ function warningsOf(
   { usedBytes, limitBytes = 0 }: { readonly usedBytes: number; readonly limitBytes: number | undefined },
 ): Figures['warnings'] {
   const is = (name: string, value: string): boolean => infoOf(info, name) === value;
-  const rejected = Number(infoOf(info, 'rejected_connections') ?? 0);
   const master = `${infoOf(info, 'master_host')}:${infoOf(info, 'master_port')}`;
   const known: readonly (readonly [holds: boolean, what: string, hint: string])[] = [
     [
@@ -87,11 +88,6 @@ function warningsOf(
       is('maxmemory_policy', 'noeviction') && limitBytes > 0 && usedBytes > limitBytes * NEARLY_FULL,
       `${Math.round((100 * usedBytes) / limitBytes)} % of maxmemory is used; at 100 % it refuses writes, since its policy is noeviction.`,
       'Give it more (maxmemory), or let what writes there set expiries.',
-    ],
-    [
-      rejected > 0,
-      `${rejected} connections were refused since it started: maxclients was reached.`,
-      'See who keeps so many open (CLIENT LIST), or raise maxclients.',
     ],
     [
       usedBytes >= TELLING_BYTES && Number(infoOf(info, 'mem_fragmentation_ratio') ?? 1) < SWAPPED,

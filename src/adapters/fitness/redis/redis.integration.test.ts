@@ -70,7 +70,7 @@ describe.skipIf(!hasProgram('redis-server'))('a Redis that is kept fit', () => {
       version: expect.stringMatching(/^\d+\./),
       at: '2026-11-29T20:15:00.000Z',
       databases: [{ name: 'all' }],
-      connections: { used: 2, limit: 10_000 },
+      connections: { used: 2, limit: 10_000, refused: 0 },
       memory: { keys: 1, evictedKeys: 0 },
       replicas: [],
       slow: [{ database: 'all', statement: 'EVAL ? ? ? ...', calls: 1 }],
