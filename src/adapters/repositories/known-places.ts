@@ -20,8 +20,11 @@ export async function refuseToReplace(home: string, { name }: BackupRepository, 
   });
 }
 
+/** Harmless again and again: what is known already is not written anew. */
 export async function rememberPlace(home: string, { name }: BackupRepository, where: string): Promise<void> {
   const folder = join(home, FOLDER);
+  const known = await readFile(join(folder, name), 'utf8').catch(() => undefined);
+  if (known?.trim() === where) return;
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const partial = join(folder, `.${randomUUID()}`);
   await writeDurably(partial, `${where}\n`);

@@ -92,7 +92,11 @@ export function createDirectoryStore(repository: RepositoryOf<'directory'>, deps
       try {
         await mkdir(root, { recursive: true, mode: 0o700 });
         const names = await readdir(root);
-        if (names.includes(MARKER)) return await opened();
+        if (names.includes(MARKER)) {
+          await opened();
+          // One that another Steward made is missed, too, when its disk is not mounted.
+          return await rememberPlace(deps.home, repository, root);
+        }
         await refuseToReplace(deps.home, repository, root);
         // A disk of its own brings this folder with it, and a making that was cut short its README.
         const others = names.filter((name) => name !== 'lost+found' && name !== README && name !== UNFINISHED);

@@ -65,7 +65,7 @@ const rememberingReader = (cache: string) =>
     scratch,
     cache,
     // What was written right before is not trusted; here that is a while ago.
-    now: () => new Date(Date.now() + 60_000),
+    now: () => new Date(Date.now() + 120_000),
   });
 const sourceOf = (paths: string[], exclude: string[] = []) =>
   FilesSource.parse({ kind: 'files', name: 'things', paths, exclude });
@@ -445,7 +445,7 @@ describe('a second copy of a tree', () => {
     const forged = 'f'.repeat(64);
     // Whoever reads the file finds another hash than this.
     writeFileSync(list, readFileSync(list, 'utf8').replaceAll(/[0-9a-f]{64}/g, forged));
-    utimesSync(list, new Date(Date.now() + 60_000), new Date(Date.now() + 60_000));
+    utimesSync(list, new Date(Date.now() + 120_000), new Date(Date.now() + 120_000));
     const { atime, mtime } = statSync(disguised);
     writeFileSync(changed, 'another');
     writeFileSync(disguised, 'two');
@@ -463,7 +463,7 @@ describe('a second copy of a tree', () => {
     // Without the list, or where all of it is new, everything is read.
     rmSync(list);
     expect((await checksums()).get(same)).toBe(first.get(same));
-    const soon = new Date(statSync(same).ctimeMs + 1_000);
+    const soon = new Date(statSync(same).ctimeMs + 50_000);
     writeFileSync(list, readFileSync(list, 'utf8').replaceAll(/[0-9a-f]{64}/g, forged));
     utimesSync(list, soon, soon);
     expect((await checksums()).get(same)).toBe(first.get(same));

@@ -9,8 +9,12 @@ import { describe, fingerprint, FOLDER, kernelMounts, walk, type Walked, whyNot 
 const { job, taken } = workerData as ScanData;
 const BATCH = 128;
 const AHEAD = 32;
-/** One that was written while it was read may have been written again within the same tick of the clock. */
-const TOO_CLOSE_MS = 2_000;
+/**
+ * One that was written while it was read may have been written again within the same tick of the clock. A page that is written
+ * through a mapping gives the file a new time when it is first touched, and when it is touched again not before the kernel has written
+ * it back, which takes it half a minute.
+ */
+const TOO_CLOSE_MS = 60_000;
 
 let batch: { -readonly [Key in keyof Scanned]: Scanned[Key][number][] } = { items: [], specials: [], leftOut: [] };
 let sent = 0;
