@@ -28,7 +28,7 @@ export default defineWorkflow({
       input: ({ context }) => ({ restore: context['test_restore'] === true ? 'all' : 'one' }),
       skip: ({ context: { verify } }) => (verify === false ? 'whoever started it wants no verification' : undefined),
     },
-    // Stops before it where a copy could not be proven: nothing old goes before the new is good.
+    // Stops before it where a copy is not what it should be: nothing old goes before the new is good.
     {
       id: 'prune',
       title: 'Remove copies that retention lets go',

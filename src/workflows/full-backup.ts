@@ -12,7 +12,7 @@ export default defineWorkflow({
   steps: [
     { id: 'backup', title: 'Back up databases, volumes and configuration', automation: 'backup' },
     { id: 'verify', title: 'Prove the new copies', automation: 'verify-backups' },
-    // Stops before it where a copy could not be proven: nothing old goes before the new is good.
+    // Stops before it where a copy is not what it should be: nothing old goes before the new is good.
     { id: 'prune', title: 'Remove copies that retention lets go', automation: 'prune-backups' },
   ],
 });

@@ -62,7 +62,10 @@ export function toVerify({
     .slice(0, MOST);
 }
 
-/** What is restored of the newest copies. `one`: that whose place was proven the longest ago, or never. */
+/**
+ * What is restored of the newest copies. `one`: that whose place had its turn the longest ago, or never. A try that failed was its
+ * turn: one that cannot be restored does not take it from all the others.
+ */
 function inTurn(
   newest: readonly CopyRecord[],
   all: readonly CopyRecord[],
@@ -71,14 +74,14 @@ function inTurn(
   if (restore === 'none') return [];
   if (restore === 'all') return newest;
   if (restore === 'databases') return newest.filter(({ kind }) => DATABASE_KINDS.has(kind));
-  const provenAt = ({ source, repository }: CopyRecord): number =>
+  const turnOf = ({ source, repository }: CopyRecord): number =>
     Math.max(
       0,
       ...all
         .filter((copy) => copy.source === source && copy.repository === repository)
-        .map((copy) => copy.provenAt?.getTime() ?? 0),
+        .map((copy) => copy.triedAt?.getTime() ?? 0),
     );
-  return newest.toSorted((a, b) => provenAt(a) - provenAt(b) || b.sequence - a.sequence).slice(0, 1);
+  return newest.toSorted((a, b) => turnOf(a) - turnOf(b) || b.sequence - a.sequence).slice(0, 1);
 }
 
 /** Where there should be copies. */

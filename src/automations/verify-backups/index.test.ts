@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { StewardError } from '../../core/errors.ts';
 import type { CopyRecord } from '../../core/ports/copies.ts';
 import { fakePorts } from '../../testing/fakes/fake-ports.ts';
 import { performInMemory } from '../../testing/perform-in-memory.ts';
@@ -74,6 +75,45 @@ describe('verify-backups', () => {
     expect(one(first)).toMatchObject({ provenAt: null, fault: 'bytes does not hold' });
     expect(one(second)?.provenAt).not.toBeNull();
     expect(output?.ok).toBe(false);
+  });
+
+  it('takes no proof back and no turn away from the others for what cannot be drilled here, and says why', async () => {
+    const { ports, copy, run, one } = await world(['shop', 'crm', 'cache']);
+    const first = await copy('shop');
+    await copy('crm');
+    const last = await copy('cache', { provenAt: new Date(0) });
+    ports.backups.refuseDrills('cache', new StewardError('PRECONDITION_FAILED', 'There is no redis-server here.'));
+    const runs = [await run(), await run(), await run(), await run()];
+    expect(runs.map(({ status }) => status)).toEqual(['succeeded', 'succeeded', 'succeeded', 'succeeded']);
+    expect(runs.map(({ output }) => output?.copies.find(({ proven }) => proven)?.source)).toEqual([
+      undefined,
+      'crm',
+      'shop',
+      undefined,
+    ]);
+    const why = 'restore: There is no redis-server here.';
+    expect(runs[0]?.output).toMatchObject({ ok: false });
+    expect(runs[0]?.output?.copies.find(({ copy: id }) => id === last)).toMatchObject({ ok: false, notLookedAt: why });
+    expect(runs[0]?.checks).toContainEqual(
+      expect.objectContaining({ ok: true, evidence: expect.objectContaining({ notLookedAt: why }) }),
+    );
+    expect(one(last)).toMatchObject({ provenAt: new Date(0), fault: null, obstacle: why });
+    expect(one(first)?.provenAt).not.toBeNull();
+    // Whoever asks for this very copy wanted the proof.
+    expect((await run({ copy: last })).status).toBe('failed');
+    ports.backups.mend('cache');
+    expect((await run({ copy: last })).status).toBe('succeeded');
+    expect(one(last)).toMatchObject({ obstacle: null });
+  });
+
+  it('fails where nothing at all could be looked at', async () => {
+    const { ports, copy, run, one } = await world(['shop']);
+    const id = await copy('shop');
+    ports.backups.inspect = () => Promise.reject(new StewardError('UNAVAILABLE', 'The disk is not there.'));
+    const { status, checks } = await run();
+    expect(status).toBe('failed');
+    expect(checks.filter(({ ok }) => !ok).map(({ name }) => name)).toEqual(['Any copy could be looked at']);
+    expect(one(id)).toMatchObject({ fault: null, checkedAt: null, obstacle: 'bytes: The disk is not there.' });
   });
 
   it('says which source has no copy at all', async () => {

@@ -29,7 +29,7 @@ export default defineAutomation({
     restore: z
       .enum(['one', 'databases', 'all', 'none'])
       .default('one')
-      .describe('What is restored: the source whose proof is the oldest, every database, everything.'),
+      .describe('What is restored: the source whose turn it is, every database, everything.'),
   }),
   output: VerificationReport,
   examples: [
@@ -92,12 +92,11 @@ export default defineAutomation({
 
   basis: ({ chosen }) => ({ copies: chosen.map(({ copy }) => copy) }),
 
-  async execute({ ports, run, signal, now, progress }, { id }, { facts }) {
+  async execute({ ports, run, signal, now, progress }, { id }, { facts }): Promise<Looked> {
     const wanted = facts.chosen.find(({ copy }) => copy === id);
     const [row] = await ports.copies.find({ id });
-    if (!wanted || row?.status !== 'complete' || row.location === null) return { looked: false, layers: [] };
-    if (facts.limitMs !== null && now().getTime() - Date.parse(facts.at) > facts.limitMs)
-      return { looked: false, layers: [] };
+    if (!wanted || row?.status !== 'complete' || row.location === null) return POSTPONED;
+    if (facts.limitMs !== null && now().getTime() - Date.parse(facts.at) > facts.limitMs) return POSTPONED;
     const place = { source: row.source, repository: row.repository, location: row.location };
     const doing = {
       signal,
@@ -105,31 +104,54 @@ export default defineAutomation({
         progress({ done: bytes, message: message ?? `${row.source}: ${bytes} bytes` }),
     };
     const layers: LayerResult[] = [];
-    const look = async (what: () => Promise<readonly LayerResult[]>, layer: LayerResult['layer']): Promise<boolean> => {
-      layers.push(...(await what().catch((thrown: unknown) => [unsound(layer, thrown, signal)])));
-      return layers.every(({ ok }) => ok);
+    let obstacle: string | null = null;
+    const look = async (layer: LayerResult['layer'], what: () => Promise<readonly LayerResult[]>): Promise<boolean> => {
+      try {
+        layers.push(...(await what()));
+      } catch (thrown) {
+        const error = StewardError.from(thrown);
+        if (signal.aborted || error.code === 'CANCELED') throw thrown;
+        if (isOfTheCopy(error))
+          layers.push({
+            layer,
+            ok: false,
+            statement: error.message,
+            durationMs: 0,
+            evidence: { code: error.code },
+          });
+        else obstacle = `${layer}: ${error.message}`;
+      }
+      return obstacle === null && layers.every(({ ok }) => ok);
     };
     // What is broken below is not restored on top of it.
     const sound =
-      (!wanted.read || (await look(async () => [await ports.backups.inspect(place, 'bytes', doing)], 'bytes'))) &&
-      (await look(async () => [await ports.backups.inspect(place, 'structure', doing)], 'structure'));
-    if (sound && wanted.restore) {
-      // A drill that was killed has left a server and its files.
-      await ports.backups.sweep({ signal });
-      await look(() => ports.backups.drill(place, run.id, doing), 'restore');
-    }
-    await ports.copies.looked(id, layers);
-    return { looked: true, layers };
+      (!wanted.read || (await look('bytes', async () => [await ports.backups.inspect(place, 'bytes', doing)]))) &&
+      (await look('structure', async () => [await ports.backups.inspect(place, 'structure', doing)]));
+    if (sound && wanted.restore)
+      await look('restore', async () => {
+        // A drill that was killed has left a server and its files.
+        await ports.backups.sweep({ signal });
+        return await ports.backups.drill(place, run.id, doing);
+      });
+    await ports.copies.looked(id, layers, wanted.restore ? (obstacle ?? undefined) : undefined);
+    return { looked: true, layers, obstacle };
   },
 
-  async verify({ ports }, { facts, applied }) {
+  async verify({ ports, input }, { facts, applied }) {
+    const looked = applied.filter(({ receipt }) => receipt.looked);
     const looks = await Promise.all(
-      applied
-        .filter(({ receipt }) => receipt.looked)
-        .map(async ({ change: { id }, receipt: { layers } }) => {
+      looked
+        .map(async ({ change: { id }, receipt: { layers, obstacle } }) => {
           const wanted = facts.chosen.find(({ copy }) => copy === id);
           const [row] = await ports.copies.find({ id });
           const wrong = layers.find(({ ok }) => !ok);
+          // It is no proof and no fault. Whoever asks for this very copy wanted the proof.
+          if (!wrong && obstacle !== null)
+            return {
+              name: `What could be looked at of the copy of ${wanted?.source ?? id} in ${wanted?.repository ?? 'its repository'} is sound`,
+              ok: input.copy === undefined,
+              evidence: { copy: id, notLookedAt: obstacle, layers: layers.map(({ layer, statement }) => `${layer}: ${statement}`) },
+            };
           return {
             name: `The copy of ${wanted?.source ?? id} in ${wanted?.repository ?? 'its repository'} is ${wanted?.restore ? 'proven' : 'sound'}`,
             ok: !wrong && (!wanted?.restore || (row?.provenAt ?? null) !== null),
@@ -140,16 +162,18 @@ export default defineAutomation({
         }),
     );
     // That a source has no copy yet is in the report; whether it should have one by now is for the watch to say.
-    return looks;
+    if (looked.length === 0 || looked.some(({ receipt: { layers } }) => layers.length > 0)) return looks;
+    const why = looked.map(({ receipt: { obstacle } }) => obstacle);
+    return [...looks, { name: 'Any copy could be looked at', ok: false, evidence: { notLookedAt: [...new Set(why)] } }];
   },
 
   record({ facts, applied }) {
     const copies = applied
       .filter(({ receipt }) => receipt.looked)
-      .map(({ change: { id }, receipt: { layers } }) => {
+      .map(({ change: { id }, receipt: { layers, obstacle } }) => {
         const { source, kind, repository } = facts.chosen.find(({ copy }) => copy === id) ?? NOTHING;
         const restored = layers.find(({ layer }) => layer === 'restore');
-        const ok = layers.every((layer) => layer.ok);
+        const ok = obstacle === null && layers.every((layer) => layer.ok);
         return {
           copy: id,
           source,
@@ -159,6 +183,7 @@ export default defineAutomation({
           proven: ok && restored !== undefined,
           ...(restored && { restoreSeconds: Math.round(restored.durationMs) / 1_000 }),
           layers: [...layers],
+          ...(obstacle !== null && { notLookedAt: obstacle }),
         };
       });
     return {
@@ -181,9 +206,16 @@ export default defineAutomation({
 
 const NOTHING = { source: '', kind: '', repository: '' };
 
-/** That a copy cannot even be looked at is a finding about it, unless nobody could have looked. */
-function unsound(layer: LayerResult['layer'], thrown: unknown, signal: AbortSignal): LayerResult {
-  const error = StewardError.from(thrown);
-  if (signal.aborted || error.code === 'UNAVAILABLE' || error.code === 'LOCKED') throw thrown;
-  return { layer, ok: false, statement: error.message, durationMs: 0, evidence: { code: error.code } };
+interface Looked {
+  readonly looked: boolean;
+  readonly layers: readonly LayerResult[];
+  /** What kept it from being looked at further, where that says nothing of the copy. */
+  readonly obstacle: string | null;
+}
+
+const POSTPONED: Looked = { looked: false, layers: [], obstacle: null };
+
+/** That a copy is not what it should be, is not there or brings down who reads it is a finding; that this machine has no room is none. */
+function isOfTheCopy({ code }: StewardError): boolean {
+  return code === 'VERIFICATION_FAILED' || code === 'NOT_FOUND' || code === 'PROGRAM_FAILED' || code === 'INTERNAL';
 }

@@ -16,6 +16,10 @@ export const VerificationReport = z.object({
       proven: z.boolean().describe('It was restored, and every layer held.'),
       restoreSeconds: z.number().optional(),
       layers: z.array(LayerResult),
+      notLookedAt: z
+        .string()
+        .optional()
+        .describe('Why it could not be read or restored here to the end. That says nothing of the copy itself.'),
     }),
   ),
   postponed: z.array(z.string()).describe('Copies for which the time did not suffice.'),

@@ -29,6 +29,10 @@ export interface CopyRecord extends Omit<CopyPlace, 'location'> {
   readonly restoreMs: number | null;
   /** What the last look found wrong. */
   readonly fault: string | null;
+  /** When somebody last set out to restore it in a drill, whatever came of it. */
+  readonly triedAt: Date | null;
+  /** Why that could not be done here, where it says nothing of the copy: no room, no program, nobody answered. */
+  readonly obstacle: string | null;
 }
 
 export interface CopyQuery {
@@ -60,7 +64,10 @@ export interface CopiesPort {
   ): Promise<CopyRecord & { readonly first: boolean }>;
   complete(id: string, made: MadeCopy): Promise<void>;
   fail(id: string, error: string): Promise<void>;
-  /** What a look at a copy found. It is proven where it was restored and every layer held. */
-  looked(id: string, results: readonly LayerResult[]): Promise<void>;
+  /**
+   * What a look at a copy found. It is proven where it was restored and every layer held. `obstacle` is what kept a drill from
+   * looking further: it takes no proof back.
+   */
+  looked(id: string, results: readonly LayerResult[], obstacle?: string): Promise<void>;
   removed(id: string, why: string): Promise<void>;
 }

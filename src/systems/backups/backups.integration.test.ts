@@ -74,6 +74,10 @@ describe('the record of copies', () => {
           const found = open.get(fingerprint);
           return found && ({ id: fingerprint, status: found.status } as Incident);
         },
+        unresolved: async () =>
+          [...open]
+            .filter(([, { status }]) => status !== 'resolved')
+            .map(([fingerprint, { symptom }]) => ({ id: fingerprint, fingerprint, symptom }) as Incident),
         resolve: async (id) => void (defined(open.get(id)).status = 'resolved'),
       },
       exports: createExports(folder.path),
@@ -174,6 +178,35 @@ describe('the record of copies', () => {
       ['bytes', false],
       ['restore', true],
     ]);
+  });
+
+  it('tells that a copy cannot be restored here, takes no proof back for it, and is content once it could', async () => {
+    await copy('cp_1');
+    await backups.copies.looked('cp_1', [layer('restore')]);
+    later(HOUR);
+    await backups.copies.looked('cp_1', [layer('structure')], 'restore: there is no redis-server on this machine');
+    expect((await backups.copies.find({ id: 'cp_1' }))[0]).toMatchObject({
+      provenAt: new Date(START),
+      triedAt: clock,
+      fault: null,
+    });
+    await copy('cp_2');
+    expect(await watch()).toEqual(['backup.undrilled:node_1:shop:local']);
+    expect(await standing()).toMatchObject({ state: 'unproven', message: expect.stringContaining('no redis-server') });
+    later(HOUR);
+    await backups.copies.looked('cp_2', [layer('restore')]);
+    expect(await watch()).toEqual([]);
+  });
+
+  it('ends what it opened of a source that is configured no more, and nothing of other machines', async () => {
+    later(13 * HOUR);
+    const other = { title: '', symptom: 'backup.missed', severity: 'critical', evidence: null } as const;
+    open.set('backup.missed:node_2:x:local', { ...other, fingerprint: 'backup.missed:node_2:x:local', status: 'open' });
+    const there = ['backup.missed:node_1:shop:local', 'backup.missed:node_2:x:local'];
+    expect(await watch()).toEqual(there);
+    const [shop] = sources.splice(0, 1);
+    expect(await watch()).toEqual(there.slice(1));
+    sources.unshift(defined(shop));
   });
 
   it('misses what was never copied and what is late, whatever the reason, and is content again with a new copy', async () => {

@@ -27,7 +27,7 @@ export interface BackupsDeps {
   readonly proposals: () => Promise<readonly ProposedSource[]>;
   readonly runs: Pick<RunService, 'get'>;
   readonly workflows: Pick<WorkflowService, 'execute'>;
-  readonly incidents: Pick<Incidents, 'open' | 'byFingerprint' | 'resolve'>;
+  readonly incidents: Pick<Incidents, 'open' | 'byFingerprint' | 'resolve' | 'unresolved'>;
   readonly exports: Exports;
   readonly settings: () => BackupSettings;
   readonly keepMs: () => number;

@@ -55,6 +55,8 @@ const CopyView = z.object({
   checkedAt: z.coerce.date().optional(),
   restoreSeconds: z.number().optional(),
   fault: z.string().optional(),
+  triedAt: z.coerce.date().optional().describe('When somebody last set out to restore it in a drill.'),
+  obstacle: z.string().optional().describe('Why that could not be done here; it says nothing of the copy.'),
   error: z.string().optional(),
   runId: z.string(),
 });
@@ -265,12 +267,24 @@ function successRateOf(copies: readonly CopyRecord[], now: Date): { successRate?
   return { successRate: Math.round((1_000 * good) / ended.length) / 10 };
 }
 
+const TOLD = [
+  'location',
+  'snapshotAt',
+  'endedAt',
+  'bytes',
+  'storedBytes',
+  'provenAt',
+  'checkedAt',
+  'fault',
+  'triedAt',
+  'obstacle',
+  'error',
+] as const;
+
 function viewOf(copy: CopyRecord): z.input<typeof CopyView> {
   const { id, source, kind, repository, status, startedAt, runId, restoreMs } = copy;
   const told = Object.fromEntries(
-    (['location', 'snapshotAt', 'endedAt', 'bytes', 'storedBytes', 'provenAt', 'checkedAt', 'fault', 'error'] as const)
-      .filter((member) => copy[member] !== null)
-      .map((member) => [member, copy[member]]),
+    TOLD.filter((member) => copy[member] !== null).map((member) => [member, copy[member]]),
   );
   return {
     id,

@@ -98,6 +98,8 @@ export function createRecord({
           proven_at: null,
           restore_ms: null,
           fault: null,
+          tried_at: null,
+          obstacle: null,
           removed_at: null,
           removed_why: null,
         })
@@ -143,12 +145,13 @@ export function createRecord({
       );
     },
 
-    async looked(id, results) {
+    async looked(id, results, obstacle) {
       const at = now();
       const wrong = results.find(({ ok }) => !ok);
       const restored = results.find(({ layer }) => layer === 'restore');
       const read = results.some(({ layer }) => layer === 'bytes');
-      const proven = !wrong && restored !== undefined;
+      const proven = !wrong && restored !== undefined && obstacle === undefined;
+      const tried = wrong !== undefined || restored !== undefined || obstacle !== undefined;
       await step(
         id,
         ['complete'],
@@ -157,6 +160,7 @@ export function createRecord({
           // A copy that is not sound is not proven, whatever it once was.
           ...(wrong && { proven_at: null, fault: `${wrong.layer}: ${wrong.statement}` }),
           ...(proven && { proven_at: at, fault: null, restore_ms: restored.durationMs }),
+          ...(tried && { tried_at: at, obstacle: obstacle ?? null }),
         },
         wrong
           ? { type: 'backup.unsound', data: { layer: wrong.layer, statement: wrong.statement } }
@@ -200,5 +204,7 @@ export function recordOf(row: HistoryRow): CopyRecord {
     checkedAt: row.checked_at,
     restoreMs: row.restore_ms,
     fault: row.fault,
+    triedAt: row.tried_at,
+    obstacle: row.obstacle,
   };
 }

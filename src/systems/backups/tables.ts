@@ -30,6 +30,8 @@ export type BackupTables = {
     proven_at: Date | null;
     restore_ms: number | null;
     fault: string | null;
+    tried_at: Date | null;
+    obstacle: string | null;
     removed_at: Date | null;
     removed_why: string | null;
   };
@@ -71,6 +73,15 @@ export const backupMigrations: readonly Migration[] = [
         at timestamptz not null, layer text not null, ok boolean not null, statement text not null,
         duration_ms double precision not null, evidence jsonb)`.execute(db);
       await sql`create index backup_looks_of on backup_looks (copy_id, id desc)`.execute(db);
+    },
+  },
+  {
+    name: 'backups/0002-tried',
+    async up(db) {
+      await sql`alter table backup_history add column tried_at timestamptz, add column obstacle text`.execute(db);
+      await sql`update backup_history set tried_at = coalesce(proven_at, case when fault is not null then checked_at end)`.execute(
+        db,
+      );
     },
   },
 ];

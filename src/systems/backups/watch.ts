@@ -5,7 +5,7 @@ import { StewardError } from '../../core/errors.ts';
 import type { NewIncident } from '../../core/incident.ts';
 import type { CopyRecord } from '../../core/ports/copies.ts';
 import type { BackupsDeps } from './deps.ts';
-import { placesOf, type Standing, standingOf, unusualDuration, unusualSize } from './standing.ts';
+import { lastTried, placesOf, type Standing, standingOf, unusualDuration, unusualSize } from './standing.ts';
 
 type Watched = Omit<NewIncident, 'evidence'> & { readonly evidence: NewIncident['evidence']; readonly wrong: boolean };
 
@@ -33,10 +33,11 @@ export async function watchBackups(
   signal: AbortSignal,
 ): Promise<void> {
   const { incidents } = deps;
+  const repositories = await ofRepositories(deps, copies, signal);
   const watched = [
     ...ofSources(deps, copies, since),
     ...ofUncovered(deps, uncovered, since),
-    ...(await ofRepositories(deps, copies, signal)),
+    ...repositories.watched,
   ];
   for (const { wrong, ...incident } of watched) {
     if (wrong) {
@@ -45,6 +46,18 @@ export async function watchBackups(
     }
     const open = await incidents.byFingerprint(incident.fingerprint);
     if (open && open.status !== 'resolved') await incidents.resolve(open.id, 'It is as it should be again.');
+  }
+  await resolveUnwatched(deps, new Set([...watched.map(({ fingerprint }) => fingerprint), ...repositories.unseen]));
+}
+
+/** Of a source or a repository that is configured no more nobody looks whether it is well again. */
+async function resolveUnwatched(
+  { incidents, node }: Pick<BackupsDeps, 'incidents' | 'node'>,
+  watched: ReadonlySet<string>,
+): Promise<void> {
+  for (const { id, symptom, fingerprint } of await incidents.unresolved()) {
+    const ours = /^(backup|repository)\./.test(symptom) && fingerprint.startsWith(`${symptom}:${node.id}`);
+    if (ours && !watched.has(fingerprint)) await incidents.resolve(id, 'It is configured here no more.');
   }
 }
 
@@ -62,6 +75,7 @@ function ofSources(
       const own = copies.filter((copy) => copy.source === source.name && copy.repository === repository);
       const size = unusualSize(own, shrink);
       const duration = unusualDuration(own, slow);
+      const tried = lastTried(own);
       const severity = source.critical ? 'critical' : 'warning';
       const key = `${node.id}:${source.name}:${repository}`;
       return [
@@ -86,6 +100,14 @@ function ofSources(
           // A later attempt that failed makes it no sounder.
           wrong: typeof standing.newest?.fault === 'string',
           evidence: { copy: standing.newest?.id ?? null, fault: standing.newest?.fault ?? null },
+        },
+        {
+          fingerprint: `backup.undrilled:${key}`,
+          title: `A backup cannot be proven here: ${where}`,
+          symptom: 'backup.undrilled',
+          severity: 'warning',
+          wrong: typeof tried?.obstacle === 'string',
+          evidence: tried ? { copy: tried.id, why: tried.obstacle, at: tried.triedAt?.toISOString() ?? null } : null,
         },
         {
           fingerprint: `backup.shrunk:${key}`,
@@ -151,17 +173,20 @@ async function ofRepositories(
   { backups, settings, node, log }: Pick<BackupsDeps, 'backups' | 'settings' | 'node' | 'log'>,
   copies: readonly CopyRecord[],
   signal: AbortSignal,
-): Promise<Watched[]> {
+): Promise<{ readonly watched: readonly Watched[]; readonly unseen: readonly string[] }> {
   const watched: Watched[] = [];
+  // Of what could not be looked at nothing is known, not even that it is well.
+  const unseen: string[] = [];
   // One that nothing was ever written to is made by the first copy.
   const used = backups.repositories().filter(({ name }) => copies.some(({ repository }) => repository === name));
   for (const { name } of used) {
+    const [unusable, full] = [`repository.unusable:${node.id}:${name}`, `repository.full:${node.id}:${name}`];
     try {
       const { ok, problem, freeBytes, totalBytes } = await backups.state(name, { signal });
       const usedPercent = freeBytes !== undefined && totalBytes ? 100 - (100 * freeBytes) / totalBytes : undefined;
       watched.push(
         {
-          fingerprint: `repository.unusable:${node.id}:${name}`,
+          fingerprint: unusable,
           title: `Copies cannot be written to the repository ${name}`,
           symptom: 'repository.unusable',
           severity: 'critical',
@@ -169,7 +194,7 @@ async function ofRepositories(
           evidence: problem ? { message: problem.message, hint: problem.hint } : null,
         },
         {
-          fingerprint: `repository.full:${node.id}:${name}`,
+          fingerprint: full,
           title: `The repository ${name} is nearly full`,
           symptom: 'repository.full',
           severity: 'warning',
@@ -178,8 +203,9 @@ async function ofRepositories(
         },
       );
     } catch (thrown) {
+      unseen.push(unusable, full);
       log.debug('a repository was not looked at', { repository: name, reason: StewardError.from(thrown).message });
     }
   }
-  return watched;
+  return { watched, unseen };
 }

@@ -17,6 +17,8 @@ export interface FakeBackups extends BackupsPort {
   /** From now on it cannot be examined, or be read only halfway. */
   breakSource(source: string, how: 'examine' | 'copy'): void;
   mend(source: string): void;
+  /** From now on no copy of it can be drilled here. */
+  refuseDrills(source: string, why: StewardError): void;
   /** Flips a byte of what is kept. */
   rot(place: Pick<CopyPlace, 'repository' | 'location'>): void;
   /** What repositories hold, sealed or not. */
@@ -40,6 +42,7 @@ export function fakeBackups({ now }: { readonly now: () => Date }): FakeBackups 
   const repositories: BackupRepository[] = [];
   const data = new Map<string, string>();
   const broken = new Map<string, 'examine' | 'copy'>();
+  const undrilled = new Map<string, StewardError>();
   let held: Held[] = [];
 
   const heldAt = ({ repository, location }: Pick<CopyPlace, 'repository' | 'location'>): Held => {
@@ -66,7 +69,8 @@ export function fakeBackups({ now }: { readonly now: () => Date }): FakeBackups 
     dataOf: (source) => data.get(source),
     write: (source, content) => void data.set(source, content),
     breakSource: (source, how) => void broken.set(source, how),
-    mend: (source) => void broken.delete(source),
+    mend: (source) => void (broken.delete(source), undrilled.delete(source)),
+    refuseDrills: (source, why) => void undrilled.set(source, why),
     rot(place) {
       heldAt(place).data += '!';
     },
@@ -121,6 +125,8 @@ export function fakeBackups({ now }: { readonly now: () => Date }): FakeBackups 
     async drill(place, _owner, { signal }) {
       signal.throwIfAborted();
       const one = heldAt(place);
+      const why = undrilled.get(one.source);
+      if (why) throw why;
       return [layer('restore', true), layer('content', sound(one))];
     },
     async occupied({ source }, to) {
@@ -189,6 +195,8 @@ export function fakeCopies({ now }: { readonly now: () => Date }): FakeCopies {
     checkedAt: null,
     restoreMs: null,
     fault: null,
+    triedAt: null,
+    obstacle: null,
     ...copy,
   });
   return {
@@ -231,13 +239,16 @@ export function fakeCopies({ now }: { readonly now: () => Date }): FakeCopies {
       });
     },
     fail: async (id, error) => change(id, ['writing'], { status: 'failed', error, endedAt: now() }),
-    async looked(id, results) {
+    async looked(id, results, obstacle) {
       const wrong = results.find(({ ok }) => !ok);
       const restored = results.find(({ layer }) => layer === 'restore');
       change(id, ['complete'], {
         ...(results.some(({ layer }) => layer === 'bytes') && { checkedAt: now() }),
         ...(wrong && { provenAt: null, fault: wrong.statement }),
-        ...(!wrong && restored && { provenAt: now(), restoreMs: restored.durationMs, fault: null }),
+        ...(!wrong &&
+          restored &&
+          obstacle === undefined && { provenAt: now(), restoreMs: restored.durationMs, fault: null }),
+        ...((wrong || restored || obstacle !== undefined) && { triedAt: now(), obstacle: obstacle ?? null }),
       });
     },
     removed: async (id) => change(id, ['complete', 'failed'], { status: 'removed' }),
