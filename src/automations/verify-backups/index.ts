@@ -140,26 +140,29 @@ export default defineAutomation({
   async verify({ ports, input }, { facts, applied }) {
     const looked = applied.filter(({ receipt }) => receipt.looked);
     const looks = await Promise.all(
-      looked
-        .map(async ({ change: { id }, receipt: { layers, obstacle } }) => {
-          const wanted = facts.chosen.find(({ copy }) => copy === id);
-          const [row] = await ports.copies.find({ id });
-          const wrong = layers.find(({ ok }) => !ok);
-          // It is no proof and no fault. Whoever asks for this very copy wanted the proof.
-          if (!wrong && obstacle !== null)
-            return {
-              name: `What could be looked at of the copy of ${wanted?.source ?? id} in ${wanted?.repository ?? 'its repository'} is sound`,
-              ok: input.copy === undefined,
-              evidence: { copy: id, notLookedAt: obstacle, layers: layers.map(({ layer, statement }) => `${layer}: ${statement}`) },
-            };
+      looked.map(async ({ change: { id }, receipt: { layers, obstacle } }) => {
+        const wanted = facts.chosen.find(({ copy }) => copy === id);
+        const [row] = await ports.copies.find({ id });
+        const wrong = layers.find(({ ok }) => !ok);
+        // It is no proof and no fault. Whoever asks for this very copy wanted the proof.
+        if (!wrong && obstacle !== null)
           return {
-            name: `The copy of ${wanted?.source ?? id} in ${wanted?.repository ?? 'its repository'} is ${wanted?.restore ? 'proven' : 'sound'}`,
-            ok: !wrong && (!wanted?.restore || (row?.provenAt ?? null) !== null),
-            evidence: wrong
-              ? { copy: id, layer: wrong.layer, statement: wrong.statement, evidence: wrong.evidence ?? null }
-              : { copy: id, layers: layers.map(({ layer, statement }) => `${layer}: ${statement}`) },
+            name: `What could be looked at of the copy of ${wanted?.source ?? id} in ${wanted?.repository ?? 'its repository'} is sound`,
+            ok: input.copy === undefined,
+            evidence: {
+              copy: id,
+              notLookedAt: obstacle,
+              layers: layers.map(({ layer, statement }) => `${layer}: ${statement}`),
+            },
           };
-        }),
+        return {
+          name: `The copy of ${wanted?.source ?? id} in ${wanted?.repository ?? 'its repository'} is ${wanted?.restore ? 'proven' : 'sound'}`,
+          ok: !wrong && (!wanted?.restore || (row?.provenAt ?? null) !== null),
+          evidence: wrong
+            ? { copy: id, layer: wrong.layer, statement: wrong.statement, evidence: wrong.evidence ?? null }
+            : { copy: id, layers: layers.map(({ layer, statement }) => `${layer}: ${statement}`) },
+        };
+      }),
     );
     // That a source has no copy yet is in the report; whether it should have one by now is for the watch to say.
     if (looked.length === 0 || looked.some(({ receipt: { layers } }) => layers.length > 0)) return looks;

@@ -73,7 +73,9 @@ export function standingOf(
 
 /** The copy that somebody last set out to restore. */
 export function lastTried(own: readonly CopyRecord[]): CopyRecord | undefined {
-  return own.toSorted((a, b) => (b.triedAt?.getTime() ?? 0) - (a.triedAt?.getTime() ?? 0)).find(({ triedAt }) => triedAt);
+  return own
+    .toSorted((a, b) => (b.triedAt?.getTime() ?? 0) - (a.triedAt?.getTime() ?? 0))
+    .find(({ triedAt }) => triedAt);
 }
 
 /** Where its copies go. */

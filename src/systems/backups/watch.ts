@@ -34,11 +34,7 @@ export async function watchBackups(
 ): Promise<void> {
   const { incidents } = deps;
   const repositories = await ofRepositories(deps, copies, signal);
-  const watched = [
-    ...ofSources(deps, copies, since),
-    ...ofUncovered(deps, uncovered, since),
-    ...repositories.watched,
-  ];
+  const watched = [...ofSources(deps, copies, since), ...ofUncovered(deps, uncovered, since), ...repositories.watched];
   for (const { wrong, ...incident } of watched) {
     if (wrong) {
       await incidents.open(incident);
