@@ -77,26 +77,34 @@ async function awaitTurn(
   { what, lockMs, doing }: Patience & { readonly what: string },
 ): Promise<void> {
   const until = performance.now() + lockMs;
+  const first = new Set((await inTheWay(session, table)).map(({ transaction }) => transaction));
   for (;;) {
-    const holder = (await worksOn(session, table)) ?? (await inTheWay(session, table));
+    // Those who came later have their turn behind: somebody always writes.
+    const holder =
+      (await worksOn(session, table)) ??
+      (await inTheWay(session, table)).find(({ transaction }) => first.has(transaction));
     if (!holder) return;
     if (performance.now() > until) throw lockedBy(what, holder);
     await wait(LOOK_EVERY_MS, undefined, { signal: doing.signal });
   }
 }
 
-/** Transactions that hold the table, or a snapshot of it, and did not begin just now. */
-async function inTheWay(session: PgSession, table: number): Promise<Holder | undefined> {
-  const [holder] = await session.rows<Holder>(
-    `select a.pid, coalesce(nullif(a.application_name, ''), a.usename, 'somebody') || ', ' || coalesce(a.state, a.backend_type, 'at work') as what from pg_catalog.pg_stat_activity a
-      where a.pid <> pg_catalog.pg_backend_pid() and a.xact_start < clock_timestamp() - interval '200 milliseconds'
+/** Transactions that hold the table, or a snapshot of it. */
+async function inTheWay(
+  session: PgSession,
+  table: number,
+): Promise<readonly (Holder & { readonly transaction: string })[]> {
+  return await session.rows(
+    `select a.pid, a.pid || ' ' || a.xact_start as transaction,
+        coalesce(nullif(a.application_name, ''), a.usename, 'somebody') || ', ' || coalesce(a.state, a.backend_type, 'at work') as what
+      from pg_catalog.pg_stat_activity a
+      where a.pid <> pg_catalog.pg_backend_pid() and a.xact_start is not null
         and (exists (select from pg_catalog.pg_locks l where l.pid = a.pid and l.relation = $1::int8::oid
             and l.database = (select oid from pg_catalog.pg_database where datname = current_database()))
           or (a.datname = current_database() and a.backend_xmin is not null and a.backend_type = 'client backend'))
-      order by a.xact_start limit 1`,
+      order by a.xact_start`,
     [table],
   );
-  return holder;
 }
 
 async function leftoversOf(session: PgSession, table: number): Promise<string[]> {
