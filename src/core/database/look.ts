@@ -101,6 +101,8 @@ export const DatabaseLook = z.object({
   logBytes: bytes.optional(),
   /** Since when scans of indexes are counted: before a full cycle of business nothing is surely unused. */
   scansSince: z.iso.datetime().optional(),
+  /** A standby: what changes it is done on its primary. */
+  readOnly: z.boolean().optional(),
   /** A database that could not be looked into is among what is blind: what is missing here may be there. */
   partial: z.boolean().optional(),
   tables: z.array(TableLook),

@@ -75,7 +75,9 @@ export function tasksFor(look: DatabaseLook, rules: FitnessRules, asked: Asked):
       .filter(({ name }) => wanted({ database: name }))
       .flatMap(({ name, ...whole }) => ofWhole(look, { database: name, ...whole }, rules, asked)),
     ...ofMemory(look, rules, asked),
-  ].map((verdict) => rested(verdict, asked));
+  ]
+    .map((verdict) => rested(verdict, asked))
+    .map((verdict) => (look.readOnly ? elsewhere(verdict) : verdict));
   return {
     due: verdicts
       .filter((verdict): verdict is FitnessTask => !('why' in verdict))
@@ -97,6 +99,12 @@ function rested(verdict: Verdict, { done, restMs, now }: Asked): Verdict {
   if (ago === undefined || ago < 0 || ago >= restMs) return verdict;
   const { kind, database, object } = verdict;
   return { kind, database, object, why: `it was done ${formatDuration(ago)} ago` };
+}
+
+function elsewhere(verdict: Verdict): Verdict {
+  if ('why' in verdict) return verdict;
+  const { kind, database, object } = verdict;
+  return { kind, database, object, why: 'a standby takes no writes: its primary is looked after instead' };
 }
 
 function lastOf(done: readonly DoneBefore[], { kind, database, object }: Verdict): Date | undefined {

@@ -493,7 +493,10 @@ describe('alerting', () => {
       for (const event of happened) await database.store.events.append(trx, event);
     });
     const job = alerting.jobs.find(({ name }) => name === 'alert-digest');
-    const morning = { signal: new AbortController().signal, now: new Date(Date.now() + 1_000) };
+    const [hour, day] = [3_600_000, 86_400_000];
+    const seven = Math.ceil((Date.now() - 7 * hour) / day) * day + 7 * hour;
+    // However late it comes, it is of the same day.
+    const morning = { signal: new AbortController().signal, now: new Date(seven + 2 * hour) };
 
     await job?.run(morning);
     await job?.run(morning);
@@ -506,7 +509,7 @@ describe('alerting', () => {
     expect(pager.tried).toEqual([]);
 
     settings.digest = false;
-    await job?.run({ ...morning, now: new Date(Date.now() + 172_800_000) });
+    await job?.run({ ...morning, now: new Date(seven + 2 * day) });
     expect(await rows('alerts')).toHaveLength(1);
   });
 

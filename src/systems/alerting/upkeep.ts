@@ -80,13 +80,19 @@ export function alertingJobs(deps: UpkeepDeps): readonly SystemJob[] {
   ];
 }
 
-async function digest({ outbox, store, incidents, node }: UpkeepDeps, until: Date): Promise<void> {
+async function digest({ outbox, store, incidents, node }: UpkeepDeps, now: Date): Promise<void> {
   const alert = await composeDigest(store.db.withTables<EventTables>(), {
-    until,
+    until: lastMorning(now),
     open: await incidents.unresolved(),
     node,
   });
   await outbox.db.transaction().execute((trx) => outbox.record(trx, alert));
+}
+
+/** One that comes late tells of the same day: no hour twice, and none left out. */
+function lastMorning(now: Date): Date {
+  const today = Date.UTC(now.getUTCFullYear(), now.getUTCMonth(), now.getUTCDate(), DIGEST_HOUR);
+  return new Date(today <= now.getTime() ? today : today - 24 * HOUR_MS);
 }
 
 async function summarize({ outbox, routes, node }: UpkeepDeps, now: Date): Promise<void> {

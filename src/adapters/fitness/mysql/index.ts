@@ -27,6 +27,10 @@ export function createMysqlEngine({ secrets, now, lockMs = () => 5_000 }: MysqlE
       const access = await accessTo(source, secrets);
       await using session = await openSession(access, undefined, doing);
       const server = await serverOf(session, access);
+      // The server ends it too: a connection that is merely closed leaves it at work.
+      await session.rows(
+        server.flavor === 'mariadb' ? 'set session max_statement_time = 30' : 'set session max_execution_time = 30000',
+      );
       const listed = await databasesFor(session, source, access);
       const names = listed.filter(({ leftOut }) => leftOut === undefined).map(({ name }) => name);
       const at = now();

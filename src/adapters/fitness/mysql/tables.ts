@@ -59,7 +59,8 @@ function tableOf(
     ...(own && { reclaimableBytes: number('free') }),
     // Whole extents that its file holds and nothing is in; half empty pages are not among them, so it is the least.
     measured: own && (!innodb || file !== undefined),
-    ...(innodb && analyzedAt && { analyzedAt: at ?? null }),
+    // Without persistent statistics nothing says when they were taken.
+    ...(innodb && at !== undefined && { analyzedAt: at }),
     ...(at !== undefined && written !== undefined && written <= at && { changedRows: 0 }),
   };
 }

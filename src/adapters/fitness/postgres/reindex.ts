@@ -5,6 +5,7 @@ import { StewardError } from '../../../core/errors.ts';
 import { identifier, type PgAccess, type PgSession } from '../../sources/postgres/access.ts';
 import { lockedDuring } from './locks.ts';
 import { findRelation, type Holder, lockedBy, openPatient, type Relation, worksOn } from './place.ts';
+import { assertRoom } from './room.ts';
 
 const LOOK_EVERY_MS = 100;
 const ENDS_WITHIN_MS = 15_000;
@@ -27,6 +28,7 @@ export async function reindex(access: PgAccess, task: FitnessTask, patience: Pat
   await awaitTurn(session, index, { what: `${object} of ${database}`, ...patience });
   await dropLeftovers(session, index.table);
   const before = await sizeOf(session, index.oid);
+  await assertRoom(session, access, index.oid, before);
   const started = performance.now();
   let locks: TaskDone['locks'];
   try {

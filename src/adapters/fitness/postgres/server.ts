@@ -11,7 +11,7 @@ const SERVER = `select current_setting('max_connections')::int as "limit",
     where backend_type = 'client backend' and pid <> pg_catalog.pg_backend_pid()) as longest,
   (select max(greatest(pg_catalog.age(datfrozenxid), pg_catalog.mxid_age(datminmxid)))::float8 from pg_catalog.pg_database) as age,
   (select sum(blks_hit)::float8 / nullif(sum(blks_hit + blks_read), 0) from pg_catalog.pg_stat_database) as hits,
-  pg_catalog.pg_has_role('pg_read_all_stats', 'usage') as sees`;
+  pg_catalog.pg_is_in_recovery() as standby, pg_catalog.pg_has_role('pg_read_all_stats', 'usage') as sees`;
 
 /** Standbys by what they have applied, slots by what they hold back; on a standby, itself. */
 const REPLICAS = `with here as (select case when pg_catalog.pg_is_in_recovery() then pg_catalog.pg_last_wal_replay_lsn()
@@ -34,21 +34,23 @@ interface Server extends Record<string, unknown> {
   readonly longest: number | null;
   readonly age: number | null;
   readonly hits: number | null;
+  readonly standby: boolean;
   readonly sees: boolean;
 }
 
 type OfServer = Pick<
   DatabaseLook,
-  'connections' | 'longestTransactionSeconds' | 'wraparound' | 'replicas' | 'cacheHitRatio' | 'blind'
+  'readOnly' | 'connections' | 'longestTransactionSeconds' | 'wraparound' | 'replicas' | 'cacheHitRatio' | 'blind'
 >;
 
 /** What holds for the server as a whole. */
 export async function lookAtWhole(session: PgSession): Promise<OfServer> {
   const [server] = await session.rows<Server>(SERVER);
   if (!server) throw new Error('a server always has settings');
-  const { limit, used, backends, longest, age, hits, sees } = server;
+  const { limit, used, backends, longest, age, hits, standby, sees } = server;
   const replicas = await session.rows<{ name: string; seconds: number | null; bytes: number | null }>(REPLICAS);
   return {
+    ...(standby && { readOnly: true }),
     connections: { used: sees ? used : backends, limit },
     ...(sees && { longestTransactionSeconds: Math.max(0, longest ?? 0) }),
     ...(age !== null && { wraparound: Math.min(1, age / LAST_ID) }),
