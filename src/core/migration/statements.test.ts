@@ -28,6 +28,29 @@ select 1 --2
     expect(statementsOf('/*!40101 set names utf8 */;', 'mysql')[0]?.shape).toBe('set names utf8');
   });
 
+  it('end where the chosen delimiter stands, also right behind a word, and loops in bodies close themselves', () => {
+    const sql = `delimiter $$
+create procedure p() begin select 1; end$$
+select 2$$
+delimiter ;
+create procedure q() begin for i in 1..2 do select i; end for; select 3; end;
+select 4;`;
+    expect(lines(sql, 'mysql')).toEqual([
+      [2, 'create procedure p() begin select 1; end'],
+      [3, 'select 2'],
+      [5, 'create procedure q() begin for i in 1..2 do select i; end for; select 3; end'],
+      [6, 'select 4'],
+    ]);
+  });
+
+  // Were a character looked at once for each before it, this would take hours.
+  it('may be long, and many', () => {
+    const rows = Array.from({ length: 30_000 }, (_, at) => `(${at}, 'row ${at}', now(), a.b + c)`).join(',\n');
+    const many = Array.from({ length: 5_000 }, (_, at) => `insert into t values (${at});`).join('\n');
+    const found = lines(`insert into t values ${rows};\n${many}`, 'postgres');
+    expect([found.length, found[0]?.[0], found[1]?.[0], found.at(-1)?.[0]]).toEqual([5_001, 1, 30_001, 35_000]);
+  });
+
   it('are whole triggers in SQLite', () => {
     const sql = `create table [a;b] (x);
 create trigger t after insert on [a;b] begin update [a;b] set x = case when 1 then 2 end; delete from [a;b]; end;

@@ -24,77 +24,121 @@ const CLIENT_WORDS: Readonly<Record<SqlKind, RegExp>> = {
  */
 export function statementsOf(sql: string, kind: SqlKind): Statement[] {
   const found: Statement[] = [];
+  const lineOf = linesOf(sql);
   let delimiter = ';';
-  let [from, shape, depth] = [0, '', 0];
+  let [at, from, depth] = [0, 0, 0];
   /** Where its first word is: comments before it do not count. */
   let first = -1;
+  let shape: string[] = [];
+  let head = '';
   let word = '';
 
+  // A statement may be long: each of its characters is looked at once, and what decides stands in its head.
+  const add = (seen: string): void => {
+    shape.push(seen);
+    if (head.length < HEAD) head += seen;
+  };
   const end = (to: number): void => {
-    const told = shape.replaceAll(/\s+/g, ' ').trim();
-    if (told !== '') found.push({ sql: sql.slice(from, to).trim(), line: lineAt(sql, first), shape: told });
-    [shape, depth, word, first] = ['', 0, '', -1];
+    if (first >= 0)
+      found.push({
+        sql: sql.slice(from, to).trim(),
+        line: lineOf(first),
+        shape: shape.join('').replaceAll(/\s+/g, ' ').trim(),
+      });
+    [shape, head, depth, word, first] = [[], '', 0, '', -1];
   };
   const step = (token: string): void => {
     const upper = token.toUpperCase();
-    if (isCompound(shape, kind)) {
+    if (isCompound(head, kind)) {
       if (upper === 'CASE' && word !== 'END') depth += depth > 0 ? 1 : 0;
       if (upper === 'BEGIN' && kind !== 'postgres') depth += 1;
       if (upper === 'ATOMIC' && word === 'BEGIN') depth += 1;
       // END IF, END LOOP and their like close what was not counted.
-      if (upper === 'END' && !/^\s+(if|loop|while|repeat)\b/i.test(sql.slice(at))) depth = Math.max(0, depth - 1);
+      if (upper === 'END' && !matchAt(UNCOUNTED, sql, at)) depth = Math.max(0, depth - 1);
     }
     word = upper;
   };
-
-  let at = 0;
-  while (at < sql.length) {
-    if (shape.trim() === '') {
-      const lineStart = at === 0 || sql[at - 1] === '\n';
-      const rest = lineStart ? (/^[^\n]*/.exec(sql.slice(at))?.[0] ?? '') : '';
-      const changed = kind === 'mysql' ? /^\s*delimiter\s+(\S+)\s*$/i.exec(rest)?.[1] : undefined;
-      if (changed !== undefined) {
-        delimiter = changed;
-        at += rest.length;
-        from = at;
-        continue;
-      }
-      if (lineStart && CLIENT_WORDS[kind].test(rest))
-        throw new StewardError(
-          'INPUT_INVALID',
-          `Line ${lineAt(sql, at)}: '${rest.slice(0, 40)}' is no SQL: only an interactive client knows it.`,
-          {
-            hint: 'Write it as SQL; a folder of migrations holds nothing else.',
-          },
-        );
+  /** What only the client knows, at the beginning of a line between two statements. */
+  const clientLine = (): boolean => {
+    const rest = matchAt(LINE, sql, at) ?? '';
+    const changed = kind === 'mysql' ? /^\s*delimiter\s+(\S+)\s*$/i.exec(rest)?.[1] : undefined;
+    if (changed !== undefined) {
+      delimiter = changed;
+      at += rest.length;
+      from = at;
+      return true;
     }
+    if (!CLIENT_WORDS[kind].test(rest)) return false;
+    throw new StewardError(
+      'INPUT_INVALID',
+      `Line ${lineOf(at)}: '${rest.slice(0, 40)}' is no SQL: only an interactive client knows it.`,
+      { hint: 'Write it as SQL; a folder of migrations holds nothing else.' },
+    );
+  };
+
+  while (at < sql.length) {
+    if (first < 0 && (at === 0 || sql[at - 1] === '\n') && clientLine()) continue;
     const span = spanAt(sql, at, kind);
     if (first < 0 && /\S/.test(span ? span.shape : (sql[at] ?? ''))) first = at;
     if (span) {
-      shape += span.shape;
+      add(span.shape);
       at = span.end;
       continue;
     }
-    const token = /^[A-Za-z_][\w$]*/.exec(sql.slice(at, at + 128))?.[0];
-    if (token !== undefined) {
-      shape += token;
-      at += token.length;
-      step(token);
-      continue;
-    }
-    if (depth === 0 && sql.startsWith(delimiter, at)) {
+    // Where another delimiter was chosen, nothing but that ends a statement.
+    if ((delimiter !== ';' || depth === 0) && sql.startsWith(delimiter, at)) {
+      if (first === at) first = -1;
       end(at);
       at += delimiter.length;
       from = at;
       continue;
     }
+    const token = tokenAt(sql, at, delimiter);
+    if (token !== undefined) {
+      add(token);
+      at += token.length;
+      step(token);
+      continue;
+    }
+    const plain = (first >= 0 ? matchAt(PLAIN, sql, at) : undefined) ?? sql[at] ?? '';
     // What comes behind it is no longer what the word before it began.
-    if (sql[at] === ';') word = '';
-    shape += sql[at];
-    at += 1;
+    if (plain === ';') word = '';
+    add(plain);
+    at += plain.length;
   }
   end(sql.length);
   return found;
+}
+
+/** So much of a statement says whether it has a body. */
+const HEAD = 1_000;
+const LINE = /[^\n]*/y;
+const TOKEN = /[A-Za-z_][\w$]*/y;
+const PLAIN = /[\s\d,()]+/y;
+const UNCOUNTED = /\s+(if|loop|while|repeat|for)\b/iy;
+
+function matchAt(pattern: RegExp, text: string, at: number): string | undefined {
+  pattern.lastIndex = at;
+  return pattern.exec(text)?.[0];
+}
+
+/** A word, which ends where the delimiter begins: END$$. */
+function tokenAt(sql: string, at: number, delimiter: string): string | undefined {
+  const token = matchAt(TOKEN, sql, at);
+  const cut = token?.indexOf(delimiter) ?? -1;
+  return cut > 0 ? token?.slice(0, cut) : token;
+}
+
+/** The line of each place, asked for in their order. */
+function linesOf(sql: string): (at: number) => number {
+  let [line, here] = [1, 0];
+  return (at) => {
+    for (let next = sql.indexOf('\n', here); next >= 0 && next < at; next = sql.indexOf('\n', here)) {
+      line += 1;
+      here = next + 1;
+    }
+    return line;
+  };
 }
 
 const COMPOUND =
