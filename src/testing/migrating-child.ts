@@ -4,10 +4,11 @@ import { createPrograms } from '../adapters/programs/index.ts';
 
 // A process that applies one migration, for tests that kill it in its midst: what it has not committed nobody commits for it.
 
-const { source, folder, version, password } = JSON.parse(process.argv[2] ?? '') as {
+const { source, folder, version, direction, password } = JSON.parse(process.argv[2] ?? '') as {
   source: unknown;
   folder: string;
   version: string;
+  direction: 'up' | 'down';
   password: string;
 };
 const parsed = BackupSource.parse(source);
@@ -30,4 +31,4 @@ const target = { source: parsed.name };
 const doing = { signal: new AbortController().signal };
 const expects = (await migrations.look(target, doing)).rows.map((row) => row.version);
 const limits = { lockTimeoutMs: 5_000, statementTimeoutMs: 0 };
-await migrations.step({ target, migration, direction: 'up', expects, run: 'run_killed', waitMs: 0, ...limits }, doing);
+await migrations.step({ target, migration, direction, expects, run: 'run_killed', waitMs: 0, ...limits }, doing);

@@ -46,6 +46,7 @@ function world() {
     engines: [engine],
     rehearse: async (_loan, use) =>
       await use({
+        own: false,
         source: BackupSource.parse({ kind: 'postgres', name: 'stand-in' }),
         called: (database) => (database === 'shop' ? 'steward_restore_1' : undefined),
       }),

@@ -1,4 +1,8 @@
 import { type ErrorCode, StewardError } from '../../core/errors.ts';
+import type { Script } from '../../core/migration/files.ts';
+import { maskedIn } from '../../core/migration/mask.ts';
+import { resolveCommand } from '../../core/migration/standing.ts';
+import type { CheckedMigration } from '../../core/ports/migrations.ts';
 
 /** What the driver itself threw: what readers of backups make of it speaks of backups. */
 function causeOf(thrown: unknown): {
@@ -44,9 +48,10 @@ export function codeOf(thrown: unknown): ErrorCode {
   return BY_CODE[code] ?? (errno === 1969 ? 'TIMEOUT' : 'PROGRAM_FAILED');
 }
 
-export function saidBy(thrown: unknown): string {
+/** Engines quote what they do not understand; passwords of that SQL are not repeated. */
+export function saidBy(thrown: unknown, sql = ''): string {
   const { message = '', code = '' } = causeOf(thrown);
-  return (message || code || 'no reason was given').replace(/[.\s]+$/, '');
+  return maskedIn(message || code || 'no reason was given', sql).replace(/[.\s]+$/, '');
 }
 
 const TO_DO: Readonly<Partial<Record<ErrorCode, string>>> = {
@@ -57,4 +62,28 @@ const TO_DO: Readonly<Partial<Record<ErrorCode, string>>> = {
   DISK_FULL: 'Free some space where the database lies.',
 };
 
-export const whatToDo = (code: ErrorCode): string => TO_DO[code] ?? 'Correct the file and start again.';
+const whatToDo = (code: ErrorCode): string => TO_DO[code] ?? 'Correct the file and start again.';
+
+export const ROLLED_BACK = 'All of it was rolled back: the schema is as it was.';
+
+/** What a file failed at, and what it left. */
+export function failedAt({ file, sql }: Script, line: number | undefined, thrown: unknown, told: string): StewardError {
+  if (thrown instanceof StewardError && thrown.code === 'CANCELED') return thrown;
+  const code = codeOf(thrown);
+  return new StewardError(
+    code,
+    `${file}${line === undefined ? '' : `, line ${line}`} failed: ${saidBy(thrown, sql)}. ${told}`,
+    {
+      hint: whatToDo(code),
+      cause: thrown,
+      // What was rolled back whole can be tried again by itself.
+      retryable: code === 'LOCKED' && told === ROLLED_BACK,
+    },
+  );
+}
+
+export function halfDone({ file, version }: CheckedMigration, why: string): StewardError {
+  return new StewardError('PRECONDITION_FAILED', `${file} is half-done: ${why}.`, {
+    hint: `Complete it or take it back by hand, or restore the copy from before; then say which: ${resolveCommand(version)}`,
+  });
+}

@@ -54,7 +54,8 @@ export function createMigrations(deps: MigrationsDeps): MigrationsPort {
       const migrations = migrationsOf(await sqlFiles(folder), kind);
       return migrations.map((migration): CheckedMigration => ({
         ...migration,
-        checksum: createHash('sha256').update(migration.text).digest('hex'),
+        checksum: sha256(migration.text),
+        downChecksum: migration.down ? sha256(migration.down.sql) : null,
       }));
     },
 
@@ -82,6 +83,8 @@ export function createMigrations(deps: MigrationsDeps): MigrationsPort {
     },
   };
 }
+
+const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
 
 function kindOf({ kind, name }: BackupSource): SqlKind {
   if (kind === 'postgres' || kind === 'mysql' || kind === 'sqlite') return kind;

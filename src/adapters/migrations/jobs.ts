@@ -3,8 +3,8 @@ import { StewardError } from '../../core/errors.ts';
 import type { AppliedRow } from '../../core/migration/standing.ts';
 import type { AssertionHeld, DatabaseLook, StepDone } from '../../core/ports/migrations.ts';
 import { ASSERTION_MS } from '../sources/assertions.ts';
-import { makeRecord, recordIn, removeRow, type SqlSession, writeRow } from './session.ts';
-import { type Step, takeStep } from './step.ts';
+import { makeRecord, recordIn, removeRow, type SqlSession, type Step, writeRow } from './session.ts';
+import { takeStep } from './step.ts';
 
 /** What a session is asked to do; plain data, so that another process can be asked. */
 export type Job =
@@ -96,6 +96,7 @@ async function lookAt(session: SqlSession, asked: readonly Assertion[]): Promise
     engine,
     rows,
     problems,
+    keepsRows: (await session.keepsRows?.()) ?? [],
     assertions,
     ...(lockedBy !== undefined && { lockedBy }),
     ...(other !== undefined && { foreign: `${other} of ${OTHERS[other]}` }),

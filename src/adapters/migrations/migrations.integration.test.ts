@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { chmod } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -33,6 +33,8 @@ let pg: TestPostgres;
 let my: TestMariadb;
 let path: string;
 let migrations: MigrationsPort;
+/** The same on a machine that has the clients of MariaDB, and no server to start. */
+let besides: MigrationsPort;
 let sources: BackupSource[];
 let readers: SourceReader[];
 let place: (source: string) => Promise<CopyPlace>;
@@ -75,14 +77,19 @@ beforeAll(async () => {
     createMysqlSource(deps),
     createSqliteReader(deps),
   ] as unknown as SourceReader[];
-  migrations = createMigrations({
+  const reaching = {
     ...deps,
-    readers,
     sources: () => sources,
     sets: () => [],
     repositories: () => [store.repository],
     storeOf: () => store,
-  });
+  };
+  migrations = createMigrations({ ...reaching, readers });
+  const bare = join(folder.path, 'bare');
+  mkdirSync(bare);
+  for (const name of ['mariadb-dump', 'mariadb']) symlinkSync(`/usr/bin/${name}`, join(bare, name));
+  const clients = createMysqlSource({ ...deps, folders: async () => [bare] });
+  besides = createMigrations({ ...reaching, readers: [clients] as unknown as SourceReader[] });
   place = async (name) => {
     const source = defined(sources.find((each) => each.name === name));
     const { location } = await makeCopy(
@@ -278,6 +285,48 @@ describe('a migration that fails', () => {
     ]);
   });
 
+  it('on MariaDB ends its way back at the first failure that is more than an absence, and tells it', async () => {
+    write('0001_half.up.sql', 'create table notes (id int);\nalter table nowhere add x int;');
+    write('0001_half.down.sql', 'drop table never;\ninsert into customers values (1);\ndrop table notes;');
+    await expect(step('my', '0001')).rejects.toMatchObject({
+      message: expect.stringMatching(
+        /0001_half.down.sql was run .* and failed: line 2: .*Duplicate.*; not run: those of line 3\.$/,
+      ),
+    });
+    expect(await rowsOf('my')).toMatchObject([
+      { state: 'failed', done: 1, error: expect.stringContaining('line 2: ') },
+    ]);
+    expect((await my.say('shop', 'show tables')).flatMap((row) => Object.values(row))).toContain('notes');
+  });
+
+  it('on MariaDB may have done a part of its only statement, or kept rows of a table without transactions', async () => {
+    write('0001_drop.sql', 'drop table orders, nowhere;');
+    await expect(step('my', '0001')).rejects.toMatchObject({
+      message: expect.stringContaining('It may have done a part of what it says.'),
+    });
+    write('0002_rows.sql', 'insert into old values (1), (2);\ninsert into old values (3), (1);');
+    await my.say('shop', 'create table old (id int primary key) engine = MyISAM');
+    expect((await migrations.look({ source: 'my' }, doing)).keepsRows).toEqual(['old']);
+    await expect(step('my', '0002')).rejects.toMatchObject({
+      message: expect.stringContaining('Tables without transactions kept what it did to their rows: old.'),
+    });
+    expect(await rowsOf('my')).toMatchObject([
+      { version: '0001', state: 'failed', done: 0 },
+      { version: '0002', state: 'failed', done: 1, error: expect.stringContaining('without transactions') },
+    ]);
+    expect(await my.say('shop', 'select count(*) as n from old')).toEqual([{ n: 3 }]);
+  });
+
+  it('says no password that its SQL has', async () => {
+    write('0001_role.sql', "create role app login password 'hunter22' oops");
+    write('0002_user.sql', "create user app identified by 'hunter22' oops");
+    for (const [source, version] of [
+      ['pg', '0001'],
+      ['my', '0002'],
+    ] as const)
+      await expect(step(source, version)).rejects.toMatchObject({ message: expect.not.stringContaining('hunter22') });
+  });
+
   it('on MariaDB rolls back where it only changes rows', async () => {
     write('0001_rows.sql', 'insert into customers values (2);\ninsert into customers values (1);');
     await expect(step('my', '0001')).rejects.toMatchObject({ message: expect.stringContaining('rolled back') });
@@ -355,9 +404,20 @@ describe('the lock', () => {
 
 describe('a migration whose process is killed', () => {
   /** Applies it in a process of its own, and kills that once `midst` is true. */
-  async function killed(source: string, version: string, midst: () => Promise<boolean>): Promise<void> {
+  async function killed(
+    source: string,
+    version: string,
+    midst: () => Promise<boolean>,
+    direction: 'up' | 'down' = 'up',
+  ): Promise<void> {
     const of = defined(sources.find(({ name }) => name === source));
-    const asked = { source: of, folder: files, version, password: source === 'pg' ? pg.password : my.password };
+    const asked = {
+      source: of,
+      folder: files,
+      version,
+      direction,
+      password: source === 'pg' ? pg.password : my.password,
+    };
     const child = spawn(process.execPath, ['--no-warnings', CHILD, JSON.stringify(asked)], {
       stdio: ['ignore', 'ignore', 'inherit'],
     });
@@ -400,6 +460,24 @@ describe('a migration whose process is killed', () => {
     expect((await my.say('shop', 'show tables')).flatMap((row) => Object.values(row))).toContain('a');
   });
 
+  it('is told as half taken back on MariaDB, by the lines of its down file', async () => {
+    write('0001_slow.up.sql', 'create table a (id int)');
+    write('0001_slow.down.sql', '\ndrop table a;\nselect sleep(4);\nselect 3;\nselect 4');
+    await step('my', '0001');
+    await killed(
+      'my',
+      '0001',
+      async () =>
+        (await my.say(undefined, "select 1 from information_schema.PROCESSLIST where INFO = 'select sleep(4)'"))
+          .length > 0,
+      'down',
+    );
+    await expect(step('my', '0001', { direction: 'down', waitMs: 30_000 })).rejects.toMatchObject({
+      message:
+        '0001_slow.up.sql is half-done: whoever took it back (run_killed) ended in its midst: 1 of 4 statements ran, and the one of line 3 may have.',
+    });
+  });
+
   it('is applied wholly with its row or not at all on SQLite', async () => {
     write(
       '0001_big.sql',
@@ -416,11 +494,16 @@ describe('a migration whose process is killed', () => {
 });
 
 describe('a rehearsal', () => {
-  const rehearse = async (source: string, versions: readonly string[], catchUp: readonly string[] = []) => {
+  const rehearse = async (
+    source: string,
+    versions: readonly string[],
+    catchUp: readonly string[] = [],
+    by = migrations,
+  ) => {
     const all = await migrations.read(files, source);
     const of = (version: string) => defined(all.find((each) => each.version === version));
     const steps = versions.map((version) => ({ migration: of(version), direction: 'up' as const }));
-    return await migrations.rehearse(
+    return await by.rehearse(
       {
         place: await place(source),
         target: { source },
@@ -451,6 +534,34 @@ describe('a rehearsal', () => {
     expect(await rowsOf('pg')).toEqual([]);
     expect(readdirSync(join(folder.path, 'scratch'))).toEqual([]);
   }, 60_000);
+
+  it('is none beside the original, where the machine has no server of its own', async () => {
+    write('0001_reaches.sql', 'create user reached;\ndrop database shop;');
+    expect(await rehearse('my', ['0001'], [], besides)).toMatchObject({
+      possible: false,
+      ok: false,
+      steps: [],
+      statement: expect.stringContaining('This machine has no server of its own to rehearse on'),
+    });
+    expect(await my.say(undefined, "select User from mysql.user where User = 'reached'")).toEqual([]);
+    expect(await my.say('shop', 'select count(*) as n from orders')).toEqual([{ n: 3 }]);
+    expect((await my.say(undefined, 'show databases')).flatMap((row) => Object.values(row))).not.toContainEqual(
+      expect.stringMatching(/^steward_restore_/),
+    );
+  }, 60_000);
+
+  it('tells what the copy had already as not tried, and lets a constraint wait for its validation', async () => {
+    write('0001_check.sql', 'alter table orders add constraint positive check (id > 0) not valid');
+    await step('pg', '0001');
+    const there = await rehearse('pg', ['0001']);
+    expect([there.ok, there.statement, there.wayBack]).toEqual([
+      true,
+      '0 ran in the copy. The copy had 0001_check.sql already: not tried.',
+      null,
+    ]);
+    write('0002_more.sql', 'alter table orders add constraint more check (id > 0) not valid');
+    expect(await rehearse('pg', ['0002'])).toMatchObject({ ok: true, problems: [] });
+  }, 90_000);
 
   it('on MariaDB and SQLite finds what fails, rows that no SQL names, and a way back that does not work', async () => {
     await my.say(

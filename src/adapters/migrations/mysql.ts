@@ -3,8 +3,7 @@ import type { SourceOf } from '../../core/backup/source.ts';
 import type { Doing } from '../../core/backup/store.ts';
 import type { SecretResolver } from '../../core/secrets.ts';
 import { accessTo, openSession, qualified } from '../sources/mysql/access.ts';
-import { lockedBy } from './postgres.ts';
-import { RECORD, type SqlSession } from './session.ts';
+import { lockedBy, RECORD, type SqlSession } from './session.ts';
 
 /** A session as a migration finds it: with the settings of its server, and none of Steward's. */
 export async function openMysql(
@@ -71,6 +70,14 @@ export async function openMysql(
         [database, ...names],
       );
       return found?.name;
+    },
+    async keepsRows() {
+      const found = await rows<{ name: string }>(
+        `select t.TABLE_NAME as name from information_schema.TABLES t join information_schema.ENGINES e on e.ENGINE = t.ENGINE
+         where t.TABLE_SCHEMA = ? and t.TABLE_TYPE = 'BASE TABLE' and e.TRANSACTIONS <> 'YES' order by 1`,
+        [database],
+      );
+      return found.map(({ name }) => name);
     },
     // It keeps its keys itself; who switched that off is warned by the plan.
     problems: async () => [],

@@ -1,10 +1,11 @@
 import type { SourceOf } from '../../core/backup/source.ts';
 import type { Doing } from '../../core/backup/store.ts';
 import { StewardError } from '../../core/errors.ts';
+import { NEVER_VALIDATED } from '../../core/migration/lint.ts';
 import type { HeldLock } from '../../core/ports/migrations.ts';
 import type { SecretResolver } from '../../core/secrets.ts';
 import { accessTo, identifier, openSession, type PgSession } from '../sources/postgres/access.ts';
-import { RECORD, type SqlSession, type Watch } from './session.ts';
+import { lockedBy, RECORD, type SqlSession, type Watch } from './session.ts';
 
 /** The same in every database: 'steward' and 'migrate' as numbers. */
 const LOCK = [0x73_74_65_77, 0x6d_69_67_72];
@@ -93,7 +94,7 @@ function sessionOver(session: PgSession, database: string, table: string, schema
     async problems() {
       const found = await rows<{ what: string }>(
         `select 'index ' || indexrelid::regclass || ' is invalid' as what from pg_index where not indisvalid
-         union all select 'constraint ' || conname || ' of ' || conrelid::regclass || ' was never validated' from pg_constraint where not convalidated and conrelid <> 0
+         union all select 'constraint ' || conname || ' of ' || conrelid::regclass || '${NEVER_VALIDATED}' from pg_constraint where not convalidated and conrelid <> 0
          union all select 'trigger ' || tgname || ' of ' || tgrelid::regclass || ' is disabled' from pg_trigger where tgenabled = 'D' order by 1`,
       );
       return found.map(({ what }) => what);
@@ -122,17 +123,6 @@ function sessionOver(session: PgSession, database: string, table: string, schema
 }
 
 const pgCode = (thrown: unknown): string => (thrown as { cause?: { code?: string } }).cause?.code ?? '';
-
-export function lockedBy(database: string, holder: string | undefined): StewardError {
-  return new StewardError(
-    'LOCKED',
-    `${database} is being migrated already${holder ? ` by ${holder}` : ''}: nothing was changed.`,
-    {
-      hint: 'Wait until it is done. Its lock is freed when its connection ends, whatever ended it.',
-      retryable: false,
-    },
-  );
-}
 
 interface Relation extends Record<string, unknown> {
   readonly oid: string;

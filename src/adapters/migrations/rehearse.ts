@@ -2,7 +2,7 @@ import type { LayerResult } from '../../core/backup/copy.ts';
 import type { BackupSource } from '../../core/backup/source.ts';
 import type { Doing } from '../../core/backup/store.ts';
 import { StewardError } from '../../core/errors.ts';
-import { namedIn } from '../../core/migration/lint.ts';
+import { namedIn, saysNotValid, unwanted } from '../../core/migration/lint.ts';
 import type { CheckedMigration, Rehearsal, RehearsalOrder } from '../../core/ports/migrations.ts';
 import type { WithSandbox } from '../backups/sandbox.ts';
 import type { AnswerTo, Counted, Job } from './jobs.ts';
@@ -25,8 +25,17 @@ export async function rehearse(
 ): Promise<Rehearsal> {
   const { place, owner, database, steps, catchUp } = order;
   return await withSandbox({ place, owner, doing }, async ({ restore, standIn, assertions }) => {
-    const told = { restoreMs: restore.durationMs, steps: [], counts: [], problems: [], wayBack: null };
+    const told = {
+      possible: true,
+      restoreMs: restore.durationMs,
+      steps: [],
+      counts: [],
+      problems: [],
+      wayBack: null,
+    };
     if (!restore.ok) return { ...told, ok: false, statement: `The copy could not be restored: ${restore.statement}` };
+    // A database beside the original holds back nothing of what a file may say.
+    if (standIn?.own === false) return { ...told, possible: false, ok: false, statement: NO_PLACE };
     const called = standIn?.called(database);
     if (!standIn || called === undefined)
       return { ...told, ok: false, statement: `The copy has no database ${database}.` };
@@ -52,8 +61,12 @@ export async function rehearse(
       for (const step of steps) done.push(await take(step));
       const after = await look();
       const counts = countsOf(before.counts, after.counts, steps);
+      const notValid = steps.some(({ migration, direction }) => saysNotValid(sideOf(migration, direction)));
       const problems = [
-        ...after.problems.filter((problem) => !before.problems.includes(problem)),
+        ...unwanted(
+          after.problems.filter((problem) => !before.problems.includes(problem)),
+          { notValid },
+        ),
         ...after.assertions
           .filter((each) => !each.ok && heldBefore(before.assertions, each))
           .map(({ statement }) => statement),
@@ -62,11 +75,14 @@ export async function rehearse(
           .map(({ table, before: was, after: is }) => `${table} has ${is} rows and had ${was}, though no SQL names it`),
       ];
       const ok = problems.length === 0;
+      const there = done.filter(({ already }) => already).map(({ file }) => file);
+      const untried = there.length > 0 ? ` The copy had ${there.join(', ')} already: not tried.` : '';
       const statement = ok
-        ? `${steps.length} ran in the copy.`
-        : `They ran in the copy, and left it unsound: ${problems.slice(0, 5).join('; ')}.`;
-      const wayBack = await wayBackOf(steps, take, () => asked({ do: 'count' }), before.counts);
-      return { ok, statement, restoreMs: restore.durationMs, steps: done, counts, problems, wayBack };
+        ? `${done.length - there.length} ran in the copy.${untried}`
+        : `They ran in the copy, and left it unsound: ${problems.slice(0, 5).join('; ')}.${untried}`;
+      const wayBack =
+        there.length > 0 ? null : await wayBackOf(steps, take, () => asked({ do: 'count' }), before.counts);
+      return { ...told, ok, statement, steps: done, counts, problems, wayBack };
     } catch (thrown) {
       const { code, message } = StewardError.from(thrown);
       if (code === 'CANCELED' || doing.signal.aborted) throw thrown;
@@ -74,6 +90,9 @@ export async function rehearse(
     }
   });
 }
+
+const NO_PLACE =
+  'This machine has no server of its own to rehearse on, and what names a database or a user would reach the original: nothing was rehearsed.';
 
 /** Down files are seldom run before they are needed: each is run here, and has to leave the tables that were there before. */
 async function wayBackOf(

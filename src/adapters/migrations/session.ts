@@ -1,6 +1,9 @@
-import type { HeldLock, Limits } from '../../core/ports/migrations.ts';
+import { StewardError } from '../../core/errors.ts';
+import type { HeldLock, Limits, MigrationStep } from '../../core/ports/migrations.ts';
 import type { AppliedRow } from '../../core/migration/standing.ts';
 import type { SqlKind } from '../../core/migration/statements.ts';
+
+export type Step = Omit<MigrationStep, 'target'> & { readonly now: string };
 
 /** What a statement did to tables that were there before, where the engine tells. */
 export interface Watch {
@@ -29,6 +32,8 @@ export interface SqlSession extends AsyncDisposable {
   readonly recordColumns: string;
   foreign(names: readonly string[]): Promise<string | undefined>;
   problems(): Promise<string[]>;
+  /** Tables without transactions: what is done to their rows no rollback takes back. */
+  keepsRows?(): Promise<readonly string[]>;
   tables(): Promise<readonly { readonly name: string; readonly quoted: string }[]>;
   /** Asks and changes nothing. */
   ask(sql: string): Promise<unknown>;
@@ -38,6 +43,17 @@ export interface SqlSession extends AsyncDisposable {
 }
 
 export const RECORD = 'steward_migrations';
+
+export function lockedBy(database: string, holder: string | undefined): StewardError {
+  return new StewardError(
+    'LOCKED',
+    `${database} is being migrated already${holder ? ` by ${holder}` : ''}: nothing was changed.`,
+    {
+      hint: 'Wait until it is done. Its lock is freed when its connection ends, whatever ended it.',
+      retryable: false,
+    },
+  );
+}
 
 interface RecordRow extends Record<string, unknown> {
   readonly version: string;
@@ -92,6 +108,15 @@ export async function writeRow(session: SqlSession, row: AppliedRow): Promise<vo
       row.error,
     ],
   );
+}
+
+/** The row of a step, as its run and its file have it. */
+export function rowOf(
+  { migration, run, now }: Step,
+  how: Pick<AppliedRow, 'state' | 'durationMs' | 'done' | 'total'> & { readonly error?: string },
+): AppliedRow {
+  const { version, name, checksum } = migration;
+  return { version, name, checksum, run, appliedAt: now, error: null, ...how };
 }
 
 export async function removeRow(session: SqlSession, version: string): Promise<void> {

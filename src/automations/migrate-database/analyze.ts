@@ -2,7 +2,7 @@ import type { Context } from '../../core/automation.ts';
 import { ms } from '../../core/duration.ts';
 import { StewardError } from '../../core/errors.ts';
 import { compareVersions, type Script } from '../../core/migration/files.ts';
-import { warningsOf } from '../../core/migration/lint.ts';
+import { namedIn, saysNotValid, warningsOf } from '../../core/migration/lint.ts';
 import { pickSet } from '../../core/migration/pick.ts';
 import { obstaclesOf, type Standing, standingOf } from '../../core/migration/standing.ts';
 import type { CheckedMigration, DatabaseLook, MigrationSet } from '../../core/ports/migrations.ts';
@@ -17,10 +17,13 @@ export interface PlannedStep {
   readonly name: string;
   readonly file: string;
   readonly checksum: string;
+  readonly downChecksum: string | null;
   readonly statements: number;
   readonly whole: boolean;
   readonly whyNot: string | null;
   readonly hasDown: boolean;
+  /** Whether it adds a constraint that a later one is to validate. */
+  readonly notValid: boolean;
 }
 
 export interface Facts {
@@ -56,7 +59,7 @@ export async function analyze({ input, ports, signal }: Ctx): Promise<Facts> {
       { hint: 'Wait until it is done, and look at steward migrations.', retryable: false },
     );
   const standing = standingOf(migrations, look.rows);
-  const steps = wantedOf(standing, input, set).map((version) => planned(migrations, version, input.direction));
+  const steps = wantedOf(standing, input, set).map((version) => planned(migrations, version, input.direction, look));
   const source = ports.backups.sources().find(({ name }) => name === set.source);
   const copies = await ports.copies.find({ source: set.source, status: 'complete' });
   const proven = copies.find(({ provenAt, location }) => provenAt !== null && location !== null);
@@ -118,18 +121,26 @@ function wantedOf(standing: readonly Standing[], { direction, to }: Input, { out
   return last === undefined ? applied.slice(0, 1) : applied.filter((version) => compareVersions(version, last) > 0);
 }
 
-function planned(migrations: readonly CheckedMigration[], wanted: string, direction: Input['direction']): PlannedStep {
-  const { version, name, file, checksum, up, down } = named(migrations, wanted);
+function planned(
+  migrations: readonly CheckedMigration[],
+  wanted: string,
+  direction: Input['direction'],
+  { keepsRows }: DatabaseLook,
+): PlannedStep {
+  const { version, name, file, checksum, downChecksum, up, down } = named(migrations, wanted);
   const script: Script | undefined = direction === 'up' ? up : down;
+  const [kept] = script ? namedIn([{ up: script }], keepsRows) : [];
   return {
     version,
     name,
     file: script?.file ?? file,
     checksum,
+    downChecksum,
     statements: script?.statements.length ?? 0,
-    whole: script?.whole ?? true,
-    whyNot: script?.whyNot ?? null,
+    whole: (script?.whole ?? true) && kept === undefined,
+    whyNot: script?.whyNot ?? (kept === undefined ? null : `the table ${kept} has no transactions`),
     hasDown: down !== undefined,
+    notValid: script !== undefined && saysNotValid(script),
   };
 }
 

@@ -32,12 +32,17 @@ export async function execute(
   const { input, ports, run, signal, progress, lease } = ctx;
   const { set, target, steps, applied } = facts;
   const migration = named(await ports.migrations.read(set.folder, set.source), change.version ?? '');
-  if (migration.checksum !== change.checksum)
-    throw new StewardError(
-      'CONFLICT',
-      `${migration.file} was changed since the plan was made: nothing was done with it.`,
-      { hint: 'Look at it, and start again.' },
-    );
+  // The other side counts, too: where nothing rolls back, it is run at once when a statement fails.
+  const changed =
+    migration.checksum !== change.checksum
+      ? migration.file
+      : migration.downChecksum !== (change.downChecksum ?? null)
+        ? (migration.down?.file ?? `the down file of ${migration.file}`)
+        : undefined;
+  if (changed !== undefined)
+    throw new StewardError('CONFLICT', `${changed} was changed since the plan was made: nothing was done with it.`, {
+      hint: 'Look at it, and start again.',
+    });
   const earlier = steps
     .slice(
       0,
@@ -72,7 +77,9 @@ export async function execute(
 function statementLimit({ set }: Facts, receipts: ReadonlyMap<string, unknown>): number {
   if (set.statementTimeoutMs !== undefined) return set.statementTimeoutMs;
   const rehearsed = receipts.get(REHEARSE) as Extract<Receipt, { did: 'rehearse' }> | undefined;
-  if (!rehearsed) return DEFAULT_STATEMENT_MS;
+  // What was not tried there may take as long as it takes here.
+  if (!rehearsed?.report.steps.length || rehearsed.report.steps.some(({ tried }) => !tried))
+    return DEFAULT_STATEMENT_MS;
   const longest = Math.max(0, ...rehearsed.report.steps.map(({ seconds }) => seconds * 1_000));
   return Math.round(Math.max(LEAST_STATEMENT_MS, DIVERGES * longest));
 }
@@ -95,7 +102,8 @@ async function rehearse({ input, ports, run, signal, log, progress }: Ctx, facts
     },
     { signal },
   );
-  if (!rehearsal.ok)
+  if (!rehearsal.possible) log.warn('nothing was rehearsed', { statement: rehearsal.statement });
+  else if (!rehearsal.ok)
     throw new StewardError('VERIFICATION_FAILED', rehearsal.statement, {
       hint: 'The original was not touched. Correct the file; --no-rehearse goes without.',
     });
@@ -109,8 +117,9 @@ function reportOf({ statement, restoreMs, steps, counts, wayBack }: Rehearsal, c
     copy,
     statement,
     restoreSeconds: seconds(restoreMs),
-    steps: steps.map(({ file, durationMs, locks, rewrites }) => ({
+    steps: steps.map(({ file, already, durationMs, locks, rewrites }) => ({
       file,
+      tried: !already,
       seconds: seconds(durationMs),
       locks: locks.map(({ relation, mode, heldMs }) => ({ relation, mode, seconds: seconds(heldMs) })),
       rewrites: [...rewrites],
@@ -170,17 +179,17 @@ function withCommand(
 export const restoreCommand = (source: string, copy: string): string =>
   `steward backup restore ${source} --copy ${copy}`;
 
-/** Takes one back by its other side; where there is none, says what does. */
+/** Takes one back by its other side; where there is none, says what does. What another run applied stays. */
 export async function rollback(ctx: Ctx, change: MigrationChange, receipt: Receipt | undefined): Promise<void> {
-  if (
-    change.version === undefined ||
-    (receipt !== undefined && receipt.did !== 'step') ||
-    (receipt?.did === 'step' && receipt.done.already)
-  )
-    return;
+  if (change.version === undefined || (receipt !== undefined && receipt.did !== 'step')) return;
   const { input, ports, run, signal, lease } = ctx;
   const { set, rows, migration, direction } = await standingNow(ctx, change.version);
-  if (rows.includes(migration.version) === (direction === 'up')) return;
+  const row = rows.find(({ version }) => version === migration.version);
+  if ((row !== undefined) === (direction === 'up')) return;
+  // Whoever is ended between the commit and the word of it finds it done already: then its row says whose it is. What was taken
+  // back has no row.
+  const already = receipt?.done.already;
+  if (direction === 'down' ? already !== false && row?.run !== run.id : already === true) return;
   if (direction === 'down' && !migration.down) {
     const [copy] = await ports.copies.find({ id: recoveryIdOf(run.id) });
     throw new StewardError(
@@ -197,7 +206,7 @@ export async function rollback(ctx: Ctx, change: MigrationChange, receipt: Recei
       target: set,
       migration,
       direction,
-      expects: rows,
+      expects: rows.map(({ version }) => version),
       run: run.id,
       waitMs: FORMER_SELF_MS,
       lockTimeoutMs: set.lockTimeoutMs,
@@ -212,7 +221,7 @@ async function standingNow({ input, ports, signal }: Ctx, version: string) {
   const migration = named(await ports.migrations.read(set.folder, set.source), version);
   const { rows } = await ports.migrations.look(set, { signal });
   const direction: 'up' | 'down' = input.direction === 'up' ? 'down' : 'up';
-  return { set, migration, direction, rows: rows.map((row) => row.version) };
+  return { set, migration, direction, rows };
 }
 
 const seconds = (milliseconds: number): number => Math.round(milliseconds) / 1_000;

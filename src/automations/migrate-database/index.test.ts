@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { systemActor } from '../../core/actor.ts';
+import { defined } from '../../testing/defined.ts';
 import { fakePorts } from '../../testing/fakes/fake-ports.ts';
 import { performInMemory } from '../../testing/perform-in-memory.ts';
 import migrateDatabase from './index.ts';
@@ -84,6 +86,52 @@ describe('migrate-database', () => {
     expect(ports.backups.held()).toHaveLength(1);
   });
 
+  it('goes on, and says that nothing was rehearsed, where there is no place of its own for that', async () => {
+    const { ports, run } = await world();
+    ports.migrations.rehearsalIsImpossible('This machine has no server of its own to rehearse on.');
+    const { status, output } = await run();
+    expect([status, output?.rehearsal?.statement, output?.rehearsal?.steps]).toEqual([
+      'succeeded',
+      'This machine has no server of its own to rehearse on.',
+      [],
+    ]);
+    expect(ports.migrations.limits()).toEqual([3_600_000, 3_600_000]);
+  });
+
+  it('takes no limit from what the copy had already, and says that it was not tried', async () => {
+    const { ports, run } = await world();
+    expect((await run({ to: '0001' })).status).toBe('succeeded');
+    ports.migrations.copyHas('0002');
+    const { output } = await run();
+    expect(output?.rehearsal?.steps).toMatchObject([{ file: '0002_lines.sql', tried: false }]);
+    expect(ports.migrations.limits()).toEqual([60_000, 3_600_000]);
+  });
+
+  it('lets a constraint wait for its validation where the SQL says NOT VALID, and nothing else', async () => {
+    const { ports, run } = await world();
+    ports.migrations.becomesUnsound('constraint c of lines was never validated');
+    expect((await run({ to: '0001' })).error?.code).toBe('VERIFICATION_FAILED');
+    const { ports: others, run: again } = await world();
+    others.migrations.write('0003_check.sql', 'alter table lines add constraint c check (id > 0) not valid');
+    others.migrations.becomesUnsound('constraint c of lines was never validated');
+    expect((await again()).status).toBe('succeeded');
+  });
+
+  it('shows no password of the SQL, neither in the plan nor in what it keeps', async () => {
+    const { ports, run } = await world();
+    ports.migrations.write('0003_user.sql', `create role app password 'hunter22';\n-- ${'x'.repeat(5_000)}`);
+    const { plan, artifacts } = await run({}, { dryRun: true });
+    expect(JSON.stringify([plan, [...artifacts.values()]])).not.toContain('hunter22');
+    expect([...artifacts.values()].join('')).toContain("create role app password '***'");
+  });
+
+  it('does nothing where the side that would take it back was changed after the plan', async () => {
+    const { ports, run } = await world();
+    const beforeApply = () => ports.migrations.write('0001_orders.down.sql', 'drop table other');
+    expect((await run({}, { beforeApply })).status).toBe('stale');
+    expect(ports.migrations.rows()).toEqual([]);
+  });
+
   it('leaves what was applied before the one that failed, and says nothing of putting it back', async () => {
     const { ports, run } = await world();
     ports.migrations.write('0003_broken.sql', 'select fail');
@@ -141,6 +189,23 @@ describe('migrate-database', () => {
       code: 'LOCKED',
       message: expect.stringContaining('psql (backend 12)'),
     });
+    expect(ports.migrations.rows()).toEqual([]);
+  });
+
+  it('takes back what it finds done already where its own former self did it, and nothing of another run', async () => {
+    const { ports } = await world();
+    ports.migrations.apply('0001');
+    const done = { already: true, durationMs: 0, statements: [], locks: [], rewrites: [] };
+    const change = { id: 'up:0001', title: 'Apply it', undo: 'approval' as const, version: '0001' };
+    const takeBack = async (id: string): Promise<void> => {
+      const run = { id, trigger: 'cli', actor: systemActor('test'), dryRun: false } as const;
+      const input = migrateDatabase.input.parse({ name: 'shop' });
+      const ctx = { input, ports, run, signal: NEVER, lease: async () => 1 };
+      await defined(migrateDatabase.rollback)(ctx as never, change, { did: 'step', done });
+    };
+    await takeBack('run_other');
+    expect(ports.migrations.rows()).toHaveLength(1);
+    await takeBack('run_before');
     expect(ports.migrations.rows()).toEqual([]);
   });
 

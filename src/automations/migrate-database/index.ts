@@ -1,6 +1,7 @@
 import { defineAutomation } from '../../core/automation.ts';
 import { lockOfOriginal } from '../../core/backup/original.ts';
 import { StewardError } from '../../core/errors.ts';
+import { unwanted } from '../../core/migration/lint.ts';
 import { analyze, setOf } from './analyze.ts';
 import { execute, recoveryIdOf, restoreCommand, rollback } from './execute.ts';
 import { plan } from './plan.ts';
@@ -57,7 +58,7 @@ export default defineAutomation({
   basis: ({ target, applied, steps }) => ({
     target: { ...target },
     applied: [...applied],
-    steps: steps.map(({ version, checksum }) => ({ version, checksum })),
+    steps: steps.map(({ version, checksum, downChecksum }) => ({ version, checksum, downChecksum })),
   }),
 
   execute,
@@ -75,7 +76,10 @@ export default defineAutomation({
         evidence: { version, row: row?.state ?? null },
       };
     });
-    const unsound = look.problems.filter((problem) => !problems.includes(problem));
+    const unsound = unwanted(
+      look.problems.filter((problem) => !problems.includes(problem)),
+      { notValid: steps.some(({ notValid }) => notValid) },
+    );
     const broken = look.assertions.filter(({ name, holds }) => held.includes(name) && !holds);
     const [before] = applied.some(({ receipt }) => receipt.did === 'copy')
       ? await ports.copies.find({ id: recoveryIdOf(run.id) })
@@ -140,11 +144,16 @@ export default defineAutomation({
 
   rollback,
 
-  async verifyUndone({ input, ports, signal }, { undone }) {
+  async verifyUndone({ input, ports, run, signal }, { undone }) {
     const { rows } = await ports.migrations.look(setOf(ports.migrations.sets(), input), { signal });
     const versions = rows.map(({ version }) => version);
+    // What others applied, or took back, before this run came to it was not undone.
+    const others = ({ change, receipt }: (typeof undone)[number]): boolean =>
+      receipt?.did === 'step' &&
+      receipt.done.already &&
+      (input.direction === 'down' || rows.some((row) => row.version === change.version && row.run !== run.id));
     return undone
-      .filter(({ change }) => change.version !== undefined)
+      .filter((each) => each.change.version !== undefined && !others(each))
       .map(({ change }) => ({
         name: `${change.version} is ${input.direction === 'up' ? 'no longer applied' : 'applied again'}`,
         ok: versions.includes(change.version ?? '') === (input.direction === 'down'),

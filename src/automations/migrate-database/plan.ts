@@ -1,4 +1,5 @@
 import type { Change } from '../../core/run.ts';
+import { masked } from '../../core/migration/mask.ts';
 import { type Ctx, dangersOf, type Facts, named, type PlannedStep, scriptFor } from './analyze.ts';
 
 export const REHEARSE = 'rehearse';
@@ -11,6 +12,7 @@ const SHOWN_AT_ALL = 200_000;
 export interface MigrationChange extends Change {
   readonly version?: string | undefined;
   readonly checksum?: string | undefined;
+  readonly downChecksum?: string | null | undefined;
   readonly artifact?: string | undefined;
 }
 
@@ -23,11 +25,10 @@ export async function plan(ctx: Ctx, facts: Facts): Promise<readonly MigrationCh
   const changes: MigrationChange[] = [...before(ctx, facts)];
   for (const step of steps) {
     const script = scriptFor(named(migrations, step.version), direction);
-    const long = script.sql.length > shown;
-    const artifact = long ? (await ctx.artifact(`${step.version}-${direction}.sql`, script.sql)).id : undefined;
-    const sql = long
-      ? `${script.sql.slice(0, shown)}\n-- … ${script.sql.length - shown} more characters: artifact ${artifact}`
-      : script.sql;
+    const all = masked(script.sql);
+    const long = all.length > shown;
+    const artifact = long ? (await ctx.artifact(`${step.version}-${direction}.sql`, all)).id : undefined;
+    const sql = long ? `${all.slice(0, shown)}\n-- … ${all.length - shown} more characters: artifact ${artifact}` : all;
     const warnings = dangersOf(script, facts).slice(0, 20);
     changes.push({
       id: `${direction}:${step.version}`,
@@ -50,6 +51,7 @@ export async function plan(ctx: Ctx, facts: Facts): Promise<readonly MigrationCh
       ].join('\n'),
       version: step.version,
       checksum: step.checksum,
+      downChecksum: step.downChecksum,
       ...(artifact !== undefined && { artifact }),
     });
   }
@@ -62,7 +64,8 @@ function before({ input }: Ctx, { copy, repository, target, steps }: Facts): Mig
     title: `Rehearse ${count(steps.length, 'migration')} in the proven copy ${copy?.id} of ${copy?.snapshotAt}, in a throw-away server`,
     undo: 'none',
     additive: true,
-    detail: 'What fails there, or loses rows that no SQL names, never reaches the original.',
+    detail:
+      'What fails there, or loses rows that no SQL names, never reaches the original. Where this machine can start no such server, nothing is rehearsed, and the run says so.',
   };
   const recovery: MigrationChange = {
     id: RECOVERY,

@@ -34,6 +34,7 @@ export const RehearsalReport = z.object({
   steps: z.array(
     z.object({
       file: z.string(),
+      tried: z.boolean().describe('False where the copy had it already.'),
       seconds: z.number(),
       locks: z
         .array(z.object({ relation: z.string(), mode: z.string(), seconds: z.number() }))

@@ -41,14 +41,19 @@ export interface Restored {
   readonly kept?: readonly string[] | undefined;
 }
 
-/** A sandbox as a source of the same kind: whoever can work on the original can work there, and cannot meet the original. */
+/** A sandbox as a source of the same kind: whoever can work on the original by its code can work there. */
 export interface StandIn {
+  /**
+   * Whether nothing of the original is there. Where this machine could not start a server, it is false: the copy lies beside the
+   * original, in the same server, and what names another database, a user or the server itself meets the original.
+   */
+  readonly own: boolean;
   readonly source: BackupSource;
   /** What a database of the original is called there; undefined where the copy has none of that name. */
   called(database: string): string | undefined;
 }
 
-/** A throw-away place that holds a restored copy: a server of its own, a file, a folder. */
+/** A throw-away place that holds a restored copy: a server of its own, else databases beside the original; a file, a folder. */
 export interface Sandbox {
   /** Layer restore, and what it took: the measured RTO. */
   readonly restore: LayerResult;

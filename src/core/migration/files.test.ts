@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { migrationsOf } from './files.ts';
-import { namedIn, warningsOf } from './lint.ts';
+import { namedIn, saysNotValid, unwanted, warningsOf } from './lint.ts';
 import { obstaclesOf, standingOf } from './standing.ts';
 import type { SqlKind } from './statements.ts';
 
@@ -46,8 +46,48 @@ describe('the files of a folder', () => {
     [{ '1_a.sql': "select 'open" }, /1_a.sql Line 1/],
     [{ '1_a.sql': 'select 1; commit; select 2' }, /begins or ends a transaction/],
     [{ '1_a.sql': 'copy t from stdin; ' }, /cannot be sent/],
+    [{ '1_a.sql': 'select 1;\n-- migrate:down\nselect -1' }, /has a line -- migrate:down, and none says what goes up/],
+    [{ '1_a.sql': '-- migrate:up\nselect 1;\n-- migrate:up\nselect 2' }, /more than one mark/],
+    [{ '1_a.up.sql': 'select 1', '1_a.down.sql': '-- migrate:up\nselect 1' }, /its name says that it goes down/],
   ])('are refused by name: %j', (files, message) => {
     expect(() => folder(files as unknown as Record<string, string>)).toThrow(message);
+  });
+
+  it.each([
+    'begin isolation level serializable',
+    'begin transaction read only',
+    'start transaction',
+    'commit and chain',
+    'commit prepared $$x$$',
+    'rollback',
+    'rollback transaction',
+    'rollback work and no chain',
+    'end work',
+    'end and chain',
+    'abort work',
+    "prepare transaction 'x'",
+    'set autocommit = 0',
+    'set @@session.autocommit=1',
+    "xa end 'x'",
+  ])('may not end the transaction that they are in: %s', (sql) => {
+    expect(() => folder({ '1_a.sql': `select 1;\n${sql};\nselect 2` })).toThrow(
+      /line 2: .* begins or ends a transaction/,
+    );
+    expect(() => folder({ '1_a.sql': `select 1;\n${sql};\nselect 2` }, 'mysql')).toThrow(/begins or ends/);
+  });
+
+  it('may go back to a place within it, and have bodies that begin and end', () => {
+    expect(one('savepoint a; select 1; rollback to savepoint a; rollback work to a; release savepoint a')?.whole).toBe(
+      true,
+    );
+    expect(one('delimiter //\nbegin not atomic select 1; end//', 'mysql')?.whole).toBe(false);
+    expect(one('create function f() returns int language sql begin atomic select 1; end')?.whole).toBe(true);
+  });
+
+  it('of SQLite reach no other file', () => {
+    for (const sql of ["attach 'b.db' as b", "vacuum main into 'b.db'"])
+      expect(() => folder({ '1_a.sql': sql }, 'sqlite')).toThrow(/1_a.sql line 1: .* reaches another file/);
+    expect(one('vacuum', 'sqlite')?.whole).toBe(false);
   });
 
   it('lose the transaction that others wrote around them', () => {
@@ -63,6 +103,7 @@ describe('the files of a folder', () => {
       'line 2 (alter table a) commits by itself',
     );
     expect(one('alter table a add column y', 'sqlite')?.whole).toBe(true);
+    expect(one('set statement max_statement_time = 1 for drop table a', 'mysql')?.whole).toBe(false);
   });
 });
 
@@ -99,6 +140,15 @@ describe('what is dangerous about a statement', () => {
     expect(rules(sql, kind)).toEqual(expected);
   });
 
+  it('is not that a constraint waits to be validated, where the SQL says so', () => {
+    const problems = ['constraint c of a was never validated', 'index i is invalid'];
+    const says = (sql: string): boolean => saysNotValid(one(sql) ?? { statements: [] });
+    expect(unwanted(problems, { notValid: says('alter table a add constraint c check (x > 0) not valid') })).toEqual([
+      'index i is invalid',
+    ]);
+    expect(unwanted(problems, { notValid: says("insert into a values ('not valid')") })).toEqual(problems);
+  });
+
   it('names the tables that the SQL names', () => {
     expect([
       ...namedIn(folder({ '1_x.sql': 'delete from "Orders" o using public.lines' }), [
@@ -130,6 +180,11 @@ describe('how files and record stand', () => {
     const standing = standingOf(
       [file('1'), file('2', 'b'), file('4'), file('6'), file('7')],
       [row('1'), row('2'), row('3'), row('6', { state: 'failed', error: 'line 2 failed' }), row('5')],
+    );
+    const [reverting] = standingOf([file('1')], [row('1', { state: 'reverting' })]);
+    expect(reverting?.state).toBe('running');
+    expect(obstaclesOf(reverting ? [reverting] : [], { outOfOrder: false })[0]?.message).toContain(
+      '1 of 2 statements that take it back ran',
     );
     expect(standing.map(({ version, state }) => [version, state])).toEqual([
       ['1', 'applied'],

@@ -99,9 +99,11 @@ function sideOf({ name: file, content }: MigrationFile): Side {
 }
 
 function migrationOf(up: Side, down: Side | undefined, kind: SqlKind): Migration {
-  const marked = markedParts(up.text);
+  const marked = markedParts(up);
   if (marked?.down !== undefined && down)
     throw wrong(down.file, `and a part of ${up.file} both take it back.`, 'Leave one of them.');
+  if (down && marksIn(down.text).some(({ side }) => side === 'up'))
+    throw wrong(down.file, 'has a mark of what goes up, and its name says that it goes down.', 'Leave one of them.');
   const text = marked?.up ?? up.text;
   const back = marked?.down ?? down?.text;
   const upScript = scriptOf(up.file, text, kind);
@@ -118,15 +120,27 @@ function migrationOf(up: Side, down: Side | undefined, kind: SqlKind): Migration
 
 const MARK = /^[ \t]*--[ \t]*(?:migrate:(up|down)|\+(?:goose|migrate)[ \t]+(up|down))\b/gim;
 
-/** The parts of a file that holds both; the lines keep their numbers. */
-function markedParts(text: string): { readonly up: string; readonly down?: string } | undefined {
-  const marks = [...text.matchAll(MARK)].map((mark) => ({
+const marksIn = (text: string) =>
+  [...text.matchAll(MARK)].map((mark) => ({
     at: mark.index,
+    said: mark[0].trim(),
     side: (mark[1] ?? mark[2] ?? '').toLowerCase(),
   }));
+
+/** The parts of a file that holds both; the lines keep their numbers. */
+function markedParts({ file, text }: Side): { readonly up: string; readonly down?: string } | undefined {
+  const marks = marksIn(text);
   const up = marks.find(({ side }) => side === 'up');
   const down = marks.find(({ side }) => side === 'down');
-  if (!up) return undefined;
+  if (!up && !down) return undefined;
+  if (!up)
+    throw wrong(
+      file,
+      `has a line ${marks[0]?.said}, and none says what goes up.`,
+      'Put -- migrate:up before what is to be applied.',
+    );
+  if (marks.length > (down ? 2 : 1))
+    throw wrong(file, 'has more than one mark of a side.', 'Leave one -- migrate:up and one -- migrate:down.');
   const blank = (part: string): string => part.replaceAll(/[^\n]/g, '');
   if (!down) return { up: text };
   const [first, second] = up.at < down.at ? [up, down] : [down, up];
@@ -153,6 +167,12 @@ function scriptOf(file: string, sql: string, kind: SqlKind): Script {
         `line ${line}: '${shape.slice(0, 40)}' begins or ends a transaction, which is for Steward to do.`,
         'Remove it; -- steward:no-transaction lets a file go without one.',
       );
+    if (kind === 'sqlite' && /^(attach\b|vacuum\b.*\binto\b)/i.test(shape))
+      throw wrong(
+        file,
+        `line ${line}: '${shape.slice(0, 40)}' reaches another file, which neither rehearsal nor recovery point has.`,
+        'Give that database a source and a folder of its own.',
+      );
     if (kind === 'postgres' && /^copy\b.*\bfrom stdin\b/i.test(shape))
       throw wrong(file, `line ${line}: rows after COPY FROM stdin cannot be sent.`, 'Write them as INSERT.');
   }
@@ -160,31 +180,41 @@ function scriptOf(file: string, sql: string, kind: SqlKind): Script {
   return { file, sql, statements, whole: whyNot === undefined, ...(whyNot !== undefined && { whyNot }) };
 }
 
-const CONTROL =
-  /^(begin(\s+(transaction|work|immediate|exclusive|deferred)\b.*)?|start transaction\b.*|commit\b.*|rollback(\s+work)?|end(\s+transaction)?|abort|prepare transaction\b.*)$/i;
+/** Whatever begins, ends or hands over a transaction; a savepoint within it does none of these. */
+const CONTROL = new RegExp(
+  `^(${[
+    'begin( (transaction|work|immediate|exclusive|deferred|isolation|read|deferrable|not deferrable)\\b.*)?',
+    'start transaction\\b.*',
+    'commit\\b.*',
+    'rollback( (work|transaction))?( and\\b.*)?',
+    'rollback prepared\\b.*',
+    'end( (work|transaction))?( and\\b.*)?',
+    'abort\\b.*',
+    'prepare transaction\\b.*',
+    'xa\\b.*',
+    'set\\b.*\\bautocommit\\b.*',
+  ].join('|')})$`,
+  'i',
+);
+const FRAME = /^(begin( (transaction|work|(immediate|exclusive|deferred)( transaction)?))?|start transaction)$/i;
 
 /** Files of other tools often bring the transaction along in which they are to run. */
 function withoutFrame(statements: readonly Statement[]): readonly Statement[] {
   const [first, last] = [statements[0], statements.at(-1)];
   const framed =
-    first &&
-    last &&
-    /^(begin|start transaction)\b/i.test(first.shape) &&
-    CONTROL.test(first.shape) &&
-    /^(commit|end)\b/i.test(last.shape) &&
-    CONTROL.test(last.shape);
+    first && last && FRAME.test(first.shape) && /^(commit|end)\b/i.test(last.shape) && CONTROL.test(last.shape);
   return framed ? statements.slice(1, -1) : statements;
 }
 
 const OUTSIDE: Readonly<Record<SqlKind, RegExp | undefined>> = {
   postgres:
     /^(vacuum\b|create (unique )?index concurrently\b|drop index concurrently\b|reindex\b.*\bconcurrently\b|(create|drop) (database|tablespace|subscription)\b|alter system\b|alter table\b.*\bdetach partition\b.*\bconcurrently\b)/i,
-  sqlite: /^(vacuum|attach|detach)\b/i,
+  sqlite: /^(vacuum|detach)\b/i,
   mysql: undefined,
 };
 /** Of MySQL and MariaDB all else commits what was before it. */
 const KEPT_OPEN =
-  /^(insert|update|delete|replace|select|with|set (?!password)|do|values)\b|^(create|drop) temporary table\b/i;
+  /^(insert|update|delete|replace|select|with|set (?!password|statement|default role)|do|values)\b|^(create|drop) temporary table\b/i;
 
 /** Why the engine cannot take all of them back. */
 function alone(statements: readonly Statement[], kind: SqlKind): string | undefined {

@@ -1,4 +1,4 @@
-import type { Migration, Script } from './files.ts';
+import type { Script } from './files.ts';
 import type { SqlKind } from './statements.ts';
 
 /** What a person should know of a statement before it runs; none of it keeps it from running. */
@@ -176,8 +176,25 @@ function nameAfter(pattern: RegExp, shape: string): string[] {
 const HEAD = 60;
 const headOf = (shape: string): string => (shape.length > HEAD ? `${shape.slice(0, HEAD)}…` : shape);
 
+/**
+ * Of what is unsound now and was not before, all that nobody asked for: a constraint that was added NOT VALID, as is advised,
+ * is validated by a later migration.
+ */
+export function unwanted(problems: readonly string[], { notValid }: { readonly notValid: boolean }): string[] {
+  return problems.filter((problem) => !(notValid && problem.endsWith(NEVER_VALIDATED)));
+}
+
+/** How a problem ends that tells of such a constraint. */
+export const NEVER_VALIDATED = ' was never validated';
+
+export const saysNotValid = ({ statements }: Pick<Script, 'statements'>): boolean =>
+  statements.some(({ shape }) => /\bnot valid\b/i.test(shape));
+
 /** Tables that the SQL of these names anywhere; what it reaches by triggers and cascades it does not name. */
-export function namedIn(migrations: readonly Pick<Migration, 'up'>[], tables: readonly string[]): Set<string> {
+export function namedIn(
+  migrations: readonly { readonly up: Pick<Script, 'sql'> }[],
+  tables: readonly string[],
+): Set<string> {
   const words = new Set(migrations.flatMap(({ up }) => up.sql.toLowerCase().match(/[\p{L}\p{N}_$]+/gu) ?? []));
   return new Set(
     tables.filter((table) => words.has((table.split('.').at(-1) ?? table).replaceAll('"', '').toLowerCase())),

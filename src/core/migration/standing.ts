@@ -5,12 +5,15 @@ export interface AppliedRow {
   readonly version: string;
   readonly name: string;
   readonly checksum: string;
-  /** running: somebody applies it, or ended in its midst; failed: it stayed half-done, or nobody knows. */
-  readonly state: 'applied' | 'running' | 'failed';
+  /**
+   * running: somebody applies it, or ended in its midst; reverting: the same of its other side; failed: it stayed half-done, or
+   * nobody knows.
+   */
+  readonly state: 'applied' | 'running' | 'reverting' | 'failed';
   readonly appliedAt: string;
   readonly durationMs: number;
   readonly run: string;
-  /** So many of its statements ended well. */
+  /** So many of the statements of the side that ran, or runs, ended well. */
   readonly done: number;
   readonly total: number;
   readonly error: string | null;
@@ -33,6 +36,10 @@ export interface KnownFile {
   readonly checksum: string;
 }
 
+/** By what a person says how one that stayed half-done stands. */
+export const resolveCommand = (version: string): string =>
+  `steward migrations resolve --migration ${version} --as applied (or --as pending)`;
+
 /** Files and record, brought together, in the order of versions. */
 export function standingOf(files: readonly KnownFile[], rows: readonly AppliedRow[]): Standing[] {
   const newest = rows
@@ -44,7 +51,7 @@ export function standingOf(files: readonly KnownFile[], rows: readonly AppliedRo
     const applied = rows.find((row) => row.version === version) ?? null;
     const late = newest !== undefined && compareVersions(version, newest) < 0;
     if (!applied) return { version, name, file, applied, state: late ? 'out-of-order' : 'pending' };
-    if (applied.state !== 'applied') return { version, name, file, applied, state: applied.state };
+    if (applied.state !== 'applied') return { version, name, file, applied, state: halfway(applied) };
     return { version, name, file, applied, state: applied.checksum === checksum ? 'applied' : 'changed' };
   });
   const gone = rows
@@ -52,12 +59,14 @@ export function standingOf(files: readonly KnownFile[], rows: readonly AppliedRo
     .map((applied): Standing => ({
       version: applied.version,
       name: applied.name,
-      state: applied.state === 'applied' ? 'missing' : applied.state,
+      state: applied.state === 'applied' ? 'missing' : halfway(applied),
       file: null,
       applied,
     }));
   return [...known, ...gone].toSorted((a, b) => compareVersions(a.version, b.version));
 }
+
+const halfway = ({ state }: AppliedRow): 'running' | 'failed' => (state === 'failed' ? 'failed' : 'running');
 
 /** What must be settled before anything is applied, each in a sentence with what to do. */
 export function obstaclesOf(
@@ -85,8 +94,8 @@ export function obstaclesOf(
       case 'running':
         return [
           {
-            message: `${what} stayed half-done: ${applied?.error ?? `${applied?.done} of ${applied?.total} statements ran, and it is not known what came of the next`}`,
-            hint: `Complete it or take it back by hand, then say which: steward migrations resolve --migration ${version} --as applied (or --as pending)`,
+            message: `${what} stayed half-done: ${applied?.error ?? `${applied?.done} of ${applied?.total} statements ${applied?.state === 'reverting' ? 'that take it back ' : ''}ran, and it is not known what came of the next`}`,
+            hint: `Complete it or take it back by hand, then say which: ${resolveCommand(version)}`,
           },
         ];
       case 'out-of-order':

@@ -23,9 +23,12 @@ export interface MigrationTarget {
   readonly database?: string | undefined;
 }
 
-/** A migration with the SHA-256 of what it applies. */
+/** A migration with the SHA-256 of both its sides. */
 export interface CheckedMigration extends Migration {
+  /** Of what it applies; this one is on record. */
   readonly checksum: string;
+  /** Of what takes it back; null where nothing does. */
+  readonly downChecksum: string | null;
 }
 
 export interface AssertionHeld {
@@ -47,6 +50,8 @@ export interface DatabaseLook {
   readonly foreign?: string | undefined;
   /** What is not sound: an invalid index, rows without their parent, a constraint that was never validated. */
   readonly problems: readonly string[];
+  /** Tables without transactions: what is done to their rows no rollback takes back. */
+  readonly keepsRows: readonly string[];
   readonly assertions: readonly AssertionHeld[];
 }
 
@@ -75,7 +80,7 @@ export interface HeldLock {
 }
 
 export interface StepDone {
-  /** It had been done before. */
+  /** It had been done before, and nothing was run. */
   readonly already: boolean;
   readonly durationMs: number;
   readonly statements: readonly { readonly line: number; readonly durationMs: number }[];
@@ -86,6 +91,8 @@ export interface StepDone {
 }
 
 export interface Rehearsal {
+  /** Whether there was a place of its own to run them in; where not, nothing was run, and nothing speaks against them. */
+  readonly possible: boolean;
   readonly ok: boolean;
   /** Why not, or what it showed. */
   readonly statement: string;
@@ -99,7 +106,7 @@ export interface Rehearsal {
     readonly named: boolean;
   }[];
   readonly problems: readonly string[];
-  /** What came of the down files, run there afterwards; null where not every step has one. */
+  /** What came of the down files, run there afterwards; null where not every step has one, or was run. */
   readonly wayBack: { readonly ok: boolean; readonly statement: string } | null;
 }
 
@@ -124,7 +131,7 @@ export interface MigrationsPort {
    * engine can; where it cannot, the error says statement by statement what ran, and the record says `failed`.
    */
   step(step: MigrationStep, doing: Doing): Promise<StepDone>;
-  /** The same in a restored copy, which is thrown away. That they fail there is a result. */
+  /** The same in a restored copy, which is thrown away; never beside the original. That they fail there is a result. */
   rehearse(order: RehearsalOrder, doing: Doing): Promise<Rehearsal>;
   /** Puts these rows into the record, and takes those versions out of it; the database itself stays as it is. */
   record(

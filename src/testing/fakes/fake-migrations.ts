@@ -13,9 +13,19 @@ export interface FakeMigrations extends MigrationsPort {
   rows(): readonly AppliedRow[];
   /** What is made of the rehearsal from now on. */
   rehearsalFails(statement: string): void;
+  /** There is no place of its own to rehearse in, from now on. */
+  rehearsalIsImpossible(statement: string): void;
+  /** These versions the copy has already. */
+  copyHas(...versions: readonly string[]): void;
+  /** What is unsound from the next step on. */
+  becomesUnsound(problem: string): void;
+  /** How long a statement might take, of each step so far. */
+  limits(): readonly number[];
   /** Who migrates it right now. */
   lockedBy(holder: string): void;
 }
+
+const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
 
 /** Files and one database in memory. A statement that says `fail` fails, and nothing of its migration stays. */
 export function fakeMigrations({ now }: { readonly now: () => Date }): FakeMigrations {
@@ -23,6 +33,11 @@ export function fakeMigrations({ now }: { readonly now: () => Date }): FakeMigra
   const files = new Map<string, string>();
   let rows: AppliedRow[] = [];
   let failure: string | undefined;
+  let impossible: string | undefined;
+  let inCopy: readonly string[] = [];
+  let problems: readonly string[] = [];
+  let unsound: string | undefined;
+  const limits: number[] = [];
   let holder: string | undefined;
   const read = (): CheckedMigration[] =>
     migrationsOf(
@@ -30,7 +45,8 @@ export function fakeMigrations({ now }: { readonly now: () => Date }): FakeMigra
       'postgres',
     ).map((migration) => ({
       ...migration,
-      checksum: createHash('sha256').update(migration.text).digest('hex'),
+      checksum: sha256(migration.text),
+      downChecksum: migration.down ? sha256(migration.down.sql) : null,
     }));
   const rowOf = ({ version, name, checksum }: CheckedMigration, run: string): AppliedRow => ({
     version,
@@ -63,7 +79,11 @@ export function fakeMigrations({ now }: { readonly now: () => Date }): FakeMigra
           .map((each) => rowOf(each, 'run_before')),
       ]),
     rows: () => rows,
+    limits: () => limits,
     rehearsalFails: (statement) => void (failure = statement),
+    rehearsalIsImpossible: (statement) => void (impossible = statement),
+    copyHas: (...versions) => void (inCopy = versions),
+    becomesUnsound: (problem) => void (unsound = problem),
     lockedBy: (who) => void (holder = who),
 
     sets: () => sets,
@@ -73,28 +93,33 @@ export function fakeMigrations({ now }: { readonly now: () => Date }): FakeMigra
       database,
       engine: 'PostgreSQL 15.4',
       rows,
-      problems: [],
+      problems,
+      keepsRows: [],
       assertions: [],
       ...(holder !== undefined && { lockedBy: holder }),
     }),
-    async step({ migration, direction, run }, { signal }) {
+    async step({ migration, direction, run, statementTimeoutMs }, { signal }) {
       signal.throwIfAborted();
+      limits.push(statementTimeoutMs);
       const { version, up, down } = migration;
       const script = direction === 'up' ? up : down;
       if (script?.sql.includes('fail')) throw new StewardError('PROGRAM_FAILED', `${script.file}, line 1 failed.`);
       const already = rows.some((row) => row.version === version) === (direction === 'up');
+      if (unsound !== undefined) problems = [unsound];
+      if (already) return { already, durationMs: 5, statements: [], locks: [], rewrites: [] };
       rows = rows.filter((row) => row.version !== version);
       if (direction === 'up') rows = [...rows, rowOf(migration, run)];
       return { already, durationMs: 5, statements: [], locks: [], rewrites: [] };
     },
     async rehearse({ steps }, { signal }) {
       signal.throwIfAborted();
-      const told = { restoreMs: 5, counts: [], problems: [], wayBack: null };
+      const told = { restoreMs: 5, counts: [], problems: [], wayBack: null, possible: impossible === undefined };
+      if (impossible !== undefined) return { ...told, ok: false, statement: impossible, steps: [] };
       if (failure !== undefined) return { ...told, ok: false, statement: failure, steps: [] };
       const done = steps.map(({ migration: { version, file } }) => ({
         version,
         file,
-        already: false,
+        already: inCopy.includes(version),
         durationMs: 5,
         statements: [],
         locks: [],

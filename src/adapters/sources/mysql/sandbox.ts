@@ -136,6 +136,7 @@ function whatItAnswers(
         }
       : {},
     standIn: place && {
+      own: place.own,
       source: place.own ? reachedAt(source, place.access) : source,
       called: (database) =>
         about.databases.some(({ name }) => name === database) ? place.called(database) : undefined,

@@ -38,6 +38,7 @@ import type { FindTools, PgTools } from './tools.ts';
 interface Place {
   readonly access: PgAccess;
   readonly tools: PgTools;
+  /** A server of its own, which has the roles of the original, too. */
   readonly owners: boolean;
   called(database: string): string;
   end(): Promise<void>;
@@ -174,6 +175,7 @@ function whatItAnswers(
         }
       : {},
     standIn: there && {
+      own: there.owners,
       source: there.owners ? reachedAt(source, there.access) : source,
       called: (database) =>
         about.databases.some(({ name }) => name === database) ? there.called(database) : undefined,
