@@ -553,14 +553,13 @@ describe('a rehearsal', () => {
   it('tells what the copy had already as not tried, and lets a constraint wait for its validation', async () => {
     write('0001_check.sql', 'alter table orders add constraint positive check (id > 0) not valid');
     await step('pg', '0001');
-    const there = await rehearse('pg', ['0001']);
-    expect([there.ok, there.statement, there.wayBack]).toEqual([
-      true,
-      '0 ran in the copy. The copy had 0001_check.sql already: not tried.',
-      null,
-    ]);
     write('0002_more.sql', 'alter table orders add constraint more check (id > 0) not valid');
-    expect(await rehearse('pg', ['0002'])).toMatchObject({ ok: true, problems: [] });
+    expect(await rehearse('pg', ['0001', '0002'])).toMatchObject({
+      ok: true,
+      problems: [],
+      statement: '1 ran in the copy. The copy had 0001_check.sql already: not tried.',
+      wayBack: null,
+    });
   }, 90_000);
 
   it('on MariaDB and SQLite finds what fails, rows that no SQL names, and a way back that does not work', async () => {
@@ -591,5 +590,6 @@ describe('a rehearsal', () => {
       ok: false,
       statement: 'The down files do not take all of it back: public.a is left.',
     });
-  }, 90_000);
+    // Four copies, each restored.
+  }, 180_000);
 });
