@@ -244,7 +244,8 @@ export function createSqliteReader({
         return results;
       },
       environment: path === undefined ? {} : { STEWARD_SANDBOX_PATH: path },
-      standIn: path === undefined ? undefined : { own: true, source: { ...source, path }, called: (database) => database },
+      standIn:
+        path === undefined ? undefined : { own: true, source: { ...source, path }, called: (database) => database },
       end: () => folder.remove(),
     };
   }
