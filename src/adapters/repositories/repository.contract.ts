@@ -278,6 +278,21 @@ export function repositoryContract(name: string, create: () => Promise<Repositor
       await writer.abandon();
     }, 60_000);
 
+    it('takes a finished part back, and another of its name in its place', async () => {
+      const writer = await store.begin({ id: 'again', source: 'shop', at: AT }, doing);
+      await writer.part({ name: 'shop.dump', kind: 'dump' }, bytesOf('first try'));
+      await writer.part({ name: 'contents.json', kind: 'contents' }, bytesOf('["first"]'));
+      for (const name of ['shop.dump', 'contents.json', 'none.sql']) await writer.drop(name);
+      const part = await writer.part({ name: 'shop.dump', kind: 'dump' }, bytesOf('second try'));
+      const counted = await writer.part({ name: 'contents.json', kind: 'contents' }, bytesOf('["second"]'));
+      const { location } = await writer.seal(manifestOf('again', [part, counted]));
+
+      const next = openStore(place, home.path);
+      expect((await allOf(next.read(location, part, doing))).toString()).toBe('second try');
+      expect((await allOf(next.read(location, counted, doing))).toString()).toBe('["second"]');
+      expect(await next.check(location, doing)).toMatchObject({ ok: true });
+    }, 60_000);
+
     it('lists nothing of what was abandoned, and has no room taken by it', async () => {
       const writer: CopyWriter = await store.begin({ id: 'abandoned', source: 'shop', at: AT }, doing);
       await writer.part({ name: 'shop.dump', kind: 'dump' }, bytesOf('x'));

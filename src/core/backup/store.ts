@@ -46,9 +46,11 @@ export interface CopyWriter {
     part: Pick<Part, 'name'>,
     what: { readonly paths: readonly string[]; readonly exclude: readonly string[] },
   ): Promise<Tree>;
+  /** Takes a finished part back: its name is free again. Harmless where there is none. */
+  drop(part: string): Promise<void>;
   /** The manifest, last and at once: from here on the copy counts. Gives where it is. */
   seal(manifest: Manifest): Promise<{ readonly location: string; readonly storedBytes: number }>;
-  /** Takes everything back. Harmless twice. */
+  /** Takes everything back, unless it is whole after all. Harmless twice. */
   abandon(): Promise<void>;
 }
 

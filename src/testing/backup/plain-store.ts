@@ -139,6 +139,7 @@ function writer(root: string, id: string): CopyWriter {
       await rename(folder, join(root, id));
       return { location: id, storedBytes: manifest.parts.reduce((sum, part) => sum + part.storedBytes, 0) };
     },
+    drop: (part) => rm(join(folder, part), { force: true }),
     abandon: () => rm(folder, { recursive: true, force: true }),
   };
 }

@@ -55,6 +55,7 @@ export function createWriter(
   return {
     encrypted: false,
     part: write,
+    drop,
     async tree({ name }, what) {
       try {
         const index = join(folder, `.${storedName(name, stamp)}.index`);

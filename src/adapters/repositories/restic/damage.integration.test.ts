@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { BackupRepository } from '../../../core/backup/repository.ts';
 import type { CopyStore } from '../../../core/backup/store.ts';
+import { StewardError } from '../../../core/errors.ts';
 import type { ProgramRequest } from '../../../core/ports/programs.ts';
 import { memoryLog } from '../../../testing/log.ts';
 import { freePort, hasProgram } from '../../../testing/world/start-program.ts';
@@ -14,7 +15,7 @@ import { sftpMissing, startSftp } from '../../../testing/world/sftp-server.ts';
 import { type TempFolder, tempFolder } from '../../../testing/world/temp-folder.ts';
 import { createPrograms } from '../../programs/index.ts';
 import { createCopyStore } from '../index.ts';
-import { allOf, AT, bytesOf, doing, openStore, sealCopy } from '../repository.contract.ts';
+import { allOf, AT, bytesOf, doing, manifestOf, openStore, sealCopy } from '../repository.contract.ts';
 import { parseLock } from './locks.ts';
 
 const restic = (url: string, more: object = {}): BackupRepository =>
@@ -111,6 +112,71 @@ describe.skipIf(!hasProgram('restic'))('restic that met bad luck (needs restic)'
     expect(JSON.stringify(asked.map(({ args, env }) => ({ args, env })))).not.toContain(key);
     expect((await stat(join(home.path, 'backup-keys/disk'))).mode & 0o777).toBe(0o600);
     expect(await readdir(join(home.path, 'backup-keys'))).toEqual(['disk']);
+  }, 60_000);
+
+  /** By a store whose restic, once it has kept this part, is found to have been canceled. */
+  function cutAfter(part: string): CopyStore {
+    const programs = createPrograms({ environment: process.env });
+    return createCopyStore(restic(url), {
+      programs: {
+        run: programs.run,
+        async stream(request, take) {
+          const result = await programs.stream(request, take);
+          if (request.args?.some((arg) => arg.includes(`part=${part}`)))
+            throw new StewardError('CANCELED', 'It was canceled.');
+          return result;
+        },
+      },
+      secrets: async () => '',
+      home: home.path,
+      node: 'alpha',
+      now: () => new Date(),
+      log: memoryLog(),
+    });
+  }
+  const listed = async (id: string) => (await store.list(doing)).find((each) => each.id === id);
+
+  it('keeps the parts of a copy whose manifest was kept before it was canceled', async () => {
+    await expect(
+      (async () => {
+        const writer = await cutAfter('manifest.json').begin({ id: 'late', source: 'shop', at: AT }, doing);
+        const part = await writer.part({ name: 'shop.dump', kind: 'dump' }, bytesOf('content'));
+        try {
+          await writer.seal(manifestOf('late', [part]));
+        } finally {
+          await writer.abandon();
+        }
+      })(),
+    ).rejects.toMatchObject({ code: 'CANCELED' });
+
+    const { location = '' } = (await listed('late')) ?? {};
+    expect(await store.check(location, doing)).toMatchObject({ ok: true });
+  }, 60_000);
+
+  it('takes back a part that was kept before it was canceled, and the same process may try again', async () => {
+    const writer = await cutAfter('shop.dump').begin({ id: 'early', source: 'shop', at: AT }, doing);
+    await writer.part({ name: 'globals.sql', kind: 'globals' }, bytesOf('roles'));
+    await expect(writer.part({ name: 'shop.dump', kind: 'dump' }, bytesOf('content'))).rejects.toMatchObject({
+      code: 'CANCELED',
+    });
+    await writer.abandon();
+
+    expect(await store.sweep(new Set(), doing)).toEqual([]);
+    const again = await store.begin({ id: 'early', source: 'shop', at: AT }, doing);
+    await again.abandon();
+    expect(await listed('early')).toBeUndefined();
+  }, 60_000);
+
+  it('tries again in the same process also where the parts of the first try had to stay', async () => {
+    const onlyTakes = openStore({ repository: restic(url, { appendOnly: true }) }, home.path);
+    const writer = await onlyTakes.begin({ id: 'stays', source: 'shop', at: AT }, doing);
+    await writer.part({ name: 'shop.dump', kind: 'dump' }, bytesOf('first'));
+    await writer.abandon();
+
+    const again = await onlyTakes.begin({ id: 'stays', source: 'shop', at: AT }, doing);
+    const part = await again.part({ name: 'shop.dump', kind: 'dump' }, bytesOf('second'));
+    const { location } = await again.seal(manifestOf('stays', [part]));
+    expect((await allOf(store.read(location, part, doing))).toString()).toBe('second');
   }, 60_000);
 
   /** A restic that holds a lock for as long as its input lasts. */

@@ -23,6 +23,8 @@ const UNKNOWN_MS = 2 * 24 * 3_600_000;
 
 /** Which repositories of this machine this process has opened, and with which key. */
 const opened = new Set<string>();
+/** Copies that this process gave up without taking all of them back: what is there of them is nobody's. */
+const givenUp = new Set<string>();
 
 /** Encrypted, deduplicated and incremental, on a disk, S3 or SFTP: by the program restic. */
 export function createResticStore(repository: RepositoryOf<'restic'>, deps: StoreDeps): CopyStore {
@@ -53,6 +55,27 @@ export function createResticStore(repository: RepositoryOf<'restic'>, deps: Stor
   async function forget(ids: readonly string[], doing: Doing): Promise<void> {
     if (ids.length === 0) return;
     await unlocking(doing, async () => await restic.run(['forget', '--quiet', ...ids], await key(), { doing }));
+  }
+
+  const calledHere = (copy: string): string => `${repository.url} ${copy}`;
+
+  /** Whether somebody may still be at it. */
+  const isBeingMade = (part: PartSnapshot): boolean =>
+    !givenUp.has(calledHere(part.copy)) && mayGoOn(part, self, deps.now(), UNKNOWN_MS);
+
+  /** All there is of a copy, and not what its writer knows: a restic that was ended may have kept its part before. */
+  async function takeBack(copy: string): Promise<void> {
+    givenUp.add(calledHere(copy));
+    if (repository.appendOnly) return;
+    // What is taken back is taken back also where the caller gave up.
+    const doing = { signal: AbortSignal.timeout(ANSWER_MS * 5) };
+    const found = await snapshots(doing, copy);
+    if (!found.some(({ part }) => part === SEAL))
+      await forget(
+        found.map(({ id }) => id),
+        doing,
+      );
+    givenUp.delete(calledHere(copy));
   }
 
   const isThere = async (doing: Doing, withKey: string): Promise<unknown> =>
@@ -136,8 +159,7 @@ export function createResticStore(repository: RepositoryOf<'restic'>, deps: Stor
         throw new StewardError('CONFLICT', `The copy ${copy.id} is finished already.`, {
           hint: 'Nothing has to be made again.',
         });
-      const living = earlier.find((snapshot) => mayGoOn(snapshot, self, deps.now(), UNKNOWN_MS));
-      if (living)
+      if (earlier.some(isBeingMade))
         throw new StewardError('LOCKED', `The copy ${copy.id} is being made by another process.`, {
           hint: 'Wait until that ends.',
         });
@@ -146,6 +168,7 @@ export function createResticStore(repository: RepositoryOf<'restic'>, deps: Stor
           earlier.map(({ id }) => id),
           doing,
         );
+      givenUp.delete(calledHere(safeName(copy.id)));
       return createWriter({
         restic,
         key: await key(),
@@ -155,7 +178,7 @@ export function createResticStore(repository: RepositoryOf<'restic'>, deps: Stor
         holder: self,
         doing,
         log: deps.log,
-        // What is taken back is taken back also where the caller gave up.
+        takeBack: () => takeBack(safeName(copy.id)),
         forget: async (ids) => {
           if (!repository.appendOnly) await forget(ids, { signal: AbortSignal.timeout(ANSWER_MS * 5) });
         },
@@ -209,7 +232,7 @@ export function createResticStore(repository: RepositoryOf<'restic'>, deps: Stor
         ...[...alive].map(safeName),
         ...found.filter(({ part }) => part === SEAL).map(({ copy }) => copy),
       ]);
-      const dead = found.filter((one) => !spared.has(one.copy) && !mayGoOn(one, self, deps.now(), UNKNOWN_MS));
+      const dead = found.filter((one) => !spared.has(one.copy) && !isBeingMade(one));
       await forget(
         dead.map(({ id }) => id),
         doing,

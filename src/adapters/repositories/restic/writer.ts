@@ -38,6 +38,8 @@ export interface Session {
   readonly doing: Doing;
   readonly log: Log;
   forget(snapshots: readonly string[]): Promise<void>;
+  /** Forgets what there is of the copy, unless it is whole. */
+  takeBack(): Promise<void>;
 }
 
 export function createWriter(session: Session): CopyWriter {
@@ -46,6 +48,8 @@ export function createWriter(session: Session): CopyWriter {
   const held = new Map<string, string>();
   let heldBytes = 0;
   const names = new Set<string>();
+  /** Whether anything can be there of it. */
+  let begun = false;
   let state: 'open' | 'sealed' | 'abandoned' = 'open';
 
   const options = (part: string): string[] => [
@@ -67,6 +71,7 @@ export function createWriter(session: Session): CopyWriter {
     const meter = createMeter(progressOf(doing));
     const first = await firstOf(meter.through(content));
     if (!first) return { bytes: 0, sha256: meter.sha256(), storedBytes: 0 };
+    begun = true;
     const stored = await backup(
       restic,
       ['--stdin', `--stdin-filename=${safeName(name)}`, ...options(name)],
@@ -141,6 +146,7 @@ export function createWriter(session: Session): CopyWriter {
       }),
     tree: async ({ name }, { paths, exclude }) =>
       await keeping(name, async () => {
+        begun = true;
         const { snapshot, files, bytes, storedBytes, unreadable } = await backup(
           restic,
           ['--files-from-raw=-', ...exclude.map((pattern) => `--exclude=${excludePattern(pattern)}`), ...options(name)],
@@ -151,6 +157,19 @@ export function createWriter(session: Session): CopyWriter {
         snapshots.set(name, id);
         return { name, kind: 'tree', bytes, sha256, storedBytes, files, unreadable, changed: [] };
       }),
+    async drop(part) {
+      const [snapshot, text] = [snapshots.get(part), held.get(part)];
+      heldBytes -= text === undefined ? 0 : Buffer.byteLength(text);
+      for (const each of [snapshots, held, names]) each.delete(part);
+      if (snapshot === undefined) return;
+      await session.forget([snapshot]).catch((thrown: unknown) => {
+        // No manifest names it, and it goes with the copy.
+        log.warn('a part that was taken back stays for now', {
+          copy: copy.id,
+          problem: StewardError.from(thrown).message,
+        });
+      });
+    },
     async seal(manifest) {
       const missing = manifest.parts.filter(({ name, bytes }) => !snapshots.has(name) && !held.has(name) && bytes > 0);
       if (missing.length > 0 || state !== 'open')
@@ -179,9 +198,9 @@ export function createWriter(session: Session): CopyWriter {
     async abandon() {
       if (state !== 'open') return;
       state = 'abandoned';
-      if (snapshots.size === 0) return;
+      if (!begun) return;
       try {
-        await session.forget([...snapshots.values()]);
+        await session.takeBack();
       } catch (thrown) {
         // Not listed, and swept when nobody works there.
         log.warn('parts of an abandoned copy stay for now', {

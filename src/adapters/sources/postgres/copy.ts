@@ -48,6 +48,8 @@ export async function copyServer(copying: Copying, doing: Doing): Promise<Copied
   for (const database of server.databases.slice(0, TAKEN_AT_ONCE)) early.set(database, await take(database));
   for (const database of server.databases) {
     const copied = await again(async (attempt) => {
+      // What the try before it had finished is of another instant.
+      if (attempt > 1) for (const name of Object.values(partsOf(database))) await writer.drop(name);
       const snapshot = (attempt === 1 ? early.get(database) : undefined) ?? (await take(database));
       snapshotAt = snapshotAt && snapshotAt < snapshot.at ? snapshotAt : snapshot.at;
       try {
@@ -98,6 +100,11 @@ async function again<T>(work: (attempt: number) => Promise<T>): Promise<T> {
   }
 }
 
+function partsOf(database: string): { readonly rows: string; readonly schema: string; readonly partly: string } {
+  const file = fileNameOf(database);
+  return { rows: `${file}.dump`, schema: `${file}.schema.sql`, partly: `${file}.partly.sql` };
+}
+
 async function copyDatabase(
   copying: Copying & { readonly snapshot: PgSnapshot; readonly hash: RowHash; readonly turns: Turns },
   doing: Doing,
@@ -111,7 +118,7 @@ async function copyDatabase(
   const { database, session, tables } = snapshot;
   const problem = problemWith(source, access.user, tables);
   if (problem) throw new StewardError('PRECONDITION_FAILED', problem.message, { hint: problem.hint });
-  const file = fileNameOf(database);
+  const names = partsOf(database);
   const partly = partlyCopied(source, tables);
   const without = tables.filter((table) => table.kind === 'r' && leavesRows(source, table));
   const env = dumpEnvironment(access, database);
@@ -143,18 +150,12 @@ async function copyDatabase(
   };
   const [rows, schema, columns, items, properties] = await together(doing, [
     (now) =>
-      dump(
-        'pg_dump',
-        ['-Fc', '-Z0', ...instant, ...noRows],
-        { name: `${file}.dump`, kind: 'dump' },
-        now,
-        passing?.push,
-      ),
-    (now) => dump('pg_dump', ['--schema-only', ...instant], { name: `${file}.schema.sql`, kind: 'schema' }, now),
+      dump('pg_dump', ['-Fc', '-Z0', ...instant, ...noRows], { name: names.rows, kind: 'dump' }, now, passing?.push),
+    (now) => dump('pg_dump', ['--schema-only', ...instant], { name: names.schema, kind: 'schema' }, now),
     async (now) =>
       partly.length === 0
         ? undefined
-        : await dump('psql', partlyArguments(snapshot, partly), { name: `${file}.partly.sql`, kind: 'dump' }, now),
+        : await dump('psql', partlyArguments(snapshot, partly), { name: names.partly, kind: 'dump' }, now),
     async () => {
       const found = await countLargeObjects(session, dotted(database, LARGE_OBJECTS), hash);
       if (!passing) for (const table of counted) found.push(await count(table));
