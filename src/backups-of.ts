@@ -26,10 +26,10 @@ export interface BackupsOf extends Omit<StoreDeps, 'programs'> {
 
 /** Backups as the configuration wants them, by programs of a run or of Steward itself. */
 export function backupsOf(deps: BackupsOf): (programs: StoreDeps['programs']) => BackupsPort {
-  const { node, now } = deps;
+  const { node, now, log } = deps;
   // Of the whole process: what one run makes, the sweep of another leaves alone.
   const making = new Set<string>();
-  return (programs) => createBackups({ ...reachedBy(deps, programs), programs, making, node, now });
+  return (programs) => createBackups({ ...reachedBy(deps, programs), programs, making, node, now, log });
 }
 
 /** Where copies are restored to be tried, by whoever rehearses on one. */

@@ -6,6 +6,7 @@ import type { SealedCopy } from '../../core/backup/reader.ts';
 import { FilesSource, SqliteSource } from '../../core/backup/source.ts';
 import { makeCopy } from '../../testing/backup/make-copy.ts';
 import { plainStore } from '../../testing/backup/plain-store.ts';
+import { memoryLog } from '../../testing/log.ts';
 import { type TempFolder, tempFolder } from '../../testing/world/temp-folder.ts';
 import { createPrograms } from '../programs/index.ts';
 import { createFilesReader } from '../sources/files/index.ts';
@@ -46,6 +47,7 @@ describe('a copy whose source nobody configures any more', () => {
       making: new Set(),
       node: 'node_test',
       now,
+      log: memoryLog(),
     });
   }, 60_000);
   afterAll(() => folder.remove());

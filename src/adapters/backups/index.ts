@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 import type { LayerResult, Manifest } from '../../core/backup/copy.ts';
 import type { Restored } from '../../core/backup/reader.ts';
 import type { CopyStore, Doing } from '../../core/backup/store.ts';
+import type { Log } from '../../core/log.ts';
 import { StewardError } from '../../core/errors.ts';
 import type { BackupsPort, CopyPlace } from '../../core/ports/backups.ts';
 import type { ProgramsPort } from '../../core/ports/programs.ts';
@@ -19,11 +20,12 @@ export interface BackupsDeps extends SandboxDeps {
   readonly making: Set<string>;
   readonly node: string;
   readonly now: () => Date;
+  readonly log: Log;
 }
 
 /** Sources and repositories, brought together: each knows nothing of the other. */
 export function createBackups(deps: BackupsDeps): BackupsPort {
-  const { sources, repositories, readers, programs, scratch, making, node, now } = deps;
+  const { sources, repositories, readers, programs, scratch, making, node, now, log } = deps;
   const withSandbox = lendSandbox(deps);
 
   const { sourceNamed, store, readerOf, sealed, sourceOf } = reachOf(deps);
@@ -39,15 +41,14 @@ export function createBackups(deps: BackupsDeps): BackupsPort {
     }
   }
 
+  /** What a process left that died goes when somebody begins anew. It is in nobody's way: what cannot go yet goes later. */
   async function sweep(doing: Doing): Promise<readonly string[]> {
-    const swept = await Promise.all(readers.map((reader) => reader.sweep('all-dead', scratch, doing)));
-    return swept.flat();
-  }
-
-  /** What a process left that died is in nobody's way here, and goes when somebody begins anew; where it cannot, later. */
-  async function sweepFirst(doing: Doing): Promise<void> {
-    await sweep(doing).catch((thrown: unknown) => {
-      if (doing.signal.aborted) throw thrown;
+    const swept = await Promise.allSettled(readers.map((reader) => reader.sweep('all-dead', scratch, doing)));
+    doing.signal.throwIfAborted();
+    return swept.flatMap((each) => {
+      if (each.status === 'fulfilled') return each.value;
+      log.warn('what a dead process left stays for now', { reason: StewardError.from(each.reason).message });
+      return [];
     });
   }
 
@@ -79,7 +80,7 @@ export function createBackups(deps: BackupsDeps): BackupsPort {
       const manifestThere = there && (await manifestOf(held, there.location, doing));
       if (there && manifestThere)
         return { location: there.location, manifest: manifestThere, storedBytes: storedBytesOf(manifestThere) };
-      await sweepFirst(doing);
+      await sweep(doing);
       making.add(copy.id);
       const writer = await held.begin(copy, doing);
       try {
@@ -143,7 +144,7 @@ export function createBackups(deps: BackupsDeps): BackupsPort {
 
     async restore(place, to, doing) {
       const known = to.kind === 'folder' && !isConfigured(place) ? undefined : sourceOf(place);
-      await sweepFirst(doing);
+      await sweep(doing);
       const copy = await sealed(place, doing);
       const restore = async (): Promise<Restored> => {
         if (known) return await known.reader.restore(known.source, copy, to, doing);

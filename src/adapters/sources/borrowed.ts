@@ -1,16 +1,21 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { writeAtOnce } from './scratch.ts';
 
 const FILE = 'borrowed.json';
 const Borrowed = z.object({ source: z.unknown(), databases: z.array(z.string()) });
 
 /** On record before they are made on the source's own server: whoever finds the folder of a dead process knows what to remove where. */
 export async function recordBorrowed(folder: string, source: unknown, databases: readonly string[]): Promise<void> {
-  await writeFile(join(folder, FILE), JSON.stringify({ source, databases }), { mode: 0o600 });
+  await writeAtOnce(join(folder, FILE), JSON.stringify({ source, databases }));
 }
 
+/** Undefined also where there is only half of it: it was being written, and nothing was made yet. */
 export async function borrowedIn(folder: string): Promise<z.output<typeof Borrowed> | undefined> {
-  const text = await readFile(join(folder, FILE), 'utf8').catch(() => undefined);
-  return text === undefined ? undefined : Borrowed.parse(JSON.parse(text));
+  try {
+    return Borrowed.parse(JSON.parse(await readFile(join(folder, FILE), 'utf8')));
+  } catch {
+    return undefined;
+  }
 }

@@ -1,12 +1,14 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, readdir, readFile, rm, statfs, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readdir, readFile, rename, rm, stat, statfs, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { StewardError } from '../../core/errors.ts';
 import type { ProcessIdentity } from '../../core/ports/programs.ts';
 import { fileError } from '../files/file-errors.ts';
 import { identityOf, isAlive } from '../procfs/identity.ts';
 
 const OWNER = 'owner.json';
+/** A folder of which nobody wrote down whose it is: its maker died the moment after it was made. */
+const NOBODYS_MS = 24 * 3_600_000;
 
 /** Who made a folder, so that it can be told whether somebody still needs it. */
 interface Ownership {
@@ -43,7 +45,7 @@ export async function makeScratch(
         { hint: 'Free some space there, or let STEWARD_HOME be on a larger disk. Nothing was changed.' },
       );
     await mkdir(path, { mode: 0o700 });
-    await writeFile(join(path, OWNER), JSON.stringify(ownership), { mode: 0o600 });
+    await writeAtOnce(join(path, OWNER), JSON.stringify(ownership));
   } catch (thrown) {
     throw fileError(scratch, thrown);
   }
@@ -51,13 +53,23 @@ export async function makeScratch(
     path,
     async alsoRemove(other) {
       ownership = { ...ownership, elsewhere: [...ownership.elsewhere, other] };
-      await writeFile(join(path, OWNER), JSON.stringify(ownership), { mode: 0o600 });
+      await writeAtOnce(join(path, OWNER), JSON.stringify(ownership));
     },
     remove: () => removeWith(path, ownership),
   };
 }
 
-/** Removes what was made by these owners, or by processes that are gone; `end` ends first what runs in it. */
+/** Whoever reads it finds all of it or what was there before, also after kill -9. */
+export async function writeAtOnce(path: string, text: string): Promise<void> {
+  const partial = `${path}.${randomBytes(4).toString('hex')}`;
+  await writeFile(partial, text, { mode: 0o600, flush: true });
+  await rename(partial, path);
+}
+
+/**
+ * Removes what was made by these owners, or by processes that are gone; `end` ends first what runs in it. One that cannot be removed
+ * keeps none of the others: it is thrown when all had their turn.
+ */
 export async function sweepScratch(
   scratch: string,
   kind: string,
@@ -65,18 +77,24 @@ export async function sweepScratch(
   end: (folder: string, elsewhere: readonly string[]) => Promise<void> = async () => undefined,
 ): Promise<string[]> {
   const removed: string[] = [];
+  const failures: unknown[] = [];
   for (const name of await readdir(scratch).catch(() => [])) {
     const path = join(scratch, name);
-    const ownership = await ownershipOf(path);
+    const ownership = (await ownershipOf(path)) ?? (await nobodys(path, kind));
     if (
       ownership?.kind !== kind ||
       !(owners === 'all-dead' ? !(ownership.process && isAlive(ownership.process)) : owners.has(ownership.owner))
     )
       continue;
-    await end(path, ownership.elsewhere);
-    await removeWith(path, ownership);
-    removed.push(path, ...ownership.elsewhere);
+    try {
+      await end(path, ownership.elsewhere);
+      await removeWith(path, ownership);
+      removed.push(path, ...ownership.elsewhere);
+    } catch (thrown) {
+      failures.push(thrown);
+    }
   }
+  if (failures.length > 0) throw failures[0];
   return removed;
 }
 
@@ -90,6 +108,14 @@ async function ownershipOf(path: string): Promise<Ownership | undefined> {
   } catch {
     return undefined;
   }
+}
+
+/** Known by its name alone. */
+async function nobodys(path: string, kind: string): Promise<Ownership | undefined> {
+  if (!basename(path).startsWith(`${kind}-`) || !/-[0-9a-f]{8}$/.test(path)) return undefined;
+  const found = await stat(path).catch(() => undefined);
+  if (!found?.isDirectory() || Date.now() - found.mtimeMs < NOBODYS_MS) return undefined;
+  return { kind, owner: '', process: undefined, elsewhere: [] };
 }
 
 function megabytes(bytes: number): string {

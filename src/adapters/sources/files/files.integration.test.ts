@@ -20,6 +20,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ContentItem } from '../../../core/backup/copy.ts';
 import { DirectoryRepository } from '../../../core/backup/repository.ts';
 import { FilesSource } from '../../../core/backup/source.ts';
+import { StewardError } from '../../../core/errors.ts';
 import { makeCopy } from '../../../testing/backup/make-copy.ts';
 import { plainStore } from '../../../testing/backup/plain-store.ts';
 import { memoryLog } from '../../../testing/log.ts';
@@ -221,6 +222,40 @@ describe('a restore of files to their place', () => {
     expect(readFileSync(join(kept, 'etc/a.conf'), 'utf8')).toBe('new a.conf');
     expect(readFileSync(join(kept, 'etc/was-a-file/inside'), 'utf8')).toBe('inside');
     expect(statSync(kept).mode & 0o777).toBe(0o700);
+  });
+
+  it('keeps the originals where the run finds them, though an attempt before it was killed when all was replaced', async () => {
+    const root = place();
+    const tree = join(root, 'tree');
+    const [file, other] = [join(tree, 'a file'), join(tree, 'was a folder')];
+    for (const path of [file, other]) write(path, 'copied');
+    const source = sourceOf([tree]);
+    const copy = await makeCopy(reader(), source, store(), doing);
+    write(file, 'the original');
+    rmSync(other);
+    write(join(other, 'in it'), 'the original');
+    const as = { ...doing, owner: 'run_1' };
+
+    const first = await reader().restore(source, copy, { kind: 'original' }, as);
+    const kept = join(root, '.steward-before-run_1');
+    // It was written on since, and then the run went on.
+    write(file, 'since');
+    const second = await reader().restore(source, copy, { kind: 'original' }, as);
+
+    expect([first.kept, second.kept]).toEqual([[kept], [kept]]);
+    expect(readFileSync(file, 'utf8')).toBe('copied');
+    expect(readFileSync(join(kept, 'tree/a file'), 'utf8')).toBe('the original');
+    expect(readFileSync(join(kept, 'tree/was a folder/in it'), 'utf8')).toBe('the original');
+    const refused = reader().restore(
+      source,
+      copy,
+      { kind: 'original' },
+      {
+        ...as,
+        lease: () => Promise.reject(new StewardError('LEASE_LOST', 'Another has it.')),
+      },
+    );
+    await expect(refused).rejects.toMatchObject({ code: 'LEASE_LOST', message: expect.stringContaining(kept) });
   });
 
   it('takes single paths of a copy, and says which of them are not in it', async () => {

@@ -6,7 +6,7 @@ import type { Doing } from '../../../core/backup/store.ts';
 import { StewardError } from '../../../core/errors.ts';
 import { copyAcross } from '../../files/copy.ts';
 import { errnoOf, fileError } from '../../files/file-errors.ts';
-import { stampOf, type SourceDeps } from '../deps.ts';
+import { keptAs, stampOf, type SourceDeps } from '../deps.ts';
 import { makeScratch } from '../scratch.ts';
 import { extractInto } from './prove-tree.ts';
 import { anchorOf, wantedOf, type Wanted } from './restore-plan.ts';
@@ -30,7 +30,8 @@ export interface TreeRestoreOptions extends Pick<SourceDeps, 'scratch' | 'now'> 
 
 /**
  * To the original: extracted beside on the same disk, then each file takes its place at once. What is replaced is kept below
- * `.steward-before-<stamp>`. Where a step fails everything is put back; after a crash each file is the old one or the new one.
+ * `.steward-before-<run>`. Where a step fails everything is put back; after a crash each file is the old one or the new one, and the
+ * next attempt of the same run keeps what is still there of the old ones with those that were kept before.
  */
 export async function restoreTree(
   copy: SealedCopy,
@@ -52,6 +53,10 @@ export async function restoreTree(
   const stamp = stampOf(now());
   const folder = await makeScratch(scratch, { kind: 'tree', owner: copy.manifest.copy });
   const moves = createMoves();
+  const kept = new Map<string, string>();
+  for (const { path } of wanted)
+    kept.set(path, join((await anchorOf(path)).folder, `.steward-before-${keptAs(doing, now())}`));
+  const thereOfKept = () => thereOf(new Set(kept.values()));
   try {
     const staged: (readonly [staging: string, tops: readonly Wanted[]])[] = [];
     for (const { at, tops } of await byDisk(wanted)) {
@@ -67,21 +72,39 @@ export async function restoreTree(
     }
     await doing.lease?.();
     // Everything is on its disk: from here on nothing needs room.
-    const kept = new Set<string>();
     for (const [staging, tops] of staged)
-      for (const { path } of tops) {
-        const before = join((await anchorOf(path)).folder, `.steward-before-${stamp}`);
-        if (await putInPlace({ staging, top: path, before, mirror, moves }, doing)) kept.add(before);
-      }
-    return { what: wanted.map(({ path }) => path), kept: [...kept], durationMs: performance.now() - startedAt };
+      for (const { path } of tops)
+        await putInPlace({ staging, top: path, before: kept.get(path) ?? '', stamp, mirror, moves }, doing);
+    return {
+      what: wanted.map(({ path }) => path),
+      kept: await thereOfKept(),
+      durationMs: performance.now() - startedAt,
+    };
   } catch (thrown) {
     await moves.takeBack();
-    throw thrown instanceof StewardError
-      ? thrown
-      : fileError(`The restore of ${copy.manifest.source.name} was taken back`, thrown);
+    const error =
+      thrown instanceof StewardError
+        ? thrown
+        : fileError(`The restore of ${copy.manifest.source.name} was taken back`, thrown);
+    const left = await thereOfKept();
+    if (left.length === 0) throw error;
+    throw new StewardError(
+      error.code,
+      `${error.message} What an attempt before it replaced lies in ${left.join(', ')}.`,
+      {
+        hint: error.hint,
+        cause: error,
+      },
+    );
   } finally {
     await folder.remove();
   }
+}
+
+async function thereOf(paths: Iterable<string>): Promise<string[]> {
+  const there: string[] = [];
+  for (const path of paths) if (await isThere(path)) there.push(path);
+  return there;
 }
 
 async function byDisk(wanted: readonly Wanted[]): Promise<{ readonly at: string; readonly tops: Wanted[] }[]> {
@@ -99,19 +122,23 @@ interface Placing {
   readonly staging: string;
   readonly top: string;
   readonly before: string;
+  /** Of this attempt. */
+  readonly stamp: string;
   readonly mirror: boolean;
   readonly moves: Moves;
 }
 
-/** True where something was there that is kept now. */
-async function putInPlace({ staging, top, before, mirror, moves }: Placing, { signal }: Doing): Promise<boolean> {
+async function putInPlace({ staging, top, before, stamp, mirror, moves }: Placing, { signal }: Doing): Promise<void> {
   const anchor = dirname(before);
-  let keptAny = false;
   const keep: Keep = async (path, how) => {
     const to = join(before, path.slice(anchor === '/' ? 0 : anchor.length));
-    await moves.makeFolder(dirname(to), 0o700);
-    await how(path, to);
-    keptAny = true;
+    const original = await keptOf(to, before);
+    // What an attempt before this one kept is the original; what is there now it put there itself, or somebody since.
+    if (original === to && how === 'keepFile') return moves.owes(to, path);
+    if (original !== undefined && how === 'keepFile') return;
+    const free = original === undefined ? to : join(before, `.since-${stamp}`, to.slice(before.length));
+    await moves.makeFolder(dirname(free), 0o700);
+    await moves[how](path, free);
   };
   async function place(from: string, path: string): Promise<void> {
     signal.throwIfAborted();
@@ -119,24 +146,39 @@ async function putInPlace({ staging, top, before, mirror, moves }: Placing, { si
     if (!there) return moves.take(from, path);
     if (!stats.isDirectory() || !there.isDirectory()) {
       // By a second name, where it can have one: then the path is never without a file.
-      await keep(path, there.isDirectory() || stats.isDirectory() ? moves.move : moves.keepFile);
+      await keep(path, there.isDirectory() || stats.isDirectory() ? 'move' : 'keepFile');
       return moves.take(from, path);
     }
-    if (mirror) await keepAdded(path, from, keep, moves);
+    if (mirror) await keepAdded(path, from, keep);
     for (const name of await readdir(from)) await place(join(from, name), join(path, name));
     await moves.attributes(path, stats, there);
   }
   await moves.makeFolder(dirname(top));
   await place(staging + top, top);
-  return keptAny;
 }
 
-type Keep = (path: string, how: (from: string, to: string) => Promise<void>) => Promise<void>;
+/** What is kept already where this would be, or a file where its folder would be; undefined where there is room for it. */
+async function keptOf(to: string, before: string): Promise<string | undefined> {
+  if (await isThere(to)) return to;
+  for (let at = dirname(to); at.length > before.length; at = dirname(at)) {
+    const found = await lstat(at).catch(() => undefined);
+    if (found) return found.isDirectory() ? undefined : at;
+  }
+  return undefined;
+}
 
-async function keepAdded(folder: string, staged: string, keep: Keep, moves: Moves): Promise<void> {
+const isThere = (path: string): Promise<boolean> =>
+  lstat(path).then(
+    () => true,
+    () => false,
+  );
+
+type Keep = (path: string, how: 'move' | 'keepFile') => Promise<void>;
+
+async function keepAdded(folder: string, staged: string, keep: Keep): Promise<void> {
   const wanted = new Set(await readdir(staged));
   for (const name of await readdir(folder))
-    if (!wanted.has(name) && !name.startsWith('.steward-')) await keep(join(folder, name), moves.move);
+    if (!wanted.has(name) && !name.startsWith('.steward-')) await keep(join(folder, name), 'move');
 }
 
 type Moves = ReturnType<typeof createMoves>;
@@ -164,6 +206,10 @@ function createMoves() {
         if (!['EPERM', 'EXDEV', 'EMLINK', 'ENOTSUP'].includes(errnoOf(thrown) ?? '')) throw thrown;
         await rename(path, to);
       });
+      moves.owes(to, path);
+    },
+    /** What is kept there belongs to the path. */
+    owes(to: string, path: string): void {
       // Where both are still one file, renaming does nothing, and the second name goes.
       back.push(() => rename(to, path).then(() => rm(to, { force: true })));
     },

@@ -9,7 +9,7 @@ import type { Doing } from '../../../core/backup/store.ts';
 import { StewardError } from '../../../core/errors.ts';
 import { fileError } from '../../files/file-errors.ts';
 import { compareContents, partOf, readContents, tellComparison, writeContents } from '../contents.ts';
-import { type SourceDeps, stampOf } from '../deps.ts';
+import { keptAs, type SourceDeps, stampOf } from '../deps.ts';
 import { lookAtLayer } from '../layer.ts';
 import { byName } from '../order.ts';
 import { makeScratch, type ScratchFolder, sweepScratch } from '../scratch.ts';
@@ -182,6 +182,7 @@ export function createSqliteReader({
         const content = copy.store.read(copy.location, part, doing);
         return putBack(target, content, part.file, {
           stamp: stampOf(now()),
+          keptAs: keptAs(doing, now()),
           staged: (staged) => folder.alsoRemove(staged),
           settle: async () =>
             void (await askSqlite(programs, { do: 'settle', path: target }, target, doing.signal, () => undefined)),

@@ -1,4 +1,4 @@
-import { chmod, chown, link, lstat, open, rename, rm } from 'node:fs/promises';
+import { chmod, chown, link, lstat, open, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Part } from '../../../core/backup/copy.ts';
 import type { Bytes } from '../../../core/backup/store.ts';
@@ -10,8 +10,9 @@ import { holdersOf } from './holders.ts';
 export const BESIDE = ['-wal', '-shm', '-journal'];
 
 /**
- * Writes the content beside the database, then takes its place at once. What was there is kept as `…before-<stamp>`, with what
- * lay beside it, so that it can still be opened. Refuses while a process has the database open: it would go on with the old one.
+ * Writes the content beside the database, then takes its place at once. What was there is kept as `…before-<run>`, with what
+ * lay beside it, so that it can still be opened; what an attempt before this one has kept is the original, and stays it. Refuses
+ * while a process has the database open: it would go on with the old one.
  */
 export async function putBack(
   path: string,
@@ -19,11 +20,15 @@ export async function putBack(
   file: Part['file'],
   {
     stamp,
+    keptAs,
     staged,
     settle,
     lease,
   }: {
+    /** Of this attempt. */
     readonly stamp: string;
+    /** The same for every attempt of a run. */
+    readonly keptAs: string;
     readonly staged: (path: string) => Promise<void>;
     /** Brings what lies beside the database into it. */
     readonly settle: () => Promise<void>;
@@ -33,7 +38,8 @@ export async function putBack(
   await assertFree(path);
   const beside = join(dirname(path), `.${basename(path)}.restoring-${stamp}`);
   await staged(beside);
-  const before = `${path}.before-${stamp}`;
+  const before = `${path}.before-${keptAs}`;
+  let linked = false;
   const moved: (readonly [from: string, to: string])[] = [];
   try {
     await using handle = await open(beside, 'wx', 0o600);
@@ -47,33 +53,52 @@ export async function putBack(
     await lease?.();
     // Without its log a database is not what it was: where all is in the one file, it is replaced at one instant.
     if (there && (await isBeside(path))) await settle().catch(() => undefined);
-    const kept: string[] = [];
     for (const end of BESIDE) {
-      if (!(await lstat(path + end).catch(() => undefined))) continue;
-      await rename(path + end, before + end);
-      moved.push([path + end, before + end]);
+      if (!(await isThere(path + end))) continue;
+      const to = (await isThere(before + end)) ? `${before}${end}.${stamp}` : before + end;
+      await rename(path + end, to);
+      moved.push([path + end, to]);
     }
-    if (there) {
+    if (there && !(await isThere(before))) {
       await link(path, before);
-      kept.push(before, ...moved.map(([, to]) => to));
+      linked = true;
     }
     await rename(beside, path);
     await syncFolder(dirname(path));
-    return { kept };
+    return { kept: await keptBy(before) };
   } catch (thrown) {
     await rm(beside, { force: true });
     for (const [from, to] of moved) await rename(to, from);
     // Before the rename the original is still in its place, and this is only its second name.
-    await rm(before, { force: true });
-    throw thrown instanceof StewardError
-      ? thrown
-      : fileError(`${path} could not be replaced, and is as it was`, thrown);
+    if (linked) await rm(before, { force: true });
+    const error =
+      thrown instanceof StewardError ? thrown : fileError(`${path} could not be replaced, and is as it was`, thrown);
+    const [left] = await keptBy(before);
+    if (left === undefined) throw error;
+    throw new StewardError(error.code, `${error.message} What an attempt before it replaced is ${left}.`, {
+      hint: error.hint,
+      cause: error,
+    });
   }
 }
 
+async function keptBy(before: string): Promise<string[]> {
+  const names = (await readdir(dirname(before)).catch(() => [])).filter((name) => {
+    const [end] = name.startsWith(basename(before)) ? [name.slice(basename(before).length)] : [];
+    return end === '' || BESIDE.some((each) => end === each || end?.startsWith(`${each}.`));
+  });
+  return names.toSorted().map((name) => join(dirname(before), name));
+}
+
+const isThere = (path: string): Promise<boolean> =>
+  lstat(path).then(
+    () => true,
+    () => false,
+  );
+
 async function isBeside(path: string): Promise<boolean> {
-  const found = await Promise.all(BESIDE.map((end) => lstat(path + end).catch(() => undefined)));
-  return found.some((each) => each !== undefined);
+  const found = await Promise.all(BESIDE.map((end) => isThere(path + end)));
+  return found.includes(true);
 }
 
 async function assertFree(path: string): Promise<void> {

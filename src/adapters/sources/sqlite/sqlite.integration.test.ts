@@ -15,6 +15,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { SqliteSource } from '../../../core/backup/source.ts';
+import { StewardError } from '../../../core/errors.ts';
 import type { SealedCopy } from '../../../core/backup/reader.ts';
 import { makeCopy } from '../../../testing/backup/make-copy.ts';
 import { plainStore } from '../../../testing/backup/plain-store.ts';
@@ -224,6 +225,31 @@ describe('a restore of a SQLite database to its place', () => {
     expect(mode & 0o7777).toBe(0o640);
     if (isRoot) expect([uid, gid]).toEqual([1234, 4321]);
     expect(readdirSync(join(path, '..')).filter((name) => name.includes('restoring'))).toEqual([]);
+  });
+
+  it('keeps the original where the run finds it, though an attempt before it was killed when it was replaced', async () => {
+    const path = shop('delete', 10);
+    const copy = await makeCopy(reader(), sourceOf(path), store(), doing);
+    const write = (note: string): void => {
+      using database = new DatabaseSync(path);
+      database.exec(`insert into orders values (77, '${note}', 1, null)`);
+    };
+    write('the original');
+    const as = { ...doing, owner: 'run_1' };
+    const first = await reader().restore(sourceOf(path), copy, { kind: 'original' }, as);
+    write('since');
+    const second = await reader().restore(sourceOf(path), copy, { kind: 'original' }, as);
+
+    const before = `${path}.before-run_1`;
+    expect([first.kept, second.kept]).toEqual([[before], [before]]);
+    expect(query(path, 'select count(*) as n from orders')).toEqual([{ n: 10 }]);
+    expect(query(before, 'select note from orders where id = 77')).toEqual([{ note: 'the original' }]);
+    const lease = () => Promise.reject(new StewardError('LEASE_LOST', 'Another has it.'));
+    await expect(reader().restore(sourceOf(path), copy, { kind: 'original' }, { ...as, lease })).rejects.toMatchObject({
+      code: 'LEASE_LOST',
+      message: expect.stringContaining(before),
+    });
+    expect(query(before, 'select note from orders where id = 77')).toEqual([{ note: 'the original' }]);
   });
 
   it('is refused while a process has it open, which is named, and nothing is changed', async () => {

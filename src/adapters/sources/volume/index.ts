@@ -55,6 +55,16 @@ export function createVolumeReader(deps: VolumeReaderOptions): SourceReader<'vol
     return users;
   }
 
+  async function assertUnused({ volume }: SourceOf<'volume'>): Promise<void> {
+    const running = (await engine.users(volume)).find(({ state }) => state === 'running');
+    if (!running) return;
+    throw new StewardError(
+      'PRECONDITION_FAILED',
+      `${running.name} uses ${volume}: it would write among what is restored.`,
+      { hint: `Stop it, restore, and start it again: docker stop ${running.name}. Nothing was changed.` },
+    );
+  }
+
   const excludes = (source: SourceOf<'volume'>, place: string): string[] =>
     source.exclude.map((pattern) => (/\//.test(pattern) ? `${place}/${pattern.replace(/^\/+/, '')}` : pattern));
 
@@ -122,17 +132,15 @@ export function createVolumeReader(deps: VolumeReaderOptions): SourceReader<'vol
               hint: 'Restore into a folder, and copy it from there. Nothing was changed.',
             },
           );
-        const running = (await engine.users(source.volume)).find(({ state }) => state === 'running');
-        if (running)
-          throw new StewardError(
-            'PRECONDITION_FAILED',
-            `${running.name} uses ${source.volume}: it would write among what is restored.`,
-            {
-              hint: `Stop it, restore, and start it again: docker stop ${running.name}. Nothing was changed.`,
-            },
-          );
+        await assertUnused(source);
       }
-      return restoreTree(copy, to, { ...deps, mirror: to.kind === 'original' && to.only === undefined }, doing);
+      // Extracting may take an hour: what was started meanwhile would write among it, too.
+      const lease = async (): Promise<void> => {
+        await doing.lease?.();
+        if (to.kind === 'original') await assertUnused(source);
+      };
+      const mirror = to.kind === 'original' && to.only === undefined;
+      return restoreTree(copy, to, { ...deps, mirror }, { ...doing, lease });
     },
 
     async *contents(source, { signal }) {

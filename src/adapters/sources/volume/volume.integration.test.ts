@@ -111,6 +111,14 @@ describe.skipIf(missing)(`a Docker volume${missing ? ` (${missing})` : ''}`, () 
     await dockerd.docker('stop', '--time', '0', 'writer');
     for (const name of readdirSync(place)) rmSync(join(place, name), { recursive: true });
     writeFileSync(join(place, 'came later'), 'x');
+    // Started while the copy was extracted.
+    const begins = { ...doing, lease: () => dockerd.docker('start', 'writer') };
+    await expect(reader().restore(quiet, copy, { kind: 'original' }, begins)).rejects.toMatchObject({
+      code: 'PRECONDITION_FAILED',
+      message: expect.stringContaining('writer'),
+    });
+    expect(readFileSync(join(place, 'came later'), 'utf8')).toBe('x');
+    await dockerd.docker('stop', '--time', '0', 'writer');
     const { kept } = await reader().restore(quiet, copy, { kind: 'original' }, doing);
     expect(readdirSync(place).toSorted()).toEqual(['a', 'before', 'deep']);
     expect(readFileSync(join(place, 'deep/b'), 'utf8')).toBe('content of deep/b');
