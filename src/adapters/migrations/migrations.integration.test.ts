@@ -317,6 +317,24 @@ describe('a migration that fails', () => {
     expect(await my.say('shop', 'select count(*) as n from old')).toEqual([{ n: 3 }]);
   });
 
+  it('on MariaDB stays on record where a trigger reached a table that no rollback takes back', async () => {
+    await my.say(
+      'shop',
+      'create table told (id int) engine = MyISAM',
+      'create trigger tells after insert on customers for each row insert into told values (new.id)',
+    );
+    write('0001_rows.sql', 'insert into customers values (2);\ninsert into customers values (1);');
+    await expect(step('my', '0001')).rejects.toMatchObject({
+      message: expect.stringMatching(
+        /line 2 failed: .* It was rolled back, but for rows of tables without transactions/,
+      ),
+    });
+    expect(await rowsOf('my')).toMatchObject([
+      { state: 'failed', error: expect.stringContaining('without transactions') },
+    ]);
+    expect(await my.say('shop', 'select id from customers')).toEqual([{ id: 1 }]);
+  });
+
   it('says no password that its SQL has', async () => {
     write('0001_role.sql', "create role app login password 'hunter22' oops");
     write('0002_user.sql', "create user app identified by 'hunter22' oops");

@@ -79,6 +79,8 @@ export async function openMysql(
       );
       return found.map(({ name }) => name);
     },
+    keptRows: async () =>
+      (await rows<{ Code: number | string }>('show warnings')).some(({ Code }) => Number(Code) === 1196),
     // It keeps its keys itself; who switched that off is warned by the plan.
     problems: async () => [],
     async tables() {

@@ -34,6 +34,8 @@ export interface SqlSession extends AsyncDisposable {
   problems(): Promise<string[]>;
   /** Tables without transactions: what is done to their rows no rollback takes back. */
   keepsRows?(): Promise<readonly string[]>;
+  /** Right after a rollback: whether rows of such a table stayed, also where only a trigger had reached it. */
+  keptRows?(): Promise<boolean>;
   tables(): Promise<readonly { readonly name: string; readonly quoted: string }[]>;
   /** Asks and changes nothing. */
   ask(sql: string): Promise<unknown>;

@@ -69,8 +69,9 @@ async function asOne(session: SqlSession, script: Script, step: Step): Promise<S
     }
     for (const { sql, line } of script.statements) {
       const began = performance.now();
-      await session.run(sql).catch((thrown: unknown) => {
-        throw failedAt(script, line, thrown, ROLLED_BACK);
+      await session.run(sql).catch(async (thrown: unknown) => {
+        const done = statements.length;
+        throw failedAt(script, line, thrown, await rolledBack(session, { script, done, line, thrown }, step));
       });
       statements.push({ line, durationMs: performance.now() - began });
       await watch?.seen();
@@ -98,6 +99,30 @@ async function asOne(session: SqlSession, script: Script, step: Step): Promise<S
     await session.rows('rollback').catch(() => undefined);
     throw thrown;
   }
+}
+
+/** What came of the rollback; where it did not take back all, the record says so. */
+async function rolledBack(
+  session: SqlSession,
+  {
+    script,
+    done,
+    line,
+    thrown,
+  }: { readonly script: Script; readonly done: number; readonly line: number; readonly thrown: unknown },
+  step: Step,
+): Promise<string> {
+  const kept = await session
+    .rows('rollback')
+    .then(() => session.keptRows?.())
+    .catch(() => false);
+  if (kept !== true) return ROLLED_BACK;
+  const told =
+    'It was rolled back, but for rows of tables without transactions, which a trigger or a function reached.';
+  const error = `line ${line} failed (${saidBy(thrown, script.sql)}). ${told}`;
+  const row = rowOf(step, { state: 'failed', durationMs: 0, done, total: script.statements.length, error });
+  await writeRow(session, row).catch(() => undefined);
+  return told;
 }
 
 /** Somebody may have come between the look and the lock: this run's own former self, or another. */

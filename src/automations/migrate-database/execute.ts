@@ -112,9 +112,13 @@ async function rehearse({ input, ports, run, signal, log, progress }: Ctx, facts
   return reportOf(rehearsal, copy.id);
 }
 
-function reportOf({ statement, restoreMs, steps, counts, wayBack }: Rehearsal, copy: string): RehearsalReport {
+function reportOf(
+  { possible, statement, restoreMs, steps, counts, wayBack }: Rehearsal,
+  copy: string,
+): RehearsalReport {
   return {
     copy,
+    possible,
     statement,
     restoreSeconds: seconds(restoreMs),
     steps: steps.map(({ file, already, durationMs, locks, rewrites }) => ({

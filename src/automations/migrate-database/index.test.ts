@@ -90,8 +90,9 @@ describe('migrate-database', () => {
     const { ports, run } = await world();
     ports.migrations.rehearsalIsImpossible('This machine has no server of its own to rehearse on.');
     const { status, output } = await run();
-    expect([status, output?.rehearsal?.statement, output?.rehearsal?.steps]).toEqual([
+    expect([status, output?.rehearsal?.possible, output?.rehearsal?.statement, output?.rehearsal?.steps]).toEqual([
       'succeeded',
+      false,
       'This machine has no server of its own to rehearse on.',
       [],
     ]);

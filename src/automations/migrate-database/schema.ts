@@ -29,6 +29,9 @@ export type Input = z.output<typeof Input>;
 
 export const RehearsalReport = z.object({
   copy: z.string(),
+  possible: z
+    .boolean()
+    .describe('False where this machine has no place of its own to rehearse in: then nothing was tried.'),
   statement: z.string(),
   restoreSeconds: z.number(),
   steps: z.array(
