@@ -1,4 +1,5 @@
 import { hostname } from 'node:os';
+import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { bootId, identityOf, isAlive } from '../procfs/identity.ts';
 import { linkProc } from '../procfs/read.ts';
@@ -27,6 +28,10 @@ export function lifeOf(holder: Holder, self: Holder): RepositoryLock['alive'] {
   if (holder.bootId !== self.bootId) return holder.node === self.node && holder.host === self.host ? 'no' : 'unknown';
   if (holder.pidSpace !== self.pidSpace) return 'unknown';
   return isAlive(holder) ? 'yes' : 'no';
+}
+
+export function isSameProcess(one: Holder | undefined, other: Holder): boolean {
+  return isDeepStrictEqual(one, other);
 }
 
 export function describeHolder({ pid, host, node }: Holder): string {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { defineAutomation } from '../../core/automation.ts';
-import { lockOfOriginal } from '../../core/backup/original.ts';
+import { locksOf } from '../../core/backup/original.ts';
 import { type BackupSource, DATABASE_KINDS } from '../../core/backup/source.ts';
 import { StewardError } from '../../core/errors.ts';
 import { targetKinds } from './schema.ts';
@@ -53,11 +53,7 @@ export default defineAutomation({
   ],
   safeguards: { timeout: '1h', limit: 'long', retry: { attempts: ATTEMPTS, backoff: '5s' } },
 
-  locks: ({ sources }, { backups }, node) =>
-    backups
-      .sources()
-      .filter(({ name }) => sources === undefined || sources.includes(name))
-      .map((source) => lockOfOriginal(source, node)),
+  locks: ({ sources }, { backups }, node) => locksOf(backups.sources(), sources, node),
 
   async analyze({ input, ports, signal, progress }) {
     const repositories = ports.backups.repositories();

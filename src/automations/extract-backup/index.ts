@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { defineAutomation } from '../../core/automation.ts';
-import { lockOfOriginal } from '../../core/backup/original.ts';
+import { locksOf } from '../../core/backup/original.ts';
 import { pickCopy } from '../../core/backup/pick.ts';
 import type { RestoreTarget } from '../../core/backup/reader.ts';
 import { StewardError } from '../../core/errors.ts';
@@ -39,11 +39,7 @@ export default defineAutomation({
   examples: [{ title: 'Files into a folder', input: { source: 'etc', folder: '/srv/restored/etc' } }],
   safeguards: { timeout: '1h', limit: 'long', retry: { attempts: 2, backoff: '5s' } },
 
-  locks: ({ source }, { backups }, node) =>
-    backups
-      .sources()
-      .filter(({ name }) => name === source)
-      .map((each) => lockOfOriginal(each, node)),
+  locks: ({ source }, { backups }, node) => locksOf(backups.sources(), [source], node),
 
   async analyze({ input, ports, signal }) {
     const to = targetOf(input);

@@ -1,5 +1,5 @@
 import { defineAutomation } from '../../core/automation.ts';
-import { lockOfOriginal } from '../../core/backup/original.ts';
+import { locksOf } from '../../core/backup/original.ts';
 import { MaintenanceReport } from '../../core/database/report.ts';
 import { analyze } from './analyze.ts';
 import { perform, type Receipt, rehearse } from './execute.ts';
@@ -33,14 +33,17 @@ export default defineAutomation({
 
   // What is built anew while it is restored is wasted, and what is restored while it is built anew fails.
   locks: ({ sources, database }, { backups, fitness }, node) =>
-    backups
-      .sources()
-      .filter(
-        ({ name, kind }) =>
-          fitness.kinds().some((each) => each === kind) && (sources === undefined || sources.includes(name)),
-      )
-      .filter(({ name }, _index, all) => !all.some((each) => each.name === database) || name === database)
-      .map((source) => lockOfOriginal(source, node)),
+    locksOf(
+      backups
+        .sources()
+        .filter(
+          ({ name, kind }) =>
+            fitness.kinds().some((each) => each === kind) && (sources === undefined || sources.includes(name)),
+        )
+        .filter(({ name }, _index, all) => !all.some((each) => each.name === database) || name === database),
+      undefined,
+      node,
+    ),
 
   async analyze(context) {
     return await analyze(context);

@@ -1,5 +1,5 @@
 import { defineAutomation } from '../../core/automation.ts';
-import { lockOfOriginal } from '../../core/backup/original.ts';
+import { locksOf } from '../../core/backup/original.ts';
 import { StewardError } from '../../core/errors.ts';
 import { unwanted } from '../../core/migration/lint.ts';
 import { analyze, setOf } from './analyze.ts';
@@ -33,10 +33,7 @@ export default defineAutomation({
   locks({ name, source }, { backups, migrations }, node) {
     const sets = migrations.sets();
     const meant = source ?? sets.find((set) => set.name === name || (name === undefined && sets.length === 1))?.source;
-    return backups
-      .sources()
-      .filter((each) => each.name === meant)
-      .map((each) => lockOfOriginal(each, node));
+    return locksOf(backups.sources(), meant === undefined ? [] : [meant], node);
   },
 
   analyze,

@@ -2,6 +2,16 @@ import type { BackupSource } from './source.ts';
 
 const HERE = new Set(['localhost', '127.0.0.1', '::1']);
 
+/** The locks of the originals of these sources, or of all of them: each once, in one order for everybody. */
+export function locksOf(
+  sources: readonly BackupSource[],
+  names: readonly string[] | undefined,
+  node: { readonly id: string },
+): string[] {
+  const wanted = sources.filter(({ name }) => names === undefined || names.includes(name));
+  return [...new Set(wanted.map((source) => lockOfOriginal(source, node)))].toSorted();
+}
+
 /**
  * The lock of an original: one for whatever copies it or restores over it. A server that several machines reach is the same for all of
  * them, whatever they call it; what lies on one machine is that machine's.

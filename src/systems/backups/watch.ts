@@ -52,7 +52,7 @@ async function resolveUnwatched(
   watched: ReadonlySet<string>,
 ): Promise<void> {
   for (const { id, symptom, fingerprint } of await incidents.unresolved()) {
-    const ours = /^(backup|repository)\./.test(symptom) && fingerprint.startsWith(`${symptom}:${node.id}`);
+    const ours = /^(backup|repository)\./.test(symptom) && `${fingerprint}:`.startsWith(`${symptom}:${node.id}:`);
     if (ours && !watched.has(fingerprint)) await incidents.resolve(id, 'It is configured here no more.');
   }
 }

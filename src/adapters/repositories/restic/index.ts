@@ -5,7 +5,7 @@ import type { RepositoryOf } from '../../../core/backup/repository.ts';
 import type { CopyStore, Doing, RepositoryState } from '../../../core/backup/store.ts';
 import { StewardError } from '../../../core/errors.ts';
 import type { StoreDeps } from '../deps.ts';
-import { holderOf } from '../holder.ts';
+import { holderOf, isSameProcess } from '../holder.ts';
 import { refuseToReplace, rememberPlace } from '../known-places.ts';
 import { safeName } from '../../../core/backup/names.ts';
 import { createContents } from './contents.ts';
@@ -61,20 +61,21 @@ export function createResticStore(repository: RepositoryOf<'restic'>, deps: Stor
 
   /** Whether somebody may still be at it. */
   const isBeingMade = (part: PartSnapshot): boolean =>
-    !givenUp.has(calledHere(part.copy)) && mayGoOn(part, self, deps.now(), UNKNOWN_MS);
+    !(givenUp.has(calledHere(part.copy)) && isSameProcess(part.holder, self)) &&
+    mayGoOn(part, self, deps.now(), UNKNOWN_MS);
 
-  /** All there is of a copy, and not what its writer knows: a restic that was ended may have kept its part before. */
+  /**
+   * All that this process made of a copy, and not only what its writer knows: a restic that was ended may have kept its part before.
+   * What somebody made who has taken over is theirs.
+   */
   async function takeBack(copy: string): Promise<void> {
     givenUp.add(calledHere(copy));
     if (repository.appendOnly) return;
     // What is taken back is taken back also where the caller gave up.
     const doing = { signal: AbortSignal.timeout(ANSWER_MS * 5) };
     const found = await snapshots(doing, copy);
-    if (!found.some(({ part }) => part === SEAL))
-      await forget(
-        found.map(({ id }) => id),
-        doing,
-      );
+    const ours = found.filter(({ holder }) => isSameProcess(holder, self)).map(({ id }) => id);
+    if (!found.some(({ part }) => part === SEAL)) await forget(ours, doing);
     givenUp.delete(calledHere(copy));
   }
 

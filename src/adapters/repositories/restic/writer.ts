@@ -38,7 +38,7 @@ export interface Session {
   readonly doing: Doing;
   readonly log: Log;
   forget(snapshots: readonly string[]): Promise<void>;
-  /** Forgets what there is of the copy, unless it is whole. */
+  /** Forgets what this process made of the copy, unless it is whole. */
   takeBack(): Promise<void>;
 }
 

@@ -8,6 +8,7 @@ import type { ContentItem } from '../../../core/backup/copy.ts';
 import type { SealedCopy, SourceReader } from '../../../core/backup/reader.ts';
 import { PostgresSource, type SourceOf } from '../../../core/backup/source.ts';
 import type { CopyStore } from '../../../core/backup/store.ts';
+import { StewardError } from '../../../core/errors.ts';
 import { testServer } from '../../../testing/database.ts';
 import { defined } from '../../../testing/defined.ts';
 import { makeCopy } from '../../../testing/backup/make-copy.ts';
@@ -522,6 +523,28 @@ describe('a copy of PostgreSQL that cannot be made', () => {
     expect(await reader.structure(copy, doing)).toMatchObject({ ok: true });
   }, 120_000);
 });
+
+it('copies a database again where a lock made it give up after a part was finished', async () => {
+  let tries = 0;
+  const busy: CopyStore = {
+    ...store,
+    async begin(copy, now) {
+      const writer = await store.begin(copy, now);
+      return {
+        ...writer,
+        async part(part, content) {
+          const made = await writer.part(part, content);
+          if (part.kind === 'schema' && (tries += 1) === 1)
+            throw new StewardError('LOCKED', 'A table was held for too long.');
+          return made;
+        },
+      };
+    },
+  };
+  const copy = await makeCopy(reader, source({ databases: ['shop'] }), busy, doing);
+  expect(tries).toBe(2);
+  expect(await reader.structure(copy, doing)).toMatchObject({ ok: true });
+}, 120_000);
 
 describe('a throw-away place of PostgreSQL', () => {
   it('is a database nobody has where this machine has no server to start, and is removed', async () => {
