@@ -201,7 +201,11 @@ describe('the record of copies', () => {
   it('ends what it opened of a source that is configured no more, and nothing of other machines', async () => {
     later(13 * HOUR);
     const other = { title: '', symptom: 'backup.missed', severity: 'critical', evidence: null } as const;
-    open.set('backup.missed:node_10:x:local', { ...other, fingerprint: 'backup.missed:node_10:x:local', status: 'open' });
+    open.set('backup.missed:node_10:x:local', {
+      ...other,
+      fingerprint: 'backup.missed:node_10:x:local',
+      status: 'open',
+    });
     const there = ['backup.missed:node_10:x:local', 'backup.missed:node_1:shop:local'];
     expect(await watch()).toEqual(there);
     const [shop] = sources.splice(0, 1);
