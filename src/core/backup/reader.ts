@@ -81,8 +81,8 @@ export interface SourceReader<Kind extends SourceKind = SourceKind> {
   /** Whether its parts are what they should be, without restoring: pg_restore --list, PRAGMA integrity_check. */
   structure(copy: SealedCopy, doing: Doing): Promise<LayerResult>;
   /**
-   * Restores into a throw-away place below `scratch`, never reachable under a name or an address of the original. `owner`
-   * is on everything it makes, so that what a dead process left can be found and ended.
+   * Restores into a throw-away place below `scratch`, never under a name of the original; at its address only where this machine
+   * could start no server, which the stand-in says. `owner` is on everything it makes, so that what a dead process left can be found and ended.
    */
   sandbox(
     source: SourceOf<Kind>,

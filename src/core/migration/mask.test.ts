@@ -36,6 +36,11 @@ describe('the passwords of SQL', () => {
     expect(masked(sql)).toBe(sql);
   });
 
+  it('are looked for in a long text without end', () => {
+    const sql = `insert into t values ('connection', 'password $$', 'password for '${", ('connection x', 'password for y')".repeat(20_000)})`;
+    expect(masked(sql)).toBe(sql);
+  });
+
   it('are not shown where an engine quotes a part of them', () => {
     const sql = "create user a identified by 'hunter22' oops";
     expect(maskedIn("You have an error near 'hunter22' oops' at line 1", sql)).toBe(

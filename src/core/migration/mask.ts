@@ -1,11 +1,12 @@
-const LITERAL = String.raw`(?:[enu]?'(?:[^'\\]|\\[\s\S]|'')*'|"(?:[^"\\]|\\[\s\S]|"")*"|(\$\w*\$)[\s\S]*?\2)`;
+// A file may have megabytes: all that is looked for is short.
+const LITERAL = String.raw`(?:[enu]?'(?:[^'\\]|\\[\s\S]|''){0,1000}'|"(?:[^"\\]|\\[\s\S]|""){0,1000}"|(\$\w{0,60}\$)[\s\S]{0,1000}?\2)`;
 
 /** Words after which SQL has a password: of CREATE USER, ALTER ROLE, SET PASSWORD, OPTIONS of a foreign server. */
 const IDENTIFIED = String.raw`identified\s+(?:(?:with|via)\s+\S+\s+)?(?:by|as|using)(?:\s+password)?\s*\(?`;
-const PASSWORD = String.raw`password(?:\s+for\s+[^=;]+=|\s*[=(])?(?:\s*password\s*\()?`;
+const PASSWORD = String.raw`password(?:\s+for\s+[^=;]{1,300}=|\s*[=(])?(?:\s*password\s*\()?`;
 const PASSWORDS = new RegExp(String.raw`(\b(?:${IDENTIFIED}|${PASSWORD})\s*)${LITERAL}`, 'gi');
 /** What a connection string has of one. */
-const CONNECTIONS = /(\b(?:connection|dblink\w*)\b[^;]*?\bpassword=)([^\s'"]+)/gi;
+const CONNECTIONS = /(\b(?:connection|dblink\w*)\b[^;]{0,1000}?\bpassword=)([^\s'"]+)/gi;
 
 /** The SQL as it may be shown and kept: with stars where it has passwords. */
 export function masked(sql: string): string {

@@ -160,7 +160,8 @@ describe('a copy of a MariaDB server', () => {
         [true, 'the code is there: true.'],
         [false, expect.stringContaining("Table 'shop.ships' doesn't exist")],
       ]);
-      const { source: there, called } = defined(sandbox.standIn);
+      const { source: there, called, own } = defined(sandbox.standIn);
+      expect(own).toBe(true);
       expect([called('shop'), called('nothing')]).toEqual(['shop', undefined]);
       expect((there as SourceOf<'mysql'>).host).toBe(sandbox.environment['STEWARD_SANDBOX_HOST']);
       expect((await reader.examine(there as SourceOf<'mysql'>, doing)).parts).toContain('database shop');
@@ -379,6 +380,7 @@ describe('a throw-away place of MariaDB', () => {
     const copy = await makeCopy(by, of, store, doing);
     const sandbox = await by.sandbox(of, copy, { scratch, owner: 'drill-4' }, doing);
     expect(sandbox.restore).toMatchObject({ ok: true, statement: expect.stringContaining('on its own server') });
+    expect(sandbox.standIn?.own).toBe(false);
     expect(await sandbox.content(doing)).toMatchObject({ ok: true });
     expect((await sandbox.assertions(doing)).map(({ ok }) => ok)).toEqual([true]);
     // Events of a copy never run beside those of the original.

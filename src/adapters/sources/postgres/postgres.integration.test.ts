@@ -160,7 +160,8 @@ describe('a copy of a PostgreSQL server', () => {
         [false, expect.stringContaining('relation "ships" does not exist')],
       ]);
       expect(sandbox.environment).toMatchObject({ STEWARD_SANDBOX_DATABASE: 'shop', STEWARD_SANDBOX_PORT: '5432' });
-      const { source: there, called } = defined(sandbox.standIn);
+      const { source: there, called, own } = defined(sandbox.standIn);
+      expect(own).toBe(true);
       expect([called('shop'), called('nothing')]).toEqual(['shop', undefined]);
       expect(there).toMatchObject({ name: 'main', host: sandbox.environment['STEWARD_SANDBOX_HOST'], tls: 'disable' });
     } finally {
@@ -566,6 +567,7 @@ describe('a throw-away place of PostgreSQL', () => {
     const copy = await makeCopy(by, of, store, doing);
     const sandbox = await by.sandbox(of, copy, { scratch, owner: 'drill-4' }, doing);
     expect(sandbox.restore).toMatchObject({ ok: true, statement: expect.stringContaining('on its own server') });
+    expect(sandbox.standIn?.own).toBe(false);
     expect(await sandbox.content(doing)).toMatchObject({ ok: true });
     expect((await sandbox.assertions(doing)).map(({ ok }) => ok)).toEqual([true]);
     const left = async () =>
