@@ -96,7 +96,7 @@ describe.skipIf(!hasProgram('mariadbd'))('a MariaDB that is kept fit', () => {
     await follow(blind.map(({ hint }) => hint.replace(/, and userstat.*/, '')));
     await server.say('shop', "select sleep(0.06), 'my secret' from orders where customer = 77 limit 1");
     await server.say('shop', "select sleep(0.06), 'other' from orders where customer = 78 limit 1");
-    await vi.waitFor(async () => expect((await look()).slow).toHaveLength(1));
+    await vi.waitFor(async () => expect((await look()).slow).toHaveLength(1), { timeout: 15_000 });
     const found = await look();
     expect(found.blind).toEqual([]);
     expect(found.slow).toMatchObject([
