@@ -7,6 +7,7 @@ import type { ProgramsPort } from '../../core/ports/programs.ts';
 import { fileError } from '../files/file-errors.ts';
 import { AS_LONG_AS_IT_TAKES_MS } from '../sources/flow.ts';
 import type { AnswerTo, Job } from './jobs.ts';
+import type { Step } from './session.ts';
 
 export interface Asked {
   readonly path: string;
@@ -41,7 +42,7 @@ export async function askSqlite<J extends Job>(
   const asked: Asked = { path, waitMs, job };
   const limit =
     job.do === 'step' && job.step.statementTimeoutMs > 0
-      ? waitMs + job.step.statementTimeoutMs * job.step.migration.up.statements.length
+      ? waitMs + job.step.statementTimeoutMs * Math.max(1, scriptOf(job.step)?.statements.length ?? 0)
       : AS_LONG_AS_IT_TAKES_MS;
   let said = '';
   const { exitCode, stderr } = await programs.stream(
@@ -66,6 +67,8 @@ export async function askSqlite<J extends Job>(
   if (error) throw new StewardError(error.code, error.message, { hint: error.hint, retryable: error.retryable });
   return answer as AnswerTo<J>;
 }
+
+const scriptOf = ({ direction, migration }: Step) => (direction === 'up' ? migration.up : migration.down);
 
 async function* once(text: string): AsyncIterable<Uint8Array> {
   yield Buffer.from(text);
