@@ -55,7 +55,7 @@ export async function adviceFor(db: Kysely<DatabaseTables>, of: Of): Promise<Adv
       sql,
       ...(bytes !== undefined && { bytes }),
     }));
-  return [...missing, ...look.indexes.flatMap((index) => ofIndex(look, index, { source, since, before }))];
+  return [...missing, ...look.indexes.flatMap((index) => ofIndex(look, index, { source, since }))];
 }
 
 function isThere(indexes: readonly IndexLook[], database: string, table: string, columns: readonly string[]): boolean {
@@ -71,7 +71,7 @@ function isThere(indexes: readonly IndexLook[], database: string, table: string,
 function ofIndex(
   look: DatabaseLook,
   index: IndexLook,
-  { source, since, before }: { source: string; since: ReadonlyMap<string, Date>; before: Date },
+  { source, since }: { source: string; since: ReadonlyMap<string, Date> },
 ): Advice[] {
   const { database, name, table, bytes, valid, unique, constraint, duplicateOf } = index;
   const about = { source, database, object: name, bytes };
