@@ -1,3 +1,4 @@
+import { copyBefore } from '../../core/backup/copy-before.ts';
 import { StewardError } from '../../core/errors.ts';
 import type { Rehearsal, StepDone } from '../../core/ports/migrations.ts';
 import { type Ctx, type Facts, named, setOf } from './analyze.ts';
@@ -28,7 +29,7 @@ export async function execute(
   }: { readonly facts: Facts; readonly receipts: ReadonlyMap<string, unknown>; readonly attempt: number },
 ): Promise<Receipt> {
   if (change.id === REHEARSE) return { did: 'rehearse', report: await rehearse(ctx, facts) };
-  if (change.id === RECOVERY) return { did: 'copy', copy: await copyBefore(ctx, facts) };
+  if (change.id === RECOVERY) return { did: 'copy', copy: await makeRecoveryPoint(ctx, facts) };
   const { input, ports, run, signal, progress, lease } = ctx;
   const { set, target, steps, applied } = facts;
   const migration = named(await ports.migrations.read(set.folder, set.source), change.version ?? '');
@@ -133,7 +134,7 @@ function reportOf(
   };
 }
 
-async function copyBefore(
+async function makeRecoveryPoint(
   { ports, run, signal, progress }: Ctx,
   { target, repository, sourceKind }: Facts,
 ): Promise<string> {
@@ -143,23 +144,16 @@ async function copyBefore(
     });
   const copy = recoveryIdOf(run.id);
   const { source } = target;
-  const { startedAt } = await ports.copies.begin({ id: copy, source, kind: sourceKind, repository, runId: run.id });
-  try {
-    await ports.backups.tidy(repository, { signal });
-    const made = await ports.backups.make(
-      { id: copy, source, repository, at: startedAt },
-      {
-        signal,
-        progress: ({ bytes, message }) =>
-          progress({ done: bytes, message: `recovery point: ${message ?? `${bytes} bytes`}` }),
-      },
-    );
-    await ports.copies.complete(copy, made);
-    return copy;
-  } catch (thrown) {
-    if (!signal.aborted) await ports.copies.fail(copy, StewardError.from(thrown).message);
-    throw thrown;
-  }
+  await copyBefore(
+    ports,
+    { id: copy, source, kind: sourceKind, repository, runId: run.id },
+    {
+      signal,
+      progress: ({ bytes, message }) =>
+        progress({ done: bytes, message: `recovery point: ${message ?? `${bytes} bytes`}` }),
+    },
+  );
+  return copy;
 }
 
 /** A migration that could not be rolled back says by which command everything is as before. */

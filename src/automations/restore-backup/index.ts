@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { defineAutomation } from '../../core/automation.ts';
-import { lockOfOriginal } from '../../core/backup/original.ts';
+import { copyBefore } from '../../core/backup/copy-before.ts';
+import { locksOf } from '../../core/backup/original.ts';
 import { type BackupSource, DATABASE_KINDS } from '../../core/backup/source.ts';
 import { pickCopy } from '../../core/backup/pick.ts';
 import { StewardError } from '../../core/errors.ts';
@@ -46,11 +47,7 @@ export default defineAutomation({
   examples: [{ title: 'The newest proven copy', input: { source: 'etc' } }],
   safeguards: { timeout: '1h', limit: 'long', retry: { attempts: 1, backoff: '5s' } },
 
-  locks: ({ source }, { backups }, node) =>
-    backups
-      .sources()
-      .filter(({ name }) => name === source)
-      .map((each) => lockOfOriginal(each, node)),
+  locks: ({ source }, { backups }, node) => locksOf(backups.sources(), [source], node),
 
   async analyze({ input, ports, signal }) {
     const { id, location, repository, provenAt, snapshotAt, kind } = await pickCopy(ports.copies, input);
@@ -138,16 +135,7 @@ export default defineAutomation({
     if (id === SAFETY) {
       const copy = safetyIdOf(run.id);
       const { source, repository } = place;
-      const { startedAt, first } = await ports.copies.begin({ id: copy, source, kind, repository, runId: run.id });
-      try {
-        await ports.copies.complete(
-          copy,
-          await ports.backups.make({ id: copy, source, repository, at: startedAt, first }, doing),
-        );
-      } catch (thrown) {
-        if (!signal.aborted) await ports.copies.fail(copy, StewardError.from(thrown).message);
-        throw thrown;
-      }
+      await copyBefore(ports, { id: copy, source, kind, repository, runId: run.id }, doing);
       return { copy, what: [], durationMs: 0, kept: [] };
     }
     if (id === TIDY) {

@@ -13,8 +13,8 @@ export function locksOf(
 }
 
 /**
- * The lock of an original: one for whatever copies it or restores over it. A server that several machines reach is the same for all of
- * them, whatever they call it; what lies on one machine is that machine's.
+ * The lock of an original: one for whatever copies it or restores over it. A server that several machines reach is the same for all
+ * that call it by one name; what lies on one machine, or is called by a name of it, is that machine's.
  */
 export function lockOfOriginal(source: BackupSource, node: { readonly id: string }): string {
   const remote = 'host' in source && !HERE.has(source.host) && !source.host.startsWith('/');
