@@ -95,7 +95,9 @@ export function openRestored(
   log: Log,
 ): { readonly db: Kysely<NoTables>; close(): Promise<void> } {
   // Who may enter its folder may enter it: no password is asked.
-  const { pool } = createPool(`postgresql://${ROLE}@localhost/postgres?host=${encodeURIComponent(host)}`, log, 2);
+  const { pool } = createPool(`postgresql://${ROLE}@localhost/postgres?host=${encodeURIComponent(host)}`, log, {
+    size: 2,
+  });
   return { db: createKysely(pool), close: () => pool.end() };
 }
 

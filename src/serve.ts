@@ -56,6 +56,7 @@ export async function serve({ environment, configFile, stdout }: ServeOptions): 
     const applicant = { ...node, token: environment.joinToken };
     const store = await openStore({
       home: home.path,
+      node: node.id,
       databaseUrl,
       ...(databaseUrl !== undefined && { beforeMigrating: (db) => assertWelcome(db, applicant) }),
       migrations: MIGRATIONS,

@@ -149,7 +149,7 @@ export function createDurableEngine({
 
   return {
     async launch() {
-      const { pool, drop } = createPool(store.databaseUrl, log, DBOS_POOL_SIZE);
+      const { pool, drop } = createPool(store.databaseUrl, log, { size: DBOS_POOL_SIZE, node: nodeId });
       // Whoever waits on a connection to a server that froze, or that the network lost, would wait for ever.
       undo.push(store.onAvailability((available) => available || drop()));
       undo.push(async () => {

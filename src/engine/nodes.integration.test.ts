@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { EventType } from '../core/event.ts';
 import { memoryLog } from '../testing/log.ts';
@@ -7,6 +8,7 @@ import { createChildren } from './children.ts';
 import { DEFAULT_SETTINGS, type EngineSettings } from './engine-deps.ts';
 import { createExecutions } from './executions.ts';
 import { createNodes, type Nodes, type NodesDeps } from './nodes.ts';
+import { sessionName } from '../store/fence.ts';
 import { TakenOver } from './ownership.ts';
 import { persistence } from './persist.ts';
 import { type EngineTables, engineMigrations } from './tables.ts';
@@ -78,6 +80,24 @@ describe('nodes', () => {
         'node.returned two',
         'node.left two',
       ]);
+  });
+
+  it('that froze in the midst of a transaction hold nobody up: the others end their connections', async () => {
+    const [one, two] = [node('one'), node('two')];
+    for (const each of [one, two]) await each.join();
+    const frozen = new pg.Client({ connectionString: database.databaseUrl, application_name: sessionName('two') });
+    const ended = new Promise((done) => frozen.once('end', done));
+    frozen.on('error', () => undefined);
+    await frozen.connect();
+    await frozen.query("begin; update nodes set labels = '{}' where id = 'two'; select pg_advisory_lock(7, 7)");
+
+    await beatUntilLost(one);
+
+    expect(lost).toEqual(['one lost two']);
+    await ended;
+    expect((await ask('select pg_try_advisory_lock(7, 7) as free')).rows).toEqual([{ free: true }]);
+    await two.beat();
+    expect(await states(one)).toEqual(['one alive', 'two alive']);
   });
 
   it('are compared by the clock of the database, however wrong their own are, and say by how much', async () => {

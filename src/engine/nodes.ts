@@ -5,6 +5,7 @@ import type { EventType } from '../core/event.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { Log } from '../core/log.ts';
 import type { NodeRecord } from '../core/node.ts';
+import { fence } from '../store/fence.ts';
 import type { Store } from '../store/store.ts';
 import type { EngineDeps, EngineSettings } from './engine-deps.ts';
 import { createNodeDirectory, inFlight, labelsOf, type NodeDirectory, type NodeRow } from './node-directory.ts';
@@ -131,6 +132,13 @@ export function createNodes(deps: NodesDeps): Nodes {
       .where('last_heartbeat', '<', deadline)
       .execute();
     if (silent.length === 0) return [];
+    for (const { id } of silent)
+      await fence(db, id).catch((thrown: unknown) =>
+        log.warn('the connections of a silent node could not be ended', {
+          node: id,
+          reason: StewardError.from(thrown).message,
+        }),
+      );
     return await db.transaction().execute(async (trx) => {
       // One node declares another dead; the others find it done. Whoever has spoken meanwhile lives.
       const gone = await trx

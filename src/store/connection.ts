@@ -4,6 +4,7 @@ import pg from 'pg';
 import { StewardError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import { translateDatabaseError } from './database-errors.ts';
+import { poolName } from './fence.ts';
 
 /** A schema that nobody has described yet; whoever owns tables calls `withTables`. */
 // oxlint-disable-next-line typescript/no-empty-object-type -- `unknown` would make withTables lose the tables given to it
@@ -34,8 +35,12 @@ export function clientConfig(connectionString: string, purpose: string): pg.Clie
 }
 
 /** A pool whose idle connections may break without ending the process. `drop` breaks them all, those in use included. */
-export function createPool(connectionString: string, log: Log, size: number): { pool: pg.Pool; drop: () => void } {
-  const pool = new pg.Pool({ ...clientConfig(connectionString, 'steward'), max: size, idleTimeoutMillis: 30_000 });
+export function createPool(
+  connectionString: string,
+  log: Log,
+  { size, node }: { readonly size: number; readonly node?: string | undefined },
+): { pool: pg.Pool; drop: () => void } {
+  const pool = new pg.Pool({ ...clientConfig(connectionString, poolName(node)), max: size, idleTimeoutMillis: 30_000 });
   const clients = new Set<pg.PoolClient>();
   pool.on('error', (thrown) => log.debug('idle database connection lost', { reason: thrown.message }));
   pool.on('connect', (client) => {

@@ -3,6 +3,7 @@ import { StewardError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import { clientConfig } from './connection.ts';
 import { translateDatabaseError } from './database-errors.ts';
+import { sessionName } from './fence.ts';
 
 /** `payload` is undefined when the connection was lost and is back: something may have been missed, so look. */
 export type NotificationHandler = (payload: string | undefined) => void;
@@ -27,7 +28,7 @@ const LONGEST_WAIT_MS = 2_000;
  * The one connection of the process that stays open: it hears notifications, holds session locks, and notices
  * first when the database goes and comes back. It reconnects for as long as it is not closed.
  */
-export async function openSession(databaseUrl: string, log: Log): Promise<Session> {
+export async function openSession(databaseUrl: string, log: Log, node?: string): Promise<Session> {
   const handlers = new Map<string, Set<NotificationHandler>>();
   const watchers = new Set<(available: boolean, reason?: StewardError) => void>();
   const locks = new Map<string, Promise<boolean>>();
@@ -41,7 +42,7 @@ export async function openSession(databaseUrl: string, log: Log): Promise<Sessio
   pinging.unref();
 
   async function connect(): Promise<pg.Client> {
-    const fresh = new pg.Client({ ...clientConfig(databaseUrl, 'steward session'), query_timeout: PING_WITHIN_MS });
+    const fresh = new pg.Client({ ...clientConfig(databaseUrl, sessionName(node)), query_timeout: PING_WITHIN_MS });
     fresh.on('error', (thrown) => lost(fresh, thrown));
     fresh.on('end', () => lost(fresh, new Error('Connection terminated')));
     fresh.on('notification', ({ channel, payload }) => tell(channel, payload ?? ''));

@@ -19,6 +19,8 @@ export interface OpenStoreOptions {
   readonly home: string;
   /** STEWARD_DATABASE_URL: the operator's own PostgreSQL. */
   readonly databaseUrl?: string | undefined;
+  /** The id of the node that its connections are named after; without it nobody can end them for it. */
+  readonly node?: string | undefined;
   /** The systems' migrations, in the order to apply them; the store's own come first. */
   readonly migrations: readonly Migration[];
   readonly stewardVersion: string;
@@ -81,9 +83,9 @@ export async function openStore(options: OpenStoreOptions): Promise<Store> {
       ? normalizeDatabaseUrl(options.databaseUrl)
       : bundledUrl((bundled as PostgresSupervisor).server());
 
-    const session = await openSession(databaseUrl, log);
+    const session = await openSession(databaseUrl, log, options.node);
     undo.push(() => session.close());
-    const { pool, drop } = createPool(databaseUrl, log, options.poolSize ?? POOL_SIZE);
+    const { pool, drop } = createPool(databaseUrl, log, { size: options.poolSize ?? POOL_SIZE, node: options.node });
     undo.push(() => endPool(pool, drop));
     // Whoever waits on a connection to a server that froze would wait for ever.
     session.onAvailability((available) => available || drop());

@@ -45,7 +45,8 @@ describe.skipIf(missing !== undefined)(`docker${missing ? ` (skipped: ${missing}
       },
       stop: async (id) => void (await engine.docker('stop', '--time=0', id)),
       crash: async (id) => void process.kill(await pidOf(id), 'SIGKILL'),
-      finish: async (id) => void (await engine.docker('exec', id, 'sh', '-c', ': > /finish')),
+      // Detached: what is run in a container is killed with it, now and then before it could end well.
+      finish: async (id) => void (await engine.docker('exec', '--detach', id, 'sh', '-c', ': > /finish')),
       async say(id, line) {
         await engine.docker('exec', id, 'sh', '-c', 'echo "$1" >> /out', 'say', line);
         await sleep(1100);

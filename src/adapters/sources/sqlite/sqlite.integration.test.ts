@@ -142,10 +142,10 @@ describe('a SQLite database, as every source', () => {
   });
 });
 
-describe.each(['wal', 'delete'] as const)('a SQLite database with a %s journal', (journal) => {
-  // The other journal is what the contract has.
-  it.runIf(journal === 'delete')('is copied, proven in a sandbox, destroyed, and restored byte for byte', async () => {
-    const path = shop(journal);
+// The other journal is what the contract has.
+describe('a SQLite database with a rollback journal', () => {
+  it('is copied, proven in a sandbox, destroyed, and restored byte for byte', async () => {
+    const path = shop('delete');
     const copy = await makeCopy(reader(), sourceOf(path), store(), doing);
     const before = query(path, 'select id, note, total, hex(scan) as scan from orders order by id');
 
@@ -179,7 +179,9 @@ describe.each(['wal', 'delete'] as const)('a SQLite database with a %s journal',
     expect(counts.get('orders')).toBe(3_000);
     expect(counts.get('lines')).toBe(6_000);
   });
+});
 
+describe.each(['wal', 'delete'] as const)('a SQLite database with a %s journal', (journal) => {
   it('has every transaction wholly or not at all, while another process writes as fast as it can', async () => {
     const path = shop(journal);
     await writer(path);
