@@ -29,7 +29,8 @@ export function backupsOf(deps: BackupsOf): (programs: StoreDeps['programs']) =>
   const { node, now, log } = deps;
   // Of the whole process: what one run makes, the sweep of another leaves alone.
   const making = new Set<string>();
-  return (programs) => createBackups({ ...reachedBy(deps, programs), programs, making, node, now, log });
+  const servers = new Map<string, string>();
+  return (programs) => createBackups({ ...reachedBy(deps, programs), programs, making, servers, node, now, log });
 }
 
 /** Where copies are restored to be tried, by whoever rehearses on one. */

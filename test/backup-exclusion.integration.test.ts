@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { automations } from '../src/automations/index.ts';
 import { systemActor } from '../src/core/actor.ts';
+import { locksOf } from '../src/core/backup/original.ts';
 import type { Json } from '../src/core/json.ts';
 import { isFinal, type Run } from '../src/core/run.ts';
 import type { Engine } from '../src/engine/index.ts';
@@ -152,6 +153,27 @@ describe('what works on one source', () => {
     },
     60_000,
   );
+
+  it('is refused while a machine that calls the same server otherwise has it, and only then', async () => {
+    const near = fakePorts({ now: () => new Date() }).backups;
+    near.addSource({ kind: 'postgres', name: 'customers', host: '127.0.0.1' }, 'good');
+    near.answers('127.0.0.1:5432', '7421');
+    const there = createLocks({ store: await database.openAnother(), log: memoryLog(), nodeId: 'node_b' });
+    const hold = await there.hold(await locksOf(near, undefined, { node: { id: 'node_b' }, signal: NEVER }), {
+      holder: 'run_of_another',
+      deadlineMs: 1_000,
+      signal: NEVER,
+    });
+    const engine = await nodeOn(database.store, 'node_a', 300);
+    ports.backups.answers('db.example.org:5432', '7421');
+    const { status, error } = await ended(engine, await start(engine, 'restore-backup', { source: 'crm' }));
+    expect([status, error?.code]).toEqual(['failed', 'LOCKED']);
+    expect(error?.message).toContain('run_of_another');
+    ports.backups.answers('db.example.org:5432', 'another server');
+    expect((await ended(engine, await start(engine, 'restore-backup', { source: 'crm' }))).status).toBe('succeeded');
+    await hold.release();
+    there.stop();
+  }, 60_000);
 
   it('replaces nothing where another has taken over while its process was frozen', async () => {
     holds.hold('restore');

@@ -67,6 +67,12 @@ export interface Applied<C, Receipt> {
   readonly receipt: Receipt;
 }
 
+/** Where, and for how long at most, it is asked what a run has for itself. */
+export interface LockedAt {
+  readonly node: { readonly id: string };
+  readonly signal: AbortSignal;
+}
+
 interface Described<Input extends z.ZodType, Output extends z.ZodType, Needs extends PortName> {
   /** Kebab-case, permanent: REST path, CLI command. */
   readonly name: string;
@@ -96,9 +102,9 @@ interface Described<Input extends z.ZodType, Output extends z.ZodType, Needs ext
   target?(input: z.output<Input>, inventory: Inventory): Promise<Resource | undefined>;
   /**
    * What else it has for itself while it works, whichever node works: names that every automation uses that touches the same.
-   * Of the ports it may ask what is configured, and nothing that takes time.
+   * Of the ports it may ask what is configured, and who is behind an address, where it goes on soon though nobody answers.
    */
-  locks?(input: z.output<Input>, ports: Pick<Ports, Needs>, node: { readonly id: string }): readonly string[];
+  locks?(input: z.output<Input>, ports: Pick<Ports, Needs>, at: LockedAt): Promise<readonly string[]>;
 }
 
 export interface ReadAutomation<

@@ -50,6 +50,7 @@ export const LOOKS: { readonly [P in PortName]: Looks<Ports[P]> } = {
     sources: true,
     repositories: true,
     examine: true,
+    serverOf: true,
     state: true,
     manifest: true,
     inspect: true,

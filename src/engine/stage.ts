@@ -71,15 +71,13 @@ export async function openStage(deps: StageDeps, row: RunRow, automation: AnyAut
   const ports = deps.ports(children.scope(row.id));
   const missing = automation.needs.filter((name) => ports[name] === undefined);
   const input = automation.input.safeParse(row.input.value);
-  const lockNames =
-    automation.effect === 'read'
-      ? []
-      : [
-          row.lock,
-          ...((input.success && missing.length === 0 && automation.locks?.(input.data, ports as Ports, node)) || []),
-        ];
+  const namesOfLocks = async (signal: AbortSignal): Promise<readonly string[]> => {
+    if (automation.effect === 'read') return [];
+    const own = input.success && missing.length === 0 ? automation.locks : undefined;
+    return [row.lock, ...((await own?.(input.data, ports as Ports, { node, signal })) ?? [])];
+  };
   const takeLocks = async (deadlineMs: number, signal: AbortSignal, had?: Hold): Promise<void> => {
-    hold = had ?? (await locks.hold(lockNames, { holder: row.id, deadlineMs, signal }));
+    hold = had ?? (await locks.hold(await namesOfLocks(signal), { holder: row.id, deadlineMs, signal }));
     const lose = (): void => {
       flight.abort(hold?.lost.reason);
       void children.endOwn(row.id).catch(() => undefined);

@@ -45,6 +45,7 @@ describe('a copy whose source nobody configures any more', () => {
       programs,
       scratch,
       making: new Set(),
+      servers: new Map(),
       node: 'node_test',
       now,
       log: memoryLog(),

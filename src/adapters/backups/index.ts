@@ -9,6 +9,7 @@ import type { BackupsPort, CopyPlace } from '../../core/ports/backups.ts';
 import type { ProgramsPort } from '../../core/ports/programs.ts';
 import { compareContents, readContents, tellComparison } from '../sources/contents.ts';
 import { reachOf } from './reach.ts';
+import { serversOf } from './servers.ts';
 import { lendSandbox, type SandboxDeps } from './sandbox.ts';
 import { extractParts } from './extract-parts.ts';
 import { smokeTest } from './smoke.ts';
@@ -18,6 +19,8 @@ export interface BackupsDeps extends SandboxDeps {
   readonly programs: ProgramsPort;
   /** What this process is making: a sweep leaves it alone. */
   readonly making: Set<string>;
+  /** What the servers of its sources said they are, last. */
+  readonly servers: Map<string, string>;
   readonly node: string;
   readonly now: () => Date;
   readonly log: Log;
@@ -63,6 +66,8 @@ export function createBackups(deps: BackupsDeps): BackupsPort {
       const source = sourceNamed(name);
       return await readerOf(source.kind).examine(source, doing);
     },
+
+    serverOf: serversOf(deps),
 
     state: (repository, doing) => store(repository).state(doing),
 

@@ -31,6 +31,7 @@ describe('what a dead process left', () => {
       programs: {},
       scratch: '/nowhere',
       making: new Set<string>(),
+      servers: new Map<string, string>(),
     };
     const backups = createBackups({
       ...nothing,

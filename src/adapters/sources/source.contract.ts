@@ -77,6 +77,13 @@ export function sourceContract<Kind extends SourceKind>(make: () => Promise<Sour
     expect(leftIn()).toEqual([]);
   }, 240_000);
 
+  it('says the same of itself by whatever name it is reached, where it is a server', async () => {
+    if (!('host' in at.source)) return expect(at.reader.server).toBeUndefined();
+    const said = await at.reader.server?.(at.source, doing);
+    expect(said).toMatch(/\S/);
+    expect(await at.reader.server?.({ ...at.source, name: 'other', host: 'localhost' }, doing)).toBe(said);
+  });
+
   it('is proven by a restore into a throw-away place that leaves nothing', async () => {
     expect(await at.reader.structure(copy, doing)).toMatchObject({ layer: 'structure', ok: true });
     expect(await drilled(copy)).not.toContain(false);

@@ -53,7 +53,7 @@ export default defineAutomation({
   ],
   safeguards: { timeout: '1h', limit: 'long', retry: { attempts: ATTEMPTS, backoff: '5s' } },
 
-  locks: ({ sources }, { backups }, node) => locksOf(backups.sources(), sources, node),
+  locks: ({ sources }, { backups }, at) => locksOf(backups, sources, at),
 
   async analyze({ input, ports, signal, progress }) {
     const repositories = ports.backups.repositories();

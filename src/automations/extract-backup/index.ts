@@ -39,7 +39,7 @@ export default defineAutomation({
   examples: [{ title: 'Files into a folder', input: { source: 'etc', folder: '/srv/restored/etc' } }],
   safeguards: { timeout: '1h', limit: 'long', retry: { attempts: 2, backoff: '5s' } },
 
-  locks: ({ source }, { backups }, node) => locksOf(backups.sources(), [source], node),
+  locks: ({ source }, { backups }, at) => locksOf(backups, [source], at),
 
   async analyze({ input, ports, signal }) {
     const to = targetOf(input);

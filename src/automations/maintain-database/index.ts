@@ -32,17 +32,18 @@ export default defineAutomation({
   safeguards: { timeout: '1h', limit: 'long', retry: { attempts: 3, backoff: '5s' } },
 
   // What is built anew while it is restored is wasted, and what is restored while it is built anew fails.
-  locks: ({ sources, database }, { backups, fitness }, node) =>
+  locks: ({ sources, database }, { backups, fitness }, at) =>
     locksOf(
+      backups,
       backups
         .sources()
         .filter(
           ({ name, kind }) =>
             fitness.kinds().some((each) => each === kind) && (sources === undefined || sources.includes(name)),
         )
-        .filter(({ name }, _index, all) => !all.some((each) => each.name === database) || name === database),
-      undefined,
-      node,
+        .filter(({ name }, _index, all) => !all.some((each) => each.name === database) || name === database)
+        .map(({ name }) => name),
+      at,
     ),
 
   async analyze(context) {

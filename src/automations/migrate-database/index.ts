@@ -30,10 +30,10 @@ export default defineAutomation({
   safeguards: { timeout: '1h', limit: 'long', retry: { attempts: 3, backoff: '5s' } },
 
   // Whoever copies or restores the database meanwhile would have half of it.
-  locks({ name, source }, { backups, migrations }, node) {
+  locks({ name, source }, { backups, migrations }, at) {
     const sets = migrations.sets();
     const meant = source ?? sets.find((set) => set.name === name || (name === undefined && sets.length === 1))?.source;
-    return locksOf(backups.sources(), meant === undefined ? [] : [meant], node);
+    return locksOf(backups, meant === undefined ? [] : [meant], at);
   },
 
   analyze,

@@ -47,7 +47,7 @@ export default defineAutomation({
   examples: [{ title: 'The newest proven copy', input: { source: 'etc' } }],
   safeguards: { timeout: '1h', limit: 'long', retry: { attempts: 1, backoff: '5s' } },
 
-  locks: ({ source }, { backups }, node) => locksOf(backups.sources(), [source], node),
+  locks: ({ source }, { backups }, at) => locksOf(backups, [source], at),
 
   async analyze({ input, ports, signal }) {
     const { id, location, repository, provenAt, snapshotAt, kind } = await pickCopy(ports.copies, input);

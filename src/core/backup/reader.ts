@@ -76,6 +76,8 @@ export interface Sandbox {
 export interface SourceReader<Kind extends SourceKind = SourceKind> {
   readonly kind: Kind;
   examine(source: SourceOf<Kind>, doing: Doing): Promise<SourceFacts>;
+  /** What the server says it is, by whatever name it is reached: of a server only. Undefined where it does not say. */
+  server?(source: SourceOf<Kind>, doing: Doing): Promise<string | undefined>;
   /** One consistent instant: what is written meanwhile is wholly in it or wholly not. */
   copy(source: SourceOf<Kind>, writer: CopyWriter, doing: Doing): Promise<Copied>;
   /** Whether its parts are what they should be, without restoring: pg_restore --list, PRAGMA integrity_check. */

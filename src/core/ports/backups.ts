@@ -23,6 +23,11 @@ export interface BackupsPort {
   repositories(): readonly BackupRepository[];
   /** NOT_FOUND where the configuration has no such source. */
   examine(source: string, doing: Doing): Promise<SourceFacts>;
+  /**
+   * What the server of a source says it is, the same by whatever name it is reached; undefined where the source is no server, or
+   * where nobody ever got an answer. It does not wait long for one, and does not reject because there is none.
+   */
+  serverOf(source: string, doing: Doing): Promise<string | undefined>;
   state(repository: string, doing: Doing): Promise<RepositoryState>;
   /** Makes the repository where it does not exist; removes what dead attempts left there, and their locks. */
   tidy(

@@ -17,6 +17,8 @@ export interface FakeBackups extends BackupsPort {
   /** From now on it cannot be examined, or be read only halfway. */
   breakSource(source: string, how: 'examine' | 'copy'): void;
   mend(source: string): void;
+  /** What the server at this address says it is, to whoever asks by this name. */
+  answers(address: string, server: string): void;
   /** From now on no copy of it can be drilled here. */
   refuseDrills(source: string, why: StewardError): void;
   /** Flips a byte of what is kept. */
@@ -43,6 +45,7 @@ export function fakeBackups({ now }: { readonly now: () => Date }): FakeBackups 
   const data = new Map<string, string>();
   const broken = new Map<string, 'examine' | 'copy'>();
   const undrilled = new Map<string, StewardError>();
+  const servers = new Map<string, string>();
   let held: Held[] = [];
 
   const heldAt = ({ repository, location }: Pick<CopyPlace, 'repository' | 'location'>): Held => {
@@ -69,6 +72,7 @@ export function fakeBackups({ now }: { readonly now: () => Date }): FakeBackups 
     dataOf: (source) => data.get(source),
     write: (source, content) => void data.set(source, content),
     breakSource: (source, how) => void broken.set(source, how),
+    answers: (address, server) => void servers.set(address, server),
     mend: (source) => void (broken.delete(source), undrilled.delete(source)),
     refuseDrills: (source, why) => void undrilled.set(source, why),
     rot(place) {
@@ -88,6 +92,10 @@ export function fakeBackups({ now }: { readonly now: () => Date }): FakeBackups 
         tools: {},
         ...(problem && { problem }),
       };
+    },
+    async serverOf(name) {
+      const source = sources.find((each) => each.name === name);
+      return source && 'host' in source ? servers.get(`${source.host}:${source.port}`) : undefined;
     },
     state: async () => ({ ok: true, encrypted: false, freeBytes: 90, totalBytes: 100, locks: [] }),
     tidy: async () => ({ removed: [], unlocked: [] }),

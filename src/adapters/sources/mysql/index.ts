@@ -47,6 +47,18 @@ export function createMysqlSource(deps: SqlDeps): SourceReader<'mysql'> {
       }
     },
 
+    async server(source, doing) {
+      await using session = await openSession(await accessTo(source, secrets), undefined, doing);
+      const said = new Map(
+        (await session.rows<{ Variable_name: string; Value: string }>(WHO)).map((row) => [
+          row.Variable_name,
+          row.Value,
+        ]),
+      );
+      // MariaDB has no id that it makes for itself: of two on one machine the port or the folder differs.
+      return said.get('server_uuid') ?? ([...said.values()].join(' ') || undefined);
+    },
+
     async copy(source, writer, doing) {
       const { access, server, tools } = await look(source, doing);
       if (server.problem)
@@ -93,6 +105,8 @@ export function createMysqlSource(deps: SqlDeps): SourceReader<'mysql'> {
     sweep: (owners, scratch, doing) => sweepSandboxes(deps, owners, scratch, doing),
   };
 }
+
+const WHO = `show global variables where Variable_name in ('server_uuid', 'server_uid', 'hostname', 'port', 'datadir')`;
 
 /** That it cannot be copied now is a fact; that nobody could look is not. */
 const CANNOT = new Set(['FORBIDDEN', 'UNAVAILABLE', 'NOT_FOUND', 'PRECONDITION_FAILED']);

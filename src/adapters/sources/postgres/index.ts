@@ -63,6 +63,14 @@ export function createPostgresSource(deps: SqlDeps): SourceReader<'postgres'> {
       }
     },
 
+    async server(source, doing) {
+      await using session = await openServer(await accessTo(source, secrets), source, doing);
+      const [said] = await session.rows<{ id: string }>(
+        'select system_identifier::text as id from pg_catalog.pg_control_system()',
+      );
+      return said?.id;
+    },
+
     async copy(source, writer, doing) {
       const { problem } = await examine(source, doing);
       if (problem) throw new StewardError('PRECONDITION_FAILED', problem.message, { hint: problem.hint });

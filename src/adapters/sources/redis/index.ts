@@ -113,6 +113,11 @@ export function createRedisReader({ programs, scratch, secrets, now }: RedisRead
       }
     },
 
+    async server(source, { signal }) {
+      await using client = await connectRedis(await addressOf(source, secrets), signal);
+      return infoOf(await client.text('INFO', 'server'), 'run_id');
+    },
+
     copy: (source, writer, doing) =>
       within(source.name, 0, async (folder) => {
         const snapshotAt = now();
