@@ -3,7 +3,10 @@ import { locksOf } from './original.ts';
 import { BackupSource } from './source.ts';
 
 const signal = new AbortController().signal;
-const [here, there] = [{ node: { id: 'node_1' }, signal }, { node: { id: 'node_2' }, signal }];
+const [here, there] = [
+  { node: { id: 'node_1' }, signal },
+  { node: { id: 'node_2' }, signal },
+];
 
 /** What is configured on a machine, and what the servers answer there, by the name of the source. */
 function machine(sources: readonly object[], answers: Readonly<Record<string, string>> = {}) {
