@@ -1,6 +1,6 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import type { LayerResult, Manifest } from '../../core/backup/copy.ts';
+import type { Manifest } from '../../core/backup/copy.ts';
 import type { Restored } from '../../core/backup/reader.ts';
 import type { CopyStore, Doing } from '../../core/backup/store.ts';
 import type { Log } from '../../core/log.ts';
@@ -133,11 +133,11 @@ export function createBackups(deps: BackupsDeps): BackupsPort {
     async drill(place, owner, doing) {
       const { smoke } = sourceOf(place).source;
       return await withSandbox({ place, owner, doing }, async (sandbox) => {
-        const results: LayerResult[] = [sandbox.restore];
-        if (!sandbox.restore.ok) return results;
-        results.push(await sandbox.content(doing), ...(await sandbox.assertions(doing)));
-        if (smoke) results.push(await smokeTest(smoke, sandbox.environment, { programs, doing }));
-        return results;
+        if (!sandbox.restore.ok) return { layers: [sandbox.restore] };
+        const layers = [sandbox.restore, await sandbox.content(doing), ...(await sandbox.assertions(doing))];
+        if (!smoke) return { layers };
+        const asked = await smokeTest(smoke, sandbox.environment, { programs, doing });
+        return 'obstacle' in asked ? { layers, obstacle: asked.obstacle } : { layers: [...layers, asked] };
       });
     },
 

@@ -7,23 +7,20 @@ import type { ProgramsPort } from '../../core/ports/programs.ts';
 
 const SHOWN = 500;
 
-/** The user's own program, run against the sandbox: exit code 0 says that the application is well there. */
+/**
+ * The user's own program, run against the sandbox: exit code 0 says that the application is well there, any other that it is not.
+ * One that is not there, takes too long or is ended by somebody has said nothing of the copy: that is an obstacle.
+ */
 export async function smokeTest(
   { command, timeout }: Smoke,
   environment: Readonly<Record<string, string>>,
   { programs, doing }: { readonly programs: ProgramsPort; readonly doing: Doing },
-): Promise<LayerResult> {
+): Promise<LayerResult | { readonly obstacle: string }> {
   const [program = '', ...args] = command;
   const started = performance.now();
-  const told = (ok: boolean, statement: string, evidence: LayerResult['evidence']): LayerResult => ({
-    layer: 'application',
-    ok,
-    statement,
-    durationMs: performance.now() - started,
-    evidence,
-  });
+  const unasked = (why: string): { readonly obstacle: string } => ({ obstacle: `application: ${why}` });
   try {
-    const { exitCode, stdout, stderr } = await programs.run({
+    const { exitCode, signal, stdout, stderr } = await programs.run({
       program,
       args,
       env: environment,
@@ -31,13 +28,22 @@ export async function smokeTest(
       outputLimit: 64 * 1024,
       signal: doing.signal,
     });
-    const said = { exitCode, stdout: stdout.slice(-SHOWN), stderr: stderr.slice(-SHOWN) };
-    return exitCode === 0
-      ? told(true, `${program} is content with the restored copy.`, said)
-      : told(false, `${program} ended with ${exitCode ?? 'a signal'} on the restored copy.`, said);
+    if (exitCode === null) return unasked(`${program} was ended by ${signal ?? 'a signal'} before it had an answer`);
+    const said = (stderr.trim() || stdout.trim()).slice(-SHOWN);
+    return {
+      layer: 'application',
+      ok: exitCode === 0,
+      statement:
+        exitCode === 0
+          ? `${program} is content with the restored copy.`
+          : `${program} ended with ${exitCode} on the restored copy${said === '' ? '' : `: ${said}`}`,
+      durationMs: performance.now() - started,
+      evidence: { exitCode, stdout: stdout.slice(-SHOWN), stderr: stderr.slice(-SHOWN) },
+    };
   } catch (thrown) {
     const { code, message } = StewardError.from(thrown);
+    doing.signal.throwIfAborted();
     if (code === 'CANCELED') throw thrown;
-    return told(false, `${program} could not look at the restored copy: ${message}`, { code });
+    return unasked(message);
   }
 }

@@ -131,7 +131,9 @@ export default defineAutomation({
       await look('restore', async () => {
         // A drill that was killed has left a server and its files.
         await ports.backups.sweep({ signal });
-        return await ports.backups.drill(place, run.id, doing);
+        const drilled = await ports.backups.drill(place, run.id, doing);
+        obstacle = drilled.obstacle ?? null;
+        return drilled.layers;
       });
     await ports.copies.looked(id, layers, wanted.restore ? (obstacle ?? undefined) : undefined);
     return { looked: true, layers, obstacle };

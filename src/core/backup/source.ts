@@ -16,7 +16,10 @@ export const Assertion = z.object({
 });
 export type Assertion = z.output<typeof Assertion>;
 
-/** A program of the user's that says whether the application is well on the restored copy: exit code 0 means yes. */
+/**
+ * A program of the user's that says whether the application is well on the restored copy: exit code 0 means yes, any other no.
+ * One that could not be run to its end says nothing.
+ */
 export const Smoke = z.object({
   command: z
     .array(z.string())

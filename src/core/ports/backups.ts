@@ -17,6 +17,12 @@ export interface MadeCopy {
   readonly manifest: Manifest;
 }
 
+/** What a drill found, and what kept it from looking further where that says nothing of the copy. */
+export interface Drilled {
+  readonly layers: readonly LayerResult[];
+  readonly obstacle?: string | undefined;
+}
+
 /** Copies of this machine's data: how they are made, looked at, restored and removed. Passwords and keys stay behind it. */
 export interface BackupsPort {
   sources(): readonly BackupSource[];
@@ -43,7 +49,7 @@ export interface BackupsPort {
   /** What is in its trees, for browsing. */
   entries(place: CopyPlace, doing: Doing): AsyncIterable<CopyEntry>;
   /** Restores into a throw-away place, looks at it, and removes it: the layers restore, content and application. */
-  drill(place: CopyPlace, owner: string, doing: Doing): Promise<readonly LayerResult[]>;
+  drill(place: CopyPlace, owner: string, doing: Doing): Promise<Drilled>;
   /** What a restore there would replace. */
   occupied(place: CopyPlace, to: RestoreTarget, doing: Doing): Promise<readonly string[]>;
   restore(place: CopyPlace, to: RestoreTarget, doing: Doing): Promise<Restored>;

@@ -135,7 +135,7 @@ export function fakeBackups({ now }: { readonly now: () => Date }): FakeBackups 
       const one = heldAt(place);
       const why = undrilled.get(one.source);
       if (why) throw why;
-      return [layer('restore', true), layer('content', sound(one))];
+      return { layers: [layer('restore', true), layer('content', sound(one))] };
     },
     async occupied({ source }, to) {
       const at = to.kind === 'original' ? source : to.kind === 'folder' ? to.path : to.name;
