@@ -112,7 +112,10 @@ async function verified(source: BackupSource, { location }: SealedCopy) {
 
 describe('the smoke command of a source', () => {
   it('proves the layer application where it ends with 0', async () => {
-    const { copy, layers, record } = await verified(sqliteSource(['sh', '-c', 'test -s "$STEWARD_SANDBOX_PATH"']), shop);
+    const { copy, layers, record } = await verified(
+      sqliteSource(['sh', '-c', 'test -s "$STEWARD_SANDBOX_PATH"']),
+      shop,
+    );
     expect(layers?.at(-1)).toBe('application true');
     expect(copy).toMatchObject({ ok: true, proven: true });
     expect(record).toMatchObject({ provenAt: now(), fault: null, obstacle: null });
@@ -135,13 +138,16 @@ describe('the smoke command of a source', () => {
     ['is not installed', ['steward-no-such-program'], undefined, /steward-no-such-program/],
     ['runs out of time', ['sleep', '60'], '1s', /sleep/],
     ['is ended by somebody', ['sh', '-c', 'kill -9 $$'], undefined, /ended by SIGKILL/],
-  ])('finds nothing where its program %s: it says so, and an earlier proof stays', async (_what, command, timeout, why) => {
-    const { copy, layers, record } = await verified(sqliteSource(command, timeout), shop);
-    expect(layers).toEqual(['bytes true', 'structure true', 'restore true', 'content true']);
-    expect(copy).toMatchObject({ ok: false, proven: false, notLookedAt: expect.stringMatching(/^application: /) });
-    expect(copy?.notLookedAt).toMatch(why);
-    expect(record).toMatchObject({ provenAt: BEFORE, fault: null, obstacle: copy?.notLookedAt, triedAt: now() });
-  });
+  ])(
+    'finds nothing where its program %s: it says so, and an earlier proof stays',
+    async (_what, command, timeout, why) => {
+      const { copy, layers, record } = await verified(sqliteSource(command, timeout), shop);
+      expect(layers).toEqual(['bytes true', 'structure true', 'restore true', 'content true']);
+      expect(copy).toMatchObject({ ok: false, proven: false, notLookedAt: expect.stringMatching(/^application: /) });
+      expect(copy?.notLookedAt).toMatch(why);
+      expect(record).toMatchObject({ provenAt: BEFORE, fault: null, obstacle: copy?.notLookedAt, triedAt: now() });
+    },
+  );
 
   it('reaches the restored server by its STEWARD_SANDBOX variables, and not the original', async () => {
     const ask = `PGPASSWORD="$STEWARD_SANDBOX_PASSWORD" psql -X -At -h "$STEWARD_SANDBOX_HOST" -p "$STEWARD_SANDBOX_PORT" \
