@@ -1,4 +1,5 @@
 import { type BackupSource, DATABASE_KINDS } from '../../core/backup/source.ts';
+import { lastTried } from '../../core/backup/tried.ts';
 import type { CopyRecord } from '../../core/ports/copies.ts';
 
 /** A plan has at most 500 changes. */
@@ -21,7 +22,10 @@ interface Wanted {
   readonly restore: 'one' | 'databases' | 'all' | 'none';
 }
 
-/** Which copies are read, and which restored. Those to restore come first: they prove the most. */
+/**
+ * Which copies are read, and which restored. Those to restore come first: they prove the most. Last of them come those that are only
+ * tried again, so that what still cannot be restored takes no time from the others.
+ */
 export function toVerify({
   copies,
   sources,
@@ -41,9 +45,9 @@ export function toVerify({
   const newest = [...Map.groupBy(eligible, ({ source, repository }) => `${source}@${repository}`).values()].flatMap(
     (group) => group.toSorted((a, b) => b.sequence - a.sequence).slice(0, 1),
   );
-  const restored = new Set(
-    (input.copy === undefined ? inTurn(newest, copies, input.restore) : eligible).map(({ id }) => id),
-  );
+  const idsOf = (those: readonly CopyRecord[]): ReadonlySet<string> => new Set(those.map(({ id }) => id));
+  const turn = idsOf(input.copy === undefined ? inTurn(newest, copies, input.restore) : eligible);
+  const again = idsOf(input.copy === undefined && input.restore === 'one' ? heldUp(newest, copies) : []);
   return eligible
     .map((copy) => ({
       copy: copy.id,
@@ -54,11 +58,16 @@ export function toVerify({
       read:
         input.copy !== undefined ||
         input.read === 'all' ||
-        (input.read === 'new' && (copy.checkedAt === null || restored.has(copy.id))),
-      restore: restored.has(copy.id),
+        (input.read === 'new' && (copy.checkedAt === null || turn.has(copy.id))),
+      restore: turn.has(copy.id) || again.has(copy.id),
     }))
     .filter(({ read, restore }) => read || restore)
-    .toSorted((a, b) => Number(b.restore) - Number(a.restore) || (a.at < b.at ? 1 : -1))
+    .toSorted(
+      (a, b) =>
+        Number(turn.has(b.copy)) - Number(turn.has(a.copy)) ||
+        Number(b.restore) - Number(a.restore) ||
+        (a.at < b.at ? 1 : -1),
+    )
     .slice(0, MOST);
 }
 
@@ -74,14 +83,13 @@ function inTurn(
   if (restore === 'none') return [];
   if (restore === 'all') return newest;
   if (restore === 'databases') return newest.filter(({ kind }) => DATABASE_KINDS.has(kind));
-  const turnOf = ({ source, repository }: CopyRecord): number =>
-    Math.max(
-      0,
-      ...all
-        .filter((copy) => copy.source === source && copy.repository === repository)
-        .map((copy) => copy.triedAt?.getTime() ?? 0),
-    );
+  const turnOf = (copy: CopyRecord): number => lastTried(all, copy)?.triedAt?.getTime() ?? 0;
   return newest.toSorted((a, b) => turnOf(a) - turnOf(b) || b.sequence - a.sequence).slice(0, 1);
+}
+
+/** Of the newest copies those whose place could not be restored from when it was tried last: what kept it may be gone. */
+function heldUp(newest: readonly CopyRecord[], all: readonly CopyRecord[]): readonly CopyRecord[] {
+  return newest.filter((copy) => typeof lastTried(all, copy)?.obstacle === 'string');
 }
 
 /** Where there should be copies. */

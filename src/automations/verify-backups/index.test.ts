@@ -89,7 +89,7 @@ describe('verify-backups', () => {
       undefined,
       'crm',
       'shop',
-      undefined,
+      'crm',
     ]);
     const why = 'restore: There is no redis-server here.';
     expect(runs[0]?.output).toMatchObject({ ok: false });
@@ -104,6 +104,28 @@ describe('verify-backups', () => {
     ports.backups.mend('cache');
     expect((await run({ copy: last })).status).toBe('succeeded');
     expect(one(last)).toMatchObject({ obstacle: null });
+  });
+
+  it('tries what could not be drilled again at every look, after the one whose turn it is and without reading it again', async () => {
+    const { ports, copy, run, one } = await world(['shop', 'crm', 'cache']);
+    await copy('shop');
+    await copy('crm');
+    const id = await copy('cache');
+    ports.backups.refuseDrills('cache', new StewardError('DISK_FULL', 'There is no room for it.'));
+    await run();
+    const next = await run();
+    expect(next.plan.map(({ title }) => title.split(' from ')[0])).toEqual([
+      'Read and restore the copy of crm',
+      'Restore the copy of cache',
+    ]);
+    expect(one(id)).toMatchObject({ provenAt: null, obstacle: 'restore: There is no room for it.' });
+    ports.backups.mend('cache');
+    expect((await run()).output?.copies.filter(({ proven }) => proven).map(({ source }) => source)).toEqual([
+      'shop',
+      'cache',
+    ]);
+    expect(one(id)).toMatchObject({ obstacle: null });
+    expect((await run()).plan).toHaveLength(1);
   });
 
   it('fails where nothing at all could be looked at', async () => {

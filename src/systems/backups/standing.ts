@@ -1,4 +1,5 @@
 import { type BackupSource, DATABASE_KINDS } from '../../core/backup/source.ts';
+import { lastTried } from '../../core/backup/tried.ts';
 import { ms } from '../../core/duration.ts';
 import type { CopyRecord } from '../../core/ports/copies.ts';
 
@@ -65,17 +66,10 @@ export function standingOf(
   if (newest.fault !== null) return told('unsound', newest.fault);
   if (ageMs > dueMs * GRACE) return told('late', 'the newest copy is older than it may be');
   if (newest.provenAt !== null) return told('proven', 'restored, counted and compared');
-  const obstacle = lastTried(own)?.obstacle;
+  const obstacle = lastTried(own, { source: source.name, repository })?.obstacle;
   if (typeof obstacle === 'string') return told('unproven', `it could not be restored here: ${obstacle}`);
   if (lastProven) return told('unproven', 'an older copy is proven; the newest has not been restored yet');
   return told('unproven', 'no copy of it has been restored yet');
-}
-
-/** The copy that somebody last set out to restore. */
-export function lastTried(own: readonly CopyRecord[]): CopyRecord | undefined {
-  return own
-    .toSorted((a, b) => (b.triedAt?.getTime() ?? 0) - (a.triedAt?.getTime() ?? 0))
-    .find(({ triedAt }) => triedAt);
 }
 
 /** Where its copies go. */

@@ -1,11 +1,12 @@
 import type { ProposedSource } from '../../core/backup/propose.ts';
 import { DATABASE_KINDS } from '../../core/backup/source.ts';
+import { lastTried } from '../../core/backup/tried.ts';
 import { formatDuration } from '../../core/duration.ts';
 import { StewardError } from '../../core/errors.ts';
 import type { NewIncident } from '../../core/incident.ts';
 import type { CopyRecord } from '../../core/ports/copies.ts';
 import type { BackupsDeps } from './deps.ts';
-import { lastTried, placesOf, type Standing, standingOf, unusualDuration, unusualSize } from './standing.ts';
+import { placesOf, type Standing, standingOf, unusualDuration, unusualSize } from './standing.ts';
 
 type Watched = Omit<NewIncident, 'evidence'> & { readonly evidence: NewIncident['evidence']; readonly wrong: boolean };
 
@@ -71,7 +72,7 @@ function ofSources(
       const own = copies.filter((copy) => copy.source === source.name && copy.repository === repository);
       const size = unusualSize(own, shrink);
       const duration = unusualDuration(own, slow);
-      const tried = lastTried(own);
+      const tried = lastTried(own, { source: source.name, repository });
       const severity = source.critical ? 'critical' : 'warning';
       const key = `${node.id}:${source.name}:${repository}`;
       return [
