@@ -2,7 +2,15 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { makeHome, removeHome, type RunningSteward, startSteward, steward, stewardJson } from './kit/steward.ts';
+import {
+  eventually,
+  makeHome,
+  removeHome,
+  type RunningSteward,
+  startSteward,
+  steward,
+  stewardJson,
+} from './kit/steward.ts';
 
 interface Standing {
   readonly source: string;
@@ -128,4 +136,46 @@ describe('backups, as a person has them', () => {
     expect(run.status).toBe('succeeded');
     expect(readFileSync(join(to, data, 'uploads', 'first picture.txt'), 'utf8')).toBe('a picture');
   }, 120_000);
+
+  it('go on where one source is broken: the others are copied, proven and pruned, for the kinds that somebody named', async () => {
+    interface Execution {
+      readonly status: string;
+      readonly steps: readonly { readonly id: string; readonly status: string; readonly runId?: string }[];
+    }
+    const config = JSON.parse(readFileSync(join(home, 'steward.yaml'), 'utf8')) as {
+      backups: { sources: object[] };
+    };
+    config.backups.sources.push({ name: 'gone', kind: 'sqlite', path: join(data, 'gone.db') });
+    writeFileSync(join(home, 'steward.yaml'), JSON.stringify(config));
+    await eventually('the configuration is in force', async () => (await standings()).has('gone') || undefined);
+
+    const shop = new DatabaseSync(join(data, 'shop.db'));
+    shop.exec("insert into orders (what) values ('tea')");
+    shop.close();
+    const args = ['--targets', '["sqlite"]', '--rotate', '30d'];
+    const { execution } = await stewardJson<{ execution: string }>(home, ['auto-backup', ...args]);
+    const ended = await eventually(
+      'the chain ends',
+      async () => {
+        const one = await stewardJson<Execution>(home, ['workflow', 'execution', execution]);
+        return ['running', 'queued'].includes(one.status) ? undefined : one;
+      },
+      120_000,
+    );
+
+    expect(ended.steps.map(({ id, status }) => [id, status])).toEqual([
+      ['backup', 'failed'],
+      ['verify', 'succeeded'],
+      ['prune', 'succeeded'],
+    ]);
+    expect(ended.status).toBe('failed');
+    const [made, looked] = await Promise.all(
+      ended.steps
+        .slice(0, 2)
+        .map(({ runId = '' }) =>
+          stewardJson<{ output: { copies: { source: string }[] } }>(home, ['run', 'show', runId]),
+        ),
+    );
+    expect([made, looked].map((run) => run?.output.copies.map(({ source }) => source))).toEqual([['shop'], ['shop']]);
+  }, 240_000);
 });

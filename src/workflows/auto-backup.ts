@@ -15,6 +15,8 @@ export default defineWorkflow({
       id: 'backup',
       title: 'Back up what the sources name',
       automation: 'backup',
+      // One source that cannot be read, or one place that does not answer, takes nothing from the others. The chain failed all the same.
+      onFailure: 'continue',
       // Volumes and file trees have their turn with the full backup, unless somebody asks for them.
       input: ({ context: { targets, repositories } }) => ({
         ...(Array.isArray(targets) ? { targets } : { scope: 'databases' }),
@@ -25,15 +27,22 @@ export default defineWorkflow({
       id: 'verify',
       title: 'Prove the new copies',
       automation: 'verify-backups',
-      input: ({ context }) => ({ restore: context['test_restore'] === true ? 'all' : 'one' }),
+      onFailure: 'continue',
+      input: ({ context: { targets, test_restore } }) => ({
+        restore: test_restore === true ? 'all' : 'one',
+        ...(Array.isArray(targets) && { targets }),
+      }),
       skip: ({ context: { verify } }) => (verify === false ? 'whoever started it wants no verification' : undefined),
     },
-    // Stops before it where a copy is not what it should be: nothing old goes before the new is good.
+    // Decides for each source and place by itself: nothing old goes before the new is good.
     {
       id: 'prune',
       title: 'Remove copies that retention lets go',
       automation: 'prune-backups',
-      input: ({ context: { rotate } }) => (typeof rotate === 'string' ? { keep: rotate } : {}),
+      input: ({ context: { targets, rotate } }) => ({
+        ...(Array.isArray(targets) && { targets }),
+        ...(typeof rotate === 'string' && { keep: rotate }),
+      }),
     },
   ],
 });

@@ -4,7 +4,7 @@ export default defineWorkflow({
   name: 'database_maintenance',
   version: 1,
   title: 'Database maintenance',
-  summary: 'Vacuums and analyzes the databases once the full backup has really backed them up.',
+  summary: 'Vacuums and analyzes the databases that the full backup has really backed up.',
   priority: 'P1',
   ifMissed: 'queries get slower',
   origin: 'system',
@@ -14,9 +14,9 @@ export default defineWorkflow({
       event: 'workflow.finished',
       where: [
         { from: 'subject.id', equals: 'full_backup' },
-        { from: 'data.status', equals: 'succeeded' },
-        // One that this version skips has backed nothing up.
-        { from: 'data.steps.0.status', equals: 'succeeded' },
+        // One that was skipped or canceled has backed nothing up. Where it failed for some sources, those wait and the others do not.
+        { from: 'data.steps.0.status', in: ['succeeded', 'failed'] },
+        { from: 'data.status', in: ['succeeded', 'failed'] },
       ],
     },
   ],

@@ -10,9 +10,15 @@ export default defineWorkflow({
   origin: 'system',
   triggers: [{ kind: 'schedule', schedule: { cron: '0 3 * * *', catchUp: 'latest', overlap: 'skip' } }],
   steps: [
-    { id: 'backup', title: 'Back up databases, volumes and configuration', automation: 'backup' },
-    { id: 'verify', title: 'Prove the new copies', automation: 'verify-backups' },
-    // Stops before it where a copy is not what it should be: nothing old goes before the new is good.
+    // One source that cannot be read, or one place that does not answer, takes nothing from the others. The chain failed all the same.
+    {
+      id: 'backup',
+      title: 'Back up databases, volumes and configuration',
+      automation: 'backup',
+      onFailure: 'continue',
+    },
+    { id: 'verify', title: 'Prove the new copies', automation: 'verify-backups', onFailure: 'continue' },
+    // Decides for each source and place by itself: nothing old goes before the new is good.
     { id: 'prune', title: 'Remove copies that retention lets go', automation: 'prune-backups' },
   ],
 });

@@ -2,8 +2,8 @@ import { z } from 'zod';
 import { defineAutomation } from '../../core/automation.ts';
 import { locksOf } from '../../core/backup/original.ts';
 import { type BackupSource, DATABASE_KINDS } from '../../core/backup/source.ts';
+import { Targets, targetKinds } from '../../core/backup/targets.ts';
 import { StewardError } from '../../core/errors.ts';
-import { targetKinds } from './schema.ts';
 
 const ATTEMPTS = 3;
 
@@ -23,10 +23,7 @@ export default defineAutomation({
   cliArguments: ['sources'],
   input: z.object({
     sources: z.array(z.string().min(1)).optional().describe('Names of sources; by default all of them.'),
-    targets: z
-      .array(z.string().min(1))
-      .optional()
-      .describe('Kinds of sources: postgresql, mariadb, sqlite, redis, docker-volumes, files, certificates, steward.'),
+    targets: Targets,
     scope: z
       .enum(['databases', 'everything'])
       .default('everything')

@@ -50,10 +50,11 @@ export async function analyze({ input, ports, now, node, run, signal }: Context<
   const sources: SeenSource[] = [];
   const tasks: SourceTask[] = [];
   const { rules, slowMs } = ports.fitness.settings();
+  const byItself = run.trigger === 'schedule' || run.trigger === 'event';
   for (const { name, kind } of wanted.sources) {
     const proven = await provenCopy(ports.copies, name);
     try {
-      const busy = await ports.copies.find({ source: name, status: 'writing' });
+      const asleep = await whyNotNow(ports.copies, name, byItself);
       const look = await ports.fitness.look(
         name,
         { slowMs, measure: mayBuild(input, ports.fitness.inWindow(at)), run: run.id },
@@ -69,22 +70,17 @@ export async function analyze({ input, ports, now, node, run, signal }: Context<
         proven: proven !== null,
         done: await ports.fitness.done(name),
         // A person who asks has a reason; one schedule after the other has none.
-        restMs: run.trigger === 'schedule' || run.trigger === 'event' ? REST_MS : 0,
+        restMs: byItself ? REST_MS : 0,
         databases,
       };
       const days =
         input.vacuum === 'daily' ? { vacuumMs: DAY_MS } : input.vacuum === 'weekly' ? { vacuumMs: WEEK_MS } : {};
       const { due, skipped } = tasksFor(look, { ...rules, ...days }, asked);
       const meanwhile =
-        busy.length > 0
-          ? due.map(({ kind: task, database, object }) => ({
-              kind: task,
-              database,
-              object,
-              why: 'it is being backed up',
-            }))
-          : [];
-      if (busy.length === 0) tasks.push(...due.map((task, place) => ofSource(name, look, { task, place })));
+        asleep === undefined
+          ? []
+          : due.map(({ kind: task, database, object }) => ({ kind: task, database, object, why: asleep }));
+      if (asleep === undefined) tasks.push(...due.map((task, place) => ofSource(name, look, { task, place })));
       sources.push({
         name,
         kind,
@@ -103,6 +99,17 @@ export async function analyze({ input, ports, now, node, run, signal }: Context<
   }
   wanted.mustBe(sources.length);
   return { at: at.toISOString(), node: node.name, sources, tasks: tasks.slice(0, MOST_TASKS) };
+}
+
+/** What nobody asked for waits until there is a new copy to go back to. */
+async function whyNotNow(copies: CopiesPort, source: string, byItself: boolean): Promise<string | undefined> {
+  const known = await copies.find({ source });
+  if (known.some(({ status }) => status === 'writing')) return 'it is being backed up';
+  const places = [...Map.groupBy(known, ({ repository }) => repository).values()].map((those) =>
+    those.reduce((one, other) => (other.sequence > one.sequence ? other : one)),
+  );
+  const failed = places.length > 0 && places.every(({ status }) => status === 'failed');
+  return byItself && failed ? 'its last copy failed: it is backed up first' : undefined;
 }
 
 /** Bloat is read page by page: only where something may follow from it. */

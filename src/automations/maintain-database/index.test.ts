@@ -54,9 +54,11 @@ function world({ tables = [], indexes = [] }: { tables?: Partial<Table>[]; index
   });
   const prove = (): void =>
     ports.copies.put({ id: 'cp_1', source: 'crm', repository: 'local', location: 'crm/1', provenAt: now() });
+  const failed = (sequence: number): void =>
+    ports.copies.put({ id: `cp_${sequence}`, source: 'crm', repository: 'local', status: 'failed', sequence });
   const run = (input: object = {}, more: object = {}) =>
     performInMemory(maintainDatabase, { ports, now, input, ...more });
-  return { ports, run, prove, now };
+  return { ports, run, prove, failed, now };
 }
 
 describe('maintain-database', () => {
@@ -173,5 +175,17 @@ describe('maintain-database', () => {
     ports.fitness.remember('crm', { kind: 'vacuum', database: 'shop', object: 'public.orders', at: now() });
     expect((await run({}, { trigger: 'schedule' })).plan).toEqual([]);
     expect((await run()).plan).toHaveLength(1);
+  });
+
+  it('leaves a database whose last copy failed for after the next one, unless somebody asks', async () => {
+    const { run, prove, failed } = world({ tables: [{}] });
+    prove();
+    failed(2);
+    const { status, output, plan } = await run({}, { trigger: 'event' });
+    expect([status, plan]).toEqual(['succeeded', []]);
+    expect(output?.skipped).toContainEqual(
+      expect.objectContaining({ object: 'public.orders', why: 'its last copy failed: it is backed up first' }),
+    );
+    expect((await run()).plan.length).toBeGreaterThan(0);
   });
 });

@@ -67,4 +67,11 @@ describe('prune-backups', () => {
     expect(output).toMatchObject({ removed: [], leftAlone: ['local'] });
     expect(left()).toHaveLength(2);
   });
+
+  it('lets go of one kind of sources only, where it is asked to', async () => {
+    const { run, left } = await world([1, 40], [1]);
+    expect((await run({ keep: '30d', targets: ['sqlite'] })).output?.removed).toEqual([]);
+    expect((await run({ keep: '30d', targets: ['files'] })).output?.removed).toHaveLength(1);
+    expect(left()).toEqual(['age-1']);
+  });
 });

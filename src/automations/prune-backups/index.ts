@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { defineAutomation } from '../../core/automation.ts';
 import { reasonsToKeep, type Retention, retentionOf } from '../../core/backup/retention.ts';
+import { Targets, targetKinds } from '../../core/backup/targets.ts';
 import { StewardError } from '../../core/errors.ts';
 import type { BackupsPort } from '../../core/ports/backups.ts';
 import type { CopyRecord } from '../../core/ports/copies.ts';
@@ -23,6 +24,7 @@ export default defineAutomation({
   cli: ['backup', 'prune'],
   input: z.object({
     sources: z.array(z.string().min(1)).optional().describe('Only copies of these sources.'),
+    targets: Targets,
     keep: z
       .string()
       .optional()
@@ -42,8 +44,10 @@ export default defineAutomation({
 
   async analyze({ input, ports, now }) {
     const rules = rulesOf(input.keep, ports.copies.rules().retention);
+    const kinds: ReadonlySet<string> | undefined = input.targets && targetKinds(input.targets);
     const complete = (await ports.copies.find({ status: 'complete' })).filter(
-      ({ source }) => input.sources === undefined || input.sources.includes(source),
+      ({ source, kind }) =>
+        (input.sources === undefined || input.sources.includes(source)) && (kinds === undefined || kinds.has(kind)),
     );
     const places = [...Map.groupBy(complete, ({ source, repository }) => `${source}@${repository}`).values()];
     const takes = onlyTaking(ports.backups);

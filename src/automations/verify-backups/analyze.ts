@@ -1,9 +1,10 @@
 import { type BackupSource, DATABASE_KINDS } from '../../core/backup/source.ts';
 import { lastTried } from '../../core/backup/tried.ts';
+import { targetKinds } from '../../core/backup/targets.ts';
 import type { CopyRecord } from '../../core/ports/copies.ts';
 
-/** A plan has at most 500 changes. */
-const MOST = 400;
+/** A plan has at most 500 changes; what is above has its turn the next time, since it then is what nobody has read for longest. */
+export const MOST = 400;
 
 export interface Chosen {
   readonly copy: string;
@@ -17,6 +18,7 @@ export interface Chosen {
 
 interface Wanted {
   readonly sources?: readonly string[] | undefined;
+  readonly targets?: readonly string[] | undefined;
   readonly copy?: string | undefined;
   readonly read: 'new' | 'all' | 'none';
   readonly restore: 'one' | 'databases' | 'all' | 'none';
@@ -24,7 +26,7 @@ interface Wanted {
 
 /**
  * Which copies are read, and which restored. Those to restore come first: they prove the most. Last of them come those that are only
- * tried again, so that what still cannot be restored takes no time from the others.
+ * tried again, so that what still cannot be restored takes no time from the others. Then those that nobody has read for longest.
  */
 export function toVerify({
   copies,
@@ -35,10 +37,12 @@ export function toVerify({
   readonly sources: readonly BackupSource[];
   readonly input: Wanted;
 }): Chosen[] {
+  const kinds: ReadonlySet<string> | undefined = input.targets && targetKinds(input.targets);
   const configured = new Set(sources.map(({ name }) => name));
   const eligible = copies.filter(
-    ({ id, source }) =>
+    ({ id, source, kind }) =>
       configured.has(source) &&
+      (kinds === undefined || kinds.has(kind)) &&
       (input.copy === undefined || id === input.copy) &&
       (input.sources === undefined || input.sources.includes(source)),
   );
@@ -49,6 +53,7 @@ export function toVerify({
   const turn = idsOf(input.copy === undefined ? inTurn(newest, copies, input.restore) : eligible);
   const again = idsOf(input.copy === undefined && input.restore === 'one' ? heldUp(newest, copies) : []);
   return eligible
+    .toSorted((a, b) => (a.checkedAt?.getTime() ?? 0) - (b.checkedAt?.getTime() ?? 0) || b.sequence - a.sequence)
     .map((copy) => ({
       copy: copy.id,
       source: copy.source,
@@ -63,12 +68,8 @@ export function toVerify({
     }))
     .filter(({ read, restore }) => read || restore)
     .toSorted(
-      (a, b) =>
-        Number(turn.has(b.copy)) - Number(turn.has(a.copy)) ||
-        Number(b.restore) - Number(a.restore) ||
-        (a.at < b.at ? 1 : -1),
-    )
-    .slice(0, MOST);
+      (a, b) => Number(turn.has(b.copy)) - Number(turn.has(a.copy)) || Number(b.restore) - Number(a.restore),
+    );
 }
 
 /**
@@ -96,10 +97,11 @@ function heldUp(newest: readonly CopyRecord[], all: readonly CopyRecord[]): read
 export function expectedPlaces(
   sources: readonly BackupSource[],
   repositories: readonly { readonly name: string }[],
-  only: readonly string[] | undefined,
+  { sources: only, targets }: Pick<Wanted, 'sources' | 'targets'>,
 ): { readonly source: string; readonly repository: string }[] {
+  const kinds = targets && targetKinds(targets);
   return sources
-    .filter(({ name }) => only === undefined || only.includes(name))
+    .filter(({ name, kind }) => (only?.includes(name) ?? true) && (kinds?.has(kind) ?? true))
     .flatMap(({ name, repositories: own }) =>
       (own ?? repositories.map((each) => each.name)).map((repository) => ({ source: name, repository })),
     );

@@ -145,4 +145,25 @@ describe('verify-backups', () => {
     expect(status).toBe('succeeded');
     expect(output?.missing).toEqual(['crm in local']);
   });
+
+  it('looks at one kind of sources, in the words of people', async () => {
+    const { ports, copy, run } = await world(['shop']);
+    ports.backups.addSource({ kind: 'files', name: 'etc', paths: ['/etc'] }, 'etc');
+    await copy('shop');
+    await copy('etc', { kind: 'files' });
+    const { output } = await run({ targets: ['configuration'], restore: 'all' });
+    expect([output?.copies.map(({ source }) => source), output?.missing]).toEqual([['etc'], []]);
+    expect((await run({ targets: ['floppies'] })).error).toMatchObject({ code: 'INPUT_INVALID' });
+  });
+
+  it('reads all copies whatever the time, those first that nobody has read for longest, and says what is left for the next time', async () => {
+    const { ports, copy, run } = await world(['shop']);
+    ports.copies.rule({ verificationMs: 0 });
+    for (let day = 1; day <= 402; day += 1) await copy('shop', { checkedAt: new Date(day * 1_000) });
+    const { status, output } = await run({ read: 'all' });
+    expect([status, output?.copies.length]).toEqual(['succeeded', 400]);
+    // The newest is restored, so it comes first; of the others the two that were read last wait.
+    expect(output?.copies[0]).toMatchObject({ copy: 'cp_402', proven: true });
+    expect(output?.postponed).toEqual(['cp_400', 'cp_401']);
+  });
 });

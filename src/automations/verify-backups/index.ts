@@ -1,9 +1,10 @@
 import { z } from 'zod';
 import { defineAutomation } from '../../core/automation.ts';
 import type { LayerResult } from '../../core/backup/copy.ts';
+import { Targets } from '../../core/backup/targets.ts';
 import { VerificationReport } from '../../core/backup/verification.ts';
 import { StewardError } from '../../core/errors.ts';
-import { expectedPlaces, toVerify } from './analyze.ts';
+import { expectedPlaces, MOST, toVerify } from './analyze.ts';
 
 export default defineAutomation({
   name: 'verify-backups',
@@ -21,6 +22,7 @@ export default defineAutomation({
   cliArguments: ['sources'],
   input: z.object({
     sources: z.array(z.string().min(1)).optional().describe('Only copies of these sources.'),
+    targets: Targets,
     copy: z.string().optional().describe('Only this copy; it is read and restored.'),
     read: z
       .enum(['new', 'all', 'none'])
@@ -47,7 +49,8 @@ export default defineAutomation({
     const { verificationMs, verifyAll } = ports.copies.rules();
     const sources = ports.backups.sources();
     const restore = verifyAll && input.restore === 'one' ? 'all' : input.restore;
-    const expected = expectedPlaces(sources, ports.backups.repositories(), input.sources);
+    const expected = expectedPlaces(sources, ports.backups.repositories(), input);
+    const wanted = toVerify({ copies, sources, input: { ...input, restore } });
     const repositories = await Promise.all(
       ports.backups.repositories().map(async ({ name }) => {
         try {
@@ -69,8 +72,9 @@ export default defineAutomation({
       at: now().toISOString(),
       node: node.name,
       // The daily look has a limit; somebody who asks for all of it has the time.
-      limitMs: input.copy === undefined && restore === 'one' ? verificationMs : null,
-      chosen: toVerify({ copies, sources, input: { ...input, restore } }),
+      limitMs: input.copy === undefined && input.read === 'new' && restore === 'one' ? verificationMs : null,
+      chosen: wanted.slice(0, MOST),
+      above: wanted.slice(MOST).map(({ copy }) => copy),
       missing: expected
         .filter(
           ({ source, repository }) => !copies.some((copy) => copy.source === source && copy.repository === repository),
@@ -196,7 +200,7 @@ export default defineAutomation({
       node: facts.node,
       ok: copies.every(({ ok }) => ok),
       copies,
-      postponed: applied.filter(({ receipt }) => !receipt.looked).map(({ change: { id } }) => id),
+      postponed: [...applied.filter(({ receipt }) => !receipt.looked).map(({ change: { id } }) => id), ...facts.above],
       missing: facts.missing,
       repositories: facts.repositories.map(({ name, ok, message, freeBytes, totalBytes }) => ({
         name,

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Trigger } from '../../core/actor.ts';
 import { retentionOf } from '../../core/backup/retention.ts';
+import { targetKinds } from '../../core/backup/targets.ts';
 import { type AnyOperation, defineCommand } from '../../core/operation.ts';
 import type { JsonObject } from '../../core/json.ts';
 import type { BackupsDeps } from './deps.ts';
@@ -59,6 +60,7 @@ export function autoBackup({ workflows, backups }: Pick<BackupsDeps, 'workflows'
       { title: 'All databases, proven by restoring them', input: { targets: ['postgresql'], test_restore: true } },
     ],
     async handle({ targets, schedule, verify, test_restore, rotate, remote_copy, dryRun }, { actor, trigger, from }) {
+      if (targets) targetKinds(targets);
       const local = backups.repositories().filter(({ kind }) => kind === 'directory');
       const context: JsonObject = {
         verify,

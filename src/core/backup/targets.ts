@@ -1,5 +1,6 @@
-import type { SourceKind } from '../../core/backup/source.ts';
-import { StewardError } from '../../core/errors.ts';
+import { z } from 'zod';
+import { StewardError } from '../errors.ts';
+import type { SourceKind } from './source.ts';
 
 /** What people call the kinds of sources. */
 const TARGETS: Readonly<Record<string, SourceKind>> = {
@@ -20,6 +21,12 @@ const TARGETS: Readonly<Record<string, SourceKind>> = {
   self: 'steward',
 };
 
+export const Targets = z
+  .array(z.string().min(1))
+  .optional()
+  .describe('Kinds of sources: postgresql, mariadb, sqlite, redis, docker-volumes, files, certificates, steward.');
+
+/** Throws INPUT_INVALID for a word that no kind goes by. */
 export function targetKinds(targets: readonly string[]): ReadonlySet<SourceKind> {
   return new Set(
     targets.map((target) => {
