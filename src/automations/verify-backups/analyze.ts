@@ -67,9 +67,7 @@ export function toVerify({
       restore: turn.has(copy.id) || again.has(copy.id),
     }))
     .filter(({ read, restore }) => read || restore)
-    .toSorted(
-      (a, b) => Number(turn.has(b.copy)) - Number(turn.has(a.copy)) || Number(b.restore) - Number(a.restore),
-    );
+    .toSorted((a, b) => Number(turn.has(b.copy)) - Number(turn.has(a.copy)) || Number(b.restore) - Number(a.restore));
 }
 
 /**
