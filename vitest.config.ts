@@ -1,4 +1,5 @@
 import { configDefaults, defineConfig } from 'vitest/config';
+import { LongestFirst } from './src/testing/longest-first.ts';
 
 const common = {
   globalSetup: ['src/testing/global-setup.ts'],
@@ -58,6 +59,7 @@ const serving = { ...common, hookTimeout: 120_000 };
 export default defineConfig({
   test: {
     passWithNoTests: false,
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         test: {

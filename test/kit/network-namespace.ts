@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { randomBytes, randomInt } from 'node:crypto';
 import { existsSync } from 'node:fs';
 
 /** Why there can be none here; false where there can. */
@@ -20,10 +21,10 @@ export interface NetworkNamespace {
 }
 
 export function createNetworkNamespace(): NetworkNamespace {
-  const tag = (process.pid % 100_000).toString(36);
+  const tag = randomBytes(4).toString('hex');
   const name = `stw-${tag}`;
   const [outer, inner] = [`stwo${tag}`, `stwi${tag}`];
-  const net = `10.213.${process.pid % 250}`;
+  const net = `10.213.${randomInt(250)}`;
   const ip = (...args: string[]): void => void execFileSync('ip', args, { stdio: 'pipe' });
   ip('netns', 'add', name);
   ip('link', 'add', outer, 'type', 'veth', 'peer', 'name', inner);
