@@ -1,26 +1,25 @@
 import { createReadStream } from 'node:fs';
 import { type FileHandle, open, rm } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
-import { constants, createZstdCompress, createZstdDecompress } from 'node:zlib';
+import { promisify } from 'node:util';
+import { constants, createZstdCompress, createZstdDecompress, zstdCompress } from 'node:zlib';
 import type { Part } from '../../../core/backup/copy.ts';
 import type { Bytes } from '../../../core/backup/store.ts';
-import type { ProgramsPort } from '../../../core/ports/programs.ts';
 import { StewardError } from '../../../core/errors.ts';
 import { errnoOf, fileError } from '../../files/file-errors.ts';
 import { createMeter, type Meter, notThePart, verified } from '../measured.ts';
 
 const CHUNK = 256 * 1024;
-/** Of one part; whoever asked for it has a limit of their own. */
-const LONGEST_MS = 24 * 3_600_000;
 const PIECE = 1024 * 1024;
-const ZSTD = {
-  chunkSize: CHUNK,
-  params: {
-    [constants.ZSTD_c_compressionLevel]: 3,
-    // What `zstd --test` compares.
-    [constants.ZSTD_c_checksumFlag]: 1,
-  },
-};
+/** What is compressed both ways to tell which is better. */
+const BEGINNING = 4 * PIECE;
+/** What may wait for the compressor. */
+const WAITING = 4 * PIECE;
+const FAST = 1;
+const USUAL = 3;
+/** The checksum is what `zstd --test` compares. */
+const PARAMS = { [constants.ZSTD_c_checksumFlag]: 1 };
+const zstd = promisify(zstdCompress);
 
 export interface Written {
   readonly content: Pick<Part, 'bytes' | 'sha256'>;
@@ -34,11 +33,9 @@ export async function writeCompressed(
   {
     signal,
     told,
-    programs,
   }: {
     readonly signal: AbortSignal;
     readonly told: (bytes: number) => void;
-    readonly programs: Pick<ProgramsPort, 'stream'>;
   },
 ): Promise<Written> {
   let ofContent: { readonly thrown: unknown } | undefined;
@@ -56,10 +53,7 @@ export async function writeCompressed(
     throw fileError(`${path} cannot be written`, error);
   });
   try {
-    await compress(before.through(source()), (compressed) => writeAll(file, after.through(compressed)), {
-      signal,
-      programs,
-    });
+    await compress(before.through(source()), (compressed) => writeAll(file, after.through(compressed)), signal);
     await file.sync();
     return { content: measuredBy(before), stored: measuredBy(after) };
   } catch (thrown) {
@@ -72,27 +66,29 @@ export async function writeCompressed(
   }
 }
 
-/** By the program where this machine has it, which is faster by half; the library writes the same format. */
+/** Beside the thread that reads and hashes: pieces wait for the compressor, so that neither waits for the other. */
 async function compress(
   content: Bytes,
   take: (compressed: Bytes) => Promise<void>,
-  { signal, programs }: { readonly signal: AbortSignal; readonly programs: Pick<ProgramsPort, 'stream'> },
+  signal: AbortSignal,
 ): Promise<void> {
-  const request = { program: 'zstd', args: ['-3', '-q', '-c', '--check'], timeoutMs: LONGEST_MS, signal };
-  let asked = false;
-  const input = async function* (): Bytes {
-    asked = true;
-    yield* content;
+  const pieces = inPieces(content);
+  const first = await pieces.next();
+  const beginning = first.done ? new Uint8Array() : first.value;
+  const params = { ...PARAMS, [constants.ZSTD_c_compressionLevel]: await levelFor(beginning) };
+  const options = { chunkSize: CHUNK, writableHighWaterMark: WAITING, params };
+  const all = async function* (): Bytes {
+    yield beginning;
+    yield* pieces;
   };
-  try {
-    const { exitCode, stderr } = await programs.stream({ ...request, input: input() }, take);
-    if (exitCode === 0) return;
-    throw new StewardError('PROGRAM_FAILED', `zstd ended with ${exitCode ?? 'a signal'}: ${stderr.slice(-300)}`);
-  } catch (thrown) {
-    // Where there is no such program nothing of the content was asked for yet.
-    if (asked || !(thrown instanceof StewardError) || thrown.code !== 'NOT_FOUND') throw thrown;
-  }
-  await pipeline(inPieces(content), createZstdCompress(ZSTD), (compressed: Bytes) => take(compressed), { signal });
+  await pipeline(all(), createZstdCompress(options), (compressed: Bytes) => take(compressed), { signal });
+}
+
+/** The higher level only where it makes less of it: of rows full of numbers and hashes it makes more, in twice the time. */
+async function levelFor(beginning: Uint8Array): Promise<number> {
+  const made = async (level: number): Promise<number> =>
+    (await zstd(beginning, { params: { [constants.ZSTD_c_compressionLevel]: level } })).length;
+  return (await made(FAST)) <= (await made(USUAL)) ? FAST : USUAL;
 }
 
 /** What was compressed into a file; throws VERIFICATION_FAILED where it is not what the part says, or not there. */
@@ -125,13 +121,13 @@ export async function* readCompressed(
 
 /** A pipe gives 64 KB at most, and each piece costs the compressor a way to another thread and back. */
 async function* inPieces(content: Bytes): AsyncGenerator<Uint8Array> {
-  let [held, length]: [Uint8Array[], number] = [[], 0];
+  let [held, length, wanted]: [Uint8Array[], number, number] = [[], 0, BEGINNING];
   for await (const chunk of content) {
     held.push(chunk);
     length += chunk.length;
-    if (length < PIECE) continue;
+    if (length < wanted) continue;
     yield held.length === 1 ? chunk : Buffer.concat(held, length);
-    [held, length] = [[], 0];
+    [held, length, wanted] = [[], 0, PIECE];
   }
   if (length > 0) yield Buffer.concat(held, length);
 }

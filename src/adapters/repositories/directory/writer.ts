@@ -40,7 +40,6 @@ export function createWriter(
     const { content: is, stored } = await writeCompressed(join(folder, file), content, {
       signal: doing.signal,
       told,
-      programs,
     });
     files.set(name, { part: name, file, ...stored });
     return { name, kind, ...(database === undefined ? {} : { database }), ...is, storedBytes: stored.bytes };

@@ -16,7 +16,7 @@ import { partlyArguments, partlyCopied } from './partly.ts';
 import { dumpEnvironment, hashesInDump, rowsOf } from './rows.ts';
 import { type PgSnapshot, takeSnapshot } from './snapshot.ts';
 import { leavesRows, nameOf, type PgTable, withoutRowsOf } from './tables.ts';
-import type { PgTools } from './tools.ts';
+import { pgDump, type PgTools } from './tools.ts';
 
 export interface Copying {
   readonly source: SourceOf<'postgres'>;
@@ -134,9 +134,10 @@ async function copyDatabase(
     now: Doing,
     seen?: (chunk: Uint8Array) => void,
   ): Promise<Part> => {
+    const command = program === 'pg_dump' ? await pgDump(tools, args) : { program: tools.program(program), args };
     const dumped = await dumpInto(
       programs,
-      { program: tools.program(program), args, env },
+      { ...command, env },
       { writer, turns, part: { ...part, database }, doing: now, seen },
     );
     if (!dumped.part || dumped.result.exitCode !== 0)

@@ -10,6 +10,7 @@ import { countLargeObjects, countTable, LARGE_OBJECTS, type RowHash } from './co
 import { programError } from './errors.ts';
 import type { Loading } from './load.ts';
 import { nameOf, type PgTable, tablesOf, withoutRowsOf } from './tables.ts';
+import { pgDump } from './tools.ts';
 
 /** Rows of a dump are the same text wherever they are dumped: what pg_dump itself does not set is set by `dumpEnvironment`. */
 export const dumpEnvironment = (access: PgAccess, database: string): Record<string, string> => ({
@@ -130,8 +131,7 @@ async function dumpedRows(
   const others = all.filter((table) => table.kind === 'r' && !some.includes(table));
   const result = await programs.stream(
     {
-      program: tools.program('pg_dump'),
-      args: [
+      ...(await pgDump(tools, [
         '-Fc',
         '-Z0',
         '--data-only',
@@ -140,7 +140,7 @@ async function dumpedRows(
         ...withoutRowsOf(others),
         '-d',
         connectionString(into),
-      ],
+      ])),
       env: dumpEnvironment(access, into),
       timeoutMs: AS_LONG_AS_IT_TAKES_MS,
       signal: doing.signal,
