@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -128,6 +128,24 @@ describe('backups, as a person has them', () => {
     expect((await approve(undo.id, undo.planHash ?? '')).status).toBe('succeeded');
     expect(shop()).toEqual(['nothing']);
   }, 240_000);
+
+  it('are counted where nothing could be copied at all: in history, state and success rate', async () => {
+    const away = join(home, 'data that is away');
+    renameSync(data, away);
+    try {
+      const { code } = await steward(home, ['backup', 'run', 'shop', '--wait', '--json']);
+      expect(code).not.toBe(0);
+    } finally {
+      renameSync(away, data);
+    }
+    const [shop] = await stewardJson<(Standing & { successRate: number })[]>(home, ['backups']);
+    expect(shop).toMatchObject({ source: 'shop', state: 'failing', successRate: expect.any(Number) });
+    expect(shop?.successRate).toBeLessThan(100);
+    const [last] = await stewardJson<{ status: string; error: string }[]>(home, ['backup', 'history']);
+    expect(last).toMatchObject({ status: 'failed', error: expect.stringContaining('shop.db') });
+    const { stdout } = await steward(home, ['backups']);
+    expect(stdout).toMatch(/success rate/);
+  }, 120_000);
 
   it('come back beside the original without touching it', async () => {
     rmSync(join(data, 'uploads', 'first picture.txt'));

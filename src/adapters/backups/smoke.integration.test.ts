@@ -91,6 +91,7 @@ async function verified(source: BackupSource, { location }: SealedCopy) {
     scratch: join(folder.path, 'scratch'),
     programs,
     making: new Set(),
+    servers: new Map(),
     node: 'memory',
     now,
     log: memoryLog(),

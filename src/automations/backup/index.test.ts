@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { StewardError } from '../../core/errors.ts';
 import { fakePorts } from '../../testing/fakes/fake-ports.ts';
 import { performInMemory } from '../../testing/perform-in-memory.ts';
 import backup from './index.ts';
@@ -47,13 +48,39 @@ describe('backup', () => {
     ports.backups.breakSource('shop', 'examine');
     const { status, output, checks, plan } = await run({});
     expect(status).toBe('failed');
-    expect(plan.map(({ id }) => id)).toEqual(['etc@remote']);
-    expect(checks.filter(({ ok }) => !ok).map(({ name }) => name)).toEqual(['shop can be read']);
+    expect(plan.map(({ id }) => id)).toEqual(['shop@local', 'shop@remote', 'etc@remote']);
+    expect(String((plan[0] as { readonly reason?: string } | undefined)?.reason)).toContain(
+      'It cannot be read now: shop does not answer',
+    );
+    expect(checks.filter(({ ok }) => !ok).map(({ name }) => name)).toEqual([
+      'A whole copy of shop is in local',
+      'A whole copy of shop is in remote',
+    ]);
+    expect(
+      ports.copies.all().map(({ source, repository, status: of, error }) => [source, repository, of, error]),
+    ).toEqual([
+      ['shop', 'local', 'failed', 'shop does not answer Start it.'],
+      ['shop', 'remote', 'failed', 'shop does not answer Start it.'],
+      ['etc', 'remote', 'complete', null],
+    ]);
     expect(output?.failed.map(({ source, repository }) => `${source}@${repository}`)).toEqual([
       'shop@local',
       'shop@remote',
     ]);
     expect(ports.backups.held()).toHaveLength(1);
+  });
+
+  it('copies all the same what could not be read when it was planned and can be now', async () => {
+    const { ports, run } = world();
+    const { examine } = ports.backups;
+    let asked = 0;
+    ports.backups.examine = async (source, doing) => {
+      asked += 1;
+      if (asked === 1) throw new StewardError('UNAVAILABLE', 'It is starting.');
+      return await examine(source, doing);
+    };
+    expect((await run({ sources: ['shop'] })).status).toBe('succeeded');
+    expect(ports.copies.all().map(({ status }) => status)).toEqual(['complete', 'complete']);
   });
 
   it('keeps the good copies where one breaks off, and writes down which did', async () => {
@@ -83,6 +110,6 @@ describe('backup', () => {
     expect((await run({ targets: ['oracle'] })).error).toMatchObject({ code: 'INPUT_INVALID' });
     for (const source of ['shop', 'etc']) ports.backups.breakSource(source, 'examine');
     expect((await run({})).status).toBe('failed');
-    expect(ports.copies.all()).toEqual([]);
+    expect(ports.copies.all().map(({ status }) => status)).toEqual(['failed', 'failed', 'failed']);
   });
 });

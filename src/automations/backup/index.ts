@@ -90,43 +90,36 @@ export default defineAutomation({
           hint: 'backups.sources and backups.repositories in steward.yaml name both; `steward backups` shows what was found.',
         },
       },
-      // What cannot be read now must not keep the others from being read; with nothing else there is nothing to do.
-      {
-        name: 'At least one source can be read',
-        ok: items.some(({ problem }) => problem === null),
-        evidence: items.flatMap(({ source, problem }) => (problem ? [{ source, ...problem }] : [])),
-      },
     ];
   },
 
   async plan(_ctx, { items }) {
-    return items
-      .filter(({ problem }) => problem === null)
-      .flatMap(({ source, kind, repositories, parts, leftOut, estimatedBytes }) =>
-        repositories.map((repository) => ({
-          id: `${source}@${repository}`,
-          title: `Copy ${source} (${kind}${estimatedBytes === null ? '' : `, about ${size(estimatedBytes)}`}) to ${repository}`,
-          reason:
-            [
-              parts.length > 0 ? `In it: ${parts.join(', ')}.` : '',
-              ...leftOut.map(({ what, why }) => `Left out: ${what}, ${why}.`),
-            ]
-              .filter(Boolean)
-              .join(' ') || undefined,
-          // A good copy of one source is not taken back because another could not be made.
-          undo: 'none' as const,
-          additive: true,
-          source,
-          kind,
-          repository,
-        })),
-      );
+    return items.flatMap(({ source, kind, repositories, parts, leftOut, estimatedBytes, problem }) =>
+      repositories.map((repository) => ({
+        id: `${source}@${repository}`,
+        title: `Copy ${source} (${kind}${estimatedBytes === null ? '' : `, about ${size(estimatedBytes)}`}) to ${repository}`,
+        reason:
+          [
+            problem
+              ? `It cannot be read now: ${problem.message} It is tried once more, and what comes of it written down.`
+              : '',
+            parts.length > 0 ? `In it: ${parts.join(', ')}.` : '',
+            ...leftOut.map(({ what, why }) => `Left out: ${what}, ${why}.`),
+          ]
+            .filter(Boolean)
+            .join(' ') || undefined,
+        // A good copy of one source is not taken back because another could not be made.
+        undo: 'none' as const,
+        additive: true,
+        source,
+        kind,
+        repository,
+      })),
+    );
   },
 
   basis: ({ items }) => ({
-    copies: items
-      .filter(({ problem }) => problem === null)
-      .flatMap(({ source, repositories }) => repositories.map((repository) => `${source}@${repository}`)),
+    copies: items.flatMap(({ source, repositories }) => repositories.map((repository) => `${source}@${repository}`)),
   }),
 
   async execute({ ports, run, signal, progress, log }, { id, source, kind, repository }, { facts, attempt }) {
@@ -140,6 +133,10 @@ export default defineAutomation({
           removed: removed.length,
           locks: unlocked.length,
         });
+      if (facts.items.some((item) => item.source === source && item.problem !== null)) {
+        const { problem } = await ports.backups.examine(source, { signal });
+        if (problem) throw new StewardError('PRECONDITION_FAILED', problem.message, { hint: problem.hint });
+      }
       const made = await ports.backups.make(
         { id: copy, source, repository, at: begun.startedAt, first: begun.first },
         {
@@ -160,11 +157,8 @@ export default defineAutomation({
     }
   },
 
-  async verify({ ports, signal }, { facts, applied }) {
-    const unread = facts.items.flatMap(({ source, problem }) =>
-      problem ? [{ name: `${source} can be read`, ok: false, evidence: problem }] : [],
-    );
-    const made = await Promise.all(
+  async verify({ ports, signal }, { applied }) {
+    return await Promise.all(
       applied.map(async ({ change: { source, repository }, receipt: { copy, error } }) => {
         const name = `A whole copy of ${source} is in ${repository}`;
         if (error !== null) return { name, ok: false, evidence: { error } };
@@ -179,7 +173,6 @@ export default defineAutomation({
         };
       }),
     );
-    return [...unread, ...made];
   },
 
   record({ facts, applied }) {
@@ -187,14 +180,9 @@ export default defineAutomation({
       copies: applied.flatMap(({ change: { source, repository }, receipt: { copy, made } }) =>
         made ? [{ copy, source, repository, ...made }] : [],
       ),
-      failed: [
-        ...facts.items.flatMap(({ source, repositories, problem }) =>
-          problem ? repositories.map((repository) => ({ source, repository, error: problem.message })) : [],
-        ),
-        ...applied.flatMap(({ change: { source, repository }, receipt: { error } }) =>
-          error === null ? [] : [{ source, repository, error }],
-        ),
-      ],
+      failed: applied.flatMap(({ change: { source, repository }, receipt: { error } }) =>
+        error === null ? [] : [{ source, repository, error }],
+      ),
       leftOut: facts.items.flatMap(({ source, leftOut }) => leftOut.map((each) => ({ source, ...each }))),
     };
   },

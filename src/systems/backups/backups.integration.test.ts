@@ -257,6 +257,29 @@ describe('the record of copies', () => {
     expect(await standing()).toMatchObject({ state: 'unproven' });
   });
 
+  it('tells how many of the attempts of the last thirty days made a copy, of all and of each place', async () => {
+    await copy('cp_old');
+    later(31 * 24 * HOUR);
+    await copy('cp_1');
+    await backups.copies.removed('cp_1', 'retention');
+    await copy('cp_2', { source: 'etc' });
+    const failed = async (id: string): Promise<void> => {
+      await backups.copies.begin({ id, source: 'shop', kind: 'sqlite', repository: 'local', runId: 'run_1' });
+      await backups.copies.fail(id, 'nobody answers');
+    };
+    await failed('cp_3');
+    await failed('cp_4');
+    await backups.copies.removed('cp_4', 'nobody needs to know');
+    const { successRate, items } = await ask<{ successRate: number; items: (Standing & { successRate: number })[] }>(
+      'backups',
+    );
+    expect(successRate).toBe(50);
+    expect(items.map(({ source, state, successRate: own }) => [source, state, own])).toEqual([
+      ['shop', 'failing', 33.3],
+      ['etc', 'unproven', 100],
+    ]);
+  });
+
   it('closes what a run left that is over', async () => {
     await backups.copies.begin({ id: 'cp_1', source: 'shop', kind: 'sqlite', repository: 'local', runId: 'run_gone' });
     await backups.copies.begin({ id: 'cp_2', source: 'etc', kind: 'files', repository: 'local', runId: 'run_works' });

@@ -26,6 +26,7 @@ const StandingView = z.object({
   rpoSeconds: seconds.describe('What would be lost now: the age of the newest proven data.'),
   rtoSeconds: seconds.describe('What its last restore took.'),
   everySeconds: z.number().int().describe('How old the newest copy may be.'),
+  successRate: z.number().optional().describe('Percent of its attempts of the last 30 days that made a copy.'),
   copies: z.number().int(),
   bytes: z.number().optional().describe('Of the newest copy, before compression.'),
 });
@@ -86,11 +87,21 @@ export function backupOperations(deps: BackupsDeps, record: Pick<CopiesPort, 'fi
       permission: 'read',
       input: NoInput,
       output: z.object({
-        successRate: z.number().optional().describe('Percent of the copies of the last 30 days that were made.'),
+        successRate: z.number().optional().describe('Percent of all attempts of the last 30 days that made a copy.'),
         items: z.array(StandingView),
       }),
       cli: ['backups'],
-      columns: ['source', 'kind', 'repository', 'state', 'lastProvenAt', 'rpoSeconds', 'rtoSeconds', 'message'],
+      columns: [
+        'source',
+        'kind',
+        'repository',
+        'state',
+        'lastProvenAt',
+        'rpoSeconds',
+        'rtoSeconds',
+        'successRate',
+        'message',
+      ],
       async handle() {
         const copies = await record.find({});
         const repositories = backups.repositories();
@@ -98,6 +109,7 @@ export function backupOperations(deps: BackupsDeps, record: Pick<CopiesPort, 'fi
           placesOf(source, repositories).map((repository) => {
             const standing = standingOf(source, repository, copies, now());
             const { state, message, newest, lastProven, rpoMs, rtoMs, dueMs, kind } = standing;
+            const own = copies.filter((copy) => copy.source === source.name && copy.repository === repository);
             return {
               source: source.name,
               kind,
@@ -110,9 +122,8 @@ export function backupOperations(deps: BackupsDeps, record: Pick<CopiesPort, 'fi
               ...(rpoMs !== undefined && { rpoSeconds: Math.ceil(rpoMs / 1_000) }),
               ...(rtoMs !== undefined && { rtoSeconds: Math.ceil(rtoMs / 1_000) }),
               everySeconds: Math.round(dueMs / 1_000),
-              copies: copies.filter(
-                (copy) => copy.source === source.name && copy.repository === repository && copy.status === 'complete',
-              ).length,
+              ...successRateOf(own, now()),
+              copies: own.filter(({ status }) => status === 'complete').length,
               ...(typeof newest?.bytes === 'number' && { bytes: newest.bytes }),
             };
           }),
@@ -263,7 +274,8 @@ function successRateOf(copies: readonly CopyRecord[], now: Date): { successRate?
     ({ status, startedAt }) => status !== 'writing' && now.getTime() - startedAt.getTime() < MONTH_MS,
   );
   if (ended.length === 0) return {};
-  const good = ended.filter(({ status }) => status !== 'failed').length;
+  // What retention removed was made; what was never whole has no instant.
+  const good = ended.filter(({ snapshotAt }) => snapshotAt !== null).length;
   return { successRate: Math.round((1_000 * good) / ended.length) / 10 };
 }
 
