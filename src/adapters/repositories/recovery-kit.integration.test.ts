@@ -87,6 +87,8 @@ describe('the commands of a recovery kit', () => {
     });
     const page = recoveryKit({ node: 'alpha', at: AT, repositories: [{ repository }], copies: [] });
     expect(page).toContain('Its key is not in this kit');
-    expect(page).toContain('{"env":"SPACES_ACCESS_KEY"}');
+    expect(page).toContain(
+      '**AWS_ACCESS_KEY_ID is not in this kit: Steward could not read it from {"env":"SPACES_ACCESS_KEY"}.',
+    );
   });
 });

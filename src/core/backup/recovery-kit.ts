@@ -7,6 +7,7 @@ import type { SourceKind } from './source.ts';
 
 /** What the kit says of one repository. */
 export interface KitRepository {
+  /** With its variables in clear; one that could not be read is still the reference to it, and the page says that it lacks it. */
   readonly repository: BackupRepository;
   /** The password of restic, in clear: the kit is what is left when Steward is not. Undefined where it could not be had. */
   readonly key?: string | undefined;
@@ -140,11 +141,23 @@ function repositoryText({ repository, key }: KitRepository): string[] {
       ? '**Its key is not in this kit: without it the copies cannot be read.**'
       : `Key: \`${line(key)}\``,
     '',
+    ...lacking(repository).flatMap(({ name, reference }) => [
+      `**${name} is not in this kit: Steward could not read it from ${reference}. Without it the place cannot be opened.**`,
+      '',
+    ]),
     'What is there; a copy counts where it has a snapshot tagged `part=manifest.json`:',
     '',
     block([...opening(repository, key), 'restic snapshots --no-lock --tag steward,part=manifest.json']),
     '',
   ];
+}
+
+/** Secrets of a repository that are references still: whoever restores has to know them by other means. */
+export function lacking(repository: BackupRepository): { readonly name: string; readonly reference: string }[] {
+  if (repository.kind !== 'restic') return [];
+  return Object.entries(repository.env).flatMap(([name, value]) =>
+    typeof value === 'string' ? [] : [{ name, reference: line(JSON.stringify(value)) }],
+  );
 }
 
 function copyText({ repository: name, location, manifest }: KitCopy, repositories: readonly KitRepository[]): string[] {
@@ -189,7 +202,7 @@ function opening({ url, env, options }: RepositoryOf<'restic'>, key: string | un
   const variables = Object.entries(env).map(([name, value]) =>
     typeof value === 'string'
       ? `export ${name}=${quoted(value)}`
-      : `export ${name}=  # a secret that Steward had by the reference ${line(JSON.stringify(value))}`,
+      : `export ${name}=  # not in this kit: Steward had it from ${line(JSON.stringify(value))}`,
   );
   const own = options.map((option) => ` --option ${quoted(option)}`).join('');
   return [
