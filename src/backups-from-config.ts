@@ -12,7 +12,13 @@ import type { BackupSettings } from './systems/backups/deps.ts';
 export const STORE_PASSWORD = { env: 'STEWARD_DATABASE_URL' };
 
 /** Steward itself comes to what is configured, unless a source of its kind says otherwise: with its store, where that is elsewhere. */
-export function backupSources({ backups: { sources, self } }: Config, databaseUrl?: string): BackupSource[] {
+export function backupSources(
+  { backups: { sources: written, staging, self } }: Config,
+  databaseUrl?: string,
+): BackupSource[] {
+  const sources = written.map((source) =>
+    source.kind === 'postgres' && staging && !source.drillOn ? { ...source, drillOn: staging } : source,
+  );
   if (!self || sources.some(({ kind }) => kind === 'steward')) return sources;
   const own = StewardSource.parse({ kind: 'steward', name: OWN_SOURCE });
   return [...sources, own, ...(databaseUrl === undefined ? [] : [storeSource(databaseUrl)])];
@@ -42,9 +48,19 @@ function tlsOf(mode: string | null): 'disable' | 'prefer' | 'require' | 'verify-
   return 'verify-full';
 }
 
-export function backupRepositories({ backups: { repositories } }: Config, home: string): BackupRepository[] {
-  if (repositories.length > 0) return repositories;
+export function backupRepositories({ backups: { repositories, s3 } }: Config, home: string): BackupRepository[] {
+  if (repositories.length > 0) return repositories.map((each) => withCredentials(each, s3));
   return [{ kind: 'directory', name: OWN_REPOSITORY, path: join(home, 'backups'), appendOnly: false }];
+}
+
+/** One that names where its credentials are, in whichever way of AWS, is left as it is. */
+function withCredentials(repository: BackupRepository, s3: Config['backups']['s3']): BackupRepository {
+  if (repository.kind !== 'restic' || !repository.url.startsWith('s3:') || !s3) return repository;
+  if (Object.keys(repository.env).some((name) => /^AWS_(?!DEFAULT_REGION$|REGION$)/.test(name))) return repository;
+  return {
+    ...repository,
+    env: { ...repository.env, AWS_ACCESS_KEY_ID: s3.accessKey, AWS_SECRET_ACCESS_KEY: s3.secretKey },
+  };
 }
 
 export function backupSettings({ backups }: Config): BackupSettings {

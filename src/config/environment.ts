@@ -1,5 +1,6 @@
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
+import type { SecretReference } from '../core/secrets.ts';
 import type { ConfigInput } from './schema.ts';
 
 /** Every variable that Steward reads. The reference page is made from this table. */
@@ -38,6 +39,12 @@ export const ENVIRONMENT = {
     'With POSTGRES_USER and POSTGRES_PASSWORD: a source of backups called postgres, unless the file has one of that name.',
   POSTGRES_USER: 'See POSTGRES_HOST.',
   POSTGRES_PASSWORD: 'See POSTGRES_HOST. It is read when it is needed, and kept nowhere.',
+  POSTGRES_HOST_STAGING:
+    'Overrides backups.staging.host: with POSTGRES_USER_STAGING and POSTGRES_PASSWORD_STAGING, where drills of PostgreSQL restore to.',
+  POSTGRES_USER_STAGING: 'Overrides backups.staging.user.',
+  POSTGRES_PASSWORD_STAGING: 'Is backups.staging.password. It is read when it is needed, and kept nowhere.',
+  SPACES_ACCESS_KEY: 'Is backups.s3.accessKey: of restic repositories at s3: that name no credentials of their own.',
+  SPACES_SECRET_KEY: 'Is backups.s3.secretKey. Both are read when they are needed, and kept nowhere.',
   STEWARD_URL: 'For the command line: the address of the Steward to talk to, instead of the one on this machine.',
   STEWARD_TOKEN: 'For the command line: the token to talk with.',
   NO_COLOR: 'For the command line: no colors, whatever the value.',
@@ -54,6 +61,7 @@ const READ = {
   boolean: (text: string) => (/^(true|false)$/i.test(text) ? text.toLowerCase() === 'true' : text),
   seconds: (text: string) => (isNumber(text) ? `${text}s` : text),
   days: (text: string) => (isNumber(text) ? `${text}d` : text),
+  secret: (_text: string, name: string) => ({ env: name }),
 } as const;
 
 const isNumber = (text: string): boolean => /^\d+(\.\d+)?$/.test(text);
@@ -85,6 +93,11 @@ export const OVERRIDES = [
   ['MAX_CONNECTION_THRESHOLD', ['databases', 'connections'], 'number'],
   ['VERIFY_ALL', ['backups', 'verification', 'all'], 'boolean'],
   ['BACKUP_RETENTION_DAYS', ['backups', 'retention'], 'days'],
+  ['POSTGRES_HOST_STAGING', ['backups', 'staging', 'host'], 'text'],
+  ['POSTGRES_USER_STAGING', ['backups', 'staging', 'user'], 'text'],
+  ['POSTGRES_PASSWORD_STAGING', ['backups', 'staging', 'password'], 'secret'],
+  ['SPACES_ACCESS_KEY', ['backups', 's3', 'accessKey'], 'secret'],
+  ['SPACES_SECRET_KEY', ['backups', 's3', 'secretKey'], 'secret'],
 ] as const satisfies readonly (readonly [
   VariableName,
   readonly [keyof ConfigInput, string, ...string[]],
@@ -132,7 +145,7 @@ export interface NamedInput {
 export interface Override {
   readonly variable: VariableName;
   readonly path: readonly [string, ...string[]];
-  readonly value: string | number | boolean | readonly NamedInput[];
+  readonly value: string | number | boolean | SecretReference | readonly NamedInput[];
 }
 
 /** The only reader of the process's environment. An empty variable counts as not set. */
@@ -148,7 +161,7 @@ export function readEnvironment(source: NodeJS.ProcessEnv = process.env): Enviro
     overrides: [
       ...OVERRIDES.flatMap(([name, path, as]) => {
         const text = known(name);
-        return text === undefined ? [] : [{ variable: name, path, value: READ[as](text) }];
+        return text === undefined ? [] : [{ variable: name, path, value: READ[as](text, name) }];
       }),
       ...databaseIn(known),
     ],

@@ -2,6 +2,7 @@ import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { backupRepositories, backupSources } from '../backups-from-config.ts';
 import type { StewardError } from '../core/errors.ts';
 import { readEnvironment } from './environment.ts';
 import { saveLastGood } from './last-good.ts';
@@ -198,6 +199,50 @@ describe('parseConfig', () => {
     expect(hosts('backups: {sources: [{name: postgres, kind: postgres, host: mine}]}')).toEqual([
       ['postgres', 'mine', undefined],
     ]);
+  });
+
+  it('takes the staging server and the credentials of S3 that variables name, for whoever names none', () => {
+    const { overrides } = readEnvironment({
+      POSTGRES_HOST_STAGING: 'staging',
+      POSTGRES_USER_STAGING: 'tester',
+      POSTGRES_PASSWORD_STAGING: 'pw',
+      SPACES_ACCESS_KEY: 'key',
+      SPACES_SECRET_KEY: 'secret',
+    });
+    const text = `backups:
+  sources: [{name: a, kind: postgres}, {name: b, kind: postgres, drillOn: {host: mine}}, {name: kv, kind: redis}]
+  repositories:
+    - {name: spaces, kind: restic, url: 's3:https://s3.example/one', env: {AWS_DEFAULT_REGION: x}}
+    - {name: own, kind: restic, url: 's3:https://s3.example/two', env: {AWS_PROFILE: own}}
+    - {name: disk, kind: restic, url: /srv/restic}
+`;
+    const { config } = parseConfig(text, { file: 'steward.yaml', overrides });
+
+    const drills = backupSources(config).map((source) => ('drillOn' in source ? source.drillOn : undefined));
+    expect(drills.slice(0, 3)).toEqual([
+      expect.objectContaining({
+        host: 'staging',
+        user: 'tester',
+        port: 5432,
+        password: { env: 'POSTGRES_PASSWORD_STAGING' },
+      }),
+      expect.objectContaining({ host: 'mine', port: 5432 }),
+      undefined,
+    ]);
+    expect(backupRepositories(config, '/home').map((each) => 'env' in each && each.env)).toEqual([
+      {
+        AWS_DEFAULT_REGION: 'x',
+        AWS_ACCESS_KEY_ID: { env: 'SPACES_ACCESS_KEY' },
+        AWS_SECRET_ACCESS_KEY: { env: 'SPACES_SECRET_KEY' },
+      },
+      { AWS_PROFILE: 'own' },
+      {},
+    ]);
+  });
+
+  it('says what is missing where variables name half of it', () => {
+    const { overrides } = readEnvironment({ POSTGRES_USER_STAGING: 'tester' });
+    expect(() => parseConfig('', { file: 'steward.yaml', overrides })).toThrow(/backups\.staging\.host|staging/);
   });
 
   it('numbers policy rules that have no id', () => {

@@ -2,7 +2,8 @@ import { isAbsolute } from 'node:path';
 import { z } from 'zod';
 import { type BackupRepository, DirectoryRepository, ResticRepository } from '../core/backup/repository.ts';
 import { Retention, retentionOf } from '../core/backup/retention.ts';
-import { BackupSource } from '../core/backup/source.ts';
+import { BackupSource, StagingServer } from '../core/backup/source.ts';
+import { SecretReference } from '../core/secrets.ts';
 import { duration, names, uniqueBy } from './schema-parts.ts';
 
 const Repository = z
@@ -20,6 +21,13 @@ export const Backups = z
     repositories: uniqueBy('name', z.array(Repository))
       .default([])
       .describe("Where copies go. Without any, to the folder 'backups' in the home of Steward."),
+    s3: z
+      .strictObject({ accessKey: SecretReference, secretKey: SecretReference })
+      .optional()
+      .describe('Credentials of restic repositories at s3: that name no AWS_ variable of their own.'),
+    staging: StagingServer.optional().describe(
+      'Where copies of PostgreSQL are restored in drills, if this machine has no PostgreSQL to start and the source names no drillOn.',
+    ),
     sources: uniqueBy('name', z.array(BackupSource))
       .default([])
       .describe('What is copied; `steward backups` shows what could be and is not.'),

@@ -66,11 +66,31 @@ const server = {
   assertions: z.array(Assertion).default([]),
 };
 
+const postgresPort = z.number().int().min(1).max(65_535).default(5432);
+
+/** Another PostgreSQL that copies are tried on, each in a database that is made for it and removed. */
+export const StagingServer = z.strictObject({
+  host: z.string().min(1).describe('Host name, address, or the folder of the Unix socket.'),
+  port: postgresPort,
+  user: z.string().min(1).optional().describe('It may create databases.'),
+  password: SecretReference.optional(),
+  tls: server.tls,
+  ca: server.ca,
+  always: z
+    .boolean()
+    .default(false)
+    .describe('Also where this machine has a PostgreSQL to start, on which drills take place otherwise.'),
+});
+export type StagingServer = z.output<typeof StagingServer>;
+
 export const PostgresSource = z.strictObject({
   kind: z.literal('postgres'),
   ...common,
   ...server,
-  port: z.number().int().min(1).max(65_535).default(5432),
+  port: postgresPort,
+  drillOn: StagingServer.optional().describe(
+    'Where its copies are restored in drills, if this machine has no PostgreSQL to start. By default backups.staging, else its own server.',
+  ),
 });
 export const MysqlSource = z.strictObject({
   kind: z.literal('mysql'),

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Sandbox, SealedCopy } from '../../../core/backup/reader.ts';
-import { PostgresSource, type SourceOf } from '../../../core/backup/source.ts';
+import { PostgresSource, type SourceOf, type StagingServer } from '../../../core/backup/source.ts';
 import type { Doing } from '../../../core/backup/store.ts';
 import { StewardError } from '../../../core/errors.ts';
 import { ASSERTION_MS, askAssertions } from '../assertions.ts';
@@ -23,6 +23,7 @@ import {
   literal,
   openSession,
   type PgAccess,
+  type PgSession,
 } from './access.ts';
 import { inOrder } from './counting.ts';
 import type { SqlDeps } from '../sql-deps.ts';
@@ -37,6 +38,8 @@ import type { FindTools, PgTools } from './tools.ts';
 /** A server that holds the restored databases, and what each is called there. */
 interface Place {
   readonly access: PgAccess;
+  /** The same, as a source: whoever can reach that reaches the place. */
+  readonly source: SourceOf<'postgres'>;
   readonly tools: PgTools;
   /** A server of its own, which has the roles of the original, too. */
   readonly owners: boolean;
@@ -85,7 +88,7 @@ export async function makeSandbox(
           at === 0 && file !== undefined
             ? file
             : await fetchDump({ copy, about: database, folder: folder.path }, doing);
-        await using session = await openServer(there.access, source, doing);
+        await using session = await openServer(there.access, there.source, doing);
         const into = there.called(database.name);
         if (!(await createDatabase(session, into, database, { anyLocale: true })))
           notes.push(
@@ -107,7 +110,9 @@ export async function makeSandbox(
         await loadDatabase(loading, dump, doing);
         await rm(dump, { force: true });
       }
-      const where = there.owners ? 'a throw-away server' : 'throw-away databases on its own server';
+      const where = there.owners
+        ? 'a throw-away server'
+        : `throw-away databases on ${there.source === source ? 'its own server' : `${there.access.host}:${there.access.port}`}`;
       return {
         ok: true,
         statement:
@@ -176,23 +181,39 @@ function whatItAnswers(
       : {},
     standIn: there && {
       own: there.owners,
-      source: there.owners ? reachedAt(source, there.access) : source,
+      source: there.source,
       called: (database) =>
         about.databases.some(({ name }) => name === database) ? there.called(database) : undefined,
     },
   };
 }
 
-/** The same source, where a throw-away server has it. */
-function reachedAt(source: SourceOf<'postgres'>, { host, port, user, tls, ca }: PgAccess): SourceOf<'postgres'> {
-  const { password: _, ...rest } = source;
-  return { ...rest, host, port, user, tls, ca };
+/** The same source, where another server has it. */
+function reachedAt(
+  source: SourceOf<'postgres'>,
+  {
+    host,
+    port,
+    user,
+    password,
+    tls,
+    ca,
+  }: Omit<PgAccess, 'password' | 'user'> & Pick<StagingServer, 'user' | 'password'>,
+): SourceOf<'postgres'> {
+  // Whoever is known at the original is nobody there.
+  const { password: _, user: __, ...rest } = source;
+  return { ...rest, host, port, tls, ca, ...(user !== undefined && { user }), ...(password && { password }) };
 }
 
-/** A server of its own; where this machine has none to start, databases under names that no live one has. */
+/**
+ * A server of its own; where this machine has none to start, or the source says so, databases under names that no live one has: on
+ * the server that it names for drills, else beside the original.
+ */
 async function makePlace(making: Making, notes: string[], doing: Doing): Promise<Place> {
   const { deps, find, about, folder } = making;
   const server = Number.parseInt(about.version, 10);
+  const { drillOn } = making.source;
+  if (drillOn?.always) return await borrowPlace(making, await find({ server, own: false }, doing), doing);
   const tools = await find({ server, own: true }, doing).catch((thrown: unknown) => {
     if (StewardError.from(thrown).code !== 'PRECONDITION_FAILED') throw thrown;
     notes.push(`this machine has no PostgreSQL ${server} to start`);
@@ -205,6 +226,7 @@ async function makePlace(making: Making, notes: string[], doing: Doing): Promise
   );
   const place: Place = {
     access: thrownAway.access,
+    source: reachedAt(making.source, { ...thrownAway.access, password: undefined }),
     tools,
     owners: true,
     called: (database) => database,
@@ -238,12 +260,19 @@ async function restoreRoles({ deps, copy }: Making, { tools, access }: Place, do
   if (result.exitCode !== 0) throw programError('psql', result, 'the restore of roles', 'VERIFICATION_FAILED');
 }
 
-async function borrowPlace({ deps, source, about, folder }: Making, tools: PgTools, doing: Doing): Promise<Place> {
+async function borrowPlace(
+  { deps, source: original, about, folder }: Making,
+  tools: PgTools,
+  doing: Doing,
+): Promise<Place> {
+  const { drillOn } = original;
+  const source = drillOn ? reachedAt(original, drillOn) : original;
   const access = await accessTo(source, deps.secrets);
   const names = new Map(
     about.databases.map(({ name }) => [name, `${SCRATCH_PREFIX}${randomBytes(6).toString('hex')}`]),
   );
   await using session = await openServer(access, source, doing);
+  if (drillOn) await refuseOlder(session, access, about);
   const taken = await session.rows('select from pg_catalog.pg_database where datname = any($1)', [[...names.values()]]);
   if (taken.length > 0)
     throw new StewardError('CONFLICT', 'A database has the name that was drawn for a throw-away one.', {
@@ -253,7 +282,18 @@ async function borrowPlace({ deps, source, about, folder }: Making, tools: PgToo
   const called = (database: string): string => names.get(database) ?? '';
   const end = (): Promise<void> =>
     dropScratch(access, source, [...names.values()], { signal: AbortSignal.timeout(60_000) });
-  return { access, tools, owners: false, called, end };
+  return { access, source, tools, owners: false, called, end };
+}
+
+/** What an older server does not take says nothing of the copy. */
+async function refuseOlder(session: PgSession, { host, port }: PgAccess, { version }: About): Promise<void> {
+  const [there] = await session.rows<{ version: string }>("select current_setting('server_version') as version");
+  if (there && Number.parseInt(there.version, 10) >= Number.parseInt(version, 10)) return;
+  throw new StewardError(
+    'PRECONDITION_FAILED',
+    `The copy is of PostgreSQL ${version}, and ${host}:${port}, where it is to be tried, is ${there?.version ?? 'unknown'}.`,
+    { hint: 'Name a server of that version or newer as drillOn of the source, or as backups.staging.' },
+  );
 }
 
 /** Removes throw-away databases: by their prefix and by what Steward wrote on them, and no other. */
