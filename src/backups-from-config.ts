@@ -64,8 +64,9 @@ function withCredentials(repository: BackupRepository, s3: Config['backups']['s3
 }
 
 export function backupSettings({ backups }: Config): BackupSettings {
-  const { retention, maxAge, verification, shrink, slow, nearlyFull } = backups;
+  const { schedule, retention, maxAge, verification, shrink, slow, nearlyFull } = backups;
   return {
+    schedule,
     rules: { retention, maxAgeMs: ms(maxAge), verificationMs: ms(verification.limit), verifyAll: verification.all },
     shrink,
     slow,

@@ -579,7 +579,10 @@ export function compose(parts: Parts): Composition {
   ];
   const catalog = createCatalog({
     automations: automations(),
-    workflows: workflows((workflow, step) => workflowCall(settings(), workflow, step)),
+    workflows: workflows(
+      (workflow, step) => workflowCall(settings(), workflow, step),
+      () => settings().backups.schedule,
+    ),
     configured: () => settings().workflows.custom,
     operations: [
       ...systems.flatMap(({ name, operations }) => inToolset(name, operations)),

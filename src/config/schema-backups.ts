@@ -2,6 +2,7 @@ import { isAbsolute } from 'node:path';
 import { z } from 'zod';
 import { type BackupRepository, DirectoryRepository, ResticRepository } from '../core/backup/repository.ts';
 import { Retention, retentionOf } from '../core/backup/retention.ts';
+import { BackupSchedule } from '../core/backup/schedule.ts';
 import { BackupSource, StagingServer } from '../core/backup/source.ts';
 import { SecretReference } from '../core/secrets.ts';
 import { duration, names, uniqueBy } from './schema-parts.ts';
@@ -45,6 +46,9 @@ export const Backups = z
       .describe(
         'Which copies stay: {within, perDay, daily, weekly, monthly}, or 30d. The last proven one always does.',
       ),
+    schedule: BackupSchedule.default('every-6h').describe(
+      'When copies are made, in UTC. every-6h: databases every 6 hours and everything at 03:00; daily-02:00, daily-03:00: everything once a day; before-maintenance: the same as daily-03:00, after which databases are maintained.',
+    ),
     maxAge: duration('1h', '365d').default('7d').describe('A source without a younger copy is an incident.'),
     verification: z
       .strictObject({

@@ -1,15 +1,15 @@
+import type { BackupSchedule } from '../core/backup/schedule.ts';
 import type { AnyWorkflow } from '../core/workflow.ts';
 import agentRestartMonitor from './agent-restart-monitor.ts';
 import apiTests from './api-tests.ts';
-import autoBackup from './auto-backup.ts';
 import autoOptimize from './auto-optimize.ts';
 import autoScaleCheck from './auto-scale-check.ts';
+import { scheduledBackups } from './backup-schedule.ts';
 import backupVerification from './backup-verification.ts';
 import type { CallOf } from './call.ts';
 import cleanupTempFiles from './cleanup-temp-files.ts';
 import dailyHealthCheck from './daily-health-check.ts';
 import databaseMaintenance from './database-maintenance.ts';
-import fullBackup from './full-backup.ts';
 import healthCheck from './health-check.ts';
 import logRotationCleanup from './log-rotation-cleanup.ts';
 import logWeeklySummary from './log-weekly-summary.ts';
@@ -22,7 +22,11 @@ import renewSsl from './renew-ssl.ts';
 import securityScanner from './security-scanner.ts';
 
 /** Every workflow that ships: the six core ones, and the schedules of Steward itself. */
-export function workflows(callOf: CallOf = () => undefined): AnyWorkflow[] {
+export function workflows(
+  callOf: CallOf = () => undefined,
+  backups: () => BackupSchedule = () => 'every-6h',
+): AnyWorkflow[] {
+  const [autoBackup, fullBackup] = scheduledBackups(backups);
   return [
     autoBackup,
     healthCheck,

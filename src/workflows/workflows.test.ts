@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { automations } from '../automations/index.ts';
+import type { BackupSchedule } from '../core/backup/schedule.ts';
 import { createCatalog } from '../core/catalog.ts';
 import { EVENTS } from '../core/event.ts';
 import type { JsonObject } from '../core/json.ts';
@@ -100,6 +101,25 @@ describe('the workflows that ship', () => {
     expect(scheduleOf(name)).toEqual(expected);
     for (const trigger of all.find((one) => one.name === name)?.triggers ?? [])
       if (trigger.kind === 'schedule') expect(trigger.schedule.zone ?? 'UTC').toBe('UTC');
+  });
+
+  it.each([
+    ['every-6h', ['0 */6 * * *'], ['0 3 * * *']],
+    ['daily-02:00', [], ['0 2 * * *']],
+    ['daily-03:00', [], ['0 3 * * *']],
+    ['before-maintenance', [], ['0 3 * * *']],
+  ] as const)('make copies as the configuration in force says: %s', (chosen, databases, everything) => {
+    let inForce: BackupSchedule = 'every-6h';
+    const those = workflows(undefined, () => inForce);
+    const crons = (name: string) =>
+      those
+        .find((one) => one.name === name)
+        ?.triggers.map((trigger) =>
+          trigger.kind === 'schedule' && 'cron' in trigger.schedule ? trigger.schedule.cron : '',
+        );
+    expect([crons('auto_backup'), crons('full_backup')]).toEqual([['0 */6 * * *'], ['0 3 * * *']]);
+    inForce = chosen;
+    expect([crons('auto_backup'), crons('full_backup')]).toEqual([databases, everything]);
   });
 
   it('are all in the table of times', () => {

@@ -33,7 +33,7 @@ const common = {
   name: BackupName.describe('What the source is called.'),
   repositories: z.array(BackupName).optional().describe('Where its copies go; by default to every repository.'),
   every: Duration.optional().describe(
-    'A copy is at most this old. By default 6h for databases, 1d for the rest; older is alarmed.',
+    'A copy is at most this old. By default 1d, and 6h for databases where backups.schedule copies them so often; older is alarmed.',
   ),
   critical: z.boolean().default(false).describe('Alerts about it are not held back.'),
   smoke: Smoke.optional(),

@@ -2,22 +2,39 @@ import { z } from 'zod';
 import type { Trigger } from '../../core/actor.ts';
 import { retentionOf } from '../../core/backup/retention.ts';
 import { targetKinds } from '../../core/backup/targets.ts';
+import { BackupSchedule, CADENCES } from '../../core/backup/schedule.ts';
 import { type AnyOperation, defineCommand } from '../../core/operation.ts';
 import type { JsonObject } from '../../core/json.ts';
 import type { BackupsDeps } from './deps.ts';
 
 const WORKFLOW = 'auto_backup';
 
-/** When copies are made by themselves, in the words that people use for it. */
-const SCHEDULES = {
-  'every-6h': 'Databases are copied every 6 hours already: 00:00, 06:00, 12:00 and 18:00 UTC.',
-  daily: 'Everything is copied every day at 03:00 UTC already.',
-  hourly: 'For that, write a workflow of your own with cron "0 * * * *" and the step backup into steward.yaml.',
-  weekly: 'Copies are made more often than that already: databases every 6 hours, everything daily at 03:00 UTC.',
-} as const;
+/** What people ask for, with what has to be written for it where that is no schedule of Steward's. */
+const ASKED = {
+  ...Object.fromEntries(BackupSchedule.options.map((name) => [name, name])),
+  daily: 'daily-03:00',
+  hourly: { cron: '0 * * * *' },
+  weekly: { cron: '0 3 * * 0' },
+} as Readonly<Record<Asked, BackupSchedule | { readonly cron: string }>>;
+const Asked = z.enum([...BackupSchedule.options, 'hourly', 'daily', 'weekly']);
+type Asked = z.output<typeof Asked>;
+
+/** Whether it is so already; otherwise what makes it so. Nobody changes the configuration but who owns it. */
+function answered(asked: Asked, inForce: BackupSchedule): string {
+  const { says } = CADENCES[inForce];
+  const wanted = ASKED[asked];
+  if (typeof wanted !== 'string')
+    return `In force is ${inForce}: ${says}. For ${asked}, add a workflow of your own to steward.yaml, with cron "${wanted.cron}" and the step backup.`;
+  if (CADENCES[wanted].says === says) return `It is in force: ${says}.`;
+  return `In force is ${inForce}: ${says}. To change it, set backups.schedule to ${wanted} in steward.yaml; it takes effect at once.`;
+}
 
 /** Back up, prove, restore, prune: the chain of the schedule, at once and as somebody wants it. */
-export function autoBackup({ workflows, backups }: Pick<BackupsDeps, 'workflows' | 'backups'>): AnyOperation {
+export function autoBackup({
+  workflows,
+  backups,
+  settings,
+}: Pick<BackupsDeps, 'workflows' | 'backups' | 'settings'>): AnyOperation {
   return defineCommand({
     name: 'auto-backup',
     title: 'Back up, prove and prune',
@@ -34,10 +51,9 @@ export function autoBackup({ workflows, backups }: Pick<BackupsDeps, 'workflows'
         .describe(
           'Kinds of sources: postgresql, mariadb, sqlite, redis, docker-volumes, files, certificates, steward.',
         ),
-      schedule: z
-        .enum(['hourly', 'every-6h', 'daily', 'weekly'])
-        .optional()
-        .describe('Asks when it happens by itself; it is started once in any case.'),
+      schedule: Asked.optional().describe(
+        'Asks whether it happens so by itself, and how to have it so; it is started once in any case.',
+      ),
       verify: z.boolean().default(true).describe('Reads the new copies again and restores one of them.'),
       test_restore: z.boolean().default(false).describe('Restores all of them into throw-away places.'),
       rotate: z
@@ -54,7 +70,7 @@ export function autoBackup({ workflows, backups }: Pick<BackupsDeps, 'workflows'
     output: z.object({
       execution: z.string().describe('Id of the chain; workflow-executions shows how far it is.'),
       status: z.string(),
-      schedule: z.string().optional(),
+      schedule: z.string().optional().describe('What is in force, and how to change it.'),
     }),
     examples: [
       { title: 'All databases, proven by restoring them', input: { targets: ['postgresql'], test_restore: true } },
@@ -71,7 +87,7 @@ export function autoBackup({ workflows, backups }: Pick<BackupsDeps, 'workflows'
       };
       const started: Trigger = trigger ?? (from === 'local' ? 'cli' : 'api');
       const { id, status } = await workflows.execute(WORKFLOW, { context, dryRun, trigger: started, actor });
-      return { execution: id, status, ...(schedule && { schedule: SCHEDULES[schedule] }) };
+      return { execution: id, status, ...(schedule && { schedule: answered(schedule, settings().schedule) }) };
     },
   });
 }

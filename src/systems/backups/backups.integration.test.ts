@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createExports } from '../../adapters/exports/index.ts';
 import { systemActor } from '../../core/actor.ts';
+import type { BackupSchedule } from '../../core/backup/schedule.ts';
 import { BackupSource } from '../../core/backup/source.ts';
 import { Retention } from '../../core/backup/retention.ts';
 import type { LayerResult, Manifest } from '../../core/backup/copy.ts';
@@ -24,6 +25,7 @@ describe('the record of copies', () => {
   let backups: Backups;
   let clock: Date;
   let freeBytes: number;
+  let schedule: BackupSchedule;
   let open: Map<string, NewIncident & { status: Incident['status'] }>;
   let runs: Map<string, Partial<Run>>;
   const log = memoryLog();
@@ -36,6 +38,7 @@ describe('the record of copies', () => {
     [database, folder] = await Promise.all([testDatabase({ migrations: backupMigrations }), tempFolder()]);
     clock = new Date(START);
     freeBytes = 50;
+    schedule = 'every-6h';
     open = new Map();
     runs = new Map();
     backups = createBackupRecord({
@@ -64,7 +67,7 @@ describe('the record of copies', () => {
         { name: 'shop', kind: 'sqlite', coveredBy: 'shop', why: 'it is open', missing: undefined, yaml: '' },
       ],
       runs: { get: async (id) => runs.get(id) as Run | undefined },
-      workflows: { execute: () => Promise.reject(new Error('nobody starts a chain here')) },
+      workflows: { execute: async () => ({ id: 'wf_1', status: 'running' }) as never },
       incidents: {
         open: async (incident) => {
           open.set(incident.fingerprint, { ...incident, status: 'open' });
@@ -83,6 +86,7 @@ describe('the record of copies', () => {
       exports: createExports(folder.path),
       settings: () => ({
         rules: { retention: Retention.parse({}), maxAgeMs: 7 * 24 * HOUR, verificationMs: 300_000, verifyAll: false },
+        schedule,
         shrink: 0.5,
         slow: 4,
         nearlyFull: 90,
@@ -278,6 +282,23 @@ describe('the record of copies', () => {
       ['shop', 'failing', 33.3],
       ['etc', 'unproven', 100],
     ]);
+  });
+
+  it('says whether copies are made as somebody asks, or what to write for it, and misses them by what is in force', async () => {
+    const said = async (asked: string): Promise<string> =>
+      (await ask<{ schedule: string }>('auto-backup', { schedule: asked })).schedule;
+    expect(await said('every-6h')).toMatch(/^It is in force: databases are copied every 6 hours/);
+    expect(await said('daily')).toMatch(/set backups\.schedule to daily-03:00 in steward\.yaml/);
+    expect(await said('hourly')).toContain('cron "0 * * * *"');
+    await copy('cp_1');
+    later(8 * HOUR);
+    expect(await standing()).toMatchObject({ state: 'late' });
+    schedule = 'daily-02:00';
+    expect(await standing()).toMatchObject({ state: 'unproven' });
+    expect(await said('daily-02:00')).toMatch(/^It is in force: everything is copied every day at 02:00 UTC/);
+    expect(await said('before-maintenance')).toContain('set backups.schedule to before-maintenance');
+    schedule = 'before-maintenance';
+    expect(await said('daily')).toMatch(/^It is in force/);
   });
 
   it('closes what a run left that is over', async () => {

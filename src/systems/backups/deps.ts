@@ -1,5 +1,6 @@
 import type { ProposedSource } from '../../core/backup/propose.ts';
 import type { KitCopy } from '../../core/backup/recovery-kit.ts';
+import type { BackupSchedule } from '../../core/backup/schedule.ts';
 import type { Exports } from '../../core/exports.ts';
 import type { Incidents } from '../../core/incident.ts';
 import type { Log } from '../../core/log.ts';
@@ -10,6 +11,8 @@ import type { Store } from '../../store/store.ts';
 
 export interface BackupSettings {
   readonly rules: BackupRules;
+  /** When copies are made by themselves. */
+  readonly schedule: BackupSchedule;
   /** A copy smaller than the usual one by this share is told. */
   readonly shrink: number;
   /** One that takes so many times what is usual is told. */

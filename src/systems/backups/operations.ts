@@ -105,9 +105,10 @@ export function backupOperations(deps: BackupsDeps, record: Pick<CopiesPort, 'fi
       async handle() {
         const copies = await record.find({});
         const repositories = backups.repositories();
+        const { schedule } = deps.settings();
         const items = backups.sources().flatMap((source) =>
           placesOf(source, repositories).map((repository) => {
-            const standing = standingOf(source, repository, copies, now());
+            const standing = standingOf(source, repository, copies, { now: now(), schedule });
             const { state, message, newest, lastProven, rpoMs, rtoMs, dueMs, kind } = standing;
             const own = copies.filter((copy) => copy.source === source.name && copy.repository === repository);
             return {

@@ -1,3 +1,4 @@
+import { type BackupSchedule, CADENCES } from '../../core/backup/schedule.ts';
 import { type BackupSource, DATABASE_KINDS } from '../../core/backup/source.ts';
 import { lastTried } from '../../core/backup/tried.ts';
 import { ms } from '../../core/duration.ts';
@@ -23,20 +24,19 @@ export interface Standing {
 
 /** A schedule that is a little late is no alarm: a copy of every 6 h may be 7 h old. */
 const GRACE = 1.2;
-const DATABASE_EVERY_MS = 6 * 3_600_000;
 const REST_EVERY_MS = 24 * 3_600_000;
 
 /** How old the newest copy of a source may be. */
-export function dueMsOf({ every, kind }: BackupSource): number {
+function dueMsOf({ every, kind }: BackupSource, schedule: BackupSchedule): number {
   if (every !== undefined) return ms(every);
-  return DATABASE_KINDS.has(kind) ? DATABASE_EVERY_MS : REST_EVERY_MS;
+  return DATABASE_KINDS.has(kind) ? CADENCES[schedule].databasesEveryMs : REST_EVERY_MS;
 }
 
 export function standingOf(
   source: BackupSource,
   repository: string,
   copies: readonly CopyRecord[],
-  now: Date,
+  { now, schedule }: { readonly now: Date; readonly schedule: BackupSchedule },
 ): Standing {
   const own = copies
     .filter((copy) => copy.source === source.name && copy.repository === repository)
@@ -45,7 +45,7 @@ export function standingOf(
   const [newest] = complete;
   const lastProven = complete.find(({ provenAt }) => provenAt !== null);
   const lastFailed = own.find(({ status }) => status === 'failed');
-  const dueMs = dueMsOf(source);
+  const dueMs = dueMsOf(source, schedule);
   const ageMs = newest?.snapshotAt ? now.getTime() - newest.snapshotAt.getTime() : undefined;
   const failing = lastFailed !== undefined && lastFailed.sequence > (newest?.sequence ?? -1);
   const told = (state: Standing['state'], message: string): Standing => ({

@@ -63,11 +63,11 @@ function ofSources(
   copies: readonly CopyRecord[],
   since: ReadonlyMap<string, Date>,
 ): Watched[] {
-  const { rules, shrink, slow } = settings();
+  const { rules, schedule, shrink, slow } = settings();
   const repositories = backups.repositories();
   return backups.sources().flatMap((source) =>
     placesOf(source, repositories).flatMap((repository): Watched[] => {
-      const standing = standingOf(source, repository, copies, now());
+      const standing = standingOf(source, repository, copies, { now: now(), schedule });
       const where = `${source.name} in ${repository}`;
       const own = copies.filter((copy) => copy.source === source.name && copy.repository === repository);
       const size = unusualSize(own, shrink);

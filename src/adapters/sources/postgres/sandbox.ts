@@ -191,14 +191,7 @@ function whatItAnswers(
 /** The same source, where another server has it. */
 function reachedAt(
   source: SourceOf<'postgres'>,
-  {
-    host,
-    port,
-    user,
-    password,
-    tls,
-    ca,
-  }: Omit<PgAccess, 'password' | 'user'> & Pick<StagingServer, 'user' | 'password'>,
+  { host, port, user, password, tls, ca }: Omit<StagingServer, 'always'>,
 ): SourceOf<'postgres'> {
   // Whoever is known at the original is nobody there.
   const { password: _, user: __, ...rest } = source;
