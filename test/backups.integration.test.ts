@@ -196,4 +196,15 @@ describe('backups, as a person has them', () => {
     );
     expect([made, looked].map((run) => run?.output.copies.map(({ source }) => source))).toEqual([['shop'], ['shop']]);
   }, 240_000);
+
+  it('give one file, by the path that browsing shows', async () => {
+    const [copy] = await stewardJson<{ id: string }[]>(home, ['backup', 'history', '--source', 'uploads']);
+    const shown = await stewardJson<{ path: string; kind: string }[]>(home, ['backup', 'browse', copy?.id ?? '']);
+    const path = shown.find(({ kind }) => kind === 'file')?.path ?? '';
+    const to = join(home, 'one file');
+    const args = ['backup', 'extract', 'uploads', '--folder', to, '--paths', path, '--wait'];
+    const { output } = await stewardJson<Run>(home, args);
+    expect(output).toMatchObject({ restored: [join(to, path)] });
+    expect(readFileSync(join(to, path), 'utf8')).toBe('a picture');
+  }, 120_000);
 });

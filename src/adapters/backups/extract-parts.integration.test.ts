@@ -1,15 +1,20 @@
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { SealedCopy } from '../../core/backup/reader.ts';
-import { FilesSource, SqliteSource } from '../../core/backup/source.ts';
+import type { SealedCopy, SourceReader } from '../../core/backup/reader.ts';
+import { FilesSource, MysqlSource, PostgresSource, SqliteSource } from '../../core/backup/source.ts';
 import { makeCopy } from '../../testing/backup/make-copy.ts';
 import { plainStore } from '../../testing/backup/plain-store.ts';
 import { memoryLog } from '../../testing/log.ts';
+import { startMariadb } from '../../testing/world/mariadb.ts';
+import { nobody, startPostgres } from '../../testing/world/postgres.ts';
 import { type TempFolder, tempFolder } from '../../testing/world/temp-folder.ts';
 import { createPrograms } from '../programs/index.ts';
 import { createFilesReader } from '../sources/files/index.ts';
+import { createMysqlSource } from '../sources/mysql/index.ts';
+import { createPostgresSource } from '../sources/postgres/index.ts';
 import { createSqliteReader } from '../sources/sqlite/index.ts';
 import { createBackups } from './index.ts';
 
@@ -28,6 +33,10 @@ describe('a copy whose source nobody configures any more', () => {
     const [scratch, store] = [join(folder.path, 'scratch'), plainStore(join(folder.path, 'store'))];
     mkdirSync(join(folder.path, 'docs'));
     writeFileSync(join(folder.path, 'docs', "it's $(id)"), 'a page');
+    mkdirSync(join(folder.path, 'docs', 'deep'));
+    writeFileSync(join(folder.path, 'docs', 'deep', 'first'), 'one');
+    writeFileSync(join(folder.path, 'docs', 'deep', 'second'), 'two');
+    writeFileSync(join(folder.path, 'docs', 'other'), 'three');
     const path = join(folder.path, 'shop.db');
     const shop = new DatabaseSync(path);
     shop.exec('create table orders (id integer primary key); insert into orders values (1), (2)');
@@ -74,6 +83,31 @@ describe('a copy whose source nobody configures any more', () => {
     expect(restored.prepare('select count(*) as n from orders').get()).toEqual({ n: 2 });
   });
 
+  it('gives one file or folder of it, and says what it has not', async () => {
+    const docs = join(folder.path, 'docs');
+    const to = {
+      kind: 'folder',
+      path: join(folder.path, 'one'),
+      only: [join(docs, 'deep/'), join(docs, "it's $(id)")],
+    } as const;
+    const { what } = await backups.restore(placeOf(files), to, doing);
+    expect(what).toEqual([join(to.path, docs, 'deep'), join(to.path, docs, "it's $(id)")]);
+    expect(readdirSync(join(to.path, docs)).toSorted()).toEqual(['deep', "it's $(id)"]);
+    expect(readdirSync(join(to.path, docs, 'deep'))).toEqual(['first', 'second']);
+
+    const none = { kind: 'folder', path: join(folder.path, 'none') } as const;
+    for (const [copy, missing] of [
+      [files, join(docs, 'nothing')],
+      [database, '/etc/hosts'],
+    ] as const)
+      await expect(backups.restore(placeOf(copy), { ...none, only: [missing] }, doing)).rejects.toMatchObject({
+        code: 'NOT_FOUND',
+        message: expect.stringContaining(missing),
+      });
+    const part = { kind: 'folder', path: join(folder.path, 'part'), only: ['shop.db'] } as const;
+    expect((await backups.restore(placeOf(database), part, doing)).what).toEqual([join(part.path, 'shop.db')]);
+  });
+
   it('leaves nothing where a byte of it is wrong, and goes nowhere else', async () => {
     const file = join(folder.path, 'store', database.location, 'shop.db');
     const bytes = readFileSync(file);
@@ -86,4 +120,69 @@ describe('a copy whose source nobody configures any more', () => {
       code: 'NOT_FOUND',
     });
   });
+});
+
+describe('a copy of a database server that is configured', () => {
+  it('goes into a folder as the files that its own programs restore', async () => {
+    await using folder = await tempFolder('stw-parts');
+    await using postgres = await startPostgres();
+    await using mariadb = await startMariadb();
+    chmodSync(folder.path, 0o755);
+    await postgres.say('postgres', 'create database shop');
+    await postgres.say('shop', 'create table orders (id int)', 'insert into orders values (1), (2)');
+    await mariadb.say(undefined, 'create database crm');
+    await mariadb.say('crm', 'create table people (id int primary key)', 'insert into people values (7)');
+    const [scratch, store] = [join(folder.path, 'scratch'), plainStore(join(folder.path, 'store'))];
+    const deps = { programs, scratch, now, account: async () => nobody };
+    const readers = [
+      createPostgresSource({ ...deps, secrets: async () => postgres.password }),
+      createMysqlSource({ ...deps, secrets: async () => mariadb.password }),
+    ] as const;
+    const password = { env: 'PASSWORD' };
+    const { host, port, user } = postgres;
+    const sources = [
+      PostgresSource.parse({ kind: 'postgres', name: 'shop', host, port, user, password, databases: ['shop'] }),
+      MysqlSource.parse({
+        kind: 'mysql',
+        name: 'crm',
+        host: mariadb.host,
+        port: mariadb.port,
+        user: 'root',
+        password,
+        databases: ['crm'],
+      }),
+    ] as const;
+    const copies = [
+      await makeCopy(readers[0], sources[0], store, doing),
+      await makeCopy(readers[1], sources[1], store, doing),
+    ];
+    // Neither server is needed for it.
+    await Promise.all([postgres.stop(), mariadb.stop()]);
+    const backups = createBackups({
+      sources: () => sources,
+      repositories: () => [store.repository],
+      storeOf: () => store,
+      readers: readers as unknown as SourceReader[],
+      programs,
+      scratch,
+      making: new Set(),
+      servers: new Map(),
+      node: 'node_test',
+      now,
+      log: memoryLog(),
+    });
+    for (const { location, manifest } of copies) {
+      const place = { source: manifest.source.name, repository: 'plain', location };
+      const to = { kind: 'folder', path: join(folder.path, `out-${place.source}`) } as const;
+      expect(await backups.occupied(place, to, doing)).toEqual([]);
+      await backups.restore(place, to, doing);
+    }
+    const listed = execFileSync('pg_restore', ['--list', join(folder.path, 'out-shop', 'shop.dump')], {
+      encoding: 'utf8',
+    });
+    expect(listed).toMatch(/TABLE DATA public orders/);
+    expect(readFileSync(join(folder.path, 'out-crm', 'crm.sql'), 'utf8')).toMatch(
+      /INSERT INTO `people` VALUES\s+\(7\)/,
+    );
+  }, 120_000);
 });

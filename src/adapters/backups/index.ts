@@ -1,7 +1,7 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Manifest } from '../../core/backup/copy.ts';
-import type { Restored } from '../../core/backup/reader.ts';
+import type { RestoreTarget, Restored } from '../../core/backup/reader.ts';
 import type { CopyStore, Doing } from '../../core/backup/store.ts';
 import type { Log } from '../../core/log.ts';
 import { StewardError } from '../../core/errors.ts';
@@ -55,8 +55,15 @@ export function createBackups(deps: BackupsDeps): BackupsPort {
     });
   }
 
-  /** What is in a copy can be had by its manifest alone, into a folder; anywhere else it takes its source. */
-  const isConfigured = ({ source }: CopyPlace): boolean => sources().some(({ name }) => name === source);
+  /**
+   * Whether a restore goes by the manifest of the copy alone: into a folder, where its source is configured no more, only some of it is
+   * wanted, or its kind restores from files that the programs of its server read. Anywhere else it takes the source.
+   */
+  const byManifest = ({ source }: CopyPlace, to: RestoreTarget): to is Extract<RestoreTarget, { kind: 'folder' }> => {
+    if (to.kind !== 'folder') return false;
+    const configured = sources().find(({ name }) => name === source);
+    return !configured || to.only !== undefined || configured.kind === 'postgres' || configured.kind === 'mysql';
+  };
 
   return {
     sources,
@@ -142,18 +149,19 @@ export function createBackups(deps: BackupsDeps): BackupsPort {
     },
 
     async occupied(place, to, doing) {
-      if (to.kind === 'folder' && !isConfigured(place)) return await readdir(to.path).catch(() => []);
+      if (byManifest(place, to)) return await readdir(to.path).catch(() => []);
       const { source, reader } = sourceOf(place);
       return await reader.occupied(source, await sealed(place, doing), to, doing);
     },
 
     async restore(place, to, doing) {
-      const known = to.kind === 'folder' && !isConfigured(place) ? undefined : sourceOf(place);
+      const parts = byManifest(place, to) ? to : undefined;
+      const known = parts ? undefined : sourceOf(place);
       await sweep(doing);
       const copy = await sealed(place, doing);
       const restore = async (): Promise<Restored> => {
         if (known) return await known.reader.restore(known.source, copy, to, doing);
-        if (to.kind === 'folder') return await extractParts(copy, to, doing);
+        if (parts) return await extractParts(copy, parts, doing);
         throw new StewardError('INTERNAL', 'Only a folder needs no source.');
       };
       if (to.kind !== 'folder') return await restore();

@@ -39,6 +39,22 @@ describe('extract-backup', () => {
     expect(error?.message).toContain('Nothing is at /srv/restored yet');
   });
 
+  it('says of which part of a copy it is, and takes no part for a database', async () => {
+    const { ports, run } = await world();
+    let only: readonly string[] | undefined;
+    const { restore } = ports.backups;
+    ports.backups.restore = async (place, to, doing) => {
+      only = to.kind === 'folder' ? to.only : undefined;
+      return await restore(place, to, doing);
+    };
+    const { status, plan } = await run({ source: 'shop', folder: '/srv/restored', paths: ['/etc/hosts', '/etc/ssl'] });
+    expect([status, only]).toEqual(['succeeded', ['/etc/hosts', '/etc/ssl']]);
+    expect(plan[0]?.title).toMatch(/^Restore \/etc\/hosts and 1 more of the copy of shop /);
+    expect((await run({ source: 'shop', database: 'new', paths: ['/etc'] })).error).toMatchObject({
+      code: 'INPUT_INVALID',
+    });
+  });
+
   it('wants to know where to, and to which of the two', async () => {
     const { run } = await world();
     expect((await run({ source: 'shop' })).error).toMatchObject({ code: 'INPUT_INVALID' });

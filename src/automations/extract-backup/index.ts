@@ -26,6 +26,12 @@ export default defineAutomation({
     copy: z.string().optional().describe('Id of the copy; by default the newest proven one.'),
     repository: z.string().optional().describe('Only a copy in this repository.'),
     folder: z.string().optional().describe('An absolute path that is empty or does not exist.'),
+    paths: z
+      .array(z.string().min(1).max(4_096))
+      .min(1)
+      .max(1_000)
+      .optional()
+      .describe('Only these files and folders of it, as backup-browse shows them. Into a folder.'),
     database: z.string().optional().describe('A database that does not exist yet, on the same server.'),
     of: z.string().optional().describe('Which database of the copy, where it has several.'),
   }),
@@ -36,7 +42,10 @@ export default defineAutomation({
     seconds: z.number(),
     proven: z.boolean().describe('Whether the copy had been proven before.'),
   }),
-  examples: [{ title: 'Files into a folder', input: { source: 'etc', folder: '/srv/restored/etc' } }],
+  examples: [
+    { title: 'Files into a folder', input: { source: 'etc', folder: '/srv/restored/etc' } },
+    { title: 'One file of a copy', input: { source: 'etc', folder: '/srv/restored/etc', paths: ['/etc/hosts'] } },
+  ],
   safeguards: { timeout: '1h', limit: 'long', retry: { attempts: 2, backoff: '5s' } },
 
   locks: ({ source }, { backups }, at) => locksOf(backups, [source], at),
@@ -67,7 +76,7 @@ export default defineAutomation({
     return [
       {
         id: RESTORE,
-        title: `Restore the copy of ${place.source} from ${copy.at} into ${nameOf(to)}`,
+        title: `Restore ${partOf(to)}the copy of ${place.source} from ${copy.at} into ${nameOf(to)}`,
         reason: copy.proven ? undefined : 'This copy has not been proven.',
         undo: 'none' as const,
       },
@@ -78,7 +87,11 @@ export default defineAutomation({
     ];
   },
 
-  basis: ({ copy, to }) => ({ copy: copy.id, to: nameOf(to) }),
+  basis: ({ copy, to }) => ({
+    copy: copy.id,
+    to: nameOf(to),
+    ...(to.kind === 'folder' && to.only && { only: [...to.only] }),
+  }),
 
   async execute({ ports, signal, progress, lease }, { id }, { facts: { place, to }, receipts }) {
     if (id === FINISH) {
@@ -122,16 +135,32 @@ export default defineAutomation({
   },
 });
 
-type Where = { folder?: string | undefined; database?: string | undefined; of?: string | undefined };
+type Where = {
+  folder?: string | undefined;
+  paths?: string[] | undefined;
+  database?: string | undefined;
+  of?: string | undefined;
+};
 
-function targetOf({ folder, database, of }: Where): Exclude<RestoreTarget, { kind: 'original' }> {
+function targetOf({ folder, paths, database, of }: Where): Exclude<RestoreTarget, { kind: 'original' }> {
   if ((folder === undefined) === (database === undefined))
     throw new StewardError('INPUT_INVALID', 'It has to be said where to: into a folder, or into a database.', {
       hint: 'Give either folder or database. To put a copy over the original there is restore-backup.',
     });
+  if (database !== undefined && paths)
+    throw new StewardError('INPUT_INVALID', 'A database is restored as a whole: paths are of a folder.', {
+      hint: 'Give a folder for them, or leave paths out.',
+    });
   if (database !== undefined) return { kind: 'database', name: database, ...(of !== undefined && { database: of }) };
-  if (folder !== undefined && folder.startsWith('/')) return { kind: 'folder', path: folder };
+  if (folder !== undefined && folder.startsWith('/'))
+    return { kind: 'folder', path: folder, ...(paths && { only: paths }) };
   throw new StewardError('INPUT_INVALID', `'${folder}' is not an absolute path.`);
+}
+
+function partOf(to: Exclude<RestoreTarget, { kind: 'original' }>): string {
+  if (to.kind !== 'folder' || !to.only) return '';
+  const [first, ...more] = to.only;
+  return `${first}${more.length > 0 ? ` and ${more.length} more` : ''} of `;
 }
 
 const nameOf = (to: Exclude<RestoreTarget, { kind: 'original' }>): string =>
