@@ -31,7 +31,7 @@ export const Backups = z
     ),
     sources: uniqueBy('name', z.array(BackupSource))
       .default([])
-      .describe('What is copied; `steward backups` shows what could be and is not.'),
+      .describe('What is copied; `steward backup proposals` shows what could be and is not.'),
     self: z
       .boolean()
       .default(true)

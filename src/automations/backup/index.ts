@@ -87,7 +87,7 @@ export default defineAutomation({
         ok: known.size > 0 && items.some(({ repositories }) => repositories.length > 0),
         evidence: {
           sources: items.map(({ source }) => source),
-          hint: 'backups.sources and backups.repositories in steward.yaml name both; `steward backups` shows what was found.',
+          hint: 'backups.sources and backups.repositories in steward.yaml name both; `steward backup proposals` shows what was found.',
         },
       },
     ];

@@ -33,6 +33,8 @@ export const ContentSummary = z.object({
 });
 export type ContentSummary = z.output<typeof ContentSummary>;
 
+export const LeftOut = z.object({ what: z.string(), why: z.string() });
+
 /** Written last: where it is, the copy is whole. */
 export const Manifest = z.object({
   format: z.literal('steward-copy/1'),
@@ -46,7 +48,7 @@ export const Manifest = z.object({
   /** Which program wrote it, in which version; what a restore needs to know. */
   tools: z.record(z.string(), z.string()),
   /** What was left out, and why. */
-  leftOut: z.array(z.object({ what: z.string(), why: z.string() })),
+  leftOut: z.array(LeftOut),
   parts: z.array(Part),
   contents: ContentSummary,
 });

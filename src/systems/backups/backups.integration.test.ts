@@ -123,7 +123,7 @@ describe('the record of copies', () => {
     snapshotAt: clock.toISOString(),
     endedAt: clock.toISOString(),
     tools: {},
-    leftOut: [],
+    leftOut: [{ what: 'the table sessions', why: 'excludeTables names it' }],
     parts: [{ name: 'shop.db', kind: 'image', bytes, sha256: 'x', storedBytes: bytes }],
     contents: { items: 3, total: 12, checksum: 'y' },
   });
@@ -177,7 +177,10 @@ describe('the record of copies', () => {
     await backups.copies.begin({ id: 'cp_2', source: 'shop', kind: 'sqlite', repository: 'local', runId: 'run_1' });
     await backups.copies.fail('cp_2', 'the disk is full');
     expect(await watch()).toEqual(['backup.unsound:node_1:shop:local']);
-    const shown = await ask<{ looks: { layer: string; ok: boolean }[] }>('backup-get', { id: 'cp_1' });
+    const shown = await ask<{ looks: { layer: string; ok: boolean }[]; leftOut: unknown }>('backup-get', {
+      id: 'cp_1',
+    });
+    expect(shown.leftOut).toEqual([{ what: 'the table sessions', why: 'excludeTables names it' }]);
     expect(shown.looks.map(({ layer: name, ok }) => [name, ok])).toEqual([
       ['bytes', false],
       ['restore', true],

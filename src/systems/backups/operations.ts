@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { LayerResult } from '../../core/backup/copy.ts';
+import { LayerResult, LeftOut } from '../../core/backup/copy.ts';
 import { StewardError } from '../../core/errors.ts';
 import { type AnyOperation, defineQuery, NoInput, PageInput, pageOf } from '../../core/operation.ts';
 import type { CopiesPort, CopyRecord } from '../../core/ports/copies.ts';
@@ -198,14 +198,18 @@ export function backupOperations(deps: BackupsDeps, record: Pick<CopiesPort, 'fi
     defineQuery({
       name: 'backup-get',
       title: 'One copy',
-      summary: 'Shows a copy with what each look at it found.',
+      summary: 'Shows a copy with what is left out of it, and what each look at it found.',
       permission: 'read',
       input: copyId,
-      output: CopyView.extend({ looks: z.array(LayerResult.extend({ at: z.coerce.date() })) }),
+      output: CopyView.extend({
+        leftOut: z.array(LeftOut).describe('What of the source is not in it, and why.'),
+        looks: z.array(LayerResult.extend({ at: z.coerce.date() })),
+      }),
       cli: ['backup', 'show'],
       cliArguments: ['id'],
       async handle({ id }) {
         const copy = await existing(id);
+        const kept = await db.selectFrom('backup_history').select('left_out').where('id', '=', id).executeTakeFirst();
         const looks = await db
           .selectFrom('backup_looks')
           .selectAll()
@@ -215,6 +219,7 @@ export function backupOperations(deps: BackupsDeps, record: Pick<CopiesPort, 'fi
           .execute();
         return {
           ...viewOf(copy),
+          leftOut: kept?.left_out ?? [],
           looks: looks.map(({ at, layer, ok, statement, duration_ms, evidence }) => ({
             at,
             layer,
