@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -95,17 +95,37 @@ describe('a copy whose source nobody configures any more', () => {
     expect(readdirSync(join(to.path, docs)).toSorted()).toEqual(['deep', "it's $(id)"]);
     expect(readdirSync(join(to.path, docs, 'deep'))).toEqual(['first', 'second']);
 
-    const none = { kind: 'folder', path: join(folder.path, 'none') } as const;
-    for (const [copy, missing] of [
-      [files, join(docs, 'nothing')],
-      [database, '/etc/hosts'],
-    ] as const)
-      await expect(backups.restore(placeOf(copy), { ...none, only: [missing] }, doing)).rejects.toMatchObject({
-        code: 'NOT_FOUND',
-        message: expect.stringContaining(missing),
-      });
+    const none = { kind: 'folder', path: join(folder.path, 'none'), only: ['/etc/hosts'] } as const;
+    await expect(backups.restore(placeOf(database), none, doing)).rejects.toMatchObject({
+      code: 'NOT_FOUND',
+      message: expect.stringContaining('/etc/hosts'),
+    });
     const part = { kind: 'folder', path: join(folder.path, 'part'), only: ['shop.db'] } as const;
     expect((await backups.restore(placeOf(database), part, doing)).what).toEqual([join(part.path, 'shop.db')]);
+  });
+
+  it('finds a path in whichever of several trees it is, and puts nothing there where one is in none', async () => {
+    const store = plainStore(join(folder.path, 'store'));
+    const [docs, more] = [join(folder.path, 'docs'), join(folder.path, 'more')];
+    mkdirSync(more);
+    writeFileSync(join(more, 'page'), 'of the second tree');
+    const writer = await store.begin({ id: 'two-trees', source: 'docs', at: now() }, doing);
+    const parts = [
+      await writer.tree({ name: 'first.tar' }, { paths: [docs], exclude: [] }),
+      await writer.tree({ name: 'second.tar' }, { paths: [more], exclude: [] }),
+    ];
+    const { location } = await writer.seal({ ...files.manifest, copy: 'two-trees', parts });
+    const place = { source: 'docs', repository: 'plain', location };
+    const to = { kind: 'folder', path: join(folder.path, 'of two'), only: [join(more, 'page')] } as const;
+    await backups.restore(place, to, doing);
+    expect(readFileSync(join(to.path, more, 'page'), 'utf8')).toBe('of the second tree');
+    const wrong = {
+      kind: 'folder',
+      path: join(folder.path, 'of none'),
+      only: [join(more, 'page'), '/nowhere'],
+    } as const;
+    await expect(backups.restore(place, wrong, doing)).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    expect(existsSync(wrong.path) ? readdirSync(wrong.path) : []).toEqual([]);
   });
 
   it('leaves nothing where a byte of it is wrong, and goes nowhere else', async () => {
