@@ -67,9 +67,14 @@ export function backupSettings({ backups }: Config): BackupSettings {
   const { schedule, retention, maxAge, verification, shrink, slow, nearlyFull } = backups;
   return {
     schedule,
-    rules: { retention, maxAgeMs: ms(maxAge), verificationMs: ms(verification.limit), verifyAll: verification.all },
+    rules: {
+      retention,
+      maxAgeMs: ms(maxAge),
+      verificationMs: ms(verification.limit),
+      verifyAll: verification.all,
+      nearlyFull,
+    },
     shrink,
     slow,
-    nearlyFull,
   };
 }

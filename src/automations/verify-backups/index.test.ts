@@ -138,6 +138,34 @@ describe('verify-backups', () => {
     expect(one(id)).toMatchObject({ fault: null, checkedAt: null, obstacle: 'bytes: The disk is not there.' });
   });
 
+  it('reports that all is well only where it is: nothing postponed, nothing missing, places that answer and have room', async () => {
+    const { ports, copy, run } = await world();
+    await copy('shop');
+    const report = async (input: object = { restore: 'all', read: 'all' }) => (await run(input)).output;
+    expect(await report()).toMatchObject({ ok: false, complete: false, missing: ['crm in local'] });
+    await copy('crm');
+    expect(await report()).toMatchObject({ ok: true, complete: true, repositories: [{ ok: true, room: 'enough' }] });
+
+    const { state } = ports.backups;
+    ports.backups.state = async (...args) => ({ ...(await state(...args)), freeBytes: 9 });
+    expect(await report()).toMatchObject({ ok: false, complete: true, repositories: [{ ok: true, room: 'short' }] });
+    ports.copies.rule({ nearlyFull: 95 });
+    expect(await report()).toMatchObject({ ok: true });
+    ports.backups.state = () => Promise.reject(new StewardError('UNAVAILABLE', 'The disk is not there.'));
+    expect(await report()).toMatchObject({
+      ok: false,
+      repositories: [{ ok: false, room: 'unknown', message: 'The disk is not there.' }],
+    });
+    ports.backups.state = state;
+    // A place that no source goes to was never made, and nobody misses it.
+    ports.backups.addRepository('spare');
+    for (const source of ports.backups.sources()) (source as { repositories?: string[] }).repositories = ['local'];
+    expect((await report())?.repositories.map(({ name }) => name)).toEqual(['local']);
+
+    ports.copies.rule({ verificationMs: 0 });
+    expect(await report({ read: 'new' })).toMatchObject({ ok: false, complete: false, copies: [] });
+  });
+
   it('says which source has no copy at all', async () => {
     const { copy, run } = await world();
     await copy('shop');

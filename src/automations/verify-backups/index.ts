@@ -46,25 +46,21 @@ export default defineAutomation({
       throw new StewardError('NOT_FOUND', `There is no whole copy '${input.copy}' on this machine.`, {
         hint: 'steward backup history shows those there are.',
       });
-    const { verificationMs, verifyAll } = ports.copies.rules();
+    const { verificationMs, verifyAll, nearlyFull } = ports.copies.rules();
     const sources = ports.backups.sources();
     const restore = verifyAll && input.restore === 'one' ? 'all' : input.restore;
     const expected = expectedPlaces(sources, ports.backups.repositories(), input);
     const wanted = toVerify({ copies, sources, input: { ...input, restore } });
+    // A place that no source goes to is made by nobody.
+    const used = new Set(expectedPlaces(sources, ports.backups.repositories(), {}).map(({ repository }) => repository));
     const repositories = await Promise.all(
-      ports.backups.repositories().map(async ({ name }) => {
+      [...used].map(async (name) => {
         try {
-          const { ok, problem, freeBytes, totalBytes } = await ports.backups.state(name, { signal });
-          return {
-            name,
-            ok,
-            message: problem?.message ?? null,
-            freeBytes: freeBytes ?? null,
-            totalBytes: totalBytes ?? null,
-          };
+          const { ok, problem, ...room } = await ports.backups.state(name, { signal });
+          return { name, ok, message: problem?.message ?? null, ...roomOf(room, nearlyFull) };
         } catch (thrown) {
           if (signal.aborted) throw thrown;
-          return { name, ok: false, message: StewardError.from(thrown).message, freeBytes: null, totalBytes: null };
+          return { name, ok: false, message: StewardError.from(thrown).message, ...roomOf({}, nearlyFull) };
         }
       }),
     );
@@ -195,16 +191,30 @@ export default defineAutomation({
           ...(obstacle !== null && { notLookedAt: obstacle }),
         };
       });
+    const postponed = [
+      ...applied.filter(({ receipt }) => !receipt.looked).map(({ change: { id } }) => id),
+      ...facts.above,
+    ];
+    const nothingSeen = copies.length === 0 && postponed.length > 0;
     return {
       at: new Date(facts.at),
       node: facts.node,
-      ok: copies.every(({ ok }) => ok),
+      ok:
+        copies.every(({ ok }) => ok) &&
+        !nothingSeen &&
+        facts.missing.length === 0 &&
+        facts.repositories.every(({ ok, room }) => ok && room !== 'short'),
+      complete:
+        postponed.length === 0 &&
+        facts.missing.length === 0 &&
+        copies.every(({ notLookedAt }) => notLookedAt === undefined),
       copies,
-      postponed: [...applied.filter(({ receipt }) => !receipt.looked).map(({ change: { id } }) => id), ...facts.above],
+      postponed,
       missing: facts.missing,
-      repositories: facts.repositories.map(({ name, ok, message, freeBytes, totalBytes }) => ({
+      repositories: facts.repositories.map(({ name, ok, message, freeBytes, totalBytes, room }) => ({
         name,
         ok,
+        room,
         ...(message !== null && { message }),
         ...(freeBytes !== null && { freeBytes }),
         ...(totalBytes !== null && { totalBytes }),
@@ -212,6 +222,21 @@ export default defineAutomation({
     };
   },
 });
+
+interface Room {
+  readonly freeBytes: number | null;
+  readonly totalBytes: number | null;
+  readonly room: 'enough' | 'short' | 'unknown';
+}
+
+function roomOf(
+  { freeBytes, totalBytes }: { readonly freeBytes?: number | undefined; readonly totalBytes?: number | undefined },
+  nearlyFull: number,
+): Room {
+  const said = { freeBytes: freeBytes ?? null, totalBytes: totalBytes ?? null };
+  if (freeBytes === undefined || !totalBytes) return { ...said, room: 'unknown' };
+  return { ...said, room: 100 - (100 * freeBytes) / totalBytes > nearlyFull ? 'short' : 'enough' };
+}
 
 const NOTHING = { source: '', kind: '', repository: '' };
 

@@ -5,7 +5,12 @@ import { LayerResult } from './copy.ts';
 export const VerificationReport = z.object({
   at: z.coerce.date(),
   node: z.string(),
-  ok: z.boolean(),
+  ok: z
+    .boolean()
+    .describe(
+      'What was looked at is sound, something was, every source has a copy in each of its places, and every place can be used and has room.',
+    ),
+  complete: z.boolean().describe('Nothing was postponed, nothing could not be looked at, and no copy is missing.'),
   copies: z.array(
     z.object({
       copy: z.string(),
@@ -32,6 +37,9 @@ export const VerificationReport = z.object({
         message: z.string().optional(),
         freeBytes: z.number().optional(),
         totalBytes: z.number().optional(),
+        room: z
+          .enum(['enough', 'short', 'unknown'])
+          .describe('short: it is fuller than backups.nearlyFull. unknown: it does not say, as S3.'),
       }),
     )
     .describe('Whether there is room for the next copies.'),

@@ -51,6 +51,8 @@ export interface BackupRules {
   readonly verificationMs: number;
   /** Restores every source in each verification, not one of them in turn. */
   readonly verifyAll: boolean;
+  /** Percent of a repository from which on it has too little room. */
+  readonly nearlyFull: number;
 }
 
 /** The record of copies. */

@@ -17,8 +17,6 @@ export interface BackupSettings {
   readonly shrink: number;
   /** One that takes so many times what is usual is told. */
   readonly slow: number;
-  /** Percent of a repository from which on it is told. */
-  readonly nearlyFull: number;
 }
 
 export interface BackupsDeps {

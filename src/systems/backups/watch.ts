@@ -195,7 +195,7 @@ async function ofRepositories(
           title: `The repository ${name} is nearly full`,
           symptom: 'repository.full',
           severity: 'warning',
-          wrong: usedPercent !== undefined && usedPercent > settings().nearlyFull,
+          wrong: usedPercent !== undefined && usedPercent > settings().rules.nearlyFull,
           evidence: { usedPercent: usedPercent ?? null, freeBytes: freeBytes ?? null },
         },
       );

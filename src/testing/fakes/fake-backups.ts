@@ -181,6 +181,7 @@ export function fakeCopies({ now }: { readonly now: () => Date }): FakeCopies {
     maxAgeMs: 7 * 86_400_000,
     verificationMs: 300_000,
     verifyAll: false,
+    nearlyFull: 90,
   };
   const change = (id: string, from: readonly CopyRecord['status'][], values: Partial<CopyRecord>): void => {
     rows = rows.map((row) => (row.id === id && from.includes(row.status) ? { ...row, ...values } : row));
