@@ -1,5 +1,6 @@
 import { configDefaults, defineConfig } from 'vitest/config';
 import { LongestFirst } from './src/testing/longest-first.ts';
+import { mayHaveOwnMachine, ownMachines } from './src/testing/own-machine.ts';
 
 const common = {
   globalSetup: ['src/testing/global-setup.ts'],
@@ -10,7 +11,7 @@ const common = {
 
 /**
  * Look at nothing on this machine but what they made themselves: no discovery, or a machine of its own in a container. Most
- * of their time they wait. Whatever is not named here runs alone.
+ * of their time they wait. Whatever is not named here gets a machine of its own, or runs alone.
  */
 const APART = [
   'test/alert-storms.integration.test.ts',
@@ -32,6 +33,7 @@ const APART = [
   'test/healing-crashes.integration.test.ts',
   'test/healing-systemd.integration.test.ts',
   'test/heartbeats.integration.test.ts',
+  'test/hung-peers.integration.test.ts',
   'test/identity-provider.integration.test.ts',
   'test/identity-session.test.ts',
   'test/import.integration.test.ts',
@@ -53,8 +55,8 @@ const APART = [
   'test/workflow-guide.test.ts',
 ];
 
-/** A hook of theirs starts a Steward with its store, or two; that it took too long is for whoever starts it to say. */
-const serving = { ...common, hookTimeout: 120_000 };
+/** They start a Steward with its store, or two; that it took too long is for whoever starts it to say. */
+const serving = { ...common, testTimeout: 60_000, hookTimeout: 120_000 };
 
 export default defineConfig({
   test: {
@@ -71,16 +73,17 @@ export default defineConfig({
           sequence: { groupOrder: 0 },
         },
       },
-      { test: { ...serving, name: 'apart', include: APART, maxWorkers: 2, sequence: { groupOrder: 1 } } },
+      { test: { ...serving, name: 'apart', include: APART, maxWorkers: 3, sequence: { groupOrder: 1 } } },
       {
-        // A whole Steward each, and the machine it looks after: two at a time would find, and slow, each other's.
+        // A whole Steward each, and the machine it looks after: it has to be their own, or they find each other's.
         test: {
           ...serving,
           name: 'whole',
           include: ['test/**/*.test.ts'],
           exclude: [...configDefaults.exclude, ...APART],
-          maxWorkers: 1,
-          sequence: { groupOrder: 2 },
+          ...(mayHaveOwnMachine()
+            ? { pool: ownMachines, maxWorkers: 3, sequence: { groupOrder: 1 } }
+            : { maxWorkers: 1, sequence: { groupOrder: 2 } }),
         },
       },
     ],

@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { GameDayReport } from '../src/game-day/report.ts';
+import { serviceAccount } from '../src/store/pg-account.ts';
+import { pgHome } from '../src/store/pg-home.ts';
 import { busyboxImage } from '../src/testing/world/busybox-image.ts';
 import { type Dockerd, dockerMissing, startDockerd } from '../src/testing/world/dockerd.ts';
 import { eventually, isAlive } from './kit/steward.ts';
@@ -18,6 +20,8 @@ describe.skipIf(dockerMissing())('a game day', () => {
   beforeAll(async () => {
     dockerd = await startDockerd();
     home = mkdtempSync(join(tmpdir(), 'stw-'));
+    // A game day removes the system user that it had to create, also under the servers of the tests beside this one.
+    await serviceAccount(pgHome(home), () => undefined);
     await busyboxImage(dockerd);
     await dockerd.docker('run', '--detach', '--name=neighbor', 'busybox', '/bin/busybox', 'sleep', '3600');
     await dockerd.docker('volume', 'create', 'somebodys-data');

@@ -1,4 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import pg from 'pg';
 import { inject } from 'vitest';
 import type { Log } from '../core/log.ts';
@@ -7,6 +9,7 @@ import { normalizeDatabaseUrl } from '../store/connection.ts';
 import type { Migration } from '../store/migrator.ts';
 import { openStore, type Store } from '../store/store.ts';
 import { memoryLog } from './log.ts';
+import { OWN_MACHINE } from './own-machine.ts';
 
 export interface TestDatabase {
   readonly store: Store;
@@ -28,17 +31,28 @@ let server: Promise<PostgresServer> | undefined;
 /** Who runs PostgreSQL in tests. As root it is nobody: running the tests must not add a user to the machine. */
 export const testAccount = process.getuid?.() === 0 ? { name: 'nobody', uid: 65_534, gid: 65_534 } : undefined;
 
-/** This run's PostgreSQL, started by the first who asks; the run's end stops it. */
+/** This run's PostgreSQL, or this machine's, started by the first who asks; the end of either stops it. */
 export async function testServer(): Promise<PostgresServer> {
-  server ??= ensurePostgres({
-    home: inject('stewardTestHome'),
-    log: memoryLog(),
-    notify: () => undefined,
-    account: testAccount,
-    // Nothing here has to survive a power failure.
-    settings: { fsync: 'off', max_connections: 100 },
-  });
+  server ??= serverHome().then((home) =>
+    ensurePostgres({
+      home,
+      log: memoryLog(),
+      notify: () => undefined,
+      account: testAccount,
+      // Nothing here has to survive a power failure.
+      settings: { fsync: 'off', max_connections: 100 },
+    }),
+  );
   return await server;
+}
+
+async function serverHome(): Promise<string> {
+  const shared = inject('stewardTestHome');
+  const machine = process.env[OWN_MACHINE];
+  if (machine === undefined) return shared;
+  const home = join(shared, machine);
+  await mkdir(join(home, 'pg'), { recursive: true });
+  return home;
 }
 
 /** An empty database without any table. */

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
@@ -17,6 +17,8 @@ const PREFIX = 'steward-tests-';
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   await removeAbandoned();
   const home = await mkdtemp(join(tmpdir(), `${PREFIX}${process.pid}-`));
+  // The user of a server may pass through, to what is below.
+  await chmod(home, 0o711);
   await mkdir(join(home, 'pg'));
   project.provide('stewardTestHome', home);
   return async () => await remove(home);
