@@ -1,4 +1,4 @@
-import type { Sandbox, StandIn } from '../../core/backup/reader.ts';
+import type { Sandbox, SandboxPlace, StandIn } from '../../core/backup/reader.ts';
 import type { Doing } from '../../core/backup/store.ts';
 import { StewardError } from '../../core/errors.ts';
 import type { CopyPlace } from '../../core/ports/backups.ts';
@@ -14,6 +14,7 @@ export interface Loan {
   readonly place: CopyPlace;
   readonly owner: string;
   readonly doing: Doing;
+  readonly beside?: SandboxPlace['beside'];
 }
 
 /** Restores a copy into a throw-away place, lends it to `use`, and removes it, whatever came of that. */
@@ -22,9 +23,9 @@ export type WithSandbox = <T>(loan: Loan, use: (sandbox: Sandbox) => Promise<T>)
 export function lendSandbox(deps: SandboxDeps): WithSandbox {
   const { sealed, sourceOf } = reachOf(deps);
   const { scratch } = deps;
-  return async ({ place, owner, doing }, use) => {
+  return async ({ place, owner, doing, beside }, use) => {
     const { source, reader } = sourceOf(place);
-    const sandbox = await reader.sandbox(source, await sealed(place, doing), { scratch, owner }, doing);
+    const sandbox = await reader.sandbox(source, await sealed(place, doing), { scratch, owner, beside }, doing);
     try {
       return await use(sandbox);
     } finally {
@@ -35,13 +36,14 @@ export function lendSandbox(deps: SandboxDeps): WithSandbox {
 
 /**
  * The same for whoever rehearses on a database: given is a source that leads to the sandbox, so that what is done to the
- * original is done there by the same code. VERIFICATION_FAILED where the copy could not be restored.
+ * original is done there by the same code. VERIFICATION_FAILED where the copy could not be restored; DISK_FULL or PRECONDITION_FAILED
+ * where there is no place for it: then nothing is said of the copy.
  */
 export function rehearseIn(
   withSandbox: WithSandbox,
 ): <T>(loan: Loan, use: (there: StandIn) => Promise<T>) => Promise<T> {
   return (loan, use) =>
-    withSandbox(loan, async ({ restore, standIn }) => {
+    withSandbox({ ...loan, beside: 'seen' }, async ({ restore, standIn }) => {
       if (!restore.ok)
         throw new StewardError('VERIFICATION_FAILED', `The copy could not be restored: ${restore.statement}`, {
           hint: 'Nothing was done to the original. steward backup verify looks for a copy that can be.',

@@ -24,18 +24,12 @@ export async function rehearse(
   doing: Doing,
 ): Promise<Rehearsal> {
   const { place, owner, database, steps, catchUp } = order;
-  return await withSandbox({ place, owner, doing }, async ({ restore, standIn, assertions }) => {
-    const told = {
-      possible: true,
-      restoreMs: restore.durationMs,
-      steps: [],
-      counts: [],
-      problems: [],
-      wayBack: null,
-    };
+  // A database beside the original holds back nothing of what a file may say.
+  const loan = { place, owner, doing, beside: 'never' } as const;
+  const nothing = { steps: [], counts: [], problems: [], wayBack: null };
+  const rehearsed = withSandbox(loan, async ({ restore, standIn, assertions }): Promise<Rehearsal> => {
+    const told = { ...nothing, possible: true, restoreMs: restore.durationMs };
     if (!restore.ok) return { ...told, ok: false, statement: `The copy could not be restored: ${restore.statement}` };
-    // A database beside the original holds back nothing of what a file may say.
-    if (standIn?.own === false) return { ...told, possible: false, ok: false, statement: NO_PLACE };
     const called = standIn?.called(database);
     if (!standIn || called === undefined)
       return { ...told, ok: false, statement: `The copy has no database ${database}.` };
@@ -88,6 +82,10 @@ export async function rehearse(
       if (code === 'CANCELED' || doing.signal.aborted) throw thrown;
       return { ...told, steps: done, ok: false, statement: `In the copy it fails: ${message}` };
     }
+  });
+  return await rehearsed.catch((thrown: unknown) => {
+    if (StewardError.from(thrown).code !== 'NOT_IMPLEMENTED') throw thrown;
+    return { ...nothing, possible: false, ok: false, restoreMs: 0, statement: NO_PLACE };
   });
 }
 

@@ -37,13 +37,7 @@ export async function makeScratch(
   try {
     // Others may pass, and see nothing: servers run there as another user than root.
     await mkdir(scratch, { recursive: true, mode: 0o711 });
-    const { bavail, bsize } = await statfs(scratch);
-    if (bavail * bsize < room)
-      throw new StewardError(
-        'DISK_FULL',
-        `${scratch} has ${megabytes(bavail * bsize)} free, and ${megabytes(room)} are needed there for a while.`,
-        { hint: 'Free some space there, or let STEWARD_HOME be on a larger disk. Nothing was changed.' },
-      );
+    await assertRoomIn(scratch, room);
     await mkdir(path, { mode: 0o700 });
     await writeAtOnce(join(path, OWNER), JSON.stringify(ownership));
   } catch (thrown) {
@@ -57,6 +51,17 @@ export async function makeScratch(
     },
     remove: () => removeWith(path, ownership),
   };
+}
+
+/** DISK_FULL where so much does not fit there. */
+export async function assertRoomIn(scratch: string, room: number): Promise<void> {
+  const { bavail, bsize } = await statfs(scratch);
+  if (bavail * bsize >= room) return;
+  throw new StewardError(
+    'DISK_FULL',
+    `${scratch} has ${megabytes(bavail * bsize)} free, and ${megabytes(room)} are needed there for a while.`,
+    { hint: 'Free some space there, or let STEWARD_HOME be on a larger disk. Nothing was changed.' },
+  );
 }
 
 /** Whoever reads it finds all of it or what was there before, also after kill -9. */

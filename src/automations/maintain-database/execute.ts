@@ -14,6 +14,8 @@ export type Receipt =
       readonly tasks: Rehearsal['tasks'];
       readonly advice: readonly IndexAdvice[];
       readonly error: string | null;
+      /** Why it could not be tried, which says nothing of the copy. */
+      readonly untried: string | null;
     }
   | { readonly what: 'done'; readonly done: TaskDone }
   /** Somebody was in the way, or it went wrong on the copy. */
@@ -37,14 +39,23 @@ export async function rehearse(
   try {
     const doing = { signal: AbortSignal.any([signal, limit]) };
     const { tasks: tried, advice } = await ports.fitness.rehearse(proven.place, run.id, { tasks, slow }, doing);
-    return { what: 'rehearsal', tasks: [...tried], advice: [...advice], error: null };
+    return { what: 'rehearsal', tasks: [...tried], advice: [...advice], error: null, untried: null };
   } catch (thrown) {
     if (signal.aborted) throw thrown;
     if (limit.aborted)
-      return { what: 'rehearsal', tasks: [], advice: [], error: 'restoring and trying it took longer than 50 minutes' };
+      return notRehearsed({ error: 'restoring and trying it took longer than 50 minutes' });
+    const { code, message, hint } = StewardError.from(thrown);
+    if (NO_PLACE.has(code)) return notRehearsed({ untried: [message, ...(hint === undefined ? [] : [hint])].join(' ') });
     // A copy that does not restore says nothing of the database; that it does not is for its verification to tell.
-    return { what: 'rehearsal', tasks: [], advice: [], error: StewardError.from(thrown).message };
+    return notRehearsed({ error: message });
   }
+}
+
+/** Neither here nor beside the original was there a place to restore it. */
+const NO_PLACE: ReadonlySet<string> = new Set(['DISK_FULL', 'PRECONDITION_FAILED', 'NOT_IMPLEMENTED']);
+
+function notRehearsed({ error = null, untried = null }: { error?: string | null; untried?: string | null }): Receipt {
+  return { what: 'rehearsal', tasks: [], advice: [], error, untried };
 }
 
 /** What builds something anew. */

@@ -113,6 +113,17 @@ describe('maintain-database', () => {
     expect(ports.fitness.rehearsals).toEqual([]);
   });
 
+  it('says why it did not rehearse where there is no room, and does the rest as where no copy is proven', async () => {
+    const { ports, run, prove } = world({ indexes: [{}] });
+    prove();
+    ports.fitness.noPlace('A copy beside the original might fill that disk.');
+    const { status, output } = await run({ optimize: 'daily' });
+    expect(status).toBe('succeeded');
+    expect(output?.done.map(({ kind }) => kind)).toEqual(['reindex']);
+    expect(output?.sources[0]?.rehearsedOn).toBeUndefined();
+    expect(output?.sources[0]?.blind).toEqual(['the rehearsal: A copy beside the original might fill that disk.']);
+  });
+
   it('leaves what somebody holds for another time, and goes on with the rest', async () => {
     const { ports, run } = world({ tables: [{ changedRows: 9_000 }] });
     ports.fitness.fail('vacuum', 'LOCKED');

@@ -136,9 +136,11 @@ export function reportOf({
         ...(problem && { error: problem.message }),
         blind: [
           ...(look?.blind ?? []).map(({ what, hint }) => `${what}. ${hint}`),
-          ...(typeof rehearsal?.receipt.error === 'string' ? [`the rehearsal: ${rehearsal.receipt.error}`] : []),
+          ...[rehearsal?.receipt.error, rehearsal?.receipt.untried]
+            .filter((why) => typeof why === 'string')
+            .map((why) => `the rehearsal: ${why}`),
         ],
-        ...(rehearsal && { rehearsedOn: rehearsal.change.proven.copy }),
+        ...(rehearsal?.receipt.untried === null && { rehearsedOn: rehearsal.change.proven.copy }),
       };
     }),
     done: tasks.flatMap(({ change, receipt }) => {

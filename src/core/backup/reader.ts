@@ -53,6 +53,17 @@ export interface StandIn {
   called(database: string): string | undefined;
 }
 
+export interface SandboxPlace {
+  readonly scratch: string;
+  readonly owner: string;
+  /**
+   * What to do where this machine can start no server: `never` put it beside the original (NOT_IMPLEMENTED), or only where it is
+   * `seen` that its server has room for it (PRECONDITION_FAILED). By default it is put there unless the disk is seen to be too
+   * small (DISK_FULL), for a drill has no other place.
+   */
+  readonly beside?: 'never' | 'seen' | undefined;
+}
+
 /** A throw-away place that holds a restored copy: a server of its own, else databases beside the original; a file, a folder. */
 export interface Sandbox {
   /** Layer restore, and what it took: the measured RTO. */
@@ -89,7 +100,7 @@ export interface SourceReader<Kind extends SourceKind = SourceKind> {
   sandbox(
     source: SourceOf<Kind>,
     copy: SealedCopy,
-    place: { readonly scratch: string; readonly owner: string },
+    place: SandboxPlace,
     doing: Doing,
   ): Promise<Sandbox>;
   /** What a restore would replace there; empty where nothing is. */

@@ -21,6 +21,8 @@ export interface FakeFitness extends FitnessPort {
   fail(kind: FitnessTask['kind'], code: ErrorCode, where?: 'there' | 'rehearsal'): void;
   /** It says it did, and did nothing. */
   pretend(kind: FitnessTask['kind']): void;
+  /** From now on there is no place to rehearse, for this reason. */
+  noPlace(why: string): void;
   openWindow(open: boolean): void;
   remember(source: string, done: DoneBefore): void;
   readonly rehearsals: readonly { readonly location: string; readonly tasks: readonly FitnessTask[] }[];
@@ -34,6 +36,7 @@ export function fakeFitness({ now }: { readonly now: () => Date }): FakeFitness 
   const remembered = new Map<string, DoneBefore[]>();
   const rehearsals: { location: string; tasks: readonly FitnessTask[] }[] = [];
   let open = true;
+  let noPlace: string | undefined;
 
   const lookOf = (source: string): DatabaseLook => {
     const look = looks.get(source);
@@ -98,6 +101,7 @@ export function fakeFitness({ now }: { readonly now: () => Date }): FakeFitness 
     seen: lookOf,
     fail: (kind, code, where = 'there') => void failing.set(`${where}:${kind}`, code),
     pretend: (kind) => void pretending.add(kind),
+    noPlace: (why) => void (noPlace = why),
     openWindow: (isOpen) => void (open = isOpen),
     remember: (source, done) => void remembered.set(source, [...(remembered.get(source) ?? []), done]),
 
@@ -114,6 +118,7 @@ export function fakeFitness({ now }: { readonly now: () => Date }): FakeFitness 
       return does(lookOf(source), task);
     },
     async rehearse({ location }, _owner, { tasks, slow }) {
+      if (noPlace !== undefined) throw new StewardError('DISK_FULL', noPlace);
       rehearsals.push({ location, tasks });
       return {
         tasks: tasks.map((task) => {

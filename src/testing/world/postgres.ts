@@ -24,8 +24,11 @@ export interface TestPostgres extends AsyncDisposable {
   say(database: string, ...statements: readonly string[]): Promise<Record<string, unknown>[]>;
 }
 
-/** A PostgreSQL of the test's own, with a password for everybody. */
-export async function startPostgres(settings: Readonly<Record<string, string>> = {}): Promise<TestPostgres> {
+/** A PostgreSQL of the test's own, with a password for everybody; on a disk of that size, as mount takes it, where one is given. */
+export async function startPostgres(
+  settings: Readonly<Record<string, string>> = {},
+  { disk }: { readonly disk?: string } = {},
+): Promise<TestPostgres> {
   const folder = await tempFolder('stw-pg');
   await chmod(folder.path, 0o755);
   const [data, passwordFile, sockets] = ['data', 'password', 's'].map((name) => join(folder.path, name)) as [
@@ -37,6 +40,7 @@ export async function startPostgres(settings: Readonly<Record<string, string>> =
   await writeFile(passwordFile, `${password}\n`);
   await mkdir(sockets);
   await mkdir(data);
+  if (disk !== undefined) await promisify(execFile)('mount', ['-t', 'tmpfs', '-o', `size=${disk}`, 'tmpfs', data]);
   const as = nobody && { uid: nobody.uid, gid: nobody.gid };
   if (nobody) for (const path of [data, passwordFile, sockets]) await chown(path, nobody.uid, nobody.gid);
   await promisify(execFile)(
@@ -103,6 +107,7 @@ export async function startPostgres(settings: Readonly<Record<string, string>> =
     },
     async [Symbol.asyncDispose]() {
       await stop();
+      if (disk !== undefined) await promisify(execFile)('umount', [data]);
       await folder.remove();
     },
   };

@@ -28,8 +28,6 @@ export async function whereAllowed<T extends Row>(
 }
 
 const VARIABLES = [
-  'datadir',
-  'hostname',
   'innodb_file_per_table',
   'innodb_page_size',
   'log_output',

@@ -18,6 +18,7 @@ const AboutDatabase = z.object({
   after: z.array(z.string()),
   /** Restored last and only where they may run. */
   events: z.string().nullable(),
+  bytes: z.number().optional().describe('What it took on the disk of its server, indexes included; older copies do not say.'),
   withoutRows: z.array(z.string()),
   withoutColumns: z.array(z.object({ table: z.string(), columns: z.array(z.string()) })),
 });
@@ -30,6 +31,12 @@ const About = z.object({
   databases: z.array(AboutDatabase),
 });
 export type About = z.output<typeof About>;
+
+/** What its databases take on a disk when they are restored: at least what their dumps are large, and about what they took. */
+export function restoredBytes({ databases }: About, { parts }: SealedCopy['manifest']): number {
+  const dumped = (name: string): number => parts.find((part) => part.name === name)?.bytes ?? 0;
+  return databases.reduce((sum, { bytes = 0, dump }) => sum + Math.max(bytes, dumped(dump)), 0);
+}
 
 export async function* aboutText(about: About): Bytes {
   yield Buffer.from(`${JSON.stringify(about, null, 2)}\n`);

@@ -157,6 +157,7 @@ async function copyDatabase(copying: Copying, database: string, doing: Doing): P
       name: database,
       characters: properties.characters,
       collation: properties.collation,
+      bytes: properties.bytes,
       dump: rows.name,
       tables: statements.tables,
       inserts: statements.inserts,
@@ -170,14 +171,15 @@ async function copyDatabase(copying: Copying, database: string, doing: Doing): P
 
 async function lookAtDatabase(access: MyAccess, database: string, doing: Doing) {
   await using session = await openSession(access, database, doing);
-  const [found] = await session.rows<{ characters: string; collation: string; events: string }>(
+  const [found] = await session.rows<{ characters: string; collation: string; events: string; bytes: string }>(
     `select DEFAULT_CHARACTER_SET_NAME as characters, DEFAULT_COLLATION_NAME as collation,
-        (select count(*) from information_schema.EVENTS where EVENT_SCHEMA = SCHEMA_NAME) as events
+        (select count(*) from information_schema.EVENTS where EVENT_SCHEMA = SCHEMA_NAME) as events,
+        (select coalesce(sum(DATA_LENGTH + INDEX_LENGTH), 0) from information_schema.TABLES where TABLE_SCHEMA = SCHEMA_NAME) as bytes
       from information_schema.SCHEMATA where SCHEMA_NAME = ?`,
     [database],
   );
   if (!found) throw new StewardError('NOT_FOUND', `The database ${dotted(database)} was removed meanwhile.`);
-  return { tables: await tablesOf(session, database), properties: { ...found, events: Number(found.events) } };
+  return { tables: await tablesOf(session, database), properties: { ...found, events: Number(found.events), bytes: Number(found.bytes) } };
 }
 
 /** Lets everybody write again as soon as the dump has its transaction, which its first words on a table show. */

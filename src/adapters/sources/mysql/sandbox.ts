@@ -5,19 +5,21 @@ import { MysqlSource, type SourceOf } from '../../../core/backup/source.ts';
 import type { Doing } from '../../../core/backup/store.ts';
 import { StewardError } from '../../../core/errors.ts';
 import { ASSERTION_MS, askAssertions } from '../assertions.ts';
+import { assertRoomBeside, type Beside, notBeside } from '../beside.ts';
 import { borrowedIn, recordBorrowed } from '../borrowed.ts';
 import { compareContents, readContents, tellComparison } from '../contents.ts';
 import { byName } from '../order.ts';
 import { evidenceOf } from '../evidence.ts';
 import { lookAtLayer } from '../layer.ts';
 import { dotted } from '../names.ts';
-import { makeScratch, type ScratchFolder, sweepScratch } from '../scratch.ts';
+import { assertRoomIn, makeScratch, type ScratchFolder, sweepScratch } from '../scratch.ts';
 import type { SqlDeps } from '../sql-deps.ts';
 import { endWorkersOf } from '../throw-away.ts';
-import { type About, readAbout } from './about.ts';
+import { type About, readAbout, restoredBytes } from './about.ts';
 import { accessTo, identifier, type MyAccess, openSession } from './access.ts';
 import { countDatabase, loadDatabase, runScript } from './load.ts';
 import { SCRATCH_PREFIX } from './look.ts';
+import { freeOn } from './room.ts';
 import { startThrowAway } from './throw-away.ts';
 import { findTools, type MyTools } from './tools.ts';
 
@@ -37,6 +39,7 @@ interface Making {
   readonly copy: SealedCopy;
   readonly about: About;
   readonly folder: ScratchFolder;
+  readonly beside: Beside;
 }
 
 export async function makeSandbox(
@@ -46,6 +49,7 @@ export async function makeSandbox(
     copy,
     scratch,
     owner,
+    beside,
   }: Omit<Making, 'about' | 'folder'> & { readonly scratch: string; readonly owner: string },
   doing: Doing,
 ): Promise<Sandbox> {
@@ -60,7 +64,7 @@ export async function makeSandbox(
   try {
     const restore = await lookAtLayer('restore', async () => {
       const notes: string[] = [];
-      const there = await makePlace({ deps, source, copy, about, folder }, doing);
+      const there = await makePlace({ deps, source, copy, about, folder, beside }, doing);
       place = there;
       const loading = { copy, access: there.access, tools: there.tools, programs: deps.programs };
       if (there.own && copy.manifest.parts.some(({ name }) => name === 'globals.sql'))
@@ -151,9 +155,11 @@ function reachedAt(source: SourceOf<'mysql'>, { host, port, user, tls, ca }: MyA
 }
 
 /** A server of its own; where this machine has none to start, databases under names that no live one has. */
-async function makePlace({ deps, source, about, folder }: Making, doing: Doing): Promise<Place> {
+async function makePlace({ deps, source, copy, about, folder, beside }: Making, doing: Doing): Promise<Place> {
   const tools = await findTools(deps.programs, about.flavor, { folders: deps.folders, signal: doing.signal });
   if (tools.server) {
+    // Others may have their disk in the same place.
+    await assertRoomIn(folder.path, restoredBytes(about, copy.manifest));
     const made = {
       folder,
       server: tools.server,
@@ -164,7 +170,17 @@ async function makePlace({ deps, source, about, folder }: Making, doing: Doing):
     const { access, end } = await startThrowAway(made, doing);
     return { access, tools, own: true, called: (database) => database, end };
   }
+  if (beside === 'never') throw notBeside(about.flavor === 'mariadb' ? 'MariaDB' : 'MySQL');
   const access = await accessTo(source, deps.secrets);
+  await using session = await openSession(access, undefined, doing);
+  const { folder: where, bytes: free } = await freeOn(session);
+  assertRoomBeside({
+    beside,
+    server: `${access.host}:${access.port}`,
+    bytes: restoredBytes(about, copy.manifest),
+    free: free === undefined ? undefined : { folder: where, bytes: free },
+    hint: "Install the server programs on this machine, which then starts one of its own, or let MariaDB tell: INSTALL SONAME 'disks', and GRANT FILE to the user of this source.",
+  });
   const names = new Map(
     about.databases.map(({ name }) => [name, `${SCRATCH_PREFIX}${randomBytes(6).toString('hex')}`]),
   );

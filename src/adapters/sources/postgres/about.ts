@@ -20,6 +20,7 @@ const AboutDatabase = z.object({
   dump: z.string().describe('Name of the part.'),
   /** Restored between the rows and the keys: tables of which some columns were left out. */
   partly: z.string().nullable(),
+  bytes: z.number().optional().describe('What it took on the disk of its server, indexes included; older copies do not say.'),
   withoutRows: z.array(z.string()),
   withoutColumns: z.array(z.object({ table: z.string(), columns: z.array(z.string()) })),
 });
@@ -33,6 +34,7 @@ const About = z.object({
 export type About = z.output<typeof About>;
 
 const DATABASE = `select pg_catalog.pg_get_userbyid(d.datdba) as owner, pg_catalog.pg_encoding_to_char(d.encoding) as encoding,
+    pg_catalog.pg_database_size(d.oid)::float8 as bytes,
     d.datcollate as collate, d.datctype as ctype, d.datconnlimit as connections, to_jsonb(d)->>'datlocprovider' as provider,
     coalesce(to_jsonb(d)->>'datlocale', to_jsonb(d)->>'daticulocale') as icu,
     (select coalesce(json_agg(json_build_object('role', r.rolname, 'name', split_part(setting, '=', 1),
@@ -55,6 +57,12 @@ export async function propertiesOf(session: PgSession): Promise<Properties> {
 /** The database that somebody means who names none: the one that is always there is rarely what a server is for. */
 export function mainDatabase(databases: readonly AboutDatabase[]): AboutDatabase | undefined {
   return databases.find(({ name }) => name !== 'postgres') ?? databases[0];
+}
+
+/** What its databases take on a disk when they are restored: at least what their dumps are large, and about what they took. */
+export function restoredBytes({ databases }: About, { parts }: SealedCopy['manifest']): number {
+  const dumped = (name: string): number => parts.find((part) => part.name === name)?.bytes ?? 0;
+  return databases.reduce((sum, { bytes = 0, dump }) => sum + Math.max(bytes, dumped(dump)), 0);
 }
 
 export async function* aboutText(about: About): Bytes {

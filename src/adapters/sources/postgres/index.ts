@@ -82,8 +82,8 @@ export function createPostgresSource(deps: SqlDeps): SourceReader<'postgres'> {
 
     structure: (copy, doing) => lookAtStructure({ programs, find, copy }, doing),
 
-    sandbox: (source, copy, { scratch, owner }, doing) =>
-      makeSandbox({ deps, find, source, copy, scratch, owner }, doing),
+    sandbox: (source, copy, { scratch, owner, beside }, doing) =>
+      makeSandbox({ deps, find, source, copy, scratch, owner, beside }, doing),
 
     async occupied(source, copy, to, doing) {
       const names = wantedOf(await readAbout(copy, doing), to).map((one) => one.to);

@@ -547,25 +547,31 @@ it('copies a database again where a lock made it give up after a part was finish
   expect(await reader.structure(copy, doing)).toMatchObject({ ok: true });
 }, 120_000);
 
+/** A reader on a machine that has the clients of PostgreSQL and no server. */
+async function withoutServer(of: TestPostgres): Promise<{ by: SourceReader<'postgres'>; remove(): Promise<void> }> {
+  const bare = await tempFolder('stw-bare');
+  for (const name of ['pg_dump', 'pg_dumpall', 'pg_restore', 'psql'])
+    await symlink(`/usr/lib/postgresql/15/bin/${name}`, join(bare.path, name));
+  const by = createPostgresSource({
+    programs,
+    secrets: async () => of.password,
+    now: () => new Date(),
+    scratch,
+    account: async () => nobody,
+    folders: async () => [bare.path],
+  });
+  return { by, remove: bare.remove };
+}
+
 describe('a throw-away place of PostgreSQL', () => {
   it('is a database nobody has where this machine has no server to start, and is removed', async () => {
-    const bare = await tempFolder('stw-bare');
-    for (const name of ['pg_dump', 'pg_dumpall', 'pg_restore', 'psql'])
-      await symlink(`/usr/lib/postgresql/15/bin/${name}`, join(bare.path, name));
-    const by = createPostgresSource({
-      programs,
-      secrets: async () => server.password,
-      now: () => new Date(),
-      scratch,
-      account: async () => nobody,
-      folders: async () => [bare.path],
-    });
+    const { by, remove } = await withoutServer(server);
     const of = source({
       databases: ['shop'],
       assertions: [{ name: 'accounts are there', sql: 'select count(*) = 200 from accounts' }],
     });
     const copy = await makeCopy(by, of, store, doing);
-    const sandbox = await by.sandbox(of, copy, { scratch, owner: 'drill-4' }, doing);
+    const sandbox = await by.sandbox(of, copy, { scratch, owner: 'drill-4', beside: 'seen' }, doing);
     expect(sandbox.restore).toMatchObject({ ok: true, statement: expect.stringContaining('on its own server') });
     expect(sandbox.standIn?.own).toBe(false);
     expect(await sandbox.content(doing)).toMatchObject({ ok: true });
@@ -579,8 +585,44 @@ describe('a throw-away place of PostgreSQL', () => {
     expect(await by.sweep(new Set(['drill-4']), scratch, doing)).toHaveLength(1);
     expect(await left()).toBe(0);
     await sandbox.end();
-    await bare.remove();
+    await remove();
   }, 120_000);
+
+  it.skipIf(process.getuid?.() !== 0)(
+    'is not beside the original where its disk could fill up, where nobody sees how full it is, or where nobody wants it there',
+    async () => {
+      await using small = await startPostgres({ max_wal_size: '32MB', min_wal_size: '32MB' }, { disk: '130m' });
+      const { by, remove } = await withoutServer(small);
+      await small.say(
+        'postgres',
+        'create database shop',
+        "create role plain login createdb password 's3cret \\ word'",
+        'grant pg_read_all_data to plain',
+      );
+      await small.say(
+        'shop',
+        'create table orders (id int primary key, what text)',
+        'insert into orders select i, md5(i::text) from generate_series(1, 200000) i',
+        'checkpoint',
+      );
+      const at = (user: string) =>
+        source({ host: small.host, port: small.port, user, databases: ['shop'], password: { env: 'PASSWORD' } });
+      const copy = await makeCopy(by, at('postgres'), store, doing);
+      const tried = async (user: string, beside?: 'seen' | 'never') =>
+        await by.sandbox(at(user), copy, { scratch, owner: 'drill-7', beside }, doing).then(
+          (sandbox) => sandbox.end().then(() => 'it was restored'),
+          (thrown: unknown) => `${StewardError.from(thrown).code}: ${StewardError.from(thrown).message}`,
+        );
+      expect(await tried('postgres')).toMatch(/^DISK_FULL: A copy beside the original needs about \d+ MB in .*data/);
+      expect(await tried('postgres', 'seen')).toContain('DISK_FULL');
+      expect(await tried('plain', 'seen')).toMatch(/^PRECONDITION_FAILED: .*cannot be seen from here/);
+      expect(await tried('postgres', 'never')).toContain('NOT_IMPLEMENTED');
+      expect(await small.say('postgres', "select from pg_database where datname like 'steward%'")).toEqual([]);
+      expect(await readdir(scratch)).toEqual([]);
+      await remove();
+    },
+    120_000,
+  );
 });
 
 function commandOf(pid: number): string {

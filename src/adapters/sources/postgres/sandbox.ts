@@ -6,15 +6,16 @@ import { PostgresSource, type SourceOf, type StagingServer } from '../../../core
 import type { Doing } from '../../../core/backup/store.ts';
 import { StewardError } from '../../../core/errors.ts';
 import { ASSERTION_MS, askAssertions } from '../assertions.ts';
+import { assertRoomBeside, type Beside, notBeside } from '../beside.ts';
 import { borrowedIn, recordBorrowed } from '../borrowed.ts';
 import { compareContents, partOf, readContents, tellComparison } from '../contents.ts';
 import { evidenceOf } from '../evidence.ts';
 import { together } from '../flow.ts';
 import { lookAtLayer } from '../layer.ts';
 import { dotted } from '../names.ts';
-import { makeScratch, type ScratchFolder, sweepScratch } from '../scratch.ts';
+import { assertRoomIn, makeScratch, type ScratchFolder, sweepScratch } from '../scratch.ts';
 import { endWorkersOf } from '../throw-away.ts';
-import { type About, mainDatabase, readAbout } from './about.ts';
+import { type About, mainDatabase, readAbout, restoredBytes } from './about.ts';
 import {
   accessTo,
   connectionString,
@@ -31,6 +32,7 @@ import { createDatabase, fetchDump, loadDatabase } from './load.ts';
 import { openServer } from './look.ts';
 import { programError } from './errors.ts';
 import { remarkIn, remarkText, SCRATCH_PREFIX } from './ours.ts';
+import { freeOn } from './room.ts';
 import { countDatabase } from './rows.ts';
 import { startThrowAway } from './throw-away.ts';
 import type { FindTools, PgTools } from './tools.ts';
@@ -57,16 +59,17 @@ interface Making {
   readonly about: About;
   readonly folder: ScratchFolder;
   readonly owner: string;
+  readonly beside: Beside;
 }
 
 export async function makeSandbox(
-  { deps, find, source, copy, scratch, owner }: Omit<Making, 'about' | 'folder'> & { readonly scratch: string },
+  { deps, find, source, copy, scratch, owner, beside }: Omit<Making, 'about' | 'folder'> & { readonly scratch: string },
   doing: Doing,
 ): Promise<Sandbox> {
   const about = await readAbout(copy, doing);
   const bytes = copy.manifest.parts.reduce((sum, part) => sum + part.bytes, 0);
   const folder = await makeScratch(scratch, { kind: SCRATCH_KIND, owner, room: bytes });
-  const making: Making = { deps, find, source, copy, about, folder, owner };
+  const making: Making = { deps, find, source, copy, about, folder, owner, beside };
   let place: Place | undefined;
   const end = async (): Promise<void> => {
     await place?.end();
@@ -206,13 +209,17 @@ async function makePlace(making: Making, notes: string[], doing: Doing): Promise
   const { deps, find, about, folder } = making;
   const server = Number.parseInt(about.version, 10);
   const { drillOn } = making.source;
-  if (drillOn?.always) return await borrowPlace(making, await find({ server, own: false }, doing), doing);
+  if (drillOn?.always && making.beside !== 'never')
+    return await borrowPlace(making, await find({ server, own: false }, doing), doing);
   const tools = await find({ server, own: true }, doing).catch((thrown: unknown) => {
     if (StewardError.from(thrown).code !== 'PRECONDITION_FAILED') throw thrown;
+    if (making.beside === 'never') throw notBeside(`PostgreSQL ${server}`);
     notes.push(`this machine has no PostgreSQL ${server} to start`);
     return undefined;
   });
   if (!tools) return await borrowPlace(making, await find({ server, own: false }, doing), doing);
+  // The dump that is restored lies beside it; others may have their disk in the same place.
+  await assertRoomIn(folder.path, restoredBytes(about, making.copy.manifest));
   const thrownAway = await startThrowAway(
     { folder, tools, programs: deps.programs, account: await deps.account() },
     doing,
@@ -254,7 +261,7 @@ async function restoreRoles({ deps, copy }: Making, { tools, access }: Place, do
 }
 
 async function borrowPlace(
-  { deps, source: original, about, folder }: Making,
+  { deps, source: original, copy, about, folder, beside }: Making,
   tools: PgTools,
   doing: Doing,
 ): Promise<Place> {
@@ -266,6 +273,14 @@ async function borrowPlace(
   );
   await using session = await openServer(access, source, doing);
   if (drillOn) await refuseOlder(session, access, about);
+  assertRoomBeside({
+    // A server that is named for that is nobody's original.
+    beside: drillOn ? undefined : beside,
+    server: `${access.host}:${access.port}`,
+    bytes: restoredBytes(about, copy.manifest),
+    free: await freeOn(session, access),
+    hint: 'Install the server programs of PostgreSQL on this machine, which then starts one of its own, or name a server as backups.staging.',
+  });
   const taken = await session.rows('select from pg_catalog.pg_database where datname = any($1)', [[...names.values()]]);
   if (taken.length > 0)
     throw new StewardError('CONFLICT', 'A database has the name that was drawn for a throw-away one.', {
