@@ -33,7 +33,13 @@ import { auditDestinations, brokenRecord, configurationRecord } from './audit-fr
 import { automations } from './automations/index.ts';
 import { backupRepositories, backupSettings, backupSources } from './backups-from-config.ts';
 import { type BackupsOf, backupsOf, migrationsOf } from './backups-of.ts';
-import { databaseSettings, fitnessSettings, inDatabaseWindow } from './databases-from-config.ts';
+import {
+  databaseSettings,
+  fitnessSettings,
+  heavyTimes,
+  nextDatabaseWindow,
+  openDatabaseWindow,
+} from './databases-from-config.ts';
 import { fitnessOf } from './fitness-of.ts';
 import type { Environment } from './config/environment.ts';
 import { configOperations } from './config/operations.ts';
@@ -314,7 +320,8 @@ export function compose(parts: Parts): Composition {
       fitness: {
         ...fitnessBy(recorded),
         settings: () => fitnessSettings(settings()),
-        inWindow: (at) => inDatabaseWindow(settings(), at, nextInstant),
+        inWindow: (at) => openDatabaseWindow(settings(), at, nextInstant) !== undefined,
+        nextWindow: (at) => nextDatabaseWindow(settings(), at, nextInstant),
         done: (source) => databases.done(source),
       },
     };
@@ -531,6 +538,16 @@ export function compose(parts: Parts): Composition {
     incidents,
     exports: createExports(home),
     settings: () => databaseSettings(settings()),
+    windows: {
+      open: (at) => openDatabaseWindow(settings(), at, nextInstant),
+      next: (at) => nextDatabaseWindow(settings(), at, nextInstant),
+      // What a schedule does anyway is not done twice.
+      metBy: ({ from, until }) =>
+        heavyTimes(catalog.workflows.values()).some((schedule) => {
+          const at = nextInstant(schedule, new Date(from.getTime() - 1));
+          return at !== undefined && at < until;
+        }),
+    },
     keepMs: keepIncidentsMs,
     node,
     now,

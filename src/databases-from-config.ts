@@ -3,6 +3,7 @@ import { ms } from './core/duration.ts';
 import type { NextInstant } from './core/maintenance.ts';
 import type { FitnessSettings } from './core/ports/fitness.ts';
 import { Schedule } from './core/schedule.ts';
+import type { AnyWorkflow } from './core/workflow.ts';
 import type { DatabaseSettings } from './systems/databases/deps.ts';
 
 /** What the configuration says of databases, in the words of who keeps them fit and of who watches them. */
@@ -37,11 +38,36 @@ export function databaseSettings({ databases }: Config): DatabaseSettings {
   };
 }
 
-/** Whether a window of the configuration is open. */
-export function inDatabaseWindow({ databases }: Config, at: Date, next: NextInstant): boolean {
-  return databases.windows.some(({ for: length, cron, onCalendar, zone }) => {
+/** The window of the configuration that is open at this instant; of several that which began first. */
+export function openDatabaseWindow(
+  { databases }: Config,
+  at: Date,
+  next: NextInstant,
+): { readonly from: Date; readonly until: Date } | undefined {
+  const open = databases.windows.flatMap(({ for: length, ...times }) => {
     // One that began longer ago than it lasts is over.
-    const began = next(Schedule.parse({ cron, onCalendar, zone }), new Date(at.getTime() - ms(length)));
-    return began !== undefined && began.getTime() <= at.getTime();
+    const from = next(Schedule.parse(times), new Date(at.getTime() - ms(length)));
+    return from && from <= at ? [{ from, until: new Date(from.getTime() + ms(length)) }] : [];
   });
+  return open.toSorted((a, b) => a.from.getTime() - b.from.getTime())[0];
+}
+
+/** When the next one begins; undefined where none ever does. */
+export function nextDatabaseWindow({ databases }: Config, at: Date, next: NextInstant): Date | undefined {
+  const times = databases.windows.flatMap(({ for: _, ...times }) => next(Schedule.parse(times), at) ?? []);
+  return times.toSorted((a, b) => a.getTime() - b.getTime())[0];
+}
+
+/** When workflows by themselves do what only a window allows, if one is open then. */
+export function heavyTimes(workflows: Iterable<Pick<AnyWorkflow, 'steps' | 'triggers'>>): Schedule[] {
+  return [...workflows]
+    .filter(({ steps }) =>
+      steps.some(
+        ({ automation, input }) =>
+          automation === 'maintain-database' && typeof input !== 'function' && input?.['optimize'] !== 'never',
+      ),
+    )
+    .flatMap(({ triggers }) =>
+      triggers.flatMap((trigger) => (trigger.kind === 'schedule' ? [Schedule.parse(trigger.schedule)] : [])),
+    );
 }

@@ -67,6 +67,7 @@ export async function analyze({ input, ports, now, node, run, signal }: Context<
         light: input.vacuum !== 'never',
         heavy: input.optimize === 'daily' ? 'now' : input.optimize === 'weekly' ? 'window' : 'never',
         inWindow: ports.fitness.inWindow(at),
+        nextWindow: ports.fitness.nextWindow(at),
         proven: proven !== null,
         done: await ports.fitness.done(name),
         // A person who asks has a reason; one schedule after the other has none.

@@ -20,6 +20,7 @@ const asked = (more: Partial<Asked> = {}): Asked => ({
   light: true,
   heavy: 'now',
   inWindow: true,
+  nextWindow: new Date('2026-04-05T00:00:00Z'),
   proven: true,
   done: [],
   restMs: 0,
@@ -110,7 +111,10 @@ describe('what a database needs', () => {
     const bloated = { ...fresh, deadRows: undefined, reclaimableBytes: 5 * MB, measured: true };
     expect(due({ kind: 'mysql', tables: [bloated] })).toEqual(['rebuild']);
     expect(why({ kind: 'mysql', tables: [bloated] }, { inWindow: false })).toContain(
-      'rebuild: 50 % would come back, but it locks, so it waits for a window',
+      'rebuild: 50 % would come back, but it locks: it waits for the window of 2026-04-05 00:00 UTC',
+    );
+    expect(why({ kind: 'mysql', tables: [bloated] }, { inWindow: false, nextWindow: undefined }).join()).toContain(
+      'databases.windows has none',
     );
     expect(due({ kind: 'mysql', tables: [bloated] }, { proven: false })).toEqual([]);
     expect(due({ kind: 'mysql', tables: [{ ...bloated, reclaimableBytes: 2 * MB }] })).toEqual([]);

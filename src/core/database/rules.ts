@@ -31,6 +31,8 @@ export interface Asked {
   readonly heavy: 'now' | 'window' | 'never';
   /** Whether this instant is in a window: what locks is done in none other. */
   readonly inWindow: boolean;
+  /** When the next one begins; undefined where the configuration has none. */
+  readonly nextWindow?: Date | undefined;
   /** Whether a copy was proven by restoring it: what rewrites a table or a file rests on one. */
   readonly proven: boolean;
   readonly done: readonly DoneBefore[];
@@ -213,7 +215,7 @@ function ofIndex({ kind }: DatabaseLook, index: IndexLook, rules: FitnessRules, 
   if (!index.measured)
     return [{ kind: 'reindex', ...object, why: `about ${back} would come back, but that is estimated, not measured` }];
   if (asked.heavy === 'window' && !asked.inWindow)
-    return [{ kind: 'reindex', ...object, why: `${back} would come back; it waits for a window` }];
+    return [{ kind: 'reindex', ...object, why: `${back} would come back; ${waits(asked)}` }];
   const due: FitnessTask = {
     kind: 'reindex',
     ...object,
@@ -280,10 +282,15 @@ function rebuild(object: Object, held: Parameters<typeof worth>[0], asked: Asked
   const back = share(held.reclaimableBytes, held.bytes);
   const no = (why: string): Verdict => ({ kind: 'rebuild', ...object, why: `${back} would come back, but ${why}` });
   if (!held.measured) return no('that is estimated, not measured');
-  if (!asked.inWindow) return no('it locks, so it waits for a window');
+  if (!asked.inWindow) return no(`it locks: ${waits(asked)}`);
   if (!asked.proven) return no('no copy of it is proven yet');
   return { kind: 'rebuild', ...object, reason: `${back} of it is empty`, expectedBytes: held.reclaimableBytes };
 }
+
+const waits = ({ nextWindow }: Asked): string =>
+  nextWindow
+    ? `it waits for the window of ${nextWindow.toISOString().slice(0, 16).replace('T', ' ')} UTC`
+    : 'it waits for a window, and databases.windows has none';
 
 interface Held {
   readonly bytes: number;

@@ -26,6 +26,8 @@ export interface FitnessPort {
   settings(): FitnessSettings;
   /** Whether what locks may be done at this instant. */
   inWindow(at: Date): boolean;
+  /** When they may next; undefined where the configuration has no window. */
+  nextWindow(at: Date): Date | undefined;
   /** Kinds of database that there is an engine for. */
   kinds(): readonly string[];
   /** What Steward did before to databases of this source, as far as it is remembered. */

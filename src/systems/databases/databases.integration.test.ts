@@ -10,6 +10,7 @@ import type { DatabaseLook } from '../../core/database/look.ts';
 import type { MaintenanceReport } from '../../core/database/report.ts';
 import type { Incident, NewIncident } from '../../core/incident.ts';
 import type { Run } from '../../core/run.ts';
+import type { StartRun } from '../../core/run-service.ts';
 import { testDatabase, type TestDatabase } from '../../testing/database.ts';
 import { defined } from '../../testing/defined.ts';
 import { memoryLog } from '../../testing/log.ts';
@@ -30,6 +31,9 @@ describe('the watch over databases', () => {
   let change: (look: DatabaseLook) => DatabaseLook = (look) => look;
   const open = new Map<string, NewIncident & { status: Incident['status'] }>();
   const runs = new Map<string, Partial<Run>>();
+  const started: StartRun[] = [];
+  let met = false;
+  const window = { from: new Date('2026-12-02T02:00:00Z'), until: new Date('2026-12-02T04:00:00Z') };
 
   beforeAll(async () => {
     [server, database, folder] = await Promise.all([
@@ -71,7 +75,18 @@ describe('the watch over databases', () => {
         kinds: () => ['postgres'],
         look: async (_name, wanted, doing) => change(await engine.look({ source }, wanted, doing)),
       },
-      runs: { get: async (id) => runs.get(id) as Run | undefined },
+      runs: {
+        get: async (id) => runs.get(id) as Run | undefined,
+        async start(request) {
+          started.push(request);
+          return { id: 'run_window' } as Run;
+        },
+      },
+      windows: {
+        open: (at) => (at >= window.from && at < window.until ? window : undefined),
+        next: () => window.from,
+        metBy: () => met,
+      },
       incidents: {
         open: async (incident) => {
           open.set(incident.fingerprint, { ...incident, status: 'open' });
@@ -240,6 +255,25 @@ describe('the watch over databases', () => {
     // What was used meanwhile is not told.
     const unused = (await advice()).filter((text) => text.startsWith('unused-index'));
     expect(unused).toHaveLength(1);
+  });
+
+  it('begins a maintenance in a window that no schedule meets, and says when the next one is', async () => {
+    const before = clock;
+    const within = async (at: string): Promise<unknown[]> => {
+      clock = new Date(at);
+      started.length = 0;
+      await job('database-windows');
+      return started.map(({ automation, idempotencyKey }) => `${automation} ${idempotencyKey}`);
+    };
+    const begun = 'maintain-database database-window:node_1:2026-12-02';
+    expect(await within('2026-12-02T01:59:00Z')).toEqual([]);
+    expect(await within('2026-12-02T02:30:00Z')).toEqual([begun]);
+    expect(await within('2026-12-02T03:59:00Z')).toEqual([begun]);
+    expect(await within('2026-12-02T04:00:00Z')).toEqual([]);
+    met = true;
+    expect(await within('2026-12-02T02:30:00Z')).toEqual([]);
+    clock = before;
+    expect(await ask('database-get', { source: 'crm' })).toMatchObject({ nextWindowAt: window.from });
   });
 
   it('remembers what a maintenance did, writes its report as a file, and is told only once', async () => {

@@ -19,12 +19,24 @@ export interface DatabaseSettings {
   readonly unusedMs: number;
 }
 
+/** A time in which what locks may be done. */
+export interface DatabaseWindow {
+  readonly from: Date;
+  readonly until: Date;
+}
+
 export interface DatabasesDeps {
   readonly store: Pick<Store, 'db' | 'events'>;
   readonly sources: () => readonly BackupSource[];
   /** Looks only; what changes a database is a run. */
   readonly fitness: Pick<FitnessPort, 'look' | 'kinds'>;
-  readonly runs: Pick<RunService, 'get'>;
+  readonly runs: Pick<RunService, 'get' | 'start'>;
+  readonly windows: {
+    open(at: Date): DatabaseWindow | undefined;
+    next(at: Date): Date | undefined;
+    /** Whether a workflow maintains databases in it by its own schedule. */
+    metBy(window: DatabaseWindow): boolean;
+  };
   readonly incidents: Pick<Incidents, 'open' | 'byFingerprint' | 'resolve' | 'unresolved'>;
   readonly exports: Exports;
   readonly settings: () => DatabaseSettings;

@@ -7,6 +7,7 @@ import { keepMaintenanceReport } from './report.ts';
 import { databaseRetention } from './retention.ts';
 import type { DatabaseTables } from './tables.ts';
 import { lookAround } from './watch.ts';
+import { databaseWindows } from './windows.ts';
 
 export { databaseMigrations } from './tables.ts';
 
@@ -35,6 +36,7 @@ export function createDatabaseWatch(deps: DatabasesDeps): Databases {
         schedule: { every: '1m', jitter: '10s', overlap: 'skip', catchUp: 'skip' },
         run: ({ signal }) => lookAround(deps, { signal }),
       },
+      databaseWindows(deps),
       databaseRetention(deps),
     ],
     async done(source) {

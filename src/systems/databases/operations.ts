@@ -41,7 +41,7 @@ const AdviceView = z.object({
 const sourceName = z.string().min(1).describe('Name of the source, as `steward databases` shows it.');
 
 export function databaseOperations(deps: DatabasesDeps): AnyOperation[] {
-  const { store, node, settings, now } = deps;
+  const { store, node, settings, windows, now } = deps;
   const db = store.db.withTables<DatabaseTables>();
   const named = (name: string): void => {
     const all = databaseSources(deps);
@@ -141,6 +141,10 @@ export function databaseOperations(deps: DatabasesDeps): AnyOperation[] {
             }),
           )
           .describe('What maintenance did last.'),
+        nextWindowAt: z.coerce
+          .date()
+          .optional()
+          .describe('When what locks may be done next; left out where databases.windows names no time.'),
         problem: z.string().optional().describe('What keeps it from being seen now.'),
       }),
       cli: ['databases', 'show'],
@@ -176,6 +180,7 @@ export function databaseOperations(deps: DatabasesDeps): AnyOperation[] {
             durationMs: row.duration_ms,
             runId: row.run_id,
           })),
+          nextWindowAt: windows.next(now()),
           ...(typeof latest?.problem === 'string' && { problem: latest.problem }),
         };
       },

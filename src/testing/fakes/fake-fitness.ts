@@ -107,6 +107,7 @@ export function fakeFitness({ now }: { readonly now: () => Date }): FakeFitness 
 
     settings: () => ({ rules: RULES, slowMs: 1_000, taskMs: 60_000 }),
     inWindow: () => open,
+    nextWindow: () => new Date('2026-04-05T00:00:00Z'),
     kinds: () => ['postgres', 'mysql', 'sqlite', 'redis'],
     done: async (source) => remembered.get(source) ?? [],
     look: async (source) => ({ ...structuredClone(lookOf(source)), at: now().toISOString() }),
