@@ -9,8 +9,8 @@ import type { CopyPlace } from '../../core/ports/backups.ts';
 import type { CopiesPort } from '../../core/ports/copies.ts';
 import type { Input } from './schema.ts';
 
-/** A plan has at most 500 changes; what is above comes next time. */
-const MOST_TASKS = 400;
+/** A plan has at most 500 changes; what is above is left for the next run. */
+export const MOST_TASKS = 400;
 const MOST_TOLD = 200;
 const MOST_SLOW = 20;
 
@@ -42,6 +42,8 @@ export interface Facts {
   readonly node: string;
   readonly sources: readonly SeenSource[];
   readonly tasks: readonly SourceTask[];
+  /** Due as well, and more than one run does. */
+  readonly left: readonly { readonly source: string; readonly tasks: number }[];
 }
 
 export async function analyze({ input, ports, now, node, run, signal }: Context<Input, Needs>): Promise<Facts> {
@@ -99,7 +101,22 @@ export async function analyze({ input, ports, now, node, run, signal }: Context<
     }
   }
   wanted.mustBe(sources.length);
-  return { at: at.toISOString(), node: node.name, sources, tasks: tasks.slice(0, MOST_TASKS) };
+  return { at: at.toISOString(), node: node.name, sources, ...worstOf(tasks) };
+}
+
+/** What gives most back, then what is largest; whatever does not fit is due again in the next run, and then among the worst. */
+function worstOf(tasks: readonly SourceTask[]): Pick<Facts, 'tasks' | 'left'> {
+  const first = ({ kind }: SourceTask): number => (kind === 'drop-invalid-index' ? 0 : 1);
+  const worst = tasks.toSorted(
+    (a, b) =>
+      first(a) - first(b) || (b.expectedBytes ?? 0) - (a.expectedBytes ?? 0) || (b.bytes ?? 0) - (a.bytes ?? 0),
+  );
+  const now = new Set(worst.slice(0, MOST_TASKS));
+  const left = Map.groupBy(worst.slice(MOST_TASKS), ({ source }) => source);
+  return {
+    tasks: tasks.filter((task) => now.has(task)),
+    left: [...left].map(([source, some]) => ({ source, tasks: some.length })),
+  };
 }
 
 /** What nobody asked for waits until there is a new copy to go back to. */

@@ -21,6 +21,7 @@ export type Receipt =
   /** Somebody was in the way, or it went wrong on the copy. */
   | { readonly what: 'postponed'; readonly why: string }
   | { readonly what: 'gone' }
+  | { readonly what: 'left' }
   | { readonly what: 'failed'; readonly why: string };
 
 /** What the retry policy of this automation gives a step. */

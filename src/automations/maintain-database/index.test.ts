@@ -173,6 +173,25 @@ describe('maintain-database', () => {
     expect((await run({ sources: ['etc'] })).error?.message).toContain("no database source 'etc'");
   });
 
+  it('does the worst of very many tasks, says how many it left, and does those in the next run', async () => {
+    const many = Array.from({ length: 450 }, (_, at) => ({ name: `public.t${at}`, deadRows: 2_000 + at }));
+    const { run } = world({ tables: many });
+    const first = await run({ vacuum: 'weekly' });
+    expect(first.plan).toHaveLength(401);
+    expect(first.plan.at(-1)).toMatchObject({
+      title: 'Leave 50 more tasks for the next run',
+      reason: expect.stringContaining('crm (50)'),
+    });
+    expect(first.output).toMatchObject({ ok: true, left: 50 });
+    const done = first.output?.done.map(({ object }) => object);
+    expect(done).toHaveLength(400);
+    expect(done).toContain('public.t449');
+    expect(done).not.toContain('public.t0');
+    const second = await run();
+    expect(second.output?.done.map(({ object }) => object)).toContain('public.t0');
+    expect(second.output).toMatchObject({ left: 0, done: { length: 50 } });
+  });
+
   it('does nothing to what is being backed up', async () => {
     const { ports, run } = world({ tables: [{}] });
     ports.copies.put({ id: 'cp_w', source: 'crm', repository: 'local', status: 'writing' });

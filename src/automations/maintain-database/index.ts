@@ -58,9 +58,14 @@ export default defineAutomation({
   basis: ({ sources }) => ({ sources: sources.map(({ name, kind }) => `${kind} ${name}`) }),
 
   async execute(context, change, { receipts, attempt }): Promise<Receipt> {
-    return change.what === 'rehearsal'
-      ? await rehearse(context, change)
-      : await perform(context, change, receipts, attempt);
+    switch (change.what) {
+      case 'rehearsal':
+        return await rehearse(context, change);
+      case 'task':
+        return await perform(context, change, receipts, attempt);
+      case 'left':
+        return { what: 'left' };
+    }
   },
 
   async verify(context, done) {

@@ -1,6 +1,6 @@
 import type { SlowQuery } from '../../core/database/look.ts';
 import type { FitnessTask } from '../../core/database/task.ts';
-import type { Facts, SeenSource, SourceTask } from './analyze.ts';
+import { type Facts, MOST_TASKS, type SeenSource, type SourceTask } from './analyze.ts';
 import type { Input } from './schema.ts';
 
 interface Changes {
@@ -22,7 +22,11 @@ export interface TaskChange extends Changes, SourceTask {
   readonly what: 'task';
   readonly reason: string;
 }
-export type PlannedChange = RehearsalChange | TaskChange;
+/** Changes nothing: it tells whoever reads the plan that this is not all. */
+export interface LeftChange extends Changes {
+  readonly what: 'left';
+}
+export type PlannedChange = RehearsalChange | TaskChange | LeftChange;
 
 /** Each source is rehearsed first, then each task in turn. */
 export function planOf(facts: Facts, input: Pick<Input, 'rehearse' | 'auto_index'>): readonly PlannedChange[] {
@@ -55,7 +59,22 @@ export function planOf(facts: Facts, input: Pick<Input, 'rehearse' | 'auto_index
     additive: true,
     ...task,
   }));
-  return [...rehearsals, ...tasks];
+  return [...rehearsals, ...tasks, ...leftOf(facts)];
+}
+
+function leftOf({ left }: Pick<Facts, 'left'>): LeftChange[] {
+  const all = left.reduce((sum, { tasks }) => sum + tasks, 0);
+  if (all === 0) return [];
+  return [
+    {
+      what: 'left',
+      id: 'left',
+      title: `Leave ${all} more tasks for the next run`,
+      reason: `One run does the ${MOST_TASKS} that matter most. Left are those of ${left.map(({ source, tasks }) => `${source} (${tasks})`).join(', ')}.`,
+      undo: 'none',
+      additive: true,
+    },
+  ];
 }
 
 /** What takes long or builds something anew. */

@@ -102,7 +102,7 @@ function seenIn(
 
 /** What was done and seen, and what was not. */
 export function reportOf({
-  facts: { at, node, sources },
+  facts: { at, node, sources, left: more },
   applied,
   checks,
 }: {
@@ -152,6 +152,7 @@ export function reportOf({
     postponed: left('postponed'),
     failed: left('failed'),
     skipped: sources.flatMap(({ name, skipped }) => skipped.map((one) => ({ source: name, ...one }))).slice(0, 200),
+    left: more.reduce((sum, { tasks: some }) => sum + some, 0),
     skippedInAll: sources.reduce((sum, { skippedInAll }) => sum + skippedInAll, 0),
     rehearsed: rehearsals.flatMap(({ change: { source }, receipt }) =>
       receipt.tasks.map(({ kind, database, object, done, error }) => ({

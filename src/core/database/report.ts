@@ -46,6 +46,11 @@ export const MaintenanceReport = z.object({
   postponed: z.array(LeftTask).describe('Somebody held what they need, or the rehearsal failed.'),
   failed: z.array(LeftTask),
   skipped: z.array(LeftTask).describe('What was not due, each with why; the first 200.'),
+  left: z
+    .number()
+    .int()
+    .default(0)
+    .describe('Due as well, but more than one run does: the next one does them, the worst first.'),
   skippedInAll: z.number().int(),
   rehearsed: z.array(RehearsedTask),
   slow: z.array(SlowQuery.extend(ofSource)),
