@@ -36,3 +36,12 @@ it('takes no index of another table, another kind or another order for the same'
   expect(told(index('a', ['at']), index('b', ['at desc', 'id']))).toEqual([]);
   expect(told(index('a', ['name(10)']), index('b', ['name']))).toEqual([]);
 });
+
+it('keeps of two that are alike the one that is used, and what carries more than the other', () => {
+  expect(told(index('a', ['at'], { scans: 3 }), index('b', ['at'], { scans: 9 }))).toEqual(['a < b']);
+  expect(told(index('a', ['at'], { scans: 3, constraint: true }), index('b', ['at'], { scans: 9 }))).toEqual(['b < a']);
+  const carries = index('c', ['at asc'], { holds: ['at', 'total'] });
+  expect(told(index('a', ['at asc'], { holds: ['at'] }), carries)).toEqual(['a < c']);
+  expect(told(carries, index('b', ['at asc', 'total asc'], { holds: ['at', 'total'] }))).toEqual(['c < b']);
+  expect(told(carries, index('d', ['at asc', 'id asc'], { holds: ['at', 'id'] }))).toEqual([]);
+});

@@ -1,11 +1,12 @@
 import type { IndexLook } from '../../../core/database/look.ts';
 import type { PgSession } from '../../sources/postgres/access.ts';
+import { duplicatesOf, type IndexShape } from '../duplicates.ts';
 
 const MOST = 2_000;
 
 /** The room that the entries need, by the widths of their columns; unknown with expressions. Duplicates make it less. */
 const INDEXES = `select n.nspname || '.' || c.relname as name, tn.nspname || '.' || t.relname as "table",
-    pg_catalog.pg_relation_size(c.oid)::float8 as bytes, i.indisvalid as valid, i.indisunique as "unique",
+    pg_catalog.pg_relation_size(c.oid)::float8 as bytes, f.fill, i.indisvalid as valid, i.indisunique as "unique",
     s.idx_scan::float8 as scans, m.amname as method, i.indnkeyatts as keys, i.indkey::text as columns, i.indclass::text as classes,
     i.indcollation::text as collations, i.indoption::text as options,
     coalesce(pg_catalog.pg_get_expr(i.indexprs, i.indrelid), '') as expressions,
@@ -17,7 +18,7 @@ const INDEXES = `select n.nspname || '.' || c.relname as name, tn.nspname || '.'
       or exists (select from pg_catalog.pg_constraint k where k.conindid = c.oid)
       or exists (select from pg_catalog.pg_inherits h where h.inhrelid = c.oid) as bound,
     case when m.amname = 'btree' and i.indexprs is null then
-      (1 + ceil(greatest(c.reltuples, 0) * (12 + 8 * ceil(w.width / 8)) / (current_setting('block_size')::int - 40) / 0.9))
+      (1 + ceil(greatest(c.reltuples, 0) * (12 + 8 * ceil(w.width / 8)) / (current_setting('block_size')::int - 40) * 100 / f.fill))
         * current_setting('block_size')::int end as needed
   from pg_catalog.pg_index i
   join pg_catalog.pg_class c on c.oid = i.indexrelid join pg_catalog.pg_namespace n on n.oid = c.relnamespace
@@ -27,6 +28,7 @@ const INDEXES = `select n.nspname || '.' || c.relname as name, tn.nspname || '.'
   cross join lateral (select case when count(*) = count(x.avg_width) then coalesce(sum(x.avg_width * (1 - x.null_frac)), 0) end::float8 as width
     from unnest(i.indkey::int2[]) k left join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = k
     left join pg_catalog.pg_stats x on x.schemaname = tn.nspname and x.tablename = t.relname and x.attname = a.attname and not x.inherited) w
+  cross join lateral (select coalesce((select substr(o, 12)::int from unnest(c.reloptions) o where o like 'fillfactor=%'), 90) as fill) f
   where c.relkind = 'i' and c.relpersistence <> 't'
     -- One that is being built is not one that was left behind.
     and (i.indisvalid or not exists (select from pg_catalog.pg_stat_progress_create_index p where p.relid = i.indrelid)) order by bytes desc limit ${MOST + 1}`;
@@ -35,6 +37,8 @@ export interface IndexRow extends Record<string, unknown> {
   readonly name: string;
   readonly table: string;
   readonly bytes: number;
+  /** How full its leaves are made, in percent. */
+  readonly fill: number;
   readonly valid: boolean;
   readonly unique: boolean;
   readonly scans: number;
@@ -51,15 +55,24 @@ export interface IndexRow extends Record<string, unknown> {
   readonly needed: number | null;
 }
 
+/** What only who measures needs to know. */
+export interface OfPostgres {
+  readonly method: string;
+  readonly fill: number;
+}
+
 export async function lookAtIndexes(
   session: PgSession,
   database: string,
-): Promise<{ readonly indexes: (IndexLook & { readonly method: string })[]; readonly more: boolean }> {
+): Promise<{ readonly indexes: (IndexLook & OfPostgres)[]; readonly more: boolean }> {
   const all = await session.rows<IndexRow>(INDEXES);
   const rows = all.slice(0, MOST);
-  const duplicates = duplicatesIn(rows);
+  const shapes = new Map(rows.map((row) => [row, shapeOf(row)]));
+  // What was left behind invalid serves nothing.
+  const duplicates = duplicatesOf(rows.flatMap((row) => (row.valid ? (shapes.get(row) ?? []) : [])));
   const indexes = rows.map((row) => {
-    const duplicateOf = duplicates.get(row.name);
+    const shape = shapes.get(row);
+    const duplicateOf = shape && duplicates.get(shape);
     return {
       database,
       table: row.table,
@@ -71,6 +84,7 @@ export async function lookAtIndexes(
       constraint: row.bound,
       measured: false,
       method: row.method,
+      fill: row.fill,
       ...(row.names && { columns: row.names }),
       ...(duplicateOf !== undefined && { duplicateOf }),
       ...(row.needed !== null && { reclaimableBytes: Math.max(0, Math.round(row.bytes - row.needed)) }),
@@ -79,32 +93,27 @@ export async function lookAtIndexes(
   return { indexes, more: all.length > MOST };
 }
 
-/** Each index that another serves in full, with that other. Of two that are the same, one stays. */
-export function duplicatesIn(rows: readonly IndexRow[]): ReadonlyMap<string, string> {
-  const found = new Map<string, string>();
-  for (const group of Map.groupBy(rows, ({ table }) => table).values())
-    for (const index of group.toSorted((a, b) => a.scans - b.scans || (a.name < b.name ? 1 : -1))) {
-      if (index.unique || index.bound || !index.valid) continue;
-      const other = group.find((one) => one !== index && one.valid && !found.has(one.name) && serves(one, index));
-      if (other) found.set(index.name, other.name);
-    }
-  return found;
-}
-
-/** Whether every search that `index` is good for can go by `other`: its keys begin with the same ones, in the same order. */
-function serves(other: IndexRow, index: IndexRow): boolean {
-  if (other.method !== index.method || other.predicate !== index.predicate) return false;
-  if (other.expressions !== index.expressions) return false;
-  const length = index.keys;
-  if (other.keys < length || (index.method !== 'btree' && other.keys !== length)) return false;
-  const prefix = (text: string): string => words(text).slice(0, length).join(' ');
-  const same = (['columns', 'classes', 'collations', 'options'] as const).every(
-    (member) => prefix(other[member]) === prefix(index[member]),
-  );
-  // What it carries beside its keys, the other has to have as well.
-  const carried = words(index.columns).slice(length);
-  const held = words(other.columns);
-  return same && carried.every((column) => held.includes(column));
+/**
+ * An index as duplicates are told by it. An expression is one with all that are in it, and an index that is unique, or to which
+ * something else holds on, is nobody's duplicate.
+ */
+function shapeOf(row: IndexRow): IndexShape {
+  const { table, name, method, predicate, expressions, keys, unique, bound, scans } = row;
+  const [columns, classes, collations, options] = [row.columns, row.classes, row.collations, row.options].map(words);
+  return {
+    table,
+    name,
+    unique,
+    constraint: bound || unique,
+    scans,
+    // Only a B-tree serves a search by the first of its columns as one that has no more.
+    kind: [method, predicate, expressions, ...(method === 'btree' ? [] : [keys])].join(' / '),
+    columns: (columns ?? []).slice(0, keys).map((column, at) =>
+      // What is carried has no order of its own.
+      [column, classes?.[at], collations?.[at], options?.[at]].join(' '),
+    ),
+    holds: columns ?? [],
+  };
 }
 
 const words = (text: string): string[] => text.split(' ').filter(Boolean);

@@ -2,7 +2,11 @@ import { setTimeout as wait } from 'node:timers/promises';
 import type { TaskDone } from '../../../core/database/task.ts';
 import { openSession, type PgAccess } from '../../sources/postgres/access.ts';
 
-const LOOK_EVERY_MS = 50;
+/** What is soon over is looked at closely; who looks at the locks of a server holds up whoever takes one. */
+const LOOKS_EARLY_MS = 50;
+const LOOKS_LATE_MS = 1_000;
+/** Of the time that it takes already. */
+const SHARE = 0.1;
 
 /** From the weakest to the strongest, as PostgreSQL orders them. */
 const MODES = [
@@ -24,9 +28,12 @@ export async function lockedDuring<T>(
 ): Promise<{ readonly result: T; readonly locks: TaskDone['locks'] }> {
   const ended = new AbortController();
   const held = new Map<string, { mode: string; heldMs: number }>();
+  // It is there before anything begins, or what is soon over would not be seen. Not to see is no reason not to do it.
+  await using session = await openSession(access, database, { signal }).catch(() => undefined);
   const look = async (): Promise<void> => {
-    await using session = await openSession(access, database, { signal });
-    for (let last = performance.now(); !ended.signal.aborted;) {
+    if (!session) return;
+    const began = performance.now();
+    for (let last = began; !ended.signal.aborted;) {
       const rows = await session.rows<{ table: string; mode: string }>(
         `select n.nspname || '.' || c.relname as "table", l.mode from pg_catalog.pg_locks l
           join pg_catalog.pg_class c on c.oid = l.relation join pg_catalog.pg_namespace n on n.oid = c.relnamespace
@@ -42,10 +49,10 @@ export async function lockedDuring<T>(
         else if (before.mode === mode) before.heldMs += now - last;
       }
       last = now;
-      await wait(LOOK_EVERY_MS, undefined, { signal: ended.signal }).catch(() => undefined);
+      const pause = Math.min(LOOKS_LATE_MS, Math.max(LOOKS_EARLY_MS, (now - began) * SHARE));
+      await wait(pause, undefined, { signal: ended.signal }).catch(() => undefined);
     }
   };
-  // Not to see them is no reason not to do it.
   const looking = look().catch(() => undefined);
   let result: T;
   try {

@@ -55,8 +55,8 @@ export async function lookAt(
       });
     const known = measuring ? await measure(session, { database, tables, indexes }, doing) : { tables, indexes };
     if ('blind' in known && known.blind) seen.blind.push(known.blind);
-    seen.tables.push(...known.tables);
-    seen.indexes.push(...known.indexes.map(({ method: _, ...index }) => index));
+    seen.tables.push(...known.tables.map(({ heap: _, fill: _fill, ...table }) => table));
+    seen.indexes.push(...known.indexes.map(({ method: _, fill: _fill, ...index }) => index));
     slow ??= await slowIn(session, { slowMs, databases: names });
   };
   for (const database of names) {

@@ -2,21 +2,22 @@ import type { IndexLook, TableLook } from '../../../core/database/look.ts';
 import type { Doing } from '../../../core/backup/store.ts';
 import { StewardError } from '../../../core/errors.ts';
 import { identifier, literal, type PgSession } from '../../sources/postgres/access.ts';
+import type { OfPostgres } from './indexes.ts';
+import type { OfHeap } from './tables.ts';
 
 /** Measuring reads what it measures; what is above this waits for another time. */
 const READS_AT_MOST = 8 * 1024 ** 3;
 const WORTH_BYTES = 1024 ** 2;
-/** How full PostgreSQL makes the leaves of a new index. */
-const FULL = 90;
 
 const WHERE = `select n.nspname as schema, pg_catalog.has_schema_privilege(n.oid, 'usage')
     and (select pg_catalog.bool_and(pg_catalog.has_function_privilege(p.oid, 'execute')) from pg_catalog.pg_proc p
       where p.pronamespace = n.oid and p.proname in ('pgstatindex', 'pgstattuple_approx')) as allowed
   from pg_catalog.pg_extension e join pg_catalog.pg_namespace n on n.oid = e.extnamespace where e.extname = 'pgstattuple'`;
 
-type Index = IndexLook & { readonly method: string };
+type Index = IndexLook & OfPostgres;
+type Table = TableLook & OfHeap;
 export interface Measured {
-  readonly tables: readonly TableLook[];
+  readonly tables: readonly Table[];
   readonly indexes: readonly Index[];
   /** Why not, and what would let it. */
   readonly blind?: { readonly what: string; readonly hint: string } | undefined;
@@ -25,7 +26,7 @@ export interface Measured {
 /** What is really empty, where the server has the extension that tells; it is never installed for that. */
 export async function measure(
   session: PgSession,
-  { database, tables, indexes }: { database: string; tables: readonly TableLook[]; indexes: readonly Index[] },
+  { database, tables, indexes }: { database: string; tables: readonly Table[]; indexes: readonly Index[] },
   { signal }: Doing,
 ): Promise<Measured> {
   const [found] = await session.rows<{ schema: string; allowed: boolean | null }>(WHERE);
@@ -60,7 +61,7 @@ export async function measure(
     signal.throwIfAborted();
     await there(async () => measured.set(table, await emptyInTable(session, schema, table)));
   }
-  const told = <T extends TableLook | Index>(one: T): T => {
+  const told = <T extends Table | Index>(one: T): T => {
     const reclaimableBytes = measured.get(one);
     return reclaimableBytes === undefined ? one : { ...one, reclaimableBytes, measured: true };
   };
@@ -82,7 +83,7 @@ const oidOf = (name: string): string =>
   `(select c.oid::regclass from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
     where n.nspname || '.' || c.relname = ${literal(name)} limit 1)`;
 
-async function emptyInIndex(session: PgSession, schema: string, { name, bytes }: Index): Promise<number> {
+async function emptyInIndex(session: PgSession, schema: string, { name, bytes, fill }: Index): Promise<number> {
   const [row] = await session.rows<{ leaves: number; idle: number; density: number | null; block: number }>(
     `select leaf_pages::float8 as leaves, (empty_pages + deleted_pages)::float8 as idle,
       nullif(avg_leaf_density, 'NaN')::float8 as density, current_setting('block_size')::int as block
@@ -90,13 +91,14 @@ async function emptyInIndex(session: PgSession, schema: string, { name, bytes }:
   );
   if (!row) return 0;
   const { leaves, idle, density, block } = row;
-  const needed = Math.ceil((leaves * (density ?? 0)) / FULL);
+  const needed = Math.ceil((leaves * (density ?? 0)) / fill);
   return Math.max(0, Math.min(bytes, Math.round((leaves - needed + idle) * block)));
 }
 
-async function emptyInTable(session: PgSession, schema: string, { name, bytes }: TableLook): Promise<number> {
+/** What its rows need is as much as its fillfactor lets them have: room that it keeps free is none that comes back. */
+async function emptyInTable(session: PgSession, schema: string, { name, bytes, heap, fill }: Table): Promise<number> {
   const [row] = await session.rows<{ free: number | null }>(
     `select (approx_free_space + dead_tuple_len)::float8 as free from ${schema}.pgstattuple_approx(${oidOf(name)})`,
   );
-  return Math.max(0, Math.min(bytes, Math.round(row?.free ?? 0)));
+  return Math.max(0, Math.min(bytes, Math.round(heap - ((heap - (row?.free ?? 0)) * 100) / fill)));
 }

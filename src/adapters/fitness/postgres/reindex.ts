@@ -8,6 +8,7 @@ import { findRelation, type Holder, lockedBy, openPatient, type Relation, worksO
 import { assertRoom } from './room.ts';
 
 const LOOK_EVERY_MS = 100;
+const LOOKS_AT_LEAST_MS = 1_000;
 const ENDS_WITHIN_MS = 15_000;
 const CLEANS_WITHIN_MS = 60_000;
 
@@ -80,14 +81,14 @@ async function awaitTurn(
 ): Promise<void> {
   const until = performance.now() + lockMs;
   const first = new Set((await inTheWay(session, table)).map(({ transaction }) => transaction));
-  for (;;) {
+  for (let pause = LOOK_EVERY_MS; ; pause = Math.min(LOOKS_AT_LEAST_MS, pause * 2)) {
     // Those who came later have their turn behind: somebody always writes.
     const holder =
       (await worksOn(session, table)) ??
       (await inTheWay(session, table)).find(({ transaction }) => first.has(transaction));
     if (!holder) return;
     if (performance.now() > until) throw lockedBy(what, holder);
-    await wait(LOOK_EVERY_MS, undefined, { signal: doing.signal });
+    await wait(pause, undefined, { signal: doing.signal });
   }
 }
 

@@ -71,7 +71,7 @@ export function createSqliteEngine({
         ...told(basename(path), look),
         logBytes,
         slow: [],
-        blind: tables ? [] : [blind],
+        blind: [...(tables ? [] : [blind]), ...reckonedOf(look)],
       };
     },
 
@@ -90,6 +90,17 @@ export function createSqliteEngine({
         doing,
       ),
   };
+}
+
+function reckonedOf({ reckoned }: FileLook): DatabaseLook['blind'] {
+  if (reckoned.length === 0) return [];
+  const some = reckoned.slice(0, 3).join(', ');
+  return [
+    {
+      what: `the exact size and rows of ${some}${reckoned.length > 3 ? ` and ${reckoned.length - 3} more` : ''}: a part was read`,
+      hint: 'Whoever writes would wait while they are read whole. With PRAGMA journal_mode = WAL nobody waits.',
+    },
+  ];
 }
 
 function told(database: string, look: FileLook): Pick<DatabaseLook, 'databases' | 'tables' | 'indexes'> {
@@ -115,7 +126,9 @@ function told(database: string, look: FileLook): Pick<DatabaseLook, 'databases' 
       rows,
       measured: false,
       // When it was analyzed SQLite does not keep: only how many rows there were.
-      ...(analyzedRows === null ? { analyzedAt: null } : { changedRows: Math.abs(rows - analyzedRows) }),
+      ...(analyzedRows === null && { analyzedAt: null }),
+      // Rows that are reckoned say nothing of how many were written.
+      ...(analyzedRows !== null && !look.reckoned.includes(name) && { changedRows: Math.abs(rows - analyzedRows) }),
     })),
     indexes: shapes.map((index) => ({
       database,

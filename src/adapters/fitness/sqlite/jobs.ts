@@ -31,6 +31,8 @@ export interface FileLook {
     readonly columns: readonly string[];
     readonly partial: boolean;
   }[];
+  /** Tables and indexes of which a part was read and the rest reckoned, so that nobody waited. */
+  readonly reckoned: readonly string[];
 }
 
 /** What it says, one in a line. */

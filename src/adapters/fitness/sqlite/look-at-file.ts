@@ -1,18 +1,29 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { FileLook } from './jobs.ts';
 
-/** In one read transaction. Whoever writes meanwhile is not held up, but for the moment of a commit to a rollback journal. */
-export function lookAtFile(database: DatabaseSync, withTables: boolean): FileLook {
-  database.exec('begin');
+/**
+ * With a rollback journal whoever commits waits for every reader: a tree is read no longer than this in one go, and what is left of
+ * it is reckoned from what was seen. Beside a write-ahead log nobody waits, and all of it is read, in one transaction.
+ */
+const SLICE_MS = 100;
+/** Between two looks at the clock. */
+const PAGES = 32;
+
+export function lookAtFile(database: DatabaseSync, withTables: boolean, sliceMs = SLICE_MS): FileLook {
   const pragma = (name: string): string => String(Object.values(database.prepare(`pragma ${name}`).get() ?? {})[0]);
-  return {
+  const journal = pragma('journal_mode');
+  const waitsForReaders = journal !== 'wal';
+  if (!waitsForReaders) database.exec('begin');
+  const file = {
     pageSize: Number(pragma('page_size')),
     pages: Number(pragma('page_count')),
     freePages: Number(pragma('freelist_count')),
-    journal: pragma('journal_mode'),
+    journal,
     autoVacuum: (['none', 'full', 'incremental'] as const)[Number(pragma('auto_vacuum'))] ?? 'none',
-    ...(withTables ? read(database) : { tables: [], indexes: [] }),
   };
+  if (!withTables) return { ...file, tables: [], indexes: [], reckoned: [] };
+  const trees = waitsForReaders ? reckoned(inSlices(database, sliceMs), file) : treesOf(database);
+  return { ...file, ...read(database, trees) };
 }
 
 interface Tree {
@@ -20,10 +31,14 @@ interface Tree {
   /** Of its leaves: those of a table are its rows. */
   readonly leaves: number;
   readonly cells: number;
+  /** Not all of it was read. */
+  readonly cut?: boolean;
 }
 
-function read(database: DatabaseSync): Pick<FileLook, 'tables' | 'indexes'> {
-  const trees = treesOf(database);
+function read(
+  database: DatabaseSync,
+  trees: ReadonlyMap<string, Tree>,
+): Pick<FileLook, 'tables' | 'indexes' | 'reckoned'> {
   const analyzed = analyzedRows(database);
   const tables: FileLook['tables'][number][] = [];
   const indexes: FileLook['indexes'][number][] = [];
@@ -39,7 +54,54 @@ function read(database: DatabaseSync): Pick<FileLook, 'tables' | 'indexes'> {
     tables.push({ name: table, bytes: tree?.bytes ?? 0, rows, analyzedRows: analyzed.get(table) ?? null });
     indexes.push(...indexesOf(database, table, trees));
   }
-  return { tables, indexes };
+  return { tables, indexes, reckoned: [...trees].filter(([, { cut }]) => cut).map(([name]) => name) };
+}
+
+/** Each tree in a statement of its own, which holds its lock no longer than that. */
+function inSlices(database: DatabaseSync, sliceMs: number): Map<string, Tree> {
+  const names = database
+    .prepare("select name from sqlite_schema where rootpage > 0 union all select 'sqlite_schema'")
+    .all();
+  const pages = database.prepare('select pgsize, pagetype, ncell from dbstat where name = ?');
+  return new Map(
+    names.map(({ name }) => {
+      const tree = { bytes: 0, leaves: 0, cells: 0, cut: false };
+      const until = performance.now() + sliceMs;
+      let seen = 0;
+      // Leaving the loop early ends the statement, and with it the lock.
+      for (const { pgsize, pagetype, ncell } of pages.iterate(String(name))) {
+        tree.bytes += Number(pgsize);
+        tree.cells += Number(ncell);
+        if (pagetype === 'leaf') tree.leaves += Number(ncell);
+        if (++seen % PAGES === 0 && performance.now() > until) {
+          tree.cut = true;
+          break;
+        }
+      }
+      return [String(name), tree] as const;
+    }),
+  );
+}
+
+/** What no tree that was read has belongs to those that were not read to their end; as full as they were so far. */
+function reckoned(
+  trees: ReadonlyMap<string, Tree>,
+  { pages, freePages, pageSize }: Pick<FileLook, 'pages' | 'freePages' | 'pageSize'>,
+): ReadonlyMap<string, Tree> {
+  const all = [...trees.values()];
+  const cut = all.filter((tree) => tree.cut).length;
+  const unread = Math.max(0, (pages - freePages) * pageSize - all.reduce((sum, { bytes }) => sum + bytes, 0));
+  return new Map(
+    [...trees].map(([name, tree]) => {
+      if (!tree.cut) return [name, tree];
+      const bytes = tree.bytes + Math.round(unread / cut);
+      const times = bytes / tree.bytes;
+      return [
+        name,
+        { bytes, leaves: Math.round(tree.leaves * times), cells: Math.round(tree.cells * times), cut: true },
+      ];
+    }),
+  );
 }
 
 /** Counted page by page: what is there, and no estimate. */

@@ -12,6 +12,8 @@ import { type TempFolder, tempFolder } from '../../../testing/world/temp-folder.
 import { createPrograms } from '../../programs/index.ts';
 import { askChild } from '../../sources/sqlite/ask.ts';
 import { createSqliteEngine } from './index.ts';
+import type { FileLook } from './jobs.ts';
+import { lookAtFile } from './look-at-file.ts';
 
 const isRoot = process.getuid?.() === 0;
 const doing = { signal: new AbortController().signal };
@@ -80,6 +82,20 @@ const content = (path: string): unknown => {
     database.close();
   }
 };
+
+it('reads no tree so long that a writer waits where writers wait for readers, and says what it reckoned', () => {
+  const [busy, beside] = [shop('pragma journal_mode = delete'), shop('pragma journal_mode = wal')].map(open);
+  if (!busy || !beside) throw new Error('two were made');
+  const [exact, whole, cut] = [lookAtFile(busy, true, 60_000), lookAtFile(beside, true, 0), lookAtFile(busy, true, 0)];
+  expect(busy.isTransaction).toBe(false);
+  expect([exact.reckoned, whole.reckoned]).toEqual([[], []]);
+  expect(cut.reckoned).toContain('orders');
+  const used = ({ tables, indexes }: FileLook) => [...tables, ...indexes].reduce((sum, { bytes }) => sum + bytes, 0);
+  expect(Math.abs(used(cut) - used(exact)) / used(exact)).toBeLessThan(0.1);
+  const rows = cut.tables.find(({ name }) => name === 'orders')?.rows ?? 0;
+  expect(rows).toBeGreaterThan(400);
+  expect(rows).toBeLessThan(2_500);
+});
 
 it('tells what is free, what is doubled and what was never analyzed, and changes nothing', async () => {
   const path = shop('pragma journal_mode = delete');
