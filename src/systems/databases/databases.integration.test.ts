@@ -296,6 +296,8 @@ describe('the watch over databases', () => {
       failed: [],
       skipped: [],
       skippedInAll: 0,
+      left: 0,
+      planChanges: [],
       rehearsed: [],
       slow: [],
       advice: [
@@ -312,6 +314,8 @@ describe('the watch over databases', () => {
         },
       ],
     };
+    // Two databases of a server have a table of one name each.
+    report.advice.push(...report.advice.map((one) => ({ ...one, database: 'archive' })));
     runs.set('run_1', {
       node: 'node_1',
       finishedAt: clock,
@@ -329,8 +333,12 @@ describe('the watch over databases', () => {
       .toContain('latest_database_maintenance_report.json');
     const written = await readFile(join(folder.path, 'logs', 'latest_database_maintenance_report.json'), 'utf8');
     expect(JSON.parse(written)).toMatchObject({ ok: true, done: [{ kind: 'vacuum' }] });
-    const advice = (await ask<{ items: { kind: string; why: string }[] }>('database-advice', { source: 'crm' })).items;
+    const advice = (
+      await ask<{ items: { database: string; kind: string; why: string }[] }>('database-advice', { source: 'crm' })
+    ).items;
     expect(advice[0]).toMatchObject({ kind: 'missing-index', why: expect.stringContaining('100 times cheaper') });
+    const missing = advice.filter(({ kind }) => kind === 'missing-index');
+    expect(missing.map(({ database: of }) => of).toSorted()).toEqual(['archive', 'shop']);
   });
 
   it('forgets what is older than the configuration keeps', async () => {

@@ -54,8 +54,8 @@ export async function keepMaintenanceReport(
         const values = { at: data.at, advice: JSON.stringify(advice) };
         await trx
           .insertInto('database_advice')
-          .values({ node: node.id, source, sql: advice.sql, ...values })
-          .onConflict((conflict) => conflict.columns(['node', 'source', 'sql']).doUpdateSet(values))
+          .values({ node: node.id, source, database: advice.database, sql: advice.sql, ...values })
+          .onConflict((conflict) => conflict.columns(['node', 'source', 'database', 'sql']).doUpdateSet(values))
           .execute();
       }
     });

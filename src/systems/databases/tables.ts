@@ -53,7 +53,14 @@ export type DatabaseTables = {
     seen_at: Date;
   };
   /** Indexes that were tried and would help. */
-  database_advice: { node: string; source: string; sql: string; at: Date; advice: Jsonb<IndexAdvice> };
+  database_advice: {
+    node: string;
+    source: string;
+    database: string;
+    sql: string;
+    at: Date;
+    advice: Jsonb<IndexAdvice>;
+  };
 };
 
 export const databaseMigrations: readonly Migration[] = [
@@ -83,6 +90,16 @@ export const databaseMigrations: readonly Migration[] = [
       await sql`create table database_advice (
         node text not null, source text not null, sql text not null, at timestamptz not null, advice jsonb not null,
         primary key (node, source, sql))`.execute(db);
+    },
+  },
+  {
+    name: 'databases/0002-advice-of-one-database',
+    // Two databases of a server may have a table of one name, and then the statement is the same.
+    async up(db) {
+      await sql`alter table database_advice add column database text`.execute(db);
+      await sql`update database_advice set database = coalesce(advice->>'database', '')`.execute(db);
+      await sql`alter table database_advice alter column database set not null,
+        drop constraint database_advice_pkey, add primary key (node, source, database, sql)`.execute(db);
     },
   },
 ];
