@@ -7,14 +7,15 @@ import { type BackupsOf, sandboxOf } from './backups-of.ts';
 import { backupSources } from './backups-from-config.ts';
 import { ms } from './core/duration.ts';
 import type { DatabaseLook } from './core/database/look.ts';
-import type { FitnessPort } from './core/ports/fitness.ts';
+import type { FitnessPort, Rehearsal } from './core/ports/fitness.ts';
 
-export type ReachedFitness = Pick<FitnessPort, 'kinds' | 'look' | 'perform' | 'rehearse'>;
+export type ReachedFitness = Pick<FitnessPort, 'kinds' | 'look' | 'plans' | 'perform' | 'rehearse'>;
 
 /** Databases as their backup sources reach them, by programs of a run or of Steward itself. */
 export function fitnessOf(deps: BackupsOf): (programs: StoreDeps['programs']) => ReachedFitness {
   const { settings, home, secrets, now } = deps;
   const measured = new Map<string, DatabaseLook>();
+  const rehearsed = new Map<string, Rehearsal>();
   return (programs) =>
     createFitness({
       sources: () => backupSources(settings()),
@@ -28,5 +29,6 @@ export function fitnessOf(deps: BackupsOf): (programs: StoreDeps['programs']) =>
       rehearse: rehearseIn(sandboxOf(deps)(programs)),
       now,
       measured,
+      rehearsed,
     });
 }

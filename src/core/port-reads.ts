@@ -59,7 +59,17 @@ export const LOOKS: { readonly [P in PortName]: Looks<Ports[P]> } = {
     compare: true,
   },
   copies: { find: true, rules: true },
-  fitness: { settings: true, inWindow: true, nextWindow: true, kinds: true, done: true, look: true },
+  fitness: {
+    settings: true,
+    inWindow: true,
+    nextWindow: true,
+    kinds: true,
+    done: true,
+    look: true,
+    plans: true,
+    // In a throw-away place: nothing that anybody uses becomes another.
+    rehearse: true,
+  },
   migrations: { sets: true, read: true, look: true },
 };
 

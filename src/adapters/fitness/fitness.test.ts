@@ -52,6 +52,7 @@ function world() {
       }),
     now: () => new Date(),
     measured: new Map(),
+    rehearsed: new Map(),
   });
   return { fitness, performed, looks: () => looks };
 }
@@ -84,6 +85,18 @@ describe('databases by the names of their sources', () => {
       ['new', false, undefined],
     ]);
     expect(advice.map(({ database }) => database)).toEqual(['shop']);
+  });
+
+  it('tells a run that asks again what was tried for it, and tries anew what was not', async () => {
+    const { fitness, performed } = world();
+    const tried = async (run: string, ...tasks: FitnessTask[]) =>
+      (await fitness.rehearse(place, run, { tasks, slow: [] }, doing)).tasks.length;
+    expect(await tried('run_1', task('vacuum'), task('analyze'))).toBe(2);
+    expect(await tried('run_1', task('vacuum'))).toBe(2);
+    expect(performed).toHaveLength(2);
+    expect(await tried('run_1', task('checkpoint'))).toBe(1);
+    expect(await tried('run_2', task('vacuum'))).toBe(1);
+    expect(performed).toHaveLength(4);
   });
 
   it('says which names there are none of', async () => {

@@ -8,8 +8,19 @@ import { StewardError } from '../../core/errors.ts';
 import type { FitnessPort, Rehearsal } from '../../core/ports/fitness.ts';
 import type { Loan } from '../backups/sandbox.ts';
 
+/** So many rehearsals are remembered for runs that wait for a person. */
+const REMEMBERED = 100;
+
 /** A run that plans and looks again right before it begins takes what it measured, unless it waited in between. */
 const MEASURED_FOR_MS = 5 * 60_000;
+
+/** Why an engine cannot say how it goes about a statement. */
+const NO_PLANS: Record<DatabaseEngine['kind'], string> = {
+  postgres: 'it does not say',
+  mysql: 'MariaDB and MySQL plan only with values, and what they keep of statements has none',
+  sqlite: 'SQLite keeps no record of statements',
+  redis: 'Redis has no plans',
+};
 
 export interface FitnessDeps {
   readonly sources: () => readonly BackupSource[];
@@ -18,6 +29,8 @@ export interface FitnessDeps {
   readonly now: () => Date;
   /** What was measured last of each source, for as long as nothing was done to it. Of the whole process: each step makes its own port. */
   readonly measured: Map<string, DatabaseLook>;
+  /** What was tried last for a run, of the whole process as well. */
+  readonly rehearsed: Map<string, Rehearsal>;
 }
 
 /** Databases by the names of their backup sources, each by the engine of its kind. */
@@ -27,7 +40,8 @@ export function createFitness({
   rehearse,
   now,
   measured,
-}: FitnessDeps): Pick<FitnessPort, 'kinds' | 'look' | 'perform' | 'rehearse'> {
+  rehearsed,
+}: FitnessDeps): Pick<FitnessPort, 'kinds' | 'look' | 'plans' | 'perform' | 'rehearse'> {
   function reach(name: string): { readonly at: DatabaseAt; readonly engine: DatabaseEngine } {
     const source = sources().find((each) => each.name === name);
     if (!source)
@@ -64,6 +78,12 @@ export function createFitness({
       return look;
     },
 
+    async plans(source, databases, doing) {
+      const { at, engine } = reach(source);
+      if (engine.plans) return await engine.plans(at, databases, doing);
+      return { plans: [], why: NO_PLANS[engine.kind] };
+    },
+
     async perform(source, task, doing) {
       const { at, engine } = reach(source);
       try {
@@ -75,15 +95,26 @@ export function createFitness({
 
     async rehearse(place, owner, { tasks, slow }, doing) {
       const { engine } = reach(place.source);
-      return await rehearse({ place, owner, doing }, async (there) => {
+      const own = `${place.source}@${owner}`;
+      const before = rehearsed.get(own);
+      if (before && tasks.every((task) => before.tasks.some((one) => isSame(one, task)))) return before;
+      const came = await rehearse({ place, owner, doing }, async (there): Promise<Rehearsal> => {
         const at = { source: there.source, sandbox: true } as DatabaseAt;
         const tried: Rehearsal['tasks'][number][] = [];
         for (const task of tasks) tried.push(await tryTask({ engine, at, there }, task, doing));
         return { tasks: tried, advice: await advised({ engine, at, there }, slow, doing) };
       });
+      // The oldest goes first: a run that waited too long tries again.
+      const [oldest] = rehearsed.keys();
+      if (rehearsed.size >= REMEMBERED && oldest !== undefined) rehearsed.delete(oldest);
+      rehearsed.set(own, came);
+      return came;
     },
   };
 }
+
+const isSame = (one: FitnessTask, other: FitnessTask): boolean =>
+  one.kind === other.kind && one.database === other.database && one.object === other.object;
 
 interface Stage {
   readonly engine: DatabaseEngine;

@@ -107,6 +107,7 @@ describe.skipIf(!hasProgram('mariadbd') || !hasProgram('redis-server'))(
         engines: createEngines({ ...deps, lockMs: () => 2_000 }),
         now,
         measured: new Map(),
+        rehearsed: new Map(),
         // A copy of this instant instead of one that lies in a repository.
         async rehearse({ place, owner }, use) {
           const source = defined(sources.find(({ name }) => name === place.source));

@@ -38,14 +38,20 @@ export function assertRoomBeside({ beside, server, bytes, free, hint }: Room): v
   throw new StewardError(
     'DISK_FULL',
     `A copy beside the original needs about ${megabytes(needed)} in ${free.folder} of ${server}, which has ${megabytes(free.bytes)} free: it might fill that disk.`,
-    { hint: 'Free some space there, or install the server programs on this machine, which then starts one of its own.' },
+    {
+      hint: 'Free some space there, or install the server programs on this machine, which then starts one of its own.',
+    },
   );
 }
 
 export function notBeside(what: string): StewardError {
-  return new StewardError('NOT_IMPLEMENTED', `This machine has no ${what} to start, and nothing is put beside the original.`, {
-    hint: 'Install its server programs on this machine.',
-  });
+  return new StewardError(
+    'NOT_IMPLEMENTED',
+    `This machine has no ${what} to start, and nothing is put beside the original.`,
+    {
+      hint: 'Install its server programs on this machine.',
+    },
+  );
 }
 
 const megabytes = (bytes: number): string => `${Math.ceil(bytes / 1024 ** 2)} MB`;

@@ -2,11 +2,14 @@ import type { Context } from '../../core/automation.ts';
 import { pickCopy } from '../../core/backup/pick.ts';
 import { type BackupSource, DATABASE_KINDS } from '../../core/backup/source.ts';
 import type { DatabaseLook } from '../../core/database/look.ts';
+import type { StatementPlans } from '../../core/database/plans.ts';
 import { type Asked, tasksFor } from '../../core/database/rules.ts';
 import type { FitnessTask, SkippedTask } from '../../core/database/task.ts';
 import { StewardError } from '../../core/errors.ts';
 import type { CopyPlace } from '../../core/ports/backups.ts';
 import type { CopiesPort } from '../../core/ports/copies.ts';
+import { mayReplan, plansNow } from './compare-plans.ts';
+import { asRefused, isRead, refusedBy, rehearse, type Rehearsed, wantedOf } from './rehearse.ts';
 import type { Input } from './schema.ts';
 
 /** A plan has at most 500 changes; what is above is left for the next run. */
@@ -35,6 +38,8 @@ export interface SeenSource {
   readonly proven: { readonly copy: string; readonly place: CopyPlace } | null;
   readonly skipped: readonly SkippedTask[];
   readonly skippedInAll: number;
+  /** How it goes about what it is asked most often, before anything is done; null where nothing will be that could change it. */
+  readonly plans: StatementPlans | null;
 }
 
 export interface Facts {
@@ -44,9 +49,12 @@ export interface Facts {
   readonly tasks: readonly SourceTask[];
   /** Due as well, and more than one run does. */
   readonly left: readonly { readonly source: string; readonly tasks: number }[];
+  /** What was tried before the plan, for whoever is asked to approve it. */
+  readonly rehearsals: readonly (Rehearsed & { readonly source: string; readonly copy: string })[];
 }
 
-export async function analyze({ input, ports, now, node, run, signal }: Context<Input, Needs>): Promise<Facts> {
+export async function analyze(context: Context<Input, Needs>): Promise<Facts> {
+  const { input, ports, now, node, run, signal } = context;
   const at = now();
   const wanted = chosen(ports.backups.sources(), ports.fitness.kinds(), input);
   const sources: SeenSource[] = [];
@@ -92,24 +100,50 @@ export async function analyze({ input, ports, now, node, run, signal }: Context<
         proven,
         skipped: [...meanwhile, ...skipped].slice(0, MOST_TOLD),
         skippedInAll: skipped.length + meanwhile.length,
+        plans:
+          busy.length === 0 && due.some(mayReplan)
+            ? await plansNow(context, name, [...new Set(due.filter(mayReplan).map(({ database }) => database))])
+            : null,
       });
     } catch (thrown) {
       if (signal.aborted) throw thrown;
       const { message, hint } = StewardError.from(thrown);
       const problem = { message, hint: hint ?? null };
-      sources.push({ name, kind, look: null, problem, proven, skipped: [], skippedInAll: 0 });
+      sources.push({ name, kind, look: null, problem, proven, skipped: [], skippedInAll: 0, plans: null });
     }
   }
   wanted.mustBe(sources.length);
-  return { at: at.toISOString(), node: node.name, sources, ...worstOf(tasks) };
+  const facts = { at: at.toISOString(), node: node.name, sources, ...worstOf(tasks) };
+  return isRead(run) ? await rehearsed(context, facts) : { ...facts, rehearsals: [] };
+}
+
+/** Tried where it harms nobody, before anybody is asked: what failed there is no part of the plan. */
+async function rehearsed(context: Context<Input, Needs>, facts: Omit<Facts, 'rehearsals'>): Promise<Facts> {
+  const rehearsals: Facts['rehearsals'][number][] = [];
+  const refused = new Map<SourceTask, string>();
+  for (const { name, proven } of facts.sources) {
+    const wanted = wantedOf(facts, name, context.input);
+    if (!proven || wanted.tasks.length === 0) continue;
+    const came = await rehearse(context, { source: name, proven, ...wanted });
+    rehearsals.push({ source: name, copy: proven.copy, ...came });
+    for (const task of facts.tasks) {
+      const why = task.source === name ? refusedBy(came, task) : undefined;
+      if (why !== undefined) refused.set(task, why);
+    }
+  }
+  const sources = facts.sources.map((source) => {
+    const some = [...refused].filter(([task]) => task.source === source.name);
+    const skipped = [...some.map(([task, why]) => asRefused(task, why)), ...source.skipped].slice(0, MOST_TOLD);
+    return { ...source, skipped, skippedInAll: source.skippedInAll + some.length };
+  });
+  return { ...facts, sources, tasks: facts.tasks.filter((task) => !refused.has(task)), rehearsals };
 }
 
 /** What gives most back, then what is largest; whatever does not fit is due again in the next run, and then among the worst. */
 function worstOf(tasks: readonly SourceTask[]): Pick<Facts, 'tasks' | 'left'> {
   const first = ({ kind }: SourceTask): number => (kind === 'drop-invalid-index' ? 0 : 1);
   const worst = tasks.toSorted(
-    (a, b) =>
-      first(a) - first(b) || (b.expectedBytes ?? 0) - (a.expectedBytes ?? 0) || (b.bytes ?? 0) - (a.bytes ?? 0),
+    (a, b) => first(a) - first(b) || (b.expectedBytes ?? 0) - (a.expectedBytes ?? 0) || (b.bytes ?? 0) - (a.bytes ?? 0),
   );
   const now = new Set(worst.slice(0, MOST_TASKS));
   const left = Map.groupBy(worst.slice(MOST_TASKS), ({ source }) => source);

@@ -82,7 +82,7 @@ describe('maintain-database', () => {
   it('rehearses what is built anew on the last proven copy, and leaves what fails there', async () => {
     const { ports, run, prove } = world({ tables: [{}], indexes: [{}] });
     prove();
-    const first = await run({ optimize: 'daily' });
+    const first = await run({ optimize: 'daily' }, { trigger: 'schedule' });
     expect(first.plan.map(({ id }) => id)).toEqual([
       'rehearse:crm',
       'vacuum:crm:shop:public.orders',
@@ -97,13 +97,54 @@ describe('maintain-database', () => {
     const again = world({ indexes: [{}] });
     again.prove();
     again.ports.fitness.fail('reindex', 'PROGRAM_FAILED', 'rehearsal');
-    const { status, output } = await again.run({ optimize: 'daily' });
+    const { status, output } = await again.run({ optimize: 'daily' }, { trigger: 'schedule' });
     expect(status).toBe('succeeded');
     expect(output).toMatchObject({
       done: [],
       postponed: [{ kind: 'reindex', why: expect.stringContaining('it failed on its copy') }],
     });
     expect(again.ports.fitness.seen('crm').indexes[0]?.bytes).toBe(10 * MB);
+  });
+
+  it('rehearses before the plan where somebody may read that, shows there what came of it, and leaves out what failed', async () => {
+    const { ports, run, prove } = world({ tables: [{}], indexes: [{}] });
+    prove();
+    const { plan, output } = await run({ optimize: 'daily' });
+    expect(plan.map(({ id }) => id)).toEqual(['vacuum:crm:shop:public.orders', 'reindex:crm:shop:public.orders_pkey']);
+    expect(plan[1]?.detail).toBe(
+      'Tried on the copy cp_1: it took 7ms, and 10 MB became 5 MB.\nIt held public.orders_pkey (Share).',
+    );
+    expect(output).toMatchObject({
+      rehearsed: [{ kind: 'reindex', beforeBytes: 1e7, afterBytes: 5e6 }],
+      sources: [{ rehearsedOn: 'cp_1' }],
+    });
+    expect(ports.fitness.rehearsals.every(({ location }) => location === 'crm/1')).toBe(true);
+
+    const again = world({ tables: [{}], indexes: [{}] });
+    again.prove();
+    again.ports.fitness.fail('reindex', 'PROGRAM_FAILED', 'rehearsal');
+    const second = await again.run({ optimize: 'daily' });
+    expect(second.plan.map(({ id }) => id)).toEqual(['vacuum:crm:shop:public.orders']);
+    expect(second.output?.skipped[0]?.why).toContain('it failed on its copy: reindex did not go there');
+    again.ports.fitness.fail('reindex', 'PROGRAM_FAILED', 'rehearsal');
+    const dry = await again.run({ optimize: 'daily' }, { dryRun: true });
+    expect(dry.plan[0]?.title).toBe('Try 1 task on the proven copy of crm');
+  });
+
+  it('tells which frequent statements are gone about in another way since, and why that is not known where it is not', async () => {
+    const { ports, run } = world({ indexes: [{}] });
+    const { output, checks } = await run({ optimize: 'daily' });
+    expect(output?.planChanges).toMatchObject([
+      { source: 'crm', database: 'shop', before: { cost: (10 * MB) / 1_000 }, after: { cost: (5 * MB) / 1_000 } },
+    ]);
+    expect(output?.sources[0]?.plans).toBe('1 of the 1 most frequent statements are gone about in another way');
+    expect(checks.every(({ ok }) => ok)).toBe(true);
+    ports.fitness.plans = async () => ({ plans: [], why: 'it keeps no record of statements' });
+    const again = world({ tables: [{}] });
+    again.ports.fitness.plans = ports.fitness.plans;
+    const second = await again.run();
+    expect(second.output?.sources[0]?.plans).toBe('not compared: it keeps no record of statements');
+    expect(second.output?.planChanges).toEqual([]);
   });
 
   it('does without a rehearsal where no copy is proven', async () => {
@@ -145,7 +186,9 @@ describe('maintain-database', () => {
     ports.fitness.pretend('reindex');
     const { status, checks } = await run({ optimize: 'daily' });
     expect(status).toBe('failed');
-    expect(checks).toMatchObject([{ ok: false, evidence: { bytesBefore: 10 * MB, bytesAfter: 10 * MB } }]);
+    expect(checks.filter(({ ok }) => !ok)).toMatchObject([
+      { ok: false, evidence: { bytesBefore: 10 * MB, bytesAfter: 10 * MB } },
+    ]);
   });
 
   it('builds nothing anew outside a window by itself, and not at all where nobody wants it', async () => {
@@ -160,7 +203,7 @@ describe('maintain-database', () => {
     const { run, prove } = world();
     prove();
     const { output, plan } = await run({ auto_index: true });
-    expect(plan.map(({ title }) => title)).toEqual(['Try indexes for 1 slow queries on the proven copy of crm']);
+    expect(plan.map(({ title }) => title)).toEqual(['Try indexes for 1 slow query on the proven copy of crm']);
     expect(output).toMatchObject({ advice: [{ source: 'crm', tested: 'sandbox' }], done: [] });
   });
 

@@ -2,7 +2,7 @@ import { defineAutomation } from '../../core/automation.ts';
 import { locksOf } from '../../core/backup/original.ts';
 import { MaintenanceReport } from '../../core/database/report.ts';
 import { analyze } from './analyze.ts';
-import { perform, type Receipt, rehearse } from './execute.ts';
+import { perform, type Receipt, tryFirst } from './execute.ts';
 import { Input } from './schema.ts';
 import { type PlannedChange, planOf } from './plan.ts';
 import { reportOf, verify } from './verify.ts';
@@ -60,7 +60,7 @@ export default defineAutomation({
   async execute(context, change, { receipts, attempt }): Promise<Receipt> {
     switch (change.what) {
       case 'rehearsal':
-        return await rehearse(context, change);
+        return await tryFirst(context, change);
       case 'task':
         return await perform(context, change, receipts, attempt);
       case 'left':

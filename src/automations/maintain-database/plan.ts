@@ -1,6 +1,7 @@
 import type { SlowQuery } from '../../core/database/look.ts';
 import type { FitnessTask } from '../../core/database/task.ts';
 import { type Facts, MOST_TASKS, type SeenSource, type SourceTask } from './analyze.ts';
+import { toldOf, wantedOf } from './rehearse.ts';
 import type { Input } from './schema.ts';
 
 interface Changes {
@@ -9,6 +10,7 @@ interface Changes {
   readonly undo: 'none';
   readonly additive: true;
   readonly reason?: string | undefined;
+  readonly detail?: string | undefined;
 }
 
 export interface RehearsalChange extends Changes {
@@ -28,14 +30,19 @@ export interface LeftChange extends Changes {
 }
 export type PlannedChange = RehearsalChange | TaskChange | LeftChange;
 
-/** Each source is rehearsed first, then each task in turn. */
+/** Each source is rehearsed first, unless that was done before the plan, then each task in turn. */
 export function planOf(facts: Facts, input: Pick<Input, 'rehearse' | 'auto_index'>): readonly PlannedChange[] {
   const rehearsals = facts.sources.flatMap(({ name, proven }): RehearsalChange[] => {
-    const wanted = rehearsed(facts, name, input);
-    if (!proven || (wanted.tasks.length === 0 && wanted.slow.length === 0)) return [];
+    const wanted = wantedOf(facts, name, input);
+    if (
+      !proven ||
+      facts.rehearsals.some(({ source }) => source === name) ||
+      (wanted.tasks.length === 0 && wanted.slow.length === 0)
+    )
+      return [];
     const what = [
-      ...(wanted.tasks.length > 0 ? [`${wanted.tasks.length} tasks`] : []),
-      ...(wanted.slow.length > 0 ? [`indexes for ${wanted.slow.length} slow queries`] : []),
+      ...(wanted.tasks.length > 0 ? [counted(wanted.tasks.length, 'task')] : []),
+      ...(wanted.slow.length > 0 ? [`indexes for ${counted(wanted.slow.length, 'slow query', 'slow queries')}`] : []),
     ];
     return [
       {
@@ -52,13 +59,18 @@ export function planOf(facts: Facts, input: Pick<Input, 'rehearse' | 'auto_index
     ];
   });
   // What a task leaves is wanted whatever becomes of the rest; no row goes.
-  const tasks = facts.tasks.map((task): TaskChange => ({
-    what: 'task',
-    title: titleOf(task),
-    undo: 'none',
-    additive: true,
-    ...task,
-  }));
+  const tasks = facts.tasks.map((task): TaskChange => {
+    const tried = facts.rehearsals.find(({ source }) => source === task.source);
+    const detail = tried && toldOf(tried, tried.copy, task);
+    return {
+      what: 'task',
+      title: titleOf(task),
+      undo: 'none',
+      additive: true,
+      ...task,
+      ...(detail !== undefined && { detail }),
+    };
+  });
   return [...rehearsals, ...tasks, ...leftOf(facts)];
 }
 
@@ -69,7 +81,7 @@ function leftOf({ left }: Pick<Facts, 'left'>): LeftChange[] {
     {
       what: 'left',
       id: 'left',
-      title: `Leave ${all} more tasks for the next run`,
+      title: `Leave ${counted(all, 'more task')} for the next run`,
       reason: `One run does the ${MOST_TASKS} that matter most. Left are those of ${left.map(({ source, tasks }) => `${source} (${tasks})`).join(', ')}.`,
       undo: 'none',
       additive: true,
@@ -77,24 +89,7 @@ function leftOf({ left }: Pick<Facts, 'left'>): LeftChange[] {
   ];
 }
 
-/** What takes long or builds something anew. */
-const HEAVY: ReadonlySet<FitnessTask['kind']> = new Set(['reindex', 'rebuild']);
-
-/** What of a source is tried on its copy. An invalid index is not in a copy, and memory is not either. */
-function rehearsed(
-  { tasks, sources }: Pick<Facts, 'tasks' | 'sources'>,
-  name: string,
-  { rehearse, auto_index }: Pick<Input, 'rehearse' | 'auto_index'>,
-): { readonly tasks: readonly SourceTask[]; readonly slow: readonly SlowQuery[] } {
-  if (rehearse === 'none') return { tasks: [], slow: [] };
-  return {
-    tasks: tasks.filter(
-      ({ source, kind }) =>
-        source === name && (HEAVY.has(kind) || (rehearse === 'all' && (kind === 'vacuum' || kind === 'analyze'))),
-    ),
-    slow: auto_index ? [...(sources.find((source) => source.name === name)?.look?.slow ?? [])] : [],
-  };
-}
+const counted = (many: number, one: string, several = `${one}s`): string => `${many} ${many === 1 ? one : several}`;
 
 const WORDS: Record<FitnessTask['kind'], string> = {
   vacuum: 'Vacuum',

@@ -5,15 +5,17 @@ import type { MaintenanceReport } from '../../core/database/report.ts';
 import { StewardError } from '../../core/errors.ts';
 import type { CheckStatement } from '../../core/run.ts';
 import type { Facts, SourceTask } from './analyze.ts';
+import { comparePlans, mayReplan, plansIn } from './compare-plans.ts';
 import type { Receipt } from './execute.ts';
 import { type PlannedChange, titleOf } from './plan.ts';
 import type { Input } from './schema.ts';
 
 /** Looks at each database again: what was done has to be seen there. */
 export async function verify(
-  { ports, signal }: Context<Input, 'backups' | 'copies' | 'fitness'>,
+  context: Context<Input, 'backups' | 'copies' | 'fitness'>,
   { facts, applied }: { readonly facts: Facts; readonly applied: readonly Applied<PlannedChange, Receipt>[] },
 ): Promise<CheckStatement[]> {
+  const { ports, signal } = context;
   const { slowMs } = ports.fitness.settings();
   const unread = facts.sources.flatMap(({ name, problem }) =>
     problem ? [{ name: `${name} can be looked at`, ok: false, evidence: { ...problem } }] : [],
@@ -29,6 +31,9 @@ export async function verify(
       looks.set(source, StewardError.from(thrown).message);
     }
   }
+  const replanned = new Set(
+    tasks.flatMap(({ change, receipt }) => (receipt.what === 'done' && mayReplan(change) ? [change.source] : [])),
+  );
   return [
     ...unread,
     ...tasks.flatMap(({ change, receipt }): CheckStatement[] => {
@@ -48,6 +53,7 @@ export async function verify(
           },
         ]
       : []),
+    ...(await comparePlans(context, facts, replanned)),
   ];
 }
 
@@ -102,7 +108,7 @@ function seenIn(
 
 /** What was done and seen, and what was not. */
 export function reportOf({
-  facts: { at, node, sources, left: more },
+  facts: { at, node, sources, left: more, rehearsals: before },
   applied,
   checks,
 }: {
@@ -111,9 +117,14 @@ export function reportOf({
   readonly checks: readonly CheckStatement[];
 }): z.input<typeof MaintenanceReport> {
   const tasks = applied.flatMap(({ change, receipt }) => (change.what === 'task' ? [{ change, receipt }] : []));
-  const rehearsals = applied.flatMap(({ change, receipt }) =>
-    change.what === 'rehearsal' && receipt.what === 'rehearsal' ? [{ change, receipt }] : [],
-  );
+  const rehearsals = [
+    ...before,
+    ...applied.flatMap(({ change, receipt }) =>
+      change.what === 'rehearsal' && receipt.what === 'rehearsal'
+        ? [{ ...receipt, source: change.source, copy: change.proven.copy }]
+        : [],
+    ),
+  ];
   const left = (what: 'postponed' | 'failed') =>
     tasks.flatMap(({ change: { source, kind, database, object }, receipt }) =>
       receipt.what === what ? [{ source, kind, database, object, why: receipt.why }] : [],
@@ -122,8 +133,10 @@ export function reportOf({
     at: new Date(at),
     node,
     ok: checks.every(({ ok }) => ok),
-    sources: sources.map(({ name, kind, look, problem }) => {
-      const rehearsal = rehearsals.find(({ change }) => change.source === name);
+    sources: sources.map((source) => {
+      const { name, kind, look, problem } = source;
+      const { told } = plansIn(checks, source);
+      const rehearsal = rehearsals.find(({ source }) => source === name);
       return {
         name,
         kind,
@@ -136,11 +149,12 @@ export function reportOf({
         ...(problem && { error: problem.message }),
         blind: [
           ...(look?.blind ?? []).map(({ what, hint }) => `${what}. ${hint}`),
-          ...[rehearsal?.receipt.error, rehearsal?.receipt.untried]
+          ...[rehearsal?.error, rehearsal?.untried]
             .filter((why) => typeof why === 'string')
             .map((why) => `the rehearsal: ${why}`),
         ],
-        ...(rehearsal?.receipt.untried === null && { rehearsedOn: rehearsal.change.proven.copy }),
+        ...(told !== undefined && { plans: told }),
+        ...(rehearsal?.untried === null && { rehearsedOn: rehearsal.copy }),
       };
     }),
     done: tasks.flatMap(({ change, receipt }) => {
@@ -154,18 +168,30 @@ export function reportOf({
     skipped: sources.flatMap(({ name, skipped }) => skipped.map((one) => ({ source: name, ...one }))).slice(0, 200),
     left: more.reduce((sum, { tasks: some }) => sum + some, 0),
     skippedInAll: sources.reduce((sum, { skippedInAll }) => sum + skippedInAll, 0),
-    rehearsed: rehearsals.flatMap(({ change: { source }, receipt }) =>
-      receipt.tasks.map(({ kind, database, object, done, error }) => ({
-        source,
-        kind,
-        database,
-        object,
-        durationMs: done?.durationMs,
-        locks: (done?.locks ?? []).map(({ table, mode }) => `${table}: ${mode}`),
-        error,
-      })),
+    rehearsed: rehearsals.flatMap(({ source, tasks: tried }) =>
+      tried.flatMap(({ kind, database, object, done, error }) =>
+        // What the copy does not have yet was not tried.
+        done === undefined && error === undefined
+          ? []
+          : [
+              {
+                source,
+                kind,
+                database,
+                object,
+                durationMs: done?.durationMs,
+                beforeBytes: done?.beforeBytes,
+                afterBytes: done?.afterBytes,
+                locks: (done?.locks ?? []).map(({ table, mode }) => `${table}: ${mode}`),
+                error,
+              },
+            ],
+      ),
+    ),
+    planChanges: sources.flatMap((source) =>
+      plansIn(checks, source).changes.map((change) => ({ source: source.name, ...change })),
     ),
     slow: sources.flatMap(({ name, look }) => (look?.slow ?? []).map((query) => ({ source: name, ...query }))),
-    advice: rehearsals.flatMap(({ change: { source }, receipt }) => receipt.advice.map((one) => ({ source, ...one }))),
+    advice: rehearsals.flatMap(({ source, advice }) => advice.map((one) => ({ source, ...one }))),
   };
 }

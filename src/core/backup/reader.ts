@@ -97,12 +97,7 @@ export interface SourceReader<Kind extends SourceKind = SourceKind> {
    * Restores into a throw-away place below `scratch`, never under a name of the original; at its address only where this machine
    * could start no server, which the stand-in says. `owner` is on everything it makes, so that what a dead process left can be found and ended.
    */
-  sandbox(
-    source: SourceOf<Kind>,
-    copy: SealedCopy,
-    place: SandboxPlace,
-    doing: Doing,
-  ): Promise<Sandbox>;
+  sandbox(source: SourceOf<Kind>, copy: SealedCopy, place: SandboxPlace, doing: Doing): Promise<Sandbox>;
   /** What a restore would replace there; empty where nothing is. */
   occupied(source: SourceOf<Kind>, copy: SealedCopy, to: RestoreTarget, doing: Doing): Promise<readonly string[]>;
   /** Never called twice at once for one place. Whole or not at all, as far as the place allows; says so where it does not. */

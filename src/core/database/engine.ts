@@ -1,6 +1,7 @@
 import type { SourceKind, SourceOf } from '../backup/source.ts';
 import type { Doing } from '../backup/store.ts';
 import type { DatabaseLook, SlowQuery } from './look.ts';
+import type { StatementPlans } from './plans.ts';
 import type { FitnessTask, IndexAdvice, TaskDone } from './task.ts';
 
 export type DatabaseKind = Extract<SourceKind, 'postgres' | 'mysql' | 'sqlite' | 'redis'>;
@@ -28,6 +29,8 @@ export interface DatabaseEngine<Kind extends DatabaseKind = DatabaseKind> {
   look(at: DatabaseAt<Kind>, wanted: Wanted, doing: Doing): Promise<DatabaseLook>;
   /** One task; LOCKED where its lock did not come in time, and then nothing has changed and nothing is left behind. */
   perform(at: DatabaseAt<Kind>, task: FitnessTask, doing: Doing): Promise<TaskDone>;
+  /** How it goes about what it is asked most often in these databases; nothing is run. Left out where an engine cannot say without values. */
+  plans?(at: DatabaseAt<Kind>, databases: readonly string[], doing: Doing): Promise<StatementPlans>;
   /** Indexes for slow queries, each tried: hypothetically where the server can, otherwise for real, in a sandbox only. */
   advise?(at: DatabaseAt<Kind>, slow: readonly SlowQuery[], doing: Doing): Promise<readonly IndexAdvice[]>;
 }

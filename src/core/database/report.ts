@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { SlowQuery } from './look.ts';
+import { PlanChange } from './plans.ts';
 import { FitnessTask, IndexAdvice, SkippedTask } from './task.ts';
 
 const ofSource = { source: z.string() };
@@ -20,6 +21,8 @@ const LeftTask = SkippedTask.extend(ofSource);
 export const RehearsedTask = FitnessTask.pick({ kind: true, database: true, object: true }).extend({
   ...ofSource,
   durationMs: z.number().optional(),
+  beforeBytes: z.number().optional(),
+  afterBytes: z.number().optional(),
   locks: z.array(z.string()).describe('The strongest lock on each table, in the words of the engine.'),
   error: z.string().optional().describe('Why it failed there, and so was not done.'),
 });
@@ -39,6 +42,10 @@ export const MaintenanceReport = z.object({
       cacheHitRatio: z.number().optional(),
       error: z.string().optional().describe('Why it could not be looked at.'),
       blind: z.array(z.string()).describe('What could not be seen, and what would let it.'),
+      plans: z
+        .string()
+        .optional()
+        .describe('Of how many of its most frequent statements the plans were compared, before and after; or why not.'),
       rehearsedOn: z.string().optional().describe('The copy on which its tasks were tried.'),
     }),
   ),
@@ -53,6 +60,10 @@ export const MaintenanceReport = z.object({
     .describe('Due as well, but more than one run does: the next one does them, the worst first.'),
   skippedInAll: z.number().int(),
   rehearsed: z.array(RehearsedTask),
+  planChanges: z
+    .array(PlanChange.extend(ofSource))
+    .default([])
+    .describe('Frequent statements that the engine goes about in another way since.'),
   slow: z.array(SlowQuery.extend(ofSource)),
   advice: z.array(IndexAdvice.extend(ofSource)).describe('Indexes that were tried and help; nobody made them.'),
 });

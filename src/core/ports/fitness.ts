@@ -1,6 +1,7 @@
 import type { Doing } from '../backup/store.ts';
 import type { Wanted } from '../database/engine.ts';
 import type { DatabaseLook, SlowQuery } from '../database/look.ts';
+import type { StatementPlans } from '../database/plans.ts';
 import type { DoneBefore, FitnessRules } from '../database/rules.ts';
 import type { FitnessTask, IndexAdvice, TaskDone } from '../database/task.ts';
 import type { CopyPlace } from './backups.ts';
@@ -34,8 +35,13 @@ export interface FitnessPort {
   done(source: string): Promise<readonly DoneBefore[]>;
   /** NOT_FOUND where no source has that name, PRECONDITION_FAILED where it is no database. */
   look(source: string, wanted: Wanted, doing: Doing): Promise<DatabaseLook>;
+  /** How the server goes about what it is asked most often in these databases; why that is not known where it is not. */
+  plans(source: string, databases: readonly string[], doing: Doing): Promise<StatementPlans>;
   perform(source: string, task: FitnessTask, doing: Doing): Promise<TaskDone>;
-  /** Restores the copy into a throw-away place, does the tasks there, tries indexes for the slow queries, and removes it. */
+  /**
+   * Restores the copy into a throw-away place, does the tasks there, tries indexes for the slow queries, and removes it. An owner who asks
+   * again for what was tried for it is told that, as long as this process lives: a run plans, and looks again before it begins.
+   */
   rehearse(
     place: CopyPlace,
     owner: string,

@@ -44,10 +44,11 @@ function plan(changes) {
   return el(
     'ol',
     { class: 'plan' },
-    changes.map(({ title, undo, reason }) => {
+    changes.map(({ title, undo, reason, detail }) => {
       const [tone, words] = UNDO[undo] ?? ['', undo];
       const why = typeof reason === 'string' && el('div', { class: 'quiet' }, reason);
-      return el('li', {}, title, ' ', el('span', { class: `undo ${tone}` }, words), why);
+      const more = typeof detail === 'string' && el('pre', { class: 'detail' }, detail);
+      return el('li', {}, title, ' ', el('span', { class: `undo ${tone}` }, words), why, more);
     }),
   );
 }

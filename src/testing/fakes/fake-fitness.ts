@@ -111,6 +111,15 @@ export function fakeFitness({ now }: { readonly now: () => Date }): FakeFitness 
     kinds: () => ['postgres', 'mysql', 'sqlite', 'redis'],
     done: async (source) => remembered.get(source) ?? [],
     look: async (source) => ({ ...structuredClone(lookOf(source)), at: now().toISOString() }),
+    plans: async (source, databases) => ({
+      plans: databases.map((database) => ({
+        database,
+        statement: 'select from orders where day = $1',
+        calls: 9,
+        cost: (lookOf(source).indexes[0]?.bytes ?? 0) / 1_000,
+        plan: 'Seq Scan on orders',
+      })),
+    }),
     async perform(source, task, { signal }) {
       signal.throwIfAborted();
       const code = failing.get(`there:${task.kind}`);
@@ -125,7 +134,8 @@ export function fakeFitness({ now }: { readonly now: () => Date }): FakeFitness 
         tasks: tasks.map((task) => {
           const code = failing.get(`rehearsal:${task.kind}`);
           if (code) return { ...task, error: `${task.kind} did not go there` };
-          return { ...task, done: { durationMs: 7, locks: [{ table: task.object ?? '', mode: 'Share', heldMs: 7 }] } };
+          const locks = [{ table: task.object ?? '', mode: 'Share', heldMs: 7 }];
+          return { ...task, done: { durationMs: 7, beforeBytes: 1e7, afterBytes: 5e6, locks } };
         }),
         advice: slow.map(({ database, statement }) => ({
           database,

@@ -99,7 +99,7 @@ function isBetter(
 type Explain = () => Promise<{ readonly cost: number; readonly plan: Parameters<typeof scansOf>[0] }>;
 
 /** Undefined where the server cannot plan it without its values, or without what its session had. */
-async function prepared(session: PgSession, statement: string, name: string): Promise<Explain | undefined> {
+export async function prepared(session: PgSession, statement: string, name: string): Promise<Explain | undefined> {
   try {
     await session.rows('set plan_cache_mode = force_generic_plan');
     // With a list of values, if an empty one, it is one statement and cannot become two.

@@ -5,6 +5,7 @@ const Node = z.looseObject({
   'Node Type': z.string(),
   Schema: z.string().optional(),
   'Relation Name': z.string().optional(),
+  'Index Name': z.string().optional(),
   Alias: z.string().optional(),
   Filter: z.string().optional(),
   'Hash Cond': z.string().optional(),
@@ -15,7 +16,7 @@ const Node = z.looseObject({
     return z.array(Node).optional();
   },
 });
-type Node = z.output<typeof Node>;
+export type Node = z.output<typeof Node>;
 
 export const Explained = z.array(z.object({ Plan: Node })).min(1);
 
@@ -40,7 +41,7 @@ export function scansOf(plan: Node): Scanned[] {
     });
 }
 
-function nodesOf(node: Node): Node[] {
+export function nodesOf(node: Node): Node[] {
   return [node, ...(node.Plans ?? []).flatMap(nodesOf)];
 }
 

@@ -4,6 +4,7 @@ import { accessTo } from '../../sources/postgres/access.ts';
 import type { EngineDeps } from '../deps.ts';
 import { advise } from './advise.ts';
 import { lookAt } from './look.ts';
+import { plansOf } from './plans.ts';
 import { dropInvalid, reindex } from './reindex.ts';
 import { tend } from './vacuum.ts';
 
@@ -14,6 +15,10 @@ export function createPostgresEngine({ secrets, lockMs, now }: EngineDeps): Data
 
     async look(at, wanted, doing) {
       return await lookAt(at, await accessTo(at.source, secrets), wanted, { doing, now });
+    },
+
+    async plans({ source }, databases, doing) {
+      return await plansOf(await accessTo(source, secrets), source, databases, doing);
     },
 
     async advise({ source, sandbox }, slow, doing) {

@@ -2,11 +2,14 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PostgresSource } from '../../../core/backup/source.ts';
 import type { DatabaseEngine } from '../../../core/database/engine.ts';
 import type { DatabaseLook } from '../../../core/database/look.ts';
+import { planChanges } from '../../../core/database/plans.ts';
 import type { FitnessTask } from '../../../core/database/task.ts';
 import { defined } from '../../../testing/defined.ts';
 import { startPostgres, type TestPostgres } from '../../../testing/world/postgres.ts';
 import { createPrograms } from '../../programs/index.ts';
+import { accessTo } from '../../sources/postgres/access.ts';
 import { createPostgresEngine } from './index.ts';
+import { lockedDuring } from './locks.ts';
 
 const doing = { signal: new AbortController().signal };
 let server: TestPostgres;
@@ -106,6 +109,89 @@ describe('a look at PostgreSQL', () => {
     expect(seen.blind.map(({ what }) => what).join()).toContain('bloat in plain');
     // Without the extension nothing claims to be measured.
     expect((await look()).indexes.every(({ measured }) => !measured)).toBe(true);
+  });
+
+  it('takes room that a fillfactor keeps free for no bloat, estimated or measured', async () => {
+    await server.say(
+      'shop',
+      'create table roomy (id int, what text) with (fillfactor = 50)',
+      'insert into roomy select i, md5(i::text) from generate_series(1, 60000) i',
+      'create index roomy_id on roomy (id) with (fillfactor = 50)',
+      'vacuum analyze roomy',
+    );
+    for (const seen of [await look(), await look({ measure: true })]) {
+      const held = [tableOf(seen, 'public.roomy'), defined(indexOf(seen, 'roomy_id'))];
+      for (const { bytes, reclaimableBytes = bytes } of held) expect(reclaimableBytes / bytes).toBeLessThan(0.15);
+    }
+    await server.say('shop', 'delete from roomy where id % 4 > 0', 'vacuum roomy');
+    const bloated = await look({ measure: true });
+    for (const { bytes, reclaimableBytes = 0 } of [
+      tableOf(bloated, 'public.roomy'),
+      defined(indexOf(bloated, 'roomy_id')),
+    ])
+      expect(reclaimableBytes / bytes).toBeGreaterThan(0.6);
+    await server.say('shop', 'drop table roomy');
+  });
+
+  it('tells how it goes about what it is asked most often before and after statistics, and runs none of it', async () => {
+    await server.say(
+      'shop',
+      'create table planned (id int, state text)',
+      "insert into planned select i, 'a secret state' from generate_series(1, 40000) i",
+      'create index planned_state on planned (state)',
+      'select pg_stat_statements_reset()',
+      "select count(*) from planned where state = 'a secret state'",
+      "select count(*) from planned where state = 'another'",
+      "insert into planned values (0, 'once')",
+    );
+    const plans = async () => defined(engine.plans)(at(), ['shop'], doing);
+    const before = await plans();
+    const rows = await server.say('shop', 'select count(*)::int as n from planned');
+    await perform('analyze', 'public.planned');
+    const after = await plans();
+    expect(rows).toEqual([{ n: 40_001 }]);
+    expect(JSON.stringify(after)).not.toContain('secret');
+    const changes = planChanges(before.plans, after.plans);
+    expect(changes).toMatchObject([
+      {
+        database: 'shop',
+        statement: expect.stringContaining('where state'),
+        calls: 2,
+        before: { plan: expect.stringContaining('planned_state') },
+        after: { plan: 'Aggregate, Index Only Scan using planned_state on planned' },
+      },
+    ]);
+    expect(changes[0]?.before.plan).not.toBe(changes[0]?.after.plan);
+    await server.say('shop', 'drop table planned');
+  });
+
+  it('looks at the locks of what takes long ever less often', async () => {
+    const holder = await server.session('shop');
+    const [self] = (await holder.query<{ pid: number }>('select pg_backend_pid() as pid')).rows;
+    await holder.query('begin');
+    const looks = async () =>
+      Number(
+        (
+          await server.say(
+            'shop',
+            "select coalesce(sum(calls), 0) as calls from pg_stat_statements where query like '%pg_locks l%l.pid = $1 and l.granted%'",
+          )
+        )[0]?.['calls'],
+      );
+    const before = await looks();
+    const access = await accessTo(at().source, async () => server.password);
+    const { locks } = await lockedDuring(
+      access,
+      { database: 'shop', pid: defined(self).pid, signal: doing.signal },
+      async () => {
+        await holder.query('lock table orders in share mode');
+        await holder.query('select pg_sleep(4)');
+      },
+    );
+    await holder.end();
+    expect(locks).toMatchObject([{ table: 'public.orders', mode: 'ShareLock' }]);
+    // Every 50 ms they would be eighty.
+    expect((await looks()) - before).toBeLessThan(45);
   });
 
   it('has slow queries without the values in them, and no statement that may hold a secret', async () => {

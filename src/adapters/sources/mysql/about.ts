@@ -18,7 +18,10 @@ const AboutDatabase = z.object({
   after: z.array(z.string()),
   /** Restored last and only where they may run. */
   events: z.string().nullable(),
-  bytes: z.number().optional().describe('What it took on the disk of its server, indexes included; older copies do not say.'),
+  bytes: z
+    .number()
+    .optional()
+    .describe('What it took on the disk of its server, indexes included; older copies do not say.'),
   withoutRows: z.array(z.string()),
   withoutColumns: z.array(z.object({ table: z.string(), columns: z.array(z.string()) })),
 });

@@ -179,7 +179,10 @@ async function lookAtDatabase(access: MyAccess, database: string, doing: Doing) 
     [database],
   );
   if (!found) throw new StewardError('NOT_FOUND', `The database ${dotted(database)} was removed meanwhile.`);
-  return { tables: await tablesOf(session, database), properties: { ...found, events: Number(found.events), bytes: Number(found.bytes) } };
+  return {
+    tables: await tablesOf(session, database),
+    properties: { ...found, events: Number(found.events), bytes: Number(found.bytes) },
+  };
 }
 
 /** Lets everybody write again as soon as the dump has its transaction, which its first words on a table show. */

@@ -13,7 +13,11 @@ export interface Free {
 export async function freeOn(session: MySession, machine: string = hostname()): Promise<Free> {
   const [about] = await session.rows('select @@datadir as folder, @@hostname as host');
   const folder = String(about?.['folder'] ?? '');
-  return { folder, bytes: (String(about?.['host']) === machine ? await freeHere(folder) : undefined) ?? (await freeThere(session, folder)) };
+  return {
+    folder,
+    bytes:
+      (String(about?.['host']) === machine ? await freeHere(folder) : undefined) ?? (await freeThere(session, folder)),
+  };
 }
 
 /** Of this machine, if that is where the server is: one in a container has a folder of the same name elsewhere. */

@@ -20,7 +20,10 @@ const AboutDatabase = z.object({
   dump: z.string().describe('Name of the part.'),
   /** Restored between the rows and the keys: tables of which some columns were left out. */
   partly: z.string().nullable(),
-  bytes: z.number().optional().describe('What it took on the disk of its server, indexes included; older copies do not say.'),
+  bytes: z
+    .number()
+    .optional()
+    .describe('What it took on the disk of its server, indexes included; older copies do not say.'),
   withoutRows: z.array(z.string()),
   withoutColumns: z.array(z.object({ table: z.string(), columns: z.array(z.string()) })),
 });
