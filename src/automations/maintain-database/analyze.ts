@@ -101,7 +101,7 @@ export async function analyze(context: Context<Input, Needs>): Promise<Facts> {
         skipped: [...meanwhile, ...skipped].slice(0, MOST_TOLD),
         skippedInAll: skipped.length + meanwhile.length,
         plans:
-          busy.length === 0 && due.some(mayReplan)
+          asleep === undefined && due.some(mayReplan)
             ? await plansNow(context, name, [...new Set(due.filter(mayReplan).map(({ database }) => database))])
             : null,
       });
