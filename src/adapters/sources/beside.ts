@@ -37,7 +37,7 @@ export function assertRoomBeside({ beside, server, bytes, free, hint }: Room): v
   if (needed <= free.bytes * (1 - STAYS)) return;
   throw new StewardError(
     'DISK_FULL',
-    `A copy beside the original needs about ${megabytes(needed)} in ${free.folder} of ${server}, which has ${megabytes(free.bytes)} free: it might fill that disk.`,
+    `A throw-away copy needs about ${megabytes(needed)} in ${free.folder} of ${server}, which has ${megabytes(free.bytes)} free: it might fill that disk.`,
     {
       hint: 'Free some space there, or install the server programs on this machine, which then starts one of its own.',
     },

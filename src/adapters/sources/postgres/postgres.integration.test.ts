@@ -613,7 +613,7 @@ describe('a throw-away place of PostgreSQL', () => {
           (sandbox) => sandbox.end().then(() => 'it was restored'),
           (thrown: unknown) => `${StewardError.from(thrown).code}: ${StewardError.from(thrown).message}`,
         );
-      expect(await tried('postgres')).toMatch(/^DISK_FULL: A copy beside the original needs about \d+ MB in .*data/);
+      expect(await tried('postgres')).toMatch(/^DISK_FULL: A throw-away copy needs about \d+ MB in .*data/);
       expect(await tried('postgres', 'seen')).toContain('DISK_FULL');
       expect(await tried('plain', 'seen')).toMatch(/^PRECONDITION_FAILED: .*cannot be seen from here/);
       expect(await tried('postgres', 'never')).toContain('NOT_IMPLEMENTED');
