@@ -132,7 +132,6 @@ describe('what works on one source', () => {
 
   it.each([
     ['restore-backup', { source: 'crm' }],
-    ['backup', {}],
     ['extract-backup', { source: 'crm', database: 'crm_beside' }],
   ])(
     'is refused to %s while another machine that reaches the same server has it, and says who',
@@ -153,6 +152,59 @@ describe('what works on one source', () => {
     },
     60_000,
   );
+
+  it('is left out of a backup while another machine has it, and the others are copied all the same', async () => {
+    ports.backups.addSource({ kind: 'sqlite', name: 'notes', path: '/srv/notes.db' }, 'notes');
+    const there = createLocks({ store: await database.openAnother(), log: memoryLog(), nodeId: 'node_b' });
+    const hold = await there.hold(['original:postgres:db.example.org:5432'], {
+      holder: 'run_of_another',
+      deadlineMs: 1_000,
+      signal: NEVER,
+    });
+    const engine = await nodeOn(database.store, 'node_a', 300);
+    const { status, output } = await ended(engine, await start(engine, 'backup', {}));
+    expect(status).toBe('failed');
+    expect(output).toMatchObject({
+      copies: [{ source: 'notes' }],
+      failed: [{ source: 'crm', error: expect.stringContaining('run_of_another') }],
+    });
+    await hold.release();
+    expect((await ended(engine, await start(engine, 'backup', {}))).status).toBe('succeeded');
+    there.stop();
+  }, 60_000);
+
+  it('is free for others as soon as it is copied, though the backup goes on with the next source', async () => {
+    ports.backups.addSource({ kind: 'sqlite', name: 'notes', path: '/srv/notes.db' }, 'notes');
+    const { location } = await ports.backups.make(
+      { id: 'cp_notes', source: 'notes', repository: 'local', at: new Date() },
+      { signal: NEVER },
+    );
+    ports.copies.put({ id: 'cp_notes', source: 'notes', repository: 'local', location, provenAt: new Date() });
+    holds.hold('copy');
+    const engine = await nodeOn(database.store, 'node_a');
+    const backup = await start(engine, 'backup', {});
+    await standsAt('copy');
+    const restore = await start(engine, 'restore-backup', { source: 'notes', safety: false, copy: 'cp_notes' });
+    const held = (): Promise<unknown[]> =>
+      database.store.pool
+        .query(
+          `select name from engine_locks where holder = '${backup}' and name like 'original:%' and expires_at > now()`,
+        )
+        .then(({ rows }) => rows.map(({ name }) => name as string));
+    expect(await held()).toEqual(['original:postgres:db.example.org:5432']);
+    await expect
+      .poll(async () => (await engine.service.get(restore))?.progress?.message, { timeout: 20_000 })
+      .toMatch(/waits for backup/);
+    holds.hold('restore');
+    holds.letGo('copy');
+    // The restore has its turn before the backup comes to the next source.
+    await standsAt('restore');
+    expect(await held()).toEqual([]);
+    expect((await engine.service.get(backup))?.status).toBe('running');
+    holds.letGo('restore');
+    expect((await ended(engine, restore)).status).toBe('succeeded');
+    expect(await ended(engine, backup)).toMatchObject({ status: 'succeeded', output: { copies: [{}, {}] } });
+  }, 60_000);
 
   it('is refused while a machine that calls the same server otherwise has it, and only then', async () => {
     const near = fakePorts({ now: () => new Date() }).backups;

@@ -60,6 +60,11 @@ export interface Context<Input, Needs extends PortName> {
    * has taken over. What must never happen twice asks right before it happens, and hands the fence to whoever can compare.
    */
   readonly lease: () => Promise<number>;
+  /**
+   * Has these names for itself while it works, as by `locks` and no longer than it needs them. LOCKED where somebody keeps one for
+   * longer than a run waits for its locks. Holding them twice within one another is never needed, and two runs that did would wait for each other.
+   */
+  readonly holding: <T>(names: readonly string[], work: () => Promise<T>) => Promise<T>;
 }
 
 export interface Applied<C, Receipt> {
@@ -86,6 +91,11 @@ interface Described<Input extends z.ZodType, Output extends z.ZodType, Needs ext
   readonly ifMissed: string;
   /** Heavy ones of a kind do not overlap on a node. */
   readonly load: 'cpu' | 'io' | 'light';
+  /**
+   * Between two changes, other heavy work of its kind that waits has its turn. It can have no `locks`: whoever has the turn might
+   * wait for them. What it needs for one change it has by `holding`.
+   */
+  readonly givesWay?: boolean;
   readonly needs: readonly Needs[];
   readonly input: Input;
   readonly output: Output;

@@ -1,8 +1,9 @@
 import type { Hold } from './locks.ts';
+import type { Place } from './slots.ts';
 
 /** What a run that goes straight on from planning to applying takes along: its place on this node, and its locks. */
 export interface Kept {
-  readonly place: (() => void) | undefined;
+  readonly place: Place | undefined;
   readonly hold: Hold | undefined;
 }
 
@@ -14,7 +15,7 @@ export interface Handovers {
   /** The beginning workflow asks for it; it resolves once the one before has ended. */
   take(runId: string): Promise<Kept> | undefined;
   /** Ends the keeping. Gives the locks back where nobody took over, true where somebody did, who has the place now too. */
-  give(runId: string, place: (() => void) | undefined): Promise<boolean>;
+  give(runId: string, place: Place | undefined): Promise<boolean>;
 }
 
 export function createHandovers(): Handovers {

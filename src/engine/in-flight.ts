@@ -1,6 +1,7 @@
 import { StewardError } from '../core/errors.ts';
 import type { Hold } from './locks.ts';
 import type { RunRow } from './run-rows.ts';
+import type { Place } from './slots.ts';
 import { Leave } from './steps.ts';
 
 /** A run, or a chain, in the hands of this process. */
@@ -9,6 +10,8 @@ export interface Flight {
   readonly epoch: number;
   /** The locks that the workflow before kept for this one. */
   kept?: Hold | undefined;
+  /** Where it works on this node; none where it waits for one, or ends without. */
+  place?: Place | undefined;
   /** The run as it was a moment ago, for who would read it next. */
   known?: RunRow | undefined;
   /** As it was read last. */

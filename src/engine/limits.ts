@@ -18,6 +18,8 @@ export const SHORTEST_ROLLBACK_MS = DEFAULT_RUN_LIMITS.default;
 export interface Deadline {
   /** The work begins: what waited for locks, places or people before is not counted. */
   begin(): void;
+  /** Whatever is waited for within it is not counted either. */
+  without<T>(waiting: () => Promise<T>): Promise<T>;
   /** The rollback begins, with a time of its own. */
   beginRollback(): void;
   /** Aborted when the rollback has taken too long. */
@@ -46,8 +48,10 @@ export function createDeadline({
   const rollbackMs = Math.max(workMs, shortestRollbackMs);
   const rollback = new AbortController();
   let timer: NodeJS.Timeout | undefined;
+  let running: { readonly ends: number; readonly late: () => void } | undefined;
   const after = (durationMs: number, late: () => void): void => {
     clearTimeout(timer);
+    running = { ends: performance.now() + durationMs, late };
     timer = setTimeout(late, durationMs).unref();
   };
   const tooLong = (what: string, durationMs: number): StewardError =>
@@ -58,8 +62,22 @@ export function createDeadline({
     );
   return {
     begin: () => after(workMs, () => abort(tooLong(stage === 'plan' ? 'Planning' : 'Applying', workMs))),
+    async without(waiting) {
+      const stopped = running;
+      const leftMs = stopped ? stopped.ends - performance.now() : 0;
+      clearTimeout(timer);
+      try {
+        return await waiting();
+      } finally {
+        // Ended, or begun anew for the rollback, it is not this one any more.
+        if (stopped && running === stopped) after(leftMs, stopped.late);
+      }
+    },
     beginRollback: () => after(rollbackMs, () => rollback.abort(tooLong('Rolling back', rollbackMs))),
     rollback: rollback.signal,
-    end: () => clearTimeout(timer),
+    end() {
+      clearTimeout(timer);
+      running = undefined;
+    },
   };
 }

@@ -51,6 +51,7 @@ export function execution(
       const carried = performance.carried ?? [];
       const receipts = new Map(carried.map(({ change, receipt }) => [change.id, receipt]));
       for (const change of plan) {
+        if (attempted.length > 0) await performance.giveWay?.();
         try {
           const receipt = await one(change, facts, receipts);
           receipts.set(change.id, receipt);

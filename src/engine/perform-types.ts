@@ -48,6 +48,8 @@ export interface Performance {
   readonly carried?: readonly Applied<Change, Json>[] | undefined;
   /** What the steps of all runs of this node may retry together. */
   readonly retries?: RetryBudget | undefined;
+  /** Between two changes: others may have their turn. Where it was to end meanwhile, the next step says so. */
+  readonly giveWay?: (() => Promise<void>) | undefined;
   /** Before the first change is taken back. */
   readonly beforeRollback?: (() => Promise<void>) | undefined;
 }

@@ -1,12 +1,12 @@
 import { setImmediate as soon } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { createAdmission, type AdmissionOptions, type Claim } from './slots.ts';
+import { createAdmission, type AdmissionOptions, type Claim, type Place } from './slots.ts';
 
 /** Claims by name; what has begun is seen, and each is given back by its name. */
 function desk(options: Partial<AdmissionOptions> = {}) {
   const admission = createAdmission({ runs: 10, healing: 4, ...options });
   const begun: string[] = [];
-  const release = new Map<string, () => void>();
+  const places = new Map<string, Place>();
   const refused = new Map<string, unknown>();
   return {
     admission,
@@ -14,16 +14,27 @@ function desk(options: Partial<AdmissionOptions> = {}) {
     refused,
     async ask(name: string, claim: Partial<Claim> = {}, signal = new AbortController().signal): Promise<void> {
       admission.take({ load: 'light', ...claim }, signal).then(
-        (give) => {
+        (place) => {
           begun.push(name);
-          release.set(name, give);
+          places.set(name, place);
         },
         (reason: unknown) => refused.set(name, reason),
       );
       await soon();
     },
     async give(name: string): Promise<void> {
-      release.get(name)?.();
+      places.get(name)?.leave();
+      await soon();
+    },
+    /** Resolves when the others had their turn; what the name says is seen then. */
+    async giveWay(name: string, signal = new AbortController().signal): Promise<void> {
+      places
+        .get(name)
+        ?.giveWay(signal)
+        .then(
+          () => begun.push(`${name} again`),
+          (reason: unknown) => refused.set(name, reason),
+        );
       await soon();
     },
   };
@@ -44,6 +55,46 @@ describe('admission', () => {
     await give('run 3');
     await give('run 4');
     expect(begun.slice(-3)).toEqual(['healing 6', 'run 7', 'run 8']);
+  });
+
+  it('lets other heavy work have its turn where it gives way, and nothing of its own partition', async () => {
+    const { ask, give, giveWay, begun, admission } = desk();
+    await ask('backup', { load: 'io', partition: 'backup' });
+    await giveWay('backup');
+    expect(begun).toEqual(['backup', 'backup again']);
+    await ask('another backup', { load: 'io', partition: 'backup' });
+    await giveWay('backup');
+    expect(begun.splice(0)).toEqual(['backup', 'backup again', 'backup again']);
+    await ask('migration', { load: 'io', partition: 'shop' });
+    await ask('maintenance', { load: 'io', partition: 'crm' });
+    await giveWay('backup');
+    // Who asked before it gave way comes before it: those of whom one works at a time, and not the one that waits for it to end.
+    expect(begun).toEqual(['migration']);
+    await give('migration');
+    await give('maintenance');
+    expect(begun).toEqual(['migration', 'maintenance', 'backup again']);
+    await give('backup');
+    await give('another backup');
+    expect(begun.at(-1)).toBe('another backup');
+    expect(admission.counts()).toEqual({ running: 0, waiting: 0 });
+  });
+
+  it('leaves its place as ever where it is stopped while others have their turn', async () => {
+    const { ask, give, giveWay, begun, refused, admission } = desk();
+    const canceled = new AbortController();
+    await ask('backup', { load: 'io', partition: 'backup' });
+    await ask('migration', { load: 'io' });
+    await giveWay('backup', canceled.signal);
+    canceled.abort('canceled');
+    await soon();
+    expect(refused.get('backup')).toBe('canceled');
+    await give('backup');
+    await ask('restore', { load: 'io' });
+    expect(begun).toEqual(['backup', 'migration']);
+    await give('migration');
+    expect(begun).toEqual(['backup', 'migration', 'restore']);
+    await give('restore');
+    expect(admission.counts()).toEqual({ running: 0, waiting: 0 });
   });
 
   it('begins in the order of asking', async () => {

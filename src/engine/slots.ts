@@ -13,9 +13,19 @@ export interface Claim {
   readonly told?: ((reason: string) => void) | undefined;
 }
 
+export interface Place {
+  /** Gives it back. Harmless twice. */
+  leave(): void;
+  /**
+   * Lets whoever waits for heavy work of this kind have a turn, and resolves when the turn is ours again: at once where nobody does.
+   * What is in the same partition goes on waiting. Rejects with the signal's reason, and the place is then to be left.
+   */
+  giveWay(signal: AbortSignal): Promise<void>;
+}
+
 export interface Admission {
-  /** Resolves with the function that gives the place back; rejects with the signal's reason. */
-  take(claim: Claim, signal: AbortSignal): Promise<() => void>;
+  /** Rejects with the signal's reason. */
+  take(claim: Claim, signal: AbortSignal): Promise<Place>;
   counts(): { readonly running: number; readonly waiting: number };
 }
 
@@ -103,27 +113,49 @@ export function createAdmission({ runs, healing, headroom }: AdmissionOptions): 
     );
   }
 
+  async function enter(given: Claim, signal: AbortSignal): Promise<Claim> {
+    signal.throwIfAborted();
+    // Its own object: the same claim may be made twice.
+    const claim = { ...given };
+    const begun = Promise.withResolvers<void>();
+    const one: Waiting = { claim, signal, begin: begun.resolve, fail: begun.reject, headroom: 'unknown' };
+    const stop = (): void => begun.reject(signal.reason);
+    signal.addEventListener('abort', stop, { once: true });
+    waiting.push(one);
+    admit();
+    try {
+      await begun.promise;
+    } catch (thrown) {
+      leave(one);
+      throw thrown;
+    } finally {
+      signal.removeEventListener('abort', stop);
+    }
+    return claim;
+  }
+
   return {
     async take(given, signal) {
-      signal.throwIfAborted();
-      // Its own object: the same claim may be made twice.
-      const claim = { ...given };
-      const begun = Promise.withResolvers<void>();
-      const one: Waiting = { claim, signal, begin: begun.resolve, fail: begun.reject, headroom: 'unknown' };
-      const stop = (): void => begun.reject(signal.reason);
-      signal.addEventListener('abort', stop, { once: true });
-      waiting.push(one);
-      admit();
-      try {
-        await begun.promise;
-      } catch (thrown) {
-        leave(one);
-        throw thrown;
-      } finally {
-        signal.removeEventListener('abort', stop);
-      }
-      return () => {
-        if (running.delete(claim)) admit();
+      const claim = await enter(given, signal);
+      let mine = claim;
+      const become = (next: Claim): void => {
+        running.delete(mine);
+        running.add((mine = next));
+      };
+      return {
+        leave() {
+          if (running.delete(mine)) admit();
+        },
+        async giveWay(until) {
+          const other = ({ partition }: Claim): boolean => partition === undefined || partition !== claim.partition;
+          if (!waiting.some((one) => collide(one.claim, claim) && other(one.claim))) return;
+          // It stays where it is, in its partition, and does no heavy work.
+          become({ ...claim, load: 'light' });
+          const turn = await enter({ ...claim, partition: undefined }, until);
+          running.delete(turn);
+          become(claim);
+          admit();
+        },
       };
     },
     counts: () => ({ running: running.size, waiting: waiting.length }),

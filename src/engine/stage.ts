@@ -71,6 +71,15 @@ export async function openStage(deps: StageDeps, row: RunRow, automation: AnyAut
   const ports = deps.ports(children.scope(row.id));
   const missing = automation.needs.filter((name) => ports[name] === undefined);
   const input = automation.input.safeParse(row.input.value);
+  /** Once another has one of its locks, nothing of the run goes on. */
+  const endWith = ({ lost: gone }: Hold): void => {
+    const lose = (): void => {
+      flight.abort(gone.reason);
+      void children.endOwn(row.id).catch(() => undefined);
+    };
+    if (gone.aborted) lose();
+    gone.addEventListener('abort', lose, { once: true });
+  };
   const namesOfLocks = async (signal: AbortSignal): Promise<readonly string[]> => {
     if (automation.effect === 'read') return [];
     const own = input.success && missing.length === 0 ? automation.locks : undefined;
@@ -78,12 +87,7 @@ export async function openStage(deps: StageDeps, row: RunRow, automation: AnyAut
   };
   const takeLocks = async (deadlineMs: number, signal: AbortSignal, had?: Hold): Promise<void> => {
     hold = had ?? (await locks.hold(await namesOfLocks(signal), { holder: row.id, deadlineMs, signal }));
-    const lose = (): void => {
-      flight.abort(hold?.lost.reason);
-      void children.endOwn(row.id).catch(() => undefined);
-    };
-    if (hold.lost.aborted) lose();
-    hold.lost.addEventListener('abort', lose, { once: true });
+    endWith(hold);
   };
   /** The run is another's: what it has started here ends before anything else, and nothing more is recorded. */
   const lost = (): Promise<void> => letGo(deps, flight);
@@ -131,6 +135,17 @@ export async function openStage(deps: StageDeps, row: RunRow, automation: AnyAut
       if (flight.left() !== undefined) throw leaseLost(row.id);
       return fence;
     },
+    async holding(names, work) {
+      const options = { holder: row.id, deadlineMs: limits.lockMs, signal };
+      const held = await deadline.without(() => locks.hold(names, options));
+      endWith(held);
+      try {
+        return await work();
+      } finally {
+        if (flight.left() !== undefined) held.leave();
+        else await held.release().catch(() => undefined);
+      }
+    },
     async secret(reference) {
       const value = await deps.secrets(reference);
       uses(value);
@@ -173,6 +188,12 @@ export async function openStage(deps: StageDeps, row: RunRow, automation: AnyAut
             `${automation.name} changed from version ${row.version} to ${automation.version} since the plan was made.`,
           );
         }
+      },
+      async giveWay() {
+        if (automation.givesWay && flight.place)
+          await deadline
+            .without(() => flight.place?.giveWay(flight.signal) ?? Promise.resolve())
+            .catch(() => undefined);
       },
       async beforeRollback() {
         deadline.beginRollback();

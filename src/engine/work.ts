@@ -5,7 +5,7 @@ import { TakenOver } from './ownership.ts';
 import type { Persist } from './persist.ts';
 import type { RunRow } from './run-rows.ts';
 import type { Runs } from './runs.ts';
-import type { Admission, Claim } from './slots.ts';
+import type { Admission, Claim, Place } from './slots.ts';
 
 interface WorkDeps {
   readonly runs: Runs;
@@ -49,7 +49,7 @@ export function inItsPlace(
   { runs, persist, inFlight, admission, handovers, catalog, known, nodeId, onLeft }: WorkDeps,
   work: (runId: string) => Promise<void>,
 ): (runId: string, epoch: number) => Promise<void> {
-  async function placeFor(row: RunRow, flight: Flight): Promise<(() => void) | undefined> {
+  async function placeFor(row: RunRow, flight: Flight): Promise<Place | undefined> {
     const load = catalog().automations.get(row.automation)?.load ?? 'light';
     const waiting = shownReason(runs, row);
     try {
@@ -69,22 +69,21 @@ export function inItsPlace(
     const told = known.take(runId, epoch);
     const began = performance.now();
     const flight = inFlight.begin(runId, epoch);
-    let place: (() => void) | undefined;
     try {
       const kept = await handedOver;
-      place = kept?.place;
+      flight.place = kept?.place;
       flight.kept = kept?.hold;
       const row = told ?? (await persist(() => runs.row(runId)));
       if (!row || row.epoch !== epoch || row.node !== nodeId) {
         kept?.hold?.leave();
         throw new TakenOver();
       }
-      if (!kept) place = await placeFor(row, flight);
+      if (!kept) flight.place = await placeFor(row, flight);
       // Where it waited, it may have been canceled meanwhile.
       if (performance.now() - began < FRESH_MS) flight.known = row;
       await work(runId);
     } finally {
-      if (!(await handovers.give(runId, place))) place?.();
+      if (!(await handovers.give(runId, flight.place))) flight.place?.leave();
       flight.end();
       if (flight.left() !== undefined && !inFlight.leaving.aborted) onLeft();
     }

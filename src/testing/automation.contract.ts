@@ -60,6 +60,10 @@ export function automationContract({ folder, automations, now, world }: Contract
       expect(ms(timeout), `${timeout} a step, of the limit '${limit}'`).toBeLessThanOrEqual(ms(RUN_LIMITS[limit]));
     });
 
+    it('holds nothing throughout where it gives way to others', () => {
+      if (automation.givesWay) expect(automation.locks).toBeUndefined();
+    });
+
     it('describes every field of its input', () => {
       const { properties = {} } = z.toJSONSchema(automation.input, { io: 'input' }) as {
         properties?: Record<string, { description?: string }>;
@@ -196,6 +200,7 @@ export function automationContract({ folder, automations, now, world }: Contract
           sha256: '',
         }),
         lease: async () => 1,
+        holding: (_names, work) => work(),
         secret,
       };
       const facts: unknown = await automation.analyze(context);

@@ -95,6 +95,7 @@ export async function performInMemory<I extends z.ZodType, O extends z.ZodType, 
         return describeArtifact(run.id, name, content);
       },
       lease: async () => 1,
+      holding: (_names, work) => work(),
       async secret(reference) {
         if (!options.secret) throw new StewardError('NOT_FOUND', 'This test gives no secrets.');
         const value = await options.secret(reference);

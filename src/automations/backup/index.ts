@@ -18,6 +18,8 @@ export default defineAutomation({
   priority: 'P0',
   ifMissed: 'data that is lost stays lost',
   load: 'io',
+  // A night's copies take hours, and each needs its own original only.
+  givesWay: true,
   needs: ['backups', 'copies'],
   cli: ['backup', 'run'],
   cliArguments: ['sources'],
@@ -49,8 +51,6 @@ export default defineAutomation({
     { title: 'One source', input: { sources: ['etc'] } },
   ],
   safeguards: { timeout: '1h', limit: 'long', retry: { attempts: ATTEMPTS, backoff: '5s' } },
-
-  locks: ({ sources }, { backups }, at) => locksOf(backups, sources, at),
 
   async analyze({ input, ports, signal, progress }) {
     const repositories = ports.backups.repositories();
@@ -122,10 +122,12 @@ export default defineAutomation({
     copies: items.flatMap(({ source, repositories }) => repositories.map((repository) => `${source}@${repository}`)),
   }),
 
-  async execute({ ports, run, signal, progress, log }, { id, source, kind, repository }, { facts, attempt }) {
+  async execute(context, { id, source, kind, repository }, { facts, attempt }) {
+    const { ports, run, node, signal, progress, log, holding } = context;
     const copy = copyIdOf(run.id, id, facts.items);
-    const begun = await ports.copies.begin({ id: copy, source, kind, repository, runId: run.id });
-    try {
+    const begin = () => ports.copies.begin({ id: copy, source, kind, repository, runId: run.id });
+    const make = async () => {
+      const begun = await begin();
       const { removed, unlocked } = await ports.backups.tidy(repository, { signal });
       if (removed.length + unlocked.length > 0)
         log.info('removed what an attempt before left', {
@@ -149,9 +151,14 @@ export default defineAutomation({
       const { manifest, storedBytes } = made;
       const bytes = manifest.parts.reduce((total, part) => total + part.bytes, 0);
       return { copy, made: { snapshotAt: manifest.snapshotAt, bytes, storedBytes }, error: null };
+    };
+    try {
+      return await holding(await locksOf(ports.backups, [source], { node, signal }), make);
     } catch (thrown) {
       const error = StewardError.from(thrown);
       if (signal.aborted || (error.retryable && attempt < ATTEMPTS)) throw thrown;
+      // What was never begun, because somebody else had the original all the time, is missed like what broke off.
+      await begin();
       await ports.copies.fail(copy, error.hint ? `${error.message} ${error.hint}` : error.message);
       return { copy, made: null, error: error.message };
     }

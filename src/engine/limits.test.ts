@@ -1,0 +1,49 @@
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { createDeadline, DEFAULT_RUN_LIMITS } from './limits.ts';
+
+beforeEach(() => vi.useFakeTimers());
+afterEach(() => vi.useRealTimers());
+
+function deadline() {
+  const abort = vi.fn();
+  const one = createDeadline({
+    automation: { name: 'copy', safeguards: { timeout: '1m', limit: 'default', retry: { attempts: 1, backoff: '1s' } } },
+    runId: 'run_1',
+    stage: 'apply',
+    limits: { ...DEFAULT_RUN_LIMITS, default: 1_000 },
+    shortestRollbackMs: 5_000,
+    abort,
+  });
+  return { one, abort };
+}
+
+it('counts what works, and not what is waited for in between', async () => {
+  const { one, abort } = deadline();
+  one.begin();
+  vi.advanceTimersByTime(600);
+  const free = Promise.withResolvers<void>();
+  const waiting = one.without(() => free.promise);
+  vi.advanceTimersByTime(60_000);
+  free.resolve();
+  await waiting;
+  vi.advanceTimersByTime(399);
+  expect(abort).not.toHaveBeenCalled();
+  vi.advanceTimersByTime(1);
+  expect(abort).toHaveBeenCalledOnce();
+});
+
+it('is not begun again by what was waited for when it has ended, or takes back by now', async () => {
+  for (const next of ['end', 'beginRollback'] as const) {
+    const { one, abort } = deadline();
+    one.begin();
+    const free = Promise.withResolvers<void>();
+    const waiting = one.without(() => free.promise);
+    one[next]();
+    free.resolve();
+    await waiting;
+    vi.advanceTimersByTime(4_000);
+    expect(abort).not.toHaveBeenCalled();
+    expect(one.rollback.aborted).toBe(false);
+    one.end();
+  }
+});
