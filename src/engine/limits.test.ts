@@ -7,7 +7,10 @@ afterEach(() => vi.useRealTimers());
 function deadline() {
   const abort = vi.fn();
   const one = createDeadline({
-    automation: { name: 'copy', safeguards: { timeout: '1m', limit: 'default', retry: { attempts: 1, backoff: '1s' } } },
+    automation: {
+      name: 'copy',
+      safeguards: { timeout: '1m', limit: 'default', retry: { attempts: 1, backoff: '1s' } },
+    },
     runId: 'run_1',
     stage: 'apply',
     limits: { ...DEFAULT_RUN_LIMITS, default: 1_000 },
