@@ -65,7 +65,7 @@ export async function startSteward(
   const ended = new Promise<number | null>((done) => child.on('close', done));
   const url = `http://127.0.0.1:${port}`;
 
-  const deadline = Date.now() + (options.withinMs ?? 60_000);
+  const deadline = Date.now() + (options.withinMs ?? 100_000);
   const announced = join(options.home, 'server.json');
   while (!(await answers(`${url}/api/v1/health`)) || !existsSync(announced)) {
     if (child.exitCode !== null || child.signalCode !== null)
