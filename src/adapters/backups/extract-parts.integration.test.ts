@@ -59,7 +59,7 @@ describe('a copy whose source nobody configures any more', () => {
       now,
       log: memoryLog(),
     });
-  }, 60_000);
+  }, 120_000);
   afterAll(() => folder.remove());
 
   const placeOf = ({ location, manifest }: SealedCopy) => ({
@@ -204,5 +204,5 @@ describe('a copy of a database server that is configured', () => {
     expect(readFileSync(join(folder.path, 'out-crm', 'crm.sql'), 'utf8')).toMatch(
       /INSERT INTO `people` VALUES\s+\(7\)/,
     );
-  }, 120_000);
+  }, 240_000);
 });
