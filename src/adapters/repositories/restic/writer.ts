@@ -13,6 +13,7 @@ import { progressOf } from '../told-progress.ts';
 import { backup } from './backup.ts';
 import type { Restic } from './program.ts';
 import { parseSnapshots, SEAL, tagsOf } from './snapshots.ts';
+import { startWaiting, type Waiting } from './waiting.ts';
 
 /** The manifest with the snapshot of each part; one without content has none, for restic keeps no empty stream. */
 export const StoredManifest = Manifest.extend({
@@ -50,6 +51,7 @@ export function createWriter(session: Session): CopyWriter {
   const names = new Set<string>();
   /** Whether anything can be there of it. */
   let begun = false;
+  let waiting: Waiting | undefined;
   let state: 'open' | 'sealed' | 'abandoned' = 'open';
 
   const options = (part: string): string[] => [
@@ -58,6 +60,17 @@ export function createWriter(session: Session): CopyWriter {
     // By Steward's own clock, in UTC, as the program's zone is.
     `--time=${copy.at.toISOString().slice(0, 19).replace('T', ' ')}`,
   ];
+
+  /**
+   * What seals it opens the repository beside the part that takes long. Not earlier: from then on nothing is forgotten there by
+   * anybody, which is so anyway while that part is kept.
+   */
+  function beginSeal(): void {
+    begun = true;
+    waiting ??= startWaiting(restic, asFile(SEAL), key, doing);
+  }
+
+  const asFile = (name: string): string[] => [`--stdin-filename=${safeName(name)}`, ...options(name)];
 
   function take(name: string): void {
     if (state !== 'open') throw new StewardError('INTERNAL', `The copy ${copy.id} is ${state}: no part can follow.`);
@@ -72,16 +85,13 @@ export function createWriter(session: Session): CopyWriter {
     const first = await firstOf(meter.through(content));
     if (!first) return { bytes: 0, sha256: meter.sha256(), storedBytes: 0 };
     begun = true;
-    const stored = await backup(
-      restic,
-      ['--stdin', `--stdin-filename=${safeName(name)}`, ...options(name)],
-      key,
+    const stored = await backup(restic, ['--stdin', ...asFile(name)], key, {
       // What restic has read is no more than what was measured here.
-      { doing: { signal: doing.signal }, input: first },
-    );
+      doing: { signal: doing.signal },
+      input: first,
+    });
     snapshots.set(name, stored.snapshot);
-    if (stored.bytes !== meter.bytes)
-      throw notThePart({ name }, copy.id, `restic stored ${stored.bytes} of ${meter.bytes} bytes`);
+    if (stored.bytes !== meter.bytes) throw keptOther(name, stored.bytes, meter.bytes);
     return { bytes: meter.bytes, sha256: meter.sha256(), storedBytes: stored.storedBytes };
   }
 
@@ -125,6 +135,9 @@ export function createWriter(session: Session): CopyWriter {
     return { id: found.id, sha256: found.tree };
   }
 
+  const keptOther = (name: string, kept: number, of: number): StewardError =>
+    notThePart({ name }, copy.id, `restic stored ${kept} of ${of} bytes`);
+
   async function keeping<T>(name: string, work: () => Promise<T>): Promise<T> {
     take(name);
     try {
@@ -141,12 +154,13 @@ export function createWriter(session: Session): CopyWriter {
     encrypted: true,
     part: async ({ name, kind, database }, content) =>
       await keeping(name, async (): Promise<Part> => {
+        if (kind === 'dump') beginSeal();
         const { storedBytes, ...is } = await (kind === 'contents' ? hold(name, content) : store(name, content));
         return { name, kind, ...(database === undefined ? {} : { database }), ...is, storedBytes };
       }),
     tree: async ({ name }, { paths, exclude }) =>
       await keeping(name, async () => {
-        begun = true;
+        beginSeal();
         const { snapshot, files, bytes, storedBytes, unreadable } = await backup(
           restic,
           ['--files-from-raw=-', ...exclude.map((pattern) => `--exclude=${excludePattern(pattern)}`), ...options(name)],
@@ -162,6 +176,8 @@ export function createWriter(session: Session): CopyWriter {
       heldBytes -= text === undefined ? 0 : Buffer.byteLength(text);
       for (const each of [snapshots, held, names]) each.delete(part);
       if (snapshot === undefined) return;
+      // Nothing is forgotten while somebody is at work there, and that would be we.
+      await waiting?.letGo();
       await session.forget([snapshot]).catch((thrown: unknown) => {
         // No manifest names it, and it goes with the copy.
         log.warn('a part that was taken back stays for now', {
@@ -183,22 +199,20 @@ export function createWriter(session: Session): CopyWriter {
         held: Object.fromEntries(held),
       };
       const text = Buffer.from(`${JSON.stringify(stored, null, 2)}\n`);
-      const { storedBytes } = await store(
-        SEAL,
-        (async function* () {
-          yield text;
-        })(),
-      );
+      if (!waiting?.there) waiting = startWaiting(restic, asFile(SEAL), key, doing);
+      const kept = await waiting.give(text);
+      if (kept.bytes !== text.length) throw keptOther(SEAL, kept.bytes, text.length);
       state = 'sealed';
       return {
         location: safeName(copy.id),
-        storedBytes: manifest.parts.reduce((sum, part) => sum + part.storedBytes, storedBytes),
+        storedBytes: manifest.parts.reduce((sum, part) => sum + part.storedBytes, kept.storedBytes),
       };
     },
     async abandon() {
       if (state !== 'open') return;
       state = 'abandoned';
       if (!begun) return;
+      await waiting?.letGo();
       try {
         await session.takeBack();
       } catch (thrown) {
