@@ -1,52 +1,32 @@
-import { createHash } from 'node:crypto';
 import type { ContentItem, ContentSummary, Part } from '../../core/backup/copy.ts';
 import type { SealedCopy } from '../../core/backup/reader.ts';
 import type { Bytes, CopyWriter, Doing } from '../../core/backup/store.ts';
 import { StewardError } from '../../core/errors.ts';
+import { createContentsText } from './contents-text.ts';
 import { byName } from './order.ts';
 
-/** The part that holds what was counted: a JSON list with one item a line, so that it can be read and written as it flows. */
+/** The part that holds what was counted. */
 export const CONTENTS_PART = 'contents.json';
+export const asContents = { name: CONTENTS_PART, kind: 'contents' } as const;
 
 type Items = AsyncIterable<ContentItem> | Iterable<ContentItem>;
-
-/** Adds items up as they pass; they come in the order of `byName`. */
-export function createTally(): { add(item: ContentItem): void; summary(): ContentSummary } {
-  const hash = createHash('sha256');
-  let [items, total] = [0, 0];
-  return {
-    add({ name, count, checksum, attributes = '' }) {
-      items += 1;
-      total += count;
-      hash.update(`${JSON.stringify([name, count, checksum, attributes])}\n`);
-    },
-    summary: () => ({ items, total, checksum: hash.copy().digest('hex') }),
-  };
-}
 
 /** Writes what was counted as a part of the copy. The items come in the order of `byName`. */
 export async function writeContents(
   writer: CopyWriter,
   items: Items,
 ): Promise<{ readonly part: Part; readonly contents: ContentSummary }> {
-  const tally = createTally();
+  const all = createContentsText();
   async function* lines(): Bytes {
-    let text = '[';
-    let first = true;
     for await (const item of items) {
-      tally.add(item);
-      text += `${first ? '' : ','}\n${JSON.stringify(item)}`;
-      first = false;
-      if (text.length < FLUSH) continue;
-      yield Buffer.from(text);
-      text = '';
+      const text = all.add(item);
+      if (text !== undefined) yield Buffer.from(text);
     }
-    yield Buffer.from(`${text}\n]\n`);
+    yield Buffer.from(all.end().text);
   }
-  const part = await writer.part({ name: CONTENTS_PART, kind: 'contents' }, lines());
-  return { part, contents: tally.summary() };
+  const part = await writer.part(asContents, lines());
+  return { part, contents: all.end().contents };
 }
-const FLUSH = 64 * 1024;
 
 /** What was counted when the copy was made. */
 export async function* readContents(copy: SealedCopy, doing: Doing): AsyncIterable<ContentItem> {

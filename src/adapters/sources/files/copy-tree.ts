@@ -1,17 +1,14 @@
-import { createWriteStream } from 'node:fs';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import type { Copied, SourceFacts } from '../../../core/backup/reader.ts';
 import type { CopyWriter, Doing } from '../../../core/backup/store.ts';
 import { StewardError } from '../../../core/errors.ts';
 import { errnoOf, fileError } from '../../files/file-errors.ts';
-import { writeContents } from '../contents.ts';
+import { asContents } from '../contents.ts';
 import type { SourceDeps } from '../deps.ts';
 import { makeScratch } from '../scratch.ts';
-import { absolute } from './patterns.ts';
+import { lookAtTree } from './look.ts';
+import { absolute, createMayHit } from './patterns.ts';
 import { remember, rememberedOf } from './remembered.ts';
-import { scan, scanItems } from './scan.ts';
 
 type LeftOut = SourceFacts['leftOut'][number];
 
@@ -45,29 +42,20 @@ export async function copyTree(
   const folder = await makeScratch(scratch, { kind: 'tree', owner: name });
   const spool = join(folder.path, 'items');
   const known = await rememberedOf(cache, name);
-  const patterns = exclude.filter((pattern) => !hasDeepStar(pattern)).map(asRepositoryHasIt);
+  const named = exclude.filter(hasDeepStar);
+  const look = lookAtTree({ roots, exclude, named, known, spool }, signal, out.add);
   try {
-    const specials: string[] = [];
-    const job = { do: 'specials', roots, exclude, named: exclude.filter(hasDeepStar) } as const;
-    for await (const found of scan(job, signal)) specials.push(...found.specials);
-    let [files, bytes] = [0, 0];
-    async function* lines(): AsyncGenerator<string> {
-      const describing = { do: 'describe', roots, exclude, hash: true, known } as const;
-      for await (const { items, leftOut } of scan(describing, signal)) {
-        leftOut.forEach(out.add);
-        files += items.length;
-        for (const [, { count }] of items) bytes += count;
-        doing.progress?.({ bytes: 0, message: `${files} files and folders` });
-        yield items.map((each) => `${JSON.stringify(each)}\n`).join('');
-      }
-    }
+    const mayHit = createMayHit(roots);
+    const specials = (await look.specials()).filter(mayHit).map(literal);
+    const patterns = exclude.filter((pattern) => !hasDeepStar(pattern) && mayHit(pattern)).map(asRepositoryHasIt);
     const stopOther = (thrown: unknown): never => {
       failing.abort(thrown);
       throw thrown;
     };
-    const [tree] = await Promise.all([
-      writer.tree({ name: part }, { paths: roots, exclude: [...patterns, ...specials.map(literal)] }).catch(stopOther),
-      pipeline(Readable.from(lines()), createWriteStream(spool, { mode: 0o600 })).catch(stopOther),
+    const told = (files: number): void => doing.progress?.({ bytes: 0, message: `${files} files and folders` });
+    const [tree, { files, bytes }] = await Promise.all([
+      writer.tree({ name: part }, { paths: roots, exclude: [...patterns, ...specials] }).catch(stopOther),
+      look.describe(told).catch(stopOther),
     ]);
     if (tree.bytes === 0 && bytes > 0)
       throw new StewardError(
@@ -81,17 +69,15 @@ export async function copyTree(
     for (const path of tree.changed)
       out.add({ what: path, why: 'it changed while it was copied: what the copy has of it may be torn' });
     for (const path of tree.unreadable) out.add({ what: path, why: 'it could not be read' });
-    const { part: contentsPart, contents } = await writeContents(
-      writer,
-      scanItems({ do: 'again', spool }, signal, out.add),
-    );
+    const contents = await writer.part(asContents, look.again());
     await remember(cache, name, { file: spool, since: snapshotAt.getTime() });
     const { files: _, unreadable: __, changed: ___, ...treePart } = tree;
-    return { snapshotAt, parts: [treePart, contentsPart], contents, leftOut: out.list() };
+    return { snapshotAt, parts: [treePart, contents], contents: look.contents(), leftOut: out.list() };
   } catch (thrown) {
     doing.signal.throwIfAborted();
     throw errnoOf(thrown) === undefined || thrown instanceof StewardError ? thrown : fileError(scratch, thrown);
   } finally {
+    await look.end();
     await folder.remove();
   }
 }

@@ -6,7 +6,7 @@ import { copyTree, createLeftOut } from './copy-tree.ts';
 import { expandPaths } from './patterns.ts';
 import { sandboxOfTree, structureOfTree } from './prove-tree.ts';
 import { occupiedByTree, restoreTree } from './restore-tree.ts';
-import { scanItems } from './scan.ts';
+import { scan } from './scan.ts';
 
 export interface FilesReaderOptions extends SourceDeps {
   /** Paths that are never copied: the repositories themselves, what is needed only for a while. */
@@ -28,8 +28,8 @@ export function createFilesReader(deps: FilesReaderOptions): SourceReader<'files
       const out = createLeftOut();
       for (const pattern of nothing) out.add({ what: pattern, why: 'there is nothing of it' });
       let bytes = 0;
-      const job = { do: 'describe', roots, exclude: excludes(source), hash: false } as const;
-      for await (const { count } of scanItems(job, signal, out.add)) bytes += count;
+      const job = { roots, exclude: excludes(source), hash: false } as const;
+      for await (const { count } of scan(job, signal, out.add)) bytes += count;
       return {
         parts: roots,
         leftOut: out.list(),
@@ -59,7 +59,7 @@ export function createFilesReader(deps: FilesReaderOptions): SourceReader<'files
 
     async *contents(source, { signal }) {
       const { roots } = await expandPaths(source.paths);
-      yield* scanItems({ do: 'describe', roots, exclude: excludes(source), hash: true }, signal);
+      yield* scan({ roots, exclude: excludes(source), hash: true }, signal);
     },
 
     sweep: (owners, scratch) => sweepScratch(scratch, 'tree', owners),

@@ -15,13 +15,33 @@ export function absolute(pattern: string): string {
  */
 export function createExcluder(patterns: readonly string[]): (path: string) => boolean {
   const names = patterns.filter((pattern) => !/[/~]/.test(pattern));
-  const paths = patterns.filter((pattern) => /[/~]/.test(pattern)).map((pattern) => absolute(pattern).split('/'));
+  const whole = patterns.filter((pattern) => /[/~]/.test(pattern)).map(absolute);
+  // Asked for every file there is: most patterns are plain paths.
+  const plain = whole.filter((pattern) => !pattern.includes('*'));
+  const shaped = whole.filter((pattern) => pattern.includes('*')).map((pattern) => pattern.split('/'));
   return (path) => {
-    const name = path.slice(path.lastIndexOf('/') + 1);
-    if (names.some((pattern) => matchesGlob(pattern, name))) return true;
+    if (plain.some((above) => isWithin(path, above))) return true;
+    if (names.length > 0) {
+      const name = path.slice(path.lastIndexOf('/') + 1);
+      if (names.some((pattern) => matchesGlob(pattern, name))) return true;
+    }
+    if (shaped.length === 0) return false;
     const parts = path.split('/');
-    return paths.some((pattern) => fits(pattern, parts));
+    return shaped.some((pattern) => fits(pattern, parts));
   };
+}
+
+/** Whether a pattern can hit anything of the roots: a repository asks each of its patterns for each file. */
+export function createMayHit(roots: readonly string[]): (pattern: string) => boolean {
+  return (pattern) => {
+    if (pattern.includes('*') || !/[/~]/.test(pattern)) return true;
+    const path = absolute(pattern);
+    return roots.some((root) => isWithin(path, root) || isWithin(root, path));
+  };
+}
+
+function isWithin(path: string, above: string): boolean {
+  return above === '/' || (path.startsWith(above) && (path.length === above.length || path[above.length] === '/'));
 }
 
 /** Whether the pattern fits the path or a folder above it. */
@@ -51,7 +71,7 @@ export async function expandPaths(
   const roots: string[] = [];
   for (const path of [...found].toSorted(byName)) {
     const last = roots.at(-1);
-    if (last === undefined || !(path.startsWith(`${last}/`) || last === '/')) roots.push(path);
+    if (last === undefined || !isWithin(path, last)) roots.push(path);
   }
   return { roots, nothing };
 }

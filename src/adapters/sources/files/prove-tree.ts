@@ -7,7 +7,7 @@ import { fileError } from '../../files/file-errors.ts';
 import { compareContents, partOf, readContents, tellComparison } from '../contents.ts';
 import { lookAtLayer } from '../layer.ts';
 import { makeScratch } from '../scratch.ts';
-import { scanItems } from './scan.ts';
+import { scan } from './scan.ts';
 import { FOLDER, LINK } from './walk.ts';
 
 export const treeOf = (copy: SealedCopy): Part => partOf(copy, ({ kind }) => kind === 'tree', 'its files');
@@ -68,7 +68,7 @@ export async function sandboxOfTree(
     content: ({ signal }) =>
       lookAtLayer('content', async () => {
         if (!restore.ok) return { ok: false, statement: 'There is nothing to compare: it was not restored.' };
-        const found = scanItems({ do: 'describe', roots: [root], exclude: [], hash: true, below: root }, signal);
+        const found = scan({ roots: [root], exclude: [], hash: true, below: root }, signal);
         // Folders above what was copied are made with it, and what came while it was copied may be in it.
         const comparison = await compareContents(readContents(copy, doing), found, {
           attributes: attributesHere,

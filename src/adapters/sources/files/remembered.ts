@@ -1,7 +1,7 @@
 import { mkdir, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { safeName } from '../../../core/backup/names.ts';
-import type { Remembered } from './scan.ts';
+import type { Remembered } from './look.ts';
 
 /** Lists of sources that nobody copies any more go. */
 const KEPT_MS = 90 * 24 * 3_600_000;

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, hash } from 'node:crypto';
 import {
   closeSync,
   constants,
@@ -52,8 +52,11 @@ function* below(path: string, kernel: ReadonlySet<string>, options: WalkOptions)
     const odd = (thrown as NodeJS.ErrnoException).code === 'ENOENT' && path.includes('\ufffd');
     return leftOut({ what: path, why: odd ? 'its name is no UTF-8: it is never compared' : whyNot(thrown) });
   }
-  const paths = names.map((name) => (path === '/' ? `/${name}` : `${path}/${name}`));
-  for (const each of paths.toSorted(byName)) if (!excluded(each)) yield* below(each, kernel, options);
+  const folder = path === '/' ? '/' : `${path}/`;
+  for (const name of names.toSorted(byName)) {
+    const each = folder + name;
+    if (!excluded(each)) yield* below(each, kernel, options);
+  }
 }
 
 function kindOf(stats: Stats): string | undefined {
@@ -81,13 +84,13 @@ export function fingerprint({ ino, dev, size, mtimeMs, ctimeMs }: Stats): string
  */
 export function describe(
   { path, stats }: Walked,
-  { leftOut, name, hash }: { readonly leftOut: WalkOptions['leftOut']; readonly name: string; readonly hash: boolean },
+  { leftOut, name, hash: hashes }: { readonly leftOut: WalkOptions['leftOut']; readonly name: string; readonly hash: boolean },
 ): ContentItem {
   const owner = `${(stats.mode & 0o7777).toString(8).padStart(4, '0')} ${stats.uid}:${stats.gid}`;
   try {
     if (stats.isDirectory()) return { name, count: 0, checksum: FOLDER, attributes: owner };
     if (stats.isSymbolicLink()) return { name, count: 0, checksum: LINK, attributes: `-> ${readlinkSync(path)}` };
-    return { name, count: stats.size, checksum: hash ? hashOf(path) : null, attributes: owner };
+    return { name, count: stats.size, checksum: hashes ? hashOf(path, stats.size) : null, attributes: owner };
   } catch (thrown) {
     leftOut({ what: path, why: whyNot(thrown) });
     return { name, count: stats.size, checksum: null, attributes: owner };
@@ -100,16 +103,16 @@ export const LINK = 'link';
 
 const buffer = Buffer.allocUnsafe(256 * 1024);
 
-function hashOf(path: string): string {
+function hashOf(path: string, length: number): string {
   // A pipe that took the place of a file meanwhile must not make anybody wait.
   const file = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   try {
-    const hash = createHash('sha256');
-    for (;;) {
-      const read = readSync(file, buffer, 0, buffer.length, null);
-      if (read > 0) hash.update(buffer.subarray(0, read));
-      else return hash.digest('hex');
-    }
+    let read = readSync(file, buffer, 0, buffer.length, null);
+    // As long as it was: what is more of it now shows in the second look. Most files are small, and each call counts.
+    if (read === length && read < buffer.length) return hash('sha256', buffer.subarray(0, read), 'hex');
+    const all = createHash('sha256');
+    for (; read > 0; read = readSync(file, buffer, 0, buffer.length, null)) all.update(buffer.subarray(0, read));
+    return all.digest('hex');
   } finally {
     closeSync(file);
   }

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { ContentItem } from '../../../core/backup/copy.ts';
 import type { Doing } from '../../../core/backup/store.ts';
 import { StewardError } from '../../../core/errors.ts';
-import { scanItems } from '../files/scan.ts';
+import { scan } from '../files/scan.ts';
 import { openSession } from '../postgres/access.ts';
 import { makeScratch, type ScratchFolder } from '../scratch.ts';
 import { handOver } from '../throw-away.ts';
@@ -113,7 +113,7 @@ export async function filesIn(folder: string, { signal }: Doing): Promise<Conten
   for (const part of [HOME, KEYS]) {
     const root = join(folder, part);
     if (!(await stat(root).catch(() => undefined))) continue;
-    const found = scanItems({ do: 'describe', roots: [root], exclude: [], hash: true, below: root }, signal);
+    const found = scan({ roots: [root], exclude: [], hash: true, below: root }, signal);
     for await (const item of found) items.push(named(part, item));
   }
   return items;
@@ -133,7 +133,7 @@ export async function liveFiles(own: OwnState, { signal }: Doing): Promise<Conte
     [KEYS, keys],
   ] as const) {
     const roots = paths.map((path) => join(own.home, path));
-    const found = scanItems({ do: 'describe', roots, exclude: [], hash: true, below: own.home }, signal);
+    const found = scan({ roots, exclude: [], hash: true, below: own.home }, signal);
     for await (const item of found) items.push(named(part, item));
   }
   return items;

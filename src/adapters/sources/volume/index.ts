@@ -8,7 +8,7 @@ import { copyTree, createLeftOut } from '../files/copy-tree.ts';
 import type { FilesReaderOptions } from '../files/index.ts';
 import { sandboxOfTree, structureOfTree } from '../files/prove-tree.ts';
 import { occupiedByTree, restoreTree } from '../files/restore-tree.ts';
-import { scanItems } from '../files/scan.ts';
+import { scan } from '../files/scan.ts';
 import { makeScratch, sweepScratch } from '../scratch.ts';
 import { createVolumeEngine, type VolumeUser } from './engine.ts';
 import { atRest, goOnAfter } from './quiesce.ts';
@@ -77,8 +77,8 @@ export function createVolumeReader(deps: VolumeReaderOptions): SourceReader<'vol
         const users = await usersOf(source);
         const out = createLeftOut();
         let bytes = 0;
-        const job = { do: 'describe', roots: [place], exclude: excludes(source, place), hash: false } as const;
-        for await (const { count } of scanItems(job, signal, out.add)) bytes += count;
+        const job = { roots: [place], exclude: excludes(source, place), hash: false } as const;
+        for await (const { count } of scan(job, signal, out.add)) bytes += count;
         const writing = users.filter(({ state }) => state === 'running').map(({ name }) => name);
         const { pause, before } = source.quiesce;
         if (writing.length > 0 && !pause && !before)
@@ -145,7 +145,7 @@ export function createVolumeReader(deps: VolumeReaderOptions): SourceReader<'vol
 
     async *contents(source, { signal }) {
       const place = await placeOf(source);
-      yield* scanItems({ do: 'describe', roots: [place], exclude: excludes(source, place), hash: true }, signal);
+      yield* scan({ roots: [place], exclude: excludes(source, place), hash: true }, signal);
     },
 
     async sweep(owners, scratch) {

@@ -1,0 +1,8 @@
+/** What a thread that looks at files is started with. */
+export interface ThreadData<Job> {
+  readonly job: Job;
+  /** How many messages were taken, because the thread waits where it is too far ahead; and whether it may go on. */
+  readonly state: Int32Array<SharedArrayBuffer>;
+}
+export const TAKEN = 0;
+export const GO_ON = 1;
