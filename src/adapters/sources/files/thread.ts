@@ -1,6 +1,10 @@
 import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { GO_ON, TAKEN, type ThreadData } from './thread-data.ts';
+
+/** Half of what a thread takes to start is compiling; the launcher keeps there what it compiles, and says why there. */
+const COMPILED = fileURLToPath(new URL('../../../../node_modules/.cache/steward-compiled', import.meta.url));
 
 export interface Thread<Message> {
   readonly messages: AsyncGenerator<Message>;
@@ -26,7 +30,8 @@ async function* messagesOf<Message, Job>(
   signal: AbortSignal,
 ): AsyncGenerator<Message> {
   signal.throwIfAborted();
-  const worker = new Worker(new URL(script, import.meta.url), { workerData: data, execArgv: [] });
+  const env = { NODE_COMPILE_CACHE: COMPILED, ...process.env };
+  const worker = new Worker(new URL(script, import.meta.url), { workerData: data, execArgv: [], env });
   const waiting: Message[] = [];
   let ended = false;
   let failed: Error | undefined;
