@@ -20,7 +20,13 @@ type Line = readonly [fingerprint: string, item: ContentItem];
 
 const job = jobOf<LookJob>();
 const excluded = createExcluder(job.exclude);
-const nothing = () => ({ specials: [] as string[], leftOut: [] as Looked['leftOut'][number][], files: 0, bytes: 0, text: '' });
+const nothing = () => ({
+  specials: [] as string[],
+  leftOut: [] as Looked['leftOut'][number][],
+  files: 0,
+  bytes: 0,
+  text: '',
+});
 let looked = nothing();
 
 function tell(more: Pick<Looked, 'ends' | 'contents'> = {}): void {

@@ -84,7 +84,11 @@ export function fingerprint({ ino, dev, size, mtimeMs, ctimeMs }: Stats): string
  */
 export function describe(
   { path, stats }: Walked,
-  { leftOut, name, hash: hashes }: { readonly leftOut: WalkOptions['leftOut']; readonly name: string; readonly hash: boolean },
+  {
+    leftOut,
+    name,
+    hash: hashes,
+  }: { readonly leftOut: WalkOptions['leftOut']; readonly name: string; readonly hash: boolean },
 ): ContentItem {
   const owner = `${(stats.mode & 0o7777).toString(8).padStart(4, '0')} ${stats.uid}:${stats.gid}`;
   try {
