@@ -1,5 +1,6 @@
 import { createReadStream } from 'node:fs';
 import { type FileHandle, open, rm } from 'node:fs/promises';
+import type { Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import { constants, createZstdCompress, createZstdDecompress, zstdCompress } from 'node:zlib';
@@ -13,8 +14,9 @@ const CHUNK = 256 * 1024;
 const PIECE = 1024 * 1024;
 /** What is compressed both ways to tell which is better. */
 const BEGINNING = 4 * PIECE;
-/** What may wait for the compressor. */
-const WAITING = 4 * PIECE;
+/** Pieces that may wait for the compressor. */
+const WAITING = 4;
+const FLUSHED_AT_ONCE = 32 * PIECE;
 const FAST = 1;
 const USUAL = 3;
 /** The checksum is what `zstd --test` compares. */
@@ -72,16 +74,26 @@ async function compress(
   take: (compressed: Bytes) => Promise<void>,
   signal: AbortSignal,
 ): Promise<void> {
-  const pieces = inPieces(content);
-  const first = await pieces.next();
-  const beginning = first.done ? new Uint8Array() : first.value;
-  const params = { ...PARAMS, [constants.ZSTD_c_compressionLevel]: await levelFor(beginning) };
-  const options = { chunkSize: CHUNK, writableHighWaterMark: WAITING, params };
+  const rest = content[Symbol.asyncIterator]();
+  const beginning: Uint8Array[] = [];
+  for (let length = 0; length < BEGINNING; length += beginning.at(-1)?.length ?? 0) {
+    const next = await rest.next();
+    if (next.done) break;
+    // What passes is another's, who may use its memory again.
+    beginning.push(Buffer.from(next.value));
+  }
+  const params = { ...PARAMS, [constants.ZSTD_c_compressionLevel]: await levelFor(Buffer.concat(beginning)) };
+  const compressor = createZstdCompress({ chunkSize: CHUNK, params });
   const all = async function* (): Bytes {
-    yield beginning;
-    yield* pieces;
+    yield* beginning.splice(0);
+    yield* { [Symbol.asyncIterator]: () => rest };
   };
-  await pipeline(all(), createZstdCompress(options), (compressed: Bytes) => take(compressed), { signal });
+  const taken = pipeline(compressor, (compressed: Bytes) => take(compressed), { signal });
+  const fed = feed(all(), compressor).catch((thrown: unknown) => {
+    compressor.destroy(thrown as Error);
+    throw thrown;
+  });
+  for (const ended of await Promise.allSettled([taken, fed])) if (ended.status === 'rejected') throw ended.reason;
 }
 
 /** The higher level only where it makes less of it: of rows full of numbers and hashes it makes more, in twice the time. */
@@ -119,23 +131,59 @@ export async function* readCompressed(
   }
 }
 
-/** A pipe gives 64 KB at most, and each piece costs the compressor a way to another thread and back. */
-async function* inPieces(content: Bytes): AsyncGenerator<Uint8Array> {
-  let [held, length, wanted]: [Uint8Array[], number, number] = [[], 0, BEGINNING];
+/**
+ * A pipe gives 64 KB at most, and each piece costs the compressor a way to another thread and back. The memory of pieces is used
+ * again: given up and taken anew, it would have the garbage of everything collected several times a second.
+ */
+async function feed(content: Bytes, compressor: Writable): Promise<void> {
+  const free: Buffer[] = Array.from({ length: WAITING }, () => Buffer.allocUnsafeSlow(PIECE));
+  let freed = (): void => undefined;
+  // Where what comes out of it cannot be taken it is closed, and not every piece comes back.
+  compressor.once('close', () => freed());
+  const empty = async (): Promise<Buffer> => {
+    for (;;) {
+      if (compressor.destroyed) throw compressor.errored ?? new Error('What is compressed is not taken.');
+      const piece = free.pop();
+      if (piece) return piece;
+      await new Promise<void>((resolve) => (freed = resolve));
+    }
+  };
+  const write = (piece: Buffer, length: number): void => {
+    compressor.write(piece.subarray(0, length), () => {
+      free.push(piece);
+      freed();
+    });
+  };
+  let [piece, length]: [Buffer | undefined, number] = [undefined, 0];
   for await (const chunk of content) {
-    held.push(chunk);
-    length += chunk.length;
-    if (length < wanted) continue;
-    yield held.length === 1 ? chunk : Buffer.concat(held, length);
-    [held, length, wanted] = [[], 0, PIECE];
+    for (let at = 0; at < chunk.length;) {
+      piece ??= await empty();
+      const taken = chunk.subarray(at, at + PIECE - length);
+      piece.set(taken, length);
+      at += taken.length;
+      length += taken.length;
+      if (length < PIECE) continue;
+      write(piece, length);
+      [piece, length] = [undefined, 0];
+    }
   }
-  if (length > 0) yield Buffer.concat(held, length);
+  if (piece) write(piece, length);
+  compressor.end();
 }
 
+/** The disk begins early to take what it must have at the end. */
 async function writeAll(file: FileHandle, chunks: Bytes): Promise<void> {
+  let [behind, taking]: [number, Promise<void>] = [0, Promise.resolve()];
   for await (const chunk of chunks) {
     for (let at = 0; at < chunk.length;) at += (await file.write(chunk, at)).bytesWritten;
+    behind += chunk.length;
+    if (behind < FLUSHED_AT_ONCE) continue;
+    await taking;
+    [behind, taking] = [0, file.datasync()];
+    // Whoever waits for it next is told.
+    taking.catch(() => undefined);
   }
+  await taking;
 }
 
 function measuredBy(meter: Meter): Pick<Part, 'bytes' | 'sha256'> {
