@@ -30,7 +30,7 @@ export interface Loading {
 }
 
 /** With several, pg_restore fills each table in the transaction that empties it: rows keep the order that they were dumped in. */
-const JOBS = 2;
+export const JOBS = 2;
 
 /** An empty database that sorts and encodes as the one of the copy; false where this machine does not know its locale. */
 export async function createDatabase(

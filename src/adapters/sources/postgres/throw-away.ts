@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Doing } from '../../../core/backup/store.ts';
@@ -6,6 +7,7 @@ import type { ProgramsPort } from '../../../core/ports/programs.ts';
 import type { ScratchFolder } from '../scratch.ts';
 import { type Account, endWorkersOf, handOver, notServed, runAs, serve, socketFolder } from '../throw-away.ts';
 import { openSession, type PgAccess } from './access.ts';
+import { JOBS } from './load.ts';
 import type { PgTools } from './tools.ts';
 
 /** Nobody in a copy is called so: what is restored brings its own roles along, `postgres` too. */
@@ -28,6 +30,8 @@ const SETTINGS: Readonly<Record<string, string>> = {
   checkpoint_timeout: '1h',
   shared_buffers: '128MB',
   maintenance_work_mem: '128MB',
+  // Indexes are built by as many as load at once: helpers beside them are only more work where each core has one.
+  max_parallel_maintenance_workers: String(Math.min(2, Math.max(0, availableParallelism() - JOBS))),
   autovacuum: 'off',
   max_logical_replication_workers: '0',
   archive_mode: 'off',
