@@ -2,14 +2,13 @@ import type { Context } from '../../core/automation.ts';
 import { pickCopy } from '../../core/backup/pick.ts';
 import { type BackupSource, DATABASE_KINDS } from '../../core/backup/source.ts';
 import type { DatabaseLook } from '../../core/database/look.ts';
-import type { StatementPlans } from '../../core/database/plans.ts';
 import { type Asked, tasksFor } from '../../core/database/rules.ts';
-import type { FitnessTask, SkippedTask } from '../../core/database/task.ts';
+import type { FitnessTask } from '../../core/database/task.ts';
 import { StewardError } from '../../core/errors.ts';
-import type { CopyPlace } from '../../core/ports/backups.ts';
 import type { CopiesPort } from '../../core/ports/copies.ts';
-import { mayReplan, plansNow } from './compare-plans.ts';
-import { asRefused, isRead, refusedBy, rehearse, type Rehearsed, wantedOf } from './rehearse.ts';
+import { mayReplan, plansNow } from '../../core/database/compare-plans.ts';
+import type { Facts, SeenSource, SourceTask } from '../../core/database/maintenance.ts';
+import { asRefused, isRead, refusedBy, rehearse, wantedOf } from '../../core/database/rehearse.ts';
 import type { Input } from './schema.ts';
 
 /** A plan has at most 500 changes; what is above is left for the next run. */
@@ -18,40 +17,6 @@ const MOST_TOLD = 200;
 const MOST_SLOW = 20;
 
 type Needs = 'backups' | 'copies' | 'fitness';
-
-export interface SourceTask extends FitnessTask {
-  readonly id: string;
-  readonly source: string;
-  /** How much of it there was, to see that it became less. */
-  readonly bytes: number | null;
-}
-
-export interface SeenSource {
-  readonly name: string;
-  readonly kind: string;
-  readonly look: Pick<
-    DatabaseLook,
-    'version' | 'databases' | 'connections' | 'cacheHitRatio' | 'fragmentation' | 'blind' | 'slow'
-  > | null;
-  readonly problem: { readonly message: string; readonly hint: string | null } | null;
-  /** The copy to rehearse on; null where none is proven. */
-  readonly proven: { readonly copy: string; readonly place: CopyPlace } | null;
-  readonly skipped: readonly SkippedTask[];
-  readonly skippedInAll: number;
-  /** How it goes about what it is asked most often, before anything is done; null where nothing will be that could change it. */
-  readonly plans: StatementPlans | null;
-}
-
-export interface Facts {
-  readonly at: string;
-  readonly node: string;
-  readonly sources: readonly SeenSource[];
-  readonly tasks: readonly SourceTask[];
-  /** Due as well, and more than one run does. */
-  readonly left: readonly { readonly source: string; readonly tasks: number }[];
-  /** What was tried before the plan, for whoever is asked to approve it. */
-  readonly rehearsals: readonly (Rehearsed & { readonly source: string; readonly copy: string })[];
-}
 
 export async function analyze(context: Context<Input, Needs>): Promise<Facts> {
   const { input, ports, now, node, run, signal } = context;

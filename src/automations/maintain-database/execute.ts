@@ -1,9 +1,10 @@
 import type { Context } from '../../core/automation.ts';
 import type { TaskDone } from '../../core/database/task.ts';
 import { StewardError } from '../../core/errors.ts';
-import type { SourceTask } from './analyze.ts';
+import type { SourceTask } from '../../core/database/maintenance.ts';
 import type { RehearsalChange } from './plan.ts';
-import { isHeavy, refusedBy, rehearse, type Rehearsed } from './rehearse.ts';
+import { isHeavy, refusedBy, rehearse } from '../../core/database/rehearse.ts';
+import type { Rehearsed } from '../../core/database/maintenance.ts';
 import type { Input } from './schema.ts';
 
 type Needs = 'backups' | 'copies' | 'fitness';

@@ -1,7 +1,8 @@
 import type { SlowQuery } from '../../core/database/look.ts';
 import type { FitnessTask } from '../../core/database/task.ts';
-import { type Facts, MOST_TASKS, type SeenSource, type SourceTask } from './analyze.ts';
-import { toldOf, wantedOf } from './rehearse.ts';
+import { MOST_TASKS } from './analyze.ts';
+import type { Facts, SeenSource, SourceTask } from '../../core/database/maintenance.ts';
+import { toldOf, wantedOf } from '../../core/database/rehearse.ts';
 import type { Input } from './schema.ts';
 
 interface Changes {

@@ -1,11 +1,10 @@
 import { z } from 'zod';
-import type { Context } from '../../core/automation.ts';
-import { PlanChange, planChanges, type StatementPlans } from '../../core/database/plans.ts';
-import type { FitnessTask } from '../../core/database/task.ts';
-import { StewardError } from '../../core/errors.ts';
-import type { CheckStatement } from '../../core/run.ts';
-import type { Facts, SeenSource } from './analyze.ts';
-import type { Input } from './schema.ts';
+import type { Context } from '../automation.ts';
+import { PlanChange, planChanges, type StatementPlans } from './plans.ts';
+import type { FitnessTask } from './task.ts';
+import { StewardError } from '../errors.ts';
+import type { CheckStatement } from '../run.ts';
+import type { Facts, SeenSource } from './maintenance.ts';
 
 /** Statistics and sizes are what plans are made from. */
 export const mayReplan = ({ kind }: Pick<FitnessTask, 'kind'>): boolean =>
@@ -13,7 +12,7 @@ export const mayReplan = ({ kind }: Pick<FitnessTask, 'kind'>): boolean =>
 
 /** Not to know them is no reason not to do anything. */
 export async function plansNow(
-  { ports, signal }: Pick<Context<Input, 'fitness'>, 'ports' | 'signal'>,
+  { ports, signal }: Pick<Context<unknown, 'fitness'>, 'ports' | 'signal'>,
   source: string,
   databases: readonly string[],
 ): Promise<StatementPlans> {
@@ -36,7 +35,7 @@ const Compared = z.object({
 
 /** Asks again how the most frequent statements are gone about, where something was done that may change it. */
 export async function comparePlans(
-  context: Pick<Context<Input, 'fitness'>, 'ports' | 'signal'>,
+  context: Pick<Context<unknown, 'fitness'>, 'ports' | 'signal'>,
   { sources }: Pick<Facts, 'sources'>,
   done: ReadonlySet<string>,
 ): Promise<CheckStatement[]> {

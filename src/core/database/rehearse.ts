@@ -1,22 +1,11 @@
-import type { Context } from '../../core/automation.ts';
-import type { Trigger } from '../../core/actor.ts';
-import type { SlowQuery } from '../../core/database/look.ts';
-import type { FitnessTask, IndexAdvice, SkippedTask, TaskDone } from '../../core/database/task.ts';
-import { formatDuration } from '../../core/duration.ts';
-import { StewardError } from '../../core/errors.ts';
-import type { Rehearsal } from '../../core/ports/fitness.ts';
-import { formatBytes } from '../../core/space.ts';
-import type { SeenSource, SourceTask } from './analyze.ts';
-import type { Input } from './schema.ts';
-
-/** What came of trying tasks on a copy. */
-export interface Rehearsed {
-  readonly tasks: Rehearsal['tasks'];
-  readonly advice: readonly IndexAdvice[];
-  readonly error: string | null;
-  /** Why it could not be tried, which says nothing of the copy. */
-  readonly untried: string | null;
-}
+import type { Context } from '../automation.ts';
+import type { Trigger } from '../actor.ts';
+import type { SlowQuery } from './look.ts';
+import type { FitnessTask, SkippedTask, TaskDone } from './task.ts';
+import { formatDuration } from '../duration.ts';
+import { StewardError } from '../errors.ts';
+import { formatBytes } from '../space.ts';
+import type { Rehearsed, SeenSource, SourceTask } from './maintenance.ts';
 
 /** Below what a step may take, so that the others have their turn. */
 const REHEARSED_WITHIN_MS = 50 * 60_000;
@@ -31,7 +20,7 @@ interface Trying {
 }
 
 export async function rehearse(
-  { ports, run, signal, progress }: Pick<Context<Input, 'fitness'>, 'ports' | 'run' | 'signal' | 'progress'>,
+  { ports, run, signal, progress }: Pick<Context<unknown, 'fitness'>, 'ports' | 'run' | 'signal' | 'progress'>,
   { source, proven, tasks, slow }: Trying,
 ): Promise<Rehearsed> {
   progress({ done: 0, message: `restoring the proven copy of ${source}` });
@@ -64,7 +53,7 @@ export const isHeavy = ({ kind }: Pick<FitnessTask, 'kind'>): boolean => kind ==
 export function wantedOf(
   { tasks, sources }: { readonly tasks: readonly SourceTask[]; readonly sources: readonly SeenSource[] },
   name: string,
-  { rehearse: what, auto_index }: Pick<Input, 'rehearse' | 'auto_index'>,
+  { rehearse: what, auto_index }: { readonly rehearse: 'heavy' | 'all' | 'none'; readonly auto_index: boolean },
 ): Pick<Trying, 'tasks' | 'slow'> {
   if (what === 'none') return { tasks: [], slow: [] };
   const isTried = ({ kind }: SourceTask): boolean => what === 'all' && (kind === 'vacuum' || kind === 'analyze');
