@@ -1,10 +1,11 @@
 import type { LayerResult } from '../../core/backup/copy.ts';
+import { StewardError } from '../../core/errors.ts';
 import type { Assertion } from '../../core/backup/source.ts';
 
 /** How long what somebody asks of a restored copy may take. */
 export const ASSERTION_MS = 120_000;
 
-/** Asked one after the other; one that cannot be asked (a wrong word, a table that is missing) is one that is not true. */
+/** Asked one after the other; one that cannot be asked (a wrong word, a table that is missing) is one that is not true. UNAVAILABLE where nobody answers. */
 export async function askAssertions(
   assertions: readonly Assertion[],
   ask: (assertion: Assertion) => Promise<unknown>,
@@ -27,6 +28,8 @@ export async function askAssertions(
       );
     } catch (thrown) {
       signal.throwIfAborted();
+      // Nobody there to ask says nothing of the copy.
+      if (StewardError.from(thrown).code === 'UNAVAILABLE') throw thrown;
       results.push(told(false, `${assertion.name}: could not be asked. ${(thrown as Error).message}`));
     }
   }
