@@ -197,9 +197,13 @@ describe('a copy of a database server that is configured', () => {
       expect(await backups.occupied(place, to, doing)).toEqual([]);
       await backups.restore(place, to, doing);
     }
-    const listed = execFileSync('pg_restore', ['--list', join(folder.path, 'out-shop', 'shop.dump')], {
-      encoding: 'utf8',
-    });
+    const listed = execFileSync(
+      '/usr/lib/postgresql/15/bin/pg_restore',
+      ['--list', join(folder.path, 'out-shop', 'shop.dump')],
+      {
+        encoding: 'utf8',
+      },
+    );
     expect(listed).toMatch(/TABLE DATA public orders/);
     expect(readFileSync(join(folder.path, 'out-crm', 'crm.sql'), 'utf8')).toMatch(
       /INSERT INTO `people` VALUES\s+\(7\)/,

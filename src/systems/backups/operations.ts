@@ -6,7 +6,7 @@ import type { CopiesPort, CopyRecord } from '../../core/ports/copies.ts';
 import { autoBackup } from './auto-backup.ts';
 import { backupKit } from './kit.ts';
 import type { BackupsDeps } from './deps.ts';
-import { placesOf, standingOf } from './standing.ts';
+import { placesOf, standingOf, successRateOf } from './standing.ts';
 import { recordOf } from './record.ts';
 import type { BackupTables } from './tables.ts';
 
@@ -273,18 +273,6 @@ export function backupOperations(deps: BackupsDeps, record: Pick<CopiesPort, 'fi
 }
 
 const BROWSE_MS = 60_000;
-const MONTH_MS = 30 * 86_400_000;
-
-function successRateOf(copies: readonly CopyRecord[], now: Date): { successRate?: number } {
-  const ended = copies.filter(
-    ({ status, startedAt }) => status !== 'writing' && now.getTime() - startedAt.getTime() < MONTH_MS,
-  );
-  if (ended.length === 0) return {};
-  // What retention removed was made; what was never whole has no instant.
-  const good = ended.filter(({ snapshotAt }) => snapshotAt !== null).length;
-  return { successRate: Math.round((1_000 * good) / ended.length) / 10 };
-}
-
 const TOLD = [
   'location',
   'snapshotAt',

@@ -67,9 +67,22 @@ export function standingOf(
   if (ageMs > dueMs * GRACE) return told('late', 'the newest copy is older than it may be');
   if (newest.provenAt !== null) return told('proven', 'restored, counted and compared');
   const obstacle = lastTried(own, { source: source.name, repository })?.obstacle;
-  if (typeof obstacle === 'string') return told('unproven', `it could not be restored here: ${obstacle}`);
+  if (typeof obstacle === 'string') return told('unproven', `it could not be proven here: ${obstacle}`);
   if (lastProven) return told('unproven', 'an older copy is proven; the newest has not been restored yet');
   return told('unproven', 'no copy of it has been restored yet');
+}
+
+const MONTH_MS = 30 * 86_400_000;
+
+/** Of the attempts of the last month, in percent; nothing where there was none. */
+export function successRateOf(copies: readonly CopyRecord[], now: Date): { successRate?: number } {
+  const ended = copies.filter(
+    ({ status, startedAt }) => status !== 'writing' && now.getTime() - startedAt.getTime() < MONTH_MS,
+  );
+  if (ended.length === 0) return {};
+  // What retention removed was made; what was never whole has no instant.
+  const good = ended.filter(({ snapshotAt }) => snapshotAt !== null).length;
+  return { successRate: Math.round((1_000 * good) / ended.length) / 10 };
 }
 
 /** Where its copies go. */
