@@ -10,6 +10,7 @@ import { giveFolder, tidyDataFolder } from './adapters/sources/steward/data-fold
 import { HOME, KEYS, STORE, storePart } from './adapters/sources/steward/parts.ts';
 import { compareState, keysOf, restoreState } from './adapters/sources/steward/restored.ts';
 import { SCRATCH_KIND } from './adapters/sources/steward/stage.ts';
+import { endWorkersOf } from './adapters/sources/throw-away.ts';
 import { createWorld } from './compose.ts';
 import type { Environment } from './config/environment.ts';
 import { openHome } from './config/home.ts';
@@ -120,7 +121,8 @@ async function restoreInto(
   const paths = pgHome(home);
   const scratch = join(home, 'scratch');
   await mkdir(paths.root, { recursive: true, mode: 0o755 });
-  await sweepScratch(scratch, SCRATCH_KIND, 'all-dead');
+  // One that was killed left its server running.
+  await sweepScratch(scratch, SCRATCH_KIND, 'all-dead', (folder) => endWorkersOf(join(folder, STORE), 'SIGQUIT'));
   const account = await serviceAccount(paths, say);
   if (account) await openPath(paths, account);
   const store = await bundledStore(home);
