@@ -40,7 +40,7 @@ import {
   nextDatabaseWindow,
   openDatabaseWindow,
 } from './databases-from-config.ts';
-import { fitnessOf } from './fitness-of.ts';
+import { expiryOf, fitnessOf } from './fitness-of.ts';
 import type { Environment } from './config/environment.ts';
 import { configOperations } from './config/operations.ts';
 import { loadRunbooks } from './config/runbooks.ts';
@@ -282,6 +282,7 @@ export function compose(parts: Parts): Composition {
   const backupsBy = backupsOf(reaching);
   const fitnessBy = fitnessOf(reaching);
   const migrationsBy = migrationsOf(reaching);
+  const expiryBy = expiryOf(reaching);
 
   // Programs that a run starts are on record before they do anything.
   const portsOf = (scope: RunScope): Partial<Ports> => {
@@ -316,6 +317,7 @@ export function compose(parts: Parts): Composition {
       queue: engine.queue,
       backups: backupsBy(recorded),
       migrations: migrationsBy(recorded),
+      expiry: expiryBy(recorded),
       copies: backups.copies,
       fitness: {
         ...fitnessBy(recorded),

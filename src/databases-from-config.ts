@@ -1,4 +1,5 @@
 import type { Config } from './config/schema.ts';
+import type { ExpiringTable } from './core/database/expiry.ts';
 import { ms } from './core/duration.ts';
 import type { NextInstant } from './core/maintenance.ts';
 import type { FitnessSettings } from './core/ports/fitness.ts';
@@ -36,6 +37,10 @@ export function databaseSettings({ databases }: Config): DatabaseSettings {
     growth,
     unusedMs: ms(unused),
   };
+}
+
+export function expiringTables({ databases: { sessions } }: Config): ExpiringTable[] {
+  return sessions.map(({ after, ...table }) => ({ ...table, afterMs: ms(after) }));
 }
 
 /** The window of the configuration that is open at this instant; of several that which began first. */

@@ -5,6 +5,7 @@ import callHttp from './call-http/index.ts';
 import cleanDocker from './clean-docker/index.ts';
 import cleanTempFiles from './clean-temp-files/index.ts';
 import clearCaches from './clear-caches/index.ts';
+import clearSessions from './clear-sessions/index.ts';
 import dailyHealthCheck from './daily-health-check/index.ts';
 import endBlockingSession from './end-blocking-session/index.ts';
 import extractBackup from './extract-backup/index.ts';
@@ -49,5 +50,6 @@ export function automations(): AnyAutomation[] {
     restoreBackup,
     resumeProcess,
     verifyBackups,
+    clearSessions,
   ];
 }

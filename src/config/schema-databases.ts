@@ -1,6 +1,7 @@
 import { isAbsolute } from 'node:path';
 import { z } from 'zod';
 import { BackupName } from '../core/backup/source.ts';
+import { isZone } from '../core/zone.ts';
 import { clockProblems, duration, timesByTheClock, uniqueBy } from './schema-parts.ts';
 
 const percent = z.number().min(0).max(100);
@@ -33,9 +34,47 @@ const Migrations = z
   })
   .describe('Numbered SQL files, and the database that they are for.');
 
+const Sessions = z
+  .strictObject({
+    source: BackupName.describe('The backup source that says how the database is reached: postgres, mysql or sqlite.'),
+    database: z.string().min(1).optional().describe('Which database, where the source is a server with several.'),
+    table: z
+      .string()
+      .min(1)
+      .max(200)
+      .describe('As the database has it; of PostgreSQL also with its schema: app.sessions.'),
+    expires: z
+      .string()
+      .min(1)
+      .max(200)
+      .describe('The column with the instant: a timestamp, or Unix time as an integer. A row without one stays.'),
+    after: duration('0s', '3650d').default('0s').describe('A row goes so long after that instant.'),
+    unit: z
+      .enum(['seconds', 'milliseconds'])
+      .optional()
+      .describe('Of integers; by default what their magnitude says, and nothing goes where that is unclear.'),
+    zone: z
+      .string()
+      .refine(isZone, 'expected a time zone such as UTC or Europe/Berlin')
+      .optional()
+      .describe('The time zone of a column that says none itself (DATETIME, timestamp without time zone).'),
+    cascade: z
+      .boolean()
+      .default(false)
+      .describe('Whether rows of other tables may go or change with them, as foreign keys have it.'),
+  })
+  .describe('A table whose rows expire.');
+
 export const Databases = z
   .strictObject({
     migrations: uniqueBy('name', z.array(Migrations)).default([]).describe('What `steward migrate` applies.'),
+    sessions: z
+      .array(Sessions)
+      .max(200)
+      .default([])
+      .describe(
+        'Tables whose expired rows `clear-sessions` removes every night. Without an entry no row of yours is ever removed.',
+      ),
     every: duration('1m', '1d').default('5m').describe('Time between two looks at each database.'),
     vacuum: duration('1h', '365d')
       .default('7d')
@@ -82,22 +121,43 @@ export const Databases = z
   .prefault({})
   .describe('How databases are kept fit. Which there are is said by backups.sources.');
 
-/** What migrations name has to be among the sources. */
-export function migrationProblems(
-  { migrations }: z.output<typeof Databases>,
-  sources: readonly { readonly name: string; readonly kind: string }[],
-): { path: (string | number)[]; message: string }[] {
-  return migrations.flatMap(({ source }, index) => {
-    const path = ['databases', 'migrations', index, 'source'];
-    const found = sources.find(({ name }) => name === source);
-    if (!found) return [{ path, message: `expected the name of one of backups.sources; there is no '${source}'` }];
-    return ['postgres', 'mysql', 'sqlite'].includes(found.kind)
-      ? []
-      : [
-          {
-            path,
-            message: `expected a source of the kind postgres, mysql or sqlite; '${source}' is of the kind ${found.kind}`,
-          },
-        ];
-  });
+type Sources = readonly { readonly name: string; readonly kind: string }[];
+interface Problem {
+  readonly path: (string | number)[];
+  readonly message: string;
+}
+
+/** What migrations and tables of sessions name has to be among the sources, and each table once. */
+export function databaseProblems({ migrations, sessions }: z.output<typeof Databases>, sources: Sources): Problem[] {
+  const named = { migrations, sessions };
+  return [
+    ...(['migrations', 'sessions'] as const).flatMap((list) =>
+      named[list].flatMap(({ source }, index) => {
+        const message = sqlProblem(source, sources);
+        return message === undefined ? [] : [{ path: ['databases', list, index, 'source'], message }];
+      }),
+    ),
+    ...sessions.flatMap((one, index) => {
+      const earlier = sessions.slice(0, index).some((other) => tableOf(other) === tableOf(one));
+      return earlier
+        ? [
+            {
+              path: ['databases', 'sessions', index, 'table'],
+              message: `'${one.table}' is the table of an earlier entry`,
+            },
+          ]
+        : [];
+    }),
+  ];
+}
+
+const tableOf = ({ source, database, table }: z.output<typeof Sessions>): string =>
+  JSON.stringify([source, database ?? null, table]);
+
+function sqlProblem(source: string, sources: Sources): string | undefined {
+  const found = sources.find(({ name }) => name === source);
+  if (!found) return `expected the name of one of backups.sources; there is no '${source}'`;
+  if (['postgres', 'mysql', 'sqlite'].includes(found.kind)) return undefined;
+  const why = found.kind === 'redis' ? ': Redis removes what has expired itself' : '';
+  return `expected a source of the kind postgres, mysql or sqlite; '${source}' is of the kind ${found.kind}${why}`;
 }

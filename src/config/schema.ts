@@ -6,7 +6,7 @@ import { isLoopback } from './loopback.ts';
 import { AuditConfig } from './schema-audit.ts';
 import { Auth } from './schema-auth.ts';
 import { Backups } from './schema-backups.ts';
-import { Databases, migrationProblems } from './schema-databases.ts';
+import { databaseProblems, Databases } from './schema-databases.ts';
 import { ChannelConfig } from './schema-channels.ts';
 import { GroupConfig, groupProblems } from './schema-groups.ts';
 import { Heartbeats } from './schema-heartbeats.ts';
@@ -372,7 +372,7 @@ export const Config = z
           });
       }
     }
-    for (const problem of migrationProblems(databases, backups.sources))
+    for (const problem of databaseProblems(databases, backups.sources))
       context.addIssue({ code: 'custom', ...problem });
     for (const problem of groupProblems({ groups, services, jobs })) context.addIssue({ code: 'custom', ...problem });
   });

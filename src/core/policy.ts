@@ -39,6 +39,13 @@ export const DEFAULT_POLICY: readonly PolicyRule[] = [
     decision: 'auto',
     why: 'The configuration says how long copies stay; the last proven one stays whatever it says.',
   },
+  {
+    id: 'expired-rows',
+    automation: 'clear-sessions',
+    trigger: ['schedule', 'event'],
+    decision: 'auto',
+    why: 'The configuration names each table, and the column that says when a row has expired.',
+  },
   { id: 'destroying', effect: 'destructive', decision: 'propose', why: 'What destroys waits for a person.' },
   {
     id: 'healing-restarts',

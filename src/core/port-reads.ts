@@ -59,6 +59,7 @@ export const LOOKS: { readonly [P in PortName]: Looks<Ports[P]> } = {
     compare: true,
   },
   copies: { find: true, rules: true },
+  expiry: { tables: true, look: true },
   fitness: {
     settings: true,
     inWindow: true,

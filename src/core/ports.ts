@@ -5,6 +5,7 @@ import type { CopiesPort } from './ports/copies.ts';
 import type { ChecksPort } from './ports/checks.ts';
 import type { DatabasesPort } from './ports/databases.ts';
 import type { DockerPort } from './ports/docker.ts';
+import type { ExpiryPort } from './ports/expiry.ts';
 import type { FitnessPort } from './ports/fitness.ts';
 import type { FilesPort } from './ports/files.ts';
 import type { HealthPort } from './ports/health.ts';
@@ -42,6 +43,7 @@ export interface Ports {
   readonly backups: BackupsPort;
   readonly copies: CopiesPort;
   readonly fitness: FitnessPort;
+  readonly expiry: ExpiryPort;
   readonly migrations: MigrationsPort;
 }
 export type PortName = keyof Ports;

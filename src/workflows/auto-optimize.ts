@@ -20,7 +20,13 @@ export default defineWorkflow({
     },
     {
       id: 'sessions',
-      title: 'Clear expired sessions and caches',
+      title: 'Remove expired sessions from the tables that the configuration names',
+      automation: 'clear-sessions',
+      onFailure: 'continue',
+    },
+    {
+      id: 'caches',
+      title: 'Clear caches of packages and builds',
       automation: 'clear-caches',
       everyNode: true,
       onFailure: 'continue',

@@ -122,6 +122,15 @@ describe('the workflows that ship', () => {
     expect([crons('auto_backup'), crons('full_backup')]).toEqual([databases, everything]);
   });
 
+  it('keeps sessions and caches apart, each with the automation that its title promises', () => {
+    expect(workflowNamed(all, 'auto_optimize')?.steps.map(({ id, automation }) => [id, automation])).toEqual([
+      ['database', 'maintain-database'],
+      ['sessions', 'clear-sessions'],
+      ['caches', 'clear-caches'],
+      ['storage', 'free-disk-space'],
+    ]);
+  });
+
   it('are all in the table of times', () => {
     expect(all.map(({ name }) => name).toSorted()).toHaveLength(20);
   });

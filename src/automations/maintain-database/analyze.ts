@@ -134,8 +134,8 @@ const mayBuild = ({ optimize }: Input, inWindow: boolean): boolean =>
   optimize === 'daily' || (optimize === 'weekly' && inWindow);
 
 const DAY_MS = 86_400_000;
-/** Less than a day, or what ran at three yesterday would rest at three today. */
-const REST_MS = 18 * 3_600_000;
+/** An hour less than a day: what ran after three yesterday rests at two today, and is due after three again. */
+const REST_MS = 23 * 3_600_000;
 const WEEK_MS = 7 * DAY_MS;
 
 function ofSource(

@@ -3,6 +3,7 @@ import { type FakeBackups, fakeBackups, type FakeCopies, fakeCopies } from './fa
 import { type FakeChecks, fakeChecks } from './fake-checks.ts';
 import { type FakeDatabases, fakeDatabases } from './fake-databases.ts';
 import { type FakeDocker, fakeDocker } from './fake-docker.ts';
+import { type FakeExpiry, fakeExpiry } from './fake-expiry.ts';
 import { type FakeFitness, fakeFitness } from './fake-fitness.ts';
 import { type FakeFiles, fakeFiles } from './fake-files.ts';
 import { type FakeHealth, fakeHealth } from './fake-health.ts';
@@ -41,6 +42,7 @@ export interface FakePorts extends Ports {
   readonly backups: FakeBackups;
   readonly copies: FakeCopies;
   readonly fitness: FakeFitness;
+  readonly expiry: FakeExpiry;
   readonly migrations: FakeMigrations;
 }
 
@@ -71,6 +73,7 @@ export function fakePorts(options: { readonly now?: () => Date; readonly roots?:
     backups: fakeBackups({ now: options.now ?? (() => new Date()) }),
     copies: fakeCopies({ now: options.now ?? (() => new Date()) }),
     fitness: fakeFitness({ now: options.now ?? (() => new Date()) }),
+    expiry: fakeExpiry({ now: options.now ?? (() => new Date()) }),
     migrations: fakeMigrations({ now: options.now ?? (() => new Date()) }),
   };
 }
