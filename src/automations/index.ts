@@ -33,6 +33,7 @@ export function automations(): AnyAutomation[] {
     cleanDocker,
     cleanTempFiles,
     clearCaches,
+    clearSessions,
     dailyHealthCheck,
     endBlockingSession,
     extractBackup,
@@ -50,6 +51,5 @@ export function automations(): AnyAutomation[] {
     restoreBackup,
     resumeProcess,
     verifyBackups,
-    clearSessions,
   ];
 }

@@ -123,6 +123,21 @@ describe('parseConfig', () => {
       "steward.yaml:2:27 services.0.dependsOn.0: expected the name of a service in this file; there is no 'b'",
     ],
     [
+      'sessions in what removes them itself',
+      'backups:\n  sources: [{name: cache, kind: redis}]\ndatabases:\n  sessions:\n    - {source: cache, table: s, expires: e}\n',
+      "steward.yaml:5:16 databases.sessions.0.source: expected a source of the kind postgres, mysql or sqlite; 'cache' is of the kind redis: Redis removes what has expired itself",
+    ],
+    [
+      'a table of sessions that stands twice',
+      'backups:\n  sources: [{name: app, kind: postgres}]\ndatabases:\n  sessions:\n    - {source: app, table: s, expires: e}\n    - {source: app, table: s, expires: f}\n',
+      "steward.yaml:6:28 databases.sessions.1.table: 's' is the table of an earlier entry",
+    ],
+    [
+      'migrations of a source that is not there',
+      'databases:\n  migrations:\n    - {name: shop, source: app, folder: /m}\n',
+      "steward.yaml:3:28 databases.migrations.0.source: expected the name of one of backups.sources; there is no 'app'",
+    ],
+    [
       'a public address without protection',
       'server:\n  host: 0.0.0.0\n',
       "steward.yaml:2:9 server.host: expected a loopback address: '0.0.0.0' is public, so server.tls or server.trustedProxies must be set too",

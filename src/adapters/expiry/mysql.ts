@@ -12,6 +12,8 @@ import {
   LOCK_MS,
   type Shape,
   written,
+  asNumber,
+  rangeOf,
 } from './session.ts';
 import { notFound } from './work.ts';
 
@@ -108,7 +110,7 @@ export async function openMysql(
         `select min(${column}) as least, max(${column}) as greatest from ${fromOf(shape)}
          where ${column} >= ${RANGE.seconds.from} and ${column} < ${RANGE.milliseconds.below}`,
       );
-      return row?.['least'] == null ? null : { least: Number(row['least']), greatest: Number(row['greatest']) };
+      return rangeOf(row);
     },
 
     async count(which) {
@@ -161,8 +163,6 @@ export async function openMysql(
     [Symbol.asyncDispose]: () => session[Symbol.asyncDispose](),
   };
 }
-
-const asNumber = (said: unknown): number | null => (said === null || said === undefined ? null : Number(said));
 
 const fromOf = ({ database, name }: Shape): string => qualified(database, name.slice(database.length + 1));
 

@@ -4,7 +4,15 @@ import { RANGE } from '../../core/database/expiry.ts';
 import { StewardError } from '../../core/errors.ts';
 import type { SecretResolver } from '../../core/secrets.ts';
 import { accessTo, identifier, openSession } from '../sources/postgres/access.ts';
-import { type ColumnKind, type Expired, type ExpirySession, LOCK_MS, type Shape } from './session.ts';
+import {
+  type ColumnKind,
+  type Expired,
+  type ExpirySession,
+  LOCK_MS,
+  type Shape,
+  asNumber,
+  rangeOf,
+} from './session.ts';
 import { notFound } from './work.ts';
 
 interface PgShape extends Shape {
@@ -111,7 +119,7 @@ export async function openPostgres(
         `select min(${column})::text as least, max(${column})::text as greatest from ${fromOf(shape)}
          where ${column} >= ${RANGE.seconds.from} and ${column} < ${RANGE.milliseconds.below}`,
       );
-      return row?.least == null ? null : { least: Number(row.least), greatest: Number(row.greatest) };
+      return rangeOf(row);
     },
 
     async count(which) {
@@ -125,7 +133,7 @@ export async function openPostgres(
       return {
         expired,
         others: Number(row?.everything) - expired,
-        oldest: row?.oldest == null ? null : Number(row.oldest),
+        oldest: asNumber(row?.oldest),
       };
     },
 
@@ -150,7 +158,7 @@ export async function openPostgres(
          select count(*)::text as removed, ${value(which, 'max(at)')}::text as latest from gone`,
         [keys.map(([key]) => key), ...values],
       );
-      return { removed: Number(row?.removed), latest: row?.latest == null ? null : Number(row.latest) };
+      return { removed: Number(row?.removed), latest: asNumber(row?.latest) };
     },
 
     [Symbol.asyncDispose]: () => session[Symbol.asyncDispose](),

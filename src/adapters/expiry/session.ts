@@ -54,3 +54,11 @@ export const LOCK_MS = 2_000;
 /** Milliseconds as SQL writes them, without a zone. */
 export const written = (milliseconds: number): string =>
   new Date(milliseconds).toISOString().replace('T', ' ').replace('Z', '');
+
+/** As drivers give numbers: as text where they may be large. */
+export const asNumber = (said: unknown): number | null => (said === null || said === undefined ? null : Number(said));
+
+export function rangeOf(row: { readonly least?: unknown; readonly greatest?: unknown } | undefined) {
+  const [least, greatest] = [asNumber(row?.least), asNumber(row?.greatest)];
+  return least === null || greatest === null ? null : { least, greatest };
+}

@@ -3,7 +3,16 @@ import { DatabaseSync } from 'node:sqlite';
 import { RANGE } from '../../core/database/expiry.ts';
 import { StewardError } from '../../core/errors.ts';
 import { live, troubleOf } from '../sources/sqlite/child-kit.ts';
-import { type ColumnKind, type Expired, type ExpirySession, type Key, LOCK_MS, type Shape } from './session.ts';
+import {
+  type ColumnKind,
+  type Expired,
+  type ExpirySession,
+  type Key,
+  LOCK_MS,
+  type Shape,
+  asNumber,
+  rangeOf,
+} from './session.ts';
 import { notFound } from './work.ts';
 
 type Value = string | number | bigint | null | Uint8Array;
@@ -84,7 +93,7 @@ export function openSqlite(path: string, changes: boolean): ExpirySession {
         `select min(${at}) as least, max(${at}) as greatest from main.${quoted(name)}
          where ${at} >= ${RANGE.seconds.from} and ${at} < ${RANGE.milliseconds.below}`,
       );
-      return row?.['least'] == null ? null : { least: Number(row['least']), greatest: Number(row['greatest']) };
+      return rangeOf(row);
     },
 
     async count(which) {
@@ -130,9 +139,6 @@ export function openSqlite(path: string, changes: boolean): ExpirySession {
 }
 
 const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`;
-
-const asNumber = (said: Value | undefined): number | null =>
-  said === null || said === undefined ? null : Number(said);
 
 /** A name of the row id that no column has. */
 function rowid(columns: readonly Record<string, Value>[]): string {

@@ -243,6 +243,18 @@ describe('maintain-database', () => {
     expect(output?.skipped[0]?.why).toBe('it is being backed up');
   });
 
+  it('is not done again at two when it was done after three the day before, and is at three', async () => {
+    for (const [hours, planned] of [
+      [22.8, 0],
+      [23.9, 1],
+    ] as const) {
+      const { ports, run, now } = world({ tables: [{}] });
+      const at = new Date(now().getTime() - hours * 3_600_000);
+      ports.fitness.remember('crm', { kind: 'vacuum', database: 'shop', object: 'public.orders', at });
+      expect((await run({}, { trigger: 'schedule' })).plan, `${hours} h`).toHaveLength(planned);
+    }
+  });
+
   it('is not done again by the next schedule of the same day', async () => {
     const { ports, run, now } = world({ tables: [{}] });
     ports.fitness.remember('crm', { kind: 'vacuum', database: 'shop', object: 'public.orders', at: now() });
