@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { defined } from '../../testing/defined.ts';
 import { type KeepableCopy, reasonsToKeep, Retention, retentionOf } from './retention.ts';
 
 const HOUR = 3_600_000;
@@ -112,5 +113,17 @@ describe('retention over two years', () => {
       }),
       { numRuns: 300 },
     );
+  });
+
+  it('keeps everything that is young enough for 30d, also what was made a minute apart', () => {
+    const now = new Date('2026-03-01T12:00:00Z');
+    const copies = [40 * 1_440, 3, 2, 1].map((minutes, index) => ({
+      id: `cp_${minutes}`,
+      sequence: index + 1,
+      startedAt: new Date(now.getTime() - minutes * 60_000),
+      proven: true,
+    }));
+    const kept = [...reasonsToKeep(copies, defined(retentionOf('30d')), now)].filter(([, why]) => why.length > 0);
+    expect(kept.map(([id]) => id)).toEqual(['cp_3', 'cp_2', 'cp_1']);
   });
 });

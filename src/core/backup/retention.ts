@@ -7,18 +7,27 @@ import { Duration, ms } from '../duration.ts';
  */
 export const Retention = z.strictObject({
   within: Duration.default('2d').describe('Everything this young is looked at as `perDay` says.'),
-  perDay: z.number().int().min(1).max(288).default(4).describe('Copies of one day that are kept within that time.'),
+  perDay: z
+    .number()
+    .int()
+    .min(1)
+    .max(288)
+    .default(4)
+    .describe('Copies of one day that are kept within that time; 288: all.'),
   daily: z.number().int().min(0).max(3_650).default(30).describe('The newest copy of each of so many days.'),
   weekly: z.number().int().min(0).max(520).default(0).describe('The newest copy of each of so many weeks.'),
   monthly: z.number().int().min(0).max(240).default(12).describe('The newest copy of each of so many months.'),
 });
 export type Retention = z.output<typeof Retention>;
 
+/** So many a day are all of them, however close together they were made. */
+const ALL_PER_DAY = 288;
+
 /** `30d`: everything that is younger, and nothing else. */
 export function retentionOf(text: string): Retention | undefined {
   const days = /^(\d{1,4})d$/.exec(text)?.[1];
   if (days === undefined) return undefined;
-  return { within: text, perDay: 288, daily: 0, weekly: 0, monthly: 0 };
+  return { within: text, perDay: ALL_PER_DAY, daily: 0, weekly: 0, monthly: 0 };
 }
 
 /** A whole copy, by the clock and in the order of whoever recorded it. */
@@ -79,6 +88,7 @@ const byTime = (a: KeepableCopy, b: KeepableCopy): number =>
 
 /** Of the copies of a day, the newest of each part of it. */
 function spread(copies: readonly KeepableCopy[], parts: number): KeepableCopy[] {
+  if (parts >= ALL_PER_DAY) return [...copies];
   const slot = ({ startedAt }: KeepableCopy): number => Math.floor(((startedAt.getTime() % DAY_MS) / DAY_MS) * parts);
   return [...Map.groupBy(copies, slot).values()].flatMap((group) => group.slice(0, 1));
 }
