@@ -24,7 +24,7 @@ interface Run extends SeenRun {
   readonly changes: readonly { readonly id: string; readonly status: string; readonly attempts: number }[];
 }
 
-const missing = ['restic', 'zstd', 'tar'].filter((name) => !hasProgram(name));
+const missing = ['restic', 'tar'].filter((name) => !hasProgram(name));
 const ENDED = new Set(['succeeded', 'failed', 'rolled-back', 'canceled', 'stale']);
 /** Many, so that putting them back has a middle. */
 const FILES = 1_500;
@@ -238,12 +238,12 @@ describe.skipIf(missing.length > 0)('Steward is killed in the middle of', () => 
   it('backup: every copy is whole or is none', async () => {
     const before = await copies();
     const { status, changes, error } = await survive('backup', {}, [
-      programs.gate('zstd', '-c'),
       stops(
         'a copy is sealed, and not written down',
         `before update on backup_history for each row when (new.status = 'complete')`,
       ),
       programs.gate('restic', 'part=manifest.json'),
+      programs.gate('tar', '--create'),
       changeEnds('site@here'),
       programs.gate('restic', 'part=crm.dump'),
       stops('the run is over', `before update on runs for each row when (new.status = 'succeeded')`),

@@ -4,7 +4,7 @@ import { createContentsText } from '../contents-text.ts';
 import { byName } from '../order.ts';
 import type { Looked, LookJob, Remembered, Step } from './look.ts';
 import { createExcluder } from './patterns.ts';
-import { jobOf, send, waitToGoOn } from './thread-side.ts';
+import { ownJob, send, waitToGoOn } from './thread-side.ts';
 import { describe, fingerprint, FOLDER, kernelMounts, walk, type Walked, whyNot } from './walk.ts';
 
 const TOLD_EACH = 1_000;
@@ -18,7 +18,7 @@ const TOO_CLOSE_MS = 60_000;
 
 type Line = readonly [fingerprint: string, item: ContentItem];
 
-const job = jobOf<LookJob>();
+const job = ownJob as LookJob;
 const excluded = createExcluder(job.exclude);
 const nothing = () => ({
   specials: [] as string[],

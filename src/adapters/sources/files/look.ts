@@ -49,7 +49,7 @@ export interface TreeLook {
 }
 
 export function lookAtTree(job: LookJob, signal: AbortSignal, leftOut: (what: LeftOut) => void): TreeLook {
-  const { messages, goOn } = startThread<Looked, LookJob>('look-thread.ts', job, signal);
+  const { messages, goOn } = startThread<Looked>('look-thread.ts', job, signal);
   let contents: ContentSummary | undefined;
 
   async function* until(step: Step): AsyncGenerator<Looked> {

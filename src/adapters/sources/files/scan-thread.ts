@@ -1,11 +1,11 @@
 import type { ContentItem } from '../../../core/backup/copy.ts';
 import { createExcluder } from './patterns.ts';
 import type { Scanned, ScanJob } from './scan.ts';
-import { jobOf, send } from './thread-side.ts';
+import { ownJob, send } from './thread-side.ts';
 import { describe, walk } from './walk.ts';
 
 const BATCH = 128;
-const { roots, exclude, hash, below } = jobOf<ScanJob>();
+const { roots, exclude, hash, below } = ownJob as ScanJob;
 let items: ContentItem[] = [];
 let out: Scanned['leftOut'][number][] = [];
 

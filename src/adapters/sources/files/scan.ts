@@ -23,7 +23,7 @@ export async function* scan(
   signal: AbortSignal,
   leftOut: (what: SourceFacts['leftOut'][number]) => void = () => undefined,
 ): AsyncGenerator<ContentItem> {
-  for await (const scanned of startThread<Scanned, ScanJob>('scan-thread.ts', job, signal).messages) {
+  for await (const scanned of startThread<Scanned>('scan-thread.ts', job, signal).messages) {
     scanned.leftOut.forEach(leftOut);
     yield* scanned.items;
   }

@@ -2,12 +2,11 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { GO_ON, TAKEN, type ThreadData } from './thread-data.ts';
 
 const AHEAD = 32;
-const { state } = workerData as ThreadData<unknown>;
+const { job, state } = workerData as ThreadData;
 let sent = 0;
 
-export function jobOf<Job>(): Job {
-  return (workerData as ThreadData<Job>).job;
-}
+/** What this thread was started for; the script knows its shape. */
+export const ownJob: unknown = job;
 
 /** Waits where nobody takes what was sent. */
 export function send(message: object): void {

@@ -1,10 +1,6 @@
 import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { GO_ON, TAKEN, type ThreadData } from './thread-data.ts';
-
-/** Half of what a thread takes to start is compiling; the launcher keeps there what it compiles, and says why there. */
-const COMPILED = fileURLToPath(new URL('../../../../node_modules/.cache/steward-compiled', import.meta.url));
 
 export interface Thread<Message> {
   readonly messages: AsyncGenerator<Message>;
@@ -13,7 +9,7 @@ export interface Thread<Message> {
 }
 
 /** Looks at files in a thread of its own, so that a slow disk holds nobody up. Ends with its messages, or when it is aborted. */
-export function startThread<Message, Job>(script: string, job: Job, signal: AbortSignal): Thread<Message> {
+export function startThread<Message>(script: string, job: unknown, signal: AbortSignal): Thread<Message> {
   const state = new Int32Array(new SharedArrayBuffer(8));
   return {
     messages: messagesOf(script, { job, state }, signal),
@@ -24,14 +20,9 @@ export function startThread<Message, Job>(script: string, job: Job, signal: Abor
   };
 }
 
-async function* messagesOf<Message, Job>(
-  script: string,
-  data: ThreadData<Job>,
-  signal: AbortSignal,
-): AsyncGenerator<Message> {
+async function* messagesOf<Message>(script: string, data: ThreadData, signal: AbortSignal): AsyncGenerator<Message> {
   signal.throwIfAborted();
-  const env = { NODE_COMPILE_CACHE: COMPILED, ...process.env };
-  const worker = new Worker(new URL(script, import.meta.url), { workerData: data, execArgv: [], env });
+  const worker = new Worker(new URL(script, import.meta.url), { workerData: data, execArgv: [] });
   const waiting: Message[] = [];
   let ended = false;
   let failed: Error | undefined;
