@@ -87,8 +87,6 @@ export function planOf({ tables }: Facts): TableChange[] {
         title: `Remove ${expired} expired ${expired === 1 ? 'row' : 'rows'} from ${placeOf(seen)}`,
         reason: `The first of them expired at ${oldest}. ${others} ${others === 1 ? 'other stays' : 'others stay'}.`,
         undo: 'none' as const,
-        // That it went is wanted also where another table could not be reached.
-        additive: true,
         ...(goingWith.length > 0 && { detail: `As the configuration allows: ${goingWith.join('; ')}.` }),
       };
     });
