@@ -34,7 +34,7 @@ export function openSqlite(path: string, changes: boolean): ExpirySession {
   const rows = (sql: string, ...values: readonly Value[]): Record<string, Value>[] => {
     const statement = database.prepare(sql);
     statement.setReadBigInts(true);
-    return statement.all(...values) as Record<string, Value>[];
+    return statement.all(...values);
   };
   return {
     async clock() {
