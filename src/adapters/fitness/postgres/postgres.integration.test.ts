@@ -136,7 +136,8 @@ describe('a look at PostgreSQL', () => {
   it('tells how it goes about what it is asked most often before and after statistics, and runs none of it', async () => {
     await server.say(
       'shop',
-      'create table planned (id int, state text)',
+      // What the server does by itself would decide which of two plans is the better one.
+      'create table planned (id int, state text) with (autovacuum_enabled = off)',
       "insert into planned select i, 'a secret state' from generate_series(1, 40000) i",
       'create index planned_state on planned (state)',
       'select pg_stat_statements_reset()',
@@ -158,7 +159,7 @@ describe('a look at PostgreSQL', () => {
         statement: expect.stringContaining('where state'),
         calls: 2,
         before: { plan: expect.stringContaining('planned_state') },
-        after: { plan: 'Aggregate, Index Only Scan using planned_state on planned' },
+        after: { plan: 'Aggregate, Seq Scan on planned' },
       },
     ]);
     expect(changes[0]?.before.plan).not.toBe(changes[0]?.after.plan);
