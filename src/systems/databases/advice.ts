@@ -36,7 +36,7 @@ export async function adviceFor(db: Kysely<DatabaseTables>, of: Of): Promise<Adv
     .execute();
   const since = new Map(still.map((row) => [`${row.database} ${row.name}`, row.since]));
   const tried = await db
-    .selectFrom('database_advice')
+    .selectFrom('database_index_advice')
     .select('advice')
     .where('node', '=', node)
     .where('source', '=', source)

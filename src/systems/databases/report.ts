@@ -53,7 +53,7 @@ export async function keepMaintenanceReport(
       for (const { source, ...advice } of data.advice) {
         const values = { at: data.at, advice: JSON.stringify(advice) };
         await trx
-          .insertInto('database_advice')
+          .insertInto('database_index_advice')
           .values({ node: node.id, source, database: advice.database, sql: advice.sql, ...values })
           .onConflict((conflict) => conflict.columns(['node', 'source', 'database', 'sql']).doUpdateSet(values))
           .execute();

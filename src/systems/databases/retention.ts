@@ -16,6 +16,7 @@ export function databaseRetention({ store, exports: files, keepMs }: DatabasesDe
       await db.deleteFrom('database_looks').where('at', '<', before).execute();
       await db.deleteFrom('database_latest').where('at', '<', before).execute();
       await db.deleteFrom('database_index_use').where('seen_at', '<', before).execute();
+      await db.deleteFrom('database_index_advice').where('at', '<', before).execute();
       await db.deleteFrom('database_advice').where('at', '<', before).execute();
       await files.prune('logs', REPORT_PREFIX, before);
     },

@@ -53,7 +53,7 @@ export type DatabaseTables = {
     seen_at: Date;
   };
   /** Indexes that were tried and would help. */
-  database_advice: {
+  database_index_advice: {
     node: string;
     source: string;
     database: string;
@@ -61,6 +61,8 @@ export type DatabaseTables = {
     at: Date;
     advice: Jsonb<IndexAdvice>;
   };
+  /** The same of a version that told no two databases of a server apart; nodes of it write there until they are updated. */
+  database_advice: { at: Date };
 };
 
 export const databaseMigrations: readonly Migration[] = [
@@ -96,10 +98,11 @@ export const databaseMigrations: readonly Migration[] = [
     name: 'databases/0002-advice-of-one-database',
     // Two databases of a server may have a table of one name, and then the statement is the same.
     async up(db) {
-      await sql`alter table database_advice add column database text`.execute(db);
-      await sql`update database_advice set database = coalesce(advice->>'database', '')`.execute(db);
-      await sql`alter table database_advice alter column database set not null,
-        drop constraint database_advice_pkey, add primary key (node, source, database, sql)`.execute(db);
+      await sql`create table database_index_advice (
+        node text not null, source text not null, database text not null, sql text not null, at timestamptz not null,
+        advice jsonb not null, primary key (node, source, database, sql))`.execute(db);
+      await sql`insert into database_index_advice (node, source, database, sql, at, advice)
+        select node, source, coalesce(advice->>'database', ''), sql, at, advice from database_advice`.execute(db);
     },
   },
 ];
