@@ -73,7 +73,7 @@ export default defineConfig({
           sequence: { groupOrder: 0 },
         },
       },
-      { test: { ...serving, name: 'apart', include: APART, maxWorkers: 3, sequence: { groupOrder: 1 } } },
+      { test: { ...serving, name: 'apart', include: APART, maxWorkers: 2, sequence: { groupOrder: 1 } } },
       {
         // A whole Steward each, and the machine it looks after: it has to be their own, or they find each other's.
         test: {
@@ -81,9 +81,8 @@ export default defineConfig({
           name: 'whole',
           include: ['test/**/*.test.ts'],
           exclude: [...configDefaults.exclude, ...APART],
-          ...(mayHaveOwnMachine()
-            ? { pool: ownMachines, maxWorkers: 3, sequence: { groupOrder: 1 } }
-            : { maxWorkers: 1, sequence: { groupOrder: 2 } }),
+          ...(mayHaveOwnMachine() ? { pool: ownMachines, maxWorkers: 2 } : { maxWorkers: 1 }),
+          sequence: { groupOrder: 2 },
         },
       },
     ],

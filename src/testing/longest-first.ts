@@ -19,6 +19,7 @@ export const LONGEST = [
   'src/engine/cancel.integration.test.ts',
   // What may take only so long, beside what mostly waits.
   'test/chaos-engine.test.ts',
+  'test/heartbeats.integration.test.ts',
   'test/game-day.integration.test.ts',
   'test/healing-crashes.integration.test.ts',
   'test/two-nodes.test.ts',
@@ -27,7 +28,6 @@ export const LONGEST = [
   'test/backup-crashes.integration.test.ts',
   'test/healing-host.integration.test.ts',
   'test/migration-crashes.integration.test.ts',
-  'test/heartbeats.integration.test.ts',
   'test/healing-problems.integration.test.ts',
   'test/mcp/mcp.integration.test.ts',
   'test/alert-storms.integration.test.ts',
