@@ -155,7 +155,7 @@ describe('a hundred runs of ten changes', () => {
       }
       next = performance.now() + between(150, 1_000);
       expect(engine.child.exitCode, engine.errors()).toBeNull();
-      expect(performance.now() - began).toBeLessThan(200_000);
+      expect(performance.now() - began).toBeLessThan(300_000);
     }
     await look();
 
@@ -203,5 +203,5 @@ describe('a hundred runs of ten changes', () => {
     expect(left).toEqual({ locks: 0, waiters: 0, children: 0 });
     expect(kills.steward).toBeGreaterThanOrEqual(MOST_KILLS.steward / 4);
     expect(kills.postgres).toBeGreaterThanOrEqual(MOST_KILLS.postgres / 4);
-  }, 240_000);
+  }, 360_000);
 });
