@@ -355,7 +355,10 @@ describe.skipIf(noDocker !== undefined)(`containers${noDocker ? ` (${noDocker})`
       15_000,
     );
     await dockerd.docker('pause', 'well');
-    expect(await state('well')).toMatchObject({ state: 'stopped', message: 'well is paused' });
+    await vi.waitFor(
+      async () => expect(await state('well')).toMatchObject({ state: 'stopped', message: 'well is paused' }),
+      15_000,
+    );
     await dockerd.docker('unpause', 'well');
   }, 60_000);
 
