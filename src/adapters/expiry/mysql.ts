@@ -13,9 +13,10 @@ import {
   type Shape,
   written,
   asNumber,
+  notFound,
+  notPlain,
   rangeOf,
 } from './session.ts';
-import { notFound } from './work.ts';
 
 const KINDS: Readonly<Record<string, ColumnKind>> = {
   timestamp: 'instant',
@@ -74,13 +75,7 @@ export async function openMysql(
           'Correct table in databases.sessions, or let its user see it: GRANT SELECT, DELETE.',
         );
       if (found['type'] !== 'BASE TABLE')
-        throw new StewardError(
-          'PRECONDITION_FAILED',
-          `${table} in ${database} is no plain table: nothing was removed.`,
-          {
-            hint: 'Name the tables behind the view in databases.sessions.',
-          },
-        );
+        throw notPlain(`${table} in ${database}`, 'Name the tables behind the view in databases.sessions.');
       const columns = await rows<Column>(
         `select column_name as name, lower(data_type) as type, column_key as part from information_schema.columns
          where table_schema = ? and table_name = ? order by ordinal_position`,

@@ -11,9 +11,10 @@ import {
   LOCK_MS,
   type Shape,
   asNumber,
+  notFound,
+  notPlain,
   rangeOf,
 } from './session.ts';
-import { notFound } from './work.ts';
 
 interface PgShape extends Shape {
   /** As SQL takes it: not what inherits from it. */
@@ -89,12 +90,9 @@ export async function openPostgres(
           },
         );
       if (only.relkind !== 'r')
-        throw new StewardError(
-          'PRECONDITION_FAILED',
-          `${only.name} in ${database} is no plain table: nothing was removed.`,
-          {
-            hint: 'Name the tables behind a view, or the single partitions; whole partitions are better dropped.',
-          },
+        throw notPlain(
+          `${only.name} in ${database}`,
+          'Name the tables behind a view, or the single partitions; whole partitions are better dropped.',
         );
       if (only.type === null)
         throw notFound(`column ${column} in ${only.name} of ${database}`, 'Correct expires in databases.sessions.');

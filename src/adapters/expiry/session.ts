@@ -1,4 +1,5 @@
 import type { Reference, Unit } from '../../core/database/expiry.ts';
+import { StewardError } from '../../core/errors.ts';
 
 /** What a column of instants is made of: an instant, the time on some wall, or a number since 1970. */
 export type ColumnKind = 'instant' | 'wall' | 'number';
@@ -61,4 +62,12 @@ export const asNumber = (said: unknown): number | null => (said === null || said
 export function rangeOf(row: { readonly least?: unknown; readonly greatest?: unknown } | undefined) {
   const [least, greatest] = [asNumber(row?.least), asNumber(row?.greatest)];
   return least === null || greatest === null ? null : { least, greatest };
+}
+
+export function notFound(what: string, hint: string): StewardError {
+  return new StewardError('NOT_FOUND', `There is no ${what}.`, { hint });
+}
+
+export function notPlain(table: string, hint: string): StewardError {
+  return new StewardError('PRECONDITION_FAILED', `${table} is no plain table: nothing was removed.`, { hint });
 }

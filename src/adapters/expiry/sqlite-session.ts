@@ -11,9 +11,10 @@ import {
   LOCK_MS,
   type Shape,
   asNumber,
+  notFound,
+  notPlain,
   rangeOf,
 } from './session.ts';
-import { notFound } from './work.ts';
 
 type Value = string | number | bigint | null | Uint8Array;
 
@@ -49,9 +50,7 @@ export function openSqlite(path: string, changes: boolean): ExpirySession {
       if (!found) throw notFound(`table ${table} in ${path}`, 'Correct table in databases.sessions.');
       const name = String(found['name']);
       if (found['type'] !== 'table')
-        throw new StewardError('PRECONDITION_FAILED', `${name} in ${path} is no plain table: nothing was removed.`, {
-          hint: 'Name the tables behind the view in databases.sessions.',
-        });
+        throw notPlain(`${name} in ${path}`, 'Name the tables behind the view in databases.sessions.');
       const columns = rows('select name, type, pk from pragma_table_xinfo(?)', name);
       const held = columns.find((one) => String(one['name']).toLowerCase() === column.toLowerCase());
       if (!held) throw notFound(`column ${column} in ${name} of ${path}`, 'Correct expires in databases.sessions.');

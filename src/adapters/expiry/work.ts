@@ -143,7 +143,3 @@ function inWords(milliseconds: number, { kind }: Shape, { zone }: ExpiringTable)
 function* batches(keys: readonly Key[]): Iterable<readonly Key[]> {
   for (let at = 0; at < keys.length; at += BATCH) yield keys.slice(at, at + BATCH);
 }
-
-export function notFound(what: string, hint: string): StewardError {
-  return new StewardError('NOT_FOUND', `There is no ${what}.`, { hint });
-}

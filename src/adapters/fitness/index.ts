@@ -3,7 +3,7 @@ import type { BackupSource } from '../../core/backup/source.ts';
 import type { Doing } from '../../core/backup/store.ts';
 import type { DatabaseAt, DatabaseEngine } from '../../core/database/engine.ts';
 import type { DatabaseLook } from '../../core/database/look.ts';
-import type { FitnessTask, IndexAdvice } from '../../core/database/task.ts';
+import { type FitnessTask, type IndexAdvice, isSameTask } from '../../core/database/task.ts';
 import { StewardError } from '../../core/errors.ts';
 import type { FitnessPort, Rehearsal } from '../../core/ports/fitness.ts';
 import type { Loan } from '../backups/sandbox.ts';
@@ -97,7 +97,7 @@ export function createFitness({
       const { engine } = reach(place.source);
       const own = `${place.source}@${owner}`;
       const before = rehearsed.get(own);
-      if (before && tasks.every((task) => before.tasks.some((one) => isSame(one, task)))) return before;
+      if (before && tasks.every((task) => before.tasks.some((one) => isSameTask(one, task)))) return before;
       const came = await rehearse({ place, owner, doing }, async (there): Promise<Rehearsal> => {
         const at = { source: there.source, sandbox: true } as DatabaseAt;
         const tried: Rehearsal['tasks'][number][] = [];
@@ -112,9 +112,6 @@ export function createFitness({
     },
   };
 }
-
-const isSame = (one: FitnessTask, other: FitnessTask): boolean =>
-  one.kind === other.kind && one.database === other.database && one.object === other.object;
 
 interface Stage {
   readonly engine: DatabaseEngine;

@@ -1,10 +1,7 @@
+import type { SandboxPlace } from '../../core/backup/reader.ts';
 import { StewardError } from '../../core/errors.ts';
 
-/**
- * Where this machine can start no server: `never` is for whoever must not come near the original, `seen` for whoever can do
- * without where the free room of its server cannot be seen. Else only a disk that is seen to be too small is refused.
- */
-export type Beside = 'never' | 'seen' | undefined;
+export type Beside = SandboxPlace['beside'];
 
 interface Room {
   readonly beside: Beside;

@@ -3,12 +3,12 @@ import { pickCopy } from '../../core/backup/pick.ts';
 import { type BackupSource, DATABASE_KINDS } from '../../core/backup/source.ts';
 import type { DatabaseLook } from '../../core/database/look.ts';
 import { type Asked, tasksFor } from '../../core/database/rules.ts';
-import type { FitnessTask } from '../../core/database/task.ts';
+import { asSkipped, type FitnessTask } from '../../core/database/task.ts';
 import { StewardError } from '../../core/errors.ts';
 import type { CopiesPort } from '../../core/ports/copies.ts';
 import { mayReplan, plansNow } from '../../core/database/compare-plans.ts';
 import type { Facts, SeenSource, SourceTask } from '../../core/database/maintenance.ts';
-import { asRefused, isRead, refusedBy, rehearse, wantedOf } from '../../core/database/rehearse.ts';
+import { isRead, refusedBy, rehearse, wantedOf } from '../../core/database/rehearse.ts';
 import type { Input } from './schema.ts';
 
 /** A plan has at most 500 changes; what is above is left for the next run. */
@@ -52,10 +52,7 @@ export async function analyze(context: Context<Input, Needs>): Promise<Facts> {
       const days =
         input.vacuum === 'daily' ? { vacuumMs: DAY_MS } : input.vacuum === 'weekly' ? { vacuumMs: WEEK_MS } : {};
       const { due, skipped } = tasksFor(look, { ...rules, ...days }, asked);
-      const meanwhile =
-        asleep === undefined
-          ? []
-          : due.map(({ kind: task, database, object }) => ({ kind: task, database, object, why: asleep }));
+      const meanwhile = asleep === undefined ? [] : due.map((task) => asSkipped(task, asleep));
       if (asleep === undefined) tasks.push(...due.map((task, place) => ofSource(name, look, { task, place })));
       sources.push({
         name,
@@ -98,7 +95,7 @@ async function rehearsed(context: Context<Input, Needs>, facts: Omit<Facts, 'reh
   }
   const sources = facts.sources.map((source) => {
     const some = [...refused].filter(([task]) => task.source === source.name);
-    const skipped = [...some.map(([task, why]) => asRefused(task, why)), ...source.skipped].slice(0, MOST_TOLD);
+    const skipped = [...some.map(([task, why]) => asSkipped(task, why)), ...source.skipped].slice(0, MOST_TOLD);
     return { ...source, skipped, skippedInAll: source.skippedInAll + some.length };
   });
   return { ...facts, sources, tasks: facts.tasks.filter((task) => !refused.has(task)), rehearsals };

@@ -1,7 +1,7 @@
 import type { Context } from '../automation.ts';
 import type { Trigger } from '../actor.ts';
 import type { SlowQuery } from './look.ts';
-import type { FitnessTask, SkippedTask, TaskDone } from './task.ts';
+import { type FitnessTask, isSameTask, type TaskDone } from './task.ts';
 import { formatDuration } from '../duration.ts';
 import { StewardError } from '../errors.ts';
 import { formatBytes } from '../space.ts';
@@ -69,27 +69,17 @@ const UNREAD: ReadonlySet<Trigger> = new Set(['schedule', 'event', 'healing', 's
 export const isRead = ({ trigger, dryRun }: { readonly trigger: Trigger; readonly dryRun: boolean }): boolean =>
   !dryRun && !UNREAD.has(trigger);
 
-const same = (one: SourceTask, other: Pick<FitnessTask, 'kind' | 'database' | 'object'>): boolean =>
-  one.kind === other.kind && one.database === other.database && one.object === other.object;
-
 /** Why the task is not done, for what came of it on the copy. */
 export function refusedBy({ error, tasks }: Rehearsed, task: SourceTask): string | undefined {
   // What needs a copy that restores has just been shown not to have one.
-  const why = error !== null && isHeavy(task) ? error : tasks.find((one) => same(task, one))?.error;
+  const why = error !== null && isHeavy(task) ? error : tasks.find((one) => isSameTask(task, one))?.error;
   return why === undefined ? undefined : `it failed on its copy: ${why}`;
 }
-
-export const asRefused = ({ kind, database, object }: SourceTask, why: string): SkippedTask => ({
-  kind,
-  database,
-  object,
-  why,
-});
 
 /** For who reads the plan: what became of the task on the copy. */
 export function toldOf({ tasks, untried }: Rehearsed, copy: string, task: SourceTask): string | undefined {
   if (untried !== null) return isHeavy(task) ? `Not tried: ${untried}` : undefined;
-  const tried = tasks.find((one) => same(task, one));
+  const tried = tasks.find((one) => isSameTask(task, one));
   if (!tried) return undefined;
   if (!tried.done) return `Not tried: the copy ${copy} has nothing of that name yet.`;
   return [`Tried on the copy ${copy}: ${tookOf(tried.done)}`, ...locksOf(tried.done)].join('\n');

@@ -1,6 +1,6 @@
 import { formatDuration } from '../duration.ts';
 import type { DatabaseLook, IndexLook, TableLook } from './look.ts';
-import type { FitnessTask, SkippedTask } from './task.ts';
+import { asSkipped, type FitnessTask, isSameTask, type SkippedTask } from './task.ts';
 
 /** When something is due. Ages in ms, shares 0 to 1. */
 export interface FitnessRules {
@@ -105,14 +105,11 @@ function rested(verdict: Verdict, { done, restMs, now }: Asked): Verdict {
 
 function elsewhere(verdict: Verdict): Verdict {
   if ('why' in verdict) return verdict;
-  const { kind, database, object } = verdict;
-  return { kind, database, object, why: 'a standby takes no writes: its primary is looked after instead' };
+  return asSkipped(verdict, 'a standby takes no writes: its primary is looked after instead');
 }
 
-function lastOf(done: readonly DoneBefore[], { kind, database, object }: Verdict): Date | undefined {
-  const times = done
-    .filter((one) => one.kind === kind && one.database === database && one.object === object)
-    .map(({ at }) => at.getTime());
+function lastOf(done: readonly DoneBefore[], verdict: Verdict): Date | undefined {
+  const times = done.filter((one) => isSameTask(one, verdict)).map(({ at }) => at.getTime());
   return times.length > 0 ? new Date(Math.max(...times)) : undefined;
 }
 

@@ -32,6 +32,19 @@ export type FitnessTask = z.output<typeof FitnessTask>;
 export const SkippedTask = FitnessTask.pick({ kind: true, database: true, object: true }).extend({ why: z.string() });
 export type SkippedTask = z.output<typeof SkippedTask>;
 
+type TaskName = Pick<FitnessTask, 'kind' | 'database' | 'object'>;
+
+/** Whether both are the same thing done to the same object. */
+export const isSameTask = (one: TaskName, other: TaskName): boolean =>
+  one.kind === other.kind && one.database === other.database && one.object === other.object;
+
+export const asSkipped = ({ kind, database, object }: TaskName, why: string): SkippedTask => ({
+  kind,
+  database,
+  object,
+  why,
+});
+
 /** A task that was done, with what it changed. */
 export const TaskDone = z.object({
   durationMs: z.number().min(0),

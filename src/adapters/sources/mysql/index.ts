@@ -67,7 +67,8 @@ export function createMysqlSource(deps: SqlDeps): SourceReader<'mysql'> {
     },
 
     structure: (copy, doing) => lookAtStructure(copy, doing),
-    sandbox: (source, copy, place, doing) => makeSandbox({ deps, source, copy, ...place, beside: place.beside }, doing),
+    sandbox: (source, copy, { scratch, owner, beside }, doing) =>
+      makeSandbox({ deps, source, copy, scratch, owner, beside }, doing),
 
     async occupied(source, copy, to, doing) {
       const names = wantedOf(await readAbout(copy, doing), to).map((one) => one.to);

@@ -12,10 +12,11 @@ import { byName } from '../order.ts';
 import { evidenceOf } from '../evidence.ts';
 import { lookAtLayer } from '../layer.ts';
 import { dotted } from '../names.ts';
+import { restoredBytes } from '../restored-bytes.ts';
 import { assertRoomIn, makeScratch, type ScratchFolder, sweepScratch } from '../scratch.ts';
 import type { SqlDeps } from '../sql-deps.ts';
 import { endWorkersOf } from '../throw-away.ts';
-import { type About, readAbout, restoredBytes } from './about.ts';
+import { type About, readAbout } from './about.ts';
 import { accessTo, identifier, type MyAccess, openSession } from './access.ts';
 import { countDatabase, loadDatabase, runScript } from './load.ts';
 import { SCRATCH_PREFIX } from './look.ts';
@@ -159,7 +160,7 @@ async function makePlace({ deps, source, copy, about, folder, beside }: Making, 
   const tools = await findTools(deps.programs, about.flavor, { folders: deps.folders, signal: doing.signal });
   if (tools.server) {
     // Others may have their disk in the same place.
-    await assertRoomIn(folder.path, restoredBytes(about, copy.manifest));
+    await assertRoomIn(folder.path, restoredBytes(about.databases, copy.manifest));
     const made = {
       folder,
       server: tools.server,
@@ -177,7 +178,7 @@ async function makePlace({ deps, source, copy, about, folder, beside }: Making, 
   assertRoomBeside({
     beside,
     server: `${access.host}:${access.port}`,
-    bytes: restoredBytes(about, copy.manifest),
+    bytes: restoredBytes(about.databases, copy.manifest),
     free: free === undefined ? undefined : { folder: where, bytes: free },
     hint: "Install the server programs on this machine, which then starts one of its own, or let MariaDB tell: INSTALL SONAME 'disks', and GRANT FILE to the user of this source.",
   });

@@ -62,12 +62,6 @@ export function mainDatabase(databases: readonly AboutDatabase[]): AboutDatabase
   return databases.find(({ name }) => name !== 'postgres') ?? databases[0];
 }
 
-/** What its databases take on a disk when they are restored: at least what their dumps are large, and about what they took. */
-export function restoredBytes({ databases }: About, { parts }: SealedCopy['manifest']): number {
-  const dumped = (name: string): number => parts.find((part) => part.name === name)?.bytes ?? 0;
-  return databases.reduce((sum, { bytes = 0, dump }) => sum + Math.max(bytes, dumped(dump)), 0);
-}
-
 export async function* aboutText(about: About): Bytes {
   yield Buffer.from(`${JSON.stringify(about, null, 2)}\n`);
 }

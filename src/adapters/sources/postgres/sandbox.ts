@@ -13,9 +13,10 @@ import { evidenceOf } from '../evidence.ts';
 import { together } from '../flow.ts';
 import { lookAtLayer } from '../layer.ts';
 import { dotted } from '../names.ts';
+import { restoredBytes } from '../restored-bytes.ts';
 import { assertRoomIn, makeScratch, type ScratchFolder, sweepScratch } from '../scratch.ts';
 import { endWorkersOf } from '../throw-away.ts';
-import { type About, mainDatabase, readAbout, restoredBytes } from './about.ts';
+import { type About, mainDatabase, readAbout } from './about.ts';
 import {
   accessTo,
   connectionString,
@@ -219,7 +220,7 @@ async function makePlace(making: Making, notes: string[], doing: Doing): Promise
   });
   if (!tools) return await borrowPlace(making, await find({ server, own: false }, doing), doing);
   // The dump that is restored lies beside it; others may have their disk in the same place.
-  await assertRoomIn(folder.path, restoredBytes(about, making.copy.manifest));
+  await assertRoomIn(folder.path, restoredBytes(about.databases, making.copy.manifest));
   const thrownAway = await startThrowAway(
     { folder, tools, programs: deps.programs, account: await deps.account() },
     doing,
@@ -277,7 +278,7 @@ async function borrowPlace(
     // A server that is named for that is nobody's original.
     beside: drillOn ? undefined : beside,
     server: `${access.host}:${access.port}`,
-    bytes: restoredBytes(about, copy.manifest),
+    bytes: restoredBytes(about.databases, copy.manifest),
     free: await freeOn(session, access),
     hint: 'Install the server programs of PostgreSQL on this machine, which then starts one of its own, or name a server as backups.staging.',
   });
