@@ -4,10 +4,11 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { SealedCopy, SourceReader } from '../../core/backup/reader.ts';
-import { FilesSource, MysqlSource, PostgresSource, SqliteSource } from '../../core/backup/source.ts';
+import { FilesSource, MysqlSource, SqliteSource } from '../../core/backup/source.ts';
+import { backupsOver } from '../../testing/backup/backups-over.ts';
 import { makeCopy } from '../../testing/backup/make-copy.ts';
 import { plainStore } from '../../testing/backup/plain-store.ts';
-import { memoryLog } from '../../testing/log.ts';
+import { postgresSourceOf } from '../../testing/backup/postgres-source.ts';
 import { startMariadb } from '../../testing/world/mariadb.ts';
 import { nobody, startPostgres } from '../../testing/world/postgres.ts';
 import { type TempFolder, tempFolder } from '../../testing/world/temp-folder.ts';
@@ -16,7 +17,6 @@ import { createFilesReader } from '../sources/files/index.ts';
 import { createMysqlSource } from '../sources/mysql/index.ts';
 import { createPostgresSource } from '../sources/postgres/index.ts';
 import { createSqliteReader } from '../sources/sqlite/index.ts';
-import { createBackups } from './index.ts';
 
 const doing = { signal: new AbortController().signal };
 const programs = createPrograms({ environment: process.env });
@@ -24,7 +24,7 @@ const now = (): Date => new Date();
 
 describe('a copy whose source nobody configures any more', () => {
   let folder: TempFolder;
-  let backups: ReturnType<typeof createBackups>;
+  let backups: ReturnType<typeof backupsOver>;
   let files: SealedCopy;
   let database: SealedCopy;
 
@@ -46,19 +46,7 @@ describe('a copy whose source nobody configures any more', () => {
     files = await makeCopy(createFilesReader(deps), docs, store, doing);
     const sqlite = SqliteSource.parse({ kind: 'sqlite', name: 'shop', path });
     database = await makeCopy(createSqliteReader(deps), sqlite, store, doing);
-    backups = createBackups({
-      sources: () => [],
-      repositories: () => [store.repository],
-      storeOf: () => store,
-      readers: [],
-      programs,
-      scratch,
-      making: new Set(),
-      servers: new Map(),
-      node: 'node_test',
-      now,
-      log: memoryLog(),
-    });
+    backups = backupsOver(store, { sources: () => [], readers: [], programs, scratch, now });
   }, 120_000);
   afterAll(() => folder.remove());
 
@@ -159,9 +147,8 @@ describe('a copy of a database server that is configured', () => {
       createMysqlSource({ ...deps, secrets: async () => mariadb.password }),
     ] as const;
     const password = { env: 'PASSWORD' };
-    const { host, port, user } = postgres;
     const sources = [
-      PostgresSource.parse({ kind: 'postgres', name: 'shop', host, port, user, password, databases: ['shop'] }),
+      postgresSourceOf(postgres, { name: 'shop', databases: ['shop'] }),
       MysqlSource.parse({
         kind: 'mysql',
         name: 'crm',
@@ -178,18 +165,12 @@ describe('a copy of a database server that is configured', () => {
     ];
     // Neither server is needed for it.
     await Promise.all([postgres.stop(), mariadb.stop()]);
-    const backups = createBackups({
+    const backups = backupsOver(store, {
       sources: () => sources,
-      repositories: () => [store.repository],
-      storeOf: () => store,
       readers: readers as unknown as SourceReader[],
       programs,
       scratch,
-      making: new Set(),
-      servers: new Map(),
-      node: 'node_test',
       now,
-      log: memoryLog(),
     });
     for (const { location, manifest } of copies) {
       const place = { source: manifest.source.name, repository: 'plain', location };

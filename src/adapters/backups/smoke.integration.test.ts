@@ -4,19 +4,19 @@ import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import verifyBackups from '../../automations/verify-backups/index.ts';
 import type { SealedCopy, SourceReader } from '../../core/backup/reader.ts';
-import { type BackupSource, PostgresSource, SqliteSource } from '../../core/backup/source.ts';
+import { type BackupSource, SqliteSource } from '../../core/backup/source.ts';
 import type { CopyRecord } from '../../core/ports/copies.ts';
+import { backupsOver } from '../../testing/backup/backups-over.ts';
 import { makeCopy } from '../../testing/backup/make-copy.ts';
 import { plainStore } from '../../testing/backup/plain-store.ts';
+import { postgresSourceOf } from '../../testing/backup/postgres-source.ts';
 import { fakePorts } from '../../testing/fakes/fake-ports.ts';
-import { memoryLog } from '../../testing/log.ts';
 import { performInMemory } from '../../testing/perform-in-memory.ts';
 import { nobody, startPostgres, type TestPostgres } from '../../testing/world/postgres.ts';
 import { type TempFolder, tempFolder } from '../../testing/world/temp-folder.ts';
 import { createPrograms } from '../programs/index.ts';
 import { createPostgresSource } from '../sources/postgres/index.ts';
 import { createSqliteReader } from '../sources/sqlite/index.ts';
-import { createBackups } from './index.ts';
 
 const doing = { signal: new AbortController().signal };
 const BEFORE = new Date('2026-03-01T00:00:00Z');
@@ -65,36 +65,18 @@ function sqliteSource(command: readonly string[], timeout?: string) {
     ...smoke(command, timeout),
   });
 }
-function postgresSource(command: readonly string[]) {
-  const { host, port, user } = server;
-  const password = { env: 'PASSWORD' };
-  return PostgresSource.parse({
-    kind: 'postgres',
-    name: 'crm',
-    host,
-    port,
-    user,
-    password,
-    databases: ['crm'],
-    ...smoke(command),
-  });
-}
+const postgresSource = (command: readonly string[]) =>
+  postgresSourceOf(server, { name: 'crm', databases: ['crm'], ...smoke(command) });
 
 /** What a verification says of a copy that was proven before, and what the record has of it afterwards. */
 async function verified(source: BackupSource, { location }: SealedCopy) {
   const store = plainStore(join(folder.path, 'store'));
-  const backups = createBackups({
+  const backups = backupsOver(store, {
     sources: () => [source],
-    repositories: () => [store.repository],
-    storeOf: () => store,
     readers,
     scratch: join(folder.path, 'scratch'),
     programs,
-    making: new Set(),
-    servers: new Map(),
-    node: 'memory',
     now,
-    log: memoryLog(),
   });
   const ports = { ...fakePorts({ now }), backups };
   ports.copies.put({

@@ -6,13 +6,14 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ContentItem } from '../../../core/backup/copy.ts';
 import type { SealedCopy, SourceReader } from '../../../core/backup/reader.ts';
-import { PostgresSource, type SourceOf } from '../../../core/backup/source.ts';
+import { type SourceOf } from '../../../core/backup/source.ts';
 import type { CopyStore } from '../../../core/backup/store.ts';
 import { StewardError } from '../../../core/errors.ts';
 import { testServer } from '../../../testing/database.ts';
 import { defined } from '../../../testing/defined.ts';
 import { makeCopy } from '../../../testing/backup/make-copy.ts';
 import { plainStore } from '../../../testing/backup/plain-store.ts';
+import { postgresSourceOf } from '../../../testing/backup/postgres-source.ts';
 import { nobody, startPostgres, type TestPostgres } from '../../../testing/world/postgres.ts';
 import { type TempFolder, tempFolder } from '../../../testing/world/temp-folder.ts';
 import { readStat } from '../../procfs/stat.ts';
@@ -76,18 +77,7 @@ afterAll(async () => {
   await folder?.remove();
 });
 
-function source(more: Partial<SourceOf<'postgres'>> = {}): SourceOf<'postgres'> {
-  const { host, port, user } = server;
-  return PostgresSource.parse({
-    kind: 'postgres',
-    name: 'main',
-    host,
-    port,
-    user,
-    password: { env: 'PASSWORD' },
-    ...more,
-  });
-}
+const source = (more: Partial<SourceOf<'postgres'>> = {}): SourceOf<'postgres'> => postgresSourceOf(server, more);
 
 async function contentsNow(of: SourceOf<'postgres'>): Promise<ContentItem[]> {
   const items: ContentItem[] = [];

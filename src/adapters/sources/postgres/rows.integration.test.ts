@@ -6,10 +6,11 @@ import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ContentItem } from '../../../core/backup/copy.ts';
 import type { Sandbox, SealedCopy, SourceReader } from '../../../core/backup/reader.ts';
-import { PostgresSource, type SourceOf } from '../../../core/backup/source.ts';
+import { type SourceOf } from '../../../core/backup/source.ts';
 import type { CopyStore } from '../../../core/backup/store.ts';
 import { makeCopy } from '../../../testing/backup/make-copy.ts';
 import { plainStore } from '../../../testing/backup/plain-store.ts';
+import { postgresSourceOf } from '../../../testing/backup/postgres-source.ts';
 import { nobody, startPostgres, type TestPostgres } from '../../../testing/world/postgres.ts';
 import { type TempFolder, tempFolder } from '../../../testing/world/temp-folder.ts';
 import { createPrograms } from '../../programs/index.ts';
@@ -56,19 +57,8 @@ afterAll(async () => {
   await folder?.remove();
 });
 
-function source(databases: string[], more: Partial<SourceOf<'postgres'>> = {}): SourceOf<'postgres'> {
-  const { host, port, user } = server;
-  return PostgresSource.parse({
-    kind: 'postgres',
-    name: 'main',
-    host,
-    port,
-    user,
-    password: { env: 'PASSWORD' },
-    databases,
-    ...more,
-  });
-}
+const source = (databases: string[], more: Partial<SourceOf<'postgres'>> = {}): SourceOf<'postgres'> =>
+  postgresSourceOf(server, { databases, ...more });
 
 async function dump(...args: readonly string[]): Promise<Buffer> {
   const env = { ...process.env, PGHOST: server.host, PGPORT: String(server.port), PGUSER: server.user };

@@ -2,10 +2,11 @@ import { chmod, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { SealedCopy, SourceReader } from '../../../core/backup/reader.ts';
-import { PostgresSource, type SourceOf } from '../../../core/backup/source.ts';
+import { type SourceOf } from '../../../core/backup/source.ts';
 import type { CopyStore } from '../../../core/backup/store.ts';
 import { makeCopy } from '../../../testing/backup/make-copy.ts';
 import { plainStore } from '../../../testing/backup/plain-store.ts';
+import { postgresSourceOf } from '../../../testing/backup/postgres-source.ts';
 import { nobody, startPostgres, type TestPostgres } from '../../../testing/world/postgres.ts';
 import { type TempFolder, tempFolder } from '../../../testing/world/temp-folder.ts';
 import { createPrograms } from '../../programs/index.ts';
@@ -62,20 +63,12 @@ const reader = (folders?: readonly string[]): SourceReader<'postgres'> =>
     ...(folders && { folders: async () => folders }),
   });
 
-function source(drillOn?: object): SourceOf<'postgres'> {
-  const { host, port, user } = live;
-  return PostgresSource.parse({
-    kind: 'postgres',
-    name: 'main',
-    host,
-    port,
-    user,
-    password: { env: 'LIVE' },
+const source = (drillOn?: object): SourceOf<'postgres'> =>
+  postgresSourceOf(live, {
     databases: ['shop'],
     assertions: [{ name: 'all rows are there', sql: 'select count(*) = 200 from accounts' }],
     ...(drillOn && { drillOn }),
   });
-}
 const there = (more: object = {}) => ({
   host: staging.host,
   port: staging.port,
