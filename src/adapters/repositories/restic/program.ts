@@ -5,6 +5,7 @@ import { StewardError } from '../../../core/errors.ts';
 import type { ProgramResult } from '../../../core/ports/programs.ts';
 import type { StoreDeps } from '../deps.ts';
 import { withKeyFile } from './key.ts';
+import { rewindable } from './rewindable.ts';
 import { ResticError, type Trouble, troubleOf } from './trouble.ts';
 
 /** It holds the index of the whole repository in memory. */
@@ -13,6 +14,8 @@ const MESSAGES_BYTES = 16 * 1024 ** 2;
 const LONG_MS = 7 * 24 * 3_600_000;
 /** How often it may try again before it is believed that this does not get better: it would go on for minutes. */
 const TRIES: Partial<Record<Trouble, number>> = { unreachable: 4, failed: 6 };
+/** How often it is started anew where a lock was given back while it read it, which it would wait for in vain for minutes. */
+const STARTS = 8;
 
 export interface Asking {
   readonly doing: Doing;
@@ -21,6 +24,8 @@ export interface Asking {
   /** Exit codes that are no failure besides 0. */
   readonly alsoFine?: readonly number[] | undefined;
 }
+
+type Feeding = Asking & { readonly input?: Bytes | undefined };
 
 export interface Restic {
   run(args: readonly string[], key: string, asking: Asking): Promise<ProgramResult>;
@@ -61,10 +66,10 @@ export function createRestic(
     };
   }
 
-  async function ask<T>(
+  async function attempt<T>(
     args: readonly string[],
     key: string,
-    { doing, timeoutMs = LONG_MS, alsoFine = [], input }: Asking & { readonly input?: Bytes | undefined },
+    { doing, timeoutMs = LONG_MS, alsoFine = [], input }: Feeding,
     take: ((output: AsyncIterable<Uint8Array>) => Promise<T>) | undefined,
   ): Promise<ProgramResult & { readonly taken?: T }> {
     const patience = createPatience(repository.name);
@@ -93,6 +98,28 @@ export function createRestic(
       if (signal === null && (exitCode === 0 || alsoFine.includes(exitCode ?? -1))) return result;
       throw new ResticError(troubleOf(stderr, exitCode), repository.name, stderr || `it was ended by ${signal}`);
     });
+  }
+
+  async function ask<T>(
+    args: readonly string[],
+    key: string,
+    asking: Feeding,
+    take: ((output: AsyncIterable<Uint8Array>) => Promise<T>) | undefined,
+  ): Promise<ProgramResult & { readonly taken?: T }> {
+    const input = asking.input && rewindable(asking.input);
+    try {
+      for (let start = 1; ; start += 1) {
+        try {
+          return await attempt(args, key, { ...asking, input: input?.read() }, take);
+        } catch (thrown) {
+          // It looks at the locks before it begins.
+          const vanished = thrown instanceof ResticError && thrown.trouble === 'lock-vanished';
+          if (!vanished || start === STARTS || asking.doing.signal.aborted || input?.again === false) throw thrown;
+        }
+      }
+    } finally {
+      input?.close();
+    }
   }
 
   return {

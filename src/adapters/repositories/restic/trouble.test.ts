@@ -33,6 +33,14 @@ describe('what restic 0.14 says, recorded', () => {
       'damaged',
       'Load(<data/e0a2282a0c>, 210, 0) returned error, retrying after 1.08s: open /tmp/r/data/e0/e0a2: no such file or directory',
     ],
+    [
+      'lock-vanished',
+      'Load(<lock/2787047496>, 0, 0) returned error, retrying after 552.330144ms: The specified key does not exist.',
+    ],
+    [
+      'lock-vanished',
+      'Load(<lock/2787047496>, 0, 0) returned error, retrying after 1.08s: open /r/locks/2787: no such file or directory',
+    ],
     ['failed', 'something that nobody has heard before'],
   ] as const)('is %s: %s', (trouble, said) => {
     expect(troubleOf(said, 1)).toBe(trouble);

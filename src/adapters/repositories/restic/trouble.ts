@@ -4,6 +4,7 @@ import { type ErrorCode, StewardError } from '../../../core/errors.ts';
 export type Trouble =
   | 'wrong-key'
   | 'locked'
+  | 'lock-vanished'
   | 'full'
   | 'credentials'
   | 'sftp-refused'
@@ -18,6 +19,7 @@ export type Trouble =
 const SIGNS: readonly (readonly [Trouble, RegExp])[] = [
   ['wrong-key', /wrong password or no key found/],
   ['locked', /repository is already locked|unable to create lock in backend: .*locked/],
+  ['lock-vanished', /<lock\/[0-9a-f]+>.*(?:not exist|no such file|not found)/],
   ['full', /no space left on device|disk quota exceeded|QuotaExceeded|insufficient storage/i],
   [
     'credentials',
@@ -55,6 +57,11 @@ const KINDS: Record<Trouble, { readonly code: ErrorCode; readonly says: string; 
     code: 'LOCKED',
     says: 'somebody works there',
     hint: 'Wait until that ends. A lock whose process is dead is removed by unlocking the repository.',
+  },
+  'lock-vanished': {
+    code: 'LOCKED',
+    says: 'a lock that is listed there cannot be found',
+    hint: 'Others come and go there all the time: try again later. Where nobody works there, remove its locks with restic unlock --remove-all.',
   },
   full: {
     code: 'DISK_FULL',
