@@ -108,7 +108,10 @@ async function standBetween(
         const altered = alter(asked, whole);
         const { 'transfer-encoding': _, ...kept } = given.headers;
         const length = method === 'HEAD' ? given.headers['content-length'] : altered.length;
-        answer.writeHead(given.statusCode ?? 502, { ...kept, ...(length !== undefined && { 'content-length': length }) });
+        answer.writeHead(given.statusCode ?? 502, {
+          ...kept,
+          ...(length !== undefined && { 'content-length': length }),
+        });
         answer.end(altered);
       });
     });
