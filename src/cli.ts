@@ -1,4 +1,5 @@
 import { readEnvironment } from './config/environment.ts';
+import { describedCommands } from './described-commands.ts';
 import { buildCli } from './surfaces/cli/index.ts';
 import { localCommands } from './local-commands.ts';
 import { offlineOperations } from './offline-operations.ts';
@@ -19,7 +20,8 @@ for (const stream of [process.stdout, process.stderr]) {
 }
 
 const cli = buildCli({
-  // Everything is loaded only where a command needs the definitions.
+  described: describedCommands,
+  // Loads all of Steward, which takes many times as long as anything else here.
   catalogOf: async () => (await import('./describe.ts')).describeCatalog(environment),
   offline: offlineOperations(environment),
   instead: { 'audit-verify': verifyExport(environment) },

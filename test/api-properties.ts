@@ -2,7 +2,8 @@ import fc from 'fast-check';
 import type { FastifyInstance } from 'fastify';
 import { describe, expect, it } from 'vitest';
 import type { Catalog } from '../src/core/catalog.ts';
-import { type JsonSchema, jsonSchemaOf, kindsOf } from '../src/surfaces/json-schema.ts';
+import { type JsonSchema, kindsOf } from '../src/surfaces/json-schema.ts';
+import { jsonSchemaOf } from '../src/surfaces/json-schema-of.ts';
 import { API, type Route, routesOf } from '../src/surfaces/rest/routes.ts';
 
 export interface ComposedApi {

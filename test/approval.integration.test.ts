@@ -107,6 +107,7 @@ describe('approving what destroys, from outside', () => {
     let stdout = '';
     let stderr = '';
     const cli = buildCli({
+      described: async () => ({ operations: [], automations: [] }),
       catalogOf: async () => createCatalog({ automations: [], operations: [], workflows: [] }),
       offline: {},
       local: [],

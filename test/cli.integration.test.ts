@@ -7,6 +7,7 @@ import { defineQuery, pageOf, PageInput } from '../src/core/operation.ts';
 import { StewardError } from '../src/core/errors.ts';
 import type { CliOptions } from '../src/surfaces/cli/cli-options.ts';
 import { buildCli } from '../src/surfaces/cli/index.ts';
+import { manifestOf } from '../src/surfaces/manifest-of.ts';
 import { composeSmall, type SmallComposition } from './small-composition.ts';
 
 const gauges = defineQuery({
@@ -45,6 +46,7 @@ describe('the command line', () => {
     let stdout = '';
     let stderr = '';
     const cli = buildCli({
+      described: async () => manifestOf(small.catalog),
       catalogOf: async () => small.catalog,
       offline: {},
       local: [],
@@ -184,14 +186,15 @@ describe('the command line', () => {
     expect((await steward(['gauges', '--url', 'http://127.0.0.1:9'])).exitCode).toBe(7);
   });
 
+  const unwanted = (): Promise<never> => Promise.reject(new Error('must not be loaded'));
+
   it('asks the running server what it can do instead of loading every definition', async () => {
-    expect(
-      (await steward(['gauges'], { catalogOf: () => Promise.reject(new Error('must not be loaded')) })).exitCode,
-    ).toBe(0);
+    const [described, catalogOf] = [unwanted, unwanted];
+    expect((await steward(['gauges'], { described, catalogOf })).exitCode).toBe(0);
   });
 
   it('runs what needs no server without loading the definitions', async () => {
-    const catalogOf = () => Promise.reject(new Error('must not be loaded'));
+    const [described, catalogOf] = [unwanted, unwanted];
     const local = [
       {
         words: ['config', 'validate'],
@@ -209,14 +212,21 @@ describe('the command line', () => {
       },
     ];
 
-    expect(await steward(['config', 'validate', '--file', 'a.yaml'], { catalogOf, local })).toMatchObject({
+    expect(await steward(['config', 'validate', '--file', 'a.yaml'], { described, catalogOf, local })).toMatchObject({
       exitCode: 0,
       stdout: 'valid: yes\nfile: a.yaml\n',
     });
-    expect(await steward(['doctor'], { catalogOf, local })).toMatchObject({
+    expect(await steward(['doctor'], { described, catalogOf, local })).toMatchObject({
       exitCode: 23,
       stderr: 'Error: The disk is full.\nFree some.\n',
     });
+  });
+
+  it('describes without a server and without the definitions what this version can do', async () => {
+    const help = await steward(['token', 'create', '--help'], { home: away, catalogOf: unwanted });
+
+    expect(help.stdout).toContain('--role <viewer|operator|admin|auditor|agent>');
+    expect((await steward(['gauges'], { home: away, catalogOf: unwanted })).exitCode).toBe(15);
   });
 
   it('lists every command, and describes one with its options', async () => {

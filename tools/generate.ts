@@ -1,10 +1,11 @@
-// `npm run generate [-- --check]`: openapi.json and docs/reference, made from the definitions. --check writes nothing and
-// fails where a file is not what the definitions say.
+// `npm run generate [-- --check]`: openapi.json, steward.schema.json, what the command line reads instead of the definitions,
+// and docs/reference. --check writes nothing and fails where a file is not what the definitions say.
 import { existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { readEnvironment } from '../src/config/environment.ts';
 import { configJsonSchema } from '../src/config/schema.ts';
 import { describeCatalog } from '../src/describe.ts';
+import { manifestOf } from '../src/surfaces/manifest-of.ts';
 import { openapi } from '../src/surfaces/rest/openapi.ts';
 import { automationPages } from './generate/automations.ts';
 import { commandsPage } from './generate/commands.ts';
@@ -37,6 +38,7 @@ pages.set('README.md', index([...pages.keys()]));
 const files = new Map<string, string>([
   // Without the package's version: a release changes what is released, not what the API is.
   ['openapi.json', `${JSON.stringify(openapi(catalog, '1'), null, 2)}\n`],
+  ['src/commands.json', commandsFile()],
   ['steward.schema.json', `${JSON.stringify(configSchema, null, 2)}\n`],
   ...[...pages].map(([name, text]): [string, string] => [`docs/reference/${name}`, `${text.trimEnd()}\n`]),
 ]);
@@ -59,6 +61,14 @@ for (const path of stale) {
 for (const path of leftovers) rmSync(join(root, path));
 console.log(`${files.size} files, ${stale.length} written, ${leftovers.length} removed`);
 process.exit(0);
+
+/** One command a line: whoever changes one changes one line. */
+function commandsFile(): string {
+  const members = Object.entries(manifestOf(catalog)).map(
+    ([kind, each]) => `"${kind}": [\n${(each as unknown[]).map((one) => JSON.stringify(one)).join(',\n')}\n]`,
+  );
+  return `{\n${members.join(',\n')}\n}\n`;
+}
 
 function index(names: readonly string[]): string {
   const title = (name: string): string => {

@@ -1,5 +1,4 @@
-import type { Catalog } from '../core/catalog.ts';
-import { type JsonSchema, jsonSchemaOf } from './json-schema.ts';
+import type { JsonSchema } from './json-schema.ts';
 
 /**
  * What the command line needs of the catalog, as data. A running server sends it, so that a command costs one request
@@ -38,33 +37,3 @@ export interface CommandDescription {
 }
 
 export const MANIFEST_PATH = '/api/v1/commands';
-
-export function manifestOf(catalog: Catalog): Manifest {
-  return {
-    operations: [...catalog.operations.values()].map((operation) => {
-      const { name, kind, summary, cli, cliArguments, columns, input, examples } = operation;
-      return {
-        name,
-        kind,
-        summary,
-        words: cli ?? [name],
-        arguments: cliArguments ?? [],
-        ...(columns === undefined ? {} : { columns }),
-        input: jsonSchemaOf(input, 'input'),
-        ...(operation.kind === 'query' && operation.download && { download: true }),
-        examples: examples ?? [],
-      };
-    }),
-    automations: [...catalog.automations.values()].map(({ name, summary, input, cli, cliArguments }) => ({
-      name,
-      summary,
-      input: jsonSchemaOf(input, 'input'),
-      ...(cli && { words: cli, arguments: cliArguments ?? [] }),
-    })),
-    workflows: workflowsOf(catalog),
-  };
-}
-
-export function workflowsOf({ workflows }: Pick<Catalog, 'workflows'>): NonNullable<Manifest['workflows']> {
-  return [...workflows.values()].map(({ name, aliases = [], summary }) => ({ name, aliases, summary }));
-}

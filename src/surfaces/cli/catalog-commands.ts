@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { StewardError } from '../../core/errors.ts';
-import { type CommandDescription, type Manifest, MANIFEST_PATH, manifestOf } from '../manifest.ts';
+import { type CommandDescription, type Manifest, MANIFEST_PATH } from '../manifest.ts';
 import { findServer, request, type Server } from './client.ts';
 import { addPerson, type PersonFlags } from './person.ts';
 import { addFormat, addServer, type Flags, FORMAT, isJson, isPrefix, leaf } from './command-tree.ts';
@@ -71,7 +71,7 @@ export async function addCatalogCommands(program: Command, around: Surroundings)
 }
 
 /** What the server that runs can do; without one, what this version could. */
-async function manifest({ args, home, env, catalogOf }: Surroundings): Promise<Manifest> {
+async function manifest({ args, home, env, described }: Surroundings): Promise<Manifest> {
   const wantsHelp = args.length === 0 || args.includes('--help') || args.includes('-h') || args[0] === 'help';
   try {
     const server = await findServer(home, {
@@ -84,7 +84,7 @@ async function manifest({ args, home, env, catalogOf }: Surroundings): Promise<M
     // A Steward that was killed, or one of another version, must not keep anybody from reading the help.
     if (!wantsHelp && code !== 'UNAVAILABLE' && code !== 'NOT_FOUND') throw thrown;
   }
-  return manifestOf(await catalogOf());
+  return await described();
 }
 
 function valueOf(args: readonly string[], flag: string): string | undefined {

@@ -1,4 +1,5 @@
 import type { Catalog } from '../../core/catalog.ts';
+import type { Manifest } from '../manifest.ts';
 import type { Terminal } from './terminal.ts';
 
 /** A command that needs no server: serve, doctor, config validate, service install. */
@@ -25,7 +26,9 @@ export interface Instead {
 }
 
 export interface CliOptions {
-  /** Loads the definitions, and starts nothing. Asked for when a command needs it. */
+  /** What this version can do, as data; asked for where no server says what it can. */
+  readonly described: () => Promise<Manifest>;
+  /** Loads the definitions, and starts nothing. Asked for where something of `offline` is done. */
   readonly catalogOf: () => Promise<Catalog>;
   /** What operations can do without a server, by the operation's name. */
   readonly offline: Readonly<Record<string, (input: Record<string, unknown>) => Promise<unknown>>>;

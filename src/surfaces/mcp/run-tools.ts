@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { StewardError } from '../../core/errors.ts';
 import type { AnyOperation } from '../../core/operation.ts';
 import { parseInput } from '../input.ts';
-import { jsonSchemaOf } from '../json-schema.ts';
+import { jsonSchemaOf } from '../json-schema-of.ts';
 import { asJson, perform } from '../perform.ts';
 import type { McpDeps } from './deps.ts';
 import { excerptOf } from './excerpt.ts';

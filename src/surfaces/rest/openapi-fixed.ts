@@ -1,5 +1,5 @@
 import { WaysIn } from '../../core/identity.ts';
-import { jsonSchemaOf } from '../json-schema.ts';
+import { jsonSchemaOf } from '../json-schema-of.ts';
 import { StreamQuery } from '../live/protocol.ts';
 import { MANIFEST_PATH } from '../manifest.ts';
 import { ERROR, json, type Path } from './openapi-parts.ts';

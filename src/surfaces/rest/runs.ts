@@ -5,7 +5,7 @@ import type { Catalog } from '../../core/catalog.ts';
 import type { Run } from '../../core/run.ts';
 import type { RunService } from '../../core/run-service.ts';
 import { parseInput } from '../input.ts';
-import { jsonSchemaOf } from '../json-schema.ts';
+import { jsonSchemaOf } from '../json-schema-of.ts';
 import { assertMay } from '../perform.ts';
 import { automationOf, startRun } from '../start-run.ts';
 import { callOf, triggerOf } from './access.ts';
