@@ -1,5 +1,4 @@
-import { createHash } from 'node:crypto';
-import { readdir, stat, statfs } from 'node:fs/promises';
+import { readdir, statfs } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
 import type { RepositoryOf } from '../../../core/backup/repository.ts';
 import type { CopyStore, Doing, RepositoryState } from '../../../core/backup/store.ts';
@@ -11,6 +10,8 @@ import { safeName } from '../../../core/backup/names.ts';
 import { createContents } from './contents.ts';
 import { keepKey, newKey, readKey } from './key.ts';
 import { createLocks } from './locks.ts';
+import { isNear } from './near.ts';
+import { createOpened } from './opened.ts';
 import { createRestic } from './program.ts';
 import { mayGoOn, parseSnapshots, type PartSnapshot, SEAL } from './snapshots.ts';
 import { ResticError } from './trouble.ts';
@@ -21,8 +22,6 @@ const ANSWER_MS = 60_000;
 /** Parts of which nobody here can tell who makes them are left alone this long. */
 const UNKNOWN_MS = 2 * 24 * 3_600_000;
 
-/** Which repositories of this machine this process has opened, and with which key. */
-const opened = new Set<string>();
 /** Copies that this process gave up without taking all of them back: what is there of them is nobody's. */
 const givenUp = new Set<string>();
 
@@ -32,6 +31,7 @@ export function createResticStore(repository: RepositoryOf<'restic'>, deps: Stor
   const self = holderOf(deps.node);
   const folder = isAbsolute(repository.url) ? repository.url : undefined;
   const key = (): Promise<string> => readKey(repository, deps);
+  const opened = createOpened(`${deps.home} ${repository.name}`, folder);
   const locks = createLocks(restic, key, { folder, now: deps.now });
   const contents = createContents(restic, key);
 
@@ -123,13 +123,7 @@ export function createResticStore(repository: RepositoryOf<'restic'>, deps: Stor
     state,
     async prepare(doing) {
       const known = await key().catch(() => undefined);
-      // One on this machine that was opened with this key is not opened again only to see that it can be.
-      const here = folder === undefined ? undefined : await stat(join(folder, 'config')).catch(() => undefined);
-      const opens =
-        here &&
-        known &&
-        createHash('sha256').update(`${deps.home} ${repository.name} ${here.dev} ${here.ino} ${known}`).digest('hex');
-      if (opens !== undefined && opened.has(opens)) return;
+      if (known !== undefined && (await opened.has(known))) return;
       if (known === undefined && repository.password) await key();
       try {
         await isThere(doing, known ?? newKey());
@@ -147,7 +141,7 @@ export function createResticStore(repository: RepositoryOf<'restic'>, deps: Stor
         if (trouble !== 'no-repository') throw thrown;
         await make(doing);
       }
-      if (opens !== undefined) opened.add(opens);
+      await opened.add(known ?? (await key()));
       await rememberPlace(deps.home, repository, repository.url);
     },
     async begin(copy, doing) {
@@ -174,6 +168,7 @@ export function createResticStore(repository: RepositoryOf<'restic'>, deps: Stor
         restic,
         key: await key(),
         folder,
+        near: folder !== undefined && (await isNear(folder)),
         copy,
         node: deps.node,
         holder: self,

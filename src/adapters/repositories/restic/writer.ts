@@ -33,6 +33,8 @@ export interface Session {
   readonly key: string;
   /** Where the repository is, if it is on this machine. */
   readonly folder: string | undefined;
+  /** On a disk of its own. */
+  readonly near: boolean;
   readonly copy: CopyName;
   readonly node: string;
   readonly holder: Holder;
@@ -44,7 +46,7 @@ export interface Session {
 }
 
 export function createWriter(session: Session): CopyWriter {
-  const { restic, key, folder, copy, node, holder, doing, log } = session;
+  const { restic, key, folder, near, copy, node, holder, doing, log } = session;
   const snapshots = new Map<string, string>();
   const held = new Map<string, string>();
   let heldBytes = 0;
@@ -59,6 +61,7 @@ export function createWriter(session: Session): CopyWriter {
     `--host=${node}`,
     // By Steward's own clock, in UTC, as the program's zone is.
     `--time=${copy.at.toISOString().slice(0, 19).replace('T', ' ')}`,
+    ...(near ? ['--no-cache'] : []),
   ];
 
   /**
