@@ -43,7 +43,7 @@ describe('a command that only asks', () => {
           /^(compose|serve|describe)\.ts$|^(engine|store|systems|adapters|automations)\//.test(path),
         ),
       ).toEqual([]);
-      expect(packages.toSorted()).toEqual(['commander', 'zod']);
+      expect(packages.toSorted()).toEqual(['commander']);
     },
   );
 });

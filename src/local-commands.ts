@@ -204,23 +204,23 @@ export function localCommands(environment: Environment): LocalCommand[] {
       arguments: [{ name: 'shell', summary: 'bash, zsh or fish.', required: true }],
       options: [{ flags: '--install', summary: 'Write it to its place in your home folder.' }],
       async run({ arguments: [name], options, json }) {
-        const { PLACES, SCRIPTS, Shell } = await import('./surfaces/cli/completion-scripts.ts');
-        const shell = Shell.safeParse(name);
-        if (!shell.success)
+        const { PLACES, SCRIPTS, SHELLS } = await import('./surfaces/cli/completion-scripts.ts');
+        const shell = SHELLS.find((each) => each === name);
+        if (shell === undefined)
           throw new StewardError('INPUT_INVALID', `There is no completion for ${name}.`, {
-            hint: `Expected ${Shell.options.join(', ')}.`,
+            hint: `Expected ${SHELLS.join(', ')}.`,
           });
-        const script = SCRIPTS[shell.data];
+        const script = SCRIPTS[shell];
         if (options['install'] !== true) {
           if (json) return { script };
           process.stdout.write(script);
           return undefined;
         }
         const { mkdir, writeFile } = await import('node:fs/promises');
-        const path = resolve(homedir(), PLACES[shell.data].path);
+        const path = resolve(homedir(), PLACES[shell].path);
         await mkdir(dirname(path), { recursive: true });
         await writeFile(path, script);
-        return { file: path, next: PLACES[shell.data].next };
+        return { file: path, next: PLACES[shell].next };
       },
     },
     ...SERVICE.map(({ verb, words, summary }): LocalCommand => ({

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { type AnyOperation, defineQuery, NoInput } from '../core/operation.ts';
-import { Problem } from '../core/errors.ts';
+import { Problem } from '../core/error-body.ts';
 import { redactConfig } from './redact-config.ts';
 import type { ConfigService } from './watch.ts';
 

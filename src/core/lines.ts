@@ -1,6 +1,7 @@
 import { z } from 'zod';
+import { LOG_LEVELS } from './log-levels.ts';
 
-export const LogLevel = z.enum(['debug', 'info', 'warning', 'error']);
+export const LogLevel = z.enum(LOG_LEVELS);
 export type LogLevel = z.output<typeof LogLevel>;
 
 /** One line of a log, clean: without secrets, and without anything that a terminal would obey. */

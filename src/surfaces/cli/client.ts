@@ -1,6 +1,8 @@
 import { readFile } from 'node:fs/promises';
+import type { IncomingMessage } from 'node:http';
 import { join } from 'node:path';
-import { ErrorBody, StewardError } from '../../core/errors.ts';
+import { StewardError } from '../../core/errors.ts';
+import { exchange, isOk, reasonOf, textOf } from './exchange.ts';
 
 export interface Server {
   readonly url: string;
@@ -82,12 +84,11 @@ function urlOf(announced: string): string | undefined {
 
 export const request: Request = async (server, method, path, body, signal) => {
   const timeout = AbortSignal.timeout(ANSWER_WITHIN_MS);
-  let response: Response;
+  let response: IncomingMessage;
   let text: string;
   try {
-    response = await fetch(`${server.url}${path}`, {
+    response = await exchange(`${server.url}${path}`, {
       method,
-      redirect: 'error',
       headers: {
         ...credentialOf(server),
         accept: 'application/json',
@@ -95,10 +96,10 @@ export const request: Request = async (server, method, path, body, signal) => {
         ...server.headers,
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
       },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      body: body === undefined ? undefined : JSON.stringify(body),
       signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
     });
-    text = await response.text();
+    text = await textOf(response);
   } catch (cause) {
     if (timeout.aborted)
       throw new StewardError('TIMEOUT', `${server.url} did not answer within ${ANSWER_WITHIN_MS / 1_000} s.`, {
@@ -106,16 +107,15 @@ export const request: Request = async (server, method, path, body, signal) => {
         cause,
       });
     if (signal?.aborted) throw cause;
-    const reason = (cause as { cause?: { code?: string } }).cause?.code ?? (cause as Error).message;
-    throw new StewardError('UNAVAILABLE', `Nothing answers at ${server.url} (${reason}).`, {
+    throw new StewardError('UNAVAILABLE', `Nothing answers at ${server.url} (${reasonOf(cause)}).`, {
       hint: 'Start it with npm start, or see steward doctor.',
       cause,
     });
   }
   const parsed = parseJson(text);
-  if (response.ok && (parsed !== undefined || text === ''))
-    return { body: parsed, location: response.headers.get('location') ?? undefined, session: sessionIn(response) };
-  throw failureOf(server, response.status, text);
+  if (isOk(response) && (parsed !== undefined || text === ''))
+    return { body: parsed, location: response.headers.location, session: sessionIn(response) };
+  throw await failureOf(server, response.statusCode, text);
 };
 
 /** A session counts only where the page of this Steward itself could have sent the request. */
@@ -124,8 +124,8 @@ function credentialOf({ url, token, session }: Server): Record<string, string> {
   return { cookie: `${SESSION}=${session}`, origin: new URL(url).origin };
 }
 
-function sessionIn(response: Response): string | undefined {
-  const pair = response.headers.getSetCookie().find((cookie) => cookie.startsWith(`${SESSION}=`));
+function sessionIn({ headers }: IncomingMessage): string | undefined {
+  const pair = headers['set-cookie']?.find((cookie) => cookie.startsWith(`${SESSION}=`));
   return pair?.slice(SESSION.length + 1).split(';', 1)[0] || undefined;
 }
 
@@ -134,16 +134,15 @@ export async function* stream(server: Server, path: string): AsyncGenerator<stri
   const stalled = new AbortController();
   let timer = setTimeout(() => stalled.abort(), ANSWER_WITHIN_MS);
   try {
-    const response = await fetch(`${server.url}${path}`, {
-      redirect: 'error',
+    const response = await exchange(`${server.url}${path}`, {
       headers: { authorization: `Bearer ${server.token}`, 'x-steward-surface': 'cli', ...server.headers },
       signal: stalled.signal,
     });
-    if (!response.ok || !response.body) throw failureOf(server, response.status, await response.text());
-    for await (const chunk of response.body.pipeThrough(new TextDecoderStream())) {
+    if (!isOk(response)) throw await failureOf(server, response.statusCode, await textOf(response));
+    for await (const chunk of response) {
       clearTimeout(timer);
       timer = setTimeout(() => stalled.abort(), ANSWER_WITHIN_MS);
-      yield chunk;
+      yield String(chunk);
     }
   } catch (cause) {
     if (cause instanceof StewardError) throw cause;
@@ -162,7 +161,8 @@ export async function* stream(server: Server, path: string): AsyncGenerator<stri
 }
 
 /** What a server that does not do what it was asked for says. */
-export function failureOf(server: Server, status: number, text: string): StewardError {
+export async function failureOf(server: Server, status: number | undefined, text: string): Promise<StewardError> {
+  const { ErrorBody } = await import('../../core/error-body.ts');
   const parsed = parseJson(text);
   const error = ErrorBody.safeParse((parsed as { error?: unknown } | undefined)?.error);
   if (error.success)

@@ -1,7 +1,5 @@
-import { z } from 'zod';
-
-export const Shell = z.enum(['bash', 'zsh', 'fish']);
-export type Shell = z.output<typeof Shell>;
+export const SHELLS = ['bash', 'zsh', 'fish'] as const;
+export type Shell = (typeof SHELLS)[number];
 
 /**
  * Each hands the words to `steward complete --` as they are: what is half typed is never evaluated by the shell. An answer is a

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { StewardError } from '../../core/errors.ts';
 import { failureOf, type Server } from './client.ts';
+import { exchange, isOk, reasonOf, textOf } from './exchange.ts';
 
 export interface StreamMessage {
   /** `message` for an event. */
@@ -83,8 +84,7 @@ async function* connect(
   const silent = new AbortController();
   let timer = setTimeout(() => silent.abort(), SILENT_MS);
   try {
-    const response = await fetch(`${server.url}/api/v1/live?${search}`, {
-      redirect: 'error',
+    const response = await exchange(`${server.url}/api/v1/live?${search}`, {
       headers: {
         authorization: `Bearer ${server.token}`,
         accept: 'text/event-stream',
@@ -93,12 +93,12 @@ async function* connect(
       },
       signal: outer ? AbortSignal.any([outer, silent.signal]) : silent.signal,
     });
-    if (!response.ok || !response.body) throw failureOf(server, response.status, await response.text());
+    if (!isOk(response)) throw await failureOf(server, response.statusCode, await textOf(response));
     let rest = '';
-    for await (const chunk of response.body.pipeThrough(new TextDecoderStream())) {
+    for await (const chunk of response) {
       clearTimeout(timer);
       timer = setTimeout(() => silent.abort(), SILENT_MS);
-      const frames = (rest + chunk).split('\n\n');
+      const frames = (rest + String(chunk)).split('\n\n');
       rest = frames.pop() ?? '';
       for (const frame of frames) {
         const parsed = frameOf(frame);
@@ -107,8 +107,7 @@ async function* connect(
     }
   } catch (cause) {
     if (cause instanceof StewardError) throw cause;
-    const reason = (cause as { cause?: { code?: string } }).cause?.code ?? (cause as Error).message;
-    throw new StewardError('UNAVAILABLE', `Nothing answers at ${server.url} (${reason}).`, {
+    throw new StewardError('UNAVAILABLE', `Nothing answers at ${server.url} (${reasonOf(cause)}).`, {
       hint: 'Start it with npm start, or see steward doctor.',
       cause,
     });

@@ -1,7 +1,6 @@
 import type { Command } from 'commander';
-import { parseDuration } from '../../core/duration.ts';
 import { StewardError } from '../../core/errors.ts';
-import { LogLevel } from '../../core/lines.ts';
+import { LOG_LEVELS } from '../../core/log-levels.ts';
 import { addFormat, addServer, type Flags, isJson, leaf } from './command-tree.ts';
 import type { CliOptions } from './cli-options.ts';
 import { liveMessages } from './live-stream.ts';
@@ -10,6 +9,7 @@ import { inert, painter, plain, PREFIX_COLORS, type Paint } from './terminal.ts'
 import { clock, colorOfLevel, tellChange } from './watch.ts';
 
 const WIDEST = 24;
+const LEVELS: readonly string[] = LOG_LEVELS;
 
 /** `steward logs follow [service...]`: lines as they are written, merged, each under the name and in the color of its component. */
 export function addLogsFollow(program: Command, around: CliOptions): void {
@@ -25,7 +25,7 @@ export function addLogsFollow(program: Command, around: CliOptions): void {
     )
     .option('--since <time>', 'Also what was written before: 10m, 2h, or an instant.')
     .option('--grep <text>', 'Only lines that contain this, in any case.')
-    .option('--level <level>', `No less severe than this: ${LogLevel.options.join(', ')}.`);
+    .option('--level <level>', `No less severe than this: ${LOG_LEVELS.join(', ')}.`);
   addFormat(command);
   addServer(command);
   command.action(async () => {
@@ -37,7 +37,7 @@ export function addLogsFollow(program: Command, around: CliOptions): void {
         services.length === 0
           ? ['logs:*', 'run:*']
           : services.map((name) => (name === 'runs' ? 'run:*' : `logs:${name}`)),
-      ...(flags.since !== undefined && { since: [sinceOf(flags.since)] }),
+      ...(flags.since !== undefined && { since: [await sinceOf(flags.since)] }),
     };
     const wanted = wantedLine(flags);
     const { stdout, stderr, env } = around;
@@ -68,19 +68,20 @@ function wantedLine({
   readonly grep?: string;
   readonly level?: string;
 }): (line: Record<string, unknown>) => boolean {
-  const least = level === undefined ? 0 : LogLevel.options.indexOf(level as LogLevel);
+  const least = level === undefined ? 0 : LEVELS.indexOf(level);
   if (least < 0)
-    throw new StewardError('INPUT_INVALID', `--level ${level}: expected ${LogLevel.options.join(', ')}.`, {
+    throw new StewardError('INPUT_INVALID', `--level ${level}: expected ${LOG_LEVELS.join(', ')}.`, {
       hint: 'Use --level error.',
     });
   const sought = grep?.toLowerCase();
   return (line) =>
-    LogLevel.options.indexOf(line['level'] as LogLevel) >= least &&
+    LEVELS.indexOf(String(line['level'])) >= least &&
     (sought === undefined || String(line['text']).toLowerCase().includes(sought));
 }
 
 /** Instants for the server, which may live by another clock: a length of time counts from now here. */
-function sinceOf(text: string): string {
+async function sinceOf(text: string): Promise<string> {
+  const { parseDuration } = await import('../../core/duration.ts');
   const length = parseDuration(text);
   const at = length === undefined ? new Date(text) : new Date(Date.now() - length);
   if (!Number.isNaN(at.getTime())) return at.toISOString();

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type ErrorCode, ERRORS, StewardError } from '../../core/errors.ts';
-import { isFinal, type Run } from '../../core/run.ts';
+import type { Run } from '../../core/run.ts';
+import { isFinal } from '../../core/run-states.ts';
 import type { Request, Server } from './client.ts';
 import { printMembers } from './print.ts';
 import { plain, type Paint, type Terminal } from './terminal.ts';

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { isFinal } from '../../core/run.ts';
+import { isFinal } from '../../core/run-states.ts';
 import { request, type Server } from './client.ts';
 import { addFormat, addServer, type Flags, isJson, leaf } from './command-tree.ts';
 import type { CliOptions } from './cli-options.ts';

@@ -3,7 +3,8 @@ import {
   CLIENT_INFO_META_KEY,
   PROTOCOL_VERSION_META_KEY,
 } from '@modelcontextprotocol/server';
-import { ErrorBody, StewardError } from '../../core/errors.ts';
+import { ErrorBody } from '../../core/error-body.ts';
+import { StewardError } from '../../core/errors.ts';
 
 /** The revision that is spoken to the server, whatever the client in front speaks. */
 const REVISION = '2026-07-28';

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { AnyAutomation } from '../../core/automation.ts';
 import type { Catalog } from '../../core/catalog.ts';
-import { ErrorBody } from '../../core/errors.ts';
+import { ErrorBody } from '../../core/error-body.ts';
 import type { JsonObject } from '../../core/json.ts';
 import type { AnyOperation } from '../../core/operation.ts';
 import { Run } from '../../core/run.ts';
