@@ -3,28 +3,15 @@ import { createChannel } from './adapters/channels/channels.ts';
 import { createRecentLog } from './adapters/log/recent.ts';
 import { createPing } from './adapters/channels/ping.ts';
 import { createDeclarations } from './adapters/declarations/index.ts';
-import { createDatabases } from './adapters/databases/index.ts';
-import { createDocker } from './adapters/docker/index.ts';
 import { createExports } from './adapters/exports/index.ts';
 import { createEvidence } from './adapters/evidence/index.ts';
 import { createFiles } from './adapters/files/index.ts';
-import { createGauges } from './adapters/host/gauges.ts';
 import { ownAddresses } from './adapters/host/addresses.ts';
-import { createHost } from './adapters/host/index.ts';
 import { createHttp } from './adapters/http/index.ts';
-import { createMemory } from './adapters/memory/index.ts';
-import { createOutbound } from './adapters/outbound/outbound.ts';
-import { createProber } from './adapters/probes/index.ts';
 import { configuredRecipe } from './adapters/processes/configured.ts';
-import { createProcesses } from './adapters/processes/index.ts';
-import { createPrograms } from './adapters/programs/index.ts';
-import type { MemoryLimits } from './adapters/programs/memory-watch.ts';
 import { createServiceLogs } from './adapters/service-logs/index.ts';
 import { seeForBackups } from './adapters/sources/seen.ts';
-import { createRecognizer } from './adapters/recognize/index.ts';
 import { readMcpFiles } from './adapters/recognize/mcp-files.ts';
-import { createSecretResolver } from './adapters/secrets/secrets.ts';
-import { createSockets } from './adapters/sockets/index.ts';
 import { createStorage } from './adapters/storage/index.ts';
 import { largestLogs } from './adapters/storage/log-files.ts';
 import { createSystemd } from './adapters/systemd/index.ts';
@@ -57,10 +44,9 @@ import { isFinal } from './core/run.ts';
 import type { Ports, PortStatus } from './core/ports.ts';
 import type { System } from './core/system.ts';
 import type { RunScope } from './engine/children.ts';
-import { createFamilies, familyMigrations } from './engine/families.ts';
+import { createFamilies } from './engine/families.ts';
 import { createEngine, type Engine } from './engine/index.ts';
 import { nextInstant } from './engine/instants.ts';
-import { engineMigrations } from './engine/tables.ts';
 import {
   alertingSettings,
   allowedHosts,
@@ -86,63 +72,36 @@ import { exportKit, kitProblem, kitState } from './recovery-kit.ts';
 import { overviewOf } from './overview.ts';
 import { guardedHttp } from './safeguards/guarded-http.ts';
 import { EVENTS_CHANNEL } from './store/event-tables.ts';
-import type { Migration } from './store/migrator.ts';
 import type { Store } from './store/store.ts';
 import { topicsOf } from './surfaces/live/topics.ts';
 import { createMcp } from './surfaces/mcp/http.ts';
 import { createRest, type PageFile, type Rest } from './surfaces/rest/index.ts';
 import { mountHeartbeats } from './surfaces/rest/heartbeats.ts';
 import { mountJoin } from './surfaces/rest/join.ts';
-import { backupMigrations, createBackupRecord } from './systems/backups/index.ts';
+import { createBackupRecord } from './systems/backups/index.ts';
 import { createDeadMan } from './systems/alerting/dead-man.ts';
 import { createAlerting } from './systems/alerting/index.ts';
-import { alertingMigrations } from './systems/alerting/tables.ts';
 import { type Audit, createAudit } from './systems/audit/index.ts';
-import { auditMigrations } from './systems/audit/tables.ts';
-import { createDatabaseWatch, databaseMigrations } from './systems/databases/index.ts';
+import { createDatabaseWatch } from './systems/databases/index.ts';
 import { createDiscovery, type Discovery } from './systems/discovery/index.ts';
-import { createHeartbeats, HEARTBEAT_LABEL, heartbeatMigrations } from './systems/heartbeats/index.ts';
-import { createHealing, healingMigrations } from './systems/healing/index.ts';
+import { createHeartbeats, HEARTBEAT_LABEL } from './systems/heartbeats/index.ts';
+import { createHealing } from './systems/healing/index.ts';
 import { createIdentity, type IdentitySystem } from './systems/identity/index.ts';
 import { tellRefusals } from './systems/identity/refusals.ts';
-import { identityMigrations } from './systems/identity/tables.ts';
-import { createIncidents, incidentsMigrations } from './systems/incidents/index.ts';
+import { createIncidents } from './systems/incidents/index.ts';
 import { createInventory } from './systems/inventory/index.ts';
-import { inventoryMigrations } from './systems/inventory/tables.ts';
 import { inventoryUpkeep } from './systems/inventory/upkeep.ts';
 import { createMigrationsView } from './systems/migrations/index.ts';
-import { createMaintenance, maintenanceMigrations } from './systems/maintenance/index.ts';
+import { createMaintenance } from './systems/maintenance/index.ts';
 import type { OwnLog } from './systems/logs/deps.ts';
 import { createLogs } from './systems/logs/index.ts';
 import { createMonitoring } from './systems/monitoring/index.ts';
-import { monitoringMigrations } from './systems/monitoring/tables.ts';
 import { createRecipes } from './systems/recipes/index.ts';
-import { recipesMigrations } from './systems/recipes/tables.ts';
-import { createReports, reportsMigrations } from './systems/reports/index.ts';
+import { createReports } from './systems/reports/index.ts';
 import { createSecurity } from './systems/security/index.ts';
-import { securityMigrations } from './systems/security/tables.ts';
 import { createStatus, type Notice } from './systems/status/index.ts';
 import { workflows } from './workflows/index.ts';
-
-/** Everybody's migrations, in the order to apply them. Never reordered: the order is part of what was applied. */
-export const MIGRATIONS: readonly Migration[] = [
-  ...auditMigrations,
-  ...identityMigrations,
-  ...inventoryMigrations,
-  ...engineMigrations,
-  ...monitoringMigrations,
-  ...incidentsMigrations,
-  ...healingMigrations,
-  ...alertingMigrations,
-  ...recipesMigrations,
-  ...familyMigrations,
-  ...securityMigrations,
-  ...maintenanceMigrations,
-  ...heartbeatMigrations,
-  ...reportsMigrations,
-  ...backupMigrations,
-  ...databaseMigrations,
-];
+import { createWorld, senses } from './world.ts';
 
 /** Of a look that somebody waits for. */
 const PROBE_NOW_MS = 10_000;
@@ -180,41 +139,6 @@ export interface Composition {
   readonly systems: readonly System[];
   /** What a person should know at the start: no channel, no root, no Docker. */
   notices(): Promise<Notice[]>;
-}
-
-/** The adapters that look at this machine and act on it. */
-export function createWorld({
-  environment,
-  log,
-  protectedImages = () => [],
-  memory,
-}: Pick<Parts, 'environment' | 'log'> & {
-  readonly protectedImages?: () => readonly string[];
-  readonly memory?: () => MemoryLimits;
-}) {
-  const programs = createPrograms({ environment: environment.inherited, memory });
-  const processes = createProcesses({ programs, outputFolder: resolve(environment.home, 'launched') });
-  const docker = createDocker({ host: environment.dockerHost, protect: protectedImages });
-  const secrets = createSecretResolver({
-    variable: environment.variable,
-    credentialsDirectory: environment.credentialsDirectory,
-    log,
-  });
-  const systemd = createSystemd({ programs });
-  return {
-    programs,
-    processes,
-    docker,
-    databases: createDatabases(),
-    memory: createMemory(),
-    systemd,
-    secrets,
-    sockets: createSockets(),
-    host: createHost(),
-    recognizer: createRecognizer({ programs }),
-    prober: createProber({ secrets, processes, docker, systemd, programs, gauges: createGauges() }),
-    outbound: createOutbound(),
-  };
 }
 
 /** The only place that constructs adapters, engine, systems and surfaces. Nothing runs before `start`. */
@@ -688,21 +612,4 @@ export function compose(parts: Parts): Composition {
   }
 
   return { catalog, engine, audit, identity, discovery, rest, systems, notices };
-}
-
-/** What of the adapters has a life: told by Docker who stopped what, and connections kept for probes. */
-function senses({ docker, prober }: ReturnType<typeof createWorld>): System {
-  let watching: { stop(): Promise<void> } | undefined;
-  return {
-    name: 'senses',
-    operations: [],
-    jobs: [],
-    async start() {
-      watching = docker.watch();
-    },
-    async stop() {
-      await watching?.stop();
-      await prober.close();
-    },
-  };
 }

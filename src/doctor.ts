@@ -1,5 +1,5 @@
 import { access, constants, statfs } from 'node:fs/promises';
-import { createWorld } from './compose.ts';
+import { createWorld } from './world.ts';
 import type { Environment } from './config/environment.ts';
 import { runningServer } from './config/home.ts';
 import { backupRepositories } from './backups-from-config.ts';

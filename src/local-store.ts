@@ -25,7 +25,8 @@ export async function withStore<T>(environment: Environment, work: (opened: Open
 
 async function openParts(environment: Environment) {
   const [
-    { createWorld, MIGRATIONS },
+    { createWorld },
+    { MIGRATIONS },
     { openStore },
     { createAudit },
     { runningServer },
@@ -34,7 +35,8 @@ async function openParts(environment: Environment) {
     { auditDestinations },
     { configLocation, loadConfig },
   ] = await Promise.all([
-    import('./compose.ts'),
+    import('./world.ts'),
+    import('./migrations.ts'),
     import('./store/store.ts'),
     import('./systems/audit/index.ts'),
     import('./config/home.ts'),

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { MIGRATIONS } from './compose.ts';
+import { MIGRATIONS } from './migrations.ts';
 
 /** What takes something away from under a node of the version before, which goes on running while this one migrates. */
 const TAKES_AWAY =

@@ -41,7 +41,7 @@ export async function joinNode(environment: Environment, request: JoinRequest): 
       hint: 'steward node join https://first-node:3000 --token ..., or --database-url postgresql://... --token ...',
     });
   const [{ MIGRATIONS }, { openStore }, { createAudit }, { version }, { assertWelcome }] = await Promise.all([
-    import('./compose.ts'),
+    import('./migrations.ts'),
     import('./store/store.ts'),
     import('./systems/audit/index.ts'),
     import('./version.ts'),

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createPrograms } from './adapters/programs/index.ts';
 import { sourceContract } from './adapters/sources/source.contract.ts';
 import { createStewardReader } from './adapters/sources/steward/index.ts';
-import { MIGRATIONS } from './compose.ts';
+import { MIGRATIONS } from './migrations.ts';
 import { auditKey, vaultKey } from './config/keys.ts';
 import { StewardSource } from './core/backup/source.ts';
 import { ownState } from './own-state.ts';

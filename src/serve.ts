@@ -1,7 +1,8 @@
 import { hostname, userInfo } from 'node:os';
 import { createLog } from './adapters/log/index.ts';
 import { createRecentLog } from './adapters/log/recent.ts';
-import { compose, MIGRATIONS } from './compose.ts';
+import { compose } from './compose.ts';
+import { MIGRATIONS } from './migrations.ts';
 import { databaseUrlOf } from './config/database-url.ts';
 import type { Environment } from './config/environment.ts';
 import { openHome } from './config/home.ts';
