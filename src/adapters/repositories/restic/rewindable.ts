@@ -41,7 +41,8 @@ export function rewindable(content: Bytes): Rewindable {
     async *read() {
       newest += 1;
       const mine = newest;
-      for (let at = 0; mine === newest; at += 1) {
+      for (let at = 0; ; at += 1) {
+        if (mine !== newest) return;
         const chunk = kept[at];
         if (chunk) {
           yield chunk;
