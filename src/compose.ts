@@ -393,7 +393,8 @@ export function compose(parts: Parts): Composition {
     incidents,
     inventory,
     maintenance,
-    channels: () => channelsOf(settings()).map((channel) => createChannel(channel, { outbound, secrets, now })),
+    channels: () =>
+      channelsOf(settings()).map((channel) => createChannel(channel, { outbound, secrets, programs, now })),
     settings: () => alertingSettings(settings()),
     deadMan: createDeadMan({
       settings: () => deadManSettings(settings()),

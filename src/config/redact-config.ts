@@ -18,13 +18,7 @@ export function redactConfig(config: Config): z.core.util.JSONType {
     })),
     alerts: {
       ...config.alerts,
-      channels: config.alerts.channels.map((channel) => {
-        if (channel.kind === 'email') return channel;
-        const url = hidePath(channel.url);
-        return channel.kind === 'webhook'
-          ? { ...channel, url, headers: hideValues(channel.headers) }
-          : { ...channel, url };
-      }),
+      channels: config.alerts.channels.map(hideChannel),
     },
     audit: {
       ...config.audit,
@@ -49,6 +43,21 @@ export function redactConfig(config: Config): z.core.util.JSONType {
     ...(config.deadMan ? { deadMan: { ...config.deadMan, url: hidePath(config.deadMan.url) } } : {}),
   };
   return redact(JSON.parse(JSON.stringify(shown)) as z.core.util.JSONType);
+}
+
+type Channel = Config['alerts']['channels'][number];
+
+/** With many products the address is the secret, and so is what an open server calls a place. */
+function hideChannel(channel: Channel): Channel {
+  if (channel.kind === 'email' || channel.kind === 'script' || channel.kind === 'issue') return channel;
+  const shown = { ...channel, url: hidePath(channel.url) } as typeof channel;
+  if (shown.kind === 'webhook') return { ...shown, headers: hideValues(shown.headers) };
+  if (shown.kind === 'ntfy') return { ...shown, topic: hideText(shown.topic) };
+  return shown.kind === 'apprise' ? { ...shown, key: hideText(shown.key) } : shown;
+}
+
+function hideText<T>(text: string | T): string | T {
+  return typeof text === 'string' ? REDACTED : text;
 }
 
 function hideValues(headers: Readonly<Record<string, string>>): Record<string, string> {

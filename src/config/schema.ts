@@ -7,7 +7,7 @@ import { AuditConfig } from './schema-audit.ts';
 import { Auth } from './schema-auth.ts';
 import { Backups } from './schema-backups.ts';
 import { databaseProblems, Databases } from './schema-databases.ts';
-import { ChannelConfig } from './schema-channels.ts';
+import { Channels } from './schema-channels.ts';
 import { GroupConfig, groupProblems } from './schema-groups.ts';
 import { Heartbeats } from './schema-heartbeats.ts';
 import { MaintenanceConfig } from './schema-maintenance.ts';
@@ -151,9 +151,7 @@ const Discovery = z.strictObject({
 });
 
 const Alerts = z.strictObject({
-  channels: uniqueBy('name', z.array(ChannelConfig))
-    .default([])
-    .describe('Where alerts go. Without one, problems are seen only on the status page.'),
+  channels: Channels.default([]).describe('Where alerts go. Without one, problems are seen only on the status page.'),
   hold: duration('0s', '1h')
     .default('90s')
     .describe('How long a new incident that is not critical waits for healing before anyone is told.'),

@@ -4,7 +4,7 @@ import { Severity } from './incident.ts';
 /** One message about an incident, already redacted and cut to size. */
 export const Alert = z.object({
   id: z.string(),
-  kind: z.enum(['opened', 'escalated', 'reminder', 'resolved', 'test', 'notice', 'digest']),
+  kind: z.enum(['opened', 'escalated', 'reminder', 'acknowledged', 'resolved', 'test', 'notice', 'digest']),
   severity: Severity,
   title: z.string(),
   text: z.string().describe('What happened, what changed, what was tried; plain text.'),
@@ -20,5 +20,7 @@ export type Alert = z.output<typeof Alert>;
 export interface Channel {
   readonly name: string;
   readonly kind: string;
+  /** Milliseconds that one delivery may take, where it needs longer than others. */
+  readonly deadlineMs?: number | undefined;
   deliver(alert: Alert, signal: AbortSignal): Promise<{ readonly receipt: string }>;
 }

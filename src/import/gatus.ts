@@ -351,5 +351,5 @@ function takeAlerting(kind: string, collector: Collector): void {
     });
     return collector.tell(kind, 'alerting', []);
   }
-  collector.leaveOut(kind, 'alerting', 'write a channel under alerts.channels: webhook, slack or email');
+  collector.leaveOut(kind, 'alerting', 'write a channel under alerts.channels; there are twelve kinds');
 }

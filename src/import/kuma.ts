@@ -344,7 +344,7 @@ function takeNotification(
     });
     return collector.tell(name, `notification ${kind}`, ['what is sent has another shape, and is signed']);
   }
-  collector.leaveOut(name, `notification ${kind}`, 'write a channel under alerts.channels: webhook, slack or email');
+  collector.leaveOut(name, `notification ${kind}`, 'write a channel under alerts.channels; there are twelve kinds');
 }
 
 function takeMaintenance(

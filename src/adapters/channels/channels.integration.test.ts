@@ -8,6 +8,7 @@ import type { Alert } from '../../core/alert.ts';
 import type { SecretReference } from '../../core/secrets.ts';
 import { StewardError } from '../../core/errors.ts';
 import { createOutbound } from '../outbound/outbound.ts';
+import { createPrograms } from '../programs/index.ts';
 import { type ChannelSettings, createChannel } from './channels.ts';
 import { createPing } from './ping.ts';
 
@@ -60,6 +61,7 @@ async function receiver(
 
 const deps = {
   outbound: createOutbound(),
+  programs: createPrograms({ environment: process.env }),
   now: () => new Date(),
   secrets: async (reference: SecretReference) => {
     const value = { SIGNING: `whsec_${SECRET}`, MAIL: 'mail-password', WRONG: 'not base64!' }[

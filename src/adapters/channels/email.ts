@@ -4,6 +4,7 @@ import type { Alert, Channel } from '../../core/alert.ts';
 import type { SecretReference } from '../../core/secrets.ts';
 import { StewardError } from '../../core/errors.ts';
 import type { ChannelDeps } from './channel-deps.ts';
+import { markOf } from './words.ts';
 
 export interface EmailSettings {
   readonly name: string;
@@ -21,7 +22,10 @@ export interface EmailSettings {
 const WITHIN_MS = 8_000;
 
 /** Mail through an SMTP server. The Message-ID is made of the alert's id, so a mail sent twice is one to mail programs. */
-export function emailChannel(settings: EmailSettings, { outbound, secrets }: Omit<ChannelDeps, 'now'>): Channel {
+export function emailChannel(
+  settings: EmailSettings,
+  { outbound, secrets }: Pick<ChannelDeps, 'outbound' | 'secrets'>,
+): Channel {
   const { name, host, port, secure, user, password, from, to, allowPrivate } = settings;
   return {
     name,
@@ -79,7 +83,6 @@ function mail(
   date: Date;
 } {
   const domain = from.split('@').at(-1)?.replace(/>$/, '') ?? 'steward';
-  const mark = alert.kind === 'resolved' ? 'RESOLVED' : alert.severity.toUpperCase();
   const lines = [
     alert.text,
     '',
@@ -90,7 +93,7 @@ function mail(
     ...(alert.url === undefined ? [] : [`See ${alert.url}`]),
   ];
   return {
-    subject: `[${mark}] ${alert.title}`.replaceAll(/\s+/g, ' '),
+    subject: `[${markOf(alert)}] ${alert.title}`.replaceAll(/\s+/g, ' '),
     text: lines.join('\n'),
     messageId: `<${alert.id}@${domain}>`,
     // Mail programs put what is about one incident into one conversation.

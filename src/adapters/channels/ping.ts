@@ -11,7 +11,7 @@ export interface PingSettings {
 export function createPing({
   outbound,
   secrets,
-}: Omit<ChannelDeps, 'now'>): (settings: PingSettings, signal: AbortSignal) => Promise<void> {
+}: Pick<ChannelDeps, 'outbound' | 'secrets'>): (settings: PingSettings, signal: AbortSignal) => Promise<void> {
   return async ({ url, allowPrivate }, signal) => {
     const address = await addressOf(url, 'deadMan', secrets);
     const { status } = await outbound.request({

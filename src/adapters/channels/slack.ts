@@ -2,6 +2,7 @@ import type { Alert, Channel } from '../../core/alert.ts';
 import type { ChannelDeps } from './channel-deps.ts';
 import { post } from './http-delivery.ts';
 import { addressOf, type SecretAddress } from './secret-address.ts';
+import { colorOf, factsOf } from './words.ts';
 
 export interface SlackSettings {
   readonly name: string;
@@ -12,7 +13,7 @@ export interface SlackSettings {
 /** An incoming webhook of Slack, or of what understands its messages. */
 export function slackChannel(
   { name, url, allowPrivate }: SlackSettings,
-  { outbound, secrets }: Omit<ChannelDeps, 'now'>,
+  { outbound, secrets }: Pick<ChannelDeps, 'outbound' | 'secrets'>,
 ): Channel {
   return {
     name,
@@ -20,8 +21,7 @@ export function slackChannel(
     async deliver(alert, signal) {
       return await post(outbound, name, {
         url: await addressOf(url, name, secrets),
-        headers: {},
-        body: JSON.stringify(slackMessage(alert)),
+        body: JSON.stringify(messageOf(alert)),
         allowPrivate,
         signal,
       });
@@ -29,25 +29,19 @@ export function slackChannel(
   };
 }
 
-const COLORS = { critical: '#c92a2a', warning: '#e67700', info: '#1971c2' } as const;
-const RESOLVED_COLOR = '#2b8a3e';
-
 /** `text` and attachments: the part of the format that every compatible product understands. */
-export function slackMessage({ kind, severity, title, text, service, node, url, at }: Alert): object {
+function messageOf(alert: Alert): object {
+  const { title, text, url, at } = alert;
   const heading = escape(title);
   return {
     text: heading,
     attachments: [
       {
         fallback: heading,
-        color: kind === 'resolved' ? RESOLVED_COLOR : COLORS[severity],
+        color: colorOf(alert),
         ...(url === undefined ? {} : { title: 'Open in Steward', title_link: url }),
         text: escape(text),
-        fields: [
-          { title: 'Severity', value: severity, short: true },
-          { title: 'Node', value: escape(node), short: true },
-          ...(service === undefined ? [] : [{ title: 'Service', value: escape(service), short: true }]),
-        ],
+        fields: factsOf(alert).map(([fact, value]) => ({ title: fact, value: escape(value), short: true })),
         ts: Math.floor(at.getTime() / 1_000),
         mrkdwn_in: [],
       },

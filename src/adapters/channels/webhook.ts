@@ -20,7 +20,7 @@ export interface WebhookSettings {
  */
 export function webhookChannel(
   { name, url, secret, headers = {}, allowPrivate }: WebhookSettings,
-  { outbound, secrets, now }: ChannelDeps,
+  { outbound, secrets, now }: Pick<ChannelDeps, 'outbound' | 'secrets' | 'now'>,
 ): Channel {
   return {
     name,

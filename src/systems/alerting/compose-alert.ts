@@ -95,6 +95,15 @@ export function escalatedAlert(story: Story): Alert {
   );
 }
 
+/** For receivers that call people until somebody takes it. */
+export function acknowledgedAlert(story: Story): Alert {
+  const by = textOf(story.event.data['by']) ?? story.incident.acknowledgedBy ?? 'Somebody';
+  const { severity, title } = story.incident;
+  return alert(story, 'acknowledged', severity, `${by} takes care of it: ${title}`, [
+    `${by} acknowledged it in Steward.`,
+  ]);
+}
+
 export function resolvedAlert(story: Story): Alert {
   return alert(story, 'resolved', story.incident.severity, `Resolved: ${story.incident.title}`, resolution(story));
 }

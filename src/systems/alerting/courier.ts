@@ -32,6 +32,8 @@ const LONGEST_WAIT_MS = 600_000;
 const LONGEST_ASKED_WAIT_MS = 3_600_000;
 /** With the shipped back-off, 3 seconds after the first attempt. */
 const OTHERS_STEP_IN_AFTER = 3;
+/** A receiver that wants to be left alone for longer is stood in for at once. */
+const LONG_WAIT_MS = 60_000;
 
 /** Brings what is pending to its channels. Each channel has a line of its own, so one that hangs delays nobody else. */
 export function createCourier(deps: CourierDeps) {
@@ -48,19 +50,20 @@ export function createCourier(deps: CourierDeps) {
     } while (line.again);
   }
 
-  async function attempt(channel: Channel, { alert, delivery }: Claim, signal: AbortSignal): Promise<void> {
+  async function attempt(channel: Channel, claim: Claim, signal: AbortSignal): Promise<void> {
+    const { alert, delivery } = claim;
     let receipt: string;
     try {
       ({ receipt } = await deps.breakers.around(`channel:${channel.name}`, () =>
         deliverWithin(deps.deadlineMs, channel, alert, signal),
       ));
     } catch (thrown) {
-      if (signal.aborted) return await outbox.later(delivery, undefined, 0);
+      if (signal.aborted) return await outbox.later(claim, undefined, 0);
       const error = StewardError.from(thrown);
-      if (error.code === 'BREAKER_OPEN') return await leftAlone(channel, { alert, delivery }, error);
-      return await failed(channel, { alert, delivery }, error);
+      if (error.code === 'BREAKER_OPEN') return await leftAlone(channel, claim, error);
+      return await failed(channel, claim, error);
     }
-    await outbox.finish(alert, delivery, { receipt });
+    await outbox.finish(claim, { receipt });
     log.info('alert delivered', {
       alert: alert.id,
       channel: channel.name,
@@ -70,7 +73,8 @@ export function createCourier(deps: CourierDeps) {
     await note(alert.incidentId, `Channel ${channel.name} took the alert '${alert.kind}'.`);
   }
 
-  async function failed(channel: Channel, { alert, delivery }: Claim, error: StewardError): Promise<void> {
+  async function failed(channel: Channel, claim: Claim, error: StewardError): Promise<void> {
+    const { alert, delivery } = claim;
     // A bug of ours may well be one that does not show the next time.
     const mayHelp = error.retryable || error.code === 'INTERNAL' || error.code === 'CANCELED';
     const { attempts } = delivery;
@@ -82,25 +86,27 @@ export function createCourier(deps: CourierDeps) {
       reason: error.message,
     });
     if (mayHelp && attempts < settings().attempts) {
-      if (attempts === OTHERS_STEP_IN_AFTER)
+      const waitMs = waitAfter(attempts, error);
+      if (attempts === OTHERS_STEP_IN_AFTER || waitMs > LONG_WAIT_MS)
         await outbox.db.transaction().execute((trx) => othersStepIn(trx, channel, alert, error));
-      await outbox.later(delivery, error, waitAfter(attempts, error));
+      await outbox.later(claim, error, waitMs);
       deps.onPostponed();
       return;
     }
-    await outbox.finish(alert, delivery, { error }, (trx) => othersStepIn(trx, channel, alert, error));
+    await outbox.finish(claim, { error }, (trx) => othersStepIn(trx, channel, alert, error));
     await note(alert.incidentId, `Channel ${channel.name} did not take the alert '${alert.kind}': ${error.message}`);
   }
 
   /** Nothing was sent, so it was no attempt: the alert waits for the channel, and the others have it at once. */
-  async function leftAlone(channel: Channel, { alert, delivery }: Claim, error: StewardError): Promise<void> {
+  async function leftAlone(channel: Channel, claim: Claim, error: StewardError): Promise<void> {
+    const { alert } = claim;
     log.warn('alert waits for a channel that failed too often', {
       alert: alert.id,
       channel: channel.name,
       reason: error.message,
     });
     await outbox.db.transaction().execute((trx) => othersStepIn(trx, channel, alert, error));
-    await outbox.later(delivery, undefined, error.retryAfterMs ?? 0);
+    await outbox.later(claim, undefined, error.retryAfterMs ?? 0);
     deps.onPostponed();
   }
 
@@ -109,11 +115,14 @@ export function createCourier(deps: CourierDeps) {
     return Math.max(backoff, Math.min(retryAfterMs, LONGEST_ASKED_WAIT_MS));
   }
 
-  /** The other channels get the alert, and once per trouble the news that this channel does not work. */
+  /** Its fallback gets the alert, all others where it has none, and once per trouble they hear that this channel does not work. */
   async function othersStepIn(trx: Trx, { name }: Channel, alert: Claim['alert'], error: StewardError): Promise<void> {
     const others = (await recipients.all()).filter((other) => other.name !== name);
+    const fallback = routes().find(({ channel }) => channel.name === name)?.fallback;
+    const stated = others.filter((other) => other.name === fallback);
     if (alert.kind === 'notice' || alert.kind === 'digest' || others.length === 0) return;
-    await outbox.send(trx, alert, others, name);
+    const isOfUse = stated.length > 0 && !(await hasTrouble(trx, alert.id, fallback));
+    await outbox.send(trx, alert, isOfUse ? stated : others, name);
     const last = await trx
       .selectFrom('alert_deliveries')
       .select('alert_id')
@@ -130,12 +139,26 @@ export function createCourier(deps: CourierDeps) {
         kind: 'notice',
         severity: 'warning',
         title: `Alert channel ${name} does not deliver`,
-        text: `${error.message}\n${error.hint ?? ''}\nThe other channels stand in for it.`.replaceAll('\n\n', '\n'),
+        text: `${error.message}\n${error.hint ?? ''}\n${isOfUse ? `Channel ${fallback} stands` : 'The other channels stand'} in for it.`.replaceAll(
+          '\n\n',
+          '\n',
+        ),
         node,
         at: now(),
       },
       { to: others.filter((route) => takes(route, 'warning')) },
     );
+  }
+
+  /** Whether a channel does not get on with this very alert either. */
+  async function hasTrouble(trx: Trx, alertIdentity: string, name: string | undefined): Promise<boolean> {
+    const row = await trx
+      .selectFrom('alert_deliveries')
+      .select(['state', 'attempts'])
+      .where('alert_id', '=', alertIdentity)
+      .where('channel', '=', name ?? '')
+      .executeTakeFirst();
+    return row?.state === 'failed' || (row?.state === 'pending' && row.attempts >= OTHERS_STEP_IN_AFTER);
   }
 
   async function note(incidentId: string | undefined, message: string): Promise<void> {

@@ -3,6 +3,7 @@ import type { Incident, Incidents, TimelineEntry } from '../../core/incident.ts'
 import type { Inventory } from '../../core/inventory.ts';
 import type { Maintenance } from '../../core/maintenance.ts';
 import {
+  acknowledgedAlert,
   alertId,
   escalatedAlert,
   healedAlert,
@@ -13,7 +14,7 @@ import {
 } from './compose-alert.ts';
 import type { Outbox, Trx } from './outbox.ts';
 import type { Recipients } from './recipients.ts';
-import type { AlertingSettings } from './settings.ts';
+import { type AlertingSettings, hearsOfAcknowledgement } from './settings.ts';
 
 export interface IntakeDeps {
   readonly outbox: Outbox;
@@ -28,7 +29,12 @@ export interface IntakeDeps {
   readonly baseUrl: () => string | undefined;
 }
 
-export const HEARD: readonly EventType[] = ['incident.opened', 'incident.escalated', 'incident.resolved'];
+export const HEARD: readonly EventType[] = [
+  'incident.opened',
+  'incident.escalated',
+  'incident.acknowledged',
+  'incident.resolved',
+];
 
 const SETTLES_WITHIN_MS = 300_000;
 /** Between two looks whether the work on what an alert is about is over. */
@@ -87,6 +93,14 @@ export function createIntake(deps: IntakeDeps) {
     await transaction(async (trx) => {
       await dropHeld(trx, story.incident.id);
       await outbox.record(trx, escalatedAlert(story), { holdMs });
+    });
+  }
+
+  async function acknowledged(story: Story): Promise<void> {
+    await transaction(async (trx) => {
+      const told = await toldSinceLastEnd(trx, story.incident.id);
+      const to = (await recipients.all()).filter((one) => told.has(one.name) && hearsOfAcknowledgement(one));
+      if (to.length > 0) await outbox.record(trx, acknowledgedAlert(story), { to });
     });
   }
 
@@ -178,6 +192,7 @@ export function createIntake(deps: IntakeDeps) {
       if (!story) return;
       if (event.type === 'incident.opened') await opened(story);
       else if (event.type === 'incident.escalated') await escalated(story);
+      else if (event.type === 'incident.acknowledged') await acknowledged(story);
       else if (event.type === 'incident.resolved') await resolved(story);
     },
 

@@ -5,6 +5,7 @@ import { Alert as AlertSchema } from '../../core/alert.ts';
 import { CursorInstant, CursorText } from '../../core/cursor.ts';
 import { StewardError } from '../../core/errors.ts';
 import { type AnyOperation, defineCommand, defineQuery, NoInput, PageInput, pageOf } from '../../core/operation.ts';
+import { alertOperation, DeliveryFacts, deliveryFacts, DeliveryState } from './alert-operation.ts';
 import type { DeadMan } from './dead-man.ts';
 import type { Outbox } from './outbox.ts';
 import type { Recipients } from './recipients.ts';
@@ -22,7 +23,7 @@ export interface AlertingOperationsDeps {
   readonly baseUrl: () => string | undefined;
 }
 
-const Delivery = z.object({
+const Delivery = DeliveryFacts.extend({
   alert: AlertSchema.pick({
     id: true,
     kind: true,
@@ -33,14 +34,6 @@ const Delivery = z.object({
     node: true,
     at: true,
   }),
-  channel: z.string(),
-  state: z.enum(['pending', 'delivered', 'failed', 'throttled', 'summarized']),
-  attempts: z.number().int(),
-  nextAttempt: z.coerce.date().optional(),
-  finishedAt: z.coerce.date().optional(),
-  receipt: z.string().optional().describe('What the receiver said when it took the alert.'),
-  lastError: z.string().optional(),
-  insteadOf: z.string().optional().describe('The channel that did not take it, whose place this one took.'),
 });
 
 export function alertingOperations({
@@ -131,7 +124,7 @@ export function alertingOperations({
       columns: ['alert.at', 'alert.kind', 'alert.severity', 'alert.title', 'channel', 'state', 'attempts'],
       input: PageInput.extend({
         channel: z.string().max(63).optional().describe('Only deliveries to this channel.'),
-        state: Delivery.shape.state.optional().describe('Only deliveries in this state.'),
+        state: DeliveryState.optional().describe('Only deliveries in this state.'),
         incident: z.string().max(100).optional().describe('Only alerts about this incident.'),
       }),
       output: pageOf(Delivery),
@@ -183,14 +176,7 @@ export function alertingOperations({
               ...(row.incident_id === null ? {} : { incidentId: row.incident_id }),
               ...(row.service === null ? {} : { service: row.service }),
             },
-            channel: row.channel,
-            state: row.state,
-            attempts: row.attempts,
-            ...(row.state === 'pending' ? { nextAttempt: row.next_at } : {}),
-            ...(row.finished_at === null ? {} : { finishedAt: row.finished_at }),
-            ...(row.receipt === null ? {} : { receipt: row.receipt }),
-            ...(row.last_error === null ? {} : { lastError: row.last_error }),
-            ...(row.instead_of === null ? {} : { insteadOf: row.instead_of }),
+            ...deliveryFacts(row),
           })),
           ...(rows.length > limit && last
             ? { next: writeCursor({ at: last.created_at, id: last.id, channel: last.channel }) }
@@ -198,6 +184,8 @@ export function alertingOperations({
         };
       },
     }),
+
+    alertOperation(outbox),
   ];
 }
 

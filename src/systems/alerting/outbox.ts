@@ -2,6 +2,7 @@ import { type Kysely, sql, type Transaction } from 'kysely';
 import type { Alert } from '../../core/alert.ts';
 import type { StewardError } from '../../core/errors.ts';
 import type { Store } from '../../store/store.ts';
+import { recordAttempt } from './attempts.ts';
 import type { Recipients } from './recipients.ts';
 import { type AlertingSettings, type Recipient, takes } from './settings.ts';
 import { type AlertRow, type AlertTables, type DeliveryRow, toAlert } from './tables.ts';
@@ -20,6 +21,7 @@ export interface OutboxDeps {
 export interface Claim {
   readonly alert: Alert;
   readonly delivery: DeliveryRow;
+  readonly since: Date;
 }
 
 const HOUR_MS = 3_600_000;
@@ -140,14 +142,22 @@ export function createOutbox({ store, recipients, settings, now }: OutboxDeps) {
       });
     },
 
-    /** The next delivery of a channel, claimed and counted: an attempt that ends with the process was one all the same. */
+    /**
+     * The next delivery of a channel, claimed and counted: an attempt that ends with the process was one all the same. What is said of
+     * one incident is said in its order: an end that overtook its beginning would leave the problem open at the receiver for good.
+     */
     async claim(channel: string, node: string): Promise<Claim | undefined> {
+      const since = now();
       const { rows } = await sql<DeliveryRow>`
-        update alert_deliveries set attempts = attempts + 1, claimed_by = ${node}, next_at = ${new Date(now().getTime() + CLAIM_MS)}
+        update alert_deliveries set attempts = attempts + 1, claimed_by = ${node}, next_at = ${new Date(since.getTime() + CLAIM_MS)}
         where (alert_id, channel) = (
-          select alert_id, channel from alert_deliveries
-          where channel = ${channel} and state = 'pending' and next_at <= ${now()}
-          order by next_at, created_at limit 1 for update skip locked)
+          select d.alert_id, d.channel from alert_deliveries d join alerts a on a.id = d.alert_id
+          where d.channel = ${channel} and d.state = 'pending' and d.next_at <= ${since}
+            and not exists (
+              select from alert_deliveries e join alerts b on b.id = e.alert_id
+              where e.channel = d.channel and e.state = 'pending' and b.incident_id = a.incident_id
+                and (b.at, e.created_at) < (a.at, d.created_at))
+          order by d.next_at, d.created_at limit 1 for update of d skip locked)
         returning *`.execute(db);
       const [delivery] = rows;
       if (!delivery) return undefined;
@@ -156,7 +166,7 @@ export function createOutbox({ store, recipients, settings, now }: OutboxDeps) {
         .selectAll()
         .where('id', '=', delivery.alert_id)
         .executeTakeFirstOrThrow();
-      return { alert: toAlert(row), delivery };
+      return { alert: toAlert(row), delivery, since };
     },
 
     /** Gives back what this node had in hand when it ended. */
@@ -169,38 +179,45 @@ export function createOutbox({ store, recipients, settings, now }: OutboxDeps) {
         .execute();
     },
 
-    async later(delivery: DeliveryRow, error: StewardError | undefined, waitMs: number): Promise<void> {
-      await db
-        .updateTable('alert_deliveries')
-        .set({
-          next_at: new Date(now().getTime() + waitMs),
-          claimed_by: null,
-          ...(error ? { last_error: reason(error) } : { attempts: delivery.attempts - 1 }),
-        })
-        .where(mine(delivery))
-        .execute();
+    /** Gives a delivery back; without an error nothing was tried. */
+    async later(claim: Claim, error: StewardError | undefined, waitMs: number): Promise<void> {
+      await db.transaction().execute(async (trx) => {
+        const { numUpdatedRows } = await trx
+          .updateTable('alert_deliveries')
+          .set({
+            next_at: new Date(now().getTime() + waitMs),
+            claimed_by: null,
+            ...(error ? { last_error: reason(error) } : { attempts: claim.delivery.attempts - 1 }),
+          })
+          .where(mine(claim.delivery))
+          .executeTakeFirst();
+        if (error && numUpdatedRows > 0n)
+          await recordAttempt(trx, claim, { outcome: 'later', said: reason(error), at: now() });
+      });
     },
 
     /** Ends a delivery together with its event; `also` runs in the same transaction. */
     async finish(
-      alert: Alert,
-      delivery: DeliveryRow,
+      claim: Claim,
       outcome: { receipt: string } | { error: StewardError },
       also?: (trx: Trx) => Promise<void>,
     ): Promise<void> {
       await db.transaction().execute(async (trx) => {
+        const { alert, delivery } = claim;
         const failed = 'error' in outcome;
+        const said = failed ? reason(outcome.error) : outcome.receipt.slice(0, 500);
         const { numUpdatedRows } = await trx
           .updateTable('alert_deliveries')
           .set({
             state: failed ? 'failed' : 'delivered',
             finished_at: now(),
             claimed_by: null,
-            ...(failed ? { last_error: reason(outcome.error) } : { receipt: outcome.receipt.slice(0, 500) }),
+            ...(failed ? { last_error: said } : { receipt: said }),
           })
           .where(mine(delivery))
           .executeTakeFirst();
         if (numUpdatedRows === 0n) return;
+        await recordAttempt(trx, claim, { outcome: failed ? 'failed' : 'delivered', said, at: now() });
         await also?.(trx);
         await store.events.append(trx, {
           type: failed ? 'alert.failed' : 'alert.delivered',
@@ -212,7 +229,7 @@ export function createOutbox({ store, recipients, settings, now }: OutboxDeps) {
             severity: alert.severity,
             title: alert.title,
             attempts: delivery.attempts,
-            ...(failed ? { reason: reason(outcome.error) } : { receipt: outcome.receipt.slice(0, 500) }),
+            ...(failed ? { reason: said } : { receipt: said }),
           },
           ...(alert.incidentId === undefined ? {} : { causation: { incidentId: alert.incidentId } }),
         });

@@ -6,6 +6,8 @@ import type { Resource } from '../../core/resource.ts';
 export interface Route {
   readonly channel: Channel;
   readonly minSeverity: Severity;
+  /** The channel that takes what this one does not; all others where none is stated. */
+  readonly fallback?: string | undefined;
 }
 
 /** A channel of this node or of another one, as far as deciding who is told takes it. */
@@ -30,6 +32,13 @@ export interface AlertingSettings {
   readonly repeatMs?: number | undefined;
   /** Whether a group speaks for it: then nobody is told of it alone. */
   readonly isSpokenFor?: ((resource: Pick<Resource, 'name' | 'labels'>) => boolean) | undefined;
+}
+
+/** Where somebody takes a problem, these say so to everybody who would else be called: there is something to be taken. */
+const ACKNOWLEDGED_IN: ReadonlySet<string> = new Set(['pagerduty', 'issue']);
+
+export function hearsOfAcknowledgement({ kind }: Pick<Recipient, 'kind'>): boolean {
+  return ACKNOWLEDGED_IN.has(kind);
 }
 
 const RANK: Readonly<Record<Severity, number>> = { info: 0, warning: 1, critical: 2 };

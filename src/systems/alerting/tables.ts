@@ -35,6 +35,18 @@ export type AlertTables = {
     created_at: Date;
     finished_at: Date | null;
   };
+  /** What came of each time that a delivery was tried; goes with the delivery. */
+  alert_attempts: {
+    id: Generated<string>;
+    alert_id: string;
+    channel: string;
+    at: Date;
+    took_ms: number;
+    /** later: it is tried again. */
+    outcome: 'delivered' | 'later' | 'failed';
+    /** What the receiver answered, or what was wrong. */
+    said: string;
+  };
   /** Which channels each node has. */
   alert_routes: { node: string; channel: string; kind: string; min_severity: Severity; seen_at: Date };
 };
@@ -87,6 +99,21 @@ export const alertingMigrations: Migration[] = [
       await sql`create table alert_routes (
         node text not null, channel text not null, kind text not null, min_severity text not null, seen_at timestamptz not null,
         primary key (node, channel))`.execute(db);
+    },
+  },
+  {
+    name: 'alerting/0003-attempts',
+    async up(db: Kysely<never>) {
+      await sql`create table alert_attempts (
+        id bigint generated always as identity primary key,
+        alert_id text not null,
+        channel text not null,
+        at timestamptz not null,
+        took_ms integer not null,
+        outcome text not null,
+        said text not null,
+        foreign key (alert_id, channel) references alert_deliveries (alert_id, channel) on delete cascade)`.execute(db);
+      await sql`create index alert_attempts_of on alert_attempts (alert_id, channel, id)`.execute(db);
     },
   },
 ];

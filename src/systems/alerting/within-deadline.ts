@@ -3,11 +3,12 @@ import { StewardError } from '../../core/errors.ts';
 
 /** Delivers once. A channel that does not listen to its signal is not waited for. */
 export async function deliverWithin(
-  deadlineMs: number,
+  usualMs: number,
   channel: Channel,
   alert: Alert,
   stop?: AbortSignal,
 ): Promise<{ readonly receipt: string }> {
+  const { deadlineMs = usualMs } = channel;
   const deadline = new AbortController();
   const signal = stop ? AbortSignal.any([stop, deadline.signal]) : deadline.signal;
   const ended = Promise.withResolvers<never>();

@@ -1,0 +1,58 @@
+import { z } from 'zod';
+import type { Alert, Channel } from '../../core/alert.ts';
+import type { SecretReference } from '../../core/secrets.ts';
+import type { ChannelDeps } from './channel-deps.ts';
+import { answerOf, call, jsonOf } from './http-delivery.ts';
+import { tokenOf, under } from './secret-address.ts';
+import { factsOf } from './words.ts';
+
+export interface GotifySettings {
+  readonly name: string;
+  readonly url: string;
+  readonly token: SecretReference;
+  readonly allowPrivate: boolean;
+}
+
+const Message = z.object({ id: z.number() });
+
+/** An application of a Gotify server. */
+export function gotifyChannel(
+  { name, url, token, allowPrivate }: GotifySettings,
+  { outbound, secrets }: Pick<ChannelDeps, 'outbound' | 'secrets'>,
+): Channel {
+  return {
+    name,
+    kind: 'gotify',
+    async deliver(alert, signal) {
+      const key = await tokenOf(token, secrets);
+      const answer = await call(outbound, name, {
+        url: under(url, 'message'),
+        headers: { 'x-gotify-key': key },
+        body: JSON.stringify(messageOf(alert)),
+        allowPrivate,
+        signal,
+        conceal: [key],
+        maxResponseBytes: 65_536,
+      });
+      const message = Message.safeParse(jsonOf(answer.body)).data;
+      return { receipt: message ? `HTTP ${answer.status}: message ${message.id}` : answerOf(answer) };
+    },
+  };
+}
+
+/** From 8 on, telephones make themselves heard; under 4 they stay silent. */
+const PRIORITY = { critical: 8, warning: 5, info: 3 } as const;
+
+function messageOf(alert: Alert): object {
+  const { kind, severity, title, text, url } = alert;
+  const facts = factsOf(alert).map(([fact, value]) => `${fact}: ${value}`);
+  return {
+    title: title.toWellFormed(),
+    message: [text, ...facts].join('\n').toWellFormed(),
+    priority: kind === 'resolved' || kind === 'test' ? PRIORITY.info : PRIORITY[severity],
+    extras: {
+      'client::display': { contentType: 'text/plain' },
+      ...(url === undefined ? {} : { 'client::notification': { click: { url } } }),
+    },
+  };
+}
