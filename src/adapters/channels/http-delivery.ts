@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { StewardError } from '../../core/errors.ts';
+import { redactText } from '../../core/redact.ts';
 import type { Outbound, OutboundRequest, OutboundResponse } from '../outbound/outbound.ts';
 
 export interface Delivery {
@@ -53,7 +54,7 @@ export async function post(outbound: Outbound, name: string, delivery: Delivery)
 }
 
 export function answerOf({ status, body }: Pick<OutboundResponse, 'status' | 'body'>): string {
-  const said = body.trim().replaceAll(/\s+/g, ' ').slice(0, 200);
+  const said = redactText(body.trim().replaceAll(/\s+/g, ' ').slice(0, 200));
   return `HTTP ${status}${said ? `: ${said}` : ''}`;
 }
 

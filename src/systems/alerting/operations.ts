@@ -121,7 +121,7 @@ export function alertingOperations({
       title: 'Alerts',
       summary: 'Lists alerts with their deliveries, newest first.',
       permission: 'read',
-      columns: ['alert.at', 'alert.kind', 'alert.severity', 'alert.title', 'channel', 'state', 'attempts'],
+      columns: ['alert.at', 'alert.kind', 'alert.severity', 'alert.title', 'channel', 'state', 'attempts', 'alert.id'],
       input: PageInput.extend({
         channel: z.string().max(63).optional().describe('Only deliveries to this channel.'),
         state: DeliveryState.optional().describe('Only deliveries in this state.'),
