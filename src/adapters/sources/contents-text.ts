@@ -30,17 +30,17 @@ function createTally(): { add(item: ContentItem): void; summary(): ContentSummar
 
 /** What was counted as text: a JSON list with one item a line, so that it can be read and written as it flows. */
 export function createContentsText(): {
-  /** Gives text as soon as there is some worth passing on. */
-  add(item: ContentItem): string | undefined;
+  /** Gives text as soon as there is some worth passing on. `asText` is the item as JSON, where somebody has it already. */
+  add(item: ContentItem, asText?: string): string | undefined;
   /** Harmless twice. */
   end(): { readonly text: string; readonly contents: ContentSummary };
 } {
   const tally = createTally();
   let [text, between] = ['[', ''];
   return {
-    add(item) {
+    add(item, asText = JSON.stringify(item)) {
       tally.add(item);
-      text += `${between}\n${JSON.stringify(item)}`;
+      text += `${between}\n${asText}`;
       between = ',';
       if (text.length < FLUSH) return undefined;
       const full = text;

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Manifest, type Part } from '../../../core/backup/copy.ts';
@@ -11,6 +10,7 @@ import { createMeter, notThePart } from '../measured.ts';
 import { safeName } from '../../../core/backup/names.ts';
 import { progressOf } from '../told-progress.ts';
 import { backup } from './backup.ts';
+import { createHeld } from './held.ts';
 import type { Restic } from './program.ts';
 import { parseSnapshots, SEAL, tagsOf } from './snapshots.ts';
 import { startWaiting, type Waiting } from './waiting.ts';
@@ -18,13 +18,10 @@ import { startWaiting, type Waiting } from './waiting.ts';
 /** The manifest with the snapshot of each part; one without content has none, for restic keeps no empty stream. */
 export const StoredManifest = Manifest.extend({
   snapshots: z.record(z.string(), z.string()),
-  /** Small parts that only Steward reads, as text: a snapshot of its own for each would take longer than all the rest. */
   held: z.record(z.string(), z.string()).default({}),
 });
 export type StoredManifest = z.output<typeof StoredManifest>;
 
-/** Of all of them: a manifest is read as a whole. */
-const HELD_BYTES = 4 * 1024 ** 2;
 /** restic had some files that it could not read; the rest is in the snapshot. */
 const INCOMPLETE = 3;
 
@@ -48,8 +45,7 @@ export interface Session {
 export function createWriter(session: Session): CopyWriter {
   const { restic, key, folder, near, copy, node, holder, doing, log } = session;
   const snapshots = new Map<string, string>();
-  const held = new Map<string, string>();
-  let heldBytes = 0;
+  const held = createHeld();
   const names = new Set<string>();
   /** Whether anything can be there of it. */
   let begun = false;
@@ -98,33 +94,9 @@ export function createWriter(session: Session): CopyWriter {
     return { bytes: meter.bytes, sha256: meter.sha256(), storedBytes: stored.storedBytes };
   }
 
-  /** Kept here until the copy is sealed, where it is small; what is not goes on where this stopped. */
   async function hold(name: string, content: Bytes): Promise<Omit<Part, 'name' | 'kind'>> {
-    const flow = content[Symbol.asyncIterator]();
-    const chunks: Uint8Array[] = [];
-    let [bytes, ended] = [0, false];
-    while (!ended && heldBytes + bytes <= HELD_BYTES) {
-      const next = await flow.next();
-      if (next.done) ended = true;
-      else {
-        chunks.push(next.value);
-        bytes += next.value.length;
-      }
-    }
-    const all = Buffer.concat(chunks);
-    const text = all.toString();
-    if (ended && Buffer.from(text).equals(all)) {
-      held.set(name, text);
-      heldBytes += bytes;
-      return { bytes, sha256: createHash('sha256').update(all).digest('hex'), storedBytes: 0 };
-    }
-    return await store(
-      name,
-      (async function* (): Bytes {
-        yield all;
-        yield* { [Symbol.asyncIterator]: () => flow };
-      })(),
-    );
+    const taken = await held.take(name, content);
+    return 'instead' in taken ? await store(name, taken.instead) : taken;
   }
 
   /** restic tells the beginning of it. A snapshot is called by the SHA-256 of what names its tree, which is that of all below. */
@@ -175,9 +147,9 @@ export function createWriter(session: Session): CopyWriter {
         return { name, kind: 'tree', bytes, sha256, storedBytes, files, unreadable, changed: [] };
       }),
     async drop(part) {
-      const [snapshot, text] = [snapshots.get(part), held.get(part)];
-      heldBytes -= text === undefined ? 0 : Buffer.byteLength(text);
-      for (const each of [snapshots, held, names]) each.delete(part);
+      const snapshot = snapshots.get(part);
+      for (const each of [snapshots, names]) each.delete(part);
+      held.drop(part);
       if (snapshot === undefined) return;
       // Nothing is forgotten while somebody is at work there, and that would be we.
       await waiting?.letGo();
@@ -196,12 +168,7 @@ export function createWriter(session: Session): CopyWriter {
           'INTERNAL',
           `The copy ${copy.id} cannot be sealed: ${missing.map(({ name }) => name).join(', ') || state}.`,
         );
-      const stored: StoredManifest = {
-        ...manifest,
-        snapshots: Object.fromEntries(snapshots),
-        held: Object.fromEntries(held),
-      };
-      const text = Buffer.from(`${JSON.stringify(stored, null, 2)}\n`);
+      const text = held.inside({ ...manifest, snapshots: Object.fromEntries(snapshots) });
       if (!waiting?.there) waiting = startWaiting(restic, asFile(SEAL), key, doing);
       const kept = await waiting.give(text);
       if (kept.bytes !== text.length) throw keptOther(SEAL, kept.bytes, text.length);

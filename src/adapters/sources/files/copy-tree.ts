@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { Copied, SourceFacts } from '../../../core/backup/reader.ts';
-import type { CopyWriter, Doing } from '../../../core/backup/store.ts';
+import type { CopyWriter, Doing, Tree } from '../../../core/backup/store.ts';
 import { StewardError } from '../../../core/errors.ts';
 import { errnoOf, fileError } from '../../files/file-errors.ts';
 import { asContents } from '../contents.ts';
@@ -9,6 +9,7 @@ import { makeScratch } from '../scratch.ts';
 import { lookAtTree } from './look.ts';
 import { absolute, createMayHit } from './patterns.ts';
 import { remember, rememberedOf } from './remembered.ts';
+import { findSpecials } from './specials.ts';
 
 type LeftOut = SourceFacts['leftOut'][number];
 
@@ -42,19 +43,17 @@ export async function copyTree(
   const folder = await makeScratch(scratch, { kind: 'tree', owner: name });
   const spool = join(folder.path, 'items');
   const known = await rememberedOf(cache, name);
-  const named = exclude.filter(hasDeepStar);
-  const look = lookAtTree({ roots, exclude, named, known, spool }, signal, out.add);
+  const look = lookAtTree({ roots, exclude, known, spool }, signal, out.add);
   try {
-    const mayHit = createMayHit(roots);
-    const specials = (await look.specials()).filter(mayHit).map(literal);
-    const patterns = exclude.filter((pattern) => !hasDeepStar(pattern) && mayHit(pattern)).map(asRepositoryHasIt);
     const stopOther = (thrown: unknown): never => {
       failing.abort(thrown);
       throw thrown;
     };
     const told = (files: number): void => doing.progress?.({ bytes: 0, message: `${files} files and folders` });
+    const keep = async (): Promise<Tree> =>
+      await writer.tree({ name: part }, { paths: roots, exclude: await excludesOf({ roots, exclude }, signal) });
     const [tree, { files, bytes }] = await Promise.all([
-      writer.tree({ name: part }, { paths: roots, exclude: [...patterns, ...specials] }).catch(stopOther),
+      keep().catch(stopOther),
       look.describe(told).catch(stopOther),
     ]);
     if (tree.bytes === 0 && bytes > 0)
@@ -80,6 +79,17 @@ export async function copyTree(
     await look.end();
     await folder.remove();
   }
+}
+
+/** What a repository is told to leave out, in its own words. */
+async function excludesOf(
+  { roots, exclude }: Pick<TreeToCopy, 'roots' | 'exclude'>,
+  signal: AbortSignal,
+): Promise<string[]> {
+  const mayHit = createMayHit(roots);
+  const specials = await findSpecials({ roots, exclude, named: exclude.filter(hasDeepStar) }, signal);
+  const patterns = exclude.filter((pattern) => !hasDeepStar(pattern) && mayHit(pattern));
+  return [...patterns.map(asRepositoryHasIt), ...specials.filter(mayHit).map(literal)];
 }
 
 const hasDeepStar = (pattern: string): boolean => pattern.split('/').includes('**');

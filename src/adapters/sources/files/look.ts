@@ -12,8 +12,6 @@ export interface Remembered {
 export interface LookJob {
   readonly roots: readonly string[];
   readonly exclude: readonly string[];
-  /** Those of the excludes of which a repository has to be told by path what they hit. */
-  readonly named: readonly string[];
   /** What was described before: a file that did not change since is not read again. */
   readonly known: Remembered | undefined;
   /** Where the list goes. */
@@ -24,7 +22,6 @@ type LeftOut = SourceFacts['leftOut'][number];
 
 /** What the thread tells at once, and what ends with it. */
 export interface Looked {
-  readonly specials: readonly string[];
   readonly leftOut: readonly LeftOut[];
   readonly files: number;
   readonly bytes: number;
@@ -32,12 +29,10 @@ export interface Looked {
   readonly contents?: ContentSummary | undefined;
   readonly ends?: Step | undefined;
 }
-export type Step = 'specials' | 'description' | 'second look';
+export type Step = 'description' | 'second look';
 
-/** Looks at a tree that is being copied: three steps, each called once and in this order, in one thread, which begins the second unasked. */
+/** Looks at a tree that is being copied: two steps, each called once and in this order, in one thread, which begins the first unasked. */
 export interface TreeLook {
-  /** What a repository has to be told by its path to leave it out; fast enough to be known before anything is read. */
-  specials(): Promise<readonly string[]>;
   /** Everything is described and hashed. */
   describe(told: (files: number) => void): Promise<{ readonly files: number; readonly bytes: number }>;
   /** Once the copy is made: what was described, as text, each looked at once more. */
@@ -63,11 +58,6 @@ export function lookAtTree(job: LookJob, signal: AbortSignal, leftOut: (what: Le
   }
 
   return {
-    async specials() {
-      const found: string[] = [];
-      for await (const { specials } of until('specials')) found.push(...specials);
-      return found;
-    },
     async describe(told) {
       let [files, bytes] = [0, 0];
       for await (const looked of until('description')) {
