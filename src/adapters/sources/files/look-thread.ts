@@ -49,7 +49,7 @@ waitToGoOn();
 lookAgain();
 
 function describeAll(): void {
-  const before = job.known && checksumsIn(job.known);
+  const before = job.known && describedIn(job.known);
   const spool = openSync(job.spool, 'wx', 0o600);
   let text = '';
   const flush = (): void => {
@@ -60,9 +60,9 @@ function describeAll(): void {
   try {
     for (const entry of walk(job.roots, { excluded: createExcluder(job.exclude), leftOut })) {
       const print = fingerprint(entry.stats);
-      const checksum = before?.(entry, print);
-      const item = describe(entry, { leftOut, name: entry.path, hash: checksum === undefined });
-      text += `${print} ${JSON.stringify(checksum === undefined ? item : { ...item, checksum })}\n`;
+      const same = before?.(entry, print);
+      const item = same?.item ?? describe(entry, { leftOut, name: entry.path, hash: true });
+      text += `${print} ${same?.text ?? JSON.stringify(item)}\n`;
       if (text.length >= BUFFER) flush();
       looked.files += 1;
       looked.bytes += item.count;
@@ -74,8 +74,11 @@ function describeAll(): void {
   }
 }
 
-/** The checksum of a file that is what it was, by restic's own rule: its number, length and times. */
-function checksumsIn({ file, since }: Remembered): (entry: Walked, print: string) => string | undefined {
+/**
+ * What was said of a file that is what it was, by restic's own rule: its number, length and times. A change of mode or owner is one
+ * of its last time too.
+ */
+function describedIn({ file, since }: Remembered): (entry: Walked, print: string) => Described | undefined {
   const lines = linesOf(file);
   const next = (): Described | undefined => {
     const { done, value } = lines.next();
@@ -89,8 +92,8 @@ function checksumsIn({ file, since }: Remembered): (entry: Walked, print: string
   let was = next();
   return ({ path, stats }, print) => {
     while (was && was.item.name !== path && byName(was.item.name, path) < 0) was = next();
-    if (was?.item.name !== path || was.print !== print || !stats.isFile()) return undefined;
-    return stats.ctimeMs < since - TOO_CLOSE_MS ? (was.item.checksum ?? undefined) : undefined;
+    if (was?.item.name !== path || was.print !== print || was.item.checksum === null || !stats.isFile()) return undefined;
+    return stats.ctimeMs < since - TOO_CLOSE_MS ? was : undefined;
   };
 }
 
