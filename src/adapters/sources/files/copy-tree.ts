@@ -52,10 +52,7 @@ export async function copyTree(
     const told = (files: number): void => doing.progress?.({ bytes: 0, message: `${files} files and folders` });
     const keep = async (): Promise<Tree> =>
       await writer.tree({ name: part }, { paths: roots, exclude: await excludesOf({ roots, exclude }, signal) });
-    const [tree, { files, bytes }] = await Promise.all([
-      keep().catch(stopOther),
-      look.describe(told).catch(stopOther),
-    ]);
+    const [tree, { files, bytes }] = await Promise.all([keep().catch(stopOther), look.describe(told).catch(stopOther)]);
     if (tree.bytes === 0 && bytes > 0)
       throw new StewardError(
         'PROGRAM_FAILED',

@@ -92,7 +92,8 @@ function describedIn({ file, since }: Remembered): (entry: Walked, print: string
   let was = next();
   return ({ path, stats }, print) => {
     while (was && was.item.name !== path && byName(was.item.name, path) < 0) was = next();
-    if (was?.item.name !== path || was.print !== print || was.item.checksum === null || !stats.isFile()) return undefined;
+    if (was?.item.name !== path || was.print !== print || was.item.checksum === null || !stats.isFile())
+      return undefined;
     return stats.ctimeMs < since - TOO_CLOSE_MS ? was : undefined;
   };
 }
