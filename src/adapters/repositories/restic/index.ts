@@ -1,5 +1,5 @@
 import { readdir, statfs } from 'node:fs/promises';
-import { isAbsolute, join } from 'node:path';
+import { isAbsolute } from 'node:path';
 import type { RepositoryOf } from '../../../core/backup/repository.ts';
 import type { CopyStore, Doing, RepositoryState } from '../../../core/backup/store.ts';
 import { StewardError } from '../../../core/errors.ts';
