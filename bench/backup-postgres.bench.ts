@@ -73,6 +73,7 @@ try {
     secrets: async () => server.password,
     now: () => new Date(),
     scratch: join(folder, 'scratch'),
+    cache: join(folder, 'cache'),
     account: async () => nobody,
   });
   const source = PostgresSource.parse({
@@ -107,7 +108,12 @@ try {
     alone.push(await timed(() => execute(join(BIN, 'pg_restore'), ['-j2', '-d', 'again', dump], { env })));
     proven.push(
       await timed(async () => {
-        const sandbox = await reader.sandbox(source, copy, { scratch: join(folder, 'scratch'), owner: 'bench' }, doing);
+        const sandbox = await reader.sandbox(
+          source,
+          copy,
+          { scratch: join(folder, 'scratch'), owner: 'bench', prove: true },
+          doing,
+        );
         const content = await sandbox.content(doing);
         if (!sandbox.restore.ok || !content.ok) throw new Error(`${sandbox.restore.statement} ${content.statement}`);
         await sandbox.end();

@@ -139,7 +139,7 @@ export function createBackups(deps: BackupsDeps): BackupsPort {
 
     async drill(place, owner, doing) {
       const { smoke } = sourceOf(place).source;
-      return await withSandbox({ place, owner, doing }, async (sandbox) => {
+      return await withSandbox({ place, owner, doing, prove: true }, async (sandbox) => {
         if (!sandbox.restore.ok) return { layers: [sandbox.restore] };
         const layers = [sandbox.restore, await sandbox.content(doing), ...(await sandbox.assertions(doing))];
         if (!smoke) return { layers };

@@ -15,6 +15,7 @@ export interface Loan {
   readonly owner: string;
   readonly doing: Doing;
   readonly beside?: SandboxPlace['beside'];
+  readonly prove?: SandboxPlace['prove'];
 }
 
 /** Restores a copy into a throw-away place, lends it to `use`, and removes it, whatever came of that. */
@@ -23,9 +24,9 @@ export type WithSandbox = <T>(loan: Loan, use: (sandbox: Sandbox) => Promise<T>)
 export function lendSandbox(deps: SandboxDeps): WithSandbox {
   const { sealed, sourceOf } = reachOf(deps);
   const { scratch } = deps;
-  return async ({ place, owner, doing, beside }, use) => {
+  return async ({ place, owner, doing, beside, prove }, use) => {
     const { source, reader } = sourceOf(place);
-    const sandbox = await reader.sandbox(source, await sealed(place, doing), { scratch, owner, beside }, doing);
+    const sandbox = await reader.sandbox(source, await sealed(place, doing), { scratch, owner, beside, prove }, doing);
     try {
       return await use(sandbox);
     } finally {

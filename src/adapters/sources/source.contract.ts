@@ -46,7 +46,7 @@ export function sourceContract<Kind extends SourceKind>(make: () => Promise<Sour
 
   const leftIn = (): string[] => (existsSync(at.scratch) ? readdirSync(at.scratch) : []);
   const drilled = async (of: SealedCopy): Promise<readonly boolean[]> => {
-    const sandbox = await at.reader.sandbox(at.source, of, { scratch: at.scratch, owner: 'run_1' }, doing);
+    const sandbox = await at.reader.sandbox(at.source, of, { scratch: at.scratch, owner: 'run_1', prove: true }, doing);
     try {
       if (!sandbox.restore.ok) return [false];
       const layers = [sandbox.restore, await sandbox.content(doing), ...(await sandbox.assertions(doing))];
@@ -171,7 +171,12 @@ export function sourceContract<Kind extends SourceKind>(make: () => Promise<Sour
   }, 240_000);
 
   it('ends what a dead process left, and nothing of the living', async () => {
-    const sandbox = await at.reader.sandbox(at.source, copy, { scratch: at.scratch, owner: 'run_1' }, doing);
+    const sandbox = await at.reader.sandbox(
+      at.source,
+      copy,
+      { scratch: at.scratch, owner: 'run_1', prove: true },
+      doing,
+    );
     const [folder = ''] = leftIn();
     expect(await at.reader.sweep('all-dead', at.scratch, doing)).toEqual([]);
     expect(await sandbox.content(doing)).toMatchObject({ ok: true });

@@ -62,6 +62,8 @@ export interface SandboxPlace {
    * small (DISK_FULL), for a drill has no other place.
    */
   readonly beside?: 'never' | 'seen' | undefined;
+  /** Its content will be asked for before anything changes there: it may be counted while the rest is still restored. */
+  readonly prove?: boolean | undefined;
 }
 
 /** A throw-away place that holds a restored copy: a server of its own, else databases beside the original; a file, a folder. */

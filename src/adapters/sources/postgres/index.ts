@@ -82,8 +82,8 @@ export function createPostgresSource(deps: SqlDeps): SourceReader<'postgres'> {
 
     structure: (copy, doing) => lookAtStructure({ programs, find, copy }, doing),
 
-    sandbox: (source, copy, { scratch, owner, beside }, doing) =>
-      makeSandbox({ deps, find, source, copy, scratch, owner, beside }, doing),
+    sandbox: (source, copy, place, doing) =>
+      makeSandbox({ deps, find, source, copy, beside: undefined, ...place }, doing),
 
     async occupied(source, copy, to, doing) {
       const names = wantedOf(await readAbout(copy, doing), to).map((one) => one.to);

@@ -8,9 +8,10 @@ import { StewardError } from '../../../core/errors.ts';
 import type { ProgramsPort } from '../../../core/ports/programs.ts';
 import { fileError } from '../../files/file-errors.ts';
 import { partOf } from '../contents.ts';
-import { AS_LONG_AS_IT_TAKES_MS } from '../flow.ts';
+import { AS_LONG_AS_IT_TAKES_MS, together } from '../flow.ts';
 import { dotted } from '../names.ts';
 import type { AboutDatabase } from './about.ts';
+import { listAfterwards } from './afterwards.ts';
 import { connectionString, environmentOf, identifier, literal, type PgAccess, type PgSession } from './access.ts';
 import { programError } from './errors.ts';
 import type { PgTools } from './tools.ts';
@@ -72,10 +73,18 @@ export async function fetchDump(
   }
 }
 
-/** Restores a dump into an empty database, the first error ends it. VERIFICATION_FAILED where the copy does not restore. */
-export async function loadDatabase(loading: Loading, file: string, doing: Doing): Promise<void> {
+/**
+ * Restores a dump into an empty database, the first error ends it. VERIFICATION_FAILED where the copy does not restore. `count` reads
+ * the rows as soon as they are all there, beside the building of indexes, which lock nobody out who reads.
+ */
+export async function loadDatabase<T>(
+  loading: Loading,
+  file: string,
+  doing: Doing,
+  count: (doing: Doing) => Promise<T>,
+): Promise<T> {
   const { about, access, into, tools, programs, owners } = loading;
-  const restore = async (...section: string[]): Promise<void> => {
+  const restore = async (what: readonly string[], { signal }: Doing): Promise<void> => {
     const result = await programs.run({
       program: tools.program('pg_restore'),
       args: [
@@ -84,23 +93,28 @@ export async function loadDatabase(loading: Loading, file: string, doing: Doing)
         '--no-tablespaces',
         '--no-subscriptions',
         ...(owners ? [] : ['--no-owner']),
-        ...section,
+        ...what,
         '-d',
         connectionString(into),
         file,
       ],
       env: environmentOf(access),
       timeoutMs: AS_LONG_AS_IT_TAKES_MS,
-      signal: doing.signal,
+      signal,
     });
     if (result.exitCode !== 0) throw restoreError('pg_restore', result, about);
   };
-  if (about.partly === null) return await restore();
-  await restore('--section=pre-data');
-  await restore('--section=data');
-  await loadPartly(loading, about.partly, doing);
+  // Both at once: rows are not logged where their table was made by the same pg_restore.
+  await restore(['--section=pre-data', '--section=data'], doing);
+  if (about.partly !== null) await loadPartly(loading, about.partly, doing);
   // Keys and triggers come when the rows are all there.
-  await restore('--section=post-data');
+  const { indexes, rest } = await listAfterwards(loading, file, doing);
+  const [counted] = await together(doing, [
+    count,
+    async (now) => indexes && (await restore([`--use-list=${indexes}`], now)),
+  ]);
+  if (rest !== undefined) await restore([`--use-list=${rest}`], doing);
+  return counted;
 }
 
 async function loadPartly(

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { ContentItem } from '../../../core/backup/copy.ts';
 import type { RestoreTarget, Restored, SealedCopy } from '../../../core/backup/reader.ts';
 import type { SourceOf } from '../../../core/backup/source.ts';
 import type { Doing } from '../../../core/backup/store.ts';
@@ -13,11 +14,12 @@ import { type About, type AboutDatabase, mainDatabase, readAbout } from './about
 import { accessTo, identifier, literal, type PgAccess, type PgSession } from './access.ts';
 import { inOrder } from './counting.ts';
 import type { SqlDeps } from '../sql-deps.ts';
-import { createDatabase, fetchDump, loadDatabase } from './load.ts';
+import { createDatabase, fetchDump, loadDatabase, type Loading } from './load.ts';
 import { lookAtServer, openServer, type PgServer } from './look.ts';
 import { remarkIn, type Remark, remarkText, SCRATCH_PREFIX } from './ours.ts';
-import { dropScratch, SCRATCH_KIND } from './sandbox.ts';
-import { countDatabase, type Counting } from './rows.ts';
+import { dropScratch } from './drop-scratch.ts';
+import { SCRATCH_KIND } from './sandbox.ts';
+import { countDatabase } from './rows.ts';
 import type { FindTools } from './tools.ts';
 
 export interface Wanted {
@@ -119,9 +121,11 @@ export async function restoreCopy(
         folder: folder.path,
         owners: server.superuser,
       };
-      await loadDatabase(loading, file, doing);
+      const found = await loadDatabase(loading, file, doing, (now) =>
+        countDatabase({ ...loading, hash: about.hash }, now),
+      );
       await rm(file, { force: true });
-      await proveBeside({ ...loading, hash: about.hash }, doing);
+      await proveBeside(loading, found, doing);
     }
     const kept = await changeNames({ source, access, moves: beside, copy: copy.manifest.copy, now: deps.now() }, doing);
     return {
@@ -214,9 +218,11 @@ function listed(setting: string, value: string): string {
     : literal(value);
 }
 
-async function proveBeside(counting: Counting, doing: Doing): Promise<void> {
-  const { copy, about } = counting;
-  const found = await countDatabase(counting, doing);
+async function proveBeside(
+  { copy, about }: Pick<Loading, 'copy' | 'about'>,
+  found: readonly ContentItem[],
+  doing: Doing,
+): Promise<void> {
   const prefix = `${dotted(about.name)}.`;
   async function* recorded(): ReturnType<typeof readContents> {
     for await (const item of readContents(copy, doing)) if (item.name.startsWith(prefix)) yield item;

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -7,6 +7,7 @@ import type { ProgramsPort } from '../../../core/ports/programs.ts';
 import type { ScratchFolder } from '../scratch.ts';
 import { type Account, endWorkersOf, handOver, notServed, runAs, serve, socketFolder } from '../throw-away.ts';
 import { openSession, type PgAccess } from './access.ts';
+import { keptCluster } from './kept-cluster.ts';
 import { JOBS } from './load.ts';
 import type { PgTools } from './tools.ts';
 
@@ -46,23 +47,38 @@ export interface ThrowAway {
   end(): Promise<void>;
 }
 
+interface Starting {
+  readonly folder: ScratchFolder;
+  readonly tools: PgTools;
+  readonly programs: ProgramsPort;
+  readonly account: Account | undefined;
+  /** Where an empty cluster may be kept for the next. */
+  readonly cache: string | undefined;
+}
+
 /** A server of one's own in a folder, reached by its socket there. */
-export async function startThrowAway(
-  {
-    folder,
-    tools,
-    programs,
-    account,
-  }: {
-    readonly folder: ScratchFolder;
-    readonly tools: PgTools;
-    readonly programs: ProgramsPort;
-    readonly account: Account | undefined;
-  },
-  doing: Doing,
-): Promise<ThrowAway> {
+export async function startThrowAway(starting: Starting, doing: Doing): Promise<ThrowAway> {
+  const { folder, tools, programs, account, cache } = starting;
   await handOver(folder, account);
   const data = join(folder.path, 'data');
+  const kept = keptCluster(programs, { cache, as: `${tools.version}-${account?.uid ?? process.getuid?.()}` });
+  const start = (): Promise<ThrowAway> =>
+    startServer({ folder, data, program: tools.program('postgres'), programs, account, user: USER }, doing);
+  if (await kept.copyTo(data, doing)) {
+    try {
+      return await start();
+    } catch (thrown) {
+      if (doing.signal.aborted) throw thrown;
+      await kept.forget();
+      await rm(data, { recursive: true, force: true });
+    }
+  }
+  await makeCluster(starting, data, doing);
+  await kept.keep(data, doing);
+  return await start();
+}
+
+async function makeCluster({ tools, programs, account }: Starting, data: string, { signal }: Doing): Promise<void> {
   const made = await programs.run({
     ...runAs(account, tools.program('initdb'), [
       `--pgdata=${data}`,
@@ -75,10 +91,9 @@ export async function startThrowAway(
     ]),
     env: { LC_ALL: 'C' },
     timeoutMs: STARTS_WITHIN_MS,
-    signal: doing.signal,
+    signal,
   });
   if (made.exitCode !== 0) throw notServed('PostgreSQL', 'could not be made', made.stderr);
-  return await startServer({ folder, data, program: tools.program('postgres'), programs, account, user: USER }, doing);
 }
 
 /** A server on a data folder that is there, below `folder` and owned by the account. `settings` come to those of every throw-away one. */
