@@ -7,6 +7,7 @@ import { configLocation, readConfig } from './config/load.ts';
 import { inspectConfig } from './workflows-from-config.ts';
 import { StewardError } from './core/errors.ts';
 import type { SecretResolver } from './core/secrets.ts';
+import { markOf } from './restore-home-mark.ts';
 import { KIT_HINT, kitProblem, kitState } from './recovery-kit.ts';
 
 interface Finding {
@@ -68,7 +69,15 @@ async function server({ home: folder }: Environment): Promise<Finding> {
 async function home({ home: folder }: Environment): Promise<Finding> {
   try {
     await access(folder, constants.W_OK);
-    return { what: 'data folder', state: 'ok', detail: folder };
+    const half = (await markOf(folder)).is === 'half';
+    return half
+      ? {
+          what: 'data folder',
+          state: 'problem',
+          detail: `a restore into ${folder} did not come to its end`,
+          mend: 'steward restore-home, as before: it begins anew',
+        }
+      : { what: 'data folder', state: 'ok', detail: folder };
   } catch (thrown) {
     const missing = (thrown as NodeJS.ErrnoException).code === 'ENOENT';
     return missing

@@ -3,7 +3,8 @@ import { dirname, resolve } from 'node:path';
 import { databaseUrlOf } from './config/database-url.ts';
 import type { Environment } from './config/environment.ts';
 import { StewardError } from './core/errors.ts';
-import { localActor, withStore } from './local-store.ts';
+import { localActor } from './local-actor.ts';
+import { withStore } from './local-store.ts';
 import type { LocalCommand } from './surfaces/cli/index.ts';
 
 const SERVES_WITHIN_MS = 60_000;

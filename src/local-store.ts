@@ -1,14 +1,9 @@
-import { hostname, userInfo } from 'node:os';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { databaseUrlOf } from './config/database-url.ts';
 import type { Environment } from './config/environment.ts';
 import { StewardError } from './core/errors.ts';
-
-/** Whoever works on the store without a server: the user of the system who holds its home. */
-export function localActor() {
-  const name = userInfo().username;
-  return { kind: 'user', id: `local:${name}`, name, role: 'admin' } as const;
-}
+import { assertRestored } from './restore-home-mark.ts';
 
 type Opened = Awaited<ReturnType<typeof openParts>>;
 
@@ -46,6 +41,8 @@ async function openParts(environment: Environment) {
     import('./config/load.ts'),
   ]);
   const { home } = environment;
+  // Its store would be made anew.
+  await assertRestored(home);
   const key = await readFile(join(home, 'audit.key'), 'utf8').catch((cause: unknown) => {
     throw new StewardError('NOT_FOUND', `There is no Steward in ${home} yet.`, {
       hint: 'Start it once with npm start, or set STEWARD_HOME.',

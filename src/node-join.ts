@@ -9,6 +9,7 @@ import { configLocation, loadConfig } from './config/load.ts';
 import { StewardError } from './core/errors.ts';
 import { type Admission, admit, HandOver } from './engine/join.ts';
 import { open, parseJoinToken } from './engine/join-token.ts';
+import { assertRestored } from './restore-home-mark.ts';
 import type { Store } from './store/store.ts';
 
 const ANSWER_WITHIN_MS = 15_000;
@@ -51,6 +52,7 @@ export async function joinNode(environment: Environment, request: JoinRequest): 
   const log = { debug() {}, info() {}, warn() {}, error() {} };
   const home = await openHome(environment.home, now());
   try {
+    await assertRestored(home.path);
     const { config } = await loadConfig(configLocation(environment), environment);
     const applicant = { id: await nodeId(home.path), name: config.node.name ?? hostname(), token: request.token };
     const store = await openStore({

@@ -1,6 +1,7 @@
 import { userInfo } from 'node:os';
 import type { Environment } from './config/environment.ts';
-import { localActor, withStore } from './local-store.ts';
+import { localActor } from './local-actor.ts';
+import { withStore } from './local-store.ts';
 
 /** What some operations can do on the store itself, while no Steward serves. */
 export function offlineOperations(

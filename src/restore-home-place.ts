@@ -1,9 +1,10 @@
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, relative, resolve } from 'node:path';
 import { keyFileOf } from './adapters/repositories/restic/key.ts';
 import { type KitData, readKit } from './core/backup/recovery-kit.ts';
 import { BackupRepository } from './core/backup/repository.ts';
 import { StewardError } from './core/errors.ts';
+import { type Journal, markOf } from './restore-home-mark.ts';
 import { pgHome } from './store/pg-home.ts';
 
 /** What somebody says of where the copy is. */
@@ -19,43 +20,56 @@ export interface Wanted {
 
 export interface Place {
   readonly repository: BackupRepository;
+  /** Its key is kept somewhere else, and in the home only until it was read with. */
+  readonly borrowed: boolean;
   /** Of Steward itself, by their place in a home. */
   readonly keys: Readonly<Record<string, string>>;
 }
 
+interface Laying {
+  readonly home: string;
+  readonly journal: Journal;
+}
+
 /** The repository to read from. Its key is laid where Steward looks for it in its home. */
-export async function placeOf({ kit: file, repository, keyFile }: Wanted, home: string): Promise<Place> {
+export async function placeOf({ kit: file, repository, keyFile }: Wanted, laying: Laying): Promise<Place> {
   const kit = file === undefined ? undefined : readKit(await readFile(file, 'utf8').catch(unreadable(file)));
   const named = kit && (await fromKit(kit, repository));
   // Those that Steward had made; of the others it has a reference in its configuration.
   for (const each of kit?.repositories ?? [])
     if (each.key !== undefined && each.repository.kind === 'restic' && each.repository.password === undefined)
-      await layKey(home, each.repository.name, each.key);
+      await layKey(laying, each.repository.name, each.key);
   const found = named?.repository ?? (repository === undefined ? undefined : await fromAddress(repository));
   if (found === undefined)
     throw new StewardError('INPUT_INVALID', 'It has to be said where the copies of Steward are.', {
       hint: 'Give --kit kit.md, the page that steward backup kit printed; or --repository with a folder or an address of restic.',
     });
   const key = keyFile === undefined ? named?.key : (await readFile(keyFile, 'utf8').catch(unreadable(keyFile))).trim();
-  if (found.kind === 'directory') return { repository: found, keys: kit?.home ?? {} };
+  if (found.kind === 'directory') return { repository: found, borrowed: false, keys: kit?.home ?? {} };
   if (key === undefined)
     throw new StewardError('INPUT_INVALID', `${found.name} is encrypted, and there is no key for it.`, {
       hint: 'Give the recovery kit with --kit, or its key in a file with --key-file.',
     });
-  await layKey(home, found.name, key);
+  await layKey(laying, found.name, key);
   // The key is at hand: whatever it was a reference to need not be here.
-  return { repository: { ...found, password: undefined }, keys: kit?.home ?? {} };
+  return {
+    repository: { ...found, password: undefined },
+    borrowed: named === undefined || found.password !== undefined,
+    keys: kit?.home ?? {},
+  };
 }
 
-async function layKey(home: string, name: string, key: string): Promise<void> {
+async function layKey({ home, journal }: Laying, name: string, key: string): Promise<void> {
   const path = keyFileOf(home, name);
   const there = await readFile(path, 'utf8').catch(() => undefined);
-  if (there !== undefined && there.trim() !== key && name !== GIVEN)
+  if (there?.trim() === key) return;
+  if (there !== undefined)
     throw new StewardError('CONFLICT', `${path} holds another key than the one of the kit, and is not replaced.`, {
       hint: 'It may be the only one that opens newer copies. Move it away and keep it, or restore to another folder.',
     });
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  await writeFile(path, `${key}\n`, { mode: 0o600 });
+  await journal.announce([relative(home, path)]);
+  await writeFile(path, `${key}\n`, { mode: 0o600, flag: 'wx', flush: true });
 }
 
 async function fromKit(
@@ -75,7 +89,7 @@ async function fromKit(
 }
 
 /** What a repository is called that is none of a kit: its key stays nowhere. */
-export const GIVEN = 'given';
+const GIVEN = 'given';
 
 /** A folder of Steward's own kind has its mark in it; all else is restic's. */
 async function fromAddress(address: string): Promise<BackupRepository> {
@@ -94,22 +108,9 @@ function unreadable(file: string): (cause: Error) => never {
   };
 }
 
-/** There from the first file until the last: what lies beside it is half a home, and may be replaced. */
-export const MARK = 'restoring.json';
-/** HOME_UNUSABLE where a restore ended in its midst: a Steward that starts there would begin anew beside restored keys. */
-export async function assertRestored(home: string): Promise<void> {
-  const [mark, store] = await Promise.all(
-    [join(home, MARK), pgHome(home).data].map((path) => stat(path).catch(() => undefined)),
-  );
-  if (!mark || store) return;
-  throw new StewardError('HOME_UNUSABLE', `A restore into ${home} did not come to its end.`, {
-    hint: `Run steward restore-home again: it goes on from the beginning. To begin without it, remove ${join(home, MARK)}.`,
-  });
-}
-
 /** What is no state of a Steward, and may be there before. */
 const HARMLESS =
-  /^(lock\..*|pg|scratch|cache|backups|backup-places|backup-keys|restoring\.json|created-system-user\.json|\..*)$/;
+  /^(lock\..*|pg|scratch|cache|backups|backup-places|backup-keys|restoring\.json(\..*)?|created-system-user\.json|\..*)$/;
 
 /** CONFLICT where the folder has anything that a restore would replace. */
 export async function assertNoSteward(home: string): Promise<void> {
@@ -117,10 +118,12 @@ export async function assertNoSteward(home: string): Promise<void> {
     if (thrown.code === 'ENOENT') return [] as string[];
     throw thrown;
   });
-  const store = await stat(pgHome(home).data).catch(() => undefined);
-  const half = there.includes(MARK) && !store;
-  const state = there.filter((name) => !HARMLESS.test(name));
-  if (!store && (half || state.length === 0)) return;
+  const [store, mark] = await Promise.all([stat(pgHome(home).data).catch(() => undefined), markOf(home)]);
+  // Of a restore that came to no end, and taken back by the next one.
+  const put = new Set(mark.is === 'half' ? mark.put.map((path) => path.split('/')[0]) : []);
+  const state = there.filter((name) => !HARMLESS.test(name) && !put.has(name));
+  if (mark.is === 'whole' && mark.restored) return;
+  if (!store && state.length === 0) return;
   throw new StewardError(
     'CONFLICT',
     store

@@ -3,6 +3,7 @@ import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname, join, relative, resolve } from 'node:path';
 import { sql } from 'kysely';
+import { syncFolder } from './adapters/repositories/durable.ts';
 import { createCopyStore } from './adapters/repositories/index.ts';
 import { keyFileOf } from './adapters/repositories/restic/key.ts';
 import { makeScratch, type ScratchFolder, sweepScratch } from './adapters/sources/scratch.ts';
@@ -15,27 +16,24 @@ import { createWorld } from './world.ts';
 import type { Environment } from './config/environment.ts';
 import { openHome } from './config/home.ts';
 import { auditKey, vaultKey } from './config/keys.ts';
-import { writeAtomically } from './config/write-atomically.ts';
 import type { SealedCopy } from './core/backup/reader.ts';
 import type { CopyStore, Doing } from './core/backup/store.ts';
 import { StewardError } from './core/errors.ts';
 import { holdAfterRestore } from './engine/after-restore.ts';
-import { localActor, withStore } from './local-store.ts';
+import { withStore } from './local-store.ts';
 import { bundledStore, openRestored, ownState } from './own-state.ts';
-import { assertNoSteward, GIVEN, MARK, type Place, placeOf, type Wanted } from './restore-home-place.ts';
+import {
+  forgetMark,
+  type Journal,
+  markOf,
+  openJournal,
+  restoredEntry,
+  type RestoredHome,
+} from './restore-home-mark.ts';
+import { assertNoSteward, type Place, placeOf, type Wanted } from './restore-home-place.ts';
 import { openPath, serviceAccount } from './store/pg-account.ts';
 import { prepareFolders, ROLE } from './store/pg-cluster.ts';
 import { type PgHome, pgHome } from './store/pg-home.ts';
-
-export interface RestoredHome {
-  readonly home: string;
-  readonly copy: string;
-  readonly repository: string;
-  readonly snapshotAt: string;
-  readonly proof: readonly string[];
-  readonly runsEnded: number;
-  readonly next: string;
-}
 
 /**
  * Makes a home of a copy of Steward itself, on a machine where none runs: the copy is restored beside it, counted, compared and
@@ -59,8 +57,38 @@ export async function restoreHome(
   await assertNoSteward(path);
   const home = await openHome(path, new Date());
   try {
-    const doing: Doing = { signal };
-    const place = await placeOf(wanted, path);
+    // Again, now that nobody else can begin one.
+    await assertNoSteward(path);
+    const { restored } = { restored: undefined, ...(await markOf(path)) };
+    return restored
+      ? await finish(restored, say)
+      : await begin({ path, environment, wanted }, { say, doing: { signal } });
+  } finally {
+    await home.release();
+  }
+}
+
+interface Told {
+  readonly say: (line: string) => void;
+  readonly doing: Doing;
+}
+
+/** One that was killed when the store was in its place already. */
+async function finish(restored: RestoredHome, say: Told['say']): Promise<RestoredHome> {
+  say(`The copy of ${restored.snapshotAt} is restored into ${restored.home} already, all but the record of it`);
+  await sweep(restored.home);
+  return restored;
+}
+
+async function begin(
+  { path, environment, wanted }: { readonly path: string; readonly environment: Environment; readonly wanted: Wanted },
+  { say, doing }: Told,
+): Promise<RestoredHome> {
+  await sweep(path);
+  const journal = await openJournal(path);
+  let begun = false;
+  try {
+    const place = await placeOf(wanted, { home: path, journal });
     const { programs, secrets } = createWorld({ environment, log: SILENT });
     const store = createCopyStore(place.repository, {
       programs,
@@ -79,31 +107,33 @@ export async function restoreHome(
           hint: 'Restore that database from its own copies (the source self-store); unpack home.tar and keys.tar of this one into the home, as the recovery kit says; then start Steward with STEWARD_DATABASE_URL.',
         },
       );
+    begun = true;
     say(`The copy of ${copy.manifest.snapshotAt} in ${place.repository.name} is restored into ${path}`);
-    await writeAtomically(join(path, MARK), `${JSON.stringify({ copy: copy.manifest.copy })}\n`);
-    const restored = await restoreInto(path, { copy, place, programs, newKeys: wanted.newKeys }, { doing, say });
-    // Made where it has none.
-    await Promise.all([auditKey(path), vaultKey(path)]);
-    await rm(join(path, MARK));
-    return { home: path, repository: place.repository.name, ...restored };
-  } finally {
-    await rm(keyFileOf(path, GIVEN), { force: true });
-    await home.release();
+    return await restoreInto(path, { copy, place, programs, newKeys: wanted.newKeys, journal }, { doing, say });
+  } catch (thrown) {
+    if ((await markOf(path)).is !== 'whole') {
+      // Nothing of it is left; still a Steward that starts by itself is not to begin where one was to come back.
+      await journal.takeBack();
+      if (!begun) await forgetMark(path);
+    }
+    throw thrown;
   }
+}
+
+/** What one that was killed left: its server may run still. */
+async function sweep(home: string): Promise<void> {
+  await sweepScratch(join(home, 'scratch'), SCRATCH_KIND, 'all-dead', (folder) =>
+    endWorkersOf(join(folder, STORE), 'SIGQUIT'),
+  );
 }
 
 /** To be done once the home is released: the record says where this Steward comes from. */
 export async function recordRestore(environment: Environment, restored: RestoredHome): Promise<void> {
-  await withStore(environment, async ({ audit }) => {
-    const { copy, repository, snapshotAt, runsEnded } = restored;
-    await audit.append({
-      action: 'steward.restored',
-      actor: localActor(),
-      outcome: 'succeeded',
-      from: 'local',
-      detail: { copy, repository, snapshotAt, runsEnded },
-    });
-  });
+  const { home } = environment;
+  // A Steward that started at once has done it.
+  if ((await markOf(home)).is !== 'whole') return;
+  await withStore(environment, ({ audit }) => audit.append(restoredEntry(restored)));
+  await forgetMark(home);
 }
 
 interface Restoring {
@@ -111,23 +141,21 @@ interface Restoring {
   readonly place: Place;
   readonly programs: ReturnType<typeof createWorld>['programs'];
   readonly newKeys: boolean;
+  readonly journal: Journal;
 }
 
 async function restoreInto(
   home: string,
-  { copy, place, programs, newKeys }: Restoring,
-  { doing, say }: { readonly doing: Doing; readonly say: (line: string) => void },
-): Promise<Omit<RestoredHome, 'home' | 'repository'>> {
+  { copy, place, programs, newKeys, journal }: Restoring,
+  { doing, say }: Told,
+): Promise<RestoredHome> {
   const paths = pgHome(home);
-  const scratch = join(home, 'scratch');
   await mkdir(paths.root, { recursive: true, mode: 0o755 });
-  // One that was killed left its server running.
-  await sweepScratch(scratch, SCRATCH_KIND, 'all-dead', (folder) => endWorkersOf(join(folder, STORE), 'SIGQUIT'));
   const account = await serviceAccount(paths, say);
   if (account) await openPath(paths, account);
   const store = await bundledStore(home);
   const room = copy.manifest.parts.reduce((sum, { bytes }) => sum + bytes, 0);
-  const folder = await makeScratch(scratch, { kind: SCRATCH_KIND, owner: 'restore-home', room });
+  const folder = await makeScratch(join(home, 'scratch'), { kind: SCRATCH_KIND, owner: 'restore-home', room });
   try {
     const server = await restoreState({ copy, folder, store, role: ROLE, programs, account, durable: true }, doing);
     const proof: string[] = [];
@@ -157,18 +185,24 @@ async function restoreInto(
     await server.stop();
     await tidyDataFolder(join(folder.path, STORE));
     await giveFolder(join(folder.path, STORE), account);
-    for (const part of [KEYS, HOME]) await putFiles(join(folder.path, part), home);
+    if (place.borrowed) await journal.takeBack([relative(home, keyFileOf(home, place.repository.name))]);
+    for (const part of [KEYS, HOME]) await putFiles(join(folder.path, part), home, journal);
     await prepareFolders(paths, account);
     // What was unpacked is in memory only until now; the folder of the store comes last and makes it a home.
     await programs.run({ program: 'sync', args: ['--file-system', home], timeoutMs: 600_000, signal: doing.signal });
-    await rename(join(folder.path, STORE), paths.data);
-    return {
+    const restored = {
+      home,
       copy: copy.manifest.copy,
+      repository: place.repository.name,
       snapshotAt: copy.manifest.snapshotAt,
       proof,
       runsEnded,
       next: 'Start Steward. It observes only; an administrator lets it act again: steward mode normal',
     };
+    await journal.complete(restored);
+    await rename(join(folder.path, STORE), paths.data);
+    await syncFolder(paths.root);
+    return restored;
   } finally {
     await folder.remove();
   }
@@ -202,20 +236,28 @@ async function layKeys(folder: ScratchFolder, { keys }: Place, newKeys: boolean)
   }
   const missing = ['audit.key', 'vault.key'].filter((name) => (own ? false : keys[name] === undefined));
   if (missing.length === 0) return path;
-  if (newKeys) return undefined;
+  if (newKeys) {
+    await Promise.all([auditKey(path), vaultKey(path)]);
+    return undefined;
+  }
   throw new StewardError('PRECONDITION_FAILED', `The copy has no keys: ${missing.join(' and ')} are missing.`, {
     hint: 'Give the recovery kit with --kit. Without it, --new-keys makes new ones: what was sealed stays closed, and the audit log begins a new chain.',
   });
 }
 
-async function putFiles(from: string, home: string): Promise<void> {
+async function putFiles(from: string, home: string, journal: Journal): Promise<void> {
   if (!(await stat(from).catch(() => undefined))) return;
+  const files: string[] = [];
   for (const entry of await readdir(from, { recursive: true, withFileTypes: true })) {
-    if (!entry.isFile()) continue;
-    const source = join(entry.parentPath, entry.name);
-    const target = join(home, relative(from, source));
-    await mkdir(dirname(target), { recursive: true, mode: 0o700 });
-    await rename(source, target);
+    const path = relative(from, join(entry.parentPath, entry.name));
+    // The key of a repository that is there opened it just now, or is of another one.
+    const stays = dirname(path) === 'backup-keys' && (await stat(join(home, path)).catch(() => undefined));
+    if (entry.isFile() && !stays) files.push(path);
+  }
+  await journal.announce(files);
+  for (const path of files) {
+    await mkdir(dirname(join(home, path)), { recursive: true, mode: 0o700 });
+    await rename(join(from, path), join(home, path));
   }
 }
 

@@ -12,7 +12,7 @@ import { watchConfig } from './config/watch.ts';
 import { StewardError } from './core/errors.ts';
 import { assertWelcome } from './engine/join.ts';
 import { enter, joinedEntry } from './node-join.ts';
-import { assertRestored } from './restore-home-place.ts';
+import { assertRestored, forgetMark, markOf, restoredEntry } from './restore-home-mark.ts';
 import { openStore, type Store } from './store/store.ts';
 import { ownPids } from './store/own-pids.ts';
 import { loadPage } from './surfaces/page/index.ts';
@@ -119,6 +119,12 @@ export async function serve({ environment, configFile, stdout }: ServeOptions): 
     const publicUrl = config.current().config.server.publicUrl ?? url;
     await home.announce({ url });
     if (admission && admission.how !== 'known') await steward.audit.append(joinedEntry(node, admission));
+    // By a restore that was killed before it could.
+    const restore = await markOf(home.path);
+    if (restore.is === 'whole') {
+      if (restore.restored) await steward.audit.append(restoredEntry(restore.restored));
+      await forgetMark(home.path);
+    }
     await tell(store, node.id, 'steward.started', { version, url });
     await steward.audit.append({
       action: 'steward.started',

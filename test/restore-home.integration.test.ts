@@ -1,12 +1,33 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Gate, programGates } from './kit/gates.ts';
+import { type Instant, killedAt, killedBehind } from './kit/killed.ts';
+import { commandsWith } from './kit/processes.ts';
 import { makeHome, removeHome, type RunningSteward, startSteward, steward, stewardJson } from './kit/steward.ts';
 
 interface Run {
   readonly id: string;
   readonly automation: string;
   readonly status: string;
+}
+
+interface Restored {
+  readonly repository: string;
+  readonly proof: readonly string[];
+}
+
+/** What a home has beside its store, with modes and contents; of what the record writes on, only that it is there. */
+function filesOf(home: string): string[] {
+  return readdirSync(home, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map(({ parentPath, name }) => relative(home, join(parentPath, name)))
+    .filter((path) => !path.startsWith('pg/'))
+    .map((path) => {
+      const content = path === 'audit-checkpoints.jsonl' ? '' : readFileSync(join(home, path), 'base64');
+      return `${path} ${(statSync(join(home, path)).mode & 0o777).toString(8)} ${content}`;
+    })
+    .toSorted();
 }
 
 describe('a Steward that is lost', () => {
@@ -39,7 +60,8 @@ describe('a Steward that is lost', () => {
 
   afterAll(async () => {
     await running?.stop();
-    for (const path of [home, away, `${home}-2`, `${home}-3`]) if (existsSync(path)) await removeHome(path);
+    for (const path of [home, away, `${home}-twin`, `${home}-2`, `${home}-3`])
+      if (existsSync(path)) await removeHome(path);
   });
 
   it('was backed up without a word in its configuration, and proven', async () => {
@@ -69,7 +91,7 @@ describe('a Steward that is lost', () => {
     expect(asked.stdout + asked.stderr).toContain('steward restore-home');
   }, 60_000);
 
-  it('comes back from an encrypted copy, with its runs, its record and its tokens, and waits for a person', async () => {
+  it('comes back from an encrypted copy, with its runs, its record and its tokens, and waits for a person, whenever it was killed meanwhile', async () => {
     const page = await steward(home, ['backup', 'kit']);
     writeFileSync(kit, page.stdout, { mode: 0o600 });
     before = await stewardJson<Run[]>(home, ['runs']);
@@ -77,20 +99,16 @@ describe('a Steward that is lost', () => {
     running = undefined;
     await removeHome(home);
 
-    const next = `${home}-2`;
-    const restored = await stewardJson<{ snapshotAt: string; repository: string; proof: string[] }>(next, [
-      'restore-home',
-      '--kit',
-      kit,
-      '--repository',
-      'sealed',
-    ]);
-    expect(restored.repository).toBe('sealed');
-    expect(restored.proof.join(' ')).toMatch(
+    const undisturbed = await stewardJson<Restored>(`${home}-twin`, sealed());
+    expect(undisturbed.repository).toBe('sealed');
+    expect(undisturbed.proof.join(' ')).toMatch(
       /All \d+ tables and files hold .* records of the audit log are as written/,
     );
-    const again = await steward(next, ['restore-home', '--kit', kit, '--repository', 'sealed']);
+    const again = await steward(`${home}-twin`, sealed());
     expect(again.stderr).toContain('has a Steward already');
+
+    const next = `${home}-2`;
+    await killedAtEveryStep(next, undisturbed);
 
     running = await startSteward({ home: next });
     const after = await stewardJson<Run[]>(next, ['runs']);
@@ -104,7 +122,68 @@ describe('a Steward that is lost', () => {
     expect(answer.status).toBe(200);
     expect(readFileSync(join(next, 'artifacts', 'run_of_old', 'report.txt'), 'utf8')).toBe('what a run produced');
     expect(statSync(join(next, 'audit.key')).mode & 0o777).toBe(0o600);
-  }, 240_000);
+  }, 600_000);
+
+  const sealed = (): string[] => ['restore-home', '--kit', kit, '--repository', 'sealed'];
+
+  /** Each call comes one step further than the one before, is killed there, and leaves what the next one begins on. */
+  async function killedAtEveryStep(next: string, undisturbed: Restored): Promise<void> {
+    const at = (path: string): string => join(next, path);
+    const programs = programGates(
+      join(away, 'gates'),
+      Object.fromEntries(['restic', 'tar', 'sync'].map((name) => [name, `/usr/bin/${name}`])),
+    );
+    const launch = { env: { PATH: programs.PATH } };
+    // Of a repository that this kit does not know.
+    mkdirSync(at('backup-keys'), { recursive: true });
+    writeFileSync(at('backup-keys/other'), 'a key of before');
+    const halfWay: (Instant | Gate)[] = [
+      { call: 'rename', path: at('restoring.json') },
+      { call: 'writeFile', path: at('backup-keys/sealed') },
+      programs.gate('restic', 'snapshots'),
+      programs.gate('tar', '--extract'),
+      // Its server runs, and was compared and opened.
+      { call: 'rm', path: at('pg/password') },
+      // No file has its place yet, some have, all have; the store is to have its own.
+      { call: 'rename', path: at('audit.key') },
+      { call: 'rename', path: at('artifacts/run_of_old/report.txt') },
+      programs.gate('sync', '--file-system'),
+      { call: 'rename', path: at('pg/data') },
+    ];
+    for (const step of halfWay) {
+      const what = 'what' in step ? step.what : `${step.call} ${step.path}`;
+      await ('what' in step ? killedBehind(next, sealed(), step, launch) : killedAt(next, sealed(), step));
+      expect(existsSync(at('pg/data')), what).toBe(false);
+      expect(existsSync(at('restoring.json')), what).toBe(step !== halfWay[0]);
+    }
+    for (const command of [['serve'], ['audit', 'verify'], ['admin', 'create', 'ada']])
+      expect(await steward(next, command)).toMatchObject({
+        code: 19,
+        stderr: expect.stringContaining('restore-home again'),
+      });
+    writeFileSync(at('steward.yml'), 'of somebody else');
+    expect((await steward(next, sealed())).stderr).toContain('is not empty: steward.yml');
+    rmSync(at('steward.yml'));
+
+    // It has its place; then its server is to start for the record; then that tells of it.
+    for (const step of [
+      { call: 'open', path: at('pg') },
+      { call: 'mkdir', path: at('pg/log') },
+      { call: 'rm', path: at('restoring.json') },
+    ] as const) {
+      await killedAt(next, sealed(), step);
+      expect(existsSync(at('pg/data')) && existsSync(at('restoring.json')), step.path).toBe(true);
+    }
+    const { proof, repository } = await stewardJson<Restored>(next, sealed());
+    expect({ proof, repository }).toEqual({ proof: undisturbed.proof, repository: 'sealed' });
+    expect((await steward(next, sealed())).stderr).toContain('has a Steward already');
+
+    expect(readFileSync(at('backup-keys/other'), 'utf8')).toBe('a key of before');
+    rmSync(at('backup-keys/other'));
+    expect(filesOf(next)).toEqual(filesOf(`${home}-twin`));
+    expect(readdirSync(at('scratch'))).toEqual([]);
+    expect(commandsWith(`${next}/scratch`)).toEqual([]);
+  }
 
   it('comes back from a folder that a person can read, with the keys of its kit and not without', async () => {
     await running?.stop();

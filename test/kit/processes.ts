@@ -27,3 +27,15 @@ export function childrenOf(parent: number): number[] {
     })
     .map(Number);
 }
+
+/** The command lines that have this in them. */
+export function commandsWith(text: string): string[] {
+  return readdirSync('/proc').flatMap((entry) => {
+    try {
+      const command = /^\d+$/.test(entry) ? readFileSync(`/proc/${entry}/cmdline`, 'utf8').replaceAll('\0', ' ') : '';
+      return command.includes(text) ? [command] : [];
+    } catch {
+      return [];
+    }
+  });
+}

@@ -182,7 +182,11 @@ const WHATEVER_RUNS_HERE = {
   STEWARD_MAX_LOAD_THRESHOLD: '1000',
 };
 
-function spawnSteward(args: readonly string[], home: string, { env = {}, checkout, user }: Launch): ChildProcess {
+export function spawnSteward(
+  args: readonly string[],
+  home: string,
+  { env = {}, checkout, user }: Launch,
+): ChildProcess {
   // Who runs it makes its own home.
   if (user === undefined) mkdirSync(home, { recursive: true });
   const { PATH = '', LANG = 'C.UTF-8' } = process.env;
