@@ -143,7 +143,7 @@ describe('a copy of Steward itself', () => {
     await sql`update audit_log set hash = repeat('0', 64) where seq = 7`.execute(store.db);
     const copy = await makeCopy(reader(), source, plainStore(join(folder.path, 'forged')), doing);
     const sandbox = await reader().sandbox(source, copy, { scratch: join(home, 'scratch'), owner: 'run_1' }, doing);
-    const [opened] = await sandbox.assertions(doing);
+    const [opened] = (await sandbox.assertions(doing)).layers;
     await sandbox.end();
     expect(opened).toMatchObject({
       ok: false,

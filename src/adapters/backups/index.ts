@@ -141,10 +141,14 @@ export function createBackups(deps: BackupsDeps): BackupsPort {
       const { smoke } = sourceOf(place).source;
       return await withSandbox({ place, owner, doing, prove: true }, async (sandbox) => {
         if (!sandbox.restore.ok) return { layers: [sandbox.restore] };
-        const layers = [sandbox.restore, await sandbox.content(doing), ...(await sandbox.assertions(doing))];
-        if (!smoke) return { layers };
-        const asked = await smokeTest(smoke, sandbox.environment, { programs, doing });
-        return 'obstacle' in asked ? { layers, obstacle: asked.obstacle } : { layers: [...layers, asked] };
+        const content = await sandbox.content(doing);
+        const found = [await sandbox.assertions(doing)];
+        if (smoke) found.push(await smokeTest(smoke, sandbox.environment, { programs, doing }));
+        const obstacles = found.flatMap(({ obstacle = [] }) => obstacle);
+        return {
+          layers: [sandbox.restore, content, ...found.flatMap(({ layers }) => layers)],
+          ...(obstacles.length > 0 && { obstacle: obstacles.join('; ') }),
+        };
       });
     },
 

@@ -57,11 +57,12 @@ afterAll(async () => {
 
 const smoke = (command: readonly string[], timeout = '60s'): object =>
   command.length === 0 ? {} : { smoke: { command, timeout } };
-function sqliteSource(command: readonly string[], timeout?: string) {
+function sqliteSource(command: readonly string[], timeout?: string, assertions: readonly object[] = []) {
   return SqliteSource.parse({
     kind: 'sqlite',
     name: 'shop',
     path: join(folder.path, 'shop.db'),
+    assertions,
     ...smoke(command, timeout),
   });
 }
@@ -92,6 +93,33 @@ async function verified(source: BackupSource, { location }: SealedCopy) {
   const [record] = ports.copies.all();
   return { status, copy, layers: copy?.layers.map(({ layer, ok }) => `${layer} ${ok}`), record: record as CopyRecord };
 }
+
+describe('the assertions of a source', () => {
+  it('find nothing where they cannot be asked: the others and the smoke command are asked, and an earlier proof stays', async () => {
+    const asked = [
+      {
+        name: 'late',
+        sql: 'with recursive n(i) as (select 1 union all select i + 1 from n) select max(i) from n',
+        timeout: '1s',
+      },
+      { name: 'wrong', sql: 'selekt 1' },
+      { name: 'orders', sql: 'select count(*) = 2 from orders' },
+    ];
+    const { copy, layers, record } = await verified(sqliteSource(['true'], '60s', asked), shop);
+    expect(layers?.slice(-2)).toEqual(['content true', 'application true']);
+    expect(copy).toMatchObject({ ok: false, proven: false, notLookedAt: expect.stringMatching(/late: .*wrong: /) });
+    expect(record).toMatchObject({ provenAt: BEFORE, fault: null, obstacle: copy?.notLookedAt });
+  }, 60_000);
+
+  it('take the proof back where what is there leaves one without an answer', async () => {
+    const { copy, record } = await verified(
+      sqliteSource([], '60s', [{ name: 'ships', sql: 'select 1 from ships' }]),
+      shop,
+    );
+    expect(copy).toMatchObject({ ok: false, proven: false });
+    expect(record).toMatchObject({ provenAt: null, fault: expect.stringContaining('no such table: ships') });
+  }, 60_000);
+});
 
 describe('the smoke command of a source', () => {
   it('proves the layer application where it ends with 0', async () => {

@@ -1,4 +1,4 @@
-import type { LayerResult } from '../../core/backup/copy.ts';
+import type { Findings } from '../../core/backup/copy.ts';
 import type { Smoke } from '../../core/backup/source.ts';
 import type { Doing } from '../../core/backup/store.ts';
 import { ms } from '../../core/duration.ts';
@@ -15,10 +15,10 @@ export async function smokeTest(
   { command, timeout }: Smoke,
   environment: Readonly<Record<string, string>>,
   { programs, doing }: { readonly programs: ProgramsPort; readonly doing: Doing },
-): Promise<LayerResult | { readonly obstacle: string }> {
+): Promise<Findings> {
   const [program = '', ...args] = command;
   const started = performance.now();
-  const unasked = (why: string): { readonly obstacle: string } => ({ obstacle: `application: ${why}` });
+  const unasked = (why: string): Findings => ({ layers: [], obstacle: `application: ${why}` });
   try {
     const { exitCode, signal, stdout, stderr } = await programs.run({
       program,
@@ -30,8 +30,8 @@ export async function smokeTest(
     });
     if (exitCode === null) return unasked(`${program} was ended by ${signal ?? 'a signal'} before it had an answer`);
     const said = (stderr.trim() || stdout.trim()).slice(-SHOWN);
-    return {
-      layer: 'application',
+    const layer = {
+      layer: 'application' as const,
       ok: exitCode === 0,
       statement:
         exitCode === 0
@@ -40,6 +40,7 @@ export async function smokeTest(
       durationMs: performance.now() - started,
       evidence: { exitCode, stdout: stdout.slice(-SHOWN), stderr: stderr.slice(-SHOWN) },
     };
+    return { layers: [layer] };
   } catch (thrown) {
     const { code, message } = StewardError.from(thrown);
     doing.signal.throwIfAborted();

@@ -1,8 +1,8 @@
 import type { Assertion } from '../../core/backup/source.ts';
+import { ms } from '../../core/duration.ts';
 import { StewardError } from '../../core/errors.ts';
 import type { AppliedRow } from '../../core/migration/standing.ts';
 import type { AssertionHeld, DatabaseLook, StepDone } from '../../core/ports/migrations.ts';
-import { ASSERTION_MS } from '../sources/assertions.ts';
 import { makeRecord, recordIn, removeRow, type SqlSession, type Step, writeRow } from './session.ts';
 import { takeStep } from './step.ts';
 
@@ -77,9 +77,9 @@ async function lookAt(session: SqlSession, asked: readonly Assertion[]): Promise
   ];
   const other = rows.length > 0 ? undefined : await session.foreign(Object.keys(OTHERS));
   const assertions: AssertionHeld[] = [];
-  if (asked.length > 0) await session.limit({ lockTimeoutMs: ASSERTION_MS, statementTimeoutMs: ASSERTION_MS });
-  for (const { name, sql } of asked) {
+  for (const { name, sql, timeout } of asked) {
     try {
+      await session.limit({ lockTimeoutMs: ms(timeout), statementTimeoutMs: ms(timeout) });
       const said = await session.ask(sql);
       assertions.push({ name, holds: isTrue(said), said: said === undefined ? 'no row' : String(said).slice(0, 80) });
     } catch (thrown) {

@@ -61,9 +61,10 @@ export async function rehearse(
           after.problems.filter((problem) => !before.problems.includes(problem)),
           { notValid },
         ),
-        ...after.assertions
-          .filter((each) => !each.ok && heldBefore(before.assertions, each))
+        ...after.assertions.layers
+          .filter((each) => !each.ok && heldBefore(before.assertions.layers, each))
           .map(({ statement }) => statement),
+        ...(after.assertions.obstacle === before.assertions.obstacle ? [] : [after.assertions.obstacle ?? []].flat()),
         ...counts
           .filter(({ named }) => !named)
           .map(({ table, before: was, after: is }) => `${table} has ${is} rows and had ${was}, though no SQL names it`),
@@ -121,14 +122,8 @@ async function wayBackOf(
 }
 
 function heldBefore(before: readonly LayerResult[], after: LayerResult): boolean {
-  const name = ({ evidence, statement }: LayerResult): string =>
-    String(
-      (evidence as { assertion?: string } | undefined)?.assertion ??
-        statement
-          .replace(/^It (holds|does not hold) that /, '')
-          .split(':')[0]
-          ?.replace(/\.$/, ''),
-    );
+  const name = ({ evidence }: LayerResult): string | undefined =>
+    (evidence as { assertion?: string } | undefined)?.assertion;
   return before.some((each) => each.ok && name(each) === name(after));
 }
 

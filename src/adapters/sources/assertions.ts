@@ -1,17 +1,19 @@
-import type { LayerResult } from '../../core/backup/copy.ts';
+import type { Findings, LayerResult } from '../../core/backup/copy.ts';
 import { StewardError } from '../../core/errors.ts';
 import type { Assertion } from '../../core/backup/source.ts';
 
-/** How long what somebody asks of a restored copy may take. */
-export const ASSERTION_MS = 120_000;
-
-/** Asked one after the other; one that cannot be asked (a wrong word, a table that is missing) is one that is not true. UNAVAILABLE where nobody answers. */
+/**
+ * Asked one after the other. One that has no answer because of what is there (a table that is missing, a page that is torn:
+ * `isOfData`) is one that is not true; one that has none for another reason (a wrong word, too little time) says nothing of the
+ * copy, and the others have their turn. UNAVAILABLE where nobody answers.
+ */
 export async function askAssertions(
   assertions: readonly Assertion[],
   ask: (assertion: Assertion) => Promise<unknown>,
-  signal: AbortSignal,
-): Promise<LayerResult[]> {
-  const results: LayerResult[] = [];
+  { isOfData, signal }: { readonly isOfData: (thrown: StewardError) => boolean; readonly signal: AbortSignal },
+): Promise<Findings> {
+  const layers: LayerResult[] = [];
+  const unasked: string[] = [];
   for (const assertion of assertions) {
     const startedAt = performance.now();
     const told = (ok: boolean, statement: string): LayerResult => ({
@@ -23,17 +25,20 @@ export async function askAssertions(
     });
     try {
       const answer = await ask(assertion);
-      results.push(
+      layers.push(
         told(isTrue(answer), `${assertion.name}: ${isTrue(answer) ? 'true' : `not true (${shown(answer)})`}.`),
       );
     } catch (thrown) {
       signal.throwIfAborted();
+      const error = StewardError.from(thrown);
       // Nobody there to ask says nothing of the copy.
-      if (StewardError.from(thrown).code === 'UNAVAILABLE') throw thrown;
-      results.push(told(false, `${assertion.name}: could not be asked. ${(thrown as Error).message}`));
+      if (error.code === 'UNAVAILABLE') throw thrown;
+      const what = `${assertion.name}: could not be asked. ${error.message}`;
+      if (isOfData(error)) layers.push(told(false, what));
+      else unasked.push(what);
     }
   }
-  return results;
+  return { layers, ...(unasked.length > 0 && { obstacle: `content: ${unasked.join('; ')}` }) };
 }
 
 function isTrue(answer: unknown): boolean {

@@ -49,7 +49,7 @@ export function sourceContract<Kind extends SourceKind>(make: () => Promise<Sour
     const sandbox = await at.reader.sandbox(at.source, of, { scratch: at.scratch, owner: 'run_1', prove: true }, doing);
     try {
       if (!sandbox.restore.ok) return [false];
-      const layers = [sandbox.restore, await sandbox.content(doing), ...(await sandbox.assertions(doing))];
+      const layers = [sandbox.restore, await sandbox.content(doing), ...(await sandbox.assertions(doing)).layers];
       return layers.map(({ ok }) => ok);
     } finally {
       await sandbox.end();

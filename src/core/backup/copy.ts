@@ -68,3 +68,9 @@ export const LayerResult = z.object({
   evidence: z.json().optional(),
 });
 export type LayerResult = z.output<typeof LayerResult>;
+
+/** What was found, and what kept somebody from looking further where that says nothing of the copy. */
+export interface Findings {
+  readonly layers: readonly LayerResult[];
+  readonly obstacle?: string | undefined;
+}

@@ -1,4 +1,4 @@
-import type { ContentItem, ContentSummary, LayerResult, Manifest, Part } from './copy.ts';
+import type { ContentItem, ContentSummary, Findings, LayerResult, Manifest, Part } from './copy.ts';
 import type { BackupSource, SourceKind, SourceOf } from './source.ts';
 import type { CopyStore, CopyWriter, Doing } from './store.ts';
 
@@ -72,8 +72,8 @@ export interface Sandbox {
   readonly restore: LayerResult;
   /** Counted and hashed in the sandbox, and compared with what was recorded when the copy was made. */
   content(doing: Doing): Promise<LayerResult>;
-  /** User assertions; none where there are none. */
-  assertions(doing: Doing): Promise<readonly LayerResult[]>;
+  /** User assertions; none where there are none. One that could not be asked is an obstacle. */
+  assertions(doing: Doing): Promise<Findings>;
   /** How a program reaches it: STEWARD_SANDBOX_HOST, _PORT, _USER, _PASSWORD, _PATH. */
   readonly environment: Readonly<Record<string, string>>;
   /** Undefined where nothing was restored, and where the source is no database that is reached by its address. */

@@ -13,6 +13,7 @@ export const Assertion = z.object({
   name: z.string().min(1).describe("In words: 'orders from yesterday exist'."),
   database: z.string().optional().describe('Of which database of the server; by default the first.'),
   sql: z.string().min(1).describe('A query whose first column of its first row is true, or not zero.'),
+  timeout: Duration.default('2m').describe('One that takes longer says nothing of the copy.'),
 });
 export type Assertion = z.output<typeof Assertion>;
 

@@ -1,4 +1,4 @@
-import type { LayerResult, Manifest, ProofLayer } from '../backup/copy.ts';
+import type { Findings, LayerResult, Manifest, ProofLayer } from '../backup/copy.ts';
 import type { RestoreTarget, Restored, SourceFacts } from '../backup/reader.ts';
 import type { BackupRepository } from '../backup/repository.ts';
 import type { BackupSource } from '../backup/source.ts';
@@ -15,12 +15,6 @@ export interface MadeCopy {
   readonly location: string;
   readonly storedBytes: number;
   readonly manifest: Manifest;
-}
-
-/** What a drill found, and what kept it from looking further where that says nothing of the copy. */
-export interface Drilled {
-  readonly layers: readonly LayerResult[];
-  readonly obstacle?: string | undefined;
 }
 
 /** Copies of this machine's data: how they are made, looked at, restored and removed. Passwords and keys stay behind it. */
@@ -49,7 +43,7 @@ export interface BackupsPort {
   /** What is in its trees, for browsing. */
   entries(place: CopyPlace, doing: Doing): AsyncIterable<CopyEntry>;
   /** Restores into a throw-away place, looks at it, and removes it: the layers restore, content and application. */
-  drill(place: CopyPlace, owner: string, doing: Doing): Promise<Drilled>;
+  drill(place: CopyPlace, owner: string, doing: Doing): Promise<Findings>;
   /** What a restore there would replace. */
   occupied(place: CopyPlace, to: RestoreTarget, doing: Doing): Promise<readonly string[]>;
   restore(place: CopyPlace, to: RestoreTarget, doing: Doing): Promise<Restored>;

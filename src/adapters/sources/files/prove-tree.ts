@@ -76,7 +76,7 @@ export async function sandboxOfTree(
         });
         return { ok: comparison.ok, statement: tellComparison(comparison, 'files and folders') };
       }),
-    assertions: async () => [],
+    assertions: async () => ({ layers: [] }),
     environment: { STEWARD_SANDBOX_PATH: root },
     end: () => folder.remove(),
   };

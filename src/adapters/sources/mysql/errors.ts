@@ -59,6 +59,18 @@ export function mysqlError(
       });
 }
 
+/** Of values, of a table, column or database that is missing, of a file or index that is broken, or signalled by theirs. */
+const OF_DATA = new Set([
+  126, 127, 134, 144, 145, 1034, 1049, 1054, 1146, 1194, 1195, 1242, 1264, 1292, 1365, 1366, 1406, 1411, 1644, 1690,
+  1712,
+]);
+
+/** Whether a query has no answer because of what is there. All else, as its own words or its time, says nothing of the data. */
+export function isOfData({ code, cause }: StewardError): boolean {
+  const errno = (cause as { readonly errno?: unknown } | undefined)?.errno;
+  return typeof errno === 'number' ? OF_DATA.has(errno) : code === 'NOT_FOUND';
+}
+
 /** Why a program did not end well: they name the number of the error in their words. */
 export function programError(
   program: string,

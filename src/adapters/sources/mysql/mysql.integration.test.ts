@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { chmod, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { z } from 'zod';
 import type { ContentItem } from '../../../core/backup/copy.ts';
 import type { SealedCopy, SourceReader } from '../../../core/backup/reader.ts';
 import { MysqlSource, type SourceOf } from '../../../core/backup/source.ts';
@@ -72,7 +73,7 @@ afterAll(async () => {
   await folder?.remove();
 });
 
-function source(more: Partial<SourceOf<'mysql'>> = {}): SourceOf<'mysql'> {
+function source(more: Partial<z.input<typeof MysqlSource>> = {}): SourceOf<'mysql'> {
   return MysqlSource.parse({
     kind: 'mysql',
     name: 'main',
@@ -125,6 +126,8 @@ describe('a copy of a MariaDB server', () => {
         { name: 'no money was lost', database: 'shop', sql: 'select sum(balance) = 200000 from accounts' },
         { name: 'the code is there', database: 'shop', sql: 'select double_of(2) = 4 and count(*) = 0 from richer' },
         { name: 'there are ships', database: 'shop', sql: 'select count(*) from ships' },
+        { name: 'the wrong words', database: 'shop', sql: 'selekt 1' },
+        { name: 'too slow', database: 'shop', sql: 'select sleep(60)', timeout: '1s' },
       ],
     });
     let copy: SealedCopy;
@@ -155,11 +158,15 @@ describe('a copy of a MariaDB server', () => {
         statement: '2 databases were restored into a throw-away server.',
       });
       expect(await sandbox.content(doing)).toMatchObject({ ok: true, evidence: { same: 6, unsure: 1 } });
-      expect((await sandbox.assertions(doing)).map(({ ok, statement }) => [ok, statement])).toEqual([
+      const { layers, obstacle } = await sandbox.assertions(doing);
+      expect(layers.map(({ ok, statement }) => [ok, statement])).toEqual([
         [true, 'no money was lost: true.'],
         [true, 'the code is there: true.'],
         [false, expect.stringContaining("Table 'shop.ships' doesn't exist")],
       ]);
+      expect(obstacle).toMatch(
+        /the wrong words: could not be asked.*syntax.*; too slow: could not be asked.*max_statement_time/s,
+      );
       const { source: there, called, own } = defined(sandbox.standIn);
       expect(own).toBe(true);
       expect([called('shop'), called('nothing')]).toEqual(['shop', undefined]);
@@ -207,7 +214,7 @@ describe('a copy of a MariaDB server', () => {
     try {
       expect(sandbox.restore).toMatchObject({ ok: true });
       expect(await sandbox.content(doing)).toMatchObject({ ok: true });
-      expect((await sandbox.assertions(doing)).map(({ ok, statement }) => [ok, statement])).toEqual([
+      expect((await sandbox.assertions(doing)).layers.map(({ ok, statement }) => [ok, statement])).toEqual([
         [true, 'names stay: true.'],
         [true, 'noise is empty: true.'],
         [true, 'triggers are there: true.'],
@@ -382,7 +389,7 @@ describe('a throw-away place of MariaDB', () => {
     expect(sandbox.restore).toMatchObject({ ok: true, statement: expect.stringContaining('on its own server') });
     expect(sandbox.standIn?.own).toBe(false);
     expect(await sandbox.content(doing)).toMatchObject({ ok: true });
-    expect((await sandbox.assertions(doing)).map(({ ok }) => ok)).toEqual([true]);
+    expect((await sandbox.assertions(doing)).layers.map(({ ok }) => ok)).toEqual([true]);
     // Events of a copy never run beside those of the original.
     expect(
       await server.say(

@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import type { Sandbox, SealedCopy } from '../../../core/backup/reader.ts';
 import { MysqlSource, type SourceOf } from '../../../core/backup/source.ts';
 import type { Doing } from '../../../core/backup/store.ts';
+import { ms } from '../../../core/duration.ts';
 import { StewardError } from '../../../core/errors.ts';
-import { ASSERTION_MS, askAssertions } from '../assertions.ts';
+import { askAssertions } from '../assertions.ts';
 import { assertRoomBeside, type Beside, notBeside } from '../beside.ts';
 import { borrowedIn, recordBorrowed } from '../borrowed.ts';
 import { compareContents, readContents, tellComparison } from '../contents.ts';
@@ -18,6 +19,7 @@ import type { SqlDeps } from '../sql-deps.ts';
 import { endWorkersOf } from '../throw-away.ts';
 import { type About, readAbout } from './about.ts';
 import { accessTo, identifier, type MyAccess, openSession } from './access.ts';
+import { isOfData } from './errors.ts';
 import { countDatabase, loadDatabase, runScript } from './load.ts';
 import { SCRATCH_PREFIX } from './look.ts';
 import { freeOn } from './room.ts';
@@ -119,17 +121,17 @@ function whatItAnswers(
     assertions: (doing) =>
       askAssertions(
         source.assertions,
-        async ({ database = main, sql }) => {
+        async ({ database = main, sql, timeout }) => {
           if (!about.databases.some(({ name }) => name === database))
             throw new StewardError('NOT_FOUND', `The copy has no database ${dotted(database)}.`);
           const { access, called } = held();
           await using session = await openSession(access, called(database), doing);
-          if (about.flavor === 'mariadb') await session.rows(`set session max_statement_time = ${ASSERTION_MS / 1000}`);
+          if (about.flavor === 'mariadb') await session.rows(`set session max_statement_time = ${ms(timeout) / 1000}`);
           await session.rows('start transaction read only');
           const [row] = await session.rows(sql);
           return row && Object.values(row)[0];
         },
-        doing.signal,
+        { isOfData, signal: doing.signal },
       ),
     environment: place
       ? {

@@ -60,6 +60,15 @@ export function postgresError(thrown: unknown, { host, port, user }: Reached, da
       });
 }
 
+/** Of values, of a table, column, schema or database that is missing, of a torn page, or raised by a function of theirs. */
+const OF_DATA = /^(2[12]...|P0...|XX00[12]|42P01|42703|42704|3F000|3D000)$/;
+
+/** Whether a query has no answer because of what is there. All else, as its own words or its time, says nothing of the data. */
+export function isOfData({ code, cause }: StewardError): boolean {
+  const state = (cause as { readonly code?: unknown } | undefined)?.code;
+  return typeof state === 'string' ? OF_DATA.test(state) : code === 'NOT_FOUND';
+}
+
 const BY_WORDS: readonly (readonly [RegExp, Meaning])[] = [
   [
     /server version mismatch/,

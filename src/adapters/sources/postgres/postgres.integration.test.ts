@@ -4,9 +4,10 @@ import { readFileSync } from 'node:fs';
 import { chmod, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { z } from 'zod';
 import type { ContentItem } from '../../../core/backup/copy.ts';
 import type { SealedCopy, SourceReader } from '../../../core/backup/reader.ts';
-import { type SourceOf } from '../../../core/backup/source.ts';
+import type { PostgresSource, SourceOf } from '../../../core/backup/source.ts';
 import type { CopyStore } from '../../../core/backup/store.ts';
 import { StewardError } from '../../../core/errors.ts';
 import { testServer } from '../../../testing/database.ts';
@@ -77,7 +78,8 @@ afterAll(async () => {
   await folder?.remove();
 });
 
-const source = (more: Partial<SourceOf<'postgres'>> = {}): SourceOf<'postgres'> => postgresSourceOf(server, more);
+const source = (more: Partial<z.input<typeof PostgresSource>> = {}): SourceOf<'postgres'> =>
+  postgresSourceOf(server, more);
 
 async function contentsNow(of: SourceOf<'postgres'>): Promise<ContentItem[]> {
   const items: ContentItem[] = [];
@@ -120,6 +122,8 @@ describe('a copy of a PostgreSQL server', () => {
         { name: 'no money was lost', sql: 'select sum(balance) = 200000 from accounts' },
         { name: 'there are orders', sql: 'select count(*) from orders' },
         { name: 'there are ships', sql: 'select count(*) from ships' },
+        { name: 'the wrong words', sql: 'selekt 1' },
+        { name: 'too slow', sql: 'select pg_sleep(60) is null', timeout: '1s' },
       ],
     });
     let copy: SealedCopy;
@@ -144,11 +148,15 @@ describe('a copy of a PostgreSQL server', () => {
       expect(sandbox.restore).toMatchObject({ layer: 'restore', ok: true });
       expect(sandbox.restore.durationMs).toBeGreaterThan(0);
       expect(await sandbox.content(doing)).toMatchObject({ layer: 'content', ok: true });
-      expect((await sandbox.assertions(doing)).map(({ ok, statement }) => [ok, statement])).toEqual([
+      const { layers, obstacle } = await sandbox.assertions(doing);
+      expect(layers.map(({ ok, statement }) => [ok, statement])).toEqual([
         [true, 'no money was lost: true.'],
         [true, 'there are orders: true.'],
         [false, expect.stringContaining('relation "ships" does not exist')],
       ]);
+      expect(obstacle).toMatch(
+        /the wrong words: could not be asked.*syntax error.*; too slow: could not be asked.*timeout/s,
+      );
       expect(sandbox.environment).toMatchObject({ STEWARD_SANDBOX_DATABASE: 'shop', STEWARD_SANDBOX_PORT: '5432' });
       const { source: there, called, own } = defined(sandbox.standIn);
       expect(own).toBe(true);
@@ -193,7 +201,7 @@ describe('what is left out of a copy of PostgreSQL', () => {
     expect(await reader.structure(copy, doing)).toMatchObject({ ok: true });
 
     const sandbox = await reader.sandbox(
-      {
+      source({
         ...of,
         assertions: [
           {
@@ -203,7 +211,7 @@ describe('what is left out of a copy of PostgreSQL', () => {
           { name: 'noise is empty', sql: 'select not exists (select from noise)' },
           { name: 'keys hold', sql: "select count(*) = 1 from pg_constraint where contype = 'f'" },
         ],
-      },
+      }),
       copy,
       { scratch, owner: 'drill-2' },
       doing,
@@ -211,7 +219,7 @@ describe('what is left out of a copy of PostgreSQL', () => {
     try {
       expect(sandbox.restore).toMatchObject({ ok: true });
       expect(await sandbox.content(doing)).toMatchObject({ ok: true });
-      expect((await sandbox.assertions(doing)).map(({ ok }) => ok)).toEqual([true, true, true]);
+      expect((await sandbox.assertions(doing)).layers.map(({ ok }) => ok)).toEqual([true, true, true]);
     } finally {
       await sandbox.end();
     }
@@ -565,7 +573,7 @@ describe('a throw-away place of PostgreSQL', () => {
     expect(sandbox.restore).toMatchObject({ ok: true, statement: expect.stringContaining('on its own server') });
     expect(sandbox.standIn?.own).toBe(false);
     expect(await sandbox.content(doing)).toMatchObject({ ok: true });
-    expect((await sandbox.assertions(doing)).map(({ ok }) => ok)).toEqual([true]);
+    expect((await sandbox.assertions(doing)).layers.map(({ ok }) => ok)).toEqual([true]);
     const left = async () =>
       (await server.say('postgres', "select datname as name from pg_database where datname like 'steward_restore_%'"))
         .length;

@@ -4,8 +4,9 @@ import type { ContentItem } from '../../../core/backup/copy.ts';
 import type { Sandbox, SandboxPlace } from '../../../core/backup/reader.ts';
 import { PostgresSource } from '../../../core/backup/source.ts';
 import type { Doing } from '../../../core/backup/store.ts';
+import { ms } from '../../../core/duration.ts';
 import { StewardError } from '../../../core/errors.ts';
-import { ASSERTION_MS, askAssertions } from '../assertions.ts';
+import { askAssertions } from '../assertions.ts';
 import { borrowedIn } from '../borrowed.ts';
 import { compareContents, readContents, tellComparison } from '../contents.ts';
 import { evidenceOf } from '../evidence.ts';
@@ -19,6 +20,7 @@ import { type AboutDatabase, mainDatabase, readAbout } from './about.ts';
 import { accessTo, identifier, literal, openSession } from './access.ts';
 import { inOrder } from './counting.ts';
 import { dropScratch } from './drop-scratch.ts';
+import { isOfData } from './errors.ts';
 import { createDatabase, fetchDump, loadDatabase } from './load.ts';
 import { openServer } from './look.ts';
 import { remarkText } from './ours.ts';
@@ -146,19 +148,19 @@ function whatItAnswers(
     assertions: (doing) =>
       askAssertions(
         source.assertions,
-        async ({ database = main, sql }) => {
+        async ({ database = main, sql, timeout }) => {
           if (!about.databases.some(({ name }) => name === database))
             throw new StewardError('NOT_FOUND', `The copy has no database ${dotted(database)}.`);
           const { access, called } = held();
           await using session = await openSession(access, called(database), doing);
           await session.rows('begin transaction read only');
-          await session.rows(`set local statement_timeout = ${ASSERTION_MS}`);
+          await session.rows(`set local statement_timeout = ${ms(timeout)}`);
           await session.rows('set local search_path = public');
           // A list of values, if an empty one: so it is sent as one statement, which cannot end the transaction.
           const [row] = await session.rows(sql, []);
           return row && Object.values(row)[0];
         },
-        doing.signal,
+        { isOfData, signal: doing.signal },
       ),
     environment: there
       ? {

@@ -93,7 +93,7 @@ describe('a drill of PostgreSQL on a staging server', () => {
         const on = `throw-away databases on ${staging.host}:${staging.port}`;
         expect(sandbox.restore).toMatchObject({ ok: true, statement: expect.stringContaining(on) });
         expect(await sandbox.content(doing)).toMatchObject({ ok: true });
-        expect((await sandbox.assertions(doing)).map(({ ok }) => ok)).toEqual([true]);
+        expect((await sandbox.assertions(doing)).layers.map(({ ok }) => ok)).toEqual([true]);
         const made = (await databases()).filter((name) => !before.includes(name));
         expect(made).toEqual([expect.stringMatching(/^steward_restore_[0-9a-f]{12}$/)]);
         expect(sandbox.environment).toMatchObject({

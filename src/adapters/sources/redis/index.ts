@@ -179,7 +179,7 @@ export function createRedisReader({ programs, scratch, secrets, now }: RedisRead
       return {
         restore,
         content: (asked) => contentLayer(copy, server, asked),
-        assertions: async () => [],
+        assertions: async () => ({ layers: [] }),
         environment: server
           ? { STEWARD_SANDBOX_HOST: server.address.host, STEWARD_SANDBOX_PATH: server.address.host }
           : {},

@@ -16,7 +16,8 @@ export function askSqlite(
   signal: AbortSignal,
   hear: (said: SqliteSaid) => void | Promise<void>,
 ): Promise<{ readonly version: string }> {
-  return askChild(programs, { child: CHILD, job }, about, signal, (said) => hear(said as SqliteSaid));
+  const withinMs = job.do === 'ask' ? job.withinMs : undefined;
+  return askChild(programs, { child: CHILD, job, withinMs }, about, signal, (said) => hear(said as SqliteSaid));
 }
 
 /** The same of any child that is made of child-kit.ts: what it says is of the type that it writes. */
@@ -26,7 +27,13 @@ export async function askChild(
     child,
     job,
     env,
-  }: { readonly child: string; readonly job: object; readonly env?: Readonly<Record<string, string>> },
+    withinMs = WITHIN_MS,
+  }: {
+    readonly child: string;
+    readonly job: object;
+    readonly env?: Readonly<Record<string, string>>;
+    readonly withinMs?: number | undefined;
+  },
   about: string,
   signal: AbortSignal,
   hear: (said: Said) => void | Promise<void>,
@@ -34,7 +41,7 @@ export async function askChild(
   let version: string | undefined;
   let trouble: Extract<SqliteClosing, { said: 'trouble' }> | undefined;
   const { exitCode, stderr } = await programs.stream(
-    { program: process.execPath, args: [child, JSON.stringify(job)], timeoutMs: WITHIN_MS, signal, env },
+    { program: process.execPath, args: [child, JSON.stringify(job)], timeoutMs: withinMs, signal, env },
     async (output) => {
       for await (const said of linesOf(output)) {
         if (isClosing(said)) {

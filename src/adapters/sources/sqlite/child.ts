@@ -8,6 +8,10 @@ const PAGES_AT_ONCE = 4_096;
 /** Rows are gathered up to this many characters before they are hashed. */
 const GATHERED = 64 * 1024;
 const TOLD_PROBLEMS = 10;
+const [ERROR, MISMATCH] = [1, 20];
+/** Under the number that is also that of a table that is missing, and of a value that cannot be used. */
+const OF_ITS_WORDS =
+  /syntax error|incomplete input|unrecognized token|no such (function|module|collation)|wrong number of arguments|misuse of|ambiguous|not authorized/;
 
 await perform(async (given) => {
   const job = given as SqliteJob;
@@ -24,8 +28,8 @@ await perform(async (given) => {
       });
     case 'count':
       return using(job.live ? live(job.path, job.waitMs) : alone(job.path), count);
-    case 'assert':
-      return using(alone(job.path), (database) => assert(database, job.assertions));
+    case 'ask':
+      return using(alone(job.path), (database) => ask(database, job.sql));
   }
 });
 
@@ -119,20 +123,31 @@ function told(value: SQLOutputValue): string {
   return `b${value.byteLength}:${createHash('sha256').update(value).digest('base64')};`;
 }
 
-function assert(database: DatabaseSync, assertions: Extract<SqliteJob, { do: 'assert' }>['assertions']): void {
+function ask(database: DatabaseSync, sql: string): void {
   database.exec('pragma query_only = on');
   // What somebody asks of a copy reaches no other file.
   database.setAuthorizer((action) =>
     action === constants.SQLITE_ATTACH ? constants.SQLITE_DENY : constants.SQLITE_OK,
   );
-  for (const { name, sql } of assertions) {
-    try {
-      const row = database.prepare(sql).get();
-      const value = row === undefined ? undefined : Object.values(row)[0];
-      const holds = value !== undefined && value !== null && value !== 0 && value !== '' && value !== '0';
-      say({ said: 'asserted', name, holds, value: row === undefined ? 'no row' : String(value).slice(0, 200) });
-    } catch (thrown) {
-      say({ said: 'asserted', name, holds: false, value: `the query failed: ${(thrown as Error).message}` });
-    }
+  try {
+    const statement = database.prepare(sql);
+    statement.setReadBigInts(true);
+    const row = statement.get();
+    say({ said: 'answered', ...(row && { answer: plain(Object.values(row)[0] ?? null) }) });
+  } catch (thrown) {
+    const { errcode = 0, message } = thrown as { errcode?: number; message: string };
+    say({ said: 'refused', message, ofData: isOfData(errcode, message) });
   }
+}
+
+/** Of bytes only how many they are. */
+function plain(value: SQLOutputValue): number | string | null {
+  if (typeof value === 'bigint') return String(value);
+  return value instanceof Uint8Array ? value.byteLength : value;
+}
+
+function isOfData(errcode: number, message: string): boolean {
+  const code = errcode & 0xff;
+  if (code === ERROR) return !OF_ITS_WORDS.test(message);
+  return code === MISMATCH || troubleOf(errcode) === 'damaged';
 }

@@ -4,10 +4,12 @@ import { basename, dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { ContentItem, LayerResult } from '../../../core/backup/copy.ts';
 import type { RestoreTarget, Sandbox, SealedCopy, SourceReader } from '../../../core/backup/reader.ts';
-import type { SourceOf } from '../../../core/backup/source.ts';
+import type { Assertion, SourceOf } from '../../../core/backup/source.ts';
 import type { Doing } from '../../../core/backup/store.ts';
+import { ms } from '../../../core/duration.ts';
 import { StewardError } from '../../../core/errors.ts';
 import { fileError } from '../../files/file-errors.ts';
+import { askAssertions } from '../assertions.ts';
 import { compareContents, partOf, readContents, tellComparison, writeContents } from '../contents.ts';
 import { keptAs, type SourceDeps, stampOf } from '../deps.ts';
 import { lookAtLayer } from '../layer.ts';
@@ -210,6 +212,18 @@ export function createSqliteReader({
     sweep: (owners, place) => sweepScratch(place, 'sqlite', owners),
   };
 
+  async function ask(path: string, { sql, timeout }: Assertion, signal: AbortSignal): Promise<unknown> {
+    let answer: unknown;
+    let refusal: StewardError | undefined;
+    const job = { do: 'ask', path, sql, withinMs: ms(timeout) } as const;
+    await askSqlite(programs, job, path, signal, (said) => {
+      if (said.said === 'answered') ({ answer } = said);
+      if (said.said === 'refused') refusal = new StewardError(said.ofData ? OF_DATA : 'PROGRAM_FAILED', said.message);
+    });
+    if (refusal) throw refusal;
+    return answer;
+  }
+
   function sandboxOf({
     source,
     copy,
@@ -231,19 +245,13 @@ export function createSqliteReader({
           const comparison = await compareContents(readContents(copy, doing), await countedIn(path, false, doing));
           return { ok: comparison.ok, statement: tellComparison(comparison, 'tables') };
         }),
-      async assertions({ signal }) {
-        if (path === undefined || source.assertions.length === 0) return [];
-        const results: LayerResult[] = [];
-        const job = { do: 'assert', path, assertions: source.assertions } as const;
-        await askSqlite(programs, job, path, signal, (said) => {
-          if (said.said !== 'asserted') return;
-          const statement = said.holds
-            ? `It holds that ${said.name}.`
-            : `It does not hold that ${said.name}: ${said.value}.`;
-          results.push({ layer: 'content', ok: said.holds, statement, durationMs: 0 });
-        });
-        return results;
-      },
+      assertions: async ({ signal }) =>
+        path === undefined
+          ? { layers: [] }
+          : await askAssertions(source.assertions, (assertion) => ask(path, assertion, signal), {
+              isOfData: ({ code }) => code === OF_DATA || code === 'VERIFICATION_FAILED',
+              signal,
+            }),
       environment: path === undefined ? {} : { STEWARD_SANDBOX_PATH: path },
       standIn:
         path === undefined ? undefined : { own: true, source: { ...source, path }, called: (database) => database },
@@ -251,6 +259,9 @@ export function createSqliteReader({
     };
   }
 }
+
+/** The code of a refusal that is about what is there. */
+const OF_DATA = 'CONFLICT';
 
 const CHUNK = 1024 * 1024;
 const inOrder = (one: ContentItem, other: ContentItem): number => byName(one.name, other.name);

@@ -6,9 +6,10 @@ export type SqliteJob =
   | { readonly do: 'settle'; readonly path: string }
   | { readonly do: 'count'; readonly path: string; readonly live: boolean; readonly waitMs: number }
   | {
-      readonly do: 'assert';
+      readonly do: 'ask';
       readonly path: string;
-      readonly assertions: readonly { readonly name: string; readonly sql: string }[];
+      readonly sql: string;
+      readonly withinMs: number;
     };
 
 export type SqliteTrouble = 'locked' | 'damaged' | 'full' | 'unreachable' | 'readonly' | 'other';
@@ -24,4 +25,7 @@ export type SqliteSaid =
   | { readonly said: 'copied'; readonly at: string }
   | { readonly said: 'checked'; readonly problems: readonly string[] }
   | { readonly said: 'item'; readonly item: { name: string; count: number; checksum: string | null } }
-  | { readonly said: 'asserted'; readonly name: string; readonly holds: boolean; readonly value: string };
+  /** Without an answer where there was no row. */
+  | { readonly said: 'answered'; readonly answer?: number | string | null }
+  /** `ofData`: because of what is there. */
+  | { readonly said: 'refused'; readonly message: string; readonly ofData: boolean };

@@ -115,8 +115,9 @@ async function holder(path: string, begin: string): Promise<ChildProcess> {
 
 async function proven(path: string, copy: SealedCopy, more: object = {}) {
   const sandbox = await reader().sandbox(sourceOf(path, more), copy, { scratch, owner: 'run_1' }, doing);
-  const layers = [sandbox.restore, await sandbox.content(doing), ...(await sandbox.assertions(doing))];
-  return { sandbox, layers };
+  const content = await sandbox.content(doing);
+  const { layers, obstacle } = await sandbox.assertions(doing);
+  return { sandbox, layers: [sandbox.restore, content, ...layers], obstacle };
 }
 
 describe('a SQLite database, as every source', () => {
@@ -150,11 +151,18 @@ describe('a SQLite database with a rollback journal', () => {
     const before = query(path, 'select id, note, total, hex(scan) as scan from orders order by id');
 
     expect((await reader().structure(copy, doing)).ok).toBe(true);
-    const { sandbox, layers } = await proven(path, copy, {
+    const { sandbox, layers, obstacle } = await proven(path, copy, {
       assertions: [
         { name: 'orders exist', sql: 'select count(*) from orders' },
         { name: 'orders from the moon exist', sql: "select count(*) from orders where note like '%moon%'" },
+        { name: 'there are ships', sql: 'select count(*) from ships' },
         { name: 'nobody writes', sql: 'delete from orders returning 1' },
+        { name: 'the wrong words', sql: 'selekt 1' },
+        {
+          name: 'too slow',
+          sql: 'with recursive n(i) as (select 1 union all select i + 1 from n) select max(i) from n',
+          timeout: '1s',
+        },
       ],
     });
     expect(layers.map(({ layer, ok }) => [layer, ok])).toEqual([
@@ -164,7 +172,10 @@ describe('a SQLite database with a rollback journal', () => {
       ['content', false],
       ['content', false],
     ]);
-    expect(layers.at(-1)?.statement).toContain('readonly');
+    expect(layers.at(-1)?.statement).toContain('no such table: ships');
+    expect(obstacle).toMatch(
+      /nobody writes: .*readonly.*; the wrong words: .*syntax error.*; too slow: could not be asked/s,
+    );
     expect(sandbox.environment['STEWARD_SANDBOX_PATH']).toContain(scratch);
     await sandbox.end();
     await sandbox.end();
@@ -178,7 +189,7 @@ describe('a SQLite database with a rollback journal', () => {
     for await (const { name, count } of reader().contents(sourceOf(path), doing)) counts.set(name, count);
     expect(counts.get('orders')).toBe(3_000);
     expect(counts.get('lines')).toBe(6_000);
-  });
+  }, 60_000);
 });
 
 describe.each(['wal', 'delete'] as const)('a SQLite database with a %s journal', (journal) => {

@@ -58,7 +58,7 @@ export async function sandboxOfState(
           compareState(copy, { access: storePart(copy) && started().access, folder: folder.path }, during),
         ),
       assertions: async () => {
-        if (!storePart(copy)) return [];
+        if (!storePart(copy)) return { layers: [] };
         const opened = await lookAtLayer('content', async () => {
           const keys = await keysOf(folder.path, own.home);
           const found = await own.opens({
@@ -69,7 +69,7 @@ export async function sandboxOfState(
           const whose = keys.own ? 'the copy' : 'this home, which are in the recovery kit,';
           return { ...found, statement: `With the keys of ${whose} ${found.statement}` };
         });
-        return [opened];
+        return { layers: [opened] };
       },
       environment: server
         ? {
