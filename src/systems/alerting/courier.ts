@@ -52,6 +52,8 @@ export function createCourier(deps: CourierDeps) {
 
   async function attempt(channel: Channel, claim: Claim, signal: AbortSignal): Promise<void> {
     const { alert, delivery } = claim;
+    if (await outbox.isOvertaken(claim))
+      return await outbox.finish(claim, { receipt: 'not sent: the problem is back' });
     let receipt: string;
     try {
       ({ receipt } = await deps.breakers.around(`channel:${channel.name}`, () =>

@@ -86,15 +86,15 @@ describe('delivery to receivers that are down, slow or busy', () => {
   });
   const open = (title: string) =>
     ledger.open({ fingerprint: title, title, symptom: 'service.down', severity: 'warning', evidence: {} });
-  const until = (check: () => unknown) => vi.waitFor(check, { timeout: 15_000, interval: 20 });
+  const until = (check: () => unknown) => vi.waitFor(check, { timeout: 30_000, interval: 50 });
   const titles = ({ requests }: RunningService): string[] =>
     requests.map((request) => slack.shown(request).split('\n')[0] ?? '');
   const asked = async (name: string, input: object): Promise<unknown> => {
-    const { handle, output } = alerting?.operations.find((one) => one.name === name) as AnyOperation;
-    return output.parse(await handle(input, call));
+    const operation = alerting?.operations.find((one) => one.name === name) as AnyOperation;
+    return operation.output.parse(await operation.handle(input, call));
   };
 
-  it('have their fallback stand in, and get all of it in its order once they are back', async () => {
+  it('have their fallback stand in, and get all of it once they are back, the end last', async () => {
     const [down, ops, others] = [await receiver(pagerDuty), await receiver(slack), await receiver(slack)];
     down.mood({ status: 503 });
     await start(pager(down.url, 'ops'), chat('ops', ops.url), chat('others', others.url));
@@ -117,6 +117,32 @@ describe('delivery to receivers that are down, slow or busy', () => {
     // Stated is who stands in: nobody else is troubled, but with the news that a channel does not work.
     expect(titles(others)).not.toContain('shop is down');
     expect(down.refused).toEqual([]);
+  });
+
+  it('are not told of an end that is none any more', async () => {
+    const pd = await receiver(pagerDuty);
+    await start(pager(pd.url));
+    const { id } = await open('shop is down');
+    const actions = () => pd.requests.map((request) => taken(PagerDutyEvent, request).event_action);
+    await until(() => expect(actions()).toEqual(['trigger']));
+    pd.mood({ status: 503, headers: { 'retry-after': '1' } });
+    await ledger.resolve(id, 'It answers again.');
+    await until(() => expect(actions()).toContain('resolve'));
+    await open('shop is down');
+    const told = async () =>
+      (
+        (await asked('alerts', { limit: 50, incident: id })) as {
+          items: { alert: { kind: string }; state: string; receipt?: string }[];
+        }
+      ).items;
+    await until(async () => expect(await told()).toHaveLength(3));
+    pd.mood(undefined);
+
+    await until(async () => expect((await told()).map(({ state }) => state)).toEqual(Array(3).fill('delivered')));
+    expect((await told()).find(({ alert }) => alert.kind === 'resolved')?.receipt).toBe(
+      'not sent: the problem is back',
+    );
+    expect(actions().at(-1)).toBe('trigger');
   });
 
   it('have it stand in at once where they want to be left alone for long, and lose nothing', async () => {

@@ -111,7 +111,9 @@ export function alertingOperations({
           at: now,
           ...(base === undefined ? {} : { url: base }),
         };
-        const { receipt } = await deliverWithin(deadlineMs, route.channel, alert);
+        const { receipt } = await deliverWithin(deadlineMs, route.channel, alert).catch((thrown: unknown) => {
+          throw asOfATest(StewardError.from(thrown));
+        });
         return { alertId: alert.id, channel: name, receipt };
       },
     }),
@@ -187,6 +189,16 @@ export function alertingOperations({
 
     alertOperation(outbox),
   ];
+}
+
+/** An alert would be tried again; a test is not. */
+function asOfATest(error: StewardError): StewardError {
+  if (!error.retryable) return error;
+  return new StewardError(error.code, error.message, {
+    hint: 'A test is sent once: ask again when the receiver is up.',
+    retryAfterMs: error.retryAfterMs,
+    cause: error,
+  });
 }
 
 const Cursor = z.object({ at: CursorInstant, id: CursorText, channel: CursorText });

@@ -143,8 +143,9 @@ export function createOutbox({ store, recipients, settings, now }: OutboxDeps) {
     },
 
     /**
-     * The next delivery of a channel, claimed and counted: an attempt that ends with the process was one all the same. What is said of
-     * one incident is said in its order: an end that overtook its beginning would leave the problem open at the receiver for good.
+     * The next delivery of a channel, claimed and counted: an attempt that ends with the process was one all the same. An end waits for
+     * its beginning: where it overtook that, the problem would stay open at the receiver for good. Nothing else waits, because what
+     * waits has no attempt that fails, and so nobody who stands in.
      */
     async claim(channel: string, node: string): Promise<Claim | undefined> {
       const since = now();
@@ -153,10 +154,10 @@ export function createOutbox({ store, recipients, settings, now }: OutboxDeps) {
         where (alert_id, channel) = (
           select d.alert_id, d.channel from alert_deliveries d join alerts a on a.id = d.alert_id
           where d.channel = ${channel} and d.state = 'pending' and d.next_at <= ${since}
-            and not exists (
+            and (a.kind not in ('resolved', 'acknowledged') or not exists (
               select from alert_deliveries e join alerts b on b.id = e.alert_id
               where e.channel = d.channel and e.state = 'pending' and b.incident_id = a.incident_id
-                and (b.at, e.created_at) < (a.at, d.created_at))
+                and (b.at, e.created_at) < (a.at, d.created_at)))
           order by d.next_at, d.created_at limit 1 for update of d skip locked)
         returning *`.execute(db);
       const [delivery] = rows;
@@ -167,6 +168,22 @@ export function createOutbox({ store, recipients, settings, now }: OutboxDeps) {
         .where('id', '=', delivery.alert_id)
         .executeTakeFirstOrThrow();
       return { alert: toAlert(row), delivery, since };
+    },
+
+    /** Whether the problem that an alert tells the end of began again, and the channel was told of that. */
+    async isOvertaken({ alert, delivery }: Claim): Promise<boolean> {
+      if (alert.incidentId === undefined || (alert.kind !== 'resolved' && alert.kind !== 'acknowledged')) return false;
+      const row = await db
+        .selectFrom('alerts as a')
+        .innerJoin('alert_deliveries as d', 'd.alert_id', 'a.id')
+        .select('a.id')
+        .where('a.incident_id', '=', alert.incidentId)
+        .where('a.kind', '=', 'opened')
+        .where('a.at', '>', alert.at)
+        .where('d.channel', '=', delivery.channel)
+        .limit(1)
+        .executeTakeFirst();
+      return row !== undefined;
     },
 
     /** Gives back what this node had in hand when it ended. */

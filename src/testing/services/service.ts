@@ -52,12 +52,15 @@ export async function startService(service: Pick<Service, 'answer' | 'path'>): P
     request.on('end', () => {
       const url = new URL(request.url ?? '/', 'http://service');
       const one = { method: request.method ?? '', url, headers: request.headers, body };
+      // Whoever looks around on this machine asks here, too, and is none of the test's.
+      if (one.method === 'GET' && (url.pathname === '/' || url.pathname === '/mcp'))
+        return response.writeHead(404).end();
       requests.push(one);
-      if (mood === 'hung') return;
+      if (mood === 'hung') return undefined;
       const answer = mood ?? service.answer(one);
       if (mood === undefined && answer.status >= 400) refused.push(answer);
       const text = typeof answer.body === 'object' ? JSON.stringify(answer.body) : (answer.body ?? '');
-      response.writeHead(answer.status, answer.headers).end(text);
+      return response.writeHead(answer.status, answer.headers).end(text);
     });
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
