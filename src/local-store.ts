@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import { databaseUrlOf } from './config/database-url.ts';
 import type { Environment } from './config/environment.ts';
 import { StewardError } from './core/errors.ts';
-import { assertRestored } from './restore-home-mark.ts';
 
 type Opened = Awaited<ReturnType<typeof openParts>>;
 
@@ -42,6 +41,7 @@ async function openParts(environment: Environment) {
   ]);
   const { home } = environment;
   // Its store would be made anew.
+  const { assertRestored } = await import('./restore-home-mark.ts');
   await assertRestored(home);
   const key = await readFile(join(home, 'audit.key'), 'utf8').catch((cause: unknown) => {
     throw new StewardError('NOT_FOUND', `There is no Steward in ${home} yet.`, {
