@@ -68,8 +68,14 @@ function telling(programs: ReturnType<typeof createPrograms>): ProgramsPort {
     started.push([name ?? program, ...(list === undefined ? [] : [basename(list)])].join(' '));
   };
   return {
-    run: (request) => (tell(request), programs.run(request)),
-    stream: (request, take) => (tell(request), programs.stream(request, take)),
+    run(request) {
+      tell(request);
+      return programs.run(request);
+    },
+    stream(request, take) {
+      tell(request);
+      return programs.stream(request, take);
+    },
   };
 }
 

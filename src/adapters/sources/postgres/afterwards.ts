@@ -3,7 +3,9 @@ import { join } from 'node:path';
 import type { Doing } from '../../../core/backup/store.ts';
 import { dotted } from '../names.ts';
 import { programError } from './errors.ts';
-import type { Loading } from './load.ts';
+import type { AboutDatabase } from './about.ts';
+import type { PgTools } from './tools.ts';
+import type { ProgramsPort } from '../../../core/ports/programs.ts';
 
 /** What a dump builds when its rows are there, as lists that pg_restore takes; undefined where there is nothing. */
 export interface Afterwards {
@@ -19,8 +21,16 @@ const ENTRY = /^\d+; \d+ \d+ (.*)$/;
 /** That of a partition becomes part of that of the whole, and locks both. */
 const INDEX = /^INDEX (?!ATTACH )/;
 
+interface Listing {
+  readonly tools: PgTools;
+  readonly programs: ProgramsPort;
+  /** For the lists. */
+  readonly folder: string;
+  readonly about: AboutDatabase;
+}
+
 export async function listAfterwards(
-  { tools, programs, folder, about }: Pick<Loading, 'tools' | 'programs' | 'folder' | 'about'>,
+  { tools, programs, folder, about }: Listing,
   file: string,
   { signal }: Doing,
 ): Promise<Afterwards> {
