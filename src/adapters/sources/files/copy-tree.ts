@@ -43,7 +43,7 @@ export async function copyTree(
   const folder = await makeScratch(scratch, { kind: 'tree', owner: name });
   const spool = join(folder.path, 'items');
   const known = await rememberedOf(cache, name);
-  const look = lookAtTree({ roots, exclude, known, spool }, signal, out.add);
+  const look = lookAtTree({ roots, exclude, since: snapshotAt.getTime(), known, spool }, signal, out.add);
   try {
     const stopOther = (thrown: unknown): never => {
       failing.abort(thrown);

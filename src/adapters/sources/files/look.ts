@@ -12,6 +12,8 @@ export interface Remembered {
 export interface LookJob {
   readonly roots: readonly string[];
   readonly exclude: readonly string[];
+  /** When the copy began, before its repository read anything: milliseconds since 1970. */
+  readonly since: number;
   /** What was described before: a file that did not change since is not read again. */
   readonly known: Remembered | undefined;
   /** Where the list goes. */
