@@ -126,6 +126,10 @@ export function localCommands(environment: Environment): LocalCommand[] {
           flags: '--key-file <file>',
           summary: 'Where the key of the repository stands, instead of the one of the kit.',
         },
+        {
+          flags: '--option <option>',
+          summary: 'Of restic, instead of the one that the kit has: sftp.command=ssh -i key backup@host -s sftp.',
+        },
         { flags: '--copy <id>', summary: 'Which copy; by default the newest.' },
         { flags: '--new-keys', summary: 'Go on without the keys of the lost Steward: what it sealed stays closed.' },
       ],
@@ -139,6 +143,7 @@ export function localCommands(environment: Environment): LocalCommand[] {
             kit: text(options['kit']),
             repository: text(options['repository']),
             keyFile: text(options['keyFile']),
+            option: text(options['option']),
             copy: text(options['copy']),
             newKeys: options['newKeys'] === true,
           },

@@ -14,6 +14,8 @@ export interface Wanted {
   /** A name in the kit; or a folder or an address that restic knows. */
   readonly repository: string | undefined;
   readonly keyFile: string | undefined;
+  /** One of restic, in the place of the one of that name: what opens a place on the lost machine may lie elsewhere here. */
+  readonly option: string | undefined;
   readonly copy: string | undefined;
   readonly newKeys: boolean;
 }
@@ -32,7 +34,7 @@ interface Laying {
 }
 
 /** The repository to read from. Its key is laid where Steward looks for it in its home. */
-export async function placeOf({ kit: file, repository, keyFile }: Wanted, laying: Laying): Promise<Place> {
+export async function placeOf({ kit: file, repository, keyFile, option }: Wanted, laying: Laying): Promise<Place> {
   const kit = file === undefined ? undefined : readKit(await readFile(file, 'utf8').catch(unreadable(file)));
   const named = kit && (await fromKit(kit, repository));
   // Those that Steward had made; of the others it has a reference in its configuration.
@@ -53,10 +55,16 @@ export async function placeOf({ kit: file, repository, keyFile }: Wanted, laying
   await layKey(laying, found.name, key);
   // The key is at hand: whatever it was a reference to need not be here.
   return {
-    repository: { ...found, password: undefined },
+    repository: { ...found, password: undefined, options: withOption(found.options, option) },
     borrowed: named === undefined || found.password !== undefined,
     keys: kit?.home ?? {},
   };
+}
+
+function withOption(options: readonly string[], option: string | undefined): string[] {
+  if (option === undefined) return [...options];
+  const nameOf = (text: string): string => text.slice(0, text.indexOf('=')).toLowerCase();
+  return [...options.filter((each) => nameOf(each) !== nameOf(option)), option];
 }
 
 async function layKey({ home, journal }: Laying, name: string, key: string): Promise<void> {

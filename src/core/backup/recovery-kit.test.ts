@@ -28,4 +28,21 @@ describe('the recovery kit', () => {
     for (const broken of ['# A page', recoveryKit(kit), page.slice(0, -30)])
       expect(() => readKit(broken)).toThrow(/no recovery kit that Steward can read/);
   });
+
+  it('says which SSH key a place takes that the page cannot hold, and of a bucket nothing of the kind', () => {
+    const restic = (url: string, options: string[] = []) => ({
+      repository: { kind: 'restic' as const, name: 'far', url, env: {}, options, appendOnly: false },
+      key: 'k',
+    });
+    const page = (url: string, options?: string[]): string =>
+      recoveryKit({ ...kit, node: 'alpha', repositories: [restic(url, options)] });
+
+    expect(page('sftp:ada@far:/copies')).toMatch(
+      /SSH key that opens it is not in this kit.*\nIt is the one that ssh takes/,
+    );
+    expect(page('sftp:ada@far:/copies', ['sftp.command=ssh -i /root/key ada@far -s sftp'])).toContain(
+      'given by the option `sftp.command=ssh -i /root/key ada@far -s sftp`',
+    );
+    expect(page('s3:https://far/copies')).not.toContain('SSH');
+  });
 });

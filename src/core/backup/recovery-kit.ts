@@ -145,9 +145,23 @@ function repositoryText({ repository, key }: KitRepository): string[] {
       `**${name} is not in this kit: Steward could not read it from ${reference}. Without it the place cannot be opened.**`,
       '',
     ]),
+    ...sshKeyText(repository),
     'What is there; a copy counts where it has a snapshot tagged `part=manifest.json`:',
     '',
     block([...opening(repository, key), 'restic snapshots --no-lock --tag steward,part=manifest.json']),
+    '',
+  ];
+}
+
+/** What a page cannot hold: whoever comes in by SSH does so with a key that lies with its user. */
+function sshKeyText({ url, options }: RepositoryOf<'restic'>): string[] {
+  if (!/^sftp:/i.test(url)) return [];
+  const command = options.find((option) => /^sftp\.command=/i.test(option));
+  return [
+    '**The SSH key that opens it is not in this kit.** Keep it where this page is, or be ready to let another one in at that host.',
+    command === undefined
+      ? 'It is the one that ssh takes by itself for the user who ran Steward.'
+      : `It was given by the option \`${line(command)}\`; where the key lies elsewhere, \`steward restore-home\` takes another one as --option.`,
     '',
   ];
 }
