@@ -8,6 +8,8 @@ import { tempFolder } from './temp-folder.ts';
 
 const run = promisify(execFile);
 const OSD_ATTEMPTS = 5;
+/** Its ports were free a moment ago; on a machine where many start at once they may not be now. */
+const ATTEMPTS = 3;
 const PROGRAMS = ['ceph', 'ceph-mon', 'ceph-osd', 'radosgw', 'radosgw-admin', 'monmaptool'];
 
 export interface S3Server extends AsyncDisposable {
@@ -25,6 +27,16 @@ export function cephMissing(): string | undefined {
 
 /** A real S3: Ceph's gateway over one monitor and one store in memory. It checks signatures, which imitations do not. */
 export async function startCeph(): Promise<S3Server> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await startOnce();
+    } catch (error) {
+      if (attempt === ATTEMPTS) throw error;
+    }
+  }
+}
+
+async function startOnce(): Promise<S3Server> {
   const folder = await tempFolder('ceph');
   const file = (name: string): string => join(folder.path, name);
   const [monitor, gateway] = [await freePort(), await freePort()];
