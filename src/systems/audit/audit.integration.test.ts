@@ -207,6 +207,7 @@ describe('the audit log', () => {
       items: [{ subject: { id: 'audit-logs' } }, {}, {}],
     });
     expect(await read('audit-trail', { type: 'token', id: 'tok_3' })).toMatchObject({ items: [{ seq: 3 }] });
+    expect(await read('audit-trail', { type: 'toString', id: 'tok_3' })).toMatchObject({ items: [] });
     await audit.append({ ...entry(11), action: 'command.create-token' });
     await audit.append({ ...entry(12), action: 'run.started', outcome: 'refused' });
     await audit.append({ ...entry(13), action: 'run.started' });

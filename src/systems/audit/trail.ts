@@ -8,11 +8,11 @@ const MOST_REQUESTS = 200;
 const AROUND = '1 minute';
 
 /** In causation a thing is called so. */
-const CAUSES: Readonly<Record<string, string>> = {
-  run: 'runId',
-  incident: 'incidentId',
-  workflow: 'workflowId',
-};
+const CAUSES: ReadonlyMap<string, string> = new Map([
+  ['run', 'runId'],
+  ['incident', 'incidentId'],
+  ['workflow', 'workflowId'],
+]);
 
 /**
  * Which records belong to the story of one thing: those about it, those that it caused, those of the runs that worked on it,
@@ -23,7 +23,7 @@ export async function trailOf(
   { type, id }: { readonly type: string; readonly id: string },
 ): Promise<RawBuilder<boolean>> {
   const parts: RawBuilder<boolean>[] = [isAbout({ kind: type, id })];
-  const cause = CAUSES[type];
+  const cause = CAUSES.get(type);
   if (cause !== undefined) parts.push(sql<boolean>`entry->'causation'->>${sql.lit(cause)} = ${id}`);
   if (type === 'resource') {
     // What is adopted and ignored is called so by its commands.

@@ -175,6 +175,8 @@ export function createWindows(deps: WindowsDeps): Windows {
                   'in',
                   unseen.map(({ id }) => id),
                 )
+                // One that began since the first look is there, too, and is no less in force for that.
+                .where('ended_at', 'is not', null)
                 .execute()
             ).map(({ id }) => id),
       );
