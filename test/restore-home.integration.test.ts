@@ -19,16 +19,18 @@ interface Restored {
 
 /** What a home has beside its store, with modes and contents; of what the record writes on, only that it is there. */
 function filesOf(home: string): string[] {
-  return readdirSync(home, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map(({ parentPath, name }) => relative(home, join(parentPath, name)))
-    // Of whoever was here last, and of nobody who comes back.
-    .filter((path) => !/^(?:pg\/|cache\/|lock\.)/.test(path))
-    .map((path) => {
-      const content = path === 'audit-checkpoints.jsonl' ? '' : readFileSync(join(home, path), 'base64');
-      return `${path} ${(statSync(join(home, path)).mode & 0o777).toString(8)} ${content}`;
-    })
-    .toSorted();
+  return (
+    readdirSync(home, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map(({ parentPath, name }) => relative(home, join(parentPath, name)))
+      // Of whoever was here last, and of nobody who comes back.
+      .filter((path) => !/^(?:pg\/|cache\/|lock\.)/.test(path))
+      .map((path) => {
+        const content = path === 'audit-checkpoints.jsonl' ? '' : readFileSync(join(home, path), 'base64');
+        return `${path} ${(statSync(join(home, path)).mode & 0o777).toString(8)} ${content}`;
+      })
+      .toSorted()
+  );
 }
 
 describe('a Steward that is lost', () => {
