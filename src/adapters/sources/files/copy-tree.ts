@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Copied, SourceFacts } from '../../../core/backup/reader.ts';
 import type { CopyWriter, Doing, Tree } from '../../../core/backup/store.ts';
@@ -43,7 +44,9 @@ export async function copyTree(
   const folder = await makeScratch(scratch, { kind: 'tree', owner: name });
   const spool = join(folder.path, 'items');
   const known = await rememberedOf(cache, name);
-  const look = lookAtTree({ roots, exclude, since: snapshotAt.getTime(), known, spool }, signal, out.add);
+  // By the clock that files are dated by.
+  const since = (await stat(folder.path)).ctimeMs;
+  const look = lookAtTree({ roots, exclude, since, known, spool }, signal, out.add);
   try {
     const stopOther = (thrown: unknown): never => {
       failing.abort(thrown);

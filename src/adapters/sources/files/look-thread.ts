@@ -123,7 +123,7 @@ function changed(path: string, was: string): string | undefined {
   try {
     const stats = lstatSync(path);
     // The repository may have read it before it was looked at here: then it was what it is only from the first look on.
-    const meanwhile = stats.ctimeMs >= job.since && stats.ctimeMs <= Date.now();
+    const meanwhile = stats.ctimeMs > job.since && stats.ctimeMs <= Date.now();
     return fingerprint(stats) === was && !meanwhile
       ? undefined
       : 'it changed while it was copied: what the copy has of it may be torn';
