@@ -3,7 +3,7 @@ import type { Alert, Channel } from '../../core/alert.ts';
 import type { ChannelDeps } from './channel-deps.ts';
 import { answerOf, call } from './http-delivery.ts';
 import { type SecretText, textOf, under } from './secret-address.ts';
-import { factsOf } from './words.ts';
+import { factLines } from './words.ts';
 
 export interface AppriseSettings {
   readonly name: string;
@@ -53,7 +53,7 @@ const TYPES = { critical: 'failure', warning: 'warning', info: 'info' } as const
 
 function messageOf(alert: Alert): object {
   const { kind, severity, title, text, url } = alert;
-  const facts = factsOf(alert).map(([fact, value]) => `${fact}: ${value}`);
+  const facts = factLines(alert);
   return {
     title: title.toWellFormed(),
     body: [text, ...facts, ...(url === undefined ? [] : [url])].join('\n').toWellFormed(),

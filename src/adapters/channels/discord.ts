@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Alert, Channel } from '../../core/alert.ts';
 import type { ChannelDeps } from './channel-deps.ts';
-import { answerOf, call, jsonOf } from './http-delivery.ts';
+import { call, jsonOf, receiptOf } from './http-delivery.ts';
 import { addressOf, type SecretAddress } from './secret-address.ts';
 import { colorOf, cut, factsOf } from './words.ts';
 
@@ -33,7 +33,7 @@ export function discordChannel(
         maxResponseBytes: 65_536,
       });
       const message = Message.safeParse(jsonOf(answer.body)).data;
-      return { receipt: message ? `HTTP ${answer.status}: message ${message.id}` : answerOf(answer) };
+      return receiptOf(answer, message?.id);
     },
   };
 }

@@ -2,9 +2,9 @@ import { z } from 'zod';
 import type { Alert, Channel } from '../../core/alert.ts';
 import type { SecretReference } from '../../core/secrets.ts';
 import type { ChannelDeps } from './channel-deps.ts';
-import { answerOf, call, jsonOf } from './http-delivery.ts';
+import { call, jsonOf, receiptOf } from './http-delivery.ts';
 import { tokenOf, under } from './secret-address.ts';
-import { factsOf } from './words.ts';
+import { factLines } from './words.ts';
 
 export interface GotifySettings {
   readonly name: string;
@@ -35,7 +35,7 @@ export function gotifyChannel(
         maxResponseBytes: 65_536,
       });
       const message = Message.safeParse(jsonOf(answer.body)).data;
-      return { receipt: message ? `HTTP ${answer.status}: message ${message.id}` : answerOf(answer) };
+      return receiptOf(answer, message?.id);
     },
   };
 }
@@ -45,7 +45,7 @@ const PRIORITY = { critical: 8, warning: 5, info: 3 } as const;
 
 function messageOf(alert: Alert): object {
   const { kind, severity, title, text, url } = alert;
-  const facts = factsOf(alert).map(([fact, value]) => `${fact}: ${value}`);
+  const facts = factLines(alert);
   return {
     title: title.toWellFormed(),
     message: [text, ...facts].join('\n').toWellFormed(),

@@ -58,6 +58,11 @@ export function answerOf({ status, body }: Pick<OutboundResponse, 'status' | 'bo
   return `HTTP ${status}${said ? `: ${said}` : ''}`;
 }
 
+/** What a service calls the message that it took; where it says none, what it says. */
+export function receiptOf(answer: OutboundResponse, message: string | number | undefined): { receipt: string } {
+  return { receipt: message === undefined ? answerOf(answer) : `HTTP ${answer.status}: message ${message}` };
+}
+
 const LATER = new Set([408, 425, 429]);
 
 function refusal(

@@ -5,7 +5,7 @@ import type { SecretReference } from '../../core/secrets.ts';
 import type { ChannelDeps } from './channel-deps.ts';
 import { call, type Delivery, jsonOf } from './http-delivery.ts';
 import { tokenOf, under } from './secret-address.ts';
-import { cut, factsOf } from './words.ts';
+import { cut, factLines } from './words.ts';
 
 export interface IssueSettings {
   readonly name: string;
@@ -146,7 +146,7 @@ function markFor({ id, incidentId }: Alert): string {
 
 /** Between fences nothing is Markdown: no mention calls anybody, no number refers to another issue. */
 function quoted(alert: Alert): string {
-  const text = [alert.text, ...factsOf(alert).map(([fact, value]) => `${fact}: ${value}`)].join('\n').toWellFormed();
+  const text = [alert.text, ...factLines(alert)].join('\n').toWellFormed();
   const longest = Math.max(2, ...[...text.matchAll(/`+/g)].map(([run]) => run.length));
   const fence = '`'.repeat(longest + 1);
   const title = alert.title.replaceAll(/\s+/g, ' ');

@@ -2,9 +2,9 @@ import { z } from 'zod';
 import type { Alert, Channel } from '../../core/alert.ts';
 import type { SecretReference } from '../../core/secrets.ts';
 import type { ChannelDeps } from './channel-deps.ts';
-import { answerOf, call, jsonOf } from './http-delivery.ts';
+import { call, jsonOf, receiptOf } from './http-delivery.ts';
 import { type SecretText, textOf, tokenOf } from './secret-address.ts';
-import { cut, cutBytes, factsOf } from './words.ts';
+import { cut, cutBytes, factLines } from './words.ts';
 
 export interface NtfySettings {
   readonly name: string;
@@ -36,7 +36,7 @@ export function ntfyChannel(
         maxResponseBytes: 65_536,
       });
       const published = Published.safeParse(jsonOf(answer.body)).data;
-      return { receipt: published ? `HTTP ${answer.status}: message ${published.id}` : answerOf(answer) };
+      return receiptOf(answer, published?.id);
     },
   };
 }
@@ -49,7 +49,7 @@ const TAGS = { critical: 'rotating_light', warning: 'warning', info: 'informatio
 
 function messageOf(alert: Alert): object {
   const { kind, severity, title, text, url } = alert;
-  const facts = factsOf(alert).map(([fact, value]) => `${fact}: ${value}`);
+  const facts = factLines(alert);
   return {
     title: cut(title, TITLE_LENGTH),
     message: cutBytes(`${cutBytes(text, MESSAGE_BYTES - 600)}\n${facts.join('\n')}`, MESSAGE_BYTES),

@@ -1,6 +1,5 @@
-import type { SecretReference } from '../../core/secrets.ts';
 import { StewardError } from '../../core/errors.ts';
-import type { SecretResolver } from '../../core/secrets.ts';
+import type { SecretReference, SecretResolver } from '../../core/secrets.ts';
 
 /** An address, or where it is kept: with many products, whoever knows it may post. */
 export type SecretAddress = string | SecretReference;

@@ -3,7 +3,7 @@ import type { Alert, Channel } from '../../core/alert.ts';
 import type { ChannelDeps } from './channel-deps.ts';
 import { answerOf, call } from './http-delivery.ts';
 import { addressOf, type SecretAddress } from './secret-address.ts';
-import { cut, factsOf, markOf } from './words.ts';
+import { cut, factLines, markOf } from './words.ts';
 
 export interface TeamsSettings {
   readonly name: string;
@@ -62,7 +62,7 @@ function messageOf(alert: Alert): object {
               color: kind === 'resolved' ? 'Good' : COLORS[severity],
             }),
             ...[...lines.slice(0, LINES), ...more].filter((each) => each.trim() !== '').map((each) => line(each)),
-            ...factsOf(alert).map(([fact, value]) => line(`${fact}: ${value}`, { isSubtle: true })),
+            ...factLines(alert).map((fact) => line(fact, { isSubtle: true })),
           ],
           ...(url === undefined ? {} : { actions: [{ type: 'Action.OpenUrl', title: 'Open in Steward', url }] }),
         },

@@ -2,9 +2,9 @@ import { z } from 'zod';
 import type { Alert, Channel } from '../../core/alert.ts';
 import type { SecretReference } from '../../core/secrets.ts';
 import type { ChannelDeps } from './channel-deps.ts';
-import { answerOf, call, jsonOf } from './http-delivery.ts';
+import { call, jsonOf, receiptOf } from './http-delivery.ts';
 import { tokenOf } from './secret-address.ts';
-import { cut, factsOf, markOf } from './words.ts';
+import { cut, factLines, markOf } from './words.ts';
 
 export interface TelegramSettings {
   readonly name: string;
@@ -44,7 +44,7 @@ export function telegramChannel(
         maxResponseBytes: 65_536,
       });
       const sent = Sent.safeParse(jsonOf(answer.body)).data;
-      return { receipt: sent ? `HTTP ${answer.status}: message ${sent.result.message_id}` : answerOf(answer) };
+      return receiptOf(answer, sent?.result.message_id);
     },
   };
 }
@@ -52,7 +52,7 @@ export function telegramChannel(
 const TEXT_LENGTH = 4_096;
 
 function textFor(alert: Alert): string {
-  const facts = factsOf(alert).map(([fact, value]) => `${fact}: ${value}`);
+  const facts = factLines(alert);
   const end = [...facts, ...(alert.url === undefined ? [] : [alert.url])].join('\n');
   const begin = verbatim(`[${markOf(alert)}] ${alert.title}\n\n${alert.text}`);
   return `${cut(begin, TEXT_LENGTH - verbatim(end).length - 2)}\n\n${verbatim(end)}`;

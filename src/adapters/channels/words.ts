@@ -18,6 +18,11 @@ export function factsOf({ severity, service, node }: Alert): readonly (readonly 
   return [['Severity', severity], ...(service === undefined ? [] : [['Service', service] as const]), ['Node', node]];
 }
 
+/** The same, each as a line of text. */
+export function factLines(alert: Alert): string[] {
+  return factsOf(alert).map(([fact, value]) => `${fact}: ${value}`);
+}
+
 /** At most so many UTF-16 units, which is how services count, and never half a character. */
 export function cut(text: string, length: number): string {
   const whole = text.toWellFormed();
