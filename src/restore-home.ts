@@ -59,10 +59,9 @@ export async function restoreHome(
   try {
     // Again, now that nobody else can begin one.
     await assertNoSteward(path);
-    const { restored } = { restored: undefined, ...(await markOf(path)) };
-    return restored
-      ? await finish(restored, say)
-      : await begin({ path, environment, wanted }, { say, doing: { signal } });
+    const mark = await markOf(path);
+    if (mark.is === 'whole' && mark.restored) return await finish(mark.restored, say);
+    return await begin({ path, environment, wanted }, { say, doing: { signal } });
   } finally {
     await home.release();
   }
