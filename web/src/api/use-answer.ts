@@ -1,0 +1,41 @@
+import { keepPreviousData, QueryClient, queryOptions, useQuery, type UseQueryResult } from '@tanstack/react-query';
+import { type Answer, ask, type Asking, type AskPath } from './client.ts';
+import { Refused } from './refused.ts';
+
+const STALE_MS = 30_000;
+
+export function createQueries(): QueryClient {
+  return new QueryClient({
+    defaultOptions: {
+      queries: {
+        staleTime: STALE_MS,
+        // What a person looks at while the stream is broken gets no older than this.
+        refetchInterval: STALE_MS,
+        refetchIntervalInBackground: false,
+        retry: (failures, error) => failures < 2 && (!(error instanceof Refused) || error.status >= 500),
+        placeholderData: keepPreviousData,
+      },
+    },
+  });
+}
+
+export function question<P extends AskPath>(path: P, asking: Asking<P> = {}) {
+  return queryOptions({
+    queryKey: [path, asking] as const,
+    queryFn: async ({ signal }): Promise<Answer<P>> => await ask(path, asking, signal),
+  });
+}
+
+export interface AnswerOptions {
+  /** Asked only where this holds. */
+  readonly when?: boolean;
+}
+
+/** The answer to a question, kept true by the stream of events. */
+export function useAnswer<P extends AskPath>(
+  path: P,
+  asking: Asking<P> = {},
+  { when = true }: AnswerOptions = {},
+): UseQueryResult<Answer<P>> {
+  return useQuery({ ...question(path, asking), enabled: when }) as UseQueryResult<Answer<P>>;
+}

@@ -1,0 +1,26 @@
+import type { AskPath } from '../api/client.ts';
+
+/** Which questions have another answer after an event, by how its type begins. The overview has after any. */
+const CONCERNS: readonly (readonly [prefix: string, paths: readonly AskPath[]])[] = [
+  ['service.', ['/api/v1/services', '/api/v1/services/{id}', '/api/v1/service-health', '/api/v1/service-history', '/api/v1/topology']],
+  ['check.', ['/api/v1/services/{id}', '/api/v1/service-health', '/api/v1/service-history']],
+  ['resource.', ['/api/v1/services', '/api/v1/services/{id}', '/api/v1/topology']],
+  ['discovery.', ['/api/v1/services', '/api/v1/topology']],
+  ['incident.', ['/api/v1/incidents', '/api/v1/incidents/{id}']],
+  ['healing.', ['/api/v1/incidents/{id}', '/api/v1/remediations', '/api/v1/healing']],
+  ['alert.', ['/api/v1/channels', '/api/v1/alerts', '/api/v1/incidents/{id}']],
+  ['run.', ['/api/v1/runs', '/api/v1/runs/{id}']],
+  ['workflow.', ['/api/v1/workflows', '/api/v1/workflow-executions', '/api/v1/workflow-questions']],
+  ['schedule.', ['/api/v1/schedules']],
+  ['backup.', ['/api/v1/backups', '/api/v1/backup-history']],
+  ['heartbeat.', ['/api/v1/heartbeats']],
+  ['maintenance.', ['/api/v1/maintenance', '/api/v1/service-health']],
+  ['node.', ['/api/v1/registry-nodes']],
+  ['mode.', ['/api/v1/mode']],
+  ['report.', ['/api/v1/health-reports']],
+  ['config.', ['/api/v1/config', '/api/v1/channels', '/api/v1/schedules']],
+];
+
+export function concernsOf(type: string): readonly AskPath[] {
+  return ['/api/v1/overview', ...(CONCERNS.find(([prefix]) => type.startsWith(prefix))?.[1] ?? [])];
+}

@@ -1,0 +1,23 @@
+import { useSyncExternalStore } from 'react';
+
+const EVERY_MS = 5_000;
+let now = Date.now();
+const listeners = new Set<() => void>();
+let timer: ReturnType<typeof setInterval> | undefined;
+
+function subscribe(listener: () => void): () => void {
+  listeners.add(listener);
+  timer ??= setInterval(() => {
+    now = Date.now();
+    for (const each of listeners) each();
+  }, EVERY_MS);
+  return () => {
+    listeners.delete(listener);
+    if (listeners.size > 0) return;
+    clearInterval(timer);
+    timer = undefined;
+  };
+}
+
+/** One clock for all lengths of time on the page. Milliseconds since 1970, a few seconds old at most. */
+export const useNow = (): number => Math.max(useSyncExternalStore(subscribe, () => now), Date.now() - EVERY_MS);
