@@ -75,7 +75,8 @@ import { EVENTS_CHANNEL } from './store/event-tables.ts';
 import type { Store } from './store/store.ts';
 import { topicsOf } from './surfaces/live/topics.ts';
 import { createMcp } from './surfaces/mcp/http.ts';
-import { createRest, type PageFile, type Rest } from './surfaces/rest/index.ts';
+import type { Page } from './surfaces/page/index.ts';
+import { createRest, type Rest } from './surfaces/rest/index.ts';
 import { mountHeartbeats } from './surfaces/rest/heartbeats.ts';
 import { mountJoin } from './surfaces/rest/join.ts';
 import { createBackupRecord } from './systems/backups/index.ts';
@@ -119,7 +120,7 @@ export interface Parts {
   readonly osUser: string;
   /** Pids of Steward and of the PostgreSQL it brings: not discovered. */
   readonly ownPids: () => readonly number[];
-  readonly page: readonly PageFile[];
+  readonly page?: Page | undefined;
   readonly log: Log;
   /** What the log said last; nothing where nobody keeps it. */
   readonly ownLog?: OwnLog | undefined;

@@ -25,7 +25,6 @@ export function describeCatalog(environment: Environment): Catalog {
     vaultKey: Buffer.alloc(32),
     osUser: 'none',
     ownPids: () => [],
-    page: [],
     log: SILENT,
     now: () => new Date(0),
   }).catalog;

@@ -84,7 +84,6 @@ describe('approving what destroys, from outside', () => {
       audit,
       events: { ...store.events, onNews: () => () => undefined },
       settings: { host: '127.0.0.1', port: 0, requestsPerMinute: 100_000 },
-      page: [],
       version: '0.0.0-test',
       now,
       log,

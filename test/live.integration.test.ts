@@ -290,7 +290,6 @@ describe('the live stream', () => {
       events: { ...second.events, onNews: (handler) => second.listen(EVENTS_CHANNEL, handler) },
       live: { node: 'n2' },
       settings: { host: '127.0.0.1', port: 0 },
-      page: [],
       version: '0.0.0-test',
       now: () => new Date(),
       log: memoryLog(),

@@ -334,7 +334,6 @@ describe('the API', () => {
         stateOf: async () => 'known' as const,
         onNews: () => () => undefined,
       },
-      page: [],
       version: '0',
       now: () => new Date(),
     };

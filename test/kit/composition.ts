@@ -44,7 +44,6 @@ export async function composeInProcess(
     vaultKey: randomBytes(32),
     osUser: 'ada',
     ownPids: () => [],
-    page: [],
     log: memoryLog(),
     now: options.now ?? (() => new Date()),
   });

@@ -19,6 +19,8 @@ if (!root) throw new Error('The document has no place for the page.');
 
 /** What the server lets styles in by; the policy of the page allows no others. */
 const nonce = document.querySelector<HTMLMetaElement>('meta[name="style-nonce"]')?.content ?? '';
+// Libraries that lock the scrolling of what lies behind a window look for it here.
+Object.assign(globalThis, { __webpack_nonce__: nonce });
 const pages = createPages();
 
 createRoot(root).render(

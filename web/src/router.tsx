@@ -16,12 +16,36 @@ const getParentRoute = () => root;
 
 const routes = root.addChildren([
   createRoute({ getParentRoute, path: '/', component: Home }),
-  createRoute({ getParentRoute, path: '/services', component: lazyRouteComponent(() => import('./pages/services.tsx'), 'Services') }),
-  createRoute({ getParentRoute, path: '/services/$id', component: lazyRouteComponent(() => import('./pages/service.tsx'), 'Service') }),
-  createRoute({ getParentRoute, path: '/incidents', component: lazyRouteComponent(() => import('./pages/incidents.tsx'), 'Incidents') }),
-  createRoute({ getParentRoute, path: '/incidents/$id', component: lazyRouteComponent(() => import('./pages/incident.tsx'), 'Incident') }),
-  createRoute({ getParentRoute, path: '/runs', component: lazyRouteComponent(() => import('./pages/runs.tsx'), 'Runs') }),
-  createRoute({ getParentRoute, path: '/runs/$id', component: lazyRouteComponent(() => import('./pages/run.tsx'), 'Run') }),
+  createRoute({
+    getParentRoute,
+    path: '/services',
+    component: lazyRouteComponent(() => import('./pages/services.tsx'), 'Services'),
+  }),
+  createRoute({
+    getParentRoute,
+    path: '/services/$id',
+    component: lazyRouteComponent(() => import('./pages/service.tsx'), 'Service'),
+  }),
+  createRoute({
+    getParentRoute,
+    path: '/incidents',
+    component: lazyRouteComponent(() => import('./pages/incidents.tsx'), 'Incidents'),
+  }),
+  createRoute({
+    getParentRoute,
+    path: '/incidents/$id',
+    component: lazyRouteComponent(() => import('./pages/incident.tsx'), 'Incident'),
+  }),
+  createRoute({
+    getParentRoute,
+    path: '/runs',
+    component: lazyRouteComponent(() => import('./pages/runs.tsx'), 'Runs'),
+  }),
+  createRoute({
+    getParentRoute,
+    path: '/runs/$id',
+    component: lazyRouteComponent(() => import('./pages/run.tsx'), 'Run'),
+  }),
 ]);
 
 export function createPages() {

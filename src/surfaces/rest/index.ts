@@ -20,7 +20,9 @@ import { type Manifest, MANIFEST_PATH } from '../manifest.ts';
 import { manifestOf, workflowsOf } from '../manifest-of.ts';
 import { perform, performDownload } from '../perform.ts';
 import { authenticate, callOf, SAFE } from './access.ts';
+import type { Page } from '../page/index.ts';
 import { assertMayBind, listen, type Listening } from './bind.ts';
+import { type Dashboard, mountDashboard } from './dashboard.ts';
 import { deprecatedAlias, deprecation } from './deprecated.ts';
 import { mountLater } from './later.ts';
 import { asStewardError, sendFailure } from './failures.ts';
@@ -32,13 +34,6 @@ import { mountProviderSignIn } from './provider-sign-in.ts';
 import type { RestSettings } from './settings.ts';
 import { mountSignIn } from './sign-in.ts';
 
-/** A file of the page, ready to be sent. */
-export interface PageFile {
-  readonly path: string;
-  readonly type: string;
-  readonly body: string;
-}
-
 export interface RestDeps {
   readonly catalog: Catalog;
   readonly runs: RunService;
@@ -47,7 +42,8 @@ export interface RestDeps {
   readonly events: EventSource;
   readonly live?: LiveSettings;
   readonly settings: RestSettings;
-  readonly page: readonly PageFile[];
+  /** Without one there is the API alone. */
+  readonly page?: Page | undefined;
   /** What else answers on this listener, behind the same credentials and limits. */
   readonly mounts?: readonly ((app: FastifyInstance) => void)[];
   readonly version: string;
@@ -102,7 +98,9 @@ export function createRest(deps: RestDeps): Rest {
     );
     return sendFailure(thrown, request, reply, log);
   });
+  let dashboard: Dashboard | undefined;
   app.setNotFoundHandler(async (request, reply) => {
+    if (dashboard?.isPage(request)) return await dashboard.send(request, reply);
     // Nobody has to say who they are to be told that there is nothing; who tried to change it there is for the record.
     if (!SAFE.has(request.method))
       request.actor = await authenticate(request, identity, origins).catch(() => undefined);
@@ -154,6 +152,7 @@ export function createRest(deps: RestDeps): Rest {
         scriptSrc: ["'self'"],
         styleSrc: ["'self'"],
         imgSrc: ["'self'", 'data:'],
+        fontSrc: ["'self'"],
         connectSrc: ["'self'"],
         formAction: ["'self'"],
         baseUri: ["'none'"],
@@ -206,15 +205,7 @@ export function createRest(deps: RestDeps): Rest {
       workflows: workflowsOf(catalog),
     }));
     mountLive(scope, { live, origins, audit, now });
-    for (const file of deps.page) {
-      scope.route({
-        method: ['GET', 'HEAD'],
-        url: file.path,
-        config: { open: true },
-        handler: async (_request, reply) =>
-          await reply.header('content-type', file.type).header('cache-control', 'no-cache').send(file.body),
-      });
-    }
+    if (deps.page) dashboard = mountDashboard(scope, deps.page);
     mountSignIn(scope, { identity, origins });
     mountProviderSignIn(scope, { identity, origins });
     mountRuns(scope, deps);

@@ -11,7 +11,13 @@ export type AskPath = Asked & `/api/v1/${string}`;
 export type TellPath = Told & `/api/v1/${string}`;
 
 type Json<R> = R extends { content: { 'application/json': infer T } } ? T : undefined;
-type Success<R> = R extends { 200: infer T } ? Json<T> : R extends { 201: infer T } ? Json<T> : R extends { 202: infer T } ? Json<T> : undefined;
+type Success<R> = R extends { 200: infer T }
+  ? Json<T>
+  : R extends { 201: infer T }
+    ? Json<T>
+    : R extends { 202: infer T }
+      ? Json<T>
+      : undefined;
 
 export type Answer<P extends keyof paths> = paths[P] extends { get: { responses: infer R } } ? Success<R> : never;
 export type Told200<P extends keyof paths> = paths[P] extends { post: { responses: infer R } } ? Success<R> : never;
@@ -33,7 +39,11 @@ export interface Telling<P extends keyof paths> {
 const client = createClient<paths>({ baseUrl: '', credentials: 'same-origin' });
 
 /** Refused where the server says no; never an answer that is none. */
-export async function ask<P extends AskPath>(path: P, asking: Asking<P> = {}, signal?: AbortSignal): Promise<Answer<P>> {
+export async function ask<P extends AskPath>(
+  path: P,
+  asking: Asking<P> = {},
+  signal?: AbortSignal,
+): Promise<Answer<P>> {
   return (await settle(
     client.GET(path as never, { params: { path: asking.path, query: asking.query }, signal } as never),
   )) as Answer<P>;

@@ -2,7 +2,16 @@ import type { AskPath } from '../api/client.ts';
 
 /** Which questions have another answer after an event, by how its type begins. The overview has after any. */
 const CONCERNS: readonly (readonly [prefix: string, paths: readonly AskPath[]])[] = [
-  ['service.', ['/api/v1/services', '/api/v1/services/{id}', '/api/v1/service-health', '/api/v1/service-history', '/api/v1/topology']],
+  [
+    'service.',
+    [
+      '/api/v1/services',
+      '/api/v1/services/{id}',
+      '/api/v1/service-health',
+      '/api/v1/service-history',
+      '/api/v1/topology',
+    ],
+  ],
   ['check.', ['/api/v1/services/{id}', '/api/v1/service-health', '/api/v1/service-history']],
   ['resource.', ['/api/v1/services', '/api/v1/services/{id}', '/api/v1/topology']],
   ['discovery.', ['/api/v1/services', '/api/v1/topology']],

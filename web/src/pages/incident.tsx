@@ -125,7 +125,13 @@ function Say({ path, what }: { readonly path: { readonly id: string }; readonly 
       <Button variant="default" onClick={open}>
         {button}
       </Button>
-      <Ask title={title} button="Save" opened={opened} close={close} submit={({ text = '' }) => say.mutateAsync({ path, body: { note: text } as never })}>
+      <Ask
+        title={title}
+        button="Save"
+        opened={opened}
+        close={close}
+        submit={({ text = '' }) => say.mutateAsync({ path, body: { note: text } as never })}
+      >
         <Textarea name="text" label={label} required maxLength={2000} autosize minRows={3} />
       </Ask>
     </>

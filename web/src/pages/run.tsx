@@ -214,12 +214,20 @@ function Actions({ run: { id, status, dryRun, changes } }: { readonly run: Whole
         </Button>
       )}
       {finished && !dryRun && changes.some(({ status: each }) => each === 'done') && (
-        <Button variant="default" loading={undo.isPending} onClick={() => undo.mutate({ path }, { onSuccess: (next) => follow(next as never) })}>
+        <Button
+          variant="default"
+          loading={undo.isPending}
+          onClick={() => undo.mutate({ path }, { onSuccess: (next) => follow(next as never) })}
+        >
           Take back
         </Button>
       )}
       {finished && (
-        <Button variant="default" loading={repeat.isPending} onClick={() => repeat.mutate({ path }, { onSuccess: (next) => follow(next as never) })}>
+        <Button
+          variant="default"
+          loading={repeat.isPending}
+          onClick={() => repeat.mutate({ path }, { onSuccess: (next) => follow(next as never) })}
+        >
           Run again
         </Button>
       )}

@@ -8,13 +8,25 @@ import { Card } from '../parts/card.tsx';
 import { Page } from '../parts/page.tsx';
 import { RunRow } from '../parts/run-row.tsx';
 
-const STATUSES = ['waiting-approval', 'running', 'succeeded', 'failed', 'rolled-back', 'rollback-failed', 'canceled'] as const;
+const STATUSES = [
+  'waiting-approval',
+  'running',
+  'succeeded',
+  'failed',
+  'rolled-back',
+  'rollback-failed',
+  'canceled',
+] as const;
 
 export function Runs() {
   const automations = useAnswer('/api/v1/automations').data?.items ?? [];
   const [automation, setAutomation] = useState<string | null>(null);
   const [status, setStatus] = useState<string | null>(null);
-  const query = { limit: 50, ...(automation !== null && { automation }), ...(status !== null && { status: [status as (typeof STATUSES)[number]] }) };
+  const query = {
+    limit: 50,
+    ...(automation !== null && { automation }),
+    ...(status !== null && { status: [status as (typeof STATUSES)[number]] }),
+  };
   const runs = useInfiniteQuery({
     queryKey: ['/api/v1/runs', 'all', query],
     queryFn: async ({ pageParam, signal }) =>
@@ -66,7 +78,12 @@ export function Runs() {
                 ))}
               </Card>
               {runs.hasNextPage && (
-                <Button variant="default" mt="md" loading={runs.isFetchingNextPage} onClick={() => void runs.fetchNextPage()}>
+                <Button
+                  variant="default"
+                  mt="md"
+                  loading={runs.isFetchingNextPage}
+                  onClick={() => void runs.fetchNextPage()}
+                >
                   Earlier ones
                 </Button>
               )}

@@ -13,7 +13,8 @@ import { State } from '../parts/state.tsx';
 export function Service() {
   const { id } = useParams({ from: '/services/$id' });
   const service = useAnswer('/api/v1/services/{id}', { path: { id } });
-  const incidents = useAnswer('/api/v1/incidents', { query: { resource: id, status: 'all', limit: 10 } }).data?.items ?? [];
+  const incidents =
+    useAnswer('/api/v1/incidents', { query: { resource: id, status: 'all', limit: 10 } }).data?.items ?? [];
   const runs = useAnswer('/api/v1/runs', { query: { target: id, limit: 10 } }).data?.items ?? [];
   return (
     <Answered answer={service}>
@@ -36,8 +37,11 @@ export function Service() {
             <dd>{[known.product, known.version].filter(Boolean).join(' ')}</dd>
             <dt>Where</dt>
             <dd>
-              {known.endpoints.map(({ protocol, address, port }) => (protocol === 'unix' ? address : `${address}:${port}/${protocol}`)).join(', ') ||
-                '–'}{' '}
+              {known.endpoints
+                .map(({ protocol, address, port }) =>
+                  protocol === 'unix' ? address : `${address}:${port}/${protocol}`,
+                )
+                .join(', ') || '–'}{' '}
               on {known.node}
             </dd>
             <dt>Who restarts it</dt>

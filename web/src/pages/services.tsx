@@ -27,7 +27,10 @@ export function Services() {
   return (
     <Page
       title="Services"
-      about={health && `${health.stats.healthy} of ${health.stats.total_checks} checks are healthy; health score ${health.score}.`}
+      about={
+        health &&
+        `${health.stats.healthy} of ${health.stats.total_checks} checks are healthy; health score ${health.score}.`
+      }
       actions={
         <>
           <SegmentedControl
@@ -80,7 +83,13 @@ function isMeant({ name, product, endpoint = '', node }: Service, words: string)
     .every((word) => text.includes(word));
 }
 
-function ServiceTable({ services, health }: { readonly services: readonly Service[]; readonly health: ReadonlyMap<string, Health> }) {
+function ServiceTable({
+  services,
+  health,
+}: {
+  readonly services: readonly Service[];
+  readonly health: ReadonlyMap<string, Health>;
+}) {
   return (
     <Card>
       <Table.ScrollContainer minWidth={640}>
@@ -113,7 +122,9 @@ function ServiceTable({ services, health }: { readonly services: readonly Servic
                   <Table.Td>{[service.product, service.version].filter(Boolean).join(' ')}</Table.Td>
                   <Table.Td>{service.endpoint ?? '–'}</Table.Td>
                   <Table.Td>{service.since === undefined ? '–' : <Ago at={service.since} bare />}</Table.Td>
-                  <Table.Td ta="right">{known?.uptimePercent === undefined ? '–' : `${known.uptimePercent} %`}</Table.Td>
+                  <Table.Td ta="right">
+                    {known?.uptimePercent === undefined ? '–' : `${known.uptimePercent} %`}
+                  </Table.Td>
                   <Table.Td ta="right">{latency === undefined ? '–' : tookOf(latency)}</Table.Td>
                 </Table.Tr>
               );

@@ -20,4 +20,8 @@ function subscribe(listener: () => void): () => void {
 }
 
 /** One clock for all lengths of time on the page. Milliseconds since 1970, a few seconds old at most. */
-export const useNow = (): number => Math.max(useSyncExternalStore(subscribe, () => now), Date.now() - EVERY_MS);
+export const useNow = (): number =>
+  Math.max(
+    useSyncExternalStore(subscribe, () => now),
+    Date.now() - EVERY_MS,
+  );

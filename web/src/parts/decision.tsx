@@ -45,7 +45,8 @@ function ApproveProven({ run, planHash }: { readonly run: Run; readonly planHash
   const approve = useCommand('/api/v1/runs/{id}/approve', { done: `Approved: ${run.automation}`, quiet: true });
   const loud = useCommand('/api/v1/runs/{id}/approve', { done: `Approved: ${run.automation}` });
   const path = { id: run.id };
-  const byPasskey = account !== undefined && account.passkeys.length > 0 && account.noPasskeys === undefined && knowsPasskeys();
+  const byPasskey =
+    account !== undefined && account.passkeys.length > 0 && account.noPasskeys === undefined && knowsPasskeys();
 
   async function withPasskey(): Promise<void> {
     const { options } = await tell('/api/v1/challenge-passkey', { body: { purpose: `approve:${run.id}:${planHash}` } });

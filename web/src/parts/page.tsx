@@ -14,12 +14,16 @@ export function Page({ title, about, actions, children }: PageProps) {
   useDocumentTitle(`${title} · Steward`);
   return (
     <>
-      <Group justify="space-between" align="flex-start">
+      <Group justify="space-between" align="flex-start" mb="md">
         <div>
           <Title order={1} size="h3">
             {title}
           </Title>
-          {about !== undefined && <Text c="dimmed">{about}</Text>}
+          {about !== undefined && (
+            <Text c="dimmed" component="div">
+              {about}
+            </Text>
+          )}
         </div>
         {actions !== undefined && <Group gap="xs">{actions}</Group>}
       </Group>

@@ -20,7 +20,6 @@ const TONES: Readonly<Record<Exclude<Tone, 'calm'>, readonly string[]>> = {
     'expired',
     'rejected',
     'canceled',
-    'pending',
   ],
   bad: [
     'down',

@@ -6,7 +6,10 @@ import { wordsOf } from '../api/refused.ts';
 /** A command that says when it was refused, and after which everything shown is asked for anew. */
 export function useCommand<P extends TellPath>(
   path: P,
-  { done, quiet = false }: { readonly done?: string; /** Whoever sends it shows the refusal. */ readonly quiet?: boolean } = {},
+  {
+    done,
+    quiet = false,
+  }: { readonly done?: string; /** Whoever sends it shows the refusal. */ readonly quiet?: boolean } = {},
 ): UseMutationResult<Told200<P>, Error, Telling<P>> {
   const queries = useQueryClient();
   return useMutation({

@@ -22,7 +22,9 @@ export function Gate({ title, text, button, submit, children, others }: GateProp
 
   async function attempt(event: FormEvent<HTMLFormElement>): Promise<void> {
     event.preventDefault();
-    const fields = Object.fromEntries([...new FormData(event.currentTarget)].map(([name, value]) => [name, String(value)]));
+    const fields = Object.fromEntries(
+      [...new FormData(event.currentTarget)].map(([name, value]) => [name, String(value)]),
+    );
     setBusy(true);
     setProblem(undefined);
     try {

@@ -20,7 +20,15 @@ export function SetUp({ enter }: { readonly enter: () => Promise<void> }) {
         await enter();
       }}
     >
-      <TextInput name="name" label="Name" required autoComplete="username" autoCapitalize="none" spellCheck={false} autoFocus />
+      <TextInput
+        name="name"
+        label="Name"
+        required
+        autoComplete="username"
+        autoCapitalize="none"
+        spellCheck={false}
+        autoFocus
+      />
       <PasswordInput
         name="password"
         label="Password"

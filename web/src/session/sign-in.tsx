@@ -36,7 +36,16 @@ export function SignIn({ ways, enter }: { readonly ways: Ways; readonly enter: (
           </Button>
         }
       >
-        <TextInput name="code" label="Code" required maxLength={40} autoComplete="one-time-code" autoCapitalize="none" spellCheck={false} autoFocus />
+        <TextInput
+          name="code"
+          label="Code"
+          required
+          maxLength={40}
+          autoComplete="one-time-code"
+          autoCapitalize="none"
+          spellCheck={false}
+          autoFocus
+        />
       </Gate>
     );
 
@@ -63,14 +72,28 @@ export function SignIn({ ways, enter }: { readonly ways: Ways; readonly enter: (
       submit={withPassword}
       others={<OtherWays ways={ways} enter={enter} />}
     >
-      <TextInput name="name" label="Name" required autoComplete="username" autoCapitalize="none" spellCheck={false} autoFocus />
+      <TextInput
+        name="name"
+        label="Name"
+        required
+        autoComplete="username"
+        autoCapitalize="none"
+        spellCheck={false}
+        autoFocus
+      />
       <PasswordInput name="password" label="Password" required autoComplete="current-password" />
     </Gate>
   );
 }
 
 /** What does as well as a password. */
-function OtherWays({ ways: { passkey, provider }, enter }: { readonly ways: Ways; readonly enter: () => Promise<void> }) {
+function OtherWays({
+  ways: { passkey, provider },
+  enter,
+}: {
+  readonly ways: Ways;
+  readonly enter: () => Promise<void>;
+}) {
   const told = PROBLEMS[/^#sign-in=([a-z-]+)$/.exec(location.hash)?.[1] ?? ''];
   const [problem, setProblem] = useState(told);
   const byPasskey = passkey && knowsPasskeys();

@@ -11,7 +11,13 @@ export function ConnectionSign({ connection }: { readonly connection: Connection
       {connection.state === 'connecting' && <State word="connecting" />}
       {connection.state === 'live' && (
         <State
-          word={connection.note === undefined ? 'live' : connection.note === 'again' ? 'live again' : 'live again, nothing missed'}
+          word={
+            connection.note === undefined
+              ? 'live'
+              : connection.note === 'again'
+                ? 'live again'
+                : 'live again, nothing missed'
+          }
           tone="good"
         />
       )}

@@ -72,6 +72,7 @@ export function Shell() {
               <NavLink
                 key={to}
                 renderRoot={(props) => <Link to={to} {...props} />}
+                className={classes.link}
                 label={name}
                 active={isHere(to)}
                 aria-current={isHere(to) ? 'page' : undefined}
@@ -82,7 +83,12 @@ export function Shell() {
           </Group>
         ))}
       </AppShell.Navbar>
-      <AppShell.Main id="content" tabIndex={-1} className={classes.main} data-old={connection.state === 'lost' || undefined}>
+      <AppShell.Main
+        id="content"
+        tabIndex={-1}
+        className={classes.main}
+        data-old={connection.state === 'lost' || undefined}
+      >
         <ModeBanner />
         <div className={classes.content}>
           <Outlet />
