@@ -12,7 +12,7 @@ import { State } from '../parts/state.tsx';
 import { useCommand } from '../parts/use-command.ts';
 import { useSession } from '../session/session.tsx';
 
-const UNFINISHED = ['queued', 'planning', 'waiting-approval', 'running', 'rolling-back'];
+const UNFINISHED: ReadonlySet<string> = new Set(['queued', 'planning', 'waiting-approval', 'running', 'rolling-back']);
 
 export function Run() {
   const { id } = useParams({ from: '/runs/$id' });
@@ -39,7 +39,7 @@ export function Run() {
               {known.error.hint}
             </Alert>
           )}
-          {known.progress && UNFINISHED.includes(known.status) && <Doing progress={known.progress} />}
+          {known.progress && UNFINISHED.has(known.status) && <Doing progress={known.progress} />}
           {known.status === 'waiting-approval' ? (
             <Section title="The plan">
               <Card tone="warn">
@@ -205,7 +205,7 @@ function Actions({ run: { id, status, dryRun, changes } }: { readonly run: Whole
   const repeat = useCommand('/api/v1/runs/{id}/repeat');
   const undo = useCommand('/api/v1/runs/{id}/undo');
   if (!may('operate') || me.role === 'agent') return undefined;
-  const finished = !UNFINISHED.includes(status);
+  const finished = !UNFINISHED.has(status);
   return (
     <>
       {!finished && (
