@@ -12,6 +12,7 @@ import {
 } from '../core/operation.ts';
 import type { WorkflowExecution } from '../core/run-service.ts';
 import type { OperationDeps } from './operation-deps.ts';
+import { naming } from '../core/naming.ts';
 
 const Execution = z.object({
   id: z.string(),
@@ -54,7 +55,10 @@ const shown = (execution: WorkflowExecution): Shown =>
 const startedBy = ({ trigger, from }: Call): Trigger => trigger ?? (from === 'local' ? 'cli' : 'api');
 
 export function executionOperations({ workflows: service, logsOfExecution }: OperationDeps): AnyOperation[] {
-  const workflow = z.string().describe('The workflow, by its name or another name that it goes by.');
+  const workflow = naming(
+    'workflow',
+    z.string().describe('The workflow, by its name or another name that it goes by.'),
+  );
   const id = z.string().describe('The execution, or a workflow whose newest is meant.');
   const reason = z.string().min(1).max(500);
 

@@ -8,11 +8,12 @@ import { type AnyOperation, defineCommand, defineQuery, NoInput } from '../core/
 import { secretInput } from '../core/secret-input.ts';
 import { confirmed } from './confirmed.ts';
 import type { OperationDeps } from './operation-deps.ts';
+import { naming } from '../core/naming.ts';
 
 /** Below what a client of the API waits for an answer. */
 const WAIT_DRAINED_MS = 55_000;
 
-const node = z.string().min(1).max(200).describe('The node, by name or id.');
+const node = naming('node', z.string().min(1).max(200).describe('The node, by name or id.'));
 
 export function nodeOperations({ nodes, nodeCare, invitations, confirm }: OperationDeps): AnyOperation[] {
   const list = defineQuery({

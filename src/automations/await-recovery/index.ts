@@ -5,6 +5,7 @@ import { type Check, Problem, type ProbeResult } from '../../core/check.ts';
 import { ms } from '../../core/duration.ts';
 import { StewardError } from '../../core/errors.ts';
 import type { Ports } from '../../core/ports.ts';
+import { naming } from '../../core/naming.ts';
 
 const LOOK_EVERY_MS = 2_000;
 
@@ -20,7 +21,7 @@ export default defineAutomation({
   load: 'light',
   needs: ['inventory', 'checks', 'prober'],
   input: z.object({
-    service: z.string().min(1).describe('Name or id of the service.'),
+    service: naming('service', z.string().min(1).describe('Name or id of the service.')),
     problem: Problem.describe('The trouble that is to pass: database.locked, pool.exhausted.'),
     seconds: z.number().int().min(0).max(600).default(60).describe('So long it is waited for.'),
   }),

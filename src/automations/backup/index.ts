@@ -4,6 +4,7 @@ import { locksOf } from '../../core/backup/original.ts';
 import { type BackupSource, DATABASE_KINDS } from '../../core/backup/source.ts';
 import { Targets, targetKinds } from '../../core/backup/targets.ts';
 import { StewardError } from '../../core/errors.ts';
+import { naming } from '../../core/naming.ts';
 
 const ATTEMPTS = 3;
 
@@ -24,13 +25,19 @@ export default defineAutomation({
   cli: ['backup', 'run'],
   cliArguments: ['sources'],
   input: z.object({
-    sources: z.array(z.string().min(1)).optional().describe('Names of sources; by default all of them.'),
+    sources: z
+      .array(naming('source', z.string().min(1)))
+      .optional()
+      .describe('Names of sources; by default all of them.'),
     targets: Targets,
     scope: z
       .enum(['databases', 'everything'])
       .default('everything')
       .describe('databases: only what changes all the time.'),
-    repositories: z.array(z.string().min(1)).optional().describe('Only to these repositories.'),
+    repositories: z
+      .array(naming('repository', z.string().min(1)))
+      .optional()
+      .describe('Only to these repositories.'),
   }),
   output: z.object({
     copies: z.array(

@@ -4,6 +4,7 @@ import { locksOf } from '../../core/backup/original.ts';
 import { analyze, chosen, planOf } from './plan.ts';
 import { clearOne } from './execute.ts';
 import { reportOf, verify } from './verify.ts';
+import { naming } from '../../core/naming.ts';
 
 const Named = { source: z.string(), database: z.string(), table: z.string() };
 
@@ -21,7 +22,9 @@ export default defineAutomation({
   cli: ['databases', 'clear-sessions'],
   cliArguments: ['source'],
   input: z.object({
-    source: z.string().min(1).optional().describe('Only tables of this backup source; by default of all.'),
+    source: naming('source', z.string().min(1))
+      .optional()
+      .describe('Only tables of this backup source; by default of all.'),
     table: z.string().min(1).optional().describe('Only this table, as databases.sessions names it.'),
   }),
   output: z.object({

@@ -5,6 +5,7 @@ import { databaseCheckOf, loginOf } from '../../core/database-login.ts';
 import { StewardError } from '../../core/errors.ts';
 import type { DatabaseSession } from '../../core/ports/databases.ts';
 import { redactText } from '../../core/redact.ts';
+import { naming } from '../../core/naming.ts';
 
 const LOOK_EVERY_MS = 250;
 const GOES_WITHIN_MS = 5_000;
@@ -21,7 +22,7 @@ export default defineAutomation({
   load: 'light',
   needs: ['inventory', 'checks', 'databases'],
   input: z.object({
-    service: z.string().min(1).describe('Name or id of the database.'),
+    service: naming('database', z.string().min(1).describe('Name or id of the database.')),
     idleForSeconds: z
       .number()
       .int()

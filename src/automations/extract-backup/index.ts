@@ -4,6 +4,7 @@ import { locksOf } from '../../core/backup/original.ts';
 import { pickCopy } from '../../core/backup/pick.ts';
 import type { RestoreTarget } from '../../core/backup/reader.ts';
 import { StewardError } from '../../core/errors.ts';
+import { naming } from '../../core/naming.ts';
 
 const RESTORE = 'restore';
 const FINISH = 'finish';
@@ -22,9 +23,9 @@ export default defineAutomation({
   cli: ['backup', 'extract'],
   cliArguments: ['source'],
   input: z.object({
-    source: z.string().min(1).describe('Name of the source.'),
-    copy: z.string().optional().describe('Id of the copy; by default the newest proven one.'),
-    repository: z.string().optional().describe('Only a copy in this repository.'),
+    source: naming('source', z.string().min(1).describe('Name of the source.')),
+    copy: naming('copy', z.string()).optional().describe('Id of the copy; by default the newest proven one.'),
+    repository: naming('repository', z.string()).optional().describe('Only a copy in this repository.'),
     folder: z.string().optional().describe('An absolute path that is empty or does not exist.'),
     paths: z
       .array(z.string().min(1).max(4_096))

@@ -1,9 +1,13 @@
 import { z } from 'zod';
+import { naming } from '../../core/naming.ts';
 
 const often = z.enum(['daily', 'weekly', 'never']);
 
 export const Input = z.object({
-  sources: z.array(z.string().min(1)).optional().describe('Only these sources; by default every database.'),
+  sources: z
+    .array(naming('source', z.string().min(1)))
+    .optional()
+    .describe('Only these sources; by default every database.'),
   database: z.string().min(1).optional().describe('Only this one: the name of a source, or of a database in one.'),
   vacuum: often
     .optional()

@@ -4,6 +4,7 @@ import { StewardError } from '../../core/errors.ts';
 import type { Ports } from '../../core/ports.ts';
 import type { Resource } from '../../core/resource.ts';
 import { diagnose, inTurns, lookAt, type Seen } from './analyze.ts';
+import { naming } from '../../core/naming.ts';
 
 const State = z.enum(['up', 'degraded', 'down', 'stopped', 'unknown']);
 
@@ -22,7 +23,10 @@ export default defineAutomation({
   mcpName: 'auto_monitor_service',
 
   input: z.object({
-    service: z.string().min(1).describe("Name or id of the service, or 'all' for every service of the node."),
+    service: naming(
+      'service',
+      z.string().min(1).describe("Name or id of the service, or 'all' for every service of the node."),
+    ),
     auto_restart: z
       .boolean()
       .default(false)

@@ -5,6 +5,7 @@ import { Targets, targetKinds } from '../../core/backup/targets.ts';
 import { StewardError } from '../../core/errors.ts';
 import type { BackupsPort } from '../../core/ports/backups.ts';
 import type { CopyRecord } from '../../core/ports/copies.ts';
+import { naming } from '../../core/naming.ts';
 
 /** A plan has at most 500 changes; what is above goes next time. */
 const MOST = 400;
@@ -23,7 +24,10 @@ export default defineAutomation({
   needs: ['backups', 'copies'],
   cli: ['backup', 'prune'],
   input: z.object({
-    sources: z.array(z.string().min(1)).optional().describe('Only copies of these sources.'),
+    sources: z
+      .array(naming('source', z.string().min(1)))
+      .optional()
+      .describe('Only copies of these sources.'),
     targets: Targets,
     keep: z
       .string()

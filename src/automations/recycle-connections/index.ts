@@ -4,6 +4,7 @@ import { defineAutomation } from '../../core/automation.ts';
 import { databaseCheckOf, loginOf } from '../../core/database-login.ts';
 import { StewardError } from '../../core/errors.ts';
 import type { DatabaseSession } from '../../core/ports/databases.ts';
+import { naming } from '../../core/naming.ts';
 
 const LOOK_EVERY_MS = 250;
 const GO_WITHIN_MS = 5_000;
@@ -20,7 +21,7 @@ export default defineAutomation({
   load: 'light',
   needs: ['inventory', 'checks', 'databases'],
   input: z.object({
-    service: z.string().min(1).describe('Name or id of the database.'),
+    service: naming('database', z.string().min(1).describe('Name or id of the database.')),
     idleForSeconds: z
       .number()
       .int()

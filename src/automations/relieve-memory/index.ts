@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { defineAutomation } from '../../core/automation.ts';
 import { StewardError } from '../../core/errors.ts';
 import { findRelief, heldBy, redisOf } from './analyze.ts';
+import { naming } from '../../core/naming.ts';
 
 export default defineAutomation({
   name: 'relieve-memory',
@@ -15,7 +16,9 @@ export default defineAutomation({
   ifMissed: 'memory runs out while some of it holds nothing that anybody needs',
   load: 'light',
   needs: ['inventory', 'checks', 'memory', 'host'],
-  input: z.object({ service: z.string().min(1).describe('Name or id of the machine, or of one service on it.') }),
+  input: z.object({
+    service: naming('service', z.string().min(1).describe('Name or id of the machine, or of one service on it.')),
+  }),
   output: z.object({
     asked: z
       .array(z.object({ what: z.string(), bytes: z.number().int().describe('Less of it is held than before.') }))

@@ -9,6 +9,7 @@ import type { CheckStatement } from '../../core/run.ts';
 import { answers, lasting, probeAll, together, waitForAnswers } from './verify.ts';
 import { endProcesses } from './execute.ts';
 import { containerOf, instanceOf, type RecipeFacts, recipeOf } from './analyze.ts';
+import { naming } from '../../core/naming.ts';
 
 /** The label by which an owner lets Steward restart a process that nothing supervises. */
 const OPT_IN = 'steward.restart';
@@ -27,7 +28,7 @@ export default defineAutomation({
   needs: ['inventory', 'prober', 'checks', 'systemd', 'docker', 'processes', 'recipes'],
 
   input: z.object({
-    service: z.string().min(1).describe('Name or id of the service.'),
+    service: naming('service', z.string().min(1).describe('Name or id of the service.')),
     graceSeconds: z
       .number()
       .int()

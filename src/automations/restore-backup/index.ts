@@ -6,6 +6,7 @@ import { type BackupSource, DATABASE_KINDS } from '../../core/backup/source.ts';
 import { pickCopy } from '../../core/backup/pick.ts';
 import { StewardError } from '../../core/errors.ts';
 import type { CopiesPort } from '../../core/ports/copies.ts';
+import { naming } from '../../core/naming.ts';
 
 const SAFETY = 'safety-copy';
 const RESTORE = 'restore';
@@ -26,9 +27,9 @@ export default defineAutomation({
   cli: ['backup', 'restore'],
   cliArguments: ['source'],
   input: z.object({
-    source: z.string().min(1).describe('Name of the source.'),
-    copy: z.string().optional().describe('Id of the copy; by default the newest proven one.'),
-    repository: z.string().optional().describe('Only a copy in this repository.'),
+    source: naming('source', z.string().min(1).describe('Name of the source.')),
+    copy: naming('copy', z.string()).optional().describe('Id of the copy; by default the newest proven one.'),
+    repository: naming('repository', z.string()).optional().describe('Only a copy in this repository.'),
     safety: z
       .boolean()
       .default(true)

@@ -5,6 +5,7 @@ import { StewardError } from '../../core/errors.ts';
 import type { ProcessesPort, ProcessInfo } from '../../core/ports/processes.ts';
 import type { ProcessIdentity } from '../../core/ports/programs.ts';
 import type { Resource } from '../../core/resource.ts';
+import { naming } from '../../core/naming.ts';
 
 /** Stopped by a signal. One that a debugger holds is t, and that is somebody's work. */
 const STOPPED = 'T';
@@ -22,7 +23,7 @@ export default defineAutomation({
   ifMissed: 'a service that was stopped by a signal stays silent, or is restarted and loses what it holds in memory',
   load: 'light',
   needs: ['inventory', 'processes', 'recipes'],
-  input: z.object({ service: z.string().min(1).describe('Name or id of the service.') }),
+  input: z.object({ service: naming('service', z.string().min(1).describe('Name or id of the service.')) }),
   output: z.object({
     service: z.string(),
     resumed: z.array(z.object({ pid: z.number().int(), program: z.string() })),

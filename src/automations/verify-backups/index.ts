@@ -5,6 +5,7 @@ import { Targets } from '../../core/backup/targets.ts';
 import { VerificationReport } from '../../core/backup/verification.ts';
 import { StewardError } from '../../core/errors.ts';
 import { expectedPlaces, MOST, toVerify } from './analyze.ts';
+import { naming } from '../../core/naming.ts';
 
 export default defineAutomation({
   name: 'verify-backups',
@@ -21,9 +22,12 @@ export default defineAutomation({
   cli: ['backup', 'verify'],
   cliArguments: ['sources'],
   input: z.object({
-    sources: z.array(z.string().min(1)).optional().describe('Only copies of these sources.'),
+    sources: z
+      .array(naming('source', z.string().min(1)))
+      .optional()
+      .describe('Only copies of these sources.'),
     targets: Targets,
-    copy: z.string().optional().describe('Only this copy; it is read and restored.'),
+    copy: naming('copy', z.string()).optional().describe('Only this copy; it is read and restored.'),
     read: z
       .enum(['new', 'all', 'none'])
       .default('new')

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { StewardError } from '../errors.ts';
 import type { SourceKind } from './source.ts';
+import { naming } from '../naming.ts';
 
 /** What people call the kinds of sources. */
 const TARGETS: Readonly<Record<string, SourceKind>> = {
@@ -22,7 +23,7 @@ const TARGETS: Readonly<Record<string, SourceKind>> = {
 };
 
 export const Targets = z
-  .array(z.string().min(1))
+  .array(naming('source-kind', z.string().min(1)))
   .optional()
   .describe('Kinds of sources: postgresql, mariadb, sqlite, redis, docker-volumes, files, certificates, steward.');
 

@@ -1,15 +1,16 @@
 import { z } from 'zod';
 import { StewardError } from '../errors.ts';
 import type { MigrationSet } from '../ports/migrations.ts';
+import { naming } from '../naming.ts';
 
 export const LOCK_TIMEOUT_MS = 5_000;
 
 /** Which migrations, as an input says it: by the name of the configuration, or source and folder on the spot. */
 export const SetInput = z.object({
-  name: z.string().min(1).optional().describe('Which of databases.migrations; by default the only one there is.'),
-  source: z
-    .string()
-    .min(1)
+  name: naming('migrations', z.string().min(1))
+    .optional()
+    .describe('Which of databases.migrations; by default the only one there is.'),
+  source: naming('source', z.string().min(1))
     .optional()
     .describe('Backup source that says how the database is reached, with folder; in place of a name.'),
   database: z.string().min(1).optional().describe('Which database of that source, where it has several.'),

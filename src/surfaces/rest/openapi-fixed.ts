@@ -5,6 +5,7 @@ import { MANIFEST_PATH } from '../manifest.ts';
 import { ERROR, json, type Path } from './openapi-parts.ts';
 import { PasskeySignInRequest, SetUpRequest, SignInRequest, WhoAmI } from './requests.ts';
 import { API } from './routes.ts';
+import { AutomationDetail } from './automation-detail.ts';
 
 /** What is there whatever the catalog holds: signing in, joining, live events, and this description itself. */
 export function fixedPaths(): Record<string, Path> {
@@ -184,7 +185,7 @@ export function fixedPaths(): Record<string, Path> {
         responses: {
           200: {
             description: 'What it does and needs, with the schemas of its input and output.',
-            content: json({ type: 'object' }),
+            content: json(jsonSchemaOf(AutomationDetail, 'output')),
           },
           default: ERROR,
         },

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { Actor } from '../../core/actor.ts';
+import { naming } from '../../core/naming.ts';
 
 export const RunRequest = z.strictObject({
   input: z.unknown().optional().describe('What the automation works on and how.'),
@@ -8,7 +9,7 @@ export const RunRequest = z.strictObject({
   planToken: z.string().min(1).max(500).optional().describe('Of a dry run: starts the plan it shows, and no other.'),
   place: z
     .strictObject({
-      node: z.string().min(1).max(200).optional().describe('This node, by name or id.'),
+      node: naming('node', z.string().min(1).max(200)).optional().describe('This node, by name or id.'),
       labels: z.record(z.string().max(63), z.string().max(63)).optional().describe('A node that has these labels.'),
     })
     .optional()

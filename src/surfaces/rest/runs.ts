@@ -1,14 +1,13 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { AuditLog } from '../../core/audit.ts';
-import type { AnyAutomation } from '../../core/automation.ts';
 import type { Catalog } from '../../core/catalog.ts';
 import type { Run } from '../../core/run.ts';
 import type { RunService } from '../../core/run-service.ts';
 import { parseInput } from '../input.ts';
-import { jsonSchemaOf } from '../json-schema-of.ts';
 import { assertMay } from '../perform.ts';
 import { automationOf, startRun } from '../start-run.ts';
 import { callOf, triggerOf } from './access.ts';
+import { detailOf } from './automation-detail.ts';
 import { RunRequest } from './requests.ts';
 import { API } from './routes.ts';
 
@@ -24,7 +23,7 @@ export function mountRuns(app: FastifyInstance, { catalog, runs, audit, now }: R
   app.get<{ Params: { name: string } }>(`${API}/automations/:name`, async (request) => {
     const automation = automationOf({ catalog }, request.params.name);
     await assertMay(callOf(request, now()), 'read', { kind: 'automation', id: automation.name }, audit);
-    return described(automation);
+    return detailOf(automation);
   });
   app.post<{ Params: { name: string } }>(`${API}/automations/:name/runs`, (request, reply) =>
     start(request, reply, request.params.name, false),
@@ -59,34 +58,4 @@ export function mountRuns(app: FastifyInstance, { catalog, runs, audit, now }: R
 function idempotencyKey(request: FastifyRequest): string | undefined {
   const key = request.headers['idempotency-key'];
   return key === undefined ? undefined : [key].flat().join(' ');
-}
-
-function described({
-  name,
-  version,
-  title,
-  summary,
-  category,
-  effect,
-  priority,
-  ifMissed,
-  needs,
-  input,
-  output,
-  examples,
-}: AnyAutomation) {
-  return {
-    name,
-    version,
-    title,
-    summary,
-    category,
-    effect,
-    priority,
-    ifMissed,
-    needs,
-    examples,
-    input: jsonSchemaOf(input, 'input'),
-    output: jsonSchemaOf(output, 'output'),
-  };
 }

@@ -13,6 +13,7 @@ import { mcpServersQuery } from './mcp-operations.ts';
 import { SeenState, seenState } from './seen-state.ts';
 import { historyOperations, Scan } from './history.ts';
 import { topologyOperations } from './topology-operations.ts';
+import { naming } from '../../core/naming.ts';
 
 export interface OperationDeps {
   readonly inventory: Inventory;
@@ -65,7 +66,9 @@ const Recipe = z.object({
 });
 
 export function discoveryOperations({ inventory, writer, monitor, kept, discovery }: OperationDeps): AnyOperation[] {
-  const reference = z.object({ id: z.string().min(1).max(500).describe('Id, name or identity of the service.') });
+  const reference = z.object({
+    id: naming('service', z.string().min(1).max(500).describe('Id, name or identity of the service.')),
+  });
 
   async function one(id: string): Promise<Resource> {
     const resource = await inventory.resolve(id);

@@ -10,6 +10,7 @@ import { Schedule } from '../../core/schedule.ts';
 import { type MaintenancePlan, nextOpening, windowOf } from './plans.ts';
 import { toWindow } from './tables.ts';
 import { newId, type Windows } from './windows.ts';
+import { naming } from '../../core/naming.ts';
 
 export interface OperationDeps {
   readonly windows: Windows;
@@ -51,13 +52,21 @@ type View = z.output<typeof View>;
 
 const CreateInput = z.object({
   reason: z.string().trim().min(1).max(500).describe('What is being done; shown wherever something is kept quiet.'),
-  services: z.array(z.string().min(1).max(300)).max(500).default([]).describe('Services by name, id or identity.'),
+  services: z
+    .array(naming('service', z.string().min(1).max(300)))
+    .max(500)
+    .default([])
+    .describe('Services by name, id or identity.'),
   labels: z
     .array(z.string().regex(/^[^=\s]+=.*$/s, 'expected key=value'))
     .max(100)
     .default([])
     .describe('Every service that has this label, as key=value.'),
-  nodes: z.array(z.string().min(1).max(200)).max(100).default([]).describe('Machines by name or id, with all there.'),
+  nodes: z
+    .array(naming('node', z.string().min(1).max(200)))
+    .max(100)
+    .default([])
+    .describe('Machines by name or id, with all there.'),
   everything: z.boolean().default(false).describe('All that Steward watches.'),
   for: length.optional().describe('How long it lasts.'),
   until: z.coerce.date().optional().describe('When it ends; instead of a length.'),

@@ -12,6 +12,7 @@ import type { JsonObject } from '../../core/json.ts';
 import type { HealthReport } from './report.ts';
 import { latestSweep, listChecks, serviceHistory } from './reads.ts';
 import { type MonitoringTables, RESULT_STATES } from './tables.ts';
+import { naming } from '../../core/naming.ts';
 
 export interface OperationParts {
   readonly monitoring: Pick<Monitor, 'status' | 'probeNow'> & { report(): Promise<HealthReport> };
@@ -20,7 +21,7 @@ export interface OperationParts {
   readonly node: string;
 }
 
-const service = z.string().min(1).max(300).describe('The service: its id, name or identity.');
+const service = naming('service', z.string().min(1).max(300).describe('The service: its id, name or identity.'));
 
 const Health = z.object({
   status: z.enum(['healthy', 'degraded', 'unhealthy', 'unknown']),
