@@ -31,9 +31,35 @@ interface Span {
 /** A year of every five minutes: of what comes more often only so many are compared. */
 const MOST_SPANS = 120_000;
 
+/** Two that would work at once, from one instant to another. */
+export interface Meeting {
+  readonly one: string;
+  readonly other: string;
+  readonly load: Load;
+  readonly from: Date;
+  readonly to: Date;
+}
+
 /** Which of them meet between two instants, how often, and for how long at most; the most frequent first. */
 export function collisionsOf(occupants: readonly Occupant[], from: Date, to: Date): Collision[] {
   const found = new Map<string, Collision>();
+  for (const { one, other, load, ...shared } of meetingsOf(occupants, from, to)) {
+    const key = `${load} ${one} ${other}`;
+    const known = found.get(key);
+    found.set(key, {
+      one,
+      other,
+      load,
+      times: (known?.times ?? 0) + 1,
+      first: known?.first ?? shared.from,
+      longestMs: Math.max(known?.longestMs ?? 0, shared.to.getTime() - shared.from.getTime()),
+    });
+  }
+  return [...found.values()].toSorted((one, other) => other.times - one.times);
+}
+
+/** Every time that two heavy ones of a kind would work at once, kind by kind and in order. */
+export function* meetingsOf(occupants: readonly Occupant[], from: Date, to: Date): Generator<Meeting, undefined> {
   for (const load of ['cpu', 'io'] as const) {
     const spans = occupants
       .filter((occupant) => occupant.load === load)
@@ -45,22 +71,11 @@ export function collisionsOf(occupants: readonly Occupant[], from: Date, to: Dat
       for (const other of open) {
         if (other.occupant.id === span.occupant.id) continue;
         const [one = '', two = ''] = [other.occupant.id, span.occupant.id].toSorted();
-        const key = `${load} ${one} ${two}`;
-        const known = found.get(key);
-        const shared = Math.min(other.to, span.to) - span.from;
-        found.set(key, {
-          one,
-          other: two,
-          load,
-          times: (known?.times ?? 0) + 1,
-          first: known?.first ?? new Date(span.from),
-          longestMs: Math.max(known?.longestMs ?? 0, shared),
-        });
+        yield { one, other: two, load, from: new Date(span.from), to: new Date(Math.min(other.to, span.to)) };
       }
       open.push(span);
     }
   }
-  return [...found.values()].toSorted((one, other) => other.times - one.times);
 }
 
 function spansOf(occupant: Occupant, from: Date, to: Date): Span[] {

@@ -8,6 +8,7 @@ import { nodeOperations } from './operations-nodes.ts';
 import { previewOperations } from './operations-preview.ts';
 import { componentOperations } from './operations-components.ts';
 import { runOperations } from './operations-runs.ts';
+import { weekOperations } from './operations-week.ts';
 import { workflowOperations } from './operations-workflows.ts';
 import type { OperationDeps } from './operation-deps.ts';
 
@@ -24,6 +25,7 @@ export function engineOperations(deps: OperationDeps): readonly AnyOperation[] {
       ...workflowOperations(deps),
       ...componentOperations(deps),
       ...previewOperations(deps),
+      ...weekOperations(deps),
       ...eventOperations(deps),
     ]),
     ...inToolset('nodes', nodeOperations(deps)),

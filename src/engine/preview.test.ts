@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Schedule, type ScheduleInput } from '../core/schedule.ts';
 import { collisionsOf, type Occupant, weekPicture } from './collisions.ts';
+import { weekOf } from './operations-week.ts';
 import { preview } from './preview.ts';
 import { simulate } from './simulate.ts';
 
@@ -54,6 +55,29 @@ describe('what a schedule meets', () => {
     expect(collisionsOf(all, from, new Date('2027-01-29T00:00:00Z'))).toEqual([
       { one: 'a:0', other: 'b:0', load: 'io', times: 4, first: new Date('2027-01-03T03:30:00Z'), longestMs: 1_800_000 },
     ]);
+  });
+
+  it('is listed day by day for a week, and what comes too often to be read is counted', () => {
+    const often = occupant('e:0', { every: '5m' }, { load: 'light', durationMs: 1_000 });
+    const week = weekOf([...all, often], from, 7);
+    expect(week.collisions).toEqual([
+      {
+        one: 'a:0',
+        other: 'b:0',
+        load: 'io',
+        from: new Date('2027-01-03T03:30:00Z'),
+        to: new Date('2027-01-03T04:00:00Z'),
+      },
+    ]);
+    expect(week.more).toBe(false);
+    expect(week.items.map(({ id, times, begins }) => [id, times, begins.length])).toEqual([
+      ['a:0', 7, 7],
+      ['b:0', 1, 1],
+      ['c:0', 7, 7],
+      ['d:0', 7, 7],
+      ['e:0', 2016, 0],
+    ]);
+    expect(week.items[1]?.begins).toEqual([new Date('2027-01-03T03:30:00Z')]);
   });
 
   it('can be read off a picture of the week', () => {
