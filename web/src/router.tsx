@@ -1,4 +1,4 @@
-import { createRootRoute, createRoute, createRouter, lazyRouteComponent, Link } from '@tanstack/react-router';
+import { createRootRoute, createRoute, createRouter, lazyRouteComponent, Link, redirect } from '@tanstack/react-router';
 import { Home } from './pages/home.tsx';
 import { Page } from './parts/page.tsx';
 import { Shell } from './shell/shell.tsx';
@@ -14,7 +14,58 @@ const root = createRootRoute({
 
 const getParentRoute = () => root;
 
+const settings = createRoute({
+  getParentRoute,
+  path: '/settings',
+  component: lazyRouteComponent(() => import('./pages/settings/shell.tsx'), 'SettingsShell'),
+});
+const settingsParent = () => settings;
+
+const settingsPages = settings.addChildren([
+  createRoute({
+    getParentRoute: settingsParent,
+    path: '/',
+    beforeLoad: () => redirect({ to: '/settings/account', throw: true }),
+  }),
+  createRoute({
+    getParentRoute: settingsParent,
+    path: '/account',
+    component: lazyRouteComponent(() => import('./pages/settings/account.tsx'), 'Account'),
+  }),
+  createRoute({
+    getParentRoute: settingsParent,
+    path: '/users',
+    component: lazyRouteComponent(() => import('./pages/settings/users.tsx'), 'Users'),
+  }),
+  createRoute({
+    getParentRoute: settingsParent,
+    path: '/tokens',
+    component: lazyRouteComponent(() => import('./pages/settings/tokens.tsx'), 'Tokens'),
+  }),
+  createRoute({
+    getParentRoute: settingsParent,
+    path: '/channels',
+    component: lazyRouteComponent(() => import('./pages/settings/channels.tsx'), 'Channels'),
+  }),
+  createRoute({
+    getParentRoute: settingsParent,
+    path: '/nodes',
+    component: lazyRouteComponent(() => import('./pages/settings/nodes.tsx'), 'Nodes'),
+  }),
+  createRoute({
+    getParentRoute: settingsParent,
+    path: '/policy',
+    component: lazyRouteComponent(() => import('./pages/settings/policy.tsx'), 'Policy'),
+  }),
+  createRoute({
+    getParentRoute: settingsParent,
+    path: '/configuration',
+    component: lazyRouteComponent(() => import('./pages/settings/configuration.tsx'), 'Configuration'),
+  }),
+]);
+
 const routes = root.addChildren([
+  settingsPages,
   createRoute({ getParentRoute, path: '/', component: Home }),
   createRoute({
     getParentRoute,

@@ -1,8 +1,7 @@
 import { Button, Group, Text, TextInput } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
-import { tell } from '../api/client.ts';
 import { useAnswer } from '../api/use-answer.ts';
-import { answerWithPasskey, knowsPasskeys } from '../session/passkeys.ts';
+import { canUsePasskey, proveByPasskey } from '../session/proof.ts';
 import { useSession } from '../session/session.tsx';
 import { Ask } from './ask.tsx';
 import type { Run } from './plan.tsx';
@@ -45,12 +44,11 @@ function ApproveProven({ run, planHash }: { readonly run: Run; readonly planHash
   const approve = useCommand('/api/v1/runs/{id}/approve', { done: `Approved: ${run.automation}`, quiet: true });
   const loud = useCommand('/api/v1/runs/{id}/approve', { done: `Approved: ${run.automation}` });
   const path = { id: run.id };
-  const byPasskey =
-    account !== undefined && account.passkeys.length > 0 && account.noPasskeys === undefined && knowsPasskeys();
+  const byPasskey = canUsePasskey(account);
 
   async function withPasskey(): Promise<void> {
-    const { options } = await tell('/api/v1/challenge-passkey', { body: { purpose: `approve:${run.id}:${planHash}` } });
-    await loud.mutateAsync({ path, body: { planHash, proof: { passkey: await answerWithPasskey(options) } } });
+    const proof = await proveByPasskey(`approve:${run.id}:${planHash}`);
+    await loud.mutateAsync({ path, body: { planHash, proof } });
   }
 
   return (

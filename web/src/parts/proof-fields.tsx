@@ -1,7 +1,5 @@
 import { PasswordInput, TextInput } from '@mantine/core';
-import type { Answer } from '../api/client.ts';
-
-export type Account = NonNullable<Answer<'/api/v1/account'>['account']>;
+import type { Account } from '../session/proof.ts';
 
 /** That it is really the person: the password, with a code where an authenticator is enrolled. */
 export function ProofFields({ account }: { readonly account: Account | undefined }) {

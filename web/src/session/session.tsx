@@ -7,7 +7,7 @@ import { SetUp } from './set-up.tsx';
 import { SignIn } from './sign-in.tsx';
 
 export type Me = Answer<'/api/v1/me'>;
-type Permission = 'read' | 'operate' | 'destroy' | 'administer' | 'audit';
+export type Permission = 'read' | 'operate' | 'destroy' | 'administer' | 'audit';
 
 interface Session {
   readonly me: Me;

@@ -20,6 +20,16 @@ export const NAVIGATION: readonly Neighbourhood[] = [
       { to: '/runs', label: 'Runs', words: 'executions history plans approvals' },
     ],
   },
+  {
+    label: 'Steward',
+    places: [
+      {
+        to: '/settings',
+        label: 'Settings',
+        words: 'account password authenticator passkeys sessions users tokens channels nodes policy configuration',
+      },
+    ],
+  },
 ];
 
 export const PLACES: readonly Place[] = NAVIGATION.flatMap(({ places }) => places);

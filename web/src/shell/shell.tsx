@@ -58,6 +58,8 @@ export function Shell() {
           </Menu.Target>
           <Menu.Dropdown>
             <Menu.Label>{me.role}</Menu.Label>
+            <Menu.Item renderRoot={(props) => <Link to="/settings/account" {...props} />}>Your account</Menu.Item>
+            <Menu.Divider />
             <SchemeSwitch />
             <Menu.Divider />
             <Menu.Item onClick={() => void signOut()}>Sign out</Menu.Item>

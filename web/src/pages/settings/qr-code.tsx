@@ -1,0 +1,17 @@
+import classes from './qr-code.module.css';
+
+/** Dark on white whatever the theme: cameras expect it so. */
+export function QrCode({ rows }: { readonly rows: readonly string[] }) {
+  const dark = rows.flatMap((row, y) => [...row].flatMap((cell, x) => (cell === '#' ? [`M${x} ${y}h1v1h-1z`] : [])));
+  return (
+    <svg
+      className={classes.code}
+      viewBox={`-2 -2 ${rows.length + 4} ${rows.length + 4}`}
+      role="img"
+      aria-label="The key, to be scanned"
+      shapeRendering="crispEdges"
+    >
+      <path d={dark.join('')} />
+    </svg>
+  );
+}
