@@ -12,6 +12,7 @@ const STEPS: readonly Step[] = [
   { name: 'format', command: ['oxfmt', '--check', '.'] },
   { name: 'lint', command: ['oxlint', '--type-aware', '--deny-warnings'] },
   { name: 'types', command: ['tsc', '-p', 'tsconfig.json'] },
+  { name: 'types of the dashboard', command: ['npm', 'run', '-s', 'types', '-w', 'web'] },
   {
     name: 'layers',
     command: ['depcruise', '--config', '.dependency-cruiser.cjs', 'src'],

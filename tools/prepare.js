@@ -1,8 +1,9 @@
-// Before `npm start` and `npm test`: node_modules is what the lockfile says. Runs on the machine's own Node,
-// whatever its version, and with nothing installed.
+// Before `npm start` and `npm test`: node_modules is what the lockfile says, and the dashboard is built of its sources.
+// Runs on the machine's own Node, whatever its version, and with nothing installed.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -14,7 +15,7 @@ const lock = createHash('sha256')
   .update(readFileSync(join(root, 'package-lock.json')))
   .digest('hex');
 
-const installed = readStamp();
+const installed = readStamp(stampFile);
 if (installed.lock !== lock || (withDev && !installed.dev)) {
   refuseWhileRunning();
   console.log(
@@ -35,9 +36,46 @@ if (installed.lock !== lock || (withDev && !installed.dev)) {
   writeFileSync(stampFile, JSON.stringify({ lock, dev: withDev }));
 }
 
-function readStamp() {
+const web = join(root, 'web');
+const builtFile = join(web, 'dist', '.steward-built.json');
+const sources = hashOf([...filesBelow(join(web, 'src')), 'index.html', 'vite.config.ts'].sort());
+const built = readStamp(builtFile);
+if (built.sources !== sources || built.lock !== lock) {
+  console.log('Building the dashboard; this takes some seconds.');
+  const vite = join(dirname(createRequire(join(web, 'package.json')).resolve('vite/package.json')), 'bin', 'vite.js');
+  const node = join(modules, 'node', 'bin', process.platform === 'win32' ? 'node.exe' : 'node');
+  const result = spawnSync(node, [vite, 'build', '--logLevel', 'error'], { cwd: web, stdio: 'inherit' });
+  if (result.status !== 0) {
+    console.error("The dashboard could not be built: run 'npm run build -w web' to see why. Nothing was started.");
+    process.exit(1);
+  }
+  writeFileSync(builtFile, JSON.stringify({ sources, lock }));
+}
+
+/** What changes with every byte that the build reads, types and tests aside. */
+function hashOf(files) {
+  const hash = createHash('sha256');
+  for (const file of files)
+    hash
+      .update(`${file}\0`)
+      .update(readFileSync(join(web, file)))
+      .update('\0');
+  return hash.digest('hex');
+}
+
+function filesBelow(folder, name = 'src') {
+  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) =>
+    entry.isDirectory()
+      ? filesBelow(join(folder, entry.name), `${name}/${entry.name}`)
+      : /\.(?:d|test)\.tsx?$/.test(entry.name)
+        ? []
+        : [`${name}/${entry.name}`],
+  );
+}
+
+function readStamp(file) {
   try {
-    return JSON.parse(readFileSync(stampFile, 'utf8'));
+    return JSON.parse(readFileSync(file, 'utf8'));
   } catch {
     return {};
   }

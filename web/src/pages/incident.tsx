@@ -48,8 +48,8 @@ export function Incident() {
           <Section title="What happened">
             <Card>
               <Timeline bulletSize={12} lineWidth={2} p="md" active={known.timeline.length}>
-                {known.timeline.map((entry, index) => (
-                  <Timeline.Item key={index} title={entry.message}>
+                {known.timeline.map((entry) => (
+                  <Timeline.Item key={`${entry.at} ${entry.kind} ${entry.message}`} title={entry.message}>
                     <Text size="sm" c="dimmed">
                       {entry.kind}, <Ago at={entry.at} />
                       {entry.actor && `, ${entry.actor.name}`}

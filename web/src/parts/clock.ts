@@ -6,6 +6,8 @@ const listeners = new Set<() => void>();
 let timer: ReturnType<typeof setInterval> | undefined;
 
 function subscribe(listener: () => void): () => void {
+  // Whoever is the first to look must not see an instant at which nobody looked.
+  if (listeners.size === 0) now = Date.now();
   listeners.add(listener);
   timer ??= setInterval(() => {
     now = Date.now();
@@ -20,8 +22,4 @@ function subscribe(listener: () => void): () => void {
 }
 
 /** One clock for all lengths of time on the page. Milliseconds since 1970, a few seconds old at most. */
-export const useNow = (): number =>
-  Math.max(
-    useSyncExternalStore(subscribe, () => now),
-    Date.now() - EVERY_MS,
-  );
+export const useNow = (): number => useSyncExternalStore(subscribe, () => now);

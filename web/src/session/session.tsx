@@ -1,6 +1,6 @@
 import { Button, Center, Loader, Stack, Text } from '@mantine/core';
-import { useQueryClient } from '@tanstack/react-query';
-import { createContext, type ReactNode, use, useCallback, useEffect, useMemo, useState } from 'react';
+import { useQuery, useQueryClient } from '@tanstack/react-query';
+import { createContext, type ReactNode, use, useCallback, useMemo } from 'react';
 import { type Answer, ask, tell } from '../api/client.ts';
 import { Refused, wordsOf } from '../api/refused.ts';
 import { SetUp } from './set-up.tsx';
@@ -25,8 +25,9 @@ export function useSession(): Session {
   return session;
 }
 
+const DOOR = ['who is there'] as const;
+
 type Door =
-  | { readonly is: 'unknown' }
   | { readonly is: 'open'; readonly me: Me }
   | { readonly is: 'set-up' }
   | { readonly is: 'sign-in'; readonly ways: Answer<'/api/v1/sign-in'> }
@@ -51,14 +52,20 @@ async function lookAtDoor(): Promise<Door> {
 /** Shows its children to whoever is signed in, and the way in to everybody else. */
 export function SessionGate({ children }: { readonly children: ReactNode }) {
   const queries = useQueryClient();
-  const [door, setDoor] = useState<Door>({ is: 'unknown' });
+  const { data: door, refetch } = useQuery({
+    queryKey: DOOR,
+    queryFn: lookAtDoor,
+    staleTime: Infinity,
+    refetchInterval: false,
+    placeholderData: undefined,
+  });
   const lookAgain = useCallback(async () => {
-    queries.clear();
-    setDoor(await lookAtDoor());
-  }, [queries]);
-  useEffect(() => void lookAgain(), [lookAgain]);
+    // What one person was shown is not for the next.
+    queries.removeQueries({ predicate: ({ queryKey }) => queryKey[0] !== DOOR[0] });
+    await refetch();
+  }, [queries, refetch]);
 
-  const me = door.is === 'open' ? door.me : undefined;
+  const me = door?.is === 'open' ? door.me : undefined;
   const session = useMemo(
     (): Session | undefined =>
       me && {
@@ -75,11 +82,11 @@ export function SessionGate({ children }: { readonly children: ReactNode }) {
   );
 
   if (session) return <SessionContext value={session}>{children}</SessionContext>;
-  if (door.is === 'set-up') return <SetUp enter={lookAgain} />;
-  if (door.is === 'sign-in') return <SignIn ways={door.ways} enter={lookAgain} />;
+  if (door?.is === 'set-up') return <SetUp enter={lookAgain} />;
+  if (door?.is === 'sign-in') return <SignIn ways={door.ways} enter={lookAgain} />;
   return (
     <Center component="main" mih="100dvh" p="md">
-      {door.is === 'stuck' ? (
+      {door?.is === 'stuck' ? (
         <Stack align="center">
           <Text>Steward does not answer: {door.why}</Text>
           <Button onClick={() => void lookAgain()}>Try again</Button>
