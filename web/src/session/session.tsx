@@ -57,7 +57,6 @@ export function SessionGate({ children }: { readonly children: ReactNode }) {
     queryFn: lookAtDoor,
     staleTime: Infinity,
     refetchInterval: false,
-    placeholderData: undefined,
   });
   const lookAgain = useCallback(async () => {
     // What one person was shown is not for the next.
