@@ -16,7 +16,7 @@ async function asked(ask: () => Promise<Credential | null>): Promise<Record<stri
   try {
     const credential = (await ask()) as PublicKeyCredential | null;
     if (!credential) throw new Error('No passkey was used.');
-    return credential.toJSON() as Record<string, unknown>;
+    return { ...credential.toJSON() };
   } catch (error) {
     const name = error instanceof DOMException ? error.name : '';
     if (name === 'InvalidStateError') throw new Error('This device has a passkey for you already.', { cause: error });
