@@ -97,6 +97,21 @@ const routes = root.addChildren([
     path: '/runs/$id',
     component: lazyRouteComponent(() => import('./pages/run.tsx'), 'Run'),
   }),
+  createRoute({
+    getParentRoute,
+    path: '/automations',
+    component: lazyRouteComponent(() => import('./pages/automations.tsx'), 'Automations'),
+  }),
+  createRoute({
+    getParentRoute,
+    path: '/automations/$name',
+    // What a link fills in.
+    validateSearch: ({ input }): { readonly input?: Readonly<Record<string, unknown>> } =>
+      input !== null && typeof input === 'object' && !Array.isArray(input)
+        ? { input: input as Readonly<Record<string, unknown>> }
+        : {},
+    component: lazyRouteComponent(() => import('./pages/automation.tsx'), 'Automation'),
+  }),
 ]);
 
 export function createPages() {

@@ -21,6 +21,17 @@ export class Refused extends Error {
     this.hint = hint;
     this.problems = problems;
   }
+
+  /** The same with what is wrong within this member by its name there: `input.service` is `service`. */
+  within(member: string): Refused {
+    const inner = this.problems.map(({ path, message }) => ({
+      path: path === member ? '' : path.startsWith(`${member}.`) ? path.slice(member.length + 1) : path,
+      message,
+    }));
+    return new Refused(this.status, {
+      error: { code: this.code, message: this.message, hint: this.hint, problems: inner },
+    });
+  }
 }
 
 function partsOf(

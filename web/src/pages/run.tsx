@@ -9,10 +9,9 @@ import { tookOf } from '../parts/length.ts';
 import { Page } from '../parts/page.tsx';
 import { Impact, Plan, type Run as Whole } from '../parts/plan.tsx';
 import { State } from '../parts/state.tsx';
+import { UNFINISHED } from '../parts/unfinished.ts';
 import { useCommand } from '../parts/use-command.ts';
 import { useSession } from '../session/session.tsx';
-
-const UNFINISHED: ReadonlySet<string> = new Set(['queued', 'planning', 'waiting-approval', 'running', 'rolling-back']);
 
 export function Run() {
   const { id } = useParams({ from: '/runs/$id' });

@@ -8,6 +8,7 @@ import { IncidentRow } from '../parts/incident-row.tsx';
 import { tookOf } from '../parts/length.ts';
 import { Page } from '../parts/page.tsx';
 import { RunRow } from '../parts/run-row.tsx';
+import { ServiceActions } from '../parts/service-actions.tsx';
 import { State } from '../parts/state.tsx';
 
 export function Service() {
@@ -31,6 +32,7 @@ export function Service() {
               )}
             </>
           }
+          actions={<ServiceActions service={known} />}
         >
           <dl className="facts">
             <dt>What it is</dt>

@@ -21,6 +21,10 @@ export const NAVIGATION: readonly Neighbourhood[] = [
     ],
   },
   {
+    label: 'Work',
+    places: [{ to: '/automations', label: 'Automations', words: 'catalogue do start plan run restart backup' }],
+  },
+  {
     label: 'Steward',
     places: [
       {
