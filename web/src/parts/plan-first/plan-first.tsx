@@ -5,6 +5,7 @@ import { Refused, wordsOf } from '../../api/refused.ts';
 import { useSession } from '../../session/session.tsx';
 import { Section } from '../card.tsx';
 import { SchemaFields } from '../schema-form/fields.tsx';
+import { OFFERING } from '../schema-form/offering.tsx';
 import type { Schema } from '../schema-form/schema.ts';
 import { useNames } from '../schema-form/use-names.ts';
 import { useSchemaForm } from '../schema-form/use-schema-form.ts';
@@ -98,6 +99,7 @@ export function PlanFirst({ automation, given }: PlanFirstProps) {
             <SchemaFields form={form} />
             {automation.anywhere && nodes.length > 1 && (
               <Autocomplete
+                {...OFFERING}
                 label="Where"
                 description="A node, by name. Left empty, the live one with the least to do."
                 value={node}

@@ -24,7 +24,9 @@ export function JsonField(props: FieldProps) {
   return (
     <Textarea
       {...field}
-      description={[field.description, 'JSON.'].filter(Boolean).join(' ')}
+      description={
+        field.description?.includes('JSON') ? field.description : [field.description, 'JSON.'].filter(Boolean).join(' ')
+      }
       autosize
       minRows={2}
       maxRows={14}

@@ -1,7 +1,8 @@
 import { Button, Fieldset, MultiSelect, Stack, TagsInput, Text } from '@mantine/core';
 import { Field, type FieldProps } from './fields.tsx';
 import { Wrong } from './object-field.tsx';
-import { OfferLine, useField } from './plain-fields.tsx';
+import { OFFERING, OfferLine } from './offering.tsx';
+import { useField } from './plain-fields.tsx';
 import { at } from './problems.ts';
 import { emptyOf, kindOf, withoutNothing } from './schema.ts';
 import { useNames } from './use-names.ts';
@@ -27,13 +28,13 @@ function Words({ named, ...props }: FieldProps & { readonly named: string | unde
   return (
     <TagsInput
       {...field}
+      {...OFFERING}
       value={words}
       data={offers.map(({ name }) => name)}
       renderOption={({ option }) => <OfferLine offers={offers} name={option.value} />}
       placeholder={words.length === 0 && Array.isArray(schema.default) ? schema.default.join(', ') : undefined}
       onChange={(next) => set(next.length === 0 ? undefined : next)}
       splitChars={[',']}
-      limit={50}
     />
   );
 }
@@ -44,6 +45,7 @@ function Choices({ of, ...props }: FieldProps & { readonly of: readonly unknown[
   return (
     <MultiSelect
       {...field}
+      {...OFFERING}
       value={listOf(value).map(String)}
       data={of.map(String)}
       onChange={(next) => set(next.length === 0 ? undefined : next)}

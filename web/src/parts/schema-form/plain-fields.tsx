@@ -1,7 +1,8 @@
-import { Autocomplete, Checkbox, NativeSelect, PasswordInput, Text, Textarea, TextInput } from '@mantine/core';
+import { Autocomplete, Checkbox, NativeSelect, PasswordInput, Textarea, TextInput } from '@mantine/core';
 import type { FieldProps } from './fields.tsx';
+import { OFFERING, OfferLine } from './offering.tsx';
 import { type Schema, shown } from './schema.ts';
-import { type Offer, useNames } from './use-names.ts';
+import { useNames } from './use-names.ts';
 import { useForm } from './use-schema-form.ts';
 
 /** Longer texts than this get room for several lines. */
@@ -64,11 +65,11 @@ export function TextField(props: FieldProps) {
     return (
       <Autocomplete
         {...field}
+        {...OFFERING}
         value={text}
         onChange={type}
         data={offers.map(({ name }) => name)}
         renderOption={({ option }) => <OfferLine offers={offers} name={option.value} />}
-        limit={50}
         autoComplete="off"
       />
     );
@@ -93,20 +94,6 @@ export function TextField(props: FieldProps) {
       autoCapitalize="none"
       spellCheck={false}
     />
-  );
-}
-
-export function OfferLine({ offers, name }: { readonly offers: readonly Offer[]; readonly name: string }) {
-  const about = offers.find((offer) => offer.name === name)?.about;
-  return (
-    <span>
-      {name}
-      {about !== undefined && (
-        <Text size="xs" c="dimmed">
-          {about}
-        </Text>
-      )}
-    </span>
   );
 }
 

@@ -39,8 +39,10 @@ const PLACES: Readonly<Record<string, Place<AskPath>>> = {
 /** Two that are called alike are told apart by their ids. */
 function services(all: Answer<'/api/v1/services'>): readonly Offer[] {
   const isTwice = (name: string): boolean => all.filter((each) => each.name === name).length > 1;
-  return all.map(({ id, name, product, node }) =>
-    isTwice(name) ? { name: id, about: `${name}, ${product} on ${node}` } : { name, about: product },
+  return all.map(({ id, name, product, endpoint = '', node }) =>
+    isTwice(name)
+      ? { name: id, about: `${name}, ${product} ${endpoint} on ${node}` }
+      : { name, about: `${product} ${endpoint}` },
   );
 }
 
