@@ -112,6 +112,41 @@ const routes = root.addChildren([
         : {},
     component: lazyRouteComponent(() => import('./pages/automation.tsx'), 'Automation'),
   }),
+  createRoute({
+    getParentRoute,
+    path: '/workflows',
+    component: lazyRouteComponent(() => import('./pages/workflows.tsx'), 'Workflows'),
+  }),
+  createRoute({
+    getParentRoute,
+    path: '/workflows/$name',
+    component: lazyRouteComponent(() => import('./pages/workflow.tsx'), 'Workflow'),
+  }),
+  createRoute({
+    getParentRoute,
+    path: '/workflow-executions/$id',
+    component: lazyRouteComponent(() => import('./pages/execution.tsx'), 'Execution'),
+  }),
+  createRoute({
+    getParentRoute,
+    path: '/schedules',
+    component: lazyRouteComponent(() => import('./pages/schedules/schedules.tsx'), 'Schedules'),
+  }),
+  createRoute({
+    getParentRoute,
+    path: '/topology',
+    component: lazyRouteComponent(() => import('./pages/topology/topology.tsx'), 'Topology'),
+  }),
+  createRoute({
+    getParentRoute,
+    path: '/maintenance',
+    component: lazyRouteComponent(() => import('./pages/maintenance.tsx'), 'Maintenance'),
+  }),
+  createRoute({
+    getParentRoute,
+    path: '/heartbeats',
+    component: lazyRouteComponent(() => import('./pages/heartbeats.tsx'), 'Heartbeats'),
+  }),
 ]);
 
 export function createPages() {

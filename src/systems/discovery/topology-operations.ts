@@ -3,7 +3,7 @@ import { StewardError } from '../../core/errors.ts';
 import type { Inventory } from '../../core/inventory.ts';
 import type { Monitor } from '../../core/monitor.ts';
 import { type AnyOperation, defineQuery } from '../../core/operation.ts';
-import { Edge, Published, type Resource } from '../../core/resource.ts';
+import { DEPENDENCY_KINDS, Edge, Published, type Resource } from '../../core/resource.ts';
 import { SeenState, seenState } from './seen-state.ts';
 import { type DrawnNode, mermaid } from './mermaid.ts';
 import { around } from './topology-part.ts';
@@ -39,7 +39,15 @@ const Node = z.object({
 
 const Topology = z.object({
   nodes: z.array(Node),
-  edges: z.array(Edge.extend({ fromName: z.string(), toName: z.string() })),
+  edges: z.array(
+    Edge.extend({
+      fromName: z.string(),
+      toName: z.string(),
+      depends: z
+        .boolean()
+        .describe('Whether from stops working with to; otherwise they only could talk, or share work.'),
+    }),
+  ),
   mermaid: z.string().optional().describe('The same as a drawing, where it was asked for.'),
 });
 type Topology = z.input<typeof Topology>;
@@ -82,7 +90,9 @@ export function topologyOperations({
     const names = new Map(nodes.map(({ id, name }) => [id, name]));
     const shown = edges.flatMap((edge) => {
       const [fromName, toName] = [names.get(edge.from), names.get(edge.to)];
-      return fromName !== undefined && toName !== undefined ? [{ ...edge, fromName, toName }] : [];
+      return fromName !== undefined && toName !== undefined
+        ? [{ ...edge, fromName, toName, depends: DEPENDENCY_KINDS.has(edge.kind) }]
+        : [];
     });
     const drawing =
       format === 'mermaid'

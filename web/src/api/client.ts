@@ -49,6 +49,13 @@ export async function ask<P extends AskPath>(
   )) as Answer<P>;
 }
 
+/** An answer that is text and no JSON: a drawing, a file. */
+export async function askText<P extends AskPath>(path: P, asking: Asking<P> = {}): Promise<string> {
+  return (await settle(
+    client.GET(path as never, { params: { path: asking.path, query: asking.query }, parseAs: 'text' } as never),
+  )) as string;
+}
+
 /** Sends a command. Refused where the server says no. */
 export async function tell<P extends TellPath>(path: P, telling: Telling<P> = {}): Promise<Told200<P>> {
   return (await settle(

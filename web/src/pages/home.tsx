@@ -9,6 +9,7 @@ import { Card, Row, Section } from '../parts/card.tsx';
 import { Decision } from '../parts/decision.tsx';
 import { IncidentRow } from '../parts/incident-row.tsx';
 import { Impact, Plan, type Run } from '../parts/plan.tsx';
+import { Question } from '../parts/question.tsx';
 import { RunRow } from '../parts/run-row.tsx';
 import { State } from '../parts/state.tsx';
 import { Verdict } from '../parts/verdict.tsx';
@@ -37,13 +38,8 @@ export function Home() {
               ))}
               {questions.length > 0 && (
                 <Card>
-                  {questions.map(({ execution, step, workflow, question }) => (
-                    <Row key={`${execution} ${step}`}>
-                      <span className="grow">{question}</span>
-                      <Text size="sm" c="dimmed">
-                        {workflow}
-                      </Text>
-                    </Row>
+                  {questions.map((each) => (
+                    <Question key={`${each.execution} ${each.step}`} waiting={each} />
                   ))}
                 </Card>
               )}

@@ -16,13 +16,20 @@ export const NAVIGATION: readonly Neighbourhood[] = [
     places: [
       { to: '/', label: 'Home', words: 'overview status now' },
       { to: '/services', label: 'Services', words: 'checks health uptime' },
+      { to: '/topology', label: 'Topology', words: 'dependencies graph blast radius mermaid' },
       { to: '/incidents', label: 'Incidents', words: 'problems alerts outages' },
       { to: '/runs', label: 'Runs', words: 'executions history plans approvals' },
     ],
   },
   {
     label: 'Work',
-    places: [{ to: '/automations', label: 'Automations', words: 'catalogue do start plan run restart backup' }],
+    places: [
+      { to: '/automations', label: 'Automations', words: 'catalogue do start plan run restart backup' },
+      { to: '/workflows', label: 'Workflows', words: 'chains executions steps' },
+      { to: '/schedules', label: 'Schedules', words: 'cron timers week pause next' },
+      { to: '/heartbeats', label: 'Heartbeats', words: 'foreign jobs cron ping dead man' },
+      { to: '/maintenance', label: 'Maintenance', words: 'windows silence quiet' },
+    ],
   },
   {
     label: 'Steward',
