@@ -1,5 +1,7 @@
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent, Link, redirect } from '@tanstack/react-router';
+import { auditSearchOf } from './pages/audit/search.ts';
 import { Home } from './pages/home.tsx';
+import { logsSearchOf } from './pages/logs/search.ts';
 import { Page } from './parts/page.tsx';
 import { Shell } from './shell/shell.tsx';
 
@@ -66,6 +68,58 @@ const settingsPages = settings.addChildren([
 
 const routes = root.addChildren([
   settingsPages,
+  createRoute({
+    getParentRoute,
+    path: '/backups',
+    component: lazyRouteComponent(() => import('./pages/backups/backups.tsx'), 'Backups'),
+  }),
+  createRoute({
+    getParentRoute,
+    path: '/backups/$source',
+    component: lazyRouteComponent(() => import('./pages/backups/source.tsx'), 'Source'),
+  }),
+  createRoute({
+    getParentRoute,
+    path: '/backups/$source/$copy',
+    component: lazyRouteComponent(() => import('./pages/backups/copy.tsx'), 'Copy'),
+  }),
+  createRoute({
+    getParentRoute,
+    path: '/databases',
+    component: lazyRouteComponent(() => import('./pages/databases/databases.tsx'), 'Databases'),
+  }),
+  createRoute({
+    getParentRoute,
+    path: '/databases/$source',
+    component: lazyRouteComponent(() => import('./pages/databases/database.tsx'), 'Database'),
+  }),
+  createRoute({
+    getParentRoute,
+    path: '/audit',
+    validateSearch: auditSearchOf,
+    component: lazyRouteComponent(() => import('./pages/audit/audit.tsx'), 'Audit'),
+  }),
+  createRoute({
+    getParentRoute,
+    path: '/audit/$kind/$id',
+    component: lazyRouteComponent(() => import('./pages/audit/trail.tsx'), 'Trail'),
+  }),
+  createRoute({
+    getParentRoute,
+    path: '/reports',
+    component: lazyRouteComponent(() => import('./pages/reports/reports.tsx'), 'Reports'),
+  }),
+  createRoute({
+    getParentRoute,
+    path: '/reports/$id',
+    component: lazyRouteComponent(() => import('./pages/reports/report.tsx'), 'Report'),
+  }),
+  createRoute({
+    getParentRoute,
+    path: '/logs',
+    validateSearch: logsSearchOf,
+    component: lazyRouteComponent(() => import('./pages/logs/logs.tsx'), 'Logs'),
+  }),
   createRoute({ getParentRoute, path: '/', component: Home }),
   createRoute({
     getParentRoute,

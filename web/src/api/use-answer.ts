@@ -29,13 +29,18 @@ export function question<P extends AskPath>(path: P, asking: Asking<P> = {}) {
 export interface AnswerOptions {
   /** Asked only where this holds. */
   readonly when?: boolean;
+  /** Asked once, and not again by itself: to ask is work for the server, or is written down by it. */
+  readonly still?: boolean;
 }
+
+/** How the cache is told so. */
+export const stillness = (still: boolean) => (still ? { staleTime: Infinity, refetchInterval: false as const } : {});
 
 /** The answer to a question, kept true by the stream of events. */
 export function useAnswer<P extends AskPath>(
   path: P,
   asking: Asking<P> = {},
-  { when = true }: AnswerOptions = {},
+  { when = true, still = false }: AnswerOptions = {},
 ): UseQueryResult<Answer<P>> {
-  return useQuery({ ...question(path, asking), enabled: when }) as UseQueryResult<Answer<P>>;
+  return useQuery({ ...question(path, asking), enabled: when, ...stillness(still) }) as UseQueryResult<Answer<P>>;
 }

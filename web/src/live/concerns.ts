@@ -40,13 +40,14 @@ const CONCERNS: readonly (readonly [prefix: string, paths: readonly AskPath[]])[
     ],
   ],
   ['schedule.', ['/api/v1/schedules', '/api/v1/schedule-reconciliations']],
-  ['backup.', ['/api/v1/backups', '/api/v1/backup-history']],
+  ['backup.', ['/api/v1/backups', '/api/v1/backup-history', '/api/v1/backup-get']],
+  ['database.', ['/api/v1/databases', '/api/v1/database-get', '/api/v1/database-advice']],
   ['heartbeat.', ['/api/v1/heartbeats', '/api/v1/heartbeat-get']],
   ['maintenance.', ['/api/v1/maintenance', '/api/v1/service-health']],
   ['node.', ['/api/v1/registry-nodes']],
   ['mode.', ['/api/v1/mode']],
   ['report.', ['/api/v1/health-reports']],
-  ['config.', ['/api/v1/config', '/api/v1/channels', '/api/v1/schedules']],
+  ['config.', ['/api/v1/config', '/api/v1/channels', '/api/v1/schedules', '/api/v1/policy', '/api/v1/backups']],
 ];
 
 export function concernsOf(type: string): readonly AskPath[] {

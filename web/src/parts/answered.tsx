@@ -1,10 +1,13 @@
 import { Alert, Button, Skeleton, Stack } from '@mantine/core';
-import type { UseQueryResult } from '@tanstack/react-query';
 import type { ReactNode } from 'react';
 import { Refused, wordsOf } from '../api/refused.ts';
 
 interface AnsweredProps<T> {
-  readonly answer: UseQueryResult<T>;
+  readonly answer: {
+    readonly data: T | undefined;
+    readonly error: Error | null;
+    readonly refetch: () => unknown;
+  };
   readonly children: (data: T) => ReactNode;
   /** Lines of the placeholder while nothing is known. */
   readonly lines?: number;
@@ -18,7 +21,7 @@ export function Answered<T>({ answer: { data, error, refetch }, children, lines 
       <Alert color="red" mt="md" title={error instanceof Refused && error.status === 403 ? 'Not for you' : 'No answer'}>
         <Stack align="flex-start" gap="xs">
           {wordsOf(error)}
-          <Button size="xs" variant="default" onClick={() => void refetch()}>
+          <Button size="xs" variant="default" onClick={() => refetch()}>
             Try again
           </Button>
         </Stack>

@@ -59,7 +59,7 @@ export function StopEverything() {
   if (mode?.mode === 'stopped') return undefined;
   return (
     <>
-      <Button size="xs" variant="outline" color="red" onClick={open} visibleFrom="sm">
+      <Button size="xs" variant="outline" color="var(--bad)" onClick={open} visibleFrom="sm">
         Stop everything…
       </Button>
       <Ask

@@ -32,6 +32,21 @@ export const NAVIGATION: readonly Neighbourhood[] = [
     ],
   },
   {
+    label: 'Data',
+    places: [
+      { to: '/backups', label: 'Backups', words: 'copies restore proof rpo rto' },
+      { to: '/databases', label: 'Databases', words: 'size growth indexes vacuum slow' },
+    ],
+  },
+  {
+    label: 'Record',
+    places: [
+      { to: '/logs', label: 'Logs', words: 'lines search failures tail' },
+      { to: '/reports', label: 'Reports', words: 'health score daily' },
+      { to: '/audit', label: 'Record', words: 'audit log who security export trail' },
+    ],
+  },
+  {
     label: 'Steward',
     places: [
       {

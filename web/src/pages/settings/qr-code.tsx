@@ -6,7 +6,7 @@ export function QrCode({ rows }: { readonly rows: readonly string[] }) {
   return (
     <svg
       className={classes.code}
-      viewBox={`-2 -2 ${rows.length + 4} ${rows.length + 4}`}
+      viewBox={`0 0 ${rows.length} ${rows.length}`}
       role="img"
       aria-label="The key, to be scanned"
       shapeRendering="crispEdges"

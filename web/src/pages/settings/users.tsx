@@ -151,7 +151,7 @@ function ResetSecondFactor({ name }: { readonly name: string }) {
   return (
     <Proven
       label="Reset second factor…"
-      describedAs={`Reset the second factor of ${name}…`}
+      describedAs={`Reset second factor… of ${name}`}
       size="xs"
       title={`Reset the second factor of ${name}?`}
       text="The authenticator app, the recovery codes and the passkeys are removed, and the user is signed out. Make sure that it is really the person who asks."

@@ -1,0 +1,56 @@
+import { Text } from '@mantine/core';
+import { useEffect, useRef } from 'react';
+import { VList, type VListHandle } from 'virtua';
+import type { LogLine } from '../../live/lines.ts';
+import classes from './lines.module.css';
+
+/** So near to the end counts as at the end: whoever reads there wants what comes next. */
+const AT_END_PX = 40;
+
+interface LinesProps {
+  readonly lines: readonly LogLine[];
+  /** Goes along with what comes, unless somebody scrolled away from the end. */
+  readonly follow?: boolean;
+  readonly none: string;
+}
+
+/** Lines from outside: text, whatever they say. */
+export function Lines({ lines, follow = false, none }: LinesProps) {
+  const list = useRef<VListHandle>(null);
+  const atEnd = useRef(true);
+  const offsetBefore = useRef(0);
+
+  useEffect(() => {
+    if (follow && atEnd.current && lines.length > 0) list.current?.scrollToIndex(lines.length - 1, { align: 'end' });
+  }, [lines, follow]);
+
+  if (lines.length === 0) return <Text c="dimmed">{none}</Text>;
+  return (
+    <div className={classes.lines}>
+      <VList
+        ref={list}
+        className={classes.list}
+        tabIndex={0}
+        role="log"
+        aria-live="off"
+        aria-label="Lines"
+        onScroll={(offset) => {
+          const { scrollSize = 0, viewportSize = 0 } = list.current ?? {};
+          // Lines that come make the end farther away: only who scrolls back has left it.
+          if (scrollSize - viewportSize - offset < AT_END_PX) atEnd.current = true;
+          else if (offset < offsetBefore.current) atEnd.current = false;
+          offsetBefore.current = offset;
+        }}
+      >
+        {lines.map(({ at, component, level, text }, index) => (
+          <div key={index} className={classes.line} data-level={level}>
+            <time dateTime={at}>{new Date(at).toLocaleTimeString()}</time>
+            <span className={classes.component}>{component}</span>
+            <span className={classes.level}>{level}</span>
+            <span className={classes.text}>{text}</span>
+          </div>
+        ))}
+      </VList>
+    </div>
+  );
+}
