@@ -20,3 +20,6 @@ export function sizeOf(bytes: number): string {
   const value = bytes / 1024 ** power;
   return `${value < 10 && power > 0 ? value.toFixed(1) : Math.round(value)} ${SIZES[power]}`;
 }
+
+/** `+12 MiB`: by how much something grew or shrank. */
+export const signedSizeOf = (bytes: number): string => `${bytes < 0 ? '−' : '+'}${sizeOf(Math.abs(bytes))}`;

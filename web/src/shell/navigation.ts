@@ -43,7 +43,7 @@ export const NAVIGATION: readonly Neighbourhood[] = [
     places: [
       { to: '/logs', label: 'Logs', words: 'lines search failures tail' },
       { to: '/reports', label: 'Reports', words: 'health score daily' },
-      { to: '/audit', label: 'Record', words: 'audit log who security export trail' },
+      { to: '/audit', label: 'Audit', words: 'audit log who security export trail' },
     ],
   },
   {

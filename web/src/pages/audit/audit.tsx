@@ -24,7 +24,7 @@ export function Audit() {
   const security = usePages('/api/v1/audit-security-events', { query }, { when: onlySecurity, still: true });
   return (
     <Page
-      title="Record"
+      title="Audit"
       about="Who did what, when and from where? Nothing can be changed in it without being seen."
       actions={
         <>

@@ -6,7 +6,7 @@ import { useAnswer } from '../../api/use-answer.ts';
 import { Ago, Until } from '../../parts/ago.tsx';
 import { Answered } from '../../parts/answered.tsx';
 import { Card, Row, Section } from '../../parts/card.tsx';
-import { lengthOf, sizeOf, tookOf } from '../../parts/length.ts';
+import { lengthOf, signedSizeOf, sizeOf, tookOf } from '../../parts/length.ts';
 import { Page } from '../../parts/page.tsx';
 import { PlanLink } from '../../parts/plan-link.tsx';
 import { useSession } from '../../session/session.tsx';
@@ -76,30 +76,31 @@ export function Database() {
 
 function Facts({ known }: { readonly known: Known }) {
   const { longestTransactionSeconds: longest, wraparoundPercent: wraparound, cacheHitPercent: cache } = known;
-  const facts: readonly (readonly [string, ReactNode])[] = [
-    ['What it is', [known.kind, known.version].filter(Boolean).join(' ')],
-    ['Size', known.bytes === undefined ? undefined : sizeOf(known.bytes)],
-    ['Grows', known.growthPerDay === undefined ? undefined : `${sizeOf(Math.abs(known.growthPerDay))} a day`],
-    ['Connections', known.connections],
-    ['Longest transaction', longest === undefined ? undefined : lengthOf(longest * 1_000)],
-    ['Way to the wraparound', wraparound === undefined ? undefined : `${wraparound} %`],
-    ['Read from cache', cache === undefined ? undefined : `${cache} %`],
-    ['Databases', known.databases.map(({ name, bytes }) => `${name} (${sizeOf(bytes)})`).join(', ') || undefined],
-    ['Replicas', known.replicas.map(replicaOf).join(', ') || undefined],
-    ['Next window', known.nextWindowAt === undefined ? undefined : <Until at={known.nextWindowAt} />],
-    ['Seen', known.seenAt === undefined ? known.message : <Ago at={known.seenAt} />],
-  ];
   return (
     <dl className="facts">
-      {facts.map(([name, value]) =>
-        value === undefined ? undefined : (
-          <div key={name} className="contents">
-            <dt>{name}</dt>
-            <dd>{value}</dd>
-          </div>
-        ),
-      )}
+      <Fact name="What it is">{[known.kind, known.version].filter(Boolean).join(' ')}</Fact>
+      <Fact name="Size">{known.bytes !== undefined && sizeOf(known.bytes)}</Fact>
+      <Fact name="Grows">{known.growthPerDay !== undefined && `${signedSizeOf(known.growthPerDay)} a day`}</Fact>
+      <Fact name="Connections">{known.connections}</Fact>
+      <Fact name="Longest transaction">{longest !== undefined && lengthOf(longest * 1_000)}</Fact>
+      <Fact name="Way to the wraparound">{wraparound !== undefined && `${wraparound} %`}</Fact>
+      <Fact name="Read from cache">{cache !== undefined && `${cache} %`}</Fact>
+      <Fact name="Databases">{known.databases.map(({ name, bytes }) => `${name} (${sizeOf(bytes)})`).join(', ')}</Fact>
+      <Fact name="Replicas">{known.replicas.map(replicaOf).join(', ')}</Fact>
+      <Fact name="Next window">{known.nextWindowAt !== undefined && <Until at={known.nextWindowAt} />}</Fact>
+      <Fact name="Seen">{known.seenAt === undefined ? known.message : <Ago at={known.seenAt} />}</Fact>
     </dl>
+  );
+}
+
+/** Nothing where it is not known. */
+function Fact({ name, children }: { readonly name: string; readonly children: ReactNode }) {
+  if (children === undefined || children === false || children === '') return undefined;
+  return (
+    <>
+      <dt>{name}</dt>
+      <dd>{children}</dd>
+    </>
   );
 }
 

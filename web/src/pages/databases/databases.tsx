@@ -5,7 +5,7 @@ import { useAnswer } from '../../api/use-answer.ts';
 import { Ago } from '../../parts/ago.tsx';
 import { Answered } from '../../parts/answered.tsx';
 import { Card, Section } from '../../parts/card.tsx';
-import { lengthOf, sizeOf } from '../../parts/length.ts';
+import { lengthOf, signedSizeOf, sizeOf } from '../../parts/length.ts';
 import { Page } from '../../parts/page.tsx';
 import { PlanLink } from '../../parts/plan-link.tsx';
 import { useSession } from '../../session/session.tsx';
@@ -51,8 +51,6 @@ export function Databases() {
   );
 }
 
-const signed = (bytes: number): string => `${bytes < 0 ? '−' : '+'}${sizeOf(Math.abs(bytes))}`;
-
 function DatabaseTable({ items }: { readonly items: readonly Database[] }) {
   return (
     <Card>
@@ -83,7 +81,7 @@ function DatabaseTable({ items }: { readonly items: readonly Database[] }) {
                 </Table.Th>
                 <Table.Td ta="right">{each.bytes === undefined ? '–' : sizeOf(each.bytes)}</Table.Td>
                 <Table.Td ta="right">
-                  {each.growthPerDay === undefined ? 'not known yet' : signed(each.growthPerDay)}
+                  {each.growthPerDay === undefined ? 'not known yet' : signedSizeOf(each.growthPerDay)}
                 </Table.Td>
                 <Table.Td ta="right">{each.connections ?? '–'}</Table.Td>
                 <Table.Td>{each.lastVacuumAt === undefined ? '–' : <Ago at={each.lastVacuumAt} />}</Table.Td>

@@ -7,6 +7,16 @@ import classes from './lines.module.css';
 /** So near to the end counts as at the end: whoever reads there wants what comes next. */
 const AT_END_PX = 40;
 
+let count = 0;
+const numbers = new WeakMap<LogLine, number>();
+
+/** Tells lines apart that read the same. */
+function numberOf(line: LogLine): number {
+  const known = numbers.get(line) ?? ++count;
+  numbers.set(line, known);
+  return known;
+}
+
 interface LinesProps {
   readonly lines: readonly LogLine[];
   /** Goes along with what comes, unless somebody scrolled away from the end. */
@@ -42,12 +52,12 @@ export function Lines({ lines, follow = false, none }: LinesProps) {
           offsetBefore.current = offset;
         }}
       >
-        {lines.map(({ at, component, level, text }, index) => (
-          <div key={index} className={classes.line} data-level={level}>
-            <time dateTime={at}>{new Date(at).toLocaleTimeString()}</time>
-            <span className={classes.component}>{component}</span>
-            <span className={classes.level}>{level}</span>
-            <span className={classes.text}>{text}</span>
+        {lines.map((line) => (
+          <div key={numberOf(line)} className={classes.line} data-level={line.level}>
+            <time dateTime={line.at}>{new Date(line.at).toLocaleTimeString()}</time>
+            <span className={classes.component}>{line.component}</span>
+            <span className={classes.level}>{line.level}</span>
+            <span className={classes.text}>{line.text}</span>
           </div>
         ))}
       </VList>

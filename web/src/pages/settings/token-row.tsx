@@ -5,6 +5,7 @@ import type { Answer, Told200 } from '../../api/client.ts';
 import { Ago, Until } from '../../parts/ago.tsx';
 import { Ask } from '../../parts/ask.tsx';
 import { Row } from '../../parts/card.tsx';
+import { useNow } from '../../parts/clock.ts';
 import { ShownOnce } from '../../parts/shown-once.tsx';
 import { State } from '../../parts/state.tsx';
 import { useCommand } from '../../parts/use-command.ts';
@@ -14,7 +15,8 @@ type Token = Answer<'/api/v1/tokens'>['items'][number];
 /** A token with what can be done to it. Its text is known to whoever keeps it alone. */
 export function TokenRow({ token }: { readonly token: Token }) {
   const { name, role, only = [], permissions = [], expiresAt, lastUsedAt, lastUsedFrom, revokedAt, createdBy } = token;
-  const over = revokedAt !== undefined || (expiresAt !== undefined && Date.parse(expiresAt) < Date.now());
+  const now = useNow();
+  const over = revokedAt !== undefined || (expiresAt !== undefined && Date.parse(expiresAt) < now);
   return (
     <Row>
       <div className="grow">
