@@ -30,7 +30,7 @@ interface CommandFormProps {
 export function CommandForm({ opened, close, title, ...props }: CommandFormProps) {
   const commands = useAnswer('/api/v1/commands', {}, { when: opened });
   return (
-    <Modal opened={opened} onClose={close} title={title} size="lg">
+    <Modal opened={opened} onClose={close} title={title} size="lg" closeButtonProps={{ 'aria-label': 'Close' }}>
       <Answered answer={commands}>
         {(manifest) => {
           const command = (manifest as unknown as { operations: readonly Command[] }).operations.find(

@@ -1,4 +1,4 @@
-import { Button, Fieldset, Group, Stack, Text, TextInput } from '@mantine/core';
+import { Button, Fieldset, Stack, Text, TextInput } from '@mantine/core';
 import { useRef, useState } from 'react';
 import { Field, type FieldProps } from './fields.tsx';
 import { Wrong } from './object-field.tsx';
@@ -42,7 +42,7 @@ export function MapField({ schema, value, set, path, label }: FieldProps) {
           </Text>
         )}
         {entries.map((entry) => (
-          <Group key={entry.id} align="flex-start" gap="xs">
+          <Stack key={entry.id} gap="xs">
             <TextInput
               label="Name"
               value={entry.name}
@@ -54,25 +54,24 @@ export function MapField({ schema, value, set, path, label }: FieldProps) {
               autoComplete="off"
               spellCheck={false}
             />
-            <div className="grow">
-              <Field
-                schema={of}
-                value={entry.value}
-                set={(next) => change(entries.map((each) => (each.id === entry.id ? { ...each, value: next } : each)))}
-                path={at(path, entry.name)}
-                label={entry.name === '' ? 'Value' : `Value of ${entry.name}`}
-                required
-              />
+            <Field
+              schema={of}
+              value={entry.value}
+              set={(next) => change(entries.map((each) => (each.id === entry.id ? { ...each, value: next } : each)))}
+              path={at(path, entry.name)}
+              label={entry.name === '' ? 'Value' : `Value of ${entry.name}`}
+              required
+            />
+            <div>
+              <Button
+                variant="default"
+                size="compact-xs"
+                onClick={() => change(entries.filter(({ id }) => id !== entry.id))}
+              >
+                Remove {entry.name}
+              </Button>
             </div>
-            <Button
-              variant="default"
-              size="xs"
-              mt={26}
-              onClick={() => change(entries.filter(({ id }) => id !== entry.id))}
-            >
-              Remove
-            </Button>
-          </Group>
+          </Stack>
         ))}
         <Wrong message={problemAt(path)} />
         <div>

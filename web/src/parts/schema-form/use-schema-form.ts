@@ -1,4 +1,4 @@
-import { createContext, use, useCallback, useMemo, useRef, useState } from 'react';
+import { createContext, use, useCallback, useEffect, useMemo, useRef, useState } from 'react';
 import type { Problem } from '../../api/refused.ts';
 import { problemsOf } from './problems.ts';
 import { emptyOf, type Schema } from './schema.ts';
@@ -40,8 +40,11 @@ export function useSchemaForm(schema: Schema, initial: Input = {}): SchemaForm {
   const [round, setRound] = useState(0);
   const element = useRef<HTMLDivElement>(null);
   const found = useMemo(() => problemsOf(schema, value), [schema, value]);
-  const focusFirst = (): void =>
-    void setTimeout(() => element.current?.querySelector<HTMLElement>('[aria-invalid="true"]')?.focus());
+  const [refusals, setRefusals] = useState(0);
+  // Once what is wrong stands there.
+  useEffect(() => {
+    if (refusals > 0) element.current?.querySelector<HTMLElement>('[aria-invalid="true"]')?.focus();
+  }, [refusals]);
 
   return {
     schema,
@@ -60,13 +63,13 @@ export function useSchemaForm(schema: Schema, initial: Input = {}): SchemaForm {
     },
     attempt: () => {
       setAttempted(true);
-      if (found.length > 0) focusFirst();
+      if (found.length > 0) setRefusals((before) => before + 1);
       return found.length === 0;
     },
     has: (path) => schema.properties?.[path.split('.')[0] ?? ''] !== undefined,
     refuse: (problems) => {
       setRefused(problems);
-      focusFirst();
+      setRefusals((before) => before + 1);
     },
     problemAt: (path, within) => {
       const isHere = (each: Problem): boolean =>
