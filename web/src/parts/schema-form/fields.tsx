@@ -1,4 +1,5 @@
 import { Stack } from '@mantine/core';
+import { useEffect, useRef } from 'react';
 import { JsonField } from './json-field.tsx';
 import { ListField } from './list-field.tsx';
 import { MapField } from './map-field.tsx';
@@ -42,9 +43,15 @@ export function Field({ schema: given, ...props }: FieldProps) {
 
 /** Every member of an input as a field. Knows nothing of what becomes of it. */
 export function SchemaFields({ form }: { readonly form: SchemaForm }) {
+  const element = useRef<HTMLDivElement>(null);
+  const { refusals } = form;
+  // Once what is wrong stands there.
+  useEffect(() => {
+    if (refusals > 0) element.current?.querySelector<HTMLElement>('[aria-invalid="true"]')?.focus();
+  }, [refusals]);
   return (
     <FormContext value={form}>
-      <Stack gap="md" ref={form.element} key={form.round}>
+      <Stack gap="md" ref={element} key={form.round}>
         <ObjectField
           schema={form.schema}
           value={form.value}

@@ -1,6 +1,8 @@
 import { Button, Fieldset, MultiSelect, Stack, TagsInput, Text } from '@mantine/core';
+import { useState } from 'react';
 import { Field, type FieldProps } from './fields.tsx';
 import { Wrong } from './object-field.tsx';
+import { fresh } from './fresh.ts';
 import { OFFERING, OfferLine } from './offering.tsx';
 import { useField } from './plain-fields.tsx';
 import { at } from './problems.ts';
@@ -56,7 +58,17 @@ function Choices({ of, ...props }: FieldProps & { readonly of: readonly unknown[
 function Items({ schema, value, set, path, label, required }: FieldProps) {
   const { problemAt } = useForm();
   const items = listOf(value);
+  const [keys, setKeys] = useState<readonly number[]>(() => [...items.keys()]);
   const change = (next: readonly unknown[]): void => set(next.length === 0 && !required ? undefined : next);
+
+  function add(): void {
+    setKeys([...keys, fresh(keys)]);
+    change([...items, emptyOf(schema.items ?? {})]);
+  }
+  function remove(index: number): void {
+    setKeys(keys.toSpliced(index, 1));
+    change(items.toSpliced(index, 1));
+  }
   return (
     <Fieldset legend={label}>
       <Stack>
@@ -66,8 +78,7 @@ function Items({ schema, value, set, path, label, required }: FieldProps) {
           </Text>
         )}
         {items.map((item, index) => (
-          // What is one of a list has no name of its own; its place is what it goes by.
-          <Stack key={index} gap={4}>
+          <Stack key={keys[index]} gap={4}>
             <Field
               schema={schema.items ?? {}}
               value={item}
@@ -77,7 +88,7 @@ function Items({ schema, value, set, path, label, required }: FieldProps) {
               required
             />
             <div>
-              <Button variant="default" size="compact-xs" onClick={() => change(items.toSpliced(index, 1))}>
+              <Button variant="default" size="compact-xs" onClick={() => remove(index)}>
                 Remove {index + 1}
               </Button>
             </div>
@@ -85,7 +96,7 @@ function Items({ schema, value, set, path, label, required }: FieldProps) {
         ))}
         <Wrong message={problemAt(path)} />
         <div>
-          <Button variant="default" size="xs" onClick={() => change([...items, emptyOf(schema.items ?? {})])}>
+          <Button variant="default" size="xs" onClick={add}>
             Add one
           </Button>
         </div>

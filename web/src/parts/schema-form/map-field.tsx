@@ -1,9 +1,10 @@
 import { Button, Fieldset, Stack, Text, TextInput } from '@mantine/core';
-import { useRef, useState } from 'react';
+import { useState } from 'react';
 import { Field, type FieldProps } from './fields.tsx';
 import { Wrong } from './object-field.tsx';
 import { at, isObject } from './problems.ts';
 import { emptyOf } from './schema.ts';
+import { fresh } from './fresh.ts';
 import { useForm } from './use-schema-form.ts';
 
 interface Entry {
@@ -15,13 +16,8 @@ interface Entry {
 /** Members whose names are free, such as headers. */
 export function MapField({ schema, value, set, path, label }: FieldProps) {
   const { problemAt, leave } = useForm();
-  const counted = useRef(0);
   const [entries, setEntries] = useState<readonly Entry[]>(() =>
-    Object.entries(isObject(value) ? value : {}).map(([name, member]) => ({
-      id: (counted.current += 1),
-      name,
-      value: member,
-    })),
+    Object.entries(isObject(value) ? value : {}).map(([name, member], id) => ({ id, name, value: member })),
   );
   const of = typeof schema.additionalProperties === 'object' ? schema.additionalProperties : {};
 
@@ -78,7 +74,9 @@ export function MapField({ schema, value, set, path, label }: FieldProps) {
           <Button
             variant="default"
             size="xs"
-            onClick={() => change([...entries, { id: (counted.current += 1), name: '', value: emptyOf(of) }])}
+            onClick={() =>
+              change([...entries, { id: fresh(entries.map(({ id }) => id)), name: '', value: emptyOf(of) }])
+            }
           >
             Add one
           </Button>

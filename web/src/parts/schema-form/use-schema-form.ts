@@ -1,4 +1,4 @@
-import { createContext, use, useCallback, useEffect, useMemo, useRef, useState } from 'react';
+import { createContext, use, useCallback, useMemo, useState } from 'react';
 import type { Problem } from '../../api/refused.ts';
 import { problemsOf } from './problems.ts';
 import { emptyOf, type Schema } from './schema.ts';
@@ -25,7 +25,8 @@ export interface SchemaForm {
   readonly valid: boolean;
   /** Changes where the fields have to begin anew. */
   readonly round: number;
-  readonly element: React.RefObject<HTMLDivElement | null>;
+  /** How often something was found wrong; the first field with it then takes the focus. */
+  readonly refusals: number;
 }
 
 export function useSchemaForm(schema: Schema, initial: Input = {}): SchemaForm {
@@ -38,13 +39,8 @@ export function useSchemaForm(schema: Schema, initial: Input = {}): SchemaForm {
   const [attempted, setAttempted] = useState(false);
   const [refused, setRefused] = useState<readonly Problem[]>([]);
   const [round, setRound] = useState(0);
-  const element = useRef<HTMLDivElement>(null);
   const found = useMemo(() => problemsOf(schema, value), [schema, value]);
   const [refusals, setRefusals] = useState(0);
-  // Once what is wrong stands there.
-  useEffect(() => {
-    if (refusals > 0) element.current?.querySelector<HTMLElement>('[aria-invalid="true"]')?.focus();
-  }, [refusals]);
 
   return {
     schema,
@@ -82,7 +78,7 @@ export function useSchemaForm(schema: Schema, initial: Input = {}): SchemaForm {
     leave: (path) => setLeft((before) => (before.has(path) ? before : new Set([...before, path]))),
     valid: found.length === 0,
     round,
-    element,
+    refusals,
   };
 }
 
