@@ -140,12 +140,12 @@ function StepLine({ step }: { readonly step: Step }) {
           </Link>
         )}
         {attempt !== undefined && attempt > 1 && `, attempt ${attempt}`}
-        {startedAt !== undefined &&
-          finishedAt !== undefined &&
-          `, ${tookOf(Date.parse(finishedAt) - Date.parse(startedAt))}`}
+        {startedAt !== undefined && finishedAt !== undefined && (
+          <span> {tookOf(Date.parse(finishedAt) - Date.parse(startedAt))}</span>
+        )}
         {waits && (
           <>
-            {automation === undefined ? 'ends by itself ' : ', ends by itself '}
+            {' ends by itself '}
             <Until at={until} />
           </>
         )}

@@ -232,8 +232,8 @@ function OpenOne() {
             value={chosen}
             onChange={setChosen}
             data={[
-              { group: 'Services', items: services.map(({ id, name }) => ({ value: `service ${id}`, label: name })) },
-              { group: 'Nodes', items: machines.map(({ id, name }) => ({ value: `node ${id}`, label: name })) },
+              { group: 'Services', items: services.map(({ name }) => ({ value: `service ${name}`, label: name })) },
+              { group: 'Nodes', items: machines.map(({ name }) => ({ value: `node ${name}`, label: name })) },
             ]}
           />
         )}
