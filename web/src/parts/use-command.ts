@@ -3,6 +3,8 @@ import { useMutation, type UseMutationResult, useQueryClient } from '@tanstack/r
 import { tell, type Telling, type TellPath, type Told200 } from '../api/client.ts';
 import { wordsOf } from '../api/refused.ts';
 
+const CLOSABLE = { closeButtonProps: { 'aria-label': 'Close' } };
+
 /** A command that says when it was refused, and after which everything shown is asked for anew. */
 export function useCommand<P extends TellPath>(
   path: P,
@@ -15,11 +17,11 @@ export function useCommand<P extends TellPath>(
   return useMutation({
     mutationFn: async (telling: Telling<P>) => await tell(path, telling),
     onSuccess: () => {
-      if (done !== undefined) notifications.show({ message: done, color: 'steward' });
+      if (done !== undefined) notifications.show({ message: done, color: 'steward', ...CLOSABLE });
       return queries.invalidateQueries();
     },
     onError: (refused) => {
-      if (!quiet) notifications.show({ message: wordsOf(refused), color: 'red', autoClose: 12_000 });
+      if (!quiet) notifications.show({ message: wordsOf(refused), color: 'red', autoClose: 12_000, ...CLOSABLE });
     },
   });
 }
