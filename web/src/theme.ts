@@ -25,6 +25,10 @@ export const theme = createTheme({
   headings: { fontWeight: '650' },
   respectReducedMotion: true,
   cursorType: 'pointer',
+  components: {
+    // What is wider than the screen is scrolled by whoever has a keyboard only, too.
+    TableScrollContainer: { defaultProps: { scrollAreaProps: { viewportProps: { tabIndex: 0 } } } },
+  },
 });
 
 /** Tones that a state is shown in: text that reads on its ground at 4.5 to 1 and more, in both schemes. */
