@@ -103,14 +103,13 @@ function NoPlan({ run }: { readonly run: Run }) {
         <State word={run.status} />
         <strong>{run.error?.message ?? 'There is no plan.'}</strong>
       </Group>
-      {run.error?.hint !== undefined && <Text>{run.error.hint}</Text>}
+      <Text c="dimmed">{run.error?.hint ?? 'Nothing was changed.'}</Text>
       {run.error?.problems?.map(({ path, message }) => (
         <Text key={path} size="sm">
           <Code>{path}</Code> {message}
         </Text>
       ))}
       <Checks run={run} />
-      <Text c="dimmed">Nothing was changed.</Text>
     </Stack>
   );
 }

@@ -22,6 +22,7 @@ export interface SchemaForm {
   readonly problemAt: (path: string, within?: 'within') => string | undefined;
   /** Whoever leaves a field hears what is wrong with it. */
   readonly leave: (path: string) => void;
+  /** As far as anybody has found yet. */
   readonly valid: boolean;
   /** Changes where the fields have to begin anew. */
   readonly round: number;
@@ -76,7 +77,7 @@ export function useSchemaForm(schema: Schema, initial: Input = {}): SchemaForm {
       )?.message;
     },
     leave: (path) => setLeft((before) => (before.has(path) ? before : new Set([...before, path]))),
-    valid: found.length === 0,
+    valid: found.length === 0 && refused.length === 0,
     round,
     refusals,
   };
