@@ -4,6 +4,7 @@ import { useState } from 'react';
 import { useSession } from '../session/session.tsx';
 import { Ask } from './ask.tsx';
 import { useCommand } from './use-command.ts';
+import { HERE } from './zone.ts';
 
 interface Address {
   readonly url: string;
@@ -67,7 +68,6 @@ export function CreateHeartbeat() {
   const [made, setMade] = useState<Address & { readonly name: string }>();
   const create = useCommand('/api/v1/create-heartbeat', { quiet: true });
   if (!may('operate') || me.role === 'agent') return undefined;
-  const here = Intl.DateTimeFormat().resolvedOptions().timeZone;
   return (
     <>
       <Button onClick={open}>Create a heartbeat…</Button>
@@ -106,7 +106,7 @@ export function CreateHeartbeat() {
           autoCapitalize="none"
           spellCheck={false}
         />
-        {rhythm !== 'every' && <TextInput name="zone" label="Time zone" defaultValue={here} spellCheck={false} />}
+        {rhythm !== 'every' && <TextInput name="zone" label="Time zone" defaultValue={HERE} spellCheck={false} />}
         <TextInput name="grace" label="How much later it may be" placeholder="1h" spellCheck={false} />
         <Switch
           label="It is critical: alerts about it are not held back"

@@ -6,6 +6,7 @@ import { useAnswer } from '../../api/use-answer.ts';
 import { Answered } from '../../parts/answered.tsx';
 import { Card, Row, Section } from '../../parts/card.tsx';
 import { lengthOf } from '../../parts/length.ts';
+import { HERE } from '../../parts/zone.ts';
 
 const KINDS = [
   { value: 'cron', label: 'Cron' },
@@ -22,7 +23,6 @@ type Asked = NonNullable<Asking<'/api/v1/schedule-preview'>['query']>;
 export function Preview() {
   const [kind, setKind] = useState<Kind>('cron');
   const [asked, setAsked] = useState<Asked>();
-  const here = Intl.DateTimeFormat().resolvedOptions().timeZone;
   const preview = useAnswer('/api/v1/schedule-preview', asked === undefined ? {} : { query: asked }, {
     when: asked !== undefined,
   });
@@ -64,7 +64,7 @@ export function Preview() {
                 spellCheck={false}
                 error={wrong && (wrong.problems[0]?.message ?? wordsOf(wrong))}
               />
-              <TextInput name="zone" label="Time zone" defaultValue={here} maxLength={100} spellCheck={false} />
+              <TextInput name="zone" label="Time zone" defaultValue={HERE} maxLength={100} spellCheck={false} />
               <NativeSelect
                 name="load"
                 label="It works"

@@ -7,6 +7,7 @@ import { Answered } from '../../parts/answered.tsx';
 import { Card, Row, Section } from '../../parts/card.tsx';
 import { useNow } from '../../parts/clock.ts';
 import { tookOf } from '../../parts/length.ts';
+import { HERE } from '../../parts/zone.ts';
 import { type Block, daysOf, isRhythm, layOut, today } from './week-layout.ts';
 import classes from './week.module.css';
 
@@ -51,7 +52,7 @@ export function Week() {
               <Row>
                 <Collisions week={known} />
               </Row>
-              <div className={classes.scroll} tabIndex={0} role="group" aria-label="The week, hour by hour">
+              <div className={classes.scroll} role="group" aria-label="The week, hour by hour">
                 <div className={classes.week}>
                   <span className={classes.corner} />
                   {days.map((day) => (
@@ -187,7 +188,7 @@ function Legend({ week: { items } }: { readonly week: Days }) {
         </Text>
       )}
       <Text size="sm" c="dimmed">
-        Times are those of {Intl.DateTimeFormat().resolvedOptions().timeZone}, where this browser is.
+        Times are those of {HERE}, where this browser is.
       </Text>
     </div>
   );
