@@ -35,7 +35,7 @@ export function Copy() {
             may('operate') &&
             copy.status === 'complete' && (
               <>
-                <PlanLink automation="restore-backup" input={{ source, copy: id }} color="red">
+                <PlanLink automation="restore-backup" input={{ source, copy: id }} danger>
                   Restore over the original…
                 </PlanLink>
                 <PlanLink automation="extract-backup" input={{ source, copy: id }}>

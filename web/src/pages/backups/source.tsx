@@ -56,7 +56,7 @@ export function Source() {
 function Actions({ source }: { readonly source: string }) {
   return (
     <>
-      <PlanLink automation="restore-backup" input={{ source }} color="red">
+      <PlanLink automation="restore-backup" input={{ source }} danger>
         Restore over the original…
       </PlanLink>
       <PlanLink automation="extract-backup" input={{ source }}>

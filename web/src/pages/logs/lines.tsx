@@ -31,7 +31,12 @@ export function Lines({ lines, follow = false, none }: LinesProps) {
   const offsetBefore = useRef(0);
 
   useEffect(() => {
-    if (follow && atEnd.current && lines.length > 0) list.current?.scrollToIndex(lines.length - 1, { align: 'end' });
+    if (!follow || !atEnd.current || lines.length === 0) return;
+    // The list measures itself in the frame after it was drawn first; before, it has no end to go to.
+    let frame = requestAnimationFrame(() => {
+      frame = requestAnimationFrame(() => list.current?.scrollToIndex(lines.length - 1, { align: 'end' }));
+    });
+    return () => cancelAnimationFrame(frame);
   }, [lines, follow]);
 
   if (lines.length === 0) return <Text c="dimmed">{none}</Text>;
