@@ -80,35 +80,37 @@ export function Home() {
 
 function Proposal({ run }: { readonly run: Run }) {
   return (
-    <Card tone={run.effect === 'destructive' ? 'bad' : 'warn'}>
-      <Row>
-        <Title order={3} size="h5">
-          <Link to="/runs/$id" params={{ id: run.id }} className="quiet-link">
-            {run.automation} {run.target?.name}
-          </Link>
-        </Title>
-        {run.effect === 'destructive' && <State word="destroys" tone="bad" />}
-        {run.target?.critical === true && <State word="critical" tone="warn" />}
-        <Text size="sm" c="dimmed" className="grow">
-          Asked for by {run.actor.name}
-          {run.actor.role === 'agent' && ' (an AI agent)'}, <Ago at={run.createdAt} />
-          {run.reason !== undefined && `: ${run.reason}`}
-          {run.expiresAt !== undefined && (
-            <>
-              {' · expires '}
-              <Until at={run.expiresAt} />
-            </>
-          )}
-        </Text>
-      </Row>
-      <Row>
-        <div className="grow">
-          <Plan changes={run.plan ?? []} />
-          {run.impact && <Impact impact={run.impact} />}
-          <Decision run={run} />
-        </div>
-      </Row>
-    </Card>
+    <section aria-label={`${[run.automation, run.target?.name].filter(Boolean).join(' ')} waits for you`}>
+      <Card tone={run.effect === 'destructive' ? 'bad' : 'warn'}>
+        <Row>
+          <Title order={3} size="h5">
+            <Link to="/runs/$id" params={{ id: run.id }} className="quiet-link">
+              {run.automation} {run.target?.name}
+            </Link>
+          </Title>
+          {run.effect === 'destructive' && <State word="destroys" tone="bad" />}
+          {run.target?.critical === true && <State word="critical" tone="warn" />}
+          <Text size="sm" c="dimmed" className="grow">
+            Asked for by {run.actor.name}
+            {run.actor.role === 'agent' && ' (an AI agent)'}, <Ago at={run.createdAt} />
+            {run.reason !== undefined && `: ${run.reason}`}
+            {run.expiresAt !== undefined && (
+              <>
+                {' · expires '}
+                <Until at={run.expiresAt} />
+              </>
+            )}
+          </Text>
+        </Row>
+        <Row>
+          <div className="grow">
+            <Plan changes={run.plan ?? []} />
+            {run.impact && <Impact impact={run.impact} />}
+            <Decision run={run} />
+          </div>
+        </Row>
+      </Card>
+    </section>
   );
 }
 

@@ -1,5 +1,7 @@
 import { Button, Group, Text, TextInput } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
+import { notifications } from '@mantine/notifications';
+import { wordsOf } from '../api/refused.ts';
 import { useAnswer } from '../api/use-answer.ts';
 import { canUsePasskey, proveByPasskey } from '../session/proof.ts';
 import { useSession } from '../session/session.tsx';
@@ -47,14 +49,18 @@ function ApproveProven({ run, planHash }: { readonly run: Run; readonly planHash
   const byPasskey = canUsePasskey(account);
 
   async function withPasskey(): Promise<void> {
-    const proof = await proveByPasskey(`approve:${run.id}:${planHash}`);
-    await loud.mutateAsync({ path, body: { planHash, proof } });
+    try {
+      const proof = await proveByPasskey(`approve:${run.id}:${planHash}`);
+      loud.mutate({ path, body: { planHash, proof } });
+    } catch (refused) {
+      notifications.show({ message: wordsOf(refused), color: 'red' });
+    }
   }
 
   return (
     <>
       {byPasskey && (
-        <Button color="red" loading={loud.isPending} onClick={() => void withPasskey().catch(() => undefined)}>
+        <Button color="red" loading={loud.isPending} onClick={() => void withPasskey()}>
           Approve with a passkey
         </Button>
       )}
