@@ -1,4 +1,5 @@
-// Before `npm start` and `npm test`: node_modules is what the lockfile says, and the dashboard is built of its sources.
+// Before `npm start` and `npm test`: node_modules is what the lockfile says, the dashboard is built of its sources, and for
+// development its types are those of openapi.json.
 // Runs on the machine's own Node, whatever its version, and with nothing installed.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -50,6 +51,16 @@ if (built.sources !== sources || built.lock !== lock) {
     process.exit(1);
   }
   writeFileSync(builtFile, JSON.stringify({ sources, lock }));
+}
+
+const contract = createHash('sha256')
+  .update(readFileSync(join(root, 'openapi.json')))
+  .digest('hex');
+const typesFile = join(web, 'src', 'api', '.schema.json');
+if (withDev && readStamp(typesFile).contract !== contract) {
+  const typed = spawnSync('npm', ['run', '-s', 'contract', '-w', 'web'], { cwd: root, stdio: 'inherit' });
+  if (typed.status !== 0) process.exit(1);
+  writeFileSync(typesFile, JSON.stringify({ contract }));
 }
 
 /** What changes with every byte that the build reads, types and tests aside. */

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { type AnyAutomation, RUN_LIMITS } from '../../core/automation.ts';
-import { jsonSchemaOf } from '../json-schema.ts';
+import { jsonSchemaOf } from '../json-schema-of.ts';
 
 /** One automation as whoever is about to start it needs it. */
 export const AutomationDetail = z.object({

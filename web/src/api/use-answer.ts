@@ -42,5 +42,5 @@ export function useAnswer<P extends AskPath>(
   asking: Asking<P> = {},
   { when = true, still = false }: AnswerOptions = {},
 ): UseQueryResult<Answer<P>> {
-  return useQuery({ ...question(path, asking), enabled: when, ...stillness(still) }) as UseQueryResult<Answer<P>>;
+  return useQuery({ ...question(path, asking), enabled: when, ...stillness(still) });
 }

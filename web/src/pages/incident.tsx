@@ -130,7 +130,7 @@ function Say({ path, what }: { readonly path: { readonly id: string }; readonly 
         button="Save"
         opened={opened}
         close={close}
-        submit={({ text = '' }) => say.mutateAsync({ path, body: { note: text } as never })}
+        submit={({ text = '' }) => say.mutateAsync({ path, body: { note: text } })}
       >
         <Textarea name="text" label={label} required maxLength={2000} autosize minRows={3} />
       </Ask>

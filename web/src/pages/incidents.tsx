@@ -16,7 +16,7 @@ export function Incidents() {
         <SegmentedControl
           size="xs"
           value={status}
-          onChange={(value) => setStatus(value as typeof status)}
+          onChange={(value) => setStatus(value)}
           data={[
             { value: 'unresolved', label: 'Open' },
             { value: 'all', label: 'All' },

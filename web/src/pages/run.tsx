@@ -216,7 +216,7 @@ function Actions({ run: { id, status, dryRun, changes } }: { readonly run: Whole
         <Button
           variant="default"
           loading={undo.isPending}
-          onClick={() => undo.mutate({ path }, { onSuccess: (next) => follow(next as never) })}
+          onClick={() => undo.mutate({ path }, { onSuccess: (next) => follow(next) })}
         >
           Take back
         </Button>
@@ -225,7 +225,7 @@ function Actions({ run: { id, status, dryRun, changes } }: { readonly run: Whole
         <Button
           variant="default"
           loading={repeat.isPending}
-          onClick={() => repeat.mutate({ path }, { onSuccess: (next) => follow(next as never) })}
+          onClick={() => repeat.mutate({ path }, { onSuccess: (next) => follow(next) })}
         >
           Run again
         </Button>

@@ -61,7 +61,7 @@ export function Runs() {
         </>
       }
     >
-      <Answered answer={runs as never} lines={8}>
+      <Answered answer={runs} lines={8}>
         {() => {
           const items = runs.data?.pages.flatMap((page) => page.items) ?? [];
           if (items.length === 0)

@@ -165,7 +165,7 @@ function Executions({ name }: { readonly name: string }) {
   });
   return (
     <Section title="How it went">
-      <Answered answer={executions as never}>
+      <Answered answer={executions}>
         {() => {
           const items = executions.data?.pages.flatMap((page) => page.items) ?? [];
           if (items.length === 0) return <Text c="dimmed">It has not run yet.</Text>;

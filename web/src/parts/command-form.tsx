@@ -63,7 +63,7 @@ function Fields({
     setProblem(undefined);
     if (!form.attempt()) return;
     try {
-      await send.mutateAsync({ body: form.value as never });
+      await send.mutateAsync({ body: form.value });
       close();
     } catch (refused) {
       const found = refused instanceof Refused ? refused.problems : [];

@@ -27,7 +27,7 @@ export function PasskeyPart({ account }: { readonly account: Account }) {
               purpose={`add-passkey:${account.id}`}
               act={async ({ name = '' }, proof) => {
                 const { options } = await tell('/api/v1/offer-passkey', { body: { ...(proof && { proof }) } });
-                await add.mutateAsync({ body: { name, response: (await makePasskey(options)) as never } });
+                await add.mutateAsync({ body: { name, response: await makePasskey(options) } });
               }}
             >
               <TextInput name="name" label="What you call it" defaultValue="This device" required maxLength={60} />

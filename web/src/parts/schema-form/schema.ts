@@ -54,22 +54,14 @@ export function kindOf(schema: Schema): Kind {
   if (schema.const !== undefined) return 'constant';
   if (schema.enum) return schema.enum.length === 1 ? 'constant' : 'choice';
   if (branchesOf(schema).length > 1) return 'union';
-  switch (typeOf(schema)) {
-    case 'string':
-      return schema.format === 'date-time' ? 'instant' : 'text';
-    case 'number':
-    case 'integer':
-      return 'number';
-    case 'boolean':
-      return 'boolean';
-    case 'array':
-      return 'list';
-    case 'object':
-      if (schema.properties) return 'object';
-      return typeof schema.additionalProperties === 'object' && isSaid(schema.additionalProperties) ? 'map' : 'json';
-    default:
-      return 'json';
-  }
+  const type = typeOf(schema);
+  if (type === 'string') return schema.format === 'date-time' ? 'instant' : 'text';
+  if (type === 'number' || type === 'integer') return 'number';
+  if (type === 'boolean') return 'boolean';
+  if (type === 'array') return 'list';
+  if (type !== 'object') return 'json';
+  if (schema.properties) return 'object';
+  return typeof schema.additionalProperties === 'object' && isSaid(schema.additionalProperties) ? 'map' : 'json';
 }
 
 export function typeOf({ type }: Schema): string | undefined {
@@ -96,26 +88,19 @@ export function withoutNothing(schema: Schema): Schema {
 /** What a form for it begins with: only what has to be there. Defaults are left to the server. */
 export function emptyOf(given: Schema): unknown {
   const schema = withoutNothing(given);
-  switch (kindOf(schema)) {
-    case 'constant':
-      return schema.const ?? schema.enum?.[0];
-    case 'object':
-      return Object.fromEntries(
-        (schema.required ?? [])
-          .map((name) => [name, emptyOf(schema.properties?.[name] ?? {})] as const)
-          .filter(([, value]) => value !== undefined),
-      );
-    case 'list':
-      return schema.minItems && kindOf(schema.items ?? {}) === 'object'
-        ? [emptyOf(schema.items ?? {})]
-        : schema.default === undefined
-          ? []
-          : undefined;
-    case 'map':
-      return schema.default === undefined ? {} : undefined;
-    default:
-      return undefined;
-  }
+  const kind = kindOf(schema);
+  if (kind === 'constant') return schema.const ?? schema.enum?.[0];
+  if (kind === 'object')
+    return Object.fromEntries(
+      (schema.required ?? [])
+        .map((name) => [name, emptyOf(schema.properties?.[name] ?? {})] as const)
+        .filter(([, value]) => value !== undefined),
+    );
+  if (kind === 'list' && schema.minItems && kindOf(schema.items ?? {}) === 'object')
+    return [emptyOf(schema.items ?? {})];
+  if (schema.default !== undefined) return undefined;
+  if (kind === 'list') return [];
+  return kind === 'map' ? {} : undefined;
 }
 
 /** `graceSeconds`, `max_age`: as a person says it. */

@@ -51,6 +51,6 @@ export function useNames(named: string | undefined): readonly Offer[] {
   const known = named === undefined ? undefined : PLACES[named];
   const answer = useAnswer(known?.path ?? '/api/v1/services', {}, { when: known !== undefined });
   if (!known || answer.data === undefined) return [];
-  const offers = known.offers(answer.data as never);
+  const offers = known.offers(answer.data);
   return [...new Map(offers.map((offer) => [offer.name, offer])).values()];
 }
