@@ -205,7 +205,7 @@ describe.skipIf(!BROWSER)('the dashboard on a bad morning (needs Chromium)', () 
 
     await page.goto((await small.identity.setupLink(url)) ?? '');
     await page.getByLabel('Name').fill('ada');
-    await page.getByLabel('Password').fill(PASSWORD);
+    await page.getByRole('textbox', { name: 'Password' }).fill(PASSWORD);
     await page.keyboard.press('Enter');
 
     await page.getByRole('heading', { name: 'You are needed: nginx is down' }).waitFor();
@@ -256,10 +256,10 @@ describe.skipIf(!BROWSER)('the dashboard on a bad morning (needs Chromium)', () 
     await page.getByRole('button', { name: 'ada', exact: true }).click();
     await page.getByRole('menuitem', { name: 'Sign out' }).click();
     await page.getByLabel('Name').fill('ada');
-    await page.getByLabel('Password').fill('wrong password');
+    await page.getByRole('textbox', { name: 'Password' }).fill('wrong password');
     await page.keyboard.press('Enter');
     await page.getByText('Name or password is wrong').waitFor();
-    await page.getByLabel('Password').fill(PASSWORD);
+    await page.getByRole('textbox', { name: 'Password' }).fill(PASSWORD);
     await page.keyboard.press('Enter');
     await page.getByText('live', { exact: true }).waitFor();
   });

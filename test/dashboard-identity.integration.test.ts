@@ -57,6 +57,7 @@ function deciding(identity: () => SmallComposition['identity']) {
       sentence: `You are needed: ${state.runs.length} plans wait for your approval.`,
       version: '0.1.0',
       node: { name: 'web-1' },
+      services: { up: 2, down: 0, degraded: 0, stopped: 0 },
       notices: [],
     })),
     query('mode', () => state.mode),
@@ -140,7 +141,7 @@ describe.skipIf(!BROWSER)('the dashboard, for who signs in and decides (needs Ch
     });
     await page.goto(((await small.identity.setupLink(url)) ?? '').replace('127.0.0.1', 'localhost'));
     await page.getByLabel('Name').fill('ada');
-    await page.getByLabel('Password').fill(PASSWORD);
+    await page.getByRole('textbox', { name: 'Password' }).fill(PASSWORD);
     await page.keyboard.press('Enter');
     await page.getByRole('heading', { name: 'Needs you' }).waitFor();
   });
@@ -229,7 +230,7 @@ describe.skipIf(!BROWSER)('the dashboard, for who signs in and decides (needs Ch
     await signOut();
     await page.getByLabel('Name').fill('ada');
     await seen.picture('identity-sign-in');
-    await page.getByLabel('Password').fill(PASSWORD);
+    await page.getByRole('textbox', { name: 'Password' }).fill(PASSWORD);
     await page.keyboard.press('Enter');
     await page.getByLabel('Code').fill('000000');
     await page.keyboard.press('Enter');
@@ -270,7 +271,7 @@ describe.skipIf(!BROWSER)('the dashboard, for who signs in and decides (needs Ch
     const bare = await seen.browser.newPage();
     await bare.goto(url.replace('localhost', '127.0.0.1'));
     await bare.getByLabel('Name').fill('ada');
-    await bare.getByLabel('Password').fill(PASSWORD);
+    await bare.getByRole('textbox', { name: 'Password' }).fill(PASSWORD);
     await bare.keyboard.press('Enter');
     await bare.getByLabel('Code').fill(recovery[1] ?? '');
     await bare.keyboard.press('Enter');

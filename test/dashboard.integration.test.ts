@@ -88,7 +88,7 @@ services:
     const [link = ''] = /http:\S+\/setup#\S+/.exec(serving.output()) ?? [];
     await page.goto(link);
     await page.getByLabel('Name').fill('ada');
-    await page.getByLabel('Password').fill(PASSWORD);
+    await page.getByRole('textbox', { name: 'Password' }).fill(PASSWORD);
     await seen.picture('setup');
     await page.keyboard.press('Enter');
     await page.getByText('live', { exact: true }).waitFor();

@@ -343,7 +343,7 @@ describe.skipIf(noDocker !== undefined)(`containers${noDocker ? ` (${noDocker})`
     expect(await state('nobody')).toMatchObject({ state: 'down', detail: { missing: true } });
   });
 
-  it('believes a HEALTHCHECK, and calls a paused container stopped', async () => {
+  it('believes a HEALTHCHECK', async () => {
     const health = ['--health-interval=300ms', '--health-retries=1', '--health-start-period=0s'];
     await start_('well', 'while true; do sleep 1; done', '--health-cmd=true', ...health);
     await start_('ill', 'while true; do sleep 1; done', '--health-cmd=echo broken; false', ...health);
@@ -354,12 +354,15 @@ describe.skipIf(noDocker !== undefined)(`containers${noDocker ? ` (${noDocker})`
         expect(await state('ill')).toMatchObject({ state: 'down', message: 'ill runs, but its HEALTHCHECK fails' }),
       15_000,
     );
-    await dockerd.docker('pause', 'well');
-    await vi.waitFor(
-      async () => expect(await state('well')).toMatchObject({ state: 'stopped', message: 'well is paused' }),
-      15_000,
-    );
-    await dockerd.docker('unpause', 'well');
+  }, 60_000);
+
+  it('calls a paused container stopped', async () => {
+    // Without a HEALTHCHECK: where one is under way while its container is paused, Docker answers nothing about it.
+    await start_('held', 'while true; do sleep 1; done');
+    await dockerd.docker('pause', 'held');
+
+    expect(await state('held')).toMatchObject({ state: 'stopped', message: 'held is paused' });
+    await dockerd.docker('unpause', 'held');
   }, 60_000);
 
   it('blames nobody while the engine is away', async () => {
