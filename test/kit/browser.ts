@@ -26,6 +26,8 @@ export interface Visit extends AsyncDisposable {
 export async function visit(origin: string, size = { width: 1280, height: 860 }): Promise<Visit> {
   const browser = await chromium.launch({ executablePath: BROWSER ?? '', args: ['--no-sandbox'] });
   const page = await browser.newPage({ viewport: size, colorScheme: 'light' });
+  // A test that waits in vain says so before its own time is over, and where.
+  page.setDefaultTimeout(15_000);
   const complaints: string[] = [];
   page.on('console', (message) => {
     if (message.type() === 'error' && !EXPECTED.test(message.text())) complaints.push(message.text());
