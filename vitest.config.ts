@@ -50,6 +50,7 @@ const APART = [
   'test/rest.integration.test.ts',
   'test/restore-home.integration.test.ts',
   'test/retention.integration.test.ts',
+  'test/status-page.test.ts',
   'test/two-nodes.test.ts',
   'test/user-events.integration.test.ts',
   'test/workflow-guide.test.ts',

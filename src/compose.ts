@@ -78,6 +78,8 @@ import { createMcp } from './surfaces/mcp/http.ts';
 import type { Page } from './surfaces/page/index.ts';
 import { createRest, type Rest } from './surfaces/rest/index.ts';
 import { mountHeartbeats } from './surfaces/rest/heartbeats.ts';
+import { mountStatusPage } from './surfaces/rest/status-page.ts';
+import { statusPageHtml } from './surfaces/status-page/html.ts';
 import { mountJoin } from './surfaces/rest/join.ts';
 import { createBackupRecord } from './systems/backups/index.ts';
 import { createDeadMan } from './systems/alerting/dead-man.ts';
@@ -100,6 +102,7 @@ import { createMonitoring } from './systems/monitoring/index.ts';
 import { createRecipes } from './systems/recipes/index.ts';
 import { createReports } from './systems/reports/index.ts';
 import { createSecurity } from './systems/security/index.ts';
+import { createStatusPage } from './systems/status-page/index.ts';
 import { createStatus, type Notice } from './systems/status/index.ts';
 import { workflows } from './workflows/index.ts';
 import { createWorld, senses } from './world.ts';
@@ -501,6 +504,15 @@ export function compose(parts: Parts): Composition {
     }),
   });
 
+  const statusPage = createStatusPage({
+    settings: () => settings().statusPage,
+    services: async () => (await monitoring.report()).services,
+    uptime: monitoring.uptime,
+    render: statusPageHtml,
+    exports: createExports(home),
+    now,
+  });
+
   const systems: System[] = [
     senses(world),
     families,
@@ -521,6 +533,7 @@ export function compose(parts: Parts): Composition {
     databases,
     createMigrationsView({ migrations: migrationsBy(programs) }),
     status,
+    statusPage,
   ];
   const catalog = createCatalog({
     automations: automations(),
@@ -573,6 +586,7 @@ export function compose(parts: Parts): Composition {
       mcp.mount,
       (app) => mountJoin(app, engine.invitations),
       (app) => mountHeartbeats(app, { pings: heartbeats, byName: operationOf('ping-heartbeat'), audit: record, now }),
+      (app) => mountStatusPage(app, { pages: statusPage, identity, audit: record, now }),
     ],
     version,
     now,

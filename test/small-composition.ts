@@ -14,7 +14,7 @@ import { EVENTS_CHANNEL } from '../src/store/event-tables.ts';
 import type { Store } from '../src/store/store.ts';
 import type { LiveSettings } from '../src/surfaces/live/index.ts';
 import { loadPage } from '../src/surfaces/page/index.ts';
-import { createRest, type Rest } from '../src/surfaces/rest/index.ts';
+import { createRest, type Rest, type RestDeps } from '../src/surfaces/rest/index.ts';
 import type { RestSettings } from '../src/surfaces/rest/settings.ts';
 import { type Audit, createAudit } from '../src/systems/audit/index.ts';
 import { auditMigrations } from '../src/systems/audit/tables.ts';
@@ -48,11 +48,13 @@ export async function composeSmall({
   operations = [],
   elsewhere,
   live = {},
+  mounts = () => [],
 }: {
   settings?: Partial<RestSettings>;
   operations?: readonly AnyOperation[];
   elsewhere?: Elsewhere;
   live?: LiveSettings;
+  mounts?: (parts: { readonly identity: IdentitySystem; readonly audit: Audit }) => NonNullable<RestDeps['mounts']>;
 } = {}): Promise<SmallComposition> {
   const database = await testDatabase({ migrations: [...auditMigrations, ...identityMigrations] });
   const { store } = database;
@@ -99,6 +101,7 @@ export async function composeSmall({
     live,
     settings: { host: '127.0.0.1', port: 0, requestsPerMinute: 100_000, ...settings },
     page: await loadPage(),
+    mounts: mounts({ identity, audit }),
     version: '0.0.0-test',
     now,
     log,

@@ -14,6 +14,7 @@ import { MaintenanceConfig } from './schema-maintenance.ts';
 import { address, duration, names, secret, secretAddress, size, uniqueBy } from './schema-parts.ts';
 import { Machine } from './schema-machine.ts';
 import { Match, ServiceConfig } from './schema-services.ts';
+import { StatusPageConfig } from './schema-status-page.ts';
 import { WorkflowCalls } from './schema-workflows.ts';
 
 const Server = z
@@ -342,6 +343,7 @@ export const Config = z
     healing: Healing.prefault({}).describe('How services are brought back.'),
     alerts: Alerts.prefault({}).describe('Who is told.'),
     reports: Reports.prefault({}),
+    statusPage: StatusPageConfig.prefault({}),
     deadMan: DeadMan.optional(),
     auth: Auth.prefault({}).describe(
       'Who else says who somebody is: an identity provider for people, an issuer of tokens for programs.',

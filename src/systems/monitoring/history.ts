@@ -1,5 +1,4 @@
 import { type Kysely, sql } from 'kysely';
-import type { MaintenanceSpan } from '../../core/maintenance.ts';
 import type { MonitoringTables } from './tables.ts';
 
 const DAY_MS = 86_400_000;
@@ -72,36 +71,4 @@ export async function bridgeGap(db: Kysely<MonitoringTables>, node: string, now:
     insert into service_transitions (resource_id, at, state, message)
     select resource_id, seen, 'unknown', 'Steward did not run' from silent
     union all select resource_id, ${now}, state, 'Steward runs again' from silent`.execute(db);
-}
-
-/**
- * Percent of the time since then that each service was up or degraded, of the time it was known and meant to run: what
- * was stopped, and what happened while it was being worked on, is left out.
- */
-export async function uptimes(
-  db: Kysely<MonitoringTables>,
-  since: Date,
-  now: Date,
-  excused: readonly MaintenanceSpan[] = [],
-): Promise<Map<string, number>> {
-  const left = JSON.stringify(
-    excused.map(({ resourceId, from, until }) => ({ resource_id: resourceId, from_at: from, until_at: until })),
-  );
-  const { rows } = await sql<{ resource_id: string; uptime: number | null }>`
-    with changes as (
-      select resource_id, state, at from service_transitions where at >= ${since} and at <= ${now}
-      union all (select distinct on (resource_id) resource_id, state, ${since} from service_transitions where at < ${since} order by resource_id, at desc)),
-    spans as (select resource_id, state, tstzrange(at, lead(at, 1, ${now}) over (partition by resource_id order by at)) as span from changes),
-    excused as (select resource_id, range_agg(tstzrange(from_at, until_at)) as span
-      from jsonb_to_recordset(${left}::jsonb) as e (resource_id text, from_at timestamptz, until_at timestamptz) group by resource_id),
-    counted as (select s.resource_id, s.state, (select sum(extract(epoch from upper(part) - lower(part)))::float8
-        from unnest(tstzmultirange(s.span) - coalesce(e.span, '{}'::tstzmultirange)) as part) as seconds
-      from spans s left join excused e using (resource_id))
-    select resource_id, 100 * coalesce(sum(seconds) filter (where state in ('up', 'degraded')), 0) / nullif(sum(seconds) filter (where state in ('up', 'degraded', 'down')), 0) as uptime
-    from counted group by resource_id`.execute(db);
-  return new Map(
-    rows.flatMap(({ resource_id, uptime }) =>
-      uptime === null ? [] : [[resource_id, Math.round(uptime * 1_000) / 1_000] as const],
-    ),
-  );
 }

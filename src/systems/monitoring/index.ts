@@ -3,7 +3,7 @@ import type { EventType } from '../../core/event.ts';
 import type { Inventory } from '../../core/inventory.ts';
 import { StewardError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
-import type { Maintenance } from '../../core/maintenance.ts';
+import type { Maintenance, MaintenanceSpan } from '../../core/maintenance.ts';
 import type { Monitor, ResponseTimes, ServiceStatus } from '../../core/monitor.ts';
 import type { ChecksPort } from '../../core/ports/checks.ts';
 import type { System } from '../../core/system.ts';
@@ -11,15 +11,18 @@ import type { EventConsumer } from '../../store/event-consumer.ts';
 import type { Store } from '../../store/store.ts';
 import { loadChecks } from './check-store.ts';
 import { namedChecks } from './checks.ts';
-import { bridgeGap, keepHistory, uptimes } from './history.ts';
+import { availability, type Span, uptimes } from './availability.ts';
+import { bridgeGap, keepHistory } from './history.ts';
 import { answeringGroups, type MonitoringSettings } from './groups.ts';
 import { monitoringOperations } from './operations.ts';
+import { uptimeOperation } from './operations-uptime.ts';
 import { responseTimes, storedStatuses } from './reads.ts';
 import { createRecorder } from './recorder.ts';
 import { type HealthReport, type Overall, healthReport } from './report.ts';
 import { createScheduler } from './scheduler.ts';
 import { type SelfCheck, createSelfCheck } from './self-check.ts';
 import type { MonitoringTables } from './tables.ts';
+import { type UptimeOf, uptimeUntil } from './uptime.ts';
 import { WatchList } from './watch-list.ts';
 import { createWebPortFinder } from './web-ports.ts';
 
@@ -50,6 +53,8 @@ export interface Monitoring extends System, Monitor {
   responseTimes(resourceIds: readonly string[], since: Date): Promise<ReadonlyMap<string, ResponseTimes>>;
   /** Percent of the time since then that each service answered, of the time it was meant to. */
   uptimes(since: Date): Promise<ReadonlyMap<string, number>>;
+  /** The same of the last day, week, month and quarter, and of so many days one by one. */
+  uptime(days: number): Promise<UptimeOf>;
   /** Probes everything that this node watches, all at once, and waits until the results are stored. */
   probeEverything(): Promise<void>;
   /** What a node watched that is gone for good is watched by nobody. */
@@ -126,6 +131,9 @@ export function createMonitoring({
     await recorder.flush();
   }
 
+  const excused = async (since: Date, until: Date): Promise<readonly MaintenanceSpan[]> =>
+    (await maintenance?.during(await inventory.find({ state: 'all' }), since, until)) ?? [];
+
   const report = (): Promise<HealthReport> => healthReport({ db, inventory, all, maintenance }, now());
 
   const monitoring: Monitoring = {
@@ -192,7 +200,9 @@ export function createMonitoring({
     },
     report,
     responseTimes: (resourceIds, since) => responseTimes(db, resourceIds, since),
-    uptimes: (since) => uptimes(db, since, now()),
+    uptimes: async (since) => uptimes(db, since, now(), await excused(since, now())),
+    uptime: (days) =>
+      uptimeUntil(now(), days, async (spans) => availability(db, spans, await excused(...whole(spans)))),
     probeEverything,
     async forgetNode(id) {
       await db
@@ -231,7 +241,12 @@ export function createMonitoring({
       await selfCheck.stop();
     },
   };
-  return Object.assign(monitoring, { operations: monitoringOperations({ monitoring, inventory, db, node }) });
+  return Object.assign(monitoring, {
+    operations: [
+      ...monitoringOperations({ monitoring, inventory, db, node }),
+      uptimeOperation({ inventory, uptime: monitoring.uptime }),
+    ],
+  });
 }
 
 /** The work goes on where the caller no longer waits for it: others may. */
@@ -245,4 +260,11 @@ async function untilAborted(work: Promise<void>, signal: AbortSignal): Promise<v
   } finally {
     signal.removeEventListener('abort', refuse);
   }
+}
+
+/** From the beginning of the first to the end of the last. */
+function whole(spans: readonly Span[]): [from: Date, until: Date] {
+  const from = Math.min(...spans.map((span) => span.from.getTime()));
+  const until = Math.max(...spans.map((span) => span.until.getTime()));
+  return [new Date(from), new Date(until)];
 }

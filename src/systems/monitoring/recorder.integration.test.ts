@@ -5,7 +5,8 @@ import { bundledUrl } from '../../store/bundled-postgres.ts';
 import { type TestDatabase, testDatabase, testServer } from '../../testing/database.ts';
 import { memoryLog } from '../../testing/log.ts';
 import { storeChecks } from './check-store.ts';
-import { keepHistory, uptimes } from './history.ts';
+import { availability, uptimes } from './availability.ts';
+import { keepHistory } from './history.ts';
 import { type Recorder, createRecorder } from './recorder.ts';
 import { newCheckState, storable } from './state.ts';
 import { type MonitoringTables, monitoringMigrations } from './tables.ts';
@@ -187,6 +188,15 @@ describe('history', () => {
       { resourceId: 'svc_2', from: hour(0), until: hour(24) },
     ];
     expect((await uptimes(db(), hour(0), hour(24), excused)).get('svc_1')).toBeCloseTo(100 * (11 / 13), 2);
+    // Per day, with what lay before the first of them.
+    const days = [
+      { name: 'first', from: hour(-12), until: hour(12) },
+      { name: 'second', from: hour(12), until: hour(24) },
+    ];
+    expect((await availability(db(), days, excused)).toSorted((a, b) => (a.span < b.span ? -1 : 1))).toEqual([
+      { resourceId: 'svc_1', span: 'first', upSeconds: 18 * 3_600, downSeconds: 2 * 3_600 },
+      { resourceId: 'svc_1', span: 'second', upSeconds: 5 * 3_600, downSeconds: 0 },
+    ]);
     // Nothing else was known of it.
     expect(
       (await uptimes(db(), hour(6), hour(12), [{ resourceId: 'svc_1', from: hour(0), until: hour(24) }])).get('svc_1'),

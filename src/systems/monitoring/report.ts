@@ -2,7 +2,7 @@ import type { Kysely } from 'kysely';
 import type { Inventory } from '../../core/inventory.ts';
 import type { Maintenance } from '../../core/maintenance.ts';
 import type { ServiceStatus } from '../../core/monitor.ts';
-import { uptimes } from './history.ts';
+import { uptimes } from './availability.ts';
 import { type HealthScore, type OverallStatus, healthScore, overallStatus } from './score.ts';
 import type { MonitoringTables } from './tables.ts';
 
