@@ -1,11 +1,10 @@
 import type { Json } from '../core/json.ts';
 import { REDACTED, redact } from '../core/redact.ts';
+import { storableText } from '../core/storable-text.ts';
 
 const SHORTEST_SECRET = 4;
-// PostgreSQL takes neither a NUL nor half a surrogate pair, and programs print both.
 const UNSTORABLE = /\\u(0000|d[89a-f])/i;
-const storable = (_key: string, value: unknown): unknown =>
-  typeof value === 'string' ? value.replaceAll('\0', '\u{FFFD}').toWellFormed() : value;
+const storable = (_key: string, value: unknown): unknown => (typeof value === 'string' ? storableText(value) : value);
 
 /** What may be stored: JSON as the store gives it back, without what looks like a secret and without the secrets that were used. */
 export function cleaner(): { clean: (value: unknown) => Json; uses: (secret: string) => void } {

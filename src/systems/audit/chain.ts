@@ -2,6 +2,7 @@ import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import type { AuditEntry } from '../../core/audit.ts';
 import { canonicalJson, type JsonObject } from '../../core/json.ts';
 import { redact } from '../../core/redact.ts';
+import { storableText } from '../../core/storable-text.ts';
 
 /** What the first record of a chain points back to. */
 export const GENESIS = '0'.repeat(64);
@@ -60,7 +61,7 @@ export function entryText(entry: AuditEntry): string {
 }
 
 function readable(value: unknown): unknown {
-  if (typeof value === 'string') return value.toWellFormed().replaceAll('\0', '\u{fffd}');
+  if (typeof value === 'string') return storableText(value);
   if (Array.isArray(value)) return value.map(readable);
   if (value === null || typeof value !== 'object') return value;
   return Object.fromEntries(Object.entries(value).map(([name, member]) => [readable(name), readable(member)]));

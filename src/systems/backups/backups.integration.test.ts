@@ -173,6 +173,18 @@ describe('the record of copies', () => {
     expect(await backups.recoveryPoint(defined(sources[1]))).toBeUndefined();
   });
 
+  it('keeps what a program quotes of a damaged copy, whatever that is', async () => {
+    await copy('cp_1');
+    await backups.copies.looked('cp_1', [
+      { ...layer('bytes', false), statement: 'invalid \0 in \ud800', evidence: { said: 'a\0b' } },
+    ]);
+    expect(await standing()).toMatchObject({ state: 'unsound', message: 'bytes: invalid \ufffd in \ufffd' });
+    await backups.copies.looked('cp_1', [layer('restore')], 'no \0');
+    await backups.copies.begin({ id: 'cp_2', source: 'shop', kind: 'sqlite', repository: 'local', runId: 'run_1' });
+    await backups.copies.fail('cp_2', 'it said \0');
+    expect((await backups.copies.find({ id: 'cp_2' }))[0]?.status).toBe('failed');
+  });
+
   it('takes a proof back when a later look finds something wrong', async () => {
     await copy('cp_1');
     await backups.copies.looked('cp_1', [layer('restore')]);

@@ -3,6 +3,7 @@ import type { LayerResult } from '../../core/backup/copy.ts';
 import { StewardError } from '../../core/errors.ts';
 import type { EventType } from '../../core/event.ts';
 import type { JsonObject } from '../../core/json.ts';
+import { storableText } from '../../core/storable-text.ts';
 import type { MadeCopy } from '../../core/ports/backups.ts';
 import type { CopiesPort, CopyRecord } from '../../core/ports/copies.ts';
 import type { BackupsDeps } from './deps.ts';
@@ -47,7 +48,7 @@ export function createRecord({
             ok,
             statement,
             duration_ms: durationMs,
-            evidence: evidence === undefined ? null : JSON.stringify(evidence),
+            evidence: evidence === undefined ? null : JSON.stringify(evidence, storableStrings),
           })
           .execute();
       if (tell)
@@ -136,7 +137,8 @@ export function createRecord({
       );
     },
 
-    async fail(id, error) {
+    async fail(id, said) {
+      const error = storableText(said);
       await step(
         id,
         ['writing'],
@@ -145,8 +147,11 @@ export function createRecord({
       );
     },
 
-    async looked(id, results, obstacle) {
+    async looked(id, found, why) {
       const at = now();
+      // Programs quote what they found in what is damaged.
+      const results = found.map((each) => ({ ...each, statement: storableText(each.statement) }));
+      const obstacle = why === undefined ? undefined : storableText(why);
       const wrong = results.find(({ ok }) => !ok);
       const restored = results.find(({ layer }) => layer === 'restore');
       const read = results.some(({ layer }) => layer === 'bytes');
@@ -208,3 +213,6 @@ export function recordOf(row: HistoryRow): CopyRecord {
     obstacle: row.obstacle,
   };
 }
+
+const storableStrings = (_name: string, value: unknown): unknown =>
+  typeof value === 'string' ? storableText(value) : value;
