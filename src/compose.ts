@@ -79,7 +79,8 @@ import type { Page } from './surfaces/page/index.ts';
 import { createRest, type Rest } from './surfaces/rest/index.ts';
 import { mountHeartbeats } from './surfaces/rest/heartbeats.ts';
 import { mountStatusPage } from './surfaces/rest/status-page.ts';
-import { statusPageHtml } from './surfaces/status-page/html.ts';
+import { healthReportHtml } from './surfaces/documents/health-report.ts';
+import { statusPageHtml } from './surfaces/documents/status-page.ts';
 import { mountJoin } from './surfaces/rest/join.ts';
 import { createBackupRecord } from './systems/backups/index.ts';
 import { createDeadMan } from './systems/alerting/dead-man.ts';
@@ -433,6 +434,7 @@ export function compose(parts: Parts): Composition {
     responseTimes: monitoring.responseTimes,
     uptimes: monitoring.uptimes,
     restarts: healing.restarts,
+    render: healthReportHtml,
     exports: createExports(home),
     settings: () => reportsSettings(settings()),
     node,

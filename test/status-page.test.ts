@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ServiceState } from '../src/core/check.ts';
 import type { StatusPage } from '../src/core/status-page.ts';
 import { mountStatusPage } from '../src/surfaces/rest/status-page.ts';
-import { statusPageHtml } from '../src/surfaces/status-page/html.ts';
+import { statusPageHtml } from '../src/surfaces/documents/status-page.ts';
 import { createStatusPage, type StatusPageSettings } from '../src/systems/status-page/index.ts';
 import { composeSmall, type SmallComposition } from './small-composition.ts';
 

@@ -40,6 +40,9 @@ export const HealthFindings = z.object({
 });
 export type HealthFindings = z.output<typeof HealthFindings>;
 
+/** Scores of one machine, the oldest first. */
+export type HealthTrend = readonly { readonly at: Date; readonly score: number }[];
+
 /** Attempts to bring a service back that have ended. */
 export interface RestartCounts {
   readonly succeeded: number;

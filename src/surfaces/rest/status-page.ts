@@ -5,8 +5,8 @@ import { StewardError } from '../../core/errors.ts';
 import type { Identity } from '../../core/identity.ts';
 import type { StatusPage } from '../../core/status-page.ts';
 import { assertMay } from '../perform.ts';
-import { badge } from '../status-page/badge.ts';
-import { statusPageHtml } from '../status-page/html.ts';
+import { badge } from '../documents/badge.ts';
+import { statusPageHtml } from '../documents/status-page.ts';
 import { authenticate, callOf } from './access.ts';
 
 export interface StatusPageMount {

@@ -1,5 +1,5 @@
 import type { Exports } from '../../core/exports.ts';
-import type { RestartCounts } from '../../core/health-report.ts';
+import type { HealthFindings, HealthTrend, RestartCounts } from '../../core/health-report.ts';
 import type { Incidents } from '../../core/incident.ts';
 import type { Inventory } from '../../core/inventory.ts';
 import type { Log } from '../../core/log.ts';
@@ -26,6 +26,8 @@ export interface ReportsDeps {
   readonly uptimes: (since: Date) => Promise<ReadonlyMap<string, number>>;
   readonly restarts: (resourceIds: readonly string[], since: Date) => Promise<ReadonlyMap<string, RestartCounts>>;
   readonly exports: Exports;
+  /** A report as a document that needs nothing besides itself. */
+  readonly render: (findings: HealthFindings, trend: HealthTrend) => string;
   readonly settings: () => ReportsSettings;
   readonly node: { readonly id: string; readonly name: string };
   readonly now: () => Date;

@@ -1,9 +1,10 @@
 import { StewardError } from '../../core/errors.ts';
 import type { StewardEvent } from '../../core/event.ts';
 import { fileStamp } from '../../core/exports.ts';
-import { HealthFindings } from '../../core/health-report.ts';
+import { HealthFindings, type HealthTrend } from '../../core/health-report.ts';
 import type { Incidents } from '../../core/incident.ts';
 import { healthLines } from './lines.ts';
+import { trendUntil } from './trend.ts';
 import type { ReportsDeps } from './deps.ts';
 import type { ReportsTables } from './tables.ts';
 
@@ -29,7 +30,7 @@ export async function keepHealthReport(event: StewardEvent, deps: ReportsDeps): 
   const id = `hr_${runId.replace(/^run_/, '')}`;
   await store(id, runId, findings, deps);
   await tell(findings, id, deps.incidents);
-  await writeFiles(findings, deps);
+  await writeFiles(findings, await trendUntil(findings, deps.store.db), deps);
 }
 
 /** Once: the same event may come again. */
@@ -103,12 +104,18 @@ async function tell(
     );
 }
 
-async function writeFiles(findings: HealthFindings, { exports: files, log }: ReportsDeps): Promise<void> {
+async function writeFiles(
+  findings: HealthFindings,
+  trend: HealthTrend,
+  { exports: files, render, log }: ReportsDeps,
+): Promise<void> {
   const stamp = fileStamp(findings.at);
-  const name = `daily_health_report_${stamp}.json`;
+  const name = `daily_health_report_${stamp}`;
   try {
-    await files.write('reports', name, `${JSON.stringify(findings, null, 2)}\n`);
-    await files.link('reports', 'latest_health_report.json', name);
+    await files.write('reports', `${name}.json`, `${JSON.stringify(findings, null, 2)}\n`);
+    await files.link('reports', 'latest_health_report.json', `${name}.json`);
+    await files.write('reports', `${name}.html`, render(findings, trend));
+    await files.link('reports', 'latest_health_report.html', `${name}.html`);
     await files.write('logs', `daily_health_check_${stamp}.log`, healthLines(findings));
   } catch (thrown) {
     // The store has it; a full disk must not keep the news of it from a person.

@@ -2,10 +2,12 @@ import { sql } from 'kysely';
 import { z } from 'zod';
 import { CursorInstant, CursorText } from '../../core/cursor.ts';
 import { StewardError } from '../../core/errors.ts';
+import { fileStamp } from '../../core/exports.ts';
 import { HealthFindings } from '../../core/health-report.ts';
 import { type AnyOperation, defineQuery, NoInput, PageInput, pageOf } from '../../core/operation.ts';
 import type { ReportsDeps } from './deps.ts';
 import type { ReportsTables } from './tables.ts';
+import { trendUntil } from './trend.ts';
 
 const HealthRow = z.object({
   id: z.string(),
@@ -35,8 +37,29 @@ const AgentRow = z.object({
   lastCheckedAt: z.coerce.date().optional(),
 });
 
-export function reportsOperations({ store }: Pick<ReportsDeps, 'store'>): AnyOperation[] {
+const reportId = CursorText.min(1).max(100).describe("Id of the report, or 'latest'.");
+
+export function reportsOperations({ store, render }: Pick<ReportsDeps, 'store' | 'render'>): AnyOperation[] {
   const db = store.db.withTables<ReportsTables>();
+
+  async function found(id: string): Promise<HealthFindings & { readonly id: string; readonly runId: string }> {
+    const row = await db
+      .selectFrom('health_reports')
+      .select(['id', 'run_id', 'findings'])
+      .$if(id !== 'latest', (query) => query.where('id', '=', id))
+      .orderBy('at', 'desc')
+      .limit(1)
+      .executeTakeFirst();
+    if (row) return { ...HealthFindings.parse(row.findings), id: row.id, runId: row.run_id };
+    throw new StewardError(
+      'NOT_FOUND',
+      id === 'latest' ? 'There is no health report yet.' : `No health report is called '${id}'.`,
+      {
+        hint: 'Make one now: steward run daily-health-check',
+      },
+    );
+  }
+
   return [
     defineQuery({
       name: 'health-reports',
@@ -76,27 +99,41 @@ export function reportsOperations({ store }: Pick<ReportsDeps, 'store'>): AnyOpe
       title: 'Health report',
       summary: 'Shows one health report: its score, what took points away, and everything that was looked at.',
       permission: 'read',
-      input: z.object({ id: CursorText.min(1).max(100).describe("Id of the report, or 'latest'.") }),
+      input: z.object({ id: reportId }),
       output: HealthFindings.extend({ id: z.string(), runId: z.string() }),
       paths: ['/api/v1/automation/reports/health/{id}'],
       cli: ['report'],
       cliArguments: ['id'],
-      async handle({ id }) {
-        const row = await db
-          .selectFrom('health_reports')
-          .select(['id', 'run_id', 'findings'])
-          .$if(id !== 'latest', (query) => query.where('id', '=', id))
-          .orderBy('at', 'desc')
-          .limit(1)
-          .executeTakeFirst();
-        if (row) return { ...row.findings, id: row.id, runId: row.run_id };
-        throw new StewardError(
-          'NOT_FOUND',
-          id === 'latest' ? 'There is no health report yet.' : `No health report is called '${id}'.`,
-          {
-            hint: 'Make one now: steward run daily-health-check',
-          },
-        );
+      handle: ({ id }) => found(id),
+    }),
+
+    defineQuery({
+      name: 'health-report-file',
+      title: 'Health report as a file',
+      summary: 'Gives one health report as a document that opens without a network, or as JSON.',
+      permission: 'read',
+      input: z.object({ id: reportId, format: z.enum(['html', 'json']).default('html') }),
+      output: z.object({ fileName: z.string().describe('How the file would be called.') }),
+      paths: ['/api/v1/automation/reports/health/{id}/file'],
+      cli: ['report-file'],
+      cliArguments: ['id'],
+      handle: async ({ id, format }) => ({ fileName: fileNameOf(await found(id), format) }),
+      download: {
+        types: ['text/html', 'application/json'],
+        async open({ id, format }) {
+          const { id: _id, runId: _run, ...findings } = await found(id);
+          const text =
+            format === 'html'
+              ? render(findings, await trendUntil(findings, store.db))
+              : `${JSON.stringify(findings, null, 2)}\n`;
+          return {
+            fileName: fileNameOf(findings, format),
+            contentType: format === 'html' ? 'text/html; charset=utf-8' : 'application/json',
+            chunks: (async function* () {
+              yield text;
+            })(),
+          };
+        },
       },
     }),
 
@@ -126,4 +163,8 @@ function place(cursor: string | undefined): { at: Date; id: string } | undefined
   throw new StewardError('INPUT_INVALID', `cursor: '${cursor}' is not one that this list gave.`, {
     hint: "Send the 'next' of the page before.",
   });
+}
+
+function fileNameOf({ at }: Pick<HealthFindings, 'at'>, format: string): string {
+  return `daily_health_report_${fileStamp(at)}.${format}`;
 }

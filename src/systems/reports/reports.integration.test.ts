@@ -81,6 +81,8 @@ describe('reports', () => {
       uptimes: async () => new Map([['svc_agent001', 99.5]]),
       restarts: async () => restarts,
       exports: createExports(folder.path),
+      render: ({ score }, trend) =>
+        `${score}: ${trend.map((each) => `${each.at.toISOString()} ${each.score}`).join(', ')}`,
       settings: () => ({ keepMs: 90 * 86_400_000, keepAgentReportsMs: 7 * 86_400_000, agentRestartFailures: 3 }),
       node: { id: 'node_1', name: 'n1' },
       now: () => clock,
@@ -107,6 +109,15 @@ describe('reports', () => {
     const call = { actor: systemActor('test'), now: clock, from: 'local', requestId: 'r' };
     return operation.output.parse(await operation.handle(operation.input.parse(input), call)) as T;
   };
+  const opened = async (input: object): Promise<string> => {
+    const operation = defined(reports.operations.find((each) => each.name === 'health-report-file'));
+    if (operation.kind !== 'query' || !operation.download) throw new Error('it gives a file');
+    const call = { actor: systemActor('test'), now: clock, from: 'local', requestId: 'r' };
+    const { chunks } = await operation.download.open(operation.input.parse(input), call);
+    let text = '';
+    for await (const chunk of chunks) text += chunk;
+    return text;
+  };
   const list = async () => (await ask<{ items: { id: string; failed: number }[] }>('health-reports', {})).items;
   const files = async (name: string) => (await readdir(join(folder.path, name))).toSorted();
 
@@ -114,7 +125,12 @@ describe('reports', () => {
     await ended('run_1', { output: JSON.parse(JSON.stringify(findings(1))) as Run['output'] });
     await expect.poll(list).toMatchObject([{ id: 'hr_1', failed: 1 }]);
     await expect.poll(() => files('logs').catch(() => [])).toEqual(['daily_health_check_20260331_060000.log']);
-    expect(await files('reports')).toEqual(['daily_health_report_20260331_060000.json', 'latest_health_report.json']);
+    expect(await files('reports')).toEqual([
+      'daily_health_report_20260331_060000.html',
+      'daily_health_report_20260331_060000.json',
+      'latest_health_report.html',
+      'latest_health_report.json',
+    ]);
     expect(await readlink(join(folder.path, 'reports/latest_health_report.json'))).toBe(
       'daily_health_report_20260331_060000.json',
     );
@@ -129,6 +145,10 @@ describe('reports', () => {
       '2026-03-31T06:00:00.000Z health of n1: score 90, 1 failed, 0 warnings',
       '2026-03-31T06:00:00.000Z FAIL services: broken-0 [31m: down: no answer',
     ]);
+    const page = `90: ${AT.toISOString()} 90`;
+    expect(await readFile(join(folder.path, 'reports/latest_health_report.html'), 'utf8')).toBe(page);
+    expect(await opened({ id: 'latest' })).toBe(page);
+    expect(JSON.parse(await opened({ id: 'hr_1', format: 'json' }))).toEqual(JSON.parse(JSON.stringify(findings(1))));
     expect(await ask('health-report-get', { id: 'latest' })).toMatchObject({ id: 'hr_1', runId: 'run_1', failed: 1 });
     await expect(ask('health-report-get', { id: 'hr_2' })).rejects.toMatchObject({ code: 'NOT_FOUND' });
     expect((await database.store.events.read({ types: ['report.written'] })).map(({ data }) => data)).toEqual([
@@ -209,6 +229,7 @@ describe('reports', () => {
     await expect.poll(() => files('logs').catch(() => [])).toHaveLength(1);
     await mkdir(join(folder.path, 'data/agent-monitor'), { recursive: true });
     for (const path of [
+      'reports/daily_health_report_20260331_060000.html',
       'reports/daily_health_report_20260331_060000.json',
       'logs/daily_health_check_20260331_060000.log',
     ])
@@ -220,6 +241,6 @@ describe('reports', () => {
     await job.run({ now: clock, signal: new AbortController().signal });
     expect(await list()).toEqual([]);
     expect(await files('logs')).toEqual(['mine.log']);
-    expect(await files('reports')).toEqual(['latest_health_report.json']);
+    expect(await files('reports')).toEqual(['latest_health_report.html', 'latest_health_report.json']);
   });
 });

@@ -35,7 +35,8 @@ export function Report() {
               <Link to="/runs/$id" params={{ id: runId }}>
                 The run
               </Link>
-              , <Link to="/reports">all reports</Link>
+              , <a href={`/api/v1/automation/reports/health/${id}/file`}>as a document</a>,{' '}
+              <Link to="/reports">all reports</Link>
             </>
           }
         >

@@ -1,5 +1,5 @@
 import type { StatusPageService } from '../../core/status-page.ts';
-import { shown } from './html.ts';
+import { shown } from './status-page.ts';
 import { markup } from './markup.ts';
 
 const LOOKS: Readonly<Record<StatusPageService['state'], readonly [word: string, color: string]>> = {
