@@ -3,11 +3,11 @@ import { isAbsolute } from 'node:path';
 import { z } from 'zod';
 import { PolicyRule } from '../core/policy.ts';
 import { isLoopback } from './loopback.ts';
+import { Alerts } from './schema-alerts.ts';
 import { AuditConfig } from './schema-audit.ts';
 import { Auth } from './schema-auth.ts';
 import { Backups } from './schema-backups.ts';
 import { databaseProblems, Databases } from './schema-databases.ts';
-import { Channels } from './schema-channels.ts';
 import { GroupConfig, groupProblems } from './schema-groups.ts';
 import { Heartbeats } from './schema-heartbeats.ts';
 import { MaintenanceConfig } from './schema-maintenance.ts';
@@ -149,41 +149,6 @@ const Discovery = z.strictObject({
     .default(false)
     .describe('Whether the labels of a container may have Steward call other hosts than the container itself.'),
   ignore: z.array(Match).default([]).describe('Services that Steward leaves alone: not watched, not restarted.'),
-});
-
-const Alerts = z.strictObject({
-  channels: Channels.default([]).describe('Where alerts go. Without one, problems are seen only on the status page.'),
-  hold: duration('0s', '1h')
-    .default('90s')
-    .describe('How long a new incident that is not critical waits for healing before anyone is told.'),
-  digest: z
-    .boolean()
-    .default(true)
-    .describe(
-      'Each morning at 07:00 UTC, channels that take alerts of the severity info are told in one message what went well and what is open.',
-    ),
-  repeat: duration('1m', '30d')
-    .optional()
-    .describe('Tells again after this time what nobody has acknowledged and is still open. Without it, once.'),
-  attempts: z
-    .number()
-    .int()
-    .min(1)
-    .max(100)
-    .default(20)
-    .describe('Deliveries tried per alert and channel before it counts as failed.'),
-  throttle: z
-    .strictObject({
-      perHour: z
-        .number()
-        .int()
-        .min(1)
-        .max(10_000)
-        .default(60)
-        .describe('Alerts per channel within an hour; what is above is counted and told in one summary.'),
-    })
-    .prefault({})
-    .describe('The brake against a flood of alerts. Critical ones and escalations always pass.'),
 });
 
 const Reports = z

@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { Alert, Channel } from '../../core/alert.ts';
+import type { Alert } from '../../core/alert.ts';
 import { StewardError } from '../../core/errors.ts';
 import type { Severity } from '../../core/incident.ts';
 import type { AnyOperation, Call } from '../../core/operation.ts';
+import { fakeChannel } from '../../testing/alerting.ts';
 import { memoryLog } from '../../testing/log.ts';
 import { type TestDatabase, testDatabase } from '../../testing/database.ts';
 import { createLedger, type Ledger } from '../incidents/ledger.ts';
@@ -11,33 +12,6 @@ import { incidentsMigrations } from '../incidents/tables.ts';
 import { type Alerting, type AlertingDeps, createAlerting } from './index.ts';
 import type { AlertingSettings, Route } from './settings.ts';
 import { alertingMigrations } from './tables.ts';
-
-/** A channel that does what it is told, and remembers what it was given. */
-function fakeChannel(name: string, minSeverity: Severity = 'info') {
-  const taken: Alert[] = [];
-  const tried: Alert[] = [];
-  const state = {
-    behave: async (_alert: Alert, _signal: AbortSignal): Promise<void> => undefined,
-  };
-  const channel: Channel = {
-    name,
-    kind: 'fake',
-    async deliver(alert, signal) {
-      tried.push(alert);
-      await state.behave(alert, signal);
-      taken.push(alert);
-      return { receipt: `${name} took it` };
-    },
-  };
-  return {
-    name,
-    taken,
-    tried,
-    route: { channel, minSeverity } satisfies Route,
-    titles: () => taken.map(({ kind, title }) => `${kind}: ${title}`),
-    set: (behave: typeof state.behave) => void (state.behave = behave),
-  };
-}
 
 const refuse =
   (retryable: boolean, more: { retryAfterMs?: number } = {}) =>
@@ -84,7 +58,7 @@ describe('alerting', () => {
       store: database.store,
       breakers: { around: (_name, work) => work() },
       incidents: ledger,
-      inventory: { get: async () => undefined, dependentsOf: async () => [] },
+      inventory: { get: async () => undefined, dependentsOf: async () => [], resolve: async () => undefined },
       channels: () => routes.map(({ route }) => route),
       settings: () => settings,
       now: () => new Date(),

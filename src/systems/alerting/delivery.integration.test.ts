@@ -53,7 +53,7 @@ describe('delivery to receivers that are down, slow or busy', () => {
       store: database.store,
       breakers: { around: (_name, work) => work() },
       incidents: ledger,
-      inventory: { get: async () => undefined, dependentsOf: async () => [] },
+      inventory: { get: async () => undefined, dependentsOf: async () => [], resolve: async () => undefined },
       channels: () => routes,
       settings: () => ({ holdMs: 0, attempts: 50, perHour: 100, retentionMs: 86_400_000 }),
       now: () => new Date(),

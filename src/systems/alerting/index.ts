@@ -13,6 +13,7 @@ import { createIntake, HEARD } from './intake.ts';
 import { alertingOperations } from './operations.ts';
 import { ALERTS_CHANNEL, createOutbox } from './outbox.ts';
 import { createRecipients } from './recipients.ts';
+import { createRouter } from './router.ts';
 import type { AlertingSettings, Route } from './settings.ts';
 import { type DeliveryStatus, deliveryStatus, NO_CHANNEL } from './status.ts';
 import type { AlertTables } from './tables.ts';
@@ -22,7 +23,7 @@ export interface AlertingDeps {
   readonly store: Store;
   readonly breakers: Pick<Breakers, 'around'>;
   readonly incidents: Pick<Incidents, 'get' | 'note' | 'unresolved'>;
-  readonly inventory: Pick<Inventory, 'get' | 'dependentsOf'>;
+  readonly inventory: Pick<Inventory, 'get' | 'dependentsOf' | 'resolve'>;
   /** Nobody is told of what is being worked on; nothing ever is where this is left out. */
   readonly maintenance?: Pick<Maintenance, 'activeFor'> | undefined;
   /** What is told of an incident besides its title; nothing where it is left out. */
@@ -58,8 +59,9 @@ export function createAlerting(deps: AlertingDeps): Alerting {
   const { store, incidents, inventory, channels: routes, settings, deadMan, now, log, node, publicUrl: baseUrl } = deps;
   const { timeline = async () => [], deadlineMs = DEADLINE_MS, backoffMs = BACKOFF_MS } = deps;
   const db = store.db.withTables<AlertTables>();
-  const recipients = createRecipients({ db, routes, node, now });
-  const outbox = createOutbox({ store, recipients, settings, now });
+  const recipients = createRecipients({ db, routes, settings, node, now });
+  const router = createRouter({ recipients, now });
+  const outbox = createOutbox({ store, settings, now });
   const intake = createIntake({
     outbox,
     incidents,
@@ -67,6 +69,7 @@ export function createAlerting(deps: AlertingDeps): Alerting {
     maintenance: deps.maintenance,
     timeline,
     recipients,
+    router,
     settings,
     now,
     node,
@@ -124,8 +127,28 @@ export function createAlerting(deps: AlertingDeps): Alerting {
 
   return {
     name: 'alerting',
-    operations: alertingOperations({ outbox, routes, recipients, deadMan, deadlineMs, node, baseUrl }),
-    jobs: alertingJobs({ store, incidents, outbox, routes, recipients, settings, node, remind: () => intake.remind() }),
+    operations: alertingOperations({
+      outbox,
+      routes,
+      recipients,
+      router,
+      inventory,
+      deadMan,
+      deadlineMs,
+      node,
+      baseUrl,
+    }),
+    jobs: alertingJobs({
+      store,
+      incidents,
+      outbox,
+      routes,
+      recipients,
+      router,
+      settings,
+      node,
+      remind: () => intake.remind(),
+    }),
 
     async start() {
       stopping = new AbortController();

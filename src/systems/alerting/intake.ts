@@ -1,5 +1,6 @@
+import type { Recipient } from '../../core/alert-routing.ts';
 import type { EventType, StewardEvent } from '../../core/event.ts';
-import type { Incident, Incidents, TimelineEntry } from '../../core/incident.ts';
+import type { Incident, Incidents, Severity, TimelineEntry } from '../../core/incident.ts';
 import type { Inventory } from '../../core/inventory.ts';
 import type { Maintenance } from '../../core/maintenance.ts';
 import {
@@ -14,6 +15,7 @@ import {
 } from './compose-alert.ts';
 import type { Outbox, Trx } from './outbox.ts';
 import type { Recipients } from './recipients.ts';
+import { type Router, subjectOf } from './router.ts';
 import { type AlertingSettings, hearsOfAcknowledgement } from './settings.ts';
 
 export interface IntakeDeps {
@@ -23,6 +25,7 @@ export interface IntakeDeps {
   readonly maintenance?: Pick<Maintenance, 'activeFor'> | undefined;
   readonly timeline: (incidentId: string) => Promise<readonly TimelineEntry[]>;
   readonly recipients: Pick<Recipients, 'all'>;
+  readonly router: Pick<Router, 'takers'>;
   readonly settings: () => AlertingSettings;
   readonly now: () => Date;
   readonly node: string;
@@ -42,7 +45,8 @@ const MAINTENANCE_LOOK_MS = 10_000;
 
 /** Turns what happens to incidents into alerts on record. Harmless twice: the event gives the alert its id. */
 export function createIntake(deps: IntakeDeps) {
-  const { outbox, incidents, inventory, maintenance, timeline, recipients, settings, now, node, baseUrl } = deps;
+  const { outbox, incidents, inventory, maintenance, timeline, recipients, router, settings, now, node, baseUrl } =
+    deps;
 
   async function storyOf(event: StewardEvent): Promise<Story | undefined> {
     const id = event.causation?.incidentId ?? event.subject?.id;
@@ -65,6 +69,11 @@ export function createIntake(deps: IntakeDeps) {
     };
   }
 
+  async function takersOf(incident: Incident, severity: Severity): Promise<readonly Recipient[]> {
+    const resource = incident.resourceId === undefined ? undefined : await inventory.get(incident.resourceId);
+    return await router.takers(subjectOf(incident, resource, severity));
+  }
+
   async function isCovered({ resourceId }: Incident): Promise<boolean> {
     const resource = resourceId === undefined || !maintenance ? undefined : await inventory.get(resourceId);
     return resource !== undefined && (await maintenance?.activeFor(resource, now())) !== undefined;
@@ -84,15 +93,19 @@ export function createIntake(deps: IntakeDeps) {
       mayHealFirst(story) ? settings().holdMs : 0,
       (await isCovered(incident)) ? MAINTENANCE_LOOK_MS : 0,
     );
-    await transaction((trx) => outbox.record(trx, openedAlert(story), { holdMs }));
+    const alert = openedAlert(story);
+    const to = await takersOf(incident, alert.severity);
+    await transaction((trx) => outbox.record(trx, alert, { holdMs, to }));
   }
 
   async function escalated(story: Story): Promise<void> {
     if (story.incident.parentId !== undefined || (await isSpokenFor(story.incident))) return;
     const holdMs = (await isCovered(story.incident)) ? MAINTENANCE_LOOK_MS : 0;
+    const alert = escalatedAlert(story);
+    const to = await takersOf(story.incident, alert.severity);
     await transaction(async (trx) => {
       await dropHeld(trx, story.incident.id);
-      await outbox.record(trx, escalatedAlert(story), { holdMs });
+      await outbox.record(trx, alert, { holdMs, to });
     });
   }
 
@@ -107,6 +120,8 @@ export function createIntake(deps: IntakeDeps) {
   async function resolved(story: Story): Promise<void> {
     const { incident } = story;
     const covered = await isCovered(incident);
+    const healed = healedAlert(story);
+    const readers = await takersOf(incident, healed.severity);
     await transaction(async (trx) => {
       const told = await toldSinceLastEnd(trx, incident.id);
       const held = await dropHeld(trx, incident.id);
@@ -115,7 +130,7 @@ export function createIntake(deps: IntakeDeps) {
         await outbox.record(trx, resolvedAlert(story), {
           to: (await recipients.all()).filter(({ name }) => told.has(name)),
         });
-      else if (held && !covered) await outbox.record(trx, healedAlert(story));
+      else if (held && !covered) await outbox.record(trx, healed, { to: readers });
     });
   }
 
@@ -181,8 +196,9 @@ export function createIntake(deps: IntakeDeps) {
         // Two nodes say it once: the alert that it follows gives it its id.
         const cause = { id: 0, type: 'incident.updated', at: toldAt, data: {} } as const;
         const reminder = reminderAlert(await storyAbout(cause, incident), now());
+        const to = await takersOf(incident, reminder.severity);
         await transaction((trx) =>
-          outbox.record(trx, { ...reminder, id: alertId('reminder', incident.id, toldAt.toISOString()) }),
+          outbox.record(trx, { ...reminder, id: alertId('reminder', incident.id, toldAt.toISOString()) }, { to }),
         );
       }
     },
@@ -198,7 +214,7 @@ export function createIntake(deps: IntakeDeps) {
 
     /** Looks once more at alerts whose hold is over: what healed or is explained meanwhile is not told. */
     async settleHeld(): Promise<void> {
-      for (const { id, incident_id: incidentId } of await outbox.due()) {
+      for (const { id, incident_id: incidentId, severity } of await outbox.due()) {
         const incident = incidentId === null ? undefined : await incidents.get(incidentId);
         // The event of the resolution drops it and tells that it is over; it waits in line behind this one.
         if (
@@ -210,10 +226,8 @@ export function createIntake(deps: IntakeDeps) {
           await outbox.postpone(id, MAINTENANCE_LOOK_MS);
           continue;
         }
-        await outbox.settle(
-          id,
-          incident && (incident.status === 'resolved' || incident.parentId !== undefined) ? 'dropped' : 'sent',
-        );
+        const isMoot = !incident || incident.status === 'resolved' || incident.parentId !== undefined;
+        await outbox.settle(id, isMoot ? undefined : await takersOf(incident, severity));
       }
     },
   };

@@ -4,11 +4,14 @@ import type { Alert } from '../../core/alert.ts';
 import { Alert as AlertSchema } from '../../core/alert.ts';
 import { CursorInstant, CursorText } from '../../core/cursor.ts';
 import { StewardError } from '../../core/errors.ts';
+import type { Inventory } from '../../core/inventory.ts';
 import { type AnyOperation, defineCommand, defineQuery, NoInput, PageInput, pageOf } from '../../core/operation.ts';
 import { alertOperation, DeliveryFacts, deliveryFacts, DeliveryState } from './alert-operation.ts';
 import type { DeadMan } from './dead-man.ts';
 import type { Outbox } from './outbox.ts';
 import type { Recipients } from './recipients.ts';
+import { routeOperation } from './route-operation.ts';
+import type { Router } from './router.ts';
 import type { Route } from './settings.ts';
 import { ChannelStatus, deliveryStatus } from './status.ts';
 import { deliverWithin } from './within-deadline.ts';
@@ -17,6 +20,8 @@ export interface AlertingOperationsDeps {
   readonly outbox: Outbox;
   readonly routes: () => readonly Route[];
   readonly recipients: Pick<Recipients, 'all'>;
+  readonly router: Pick<Router, 'decide'>;
+  readonly inventory: Pick<Inventory, 'resolve'>;
   readonly deadMan: DeadMan | undefined;
   readonly deadlineMs: number;
   readonly node: string;
@@ -40,6 +45,8 @@ export function alertingOperations({
   outbox,
   routes,
   recipients,
+  router,
+  inventory,
   deadMan,
   deadlineMs,
   node,
@@ -188,6 +195,7 @@ export function alertingOperations({
     }),
 
     alertOperation(outbox),
+    routeOperation({ router, inventory }),
   ];
 }
 

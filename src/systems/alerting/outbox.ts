@@ -1,10 +1,10 @@
 import { type Kysely, sql, type Transaction } from 'kysely';
 import type { Alert } from '../../core/alert.ts';
+import type { Recipient } from '../../core/alert-routing.ts';
 import type { StewardError } from '../../core/errors.ts';
 import type { Store } from '../../store/store.ts';
 import { recordAttempt } from './attempts.ts';
-import type { Recipients } from './recipients.ts';
-import { type AlertingSettings, type Recipient, takes } from './settings.ts';
+import type { AlertingSettings } from './settings.ts';
 import { type AlertRow, type AlertTables, type DeliveryRow, toAlert } from './tables.ts';
 
 export const ALERTS_CHANNEL = 'steward_alerts';
@@ -13,7 +13,6 @@ export type Trx = Transaction<AlertTables>;
 
 export interface OutboxDeps {
   readonly store: Store;
-  readonly recipients: Pick<Recipients, 'all'>;
   readonly settings: () => AlertingSettings;
   readonly now: () => Date;
 }
@@ -31,7 +30,7 @@ const CLAIM_MS = 60_000;
 export type Outbox = ReturnType<typeof createOutbox>;
 
 /** The alerts that are to be told, and to whom: written before anything is sent, so that no end of the process loses one. */
-export function createOutbox({ store, recipients, settings, now }: OutboxDeps) {
+export function createOutbox({ store, settings, now }: OutboxDeps) {
   const db: Kysely<AlertTables> = store.db.withTables<AlertTables>();
 
   /** One delivery for each channel that takes it. What the brake holds back is on record too. */
@@ -58,10 +57,6 @@ export function createOutbox({ store, recipients, settings, now }: OutboxDeps) {
     await sql`select pg_notify(${ALERTS_CHANNEL}, '')`.execute(trx);
   }
 
-  async function takersOf(severity: Alert['severity']): Promise<Recipient[]> {
-    return (await recipients.all()).filter((recipient) => takes(recipient, severity));
-  }
-
   async function sentWithinHour(trx: Trx, channel: string): Promise<number> {
     const { count } = await trx
       .selectFrom('alert_deliveries')
@@ -77,11 +72,11 @@ export function createOutbox({ store, recipients, settings, now }: OutboxDeps) {
     db,
     send,
 
-    /** Nothing happens where the alert is on record already. */
+    /** Nothing happens where the alert is on record already. One that is held goes to whoever `settle` says. */
     async record(
       trx: Trx,
       alert: Alert,
-      { holdMs = 0, to }: { holdMs?: number; to?: readonly Recipient[] } = {},
+      { holdMs = 0, to }: { holdMs?: number; to: readonly Recipient[] },
     ): Promise<void> {
       const { numInsertedOrUpdatedRows: inserted } = await trx
         .insertInto('alerts')
@@ -102,7 +97,7 @@ export function createOutbox({ store, recipients, settings, now }: OutboxDeps) {
         .onConflict((conflict) => conflict.column('id').doNothing())
         .executeTakeFirst();
       if (inserted !== 1n) return;
-      if (holdMs === 0) await send(trx, alert, to ?? (await takersOf(alert.severity)));
+      if (holdMs === 0) await send(trx, alert, to);
       else await sql`select pg_notify(${ALERTS_CHANNEL}, '')`.execute(trx);
     },
 
@@ -128,17 +123,17 @@ export function createOutbox({ store, recipients, settings, now }: OutboxDeps) {
         .execute();
     },
 
-    /** Sends a held alert, or drops it; whoever comes second does nothing. */
-    async settle(id: string, what: 'sent' | 'dropped'): Promise<void> {
+    /** Sends a held alert, or drops it where nobody is named; whoever comes second does nothing. */
+    async settle(id: string, to: readonly Recipient[] | undefined): Promise<void> {
       await db.transaction().execute(async (trx) => {
         const row = await trx
           .updateTable('alerts')
-          .set({ state: what })
+          .set({ state: to ? 'sent' : 'dropped' })
           .where('id', '=', id)
           .where('state', '=', 'held')
           .returningAll()
           .executeTakeFirst();
-        if (row && what === 'sent') await send(trx, toAlert(row), await takersOf(row.severity));
+        if (row && to) await send(trx, toAlert(row), to);
       });
     },
 

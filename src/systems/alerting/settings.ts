@@ -1,4 +1,5 @@
 import type { Channel } from '../../core/alert.ts';
+import { type AlertRouting, atLeast, type Recipient } from '../../core/alert-routing.ts';
 import type { Severity } from '../../core/incident.ts';
 import type { Resource } from '../../core/resource.ts';
 
@@ -8,13 +9,6 @@ export interface Route {
   readonly minSeverity: Severity;
   /** The channel that takes what this one does not; all others where none is stated. */
   readonly fallback?: string | undefined;
-}
-
-/** A channel of this node or of another one, as far as deciding who is told takes it. */
-export interface Recipient {
-  readonly name: string;
-  readonly kind: string;
-  readonly minSeverity: Severity;
 }
 
 /** Read at each use, so that a new configuration is in force at once. */
@@ -30,6 +24,8 @@ export interface AlertingSettings {
   readonly digest?: boolean | undefined;
   /** After this long without an end or somebody who takes it, it is told again; never where it is left out. */
   readonly repeatMs?: number | undefined;
+  /** Who is told of what; everybody where it is left out. */
+  readonly routing?: AlertRouting | undefined;
   /** Whether a group speaks for it: then nobody is told of it alone. */
   readonly isSpokenFor?: ((resource: Pick<Resource, 'name' | 'labels'>) => boolean) | undefined;
 }
@@ -41,8 +37,6 @@ export function hearsOfAcknowledgement({ kind }: Pick<Recipient, 'kind'>): boole
   return ACKNOWLEDGED_IN.has(kind);
 }
 
-const RANK: Readonly<Record<Severity, number>> = { info: 0, warning: 1, critical: 2 };
-
 export function takes({ minSeverity }: Pick<Recipient, 'minSeverity'>, severity: Severity): boolean {
-  return RANK[severity] >= RANK[minSeverity];
+  return atLeast(severity, minSeverity);
 }

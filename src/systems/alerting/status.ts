@@ -1,8 +1,8 @@
 import { sql } from 'kysely';
 import { z } from 'zod';
+import type { Recipient } from '../../core/alert-routing.ts';
 import { Severity } from '../../core/incident.ts';
 import type { Outbox } from './outbox.ts';
-import type { Recipient } from './settings.ts';
 
 export const ChannelStatus = z.object({
   name: z.string(),

@@ -1,5 +1,6 @@
-import { type Generated, type Kysely, type Selectable, sql } from 'kysely';
+import { type Generated, type JSONColumnType, type Kysely, type Selectable, sql } from 'kysely';
 import type { Alert } from '../../core/alert.ts';
+import type { AlertRouting } from '../../core/alert-routing.ts';
 import type { Severity } from '../../core/incident.ts';
 import type { Migration } from '../../store/migrator.ts';
 
@@ -49,6 +50,8 @@ export type AlertTables = {
   };
   /** Which channels each node has. */
   alert_routes: { node: string; channel: string; kind: string; min_severity: Severity; seen_at: Date };
+  /** Who is told of what, as each node that says so has it. */
+  alert_routings: { node: string; routing: JSONColumnType<AlertRouting>; seen_at: Date };
 };
 
 export type AlertRow = Selectable<AlertTables['alerts']>;
@@ -114,6 +117,14 @@ export const alertingMigrations: Migration[] = [
         said text not null,
         foreign key (alert_id, channel) references alert_deliveries (alert_id, channel) on delete cascade)`.execute(db);
       await sql`create index alert_attempts_of on alert_attempts (alert_id, channel, id)`.execute(db);
+    },
+  },
+  {
+    name: 'alerting/0004-routings',
+    async up(db: Kysely<never>) {
+      await sql`create table alert_routings (node text primary key, routing jsonb not null, seen_at timestamptz not null)`.execute(
+        db,
+      );
     },
   },
 ];

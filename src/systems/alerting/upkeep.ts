@@ -7,6 +7,7 @@ import { alertId } from './compose-alert.ts';
 import { composeDigest, DIGEST_HOUR } from './digest.ts';
 import type { Outbox } from './outbox.ts';
 import { KNOWN_FOR_MS, type Recipients } from './recipients.ts';
+import type { Router } from './router.ts';
 import type { AlertingSettings, Route } from './settings.ts';
 
 export interface UpkeepDeps {
@@ -15,6 +16,7 @@ export interface UpkeepDeps {
   readonly outbox: Outbox;
   readonly routes: () => readonly Route[];
   readonly recipients: Pick<Recipients, 'all'>;
+  readonly router: Pick<Router, 'takers'>;
   readonly settings: () => AlertingSettings;
   readonly node: string;
   /** Tells again of what is still open. */
@@ -61,6 +63,10 @@ export function alertingJobs(deps: UpkeepDeps): readonly SystemJob[] {
           .where('seen_at', '<', new Date(now.getTime() - KNOWN_FOR_MS))
           .execute();
         await outbox.db
+          .deleteFrom('alert_routings')
+          .where('seen_at', '<', new Date(now.getTime() - KNOWN_FOR_MS))
+          .execute();
+        await outbox.db
           .deleteFrom('alerts')
           .where('at', '<', new Date(now.getTime() - settings().retentionMs))
           .where('state', '<>', 'held')
@@ -80,13 +86,14 @@ export function alertingJobs(deps: UpkeepDeps): readonly SystemJob[] {
   ];
 }
 
-async function digest({ outbox, store, incidents, node }: UpkeepDeps, now: Date): Promise<void> {
+async function digest({ outbox, router, store, incidents, node }: UpkeepDeps, now: Date): Promise<void> {
   const alert = await composeDigest(store.db.withTables<EventTables>(), {
     until: lastMorning(now),
     open: await incidents.unresolved(),
     node,
   });
-  await outbox.db.transaction().execute((trx) => outbox.record(trx, alert));
+  const to = await router.takers({ labels: {}, severity: alert.severity, symptom: alert.kind });
+  await outbox.db.transaction().execute((trx) => outbox.record(trx, alert, { to }));
 }
 
 /** One that comes late tells of the same day: no hour twice, and none left out. */

@@ -1,0 +1,151 @@
+import { z } from 'zod';
+import { matchesGlob } from './glob.ts';
+import { Hours, hoursEnd, hoursInWords } from './hours.ts';
+import { Severity } from './incident.ts';
+
+const patterns = z.array(z.string().min(1).max(300)).max(500).default([]);
+
+/** Which alerts are meant: each member narrows, and one that is left out narrows nothing. */
+export const AlertMatch = z.strictObject({
+  services: patterns.describe('Names of services, in which * stands for any characters: one of them.'),
+  labels: z
+    .record(z.string(), z.string())
+    .default({})
+    .describe('Labels of the service with their values, in which * stands for any characters: all of them.'),
+  severities: z.array(Severity).default([]).describe('info, warning, critical: one of them.'),
+  symptoms: patterns.describe('What is wrong, as in service.down, run.failed or disk.*: one of them.'),
+});
+export type AlertMatch = z.output<typeof AlertMatch>;
+
+const channelNames = z.array(z.string().min(1).max(63));
+
+/** One rule of who is told. */
+export const AlertRoute = z.strictObject({
+  name: z.string().min(1).max(63).optional().describe('How the route is called where it is explained.'),
+  ...AlertMatch.shape,
+  when: Hours.optional().describe('Only within these hours.'),
+  channels: channelNames.describe('Who is told, as far as their minSeverity takes it. An empty list tells nobody.'),
+  continue: z
+    .boolean()
+    .default(false)
+    .describe('Look at the routes after this one too. Without it the first one that fits decides.'),
+});
+export type AlertRoute = z.output<typeof AlertRoute>;
+
+/** Who is told of what. Without routes, everybody whose minSeverity takes it. */
+export const AlertRouting = z.object({
+  routes: z.array(AlertRoute).default([]),
+  default: channelNames.optional(),
+});
+export type AlertRouting = z.output<typeof AlertRouting>;
+
+/** What an alert is about, as far as deciding who is told takes it. */
+export interface AlertSubject {
+  readonly service?: string | undefined;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly severity: Severity;
+  readonly symptom: string;
+}
+
+/** A channel of this node or of another one, as far as deciding who is told takes it. */
+export interface Recipient {
+  readonly name: string;
+  readonly kind: string;
+  readonly minSeverity: Severity;
+}
+
+export interface RoutingDecision {
+  readonly told: readonly Recipient[];
+  /** What became of each route that was looked at, in order. */
+  readonly routes: readonly { readonly route: string; readonly fits: boolean; readonly why: string }[];
+  /** Each channel there is, with why it is told or not. */
+  readonly channels: readonly { readonly channel: string; readonly told: boolean; readonly why: string }[];
+}
+
+const RANK: Readonly<Record<Severity, number>> = { info: 0, warning: 1, critical: 2 };
+
+export function atLeast(severity: Severity, least: Severity): boolean {
+  return RANK[severity] >= RANK[least];
+}
+
+/** The members of a match that do not fit, in words; undefined where all do. */
+export function mismatch(
+  { services, labels, severities, symptoms }: AlertMatch,
+  { service, labels: has, severity, symptom }: AlertSubject,
+): string | undefined {
+  if (services.length > 0 && !services.some((pattern) => service !== undefined && matchesGlob(pattern, service)))
+    return `${service ?? 'no service'} is none of ${services.join(', ')}`;
+  for (const [key, pattern] of Object.entries(labels)) {
+    const value = Object.hasOwn(has, key) ? has[key] : undefined;
+    if (value === undefined || !matchesGlob(pattern, value))
+      return `label ${key} is ${value === undefined ? 'missing' : `'${value}'`}, not '${pattern}'`;
+  }
+  if (severities.length > 0 && !severities.includes(severity)) return `${severity} is none of ${severities.join(', ')}`;
+  if (symptoms.length > 0 && !symptoms.some((pattern) => matchesGlob(pattern, symptom)))
+    return `${symptom} is none of ${symptoms.join(', ')}`;
+  return undefined;
+}
+
+export function routeName({ name }: Pick<AlertRoute, 'name'>, index: number): string {
+  return name ?? `routes[${index}]`;
+}
+
+/** The routes that decide about it at this instant, in order; none where it is left to the default. */
+export function routesFor(
+  { routes }: Pick<AlertRouting, 'routes'>,
+  subject: AlertSubject,
+  at: Date,
+): { deciding: AlertRoute[]; seen: RoutingDecision['routes'] } {
+  const deciding: AlertRoute[] = [];
+  const seen: { route: string; fits: boolean; why: string }[] = [];
+  for (const [index, route] of routes.entries()) {
+    const isOutside = route.when !== undefined && hoursEnd(route.when, at) === undefined;
+    const against =
+      mismatch(route, subject) ??
+      (isOutside && route.when ? `it is not ${hoursInWords(route.when)} at ${at.toISOString()}` : undefined);
+    seen.push({
+      route: routeName(route, index),
+      fits: against === undefined,
+      why: against ?? (route.continue ? 'all of it fits; the next ones are looked at too' : 'all of it fits'),
+    });
+    if (against !== undefined) continue;
+    deciding.push(route);
+    if (!route.continue) break;
+  }
+  return { deciding, seen };
+}
+
+/** Who is told of it, and why. */
+export function decide(
+  routing: AlertRouting,
+  recipients: readonly Recipient[],
+  subject: AlertSubject,
+  at: Date,
+): RoutingDecision {
+  const { deciding, seen } = routesFor(routing, subject, at);
+  const named = (name: string): string | undefined => {
+    const index = deciding.findIndex(({ channels }) => channels.includes(name));
+    const route = deciding[index];
+    if (route) return `route ${routeName(route, routing.routes.indexOf(route))} names it`;
+    if (deciding.length > 0) return undefined;
+    if (routing.default === undefined)
+      return routing.routes.length === 0 ? 'there are no routes' : 'no route fits, and no default is set';
+    return routing.default.includes(name) ? 'no route fits, and the default names it' : undefined;
+  };
+  const told: Recipient[] = [];
+  const channels = recipients.map((recipient) => {
+    const { name: channel, minSeverity } = recipient;
+    const why = named(channel);
+    if (why === undefined)
+      return {
+        channel,
+        told: false,
+        why: deciding.length > 0 ? 'no route that fits names it' : 'the default does not name it',
+      };
+    if (!atLeast(subject.severity, minSeverity))
+      return { channel, told: false, why: `${why}, but it takes ${minSeverity} and above` };
+    told.push(recipient);
+    return { channel, told: true, why };
+  });
+  return { told, routes: seen, channels };
+}
