@@ -35,6 +35,10 @@ describe('alerts', () => {
       'steward.yaml:3:76 alerts.routes.0.when.zone: expected a time zone such as Europe/Berlin',
     ],
     [
+      '  routes: [{ channels: [ops], quiet: { from: "07:00", until: "07:00" } }]\n',
+      'steward.yaml:3:38 alerts.routes.0.quiet: expected hours that end: what waits would never be told',
+    ],
+    [
       '  routes: [{ channels: [ops], severity: [critical] }]\n',
       'steward.yaml:3:31 alerts.routes.0.severity: is not known: did you mean severities?',
     ],

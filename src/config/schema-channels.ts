@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { QuietHours } from '../core/alert-routing.ts';
 import { Severity } from '../core/incident.ts';
 import { SecretReference } from '../core/secrets.ts';
 import { address, duration, names, secret, secretAddress, uniqueBy } from './schema-parts.ts';
@@ -12,6 +13,9 @@ const common = {
     .max(63)
     .optional()
     .describe('The channel that gets what this one does not take; without it, all others do.'),
+  quiet: QuietHours.optional().describe(
+    'In these hours, what is less than critical waits and is told in one message at their end.',
+  ),
 };
 const overNetwork = {
   ...common,

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { matchesGlob } from './glob.ts';
-import { Hours, hoursEnd, hoursInWords } from './hours.ts';
+import { Hours, hoursEnd, hoursInWords, isAlways } from './hours.ts';
 import { Severity } from './incident.ts';
 
 const patterns = z.array(z.string().min(1).max(300)).max(500).default([]);
@@ -19,12 +19,21 @@ export type AlertMatch = z.output<typeof AlertMatch>;
 
 const channelNames = z.array(z.string().min(1).max(63));
 
+/** Hours in which what can wait does. */
+export const QuietHours = Hours.extend({
+  passes: Severity.default('critical').describe('From this severity on, nothing waits: info, warning or critical.'),
+}).refine((hours) => !isAlways(hours), 'expected hours that end: what waits would never be told');
+export type QuietHours = z.output<typeof QuietHours>;
+
 /** One rule of who is told. */
 export const AlertRoute = z.strictObject({
   name: z.string().min(1).max(63).optional().describe('How the route is called where it is explained.'),
   ...AlertMatch.shape,
   when: Hours.optional().describe('Only within these hours.'),
   channels: channelNames.describe('Who is told, as far as their minSeverity takes it. An empty list tells nobody.'),
+  quiet: QuietHours.optional().describe(
+    'In these hours, what is less than critical waits and is told in one message at their end.',
+  ),
   continue: z
     .boolean()
     .default(false)
@@ -52,10 +61,16 @@ export interface Recipient {
   readonly name: string;
   readonly kind: string;
   readonly minSeverity: Severity;
+  readonly quiet?: QuietHours | undefined;
+}
+
+/** Somebody who is told; where it is quiet, when that is over. */
+export interface Taker extends Recipient {
+  readonly quietUntil?: Date | undefined;
 }
 
 export interface RoutingDecision {
-  readonly told: readonly Recipient[];
+  readonly told: readonly Taker[];
   /** What became of each route that was looked at, in order. */
   readonly routes: readonly { readonly route: string; readonly fits: boolean; readonly why: string }[];
   /** Each channel there is, with why it is told or not. */
@@ -66,6 +81,16 @@ const RANK: Readonly<Record<Severity, number>> = { info: 0, warning: 1, critical
 
 export function atLeast(severity: Severity, least: Severity): boolean {
   return RANK[severity] >= RANK[least];
+}
+
+/** When what is of this severity may be told, where that is not at once. */
+export function quietEnd(quiet: QuietHours | undefined, severity: Severity, at: Date): Date | undefined {
+  return quiet === undefined || atLeast(severity, quiet.passes) ? undefined : hoursEnd(quiet, at);
+}
+
+/** The later of two instants of which there may be none. */
+export function laterOf(one: Date | undefined, other: Date | undefined): Date | undefined {
+  return one && other && one < other ? other : (one ?? other);
 }
 
 /** The members of a match that do not fit, in words; undefined where all do. */
@@ -123,16 +148,16 @@ export function decide(
   at: Date,
 ): RoutingDecision {
   const { deciding, seen } = routesFor(routing, subject, at);
+  const routeTo = (name: string) => deciding.find(({ channels }) => channels.includes(name));
   const named = (name: string): string | undefined => {
-    const index = deciding.findIndex(({ channels }) => channels.includes(name));
-    const route = deciding[index];
+    const route = routeTo(name);
     if (route) return `route ${routeName(route, routing.routes.indexOf(route))} names it`;
     if (deciding.length > 0) return undefined;
     if (routing.default === undefined)
       return routing.routes.length === 0 ? 'there are no routes' : 'no route fits, and no default is set';
     return routing.default.includes(name) ? 'no route fits, and the default names it' : undefined;
   };
-  const told: Recipient[] = [];
+  const told: Taker[] = [];
   const channels = recipients.map((recipient) => {
     const { name: channel, minSeverity } = recipient;
     const why = named(channel);
@@ -144,8 +169,16 @@ export function decide(
       };
     if (!atLeast(subject.severity, minSeverity))
       return { channel, told: false, why: `${why}, but it takes ${minSeverity} and above` };
-    told.push(recipient);
-    return { channel, told: true, why };
+    const quietUntil = laterOf(
+      quietEnd(recipient.quiet, subject.severity, at),
+      quietEnd(routeTo(channel)?.quiet, subject.severity, at),
+    );
+    if (quietUntil === undefined) {
+      told.push(recipient);
+      return { channel, told: true, why };
+    }
+    told.push({ ...recipient, quietUntil });
+    return { channel, told: true, why: `${why}; it is quiet, so at ${quietUntil.toISOString()}` };
   });
   return { told, routes: seen, channels };
 }

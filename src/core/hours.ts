@@ -46,6 +46,12 @@ export function hoursInWords({ days, from, until, zone }: Hours): string {
   return `${from} to ${until} (${zone})${days === undefined ? '' : ` on ${days.join(', ')}`}`;
 }
 
+/** Whether they never end. */
+export function isAlways({ days, from, until }: Hours): boolean {
+  const isWholeDay = from === until || (from === '00:00' && until === '24:00');
+  return isWholeDay && (days === undefined || DAYS.every((day) => days.includes(day)));
+}
+
 /** Where clocks are set forward over it, the first instant afterwards. */
 function instantOf(wall: number, zone: string): Date {
   for (let later = 0; later <= LONGEST_GAP_MS; later += 15 * MINUTE_MS) {

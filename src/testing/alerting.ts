@@ -4,6 +4,7 @@ import type { Resource } from '../core/resource.ts';
 import { createLedger, type Ledger } from '../systems/incidents/ledger.ts';
 import { incidentsMigrations } from '../systems/incidents/tables.ts';
 import { type Alerting, type AlertingDeps, createAlerting } from '../systems/alerting/index.ts';
+import { ALERTS_CHANNEL } from '../systems/alerting/outbox.ts';
 import type { AlertingSettings, Route } from '../systems/alerting/settings.ts';
 import { alertingMigrations } from '../systems/alerting/tables.ts';
 import { type TestDatabase, testDatabase } from './database.ts';
@@ -104,6 +105,11 @@ export async function alertingKit(resources: readonly Pick<Resource, 'id' | 'nam
         severity,
         evidence: {},
       }),
+    /** The clock is set forward, and whoever sleeps looks at it. */
+    async later(milliseconds: number): Promise<void> {
+      clock.aheadMs += milliseconds;
+      await database.store.pool.query('select pg_notify($1, $2)', [ALERTS_CHANNEL, '']);
+    },
     /** As when Steward ends. */
     async stop(): Promise<void> {
       for (const alerting of running.splice(0)) await alerting.stop();

@@ -1,4 +1,5 @@
 import type { Channel } from '../../core/alert.ts';
+import type { QuietHours } from '../../core/alert-routing.ts';
 import type { Severity } from '../../core/incident.ts';
 import { type AppriseSettings, appriseChannel } from './apprise.ts';
 import type { ChannelDeps } from './channel-deps.ts';
@@ -15,30 +16,33 @@ import { type TelegramSettings, telegramChannel } from './telegram.ts';
 import { type WebhookSettings, webhookChannel } from './webhook.ts';
 
 /** What the configuration says of a channel. */
-export type ChannelSettings = { readonly minSeverity: Severity; readonly fallback?: string | undefined } & (
-  | ({ readonly kind: 'webhook' } & WebhookSettings)
-  | ({ readonly kind: 'slack' } & SlackSettings)
-  | ({ readonly kind: 'email' } & EmailSettings)
-  | ({ readonly kind: 'pagerduty' } & PagerDutySettings)
-  | ({ readonly kind: 'discord' } & DiscordSettings)
-  | ({ readonly kind: 'teams' } & TeamsSettings)
-  | ({ readonly kind: 'telegram' } & TelegramSettings)
-  | ({ readonly kind: 'ntfy' } & NtfySettings)
-  | ({ readonly kind: 'gotify' } & GotifySettings)
-  | ({ readonly kind: 'apprise' } & AppriseSettings)
-  | ({ readonly kind: 'script' } & ScriptSettings)
-  | ({ readonly kind: 'issue' } & IssueSettings)
-);
+export type ChannelSettings = Omit<RoutedChannel, 'channel'> &
+  (
+    | ({ readonly kind: 'webhook' } & WebhookSettings)
+    | ({ readonly kind: 'slack' } & SlackSettings)
+    | ({ readonly kind: 'email' } & EmailSettings)
+    | ({ readonly kind: 'pagerduty' } & PagerDutySettings)
+    | ({ readonly kind: 'discord' } & DiscordSettings)
+    | ({ readonly kind: 'teams' } & TeamsSettings)
+    | ({ readonly kind: 'telegram' } & TelegramSettings)
+    | ({ readonly kind: 'ntfy' } & NtfySettings)
+    | ({ readonly kind: 'gotify' } & GotifySettings)
+    | ({ readonly kind: 'apprise' } & AppriseSettings)
+    | ({ readonly kind: 'script' } & ScriptSettings)
+    | ({ readonly kind: 'issue' } & IssueSettings)
+  );
 
-/** A channel, the least severe alert that goes to it, and who takes what it does not. */
+/** A channel, the least severe alert that goes to it, who takes what it does not, and when it is to be quiet. */
 export interface RoutedChannel {
   readonly channel: Channel;
   readonly minSeverity: Severity;
   readonly fallback?: string | undefined;
+  readonly quiet?: QuietHours | undefined;
 }
 
 export function createChannel(settings: ChannelSettings, deps: ChannelDeps): RoutedChannel {
-  return { channel: channelOf(settings, deps), minSeverity: settings.minSeverity, fallback: settings.fallback };
+  const { minSeverity, fallback, quiet } = settings;
+  return { channel: channelOf(settings, deps), minSeverity, fallback, quiet };
 }
 
 function channelOf(settings: ChannelSettings, deps: ChannelDeps): Channel {

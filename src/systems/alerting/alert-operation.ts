@@ -6,7 +6,11 @@ import { Attempt, attemptsOf } from './attempts.ts';
 import type { Outbox } from './outbox.ts';
 import { type DeliveryRow, toAlert } from './tables.ts';
 
-export const DeliveryState = z.enum(['pending', 'delivered', 'failed', 'throttled', 'summarized']);
+export const DeliveryState = z
+  .enum(['pending', 'delivered', 'failed', 'throttled', 'quiet', 'summarized'])
+  .describe(
+    'throttled: held back by the brake; quiet: until the quiet hours are over; summarized: told with others in one message.',
+  );
 
 /** How far an alert is on its way to one channel. */
 export const DeliveryFacts = z.object({
@@ -27,7 +31,7 @@ export function deliveryFacts(
     channel: row.channel,
     state: row.state,
     attempts: row.attempts,
-    ...(row.state === 'pending' ? { nextAttempt: row.next_at } : {}),
+    ...(row.state === 'pending' || row.state === 'quiet' ? { nextAttempt: row.next_at } : {}),
     ...(row.finished_at === null ? {} : { finishedAt: row.finished_at }),
     ...(row.receipt === null ? {} : { receipt: row.receipt }),
     ...(row.last_error === null ? {} : { lastError: row.last_error }),

@@ -124,7 +124,7 @@ export function createCourier(deps: CourierDeps) {
     const stated = others.filter((other) => other.name === fallback);
     if (alert.kind === 'notice' || alert.kind === 'digest' || others.length === 0) return;
     const isOfUse = stated.length > 0 && !(await hasTrouble(trx, alert.id, fallback));
-    await outbox.send(trx, alert, isOfUse ? stated : others, name);
+    await outbox.send(trx, alert, isOfUse ? stated : others, { insteadOf: name });
     const last = await trx
       .selectFrom('alert_deliveries')
       .select('alert_id')

@@ -12,6 +12,7 @@ import type { DeadMan } from './dead-man.ts';
 import { createIntake, HEARD } from './intake.ts';
 import { alertingOperations } from './operations.ts';
 import { ALERTS_CHANNEL, createOutbox } from './outbox.ts';
+import { createQuiet } from './quiet.ts';
 import { createRecipients } from './recipients.ts';
 import { createRouter } from './router.ts';
 import type { AlertingSettings, Route } from './settings.ts';
@@ -75,6 +76,7 @@ export function createAlerting(deps: AlertingDeps): Alerting {
     node,
     baseUrl,
   });
+  const quiet = createQuiet({ outbox, recipients, incidents, now, node });
   const courier = createCourier({
     outbox,
     breakers: deps.breakers,
@@ -112,6 +114,7 @@ export function createAlerting(deps: AlertingDeps): Alerting {
         if (!recovered) await outbox.unclaim(node);
         recovered = true;
         await intake.settleHeld();
+        await quiet.release();
         courier.deliver(signal);
         const next = await outbox.nextDue(routes().map(({ channel }) => channel.name));
         if (next) wait = waitFor(next.getTime() - now().getTime());

@@ -1,4 +1,4 @@
-import type { Recipient } from '../../core/alert-routing.ts';
+import type { Taker } from '../../core/alert-routing.ts';
 import type { EventType, StewardEvent } from '../../core/event.ts';
 import type { Incident, Incidents, Severity, TimelineEntry } from '../../core/incident.ts';
 import type { Inventory } from '../../core/inventory.ts';
@@ -69,7 +69,7 @@ export function createIntake(deps: IntakeDeps) {
     };
   }
 
-  async function takersOf(incident: Incident, severity: Severity): Promise<readonly Recipient[]> {
+  async function takersOf(incident: Incident, severity: Severity): Promise<readonly Taker[]> {
     const resource = incident.resourceId === undefined ? undefined : await inventory.get(incident.resourceId);
     return await router.takers(subjectOf(incident, resource, severity));
   }
@@ -122,13 +122,17 @@ export function createIntake(deps: IntakeDeps) {
     const covered = await isCovered(incident);
     const healed = healedAlert(story);
     const readers = await takersOf(incident, healed.severity);
+    // For some it is quiet now by the route that leads to them.
+    const takers = new Map((await takersOf(incident, incident.severity)).map((taker) => [taker.name, taker]));
     await transaction(async (trx) => {
       const told = await toldSinceLastEnd(trx, incident.id);
       const held = await dropHeld(trx, incident.id);
       // Whoever heard of the beginning hears of the end.
       if (told.size > 0)
         await outbox.record(trx, resolvedAlert(story), {
-          to: (await recipients.all()).filter(({ name }) => told.has(name)),
+          to: (await recipients.all())
+            .filter(({ name }) => told.has(name))
+            .map((recipient) => takers.get(recipient.name) ?? recipient),
         });
       else if (held && !covered) await outbox.record(trx, healed, { to: readers });
     });
@@ -160,7 +164,7 @@ export function createIntake(deps: IntakeDeps) {
       .distinct()
       .where('alerts.incident_id', '=', incidentId)
       .where('alerts.kind', 'in', ['opened', 'escalated'])
-      .where('alert_deliveries.state', 'in', ['pending', 'delivered'])
+      .where('alert_deliveries.state', 'in', ['pending', 'delivered', 'quiet', 'summarized'])
       .$if(end !== undefined, (query) => query.where('alerts.at', '>', end?.at ?? new Date(0)))
       .execute();
     return new Set(rows.map(({ channel }) => channel));

@@ -1,10 +1,10 @@
 import { type Kysely, sql, type Transaction } from 'kysely';
 import type { Alert } from '../../core/alert.ts';
-import type { Recipient } from '../../core/alert-routing.ts';
+import { laterOf, quietEnd, type Taker } from '../../core/alert-routing.ts';
 import type { StewardError } from '../../core/errors.ts';
 import type { Store } from '../../store/store.ts';
 import { recordAttempt } from './attempts.ts';
-import type { AlertingSettings } from './settings.ts';
+import { type AlertingSettings, hearsOfAcknowledgement } from './settings.ts';
 import { type AlertRow, type AlertTables, type DeliveryRow, toAlert } from './tables.ts';
 
 export const ALERTS_CHANNEL = 'steward_alerts';
@@ -33,17 +33,25 @@ export type Outbox = ReturnType<typeof createOutbox>;
 export function createOutbox({ store, settings, now }: OutboxDeps) {
   const db: Kysely<AlertTables> = store.db.withTables<AlertTables>();
 
-  /** One delivery for each channel that takes it. What the brake holds back is on record too. */
-  async function send(trx: Trx, alert: Alert, to: readonly Recipient[], insteadOf?: string): Promise<void> {
-    for (const { name: channel } of to) {
-      const held = !alwaysPasses(alert) && (await sentWithinHour(trx, channel)) >= settings().perHour;
+  /** One delivery for each channel that takes it. What the brake or quiet hours hold back is on record too. */
+  async function send(
+    trx: Trx,
+    alert: Alert,
+    to: readonly Taker[],
+    { insteadOf, quietOver = false }: { insteadOf?: string; quietOver?: boolean | undefined } = {},
+  ): Promise<void> {
+    for (const { name: channel, kind, quiet, quietUntil } of to) {
+      const until = quietOver ? undefined : laterOf(quietUntil, quietEnd(quiet, alert.severity, now()));
+      const waits = until !== undefined && isToldInDigest(alert, kind);
+      const held =
+        until === undefined && !alwaysPasses(alert) && (await sentWithinHour(trx, channel)) >= settings().perHour;
       await trx
         .insertInto('alert_deliveries')
         .values({
           alert_id: alert.id,
           channel,
-          state: held ? 'throttled' : 'pending',
-          next_at: now(),
+          state: waits ? 'quiet' : held ? 'throttled' : 'pending',
+          next_at: until ?? now(),
           claimed_by: null,
           receipt: null,
           last_error: null,
@@ -76,7 +84,7 @@ export function createOutbox({ store, settings, now }: OutboxDeps) {
     async record(
       trx: Trx,
       alert: Alert,
-      { holdMs = 0, to }: { holdMs?: number; to: readonly Recipient[] },
+      { holdMs = 0, to, quietOver }: { holdMs?: number; to: readonly Taker[]; quietOver?: boolean },
     ): Promise<void> {
       const { numInsertedOrUpdatedRows: inserted } = await trx
         .insertInto('alerts')
@@ -97,7 +105,7 @@ export function createOutbox({ store, settings, now }: OutboxDeps) {
         .onConflict((conflict) => conflict.column('id').doNothing())
         .executeTakeFirst();
       if (inserted !== 1n) return;
-      if (holdMs === 0) await send(trx, alert, to);
+      if (holdMs === 0) await send(trx, alert, to, { quietOver });
       else await sql`select pg_notify(${ALERTS_CHANNEL}, '')`.execute(trx);
     },
 
@@ -124,7 +132,7 @@ export function createOutbox({ store, settings, now }: OutboxDeps) {
     },
 
     /** Sends a held alert, or drops it where nobody is named; whoever comes second does nothing. */
-    async settle(id: string, to: readonly Recipient[] | undefined): Promise<void> {
+    async settle(id: string, to: readonly Taker[] | undefined): Promise<void> {
       await db.transaction().execute(async (trx) => {
         const row = await trx
           .updateTable('alerts')
@@ -252,6 +260,7 @@ export function createOutbox({ store, settings, now }: OutboxDeps) {
     async nextDue(channels: readonly string[]): Promise<Date | undefined> {
       const { rows } = await sql<{ at: Date | null }>`select least(
         (select min(hold_until) from alerts where state = 'held'),
+        (select min(next_at) from alert_deliveries where state = 'quiet'),
         (select min(next_at) from alert_deliveries where state = 'pending' and channel = any(${[...channels]}::text[]))) as at`.execute(
         db,
       );
@@ -267,6 +276,11 @@ function mine({ alert_id, channel, attempts }: DeliveryRow) {
 
 function reason({ code, message }: StewardError): string {
   return `${code}: ${message}`.slice(0, 500);
+}
+
+/** What is about no incident, and what a receiver keeps one thing for, waits as it is. */
+function isToldInDigest({ incidentId }: Alert, kind: string): boolean {
+  return incidentId !== undefined && !hearsOfAcknowledgement({ kind });
 }
 
 /** The brake is against floods, not against what a person must hear. */

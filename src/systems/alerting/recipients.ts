@@ -1,5 +1,5 @@
 import { type Kysely, sql } from 'kysely';
-import { AlertRouting, type Recipient } from '../../core/alert-routing.ts';
+import { AlertRouting, type QuietHours, type Recipient } from '../../core/alert-routing.ts';
 import type { AlertTables } from './tables.ts';
 import type { AlertingSettings, Route } from './settings.ts';
 
@@ -37,7 +37,12 @@ export function createRecipients({
   let toldAt = -Infinity;
 
   const own = (): Recipient[] =>
-    routes().map(({ channel: { name, kind }, minSeverity }) => ({ name, kind, minSeverity }));
+    routes().map(({ channel: { name, kind }, minSeverity, quiet }) => ({
+      name,
+      kind,
+      minSeverity,
+      ...(quiet && { quiet }),
+    }));
   const ownRouting = (): AlertRouting | undefined => {
     const { routing } = settings();
     return routing && (routing.routes.length > 0 || routing.default !== undefined) ? routing : undefined;
@@ -63,11 +68,12 @@ export function createRecipients({
           await trx
             .insertInto('alert_routes')
             .values(
-              rows.map(({ name, kind, minSeverity }) => ({
+              rows.map(({ name, kind, minSeverity, quiet }) => ({
                 node,
                 channel: name,
                 kind,
                 min_severity: minSeverity,
+                quiet: quiet === undefined ? null : JSON.stringify(quiet),
                 seen_at: at,
               })),
             )
@@ -78,12 +84,22 @@ export function createRecipients({
     },
     async all() {
       const mine = own();
-      const { rows } = await sql<{ channel: string; kind: string; min_severity: Recipient['minSeverity'] }>`
-        select distinct on (channel) channel, kind, min_severity from alert_routes
+      const { rows } = await sql<{
+        channel: string;
+        kind: string;
+        min_severity: Recipient['minSeverity'];
+        quiet: QuietHours | null;
+      }>`
+        select distinct on (channel) channel, kind, min_severity, quiet from alert_routes
         where node <> ${node} and seen_at > ${sinceKnown()} order by channel, node`.execute(db);
       const theirs = rows
         .filter(({ channel }) => !mine.some(({ name }) => name === channel))
-        .map(({ channel, kind, min_severity: minSeverity }) => ({ name: channel, kind, minSeverity }));
+        .map(({ channel, kind, min_severity: minSeverity, quiet }) => ({
+          name: channel,
+          kind,
+          minSeverity,
+          ...(quiet && { quiet }),
+        }));
       return [...mine, ...theirs];
     },
     async routing() {

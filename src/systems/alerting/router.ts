@@ -1,4 +1,4 @@
-import { type AlertSubject, decide, type Recipient, type RoutingDecision } from '../../core/alert-routing.ts';
+import { type AlertSubject, decide, type RoutingDecision, type Taker } from '../../core/alert-routing.ts';
 import type { Incident, Severity } from '../../core/incident.ts';
 import type { Resource } from '../../core/resource.ts';
 import type { Recipients } from './recipients.ts';
@@ -6,7 +6,7 @@ import type { Recipients } from './recipients.ts';
 /** Decides who is told. */
 export interface Router {
   decide(subject: AlertSubject, at?: Date): Promise<RoutingDecision>;
-  takers(subject: AlertSubject): Promise<readonly Recipient[]>;
+  takers(subject: AlertSubject): Promise<readonly Taker[]>;
 }
 
 export function createRouter({

@@ -48,7 +48,7 @@ describe('routes', () => {
         ['opened: backup failed'],
       ]),
     );
-    kit.clock.aheadMs = 61_000;
+    await kit.later(61_000);
     await kit.ledger.resolve(crm.id, 'fixed');
     await until(() => expect(ops.titles().at(-1)).toBe('resolved: Resolved: crm is down'));
     await kit.job(alerting, 'alert-reminders');

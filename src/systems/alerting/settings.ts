@@ -1,5 +1,5 @@
 import type { Channel } from '../../core/alert.ts';
-import { type AlertRouting, atLeast, type Recipient } from '../../core/alert-routing.ts';
+import { type AlertRouting, atLeast, type QuietHours, type Recipient } from '../../core/alert-routing.ts';
 import type { Severity } from '../../core/incident.ts';
 import type { Resource } from '../../core/resource.ts';
 
@@ -9,6 +9,8 @@ export interface Route {
   readonly minSeverity: Severity;
   /** The channel that takes what this one does not; all others where none is stated. */
   readonly fallback?: string | undefined;
+  /** When what can wait does. */
+  readonly quiet?: QuietHours | undefined;
 }
 
 /** Read at each use, so that a new configuration is in force at once. */

@@ -1,6 +1,6 @@
 import { type Generated, type JSONColumnType, type Kysely, type Selectable, sql } from 'kysely';
 import type { Alert } from '../../core/alert.ts';
-import type { AlertRouting } from '../../core/alert-routing.ts';
+import type { AlertRouting, QuietHours } from '../../core/alert-routing.ts';
 import type { Severity } from '../../core/incident.ts';
 import type { Migration } from '../../store/migrator.ts';
 
@@ -23,8 +23,8 @@ export type AlertTables = {
   alert_deliveries: {
     alert_id: string;
     channel: string;
-    /** throttled: held back by the brake, told once in a summary as `summarized`. */
-    state: 'pending' | 'delivered' | 'failed' | 'throttled' | 'summarized';
+    /** throttled: held back by the brake; quiet: held until `next_at`. Both are told in one message, as `summarized`. */
+    state: 'pending' | 'delivered' | 'failed' | 'throttled' | 'quiet' | 'summarized';
     attempts: Generated<number>;
     next_at: Date;
     /** The node that has it in hand, until next_at at the latest. */
@@ -49,7 +49,14 @@ export type AlertTables = {
     said: string;
   };
   /** Which channels each node has. */
-  alert_routes: { node: string; channel: string; kind: string; min_severity: Severity; seen_at: Date };
+  alert_routes: {
+    node: string;
+    channel: string;
+    kind: string;
+    min_severity: Severity;
+    quiet: JSONColumnType<QuietHours> | null;
+    seen_at: Date;
+  };
   /** Who is told of what, as each node that says so has it. */
   alert_routings: { node: string; routing: JSONColumnType<AlertRouting>; seen_at: Date };
 };
@@ -125,6 +132,13 @@ export const alertingMigrations: Migration[] = [
       await sql`create table alert_routings (node text primary key, routing jsonb not null, seen_at timestamptz not null)`.execute(
         db,
       );
+    },
+  },
+  {
+    name: 'alerting/0005-quiet-hours',
+    async up(db: Kysely<never>) {
+      await sql`alter table alert_routes add column quiet jsonb`.execute(db);
+      await sql`create index alert_deliveries_quiet on alert_deliveries (next_at) where state = 'quiet'`.execute(db);
     },
   },
 ];

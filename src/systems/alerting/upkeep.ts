@@ -76,7 +76,7 @@ export function alertingJobs(deps: UpkeepDeps): readonly SystemJob[] {
                 selectFrom('alert_deliveries')
                   .select('channel')
                   .whereRef('alert_id', '=', 'alerts.id')
-                  .where('alert_deliveries.state', '=', 'pending'),
+                  .where('alert_deliveries.state', 'in', ['pending', 'quiet']),
               ),
             ),
           )

@@ -1,0 +1,129 @@
+import { type Kysely, sql } from 'kysely';
+import type { Alert } from '../../core/alert.ts';
+import { atLeast, quietEnd, type Recipient } from '../../core/alert-routing.ts';
+import type { Incident, Incidents } from '../../core/incident.ts';
+import { alertId } from './compose-alert.ts';
+import type { Outbox } from './outbox.ts';
+import type { Recipients } from './recipients.ts';
+import { type AlertRow, type AlertTables, toAlert } from './tables.ts';
+
+export interface QuietDeps {
+  readonly outbox: Outbox;
+  readonly recipients: Pick<Recipients, 'all'>;
+  readonly incidents: Pick<Incidents, 'get'>;
+  readonly now: () => Date;
+  readonly node: string;
+}
+
+const NAMED = 30;
+
+/** What waited for the end of quiet hours is told then, each channel in one message. */
+export function createQuiet({ outbox, recipients, incidents, now, node }: QuietDeps) {
+  const { db } = outbox;
+
+  async function releaseOne(channel: string, recipient: Recipient | undefined): Promise<void> {
+    const at = now();
+    const again = quietEnd(recipient?.quiet, 'info', at);
+    if (again) {
+      // One window ended as the next one began.
+      await db
+        .updateTable('alert_deliveries')
+        .set({ next_at: again })
+        .where('channel', '=', channel)
+        .where('state', '=', 'quiet')
+        .where('next_at', '<=', at)
+        .execute();
+      return;
+    }
+    const held = await heldFor(db, channel, at);
+    const states = new Map<string, Incident>();
+    for (const id of new Set(held.map(({ incident_id: id }) => id))) {
+      const incident = id === null ? undefined : await incidents.get(id);
+      if (incident) states.set(incident.id, incident);
+    }
+    await db.transaction().execute(async (trx) => {
+      // Of two nodes the second one finds nothing left.
+      const { rows } = await sql<{ alert_id: string }>`
+        update alert_deliveries set state = 'summarized', finished_at = ${at}
+        where channel = ${channel} and state = 'quiet' and alert_id = any(${held.map(({ id }) => id)}::text[])
+        returning alert_id`.execute(trx);
+      const taken = new Set(rows.map(({ alert_id: id }) => id));
+      const alerts = held.filter(({ id }) => taken.has(id)).map(toAlert);
+      if (alerts.length === 0) return;
+      await outbox.record(trx, quietDigest(alerts, states, { channel, node, at }), {
+        to: [recipient ?? { name: channel, kind: '', minSeverity: 'info' }],
+        quietOver: true,
+      });
+    });
+  }
+
+  return {
+    async release(): Promise<void> {
+      const due = await db
+        .selectFrom('alert_deliveries')
+        .select('channel')
+        .distinct()
+        .where('state', '=', 'quiet')
+        .where('next_at', '<=', now())
+        .execute();
+      if (due.length === 0) return;
+      const all = await recipients.all();
+      for (const { channel } of due)
+        await releaseOne(
+          channel,
+          all.find(({ name }) => name === channel),
+        );
+    },
+  };
+}
+
+async function heldFor(db: Kysely<AlertTables>, channel: string, at: Date): Promise<AlertRow[]> {
+  return await db
+    .selectFrom('alerts')
+    .innerJoin('alert_deliveries', 'alert_deliveries.alert_id', 'alerts.id')
+    .selectAll('alerts')
+    .where('alert_deliveries.channel', '=', channel)
+    .where('alert_deliveries.state', '=', 'quiet')
+    .where('alert_deliveries.next_at', '<=', at)
+    .orderBy('alerts.at')
+    .execute();
+}
+
+/** One line for each problem, however much was said of it. */
+function quietDigest(
+  alerts: readonly Alert[],
+  states: ReadonlyMap<string, Incident>,
+  { channel, node, at }: { readonly channel: string; readonly node: string; readonly at: Date },
+): Alert {
+  const problems = [...Map.groupBy(alerts, ({ id, incidentId }) => incidentId ?? id).values()];
+  const lines = problems.map(([first, ...more]) => {
+    const incident = states.get(first?.incidentId ?? '');
+    const count = more.length > 0 ? ` (${more.length + 1} messages)` : '';
+    return `${clock(first?.at ?? at)} ${first?.severity}: ${first?.title}${count}; ${stateOf(incident)}`;
+  });
+  const open = problems.filter(([first]) => isOpen(states.get(first?.incidentId ?? ''))).length;
+  return {
+    id: alertId('quiet', channel, ...alerts.map(({ id }) => id)),
+    kind: 'digest',
+    severity: alerts.reduce<Alert['severity']>(
+      (worst, { severity }) => (atLeast(severity, worst) ? severity : worst),
+      'info',
+    ),
+    title: `While it was quiet: ${problems.length} problem${problems.length === 1 ? '' : 's'}, ${open === 0 ? 'all over' : `${open} still open`}`,
+    text: [...lines.slice(0, NAMED), ...(lines.length > NAMED ? [`and ${lines.length - NAMED} more`] : [])].join('\n'),
+    node,
+    at,
+  };
+}
+
+function isOpen(incident: Incident | undefined): boolean {
+  return incident !== undefined && incident.status !== 'resolved';
+}
+
+function stateOf(incident: Incident | undefined): string {
+  if (!incident) return 'nothing more is known of it';
+  if (incident.status === 'resolved') return `over since ${clock(incident.resolvedAt ?? incident.updatedAt)}`;
+  return incident.acknowledgedBy === undefined ? 'still open' : `${incident.acknowledgedBy} takes care of it`;
+}
+
+const clock = (at: Date): string => `${at.toISOString().slice(0, 16).replace('T', ' ')} UTC`;
