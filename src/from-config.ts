@@ -119,7 +119,7 @@ export function alertingSettings({ alerts, groups, retention }: Config): Alertin
     perHour: alerts.throttle.perHour,
     retentionMs: ms(retention.alerts),
     digest: alerts.digest,
-    routing: { routes: alerts.routes, default: alerts.default },
+    routing: { routes: alerts.routes, default: alerts.default, escalate: alerts.escalate },
     ...(alerts.repeat !== undefined && { repeatMs: ms(alerts.repeat) }),
   };
 }

@@ -35,6 +35,14 @@ describe('alerts', () => {
       'steward.yaml:3:76 alerts.routes.0.when.zone: expected a time zone such as Europe/Berlin',
     ],
     [
+      '  escalate: { steps: [{ after: 10m, channels: [ops] }, { after: 10m, channels: [ops] }] }\n',
+      'steward.yaml:3:65 alerts.escalate.steps.1.after: expected more than the 10m of the step before: each counts from the beginning',
+    ],
+    [
+      '  routes: [{ channels: [], escalate: { steps: [{ after: 10m, channels: [phone] }] } }]\n',
+      "steward.yaml:3:73 alerts.routes.0.escalate.steps.0.channels.0: there is no channel 'phone'",
+    ],
+    [
       '  routes: [{ channels: [ops], quiet: { from: "07:00", until: "07:00" } }]\n',
       'steward.yaml:3:38 alerts.routes.0.quiet: expected hours that end: what waits would never be told',
     ],

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { AlertRoute } from '../core/alert-routing.ts';
+import { AlertRoute, Escalation } from '../core/alert-routing.ts';
 import { Channels } from './schema-channels.ts';
 import { duration, names } from './schema-parts.ts';
 
@@ -17,6 +17,9 @@ export const Alerts = z
       .array(z.string().min(1).max(63))
       .optional()
       .describe('Channels that are told where no route fits. Without it, all of them.'),
+    escalate: Escalation.optional().describe(
+      'Who is told next where nobody takes it, of whatever no route has steps of its own for.',
+    ),
     hold: duration('0s', '1h')
       .default('90s')
       .describe('How long a new incident that is not critical waits for healing before anyone is told.'),
@@ -49,7 +52,7 @@ export const Alerts = z
       .prefault({})
       .describe('The brake against a flood of alerts. Critical ones and escalations always pass.'),
   })
-  .superRefine(({ channels, routes, default: everybody = [] }, context) => {
+  .superRefine(({ channels, routes, default: everybody = [], escalate }, context) => {
     const known = names(channels);
     const check = (path: (string | number)[], wanted: readonly string[]): void => {
       for (const [index, name] of wanted.entries())
@@ -57,5 +60,12 @@ export const Alerts = z
           context.addIssue({ code: 'custom', path: [...path, index], message: `there is no channel '${name}'` });
     };
     check(['default'], everybody);
-    for (const [index, route] of routes.entries()) check(['routes', index, 'channels'], route.channels);
+    const checkSteps = (path: (string | number)[], steps: Escalation['steps'] = []): void => {
+      for (const [index, step] of steps.entries()) check([...path, 'steps', index, 'channels'], step.channels);
+    };
+    checkSteps(['escalate'], escalate?.steps);
+    for (const [index, route] of routes.entries()) {
+      check(['routes', index, 'channels'], route.channels);
+      checkSteps(['routes', index, 'escalate'], route.escalate?.steps);
+    }
   });

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { Duration, parseDuration } from './duration.ts';
 import { matchesGlob } from './glob.ts';
 import { Hours, hoursEnd, hoursInWords, isAlways } from './hours.ts';
 import { Severity } from './incident.ts';
@@ -17,13 +18,55 @@ export const AlertMatch = z.strictObject({
 });
 export type AlertMatch = z.output<typeof AlertMatch>;
 
-const channelNames = z.array(z.string().min(1).max(63));
-
 /** Hours in which what can wait does. */
 export const QuietHours = Hours.extend({
   passes: Severity.default('critical').describe('From this severity on, nothing waits: info, warning or critical.'),
 }).refine((hours) => !isAlways(hours), 'expected hours that end: what waits would never be told');
 export type QuietHours = z.output<typeof QuietHours>;
+
+const channelNames = z.array(z.string().min(1).max(63));
+
+const MINUTE_MS = 60_000;
+const LONGEST_MS = 30 * 86_400_000;
+
+const wait = Duration.refine((text) => {
+  const length = parseDuration(text);
+  return length === undefined || (length >= MINUTE_MS && length <= LONGEST_MS);
+}, 'expected between 1m and 30d');
+
+/** Who is told next of what nobody takes. */
+export const Escalation = z.strictObject({
+  steps: z
+    .array(
+      z.strictObject({
+        after: wait.describe('So long after it was told first, where nobody has acknowledged it by then.'),
+        occurrences: z
+          .number()
+          .int()
+          .min(2)
+          .max(1_000)
+          .optional()
+          .describe('Or at once when it has begun so often, each time within an hour of its end.'),
+        channels: channelNames.min(1).describe('Who is told then, whatever their minSeverity.'),
+      }),
+    )
+    .min(1)
+    .max(20)
+    .superRefine((steps, context) => {
+      for (const [index, { after }] of steps.entries()) {
+        const [earlier, own] = [parseDuration(steps[index - 1]?.after ?? ''), parseDuration(after)];
+        if (earlier !== undefined && own !== undefined && own <= earlier)
+          context.addIssue({
+            code: 'custom',
+            path: [index, 'after'],
+            message: `expected more than the ${steps[index - 1]?.after} of the step before: each counts from the beginning`,
+          });
+      }
+    })
+    .describe('One after another, until somebody acknowledges it or it is over.'),
+  repeat: wait.default('30m').describe('After the last step, its channels are told again each time this has passed.'),
+});
+export type Escalation = z.output<typeof Escalation>;
 
 /** One rule of who is told. */
 export const AlertRoute = z.strictObject({
@@ -34,6 +77,7 @@ export const AlertRoute = z.strictObject({
   quiet: QuietHours.optional().describe(
     'In these hours, what is less than critical waits and is told in one message at their end.',
   ),
+  escalate: Escalation.optional().describe('Who is told next where nobody takes it.'),
   continue: z
     .boolean()
     .default(false)
@@ -45,6 +89,7 @@ export type AlertRoute = z.output<typeof AlertRoute>;
 export const AlertRouting = z.object({
   routes: z.array(AlertRoute).default([]),
   default: channelNames.optional(),
+  escalate: Escalation.optional(),
 });
 export type AlertRouting = z.output<typeof AlertRouting>;
 
@@ -181,4 +226,10 @@ export function decide(
     return { channel, told: true, why: `${why}; it is quiet, so at ${quietUntil.toISOString()}` };
   });
   return { told, routes: seen, channels };
+}
+
+/** The steps that hold for it: those of the first route that has any, or those for all. */
+export function escalationFor(routing: AlertRouting, subject: AlertSubject, at: Date): Escalation | undefined {
+  const { deciding } = routesFor(routing, subject, at);
+  return deciding.find(({ escalate }) => escalate !== undefined)?.escalate ?? routing.escalate;
 }

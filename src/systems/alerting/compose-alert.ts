@@ -18,6 +18,7 @@ export interface Story {
   readonly baseUrl: string | undefined;
 }
 
+const MINUTE_MS = 60_000;
 const TITLE_LENGTH = 200;
 const TEXT_LENGTH = 3_000;
 const DEPENDENTS_LENGTH = 1_500;
@@ -59,6 +60,23 @@ export function reminderAlert(story: Story, at: Date): Alert {
   return {
     ...alert(story, 'reminder', incident.severity, `Still open after ${lasted}: ${incident.title}`, [
       `${incident.symptom} since ${clock(incident.openedAt)}. Acknowledge it to hear no more until it is over.`,
+      ...affected(story.dependents ?? []),
+      ...history(story.timeline),
+    ]),
+    at,
+  };
+}
+
+/** Nobody has taken it: the next ones are told. */
+export function unansweredAlert(story: Story, { at, waitedMs }: { at: Date; waitedMs: number }): Alert {
+  const { incident } = story;
+  const why =
+    waitedMs < MINUTE_MS
+      ? `For the ${ordinal(incident.occurrences)} time`
+      : `Nobody has taken it for ${formatDuration(Math.floor(waitedMs / MINUTE_MS) * MINUTE_MS)}`;
+  return {
+    ...alert(story, 'escalated', incident.severity, `${why}: ${incident.title}`, [
+      `${incident.symptom} since ${clock(incident.openedAt)}. Acknowledge it, so that nobody else is called.`,
       ...affected(story.dependents ?? []),
       ...history(story.timeline),
     ]),

@@ -7,8 +7,10 @@ import type { Maintenance } from '../../core/maintenance.ts';
 import type { System } from '../../core/system.ts';
 import type { EventConsumer } from '../../store/event-consumer.ts';
 import type { Store } from '../../store/store.ts';
+import { createAbout } from './about.ts';
 import { createCourier } from './courier.ts';
 import type { DeadMan } from './dead-man.ts';
+import { createEscalations } from './escalations.ts';
 import { createIntake, HEARD } from './intake.ts';
 import { alertingOperations } from './operations.ts';
 import { ALERTS_CHANNEL, createOutbox } from './outbox.ts';
@@ -34,6 +36,8 @@ export interface AlertingDeps {
   readonly settings: () => AlertingSettings;
   readonly deadMan?: DeadMan | undefined;
   readonly now: () => Date;
+  /** Milliseconds of a clock that nobody sets. */
+  readonly monotonicMs?: () => number;
   readonly log: Log;
   readonly node: string;
   readonly publicUrl: () => string | undefined;
@@ -62,19 +66,29 @@ export function createAlerting(deps: AlertingDeps): Alerting {
   const db = store.db.withTables<AlertTables>();
   const recipients = createRecipients({ db, routes, settings, node, now });
   const router = createRouter({ recipients, now });
+  const about = createAbout({ inventory, maintenance: deps.maintenance, router, settings, now });
   const outbox = createOutbox({ store, settings, now });
   const intake = createIntake({
     outbox,
     incidents,
     inventory,
-    maintenance: deps.maintenance,
     timeline,
     recipients,
-    router,
+    about,
     settings,
     now,
     node,
     baseUrl,
+  });
+  const escalations = createEscalations({
+    outbox,
+    incidents,
+    recipients,
+    router,
+    about,
+    storyAbout: intake.storyAbout,
+    now,
+    monotonicMs: deps.monotonicMs ?? (() => performance.now()),
   });
   const quiet = createQuiet({ outbox, recipients, incidents, now, node });
   const courier = createCourier({
@@ -151,6 +165,7 @@ export function createAlerting(deps: AlertingDeps): Alerting {
       settings,
       node,
       remind: () => intake.remind(),
+      escalate: () => escalations.look(),
     }),
 
     async start() {

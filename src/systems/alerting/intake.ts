@@ -1,8 +1,7 @@
-import type { Taker } from '../../core/alert-routing.ts';
 import type { EventType, StewardEvent } from '../../core/event.ts';
-import type { Incident, Incidents, Severity, TimelineEntry } from '../../core/incident.ts';
+import type { Incident, Incidents, TimelineEntry } from '../../core/incident.ts';
 import type { Inventory } from '../../core/inventory.ts';
-import type { Maintenance } from '../../core/maintenance.ts';
+import type { About } from './about.ts';
 import {
   acknowledgedAlert,
   alertId,
@@ -15,17 +14,15 @@ import {
 } from './compose-alert.ts';
 import type { Outbox, Trx } from './outbox.ts';
 import type { Recipients } from './recipients.ts';
-import { type Router, subjectOf } from './router.ts';
 import { type AlertingSettings, hearsOfAcknowledgement } from './settings.ts';
 
 export interface IntakeDeps {
   readonly outbox: Outbox;
   readonly incidents: Pick<Incidents, 'get' | 'unresolved'>;
   readonly inventory: Pick<Inventory, 'get' | 'dependentsOf'>;
-  readonly maintenance?: Pick<Maintenance, 'activeFor'> | undefined;
   readonly timeline: (incidentId: string) => Promise<readonly TimelineEntry[]>;
   readonly recipients: Pick<Recipients, 'all'>;
-  readonly router: Pick<Router, 'takers'>;
+  readonly about: About;
   readonly settings: () => AlertingSettings;
   readonly now: () => Date;
   readonly node: string;
@@ -45,8 +42,7 @@ const MAINTENANCE_LOOK_MS = 10_000;
 
 /** Turns what happens to incidents into alerts on record. Harmless twice: the event gives the alert its id. */
 export function createIntake(deps: IntakeDeps) {
-  const { outbox, incidents, inventory, maintenance, timeline, recipients, router, settings, now, node, baseUrl } =
-    deps;
+  const { outbox, incidents, inventory, timeline, recipients, about, settings, now, node, baseUrl } = deps;
 
   async function storyOf(event: StewardEvent): Promise<Story | undefined> {
     const id = event.causation?.incidentId ?? event.subject?.id;
@@ -69,40 +65,25 @@ export function createIntake(deps: IntakeDeps) {
     };
   }
 
-  async function takersOf(incident: Incident, severity: Severity): Promise<readonly Taker[]> {
-    const resource = incident.resourceId === undefined ? undefined : await inventory.get(incident.resourceId);
-    return await router.takers(subjectOf(incident, resource, severity));
-  }
-
-  async function isCovered({ resourceId }: Incident): Promise<boolean> {
-    const resource = resourceId === undefined || !maintenance ? undefined : await inventory.get(resourceId);
-    return resource !== undefined && (await maintenance?.activeFor(resource, now())) !== undefined;
-  }
-
-  async function isSpokenFor({ resourceId }: Incident): Promise<boolean> {
-    const speaks = settings().isSpokenFor;
-    const resource = resourceId === undefined || !speaks ? undefined : await inventory.get(resourceId);
-    return resource !== undefined && speaks?.(resource) === true;
-  }
-
   async function opened(story: Story): Promise<void> {
     const { incident, event } = story;
     // Its parent speaks for it. Should that turn out wrong, the incident is opened once more, on its own.
-    if (event.data['suppressed'] === true || incident.parentId !== undefined || (await isSpokenFor(incident))) return;
+    if (event.data['suppressed'] === true || incident.parentId !== undefined || (await about.isSpokenFor(incident)))
+      return;
     const holdMs = Math.max(
       mayHealFirst(story) ? settings().holdMs : 0,
-      (await isCovered(incident)) ? MAINTENANCE_LOOK_MS : 0,
+      (await about.isCovered(incident)) ? MAINTENANCE_LOOK_MS : 0,
     );
     const alert = openedAlert(story);
-    const to = await takersOf(incident, alert.severity);
+    const to = await about.takers(incident, alert.severity);
     await transaction((trx) => outbox.record(trx, alert, { holdMs, to }));
   }
 
   async function escalated(story: Story): Promise<void> {
-    if (story.incident.parentId !== undefined || (await isSpokenFor(story.incident))) return;
-    const holdMs = (await isCovered(story.incident)) ? MAINTENANCE_LOOK_MS : 0;
+    if (story.incident.parentId !== undefined || (await about.isSpokenFor(story.incident))) return;
+    const holdMs = (await about.isCovered(story.incident)) ? MAINTENANCE_LOOK_MS : 0;
     const alert = escalatedAlert(story);
-    const to = await takersOf(story.incident, alert.severity);
+    const to = await about.takers(story.incident, alert.severity);
     await transaction(async (trx) => {
       await dropHeld(trx, story.incident.id);
       await outbox.record(trx, alert, { holdMs, to });
@@ -119,11 +100,11 @@ export function createIntake(deps: IntakeDeps) {
 
   async function resolved(story: Story): Promise<void> {
     const { incident } = story;
-    const covered = await isCovered(incident);
+    const covered = await about.isCovered(incident);
     const healed = healedAlert(story);
-    const readers = await takersOf(incident, healed.severity);
+    const readers = await about.takers(incident, healed.severity);
     // For some it is quiet now by the route that leads to them.
-    const takers = new Map((await takersOf(incident, incident.severity)).map((taker) => [taker.name, taker]));
+    const takers = new Map((await about.takers(incident, incident.severity)).map((taker) => [taker.name, taker]));
     await transaction(async (trx) => {
       const told = await toldSinceLastEnd(trx, incident.id);
       const held = await dropHeld(trx, incident.id);
@@ -188,19 +169,25 @@ export function createIntake(deps: IntakeDeps) {
   }
 
   return {
+    storyAbout,
+
     /** Tells again of what is still open, where the configuration wants that and nobody takes care of it. */
     async remind(): Promise<void> {
       const { repeatMs } = settings();
       if (repeatMs === undefined) return;
       for (const incident of await incidents.unresolved()) {
-        if (incident.parentId !== undefined || incident.acknowledgedBy !== undefined || (await isSpokenFor(incident)))
+        if (
+          incident.parentId !== undefined ||
+          incident.acknowledgedBy !== undefined ||
+          (await about.isSpokenFor(incident))
+        )
           continue;
         const toldAt = await lastToldAt(incident.id);
-        if (!toldAt || now().getTime() - toldAt.getTime() < repeatMs || (await isCovered(incident))) continue;
+        if (!toldAt || now().getTime() - toldAt.getTime() < repeatMs || (await about.isCovered(incident))) continue;
         // Two nodes say it once: the alert that it follows gives it its id.
         const cause = { id: 0, type: 'incident.updated', at: toldAt, data: {} } as const;
         const reminder = reminderAlert(await storyAbout(cause, incident), now());
-        const to = await takersOf(incident, reminder.severity);
+        const to = await about.takers(incident, reminder.severity);
         await transaction((trx) =>
           outbox.record(trx, { ...reminder, id: alertId('reminder', incident.id, toldAt.toISOString()) }, { to }),
         );
@@ -226,12 +213,12 @@ export function createIntake(deps: IntakeDeps) {
           now().getTime() - (incident.resolvedAt ?? now()).getTime() < SETTLES_WITHIN_MS
         )
           continue;
-        if (incident && incident.status !== 'resolved' && (await isCovered(incident))) {
+        if (incident && incident.status !== 'resolved' && (await about.isCovered(incident))) {
           await outbox.postpone(id, MAINTENANCE_LOOK_MS);
           continue;
         }
         const isMoot = !incident || incident.status === 'resolved' || incident.parentId !== undefined;
-        await outbox.settle(id, isMoot ? undefined : await takersOf(incident, severity));
+        await outbox.settle(id, isMoot ? undefined : await about.takers(incident, severity));
       }
     },
   };

@@ -45,7 +45,9 @@ export function createRecipients({
     }));
   const ownRouting = (): AlertRouting | undefined => {
     const { routing } = settings();
-    return routing && (routing.routes.length > 0 || routing.default !== undefined) ? routing : undefined;
+    if (!routing) return undefined;
+    const { routes: rules, default: everybody, escalate } = routing;
+    return rules.length > 0 || everybody !== undefined || escalate !== undefined ? routing : undefined;
   };
   const sinceKnown = (): Date => new Date(now().getTime() - KNOWN_FOR_MS);
 

@@ -57,6 +57,18 @@ export type AlertTables = {
     quiet: JSONColumnType<QuietHours> | null;
     seen_at: Date;
   };
+  /** How far each open incident that nobody takes has come; goes with its end. */
+  alert_escalations: {
+    incident_id: string;
+    /** When people heard of it first: another time, another row. */
+    since: Date;
+    waited_ms: number;
+    looked_at: Date;
+    /** The process that looked last. */
+    looked_by: string;
+    /** Steps told, repetitions of the last one included. */
+    told: number;
+  };
   /** Who is told of what, as each node that says so has it. */
   alert_routings: { node: string; routing: JSONColumnType<AlertRouting>; seen_at: Date };
 };
@@ -139,6 +151,18 @@ export const alertingMigrations: Migration[] = [
     async up(db: Kysely<never>) {
       await sql`alter table alert_routes add column quiet jsonb`.execute(db);
       await sql`create index alert_deliveries_quiet on alert_deliveries (next_at) where state = 'quiet'`.execute(db);
+    },
+  },
+  {
+    name: 'alerting/0006-escalations',
+    async up(db: Kysely<never>) {
+      await sql`create table alert_escalations (
+        incident_id text primary key,
+        since timestamptz not null,
+        waited_ms double precision not null,
+        looked_at timestamptz not null,
+        looked_by text not null,
+        told integer not null)`.execute(db);
     },
   },
 ];

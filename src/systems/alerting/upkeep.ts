@@ -21,6 +21,8 @@ export interface UpkeepDeps {
   readonly node: string;
   /** Tells again of what is still open. */
   readonly remind: () => Promise<void>;
+  /** Tells the next ones of what nobody takes. */
+  readonly escalate: () => Promise<void>;
 }
 
 const HOUR_MS = 3_600_000;
@@ -34,6 +36,12 @@ export function alertingJobs(deps: UpkeepDeps): readonly SystemJob[] {
       summary: 'Tells again of what is still open and nobody takes care of, where alerts.repeat says after how long.',
       schedule: { every: '1m' },
       run: () => deps.remind(),
+    },
+    {
+      name: 'alert-escalations',
+      summary: 'Tells the next ones of what nobody takes care of, where alerts.escalate or a route says whom and when.',
+      schedule: { every: '1m' },
+      run: () => deps.escalate(),
     },
     {
       name: 'alert-summaries',
