@@ -77,6 +77,7 @@ import { topicsOf } from './surfaces/live/topics.ts';
 import { createMcp } from './surfaces/mcp/http.ts';
 import type { Page } from './surfaces/page/index.ts';
 import { createRest, type Rest } from './surfaces/rest/index.ts';
+import { mountAcknowledge } from './surfaces/rest/acknowledge.ts';
 import { mountHeartbeats } from './surfaces/rest/heartbeats.ts';
 import { mountStatusPage } from './surfaces/rest/status-page.ts';
 import { healthReportHtml } from './surfaces/documents/health-report.ts';
@@ -412,6 +413,8 @@ export function compose(parts: Parts): Composition {
     log,
     node: node.name,
     publicUrl: () => settings().server.publicUrl ?? address,
+    vault,
+    linkUrl: () => settings().server.publicUrl,
     timeline: (id) => incidents.timeline(id),
   });
   const security = createSecurity({ store, records: audit, incidents, node, now, log });
@@ -587,6 +590,13 @@ export function compose(parts: Parts): Composition {
     mounts: [
       mcp.mount,
       (app) => mountJoin(app, engine.invitations),
+      (app) =>
+        mountAcknowledge(app, {
+          links: alerting.links,
+          acknowledge: operationOf('acknowledge-incident'),
+          audit: record,
+          now,
+        }),
       (app) => mountHeartbeats(app, { pings: heartbeats, byName: operationOf('ping-heartbeat'), audit: record, now }),
       (app) => mountStatusPage(app, { pages: statusPage, identity, audit: record, now }),
     ],

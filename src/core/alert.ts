@@ -16,11 +16,17 @@ export const Alert = z.object({
 });
 export type Alert = z.output<typeof Alert>;
 
+/** An alert on its way to one channel. */
+export interface Message extends Alert {
+  /** Where whoever has the message says that they take care of it. Not on record: it is as good as a password for that. */
+  readonly acknowledgeUrl?: string | undefined;
+}
+
 /** A way to deliver an alert. Throws a retryable StewardError when a later try may succeed. */
 export interface Channel {
   readonly name: string;
   readonly kind: string;
   /** Milliseconds that one delivery may take, where it needs longer than others. */
   readonly deadlineMs?: number | undefined;
-  deliver(alert: Alert, signal: AbortSignal): Promise<{ readonly receipt: string }>;
+  deliver(alert: Message, signal: AbortSignal): Promise<{ readonly receipt: string }>;
 }

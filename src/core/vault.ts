@@ -9,6 +9,8 @@ export interface Vault {
   seal(text: string, context: string): string;
   /** Undefined where another key sealed it, or another context, or where it was altered since. */
   open(sealed: string, context: string): string | undefined;
+  /** A mark that only this key makes of this text for this purpose; unlike what is sealed, the text stays readable. */
+  sign(text: string, purpose: string): string;
   /** The same for the same text; says nothing about it to who lacks the key. */
   fingerprint(text: string): string;
 }

@@ -1,9 +1,9 @@
 import { StewardError } from '../../core/errors.ts';
-import type { Alert, Channel } from '../../core/alert.ts';
+import type { Channel, Message } from '../../core/alert.ts';
 import type { ChannelDeps } from './channel-deps.ts';
 import { answerOf, call } from './http-delivery.ts';
 import { type SecretText, textOf, under } from './secret-address.ts';
-import { factLines } from './words.ts';
+import { factLines, linkLines } from './words.ts';
 
 export interface AppriseSettings {
   readonly name: string;
@@ -51,12 +51,12 @@ export function appriseChannel(
 
 const TYPES = { critical: 'failure', warning: 'warning', info: 'info' } as const;
 
-function messageOf(alert: Alert): object {
-  const { kind, severity, title, text, url } = alert;
+function messageOf(alert: Message): object {
+  const { kind, severity, title, text } = alert;
   const facts = factLines(alert);
   return {
     title: title.toWellFormed(),
-    body: [text, ...facts, ...(url === undefined ? [] : [url])].join('\n').toWellFormed(),
+    body: [text, ...facts, ...linkLines(alert)].join('\n').toWellFormed(),
     type: kind === 'resolved' ? 'success' : TYPES[severity],
     format: 'text',
   };

@@ -1,9 +1,9 @@
 import { z } from 'zod';
-import type { Alert, Channel } from '../../core/alert.ts';
+import type { Channel, Message } from '../../core/alert.ts';
 import type { ChannelDeps } from './channel-deps.ts';
 import { call, jsonOf, receiptOf } from './http-delivery.ts';
 import { addressOf, type SecretAddress } from './secret-address.ts';
-import { colorOf, cut, factsOf } from './words.ts';
+import { colorOf, cut, factsOf, linkLines } from './words.ts';
 
 export interface DiscordSettings {
   readonly name: string;
@@ -43,15 +43,18 @@ const DESCRIPTION_LENGTH = 4_096;
 const FIELD_LENGTH = 256;
 
 /** All of it together stays under the 6,000 characters that embeds may have. */
-function messageOf(alert: Alert): object {
-  const { title, text, at, url } = alert;
+function messageOf(alert: Message): object {
+  const { title, text, at } = alert;
+  const links = linkLines(alert)
+    .map((line) => `\n${line}`)
+    .join('');
   return {
     // Whatever the text says, nobody is called.
     allowed_mentions: { parse: [] },
     embeds: [
       {
         title: escape(title, TITLE_LENGTH),
-        description: `${escape(text, DESCRIPTION_LENGTH - (url === undefined ? 0 : url.length + 1))}${url === undefined ? '' : `\n${url}`}`,
+        description: `${escape(text, DESCRIPTION_LENGTH - links.length)}${links}`,
         color: Number.parseInt(colorOf(alert).slice(1), 16),
         fields: factsOf(alert).map(([fact, value]) => ({
           name: fact,

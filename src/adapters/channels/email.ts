@@ -1,10 +1,10 @@
 import { isIP } from 'node:net';
 import { createTransport } from 'nodemailer';
-import type { Alert, Channel } from '../../core/alert.ts';
+import type { Channel, Message } from '../../core/alert.ts';
 import type { SecretReference } from '../../core/secrets.ts';
 import { StewardError } from '../../core/errors.ts';
 import type { ChannelDeps } from './channel-deps.ts';
-import { markOf } from './words.ts';
+import { ACKNOWLEDGE, markOf } from './words.ts';
 
 export interface EmailSettings {
   readonly name: string;
@@ -72,7 +72,7 @@ function isThisMachine(address: string): boolean {
 }
 
 function mail(
-  alert: Alert,
+  alert: Message,
   from: string,
 ): {
   subject: string;
@@ -91,6 +91,7 @@ function mail(
     `Time: ${alert.at.toISOString()}`,
     ...(alert.incidentId === undefined ? [] : [`Incident: ${alert.incidentId}`]),
     ...(alert.url === undefined ? [] : [`See ${alert.url}`]),
+    ...(alert.acknowledgeUrl === undefined ? [] : [`${ACKNOWLEDGE}: ${alert.acknowledgeUrl}`]),
   ];
   return {
     subject: `[${markOf(alert)}] ${alert.title}`.replaceAll(/\s+/g, ' '),

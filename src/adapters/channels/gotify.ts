@@ -1,10 +1,10 @@
 import { z } from 'zod';
-import type { Alert, Channel } from '../../core/alert.ts';
+import type { Channel, Message } from '../../core/alert.ts';
 import type { SecretReference } from '../../core/secrets.ts';
 import type { ChannelDeps } from './channel-deps.ts';
 import { call, jsonOf, receiptOf } from './http-delivery.ts';
 import { tokenOf, under } from './secret-address.ts';
-import { factLines } from './words.ts';
+import { factLines, linkLines } from './words.ts';
 
 export interface GotifySettings {
   readonly name: string;
@@ -43,12 +43,12 @@ export function gotifyChannel(
 /** From 8 on, telephones make themselves heard; under 4 they stay silent. */
 const PRIORITY = { critical: 8, warning: 5, info: 3 } as const;
 
-function messageOf(alert: Alert): object {
-  const { kind, severity, title, text, url } = alert;
+function messageOf(alert: Message): object {
+  const { kind, severity, title, text, url, acknowledgeUrl } = alert;
   const facts = factLines(alert);
   return {
     title: title.toWellFormed(),
-    message: [text, ...facts].join('\n').toWellFormed(),
+    message: [text, ...facts, ...linkLines({ acknowledgeUrl })].join('\n').toWellFormed(),
     priority: kind === 'resolved' || kind === 'test' ? PRIORITY.info : PRIORITY[severity],
     extras: {
       'client::display': { contentType: 'text/plain' },

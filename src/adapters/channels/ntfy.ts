@@ -1,10 +1,10 @@
 import { z } from 'zod';
-import type { Alert, Channel } from '../../core/alert.ts';
+import type { Channel, Message } from '../../core/alert.ts';
 import type { SecretReference } from '../../core/secrets.ts';
 import type { ChannelDeps } from './channel-deps.ts';
 import { call, jsonOf, receiptOf } from './http-delivery.ts';
 import { type SecretText, textOf, tokenOf } from './secret-address.ts';
-import { cut, cutBytes, factLines } from './words.ts';
+import { cut, cutBytes, factLines, ACKNOWLEDGE } from './words.ts';
 
 export interface NtfySettings {
   readonly name: string;
@@ -47,8 +47,8 @@ const TITLE_LENGTH = 200;
 const PRIORITY = { critical: 5, warning: 4, info: 3 } as const;
 const TAGS = { critical: 'rotating_light', warning: 'warning', info: 'information_source' } as const;
 
-function messageOf(alert: Alert): object {
-  const { kind, severity, title, text, url } = alert;
+function messageOf(alert: Message): object {
+  const { kind, severity, title, text, url, acknowledgeUrl } = alert;
   const facts = factLines(alert);
   return {
     title: cut(title, TITLE_LENGTH),
@@ -56,5 +56,6 @@ function messageOf(alert: Alert): object {
     priority: kind === 'resolved' || kind === 'test' ? PRIORITY.info : PRIORITY[severity],
     tags: [kind === 'resolved' ? 'white_check_mark' : TAGS[severity]],
     ...(url === undefined ? {} : { click: url }),
+    ...(acknowledgeUrl === undefined ? {} : { actions: [{ action: 'view', label: ACKNOWLEDGE, url: acknowledgeUrl }] }),
   };
 }

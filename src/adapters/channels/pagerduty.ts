@@ -1,9 +1,9 @@
-import type { Alert, Channel } from '../../core/alert.ts';
+import type { Alert, Channel, Message } from '../../core/alert.ts';
 import type { SecretReference } from '../../core/secrets.ts';
 import type { ChannelDeps } from './channel-deps.ts';
 import { post } from './http-delivery.ts';
 import { addressOf, type SecretAddress, tokenOf } from './secret-address.ts';
-import { cut } from './words.ts';
+import { cut, ACKNOWLEDGE } from './words.ts';
 
 export interface PagerDutySettings {
   readonly name: string;
@@ -49,8 +49,12 @@ function actionFor({ kind }: Alert): Action {
   return kind === 'acknowledged' ? 'acknowledge' : 'trigger';
 }
 
-function eventOf(alert: Alert, action: Action): object {
-  const { id, incidentId, kind, severity, title, text, service, node, at, url } = alert;
+function eventOf(alert: Message, action: Action): object {
+  const { id, incidentId, kind, severity, title, text, service, node, at, url, acknowledgeUrl } = alert;
+  const links = [
+    ...(url === undefined ? [] : [{ href: url, text: 'Open in Steward' }]),
+    ...(acknowledgeUrl === undefined ? [] : [{ href: acknowledgeUrl, text: ACKNOWLEDGE }]),
+  ];
   const event = { event_action: action, dedup_key: incidentId ?? id };
   if (action !== 'trigger') return event;
   return {
@@ -69,6 +73,7 @@ function eventOf(alert: Alert, action: Action): object {
       },
     },
     client: 'Steward',
-    ...(url === undefined ? {} : { client_url: url, links: [{ href: url, text: 'Open in Steward' }] }),
+    ...(url === undefined ? {} : { client_url: url }),
+    ...(links.length > 0 && { links }),
   };
 }

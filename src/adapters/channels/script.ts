@@ -1,6 +1,6 @@
 import { ms } from '../../core/duration.ts';
 import { StewardError } from '../../core/errors.ts';
-import type { Alert, Channel } from '../../core/alert.ts';
+import type { Alert, Channel, Message } from '../../core/alert.ts';
 import type { ChannelDeps } from './channel-deps.ts';
 import { cut } from './words.ts';
 
@@ -57,7 +57,7 @@ function messageOf({ title, text }: Alert): string {
   return message.startsWith('-') ? ` ${message}` : message;
 }
 
-function environmentOf({ id, incidentId, service, node, at, url }: Alert): Record<string, string> {
+function environmentOf({ id, incidentId, service, node, at, url, acknowledgeUrl }: Message): Record<string, string> {
   const all = {
     STEWARD_ALERT: id,
     STEWARD_INCIDENT: incidentId,
@@ -65,6 +65,7 @@ function environmentOf({ id, incidentId, service, node, at, url }: Alert): Recor
     STEWARD_NODE: node,
     STEWARD_AT: at.toISOString(),
     STEWARD_URL: url,
+    STEWARD_ACKNOWLEDGE_URL: acknowledgeUrl,
   };
   return Object.fromEntries(
     Object.entries(all).flatMap(([variable, value]) => (value === undefined ? [] : [[variable, argument(value)]])),

@@ -1,8 +1,8 @@
-import type { Alert, Channel } from '../../core/alert.ts';
+import type { Channel, Message } from '../../core/alert.ts';
 import type { ChannelDeps } from './channel-deps.ts';
 import { post } from './http-delivery.ts';
 import { addressOf, type SecretAddress } from './secret-address.ts';
-import { colorOf, factsOf } from './words.ts';
+import { ACKNOWLEDGE, colorOf, factsOf } from './words.ts';
 
 export interface SlackSettings {
   readonly name: string;
@@ -30,8 +30,8 @@ export function slackChannel(
 }
 
 /** `text` and attachments: the part of the format that every compatible product understands. */
-function messageOf(alert: Alert): object {
-  const { title, text, url, at } = alert;
+function messageOf(alert: Message): object {
+  const { title, text, url, acknowledgeUrl, at } = alert;
   const heading = escape(title);
   return {
     text: heading,
@@ -40,7 +40,7 @@ function messageOf(alert: Alert): object {
         fallback: heading,
         color: colorOf(alert),
         ...(url === undefined ? {} : { title: 'Open in Steward', title_link: url }),
-        text: escape(text),
+        text: `${escape(text)}${acknowledgeUrl === undefined ? '' : `\n${ACKNOWLEDGE}: <${acknowledgeUrl}>`}`,
         fields: factsOf(alert).map(([fact, value]) => ({ title: fact, value: escape(value), short: true })),
         ts: Math.floor(at.getTime() / 1_000),
         mrkdwn_in: [],

@@ -1,9 +1,9 @@
 import { StewardError } from '../../core/errors.ts';
-import type { Alert, Channel } from '../../core/alert.ts';
+import type { Channel, Message } from '../../core/alert.ts';
 import type { ChannelDeps } from './channel-deps.ts';
 import { answerOf, call } from './http-delivery.ts';
 import { addressOf, type SecretAddress } from './secret-address.ts';
-import { cut, factLines, markOf } from './words.ts';
+import { cut, factLines, markOf, ACKNOWLEDGE } from './words.ts';
 
 export interface TeamsSettings {
   readonly name: string;
@@ -40,8 +40,12 @@ const COLORS = { critical: 'Attention', warning: 'Warning', info: 'Accent' } as 
 const LINES = 60;
 const LINE_LENGTH = 400;
 
-function messageOf(alert: Alert): object {
-  const { kind, severity, title, text, url } = alert;
+function messageOf(alert: Message): object {
+  const { kind, severity, title, text, url, acknowledgeUrl } = alert;
+  const actions = [
+    ...(url === undefined ? [] : [{ type: 'Action.OpenUrl', title: 'Open in Steward', url }]),
+    ...(acknowledgeUrl === undefined ? [] : [{ type: 'Action.OpenUrl', title: ACKNOWLEDGE, url: acknowledgeUrl }]),
+  ];
   const lines = text.split('\n');
   const more = lines.length > LINES ? [`and ${lines.length - LINES} lines more`] : [];
   return {
@@ -64,7 +68,7 @@ function messageOf(alert: Alert): object {
             ...[...lines.slice(0, LINES), ...more].filter((each) => each.trim() !== '').map((each) => line(each)),
             ...factLines(alert).map((fact) => line(fact, { isSubtle: true })),
           ],
-          ...(url === undefined ? {} : { actions: [{ type: 'Action.OpenUrl', title: 'Open in Steward', url }] }),
+          ...(actions.length > 0 && { actions }),
         },
       },
     ],

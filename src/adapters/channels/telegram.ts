@@ -1,10 +1,10 @@
 import { z } from 'zod';
-import type { Alert, Channel } from '../../core/alert.ts';
+import type { Channel, Message } from '../../core/alert.ts';
 import type { SecretReference } from '../../core/secrets.ts';
 import type { ChannelDeps } from './channel-deps.ts';
 import { call, jsonOf, receiptOf } from './http-delivery.ts';
 import { tokenOf } from './secret-address.ts';
-import { cut, factLines, markOf } from './words.ts';
+import { cut, factLines, markOf, linkLines } from './words.ts';
 
 export interface TelegramSettings {
   readonly name: string;
@@ -51,9 +51,9 @@ export function telegramChannel(
 
 const TEXT_LENGTH = 4_096;
 
-function textFor(alert: Alert): string {
+function textFor(alert: Message): string {
   const facts = factLines(alert);
-  const end = [...facts, ...(alert.url === undefined ? [] : [alert.url])].join('\n');
+  const end = [...facts, ...linkLines(alert)].join('\n');
   const begin = verbatim(`[${markOf(alert)}] ${alert.title}\n\n${alert.text}`);
   return `${cut(begin, TEXT_LENGTH - verbatim(end).length - 2)}\n\n${verbatim(end)}`;
 }

@@ -1,5 +1,5 @@
 import { Webhook } from 'standardwebhooks';
-import type { Alert, Channel } from '../../core/alert.ts';
+import type { Channel, Message } from '../../core/alert.ts';
 import type { SecretReference } from '../../core/secrets.ts';
 import { StewardError } from '../../core/errors.ts';
 import type { ChannelDeps } from './channel-deps.ts';
@@ -28,7 +28,7 @@ export function webhookChannel(
     async deliver(alert, signal) {
       const signer = signerOf(await secrets(secret), name);
       const at = now();
-      const body = JSON.stringify({ type: `alert.${alert.kind}`, timestamp: alert.at, data: alert satisfies Alert });
+      const body = JSON.stringify({ type: `alert.${alert.kind}`, timestamp: alert.at, data: alert satisfies Message });
       const signed = {
         'webhook-id': alert.id,
         'webhook-timestamp': String(Math.floor(at.getTime() / 1_000)),

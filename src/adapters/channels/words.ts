@@ -1,4 +1,7 @@
-import type { Alert } from '../../core/alert.ts';
+import type { Alert, Message } from '../../core/alert.ts';
+
+/** How the link is called by which somebody takes a problem. */
+export const ACKNOWLEDGE = 'Acknowledge';
 
 const COLORS = { critical: '#c92a2a', warning: '#e67700', info: '#1971c2' } as const;
 const RESOLVED_COLOR = '#2b8a3e';
@@ -21,6 +24,14 @@ export function factsOf({ severity, service, node }: Alert): readonly (readonly 
 /** The same, each as a line of text. */
 export function factLines(alert: Alert): string[] {
   return factsOf(alert).map(([fact, value]) => `${fact}: ${value}`);
+}
+
+/** What people may open from the message, each as a line of text. */
+export function linkLines({ url, acknowledgeUrl }: Pick<Message, 'url' | 'acknowledgeUrl'>): string[] {
+  return [
+    ...(url === undefined ? [] : [url]),
+    ...(acknowledgeUrl === undefined ? [] : [`${ACKNOWLEDGE}: ${acknowledgeUrl}`]),
+  ];
 }
 
 /** At most so many UTF-16 units, which is how services count, and never half a character. */

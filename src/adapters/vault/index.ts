@@ -19,6 +19,10 @@ export function createVault({ key }: { readonly key: Buffer }): Vault {
   return {
     keyId: fingerprint('key id').slice(0, 16),
     fingerprint,
+    sign: (text, purpose) =>
+      createHmac('sha256', derive(`sign ${purpose}`))
+        .update(text)
+        .digest('base64url'),
 
     seal(text, context) {
       const nonce = randomBytes(NONCE_BYTES);

@@ -2,7 +2,7 @@ import type { Breakers } from '../../core/breaker.ts';
 import { StewardError } from '../../core/errors.ts';
 import type { Incidents } from '../../core/incident.ts';
 import type { Log } from '../../core/log.ts';
-import type { Channel } from '../../core/alert.ts';
+import type { Alert, Channel, Message } from '../../core/alert.ts';
 import { alertId } from './compose-alert.ts';
 import type { Claim, Outbox, Trx } from './outbox.ts';
 import type { Recipients } from './recipients.ts';
@@ -17,6 +17,8 @@ export interface CourierDeps {
   readonly routes: () => readonly Route[];
   readonly recipients: Pick<Recipients, 'all'>;
   readonly settings: () => AlertingSettings;
+  /** What is sent of an alert by this channel. */
+  readonly message: (alert: Alert, channel: Channel) => Message;
   readonly now: () => Date;
   readonly log: Log;
   readonly node: string;
@@ -57,7 +59,7 @@ export function createCourier(deps: CourierDeps) {
     let receipt: string;
     try {
       ({ receipt } = await deps.breakers.around(`channel:${channel.name}`, () =>
-        deliverWithin(deps.deadlineMs, channel, alert, signal),
+        deliverWithin(deps.deadlineMs, channel, deps.message(alert, channel), signal),
       ));
     } catch (thrown) {
       if (signal.aborted) return await outbox.later(claim, undefined, 0);

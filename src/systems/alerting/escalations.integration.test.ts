@@ -75,7 +75,7 @@ describe('what nobody takes', () => {
     await kit.ledger.resolve(id, 'fixed');
     await until(() => expect(told()).toEqual({ ops: 2, phone: 2, boss: 3 }));
     expect(channels.boss.titles().at(-1)).toBe('resolved: Resolved: shop is down');
-    await look(alerting);
+    await kit.job(alerting, 'alert-cleanup');
     expect((await kit.database.store.pool.query('select * from alert_escalations')).rows).toEqual([]);
   });
 

@@ -101,18 +101,14 @@ export function createEscalations(deps: EscalationDeps) {
 
   return {
     async look(): Promise<void> {
-      const waiting: string[] = [];
+      const waiting = new Set<string>();
       for (const incident of await incidents.unresolved()) {
         const { parentId, acknowledgedBy } = incident;
         if (parentId !== undefined || acknowledgedBy !== undefined || (await about.isSpokenFor(incident))) continue;
-        waiting.push(incident.id);
+        waiting.add(incident.id);
         await lookAt(incident);
       }
-      for (const id of lookedAt.keys()) if (!waiting.includes(id)) lookedAt.delete(id);
-      await db
-        .deleteFrom('alert_escalations')
-        .where(sql<boolean>`not (incident_id = any(${waiting}::text[]))`)
-        .execute();
+      for (const id of lookedAt.keys()) if (!waiting.has(id)) lookedAt.delete(id);
     },
   };
 }

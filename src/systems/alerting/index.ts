@@ -1,3 +1,4 @@
+import type { AcknowledgeLinks } from '../../core/acknowledgement.ts';
 import type { Breakers } from '../../core/breaker.ts';
 import { StewardError } from '../../core/errors.ts';
 import type { Incidents, TimelineEntry } from '../../core/incident.ts';
@@ -5,9 +6,11 @@ import type { Inventory } from '../../core/inventory.ts';
 import type { Log } from '../../core/log.ts';
 import type { Maintenance } from '../../core/maintenance.ts';
 import type { System } from '../../core/system.ts';
+import type { Vault } from '../../core/vault.ts';
 import type { EventConsumer } from '../../store/event-consumer.ts';
 import type { Store } from '../../store/store.ts';
 import { createAbout } from './about.ts';
+import { createAcknowledgeLinks } from './acknowledge-links.ts';
 import { createCourier } from './courier.ts';
 import type { DeadMan } from './dead-man.ts';
 import { createEscalations } from './escalations.ts';
@@ -41,6 +44,10 @@ export interface AlertingDeps {
   readonly log: Log;
   readonly node: string;
   readonly publicUrl: () => string | undefined;
+  /** Signs the links by which people acknowledge; messages have none where it is left out. */
+  readonly vault?: Pick<Vault, 'sign'> | undefined;
+  /** What these links begin with: the address that people reach from elsewhere, or nothing. */
+  readonly linkUrl?: () => string | undefined;
   readonly deadlineMs?: number;
   readonly backoffMs?: number;
   /** Looks for events without having been woken. */
@@ -51,6 +58,8 @@ export interface Alerting extends System {
   deliveryStatus(): Promise<DeliveryStatus>;
   /** For the console at start; `undefined` where somebody is told. */
   notice(): string | undefined;
+  /** The links in messages, for the surface that they lead to. */
+  readonly links: AcknowledgeLinks;
 }
 
 const DEADLINE_MS = 10_000;
@@ -90,6 +99,8 @@ export function createAlerting(deps: AlertingDeps): Alerting {
     now,
     monotonicMs: deps.monotonicMs ?? (() => performance.now()),
   });
+  const links =
+    deps.vault && createAcknowledgeLinks({ vault: deps.vault, incidents, publicUrl: deps.linkUrl ?? baseUrl, now });
   const quiet = createQuiet({ outbox, recipients, incidents, now, node });
   const courier = createCourier({
     outbox,
@@ -98,6 +109,7 @@ export function createAlerting(deps: AlertingDeps): Alerting {
     routes,
     recipients,
     settings,
+    message: (alert, channel) => links?.withLink(alert, channel) ?? alert,
     now,
     log,
     node,
@@ -191,6 +203,7 @@ export function createAlerting(deps: AlertingDeps): Alerting {
       await Promise.all([consumer?.stop(), loop, deadMan?.stop()]);
     },
 
+    links: links ?? { read: async () => undefined },
     deliveryStatus: async () => deliveryStatus(outbox, await recipients.all()),
     notice: () => (routes().length + elsewhere > 0 ? undefined : NO_CHANNEL),
   };

@@ -71,6 +71,12 @@ export function alertingJobs(deps: UpkeepDeps): readonly SystemJob[] {
           .where('seen_at', '<', new Date(now.getTime() - KNOWN_FOR_MS))
           .execute();
         await outbox.db
+          .deleteFrom('alert_escalations')
+          .where(
+            sql<boolean>`not (incident_id = any(${(await deps.incidents.unresolved()).map(({ id }) => id)}::text[]))`,
+          )
+          .execute();
+        await outbox.db
           .deleteFrom('alert_routings')
           .where('seen_at', '<', new Date(now.getTime() - KNOWN_FOR_MS))
           .execute();
