@@ -19,8 +19,8 @@ export interface Visit extends AsyncDisposable {
   readonly complaints: readonly string[];
   /** STEWARD_SCREENSHOTS=<folder> keeps pictures, for people to look at. */
   picture(name: string): Promise<void>;
-  /** Serious and critical findings of axe on what is shown. */
-  barriers(): Promise<string[]>;
+  /** Serious and critical findings of axe on what is shown; of these rules, or of all. */
+  barriers(rules?: readonly string[]): Promise<string[]>;
 }
 
 export async function visit(origin: string, size = { width: 1280, height: 860 }): Promise<Visit> {
@@ -47,19 +47,19 @@ export async function visit(origin: string, size = { width: 1280, height: 860 })
       await mkdir(folder, { recursive: true });
       await page.screenshot({ path: join(folder, `${name}.png`) });
     },
-    barriers: () => barriersOn(page),
+    barriers: (rules) => barriersOn(page, rules),
     [Symbol.asyncDispose]: () => browser.close(),
   };
 }
 
 const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
 
-async function barriersOn(page: Page): Promise<string[]> {
+async function barriersOn(page: Page, rules?: readonly string[]): Promise<string[]> {
   // By the protocol of the browser: the policy of the page lets no script in.
   await page.evaluate(readFileSync(AXE, 'utf8'));
   const { violations } = await page.evaluate<{
     violations: { id: string; impact: string; nodes: { target: string[]; failureSummary: string }[] }[];
-  }>('axe.run(document, { resultTypes: ["violations"] })');
+  }>(`axe.run(document, ${JSON.stringify({ resultTypes: ['violations'], ...(rules && { runOnly: rules }) })})`);
   return violations
     .filter(({ impact }) => impact === 'serious' || impact === 'critical')
     .flatMap(({ id, nodes }) =>

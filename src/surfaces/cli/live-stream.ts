@@ -51,7 +51,7 @@ export async function* liveMessages(server: Server, options: StreamOptions): Asy
           recent = [...recent.slice(-200), key];
           since = String(data['at']);
         }
-        if (data !== undefined) yield { name, data };
+        if (data !== undefined && name !== 'alive') yield { name, data };
       }
       throw new StewardError('UNAVAILABLE', `${server.url} ended the stream.`);
     } catch (thrown) {

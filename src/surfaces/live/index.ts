@@ -141,7 +141,8 @@ export function createLive(deps: LiveDeps): Live {
         'x-request-id': request.id,
       });
       out.write('retry: 2000\n\n');
-      const beat = (): void => void (out.writableNeedDrain || out.write(': alive\n\n'));
+      // An event and no comment: of comments the script of a page hears nothing.
+      const beat = (): void => void (out.writableNeedDrain || out.write('event: alive\ndata: {}\n\n'));
       await serve(request, client, sseOutlet(out, client.signal, stallMs), { first, beat });
       if (!out.writableEnded) out.end();
     },

@@ -14,7 +14,10 @@ export function createQueries(): QueryClient {
         refetchIntervalInBackground: false,
         retry: (failures, error) => failures < 2 && (!(error instanceof Refused) || error.status >= 500),
         placeholderData: keepPreviousData,
+        // Steward may be on this very machine: what the browser says of its network does not decide.
+        networkMode: 'always',
       },
+      mutations: { networkMode: 'always' },
     },
   });
 }

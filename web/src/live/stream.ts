@@ -18,6 +18,8 @@ const FIRST_WAIT_MS = 1_000;
 const LONGEST_WAIT_MS = 30_000;
 /** How long it is said that the connection is back. */
 const NOTE_MS = 8_000;
+/** The server says every 15 seconds that it is there. A peer that hangs ends no connection. */
+const SILENCE_MS = 40_000;
 
 /** Listens until it is told to stop. The browser resumes behind the last event; where it gives up, this tries again. */
 export function hear(url: string, hearing: Hearing): () => void {
@@ -27,6 +29,15 @@ export function hear(url: string, hearing: Hearing): () => void {
   let gap = false;
   let retry: ReturnType<typeof setTimeout> | undefined;
   let note: ReturnType<typeof setTimeout> | undefined;
+  let silence: ReturnType<typeof setTimeout> | undefined;
+
+  function heard(): void {
+    clearTimeout(silence);
+    silence = setTimeout(() => {
+      lost();
+      connect();
+    }, SILENCE_MS);
+  }
 
   function subscribed(): void {
     waitMs = FIRST_WAIT_MS;
@@ -55,20 +66,29 @@ export function hear(url: string, hearing: Hearing): () => void {
   function connect(): void {
     source?.close();
     source = new EventSource(url);
-    source.addEventListener('subscribed', subscribed);
-    source.addEventListener('gap', () => (gap = true));
-    source.addEventListener('message', ({ data }: MessageEvent<string>) => hearing.event(typeOf(data)));
-    source.addEventListener('end', ({ data }: MessageEvent<string>) => {
-      if (data.includes('"unauthenticated"')) hearing.ended();
-    });
+    heard();
+    const on = (type: string, take: (data: string) => void): void =>
+      source?.addEventListener(type, ({ data }: MessageEvent<string>) => {
+        heard();
+        take(data);
+      });
+    on('alive', () => undefined);
+    on('subscribed', subscribed);
+    on('gap', () => (gap = true));
+    on('message', (data) => hearing.event(typeOf(data)));
+    on('end', (data) => data.includes('"unauthenticated"') && hearing.ended());
     source.addEventListener('error', lost);
   }
 
+  // A network that goes ends no connection either. Steward may be on this very machine, so that it is tried, not believed.
+  addEventListener('offline', connect);
+  addEventListener('online', connect);
   connect();
   return () => {
+    removeEventListener('offline', connect);
+    removeEventListener('online', connect);
     source?.close();
-    clearTimeout(retry);
-    clearTimeout(note);
+    for (const timer of [retry, note, silence]) clearTimeout(timer);
   };
 }
 

@@ -12,6 +12,7 @@ import { Page } from '../parts/page.tsx';
 import { State } from '../parts/state.tsx';
 import { useCommand } from '../parts/use-command.ts';
 import { useSession } from '../session/session.tsx';
+import classes from './incident.module.css';
 
 type Whole = Answer<'/api/v1/incidents/{id}'>;
 
@@ -36,18 +37,29 @@ export function Incident() {
           }
           actions={<Actions incident={known} />}
         >
-          <Text mt="md">{known.symptom}</Text>
-          {known.resolution !== undefined && <Text mt="xs">{known.resolution}</Text>}
-          {known.resourceId !== undefined && (
-            <Text mt="xs">
-              <Link to="/services/$id" params={{ id: known.resourceId }}>
-                The service
-              </Link>
-            </Text>
-          )}
+          <dl className="facts">
+            {known.resolution !== undefined && (
+              <>
+                <dt>How it ended</dt>
+                <dd>{known.resolution}</dd>
+              </>
+            )}
+            <dt>Seen by</dt>
+            <dd>
+              <Code>{known.symptom}</Code>
+              {known.resourceId !== undefined && (
+                <>
+                  {' of '}
+                  <Link to="/services/$id" params={{ id: known.resourceId }}>
+                    the service
+                  </Link>
+                </>
+              )}
+            </dd>
+          </dl>
           <Section title="What happened">
             <Card>
-              <Timeline bulletSize={12} lineWidth={2} p="md" active={known.timeline.length}>
+              <Timeline bulletSize={12} lineWidth={2} p="md" active={known.timeline.length} className={classes.timeline}>
                 {known.timeline.map((entry) => (
                   <Timeline.Item key={`${entry.at} ${entry.kind} ${entry.message}`} title={entry.message}>
                     <Text size="sm" c="dimmed">
@@ -78,7 +90,12 @@ export function Incident() {
           )}
           {known.evidence !== undefined && known.evidence !== null && (
             <Section title="Evidence of the instant">
-              <Code block>{JSON.stringify(known.evidence, null, 2)}</Code>
+              <details>
+                <summary>As it was kept</summary>
+                <Code block mt="xs">
+                  {JSON.stringify(known.evidence, null, 2)}
+                </Code>
+              </details>
             </Section>
           )}
         </Page>

@@ -162,6 +162,6 @@ function sentence({ nodes, edges }: Known): string {
   const needs = edges.filter(({ depends }) => depends).length;
   if (nodes.length === 0) return 'No service has been found yet.';
   return edges.length === 0
-    ? `${nodes.length} services, and no connection between them has been seen yet.`
+    ? `${nodes.length === 1 ? 'One service' : `${nodes.length} services`}, and no connection has been seen yet.`
     : `${nodes.length} services; ${needs === 1 ? 'one needs another' : `${needs} times one needs another`}.`;
 }
