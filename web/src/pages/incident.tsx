@@ -59,7 +59,13 @@ export function Incident() {
           </dl>
           <Section title="What happened">
             <Card>
-              <Timeline bulletSize={12} lineWidth={2} p="md" active={known.timeline.length} className={classes.timeline}>
+              <Timeline
+                bulletSize={12}
+                lineWidth={2}
+                p="md"
+                active={known.timeline.length}
+                className={classes.timeline}
+              >
                 {known.timeline.map((entry) => (
                   <Timeline.Item key={`${entry.at} ${entry.kind} ${entry.message}`} title={entry.message}>
                     <Text size="sm" c="dimmed">
