@@ -21,6 +21,8 @@ import { createQuiet } from './quiet.ts';
 import { createRecipients } from './recipients.ts';
 import { createRouter } from './router.ts';
 import type { AlertingSettings, Route } from './settings.ts';
+import { silenceOperations } from './silence-operations.ts';
+import { createSilences } from './silences.ts';
 import { type DeliveryStatus, deliveryStatus, NO_CHANNEL } from './status.ts';
 import type { AlertTables } from './tables.ts';
 import { alertingJobs } from './upkeep.ts';
@@ -75,8 +77,9 @@ export function createAlerting(deps: AlertingDeps): Alerting {
   const db = store.db.withTables<AlertTables>();
   const recipients = createRecipients({ db, routes, settings, node, now });
   const router = createRouter({ recipients, now });
-  const about = createAbout({ inventory, maintenance: deps.maintenance, router, settings, now });
   const outbox = createOutbox({ store, settings, now });
+  const silences = createSilences({ outbox, now });
+  const about = createAbout({ inventory, maintenance: deps.maintenance, router, silences, settings, now });
   const intake = createIntake({
     outbox,
     incidents,
@@ -156,17 +159,20 @@ export function createAlerting(deps: AlertingDeps): Alerting {
 
   return {
     name: 'alerting',
-    operations: alertingOperations({
-      outbox,
-      routes,
-      recipients,
-      router,
-      inventory,
-      deadMan,
-      deadlineMs,
-      node,
-      baseUrl,
-    }),
+    operations: [
+      ...alertingOperations({
+        outbox,
+        routes,
+        recipients,
+        router,
+        inventory,
+        deadMan,
+        deadlineMs,
+        node,
+        baseUrl,
+      }),
+      ...silenceOperations({ silences, incidents, about }),
+    ],
     jobs: alertingJobs({
       store,
       incidents,
@@ -178,6 +184,7 @@ export function createAlerting(deps: AlertingDeps): Alerting {
       node,
       remind: () => intake.remind(),
       escalate: () => escalations.look(),
+      forgetSilences: (before) => silences.forget(before),
     }),
 
     async start() {

@@ -14,11 +14,12 @@ import {
 } from './compose-alert.ts';
 import type { Outbox, Trx } from './outbox.ts';
 import type { Recipients } from './recipients.ts';
+import { silenceInWords } from './silences.ts';
 import { type AlertingSettings, hearsOfAcknowledgement } from './settings.ts';
 
 export interface IntakeDeps {
   readonly outbox: Outbox;
-  readonly incidents: Pick<Incidents, 'get' | 'unresolved'>;
+  readonly incidents: Pick<Incidents, 'get' | 'note' | 'unresolved'>;
   readonly inventory: Pick<Inventory, 'get' | 'dependentsOf'>;
   readonly timeline: (incidentId: string) => Promise<readonly TimelineEntry[]>;
   readonly recipients: Pick<Recipients, 'all'>;
@@ -77,6 +78,8 @@ export function createIntake(deps: IntakeDeps) {
     const alert = openedAlert(story);
     const to = await about.takers(incident, alert.severity);
     await transaction((trx) => outbox.record(trx, alert, { holdMs, to }));
+    const silence = await about.silence(incident);
+    if (silence) await incidents.note(incident.id, { kind: 'suppressed', message: silenceInWords(silence) });
   }
 
   async function escalated(story: Story): Promise<void> {

@@ -5,7 +5,8 @@ import { naming } from '../../core/naming.ts';
 import { type AnyOperation, defineQuery } from '../../core/operation.ts';
 import type { Router } from './router.ts';
 
-const LABEL = /^[^=\s]+=.*$/s;
+/** A label as it is written in an input. */
+export const Label = z.string().regex(/^[^=\s]+=.*$/s, 'expected key=value');
 
 /** A dry run of the routes: nothing is sent. */
 export function routeOperation({
@@ -27,11 +28,7 @@ export function routeOperation({
         .describe('The service, by name, id or identity; one that is not known yet is asked for by its name.'),
       severity: Severity.default('critical').describe('info, warning or critical.'),
       symptom: z.string().min(1).max(200).default('service.down').describe('What is wrong, as in run.failed.'),
-      labels: z
-        .array(z.string().regex(LABEL, 'expected key=value'))
-        .max(100)
-        .default([])
-        .describe('Labels besides those that the service has, as key=value.'),
+      labels: z.array(Label).max(100).default([]).describe('Labels besides those that the service has, as key=value.'),
       at: z.coerce.date().optional().describe('When; now where it is left out.'),
     }),
     output: z.object({
@@ -56,7 +53,7 @@ export function routeOperation({
     ],
     async handle({ service, severity, symptom, labels: more, at }, { now }) {
       const resource = service === undefined ? undefined : await inventory.resolve(service);
-      const labels = { ...resource?.labels, ...Object.fromEntries(more.map(pair)) };
+      const labels = { ...resource?.labels, ...labelsOf(more) };
       const name = resource?.name ?? service;
       const when = at ?? now;
       const { told, routes, channels } = await router.decide({ service: name, labels, severity, symptom }, when);
@@ -72,7 +69,11 @@ export function routeOperation({
   });
 }
 
-function pair(text: string): [string, string] {
-  const at = text.indexOf('=');
-  return [text.slice(0, at), text.slice(at + 1)];
+export function labelsOf(labels: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    labels.map((text) => {
+      const at = text.indexOf('=');
+      return [text.slice(0, at), text.slice(at + 1)];
+    }),
+  );
 }

@@ -1,6 +1,6 @@
 import { type Generated, type JSONColumnType, type Kysely, type Selectable, sql } from 'kysely';
 import type { Alert } from '../../core/alert.ts';
-import type { AlertRouting, QuietHours } from '../../core/alert-routing.ts';
+import type { AlertMatch, AlertRouting, QuietHours } from '../../core/alert-routing.ts';
 import type { Severity } from '../../core/incident.ts';
 import type { Migration } from '../../store/migrator.ts';
 
@@ -68,6 +68,15 @@ export type AlertTables = {
     looked_by: string;
     /** Steps told, repetitions of the last one included. */
     told: number;
+  };
+  alert_silences: {
+    id: string;
+    match: JSONColumnType<AlertMatch>;
+    reason: string;
+    actor: string;
+    starts_at: Date;
+    ends_at: Date;
+    ended_at: Date | null;
   };
   /** Who is told of what, as each node that says so has it. */
   alert_routings: { node: string; routing: JSONColumnType<AlertRouting>; seen_at: Date };
@@ -163,6 +172,20 @@ export const alertingMigrations: Migration[] = [
         looked_at timestamptz not null,
         looked_by text not null,
         told integer not null)`.execute(db);
+    },
+  },
+  {
+    name: 'alerting/0007-silences',
+    async up(db: Kysely<never>) {
+      await sql`create table alert_silences (
+        id text primary key,
+        match jsonb not null,
+        reason text not null,
+        actor text not null,
+        starts_at timestamptz not null,
+        ends_at timestamptz not null,
+        ended_at timestamptz)`.execute(db);
+      await sql`create index alert_silences_open on alert_silences (ends_at) where ended_at is null`.execute(db);
     },
   },
 ];

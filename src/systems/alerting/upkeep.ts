@@ -23,6 +23,7 @@ export interface UpkeepDeps {
   readonly remind: () => Promise<void>;
   /** Tells the next ones of what nobody takes. */
   readonly escalate: () => Promise<void>;
+  readonly forgetSilences: (before: Date) => Promise<void>;
 }
 
 const HOUR_MS = 3_600_000;
@@ -66,6 +67,7 @@ export function alertingJobs(deps: UpkeepDeps): readonly SystemJob[] {
       schedule: { every: '1h' },
       async run({ now }) {
         await endOrphans(deps, now);
+        await deps.forgetSilences(new Date(now.getTime() - settings().retentionMs));
         await outbox.db
           .deleteFrom('alert_routes')
           .where('seen_at', '<', new Date(now.getTime() - KNOWN_FOR_MS))

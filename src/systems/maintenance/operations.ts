@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { Duration, formatDuration, ms } from '../../core/duration.ts';
+import { formatDuration, ms } from '../../core/duration.ts';
 import { StewardError } from '../../core/errors.ts';
 import type { Inventory } from '../../core/inventory.ts';
 import type { Json } from '../../core/json.ts';
@@ -11,6 +11,7 @@ import { type MaintenancePlan, nextOpening, windowOf } from './plans.ts';
 import { toWindow } from './tables.ts';
 import { newId, type Windows } from './windows.ts';
 import { naming } from '../../core/naming.ts';
+import { assertSpan, SpanLength, spanMembers, spanOf } from '../../core/span.ts';
 
 export interface OperationDeps {
   readonly windows: Windows;
@@ -22,14 +23,8 @@ export interface OperationDeps {
   readonly onNews: () => void;
 }
 
-const LONGEST_MS = 90 * 86_400_000;
-const SHORTEST_MS = 1_000;
 const OPENINGS_SHOWN = 3;
 
-const length = Duration.refine((text) => {
-  const parsed = Duration.safeParse(text).success ? ms(text) : SHORTEST_MS;
-  return parsed >= SHORTEST_MS && parsed <= LONGEST_MS;
-}, 'expected between 1s and 90d');
 const id = z.string().min(1).max(200).describe('Id of the window, or of the plan that opens it again and again.');
 
 const View = z.object({
@@ -68,9 +63,7 @@ const CreateInput = z.object({
     .default([])
     .describe('Machines by name or id, with all there.'),
   everything: z.boolean().default(false).describe('All that Steward watches.'),
-  for: length.optional().describe('How long it lasts.'),
-  until: z.coerce.date().optional().describe('When it ends; instead of a length.'),
-  from: z.coerce.date().optional().describe('When it begins; now where it is left out.'),
+  ...spanMembers,
   cron: z.string().min(1).max(500).optional().describe('Opens again and again at these times, as in "0 2 * * sun".'),
   onCalendar: z.string().min(1).max(500).optional().describe('The same as in a systemd timer: "Sun *-*-* 02:00".'),
   zone: z.string().max(100).default('UTC').describe('Time zone of these times, as in Europe/Berlin.'),
@@ -251,7 +244,7 @@ export function maintenanceOperations(deps: OperationDeps): AnyOperation[] {
       state,
       input: z.object({
         id,
-        by: length.optional().describe('How much longer than planned.'),
+        by: SpanLength.optional().describe('How much longer than planned.'),
         until: z.coerce.date().optional().describe('When it ends; instead of a length.'),
       }),
       output: View,
@@ -266,7 +259,7 @@ export function maintenanceOperations(deps: OperationDeps): AnyOperation[] {
         if ((by === undefined) === (until === undefined))
           throw StewardError.invalid([{ path: 'by', message: 'expected either by or until' }]);
         const end = until ?? new Date(window.endsAt.getTime() + ms(by ?? '0s'));
-        assertLength(window.startsAt, end, now, 'until');
+        assertSpan(window.startsAt, end, now, 'until');
         const extended = await windows.extend(wanted, end);
         if (!extended)
           throw new StewardError('PRECONDITION_FAILED', `The window ${wanted} is over already.`, {
@@ -347,24 +340,4 @@ function planOf(
     scope,
     when: { schedule, duration },
   };
-}
-
-function spanOf({ from, until, for: duration }: CreateInput, now: Date): { from: Date; until: Date } {
-  if ((duration === undefined) === (until === undefined))
-    throw StewardError.invalid([{ path: 'for', message: 'expected how long it lasts, or until when; one of both' }]);
-  const begin = from ?? now;
-  const end = until ?? new Date(begin.getTime() + ms(duration ?? '0s'));
-  assertLength(begin, end, now, 'until');
-  return { from: begin, until: end };
-}
-
-function assertLength(from: Date, until: Date, now: Date, path: string): void {
-  if (until <= now || until <= from)
-    throw StewardError.invalid([
-      { path, message: `expected an end that is still to come; ${until.toISOString()} is not` },
-    ]);
-  if (until.getTime() - from.getTime() > LONGEST_MS)
-    throw StewardError.invalid([
-      { path, message: 'expected at most 90 days; what should not be watched at all is ignored' },
-    ]);
 }
