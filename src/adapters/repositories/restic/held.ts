@@ -16,7 +16,7 @@ export interface Held {
 }
 
 export function createHeld(): Held {
-  const parts = new Map<string, { readonly bytes: number; readonly json: string }>();
+  const parts = new Map<string, { readonly bytes: number; readonly json: Buffer }>();
   const room = (): number => [...parts.values()].reduce((left, { bytes }) => left - bytes, HELD_BYTES);
   return {
     has: (name) => parts.has(name),
@@ -41,27 +41,30 @@ export function createHeld(): Held {
     },
     drop: (name) => void parts.delete(name),
     inside(manifest) {
-      const members = [...parts].map(([name, { json }]) => `\n    ${JSON.stringify(name)}: ${json}`);
       const before = JSON.stringify(manifest, null, 2).slice(0, -'\n}'.length);
-      return Buffer.from(`${before},\n  "held": {${members.join(',')}\n  }\n}\n`);
+      const members = [...parts].flatMap(([name, { json }], at) => [
+        Buffer.from(`${at > 0 ? ',' : ''}\n    ${JSON.stringify(name)}: `),
+        json,
+      ]);
+      return Buffer.concat([Buffer.from(`${before},\n  "held": {`), ...members, Buffer.from('\n  }\n}\n')]);
     },
   };
 }
 
 /** JSON of a text that comes in pieces, made as they come: what is long takes a while to say, and whoever sends it is at work meanwhile. */
-function createJsonText(): { add(piece: Uint8Array | undefined): boolean; json(): string } {
+function createJsonText(): { add(piece: Uint8Array | undefined): boolean; json(): Buffer } {
   const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-  let json = '"';
+  const json = [Buffer.from('"')];
   return {
     /** The end is no piece; false where it is no text. */
     add(piece) {
       try {
-        json += JSON.stringify(decoder.decode(piece, { stream: piece !== undefined })).slice(1, -1);
+        json.push(Buffer.from(JSON.stringify(decoder.decode(piece, { stream: piece !== undefined })).slice(1, -1)));
         return true;
       } catch {
         return false;
       }
     },
-    json: () => `${json}"`,
+    json: () => Buffer.concat([...json, Buffer.from('"')]),
   };
 }

@@ -1,7 +1,7 @@
 import { closeSync, lstatSync, openSync, readSync, writeSync } from 'node:fs';
-import type { ContentItem } from '../../../core/backup/copy.ts';
 import { createContentsText } from '../contents-text.ts';
 import { byName } from '../order.ts';
+import { described, parseDescribed, tells } from './described.ts';
 import type { Looked, LookJob, Remembered, Step } from './look.ts';
 import { createExcluder } from './patterns.ts';
 import { ownJob, send, waitToGoOn } from './thread-side.ts';
@@ -16,13 +16,7 @@ const NEWLINE = 0x0a;
  * it back, which takes it half a minute.
  */
 const TOO_CLOSE_MS = 60_000;
-
-/** A line of what was described: a fingerprint, a space, and what it is of, as the list of contents has it. */
-interface Described {
-  readonly print: string;
-  readonly item: ContentItem;
-  readonly text: string;
-}
+const AS_FOLDER = JSON.stringify(FOLDER);
 
 const job = ownJob as LookJob;
 const nothing = () => ({
@@ -60,12 +54,12 @@ function describeAll(): void {
   try {
     for (const entry of walk(job.roots, { excluded: createExcluder(job.exclude), leftOut })) {
       const print = fingerprint(entry.stats);
-      const same = before?.(entry, print);
-      const item = same?.item ?? describe(entry, { leftOut, name: entry.path, hash: true });
-      text += `${print} ${same?.text ?? JSON.stringify(item)}\n`;
+      const line =
+        before?.(entry, print) ?? described(print, describe(entry, { leftOut, name: entry.path, hash: true }));
+      text += `${line}\n`;
       if (text.length >= BUFFER) flush();
       looked.files += 1;
-      looked.bytes += item.count;
+      looked.bytes += entry.stats.isFile() ? entry.stats.size : 0;
       tellSome();
     }
     flush();
@@ -78,40 +72,37 @@ function describeAll(): void {
  * What was said of a file that is what it was, by restic's own rule: its number, length and times. A change of mode or owner is one
  * of its last time too.
  */
-function describedIn({ file, since }: Remembered): (entry: Walked, print: string) => Described | undefined {
+function describedIn({ file, since }: Remembered): (entry: Walked, print: string) => string | undefined {
   const lines = linesOf(file);
-  const next = (): Described | undefined => {
-    const { done, value } = lines.next();
-    try {
-      return done ? undefined : parse(value);
-    } catch {
-      // Not as this Steward writes it: from here on everything is read.
-      return undefined;
-    }
-  };
+  const next = (): string | undefined => lines.next().value ?? undefined;
   let was = next();
   return ({ path, stats }, print) => {
-    while (was && was.item.name !== path && byName(was.item.name, path) < 0) was = next();
-    if (was?.item.name !== path || was.print !== print || was.item.checksum === null || !stats.isFile())
-      return undefined;
-    return stats.ctimeMs < since - TOO_CLOSE_MS ? was : undefined;
+    while (was !== undefined && stats.isFile()) {
+      if (tells(was, print, path, stats.size)) {
+        const line = was;
+        was = next();
+        return stats.ctimeMs < since - TOO_CLOSE_MS ? line : undefined;
+      }
+      const name = parseDescribed(was)?.path;
+      if (name !== undefined && byName(name, path) >= 0) return undefined;
+      // What is not as this Steward writes it ends the list: from there on everything is read.
+      was = name === undefined ? undefined : next();
+    }
+    return undefined;
   };
-}
-
-function parse(line: string): Described {
-  const between = line.indexOf(' ');
-  const text = line.slice(between + 1);
-  return { print: line.slice(0, between), item: JSON.parse(text) as ContentItem, text };
 }
 
 /** What was described, each looked at once more: one that is not what it was has nothing to be compared with. */
 function lookAgain(): void {
   const all = createContentsText();
   for (const line of linesOf(job.spool)) {
-    const { print, item, text } = parse(line);
-    const why = item.checksum === null || item.checksum === FOLDER ? undefined : changed(item.name, print);
-    if (why !== undefined) leftOut({ what: item.name, why });
-    looked.text += (why === undefined ? all.add(item, text) : all.add({ ...item, checksum: null })) ?? '';
+    const was = parseDescribed(line);
+    if (!was) throw new Error(`A line of what was described is not one: ${line}`);
+    const { print, path, item } = was;
+    const compared = item.checksum !== 'null' && item.checksum !== AS_FOLDER;
+    const why = compared ? changed(path, print) : undefined;
+    if (why !== undefined) leftOut({ what: path, why });
+    looked.text += all.addText(why === undefined ? item : { ...item, checksum: 'null' }) ?? '';
     tellSome();
   }
   const { text, contents } = all.end();

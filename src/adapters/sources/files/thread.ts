@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { GO_ON, TAKEN, type ThreadData } from './thread-data.ts';
 
@@ -7,6 +8,9 @@ export interface Thread<Message> {
   /** Lets it pass the point at which it waits. */
   goOn(): void;
 }
+
+/** Each thread compiles its code anew otherwise, which takes twice as long as all else of its start. As in bin/steward.js. */
+const COMPILED = join(import.meta.dirname, '../../../../node_modules/.cache/steward-compiled');
 
 /** Looks at files in a thread of its own, so that a slow disk holds nobody up. Ends with its messages, or when it is aborted. */
 export function startThread<Message>(script: string, job: unknown, signal: AbortSignal): Thread<Message> {
@@ -22,7 +26,11 @@ export function startThread<Message>(script: string, job: unknown, signal: Abort
 
 async function* messagesOf<Message>(script: string, data: ThreadData, signal: AbortSignal): AsyncGenerator<Message> {
   signal.throwIfAborted();
-  const worker = new Worker(new URL(script, import.meta.url), { workerData: data, execArgv: [] });
+  const worker = new Worker(new URL(script, import.meta.url), {
+    workerData: data,
+    execArgv: [],
+    env: { ...process.env, NODE_COMPILE_CACHE: COMPILED },
+  });
   const waiting: Message[] = [];
   let ended = false;
   let failed: Error | undefined;
