@@ -2,36 +2,33 @@ import { access, constants, statfs } from 'node:fs/promises';
 import { createWorld } from './world.ts';
 import type { Environment } from './config/environment.ts';
 import { runningServer } from './config/home.ts';
-import { backupRepositories } from './backups-from-config.ts';
+import { backupRepositories, backupSources } from './backups-from-config.ts';
 import { configLocation, readConfig } from './config/load.ts';
 import { inspectConfig } from './workflows-from-config.ts';
 import { StewardError } from './core/errors.ts';
+import type { ProgramsPort } from './core/ports/programs.ts';
 import type { SecretResolver } from './core/secrets.ts';
 import { markOf } from './restore-home-mark.ts';
+import type { Finding } from './doctor-finding.ts';
+import { missingPrograms } from './doctor-programs.ts';
+import { examineRunning } from './doctor-running.ts';
 import { KIT_HINT, kitProblem, kitState } from './recovery-kit.ts';
-
-interface Finding {
-  readonly what: string;
-  readonly state: 'ok' | 'note' | 'problem';
-  readonly detail: string;
-  /** The command, or the edit, that mends it. */
-  readonly mend?: string | undefined;
-}
 
 const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
 const ROOM_BYTES = 2 * 1024 ** 3;
 
-/** Everything Steward itself needs, looked at from outside: it works while Steward does not. */
+/** Everything Steward itself needs, looked at from outside; what one that runs knows of itself comes to that. */
 export async function examine(environment: Environment): Promise<Finding[]> {
   const world = createWorld({ environment, log: SILENT });
   const findings = await Promise.all([
     server(environment),
     home(environment),
     room(environment),
-    configuration(environment, world.secrets),
+    configuration(environment, world),
     port('Docker', world.docker.status(), 'start the Docker engine, or set DOCKER_HOST'),
     port('systemd', world.systemd.status(), 'nothing to do where another supervisor runs this machine'),
     identity(),
+    examineRunning(environment.home, new Date()),
   ]);
   await world.prober.close();
   return findings.flat();
@@ -107,7 +104,10 @@ async function room({ home: folder }: Environment): Promise<Finding> {
   }
 }
 
-async function configuration(environment: Environment, secrets: SecretResolver): Promise<Finding[]> {
+async function configuration(
+  environment: Environment,
+  { secrets, programs }: { readonly secrets: SecretResolver; readonly programs: ProgramsPort },
+): Promise<Finding[]> {
   const location = { ...configLocation(environment), inspect: inspectConfig };
   try {
     const { config, source } = await readConfig(location, environment.overrides);
@@ -154,6 +154,7 @@ async function configuration(environment: Environment, secrets: SecretResolver):
             detail: 'its checkpoints are on this machine only: whoever has all of it can put the record back unseen',
             mend: `add audit.checkpoints to ${location.file}`,
           },
+      ...(await missingPrograms(programs, backupSources(config), repositories)),
     ];
   } catch (thrown) {
     const { message, hint } = StewardError.from(thrown);

@@ -143,6 +143,26 @@ describe('a start on a machine nobody prepared', () => {
     }
   });
 
+  it('is examined: what it needs, what it lacks, and the command that mends it', async () => {
+    await stewardJson(home, ['token', 'create', '--role', 'viewer', '--name', 'soon', '--expires', '1d']);
+    const findings = await stewardJson<{ what: string; state: string; detail: string; mend?: string }[]>(home, [
+      'doctor',
+    ]);
+    const found = (what: string) => findings.find((each) => each.what === what);
+
+    expect(found('server')).toMatchObject({ state: 'ok', detail: expect.stringContaining(String(port)) });
+    expect(found('proof of backups')).toMatchObject({ state: 'note', mend: 'steward backup run self' });
+    expect(found('delivery of alerts')?.detail).toBe('no channel, so nothing is delivered');
+    expect(found('what runs by the clock')?.state).toBe('note');
+    expect(found('mode')?.state).toBe('ok');
+    expect(found('tokens')).toMatchObject({
+      state: 'note',
+      detail: expect.stringMatching(/^soon ends /),
+      mend: expect.stringMatching(/^steward token rotate \S+$/),
+    });
+    expect(findings.filter(({ state, mend }) => state === 'problem' && mend === undefined)).toEqual([]);
+  });
+
   it('does not find itself, nor the PostgreSQL that it brings', async () => {
     const services = await stewardJson<Service[]>(home, ['services']);
 
