@@ -40,6 +40,7 @@ const APART = [
   'test/live.integration.test.ts',
   'test/mcp/mcp.integration.test.ts',
   'test/mcp/suites.integration.test.ts',
+  'test/metrics.integration.test.ts',
   'test/migration-crashes.integration.test.ts',
   'test/migrations.integration.test.ts',
   'test/nodes.integration.test.ts',

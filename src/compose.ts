@@ -58,6 +58,7 @@ import {
   engineRetention,
   healthThresholds,
   memoryLimits,
+  metricsSettings,
   monitoringSettings,
   reportsSettings,
   workflowCall,
@@ -82,6 +83,7 @@ import { mountHeartbeats } from './surfaces/rest/heartbeats.ts';
 import { mountStatusPage } from './surfaces/rest/status-page.ts';
 import { healthReportHtml } from './surfaces/documents/health-report.ts';
 import { statusPageHtml } from './surfaces/documents/status-page.ts';
+import { mountMetrics } from './surfaces/rest/metrics.ts';
 import { mountJoin } from './surfaces/rest/join.ts';
 import { createBackupRecord } from './systems/backups/index.ts';
 import { createDeadMan } from './systems/alerting/dead-man.ts';
@@ -100,6 +102,7 @@ import { createMigrationsView } from './systems/migrations/index.ts';
 import { createMaintenance } from './systems/maintenance/index.ts';
 import type { OwnLog } from './systems/logs/deps.ts';
 import { createLogs } from './systems/logs/index.ts';
+import { createMetrics } from './systems/metrics/index.ts';
 import { createMonitoring } from './systems/monitoring/index.ts';
 import { createRecipes } from './systems/recipes/index.ts';
 import { createReports } from './systems/reports/index.ts';
@@ -336,6 +339,18 @@ export function compose(parts: Parts): Composition {
     now,
     log,
   });
+  const metrics = createMetrics({
+    store,
+    inventory,
+    meters: [world.hostMeter, world.ownMeter],
+    watched: () => monitoring.here(),
+    settings: () => metricsSettings(settings()),
+    node,
+    nodeName,
+    nodeId: async (name) => (await engine.nodes()).find((each) => each.name === name)?.id ?? name,
+    now,
+    log,
+  });
   const discovery = createDiscovery({
     writer,
     inventory,
@@ -527,6 +542,7 @@ export function compose(parts: Parts): Composition {
     maintenance,
     heartbeats,
     monitoring,
+    metrics,
     discovery,
     incidents,
     healing,
@@ -594,6 +610,10 @@ export function compose(parts: Parts): Composition {
         mountAcknowledge(app, {
           links: alerting.links,
           acknowledge: operationOf('acknowledge-incident'),
+        mountMetrics(app, {
+          current: () => metrics.current(),
+          node: node.name,
+          open: settings().metrics.public,
           audit: record,
           now,
         }),
@@ -629,6 +649,7 @@ export function compose(parts: Parts): Composition {
       rejected: config.rejected(),
       runbookProblems: runbooks.problems,
       noChannel: alerting.notice(),
+      unmeasured: metrics.notice(),
       deadManConfigured: settings().deadMan !== undefined,
       nodes: () => engine.nodes().catch(() => []),
       pauses: () => engine.pauses().catch(() => []),

@@ -16,6 +16,7 @@ import { Schedule } from './core/schedule.ts';
 import { type ConfiguredHeartbeat, HEARTBEAT_LABEL } from './systems/heartbeats/index.ts';
 import type { ConfiguredMaintenance } from './systems/maintenance/index.ts';
 import type { MonitoringSettings } from './systems/monitoring/groups.ts';
+import type { MetricsSettings } from './systems/metrics/index.ts';
 import type { ReportsSettings } from './systems/reports/deps.ts';
 import type { AlertingSettings } from './systems/alerting/settings.ts';
 
@@ -146,6 +147,14 @@ export function reportsSettings({ reports, retention }: Config): ReportsSettings
     keepMs: ms(retention.reports),
     keepAgentReportsMs: ms(retention.probes),
     agentRestartFailures: reports.agentRestartFailures,
+  };
+}
+
+export function metricsSettings({ metrics: { enabled, series, keep } }: Config): MetricsSettings {
+  return {
+    enabled,
+    series,
+    keep: { raw: ms(keep.raw), '5m': ms(keep.fiveMinutes), '1h': ms(keep.hourly), '1d': ms(keep.daily) },
   };
 }
 

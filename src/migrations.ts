@@ -11,6 +11,7 @@ import { identityMigrations } from './systems/identity/tables.ts';
 import { incidentsMigrations } from './systems/incidents/index.ts';
 import { inventoryMigrations } from './systems/inventory/tables.ts';
 import { maintenanceMigrations } from './systems/maintenance/index.ts';
+import { metricMigrations } from './systems/metrics/index.ts';
 import { monitoringMigrations } from './systems/monitoring/tables.ts';
 import { recipesMigrations } from './systems/recipes/tables.ts';
 import { reportsMigrations } from './systems/reports/index.ts';
@@ -34,4 +35,5 @@ export const MIGRATIONS: readonly Migration[] = [
   ...reportsMigrations,
   ...backupMigrations,
   ...databaseMigrations,
+  ...metricMigrations,
 ];

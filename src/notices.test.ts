@@ -14,6 +14,7 @@ const all = (given: Partial<NoticeParts>) =>
     noChannel: undefined,
     deadManConfigured: true,
     audit: { deliveries: async () => [] },
+    unmeasured: undefined,
     kit: async () => undefined,
     nodes: async () => [],
     pauses: async () => [],

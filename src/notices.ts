@@ -21,6 +21,8 @@ export interface NoticeParts {
   /** Files of runbooks that are not in force. */
   readonly runbookProblems: readonly Problem[];
   readonly noChannel: string | undefined;
+  /** What is not kept of what is measured. */
+  readonly unmeasured: string | undefined;
   readonly deadManConfigured: boolean;
   readonly nodes: () => Promise<readonly NodeRecord[]>;
   readonly pauses: () => Promise<readonly Pause[]>;
@@ -75,6 +77,12 @@ export async function noticesOf(parts: NoticeParts): Promise<Notice[]> {
       hint: `Free some space there (df -h ${home}); Steward goes on by itself.`,
     },
     noChannel !== undefined && { id: 'channels', level: 'warning', text: noChannel },
+    parts.unmeasured !== undefined && {
+      id: 'metrics',
+      level: 'warning',
+      text: parts.unmeasured,
+      hint: 'Raise metrics.series in steward.yaml, or have fewer things watched.',
+    },
     kit !== undefined && { id: 'recovery-kit', level: 'warning', text: kit, hint: KIT_HINT },
     !deadManConfigured && {
       id: 'dead-man',

@@ -3,6 +3,8 @@ import { createDatabases } from './adapters/databases/index.ts';
 import { createDocker } from './adapters/docker/index.ts';
 import { createGauges } from './adapters/host/gauges.ts';
 import { createHost } from './adapters/host/index.ts';
+import { createHostMeter } from './adapters/meter/host.ts';
+import { createOwnMeter } from './adapters/meter/own.ts';
 import { createMemory } from './adapters/memory/index.ts';
 import { createOutbound } from './adapters/outbound/outbound.ts';
 import { createProber } from './adapters/probes/index.ts';
@@ -48,14 +50,16 @@ export function createWorld({
     secrets,
     sockets: createSockets(),
     host: createHost(),
+    hostMeter: createHostMeter(),
+    ownMeter: createOwnMeter(),
     recognizer: createRecognizer({ programs }),
     prober: createProber({ secrets, processes, docker, systemd, programs, gauges: createGauges() }),
     outbound: createOutbound(),
   };
 }
 
-/** What of the adapters has a life: told by Docker who stopped what, and connections kept for probes. */
-export function senses({ docker, prober }: ReturnType<typeof createWorld>): System {
+/** What of the adapters has a life: told by Docker who stopped what, connections kept for probes, and the watch over the event loop. */
+export function senses({ docker, prober, ownMeter }: ReturnType<typeof createWorld>): System {
   let watching: { stop(): Promise<void> } | undefined;
   return {
     name: 'senses',
@@ -65,6 +69,7 @@ export function senses({ docker, prober }: ReturnType<typeof createWorld>): Syst
       watching = docker.watch();
     },
     async stop() {
+      ownMeter.stop();
       await watching?.stop();
       await prober.close();
     },

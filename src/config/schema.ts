@@ -13,6 +13,7 @@ import { Heartbeats } from './schema-heartbeats.ts';
 import { MaintenanceConfig } from './schema-maintenance.ts';
 import { address, duration, names, secret, secretAddress, size, uniqueBy } from './schema-parts.ts';
 import { Machine } from './schema-machine.ts';
+import { Metrics } from './schema-metrics.ts';
 import { Match, ServiceConfig } from './schema-services.ts';
 import { StatusPageConfig } from './schema-status-page.ts';
 import { WorkflowCalls } from './schema-workflows.ts';
@@ -309,6 +310,7 @@ export const Config = z
     alerts: Alerts.prefault({}).describe('Who is told.'),
     reports: Reports.prefault({}),
     statusPage: StatusPageConfig.prefault({}),
+    metrics: Metrics.prefault({}).describe('What is measured, and how long it is kept.'),
     deadMan: DeadMan.optional(),
     auth: Auth.prefault({}).describe(
       'Who else says who somebody is: an identity provider for people, an issuer of tokens for programs.',

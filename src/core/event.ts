@@ -58,6 +58,7 @@ export const EVENTS = {
   'service.down': 'A service failed as often in a row as its checks allow.',
   'service.stopped': 'A service was stopped on purpose.',
   'service.unknown': 'The prober itself is cut off, so nothing can be said.',
+  'metrics.limited': 'There is more to measure than may be kept; data says how many series are left out.',
   'report.written': 'A report was kept; data says which, and how it turned out.',
   'incident.opened': 'A problem needs attention; evidence of the instant is attached.',
   'incident.updated': 'An incident gained evidence, a child, a note, an attempt.',

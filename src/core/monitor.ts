@@ -68,6 +68,12 @@ export interface ResponseTimes {
   readonly samples: number;
 }
 
+/** A service that this node watches itself, as its checks say at this instant. */
+export interface WatchedHere {
+  readonly resource: Pick<Resource, 'id' | 'name'>;
+  readonly status: ServiceStatus;
+}
+
 /** Monitoring, for systems that need its word. */
 export interface Monitor {
   status(resourceId: string): Promise<ServiceStatus | undefined>;

@@ -1,6 +1,8 @@
 import { WaysIn } from '../../core/identity.ts';
 import { jsonSchemaOf } from '../json-schema-of.ts';
 import { StreamQuery } from '../live/protocol.ts';
+import { CONTENT_TYPES } from './exposition.ts';
+import { METRICS_PATH } from './metrics.ts';
 import { MANIFEST_PATH } from '../manifest.ts';
 import { ERROR, json, type Path } from './openapi-parts.ts';
 import { PasskeySignInRequest, SetUpRequest, SignInRequest, WhoAmI } from './requests.ts';
@@ -46,6 +48,25 @@ export function fixedPaths(): Record<string, Path> {
           200: {
             description: 'Every command with its words and the schema of its input.',
             content: json({ type: 'object' }),
+          },
+          default: ERROR,
+        },
+      },
+    },
+    [METRICS_PATH]: {
+      get: {
+        tags: ['queries'],
+        operationId: 'metrics-scrape',
+        summary: 'What this node measures, for Prometheus',
+        description:
+          'OpenMetrics where the request accepts it, otherwise the text format from before it. Needs a token that may read, unless metrics.public is set.',
+        'x-permission': 'read',
+        responses: {
+          200: {
+            description: 'The metrics as they are now.',
+            content: Object.fromEntries(
+              Object.values(CONTENT_TYPES).map((type) => [type.split(';')[0] ?? type, { schema: { type: 'string' } }]),
+            ),
           },
           default: ERROR,
         },

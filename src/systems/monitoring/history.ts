@@ -45,8 +45,9 @@ async function createPartition(db: Kysely<MonitoringTables>, name: string, day: 
   await db.transaction().execute(async (trx) => {
     // Two nodes make the same partition at midnight; and rows of that day may have gone to the default one already.
     await sql`select pg_advisory_xact_lock(hashtext('steward check_results partitions'))`.execute(trx);
-    const { rows } = await sql<{ found: string | null }>`select to_regclass(${name})::text as found`.execute(trx);
-    if (rows[0]?.found) return;
+    // to_regclass would answer from what this connection knew before it waited for the lock.
+    const { rows } = await sql`select from pg_class where relname = ${name} and pg_table_is_visible(oid)`.execute(trx);
+    if (rows.length > 0) return;
     await sql`create table ${sql.table(name)} (like check_results including defaults)`.execute(trx);
     await sql`with moved as (delete from check_results_other where at >= ${sql.lit(from)} and at < ${sql.lit(to)} returning *)
       insert into ${sql.table(name)} select * from moved`.execute(trx);

@@ -4,7 +4,7 @@ import type { Inventory } from '../../core/inventory.ts';
 import { StewardError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
 import type { Maintenance, MaintenanceSpan } from '../../core/maintenance.ts';
-import type { Monitor, ResponseTimes, ServiceStatus } from '../../core/monitor.ts';
+import type { Monitor, ResponseTimes, ServiceStatus, WatchedHere } from '../../core/monitor.ts';
 import type { ChecksPort } from '../../core/ports/checks.ts';
 import type { System } from '../../core/system.ts';
 import type { EventConsumer } from '../../store/event-consumer.ts';
@@ -47,6 +47,8 @@ export interface MonitoringDeps {
 
 export interface Monitoring extends System, Monitor {
   readonly checks: ChecksPort;
+  /** What this node watches itself; asks nobody. */
+  here(): WatchedHere[];
   overall(): Promise<Overall>;
   report(): Promise<HealthReport>;
   /** How long good answers of these services took since then. */
@@ -189,6 +191,7 @@ export function createMonitoring({
       },
     },
     all,
+    here: () => [...list.services.values()].map((service) => ({ resource: service.resource, status: service.status() })),
     async probeNow(resourceId, callSignal) {
       const service = list.services.get(resourceId);
       if (!service) return await monitoring.status(resourceId);

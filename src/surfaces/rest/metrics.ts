@@ -1,0 +1,30 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { AuditLog } from '../../core/audit.ts';
+import type { Reading } from '../../core/metric.ts';
+import { assertMay } from '../perform.ts';
+import { callOf } from './access.ts';
+import { CONTENT_TYPES, exposition } from './exposition.ts';
+
+/** Where Prometheus looks by itself. */
+export const METRICS_PATH = '/metrics';
+
+/** What this node measures, for Prometheus and whatever reads its format. Whoever may read may scrape, with a token. */
+export function mountMetrics(
+  app: FastifyInstance,
+  deps: {
+    readonly current: () => Promise<Reading[]>;
+    readonly node: string;
+    /** Whether it answers without a token. */
+    readonly open: boolean;
+    readonly audit: AuditLog;
+    readonly now: () => Date;
+  },
+): void {
+  const { current, node, open, audit, now } = deps;
+  app.get(METRICS_PATH, { config: { open } }, async (request: FastifyRequest, reply: FastifyReply) => {
+    if (!open) await assertMay(callOf(request, now()), 'read', { kind: 'operation', id: 'metrics' }, audit);
+    const format = request.headers.accept?.includes('application/openmetrics-text') ? 'openmetrics' : 'text';
+    void reply.header('cache-control', 'no-store').type(CONTENT_TYPES[format]);
+    return exposition(await current(), node, format);
+  });
+}

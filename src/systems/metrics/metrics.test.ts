@@ -1,0 +1,111 @@
+import { describe, expect, it } from 'vitest';
+import { reading } from '../../core/metric.ts';
+import { encodeRaw, encodeRolled, encodeTick, readChunk, readTick, type Summary } from './codec.ts';
+import { forecast } from './forecast.ts';
+import { KEEP } from './levels.ts';
+import { fittingStep, resolve } from './range.ts';
+import { createRates } from './rates.ts';
+
+const NOW = new Date('2026-06-01T12:00:00Z');
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+
+describe('what is stored', () => {
+  it('comes back as it was, and bytes that are something else hold nothing', () => {
+    const tick: [number, number][] = [];
+    readTick(encodeTick([[7, 1.5], [4_000_000_000, -2]]), (series, value) => tick.push([series, value]));
+    expect(tick).toEqual([
+      [7, 1.5],
+      [4_000_000_000, -2],
+    ]);
+
+    const slots: [number, Summary][] = [];
+    const summary = { count: 5_760, min: -1, max: 8, sum: 12.5, last: 3 };
+    readChunk('rolled', encodeRolled([[71, summary]]), (slot, found) => slots.push([slot, found]));
+    readChunk('raw', encodeRaw([[3_599, 0.25]]), (slot, found) => slots.push([slot, found]));
+    expect(slots).toEqual([
+      [71, summary],
+      [3_599, { count: 1, min: 0.25, max: 0.25, sum: 0.25, last: 0.25 }],
+    ]);
+
+    readChunk('rolled', Buffer.from('x'), () => expect.unreachable());
+    readTick(Buffer.from('xyz'), () => expect.unreachable());
+  });
+});
+
+describe('rates', () => {
+  it('are what a counter grew by a second; a counter that began anew says nothing until the next', () => {
+    const rates = createRates();
+    const at = (seconds: number): Date => new Date(NOW.getTime() + seconds * 1_000);
+    const counter = (value: number) => [reading('steward_host_disk_read_bytes_total', value, { device: 'vda' })];
+
+    expect(rates(counter(1_000), at(0))).toEqual([]);
+    expect(rates(counter(4_000), at(15))).toEqual(counter(200));
+    expect(rates(counter(30), at(30))).toEqual([]);
+    expect(rates(counter(60), at(45))).toEqual(counter(2));
+    // The clock stood still, or was set back.
+    expect(rates(counter(90), at(45))).toEqual([]);
+    expect(rates([reading('steward_host_load1', 3)], at(60))).toEqual([reading('steward_host_load1', 3)]);
+  });
+});
+
+describe('a range', () => {
+  const ask = (agoMs: number, stepMs: number) => {
+    const { level, stepMs: step } = resolve({ from: new Date(NOW.getTime() - agoMs), stepMs }, KEEP, NOW);
+    return [level.name, step / 1_000];
+  };
+
+  it('is read from the coarsest values that are fine enough', () => {
+    expect(ask(HOUR_MS, 15_000)).toEqual(['raw', 15]);
+    expect(ask(DAY_MS, 300_000)).toEqual(['5m', 300]);
+    expect(ask(7 * DAY_MS, HOUR_MS)).toEqual(['1h', 3_600]);
+    expect(ask(30 * DAY_MS, 2 * DAY_MS)).toEqual(['1d', 172_800]);
+  });
+
+  it('is coarser than asked for where finer values are not kept any more, and steps hold whole slots', () => {
+    expect(ask(8 * DAY_MS, 15_000)).toEqual(['5m', 300]);
+    expect(ask(31 * DAY_MS, 15_000)).toEqual(['1h', 3_600]);
+    expect(ask(91 * DAY_MS, 15_000)).toEqual(['1d', 86_400]);
+    expect(ask(5_000 * DAY_MS, 15_000)).toEqual(['1d', 86_400]);
+    expect(ask(DAY_MS, 400_000)).toEqual(['5m', 600]);
+    expect(ask(HOUR_MS, 1_000)).toEqual(['raw', 15]);
+  });
+
+  it('has some three hundred points where nobody says how many', () => {
+    expect(fittingStep(HOUR_MS)).toBe(15_000);
+    expect(fittingStep(DAY_MS)).toBe(300_000);
+    expect(fittingStep(730 * DAY_MS)).toBe(604_800_000);
+  });
+});
+
+describe('the forecast of a disk', () => {
+  const hours = (count: number, free: (hour: number) => number) =>
+    Array.from({ length: count }, (_, hour) => ({
+      at: new Date(NOW.getTime() - (count - 1 - hour) * HOUR_MS),
+      value: free(hour),
+    }));
+
+  it('says so while a day is not known yet', () => {
+    expect(forecast(hours(10, () => 5), NOW)).toEqual({
+      state: 'not-enough-history',
+      why: 'Not enough history yet: 9h of it are known, and a day is needed.',
+    });
+    expect(forecast([], NOW).state).toBe('not-enough-history');
+  });
+
+  it('follows the trend, and not the backup that comes and goes each night', () => {
+    const nightly = (hour: number): number => (hour % 24 < 3 ? 400 : 0);
+    const found = forecast(hours(7 * 24, (hour) => 1_240 - hour - nightly(hour)), NOW);
+
+    // Of what is left now, 1240 - 167, one goes each hour.
+    expect(found.state).toBe('filling');
+    expect(found.state === 'filling' && (found.fullAt.getTime() - NOW.getTime()) / DAY_MS).toBeCloseTo(1_073 / 24, 0);
+    expect(found.state === 'filling' && found.earliest <= found.fullAt).toBe(true);
+  });
+
+  it('is steady where nothing is used up within a year, also after somebody made room', () => {
+    expect(forecast(hours(48, () => 500), NOW).state).toBe('steady');
+    expect(forecast(hours(100, (hour) => 1_000 + hour), NOW).state).toBe('steady');
+    expect(forecast(hours(100, (hour) => 100_000 - hour), NOW).state).toBe('steady');
+  });
+});
