@@ -9,6 +9,7 @@ import { type FoundSeries, findSeries, type SeriesFilter } from './find-series.t
 import { forecast } from './forecast.ts';
 import { fittingStep, type Point, readRange, resolve } from './range.ts';
 import type { MetricTables } from './tables.ts';
+import { createTickReader } from './ticks.ts';
 
 const MOST_SERIES = 1_000;
 const MOST_POINTS = 100_000;
@@ -82,6 +83,7 @@ const DiskForecast = z.object({
 /** The queries of what was measured. */
 export function metricOperations({ store, inventory, settings, nodeId, nodeName, now }: OperationDeps): AnyOperation[] {
   const db = store.db.withTables<MetricTables>();
+  const ticks = createTickReader(db);
   const found = async (asked: SeriesFilter, page: { limit: number; after?: number | undefined }) =>
     await findSeries(
       db,
@@ -168,6 +170,7 @@ export function metricOperations({ store, inventory, settings, nodeId, nodeName,
           rows.map(({ id }) => id),
           span,
           resolution,
+          ticks,
         );
         return {
           name,
@@ -218,6 +221,7 @@ export function metricOperations({ store, inventory, settings, nodeId, nodeName,
           rows.map(({ id }) => id),
           span,
           resolution,
+          ticks,
         );
         const items = rows.map(async ({ id, node, labels }) => {
           const points = values.get(id) ?? [];

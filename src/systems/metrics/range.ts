@@ -3,6 +3,7 @@ import { readChunk, readTick, Slots, type Summary } from './codec.ts';
 import { floorTo, type Keep, type Level, LEVELS, SAMPLE_MS } from './levels.ts';
 import { doneUntil } from './roll-up.ts';
 import type { MetricDb } from './tables.ts';
+import type { TickReader } from './ticks.ts';
 
 export interface Point extends Summary {
   readonly at: Date;
@@ -46,6 +47,7 @@ export async function readRange(
   series: readonly number[],
   { from, to }: Pick<RangeQuery, 'from' | 'to'>,
   { level, stepMs }: Resolution,
+  ticks: TickReader,
 ): Promise<Map<number, Point[]>> {
   const slots = new Map(series.map((id) => [id, new Slots()]));
   const [begin, end] = [floorTo(from.getTime(), stepMs), to.getTime()];
@@ -59,7 +61,10 @@ export async function readRange(
     await readChunks(db, each, series, read, until, take);
     read = until;
   }
-  if (read <= end) await readTicks(db, read, end, take);
+  for (const { at, data } of read <= end ? await ticks(read, end) : [])
+    readTick(data, (id, value) => {
+      if (slots.has(id)) take(id, at.getTime(), { count: 1, min: value, max: value, sum: value, last: value });
+    });
   return new Map(
     [...slots].map(([id, found]) => [id, found.entries().map(([at, summary]) => ({ at: new Date(at), ...summary }))]),
   );
@@ -84,18 +89,4 @@ async function readChunks(
       const instant = at.getTime() + slot * slotMs;
       if (instant >= from && instant < until) take(id, instant, summary);
     });
-}
-
-async function readTicks(db: MetricDb, from: number, until: number, take: Take): Promise<void> {
-  const rows = await db
-    .selectFrom('metric_ticks')
-    .select(['at', 'data'])
-    .where('at', '>=', new Date(from))
-    .where('at', '<=', new Date(until))
-    .orderBy('at')
-    .execute();
-  for (const { at, data } of rows)
-    readTick(data, (id, value) =>
-      take(id, at.getTime(), { count: 1, min: value, max: value, sum: value, last: value }),
-    );
 }
