@@ -610,6 +610,10 @@ export function compose(parts: Parts): Composition {
         mountAcknowledge(app, {
           links: alerting.links,
           acknowledge: operationOf('acknowledge-incident'),
+          audit: record,
+          now,
+        }),
+      (app) =>
         mountMetrics(app, {
           current: () => metrics.current(),
           node: node.name,
