@@ -124,10 +124,7 @@ function seriesOfABusyMachine(): Reading[] {
   const checks = Array.from({ length: SERVICES * CHECKS_OF_A_SERVICE }, (_, index) => {
     const service = `service-${Math.floor(index / CHECKS_OF_A_SERVICE)}`;
     const labels = { service, check: 'http', id: `chk_${index}` };
-    return [
-      made('steward_check_up', labels, service),
-      made('steward_check_latency_seconds', labels, service),
-    ];
+    return [made('steward_check_up', labels, service), made('steward_check_latency_seconds', labels, service)];
   });
   return [...host, ...checks.flat()];
 }
@@ -167,9 +164,9 @@ async function sizeInMegabytes(): Promise<number> {
     from pg_inherits i join pg_class parent on parent.oid = i.inhparent join pg_class part on part.oid = i.inhrelid
     where parent.relname like 'metric%' and part.relkind = 'r' group by 1 order by 1`.execute(db);
   for (const { table, bytes } of rows) console.error(`  ${table}: ${(bytes / 1e6).toFixed(1)} MB`);
-  const { rows: all } = await sql<{ bytes: number }>`select pg_database_size(current_database())::float8 as bytes`.execute(
-    db,
-  );
+  const { rows: all } = await sql<{
+    bytes: number;
+  }>`select pg_database_size(current_database())::float8 as bytes`.execute(db);
   return (all[0]?.bytes ?? 0) / 1e6;
 }
 

@@ -43,11 +43,17 @@ describe('the dashboard for Grafana', () => {
   it('asks Prometheus what Prometheus understands, about what Steward measures (Grafana itself was not at hand)', () => {
     const folder = mkdtempSync(join(tmpdir(), 'stw-grafana-'));
     try {
-      const rules = questions.map((expr, index) => ({ record: `question_${index}`, expr: expr.replaceAll('$node', '.*') }));
+      const rules = questions.map((expr, index) => ({
+        record: `question_${index}`,
+        expr: expr.replaceAll('$node', '.*'),
+      }));
       // YAML takes JSON.
       writeFileSync(join(folder, 'questions.yml'), JSON.stringify({ groups: [{ name: 'grafana', rules }] }));
       const { status, said } = promtool('check', 'rules', join(folder, 'questions.yml'));
-      expect({ status, said }).toMatchObject({ status: 0, said: expect.stringContaining(`${questions.length} rules found`) });
+      expect({ status, said }).toMatchObject({
+        status: 0,
+        said: expect.stringContaining(`${questions.length} rules found`),
+      });
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }

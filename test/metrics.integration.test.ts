@@ -142,7 +142,9 @@ describe('GET /metrics', () => {
       expect(found[0]?.metric).toMatchObject({ job: 'steward', node: 'alpha' });
       const metadata = await ask('metadata?metric=steward_host_cpu_seconds');
       // The format from before OpenMetrics would call the family by its whole name, and know no unit.
-      expect(metadata).toEqual({ steward_host_cpu_seconds: [expect.objectContaining({ type: 'counter', unit: 'seconds' })] });
+      expect(metadata).toEqual({
+        steward_host_cpu_seconds: [expect.objectContaining({ type: 'counter', unit: 'seconds' })],
+      });
     } finally {
       await prometheus?.stop();
       rmSync(folder, { recursive: true, force: true });

@@ -27,7 +27,11 @@ export const METRICS = {
     help: 'What everybody may still write to a file system.',
   },
   steward_host_filesystem_inodes: { type: 'gauge', unit: 'count', help: 'Files that a file system can hold.' },
-  steward_host_filesystem_inodes_free: { type: 'gauge', unit: 'count', help: 'Files that a file system could still take.' },
+  steward_host_filesystem_inodes_free: {
+    type: 'gauge',
+    unit: 'count',
+    help: 'Files that a file system could still take.',
+  },
   steward_host_disk_read_bytes_total: { type: 'counter', unit: 'bytes', help: 'Read from a disk.' },
   steward_host_disk_written_bytes_total: { type: 'counter', unit: 'bytes', help: 'Written to a disk.' },
   steward_host_disk_busy_seconds_total: {
@@ -56,7 +60,11 @@ export const METRICS = {
   steward_check_latency_seconds: { type: 'gauge', unit: 'seconds', help: 'How long the last answer to a check took.' },
   steward_process_resident_memory_bytes: { type: 'gauge', unit: 'bytes', help: 'Memory that Steward itself holds.' },
   steward_process_heap_used_bytes: { type: 'gauge', unit: 'bytes', help: 'Of that, what its objects take.' },
-  steward_process_cpu_seconds_total: { type: 'counter', unit: 'seconds', help: 'Time of cores that Steward itself used.' },
+  steward_process_cpu_seconds_total: {
+    type: 'counter',
+    unit: 'seconds',
+    help: 'Time of cores that Steward itself used.',
+  },
   steward_process_event_loop_delay_seconds: {
     type: 'gauge',
     unit: 'seconds',

@@ -46,7 +46,10 @@ const SENSORS = {
   'sys/class/hwmon/hwmon1/temp2_input': '\n',
   'sys/class/hwmon/hwmon1/temp2_max': '100000\n',
 };
-const ZONE = { 'sys/class/thermal/thermal_zone0/type': 'x86_pkg_temp\n', 'sys/class/thermal/thermal_zone0/temp': '41500\n' };
+const ZONE = {
+  'sys/class/thermal/thermal_zone0/type': 'x86_pkg_temp\n',
+  'sys/class/thermal/thermal_zone0/temp': '41500\n',
+};
 
 const folders: string[] = [];
 afterAll(() => Promise.all(folders.map((folder) => rm(folder, { recursive: true }))));
@@ -114,7 +117,9 @@ it('asks the sensors, and thermal zones only where there are none', async () => 
   expect(Object.fromEntries(await readingsOf({ ...SENSORS, ...ZONE }))).toEqual({
     'temperature_celsius hwmon1/coretemp/Package id 0': 55,
   });
-  expect(Object.fromEntries(await readingsOf(ZONE))).toEqual({ 'temperature_celsius thermal_zone0/x86_pkg_temp': 41.5 });
+  expect(Object.fromEntries(await readingsOf(ZONE))).toEqual({
+    'temperature_celsius thermal_zone0/x86_pkg_temp': 41.5,
+  });
 });
 
 it('leaves out what a machine does not have', async () => {

@@ -48,7 +48,15 @@ describe('what Prometheus reads', () => {
   });
 
   it('has names and units as Prometheus wants them, for everything that is measured', () => {
-    expect(promtool(exposition(METRIC_NAMES.map((name) => reading(name, 1)), 'n1', 'text'))).toEqual({
+    expect(
+      promtool(
+        exposition(
+          METRIC_NAMES.map((name) => reading(name, 1)),
+          'n1',
+          'text',
+        ),
+      ),
+    ).toEqual({
       status: 0,
       said: '',
     });

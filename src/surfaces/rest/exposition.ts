@@ -16,7 +16,8 @@ export function exposition(readings: readonly Reading[], node: string, format: F
     const { type, unit, help } = METRICS[name];
     const family = familyOf(name, format);
     lines.push(`# HELP ${family} ${escaped(help)}`, `# TYPE ${family} ${type}`);
-    if (format === 'openmetrics' && UNITS.has(unit) && family.endsWith(`_${unit}`)) lines.push(`# UNIT ${family} ${unit}`);
+    if (format === 'openmetrics' && UNITS.has(unit) && family.endsWith(`_${unit}`))
+      lines.push(`# UNIT ${family} ${unit}`);
     for (const { labels, value } of group) lines.push(`${name}{${labelled({ node, ...labels })}} ${numeral(value)}`);
   }
   if (format === 'openmetrics') lines.push('# EOF');
@@ -35,7 +36,10 @@ function labelled(labels: Labels): string {
 }
 
 function escaped(text: string): string {
-  return text.toWellFormed().replaceAll('\\', String.raw`\\`).replaceAll('\n', String.raw`\n`);
+  return text
+    .toWellFormed()
+    .replaceAll('\\', String.raw`\\`)
+    .replaceAll('\n', String.raw`\n`);
 }
 
 function numeral(value: number): string {

@@ -13,7 +13,9 @@ export function checkReadings(watched: readonly WatchedHere[]): (Reading & { rea
       return [
         { ...about, name: 'steward_check_up' as const, value: up },
         // How long a refusal took says nothing about the service.
-        ...(up > 0 ? [{ ...about, name: 'steward_check_latency_seconds' as const, value: last.latencyMs / 1_000 }] : []),
+        ...(up > 0
+          ? [{ ...about, name: 'steward_check_latency_seconds' as const, value: last.latencyMs / 1_000 }]
+          : []),
       ];
     }),
   );

@@ -73,7 +73,11 @@ export function encodeRolled(slots: readonly (readonly [slot: number, summary: S
 }
 
 /** Visits the slots of a chunk in their order, each as what is kept of it. Bytes that are no chunk hold nothing. */
-export function readChunk(level: 'raw' | 'rolled', data: Buffer, visit: (slot: number, summary: Summary) => void): void {
+export function readChunk(
+  level: 'raw' | 'rolled',
+  data: Buffer,
+  visit: (slot: number, summary: Summary) => void,
+): void {
   const count = rowsOf(data, level === 'raw' ? RAW_BYTES : ROLLED_BYTES);
   const float = (column: number, row: number): number => data.readFloatLE(count * 2 + (column * count + row) * 4);
   for (let row = 0; row < count; row += 1) {

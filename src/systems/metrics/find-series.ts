@@ -23,7 +23,11 @@ export interface FoundSeries {
 export async function findSeries(
   db: MetricDb,
   { name, service, node, labels = [] }: SeriesFilter,
-  options: { readonly inventory: Pick<Inventory, 'resolve'>; readonly limit: number; readonly after?: number | undefined },
+  options: {
+    readonly inventory: Pick<Inventory, 'resolve'>;
+    readonly limit: number;
+    readonly after?: number | undefined;
+  },
 ): Promise<FoundSeries[]> {
   const wanted = Object.fromEntries(labels.map((text) => text.split(/=(.*)/s).slice(0, 2)));
   let resourceId: string | undefined;

@@ -47,7 +47,13 @@ export function forecast(free: readonly Amount[], now: Date): Forecast {
       ? new Date(now.getTime() + (last.value / -slope) * DAY_MS)
       : undefined;
   const fullAt = new Date(now.getTime() + days * DAY_MS);
-  return { state: 'filling', perDay, fullAt, earliest: after(at(slopes, 0.25)) ?? fullAt, latest: after(at(slopes, 0.75)) };
+  return {
+    state: 'filling',
+    perDay,
+    fullAt,
+    earliest: after(at(slopes, 0.25)) ?? fullAt,
+    latest: after(at(slopes, 0.75)),
+  };
 }
 
 function slopesOf(points: readonly Amount[]): number[] {

@@ -34,7 +34,9 @@ afterAll(() => database.drop());
 beforeEach(async () => {
   for (const kept of [TICKS, ...LEVELS])
     for (const { name } of await partitionsOf(db, kept)) await sql`drop table ${sql.table(name)}`.execute(db);
-  await sql`truncate metric_series, metric_levels, metric_ticks, metric_raw, metric_5m, metric_1h, metric_1d`.execute(db);
+  await sql`truncate metric_series, metric_levels, metric_ticks, metric_raw, metric_5m, metric_1h, metric_1d`.execute(
+    db,
+  );
 });
 
 /** Of an instant, always the same: a day's rhythm and some noise. */
@@ -59,7 +61,8 @@ async function read(series: number, fromMs: number, toMs: number, stepMs: number
   return defined((await readRange(db, [series], span, resolution, createTickReader(db))).get(series));
 }
 
-const total = (points: readonly Point[], of: 'count' | 'sum'): number => points.reduce((sum, point) => sum + point[of], 0);
+const total = (points: readonly Point[], of: 'count' | 'sum'): number =>
+  points.reduce((sum, point) => sum + point[of], 0);
 
 describe('two years of a machine that is switched off most of the time', () => {
   it('are kept as coarsely as promised, with nothing lost and nothing counted twice', async () => {
@@ -72,7 +75,8 @@ describe('two years of a machine that is switched off most of the time', () => {
       const from = START + day * DAY_MS;
       await writeTicks([1, 2], from, from + DAY_MS, everyMs);
       // What nobody brought together before it went off is made up for when it is on again.
-      if (days[index + 1] !== day + 1 || day % 2 === 0) await keepMetrics(db, KEEP, new Date(from + DAY_MS - 5 * MINUTE_MS));
+      if (days[index + 1] !== day + 1 || day % 2 === 0)
+        await keepMetrics(db, KEEP, new Date(from + DAY_MS - 5 * MINUTE_MS));
     }
     await keepMetrics(db, KEEP, new Date(end));
     expect(await rollUp(db, new Date(end))).toBe(0);
@@ -98,7 +102,9 @@ describe('two years of a machine that is switched off most of the time', () => {
       const oldest = Math.min(...(await partitionsOf(db, level)).map(({ from }) => from));
       expect(end - oldest).toBeLessThanOrEqual(KEEP[level.name] + level.partitionMs);
     }
-    expect(Math.min(...(await partitionsOf(db, TICKS)).map(({ from }) => from))).toBeGreaterThanOrEqual(end - 3 * DAY_MS);
+    expect(Math.min(...(await partitionsOf(db, TICKS)).map(({ from }) => from))).toBeGreaterThanOrEqual(
+      end - 3 * DAY_MS,
+    );
   }, 120_000);
 });
 
@@ -144,13 +150,19 @@ describe('a sampler', () => {
     const book = createSeriesBook({ db, node: 'nod_1', most: () => most });
     const writer = createTickWriter({ db, node: 'nod_1', log });
     const now = (): Date => new Date(at());
-    return { book, sampler: createSampler({ meters: [{ read: async () => readings() }], watched: () => [], book, writer, now, log }) };
+    return {
+      book,
+      sampler: createSampler({ meters: [{ read: async () => readings() }], watched: () => [], book, writer, now, log }),
+    };
   };
 
   it('writes what it reads, and what is written is found while it is not packed yet', async () => {
     let at = START;
     const { sampler: one, book } = sampler(
-      () => [reading('steward_host_load1', (at - START) / 15_000), reading('steward_host_disk_read_bytes_total', (at - START) * 2, { device: 'vda' })],
+      () => [
+        reading('steward_host_load1', (at - START) / 15_000),
+        reading('steward_host_disk_read_bytes_total', (at - START) * 2, { device: 'vda' }),
+      ],
       () => at,
     );
     for (let turn = 0; turn < 8; turn += 1, at += 15_000) await one.sample();
@@ -173,7 +185,8 @@ describe('a sampler', () => {
   it('leaves out what there is no room for, says so once, and takes it when there is room', async () => {
     let at = START;
     let disks = ['a', 'b', 'c', 'd'];
-    const readings = (): Reading[] => disks.map((device) => reading('steward_host_filesystem_free_bytes', 1, { device, mount: '/' }));
+    const readings = (): Reading[] =>
+      disks.map((device) => reading('steward_host_filesystem_free_bytes', 1, { device, mount: '/' }));
     const told: string[] = [];
     const stop = database.store.events.consume({
       consumer: 'test',
@@ -210,7 +223,10 @@ describe('a sampler', () => {
 
   it('keeps what it measures while the store is away', async () => {
     let at = START;
-    const { sampler: one } = sampler(() => [reading('steward_host_load1', 1)], () => at);
+    const { sampler: one } = sampler(
+      () => [reading('steward_host_load1', 1)],
+      () => at,
+    );
     await one.sample();
     await sql`alter table metric_ticks rename to away`.execute(db);
     for (let turn = 0; turn < 3; turn += 1) {

@@ -13,7 +13,13 @@ const DAY_MS = 24 * HOUR_MS;
 describe('what is stored', () => {
   it('comes back as it was, and bytes that are something else hold nothing', () => {
     const tick: [number, number][] = [];
-    readTick(encodeTick([[7, 1.5], [4_000_000_000, -2]]), (series, value) => tick.push([series, value]));
+    readTick(
+      encodeTick([
+        [7, 1.5],
+        [4_000_000_000, -2],
+      ]),
+      (series, value) => tick.push([series, value]),
+    );
     expect(tick).toEqual([
       [7, 1.5],
       [4_000_000_000, -2],
@@ -86,7 +92,12 @@ describe('the forecast of a disk', () => {
     }));
 
   it('says so while a day is not known yet', () => {
-    expect(forecast(hours(10, () => 5), NOW)).toEqual({
+    expect(
+      forecast(
+        hours(10, () => 5),
+        NOW,
+      ),
+    ).toEqual({
       state: 'not-enough-history',
       why: 'Not enough history yet: 9h of it are known, and a day is needed.',
     });
@@ -95,7 +106,10 @@ describe('the forecast of a disk', () => {
 
   it('follows the trend, and not the backup that comes and goes each night', () => {
     const nightly = (hour: number): number => (hour % 24 < 3 ? 400 : 0);
-    const found = forecast(hours(7 * 24, (hour) => 1_240 - hour - nightly(hour)), NOW);
+    const found = forecast(
+      hours(7 * 24, (hour) => 1_240 - hour - nightly(hour)),
+      NOW,
+    );
 
     // Of what is left now, 1240 - 167, one goes each hour.
     expect(found.state).toBe('filling');
@@ -104,8 +118,23 @@ describe('the forecast of a disk', () => {
   });
 
   it('is steady where nothing is used up within a year, also after somebody made room', () => {
-    expect(forecast(hours(48, () => 500), NOW).state).toBe('steady');
-    expect(forecast(hours(100, (hour) => 1_000 + hour), NOW).state).toBe('steady');
-    expect(forecast(hours(100, (hour) => 100_000 - hour), NOW).state).toBe('steady');
+    expect(
+      forecast(
+        hours(48, () => 500),
+        NOW,
+      ).state,
+    ).toBe('steady');
+    expect(
+      forecast(
+        hours(100, (hour) => 1_000 + hour),
+        NOW,
+      ).state,
+    ).toBe('steady');
+    expect(
+      forecast(
+        hours(100, (hour) => 100_000 - hour),
+        NOW,
+      ).state,
+    ).toBe('steady');
   });
 });

@@ -17,10 +17,18 @@ const HOUR_MS = 3_600_000;
 const FORECAST_FROM_MS = 7 * 24 * HOUR_MS;
 
 const filter = {
-  service: naming('service', z.string().min(1).max(300).describe('Only what is about this service: id, name or identity.')).optional(),
+  service: naming(
+    'service',
+    z.string().min(1).max(300).describe('Only what is about this service: id, name or identity.'),
+  ).optional(),
   node: z.string().min(1).max(100).optional().describe('Only of this node: its name or id.'),
   labels: z
-    .array(z.string().max(500).regex(/^[A-Za-z_]\w*=/, 'expected label=value'))
+    .array(
+      z
+        .string()
+        .max(500)
+        .regex(/^[A-Za-z_]\w*=/, 'expected label=value'),
+    )
     .max(20)
     .optional()
     .describe('Only series with these labels, each as label=value: mount=/.'),
@@ -126,7 +134,8 @@ export function metricOperations({ store, inventory, settings, nodeId, nodeName,
     defineQuery({
       name: 'metric-range',
       title: 'A metric over time',
-      summary: 'What a metric was over a stretch of time. How fine the answer is depends on its length, and on what is kept.',
+      summary:
+        'What a metric was over a stretch of time. How fine the answer is depends on its length, and on what is kept.',
       permission: 'read',
       input: z.object({
         name: z.enum(METRIC_NAMES).describe('The metric.'),
@@ -163,7 +172,9 @@ export function metricOperations({ store, inventory, settings, nodeId, nodeName,
           throw new StewardError(
             'INPUT_INVALID',
             `That would be ${points} points of ${rows.length} series, and ${MOST_POINTS} are the most.`,
-            { hint: `Ask for a step of ${formatDuration(Math.ceil((lengthMs * rows.length) / MOST_POINTS))} or more, or for fewer series.` },
+            {
+              hint: `Ask for a step of ${formatDuration(Math.ceil((lengthMs * rows.length) / MOST_POINTS))} or more, or for fewer series.`,
+            },
           );
         const values = await readRange(
           db,
@@ -231,7 +242,12 @@ export function metricOperations({ store, inventory, settings, nodeId, nodeName,
             mount: labels['mount'] ?? '',
             device: labels['device'] ?? '',
             ...(freeBytes !== undefined && { freeBytes }),
-            ...told(forecast(points.map((point) => ({ at: point.at, value: point.last })), at)),
+            ...told(
+              forecast(
+                points.map((point) => ({ at: point.at, value: point.last })),
+                at,
+              ),
+            ),
           };
         });
         return { items: await Promise.all(items) };
@@ -248,8 +264,7 @@ interface OperationDeps extends Pick<MetricsDeps, 'store' | 'inventory' | 'setti
 function told(said: ReturnType<typeof forecast>): Omit<z.input<typeof DiskForecast>, 'node' | 'mount' | 'device'> {
   if (said.state === 'not-enough-history') return { state: said.state, message: said.why };
   const bytesPerDay = Math.round(said.perDay);
-  if (said.state === 'steady')
-    return { state: said.state, bytesPerDay, message: 'It does not fill within a year.' };
+  if (said.state === 'steady') return { state: said.state, bytesPerDay, message: 'It does not fill within a year.' };
   const { fullAt, earliest, latest } = said;
   return {
     state: said.state,

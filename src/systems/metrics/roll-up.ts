@@ -58,7 +58,8 @@ async function nextSpan(db: MetricDb, level: Level, source: Level | undefined, n
   if (done === undefined) return undefined;
   const known = await doneUntil(db, level.name);
   // Whoever set the clock back would have nothing packed until that time comes again.
-  const mark = known !== undefined && known > now.getTime() + level.chunkMs ? floorTo(now.getTime(), level.chunkMs) : known;
+  const mark =
+    known !== undefined && known > now.getTime() + level.chunkMs ? floorTo(now.getTime(), level.chunkMs) : known;
   const table = sql.table(source?.table ?? 'metric_ticks');
   const { rows } = await sql<{ first: Date | null }>`
     select min(at) as first from ${table} where at >= ${new Date(mark ?? 0)}`.execute(db);
@@ -115,7 +116,7 @@ async function* packedTicks(db: MetricDb, level: Level, from: number): AsyncGene
 async function* rolledChunks(db: MetricDb, level: Level, source: Level, from: number): AsyncGenerator<Chunks> {
   const table = sql.table(source.table);
   const within = sql`at >= ${new Date(from)} and at < ${new Date(from + level.chunkMs)}`;
-  for (let after = -1; ; ) {
+  for (let after = -1; ;) {
     const { rows } = await sql<{ series: number; at: Date; data: Buffer }>`
       select series, at, data from ${table} where ${within} and series in (
         select distinct series from ${table} where ${within} and series > ${after} order by series limit ${SERIES_AT_ONCE})

@@ -20,10 +20,7 @@ export function createTickReader(db: MetricDb): TickReader {
   const known = new Map<string, Tick>();
   const keyOf = ({ node, at }: { node: string; at: Date }): string => `${at.getTime()} ${node}`;
   return async (from, until) => {
-    const within = db
-      .selectFrom('metric_ticks')
-      .where('at', '>=', new Date(from))
-      .where('at', '<=', new Date(until));
+    const within = db.selectFrom('metric_ticks').where('at', '>=', new Date(from)).where('at', '<=', new Date(until));
     const there = await within.select(['node', 'at']).orderBy('at').execute();
     const missing = there.filter((row) => !known.has(keyOf(row)));
     const [first, last] = [missing[0], missing.at(-1)];

@@ -191,7 +191,8 @@ export function createMonitoring({
       },
     },
     all,
-    here: () => [...list.services.values()].map((service) => ({ resource: service.resource, status: service.status() })),
+    here: () =>
+      [...list.services.values()].map((service) => ({ resource: service.resource, status: service.status() })),
     async probeNow(resourceId, callSignal) {
       const service = list.services.get(resourceId);
       if (!service) return await monitoring.status(resourceId);
