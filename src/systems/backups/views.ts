@@ -1,0 +1,87 @@
+import { z } from 'zod';
+import type { CopyRecord } from '../../core/ports/copies.ts';
+
+const seconds = z.number().int().optional();
+
+export const StandingView = z.object({
+  source: z.string(),
+  kind: z.string(),
+  repository: z.string(),
+  state: z
+    .enum(['proven', 'unproven', 'unsound', 'late', 'failing', 'none'])
+    .describe('proven: its newest copy was restored, and what was restored is what was copied.'),
+  proven: z.boolean(),
+  message: z.string(),
+  lastCopyAt: z.coerce.date().optional().describe('Of which instant the newest copy is.'),
+  lastProvenAt: z.coerce.date().optional().describe('Of which instant the newest proven copy is.'),
+  rpoSeconds: seconds.describe('What would be lost now: the age of the newest proven data.'),
+  rtoSeconds: seconds.describe('What its last restore took.'),
+  everySeconds: z.number().int().describe('How old the newest copy may be.'),
+  successRate: z.number().optional().describe('Percent of its attempts of the last 30 days that made a copy.'),
+  copies: z.number().int(),
+  bytes: z.number().optional().describe('Of the newest copy, before compression.'),
+});
+
+export const ProposalView = z.object({
+  name: z.string(),
+  kind: z.string(),
+  coveredBy: z.string().optional().describe('The source that copies it; without one nobody does.'),
+  why: z.string(),
+  missing: z.string().optional().describe('What a person has to add.'),
+  yaml: z.string().describe('For backups.sources in steward.yaml.'),
+});
+
+/** A copy as the record has it, for whoever asks. */
+export const CopyView = z.object({
+  id: z.string(),
+  source: z.string(),
+  kind: z.string(),
+  repository: z.string(),
+  status: z.enum(['writing', 'complete', 'failed', 'removed']),
+  location: z.string().optional(),
+  startedAt: z.coerce.date(),
+  snapshotAt: z.coerce.date().optional(),
+  endedAt: z.coerce.date().optional(),
+  bytes: z.number().optional(),
+  storedBytes: z.number().optional(),
+  provenAt: z.coerce.date().optional(),
+  checkedAt: z.coerce.date().optional(),
+  restoreSeconds: z.number().optional(),
+  fault: z.string().optional(),
+  triedAt: z.coerce.date().optional().describe('When somebody last set out to restore it in a drill.'),
+  obstacle: z.string().optional().describe('Why that could not be done here; it says nothing of the copy.'),
+  error: z.string().optional(),
+  runId: z.string(),
+});
+
+const TOLD = [
+  'location',
+  'snapshotAt',
+  'endedAt',
+  'bytes',
+  'storedBytes',
+  'provenAt',
+  'checkedAt',
+  'fault',
+  'triedAt',
+  'obstacle',
+  'error',
+] as const;
+
+export function viewOf(copy: CopyRecord): z.input<typeof CopyView> {
+  const { id, source, kind, repository, status, startedAt, runId, restoreMs } = copy;
+  const told = Object.fromEntries(
+    TOLD.filter((member) => copy[member] !== null).map((member) => [member, copy[member]]),
+  );
+  return {
+    id,
+    source,
+    kind,
+    repository,
+    status,
+    startedAt,
+    runId,
+    ...told,
+    ...(restoreMs !== null && { restoreSeconds: Math.round(restoreMs) / 1_000 }),
+  };
+}
