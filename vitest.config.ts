@@ -47,6 +47,7 @@ const APART = [
   'test/nodes.integration.test.ts',
   'test/dashboard-identity.integration.test.ts',
   'test/dashboard-hostile.integration.test.ts',
+  'test/dashboard-work.integration.test.ts',
   'test/permissions.test.ts',
   'test/promised-addresses.integration.test.ts',
   'test/rest.integration.test.ts',

@@ -152,7 +152,7 @@ services:
     await page.getByRole('button', { name: 'Apply this plan' }).waitFor({ timeout: 30_000 });
     await seen.picture('plan');
     await page.getByRole('button', { name: 'Apply this plan' }).click();
-    await page.waitForURL(/\/runs\/run_/);
+    await page.getByRole('heading', { name: 'What it was asked' }).waitFor();
     await page.getByText('succeeded', { exact: true }).first().waitFor({ timeout: 60_000 });
   }, 120_000);
 

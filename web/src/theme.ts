@@ -13,10 +13,24 @@ const steward: MantineColorsTuple = [
   '#07382f',
 ];
 
+/** What destroys, and what went wrong: white reads on it, and it reads on white, at 4.5 to 1 and more. */
+const red: MantineColorsTuple = [
+  '#fdeceb',
+  '#f9d5d3',
+  '#f1aaa5',
+  '#e97d76',
+  '#e0564d',
+  '#d33f35',
+  '#c2362c',
+  '#b3261e',
+  '#8f1d17',
+  '#6e1511',
+];
+
 export const theme = createTheme({
   primaryColor: 'steward',
   primaryShade: { light: 7, dark: 6 },
-  colors: { steward },
+  colors: { steward, red },
   autoContrast: true,
   fontFamily: "'Inter Variable', system-ui, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif",
   fontFamilyMonospace: "ui-monospace, 'SF Mono', 'Cascadia Mono', 'DejaVu Sans Mono', monospace",

@@ -8,6 +8,7 @@ import { Decision } from '../parts/decision.tsx';
 import { tookOf } from '../parts/length.ts';
 import { Page } from '../parts/page.tsx';
 import { Impact, Plan, type Run as Whole } from '../parts/plan.tsx';
+import { PlanLink } from '../parts/plan-link.tsx';
 import { State } from '../parts/state.tsx';
 import { UNFINISHED } from '../parts/unfinished.ts';
 import { useCommand } from '../parts/use-command.ts';
@@ -91,19 +92,22 @@ function Doing({ progress: { done, total, message } }: { readonly progress: NonN
   );
 }
 
-function Changes({ run: { changes, plan } }: { readonly run: Whole }) {
+/** Of such a run nothing was carried out. */
+const UNTOUCHED: ReadonlySet<string> = new Set(['stale', 'rejected', 'expired']);
+
+function Changes({ run: { status, changes, plan } }: { readonly run: Whole }) {
   if (changes.length === 0 && plan === undefined) return undefined;
   return (
-    <Section title="What changed" count={changes.length}>
+    <Section title={UNTOUCHED.has(status) ? 'What was planned' : 'What changed'} count={changes.length}>
       <Card>
         {changes.length === 0 && (
           <Row>
             <Plan changes={plan ?? []} />
           </Row>
         )}
-        {changes.map(({ id, title, status, startedAt, finishedAt, error, receipt, attempts }) => (
+        {changes.map(({ id, title, status: came, startedAt, finishedAt, error, receipt, attempts }) => (
           <Row key={id}>
-            <State word={status} />
+            <State word={came} />
             <span className="grow">
               {title}
               {attempts > 1 && ` (${attempts} attempts)`}
@@ -193,7 +197,7 @@ function Phases({ run: { phases, node, causation, relation } }: { readonly run: 
   );
 }
 
-function Actions({ run: { id, status, dryRun, changes } }: { readonly run: Whole }) {
+function Actions({ run: { id, automation, input, status, dryRun, changes } }: { readonly run: Whole }) {
   const { may, me } = useSession();
   const navigate = useNavigate();
   const follow = (next: { readonly id: string } | undefined): void => {
@@ -221,7 +225,12 @@ function Actions({ run: { id, status, dryRun, changes } }: { readonly run: Whole
           Take back
         </Button>
       )}
-      {finished && (
+      {status === 'stale' && (
+        <PlanLink automation={automation} input={input as Readonly<Record<string, unknown>>} primary>
+          Plan it anew
+        </PlanLink>
+      )}
+      {finished && status !== 'stale' && (
         <Button
           variant="default"
           loading={repeat.isPending}

@@ -20,7 +20,7 @@ export function Page({ title, about, actions, children }: PageProps) {
             {title}
           </Title>
           {about !== undefined && (
-            <Text c="dimmed" component="div">
+            <Text c="dimmed" component="div" mt={4}>
               {about}
             </Text>
           )}

@@ -1,5 +1,6 @@
 import { Alert, Button, Group, TextInput } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
+import type { ReactNode } from 'react';
 import { useAnswer } from '../api/use-answer.ts';
 import { Ago } from '../parts/ago.tsx';
 import { Ask } from '../parts/ask.tsx';
@@ -51,17 +52,16 @@ export function ModeBanner() {
   );
 }
 
-/** The kill switch. */
-export function StopEverything() {
+/** The kill switch: what asks for it, undefined where it is not this one's or was thrown already, and the window that asks. */
+export function useStopEverything(): { readonly ask: (() => void) | undefined; readonly window: ReactNode } {
+  const { me, may } = useSession();
   const mode = useAnswer('/api/v1/mode').data;
   const [opened, { open, close }] = useDisclosure();
   const setMode = useCommand('/api/v1/set-mode', { quiet: true });
-  if (mode?.mode === 'stopped') return undefined;
-  return (
-    <>
-      <Button size="xs" variant="outline" color="var(--bad)" onClick={open} visibleFrom="sm">
-        Stop everything…
-      </Button>
+  const allowed = may('operate') && me.role !== 'agent' && mode?.mode !== 'stopped';
+  return {
+    ask: allowed ? open : undefined,
+    window: (
       <Ask
         title="Stop everything?"
         text="What runs is canceled and taken back as far as it can be; nothing that changes begins until an administrator releases it."
@@ -73,6 +73,6 @@ export function StopEverything() {
       >
         <TextInput name="reason" label="Why" maxLength={500} required />
       </Ask>
-    </>
-  );
+    ),
+  };
 }

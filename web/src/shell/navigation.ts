@@ -1,8 +1,12 @@
+import type { Permission } from '../session/session.tsx';
+
 export interface Place {
   readonly to: string;
   readonly label: string;
   /** Other words that somebody may look for. */
   readonly words?: string;
+  /** Not shown to whoever would be refused there. */
+  readonly needs?: Permission;
 }
 
 export interface Neighbourhood {
@@ -11,7 +15,7 @@ export interface Neighbourhood {
 }
 
 /** Everywhere one can go, in the order of what is needed most. */
-export const NAVIGATION: readonly Neighbourhood[] = [
+const NAVIGATION: readonly Neighbourhood[] = [
   {
     places: [
       { to: '/', label: 'Home', words: 'overview status now' },
@@ -43,7 +47,7 @@ export const NAVIGATION: readonly Neighbourhood[] = [
     places: [
       { to: '/logs', label: 'Logs', words: 'lines search failures tail' },
       { to: '/reports', label: 'Reports', words: 'health score daily' },
-      { to: '/audit', label: 'Audit', words: 'audit log who security export trail' },
+      { to: '/audit', label: 'Audit', words: 'audit log who security export trail', needs: 'audit' },
     ],
   },
   {
@@ -58,4 +62,9 @@ export const NAVIGATION: readonly Neighbourhood[] = [
   },
 ];
 
-export const PLACES: readonly Place[] = NAVIGATION.flatMap(({ places }) => places);
+/** The same, as far as somebody may go. */
+export const navigationFor = (may: (permission: Permission) => boolean): readonly Neighbourhood[] =>
+  NAVIGATION.map(({ places, ...more }) => ({
+    ...more,
+    places: places.filter(({ needs }) => needs === undefined || may(needs)),
+  }));

@@ -1,13 +1,15 @@
 import { Spotlight, spotlight } from '@mantine/spotlight';
 import { useNavigate } from '@tanstack/react-router';
 import { useAnswer } from '../api/use-answer.ts';
-import { PLACES } from './navigation.ts';
+import { useSession } from '../session/session.tsx';
+import { navigationFor } from './navigation.ts';
 
 export const openPalette = (): void => spotlight.open();
 
 /** Goes anywhere by its name: pages, services. */
 export function Palette() {
   const navigate = useNavigate();
+  const { may } = useSession();
   const services = useAnswer('/api/v1/services').data ?? [];
   return (
     <Spotlight
@@ -15,12 +17,14 @@ export function Palette() {
       actions={[
         {
           group: 'Pages',
-          actions: PLACES.map(({ to, label, words }) => ({
-            id: to,
-            label,
-            keywords: words ?? '',
-            onClick: () => void navigate({ to }),
-          })),
+          actions: navigationFor(may)
+            .flatMap(({ places }) => places)
+            .map(({ to, label, words }) => ({
+              id: to,
+              label,
+              keywords: words ?? '',
+              onClick: () => void navigate({ to }),
+            })),
         },
         {
           group: 'Services',

@@ -7,8 +7,8 @@ import icon from '../icon.svg';
 import { useLive } from '../live/use-live.ts';
 import { useSession } from '../session/session.tsx';
 import { ConnectionSign } from './connection-sign.tsx';
-import { ModeBanner, StopEverything } from './mode.tsx';
-import { NAVIGATION } from './navigation.ts';
+import { ModeBanner, useStopEverything } from './mode.tsx';
+import { navigationFor } from './navigation.ts';
 import { openPalette, Palette } from './palette.tsx';
 import { SchemeSwitch } from './scheme-switch.tsx';
 import classes from './shell.module.css';
@@ -19,6 +19,7 @@ export function Shell() {
   const connection = useLive(useCallback(() => void lookAgain(), [lookAgain]));
   const overview = useAnswer('/api/v1/overview').data;
   const [opened, { toggle, close }] = useDisclosure();
+  const stop = useStopEverything();
   const { pathname } = useLocation();
   const isHere = (to: string): boolean => (to === '/' ? pathname === '/' : pathname.startsWith(to));
   const badges: Readonly<Record<string, number | undefined>> = {
@@ -49,7 +50,11 @@ export function Shell() {
         <Button variant="default" size="xs" onClick={openPalette} visibleFrom="xs" aria-keyshortcuts="Control+K">
           Go to… <kbd className={classes.key}>Ctrl K</kbd>
         </Button>
-        {may('operate') && me.role !== 'agent' && <StopEverything />}
+        {stop.ask !== undefined && (
+          <Button size="xs" variant="outline" color="var(--bad)" onClick={stop.ask} visibleFrom="sm">
+            Stop everything…
+          </Button>
+        )}
         <Menu position="bottom-end">
           <Menu.Target>
             <Button variant="default" size="xs">
@@ -59,6 +64,14 @@ export function Shell() {
           <Menu.Dropdown>
             <Menu.Label>{me.role}</Menu.Label>
             <Menu.Item renderRoot={(props) => <Link to="/settings/account" {...props} />}>Your account</Menu.Item>
+            <Menu.Item onClick={openPalette} hiddenFrom="xs">
+              Go to…
+            </Menu.Item>
+            {stop.ask !== undefined && (
+              <Menu.Item onClick={stop.ask} color="var(--bad)" hiddenFrom="sm">
+                Stop everything…
+              </Menu.Item>
+            )}
             <Menu.Divider />
             <SchemeSwitch />
             <Menu.Divider />
@@ -66,8 +79,8 @@ export function Shell() {
           </Menu.Dropdown>
         </Menu>
       </AppShell.Header>
-      <AppShell.Navbar className={classes.navbar} p="sm" aria-label="Pages">
-        {NAVIGATION.map(({ label, places }) => (
+      <AppShell.Navbar className={classes.navbar} p="sm" aria-label="Pages" data-closed={!opened || undefined}>
+        {navigationFor(may).map(({ label, places }) => (
           <Group key={label ?? ''} gap={2} className={classes.neighbourhood}>
             {label !== undefined && <Text className={classes.label}>{label}</Text>}
             {places.map(({ to, label: name }) => (
@@ -96,6 +109,7 @@ export function Shell() {
           <Outlet />
         </div>
       </AppShell.Main>
+      {stop.window}
       <Palette />
     </AppShell>
   );

@@ -6,6 +6,7 @@ import { Answered } from '../../parts/answered.tsx';
 import { Card } from '../../parts/card.tsx';
 import { Earlier } from '../../parts/earlier.tsx';
 import { Page } from '../../parts/page.tsx';
+import { useSession } from '../../session/session.tsx';
 import { Chain } from './chain.tsx';
 import { Export } from './export.tsx';
 import { Filters } from './filters.tsx';
@@ -18,6 +19,7 @@ const PAGE = 50;
 export function Audit() {
   const search = useSearch({ from: '/audit' });
   const navigate = useNavigate({ from: '/audit' });
+  const { may } = useSession();
   const onlySecurity = search.only === 'security';
   const query = { ...askedOf(search), limit: PAGE };
   const all = usePages('/api/v1/audit-logs', { query }, { when: !onlySecurity, still: true });
@@ -27,26 +29,32 @@ export function Audit() {
       title="Audit"
       about="Who did what, when and from where? Nothing can be changed in it without being seen."
       actions={
-        <>
-          <SegmentedControl
-            size="xs"
-            aria-label="Which records"
-            value={onlySecurity ? 'security' : 'all'}
-            data={[
-              { value: 'all', label: 'Everything' },
-              { value: 'security', label: 'Security events' },
-            ]}
-            onChange={(which) => {
-              const { only: _only, ...rest } = search;
-              void navigate({ search: which === 'security' ? { ...rest, only: 'security' } : rest });
-            }}
-          />
-          <Export since={search.since} until={search.until} />
-        </>
+        may('audit') && (
+          <>
+            <SegmentedControl
+              size="xs"
+              aria-label="Which records"
+              value={onlySecurity ? 'security' : 'all'}
+              data={[
+                { value: 'all', label: 'Everything' },
+                { value: 'security', label: 'Security events' },
+              ]}
+              onChange={(which) => {
+                const { only: _only, ...rest } = search;
+                void navigate({ search: which === 'security' ? { ...rest, only: 'security' } : rest });
+              }}
+            />
+            <Export since={search.since} until={search.until} />
+          </>
+        )
       }
     >
-      <Chain />
-      <Filters search={search} />
+      {may('audit') && (
+        <>
+          <Chain />
+          <Filters search={search} />
+        </>
+      )}
       <Records records={onlySecurity ? security : all} />
     </Page>
   );

@@ -23,12 +23,13 @@ const ENDS = [
 ];
 
 export function Tokens() {
+  const { may } = useSession();
   const tokens = useAnswer('/api/v1/tokens');
   return (
     <Page
       title="Tokens"
       about="Which programs may use the API, as whom, and until when?"
-      actions={<CreateToken key="create" />}
+      actions={may('operate') && <CreateToken key="create" />}
     >
       <Answered answer={tokens}>
         {({ items }) => {

@@ -19,8 +19,9 @@ type User = Answer<'/api/v1/users'>['items'][number];
 export function Users() {
   const users = useAnswer('/api/v1/users');
   const sessions = useAnswer('/api/v1/sessions').data?.items ?? [];
+  const { may } = useSession();
   return (
-    <Page title="Users" about="Who may sign in, and as what?" actions={<CreateUser />}>
+    <Page title="Users" about="Who may sign in, and as what?" actions={may('administer') && <CreateUser />}>
       <Answered answer={users}>
         {({ items }) => (
           <Card>
