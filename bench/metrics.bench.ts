@@ -58,6 +58,13 @@ const metrics = createMetrics({
   node: { id: 'nod_bench', name: 'bench' },
   nodeName: async () => 'bench',
   nodeId: async () => 'nod_bench',
+  textfile: {
+    settings: () => undefined,
+    write: async () => undefined,
+    inventory: { find: async () => [] },
+    monitor: { report: async () => ({ score: 100 }), uptimes: async () => new Map() },
+    node: { id: 'nod_bench', name: 'bench' },
+  },
   now,
   log,
 });

@@ -15,6 +15,7 @@ import { readMcpFiles } from './adapters/recognize/mcp-files.ts';
 import { createStorage } from './adapters/storage/index.ts';
 import { largestLogs } from './adapters/storage/log-files.ts';
 import { createSystemd } from './adapters/systemd/index.ts';
+import { writeTextfile } from './adapters/textfile/index.ts';
 import { createVault } from './adapters/vault/index.ts';
 import { auditDestinations, brokenRecord, configurationRecord } from './audit-from-config.ts';
 import { automations } from './automations/index.ts';
@@ -250,6 +251,7 @@ export function compose(parts: Parts): Composition {
       queue: engine.queue,
       backups: backupsBy(recorded),
       migrations: migrationsBy(recorded),
+      metrics: metrics.port,
       expiry: expiryBy(recorded),
       copies: backups.copies,
       fitness: {
@@ -348,6 +350,13 @@ export function compose(parts: Parts): Composition {
     node,
     nodeName,
     nodeId: async (name) => (await engine.nodes()).find((each) => each.name === name)?.id ?? name,
+    textfile: {
+      settings: () => settings().metrics.textfile,
+      write: writeTextfile,
+      inventory,
+      monitor: monitoring,
+      node,
+    },
     now,
     log,
   });

@@ -71,6 +71,7 @@ function furnished(): FakePorts {
     ],
   });
   ports.expiry.addTable({ source: 'crm', table: 'sessions' }, [day(2), day(-2)]);
+  ports.metrics.measure('steward_check_latency_seconds', { service: 'nginx', check: 'http', id: 'chk_1' }, () => 0.1);
   ports.migrations.addSet({ name: 'shop', source: 'etc' });
   ports.migrations.write('0001_orders.up.sql', 'create table orders (id int)');
   ports.migrations.write('0001_orders.down.sql', 'drop table orders');

@@ -12,6 +12,7 @@ import extractBackup from './extract-backup/index.ts';
 import freeDiskSpace from './free-disk-space/index.ts';
 import maintainDatabase from './maintain-database/index.ts';
 import migrateDatabase from './migrate-database/index.ts';
+import monitorPerformance from './monitor-performance/index.ts';
 import monitorService from './monitor-service/index.ts';
 import processQueuedJobs from './process-queued-jobs/index.ts';
 import pruneBackups from './prune-backups/index.ts';
@@ -40,6 +41,7 @@ export function automations(): AnyAutomation[] {
     freeDiskSpace,
     maintainDatabase,
     migrateDatabase,
+    monitorPerformance,
     monitorService,
     processQueuedJobs,
     pruneBackups,

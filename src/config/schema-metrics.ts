@@ -17,6 +17,20 @@ export const Metrics = z.strictObject({
     .boolean()
     .default(false)
     .describe('Whether GET /metrics answers without a token; a change is in force after the next start.'),
+  textfile: z
+    .strictObject({
+      path: z
+        .string()
+        .regex(/^\/.+\.prom$/, 'expected an absolute path that ends in .prom')
+        .describe('The file; its folder has to be there: /var/lib/prometheus/node-exporter/steward.prom.'),
+      prefix: z
+        .string()
+        .regex(/^[a-z][a-z0-9_]*$/, 'expected lower-case letters, digits and _')
+        .default('sutazai')
+        .describe('How the names in it begin: sutazai_health_score, sutazai_agent_uptime.'),
+    })
+    .optional()
+    .describe('Written once a minute for the textfile collector of node_exporter.'),
   keep: z
     .strictObject({
       raw: duration('1d', '90d').default('7d').describe('Single values, one every 15 seconds.'),

@@ -72,6 +72,7 @@ export const LOOKS: { readonly [P in PortName]: Looks<Ports[P]> } = {
     rehearse: true,
   },
   migrations: { sets: true, read: true, look: true },
+  metrics: { over: true },
 };
 
 /** Programs that look, and with which arguments. Whoever calls one says so with `reads`, or it counts as a change. */

@@ -12,6 +12,7 @@ import type { HealthPort } from './ports/health.ts';
 import type { HostPort } from './ports/host.ts';
 import type { HttpPort } from './ports/http.ts';
 import type { MemoryPort } from './ports/memory.ts';
+import type { MetricsPort } from './ports/metrics.ts';
 import type { MigrationsPort } from './ports/migrations.ts';
 import type { ProcessesPort } from './ports/processes.ts';
 import type { ProgramsPort } from './ports/programs.ts';
@@ -45,6 +46,7 @@ export interface Ports {
   readonly fitness: FitnessPort;
   readonly expiry: ExpiryPort;
   readonly migrations: MigrationsPort;
+  readonly metrics: MetricsPort;
 }
 export type PortName = keyof Ports;
 

@@ -1,8 +1,7 @@
 import { WaysIn } from '../../core/identity.ts';
 import { jsonSchemaOf } from '../json-schema-of.ts';
 import { StreamQuery } from '../live/protocol.ts';
-import { CONTENT_TYPES } from './exposition.ts';
-import { METRICS_PATH } from './metrics.ts';
+import { CONTENT_TYPES, METRICS_PATH } from './metrics.ts';
 import { MANIFEST_PATH } from '../manifest.ts';
 import { ERROR, json, type Path } from './openapi-parts.ts';
 import { PasskeySignInRequest, SetUpRequest, SignInRequest, WhoAmI } from './requests.ts';

@@ -1,12 +1,17 @@
 import { StewardError } from '../../core/errors.ts';
 import type { Reading } from '../../core/metric.ts';
+import type { MetricsPort } from '../../core/ports/metrics.ts';
 import type { System } from '../../core/system.ts';
 import type { MetricsDeps } from './deps.ts';
 import { metricOperations } from './operations.ts';
+import { findSeries } from './find-series.ts';
+import { readRange, resolve } from './range.ts';
 import { createSampler } from './sampler.ts';
 import { createSeriesBook } from './series.ts';
 import { createStoreMeter } from './store-meter.ts';
 import type { MetricTables } from './tables.ts';
+import { metricTextfile, type TextfileDeps } from './textfile.ts';
+import { createTickReader } from './ticks.ts';
 import { keepMetrics, metricUpkeep } from './upkeep.ts';
 import { createTickWriter } from './writer.ts';
 
@@ -14,6 +19,7 @@ export { metricMigrations } from './tables.ts';
 export type { MetricsSettings } from './deps.ts';
 
 export interface Metrics extends System {
+  readonly port: MetricsPort;
   /** Measures once, and writes it down. */
   sampleNow(): Promise<void>;
   /** Everything as it is now, for who scrapes. */
@@ -22,9 +28,14 @@ export interface Metrics extends System {
   notice(): string | undefined;
 }
 
+/** Of one metric, on one node. */
+const MOST_READ = 5_000;
+
 /** Measures this node four times a minute, and keeps what it measured ever more coarsely. */
-export function createMetrics(deps: MetricsDeps & { readonly nodeId: (name: string) => Promise<string> }): Metrics {
-  const { store, settings, node, now, log } = deps;
+export function createMetrics(
+  deps: MetricsDeps & { readonly nodeId: (name: string) => Promise<string>; readonly textfile: TextfileDeps },
+): Metrics {
+  const { store, settings, textfile, node, now, log } = deps;
   const db = store.db.withTables<MetricTables>();
   const book = createSeriesBook({ db, node: node.id, most: () => settings().series });
   const writer = createTickWriter({ db, node: node.id, log });
@@ -35,6 +46,7 @@ export function createMetrics(deps: MetricsDeps & { readonly nodeId: (name: stri
     writer,
     onSampled: tellLimit,
   });
+  const ticks = createTickReader(db);
   const ending = new AbortController();
   let running: Promise<void> | undefined;
   let limited = false;
@@ -53,8 +65,20 @@ export function createMetrics(deps: MetricsDeps & { readonly nodeId: (name: stri
 
   return {
     name: 'metrics',
-    operations: metricOperations(deps),
-    jobs: [metricUpkeep({ db, keep: () => settings().keep })],
+    operations: metricOperations({ ...deps, ticks }),
+    jobs: [metricUpkeep({ db, keep: () => settings().keep }), metricTextfile(textfile)],
+    port: {
+      async over(name, { from, to, stepMs }) {
+        const rows = await findSeries(db, { name, node: node.id }, { inventory: deps.inventory, limit: MOST_READ });
+        const resolution = resolve({ from, stepMs }, settings().keep, now());
+        const ids = rows.map(({ id }) => id);
+        const found = await readRange(db, ids, { from, to }, resolution, ticks);
+        return rows.map(({ id, labels }) => ({
+          labels,
+          points: (found.get(id) ?? []).map(({ at, sum, count }) => ({ at, avg: sum / count })),
+        }));
+      },
+    },
     sampleNow: () => sampler.sample(),
     current: () => sampler.current(),
     notice() {

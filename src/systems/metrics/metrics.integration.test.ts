@@ -202,6 +202,13 @@ describe('a sampler', () => {
       node: { id: 'nod_1', name: 'n1' },
       nodeName: async (id) => id,
       nodeId: async (name) => name,
+      textfile: {
+        settings: () => undefined,
+        write: async () => undefined,
+        inventory: { find: async () => [] },
+        monitor: { report: async () => ({ score: 100 }), uptimes: async () => new Map() },
+        node: { id: 'nod_1', name: 'n1' },
+      },
       now: () => new Date(at),
       log,
     });

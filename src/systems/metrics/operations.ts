@@ -9,7 +9,7 @@ import { type FoundSeries, findSeries, type SeriesFilter } from './find-series.t
 import { forecast } from './forecast.ts';
 import { fittingStep, type Point, readRange, resolve } from './range.ts';
 import type { MetricTables } from './tables.ts';
-import { createTickReader } from './ticks.ts';
+import type { TickReader } from './ticks.ts';
 
 const MOST_SERIES = 1_000;
 const MOST_POINTS = 100_000;
@@ -89,9 +89,8 @@ const DiskForecast = z.object({
 });
 
 /** The queries of what was measured. */
-export function metricOperations({ store, inventory, settings, nodeId, nodeName, now }: OperationDeps): AnyOperation[] {
+export function metricOperations({ store, inventory, settings, nodeId, nodeName, ticks, now }: OperationDeps): AnyOperation[] {
   const db = store.db.withTables<MetricTables>();
-  const ticks = createTickReader(db);
   const found = async (asked: SeriesFilter, page: { limit: number; after?: number | undefined }) =>
     await findSeries(
       db,
@@ -259,6 +258,7 @@ export function metricOperations({ store, inventory, settings, nodeId, nodeName,
 interface OperationDeps extends Pick<MetricsDeps, 'store' | 'inventory' | 'settings' | 'nodeName' | 'now'> {
   /** The id of a node that somebody names. */
   readonly nodeId: (name: string) => Promise<string>;
+  readonly ticks: TickReader;
 }
 
 function told(said: ReturnType<typeof forecast>): Omit<z.input<typeof DiskForecast>, 'node' | 'mount' | 'device'> {

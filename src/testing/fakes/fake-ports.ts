@@ -11,6 +11,7 @@ import { type FakeHost, fakeHost } from './fake-host.ts';
 import { type FakeHttp, fakeHttp } from './fake-http.ts';
 import { type FakeInventory, fakeInventory } from './fake-inventory.ts';
 import { type FakeMemory, fakeMemory } from './fake-memory.ts';
+import { type FakeMetrics, fakeMetrics } from './fake-metrics.ts';
 import { type FakeMigrations, fakeMigrations } from './fake-migrations.ts';
 import { type FakeProber, fakeProber } from './fake-prober.ts';
 import { type FakeProcesses, fakeProcesses } from './fake-processes.ts';
@@ -44,6 +45,7 @@ export interface FakePorts extends Ports {
   readonly fitness: FakeFitness;
   readonly expiry: FakeExpiry;
   readonly migrations: FakeMigrations;
+  readonly metrics: FakeMetrics;
 }
 
 /** A whole machine in memory, empty at first. */
@@ -74,6 +76,7 @@ export function fakePorts(options: { readonly now?: () => Date; readonly roots?:
     copies: fakeCopies({ now: options.now ?? (() => new Date()) }),
     fitness: fakeFitness({ now: options.now ?? (() => new Date()) }),
     expiry: fakeExpiry({ now: options.now ?? (() => new Date()) }),
+    metrics: fakeMetrics(),
     migrations: fakeMigrations({ now: options.now ?? (() => new Date()) }),
   };
 }

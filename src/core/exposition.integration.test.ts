@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
-import { METRICS, METRIC_NAMES, type Reading, reading } from '../../core/metric.ts';
-import { exposition } from './exposition.ts';
+import { exposition, familiesOf } from './exposition.ts';
+import { METRICS, METRIC_NAMES, type Reading, reading } from './metric.ts';
 
 const HOSTILE = 'a "quoted" \\ name\nsteward_forged 1';
 const readings: Reading[] = [
@@ -20,7 +20,7 @@ function promtool(text: string): { status: number | null; said: string } {
 
 describe('what Prometheus reads', () => {
   it('is each family once, with its samples', () => {
-    expect(exposition(readings, 'n1', 'openmetrics').split('\n')).toEqual([
+    expect(exposition(familiesOf(readings, 'n1'), 'openmetrics').split('\n')).toEqual([
       '# HELP steward_host_cpu_seconds Time of all cores of the machine, by what they did.',
       '# TYPE steward_host_cpu_seconds counter',
       '# UNIT steward_host_cpu_seconds seconds',
@@ -42,7 +42,7 @@ describe('what Prometheus reads', () => {
   });
 
   it('is found right by promtool, whatever services are called', () => {
-    expect(promtool(exposition(readings, HOSTILE, 'text'))).toEqual({ status: 0, said: '' });
+    expect(promtool(exposition(familiesOf(readings, HOSTILE), 'text'))).toEqual({ status: 0, said: '' });
     // It would say so.
     expect(promtool('# TYPE steward_wrong counter\nsteward_wrong 1\n').status).not.toBe(0);
   });
@@ -50,11 +50,7 @@ describe('what Prometheus reads', () => {
   it('has names and units as Prometheus wants them, for everything that is measured', () => {
     expect(
       promtool(
-        exposition(
-          METRIC_NAMES.map((name) => reading(name, 1)),
-          'n1',
-          'text',
-        ),
+        exposition(familiesOf(METRIC_NAMES.map((name) => reading(name, 1)), 'n1'), 'text'),
       ),
     ).toEqual({
       status: 0,
