@@ -20,7 +20,7 @@ export interface Level {
 export const LEVELS = [
   { name: 'raw', table: 'metric_raw', slotMs: SECOND, chunkMs: HOUR, partitionMs: DAY },
   { name: '5m', table: 'metric_5m', slotMs: 5 * MINUTE, chunkMs: 6 * HOUR, partitionMs: 5 * DAY },
-  { name: '1h', table: 'metric_1h', slotMs: HOUR, chunkMs: 5 * DAY, partitionMs: 15 * DAY },
+  { name: '1h', table: 'metric_1h', slotMs: HOUR, chunkMs: DAY, partitionMs: 15 * DAY },
   { name: '1d', table: 'metric_1d', slotMs: DAY, chunkMs: 30 * DAY, partitionMs: 90 * DAY },
 ] as const satisfies readonly Level[];
 
