@@ -50,7 +50,13 @@ describe('what Prometheus reads', () => {
   it('has names and units as Prometheus wants them, for everything that is measured', () => {
     expect(
       promtool(
-        exposition(familiesOf(METRIC_NAMES.map((name) => reading(name, 1)), 'n1'), 'text'),
+        exposition(
+          familiesOf(
+            METRIC_NAMES.map((name) => reading(name, 1)),
+            'n1',
+          ),
+          'text',
+        ),
       ),
     ).toEqual({
       status: 0,

@@ -44,7 +44,10 @@ function labelled(labels: Labels): string {
 }
 
 function escaped(text: string): string {
-  return text.toWellFormed().replaceAll('\\', String.raw`\\`).replaceAll('\n', String.raw`\n`);
+  return text
+    .toWellFormed()
+    .replaceAll('\\', String.raw`\\`)
+    .replaceAll('\n', String.raw`\n`);
 }
 
 function numeral(value: number): string {

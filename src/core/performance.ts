@@ -115,7 +115,15 @@ export async function lookAtPerformance(
   });
   return found.length > 0
     ? found
-    : [{ metric, subject: 'machine', unit, state: 'not-measured', message: 'Nothing was measured in the last fifteen minutes.' }];
+    : [
+        {
+          metric,
+          subject: 'machine',
+          unit,
+          state: 'not-measured',
+          message: 'Nothing was measured in the last fifteen minutes.',
+        },
+      ];
 }
 
 /** What is known of this hour of the week, with the hours beside it. */

@@ -24,15 +24,19 @@ async function look(input: object, furnish: (ports: ReturnType<typeof fakePorts>
   return await performInMemory(monitorPerformance, { ports, input, now: () => NOW });
 }
 
-const latency = (valueAt: (at: Date) => number | undefined, service = 'api') => (ports: ReturnType<typeof fakePorts>) =>
-  ports.metrics.measure('steward_check_latency_seconds', { service, check: 'http', id: 'chk_1' }, valueAt);
+const latency =
+  (valueAt: (at: Date) => number | undefined, service = 'api') =>
+  (ports: ReturnType<typeof fakePorts>) =>
+    ports.metrics.measure('steward_check_latency_seconds', { service, check: 'http', id: 'chk_1' }, valueAt);
 
 describe('monitor-performance', () => {
   it('finds what is twice what it usually is at this hour of the week, and nothing where the hour is always busy', async () => {
     const slow = await look({ metrics: ['response-time'] }, latency(rhythm(0.5, 0.2, 0.05)));
     expect(slow.output).toMatchObject({
       normal: false,
-      findings: [{ metric: 'response-time', subject: 'api (http)', state: 'above', value: 0.5, usual: 0.2, times: 2.5 }],
+      findings: [
+        { metric: 'response-time', subject: 'api (http)', state: 'above', value: 0.5, usual: 0.2, times: 2.5 },
+      ],
     });
 
     // Four times the night, and as on every Tuesday.
@@ -41,7 +45,10 @@ describe('monitor-performance', () => {
   });
 
   it('says that there is not enough history until this hour is known from a week before', async () => {
-    const young = await look({}, latency((at) => (NOW.getTime() - at.getTime() < 5 * DAY_MS ? 0.2 : undefined)));
+    const young = await look(
+      {},
+      latency((at) => (NOW.getTime() - at.getTime() < 5 * DAY_MS ? 0.2 : undefined)),
+    );
     expect(young.output?.findings.find(({ metric }) => metric === 'response-time')).toMatchObject({
       state: 'not-enough-history',
       message: expect.stringMatching(/^Not enough history yet/),

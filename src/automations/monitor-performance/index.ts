@@ -46,7 +46,10 @@ export default defineAutomation({
   }),
   examples: [
     { title: 'Everything, as it usually is', input: {} },
-    { title: 'Slow answers over a month', input: { metrics: ['response-time'], baseline: '30d', alert_threshold: '1.5x' } },
+    {
+      title: 'Slow answers over a month',
+      input: { metrics: ['response-time'], baseline: '30d', alert_threshold: '1.5x' },
+    },
   ],
   safeguards: { timeout: '1m', retry: { attempts: 2, backoff: '2s' } },
 

@@ -89,7 +89,15 @@ const DiskForecast = z.object({
 });
 
 /** The queries of what was measured. */
-export function metricOperations({ store, inventory, settings, nodeId, nodeName, ticks, now }: OperationDeps): AnyOperation[] {
+export function metricOperations({
+  store,
+  inventory,
+  settings,
+  nodeId,
+  nodeName,
+  ticks,
+  now,
+}: OperationDeps): AnyOperation[] {
   const db = store.db.withTables<MetricTables>();
   const found = async (asked: SeriesFilter, page: { limit: number; after?: number | undefined }) =>
     await findSeries(

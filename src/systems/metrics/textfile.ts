@@ -51,7 +51,13 @@ export function metricTextfile({ settings, write, inventory, monitor, node }: Te
           samples: agents,
         },
       ];
-      await write(to.path, exposition(families.filter(({ samples }) => samples.length > 0), 'text'));
+      await write(
+        to.path,
+        exposition(
+          families.filter(({ samples }) => samples.length > 0),
+          'text',
+        ),
+      );
     },
   };
 }
