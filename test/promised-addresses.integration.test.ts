@@ -34,6 +34,7 @@ const PROMISED: readonly (readonly [method: string, path: string])[] = [
   ['GET', '/api/automation/reports/health'],
   ['GET', '/api/automation/reports/performance'],
   ['GET', '/api/automation/reports/security'],
+  ['POST', '/api/alerts'],
   ['POST', '/github'],
   ['POST', '/internal/queue/add'],
   ['POST', '/internal/metrics/healthcheck'],

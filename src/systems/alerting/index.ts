@@ -14,6 +14,7 @@ import { createAcknowledgeLinks } from './acknowledge-links.ts';
 import { createCourier } from './courier.ts';
 import type { DeadMan } from './dead-man.ts';
 import { createEscalations } from './escalations.ts';
+import { inputOperations } from './inputs.ts';
 import { createIntake, HEARD } from './intake.ts';
 import { alertingOperations } from './operations.ts';
 import { ALERTS_CHANNEL, createOutbox } from './outbox.ts';
@@ -30,7 +31,7 @@ import { alertingJobs } from './upkeep.ts';
 export interface AlertingDeps {
   readonly store: Store;
   readonly breakers: Pick<Breakers, 'around'>;
-  readonly incidents: Pick<Incidents, 'get' | 'note' | 'unresolved'>;
+  readonly incidents: Pick<Incidents, 'open' | 'get' | 'byFingerprint' | 'resolve' | 'note' | 'unresolved'>;
   readonly inventory: Pick<Inventory, 'get' | 'dependentsOf' | 'resolve'>;
   /** Nobody is told of what is being worked on; nothing ever is where this is left out. */
   readonly maintenance?: Pick<Maintenance, 'activeFor'> | undefined;
@@ -171,6 +172,7 @@ export function createAlerting(deps: AlertingDeps): Alerting {
         node,
         baseUrl,
       }),
+      ...inputOperations({ incidents, inventory, now }),
       ...silenceOperations({ silences, incidents, about }),
     ],
     jobs: alertingJobs({

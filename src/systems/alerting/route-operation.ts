@@ -21,7 +21,6 @@ export function routeOperation({
     title: 'Who would be told',
     summary: 'Says which channels would be told of a problem and why, and what became of each route. Nothing is sent.',
     permission: 'read',
-    columns: ['channel', 'told', 'why'],
     input: z.object({
       service: naming('service', z.string().min(1).max(300))
         .optional()
@@ -32,7 +31,7 @@ export function routeOperation({
       at: z.coerce.date().optional().describe('When; now where it is left out.'),
     }),
     output: z.object({
-      items: z
+      channels: z
         .array(z.object({ channel: z.string(), told: z.boolean(), why: z.string() }))
         .describe('Each channel there is.'),
       told: z.array(z.string()).describe('Who would be told.'),
@@ -58,7 +57,7 @@ export function routeOperation({
       const when = at ?? now;
       const { told, routes, channels } = await router.decide({ service: name, labels, severity, symptom }, when);
       return {
-        items: [...channels],
+        channels: [...channels],
         told: told.map(({ name: channel }) => channel),
         routes: [...routes],
         ...(name !== undefined && { service: name }),

@@ -81,7 +81,7 @@ describe('routes', () => {
       told: ['pager'],
       labels: { team: 'shop' },
       routes: [{ route: 'shop', fits: true, why: 'all of it fits' }],
-      items: [
+      channels: [
         { channel: 'pager', told: true, why: 'route shop names it' },
         { channel: 'ops', told: false, why: 'no route that fits names it' },
       ],
@@ -89,7 +89,7 @@ describe('routes', () => {
     expect(await ask({ service: 'not known yet', severity: 'warning', labels: ['team=shop'] })).toMatchObject({
       told: [],
       service: 'not known yet',
-      items: [{ why: 'route shop names it, but it takes critical and above' }, {}],
+      channels: [{ why: 'route shop names it, but it takes critical and above' }, {}],
     });
     expect(await ask({})).toMatchObject({ told: ['ops'] });
     expect(pager.taken).toEqual([]);

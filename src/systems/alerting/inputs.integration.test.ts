@@ -1,0 +1,127 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { Role } from '../../core/actor.ts';
+import type { AnyOperation, Call } from '../../core/operation.ts';
+import { parseInput } from '../../surfaces/input.ts';
+import { type AlertingKit, alertingKit, fakeChannel } from '../../testing/alerting.ts';
+import type { Alerting } from './index.ts';
+
+const until = (check: () => unknown) => vi.waitFor(check, { timeout: 15_000, interval: 20 });
+
+describe('what others notice', () => {
+  let kit: AlertingKit;
+  let ops: ReturnType<typeof fakeChannel>;
+  let alerting: Alerting;
+  beforeEach(async () => {
+    kit = await alertingKit([{ id: 'res_shop', name: 'shop', labels: {} }]);
+    ops = fakeChannel('ops');
+    alerting = await kit.start([ops], {});
+  });
+  afterEach(() => kit.drop());
+
+  // oxlint-disable-next-line typescript/no-explicit-any -- answers of several operations, as they are
+  const perform = async (name: string, input: object, role: Role = 'operator'): Promise<any> => {
+    const operation = alerting.operations.find((each) => each.name === name) as AnyOperation;
+    const call: Call = {
+      actor: { kind: 'token', id: 't', name: 'cron', role },
+      now: kit.now(),
+      from: 'local',
+      requestId: 'r',
+    };
+    return await operation.handle(parseInput(operation.input, input), call);
+  };
+  const raise = (more: object = {}, role?: Role) =>
+    perform('raise-alert', { type: 'Disk full!', message: '/srv is full', severity: 'HIGH', ...more }, role);
+
+  it('is one incident for one problem, told once, and over when they say so', async () => {
+    const { incident } = await raise({ service: 'shop' });
+    expect(incident).toMatchObject({
+      title: '/srv is full',
+      symptom: 'external.disk-full',
+      severity: 'critical',
+      resourceId: 'res_shop',
+      status: 'open',
+    });
+    expect((await raise({ service: 'shop' })).incident).toMatchObject({ id: incident.id, occurrences: 1 });
+    expect((await raise({ service: 'shop', message: '/srv is fuller' })).incident).toMatchObject({
+      id: incident.id,
+      occurrences: 2,
+    });
+    expect((await raise({ service: 'crm' })).incident.id).not.toBe(incident.id);
+    await until(() => expect(ops.titles()).toEqual(['opened: /srv is full', 'opened: /srv is full']));
+    const over = await raise({ service: 'shop', status: 'resolved', message: 'room again' });
+    expect(over.incident).toMatchObject({ id: incident.id, status: 'resolved', resolution: 'room again' });
+    await until(() => expect(ops.titles()[2]).toBe('resolved: Resolved: /srv is full'));
+    expect(await raise({ type: 'never open', status: 'resolved' })).toEqual({});
+  });
+
+  it('is told apart by a fingerprint of theirs, and told again where it becomes worse', async () => {
+    const one = await raise({ fingerprint: 'a', severity: 'low' });
+    const other = await raise({ fingerprint: 'b', severity: 'low' });
+    expect(one.incident.id).not.toBe(other.incident.id);
+    const worse = await raise({ fingerprint: 'a', severity: 'critical' });
+    expect(worse.incident).toMatchObject({ id: one.incident.id, severity: 'critical' });
+    await until(() => expect(ops.taken.map(({ severity }) => severity)).toEqual(['info', 'info', 'critical']));
+  });
+
+  it('is refused where nobody could understand it', async () => {
+    await expect(raise({ severity: 'sev1' })).rejects.toMatchObject({
+      problems: [{ path: 'severity', message: 'expected info, warning or critical' }],
+    });
+    await expect(raise({ message: ' ' })).rejects.toMatchObject({ problems: [{ path: 'message' }] });
+  });
+
+  it('is raised by an agent, and ended by none', async () => {
+    const { incident } = await raise({}, 'agent');
+    await expect(raise({ status: 'resolved' }, 'agent')).rejects.toMatchObject({ code: 'FORBIDDEN' });
+    expect(await kit.ledger.get(incident.id)).toMatchObject({ status: 'open' });
+  });
+
+  const alert = (fingerprint: string, status: string, more: object = {}) => ({
+    status,
+    labels: { alertname: 'HighLatency', instance: '10.0.0.1:9100', job: 'shop', severity: 'page', ...more },
+    annotations: { summary: `p99 is above 1s on ${fingerprint}` },
+    startsAt: '2026-07-01T12:00:00.000Z',
+    endsAt: '0001-01-01T00:00:00Z',
+    generatorURL: 'http://prometheus:9090/graph?g0.expr=x',
+    fingerprint,
+  });
+  const payload = (...alerts: object[]) => ({
+    version: '4',
+    groupKey: '{}:{alertname="HighLatency"}',
+    truncatedAlerts: 0,
+    status: 'firing',
+    receiver: 'steward',
+    groupLabels: { alertname: 'HighLatency' },
+    commonLabels: {},
+    commonAnnotations: {},
+    externalURL: 'http://alertmanager:9093',
+    alerts,
+  });
+
+  it('comes from Alertmanager: each alert is an incident, whatever it repeats opens nothing', async () => {
+    const first = await perform(
+      'take-alertmanager',
+      payload(alert('aa', 'firing'), alert('bb', 'firing', { severity: 'x' })),
+    );
+    expect(first).toMatchObject({ firing: 2, resolved: 0 });
+    expect(await kit.ledger.get(first.incidents[0])).toMatchObject({
+      title: 'p99 is above 1s on aa',
+      symptom: 'external.highlatency',
+      severity: 'critical',
+      resourceId: 'res_shop',
+    });
+    const again = await perform('take-alertmanager', {
+      ...payload(alert('aa', 'firing'), alert('bb', 'resolved')),
+      news: 1,
+    });
+    expect(again).toEqual({ firing: 1, resolved: 1, incidents: first.incidents });
+    expect(await kit.ledger.get(first.incidents[0])).toMatchObject({ occurrences: 1, status: 'open' });
+    expect(await kit.ledger.get(first.incidents[1])).toMatchObject({ status: 'resolved', severity: 'warning' });
+    await until(() => expect(ops.titles()).toContain('resolved: Resolved: p99 is above 1s on bb'));
+    expect(await perform('take-alertmanager', payload(alert('cc', 'resolved')))).toEqual({
+      firing: 0,
+      resolved: 0,
+      incidents: [],
+    });
+  });
+});
