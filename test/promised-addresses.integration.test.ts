@@ -34,7 +34,6 @@ const PROMISED: readonly (readonly [method: string, path: string])[] = [
   ['GET', '/api/automation/reports/health'],
   ['GET', '/api/automation/reports/performance'],
   ['GET', '/api/automation/reports/security'],
-  ['POST', '/api/alerts'],
   ['POST', '/github'],
   ['POST', '/internal/queue/add'],
   ['POST', '/internal/metrics/healthcheck'],
@@ -70,29 +69,32 @@ describe('the promised addresses', () => {
 
   it('are thirty-one', () => expect(PROMISED).toHaveLength(31));
 
-  it.each(PROMISED)('%s %s asks who it is, and then answers or says what is missing', async (method, path) => {
-    const stranger = await ask(method, path);
-    expect([stranger.status, stranger.body.error?.code]).toEqual([401, 'UNAUTHENTICATED']);
+  it.each([...PROMISED, ['POST', '/api/alerts'] as const])(
+    '%s %s asks who it is, and then answers or says what is missing',
+    async (method, path) => {
+      const stranger = await ask(method, path);
+      expect([stranger.status, stranger.body.error?.code]).toEqual([401, 'UNAUTHENTICATED']);
 
-    const { status, headers, body } = await ask(method, path, tokens.get('admin'));
+      const { status, headers, body } = await ask(method, path, tokens.get('admin'));
 
-    // A thing may be missing behind an address that is there.
-    const thing = [['nothing-of-that-name', 'workflow'] as const, ['nod_test', 'node'] as const];
-    const about = thing.find(([id]) => path.includes(id))?.[1];
-    if (about !== undefined && status === 404) expect(body.error?.message).toContain(`There is no ${about}`);
-    else expect([404, 405, 500]).not.toContain(status);
-    if (status === 501) {
-      expect(body.error).toMatchObject({
-        code: 'NOT_IMPLEMENTED',
-        message: expect.stringMatching(/comes with .+, which this Steward does not have/),
-        hint: expect.stringContaining('Meanwhile: '),
-      });
-    }
-    if (path.startsWith('/api/automation/')) {
-      expect(headers.get('deprecation')).toBe('@1767225600');
-      expect(headers.get('link')).toBe(`<${path.replace('/api/', '/api/v1/')}>; rel="successor-version"`);
-    }
-  });
+      // A thing may be missing behind an address that is there.
+      const thing = [['nothing-of-that-name', 'workflow'] as const, ['nod_test', 'node'] as const];
+      const about = thing.find(([id]) => path.includes(id))?.[1];
+      if (about !== undefined && status === 404) expect(body.error?.message).toContain(`There is no ${about}`);
+      else expect([404, 405, 500]).not.toContain(status);
+      if (status === 501) {
+        expect(body.error).toMatchObject({
+          code: 'NOT_IMPLEMENTED',
+          message: expect.stringMatching(/comes with .+, which this Steward does not have/),
+          hint: expect.stringContaining('Meanwhile: '),
+        });
+      }
+      if (path.startsWith('/api/automation/')) {
+        expect(headers.get('deprecation')).toBe('@1767225600');
+        expect(headers.get('link')).toBe(`<${path.replace('/api/', '/api/v1/')}>; rel="successor-version"`);
+      }
+    },
+  );
 
   it('tell what is missing to those only who might ask for it', async () => {
     const { status } = await ask('GET', `${under}/reports/security`, tokens.get('viewer'));
