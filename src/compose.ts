@@ -91,6 +91,7 @@ import { createDeadMan } from './systems/alerting/dead-man.ts';
 import { createAlerting } from './systems/alerting/index.ts';
 import { type Audit, createAudit } from './systems/audit/index.ts';
 import { createDatabaseWatch } from './systems/databases/index.ts';
+import { createChanges } from './systems/changes/index.ts';
 import { createDiscovery, type Discovery } from './systems/discovery/index.ts';
 import { createHeartbeats, HEARTBEAT_LABEL } from './systems/heartbeats/index.ts';
 import { createHealing } from './systems/healing/index.ts';
@@ -381,11 +382,13 @@ export function compose(parts: Parts): Composition {
     monitor: () => monitoring,
   });
   const evidence = createEvidence({ processes, docker, systemd, sockets, host, monitor: monitoring });
+  const changes = createChanges({ store, inventory, packages: world.packages, node });
   const incidents = createIncidents({
     store,
     inventory,
     monitor: monitoring,
     evidence,
+    changes,
     maintenance,
     keepMs: keepIncidentsMs,
     node,
@@ -553,6 +556,7 @@ export function compose(parts: Parts): Composition {
     monitoring,
     metrics,
     discovery,
+    changes,
     incidents,
     healing,
     alerting,

@@ -7,6 +7,7 @@ import { createHostMeter } from './adapters/meter/host.ts';
 import { createOwnMeter } from './adapters/meter/own.ts';
 import { createMemory } from './adapters/memory/index.ts';
 import { createOutbound } from './adapters/outbound/outbound.ts';
+import { createPackageHistory } from './adapters/packages/index.ts';
 import { createProber } from './adapters/probes/index.ts';
 import { createProcesses } from './adapters/processes/index.ts';
 import { createPrograms } from './adapters/programs/index.ts';
@@ -55,6 +56,7 @@ export function createWorld({
     recognizer: createRecognizer({ programs }),
     prober: createProber({ secrets, processes, docker, systemd, programs, gauges: createGauges() }),
     outbound: createOutbound(),
+    packages: createPackageHistory(),
   };
 }
 

@@ -1,3 +1,4 @@
+import { changesOf } from '../src/testing/changes.ts';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { automations } from '../src/automations/index.ts';
 import { createCatalog } from '../src/core/catalog.ts';
@@ -59,7 +60,16 @@ describe('healing through the real engine', () => {
       killGroup: async () => [] as never,
       secrets: async () => '',
     });
-    const shared = { store, inventory: ports.inventory, monitor, evidence: fakeEvidence(), node, now, log };
+    const shared = {
+      store,
+      inventory: ports.inventory,
+      monitor,
+      evidence: fakeEvidence(),
+      changes: changesOf(store),
+      node,
+      now,
+      log,
+    };
     incidents = createIncidents({ ...shared, upkeepMs: () => 200 });
     healing = createHealing({
       ...healingParts(),

@@ -1,3 +1,4 @@
+import { changesOf } from '../../testing/changes.ts';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { systemActor } from '../../core/actor.ts';
 import type { Incident } from '../../core/incident.ts';
@@ -53,6 +54,7 @@ function build(store = database.store): typeof healing {
     inventory: watchedInventory(RESOURCES, NEEDS),
     monitor,
     evidence: fakeEvidence(),
+    changes: changesOf(database.store),
     node: { id: 'node_1', name: 'here' },
     now,
     log: memoryLog(),

@@ -1,3 +1,4 @@
+import { changesOf } from '../../testing/changes.ts';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemActor } from '../../core/actor.ts';
 import type { Check, Problem } from '../../core/check.ts';
@@ -58,6 +59,7 @@ function build(): typeof healing {
     inventory: watchedInventory(RESOURCES, NEEDS),
     monitor,
     evidence: fakeEvidence(),
+    changes: changesOf(database.store),
     node: { id: 'node_1', name: 'here' },
     now,
     log: memoryLog(),

@@ -4,6 +4,7 @@ import type { EventType } from '../../core/event.ts';
 import type { Incident, NewIncident } from '../../core/incident.ts';
 import type { AnyOperation } from '../../core/operation.ts';
 import { memoryLog } from '../../testing/log.ts';
+import { changesOf } from '../../testing/changes.ts';
 import { type TestDatabase, testDatabase } from '../../testing/database.ts';
 import {
   fakeEvidence,
@@ -32,6 +33,7 @@ function build(resources = RESOURCES): typeof incidents {
     inventory: watchedInventory(resources, NEEDS),
     monitor,
     evidence: fakeEvidence(),
+    changes: changesOf(database.store),
     node: { id: 'node_1', name: 'here' },
     now,
     log: memoryLog(),
@@ -175,12 +177,12 @@ describe('what monitoring says', () => {
     await say('service.down', 'db');
     const incident = await eventually(() => byResource('db'));
     expect(incident).toMatchObject({ severity: 'critical', status: 'open', title: 'db is down: connection refused' });
-    const shown: { evidence: { changed: { what: string }[] }; timeline: { kind: string }[] } = await call(
-      'incident-get',
-      { id: incident.id },
-    );
+    const shown: {
+      evidence: { changed: { title: string }[]; hypotheses: { statement: string }[] };
+      timeline: { kind: string }[];
+    } = await call('incident-get', { id: incident.id });
     expect(shown.evidence).toMatchObject({ collected: { logs: ['db: last words'] }, symptom: { state: 'down' } });
-    expect(shown.evidence.changed.map(({ what }) => what)).toContain('service.up');
+    expect(shown.evidence.changed.map(({ title }) => title)).toContain('cache is up');
 
     await say('service.up', 'db');
     await eventually(async () => (await byResource('db'))?.status === 'resolved');
@@ -437,6 +439,7 @@ describe('a node that fell silent', () => {
       inventory: watchedInventory(RESOURCES, NEEDS),
       monitor,
       evidence: fakeEvidence(),
+      changes: changesOf(database.store),
       node: { id: 'node_2', name: 'there' },
       now,
       log: memoryLog(),

@@ -1,3 +1,4 @@
+import type { ChangeLog } from '../../core/change-log.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { StewardError } from '../../core/errors.ts';
 import type { EventType } from '../../core/event.ts';
@@ -24,6 +25,7 @@ export interface IncidentsDeps {
   readonly inventory: Inventory;
   readonly monitor: Monitor;
   readonly evidence: EvidenceCollector;
+  readonly changes: ChangeLog;
   /** What is being worked on opens no incident; nothing ever is where this is left out. */
   readonly maintenance?: Pick<Maintenance, 'activeFor'> | undefined;
   readonly node: { readonly id: string; readonly name: string };

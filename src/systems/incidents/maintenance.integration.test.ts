@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import type { EventType } from '../../core/event.ts';
 import type { MaintenanceWindow } from '../../core/maintenance.ts';
+import { changesOf } from '../../testing/changes.ts';
 import { type TestDatabase, testDatabase } from '../../testing/database.ts';
 import { memoryLog } from '../../testing/log.ts';
 import {
@@ -40,6 +41,7 @@ beforeEach(async () => {
     ),
     monitor,
     evidence: fakeEvidence(),
+    changes: changesOf(database.store),
     maintenance: { activeFor: async ({ id }) => (id === 'db' ? open : undefined) },
     node: { id: 'node_1', name: 'here' },
     now,

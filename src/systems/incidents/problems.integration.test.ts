@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import type { Problem, ServiceState } from '../../core/check.ts';
 import type { EventType } from '../../core/event.ts';
 import { memoryLog } from '../../testing/log.ts';
+import { changesOf } from '../../testing/changes.ts';
 import { type TestDatabase, testDatabase } from '../../testing/database.ts';
 import {
   fakeEvidence,
@@ -29,6 +30,7 @@ beforeEach(async () => {
     inventory: watchedInventory(RESOURCES, { app: ['db'] }),
     monitor,
     evidence: fakeEvidence(),
+    changes: changesOf(database.store),
     node: { id: 'node_1', name: 'here' },
     now,
     log: memoryLog(),

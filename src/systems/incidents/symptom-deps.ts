@@ -1,3 +1,4 @@
+import type { ChangeLog } from '../../core/change-log.ts';
 import type { Inventory } from '../../core/inventory.ts';
 import type { Log } from '../../core/log.ts';
 import type { Maintenance } from '../../core/maintenance.ts';
@@ -11,6 +12,7 @@ export interface SymptomDeps {
   readonly inventory: Inventory;
   readonly monitor: Monitor;
   readonly evidence: EvidenceCollector;
+  readonly changes: ChangeLog;
   readonly maintenance?: Pick<Maintenance, 'activeFor'> | undefined;
   readonly node: { readonly id: string; readonly name: string };
   readonly now: () => Date;

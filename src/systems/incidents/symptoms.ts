@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { ChangeEntry } from '../../core/change-log.ts';
 import { StewardError } from '../../core/errors.ts';
 import type { StewardEvent } from '../../core/event.ts';
 import type { Incident } from '../../core/incident.ts';
@@ -17,10 +18,11 @@ import {
   SAME_CAUSE_MS,
   type Suspect,
 } from './dependencies.ts';
+import { hypotheses } from './hypotheses.ts';
 import type { SymptomDeps } from './symptom-deps.ts';
-import { whatChanged } from './what-changed.ts';
 
 const LOOK_BACK_MS = 3_600_000;
+const MOST_CHANGES = 40;
 const EVIDENCE_WITHIN_MS = 10_000;
 const OLD_NEWS_MS = 900_000;
 
@@ -39,7 +41,7 @@ export interface Symptoms {
 
 /** Turns what monitoring says of services into incidents, and incidents back into peace. */
 export function createSymptoms(deps: SymptomDeps): Symptoms {
-  const { store, ledger, inventory, monitor, node, now } = deps;
+  const { ledger, inventory, monitor, node, now } = deps;
   const problems = createProblems({ ...deps, collect, adopt, settleChildren });
 
   async function handle(event: StewardEvent, signal: AbortSignal): Promise<void> {
@@ -137,12 +139,19 @@ export function createSymptoms(deps: SymptomDeps): Symptoms {
         { missing: 'The evidence could not be collected in time.' },
         deps.log,
       ),
-      whatChanged(store, new Date(at.getTime() - LOOK_BACK_MS)),
+      within(
+        deps.changes.between({ from: new Date(at.getTime() - LOOK_BACK_MS), until: at, limit: MOST_CHANGES }),
+        EVIDENCE_WITHIN_MS,
+        [] as ChangeEntry[],
+        deps.log,
+      ),
     ]);
+    const guesses = hypotheses({ resource, at, collected, dependencies, changes: changed });
     const evidence = {
       symptom: symptomOf(status),
       collected,
-      changed,
+      changed: changed.map((entry) => ({ ...entry, at: entry.at.toISOString() })),
+      hypotheses: guesses.map((guess) => ({ ...guess })),
       dependencies: describeDependencies(dependencies),
     };
     return { dependencies, evidence };

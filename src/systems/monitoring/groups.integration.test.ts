@@ -1,3 +1,4 @@
+import { changesOf } from '../../testing/changes.ts';
 import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
@@ -106,6 +107,7 @@ async function start(): Promise<void> {
     inventory,
     monitor: monitoring,
     evidence: fakeEvidence(),
+    changes: changesOf(database.store),
     node: NODE,
     now,
     log,
