@@ -22,6 +22,7 @@ const PAGES = [
   '/maintenance',
   '/backups',
   '/databases',
+  '/changes',
   '/logs',
   '/reports',
   '/audit',

@@ -116,6 +116,11 @@ const routes = root.addChildren([
   }),
   createRoute({
     getParentRoute,
+    path: '/changes',
+    component: lazyRouteComponent(() => import('./pages/changes.tsx'), 'Changes'),
+  }),
+  createRoute({
+    getParentRoute,
     path: '/logs',
     validateSearch: logsSearchOf,
     component: lazyRouteComponent(() => import('./pages/logs/logs.tsx'), 'Logs'),

@@ -21,7 +21,7 @@ export function badge({ name, state, maintenance, uptime }: StatusPageService): 
   const [word, color] = maintenance ? ['maintenance', '#9a5b00'] : LOOKS[state];
   const left = name.length > LONGEST_NAME ? `${name.slice(0, LONGEST_NAME - 1)}…` : name;
   const right = uptime.month === undefined ? word : `${word} · ${shown(uptime.month)}`;
-  const [leftWidth, rightWidth] = [left, right].map((text) => Math.ceil([...text].length * LETTER + 2 * PADDING)) as [
+  const [leftWidth, rightWidth] = [left, right].map((text) => Math.ceil(text.length * LETTER + 2 * PADDING)) as [
     number,
     number,
   ];

@@ -19,10 +19,12 @@ function textOf(part: Part): string {
   if (part === undefined) return '';
   if (part instanceof Markup) return part.text;
   if (typeof part === 'object') return part.map(textOf).join('');
-  // What XML knows no character for would make the whole of it unreadable.
-  // oxlint-disable-next-line no-control-regex -- these very characters
-  return String(part)
-    .toWellFormed()
-    .replaceAll(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g, '\ufffd')
-    .replaceAll(/[&<>"']/g, (sign) => NAMED[sign] ?? sign);
+  return readable(String(part)).replaceAll(/[&<>"']/g, (sign) => NAMED[sign] ?? sign);
+}
+
+/** XML has no character for these, and one of them would make the whole of it unreadable. */
+function readable(text: string): string {
+  return Array.from(text.toWellFormed(), (sign) =>
+    /[\p{Cc}\ufffe\uffff]/u.test(sign) && !/[\t\n\r]/.test(sign) ? '\ufffd' : sign,
+  ).join('');
 }

@@ -47,7 +47,10 @@ const CONCERNS: readonly (readonly [prefix: string, paths: readonly AskPath[]])[
   ['node.', ['/api/v1/registry-nodes']],
   ['mode.', ['/api/v1/mode']],
   ['report.', ['/api/v1/health-reports']],
-  ['config.', ['/api/v1/config', '/api/v1/channels', '/api/v1/schedules', '/api/v1/policy', '/api/v1/backups']],
+  [
+    'config.',
+    ['/api/v1/config', '/api/v1/changes', '/api/v1/channels', '/api/v1/schedules', '/api/v1/policy', '/api/v1/backups'],
+  ],
 ];
 
 export function concernsOf(type: string): readonly AskPath[] {

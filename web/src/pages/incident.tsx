@@ -7,6 +7,7 @@ import { Ago } from '../parts/ago.tsx';
 import { Answered } from '../parts/answered.tsx';
 import { Ask } from '../parts/ask.tsx';
 import { Card, Section } from '../parts/card.tsx';
+import { Causes } from '../parts/causes.tsx';
 import { IncidentRow } from '../parts/incident-row.tsx';
 import { Page } from '../parts/page.tsx';
 import { State } from '../parts/state.tsx';
@@ -94,6 +95,7 @@ export function Incident() {
               </Card>
             </Section>
           )}
+          <Causes evidence={known.evidence} />
           {known.evidence !== undefined && known.evidence !== null && (
             <Section title="Evidence of the instant">
               <details>

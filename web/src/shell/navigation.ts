@@ -45,6 +45,7 @@ const NAVIGATION: readonly Neighbourhood[] = [
   {
     label: 'Record',
     places: [
+      { to: '/changes', label: 'What changed', words: 'timeline deploys packages history flight recorder' },
       { to: '/logs', label: 'Logs', words: 'lines search failures tail' },
       { to: '/reports', label: 'Reports', words: 'health score daily' },
       { to: '/audit', label: 'Audit', words: 'audit log who security export trail', needs: 'audit' },
