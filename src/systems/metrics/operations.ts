@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { Duration, formatDuration, ms } from '../../core/duration.ts';
 import { StewardError } from '../../core/errors.ts';
-import { METRIC_NAMES, METRICS } from '../../core/metric.ts';
+import { type Labels, METRIC_NAMES, METRICS } from '../../core/metric.ts';
 import { naming } from '../../core/naming.ts';
 import { type AnyOperation, defineQuery, PageInput, pageOf } from '../../core/operation.ts';
 import type { MetricsDeps } from './deps.ts';
@@ -56,22 +56,25 @@ const Range = z.object({
   step: z.string().describe('How far apart the points are.'),
   resolution: z.enum(['raw', '5m', '1h', '1d']).describe('How fine the values are that the points were made of.'),
   series: z.array(
-    SeriesView.omit({ name: true }).extend({
-      last: z.number().optional().describe('The newest value.'),
-      avg: z.number().optional().describe('Over all of it.'),
-      min: z.number().optional(),
-      max: z.number().optional(),
-      points: z.array(
-        z.object({
-          at: z.coerce.date().describe('When the step begins.'),
-          count: z.number().int(),
-          avg: z.number(),
-          min: z.number(),
-          max: z.number(),
-          last: z.number(),
-        }),
-      ),
-    }),
+    z
+      .object({ of: z.string().describe('Its labels in one text.') })
+      .extend(SeriesView.omit({ name: true }).shape)
+      .extend({
+        last: z.number().optional().describe('The newest value.'),
+        avg: z.number().optional().describe('Over all of it.'),
+        min: z.number().optional(),
+        max: z.number().optional(),
+        points: z.array(
+          z.object({
+            at: z.coerce.date().describe('When the step begins.'),
+            count: z.number().int(),
+            avg: z.number(),
+            min: z.number(),
+            max: z.number(),
+            last: z.number(),
+          }),
+        ),
+      }),
   ),
 });
 
@@ -201,6 +204,7 @@ export function metricOperations({
               const { name: _, ...view } = await viewOf(row);
               const its = values.get(row.id) ?? [];
               return {
+                of: textOf(row.labels),
                 ...view,
                 ...overall(its),
                 points: its.map(({ at, count, sum, min, max, last: newest }) => ({
@@ -295,6 +299,12 @@ function spanOf(
   if (begin >= end)
     throw StewardError.invalid([{ path: 'from', message: `expected a time before ${end.toISOString()}` }]);
   return { from: begin, to: end };
+}
+
+function textOf(labels: Labels): string {
+  return Object.entries(labels)
+    .map(([label, value]) => `${label}=${value}`)
+    .join(' ');
 }
 
 function overall(points: readonly Point[]): Partial<Record<'last' | 'avg' | 'min' | 'max', number>> {
