@@ -103,7 +103,7 @@ describe('the status page', () => {
 
     expect(headers['content-type']).toBe('text/html; charset=utf-8');
     expect(body).toContain('&quot;&gt;&lt;img src=x onerror=alert(1)&gt;\ufffd');
-    expect(body).not.toMatch(/<img|<script|<link|(?:src|href)="|\u0000/);
+    expect(body).not.toMatch(/<img|<script|<link|(?:src|href)="/);
     const [, nonce = ''] = /<style nonce="([^"]+)">/.exec(body) ?? [];
     expect(headers['content-security-policy']).toContain(`style-src 'nonce-${nonce}'`);
     expect(body).toContain('2026-03-01: 99.99 %, 1 s not available');
