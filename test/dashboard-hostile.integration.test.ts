@@ -157,6 +157,7 @@ function badMorning(state: { sentence: string; approved: string[] }): AnyOperati
               ]
           : [
               run('run_2', 'failed', {
+                target: { name: HOSTILE },
                 error: { message: 'nginx.service stays down.', hint: 'Look at journalctl -u nginx.' },
                 checks: [{ name: 'nginx answers', ok: false }],
               }),

@@ -29,7 +29,8 @@ async function* messagesOf<Message>(script: string, data: ThreadData, signal: Ab
   const worker = new Worker(new URL(script, import.meta.url), {
     workerData: data,
     execArgv: [],
-    env: { ...process.env, NODE_COMPILE_CACHE: COMPILED },
+    // It needs nothing else of the environment.
+    env: { NODE_COMPILE_CACHE: COMPILED },
   });
   const waiting: Message[] = [];
   let ended = false;
