@@ -45,7 +45,7 @@ export function migrationsOf(deps: BackupsOf): (programs: StoreDeps['programs'])
   return (programs) => createMigrations({ ...reachedBy(deps, programs), programs, sets, secrets, now });
 }
 
-function migrationSets({ databases: { migrations } }: Config): MigrationSet[] {
+export function migrationSets({ databases: { migrations } }: Config): MigrationSet[] {
   return migrations.map(({ lockTimeout, statementTimeout, ...set }) => ({
     ...set,
     lockTimeoutMs: ms(lockTimeout),

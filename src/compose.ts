@@ -20,7 +20,7 @@ import { createVault } from './adapters/vault/index.ts';
 import { auditDestinations, brokenRecord, configurationRecord } from './audit-from-config.ts';
 import { automations } from './automations/index.ts';
 import { backupRepositories, backupSettings, backupSources } from './backups-from-config.ts';
-import { type BackupsOf, backupsOf, migrationsOf } from './backups-of.ts';
+import { type BackupsOf, backupsOf, migrationsOf, migrationSets } from './backups-of.ts';
 import {
   databaseSettings,
   fitnessSettings,
@@ -112,6 +112,7 @@ import { createSecurity } from './systems/security/index.ts';
 import { createStatusPage } from './systems/status-page/index.ts';
 import { createStatus, type Notice } from './systems/status/index.ts';
 import { workflows } from './workflows/index.ts';
+import { workOfRun } from './work-of-run.ts';
 import { createWorld, senses } from './world.ts';
 
 /** Of a look that somebody waits for. */
@@ -310,6 +311,14 @@ export function compose(parts: Parts): Composition {
       const run = await engine.service.get(owner);
       return run === undefined || isFinal(run.status);
     },
+    workOf: (runId) =>
+      workOfRun(runId, {
+        runs: engine.service,
+        inventory,
+        sources: () => backupSources(settings()),
+        migrations: () => migrationSets(settings()),
+        node: node.id,
+      }),
     now,
     log,
     keepMs: keepIncidentsMs,

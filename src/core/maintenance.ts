@@ -23,7 +23,7 @@ export const MaintenanceWindow = z.object({
   id: z.string(),
   kind: z
     .enum(['once', 'recurring', 'configured', 'owned'])
-    .describe('owned: opened by a backup, a deployment or a migration for as long as it runs.'),
+    .describe('owned: opened for a restore or a migration of a database, for as long as that runs.'),
   reason: z.string(),
   actor: z.string().describe('Who opened it.'),
   scope: MaintenanceScope,

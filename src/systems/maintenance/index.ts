@@ -4,7 +4,9 @@ import type { Inventory } from '../../core/inventory.ts';
 import type { Log } from '../../core/log.ts';
 import type { Maintenance, NextInstant } from '../../core/maintenance.ts';
 import type { System } from '../../core/system.ts';
+import type { EventConsumer } from '../../store/event-consumer.ts';
 import type { Store } from '../../store/store.ts';
+import { windowsOfRuns, type WorkOfRun } from './of-runs.ts';
 import { maintenanceOperations } from './operations.ts';
 import { type ConfiguredMaintenance, configuredPlans, type MaintenancePlan, storedPlans } from './plans.ts';
 import { maintenanceRetention } from './retention.ts';
@@ -25,6 +27,8 @@ export interface MaintenanceDeps {
   readonly node: { readonly id: string; readonly name: string };
   /** Whether the run that a window is open for is over, or never was. */
   readonly isOver: (owner: string) => Promise<boolean>;
+  /** What a run that begins takes away from under others; most take nothing. */
+  readonly workOf?: (runId: string) => Promise<WorkOfRun | undefined>;
   readonly now: () => Date;
   readonly log: Log;
   /** How long windows that are over are kept. */
@@ -37,7 +41,7 @@ const KEEP_MS = 365 * 86_400_000;
 
 /** Knows when work is going on, and on what: whoever would open an incident, tell somebody or heal asks here first. */
 export function createMaintenance(deps: MaintenanceDeps): System & Maintenance {
-  const { store, inventory, next, configured, nodes, node, isOver, now, log, keepMs = () => KEEP_MS } = deps;
+  const { store, inventory, next, configured, nodes, node, isOver, workOf, now, log, keepMs = () => KEEP_MS } = deps;
   const db = store.db.withTables<MaintenanceTables>();
   const plans = async (): Promise<MaintenancePlan[]> => [
     ...configuredPlans(configured(), node.id),
@@ -55,6 +59,7 @@ export function createMaintenance(deps: MaintenanceDeps): System & Maintenance {
   let stopping = new AbortController();
   let woken = Promise.withResolvers<void>();
   let loop: Promise<void> | undefined;
+  let consumer: EventConsumer | undefined;
 
   async function turnAgainAndAgain(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
@@ -73,7 +78,7 @@ export function createMaintenance(deps: MaintenanceDeps): System & Maintenance {
     }
   }
 
-  return {
+  const maintenance: System & Maintenance = {
     name: 'maintenance',
     operations: maintenanceOperations({
       windows,
@@ -116,12 +121,15 @@ export function createMaintenance(deps: MaintenanceDeps): System & Maintenance {
       const { signal } = stopping;
       signal.addEventListener('abort', () => woken.resolve(), { once: true });
       loop = turnAgainAndAgain(signal);
+      if (workOf) consumer = windowsOfRuns({ events: store.events, maintenance, workOf, node: node.id, log });
     },
 
     async stop() {
+      await consumer?.stop();
       stopping.abort();
       woken.resolve();
       await loop;
     },
   };
+  return maintenance;
 }

@@ -6,7 +6,7 @@ import { Schedule } from '../../core/schedule.ts';
 import { type TestDatabase, testDatabase } from '../../testing/database.ts';
 import { memoryLog } from '../../testing/log.ts';
 import { watchedInventory, watchedService } from '../../testing/watched-world.ts';
-import { type ConfiguredMaintenance, createMaintenance, maintenanceMigrations } from './index.ts';
+import { type ConfiguredMaintenance, createMaintenance, maintenanceMigrations, type MaintenanceDeps } from './index.ts';
 
 const start = new Date('2026-03-01T12:00:00Z');
 const person = { ...systemActor('test'), kind: 'user' as const, name: 'Ada' };
@@ -24,7 +24,7 @@ const later = (seconds: number): void => void (at = new Date(at.getTime() + seco
 const next: NextInstant = ({ cron = '', zone }, after) =>
   new Cron(cron, { timezone: zone, paused: true }).nextRun(after) ?? undefined;
 
-function build(node = 'here'): ReturnType<typeof createMaintenance> {
+function build(node = 'here', workOf?: MaintenanceDeps['workOf']): ReturnType<typeof createMaintenance> {
   const system = createMaintenance({
     store: database.store,
     inventory: watchedInventory([db, web, elsewhere]),
@@ -36,6 +36,7 @@ function build(node = 'here'): ReturnType<typeof createMaintenance> {
     ],
     node: { id: node, name: node === 'here' ? 'alpha' : 'beta' },
     isOver: async (owner) => over.has(owner),
+    ...(workOf && { workOf }),
     now,
     log: memoryLog(),
   });
@@ -260,6 +261,29 @@ describe('a window that a run opens', () => {
     await system.close('run_1');
     expect(await system.activeFor(db, at)).toBeUndefined();
     expect(await told()).toEqual(['maintenance.started backup', 'maintenance.ended backup']);
+  });
+
+  it('begins with a run that takes something away from others, and ends with it', async () => {
+    const system = build('here', async (runId) =>
+      runId === 'run_other' ? undefined : { resources: ['db'], reason: `shop is restored (${runId})`, actor: 'Ada' },
+    );
+    await system.start();
+    const say = async (type: 'run.started' | 'run.finished', runId: string, more: object = {}): Promise<void> =>
+      void (await database.store.db
+        .transaction()
+        .execute((trx) => database.store.events.append(trx, { type, node: 'here', data: { runId, ...more } })));
+    await say('run.started', 'run_other');
+    await say('run.started', 'run_dry', { dryRun: true });
+    await say('run.started', 'run_1');
+    await expect
+      .poll(() => system.activeFor(db, at))
+      .toMatchObject({ owner: 'run_1', kind: 'owned', reason: 'shop is restored (run_1)', actor: 'Ada' });
+    await say('run.finished', 'run_1');
+    await expect.poll(() => system.activeFor(db, at)).toBeUndefined();
+    expect(await told()).toEqual([
+      'maintenance.started shop is restored (run_1)',
+      'maintenance.ended shop is restored (run_1)',
+    ]);
   });
 
   it('closes by itself when the run is over, whoever died, and at the latest when its time is up', async () => {
