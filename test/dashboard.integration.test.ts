@@ -23,6 +23,7 @@ const PAGES = [
   '/backups',
   '/databases',
   '/changes',
+  '/machine',
   '/logs',
   '/reports',
   '/audit',

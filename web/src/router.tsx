@@ -116,6 +116,11 @@ const routes = root.addChildren([
   }),
   createRoute({
     getParentRoute,
+    path: '/machine',
+    component: lazyRouteComponent(() => import('./pages/machine/machine.tsx'), 'Machine'),
+  }),
+  createRoute({
+    getParentRoute,
     path: '/changes',
     component: lazyRouteComponent(() => import('./pages/changes.tsx'), 'Changes'),
   }),

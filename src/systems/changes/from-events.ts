@@ -23,9 +23,9 @@ const ofResource =
   });
 const ofNode =
   (what: string): Tell =>
-  ({ name }, { node, subject }) => ({
+  ({ name }, { node, subject }, nameOf) => ({
     kind: 'node',
-    title: `${text(name) || subject?.id || node || 'a node'} ${what}`,
+    title: `${text(name) || nameOf(subject?.id ?? node ?? 'a node')} ${what}`,
   });
 const ofPerson =
   (kind: ChangeEntry['kind'], title: (data: JsonObject) => string): Tell =>

@@ -40,7 +40,7 @@ export function createChanges({ store, inventory, packages, node }: ChangesDeps)
         .execute(),
       inventory.find({ state: 'all' }),
     ]);
-    const names = new Map(known.map(({ id, name }) => [id, name]));
+    const names = new Map([[node.id, node.name], ...known.map(({ id, name }) => [id, name] as const)]);
     const wanted = resources && new Set(resources);
     return rows
       .toReversed()

@@ -5,11 +5,13 @@ import { Ago } from '../parts/ago.tsx';
 import { Answered } from '../parts/answered.tsx';
 import { Card, Row, Section } from '../parts/card.tsx';
 import { IncidentRow } from '../parts/incident-row.tsx';
+import { MetricChart } from '../parts/charts/metric-chart.tsx';
 import { tookOf } from '../parts/length.ts';
 import { Page } from '../parts/page.tsx';
 import { RunRow } from '../parts/run-row.tsx';
 import { ServiceActions } from '../parts/service-actions.tsx';
 import { State } from '../parts/state.tsx';
+import { UptimeSection } from '../parts/uptime.tsx';
 
 export function Service() {
   const { id } = useParams({ from: '/services/$id' });
@@ -79,6 +81,13 @@ export function Service() {
                 </Row>
               ))}
             </Card>
+          </Section>
+          <UptimeSection service={known.id} />
+          <Section title="How long its answers took">
+            <MetricChart
+              title="Last 24 hours"
+              asked={{ name: 'steward_check_latency_seconds', service: known.id, last: '24h' }}
+            />
           </Section>
           {incidents.length > 0 && (
             <Section title="Incidents">

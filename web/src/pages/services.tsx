@@ -1,6 +1,6 @@
 import { SegmentedControl, Table, Text, TextInput } from '@mantine/core';
 import { Link } from '@tanstack/react-router';
-import { useMemo, useState } from 'react';
+import { memo, useMemo, useState } from 'react';
 import type { Answer } from '../api/client.ts';
 import { useAnswer } from '../api/use-answer.ts';
 import { Ago } from '../parts/ago.tsx';
@@ -108,25 +108,13 @@ function ServiceTable({
           <Table.Tbody>
             {services.map((service) => {
               const known = health.get(service.id);
-              const latency = known?.checks.map(({ last }) => last?.latencyMs).find((value) => value !== undefined);
               return (
-                <Table.Tr key={service.id}>
-                  <Table.Th scope="row">
-                    <Link to="/services/$id" params={{ id: service.id }} className="quiet-link">
-                      {service.name}
-                    </Link>
-                  </Table.Th>
-                  <Table.Td>
-                    <State word={service.state} />
-                  </Table.Td>
-                  <Table.Td>{[service.product, service.version].filter(Boolean).join(' ')}</Table.Td>
-                  <Table.Td>{service.endpoint ?? '–'}</Table.Td>
-                  <Table.Td>{service.since === undefined ? '–' : <Ago at={service.since} bare />}</Table.Td>
-                  <Table.Td ta="right">
-                    {known?.uptimePercent === undefined ? '–' : `${known.uptimePercent} %`}
-                  </Table.Td>
-                  <Table.Td ta="right">{latency === undefined ? '–' : tookOf(latency)}</Table.Td>
-                </Table.Tr>
+                <ServiceRow
+                  key={service.id}
+                  service={service}
+                  uptime={known?.uptimePercent}
+                  latency={known?.checks.map(({ last }) => last?.latencyMs).find((value) => value !== undefined)}
+                />
               );
             })}
           </Table.Tbody>
@@ -135,3 +123,28 @@ function ServiceTable({
     </Card>
   );
 }
+
+interface ServiceRowProps {
+  readonly service: Service;
+  readonly uptime: number | undefined;
+  readonly latency: number | undefined;
+}
+
+/** Of hundreds few change at a time. */
+const ServiceRow = memo(({ service, uptime, latency }: ServiceRowProps) => (
+  <Table.Tr>
+    <Table.Th scope="row">
+      <Link to="/services/$id" params={{ id: service.id }} className="quiet-link">
+        {service.name}
+      </Link>
+    </Table.Th>
+    <Table.Td>
+      <State word={service.state} />
+    </Table.Td>
+    <Table.Td>{[service.product, service.version].filter(Boolean).join(' ')}</Table.Td>
+    <Table.Td>{service.endpoint ?? '–'}</Table.Td>
+    <Table.Td>{service.since === undefined ? '–' : <Ago at={service.since} bare />}</Table.Td>
+    <Table.Td ta="right">{uptime === undefined ? '–' : `${uptime} %`}</Table.Td>
+    <Table.Td ta="right">{latency === undefined ? '–' : tookOf(latency)}</Table.Td>
+  </Table.Tr>
+));

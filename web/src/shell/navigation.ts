@@ -20,6 +20,7 @@ const NAVIGATION: readonly Neighbourhood[] = [
     places: [
       { to: '/', label: 'Home', words: 'overview status now' },
       { to: '/services', label: 'Services', words: 'checks health uptime' },
+      { to: '/machine', label: 'Machine', words: 'metrics cpu memory disk load network charts forecast' },
       { to: '/topology', label: 'Topology', words: 'dependencies graph blast radius mermaid' },
       { to: '/incidents', label: 'Incidents', words: 'problems alerts outages' },
       { to: '/runs', label: 'Runs', words: 'executions history plans approvals' },
