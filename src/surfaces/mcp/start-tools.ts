@@ -73,7 +73,8 @@ function namedTool(deps: McpDeps, automation: AnyAutomation, name: string): McpT
     description: reads
       ? automation.summary
       : `${automation.summary} Answers with the plan and a planToken first. ${MANDATORY}`,
-    toolset: 'default',
+    // Each costs every conversation something: what can wait is found by automation_search.
+    toolset: automation.priority === 'P2' ? 'automations' : 'default',
     hints: hintsOf(automation),
     permission: reads ? 'read' : 'operate',
     about: automation.name,

@@ -47,6 +47,7 @@ const CONCERNS: readonly (readonly [prefix: string, paths: readonly AskPath[]])[
   ['node.', ['/api/v1/registry-nodes']],
   ['mode.', ['/api/v1/mode']],
   ['report.', ['/api/v1/health-reports']],
+  ['metrics.', ['/api/v1/metrics']],
   [
     'config.',
     ['/api/v1/config', '/api/v1/changes', '/api/v1/channels', '/api/v1/schedules', '/api/v1/policy', '/api/v1/backups'],
