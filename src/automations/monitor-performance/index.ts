@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { defineAutomation } from '../../core/automation.ts';
-import { Duration, ms } from '../../core/duration.ts';
+import { Duration, ms, parseDuration } from '../../core/duration.ts';
 import { lookAtPerformance, PerformanceFinding, PerformanceMetric } from '../../core/performance.ts';
 
 const LEAST_BASELINE_MS = ms('7d');
@@ -23,8 +23,8 @@ export default defineAutomation({
   input: z.object({
     metrics: z.array(PerformanceMetric).min(1).max(5).default(PerformanceMetric.options).describe('What is looked at.'),
     baseline: Duration.refine((text) => {
-      const length = ms(text);
-      return length >= LEAST_BASELINE_MS && length <= MOST_BASELINE_MS;
+      const length = parseDuration(text);
+      return length === undefined || (length >= LEAST_BASELINE_MS && length <= MOST_BASELINE_MS);
     }, 'expected between 7d and 90d: what is usual is known by the hour of the week')
       .default('7d')
       .describe('So far back lies what it is compared with.'),
