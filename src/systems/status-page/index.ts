@@ -101,7 +101,7 @@ export function createStatusPage(deps: StatusPageDeps): StatusPages {
       {
         name: 'status-page-file',
         summary: 'Writes the status of all services to dashboard/automation-status.html, for those who look at a file.',
-        schedule: { every: '1m', overlap: 'skip', catchUp: 'skip' },
+        schedule: { every: '5m', overlap: 'skip', catchUp: 'skip' },
         async run() {
           await deps.exports.write('dashboard', 'automation-status.html', deps.render(await everything()));
         },
