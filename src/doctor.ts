@@ -125,7 +125,7 @@ async function configuration(
         : {
             what: 'alerts',
             state: 'problem',
-            detail: 'no channel: problems are seen on the status page only',
+            detail: 'no channel: problems are seen on the dashboard only',
             mend: `add alerts.channels to ${location.file}`,
           },
       config.deadMan

@@ -1,5 +1,6 @@
 import type { BackupSource } from './core/backup/source.ts';
 import { sourceOfServer } from './core/backup/propose.ts';
+import { sourceMeant } from './core/migration/pick.ts';
 import type { Inventory } from './core/inventory.ts';
 import type { Run } from './core/run.ts';
 import type { MigrationSet } from './core/ports/migrations.ts';
@@ -45,7 +46,6 @@ function sourceNameOf(
   { input }: Pick<Run, 'input'>,
   sets: readonly Pick<MigrationSet, 'name' | 'source'>[],
 ): string | undefined {
-  const { source, name } = (input ?? {}) as { readonly source?: unknown; readonly name?: unknown };
-  if (typeof source === 'string') return source;
-  return sets.find((set) => set.name === name || (name === undefined && sets.length === 1))?.source;
+  // Its automation has checked it.
+  return sourceMeant(sets, (input ?? {}) as { readonly source?: string; readonly name?: string });
 }

@@ -2,6 +2,7 @@ import { defineAutomation } from '../../core/automation.ts';
 import { locksOf } from '../../core/backup/original.ts';
 import { StewardError } from '../../core/errors.ts';
 import { unwanted } from '../../core/migration/lint.ts';
+import { sourceMeant } from '../../core/migration/pick.ts';
 import { analyze, setOf } from './analyze.ts';
 import { execute, recoveryIdOf, restoreCommand, rollback } from './execute.ts';
 import { plan } from './plan.ts';
@@ -31,8 +32,7 @@ export default defineAutomation({
 
   // Whoever copies or restores the database meanwhile would have half of it.
   locks({ name, source }, { backups, migrations }, at) {
-    const sets = migrations.sets();
-    const meant = source ?? sets.find((set) => set.name === name || (name === undefined && sets.length === 1))?.source;
+    const meant = sourceMeant(migrations.sets(), { name, source });
     return locksOf(backups, meant === undefined ? [] : [meant], at);
   },
 

@@ -57,3 +57,11 @@ export function pickSet(
     { hint: `There are: ${there}.` },
   );
 }
+
+/** The source whose database is meant, named itself or by the set; undefined where that is not one. */
+export function sourceMeant(
+  sets: readonly { readonly name: string; readonly source: string }[],
+  { name, source }: { readonly name?: string | undefined; readonly source?: string | undefined },
+): string | undefined {
+  return source ?? sets.find((set) => set.name === name || (name === undefined && sets.length === 1))?.source;
+}

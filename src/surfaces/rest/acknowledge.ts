@@ -4,6 +4,7 @@ import type { Actor } from '../../core/actor.ts';
 import type { AuditLog } from '../../core/audit.ts';
 import { StewardError } from '../../core/errors.ts';
 import type { AnyOperation } from '../../core/operation.ts';
+import { type Markup, markup } from '../documents/markup.ts';
 import { perform } from '../perform.ts';
 
 const RATE = {
@@ -55,7 +56,7 @@ export function mountAcknowledge(
         if (StewardError.from(thrown).code !== 'PRECONDITION_FAILED') throw thrown;
         return await answer(reply, incident, asking({ ...incident, state: 'resolved' }));
       }
-      return await answer(reply, incident, '<p>Thank you. Everybody sees now that it is taken care of.</p>');
+      return await answer(reply, incident, markup`<p>Thank you. Everybody sees now that it is taken care of.</p>`);
     });
   });
 }
@@ -71,33 +72,26 @@ function actorOf({ channel }: LinkedIncident): Actor {
   };
 }
 
-function asking({ state, acknowledgedBy = '' }: LinkedIncident): string {
-  if (state === 'resolved') return '<p>It is over. Nothing is left to do about it.</p>';
-  if (state === 'acknowledged') return `<p>${escape(acknowledgedBy)} takes care of it already.</p>`;
-  return '<form method="post"><button>I take care of it</button></form>';
+function asking({ state, acknowledgedBy = '' }: LinkedIncident): Markup {
+  if (state === 'resolved') return markup`<p>It is over. Nothing is left to do about it.</p>`;
+  if (state === 'acknowledged') return markup`<p>${acknowledgedBy} takes care of it already.</p>`;
+  return markup`<form method="post"><button>I take care of it</button></form>`;
 }
 
-async function answer(reply: FastifyReply, incident: LinkedIncident | undefined, body: string | undefined) {
-  const title = escape(incident?.title ?? 'This link is not valid, or no longer');
-  return await reply
-    .code(incident ? 200 : 404)
-    .header('referrer-policy', 'no-referrer')
-    .type('text/html; charset=utf-8').send(`<!doctype html>
+async function answer(reply: FastifyReply, incident: LinkedIncident | undefined, body: Markup | undefined) {
+  const title = incident?.title ?? 'This link is not valid, or no longer';
+  const { text } = markup`<!doctype html>
 <html lang="en">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><meta name="robots" content="noindex">
 <title>${title}</title><link rel="stylesheet" href="${ACKNOWLEDGE_PATH}.css"></head>
 <body><main><h1>${title}</h1>
-${body ?? '<p>A link works for a day. Sign in to Steward to acknowledge the incident.</p>'}
+${body ?? markup`<p>A link works for a day. Sign in to Steward to acknowledge the incident.</p>`}
 </main></body>
 </html>
-`);
-}
-
-function escape(text: string): string {
-  return text
-    .replaceAll('&', '&amp;')
-    .replaceAll('<', '&lt;')
-    .replaceAll('>', '&gt;')
-    .replaceAll('"', '&quot;')
-    .replaceAll("'", '&#39;');
+`;
+  return await reply
+    .code(incident ? 200 : 404)
+    .header('referrer-policy', 'no-referrer')
+    .type('text/html; charset=utf-8')
+    .send(text);
 }

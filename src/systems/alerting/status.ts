@@ -23,7 +23,7 @@ export const DeliveryStatus = z.object({
 export type DeliveryStatus = z.output<typeof DeliveryStatus>;
 
 export const NO_CHANNEL =
-  'No alert channel is configured: problems are seen on the status page only. Add one under alerts.channels in steward.yaml.';
+  'No alert channel is configured: problems are seen on the dashboard only. Add one under alerts.channels in steward.yaml.';
 
 export async function deliveryStatus(outbox: Outbox, recipients: readonly Recipient[]): Promise<DeliveryStatus> {
   const { rows } = await sql<{ channel: string; pending: number; delivered: Date | null; error: string | null }>`

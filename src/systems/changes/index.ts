@@ -1,7 +1,6 @@
 import { z } from 'zod';
 import { ChangeEntry, type ChangeLog, type ChangesWanted, type PackageHistory } from '../../core/change-log.ts';
-import { ms } from '../../core/duration.ts';
-import { Duration } from '../../core/duration.ts';
+import { Duration, ms } from '../../core/duration.ts';
 import { StewardError } from '../../core/errors.ts';
 import type { StewardEvent } from '../../core/event.ts';
 import type { Inventory } from '../../core/inventory.ts';

@@ -89,7 +89,7 @@ function change({ resource, at, changes }: Known): Hypothesis[] {
       for: [minutes === 0 ? 'It happened within the same minute.' : `It happened ${minutes} min before.`],
       against: [
         ...(wellAfter ? [`${resource.name} was up after that.`] : []),
-        ...(entry === near ? ['It is about no single service, and others went on.'] : []),
+        ...(entry === near ? ['It is about no single service.'] : []),
       ],
     };
   });

@@ -3,11 +3,9 @@ import type { Inventory } from '../../core/inventory.ts';
 import type { Log } from '../../core/log.ts';
 import type { Maintenance } from '../../core/maintenance.ts';
 import type { EvidenceCollector, Monitor } from '../../core/monitor.ts';
-import type { Store } from '../../store/store.ts';
 import type { Ledger } from './ledger.ts';
 
 export interface SymptomDeps {
-  readonly store: Store;
   readonly ledger: Ledger;
   readonly inventory: Inventory;
   readonly monitor: Monitor;
