@@ -6,7 +6,7 @@ import { duration, names } from './schema-parts.ts';
 /** What is told, by which way, and to whom. */
 export const Alerts = z
   .strictObject({
-    channels: Channels.default([]).describe('Where alerts go. Without one, problems are seen only on the status page.'),
+    channels: Channels.default([]).describe('Where alerts go. Without one, problems are seen only on the dashboard.'),
     routes: z
       .array(AlertRoute)
       .default([])
