@@ -165,12 +165,13 @@ export function metricOperations({
       cli: ['metrics', 'show'],
       cliArguments: ['name'],
       async handle({ name, last, from, to, step, ...asked }) {
-        const span = spanOf({ last, from, to }, now());
+        const at = now();
+        const span = spanOf({ last, from, to }, at);
         const lengthMs = span.to.getTime() - span.from.getTime();
         const resolution = resolve(
           { from: span.from, stepMs: step === undefined ? fittingStep(lengthMs) : ms(step) },
           settings().keep,
-          now(),
+          at,
         );
         const rows = await found({ name, ...asked }, { limit: MOST_SERIES + 1 });
         if (rows.length > MOST_SERIES)

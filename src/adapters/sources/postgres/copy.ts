@@ -11,7 +11,7 @@ import { ABOUT_PART, type AboutDatabase, aboutText, propertiesOf } from './about
 import { environmentOf, type PgAccess } from './access.ts';
 import { countLargeObjects, countTable, inOrder, LARGE_OBJECTS, type RowHash, rowHashOf } from './counting.ts';
 import { programError } from './errors.ts';
-import { leftOutOf, type PgServer, problemWith } from './look.ts';
+import { leftOutOf, type PgServer, problemWith, unlessGone } from './look.ts';
 import { partlyArguments, partlyCopied } from './partly.ts';
 import { dumpEnvironment, hashesInDump, rowsOf } from './rows.ts';
 import { type PgSnapshot, takeSnapshot } from './snapshot.ts';
@@ -33,7 +33,7 @@ const TAKEN_AT_ONCE = 10;
 const ATTEMPTS = 3;
 
 export async function copyServer(copying: Copying, doing: Doing): Promise<Copied> {
-  const { access, server, tools, programs, writer, now } = copying;
+  const { source, access, server, tools, programs, writer, now } = copying;
   const turns = createTurns();
   const parts: Part[] = [];
   const items: ContentItem[] = [];
@@ -42,15 +42,18 @@ export async function copyServer(copying: Copying, doing: Doing): Promise<Copied
   const hash = rowHashOf(server.major);
   let snapshotAt: Date | undefined;
   await using held = new AsyncDisposableStack();
-  const take = async (database: string): Promise<PgSnapshot> =>
-    held.use(await takeSnapshot(access, database, { doing, now }));
-  const early = new Map<string, PgSnapshot>();
+  const take = async (database: string): Promise<PgSnapshot | undefined> => {
+    const taken = await unlessGone(source, () => takeSnapshot(access, database, { doing, now }));
+    return taken && held.use(taken);
+  };
+  const early = new Map<string, PgSnapshot | undefined>();
   for (const database of server.databases.slice(0, TAKEN_AT_ONCE)) early.set(database, await take(database));
   for (const database of server.databases) {
     const copied = await again(async (attempt) => {
       // What the try before it had finished is of another instant.
       if (attempt > 1) for (const name of Object.values(partsOf(database))) await writer.drop(name);
       const snapshot = (attempt === 1 ? early.get(database) : undefined) ?? (await take(database));
+      if (!snapshot) return undefined;
       snapshotAt = snapshotAt && snapshotAt < snapshot.at ? snapshotAt : snapshot.at;
       try {
         return await copyDatabase({ ...copying, snapshot, hash, turns }, doing);
@@ -58,11 +61,19 @@ export async function copyServer(copying: Copying, doing: Doing): Promise<Copied
         await snapshot[Symbol.asyncDispose]();
       }
     });
+    if (!copied) {
+      leftOut.push({ what: `database ${dotted(database)}`, why: 'it was removed while the copy was made' });
+      continue;
+    }
     parts.push(...copied.parts);
     items.push(...copied.items);
     leftOut.push(...copied.leftOut);
     databases.push(copied.about);
   }
+  if (databases.length === 0)
+    throw new StewardError('NOT_FOUND', 'Every database was removed while the copy was made.', {
+      hint: 'See what the server has now; the next backup goes by that.',
+    });
   const globals = await dumpInto(
     programs,
     {

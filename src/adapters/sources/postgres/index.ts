@@ -30,13 +30,13 @@ export function createPostgresSource(deps: SqlDeps): SourceReader<'postgres'> {
     const server = await lookAtServer(source, access, doing);
     const looked = await lookAtTables(access, server.databases, source, doing);
     const facts: SourceFacts = {
-      parts: server.databases.map((name) => `database ${dotted(name)}`),
+      parts: looked.databases.map((name) => `database ${dotted(name)}`),
       leftOut: [...server.leftOut, ...leftOutOf(source, looked.tables)],
       estimatedBytes: server.bytes,
       tools: { server: `PostgreSQL ${server.version}` },
     };
     const empty =
-      server.databases.length === 0
+      looked.databases.length === 0
         ? { message: 'There is no database to copy.', hint: 'See what is left out, and why.' }
         : undefined;
     const problem = empty ?? looked.problem;

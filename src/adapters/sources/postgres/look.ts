@@ -175,19 +175,41 @@ async function problemWithObjects(session: PgSession, user: string, database: st
   };
 }
 
-/** The tables of every database that a copy holds, and why one of them cannot be copied as it should be. */
+/** Nothing where the database was removed since it was listed. One that the source names is missed all the same. */
+export async function unlessGone<T>(
+  { databases }: Pick<SourceOf<'postgres'>, 'databases'>,
+  work: () => Promise<T>,
+): Promise<T | undefined> {
+  try {
+    return await work();
+  } catch (thrown) {
+    if (databases || StewardError.from(thrown).code !== 'NOT_FOUND') throw thrown;
+    return undefined;
+  }
+}
+
+/** The tables of every database that a copy holds and that is still there, and why one of them cannot be copied as it should be. */
 export async function lookAtTables(
   access: PgAccess,
   databases: readonly string[],
   source: SourceOf<'postgres'>,
   doing: Doing,
-): Promise<{ readonly tables: readonly PgTable[]; readonly problem: Problem | undefined }> {
+): Promise<{
+  readonly databases: readonly string[];
+  readonly tables: readonly PgTable[];
+  readonly problem: Problem | undefined;
+}> {
+  const there: string[] = [];
   const tables: PgTable[] = [];
   let objects: Problem | undefined;
   for (const database of databases) {
-    await using session = await openSession(access, database, doing);
+    const session = await unlessGone(source, () => openSession(access, database, doing));
+    if (!session) continue;
+    await using _ = session;
+    there.push(database);
     tables.push(...(await tablesOf(session, database)));
     objects ??= await problemWithObjects(session, access.user, database);
   }
-  return { tables, problem: columnsNowhere(source, tables) ?? problemWith(source, access.user, tables) ?? objects };
+  const problem = columnsNowhere(source, tables) ?? problemWith(source, access.user, tables) ?? objects;
+  return { databases: there, tables, problem };
 }

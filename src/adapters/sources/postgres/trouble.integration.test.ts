@@ -10,7 +10,10 @@ import { testServer } from '../../../testing/database.ts';
 import { defined } from '../../../testing/defined.ts';
 import { readStat } from '../../procfs/stat.ts';
 import { createPrograms } from '../../programs/index.ts';
+import { accessTo } from './access.ts';
 import { createPostgresSource } from './index.ts';
+import { lookAtTables } from './look.ts';
+import { postgresFolders } from './tools.ts';
 
 const doing = { signal: new AbortController().signal };
 const programs = createPrograms({ environment: { PATH: process.env['PATH'] } });
@@ -46,6 +49,29 @@ describe('a copy of PostgreSQL that cannot be made', () => {
     expect(await problem(of, made({ secrets: async () => newer.password }))).toMatchObject({
       message: expect.stringMatching(/^The server is PostgreSQL 18, and the programs on this machine are 15\./),
     });
+  }, 120_000);
+
+  it('is made without a database that is removed meanwhile, and says so, unless the source names it', async () => {
+    await shop.server.say('postgres', 'create database passing');
+    const access = await accessTo(shop.source(), shop.deps.secrets);
+    const looked = await lookAtTables(access, ['postgres', 'gone before'], shop.source(), doing);
+    expect(looked).toMatchObject({ databases: ['postgres'], problem: undefined });
+    await expect(lookAtTables(access, ['gone'], shop.source({ databases: ['gone'] }), doing)).rejects.toMatchObject({
+      code: 'NOT_FOUND',
+    });
+    let asked = 0;
+    const folders = async (): Promise<string[]> => {
+      // The second time they are wanted, the databases to copy are listed, and none is held yet.
+      if ((asked += 1) === 2) await shop.server.say('postgres', 'drop database passing');
+      return await postgresFolders();
+    };
+    const reader = createPostgresSource({ programs, ...shop.deps, folders });
+    const copy = await makeCopy(reader, shop.source({ excludeDatabases: ['shop'] }), shop.store, doing);
+    expect(copy.manifest.leftOut).toContainEqual({
+      what: 'database passing',
+      why: 'it was removed while the copy was made',
+    });
+    expect(copy.manifest.parts.map(({ name }) => name)).toContain('postgres.dump');
   }, 120_000);
 
   it('of a user who may not see all of it is none', async () => {
