@@ -59,8 +59,10 @@ export function startConsumer(deps: EventsDeps, options: ConsumeOptions): EventC
         news = Promise.withResolvers();
         // Another process serves this consumer as long as it holds the lock.
         if (!(await session.holdLock(lock))) await Promise.race([news.promise, pause(pollMs)]);
-        else if (!(await nextBatch()))
-          await Promise.race([news.promise, pause((await hasUnsettled()) ? UNSETTLED_MS : pollMs)]);
+        else {
+          const found = await nextBatch();
+          if (found !== 'some') await Promise.race([news.promise, pause(found === 'unsettled' ? UNSETTLED_MS : pollMs)]);
+        }
       } catch (thrown) {
         const { code, message } = StewardError.from(translateDatabaseError(thrown));
         if (code !== 'STORE_UNAVAILABLE')
@@ -72,9 +74,13 @@ export function startConsumer(deps: EventsDeps, options: ConsumeOptions): EventC
     await session.releaseLock(lock);
   }
 
-  /** Handles what is there; false where nothing was. */
-  async function nextBatch(): Promise<boolean> {
+  /** Handles what is there. What is unsettled has to wait for an older transaction, and nothing tells when that ends. */
+  async function nextBatch(): Promise<'some' | 'unsettled' | 'none'> {
     const cursor = await currentCursor();
+    if (!cursor.beyond) {
+      if (now().getTime() - cursor.seen_at.getTime() > SEEN_EVERY_MS) await advance(cursor.xid, cursor.event_id);
+      return 'none';
+    }
     let { attempts } = cursor;
     const below = await settledBelow(db);
     const rows = await db
@@ -94,30 +100,25 @@ export function startConsumer(deps: EventsDeps, options: ConsumeOptions): EventC
         continue;
       }
       passed = undefined;
-      if (!(await handled(toEvent(row), attempts))) return true;
+      if (!(await handled(toEvent(row), attempts))) return 'some';
       await advance(row.xid, row.id);
       attempts = 0;
     }
     // Events of other types cost one write for the whole batch.
     if (passed) await advance(passed.xid, passed.id);
-    else if (rows.length === 0 && now().getTime() - cursor.seen_at.getTime() > SEEN_EVERY_MS)
-      await advance(cursor.xid, cursor.event_id);
-    return rows.length > 0;
+    return rows.length > 0 ? 'some' : 'unsettled';
   }
 
-  /** Events that are written, but have to wait for an older transaction: nothing tells when that ends. */
-  async function hasUnsettled(): Promise<boolean> {
-    const { rows } = await sql<{
-      waits: boolean;
-    }>`select exists (select from events e join event_cursors c on c.consumer = ${consumer}
-      where (e.xid, e.id) > (c.xid, c.event_id)) as waits`.execute(db);
-    return rows[0]?.waits === true;
-  }
-
+  /** `beyond`: whether there is any event after it. At rest this is the only question. */
   async function currentCursor() {
-    const known = await db.selectFrom('event_cursors').selectAll().where('consumer', '=', consumer).executeTakeFirst();
+    const known = await db
+      .selectFrom('event_cursors as c')
+      .selectAll()
+      .select(sql<boolean>`exists (select from events e where (e.xid, e.id) > (c.xid, c.event_id))`.as('beyond'))
+      .where('consumer', '=', consumer)
+      .executeTakeFirst();
     if (known) return known;
-    return await db
+    const begun = await db
       .insertInto('event_cursors')
       .values({
         consumer,
@@ -127,6 +128,7 @@ export function startConsumer(deps: EventsDeps, options: ConsumeOptions): EventC
       })
       .returningAll()
       .executeTakeFirstOrThrow();
+    return { ...begun, beyond: true };
   }
 
   async function advance(xid: string, eventId: number): Promise<void> {
