@@ -61,7 +61,8 @@ export function startConsumer(deps: EventsDeps, options: ConsumeOptions): EventC
         if (!(await session.holdLock(lock))) await Promise.race([news.promise, pause(pollMs)]);
         else {
           const found = await nextBatch();
-          if (found !== 'some') await Promise.race([news.promise, pause(found === 'unsettled' ? UNSETTLED_MS : pollMs)]);
+          if (found !== 'some')
+            await Promise.race([news.promise, pause(found === 'unsettled' ? UNSETTLED_MS : pollMs)]);
         }
       } catch (thrown) {
         const { code, message } = StewardError.from(translateDatabaseError(thrown));
