@@ -1,5 +1,5 @@
 // The layers of ARCHITECTURE.md, type imports included. One row a layer: what it may import of ours, and of npm.
-const OURS = '^src/';
+const OURS = '^(src|edge)/';
 const layer = (name, from, allowedOurs, comment) => ({
   name,
   comment,
@@ -48,10 +48,18 @@ module.exports = {
     },
     npm('automations-npm', '^src/automations/', 'node_modules/zod/', ''),
     layer('workflows', '^src/workflows/', '^src/(core|automations|workflows)/', ''),
+    layer('edge-alone', '^edge/handlers/', '^edge/handlers/', 'what decides at the edge runs where none of ours does'),
+    npm('edge-web-standards-only', '^edge/handlers/', '^$', 'web standards only'),
+    {
+      name: 'edge-no-node',
+      severity: 'error',
+      from: { path: '^edge/handlers/', pathNot: '\\.test\\.ts$' },
+      to: { dependencyTypes: ['core'] },
+    },
     layer(
       'systems',
       '^src/systems/',
-      '^src/(core|store|systems)/|^src/engine/service\\.ts$',
+      '^src/(core|store|systems)/|^src/engine/service\\.ts$|^edge/handlers/',
       'systems reach the engine through its service',
     ),
     {
@@ -59,6 +67,13 @@ module.exports = {
       severity: 'error',
       from: { path: '^src/systems/([^/]+)/', pathNot: '\\.test\\.ts$' },
       to: { path: '^src/systems/([^/]+)/', pathNot: '^src/systems/$1/' },
+    },
+    {
+      name: 'edge-by-webhooks',
+      comment: 'other systems have nothing to decide there',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/systems/webhooks/' },
+      to: { path: '^edge/' },
     },
     layer('surfaces', '^src/surfaces/', '^src/(core|surfaces)/|^src/engine/service\\.ts$', ''),
     layer('config', '^src/config/', '^src/(core|config)/', ''),
@@ -73,7 +88,7 @@ module.exports = {
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },
     doNotFollow: { path: 'node_modules' },
-    includeOnly: { path: '^(src|node_modules)/|^[a-z:_]+$' },
+    includeOnly: { path: '^(src|edge|node_modules)/|^[a-z:_]+$' },
     enhancedResolveOptions: { conditionNames: ['import', 'node', 'default', 'types'], extensions: ['.ts', '.js'] },
   },
 };

@@ -71,7 +71,7 @@ export default defineConfig({
         test: {
           ...common,
           name: 'parts',
-          include: ['src/**/*.test.ts', 'web/src/**/*.test.ts', 'tools/**/*.test.ts'],
+          include: ['src/**/*.test.ts', 'web/src/**/*.test.ts', 'edge/**/*.test.ts', 'tools/**/*.test.ts'],
           // One more than the cores of the smallest machine: most of them wait for a server or a disk.
           maxWorkers: 3,
           sequence: { groupOrder: 0 },

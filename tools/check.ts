@@ -13,9 +13,10 @@ const STEPS: readonly Step[] = [
   { name: 'lint', command: ['oxlint', '--type-aware', '--deny-warnings'] },
   { name: 'types', command: ['tsc', '-p', 'tsconfig.json'] },
   { name: 'types of the dashboard', command: ['npm', 'run', '-s', 'types', '-w', 'web'] },
+  { name: 'types at the edge', command: ['npm', 'run', '-s', 'types', '-w', 'edge'] },
   {
     name: 'layers',
-    command: ['depcruise', '--config', '.dependency-cruiser.cjs', 'src'],
+    command: ['depcruise', '--config', '.dependency-cruiser.cjs', 'src', 'edge'],
     inspect: (output) => {
       const modules = Number(/\((\d+) modules/.exec(output)?.[1] ?? 0);
       return modules > 50 ? undefined : `dependency-cruiser saw ${modules} modules: it did not read the tree`;

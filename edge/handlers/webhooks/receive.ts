@@ -1,0 +1,150 @@
+// What becomes of a request to the webhook receiver: nothing here reads a clock, a socket or a disk.
+import { covers } from '../addresses.ts';
+import type { Digests } from '../digests.ts';
+import { asUuid, utf8 } from '../encodings.ts';
+import { contentOf, type Content, mediaTypeOf } from './content.ts';
+import { type Headers, presetOf } from './presets.ts';
+import type { ReadyType } from './types.ts';
+
+export interface Arrival {
+  readonly method: string;
+  /** Without the query. */
+  readonly path: string;
+  readonly headers: Headers;
+  /** Of who connected, or of who a trusted proxy says it was. */
+  readonly address: string;
+}
+
+export type RefusalCode =
+  | 'method'
+  | 'path'
+  | 'no-secret'
+  | 'address'
+  | 'media-type'
+  | 'too-large'
+  | 'signature'
+  | 'time'
+  | 'body';
+
+export interface Refused {
+  readonly is: 'refused';
+  readonly status: 400 | 401 | 403 | 404 | 405 | 413 | 415;
+  /** For the log of the operator, who may know more than the sender is told. */
+  readonly code: RefusalCode;
+  readonly message: string;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+export interface Accepted {
+  readonly is: 'accepted';
+  readonly id: string;
+  readonly type: string;
+  /** The media type that the body is in. */
+  readonly content: Content['is'];
+  /** What the sender calls it. */
+  readonly senderId: string | undefined;
+  readonly source: string;
+}
+
+/** The service asks who listens here, and wants this at once. Nothing is kept. */
+export interface Answered {
+  readonly is: 'answered';
+  readonly body: Readonly<Record<string, string>>;
+}
+
+export type Verdict = Accepted | Answered | Refused;
+
+export interface Means {
+  readonly digests: Digests;
+  /** Unix milliseconds. */
+  readonly now: number;
+  readonly newId: () => string;
+}
+
+export type TypesByName = (name: string) => ReadyType | undefined;
+
+const SEGMENT = /^\/([A-Za-z0-9][A-Za-z0-9._-]{0,62})\/?$/;
+const LONGEST_ID = 255;
+
+/** What can be said before the body is read: so that nobody sends megabytes for nothing. */
+export function judgeHead(
+  arrival: Arrival,
+  types: TypesByName,
+): Refused | { readonly is: 'awaited'; name: string; ready: ReadyType } {
+  const { method, path, headers, address } = arrival;
+  if (method !== 'POST') return refused(405, 'method', 'Method not allowed', { allow: 'POST' });
+  const name = SEGMENT.exec(path)?.[1];
+  if (name === undefined) return refused(404, 'path', 'The path is one segment, the type of the webhook: /bank.');
+  const ready = types(name);
+  // Which types there are is nobody's business: without a secret it is as if the signature were wrong.
+  if (!ready || ready.secrets.length === 0) return refused(401, 'no-secret', UNSIGNED);
+  if (ready.allowFrom && !covers(ready.allowFrom, address))
+    return refused(403, 'address', 'This address may not send here.');
+  const media = mediaTypeOf(headers, presetOf(ready.type.preset).forms);
+  if (media === undefined)
+    return refused(415, 'media-type', 'Send JSON in UTF-8, uncompressed, with content-type: application/json.');
+  if (Number(headers('content-length') ?? 0) > ready.type.maxBytes) return tooLarge(ready);
+  return { is: 'awaited', name, ready };
+}
+
+export function tooLarge({ type }: ReadyType): Refused {
+  return refused(413, 'too-large', `At most ${type.maxBytes} bytes are taken.`);
+}
+
+/** The whole verdict. The signature is looked at before anything in the body is. */
+export async function judge(arrival: Arrival, body: Uint8Array, types: TypesByName, means: Means): Promise<Verdict> {
+  const head = judgeHead(arrival, types);
+  return head.is === 'refused' ? head : await judgeBody(arrival, body, head, means);
+}
+
+export async function judgeBody(
+  { headers }: Arrival,
+  body: Uint8Array,
+  { name, ready }: { readonly name: string; readonly ready: ReadyType },
+  { digests, now, newId }: Means,
+): Promise<Accepted | Answered | Refused> {
+  if (body.length > ready.type.maxBytes) return tooLarge(ready);
+  const preset = presetOf(ready.type.preset);
+  const claim = preset.claim(headers, body);
+  let genuine = false;
+  for (const { key, token } of ready.secrets) {
+    const candidate = token(headers);
+    if (candidate !== undefined) genuine ||= await key.is(utf8.encode(candidate));
+    else if (claim) for (const signature of claim.signatures) genuine ||= await key.signed(claim.parts, signature);
+    if (genuine) {
+      // Only who knows the secret learns that the clocks differ.
+      const stale = candidate === undefined && claim?.at !== undefined && isFar(claim.at, now, ready);
+      if (stale) return refused(401, 'time', 'The signature is from another time: too old, or the clocks differ.');
+      break;
+    }
+  }
+  if (!genuine) return refused(401, 'signature', UNSIGNED);
+
+  const content = contentOf(headers, body, preset.forms);
+  if (!content) return refused(400, 'body', 'The body is not JSON in UTF-8.');
+  const answer = preset.answer?.(content.data);
+  if (answer) return { is: 'answered', body: answer };
+
+  const senderId = preset.id(headers, content.data);
+  if (senderId !== undefined && senderId.length > LONGEST_ID)
+    return refused(400, 'body', `The id of a delivery has at most ${LONGEST_ID} characters.`);
+  const same = ready.type.repeats === 'body' ? body : senderId === undefined ? undefined : utf8.encode(senderId);
+  // A repeat gets the id of the first one, so that it can be kept once by its id alone.
+  const id = same === undefined ? newId() : asUuid(await digests.sha256([utf8.encode(`${name}\n`), same]));
+  return { is: 'accepted', id, type: name, content: content.is, senderId, source: headers('user-agent') ?? '' };
+}
+
+const UNSIGNED = 'The signature is missing or wrong.';
+
+function isFar(seconds: number, now: number, { type }: ReadyType): boolean {
+  return Math.abs(now / 1000 - seconds) > type.toleranceSeconds;
+}
+
+function refused(
+  status: Refused['status'],
+  code: RefusalCode,
+  message: string,
+  headers: Refused['headers'] = {},
+): Refused {
+  return { is: 'refused', status, code, message, headers };
+}
