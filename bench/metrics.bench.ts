@@ -51,8 +51,9 @@ const store = await openStore({
 const db = store.db.withTables<MetricTables>();
 const metrics = createMetrics({
   store,
-  inventory: { resolve: async (id) => ({ id }) as never },
+  inventory: { resolve: async (id) => ({ id }) as never, find: async () => [] },
   meters: [],
+  usage: { of: async () => new Map() },
   watched: () => [],
   settings: () => ({ enabled: true, series: 5_000, keep: KEEP }),
   node: { id: 'nod_bench', name: 'bench' },

@@ -355,6 +355,7 @@ export function compose(parts: Parts): Composition {
     store,
     inventory,
     meters: [world.hostMeter, world.ownMeter],
+    usage: world.usage,
     watched: () => monitoring.here(),
     settings: () => metricsSettings(settings()),
     node,

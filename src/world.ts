@@ -16,6 +16,7 @@ import { createRecognizer } from './adapters/recognize/index.ts';
 import { createSecretResolver } from './adapters/secrets/secrets.ts';
 import { createSockets } from './adapters/sockets/index.ts';
 import { createSystemd } from './adapters/systemd/index.ts';
+import { createUsage } from './adapters/usage/index.ts';
 import type { Environment } from './config/environment.ts';
 import type { Log } from './core/log.ts';
 import type { System } from './core/system.ts';
@@ -53,6 +54,7 @@ export function createWorld({
     host: createHost(),
     hostMeter: createHostMeter(),
     ownMeter: createOwnMeter(),
+    usage: createUsage({ now: () => new Date() }),
     recognizer: createRecognizer({ programs }),
     prober: createProber({ secrets, processes, docker, systemd, programs, gauges: createGauges() }),
     outbound: createOutbound(),

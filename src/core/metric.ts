@@ -58,6 +58,21 @@ export const METRICS = {
     help: 'What a check said last: 1 well, 0.5 degraded, 0 down; nothing while stopped or unknown.',
   },
   steward_check_latency_seconds: { type: 'gauge', unit: 'seconds', help: 'How long the last answer to a check took.' },
+  steward_service_cpu_seconds_total: {
+    type: 'counter',
+    unit: 'seconds',
+    help: 'Time of cores that a service used: its container, its unit, or its processes.',
+  },
+  steward_service_memory_bytes: {
+    type: 'gauge',
+    unit: 'bytes',
+    help: 'Memory that a service holds, without cached files that it would give back.',
+  },
+  steward_service_restarts_total: {
+    type: 'counter',
+    unit: 'count',
+    help: 'How often a service was seen to begin anew, by whomever, since Steward began to look.',
+  },
   steward_process_resident_memory_bytes: { type: 'gauge', unit: 'bytes', help: 'Memory that Steward itself holds.' },
   steward_process_heap_used_bytes: { type: 'gauge', unit: 'bytes', help: 'Of that, what its objects take.' },
   steward_process_cpu_seconds_total: {
@@ -87,6 +102,8 @@ export interface Reading {
   readonly value: number;
   /** What it is about, where the inventory knows that. */
   readonly resourceId?: string;
+  /** When it was seen, where that is not now: it is kept once, however often it is read. */
+  readonly at?: Date;
 }
 
 /** Looks at once; what a machine does not have is left out. */

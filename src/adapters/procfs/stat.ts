@@ -10,6 +10,8 @@ export interface ProcessStat {
   readonly session: number;
   readonly kernelThread: boolean;
   readonly cpuTicks: number;
+  /** Of its children that ended and that it waited for, and of theirs. */
+  readonly endedTicks: number;
   readonly startTicks: number;
 }
 
@@ -37,6 +39,7 @@ export function parseStat(text: string): ProcessStat | undefined {
     session: number(6),
     kernelThread: (number(9) & KERNEL_THREAD) !== 0,
     cpuTicks: number(14) + number(15),
+    endedTicks: number(16) + number(17),
     startTicks: number(22),
   };
   return Number.isFinite(stat.startTicks) && Number.isInteger(stat.pid) ? stat : undefined;

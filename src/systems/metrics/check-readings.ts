@@ -4,7 +4,7 @@ import type { WatchedHere } from '../../core/monitor.ts';
 const UP: Readonly<Record<string, number>> = { up: 1, degraded: 0.5, down: 0 };
 
 /** What monitoring learned last of each check of this node; nothing is asked of the world again. */
-export function checkReadings(watched: readonly WatchedHere[]): (Reading & { readonly at: Date })[] {
+export function checkReadings(watched: readonly WatchedHere[]): Reading[] {
   return watched.flatMap(({ resource, status }) =>
     status.checks.flatMap(({ id, kind, at, last }) => {
       const up = last && UP[last.state];

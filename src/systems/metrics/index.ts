@@ -8,6 +8,7 @@ import { findSeries } from './find-series.ts';
 import { readRange, resolve } from './range.ts';
 import { createSampler } from './sampler.ts';
 import { createSeriesBook } from './series.ts';
+import { createServiceMeter } from './service-meter.ts';
 import { createStoreMeter } from './store-meter.ts';
 import type { MetricTables } from './tables.ts';
 import { metricTextfile, type TextfileDeps } from './textfile.ts';
@@ -41,7 +42,11 @@ export function createMetrics(
   const writer = createTickWriter({ db, node: node.id, log });
   const sampler = createSampler({
     ...deps,
-    meters: [...deps.meters, createStoreMeter(db, now)],
+    meters: [
+      ...deps.meters,
+      createStoreMeter(db, now),
+      createServiceMeter({ inventory: deps.inventory, usage: deps.usage, node: node.id, now }),
+    ],
     book,
     writer,
     onSampled: tellLimit,

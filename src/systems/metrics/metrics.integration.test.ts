@@ -195,8 +195,9 @@ describe('a sampler', () => {
     });
     const metrics = createMetrics({
       store: database.store,
-      inventory: { resolve: async () => undefined },
+      inventory: { resolve: async () => undefined, find: async () => [] },
       meters: [{ read: async () => readings() }],
+      usage: { of: async () => new Map() },
       watched: () => [],
       settings: () => ({ enabled: true, series: 3, keep: KEEP }),
       node: { id: 'nod_1', name: 'n1' },

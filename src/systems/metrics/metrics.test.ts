@@ -1,10 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { reading } from '../../core/metric.ts';
+import { aResource, fakeInventory } from '../../testing/fakes/fake-inventory.ts';
 import { encodeRaw, encodeRolled, encodeTick, readChunk, readTick, type Summary } from './codec.ts';
 import { forecast } from './forecast.ts';
 import { KEEP } from './levels.ts';
 import { fittingStep, resolve } from './range.ts';
 import { createRates } from './rates.ts';
+import { createServiceMeter } from './service-meter.ts';
 
 const NOW = new Date('2026-06-01T12:00:00Z');
 const HOUR_MS = 3_600_000;
@@ -52,6 +54,68 @@ describe('rates', () => {
     // The clock stood still, or was set back.
     expect(rates(counter(90), at(45))).toEqual([]);
     expect(rates([reading('steward_host_load1', 3)], at(60))).toEqual([reading('steward_host_load1', 3)]);
+  });
+});
+
+describe('what was seen before', () => {
+  it('is kept once, however often it is read; a counter by the time between its own looks', () => {
+    const rates = createRates();
+    const at = (seconds: number): Date => new Date(NOW.getTime() + seconds * 1_000);
+    const check = { ...reading('steward_check_up', 1, { id: 'c' }), at: at(-10) };
+    const looked = (value: number, seconds: number) => [
+      { ...reading('steward_service_restarts_total', value, { id: 's' }), at: at(seconds) },
+    ];
+
+    expect(rates([check, ...looked(10, -10)], at(0))).toEqual([check]);
+    expect(rates([check, ...looked(10, -10)], at(15))).toEqual([]);
+    expect(rates([{ ...check, at: at(20) }, ...looked(130, 50)], at(60))).toEqual([
+      { ...check, at: at(20) },
+      ...looked(2, 50),
+    ]);
+    // What was not read in between is new again.
+    expect(rates([], at(75))).toEqual([]);
+    expect(rates([{ ...check, at: at(20) }], at(90))).toHaveLength(1);
+  });
+});
+
+describe('services', () => {
+  it('are told by name and id, with what each takes; the inventory is asked once a minute', async () => {
+    const inventory = fakeInventory();
+    for (const id of ['svc_1', 'svc_2', 'svc_3']) inventory.put(aResource({ id, name: 'web', node: 'nod_1' }));
+    inventory.put(aResource({ id: 'nod_1', kind: 'node', name: 'n1', node: 'nod_1' }));
+    inventory.put(aResource({ id: 'svc_4', name: 'not-ours', node: 'nod_1', adoption: 'ignored' }));
+    let at = NOW.getTime();
+    const asked: string[][] = [];
+    const meter = createServiceMeter({
+      inventory,
+      usage: {
+        async of(services) {
+          asked.push(services.map(({ id }) => id));
+          return new Map([
+            ['svc_1', { cpuSeconds: 5, memoryBytes: 1_000, restarts: 0 }],
+            ['svc_2', { cpuSeconds: 7, memoryBytes: 2_000, restarts: 3 }],
+          ]);
+        },
+      },
+      node: 'nod_1',
+      now: () => new Date(at),
+    });
+    const labels = { service: 'web', id: 'svc_2' };
+    expect((await meter.read()).filter(({ resourceId }) => resourceId === 'svc_2')).toEqual([
+      { name: 'steward_service_cpu_seconds_total', value: 7, labels, resourceId: 'svc_2' },
+      { name: 'steward_service_memory_bytes', value: 2_000, labels, resourceId: 'svc_2' },
+      { name: 'steward_service_restarts_total', value: 3, labels, resourceId: 'svc_2' },
+    ]);
+    inventory.put(aResource({ id: 'svc_5', name: 'new', node: 'nod_1' }));
+    at += 30_000;
+    await meter.read();
+    at += 31_000;
+    await meter.read();
+    expect(asked.map((ids) => ids.toSorted())).toEqual([
+      ['svc_1', 'svc_2', 'svc_3'],
+      ['svc_1', 'svc_2', 'svc_3'],
+      ['svc_1', 'svc_2', 'svc_3', 'svc_5'],
+    ]);
   });
 });
 

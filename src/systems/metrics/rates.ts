@@ -2,24 +2,28 @@ import { METRICS, type Reading } from '../../core/metric.ts';
 import { labelsKey } from './series.ts';
 
 /**
- * What is kept of readings: a gauge as it is, a counter as what it grew by a second. A counter that shrank began anew, and the
- * first one says nothing yet; both are left out until the next.
+ * What is kept of readings: a gauge as it is, a counter as what it grew by a second, and what was seen before only once. A counter
+ * that shrank began anew, and the first one says nothing yet; both are left out until the next.
  */
 export function createRates(): (readings: readonly Reading[], at: Date) => Reading[] {
-  let before = new Map<string, number>();
-  let beforeAt = 0;
-  return (readings, at) => {
-    const seconds = (at.getTime() - beforeAt) / 1_000;
-    const now = new Map<string, number>();
+  let before = new Map<string, { readonly value: number; readonly at: number }>();
+  return (readings, now) => {
+    const seen = new Map<string, { readonly value: number; readonly at: number }>();
     const kept = readings.flatMap((reading) => {
-      if (METRICS[reading.name].type === 'gauge') return [reading];
-      const key = `${reading.name} ${labelsKey(reading.labels)}`;
-      now.set(key, reading.value);
+      const { name, labels, value } = reading;
+      const isGauge = METRICS[name].type === 'gauge';
+      if (isGauge && reading.at === undefined) return [reading];
+      const key = `${name} ${labelsKey(labels)}`;
+      const at = (reading.at ?? now).getTime();
       const earlier = before.get(key);
-      if (earlier === undefined || reading.value < earlier || seconds <= 0) return [];
-      return [{ ...reading, value: (reading.value - earlier) / seconds }];
+      seen.set(key, { value, at });
+      if (earlier?.at === at) return [];
+      if (isGauge) return [reading];
+      const seconds = earlier ? (at - earlier.at) / 1_000 : 0;
+      if (!earlier || value < earlier.value || seconds <= 0) return [];
+      return [{ ...reading, value: (value - earlier.value) / seconds }];
     });
-    [before, beforeAt] = [now, at.getTime()];
+    before = seen;
     return kept;
   };
 }

@@ -32,10 +32,9 @@ export interface Sampler {
 /** Looks at everything at one instant. What cannot be looked at leaves a gap, never an old value. */
 export function createSampler({ meters, watched, book, writer, onSampled, now, log }: SamplerDeps): Sampler {
   const rates = createRates();
-  let checksSeen = new Map<string, number>();
   const told = new Set<string>();
 
-  async function measured(): Promise<Reading[]> {
+  async function current(): Promise<Reading[]> {
     const read = meters.map((meter) =>
       meter.read().catch((thrown: unknown) => {
         const reason = StewardError.from(thrown).message;
@@ -46,25 +45,13 @@ export function createSampler({ meters, watched, book, writer, onSampled, now, l
       }),
     );
     const own: Reading = { name: 'steward_metric_series', labels: {}, value: book.count() };
-    return [...(await Promise.all(read)).flat(), own];
-  }
-
-  /** Of each check what was not seen before: it is asked once a minute, and looked at here four times. */
-  function newOfChecks(): Reading[] {
-    const seen = new Map<string, number>();
-    const fresh = checkReadings(watched()).filter(({ name, labels, at }) => {
-      const key = `${name} ${labels['id']}`;
-      seen.set(key, at.getTime());
-      return checksSeen.get(key) !== at.getTime();
-    });
-    checksSeen = seen;
-    return fresh;
+    return [...(await Promise.all(read)).flat(), ...checkReadings(watched()), own];
   }
 
   async function sample(): Promise<void> {
-    const all = await measured();
+    const all = await current();
     const at = now();
-    const readings = [...rates(all, at), ...newOfChecks()].filter(({ value }) => Number.isFinite(value));
+    const readings = rates(all, at).filter(({ value }) => Number.isFinite(value));
     const ids = await book.idsOf(readings, at);
     const values = readings.flatMap(({ value }, index): (readonly [number, number])[] => {
       const id = ids[index];
@@ -75,7 +62,7 @@ export function createSampler({ meters, watched, book, writer, onSampled, now, l
   }
 
   return {
-    current: async () => [...(await measured()), ...checkReadings(watched())],
+    current,
     sample,
     async run(signal) {
       while (!signal.aborted) {

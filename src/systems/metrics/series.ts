@@ -7,6 +7,7 @@ const QUIET_MS = HOUR_MS;
 
 interface Known {
   readonly id: number;
+  resourceId: string | null;
   lastSeen: number;
   writtenAt: number;
 }
@@ -34,20 +35,22 @@ export function createSeriesBook({ db, node, most }: { db: MetricDb; node: strin
   async function load(at: Date): Promise<void> {
     const rows = await db
       .selectFrom('metric_series')
-      .select(['id', 'name', 'labels', 'last_seen'])
+      .select(['id', 'name', 'labels', 'resource_id', 'last_seen'])
       .where('node', '=', node)
       .where('last_seen', '>=', new Date(at.getTime() - 24 * HOUR_MS))
       .execute();
-    for (const { id, name, labels, last_seen } of rows)
-      known.set(keyOf(name, labels), { id, lastSeen: last_seen.getTime(), writtenAt: last_seen.getTime() });
+    for (const { id, name, labels, resource_id: resourceId, last_seen } of rows) {
+      const seenAt = last_seen.getTime();
+      known.set(keyOf(name, labels), { id, resourceId, lastSeen: seenAt, writtenAt: seenAt });
+    }
   }
 
-  async function add({ name, labels, resourceId }: Reading, at: Date): Promise<number> {
+  async function add({ name, labels, resourceId }: Reading, at: Date): Promise<Pick<Known, 'id' | 'resourceId'>> {
     const key = { node, name, labels_key: labelsKey(labels) };
     const find = async () =>
       await db
         .selectFrom('metric_series')
-        .select('id')
+        .select(['id', 'resource_id as resourceId'])
         .where('node', '=', node)
         .where('name', '=', name)
         .where('labels_key', '=', key.labels_key)
@@ -65,11 +68,17 @@ export function createSeriesBook({ db, node, most }: { db: MetricDb; node: strin
           last_seen: at,
         })
         .onConflict((conflict) => conflict.doNothing())
-        .returning('id')
+        .returning(['id', 'resource_id as resourceId'])
         .executeTakeFirst()) ??
       (await find());
     if (!found) throw new Error(`The series ${name} was neither found nor made.`);
-    return found.id;
+    return found;
+  }
+
+  /** What a series is about may be found out later than that there is something to measure. */
+  async function turnTo(series: Known, resourceId: string): Promise<void> {
+    await db.updateTable('metric_series').set({ resource_id: resourceId }).where('id', '=', series.id).execute();
+    series.resourceId = resourceId;
   }
 
   function forgetQuiet(at: Date): void {
@@ -90,13 +99,15 @@ export function createSeriesBook({ db, node, most }: { db: MetricDb; node: strin
         const key = keyOf(reading.name, reading.labels);
         let series = known.get(key);
         if (!series && known.size < most()) {
-          series = { id: await add(reading, at), lastSeen: at.getTime(), writtenAt: 0 };
+          series = { ...(await add(reading, at)), lastSeen: at.getTime(), writtenAt: 0 };
           known.set(key, series);
         }
         if (!series) without += 1;
         else {
           series.lastSeen = at.getTime();
           if (at.getTime() - series.writtenAt >= HOUR_MS) stale.push(series);
+          if (reading.resourceId !== undefined && reading.resourceId !== series.resourceId)
+            await turnTo(series, reading.resourceId);
         }
         ids.push(series?.id);
       }
