@@ -109,8 +109,10 @@ export async function watchConfig(options: WatchOptions): Promise<ConfigService>
     try {
       next = await readConfig(current.source === 'defaults' ? location : { ...location, named: true }, overrides);
     } catch (thrown) {
-      return await refuse(StewardError.from(thrown));
+      return (await fingerprint(file)) === seen ? await refuse(StewardError.from(thrown)) : soon();
     }
+    // Who writes in place empties the file first, and an empty one is a valid one.
+    if ((await fingerprint(file)) !== seen) return soon();
     const previous = current;
     const wasRejected = rejected !== undefined;
     if (!wasRejected && isDeepStrictEqual(next.config, previous.config)) {
@@ -119,6 +121,8 @@ export async function watchConfig(options: WatchOptions): Promise<ConfigService>
     }
     current = next;
     rejected = undefined;
+    // At once: who asks what is in force and who was told of it must not differ.
+    for (const listener of listeners) guarded(() => listener(next.config, previous.config));
     await keep(next);
     const changed = sections(next.config).filter(
       (section) => !isDeepStrictEqual(next.config[section], previous.config[section]),
@@ -127,7 +131,6 @@ export async function watchConfig(options: WatchOptions): Promise<ConfigService>
     log.info('configuration loaded', { file, changed });
     if (needsRestart.length > 0)
       log.warn('configuration changed where only a restart applies it', { file, needsRestart });
-    for (const listener of listeners) guarded(() => listener(next.config, previous.config));
     await told(options.onLoaded({ file, changed, needsRestart }));
   }
 

@@ -1,4 +1,5 @@
 import type { Answer } from '../api/client.ts';
+import { watchSilence } from './silence.ts';
 
 export type LogLine = Answer<'/api/v1/logs-tail'>['items'][number];
 
@@ -42,27 +43,38 @@ export function hearLines(topic: string, since: string, { lines, dropped, state 
     waiting.push(line);
   }
 
+  const silence = watchSilence(lost);
+
+  function lost(): void {
+    // Left to itself the browser would ask again for everything from the first instant on.
+    source?.close();
+    silence.stop();
+    state('lost');
+    clearTimeout(retry);
+    retry = setTimeout(connect, RETRY_MS);
+  }
+
   function connect(): void {
     again = new Set(heard);
     source = new EventSource(`/api/v1/live?${new URLSearchParams({ events: 'false', topic, since: latest })}`);
-    source.addEventListener('subscribed', () => state('live'));
-    source.addEventListener('line', ({ data }: MessageEvent<string>) => take(JSON.parse(data) as LogLine));
-    source.addEventListener('dropped', ({ data }: MessageEvent<string>) =>
-      dropped((JSON.parse(data) as { lines: number }).lines),
-    );
-    source.addEventListener('error', () => {
-      // Left to itself the browser would ask again for everything from the first instant on.
-      source?.close();
-      state('lost');
-      clearTimeout(retry);
-      retry = setTimeout(connect, RETRY_MS);
-    });
+    silence.heard();
+    const on = (type: string, tell: (data: string) => void): void =>
+      source?.addEventListener(type, ({ data }: MessageEvent<string>) => {
+        silence.heard();
+        tell(data);
+      });
+    on('alive', () => undefined);
+    on('subscribed', () => state('live'));
+    on('line', (data) => take(JSON.parse(data) as LogLine));
+    on('dropped', (data) => dropped((JSON.parse(data) as { lines: number }).lines));
+    source.addEventListener('error', lost);
   }
 
   state('connecting');
   connect();
   return () => {
     source?.close();
+    silence.stop();
     clearInterval(flush);
     clearTimeout(retry);
   };

@@ -1,3 +1,5 @@
+import { watchSilence } from './silence.ts';
+
 /** How the page hears of what happens: `live`, or not at the moment. */
 export type Connection =
   | { readonly state: 'connecting' }
@@ -18,8 +20,6 @@ const FIRST_WAIT_MS = 1_000;
 const LONGEST_WAIT_MS = 30_000;
 /** How long it is said that the connection is back. */
 const NOTE_MS = 8_000;
-/** The server says every 15 seconds that it is there. A peer that hangs ends no connection. */
-const SILENCE_MS = 40_000;
 
 /** Listens until it is told to stop. The browser resumes behind the last event; where it gives up, this tries again. */
 export function hear(url: string, hearing: Hearing): () => void {
@@ -29,15 +29,10 @@ export function hear(url: string, hearing: Hearing): () => void {
   let gap = false;
   let retry: ReturnType<typeof setTimeout> | undefined;
   let note: ReturnType<typeof setTimeout> | undefined;
-  let silence: ReturnType<typeof setTimeout> | undefined;
-
-  function heard(): void {
-    clearTimeout(silence);
-    silence = setTimeout(() => {
-      lost();
-      connect();
-    }, SILENCE_MS);
-  }
+  const silence = watchSilence(() => {
+    lost();
+    connect();
+  });
 
   function subscribed(): void {
     waitMs = FIRST_WAIT_MS;
@@ -66,10 +61,10 @@ export function hear(url: string, hearing: Hearing): () => void {
   function connect(): void {
     source?.close();
     source = new EventSource(url);
-    heard();
+    silence.heard();
     const on = (type: string, take: (data: string) => void): void =>
       source?.addEventListener(type, ({ data }: MessageEvent<string>) => {
-        heard();
+        silence.heard();
         take(data);
       });
     on('alive', () => undefined);
@@ -88,7 +83,8 @@ export function hear(url: string, hearing: Hearing): () => void {
     removeEventListener('offline', connect);
     removeEventListener('online', connect);
     source?.close();
-    for (const timer of [retry, note, silence]) clearTimeout(timer);
+    silence.stop();
+    for (const timer of [retry, note]) clearTimeout(timer);
   };
 }
 
