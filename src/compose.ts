@@ -354,7 +354,7 @@ export function compose(parts: Parts): Composition {
   const metrics = createMetrics({
     store,
     inventory,
-    meters: [world.hostMeter, world.ownMeter],
+    meters: [world.hostMeter, world.ownMeter, { read: () => databases.meter.read() }],
     usage: world.usage,
     watched: () => monitoring.here(),
     settings: () => metricsSettings(settings()),
@@ -508,6 +508,10 @@ export function compose(parts: Parts): Composition {
     sources: () => backupSources(settings()),
     fitness: fitnessBy(programs),
     runs: engine.service,
+    async serverOf(source) {
+      const here = await inventory.find({ node: node.id });
+      return here.find((resource) => sourceOfServer(resource, [source]))?.id;
+    },
     incidents,
     exports: createExports(home),
     settings: () => databaseSettings(settings()),

@@ -73,6 +73,39 @@ export const METRICS = {
     unit: 'count',
     help: 'How often a service was seen to begin anew, by whomever, since Steward began to look.',
   },
+  steward_database_connections: { type: 'gauge', unit: 'count', help: 'Connections to a database server.' },
+  steward_database_connections_limit: {
+    type: 'gauge',
+    unit: 'count',
+    help: 'Connections that a database server takes at most.',
+  },
+  steward_database_bytes: { type: 'gauge', unit: 'bytes', help: 'What the databases of a source take, all together.' },
+  steward_database_operations_total: {
+    type: 'counter',
+    unit: 'count',
+    help: 'Transactions of PostgreSQL, statements of MySQL and MariaDB, commands of Redis.',
+  },
+  steward_database_cache_hit_ratio: {
+    type: 'gauge',
+    unit: 'ratio',
+    help: 'Of what was read, how much lay in memory, or was there (Redis), since the server counts.',
+  },
+  steward_database_replication_lag_seconds: {
+    type: 'gauge',
+    unit: 'seconds',
+    help: 'How far the replica that is furthest behind is behind.',
+  },
+  steward_database_replication_lag_bytes: {
+    type: 'gauge',
+    unit: 'bytes',
+    help: 'The same in what it has to take in yet.',
+  },
+  steward_model_server_models: { type: 'gauge', unit: 'count', help: 'Models that a model server has.' },
+  steward_model_server_answer_seconds: {
+    type: 'gauge',
+    unit: 'seconds',
+    help: 'How long a model server took to list its models, or the slowest of the models that a check asks to answer.',
+  },
   steward_process_resident_memory_bytes: { type: 'gauge', unit: 'bytes', help: 'Memory that Steward itself holds.' },
   steward_process_heap_used_bytes: { type: 'gauge', unit: 'bytes', help: 'Of that, what its objects take.' },
   steward_process_cpu_seconds_total: {

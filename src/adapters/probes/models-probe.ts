@@ -49,7 +49,8 @@ export function createModelsProbe(client: HttpClient) {
         { status: listed.status },
       );
 
-    const detail = { models: peerText(models.slice(0, SHOWN).join(', ')), count: models.length };
+    const listMs = Math.round(performance.now() - startedAt);
+    const detail = { models: peerText(models.slice(0, SHOWN).join(', ')), count: models.length, listMs };
     const missing = target.models.filter((name) => !models.some((known) => same(name, known)));
     if (missing.length > 0)
       return saw(
@@ -61,9 +62,14 @@ export function createModelsProbe(client: HttpClient) {
       );
 
     const asked = target.answers === 'none' ? [] : target.answers === 'all' ? models : target.models;
+    let slowestMs = 0;
     for (const model of asked) {
+      const askedAt = performance.now();
       const silent = await question(target.api, model, call);
-      if (silent === undefined) continue;
+      if (silent === undefined) {
+        slowestMs = Math.max(slowestMs, Math.round(performance.now() - askedAt));
+        continue;
+      }
       if (!('body' in silent)) {
         const result = unanswered(silent, startedAt, options);
         return {
@@ -81,7 +87,7 @@ export function createModelsProbe(client: HttpClient) {
       );
     }
     const message = `${models.length} models${asked.length > 0 ? `, ${asked.length} asked and answered` : ''}`;
-    return answered('query', message, startedAt, options, detail);
+    return answered('query', message, startedAt, options, { ...detail, ...(asked.length > 0 && { slowestMs }) });
   };
 }
 

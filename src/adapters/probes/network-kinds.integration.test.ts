@@ -399,7 +399,11 @@ describe('models', () => {
       });
     });
     const check = { kind: 'models', url: `http://127.0.0.1:${port}`, models: ['llama3', 'nomic-embed-text'] };
-    expect(await look(check)).toMatchObject({ state: 'up', message: '2 models, 2 asked and answered' });
+    expect(await look(check)).toMatchObject({
+      state: 'up',
+      message: '2 models, 2 asked and answered',
+      detail: { count: 2, listMs: expect.any(Number), slowestMs: expect.any(Number) },
+    });
     expect(asked).toEqual([
       '/api/tags',
       '/api/generate llama3',

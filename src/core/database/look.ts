@@ -85,6 +85,11 @@ export const DatabaseLook = z.object({
     .array(z.object({ name: z.string(), lagSeconds: seconds.nullable(), lagBytes: bytes.nullable() }))
     .optional(),
   cacheHitRatio: z.number().min(0).max(1).optional(),
+  operations: z
+    .number()
+    .min(0)
+    .optional()
+    .describe('Since the server counts: transactions of PostgreSQL, statements of MySQL, commands of Redis.'),
   /** Memory that is held and not used: resident over used. Left out where there is so little data that it says nothing. */
   fragmentation: z.number().min(0).optional(),
   /** Of an engine that holds its data in memory: what it uses, what the system gives it, and what it may use. */

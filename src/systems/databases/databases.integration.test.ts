@@ -102,6 +102,7 @@ describe('the watch over databases', () => {
           ),
         resolve: async (id) => void (defined(open.get(id)).status = 'resolved'),
       },
+      serverOf: async ({ name }) => `server of ${name}`,
       exports: createExports(folder.path),
       settings: () => ({
         everyMs: 60_000,
@@ -158,6 +159,38 @@ describe('the watch over databases', () => {
     const [row] = (await ask<{ items: Row[] }>('databases')).items;
     expect(row).toMatchObject({ source: 'crm', kind: 'postgres', connections: expect.stringMatching(/of 12$/) });
     expect(defined(row).bytes).toBeGreaterThan(1e6);
+  });
+
+  it('lends what it saw to who measures, with the instant of the look, and nothing of what it cannot see', async () => {
+    await looked();
+    const seen = async () => new Map((await watch.meter.read()).map((reading) => [reading.name, reading]));
+    const first = await seen();
+    expect(first.get('steward_database_connections_limit')).toEqual({
+      name: 'steward_database_connections_limit',
+      labels: { source: 'crm', kind: 'postgres' },
+      value: 12,
+      at: clock,
+      resourceId: 'server of crm',
+    });
+    expect(first.get('steward_database_connections')?.value).toBeGreaterThan(0);
+    expect(first.get('steward_database_bytes')?.value).toBeGreaterThan(1e6);
+    expect(first.get('steward_database_cache_hit_ratio')?.value).toBeGreaterThan(0);
+    expect(first.has('steward_database_replication_lag_seconds')).toBe(false);
+
+    // The server tells its counters every half second or so.
+    await server.say('shop', ...Array.from({ length: 5 }, () => 'select 1'), 'select pg_sleep(1.5)');
+    await looked();
+    expect((await seen()).get('steward_database_operations_total')?.value).toBeGreaterThan(
+      (first.get('steward_database_operations_total')?.value ?? Infinity) + 4,
+    );
+
+    change = () => {
+      throw new Error('nobody answers');
+    };
+    await looked();
+    change = (look) => look;
+    expect(await watch.meter.read()).toEqual([]);
+    await looked();
     const shown = await ask<{ tables: { name: string }[]; blind: unknown[] }>('database-get', { source: 'crm' });
     expect(shown.tables.map(({ name }) => name)).toContain('public.orders');
     await expect(ask('database-get', { source: 'nobody' })).rejects.toMatchObject({ code: 'NOT_FOUND' });

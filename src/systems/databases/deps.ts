@@ -5,6 +5,7 @@ import type { Log } from '../../core/log.ts';
 import type { FitnessPort } from '../../core/ports/fitness.ts';
 import type { RunService } from '../../core/run-service.ts';
 import type { Store } from '../../store/store.ts';
+import type { Measured } from './measured.ts';
 
 export interface DatabaseSettings {
   readonly everyMs: number;
@@ -38,6 +39,9 @@ export interface DatabasesDeps {
     metBy(window: DatabaseWindow): boolean;
   };
   readonly incidents: Pick<Incidents, 'open' | 'byFingerprint' | 'resolve' | 'unresolved'>;
+  /** The server that holds a source, where the inventory knows it. */
+  readonly serverOf: (source: BackupSource) => Promise<string | undefined>;
+  readonly measured: Measured;
   readonly exports: Exports;
   readonly settings: () => DatabaseSettings;
   readonly keepMs: () => number;

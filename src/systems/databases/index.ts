@@ -1,7 +1,9 @@
 import type { DoneBefore } from '../../core/database/rules.ts';
+import type { Meter } from '../../core/metric.ts';
 import type { System } from '../../core/system.ts';
 import type { EventConsumer } from '../../store/event-consumer.ts';
 import type { DatabasesDeps } from './deps.ts';
+import { createMeasured } from './measured.ts';
 import { databaseOperations } from './operations.ts';
 import { keepMaintenanceReport } from './report.ts';
 import { databaseRetention } from './retention.ts';
@@ -12,6 +14,8 @@ import { databaseWindows } from './windows.ts';
 export { databaseMigrations } from './tables.ts';
 
 export interface Databases extends System {
+  /** What the last look at each server said; no server is asked for it. */
+  readonly meter: Meter;
   /** What was done to the databases of a source, the newest first. */
   done(source: string): Promise<DoneBefore[]>;
 }
@@ -19,7 +23,9 @@ export interface Databases extends System {
 const MOST_DONE = 5_000;
 
 /** Looks at every database, remembers how it was, and tells what is wrong with it. It changes none: an automation does. */
-export function createDatabaseWatch(deps: DatabasesDeps): Databases {
+export function createDatabaseWatch(given: Omit<DatabasesDeps, 'measured'>): Databases {
+  const measured = createMeasured();
+  const deps: DatabasesDeps = { ...given, measured };
   const { store, node } = deps;
   const db = store.db.withTables<DatabaseTables>();
   const ending = new AbortController();
@@ -27,6 +33,7 @@ export function createDatabaseWatch(deps: DatabasesDeps): Databases {
 
   return {
     name: 'databases',
+    meter: measured,
     operations: databaseOperations(deps),
     jobs: [
       {

@@ -38,6 +38,7 @@ export async function lookAround(
       await lookAtOne(deps, source, { before: latest?.look ?? undefined, signal });
     } catch (thrown) {
       if (signal.aborted) return;
+      deps.measured.forget(source.name);
       const problem = StewardError.from(thrown).message;
       log.debug('a database was not looked at', { source: source.name, reason: problem });
       const values = { at: now(), problem };
@@ -50,6 +51,7 @@ export async function lookAround(
     }
   }
   const names = all.map(({ name }) => name);
+  deps.measured.keepOnly(names);
   const gone = db.deleteFrom('database_latest').where('node', '=', node.id);
   await (names.length > 0 ? gone.where('source', 'not in', names) : gone).execute();
   for (const { id, source } of await openHere(deps))
@@ -66,12 +68,14 @@ async function openHere({ incidents, node }: Pick<DatabasesDeps, 'incidents' | '
 
 async function lookAtOne(
   deps: DatabasesDeps,
-  { name, critical }: BackupSource,
+  source: BackupSource,
   { before, signal }: { readonly before: DatabaseLook | undefined; readonly signal: AbortSignal },
 ): Promise<void> {
-  const { store, fitness, incidents, node, settings, now } = deps;
+  const { store, fitness, incidents, measured, node, settings, now } = deps;
+  const { name, critical } = source;
   const doing = { signal: AbortSignal.any([signal, AbortSignal.timeout(LOOK_MS)]) };
   const look = await fitness.look(name, { slowMs: settings().slowMs }, doing);
+  measured.note(look, await deps.serverOf(source));
   await remember(deps, look);
   const db = store.db.withTables<DatabaseTables>();
   const history = await historyOf(db, { node: node.id, source: name, since: new Date(now().getTime() - TREND_MS) });
@@ -86,8 +90,8 @@ async function lookAtOne(
     if (open && open.status !== 'resolved') await incidents.resolve(open.id, OVER);
   }
   const told = new Set(judged.map(({ fingerprint }) => fingerprint));
-  for (const { id, what, source, fingerprint } of await openHere(deps))
-    if (what === 'database.warning' && source === name && !told.has(fingerprint)) await incidents.resolve(id, OVER);
+  for (const { id, what, source: of, fingerprint } of await openHere(deps))
+    if (what === 'database.warning' && of === name && !told.has(fingerprint)) await incidents.resolve(id, OVER);
 }
 
 async function remember(

@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { reading } from '../../core/metric.ts';
 import { aResource, fakeInventory } from '../../testing/fakes/fake-inventory.ts';
+import type { ProbeResult } from '../../core/check.ts';
+import type { WatchedHere } from '../../core/monitor.ts';
+import { checkReadings } from './check-readings.ts';
 import { encodeRaw, encodeRolled, encodeTick, readChunk, readTick, type Summary } from './codec.ts';
 import { forecast } from './forecast.ts';
 import { KEEP } from './levels.ts';
@@ -75,6 +78,37 @@ describe('what was seen before', () => {
     // What was not read in between is new again.
     expect(rates([], at(75))).toEqual([]);
     expect(rates([{ ...check, at: at(20) }], at(90))).toHaveLength(1);
+  });
+});
+
+describe('checks', () => {
+  it('of a server of models tell how many it has, and how long it took', () => {
+    const last = { state: 'up', latencyMs: 950, message: '2 models', depth: 'query' } as const;
+    const watched = (detail: ProbeResult['detail']): WatchedHere => ({
+      resource: { id: 'svc_1', name: 'ollama' },
+      status: {
+        resourceId: 'svc_1',
+        state: 'up',
+        since: NOW,
+        consecutiveFailures: 0,
+        checks: [
+          { id: 'chk_1', kind: 'models', state: 'up', at: NOW, consecutiveFailures: 0, last: { ...last, detail } },
+        ],
+      },
+    });
+    const told = (detail: ProbeResult['detail']) =>
+      checkReadings([watched(detail)]).map(({ name, labels, value }) => [name, labels['what'] ?? '', value]);
+    const always = [
+      ['steward_check_up', '', 1],
+      ['steward_check_latency_seconds', '', 0.95],
+    ];
+    expect(told({ count: 2, listMs: 40, slowestMs: 900 })).toEqual([
+      ...always,
+      ['steward_model_server_models', '', 2],
+      ['steward_model_server_answer_seconds', 'list', 0.04],
+      ['steward_model_server_answer_seconds', 'model', 0.9],
+    ]);
+    expect(told({ code: 'ECONNREFUSED' })).toEqual(always);
   });
 });
 

@@ -5,7 +5,7 @@ import { Ago } from '../parts/ago.tsx';
 import { Answered } from '../parts/answered.tsx';
 import { Card, Row, Section } from '../parts/card.tsx';
 import { IncidentRow } from '../parts/incident-row.tsx';
-import { MetricChart } from '../parts/charts/metric-chart.tsx';
+import { ServiceCharts } from '../parts/charts/service-charts.tsx';
 import { tookOf } from '../parts/length.ts';
 import { Page } from '../parts/page.tsx';
 import { RunRow } from '../parts/run-row.tsx';
@@ -83,11 +83,8 @@ export function Service() {
             </Card>
           </Section>
           <UptimeSection service={known.id} />
-          <Section title="How long its answers took">
-            <MetricChart
-              title="Last 24 hours"
-              asked={{ name: 'steward_check_latency_seconds', service: known.id, last: '24h' }}
-            />
+          <Section title="Last 24 hours">
+            <ServiceCharts service={known.id} last="24h" />
           </Section>
           {incidents.length > 0 && (
             <Section title="Incidents">

@@ -4,7 +4,7 @@ import { numberOf, numbersOf, type Server, whereAllowed } from './session.ts';
 
 type Activity = Pick<
   DatabaseLook,
-  'connections' | 'longestTransactionSeconds' | 'replicas' | 'cacheHitRatio' | 'warnings' | 'blind'
+  'connections' | 'longestTransactionSeconds' | 'replicas' | 'cacheHitRatio' | 'operations' | 'warnings' | 'blind'
 >;
 
 /** Who is connected, for how long a transaction is open, and how far this server is behind those that it replicates. */
@@ -29,6 +29,7 @@ export async function activityOf(server: Server): Promise<Activity> {
     },
     ...(longest !== undefined && { longestTransactionSeconds: longest }),
     ...replication,
+    operations: numberOf(server, 'questions'),
     ...(requests > 0 && { cacheHitRatio: Math.max(0, 1 - reads / requests) }),
     blind,
   };

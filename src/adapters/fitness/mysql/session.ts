@@ -45,7 +45,7 @@ export async function serverOf(session: MySession, access: MyAccess): Promise<Se
     `show global variables where Variable_name in (${VARIABLES.map((name) => `'${name}'`).join(', ')})`,
   );
   const status = await session.rows(
-    "show global status where Variable_name in ('Threads_connected', 'Max_used_connections', 'Uptime', 'Innodb_buffer_pool_reads', 'Innodb_buffer_pool_read_requests')",
+    "show global status where Variable_name in ('Threads_connected', 'Max_used_connections', 'Uptime', 'Questions', 'Innodb_buffer_pool_reads', 'Innodb_buffer_pool_read_requests')",
   );
   const [user = '', host = '%'] = splitUser(String(about?.['user']));
   return {

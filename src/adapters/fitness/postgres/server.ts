@@ -10,6 +10,7 @@ const SERVER = `select current_setting('max_connections')::int as "limit",
   (select extract(epoch from clock_timestamp() - min(xact_start))::float8 from pg_catalog.pg_stat_activity
     where backend_type = 'client backend' and pid <> pg_catalog.pg_backend_pid()) as longest,
   (select max(greatest(pg_catalog.age(datfrozenxid), pg_catalog.mxid_age(datminmxid)))::float8 from pg_catalog.pg_database) as age,
+  (select sum(xact_commit + xact_rollback)::float8 from pg_catalog.pg_stat_database) as transactions,
   (select sum(blks_hit)::float8 / nullif(sum(blks_hit + blks_read), 0) from pg_catalog.pg_stat_database) as hits,
   pg_catalog.pg_is_in_recovery() as standby, pg_catalog.pg_has_role('pg_read_all_stats', 'usage') as sees`;
 
@@ -34,20 +35,28 @@ interface Server extends Record<string, unknown> {
   readonly longest: number | null;
   readonly age: number | null;
   readonly hits: number | null;
+  readonly transactions: number | null;
   readonly standby: boolean;
   readonly sees: boolean;
 }
 
 type OfServer = Pick<
   DatabaseLook,
-  'readOnly' | 'connections' | 'longestTransactionSeconds' | 'wraparound' | 'replicas' | 'cacheHitRatio' | 'blind'
+  | 'readOnly'
+  | 'connections'
+  | 'longestTransactionSeconds'
+  | 'wraparound'
+  | 'replicas'
+  | 'cacheHitRatio'
+  | 'operations'
+  | 'blind'
 >;
 
 /** What holds for the server as a whole. */
 export async function lookAtWhole(session: PgSession): Promise<OfServer> {
   const [server] = await session.rows<Server>(SERVER);
   if (!server) throw new Error('a server always has settings');
-  const { limit, used, backends, longest, age, hits, standby, sees } = server;
+  const { limit, used, backends, longest, age, hits, transactions, standby, sees } = server;
   const replicas = await session.rows<{ name: string; seconds: number | null; bytes: number | null }>(REPLICAS);
   return {
     ...(standby && { readOnly: true }),
@@ -55,6 +64,7 @@ export async function lookAtWhole(session: PgSession): Promise<OfServer> {
     ...(sees && { longestTransactionSeconds: Math.max(0, longest ?? 0) }),
     ...(age !== null && { wraparound: Math.min(1, age / LAST_ID) }),
     ...(hits !== null && { cacheHitRatio: hits }),
+    ...(transactions !== null && { operations: transactions }),
     ...(replicas.length > 0 && {
       replicas: replicas.map(({ name, seconds, bytes }) => ({
         name,

@@ -7,7 +7,10 @@ const TELLING_BYTES = 100 * 1024 ** 2;
 const NEARLY_FULL = 0.9;
 const SWAPPED = 0.9;
 
-type Figures = Pick<DatabaseLook, 'version' | 'databases' | 'connections' | 'replicas' | 'fragmentation' | 'memory'> & {
+type Figures = Pick<
+  DatabaseLook,
+  'version' | 'databases' | 'connections' | 'replicas' | 'cacheHitRatio' | 'operations' | 'fragmentation' | 'memory'
+> & {
   readonly warnings: NonNullable<DatabaseLook['warnings']>;
 };
 
@@ -20,6 +23,9 @@ export function figuresOf(info: string): Figures {
   const usedBytes = number('used_memory') ?? 0;
   const limitBytes = number('maxmemory') || undefined;
   const limit = number('maxclients');
+  const hits = number('keyspace_hits') ?? 0;
+  const reads = hits + (number('keyspace_misses') ?? 0);
+  const operations = number('total_commands_processed');
   const valkey = infoOf(info, 'valkey_version');
   return {
     version: valkey === undefined ? (infoOf(info, 'redis_version') ?? '') : `Valkey ${valkey}`,
@@ -28,6 +34,8 @@ export function figuresOf(info: string): Figures {
       connections: { used: number('connected_clients') ?? 0, limit, refused: number('rejected_connections') ?? 0 },
     }),
     replicas: replicasOf(info),
+    ...(reads > 0 && { cacheHitRatio: hits / reads }),
+    ...(operations !== undefined && { operations }),
     ...(usedBytes >= TELLING_BYTES && { fragmentation: fragmentationOf(info) }),
     memory: {
       usedBytes,
