@@ -56,6 +56,7 @@ const APART = [
   'test/status-page.test.ts',
   'test/two-nodes.test.ts',
   'test/user-events.integration.test.ts',
+  'test/webhooks.integration.test.ts',
   'test/workflow-guide.test.ts',
 ];
 

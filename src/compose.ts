@@ -62,6 +62,7 @@ import {
   metricsSettings,
   monitoringSettings,
   reportsSettings,
+  webhookSettings,
   workflowCall,
 } from './from-config.ts';
 import { bringIn, knowing } from './known-services.ts';
@@ -80,6 +81,7 @@ import { createMcp } from './surfaces/mcp/http.ts';
 import type { Page } from './surfaces/page/index.ts';
 import { createRest, type Rest } from './surfaces/rest/index.ts';
 import { mountAcknowledge } from './surfaces/rest/acknowledge.ts';
+import { mountHooks } from './surfaces/rest/hooks.ts';
 import { mountHeartbeats } from './surfaces/rest/heartbeats.ts';
 import { mountStatusPage } from './surfaces/rest/status-page.ts';
 import { healthReportHtml } from './surfaces/documents/health-report.ts';
@@ -111,6 +113,7 @@ import { createReports } from './systems/reports/index.ts';
 import { createSecurity } from './systems/security/index.ts';
 import { createStatusPage } from './systems/status-page/index.ts';
 import { createStatus, type Notice } from './systems/status/index.ts';
+import { createWebhooks } from './systems/webhooks/index.ts';
 import { workflows } from './workflows/index.ts';
 import { workOfRun } from './work-of-run.ts';
 import { createWorld, senses } from './world.ts';
@@ -559,6 +562,18 @@ export function compose(parts: Parts): Composition {
     now,
   });
 
+  const webhooks = createWebhooks({
+    store,
+    home,
+    settings: () => webhookSettings(settings()),
+    onSettings: (listener) => config.subscribe(listener),
+    secrets,
+    keepMs: () => ms(settings().retention.webhooks),
+    node,
+    now,
+    log,
+  });
+
   const systems: System[] = [
     senses(world),
     families,
@@ -582,6 +597,7 @@ export function compose(parts: Parts): Composition {
     createMigrationsView({ migrations: migrationsBy(programs) }),
     status,
     statusPage,
+    webhooks,
   ];
   const catalog = createCatalog({
     automations: automations(),
@@ -649,6 +665,7 @@ export function compose(parts: Parts): Composition {
           now,
         }),
       (app) => mountHeartbeats(app, { pings: heartbeats, byName: operationOf('ping-heartbeat'), audit: record, now }),
+      (app) => mountHooks(app, webhooks.receiver),
       (app) => mountStatusPage(app, { pages: statusPage, identity, audit: record, now }),
     ],
     version,

@@ -18,6 +18,7 @@ import type { ConfiguredMaintenance } from './systems/maintenance/index.ts';
 import type { MonitoringSettings } from './systems/monitoring/groups.ts';
 import type { MetricsSettings } from './systems/metrics/index.ts';
 import type { ReportsSettings } from './systems/reports/deps.ts';
+import type { WebhookSettings } from './systems/webhooks/index.ts';
 import type { AlertingSettings } from './systems/alerting/settings.ts';
 
 /** What the parts are told of the configuration, in their own words. */
@@ -206,3 +207,26 @@ export function workflowCall(
 export function deadManSettings({ deadMan }: Config) {
   return deadMan && { ...deadMan, everyMs: ms(deadMan.every) };
 }
+
+export function webhookSettings({ webhooks, server }: Config): WebhookSettings {
+  return {
+    place: { host: webhooks.host, port: webhooks.port },
+    journalBytes: bytes(webhooks.journal),
+    trustedProxies: server.trustedProxies,
+    types: Object.fromEntries(
+      Object.entries(webhooks.types).map(([name, { preset, secrets, maxBytes, tolerance, allowFrom, repeats }]) => [
+        name,
+        {
+          preset,
+          secrets: secrets.length > 0 ? secrets : [{ env: variableOfType(name) }],
+          maxBytes,
+          toleranceSeconds: ms(tolerance) / 1000,
+          repeats,
+          ...(allowFrom && { allowFrom }),
+        },
+      ]),
+    ),
+  };
+}
+
+const variableOfType = (name: string): string => `WEBHOOK_SECRET_${name.toUpperCase().replaceAll(/[^A-Z0-9]/g, '_')}`;

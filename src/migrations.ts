@@ -15,6 +15,7 @@ import { metricMigrations } from './systems/metrics/index.ts';
 import { monitoringMigrations } from './systems/monitoring/tables.ts';
 import { recipesMigrations } from './systems/recipes/tables.ts';
 import { reportsMigrations } from './systems/reports/index.ts';
+import { webhookMigrations } from './systems/webhooks/index.ts';
 import { securityMigrations } from './systems/security/tables.ts';
 
 /** Everybody's migrations, in the order to apply them. Never reordered: the order is part of what was applied. */
@@ -36,4 +37,5 @@ export const MIGRATIONS: readonly Migration[] = [
   ...backupMigrations,
   ...databaseMigrations,
   ...metricMigrations,
+  ...webhookMigrations,
 ];

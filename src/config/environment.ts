@@ -45,6 +45,9 @@ export const ENVIRONMENT = {
   POSTGRES_PASSWORD_STAGING: 'Is backups.staging.password. It is read when it is needed, and kept nowhere.',
   SPACES_ACCESS_KEY: 'Is backups.s3.accessKey: of restic repositories at s3: that name no credentials of their own.',
   SPACES_SECRET_KEY: 'Is backups.s3.secretKey. Both are read when they are needed, and kept nowhere.',
+  WEBHOOK_SECRET_BANK:
+    'The secret of the webhook type bank, where webhooks.types names none: WEBHOOK_SECRET_ and its name, with _ for what is no letter or digit. It is read when it is needed, and kept nowhere.',
+  WEBHOOK_SECRET_EXPENSE: 'See WEBHOOK_SECRET_BANK.',
   STEWARD_URL: 'For the command line: the address of the Steward to talk to, instead of the one on this machine.',
   STEWARD_TOKEN: 'For the command line: the token to talk with.',
   NO_COLOR: 'For the command line: no colors, whatever the value.',

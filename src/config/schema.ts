@@ -16,6 +16,7 @@ import { Machine } from './schema-machine.ts';
 import { Metrics } from './schema-metrics.ts';
 import { Match, ServiceConfig } from './schema-services.ts';
 import { StatusPageConfig } from './schema-status-page.ts';
+import { Webhooks } from './schema-webhooks.ts';
 import { WorkflowCalls } from './schema-workflows.ts';
 
 const Server = z
@@ -269,6 +270,9 @@ const Retention = z
     incidents: duration('1d', '3650d').default('365d').describe('Resolved incidents.'),
     alerts: duration('1d', '3650d').default('90d').describe('Delivered alerts.'),
     reports: duration('1d', '3650d').default('90d').describe('Health reports, and their files.'),
+    webhooks: duration('1d', '3650d')
+      .default('30d')
+      .describe('Webhooks with what they said; a repeat is known for so long.'),
     quarantine: duration('1h', '3650d').default('7d').describe('Files that were moved away before they are purged.'),
   })
   .describe('How long Steward keeps what it has written down. The audit log is kept.');
@@ -324,10 +328,17 @@ export const Config = z
     databases: Databases,
     docker: Docker.prefault({}).describe('What of Docker stays.'),
     workflows: WorkflowCalls.prefault({}).describe('Workflows of your own, and what those of your application call.'),
+    webhooks: Webhooks.prefault({}).describe('What other programs send to Steward, and how it is known to be theirs.'),
     retention: Retention.prefault({}),
   })
   .describe('The configuration of Steward.')
-  .superRefine(({ services, groups, heartbeats: { jobs }, databases, backups }, context) => {
+  .superRefine(({ server, webhooks, services, groups, heartbeats: { jobs }, databases, backups }, context) => {
+    if (!isLoopback(webhooks.host) && server.trustedProxies.length === 0)
+      context.addIssue({
+        code: 'custom',
+        path: ['webhooks', 'host'],
+        message: `expected a loopback address: '${webhooks.host}' is public, so server.trustedProxies must be set too`,
+      });
     const known = names([...services, ...groups]);
     for (const [index, service] of services.entries()) {
       for (const [position, name] of service.dependsOn.entries()) {

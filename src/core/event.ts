@@ -112,6 +112,8 @@ export const EVENTS = {
   'security.anomaly': 'Refusals piled up for an actor or an address: more than its record explains.',
   'security.refused': 'An actor asked for what it may not have.',
   'user.registered': 'An application reports a new user; starts on_user_register.',
+  'webhook.received':
+    'A webhook is in the store; subject.id is its type, data.data what was sent, up to 64 KiB and without secrets.',
   'content.published': 'An application reports new content; starts on_content_publish.',
 } as const;
 export type EventType = keyof typeof EVENTS;

@@ -48,6 +48,7 @@ const CONCERNS: readonly (readonly [prefix: string, paths: readonly AskPath[]])[
   ['mode.', ['/api/v1/mode']],
   ['report.', ['/api/v1/health-reports']],
   ['metrics.', ['/api/v1/metrics']],
+  ['webhook.', ['/api/v1/webhooks']],
   [
     'config.',
     ['/api/v1/config', '/api/v1/changes', '/api/v1/channels', '/api/v1/schedules', '/api/v1/policy', '/api/v1/backups'],

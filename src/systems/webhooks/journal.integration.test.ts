@@ -1,0 +1,116 @@
+import { appendFile, mkdtemp, readdir, rm, truncate } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { memoryLog } from '../../testing/log.ts';
+import { type Journal, JournalFull, openJournal } from './journal.ts';
+import type { Delivery } from './record.ts';
+
+const AT = new Date('2026-05-04T03:02:01Z');
+const log = memoryLog();
+
+describe('the journal of webhooks', () => {
+  let folder: string;
+  let journal: Journal;
+  const opened = (mostBytes = 64 * 1024 * 1024) => openJournal({ folder, mostBytes: () => mostBytes, log });
+
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'steward-journal-'));
+    journal = await opened();
+  });
+  afterEach(async () => {
+    await journal.close();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  it('gives back what was appended, in order, byte for byte, once', async () => {
+    const bodies = [
+      Buffer.from('{"a":1}'),
+      Buffer.from([0, 255, 10, 0]),
+      Buffer.alloc(3 * 1024 * 1024, 'x'),
+      Buffer.from(''),
+    ];
+    for (const [index, body] of bodies.entries()) await journal.append(delivery(`d-${index}`, body));
+    const found = await all(journal);
+    expect(found.map(({ body }, index) => bodies[index]?.equals(body))).toEqual([true, true, true, true]);
+    expect(found[0]).toEqual(delivery('d-0', bodies[0]));
+    expect(await journal.next(10)).toEqual([]);
+  });
+
+  it('shares its writes among those that come at once', async () => {
+    const ids = Array.from({ length: 3_000 }, (_, index) => `d-${index}`);
+    await Promise.all(ids.map((id) => journal.append(delivery(id))));
+    expect((await all(journal)).map(({ id }) => id)).toEqual(ids);
+  });
+
+  it('has what was not settled when its process ended, and begins a file of its own', async () => {
+    await journal.append(delivery('first'));
+    // Never closed: as after kill -9.
+    const next = await opened();
+    await next.append(delivery('second'));
+    expect((await all(next)).map(({ id }) => id)).toEqual(['first', 'second']);
+    await next.close();
+    await next.settle();
+    expect(await readdir(folder)).toEqual([]);
+    expect(next.bytes()).toBe(0);
+  });
+
+  it('reads up to where a write was cut off, and keeps the rest aside', async () => {
+    await journal.append(delivery('whole'));
+    await journal.append(delivery('cut'));
+    const [file = ''] = await readdir(folder);
+    await truncate(join(folder, file), journal.bytes() - 3);
+    const next = await opened();
+    expect((await all(next)).map(({ id }) => id)).toEqual(['whole']);
+    expect(await readdir(folder)).toEqual([`${file}.damaged`]);
+    await next.close();
+  });
+
+  it('never gives bytes that are not what was written', async () => {
+    await journal.append(delivery('whole'));
+    const [file = ''] = await readdir(folder);
+    await appendFile(join(folder, file), Buffer.alloc(500, 7));
+    const next = await opened();
+    expect((await all(next)).map(({ id }) => id)).toEqual(['whole']);
+    await next.close();
+  });
+
+  it('takes no more than it may, and takes more when the store has what waited', async () => {
+    const small = await opened(2_000);
+    const outcomes = await Promise.allSettled(
+      Array.from({ length: 20 }, async (_, index) => {
+        await small.append(delivery(`d-${index}`, Buffer.alloc(300)));
+      }),
+    );
+    const refused = outcomes.filter(({ status }) => status === 'rejected');
+    expect(refused.length).toBeGreaterThan(10);
+    expect(refused.every((outcome) => 'reason' in outcome && outcome.reason instanceof JournalFull)).toBe(true);
+    expect(small.bytes()).toBeLessThanOrEqual(2_000);
+    expect(await all(small)).toHaveLength(20 - refused.length);
+    await small.close();
+    await small.settle();
+    expect(small.bytes()).toBe(0);
+  });
+});
+
+function delivery(id: string, body = Buffer.from('{}')): Delivery {
+  return {
+    id,
+    type: 'bank',
+    content: 'json',
+    senderId: `of-${id}`,
+    source: 'bank/1.0',
+    address: '192.0.2.1',
+    receivedAt: AT,
+    body,
+  };
+}
+
+async function all(journal: Journal): Promise<Delivery[]> {
+  const found: Delivery[] = [];
+  for (;;) {
+    const some = await journal.next(500);
+    if (some.length === 0) return found;
+    found.push(...some);
+  }
+}

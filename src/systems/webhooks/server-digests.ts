@@ -1,0 +1,25 @@
+import { createHash, createHmac, createSecretKey, timingSafeEqual } from 'node:crypto';
+import type { Digests } from '../../../edge/handlers/digests.ts';
+
+/** The same as Web Crypto's, without a promise and a thread for each signature. */
+export const serverDigests: Digests = {
+  key(secret) {
+    const key = createSecretKey(secret);
+    const tag = (parts: readonly Uint8Array[]): Buffer => {
+      const hmac = createHmac('sha256', key);
+      for (const part of parts) hmac.update(part);
+      return hmac.digest();
+    };
+    const own = tag([secret]);
+    return {
+      signed: (parts, signature) => signature.length === 32 && timingSafeEqual(tag(parts), signature),
+      // Tags are of one length, whatever the candidate's is.
+      is: (candidate) => timingSafeEqual(own, tag([candidate])),
+    };
+  },
+  sha256(parts) {
+    const hash = createHash('sha256');
+    for (const part of parts) hash.update(part);
+    return hash.digest();
+  },
+};

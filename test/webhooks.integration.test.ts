@@ -1,0 +1,253 @@
+import { createHmac } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { Agent, request } from 'node:http';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Api, apiOf } from './kit/api.ts';
+import { withDatabase } from './kit/database.ts';
+import {
+  eventually,
+  freePort,
+  makeHome,
+  postmasterPid,
+  removeHome,
+  type RunningSteward,
+  sleep,
+  startSteward,
+  steward as command,
+  stewardJson,
+} from './kit/steward.ts';
+
+interface Taken {
+  readonly id: string;
+  readonly type: string;
+  readonly state: string;
+  readonly eventId?: number;
+  readonly replays: number;
+  readonly data?: unknown;
+}
+
+interface Answer {
+  readonly status: number;
+  readonly body: { readonly status?: string; readonly id?: string; readonly error?: string };
+  readonly allow: string | undefined;
+}
+
+const SECRET = 'bank-secret-7';
+const ENV = { WEBHOOK_SECRET_BANK: SECRET };
+const SENDERS = 16;
+
+describe('the webhook receiver', () => {
+  const agent = new Agent({ keepAlive: true, maxSockets: SENDERS });
+  let home: string;
+  let port: number;
+  let steward: RunningSteward;
+  let api: Api;
+
+  const config = (more = ''): string => `
+discovery: { enabled: false }
+webhooks:
+  port: ${port}
+  types:
+    bank: { maxBytes: 65536 }
+${more}
+workflows:
+  custom:
+    - name: after-bank
+      triggers: [{ event: webhook.received, where: [{ from: data.data.kind, equals: deposit }] }]
+      steps: [{ id: look, automation: monitor-service, input: { service: all } }]
+`;
+  const begin = async (): Promise<void> => {
+    steward = await startSteward({ home, env: ENV });
+    api = apiOf(steward.url, readFileSync(join(home, 'cli-token'), 'utf8').trim());
+  };
+  const send = (
+    body: string,
+    headers: Record<string, string> = {},
+    to = `http://127.0.0.1:${port}/bank`,
+    method = 'POST',
+  ) =>
+    post(agent, to, method, body, {
+      'content-type': 'application/json',
+      'x-webhook-signature': createHmac('sha256', SECRET).update(body).digest('base64'),
+      ...headers,
+    });
+  const one = (id: string): Promise<Taken> =>
+    eventually(`webhook ${id} is in the store`, () => api.get<Taken>(`webhook-get?id=${id}`));
+
+  beforeAll(async () => {
+    port = await freePort();
+    home = makeHome();
+    await rewrite(home, config());
+    await begin();
+  }, 120_000);
+  afterAll(async () => {
+    agent.destroy();
+    await steward?.stop();
+    await removeHome(home);
+  });
+
+  it('takes what is signed, at its own port and under /hooks, and starts the workflow that waits for it', async () => {
+    const direct = await send('{"kind":"deposit","amount":12,"password":"hunter2"}');
+    expect(direct).toMatchObject({ status: 202, body: { status: 'queued' } });
+    const alias = await send('{"kind":"other"}', {}, `${steward.url}/hooks/bank`);
+    expect(alias).toMatchObject({ status: 202, body: { status: 'queued' } });
+
+    const taken = await one(direct.body.id ?? '');
+    expect(taken).toMatchObject({
+      type: 'bank',
+      state: 'told',
+      data: { kind: 'deposit', amount: 12, password: '[redacted]' },
+    });
+    await one(alias.body.id ?? '');
+    const { items } = await eventually('the workflow ran', async () => {
+      const found = await api.get<{ items: { status: string; context?: unknown }[] }>(
+        'automation/workflows/after-bank/executions',
+      );
+      return found.items.some(({ status }) => status === 'succeeded') ? found : undefined;
+    });
+    expect(items).toHaveLength(1);
+  }, 60_000);
+
+  it('refuses what it should, the same under both addresses', async () => {
+    for (const base of [`http://127.0.0.1:${port}`, `${steward.url}/hooks`]) {
+      const at = `${base}/bank`;
+      expect(await send('', {}, at, 'GET')).toMatchObject({
+        status: 405,
+        allow: 'POST',
+        body: { error: 'Method not allowed' },
+      });
+      expect(await send('{"a":', {}, at)).toMatchObject({ status: 400 });
+      expect(await send('{}', { 'x-webhook-signature': 'AAAA' }, at)).toMatchObject({ status: 401 });
+      expect(await send('{}', {}, `${base}/unknown`)).toMatchObject({ status: 401 });
+      expect(await send(JSON.stringify('x'.repeat(70_000)), {}, at)).toMatchObject({ status: 413 });
+      expect(await send('{}', { 'content-type': 'text/plain' }, at)).toMatchObject({ status: 415 });
+    }
+  });
+
+  it('keeps a repeat once, and tells of it again when it is asked to', async () => {
+    const first = await send('{"kind":"once"}', { 'x-webhook-id': 'm-1' });
+    const repeat = await send('{"kind":"once"}', { 'x-webhook-id': 'm-1' });
+    expect(repeat).toEqual(first);
+    const id = first.body.id ?? '';
+    const before = await one(id);
+    const replayed = await stewardJson<Taken>(home, ['webhooks', 'replay', id]);
+    expect(replayed).toMatchObject({ id, replays: 1 });
+    expect(replayed.eventId).toBeGreaterThan(before.eventId ?? Infinity);
+    const { stdout } = await command(home, ['webhooks', 'list', '--type', 'bank']);
+    expect(stdout.split(id)).toHaveLength(2);
+  }, 60_000);
+
+  it('keeps what nobody can be told of as dead, and goes on with what comes after it', async () => {
+    const deep = await send(`${'['.repeat(30_000)}${']'.repeat(30_000)}`);
+    const next = await send('{"kind":"after"}');
+    expect(deep.status).toBe(202);
+    expect(await one(next.body.id ?? '')).toMatchObject({ state: 'told', data: { kind: 'after' } });
+    expect(await one(deep.body.id ?? '')).toMatchObject({ state: 'dead', data: null });
+    const { code, stderr } = await command(home, ['webhooks', 'replay', deep.body.id ?? '']);
+    expect(code).not.toBe(0);
+    expect(stderr).toContain('Nothing can be told of it');
+  }, 60_000);
+
+  it('takes a new type and another secret as soon as the file is saved', async () => {
+    const fresh = () =>
+      send(
+        '{}',
+        { 'x-webhook-signature': createHmac('sha256', SECRET).update('{}').digest('base64') },
+        `http://127.0.0.1:${port}/expense`,
+      );
+    expect(await fresh()).toMatchObject({ status: 401 });
+    await rewrite(home, config('    expense: { secrets: [{ env: WEBHOOK_SECRET_BANK }] }'));
+    await eventually('the type is known', async () => ((await fresh()).status === 202 ? true : undefined));
+  }, 60_000);
+
+  it('has everything that it answered with 202 exactly once, whoever is killed', async () => {
+    const answered = new Set<string>();
+    let sent = 0;
+    const stopping = new AbortController();
+    const sender = async (number: number): Promise<void> => {
+      while (!stopping.signal.aborted) {
+        const body = JSON.stringify({ kind: 'load', sender: number, n: (sent += 1) });
+        const { status, body: said } = await send(body).catch(() => ({ status: 0, body: { id: undefined } }));
+        if (status === 202 && said.id !== undefined) answered.add(said.id);
+        else await sleep(20);
+      }
+    };
+    const senders = Array.from({ length: SENDERS }, (_, number) => sender(number));
+    const atLeast = (count: number) =>
+      eventually(`${count} were answered`, async () => (answered.size >= count ? true : undefined));
+
+    for (const victim of ['steward', 'postgres', 'steward'] as const) {
+      await atLeast(answered.size + 1_500);
+      if (victim === 'steward') {
+        await steward.kill();
+        await begin();
+      } else {
+        const pid = postmasterPid(home);
+        if (pid === undefined) throw new Error('There is no PostgreSQL to kill.');
+        process.kill(pid, 'SIGKILL');
+      }
+    }
+    await atLeast(answered.size + 1_500);
+    stopping.abort();
+    await Promise.all(senders);
+
+    const stored = await eventually(
+      'the journal is empty',
+      async () => {
+        const { receiver } = await api.get<{ receiver: { waitingBytes: number } }>('webhooks?limit=1');
+        return receiver.waitingBytes === 0 ? await storedIds(home) : undefined;
+      },
+      90_000,
+    );
+    const counts = new Map<string, number>();
+    for (const { id } of stored.events) counts.set(id, (counts.get(id) ?? 0) + 1);
+    const rows = new Set(stored.rows);
+    expect([...answered].filter((id) => !rows.has(id))).toEqual([]);
+    expect(rows.size).toBe(stored.rows.length);
+    expect([...answered].filter((id) => counts.get(id) !== 1)).toEqual([]);
+    expect(answered.size).toBeGreaterThan(6_000);
+  }, 240_000);
+});
+
+/** What the store itself says: each row, and each event that tells of one. */
+async function storedIds(home: string): Promise<{ rows: string[]; events: { id: string }[] }> {
+  return await withDatabase(home, async (client) => {
+    const rows = await client.query<{ id: string }>(`select id from webhook_deliveries`);
+    const events = await client.query<{ id: string }>(
+      `select data->>'id' as id from events where type = 'webhook.received'`,
+    );
+    return { rows: rows.rows.map(({ id }) => id), events: events.rows };
+  });
+}
+
+async function rewrite(home: string, text: string): Promise<void> {
+  await writeFile(join(home, 'steward.yaml'), text);
+}
+
+async function post(
+  agent: Agent,
+  to: string,
+  method: string,
+  body: string,
+  headers: Readonly<Record<string, string>>,
+): Promise<Answer> {
+  const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+  const asked = request(to, { agent, method, headers: { ...headers, 'content-length': Buffer.byteLength(body) } });
+  asked.on('error', reject);
+  asked.on('response', (response) => {
+    let text = '';
+    response.on('data', (chunk: Buffer) => (text += chunk.toString()));
+    response.on('error', reject);
+    response.on('end', () =>
+      resolve({
+        status: response.statusCode ?? 0,
+        body: JSON.parse(text) as Answer['body'],
+        allow: response.headers.allow,
+      }),
+    );
+  });
+  asked.end(body);
+  return await promise;
+}
