@@ -60,6 +60,13 @@ export interface NewIncident {
   readonly evidence: Json;
 }
 
+export interface UnresolvedQuery {
+  /** Of one of these resources. */
+  readonly resourceIds?: readonly string[] | undefined;
+  /** Explained by this one. */
+  readonly parentId?: string | undefined;
+}
+
 /** The incidents, for systems that notice problems or work on them. */
 export interface Incidents {
   /** Opens, or adds to the open one with this fingerprint; one resolved less than an hour ago is reopened. */
@@ -68,7 +75,7 @@ export interface Incidents {
   /** What happened since it opened, oldest first. */
   timeline(id: string): Promise<TimelineEntry[]>;
   byFingerprint(fingerprint: string): Promise<Incident | undefined>;
-  unresolved(): Promise<Incident[]>;
+  unresolved(only?: UnresolvedQuery): Promise<Incident[]>;
   note(id: string, entry: Omit<TimelineEntry, 'at'>): Promise<void>;
   setStatus(id: string, status: 'open' | 'healing'): Promise<void>;
   /** Once: a second call on an escalated incident does nothing and says so. */

@@ -1,6 +1,7 @@
 import type { Edge, Resource, ResourceKind } from './resource.ts';
 
 export interface ResourceQuery {
+  readonly ids?: readonly string[] | undefined;
   readonly kind?: ResourceKind | undefined;
   readonly node?: string | undefined;
   readonly state?: 'present' | 'gone' | 'all' | undefined;

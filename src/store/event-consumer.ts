@@ -5,7 +5,7 @@ import type { EventType, StewardEvent } from '../core/event.ts';
 import type { Log } from '../core/log.ts';
 import type { NoTables } from './connection.ts';
 import { translateDatabaseError } from './database-errors.ts';
-import { EVENTS_CHANNEL, type EventTables, settled, settledBelow, toEvent } from './event-tables.ts';
+import { EVENTS_CHANNEL, type EventRow, type EventTables, settled, settledBelow, toEvent } from './event-tables.ts';
 import type { Session } from './session.ts';
 
 export interface EventsDeps {
@@ -22,6 +22,11 @@ export interface ConsumeOptions {
   /** Where a consumer that was never seen begins. */
   readonly from?: 'beginning' | 'now' | undefined;
   handle(event: StewardEvent, signal: AbortSignal): Promise<void>;
+  /**
+   * What an event is about, where its order matters only among events about the same: a few in a row that are about different things
+   * are handled at once. Without it, or where it says nothing, an event is handled alone.
+   */
+  readonly about?: ((event: StewardEvent) => string | undefined) | undefined;
   readonly signal?: AbortSignal | undefined;
   /** How often a handler may fail on one event before it is set aside as a dead letter. */
   readonly attempts?: number | undefined;
@@ -37,6 +42,8 @@ export interface EventConsumer {
 }
 
 const BATCH = 200;
+/** Each takes a connection now and then, and others need some too. */
+const AT_ONCE = 6;
 const LONGEST_WAIT_MS = 30_000;
 const UNSETTLED_MS = 25;
 const SEEN_EVERY_MS = 3_600_000;
@@ -94,20 +101,44 @@ export function startConsumer(deps: EventsDeps, options: ConsumeOptions): EventC
       .limit(BATCH)
       .execute();
     let passed: (typeof rows)[number] | undefined;
-    for (const row of rows) {
-      if (signal.aborted) break;
-      if (types && !(typeof types === 'function' ? types(row.type) : types.includes(row.type))) {
-        passed = row;
-        continue;
-      }
-      passed = undefined;
-      if (!(await handled(toEvent(row), attempts))) return 'some';
-      await advance(row.xid, row.id);
+    for (const group of inGroups(rows)) {
+      const last = group.at(-1);
+      if (signal.aborted || !last) break;
+      const wanted = group.filter(({ type }) => isWanted(type));
+      passed = wanted.length === 0 ? last : undefined;
+      if (wanted.length === 0) continue;
+      const before = attempts;
+      const done = await Promise.allSettled(wanted.map((row) => handled(toEvent(row), before)));
+      for (const one of done) if (one.status === 'rejected') throw one.reason;
+      if (done.some((one) => one.status === 'fulfilled' && !one.value)) return 'some';
+      await advance(last.xid, last.id);
       attempts = 0;
     }
     // Events of other types cost one write for the whole batch.
     if (passed) await advance(passed.xid, passed.id);
     return rows.length > 0 ? 'some' : 'unsettled';
+  }
+
+  function isWanted(type: EventType): boolean {
+    return !types || (typeof types === 'function' ? types(type) : types.includes(type));
+  }
+
+  /** In their order; those of one group may be handled at once. */
+  function inGroups(rows: readonly EventRow[]): EventRow[][] {
+    const groups: EventRow[][] = [];
+    let subjects = new Set<string>();
+    for (const row of rows) {
+      const subject = isWanted(row.type) ? options.about?.(toEvent(row)) : undefined;
+      const fits =
+        !isWanted(row.type) ||
+        (subject !== undefined && subjects.size > 0 && subjects.size < AT_ONCE && !subjects.has(subject));
+      if (!fits) subjects = new Set();
+      if (subject !== undefined) subjects.add(subject);
+      const group = fits ? groups.at(-1) : undefined;
+      if (group) group.push(row);
+      else groups.push([row]);
+    }
+    return groups;
   }
 
   /** `beyond`: whether there is any event after it. At rest this is the only question. */

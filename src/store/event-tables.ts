@@ -36,6 +36,8 @@ export type EventTables = {
   };
 };
 
+export type EventRow = Selectable<EventTables['events']>;
+
 export const EVENTS_CHANNEL = 'steward_events';
 
 /**
@@ -64,7 +66,7 @@ export async function settledBelow(db: Kysely<EventTables>): Promise<string> {
   return rows[0]?.below ?? '0';
 }
 
-export function toEvent(row: Selectable<EventTables['events']>): StewardEvent {
+export function toEvent(row: EventRow): StewardEvent {
   return {
     id: row.id,
     at: row.at,

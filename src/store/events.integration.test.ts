@@ -182,6 +182,33 @@ describe('consumers', () => {
     expect(await store.events.deadLetters()).toEqual([]);
   });
 
+  it('handle what is about different things at once where they say so, and what is about the same in its order', async () => {
+    const begun: string[] = [];
+    const ended: string[] = [];
+    const open = Promise.withResolvers<void>();
+    const consumer = store.events.consume({
+      consumer: 'together',
+      about: ({ data }) => String(data['name']).split(' ')[0],
+      async handle({ data }) {
+        begun.push(String(data['name']));
+        await open.promise;
+        ended.push(String(data['name']));
+      },
+    });
+    try {
+      await store.db.transaction().execute(async (trx) => {
+        for (const name of ['a 1', 'b 1', 'a 2', 'c 1']) await store.events.append(trx, draft(name));
+      });
+      await eventually(() => expect(begun).toEqual(['a 1', 'b 1']));
+      expect(ended).toEqual([]);
+      open.resolve();
+      await eventually(() => expect(ended).toEqual(['a 1', 'b 1', 'a 2', 'c 1']));
+    } finally {
+      open.resolve();
+      await consumer.stop();
+    }
+  });
+
   it('set a poison event aside, visibly, and go on', async () => {
     const seen: string[] = [];
     store.events.consume({

@@ -129,7 +129,12 @@ export async function stewardJson<T>(home: string, args: readonly string[], laun
 }
 
 /** Polls until the answer is defined. */
-export async function eventually<T>(what: string, ask: () => Promise<T | undefined>, withinMs = 30_000): Promise<T> {
+export async function eventually<T>(
+  what: string,
+  ask: () => Promise<T | undefined>,
+  withinMs = 30_000,
+  everyMs = 100,
+): Promise<T> {
   const deadline = Date.now() + withinMs;
   let last: unknown;
   for (;;) {
@@ -140,7 +145,7 @@ export async function eventually<T>(what: string, ask: () => Promise<T | undefin
       last = thrown;
     }
     if (Date.now() > deadline) throw new Error(`${what}: not within ${withinMs} ms`, { cause: last });
-    await sleep(100);
+    await sleep(everyMs);
   }
 }
 

@@ -19,25 +19,30 @@ export interface EvidenceParts {
   readonly sockets: SocketsPort;
   readonly host: HostPort;
   readonly monitor: Pick<Monitor, 'status'>;
+  /** Milliseconds of a clock that nobody sets. */
+  readonly monotonicMs?: () => number;
 }
 
 const WITHIN_MS = 2_000;
 const LOG_LINES = 50;
 const MAX_PIDS = 5;
 const SAMPLE_MS = 150;
+const SHARED_MS = 250;
 
 /**
  * What can be learned about a resource right now, within two seconds and 64 KB, without secrets.
  * What did not come in time or cannot be had is named under `missing`; that is evidence too.
  */
 export function createEvidence(parts: EvidenceParts): EvidenceCollector {
+  const listeners = shared(() => parts.sockets.listeners(), parts.monotonicMs);
+  const sample = shared(() => parts.host.sample(), parts.monotonicMs);
   const sources: Readonly<Record<string, (resource: Resource) => Promise<Json | undefined>>> = {
     probes: (resource) => probes(parts, resource),
     supervisor: (resource) => supervisor(parts, resource),
     processes: (resource) => processes(parts, resource),
     container: (resource) => containerUse(parts, resource),
-    listening: (resource) => listening(parts, resource),
-    host: () => host(parts),
+    listening: (resource) => listening({ listeners }, resource),
+    host: () => host({ sample }),
     logs: (resource) => logs(parts, resource),
   };
 
@@ -67,6 +72,20 @@ export function createEvidence(parts: EvidenceParts): EvidenceCollector {
       };
       return bound(redact(collected));
     },
+  };
+}
+
+/** What is of the machine and of no single resource is looked at once for all that fail in the same moment. */
+function shared<T>(look: () => Promise<T>, monotonicMs = () => performance.now()): () => Promise<T> {
+  let last: { readonly at: number; readonly seen: Promise<T> } | undefined;
+  return async () => {
+    const at = monotonicMs();
+    if (!last || at - last.at > SHARED_MS) {
+      const seen = look();
+      last = { at, seen };
+      seen.catch(() => (last = undefined));
+    }
+    return await last.seen;
   };
 }
 
@@ -172,9 +191,9 @@ async function containerUse({ docker }: EvidenceParts, { supervisor: keeper }: R
   return keeper.kind === 'docker' ? await docker.stats(keeper.container) : undefined;
 }
 
-async function listening({ sockets }: EvidenceParts, { endpoints }: Resource): Promise<Json | undefined> {
+async function listening({ listeners: read }: Pick<SocketsPort, 'listeners'>, { endpoints }: Resource): Promise<Json | undefined> {
   if (endpoints.length === 0) return undefined;
-  const listeners = await sockets.listeners();
+  const listeners = await read();
   return endpoints.map(({ protocol, address, port }) => {
     const held = listeners.find(
       (listener) =>
@@ -186,7 +205,7 @@ async function listening({ sockets }: EvidenceParts, { endpoints }: Resource): P
   });
 }
 
-async function host({ host: port }: EvidenceParts): Promise<Json> {
+async function host(port: Pick<HostPort, 'sample'>): Promise<Json> {
   const { cpuPercent, load1, cores, memoryTotalBytes, memoryAvailableBytes, disks, uptimeSeconds } =
     await port.sample();
   return {

@@ -27,18 +27,17 @@ export function createChanges({ store, inventory, packages, node }: ChangesDeps)
   const db = store.db.withTables<EventTables>();
 
   async function fromEvents({ from, until, resources, limit }: ChangesWanted): Promise<ChangeEntry[]> {
-    const [rows, known] = await Promise.all([
-      db
-        .selectFrom('events')
-        .select(['id', 'at', 'type', 'subject_kind', 'subject_id', 'node', 'data', 'actor'])
-        .where('at', '>=', from)
-        .where('at', '<=', until)
-        .where('type', 'in', CHANGE_TYPES)
-        .orderBy('id', 'desc')
-        .limit(limit * 2)
-        .execute(),
-      inventory.find({ state: 'all' }),
-    ]);
+    const rows = await db
+      .selectFrom('events')
+      .select(['id', 'at', 'type', 'subject_kind', 'subject_id', 'node', 'data', 'actor'])
+      .where('at', '>=', from)
+      .where('at', '<=', until)
+      .where('type', 'in', CHANGE_TYPES)
+      .orderBy('id', 'desc')
+      .limit(limit * 2)
+      .execute();
+    const named = new Set(rows.flatMap(({ subject_id: subject, node: where }) => [subject ?? [], where ?? []].flat()));
+    const known = await inventory.find({ ids: [...named], state: 'all' });
     const names = new Map([[node.id, node.name], ...known.map(({ id, name }) => [id, name] as const)]);
     const wanted = resources && new Set(resources);
     return rows

@@ -1,4 +1,4 @@
-import type { Incident } from '../../core/incident.ts';
+import type { Incident, Incidents } from '../../core/incident.ts';
 import type { Inventory } from '../../core/inventory.ts';
 import type { JsonObject } from '../../core/json.ts';
 import { isParalyzing, isProblem, type Monitor, type ServiceStatus } from '../../core/monitor.ts';
@@ -39,12 +39,23 @@ export async function dependenciesNow(
   const looked = await Promise.all(
     needed
       .filter(({ id, kind }) => kind !== 'node' && id !== resource.id && !mutual.has(id))
-      .map(async (dependency) => ({
-        resource: dependency,
-        status: (await monitor.probeNow(dependency.id, signal)) ?? (await monitor.status(dependency.id)),
-      })),
+      .map(async (dependency) => {
+        const known = await monitor.status(dependency.id);
+        // What is known to be down is not asked again for each of those that fail with it: it may take its time to say nothing.
+        const status = known?.state === 'down' ? known : ((await monitor.probeNow(dependency.id, signal)) ?? known);
+        return { resource: dependency, status };
+      }),
   );
   return looked.flatMap(({ resource: dependency, status }) => (status ? [{ resource: dependency, status }] : []));
+}
+
+/** The open incidents of what a resource needs. */
+export async function incidentsOf(
+  dependencies: readonly Suspect[],
+  ledger: Pick<Incidents, 'unresolved'>,
+): Promise<readonly Incident[]> {
+  if (dependencies.length === 0) return [];
+  return await ledger.unresolved({ resourceIds: dependencies.map(({ resource: { id } }) => id) });
 }
 
 /** The incident that says what is wrong with the resource itself: the trouble with a name before the mere fact that it is down. */

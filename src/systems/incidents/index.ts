@@ -95,6 +95,8 @@ export function createIncidents(deps: IncidentsDeps): System & Incidents {
       consumer = store.events.consume({
         consumer: `incidents:${node.name}`,
         types: [...SERVICE_EVENTS, ...RUN_EVENTS, ...NODE_EVENTS],
+        // Five hundred that fail in one minute are not looked at one after the other.
+        about: ({ type, subject }) => (type.startsWith('service.') ? subject?.id : undefined),
         async handle(event, signal) {
           if (RUN_EVENTS.includes(event.type)) await failedRuns(event);
           else if (NODE_EVENTS.includes(event.type)) await lostNodes(event);
@@ -115,7 +117,7 @@ export function createIncidents(deps: IncidentsDeps): System & Incidents {
     timeline: ledger.timeline,
     get: (id) => ledger.get(id),
     byFingerprint: (fingerprint) => ledger.byFingerprint(fingerprint),
-    unresolved: () => ledger.unresolved(),
+    unresolved: (only) => ledger.unresolved(only),
     note: (id, entry) => ledger.note(id, entry),
     setStatus: (id, status) => ledger.setStatus(id, status),
     escalate: (id, why, learned) => ledger.escalate(id, why, learned),

@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import type { Actor } from '../../core/actor.ts';
 import { StewardError } from '../../core/errors.ts';
 import type { Incident, Incidents, NewIncident, TimelineEntry } from '../../core/incident.ts';
@@ -5,7 +6,7 @@ import type { JsonObject } from '../../core/json.ts';
 import { redact, redactText } from '../../core/redact.ts';
 import type { Store } from '../../store/store.ts';
 import { createLedgerWriter, newId, type Trx } from './ledger-writer.ts';
-import { type IncidentRow, type IncidentTables, toIncident, toTimelineEntry } from './tables.ts';
+import { type IncidentRow, type IncidentTables, toIncident, toTimelineEntry, WITHOUT_EVIDENCE } from './tables.ts';
 
 const REOPEN_WITHIN_MS = 3_600_000;
 const TIMELINE_SHOWN = 1_000;
@@ -190,11 +191,15 @@ export function createLedger({ store, now }: { store: Store; now: () => Date }):
       return row && toIncident(row);
     },
 
-    async unresolved() {
+    async unresolved({ resourceIds, parentId } = {}) {
       const rows = await db
         .selectFrom('incidents')
-        .selectAll()
+        .select(WITHOUT_EVIDENCE)
         .where('status', '<>', 'resolved')
+        .$if(resourceIds !== undefined, (query) =>
+          query.where(sql<boolean>`resource_id = any(${[...(resourceIds ?? [])]}::text[])`),
+        )
+        .$if(parentId !== undefined, (query) => query.where('parent_id', '=', parentId ?? ''))
         .orderBy('opened_at')
         .execute();
       return rows.map(toIncident);
@@ -203,7 +208,7 @@ export function createLedger({ store, now }: { store: Store; now: () => Date }):
     async held() {
       const rows = await db
         .selectFrom('incidents')
-        .selectAll()
+        .select(WITHOUT_EVIDENCE)
         .where('status', '<>', 'resolved')
         .where('held_for', 'is not', null)
         .execute();

@@ -2,7 +2,7 @@ import type { Incident } from '../../core/incident.ts';
 import type { JsonObject } from '../../core/json.ts';
 import { isParalyzing, isProblem, type NamedProblem, problemsOf, type ServiceStatus } from '../../core/monitor.ts';
 import type { Resource } from '../../core/resource.ts';
-import { beingHealed, blame, type Suspect } from './dependencies.ts';
+import { beingHealed, blame, incidentsOf, type Suspect } from './dependencies.ts';
 import type { SymptomDeps } from './symptom-deps.ts';
 
 export interface ProblemDeps extends Pick<SymptomDeps, 'ledger' | 'monitor' | 'maintenance' | 'now'> {
@@ -12,7 +12,7 @@ export interface ProblemDeps extends Pick<SymptomDeps, 'ledger' | 'monitor' | 'm
     at: Date,
     signal: AbortSignal,
   ): Promise<{ readonly dependencies: Suspect[]; readonly evidence: JsonObject }>;
-  adopt(parent: Incident, resource: Resource, unresolved: readonly Incident[]): Promise<void>;
+  adopt(parent: Incident, resource: Resource): Promise<void>;
   settleChildren(parent: Incident, resource: { readonly name: string }): Promise<void>;
 }
 
@@ -54,16 +54,15 @@ export function createProblems(deps: ProblemDeps): Problems {
     if (!status || status.state === 'unknown' || status.state === 'pending') return false;
     const named = problemsOf(status);
     const isWorkedOn = (await deps.maintenance?.activeFor(resource, now())) !== undefined;
-    const unresolved = await ledger.unresolved();
-    const isHealed = beingHealed(resource, unresolved) !== undefined;
-    const own = unresolved.filter(({ resourceId }) => resourceId === resource.id);
+    const own = await ledger.unresolved({ resourceIds: [resource.id] });
+    const isHealed = beingHealed(resource, own) !== undefined;
     for (const each of named) {
       let incident = await ledger.byFingerprint(problemFingerprint(each.problem, resource.id));
       const isOpen = incident !== undefined && incident.status !== 'resolved';
       const isYoung = incident?.resolvedAt && now().getTime() - incident.resolvedAt.getTime() < closedByHandMs;
       const isWorse = isOpen && incident?.severity === 'warning' && severityOf(each, status) === 'critical';
       if (!isWorkedOn && !(isHealed && explains(each)) && (isWorse || (!isOpen && !isYoung)))
-        incident = await begin(resource, each, status, unresolved, signal);
+        incident = await begin(resource, each, status, signal);
       if (incident && incident.status !== 'resolved' && explains(each)) await joinDown(incident, own);
     }
     for (const incident of own) {
@@ -77,14 +76,13 @@ export function createProblems(deps: ProblemDeps): Problems {
     resource: Resource,
     named: NamedProblem,
     status: ServiceStatus,
-    unresolved: readonly Incident[],
     signal: AbortSignal,
   ): Promise<Incident> {
     const { problem, message } = named;
     const severity = severityOf(named, status);
     const at = now();
     const { dependencies, evidence } = await deps.collect(resource, status, at, signal);
-    const { parent } = severity === 'critical' ? blame(dependencies, unresolved, at) : {};
+    const { parent } = severity === 'critical' ? blame(dependencies, await incidentsOf(dependencies, ledger), at) : {};
     const incident = await ledger.open({
       fingerprint: problemFingerprint(problem, resource.id),
       resourceId: resource.id,
@@ -95,7 +93,7 @@ export function createProblems(deps: ProblemDeps): Problems {
       evidence: { problem, ...evidence },
     });
     // A database that is locked answers, and those that need it are down of that all the same.
-    if (severity === 'critical' || isParalyzing(problem)) await deps.adopt(incident, resource, unresolved);
+    if (severity === 'critical' || isParalyzing(problem)) await deps.adopt(incident, resource);
     return incident;
   }
 

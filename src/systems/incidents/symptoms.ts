@@ -15,6 +15,7 @@ import {
   blame,
   dependenciesNow,
   describeDependencies,
+  incidentsOf,
   SAME_CAUSE_MS,
   type Suspect,
 } from './dependencies.ts';
@@ -101,14 +102,13 @@ export function createSymptoms(deps: SymptomDeps): Symptoms {
       return;
     }
     if (await deps.maintenance?.activeFor(resource, now())) return;
-    const unresolved = await ledger.unresolved();
-    const healing = beingHealed(resource, unresolved);
+    const healing = beingHealed(resource, await ledger.unresolved({ resourceIds: [resource.id] }));
     if (healing) {
       await ledger.note(healing.id, { kind: 'symptom', message: `${resource.name} is down.` });
       return;
     }
     const { dependencies, evidence } = await collect(resource, status, at, signal);
-    const { parent, suspect } = blame(dependencies, unresolved, at);
+    const { parent, suspect } = blame(dependencies, await incidentsOf(dependencies, ledger), at);
     const incident = await ledger.open(
       {
         fingerprint: downFingerprint(resource.id),
@@ -121,7 +121,7 @@ export function createSymptoms(deps: SymptomDeps): Symptoms {
       },
       { heldFor: suspect?.id },
     );
-    await adopt(incident, resource, unresolved);
+    await adopt(incident, resource);
   }
 
   /** What can be known of the instant, within a time that nobody has to wait longer for. */
@@ -158,14 +158,15 @@ export function createSymptoms(deps: SymptomDeps): Symptoms {
   }
 
   /** Those that went down a moment ago because of this one, which took longer to be noticed. */
-  async function adopt(parent: Incident, resource: Resource, unresolved: readonly Incident[]): Promise<void> {
+  async function adopt(parent: Incident, resource: Resource): Promise<void> {
     const [needing, needed] = await Promise.all([
       inventory.dependentsOf(resource.id),
       inventory.dependenciesOf(resource.id),
     ]);
     const mutual = new Set(needed.map(({ id }) => id));
-    const dependents = new Set(needing.map(({ id }) => id).filter((id) => !mutual.has(id)));
-    for (const child of unresolved) {
+    const dependents = needing.map(({ id }) => id).filter((id) => !mutual.has(id));
+    if (dependents.length === 0) return;
+    for (const child of await ledger.unresolved({ resourceIds: dependents })) {
       const young = parent.openedAt.getTime() - child.openedAt.getTime() < SAME_CAUSE_MS;
       if (
         child.id === parent.id ||
@@ -175,8 +176,7 @@ export function createSymptoms(deps: SymptomDeps): Symptoms {
         !young
       )
         continue;
-      if (child.resourceId !== undefined && dependents.has(child.resourceId))
-        await ledger.attach(child.id, parent.id, `${resource.name}, which it needs, fails too.`);
+      await ledger.attach(child.id, parent.id, `${resource.name}, which it needs, fails too.`);
     }
   }
 
@@ -200,9 +200,9 @@ export function createSymptoms(deps: SymptomDeps): Symptoms {
 
   async function gone(resource: Resource): Promise<void> {
     const removed = resource.supervisor.kind === 'docker' || resource.supervisor.kind === 'systemd';
-    for (const incident of await ledger.unresolved()) {
-      const { resourceId, symptom } = incident;
-      if (resourceId !== resource.id || !(symptom.startsWith('service.') || isProblem(symptom))) continue;
+    for (const incident of await ledger.unresolved({ resourceIds: [resource.id] })) {
+      const { symptom } = incident;
+      if (!(symptom.startsWith('service.') || isProblem(symptom))) continue;
       // A container or a unit disappears because somebody removed it; a process also disappears by dying.
       if (removed) await ledger.resolve(incident.id, `${resource.name} was removed from ${resource.supervisor.kind}.`);
       else
@@ -214,7 +214,7 @@ export function createSymptoms(deps: SymptomDeps): Symptoms {
   }
 
   async function settleChildren(parent: Incident, resource: { readonly name: string }): Promise<void> {
-    for (const child of (await ledger.unresolved()).filter(({ parentId }) => parentId === parent.id)) {
+    for (const child of await ledger.unresolved({ parentId: parent.id })) {
       const status = child.resourceId === undefined ? undefined : await monitor.status(child.resourceId);
       if (status?.state === 'up' && isCalm(status, now()))
         await ledger.resolve(child.id, `${resource.name}, which it needs, is back, and so is it.`);

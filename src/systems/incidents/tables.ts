@@ -90,7 +90,28 @@ export const incidentsMigrations: readonly Migration[] = [
   },
 ];
 
-export function toIncident(row: IncidentRow): Incident {
+/** What a list is made of: the evidence of one incident is as large as a hundred incidents without theirs. */
+export const WITHOUT_EVIDENCE = [
+  'id',
+  'fingerprint',
+  'resource_id',
+  'title',
+  'symptom',
+  'severity',
+  'status',
+  'acknowledged_by',
+  'parent_id',
+  'held_for',
+  'opened_at',
+  'updated_at',
+  'resolved_at',
+  'escalated_at',
+  'resolution',
+  'occurrences',
+  'flapping',
+] as const satisfies readonly (keyof IncidentRow)[];
+
+export function toIncident(row: Omit<IncidentRow, 'evidence'>): Incident {
   return {
     id: row.id,
     fingerprint: row.fingerprint,

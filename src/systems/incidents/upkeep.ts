@@ -1,6 +1,6 @@
 import { isCalm, isProblem, problemsOf, type ServiceStatus } from '../../core/monitor.ts';
 import type { Resource } from '../../core/resource.ts';
-import { blame, dependenciesNow } from './dependencies.ts';
+import { blame, dependenciesNow, incidentsOf } from './dependencies.ts';
 import { settleFlapping } from './flapping.ts';
 import type { SymptomDeps } from './symptom-deps.ts';
 import { degradedFingerprint, downFingerprint, type Symptoms } from './symptoms.ts';
@@ -113,7 +113,8 @@ async function judgeSuspects(deps: UpkeepDeps, signal: AbortSignal): Promise<voi
   for (const { incident, heldFor } of await ledger.held()) {
     const resource = await ownResource(incident.resourceId, deps);
     if (!resource) continue;
-    const { parent, suspect } = blame(await dependenciesNow(resource, deps, signal), await ledger.unresolved());
+    const dependencies = await dependenciesNow(resource, deps, signal);
+    const { parent, suspect } = blame(dependencies, await incidentsOf(dependencies, ledger));
     if (parent) await ledger.attach(incident.id, parent.id, `${parent.title}, and it needs that.`);
     else if (suspect?.id !== heldFor) await ledger.release(incident.id, 'What it needs works; the fault is its own.');
   }
@@ -121,8 +122,10 @@ async function judgeSuspects(deps: UpkeepDeps, signal: AbortSignal): Promise<voi
 
 async function freeOrphans(deps: UpkeepDeps): Promise<void> {
   const { ledger, monitor, now } = deps;
-  for (const child of await ledger.unresolved()) {
-    if (child.parentId === undefined || !(await ownResource(child.resourceId, deps))) continue;
+  const unresolved = await ledger.unresolved();
+  const open = new Set(unresolved.map(({ id }) => id));
+  for (const child of unresolved) {
+    if (child.parentId === undefined || open.has(child.parentId) || !(await ownResource(child.resourceId, deps))) continue;
     // It is well, and only has to stay so for a while longer.
     const state = child.resourceId === undefined ? undefined : (await monitor.status(child.resourceId))?.state;
     if (child.symptom === 'service.down' && (state === 'up' || state === 'degraded')) continue;

@@ -1,23 +1,20 @@
-import { DEPENDENCY_KINDS, type Edge } from '../../core/resource.ts';
+/** One step of a walk: from a resource to its neighbor. */
+export interface Link {
+  readonly at: string;
+  readonly to: string;
+}
 
-/** Ids that can be reached, nearest first, the start left out; cycles end where they began. */
-export function reach(start: string, edges: readonly Edge[], direction: 'needs' | 'needed-by'): string[] {
-  const next = new Map<string, string[]>();
-  for (const edge of edges) {
-    if (!DEPENDENCY_KINDS.has(edge.kind)) continue;
-    const [from, to] = direction === 'needs' ? [edge.from, edge.to] : [edge.to, edge.from];
-    next.set(from, [...(next.get(from) ?? []), to]);
-  }
-  const order: string[] = [];
+/** Ids that can be reached, nearest first, the start left out; cycles end where they began. Neighbors are asked for a level at a time. */
+export async function reach(
+  start: string,
+  neighbors: (ids: readonly string[]) => Promise<readonly Link[]>,
+): Promise<string[]> {
   const seen = new Set([start]);
-  const queue = [start];
-  for (let id = queue.shift(); id !== undefined; id = queue.shift()) {
-    for (const neighbor of next.get(id) ?? []) {
-      if (seen.has(neighbor)) continue;
-      seen.add(neighbor);
-      order.push(neighbor);
-      queue.push(neighbor);
-    }
+  for (let level = [start]; level.length > 0;) {
+    const next = Map.groupBy(await neighbors(level), ({ at }) => at);
+    const found = level.flatMap((id) => next.get(id) ?? []).map(({ to }) => to);
+    level = [...new Set(found)].filter((id) => !seen.has(id));
+    for (const id of level) seen.add(id);
   }
-  return order;
+  return [...seen].slice(1);
 }

@@ -1,9 +1,10 @@
+import { sql } from 'kysely';
 import type { Inventory, ResourceQuery } from '../../core/inventory.ts';
 import type { InventoryWriter } from '../../core/inventory-writer.ts';
-import type { Edge, Resource } from '../../core/resource.ts';
+import { DEPENDENCY_KINDS, type Edge, type Resource } from '../../core/resource.ts';
 import { StewardError } from '../../core/errors.ts';
 import type { Store } from '../../store/store.ts';
-import { reach } from './graph.ts';
+import { type Link, reach } from './graph.ts';
 import { type InventoryTables, toResource } from './tables.ts';
 import { createInventoryWriter } from './writer.ts';
 
@@ -18,10 +19,11 @@ export function createInventory({ store }: { store: Pick<Store, 'db' | 'events'>
 function createReader(store: Pick<Store, 'db'>): Inventory {
   const db = store.db.withTables<InventoryTables>();
 
-  const find = async ({ kind, node, state = 'present', product }: ResourceQuery = {}): Promise<Resource[]> => {
+  const find = async ({ ids, kind, node, state = 'present', product }: ResourceQuery = {}): Promise<Resource[]> => {
     const rows = await db
       .selectFrom('resources')
       .selectAll()
+      .$if(ids !== undefined, (query) => query.where(sql<boolean>`id = any(${[...(ids ?? [])]}::text[])`))
       .$if(kind !== undefined, (query) => query.where('kind', '=', kind ?? 'service'))
       .$if(node !== undefined, (query) => query.where('node', '=', node ?? ''))
       .$if(state !== 'all', (query) => query.where('state', '=', state === 'gone' ? 'gone' : 'present'))
@@ -52,10 +54,23 @@ function createReader(store: Pick<Store, 'db'>): Inventory {
       lastSeen: row.last_seen,
     }));
   };
+  /** Who is asked about a hundred resources in a row, as in a storm, must not read the whole graph each time. */
+  const neighbors = async (ids: readonly string[], direction: 'needs' | 'needed-by'): Promise<Link[]> => {
+    const [at, to] = direction === 'needs' ? (['from_id', 'to_id'] as const) : (['to_id', 'from_id'] as const);
+    return await db
+      .selectFrom('resource_edges')
+      .select([`${at} as at`, `${to} as to`])
+      .where(sql<boolean>`${sql.ref(at)} = any(${[...ids]}::text[])`)
+      .where('kind', 'in', [...DEPENDENCY_KINDS])
+      .orderBy('from_id')
+      .orderBy('to_id')
+      .orderBy('kind')
+      .execute();
+  };
   const related = async (id: string, direction: 'needs' | 'needed-by'): Promise<Resource[]> => {
-    const order = reach(id, await edges(), direction);
+    const order = await reach(id, (ids) => neighbors(ids, direction));
     if (order.length === 0) return [];
-    const byId = new Map((await find({ state: 'present' })).map((resource) => [resource.id, resource]));
+    const byId = new Map((await find({ ids: order })).map((resource) => [resource.id, resource]));
     return order.flatMap((other) => byId.get(other) ?? []);
   };
 

@@ -105,6 +105,12 @@ export const inventoryMigrations: Migration[] = [
       await sql`alter table discovery_scans add column detail jsonb`.execute(db);
     },
   },
+  {
+    name: 'inventory/0003-who-needs-it',
+    async up(db: Kysely<unknown>) {
+      await sql`create index resource_edges_to on resource_edges (to_id)`.execute(db);
+    },
+  },
 ];
 
 type ResourceRow = {

@@ -76,9 +76,10 @@ export function fakeInventory(resources: readonly Resource[] = [], links: readon
       }
       return matches[0];
     },
-    async find({ kind, node, state = 'present', product } = {}) {
+    async find({ ids, kind, node, state = 'present', product } = {}) {
       return [...held.values()].filter(
         (one) =>
+          (ids === undefined || ids.includes(one.id)) &&
           (kind === undefined || one.kind === kind) &&
           (node === undefined || one.node === node) &&
           (state === 'all' || one.state === state) &&
