@@ -27,6 +27,7 @@ const PACKAGES: Record<string, string> = {
   'nats-server': 'nats-server',
   memcached: 'memcached',
   prometheus: 'prometheus',
+  'prometheus-alertmanager': 'prometheus-alertmanager',
   'prometheus-node-exporter': 'prometheus-node-exporter',
   restic: 'restic',
   zstd: 'zstd',
