@@ -121,6 +121,7 @@ export function alertingSettings({ alerts, groups, retention }: Config): Alertin
     perHour: alerts.throttle.perHour,
     retentionMs: ms(retention.alerts),
     digest: alerts.digest,
+    budget: alerts.budget,
     routing: { routes: alerts.routes, default: alerts.default, escalate: alerts.escalate },
     ...(alerts.repeat !== undefined && { repeatMs: ms(alerts.repeat) }),
   };

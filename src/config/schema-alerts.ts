@@ -29,6 +29,31 @@ export const Alerts = z
       .describe(
         'Each morning at 07:00 UTC, channels that take alerts of the severity info are told in one message what went well and what is open.',
       ),
+    budget: z
+      .strictObject({
+        perWeek: z
+          .number()
+          .int()
+          .min(1)
+          .max(10_000)
+          .default(15)
+          .describe('Pages a week that a channel may bring before steward alert budget says that it is too much.'),
+        floor: z
+          .number()
+          .min(0)
+          .max(1)
+          .default(0.2)
+          .describe('Least share of the incidents of a rule that people act on; below it the digest is proposed for it. 0: never.'),
+        judged: z
+          .number()
+          .int()
+          .min(1)
+          .max(1_000)
+          .default(5)
+          .describe('Incidents of a rule that must be judged before it is proposed for the digest.'),
+      })
+      .prefault({})
+      .describe('How often people may be called, and for what it is worth calling them.'),
     repeat: duration('1m', '30d')
       .optional()
       .describe('Tells again after this time what nobody has acknowledged and is still open. Without it, once.'),

@@ -76,6 +76,7 @@ export async function alertingKit(resources: readonly Pick<Resource, 'id' | 'nam
           attempts: 5,
           perHour: 100,
           retentionMs: 86_400_000,
+          budget: { perWeek: 15, floor: 0.2, judged: 5 },
           ...(typeof settings === 'function' ? settings() : settings),
         }),
         now,

@@ -36,6 +36,7 @@ describe('alerting', () => {
     attempts: 5,
     perHour: 100,
     retentionMs: 86_400_000,
+    budget: { perWeek: 15, floor: 0.2, judged: 5 },
   };
 
   beforeEach(async () => {

@@ -55,7 +55,7 @@ describe('delivery to receivers that are down, slow or busy', () => {
       incidents: ledger,
       inventory: { get: async () => undefined, dependentsOf: async () => [], resolve: async () => undefined },
       channels: () => routes,
-      settings: () => ({ holdMs: 0, attempts: 50, perHour: 100, retentionMs: 86_400_000 }),
+      settings: () => ({ holdMs: 0, attempts: 50, perHour: 100, retentionMs: 86_400_000, budget: { perWeek: 15, floor: 0.2, judged: 5 } }),
       now: () => new Date(),
       log: memoryLog(),
       node: 'one',

@@ -5,7 +5,9 @@ import type { EventType } from '../../core/event.ts';
 import type { Incident } from '../../core/incident.ts';
 import { redactText } from '../../core/redact.ts';
 import type { EventTables } from '../../store/event-tables.ts';
+import { ruleInWords } from './budget.ts';
 import { alertId } from './compose-alert.ts';
+import type { AlertTables } from './tables.ts';
 
 export const DIGEST_HOUR = 7;
 const DAY_MS = 86_400_000;
@@ -36,7 +38,7 @@ interface Count {
 
 /** What went well is told once a day, together: failures have been told at once. */
 export async function composeDigest(
-  db: Kysely<EventTables>,
+  db: Kysely<EventTables & AlertTables>,
   { until, open, node }: { readonly until: Date; readonly open: readonly Incident[]; readonly node: string },
 ): Promise<Alert> {
   const from = new Date(until.getTime() - DAY_MS);
@@ -47,6 +49,17 @@ export async function composeDigest(
     where at >= ${from} and at < ${until} and type in (${sql.join([...COUNTED])})
       and coalesce(data->>'dryRun', 'false') <> 'true'
     group by 1, 2, 3 order by 1, 2, 3`.execute(db);
+  const { rows: quiet } = await sql<{ title: string; count: number }>`
+    select a.title, count(*)::int as count from alerts a
+    where a.kind = 'opened' and a.state = 'sent' and a.at >= ${from} and a.at < ${until}
+      and not exists (select from alert_deliveries d where d.alert_id = a.id)
+    group by 1 order by 2 desc, 1`.execute(db);
+  const proposed = await db
+    .selectFrom('alert_proposals')
+    .select(['symptom', 'service'])
+    .where('state', '=', 'proposed')
+    .orderBy('pages', 'desc')
+    .execute();
   const of = (type: Count['type']): Count[] => rows.filter((row) => row.type === type);
   const total = (type: Count['type']): number => sum(of(type));
   const failed = of('run.finished').filter(({ status }) => FAILED.has(status));
@@ -64,6 +77,14 @@ export async function composeDigest(
       `Restored and proven: ${total('backup.proven')}${naming(of('backup.proven'), ({ restoreMs }) => (restoreMs === null ? '' : ` in ${formatDuration(restoreMs)}`))}${unsound(of('backup.unsound'))}.`,
       `Healed: ${total('healing.succeeded')}; attempts that did not help: ${total('healing.failed')}.`,
       `Problems: ${total('incident.opened')} began, ${total('incident.resolved')} ended, ${total('incident.escalated')} needed a person.`,
+      ...(quiet.length === 0
+        ? []
+        : [`Told here only: ${list(quiet.map(({ title, count }) => `${redactText(title)}${count > 1 ? ` (${count} times)` : ''}`))}.`]),
+      ...(proposed.length === 0
+        ? []
+        : [
+            `Hardly ever acted on, and proposed for this message only: ${list(proposed.map(({ symptom, service }) => ruleInWords({ symptom, service: service ?? undefined })))}. steward alert proposals shows why.`,
+          ]),
       `Runs: ${sum(done)} succeeded${naming(done)}; ${sum(failed)} failed${naming(failed)}.`,
       open.length === 0 ? 'Nothing is open.' : `Open now: ${list(open.map(({ title }) => redactText(title)))}.`,
     ].join('\n'),

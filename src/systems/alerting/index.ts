@@ -11,6 +11,7 @@ import type { EventConsumer } from '../../store/event-consumer.ts';
 import type { Store } from '../../store/store.ts';
 import { createAbout } from './about.ts';
 import { createAcknowledgeLinks } from './acknowledge-links.ts';
+import { budgetOperations } from './budget-operations.ts';
 import { createCourier } from './courier.ts';
 import type { DeadMan } from './dead-man.ts';
 import { createEscalations } from './escalations.ts';
@@ -18,6 +19,7 @@ import { inputOperations } from './inputs.ts';
 import { createIntake, HEARD } from './intake.ts';
 import { alertingOperations } from './operations.ts';
 import { ALERTS_CHANNEL, createOutbox } from './outbox.ts';
+import { createProposals } from './proposals.ts';
 import { createQuiet } from './quiet.ts';
 import { createRecipients } from './recipients.ts';
 import { createRouter } from './router.ts';
@@ -80,7 +82,8 @@ export function createAlerting(deps: AlertingDeps): Alerting {
   const router = createRouter({ recipients, now });
   const outbox = createOutbox({ store, settings, now });
   const silences = createSilences({ outbox, now });
-  const about = createAbout({ inventory, maintenance: deps.maintenance, router, silences, settings, now });
+  const proposals = createProposals({ outbox, settings, now });
+  const about = createAbout({ inventory, maintenance: deps.maintenance, router, silences, proposals, settings, now });
   const intake = createIntake({
     outbox,
     incidents,
@@ -174,6 +177,7 @@ export function createAlerting(deps: AlertingDeps): Alerting {
       }),
       ...inputOperations({ incidents, inventory, now }),
       ...silenceOperations({ silences, incidents, about }),
+      ...budgetOperations({ proposals, settings }),
     ],
     jobs: alertingJobs({
       store,
@@ -186,6 +190,7 @@ export function createAlerting(deps: AlertingDeps): Alerting {
       node,
       remind: () => intake.remind(),
       escalate: () => escalations.look(),
+      proposals,
       forgetSilences: (before) => silences.forget(before),
     }),
 

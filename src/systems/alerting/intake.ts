@@ -13,6 +13,7 @@ import {
   type Story,
 } from './compose-alert.ts';
 import type { Outbox, Trx } from './outbox.ts';
+import { coveredInWords } from './proposals.ts';
 import type { Recipients } from './recipients.ts';
 import { silenceInWords } from './silences.ts';
 import { type AlertingSettings, hearsOfAcknowledgement } from './settings.ts';
@@ -69,8 +70,15 @@ export function createIntake(deps: IntakeDeps) {
   async function opened(story: Story): Promise<void> {
     const { incident, event } = story;
     // Its parent speaks for it. Should that turn out wrong, the incident is opened once more, on its own.
-    if (event.data['suppressed'] === true || incident.parentId !== undefined || (await about.isSpokenFor(incident)))
+    if (incident.parentId !== undefined) return;
+    const demotion = await about.demotion(incident);
+    if (demotion) {
+      // On record, so that the digest has it.
+      await transaction((trx) => outbox.record(trx, openedAlert(story), { to: [] }));
+      await incidents.note(incident.id, { kind: 'suppressed', message: coveredInWords(demotion) });
       return;
+    }
+    if (await about.isSpokenFor(incident)) return;
     const holdMs = Math.max(
       mayHealFirst(story) ? settings().holdMs : 0,
       (await about.isCovered(incident)) ? MAINTENANCE_LOOK_MS : 0,
@@ -158,6 +166,12 @@ export function createIntake(deps: IntakeDeps) {
     await outbox.db.transaction().execute(async (trx) => void (await work(trx)));
   }
 
+  /** Whether there is anything to tell the end of. */
+  async function isOnRecord(incidentId: string | undefined): Promise<boolean> {
+    const query = outbox.db.selectFrom('alerts').select('id').where('incident_id', '=', incidentId ?? '');
+    return (await query.limit(1).executeTakeFirst()) !== undefined;
+  }
+
   /** When people last heard of it, if they did since it began. */
   async function lastToldAt(incidentId: string): Promise<Date | undefined> {
     const row = await outbox.db
@@ -198,6 +212,9 @@ export function createIntake(deps: IntakeDeps) {
     },
 
     async handle(event: StewardEvent): Promise<void> {
+      // Of five hundred that another one speaks for, none is read for nothing.
+      if (event.type === 'incident.opened' && event.data['suppressed'] === true) return;
+      if (event.type === 'incident.resolved' && !(await isOnRecord(event.causation?.incidentId ?? event.subject?.id))) return;
       const story = await storyOf(event);
       if (!story) return;
       if (event.type === 'incident.opened') await opened(story);

@@ -28,6 +28,14 @@ export interface AlertingSettings {
   readonly repeatMs?: number | undefined;
   /** Who is told of what; everybody where it is left out. */
   readonly routing?: AlertRouting | undefined;
+  /** How often a channel may call people in a week, and when a rule is not worth calling them for. */
+  readonly budget: {
+    readonly perWeek: number;
+    /** Least share of its incidents that people act on. */
+    readonly floor: number;
+    /** Incidents that must be judged before that says anything. */
+    readonly judged: number;
+  };
   /** Whether a group speaks for it: then nobody is told of it alone. */
   readonly isSpokenFor?: ((resource: Pick<Resource, 'name' | 'labels'>) => boolean) | undefined;
 }

@@ -78,6 +78,21 @@ export type AlertTables = {
     ends_at: Date;
     ended_at: Date | null;
   };
+  /** Rules that people hardly ever act on, and what somebody decided about that. */
+  alert_proposals: {
+    id: string;
+    symptom: string;
+    service: string | null;
+    state: 'proposed' | 'accepted' | 'declined';
+    severity: Severity;
+    pages: number;
+    acted_pages: number;
+    precision: number;
+    proposed_at: Date;
+    decided_by: string | null;
+    decided_at: Date | null;
+    until: Date | null;
+  };
   /** Who is told of what, as each node that says so has it. */
   alert_routings: { node: string; routing: JSONColumnType<AlertRouting>; seen_at: Date };
 };
@@ -186,6 +201,24 @@ export const alertingMigrations: Migration[] = [
         ends_at timestamptz not null,
         ended_at timestamptz)`.execute(db);
       await sql`create index alert_silences_open on alert_silences (ends_at) where ended_at is null`.execute(db);
+    },
+  },
+  {
+    name: 'alerting/0008-proposals',
+    async up(db: Kysely<never>) {
+      await sql`create table alert_proposals (
+        id text primary key,
+        symptom text not null,
+        service text,
+        state text not null,
+        severity text not null,
+        pages integer not null,
+        acted_pages integer not null,
+        precision double precision not null,
+        proposed_at timestamptz not null,
+        decided_by text,
+        decided_at timestamptz,
+        until timestamptz)`.execute(db);
     },
   },
 ];

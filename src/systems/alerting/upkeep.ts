@@ -6,9 +6,11 @@ import type { Store } from '../../store/store.ts';
 import { alertId } from './compose-alert.ts';
 import { composeDigest, DIGEST_HOUR } from './digest.ts';
 import type { Outbox } from './outbox.ts';
+import type { Proposals } from './proposals.ts';
 import { KNOWN_FOR_MS, type Recipients } from './recipients.ts';
 import type { Router } from './router.ts';
 import type { AlertingSettings, Route } from './settings.ts';
+import type { AlertTables } from './tables.ts';
 
 export interface UpkeepDeps {
   readonly store: Store;
@@ -23,6 +25,7 @@ export interface UpkeepDeps {
   readonly remind: () => Promise<void>;
   /** Tells the next ones of what nobody takes. */
   readonly escalate: () => Promise<void>;
+  readonly proposals: Pick<Proposals, 'refresh'>;
   readonly forgetSilences: (before: Date) => Promise<void>;
 }
 
@@ -43,6 +46,12 @@ export function alertingJobs(deps: UpkeepDeps): readonly SystemJob[] {
       summary: 'Tells the next ones of what nobody takes care of, where alerts.escalate or a route says whom and when.',
       schedule: { every: '1m' },
       run: () => deps.escalate(),
+    },
+    {
+      name: 'alert-proposals',
+      summary: 'Looks which rules people hardly ever act on, and proposes those for the digest.',
+      schedule: { every: '6h' },
+      run: () => deps.proposals.refresh(),
     },
     {
       name: 'alert-summaries',
@@ -103,7 +112,7 @@ export function alertingJobs(deps: UpkeepDeps): readonly SystemJob[] {
 }
 
 async function digest({ outbox, router, store, incidents, node }: UpkeepDeps, now: Date): Promise<void> {
-  const alert = await composeDigest(store.db.withTables<EventTables>(), {
+  const alert = await composeDigest(store.db.withTables<EventTables & AlertTables>(), {
     until: lastMorning(now),
     open: await incidents.unresolved(),
     node,
