@@ -79,7 +79,9 @@ export async function readBudget(db: Kysely<AlertTables & EventTables>, now: Dat
     from events
     where type in ('incident.opened', 'incident.updated', 'incident.acknowledged', 'incident.escalated', 'incident.resolved')
       and causation->>'incidentId' = any(${ids}::text[])
-    group by 1`.execute(db);
+    group by 1
+    -- Of one whose beginning was deleted already, what people did may be gone as well.
+    having bool_or(type = 'incident.opened')`.execute(db);
   const { rows: runs } = await sql<{ resourceId: string; at: Date }>`
     select data->'target'->>'id' as "resourceId", at from events
     where type = 'run.finished' and at >= ${since} and ${BY_A_PERSON}
