@@ -60,7 +60,7 @@ export interface NewIncident {
   readonly evidence: Json;
 }
 
-export interface UnresolvedQuery {
+interface UnresolvedQuery {
   /** Of one of these resources. */
   readonly resourceIds?: readonly string[] | undefined;
   /** Explained by this one. */

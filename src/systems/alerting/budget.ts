@@ -11,7 +11,7 @@ export interface Rule {
 }
 
 /** acted: somebody did something about it. ignored: it was over, or a day old, and nobody had. waiting: nobody can say yet. */
-export type Outcome = 'acted' | 'ignored' | 'waiting';
+type Outcome = 'acted' | 'ignored' | 'waiting';
 
 export interface RuleRecord extends Rule {
   /** The worst that it was told with. */
@@ -24,14 +24,14 @@ export interface RuleRecord extends Rule {
   readonly precision?: number | undefined;
 }
 
-export interface ChannelRecord {
+interface ChannelRecord {
   readonly channel: string;
   readonly pages: number;
   readonly perWeek: number;
   readonly lastWeek: number;
 }
 
-export interface BudgetRecord {
+interface BudgetRecord {
   readonly since: Date;
   readonly rules: readonly RuleRecord[];
   readonly channels: readonly ChannelRecord[];

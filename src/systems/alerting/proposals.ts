@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { type Kysely, type Selectable, sql } from 'kysely';
+import { type Selectable, sql } from 'kysely';
 import type { Severity } from '../../core/incident.ts';
 import { atLeast } from '../../core/alert-routing.ts';
 import type { EventTables } from '../../store/event-tables.ts';
@@ -39,7 +39,7 @@ export function createProposals({
   readonly settings: () => Pick<AlertingSettings, 'budget'>;
   readonly now: () => Date;
 }) {
-  const db = outbox.db as unknown as Kysely<AlertTables & EventTables>;
+  const db = outbox.db.withTables<EventTables>();
 
   const isUnder = ({ precision, incidents }: RuleRecord): boolean => {
     const { floor, judged } = settings().budget;

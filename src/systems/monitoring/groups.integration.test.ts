@@ -135,7 +135,7 @@ async function start(): Promise<void> {
       holdMs: 0,
       attempts: 3,
       perHour: 100,
-      retentionMs: 86_400_000,
+      retentionMs: 86_400_000, budget: { perWeek: 15, floor: 0.2, judged: 5 },
       isSpokenFor: (resource) => isSpokenFor([group], resource),
     }),
     now: () => new Date(),
