@@ -43,7 +43,9 @@ export const Alerts = z
           .min(0)
           .max(1)
           .default(0.2)
-          .describe('Least share of the incidents of a rule that people act on; below it the digest is proposed for it. 0: never.'),
+          .describe(
+            'Least share of the incidents of a rule that people act on; below it the digest is proposed for it. 0: never.',
+          ),
         judged: z
           .number()
           .int()

@@ -191,7 +191,10 @@ async function containerUse({ docker }: EvidenceParts, { supervisor: keeper }: R
   return keeper.kind === 'docker' ? await docker.stats(keeper.container) : undefined;
 }
 
-async function listening({ listeners: read }: Pick<SocketsPort, 'listeners'>, { endpoints }: Resource): Promise<Json | undefined> {
+async function listening(
+  { listeners: read }: Pick<SocketsPort, 'listeners'>,
+  { endpoints }: Resource,
+): Promise<Json | undefined> {
   if (endpoints.length === 0) return undefined;
   const listeners = await read();
   return endpoints.map(({ protocol, address, port }) => {

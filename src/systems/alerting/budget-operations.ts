@@ -70,7 +70,6 @@ export function budgetOperations({
       title: 'Interruption budget',
       summary: `Shows how often each channel called people in the last ${WINDOW_DAYS} days, and for each rule how often they acted on it.`,
       permission: 'read',
-      columns: ['rule', 'severity', 'pages', 'acted', 'ignored', 'waiting', 'precision', 'underFloor'],
       input: NoInput,
       output: z.object({
         since: z.coerce.date(),
@@ -85,7 +84,7 @@ export function budgetOperations({
             overBudget: z.boolean().describe('More in the last seven days than it may bring.'),
           }),
         ),
-        items: z.array(RuleView),
+        rules: z.array(RuleView),
       }),
       cli: ['alert', 'budget'],
       async handle() {
@@ -96,7 +95,7 @@ export function budgetOperations({
           floor,
           perWeek,
           channels: channels.map((each) => ({ ...each, overBudget: each.lastWeek > perWeek })),
-          items: rules.map((rule) => {
+          rules: rules.map((rule) => {
             const { symptom, service, severity, pages, incidents, precision } = rule;
             const underFloor = proposals.isUnder(rule);
             return { rule: ruleInWords(rule), symptom, service, severity, pages, ...incidents, precision, underFloor };
@@ -108,7 +107,8 @@ export function budgetOperations({
     defineQuery({
       name: 'alert-proposals',
       title: 'Proposals for the digest',
-      summary: 'Lists rules that people hardly ever act on and that could be told in the digest only, with what that would have silenced.',
+      summary:
+        'Lists rules that people hardly ever act on and that could be told in the digest only, with what that would have silenced.',
       permission: 'read',
       columns: ['id', 'state', 'rule', 'severity', 'precision', 'replay'],
       input: NoInput,
@@ -122,7 +122,8 @@ export function budgetOperations({
     defineCommand({
       name: 'accept-alert-proposal',
       title: 'Accept a proposal for the digest',
-      summary: 'From now on, and for 90 days, only the digest tells of it; what is worse than it was so far is told as ever.',
+      summary:
+        'From now on, and for 90 days, only the digest tells of it; what is worse than it was so far is told as ever.',
       permission: 'operate',
       // Who is told is for people to decide.
       noAgents: true,

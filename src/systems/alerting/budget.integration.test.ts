@@ -57,13 +57,13 @@ describe('how often people are called, and whether it was worth it', () => {
     const budget = await perform('alert-budget');
     expect(budget).toMatchObject({
       channels: [{ channel: 'pager', pages: 5, lastWeek: 5, overBudget: true }],
-      items: [
+      rules: [
         { rule: 'disk.full of crm', pages: 4, acted: 1, ignored: 2, waiting: 1, precision: 0.33, underFloor: true },
         { rule: 'disk.full of shop', pages: 1, acted: 1, ignored: 0, waiting: 0, precision: 1, underFloor: false },
       ],
     });
     await kit.later(DAY_MS);
-    expect((await perform('alert-budget')).items[0]).toMatchObject({ ignored: 3, waiting: 0, precision: 0.25 });
+    expect((await perform('alert-budget')).rules[0]).toMatchObject({ ignored: 3, waiting: 0, precision: 0.25 });
   });
 
   it('brings a proposal with its replay, which nobody but a person puts in force', async () => {
@@ -112,6 +112,7 @@ describe('how often people are called, and whether it was worth it', () => {
     await kit.job(alerting, 'alert-proposals');
     expect((await perform('alert-proposals')).items).toMatchObject([{ id, state: 'declined' }]);
     await kit.later(91 * DAY_MS);
+    await kit.job(alerting, 'alert-cleanup');
     await kit.job(alerting, 'alert-proposals');
     expect((await perform('alert-proposals')).items).toEqual([]);
   });

@@ -104,7 +104,9 @@ function rulesOf(
     const didRun = runs.some(
       ({ resourceId, at }) => resourceId === course.resourceId && at.getTime() >= first && at.getTime() <= until,
     );
-    return [{ ...course, pages: its, service: its[0]?.service ?? undefined, outcome: judge(course, didRun, first, now) }];
+    return [
+      { ...course, pages: its, service: its[0]?.service ?? undefined, outcome: judge(course, didRun, first, now) },
+    ];
   });
   const rules = Map.groupBy(told, ({ symptom, service }) => ruleKey({ symptom, service }));
   return [...rules.values()]

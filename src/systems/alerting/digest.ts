@@ -79,7 +79,9 @@ export async function composeDigest(
       `Problems: ${total('incident.opened')} began, ${total('incident.resolved')} ended, ${total('incident.escalated')} needed a person.`,
       ...(quiet.length === 0
         ? []
-        : [`Told here only: ${list(quiet.map(({ title, count }) => `${redactText(title)}${count > 1 ? ` (${count} times)` : ''}`))}.`]),
+        : [
+            `Told here only: ${list(quiet.map(({ title, count }) => `${redactText(title)}${count > 1 ? ` (${count} times)` : ''}`))}.`,
+          ]),
       ...(proposed.length === 0
         ? []
         : [

@@ -68,7 +68,7 @@ export function createIntake(deps: IntakeDeps) {
   }
 
   async function opened(story: Story): Promise<void> {
-    const { incident, event } = story;
+    const { incident } = story;
     // Its parent speaks for it. Should that turn out wrong, the incident is opened once more, on its own.
     if (incident.parentId !== undefined) return;
     const demotion = await about.demotion(incident);
@@ -168,7 +168,10 @@ export function createIntake(deps: IntakeDeps) {
 
   /** Whether there is anything to tell the end of. */
   async function isOnRecord(incidentId: string | undefined): Promise<boolean> {
-    const query = outbox.db.selectFrom('alerts').select('id').where('incident_id', '=', incidentId ?? '');
+    const query = outbox.db
+      .selectFrom('alerts')
+      .select('id')
+      .where('incident_id', '=', incidentId ?? '');
     return (await query.limit(1).executeTakeFirst()) !== undefined;
   }
 
@@ -214,7 +217,8 @@ export function createIntake(deps: IntakeDeps) {
     async handle(event: StewardEvent): Promise<void> {
       // Of five hundred that another one speaks for, none is read for nothing.
       if (event.type === 'incident.opened' && event.data['suppressed'] === true) return;
-      if (event.type === 'incident.resolved' && !(await isOnRecord(event.causation?.incidentId ?? event.subject?.id))) return;
+      if (event.type === 'incident.resolved' && !(await isOnRecord(event.causation?.incidentId ?? event.subject?.id)))
+        return;
       const story = await storyOf(event);
       if (!story) return;
       if (event.type === 'incident.opened') await opened(story);

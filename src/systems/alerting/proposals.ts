@@ -55,7 +55,6 @@ export function createProposals({
       const at = now();
       const under = (await readBudget(db, at)).rules.filter(isUnder);
       await db.transaction().execute(async (trx) => {
-        await trx.deleteFrom('alert_proposals').where('until', '<=', at).execute();
         await trx
           .deleteFrom('alert_proposals')
           .where('state', '=', 'proposed')
@@ -83,6 +82,11 @@ export function createProposals({
             .execute();
         }
       });
+    },
+
+    /** Decisions whose time is over. */
+    async forget(): Promise<void> {
+      await db.deleteFrom('alert_proposals').where('until', '<=', now()).execute();
     },
 
     async all(): Promise<Proposal[]> {

@@ -25,7 +25,7 @@ export interface UpkeepDeps {
   readonly remind: () => Promise<void>;
   /** Tells the next ones of what nobody takes. */
   readonly escalate: () => Promise<void>;
-  readonly proposals: Pick<Proposals, 'refresh'>;
+  readonly proposals: Pick<Proposals, 'refresh' | 'forget'>;
   readonly forgetSilences: (before: Date) => Promise<void>;
 }
 
@@ -76,6 +76,7 @@ export function alertingJobs(deps: UpkeepDeps): readonly SystemJob[] {
       schedule: { every: '1h' },
       async run({ now }) {
         await endOrphans(deps, now);
+        await deps.proposals.forget();
         await deps.forgetSilences(new Date(now.getTime() - settings().retentionMs));
         await outbox.db
           .deleteFrom('alert_routes')

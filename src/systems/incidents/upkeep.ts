@@ -125,7 +125,8 @@ async function freeOrphans(deps: UpkeepDeps): Promise<void> {
   const unresolved = await ledger.unresolved();
   const open = new Set(unresolved.map(({ id }) => id));
   for (const child of unresolved) {
-    if (child.parentId === undefined || open.has(child.parentId) || !(await ownResource(child.resourceId, deps))) continue;
+    if (child.parentId === undefined || open.has(child.parentId) || !(await ownResource(child.resourceId, deps)))
+      continue;
     // It is well, and only has to stay so for a while longer.
     const state = child.resourceId === undefined ? undefined : (await monitor.status(child.resourceId))?.state;
     if (child.symptom === 'service.down' && (state === 'up' || state === 'degraded')) continue;
