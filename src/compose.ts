@@ -88,6 +88,7 @@ import { healthReportHtml } from './surfaces/documents/health-report.ts';
 import { statusPageHtml } from './surfaces/documents/status-page.ts';
 import { mountMetrics } from './surfaces/rest/metrics.ts';
 import { mountJoin } from './surfaces/rest/join.ts';
+import { createAnomalies } from './systems/anomalies/index.ts';
 import { createBackupRecord } from './systems/backups/index.ts';
 import { createDeadMan } from './systems/alerting/dead-man.ts';
 import { createAlerting } from './systems/alerting/index.ts';
@@ -408,6 +409,17 @@ export function compose(parts: Parts): Composition {
     now,
     log,
   });
+  const anomalies = createAnomalies({
+    store,
+    metrics: metrics.port,
+    incidents,
+    inventory,
+    maintenance,
+    watched: () => monitoring.here(),
+    enabled: () => settings().metrics.enabled,
+    node,
+    now,
+  });
   const runbooks = loadRunbooks({
     shipped: resolve(import.meta.dirname, 'runbooks'),
     own: join(home, 'runbooks'),
@@ -587,6 +599,7 @@ export function compose(parts: Parts): Composition {
     discovery,
     changes,
     incidents,
+    anomalies,
     healing,
     alerting,
     security,

@@ -3,7 +3,18 @@ import { z } from 'zod';
 /** Something that was different afterwards: what people ask for first when something broke. */
 export const ChangeEntry = z.object({
   at: z.coerce.date(),
-  kind: z.enum(['run', 'resource', 'service', 'configuration', 'package', 'node', 'mode', 'maintenance', 'schedule']),
+  kind: z.enum([
+    'run',
+    'resource',
+    'service',
+    'configuration',
+    'package',
+    'node',
+    'mode',
+    'maintenance',
+    'schedule',
+    'metric',
+  ]),
   title: z.string(),
   by: z.string().optional().describe('Who, where somebody did.'),
   resourceId: z.string().optional(),

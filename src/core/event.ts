@@ -59,6 +59,8 @@ export const EVENTS = {
   'service.stopped': 'A service was stopped on purpose.',
   'service.unknown': 'The prober itself is cut off, so nothing can be said.',
   'metrics.limited': 'There is more to measure than may be kept; data says how many series are left out.',
+  'metrics.unusual':
+    'What is measured is not as it usually is at this hour of the week, or fell silent; data says what and by how much.',
   'report.written': 'A report was kept; data says which, and how it turned out.',
   'incident.opened': 'A problem needs attention; evidence of the instant is attached.',
   'incident.updated': 'An incident gained evidence, a child, a note, an attempt.',

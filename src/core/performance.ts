@@ -16,9 +16,13 @@ export const PerformanceFinding = z.object({
 });
 export type PerformanceFinding = z.output<typeof PerformanceFinding>;
 
-interface Subject {
+export interface Subject {
+  /** Always the same for the same thing. */
+  readonly key: string;
   readonly name: string;
+  /** By when the step begins, as milliseconds since 1970. */
   readonly values: ReadonlyMap<number, number>;
+  readonly resourceId?: string | undefined;
 }
 
 interface Measure {
@@ -42,14 +46,14 @@ const LEAST_TIMES = 1.25;
 
 const IDLE = new Set(['idle', 'iowait']);
 
-const MEASURES: Readonly<Record<PerformanceMetric, Measure>> = {
+export const MEASURES: Readonly<Record<PerformanceMetric, Measure>> = {
   cpu: {
     unit: 'share of the cores',
     least: 0.2,
     async subjects(over) {
       const modes = await over('steward_host_cpu_seconds_total');
       const busy = summed(modes.filter(({ labels }) => !IDLE.has(labels['mode'] ?? '')));
-      return [{ name: 'machine', values: combined(busy, summed(modes), (part, all) => part / all) }];
+      return [{ key: 'machine', name: 'machine', values: combined(busy, summed(modes), (part, all) => part / all) }];
     },
   },
   memory: {
@@ -60,7 +64,7 @@ const MEASURES: Readonly<Record<PerformanceMetric, Measure>> = {
         summed(await over('steward_host_memory_bytes')),
         summed(await over('steward_host_memory_available_bytes')),
       ];
-      return [{ name: 'machine', values: combined(free, there, (part, all) => 1 - part / all) }];
+      return [{ key: 'machine', name: 'machine', values: combined(free, there, (part, all) => 1 - part / all) }];
     },
   },
   disk: {
@@ -86,6 +90,8 @@ const MEASURES: Readonly<Record<PerformanceMetric, Measure>> = {
     async subjects(over) {
       const answers = await over('steward_check_latency_seconds');
       return answers.map((one) => ({
+        key: one.labels['id'] ?? '',
+        resourceId: one.resourceId,
         name: `${one.labels['service']} (${one.labels['check']})`,
         values: summed([one]),
       }));
@@ -106,11 +112,11 @@ export async function lookAtPerformance(
   const before = await subjects((name) =>
     port.over(name, { from: new Date(now.getTime() - baselineMs - HOUR_MS), to: recentFrom, stepMs: HOUR_MS }),
   );
-  const history = new Map(before.map(({ name, values }) => [name, values]));
-  const found = lately.flatMap(({ name, values }) => {
+  const history = new Map(before.map(({ key, values }) => [key, values]));
+  const found = lately.flatMap(({ key, name, values }) => {
     const value = mean([...values.values()]);
     if (value === undefined) return [];
-    const known = atThisHour(history.get(name) ?? new Map<number, number>(), now);
+    const known = atThisHour(history.get(key) ?? new Map<number, number>(), now);
     return [{ metric, subject: name, unit, value: rounded(value), ...judge(value, known, { least, times, unit }) }];
   });
   return found.length > 0
@@ -183,6 +189,7 @@ function combined(
 
 function grouped(series: readonly MeasuredSeries[], label: string): Subject[] {
   return [...Map.groupBy(series, ({ labels }) => labels[label] ?? '')].map(([name, group]) => ({
+    key: name,
     name,
     values: summed(group),
   }));

@@ -80,6 +80,15 @@ describe('monitor-performance', () => {
     expect(output?.note).toMatch(/Nothing was scaled/);
   });
 
+  it('says that nothing was measured where nothing has what was asked for, and does not fail', async () => {
+    const run = await look({ metrics: ['response-time', 'network'] }, () => undefined);
+    expect(run.status).toBe('succeeded');
+    expect(run.output?.findings.map(({ metric, state }) => `${metric} ${state}`)).toEqual([
+      'response-time not-measured',
+      'network not-measured',
+    ]);
+  });
+
   it.each([{ baseline: '3d' }, { alert_threshold: 'double' }, { metrics: ['gpu'] }])('refuses %o', (input) => {
     expect(monitorPerformance.input.safeParse(input).success).toBe(false);
   });

@@ -8,6 +8,8 @@ export interface MeasuredPoint {
 
 export interface MeasuredSeries {
   readonly labels: Labels;
+  /** What it is about, where the inventory knows that. */
+  readonly resourceId?: string | undefined;
   /** Oldest first; a step without a value is left out. */
   readonly points: readonly MeasuredPoint[];
 }

@@ -52,6 +52,11 @@ const TOLD: Partial<Record<EventType, Tell>> = {
   'service.degraded': ofService('answers with less than it should'),
   'service.down': ofService('is down'),
   'service.stopped': ofService('was stopped on purpose'),
+  'metrics.unusual': ({ title }, { subject }) => ({
+    kind: 'metric',
+    title: text(title),
+    resourceId: subject?.kind === 'resource' ? subject.id : undefined,
+  }),
   'config.loaded': ({ changed }) => ({
     kind: 'configuration',
     title: `The configuration of Steward changed${Array.isArray(changed) && changed.length > 0 ? `: ${changed.map(String).join(', ')}` : ''}`,

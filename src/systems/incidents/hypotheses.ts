@@ -99,7 +99,7 @@ const CAUSES: ReadonlySet<ChangeEntry['kind']> = new Set(['package', 'configurat
 
 /** That it failed is what is to be explained. */
 function isSymptom({ kind }: ChangeEntry): boolean {
-  return kind === 'service' || kind === 'maintenance' || kind === 'schedule' || kind === 'mode';
+  return ['service', 'maintenance', 'schedule', 'mode', 'metric'].includes(kind);
 }
 
 function isAbout(title: string, { name, product }: Known['resource']): boolean {

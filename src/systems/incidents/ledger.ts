@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import type { Actor } from '../../core/actor.ts';
 import { StewardError } from '../../core/errors.ts';
-import type { Incident, Incidents, NewIncident, TimelineEntry } from '../../core/incident.ts';
+import { type Incident, type Incidents, type NewIncident, Severity, type TimelineEntry } from '../../core/incident.ts';
 import type { JsonObject } from '../../core/json.ts';
 import { redact, redactText } from '../../core/redact.ts';
 import type { Store } from '../../store/store.ts';
@@ -10,6 +10,7 @@ import { type IncidentRow, type IncidentTables, toIncident, toTimelineEntry, WIT
 
 const REOPEN_WITHIN_MS = 3_600_000;
 const TIMELINE_SHOWN = 1_000;
+const RANKS = Severity.options;
 
 /** The incidents as rows: every change of one, its timeline entry and its event are one transaction. */
 export interface Ledger extends Incidents {
@@ -41,7 +42,7 @@ export function createLedger({ store, now }: { store: Store; now: () => Date }):
   }
 
   async function again(trx: Trx, row: IncidentRow, { title, evidence, severity }: NewIncident): Promise<IncidentRow> {
-    const isWorse = severity === 'critical' && row.severity !== 'critical';
+    const isWorse = RANKS.indexOf(severity) > RANKS.indexOf(row.severity);
     const updated = await update(trx, row.id, { occurrences: row.occurrences + 1, ...(isWorse && { severity }) });
     await write(trx, row.id, { kind: 'symptom', message: title, data: evidence as TimelineEntry['data'] });
     // Who did not need to hear of it so far does now.

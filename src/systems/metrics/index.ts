@@ -78,8 +78,9 @@ export function createMetrics(
         const resolution = resolve({ from, stepMs }, settings().keep, now());
         const ids = rows.map(({ id }) => id);
         const found = await readRange(db, ids, { from, to }, resolution, ticks);
-        return rows.map(({ id, labels }) => ({
+        return rows.map(({ id, labels, resourceId }) => ({
           labels,
+          ...(resourceId !== null && { resourceId }),
           points: (found.get(id) ?? []).map(({ at, sum, count }) => ({ at, avg: sum / count })),
         }));
       },
