@@ -24,6 +24,7 @@ const PACKAGES: Record<string, string> = {
   caddy: 'caddy',
   'docker-compose': 'docker-compose',
   openssl: 'openssl',
+  wrk: 'wrk',
   'nats-server': 'nats-server',
   memcached: 'memcached',
   prometheus: 'prometheus',
