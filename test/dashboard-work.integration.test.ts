@@ -96,6 +96,29 @@ describe.skipIf(!BROWSER)('the dashboard, for who works with it (needs Chromium)
     await page.getByText('Nothing is kept quiet.').waitFor();
   });
 
+  it('tells nobody of something for a while, says who would be told, and ends it', async () => {
+    await open('/alerts');
+    await page.getByText('Whoever a route names is told of everything.').waitFor();
+    await button('Silence…').click();
+    const asked = dialog('Tell nobody of this for a while');
+    await asked.getByRole('textbox', { name: 'Why' }).fill('a new disk is ordered');
+    await press(asked, 'Silence');
+    // Everything is never meant by naming nothing.
+    await asked.getByRole('alert').getByText('expected what is kept quiet').waitFor();
+    await asked.getByRole('combobox', { name: 'What is wrong' }).fill('disk.*');
+    await press(asked, 'Silence');
+    await page.getByText('Nobody is told of disk.*. It is looked at').waitFor();
+    await page.getByText('a new disk is ordered').waitFor();
+
+    await page.getByRole('textbox', { name: 'What is wrong' }).fill('disk.full');
+    await button('Try').click();
+    await page.getByText(/Nothing was sent\.$/).waitFor();
+
+    await page.getByRole('button', { name: 'End… disk.*' }).click();
+    await press(dialog(/^End: /), 'End');
+    await page.getByText('Whoever a route names is told of everything.').waitFor();
+  });
+
   it('makes a heartbeat whose address answers, another address, and none', async () => {
     const made = dialog('The address of nightly-export');
     const calls = async (address: string): Promise<number> => (await fetch(address)).status;
@@ -196,7 +219,7 @@ describe.skipIf(!BROWSER)('the dashboard, for who works with it (needs Chromium)
     await page.keyboard.press('Control+k');
     await page.getByRole('textbox', { name: 'Where to?' }).fill('silence');
     await page.keyboard.press('Enter');
-    await page.getByRole('heading', { name: 'Maintenance', level: 1 }).waitFor();
+    await page.getByRole('heading', { name: 'Alerts', level: 1 }).waitFor();
   });
 
   it('has on a phone everything that the wide page has, and nothing out of sight in the way of the keyboard', async () => {

@@ -20,6 +20,7 @@ const PAGES = [
   '/schedules',
   '/heartbeats',
   '/maintenance',
+  '/alerts',
   '/backups',
   '/databases',
   '/changes',

@@ -208,6 +208,11 @@ const routes = root.addChildren([
   }),
   createRoute({
     getParentRoute,
+    path: '/alerts',
+    component: lazyRouteComponent(() => import('./pages/alerts/alerts.tsx'), 'Alerts'),
+  }),
+  createRoute({
+    getParentRoute,
     path: '/heartbeats',
     component: lazyRouteComponent(() => import('./pages/heartbeats.tsx'), 'Heartbeats'),
   }),

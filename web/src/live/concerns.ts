@@ -51,7 +51,15 @@ const CONCERNS: readonly (readonly [prefix: string, paths: readonly AskPath[]])[
   ['webhook.', ['/api/v1/webhooks']],
   [
     'config.',
-    ['/api/v1/config', '/api/v1/changes', '/api/v1/channels', '/api/v1/schedules', '/api/v1/policy', '/api/v1/backups'],
+    [
+      '/api/v1/config',
+      '/api/v1/changes',
+      '/api/v1/channels',
+      '/api/v1/alert-route',
+      '/api/v1/schedules',
+      '/api/v1/policy',
+      '/api/v1/backups',
+    ],
   ],
 ];
 

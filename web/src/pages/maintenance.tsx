@@ -7,22 +7,13 @@ import { Ago, Until } from '../parts/ago.tsx';
 import { Answered } from '../parts/answered.tsx';
 import { Ask } from '../parts/ask.tsx';
 import { Card, Row, Section } from '../parts/card.tsx';
+import { LENGTHS } from '../parts/lengths-of-time.ts';
 import { Page } from '../parts/page.tsx';
 import { State } from '../parts/state.tsx';
 import { useCommand } from '../parts/use-command.ts';
 import { useSession } from '../session/session.tsx';
 
 type Window = Answer<'/api/v1/maintenance'>['items'][number];
-
-const LENGTHS = [
-  { value: '15m', label: '15 minutes' },
-  { value: '30m', label: 'half an hour' },
-  { value: '1h', label: 'an hour' },
-  { value: '2h', label: '2 hours' },
-  { value: '4h', label: '4 hours' },
-  { value: '8h', label: '8 hours' },
-  { value: '1d', label: 'a day' },
-];
 
 /** What is kept quiet because somebody works on it. */
 export function Maintenance() {

@@ -33,7 +33,8 @@ const NAVIGATION: readonly Neighbourhood[] = [
       { to: '/workflows', label: 'Workflows', words: 'chains executions steps' },
       { to: '/schedules', label: 'Schedules', words: 'cron timers week pause next' },
       { to: '/heartbeats', label: 'Heartbeats', words: 'foreign jobs cron ping dead man' },
-      { to: '/maintenance', label: 'Maintenance', words: 'windows silence quiet' },
+      { to: '/maintenance', label: 'Maintenance', words: 'windows quiet' },
+      { to: '/alerts', label: 'Alerts', words: 'silences silence quiet routes channels who is told escalation' },
     ],
   },
   {
