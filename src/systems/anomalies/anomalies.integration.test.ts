@@ -42,6 +42,7 @@ describe('what is measured, packed and brought together', () => {
     metrics = createMetrics({
       store: database.store,
       inventory: fakeInventory([shop]),
+      usage: { of: async () => new Map() },
       meters: [
         {
           async read(): Promise<Reading[]> {

@@ -69,11 +69,11 @@ export function createAnomalyWatch(port: MetricsPort): AnomalyWatch {
     const slots = await read(slot - SLOTS_LEARNED_MS, slot, SLOT_MS);
     const awake = awakeIn(slots);
     watched = new Map(
-      [...hours].flatMap(([id, { values, ...about }]) => {
+      [...new Map([...hours, ...slots])].flatMap(([id, { values, ...about }]) => {
         if (values.size === 0) return [];
         const { least } = MEASURES[about.metric];
-        const model = learn({ hours: values, slots: slots.get(id)?.values ?? NOTHING, awake }, least, now);
-        return [[id, { about, model, lasting: {} }] as const];
+        const history = { hours: hours.get(id)?.values ?? NOTHING, slots: slots.get(id)?.values ?? NOTHING, awake };
+        return [[id, { about, model: learn(history, least, now), lasting: {} }] as const];
       }),
     );
     hoursAt = undefined;
@@ -110,9 +110,10 @@ export function createAnomalyWatch(port: MetricsPort): AnomalyWatch {
   };
 }
 
-/** Each day at midnight, by UTC; each hour while something is not known for long enough, or nothing is known yet. */
+/** Each day at midnight, by UTC; each hour while something is not known for long enough, and always while nothing is known. */
 function isDue(now: number, learnedAt: number, watched: ReadonlyMap<string, Watched>): boolean {
-  const isYoung = watched.size === 0 || [...watched.values()].some(({ model }) => !model);
+  if (watched.size === 0) return true;
+  const isYoung = [...watched.values()].some(({ model }) => !model);
   const every = isYoung ? HOUR_MS : DAY_MS;
   return floor(now, every) !== floor(learnedAt, every);
 }
