@@ -61,11 +61,13 @@ import {
   memoryLimits,
   metricsSettings,
   monitoringSettings,
+  reportingSettings,
   reportsSettings,
   webhookSettings,
   workflowCall,
 } from './from-config.ts';
 import { bringIn, knowing } from './known-services.ts';
+import { historyOf } from './history-of.ts';
 import { healthOf } from './health-of.ts';
 import { forgetNode } from './node-removed.ts';
 import { noticesOf } from './notices.ts';
@@ -85,7 +87,9 @@ import { mountHooks } from './surfaces/rest/hooks.ts';
 import { mountHeartbeats } from './surfaces/rest/heartbeats.ts';
 import { mountStatusPage } from './surfaces/rest/status-page.ts';
 import { healthReportHtml } from './surfaces/documents/health-report.ts';
+import { performanceReportHtml } from './surfaces/documents/performance-report.ts';
 import { statusPageHtml } from './surfaces/documents/status-page.ts';
+import { weeklySummaryHtml } from './surfaces/documents/weekly-summary.ts';
 import { mountMetrics } from './surfaces/rest/metrics.ts';
 import { mountJoin } from './surfaces/rest/join.ts';
 import { createAnomalies } from './systems/anomalies/index.ts';
@@ -251,6 +255,15 @@ export function compose(parts: Parts): Composition {
         node: node.id,
         thresholds: () => healthThresholds(settings()),
         logFiles: () => largestLogs(),
+      }),
+      history: historyOf({
+        store,
+        monitoring,
+        incidents,
+        databases,
+        reports,
+        node: node.id,
+        settings: () => reportingSettings(settings()),
       }),
       http: guardedHttp(http, engine.breakers),
       storage: createStorage({ programs: recorded }),
@@ -489,7 +502,8 @@ export function compose(parts: Parts): Composition {
     responseTimes: monitoring.responseTimes,
     uptimes: monitoring.uptimes,
     restarts: healing.restarts,
-    render: healthReportHtml,
+    render: { health: healthReportHtml, performance: performanceReportHtml, weekly: weeklySummaryHtml },
+    send: ({ id, ...report }) => alerting.mail({ key: id, ...report }),
     exports: createExports(home),
     settings: () => reportsSettings(settings()),
     node,

@@ -7,6 +7,7 @@ import { subject } from './core/describe-target.ts';
 import { ms } from './core/duration.ts';
 import { isSpokenFor } from './core/group.ts';
 import type { HealthThresholds } from './core/ports/health.ts';
+import type { ReportingSettings } from './core/ports/history.ts';
 import type { Resource } from './core/resource.ts';
 import type { AllowedHost } from './adapters/http/index.ts';
 import type { WorkflowCall } from './core/workflow.ts';
@@ -149,7 +150,13 @@ export function reportsSettings({ reports, retention }: Config): ReportsSettings
     keepMs: ms(retention.reports),
     keepAgentReportsMs: ms(retention.probes),
     agentRestartFailures: reports.agentRestartFailures,
+    format: reports.format,
+    send: reports.send,
   };
+}
+
+export function reportingSettings({ reports, monitoring }: Config): ReportingSettings {
+  return { period: reports.period, slowSeconds: ms(monitoring.slow) / 1_000 };
 }
 
 export function metricsSettings({ metrics: { enabled, series, keep } }: Config): MetricsSettings {

@@ -19,10 +19,12 @@ import pruneBackups from './prune-backups/index.ts';
 import purgeQuarantine from './purge-quarantine/index.ts';
 import recycleConnections from './recycle-connections/index.ts';
 import relieveMemory from './relieve-memory/index.ts';
+import reportPerformance from './report-performance/index.ts';
 import resolveMigration from './resolve-migration/index.ts';
 import restartService from './restart-service/index.ts';
 import restoreBackup from './restore-backup/index.ts';
 import resumeProcess from './resume-process/index.ts';
+import summarizeWeek from './summarize-week/index.ts';
 import verifyBackups from './verify-backups/index.ts';
 
 /** Every automation that ships, in the order of their names. */
@@ -48,10 +50,12 @@ export function automations(): AnyAutomation[] {
     purgeQuarantine,
     recycleConnections,
     relieveMemory,
+    reportPerformance,
     resolveMigration,
     restartService,
     restoreBackup,
     resumeProcess,
+    summarizeWeek,
     verifyBackups,
   ];
 }

@@ -2,6 +2,7 @@ import { isIP } from 'node:net';
 import { isAbsolute } from 'node:path';
 import { z } from 'zod';
 import { PolicyRule } from '../core/policy.ts';
+import { REPORT_KINDS, ReportPeriod } from '../core/report-period.ts';
 import { isLoopback } from './loopback.ts';
 import { Alerts } from './schema-alerts.ts';
 import { AuditConfig } from './schema-audit.ts';
@@ -179,9 +180,18 @@ const Reports = z
       .max(100)
       .default(3)
       .describe('So many failed restarts of an AI agent within a day are an incident.'),
+    period: ReportPeriod.default('daily').describe(
+      'How far back a performance report looks for which nobody says it; those on schedules are of a day and of a week.',
+    ),
+    format: z.enum(['json', 'html', 'both']).default('both').describe('As what reports are written as files.'),
+    send: z
+      .array(z.enum(REPORT_KINDS))
+      .max(REPORT_KINDS.length)
+      .default([])
+      .describe('Reports that e-mail channels send, besides their being kept.'),
     emailRecipient: z.email().optional().describe('Gets what e-mail channels send, besides those that they name.'),
   })
-  .describe('Reports about the health of machines and agents.');
+  .describe('Reports about the health and the performance of machines, services and agents.');
 
 const DeadMan = z
   .strictObject({
@@ -269,7 +279,7 @@ const Retention = z
     runs: duration('1d', '3650d').default('90d').describe('Finished runs with their plans and outputs.'),
     incidents: duration('1d', '3650d').default('365d').describe('Resolved incidents.'),
     alerts: duration('1d', '3650d').default('90d').describe('Delivered alerts.'),
-    reports: duration('1d', '3650d').default('90d').describe('Health reports, and their files.'),
+    reports: duration('1d', '3650d').default('90d').describe('Reports, and their files.'),
     webhooks: duration('1d', '3650d')
       .default('30d')
       .describe('Webhooks with what they said; a repeat is known for so long.'),

@@ -1,5 +1,12 @@
 /** Folders below the home of Steward in which people and their scripts look for files. The store is what counts. */
-export const EXPORT_FOLDERS = ['reports', 'logs', 'data/agent-monitor', 'dashboard'] as const;
+export const EXPORT_FOLDERS = [
+  'reports',
+  'reports/performance',
+  'reports/weekly',
+  'logs',
+  'data/agent-monitor',
+  'dashboard',
+] as const;
 export type ExportFolder = (typeof EXPORT_FOLDERS)[number];
 
 export interface Exports {

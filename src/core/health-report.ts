@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { Deduction } from './score.ts';
 
 export const HEALTH_GROUPS = [
   'docker',
@@ -29,9 +30,7 @@ export const HealthFindings = z.object({
   at: z.coerce.date(),
   node: z.string(),
   score: z.number().min(0).max(100).describe('100 where all is well.'),
-  deductions: z
-    .array(z.object({ points: z.number(), reason: z.string() }))
-    .describe('What was taken from 100, and why.'),
+  deductions: z.array(Deduction).describe('What was taken from 100, and why.'),
   critical: z.boolean().describe('As many checks failed as the configuration calls critical, or more.'),
   failed: z.number().int(),
   warnings: z.number().int(),
@@ -39,9 +38,6 @@ export const HealthFindings = z.object({
   items: z.array(HealthItem),
 });
 export type HealthFindings = z.output<typeof HealthFindings>;
-
-/** Scores of one machine, the oldest first. */
-export type HealthTrend = readonly { readonly at: Date; readonly score: number }[];
 
 /** Attempts to bring a service back that have ended. */
 export interface RestartCounts {

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import type { MeasuredSeries, MetricsPort } from './ports/metrics.ts';
+import { mean, MEASURES, rounded } from './measures.ts';
+import type { MetricsPort } from './ports/metrics.ts';
 
 export const PerformanceMetric = z.enum(['cpu', 'memory', 'disk', 'network', 'response-time']);
 export type PerformanceMetric = z.output<typeof PerformanceMetric>;
@@ -16,22 +17,6 @@ export const PerformanceFinding = z.object({
 });
 export type PerformanceFinding = z.output<typeof PerformanceFinding>;
 
-export interface Subject {
-  /** Always the same for the same thing. */
-  readonly key: string;
-  readonly name: string;
-  /** By when the step begins, as milliseconds since 1970. */
-  readonly values: ReadonlyMap<number, number>;
-  readonly resourceId?: string | undefined;
-}
-
-interface Measure {
-  readonly unit: string;
-  /** Below this nothing is worth a word, however many times what is usual. */
-  readonly least: number;
-  subjects(over: (name: Parameters<MetricsPort['over']>[0]) => Promise<readonly MeasuredSeries[]>): Promise<Subject[]>;
-}
-
 const HOUR_MS = 3_600_000;
 const WEEK_HOURS = 168;
 export const RECENT_MS = 15 * 60_000;
@@ -43,61 +28,6 @@ const DEVIATION_OF_MEDIAN = 1.4826;
 /** A machine at rest hardly differs from itself, and would be far off at once. */
 const LEAST_DEVIATION = 0.05;
 const LEAST_TIMES = 1.25;
-
-const IDLE = new Set(['idle', 'iowait']);
-
-export const MEASURES: Readonly<Record<PerformanceMetric, Measure>> = {
-  cpu: {
-    unit: 'share of the cores',
-    least: 0.2,
-    async subjects(over) {
-      const modes = await over('steward_host_cpu_seconds_total');
-      const busy = summed(modes.filter(({ labels }) => !IDLE.has(labels['mode'] ?? '')));
-      return [{ key: 'machine', name: 'machine', values: combined(busy, summed(modes), (part, all) => part / all) }];
-    },
-  },
-  memory: {
-    unit: 'share of the memory',
-    least: 0.5,
-    async subjects(over) {
-      const [there, free] = [
-        summed(await over('steward_host_memory_bytes')),
-        summed(await over('steward_host_memory_available_bytes')),
-      ];
-      return [{ key: 'machine', name: 'machine', values: combined(free, there, (part, all) => 1 - part / all) }];
-    },
-  },
-  disk: {
-    unit: 'share of the time',
-    least: 0.2,
-    subjects: async (over) => grouped(await over('steward_host_disk_busy_seconds_total'), 'device'),
-  },
-  network: {
-    unit: 'bytes a second',
-    least: 1_000_000,
-    subjects: async (over) =>
-      grouped(
-        [
-          ...(await over('steward_host_network_received_bytes_total')),
-          ...(await over('steward_host_network_sent_bytes_total')),
-        ],
-        'interface',
-      ),
-  },
-  'response-time': {
-    unit: 'seconds',
-    least: 0.05,
-    async subjects(over) {
-      const answers = await over('steward_check_latency_seconds');
-      return answers.map((one) => ({
-        key: one.labels['id'] ?? '',
-        resourceId: one.resourceId,
-        name: `${one.labels['service']} (${one.labels['check']})`,
-        values: summed([one]),
-      }));
-    },
-  },
-};
 
 /** How a metric is beside what it usually is at this hour of the week; one finding for each thing that has it. */
 export async function lookAtPerformance(
@@ -167,43 +97,7 @@ export function judge(
   };
 }
 
-function summed(series: readonly MeasuredSeries[]): Map<number, number> {
-  const sums = new Map<number, number>();
-  for (const { points } of series)
-    for (const { at, avg } of points) sums.set(at.getTime(), (sums.get(at.getTime()) ?? 0) + avg);
-  return sums;
-}
-
-function combined(
-  parts: ReadonlyMap<number, number>,
-  all: ReadonlyMap<number, number>,
-  of: (part: number, all: number) => number,
-): Map<number, number> {
-  return new Map(
-    [...parts].flatMap(([at, part]) => {
-      const whole = all.get(at) ?? 0;
-      return whole > 0 ? [[at, of(part, whole)] as const] : [];
-    }),
-  );
-}
-
-function grouped(series: readonly MeasuredSeries[], label: string): Subject[] {
-  return [...Map.groupBy(series, ({ labels }) => labels[label] ?? '')].map(([name, group]) => ({
-    key: name,
-    name,
-    values: summed(group),
-  }));
-}
-
-function mean(values: readonly number[]): number | undefined {
-  return values.length === 0 ? undefined : values.reduce((sum, value) => sum + value, 0) / values.length;
-}
-
 function median(values: readonly number[]): number | undefined {
   const sorted = values.toSorted((one, other) => one - other);
   return sorted[Math.floor(sorted.length / 2)];
-}
-
-function rounded(value: number): number {
-  return Number(value.toPrecision(3));
 }

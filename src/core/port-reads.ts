@@ -42,6 +42,7 @@ export const LOOKS: { readonly [P in PortName]: Looks<Ports[P]> } = {
   files: { roots: true, stat: true, list: true, walk: true, read: true, openPaths: true, freeBytes: true },
   host: { sample: true, bootId: true },
   health: { thresholds: true, services: true, logFiles: true },
+  history: { uptimes: true, counts: true, databases: true, scores: true, openIncidents: true, settings: true },
   http: { permit: true, request: ({ method }) => method === 'GET' || method === 'HEAD' },
   storage: { space: true, caches: true, journal: true, rotatedLogs: true },
   memory: { groups: true, redis: true },

@@ -9,6 +9,7 @@ import type { ExpiryPort } from './ports/expiry.ts';
 import type { FitnessPort } from './ports/fitness.ts';
 import type { FilesPort } from './ports/files.ts';
 import type { HealthPort } from './ports/health.ts';
+import type { HistoryPort } from './ports/history.ts';
 import type { HostPort } from './ports/host.ts';
 import type { HttpPort } from './ports/http.ts';
 import type { MemoryPort } from './ports/memory.ts';
@@ -37,6 +38,7 @@ export interface Ports {
   readonly files: FilesPort;
   readonly host: HostPort;
   readonly health: HealthPort;
+  readonly history: HistoryPort;
   readonly http: HttpPort;
   readonly storage: StoragePort;
   readonly memory: MemoryPort;

@@ -20,6 +20,7 @@ import performanceReportGenerator from './performance-report-generator.ts';
 import processQueuedJobs from './process-queued-jobs.ts';
 import renewSsl from './renew-ssl.ts';
 import securityScanner from './security-scanner.ts';
+import weeklySummary from './weekly-summary.ts';
 
 /** Every workflow that ships: the six core ones, and the schedules of Steward itself. */
 export function workflows(
@@ -48,5 +49,6 @@ export function workflows(
     processQueuedJobs,
     renewSsl,
     securityScanner,
+    weeklySummary,
   ];
 }

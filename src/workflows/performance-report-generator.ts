@@ -1,3 +1,4 @@
+import { ReportPeriod } from '../core/report-period.ts';
 import { defineWorkflow } from '../core/workflow.ts';
 
 export default defineWorkflow({
@@ -12,13 +13,24 @@ export default defineWorkflow({
     {
       kind: 'schedule',
       schedule: { cron: '0 7 * * *', catchUp: 'latest', overlap: 'skip', jitter: '60s' },
-      context: { period: 'day' },
+      context: { period: 'daily' },
     },
     {
       kind: 'schedule',
       schedule: { cron: '0 8 * * 0', catchUp: 'latest', overlap: 'skip', jitter: '60s' },
-      context: { period: 'week' },
+      context: { period: 'weekly' },
     },
   ],
-  steps: [{ id: 'report', title: 'Write the report', automation: 'report-performance' }],
+  steps: [
+    {
+      id: 'report',
+      title: 'Write the report',
+      automation: 'report-performance',
+      everyNode: true,
+      input({ context }) {
+        const { data: period } = ReportPeriod.safeParse(context['period']);
+        return period === undefined ? {} : { period };
+      },
+    },
+  ],
 });

@@ -89,6 +89,7 @@ describe('the workflows that ship', () => {
     ['cleanup_temp_files', ['30 3 * * *']],
     ['daily_health_check', ['0 6 * * *']],
     ['performance_report_generator', ['0 7 * * *', '0 8 * * 0']],
+    ['weekly_summary', ['0 8 * * 0']],
     ['health_check', ['*/5 * * * *']],
     // The report of every five minutes is a job of the reports system: agent-monitoring.
     ['agent_restart_monitor', []],
@@ -132,7 +133,7 @@ describe('the workflows that ship', () => {
   });
 
   it('are all in the table of times', () => {
-    expect(all.map(({ name }) => name).toSorted()).toHaveLength(20);
+    expect(all.map(({ name }) => name).toSorted()).toHaveLength(21);
   });
 
   it('spread by at most a minute, and those that must not wait not at all', () => {
@@ -171,7 +172,7 @@ describe('the workflows that ship', () => {
   });
 
   it('fit into one catalog with the automations', () => {
-    expect(createCatalog({ automations: automations(), operations: [], workflows: all }).workflows.size).toBe(20);
+    expect(createCatalog({ automations: automations(), operations: [], workflows: all }).workflows.size).toBe(21);
   });
 
   it.each(all)('$name: schedules parse, events exist, step ids differ', ({ triggers, steps }) => {

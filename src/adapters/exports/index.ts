@@ -42,9 +42,14 @@ export function createExports(home: string): Exports {
       await inPlace(folder, name, async (path) => await symlink(target, path));
     },
     async prune(folder, prefix, before) {
-      const path = await at(folder);
+      const path = join(home, folder);
+      const names = await readdir(path).catch((thrown: NodeJS.ErrnoException) => {
+        // Nothing was written there yet.
+        if (thrown.code === 'ENOENT') return [];
+        throw thrown;
+      });
       let removed = 0;
-      for (const name of await readdir(path)) {
+      for (const name of names) {
         if (!name.startsWith(prefix)) continue;
         const stats = await lstat(join(path, name)).catch(() => undefined);
         if (!stats?.isFile() || stats.mtime >= before) continue;

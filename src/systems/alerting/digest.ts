@@ -4,6 +4,7 @@ import { formatDuration } from '../../core/duration.ts';
 import type { EventType } from '../../core/event.ts';
 import type { Incident } from '../../core/incident.ts';
 import { redactText } from '../../core/redact.ts';
+import { type CountedEvents, countEvents } from '../../store/event-counts.ts';
 import type { EventTables } from '../../store/event-tables.ts';
 import { ruleInWords } from './budget.ts';
 import { alertId } from './compose-alert.ts';
@@ -26,15 +27,7 @@ const COUNTED = [
   'run.finished',
 ] as const satisfies readonly EventType[];
 
-interface Count {
-  readonly type: (typeof COUNTED)[number];
-  /** Of what: a source, an automation; empty where the event names neither. */
-  readonly of: string;
-  readonly status: string;
-  readonly count: number;
-  /** The longest restore among them, in ms. */
-  readonly restoreMs: number | null;
-}
+type Count = CountedEvents;
 
 /** What went well is told once a day, together: failures have been told at once. */
 export async function composeDigest(
@@ -42,13 +35,7 @@ export async function composeDigest(
   { until, open, node }: { readonly until: Date; readonly open: readonly Incident[]; readonly node: string },
 ): Promise<Alert> {
   const from = new Date(until.getTime() - DAY_MS);
-  const { rows } = await sql<Count>`
-    select type, coalesce(data->>'source', data->>'automation', '') as of, coalesce(data->>'status', '') as status,
-      count(*)::int as count, max((data->>'restoreMs')::float8) as "restoreMs"
-    from events
-    where at >= ${from} and at < ${until} and type in (${sql.join([...COUNTED])})
-      and coalesce(data->>'dryRun', 'false') <> 'true'
-    group by 1, 2, 3 order by 1, 2, 3`.execute(db);
+  const rows = await countEvents(db, COUNTED, { from, to: until });
   const { rows: quiet } = await sql<{ title: string; count: number }>`
     select a.title, count(*)::int as count from alerts a
     where a.kind = 'opened' and a.state = 'sent' and a.at >= ${from} and a.at < ${until}
@@ -60,8 +47,8 @@ export async function composeDigest(
     .where('state', '=', 'proposed')
     .orderBy('pages', 'desc')
     .execute();
-  const of = (type: Count['type']): Count[] => rows.filter((row) => row.type === type);
-  const total = (type: Count['type']): number => sum(of(type));
+  const of = (type: (typeof COUNTED)[number]): Count[] => rows.filter((row) => row.type === type);
+  const total = (type: (typeof COUNTED)[number]): number => sum(of(type));
   const failed = of('run.finished').filter(({ status }) => FAILED.has(status));
   const done = of('run.finished').filter(({ status }) => status === 'succeeded');
 

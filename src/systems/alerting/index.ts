@@ -1,4 +1,5 @@
 import type { AcknowledgeLinks } from '../../core/acknowledgement.ts';
+import type { Alert } from '../../core/alert.ts';
 import type { Breakers } from '../../core/breaker.ts';
 import { StewardError } from '../../core/errors.ts';
 import type { Incidents, TimelineEntry } from '../../core/incident.ts';
@@ -12,6 +13,7 @@ import type { Store } from '../../store/store.ts';
 import { createAbout } from './about.ts';
 import { createAcknowledgeLinks } from './acknowledge-links.ts';
 import { budgetOperations } from './budget-operations.ts';
+import { alertId } from './compose-alert.ts';
 import { createCourier } from './courier.ts';
 import type { DeadMan } from './dead-man.ts';
 import { createEscalations } from './escalations.ts';
@@ -59,10 +61,21 @@ export interface AlertingDeps {
   readonly pollMs?: number;
 }
 
+export interface MailMessage {
+  readonly key: string;
+  readonly at: Date;
+  readonly title: string;
+  readonly text: string;
+  /** Below the address of Steward. */
+  readonly path: string;
+}
+
 export interface Alerting extends System {
   deliveryStatus(): Promise<DeliveryStatus>;
   /** For the console at start; `undefined` where somebody is told. */
   notice(): string | undefined;
+  /** Brings something to read, about no incident, to everybody who has e-mail; harmless twice for one key. */
+  mail(message: MailMessage): Promise<void>;
   /** The links in messages, for the surface that they lead to. */
   readonly links: AcknowledgeLinks;
 }
@@ -217,6 +230,21 @@ export function createAlerting(deps: AlertingDeps): Alerting {
       await Promise.all([consumer?.stop(), loop, deadMan?.stop()]);
     },
 
+    async mail({ key, at, title, text, path }) {
+      const to = (await recipients.all()).filter(({ kind }) => kind === 'email');
+      const base = baseUrl();
+      const alert: Alert = {
+        id: alertId('mail', key),
+        kind: 'digest',
+        severity: 'info',
+        title,
+        text,
+        node,
+        at,
+        ...(base !== undefined && { url: `${base.replace(/\/$/, '')}${path}` }),
+      };
+      await outbox.db.transaction().execute(async (trx) => await outbox.record(trx, alert, { to }));
+    },
     links: links ?? { read: async () => undefined },
     deliveryStatus: async () => deliveryStatus(outbox, await recipients.all()),
     notice: () => (routes().length + elsewhere > 0 ? undefined : NO_CHANNEL),

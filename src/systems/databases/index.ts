@@ -1,5 +1,7 @@
+import type { DatabaseLook } from '../../core/database/look.ts';
 import type { DoneBefore } from '../../core/database/rules.ts';
 import type { Meter } from '../../core/metric.ts';
+import type { DatabaseFigures } from '../../core/ports/history.ts';
 import type { System } from '../../core/system.ts';
 import type { EventConsumer } from '../../store/event-consumer.ts';
 import type { DatabasesDeps } from './deps.ts';
@@ -18,6 +20,27 @@ export interface Databases extends System {
   readonly meter: Meter;
   /** What was done to the databases of a source, the newest first. */
   done(source: string): Promise<DoneBefore[]>;
+  /** How each database of this node was at the last look. */
+  figures(): Promise<DatabaseFigures[]>;
+}
+
+function figuresOf(source: string, at: Date, look: DatabaseLook): DatabaseFigures {
+  const { kind, databases, connections, cacheHitRatio, longestTransactionSeconds, slow } = look;
+  const [slowest] = slow.toSorted((one, other) => other.meanMs - one.meanMs);
+  return {
+    source,
+    kind,
+    at,
+    bytes: databases.reduce((sum, { bytes }) => sum + bytes, 0),
+    connectionsPercent: connections && percent(connections.used / connections.limit),
+    cacheHitPercent: cacheHitRatio === undefined ? undefined : percent(cacheHitRatio),
+    longestTransactionSeconds: longestTransactionSeconds === undefined ? undefined : Math.round(longestTransactionSeconds),
+    slowest: slowest && { statement: slowest.statement, meanMs: slowest.meanMs, calls: slowest.calls },
+  };
+}
+
+function percent(share: number): number {
+  return Math.round(share * 1_000) / 10;
 }
 
 const MOST_DONE = 5_000;
@@ -56,6 +79,15 @@ export function createDatabaseWatch(given: Omit<DatabasesDeps, 'measured'>): Dat
         .limit(MOST_DONE)
         .execute();
       return rows.map(({ kind, database, object, at }) => ({ kind, database, object: object ?? undefined, at }));
+    },
+    async figures() {
+      const rows = await db
+        .selectFrom('database_latest')
+        .select(['source', 'at', 'look'])
+        .where('node', '=', node.id)
+        .orderBy('source')
+        .execute();
+      return rows.flatMap(({ source, at, look }) => (look ? [figuresOf(source, at, look)] : []));
     },
     async start() {
       consumer = store.events.consume({

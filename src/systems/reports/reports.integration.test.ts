@@ -1,18 +1,21 @@
 import { mkdir, readFile, readlink, readdir, rm, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { sql } from 'kysely';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createExports } from '../../adapters/exports/index.ts';
 import { systemActor } from '../../core/actor.ts';
 import type { HealthFindings, RestartCounts } from '../../core/health-report.ts';
 import type { Incident, NewIncident } from '../../core/incident.ts';
+import type { PerformanceReport } from '../../core/performance-report.ts';
 import type { Run } from '../../core/run.ts';
-import type { System } from '../../core/system.ts';
+import type { WeeklySummary } from '../../core/weekly-summary.ts';
 import { testDatabase, type TestDatabase } from '../../testing/database.ts';
 import { defined } from '../../testing/defined.ts';
 import { aResource, type FakeInventory, fakeInventory } from '../../testing/fakes/fake-inventory.ts';
 import { memoryLog } from '../../testing/log.ts';
 import { tempFolder } from '../../testing/world/temp-folder.ts';
-import { createReports, reportsMigrations } from './index.ts';
+import type { ReportMessage, ReportsSettings } from './deps.ts';
+import { createReports, type Reports, reportsMigrations } from './index.ts';
 
 const AT = new Date('2026-03-31T06:00:00Z');
 const findings = (failed: number, at = AT): HealthFindings => ({
@@ -33,15 +36,52 @@ const findings = (failed: number, at = AT): HealthFindings => ({
   })),
 });
 
+const figures = { mean: 0.5, p95: 0.9, highest: 0.95, last: 0.4, points: [{ at: AT, value: 0.5 }] };
+const performed = (more: Partial<PerformanceReport> = {}): PerformanceReport => ({
+  at: AT,
+  node: 'n1',
+  period: 'daily',
+  from: new Date(AT.getTime() - 86_400_000),
+  to: AT,
+  step: '15m',
+  score: 90,
+  deductions: [{ points: 10, reason: 'Cores were busy.', fix: 'Look at what ran.' }],
+  backupSuccessPercent: 87.5,
+  machine: [{ measure: 'cpu', subject: 'machine', unit: 'share of the cores', ...figures }],
+  answers: [],
+  uptimes: [],
+  databases: [],
+  notes: [],
+  ...more,
+});
+const week: WeeklySummary = {
+  at: AT,
+  node: 'n1',
+  from: new Date(AT.getTime() - 7 * 86_400_000),
+  to: AT,
+  incidents: { opened: 3, resolved: 2, escalated: 1, openNow: ['shop is down'] },
+  heals: { succeeded: 2, failed: 0 },
+  copies: { made: 28, failed: 0, proven: [{ of: 'crm', count: 7 }], unsound: [] },
+  runs: { succeeded: 40, failed: 1, byAutomation: [] },
+  alerts: { delivered: [], failed: [] },
+  deploys: [],
+  uptimes: [],
+  scores: [],
+};
+const output = (report: object): Run['output'] => JSON.parse(JSON.stringify(report)) as Run['output'];
+
 describe('reports', () => {
   let database: TestDatabase;
   let folder: Awaited<ReturnType<typeof tempFolder>>;
-  let reports: System;
+  let reports: Reports;
   let inventory: FakeInventory;
   let open: Map<string, NewIncident & { status: Incident['status'] }>;
   let runs: Map<string, Partial<Run>>;
   let restarts: Map<string, RestartCounts>;
   let clock: Date;
+  let format: ReportsSettings['format'];
+  let send: ReportsSettings['send'];
+  let sent: Map<string, ReportMessage>;
   const log = memoryLog();
 
   beforeEach(async () => {
@@ -50,6 +90,8 @@ describe('reports', () => {
     open = new Map();
     runs = new Map();
     restarts = new Map();
+    sent = new Map();
+    [format, send] = ['both', []];
     clock = AT;
     reports = createReports({
       store: database.store,
@@ -81,9 +123,19 @@ describe('reports', () => {
       uptimes: async () => new Map([['svc_agent001', 99.5]]),
       restarts: async () => restarts,
       exports: createExports(folder.path),
-      render: ({ score }, trend) =>
-        `${score}: ${trend.map((each) => `${each.at.toISOString()} ${each.score}`).join(', ')}`,
-      settings: () => ({ keepMs: 90 * 86_400_000, keepAgentReportsMs: 7 * 86_400_000, agentRestartFailures: 3 }),
+      render: {
+        health: ({ score }, trend) => `${score}: ${trend.map((each) => `${each.at.toISOString()} ${each.score}`).join(', ')}`,
+        performance: ({ score }, trend) => `${score}: ${trend.map((each) => each.score).join(', ')}`,
+        weekly: ({ incidents }) => `${incidents.opened}`,
+      },
+      send: async (message) => void sent.set(message.id, message),
+      settings: () => ({
+        keepMs: 90 * 86_400_000,
+        keepAgentReportsMs: 7 * 86_400_000,
+        agentRestartFailures: 3,
+        format,
+        send,
+      }),
       node: { id: 'node_1', name: 'n1' },
       now: () => clock,
       log,
@@ -109,8 +161,8 @@ describe('reports', () => {
     const call = { actor: systemActor('test'), now: clock, from: 'local', requestId: 'r' };
     return operation.output.parse(await operation.handle(operation.input.parse(input), call)) as T;
   };
-  const opened = async (input: object): Promise<string> => {
-    const operation = defined(reports.operations.find((each) => each.name === 'health-report-file'));
+  const downloaded = async (name: string, input: object): Promise<string> => {
+    const operation = defined(reports.operations.find((each) => each.name === name));
     if (operation.kind !== 'query' || !operation.download) throw new Error('it gives a file');
     const call = { actor: systemActor('test'), now: clock, from: 'local', requestId: 'r' };
     const { chunks } = await operation.download.open(operation.input.parse(input), call);
@@ -118,6 +170,7 @@ describe('reports', () => {
     for await (const chunk of chunks) text += chunk;
     return text;
   };
+  const opened = (input: object): Promise<string> => downloaded('health-report-file', input);
   const list = async () => (await ask<{ items: { id: string; failed: number }[] }>('health-reports', {})).items;
   const files = async (name: string) => (await readdir(join(folder.path, name))).toSorted();
 
@@ -170,14 +223,14 @@ describe('reports', () => {
   });
 
   it('are kept once, of this node, of real runs that made one', async () => {
-    const output = JSON.parse(JSON.stringify(findings(0))) as Run['output'];
-    await ended('run_dry', { output }, { dryRun: true });
-    await ended('run_other', { output, node: 'node_2' });
-    await ended('run_failed', { output }, { status: 'failed' });
+    const kept = output(findings(0));
+    await ended('run_dry', { output: kept }, { dryRun: true });
+    await ended('run_other', { output: kept, node: 'node_2' });
+    await ended('run_failed', { output: kept }, { status: 'failed' });
     await ended('run_odd', { output: { score: 'high' } });
-    await ended('run_another', { output }, { automation: 'monitor-service' });
-    await ended('run_real', { output });
-    await ended('run_real', { output });
+    await ended('run_another', { output: kept }, { automation: 'monitor-service' });
+    await ended('run_real', { output: kept });
+    await ended('run_real', { output: kept });
     await expect.poll(list).toMatchObject([{ id: 'hr_real' }]);
     await ended('run_last', {
       output: JSON.parse(JSON.stringify(findings(0, new Date(AT.getTime() + 1_000)))) as Run['output'],
@@ -222,6 +275,81 @@ describe('reports', () => {
     restarts.delete('svc_agent001');
     await run();
     expect(open.get('agent.restarts-failing:svc_agent001')?.status).toBe('resolved');
+  });
+
+  it('of performance have the promised names and the score, and their files say what the API answers', async () => {
+    await ended('run_p', { output: output(performed()) }, { automation: 'report-performance' });
+    await expect.poll(() => files('reports/performance').catch(() => [])).toEqual([
+      'latest_performance_report.html',
+      'latest_performance_report.json',
+      'performance_report_daily_20260331_060000.html',
+      'performance_report_daily_20260331_060000.json',
+    ]);
+    const text = await readFile(join(folder.path, 'reports/performance/latest_performance_report.json'), 'utf8');
+    const { performance_score: score, ...file } = JSON.parse(text) as { performance_score: number };
+    expect(score).toBe(90);
+    const { id, runId, ...answered } = await ask<{ id: string; runId: string }>('performance-report-get', { id: 'latest' });
+    expect([id, runId]).toEqual(['pr_p', 'run_p']);
+    expect(file).toEqual(JSON.parse(JSON.stringify(answered)));
+    expect(await downloaded('performance-report-file', { id: 'pr_p', format: 'json' })).toBe(text);
+    expect((await ask<{ items: object[] }>('performance-reports', {})).items).toEqual([
+      { id: 'pr_p', node: 'n1', at: AT, score: 90, period: 'daily', backupSuccessPercent: 87.5, runId: 'run_p' },
+    ]);
+    expect(await list()).toEqual([]);
+    await expect(ask('health-report-get', { id: 'pr_p' })).rejects.toMatchObject({ code: 'NOT_FOUND' });
+  });
+
+  it('of a week stand in no line of scores of days', async () => {
+    const at = (hours: number): Date => new Date(AT.getTime() + hours * 3_600_000);
+    for (const [index, period] of (['daily', 'weekly', 'daily'] as const).entries())
+      await ended(
+        `run_${index}`,
+        { output: output(performed({ period, at: at(index), score: 90 + index })) },
+        { automation: 'report-performance' },
+      );
+    await expect
+      .poll(() => downloaded('performance-report-file', { id: 'pr_2' }).catch(() => ''))
+      .toBe('92: 90, 92');
+    expect(await downloaded('performance-report-file', { id: 'pr_1' })).toBe('91: 91');
+    expect((await reports.scores({ from: AT, to: at(9) })).map(({ score }) => score)).toEqual([90, 92]);
+  });
+
+  it('of the week are kept without a score', async () => {
+    await ended('run_w', { output: output(week) }, { automation: 'summarize-week' });
+    await expect
+      .poll(async () => (await ask<{ items: object[] }>('weekly-summaries', {})).items)
+      .toEqual([{ id: 'ws_w', node: 'n1', at: AT, incidents: 3, open: 1, proven: 7, failedRuns: 1, runId: 'run_w' }]);
+    await expect.poll(() => files('reports/weekly').catch(() => [])).toContain('latest_weekly_summary.html');
+  });
+
+  it('are sent where that is wished, and written in the format that is wished', async () => {
+    [format, send] = ['json', ['performance']];
+    await ended('run_w', { output: output(week) }, { automation: 'summarize-week' });
+    await ended('run_p', { output: output(performed()) }, { automation: 'report-performance' });
+    await expect.poll(() => files('reports/performance').catch(() => [])).toHaveLength(2);
+    expect(await files('reports/weekly')).toEqual(['latest_weekly_summary.json', 'weekly_summary_20260331_060000.json']);
+    expect([...sent.values()]).toEqual([
+      {
+        id: 'pr_p',
+        at: AT,
+        title: 'Performance of n1, daily: 90 of 100',
+        text: '-10 Cores were busy. Look at what ran.',
+        path: '/api/v1/automation/reports/performance/pr_p/file',
+      },
+    ]);
+  });
+
+  it('that an earlier version kept are still there', async () => {
+    const db = database.store.db.withTables<{ reports: Record<string, unknown> }>();
+    await sql`drop table reports`.execute(db);
+    const [first, second] = reportsMigrations;
+    await sql`drop table agent_states`.execute(db);
+    await defined(first).up(database.store.db);
+    await sql`insert into health_reports (id, node, node_name, run_id, at, score, failed, warnings, critical, findings)
+      values ('hr_old', 'node_1', 'n1', 'run_old', ${AT}, 80, 2, 0, false, ${JSON.stringify(findings(2))}::jsonb)`.execute(db);
+    await defined(second).up(database.store.db);
+    expect(await list()).toMatchObject([{ id: 'hr_old', failed: 2, score: 80, critical: false }]);
+    expect(await ask('health-report-get', { id: 'hr_old' })).toMatchObject({ failed: 2, runId: 'run_old' });
   });
 
   it('go when they are old, rows and files', async () => {

@@ -1,21 +1,22 @@
 import { type ColumnType, sql } from 'kysely';
-import type { HealthFindings } from '../../core/health-report.ts';
+import type { JsonObject } from '../../core/json.ts';
+import type { ReportKindName } from '../../core/report-period.ts';
 import type { Migration } from '../../store/migrator.ts';
 
 type Jsonb<T> = ColumnType<T, string, string>;
 
 export type ReportsTables = {
-  health_reports: {
+  reports: {
     id: string;
+    kind: ReportKindName;
     node: string;
     node_name: string;
     run_id: string;
     at: Date;
-    score: number;
-    failed: number;
-    warnings: number;
-    critical: boolean;
-    findings: Jsonb<HealthFindings>;
+    score: number | null;
+    /** What a list has of it. */
+    facts: Jsonb<JsonObject>;
+    findings: Jsonb<JsonObject>;
   };
   /** How each AI agent was when it was last looked at. */
   agent_states: { resource_id: string; node: string; name: string; at: Date; state: Jsonb<AgentState> };
@@ -48,6 +49,22 @@ export const reportsMigrations: readonly Migration[] = [
         resource_id text primary key, node text not null, name text not null, at timestamptz not null, state jsonb not null)`.execute(
         db,
       );
+    },
+  },
+  {
+    name: 'reports/0002-kinds',
+    async up(db) {
+      await sql`alter table health_reports rename to reports`.execute(db);
+      await sql`alter index health_reports_at rename to reports_at`.execute(db);
+      await sql`alter table reports add column kind text not null default 'health', add column facts jsonb not null default '{}',
+        alter column score drop not null`.execute(db);
+      await sql`update reports set facts = jsonb_build_object('failed', failed, 'warnings', warnings, 'critical', critical)`.execute(
+        db,
+      );
+      await sql`alter table reports drop column failed, drop column warnings, drop column critical,
+        alter column kind drop default, alter column facts drop default`.execute(db);
+      await sql`create index reports_of_kind on reports (kind, at desc, id desc)`.execute(db);
+      await sql`drop index reports_at`.execute(db);
     },
   },
 ];

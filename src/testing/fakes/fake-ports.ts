@@ -7,6 +7,7 @@ import { type FakeExpiry, fakeExpiry } from './fake-expiry.ts';
 import { type FakeFitness, fakeFitness } from './fake-fitness.ts';
 import { type FakeFiles, fakeFiles } from './fake-files.ts';
 import { type FakeHealth, fakeHealth } from './fake-health.ts';
+import { type FakeHistory, fakeHistory } from './fake-history.ts';
 import { type FakeHost, fakeHost } from './fake-host.ts';
 import { type FakeHttp, fakeHttp } from './fake-http.ts';
 import { type FakeInventory, fakeInventory } from './fake-inventory.ts';
@@ -36,6 +37,7 @@ export interface FakePorts extends Ports {
   readonly files: FakeFiles;
   readonly host: FakeHost;
   readonly health: FakeHealth;
+  readonly history: FakeHistory;
   readonly http: FakeHttp;
   readonly storage: FakeStorage;
   readonly memory: FakeMemory;
@@ -68,6 +70,7 @@ export function fakePorts(options: { readonly now?: () => Date; readonly roots?:
     files: fakeFiles({ roots: options.roots ?? ['/tmp'], ...clock }),
     host,
     health: fakeHealth(),
+    history: fakeHistory(),
     http: fakeHttp(),
     storage,
     memory: fakeMemory({ freed: host.free }),
