@@ -7,6 +7,8 @@ type Ask = <T>(path: string) => Promise<T>;
 const DAY_MS = 86_400_000;
 /** Long enough before its end that somebody can replace it in working hours. */
 const TOKEN_ENDS_WITHIN_MS = 14 * DAY_MS;
+/** Each is tried weekly. */
+const PROVEN_WITHIN_MS = 8 * DAY_MS;
 const MOST = 5;
 
 /** What only a Steward that runs can tell. Nothing where none does, which is a finding of its own. */
@@ -41,11 +43,9 @@ export async function examineRunning(home: string, now: Date): Promise<Finding[]
   );
 }
 
-async function delivery(ask: Ask): Promise<Finding> {
+async function delivery(ask: Ask, now: Date): Promise<Finding> {
   const what = 'delivery of alerts';
-  const { items } = await ask<{ items: { name: string; state: string; pending: number; lastError?: string }[] }>(
-    'channels',
-  );
+  const { items } = await ask<{ items: Channel[] }>('channels');
   const failing = items.filter(({ state }) => state === 'failing');
   const [first] = failing;
   if (first)
@@ -69,7 +69,19 @@ async function delivery(ask: Ask): Promise<Finding> {
       detail: `never tried: ${listed(unused.map(({ name }) => name))}`,
       mend: `steward test-channel ${unused[0].name}`,
     };
-  return { what, state: 'ok', detail: `the last one arrived by ${listed(items.map(({ name }) => name))}` };
+  const proven = listed(items.map(({ name, lastDelivery = '' }) => `${name} took one on ${lastDelivery.slice(0, 16)}`));
+  const old = items.find(({ lastDelivery }) => now.getTime() - Date.parse(lastDelivery ?? '') > PROVEN_WITHIN_MS);
+  return old
+    ? { what, state: 'note', detail: `not proven for more than a week: ${proven}`, mend: `steward test-channel ${old.name}` }
+    : { what, state: 'ok', detail: proven };
+}
+
+interface Channel {
+  readonly name: string;
+  readonly state: string;
+  readonly pending: number;
+  readonly lastError?: string;
+  readonly lastDelivery?: string;
 }
 
 async function proof(ask: Ask): Promise<Finding> {

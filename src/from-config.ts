@@ -123,6 +123,7 @@ export function alertingSettings({ alerts, groups, retention }: Config): Alertin
     retentionMs: ms(retention.alerts),
     digest: alerts.digest,
     budget: alerts.budget,
+    weeklyTest: alerts.weeklyTest,
     routing: { routes: alerts.routes, default: alerts.default, escalate: alerts.escalate },
     ...(alerts.repeat !== undefined && { repeatMs: ms(alerts.repeat) }),
   };

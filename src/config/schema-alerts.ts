@@ -23,6 +23,10 @@ export const Alerts = z
     hold: duration('0s', '1h')
       .default('90s')
       .describe('How long a new incident that is not critical waits for healing before anyone is told.'),
+    weeklyTest: z
+      .boolean()
+      .default(true)
+      .describe('Whether each channel gets a test on Mondays at 09:00; one that does not take it becomes an incident.'),
     digest: z
       .boolean()
       .default(true)

@@ -66,6 +66,7 @@ describe('daily-health-check', () => {
     expect(run.output?.deductions[0]).toEqual({
       points: 25,
       reason: expect.stringContaining('critical checkout: down'),
+      fix: expect.stringContaining('steward incidents'),
     });
     expect((await check(ports, { criticalFailures: 6 })).output?.critical).toBe(false);
   });

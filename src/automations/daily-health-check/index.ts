@@ -3,6 +3,7 @@ import { defineAutomation } from '../../core/automation.ts';
 import { StewardError } from '../../core/errors.ts';
 import { HEALTH_GROUPS, HealthFindings, type HealthItem } from '../../core/health-report.ts';
 import type { ContainerInfo } from '../../core/ports/docker.ts';
+import { scored } from '../../core/score.ts';
 import { certificateItems, dockerItem, logItems, modelItems, resourceItems, serviceItems } from './analyze.ts';
 
 const MOST_ITEMS = 1_000;
@@ -115,19 +116,35 @@ const ORDER: Readonly<Record<HealthItem['state'], number>> = { failed: 0, warnin
 const POINTS = { failed: 10, warning: 3 } as const;
 const CRITICAL_POINTS = 25;
 
+const BROUGHT_BACK = 'steward incidents says what is wrong and what was tried.';
+const FIXES: Readonly<Record<HealthItem['group'], string>> = {
+  docker: BROUGHT_BACK,
+  core: BROUGHT_BACK,
+  api: BROUGHT_BACK,
+  database: BROUGHT_BACK,
+  agents: BROUGHT_BACK,
+  models: 'Pull a model on that server, or see steward incidents for why it does not answer.',
+  services: BROUGHT_BACK,
+  resources: 'steward run free-disk-space --dry-run and steward run relieve-memory --dry-run show what may be given back.',
+  logs: 'Have the program that writes it rotate it.',
+  certificates: 'Renew it where it was issued, and have what serves it load it again.',
+};
+
 /** 100 less what each failed or doubtful item takes; what is critical takes more. */
 function scoreOf(items: readonly HealthItem[]): Pick<HealthFindings, 'score' | 'deductions' | 'failed' | 'warnings'> {
-  const deductions = items
-    .flatMap(({ state, critical, name, group, message }) => {
+  const deductions = items.flatMap(({ state, critical, name, group, message }) => {
       if (state !== 'failed' && state !== 'warning') return [];
       const points = state === 'failed' && critical ? CRITICAL_POINTS : POINTS[state];
-      return [{ points, reason: `${group}: ${critical ? 'critical ' : ''}${name}: ${message}`.slice(0, 300) }];
-    })
-    .toSorted((a, b) => b.points - a.points);
-  const lost = deductions.reduce((sum, { points }) => sum + points, 0);
+      return [
+        {
+          points,
+          reason: `${group}: ${critical ? 'critical ' : ''}${name}: ${message}`.slice(0, 300),
+          fix: FIXES[group],
+        },
+      ];
+    });
   return {
-    score: Math.max(0, 100 - lost),
-    deductions,
+    ...scored(deductions),
     failed: items.filter(({ state }) => state === 'failed').length,
     warnings: items.filter(({ state }) => state === 'warning').length,
   };

@@ -55,15 +55,15 @@ export function deductionsOf(found: Found, limits: Limits): Deduction[] {
 
   return [
     taken(10, 10, high('cpu', 'p95', limits.cpuPercent / 100), {
-      what: `The cores were busier than ${limits.cpuPercent} % in the busiest of twenty steps`,
+      what: `In one step of twenty the cores were busier than ${limits.cpuPercent} %`,
       fix: 'Look at what ran then (steward changes), and move heavy schedules apart (steward schedule week).',
     }),
     taken(5, 5, load ? [`${load.p95} a core`] : [], {
-      what: `More tasks waited than ${limits.loadPerCore} a core`,
+      what: `In one step of twenty more tasks ran or waited than ${limits.loadPerCore} a core`,
       fix: 'steward metrics show steward_host_load1 --last 7d says since when; fewer at once, or more cores.',
     }),
     taken(10, 10, high('memory', 'p95', limits.memoryPercent / 100), {
-      what: `More than ${limits.memoryPercent} % of the memory was in use`,
+      what: `In one step of twenty more than ${limits.memoryPercent} % of the memory was in use`,
       fix: 'steward run relieve-memory --dry-run shows what may be given back.',
     }),
     taken(8, 16, high('space', 'last', limits.diskPercent / 100), {

@@ -94,8 +94,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
   {
     method: 'GET',
     path: `${under}/reports/performance`,
-    summary: 'The performance report.',
-    later: { permission: 'read', by: 'metrics', meanwhile: `GET ${API}/service-health shows latencies.` },
+    summary: 'The performance reports.',
   },
   {
     method: 'GET',

@@ -124,7 +124,8 @@ export function createCourier(deps: CourierDeps) {
     const others = (await recipients.all()).filter((other) => other.name !== name);
     const fallback = routes().find(({ channel }) => channel.name === name)?.fallback;
     const stated = others.filter((other) => other.name === fallback);
-    if (alert.kind === 'notice' || alert.kind === 'digest' || others.length === 0) return;
+    // A test is about this channel alone, and becomes an incident of its own.
+    if (['notice', 'digest', 'test'].includes(alert.kind) || others.length === 0) return;
     const isOfUse = stated.length > 0 && !(await hasTrouble(trx, alert.id, fallback));
     await outbox.send(trx, alert, isOfUse ? stated : others, { insteadOf: name });
     const last = await trx

@@ -16,6 +16,7 @@ import { budgetOperations } from './budget-operations.ts';
 import { alertId } from './compose-alert.ts';
 import { createCourier } from './courier.ts';
 import type { DeadMan } from './dead-man.ts';
+import { deliveryTests } from './delivery-tests.ts';
 import { createEscalations } from './escalations.ts';
 import { inputOperations } from './inputs.ts';
 import { createIntake, HEARD } from './intake.ts';
@@ -192,7 +193,9 @@ export function createAlerting(deps: AlertingDeps): Alerting {
       ...silenceOperations({ silences, incidents, about }),
       ...budgetOperations({ proposals, settings }),
     ],
-    jobs: alertingJobs({
+    jobs: [
+      ...deliveryTests({ outbox, recipients, incidents, settings, node }),
+      ...alertingJobs({
       store,
       incidents,
       outbox,
@@ -205,7 +208,8 @@ export function createAlerting(deps: AlertingDeps): Alerting {
       escalate: () => escalations.look(),
       proposals,
       forgetSilences: (before) => silences.forget(before),
-    }),
+      }),
+    ],
 
     async start() {
       stopping = new AbortController();

@@ -121,6 +121,7 @@ export function alertingOperations({
         const { receipt } = await deliverWithin(deadlineMs, route.channel, alert).catch((thrown: unknown) => {
           throw asOfATest(StewardError.from(thrown));
         });
+        await outbox.recordTaken(alert, name, receipt);
         return { alertId: alert.id, channel: name, receipt };
       },
     }),

@@ -89,16 +89,7 @@ export function createOutbox({ store, settings, now }: OutboxDeps) {
       const { numInsertedOrUpdatedRows: inserted } = await trx
         .insertInto('alerts')
         .values({
-          id: alert.id,
-          kind: alert.kind,
-          severity: alert.severity,
-          title: alert.title,
-          text: alert.text,
-          incident_id: alert.incidentId ?? null,
-          service: alert.service ?? null,
-          node: alert.node,
-          at: alert.at,
-          url: alert.url ?? null,
+          ...rowOf(alert),
           state: holdMs > 0 ? 'held' : 'sent',
           hold_until: holdMs > 0 ? new Date(now().getTime() + holdMs) : null,
         })
@@ -107,6 +98,32 @@ export function createOutbox({ store, settings, now }: OutboxDeps) {
       if (inserted !== 1n) return;
       if (holdMs === 0) await send(trx, alert, to, { quietOver });
       else await sql`select pg_notify(${ALERTS_CHANNEL}, '')`.execute(trx);
+    },
+
+    /** Something that was sent past the line, with what the receiver answered. */
+    async recordTaken(alert: Alert, channel: string, receipt: string): Promise<void> {
+      await db.transaction().execute(async (trx) => {
+        await trx
+          .insertInto('alerts')
+          .values({ ...rowOf(alert), state: 'sent', hold_until: null })
+          .execute();
+        await trx
+          .insertInto('alert_deliveries')
+          .values({
+            alert_id: alert.id,
+            channel,
+            state: 'delivered',
+            attempts: 1,
+            next_at: alert.at,
+            claimed_by: null,
+            receipt: receipt.slice(0, 500),
+            last_error: null,
+            instead_of: null,
+            created_at: alert.at,
+            finished_at: now(),
+          })
+          .execute();
+      });
     },
 
     /** Alerts whose hold is over. */
@@ -266,6 +283,21 @@ export function createOutbox({ store, settings, now }: OutboxDeps) {
       );
       return rows[0]?.at ?? undefined;
     },
+  };
+}
+
+function rowOf(alert: Alert): Omit<AlertRow, 'state' | 'hold_until'> {
+  return {
+    id: alert.id,
+    kind: alert.kind,
+    severity: alert.severity,
+    title: alert.title,
+    text: alert.text,
+    incident_id: alert.incidentId ?? null,
+    service: alert.service ?? null,
+    node: alert.node,
+    at: alert.at,
+    url: alert.url ?? null,
   };
 }
 

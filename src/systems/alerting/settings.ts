@@ -24,6 +24,8 @@ export interface AlertingSettings {
   readonly retentionMs: number;
   /** Whether channels that take what is merely informative are told each day what went well. */
   readonly digest?: boolean | undefined;
+  /** Whether each channel is tried once a week; it is where this is left out. */
+  readonly weeklyTest?: boolean | undefined;
   /** After this long without an end or somebody who takes it, it is told again; never where it is left out. */
   readonly repeatMs?: number | undefined;
   /** Who is told of what; everybody where it is left out. */

@@ -10,7 +10,8 @@ export const ChannelStatus = z.object({
   minSeverity: Severity,
   state: z.enum(['working', 'failing', 'unused']).describe('What the last delivery says.'),
   pending: z.number().int().describe('Alerts on their way.'),
-  lastDelivery: z.coerce.date().optional(),
+  lastDelivery: z.coerce.date().optional().describe('When the receiver took something last: proof that it works.'),
+  lastReceipt: z.string().optional().describe('What the receiver answered then.'),
   lastError: z.string().optional().describe('Why the last attempt failed; absent after one that worked.'),
 });
 export type ChannelStatus = z.output<typeof ChannelStatus>;
@@ -26,10 +27,11 @@ export const NO_CHANNEL =
   'No alert channel is configured: problems are seen on the dashboard only. Add one under alerts.channels in steward.yaml.';
 
 export async function deliveryStatus(outbox: Outbox, recipients: readonly Recipient[]): Promise<DeliveryStatus> {
-  const { rows } = await sql<{ channel: string; pending: number; delivered: Date | null; error: string | null }>`
+  const { rows } = await sql<{ channel: string; pending: number; delivered: Date | null; receipt: string | null; error: string | null }>`
     select d.channel,
       count(*) filter (where d.state = 'pending') as pending,
       max(d.finished_at) filter (where d.state = 'delivered') as delivered,
+      (array_agg(d.receipt order by d.finished_at desc) filter (where d.state = 'delivered'))[1] as receipt,
       (select e.last_error from alert_deliveries e
         where e.channel = d.channel and e.last_error is not null and e.state in ('pending', 'failed')
           and coalesce(e.finished_at, e.next_at) > coalesce(max(d.finished_at) filter (where d.state = 'delivered'), '-infinity')
@@ -46,6 +48,7 @@ export async function deliveryStatus(outbox: Outbox, recipients: readonly Recipi
       state: row?.error ? 'failing' : row?.delivered ? 'working' : 'unused',
       pending: row?.pending ?? 0,
       ...(row?.delivered ? { lastDelivery: row.delivered } : {}),
+      ...(row?.receipt ? { lastReceipt: row.receipt } : {}),
       ...(row?.error ? { lastError: row.error } : {}),
     };
   });

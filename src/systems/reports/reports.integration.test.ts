@@ -354,7 +354,7 @@ describe('reports', () => {
 
   it('go when they are old, rows and files', async () => {
     await ended('run_1', { output: JSON.parse(JSON.stringify(findings(0))) as Run['output'] });
-    await expect.poll(() => files('logs').catch(() => [])).toHaveLength(1);
+    await expect.poll(() => files('logs').catch(() => [])).toEqual(['daily_health_check_20260331_060000.log']);
     await mkdir(join(folder.path, 'data/agent-monitor'), { recursive: true });
     for (const path of [
       'reports/daily_health_report_20260331_060000.html',

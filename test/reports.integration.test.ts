@@ -1,0 +1,79 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { PerformanceReport } from '../src/core/performance-report.ts';
+import { adminApi, type Api } from './kit/api.ts';
+import { eventually, makeHome, removeHome, type RunningSteward, startSteward, stewardJson } from './kit/steward.ts';
+
+interface Range {
+  readonly series: readonly {
+    readonly labels: Readonly<Record<string, string>>;
+    readonly points: readonly { readonly at: string; readonly avg: number }[];
+  }[];
+}
+/** As JSON has it. */
+type Answered = Omit<PerformanceReport, 'from' | 'to'> & { readonly from: string; readonly to: string };
+
+let home: string;
+let running: RunningSteward;
+let api: Api;
+
+beforeAll(async () => {
+  home = makeHome('discovery: { enabled: false }\nhealing: { enabled: false }\nnode: { name: alpha }\n');
+  running = await startSteward({ home });
+  ({ api } = await adminApi(running));
+});
+
+afterAll(async () => {
+  await running.stop();
+  await removeHome(home);
+});
+
+describe('a performance report of a Steward that runs', () => {
+  it('has the figures that the API has for its time and step, in the answer and in the file', async () => {
+    await eventually(
+      'values of the memory',
+      async () => {
+        const { series } = await api.get<Range>('metric-range?name=steward_host_memory_available_bytes&last=5m');
+        return (series[0]?.points.length ?? 0) > 0 ? true : undefined;
+      },
+      45_000,
+    );
+    await stewardJson(home, ['run', 'report-performance', '--period', 'daily']);
+    const report = await eventually('the report', async () =>
+      api.get<Answered>('automation/reports/performance/latest').catch(() => undefined),
+    );
+    const over = async (name: string): Promise<Map<string, number>> => {
+      const { series } = await api.get<Range>(
+        `metric-range?name=${name}&from=${report.from}&to=${report.to}&step=${report.step}`,
+      );
+      return new Map(series[0]?.points.map(({ at, avg }) => [at, avg]));
+    };
+    const [there, free] = [await over('steward_host_memory_bytes'), await over('steward_host_memory_available_bytes')];
+    const shares = [...free].map(([at, bytes]) => ({ at, value: 1 - bytes / (there.get(at) ?? Number.NaN) }));
+    const memory = report.machine.find(({ measure }) => measure === 'memory');
+    expect(memory?.points).toEqual(shares.map(({ at, value }) => ({ at, value: Number(value.toPrecision(3)) })));
+    const mean = shares.reduce((sum, { value }) => sum + value, 0) / shares.length;
+    expect(memory?.mean).toBe(Number(mean.toPrecision(3)));
+
+    const path = join(home, 'reports/performance/latest_performance_report.json');
+    const { performance_score: score, ...file } = JSON.parse(
+      await eventually('the file', async () => readFile(path, 'utf8').catch(() => undefined)),
+    ) as Answered & { performance_score: number };
+    expect(score).toBe(report.score);
+    expect(report).toEqual(expect.objectContaining(file));
+  });
+
+  it('is counted by the summary of the week, as the record of events has it', async () => {
+    await stewardJson(home, ['run', 'summarize-week']);
+    const week = await eventually('the summary', async () =>
+      api
+        .get<{ runs: { byAutomation: object[] }; scores: object[] }>('automation/reports/weekly/latest')
+        .catch(() => undefined),
+    );
+    const { items } = await api.get<{ items: { score: number }[] }>('automation/reports/performance');
+    expect(items).toHaveLength(1);
+    expect(week.runs.byAutomation).toContainEqual({ automation: 'report-performance', succeeded: 1, failed: 0 });
+    expect(week.scores).toMatchObject([{ report: 'performance', node: 'alpha', last: items[0]?.score }]);
+  });
+});
