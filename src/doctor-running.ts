@@ -72,7 +72,12 @@ async function delivery(ask: Ask, now: Date): Promise<Finding> {
   const proven = listed(items.map(({ name, lastDelivery = '' }) => `${name} took one on ${lastDelivery.slice(0, 16)}`));
   const old = items.find(({ lastDelivery }) => now.getTime() - Date.parse(lastDelivery ?? '') > PROVEN_WITHIN_MS);
   return old
-    ? { what, state: 'note', detail: `not proven for more than a week: ${proven}`, mend: `steward test-channel ${old.name}` }
+    ? {
+        what,
+        state: 'note',
+        detail: `not proven for more than a week: ${proven}`,
+        mend: `steward test-channel ${old.name}`,
+      }
     : { what, state: 'ok', detail: proven };
 }
 

@@ -12,7 +12,9 @@ export const Figures = z.object({
   p95: z.number().describe('95 of 100 steps were at most that.'),
   highest: z.number().describe('The mean of the highest step.'),
   last: z.number().describe('The mean of the newest step.'),
-  points: z.array(z.object({ at: z.coerce.date(), value: z.number() })).describe('Means of the steps; none where there are many.'),
+  points: z
+    .array(z.object({ at: z.coerce.date(), value: z.number() }))
+    .describe('Means of the steps; none where there are many.'),
 });
 export type Figures = z.output<typeof Figures>;
 
@@ -30,9 +32,7 @@ export const PerformanceReport = z.object({
   deductions: z.array(Deduction).describe('What was taken from 100, why, and what mends it.'),
   agentUptimePercent: z.number().optional().describe('Of all AI agents together; left out where there are none.'),
   backupSuccessPercent: z.number().optional().describe('Copies that were made, of those that were begun.'),
-  machine: z.array(
-    Figures.extend({ measure: z.enum(REPORTED), subject: z.string(), unit: z.string() }),
-  ),
+  machine: z.array(Figures.extend({ measure: z.enum(REPORTED), subject: z.string(), unit: z.string() })),
   answers: z
     .array(
       Figures.extend({

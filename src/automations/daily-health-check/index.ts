@@ -125,7 +125,8 @@ const FIXES: Readonly<Record<HealthItem['group'], string>> = {
   agents: BROUGHT_BACK,
   models: 'Pull a model on that server, or see steward incidents for why it does not answer.',
   services: BROUGHT_BACK,
-  resources: 'steward run free-disk-space --dry-run and steward run relieve-memory --dry-run show what may be given back.',
+  resources:
+    'steward run free-disk-space --dry-run and steward run relieve-memory --dry-run show what may be given back.',
   logs: 'Have the program that writes it rotate it.',
   certificates: 'Renew it where it was issued, and have what serves it load it again.',
 };
@@ -133,16 +134,16 @@ const FIXES: Readonly<Record<HealthItem['group'], string>> = {
 /** 100 less what each failed or doubtful item takes; what is critical takes more. */
 function scoreOf(items: readonly HealthItem[]): Pick<HealthFindings, 'score' | 'deductions' | 'failed' | 'warnings'> {
   const deductions = items.flatMap(({ state, critical, name, group, message }) => {
-      if (state !== 'failed' && state !== 'warning') return [];
-      const points = state === 'failed' && critical ? CRITICAL_POINTS : POINTS[state];
-      return [
-        {
-          points,
-          reason: `${group}: ${critical ? 'critical ' : ''}${name}: ${message}`.slice(0, 300),
-          fix: FIXES[group],
-        },
-      ];
-    });
+    if (state !== 'failed' && state !== 'warning') return [];
+    const points = state === 'failed' && critical ? CRITICAL_POINTS : POINTS[state];
+    return [
+      {
+        points,
+        reason: `${group}: ${critical ? 'critical ' : ''}${name}: ${message}`.slice(0, 300),
+        fix: FIXES[group],
+      },
+    ];
+  });
   return {
     ...scored(deductions),
     failed: items.filter(({ state }) => state === 'failed').length,

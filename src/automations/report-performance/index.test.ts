@@ -2,8 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { aResource } from '../../testing/fakes/fake-inventory.ts';
 import { type FakePorts, fakePorts } from '../../testing/fakes/fake-ports.ts';
 import { performInMemory } from '../../testing/perform-in-memory.ts';
-import { deductionsOf } from './deductions.ts';
-import { figuresOf } from './figures.ts';
+import { deductionsOf, figuresOf } from './analyze.ts';
 import reportPerformance from './index.ts';
 
 const NOW = new Date('2026-03-31T07:00:00Z');
@@ -60,7 +59,10 @@ describe('report-performance', () => {
 
   it('looks back for as long as the configuration says where nobody says it', async () => {
     const ports = machine();
-    const monthly = { ...ports, history: { ...ports.history, settings: async () => ({ period: 'monthly', slowSeconds: 1 }) } };
+    const monthly = {
+      ...ports,
+      history: { ...ports.history, settings: async () => ({ period: 'monthly', slowSeconds: 1 }) },
+    };
     expect((await report(monthly as FakePorts)).output?.period).toBe('monthly');
   });
 

@@ -4,8 +4,7 @@ import { mean, MEASURES } from '../../core/measures.ts';
 import { PerformanceReport, REPORTED } from '../../core/performance-report.ts';
 import { PERIODS, ReportPeriod } from '../../core/report-period.ts';
 import { scored } from '../../core/score.ts';
-import { deductionsOf } from './deductions.ts';
-import { figuresOf, kindOf, kindsByAnswer, measured } from './figures.ts';
+import { deductionsOf, figuresOf, kindOf, kindsByAnswer, measured } from './analyze.ts';
 
 /** Lines of so many are drawn; the others are figures only. */
 const DRAWN = 12;
@@ -105,7 +104,8 @@ export default defineAutomation({
       looked: [...REPORTED],
       ...scored(deductionsOf(found, { ...thresholds, slowSeconds })),
       notes: [
-        machine.length === 0 && 'The machine was not measured in this period: metrics.enabled in steward.yaml may be false.',
+        machine.length === 0 &&
+          'The machine was not measured in this period: metrics.enabled in steward.yaml may be false.',
         answers.length === 0 && 'No check had a good answer in this period, or none was kept.',
         begun === 0 && 'No copy was begun in this period.',
       ].filter((note) => note !== false),

@@ -97,21 +97,21 @@ export default defineAutomation({
         })
         .toSorted((one, other) => one.percent - other.percent)
         .slice(0, MOST),
-      scores: [...Map.groupBy(scores, ({ report, node: machine }) => JSON.stringify([report, machine])).values()].flatMap(
-        (group) => {
-          const [first, last] = [group[0], group.at(-1)];
-          if (!first || !last) return [];
-          return [
-            {
-              report: first.report,
-              node: first.node,
-              lowest: Math.min(...group.map(({ score }) => score)),
-              last: last.score,
-              points: group.map(({ at, score }) => ({ at: at.toISOString(), score })),
-            },
-          ];
-        },
-      ),
+      scores: [
+        ...Map.groupBy(scores, ({ report, node: machine }) => JSON.stringify([report, machine])).values(),
+      ].flatMap((group) => {
+        const [first, last] = [group[0], group.at(-1)];
+        if (!first || !last) return [];
+        return [
+          {
+            report: first.report,
+            node: first.node,
+            lowest: Math.min(...group.map(({ score }) => score)),
+            last: last.score,
+            points: group.map(({ at, score }) => ({ at: at.toISOString(), score })),
+          },
+        ];
+      }),
     };
   },
 

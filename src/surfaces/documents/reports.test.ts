@@ -51,7 +51,13 @@ const week = WeeklySummary.parse({
   deploys: [],
   uptimes: [{ service: 'shop', percent: 99.5 }],
   scores: [
-    { report: 'health', node: 'web-1', lowest: 80, last: 95, points: points.map((each) => ({ at: each.at, score: 80 })) },
+    {
+      report: 'health',
+      node: 'web-1',
+      lowest: 80,
+      last: 95,
+      points: points.map((each) => ({ at: each.at, score: 80 })),
+    },
   ],
 });
 const textOf = (html: string): string =>
@@ -87,7 +93,15 @@ describe('reports as documents', () => {
     [
       'of the week',
       weeklySummaryHtml(week),
-      ['3 began, 2 ended, 1 needed a person', '7 proven', 'crm 7', 'backup 28 1', 'mail 5', 'shop 99.5 %', 'health, web-1 80 95'],
+      [
+        '3 began, 2 ended, 1 needed a person',
+        '7 proven',
+        'crm 7',
+        'backup 28 1',
+        'mail 5',
+        'shop 99.5 %',
+        'health, web-1 80 95',
+      ],
     ],
   ])('%s have the figures, draw them, and let nothing in', (_, html, said) => {
     const text = textOf(html);

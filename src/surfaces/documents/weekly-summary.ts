@@ -21,11 +21,18 @@ export function weeklySummaryHtml(summary: WeeklySummary): string {
 ${[
   ['Incidents', `${incidents.opened} began, ${incidents.resolved} ended, ${incidents.escalated} needed a person`],
   ['Heals', `${heals.succeeded} helped, ${heals.failed} did not`],
-  ['Copies', `${copies.made} made, ${copies.failed} failed, ${total(copies.proven)} proven, ${total(copies.unsound)} unsound`],
+  [
+    'Copies',
+    `${copies.made} made, ${copies.failed} failed, ${total(copies.proven)} proven, ${total(copies.unsound)} unsound`,
+  ],
   ['Runs', `${runs.succeeded} succeeded, ${runs.failed} failed`],
   ['Alerts', `${total(alerts.delivered)} delivered, ${total(alerts.failed)} not`],
 ].map(([said, value]) => markup`<div><dt>${said}</dt><dd>${value}</dd></div>\n`)}</dl></article>
-${table('Open now', ['Problem'], incidents.openNow.map((title) => markup`<tr><th scope="row">${title}</th></tr>\n`))}
+${table(
+  'Open now',
+  ['Problem'],
+  incidents.openNow.map((title) => markup`<tr><th scope="row">${title}</th></tr>\n`),
+)}
 ${table(
   'Scores of the daily reports',
   ['', 'lowest', 'last', ''],

@@ -27,7 +27,13 @@ export const NO_CHANNEL =
   'No alert channel is configured: problems are seen on the dashboard only. Add one under alerts.channels in steward.yaml.';
 
 export async function deliveryStatus(outbox: Outbox, recipients: readonly Recipient[]): Promise<DeliveryStatus> {
-  const { rows } = await sql<{ channel: string; pending: number; delivered: Date | null; receipt: string | null; error: string | null }>`
+  const { rows } = await sql<{
+    channel: string;
+    pending: number;
+    delivered: Date | null;
+    receipt: string | null;
+    error: string | null;
+  }>`
     select d.channel,
       count(*) filter (where d.state = 'pending') as pending,
       max(d.finished_at) filter (where d.state = 'delivered') as delivered,

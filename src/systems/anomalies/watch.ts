@@ -1,7 +1,8 @@
 import { judgeHours, judgeSeries, type Lasting, type Verdict } from '../../core/anomaly/judge.ts';
 import { learn, type Model, SLOT_MS } from '../../core/anomaly/model.ts';
 import { DAY_MS, HOUR_MS } from '../../core/anomaly/season.ts';
-import { MEASURES, PerformanceMetric, type Subject } from '../../core/performance.ts';
+import { MEASURES, type Subject } from '../../core/measures.ts';
+import { PerformanceMetric } from '../../core/performance.ts';
 import type { MetricsPort } from '../../core/ports/metrics.ts';
 
 /** A thing that is measured, and how it is beside what is usual for it. */

@@ -34,7 +34,8 @@ function figuresOf(source: string, at: Date, look: DatabaseLook): DatabaseFigure
     bytes: databases.reduce((sum, { bytes }) => sum + bytes, 0),
     connectionsPercent: connections && percent(connections.used / connections.limit),
     cacheHitPercent: cacheHitRatio === undefined ? undefined : percent(cacheHitRatio),
-    longestTransactionSeconds: longestTransactionSeconds === undefined ? undefined : Math.round(longestTransactionSeconds),
+    longestTransactionSeconds:
+      longestTransactionSeconds === undefined ? undefined : Math.round(longestTransactionSeconds),
     slowest: slowest && { statement: slowest.statement, meanMs: slowest.meanMs, calls: slowest.calls },
   };
 }

@@ -16,7 +16,11 @@ interface Finished {
 }
 
 /** Keeps the report that a run of this node made, writes its files, and tells a person where that is due. */
-export async function keepReport(event: StewardEvent, kinds: readonly AnyReportKind[], deps: ReportsDeps): Promise<void> {
+export async function keepReport(
+  event: StewardEvent,
+  kinds: readonly AnyReportKind[],
+  deps: ReportsDeps,
+): Promise<void> {
   const { runId, automation, status, dryRun } = event.data as Finished;
   const kind = kinds.find((each) => each.automation === automation);
   if (!kind || status !== 'succeeded' || dryRun || runId === undefined) return;

@@ -41,9 +41,13 @@ export function reportOperations(kind: AnyReportKind, store: Pick<ReportsDeps['s
       .executeTakeFirst();
     if (row) return { id: row.id, runId: row.run_id, report: kind.schema.parse(row.findings) };
     const what = asked.get.title.toLowerCase();
-    throw new StewardError('NOT_FOUND', id === 'latest' ? `There is no ${what} yet.` : `No ${what} is called '${id}'.`, {
-      hint: `Make one now: ${asked.make}`,
-    });
+    throw new StewardError(
+      'NOT_FOUND',
+      id === 'latest' ? `There is no ${what} yet.` : `No ${what} is called '${id}'.`,
+      {
+        hint: `Make one now: ${asked.make}`,
+      },
+    );
   }
   const fileNameOf = (report: AnyReport, format: string): string =>
     `${kind.fileName(report)}_${fileStamp(report.at)}.${format}`;

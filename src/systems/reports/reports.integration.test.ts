@@ -124,7 +124,8 @@ describe('reports', () => {
       restarts: async () => restarts,
       exports: createExports(folder.path),
       render: {
-        health: ({ score }, trend) => `${score}: ${trend.map((each) => `${each.at.toISOString()} ${each.score}`).join(', ')}`,
+        health: ({ score }, trend) =>
+          `${score}: ${trend.map((each) => `${each.at.toISOString()} ${each.score}`).join(', ')}`,
         performance: ({ score }, trend) => `${score}: ${trend.map((each) => each.score).join(', ')}`,
         weekly: ({ incidents }) => `${incidents.opened}`,
       },
@@ -279,16 +280,20 @@ describe('reports', () => {
 
   it('of performance have the promised names and the score, and their files say what the API answers', async () => {
     await ended('run_p', { output: output(performed()) }, { automation: 'report-performance' });
-    await expect.poll(() => files('reports/performance').catch(() => [])).toEqual([
-      'latest_performance_report.html',
-      'latest_performance_report.json',
-      'performance_report_daily_20260331_060000.html',
-      'performance_report_daily_20260331_060000.json',
-    ]);
+    await expect
+      .poll(() => files('reports/performance').catch(() => []))
+      .toEqual([
+        'latest_performance_report.html',
+        'latest_performance_report.json',
+        'performance_report_daily_20260331_060000.html',
+        'performance_report_daily_20260331_060000.json',
+      ]);
     const text = await readFile(join(folder.path, 'reports/performance/latest_performance_report.json'), 'utf8');
     const { performance_score: score, ...file } = JSON.parse(text) as { performance_score: number };
     expect(score).toBe(90);
-    const { id, runId, ...answered } = await ask<{ id: string; runId: string }>('performance-report-get', { id: 'latest' });
+    const { id, runId, ...answered } = await ask<{ id: string; runId: string }>('performance-report-get', {
+      id: 'latest',
+    });
     expect([id, runId]).toEqual(['pr_p', 'run_p']);
     expect(file).toEqual(JSON.parse(JSON.stringify(answered)));
     expect(await downloaded('performance-report-file', { id: 'pr_p', format: 'json' })).toBe(text);
@@ -307,9 +312,7 @@ describe('reports', () => {
         { output: output(performed({ period, at: at(index), score: 90 + index })) },
         { automation: 'report-performance' },
       );
-    await expect
-      .poll(() => downloaded('performance-report-file', { id: 'pr_2' }).catch(() => ''))
-      .toBe('92: 90, 92');
+    await expect.poll(() => downloaded('performance-report-file', { id: 'pr_2' }).catch(() => '')).toBe('92: 90, 92');
     expect(await downloaded('performance-report-file', { id: 'pr_1' })).toBe('91: 91');
     expect((await reports.scores({ from: AT, to: at(9) })).map(({ score }) => score)).toEqual([90, 92]);
   });
@@ -327,7 +330,10 @@ describe('reports', () => {
     await ended('run_w', { output: output(week) }, { automation: 'summarize-week' });
     await ended('run_p', { output: output(performed()) }, { automation: 'report-performance' });
     await expect.poll(() => files('reports/performance').catch(() => [])).toHaveLength(2);
-    expect(await files('reports/weekly')).toEqual(['latest_weekly_summary.json', 'weekly_summary_20260331_060000.json']);
+    expect(await files('reports/weekly')).toEqual([
+      'latest_weekly_summary.json',
+      'weekly_summary_20260331_060000.json',
+    ]);
     expect([...sent.values()]).toEqual([
       {
         id: 'pr_p',
@@ -346,7 +352,9 @@ describe('reports', () => {
     await sql`drop table agent_states`.execute(db);
     await defined(first).up(database.store.db);
     await sql`insert into health_reports (id, node, node_name, run_id, at, score, failed, warnings, critical, findings)
-      values ('hr_old', 'node_1', 'n1', 'run_old', ${AT}, 80, 2, 0, false, ${JSON.stringify(findings(2))}::jsonb)`.execute(db);
+      values ('hr_old', 'node_1', 'n1', 'run_old', ${AT}, 80, 2, 0, false, ${JSON.stringify(findings(2))}::jsonb)`.execute(
+      db,
+    );
     await defined(second).up(database.store.db);
     expect(await list()).toMatchObject([{ id: 'hr_old', failed: 2, score: 80, critical: false }]);
     expect(await ask('health-report-get', { id: 'hr_old' })).toMatchObject({ failed: 2, runId: 'run_old' });

@@ -1,4 +1,4 @@
-import { HealthFindings } from '../../core/health-report.ts';
+import type { HealthFindings } from '../../core/health-report.ts';
 import type { ReportsDeps } from './deps.ts';
 
 /** One incident for each machine, for as long as its health reports are critical; its alerts go where all alerts go. */

@@ -1,4 +1,4 @@
-import { MEASURES } from '../../core/performance.ts';
+import { MEASURES } from '../../core/measures.ts';
 import { DAY_SLOTS, randomOf, type Trace, type TraceSeries, WEEK_SLOTS } from './trace.ts';
 
 export const FAULTS = ['spike', 'level shift', 'drift', 'silence'] as const;

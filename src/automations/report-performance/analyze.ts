@@ -1,9 +1,61 @@
+import { isAgent } from '../../core/health-report.ts';
+import { answerOf, mean, type MeasureName, MEASURES, rounded, type Subject } from '../../core/measures.ts';
+import type { Figures, ServiceKind } from '../../core/performance-report.ts';
+import type { HealthThresholds, WatchedService } from '../../core/ports/health.ts';
+import type { MetricsPort } from '../../core/ports/metrics.ts';
 import type { Deduction } from '../../core/score.ts';
-import type { HealthThresholds } from '../../core/ports/health.ts';
-import type { PlainFigures } from './figures.ts';
+
+type PlainFigures = Omit<Figures, 'points'> & {
+  readonly points: { readonly at: string; readonly value: number }[];
+};
+
+interface Span {
+  readonly from: Date;
+  readonly to: Date;
+  readonly stepMs: number;
+}
+
+const DATABASES = new Set(['postgres', 'mysql', 'redis']);
+
+/** What was measured over a stretch of time, of each thing that has it. */
+export async function measured(metrics: MetricsPort, measure: MeasureName, span: Span): Promise<Subject[]> {
+  return await MEASURES[measure].subjects((name) => metrics.over(name, span));
+}
+
+/** Undefined where there is no step with a value. */
+export function figuresOf({ values }: Pick<Subject, 'values'>): PlainFigures | undefined {
+  const points = [...values].toSorted(([one], [other]) => one - other);
+  const sorted = points.map(([, value]) => value).toSorted((one, other) => one - other);
+  const [average, last] = [mean(sorted), points.at(-1)];
+  if (average === undefined || last === undefined) return undefined;
+  return {
+    mean: rounded(average),
+    p95: rounded(sorted[Math.ceil(0.95 * sorted.length) - 1] ?? last[1]),
+    highest: rounded(sorted.at(-1) ?? last[1]),
+    last: rounded(last[1]),
+    points: points.map(([at, value]) => ({ at: new Date(at).toISOString(), value: rounded(value) })),
+  };
+}
+
+export function kindOf({ resource, kinds }: Pick<WatchedService, 'resource' | 'kinds'>): ServiceKind {
+  if (isAgent(resource)) return 'agent';
+  if (resource.product === 'ollama' || kinds.includes('models')) return 'model';
+  return kinds.some((kind) => DATABASES.has(kind)) ? 'database' : 'service';
+}
+
+/** By how the answers of its checks are called. */
+export function kindsByAnswer(services: readonly WatchedService[]): ReadonlyMap<string, ServiceKind> {
+  return new Map(
+    services.flatMap((service) =>
+      service.kinds.map(
+        (check) => [answerOf({ labels: { service: service.resource.name, check } }), kindOf(service)] as const,
+      ),
+    ),
+  );
+}
 
 /** What the score is made of: everything that the report says, before it is scored. */
-export interface Found {
+interface Found {
   readonly machine: readonly (PlainFigures & { readonly measure: string; readonly subject: string })[];
   readonly answers: readonly {
     readonly name: string;
@@ -19,7 +71,7 @@ export interface Found {
   readonly backupSuccessPercent?: number | undefined;
 }
 
-export interface Limits extends Pick<HealthThresholds, 'cpuPercent' | 'memoryPercent' | 'diskPercent' | 'loadPerCore'> {
+interface Limits extends Pick<HealthThresholds, 'cpuPercent' | 'memoryPercent' | 'diskPercent' | 'loadPerCore'> {
   readonly slowSeconds: number;
 }
 
@@ -74,19 +126,32 @@ export function deductionsOf(found: Found, limits: Limits): Deduction[] {
       what: 'Disks had hardly a rest',
       fix: 'Move heavy schedules apart (steward schedule week), or what writes most to another disk.',
     }),
-    taken(5, 20, slow.map(({ name, mean }) => `${name} ${mean} s`), {
-      what: `Answers took longer than ${limits.slowSeconds} s`,
-      fix: 'steward run monitor-performance says whether that is usual; look at the service and at what it depends on.',
-    }),
-    taken(3, 15, slower.map(({ name, mean, beforeMean }) => `${name} ${mean} s, before ${beforeMean} s`), {
-      what: 'Answers took twice as long as in the period before',
-      fix: 'steward changes shows what became different since.',
-    }),
+    taken(
+      5,
+      20,
+      slow.map((each) => `${each.name} ${each.mean} s`),
+      {
+        what: `Answers took longer than ${limits.slowSeconds} s`,
+        fix: 'steward run monitor-performance says whether that is usual; look at the service and at what it depends on.',
+      },
+    ),
+    taken(
+      3,
+      15,
+      slower.map((each) => `${each.name} ${each.mean} s, before ${each.beforeMean} s`),
+      {
+        what: 'Answers took twice as long as in the period before',
+        fix: 'steward changes shows what became different since.',
+      },
+    ),
     taken(
       away.some(({ percent: up }) => up < FAIR_UPTIME) ? 5 : 2,
       20,
       away.map(({ service, percent: up }) => `${service} ${up} %`),
-      { what: `Services were there for less than ${GOOD_UPTIME} % of the time`, fix: 'steward incidents --status all says why each time.' },
+      {
+        what: `Services were there for less than ${GOOD_UPTIME} % of the time`,
+        fix: 'steward incidents --status all says why each time.',
+      },
     ),
     taken(
       (found.backupSuccessPercent ?? 100) < 90 ? 20 : 10,
@@ -94,14 +159,24 @@ export function deductionsOf(found: Found, limits: Limits): Deduction[] {
       (found.backupSuccessPercent ?? 100) < 100 ? [`${found.backupSuccessPercent} % succeeded`] : [],
       { what: 'Copies could not be made', fix: 'steward backups names the source and what was wrong.' },
     ),
-    taken(5, 10, full.map(({ source, connectionsPercent }) => `${source} ${connectionsPercent} %`), {
-      what: `Databases have more than ${CONNECTIONS_PERCENT} % of their connections in use`,
-      fix: 'steward run recycle-connections --dry-run shows which are idle.',
-    }),
-    taken(5, 10, cold.map(({ source, cacheHitPercent }) => `${source} ${cacheHitPercent} %`), {
-      what: `Databases found less than ${CACHE_HIT_PERCENT} % of what was read in their memory`,
-      fix: 'steward databases advice names indexes that are missing; or give the server more memory.',
-    }),
+    taken(
+      5,
+      10,
+      full.map(({ source, connectionsPercent }) => `${source} ${connectionsPercent} %`),
+      {
+        what: `Databases have more than ${CONNECTIONS_PERCENT} % of their connections in use`,
+        fix: 'steward run recycle-connections --dry-run shows which are idle.',
+      },
+    ),
+    taken(
+      5,
+      10,
+      cold.map(({ source, cacheHitPercent }) => `${source} ${cacheHitPercent} %`),
+      {
+        what: `Databases found less than ${CACHE_HIT_PERCENT} % of what was read in their memory`,
+        fix: 'steward databases advice names indexes that are missing; or give the server more memory.',
+      },
+    ),
   ].filter((each) => each !== undefined);
 }
 
