@@ -347,7 +347,7 @@ describe('reports', () => {
 
   it('that an earlier version kept are still there', async () => {
     const db = database.store.db.withTables<{ reports: Record<string, unknown> }>();
-    await sql`drop table reports`.execute(db);
+    await sql`drop table reports, health_reports`.execute(db);
     const [first, second] = reportsMigrations;
     await sql`drop table agent_states`.execute(db);
     await defined(first).up(database.store.db);

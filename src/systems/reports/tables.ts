@@ -18,6 +18,8 @@ export type ReportsTables = {
     facts: Jsonb<JsonObject>;
     findings: Jsonb<JsonObject>;
   };
+  /** Health reports of a version that kept no others; nodes of it write there until they are updated. */
+  health_reports: { at: Date };
   /** How each AI agent was when it was last looked at. */
   agent_states: { resource_id: string; node: string; name: string; at: Date; state: Jsonb<AgentState> };
 };
@@ -54,17 +56,15 @@ export const reportsMigrations: readonly Migration[] = [
   {
     name: 'reports/0002-kinds',
     async up(db) {
-      await sql`alter table health_reports rename to reports`.execute(db);
-      await sql`alter index health_reports_at rename to reports_at`.execute(db);
-      await sql`alter table reports add column kind text not null default 'health', add column facts jsonb not null default '{}',
-        alter column score drop not null`.execute(db);
-      await sql`update reports set facts = jsonb_build_object('failed', failed, 'warnings', warnings, 'critical', critical)`.execute(
+      await sql`create table reports (
+        id text primary key, kind text not null, node text not null, node_name text not null, run_id text not null unique,
+        at timestamptz not null, score real, facts jsonb not null, findings jsonb not null)`.execute(db);
+      await sql`create index reports_of_kind on reports (kind, at desc, id desc)`.execute(db);
+      await sql`insert into reports (id, kind, node, node_name, run_id, at, score, facts, findings)
+        select id, 'health', node, node_name, run_id, at, score,
+          jsonb_build_object('failed', failed, 'warnings', warnings, 'critical', critical), findings from health_reports`.execute(
         db,
       );
-      await sql`alter table reports drop column failed, drop column warnings, drop column critical,
-        alter column kind drop default, alter column facts drop default`.execute(db);
-      await sql`create index reports_of_kind on reports (kind, at desc, id desc)`.execute(db);
-      await sql`drop index reports_at`.execute(db);
     },
   },
 ];

@@ -17,6 +17,7 @@ export function reportsUpkeep(
       const { keepMs, keepAgentReportsMs } = settings();
       const before = new Date(now.getTime() - keepMs);
       await db.deleteFrom('reports').where('at', '<', before).execute();
+      await db.deleteFrom('health_reports').where('at', '<', before).execute();
       await db.deleteFrom('agent_states').where('at', '<', before).execute();
       for (const { folder, files: prefix, log } of kinds) {
         await files.prune(folder, prefix, before);
