@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import type { Alert } from '../../core/alert.ts';
+import type { Alert, Message } from '../../core/alert.ts';
 import { StewardError } from '../../core/errors.ts';
 import type { SecretReference } from '../../core/secrets.ts';
 import { APPRISE_KEY, apprise } from '../../testing/services/apprise.ts';
@@ -50,6 +50,8 @@ const opened: Alert = {
   at: new Date('2026-01-02T03:04:05Z'),
   url: 'https://steward.example.org/#incident=inc_1',
 };
+/** As Steward signs them: incident, expiry, channel, signature. */
+const ACKNOWLEDGE_URL = `https://steward.example.org/api/v1/acknowledge/inc_1.t8dx4l.b3Bz.${'Ab_-9'.repeat(8)}xyz`;
 const resolved: Alert = { ...opened, id: 'alr_2', kind: 'resolved', title: 'Resolved: The shop is down' };
 const { incidentId: _incident, service: _service, ...aboutNothing } = opened;
 const test: Alert = { ...aboutNothing, id: 'alr_3', kind: 'test', severity: 'info', title: 'Test of an alert channel' };
@@ -166,10 +168,10 @@ async function start(service: Service): Promise<RunningService> {
   return one;
 }
 
-const send = async (settings: ChannelSettings, alert: Alert, withinMs = 10_000): Promise<string> =>
+const send = async (settings: ChannelSettings, alert: Message, withinMs = 10_000): Promise<string> =>
   (await createChannel(settings, deps).channel.deliver(alert, AbortSignal.timeout(withinMs))).receipt;
 
-describe.each(Object.entries(cases))('%s, as its publisher describes it', (_name, make) => {
+describe.each(Object.entries(cases))('%s, as its publisher describes it', (name, make) => {
   const { service, settings, stranger, receipt } = make();
 
   it('takes the test message, and the answer says that it did', async () => {
@@ -191,6 +193,15 @@ describe.each(Object.entries(cases))('%s, as its publisher describes it', (_name
     expect(shown).toContain('The shop is down');
     expect(shown).toContain('It answered 500.');
     expect(requests.map(({ body }) => body).join('')).not.toContain('wrong-credentials');
+  });
+
+  it('has the link by which one acknowledges without signing in, where not everybody reads it', async () => {
+    const { url, refused, requests } = await start(service);
+    await send(settings(url), { ...opened, acknowledgeUrl: ACKNOWLEDGE_URL });
+
+    expect(refused).toEqual([]);
+    const sent = requests.map(({ body }) => body).join('');
+    expect(sent.split(ACKNOWLEDGE_URL)).toHaveLength(name.startsWith('an issue') ? 1 : 2);
   });
 
   it('makes nothing of hostile text but text, and takes the longest there is', async () => {

@@ -122,7 +122,7 @@ export function createAlerting(deps: AlertingDeps): Alerting {
   });
   const links =
     deps.vault && createAcknowledgeLinks({ vault: deps.vault, incidents, publicUrl: deps.linkUrl ?? baseUrl, now });
-  const quiet = createQuiet({ outbox, recipients, incidents, now, node });
+  const quiet = createQuiet({ outbox, recipients, incidents, about, now, node });
   const courier = createCourier({
     outbox,
     breakers: deps.breakers,

@@ -80,6 +80,27 @@ describe('quiet hours', () => {
     await until(() => expect(ops.titles()[2]).toBe('resolved: Resolved: shop is down'));
   });
 
+  it('of a route are asked again at their end: they may have been made longer meanwhile', async () => {
+    const ops = fakeChannel('ops');
+    const until3 = { ...now(), until: clock(new Date(Date.now() + 3 * HOUR_MS)) };
+    const routed = (quiet: QuietHours) => ({
+      routing: AlertRouting.parse({ routes: [{ services: ['shop'], channels: ['ops'], quiet }, { channels: ['ops'] }] }),
+    });
+    await kit.start([ops], routed(now()));
+    await kit.open('shop', 'warning');
+    await until(async () => expect(await deliveries()).toEqual(['ops opened quiet']));
+    await kit.stop();
+
+    await kit.later(HOUR_MS + 60_000);
+    await kit.start([ops], routed(until3));
+    // What is told at once comes after what would have been told with it.
+    await kit.open('crm', 'critical');
+    await until(() => expect(ops.titles()).toEqual(['opened: crm is down']));
+    expect(await deliveries()).toContain('ops opened quiet');
+    await kit.later(3 * HOUR_MS);
+    await until(() => expect(ops.titles()[1]).toBe('digest: While it was quiet: 1 problem, 1 still open'));
+  });
+
   it('keep for a receiver that has one thing for each problem what it is told, in order', async () => {
     const pager = quietly('pager', 'pagerduty');
     await kit.start([pager], {});

@@ -2,6 +2,7 @@ import { type Kysely, sql } from 'kysely';
 import type { Alert } from '../../core/alert.ts';
 import { atLeast, quietEnd, type Recipient } from '../../core/alert-routing.ts';
 import type { Incident, Incidents } from '../../core/incident.ts';
+import type { About } from './about.ts';
 import { alertId } from './compose-alert.ts';
 import type { Outbox } from './outbox.ts';
 import type { Recipients } from './recipients.ts';
@@ -11,6 +12,7 @@ export interface QuietDeps {
   readonly outbox: Outbox;
   readonly recipients: Pick<Recipients, 'all'>;
   readonly incidents: Pick<Incidents, 'get'>;
+  readonly about: Pick<About, 'takers'>;
   readonly now: () => Date;
   readonly node: string;
 }
@@ -18,28 +20,25 @@ export interface QuietDeps {
 const NAMED = 30;
 
 /** What waited for the end of quiet hours is told then, each channel in one message. */
-export function createQuiet({ outbox, recipients, incidents, now, node }: QuietDeps) {
+export function createQuiet({ outbox, recipients, incidents, about, now, node }: QuietDeps) {
   const { db } = outbox;
 
   async function releaseOne(channel: string, recipient: Recipient | undefined): Promise<void> {
     const at = now();
     const again = quietEnd(recipient?.quiet, 'info', at);
-    if (again) {
-      // One window ended as the next one began.
-      await db
-        .updateTable('alert_deliveries')
-        .set({ next_at: again })
-        .where('channel', '=', channel)
-        .where('state', '=', 'quiet')
-        .where('next_at', '<=', at)
-        .execute();
-      return;
-    }
-    const held = await heldFor(db, channel, at);
+    // One window ended as the next one began.
+    if (again) return await putOff(channel, again, at);
+    const waited = await heldFor(db, channel, at);
     const states = new Map<string, Incident>();
-    for (const id of new Set(held.map(({ incident_id: id }) => id))) {
+    for (const id of new Set(waited.map(({ incident_id: id }) => id))) {
       const incident = id === null ? undefined : await incidents.get(id);
       if (incident) states.set(incident.id, incident);
+    }
+    const held: AlertRow[] = [];
+    for (const alert of waited) {
+      const later = await quietByRoute(alert, channel, states.get(alert.incident_id ?? ''));
+      if (!later || later <= at) held.push(alert);
+      else await putOff(channel, later, at, alert.id);
     }
     await db.transaction().execute(async (trx) => {
       // Of two nodes the second one finds nothing left.
@@ -55,6 +54,27 @@ export function createQuiet({ outbox, recipients, incidents, now, node }: QuietD
         quietOver: true,
       });
     });
+  }
+
+  /** Until when the routes, as they are now, keep this channel from hearing of it. */
+  async function quietByRoute(
+    { severity }: AlertRow,
+    channel: string,
+    incident: Incident | undefined,
+  ): Promise<Date | undefined> {
+    if (!incident) return undefined;
+    return (await about.takers(incident, severity)).find(({ name }) => name === channel)?.quietUntil;
+  }
+
+  async function putOff(channel: string, until: Date, at: Date, alert?: string): Promise<void> {
+    await db
+      .updateTable('alert_deliveries')
+      .set({ next_at: until })
+      .where('channel', '=', channel)
+      .where('state', '=', 'quiet')
+      .where('next_at', '<=', at)
+      .$if(alert !== undefined, (query) => query.where('alert_id', '=', alert ?? ''))
+      .execute();
   }
 
   return {
