@@ -98,6 +98,7 @@ import { createDeadMan } from './systems/alerting/dead-man.ts';
 import { createAlerting } from './systems/alerting/index.ts';
 import { type Audit, createAudit } from './systems/audit/index.ts';
 import { createDatabaseWatch } from './systems/databases/index.ts';
+import { createChecklists } from './systems/checklists/index.ts';
 import { createChanges } from './systems/changes/index.ts';
 import { createDiscovery, type Discovery } from './systems/discovery/index.ts';
 import { createHeartbeats, HEARTBEAT_LABEL } from './systems/heartbeats/index.ts';
@@ -625,6 +626,7 @@ export function compose(parts: Parts): Composition {
     status,
     statusPage,
     webhooks,
+    createChecklists({ store }),
   ];
   const catalog = createCatalog({
     automations: automations(),

@@ -4,6 +4,7 @@ import type { Migration } from './store/migrator.ts';
 import { backupMigrations } from './systems/backups/index.ts';
 import { alertingMigrations } from './systems/alerting/tables.ts';
 import { auditMigrations } from './systems/audit/tables.ts';
+import { checklistMigrations } from './systems/checklists/index.ts';
 import { databaseMigrations } from './systems/databases/index.ts';
 import { heartbeatMigrations } from './systems/heartbeats/index.ts';
 import { healingMigrations } from './systems/healing/index.ts';
@@ -38,4 +39,5 @@ export const MIGRATIONS: readonly Migration[] = [
   ...databaseMigrations,
   ...metricMigrations,
   ...webhookMigrations,
+  ...checklistMigrations,
 ];

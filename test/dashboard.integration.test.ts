@@ -21,6 +21,7 @@ const PAGES = [
   '/heartbeats',
   '/maintenance',
   '/alerts',
+  '/checklists',
   '/backups',
   '/databases',
   '/changes',

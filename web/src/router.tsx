@@ -213,6 +213,11 @@ const routes = root.addChildren([
   }),
   createRoute({
     getParentRoute,
+    path: '/checklists',
+    component: lazyRouteComponent(() => import('./pages/checklists.tsx'), 'Checklists'),
+  }),
+  createRoute({
+    getParentRoute,
     path: '/heartbeats',
     component: lazyRouteComponent(() => import('./pages/heartbeats.tsx'), 'Heartbeats'),
   }),

@@ -84,7 +84,9 @@ describe('quiet hours', () => {
     const ops = fakeChannel('ops');
     const until3 = { ...now(), until: clock(new Date(Date.now() + 3 * HOUR_MS)) };
     const routed = (quiet: QuietHours) => ({
-      routing: AlertRouting.parse({ routes: [{ services: ['shop'], channels: ['ops'], quiet }, { channels: ['ops'] }] }),
+      routing: AlertRouting.parse({
+        routes: [{ services: ['shop'], channels: ['ops'], quiet }, { channels: ['ops'] }],
+      }),
     });
     await kit.start([ops], routed(now()));
     await kit.open('shop', 'warning');
