@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 
 const ROOT = resolve(import.meta.dirname, '../..');
-const RUNTIME = ['bin', 'src', 'package.json', 'package-lock.json'];
+const RUNTIME = ['bin', 'edge', 'src', 'package.json', 'package-lock.json'];
 
 /**
  * What a clone of this checkout is after its packages were installed, in a folder that only its owner may enter. The
