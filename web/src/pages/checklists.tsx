@@ -91,7 +91,12 @@ function Line({ item: { task, title, state, dueBy, doneAt, doneBy, note, lastDon
       )}
       {mayTick && (
         <Group gap="xs">
-          <Button size="compact-sm" variant="default" onClick={open} aria-label={`Tick off: ${title}`}>
+          <Button
+            size="compact-sm"
+            variant="default"
+            onClick={open}
+            aria-label={`${state === 'done' ? 'Note' : 'Done'}: ${title}`}
+          >
             {state === 'done' ? 'Note' : 'Done'}
           </Button>
           {byPerson && (
