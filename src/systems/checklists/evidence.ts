@@ -1,5 +1,4 @@
 import { sql } from 'kysely';
-import type { JsonObject } from '../../core/json.ts';
 import type { SystemJob } from '../../core/schedule.ts';
 import type { EventTables } from '../../store/event-tables.ts';
 import type { Store } from '../../store/store.ts';
@@ -75,7 +74,7 @@ async function look(
       at: found.at,
       actor: ITSELF,
       by_person: false,
-      note: evidence.inWords(found.data as JsonObject),
+      note: evidence.inWords(found.data),
     })
     .onConflict((conflict) => conflict.columns(['task', 'period']).doNothing())
     .execute();

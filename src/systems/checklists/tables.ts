@@ -1,4 +1,4 @@
-import { type Kysely, sql } from 'kysely';
+import { sql } from 'kysely';
 import type { Migration } from '../../store/migrator.ts';
 
 export type ChecklistTables = {
@@ -12,8 +12,6 @@ export type ChecklistTables = {
     note: string;
   };
 };
-
-export type ChecklistDb = Kysely<ChecklistTables>;
 
 export const checklistMigrations: readonly Migration[] = [
   {
