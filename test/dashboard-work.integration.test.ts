@@ -98,7 +98,7 @@ describe.skipIf(!BROWSER)('the dashboard, for who works with it (needs Chromium)
 
   it('tells nobody of something for a while, says who would be told, and ends it', async () => {
     await open('/alerts');
-    await page.getByText('Whoever a route names is told of everything.').waitFor();
+    await page.getByText('Nothing is kept quiet.').waitFor();
     await button('Silence…').click();
     const asked = dialog('Tell nobody of this for a while');
     await asked.getByRole('textbox', { name: 'Why' }).fill('a new disk is ordered');
@@ -116,7 +116,7 @@ describe.skipIf(!BROWSER)('the dashboard, for who works with it (needs Chromium)
 
     await page.getByRole('button', { name: 'End… disk.*' }).click();
     await press(dialog(/^End: /), 'End');
-    await page.getByText('Whoever a route names is told of everything.').waitFor();
+    await page.getByText('Nothing is kept quiet.').waitFor();
   });
 
   it('makes a heartbeat whose address answers, another address, and none', async () => {

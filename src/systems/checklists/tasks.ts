@@ -56,7 +56,7 @@ export const TASKS: readonly Task[] = [
     name: 'security',
     title: 'Look at what was refused',
     every: 'week',
-    how: 'steward audit list shows who asked for what; look for names and addresses that you do not know.',
+    how: 'steward audit security shows who was refused, and from where; look for names and addresses that you do not know.',
   },
   {
     name: 'tools',
@@ -109,7 +109,7 @@ export const TASKS: readonly Task[] = [
     name: 'security-audit',
     title: 'Audit who may do what',
     every: 'quarter',
-    how: 'steward users and steward token list: does everybody still need what they have?',
+    how: 'steward user list and steward token list: does everybody still need what they have?',
   },
   {
     name: 'disaster-recovery',

@@ -42,6 +42,6 @@ export function Alerts() {
 function sentence(items: readonly Silence[]): string {
   const now = items.filter(({ state }) => state === 'active');
   return now.length === 0
-    ? 'Whoever a route names is told of everything.'
+    ? 'Nothing is kept quiet.'
     : `Nobody is told of ${now.map(({ quiet }) => quiet).join('; nor of ')}. It is looked at and healed as ever.`;
 }
