@@ -5,11 +5,8 @@ import { localCommands } from './local-commands.ts';
 import { TASKS } from './systems/checklists/tasks.ts';
 
 it('a checklist names only commands that there are', () => {
-  const known = new Set([
-    ...[...commands.operations, ...commands.automations, ...localCommands(readEnvironment({}))].map(({ words = [] }) =>
-      words.join(' '),
-    ),
-  ]);
+  const all = [...commands.operations, ...commands.automations, ...localCommands(readEnvironment({}))];
+  const known = new Set(all.map(({ words = [] }) => words.join(' ')));
   const named = TASKS.flatMap(({ how }) => [...how.matchAll(/\bsteward ([a-z-]+)(?: ([a-z-]+))?/g)]);
   expect(named.length).toBeGreaterThan(8);
   const unknown = named.filter(
