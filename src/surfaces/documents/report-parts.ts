@@ -12,7 +12,7 @@ export const REPORT_STYLE = `
 .score svg { flex: 1 1 16rem; height: 5rem; }
 table { border-collapse: collapse; width: 100%; font-size: .9375rem; }
 th, td { text-align: left; vertical-align: top; padding: .3rem .75rem .3rem 0; border-bottom: 1px solid var(--line); overflow-wrap: anywhere; }
-tr:last-child > * { border-bottom: 0; } th { font-weight: 400; } thead th { color: var(--dim); font-size: .875rem; }
+tr:last-child > * { border-bottom: 0; } th { font-weight: 400; } thead th { color: var(--dim); font-size: .875rem; } thead th + th { text-align: right; }
 td.points { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; } td.state { white-space: nowrap; }
 .fix { display: block; color: var(--dim); font-size: .875rem; }
 td.number { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; } td.line { width: 12rem; } td.line svg { width: 12rem; height: 2rem; display: block; }
