@@ -22,6 +22,13 @@ import { median, report, SCALE } from './result.ts';
 const SERVICES = Math.round(200 * SCALE);
 const CHECKS_OF_A_SERVICE = 2;
 const HOST_SERIES = 140;
+const USES: readonly MetricName[] = [
+  'steward_service_cpu_seconds_total',
+  'steward_service_memory_bytes',
+  'steward_service_restarts_total',
+];
+/** What every sample has: the machine, and what its services take. */
+const SAMPLED = HOST_SERIES + SERVICES * USES.length;
 const DAYS = 730;
 const ROUNDS = 25;
 const SECOND_MS = 1_000;
@@ -134,7 +141,11 @@ function seriesOfABusyMachine(): Reading[] {
     const labels = { service, check: 'http', id: `chk_${index}` };
     return [made('steward_check_up', labels, service), made('steward_check_latency_seconds', labels, service)];
   });
-  return [...host, ...checks.flat()];
+  const uses = Array.from({ length: SERVICES }, (_, index) => {
+    const service = `service-${index}`;
+    return USES.map((name) => made(name, { service, id: `res_${index}` }, service));
+  });
+  return [...host, ...uses.flat(), ...checks.flat()];
 }
 
 /**
@@ -153,10 +164,10 @@ async function writeDay(ids: readonly number[], from: number, to: number, everyM
   for (let at = from; at < to; at += everyMs) {
     const turn = Math.floor(at / everyMs) % 4;
     const values = ids.flatMap((id, index): [number, number][] => {
-      if (index < HOST_SERIES) return [[id, Math.random() * 1e9]];
+      if (index < SAMPLED) return [[id, Math.random() * 1e9]];
       // Each check is asked once a minute: one sample of four has news of it.
       if (everyMs < MINUTE_MS && Math.floor(index / 2) % 4 !== turn) return [];
-      return [[id, (index - HOST_SERIES) % 2 === 0 ? 1 : Math.exp(Math.random() * 3) / 1_000]];
+      return [[id, (index - SAMPLED) % 2 === 0 ? 1 : Math.exp(Math.random() * 3) / 1_000]];
     });
     rows.push({ node: 'nod_bench', at: new Date(at), data: encodeTick(values) });
     if (rows.length < 200) continue;
