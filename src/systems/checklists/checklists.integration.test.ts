@@ -50,6 +50,7 @@ describe('the checklists', () => {
     expect(found.get('restore-test')).toMatchObject({
       state: 'done',
       doneBy: 'steward',
+      byPerson: false,
       note: 'the copy of shop in here was restored and compared',
     });
     // An alert is no test, and nobody has looked at the logs.
@@ -62,6 +63,7 @@ describe('the checklists', () => {
     expect(await perform('tick-checklist', { task: 'review-logs', note: `one line had ${token}` })).toMatchObject({
       state: 'done',
       doneBy: 'Ada',
+      byPerson: true,
       note: expect.not.stringContaining(token),
     });
     await perform('tick-checklist', { task: 'restore-test', note: 'on another machine' });

@@ -19,6 +19,7 @@ const View = z.object({
   dueBy: z.coerce.date().describe('When the period is over.'),
   doneAt: z.coerce.date().optional(),
   doneBy: z.string().optional().describe('steward: what it did itself is proof enough.'),
+  byPerson: z.boolean().optional().describe('Whether a person said so, who may take it back.'),
   note: z.string().optional().describe('What was found; where Steward did it, what proves it.'),
   lastDoneAt: z.coerce.date().optional().describe('In an earlier period.'),
   how: z.string(),
@@ -59,7 +60,7 @@ export function checklistOperations(store: Pick<Store, 'db'>): readonly AnyOpera
       period: current.name,
       state: done ? 'done' : isMissed ? 'overdue' : 'open',
       dueBy: current.until,
-      ...(done && { doneAt: done.at, doneBy: done.actor, note: done.note }),
+      ...(done && { doneAt: done.at, doneBy: done.actor, byPerson: done.by_person, note: done.note }),
       ...(earlier && { lastDoneAt: earlier.at }),
       how,
     };

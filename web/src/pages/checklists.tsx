@@ -53,13 +53,13 @@ function sentence(items: readonly Item[]): string {
   return open.length === 0 ? 'All of it is done.' : `${open.length} of ${items.length} are still to be done.`;
 }
 
-function Line({ item: { task, title, state, dueBy, doneAt, doneBy, note, lastDoneAt, how } }: { readonly item: Item }) {
+function Line({ item }: { readonly item: Item }) {
+  const { task, title, state, dueBy, doneAt, doneBy, byPerson = false, note, lastDoneAt, how } = item;
   const { me, may } = useSession();
   const [asking, { open, close }] = useDisclosure();
   const tick = useCommand('/api/v1/tick-checklist', { quiet: true });
   const untick = useCommand('/api/v1/untick-checklist', { done: `${title}: open again, unless Steward can prove it.` });
   const mayTick = may('operate') && me.role !== 'agent';
-  const byPerson = state === 'done' && doneBy !== 'steward';
   return (
     <Row>
       <div className="grow">
