@@ -1,4 +1,4 @@
-import { compose } from './compose.ts';
+import { compose } from './compose/index.ts';
 import type { Environment } from './config/environment.ts';
 import { Config } from './config/schema.ts';
 import type { Catalog } from './core/catalog.ts';

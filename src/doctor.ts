@@ -1,8 +1,8 @@
 import { access, constants, statfs } from 'node:fs/promises';
-import { createWorld } from './world.ts';
+import { createWorld } from './compose/world.ts';
 import type { Environment } from './config/environment.ts';
 import { runningServer } from './config/home.ts';
-import { backupRepositories, backupSources } from './backups-from-config.ts';
+import { backupRepositories, backupSources } from './compose/backups-from-config.ts';
 import { configLocation, readConfig } from './config/load.ts';
 import { inspectConfig } from './workflows-from-config.ts';
 import { StewardError } from './core/errors.ts';

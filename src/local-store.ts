@@ -29,14 +29,14 @@ async function openParts(environment: Environment) {
     { auditDestinations },
     { configLocation, loadConfig },
   ] = await Promise.all([
-    import('./world.ts'),
+    import('./compose/world.ts'),
     import('./migrations.ts'),
     import('./store/store.ts'),
     import('./systems/audit/index.ts'),
     import('./config/home.ts'),
     import('node:fs/promises'),
     import('./version.ts'),
-    import('./audit-from-config.ts'),
+    import('./compose/audit-from-config.ts'),
     import('./config/load.ts'),
   ]);
   const { home } = environment;

@@ -12,7 +12,7 @@ import { HOME, KEYS, STORE, storePart } from './adapters/sources/steward/parts.t
 import { compareState, keysOf, restoreState } from './adapters/sources/steward/restored.ts';
 import { SCRATCH_KIND } from './adapters/sources/steward/stage.ts';
 import { endWorkersOf } from './adapters/sources/throw-away.ts';
-import { createWorld } from './world.ts';
+import { createWorld } from './compose/world.ts';
 import type { Environment } from './config/environment.ts';
 import { openHome } from './config/home.ts';
 import { auditKey, vaultKey } from './config/keys.ts';

@@ -1,7 +1,7 @@
 import { hostname, userInfo } from 'node:os';
 import { createLog } from './adapters/log/index.ts';
 import { createRecentLog } from './adapters/log/recent.ts';
-import { compose } from './compose.ts';
+import { compose } from './compose/index.ts';
 import { MIGRATIONS } from './migrations.ts';
 import { databaseUrlOf } from './config/database-url.ts';
 import type { Environment } from './config/environment.ts';

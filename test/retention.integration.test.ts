@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { Config } from '../src/config/schema.ts';
-import { engineRetention } from '../src/from-config.ts';
+import { engineRetention } from '../src/compose/from-config.ts';
 import { createRuns } from '../src/engine/runs.ts';
 import { upkeepJobs } from '../src/engine/upkeep.ts';
 import { inventoryUpkeep } from '../src/systems/inventory/upkeep.ts';

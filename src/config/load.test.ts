@@ -2,7 +2,7 @@ import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { backupRepositories, backupSources } from '../backups-from-config.ts';
+import { backupRepositories, backupSources } from '../compose/backups-from-config.ts';
 import type { StewardError } from '../core/errors.ts';
 import { readEnvironment } from './environment.ts';
 import { saveLastGood } from './last-good.ts';

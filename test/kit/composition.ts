@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { compose, type Composition } from '../../src/compose.ts';
+import { compose, type Composition } from '../../src/compose/index.ts';
 import { MIGRATIONS } from '../../src/migrations.ts';
 import { readEnvironment } from '../../src/config/environment.ts';
 import { Config, type ConfigInput } from '../../src/config/schema.ts';

@@ -1,15 +1,15 @@
 import { statfs } from 'node:fs/promises';
-import type { Problem, StewardError } from './core/errors.ts';
-import { formatDuration } from './core/duration.ts';
-import type { ModeRecord } from './core/mode.ts';
-import type { NodeRecord } from './core/node.ts';
-import { LABEL_PROBLEMS } from './core/group.ts';
-import type { PortStatus } from './core/ports.ts';
-import type { Resource } from './core/resource.ts';
-import { KIT_HINT } from './recovery-kit.ts';
-import type { Pause } from './engine/pauses.ts';
-import type { Audit } from './systems/audit/index.ts';
-import type { Notice } from './systems/status/index.ts';
+import type { Problem, StewardError } from '../core/errors.ts';
+import { formatDuration } from '../core/duration.ts';
+import type { ModeRecord } from '../core/mode.ts';
+import type { NodeRecord } from '../core/node.ts';
+import { LABEL_PROBLEMS } from '../core/group.ts';
+import type { PortStatus } from '../core/ports.ts';
+import type { Resource } from '../core/resource.ts';
+import { KIT_HINT } from '../recovery-kit.ts';
+import type { Pause } from '../engine/pauses.ts';
+import type { Audit } from '../systems/audit/index.ts';
+import type { Notice } from '../systems/status/index.ts';
 
 export interface NoticeParts {
   readonly home: string;

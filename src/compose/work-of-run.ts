@@ -1,12 +1,12 @@
-import type { BackupSource } from './core/backup/source.ts';
-import { sourceOfServer } from './core/backup/propose.ts';
-import { sourceMeant } from './core/migration/pick.ts';
-import type { Inventory } from './core/inventory.ts';
-import type { Run } from './core/run.ts';
-import type { MigrationSet } from './core/ports/migrations.ts';
-import { isFinal } from './core/run-states.ts';
-import type { RunService } from './core/run-service.ts';
-import type { WorkOfRun } from './systems/maintenance/of-runs.ts';
+import type { BackupSource } from '../core/backup/source.ts';
+import { sourceOfServer } from '../core/backup/propose.ts';
+import { sourceMeant } from '../core/migration/pick.ts';
+import type { Inventory } from '../core/inventory.ts';
+import type { Run } from '../core/run.ts';
+import type { MigrationSet } from '../core/ports/migrations.ts';
+import { isFinal } from '../core/run-states.ts';
+import type { RunService } from '../core/run-service.ts';
+import type { WorkOfRun } from '../systems/maintenance/of-runs.ts';
 
 /** What replaces or changes the data of a database under whoever uses it. */
 const SAYS: Readonly<Record<string, string>> = {

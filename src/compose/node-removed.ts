@@ -1,6 +1,6 @@
-import type { Incidents } from './core/incident.ts';
-import type { InventoryWriter } from './core/inventory-writer.ts';
-import type { Monitoring } from './systems/monitoring/index.ts';
+import type { Incidents } from '../core/incident.ts';
+import type { InventoryWriter } from '../core/inventory-writer.ts';
+import type { Monitoring } from '../systems/monitoring/index.ts';
 
 /** A machine left for good: its services are gone, nobody watches them any more, and what was wrong with them is over. */
 export async function forgetNode(

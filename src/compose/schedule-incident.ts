@@ -1,6 +1,6 @@
-import type { NewIncident } from './core/incident.ts';
-import { MOST_TOLD } from './engine/reconcile.ts';
-import type { Reconciliation } from './engine/reconciliation.ts';
+import type { NewIncident } from '../core/incident.ts';
+import { MOST_TOLD } from '../engine/reconcile.ts';
+import type { Reconciliation } from '../engine/reconciliation.ts';
 
 /** What ran by the clock is not what should have run, as the incident that it is. */
 export function scheduleIncident({ id, since, until, due, ran, differences }: Reconciliation): NewIncident {

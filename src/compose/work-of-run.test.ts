@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { RedisSource } from './core/backup/source.ts';
-import type { Run } from './core/run.ts';
-import { aResource, fakeInventory } from './testing/fakes/fake-inventory.ts';
+import { RedisSource } from '../core/backup/source.ts';
+import type { Run } from '../core/run.ts';
+import { aResource, fakeInventory } from '../testing/fakes/fake-inventory.ts';
 import { workOfRun } from './work-of-run.ts';
 
 const cache = aResource({

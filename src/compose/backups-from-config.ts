@@ -1,10 +1,10 @@
 import { join } from 'node:path';
-import type { BackupRepository } from './core/backup/repository.ts';
-import { type BackupSource, PostgresSource, StewardSource } from './core/backup/source.ts';
-import { ms } from './core/duration.ts';
-import { OWN_REPOSITORY, OWN_SOURCE, OWN_STORE } from './config/schema-backups.ts';
-import type { Config } from './config/schema.ts';
-import type { BackupSettings } from './systems/backups/deps.ts';
+import type { BackupRepository } from '../core/backup/repository.ts';
+import { type BackupSource, PostgresSource, StewardSource } from '../core/backup/source.ts';
+import { ms } from '../core/duration.ts';
+import { OWN_REPOSITORY, OWN_SOURCE, OWN_STORE } from '../config/schema-backups.ts';
+import type { Config } from '../config/schema.ts';
+import type { BackupSettings } from '../systems/backups/deps.ts';
 
 /** What the configuration says of backups, with what there is without it. */
 

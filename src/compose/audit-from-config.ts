@@ -1,20 +1,20 @@
 import { isDeepStrictEqual } from 'node:util';
-import { fileCheckpoints, syslogCheckpoints, urlCheckpoints } from './adapters/checkpoints/index.ts';
-import { createSyslog, type SyslogDeps } from './adapters/syslog/index.ts';
-import type { Outbound } from './adapters/outbound/outbound.ts';
-import { redactConfig } from './config/redact-config.ts';
-import type { Config } from './config/schema.ts';
-import type { ConfigService } from './config/watch.ts';
-import { systemActor } from './core/actor.ts';
-import type { AuditLog, CheckpointPlace } from './core/audit.ts';
-import { ms } from './core/duration.ts';
-import { StewardError } from './core/errors.ts';
-import type { NewIncident } from './core/incident.ts';
-import type { Json } from './core/json.ts';
-import type { Log } from './core/log.ts';
-import type { System } from './core/system.ts';
-import type { AuditDeps } from './systems/audit/index.ts';
-import type { AuditReport } from './systems/audit/verify.ts';
+import { fileCheckpoints, syslogCheckpoints, urlCheckpoints } from '../adapters/checkpoints/index.ts';
+import { createSyslog, type SyslogDeps } from '../adapters/syslog/index.ts';
+import type { Outbound } from '../adapters/outbound/outbound.ts';
+import { redactConfig } from '../config/redact-config.ts';
+import type { Config } from '../config/schema.ts';
+import type { ConfigService } from '../config/watch.ts';
+import { systemActor } from '../core/actor.ts';
+import type { AuditLog, CheckpointPlace } from '../core/audit.ts';
+import { ms } from '../core/duration.ts';
+import { StewardError } from '../core/errors.ts';
+import type { NewIncident } from '../core/incident.ts';
+import type { Json } from '../core/json.ts';
+import type { Log } from '../core/log.ts';
+import type { System } from '../core/system.ts';
+import type { AuditDeps } from '../systems/audit/index.ts';
+import type { AuditReport } from '../systems/audit/verify.ts';
 
 /** Where the record goes besides the store, as the configuration says. */
 export function auditDestinations(

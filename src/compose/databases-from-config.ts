@@ -1,11 +1,11 @@
-import type { Config } from './config/schema.ts';
-import type { ExpiringTable } from './core/database/expiry.ts';
-import { ms } from './core/duration.ts';
-import type { NextInstant } from './core/maintenance.ts';
-import type { FitnessSettings } from './core/ports/fitness.ts';
-import { Schedule } from './core/schedule.ts';
-import type { AnyWorkflow } from './core/workflow.ts';
-import type { DatabaseSettings } from './systems/databases/deps.ts';
+import type { Config } from '../config/schema.ts';
+import type { ExpiringTable } from '../core/database/expiry.ts';
+import { ms } from '../core/duration.ts';
+import type { NextInstant } from '../core/maintenance.ts';
+import type { FitnessSettings } from '../core/ports/fitness.ts';
+import { Schedule } from '../core/schedule.ts';
+import type { AnyWorkflow } from '../core/workflow.ts';
+import type { DatabaseSettings } from '../systems/databases/deps.ts';
 
 /** What the configuration says of databases, in the words of who keeps them fit and of who watches them. */
 

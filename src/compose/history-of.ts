@@ -1,11 +1,11 @@
-import type { Incidents } from './core/incident.ts';
-import type { HistoryPort, ReportingSettings } from './core/ports/history.ts';
-import { countEvents } from './store/event-counts.ts';
-import type { EventTables } from './store/event-tables.ts';
-import type { Store } from './store/store.ts';
-import type { Databases } from './systems/databases/index.ts';
-import type { Monitoring } from './systems/monitoring/index.ts';
-import type { Reports } from './systems/reports/index.ts';
+import type { Incidents } from '../core/incident.ts';
+import type { HistoryPort, ReportingSettings } from '../core/ports/history.ts';
+import { countEvents } from '../store/event-counts.ts';
+import type { EventTables } from '../store/event-tables.ts';
+import type { Store } from '../store/store.ts';
+import type { Databases } from '../systems/databases/index.ts';
+import type { Monitoring } from '../systems/monitoring/index.ts';
+import type { Reports } from '../systems/reports/index.ts';
 
 /** What the systems wrote down, in the words of reports. */
 export function historyOf({

@@ -1,16 +1,16 @@
 import { join } from 'node:path';
-import { rehearseIn } from './adapters/backups/sandbox.ts';
-import { createExpiry } from './adapters/expiry/index.ts';
-import { createEngines } from './adapters/fitness/engines.ts';
-import { createFitness } from './adapters/fitness/index.ts';
-import type { StoreDeps } from './adapters/repositories/index.ts';
+import { rehearseIn } from '../adapters/backups/sandbox.ts';
+import { createExpiry } from '../adapters/expiry/index.ts';
+import { createEngines } from '../adapters/fitness/engines.ts';
+import { createFitness } from '../adapters/fitness/index.ts';
+import type { StoreDeps } from '../adapters/repositories/index.ts';
 import { type BackupsOf, sandboxOf } from './backups-of.ts';
 import { backupSources } from './backups-from-config.ts';
 import { expiringTables } from './databases-from-config.ts';
-import { ms } from './core/duration.ts';
-import type { DatabaseLook } from './core/database/look.ts';
-import type { ExpiryPort } from './core/ports/expiry.ts';
-import type { FitnessPort, Rehearsal } from './core/ports/fitness.ts';
+import { ms } from '../core/duration.ts';
+import type { DatabaseLook } from '../core/database/look.ts';
+import type { ExpiryPort } from '../core/ports/expiry.ts';
+import type { FitnessPort, Rehearsal } from '../core/ports/fitness.ts';
 
 export type ReachedFitness = Pick<FitnessPort, 'kinds' | 'look' | 'plans' | 'perform' | 'rehearse'>;
 

@@ -1,6 +1,6 @@
-import type { Inventory } from './core/inventory.ts';
-import type { HealthPort, HealthThresholds } from './core/ports/health.ts';
-import type { Monitoring } from './systems/monitoring/index.ts';
+import type { Inventory } from '../core/inventory.ts';
+import type { HealthPort, HealthThresholds } from '../core/ports/health.ts';
+import type { Monitoring } from '../systems/monitoring/index.ts';
 
 /** What monitoring knows of a node, in the words of the health report. */
 export function healthOf({

@@ -1,25 +1,25 @@
 import { resolve } from 'node:path';
-import { createDatabases } from './adapters/databases/index.ts';
-import { createDocker } from './adapters/docker/index.ts';
-import { createGauges } from './adapters/host/gauges.ts';
-import { createHost } from './adapters/host/index.ts';
-import { createHostMeter } from './adapters/meter/host.ts';
-import { createOwnMeter } from './adapters/meter/own.ts';
-import { createMemory } from './adapters/memory/index.ts';
-import { createOutbound } from './adapters/outbound/outbound.ts';
-import { createPackageHistory } from './adapters/packages/index.ts';
-import { createProber } from './adapters/probes/index.ts';
-import { createProcesses } from './adapters/processes/index.ts';
-import { createPrograms } from './adapters/programs/index.ts';
-import type { MemoryLimits } from './adapters/programs/memory-watch.ts';
-import { createRecognizer } from './adapters/recognize/index.ts';
-import { createSecretResolver } from './adapters/secrets/secrets.ts';
-import { createSockets } from './adapters/sockets/index.ts';
-import { createSystemd } from './adapters/systemd/index.ts';
-import { createUsage } from './adapters/usage/index.ts';
-import type { Environment } from './config/environment.ts';
-import type { Log } from './core/log.ts';
-import type { System } from './core/system.ts';
+import { createDatabases } from '../adapters/databases/index.ts';
+import { createDocker } from '../adapters/docker/index.ts';
+import { createGauges } from '../adapters/host/gauges.ts';
+import { createHost } from '../adapters/host/index.ts';
+import { createHostMeter } from '../adapters/meter/host.ts';
+import { createOwnMeter } from '../adapters/meter/own.ts';
+import { createMemory } from '../adapters/memory/index.ts';
+import { createOutbound } from '../adapters/outbound/outbound.ts';
+import { createPackageHistory } from '../adapters/packages/index.ts';
+import { createProber } from '../adapters/probes/index.ts';
+import { createProcesses } from '../adapters/processes/index.ts';
+import { createPrograms } from '../adapters/programs/index.ts';
+import type { MemoryLimits } from '../adapters/programs/memory-watch.ts';
+import { createRecognizer } from '../adapters/recognize/index.ts';
+import { createSecretResolver } from '../adapters/secrets/secrets.ts';
+import { createSockets } from '../adapters/sockets/index.ts';
+import { createSystemd } from '../adapters/systemd/index.ts';
+import { createUsage } from '../adapters/usage/index.ts';
+import type { Environment } from '../config/environment.ts';
+import type { Log } from '../core/log.ts';
+import type { System } from '../core/system.ts';
 
 /** The adapters that look at this machine and act on it. */
 export function createWorld({
@@ -62,8 +62,10 @@ export function createWorld({
   };
 }
 
+export type World = ReturnType<typeof createWorld>;
+
 /** What of the adapters has a life: told by Docker who stopped what, connections kept for probes, and the watch over the event loop. */
-export function senses({ docker, prober, ownMeter }: ReturnType<typeof createWorld>): System {
+export function senses({ docker, prober, ownMeter }: World): System {
   let watching: { stop(): Promise<void> } | undefined;
   return {
     name: 'senses',

@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import type { Catalog } from './core/catalog.ts';
-import type { Runbook as HealingRunbook } from './core/runbook.ts';
-import type { Runbook } from './surfaces/mcp/deps.ts';
+import type { Catalog } from '../core/catalog.ts';
+import type { Runbook as HealingRunbook } from '../core/runbook.ts';
+import type { Runbook } from '../surfaces/mcp/deps.ts';
 
 /** What people wrote down of how Steward works: how it heals, and the page of each automation. */
 export function runbookPages({ automations }: Catalog, runbooks: readonly HealingRunbook[]): Runbook[] {
@@ -19,7 +19,7 @@ export function runbookPages({ automations }: Catalog, runbooks: readonly Healin
       name,
       title,
       async text() {
-        const page = await readFile(resolve(import.meta.dirname, 'automations', name, 'README.md'), 'utf8');
+        const page = await readFile(resolve(import.meta.dirname, '../automations', name, 'README.md'), 'utf8');
         return `# ${title}\n\n${summary}\n\n${page}`;
       },
     })),

@@ -1,6 +1,6 @@
 import { tmpdir } from 'node:os';
 import { describe, expect, it } from 'vitest';
-import type { ModeRecord } from './core/mode.ts';
+import type { ModeRecord } from '../core/mode.ts';
 import { type NoticeParts, noticesOf } from './notices.ts';
 
 const all = (given: Partial<NoticeParts>) =>

@@ -1,18 +1,18 @@
 import { join } from 'node:path';
-import { createBackups } from './adapters/backups/index.ts';
-import { lendSandbox, type SandboxDeps, type WithSandbox } from './adapters/backups/sandbox.ts';
-import { createMigrations } from './adapters/migrations/index.ts';
-import { createCopyStore, type StoreDeps } from './adapters/repositories/index.ts';
-import { createReaders } from './adapters/sources/index.ts';
+import { createBackups } from '../adapters/backups/index.ts';
+import { lendSandbox, type SandboxDeps, type WithSandbox } from '../adapters/backups/sandbox.ts';
+import { createMigrations } from '../adapters/migrations/index.ts';
+import { createCopyStore, type StoreDeps } from '../adapters/repositories/index.ts';
+import { createReaders } from '../adapters/sources/index.ts';
 import { backupRepositories, backupSources, STORE_PASSWORD } from './backups-from-config.ts';
-import type { Config } from './config/schema.ts';
-import { ownState } from './own-state.ts';
-import { ms } from './core/duration.ts';
-import type { MigrationSet, MigrationsPort } from './core/ports/migrations.ts';
-import { serviceAccount } from './store/pg-account.ts';
-import { pgHome } from './store/pg-home.ts';
-import type { SecretResolver } from './core/secrets.ts';
-import type { BackupsPort } from './core/ports/backups.ts';
+import type { Config } from '../config/schema.ts';
+import { ownState } from '../own-state.ts';
+import { ms } from '../core/duration.ts';
+import type { MigrationSet, MigrationsPort } from '../core/ports/migrations.ts';
+import { serviceAccount } from '../store/pg-account.ts';
+import { pgHome } from '../store/pg-home.ts';
+import type { SecretResolver } from '../core/secrets.ts';
+import type { BackupsPort } from '../core/ports/backups.ts';
 
 export interface BackupsOf extends Omit<StoreDeps, 'programs'> {
   readonly settings: () => Config;

@@ -1,13 +1,13 @@
-import type { HostPort } from './core/ports/host.ts';
-import type { Inventory } from './core/inventory.ts';
-import type { Incidents } from './core/incident.ts';
-import type { RunService } from './core/run-service.ts';
-import type { Engine } from './engine/index.ts';
-import type { Store } from './store/store.ts';
-import type { Alerting } from './systems/alerting/index.ts';
-import type { Healing } from './systems/healing/index.ts';
-import type { Monitoring } from './systems/monitoring/index.ts';
-import type { Notice, StatusDeps } from './systems/status/index.ts';
+import type { HostPort } from '../core/ports/host.ts';
+import type { Inventory } from '../core/inventory.ts';
+import type { Incidents } from '../core/incident.ts';
+import type { RunService } from '../core/run-service.ts';
+import type { Engine } from '../engine/index.ts';
+import type { Store } from '../store/store.ts';
+import type { Alerting } from '../systems/alerting/index.ts';
+import type { Healing } from '../systems/healing/index.ts';
+import type { Monitoring } from '../systems/monitoring/index.ts';
+import type { Notice, StatusDeps } from '../systems/status/index.ts';
 
 export interface OverviewParts {
   readonly store: Pick<Store, 'health' | 'mode'>;

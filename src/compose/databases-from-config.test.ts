@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { Config } from './config/schema.ts';
+import { Config } from '../config/schema.ts';
 import { heavyTimes, nextDatabaseWindow, openDatabaseWindow } from './databases-from-config.ts';
-import { nextInstant } from './engine/instants.ts';
-import { workflows } from './workflows/index.ts';
+import { nextInstant } from '../engine/instants.ts';
+import { workflows } from '../workflows/index.ts';
 
 const config = (windows: object[]): Config => Config.parse({ databases: { windows } });
 const open = (windows: object[], at: string): string[] => {

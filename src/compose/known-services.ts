@@ -1,9 +1,9 @@
-import type { CheckTarget, ProbeResult, Prober, TargetOf } from './core/check.ts';
-import { StewardError } from './core/errors.ts';
-import type { Inventory } from './core/inventory.ts';
-import type { ConfiguredService } from './core/inventory-writer.ts';
-import type { Log } from './core/log.ts';
-import type { Discovery } from './systems/discovery/index.ts';
+import type { CheckTarget, ProbeResult, Prober, TargetOf } from '../core/check.ts';
+import { StewardError } from '../core/errors.ts';
+import type { Inventory } from '../core/inventory.ts';
+import type { ConfiguredService } from '../core/inventory-writer.ts';
+import type { Log } from '../core/log.ts';
+import type { Discovery } from '../systems/discovery/index.ts';
 
 interface Answers {
   push(target: TargetOf<'push'>): Promise<ProbeResult>;
