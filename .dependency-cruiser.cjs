@@ -69,10 +69,10 @@ module.exports = {
       to: { path: '^src/systems/([^/]+)/', pathNot: '^src/systems/$1/' },
     },
     {
-      name: 'edge-by-webhooks',
+      name: 'edge-by-those-who-serve-it',
       comment: 'other systems have nothing to decide there',
       severity: 'error',
-      from: { path: '^src/', pathNot: '^src/systems/webhooks/' },
+      from: { path: '^src/', pathNot: '^src/systems/(webhooks|gateway)/' },
       to: { path: '^edge/' },
     },
     layer('surfaces', '^src/surfaces/', '^src/(core|surfaces)/|^src/engine/service\\.ts$', ''),
