@@ -6,8 +6,9 @@ import type { Log } from '../../core/log.ts';
 import type { SecretResolver } from '../../core/secrets.ts';
 import type { System } from '../../core/system.ts';
 import type { Store } from '../../store/store.ts';
+import type { Place } from '../listener.ts';
 import { type Journal, openJournal } from './journal.ts';
-import { createListener, type Place } from './listener.ts';
+import { createHookListener } from './listener.ts';
 import { createMover, type Mover } from './mover.ts';
 import { webhookOperations } from './operations.ts';
 import { createReceiver } from './receiver.ts';
@@ -57,7 +58,7 @@ export function createWebhooks(deps: WebhookDeps): Webhooks {
     now,
     log,
   });
-  const listener = createListener(receiver);
+  const listener = createHookListener(receiver);
   let timer: NodeJS.Timeout | undefined;
   let unsubscribe: (() => void) | undefined;
   let problem: string | undefined;

@@ -10,7 +10,7 @@ import {
 } from '../../../edge/handlers/webhooks/receive.ts';
 import type { HookReceiver } from '../../core/hook-receiver.ts';
 import type { Log } from '../../core/log.ts';
-import { addressOf } from './address-of.ts';
+import { addressOf } from '../address-of.ts';
 import type { Journal } from './journal.ts';
 import { serverDigests } from './server-digests.ts';
 

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { addressRange, covers } from '../../../edge/handlers/addresses.ts';
+import { addressRange, covers } from '../../edge/handlers/addresses.ts';
 
 /** Who sent it: who connected, or where that is a trusted proxy, the last in X-Forwarded-For that is none. */
 export function addressOf(request: IncomingMessage, trustedProxies: readonly string[]): string {
