@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { Page } from 'playwright-core';
@@ -8,7 +8,15 @@ import { makeHome, removeHome, type RunningSteward, startSteward } from './kit/s
 
 const [PASSWORD, VERAS] = ['correct horse battery', 'long enough words'];
 /** Everywhere that somebody who may only look finds nothing that is refused. */
-const LOOKED_AT = ['/', '/backups/orders', '/maintenance', '/reports', '/audit'];
+const LOOKED_AT = [
+  '/',
+  '/backups/orders',
+  '/maintenance',
+  '/reports',
+  '/reports/performance',
+  '/reports/weekly',
+  '/audit',
+];
 
 describe.skipIf(!BROWSER)('the dashboard, for who works with it (needs Chromium)', () => {
   let home: string;
@@ -208,10 +216,55 @@ describe.skipIf(!BROWSER)('the dashboard, for who works with it (needs Chromium)
     await runShown();
     await succeeded();
     await open('/reports');
-    await page.getByRole('main').locator('a[href^="/reports/"]').first().click();
+    await page.getByRole('main').locator('a[href^="/reports/hr_"]').first().click();
     await page.getByRole('heading', { name: /of 100$/ }).waitFor();
     await page.getByRole('heading', { name: 'What took points away' }).waitFor();
   }, 90_000);
+
+  it.each([
+    { kind: 'performance', heading: /of 100$|No score yet/, has: /^The machine/ },
+    { kind: 'weekly', heading: /^The week: /, has: /^Scores of the daily reports/ },
+  ])(
+    'lists $kind reports with their scores, shows one in full, opens its document and hands out its data',
+    async ({ kind, heading, has }) => {
+      for (let count = 0; count < 2; count += 1) {
+        await open(`/reports/${kind}`);
+        await page.getByRole('link', { name: 'Make one now' }).click();
+        await button('Look now').click();
+        await runShown();
+        await succeeded();
+      }
+      await open(`/reports/${kind}`);
+      const links = page.getByRole('main').locator(`a[href^="/reports/${kind}/"]`);
+      await links.nth(1).waitFor();
+      await seen.picture(`reports-${kind}`);
+      await links.first().click();
+      await page.getByRole('heading', { level: 1, name: heading }).waitFor();
+      await page.getByText(has).first().waitFor();
+      await page.locator('[aria-busy="true"]').first().waitFor({ state: 'detached' });
+      await seen.picture(`report-${kind}`);
+      expect(await seen.barriers()).toEqual([]);
+      await page.emulateMedia({ colorScheme: 'dark' });
+      await page.setViewportSize({ width: 390, height: 844 });
+      await seen.picture(`report-${kind}-phone`);
+      expect(await seen.barriers()).toEqual([]);
+      expect(await page.evaluate('document.documentElement.scrollWidth <= window.innerWidth')).toBe(true);
+      await page.emulateMedia({ colorScheme: 'light' });
+      await page.setViewportSize({ width: 1280, height: 860 });
+
+      const saved = page.waitForEvent('download');
+      await page.getByRole('link', { name: 'Download as JSON' }).click();
+      const data: unknown = JSON.parse(readFileSync(await (await saved).path(), 'utf8'));
+      expect(data).toMatchObject({ node: expect.any(String), at: expect.any(String) });
+
+      const opened = page.waitForEvent('popup');
+      await page.getByRole('link', { name: 'Open as a document' }).click();
+      const document = await opened;
+      await document.getByRole('heading', { level: 1 }).waitFor();
+      await document.close();
+    },
+    90_000,
+  );
 
   it('goes anywhere by keyboard', async () => {
     await open('/');

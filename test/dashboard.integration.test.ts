@@ -28,6 +28,8 @@ const PAGES = [
   '/machine',
   '/logs',
   '/reports',
+  '/reports/performance',
+  '/reports/weekly',
   '/audit',
   '/settings/account',
   '/settings/users',

@@ -50,6 +50,8 @@ export interface Query<Input extends z.ZodObject, Output extends z.ZodType> exte
 /** A file that is made while it is read. */
 export interface Download {
   readonly fileName: string;
+  /** A browser opens it instead of saving it, shut in: no script of it runs, and it asks for nothing. */
+  readonly opens?: boolean;
   readonly contentType: string;
   readonly chunks: AsyncIterable<string>;
 }

@@ -16,6 +16,46 @@ const root = createRootRoute({
 
 const getParentRoute = () => root;
 
+const reports = createRoute({
+  getParentRoute,
+  path: '/reports',
+  component: lazyRouteComponent(() => import('./pages/reports/shell.tsx'), 'ReportsShell'),
+});
+const reportsParent = () => reports;
+
+const reportPages = reports.addChildren([
+  createRoute({
+    getParentRoute: reportsParent,
+    path: '/',
+    component: lazyRouteComponent(() => import('./pages/reports/health-reports.tsx'), 'HealthReports'),
+  }),
+  createRoute({
+    getParentRoute: reportsParent,
+    path: '/$id',
+    component: lazyRouteComponent(() => import('./pages/reports/health-report.tsx'), 'HealthReport'),
+  }),
+  createRoute({
+    getParentRoute: reportsParent,
+    path: '/performance',
+    component: lazyRouteComponent(() => import('./pages/reports/performance-reports.tsx'), 'PerformanceReports'),
+  }),
+  createRoute({
+    getParentRoute: reportsParent,
+    path: '/performance/$id',
+    component: lazyRouteComponent(() => import('./pages/reports/performance-report.tsx'), 'PerformanceReport'),
+  }),
+  createRoute({
+    getParentRoute: reportsParent,
+    path: '/weekly',
+    component: lazyRouteComponent(() => import('./pages/reports/weekly-summaries.tsx'), 'WeeklySummaries'),
+  }),
+  createRoute({
+    getParentRoute: reportsParent,
+    path: '/weekly/$id',
+    component: lazyRouteComponent(() => import('./pages/reports/weekly-summary.tsx'), 'WeeklySummary'),
+  }),
+]);
+
 const settings = createRoute({
   getParentRoute,
   path: '/settings',
@@ -104,16 +144,7 @@ const routes = root.addChildren([
     path: '/audit/$kind/$id',
     component: lazyRouteComponent(() => import('./pages/audit/trail.tsx'), 'Trail'),
   }),
-  createRoute({
-    getParentRoute,
-    path: '/reports',
-    component: lazyRouteComponent(() => import('./pages/reports/reports.tsx'), 'Reports'),
-  }),
-  createRoute({
-    getParentRoute,
-    path: '/reports/$id',
-    component: lazyRouteComponent(() => import('./pages/reports/report.tsx'), 'Report'),
-  }),
+  reportPages,
   createRoute({
     getParentRoute,
     path: '/machine',

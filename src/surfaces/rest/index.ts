@@ -59,6 +59,9 @@ export interface Rest {
 }
 
 const BODY_LIMIT = 1_048_576;
+/** For a document that is opened and not saved: its own style, and nothing else. */
+const SHUT_IN =
+  "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; sandbox";
 
 /** The API and the page, mounted from the catalog. */
 export function createRest(deps: RestDeps): Rest {
@@ -223,7 +226,9 @@ export function createRest(deps: RestDeps): Rest {
         return (await perform(operation, input, callOf(request, now()), audit)) ?? null;
       const { download } = operation;
       const file = await performDownload({ ...operation, download }, input, callOf(request, now()), audit);
-      void reply.header('content-disposition', `attachment; filename="${file.fileName}"`).type(file.contentType);
+      if (file.opens) void reply.header('content-security-policy', SHUT_IN);
+      const way = file.opens ? 'inline' : 'attachment';
+      void reply.header('content-disposition', `${way}; filename="${file.fileName}"`).type(file.contentType);
       return Readable.from(file.chunks);
     };
     const url = (path: string): string => path.replaceAll(/\{([^}]+)\}/g, ':$1');

@@ -119,6 +119,7 @@ export function reportOperations(kind: AnyReportKind, store: Pick<ReportsDeps['s
               : `${JSON.stringify(kind.json(report), null, 2)}\n`;
           return {
             fileName: fileNameOf(report, format),
+            opens: format === 'html',
             contentType: format === 'html' ? 'text/html; charset=utf-8' : 'application/json',
             chunks: (async function* () {
               yield text;

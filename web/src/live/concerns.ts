@@ -46,7 +46,7 @@ const CONCERNS: readonly (readonly [prefix: string, paths: readonly AskPath[]])[
   ['maintenance.', ['/api/v1/maintenance', '/api/v1/service-health']],
   ['node.', ['/api/v1/registry-nodes']],
   ['mode.', ['/api/v1/mode']],
-  ['report.', ['/api/v1/health-reports']],
+  ['report.', ['/api/v1/health-reports', '/api/v1/performance-reports', '/api/v1/weekly-summaries']],
   ['metrics.', ['/api/v1/metrics']],
   ['webhook.', ['/api/v1/webhooks']],
   [

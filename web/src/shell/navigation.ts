@@ -50,7 +50,7 @@ const NAVIGATION: readonly Neighbourhood[] = [
       { to: '/changes', label: 'What changed', words: 'timeline deploys packages history flight recorder' },
       { to: '/logs', label: 'Logs', words: 'lines search failures tail' },
       { to: '/checklists', label: 'Checklists', words: 'tasks weekly monthly quarterly todo review' },
-      { to: '/reports', label: 'Reports', words: 'health score daily' },
+      { to: '/reports', label: 'Reports', words: 'health performance week summary score daily' },
       { to: '/audit', label: 'Audit', words: 'audit log who security export trail', needs: 'audit' },
     ],
   },

@@ -6,6 +6,8 @@ import { Answered } from '../../parts/answered.tsx';
 import { Card, Row, Section } from '../../parts/card.tsx';
 import { Page } from '../../parts/page.tsx';
 import { State } from '../../parts/state.tsx';
+import { Deductions } from './deductions.tsx';
+import { ReportFiles } from './report-files.tsx';
 
 type Item = Answer<'/api/v1/health-report-get'>['items'][number];
 
@@ -20,7 +22,7 @@ const groupsOf = (items: readonly Item[]) =>
   }));
 
 /** What took points away, and everything that was looked at. */
-export function Report() {
+export function HealthReport() {
   const { id } = useParams({ from: '/reports/$id' });
   const report = useAnswer('/api/v1/health-report-get', { query: { id } });
   return (
@@ -35,25 +37,11 @@ export function Report() {
               <Link to="/runs/$id" params={{ id: runId }}>
                 The run
               </Link>
-              , <a href={`/api/v1/automation/reports/health/${id}/file`}>as a document</a>,{' '}
-              <Link to="/reports">all reports</Link>
             </>
           }
+          actions={<ReportFiles path={`/api/v1/automation/reports/health/${id}`} />}
         >
-          <Section title="What took points away" count={deductions.length}>
-            {deductions.length === 0 ? (
-              <Text c="dimmed">Nothing.</Text>
-            ) : (
-              <Card>
-                {deductions.map(({ points, reason }) => (
-                  <Row key={reason}>
-                    <strong>−{points}</strong>
-                    <span className="grow">{reason}</span>
-                  </Row>
-                ))}
-              </Card>
-            )}
-          </Section>
+          <Deductions deductions={deductions} />
           {groupsOf(items).map(({ group, members }) => (
             <Section key={group} title={group} count={members.length}>
               <Card>
