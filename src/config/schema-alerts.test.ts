@@ -47,6 +47,18 @@ describe('alerts', () => {
       'steward.yaml:3:38 alerts.routes.0.quiet: expected hours that end: what waits would never be told',
     ],
     [
+      '  routes: [{ channels: [], successes: { tell: now } }]\n',
+      'steward.yaml:3:39 alerts.routes.0.successes.channels: expected who is told of what went well: the route has no channels of its own',
+    ],
+    [
+      '  routes: [{ channels: [ops], successes: { tell: digest, channels: [mail] } }]\n',
+      "steward.yaml:3:69 alerts.routes.0.successes.channels.0: there is no channel 'mail'",
+    ],
+    [
+      '  routes: [{ channels: [ops], successes: { tell: never, at: "07:00" } }]\n',
+      'steward.yaml:3:57 alerts.routes.0.successes.at: is not known: expected tell',
+    ],
+    [
       '  routes: [{ channels: [ops], severity: [critical] }]\n',
       'steward.yaml:3:31 alerts.routes.0.severity: is not known: did you mean severities?',
     ],

@@ -98,5 +98,13 @@ export const Alerts = z
     for (const [index, route] of routes.entries()) {
       check(['routes', index, 'channels'], route.channels);
       checkSteps(['routes', index, 'escalate'], route.escalate?.steps);
+      if (!route.successes || route.successes.tell === 'never') continue;
+      check(['routes', index, 'successes', 'channels'], route.successes.channels ?? []);
+      if (route.successes.channels === undefined && route.channels.length === 0)
+        context.addIssue({
+          code: 'custom',
+          path: ['routes', index, 'successes', 'channels'],
+          message: 'expected who is told of what went well: the route has no channels of its own',
+        });
     }
   });

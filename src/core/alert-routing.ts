@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { Duration, parseDuration } from './duration.ts';
 import { matchesGlob } from './glob.ts';
-import { Hours, hoursEnd, hoursInWords, isAlways } from './hours.ts';
+import { Hours, hoursEnd, hoursInWords, isAlways, timeOfDay, zoneName } from './hours.ts';
 import { Severity } from './incident.ts';
 
 const patterns = z.array(z.string().min(1).max(300)).max(500).default([]);
@@ -68,6 +68,23 @@ export const Escalation = z.strictObject({
 });
 export type Escalation = z.output<typeof Escalation>;
 
+const successChannels = channelNames
+  .min(1)
+  .optional()
+  .describe('Who is told of it, whatever their minSeverity. The channels of the route where it is left out.');
+
+/** What becomes of what went well. */
+const Successes = z.discriminatedUnion('tell', [
+  z.strictObject({
+    tell: z.literal('digest').describe('Once a day, all of it in one message.'),
+    channels: successChannels,
+    at: timeOfDay.default('07:00').describe('When, as "07:00".'),
+    zone: zoneName.default('UTC').describe('Time zone of that, as in Europe/Berlin.'),
+  }),
+  z.strictObject({ tell: z.literal('now').describe('Each at once.'), channels: successChannels }),
+  z.strictObject({ tell: z.literal('never').describe('Nobody hears of it by itself.') }),
+]);
+
 /** One rule of who is told. */
 export const AlertRoute = z.strictObject({
   name: z.string().min(1).max(63).optional().describe('How the route is called where it is explained.'),
@@ -78,6 +95,9 @@ export const AlertRoute = z.strictObject({
     'In these hours, what is less than critical waits and is told in one message at their end.',
   ),
   escalate: Escalation.optional().describe('Who is told next where nobody takes it.'),
+  successes: Successes.optional().describe(
+    'What becomes of what went well: told in a digest, now or never. Left out, only the message of the morning counts it.',
+  ),
   continue: z
     .boolean()
     .default(false)

@@ -4,7 +4,7 @@ import { Severity } from './incident.ts';
 /** One message about an incident, already redacted and cut to size. */
 export const Alert = z.object({
   id: z.string(),
-  kind: z.enum(['opened', 'escalated', 'reminder', 'acknowledged', 'resolved', 'test', 'notice', 'digest']),
+  kind: z.enum(['opened', 'escalated', 'reminder', 'acknowledged', 'resolved', 'test', 'notice', 'digest', 'success']),
   severity: Severity,
   title: z.string(),
   text: z.string().describe('What happened, what changed, what was tried; plain text.'),

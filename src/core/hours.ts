@@ -8,6 +8,9 @@ const LONGEST_GAP_MS = 3 * 3_600_000;
 
 const time = (latest: RegExp) => z.string().regex(latest, 'expected a time of day such as "22:00"');
 
+export const timeOfDay = time(/^([01]\d|2[0-3]):[0-5]\d$/);
+export const zoneName = z.string().refine(isZone, 'expected a time zone such as Europe/Berlin');
+
 /** Hours of the day that come again: from 22:00 until 07:00, on some days or on all. */
 export const Hours = z.strictObject({
   days: z
@@ -15,15 +18,11 @@ export const Hours = z.strictObject({
     .min(1)
     .optional()
     .describe('The days on which they begin: sun, mon, tue, wed, thu, fri, sat. All of them where it is left out.'),
-  from: time(/^([01]\d|2[0-3]):[0-5]\d$/).describe('When they begin, as "22:00".'),
+  from: timeOfDay.describe('When they begin, as "22:00".'),
   until: time(/^(([01]\d|2[0-3]):[0-5]\d|24:00)$/).describe(
     'When they end. Not later than the beginning means on the next day.',
   ),
-  zone: z
-    .string()
-    .refine(isZone, 'expected a time zone such as Europe/Berlin')
-    .default('UTC')
-    .describe('Time zone of both, as in Europe/Berlin.'),
+  zone: zoneName.default('UTC').describe('Time zone of both, as in Europe/Berlin.'),
 });
 export type Hours = z.output<typeof Hours>;
 

@@ -109,8 +109,8 @@ export function issueChannel(
           body,
           ...(labels.length > 0 ? { labels } : {}),
         });
-        // These two are there to be read and not to be worked on.
-        if (alert.kind === 'test' || alert.kind === 'digest') await host.update(issue, { state: 'closed' });
+        // These are there to be read and not to be worked on.
+        if (alert.kind === 'test' || alert.kind === 'digest' || alert.kind === 'success') await host.update(issue, { state: 'closed' });
         return { receipt: `opened ${nameOf(issue)}` };
       }
       const heard = heardOf(known);

@@ -23,8 +23,9 @@ export function pagerDutyChannel(
     name,
     kind: 'pagerduty',
     async deliver(alert, signal) {
-      // It tells of a day and not of a problem: there is nothing that somebody could take or resolve.
-      if (alert.kind === 'digest') return { receipt: 'not sent: a digest is no event' };
+      // They tell of no problem: there is nothing that somebody could take or resolve.
+      if (alert.kind === 'digest' || alert.kind === 'success')
+        return { receipt: `not sent: a ${alert.kind} is no event` };
       const key = await tokenOf(routingKey, secrets);
       const address = await addressOf(url, name, secrets);
       const send = async (action: Action): Promise<{ receipt: string }> =>

@@ -29,6 +29,7 @@ import { createRouter } from './router.ts';
 import type { AlertingSettings, Route } from './settings.ts';
 import { silenceOperations } from './silence-operations.ts';
 import { createSilences } from './silences.ts';
+import { createSuccesses, SUCCESSES_HEARD } from './successes.ts';
 import { type DeliveryStatus, deliveryStatus, NO_CHANNEL } from './status.ts';
 import type { AlertTables } from './tables.ts';
 import { alertingJobs } from './upkeep.ts';
@@ -98,6 +99,7 @@ export function createAlerting(deps: AlertingDeps): Alerting {
   const silences = createSilences({ outbox, now });
   const proposals = createProposals({ outbox, settings, now });
   const about = createAbout({ inventory, maintenance: deps.maintenance, router, silences, proposals, settings, now });
+  const successes = createSuccesses({ outbox, recipients, inventory, node, baseUrl });
   const intake = createIntake({
     outbox,
     incidents,
@@ -105,6 +107,7 @@ export function createAlerting(deps: AlertingDeps): Alerting {
     timeline,
     recipients,
     about,
+    successes,
     settings,
     now,
     node,
@@ -142,6 +145,7 @@ export function createAlerting(deps: AlertingDeps): Alerting {
   let elsewhere = 0;
   let stopping = new AbortController();
   let consumer: EventConsumer | undefined;
+  let goodNews: EventConsumer | undefined;
   let unlisten: (() => void) | undefined;
   let loop: Promise<void> = Promise.resolve();
   let news = Promise.withResolvers<void>();
@@ -183,6 +187,7 @@ export function createAlerting(deps: AlertingDeps): Alerting {
         routes,
         recipients,
         router,
+        successes,
         inventory,
         deadMan,
         deadlineMs,
@@ -221,6 +226,14 @@ export function createAlerting(deps: AlertingDeps): Alerting {
         handle: intake.handle,
         pollMs: deps.pollMs,
       });
+      // In a line of its own: no problem waits behind what went well.
+      goodNews = store.events.consume({
+        consumer: 'alerting:successes',
+        types: SUCCESSES_HEARD,
+        from: 'now',
+        handle: successes.handle,
+        pollMs: deps.pollMs,
+      });
       loop = work(stopping.signal);
       deadMan?.start();
       await publish().catch(() => undefined);
@@ -231,7 +244,7 @@ export function createAlerting(deps: AlertingDeps): Alerting {
       stopping.abort();
       news.resolve();
       unlisten?.();
-      await Promise.all([consumer?.stop(), loop, deadMan?.stop()]);
+      await Promise.all([consumer?.stop(), goodNews?.stop(), loop, deadMan?.stop()]);
     },
 
     async mail({ key, at, title, text, path }) {

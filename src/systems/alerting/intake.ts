@@ -1,3 +1,5 @@
+import type { Alert } from '../../core/alert.ts';
+import type { Taker } from '../../core/alert-routing.ts';
 import type { EventType, StewardEvent } from '../../core/event.ts';
 import type { Incident, Incidents, TimelineEntry } from '../../core/incident.ts';
 import type { Inventory } from '../../core/inventory.ts';
@@ -16,6 +18,7 @@ import type { Outbox, Trx } from './outbox.ts';
 import { coveredInWords } from './proposals.ts';
 import type { Recipients } from './recipients.ts';
 import { silenceInWords } from './silences.ts';
+import type { Successes } from './successes.ts';
 import { type AlertingSettings, hearsOfAcknowledgement } from './settings.ts';
 
 export interface IntakeDeps {
@@ -25,6 +28,7 @@ export interface IntakeDeps {
   readonly timeline: (incidentId: string) => Promise<readonly TimelineEntry[]>;
   readonly recipients: Pick<Recipients, 'all'>;
   readonly about: About;
+  readonly successes: Pick<Successes, 'decision'>;
   readonly settings: () => AlertingSettings;
   readonly now: () => Date;
   readonly node: string;
@@ -44,7 +48,7 @@ const MAINTENANCE_LOOK_MS = 10_000;
 
 /** Turns what happens to incidents into alerts on record. Harmless twice: the event gives the alert its id. */
 export function createIntake(deps: IntakeDeps) {
-  const { outbox, incidents, inventory, timeline, recipients, about, settings, now, node, baseUrl } = deps;
+  const { outbox, incidents, inventory, timeline, recipients, about, successes, settings, now, node, baseUrl } = deps;
 
   async function storyOf(event: StewardEvent): Promise<Story | undefined> {
     const id = event.causation?.incidentId ?? event.subject?.id;
@@ -112,8 +116,7 @@ export function createIntake(deps: IntakeDeps) {
   async function resolved(story: Story): Promise<void> {
     const { incident } = story;
     const covered = await about.isCovered(incident);
-    const healed = healedAlert(story);
-    const readers = await about.takers(incident, healed.severity);
+    const { healed, readers } = await unheardEnd(story);
     // For some it is quiet now by the route that leads to them.
     const takers = new Map((await about.takers(incident, incident.severity)).map((taker) => [taker.name, taker]));
     await transaction(async (trx) => {
@@ -128,6 +131,16 @@ export function createIntake(deps: IntakeDeps) {
         });
       else if (held && !covered) await outbox.record(trx, healed, { to: readers });
     });
+  }
+
+  /** What healed before anyone was told is a success: a route may say what becomes of those. */
+  async function unheardEnd(story: Story): Promise<{ healed: Alert; readers: readonly Taker[] }> {
+    const healed = healedAlert(story);
+    const { symptom, ...subject } = await about.subject(story.incident);
+    const decided = await successes.decision({ ...subject, names: [symptom] }, now());
+    return decided
+      ? { healed: { ...healed, kind: 'success' }, readers: decided.told }
+      : { healed, readers: await about.takers(story.incident, healed.severity) };
   }
 
   async function dropHeld(trx: Trx, incidentId: string): Promise<boolean> {

@@ -12,6 +12,7 @@ import type { Outbox } from './outbox.ts';
 import type { Recipients } from './recipients.ts';
 import { routeOperation } from './route-operation.ts';
 import type { Router } from './router.ts';
+import type { Successes } from './successes.ts';
 import type { Route } from './settings.ts';
 import { ChannelStatus, deliveryStatus } from './status.ts';
 import { deliverWithin } from './within-deadline.ts';
@@ -21,6 +22,7 @@ export interface AlertingOperationsDeps {
   readonly routes: () => readonly Route[];
   readonly recipients: Pick<Recipients, 'all'>;
   readonly router: Pick<Router, 'decide'>;
+  readonly successes: Pick<Successes, 'decision'>;
   readonly inventory: Pick<Inventory, 'resolve'>;
   readonly deadMan: DeadMan | undefined;
   readonly deadlineMs: number;
@@ -46,6 +48,7 @@ export function alertingOperations({
   routes,
   recipients,
   router,
+  successes,
   inventory,
   deadMan,
   deadlineMs,
@@ -196,7 +199,7 @@ export function alertingOperations({
     }),
 
     alertOperation(outbox),
-    routeOperation({ router, inventory }),
+    routeOperation({ router, successes, inventory }),
   ];
 }
 

@@ -310,9 +310,9 @@ function reason({ code, message }: StewardError): string {
   return `${code}: ${message}`.slice(0, 500);
 }
 
-/** What is about no incident, and what a receiver keeps one thing for, waits as it is. */
-function isToldInDigest({ incidentId }: Alert, kind: string): boolean {
-  return incidentId !== undefined && !hearsOfAcknowledgement({ kind });
+/** What is about no incident and no success, and what a receiver keeps one thing for, waits as it is. */
+function isToldInDigest({ incidentId, kind: of }: Alert, kind: string): boolean {
+  return (incidentId !== undefined || of === 'success') && !hearsOfAcknowledgement({ kind });
 }
 
 /** The brake is against floods, not against what a person must hear. */

@@ -48,11 +48,15 @@ export function createQuiet({ outbox, recipients, incidents, about, now, node }:
         returning alert_id`.execute(trx);
       const taken = new Set(rows.map(({ alert_id: id }) => id));
       const alerts = held.filter(({ id }) => taken.has(id)).map(toAlert);
-      if (alerts.length === 0) return;
-      await outbox.record(trx, quietDigest(alerts, states, { channel, node, at }), {
-        to: [recipient ?? { name: channel, kind: '', minSeverity: 'info' }],
-        quietOver: true,
-      });
+      const successes = alerts.filter(({ kind }) => kind === 'success');
+      const problems = alerts.filter(({ kind }) => kind !== 'success');
+      const tell = async (digest: Alert): Promise<void> =>
+        await outbox.record(trx, digest, {
+          to: [recipient ?? { name: channel, kind: '', minSeverity: 'info' }],
+          quietOver: true,
+        });
+      if (problems.length > 0) await tell(quietDigest(problems, states, { channel, node, at }));
+      if (successes.length > 0) await tell(successDigest(successes, { channel, node, at }));
     });
   }
 
@@ -109,6 +113,26 @@ async function heldFor(db: Kysely<AlertTables>, channel: string, at: Date): Prom
     .execute();
 }
 
+/** One line for all that is called the same. */
+function successDigest(
+  alerts: readonly Alert[],
+  { channel, node, at }: { readonly channel: string; readonly node: string; readonly at: Date },
+): Alert {
+  const lines = [...Map.groupBy(alerts, ({ title }) => title)].map(
+    ([title, group]) =>
+      `${title}${group.length > 1 ? `, ${group.length} times, last` : ','} ${clock(group.at(-1)?.at ?? at)}`,
+  );
+  return {
+    id: alertId('successes', channel, ...alerts.map(({ id }) => id)),
+    kind: 'digest',
+    severity: 'info',
+    title: `What went well: ${alerts.length} ${alerts.length === 1 ? 'thing' : 'things'}`,
+    text: cutLines(lines),
+    node,
+    at,
+  };
+}
+
 /** One line for each problem, however much was said of it. */
 function quietDigest(
   alerts: readonly Alert[],
@@ -130,10 +154,14 @@ function quietDigest(
       'info',
     ),
     title: `While it was quiet: ${problems.length} problem${problems.length === 1 ? '' : 's'}, ${open === 0 ? 'all over' : `${open} still open`}`,
-    text: [...lines.slice(0, NAMED), ...(lines.length > NAMED ? [`and ${lines.length - NAMED} more`] : [])].join('\n'),
+    text: cutLines(lines),
     node,
     at,
   };
+}
+
+function cutLines(lines: readonly string[]): string {
+  return [...lines.slice(0, NAMED), ...(lines.length > NAMED ? [`and ${lines.length - NAMED} more`] : [])].join('\n');
 }
 
 function isOpen(incident: Incident | undefined): boolean {

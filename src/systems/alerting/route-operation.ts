@@ -4,6 +4,7 @@ import type { Inventory } from '../../core/inventory.ts';
 import { naming } from '../../core/naming.ts';
 import { type AnyOperation, defineQuery } from '../../core/operation.ts';
 import type { Router } from './router.ts';
+import { successNames, type Successes } from './successes.ts';
 
 /** A label as it is written in an input. */
 export const Label = z.string().regex(/^[^=\s]+=.*$/s, 'expected key=value');
@@ -11,15 +12,18 @@ export const Label = z.string().regex(/^[^=\s]+=.*$/s, 'expected key=value');
 /** A dry run of the routes: nothing is sent. */
 export function routeOperation({
   router,
+  successes,
   inventory,
 }: {
+  readonly successes: Pick<Successes, 'decision'>;
   readonly router: Pick<Router, 'decide'>;
   readonly inventory: Pick<Inventory, 'resolve'>;
 }): AnyOperation {
   return defineQuery({
     name: 'alert-route',
     title: 'Who would be told',
-    summary: 'Says which channels would be told of a problem and why, and what became of each route. Nothing is sent.',
+    summary:
+      'Says which channels would be told of a problem and why, what became of each route, and who hears when it goes well. Nothing is sent.',
     permission: 'read',
     input: z.object({
       service: naming('service', z.string().min(1).max(300))
@@ -38,6 +42,14 @@ export function routeOperation({
       routes: z
         .array(z.object({ route: z.string(), fits: z.boolean(), why: z.string() }))
         .describe('Each route that was looked at, in order.'),
+      successes: z
+        .object({
+          tell: z.enum(['morning', 'digest', 'now', 'never']),
+          told: z.array(z.string()),
+          at: z.coerce.date().optional().describe('When a digest of it comes.'),
+          why: z.string(),
+        })
+        .describe('What becomes of its opposite: what went well.'),
       service: z.string().optional(),
       labels: z.record(z.string(), z.string()).describe('The labels that were looked at.'),
       at: z.coerce.date(),
@@ -56,10 +68,23 @@ export function routeOperation({
       const name = resource?.name ?? service;
       const when = at ?? now;
       const { told, routes, channels } = await router.decide({ service: name, labels, severity, symptom }, when);
+      const well = await successes.decision({ service: name, labels, names: successNames(symptom) }, when);
       return {
         channels: [...channels],
         told: told.map(({ name: channel }) => channel),
         routes: [...routes],
+        successes: well
+          ? {
+              tell: well.tell,
+              told: well.told.map(({ name: channel }) => channel),
+              ...(well.at && { at: well.at }),
+              why: `route ${well.route} says so`,
+            }
+          : {
+              tell: 'morning' as const,
+              told: [],
+              why: 'no route that fits says so; the message of the morning counts it',
+            },
         ...(name !== undefined && { service: name }),
         labels,
         at: when,

@@ -53,12 +53,13 @@ export function WhoIsTold() {
   );
 }
 
-function Decision({ decided: { told, channels, routes } }: { readonly decided: Decided }) {
+function Decision({ decided: { told, channels, routes, successes } }: { readonly decided: Decided }) {
   return (
     <>
       <Text mb="sm" role="status">
         {told.length === 0 ? 'Nobody would be told.' : `Told: ${told.join(', ')}.`} Nothing was sent.
       </Text>
+      <Text mb="sm">{whenWell(successes)}</Text>
       {channels.length === 0 ? (
         <Text c="dimmed">No channel is configured. steward.yaml names them under alerts.channels.</Text>
       ) : (
@@ -85,6 +86,14 @@ function Decision({ decided: { told, channels, routes } }: { readonly decided: D
       )}
     </>
   );
+}
+
+function whenWell({ tell, told, at, why }: Decided['successes']): string {
+  const who = told.length === 0 ? 'nobody' : told.join(', ');
+  if (tell === 'morning') return `When it goes well: ${why}.`;
+  if (tell === 'never') return `When it goes well: nobody is told, ${why}.`;
+  if (tell === 'now') return `When it goes well: ${who} at once, ${why}.`;
+  return `When it goes well: ${who} in a digest${at === undefined ? '' : ` at ${new Date(at).toLocaleString()}`}, ${why}.`;
 }
 
 interface SaidProps {

@@ -48,18 +48,21 @@ export function ReportList<T extends Listed>({
       <Answered answer={reports} lines={6}>
         {(items) => (
           <>
-            {items.length === 0 && <Text c="dimmed">There is none yet.</Text>}
             {scoresOf && <ScoreChart title="Scores" reports={items} nameOf={scoresOf} />}
-            <Card>
-              {items.map((report) => (
-                <Row key={report.id}>
-                  {children(report)}
-                  <Text size="sm" c="dimmed">
-                    <Ago at={report.at} />
-                  </Text>
-                </Row>
-              ))}
-            </Card>
+            {items.length === 0 ? (
+              <Text c="dimmed">There is none yet.</Text>
+            ) : (
+              <Card>
+                {items.map((report) => (
+                  <Row key={report.id}>
+                    {children(report)}
+                    <Text size="sm" c="dimmed">
+                      <Ago at={report.at} />
+                    </Text>
+                  </Row>
+                ))}
+              </Card>
+            )}
             <Earlier pages={reports} />
           </>
         )}
