@@ -1,7 +1,9 @@
 import { type Case, judgeCase } from './case.ts';
+import { type Story, tell } from './gateway-story.ts';
 
 export default {
   async fetch(request: Request): Promise<Response> {
+    if (new URL(request.url).pathname === '/gateway') return Response.json(await tell((await request.json()) as Story));
     const cases = (await request.json()) as readonly Case[];
     return Response.json(await Promise.all(cases.map(judgeCase)));
   },

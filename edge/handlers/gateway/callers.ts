@@ -1,33 +1,106 @@
+import type { Digests } from '../digests.ts';
+import { utf8 } from '../encodings.ts';
+import { keysMethod } from './api-keys.ts';
+import type { FetchKeys } from './issuer-keys.ts';
+import type { Caller, Finding, HeaderOf, Method } from './method.ts';
+import { recent, type Recent } from './recent.ts';
+import { remoteMethod, type Validate } from './remote.ts';
 import type { Auth } from './routes.ts';
+import { jwtMethod, keysByAddress } from './tokens.ts';
 import type { AuthTrace } from './trace.ts';
 
-/** Who a request is by. */
-export interface Caller {
-  readonly user: string;
-  readonly plan: string | undefined;
-  readonly scopes: readonly string[];
-}
+export type Identified =
+  | { readonly is: 'good'; readonly caller: Caller; readonly trace: readonly AuthTrace[] }
+  /** not-tried: something was shown that nobody knows, and `mayTry` said no. */
+  | { readonly is: 'absent' | 'bad' | 'unfit' | 'unavailable' | 'not-tried'; readonly trace: readonly AuthTrace[] };
 
-export interface Identified {
-  /** good: `caller` is known. bad: what was shown proves nothing. expired: it once did. unavailable: nobody could say. */
-  readonly is: 'good' | 'absent' | 'bad' | 'expired' | 'unavailable';
-  readonly caller?: Caller;
-  readonly trace: readonly AuthTrace[];
-}
-
-export type HeaderOf = (name: string) => string | undefined;
-
-/** Finds out who a request is by, and remembers what was found. One for a process; it outlives a change of the routes. */
+/**
+ * Finds out who a request is by, and remembers what was found as long as the objects of the routes are the same. One for a
+ * process, or for a Durable Object: requests that come together share what is asked of others.
+ */
 export interface Callers {
-  /** From what was verified before, at no cost; nothing where that does not suffice. */
-  readonly known: (auth: readonly Auth[], header: HeaderOf, now: number) => Promise<Identified | undefined>;
-  readonly identify: (auth: readonly Auth[], header: HeaderOf, now: number) => Promise<Identified>;
+  readonly identify: (
+    auth: readonly Auth[],
+    asked: { readonly header: HeaderOf; readonly now: number; readonly mayTry: () => Promise<boolean> },
+  ) => Promise<Identified>;
 }
 
-/** What it needs from outside. Each may throw: then nobody can say, and the gateway stays shut. */
 export interface CallerPorts {
-  /** The JSON document at an address: the keys of an issuer. */
-  readonly fetchKeys: (url: string, signal: AbortSignal) => Promise<unknown>;
-  /** POST {token} to the address: status and JSON of its answer. */
-  readonly validate: (url: string, token: string, signal: AbortSignal) => Promise<{ status: number; body: unknown }>;
+  readonly digests: Digests;
+  /** The JSON at an address. Throws where there is none; redirects are not followed. */
+  readonly fetchKeys: FetchKeys;
+  /** POST {token} to the address. Throws where there is no answer; redirects are not followed. */
+  readonly validate: Validate;
+}
+
+interface Remembering {
+  readonly method: Method;
+  readonly findings: Recent<{ readonly finding: Finding; readonly version: number }>;
+}
+
+const MOST_REMEMBERED = 20_000;
+/** What the whole comes to where no way was good: the first of these that one of them came to. */
+const GRAVEST = ['unavailable', 'not-tried', 'unfit', 'bad'] as const;
+
+export function createCallers({ digests, fetchKeys, validate }: CallerPorts): Callers {
+  const keysOf = keysByAddress(fetchKeys);
+  const ready = new WeakMap<Auth, Remembering>();
+
+  function remembering(auth: Auth): Remembering {
+    let found = ready.get(auth);
+    if (!found) ready.set(auth, (found = { method: methodOf(auth), findings: recent(MOST_REMEMBERED) }));
+    return found;
+  }
+
+  function methodOf(auth: Auth): Method {
+    if (auth.is === 'jwt') return jwtMethod(auth, keysOf);
+    return auth.is === 'keys' ? keysMethod(auth, digests) : remoteMethod(auth, validate);
+  }
+
+  async function find(
+    { method, findings }: Remembering,
+    credential: string,
+    now: number,
+    mayTry: () => Promise<boolean>,
+  ): Promise<Finding | 'not-tried'> {
+    const name = String.fromCharCode(...(await digests.sha256([utf8.encode(credential)])));
+    const version = method.version(now);
+    const known = findings.get(name);
+    if (known) {
+      const { from = Infinity, until = -Infinity } = known.finding;
+      if (known.version === version && now >= from && now < until) return known.finding;
+      findings.delete(name);
+    }
+    if (!(await mayTry())) return 'not-tried';
+    const finding = await method.verify(credential, now);
+    // By the version after it: the keys may have come for this very token. Where they changed meanwhile, it is looked at again.
+    const after = method.version(now);
+    if (finding.until !== undefined && after !== undefined && (version === undefined || version === after))
+      findings.set(name, { finding: { ...finding, why: `${finding.why}, verified before` }, version: after });
+    return finding;
+  }
+
+  return {
+    async identify(auth, { header, now, mayTry }) {
+      const trace: AuthTrace[] = [];
+      for (const each of auth) {
+        const one = remembering(each);
+        const { by, of } = one.method;
+        const credential = one.method.credential(header);
+        if (credential === undefined) {
+          trace.push({ by, of, outcome: 'absent', why: 'nothing was shown' });
+          continue;
+        }
+        const finding = await find(one, credential, now, mayTry);
+        if (finding === 'not-tried') {
+          trace.push({ by, of, outcome: 'not-tried', why: 'this address showed too many wrong ones' });
+          continue;
+        }
+        trace.push({ by, of, outcome: finding.outcome, why: finding.why });
+        if (finding.outcome === 'good' && finding.caller) return { is: 'good', caller: finding.caller, trace };
+      }
+      const is = GRAVEST.find((outcome) => trace.some((each) => each.outcome === outcome)) ?? 'absent';
+      return { is, trace };
+    },
+  };
 }

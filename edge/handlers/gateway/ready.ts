@@ -1,23 +1,76 @@
-import type { Route } from './routes.ts';
+import type { Limits, Route } from './routes.ts';
+import { forgivingly, mayBeReadOtherwise, readTarget } from './target.ts';
 
-/** Routes in the order in which they are tried: hosts by name first, then the longer path. */
+/** Routes, sorted and read once for many requests. */
 export interface ReadyRoutes {
-  readonly inOrder: readonly ReadyRoute[];
+  readonly find: (host: string, path: string, method: string) => Found;
+  /** Hold for what no route takes. */
+  readonly limits: Limits;
 }
 
 export interface ReadyRoute {
   readonly route: Route;
   /** Without a slash at its end; empty for everything. */
   readonly prefix: string;
+  /** The prefix as the most forgiving server would read it. */
+  readonly forgiving: string;
 }
 
-export function readyRoutes(routes: readonly Route[]): ReadyRoutes {
-  const inOrder = routes.map((route) => ({ route, prefix: route.path.replace(/\/+$/, '') }));
-  return { inOrder: inOrder.sort((a, b) => rankOf(b) - rankOf(a)) };
+export type Found =
+  | { readonly is: 'route'; readonly ready: ReadyRoute }
+  | { readonly is: 'none' }
+  | { readonly is: 'method'; readonly allow: readonly string[]; readonly ready: ReadyRoute }
+  /** Read by another server it would be for another route. */
+  | { readonly is: 'ambiguous' };
+
+export function readyRoutes(routes: readonly Route[], limits: Limits): ReadyRoutes {
+  const inOrder = routes.map(ready).sort((a, b) => rankOf(b) - rankOf(a));
+
+  function lookUp(host: string, covered: (route: ReadyRoute) => boolean, method: string): Found {
+    const first = inOrder.find((each) => hostMatches(each.route.host, host) && covered(each));
+    if (!first) return { is: 'none' };
+    // Routes of one host and path share it by method; a shorter path does not take what the longer one refuses.
+    const sharing = inOrder.filter(({ route, prefix }) => prefix === first.prefix && route.host === first.route.host);
+    const taken = sharing.find(({ route: { methods } }) => !methods || methods.includes(method));
+    if (taken) return { is: 'route', ready: taken };
+    return { is: 'method', allow: sharing.flatMap(({ route: { methods } }) => methods ?? []), ready: first };
+  }
+
+  return {
+    limits,
+    find(host, path, method) {
+      const found = lookUp(host, ({ prefix }) => isBelow(path, prefix), method);
+      if (!mayBeReadOtherwise(path)) return found;
+      const other = forgivingly(path);
+      const forgiving = lookUp(host, (each) => isBelow(other, each.forgiving), method);
+      return placeOf(found) === placeOf(forgiving) ? found : { is: 'ambiguous' };
+    },
+  };
 }
 
-/** Whose host is said outranks whose host is a pattern, which outranks any; among those of one kind the longer path. */
+function ready(route: Route): ReadyRoute {
+  const target = readTarget(route.path);
+  if (!target || target.query !== '')
+    throw new TypeError(`The path of the route ${route.name} cannot be asked for: ${route.path}`);
+  const prefix = target.path.replace(/\/+$/, '');
+  return { route, prefix, forgiving: forgivingly(prefix) };
+}
+
+function placeOf(found: Found): string {
+  return 'ready' in found ? `${found.ready.route.host ?? ''}${found.ready.prefix}` : found.is;
+}
+
+function isBelow(path: string, prefix: string): boolean {
+  return path.startsWith(prefix) && (path.length === prefix.length || path[prefix.length] === '/');
+}
+
+function hostMatches(wanted: string | undefined, host: string): boolean {
+  if (wanted === undefined) return true;
+  return wanted.startsWith('*.') ? host.endsWith(wanted.slice(1)) && host.length > wanted.length - 1 : host === wanted;
+}
+
+/** A host by name stands before a pattern, a pattern before any host; then the longer host, then the longer path. */
 function rankOf({ route: { host, methods }, prefix }: ReadyRoute): number {
   const kind = host === undefined ? 0 : host.startsWith('*.') ? 1 : 2;
-  return kind * 1e9 + (host?.length ?? 0) * 1e6 + prefix.length * 2 + (methods ? 1 : 0);
+  return kind * 1e10 + (host?.length ?? 0) * 1e6 + prefix.length * 2 + (methods ? 1 : 0);
 }

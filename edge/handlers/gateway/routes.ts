@@ -18,7 +18,7 @@ export interface Route {
   readonly auth: readonly Auth[];
   /** Who shows no credentials may come all the same, as nobody. Wrong ones are refused even so. */
   readonly anonymous: boolean;
-  /** All of them are needed. Only an API key has some. */
+  /** All of them are needed: those of an API key, or of the claim `scope` of a token. */
   readonly scopes: readonly string[];
   readonly limits: Limits;
   /** Counted and traced as if they were in force. */
@@ -26,11 +26,12 @@ export interface Route {
   readonly cors?: Cors;
   readonly maxBodyBytes: number;
   readonly timeoutMs: number;
-  readonly request: Transform & { readonly query?: Readonly<Record<string, string>> };
+  readonly request: Transform;
+  readonly query: Transform;
   readonly response: Transform;
 }
 
-/** Headers by their names in lower case. */
+/** Headers by their names in lower case, or parameters of the query. */
 export interface Transform {
   readonly set: Readonly<Record<string, string>>;
   readonly drop: readonly string[];
@@ -72,7 +73,7 @@ export interface JwtAuth {
   readonly algorithms: readonly Algorithm[];
   /** Where the public keys are. */
   readonly jwksUrl?: string;
-  /** For HS256 alone. All of them are good: the old one and the new one during a rotation. */
+  /** For HS256 alone, 32 bytes at least. All of them are good: the old one and the new one during a rotation. */
   readonly secrets: readonly string[];
   readonly toleranceSeconds: number;
   readonly userClaim: string;

@@ -38,7 +38,7 @@ export interface AuthTrace {
   readonly by: 'jwt' | 'keys' | 'remote';
   /** The issuer, the header of the keys, the address of who was asked. */
   readonly of: string;
-  readonly outcome: 'good' | 'absent' | 'expired' | 'bad' | 'unavailable';
+  readonly outcome: 'good' | 'absent' | 'unfit' | 'bad' | 'unavailable' | 'not-tried';
   /** What failed, and how: 'exp: expired 12 s ago'. Of a good one, how it is known: 'key 2024-1', 'verified before'. */
   readonly why: string;
 }

@@ -1,0 +1,69 @@
+// What the upstream gets and what of its answer the client gets, beyond what headers.ts lets pass.
+import { CORS_HEADERS } from './cors.ts';
+import type { HeaderChange } from './headers.ts';
+import type { Caller } from './method.ts';
+import type { ReadyRoute } from './ready.ts';
+import type { Route, Transform } from './routes.ts';
+import type { Target } from './target.ts';
+import type { HeaderValues } from './verdict.ts';
+
+/** What the gateway tells the upstream of the request. */
+interface Told {
+  readonly id: string;
+  readonly address: string;
+  readonly scheme: string;
+  readonly host: string;
+  readonly caller: Caller | undefined;
+}
+
+export function onward(
+  { route, prefix }: ReadyRoute,
+  { path, query }: Target,
+  { id, address, scheme, host, caller }: Told,
+): { target: string; request: HeaderChange } {
+  const rewritten =
+    route.rewrite === undefined ? path : route.rewrite.replace(/\/+$/, '') + path.slice(prefix.length) || '/';
+  // A key is meant for the gateway, and of no use to who is behind it.
+  const keys = route.auth.flatMap((auth) => (auth.is === 'keys' ? [auth.header] : []));
+  return {
+    target: rewritten + changedQuery(query, route.query),
+    request: {
+      set: {
+        ...route.request.set,
+        'x-request-id': id,
+        'x-forwarded-for': address,
+        'x-forwarded-proto': scheme,
+        'x-forwarded-host': host,
+        ...(caller ? { 'x-user-id': caller.user, 'x-user-plan': caller.plan ?? '' } : {}),
+      },
+      drop: [...route.request.drop, ...keys.filter((header) => header !== 'authorization')],
+    },
+  };
+}
+
+export function answerHeaders({ cors, response }: Route, ofTheGateway: HeaderValues): HeaderChange {
+  return {
+    set: { ...response.set, ...ofTheGateway },
+    drop: [...response.drop, ...(cors ? CORS_HEADERS : [])],
+    add: cors ? { vary: 'Origin' } : {},
+  };
+}
+
+/** The other parameters stay as they were sent, to the letter. */
+function changedQuery(query: string, { set, drop }: Transform): string {
+  const names = new Set([...Object.keys(set), ...drop]);
+  if (names.size === 0) return query;
+  const kept = query
+    .slice(1)
+    .split('&')
+    .filter((pair) => pair !== '' && !names.has(parameterName(pair)));
+  const all = [
+    ...kept,
+    ...Object.entries(set).map(([name, value]) => `${encodeURIComponent(name)}=${encodeURIComponent(value)}`),
+  ];
+  return all.length === 0 ? '' : `?${all.join('&')}`;
+}
+
+function parameterName(pair: string): string {
+  return new URLSearchParams(pair).keys().next().value ?? '';
+}

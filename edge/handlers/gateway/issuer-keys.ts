@@ -1,0 +1,131 @@
+// The public keys of an issuer, as it publishes them. They come from the address that the configuration names and from nowhere
+// that a token points to.
+import { type CryptoKey, importJWK, type JWK } from 'jose';
+import type { Algorithm } from './routes.ts';
+
+/** After so long they are asked for again, while those at hand go on being used. */
+const FRESH_MS = 10 * 60_000;
+/** While the issuer does not answer, the last ones are good for so long. */
+const KEEP_MS = 24 * 60 * 60_000;
+/** No more often than this they are asked for because of a key that nobody knows: whoever makes up ids must not have us hammer the issuer. */
+const UNKNOWN_EVERY_MS = 30_000;
+const AFTER_FAILURE_MS = 5_000;
+const TIMEOUT_MS = 5_000;
+const MOST_KEYS = 100;
+const SHORTEST_RSA = 2_048;
+
+export interface IssuerKey {
+  readonly id: string | undefined;
+  /** The one algorithm that this key is for, whatever a token says. */
+  readonly algorithm: Algorithm;
+  readonly key: CryptoKey;
+}
+
+export interface IssuerKeys {
+  /** Changes when the keys do. Nothing where there are none to rely on, or none that are young enough. */
+  version(now: number): number | undefined;
+  /** Those that could have signed it; none where nobody has such a key, nothing where nobody can say. */
+  find(algorithm: Algorithm, id: string | undefined, now: number): Promise<readonly IssuerKey[] | undefined>;
+}
+
+export type FetchKeys = (url: string, signal: AbortSignal) => Promise<unknown>;
+
+export function issuerKeys(url: string, fetchKeys: FetchKeys): IssuerKeys {
+  let keys: readonly IssuerKey[] = [];
+  let text: string | undefined;
+  let version = 0;
+  let fetchedAt = Number.NEGATIVE_INFINITY;
+  let triedAt = Number.NEGATIVE_INFINITY;
+  let pending: Promise<void> | undefined;
+
+  const usable = (now: number): boolean => text !== undefined && now - fetchedAt < KEEP_MS;
+
+  async function fetchNow(now: number): Promise<void> {
+    try {
+      const document = await fetchKeys(url, AbortSignal.timeout(TIMEOUT_MS));
+      const imported = await keysOf(document);
+      // A list without one key that is of use is a fault of the issuer, not the end of all its keys.
+      if (imported.length === 0) return;
+      fetchedAt = now;
+      const next = JSON.stringify(document);
+      if (next === text) return;
+      text = next;
+      keys = imported;
+      version += 1;
+    } catch {
+      // The trace of the request says that nobody could say; whoever fetches knows why, and logs it.
+    } finally {
+      pending = undefined;
+    }
+  }
+
+  function fetched(now: number, every: number): Promise<void> {
+    if (pending) return pending;
+    // A clock that was put back must not put this off.
+    if (Math.abs(now - triedAt) < every) return Promise.resolve();
+    triedAt = now;
+    pending = fetchNow(now);
+    return pending;
+  }
+
+  /** Asks again in the background where it is time, and before the answer where there is nothing to go by. */
+  async function refresh(now: number): Promise<void> {
+    const failing = triedAt > fetchedAt;
+    if (!usable(now)) await fetched(now, AFTER_FAILURE_MS);
+    else if (Math.abs(now - fetchedAt) >= FRESH_MS) void fetched(now, failing ? AFTER_FAILURE_MS : 0);
+  }
+
+  return {
+    version(now) {
+      void refresh(now);
+      return usable(now) ? version : undefined;
+    },
+    async find(algorithm, id, now) {
+      const matching = (): IssuerKey[] =>
+        keys.filter((key) => key.algorithm === algorithm && (id === undefined || key.id === id));
+      await refresh(now);
+      if (usable(now) && matching().length === 0) await fetched(now, UNKNOWN_EVERY_MS);
+      return usable(now) ? matching() : undefined;
+    },
+  };
+}
+
+async function keysOf(document: unknown): Promise<IssuerKey[]> {
+  const listed: unknown = typeof document === 'object' && document !== null ? Reflect.get(document, 'keys') : undefined;
+  if (!Array.isArray(listed)) return [];
+  const imported = await Promise.all(listed.slice(0, MOST_KEYS).map(keyOf));
+  return imported.filter((key) => key !== undefined);
+}
+
+/** Nothing where it is not a public key for signatures that the gateway can verify. */
+async function keyOf(jwk: unknown): Promise<IssuerKey | undefined> {
+  if (typeof jwk !== 'object' || jwk === null) return undefined;
+  const { kid, use, key_ops: operations, d, alg, kty, crv, n, e, x, y } = jwk as JWK;
+  const algorithm = algorithmOf({ kty, crv, alg });
+  // Who publishes a private key has no secret left.
+  if (!algorithm || d !== undefined || (use !== undefined && use !== 'sig')) return undefined;
+  if (operations !== undefined && !(Array.isArray(operations) && operations.includes('verify'))) return undefined;
+  if (kid !== undefined && typeof kid !== 'string') return undefined;
+  try {
+    const material = { kty, crv, n, e, x, y };
+    const known = Object.fromEntries(Object.entries(material).filter(([, value]) => value !== undefined));
+    const key = await importJWK(known as JWK, algorithm);
+    if (key instanceof Uint8Array || key.type !== 'public') return undefined;
+    const { modulusLength } = key.algorithm as { modulusLength?: number };
+    return modulusLength !== undefined && modulusLength < SHORTEST_RSA ? undefined : { id: kid, algorithm, key };
+  } catch {
+    return undefined;
+  }
+}
+
+function algorithmOf({ kty, crv, alg }: Readonly<Record<'kty' | 'crv' | 'alg', unknown>>): Algorithm | undefined {
+  const own =
+    kty === 'RSA'
+      ? 'RS256'
+      : kty === 'EC' && crv === 'P-256'
+        ? 'ES256'
+        : kty === 'OKP' && crv === 'Ed25519'
+          ? 'EdDSA'
+          : undefined;
+  return alg === undefined || alg === own || (own === 'EdDSA' && alg === 'Ed25519') ? own : undefined;
+}

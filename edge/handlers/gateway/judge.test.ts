@@ -1,0 +1,7 @@
+import { describe } from 'vitest';
+import { tell } from '../../testing/gateway-story.ts';
+import { gatewaySuite } from '../../testing/gateway-suite.ts';
+
+describe('the gateway, judged in Node', () => {
+  gatewaySuite(tell, 5_000);
+});

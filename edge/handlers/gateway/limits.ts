@@ -1,0 +1,114 @@
+// Two stages. Until it is known who asks, a request belongs to its address; from then on to its user and to nobody else, so that
+// a plan promises what it says however many people share an address.
+import { addressRange } from '../addresses.ts';
+import type { Count, Counters } from './counters.ts';
+import type { Caller } from './method.ts';
+import type { ReadyRoute } from './ready.ts';
+import type { Limits } from './routes.ts';
+import type { LimitTrace } from './trace.ts';
+
+const WINDOW_MS = 60_000;
+const UNLIMITED = -1;
+
+export interface Spent {
+  readonly allowed: boolean;
+  /** What the answer says of the limit that was in force. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly traces: readonly LimitTrace[];
+}
+
+export interface LimitMeans {
+  readonly counters: Counters;
+  readonly now: number;
+}
+
+export type AddressRule = 'anonymous' | 'failures';
+
+/** Of an address: counted, or only looked at. */
+export async function ofAddress(
+  rule: AddressRule,
+  address: string,
+  { limits, ready, means, count }: { limits: Limits; ready: ReadyRoute | undefined; means: LimitMeans; count: boolean },
+): Promise<Spent> {
+  // One who guesses does not get a new count with each route.
+  const scope = rule === 'failures' ? '' : scopeOf(limits, ready);
+  const key = `${rule === 'failures' ? 'failures' : 'address'}:${networkOf(address)}${scope}`;
+  return await spend(rule, key, { limit: limits[rule], shadow: ready?.route.shadow?.[rule], means, count });
+}
+
+export async function ofUser(caller: Caller, ready: ReadyRoute, means: LimitMeans): Promise<Spent> {
+  const { limits, shadow } = ready.route;
+  const plan = planOf(caller, limits);
+  const limit = Object.hasOwn(limits.plans, plan) ? (limits.plans[plan] ?? 0) : 0;
+  const key = `user:${caller.user}${scopeOf(limits, ready)}`;
+  return await spend('plan', key, { limit, shadow: shadow?.plans?.[plan], means, count: true });
+}
+
+/** The plan that holds: one that nobody described is the default one. */
+export function planOf({ plan }: Caller, { plans, defaultPlan }: Limits): string {
+  return plan !== undefined && Object.hasOwn(plans, plan) ? plan : defaultPlan;
+}
+
+function scopeOf({ per }: Limits, ready: ReadyRoute | undefined): string {
+  return per === 'route' && ready ? `@${ready.route.name}` : '';
+}
+
+async function spend(
+  rule: LimitTrace['rule'],
+  key: string,
+  { limit, shadow, means, count }: { limit: number; shadow: number | undefined; means: LimitMeans; count: boolean },
+): Promise<Spent> {
+  const tried = await ask(key, limit, means, count);
+  const traces = [traceOf({ rule, key, limit, count: tried, now: means.now, shadow: false })];
+  if (shadow !== undefined) {
+    const shadowKey = `shadow:${key}`;
+    const shadowed = await ask(shadowKey, shadow, means, count);
+    traces.push(traceOf({ rule, key: shadowKey, limit: shadow, count: shadowed, now: means.now, shadow: true }));
+  }
+  return { allowed: tried.allowed, headers: headersOf(rule, limit, tried), traces };
+}
+
+async function ask(key: string, limit: number, { counters, now }: LimitMeans, count: boolean): Promise<Count> {
+  if (limit === UNLIMITED) return { allowed: true, used: 0, remaining: UNLIMITED, resetMs: 0 };
+  const asked = { key, limit, windowMs: WINDOW_MS, now };
+  return await (count ? counters.take(asked) : counters.look(asked));
+}
+
+function traceOf({
+  count: { allowed, used, remaining, resetMs },
+  now,
+  ...rest
+}: Pick<LimitTrace, 'rule' | 'key' | 'limit' | 'shadow'> & { count: Count; now: number }): LimitTrace {
+  return { ...rest, used, remaining, resetAt: now + resetMs, allowed };
+}
+
+function headersOf(
+  rule: LimitTrace['rule'],
+  limit: number,
+  { allowed, remaining, resetMs }: Count,
+): Record<string, string> {
+  const headers: Record<string, string> = {
+    'x-ratelimit-limit': String(limit),
+    'x-ratelimit-remaining': String(remaining),
+  };
+  // The fields of the IETF know no quota without an end.
+  if (limit === UNLIMITED) return headers;
+  const seconds = Math.ceil(resetMs / 1000);
+  headers['ratelimit-policy'] = `"${rule}";q=${limit};w=${WINDOW_MS / 1000}`;
+  headers.ratelimit = `"${rule}";r=${remaining};t=${seconds}`;
+  if (!allowed) headers['retry-after'] = String(Math.max(1, seconds));
+  return headers;
+}
+
+/** Whoever has one address of IPv6 has 2^64 of them. */
+function networkOf(address: string): string {
+  const range = address.includes(':') ? addressRange(address) : undefined;
+  if (!range) return address;
+  const mapped = range.start >> 32n === 0xffffn;
+  if (!mapped)
+    return `${(range.start >> 64n)
+      .toString(16)
+      .padStart(16, '0')
+      .replace(/(....)(?=.)/g, '$1:')}::/64`;
+  return [24n, 16n, 8n, 0n].map((shift) => (range.start >> shift) & 0xffn).join('.');
+}
