@@ -68,14 +68,16 @@ export function createEvents(deps: EventsDeps): { events: Events; stop: () => Pr
       if (!trx.isTransaction)
         throw new StewardError('INTERNAL', `Event ${first.type} was appended outside a transaction.`);
       const at = deps.now();
-      const values = drafts.map(
-        ({ type, subject, node, data, causation, actor }) =>
-          sql`(${at}, ${type}, ${subject?.kind ?? null}, ${subject?.id ?? null}, ${node ?? null},
-            ${JSON.stringify(data)}, ${orNull(causation)}, ${orNull(actor)})`,
-      );
+      const column = <T>(of: (draft: EventDraft) => T): T[] => drafts.map(of);
       const { rows } = await sql<{ id: number }>`
         ${sql.raw(TELLS)} insert into events (at, type, subject_kind, subject_id, node, data, causation, actor)
-          values ${sql.join(values)} returning id`.execute(trx);
+          select ${at}::timestamptz, type, subject_kind, subject_id, node, data::jsonb, causation::jsonb, actor::jsonb
+          from unnest(${column(({ type }) => type)}::text[], ${column(({ subject }) => subject?.kind ?? null)}::text[],
+            ${column(({ subject }) => subject?.id ?? null)}::text[], ${column(({ node }) => node ?? null)}::text[],
+            ${column(({ data }) => JSON.stringify(data))}::text[], ${column(({ causation }) => orNull(causation))}::text[],
+            ${column(({ actor }) => orNull(actor))}::text[])
+            with ordinality as given (type, subject_kind, subject_id, node, data, causation, actor, place)
+          order by place returning id`.execute(trx);
       return drafts.map((draft, index) => ({ ...draft, id: rows[index]?.id ?? 0, at }));
     },
 

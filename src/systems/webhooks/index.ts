@@ -6,12 +6,13 @@ import type { Log } from '../../core/log.ts';
 import type { SecretResolver } from '../../core/secrets.ts';
 import type { System } from '../../core/system.ts';
 import type { Store } from '../../store/store.ts';
-import type { Place } from '../listener.ts';
+import { createAlias } from './alias.ts';
+import { type Front, startFront } from './front.ts';
 import { type Journal, openJournal } from './journal.ts';
-import { createHookListener } from './listener.ts';
+import type { Place } from './listener.ts';
+import type { ThreadSettings } from './messages.ts';
 import { createMover, type Mover } from './mover.ts';
 import { webhookOperations } from './operations.ts';
-import { createReceiver } from './receiver.ts';
 import { webhookRetention } from './retention.ts';
 import type { WebhookTables } from './tables.ts';
 import { type ConfiguredType, createHookTypes } from './types.ts';
@@ -48,26 +49,53 @@ const REFRESH_MS = 10_000;
 export function createWebhooks(deps: WebhookDeps): Webhooks {
   const { store, settings, secrets, log, now, node } = deps;
   const db = store.db.withTables<WebhookTables>();
-  const types = createHookTypes({ configured: () => settings().types, secrets, log });
+  const hooks = createHookTypes({ configured: () => settings().types, secrets, log });
+  const folder = join(deps.home, 'webhooks');
   let journal: Journal | undefined;
+  let front: Front | undefined;
   let mover: Mover | undefined;
-  const receiver = createReceiver({
-    journal: () => journal,
-    types: (name) => types.find(name),
-    trustedProxies: () => settings().trustedProxies,
-    now,
-    log,
-  });
-  const listener = createHookListener(receiver);
+  let url: string | undefined;
   let timer: NodeJS.Timeout | undefined;
   let unsubscribe: (() => void) | undefined;
   let problem: string | undefined;
+  let stopping = false;
   let following: Promise<unknown> = Promise.resolve();
 
+  /** The thread is there as long as there is something to receive; what it takes to begin it, it gets with its settings. */
+  function begin(open: Journal, thread: ThreadSettings): Front {
+    return startFront({
+      data: { folder, first: open.next, before: open.bytes(), settings: thread },
+      onWrote: open.wrote,
+      onSealed: open.sealed,
+      onLost(reason) {
+        front = undefined;
+        url = undefined;
+        log.error('the receiver of webhooks ended and is begun anew', { reason });
+        void open.abandoned().then(followSoon);
+      },
+      log,
+    });
+  }
+
+  async function end(): Promise<void> {
+    const ending = front;
+    front = undefined;
+    url = undefined;
+    if (!ending) return;
+    await ending.ask('stop', null).catch(() => undefined);
+    await ending.end();
+  }
+
   async function follow(): Promise<void> {
-    await types.refresh();
-    const { types: configured, place } = settings();
-    await listener.moveTo(Object.keys(configured).length > 0 ? place : undefined);
+    if (!journal || stopping) return;
+    const types = await hooks.read();
+    const { place, trustedProxies, journalBytes } = settings();
+    if (Object.keys(types).length === 0) return await end();
+    const thread: ThreadSettings = { types, place, trustedProxies, journalBytes };
+    front ??= begin(journal, thread);
+    const { url: at, problem: why } = await front.ask('settings', thread);
+    url = at;
+    if (why) throw new StewardError(why.code, why.message, { hint: why.hint });
   }
 
   /** One after the other; a port that is taken is tried again, and keeps nothing else of Steward from running. */
@@ -86,29 +114,32 @@ export function createWebhooks(deps: WebhookDeps): Webhooks {
 
   return {
     name: 'webhooks',
-    receiver,
+    receiver: createAlias({ front: () => front, trustedProxies: () => settings().trustedProxies, log }),
     operations: webhookOperations({
       store,
       db,
       node: node.id,
-      state: () => ({
-        address: listener.url(),
+      state: async () => ({
+        address: url,
         types: Object.keys(settings().types),
-        unreadable: [...types.unreadable],
+        unreadable: [...hooks.unreadable],
         waitingBytes: journal?.bytes() ?? 0,
-        accepted: receiver.counts.accepted,
-        refused: receiver.counts.refused,
+        behindMs: mover?.behindMs() ?? 0,
+        ...((await front?.ask('counts', null).catch(() => undefined)) ?? { accepted: 0, refused: {} }),
       }),
     }),
     jobs: [webhookRetention({ db, keepMs: deps.keepMs })],
 
     async start() {
+      stopping = false;
       journal = await openJournal({
-        folder: join(deps.home, 'webhooks'),
-        mostBytes: () => settings().journalBytes,
+        folder,
+        onRead: (segment) => front?.tell({ is: 'read', segment }),
+        onFreed: (bytes) => front?.tell({ is: 'freed', bytes }),
         log,
       });
-      mover = createMover({ journal, store, node: node.id, log });
+      const mostBytes = (): number => settings().journalBytes;
+      mover = createMover({ journal, store, node: node.id, mostBytes, isBusy: () => front?.isBusy() ?? false, now, log });
       mover.start();
       await followSoon();
       unsubscribe = deps.onSettings(() => void followSoon());
@@ -119,12 +150,10 @@ export function createWebhooks(deps: WebhookDeps): Webhooks {
     async stop() {
       clearInterval(timer);
       unsubscribe?.();
+      stopping = true;
       await following;
-      await listener.moveTo(undefined);
-      const open = journal;
-      journal = undefined;
+      await end();
       await mover?.stop();
-      await open?.close();
     },
   };
 }

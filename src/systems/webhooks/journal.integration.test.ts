@@ -3,16 +3,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { memoryLog } from '../../testing/log.ts';
-import { type Journal, JournalFull, openJournal } from './journal.ts';
-import type { Delivery } from './record.ts';
+import { openJournal } from './journal.ts';
+import { createJournalWriter, JournalFull } from './journal-writer.ts';
+import { type Delivery, encode } from './record.ts';
 
 const AT = new Date('2026-05-04T03:02:01Z');
 const log = memoryLog();
 
 describe('the journal of webhooks', () => {
   let folder: string;
-  let journal: Journal;
-  const opened = (mostBytes = 64 * 1024 * 1024) => openJournal({ folder, mostBytes: () => mostBytes, log });
+  let journal: Awaited<ReturnType<typeof both>>;
+  const opened = (mostBytes = 64 * 1024 * 1024) => both(folder, mostBytes);
 
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'steward-journal-'));
@@ -34,7 +35,7 @@ describe('the journal of webhooks', () => {
     const found = await all(journal);
     expect(found.map(({ body }, index) => bodies[index]?.equals(body))).toEqual([true, true, true, true]);
     expect(found[0]).toEqual(delivery('d-0', bodies[0]));
-    expect(await journal.next(10)).toEqual([]);
+    expect(await journal.read(10)).toEqual([]);
   });
 
   it('shares its writes among those that come at once', async () => {
@@ -93,6 +94,33 @@ describe('the journal of webhooks', () => {
   });
 });
 
+/** Both ends of it, as the thread and the mover have them. */
+async function both(folder: string, mostBytes: number) {
+  const journal = await openJournal({
+    folder,
+    onRead: (segment) => writer.leave(segment),
+    onFreed: (bytes) => writer.freed(bytes),
+    log,
+  });
+  const writer = createJournalWriter({
+    folder,
+    first: journal.next,
+    before: journal.bytes(),
+    mostBytes: () => mostBytes,
+    onWrote: journal.wrote,
+    onSealed: journal.sealed,
+  });
+  return {
+    ...journal,
+    append(one: Delivery): Promise<void> {
+      const { promise, resolve, reject } = Promise.withResolvers<void>();
+      writer.append(encode(one), (failed) => (failed ? reject(failed) : resolve()));
+      return promise;
+    },
+    close: async () => writer.close(),
+  };
+}
+
 function delivery(id: string, body = Buffer.from('{}')): Delivery {
   return {
     id,
@@ -106,10 +134,10 @@ function delivery(id: string, body = Buffer.from('{}')): Delivery {
   };
 }
 
-async function all(journal: Journal): Promise<Delivery[]> {
+async function all(journal: Pick<Awaited<ReturnType<typeof both>>, 'read'>): Promise<Delivery[]> {
   const found: Delivery[] = [];
   for (;;) {
-    const some = await journal.next(500);
+    const some = await journal.read(500);
     if (some.length === 0) return found;
     found.push(...some);
   }

@@ -15,6 +15,8 @@ export interface Mover {
   start(): void;
   /** Resolves when what it has in hand is in the store, or could not be brought there. */
   stop(): Promise<void>;
+  /** How long ago the oldest that is not in the store yet was taken, as far as it was read. */
+  behindMs(): number;
 }
 
 /** A delivery with the event that tells of it, or with why there can be none. */
@@ -24,10 +26,15 @@ interface Told {
   readonly problem?: string;
 }
 
-const BATCH = 200;
+const BATCH = 1_000;
 const LOOK_MS = 2_000;
 const FIRST_WAIT_MS = 250;
 const LONGEST_WAIT_MS = 15_000;
+/** While requests keep the machine busy, the mover rests so many times as long as it worked: they are answered, and events come later. */
+const REST = 3;
+const LONGEST_REST_MS = 1_000;
+/** So late may events be for that; or until half of the journal is full. */
+const MOST_BEHIND_MS = 60_000;
 
 /**
  * Brings deliveries from the journal to the store: row and event in one transaction. Whatever was brought before, by this
@@ -37,11 +44,18 @@ export function createMover({
   journal,
   store,
   node,
+  mostBytes,
+  isBusy,
+  now,
   log,
 }: {
-  readonly journal: Journal;
+  readonly journal: Pick<Journal, 'read' | 'settle' | 'bytes' | 'onNews'>;
   readonly store: Pick<Store, 'db' | 'events'>;
   readonly node: string;
+  readonly mostBytes: () => number;
+  /** Whether those who take requests have hardly any time left. */
+  readonly isBusy: () => boolean;
+  readonly now: () => Date;
   readonly log: Log;
 }): Mover {
   const db = store.db.withTables<WebhookTables>();
@@ -51,20 +65,25 @@ export function createMover({
   let loop: Promise<void> | undefined;
   journal.onNews(() => news.resolve());
 
+  let inHand: readonly Delivery[] = [];
+  const behindMs = (): number => Math.max(0, now().getTime() - (inHand[0]?.receivedAt ?? now()).getTime());
+
   async function moveAll(): Promise<void> {
-    let inHand: readonly Delivery[] = [];
     let failures = 0;
     while (!signal.aborted) {
       try {
         news = Promise.withResolvers();
-        if (inHand.length === 0) inHand = await journal.next(BATCH);
-        if (inHand.length > 0) await bringAll(inHand);
+        if (inHand.length === 0) inHand = await journal.read(BATCH);
         const some = inHand.length > 0;
+        const behind = behindMs();
+        const began = performance.now();
+        if (some) await bringAll(inHand);
         inHand = [];
         await journal.settle();
         failures = 0;
         // With an empty journal nothing happens until something comes.
         if (!some) await Promise.race(journal.bytes() > 0 ? [news.promise, pause(LOOK_MS)] : [news.promise]);
+        else if (givesWay(behind)) await pause(Math.min(REST * (performance.now() - began), LONGEST_REST_MS));
       } catch (thrown) {
         const { code, message } = StewardError.from(translateDatabaseError(thrown));
         failures += 1;
@@ -72,6 +91,10 @@ export function createMover({
         await pause(Math.min(FIRST_WAIT_MS * 2 ** Math.min(failures - 1, 10), LONGEST_WAIT_MS));
       }
     }
+  }
+
+  function givesWay(behind: number): boolean {
+    return isBusy() && behind < MOST_BEHIND_MS && journal.bytes() < mostBytes() / 2;
   }
 
   /** What the store does not take must not keep back what comes after it: it is kept as dead. */
@@ -101,38 +124,36 @@ export function createMover({
 
   async function bring(deliveries: readonly Told[]): Promise<void> {
     await db.transaction().execute(async (trx) => {
-      const rows = await trx
-        .insertInto('webhook_deliveries')
-        .values(
-          deliveries.map(({ delivery, problem }) => ({
-            id: delivery.id,
-            type: delivery.type,
-            content: delivery.content,
-            body: delivery.body,
-            sender_id: delivery.senderId === undefined ? null : storableText(delivery.senderId),
-            source: storableText(delivery.source),
-            address: delivery.address,
-            received_at: delivery.receivedAt,
-            state: problem === undefined ? ('told' as const) : ('dead' as const),
-            event_id: null,
-            problem: problem ?? null,
-          })),
-        )
-        .onConflict((conflict) => conflict.column('id').doNothing())
-        .returning('id')
+      const known = await trx
+        .selectFrom('webhook_deliveries')
+        .select('id')
+        .where(sql<boolean>`id = any(${deliveries.map(({ delivery }) => delivery.id)}::text[])`)
         .execute();
-      const fresh = new Set(rows.map(({ id }) => id));
-      const toTell = deliveries.flatMap(({ delivery, draft }) =>
-        draft && fresh.has(delivery.id) ? [{ delivery, draft }] : [],
-      );
+      const there = new Set(known.map(({ id }) => id));
+      const fresh = deliveries.filter(({ delivery }) => !there.has(delivery.id));
+      if (fresh.length === 0) return;
+      const toTell = fresh.flatMap(({ delivery, draft }) => (draft ? [{ id: delivery.id, draft }] : []));
       const events = await store.events.appendAll(
         trx,
         toTell.map(({ draft }) => draft),
       );
-      if (events.length === 0) return;
-      await sql`update webhook_deliveries d set event_id = e.event
-        from unnest(${toTell.map(({ delivery }) => delivery.id)}::text[], ${events.map(({ id }) => id)}::bigint[]) as e (id, event)
-        where d.id = e.id`.execute(trx);
+      const eventOfId = new Map(toTell.map(({ id }, index) => [id, events[index]?.id]));
+      const column = <T>(of: (delivery: Delivery, problem: string | null) => T): T[] =>
+        fresh.map(({ delivery, problem = null }) => of(delivery, problem));
+      // Another node that was sent the same at the same moment ends this with a violation, and then it is known.
+      await sql`insert into webhook_deliveries
+          (id, type, content, body, sender_id, source, address, received_at, state, event_id, problem)
+        select id, type, content, body, sender_id, source, address, received_at, state, event_id, problem from unnest(
+          ${column(({ id }) => id)}::text[], ${column(({ type }) => type)}::text[],
+          ${column(({ content }) => content)}::text[], ${column(({ body }) => body)}::bytea[],
+          ${column(({ senderId }) => (senderId === undefined ? null : storableText(senderId)))}::text[],
+          ${column(({ source }) => storableText(source))}::text[], ${column(({ address }) => address)}::text[],
+          ${column(({ receivedAt }) => receivedAt)}::timestamptz[],
+          ${column((_, problem) => (problem === null ? 'told' : 'dead'))}::text[],
+          ${column(({ id }) => eventOfId.get(id) ?? null)}::bigint[], ${column((_, problem) => problem)}::text[])
+          with ordinality as given
+            (id, type, content, body, sender_id, source, address, received_at, state, event_id, problem, at)
+        order by at`.execute(trx);
     });
   }
 
@@ -157,8 +178,12 @@ export function createMover({
       news.resolve();
       await loop;
     },
+    behindMs,
   };
 }
 
+/** Says nothing about the delivery: the same will do another time. */
 const isAway = (thrown: unknown): boolean =>
-  StewardError.from(translateDatabaseError(thrown)).code === 'STORE_UNAVAILABLE';
+  ['STORE_UNAVAILABLE', 'DISK_FULL', 'LOCKED', 'TIMEOUT', 'CONFLICT'].includes(
+    StewardError.from(translateDatabaseError(thrown)).code,
+  );

@@ -11,6 +11,7 @@ export interface WebhookState {
   readonly types: readonly string[];
   readonly unreadable: readonly string[];
   readonly waitingBytes: number;
+  readonly behindMs: number;
   readonly accepted: number;
   readonly refused: Readonly<Record<string, number>>;
 }
@@ -34,8 +35,9 @@ const State = z.object({
   types: z.array(z.string()),
   unreadable: z.array(z.string()).describe('Types of which no secret can be read: everything sent there is refused.'),
   waitingBytes: z.number().int().describe('Bytes on disk that may not be in the store yet.'),
-  accepted: z.number().int().describe('Since this node started.'),
-  refused: z.record(z.string(), z.number().int()).describe('Since this node started, by reason.'),
+  behindMs: z.number().int().describe('How long ago the oldest that is not in the store was taken, in milliseconds.'),
+  accepted: z.number().int().describe('Since the receiver began.'),
+  refused: z.record(z.string(), z.number().int()).describe('Since the receiver began, by reason.'),
 });
 
 const id = z.string().min(1).max(100).describe('The id that was answered with 202.');
@@ -49,7 +51,7 @@ export function webhookOperations({
   readonly store: Pick<Store, 'events' | 'db'>;
   readonly db: WebhookDb;
   readonly node: string;
-  readonly state: () => WebhookState;
+  readonly state: () => Promise<WebhookState>;
 }): AnyOperation[] {
   const about = [
     'place',
@@ -106,7 +108,7 @@ export function webhookOperations({
           .limit(limit);
         if (type !== undefined) query = query.where('type', '=', type);
         if (wanted !== undefined) query = query.where('state', '=', wanted);
-        return { items: (await query.execute()).map(viewOf), receiver: receiverOf(state()) };
+        return { items: (await query.execute()).map(viewOf), receiver: receiverOf(await state()) };
       },
     }),
 

@@ -1,8 +1,7 @@
 import { StewardError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
 import type { SecretReference, SecretResolver } from '../../core/secrets.ts';
-import { type HookType, type ReadyType, readyType } from '../../../edge/handlers/webhooks/types.ts';
-import { serverDigests } from './server-digests.ts';
+import type { HookType } from '../../../edge/handlers/webhooks/types.ts';
 
 /** A type as the configuration has it: where its secrets are. */
 export interface ConfiguredType extends Omit<HookType, 'secrets'> {
@@ -11,9 +10,8 @@ export interface ConfiguredType extends Omit<HookType, 'secrets'> {
 
 /** The types that are received, with their secrets as they are now. */
 export interface HookTypes {
-  find(name: string): ReadyType | undefined;
-  /** Reads the secrets again: after the configuration changed, and now and then, for they may be rotated in place. */
-  refresh(): Promise<void>;
+  /** Reads the secrets: after the configuration changed, and now and then, for they may be rotated in place. */
+  read(): Promise<Readonly<Record<string, HookType>>>;
   /** Types of which no secret can be read: everything sent to them is refused. */
   readonly unreadable: ReadonlySet<string>;
 }
@@ -27,7 +25,6 @@ export function createHookTypes({
   readonly secrets: SecretResolver;
   readonly log: Log;
 }): HookTypes {
-  let ready = new Map<string, { readonly of: string; readonly type: ReadyType }>();
   const unreadable = new Set<string>();
 
   async function read(name: string, reference: SecretReference): Promise<string | undefined> {
@@ -41,22 +38,17 @@ export function createHookTypes({
   }
 
   return {
-    find: (name) => ready.get(name)?.type,
     unreadable,
-    async refresh() {
-      const next = new Map<string, { readonly of: string; readonly type: ReadyType }>();
+    async read() {
+      const types: Record<string, HookType> = {};
       for (const [name, type] of Object.entries(configured())) {
-        const found = (await Promise.all(type.secrets.map((reference) => read(name, reference)))).filter(
-          (secret) => secret !== undefined,
-        );
-        if (found.length === 0) unreadable.add(name);
+        const found = await Promise.all(type.secrets.map((reference) => read(name, reference)));
+        const known = found.filter((secret) => secret !== undefined);
+        if (known.length === 0) unreadable.add(name);
         else unreadable.delete(name);
-        const whole: HookType = { ...type, secrets: found };
-        const of = JSON.stringify(whole);
-        const known = ready.get(name);
-        next.set(name, known?.of === of ? known : { of, type: readyType(whole, serverDigests) });
+        types[name] = { ...type, secrets: known };
       }
-      ready = next;
+      return types;
     },
   };
 }

@@ -1,0 +1,59 @@
+// What the main thread and the receiver's thread say to each other.
+import type { HookType } from '../../../edge/handlers/webhooks/types.ts';
+import type { ErrorBody } from '../../core/error-body.ts';
+import type { Answer } from './answer.ts';
+import type { Place } from './listener.ts';
+import type { Counts } from './receiver.ts';
+
+/** With what it begins. */
+export interface ThreadData {
+  readonly folder: string;
+  /** Number of the first file that it may begin. */
+  readonly first: number;
+  /** Bytes that lie there already. */
+  readonly before: number;
+  readonly settings: ThreadSettings;
+}
+
+export interface ThreadSettings {
+  readonly types: Readonly<Record<string, HookType>>;
+  readonly place: Place | undefined;
+  readonly trustedProxies: readonly string[];
+  readonly journalBytes: number;
+}
+
+/** A request that came in by another listener. */
+export interface SentArrival {
+  readonly method: string;
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly address: string;
+}
+
+/** What is asked of the thread, with what it answers. */
+export interface Questions {
+  settings: { asked: ThreadSettings; answer: { readonly url?: string | undefined; readonly problem?: ErrorBody } };
+  /** Before the body is there: how much of it may come. */
+  head: { asked: SentArrival; answer: Answer | { readonly maxBytes: number } };
+  take: { asked: SentArrival & { readonly body: Uint8Array | 'too-large' }; answer: Answer };
+  counts: { asked: null; answer: Counts };
+  stop: { asked: null; answer: null };
+}
+export type Question = keyof Questions;
+
+export type ToThread =
+  | { readonly is: 'asked'; readonly number: number; readonly what: Question; readonly of: unknown }
+  | { readonly is: 'read'; readonly segment: number }
+  | { readonly is: 'freed'; readonly bytes: number };
+
+export type FromThread =
+  | { readonly is: 'answered'; readonly number: number; readonly answer: unknown }
+  | { readonly is: 'failed'; readonly number: number; readonly reason: string }
+  | { readonly is: 'wrote'; readonly segment: number; readonly size: number }
+  | { readonly is: 'sealed'; readonly segment: number }
+  | {
+      readonly is: 'log';
+      readonly level: 'debug' | 'info' | 'warn' | 'error';
+      readonly message: string;
+      readonly fields: Readonly<Record<string, string | number>>;
+    };
