@@ -20,7 +20,10 @@ export function base64Digest(text: string): Uint8Array | undefined {
 /** The bytes of a base64 text; nothing where it is not one. */
 export function base64(text: string): Uint8Array | undefined {
   try {
-    return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+    const characters = atob(text);
+    const bytes = new Uint8Array(characters.length);
+    for (let at = 0; at < bytes.length; at += 1) bytes[at] = characters.charCodeAt(at);
+    return bytes;
   } catch {
     return undefined;
   }

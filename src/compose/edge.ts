@@ -8,6 +8,7 @@ export function composeEdge({ store, home, settings, config, world, node, now, l
   const webhooks = createWebhooks({
     store,
     home,
+    thread: new URL('webhooks-thread.ts', import.meta.url),
     settings: () => webhookSettings(settings()),
     onSettings: (listener) => config.subscribe(listener),
     secrets: world.secrets,

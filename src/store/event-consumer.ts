@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Kysely, sql } from 'kysely';
 import { StewardError } from '../core/errors.ts';
-import type { EventType, StewardEvent } from '../core/event.ts';
+import { EVENTS, type EventType, type StewardEvent } from '../core/event.ts';
 import type { Log } from '../core/log.ts';
 import type { NoTables } from './connection.ts';
 import { translateDatabaseError } from './database-errors.ts';
@@ -17,7 +17,7 @@ export interface EventsDeps {
 
 export interface ConsumeOptions {
   readonly consumer: string;
-  /** Every type where it is left out. A function is asked for each event: what is wanted may change. */
+  /** Every type where it is left out. A function is asked at each look: what is wanted may change. */
   readonly types?: readonly EventType[] | ((type: EventType) => boolean) | undefined;
   /** Where a consumer that was never seen begins. */
   readonly from?: 'beginning' | 'now' | undefined;
@@ -41,6 +41,7 @@ export interface EventConsumer {
   stop(): Promise<void>;
 }
 
+const EVENT_TYPES = Object.keys(EVENTS) as EventType[];
 const BATCH = 200;
 /** Each takes a connection now and then, and others need some too. */
 const AT_ONCE = 6;
@@ -91,36 +92,39 @@ export function startConsumer(deps: EventsDeps, options: ConsumeOptions): EventC
     }
     let { attempts } = cursor;
     const below = await settledBelow(db);
-    const rows = await db
+    const beyond = db
       .selectFrom('events')
-      .selectAll()
       .where(sql<boolean>`(xid, id) > (${cursor.xid}::xid8, ${cursor.event_id}::bigint)`)
-      .where(settled(below))
+      .where(settled(below));
+    // Whatever else happens, in masses maybe, is passed over in the database.
+    const rows = await beyond
+      .selectAll()
+      .$if(types !== undefined, (query) => query.where(sql<boolean>`type = any(${wantedTypes()}::text[])`))
       .orderBy('xid')
       .orderBy('id')
       .limit(BATCH)
       .execute();
-    let passed: (typeof rows)[number] | undefined;
+    // What is settled does not change: where there are no more of them, there are none up to its end.
+    const end =
+      rows.length === BATCH
+        ? undefined
+        : await beyond.select(['xid', 'id']).orderBy('xid', 'desc').orderBy('id', 'desc').limit(1).executeTakeFirst();
     for (const group of inGroups(rows)) {
       const last = group.at(-1);
-      if (signal.aborted || !last) break;
-      const wanted = group.filter(({ type }) => isWanted(type));
-      passed = wanted.length === 0 ? last : undefined;
-      if (wanted.length === 0) continue;
+      if (signal.aborted || !last) return 'some';
       const before = attempts;
-      const done = await Promise.allSettled(wanted.map((row) => handled(toEvent(row), before)));
+      const done = await Promise.allSettled(group.map((row) => handled(toEvent(row), before)));
       for (const one of done) if (one.status === 'rejected') throw one.reason;
       if (done.some((one) => one.status === 'fulfilled' && !one.value)) return 'some';
       await advance(last.xid, last.id);
       attempts = 0;
     }
-    // Events of other types cost one write for the whole batch.
-    if (passed) await advance(passed.xid, passed.id);
-    return rows.length > 0 ? 'some' : 'unsettled';
+    if (end && end.id !== rows.at(-1)?.id) await advance(end.xid, end.id);
+    return end || rows.length > 0 ? 'some' : 'unsettled';
   }
 
-  function isWanted(type: EventType): boolean {
-    return !types || (typeof types === 'function' ? types(type) : types.includes(type));
+  function wantedTypes(): readonly EventType[] {
+    return typeof types === 'function' ? EVENT_TYPES.filter(types) : (types ?? EVENT_TYPES);
   }
 
   /** In their order; those of one group may be handled at once. */
@@ -128,10 +132,8 @@ export function startConsumer(deps: EventsDeps, options: ConsumeOptions): EventC
     const groups: EventRow[][] = [];
     let subjects = new Set<string>();
     for (const row of rows) {
-      const subject = isWanted(row.type) ? options.about?.(toEvent(row)) : undefined;
-      const fits =
-        !isWanted(row.type) ||
-        (subject !== undefined && subjects.size > 0 && subjects.size < AT_ONCE && !subjects.has(subject));
+      const subject = options.about?.(toEvent(row));
+      const fits = subject !== undefined && subjects.size > 0 && subjects.size < AT_ONCE && !subjects.has(subject);
       if (!fits) subjects = new Set();
       if (subject !== undefined) subjects.add(subject);
       const group = fits ? groups.at(-1) : undefined;

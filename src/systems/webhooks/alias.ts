@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { judgeHead } from '../../../edge/handlers/webhooks/receive.ts';
 import type { HookReceiver } from '../../core/hook-receiver.ts';
 import type { Log } from '../../core/log.ts';
-import { addressOf } from './address-of.ts';
+import { addressOf } from '../address-of.ts';
 import { type Answer, answerOf, headerOf, readBody, send, sendUnread } from './answer.ts';
 import type { Front } from './front.ts';
 import type { SentArrival } from './messages.ts';
@@ -38,7 +38,9 @@ export function createAlias({
       const asked = front();
       if (!asked) {
         const head = judgeHead({ ...arrival, headers: header }, () => undefined);
-        return refuse(head.is === 'refused' ? answerOf(head.status, { error: head.message }, head.headers) : failed(''));
+        return refuse(
+          head.is === 'refused' ? answerOf(head.status, { error: head.message }, head.headers) : failed(''),
+        );
       }
       asked
         .ask('head', arrival)

@@ -15,6 +15,8 @@ export interface Front {
 }
 
 export interface FrontDeps {
+  /** What the thread begins with. */
+  readonly script: URL;
   readonly data: ThreadData;
   readonly onWrote: (segment: number, size: number) => void;
   readonly onSealed: (segment: number) => void;
@@ -29,15 +31,18 @@ const COMPILED = join(import.meta.dirname, '../../../node_modules/.cache/steward
 const YOUNG_MB = 32;
 const BUSY = 0.4;
 
-export function startFront({ data, onWrote, onSealed, onLost, log }: FrontDeps): Front {
-  const worker = new Worker(new URL('thread.ts', import.meta.url), {
+export function startFront({ script, data, onWrote, onSealed, onLost, log }: FrontDeps): Front {
+  const worker = new Worker(script, {
     workerData: data,
     execArgv: [],
     // It needs nothing else of the environment, and what it may know of secrets comes with its settings.
     env: { NODE_COMPILE_CACHE: COMPILED },
     resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB },
   });
-  const asking = new Map<number, { readonly resolve: (answer: never) => void; readonly reject: (why: Error) => void }>();
+  const asking = new Map<
+    number,
+    { readonly resolve: (answer: never) => void; readonly reject: (why: Error) => void }
+  >();
   let number = 0;
   let ending = false;
   let reason = 'it ended';
@@ -70,10 +75,12 @@ export function startFront({ data, onWrote, onSealed, onLost, log }: FrontDeps):
       if (gone) reject(lost());
       else {
         asking.set((number += 1), { resolve, reject });
+        // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
         worker.postMessage({ is: 'asked', number, what, of } satisfies ToThread);
       }
       return promise;
     },
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
     tell: (message) => worker.postMessage(message),
     isBusy() {
       const now = worker.performance.eventLoopUtilization();

@@ -9,7 +9,7 @@ import type { Store } from '../../store/store.ts';
 import { createAlias } from './alias.ts';
 import { type Front, startFront } from './front.ts';
 import { type Journal, openJournal } from './journal.ts';
-import type { Place } from './listener.ts';
+import type { Place } from '../listener.ts';
 import type { ThreadSettings } from './messages.ts';
 import { createMover, type Mover } from './mover.ts';
 import { webhookOperations } from './operations.ts';
@@ -29,6 +29,8 @@ export interface WebhookSettings {
 export interface WebhookDeps {
   readonly store: Store;
   readonly home: string;
+  /** The program of the thread that receives. */
+  readonly thread: URL;
   readonly settings: () => WebhookSettings;
   /** Called when there are other settings, until the returned function is called. */
   readonly onSettings: (listener: () => void) => () => void;
@@ -64,6 +66,7 @@ export function createWebhooks(deps: WebhookDeps): Webhooks {
   /** The thread is there as long as there is something to receive; what it takes to begin it, it gets with its settings. */
   function begin(open: Journal, thread: ThreadSettings): Front {
     return startFront({
+      script: deps.thread,
       data: { folder, first: open.next, before: open.bytes(), settings: thread },
       onWrote: open.wrote,
       onSealed: open.sealed,
@@ -139,7 +142,15 @@ export function createWebhooks(deps: WebhookDeps): Webhooks {
         log,
       });
       const mostBytes = (): number => settings().journalBytes;
-      mover = createMover({ journal, store, node: node.id, mostBytes, isBusy: () => front?.isBusy() ?? false, now, log });
+      mover = createMover({
+        journal,
+        store,
+        node: node.id,
+        mostBytes,
+        isBusy: () => front?.isBusy() ?? false,
+        now,
+        log,
+      });
       mover.start();
       await followSoon();
       unsubscribe = deps.onSettings(() => void followSoon());

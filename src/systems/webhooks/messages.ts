@@ -2,7 +2,7 @@
 import type { HookType } from '../../../edge/handlers/webhooks/types.ts';
 import type { ErrorBody } from '../../core/error-body.ts';
 import type { Answer } from './answer.ts';
-import type { Place } from './listener.ts';
+import type { Place } from '../listener.ts';
 import type { Counts } from './receiver.ts';
 
 /** With what it begins. */

@@ -64,12 +64,7 @@ export function createReceiver({ journal, types, now, log }: ReceiverDeps): Rece
     );
   }
 
-  async function judge(
-    arrival: Arrival,
-    body: Buffer,
-    awaited: Awaited,
-    say: (answer: Answer) => void,
-  ): Promise<void> {
+  async function judge(arrival: Arrival, body: Buffer, awaited: Awaited, say: (answer: Answer) => void): Promise<void> {
     const receivedAt = now();
     const verdict = await judgeBody(arrival, body, awaited, {
       digests: serverDigests,

@@ -6,129 +6,139 @@ import type { Arrival } from '../../../edge/handlers/webhooks/receive.ts';
 import { readyType, type ReadyType } from '../../../edge/handlers/webhooks/types.ts';
 import { StewardError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
-import { addressOf } from './address-of.ts';
+import { addressOf } from '../address-of.ts';
 import { type Answer, headerOf, readBody, send, sendUnread } from './answer.ts';
 import { createJournalWriter } from './journal-writer.ts';
-import { createListener } from './listener.ts';
+import { createListener } from '../listener.ts';
 import type { FromThread, Question, Questions, SentArrival, ThreadData, ToThread } from './messages.ts';
 import { createReceiver } from './receiver.ts';
 import { serverDigests } from './server-digests.ts';
 
 const HEADERS_MS = 10_000;
 const REQUEST_MS = 30_000;
+const GRACE_MS = 2_000;
 const MOST_CONNECTIONS = 10_000;
 /** Whoever sends nonsense must not fill the log, nor keep the main thread busy with it. */
 const MOST_DEBUG_A_SECOND = 20;
 
-const port = parentPort;
-if (!port) throw new Error('This is started as a thread.');
-const tell = (message: FromThread): void => port.postMessage(message);
+export function receiveWebhooks({ now }: { readonly now: () => Date }): void {
+  const port = parentPort;
+  if (!port) throw new Error('This is started as a thread.');
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
+  const tell = (message: FromThread): void => port.postMessage(message);
 
-const data = workerData as ThreadData;
-let settings = data.settings;
-let types = new Map<string, { readonly of: string; readonly type: ReadyType }>();
+  const data = workerData as ThreadData;
+  let settings = data.settings;
+  let types = new Map<string, { readonly of: string; readonly type: ReadyType }>();
 
-const log = logThatTells();
-const journal = createJournalWriter({
-  ...data,
-  mostBytes: () => settings.journalBytes,
-  onWrote: (segment, size) => tell({ is: 'wrote', segment, size }),
-  onSealed: (segment) => tell({ is: 'sealed', segment }),
-});
-const receiver = createReceiver({ journal, types: (name) => types.get(name)?.type, now: () => new Date(), log });
-const listener = createListener(serve);
+  const log = logThatTells(tell);
+  const journal = createJournalWriter({
+    ...data,
+    mostBytes: () => settings.journalBytes,
+    onWrote: (segment, size) => tell({ is: 'wrote', segment, size }),
+    onSealed: (segment) => tell({ is: 'sealed', segment }),
+  });
+  const receiver = createReceiver({ journal, types: (name) => types.get(name)?.type, now, log });
+  const listener = createListener({
+    cannot: 'Webhooks cannot be received',
+    setting: 'webhooks.port',
+    server: serve,
+    graceMs: () => GRACE_MS,
+  });
 
-function serve(): Server {
-  const server = createServer({ headersTimeout: HEADERS_MS, requestTimeout: REQUEST_MS, keepAliveTimeout: 65_000 });
-  server.maxConnections = MOST_CONNECTIONS;
-  return server.on('request', (request, response) => {
-    const { method = '', url = '/' } = request;
-    const query = url.indexOf('?');
-    const arrival: Arrival = {
-      method,
-      path: query < 0 ? url : url.slice(0, query),
-      headers: headerOf(request),
-      address: addressOf(request, settings.trustedProxies),
-    };
-    const head = receiver.head(arrival);
-    if ('status' in head) return sendUnread(request, response, head);
-    readBody(request, head.ready.type.maxBytes, (body) => {
-      const say = body === 'too-large' ? sendUnread.bind(undefined, request, response) : send.bind(undefined, response);
-      receiver.take(arrival, body, head, say);
+  function serve(): Server {
+    const server = createServer({ headersTimeout: HEADERS_MS, requestTimeout: REQUEST_MS, keepAliveTimeout: 65_000 });
+    server.maxConnections = MOST_CONNECTIONS;
+    return server.on('request', (request, response) => {
+      const { method = '', url = '/' } = request;
+      const query = url.indexOf('?');
+      const arrival: Arrival = {
+        method,
+        path: query < 0 ? url : url.slice(0, query),
+        headers: headerOf(request),
+        address: addressOf(request, settings.trustedProxies),
+      };
+      const head = receiver.head(arrival);
+      if ('status' in head) return sendUnread(request, response, head);
+      readBody(request, head.ready.type.maxBytes, (body) => {
+        const say =
+          body === 'too-large' ? sendUnread.bind(undefined, request, response) : send.bind(undefined, response);
+        receiver.take(arrival, body, head, say);
+      });
     });
+  }
+
+  const answers: { [Q in Question]: (asked: Questions[Q]['asked']) => Soon<Questions[Q]['answer']> } = {
+    async settings(next) {
+      settings = next;
+      types = new Map(
+        Object.entries(next.types).map(([name, type]) => {
+          const of = JSON.stringify(type);
+          const known = types.get(name);
+          return [name, known?.of === of ? known : { of, type: readyType(type, serverDigests) }];
+        }),
+      );
+      try {
+        await listener.moveTo(next.place);
+        return { url: listener.url() };
+      } catch (thrown) {
+        return { url: listener.url(), problem: StewardError.from(thrown).toBody() };
+      }
+    },
+    head(sent) {
+      const head = receiver.head(arrivalOf(sent));
+      return 'status' in head ? head : { maxBytes: head.ready.type.maxBytes };
+    },
+    take({ body, ...sent }) {
+      const arrival = arrivalOf(sent);
+      const head = receiver.head(arrival);
+      if ('status' in head) return head;
+      const bytes = body === 'too-large' ? body : Buffer.from(body.buffer, body.byteOffset, body.byteLength);
+      return new Promise<Answer>((resolve) => receiver.take(arrival, bytes, head, resolve));
+    },
+    counts: () => receiver.counts,
+    async stop() {
+      await listener.moveTo(undefined);
+      journal.close();
+      return null;
+    },
+  };
+  async function answer(number: number, what: Question, of: unknown): Promise<void> {
+    try {
+      const found: unknown = await answers[what](of as never);
+      tell({ is: 'answered', number, answer: found });
+    } catch (thrown) {
+      tell({ is: 'failed', number, reason: String(thrown) });
+    }
+  }
+
+  port.on('message', (message: ToThread) => {
+    if (message.is === 'asked') void answer(message.number, message.what, message.of);
+    else if (message.is === 'read') journal.leave(message.segment);
+    else journal.freed(message.bytes);
   });
 }
 
-const answers: { [Q in Question]: (asked: Questions[Q]['asked']) => Soon<Questions[Q]['answer']> } = {
-  async settings(next) {
-    settings = next;
-    types = new Map(
-      Object.entries(next.types).map(([name, type]) => {
-        const of = JSON.stringify(type);
-        const known = types.get(name);
-        return [name, known?.of === of ? known : { of, type: readyType(type, serverDigests) }];
-      }),
-    );
-    try {
-      await listener.moveTo(next.place);
-      return { url: listener.url() };
-    } catch (thrown) {
-      return { url: listener.url(), problem: StewardError.from(thrown).toBody() };
-    }
-  },
-  head(sent) {
-    const head = receiver.head(arrivalOf(sent));
-    return 'status' in head ? head : { maxBytes: head.ready.type.maxBytes };
-  },
-  take({ body, ...sent }) {
-    const arrival = arrivalOf(sent);
-    const head = receiver.head(arrival);
-    if ('status' in head) return head;
-    const bytes = body === 'too-large' ? body : Buffer.from(body.buffer, body.byteOffset, body.byteLength);
-    return new Promise<Answer>((resolve) => receiver.take(arrival, bytes, head, resolve));
-  },
-  counts: () => receiver.counts,
-  async stop() {
-    await listener.moveTo(undefined);
-    journal.close();
-    return null;
-  },
-};
 type Soon<T> = T | Promise<T>;
 
 const arrivalOf = ({ headers, ...rest }: SentArrival): Arrival => ({ ...rest, headers: (name) => headers[name] });
 
-async function answer(number: number, what: Question, of: unknown): Promise<void> {
-  try {
-    const found: unknown = await answers[what](of as never);
-    tell({ is: 'answered', number, answer: found });
-  } catch (thrown) {
-    tell({ is: 'failed', number, reason: String(thrown) });
-  }
-}
-
-port.on('message', (message: ToThread) => {
-  if (message.is === 'asked') void answer(message.number, message.what, message.of);
-  else if (message.is === 'read') journal.leave(message.segment);
-  else journal.freed(message.bytes);
-});
-
-function logThatTells(): Log {
+function logThatTells(tell: (message: FromThread) => void): Log {
   let second = 0;
   let debugged = 0;
-  const at =
+  const told =
     (level: Extract<FromThread, { is: 'log' }>['level']): Log['info'] =>
     (message, fields = {}) =>
       tell({ is: 'log', level, message, fields: fields as Record<string, string | number> });
-  const debug = at('debug');
+  const debug = told('debug');
   return {
     debug(message, fields) {
-      const now = Math.floor(performance.now() / 1000);
-      if (now !== second) [second, debugged] = [now, 0];
+      const at = Math.floor(performance.now() / 1000);
+      if (at !== second) [second, debugged] = [at, 0];
       if ((debugged += 1) <= MOST_DEBUG_A_SECOND) debug(message, fields);
     },
-    info: at('info'),
-    warn: at('warn'),
-    error: at('error'),
+    info: told('info'),
+    warn: told('warn'),
+    error: told('error'),
   };
 }
