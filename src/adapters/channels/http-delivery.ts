@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { StewardError } from '../../core/errors.ts';
 import { redactText } from '../../core/redact.ts';
 import type { Outbound, OutboundRequest, OutboundResponse } from '../outbound/outbound.ts';
+import { retryAfter } from '../outbound/retry-after.ts';
 
 export interface Delivery {
   readonly url: string;
@@ -78,7 +79,7 @@ function refusal(
     (status === 403 && (headers['retry-after'] !== undefined || headers['x-ratelimit-remaining'] === '0'));
   if (isTooMuch || status === 503) {
     return new StewardError(isTooMuch ? 'RATE_LIMITED' : 'UNAVAILABLE', message, {
-      retryAfterMs: retryAfter(headers['retry-after']) ?? waitIn(body),
+      retryAfterMs: retryAfter(headers['retry-after'], new Date()) ?? waitIn(body),
       hint: 'It is tried again.',
     });
   }
@@ -90,14 +91,6 @@ function refusal(
         ? 'Redirects are not followed: give the final address.'
         : `Correct the address or the secret of channel ${name} in steward.yaml.`,
   });
-}
-
-/** Seconds, or a date; anything else says nothing. */
-function retryAfter(value: string | undefined): number | undefined {
-  if (value === undefined) return undefined;
-  if (/^\d+(\.\d+)?$/.test(value)) return Math.ceil(Number(value) * 1_000);
-  const at = Date.parse(value);
-  return Number.isNaN(at) ? undefined : Math.max(0, at - Date.now());
 }
 
 /** Discord and Telegram say in the body how many seconds they want to be left alone. */

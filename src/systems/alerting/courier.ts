@@ -3,6 +3,7 @@ import { StewardError } from '../../core/errors.ts';
 import type { Incidents } from '../../core/incident.ts';
 import type { Log } from '../../core/log.ts';
 import type { Alert, Channel, Message } from '../../core/alert.ts';
+import { createLines } from '../../store/lines.ts';
 import { alertId } from './compose-alert.ts';
 import type { Claim, Outbox, Trx } from './outbox.ts';
 import type { Recipients } from './recipients.ts';
@@ -40,17 +41,18 @@ const LONG_WAIT_MS = 60_000;
 /** Brings what is pending to its channels. Each channel has a line of its own, so one that hangs delays nobody else. */
 export function createCourier(deps: CourierDeps) {
   const { outbox, incidents, routes, recipients, settings, now, log, node } = deps;
-  const lines = new Map<string, { again: boolean; done: Promise<void> }>();
-
-  async function empty(channel: Channel, line: { again: boolean }, signal: AbortSignal): Promise<void> {
-    do {
-      line.again = false;
-      for (let claim = await outbox.claim(channel.name, node); claim; claim = await outbox.claim(channel.name, node)) {
-        await attempt(channel, claim, signal);
+  const lines = createLines({
+    async work(name, signal) {
+      const route = routes().find(({ channel }) => channel.name === name);
+      if (!route) return;
+      for (let claim = await outbox.claim(name, node); claim; claim = await outbox.claim(name, node)) {
+        await attempt(route.channel, claim, signal);
         if (signal.aborted) return;
       }
-    } while (line.again);
-  }
+    },
+    onFailure: (channel, thrown) =>
+      log.warn('alerts could not be fetched for a channel', { channel, reason: StewardError.from(thrown).message }),
+  });
 
   async function attempt(channel: Channel, claim: Claim, signal: AbortSignal): Promise<void> {
     const { alert, delivery } = claim;
@@ -179,26 +181,11 @@ export function createCourier(deps: CourierDeps) {
   return {
     /** Sets every idle line going; returns without waiting for any. */
     deliver(signal: AbortSignal): void {
-      for (const { channel } of routes()) {
-        const running = lines.get(channel.name);
-        if (running) {
-          running.again = true;
-          continue;
-        }
-        const line = { again: false, done: Promise.resolve() };
-        lines.set(channel.name, line);
-        line.done = empty(channel, line, signal)
-          .catch((thrown: unknown) =>
-            log.warn('alerts could not be fetched for a channel', {
-              channel: channel.name,
-              reason: StewardError.from(thrown).message,
-            }),
-          )
-          .finally(() => lines.delete(channel.name));
-      }
+      lines.go(
+        routes().map(({ channel }) => channel.name),
+        signal,
+      );
     },
-    async idle(): Promise<void> {
-      await Promise.all([...lines.values()].map(({ done }) => done));
-    },
+    idle: lines.idle,
   };
 }

@@ -1,7 +1,6 @@
 import type { AcknowledgeLinks } from '../../core/acknowledgement.ts';
 import type { Alert } from '../../core/alert.ts';
 import type { Breakers } from '../../core/breaker.ts';
-import { StewardError } from '../../core/errors.ts';
 import type { Incidents, TimelineEntry } from '../../core/incident.ts';
 import type { Inventory } from '../../core/inventory.ts';
 import type { Log } from '../../core/log.ts';
@@ -9,6 +8,7 @@ import type { Maintenance } from '../../core/maintenance.ts';
 import type { System } from '../../core/system.ts';
 import type { Vault } from '../../core/vault.ts';
 import type { EventConsumer } from '../../store/event-consumer.ts';
+import { type Rounds, startRounds } from '../../store/rounds.ts';
 import type { Store } from '../../store/store.ts';
 import { createAbout } from './about.ts';
 import { createAcknowledgeLinks } from './acknowledge-links.ts';
@@ -84,9 +84,6 @@ export interface Alerting extends System {
 
 const DEADLINE_MS = 10_000;
 const BACKOFF_MS = 1_000;
-const LONGEST_SLEEP_MS = 30_000;
-/** What is overdue stands in the line of a channel that is busy, or another node has it in hand. */
-const OVERDUE_SLEEP_MS = 1_000;
 
 /** Tells people about incidents: on record first, then to every channel that takes them, at least once. */
 export function createAlerting(deps: AlertingDeps): Alerting {
@@ -139,44 +136,37 @@ export function createAlerting(deps: AlertingDeps): Alerting {
     node,
     deadlineMs,
     backoffMs,
-    onPostponed: () => news.resolve(),
+    onPostponed: () => rounds?.wake(),
   });
   /** Channels of other nodes. */
   let elsewhere = 0;
-  let stopping = new AbortController();
   let consumer: EventConsumer | undefined;
   let goodNews: EventConsumer | undefined;
   let unlisten: (() => void) | undefined;
-  let loop: Promise<void> = Promise.resolve();
-  let news = Promise.withResolvers<void>();
+  let rounds: Rounds | undefined;
 
   async function publish(): Promise<void> {
     await recipients.publish();
     elsewhere = (await recipients.all()).length - routes().length;
   }
 
-  async function work(signal: AbortSignal): Promise<void> {
+  /** What this node had in hand when it ended is given back by the first. */
+  function beginRounds(): Rounds {
     let recovered = false;
-    while (!signal.aborted) {
-      news = Promise.withResolvers();
-      let wait = LONGEST_SLEEP_MS;
-      try {
+    return startRounds({
+      name: 'alerting',
+      async round(signal) {
         await publish();
         if (!recovered) await outbox.unclaim(node);
         recovered = true;
         await intake.settleHeld();
         await quiet.release();
         courier.deliver(signal);
-        const next = await outbox.nextDue(routes().map(({ channel }) => channel.name));
-        if (next) wait = waitFor(next.getTime() - now().getTime());
-      } catch (thrown) {
-        const { code, message } = StewardError.from(thrown);
-        if (code !== 'STORE_UNAVAILABLE') log.error('alerting failed and tries again', { code, reason: message });
-        wait = 1_000;
-      }
-      await either(news.promise, wait);
-    }
-    await courier.idle();
+        return await outbox.nextDue(routes().map(({ channel }) => channel.name));
+      },
+      now,
+      log,
+    });
   }
 
   return {
@@ -217,8 +207,7 @@ export function createAlerting(deps: AlertingDeps): Alerting {
     ],
 
     async start() {
-      stopping = new AbortController();
-      unlisten = store.listen(ALERTS_CHANNEL, () => news.resolve());
+      unlisten = store.listen(ALERTS_CHANNEL, () => rounds?.wake());
       consumer = store.events.consume({
         consumer: 'alerting',
         types: HEARD,
@@ -234,17 +223,16 @@ export function createAlerting(deps: AlertingDeps): Alerting {
         handle: successes.handle,
         pollMs: deps.pollMs,
       });
-      loop = work(stopping.signal);
+      rounds = beginRounds();
       deadMan?.start();
       await publish().catch(() => undefined);
       if (routes().length + elsewhere === 0) log.warn('nobody is told of problems, no alert channel is configured');
     },
 
     async stop() {
-      stopping.abort();
-      news.resolve();
       unlisten?.();
-      await Promise.all([consumer?.stop(), goodNews?.stop(), loop, deadMan?.stop()]);
+      await Promise.all([consumer?.stop(), goodNews?.stop(), rounds?.stop(), deadMan?.stop()]);
+      await courier.idle();
     },
 
     async mail({ key, at, title, text, path }) {
@@ -266,15 +254,4 @@ export function createAlerting(deps: AlertingDeps): Alerting {
     deliveryStatus: async () => deliveryStatus(outbox, await recipients.all()),
     notice: () => (routes().length + elsewhere > 0 ? undefined : NO_CHANNEL),
   };
-}
-
-function waitFor(dueInMs: number): number {
-  return dueInMs <= 0 ? OVERDUE_SLEEP_MS : Math.min(dueInMs, LONGEST_SLEEP_MS);
-}
-
-async function either(news: Promise<void>, waitMs: number): Promise<void> {
-  const over = Promise.withResolvers<void>();
-  const timer = setTimeout(over.resolve, waitMs);
-  await Promise.race([news, over.promise]);
-  clearTimeout(timer);
 }
