@@ -6,6 +6,7 @@ import { alertingMigrations } from './systems/alerting/tables.ts';
 import { auditMigrations } from './systems/audit/tables.ts';
 import { checklistMigrations } from './systems/checklists/index.ts';
 import { databaseMigrations } from './systems/databases/index.ts';
+import { endpointMigrations } from './systems/endpoints/index.ts';
 import { heartbeatMigrations } from './systems/heartbeats/index.ts';
 import { healingMigrations } from './systems/healing/index.ts';
 import { identityMigrations } from './systems/identity/tables.ts';
@@ -40,4 +41,5 @@ export const MIGRATIONS: readonly Migration[] = [
   ...metricMigrations,
   ...webhookMigrations,
   ...checklistMigrations,
+  ...endpointMigrations,
 ];

@@ -9,6 +9,8 @@ import { createKysely, createPool, type NoTables } from './store/connection.ts';
 import { installBinaries } from './store/pg-binaries.ts';
 import { readPassword, ROLE } from './store/pg-cluster.ts';
 import { pgHome } from './store/pg-home.ts';
+import { openAccess } from './systems/endpoints/access.ts';
+import type { EndpointTables } from './systems/endpoints/tables.ts';
 import { verifyAudit } from './systems/audit/verify.ts';
 import type { AuditTables } from './systems/audit/tables.ts';
 import type { IdentityTables } from './systems/identity/tables.ts';
@@ -101,7 +103,7 @@ export function openRestored(
   return { db: createKysely(pool), close: () => pool.end() };
 }
 
-type SealedTables = RecipesTables & IdentityTables;
+type SealedTables = RecipesTables & IdentityTables & EndpointTables;
 
 async function openAll(
   db: Kysely<SealedTables>,
@@ -109,16 +111,22 @@ async function openAll(
 ): Promise<{ readonly all: number; readonly closed: number; readonly others: number }> {
   const recipes = await db.selectFrom('launch_recipes').selectAll().execute();
   const factors = await db.selectFrom('user_totp').select(['user_id', 'key_id', 'sealed']).execute();
+  const endpoints = await db
+    .selectFrom('webhook_endpoints')
+    .select(['id', 'key_id', 'sealed'])
+    .where('sealed', 'is not', null)
+    .execute();
   // What another key sealed was closed to this Steward when the copy was made.
   const own = [
     ...recipes.filter(({ key_id }) => key_id === vault.keyId).map((row) => unseal(vault, row)),
     ...factors
       .filter(({ key_id }) => key_id === vault.keyId)
       .map(({ sealed, user_id }) => vault.open(sealed, totpContext(user_id))),
+    ...endpoints.filter(({ key_id }) => key_id === vault.keyId).map((row) => openAccess(vault, row)),
   ];
   return {
     all: own.length,
     closed: own.filter((text) => text === undefined).length,
-    others: recipes.length + factors.length - own.length,
+    others: recipes.length + factors.length + endpoints.length - own.length,
   };
 }

@@ -42,6 +42,7 @@ const OVER: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   healing_attempts: { status: 'failed' },
   backup_history: { status: 'removed' },
   alert_proposals: { state: 'proposed' },
+  endpoint_deliveries: { state: 'delivered' },
 };
 
 const LONG_AGO = new Date('2025-01-01T00:00:00Z');

@@ -14,11 +14,13 @@ import type { WorkflowCall } from '../core/workflow.ts';
 import type { Retention } from '../engine/engine-deps.ts';
 import type { Config } from '../config/schema.ts';
 import { Schedule } from '../core/schedule.ts';
+import { Subscription } from '../core/subscription.ts';
 import { type ConfiguredHeartbeat, HEARTBEAT_LABEL } from '../systems/heartbeats/index.ts';
 import type { ConfiguredMaintenance } from '../systems/maintenance/index.ts';
 import type { MonitoringSettings } from '../systems/monitoring/groups.ts';
 import type { MetricsSettings } from '../systems/metrics/index.ts';
 import type { ReportsSettings } from '../systems/reports/deps.ts';
+import type { EndpointSettings } from '../systems/endpoints/index.ts';
 import type { WebhookSettings } from '../systems/webhooks/index.ts';
 import type { AlertingSettings } from '../systems/alerting/settings.ts';
 
@@ -235,6 +237,23 @@ export function webhookSettings({ webhooks, server }: Config): WebhookSettings {
         },
       ]),
     ),
+  };
+}
+
+export function endpointSettings({ endpoints }: Config): EndpointSettings {
+  return {
+    endpoints: endpoints.list.map(({ name, url, secrets, token, allowPrivate, body, ...subscription }) => ({
+      name,
+      url,
+      secrets,
+      token,
+      allowPrivate,
+      body,
+      subscription: Subscription.parse(subscription),
+    })),
+    allowPrivate: endpoints.allowPrivate,
+    disableAfterMs: ms(endpoints.disableAfter),
+    backlog: endpoints.backlog,
   };
 }
 

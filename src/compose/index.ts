@@ -421,7 +421,7 @@ export function compose(parts: Parts): Composition {
     now,
   });
 
-  const { webhooks } = composeEdge(base);
+  const { webhooks, endpoints } = composeEdge(base, { incidents, inventory, vault });
 
   const systems: System[] = [
     senses(world),
@@ -448,6 +448,7 @@ export function compose(parts: Parts): Composition {
     status,
     statusPage,
     webhooks,
+    endpoints,
     createChecklists({ store }),
   ];
   const catalog = createCatalog({

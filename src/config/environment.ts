@@ -51,6 +51,10 @@ export const ENVIRONMENT = {
   WEBHOOK_SECRET_BANK:
     'The secret of the webhook type bank, where webhooks.types names none: WEBHOOK_SECRET_ and its name, with _ for what is no letter or digit. It is read when it is needed, and kept nowhere.',
   WEBHOOK_SECRET_EXPENSE: 'See WEBHOOK_SECRET_BANK.',
+  WEBHOOK_URL:
+    'With WEBHOOK_TOKEN: an endpoint called health-check that is told of each health report, unless endpoints.list has one of that name.',
+  WEBHOOK_TOKEN:
+    'See WEBHOOK_URL. Sent as Authorization: Bearer. Both are read when they are needed, and kept nowhere.',
   STEWARD_URL: 'For the command line: the address of the Steward to talk to, instead of the one on this machine.',
   STEWARD_TOKEN: 'For the command line: the token to talk with.',
   NO_COLOR: 'For the command line: no colors, whatever the value.',
@@ -173,6 +177,7 @@ export function readEnvironment(source: NodeJS.ProcessEnv = process.env): Enviro
         return text === undefined ? [] : [{ variable: name, path, value: READ[as](text, name) }];
       }),
       ...databaseIn(known),
+      ...endpointIn(known),
     ],
     url: known('STEWARD_URL'),
     token: known('STEWARD_TOKEN'),
@@ -195,6 +200,13 @@ function databaseIn(known: (name: VariableName) => string | undefined): Override
     ...(known('POSTGRES_PASSWORD') !== undefined && { password: { env: 'POSTGRES_PASSWORD' } }),
   };
   return [{ variable: 'POSTGRES_HOST', path: ['backups', 'sources'], value: [source] }];
+}
+
+function endpointIn(known: (name: VariableName) => string | undefined): Override[] {
+  if (known('WEBHOOK_URL') === undefined || known('WEBHOOK_TOKEN') === undefined) return [];
+  const [url, token] = [{ env: 'WEBHOOK_URL' }, { env: 'WEBHOOK_TOKEN' }];
+  const endpoint = { name: 'health-check', url, token, body: 'health-check' };
+  return [{ variable: 'WEBHOOK_URL', path: ['endpoints', 'list'], value: [endpoint] }];
 }
 
 function defaultHome(dataHome: string | undefined): string {

@@ -9,6 +9,7 @@ import { AuditConfig } from './schema-audit.ts';
 import { Auth } from './schema-auth.ts';
 import { Backups } from './schema-backups.ts';
 import { databaseProblems, Databases } from './schema-databases.ts';
+import { Endpoints } from './schema-endpoints.ts';
 import { GroupConfig, groupProblems } from './schema-groups.ts';
 import { Heartbeats } from './schema-heartbeats.ts';
 import { MaintenanceConfig } from './schema-maintenance.ts';
@@ -282,7 +283,7 @@ const Retention = z
     reports: duration('1d', '3650d').default('90d').describe('Reports, and their files.'),
     webhooks: duration('1d', '3650d')
       .default('30d')
-      .describe('Webhooks with what they said; a repeat is known for so long.'),
+      .describe('Webhooks with what they said, and what was sent to endpoints; a repeat is known for so long.'),
     quarantine: duration('1h', '3650d').default('7d').describe('Files that were moved away before they are purged.'),
   })
   .describe('How long Steward keeps what it has written down. The audit log is kept.');
@@ -338,6 +339,7 @@ export const Config = z
     databases: Databases,
     docker: Docker.prefault({}).describe('What of Docker stays.'),
     workflows: WorkflowCalls.prefault({}).describe('Workflows of your own, and what those of your application call.'),
+    endpoints: Endpoints.prefault({}).describe('To which endpoints of others events are sent.'),
     webhooks: Webhooks.prefault({}).describe('What other programs send to Steward, and how it is known to be theirs.'),
     retention: Retention.prefault({}),
   })

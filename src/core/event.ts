@@ -116,6 +116,11 @@ export const EVENTS = {
   'user.registered': 'An application reports a new user; starts on_user_register.',
   'webhook.received':
     'A webhook is in the store; subject.id is its type, data.data what was sent, up to 64 KiB and without secrets.',
+  'endpoint.enabled': 'Events are sent to an endpoint again; data says what it missed, and whether that is sent.',
+  'endpoint.disabled':
+    'Nothing is sent to an endpoint any more: somebody disabled it, it failed for too long, or it is gone.',
+  'endpoint.dropped':
+    'More waits for an endpoint than may, and the oldest is let go; told once an hour, data.dropped says how many ever.',
   'content.published': 'An application reports new content; starts on_content_publish.',
 } as const;
 export type EventType = keyof typeof EVENTS;

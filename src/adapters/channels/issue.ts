@@ -110,7 +110,8 @@ export function issueChannel(
           ...(labels.length > 0 ? { labels } : {}),
         });
         // These are there to be read and not to be worked on.
-        if (alert.kind === 'test' || alert.kind === 'digest' || alert.kind === 'success') await host.update(issue, { state: 'closed' });
+        if (alert.kind === 'test' || alert.kind === 'digest' || alert.kind === 'success')
+          await host.update(issue, { state: 'closed' });
         return { receipt: `opened ${nameOf(issue)}` };
       }
       const heard = heardOf(known);

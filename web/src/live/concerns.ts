@@ -49,6 +49,7 @@ const CONCERNS: readonly (readonly [prefix: string, paths: readonly AskPath[]])[
   ['report.', ['/api/v1/health-reports', '/api/v1/performance-reports', '/api/v1/weekly-summaries']],
   ['metrics.', ['/api/v1/metrics']],
   ['webhook.', ['/api/v1/webhooks']],
+  ['endpoint.', ['/api/v1/webhook-endpoints', '/api/v1/webhook-deliveries']],
   [
     'config.',
     [

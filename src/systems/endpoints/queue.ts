@@ -1,0 +1,182 @@
+import { randomUUID } from 'node:crypto';
+import { sql, type Transaction } from 'kysely';
+import type { StewardEvent } from '../../core/event.ts';
+import type { Store } from '../../store/store.ts';
+import type { DeliveryRow, EndpointDb, EndpointRow, EndpointTables } from './tables.ts';
+
+export const ENDPOINTS_CHANNEL = 'steward_endpoints';
+
+export type Trx = Transaction<EndpointTables>;
+
+export interface Claim {
+  readonly delivery: DeliveryRow;
+  readonly endpoint: EndpointRow;
+  readonly since: Date;
+}
+
+export interface Outcome {
+  readonly status?: number | undefined;
+  readonly said: string;
+}
+
+/** Longer than any attempt: after it, whoever had the delivery in hand is gone. */
+const CLAIM_MS = 60_000;
+
+export type Queue = ReturnType<typeof createQueue>;
+
+/** What is to be sent, and to whom: written before anything is sent, so that no end of the process loses one. */
+export function createQueue({
+  store,
+  now,
+  backlog,
+}: {
+  readonly store: Pick<Store, 'db' | 'ring'>;
+  readonly now: () => Date;
+  /** So many may wait for one endpoint. */
+  readonly backlog: () => number;
+}) {
+  const db: EndpointDb = store.db.withTables<EndpointTables>();
+
+  /** The oldest of what waits, above the most that may, are let go. Gives how many. */
+  async function dropAbove(trx: Trx, endpointId: string): Promise<number> {
+    const { rows } = await sql`
+      update endpoint_deliveries set state = 'dropped', body = '', finished_at = ${now()}
+      where claimed_by is null and state in ('pending', 'missed') and place in (
+        select place from endpoint_deliveries where endpoint_id = ${endpointId} and state in ('pending', 'missed')
+        order by place desc offset ${backlog()}) returning place`.execute(trx);
+    if (rows.length > 0)
+      await trx
+        .updateTable('webhook_endpoints')
+        .set(({ eb }) => ({ dropped: eb('dropped', '+', rows.length) }))
+        .where('id', '=', endpointId)
+        .execute();
+    return rows.length;
+  }
+
+  return {
+    db,
+
+    /** Once for each event and endpoint. Gives how many others were dropped for it. */
+    async add(trx: Trx, endpointId: string, event: StewardEvent, body: string): Promise<number> {
+      const { rows } = await sql`
+        insert into endpoint_deliveries (id, endpoint_id, event_id, type, body, state, next_at, created_at)
+        select ${`msg_${randomUUID().replaceAll('-', '')}`}, e.id, ${event.id}::bigint, ${event.type}, ${body},
+          case when e.state = 'enabled' then 'pending' else 'missed' end, ${now()}::timestamptz, ${now()}::timestamptz
+        from webhook_endpoints e where e.id = ${endpointId} and e.removed_at is null
+        on conflict (endpoint_id, event_id) do nothing returning place`.execute(trx);
+      return rows.length === 0 ? 0 : await dropAbove(trx, endpointId);
+    },
+
+    /**
+     * The next delivery of an endpoint, claimed and counted: an attempt that ends with the process was one all the same. Each endpoint has
+     * one in hand at a time, on whichever node, so that it hears of things in their order.
+     */
+    async claim(endpointId: string, node: string): Promise<Claim | undefined> {
+      const since = now();
+      return await db.transaction().execute(async (trx) => {
+        const endpoint = await trx
+          .selectFrom('webhook_endpoints')
+          .selectAll()
+          .where('id', '=', endpointId)
+          .where('state', '=', 'enabled')
+          .where('removed_at', 'is', null)
+          .where((eb) => eb.or([eb('not_before', 'is', null), eb('not_before', '<=', since)]))
+          .forUpdate()
+          .skipLocked()
+          .executeTakeFirst();
+        if (!endpoint) return undefined;
+        // A statement of its own: it sees what whoever held the endpoint before has claimed.
+        const { rows } = await sql<DeliveryRow>`
+          update endpoint_deliveries set attempts = attempts + 1, claimed_by = ${node}, next_at = ${new Date(since.getTime() + CLAIM_MS)}
+          where place = (
+            select place from endpoint_deliveries where endpoint_id = ${endpointId} and state = 'pending' and next_at <= ${since}
+              and not exists (select from endpoint_deliveries h where h.endpoint_id = ${endpointId} and h.state = 'pending'
+                and h.claimed_by is not null and h.next_at > ${since})
+            order by place limit 1)
+          returning *`.execute(trx);
+        const [delivery] = rows;
+        return delivery && { delivery, endpoint, since };
+      });
+    },
+
+    /** Gives back what this node had in hand when it ended. */
+    async unclaim(node: string): Promise<void> {
+      await db
+        .updateTable('endpoint_deliveries')
+        .set({ next_at: now(), claimed_by: null })
+        .where('claimed_by', '=', node)
+        .where('state', 'in', ['pending', 'missed'])
+        .execute();
+    },
+
+    /** Gives a delivery back as if nothing had been tried. */
+    async putBack({ delivery }: Claim): Promise<void> {
+      await db
+        .updateTable('endpoint_deliveries')
+        .set({ next_at: now(), claimed_by: null, attempts: delivery.attempts - 1 })
+        .where('place', '=', delivery.place)
+        .where('attempts', '=', delivery.attempts)
+        .execute();
+    },
+
+    /** Ends an attempt: false where somebody else has the delivery by now. */
+    async settle(
+      trx: Trx,
+      { delivery, since }: Claim,
+      { status, said }: Outcome,
+      to: { readonly state: 'delivered' | 'failed' } | { readonly nextAt: Date },
+    ): Promise<boolean> {
+      const at = now();
+      const { numUpdatedRows } = await trx
+        .updateTable('endpoint_deliveries')
+        .set({ claimed_by: null, ...('state' in to ? { ...to, finished_at: at } : { next_at: to.nextAt }) })
+        .where('place', '=', delivery.place)
+        // The attempt number tells a claim from the one of whoever took over after it.
+        .where('attempts', '=', delivery.attempts)
+        .where('claimed_by', 'is not', null)
+        .executeTakeFirst();
+      if (numUpdatedRows === 0n) return false;
+      const took = Math.max(0, at.getTime() - since.getTime());
+      await trx
+        .insertInto('endpoint_attempts')
+        .values({ delivery_id: delivery.id, at: since, took_ms: took, status: status ?? null, said })
+        .execute();
+      return true;
+    },
+
+    /** Those of an endpoint, sent again from now on, in their order and under their ids. */
+    async again(
+      trx: Trx,
+      endpointId: string,
+      which: {
+        readonly states: readonly DeliveryRow['state'][];
+        readonly id?: string | undefined;
+        readonly from?: Date | undefined;
+        readonly until?: Date | undefined;
+      },
+    ): Promise<number> {
+      let query = trx
+        .updateTable('endpoint_deliveries')
+        .set({ state: 'pending', attempts: 0, next_at: now(), claimed_by: null, finished_at: null })
+        .where('endpoint_id', '=', endpointId)
+        .where('state', 'in', which.states);
+      if (which.id !== undefined) query = query.where('id', '=', which.id);
+      if (which.from) query = query.where('created_at', '>=', which.from);
+      if (which.until) query = query.where('created_at', '<', which.until);
+      const { numUpdatedRows } = await query.executeTakeFirst();
+      return Number(numUpdatedRows);
+    },
+
+    /** When something is next due for these endpoints; undefined where nothing is. */
+    async nextDue(endpointIds: readonly string[]): Promise<Date | undefined> {
+      const { rows } = await sql<{ at: Date | null }>`
+        select min(greatest(d.next_at, e.not_before)) as at
+        from webhook_endpoints e cross join lateral (
+          select min(next_at) as next_at from endpoint_deliveries where endpoint_id = e.id and state = 'pending') d
+        where e.id = any(${[...endpointIds]}::text[]) and e.state = 'enabled' and d.next_at is not null`.execute(db);
+      return rows[0]?.at ?? undefined;
+    },
+
+    wake: () => store.ring(ENDPOINTS_CHANNEL),
+  };
+}
