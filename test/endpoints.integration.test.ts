@@ -81,7 +81,9 @@ describe('endpoints of a Steward that is killed again and again', () => {
       'tickets',
       `${url}/hooks`,
       '--events',
-      'user.registered',
+      'user.*',
+      '--events',
+      'mode.changed',
     ]);
     const test = await stewardJson<{ ok: boolean; status: number }>(home, ['endpoints', 'test', 'tickets']);
     expect(test).toMatchObject({ ok: true, status: 204 });

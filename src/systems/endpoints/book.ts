@@ -152,8 +152,8 @@ export function createBook({
           .where('state', '=', 'missed')
           .executeTakeFirstOrThrow();
         if (replay) await queue.again(trx, id, { states: ['missed'] });
-        await tell(trx, 'endpoint.enabled', row, { missed: Number(missed), replayed: replay }, actor);
-        return { missed: Number(missed), row };
+        await tell(trx, 'endpoint.enabled', row, { missed, replayed: replay }, actor);
+        return { missed, row };
       });
       queue.wake();
       return outcome;

@@ -5,8 +5,6 @@ import { type Book, newEndpointId } from './book.ts';
 
 const FROM = 'steward.yaml';
 
-export type FollowConfiguration = ReturnType<typeof createFollowConfiguration>;
-
 /** Brings what is on record in line with the configuration of this node. */
 export function createFollowConfiguration({
   book,

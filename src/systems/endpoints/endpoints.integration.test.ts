@@ -140,7 +140,7 @@ describe('endpoints of others', () => {
     return operation.output.parse(await operation.handle(given, { ...call, now: now() })) as T;
   }
   const create = (name: string, url: string, more: object = {}): Promise<{ secret: string }> =>
-    ask('create-webhook-endpoint', { name, url, events: ['service.*'], ...more });
+    ask('create-webhook-endpoint', { name, address: url, events: ['service.*'], ...more });
   const endpoint = async (name: string): Promise<Record<string, unknown>> =>
     await ask('webhook-endpoint-get', { name });
   const deliveries = async (of?: string): Promise<Delivery[]> =>
@@ -435,7 +435,7 @@ describe('endpoints of others', () => {
     await start();
     const crm = await receiver();
     const token = 'a-token-of-the-receiver-123';
-    const { secret } = await create('crm', crm.url, { token });
+    const { secret } = await create('crm', crm.url, { bearer: token });
     crm.answer = (response) => response.writeHead(200).end(`thanks for ${token} and ${secret}`);
     await tell(down(1));
     await until(async () => expect((await deliveries())[0]?.state).toBe('delivered'));

@@ -9,8 +9,6 @@ import type { Trouble } from './trouble.ts';
 
 const TOLD_EVERY_MS = 3_600_000;
 
-export type Intake = ReturnType<typeof createIntake>;
-
 /** Puts events into the queues of those who want to hear of them. */
 export function createIntake({
   book,

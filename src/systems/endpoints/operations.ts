@@ -33,7 +33,7 @@ export const name = z
   .string()
   .regex(/^[a-zA-Z0-9][a-zA-Z0-9._-]{0,62}$/, 'expected letters, digits, dots, - and _, at most 63')
   .describe('What the endpoint is called.');
-const url = secretInput(
+const address = secretInput(
   z
     .url({ protocol: /^https?$/, error: 'expected an address such as https://example.org/path' })
     .max(2_000)
@@ -43,7 +43,7 @@ const url = secretInput(
     )
     .describe('Where to POST.'),
 );
-const token = secretInput(
+const bearer = secretInput(
   z
     .string()
     .regex(/^[\x21-\x7e]{1,1000}$/, 'expected a token of visible ASCII characters')
@@ -126,7 +126,7 @@ export function endpointOperations(deps: OperationDeps): AnyOperation[] {
       permission: 'operate',
       input: one,
       output: EndpointView.extend({
-        url: z.string().optional().describe('Nothing where it cannot be read; steward.yaml says where it is kept.'),
+        address: z.string().optional().describe('Nothing where it cannot be read; steward.yaml says where it is kept.'),
         secrets: z.number().int().describe('How many sign: two while a rotation lasts.'),
       }),
       cli: ['endpoints', 'show'],
@@ -139,7 +139,7 @@ export function endpointOperations(deps: OperationDeps): AnyOperation[] {
         return {
           ...(await view(row)),
           secrets: found?.secrets.length ?? 0,
-          ...(shown !== undefined && { url: shown }),
+          ...(shown !== undefined && { address: shown }),
         };
       },
     }),
@@ -153,10 +153,10 @@ export function endpointOperations(deps: OperationDeps): AnyOperation[] {
       state,
       input: z.object({
         name,
-        url,
+        address,
         ...subscriptionMembers,
         labels: labels.default([]),
-        token: token.optional(),
+        bearer: bearer.optional(),
       }),
       output: WithSecret,
       examples: [
@@ -164,14 +164,14 @@ export function endpointOperations(deps: OperationDeps): AnyOperation[] {
           title: 'Incidents and failed runs, to a ticket system',
           input: {
             name: 'tickets',
-            url: 'https://tickets.example.org/hooks/steward',
+            address: 'https://tickets.example.org/hooks/steward',
             events: ['incident.*', 'run.failed'],
           },
         },
       ],
       cli: ['endpoints', 'create'],
-      cliArguments: ['name', 'url'],
-      async handle({ name: wanted, url: to, token: bearer, labels: pairs, ...filter }, { actor }) {
+      cliArguments: ['name', 'address'],
+      async handle({ name: wanted, address: to, bearer: token, labels: pairs, ...filter }, { actor }) {
         const rows = await book.all();
         if (rows.length >= MOST)
           throw new StewardError('PRECONDITION_FAILED', `There are ${MOST} endpoints already.`, {
@@ -182,7 +182,7 @@ export function endpointOperations(deps: OperationDeps): AnyOperation[] {
           id,
           name: wanted,
           origin: 'made',
-          ...sealAccess(vault, id, { url: to, secrets: [{ secret }], ...(bearer !== undefined && { token: bearer }) }),
+          ...sealAccess(vault, id, { url: to, secrets: [{ secret }], ...(token !== undefined && { token }) }),
           host: new URL(to).host,
           subscription: Subscription.parse({ ...filter, labels: recordOf(pairs) }),
           body: 'standard',
@@ -205,20 +205,20 @@ export function endpointOperations(deps: OperationDeps): AnyOperation[] {
       state,
       input: z.object({
         name,
-        url: url.optional(),
+        address: address.optional(),
         events: subscriptionMembers.events.optional(),
         where: subscriptionMembers.where,
         services: subscriptionMembers.services.unwrap().optional(),
         severities: subscriptionMembers.severities.unwrap().optional(),
         labels: labels.optional(),
-        token: token.optional(),
+        bearer: bearer.optional(),
       }),
       output: EndpointView,
       cli: ['endpoints', 'update'],
-      cliArguments: ['name'],
-      async handle({ name: wanted, url: to, token: bearer, labels: pairs, ...filter }) {
+      cliArguments: ['name', 'address'],
+      async handle({ name: wanted, address: to, bearer: token, labels: pairs, ...filter }) {
         const { row, open } = await made(wanted);
-        const next = { ...open, ...(to !== undefined && { url: to }), ...(bearer !== undefined && { token: bearer }) };
+        const next = { ...open, ...(to !== undefined && { url: to }), ...(token !== undefined && { token }) };
         const named = Object.fromEntries(Object.entries(filter).filter(([, value]) => value !== undefined));
         const changedRow = await book.change(row.id, {
           ...sealAccess(vault, row.id, next),
