@@ -21,6 +21,17 @@ export type Figures = z.output<typeof Figures>;
 export const ServiceKind = z.enum(['service', 'agent', 'model', 'database']);
 export type ServiceKind = z.output<typeof ServiceKind>;
 
+/** By whom something is run. */
+export const UsedBy = z.enum(['container', 'unit', 'process']);
+export type UsedBy = z.output<typeof UsedBy>;
+
+const Used = z.object({
+  mean: z.number(),
+  highest: z.number().describe('The mean of the highest step.'),
+  beforeMean: z.number().optional().describe('Over the period before; left out where nothing was measured then.'),
+});
+export type Used = z.output<typeof Used>;
+
 export const PerformanceReport = z.object({
   at: z.coerce.date(),
   node: z.string(),
@@ -42,6 +53,17 @@ export const PerformanceReport = z.object({
       }),
     )
     .describe('How long checks waited for good answers, in seconds; the slowest first.'),
+  usage: z
+    .array(
+      z.object({
+        name: z.string(),
+        by: UsedBy,
+        cores: Used.optional().describe('Cores that it used: 0.5 is half of one.'),
+        memoryBytes: Used.optional(),
+      }),
+    )
+    .default([])
+    .describe('What took most: the containers, and beside them the units and processes, with most cores or memory.'),
   uptimes: z.array(z.object({ service: z.string(), kind: ServiceKind, percent: z.number() })),
   databases: z.array(
     z.object({

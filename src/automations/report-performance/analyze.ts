@@ -9,7 +9,7 @@ type PlainFigures = Omit<Figures, 'points'> & {
   readonly points: { readonly at: string; readonly value: number }[];
 };
 
-interface Span {
+export interface Span {
   readonly from: Date;
   readonly to: Date;
   readonly stepMs: number;

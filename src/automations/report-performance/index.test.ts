@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { Resource } from '../../core/resource.ts';
 import { aResource } from '../../testing/fakes/fake-inventory.ts';
 import { type FakePorts, fakePorts } from '../../testing/fakes/fake-ports.ts';
 import { performInMemory } from '../../testing/perform-in-memory.ts';
@@ -55,6 +56,33 @@ describe('report-performance', () => {
       ['qa-agent (http)', 'agent', 0.3, 0.3],
       ['shop (http)', 'service', 0.02, 0.02],
     ]);
+  });
+
+  it('names what took most, containers apart, with what it took in the period before', async () => {
+    const ports = machine();
+    const add = (id: string, supervisor: Resource['supervisor'], cores: (at: Date) => number, bytes: number): void => {
+      ports.inventory.put(aResource({ id, name: `n-${id}`, supervisor }));
+      const labels = { service: `n-${id}`, id };
+      ports.metrics.measure('steward_service_cpu_seconds_total', labels, cores);
+      ports.metrics.measure('steward_service_memory_bytes', labels, () => bytes);
+    };
+    const docker = (name: string) => ({ kind: 'docker', container: name, name }) as const;
+    add('web', docker('web'), (at) => (at.getTime() < NOW.getTime() - DAY_MS ? 0.5 : 2), 1_000);
+    // Ten others with more cores and less memory than the last, and one that takes least of both.
+    for (let index = 0; index < 10; index += 1) add(`c${index}`, docker(`c${index}`), () => 1, 10);
+    add('cache', docker('cache'), () => 0.1, 5_000);
+    add('idle', docker('idle'), () => 0, 1);
+    add('nginx', { kind: 'systemd', unit: 'nginx.service', scope: 'system' }, () => 0.2, 300);
+    const { output } = await report(ports, { period: 'daily' });
+    const named = output?.usage.map(({ name, by }) => `${name} ${by}`) ?? [];
+    expect(named).toHaveLength(12);
+    expect([named[0], named.at(-2), named.at(-1)]).toEqual(['n-web container', 'n-cache container', 'n-nginx unit']);
+    expect(named).not.toContain('n-c9 container');
+    expect(named).not.toContain('n-idle container');
+    expect(output?.usage[0]).toMatchObject({
+      cores: { mean: 2, highest: 2, beforeMean: 0.5 },
+      memoryBytes: { mean: 1_000, highest: 1_000, beforeMean: 1_000 },
+    });
   });
 
   it('looks back for as long as the configuration says where nobody says it', async () => {

@@ -5,6 +5,7 @@ import { PerformanceReport, REPORTED } from '../../core/performance-report.ts';
 import { PERIODS, ReportPeriod } from '../../core/report-period.ts';
 import { scored } from '../../core/score.ts';
 import { deductionsOf, figuresOf, kindOf, kindsByAnswer, measured } from './analyze.ts';
+import { usageOf } from './usage.ts';
 
 /** Lines of so many are drawn; the others are figures only. */
 const DRAWN = 12;
@@ -22,7 +23,7 @@ export default defineAutomation({
   priority: 'P2',
   ifMissed: 'nobody sees what gets slower',
   load: 'light',
-  needs: ['metrics', 'health', 'history'],
+  needs: ['metrics', 'health', 'history', 'inventory'],
 
   input: z.object({
     period: ReportPeriod.optional().describe('How far back it looks from now; by default what reports.period says.'),
@@ -59,11 +60,17 @@ export default defineAutomation({
     progress({ done: 2, total: 3, message: `${machine.length} measures of the machine` });
 
     const kinds = kindsByAnswer(services);
+    const formerly = { from: new Date(from.getTime() - lengthMs), to: from, stepMs };
     const before = new Map(
-      (
-        await measured(ports.metrics, 'response-time', { from: new Date(from.getTime() - lengthMs), to: from, stepMs })
-      ).map((subject) => [subject.name, figuresOf(subject)?.mean]),
+      (await measured(ports.metrics, 'response-time', formerly)).map((subject) => [
+        subject.name,
+        figuresOf(subject)?.mean,
+      ]),
     );
+    const usage = await usageOf(ports, {
+      span,
+      formerly,
+    });
     const answers = (await measured(ports.metrics, 'response-time', span))
       .flatMap((subject) => {
         const figures = figuresOf(subject);
@@ -84,6 +91,7 @@ export default defineAutomation({
     const found = {
       machine,
       answers,
+      usage,
       uptimes: known.toSorted((one, other) => one.percent - other.percent).slice(0, MOST),
       databases: databases.map(({ at, slowest, ...figures }) => ({
         ...figures,

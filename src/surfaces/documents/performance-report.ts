@@ -1,4 +1,4 @@
-import type { Figures, PerformanceReport, ServiceKind } from '../../core/performance-report.ts';
+import type { Figures, PerformanceReport, ServiceKind, Used, UsedBy } from '../../core/performance-report.ts';
 import type { ScoreTrend } from '../../core/score.ts';
 import { documentOf, minuteOf } from './document.ts';
 import { type Markup, markup } from './markup.ts';
@@ -18,6 +18,10 @@ const KINDS: readonly (readonly [ServiceKind, string])[] = [
   ['database', 'Databases'],
   ['service', 'Services'],
 ];
+const USERS: readonly (readonly [string, readonly UsedBy[]])[] = [
+  ['Containers that took most', ['container']],
+  ['Units and processes that took most', ['unit', 'process']],
+];
 const LENGTHS: Readonly<Record<PerformanceReport['period'], string>> = {
   daily: 'day',
   weekly: 'week',
@@ -26,7 +30,8 @@ const LENGTHS: Readonly<Record<PerformanceReport['period'], string>> = {
 
 /** One performance report, with the scores before it: the oldest first, its own the last. */
 export function performanceReportHtml(report: PerformanceReport, trend: ScoreTrend): string {
-  const { at, node, period, from, to, step, score, deductions, machine, answers, uptimes, databases, notes } = report;
+  const { at, node, period, from, to, step, score, deductions, machine, answers, usage, uptimes, databases, notes } =
+    report;
   const sentence =
     deductions.length === 0
       ? 'Nothing was short, and nothing was slow.'
@@ -43,6 +48,13 @@ ${scoreCard(score, trend)}
 ${overall(report)}
 ${deductionTable(deductions)}
 ${table('The machine', ['', 'mean', '95 of 100', 'highest', ''], machine.map(machineRow))}
+${USERS.map(([title, users]) =>
+  table(
+    title,
+    ['', 'cores', 'before', 'highest', 'memory', 'before', 'highest'],
+    usage.filter(({ by }) => users.includes(by)).map(usageRow),
+  ),
+)}
 ${KINDS.map(([kind, title]) => [
   table(
     `${title}: how long answers took`,
@@ -84,6 +96,12 @@ function machineRow({ measure, subject, ...figures }: PerformanceReport['machine
 
 function answerRow({ name, beforeMean, ...figures }: PerformanceReport['answers'][number]): Markup {
   return markup`<tr><th scope="row">${name}</th>${number(time(figures.mean))}${number(beforeMean === undefined ? '' : time(beforeMean))}${number(time(figures.p95))}${number(time(figures.highest))}${drawn(name, figures, figures.highest)}</tr>\n`;
+}
+
+function usageRow({ name, cores, memoryBytes }: PerformanceReport['usage'][number]): Markup {
+  const cells = (used: Used | undefined, said: (value: number) => string): Markup[] =>
+    [used?.mean, used?.beforeMean, used?.highest].map((value) => number(value === undefined ? '' : said(value)));
+  return markup`<tr><th scope="row">${name}</th>${cells(cores, String)}${cells(memoryBytes, size)}</tr>\n`;
 }
 
 function databaseRow(database: PerformanceReport['databases'][number]): Markup {

@@ -24,6 +24,15 @@ const report = PerformanceReport.parse({
     { measure: 'network', subject: 'eth0', unit: 'bytes a second', ...figures, mean: 2_097_152 },
   ],
   answers: [{ name: HOSTILE, kind: 'agent', beforeMean: 0.2, ...figures }],
+  usage: [
+    {
+      name: `web ${HOSTILE}`,
+      by: 'container',
+      cores: { mean: 0.25, highest: 1.5, beforeMean: 0.125 },
+      memoryBytes: { mean: 3_221_225_472, highest: 3_221_225_472 },
+    },
+    { name: 'nginx.service', by: 'unit', memoryBytes: { mean: 10_485_760, highest: 10_485_760 } },
+  ],
   uptimes: [{ service: 'shop', kind: 'service', percent: 99.982 }],
   databases: [
     {
@@ -83,6 +92,8 @@ describe('reports as documents', () => {
         'Cores in use 50 % 90 % 90 %',
         'Network, eth0 2 MiB/s',
         '500 ms 200 ms 900 ms',
+        '0.25 0.125 1.5 3 GiB 3 GiB',
+        'Units and processes that took most cores before highest memory before highest nginx.service 10 MiB',
         '99.982 %',
         'crm (postgres)',
         '812 ms, 40 times',

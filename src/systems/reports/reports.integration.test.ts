@@ -49,6 +49,7 @@ const performed = (more: Partial<PerformanceReport> = {}): PerformanceReport => 
   backupSuccessPercent: 87.5,
   machine: [{ measure: 'cpu', subject: 'machine', unit: 'share of the cores', ...figures }],
   answers: [],
+  usage: [],
   uptimes: [],
   databases: [],
   notes: [],

@@ -27,6 +27,11 @@ const KINDS = [
   ['database', 'Databases'],
   ['service', 'Services'],
 ] as const satisfies readonly (readonly [Report['answers'][number]['kind'], string])[];
+type Usage = Report['usage'][number];
+const USERS: readonly (readonly [string, readonly Usage['by'][]])[] = [
+  ['Containers that took most', ['container']],
+  ['Units and processes that took most', ['unit', 'process']],
+];
 const LENGTHS: Readonly<Record<Report['period'], string>> = { daily: 'day', weekly: 'week', monthly: 'thirty days' };
 
 const secondsSaid = (seconds: number): string => tookOf(seconds * 1_000);
@@ -69,7 +74,7 @@ function Trend({ report: { node, period, at } }: { readonly report: Report }) {
   return <ScoreChart title="Scores up to this one" reports={before} nameOf={({ node: name }) => name} />;
 }
 
-function Figures({ report: { machine, answers, uptimes, databases } }: { readonly report: Report }) {
+function Figures({ report: { machine, answers, usage, uptimes, databases } }: { readonly report: Report }) {
   return (
     <>
       <FiguresTable
@@ -80,6 +85,20 @@ function Figures({ report: { machine, answers, uptimes, databases } }: { readonl
           return { key: name, name, figures: [mean, p95, highest].map((value) => measureSaid(measure, value)) };
         })}
       />
+      {USERS.map(([title, users]) => (
+        <FiguresTable
+          key={title}
+          title={title}
+          columns={['What', 'Cores', 'Change', 'Highest', 'Memory', 'Memory change', 'Most memory']}
+          rows={usage
+            .filter(({ by }) => users.includes(by))
+            .map(({ name, cores, memoryBytes }) => ({
+              key: name,
+              name,
+              figures: [...usedSaid(cores, String), ...usedSaid(memoryBytes, sizeOf)],
+            }))}
+        />
+      ))}
       {KINDS.map(([kind, title]) => (
         <FiguresTable
           key={kind}
@@ -126,4 +145,15 @@ function Figures({ report: { machine, answers, uptimes, databases } }: { readonl
 function measureSaid(measure: Measured['measure'], value: number): string {
   if (measure === 'load') return String(value);
   return measure === 'network' ? `${sizeOf(value)}/s` : `${Math.round(value * 1_000) / 10} %`;
+}
+
+/** Its mean, the change since the period before, and the most. */
+function usedSaid(used: Usage['cores'], said: (value: number) => string): [string, string, string] {
+  if (used === undefined) return ['–', '–', '–'];
+  const { mean, beforeMean, highest } = used;
+  return [said(mean), beforeMean === undefined ? 'new' : changeSaid(mean - beforeMean, said), said(highest)];
+}
+
+function changeSaid(change: number, said: (value: number) => string): string {
+  return `${change < 0 ? '−' : '+'}${said(Number(Math.abs(change).toPrecision(3)))}`;
 }
