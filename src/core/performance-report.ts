@@ -39,10 +39,16 @@ export const PerformanceReport = z.object({
   from: z.coerce.date(),
   to: z.coerce.date(),
   step: z.string().describe('How far apart the points are.'),
-  score: z.number().min(0).max(100).describe('100 where nothing is short and nothing is slow.'),
+  score: z
+    .number()
+    .min(0)
+    .max(100)
+    .optional()
+    .describe('100 where nothing is short and nothing is slow. Left out while too little of the period was measured.'),
   deductions: z.array(Deduction).describe('What was taken from 100, why, and what mends it.'),
   agentUptimePercent: z.number().optional().describe('Of all AI agents together; left out where there are none.'),
   backupSuccessPercent: z.number().optional().describe('Copies that were made, of those that were begun.'),
+  measuredFor: z.string().optional().describe('How much of the period has figures of the machine.'),
   machine: z.array(Figures.extend({ measure: z.enum(REPORTED), subject: z.string(), unit: z.string() })),
   answers: z
     .array(

@@ -117,8 +117,22 @@ describe('report-performance', () => {
   it('says what it could not tell on a machine that nobody measures', async () => {
     const { status, output } = await report(fakePorts({ now: () => NOW }));
     expect(status).toBe('succeeded');
-    expect(output?.notes).toHaveLength(3);
+    expect(output?.notes).toHaveLength(4);
+    expect(output).not.toHaveProperty('score');
     expect(output).not.toHaveProperty('agentUptimePercent');
+  });
+
+  it('gives no score while less than a quarter of the period was measured, and says so', async () => {
+    const ports = fakePorts({ now: () => NOW });
+    const since = (ms: number) => (at: Date) => (at.getTime() >= NOW.getTime() - ms ? 90 : undefined);
+    ports.metrics.measure('steward_host_memory_bytes', {}, () => 100);
+    ports.metrics.measure('steward_host_memory_available_bytes', {}, since(DAY_MS / 4 - 900_000));
+    const young = await report(ports, { period: 'daily' });
+    expect(young.status).toBe('succeeded');
+    expect(young.output).not.toHaveProperty('score');
+    expect(young.output?.notes[0]).toBe('Not enough history yet: 5h45m of 1d were measured, and a score takes 6h.');
+    ports.metrics.measure('steward_host_memory_available_bytes', {}, since(DAY_MS / 4));
+    expect((await report(ports, { period: 'daily' })).output).toMatchObject({ score: 100, measuredFor: '6h' });
   });
 
   it('makes figures of steps in whichever order they come', () => {

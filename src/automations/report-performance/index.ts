@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { defineAutomation } from '../../core/automation.ts';
+import { formatDuration } from '../../core/duration.ts';
 import { mean, MEASURES } from '../../core/measures.ts';
 import { PerformanceReport, REPORTED } from '../../core/performance-report.ts';
 import { PERIODS, ReportPeriod } from '../../core/report-period.ts';
@@ -11,6 +12,8 @@ import { usageOf } from './usage.ts';
 const DRAWN = 12;
 const MOST = 1_000;
 const STATEMENT_LENGTH = 300;
+/** Of a period that was measured for less than this, nothing can be said of all of it. */
+const ENOUGH = 0.25;
 
 export default defineAutomation({
   name: 'report-performance',
@@ -101,6 +104,9 @@ export default defineAutomation({
       agentUptimePercent: percentOf(mean(known.filter(({ kind }) => kind === 'agent').map(({ percent }) => percent))),
       backupSuccessPercent: begun === 0 ? undefined : percentOf((100 * completed) / begun),
     };
+    const measuredMs = stepMs * Math.max(0, ...machine.map(({ points }) => points.length));
+    const { score, deductions } = scored(deductionsOf(found, { ...thresholds, slowSeconds }));
+    const isEnough = measuredMs >= ENOUGH * lengthMs;
     return {
       ...found,
       at: to.toISOString(),
@@ -110,8 +116,12 @@ export default defineAutomation({
       to: to.toISOString(),
       step,
       looked: [...REPORTED],
-      ...scored(deductionsOf(found, { ...thresholds, slowSeconds })),
+      ...(isEnough && { score }),
+      deductions,
+      measuredFor: formatDuration(Math.min(measuredMs, lengthMs)),
       notes: [
+        !isEnough &&
+          `Not enough history yet: ${formatDuration(measuredMs)} of ${formatDuration(lengthMs)} were measured, and a score takes ${formatDuration(ENOUGH * lengthMs)}.`,
         machine.length === 0 &&
           'The machine was not measured in this period: metrics.enabled in steward.yaml may be false.',
         answers.length === 0 && 'No check had a good answer in this period, or none was kept.',
@@ -124,9 +134,9 @@ export default defineAutomation({
     const lost = facts.deductions.reduce((sum, { points }) => sum + points, 0);
     return [
       {
-        name: 'the score is 100 less the deductions that are named',
-        ok: facts.score === Math.max(0, 100 - lost),
-        evidence: { score: facts.score, lost },
+        name: 'a score is 100 less the deductions that are named',
+        ok: facts.score === undefined || facts.score === Math.max(0, 100 - lost),
+        evidence: { score: facts.score ?? null, lost },
       },
       {
         name: 'everything that a report has was looked at',

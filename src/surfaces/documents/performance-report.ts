@@ -32,16 +32,17 @@ const LENGTHS: Readonly<Record<PerformanceReport['period'], string>> = {
 export function performanceReportHtml(report: PerformanceReport, trend: ScoreTrend): string {
   const { at, node, period, from, to, step, score, deductions, machine, answers, usage, uptimes, databases, notes } =
     report;
-  const sentence =
+  const taken =
     deductions.length === 0
       ? 'Nothing was short, and nothing was slow.'
       : `${count(deductions.length, 'thing')} took points away.`;
+  const sentence = score === undefined ? `Not enough history yet. ${taken}` : taken;
   return documentOf({
     title: `Performance of ${node}, ${period}, ${minuteOf(at)}`,
     style: REPORT_STYLE,
     body: markup`<header>
 <h1>Performance of ${node}, the ${LENGTHS[period]} until <time datetime="${to.toISOString()}">${minuteOf(to)}</time></h1>
-<p class="verdict ${lookOf(score)}">${sentence}</p>
+<p class="verdict ${score === undefined ? '' : lookOf(score)}">${sentence}</p>
 </header>
 <main>
 ${scoreCard(score, trend)}

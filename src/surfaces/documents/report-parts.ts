@@ -20,7 +20,8 @@ td.number { text-align: right; white-space: nowrap; font-variant-numeric: tabula
 `;
 
 /** The score, and the line of those before it. */
-export function scoreCard(score: number, trend: ScoreTrend): Markup {
+export function scoreCard(score: number | undefined, trend: ScoreTrend): Markup {
+  if (score === undefined) return markup`<article class="score"><div>No score yet</div>${scoreLine(trend)}</article>`;
   return markup`<article class="score"><div><b class="${lookOf(score)}">${score}</b> of 100</div>${scoreLine(trend)}</article>`;
 }
 

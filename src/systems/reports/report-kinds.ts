@@ -81,11 +81,14 @@ function performance({ performance: document }: Renderers): ReportKind<Performan
     files: 'performance_report_',
     fileName: ({ period }) => `performance_report_${period}`,
     latest: 'latest_performance_report',
-    json: ({ score, ...report }) => ({ performance_score: score, score, ...report }),
+    json: ({ score, ...report }) => ({ performance_score: score ?? null, score, ...report }),
     render: document,
-    message: ({ node, period, score, deductions }) => ({
-      title: `Performance of ${node}, ${period}: ${score} of 100`,
-      text: deductions.length === 0 ? 'Nothing was short, and nothing was slow.' : deductions.map(inWords).join('\n'),
+    message: ({ node, period, score, deductions, notes }) => ({
+      title: `Performance of ${node}, ${period}: ${score === undefined ? 'not enough history yet' : `${score} of 100`}`,
+      text: [
+        ...(score === undefined ? notes : []),
+        ...(deductions.length === 0 ? ['Nothing was short, and nothing was slow.'] : deductions.map(inWords)),
+      ].join('\n'),
     }),
     asked: {
       path: '/api/v1/automation/reports/performance',

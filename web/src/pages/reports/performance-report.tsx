@@ -45,7 +45,7 @@ export function PerformanceReport() {
     <Answered answer={report} lines={8}>
       {(known) => (
         <Page
-          title={`${known.score} of 100`}
+          title={known.score === undefined ? 'Not enough history yet' : `${known.score} of 100`}
           about={
             <>
               Performance of {known.node}, the {LENGTHS[known.period]} until {new Date(known.to).toLocaleString()}.{' '}
