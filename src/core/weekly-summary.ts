@@ -19,7 +19,10 @@ export const WeeklySummary = z.object({
     byAutomation: z.array(z.object({ automation: z.string(), succeeded: count, failed: count })),
   }),
   alerts: z.object({ delivered: z.array(Counted), failed: z.array(Counted) }),
-  deploys: z.array(Counted).describe('Migrations, restores and restarts that succeeded.'),
+  interventions: z
+    .array(Counted)
+    .default([])
+    .describe('Migrations, restores and restarts that succeeded. No deploy is among them: Steward makes none.'),
   uptimes: z.array(z.object({ service: z.string(), percent: z.number() })).describe('The least first.'),
   scores: z
     .array(

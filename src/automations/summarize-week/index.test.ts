@@ -41,7 +41,7 @@ describe('summarize-week', () => {
         ],
       },
       alerts: { delivered: [{ of: 'mail', count: 5 }], failed: [] },
-      deploys: [{ of: 'migrate-database', count: 1 }],
+      interventions: [{ of: 'migrate-database', count: 1 }],
       uptimes: [{ service: 'shop', percent: 99.5 }],
       scores: [{ report: 'health', node: 'n1', lowest: 80, last: 95, points: [{ score: 80 }, { score: 95 }] }],
     });

@@ -21,8 +21,8 @@ const TYPES = [
   'alert.failed',
 ] as const satisfies readonly EventType[];
 const FAILED = new Set(['failed', 'rolled-back', 'rollback-failed']);
-/** Of the runs, those that put something else into operation. */
-const DEPLOYS = new Set(['migrate-database', 'restore-backup', 'restart-service']);
+/** Of the runs, those by which a service began anew or had other data. */
+const INTERVENTIONS = new Set(['migrate-database', 'restore-backup', 'restart-service']);
 
 export default defineAutomation({
   name: 'summarize-week',
@@ -89,7 +89,7 @@ export default defineAutomation({
         })),
       },
       alerts: { delivered: named(of('alert.delivered')), failed: named(of('alert.failed')) },
-      deploys: named(succeeded.filter((row) => DEPLOYS.has(row.of))),
+      interventions: named(succeeded.filter((row) => INTERVENTIONS.has(row.of))),
       uptimes: services
         .flatMap(({ id, name }) => {
           const percent = uptimes.get(id);

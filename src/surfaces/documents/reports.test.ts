@@ -57,7 +57,7 @@ const week = WeeklySummary.parse({
   copies: { made: 28, failed: 1, proven: [{ of: 'crm', count: 7 }], unsound: [] },
   runs: { succeeded: 40, failed: 1, byAutomation: [{ automation: 'backup', succeeded: 28, failed: 1 }] },
   alerts: { delivered: [{ of: 'mail', count: 5 }], failed: [] },
-  deploys: [],
+  interventions: [{ of: 'restart-service', count: 2 }],
   uptimes: [{ service: 'shop', percent: 99.5 }],
   scores: [
     {
@@ -110,6 +110,7 @@ describe('reports as documents', () => {
         'crm 7',
         'backup 28 1',
         'mail 5',
+        'Migrations, restores, restarts times restart-service 2',
         'shop 99.5 %',
         'health, web-1 80 95',
       ],

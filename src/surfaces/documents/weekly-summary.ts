@@ -7,7 +7,7 @@ type Counted = WeeklySummary['copies']['proven'][number];
 
 /** What happened in one week. */
 export function weeklySummaryHtml(summary: WeeklySummary): string {
-  const { at, from, to, incidents, heals, copies, runs, alerts, deploys, uptimes, scores } = summary;
+  const { at, from, to, incidents, heals, copies, runs, alerts, interventions, uptimes, scores } = summary;
   const open = incidents.openNow.length;
   return documentOf({
     title: `The week until ${minuteOf(to)}`,
@@ -43,7 +43,7 @@ ${table(
 )}
 ${counted('Copies that were restored and compared', copies.proven)}
 ${counted('Copies that are not sound', copies.unsound)}
-${counted('Migrations, restores, restarts', deploys)}
+${counted('Migrations, restores, restarts', interventions)}
 ${table(
   'Runs',
   ['', 'succeeded', 'failed'],

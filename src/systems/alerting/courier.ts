@@ -127,7 +127,7 @@ export function createCourier(deps: CourierDeps) {
     const fallback = routes().find(({ channel }) => channel.name === name)?.fallback;
     const stated = others.filter((other) => other.name === fallback);
     // A test is about this channel alone, and becomes an incident of its own.
-    if (['notice', 'digest', 'test'].includes(alert.kind) || others.length === 0) return;
+    if (['notice', 'digest', 'success', 'test'].includes(alert.kind) || others.length === 0) return;
     const isOfUse = stated.length > 0 && !(await hasTrouble(trx, alert.id, fallback));
     await outbox.send(trx, alert, isOfUse ? stated : others, { insteadOf: name });
     const last = await trx

@@ -65,7 +65,7 @@ const week: WeeklySummary = {
   copies: { made: 28, failed: 0, proven: [{ of: 'crm', count: 7 }], unsound: [] },
   runs: { succeeded: 40, failed: 1, byAutomation: [] },
   alerts: { delivered: [], failed: [] },
-  deploys: [],
+  interventions: [],
   uptimes: [],
   scores: [],
 };

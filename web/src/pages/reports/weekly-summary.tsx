@@ -71,7 +71,7 @@ function InShort({ summary: { incidents, heals, copies, runs, alerts } }: { read
 }
 
 function Details({
-  summary: { incidents, scores, copies, deploys, runs, alerts, uptimes },
+  summary: { incidents, scores, copies, interventions, runs, alerts, uptimes },
 }: {
   readonly summary: Summary;
 }) {
@@ -108,7 +108,7 @@ function Details({
       />
       {counted('Copies that were restored and compared', 'Source', copies.proven)}
       {counted('Copies that are not sound', 'Source', copies.unsound)}
-      {counted('Migrations, restores, restarts', 'Automation', deploys)}
+      {counted('Migrations, restores, restarts', 'Automation', interventions)}
       <FiguresTable
         title="Runs"
         columns={['Automation', 'Succeeded', 'Failed']}
