@@ -1,5 +1,8 @@
+import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { SMTPServer } from 'smtp-server';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { PerformanceReport } from '../src/core/performance-report.ts';
 import { adminApi, type Api } from './kit/api.ts';
@@ -14,12 +17,35 @@ interface Range {
 /** As JSON has it. */
 type Answered = Omit<PerformanceReport, 'from' | 'to'> & { readonly from: string; readonly to: string };
 
+const mails: string[] = [];
+const post = new SMTPServer({
+  authOptional: true,
+  disabledCommands: ['STARTTLS'],
+  onData(stream, _session, done) {
+    let text = '';
+    stream.on('data', (chunk: Buffer) => (text += chunk.toString()));
+    stream.on('end', () => {
+      mails.push(text);
+      done();
+    });
+  },
+});
 let home: string;
 let running: RunningSteward;
 let api: Api;
 
 beforeAll(async () => {
-  home = makeHome('discovery: { enabled: false }\nhealing: { enabled: false }\nnode: { name: alpha }\n');
+  post.on('error', () => undefined);
+  post.listen(0, '127.0.0.1');
+  await once(post.server, 'listening');
+  const { port } = post.server.address() as AddressInfo;
+  const mail = { kind: 'email', name: 'mail', host: '127.0.0.1', port, secure: false, allowPrivate: true };
+  home = makeHome(`discovery: { enabled: false }
+healing: { enabled: false }
+node: { name: alpha }
+reports: { send: [performance] }
+alerts: { digest: false, channels: [${JSON.stringify({ ...mail, from: 'steward@example.org', to: ['ops@example.org'] })}] }
+`);
   running = await startSteward({ home });
   ({ api } = await adminApi(running));
 });
@@ -27,6 +53,9 @@ beforeAll(async () => {
 afterAll(async () => {
   await running.stop();
   await removeHome(home);
+  const closed = Promise.withResolvers<void>();
+  post.close(() => closed.resolve());
+  await closed.promise;
 });
 
 describe('a performance report of a Steward that runs', () => {
@@ -67,6 +96,14 @@ describe('a performance report of a Steward that runs', () => {
       expect.stringMatching(/^Not enough history yet: \d+m of 1d were measured, and a score takes 6h\.$/),
     ]);
     expect(report).toEqual(expect.objectContaining(file));
+  });
+
+  it('is mailed with its figures, and with all of it as the file that was written', async () => {
+    const mail = await eventually('the mail', async () => mails.find((text) => text.includes('Performance of alpha')));
+    expect(mail).toMatch(/^Memory in use: [\d.]+ %, at most [\d.]+ %/m);
+    const [, part = ''] = /\r\nContent-Disposition: attachment;[^]*?\r\n\r\n([^]*?)\r\n--/.exec(mail) ?? [];
+    const file = await readFile(join(home, 'reports/performance/latest_performance_report.html'), 'utf8');
+    expect(Buffer.from(part, 'base64').toString()).toBe(file);
   });
 
   it('is counted by the summary of the week, as the record of events has it', async () => {

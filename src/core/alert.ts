@@ -16,10 +16,19 @@ export const Alert = z.object({
 });
 export type Alert = z.output<typeof Alert>;
 
+/** Something whole to read beside a message. */
+export interface Attachment {
+  readonly fileName: string;
+  readonly contentType: string;
+  readonly content: string;
+}
+
 /** An alert on its way to one channel. */
 export interface Message extends Alert {
   /** Where whoever has the message says that they take care of it. Not on record: it is as good as a password for that. */
   readonly acknowledgeUrl?: string | undefined;
+  /** For channels that can carry them; the text says what matters without. */
+  readonly attachments?: readonly Attachment[] | undefined;
 }
 
 /** A way to deliver an alert. Throws a retryable StewardError when a later try may succeed. */

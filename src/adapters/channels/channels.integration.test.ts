@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { SMTPServer, type SMTPServerOptions } from 'smtp-server';
 import { Webhook } from 'standardwebhooks';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { Alert } from '../../core/alert.ts';
+import type { Alert, Message } from '../../core/alert.ts';
 import type { SecretReference } from '../../core/secrets.ts';
 import { StewardError } from '../../core/errors.ts';
 import { createOutbound } from '../outbound/outbound.ts';
@@ -71,8 +71,8 @@ const deps = {
     return value;
   },
 };
-const deliver = (settings: ChannelSettings, signal = AbortSignal.timeout(5_000)) =>
-  createChannel(settings, deps).channel.deliver(alert, signal);
+const deliver = (settings: ChannelSettings, signal = AbortSignal.timeout(5_000), message: Message = alert) =>
+  createChannel(settings, deps).channel.deliver(message, signal);
 const webhook = (url: string, more: Partial<Extract<ChannelSettings, { kind: 'webhook' }>> = {}): ChannelSettings => ({
   name: 'hook',
   kind: 'webhook',
@@ -254,6 +254,19 @@ describe('email', () => {
     expect(mails[0]?.text).toContain('References: <inc_1@example.org>');
     expect(mails[0]?.text).toContain('Auto-Submitted: auto-generated');
     expect(mails[0]?.text).toContain('It answered 500 & <nothing> else.');
+  });
+
+  it('carries what is to be read whole, beside the text', async () => {
+    const { port, mails } = await mailServer();
+    const content = `<!doctype html><p>Überblick</p>${'x'.repeat(2_000)}\n.\nQUIT\n`;
+    const report = { fileName: 'report "1".html', contentType: 'text/html; charset=utf-8', content };
+    const { incidentId: _, ...read } = alert;
+    await deliver(email(port), undefined, { ...read, kind: 'digest', attachments: [report] });
+    const [{ text = '' } = {}] = mails;
+    expect(text).toContain('It answered 500 & <nothing> else.');
+    const [, part = ''] = /\r\nContent-Disposition: attachment;[^]*?\r\n\r\n([^]*?)\r\n--/.exec(text) ?? [];
+    expect(Buffer.from(part, 'base64').toString()).toBe(content);
+    expect(text).toMatch(/Content-Type: text\/html; charset=utf-8;/);
   });
 
   it('signs in with user and password', async () => {

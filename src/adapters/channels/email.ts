@@ -81,6 +81,7 @@ function mail(
   references?: string;
   headers: Record<string, string>;
   date: Date;
+  attachments?: { filename: string; contentType: string; content: string }[];
 } {
   const domain = from.split('@').at(-1)?.replace(/>$/, '') ?? 'steward';
   const lines = [
@@ -101,6 +102,13 @@ function mail(
     ...(alert.incidentId === undefined ? {} : { references: `<${alert.incidentId}@${domain}>` }),
     headers: { 'Auto-Submitted': 'auto-generated', 'X-Steward-Alert': alert.id },
     date: alert.at,
+    ...(alert.attachments !== undefined && {
+      attachments: alert.attachments.map(({ fileName, contentType, content }) => ({
+        filename: fileName,
+        contentType,
+        content,
+      })),
+    }),
   };
 }
 

@@ -55,13 +55,18 @@ export function createCourier(deps: CourierDeps) {
   });
 
   async function attempt(channel: Channel, claim: Claim, signal: AbortSignal): Promise<void> {
-    const { alert, delivery } = claim;
+    const { alert, delivery, attachments } = claim;
     if (await outbox.isOvertaken(claim))
       return await outbox.finish(claim, { receipt: 'not sent: the problem is back' });
     let receipt: string;
     try {
       ({ receipt } = await deps.breakers.around(`channel:${channel.name}`, () =>
-        deliverWithin(deps.deadlineMs, channel, deps.message(alert, channel), signal),
+        deliverWithin(
+          deps.deadlineMs,
+          channel,
+          { ...deps.message(alert, channel), ...(attachments.length > 0 && { attachments }) },
+          signal,
+        ),
       ));
     } catch (thrown) {
       if (signal.aborted) return await outbox.later(claim, undefined, 0);

@@ -102,10 +102,26 @@ describe('the weekly test of alert delivery', () => {
   it('is not all that is mailed: what is to be read goes to e-mail alone, and once', async () => {
     const [mail, ops] = [fakeChannel('mail', 'critical', 'email'), fakeChannel('ops')];
     const alerting = await kit.start([mail, ops], {});
-    const report = { key: 'pr_1', at: kit.now(), title: 'Performance of n1', text: 'All is well.', path: '/api/v1/x' };
+    const attachments = [{ fileName: 'report.html', contentType: 'text/html', content: '<p>\u0000Well</p>' }];
+    const report = {
+      key: 'pr_1',
+      at: kit.now(),
+      title: 'Performance of n1',
+      text: 'All is well.',
+      path: '/api/v1/x',
+      attachments,
+    };
     await alerting.mail(report);
     await alerting.mail(report);
     await until(() => expect(mail.titles()).toEqual(['digest: Performance of n1']));
     expect(ops.taken).toEqual([]);
+    // The store takes no character that is none.
+    expect(mail.taken).toMatchObject([
+      {
+        attachments: [
+          { fileName: 'report.html', contentType: 'text/html', content: expect.stringMatching(/^<p>.?Well<\/p>$/) },
+        ],
+      },
+    ]);
   });
 });

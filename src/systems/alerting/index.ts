@@ -1,5 +1,5 @@
 import type { AcknowledgeLinks } from '../../core/acknowledgement.ts';
-import type { Alert } from '../../core/alert.ts';
+import type { Alert, Attachment } from '../../core/alert.ts';
 import type { Breakers } from '../../core/breaker.ts';
 import type { Incidents, TimelineEntry } from '../../core/incident.ts';
 import type { Inventory } from '../../core/inventory.ts';
@@ -70,6 +70,7 @@ export interface MailMessage {
   readonly text: string;
   /** Below the address of Steward. */
   readonly path: string;
+  readonly attachments: readonly Attachment[];
 }
 
 export interface Alerting extends System {
@@ -235,7 +236,7 @@ export function createAlerting(deps: AlertingDeps): Alerting {
       await courier.idle();
     },
 
-    async mail({ key, at, title, text, path }) {
+    async mail({ key, at, title, text, path, attachments }) {
       const to = (await recipients.all()).filter(({ kind }) => kind === 'email');
       const base = baseUrl();
       const alert: Alert = {
@@ -248,7 +249,7 @@ export function createAlerting(deps: AlertingDeps): Alerting {
         at,
         ...(base !== undefined && { url: `${base.replace(/\/$/, '')}${path}` }),
       };
-      await outbox.db.transaction().execute(async (trx) => await outbox.record(trx, alert, { to }));
+      await outbox.db.transaction().execute(async (trx) => await outbox.record(trx, alert, { to, attachments }));
     },
     links: links ?? { read: async () => undefined },
     deliveryStatus: async () => deliveryStatus(outbox, await recipients.all()),

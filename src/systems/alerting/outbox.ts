@@ -1,7 +1,8 @@
 import { type Kysely, sql, type Transaction } from 'kysely';
-import type { Alert } from '../../core/alert.ts';
+import type { Alert, Attachment } from '../../core/alert.ts';
 import { laterOf, quietEnd, type Taker } from '../../core/alert-routing.ts';
 import type { StewardError } from '../../core/errors.ts';
+import { storableText } from '../../core/storable-text.ts';
 import type { Store } from '../../store/store.ts';
 import { recordAttempt } from './attempts.ts';
 import { type AlertingSettings, hearsOfAcknowledgement } from './settings.ts';
@@ -20,6 +21,7 @@ export interface OutboxDeps {
 export interface Claim {
   readonly alert: Alert;
   readonly delivery: DeliveryRow;
+  readonly attachments: readonly Attachment[];
   readonly since: Date;
 }
 
@@ -65,6 +67,22 @@ export function createOutbox({ store, settings, now }: OutboxDeps) {
     await sql`select pg_notify(${ALERTS_CHANNEL}, '')`.execute(trx);
   }
 
+  /** Only what is there to be read has any. */
+  async function attachmentsOf({ id, kind }: AlertRow): Promise<Attachment[]> {
+    if (kind !== 'digest') return [];
+    const rows = await db
+      .selectFrom('alert_attachments')
+      .select(['file_name', 'content_type', 'content'])
+      .where('alert_id', '=', id)
+      .orderBy('file_name')
+      .execute();
+    return rows.map(({ file_name: fileName, content_type: contentType, content }) => ({
+      fileName,
+      contentType,
+      content,
+    }));
+  }
+
   async function sentWithinHour(trx: Trx, channel: string): Promise<number> {
     const { count } = await trx
       .selectFrom('alert_deliveries')
@@ -84,7 +102,12 @@ export function createOutbox({ store, settings, now }: OutboxDeps) {
     async record(
       trx: Trx,
       alert: Alert,
-      { holdMs = 0, to, quietOver }: { holdMs?: number; to: readonly Taker[]; quietOver?: boolean },
+      {
+        holdMs = 0,
+        to,
+        quietOver,
+        attachments = [],
+      }: { holdMs?: number; to: readonly Taker[]; quietOver?: boolean; attachments?: readonly Attachment[] },
     ): Promise<void> {
       const { numInsertedOrUpdatedRows: inserted } = await trx
         .insertInto('alerts')
@@ -96,6 +119,18 @@ export function createOutbox({ store, settings, now }: OutboxDeps) {
         .onConflict((conflict) => conflict.column('id').doNothing())
         .executeTakeFirst();
       if (inserted !== 1n) return;
+      if (attachments.length > 0)
+        await trx
+          .insertInto('alert_attachments')
+          .values(
+            attachments.map(({ fileName, contentType, content }) => ({
+              alert_id: alert.id,
+              file_name: fileName,
+              content_type: contentType,
+              content: storableText(content),
+            })),
+          )
+          .execute();
       if (holdMs === 0) await send(trx, alert, to, { quietOver });
       else await sql`select pg_notify(${ALERTS_CHANNEL}, '')`.execute(trx);
     },
@@ -187,7 +222,7 @@ export function createOutbox({ store, settings, now }: OutboxDeps) {
         .selectAll()
         .where('id', '=', delivery.alert_id)
         .executeTakeFirstOrThrow();
-      return { alert: toAlert(row), delivery, since };
+      return { alert: toAlert(row), delivery, attachments: await attachmentsOf(row), since };
     },
 
     /** Whether the problem that an alert tells the end of began again, and the channel was told of that. */

@@ -48,6 +48,8 @@ export type AlertTables = {
     /** What the receiver answered, or what was wrong. */
     said: string;
   };
+  /** What goes with an alert to channels that can carry it; goes with the alert. */
+  alert_attachments: { alert_id: string; file_name: string; content_type: string; content: string };
   /** Which channels each node has. */
   alert_routes: {
     node: string;
@@ -219,6 +221,17 @@ export const alertingMigrations: Migration[] = [
         decided_by text,
         decided_at timestamptz,
         until timestamptz)`.execute(db);
+    },
+  },
+  {
+    name: 'alerting/0009-attachments',
+    async up(db: Kysely<never>) {
+      await sql`create table alert_attachments (
+        alert_id text not null references alerts (id) on delete cascade,
+        file_name text not null,
+        content_type text not null,
+        content text not null,
+        primary key (alert_id, file_name))`.execute(db);
     },
   },
 ];

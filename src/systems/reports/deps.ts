@@ -1,3 +1,4 @@
+import type { Attachment } from '../../core/alert.ts';
 import type { Exports } from '../../core/exports.ts';
 import type { HealthFindings, RestartCounts } from '../../core/health-report.ts';
 import type { Incidents } from '../../core/incident.ts';
@@ -36,6 +37,8 @@ export interface ReportMessage {
   readonly text: string;
   /** Where all of it is, below the address of Steward. */
   readonly path: string;
+  /** All of it, in itself. */
+  readonly attachments: readonly Attachment[];
 }
 
 export interface ReportsDeps {

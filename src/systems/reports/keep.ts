@@ -32,9 +32,22 @@ export async function keepReport(
   const id = `${kind.prefix}_${runId.replace(/^run_/, '')}`;
   await store(kind, { id, runId, report }, deps);
   await kind.kept?.(report, id, deps);
+  const trend = await trendUntil(kind.kind, report, deps.store.db);
   if (kind.message && deps.settings().send.includes(kind.kind))
-    await deps.send({ id, at: report.at, path: `${kind.asked.path}/${id}/file`, ...kind.message(report) });
-  await writeFiles(kind, report, await trendUntil(kind.kind, report, deps.store.db), deps);
+    await deps.send({
+      id,
+      at: report.at,
+      path: `${kind.asked.path}/${id}/file`,
+      ...kind.message(report),
+      attachments: [
+        {
+          fileName: `${kind.fileName(report)}_${fileStamp(report.at)}.html`,
+          contentType: 'text/html; charset=utf-8',
+          content: kind.render(report, trend),
+        },
+      ],
+    });
+  await writeFiles(kind, report, trend, deps);
 }
 
 /** Once: the same event may come again. */

@@ -6,6 +6,7 @@ import { WeeklySummary } from '../../core/weekly-summary.ts';
 import type { Renderers } from './deps.ts';
 import type { AnyReportKind, ReportKind } from './kinds.ts';
 import { healthLines } from './lines.ts';
+import { inWords, performanceInWords } from './in-words.ts';
 import { tellCritical } from './tell-critical.ts';
 
 /** Every kind of report that is kept. */
@@ -83,12 +84,9 @@ function performance({ performance: document }: Renderers): ReportKind<Performan
     latest: 'latest_performance_report',
     json: ({ score, ...report }) => ({ performance_score: score ?? null, score, ...report }),
     render: document,
-    message: ({ node, period, score, deductions, notes }) => ({
-      title: `Performance of ${node}, ${period}: ${score === undefined ? 'not enough history yet' : `${score} of 100`}`,
-      text: [
-        ...(score === undefined ? notes : []),
-        ...(deductions.length === 0 ? ['Nothing was short, and nothing was slow.'] : deductions.map(inWords)),
-      ].join('\n'),
+    message: (report) => ({
+      title: `Performance of ${report.node}, ${report.period}: ${report.score === undefined ? 'not enough history yet' : `${report.score} of 100`}`,
+      text: performanceInWords(report).join('\n'),
     }),
     asked: {
       path: '/api/v1/automation/reports/performance',
@@ -175,8 +173,4 @@ function weekly({ weekly: document }: Renderers): ReportKind<WeeklySummary> {
       },
     },
   };
-}
-
-function inWords({ points, reason, fix }: HealthFindings['deductions'][number]): string {
-  return `-${points} ${reason}${fix === undefined ? '' : ` ${fix}`}`;
 }

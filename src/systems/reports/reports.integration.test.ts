@@ -340,8 +340,15 @@ describe('reports', () => {
         id: 'pr_p',
         at: AT,
         title: 'Performance of n1, daily: 90 of 100',
-        text: '-10 Cores were busy. Look at what ran.',
+        text: '-10 Cores were busy. Look at what ran.\n\nCores in use: 50 %, at most 95 %\nCopies that succeeded: 87.5 %',
         path: '/api/v1/automation/reports/performance/pr_p/file',
+        attachments: [
+          {
+            fileName: 'performance_report_daily_20260331_060000.html',
+            contentType: 'text/html; charset=utf-8',
+            content: '90: 90',
+          },
+        ],
       },
     ]);
   });
