@@ -1,15 +1,19 @@
 import { readFile, readdir } from 'node:fs/promises';
 import { stripTypeScriptTypes } from 'node:module';
-import { join, relative } from 'node:path';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { Miniflare } from 'miniflare';
 import { afterAll, beforeAll, describe } from 'vitest';
 import type { Verdict } from './handlers/webhooks/receive.ts';
+import { gatewaySuite } from './testing/gateway-suite.ts';
+import type { Told } from './testing/gateway-story.ts';
+import { gatewayTokensSuite } from './testing/gateway-tokens-suite.ts';
 import { webhookSuite } from './testing/webhook-suite.ts';
 
 const HERE = import.meta.dirname;
 const ENTRY = 'testing/worker.ts';
 
-describe('the webhook receiver, judged in workerd', () => {
+describe('what decides at the edge, in workerd', () => {
   let worker: Miniflare;
 
   beforeAll(async () => {
@@ -18,24 +22,46 @@ describe('the webhook receiver, judged in workerd', () => {
   });
   afterAll(() => worker.dispose());
 
-  webhookSuite(async (cases) => {
-    const answer = await worker.dispatchFetch('http://edge/', { method: 'POST', body: JSON.stringify(cases) });
+  async function asked<T>(path: string, body: unknown): Promise<T> {
+    const answer = await worker.dispatchFetch(`http://edge${path}`, { method: 'POST', body: JSON.stringify(body) });
     if (!answer.ok) throw new Error(await answer.text());
-    return (await answer.json()) as Verdict[];
-  }, 10_000);
+    return (await answer.json()) as T;
+  }
+
+  describe('the webhook receiver', () => {
+    webhookSuite((cases) => asked<Verdict[]>('/', cases), 10_000);
+  });
+
+  describe('the gateway', () => {
+    gatewaySuite((story) => asked<Told[]>('/gateway', story), 2_000);
+    gatewayTokensSuite((story) => asked<Told[]>('/gateway', story), 10_000);
+  });
 });
 
-/** The handlers as they are: only their types are taken off. */
+/** The handlers as they are: only their types are taken off, and jose stands where a bundler would put it. */
 async function modules() {
-  const entries = await readdir(join(HERE, 'handlers'), { recursive: true, withFileTypes: true });
-  const handlers = entries
-    .filter((entry) => entry.isFile() && entry.name.endsWith('.ts') && !entry.name.endsWith('.test.ts'))
-    .map(({ parentPath, name }) => relative(HERE, join(parentPath, name)));
-  return await Promise.all(
-    [ENTRY, 'testing/case.ts', ...handlers].map(async (path) => ({
-      type: 'ESModule' as const,
-      path: join(HERE, path),
-      contents: stripTypeScriptTypes(await readFile(join(HERE, path), 'utf8')),
-    })),
-  );
+  const handlers = (await files(join(HERE, 'handlers'), '.ts')).filter((path) => !path.endsWith('.test.ts'));
+  const ours = [ENTRY, 'testing/case.ts', 'testing/gateway-story.ts', ...handlers.map((path) => relative(HERE, path))];
+  const jose = dirname(fileURLToPath(import.meta.resolve('jose')));
+  const library = await files(jose, '.js');
+  return await Promise.all([
+    ...ours.map(async (path) => module(join(HERE, path), stripTypeScriptTypes(await text(join(HERE, path))))),
+    ...library.map(async (path) => module(join(HERE, 'jose', relative(jose, path)), await text(path))),
+    module(join(HERE, 'handlers/gateway/jose'), "export * from '../../jose/index.js';"),
+  ]);
+}
+
+function module(path: string, contents: string) {
+  return { type: 'ESModule' as const, path, contents };
+}
+
+async function files(folder: string, ending: string): Promise<string[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  return entries
+    .filter((entry) => entry.isFile() && entry.name.endsWith(ending))
+    .map(({ parentPath, name }) => join(parentPath, name));
+}
+
+function text(path: string): Promise<string> {
+  return readFile(path, 'utf8');
 }

@@ -1,5 +1,5 @@
 // What the suites of the gateway share: routes and requests of which a test says only what it is about.
-import type { KeysAuth, Limits, Route } from '../handlers/gateway/routes.ts';
+import type { JwtAuth, KeysAuth, Limits, RemoteAuth, Route } from '../handlers/gateway/routes.ts';
 import type { Step, Story, Told } from './gateway-story.ts';
 
 export type Tell = (story: Story) => Promise<readonly Told[]>;
@@ -56,6 +56,30 @@ function isList(headers: NonNullable<Asked['headers']>): headers is Step['header
 export function story(routes: readonly Route[], steps: readonly Asked[], limits: Limits = LIMITS): Story {
   return { routes, limits, steps: steps.map(step) };
 }
+
+export const ISSUER = 'https://login.example.org';
+export const JWKS = 'https://login.example.org/keys';
+export const AUDIENCE = 'api';
+
+export const JWT: JwtAuth = {
+  is: 'jwt',
+  issuer: ISSUER,
+  audience: AUDIENCE,
+  algorithms: ['RS256', 'ES256', 'EdDSA'],
+  jwksUrl: JWKS,
+  secrets: [],
+  toleranceSeconds: 30,
+  userClaim: 'sub',
+  planClaim: 'plan',
+};
+
+export const REMOTE: RemoteAuth = {
+  is: 'remote',
+  url: 'https://accounts.example.org/auth/validate',
+  goodMs: 60_000,
+  badMs: 10_000,
+  timeoutMs: 1_000,
+};
 
 export const KEYS: KeysAuth = { is: 'keys', header: 'x-api-key', keys: [] };
 

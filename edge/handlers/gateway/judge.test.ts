@@ -1,7 +1,9 @@
 import { describe } from 'vitest';
 import { tell } from '../../testing/gateway-story.ts';
 import { gatewaySuite } from '../../testing/gateway-suite.ts';
+import { gatewayTokensSuite } from '../../testing/gateway-tokens-suite.ts';
 
 describe('the gateway, judged in Node', () => {
   gatewaySuite(tell, 5_000);
+  gatewayTokensSuite(tell, 10_000);
 });
