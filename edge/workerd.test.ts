@@ -44,11 +44,11 @@ async function modules() {
   const ours = [ENTRY, 'testing/case.ts', 'testing/gateway-story.ts', ...handlers.map((path) => relative(HERE, path))];
   const jose = dirname(fileURLToPath(import.meta.resolve('jose')));
   const library = await files(jose, '.js');
-  return await Promise.all([
+  const loaded = await Promise.all([
     ...ours.map(async (path) => module(join(HERE, path), stripTypeScriptTypes(await text(join(HERE, path))))),
     ...library.map(async (path) => module(join(HERE, 'jose', relative(jose, path)), await text(path))),
-    module(join(HERE, 'handlers/gateway/jose'), "export * from '../../jose/index.js';"),
   ]);
+  return [...loaded, module(join(HERE, 'handlers/gateway/jose'), "export * from '../../jose/index.js';")];
 }
 
 function module(path: string, contents: string) {

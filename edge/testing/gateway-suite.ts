@@ -464,7 +464,7 @@ export function gatewaySuite(tell: Tell, runs: number): void {
 
   describe('pages of other origins', () => {
     const cors: Cors = {
-      origins: ['https://app.example.org'],
+      origins: ['https://app.example.org', 'null'],
       methods: ['GET', 'PUT'],
       headers: ['content-type', 'x-api-key'],
       expose: ['x-total'],

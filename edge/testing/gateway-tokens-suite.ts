@@ -564,7 +564,7 @@ function mutated(original: string): fc.Arbitrary<string> {
     {
       weight: 4,
       arbitrary: fc
-        .tuple(place, fc.constantFrom(...'ABCDEFabcdef0189-_.=+/~ '))
+        .tuple(place, fc.constantFrom(...'ABCDEFabcdef0189-_.=+/~ '.split('')))
         .map(([at, letter]) => original.slice(0, at) + letter + original.slice(at + 1)),
     },
     place.map((at) => original.slice(0, at) + original.slice(at + 1)),

@@ -50,42 +50,48 @@ const NAME = /^[!#$%&'*+.^`|~0-9A-Za-z-]+$/;
 const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
 /** What the upstream gets, of what the client sent. The one header Host is the upstream's own, and is left to who connects. */
-export function toUpstream(headers: HeaderList, { set, drop }: HeaderChange): [name: string, value: string][] {
-  const named = connectionNames(headers);
-  const dropped = new Set(drop);
-  const passed = headers.filter(([name, value]) => {
-    const lower = name.toLowerCase();
-    // Many servers hand X_User_ID and X-User-ID to a program as one and the same.
-    return (
-      NAME.test(name) &&
-      VALUE.test(value) &&
-      !HOP_BY_HOP.has(lower) &&
-      !named.has(lower) &&
-      !OURS.has(lower) &&
-      !lower.startsWith('x-forwarded-') &&
-      !dropped.has(lower) &&
-      !Object.hasOwn(set, lower)
-    );
-  });
-  return [...passed, ...Object.entries(set)].map(([name, value]) => [name, value]);
+export function toUpstream(headers: HeaderList, change: HeaderChange): HeaderList {
+  // Many servers hand X_User_ID and X-User-ID to a program as one and the same: names with an underscore do not pass.
+  return crossing(
+    headers,
+    change,
+    (lower, value) => NAME.test(lower) && VALUE.test(value) && !OURS.has(lower) && !lower.startsWith('x-forwarded-'),
+  );
 }
 
 /** What the client gets, of what the upstream answered. */
-export function toClient(headers: HeaderList, { set, drop, add = {} }: HeaderChange): [name: string, value: string][] {
-  const named = connectionNames(headers);
-  const dropped = new Set(drop);
-  const passed = headers.filter(([name]) => {
-    const lower = name.toLowerCase();
-    return !HOP_BY_HOP.has(lower) && !named.has(lower) && !dropped.has(lower) && !Object.hasOwn(set, lower);
-  });
-  return [...passed, ...Object.entries(set), ...Object.entries(add)].map(([name, value]) => [name, value]);
+export function toClient(headers: HeaderList, change: HeaderChange): HeaderList {
+  return crossing(headers, change, () => true);
 }
 
-/** What Connection names goes no further; but it cannot take off what carries the request itself. */
-function connectionNames(headers: HeaderList): ReadonlySet<string> {
-  const names = headers
-    .filter(([name]) => name.toLowerCase() === 'connection')
-    .flatMap(([, value]) => value.split(','))
-    .map((name) => name.trim().toLowerCase());
-  return new Set(names);
+function crossing(
+  headers: HeaderList,
+  { set, drop, add = {} }: HeaderChange,
+  mayPass: (lower: string, value: string) => boolean,
+): HeaderList {
+  const named = connectionNames(headers);
+  const passed: (readonly [name: string, value: string])[] = [];
+  for (const header of headers) {
+    const [name, value] = header;
+    const lower = name.toLowerCase();
+    const stays = HOP_BY_HOP.has(lower) || named.includes(lower) || drop.includes(lower) || Object.hasOwn(set, lower);
+    if (!stays && mayPass(lower, value)) passed.push(header);
+  }
+  for (const name in set) passed.push([name, set[name] ?? '']);
+  for (const name in add) passed.push([name, add[name] ?? '']);
+  return passed;
+}
+
+/** What Connection names goes no further. */
+function connectionNames(headers: HeaderList): readonly string[] {
+  const names: string[] = [];
+  for (const [name, value] of headers)
+    if (name.length === 10 && name.toLowerCase() === 'connection')
+      names.push(
+        ...value
+          .toLowerCase()
+          .split(',')
+          .map((each) => each.trim()),
+      );
+  return names;
 }
