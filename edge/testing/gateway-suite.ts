@@ -4,9 +4,11 @@ import { describe, expect, it } from 'vitest';
 import type { Cors, Route } from '../handlers/gateway/routes.ts';
 import {
   headersOf,
+  JWT,
   KEYS,
   LIMITS,
   outcome,
+  REMOTE,
   routeOf,
   sentOf,
   START,
@@ -41,6 +43,8 @@ export function gatewaySuite(tell: Tell, runs: number): void {
       ['/api/v2/things', {}, 'new /api/v2/things'],
       ['/api/v2/things', { method: 'DELETE' }, 'deleter /api/v2/things'],
       ['/api/v2/things', { method: 'PUT' }, '405 method'],
+      ['/api', { method: 'TRACE' }, '405 method'],
+      ['/api', { method: 'CONNECT' }, '405 method'],
       ['/api', { host: 'shop.example.org:8443' }, 'shop /api'],
       ['/api', { host: 'SHOP.example.org.' }, 'shop /api'],
       ['/api', { host: 'a.b.example.org' }, 'any /api'],
@@ -528,6 +532,37 @@ export function gatewaySuite(tell: Tell, runs: number): void {
     it('are the business of the upstream where the route says nothing', async () => {
       expect(await outcomes([routeOf('/')], [ask('https://any.example')])).toEqual(['upstream of / /']);
     });
+  });
+
+  it('has an answer to anything, and none that could be two', async () => {
+    const cors = { origins: ['*'], methods: ['GET'], headers: [], expose: [], credentials: false, maxAgeSeconds: 1 };
+    const any = fc.oneof(
+      fc.string({ unit: 'binary' }),
+      fc.constantFrom('OPTIONS', '/', 'a.b', '1.2.3.4', 'Bearer a.b.c', '\r\nx: y'),
+    );
+    const name = fc.oneof(
+      any,
+      fc.constantFrom('origin', 'access-control-request-method', 'authorization', 'x-api-key'),
+    );
+    const asked = fc.record({
+      method: any,
+      target: fc.oneof(
+        any,
+        any.map((text) => `/${text}`),
+      ),
+      host: fc.oneof(any, fc.constant('api.example.org')),
+      headers: fc.array(fc.tuple(name, any), { maxLength: 5 }),
+    });
+    const limits = { ...LIMITS, anonymous: -1, failures: -1 };
+    const routes = [routeOf('/', { cors, limits, auth: [JWT, KEYS, REMOTE], anonymous: true })];
+    const told = await tell(story(routes, fc.sample(asked, runs), limits));
+    expect(told.length).toBe(runs);
+    expect(new Set(told.map(({ verdict }) => verdict.is)).size).toBe(3);
+    for (const each of told) {
+      for (const [header, value] of Object.entries(headersOf(each)))
+        expect(`${header}: ${value}`).toMatch(/^[\x20-\x7e]+$/);
+      for (const [header, value] of sentOf(each)) expect(`${header}: ${value}`).toMatch(/^[\t\x20-\x7e\x80-\xff]+$/);
+    }
   });
 
   it('keeps what a request carried out of its trace', async () => {

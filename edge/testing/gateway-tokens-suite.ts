@@ -211,6 +211,10 @@ export function gatewayTokensSuite(tell: Tell, mutations: number): void {
       const auth: JwtAuth = { ...JWT, userClaim: 'https://example.org/user', planClaim: 'tier' };
       const told = await judged(token(rsa, { ...claims, 'https://example.org/user': 'u-1', tier: 'enterprise' }), auth);
       expect(told.verdict).toMatchObject({ user: 'u-1', plan: 'enterprise' });
+      const within = { ...claims, app: { user: 7, plan: { name: 'enterprise' }, 'a.b': 1 } };
+      const nested: JwtAuth = { ...JWT, userClaim: 'app.user', planClaim: 'app.plan.name' };
+      expect((await judged(token(rsa, within), nested)).verdict).toMatchObject({ user: '7', plan: 'enterprise' });
+      expect(await accepted(token(rsa, within), { ...JWT, userClaim: 'app.constructor.name' })).toBe(false);
       expect(await accepted(token(rsa, claims), { ...JWT, userClaim: 'constructor' })).toBe(false);
       expect((await judged(token(rsa, { ...claims, plan: 'constructor' }))).verdict).toMatchObject({ plan: 'free' });
     });
@@ -486,6 +490,29 @@ export function gatewayTokensSuite(tell: Tell, mutations: number): void {
         '503 auth-unavailable',
         'upstream of / /',
         '503 auth-unavailable',
+      ]);
+    });
+
+    it('is let in again by what was good before, however much others guess at its address', async () => {
+      const strict = [routeOf('/', { auth: [REMOTE] })];
+      const no = Object.fromEntries(
+        Array.from({ length: 20 }, (_, index) => [`guess-${index}`, { status: 401, body: {} }]),
+      );
+      const told = await tell(
+        story(strict, [
+          at(0, 'good', { said: { ...no, good: yes } }),
+          ...Object.keys(no).map((guess) => at(50_000, guess)),
+          at(59_000, 'guess-x'),
+          at(61_000, 'good'),
+          at(62_000, 'good', { said: { ...no, good: { status: 401, body: {} } } }),
+          at(125_000, 'good'),
+        ]),
+      );
+      expect(told.slice(-4).map(outcome)).toEqual([
+        '429 failures',
+        'upstream of / /',
+        'upstream of / /',
+        '401 credentials',
       ]);
     });
 

@@ -66,15 +66,14 @@ export function createCallers({ digests, fetchKeys, validate }: CallerPorts): Ca
     const name = String.fromCharCode(...(await digests.sha256([utf8.encode(credential)])));
     const version = method.version(now);
     const known = findings.get(name);
-    if (known) {
-      const { from = Infinity, until = -Infinity } = known.finding;
-      if (known.version === version && now >= from && now < until) return known.finding;
-      findings.delete(name);
-    }
-    if (!(await mayTry())) return 'not-tried';
+    const { outcome, from = Infinity, until = -Infinity } = known?.finding ?? {};
+    if (known?.version === version && known && now >= from && now < until) return known.finding;
+    // What was good once is no guess: others of its address must not keep it out by guessing.
+    if (outcome !== 'good' && !(await mayTry())) return 'not-tried';
     const finding = await method.verify(credential, now);
     // By the version after it: the keys may have come for this very token. Where they changed meanwhile, it is looked at again.
     const after = method.version(now);
+    if (finding.outcome === 'bad' || finding.outcome === 'unfit') findings.delete(name);
     if (finding.until !== undefined && after !== undefined && (version === undefined || version === after))
       findings.set(name, { finding: { ...finding, why: `${finding.why}, verified before` }, version: after });
     return finding;

@@ -16,6 +16,9 @@ export interface ReadyRoute {
   readonly forgiving: string;
 }
 
+/** The one echoes what the gateway adds, the other asks for a tunnel. */
+const ONLY_WHERE_SAID = new Set(['TRACE', 'TRACK', 'CONNECT']);
+
 export type Found =
   | { readonly is: 'route'; readonly ready: ReadyRoute }
   | { readonly is: 'none' }
@@ -31,7 +34,7 @@ export function readyRoutes(routes: readonly Route[], limits: Limits): ReadyRout
     if (!first) return { is: 'none' };
     // Routes of one host and path share it by method; a shorter path does not take what the longer one refuses.
     const sharing = inOrder.filter(({ route, prefix }) => prefix === first.prefix && route.host === first.route.host);
-    const taken = sharing.find(({ route: { methods } }) => !methods || methods.includes(method));
+    const taken = sharing.find(({ route: { methods } }) => methods?.includes(method) ?? !ONLY_WHERE_SAID.has(method));
     if (taken) return { is: 'route', ready: taken };
     return { is: 'method', allow: sharing.flatMap(({ route: { methods } }) => methods ?? []), ready: first };
   }

@@ -76,6 +76,7 @@ export interface JwtAuth {
   /** For HS256 alone, 32 bytes at least. All of them are good: the old one and the new one during a rotation. */
   readonly secrets: readonly string[];
   readonly toleranceSeconds: number;
+  /** Its name, or the path to it: app_metadata.user. */
   readonly userClaim: string;
   readonly planClaim: string;
 }

@@ -123,8 +123,7 @@ function partOf(token: string, at: number): Readonly<Record<string, unknown>> | 
   try {
     const text = atob((token.split('.')[at] ?? '').replaceAll('-', '+').replaceAll('_', '/'));
     const value: unknown = JSON.parse(strict.decode(Uint8Array.from(text, (character) => character.charCodeAt(0))));
-    const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
-    return isObject && isShallow(value, DEEPEST) ? (value as Readonly<Record<string, unknown>>) : undefined;
+    return isObject(value) && isShallow(value, DEEPEST) ? value : undefined;
   } catch {
     return undefined;
   }
@@ -139,6 +138,19 @@ function memberOf(object: Readonly<Record<string, unknown>> | undefined, name: s
   return object && Object.hasOwn(object, name) ? object[name] : undefined;
 }
 
+/** By its name, or where there is none of that name, by the path to it: app_metadata.plan. */
+function claimAt(claims: JWTPayload, path: string): unknown {
+  const direct = memberOf(claims, path);
+  if (direct !== undefined || !path.includes('.')) return direct;
+  return path
+    .split('.')
+    .reduce<unknown>((value, name) => (isObject(value) ? memberOf(value, name) : undefined), claims);
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
 /** What can stand in a header, so that nobody says more by his name than his name. */
 const USER = /^[\x21-\x7e]{1,255}$/;
 
@@ -151,9 +163,9 @@ function callerOf(claims: JWTPayload, auth: JwtAuth, now: number, by: string): F
   const { iat, exp = 0, nbf = 0 } = claims;
   if (iat !== undefined && !(typeof iat === 'number' && iat <= now / 1000 + auth.toleranceSeconds))
     return unfit('iat: from the future, or no time');
-  const user = userOf(memberOf(claims, auth.userClaim));
+  const user = userOf(claimAt(claims, auth.userClaim));
   if (user === undefined) return unfit(`${auth.userClaim}: expected 1 to 255 visible ASCII characters`);
-  const plan = memberOf(claims, auth.planClaim);
+  const plan = claimAt(claims, auth.planClaim);
   const scope = memberOf(claims, 'scope');
   return {
     outcome: 'good',
