@@ -50,6 +50,7 @@ const APART = [
   'test/dashboard-hostile.integration.test.ts',
   'test/dashboard-work.integration.test.ts',
   'test/permissions.test.ts',
+  'test/places.integration.test.ts',
   'test/promised-addresses.integration.test.ts',
   'test/rest.integration.test.ts',
   'test/restore-home.integration.test.ts',

@@ -3,6 +3,7 @@ import { describedCommands } from './described-commands.ts';
 import { buildCli } from './surfaces/cli/index.ts';
 import { localCommands } from './local-commands.ts';
 import { offlineOperations } from './offline-operations.ts';
+import { placeCommand } from './place-command.ts';
 import { verifyExport } from './verify-export.ts';
 import { ask, readAll } from './terminal-input.ts';
 import { version } from './version.ts';
@@ -24,7 +25,7 @@ const cli = buildCli({
   // Loads all of Steward, which takes many times as long as anything else here.
   catalogOf: async () => (await import('./describe.ts')).describeCatalog(environment),
   offline: offlineOperations(environment),
-  instead: { 'audit-verify': verifyExport(environment) },
+  instead: { 'audit-verify': verifyExport(environment), 'probe-service': placeCommand() },
   local: localCommands(environment),
   home: environment.home,
   version,

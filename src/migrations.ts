@@ -15,6 +15,7 @@ import { inventoryMigrations } from './systems/inventory/tables.ts';
 import { maintenanceMigrations } from './systems/maintenance/index.ts';
 import { metricMigrations } from './systems/metrics/index.ts';
 import { monitoringMigrations } from './systems/monitoring/tables.ts';
+import { placeMigrations } from './systems/probes/index.ts';
 import { recipesMigrations } from './systems/recipes/tables.ts';
 import { reportsMigrations } from './systems/reports/index.ts';
 import { webhookMigrations } from './systems/webhooks/index.ts';
@@ -42,4 +43,5 @@ export const MIGRATIONS: readonly Migration[] = [
   ...webhookMigrations,
   ...checklistMigrations,
   ...endpointMigrations,
+  ...placeMigrations,
 ];

@@ -27,6 +27,7 @@ const KEPT: Readonly<Record<string, string>> = {
   backup_sources: 'one for each source that is configured',
   discovery_scans: 'the last 2,000 of a node',
   metric_levels: 'one for each level',
+  place_signing: 'one for each key of the vault',
 };
 
 /** What a row must say to be over. */

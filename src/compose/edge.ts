@@ -1,14 +1,29 @@
 import { createWebhookSender } from '../adapters/endpoints/index.ts';
 import { ms } from '../core/duration.ts';
 import { createEndpoints, type EndpointDeps } from '../systems/endpoints/index.ts';
-import { createWebhooks } from '../systems/webhooks/index.ts';
-import { endpointSettings, webhookSettings } from './from-config.ts';
+import type { Monitoring } from '../systems/monitoring/index.ts';
+import { createProbes, type Probes, type ProbesDeps } from '../systems/probes/index.ts';
+import { createWebhooks, type Webhooks } from '../systems/webhooks/index.ts';
+import { endpointSettings, probesSettings, webhookSettings } from './from-config.ts';
 import type { Base } from './parts.ts';
 
-type Known = Pick<EndpointDeps, 'incidents' | 'inventory' | 'vault'>;
+type Known = Pick<EndpointDeps & ProbesDeps, 'incidents' | 'inventory' | 'vault'> & {
+  readonly monitoring: Pick<Monitoring, 'sharedChecks'>;
+  readonly publicUrl: () => string | undefined;
+};
+
+/** Said here, because monitoring, which these need, needs one of them. */
+export interface Edge {
+  readonly webhooks: Webhooks;
+  readonly endpoints: ReturnType<typeof createEndpoints>;
+  readonly probes: Probes;
+}
 
 /** The systems that meet other people's programs. */
-export function composeEdge({ store, home, settings, config, world, node, now, log }: Base, known: Known) {
+export function composeEdge(
+  { store, home, settings, config, world, node, now, log }: Base,
+  { monitoring, publicUrl, ...known }: Known,
+): Edge {
   const { secrets, outbound } = world;
   const onSettings = (listener: () => void) => config.subscribe(listener);
   const keepMs = (): number => ms(settings().retention.webhooks);
@@ -36,5 +51,17 @@ export function composeEdge({ store, home, settings, config, world, node, now, l
     now,
     log,
   });
-  return { webhooks, endpoints };
+  const probes = createProbes({
+    ...known,
+    store,
+    secrets,
+    sharedChecks: monitoring.sharedChecks,
+    settings: () => probesSettings(settings()),
+    baseUrl: publicUrl,
+    keepMs: () => ms(settings().retention.probes),
+    node,
+    now,
+    log,
+  });
+  return { webhooks, endpoints, probes };
 }

@@ -8,6 +8,7 @@ import { ms } from '../core/duration.ts';
 import { isSpokenFor } from '../core/group.ts';
 import type { HealthThresholds } from '../core/ports/health.ts';
 import type { ReportingSettings } from '../core/ports/history.ts';
+import { PLACE_KINDS } from '../core/places.ts';
 import type { Resource } from '../core/resource.ts';
 import type { AllowedHost } from '../adapters/http/index.ts';
 import type { WorkflowCall } from '../core/workflow.ts';
@@ -19,6 +20,7 @@ import { type ConfiguredHeartbeat, HEARTBEAT_LABEL } from '../systems/heartbeats
 import type { ConfiguredMaintenance } from '../systems/maintenance/index.ts';
 import type { MonitoringSettings } from '../systems/monitoring/groups.ts';
 import type { MetricsSettings } from '../systems/metrics/index.ts';
+import type { ProbesSettings } from '../systems/probes/index.ts';
 import type { ReportsSettings } from '../systems/reports/deps.ts';
 import type { EndpointSettings } from '../systems/endpoints/index.ts';
 import type { WebhookSettings } from '../systems/webhooks/index.ts';
@@ -71,10 +73,18 @@ export function monitoringSettings({ monitoring, services, groups, machine }: Co
     machine: machine.watch ? machine : undefined,
     groups,
     checksFor: (resource: Resource) => [
-      ...withLabelled(services.find(({ name }) => name === resource.name)?.checks ?? [], resource),
+      ...withLabelled(writtenChecks(services.find(({ name }) => name === resource.name)), resource),
       ...knownChecks(resource, groups),
     ],
   };
+}
+
+function writtenChecks(service: Config['services'][number] | undefined): ConfiguredCheck[] {
+  return (service?.checks ?? []).map((check: ConfiguredCheck) =>
+    service?.places && check.places === undefined && PLACE_KINDS.has(check.kind)
+      ? { ...check, places: service.places }
+      : check,
+  );
 }
 
 /** What steward.yaml says of a thing stands before what a label says of it. */
@@ -90,6 +100,10 @@ function knownChecks({ name, labels, origin }: Resource, groups: Config['groups'
   if (heartbeat !== undefined) return [{ kind: 'push', heartbeat, ...timing }];
   const isGroup = origin === 'configured' && groups.some((group) => group.name === name);
   return isGroup ? [{ kind: 'group', group: name, ...timing }] : [];
+}
+
+export function probesSettings({ places: { userAgent, report } }: Config): ProbesSettings {
+  return { userAgent, reportMs: ms(report) };
 }
 
 export function configuredHeartbeats({ heartbeats }: Config): ConfiguredHeartbeat[] {

@@ -81,7 +81,7 @@ import { workflows } from '../workflows/index.ts';
 import { workOfRun } from './work-of-run.ts';
 import type { Base, Parts } from './parts.ts';
 import { composeData, reachData } from './data.ts';
-import { composeEdge } from './edge.ts';
+import { composeEdge, type Edge } from './edge.ts';
 import { portsOfRuns } from './ports.ts';
 import { composeSurfaces } from './surfaces.ts';
 import { createWorld, senses } from './world.ts';
@@ -235,6 +235,7 @@ export function compose(parts: Parts): Composition {
     inventory,
     maintenance,
     prober: knowing(prober, { push: (target) => heartbeats.probe(target) }),
+    places: { judge: (check, seen) => probes.votes.judge(check, seen) },
     node: node.id,
     absentNodes: () => engine.absentNodes(),
     settings: () => monitoringSettings(settings()),
@@ -245,7 +246,12 @@ export function compose(parts: Parts): Composition {
   const metrics = createMetrics({
     store,
     inventory,
-    meters: [world.hostMeter, world.ownMeter, { read: () => databases.meter.read() }],
+    meters: [
+      world.hostMeter,
+      world.ownMeter,
+      { read: () => databases.meter.read() },
+      { read: () => probes.meter.read() },
+    ],
     usage: world.usage,
     watched: () => monitoring.here(),
     settings: () => metricsSettings(settings()),
@@ -421,7 +427,13 @@ export function compose(parts: Parts): Composition {
     now,
   });
 
-  const { webhooks, endpoints } = composeEdge(base, { incidents, inventory, vault });
+  const { webhooks, endpoints, probes }: Edge = composeEdge(base, {
+    vault,
+    inventory,
+    incidents,
+    monitoring,
+    publicUrl: () => publicUrl(),
+  });
 
   const systems: System[] = [
     senses(world),
@@ -432,6 +444,7 @@ export function compose(parts: Parts): Composition {
     maintenance,
     heartbeats,
     monitoring,
+    probes,
     metrics,
     discovery,
     changes,
@@ -474,6 +487,7 @@ export function compose(parts: Parts): Composition {
     alerting,
     metrics,
     heartbeats,
+    probes,
     webhooks,
     statusPage,
     logs,

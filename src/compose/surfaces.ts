@@ -10,6 +10,7 @@ import { mountHooks } from '../surfaces/rest/hooks.ts';
 import { createRest, type Rest } from '../surfaces/rest/index.ts';
 import { mountJoin } from '../surfaces/rest/join.ts';
 import { mountMetrics } from '../surfaces/rest/metrics.ts';
+import { mountPlaces } from '../surfaces/rest/places.ts';
 import { mountStatusPage } from '../surfaces/rest/status-page.ts';
 import type { Alerting } from '../systems/alerting/index.ts';
 import type { Audit } from '../systems/audit/index.ts';
@@ -18,6 +19,7 @@ import type { IdentitySystem } from '../systems/identity/index.ts';
 import { tellRefusals } from '../systems/identity/refusals.ts';
 import type { Logs } from '../systems/logs/index.ts';
 import type { Metrics } from '../systems/metrics/index.ts';
+import type { Probes } from '../systems/probes/index.ts';
 import type { StatusPages } from '../systems/status-page/index.ts';
 import type { Webhooks } from '../systems/webhooks/index.ts';
 import type { Runbook } from '../surfaces/mcp/deps.ts';
@@ -31,6 +33,7 @@ export interface Mounted {
   readonly alerting: Alerting;
   readonly metrics: Metrics;
   readonly heartbeats: Heartbeats;
+  readonly probes: Pick<Probes, 'receiver'>;
   readonly webhooks: Webhooks;
   readonly statusPage: StatusPages;
   readonly logs: Logs;
@@ -40,7 +43,20 @@ export interface Mounted {
 /** The ways in: REST, MCP, the live stream, the page. */
 export function composeSurfaces(
   { store, settings, page, node, version, now, log }: Base,
-  { catalog, engine, audit, identity, alerting, metrics, heartbeats, webhooks, statusPage, logs, runbooks }: Mounted,
+  {
+    catalog,
+    engine,
+    audit,
+    identity,
+    alerting,
+    metrics,
+    heartbeats,
+    probes,
+    webhooks,
+    statusPage,
+    logs,
+    runbooks,
+  }: Mounted,
 ): { readonly rest: Rest; readonly publicUrl: () => string | undefined } {
   // Links in alerts need an address, and where none is configured it is known only when somebody listens.
   let address: string | undefined;
@@ -98,6 +114,7 @@ export function composeSurfaces(
           now,
         }),
       (app) => mountHeartbeats(app, { pings: heartbeats, byName: operationOf('ping-heartbeat'), audit: record, now }),
+      (app) => mountPlaces(app, { places: probes.receiver, audit: record }),
       (app) => mountHooks(app, webhooks.receiver),
       (app) => mountStatusPage(app, { pages: statusPage, identity, audit: record, now }),
     ],

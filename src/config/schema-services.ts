@@ -3,6 +3,7 @@ import { RE2JS } from 're2js';
 import { z } from 'zod';
 import * as machine from '../core/machine-targets.ts';
 import * as network from '../core/network-targets.ts';
+import { PlacesRule } from '../core/places-rule.ts';
 import { SecretReference } from '../core/secrets.ts';
 import { duration, secret } from './schema-parts.ts';
 
@@ -46,6 +47,16 @@ const timing = {
     .describe('An answer slower than this makes the service degraded; by default monitoring.slow.'),
 };
 
+const Places = PlacesRule.strict()
+  .refine(({ from, need }) => from === undefined || need === undefined || need <= from.length + 1, {
+    path: ['need'],
+    message: 'expected at most the number of these places and this machine',
+  })
+  .optional();
+const places = {
+  places: Places.describe('Looked at from other places, too; a guide says how: docs/guides/places.md.'),
+};
+
 const password = secret.optional().describe('With it the check asks the server something; without it, it only greets.');
 
 /** Said while the file is read, not at three in the morning. */
@@ -72,6 +83,7 @@ function saidBy(thrown: unknown): string {
 export const CheckConfig = z.discriminatedUnion('kind', [
   network.HttpTarget.extend({
     ...timing,
+    ...places,
     expectMatch,
     expectJson: z.array(network.JsonAssertion.extend({ path }).strict()).min(1).max(50).optional(),
     headers: z
@@ -79,12 +91,12 @@ export const CheckConfig = z.discriminatedUnion('kind', [
       .default({})
       .describe('Headers to send: a text, or where a secret is.'),
   }).strict(),
-  network.TcpTarget.extend(timing).strict(),
+  network.TcpTarget.extend({ ...timing, ...places }).strict(),
   network.PostgresTarget.extend({ ...timing, password }).strict(),
   network.MysqlTarget.extend({ ...timing, password }).strict(),
   network.RedisTarget.extend({ ...timing, password }).strict(),
-  network.DnsTarget.extend(timing).strict(),
-  network.TlsTarget.extend(timing).strict(),
+  network.DnsTarget.extend({ ...timing, ...places }).strict(),
+  network.TlsTarget.extend({ ...timing, ...places }).strict(),
   network.SmtpTarget.extend({ ...timing, password }).strict(),
   network.IcmpTarget.extend(timing).strict(),
   network.ModelsTarget.extend({ ...timing, token: secret.optional().describe('Sent as a bearer token.') }).strict(),
@@ -130,6 +142,7 @@ export const ServiceConfig = z.strictObject({
     .default([])
     .describe('Names of services and groups in this file that it needs.'),
   checks: z.array(CheckConfig).default([]).describe('What is asked of it, besides what discovery chose.'),
+  places: Places.describe('For each of its checks of the kinds http, tcp, dns and tls that says nothing of its own.'),
   restart: z
     .enum(['auto', 'never', 'process'])
     .default('auto')

@@ -16,6 +16,7 @@ import { MaintenanceConfig } from './schema-maintenance.ts';
 import { address, duration, names, secret, secretAddress, size, uniqueBy } from './schema-parts.ts';
 import { Machine } from './schema-machine.ts';
 import { Metrics } from './schema-metrics.ts';
+import { PlacesConfig } from './schema-places.ts';
 import { Match, ServiceConfig } from './schema-services.ts';
 import { StatusPageConfig } from './schema-status-page.ts';
 import { Webhooks } from './schema-webhooks.ts';
@@ -317,6 +318,7 @@ export const Config = z
     groups: uniqueBy('name', z.array(GroupConfig))
       .default([])
       .describe('Several services of which enough have to be well, such as two of three.'),
+    places: PlacesConfig.prefault({}),
     heartbeats: Heartbeats.prefault({}).describe('Jobs outside Steward, such as cron jobs, that tell of themselves.'),
     maintenance: uniqueBy('name', z.array(MaintenanceConfig))
       .default([])

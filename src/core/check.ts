@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { Duration } from './duration.ts';
 import * as machine from './machine-targets.ts';
 import * as network from './network-targets.ts';
+import type { PlacesRule } from './places-rule.ts';
 
 /** What is asked of the world, by kind. */
 export const CheckTarget = z.discriminatedUnion('kind', [
@@ -68,6 +69,8 @@ export interface Check extends CheckTiming {
   readonly resourceId: string;
   readonly target: CheckTarget;
   readonly origin: 'discovered' | 'configured';
+  /** Others look at it, too. */
+  readonly places?: PlacesRule | undefined;
 }
 
 /** A trouble with a name, for which there is a known way out: whoever heals goes by it. */

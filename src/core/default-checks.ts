@@ -1,12 +1,15 @@
 import type { Check, CheckTarget, CheckTiming } from './check.ts';
 import { bracketed, subject } from './describe-target.ts';
 import { type MachineThresholds, machineTargets } from './machine-checks.ts';
+import type { PlacesRule } from './places-rule.ts';
 import { besideWeb, mailTarget, protocolTarget } from './protocol-checks.ts';
 import { REDACTED, redactText } from './redact.ts';
 import type { Endpoint, LaunchRecipe, Resource } from './resource.ts';
 
 /** A check as somebody wrote it down: a target, and the timing where it differs from the default. */
-export type ConfiguredCheck = CheckTarget & { readonly [Key in keyof CheckTiming]?: CheckTiming[Key] | undefined };
+export type ConfiguredCheck = CheckTarget & { readonly [Key in keyof CheckTiming]?: CheckTiming[Key] | undefined } & {
+  readonly places?: PlacesRule | undefined;
+};
 
 export interface CheckSettings {
   readonly timing: CheckTiming;
@@ -45,8 +48,8 @@ const MAX_ENDPOINTS = 8;
  */
 export function checksOf(resource: Resource, settings: CheckSettings, web: WebPorts = new Map()): UnnamedCheck[] {
   const configured = settings.checksFor(resource).map((check): UnnamedCheck => {
-    const { target, timing } = split(check, settings.timing);
-    return { resourceId: resource.id, target, origin: 'configured', ...timing };
+    const { target, timing, places } = split(check, settings.timing);
+    return { resourceId: resource.id, target, origin: 'configured', ...timing, ...(places && { places }) };
   });
   const replaced = new Set(configured.map(({ target }) => subject(target)));
   const discovered = discoveredTargets(resource, web, settings)
@@ -150,10 +153,14 @@ function distinctiveArgument({ argv }: LaunchRecipe): string | undefined {
   );
 }
 
-function split(check: ConfiguredCheck, defaults: CheckTiming): { target: CheckTarget; timing: CheckTiming } {
-  const { every, timeout, failures, successes, slow, ...target } = check;
+function split(
+  check: ConfiguredCheck,
+  defaults: CheckTiming,
+): { target: CheckTarget; timing: CheckTiming; places: PlacesRule | undefined } {
+  const { every, timeout, failures, successes, slow, places, ...target } = check;
   return {
     target,
+    places,
     timing: {
       every: every ?? defaults.every,
       timeout: timeout ?? defaults.timeout,

@@ -58,6 +58,16 @@ export const METRICS = {
     help: 'What a check said last: 1 well, 0.5 degraded, 0 down; nothing while stopped or unknown.',
   },
   steward_check_latency_seconds: { type: 'gauge', unit: 'seconds', help: 'How long the last answer to a check took.' },
+  steward_place_up: {
+    type: 'gauge',
+    unit: 'ratio',
+    help: 'What a place saw last of a check: 1 well, 0.5 degraded, 0 down.',
+  },
+  steward_place_latency_seconds: {
+    type: 'gauge',
+    unit: 'seconds',
+    help: 'How long the last good answer to a check took, seen from a place.',
+  },
   steward_service_cpu_seconds_total: {
     type: 'counter',
     unit: 'seconds',

@@ -11,8 +11,8 @@ const PATTERNS: readonly [RegExp, string][] = [
   // user:password@host in any URL
   [/(:\/\/[^\s:/@]*):[^\s/"'<>]+@/g, `$1:${REDACTED}@`],
   [/\b(Bearer|Basic)\s+[\w.~+/=-]{8,}/gi, `$1 ${REDACTED}`],
-  // Steward's own: of the API, to join with, of a plan
-  [/\bstwj?_[A-Za-z0-9]+_[A-Za-z0-9]+/g, REDACTED],
+  // Steward's own: of the API, to join with, of a place and its invitation, of a plan
+  [/\bstw[ijp]?_[A-Za-z0-9]+_[A-Za-z0-9]+/g, REDACTED],
   [/\bstp_[\w-]{40,}/g, REDACTED],
   [/(?<![\w-])eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]+/g, REDACTED],
   [/\b(AKIA|ASIA)[A-Z0-9]{16}\b/g, REDACTED],

@@ -93,8 +93,10 @@ function valueOf(args: readonly string[], flag: string): string | undefined {
 }
 
 function addOperation(command: Command, operation: CommandDescription, around: Surroundings): void {
-  const read = addInput(command, operation.input, operation.arguments, FORMAT);
   const instead = around.instead?.[operation.name];
+  // What is required of the one way is not of the other; the server says what it lacks.
+  const schema = instead ? { ...operation.input, required: [] } : operation.input;
+  const read = addInput(command, schema, operation.arguments, FORMAT);
   for (const { flags, summary } of instead?.options ?? []) command.option(flags, summary);
   if (operation.download) addOutput(command);
   else addFormat(command);

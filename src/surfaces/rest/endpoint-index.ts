@@ -125,8 +125,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
   {
     method: 'POST',
     path: '/internal/metrics/healthcheck',
-    summary: 'Takes what a health check elsewhere measured.',
-    later: { permission: 'operate', by: 'metrics', meanwhile: `GET ${API}/service-health has what Steward measured.` },
+    summary: 'Takes what a health check elsewhere measured, by the token of a place.',
   },
   {
     method: 'POST',

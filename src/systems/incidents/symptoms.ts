@@ -6,6 +6,7 @@ import type { Incident } from '../../core/incident.ts';
 import type { Json, JsonObject } from '../../core/json.ts';
 import type { Log } from '../../core/log.ts';
 import { covers, MaintenanceScope } from '../../core/maintenance.ts';
+import { failsByNameAlone, failsElsewhere } from '../../core/places.ts';
 import { isCalm, isProblem, type ServiceStatus } from '../../core/monitor.ts';
 import type { Resource } from '../../core/resource.ts';
 import { flapTitle } from './flapping.ts';
@@ -27,7 +28,19 @@ const MOST_CHANGES = 40;
 const EVIDENCE_WITHIN_MS = 10_000;
 const OLD_NEWS_MS = 900_000;
 
-export const downFingerprint = (resourceId: string): string => `service.down:${resourceId}`;
+const downFingerprint = (resourceId: string): string => `service.down:${resourceId}`;
+const unreachableFingerprint = (resourceId: string): string => `service.unreachable:${resourceId}`;
+
+/** Of what is down: whoever looks from several places may know that it does not fail where it runs. */
+export function failureOf(
+  resourceId: string,
+  status: ServiceStatus | undefined,
+): { symptom: string; fingerprint: string } {
+  return failsElsewhere(status?.checks ?? [])
+    ? { symptom: 'service.unreachable', fingerprint: unreachableFingerprint(resourceId) }
+    : { symptom: 'service.down', fingerprint: downFingerprint(resourceId) };
+}
+
 export const degradedFingerprint = (resourceId: string): string => `service.degraded:${resourceId}`;
 
 export interface Symptoms {
@@ -60,11 +73,14 @@ export function createSymptoms(deps: SymptomDeps): Symptoms {
     await problems.settle(resource, signal);
     if (event.type === 'service.up') {
       await over(resource, degradedFingerprint(resource.id), 'It answers as it should again.');
+      await over(resource, unreachableFingerprint(resource.id), 'It is reached again.');
       await over(resource, downFingerprint(resource.id), 'It answers again; nothing of Steward brought it back.');
     } else if (event.type === 'service.degraded') {
+      await over(resource, unreachableFingerprint(resource.id), 'It is reached again, though not as it should.');
       await over(resource, downFingerprint(resource.id), 'It answers again, though not as it should.');
     } else if (event.type === 'service.stopped') {
       await over(resource, degradedFingerprint(resource.id), 'It was stopped on purpose.');
+      await over(resource, unreachableFingerprint(resource.id), 'It was stopped on purpose.');
       await over(resource, downFingerprint(resource.id), 'It was stopped on purpose.');
     } else if (event.type === 'resource.gone') {
       await gone(resource);
@@ -89,7 +105,8 @@ export function createSymptoms(deps: SymptomDeps): Symptoms {
     const status = await monitor.status(resource.id);
     // Steward was away while it happened, and it is over.
     if (now().getTime() - at.getTime() > OLD_NEWS_MS && status?.state !== 'down') return;
-    const known = await ledger.byFingerprint(downFingerprint(resource.id));
+    const { symptom, fingerprint } = failureOf(resource.id, status);
+    const known = await ledger.byFingerprint(fingerprint);
     if (known && known.status !== 'resolved') {
       if (status?.flapping !== undefined) await ledger.markFlapping(known.id, flapTitle(resource, status.flapping));
       // Of something that comes and goes it is said once that it does.
@@ -111,11 +128,11 @@ export function createSymptoms(deps: SymptomDeps): Symptoms {
     const { parent, suspect } = blame(dependencies, await incidentsOf(dependencies, ledger), at);
     const incident = await ledger.open(
       {
-        fingerprint: downFingerprint(resource.id),
+        fingerprint,
         resourceId: resource.id,
-        title: `${resource.name} is down${reason(status)}`,
-        symptom: 'service.down',
-        severity: 'critical',
+        title: `${resource.name} is ${symptom === 'service.down' ? 'down' : 'not reached'}${reason(status)}`,
+        symptom,
+        severity: failsByNameAlone(status?.checks ?? []) && !resource.critical ? 'warning' : 'critical',
         parentId: parent?.id,
         evidence,
       },

@@ -3,7 +3,7 @@ import type { Resource } from '../../core/resource.ts';
 import { blame, dependenciesNow, incidentsOf } from './dependencies.ts';
 import { settleFlapping } from './flapping.ts';
 import type { SymptomDeps } from './symptom-deps.ts';
-import { degradedFingerprint, downFingerprint, type Symptoms } from './symptoms.ts';
+import { degradedFingerprint, failureOf, type Symptoms } from './symptoms.ts';
 
 const DEGRADED_FOR_MS = 600_000;
 const CHILD_GRACE_MS = 60_000;
@@ -48,7 +48,7 @@ async function lookAt(status: ServiceStatus, deps: UpkeepDeps, signal: AbortSign
   if (!resource || (await deps.maintenance?.activeFor(resource, now()))) return;
 
   const known = await ledger.byFingerprint(
-    status.state === 'down' ? downFingerprint(resource.id) : degradedFingerprint(resource.id),
+    status.state === 'down' ? failureOf(resource.id, status).fingerprint : degradedFingerprint(resource.id),
   );
   if (known && known.status !== 'resolved') return;
   if (status.state === 'down') {
@@ -80,7 +80,12 @@ async function lookForFlapping(statuses: readonly ServiceStatus[], deps: UpkeepD
 }
 
 /** Symptoms that are over when the service is well. */
-const ABOUT_BEING_DOWN: ReadonlySet<string> = new Set(['service.down', 'service.flapping', 'service.degraded']);
+const ABOUT_BEING_DOWN: ReadonlySet<string> = new Set([
+  'service.down',
+  'service.unreachable',
+  'service.flapping',
+  'service.degraded',
+]);
 
 const ENDED: Readonly<Record<string, string>> = {
   up: 'It answers again, and has for a while.',

@@ -89,6 +89,24 @@ export async function loadChecks(
   );
 }
 
+/** Of all nodes. */
+export async function sharedChecks(db: Kysely<MonitoringTables>): Promise<Check[]> {
+  const rows = await db
+    .selectFrom('checks')
+    .select(['id', 'resource_id', 'target', 'timing', 'origin'])
+    .where('retired_at', 'is', null)
+    .where(sql<boolean>`timing -> 'places' is not null`)
+    .orderBy('id')
+    .execute();
+  return rows.map(({ id, resource_id, target, timing, origin }) => ({
+    ...timing,
+    id,
+    resourceId: resource_id,
+    target,
+    origin,
+  }));
+}
+
 export async function loadStatuses(
   db: Kysely<MonitoringTables>,
   resourceIds: readonly string[],

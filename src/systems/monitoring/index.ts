@@ -1,15 +1,16 @@
-import type { Prober } from '../../core/check.ts';
+import type { Check, Prober } from '../../core/check.ts';
 import type { EventType } from '../../core/event.ts';
 import type { Inventory } from '../../core/inventory.ts';
 import { StewardError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
 import type { Maintenance, MaintenanceSpan } from '../../core/maintenance.ts';
 import type { Monitor, ResponseTimes, ServiceStatus, WatchedHere } from '../../core/monitor.ts';
+import type { PlaceVotes } from '../../core/places.ts';
 import type { ChecksPort } from '../../core/ports/checks.ts';
 import type { System } from '../../core/system.ts';
 import type { EventConsumer } from '../../store/event-consumer.ts';
 import type { Store } from '../../store/store.ts';
-import { loadChecks } from './check-store.ts';
+import { loadChecks, sharedChecks } from './check-store.ts';
 import { namedChecks } from './checks.ts';
 import { availability, type Span, uptimes } from './availability.ts';
 import { bridgeGap, keepHistory } from './history.ts';
@@ -32,6 +33,7 @@ export interface MonitoringDeps {
   /** Time in which work was going on counts neither as up nor as down. */
   readonly maintenance?: Pick<Maintenance, 'activeFor' | 'during'> | undefined;
   readonly prober: Prober;
+  readonly places?: PlaceVotes | undefined;
   /** The node that resources name as theirs. */
   readonly node: string;
   /** Nodes where nobody probes at the moment: what was seen there last says nothing about now. */
@@ -51,6 +53,8 @@ export interface Monitoring extends System, Monitor {
   here(): WatchedHere[];
   overall(): Promise<Overall>;
   report(): Promise<HealthReport>;
+  /** Checks of all nodes that other places look at, too. */
+  sharedChecks(): Promise<Check[]>;
   /** How long good answers of these services took since then. */
   responseTimes(resourceIds: readonly string[], since: Date): Promise<ReadonlyMap<string, ResponseTimes>>;
   /** Percent of the time since then that each service answered, of the time it was meant to. */
@@ -83,6 +87,7 @@ export function createMonitoring({
   inventory,
   maintenance,
   prober: world,
+  places,
   node,
   absentNodes = async () => new Set(),
   settings,
@@ -111,6 +116,7 @@ export function createMonitoring({
     db,
     inventory,
     prober,
+    places,
     recorder,
     scheduler,
     selfCheck,
@@ -203,6 +209,7 @@ export function createMonitoring({
       return (await report()).overall;
     },
     report,
+    sharedChecks: () => sharedChecks(db),
     responseTimes: (resourceIds, since) => responseTimes(db, resourceIds, since),
     uptimes: async (since) => uptimes(db, since, now(), await excused(since, now())),
     uptime: (days) =>

@@ -3,6 +3,7 @@ import { ms } from '../../core/duration.ts';
 import { StewardError } from '../../core/errors.ts';
 import type { EventType } from '../../core/event.ts';
 import type { ServiceStatus } from '../../core/monitor.ts';
+import { failsElsewhere, type PlaceVotes } from '../../core/places.ts';
 import type { Resource } from '../../core/resource.ts';
 import { changePercent, type FlapLimits } from './flap.ts';
 import type { Recorder } from './recorder.ts';
@@ -39,6 +40,8 @@ export interface WatchParts {
   readonly node: string;
   readonly now: () => Date;
   readonly signal: AbortSignal;
+  /** What other places say of the checks that they look at, too. */
+  readonly places?: PlaceVotes | undefined;
   /** Those that Nagios documents where it is left out. */
   readonly flapLimits?: (() => FlapLimits | undefined) | undefined;
 }
@@ -110,6 +113,9 @@ export class WatchedService {
     try {
       result = await prober.probe(check.target, { timeoutMs, slowMs, signal });
       if (result.state === 'down') result = await this.#excuse(watched, result);
+      // Whoever stopped it on purpose did so wherever it is looked at from.
+      if (check.places && result.state !== 'stopped')
+        result = (await this.#parts.places?.judge(check, result)) ?? result;
     } catch (thrown) {
       const { message } = StewardError.from(thrown);
       result = {
@@ -199,7 +205,9 @@ export class WatchedService {
     }));
     const state = serviceState(checks);
     if (state === 'pending') return;
-    const problems = [...new Set(this.checks.map((watched) => problemOf(watched.state) ?? ''))].toSorted().join(' ');
+    const named = this.checks.map((watched): string => problemOf(watched.state) ?? '');
+    if (failsElsewhere(this.checks.map((watched) => watched.state))) named.push('elsewhere');
+    const problems = [...new Set(named)].toSorted().join(' ');
     const isNews = problems !== (this.#problems ?? problems);
     this.#problems = problems;
     const from = this.#memory.state;

@@ -1,5 +1,5 @@
 import { type ColumnType, type Generated, sql } from 'kysely';
-import type { CheckTarget, CheckTiming, ProbeResult, ServiceState } from '../../core/check.ts';
+import type { Check, CheckTarget, CheckTiming, ProbeResult, ServiceState } from '../../core/check.ts';
 import type { Migration } from '../../store/migrator.ts';
 
 type Jsonb<T> = ColumnType<T, string, string>;
@@ -12,7 +12,7 @@ export type MonitoringTables = {
     node: string;
     kind: string;
     target: Jsonb<CheckTarget>;
-    timing: Jsonb<CheckTiming>;
+    timing: Jsonb<CheckTiming & Pick<Check, 'places'>>;
     origin: 'discovered' | 'configured';
     created_at: Date;
     /** Set when nothing asks it any more; its history stays for as long as results are kept. */

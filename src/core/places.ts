@@ -1,0 +1,45 @@
+import type { Check, CheckKind, ProbeResult, ServiceState } from './check.ts';
+
+/** Kinds that can be asked from anywhere. */
+export const PLACE_KINDS: ReadonlySet<CheckKind> = new Set<CheckKind>(['http', 'tcp', 'dns', 'tls']);
+
+/** What all the places together say of a check that several look at. */
+export interface PlaceVotes {
+  judge(check: Check, seenHere: ProbeResult): Promise<ProbeResult>;
+}
+
+/** What a check of several places says of the way to it, under this name in the details of its results. */
+export const PATH_DETAIL = 'path';
+
+interface Failing {
+  readonly state: ServiceState;
+  readonly last?: ProbeResult | undefined;
+}
+
+/** It fails on the way, and not where it runs: there is nothing here that could be healed. */
+export function failsElsewhere(checks: readonly Failing[]): boolean {
+  return failsBy(checks, ['dns', 'uplink', 'region']);
+}
+
+/** Its name cannot be found anywhere: no machine of the user is to blame, so nobody is called for it. */
+export function failsByNameAlone(checks: readonly Failing[]): boolean {
+  return failsBy(checks, ['dns']);
+}
+
+function failsBy(checks: readonly Failing[], paths: readonly unknown[]): boolean {
+  const failing = checks.filter(({ state }) => state === 'down');
+  return failing.length > 0 && failing.every(({ last }) => paths.includes(last?.detail[PATH_DETAIL]));
+}
+
+/** Takes what places say, for the surface that hears it. A token of theirs is of use here and nowhere else. */
+export interface PlaceReceiver {
+  /** An invitation is given once, for the hash of a token that the place made itself. */
+  join(request: {
+    readonly invitation: string;
+    readonly tokenHash: string;
+    readonly from: string;
+  }): Promise<{ readonly name: string }>;
+  report(token: string, report: unknown, from: string): Promise<unknown>;
+  /** The same for scripts that know nothing of Steward but this. */
+  healthcheck(token: string, results: unknown, from: string): Promise<unknown>;
+}

@@ -1,0 +1,107 @@
+import { lookup } from 'node:dns/promises';
+import { randomUUID } from 'node:crypto';
+import type { PlaceCheck, PlaceConfig, PlaceResult } from '../../edge/handlers/probe/messages.ts';
+import { classifyAddress } from '../adapters/outbound/address-class.ts';
+import { CheckTarget, type ProbeResult, type Prober } from '../core/check.ts';
+import { canonicalJson } from '../core/json.ts';
+import { PLACE_KINDS } from '../core/places.ts';
+
+interface LooksDeps {
+  readonly prober: Prober;
+  /** Why nothing that failed just now may be held against anybody. */
+  readonly blame: () => Promise<string | undefined>;
+  readonly onResult: (result: PlaceResult) => void;
+  readonly signal: AbortSignal;
+}
+
+/** The first looks after a start do not come all at once. */
+const SPREAD_MS = 2_000;
+
+interface Running {
+  readonly check: PlaceCheck;
+  timer: NodeJS.Timeout;
+}
+
+/** Looks at what the configuration says, each check on its own time. */
+export function createLooks({ prober, blame, onResult, signal }: LooksDeps) {
+  const running = new Map<string, Running>();
+
+  async function look({ id, timeoutMs, slowMs }: PlaceCheck, target: CheckTarget): Promise<void> {
+    const at = new Date().toISOString();
+    let seen = await ask(target, timeoutMs, slowMs);
+    const reason = seen.state === 'down' ? await blame() : undefined;
+    if (reason !== undefined) seen = { ...seen, state: 'unknown', message: `${reason}; seen: ${seen.message}` };
+    if (signal.aborted || running.get(id)?.check.id !== id) return;
+    const { code } = seen.detail;
+    onResult({
+      id: randomUUID(),
+      check: id,
+      at,
+      state: seen.state === 'stopped' ? 'unknown' : seen.state,
+      latencyMs: seen.latencyMs,
+      // What else the peer said stays here.
+      message: seen.message,
+      ...(typeof code === 'string' && /^\w{1,60}$/.test(code) && { code }),
+    });
+  }
+
+  async function ask(target: CheckTarget, timeoutMs: number, slowMs: number): Promise<ProbeResult> {
+    if (await leadsAstray(target))
+      return {
+        state: 'unknown',
+        latencyMs: 0,
+        message: 'a place asks no address that is reserved, or of the metadata of a cloud',
+        depth: 'presence',
+        detail: {},
+      };
+    return await prober.probe(target, { timeoutMs, slowMs, signal });
+  }
+
+  function start(check: PlaceCheck, userAgent: string): void {
+    const target = targetOf(check, userAgent);
+    if (!target) return;
+    const again = (delayMs: number): NodeJS.Timeout =>
+      setTimeout(() => {
+        const began = performance.now();
+        void look(check, target).finally(() => {
+          const entry = running.get(check.id);
+          if (entry?.check !== check || signal.aborted) return;
+          entry.timer = again(Math.max(0, check.everyMs - (performance.now() - began)));
+        });
+      }, delayMs);
+    running.set(check.id, { check, timer: again(Math.random() * Math.min(check.everyMs, SPREAD_MS)) });
+  }
+
+  function stop(id: string): void {
+    clearTimeout(running.get(id)?.timer);
+    running.delete(id);
+  }
+
+  return {
+    follow({ checks, userAgent }: PlaceConfig): void {
+      const wanted = new Map(checks.map((check) => [check.id, check]));
+      for (const [id, { check }] of running) if (canonicalJson(wanted.get(id)) !== canonicalJson(check)) stop(id);
+      for (const check of checks) if (!running.has(check.id)) start(check, userAgent);
+    },
+    stop(): void {
+      for (const id of running.keys()) stop(id);
+    },
+  };
+}
+
+/** As this version understands it; a newer server may ask for what it does not. */
+function targetOf({ target: given }: PlaceCheck, userAgent: string): CheckTarget | undefined {
+  const { data: target } = CheckTarget.safeParse(given);
+  if (!target || !PLACE_KINDS.has(target.kind)) return undefined;
+  // Files of this machine are nobody's business.
+  if (target.kind === 'tls' && (target.file !== undefined || target.ca !== undefined)) return undefined;
+  if (target.kind === 'http') return { ...target, headers: { 'user-agent': userAgent, ...target.headers } };
+  return target;
+}
+
+async function leadsAstray(target: CheckTarget): Promise<boolean> {
+  const host = target.kind === 'http' ? URL.parse(target.url)?.hostname : 'host' in target ? target.host : undefined;
+  if (host === undefined) return false;
+  const addresses = await lookup(host.replace(/^\[(.*)\]$/, '$1'), { all: true }).catch(() => []);
+  return addresses.some(({ address }) => classifyAddress(address) === 'forbidden');
+}

@@ -1,0 +1,85 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { memoryLog } from '../../testing/log.ts';
+import { changesOf } from '../../testing/changes.ts';
+import { type TestDatabase, testDatabase } from '../../testing/database.ts';
+import {
+  fakeEvidence,
+  fakeMonitor,
+  type FakeMonitor,
+  watchedInventory,
+  watchedService,
+} from '../../testing/watched-world.ts';
+import { createIncidents, incidentsMigrations } from './index.ts';
+
+let database: TestDatabase;
+let monitor: FakeMonitor;
+let incidents: ReturnType<typeof createIncidents>;
+let at = new Date('2026-03-01T12:00:00Z');
+
+beforeEach(async () => {
+  database = await testDatabase({ migrations: incidentsMigrations, now: () => at });
+  monitor = fakeMonitor(() => at);
+  incidents = createIncidents({
+    store: database.store,
+    inventory: watchedInventory([watchedService('shop'), watchedService('bank', { critical: true })]),
+    monitor,
+    evidence: fakeEvidence(),
+    changes: changesOf(database.store),
+    node: { id: 'node_1', name: 'here' },
+    now: () => at,
+    log: memoryLog(),
+    upkeepMs: () => 50,
+  });
+  await incidents.start();
+});
+
+afterEach(async () => {
+  await incidents.stop();
+  await database.drop();
+});
+
+async function say(state: 'up' | 'down', id: string, path?: string): Promise<void> {
+  monitor.set(id, state, { ...(state === 'down' && { failures: 3 }), ...(path !== undefined && { detail: { path } }) });
+  await database.store.db.transaction().execute((trx) =>
+    database.store.events.append(trx, {
+      type: `service.${state}`,
+      subject: { kind: 'service', id },
+      data: { state },
+    }),
+  );
+}
+
+const unresolved = async (count: number) =>
+  await vi.waitUntil(
+    async () => {
+      const found = await incidents.unresolved();
+      return found.length === count ? found : undefined;
+    },
+    { timeout: 5_000, interval: 25 },
+  );
+
+describe('what fails on the way to a service', () => {
+  it.each([
+    ['dns', 'shop', 'service.unreachable', 'warning'],
+    // Whoever says that it is critical is called all the same.
+    ['dns', 'bank', 'service.unreachable', 'critical'],
+    ['uplink', 'shop', 'service.unreachable', 'critical'],
+    ['region', 'shop', 'service.unreachable', 'critical'],
+    ['host', 'shop', 'service.down', 'critical'],
+    [undefined, 'shop', 'service.down', 'critical'],
+  ] as const)('by the verdict %s about %s is %s, %s', async (path, id, symptom, severity) => {
+    await say('down', id, path);
+    expect(await unresolved(1)).toMatchObject([{ symptom, severity, resourceId: id }]);
+  });
+
+  it('becomes an incident of the service itself, which is healed, when it fails there as well; both end with it', async () => {
+    await say('down', 'shop', 'uplink');
+    await unresolved(1);
+    await say('down', 'shop', 'host');
+    const both = await unresolved(2);
+    expect(both.map(({ symptom }) => symptom).toSorted()).toEqual(['service.down', 'service.unreachable']);
+    at = new Date(at.getTime() + 3_600_000);
+    await say('up', 'shop');
+    await unresolved(0);
+  });
+});

@@ -1,0 +1,94 @@
+import { createHash } from 'node:crypto';
+import { type Kysely, sql } from 'kysely';
+import type { Check } from '../../core/check.ts';
+import { ms } from '../../core/duration.ts';
+import { PLACE_KINDS } from '../../core/places.ts';
+import type { SecretResolver } from '../../core/secrets.ts';
+import type { PlaceCheck, PlaceConfig, PlaceTarget, SignedConfig } from '../../../edge/handlers/probe/messages.ts';
+import type { ProbesSettings } from './deps.ts';
+import type { Signer } from './signing.ts';
+import type { PlaceRow, PlaceTables } from './tables.ts';
+
+interface TellingDeps {
+  readonly db: Kysely<PlaceTables>;
+  readonly signing: () => Promise<Signer>;
+  readonly secrets: SecretResolver;
+  readonly sharedChecks: () => Promise<readonly Check[]>;
+  readonly settings: () => ProbesSettings;
+}
+
+export interface Telling {
+  /** Undefined where the place has the latest. */
+  configFor(place: PlaceRow, have: number): Promise<SignedConfig | undefined>;
+  /** Checks that this place may see. */
+  checksOf(place: Pick<PlaceRow, 'name' | 'kinds'>): Promise<readonly Check[]>;
+}
+
+/** What each place is told: the checks that are meant for it, and of those what it needs to ask them. */
+export function createTelling({ db, signing, secrets, sharedChecks, settings }: TellingDeps): Telling {
+  async function checksOf({ name, kinds }: Pick<PlaceRow, 'name' | 'kinds'>): Promise<readonly Check[]> {
+    return (await sharedChecks()).filter(
+      (check) => isFor(check, name) && kinds.includes(check.target.kind) && !keepsSecret(check),
+    );
+  }
+
+  async function told({ id, target, every, timeout, slow }: Check): Promise<PlaceCheck> {
+    return { id, target: await revealed(target), everyMs: ms(every), timeoutMs: ms(timeout), slowMs: ms(slow) };
+  }
+
+  /** Only of checks that say that their secrets may go; the others that have any are not told. */
+  async function revealed(target: Check['target']): Promise<PlaceTarget> {
+    if (target.kind !== 'http') return target;
+    const headers: Record<string, string> = {};
+    for (const [header, value] of Object.entries(target.headers))
+      headers[header] = typeof value === 'string' ? value : (await secrets(value)).trim();
+    return { ...target, headers };
+  }
+
+  return {
+    checksOf,
+    async configFor(place, have) {
+      const { userAgent, reportMs } = settings();
+      const content: Omit<PlaceConfig, 'version'> = {
+        place: place.id,
+        userAgent,
+        reportEveryMs: reportMs,
+        checks: await Promise.all((await checksOf(place)).map(told)),
+      };
+      const hash = createHash('sha256').update(JSON.stringify(content)).digest('hex');
+      // A store that was restored from a copy may know of fewer versions than the place has seen.
+      const { config_version: version } = await db
+        .updateTable('places')
+        .set({
+          config_hash: hash,
+          config_version: sql<number>`case when config_hash = ${hash} and config_version >= ${have} then config_version
+            else greatest(config_version, ${have}) + 1 end`,
+        })
+        .where('id', '=', place.id)
+        .returning('config_version')
+        .executeTakeFirstOrThrow();
+      if (version === have) return undefined;
+      return (await signing()).sign(JSON.stringify({ ...content, version } satisfies PlaceConfig));
+    },
+  };
+}
+
+/** Whether the place is one of those that look at it. */
+export function isFor({ places, target }: Check, name: string): boolean {
+  return places !== undefined && isAskedAnywhere(target) && (places.from?.includes(name) ?? true);
+}
+
+/** What names a file is about the machine that has it. */
+function isAskedAnywhere(target: Check['target']): boolean {
+  if (target.kind === 'tls') return target.file === undefined && target.ca === undefined;
+  return PLACE_KINDS.has(target.kind);
+}
+
+/** Its answer depends on a secret that may not leave this machine; asked without it, it would only seem to be down. */
+export function keepsSecret({ places, target }: Check): boolean {
+  return (
+    target.kind === 'http' &&
+    places?.secrets !== true &&
+    Object.values(target.headers).some((value) => typeof value !== 'string')
+  );
+}

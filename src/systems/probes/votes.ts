@@ -1,0 +1,101 @@
+import type { Kysely } from 'kysely';
+import type { Check, ProbeResult } from '../../core/check.ts';
+import { subject } from '../../core/describe-target.ts';
+import { ms } from '../../core/duration.ts';
+import { PATH_DETAIL, type PlaceVotes } from '../../core/places.ts';
+import { pathVerdict } from '../../../edge/handlers/probe/path.ts';
+import { countVotes, type Quorum, type Sighting } from '../../../edge/handlers/probe/quorum.ts';
+import type { PlaceTables } from './tables.ts';
+import { isFor, keepsSecret } from './telling.ts';
+
+interface VotesDeps {
+  readonly db: Kysely<PlaceTables>;
+  /** How this node is called among the places. */
+  readonly here: string;
+  readonly now: () => Date;
+}
+
+/** A report may come late by so much. */
+const SLACK_MS = 30_000;
+const SHOWN_MESSAGE = 160;
+
+/** Brings what this node saw and what the places saw last together, to one result of the check. */
+export function createVotes({ db, here, now }: VotesDeps): PlaceVotes {
+  async function elsewhere(check: Check): Promise<Sighting[]> {
+    if (keepsSecret(check)) return [];
+    const rows = await db
+      .selectFrom('place_sightings as s')
+      .innerJoin('places as p', 'p.id', 's.place_id')
+      .select(['p.name', 'p.every_ms', 'p.unwell', 's.at', 's.state', 's.latency_ms', 's.message', 's.code'])
+      .where('s.check_id', '=', check.id)
+      .where('p.removed_at', 'is', null)
+      .orderBy('p.name')
+      .execute();
+    return rows
+      .filter(({ name }) => isFor(check, name))
+      .map(({ name, every_ms: everyMs, unwell, at, state, latency_ms: latencyMs, message, code }) => ({
+        place: name,
+        here: false,
+        state,
+        at,
+        latencyMs,
+        message,
+        code: code ?? undefined,
+        freshMs: 2 * Math.max(everyMs, ms(check.every)) + SLACK_MS,
+        unwell: unwell ?? undefined,
+      }));
+  }
+
+  return {
+    async judge(check, seen) {
+      const at = now();
+      if (seen.state === 'stopped') return seen;
+      const own: Sighting = {
+        place: here,
+        here: true,
+        state: seen.state,
+        at,
+        latencyMs: seen.latencyMs,
+        message: seen.message,
+        code: typeof seen.detail['code'] === 'string' ? seen.detail['code'] : undefined,
+        freshMs: Infinity,
+      };
+      const sightings = [own, ...(await elsewhere(check))];
+      const quorum = countVotes(sightings, check.places?.need, at);
+      return together(check, seen, sightings, quorum);
+    },
+  };
+}
+
+function together(check: Check, seen: ProbeResult, sightings: readonly Sighting[], quorum: Quorum): ProbeResult {
+  const { state, down, up, need } = quorum;
+  const path = pathVerdict(quorum, hostOf(check));
+  const detail: ProbeResult['detail'] = {
+    ...seen.detail,
+    ...(path && { [PATH_DETAIL]: path.where, verdict: path.sentence }),
+    need,
+    ...Object.fromEntries(sightings.map((sighting) => [`at ${sighting.place}`, inWords(sighting, quorum)])),
+  };
+  const isUp = seen.state === 'up' || seen.state === 'degraded';
+  // Everybody agrees, and this node says it best.
+  if (state === 'up' && down.length === 0 && isUp) return { ...seen, detail };
+  const counted = `${down.length} of ${down.length + up.length} places cannot reach it, ${need} ${need === 1 ? 'is' : 'are'} needed`;
+  const reason = seen.state === 'down' ? seen.message : (down[0]?.message ?? seen.message);
+  const message = [path?.sentence, `${counted}: ${reason}`].filter((part) => part !== undefined).join(' ');
+  if (state === 'up')
+    return { ...seen, state: isUp ? seen.state : 'up', message, detail, problem: isUp ? seen.problem : undefined };
+  if (state === 'down') return { ...seen, state: 'down', message, detail, problem: isUp ? undefined : seen.problem };
+  return { ...seen, state: 'unknown', message, detail, problem: undefined };
+}
+
+function inWords({ place, state, latencyMs, message }: Sighting, { silent }: Quorum): string {
+  const without = silent.find((each) => each.place === place);
+  if (without) return `no vote: ${without.why.slice(0, SHOWN_MESSAGE)}`;
+  return `${state} in ${Math.round(latencyMs)} ms: ${message.slice(0, SHOWN_MESSAGE)}`;
+}
+
+function hostOf({ target }: Check): string {
+  if (target.kind === 'http') return URL.parse(target.url)?.hostname ?? target.url;
+  if (target.kind === 'dns') return target.name;
+  return 'host' in target && typeof target.host === 'string' ? target.host : subject(target);
+}
