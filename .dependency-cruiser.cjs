@@ -49,6 +49,7 @@ module.exports = {
     npm('automations-npm', '^src/automations/', 'node_modules/zod/', ''),
     layer('workflows', '^src/workflows/', '^src/(core|automations|workflows)/', ''),
     layer('edge-alone', '^edge/handlers/', '^edge/handlers/', 'what decides at the edge runs where none of ours does'),
+    layer('edge-workers', '^edge/workers/', '^edge/(handlers|workers)/', 'a worker serves what the handlers decide'),
     npm('edge-web-standards-only', '^edge/handlers/', 'node_modules/jose/', 'web standards only, as jose is'),
     {
       name: 'edge-no-node',

@@ -115,12 +115,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
   {
     method: 'POST',
     path: '/internal/queue/add',
-    summary: 'Puts a job into the queue.',
-    later: {
-      permission: 'operate',
-      by: 'webhooks',
-      meanwhile: `POST ${API}/automations/{name}/runs starts an automation; the queue is Steward's own.`,
-    },
+    summary: 'Takes a webhook that was received elsewhere.',
   },
   {
     method: 'POST',

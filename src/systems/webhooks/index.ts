@@ -7,12 +7,14 @@ import type { SecretResolver } from '../../core/secrets.ts';
 import type { System } from '../../core/system.ts';
 import type { Store } from '../../store/store.ts';
 import { createAlias } from './alias.ts';
+import { createBringAll } from './bring.ts';
 import { type Front, startFront } from './front.ts';
 import { type Journal, openJournal } from './journal.ts';
 import type { Place } from '../listener.ts';
 import type { ThreadSettings } from './messages.ts';
 import { createMover, type Mover } from './mover.ts';
 import { webhookOperations } from './operations.ts';
+import { queueOperation } from './queue-operation.ts';
 import { webhookRetention } from './retention.ts';
 import type { WebhookTables } from './tables.ts';
 import { type ConfiguredType, createHookTypes } from './types.ts';
@@ -52,6 +54,7 @@ export function createWebhooks(deps: WebhookDeps): Webhooks {
   const { store, settings, secrets, log, now, node } = deps;
   const db = store.db.withTables<WebhookTables>();
   const hooks = createHookTypes({ configured: () => settings().types, secrets, log });
+  const bringAll = createBringAll({ db, store, node: node.id, log });
   const folder = join(deps.home, 'webhooks');
   let journal: Journal | undefined;
   let front: Front | undefined;
@@ -118,19 +121,22 @@ export function createWebhooks(deps: WebhookDeps): Webhooks {
   return {
     name: 'webhooks',
     receiver: createAlias({ front: () => front, trustedProxies: () => settings().trustedProxies, log }),
-    operations: webhookOperations({
-      store,
-      db,
-      node: node.id,
-      state: async () => ({
-        address: url,
-        types: Object.keys(settings().types),
-        unreadable: [...hooks.unreadable],
-        waitingBytes: journal?.bytes() ?? 0,
-        behindMs: mover?.behindMs() ?? 0,
-        ...((await front?.ask('counts', null).catch(() => undefined)) ?? { accepted: 0, refused: {} }),
+    operations: [
+      queueOperation(bringAll),
+      ...webhookOperations({
+        store,
+        db,
+        node: node.id,
+        state: async () => ({
+          address: url,
+          types: Object.keys(settings().types),
+          unreadable: [...hooks.unreadable],
+          waitingBytes: journal?.bytes() ?? 0,
+          behindMs: mover?.behindMs() ?? 0,
+          ...((await front?.ask('counts', null).catch(() => undefined)) ?? { accepted: 0, refused: {} }),
+        }),
       }),
-    }),
+    ],
     jobs: [webhookRetention({ db, keepMs: deps.keepMs })],
 
     async start() {
@@ -144,8 +150,7 @@ export function createWebhooks(deps: WebhookDeps): Webhooks {
       const mostBytes = (): number => settings().journalBytes;
       mover = createMover({
         journal,
-        store,
-        node: node.id,
+        bringAll,
         mostBytes,
         isBusy: () => front?.isBusy() ?? false,
         now,

@@ -1,0 +1,20 @@
+// What the workers use of Cloudflare's platform beyond web standards, as its documentation describes it.
+
+export interface Queue {
+  /** Resolves when the message is kept. At most 128,000 bytes. */
+  send(body: unknown, options: { readonly contentType: 'json' | 'text' }): Promise<unknown>;
+}
+
+export interface QueueMessage {
+  readonly id: string;
+  readonly body: unknown;
+  /** How often it was handed out, this time included. */
+  readonly attempts: number;
+  ack(): void;
+  retry(options: { readonly delaySeconds: number }): void;
+}
+
+export interface MessageBatch {
+  readonly queue: string;
+  readonly messages: readonly QueueMessage[];
+}
