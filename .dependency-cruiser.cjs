@@ -73,7 +73,10 @@ module.exports = {
       name: 'edge-by-those-who-serve-it',
       comment: 'other systems have nothing to decide there',
       severity: 'error',
-      from: { path: '^src/', pathNot: '^src/(systems/((webhooks|gateway|probes)/|address-of)|place/)' },
+      from: {
+        path: '^src/',
+        pathNot: '^src/(systems/((webhooks|gateway|probes)/|address-of|server-digests)|place/|testing/gateway)',
+      },
       to: { path: '^edge/' },
     },
     layer('surfaces', '^src/surfaces/', '^src/(core|surfaces)/|^src/engine/service\\.ts$', ''),

@@ -1,13 +1,28 @@
 import type { IncomingMessage } from 'node:http';
-import { addressRange, covers } from '../../edge/handlers/addresses.ts';
+import { type AddressRange, addressRange, covers } from '../../edge/handlers/addresses.ts';
+
+const read = new WeakMap<readonly string[], readonly AddressRange[]>();
 
 /** Who sent it: who connected, or where that is a trusted proxy, the last in X-Forwarded-For that is none. */
 export function addressOf(request: IncomingMessage, trustedProxies: readonly string[]): string {
   const peer = request.socket.remoteAddress ?? '';
-  if (trustedProxies.length === 0) return peer;
-  const trusted = trustedProxies.map(addressRange).filter((range) => range !== undefined);
-  if (!covers(trusted, peer)) return peer;
+  if (!isTrusted(request, trustedProxies)) return peer;
+  const trusted = rangesOf(trustedProxies);
   const header = request.headers['x-forwarded-for'];
   const said = (Array.isArray(header) ? header.join(',') : (header ?? '')).split(',').map((one) => one.trim());
   return said.findLast((address) => address !== '' && !covers(trusted, address)) ?? peer;
+}
+
+/** Whether what it says of the client may be believed. */
+export function isTrusted({ socket }: IncomingMessage, trustedProxies: readonly string[]): boolean {
+  return trustedProxies.length > 0 && covers(rangesOf(trustedProxies), socket.remoteAddress ?? '');
+}
+
+function rangesOf(trustedProxies: readonly string[]): readonly AddressRange[] {
+  let ranges = read.get(trustedProxies);
+  if (!ranges) {
+    ranges = trustedProxies.map(addressRange).filter((range) => range !== undefined);
+    read.set(trustedProxies, ranges);
+  }
+  return ranges;
 }

@@ -12,7 +12,7 @@ import type { Log } from '../../core/log.ts';
 import { type Answer, answerOf } from './answer.ts';
 import type { JournalWriter } from './journal-writer.ts';
 import { encode } from './record.ts';
-import { serverDigests } from './server-digests.ts';
+import { serverDigests } from '../server-digests.ts';
 
 export interface Counts {
   accepted: number;

@@ -12,7 +12,7 @@ import { createJournalWriter } from './journal-writer.ts';
 import { createListener } from '../listener.ts';
 import type { FromThread, Question, Questions, SentArrival, ThreadData, ToThread } from './messages.ts';
 import { createReceiver } from './receiver.ts';
-import { serverDigests } from './server-digests.ts';
+import { serverDigests } from '../server-digests.ts';
 
 const HEADERS_MS = 10_000;
 const REQUEST_MS = 30_000;

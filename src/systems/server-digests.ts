@@ -1,5 +1,5 @@
 import { createHash, createHmac, createSecretKey, timingSafeEqual } from 'node:crypto';
-import type { Digests } from '../../../edge/handlers/digests.ts';
+import type { Digests } from '../../edge/handlers/digests.ts';
 
 /** The same as Web Crypto's, without a promise and a thread for each signature. */
 export const serverDigests: Digests = {

@@ -1,0 +1,278 @@
+// What happens to one request: it is judged, passed on or answered, and written down.
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { Callers } from '../../../edge/handlers/gateway/callers.ts';
+import type { Counters } from '../../../edge/handlers/gateway/counters.ts';
+import { toClient, toUpstream } from '../../../edge/handlers/gateway/headers.ts';
+import type { judge as judging } from '../../../edge/handlers/gateway/judge.ts';
+import type { Forward, Verdict } from '../../../edge/handlers/gateway/verdict.ts';
+import type { ReadyRoutes } from '../../../edge/handlers/gateway/ready.ts';
+import type { Log } from '../../core/log.ts';
+import { addressOf } from '../address-of.ts';
+import type { AccessLog } from './access-log.ts';
+import { bump, type Figures } from './figures.ts';
+import { type Failure, flat, hasBody, pass, type Passed } from './passage.ts';
+import { recordOf } from './record.ts';
+import type { Doors } from './server.ts';
+import { createTunnels, type Tunnels } from './tunnel.ts';
+import type { Upstream } from './upstream.ts';
+
+export interface DoorDeps {
+  readonly judge: typeof judging;
+  readonly routes: () => ReadyRoutes;
+  readonly upstream: (name: string) => Upstream | undefined;
+  readonly callers: Callers;
+  readonly counters: () => Counters;
+  readonly trustedProxies: () => readonly string[];
+  readonly accessLog: Pick<AccessLog, 'write'>;
+  readonly figures: Figures;
+  readonly now: () => Date;
+  readonly log: Log;
+}
+
+const FAILED: Readonly<Record<Failure, readonly [status: number, message: string]>> = {
+  'too-large': [413, 'The body is longer than this route takes.'],
+  'slow-body': [408, 'The body did not come in time.'],
+  'upstream-down': [503, 'The service is not available.'],
+  'upstream-full': [503, 'The service has too much to do.'],
+  'upstream-failed': [502, 'The service did not answer as it should.'],
+  'upstream-slow': [504, 'The service did not answer in time.'],
+};
+
+const RETRY_SECONDS = '5';
+const DRAINED_BYTES = 64 * 1024;
+/** With two of them, two servers may go by different ones. */
+const ONCE = new Set(['host', 'authorization', 'content-type', 'content-length', 'transfer-encoding', 'x-api-key']);
+
+export function createDoor(deps: DoorDeps): Doors & { readonly tunnels: Tunnels } {
+  const { judge, routes, callers, counters, trustedProxies, accessLog, figures, now, log } = deps;
+  const tunnels = createTunnels();
+  const newId = (): string => randomUUID();
+
+  async function judged(request: IncomingMessage): Promise<Verdict> {
+    return await judge(
+      {
+        method: request.method ?? '',
+        target: request.url ?? '',
+        host: request.headers.host ?? '',
+        scheme: 'http',
+        header(name) {
+          const value = request.headers[name];
+          return typeof value === 'object' ? value.join(', ') : value;
+        },
+        address: addressOf(request, trustedProxies()),
+      },
+      routes(),
+      { counters: counters(), callers, now: now().getTime(), newId },
+    );
+  }
+
+  async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const began = performance.now();
+    figures.requests += 1;
+    const twice = saidTwice(request.rawHeaders);
+    if (twice !== undefined) {
+      refuseUnjudged(request, response, `The header ${twice} is there twice.`);
+      return;
+    }
+    const verdict = await judged(request);
+    if (request.socket.destroyed) return;
+    if (verdict.is !== 'forward') {
+      const headers = { ...verdict.headers, 'x-request-id': verdict.trace.id };
+      const status = verdict.status;
+      if (verdict.is === 'refuse') {
+        bump(figures.refusals, verdict.code);
+        closing(request, response);
+        answer(response, status, { error: verdict.message, id: verdict.trace.id }, headers);
+      } else {
+        response.writeHead(status, headers);
+        response.end();
+      }
+      finish(verdict, began, began, { status });
+      return;
+    }
+    const upstream = deps.upstream(verdict.upstream);
+    if (!upstream) {
+      fail(request, response, verdict, 'upstream-down');
+      finish(verdict, began, performance.now(), { status: 503, why: `There is no upstream '${verdict.upstream}'.` });
+      return;
+    }
+    if (Number(request.headers['content-length'] ?? 0) > verdict.maxBodyBytes) {
+      fail(request, response, verdict, 'too-large');
+      bump(figures.failures, 'too-large');
+      finish(verdict, began, performance.now(), { status: 413, why: `at most ${verdict.maxBodyBytes} bytes` });
+      return;
+    }
+    if (request.headers.expect !== undefined && hasBody(request)) response.writeContinue();
+    const own = performance.now();
+    const passed = await pass({
+      request,
+      response,
+      upstream,
+      method: request.method ?? 'GET',
+      path: verdict.target,
+      headers: upstreamHeaders(request, verdict),
+      answerHeaders: (raw) => toClient(raw, withId(verdict)),
+      maxBodyBytes: verdict.maxBodyBytes,
+      answerMs: verdict.timeoutMs,
+    });
+    let { status } = passed;
+    if (isFailure(passed.is)) {
+      status = fail(request, response, verdict, passed.is);
+      bump(figures.failures, passed.is);
+    } else if (passed.is !== 'whole') bump(figures.failures, passed.is);
+    finish(verdict, began, own, { ...passed, status });
+  }
+
+  function finish(
+    verdict: Verdict,
+    began: number,
+    own: number,
+    ended: Partial<Passed> & { readonly status: number | undefined },
+  ): void {
+    const at = performance.now();
+    figures.total.add(at - began);
+    figures.own.add(own - began);
+    bump(figures.byStatus, ended.status === undefined ? 'none' : `${Math.floor(ended.status / 100)}xx`);
+    accessLog.write(recordOf(verdict, { ...ended, ms: at - began, ownMs: own - began }));
+  }
+
+  function refuseUnjudged(request: IncomingMessage, response: ServerResponse, message: string): void {
+    const id = newId();
+    bump(figures.refusals, 'malformed');
+    bump(figures.byStatus, '4xx');
+    response.setHeader('connection', 'close');
+    answer(response, 400, { error: message, id }, { 'x-request-id': id });
+    accessLog.write({
+      id,
+      at: now().toISOString(),
+      address: addressOf(request, trustedProxies()),
+      method: request.method,
+      rule: 'malformed',
+      status: 400,
+      why: message,
+    } as { id: string });
+  }
+
+  function fail(request: IncomingMessage, response: ServerResponse, verdict: Forward, failure: Failure): number {
+    const [status, error] = FAILED[failure];
+    if (response.headersSent || response.destroyed) return status;
+    closing(request, response);
+    answer(
+      response,
+      status,
+      { error, id: verdict.trace.id },
+      {
+        ...withId(verdict).set,
+        ...(status === 503 && { 'retry-after': RETRY_SECONDS }),
+      },
+    );
+    return status;
+  }
+
+  return {
+    tunnels,
+    request(request, response) {
+      handle(request, response).catch((thrown: unknown) => {
+        log.error('a request to the gateway could not be answered', { reason: String(thrown) });
+        if (response.headersSent) response.destroy();
+        else answer(response, 500, { error: 'Something went wrong here.' }, {});
+      });
+    },
+    upgrade(request, socket, head) {
+      upgraded(request, socket, head).catch((thrown: unknown) => {
+        log.error('an upgrade at the gateway could not be answered', { reason: String(thrown) });
+        socket.destroy();
+      });
+    },
+    malformed: () => bump(figures.refusals, 'malformed'),
+  };
+
+  async function upgraded(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    const began = performance.now();
+    figures.requests += 1;
+    socket.on('error', () => undefined);
+    const twice = saidTwice(request.rawHeaders);
+    if (twice !== undefined) return tunnels.refuse(socket, 400, { error: `The header ${twice} is there twice.` }, {});
+    const verdict = await judged(request);
+    const headers = { 'x-request-id': verdict.trace.id };
+    if (verdict.is !== 'forward') {
+      if (verdict.is === 'refuse') bump(figures.refusals, verdict.code);
+      const error = verdict.is === 'refuse' ? verdict.message : 'A preflight is no upgrade.';
+      tunnels.refuse(socket, verdict.status, { error, id: verdict.trace.id }, { ...verdict.headers, ...headers });
+      return finish(verdict, began, began, { status: verdict.status });
+    }
+    const upstream = deps.upstream(verdict.upstream);
+    const own = performance.now();
+    const passed = upstream
+      ? await tunnels.open({
+          request,
+          socket,
+          head,
+          upstream,
+          path: verdict.target,
+          headers: upstreamHeaders(request, verdict),
+          answerHeaders: (raw) => toClient(raw, withId(verdict)),
+          answerMs: verdict.timeoutMs,
+        })
+      : ({ is: 'upstream-down', status: undefined } as const);
+    if (!isFailure(passed.is)) return finish(verdict, began, own, passed);
+    const [status, error] = FAILED[passed.is];
+    bump(figures.failures, passed.is);
+    tunnels.refuse(socket, status, { error, id: verdict.trace.id }, { ...withId(verdict).set });
+    finish(verdict, began, own, { ...passed, status });
+  }
+}
+
+function withId({ response, trace }: Forward): Forward['response'] {
+  return { set: { ...response.set, 'x-request-id': trace.id }, drop: response.drop };
+}
+
+function upstreamHeaders({ rawHeaders }: IncomingMessage, { request }: Forward): string[] {
+  const pairs: [string, string][] = [];
+  for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at] as string;
+    // What was expected is said by who answers here.
+    if (name.length !== 6 || name.toLowerCase() !== 'expect') pairs.push([name, rawHeaders[at + 1] as string]);
+  }
+  return flat(toUpstream(pairs, request));
+}
+
+function saidTwice(rawHeaders: readonly string[]): string | undefined {
+  let seen: Set<string> | undefined;
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = (rawHeaders[at] as string).toLowerCase();
+    if (!ONCE.has(name)) continue;
+    if (seen?.has(name)) return name;
+    (seen ??= new Set()).add(name);
+  }
+  return undefined;
+}
+
+function isFailure(is: Passed['is']): is is Failure {
+  return Object.hasOwn(FAILED, is);
+}
+
+/** Of what nobody wants a little is read, so that the connection can go on; with more on its way it ends with the answer. */
+function closing(request: IncomingMessage, response: ServerResponse): void {
+  const length = Number(request.headers['content-length'] ?? 0);
+  if (request.complete || (request.headers['transfer-encoding'] === undefined && length <= DRAINED_BYTES)) return;
+  response.setHeader('connection', 'close');
+}
+
+function answer(
+  response: ServerResponse,
+  status: number,
+  body: object,
+  headers: Readonly<Record<string, string>>,
+): void {
+  const text = JSON.stringify(body);
+  response.writeHead(status, {
+    ...headers,
+    'content-type': 'application/json',
+    'content-length': Buffer.byteLength(text),
+    'cache-control': 'no-store',
+  });
+  response.end(text);
+}

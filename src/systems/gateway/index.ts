@@ -1,0 +1,204 @@
+import { join } from 'node:path';
+import { type CallerPorts, createCallers } from '../../../edge/handlers/gateway/callers.ts';
+import { judge } from '../../../edge/handlers/gateway/judge.ts';
+import { readyRoutes } from '../../../edge/handlers/gateway/ready.ts';
+import type { Limits } from '../../../edge/handlers/gateway/routes.ts';
+import { StewardError } from '../../core/errors.ts';
+import type { Inventory } from '../../core/inventory.ts';
+import type { Log } from '../../core/log.ts';
+import type { Monitor } from '../../core/monitor.ts';
+import type { SecretResolver } from '../../core/secrets.ts';
+import type { System } from '../../core/system.ts';
+import type { Store } from '../../store/store.ts';
+import { createListener, type Place } from '../listener.ts';
+import { createAccessLog } from './access-log.ts';
+import { createDoor } from './door.ts';
+import { createFigures } from './figures.ts';
+import { locate } from './locate.ts';
+import { gatewayOperations } from './operations.ts';
+import { gatewayRetention } from './retention.ts';
+import { type ConfiguredRoute, withSecrets } from './routes.ts';
+import { createGatewayServer } from './server.ts';
+import { sharedCounters } from './shared-counters.ts';
+import type { GatewayTables } from './tables.ts';
+import type { Addresses } from './target.ts';
+import { createUpstream, isOrigin, type Upstream, type UpstreamSettings } from './upstream.ts';
+
+export { gatewayMigrations } from './tables.ts';
+
+export interface GatewaySettings {
+  readonly place: Place;
+  /** Nothing listens while there is none. */
+  readonly routes: readonly ConfiguredRoute[];
+  /** For what no route takes. */
+  readonly limits: Limits;
+  readonly upstreams: Readonly<Record<string, UpstreamSettings>>;
+  readonly trustedProxies: readonly string[];
+  /** Until the last byte of a request is there. */
+  readonly requestMs: number;
+  /** Who is being answered when the gateway moves or stops has so long. */
+  readonly drainMs: number;
+}
+
+export interface GatewayDeps {
+  readonly store: Store;
+  readonly home: string;
+  readonly settings: () => GatewaySettings;
+  /** Called when there are other settings, until the returned function is called. */
+  readonly onSettings: (listener: () => void) => () => void;
+  readonly secrets: SecretResolver;
+  readonly callerPorts: CallerPorts;
+  readonly addresses: (options: { readonly allowLinkLocal: boolean }) => Addresses;
+  readonly inventory: Pick<Inventory, 'resolve'>;
+  readonly monitor: Pick<Monitor, 'status'>;
+  /** How many nodes share the store. */
+  readonly nodes: () => Promise<number>;
+  readonly node: { readonly id: string };
+  readonly now: () => Date;
+  readonly log: Log;
+}
+
+const REFRESH_MS = 10_000;
+const LOCATE_MS = 2_000;
+const HEADERS_MS = 10_000;
+const KEEP_ALIVE_MS = 65_000;
+const MOST_CONNECTIONS = 10_000;
+const HEADER_BYTES = 16 * 1024;
+
+/** What others ask of services here: judged, passed on, written down. */
+export function createGateway(deps: GatewayDeps): System {
+  const { store, home, settings, secrets, inventory, monitor, node, now, log } = deps;
+  const db = store.db.withTables<GatewayTables>();
+  const accessLog = createAccessLog({ folder: join(home, 'gateway'), now, log });
+  const figures = createFigures();
+  let nodes = 1;
+  let current = settings();
+  let routesAre = '';
+  let routes = readyRoutes([], current.limits);
+  const upstreams = new Map<string, { readonly as: string; readonly upstream: Upstream }>();
+  let counters: ReturnType<typeof sharedCounters> | undefined;
+  let timers: NodeJS.Timeout[] = [];
+  let unsubscribe: (() => void) | undefined;
+  let problem: string | undefined;
+  let following: Promise<unknown> = Promise.resolve();
+
+  const door = createDoor({
+    judge,
+    routes: () => routes,
+    upstream: (name) => upstreams.get(name)?.upstream,
+    callers: createCallers(deps.callerPorts),
+    counters: () => {
+      if (!counters) throw new Error('the gateway has not started');
+      return counters;
+    },
+    trustedProxies: () => current.trustedProxies,
+    accessLog,
+    figures,
+    now,
+    log,
+  });
+  const listener = createListener({
+    cannot: 'The gateway cannot be reached',
+    setting: 'gateway.port',
+    graceMs: () => current.drainMs,
+    onCut: () => door.tunnels.cutAll(),
+    server: () =>
+      createGatewayServer(door, {
+        headersMs: HEADERS_MS,
+        requestMs: current.requestMs,
+        keepAliveMs: KEEP_ALIVE_MS,
+        mostConnections: MOST_CONNECTIONS,
+        headerBytes: HEADER_BYTES,
+      }),
+  });
+
+  /** All of it changes in one turn, between two requests; what is in flight keeps what it began with. */
+  async function follow(): Promise<void> {
+    const wanted = settings();
+    const ready = await withSecrets(wanted.routes, secrets);
+    const are = JSON.stringify([ready, wanted.limits]);
+    nodes = await deps.nodes().catch(() => nodes);
+    // The routes stay the same objects while they say the same: what was found out about callers is remembered by them.
+    if (are !== routesAre) routes = readyRoutes(ready, wanted.limits);
+    routesAre = are;
+    current = wanted;
+    followUpstreams(wanted.upstreams);
+    await findServices();
+    await listener.moveTo(wanted.routes.length > 0 ? wanted.place : undefined);
+  }
+
+  function followUpstreams(wanted: GatewaySettings['upstreams']): void {
+    for (const [name, { upstream }] of upstreams) {
+      if (wanted[name]) continue;
+      upstreams.delete(name);
+      void upstream.close();
+    }
+    for (const [name, each] of Object.entries(wanted)) {
+      const as = JSON.stringify(each);
+      const known = upstreams.get(name);
+      if (known?.as === as) continue;
+      upstreams.set(name, { as, upstream: createUpstream(name, each, deps.addresses) });
+      void known?.upstream.close();
+    }
+  }
+
+  async function findServices(): Promise<void> {
+    const all = [...upstreams.values()].map(({ upstream }) => upstream);
+    const names = all.flatMap(({ settings: { targets } }) => targets.filter((each) => !isOrigin(each)));
+    if (names.length === 0) return;
+    const found = await locate([...new Set(names)], { inventory, monitor, node: node.id });
+    for (const upstream of all) upstream.locate((name) => found.get(name));
+  }
+
+  /** One after the other; what is wrong now is tried again, and keeps nothing else of Steward from running. */
+  function followSoon(): Promise<unknown> {
+    following = following.then(follow).then(
+      () => (problem = undefined),
+      (thrown: unknown) => {
+        const { code, message, hint } = StewardError.from(thrown);
+        if (message !== problem)
+          log.error('the gateway does not serve as configured', { code, reason: message, ...(hint && { hint }) });
+        problem = message;
+      },
+    );
+    return following;
+  }
+
+  return {
+    name: 'gateway',
+    operations: gatewayOperations({
+      state: () => ({
+        address: listener.url(),
+        routes: current.routes,
+        upstreams: [...upstreams.values()].map(({ upstream }) => upstream),
+        figures,
+        tunnels: door.tunnels.count,
+        shared: counters?.shared ?? false,
+        dropped: accessLog.dropped,
+      }),
+      find: (id) => accessLog.find(id),
+    }),
+    jobs: [gatewayRetention({ db })],
+
+    async start() {
+      counters = sharedCounters({ db, nodes: () => nodes, log });
+      await followSoon();
+      unsubscribe = deps.onSettings(() => void followSoon());
+      const refresh = setInterval(() => void followSoon(), REFRESH_MS).unref();
+      // What the store does not say now it says later; until then the last word holds.
+      const find = setInterval(() => void findServices().catch(() => undefined), LOCATE_MS).unref();
+      timers = [refresh, find];
+    },
+
+    async stop() {
+      for (const timer of timers) clearInterval(timer);
+      unsubscribe?.();
+      await following;
+      await listener.moveTo(undefined);
+      await Promise.all([...upstreams.values()].map(({ upstream }) => upstream.close()));
+      upstreams.clear();
+      await counters?.close();
+      await accessLog.close();
+    },
+  };
+}

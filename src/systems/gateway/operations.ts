@@ -1,0 +1,155 @@
+import { z } from 'zod';
+import { StewardError } from '../../core/errors.ts';
+import { type AnyOperation, defineQuery } from '../../core/operation.ts';
+import type { Durations, Figures } from './figures.ts';
+import type { ConfiguredRoute } from './routes.ts';
+import type { Upstream } from './upstream.ts';
+
+export interface GatewayState {
+  readonly address: string | undefined;
+  readonly routes: readonly ConfiguredRoute[];
+  readonly upstreams: readonly Upstream[];
+  readonly figures: Figures;
+  readonly tunnels: number;
+  readonly shared: boolean;
+  readonly dropped: number;
+}
+
+const counts = z.record(z.string(), z.number().int());
+
+const Times = z.object({
+  p50: z.number().optional(),
+  p95: z.number().optional(),
+  p99: z.number().optional(),
+});
+
+const TargetView = z.object({
+  name: z.string().describe('As configured: an origin, or a service of the inventory.'),
+  origin: z.string().optional().describe('Where it is asked; nothing where the service is not known here.'),
+  health: z.enum(['up', 'down', 'unknown']).describe('What monitoring says. A target that is down is not asked.'),
+  breaker: z
+    .enum(['closed', 'open', 'half-open'])
+    .describe('open: it failed too often, and is left alone for a while.'),
+  outstanding: z.number().int().describe('Requests that wait for it now.'),
+  failures: z.number().int().describe('In a row.'),
+  lastFailure: z.string().optional(),
+});
+
+const State = z.object({
+  address: z.string().optional().describe('Where the gateway listens; nothing where no route is configured.'),
+  routes: z.array(
+    z.object({
+      name: z.string(),
+      host: z.string().optional(),
+      path: z.string(),
+      upstream: z.string(),
+      auth: z.array(z.string()),
+    }),
+  ),
+  upstreams: z.array(z.object({ name: z.string(), targets: z.array(TargetView) })),
+  requests: z.number().int().describe('Since this node started, like all that follows.'),
+  byStatus: counts.describe('Answers by hundreds.'),
+  refusals: counts.describe('By the rule that refused.'),
+  failures: counts.describe('What failed at an upstream or did not go to its end, by reason.'),
+  milliseconds: Times.describe('From a request to the end of its answer.'),
+  ownMilliseconds: Times.describe('Of that, what the gateway took before it asked an upstream.'),
+  tunnels: z.number().int().describe('WebSockets that are open now.'),
+  limitsShared: z.boolean().describe('Whether the store answers; where not, this node lets through its own share.'),
+  logLinesDropped: z.number().int().describe('Lines of the access log that the disk did not take.'),
+});
+
+const Record = z.looseObject({
+  id: z.string(),
+  at: z.string(),
+  address: z.string(),
+  method: z.string(),
+  path: z.string().optional(),
+  rule: z.string().describe('What decided.'),
+  status: z.number().int().optional(),
+});
+
+export function gatewayOperations({
+  state,
+  find,
+}: {
+  readonly state: () => GatewayState;
+  readonly find: (id: string) => Promise<unknown>;
+}): AnyOperation[] {
+  return [
+    defineQuery({
+      name: 'gateway',
+      title: 'Gateway',
+      summary: 'Routes, upstreams with their health, and what was answered and refused, of this node.',
+      permission: 'read',
+      input: z.object({}),
+      output: State,
+      cli: ['gateway', 'status'],
+      handle: async () => viewOf(state()),
+    }),
+
+    defineQuery({
+      name: 'gateway-explain',
+      title: 'Explain a request',
+      summary: 'Says what became of a request to the gateway, and which rule, counter and key decided.',
+      permission: 'operate',
+      input: z.object({ id: z.uuid().describe('The X-Request-Id of its answer.') }),
+      output: Record,
+      cli: ['gateway', 'explain'],
+      cliArguments: ['id'],
+      async handle({ id }) {
+        const found = Record.safeParse(await find(id));
+        if (found.success) return found.data;
+        throw new StewardError('NOT_FOUND', `No request ${id} is in the access log of this node.`, {
+          hint: 'Each node keeps its own log, up to 14 days and eight files. Ask the node that answered.',
+        });
+      },
+    }),
+  ];
+}
+
+function viewOf({
+  address,
+  routes,
+  upstreams,
+  figures,
+  tunnels,
+  shared,
+  dropped,
+}: GatewayState): z.input<typeof State> {
+  return {
+    ...(address !== undefined && { address }),
+    routes: routes.map(({ name, host, path, upstream, auth }) => ({
+      name,
+      ...(host !== undefined && { host }),
+      path,
+      upstream,
+      auth: auth.map(({ is }) => is),
+    })),
+    upstreams: upstreams.map((upstream) => ({
+      name: upstream.name,
+      targets: upstream.state().map(({ origin, lastFailure, ...target }) => ({
+        ...target,
+        ...(origin !== undefined && { origin }),
+        ...(lastFailure !== undefined && { lastFailure }),
+      })),
+    })),
+    requests: figures.requests,
+    byStatus: { ...figures.byStatus },
+    refusals: { ...figures.refusals },
+    failures: { ...figures.failures },
+    milliseconds: timesOf(figures.total),
+    ownMilliseconds: timesOf(figures.own),
+    tunnels,
+    limitsShared: shared,
+    logLinesDropped: dropped,
+  };
+}
+
+function timesOf(durations: Durations): z.input<typeof Times> {
+  const at = (share: number): number | undefined => {
+    const ms = durations.quantile(share);
+    return ms === undefined ? undefined : Math.round(ms * 100) / 100;
+  };
+  const [p50, p95, p99] = [at(0.5), at(0.95), at(0.99)];
+  return p50 === undefined || p95 === undefined || p99 === undefined ? {} : { p50, p95, p99 };
+}

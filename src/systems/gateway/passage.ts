@@ -1,0 +1,266 @@
+// One request through the gateway to an upstream, and its answer back: what streams is never held as a whole.
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Dispatcher } from 'undici';
+import type { Target } from './target.ts';
+import type { Upstream } from './upstream.ts';
+
+export interface Errand {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly upstream: Upstream;
+  readonly method: string;
+  /** Path and query at the upstream. */
+  readonly path: string;
+  /** Name, value, name, value. */
+  readonly headers: string[];
+  /** What becomes of the headers of the answer. */
+  readonly answerHeaders: (raw: readonly (readonly [string, string])[]) => readonly (readonly [string, string])[];
+  readonly maxBodyBytes: number;
+  /** Until the answer begins. */
+  readonly answerMs: number;
+}
+
+export interface Passed {
+  /** whole: the answer went to its end. cut: it had begun, and the client was told by a broken connection that this is not all. */
+  readonly is: 'whole' | 'cut' | 'client-gone' | Failure;
+  /** Of the answer, where one began. */
+  readonly status: number | undefined;
+  readonly target: string | undefined;
+  readonly retries: number;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  /** Why it did not go to its end. */
+  readonly why?: string;
+}
+
+/** Nothing was answered yet; whoever asked for the passage answers. */
+export type Failure =
+  | 'too-large'
+  | 'slow-body'
+  | 'upstream-down'
+  | 'upstream-full'
+  | 'upstream-failed'
+  | 'upstream-slow';
+
+const SAFE = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE']);
+
+export function pass(errand: Errand): Promise<Passed> {
+  const { promise, resolve } = Promise.withResolvers<Passed>();
+  new Passage(errand, resolve).begin();
+  return promise;
+}
+
+export function hasBody({ headers }: IncomingMessage): boolean {
+  return headers['transfer-encoding'] !== undefined || (headers['content-length'] ?? '0') !== '0';
+}
+
+class Passage implements Dispatcher.DispatchHandler {
+  private readonly errand: Errand;
+  private readonly settle: (passed: Passed) => void;
+  private readonly sends: boolean;
+  private readonly tried: Target[] = [];
+  private target: Target | undefined;
+  private controller: Dispatcher.DispatchController | undefined;
+  private status: number | undefined;
+  private bytesIn = 0;
+  private bytesOut = 0;
+  private stall: NodeJS.Timeout | undefined;
+  /** Set before the upstream is let go on purpose. */
+  private ended: { readonly is: Passed['is']; readonly why?: string } | undefined;
+  private over = false;
+
+  constructor(errand: Errand, settle: (passed: Passed) => void) {
+    this.errand = errand;
+    this.settle = settle;
+    this.sends = hasBody(errand.request);
+  }
+
+  begin(): void {
+    const { request, response, upstream } = this.errand;
+    response.once('close', this.clientClosed);
+    if (this.sends) {
+      // The error of a body that breaks off reaches whoever reads it; nobody may be reading it yet.
+      request.on('error', () => undefined);
+      request.setTimeout(upstream.settings.idleMs, this.bodyStalled);
+      request.once('end', () => request.socket.setTimeout(0));
+    }
+    this.ask();
+  }
+
+  private ask(): void {
+    const { upstream, method, path, headers, answerMs, request } = this.errand;
+    const taken = upstream.take(this.tried, performance.now());
+    if (taken === 'none-up' || taken === 'full') {
+      const known = this.tried.length > 0;
+      this.finish(known ? 'upstream-failed' : taken === 'full' ? 'upstream-full' : 'upstream-down', this.lastWhy);
+      return;
+    }
+    this.target = taken;
+    this.tried.push(taken);
+    try {
+      taken.pool.dispatch(
+        {
+          method: method as Dispatcher.HttpMethod,
+          path,
+          headers,
+          body: this.sends ? request : null,
+          headersTimeout: answerMs,
+          bodyTimeout: upstream.settings.idleMs,
+        },
+        this,
+      );
+    } catch (thrown) {
+      this.onResponseError(undefined, thrown as Error);
+    }
+  }
+
+  private lastWhy: string | undefined;
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.controller = controller;
+    if (this.over || this.ended) return controller.abort(new Error('nobody waits for it'));
+    const { request, maxBodyBytes } = this.errand;
+    if (!this.sends) return;
+    request.on('data', (chunk: Buffer) => {
+      this.bytesIn += chunk.length;
+      if (this.bytesIn > maxBodyBytes) this.letGo('too-large');
+    });
+  }
+
+  onResponseStart(controller: Dispatcher.DispatchController, status: number): void {
+    const { request, response, answerHeaders } = this.errand;
+    const raw = pairsOf(controller.rawHeaders as Buffer[]);
+    if (status < 200) {
+      // Of an answer that is none yet only hints are of use.
+      if (status === 103 && request.httpVersion !== '1.0')
+        response.writeInformation(status, flat(raw.filter(([name]) => name.toLowerCase() === 'link')));
+      return;
+    }
+    const headers = flat(answerHeaders(raw));
+    // What of the body was not read by now nobody wants.
+    if (!request.complete) headers.push('connection', 'close');
+    response.writeHead(status, headers);
+    this.status = status;
+    if (!isSized(raw)) queueMicrotask(this.flush);
+  }
+
+  /** Who streams wants to be heard as soon as it speaks. */
+  private readonly flush = (): void => {
+    if (!this.over) this.errand.response.flushHeaders();
+  };
+
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    const { response, upstream } = this.errand;
+    this.bytesOut += chunk.length;
+    if (response.write(chunk)) return;
+    controller.pause();
+    this.stall = setTimeout(() => this.letGo('cut', 'the client did not read on'), upstream.settings.idleMs);
+    response.once('drain', () => {
+      clearTimeout(this.stall);
+      controller.resume();
+    });
+  }
+
+  onResponseEnd(_controller: Dispatcher.DispatchController, trailers: Record<string, string | string[] | undefined>) {
+    const { response } = this.errand;
+    const names = Object.keys(trailers ?? {});
+    if (names.length > 0 && response.chunkedEncoding) response.addTrailers(trailers as Record<string, string>);
+    this.target?.end('answered', performance.now());
+    this.target = undefined;
+    response.end();
+    this.finish('whole');
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController | undefined, error: Error): void {
+    if (this.over) return;
+    clearTimeout(this.stall);
+    const { request, method, upstream } = this.errand;
+    const code = (error as NodeJS.ErrnoException).code ?? error.name;
+    const why = `${code}: ${error.message}`;
+    if (this.ended) {
+      this.release('untold');
+      return this.finish(this.ended.is, this.ended.why);
+    }
+    // What breaks off on the client's side says nothing about the upstream.
+    if (this.sends && request.errored && !request.complete) {
+      this.release('untold');
+      return this.finish('client-gone', 'the request broke off');
+    }
+    this.release({ failed: why });
+    if (this.status !== undefined) return this.finish('cut', why);
+    this.lastWhy = why;
+    const slow = code === 'UND_ERR_HEADERS_TIMEOUT';
+    if (!slow && !this.sends && SAFE.has(method) && this.tried.length < 3 && upstream.mayRetry()) return this.ask();
+    this.finish(slow || code === 'UND_ERR_CONNECT_TIMEOUT' ? 'upstream-slow' : 'upstream-failed', why);
+  }
+
+  private readonly clientClosed = (): void => {
+    if (!this.errand.response.writableFinished) this.letGo('client-gone');
+  };
+
+  private readonly bodyStalled = (): void => {
+    if (!this.errand.request.complete) this.letGo(this.status === undefined ? 'slow-body' : 'cut', 'the body stalled');
+  };
+
+  /** The upstream is let go; what that does to the request is known. */
+  private letGo(is: Passed['is'], why?: string): void {
+    if (this.over || this.ended) return;
+    this.ended = {
+      is: this.status !== undefined && is !== 'client-gone' ? 'cut' : is,
+      ...(why !== undefined && { why }),
+    };
+    if (this.controller) return this.controller.abort(new Error(why ?? is));
+    // It waits for a connection; it is let go when it gets one.
+    this.release('untold');
+    this.finish(this.ended.is, why);
+  }
+
+  private release(outcome: Parameters<Target['end']>[0]): void {
+    this.target?.end(outcome, performance.now());
+    this.target = undefined;
+    this.controller = undefined;
+  }
+
+  private finish(is: Passed['is'], why?: string): void {
+    if (this.over) return;
+    this.over = true;
+    clearTimeout(this.stall);
+    const { request, response } = this.errand;
+    response.off('close', this.clientClosed);
+    if (this.sends) request.socket?.setTimeout(0);
+    // Half an answer must not look like a whole one: no last chunk, no orderly end.
+    if (is === 'cut') cut(response);
+    this.settle({
+      is,
+      status: this.status,
+      target: this.tried.at(-1)?.origin,
+      retries: Math.max(0, this.tried.length - 1),
+      bytesIn: this.bytesIn,
+      bytesOut: this.bytesOut,
+      ...(why !== undefined && { why }),
+    });
+  }
+}
+
+function cut(response: ServerResponse): void {
+  const { socket } = response;
+  if (socket && 'resetAndDestroy' in socket) socket.resetAndDestroy();
+  response.destroy();
+}
+
+function pairsOf(raw: readonly Buffer[]): [string, string][] {
+  const pairs: [string, string][] = [];
+  for (let at = 0; at + 1 < raw.length; at += 2)
+    pairs.push([(raw[at] as Buffer).toString('latin1'), (raw[at + 1] as Buffer).toString('latin1')]);
+  return pairs;
+}
+
+export function flat(pairs: readonly (readonly [string, string])[]): string[] {
+  const list: string[] = [];
+  for (const [name, value] of pairs) list.push(name, value);
+  return list;
+}
+
+function isSized(pairs: readonly (readonly [string, string])[]): boolean {
+  return pairs.some(([name]) => name.length === 14 && name.toLowerCase() === 'content-length');
+}

@@ -1,0 +1,29 @@
+import type { Auth, JwtAuth, Route } from '../../../edge/handlers/gateway/routes.ts';
+import type { SecretReference, SecretResolver } from '../../core/secrets.ts';
+
+/** A route as the configuration has it: where its secrets are. */
+export interface ConfiguredRoute extends Omit<Route, 'auth'> {
+  readonly auth: readonly ConfiguredAuth[];
+}
+
+export type ConfiguredAuth =
+  | Exclude<Auth, JwtAuth>
+  | (Omit<JwtAuth, 'secrets'> & { readonly secrets: readonly SecretReference[] });
+
+/** Rejects where a secret cannot be read: a route without it would refuse everybody, and say nothing. */
+export async function withSecrets(
+  routes: readonly ConfiguredRoute[],
+  secrets: SecretResolver,
+): Promise<readonly Route[]> {
+  return await Promise.all(
+    routes.map(async (route) => ({
+      ...route,
+      auth: await Promise.all(route.auth.map((auth) => ready(auth, secrets))),
+    })),
+  );
+}
+
+async function ready(auth: ConfiguredAuth, secrets: SecretResolver): Promise<Auth> {
+  if (auth.is !== 'jwt') return auth;
+  return { ...auth, secrets: await Promise.all(auth.secrets.map((reference) => secrets(reference))) };
+}

@@ -1,0 +1,274 @@
+// How often something happened, over all nodes of a store, and over restarts of each of them.
+import { sql } from 'kysely';
+import type { Count, CountAsked, Counters } from '../../../edge/handlers/gateway/counters.ts';
+import { memoryCounters } from '../../../edge/handlers/gateway/memory-counters.ts';
+import type { Log } from '../../core/log.ts';
+import type { GatewayDb } from './tables.ts';
+
+export interface SharedCounters extends Counters {
+  /** Gives back what was not used; what is asked later is answered from this node's own share. */
+  close(): Promise<void>;
+  /** Whether the store answers. */
+  readonly shared: boolean;
+}
+
+/** Permits that the store gave for a while; who dies with them has spent them. */
+interface Lease {
+  readonly bucket: number;
+  readonly until: number;
+  left: number;
+}
+
+interface Waiting {
+  readonly asked: CountAsked;
+  readonly take: boolean;
+  readonly resolve: (count: Count) => void;
+}
+
+interface Known {
+  readonly key: string;
+  readonly windowMs: number;
+  limit: number;
+  /** As the store said last, the whole lease included. */
+  used: number;
+  lease: Lease | undefined;
+  fullUntil: number;
+  resetAt: number;
+  waiting: Waiting[];
+  /** Let through while the store was away, and not written there yet. */
+  debt: number;
+  touched: number;
+}
+
+/** Until then a permit may be used. Longer than the store may take to answer. */
+const LEASE_MS = 1_000;
+const STORE_MS = 500;
+const AWAY_MS = 1_000;
+const TIDY_MS = 250;
+const REFUSED_MS = 1_000;
+const MOST_KEYS = 100_000;
+const MOST_AT_ONCE = 1_000;
+/** Of a limit, so much is taken in advance; what is left of one below a thousand is asked for as it is needed. */
+const ADVANCE = 0.01;
+const LEAST_FOR_ADVANCE = 1_000;
+
+/**
+ * A sliding window that the nodes share. Permits are leased from a row by one statement, for all keys that wait at that moment;
+ * of a large limit some are leased in advance. Exact to one side: never more than `limit` in any window, in total; a permit
+ * comes back up to two seconds late in a minute. Where the store does not answer, each node lets through its own share, counts
+ * it, and tells the store afterwards.
+ */
+export function sharedCounters({
+  db,
+  nodes,
+  log,
+}: {
+  readonly db: GatewayDb;
+  /** How many nodes share the store. */
+  readonly nodes: () => number;
+  readonly log: Log;
+}): SharedCounters {
+  const known = new Map<string, Known>();
+  /** What this node itself let through: what its share is measured by. */
+  const own = memoryCounters();
+  const asking = new Set<Known>();
+  let inFlight: Promise<void> | undefined;
+  let planned: NodeJS.Immediate | undefined;
+  let awayUntil = 0;
+  let away = false;
+  let closed = false;
+  const tidying = setInterval(tidy, TIDY_MS).unref();
+
+  function knownOf({ key, windowMs, limit }: CountAsked, at: number): Known {
+    const name = `${windowMs} ${key}`;
+    let found = known.get(name);
+    if (!found) {
+      if (known.size >= MOST_KEYS) forget(at, 0);
+      found = {
+        key,
+        windowMs,
+        limit,
+        used: 0,
+        lease: undefined,
+        fullUntil: 0,
+        resetAt: 0,
+        waiting: [],
+        debt: 0,
+        touched: at,
+      };
+      known.set(name, found);
+    }
+    found.limit = limit;
+    found.touched = at;
+    return found;
+  }
+
+  function ask(asked: CountAsked, take: boolean): Count | Promise<Count> {
+    const at = performance.now();
+    const about = knownOf(asked, at);
+    const { lease } = about;
+    if (lease && lease.left > 0 && at < lease.until) {
+      if (take) spend(asked, lease);
+      return countOf(about, at, true);
+    }
+    if (at < about.fullUntil) return countOf(about, at, false);
+    if (closed || away) return fromShare(about, asked, take);
+    const { promise, resolve } = Promise.withResolvers<Count>();
+    about.waiting.push({ asked, take, resolve });
+    asking.add(about);
+    plan();
+    return promise;
+  }
+
+  function spend(asked: CountAsked, lease: Lease): void {
+    lease.left -= 1;
+    own.take({ ...asked, limit: Infinity });
+  }
+
+  function countOf({ used, lease, limit, resetAt }: Known, at: number, allowed: boolean): Count {
+    const spent = Math.max(0, used - (lease?.left ?? 0));
+    return {
+      allowed,
+      used: spent,
+      remaining: allowed ? Math.max(0, limit - spent) : 0,
+      resetMs: Math.max(0, Math.ceil(resetAt - at)),
+    };
+  }
+
+  function fromShare(about: Known, asked: CountAsked, take: boolean): Count {
+    const share = { ...asked, limit: Math.floor(asked.limit / Math.max(1, nodes())) };
+    if (!take) return own.look(share) as Count;
+    const count = own.take(share) as Count;
+    if (count.allowed) about.debt += 1;
+    return count;
+  }
+
+  function plan(): void {
+    if (inFlight || planned) return;
+    planned = setImmediate(() => {
+      planned = undefined;
+      inFlight = flush().finally(() => {
+        inFlight = undefined;
+        if (asking.size > 0) plan();
+      });
+    });
+  }
+
+  async function flush(): Promise<void> {
+    // In one order everywhere, or two nodes wait for each other's rows.
+    const batch = [...asking].slice(0, MOST_AT_ONCE).sort((a, b) => (a.key < b.key ? -1 : 1));
+    const asked = batch.map((about) => {
+      asking.delete(about);
+      const waiting = about.waiting.splice(0);
+      const wanted = waiting.filter(({ take }) => take).length;
+      const back = about.lease;
+      about.lease = undefined;
+      const debt = about.debt;
+      about.debt = 0;
+      const want = wanted === 0 ? 0 : wanted + advanceOf(about.limit);
+      return { about, waiting, wanted, back, debt, want };
+    });
+    const began = performance.now();
+    let given: readonly Given[];
+    try {
+      given = await within(STORE_MS, lease(asked));
+      if (away) log.info('the limits of the gateway are shared again');
+      away = false;
+    } catch (thrown) {
+      awayUntil = performance.now() + AWAY_MS;
+      if (!away) log.warn('the store does not answer: the gateway counts for itself', { reason: String(thrown) });
+      away = true;
+      for (const { about, waiting, debt } of asked) {
+        // It may have been written all the same: then it is counted twice, which lets through less, never more.
+        about.debt += debt;
+        for (const each of waiting) each.resolve(fromShare(about, each.asked, each.take));
+      }
+      return;
+    }
+    const at = performance.now();
+    for (const [index, { about, waiting, wanted }] of asked.entries()) {
+      const { granted, used, bucket, reset_ms: resetMs } = given[index] as Given;
+      const taken: Lease = { bucket, until: began + LEASE_MS, left: granted };
+      about.used = used;
+      about.lease = taken;
+      about.resetAt = at + resetMs;
+      if (granted < wanted || used - granted >= about.limit) about.fullUntil = at + Math.min(resetMs, REFUSED_MS);
+      for (const { asked: each, take, resolve } of waiting) {
+        const allowed = take ? taken.left > 0 : used - taken.left < about.limit;
+        if (take && allowed) spend(each, taken);
+        resolve(countOf(about, at, allowed));
+      }
+    }
+  }
+
+  interface Given {
+    readonly granted: number;
+    readonly used: number;
+    readonly bucket: number;
+    readonly reset_ms: number;
+  }
+
+  async function lease(
+    asked: readonly { about: Known; back: Lease | undefined; debt: number; want: number }[],
+  ): Promise<readonly Given[]> {
+    const { rows } = await sql<Given>`select granted, used, bucket, reset_ms from gateway_lease(
+      ${asked.map(({ about }) => about.key)}::text[], ${asked.map(({ about }) => about.windowMs)}::integer[],
+      ${asked.map(({ about }) => about.limit)}::integer[], ${asked.map(({ want }) => want)}::integer[],
+      ${asked.map(({ debt }) => debt)}::integer[], ${asked.map(({ back }) => back?.bucket ?? -1)}::bigint[],
+      ${asked.map(({ back }) => back?.left ?? 0)}::integer[], ${LEASE_MS}::integer)`.execute(db);
+    return rows;
+  }
+
+  /** What was leased in advance and not used goes back, so that another node may have it; what was let through alone is told. */
+  function tidy(): void {
+    const at = performance.now();
+    if (away) {
+      if (at >= awayUntil) plan();
+      return;
+    }
+    for (const about of known.values()) {
+      const late = about.lease && about.lease.left > 0 && at >= about.lease.until;
+      if (!late && about.debt === 0) continue;
+      asking.add(about);
+      plan();
+    }
+    forget(at, 2 * LEASE_MS);
+  }
+
+  function forget(at: number, spare: number): void {
+    for (const [name, about] of known) {
+      if (about.waiting.length > 0 || about.debt > 0 || about.lease?.left) continue;
+      if (at - about.touched > Math.max(spare, REFUSED_MS)) known.delete(name);
+    }
+  }
+
+  return {
+    take: (asked) => ask(asked, true),
+    look: (asked) => ask(asked, false),
+    get shared() {
+      return !away;
+    },
+    async close() {
+      closed = true;
+      clearInterval(tidying);
+      await inFlight;
+      for (const about of known.values()) if (about.debt > 0 || about.lease?.left) asking.add(about);
+      while (asking.size > 0 && !away) await flush();
+    },
+  };
+}
+
+function advanceOf(limit: number): number {
+  return limit < LEAST_FOR_ADVANCE ? 0 : Math.floor(limit * ADVANCE);
+}
+
+async function within<T>(ms: number, work: Promise<T>): Promise<T> {
+  work.catch(() => undefined); // it may fail after nobody waits for it
+  const { promise, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms);
+  try {
+    return await Promise.race([work, promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
