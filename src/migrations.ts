@@ -7,6 +7,7 @@ import { auditMigrations } from './systems/audit/tables.ts';
 import { checklistMigrations } from './systems/checklists/index.ts';
 import { databaseMigrations } from './systems/databases/index.ts';
 import { endpointMigrations } from './systems/endpoints/index.ts';
+import { gatewayMigrations } from './systems/gateway/index.ts';
 import { heartbeatMigrations } from './systems/heartbeats/index.ts';
 import { healingMigrations } from './systems/healing/index.ts';
 import { identityMigrations } from './systems/identity/tables.ts';
@@ -44,4 +45,5 @@ export const MIGRATIONS: readonly Migration[] = [
   ...checklistMigrations,
   ...endpointMigrations,
   ...placeMigrations,
+  ...gatewayMigrations,
 ];

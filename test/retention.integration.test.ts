@@ -82,6 +82,7 @@ function valueOf({ table, name, type }: Column): unknown {
   if (type === 'boolean') return false;
   if (['integer', 'bigint', 'smallint', 'real', 'double precision', 'xid8'].includes(type)) return 1;
   if (type.startsWith('json')) return '{}';
+  if (type === 'ARRAY') return [];
   if (type === 'bytea') return Buffer.from('x');
   // References between tables hold: everything is called the same.
   return 'x';

@@ -1,14 +1,18 @@
 import { createWebhookSender } from '../adapters/endpoints/index.ts';
 import { ms } from '../core/duration.ts';
+import type { NodeRecord } from '../core/node.ts';
 import { createEndpoints, type EndpointDeps } from '../systems/endpoints/index.ts';
+import { createGateway } from '../systems/gateway/index.ts';
 import type { Monitoring } from '../systems/monitoring/index.ts';
 import { createProbes, type Probes, type ProbesDeps } from '../systems/probes/index.ts';
 import { createWebhooks, type Webhooks } from '../systems/webhooks/index.ts';
 import { endpointSettings, probesSettings, webhookSettings } from './from-config.ts';
+import { gatewaySettings } from './gateway-from-config.ts';
 import type { Base } from './parts.ts';
 
 type Known = Pick<EndpointDeps & ProbesDeps, 'incidents' | 'inventory' | 'vault'> & {
-  readonly monitoring: Pick<Monitoring, 'sharedChecks'>;
+  readonly monitoring: Pick<Monitoring, 'sharedChecks' | 'status'>;
+  readonly nodes: () => Promise<readonly NodeRecord[]>;
   readonly publicUrl: () => string | undefined;
 };
 
@@ -17,12 +21,13 @@ export interface Edge {
   readonly webhooks: Webhooks;
   readonly endpoints: ReturnType<typeof createEndpoints>;
   readonly probes: Probes;
+  readonly gateway: ReturnType<typeof createGateway>;
 }
 
 /** The systems that meet other people's programs. */
 export function composeEdge(
   { store, home, settings, config, world, node, now, log }: Base,
-  { monitoring, publicUrl, ...known }: Known,
+  { monitoring, publicUrl, nodes, ...known }: Known,
 ): Edge {
   const { secrets, outbound } = world;
   const onSettings = (listener: () => void) => config.subscribe(listener);
@@ -63,5 +68,21 @@ export function composeEdge(
     now,
     log,
   });
-  return { webhooks, endpoints, probes };
+  const gateway = createGateway({
+    store,
+    home,
+    settings: () => gatewaySettings(settings()),
+    onSettings,
+    secrets,
+    requests: outbound,
+    addresses: (allowed) => (hostname) => outbound.addresses(hostname, { allowPrivate: true, ...allowed }),
+    inventory: known.inventory,
+    monitor: monitoring,
+    // One that is lost may have lost the store alone, and serve on.
+    nodes: async () => (await nodes()).filter(({ state }) => state !== 'left').length,
+    node,
+    now,
+    log,
+  });
+  return { webhooks, endpoints, probes, gateway };
 }

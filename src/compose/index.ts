@@ -427,12 +427,13 @@ export function compose(parts: Parts): Composition {
     now,
   });
 
-  const { webhooks, endpoints, probes }: Edge = composeEdge(base, {
+  const { webhooks, endpoints, probes, gateway }: Edge = composeEdge(base, {
     vault,
     inventory,
     incidents,
     monitoring,
     publicUrl: () => publicUrl(),
+    nodes: () => engine.nodes(),
   });
 
   const systems: System[] = [
@@ -462,6 +463,7 @@ export function compose(parts: Parts): Composition {
     statusPage,
     webhooks,
     endpoints,
+    gateway,
     createChecklists({ store }),
   ];
   const catalog = createCatalog({

@@ -19,6 +19,7 @@ import { Metrics } from './schema-metrics.ts';
 import { PlacesConfig } from './schema-places.ts';
 import { Match, ServiceConfig } from './schema-services.ts';
 import { StatusPageConfig } from './schema-status-page.ts';
+import { Gateway } from './schema-gateway.ts';
 import { Webhooks } from './schema-webhooks.ts';
 import { WorkflowCalls } from './schema-workflows.ts';
 
@@ -343,16 +344,19 @@ export const Config = z
     workflows: WorkflowCalls.prefault({}).describe('Workflows of your own, and what those of your application call.'),
     endpoints: Endpoints.prefault({}).describe('To which endpoints of others events are sent.'),
     webhooks: Webhooks.prefault({}).describe('What other programs send to Steward, and how it is known to be theirs.'),
+    gateway: Gateway.prefault({}).describe('What others may ask of services here, who they have to be, and how often.'),
     retention: Retention.prefault({}),
   })
   .describe('The configuration of Steward.')
-  .superRefine(({ server, webhooks, services, groups, heartbeats: { jobs }, databases, backups }, context) => {
-    if (!isLoopback(webhooks.host) && server.trustedProxies.length === 0)
+  .superRefine(({ server, webhooks, gateway, services, groups, heartbeats: { jobs }, databases, backups }, context) => {
+    for (const [key, { host }] of Object.entries({ webhooks, gateway })) {
+      if (isLoopback(host) || server.trustedProxies.length > 0) continue;
       context.addIssue({
         code: 'custom',
-        path: ['webhooks', 'host'],
-        message: `expected a loopback address: '${webhooks.host}' is public, so server.trustedProxies must be set too`,
+        path: [key, 'host'],
+        message: `expected a loopback address: '${host}' is public, so server.trustedProxies must be set too`,
       });
+    }
     const known = names([...services, ...groups]);
     for (const [index, service] of services.entries()) {
       for (const [position, name] of service.dependsOn.entries()) {

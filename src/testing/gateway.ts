@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { type AddressInfo, connect, createServer as createTcpServer, type Server, type Socket } from 'node:net';
 import { createCallers } from '../../edge/handlers/gateway/callers.ts';
@@ -90,7 +89,7 @@ export async function openGateway({
     }),
     counters: () => counters,
     trustedProxies: () => trustedProxies,
-    accessLog: { write: (record) => void records.push(record as unknown as Record<string, unknown>) },
+    accessLog: { write: (record) => void records.push({ ...record }) },
     figures,
     now: () => new Date(),
     log: memoryLog(),
@@ -198,10 +197,6 @@ export function rawClient(port: number, bytes = ''): RawClient {
   socket.on('close', () => resolve({ text: text(), reset }));
   if (bytes !== '') socket.write(bytes, 'latin1');
   return { socket, text, over: promise };
-}
-
-export function nonce(): string {
-  return randomUUID().slice(0, 8);
 }
 
 async function listening(server: Server): Promise<number> {

@@ -36,6 +36,11 @@ export interface Outbound {
   request(options: OutboundRequest): Promise<OutboundResponse>;
   /** For protocols other than HTTP: an address to connect to in place of the name. */
   resolve(hostname: string, options: { readonly allowPrivate: boolean }): Promise<string>;
+  /** For those who connect by themselves: all addresses that the name has, every one of them allowed. */
+  addresses(
+    hostname: string,
+    options: { readonly allowPrivate: boolean; readonly allowLinkLocal?: boolean },
+  ): Promise<readonly string[]>;
 }
 
 const TIMEOUT_MS = 10_000;
@@ -64,6 +69,9 @@ export function createOutbound({ lookup = systemLookup }: { readonly lookup?: Lo
     },
     async resolve(hostname, { allowPrivate }) {
       return (await resolveAllowed(hostname, { allowPrivate, lookup }))[0];
+    },
+    async addresses(hostname, allowed) {
+      return await resolveAllowed(hostname, { ...allowed, lookup });
     },
   };
 }

@@ -16,13 +16,17 @@ export const systemLookup: Lookup = async (hostname) =>
  */
 export async function resolveAllowed(
   hostname: string,
-  { allowPrivate, lookup: find }: { allowPrivate: boolean; lookup: Lookup },
+  {
+    allowPrivate,
+    allowLinkLocal = false,
+    lookup: find,
+  }: { allowPrivate: boolean; allowLinkLocal?: boolean | undefined; lookup: Lookup },
 ): Promise<readonly [string, ...string[]]> {
   const host = hostname.replace(/^\[(.*)\]$/, '$1');
   const addresses = isIP(host) ? [host] : await named(host, find);
   for (const address of addresses) {
     const kind = classifyAddress(address);
-    if (kind === 'public' || (kind === 'private' && allowPrivate)) continue;
+    if (kind === 'public' || (kind === 'private' && allowPrivate) || (kind === 'forbidden' && allowLinkLocal)) continue;
     throw refusal(host, address, kind);
   }
   const [first, ...others] = addresses;

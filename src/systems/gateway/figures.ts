@@ -18,7 +18,8 @@ export function createDurations(): Durations {
   return {
     add(ms) {
       const bucket = ms <= SMALLEST_MS ? 0 : Math.ceil(Math.log(ms / SMALLEST_MS) / Math.log(GROWTH));
-      counts[Math.min(BUCKETS - 1, bucket)]! += 1;
+      const place = Math.min(BUCKETS - 1, bucket);
+      counts[place] = (counts[place] ?? 0) + 1;
       count += 1;
     },
     quantile(share) {

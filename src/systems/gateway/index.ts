@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { type CallerPorts, createCallers } from '../../../edge/handlers/gateway/callers.ts';
+import { createCallers } from '../../../edge/handlers/gateway/callers.ts';
 import { judge } from '../../../edge/handlers/gateway/judge.ts';
 import { readyRoutes } from '../../../edge/handlers/gateway/ready.ts';
 import type { Limits } from '../../../edge/handlers/gateway/routes.ts';
@@ -11,7 +11,9 @@ import type { SecretResolver } from '../../core/secrets.ts';
 import type { System } from '../../core/system.ts';
 import type { Store } from '../../store/store.ts';
 import { createListener, type Place } from '../listener.ts';
+import { serverDigests } from '../server-digests.ts';
 import { createAccessLog } from './access-log.ts';
+import { callerPorts, type Requests } from './caller-ports.ts';
 import { createDoor } from './door.ts';
 import { createFigures } from './figures.ts';
 import { locate } from './locate.ts';
@@ -24,6 +26,7 @@ import type { GatewayTables } from './tables.ts';
 import type { Addresses } from './target.ts';
 import { createUpstream, isOrigin, type Upstream, type UpstreamSettings } from './upstream.ts';
 
+export type { ConfiguredAuth, ConfiguredRoute } from './routes.ts';
 export { gatewayMigrations } from './tables.ts';
 
 export interface GatewaySettings {
@@ -47,7 +50,8 @@ export interface GatewayDeps {
   /** Called when there are other settings, until the returned function is called. */
   readonly onSettings: (listener: () => void) => () => void;
   readonly secrets: SecretResolver;
-  readonly callerPorts: CallerPorts;
+  /** Ask others about callers. */
+  readonly requests: Requests;
   readonly addresses: (options: { readonly allowLinkLocal: boolean }) => Addresses;
   readonly inventory: Pick<Inventory, 'resolve'>;
   readonly monitor: Pick<Monitor, 'status'>;
@@ -86,7 +90,7 @@ export function createGateway(deps: GatewayDeps): System {
     judge,
     routes: () => routes,
     upstream: (name) => upstreams.get(name)?.upstream,
-    callers: createCallers(deps.callerPorts),
+    callers: createCallers({ ...callerPorts(deps.requests, log), digests: serverDigests }),
     counters: () => {
       if (!counters) throw new Error('the gateway has not started');
       return counters;

@@ -100,7 +100,7 @@ class Passage implements Dispatcher.DispatchHandler {
     try {
       taken.pool.dispatch(
         {
-          method: method as Dispatcher.HttpMethod,
+          method,
           path,
           headers,
           body: this.sends ? request : null,
@@ -164,7 +164,7 @@ class Passage implements Dispatcher.DispatchHandler {
   onResponseEnd(_controller: Dispatcher.DispatchController, trailers: Record<string, string | string[] | undefined>) {
     const { response } = this.errand;
     const names = Object.keys(trailers ?? {});
-    if (names.length > 0 && response.chunkedEncoding) response.addTrailers(trailers as Record<string, string>);
+    if (names.length > 0 && response.chunkedEncoding) response.addTrailers(trailers);
     this.target?.end('answered', performance.now());
     this.target = undefined;
     response.end();

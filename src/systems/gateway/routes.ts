@@ -15,12 +15,14 @@ export async function withSecrets(
   routes: readonly ConfiguredRoute[],
   secrets: SecretResolver,
 ): Promise<readonly Route[]> {
-  return await Promise.all(
-    routes.map(async (route) => ({
-      ...route,
-      auth: await Promise.all(route.auth.map((auth) => ready(auth, secrets))),
-    })),
-  );
+  // What several routes share stays one: what was found out about callers is remembered by it.
+  const known = new Map<ConfiguredAuth, Promise<Auth>>();
+  const once = (auth: ConfiguredAuth): Promise<Auth> => {
+    let found = known.get(auth);
+    if (!found) known.set(auth, (found = ready(auth, secrets)));
+    return found;
+  };
+  return await Promise.all(routes.map(async (route) => ({ ...route, auth: await Promise.all(route.auth.map(once)) })));
 }
 
 async function ready(auth: ConfiguredAuth, secrets: SecretResolver): Promise<Auth> {

@@ -122,7 +122,7 @@ export function sharedCounters({
 
   function spend(asked: CountAsked, lease: Lease): void {
     lease.left -= 1;
-    own.take({ ...asked, limit: Infinity });
+    void own.take({ ...asked, limit: Infinity });
   }
 
   function countOf({ used, lease, limit, resetAt }: Known, at: number, allowed: boolean): Count {

@@ -115,13 +115,18 @@ function guardedConnector(connectMs: number, addresses: Addresses): buildConnect
       );
     },
   } as buildConnector.BuildOptions);
+  const checked = async (host: string, ...[options, done]: Parameters<buildConnector.connector>): Promise<void> => {
+    try {
+      await addresses(host);
+    } catch (thrown) {
+      return done(thrown as Error, null);
+    }
+    connector(options, done);
+  };
   return (options, done) => {
     const host = options.hostname.replace(/^\[(.*)\]$/, '$1');
-    if (isIP(host) === 0) return void connector(options, done);
+    if (isIP(host) === 0) connector(options, done);
     // What is no name is not looked up.
-    addresses(host).then(
-      () => connector(options, done),
-      (thrown: unknown) => done(thrown as Error, null),
-    );
+    else void checked(host, options, done);
   };
 }

@@ -82,7 +82,7 @@ async function through(errand: TunnelErrand, target: Target): Promise<Passed> {
     createConnection(_options, done) {
       target.connect(
         { hostname: origin.hostname, host: origin.host, protocol: origin.protocol, port: origin.port },
-        (error, made) => done?.(error as Error, made as unknown as Duplex),
+        (error, made) => done?.(error, made as unknown as Duplex),
       );
       return undefined;
     },
@@ -98,7 +98,7 @@ async function through(errand: TunnelErrand, target: Target): Promise<Passed> {
     socket.off('close', gone);
     tell('answered');
     upstreamSocket.on('error', () => undefined);
-    const upgradeHeaders = ['Connection', 'Upgrade', 'Upgrade', String(answer.headers.upgrade ?? 'websocket')];
+    const upgradeHeaders = ['Connection', 'Upgrade', 'Upgrade', answer.headers.upgrade ?? 'websocket'];
     socket.write(headOf(101, [...flat(answerHeaders(pairsOf(answer))), ...upgradeHeaders]));
     if (upstreamHead.length > 0) socket.write(upstreamHead);
     if (head.length > 0) upstreamSocket.write(head);

@@ -108,7 +108,7 @@ export function createUpstream(
         lastFailure: target?.lastFailure,
       })),
     async close() {
-      await Promise.all(places.map(({ target }) => target?.close()));
+      await Promise.all(places.flatMap(({ target }) => (target ? [target.close()] : [])));
     },
   };
 }
