@@ -17,7 +17,7 @@ export interface About {
   demotion(incident: Incident): Promise<Proposal | undefined>;
   /** Whether something else speaks for it: a group for what it is about, or the digest. */
   isSpokenFor(incident: Incident): Promise<boolean>;
-  subject(incident: Incident, severity?: Severity): Promise<AlertSubject>;
+  subject(incident: Pick<Incident, 'resourceId' | 'symptom' | 'severity'>, severity?: Severity): Promise<AlertSubject>;
   /** Who is told of it, where the alert is of this severity. */
   takers(incident: Incident, severity: Severity): Promise<readonly Taker[]>;
 }
@@ -39,7 +39,7 @@ export function createAbout({
   readonly settings: () => AlertingSettings;
   readonly now: () => Date;
 }): About {
-  const resourceOf = async ({ resourceId }: Incident): Promise<Resource | undefined> =>
+  const resourceOf = async ({ resourceId }: Pick<Incident, 'resourceId'>): Promise<Resource | undefined> =>
     resourceId === undefined ? undefined : await inventory.get(resourceId);
 
   const subject: About['subject'] = async (incident, severity = incident.severity) => {

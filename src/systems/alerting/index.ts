@@ -28,6 +28,7 @@ import { createRecipients } from './recipients.ts';
 import { createRouter } from './router.ts';
 import type { AlertingSettings, Route } from './settings.ts';
 import { silenceOperations } from './silence-operations.ts';
+import { createSilencePreview } from './silence-preview.ts';
 import { createSilences } from './silences.ts';
 import { createSuccesses, SUCCESSES_HEARD } from './successes.ts';
 import { type DeliveryStatus, deliveryStatus, NO_CHANNEL } from './status.ts';
@@ -186,7 +187,12 @@ export function createAlerting(deps: AlertingDeps): Alerting {
         baseUrl,
       }),
       ...inputOperations({ incidents, inventory, now }),
-      ...silenceOperations({ silences, incidents, about }),
+      ...silenceOperations({
+        silences,
+        incidents,
+        about,
+        preview: createSilencePreview({ outbox, incidents, about, now }),
+      }),
       ...budgetOperations({ proposals, settings }),
     ],
     jobs: [

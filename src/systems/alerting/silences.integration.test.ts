@@ -71,6 +71,52 @@ describe('a silence', () => {
     await until(() => expect(ops.taken.at(-1)?.kind).toBe('resolved'));
   });
 
+  it('says before it is made what it would have kept quiet in a week, what is open of it, and silences nothing by that', async () => {
+    const shop = await kit.open('shop', 'critical');
+    const crm = await kit.open('crm', 'warning');
+    await kit.ledger.open({
+      fingerprint: 'disk',
+      resourceId: 'res_shop',
+      title: 'A disk of shop is full',
+      symptom: 'disk.full',
+      severity: 'warning',
+      evidence: {},
+    });
+    await until(() => expect(ops.taken).toHaveLength(3));
+    await kit.later(61_000);
+    await kit.job(alerting, 'alert-reminders');
+    await until(() => expect(ops.taken).toHaveLength(6));
+    await kit.ledger.resolve(crm.id, 'fixed');
+    await until(() => expect(ops.taken).toHaveLength(7));
+    const preview = await perform('silence-preview', { labels: ['team=shop'] });
+    expect(preview).toMatchObject({
+      quiet: 'team=shop',
+      incidents: 2,
+      critical: 1,
+      alerts: 4,
+      messages: 4,
+      past: [{ id: shop.id, title: 'shop is down', severity: 'critical', service: 'shop' }, { symptom: 'disk.full' }],
+      open: [{ id: shop.id }, { symptom: 'disk.full' }],
+      replay:
+        'Of the last 7 days this would have silenced 4 messages about 2 incidents, 1 of them critical. Open now of what it matches: 2.',
+    });
+    expect(await perform('silence-preview', { services: ['crm'] })).toMatchObject({ incidents: 1, open: [] });
+    expect(await perform('silence-preview', { everything: 'true' })).toMatchObject({ incidents: 3, messages: 6 });
+    await expect(perform('silence-preview', {})).rejects.toMatchObject({
+      problems: [{ message: expect.stringContaining('expected what is kept quiet') }],
+    });
+    expect(await perform('silences', { ended: true })).toEqual({ items: [] });
+    expect(await notes(shop.id)).toEqual([]);
+
+    await kit.later(8 * 86_400_000);
+    expect(await perform('silence-preview', { services: ['crm'] })).toMatchObject({
+      incidents: 0,
+      past: [],
+      replay:
+        'Of the last 7 days this would have silenced 0 messages about 0 incidents. Nothing that it matches is open now.',
+    });
+  });
+
   it.each([
     [{ reason: 'why', for: '1h' }, 'expected what is kept quiet'],
     [{ reason: 'why', services: ['a'], everything: true, for: '1h' }, 'expected what is kept quiet'],
