@@ -48,6 +48,7 @@ const APART = [
   'test/migration-crashes.integration.test.ts',
   'test/migrations.integration.test.ts',
   'test/nodes.integration.test.ts',
+  'test/dashboard-alerts.integration.test.ts',
   'test/dashboard-identity.integration.test.ts',
   'test/dashboard-hostile.integration.test.ts',
   'test/dashboard-work.integration.test.ts',

@@ -21,6 +21,7 @@ const PAGES = [
   '/heartbeats',
   '/maintenance',
   '/alerts',
+  '/alerts/interruptions',
   '/checklists',
   '/backups',
   '/databases',

@@ -6,6 +6,7 @@ import { compose, type Composition } from '../../src/compose/index.ts';
 import { MIGRATIONS } from '../../src/migrations.ts';
 import { readEnvironment } from '../../src/config/environment.ts';
 import { Config, type ConfigInput } from '../../src/config/schema.ts';
+import { loadPage } from '../../src/surfaces/page/index.ts';
 import { type TestDatabase, testDatabase } from '../../src/testing/database.ts';
 import { memoryLog } from '../../src/testing/log.ts';
 
@@ -19,7 +20,12 @@ export interface InProcess {
 
 /** Everything composed as for serving, on a database of its own. Nothing is started: no made-up input reaches the machine. */
 export async function composeInProcess(
-  options: { readonly config?: ConfigInput; readonly now?: () => Date } = {},
+  options: {
+    readonly config?: ConfigInput;
+    readonly now?: () => Date;
+    /** With the dashboard, for a browser. */
+    readonly page?: boolean;
+  } = {},
 ): Promise<InProcess> {
   const database = await testDatabase({ migrations: MIGRATIONS });
   const home = await mkdtemp(join(tmpdir(), 'steward-composed-'));
@@ -43,6 +49,7 @@ export async function composeInProcess(
     auditKey: randomBytes(32),
     vaultKey: randomBytes(32),
     osUser: 'ada',
+    ...(options.page && { page: await loadPage() }),
     ownPids: () => [],
     log: memoryLog(),
     now: options.now ?? (() => new Date()),

@@ -56,6 +56,26 @@ const reportPages = reports.addChildren([
   }),
 ]);
 
+const alerts = createRoute({
+  getParentRoute,
+  path: '/alerts',
+  component: lazyRouteComponent(() => import('./pages/alerts/shell.tsx'), 'AlertsShell'),
+});
+const alertsParent = () => alerts;
+
+const alertPages = alerts.addChildren([
+  createRoute({
+    getParentRoute: alertsParent,
+    path: '/',
+    component: lazyRouteComponent(() => import('./pages/alerts/alerts.tsx'), 'Alerts'),
+  }),
+  createRoute({
+    getParentRoute: alertsParent,
+    path: '/interruptions',
+    component: lazyRouteComponent(() => import('./pages/alerts/interruptions.tsx'), 'Interruptions'),
+  }),
+]);
+
 const settings = createRoute({
   getParentRoute,
   path: '/settings',
@@ -237,11 +257,7 @@ const routes = root.addChildren([
     path: '/maintenance',
     component: lazyRouteComponent(() => import('./pages/maintenance.tsx'), 'Maintenance'),
   }),
-  createRoute({
-    getParentRoute,
-    path: '/alerts',
-    component: lazyRouteComponent(() => import('./pages/alerts/alerts.tsx'), 'Alerts'),
-  }),
+  alertPages,
   createRoute({
     getParentRoute,
     path: '/checklists',

@@ -17,7 +17,7 @@ const CONCERNS: readonly (readonly [prefix: string, paths: readonly AskPath[]])[
   ['discovery.', ['/api/v1/services', '/api/v1/topology']],
   ['incident.', ['/api/v1/incidents', '/api/v1/incidents/{id}']],
   ['healing.', ['/api/v1/incidents/{id}', '/api/v1/remediations', '/api/v1/healing']],
-  ['alert.', ['/api/v1/channels', '/api/v1/alerts', '/api/v1/incidents/{id}']],
+  ['alert.', ['/api/v1/channels', '/api/v1/alerts', '/api/v1/alert-budget', '/api/v1/incidents/{id}']],
   [
     'run.',
     [

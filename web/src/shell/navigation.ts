@@ -34,7 +34,12 @@ const NAVIGATION: readonly Neighbourhood[] = [
       { to: '/schedules', label: 'Schedules', words: 'cron timers week pause next' },
       { to: '/heartbeats', label: 'Heartbeats', words: 'foreign jobs cron ping dead man' },
       { to: '/maintenance', label: 'Maintenance', words: 'windows quiet' },
-      { to: '/alerts', label: 'Alerts', words: 'silences silence quiet routes channels who is told escalation' },
+      {
+        to: '/alerts',
+        label: 'Alerts',
+        words:
+          'silences silence quiet routes channels who is told escalation interruptions budget pages precision proposals',
+      },
     ],
   },
   {

@@ -7,6 +7,7 @@ import { Ask, type Fields } from '../../parts/ask.tsx';
 import { LONG_LENGTHS } from '../../parts/lengths-of-time.ts';
 import { useCommand } from '../../parts/use-command.ts';
 import { useSession } from '../../session/session.tsx';
+import { WouldBeQuiet } from './would-be-quiet.tsx';
 
 const SEVERITIES = ['info', 'warning', 'critical'] as const;
 type Severity = (typeof SEVERITIES)[number];
@@ -23,6 +24,8 @@ export function AddSilence() {
   const [labels, setLabels] = useState<string[]>([]);
   const [severities, setSeverities] = useState<string[]>([]);
   const known = useAnswer('/api/v1/services', {}, { when: opened }).data ?? [];
+  const match = everything ? { everything } : { services, symptoms, labels, severities: severities.filter(isSeverity) };
+  const isNamed = everything || [services, symptoms, labels, severities].some((named) => named.length > 0);
   const create = useCommand('/api/v1/create-silence', { quiet: true });
   if (!may('operate') || me.role === 'agent') return undefined;
 
@@ -32,7 +35,7 @@ export function AddSilence() {
         reason,
         for: length,
         ...(from !== undefined && { from: new Date(from).toISOString() }),
-        ...(everything ? { everything } : { services, symptoms, labels, severities: severities.filter(isSeverity) }),
+        ...match,
       },
     });
     const open = incidents.length === 0 ? '' : ` Open of it: ${incidents.length}.`;
@@ -97,6 +100,7 @@ export function AddSilence() {
             />
           </>
         )}
+        {opened && isNamed && <WouldBeQuiet asked={match} />}
         <TextInput name="reason" label="Why" description="Shown on each incident." required maxLength={500} />
         <NativeSelect name="for" label="How long" data={LONG_LENGTHS} defaultValue="1h" />
         <TextInput name="from" type="datetime-local" label="From" description="Now, where it is left empty." />
