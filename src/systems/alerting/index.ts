@@ -22,6 +22,7 @@ import { inputOperations } from './inputs.ts';
 import { createIntake, HEARD } from './intake.ts';
 import { alertingOperations } from './operations.ts';
 import { ALERTS_CHANNEL, createOutbox } from './outbox.ts';
+import { createOwnRules } from './own-rules.ts';
 import { createProposals } from './proposals.ts';
 import { createQuiet } from './quiet.ts';
 import { createRecipients } from './recipients.ts';
@@ -38,7 +39,10 @@ import { alertingJobs } from './upkeep.ts';
 export interface AlertingDeps {
   readonly store: Store;
   readonly breakers: Pick<Breakers, 'around'>;
-  readonly incidents: Pick<Incidents, 'open' | 'get' | 'byFingerprint' | 'resolve' | 'note' | 'unresolved'>;
+  readonly incidents: Pick<
+    Incidents,
+    'open' | 'get' | 'byFingerprint' | 'resolve' | 'note' | 'unresolved' | 'timeline'
+  >;
   readonly inventory: Pick<Inventory, 'get' | 'dependentsOf' | 'resolve'>;
   /** Nobody is told of what is being worked on; nothing ever is where this is left out. */
   readonly maintenance?: Pick<Maintenance, 'activeFor'> | undefined;
@@ -98,6 +102,7 @@ export function createAlerting(deps: AlertingDeps): Alerting {
   const silences = createSilences({ outbox, now });
   const proposals = createProposals({ outbox, settings, now });
   const about = createAbout({ inventory, maintenance: deps.maintenance, router, silences, proposals, settings, now });
+  const ownRules = createOwnRules({ incidents, now });
   const successes = createSuccesses({ outbox, recipients, inventory, node, baseUrl });
   const intake = createIntake({
     outbox,
@@ -106,6 +111,7 @@ export function createAlerting(deps: AlertingDeps): Alerting {
     timeline,
     recipients,
     about,
+    ownRules,
     successes,
     settings,
     now,
@@ -186,7 +192,7 @@ export function createAlerting(deps: AlertingDeps): Alerting {
         node,
         baseUrl,
       }),
-      ...inputOperations({ incidents, inventory, now }),
+      ...inputOperations({ incidents, inventory, ownRules, now }),
       ...silenceOperations({
         silences,
         incidents,

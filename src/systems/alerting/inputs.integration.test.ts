@@ -58,6 +58,8 @@ describe('what others notice', () => {
     const one = await raise({ fingerprint: 'a', severity: 'low' });
     const other = await raise({ fingerprint: 'b', severity: 'low' });
     expect(one.incident.id).not.toBe(other.incident.id);
+    // What is told is how bad it is by then.
+    await until(() => expect(ops.taken).toHaveLength(2));
     const worse = await raise({ fingerprint: 'a', severity: 'critical' });
     expect(worse.incident).toMatchObject({ id: one.incident.id, severity: 'critical' });
     await until(() => expect(ops.taken.map(({ severity }) => severity)).toEqual(['info', 'info', 'critical']));
@@ -122,6 +124,61 @@ describe('what others notice', () => {
       firing: 0,
       resolved: 0,
       incidents: [],
+    });
+  });
+
+  describe('by a rule about what Steward itself says of a service', () => {
+    const down = (fingerprint: string, status = 'firing') =>
+      alert(fingerprint, status, { alertname: 'ServiceDown', service: 'shop', steward: 'service.down' });
+    const noticed = () =>
+      kit.ledger.open({
+        fingerprint: 'service.down:res_shop',
+        resourceId: 'res_shop',
+        title: 'shop is down',
+        symptom: 'service.down',
+        severity: 'critical',
+        evidence: {},
+      });
+    const told = async (id: string): Promise<string[]> =>
+      (await kit.ledger.timeline(id)).map(({ message }) => message).filter((text) => text.startsWith('Alertmanager'));
+
+    it('belongs to the incident that is open about it, which says so once', async () => {
+      const incident = await noticed();
+      for (let count = 0; count < 2; count += 1)
+        expect(await perform('take-alertmanager', payload(down('aa')))).toEqual({
+          firing: 1,
+          resolved: 0,
+          incidents: [incident.id],
+        });
+      expect(await told(incident.id)).toEqual(['Alertmanager says so too (ServiceDown): p99 is above 1s on aa']);
+      await until(() => expect(ops.titles()).toEqual(['opened: shop is down']));
+      // It ends when Steward sees so; the rule looks back for a moment longer.
+      await perform('take-alertmanager', payload(down('aa', 'resolved')));
+      expect(await kit.ledger.get(incident.id)).toMatchObject({ status: 'open', occurrences: 1 });
+      await kit.ledger.resolve(incident.id, 'It answers again.');
+      expect(await perform('take-alertmanager', payload(down('aa')))).toMatchObject({ incidents: [incident.id] });
+      expect(await kit.ledger.unresolved()).toEqual([]);
+    });
+
+    it('is taken in by the incident that Steward opens later', async () => {
+      const { incidents } = await perform('take-alertmanager', payload(down('aa')));
+      expect(await kit.ledger.get(incidents[0])).toMatchObject({ symptom: 'external.servicedown', status: 'open' });
+      const incident = await noticed();
+      await until(async () => expect(await kit.ledger.unresolved()).toMatchObject([{ id: incident.id }]));
+      expect(await kit.ledger.get(incidents[0])).toMatchObject({
+        resolution: 'It is what Steward noticed itself: shop is down',
+      });
+      expect(await told(incident.id)).toHaveLength(1);
+    });
+
+    it('is an incident of its own where Steward has none, and where somebody else made the rule', async () => {
+      const early = await perform('take-alertmanager', payload(down('aa')));
+      await perform('take-alertmanager', payload(down('aa', 'resolved')));
+      expect(await kit.ledger.get(early.incidents[0])).toMatchObject({ status: 'resolved' });
+      const incident = await noticed();
+      const other = await perform('take-alertmanager', payload(alert('bb', 'firing', { service: 'shop' })));
+      expect(other.incidents).not.toContain(incident.id);
+      expect(await kit.ledger.unresolved()).toHaveLength(2);
     });
   });
 });

@@ -5,6 +5,7 @@ import type { Inventory } from '../../core/inventory.ts';
 import type { Json } from '../../core/json.ts';
 import { type AnyOperation, defineCommand } from '../../core/operation.ts';
 import { atLeast } from '../../core/alert-routing.ts';
+import type { OwnRules } from './own-rules.ts';
 
 /** What others call the severities. */
 const SEVERITIES: Readonly<Record<string, Severity>> = {
@@ -32,6 +33,7 @@ const SAME_WITHIN_MS = 60_000;
 export interface InputDeps {
   readonly incidents: Pick<Incidents, 'open' | 'get' | 'byFingerprint' | 'resolve'>;
   readonly inventory: Pick<Inventory, 'resolve'>;
+  readonly ownRules: OwnRules;
   readonly now: () => Date;
 }
 
@@ -47,7 +49,7 @@ const AlertmanagerAlert = z.object({
 type AlertmanagerAlert = z.output<typeof AlertmanagerAlert>;
 
 /** Ways in for problems that others have noticed. */
-export function inputOperations({ incidents, inventory, now }: InputDeps): readonly AnyOperation[] {
+export function inputOperations({ incidents, inventory, ownRules, now }: InputDeps): readonly AnyOperation[] {
   /** Where it is open already and nothing about it is new, it stays as it is: whoever repeats himself opens nothing. */
   async function feed(incident: NewIncident, repeats: 'tell' | 'drop'): Promise<Incident> {
     const known = await incidents.byFingerprint(incident.fingerprint);
@@ -63,6 +65,14 @@ export function inputOperations({ incidents, inventory, now }: InputDeps): reado
     if (!known || known.status === 'resolved') return known;
     await incidents.resolve(known.id, why);
     return await incidents.get(known.id);
+  }
+
+  /** What Steward has an incident about is told by that one alone. */
+  async function fires(incident: NewIncident, { fingerprint, labels }: AlertmanagerAlert): Promise<Incident> {
+    const { resourceId, title, severity } = incident;
+    return (
+      (await ownRules.join({ fingerprint, labels, resourceId, title, severity })) ?? (await feed(incident, 'drop'))
+    );
   }
 
   const resourceIdOf = async (name: string | undefined): Promise<string | undefined> =>
@@ -167,11 +177,11 @@ export function inputOperations({ incidents, inventory, now }: InputDeps): reado
       async handle({ alerts }) {
         const about: { id: string; isOver: boolean }[] = [];
         for (const alert of alerts) {
-          const fingerprint = `alertmanager:${alert.fingerprint}`;
+          const fingerprint = ownRules.fingerprintOf(alert);
           const isOver = alert.status === 'resolved';
           const incident = isOver
             ? await end(fingerprint, 'Alertmanager says that it is over.')
-            : await feed(await incidentOf(alert, fingerprint), 'drop');
+            : await fires(await incidentOf(alert, fingerprint), alert);
           if (incident) about.push({ id: incident.id, isOver });
         }
         const resolved = about.filter(({ isOver }) => isOver).length;
@@ -179,6 +189,16 @@ export function inputOperations({ incidents, inventory, now }: InputDeps): reado
       },
     }),
   ];
+
+  /** Of a name that two services have nobody can say which is meant; the problem is one all the same. */
+  async function resourceNamed(name: string | undefined): Promise<string | undefined> {
+    try {
+      return await resourceIdOf(name);
+    } catch (thrown) {
+      if (StewardError.from(thrown).code !== 'CONFLICT') throw thrown;
+      return undefined;
+    }
+  }
 
   async function incidentOf(alert: AlertmanagerAlert, fingerprint: string): Promise<NewIncident> {
     const { labels, annotations, startsAt, generatorURL } = alert;
@@ -194,7 +214,7 @@ export function inputOperations({ incidents, inventory, now }: InputDeps): reado
     };
     return {
       fingerprint,
-      resourceId: await resourceIdOf(where),
+      resourceId: await resourceNamed(where),
       title: titleOf(text),
       symptom: symptomOf(name),
       severity: severityOf(labels['severity'] ?? '') ?? 'warning',

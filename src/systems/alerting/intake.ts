@@ -14,6 +14,7 @@ import {
   resolvedAlert,
   type Story,
 } from './compose-alert.ts';
+import type { OwnRules } from './own-rules.ts';
 import type { Outbox, Trx } from './outbox.ts';
 import { coveredInWords } from './proposals.ts';
 import type { Recipients } from './recipients.ts';
@@ -28,6 +29,7 @@ export interface IntakeDeps {
   readonly timeline: (incidentId: string) => Promise<readonly TimelineEntry[]>;
   readonly recipients: Pick<Recipients, 'all'>;
   readonly about: About;
+  readonly ownRules: Pick<OwnRules, 'takeIn'>;
   readonly successes: Pick<Successes, 'decision'>;
   readonly settings: () => AlertingSettings;
   readonly now: () => Date;
@@ -48,7 +50,20 @@ const MAINTENANCE_LOOK_MS = 10_000;
 
 /** Turns what happens to incidents into alerts on record. Harmless twice: the event gives the alert its id. */
 export function createIntake(deps: IntakeDeps) {
-  const { outbox, incidents, inventory, timeline, recipients, about, successes, settings, now, node, baseUrl } = deps;
+  const {
+    outbox,
+    incidents,
+    inventory,
+    timeline,
+    recipients,
+    about,
+    ownRules,
+    successes,
+    settings,
+    now,
+    node,
+    baseUrl,
+  } = deps;
 
   async function storyOf(event: StewardEvent): Promise<Story | undefined> {
     const id = event.causation?.incidentId ?? event.subject?.id;
@@ -234,6 +249,7 @@ export function createIntake(deps: IntakeDeps) {
         return;
       const story = await storyOf(event);
       if (!story) return;
+      if (event.type === 'incident.opened') await ownRules.takeIn(story.incident);
       if (event.type === 'incident.opened') await opened(story);
       else if (event.type === 'incident.escalated') await escalated(story);
       else if (event.type === 'incident.acknowledged') await acknowledged(story);
