@@ -1,5 +1,5 @@
 import { Button, Checkbox, Group, NativeSelect, Switch, TagsInput, TextInput } from '@mantine/core';
-import { useDisclosure } from '@mantine/hooks';
+import { useDebouncedValue, useDisclosure } from '@mantine/hooks';
 import { notifications } from '@mantine/notifications';
 import { useState } from 'react';
 import { useAnswer } from '../../api/use-answer.ts';
@@ -25,7 +25,8 @@ export function AddSilence() {
   const [severities, setSeverities] = useState<string[]>([]);
   const known = useAnswer('/api/v1/services', {}, { when: opened }).data ?? [];
   const match = everything ? { everything } : { services, symptoms, labels, severities: severities.filter(isSeverity) };
-  const isNamed = everything || [services, symptoms, labels, severities].some((named) => named.length > 0);
+  // What is typed last is taken as the button is pressed: nothing may move under the pointer then.
+  const [settled] = useDebouncedValue(JSON.stringify(match), 500);
   const create = useCommand('/api/v1/create-silence', { quiet: true });
   if (!may('operate') || me.role === 'agent') return undefined;
 
@@ -100,7 +101,7 @@ export function AddSilence() {
             />
           </>
         )}
-        {opened && isNamed && <WouldBeQuiet asked={match} />}
+        {opened && <WouldBeQuiet asked={JSON.parse(settled) as typeof match} />}
         <TextInput name="reason" label="Why" description="Shown on each incident." required maxLength={500} />
         <NativeSelect name="for" label="How long" data={LONG_LENGTHS} defaultValue="1h" />
         <TextInput name="from" type="datetime-local" label="From" description="Now, where it is left empty." />

@@ -7,12 +7,19 @@ import { Answered } from '../../parts/answered.tsx';
 
 type Quieted = Answer<'/api/v1/silence-preview'>['past'][number];
 
+type Asked = NonNullable<Asking<'/api/v1/silence-preview'>['query']>;
+
 /** Of the others there are figures. */
 const NAMED = 5;
 
+const isAnything = (asked: Asked): boolean =>
+  asked.everything === true ||
+  [asked.services, asked.symptoms, asked.labels, asked.severities].some((named = []) => named.length > 0);
+
 /** Before a silence is made: what it would have kept quiet, the critical by name, and what is open of it. */
-export function WouldBeQuiet({ asked }: { readonly asked: NonNullable<Asking<'/api/v1/silence-preview'>['query']> }) {
-  const preview = useAnswer('/api/v1/silence-preview', { query: asked }, { still: true });
+export function WouldBeQuiet({ asked }: { readonly asked: Asked }) {
+  const preview = useAnswer('/api/v1/silence-preview', { query: asked }, { still: true, when: isAnything(asked) });
+  if (!isAnything(asked)) return undefined;
   return (
     <Answered answer={preview} lines={1}>
       {({ replay, past, critical, open }) => (
