@@ -15,7 +15,7 @@ const TYPES = new Set(['jwt', 'at+jwt', 'application/at+jwt', 'application/jwt']
 /** At most so long a token is believed without another look, however late it expires. */
 const KEPT_MS = 5 * 60_000;
 
-export interface Header {
+interface Header {
   readonly algorithm: Algorithm;
   readonly id: string | undefined;
 }
@@ -46,8 +46,7 @@ export function jwtMethod(auth: JwtAuth, sharedKeys: (url: string) => IssuerKeys
       if (memberOf(partOf(token, 1), 'iss') !== auth.issuer) return bad('iss: of another issuer');
       const keys = await candidates(header, now);
       if (!keys) return { outcome: 'unavailable', why: 'the keys of the issuer cannot be had' };
-      if (keys.length === 0)
-        return bad(`kid: no ${header.algorithm} key ${printable(header.id ?? 'without an id')} is known`);
+      if (keys.length === 0) return bad(noKey(header, auth));
       for (const { key, name } of keys) {
         try {
           const { payload } = await jwtVerify(token, key, {
@@ -178,6 +177,12 @@ function callerOf(claims: JWTPayload, auth: JwtAuth, now: number, by: string): F
     from: (nbf - auth.toleranceSeconds) * 1000,
     until: Math.min(exp * 1000, now + KEPT_MS),
   };
+}
+
+function noKey({ algorithm, id }: Header, { secrets }: JwtAuth): string {
+  if (algorithm === 'HS256' && secrets.length > 0)
+    return `alg: the secret for HS256 here is shorter than ${SHORTEST_SECRET} bytes`;
+  return `kid: no ${algorithm} key ${printable(id ?? 'without an id')} is known`;
 }
 
 function bad(why: string): Finding {
