@@ -42,7 +42,12 @@ export function complaints(schema: z.ZodType, error: z.ZodError, input: unknown)
       case 'too_big':
         return [{ path, message: `expected ${sized(issue.origin, `at most ${issue.maximum}`)}` }];
       case 'invalid_key':
-        return [{ path, message: 'this key is not allowed here' }];
+        return [
+          {
+            path,
+            message: `this key is not allowed here${whyOf(issue.issues.find(({ message }) => isOurs(message)))}`,
+          },
+        ];
       case 'custom':
       case 'invalid_element':
       case 'invalid_format':
@@ -63,6 +68,10 @@ export function asProblem(complaint: Complaint, place: string): Problem {
 
 function isOurs(message: string): boolean {
   return message.startsWith('expected');
+}
+
+function whyOf(issue: { readonly message: string } | undefined): string {
+  return issue ? `: ${issue.message}` : '';
 }
 
 function unknownKey(key: string, known: readonly string[]): string {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { isLoopback } from './loopback.ts';
 import { address, duration, secret } from './schema-parts.ts';
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
@@ -13,6 +14,18 @@ const headerValue = z
   .string()
   .max(4_096)
   .regex(/^[\t\x20-\x7e]*$/, 'expected printable ASCII without a line break');
+
+/** As a request has to spell it to be taken at its word. */
+const path = z
+  .string()
+  .refine(
+    (text) => /^\/[A-Za-z0-9._~!$&'()*+,=:@/-]*$/.test(text) && !text.includes('//') && !/\/\.{1,2}(\/|$)/.test(text),
+    'expected a path as it is asked for, such as /api/v1: without %, ;, //, . or .. between slashes',
+  );
+const method = z
+  .string()
+  .toUpperCase()
+  .regex(/^[A-Z][A-Z-]{0,19}$/, 'expected a method such as GET');
 
 const amount = z.number().int().min(-1).max(1_000_000_000);
 
@@ -51,6 +64,8 @@ const Upstream = z.strictObject({
     .describe('An address of a link-local or metadata network is meant. Without it they are refused.'),
 });
 
+const allowHttp = z.boolean().default(false).describe('Allow http in a network that is yours alone.');
+
 const Auth = z.discriminatedUnion('type', [
   z.strictObject({
     type: z.literal('jwt'),
@@ -61,14 +76,15 @@ const Auth = z.discriminatedUnion('type', [
       .min(1)
       .default(['RS256', 'ES256', 'EdDSA']),
     jwksUrl: address.optional().describe('Where the public keys of the issuer are. Not needed for HS256.'),
+    allowHttp,
     secrets: z
       .array(secret)
       .max(10)
       .default([])
       .describe('Of HS256, 32 bytes at least; all of them are good, so that one can follow another.'),
     tolerance: duration('0s', '5m').default('5s').describe("How far the issuer's clock may be from this one."),
-    userClaim: z.string().min(1).max(100).default('sub').describe('The claim that says who it is.'),
-    planClaim: z.string().min(1).max(100).default('plan').describe('The claim that says the plan.'),
+    userClaim: z.string().min(1).max(100).default('sub').describe('The claim that says who it is, or the path to it.'),
+    planClaim: z.string().min(1).max(100).default('plan').describe('The claim that says the plan, or the path to it.'),
   }),
   z.strictObject({
     type: z.literal('keys'),
@@ -83,7 +99,10 @@ const Auth = z.discriminatedUnion('type', [
             .string()
             .regex(/^[0-9a-f]{64}$/, 'expected the SHA-256 of the key in lower-case hexadecimal')
             .describe('Of the key, which stands nowhere: printf %s KEY | sha256sum.'),
-          user: z.string().min(1).max(200).describe('Whose key it is.'),
+          user: z
+            .string()
+            .regex(/^[\x21-\x7e]{1,255}$/, 'expected visible ASCII characters without a space: it goes into a header')
+            .describe('Whose key it is.'),
           plan: name.optional(),
           scopes: z.array(z.string().min(1).max(100)).max(100).default([]),
         }),
@@ -93,6 +112,7 @@ const Auth = z.discriminatedUnion('type', [
   z.strictObject({
     type: z.literal('remote'),
     url: address.describe('Asked with POST {token}; answers {user_id, plan}.'),
+    allowHttp,
     believeFor: duration('1s', '60s').default('60s').describe('How long a yes is believed.'),
     refuseFor: duration('1s', '60s').default('10s').describe('How long a no is.'),
     timeout: duration('100ms', '30s').default('2s').describe('Until its answer; without one nobody comes in.'),
@@ -118,10 +138,30 @@ const Limits = z.strictObject({
 });
 const OtherLimits = z.strictObject(limits).partial();
 
-const Headers = z.strictObject({
-  set: z.record(header, headerValue).default({}).describe('Said in place of what was there.'),
-  drop: z.array(header).max(100).default([]).describe('Taken off.'),
-});
+/** Of one connection, or of the length of what it carries. */
+const OF_THE_SENDER = new Set([
+  'connection',
+  'content-length',
+  'host',
+  'keep-alive',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+]);
+
+function headers(ofTheGateway: RegExp) {
+  const settable = header
+    .refine(
+      (text) => !OF_THE_SENDER.has(text) && !text.startsWith('proxy-'),
+      'expected a header that goes from end to end: this one is set by who sends the message',
+    )
+    .refine((text) => !ofTheGateway.test(text), 'expected a header that the gateway does not set itself');
+  return z.strictObject({
+    set: z.record(settable, headerValue).default({}).describe('Said in place of what was there.'),
+    drop: z.array(header).max(100).default([]).describe('Taken off.'),
+  });
+}
 
 const Query = z.strictObject({
   set: z.record(z.string().min(1).max(200), z.string().max(2_000)).default({}),
@@ -130,10 +170,17 @@ const Query = z.strictObject({
 
 const Cors = z.strictObject({
   origins: z
-    .array(z.string().min(1).max(500))
+    .array(
+      z
+        .string()
+        .refine(
+          (text) => text === '*' || URL.parse(text)?.origin === text,
+          'expected an origin such as https://app.example.org, without a path, or *',
+        ),
+    )
     .min(1)
     .describe('Exact origins, or * for every one, and then without credentials.'),
-  methods: z.array(z.string().toUpperCase()).default(['GET', 'HEAD', 'POST']),
+  methods: z.array(method).default(['GET', 'HEAD', 'POST']),
   headers: z.array(header).default([]).describe('That a page may send.'),
   expose: z.array(header).default([]).describe('That a page may read.'),
   credentials: z.boolean().default(false),
@@ -147,18 +194,12 @@ const Route = z.strictObject({
     .regex(/^(\*\.)?[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/, 'expected a host without a port, or *.example.org')
     .optional()
     .describe('Only requests for this host; *.example.org is every host below it.'),
-  path: z
-    .string()
-    .regex(/^\/[^?#\s]*$/, 'expected a path that begins with /')
+  path: path
     .default('/')
     .describe('Itself and what is below it: /api is /api and /api/x, not /apix. The longest one that fits decides.'),
-  methods: z.array(z.string().toUpperCase()).min(1).optional().describe('Only these; others get 405.'),
+  methods: z.array(method).min(1).optional().describe('Only these; others get 405.'),
   upstream: name.describe('Name of the upstream that answers.'),
-  rewrite: z
-    .string()
-    .regex(/^\/[^?#\s]*$/, 'expected a path that begins with /')
-    .optional()
-    .describe('What stands in place of `path` at the upstream; / takes it off.'),
+  rewrite: path.optional().describe('What stands in place of `path` at the upstream; / takes it off.'),
   auth: z
     .array(name)
     .max(10)
@@ -182,9 +223,13 @@ const Route = z.strictObject({
     .default(10 * MB)
     .describe('A longer body is refused with 413.'),
   timeout: duration('10ms', '1h').default('30s').describe('Until the answer begins; then 504.'),
-  request: Headers.prefault({}).describe('What the upstream gets of the headers.'),
+  request: headers(/^x-(user-(id|plan)|request-id|forwarded-.*)$/)
+    .prefault({})
+    .describe('What the upstream gets of the headers.'),
   query: Query.prefault({}).describe('What the upstream gets of the query.'),
-  response: Headers.prefault({}).describe('What the client gets of the headers of the answer.'),
+  response: headers(/^(x-request-id|(x-)?ratelimit(-.*)?)$/)
+    .prefault({})
+    .describe('What the client gets of the headers of the answer.'),
 });
 
 export const Gateway = z
@@ -221,18 +266,61 @@ export const Gateway = z
       const fallback = route.limits.defaultPlan ?? defaultPlan;
       if (!Object.hasOwn(allPlans, fallback))
         issue(['routes', key, 'limits'], `expected a limit for the plan '${fallback}', which is the default one`);
+      if (route.auth.length === 0 && route.scopes.length > 0)
+        issue(['routes', key, 'scopes'], 'expected a way in `auth` that gives scopes: nobody could come in');
+      if (route.auth.length === 0 && route.anonymous)
+        issue(['routes', key, 'anonymous'], 'expected a way in `auth` beside it: without one everybody may come');
       if (route.cors?.credentials === true && route.cors.origins.includes('*'))
         issue(['routes', key, 'cors', 'origins'], 'expected exact origins where credentials are sent');
     }
-    for (const [key, way] of Object.entries(auth)) {
-      if (way.type !== 'jwt') continue;
-      if (way.algorithms.includes('HS256') && way.secrets.length === 0)
-        issue(['auth', key, 'secrets'], 'expected a secret: HS256 is among the algorithms');
-      if (way.algorithms.some((each) => each !== 'HS256') && way.jwksUrl === undefined)
-        issue(
-          ['auth', key, 'jwksUrl'],
-          'expected the address of the public keys: not only HS256 is among the algorithms',
-        );
-    }
+    for (const [path, message] of hiddenRoutes(Object.entries(routes))) issue(['routes', ...path], message);
+    for (const [key, way] of Object.entries(auth))
+      for (const [path, message] of authProblems(way)) issue(['auth', key, ...path], message);
   });
 export type Gateway = z.output<typeof Gateway>;
+
+type Problem = readonly [path: readonly string[], message: string];
+
+const HTTPS =
+  'expected an https address; http is for this machine, or with allowHttp: true for a network that is yours alone';
+
+function authProblems(way: z.output<typeof Auth>): Problem[] {
+  if (way.type === 'keys') return sameKeys(Object.entries(way.keys));
+  if (way.type === 'remote') return isPlain(way.url, way.allowHttp) ? [[['url'], HTTPS]] : [];
+  const problems: Problem[] = [];
+  if (way.algorithms.includes('HS256') && way.secrets.length === 0)
+    problems.push([['secrets'], 'expected a secret: HS256 is among the algorithms']);
+  if (way.algorithms.some((each) => each !== 'HS256') && way.jwksUrl === undefined)
+    problems.push([['jwksUrl'], 'expected the address of the public keys: not only HS256 is among the algorithms']);
+  if (way.jwksUrl !== undefined && isPlain(way.jwksUrl, way.allowHttp)) problems.push([['jwksUrl'], HTTPS]);
+  return problems;
+}
+
+/** Whoever is between could give keys of his own, or read the tokens. */
+function isPlain(text: string, allowed: boolean): boolean {
+  const url = URL.parse(text);
+  return url?.protocol === 'http:' && !allowed && !isLoopback(url.hostname);
+}
+
+function sameKeys(keys: readonly (readonly [name: string, { readonly sha256: string }])[]): Problem[] {
+  return keys.flatMap(([name, { sha256 }], at): Problem[] => {
+    const earlier = keys.slice(0, at).find(([, other]) => other.sha256 === sha256);
+    return earlier ? [[['keys', name, 'sha256'], `expected another key than '${earlier[0]}' has`]] : [];
+  });
+}
+
+/** Routes for what another one takes already. */
+function hiddenRoutes(routes: readonly (readonly [name: string, route: z.output<typeof Route>])[]): Problem[] {
+  const placeOf = ({ host = '', path }: z.output<typeof Route>): string => `${host}${path.replace(/\/+$/, '')}`;
+  return routes.flatMap(([name, route], at): Problem[] => {
+    const sharing = routes.slice(0, at).filter(([, other]) => placeOf(other) === placeOf(route));
+    const { methods } = route;
+    const same = sharing.find(([, other]) =>
+      methods && other.methods ? methods.some((each) => other.methods?.includes(each)) : !methods && !other.methods,
+    );
+    if (!same) return [];
+    return methods
+      ? [[[name, 'methods'], `expected methods that '${same[0]}' does not take: both are for ${route.path}`]]
+      : [[[name, 'path'], `expected another path, host or method than '${same[0]}' has: nothing would come here`]];
+  });
+}
