@@ -47,7 +47,7 @@ function routeOf(
 function authOf(way: Gateway['auth'][string]): ConfiguredAuth {
   switch (way.type) {
     case 'jwt': {
-      const { type, tolerance, jwksUrl, ...rest } = way;
+      const { type, tolerance, jwksUrl, allowHttp: _, ...rest } = way;
       return { is: type, toleranceSeconds: ms(tolerance) / 1000, ...(jwksUrl !== undefined && { jwksUrl }), ...rest };
     }
     case 'keys':
