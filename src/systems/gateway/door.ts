@@ -9,7 +9,7 @@ import type { judge as judging } from '../../../edge/handlers/gateway/judge.ts';
 import type { Forward, Verdict } from '../../../edge/handlers/gateway/verdict.ts';
 import type { ReadyRoutes } from '../../../edge/handlers/gateway/ready.ts';
 import type { Log } from '../../core/log.ts';
-import { addressOf } from '../address-of.ts';
+import { addressOf, isTrusted } from '../address-of.ts';
 import type { AccessLog } from './access-log.ts';
 import { bump, type Figures } from './figures.ts';
 import { type Failure, flat, hasBody, pass, type Passed } from './passage.ts';
@@ -56,7 +56,8 @@ export function createDoor(deps: DoorDeps): Doors & { readonly tunnels: Tunnels 
         method: request.method ?? '',
         target: request.url ?? '',
         host: request.headers.host ?? '',
-        scheme: 'http',
+        scheme:
+          isTrusted(request, trustedProxies()) && request.headers['x-forwarded-proto'] === 'https' ? 'https' : 'http',
         header(name) {
           const value = request.headers[name];
           return typeof value === 'object' ? value.join(', ') : value;
@@ -77,7 +78,7 @@ export function createDoor(deps: DoorDeps): Doors & { readonly tunnels: Tunnels 
       return;
     }
     const verdict = await judged(request);
-    if (request.socket.destroyed) return;
+    if (request.socket.destroyed) return finish(verdict, began, began, { is: 'client-gone', status: undefined });
     if (verdict.is !== 'forward') {
       const headers = { ...verdict.headers, 'x-request-id': verdict.trace.id };
       const status = verdict.status;
@@ -132,7 +133,8 @@ export function createDoor(deps: DoorDeps): Doors & { readonly tunnels: Tunnels 
     ended: Partial<Passed> & { readonly status: number | undefined },
   ): void {
     const at = performance.now();
-    figures.total.add(at - began);
+    // A WebSocket takes as long as people talk.
+    if (ended.status !== 101) figures.total.add(at - began);
     figures.own.add(own - began);
     bump(figures.byStatus, ended.status === undefined ? 'none' : `${Math.floor(ended.status / 100)}xx`);
     accessLog.write(recordOf(verdict, { ...ended, ms: at - began, ownMs: own - began }));

@@ -217,6 +217,16 @@ describe('the gateway, by bytes', () => {
         expect(came?.headers[name]).toBeUndefined();
     });
 
+    it('and speaks no other protocol with the upstream than it judges', async () => {
+      await send(
+        `GET /one HTTP/1.1\r\n${HOST}Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\nPRI * HTTP/2.0\r\n\r\nSM\r\n\r\n`,
+      );
+      await send(
+        `POST /one HTTP/1.1\r\n${HOST}Connection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: 5\r\n\r\nhelloGET /two HTTP/1.1\r\n${HOST}\r\n`,
+      );
+      expect(upstream.text().toLowerCase()).not.toMatch(/upgrade|http2|pri \*/);
+    });
+
     it('and where the upstream is, whatever the request says', async () => {
       await send(`GET http://shop.example/x HTTP/1.1\r\n${HOST}Connection: close\r\n\r\n`);
       const [came] = requestsIn(upstream.text());

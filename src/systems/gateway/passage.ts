@@ -42,6 +42,7 @@ export type Failure =
   | 'upstream-failed'
   | 'upstream-slow';
 
+const ONE_PIECE_BYTES = 16 * 1024;
 const SAFE = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE']);
 
 export function pass(errand: Errand): Promise<Passed> {
@@ -50,7 +51,7 @@ export function pass(errand: Errand): Promise<Passed> {
   return promise;
 }
 
-export function hasBody({ headers }: IncomingMessage): boolean {
+export function hasBody({ headers }: Pick<IncomingMessage, 'headers'>): boolean {
   return headers['transfer-encoding'] !== undefined || (headers['content-length'] ?? '0') !== '0';
 }
 
@@ -65,6 +66,10 @@ class Passage implements Dispatcher.DispatchHandler {
   private bytesIn = 0;
   private bytesOut = 0;
   private stall: NodeJS.Timeout | undefined;
+  /** Of the answer; nothing where it does not say. */
+  private size: number | undefined;
+  /** A short answer that came in one piece goes out in one piece with its head. */
+  private whole: Buffer | undefined;
   /** Set before the upstream is let go on purpose. */
   private ended: { readonly is: Passed['is']; readonly why?: string } | undefined;
   private over = false;
@@ -141,7 +146,8 @@ class Passage implements Dispatcher.DispatchHandler {
     if (!request.complete) headers.push('connection', 'close');
     response.writeHead(status, headers);
     this.status = status;
-    if (!isSized(raw)) queueMicrotask(this.flush);
+    this.size = sizeOf(raw);
+    if (this.size === undefined) queueMicrotask(this.flush);
   }
 
   /** Who streams wants to be heard as soon as it speaks. */
@@ -152,6 +158,10 @@ class Passage implements Dispatcher.DispatchHandler {
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     const { response, upstream } = this.errand;
     this.bytesOut += chunk.length;
+    if (chunk.length === this.size && chunk.length <= ONE_PIECE_BYTES) {
+      this.whole = chunk;
+      return;
+    }
     if (response.write(chunk)) return;
     controller.pause();
     this.stall = setTimeout(() => this.letGo('cut', 'the client did not read on'), upstream.settings.idleMs);
@@ -167,7 +177,8 @@ class Passage implements Dispatcher.DispatchHandler {
     if (names.length > 0 && response.chunkedEncoding) response.addTrailers(trailers);
     this.target?.end('answered', performance.now());
     this.target = undefined;
-    response.end();
+    if (this.whole) response.end(this.whole.toString('latin1'), 'latin1');
+    else response.end();
     this.finish('whole');
   }
 
@@ -261,6 +272,7 @@ export function flat(pairs: readonly (readonly [string, string])[]): string[] {
   return list;
 }
 
-function isSized(pairs: readonly (readonly [string, string])[]): boolean {
-  return pairs.some(([name]) => name.length === 14 && name.toLowerCase() === 'content-length');
+function sizeOf(pairs: readonly (readonly [string, string])[]): number | undefined {
+  const found = pairs.find(([name]) => name.length === 14 && name.toLowerCase() === 'content-length');
+  return found && Number(found[1]);
 }

@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { hasBody } from './passage.ts';
 
 /** What the gateway does with what comes in. */
 export interface Doors {
@@ -38,6 +39,7 @@ export function createGatewayServer(doors: Doors, limits: ServerLimits): Server 
     insecureHTTPParser: false,
     requireHostHeader: true,
     noDelay: true,
+    shouldUpgradeCallback: isWebSocket,
   });
   server.maxConnections = limits.mostConnections;
   server.maxHeadersCount = 200;
@@ -59,6 +61,11 @@ export function createGatewayServer(doors: Doors, limits: ServerLimits): Server 
     end(socket, ANSWERS[code] ?? '400 Bad Request');
   });
   return server;
+}
+
+/** Nothing else is upgraded: in HTTP/2 that nobody judges, say, anything could be asked for. */
+function isWebSocket({ method, headers }: IncomingMessage): boolean {
+  return method === 'GET' && headers.upgrade?.toLowerCase() === 'websocket' && !hasBody({ headers });
 }
 
 function end(socket: Duplex, status: string): void {
