@@ -190,7 +190,7 @@ frontend gate
   bind 127.0.0.1:${haproxyPort}
   stick-table type string size 100k expire 2m store http_req_rate(1m)
   http-request set-var(txn.token) http_auth_bearer
-  http-request deny deny_status 401 unless { http_auth_bearer,jwt_verify(${'"RS256"'},"${folder}/key.pem") -m int 1 }
+  http-request deny deny_status 401 unless { http_auth_bearer,jwt_verify("RS256","${folder}/key.pem") -m int 1 }
   http-request deny deny_status 401 unless { http_auth_bearer,jwt_payload_query('$.iss') -m str ${ISSUER} }
   http-request set-header x-user-id %[http_auth_bearer,jwt_payload_query('$.sub')]
   http-request set-header x-user-plan %[http_auth_bearer,jwt_payload_query('$.plan')]

@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { type AddressInfo, connect, createServer as createTcpServer, type Server, type Socket } from 'node:net';
-import { createCallers } from '../../edge/handlers/gateway/callers.ts';
+import { type CallerPorts, createCallers } from '../../edge/handlers/gateway/callers.ts';
 import { judge } from '../../edge/handlers/gateway/judge.ts';
 import { memoryCounters } from '../../edge/handlers/gateway/memory-counters.ts';
 import { readyRoutes } from '../../edge/handlers/gateway/ready.ts';
@@ -50,18 +50,27 @@ export interface TestGateway {
   close(): Promise<void>;
 }
 
+const NOBODY: Omit<CallerPorts, 'digests'> = {
+  fetchKeys: () => Promise.reject(new Error('there are no keys')),
+  validate: () => Promise.reject(new Error('there is nobody to ask')),
+};
+
 /** The gateway's pipe with its judge, without a store: a server that is asked over a socket. */
 export async function openGateway({
   routes,
   upstreams,
   trustedProxies = [],
   limits = {},
+  callerPorts = NOBODY,
+  now = () => new Date(),
   addresses = (host) => Promise.resolve([host === 'localhost' ? '127.0.0.1' : host]),
 }: {
   readonly routes: readonly Route[];
   readonly upstreams: Readonly<Record<string, Partial<UpstreamSettings> & { readonly targets: readonly string[] }>>;
   readonly trustedProxies?: readonly string[];
   readonly limits?: Partial<ServerLimits>;
+  readonly callerPorts?: Omit<CallerPorts, 'digests'>;
+  readonly now?: () => Date;
   readonly addresses?: Addresses;
 }): Promise<TestGateway> {
   const figures = createFigures();
@@ -82,16 +91,12 @@ export async function openGateway({
     judge,
     routes: () => ready,
     upstream: (name) => made.get(name),
-    callers: createCallers({
-      digests: serverDigests,
-      fetchKeys: () => Promise.reject(new Error('there are no keys')),
-      validate: () => Promise.reject(new Error('there is nobody to ask')),
-    }),
+    callers: createCallers({ ...callerPorts, digests: serverDigests }),
     counters: () => counters,
     trustedProxies: () => trustedProxies,
     accessLog: { write: (record) => void records.push({ ...record }) },
     figures,
-    now: () => new Date(),
+    now,
     log: memoryLog(),
   });
   const server = createGatewayServer(door, {

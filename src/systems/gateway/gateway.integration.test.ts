@@ -1,0 +1,221 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { Agent, request as httpRequest } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { createOutbound } from '../../adapters/outbound/outbound.ts';
+import type { ServiceStatus } from '../../core/monitor.ts';
+import type { Resource } from '../../core/resource.ts';
+import type { System } from '../../core/system.ts';
+import { testDatabase, type TestDatabase } from '../../testing/database.ts';
+import { NO_LIMITS, openUpstream, routeTo } from '../../testing/gateway.ts';
+import { memoryLog } from '../../testing/log.ts';
+import { createGateway, gatewayMigrations, type GatewaySettings } from './index.ts';
+
+interface Shown {
+  readonly address?: string;
+  readonly upstreams: readonly { readonly targets: readonly { readonly health: string; readonly origin?: string }[] }[];
+}
+
+const route = { ...routeTo('app'), auth: [] };
+const folder = mkdtempSync(join(tmpdir(), 'stw-gateway-'));
+const open: { close(): Promise<void> }[] = [];
+const kept = <T extends { close(): Promise<void> }>(one: T): T => {
+  open.push(one);
+  return one;
+};
+
+describe('the gateway as a system', () => {
+  let database: TestDatabase;
+  beforeAll(async () => {
+    database = await testDatabase({ migrations: gatewayMigrations });
+  });
+  afterEach(async () => {
+    for (const each of open.splice(0).toReversed()) await each.close();
+  });
+  afterAll(async () => {
+    await database.drop();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  interface Node {
+    readonly gateway: System;
+    url(): Promise<string>;
+    show(): Promise<Shown>;
+    change(settings: Partial<GatewaySettings>): void;
+    close(): Promise<void>;
+  }
+
+  async function node(
+    name: string,
+    first: Partial<GatewaySettings>,
+    {
+      store = database.store,
+      services = new Map<string, { port: number; state: ServiceStatus['state'] }>(),
+    }: {
+      store?: TestDatabase['store'];
+      services?: Map<string, { port: number; state: ServiceStatus['state'] }>;
+    } = {},
+  ): Promise<Node> {
+    let settings: GatewaySettings = {
+      place: { host: '127.0.0.1', port: 0 },
+      routes: [],
+      limits: NO_LIMITS,
+      upstreams: {},
+      trustedProxies: [],
+      requestMs: 10_000,
+      drainMs: 5_000,
+      ...first,
+    };
+    const listeners = new Set<() => void>();
+    const outbound = createOutbound();
+    const gateway = createGateway({
+      store,
+      home: join(folder, name),
+      settings: () => settings,
+      onSettings(listener) {
+        listeners.add(listener);
+        return () => listeners.delete(listener);
+      },
+      secrets: () => Promise.reject(new Error('there are none')),
+      requests: outbound,
+      addresses: (allowed) => (hostname) => outbound.addresses(hostname, { allowPrivate: true, ...allowed }),
+      inventory: {
+        async resolve(reference) {
+          const service = services.get(reference);
+          if (!service) return undefined;
+          return {
+            id: reference,
+            node: name,
+            state: 'present',
+            endpoints: [{ protocol: 'tcp', address: '0.0.0.0', port: service.port }],
+          } as unknown as Resource;
+        },
+      },
+      monitor: {
+        status: async (id) => ({ state: services.get(id)?.state ?? 'unknown' }) as ServiceStatus,
+      },
+      nodes: async () => 2,
+      node: { id: name },
+      now: () => new Date(),
+      log: memoryLog(),
+    });
+    await gateway.start();
+    const show = async (): Promise<Shown> => {
+      const query = gateway.operations.find((each) => each.name === 'gateway');
+      return (await query?.handle({}, {} as never)) as Shown;
+    };
+    return kept({
+      gateway,
+      show,
+      async url() {
+        return (await show()).address ?? '';
+      },
+      change(more) {
+        settings = { ...settings, ...more };
+        for (const listener of listeners) listener();
+      },
+      close: () => gateway.stop(),
+    });
+  }
+
+  const upstream = (targets: readonly string[]): GatewaySettings['upstreams'][string] => ({
+    targets,
+    connectMs: 1_000,
+    idleMs: 5_000,
+    mostAtOnce: 1_000,
+    allowLinkLocal: false,
+  });
+
+  async function status(agent: Agent, url: string): Promise<number> {
+    const { promise, resolve, reject } = Promise.withResolvers<number>();
+    httpRequest(url, { agent }, (answer) => {
+      answer.resume().on('end', () => resolve(answer.statusCode ?? 0));
+    })
+      .on('error', reject)
+      .end();
+    return await promise;
+  }
+
+  it('lets exactly 200 of 2,000 through on two nodes, from 64 connections', async () => {
+    let asked = 0;
+    const app = kept(
+      await openUpstream((_request, response) => {
+        asked += 1;
+        response.end('ok');
+      }),
+    );
+    const settings = {
+      routes: [{ ...route, limits: { ...NO_LIMITS, anonymous: 200 } }],
+      upstreams: { app: upstream([app.origin]) },
+    };
+    const one = await node('one', settings);
+    const two = await node('two', settings, { store: await database.openAnother() });
+    const urls = [await one.url(), await two.url()];
+    const agent = new Agent({ keepAlive: true, maxSockets: 32 });
+    let left = 2_000;
+    const statuses: number[] = [];
+    await Promise.all(
+      Array.from({ length: 64 }, async (_, place) => {
+        while (left > 0) {
+          left -= 1;
+          statuses.push(await status(agent, urls[place % 2] ?? ''));
+        }
+      }),
+    );
+    agent.destroy();
+    expect(statuses.filter((each) => each === 200)).toHaveLength(200);
+    expect(statuses.filter((each) => each === 429)).toHaveLength(1_800);
+    expect(asked).toBe(200);
+  }, 60_000);
+
+  it('asks a service where it is, and not at all where monitoring has seen it down', async () => {
+    const app = kept(await openUpstream((_request, response) => response.end('first')));
+    const moved = kept(await openUpstream((_request, response) => response.end('second')));
+    const services = new Map<string, { port: number; state: ServiceStatus['state'] }>([
+      ['shop', { port: app.port, state: 'up' }],
+    ]);
+    const one = await node('named', { routes: [route], upstreams: { app: upstream(['shop']) } }, { services });
+    const url = await one.url();
+    expect(await (await fetch(url)).text()).toBe('first');
+    services.set('shop', { port: app.port, state: 'down' });
+    await expect.poll(async () => (await fetch(url)).status, { timeout: 10_000 }).toBe(503);
+    expect((await one.show()).upstreams[0]?.targets[0]).toMatchObject({ health: 'down' });
+    services.set('shop', { port: moved.port, state: 'up' });
+    await expect.poll(async () => (await fetch(url)).text(), { timeout: 10_000 }).toBe('second');
+  }, 30_000);
+
+  it('finishes what it has begun when it moves, changes its upstream, or stops', async () => {
+    const answers: (() => void)[] = [];
+    const app = kept(
+      await openUpstream((_request, response) => {
+        response.write('begun, ');
+        answers.push(() => response.end('finished'));
+      }),
+    );
+    const other = kept(await openUpstream((_request, response) => response.end('other')));
+    const one = await node('drained', { routes: [route], upstreams: { app: upstream([app.origin]) } });
+    const before = await one.url();
+    const begun = fetch(before).then((answer) => answer.text());
+    await expect.poll(() => answers.length).toBe(1);
+    one.change({ upstreams: { app: upstream([other.origin]) } });
+    await expect.poll(async () => (await fetch(before)).text()).toBe('other');
+    answers[0]?.();
+    expect(await begun).toBe('begun, finished');
+
+    one.change({ upstreams: { app: upstream([app.origin]) } });
+    const paths: Promise<string>[] = [];
+    await expect
+      .poll(async () => {
+        paths.push(fetch(before).then((answer) => answer.text()));
+        await new Promise((resolve) => setTimeout(resolve, 50));
+        return answers.length;
+      })
+      .toBeGreaterThan(1);
+    const stopped = one.gateway.stop();
+    await expect(fetch(before)).rejects.toThrow(/fetch failed/);
+    for (const answer of answers) answer();
+    await stopped;
+    expect(await paths.at(-1)).toBe('begun, finished');
+  }, 30_000);
+});
