@@ -8,6 +8,8 @@ import type { Verdict } from './handlers/webhooks/receive.ts';
 import { gatewaySuite } from './testing/gateway-suite.ts';
 import type { Told } from './testing/gateway-story.ts';
 import { gatewayTokensSuite } from './testing/gateway-tokens-suite.ts';
+import type { Seen } from './handlers/probe/http.ts';
+import { probeSuite } from './testing/probe-suite.ts';
 import { webhookSuite } from './testing/webhook-suite.ts';
 
 const HERE = import.meta.dirname;
@@ -30,6 +32,10 @@ describe('what decides at the edge, in workerd', () => {
 
   describe('the webhook receiver', () => {
     webhookSuite((cases) => asked<Verdict[]>('/', cases), 10_000);
+  });
+
+  describe('a look over HTTP', () => {
+    probeSuite((cases) => asked<Seen[]>('/probe', cases), { tellsReasons: false });
   });
 
   describe('the gateway', () => {
