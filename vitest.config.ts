@@ -29,6 +29,7 @@ const APART = [
   'test/completions.integration.test.ts',
   'test/databases.integration.test.ts',
   'test/discovery-disabled.integration.test.ts',
+  'test/edge-places.integration.test.ts',
   'test/edge-webhooks.integration.test.ts',
   'test/endpoints.integration.test.ts',
   'test/forged-input.integration.test.ts',

@@ -17,6 +17,8 @@ interface Consumer {
 interface WorkerConfig {
   readonly compatibility_date: string;
   readonly vars: Readonly<Record<string, string | object>>;
+  readonly triggers?: { readonly crons: readonly string[] };
+  readonly kv_namespaces?: readonly { readonly binding: string }[];
   readonly queues?: {
     readonly producers: readonly { readonly binding: string; readonly queue: string }[];
     readonly consumers: readonly Consumer[];

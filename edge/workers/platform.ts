@@ -18,3 +18,11 @@ export interface MessageBatch {
   readonly queue: string;
   readonly messages: readonly QueueMessage[];
 }
+
+export interface KeyValues {
+  get(key: string): Promise<string | null>;
+  put(key: string, value: string): Promise<void>;
+  delete(key: string): Promise<void>;
+  /** At most a thousand keys. */
+  list(options: { readonly prefix: string }): Promise<{ readonly keys: readonly { readonly name: string }[] }>;
+}

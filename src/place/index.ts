@@ -91,7 +91,7 @@ export async function runPlace({
           sentAt: new Date().toISOString(),
           everyMs: config?.reportEveryMs ?? FIRST_REPORT_MS,
           software,
-          kinds: [...PLACE_KINDS],
+          kinds: [...PLACE_KINDS, 'http.json', 'http.insecure'],
           backlog: backlog.size,
           dropped: backlog.dropped,
           unwell: await selfCheck.blame(),

@@ -14,7 +14,7 @@ import type { Roster } from './roster.ts';
 import type { Signer } from './signing.ts';
 import { endSilence, silentMs } from './silence.ts';
 import type { PlaceRow, PlaceTables } from './tables.ts';
-import { isFor, keepsSecret } from './telling.ts';
+import { isAble, isFor, keepsSecret } from './telling.ts';
 
 interface OperationDeps extends Pick<ProbesDeps, 'sharedChecks' | 'baseUrl' | 'now' | 'node'> {
   readonly db: Kysely<PlaceTables>;
@@ -92,7 +92,7 @@ export function placeOperations(deps: OperationDeps): AnyOperation[] {
         return {
           items: rows.map((row) => {
             const told = checks.filter(
-              (check) => isFor(check, row.name) && row.kinds.includes(check.target.kind) && !keepsSecret(check),
+              (check) => isFor(check, row.name) && isAble(row.kinds, check) && !keepsSecret(check),
             );
             return viewOf(row, told.length, since(), now());
           }),
@@ -257,7 +257,7 @@ export function placeOperations(deps: OperationDeps): AnyOperation[] {
 
 function whyNothing({ kinds }: PlaceRow, check: Parameters<typeof keepsSecret>[0]): string {
   if (keepsSecret(check)) return 'its headers need a secret, which places are not sent (places.secrets)';
-  if (!kinds.includes(check.target.kind)) return `this place cannot do checks of the kind ${check.target.kind}`;
+  if (!isAble(kinds, check)) return `this place cannot do ${check.target.kind} checks of this kind`;
   return 'it has not said anything of it yet';
 }
 

@@ -27,9 +27,7 @@ export interface Telling {
 /** What each place is told: the checks that are meant for it, and of those what it needs to ask them. */
 export function createTelling({ db, signing, secrets, sharedChecks, settings }: TellingDeps): Telling {
   async function checksOf({ name, kinds }: Pick<PlaceRow, 'name' | 'kinds'>): Promise<readonly Check[]> {
-    return (await sharedChecks()).filter(
-      (check) => isFor(check, name) && kinds.includes(check.target.kind) && !keepsSecret(check),
-    );
+    return (await sharedChecks()).filter((check) => isFor(check, name) && isAble(kinds, check) && !keepsSecret(check));
   }
 
   async function told({ id, target, every, timeout, slow }: Check): Promise<PlaceCheck> {
@@ -76,6 +74,13 @@ export function createTelling({ db, signing, secrets, sharedChecks, settings }: 
 /** Whether the place is one of those that look at it. */
 export function isFor({ places, target }: Check, name: string): boolean {
   return places !== undefined && isAskedAnywhere(target) && (places.from?.includes(name) ?? true);
+}
+
+/** Whether a place that can do so much can do it. */
+export function isAble(kinds: readonly string[], { target }: Check): boolean {
+  if (!kinds.includes(target.kind)) return false;
+  if (target.kind !== 'http') return true;
+  return (!target.expectJson || kinds.includes('http.json')) && (!target.insecure || kinds.includes('http.insecure'));
 }
 
 /** What names a file is about the machine that has it. */
