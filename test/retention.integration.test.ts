@@ -28,6 +28,7 @@ const KEPT: Readonly<Record<string, string>> = {
   discovery_scans: 'the last 2,000 of a node',
   metric_levels: 'one for each level',
   place_signing: 'one for each key of the vault',
+  webhook_pauses: 'one for each type that is paused',
 };
 
 /** What a row must say to be over. */
@@ -44,6 +45,7 @@ const OVER: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   backup_history: { status: 'removed' },
   alert_proposals: { state: 'proposed' },
   endpoint_deliveries: { state: 'delivered' },
+  webhook_deliveries: { state: 'told' },
 };
 
 const LONG_AGO = new Date('2025-01-01T00:00:00Z');

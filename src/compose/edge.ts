@@ -1,6 +1,7 @@
 import { createWebhookSender } from '../adapters/endpoints/index.ts';
 import { ms } from '../core/duration.ts';
 import type { NodeRecord } from '../core/node.ts';
+import type { WorkflowService } from '../core/run-service.ts';
 import { createEndpoints, type EndpointDeps } from '../systems/endpoints/index.ts';
 import { createGateway } from '../systems/gateway/index.ts';
 import type { Monitoring } from '../systems/monitoring/index.ts';
@@ -13,6 +14,7 @@ import type { Base } from './parts.ts';
 type Known = Pick<EndpointDeps & ProbesDeps, 'incidents' | 'inventory' | 'vault'> & {
   readonly monitoring: Pick<Monitoring, 'sharedChecks' | 'status'>;
   readonly nodes: () => Promise<readonly NodeRecord[]>;
+  readonly workflows: WorkflowService;
   readonly publicUrl: () => string | undefined;
 };
 
@@ -27,7 +29,7 @@ export interface Edge {
 /** The systems that meet other people's programs. */
 export function composeEdge(
   { store, home, settings, config, world, node, now, log }: Base,
-  { monitoring, publicUrl, nodes, ...known }: Known,
+  { monitoring, workflows, publicUrl, nodes, ...known }: Known,
 ): Edge {
   const { secrets, outbound } = world;
   const onSettings = (listener: () => void) => config.subscribe(listener);
@@ -39,6 +41,7 @@ export function composeEdge(
     settings: () => webhookSettings(settings()),
     onSettings,
     secrets,
+    workflows,
     keepMs,
     node,
     now,

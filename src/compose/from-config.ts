@@ -23,7 +23,7 @@ import type { MetricsSettings } from '../systems/metrics/index.ts';
 import type { ProbesSettings } from '../systems/probes/index.ts';
 import type { ReportsSettings } from '../systems/reports/deps.ts';
 import type { EndpointSettings } from '../systems/endpoints/index.ts';
-import type { WebhookSettings } from '../systems/webhooks/index.ts';
+import type { ConfiguredType, WebhookSettings } from '../systems/webhooks/index.ts';
 import type { AlertingSettings } from '../systems/alerting/settings.ts';
 
 /** What the parts are told of the configuration, in their own words. */
@@ -238,19 +238,25 @@ export function webhookSettings({ webhooks, server }: Config): WebhookSettings {
     place: { host: webhooks.host, port: webhooks.port },
     journalBytes: bytes(webhooks.journal),
     trustedProxies: server.trustedProxies,
-    types: Object.fromEntries(
-      Object.entries(webhooks.types).map(([name, { preset, secrets, maxBytes, tolerance, allowFrom, repeats }]) => [
-        name,
-        {
-          preset,
-          secrets: secrets.length > 0 ? secrets : [{ env: variableOfType(name) }],
-          maxBytes,
-          toleranceSeconds: ms(tolerance) / 1000,
-          repeats,
-          ...(allowFrom && { allowFrom }),
-        },
-      ]),
-    ),
+    types: Object.fromEntries(Object.entries(webhooks.types).map(([name, type]) => [name, webhookType(name, type)])),
+  };
+}
+
+function webhookType(
+  name: string,
+  { secrets, tolerance, allowFrom, limit, schema, order, retry, ...rest }: Config['webhooks']['types'][string],
+): ConfiguredType {
+  const place = schema?.file === undefined ? { inline: schema?.inline ?? true } : { file: schema.file };
+  return {
+    ...rest,
+    secrets: secrets.length > 0 ? secrets : [{ env: variableOfType(name) }],
+    toleranceSeconds: ms(tolerance) / 1000,
+    retry: { attempts: retry.attempts, backoffMs: ms(retry.backoff) },
+    afterDead: order?.afterDead ?? 'go-on',
+    ...(allowFrom && { allowFrom }),
+    ...(limit && { limit: { requests: limit.requests, perMs: ms(limit.per) } }),
+    ...(schema && { schema: { ...place, mismatch: schema.mismatch } }),
+    ...(order && { key: order.header === undefined ? { path: order.path ?? '' } : { header: order.header } }),
   };
 }
 

@@ -432,6 +432,7 @@ export function compose(parts: Parts): Composition {
     inventory,
     incidents,
     monitoring,
+    workflows: engine.workflows,
     publicUrl: () => publicUrl(),
     nodes: () => engine.nodes(),
   });

@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
+import { Path } from '../core/reference.ts';
 import { duration, secret, size } from './schema-parts.ts';
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
@@ -42,6 +43,47 @@ const Type = z.strictObject({
     .describe(
       "What makes two deliveries one: the sender's id, or what was sent. body keeps a captured request of a sender that signs no time from being used again.",
     ),
+  limit: z
+    .strictObject({
+      requests: z.number().int().min(1).max(10_000_000),
+      per: duration('1s', '1d').default('1m'),
+    })
+    .optional()
+    .describe('At most so many in any such time; more get 429 with Retry-After. Counted by each node for itself.'),
+  schema: z
+    .strictObject({
+      file: z.string().min(1).optional().describe('A file with the schema, read again every ten seconds.'),
+      inline: z
+        .union([z.boolean(), z.record(z.string(), z.json())])
+        .optional()
+        .describe('The schema itself.'),
+      mismatch: z
+        .enum(['refuse', 'dead'])
+        .default('refuse')
+        .describe('What becomes of what does not fit: 400, or 202 and kept as dead.'),
+    })
+    .refine(({ file, inline }) => (file === undefined) !== (inline === undefined), 'expected either file or inline')
+    .optional()
+    .describe('JSON Schema (draft 2020-12) of the body.'),
+  order: z
+    .strictObject({
+      path: Path.optional().describe('Where in the body the key is: account.id.'),
+      header: z.string().min(1).max(100).optional().describe('The header that has the key.'),
+      afterDead: z
+        .enum(['go-on', 'wait'])
+        .default('go-on')
+        .describe('Whether those with the key of a dead one go on, or wait until somebody replays it with success.'),
+    })
+    .refine(({ path, header }) => (path === undefined) !== (header === undefined), 'expected either path or header')
+    .optional()
+    .describe('Those with the same key are told one after the other, each when what the one before started has ended.'),
+  retry: z
+    .strictObject({
+      attempts: z.number().int().min(1).max(20).default(3).describe('The first one counts.'),
+      backoff: duration('1s', '1d').default('30s').describe('Before the second attempt; it doubles each time.'),
+    })
+    .prefault({})
+    .describe('A workflow that it started and that fails goes on where it failed; after the last attempt it is dead.'),
 });
 
 export const Webhooks = z.strictObject({

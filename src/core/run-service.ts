@@ -162,6 +162,8 @@ export interface WorkflowService {
     options: { actor: Actor; trigger: Trigger; original?: boolean | undefined },
   ): Promise<WorkflowExecution>;
   answer(id: string, answer: AnswerWorkflow): Promise<WorkflowExecution>;
+  /** What these events started at once: not by piling up, and not what was begun again. */
+  startedBy(events: readonly number[]): Promise<{ readonly executionId: string; readonly eventId: number }[]>;
   /** Those that wait for a person, the oldest first. */
   questions(): Promise<WorkflowExecution[]>;
 }

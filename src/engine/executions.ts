@@ -45,6 +45,7 @@ export interface Executions {
   ): Promise<{ readonly execution: WorkflowExecution; readonly fresh: boolean }>;
   row(id: string): Promise<ExecutionRow | undefined>;
   byKey(key: string): Promise<WorkflowExecution | undefined>;
+  byKeys(keys: readonly string[]): Promise<{ readonly id: string; readonly key: string }[]>;
   /** As the owner of that epoch; TakenOver where it has another by now. An output is kept with the step that gave it. */
   setStep(owned: Owned, step: string, patch: StepPatch, output?: Json): Promise<void>;
   /** From here on only the error branch begins anything; a cancel that led here is over. */
@@ -159,6 +160,13 @@ export function createExecutions({
     async byKey(key) {
       const row = await byKey(key);
       return row && toExecution(row);
+    },
+    async byKeys(keys) {
+      const { rows } = await sql<{ id: string; key: string }>`
+        select id, idempotency_key as key from workflow_executions where idempotency_key = any(${keys}::text[])`.execute(
+        db,
+      );
+      return rows;
     },
     row: async (id) => await db.selectFrom('workflow_executions').selectAll().where('id', '=', id).executeTakeFirst(),
     async setStep(owned, step, patch, output) {

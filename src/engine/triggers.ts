@@ -10,7 +10,7 @@ import type { AnyWorkflow } from '../core/workflow.ts';
 import type { EventConsumer } from '../store/event-consumer.ts';
 import type { Store } from '../store/store.ts';
 import { type Due, type EventTrigger, hashOfTrigger, isTimed, type Windows } from './windows.ts';
-import type { Workflows } from './workflows.ts';
+import { startedKey, type Workflows } from './workflows.ts';
 
 interface TriggersDeps {
   readonly store: Store;
@@ -42,7 +42,7 @@ export function createTriggers({ store, catalog, workflows, windows, now, log }:
       if (isTimed(trigger)) await windows.collect(workflow, index, event);
       else if (!begun.has(workflow.name)) {
         begun.add(workflow.name);
-        const idempotencyKey = `event:${event.id}:${workflow.name}`;
+        const idempotencyKey = startedKey(event.id, workflow.name);
         await workflows.startBy(workflow, { event, context: contextOf(trigger, event), idempotencyKey });
       }
     }

@@ -127,7 +127,7 @@ export function createWorkflows(deps: WorkflowsDeps): Workflows {
       await begin({
         workflow,
         context,
-        trigger: 'event',
+        trigger: event.type === 'webhook.received' ? 'webhook' : 'event',
         // An agent must not get done by a detour what it may only propose.
         actor: event.actor?.role === 'agent' ? event.actor : onBehalfOf(event.actor),
         idempotencyKey,
@@ -212,9 +212,19 @@ export function createWorkflows(deps: WorkflowsDeps): Workflows {
         throw new StewardError('CONFLICT', `Step '${step}' of ${id} has been answered meanwhile.`);
       return toExecution(await known(id));
     },
+    async startedBy(events) {
+      const keys = new Map(
+        events.flatMap((event) => [...catalog().workflows.keys()].map((name) => [startedKey(event, name), event])),
+      );
+      const found = await executions.byKeys([...keys.keys()]);
+      return found.map(({ id, key }) => ({ executionId: id, eventId: keys.get(key) ?? 0 }));
+    },
     questions: () => executions.asking(),
   };
 }
+
+/** One event starts a workflow once. */
+export const startedKey = (event: number, workflow: string): string => `event:${event}:${workflow}`;
 
 /** The workflows act, and the record keeps whose word started them. */
 function onBehalfOf(actor: Actor | undefined): Actor {

@@ -48,6 +48,10 @@ export interface Events {
   latestId(): Promise<number>;
   /** Whether an event is there, was removed, or is one that this store has not come to. */
   stateOf(id: number): Promise<'known' | 'removed' | 'ahead'>;
+  /** The event, as long as it is kept. */
+  get(id: number): Promise<StewardEvent | undefined>;
+  /** Which of these a consumer has not come to yet. */
+  ahead(consumer: string, ids: readonly number[]): Promise<number[]>;
   /** Deletes events older than the date which every consumer seen since then has handled. Returns how many. */
   prune(olderThan: Date): Promise<number>;
   deadLetters(limit?: number): Promise<DeadLetter[]>;
@@ -130,6 +134,18 @@ export function createEvents(deps: EventsDeps): { events: Events; stop: () => Pr
         select exists (select from events where id = ${id}) as known,
           ${id} > coalesce(pg_sequence_last_value(pg_get_serial_sequence('events', 'id')), 0) as ahead`.execute(db);
       return rows[0]?.known ? 'known' : rows[0]?.ahead ? 'ahead' : 'removed';
+    },
+
+    async get(id) {
+      const row = await db.selectFrom('events').selectAll().where('id', '=', id).executeTakeFirst();
+      return row && toEvent(row);
+    },
+
+    async ahead(consumer, ids) {
+      const { rows } = await sql<{ id: number }>`select e.id from events e
+        where e.id = any(${ids}::bigint[]) and not exists (select from event_cursors c
+          where c.consumer = ${consumer} and (e.xid, e.id) <= (c.xid, c.event_id))`.execute(db);
+      return rows.map(({ id }) => id);
     },
 
     async prune(olderThan) {

@@ -23,6 +23,8 @@ export function inertStore(): Store {
       read: refuse,
       latestId: refuse,
       stateOf: refuse,
+      get: refuse,
+      ahead: refuse,
       prune: refuse,
       deadLetters: refuse,
       consumers: refuse,

@@ -1,10 +1,11 @@
 // What becomes of a request to the webhook receiver: nothing here reads a clock, a socket or a disk.
 import { covers } from '../addresses.ts';
 import type { Digests } from '../digests.ts';
+import type { Counters } from '../gateway/counters.ts';
 import { asUuid, utf8 } from '../encodings.ts';
 import { contentOf, type Content, mediaTypeOf } from './content.ts';
 import { type Headers, presetOf } from './presets.ts';
-import type { ReadyType } from './types.ts';
+import type { KeyPlace, ReadyType } from './types.ts';
 
 export interface Arrival {
   readonly method: string;
@@ -24,11 +25,13 @@ export type RefusalCode =
   | 'too-large'
   | 'signature'
   | 'time'
-  | 'body';
+  | 'body'
+  | 'rate'
+  | 'schema';
 
 export interface Refused {
   readonly is: 'refused';
-  readonly status: 400 | 401 | 403 | 404 | 405 | 413 | 415;
+  readonly status: 400 | 401 | 403 | 404 | 405 | 413 | 415 | 429;
   /** For the log of the operator, who may know more than the sender is told. */
   readonly code: RefusalCode;
   readonly message: string;
@@ -44,6 +47,10 @@ export interface Accepted {
   /** What the sender calls it. */
   readonly senderId: string | undefined;
   readonly source: string;
+  /** What it is about, where its type has an order. */
+  readonly key?: string;
+  /** Why nobody is to be told of it, though it is kept. */
+  readonly problem?: string;
 }
 
 /** The service asks who listens here, and wants this at once. Nothing is kept. */
@@ -59,6 +66,8 @@ export interface Means {
   /** Unix milliseconds. */
   readonly now: number;
   readonly newId: () => string;
+  /** Without them nothing is limited. */
+  readonly counters?: Counters;
 }
 
 export type TypesByName = (name: string) => ReadyType | undefined;
@@ -101,7 +110,7 @@ export async function judgeBody(
   { headers }: Arrival,
   body: Uint8Array,
   { name, ready }: { readonly name: string; readonly ready: ReadyType },
-  { digests, now, newId }: Means,
+  { digests, now, newId, counters }: Means,
 ): Promise<Accepted | Answered | Refused> {
   if (body.length > ready.type.maxBytes) return tooLarge(ready);
   const preset = presetOf(ready.type.preset);
@@ -125,13 +134,51 @@ export async function judgeBody(
   const answer = preset.answer?.(content.data);
   if (answer) return { is: 'answered', body: answer };
 
+  // After the signature, so that nobody but the sender uses its allowance up.
+  const { limit, key: place, schema } = ready.type;
+  const count = limit && (await counters?.take({ key: name, limit: limit.requests, windowMs: limit.perMs, now }));
+  if (limit && count && !count.allowed)
+    return refused(429, 'rate', `At most ${limit.requests} in ${limit.perMs / 1000} seconds are taken.`, {
+      'retry-after': String(Math.max(1, Math.ceil(count.resetMs / 1000))),
+    });
+  const wrong = ready.check?.(content.data);
+  if (wrong !== undefined && schema?.mismatch === 'refuse')
+    return refused(400, 'schema', `The body does not fit the schema of ${name}: ${wrong}`);
+
   const senderId = preset.id(headers, content.data);
   if (senderId !== undefined && senderId.length > LONGEST_ID)
     return refused(400, 'body', `The id of a delivery has at most ${LONGEST_ID} characters.`);
   const same = ready.type.repeats === 'body' ? body : senderId === undefined ? undefined : utf8.encode(senderId);
   // A repeat gets the id of the first one, so that it can be kept once by its id alone.
   const id = same === undefined ? newId() : asUuid(await digests.sha256([utf8.encode(`${name}\n`), same]));
-  return { is: 'accepted', id, type: name, content: content.is, senderId, source: headers('user-agent') ?? '' };
+  const key = place && keyAt(place, headers, content.data);
+  return {
+    is: 'accepted',
+    id,
+    type: name,
+    content: content.is,
+    senderId,
+    source: headers('user-agent') ?? '',
+    ...(key !== undefined && { key }),
+    ...(wrong !== undefined && { problem: `It does not fit the schema: ${wrong}` }),
+  };
+}
+
+const LONGEST_KEY = 255;
+
+/** Where there is none, it has no order; a long one is cut, so that those that share it wait for each other needlessly. */
+export function keyAt(place: KeyPlace, headers: Headers, data: unknown): string | undefined {
+  const value = 'header' in place ? headers(place.header.toLowerCase()) : memberAt(data, place.path.split('.'));
+  if (typeof value === 'string') return value.slice(0, LONGEST_KEY);
+  return typeof value === 'number' || typeof value === 'boolean' ? String(value) : undefined;
+}
+
+function memberAt(data: unknown, path: readonly string[]): unknown {
+  return path.reduce(
+    (value, name) =>
+      typeof value === 'object' && value !== null && Object.hasOwn(value, name) ? Reflect.get(value, name) : undefined,
+    data,
+  );
 }
 
 const UNSIGNED = 'The signature is missing or wrong.';

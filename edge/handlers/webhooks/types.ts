@@ -14,13 +14,25 @@ export interface HookType {
   readonly allowFrom?: readonly string[];
   /** body: what was sent once counts as a repeat when it is sent again, whatever the sender calls it. */
   readonly repeats: 'id' | 'body';
+  /** At most so many in any span of that length. */
+  readonly limit?: { readonly requests: number; readonly perMs: number };
+  /** Where it says what it is about: those about the same are told one after the other. */
+  readonly key?: KeyPlace;
+  /** JSON Schema, and what becomes of what does not fit: refused, or kept as dead. */
+  readonly schema?: { readonly is: SchemaText; readonly mismatch: 'refuse' | 'dead' };
 }
+
+export type KeyPlace = { readonly header: string } | { readonly path: string };
+export type SchemaText = boolean | { readonly [member: string]: unknown };
+/** What is wrong with it; nothing where it fits. */
+export type Check = (data: unknown) => string | undefined;
 
 /** A type whose secrets and addresses were read once, for many requests. */
 export interface ReadyType {
   readonly type: HookType;
   readonly secrets: readonly ReadySecret[];
   readonly allowFrom: readonly AddressRange[] | undefined;
+  readonly check: Check | undefined;
 }
 
 export interface ReadySecret {
@@ -29,10 +41,12 @@ export interface ReadySecret {
   readonly token: (headers: Headers) => string | undefined;
 }
 
-export function readyType(type: HookType, digests: Digests): ReadyType {
+/** The check is of the schema of the type, made by whoever has the means to. */
+export function readyType(type: HookType, digests: Digests, check?: Check): ReadyType {
   const preset = presetOf(type.preset);
   return {
     type,
+    check,
     secrets: type.secrets.flatMap((secret) => {
       const bytes = preset.secret(secret);
       // Everybody can sign with nothing.

@@ -6,8 +6,9 @@ import { storableText } from '../../core/storable-text.ts';
 import { translateDatabaseError } from '../../store/database-errors.ts';
 import type { Store } from '../../store/store.ts';
 import type { Delivery } from './record.ts';
-import type { WebhookDb } from './tables.ts';
+import type { DeliveryState, WebhookDb } from './tables.ts';
 import { eventOf } from './told.ts';
+import { type Turns, turnsOf } from './turns.ts';
 
 /** A delivery with the event that tells of it, or with why there can be none. */
 interface Told {
@@ -27,11 +28,16 @@ export function createBringAll({
   db,
   store,
   node,
+  waitsForDead,
+  onHeld,
   log,
 }: {
   readonly db: WebhookDb;
   readonly store: Pick<Store, 'events'>;
   readonly node: string;
+  readonly waitsForDead: (type: string) => boolean;
+  /** Called when something has a key, or is not told of yet. */
+  readonly onHeld: () => void;
   readonly log: Log;
 }): BringAll {
   async function bringAll(deliveries: readonly Delivery[]): Promise<void> {
@@ -59,6 +65,7 @@ export function createBringAll({
   }
 
   async function bring(deliveries: readonly Told[]): Promise<void> {
+    let waits = false;
     await db.transaction().execute(async (trx) => {
       const known = await trx
         .selectFrom('webhook_deliveries')
@@ -68,7 +75,12 @@ export function createBringAll({
       const there = new Set(known.map(({ id }) => id));
       const fresh = deliveries.filter(({ delivery }) => !there.has(delivery.id));
       if (fresh.length === 0) return;
-      const toTell = fresh.flatMap(({ delivery, draft }) => (draft ? [{ id: delivery.id, draft }] : []));
+      const keys = fresh.flatMap(({ delivery: { type, key } }) => (key === undefined ? [] : [{ type, key }]));
+      const turns = await turnsOf(trx, keys, waitsForDead);
+      const states = new Map(fresh.map((one) => [one.delivery.id, stateOf(one, turns)]));
+      const toTell = fresh.flatMap(({ delivery: { id }, draft }) =>
+        draft && states.get(id) !== 'held' ? [{ id, draft }] : [],
+      );
       const events = await store.events.appendAll(
         trx,
         toTell.map(({ draft }) => draft),
@@ -78,22 +90,32 @@ export function createBringAll({
         fresh.map(({ delivery, problem = null }) => of(delivery, problem));
       // Another node that was sent the same at the same moment ends this with a violation, and then it is known.
       await sql`insert into webhook_deliveries
-          (id, type, content, body, sender_id, source, address, received_at, state, event_id, problem)
-        select id, type, content, body, sender_id, source, address, received_at, state, event_id, problem from unnest(
+          (id, type, key, content, body, sender_id, source, address, received_at, state, event_id, problem)
+        select id, type, key, content, body, sender_id, source, address, received_at, state, event_id, problem from unnest(
           ${column(({ id }) => id)}::text[], ${column(({ type }) => type)}::text[],
+          ${column(({ key }) => (key === undefined ? null : storableText(key)))}::text[],
           ${column(({ content }) => content)}::text[], ${column(({ body }) => body)}::bytea[],
           ${column(({ senderId }) => (senderId === undefined ? null : storableText(senderId)))}::text[],
           ${column(({ source }) => storableText(source))}::text[], ${column(({ address }) => address)}::text[],
           ${column(({ receivedAt }) => receivedAt)}::timestamptz[],
-          ${column((_, problem) => (problem === null ? 'told' : 'dead'))}::text[],
+          ${column(({ id }) => states.get(id) ?? 'told')}::text[],
           ${column(({ id }) => eventOfId.get(id) ?? null)}::bigint[], ${column((_, problem) => problem)}::text[])
           with ordinality as given
-            (id, type, content, body, sender_id, source, address, received_at, state, event_id, problem, at)
+            (id, type, key, content, body, sender_id, source, address, received_at, state, event_id, problem, at)
         order by at`.execute(trx);
+      waits = [...states.values()].some((state) => state === 'held' || state === 'open');
     });
+    if (waits) onHeld();
+  }
+
+  function stateOf({ delivery, problem }: Told, turns: Turns): DeliveryState {
+    if (problem !== undefined) return 'dead';
+    if (!turns.take(delivery)) return 'held';
+    return delivery.key === undefined ? 'told' : 'open';
   }
 
   function draftOf(delivery: Delivery): Pick<Told, 'draft' | 'problem'> {
+    if (delivery.problem !== undefined) return { problem: storableText(delivery.problem) };
     try {
       return { draft: eventOf(delivery, node, false) };
     } catch (thrown) {

@@ -5,21 +5,26 @@ import type { HookReceiver } from '../../core/hook-receiver.ts';
 import type { Log } from '../../core/log.ts';
 import type { SecretResolver } from '../../core/secrets.ts';
 import type { System } from '../../core/system.ts';
+import type { WorkflowService } from '../../core/run-service.ts';
+import type { EventConsumer } from '../../store/event-consumer.ts';
 import type { Store } from '../../store/store.ts';
 import { createAlias } from './alias.ts';
 import { createBringAll } from './bring.ts';
+import { queueOperation } from './queue-operation.ts';
 import { type Front, startFront } from './front.ts';
 import { type Journal, openJournal } from './journal.ts';
 import type { Place } from '../listener.ts';
 import type { ThreadSettings } from './messages.ts';
+import { followOutcomes } from './outcomes.ts';
+import { createRelease } from './release.ts';
 import { createMover, type Mover } from './mover.ts';
 import { webhookOperations } from './operations.ts';
-import { queueOperation } from './queue-operation.ts';
 import { webhookRetention } from './retention.ts';
 import type { WebhookTables } from './tables.ts';
 import { type ConfiguredType, createHookTypes } from './types.ts';
 
 export { webhookMigrations } from './tables.ts';
+export type { ConfiguredType } from './types.ts';
 
 export interface WebhookSettings {
   readonly place: Place;
@@ -37,6 +42,7 @@ export interface WebhookDeps {
   /** Called when there are other settings, until the returned function is called. */
   readonly onSettings: (listener: () => void) => () => void;
   readonly secrets: SecretResolver;
+  readonly workflows: Pick<WorkflowService, 'startedBy' | 'retry'>;
   readonly keepMs: () => number;
   readonly node: { readonly id: string };
   readonly now: () => Date;
@@ -48,18 +54,38 @@ export interface Webhooks extends System {
 }
 
 const REFRESH_MS = 10_000;
+/** Of a type that is not configured any more. */
+const ONCE = { attempts: 1, backoffMs: 0 };
 
 /** What others send: taken with 202 when it is on disk, brought to the store, told as an event. */
 export function createWebhooks(deps: WebhookDeps): Webhooks {
   const { store, settings, secrets, log, now, node } = deps;
   const db = store.db.withTables<WebhookTables>();
   const hooks = createHookTypes({ configured: () => settings().types, secrets, log });
-  const bringAll = createBringAll({ db, store, node: node.id, log });
   const folder = join(deps.home, 'webhooks');
   let journal: Journal | undefined;
   let front: Front | undefined;
   let mover: Mover | undefined;
   let url: string | undefined;
+  const typeOf = (name: string): ConfiguredType | undefined => settings().types[name];
+  const release = createRelease({
+    store,
+    db,
+    workflows: deps.workflows,
+    waitsForDead: () => Object.keys(settings().types).filter((name) => typeOf(name)?.afterDead === 'wait'),
+    node: node.id,
+    now,
+    log,
+  });
+  const bringAll = createBringAll({
+    db,
+    store,
+    node: node.id,
+    waitsForDead: (name) => typeOf(name)?.afterDead === 'wait',
+    onHeld: release.nudge,
+    log,
+  });
+  let outcomes: EventConsumer | undefined;
   let timer: NodeJS.Timeout | undefined;
   let unsubscribe: (() => void) | undefined;
   let problem: string | undefined;
@@ -122,11 +148,14 @@ export function createWebhooks(deps: WebhookDeps): Webhooks {
     name: 'webhooks',
     receiver: createAlias({ front: () => front, trustedProxies: () => settings().trustedProxies, log }),
     operations: [
-      queueOperation(bringAll),
+      queueOperation({ bringAll, typeOf }),
       ...webhookOperations({
         store,
         db,
         node: node.id,
+        onHeld: release.nudge,
+        configured: () => Object.keys(settings().types),
+        now,
         state: async () => ({
           address: url,
           types: Object.keys(settings().types),
@@ -157,6 +186,13 @@ export function createWebhooks(deps: WebhookDeps): Webhooks {
         log,
       });
       mover.start();
+      outcomes = followOutcomes({
+        events: store.events,
+        db,
+        retryOf: (name) => typeOf(name)?.retry ?? ONCE,
+        onNews: release.nudge,
+      });
+      release.start();
       await followSoon();
       unsubscribe = deps.onSettings(() => void followSoon());
       timer = setInterval(() => void followSoon(), REFRESH_MS);
@@ -170,6 +206,8 @@ export function createWebhooks(deps: WebhookDeps): Webhooks {
       await following;
       await end();
       await mover?.stop();
+      await outcomes?.stop();
+      await release.stop();
     },
   };
 }

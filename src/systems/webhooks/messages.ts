@@ -4,6 +4,7 @@ import type { ErrorBody } from '../../core/error-body.ts';
 import type { Answer } from './answer.ts';
 import type { Place } from '../listener.ts';
 import type { Counts } from './receiver.ts';
+import type { Delivery } from './record.ts';
 
 /** With what it begins. */
 export interface ThreadData {
@@ -36,6 +37,8 @@ export interface Questions {
   /** Before the body is there: how much of it may come. */
   head: { asked: SentArrival; answer: Answer | { readonly maxBytes: number } };
   take: { asked: SentArrival & { readonly body: Uint8Array | 'too-large' }; answer: Answer };
+  /** What somebody inside vouches for. */
+  keep: { asked: Omit<Delivery, 'body'> & { readonly body: Uint8Array }; answer: Answer };
   counts: { asked: null; answer: Counts };
   stop: { asked: null; answer: null };
 }

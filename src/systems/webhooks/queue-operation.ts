@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
+import { keyAt } from '../../../edge/handlers/webhooks/receive.ts';
+import type { HookType } from '../../../edge/handlers/webhooks/types.ts';
 import { CursorInstant } from '../../core/cursor.ts';
 import { type AnyOperation, defineCommand } from '../../core/operation.ts';
 import { secretInput } from '../../core/secret-input.ts';
@@ -9,7 +11,13 @@ import type { BringAll } from './bring.ts';
 const LARGEST_BYTES = 1024 * 1024;
 
 /** For who receives in our place, at the edge: what it took is in the store when this answers, and a repeat by its id changes nothing. */
-export function queueOperation(bringAll: BringAll): AnyOperation {
+export function queueOperation({
+  bringAll,
+  typeOf,
+}: {
+  readonly bringAll: BringAll;
+  readonly typeOf: (name: string) => Pick<HookType, 'key'> | undefined;
+}): AnyOperation {
   return defineCommand({
     name: 'queue-webhook',
     title: 'Queue a webhook',
@@ -44,6 +52,8 @@ export function queueOperation(bringAll: BringAll): AnyOperation {
     ],
     async handle({ id = randomUUID(), type, data, timestamp, source, senderId, address }, { now }) {
       const body = Buffer.from(JSON.stringify(data));
+      const place = typeOf(type)?.key;
+      const key = place && keyAt(place, () => undefined, data);
       await bringAll([
         {
           id,
@@ -54,6 +64,7 @@ export function queueOperation(bringAll: BringAll): AnyOperation {
           address: storableText(address),
           receivedAt: timestamp ?? now,
           body,
+          ...(key !== undefined && { key }),
         },
       ]);
       return { status: 'queued' as const, id };

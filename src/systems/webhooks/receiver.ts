@@ -9,9 +9,10 @@ import {
 } from '../../../edge/handlers/webhooks/receive.ts';
 import type { ReadyType } from '../../../edge/handlers/webhooks/types.ts';
 import type { Log } from '../../core/log.ts';
+import { memoryCounters } from '../../../edge/handlers/gateway/memory-counters.ts';
 import { type Answer, answerOf } from './answer.ts';
 import type { JournalWriter } from './journal-writer.ts';
-import { encode } from './record.ts';
+import { type Delivery, encode } from './record.ts';
 import { serverDigests } from '../server-digests.ts';
 
 export interface Counts {
@@ -29,6 +30,8 @@ export interface Receiver {
   readonly counts: Counts;
   /** What can be said before the body is there. */
   head(arrival: Arrival): Answer | Awaited;
+  /** What is known to be good: 202 when it is on disk. */
+  keep(delivery: Delivery, say: (answer: Answer) => void): void;
   take(arrival: Arrival, body: Buffer | 'too-large', awaited: Awaited, say: (answer: Answer) => void): void;
 }
 
@@ -42,6 +45,7 @@ export interface ReceiverDeps {
 const RETRY_SECONDS = '5';
 
 export function createReceiver({ journal, types, now, log }: ReceiverDeps): Receiver {
+  const counters = memoryCounters();
   const counts: Counts = { accepted: 0, refused: {} };
   let toldOfFailureAt = 0;
 
@@ -64,26 +68,31 @@ export function createReceiver({ journal, types, now, log }: ReceiverDeps): Rece
     );
   }
 
+  function keep(delivery: Delivery, say: (answer: Answer) => void): void {
+    journal.append(encode(delivery), (failed) => {
+      if (failed) return say(unkept(failed));
+      counts.accepted += 1;
+      say(answerOf(202, { status: 'queued', id: delivery.id }));
+    });
+  }
+
   async function judge(arrival: Arrival, body: Buffer, awaited: Awaited, say: (answer: Answer) => void): Promise<void> {
     const receivedAt = now();
     const verdict = await judgeBody(arrival, body, awaited, {
       digests: serverDigests,
       now: receivedAt.getTime(),
       newId: randomUUID,
+      counters,
     });
     if (verdict.is === 'refused') return say(refused(verdict));
     if (verdict.is === 'answered') return say(answerOf(200, verdict.body));
-    const { id, type, content, senderId, source } = verdict;
-    const { address } = arrival;
-    journal.append(encode({ id, type, content, senderId, source, receivedAt, address, body }), (failed) => {
-      if (failed) return say(unkept(failed));
-      counts.accepted += 1;
-      say(answerOf(202, { status: 'queued', id }));
-    });
+    const { is: _is, ...accepted } = verdict;
+    keep({ ...accepted, receivedAt, address: arrival.address, body }, say);
   }
 
   return {
     counts,
+    keep,
     head(arrival) {
       const head = judgeHead(arrival, types);
       return head.is === 'refused' ? refused(head) : head;

@@ -10,6 +10,8 @@ export function webhookRetention({ db, keepMs }: { db: WebhookDb; keepMs: () => 
       await db
         .deleteFrom('webhook_deliveries')
         .where('received_at', '<', new Date(now.getTime() - keepMs()))
+        // What waits for its turn stays, however long it is kept waiting.
+        .where('state', 'in', ['told', 'dead'])
         .execute();
     },
   };

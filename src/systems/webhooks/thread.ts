@@ -3,7 +3,7 @@
 import { createServer, type Server } from 'node:http';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { Arrival } from '../../../edge/handlers/webhooks/receive.ts';
-import { readyType, type ReadyType } from '../../../edge/handlers/webhooks/types.ts';
+import { type HookType, readyType, type ReadyType } from '../../../edge/handlers/webhooks/types.ts';
 import { StewardError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
 import { addressOf } from '../address-of.ts';
@@ -12,6 +12,7 @@ import { createJournalWriter } from './journal-writer.ts';
 import { createListener } from '../listener.ts';
 import type { FromThread, Question, Questions, SentArrival, ThreadData, ToThread } from './messages.ts';
 import { createReceiver } from './receiver.ts';
+import { checkOf } from './schema-check.ts';
 import { serverDigests } from '../server-digests.ts';
 
 const HEADERS_MS = 10_000;
@@ -29,7 +30,7 @@ export function receiveWebhooks({ now }: { readonly now: () => Date }): void {
 
   const data = workerData as ThreadData;
   let settings = data.settings;
-  let types = new Map<string, { readonly of: string; readonly type: ReadyType }>();
+  let types = new Map<string, Readied>();
 
   const log = logThatTells(tell);
   const journal = createJournalWriter({
@@ -68,16 +69,19 @@ export function receiveWebhooks({ now }: { readonly now: () => Date }): void {
     });
   }
 
+  /** What did not change keeps what was made of it. */
+  async function readied([name, type]: [string, HookType]): Promise<[string, Readied]> {
+    const of = JSON.stringify(type);
+    const known = types.get(name);
+    if (known?.of === of) return [name, known];
+    const check = type.schema && (await checkOf(type.schema.is));
+    return [name, { of, type: readyType(type, serverDigests, check) }];
+  }
+
   const answers: { [Q in Question]: (asked: Questions[Q]['asked']) => Soon<Questions[Q]['answer']> } = {
     async settings(next) {
       settings = next;
-      types = new Map(
-        Object.entries(next.types).map(([name, type]) => {
-          const of = JSON.stringify(type);
-          const known = types.get(name);
-          return [name, known?.of === of ? known : { of, type: readyType(type, serverDigests) }];
-        }),
-      );
+      types = new Map(await Promise.all(Object.entries(next.types).map(readied)));
       try {
         await listener.moveTo(next.place);
         return { url: listener.url() };
@@ -96,6 +100,10 @@ export function receiveWebhooks({ now }: { readonly now: () => Date }): void {
       const bytes = body === 'too-large' ? body : Buffer.from(body.buffer, body.byteOffset, body.byteLength);
       return new Promise<Answer>((resolve) => receiver.take(arrival, bytes, head, resolve));
     },
+    keep: ({ body, ...rest }) =>
+      new Promise<Answer>((resolve) =>
+        receiver.keep({ ...rest, body: Buffer.from(body.buffer, body.byteOffset, body.byteLength) }, resolve),
+      ),
     counts: () => receiver.counts,
     async stop() {
       await listener.moveTo(undefined);
@@ -117,6 +125,11 @@ export function receiveWebhooks({ now }: { readonly now: () => Date }): void {
     else if (message.is === 'read') journal.leave(message.segment);
     else journal.freed(message.bytes);
   });
+}
+
+interface Readied {
+  readonly of: string;
+  readonly type: ReadyType;
 }
 
 type Soon<T> = T | Promise<T>;
