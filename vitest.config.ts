@@ -62,6 +62,7 @@ const APART = [
   'test/status-page.test.ts',
   'test/two-nodes.test.ts',
   'test/user-events.integration.test.ts',
+  'test/webhooks-order.integration.test.ts',
   'test/webhooks.integration.test.ts',
   'test/workflow-guide.test.ts',
 ];

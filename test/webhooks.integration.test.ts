@@ -196,8 +196,8 @@ workflows:
     const stored = await eventually(
       'the journal is empty',
       async () => {
-        const { receiver } = await api.get<{ receiver: { waitingBytes: number } }>('webhooks?limit=1');
-        return receiver.waitingBytes === 0 ? await storedIds(home) : undefined;
+        const { waitingBytes } = await api.get<{ waitingBytes: number }>('webhook-receiver');
+        return waitingBytes === 0 ? await storedIds(home) : undefined;
       },
       90_000,
     );

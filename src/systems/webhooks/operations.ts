@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { type AnyOperation, defineQuery } from '../../core/operation.ts';
+import { type AnyOperation, defineQuery, NoInput } from '../../core/operation.ts';
 import type { Store } from '../../store/store.ts';
 import { DELIVERY_STATES, type WebhookDb, type WebhookRow } from './tables.ts';
 import { Pause, pauseOperations } from './operations-pause.ts';
@@ -59,7 +59,7 @@ export function webhookOperations({
         state: z.enum(DELIVERY_STATES).optional().describe('Only those.'),
         limit: z.coerce.number().int().min(1).max(500).default(50).describe('At most so many.'),
       }),
-      output: z.object({ items: z.array(View), receiver: State, pauses: z.array(Pause) }),
+      output: z.object({ items: z.array(View) }),
       cli: ['webhooks', 'list'],
       columns: ['receivedAt', 'type', 'id', 'state', 'bytes', 'source', 'problem'],
       async handle({ type, state: wanted, limit }) {
@@ -71,8 +71,21 @@ export function webhookOperations({
           .limit(limit);
         if (type !== undefined) query = query.where('type', '=', type);
         if (wanted !== undefined) query = query.where('state', '=', wanted);
+        return { items: (await query.execute()).map(viewOf) };
+      },
+    }),
+
+    defineQuery({
+      name: 'webhook-receiver',
+      title: 'Receiver of webhooks',
+      summary: 'How this node receives webhooks: where, what waits for the store, what was refused, what is paused.',
+      permission: 'read',
+      input: NoInput,
+      output: State.extend({ pauses: z.array(Pause).describe('Types of which nothing is told for now.') }),
+      cli: ['webhooks', 'status'],
+      async handle() {
         const pauses = await db.selectFrom('webhook_pauses').selectAll().orderBy('type').execute();
-        return { items: (await query.execute()).map(viewOf), receiver: receiverOf(await state()), pauses };
+        return { ...receiverOf(await state()), pauses };
       },
     }),
 
