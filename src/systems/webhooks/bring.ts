@@ -61,7 +61,10 @@ export function createBringAll({
   function told(deliveries: readonly Delivery[]): Told[] {
     // One statement takes each id once.
     const once = [...new Map(deliveries.toReversed().map((delivery) => [delivery.id, delivery])).values()].toReversed();
-    return once.map((delivery) => ({ delivery, ...draftOf(delivery) }));
+    return once.map((delivery) => ({
+      delivery: delivery.key === undefined ? delivery : { ...delivery, key: storableText(delivery.key) },
+      ...draftOf(delivery),
+    }));
   }
 
   async function bring(deliveries: readonly Told[]): Promise<void> {
@@ -93,7 +96,7 @@ export function createBringAll({
           (id, type, key, content, body, sender_id, source, address, received_at, state, event_id, problem)
         select id, type, key, content, body, sender_id, source, address, received_at, state, event_id, problem from unnest(
           ${column(({ id }) => id)}::text[], ${column(({ type }) => type)}::text[],
-          ${column(({ key }) => (key === undefined ? null : storableText(key)))}::text[],
+          ${column(({ key }) => key ?? null)}::text[],
           ${column(({ content }) => content)}::text[], ${column(({ body }) => body)}::bytea[],
           ${column(({ senderId }) => (senderId === undefined ? null : storableText(senderId)))}::text[],
           ${column(({ source }) => storableText(source))}::text[], ${column(({ address }) => address)}::text[],
