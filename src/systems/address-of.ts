@@ -10,7 +10,21 @@ export function addressOf(request: IncomingMessage, trustedProxies: readonly str
   const trusted = rangesOf(trustedProxies);
   const header = request.headers['x-forwarded-for'];
   const said = (Array.isArray(header) ? header.join(',') : (header ?? '')).split(',').map((one) => one.trim());
-  return said.findLast((address) => address !== '' && !covers(trusted, address)) ?? peer;
+  return withoutPort(said.findLast((address) => address !== '' && !covers(trusted, withoutPort(address))) ?? peer);
+}
+
+/** How it was sent: without TLS here, but perhaps with it to a trusted proxy. */
+export function schemeOf(request: IncomingMessage, trustedProxies: readonly string[]): 'http' | 'https' {
+  if (!isTrusted(request, trustedProxies)) return 'http';
+  const said = [request.headers['x-forwarded-proto'] ?? ''].flat().join(',').split(',');
+  return said.at(-1)?.trim().toLowerCase() === 'https' ? 'https' : 'http';
+}
+
+/** Some proxies say 192.0.2.1:4711 or [2001:db8::1]:4711; each connection would be somebody else. */
+function withoutPort(address: string): string {
+  return (
+    /^(\d+\.\d+\.\d+\.\d+)(?::\d+)?$/.exec(address)?.[1] ?? /^\[([^\]]+)\](?::\d+)?$/.exec(address)?.[1] ?? address
+  );
 }
 
 /** Whether what it says of the client may be believed. */

@@ -65,6 +65,9 @@ export type Auth = JwtAuth | KeysAuth | RemoteAuth;
 export const ALGORITHMS = ['HS256', 'RS256', 'ES256', 'EdDSA'] as const;
 export type Algorithm = (typeof ALGORITHMS)[number];
 
+/** Whoever has a token can try shorter ones until one fits. */
+export const SHORTEST_SECRET = 32;
+
 /** Tokens of an issuer, verified here. */
 export interface JwtAuth {
   readonly is: 'jwt';

@@ -4,11 +4,10 @@ import { errors, jwtVerify, type JWTPayload } from 'jose';
 import { utf8 } from '../encodings.ts';
 import type { Finding, Method } from './method.ts';
 import { type FetchKeys, issuerKeys, type IssuerKeys } from './issuer-keys.ts';
-import { type Algorithm, ALGORITHMS, type JwtAuth } from './routes.ts';
+import { type Algorithm, ALGORITHMS, type JwtAuth, SHORTEST_SECRET } from './routes.ts';
 
 const LONGEST = 8_192;
 const DEEPEST = 8;
-const SHORTEST_SECRET = 32;
 /** Keys without an id are tried one after the other. */
 const MOST_TRIED = 4;
 const TYPES = new Set(['jwt', 'at+jwt', 'application/at+jwt', 'application/jwt']);

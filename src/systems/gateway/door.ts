@@ -9,7 +9,7 @@ import type { judge as judging } from '../../../edge/handlers/gateway/judge.ts';
 import type { Forward, Verdict } from '../../../edge/handlers/gateway/verdict.ts';
 import type { ReadyRoutes } from '../../../edge/handlers/gateway/ready.ts';
 import type { Log } from '../../core/log.ts';
-import { addressOf, isTrusted } from '../address-of.ts';
+import { addressOf, schemeOf } from '../address-of.ts';
 import type { AccessLog } from './access-log.ts';
 import { bump, type Figures } from './figures.ts';
 import { type Failure, flat, hasBody, pass, type Passed } from './passage.ts';
@@ -56,8 +56,7 @@ export function createDoor(deps: DoorDeps): Doors & { readonly tunnels: Tunnels 
         method: request.method ?? '',
         target: request.url ?? '',
         host: request.headers.host ?? '',
-        scheme:
-          isTrusted(request, trustedProxies()) && request.headers['x-forwarded-proto'] === 'https' ? 'https' : 'http',
+        scheme: schemeOf(request, trustedProxies()),
         header(name) {
           const value = request.headers[name];
           return typeof value === 'object' ? value.join(', ') : value;
@@ -114,7 +113,7 @@ export function createDoor(deps: DoorDeps): Doors & { readonly tunnels: Tunnels 
       method: request.method ?? 'GET',
       path: verdict.target,
       headers: upstreamHeaders(request, verdict),
-      answerHeaders: (raw) => toClient(raw, withId(verdict)),
+      answerHeaders: (raw) => toClient(raw, verdict.response),
       maxBodyBytes: verdict.maxBodyBytes,
       answerMs: verdict.timeoutMs,
     });
@@ -166,7 +165,7 @@ export function createDoor(deps: DoorDeps): Doors & { readonly tunnels: Tunnels 
       status,
       { error, id: verdict.trace.id },
       {
-        ...withId(verdict).set,
+        ...verdict.response.set,
         ...(status === 503 && { 'retry-after': RETRY_SECONDS }),
       },
     );
@@ -215,20 +214,16 @@ export function createDoor(deps: DoorDeps): Doors & { readonly tunnels: Tunnels 
           upstream,
           path: verdict.target,
           headers: upstreamHeaders(request, verdict),
-          answerHeaders: (raw) => toClient(raw, withId(verdict)),
+          answerHeaders: (raw) => toClient(raw, verdict.response),
           answerMs: verdict.timeoutMs,
         })
       : ({ is: 'upstream-down', status: undefined } as const);
     if (!isFailure(passed.is)) return finish(verdict, began, own, passed);
     const [status, error] = FAILED[passed.is];
     bump(figures.failures, passed.is);
-    tunnels.refuse(socket, status, { error, id: verdict.trace.id }, { ...withId(verdict).set });
+    tunnels.refuse(socket, status, { error, id: verdict.trace.id }, { ...verdict.response.set });
     finish(verdict, began, own, { ...passed, status });
   }
-}
-
-function withId({ response, trace }: Forward): Forward['response'] {
-  return { set: { ...response.set, 'x-request-id': trace.id }, drop: response.drop };
 }
 
 function upstreamHeaders({ rawHeaders }: IncomingMessage, { request }: Forward): string[] {

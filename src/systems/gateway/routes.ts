@@ -1,4 +1,5 @@
-import type { Auth, JwtAuth, Route } from '../../../edge/handlers/gateway/routes.ts';
+import { type Auth, type JwtAuth, type Route, SHORTEST_SECRET } from '../../../edge/handlers/gateway/routes.ts';
+import { StewardError } from '../../core/errors.ts';
 import type { SecretReference, SecretResolver } from '../../core/secrets.ts';
 
 /** A route as the configuration has it: where its secrets are. */
@@ -10,7 +11,7 @@ export type ConfiguredAuth =
   | Exclude<Auth, JwtAuth>
   | (Omit<JwtAuth, 'secrets'> & { readonly secrets: readonly SecretReference[] });
 
-/** Rejects where a secret cannot be read: a route without it would refuse everybody, and say nothing. */
+/** Rejects where a secret cannot be read or is too short: a route without it would refuse everybody, and say nothing. */
 export async function withSecrets(
   routes: readonly ConfiguredRoute[],
   secrets: SecretResolver,
@@ -27,5 +28,13 @@ export async function withSecrets(
 
 async function ready(auth: ConfiguredAuth, secrets: SecretResolver): Promise<Auth> {
   if (auth.is !== 'jwt') return auth;
-  return { ...auth, secrets: await Promise.all(auth.secrets.map((reference) => secrets(reference))) };
+  return { ...auth, secrets: await Promise.all(auth.secrets.map((reference) => longEnough(reference, secrets))) };
+}
+
+async function longEnough(reference: SecretReference, secrets: SecretResolver): Promise<string> {
+  const secret = await secrets(reference);
+  if (Buffer.byteLength(secret) >= SHORTEST_SECRET) return secret;
+  throw new StewardError('INPUT_INVALID', `The secret for HS256 in ${JSON.stringify(reference)} is too short.`, {
+    hint: `It has to have ${SHORTEST_SECRET} bytes: openssl rand -base64 48. The issuer needs the same one.`,
+  });
 }
