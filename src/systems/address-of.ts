@@ -28,7 +28,7 @@ function withoutPort(address: string): string {
 }
 
 /** Whether what it says of the client may be believed. */
-export function isTrusted({ socket }: IncomingMessage, trustedProxies: readonly string[]): boolean {
+function isTrusted({ socket }: IncomingMessage, trustedProxies: readonly string[]): boolean {
   return trustedProxies.length > 0 && covers(rangesOf(trustedProxies), socket.remoteAddress ?? '');
 }
 
