@@ -1,6 +1,7 @@
 import { exportJWK, generateKeyPair, type GenerateKeyPairResult, SignJWT } from 'jose';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -148,6 +149,9 @@ ${more}
     expect(view.refusals['plan']).toBeGreaterThanOrEqual(2);
     expect(view.upstreams[0]?.targets[0]?.origin).toBe(app);
     expect(view.milliseconds.p95).toBeGreaterThan(0);
+    const bearerToken = readFileSync(join(home, 'cli-token'), 'utf8').trim();
+    const metrics = await fetch(`${steward.url}/metrics`, { headers: { authorization: `Bearer ${bearerToken}` } });
+    expect(await metrics.text()).toMatch(/steward_gateway_refusals_total\{[^}]*rule="plan"[^}]*\} [2-9]/);
   });
 
   it('takes a new configuration while it serves, and drops nothing', async () => {

@@ -251,6 +251,7 @@ export function compose(parts: Parts): Composition {
       world.ownMeter,
       { read: () => databases.meter.read() },
       { read: () => probes.meter.read() },
+      { read: () => gateway.meter.read() },
     ],
     usage: world.usage,
     watched: () => monitoring.here(),

@@ -116,6 +116,22 @@ export const METRICS = {
     unit: 'seconds',
     help: 'How long a model server took to list its models, or the slowest of the models that a check asks to answer.',
   },
+  steward_gateway_requests_total: {
+    type: 'counter',
+    unit: 'count',
+    help: 'Requests to the gateway, by the hundred of their answer; none where nobody waited for one.',
+  },
+  steward_gateway_refusals_total: { type: 'counter', unit: 'count', help: 'Requests that the gateway refused, by rule.' },
+  steward_gateway_latency_seconds: {
+    type: 'gauge',
+    unit: 'seconds',
+    help: 'How long answers of the gateway took since Steward began, as a quantile.',
+  },
+  steward_gateway_target_usable: {
+    type: 'gauge',
+    unit: 'ratio',
+    help: 'Whether a target of the gateway is asked: 0 where monitoring has seen it down, or it failed too often.',
+  },
   steward_process_resident_memory_bytes: { type: 'gauge', unit: 'bytes', help: 'Memory that Steward itself holds.' },
   steward_process_heap_used_bytes: { type: 'gauge', unit: 'bytes', help: 'Of that, what its objects take.' },
   steward_process_cpu_seconds_total: {

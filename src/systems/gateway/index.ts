@@ -6,6 +6,7 @@ import type { Limits } from '../../../edge/handlers/gateway/routes.ts';
 import { StewardError } from '../../core/errors.ts';
 import type { Inventory } from '../../core/inventory.ts';
 import type { Log } from '../../core/log.ts';
+import type { Meter } from '../../core/metric.ts';
 import type { Monitor } from '../../core/monitor.ts';
 import type { SecretResolver } from '../../core/secrets.ts';
 import type { System } from '../../core/system.ts';
@@ -17,6 +18,7 @@ import { callerPorts, type Requests } from './caller-ports.ts';
 import { createDoor } from './door.ts';
 import { createFigures } from './figures.ts';
 import { locate } from './locate.ts';
+import { createGatewayMeter } from './meter.ts';
 import { gatewayOperations } from './operations.ts';
 import { gatewayRetention } from './retention.ts';
 import { type ConfiguredRoute, withSecrets } from './routes.ts';
@@ -24,6 +26,7 @@ import { createGatewayServer } from './server.ts';
 import { sharedCounters } from './shared-counters.ts';
 import type { GatewayTables } from './tables.ts';
 import type { Addresses } from './target.ts';
+import { within } from './within.ts';
 import { createUpstream, isOrigin, type Upstream, type UpstreamSettings } from './upstream.ts';
 
 export type { ConfiguredAuth, ConfiguredRoute } from './routes.ts';
@@ -64,13 +67,18 @@ export interface GatewayDeps {
 
 const REFRESH_MS = 10_000;
 const LOCATE_MS = 2_000;
+const STORE_MS = 2_000;
 const HEADERS_MS = 10_000;
 const KEEP_ALIVE_MS = 65_000;
 const MOST_CONNECTIONS = 10_000;
 const HEADER_BYTES = 16 * 1024;
 
+export interface Gateway extends System {
+  readonly meter: Meter;
+}
+
 /** What others ask of services here: judged, passed on, written down. */
-export function createGateway(deps: GatewayDeps): System {
+export function createGateway(deps: GatewayDeps): Gateway {
   const { store, home, settings, secrets, inventory, monitor, node, now, log } = deps;
   const db = store.db.withTables<GatewayTables>();
   const accessLog = createAccessLog({ folder: join(home, 'gateway'), now, log });
@@ -85,6 +93,7 @@ export function createGateway(deps: GatewayDeps): System {
   let unsubscribe: (() => void) | undefined;
   let problem: string | undefined;
   let following: Promise<unknown> = Promise.resolve();
+  let finding: Promise<void> | undefined;
 
   const door = createDoor({
     judge,
@@ -121,13 +130,14 @@ export function createGateway(deps: GatewayDeps): System {
     const wanted = settings();
     const ready = await withSecrets(wanted.routes, secrets);
     const are = JSON.stringify([ready, wanted.limits]);
-    nodes = await deps.nodes().catch(() => nodes);
+    nodes = await within(STORE_MS, deps.nodes()).catch(() => nodes);
     // The routes stay the same objects while they say the same: what was found out about callers is remembered by them.
     if (are !== routesAre) routes = readyRoutes(ready, wanted.limits);
     routesAre = are;
     current = wanted;
     followUpstreams(wanted.upstreams);
-    await findServices();
+    // What the store does not say now it says later; until then the last word holds.
+    await within(STORE_MS, findServices()).catch(() => undefined);
     await listener.moveTo(wanted.routes.length > 0 ? wanted.place : undefined);
   }
 
@@ -146,12 +156,19 @@ export function createGateway(deps: GatewayDeps): System {
     }
   }
 
-  async function findServices(): Promise<void> {
-    const all = [...upstreams.values()].map(({ upstream }) => upstream);
-    const names = all.flatMap(({ settings: { targets } }) => targets.filter((each) => !isOrigin(each)));
+  const all = (): Upstream[] => [...upstreams.values()].map(({ upstream }) => upstream);
+
+  /** One look at a time, however long the store takes. */
+  function findServices(): Promise<void> {
+    finding ??= find().finally(() => (finding = undefined));
+    return finding;
+  }
+
+  async function find(): Promise<void> {
+    const names = all().flatMap(({ settings: { targets } }) => targets.filter((each) => !isOrigin(each)));
     if (names.length === 0) return;
     const found = await locate([...new Set(names)], { inventory, monitor, node: node.id });
-    for (const upstream of all) upstream.locate((name) => found.get(name));
+    for (const upstream of all()) upstream.locate((name) => found.get(name));
   }
 
   /** One after the other; what is wrong now is tried again, and keeps nothing else of Steward from running. */
@@ -174,7 +191,7 @@ export function createGateway(deps: GatewayDeps): System {
       state: () => ({
         address: listener.url(),
         routes: current.routes,
-        upstreams: [...upstreams.values()].map(({ upstream }) => upstream),
+        upstreams: all(),
         figures,
         tunnels: door.tunnels.count,
         shared: counters?.shared ?? false,
@@ -183,15 +200,15 @@ export function createGateway(deps: GatewayDeps): System {
       find: (id) => accessLog.find(id),
     }),
     jobs: [gatewayRetention({ db })],
+    meter: createGatewayMeter({ figures, upstreams: all }),
 
     async start() {
       counters = sharedCounters({ db, nodes: () => nodes, log });
       await followSoon();
       unsubscribe = deps.onSettings(() => void followSoon());
       const refresh = setInterval(() => void followSoon(), REFRESH_MS).unref();
-      // What the store does not say now it says later; until then the last word holds.
-      const find = setInterval(() => void findServices().catch(() => undefined), LOCATE_MS).unref();
-      timers = [refresh, find];
+      const locating = setInterval(() => void findServices().catch(() => undefined), LOCATE_MS).unref();
+      timers = [refresh, locating];
     },
 
     async stop() {
@@ -199,7 +216,7 @@ export function createGateway(deps: GatewayDeps): System {
       unsubscribe?.();
       await following;
       await listener.moveTo(undefined);
-      await Promise.all([...upstreams.values()].map(({ upstream }) => upstream.close()));
+      await Promise.all(all().map((upstream) => upstream.close()));
       upstreams.clear();
       await counters?.close();
       await accessLog.close();

@@ -4,6 +4,7 @@ import type { Count, CountAsked, Counters } from '../../../edge/handlers/gateway
 import { memoryCounters } from '../../../edge/handlers/gateway/memory-counters.ts';
 import type { Log } from '../../core/log.ts';
 import type { GatewayDb } from './tables.ts';
+import { within } from './within.ts';
 
 export interface SharedCounters extends Counters {
   /** Gives back what was not used; what is asked later is answered from this node's own share. */
@@ -32,6 +33,10 @@ interface Known {
   /** As the store said last, the whole lease included. */
   used: number;
   lease: Lease | undefined;
+  /** Leases that nobody uses any more, to be given back. */
+  backs: Lease[];
+  /** A new lease is asked for while the present one lasts, so that nobody waits for the store. */
+  renewing: boolean;
   fullUntil: number;
   resetAt: number;
   waiting: Waiting[];
@@ -90,6 +95,8 @@ export function sharedCounters({
         limit,
         used: 0,
         lease: undefined,
+        backs: [],
+        renewing: false,
         fullUntil: 0,
         resetAt: 0,
         waiting: [],
@@ -109,6 +116,7 @@ export function sharedCounters({
     const { lease } = about;
     if (lease && lease.left > 0 && at < lease.until) {
       if (take) spend(asked, lease);
+      if (take && isNearEnd(lease, asked.limit, at)) renew(about);
       return countOf(about, at, true);
     }
     if (at < about.fullUntil) return countOf(about, at, false);
@@ -125,8 +133,16 @@ export function sharedCounters({
     void own.take({ ...asked, limit: Infinity });
   }
 
-  function countOf({ used, lease, limit, resetAt }: Known, at: number, allowed: boolean): Count {
-    const spent = Math.max(0, used - (lease?.left ?? 0));
+  function renew(about: Known): void {
+    if (about.renewing || away || closed) return;
+    about.renewing = true;
+    asking.add(about);
+    plan();
+  }
+
+  function countOf({ used, lease, backs, limit, resetAt }: Known, at: number, allowed: boolean): Count {
+    const unused = backs.reduce((sum, { left }) => sum + left, lease?.left ?? 0);
+    const spent = Math.max(0, used - unused);
     return {
       allowed,
       used: spent,
@@ -161,11 +177,12 @@ export function sharedCounters({
       asking.delete(about);
       const waiting = about.waiting.splice(0);
       const wanted = waiting.filter(({ take }) => take).length;
-      const back = about.lease;
-      about.lease = undefined;
+      if (!about.lease || performance.now() >= about.lease.until) retire(about);
+      const back = about.backs.shift();
       const debt = about.debt;
       about.debt = 0;
-      const want = wanted === 0 ? 0 : wanted + advanceOf(about.limit);
+      const want = wanted === 0 && !about.renewing ? 0 : wanted + advanceOf(about.limit);
+      about.renewing = false;
       return { about, waiting, wanted, back, debt, want };
     });
     const began = performance.now();
@@ -190,7 +207,10 @@ export function sharedCounters({
       const { granted, used, bucket, reset_ms: resetMs } = given[index] as Given;
       const taken: Lease = { bucket, until: began + LEASE_MS, left: granted };
       about.used = used;
-      about.lease = taken;
+      if (granted > 0 || !about.lease) {
+        retire(about);
+        about.lease = taken;
+      }
       about.resetAt = at + resetMs;
       if (granted < wanted || used - granted >= about.limit) about.fullUntil = at + Math.min(resetMs, REFUSED_MS);
       for (const { asked: each, take, resolve } of waiting) {
@@ -199,6 +219,12 @@ export function sharedCounters({
         resolve(countOf(about, at, allowed));
       }
     }
+  }
+
+  /** Nothing more is used of its lease. */
+  function retire(about: Known): void {
+    if (about.lease && about.lease.left > 0) about.backs.push(about.lease);
+    about.lease = undefined;
   }
 
   interface Given {
@@ -227,8 +253,8 @@ export function sharedCounters({
       return;
     }
     for (const about of known.values()) {
-      const late = about.lease && about.lease.left > 0 && at >= about.lease.until;
-      if (!late && about.debt === 0) continue;
+      if (about.lease && at >= about.lease.until) retire(about);
+      if (about.backs.length === 0 && about.debt === 0) continue;
       asking.add(about);
       plan();
     }
@@ -237,7 +263,7 @@ export function sharedCounters({
 
   function forget(at: number, spare: number): void {
     for (const [name, about] of known) {
-      if (about.waiting.length > 0 || about.debt > 0 || about.lease?.left) continue;
+      if (about.waiting.length > 0 || about.debt > 0 || about.lease?.left || about.backs.length > 0) continue;
       if (at - about.touched > Math.max(spare, REFUSED_MS)) known.delete(name);
     }
   }
@@ -252,23 +278,21 @@ export function sharedCounters({
       closed = true;
       clearInterval(tidying);
       await inFlight;
-      for (const about of known.values()) if (about.debt > 0 || about.lease?.left) asking.add(about);
-      while (asking.size > 0 && !away) await flush();
+      for (const about of known.values()) retire(about);
+      while (!away) {
+        for (const about of known.values()) if (about.debt > 0 || about.backs.length > 0) asking.add(about);
+        if (asking.size === 0) return;
+        await flush();
+      }
     },
   };
 }
 
-function advanceOf(limit: number): number {
-  return limit < LEAST_FOR_ADVANCE ? 0 : Math.floor(limit * ADVANCE);
+function isNearEnd({ left, until }: Lease, limit: number, at: number): boolean {
+  const advance = advanceOf(limit);
+  return advance > 0 && (left < advance / 4 || at > until - LEASE_MS / 2);
 }
 
-async function within<T>(ms: number, work: Promise<T>): Promise<T> {
-  work.catch(() => undefined); // it may fail after nobody waits for it
-  const { promise, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms);
-  try {
-    return await Promise.race([work, promise]);
-  } finally {
-    clearTimeout(timer);
-  }
+function advanceOf(limit: number): number {
+  return limit < LEAST_FOR_ADVANCE ? 0 : Math.floor(limit * ADVANCE);
 }
