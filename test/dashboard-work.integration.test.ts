@@ -1,4 +1,7 @@
+import { once } from 'node:events';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { Page } from 'playwright-core';
@@ -45,6 +48,12 @@ describe.skipIf(!BROWSER)('the dashboard, for who works with it (needs Chromium)
   const succeeded = (): Promise<void> =>
     page.getByRole('main').getByText('succeeded', { exact: true }).first().waitFor({ timeout: 60_000 });
 
+  async function command(name: string, data: object): Promise<void> {
+    const headers = { origin: serving.url };
+    const answer = await page.request.post(`${serving.url}/api/v1/${name}`, { data, headers });
+    expect(answer.status()).toBe(200);
+  }
+
   async function signIn(on: Page, name: string, password: string): Promise<void> {
     await on.getByLabel('Name').fill(name);
     await on.getByRole('textbox', { name: 'Password' }).fill(password);
@@ -62,6 +71,7 @@ describe.skipIf(!BROWSER)('the dashboard, for who works with it (needs Chromium)
     const config = {
       discovery: { enabled: false },
       machine: { watch: false },
+      endpoints: { allowPrivate: ['127.0.0.1'] },
       backups: { self: false, sources: [{ name: 'orders', kind: 'sqlite', path: join(data, 'shop.db') }] },
     };
     // YAML is a superset of JSON.
@@ -158,6 +168,56 @@ describe.skipIf(!BROWSER)('the dashboard, for who works with it (needs Chromium)
     await press(dialog('Remove nightly-export?'), 'Remove');
     await page.getByText('No job is expected').waitFor();
     expect(await calls(second)).toBe(404);
+  });
+
+  it('makes an endpoint that is tested, sent to, disabled, and sent what it missed', async () => {
+    const types: string[] = [];
+    const receiver = createServer((request, response) => {
+      let body = '';
+      request.setEncoding('utf8').on('data', (chunk: string) => (body += chunk));
+      request.on('end', () => {
+        types.push((JSON.parse(body) as { type: string }).type);
+        response.end('thank you');
+      });
+    }).listen(0, '127.0.0.1');
+    await once(receiver, 'listening');
+    try {
+      await open('/endpoints');
+      await page.getByText('No other program is told').waitFor();
+      await button('Create an endpoint…').click();
+      const asked = dialog('Create an endpoint');
+      await asked.getByRole('textbox', { name: 'Name' }).fill('tickets');
+      await asked
+        .getByRole('textbox', { name: 'Address' })
+        .fill(`http://127.0.0.1:${(receiver.address() as AddressInfo).port}/hook`);
+      await asked.getByRole('textbox', { name: 'Events' }).fill('maintenance.started');
+      await press(asked, 'Create');
+      await page.getByText(/^whsec_/).waitFor();
+      await button('I have kept it').click();
+      await button('Test tickets').click();
+      await page.getByText(/It was taken .*HTTP 200 thank you/).waitFor();
+
+      await button('More about tickets').click();
+      await page.getByRole('menuitem', { name: 'Disable…' }).click();
+      await dialog('Disable tickets?').getByRole('textbox', { name: 'Why' }).fill('it moves');
+      await press(dialog('Disable tickets?'), 'Disable');
+      await page.getByText('ada disabled it: it moves').waitFor();
+      await command('create-maintenance', { reason: 'a new disk', everything: true, for: '1s' });
+      await page.getByText('1 missed').waitFor();
+      await button('More about tickets').click();
+      await page.getByRole('menuitem', { name: 'Enable…' }).click();
+      await press(dialog('Enable tickets?'), 'Enable');
+      await page.getByText('All 1 take what they are sent.').waitFor();
+      await button('Deliveries to tickets').click();
+      await page.getByText(/maintenance\.started/).waitFor();
+      await page.getByRole('listitem').getByText('delivered', { exact: true }).waitFor();
+      expect(types).toEqual(['endpoint.test', 'maintenance.started']);
+      await seen.picture('work-endpoints');
+      expect(await seen.barriers()).toEqual([]);
+    } finally {
+      receiver.closeAllConnections();
+      receiver.close();
+    }
   });
 
   it('makes a token that is shown once, gives it another secret, and revokes it', async () => {

@@ -22,6 +22,7 @@ const PAGES = [
   '/maintenance',
   '/alerts',
   '/alerts/interruptions',
+  '/endpoints',
   '/checklists',
   '/backups',
   '/databases',

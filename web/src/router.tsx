@@ -260,6 +260,11 @@ const routes = root.addChildren([
   alertPages,
   createRoute({
     getParentRoute,
+    path: '/endpoints',
+    component: lazyRouteComponent(() => import('./pages/endpoints/endpoints.tsx'), 'Endpoints'),
+  }),
+  createRoute({
+    getParentRoute,
     path: '/checklists',
     component: lazyRouteComponent(() => import('./pages/checklists.tsx'), 'Checklists'),
   }),

@@ -3,6 +3,7 @@ import { type Answer, ask, type Asking, type AskPath } from './client.ts';
 import { Refused } from './refused.ts';
 
 const STALE_MS = 30_000;
+const OFTEN_MS = 3_000;
 
 export function createQueries(): QueryClient {
   return new QueryClient({
@@ -34,6 +35,8 @@ export interface AnswerOptions {
   readonly when?: boolean;
   /** Asked once, and not again by itself: to ask is work for the server, or is written down by it. */
   readonly still?: boolean;
+  /** Asked every few seconds: no event tells when it changes. */
+  readonly often?: boolean;
 }
 
 /** How the cache is told so. */
@@ -43,7 +46,12 @@ export const stillness = (still: boolean) => (still ? { staleTime: Infinity, ref
 export function useAnswer<P extends AskPath>(
   path: P,
   asking: Asking<P> = {},
-  { when = true, still = false }: AnswerOptions = {},
+  { when = true, still = false, often = false }: AnswerOptions = {},
 ): UseQueryResult<Answer<P>> {
-  return useQuery({ ...question(path, asking), enabled: when, ...stillness(still) });
+  return useQuery({
+    ...question(path, asking),
+    enabled: when,
+    ...stillness(still),
+    ...(often && { refetchInterval: OFTEN_MS }),
+  });
 }

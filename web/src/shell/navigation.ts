@@ -34,6 +34,7 @@ const NAVIGATION: readonly Neighbourhood[] = [
       { to: '/schedules', label: 'Schedules', words: 'cron timers week pause next' },
       { to: '/heartbeats', label: 'Heartbeats', words: 'foreign jobs cron ping dead man' },
       { to: '/maintenance', label: 'Maintenance', words: 'windows quiet' },
+      { to: '/endpoints', label: 'Endpoints', words: 'outgoing webhooks deliveries subscriptions replay' },
       {
         to: '/alerts',
         label: 'Alerts',
