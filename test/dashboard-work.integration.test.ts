@@ -207,7 +207,7 @@ describe.skipIf(!BROWSER)('the dashboard, for who works with it (needs Chromium)
       await button('More about tickets').click();
       await page.getByRole('menuitem', { name: 'Enable…' }).click();
       await press(dialog('Enable tickets?'), 'Enable');
-      await page.getByText('All 1 take what they are sent.').waitFor();
+      await page.getByText('Whatever is sent is taken.').waitFor();
       await button('Deliveries to tickets').click();
       await page.getByText(/maintenance\.started/).waitFor();
       await page.getByRole('listitem').getByText('delivered', { exact: true }).waitFor();

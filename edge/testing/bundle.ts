@@ -23,6 +23,9 @@ interface WorkerConfig {
     readonly producers: readonly { readonly binding: string; readonly queue: string }[];
     readonly consumers: readonly Consumer[];
   };
+  readonly durable_objects?: {
+    readonly bindings: readonly { readonly name: string; readonly class_name: string }[];
+  };
 }
 
 const WRANGLER = resolve(import.meta.dirname, '../../node_modules/wrangler/bin/wrangler.js');

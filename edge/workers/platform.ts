@@ -26,3 +26,9 @@ export interface KeyValues {
   /** At most a thousand keys. */
   list(options: { readonly prefix: string }): Promise<{ readonly keys: readonly { readonly name: string }[] }>;
 }
+
+/** Objects of which the platform runs one for each name, wherever it is asked for. */
+export interface DurableObjects {
+  idFromName(name: string): unknown;
+  get(id: unknown): { fetch(url: string, init: RequestInit): Promise<Response> };
+}

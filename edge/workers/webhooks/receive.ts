@@ -8,7 +8,7 @@ import {
   type Refused,
   tooLarge,
 } from '../../handlers/webhooks/receive.ts';
-import { readBody } from './body.ts';
+import { readBody } from '../body.ts';
 import { type Env, typesOf } from './env.ts';
 import type { Queued } from './bring.ts';
 

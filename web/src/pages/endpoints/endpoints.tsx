@@ -50,7 +50,7 @@ function sentence(items: readonly Endpoint[]): string {
   if (items.length === 0) return 'Other programs that are told of what happens here.';
   const troubled = items.filter((endpoint) => howItIs(endpoint).tone !== 'good');
   return troubled.length === 0
-    ? `All ${items.length} take what they are sent.`
+    ? 'Whatever is sent is taken.'
     : `Not as it should be: ${troubled.map(({ name }) => name).join(', ')}.`;
 }
 

@@ -1,5 +1,5 @@
 /** All of the body, or that it is too long: what is beyond is not read. */
-export async function readBody(request: Request, most: number): Promise<Uint8Array | 'too-large'> {
+export async function readBody(request: Request, most: number): Promise<Uint8Array<ArrayBuffer> | 'too-large'> {
   const chunks: Uint8Array[] = [];
   let size = 0;
   const reader = request.body?.getReader();

@@ -1,0 +1,24 @@
+import { Miniflare } from 'miniflare';
+import { bundled } from './bundle.ts';
+
+/** The gateway worker in workerd, as wrangler would upload it, with its counters. */
+export async function startGatewayWorker(env: Readonly<Record<string, string | object>>): Promise<Miniflare> {
+  const { script, config } = await bundled('gateway');
+  const objects = config.durable_objects?.bindings ?? [];
+  const worker = new Miniflare({
+    modules: true,
+    script,
+    compatibilityDate: config.compatibility_date,
+    bindings: { ...config.vars, ...env },
+    // A line for each refusal: the tests look at the answers.
+    handleRuntimeStdio(stdout, stderr) {
+      stdout.resume();
+      stderr.resume();
+    },
+    durableObjects: Object.fromEntries(
+      objects.map((each) => [each.name, { className: each.class_name, useSQLite: true }]),
+    ),
+  });
+  await worker.ready;
+  return worker;
+}

@@ -1,0 +1,57 @@
+import { toClient, toUpstream } from '../../handlers/gateway/headers.ts';
+import type { Forward } from '../../handlers/gateway/verdict.ts';
+import { readBody } from '../body.ts';
+
+/** One request to its upstream, and its answer back. */
+export async function pass(request: Request, verdict: Forward, origin: string): Promise<Response> {
+  if (request.headers.get('upgrade') !== null) return failed(verdict, 501, 'No upgrade goes through here.');
+  const body = await bodyOf(request, verdict.maxBodyBytes);
+  if (body === 'too-large') return failed(verdict, 413, 'The body is longer than this route takes.');
+  const waiting = new AbortController();
+  const timer = setTimeout(() => waiting.abort(), verdict.timeoutMs);
+  try {
+    const answer = await fetch(new URL(verdict.target, origin), {
+      method: request.method,
+      headers: toUpstream([...request.headers], verdict.request) as [string, string][],
+      body,
+      redirect: 'manual',
+      signal: waiting.signal,
+    });
+    return onward(answer, verdict);
+  } catch (thrown) {
+    if (waiting.signal.aborted) return failed(verdict, 504, 'The service did not answer in time.');
+    console.error(`upstream of ${verdict.route}: ${String(thrown)}`);
+    return failed(verdict, 502, 'The service did not answer as it should.');
+  } finally {
+    // Until the answer begins; what streams may take its time.
+    clearTimeout(timer);
+  }
+}
+
+/**
+ * A body that says how long it is goes through as it comes. One that does not is read before it is sent: where a stream breaks off,
+ * the runtime ends the request as if that had been all.
+ */
+async function bodyOf(
+  request: Request,
+  most: number,
+): Promise<ReadableStream | Uint8Array<ArrayBuffer> | null | 'too-large'> {
+  const length = request.headers.get('content-length');
+  if (request.body === null) return null;
+  if (length === null) return await readBody(request, most);
+  return Number(length) > most ? 'too-large' : request.body;
+}
+
+function onward({ status, headers, body }: Response, verdict: Forward): Response {
+  const { set, drop, add } = verdict.response;
+  const change = { set: { ...set, 'x-request-id': verdict.trace.id }, drop, ...(add && { add }) };
+  const answer = new Headers();
+  // As Headers hands it out, a cookie each.
+  for (const [name, value] of toClient([...headers], change)) answer.append(name, value);
+  return new Response(body, { status, headers: answer });
+}
+
+export function failed({ trace, response }: Forward, status: number, error: string): Response {
+  const headers = { ...response.set, 'x-request-id': trace.id, 'cache-control': 'no-store' };
+  return Response.json({ error, id: trace.id }, { status, headers });
+}
