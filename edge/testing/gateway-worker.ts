@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream';
 import { Miniflare } from 'miniflare';
 import { bundled } from './bundle.ts';
 
@@ -11,7 +12,7 @@ export async function startGatewayWorker(env: Readonly<Record<string, string | o
     compatibilityDate: config.compatibility_date,
     bindings: { ...config.vars, ...env },
     // A line for each refusal: the tests look at the answers.
-    handleRuntimeStdio(stdout, stderr) {
+    handleRuntimeStdio(stdout: Readable, stderr: Readable) {
       stdout.resume();
       stderr.resume();
     },
