@@ -47,7 +47,7 @@ places: { report: 1s }
 services:
   - name: shop
     checks: [{ kind: http, url: 'http://127.0.0.1:${firewall.port}/', every: 1s, timeout: 1s, failures: 2 }]
-    places: { need: 2 }
+    places: { need: 2, from: [paris, tokyo, oslo, cron, nowhere] }
 `);
   running = await startSteward({ home, port });
   ({ api } = await adminApi(running));
@@ -87,6 +87,10 @@ describe('places', () => {
     expect(latencyMs).toBeGreaterThan(0);
     expect(await place('paris')).toMatchObject({ state: 'reporting', checks: 1 });
     expect(agents).toContain('InsightPulse-HealthCheck/1.0');
+    const { notices } = await api.get<{ notices: { text: string }[] }>('overview');
+    expect(notices.map(({ text }) => text)).toContain(
+      'shop is to be looked at from nowhere, and there is no such place.',
+    );
     // The invitation is gone from the file, and what stands there now is the token.
     expect(readFileSync(paris.tokenFile, 'utf8')).toMatch(/^stwp_/);
   });

@@ -512,6 +512,7 @@ export function compose(parts: Parts): Composition {
       nodes: () => engine.nodes().catch(() => []),
       pauses: () => engine.pauses().catch(() => []),
       labelled: () => inventory.find({ kind: 'service', node: node.id }).catch(() => []),
+      lackingPlaces: () => probes.lacking().catch(() => []),
       audit,
       kit: async () => kitProblem(await kitState(backupRepositories(settings(), home), { secrets, home })),
       now,

@@ -19,6 +19,7 @@ const all = (given: Partial<NoticeParts>) =>
     nodes: async () => [],
     pauses: async () => [],
     labelled: async () => [],
+    lackingPlaces: async () => [],
     now: () => new Date('2026-11-20T12:00:00Z'),
     ...given,
   });

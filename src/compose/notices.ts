@@ -28,6 +28,8 @@ export interface NoticeParts {
   readonly pauses: () => Promise<readonly Pause[]>;
   /** Services with the labels that the inventory keeps of them. */
   readonly labelled: () => Promise<readonly Pick<Resource, 'name' | 'labels'>[]>;
+  /** What is wrong with how checks name places. */
+  readonly lackingPlaces: () => Promise<readonly string[]>;
   readonly audit: Pick<Audit, 'deliveries'>;
   /** Why nobody could restore without this machine. */
   readonly kit: () => Promise<string | undefined>;
@@ -107,6 +109,12 @@ export async function noticesOf(parts: NoticeParts): Promise<Notice[]> {
       level: 'info',
       text: `Units are not seen: ${systemd.reason ?? 'systemd does not answer'}`,
     },
+    ...(await parts.lackingPlaces()).map((text, index): Notice => ({
+      id: `places-${index + 1}`,
+      level: 'warning',
+      text,
+      hint: 'steward probe list shows the places; steward probe invite NAME makes one.',
+    })),
     ...(await parts.labelled()).flatMap(aboutLabels),
     ...(await lateDeliveries(parts)),
   ];

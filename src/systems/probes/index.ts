@@ -5,6 +5,7 @@ import type { PlaceReceiver, PlaceVotes } from '../../core/places.ts';
 import type { System } from '../../core/system.ts';
 import type { ProbesDeps } from './deps.ts';
 import { createIntake } from './intake.ts';
+import { lackingPlaces } from './lacking.ts';
 import { createPlaceMeter } from './meter.ts';
 import { placeOperations } from './operations.ts';
 import { placeRetention } from './retention.ts';
@@ -22,6 +23,8 @@ export interface Probes extends System {
   readonly votes: PlaceVotes;
   readonly receiver: PlaceReceiver;
   readonly meter: Meter;
+  /** What is wrong with how checks name places. */
+  lacking(): Promise<readonly string[]>;
 }
 
 const LOOK_MS = 5_000;
@@ -59,6 +62,12 @@ export function createProbes(deps: ProbesDeps): Probes {
     jobs: [placeRetention({ db, keepMs })],
     votes: createVotes({ db, here: deps.node.name, now }),
     meter: createPlaceMeter({ ...deps, db, node: deps.node.id }),
+    async lacking() {
+      const [checks, places] = await Promise.all([deps.sharedChecks(), roster.all()]);
+      if (checks.length === 0) return [];
+      const names = new Map((await deps.inventory.find()).map(({ id, name }) => [id, name]));
+      return lackingPlaces(checks, places, (id) => names.get(id) ?? id);
+    },
     receiver: {
       async join({ invitation, tokenHash, from }) {
         const { name } = await roster.join(invitation, tokenHash);
