@@ -220,6 +220,23 @@ workflows:
     expect((await inState(kept, 'dead')).problem).toContain("must have required property 'amount'");
   });
 
+  it('is tried out by a webhook that Steward signs and sends itself', async () => {
+    const data = JSON.stringify({ account: 't', n: 7 });
+    const told = await stewardJson<{ status: number; delivery: Shown; attempts: Shown['attempts'] }>(home, [
+      'webhooks',
+      'send',
+      'plain',
+      '--data',
+      data,
+    ]);
+    expect(told).toMatchObject({ status: 202, delivery: { state: 'told' }, attempts: [{ workflow: 'book' }] });
+    await eventually('it was booked', async () => (booked.length === 1 ? true : undefined));
+    expect(booked).toEqual([{ account: 't', n: 7 }]);
+    const { items } = await api.get<{ items: { trigger: string }[] }>('runs?automation=call-http&limit=1');
+    expect(items[0]?.trigger).toBe('webhook');
+    expect((await command(home, ['webhooks', 'send', 'nonsense'])).stderr).toContain('There are: ');
+  }, 60_000);
+
   it('replays those of a time, and first says how many', async () => {
     const since = new Date().toISOString();
     const ids = [await sent('plain', { account: 'r', n: 1 }), await sent('plain', { account: 'r', n: 2 })];

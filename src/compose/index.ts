@@ -160,7 +160,7 @@ export function compose(parts: Parts): Composition {
       inventory,
       recipes: recipes.port,
       reach,
-      systems: () => ({ engine, monitoring, incidents, metrics, backups, databases, reports }),
+      systems: () => ({ engine, monitoring, incidents, metrics, backups, databases, reports, webhooks }),
     }),
     inventory,
     audit,

@@ -6,6 +6,7 @@ import { createSystemd } from '../adapters/systemd/index.ts';
 import type { Incidents } from '../core/incident.ts';
 import type { Inventory } from '../core/inventory.ts';
 import type { Ports } from '../core/ports.ts';
+import type { QueuePort } from '../core/ports/queue.ts';
 import type { RecipesPort } from '../core/ports/recipes.ts';
 import type { RunScope } from '../engine/children.ts';
 import type { Engine } from '../engine/index.ts';
@@ -16,6 +17,7 @@ import type { Databases } from '../systems/databases/index.ts';
 import type { Metrics } from '../systems/metrics/index.ts';
 import type { Monitoring } from '../systems/monitoring/index.ts';
 import type { Reports } from '../systems/reports/index.ts';
+import type { Webhooks } from '../systems/webhooks/index.ts';
 import type { reachData } from './data.ts';
 import { fitnessSettings, nextDatabaseWindow, openDatabaseWindow } from './databases-from-config.ts';
 import { allowedHosts, healthThresholds, reportingSettings } from './from-config.ts';
@@ -32,6 +34,7 @@ interface Known {
   readonly backups: Backups;
   readonly databases: Databases;
   readonly reports: Reports;
+  readonly webhooks: Webhooks;
 }
 
 /** The ports of a run, whose programs are its own. The systems are asked for only when one begins. */
@@ -52,7 +55,7 @@ export function portsOfRuns(
   const files = createFiles({ roots: settings().files.roots });
   const http = createHttp({ outbound: world.outbound, allow: () => allowedHosts(settings()) });
   return (scope) => {
-    const { engine, monitoring, incidents, metrics, backups, databases, reports } = systems();
+    const { engine, monitoring, incidents, metrics, backups, databases, reports, webhooks } = systems();
     // Programs that a run starts are on record before they do anything.
     const recorded = world.programs.recorded((child) => scope.recordChild(child, 'program'), {
       onEnd: (child) => scope.childEnded(child),
@@ -91,7 +94,7 @@ export function portsOfRuns(
       }),
       http: guardedHttp(http, engine.breakers),
       storage: createStorage({ programs: recorded }),
-      queue: engine.queue,
+      queue: bothQueues(engine.queue, webhooks.queue),
       backups: reach.backups(recorded),
       migrations: reach.migrations(recorded),
       metrics: metrics.port,
@@ -105,5 +108,16 @@ export function portsOfRuns(
         done: (source) => databases.done(source),
       },
     };
+  };
+}
+
+/** What waits at the engine, and what waits before it comes there. */
+function bothQueues(engine: QueuePort, webhooks: Webhooks['queue']): QueuePort {
+  return {
+    waiting: async (before) => [...(await engine.waiting(before)), ...(await webhooks.waiting(before))],
+    undelivered: () => engine.undelivered(),
+    async begin() {
+      await Promise.all([engine.begin(), webhooks.begin()]);
+    },
   };
 }

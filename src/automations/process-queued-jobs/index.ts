@@ -6,7 +6,8 @@ export default defineAutomation({
   name: 'process-queued-jobs',
   version: 1,
   title: 'Process what waits',
-  summary: 'Begins runs and workflows that were asked for and that nobody has in hand.',
+  summary:
+    'Begins runs and workflows that were asked for and that nobody has in hand, and moves webhooks on that wait.',
   category: 'maintenance',
   effect: 'write',
   priority: 'P1',
@@ -18,7 +19,7 @@ export default defineAutomation({
     olderThan: Duration.default('15s').describe('What was asked for within this time is about to begin anyway.'),
   }),
   output: z.object({
-    begun: z.number().int().describe('How many runs and workflows were begun.'),
+    begun: z.number().int().describe('How many runs, workflows and webhooks that waited were taken in hand.'),
     behind: z.array(z.string()).describe('Readers of events that are behind or gave one up.'),
   }),
   examples: [{ title: 'What has waited for longer than a quarter of a minute', input: {} }],

@@ -1,8 +1,8 @@
 /** What was asked for and that nobody has in hand. */
 export interface Waiting {
-  readonly kind: 'run' | 'execution';
+  readonly kind: 'run' | 'execution' | 'webhook';
   readonly id: string;
-  /** The automation or the workflow. */
+  /** The automation, the workflow, or the type of webhooks. */
   readonly what: string;
   readonly since: string;
 }

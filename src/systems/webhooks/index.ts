@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { StewardError } from '../../core/errors.ts';
 import type { HookReceiver } from '../../core/hook-receiver.ts';
 import type { Log } from '../../core/log.ts';
+import type { QueuePort } from '../../core/ports/queue.ts';
 import type { SecretResolver } from '../../core/secrets.ts';
 import type { System } from '../../core/system.ts';
 import type { WorkflowService } from '../../core/run-service.ts';
@@ -19,6 +20,8 @@ import { followOutcomes } from './outcomes.ts';
 import { createRelease } from './release.ts';
 import { createMover, type Mover } from './mover.ts';
 import { webhookOperations } from './operations.ts';
+import { sendOperation } from './operations-send.ts';
+import { createWaiting } from './waiting.ts';
 import { webhookRetention } from './retention.ts';
 import type { WebhookTables } from './tables.ts';
 import { type ConfiguredType, createHookTypes } from './types.ts';
@@ -51,6 +54,7 @@ export interface WebhookDeps {
 
 export interface Webhooks extends System {
   readonly receiver: HookReceiver<IncomingMessage, ServerResponse>;
+  readonly queue: Pick<QueuePort, 'waiting' | 'begin'>;
 }
 
 const REFRESH_MS = 10_000;
@@ -147,8 +151,18 @@ export function createWebhooks(deps: WebhookDeps): Webhooks {
   return {
     name: 'webhooks',
     receiver: createAlias({ front: () => front, trustedProxies: () => settings().trustedProxies, log }),
+    queue: createWaiting({
+      db,
+      oldest: () => mover?.oldest(),
+      nudge() {
+        mover?.nudge();
+        release.nudge();
+      },
+      now,
+    }),
     operations: [
       queueOperation({ bringAll, typeOf }),
+      sendOperation({ db, types: () => hooks.read(), url: () => url, now }),
       ...webhookOperations({
         store,
         db,

@@ -12,6 +12,10 @@ export interface Mover {
   stop(): Promise<void>;
   /** How long ago the oldest that is not in the store yet was taken, as far as it was read. */
   behindMs(): number;
+  /** The oldest that was read and is not in the store. */
+  oldest(): Delivery | undefined;
+  /** Tries at once. */
+  nudge(): void;
 }
 
 const BATCH = 1_000;
@@ -43,6 +47,7 @@ export function createMover({
 }): Mover {
   const stopping = new AbortController();
   const { signal } = stopping;
+  let hurried = new AbortController();
   let news = Promise.withResolvers<void>();
   let loop: Promise<void> | undefined;
   journal.onNews(() => news.resolve());
@@ -80,7 +85,7 @@ export function createMover({
   }
 
   async function pause(milliseconds: number): Promise<void> {
-    await sleep(milliseconds, undefined, { signal }).catch(() => undefined);
+    await sleep(milliseconds, undefined, { signal: AbortSignal.any([signal, hurried.signal]) }).catch(() => undefined);
   }
 
   return {
@@ -93,5 +98,10 @@ export function createMover({
       await loop;
     },
     behindMs,
+    oldest: () => inHand[0],
+    nudge() {
+      hurried.abort();
+      hurried = new AbortController();
+    },
   };
 }

@@ -1,0 +1,53 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { QueuePort, Waiting } from '../../core/ports/queue.ts';
+import type { Delivery } from './record.ts';
+import type { WebhookDb } from './tables.ts';
+
+const WITHIN_MS = 10_000;
+const LOOK_MS = 100;
+const MOST = 100;
+
+/** What should have happened to webhooks by now: the oldest in the journal of this node, and retries that are overdue. */
+export function createWaiting({
+  db,
+  oldest,
+  nudge,
+  now,
+}: {
+  readonly db: WebhookDb;
+  readonly oldest: () => Delivery | undefined;
+  readonly nudge: () => void;
+  readonly now: () => Date;
+}): Pick<QueuePort, 'waiting' | 'begin'> {
+  async function waiting(before: Date): Promise<Waiting[]> {
+    const first = oldest();
+    const overdue = await db
+      .selectFrom('webhook_executions')
+      .select(['execution_id', 'workflow', 'retry_at'])
+      .where('retry_at', '<', before)
+      .orderBy('retry_at')
+      .limit(MOST)
+      .execute();
+    return [
+      ...(first && first.receivedAt < before
+        ? [{ kind: 'webhook' as const, id: first.id, what: first.type, since: first.receivedAt.toISOString() }]
+        : []),
+      ...overdue.map(({ execution_id: id, workflow, retry_at: since }) => ({
+        kind: 'webhook' as const,
+        id,
+        what: workflow,
+        since: (since ?? before).toISOString(),
+      })),
+    ];
+  }
+
+  return {
+    waiting,
+    async begin() {
+      const ids = new Set((await waiting(now())).map(({ id }) => id));
+      nudge();
+      for (const ends = performance.now() + WITHIN_MS; performance.now() < ends; await sleep(LOOK_MS))
+        if (!(await waiting(now())).some(({ id }) => ids.has(id))) return;
+    },
+  };
+}
