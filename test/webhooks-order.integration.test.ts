@@ -221,13 +221,13 @@ workflows:
   });
 
   it('is tried out by a webhook that Steward signs and sends itself', async () => {
-    const data = JSON.stringify({ account: 't', n: 7 });
+    const body = JSON.stringify({ account: 't', n: 7 });
     const told = await stewardJson<{ status: number; delivery: Shown; attempts: Shown['attempts'] }>(home, [
       'webhooks',
       'send',
       'plain',
-      '--data',
-      data,
+      '--body',
+      body,
     ]);
     expect(told).toMatchObject({ status: 202, delivery: { state: 'told' }, attempts: [{ workflow: 'book' }] });
     await eventually('it was booked', async () => (booked.length === 1 ? true : undefined));

@@ -4,7 +4,6 @@ import { z } from 'zod';
 import type { HookType } from '../../../edge/handlers/webhooks/types.ts';
 import { StewardError } from '../../core/errors.ts';
 import { type AnyOperation, defineCommand } from '../../core/operation.ts';
-import { secretInput } from '../../core/secret-input.ts';
 import { signedHeaders } from './signed.ts';
 import type { WebhookDb } from './tables.ts';
 import { Attempt, attemptOf, View, viewOf } from './views.ts';
@@ -41,7 +40,11 @@ export function sendOperation({
     noAgents: true,
     input: z.object({
       type: z.string().min(1).max(63).describe('The type: bank.'),
-      data: secretInput(z.json().default({ test: true }).describe('What is sent.')),
+      body: z
+        .string()
+        .max(65_536)
+        .default('{"test":true}')
+        .describe('What is sent, as it is: JSON. It is in the audit record, as all that commands are asked.'),
     }),
     output: z.object({
       status: z.number().int().describe('The HTTP status that was answered.'),
@@ -49,10 +52,10 @@ export function sendOperation({
       delivery: View.optional().describe('As it is in the store.'),
       attempts: z.array(Attempt).describe('What it started within five seconds.'),
     }),
-    examples: [{ title: 'A deposit', input: { type: 'bank', data: { kind: 'deposit', amount: 12 } } }],
+    examples: [{ title: 'A deposit', input: { type: 'bank', body: '{"kind":"deposit","amount":12}' } }],
     cli: ['webhooks', 'send'],
     cliArguments: ['type'],
-    async handle({ type, data }) {
+    async handle({ type, body }) {
       const known = await types();
       const { preset, secrets: [secret] = [] } = known[type] ?? {};
       if (preset === undefined)
@@ -66,7 +69,6 @@ export function sendOperation({
           secret === undefined ? `No secret of ${type} can be read.` : 'Webhooks are not received here now.',
           { hint: 'steward webhooks status says how they are received; the log says why not.' },
         );
-      const body = JSON.stringify(data);
       const response = await fetch(`${base}/${type}`, {
         method: 'POST',
         body,
