@@ -78,17 +78,17 @@ export function createCourier(deps: CourierDeps) {
   }
 
   async function taken(claim: Claim, answer: Outcome): Promise<void> {
-    const { id } = claim.endpoint;
+    // As it was when it was claimed: nothing else is on its way there.
+    const { id, failures } = claim.endpoint;
     await db.transaction().execute(async (trx) => {
       if (!(await queue.settle(trx, claim, answer, { state: 'delivered' }))) return;
-      const before = await endpointOf(trx, id);
       await trx
         .updateTable('webhook_endpoints')
         .set({ failures: 0, failing_since: null, not_before: null, last_success_at: now(), last_error: null })
         .where('id', '=', id)
         .execute();
       // It is back: what waits for a later hour need not.
-      if (before && before.failures >= DOWN_AFTER)
+      if (failures >= DOWN_AFTER)
         await trx
           .updateTable('endpoint_deliveries')
           .set({ next_at: now() })
@@ -128,6 +128,7 @@ export function createCourier(deps: CourierDeps) {
       if (why === undefined) return wait === undefined ? 'given-up' : 'later';
       return (await book.disable(trx, endpoint.id, `${why} ${reason}`)) ? 'disabled' : 'later';
     });
+    queue.wake();
     if (becomes === 'disabled') await trouble.disabled(endpoint, reason);
     if (becomes === 'given-up')
       await trouble.undelivered(endpoint, `A delivery was given up after ${ATTEMPTS} attempts. ${reason}`);

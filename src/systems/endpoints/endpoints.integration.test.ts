@@ -83,7 +83,12 @@ describe('endpoints of others', () => {
     await database.drop();
   });
 
-  async function start({ node = 'one', store = database.store, lookup }: Partial<StartOptions> = {}): Promise<System> {
+  async function start({
+    node = 'one',
+    store = database.store,
+    lookup,
+    random,
+  }: Partial<StartOptions> = {}): Promise<System> {
     const system = createEndpoints({
       store,
       incidents: ledger,
@@ -102,6 +107,7 @@ describe('endpoints of others', () => {
       now,
       log: memoryLog(),
       pollMs: 100,
+      ...(random && { random }),
     });
     systems.push(system);
     await system.start();
@@ -239,6 +245,18 @@ describe('endpoints of others', () => {
     expect(new Set(crm.taken.map(({ body }) => body)).size).toBe(1);
     expect(crm.taken.every((one) => verify(secret, one))).toBe(true);
     expect(elsewhere.taken).toEqual([]);
+  });
+
+  it('that fail for a moment get it again by itself, with the first step of the plan', async () => {
+    await start({ random: () => 0 });
+    const crm = await receiver();
+    crm.answer = (response) => {
+      crm.answer = undefined;
+      response.writeHead(500).end();
+    };
+    await create('crm', crm.url);
+    await tell(down(1));
+    await until(async () => expect((await deliveries())[0]).toMatchObject({ state: 'delivered', attempts: 2 }));
   });
 
   it('that ask to be left alone are, all their deliveries, and for an hour at most', async () => {
@@ -509,6 +527,7 @@ interface StartOptions {
   readonly node: string;
   readonly store: TestDatabase['store'];
   readonly lookup: Lookup;
+  readonly random: () => number;
 }
 
 const SECRETS: Record<string, string> = {

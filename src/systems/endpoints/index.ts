@@ -15,7 +15,7 @@ import { createCourier } from './courier.ts';
 import { deliveryOperations } from './delivery-operations.ts';
 import { createIntake } from './intake.ts';
 import { endpointOperations } from './operations.ts';
-import { createQueue, ENDPOINTS_CHANNEL } from './queue.ts';
+import { createQueue, DELIVERIES_CHANNEL, ENDPOINTS_CHANNEL } from './queue.ts';
 import { createTrouble } from './trouble.ts';
 import { endpointJobs } from './upkeep.ts';
 
@@ -80,6 +80,8 @@ export function createEndpoints(deps: EndpointDeps): System {
   let rounds: Rounds | undefined;
   let consumer: EventConsumer | undefined;
   let ends: (() => void)[] = [];
+  /** Sets idle lines going; nothing before the first round and after the last. */
+  let deliver: () => void = () => undefined;
 
   /** Those that this node can send to. */
   function served(): string[] {
@@ -100,7 +102,10 @@ export function createEndpoints(deps: EndpointDeps): System {
         await intake.refresh();
         if (!recovered) await queue.unclaim(node);
         recovered = true;
-        courier.deliver(served(), signal);
+        deliver = () => {
+          if (!signal.aborted) courier.deliver(served(), signal);
+        };
+        deliver();
         return await queue.nextDue(served());
       },
       now,
@@ -124,7 +129,11 @@ export function createEndpoints(deps: EndpointDeps): System {
     async start() {
       await followConfiguration();
       await intake.refresh();
-      ends = [store.listen(ENDPOINTS_CHANNEL, () => rounds?.wake()), deps.onSettings(() => rounds?.wake())];
+      ends = [
+        store.listen(ENDPOINTS_CHANNEL, () => rounds?.wake()),
+        store.listen(DELIVERIES_CHANNEL, () => deliver()),
+        deps.onSettings(() => rounds?.wake()),
+      ];
       consumer = store.events.consume({
         consumer: 'endpoints',
         types: intake.wantsType,

@@ -57,14 +57,16 @@ export function createIntake({
     wantsType: (type: EventType): boolean => known.some(({ subscription }) => wantsType(subscription, type)),
 
     async handle(event: StewardEvent): Promise<void> {
+      let added = false;
       for (const row of known) {
         if (event.at < row.created_at || !wants(row.subscription, event, await resourceFor(row, event))) continue;
         const lost = await queue.db
           .transaction()
           .execute((trx) => queue.add(trx, row.id, event, messageOf(row, event)));
+        added = true;
         if (lost > 0) await dropped(row, lost);
       }
-      queue.wake();
+      if (added) queue.ring();
     },
   };
 }

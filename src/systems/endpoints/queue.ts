@@ -4,7 +4,10 @@ import type { StewardEvent } from '../../core/event.ts';
 import type { Store } from '../../store/store.ts';
 import type { DeliveryRow, EndpointDb, EndpointRow, EndpointTables } from './tables.ts';
 
+/** There are other endpoints, or something is due at another time than it was. */
 export const ENDPOINTS_CHANNEL = 'steward_endpoints';
+/** There is something to deliver. */
+export const DELIVERIES_CHANNEL = 'steward_endpoint_deliveries';
 
 export type Trx = Transaction<EndpointTables>;
 
@@ -37,6 +40,17 @@ export function createQueue({
 }) {
   const db: EndpointDb = store.db.withTables<EndpointTables>();
 
+  /** Deliveries of each endpoint that this process added since it looked whether too much waits. */
+  const added = new Map<string, number>();
+
+  /** Counting what waits costs more the more it is, so of many it is not done for each. */
+  function isTimeToCount(endpointId: string): boolean {
+    const count = (added.get(endpointId) ?? 0) + 1;
+    const due = count >= backlog() / 100;
+    added.set(endpointId, due ? 0 : count);
+    return due;
+  }
+
   /** The oldest of what waits, above the most that may, are let go. Gives how many. */
   async function dropAbove(trx: Trx, endpointId: string): Promise<number> {
     const { rows } = await sql`
@@ -64,7 +78,7 @@ export function createQueue({
           case when e.state = 'enabled' then 'pending' else 'missed' end, ${now()}::timestamptz, ${now()}::timestamptz
         from webhook_endpoints e where e.id = ${endpointId} and e.removed_at is null
         on conflict (endpoint_id, event_id) do nothing returning place`.execute(trx);
-      return rows.length === 0 ? 0 : await dropAbove(trx, endpointId);
+      return rows.length > 0 && isTimeToCount(endpointId) ? await dropAbove(trx, endpointId) : 0;
     },
 
     /**
@@ -178,5 +192,6 @@ export function createQueue({
     },
 
     wake: () => store.ring(ENDPOINTS_CHANNEL),
+    ring: () => store.ring(DELIVERIES_CHANNEL),
   };
 }
