@@ -10,6 +10,8 @@ import { type IncidentRow, type IncidentTables, toIncident, toTimelineEntry, WIT
 
 const REOPEN_WITHIN_MS = 3_600_000;
 const TIMELINE_SHOWN = 1_000;
+/** A transaction stays short, however many are over at once. */
+const ENDED_AT_ONCE = 100;
 const RANKS = Severity.options;
 
 /** The incidents as rows: every change of one, its timeline entry and its event are one transaction. */
@@ -24,11 +26,13 @@ export interface Ledger extends Incidents {
   /** Once: it comes and goes, and stays open until that ends. */
   markFlapping(id: string, message: string): Promise<void>;
   acknowledge(id: string, actor: Actor): Promise<Incident>;
+  /** Ends several at once, each with its event or not at all; what is over already stays as it is. */
+  resolveAll(ids: readonly string[], resolution: string): Promise<void>;
 }
 
 export function createLedger({ store, now }: { store: Store; now: () => Date }): Ledger {
   const db = store.db.withTables<IncidentTables>();
-  const { write, tell, update } = createLedgerWriter({ store, now });
+  const { write, writeAll, tell, tellAll, update } = createLedgerWriter({ store, now });
 
   /** Works on one unresolved incident while nobody else does; nothing happens where it is resolved already. */
   async function change(id: string, work: (trx: Trx, row: IncidentRow) => Promise<void>): Promise<boolean> {
@@ -115,6 +119,34 @@ export function createLedger({ store, now }: { store: Store; now: () => Date }):
     await write(trx, row.id, { kind: 'opened', message: row.title });
     await announce(trx, row, {});
     return row;
+  }
+
+  /** Together with what is told of it; the rows are locked. */
+  async function end(trx: Trx, rows: readonly IncidentRow[], resolution: string, actor?: Actor): Promise<void> {
+    if (rows.length === 0) return;
+    const [at, said] = [now(), redactText(resolution)];
+    const ids = rows.map(({ id }) => id);
+    const updated = await trx
+      .updateTable('incidents')
+      .set({ status: 'resolved', resolved_at: at, updated_at: at, resolution: said, held_for: null, flapping: false })
+      .where('id', 'in', ids)
+      .returningAll()
+      .execute();
+    const before = new Map(rows.map((row) => [row.id, row]));
+    await writeAll(trx, ids, { kind: 'resolved', message: resolution, actor });
+    await tellAll(
+      trx,
+      'incident.resolved',
+      updated.map((row) => ({
+        row,
+        data: {
+          resolution: said,
+          openSeconds: Math.round((at.getTime() - row.opened_at.getTime()) / 1_000),
+          announced: before.get(row.id)?.held_for === null,
+        },
+      })),
+      actor,
+    );
   }
 
   /** Says that an incident is there; one that is held says so only when it is clear whose fault it is. */
@@ -262,28 +294,23 @@ export function createLedger({ store, now }: { store: Store; now: () => Date }):
     },
 
     async resolve(id, resolution, actor) {
-      await change(id, async (trx, row) => {
-        const at = now();
-        const updated = await update(trx, id, {
-          status: 'resolved',
-          resolved_at: at,
-          resolution: redactText(resolution),
-          held_for: null,
-          flapping: false,
+      await change(id, (trx, row) => end(trx, [row], resolution, actor));
+    },
+
+    async resolveAll(ids, resolution) {
+      for (let from = 0; from < ids.length; from += ENDED_AT_ONCE)
+        await db.transaction().execute(async (trx) => {
+          const rows = await trx
+            .selectFrom('incidents')
+            .selectAll()
+            .where('id', 'in', ids.slice(from, from + ENDED_AT_ONCE))
+            .where('status', '<>', 'resolved')
+            // Whoever ends some of the same takes them in the same order.
+            .orderBy('id')
+            .forUpdate()
+            .execute();
+          await end(trx, rows, resolution);
         });
-        await write(trx, id, { kind: 'resolved', message: resolution, actor });
-        await tell(
-          trx,
-          'incident.resolved',
-          updated,
-          {
-            resolution: redactText(resolution),
-            openSeconds: Math.round((at.getTime() - row.opened_at.getTime()) / 1_000),
-            announced: row.held_for === null,
-          },
-          actor,
-        );
-      });
     },
 
     async attach(id, parentId, why) {

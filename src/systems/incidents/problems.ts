@@ -13,7 +13,7 @@ export interface ProblemDeps extends Pick<SymptomDeps, 'ledger' | 'monitor' | 'm
     signal: AbortSignal,
   ): Promise<{ readonly dependencies: Suspect[]; readonly evidence: JsonObject }>;
   adopt(parent: Incident, resource: Resource): Promise<void>;
-  settleChildren(parent: Incident, resource: { readonly name: string }): Promise<void>;
+  settleChildren(parent: Incident, resource: { readonly name: string }): Promise<unknown>;
 }
 
 export interface Problems {

@@ -49,8 +49,8 @@ export interface Symptoms {
   down(resource: Resource, at: Date, signal: AbortSignal): Promise<void>;
   /** Compares the incidents about troubles with a name to what the checks of the resource say now. */
   readonly problems: Problems;
-  /** Closes what this incident explained, as far as it is well again. */
-  settleChildren(parent: Incident, resource: { readonly name: string }): Promise<void>;
+  /** Closes what this incident explained, as far as it is well again; says what that was. */
+  settleChildren(parent: Incident, resource: { readonly name: string }): Promise<readonly string[]>;
 }
 
 /** Turns what monitoring says of services into incidents, and incidents back into peace. */
@@ -230,12 +230,19 @@ export function createSymptoms(deps: SymptomDeps): Symptoms {
     }
   }
 
-  async function settleChildren(parent: Incident, resource: { readonly name: string }): Promise<void> {
-    for (const child of await ledger.unresolved({ parentId: parent.id })) {
-      const status = child.resourceId === undefined ? undefined : await monitor.status(child.resourceId);
-      if (status?.state === 'up' && isCalm(status, now()))
-        await ledger.resolve(child.id, `${resource.name}, which it needs, is back, and so is it.`);
-    }
+  async function settleChildren(parent: Incident, resource: { readonly name: string }): Promise<readonly string[]> {
+    const children = await ledger.unresolved({ parentId: parent.id });
+    if (children.length === 0) return [];
+    const calm = new Set(
+      (await monitor.all())
+        .filter((status) => status.state === 'up' && isCalm(status, now()))
+        .map(({ resourceId }) => resourceId),
+    );
+    const over = children
+      .filter(({ resourceId }) => resourceId !== undefined && calm.has(resourceId))
+      .map(({ id }) => id);
+    await ledger.resolveAll(over, `${resource.name}, which it needs, is back, and so is it.`);
+    return over;
   }
 
   return { handle, down, settleChildren, problems };

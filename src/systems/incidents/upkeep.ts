@@ -1,3 +1,4 @@
+import type { Incident } from '../../core/incident.ts';
 import { isCalm, isProblem, problemsOf, type ServiceStatus } from '../../core/monitor.ts';
 import type { Resource } from '../../core/resource.ts';
 import { blame, dependenciesNow, incidentsOf } from './dependencies.ts';
@@ -29,9 +30,11 @@ async function ownResource(
   { inventory, node }: UpkeepDeps,
 ): Promise<Resource | undefined> {
   const resource = resourceId === undefined ? undefined : await inventory.get(resourceId);
-  return resource && resource.adoption !== 'ignored' && (resource.node === node.id || resource.node === node.name)
-    ? resource
-    : undefined;
+  return resource && isOwn(resource, node) ? resource : undefined;
+}
+
+function isOwn({ adoption, node }: Resource, own: UpkeepDeps['node']): boolean {
+  return adoption !== 'ignored' && (node === own.id || node === own.name);
 }
 
 async function lookAt(status: ServiceStatus, deps: UpkeepDeps, signal: AbortSignal): Promise<void> {
@@ -94,23 +97,66 @@ const ENDED: Readonly<Record<string, string>> = {
 };
 
 async function closeWhatIsOver(deps: UpkeepDeps, signal: AbortSignal): Promise<void> {
-  const { ledger, monitor, symptoms, now } = deps;
-  const settled = new Set<string>();
-  for (const incident of await ledger.unresolved()) {
-    if (isProblem(incident.symptom) && !settled.has(incident.resourceId ?? '')) {
-      const afflicted = await ownResource(incident.resourceId, deps);
-      if (afflicted) await symptoms.problems.settle(afflicted, signal, { closedByHandMs: UNNOTICED_MS });
-      settled.add(incident.resourceId ?? '');
-    }
-    if (!ABOUT_BEING_DOWN.has(incident.symptom) || incident.status === 'healing') continue;
-    const resource = await ownResource(incident.resourceId, deps);
-    const status = resource && (await monitor.status(resource.id));
-    if (!resource || !status || !['up', 'degraded', 'stopped'].includes(status.state)) continue;
-    if (incident.symptom === 'service.degraded' && status.state === 'degraded') continue;
-    if (status.state !== 'stopped' && !isCalm(status, now())) continue;
-    await ledger.resolve(incident.id, ENDED[status.state] ?? 'It is over.');
-    await symptoms.settleChildren(incident, resource);
+  await settleProblems(deps, signal);
+  const over = await whatIsOver(deps);
+  // What explained others is over first: then these are over because it is.
+  const ids = new Set(over.map(({ incident }) => incident.id));
+  const isChild = ({ incident }: Over): boolean => ids.has(incident.parentId ?? '');
+  const gone = await end(
+    over.filter((each) => !isChild(each)),
+    deps,
+  );
+  await end(
+    over.filter((each) => isChild(each) && !gone.has(each.incident.id)),
+    deps,
+  );
+}
+
+async function settleProblems(deps: UpkeepDeps, signal: AbortSignal): Promise<void> {
+  const problems = (await deps.ledger.unresolved()).filter(({ symptom }) => isProblem(symptom));
+  for (const resourceId of new Set(problems.map((problem) => problem.resourceId))) {
+    const afflicted = await ownResource(resourceId, deps);
+    if (afflicted) await deps.symptoms.problems.settle(afflicted, signal, { closedByHandMs: UNNOTICED_MS });
   }
+}
+
+async function whatIsOver({ ledger, inventory, monitor, node, now }: UpkeepDeps): Promise<Over[]> {
+  const open = (await ledger.unresolved()).filter(
+    ({ symptom, status }) => ABOUT_BEING_DOWN.has(symptom) && status !== 'healing',
+  );
+  if (open.length === 0) return [];
+  const found = await inventory.find({ ids: open.flatMap(({ resourceId }) => resourceId ?? []), state: 'all' });
+  const own = new Map(found.filter((resource) => isOwn(resource, node)).map((resource) => [resource.id, resource]));
+  // Last, so that nothing that went down meanwhile is called over.
+  const statuses = new Map((await monitor.all()).map((status) => [status.resourceId, status]));
+  return open.flatMap((incident) => {
+    const resource = own.get(incident.resourceId ?? '');
+    const status = statuses.get(incident.resourceId ?? '');
+    if (!resource || !status || !['up', 'degraded', 'stopped'].includes(status.state)) return [];
+    if (incident.symptom === 'service.degraded' && status.state === 'degraded') return [];
+    if (status.state !== 'stopped' && !isCalm(status, now())) return [];
+    return [{ incident, resource, resolution: ENDED[status.state] ?? 'It is over.' }];
+  });
+}
+
+interface Over {
+  readonly incident: Incident;
+  readonly resource: Resource;
+  readonly resolution: string;
+}
+
+/** Ends them and what they explained; says which of the latter that were. */
+async function end(over: readonly Over[], { ledger, symptoms }: UpkeepDeps): Promise<ReadonlySet<string>> {
+  for (const [resolution, group] of Map.groupBy(over, (each) => each.resolution))
+    await ledger.resolveAll(
+      group.map(({ incident }) => incident.id),
+      resolution,
+    );
+  const parents = new Set((await ledger.unresolved()).map(({ parentId }) => parentId));
+  const gone = new Set<string>();
+  for (const { incident, resource } of over)
+    if (parents.has(incident.id)) for (const id of await symptoms.settleChildren(incident, resource)) gone.add(id);
+  return gone;
 }
 
 async function judgeSuspects(deps: UpkeepDeps, signal: AbortSignal): Promise<void> {
