@@ -262,7 +262,7 @@ describe('email', () => {
     const report = { fileName: 'report "1".html', contentType: 'text/html; charset=utf-8', content };
     const { incidentId: _, ...read } = alert;
     await deliver(email(port), undefined, { ...read, kind: 'digest', attachments: [report] });
-    const [{ text = '' } = {}] = mails;
+    const text = mails[0]?.text ?? '';
     expect(text).toContain('It answered 500 & <nothing> else.');
     const [, part = ''] = /\r\nContent-Disposition: attachment;[^]*?\r\n\r\n([^]*?)\r\n--/.exec(text) ?? [];
     expect(Buffer.from(part, 'base64').toString()).toBe(content);

@@ -9,7 +9,7 @@ type PlainFigures = Omit<Figures, 'points'> & {
   readonly points: { readonly at: string; readonly value: number }[];
 };
 
-export interface Span {
+interface Span {
   readonly from: Date;
   readonly to: Date;
   readonly stepMs: number;

@@ -5,8 +5,8 @@ import { mean, MEASURES } from '../../core/measures.ts';
 import { PerformanceReport, REPORTED } from '../../core/performance-report.ts';
 import { PERIODS, ReportPeriod } from '../../core/report-period.ts';
 import { scored } from '../../core/score.ts';
+import { topUsage } from '../../core/top-usage.ts';
 import { deductionsOf, figuresOf, kindOf, kindsByAnswer, measured } from './analyze.ts';
-import { usageOf } from './usage.ts';
 
 /** Lines of so many are drawn; the others are figures only. */
 const DRAWN = 12;
@@ -70,7 +70,7 @@ export default defineAutomation({
         figuresOf(subject)?.mean,
       ]),
     );
-    const usage = await usageOf(ports, {
+    const usage = await topUsage(ports, {
       span,
       formerly,
     });

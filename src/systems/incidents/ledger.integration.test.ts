@@ -64,7 +64,7 @@ describe('incidents that are over at once', () => {
     await database.store.pool.query(
       `create trigger refuse before insert on events for each row when (new.type = 'incident.resolved') execute function refuse()`,
     );
-    await expect(ledger.resolveAll([id], 'over')).rejects.toThrow();
+    await expect(ledger.resolveAll([id], 'over')).rejects.toThrow('disk full');
     expect(await ledger.get(id)).toMatchObject({ status: 'open' });
     expect(await count("incident_timeline where kind = 'resolved'")).toBe(0);
   });

@@ -1,10 +1,15 @@
-import { mean, rounded } from '../../core/measures.ts';
-import type { Inventory } from '../../core/inventory.ts';
-import type { MetricName } from '../../core/metric.ts';
-import type { Used, UsedBy } from '../../core/performance-report.ts';
-import type { MetricsPort } from '../../core/ports/metrics.ts';
-import type { Resource } from '../../core/resource.ts';
-import type { Span } from './analyze.ts';
+import { mean, rounded } from './measures.ts';
+import type { Inventory } from './inventory.ts';
+import type { MetricName } from './metric.ts';
+import type { Used, UsedBy } from './performance-report.ts';
+import type { MetricsPort } from './ports/metrics.ts';
+import type { Resource } from './resource.ts';
+
+interface Span {
+  readonly from: Date;
+  readonly to: Date;
+  readonly stepMs: number;
+}
 
 interface Usage {
   readonly name: string;
@@ -17,7 +22,7 @@ interface Usage {
 const MOST = 10;
 
 /** What took most of the machine, and how much that was in the period before. */
-export async function usageOf(
+export async function topUsage(
   { metrics, inventory }: { readonly metrics: MetricsPort; readonly inventory: Pick<Inventory, 'find'> },
   spans: { readonly span: Span; readonly formerly: Span },
 ): Promise<Usage[]> {
