@@ -62,6 +62,7 @@ export const PerformanceReport = z.object({
   usage: z
     .array(
       z.object({
+        id: z.string().optional().describe('Of the service.'),
         name: z.string(),
         by: UsedBy,
         cores: Used.optional().describe('Cores that it used: 0.5 is half of one.'),

@@ -12,6 +12,7 @@ interface Span {
 }
 
 interface Usage {
+  readonly id: string;
   readonly name: string;
   readonly by: UsedBy;
   readonly cores?: Used | undefined;
@@ -35,6 +36,7 @@ export async function topUsage(
   const all = ids.map((id) => {
     const [ofCores, ofMemory] = [cores.get(id), memory.get(id)];
     return {
+      id,
       name: ofCores?.name ?? ofMemory?.name ?? id,
       by: byOf(known.get(id)),
       cores: ofCores?.used,

@@ -80,6 +80,7 @@ describe('report-performance', () => {
     expect(named).not.toContain('n-c9 container');
     expect(named).not.toContain('n-idle container');
     expect(output?.usage[0]).toMatchObject({
+      id: 'web',
       cores: { mean: 2, highest: 2, beforeMean: 0.5 },
       memoryBytes: { mean: 1_000, highest: 1_000, beforeMean: 1_000 },
     });

@@ -92,9 +92,13 @@ function Figures({ report: { machine, answers, usage, uptimes, databases } }: { 
           columns={['What', 'Cores', 'Change', 'Highest', 'Memory', 'Memory change', 'Most memory']}
           rows={usage
             .filter(({ by }) => users.includes(by))
-            .map(({ name, cores, memoryBytes }) => ({
-              key: name,
-              name,
+            .map(({ id: service = '', name, cores, memoryBytes }) => ({
+              key: `${service} ${name}`,
+              name: (
+                <Link to="/services/$id" params={{ id: service }} className="quiet-link">
+                  {name}
+                </Link>
+              ),
               figures: [...usedSaid(cores, String), ...usedSaid(memoryBytes, sizeOf)],
             }))}
         />
