@@ -66,5 +66,5 @@ function parsed<T extends z.ZodType>(schema: T, given: unknown, what: string): z
       error.issues.map(({ path, message }) => ({ path: [what, ...path].join('.'), message })),
       error,
     );
-  return data as z.output<T>;
+  return data;
 }
