@@ -50,6 +50,7 @@ export function composeEdge(
   const endpoints = createEndpoints({
     ...known,
     store,
+    nodes,
     sender: createWebhookSender({ outbound, now }),
     secrets,
     settings: () => endpointSettings(settings()),

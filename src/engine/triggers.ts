@@ -72,7 +72,7 @@ export function createTriggers({ store, catalog, workflows, windows, now, log }:
   }
 
   return {
-    listen: () => store.events.consume({ consumer: 'workflows', types: wanted, from: 'now', handle }),
+    listen: () => store.events.consume({ consumer: 'workflows', types: async () => wanted, from: 'now', handle }),
     look: () => windows.look(startDue),
   };
 }

@@ -17,8 +17,11 @@ export interface EventsDeps {
 
 export interface ConsumeOptions {
   readonly consumer: string;
-  /** Every type where it is left out. A function is asked at each look: what is wanted may change. */
-  readonly types?: readonly EventType[] | ((type: EventType) => boolean) | undefined;
+  /**
+   * Every type where it is left out. A function is asked at each look: what is wanted may change. It is asked after what is looked at was
+   * settled: whatever was on record before one of these events happened, it can see.
+   */
+  readonly types?: readonly EventType[] | (() => Promise<(type: EventType) => boolean>) | undefined;
   /** Where a consumer that was never seen begins. */
   readonly from?: 'beginning' | 'now' | undefined;
   handle(event: StewardEvent, signal: AbortSignal): Promise<void>;
@@ -96,10 +99,11 @@ export function startConsumer(deps: EventsDeps, options: ConsumeOptions): EventC
       .selectFrom('events')
       .where(sql<boolean>`(xid, id) > (${cursor.xid}::xid8, ${cursor.event_id}::bigint)`)
       .where(settled(below));
+    const wanted = await wantedTypes();
     // Whatever else happens, in masses maybe, is passed over in the database.
     const rows = await beyond
       .selectAll()
-      .$if(types !== undefined, (query) => query.where(sql<boolean>`type = any(${wantedTypes()}::text[])`))
+      .$if(types !== undefined, (query) => query.where(sql<boolean>`type = any(${wanted}::text[])`))
       .orderBy('xid')
       .orderBy('id')
       .limit(BATCH)
@@ -123,8 +127,8 @@ export function startConsumer(deps: EventsDeps, options: ConsumeOptions): EventC
     return end || rows.length > 0 ? 'some' : 'unsettled';
   }
 
-  function wantedTypes(): readonly EventType[] {
-    return typeof types === 'function' ? EVENT_TYPES.filter(types) : (types ?? EVENT_TYPES);
+  async function wantedTypes(): Promise<readonly EventType[]> {
+    return typeof types === 'function' ? EVENT_TYPES.filter(await types()) : (types ?? EVENT_TYPES);
   }
 
   /** In their order; those of one group may be handled at once. */

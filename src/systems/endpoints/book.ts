@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { sql } from 'kysely';
 import type { Actor } from '../../core/actor.ts';
 import type { EventType } from '../../core/event.ts';
 import type { JsonObject } from '../../core/json.ts';
@@ -9,14 +10,14 @@ import type { EndpointRow } from './tables.ts';
 
 export interface NewEndpoint extends Pick<
   EndpointRow,
-  'id' | 'name' | 'origin' | 'sealed' | 'key_id' | 'host' | 'body' | 'created_by'
+  'id' | 'name' | 'origin' | 'sealed' | 'key_id' | 'host' | 'body' | 'nodes' | 'created_by'
 > {
   readonly subscription: Subscription;
 }
 
-export type EndpointChange = Partial<
-  Pick<EndpointRow, 'sealed' | 'key_id' | 'host' | 'body' | 'node' | 'removed_at'>
-> & { readonly subscription?: Subscription };
+export type EndpointChange = Partial<Pick<EndpointRow, 'sealed' | 'key_id' | 'host' | 'body' | 'removed_at'>> & {
+  readonly subscription?: Subscription;
+};
 
 export type Book = ReturnType<typeof createBook>;
 
@@ -77,7 +78,6 @@ export function createBook({
           state: 'enabled',
           why: null,
           disabled_at: null,
-          node,
           created_at: now(),
           removed_at: null,
           failing_since: null,
@@ -103,6 +103,31 @@ export function createBook({
         .executeTakeFirst();
       queue.wake();
       return row;
+    },
+
+    /** This node has it in its configuration, too. */
+    async join(id: string): Promise<void> {
+      await db
+        .updateTable('webhook_endpoints')
+        .set({ nodes: sql<string[]>`array_append(array_remove(nodes, ${node}::text), ${node}::text)` })
+        .where('id', '=', id)
+        .execute();
+      queue.wake();
+    },
+
+    /** This node has it no longer; where none of the nodes that are known has it, it is removed. */
+    async letGo(id: string, known: readonly string[]): Promise<void> {
+      const left = sql<string[]>`array_remove(nodes, ${node}::text)`;
+      await db
+        .updateTable('webhook_endpoints')
+        .set({
+          nodes: left,
+          removed_at: sql<Date | null>`case when ${left} && ${known}::text[] then null else ${now()}::timestamptz end`,
+        })
+        .where('id', '=', id)
+        .where('removed_at', 'is', null)
+        .execute();
+      queue.wake();
     },
 
     /** What waits is kept as missed, as is what comes from now on. False where it is disabled already. */

@@ -15,6 +15,8 @@ import { aResource, fakeInventory } from '../../testing/fakes/fake-inventory.ts'
 import { memoryLog } from '../../testing/log.ts';
 import { createLedger, type Ledger } from '../incidents/ledger.ts';
 import { incidentsMigrations } from '../incidents/tables.ts';
+import type { ConfiguredEndpoint } from './access.ts';
+import type { KnownNode } from './configured.ts';
 import { createEndpoints, type EndpointSettings } from './index.ts';
 import { ENDPOINTS_CHANNEL } from './queue.ts';
 import { ATTEMPTS } from './retry-plan.ts';
@@ -63,6 +65,8 @@ describe('endpoints of others', () => {
   let ledger: Ledger;
   let skewMs = 0;
   let settings: EndpointSettings;
+  /** Nodes that are there, and what is known of others. */
+  let states: Record<string, KnownNode['state']>;
   const systems: System[] = [];
   const stops: (() => Promise<unknown>)[] = [];
   const inventory = fakeInventory([
@@ -74,6 +78,7 @@ describe('endpoints of others', () => {
   beforeEach(async () => {
     skewMs = 0;
     settings = ALLOWING;
+    states = {};
     database = await testDatabase({ migrations: [...incidentsMigrations, ...endpointMigrations], now });
     ledger = createLedger({ store: database.store, now });
   });
@@ -88,7 +93,10 @@ describe('endpoints of others', () => {
     store = database.store,
     lookup,
     random,
+    settings: own,
+    log = memoryLog(),
   }: Partial<StartOptions> = {}): Promise<System> {
+    states[node] = 'alive';
     const system = createEndpoints({
       store,
       incidents: ledger,
@@ -100,12 +108,13 @@ describe('endpoints of others', () => {
       }),
       vault: createVault({ key: Buffer.alloc(32, 7) }),
       secrets: async (reference) => ('env' in reference ? (SECRETS[reference.env] ?? '') : ''),
-      settings: () => settings,
+      settings: () => own ?? settings,
       onSettings: () => () => undefined,
       keepMs: () => 30 * 24 * HOUR_MS,
       node: { id: node },
+      nodes: async () => Object.entries(states).map(([id, state]) => ({ id, name: `node ${id}`, state })),
       now,
-      log: memoryLog(),
+      log,
       pollMs: 100,
       ...(random && { random }),
     });
@@ -140,8 +149,8 @@ describe('endpoints of others', () => {
     return one;
   }
 
-  async function ask<T>(name: string, input: object = {}): Promise<T> {
-    const operation = systems[0]?.operations.find((one) => one.name === name) as AnyOperation;
+  async function ask<T>(name: string, input: object = {}, system = systems[0]): Promise<T> {
+    const operation = system?.operations.find((one) => one.name === name) as AnyOperation;
     const given: unknown = operation.input.parse(input);
     return operation.output.parse(await operation.handle(given, { ...call, now: now() })) as T;
   }
@@ -521,13 +530,80 @@ describe('endpoints of others', () => {
     await until(() => expect(crm.taken.length).toBeGreaterThanOrEqual(100));
     expect(numbers(crm)).toEqual(Array.from({ length: 100 }, (_, index) => index));
   });
+
+  it('that two nodes have differently are as the first has them, until it is gone', async () => {
+    const ofEvents = (event: string): EndpointSettings => ({
+      ...ALLOWING,
+      endpoints: [{ ...DECLARED, subscription: { ...DECLARED.subscription, events: [event] } }],
+    });
+    const events = async (): Promise<unknown> => (await endpoint('crm'))['events'];
+    const log = memoryLog();
+    const complaints = (): readonly string[] =>
+      log.lines.map(({ message }) => message).filter((text) => text.includes('is another one on node'));
+    const first = await start({ settings: ofEvents('service.*') });
+    await start({ node: 'two', store: await database.openAnother(), settings: ofEvents('run.*'), log });
+    await until(() => expect(complaints()).toHaveLength(1));
+    later(0);
+    expect(await events()).toEqual(['service.*']);
+    // One that may come back, and then one that does not.
+    states['one'] = 'lost';
+    later(0);
+    await until(async () => expect(await events()).toEqual(['run.*']));
+    states['one'] = 'alive';
+    later(0);
+    await until(async () => expect(await events()).toEqual(['service.*']));
+    await first.stop();
+    delete states['one'];
+    later(0);
+    await until(async () => expect(await events()).toEqual(['run.*']));
+  });
+
+  it('of steward.yaml of a node that is gone can be removed, and go where it is forgotten', async () => {
+    const crm = { ...ALLOWING, endpoints: [DECLARED] };
+    await (await start({ node: 'old', settings: crm })).stop();
+    await start({ node: 'new', store: await database.openAnother() });
+    const remove = (): Promise<unknown> => ask('remove-webhook-endpoint', { name: 'crm' }, systems[1]);
+    await expect(remove()).rejects.toMatchObject({ message: "'crm' is written in steward.yaml of node old." });
+    states['old'] = 'lost';
+    await remove();
+    expect(await ask('webhook-endpoints')).toEqual({ items: [] });
+
+    await (await start({ node: 'old', store: await database.openAnother(), settings: crm })).stop();
+    await until(async () => expect(await endpoint('crm')).toBeDefined());
+    delete states['old'];
+    later(0);
+    await until(async () => expect(await ask('webhook-endpoints')).toEqual({ items: [] }));
+  });
+
+  it('made on a node hear at once of what another one takes in, which has no news of them', async () => {
+    await start({ store: { ...database.store, listen: () => () => undefined } });
+    const two = await start({ node: 'two', store: await database.openAnother() });
+    const crm = await receiver();
+    await ask('create-webhook-endpoint', { name: 'crm', address: crm.url, events: ['service.*'] }, two);
+    await tell(down(1));
+    await until(() => expect(numbers(crm)).toEqual([1]));
+    await ask('update-webhook-endpoint', { name: 'crm', events: ['run.*'] }, two);
+    await tell(down(2), { type: 'run.failed', data: { number: 3 } });
+    await until(() => expect(numbers(crm)).toEqual([1, 3]));
+  });
 });
+
+const DECLARED: ConfiguredEndpoint = {
+  name: 'crm',
+  url: 'http://127.0.0.1:9/',
+  secrets: [],
+  allowPrivate: true,
+  subscription: { events: ['service.*'], services: [], severities: [], labels: {} },
+  body: 'standard',
+};
 
 interface StartOptions {
   readonly node: string;
   readonly store: TestDatabase['store'];
   readonly lookup: Lookup;
   readonly random: () => number;
+  readonly settings: EndpointSettings;
+  readonly log: ReturnType<typeof memoryLog>;
 }
 
 const SECRETS: Record<string, string> = {

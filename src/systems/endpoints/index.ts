@@ -10,7 +10,7 @@ import { type Rounds, startRounds } from '../../store/rounds.ts';
 import type { Store } from '../../store/store.ts';
 import { type ConfiguredEndpoint, createAccess } from './access.ts';
 import { createBook } from './book.ts';
-import { createFollowConfiguration } from './configured.ts';
+import { createFollowConfiguration, type KnownNode } from './configured.ts';
 import { createCourier } from './courier.ts';
 import { deliveryOperations } from './delivery-operations.ts';
 import { createIntake } from './intake.ts';
@@ -41,6 +41,7 @@ export interface EndpointDeps {
   readonly onSettings: (listener: () => void) => () => void;
   readonly keepMs: () => number;
   readonly node: { readonly id: string };
+  readonly nodes: () => Promise<readonly KnownNode[]>;
   readonly now: () => Date;
   readonly log: Log;
   readonly random?: () => number;
@@ -64,7 +65,7 @@ export function createEndpoints(deps: EndpointDeps): System {
     now,
   });
   const intake = createIntake({ book, queue, trouble, inventory: deps.inventory, now });
-  const followConfiguration = createFollowConfiguration({ book, configured, node, now, log });
+  const followConfiguration = createFollowConfiguration({ book, configured, nodes: deps.nodes, node, log });
   const courier = createCourier({
     queue,
     book,
@@ -77,6 +78,8 @@ export function createEndpoints(deps: EndpointDeps): System {
     log,
     node,
   });
+  /** Names in steward.yaml. */
+  let inForce: ReadonlySet<string> = new Set();
   let rounds: Rounds | undefined;
   let consumer: EventConsumer | undefined;
   let ends: (() => void)[] = [];
@@ -85,10 +88,9 @@ export function createEndpoints(deps: EndpointDeps): System {
 
   /** Those that this node can send to. */
   function served(): string[] {
-    const here = new Set(configured().map(({ name }) => name));
     return intake
       .known()
-      .filter(({ origin, name, state }) => state === 'enabled' && (origin === 'made' || here.has(name)))
+      .filter(({ origin, name, state }) => state === 'enabled' && (origin === 'made' || inForce.has(name)))
       .map(({ id }) => id);
   }
 
@@ -98,7 +100,7 @@ export function createEndpoints(deps: EndpointDeps): System {
     return startRounds({
       name: 'endpoints',
       async round(signal) {
-        await followConfiguration();
+        inForce = await followConfiguration();
         await intake.refresh();
         if (!recovered) await queue.unclaim(node);
         recovered = true;
@@ -121,13 +123,13 @@ export function createEndpoints(deps: EndpointDeps): System {
   return {
     name: 'endpoints',
     operations: [
-      ...endpointOperations({ book, queue, access, sender, trouble, vault, changed }),
+      ...endpointOperations({ book, queue, access, sender, trouble, vault, nodes: deps.nodes, changed }),
       ...deliveryOperations({ book, queue }),
     ],
     jobs: endpointJobs({ db: queue.db, incidents: deps.incidents, keepMs: deps.keepMs }),
 
     async start() {
-      await followConfiguration();
+      inForce = await followConfiguration();
       await intake.refresh();
       ends = [
         store.listen(ENDPOINTS_CHANNEL, () => rounds?.wake()),
@@ -136,7 +138,7 @@ export function createEndpoints(deps: EndpointDeps): System {
       ];
       consumer = store.events.consume({
         consumer: 'endpoints',
-        types: intake.wantsType,
+        types: intake.wanted,
         // What is older than an endpoint is not for it; from now on would be from a moment after the first endpoint may be there.
         from: 'beginning',
         handle: intake.handle,

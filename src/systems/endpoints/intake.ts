@@ -25,6 +25,10 @@ export function createIntake({
 }) {
   let known: readonly EndpointRow[] = [];
 
+  async function refresh(): Promise<void> {
+    known = await book.all();
+  }
+
   async function resourceFor(row: EndpointRow, event: StewardEvent) {
     const id = asksOfResource(row.subscription) ? resourceIdOf(event) : undefined;
     return id === undefined ? undefined : await inventory.get(id);
@@ -52,9 +56,14 @@ export function createIntake({
   }
 
   return {
-    refresh: async () => void (known = await book.all()),
+    refresh,
     known: () => known,
-    wantsType: (type: EventType): boolean => known.some(({ subscription }) => wantsType(subscription, type)),
+
+    /** Which types somebody wants by now, on whichever node it was said. */
+    async wanted(): Promise<(type: EventType) => boolean> {
+      await refresh();
+      return (type) => known.some(({ subscription }) => wantsType(subscription, type));
+    },
 
     async handle(event: StewardEvent): Promise<void> {
       let added = false;

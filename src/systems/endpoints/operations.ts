@@ -9,6 +9,7 @@ import type { Vault } from '../../core/vault.ts';
 import type { WebhookSender } from '../../core/webhook-sender.ts';
 import { type createAccess, openAccess, type Sealed, sealAccess } from './access.ts';
 import { type Book, newEndpointId } from './book.ts';
+import { holdersOf, type KnownNode } from './configured.ts';
 import { testMessage } from './message.ts';
 import type { Queue } from './queue.ts';
 import type { EndpointRow } from './tables.ts';
@@ -22,6 +23,7 @@ export interface OperationDeps {
   readonly sender: WebhookSender;
   readonly trouble: Trouble;
   readonly vault: Pick<Vault, 'seal' | 'open' | 'keyId'>;
+  readonly nodes: () => Promise<readonly KnownNode[]>;
   /** There are others than before, or they want other things: in force at once. */
   readonly changed: () => Promise<void>;
 }
@@ -186,6 +188,7 @@ export function endpointOperations(deps: OperationDeps): AnyOperation[] {
           host: new URL(to).host,
           subscription: Subscription.parse({ ...filter, labels: recordOf(pairs) }),
           body: 'standard',
+          nodes: [],
           created_by: actor.name,
         });
         if (!row)
@@ -246,10 +249,13 @@ export function endpointOperations(deps: OperationDeps): AnyOperation[] {
       cliArguments: ['name'],
       async handle({ name: wanted }, { now }) {
         const row = await existing(wanted);
-        if (row.origin === 'configured')
-          throw new StewardError('PRECONDITION_FAILED', `'${wanted}' is written in steward.yaml.`, {
+        const holders = row.origin === 'configured' ? holdersOf(row, await deps.nodes()) : [];
+        if (holders.length > 0) {
+          const where = holders.map((node) => node.name).join(', ');
+          throw new StewardError('PRECONDITION_FAILED', `'${wanted}' is written in steward.yaml of ${where}.`, {
             hint: 'Take it out of endpoints.list there.',
           });
+        }
         const last = await view(row);
         await book.change(row.id, { removed_at: now });
         await changed();

@@ -19,8 +19,8 @@ export type EndpointTables = {
     /** Why it is disabled, and since when. */
     why: string | null;
     disabled_at: Date | null;
-    /** The node whose steward.yaml had it last. */
-    node: string;
+    /** Of what is configured: the nodes whose steward.yaml has it. The first of them that is present says what it is like. */
+    nodes: string[];
     created_by: string;
     created_at: Date;
     removed_at: Date | null;
@@ -100,6 +100,14 @@ export const endpointMigrations: readonly Migration[] = [
         delivery_id text not null references endpoint_deliveries (id) on delete cascade,
         at timestamptz not null, took_ms integer not null, status integer, said text not null)`.execute(db);
       await sql`create index endpoint_attempts_of on endpoint_attempts (delivery_id, id)`.execute(db);
+    },
+  },
+  {
+    name: 'endpoints/0002-nodes',
+    async up(db) {
+      await sql`alter table webhook_endpoints add nodes text[] not null default '{}'`.execute(db);
+      await sql`update webhook_endpoints set nodes = array[node] where origin = 'configured'`.execute(db);
+      await sql`alter table webhook_endpoints drop node`.execute(db);
     },
   },
 ];
