@@ -121,7 +121,11 @@ export const METRICS = {
     unit: 'count',
     help: 'Requests to the gateway, by the hundred of their answer; none where nobody waited for one.',
   },
-  steward_gateway_refusals_total: { type: 'counter', unit: 'count', help: 'Requests that the gateway refused, by rule.' },
+  steward_gateway_refusals_total: {
+    type: 'counter',
+    unit: 'count',
+    help: 'Requests that the gateway refused, by rule.',
+  },
   steward_gateway_latency_seconds: {
     type: 'gauge',
     unit: 'seconds',

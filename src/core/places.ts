@@ -16,9 +16,9 @@ interface Failing {
   readonly last?: ProbeResult | undefined;
 }
 
-/** It fails on the way, and not where it runs: there is nothing here that could be healed. */
+/** It fails on the way, or too few can say that it fails where it runs: there is nothing here that may be healed. */
 export function failsElsewhere(checks: readonly Failing[]): boolean {
-  return failsBy(checks, ['dns', 'uplink', 'region']);
+  return failsBy(checks, ['dns', 'uplink', 'region', 'unsure']);
 }
 
 /** Its name cannot be found anywhere: no machine of the user is to blame, so nobody is called for it. */

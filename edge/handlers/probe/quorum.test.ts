@@ -15,6 +15,7 @@ const seen = (place: string, state: Sighting['state'], more: Partial<Sighting> =
   freshMs: 60_000,
   ...more,
 });
+const ahead = { at: new Date(NOW.getTime() + 5_001) };
 const old = { at: new Date(NOW.getTime() - 60_001) };
 const stateOf = (need: number | undefined, ...sightings: Sighting[]): string => countVotes(sightings, need, NOW).state;
 
@@ -24,11 +25,14 @@ describe('votes', () => {
     ['two of three are', 2, [seen('here', 'up'), seen('a', 'down'), seen('b', 'down')], 'down'],
     ['a stale word is none', 2, [seen('here', 'down'), seen('a', 'down', old), seen('b', 'up')], 'up'],
     [
-      'with nobody who reaches it and too few who may say so, nobody knows',
+      'with nobody who reaches it and too few who may say so, what is seen here is left',
       2,
       [seen('here', 'down'), seen('a', 'down', old)],
-      'unknown',
+      'down',
     ],
+    ['no more are needed than there are', 3, [seen('here', 'down'), seen('a', 'down')], 'down'],
+    ['what is seen elsewhere alone is not enough for two', 2, [seen('here', 'unknown'), seen('a', 'down')], 'unknown'],
+    ['a word of the future is none', 1, [seen('here', 'unknown'), seen('a', 'down', ahead)], 'unknown'],
     [
       'a place that is unwell has no say',
       1,
@@ -41,6 +45,12 @@ describe('votes', () => {
     ['slow is reached', 1, [seen('here', 'degraded')], 'up'],
     ['a name server of one place does not count alone', 1, [seen('here', 'unknown', { code: 'EAI_AGAIN' })], 'unknown'],
     [
+      'nor where nobody else has a say',
+      undefined,
+      [seen('here', 'unknown', { code: 'EAI_AGAIN' }), seen('a', 'up', old)],
+      'unknown',
+    ],
+    [
       'that of several does',
       2,
       [seen('here', 'unknown', { code: 'EAI_AGAIN' }), seen('a', 'down', { code: 'ENOTFOUND' })],
@@ -50,22 +60,45 @@ describe('votes', () => {
     expect(stateOf(need, ...sightings)).toBe(expected);
   });
 
-  it('say down only where as many fresh ones as are needed do, whoever else is silent', () => {
-    const sighting = fc.record({
-      state: fc.constantFrom('up', 'degraded', 'down', 'unknown' as const),
-      ago: fc.integer({ min: 0, max: 120_000 }),
-      unwell: fc.option(fc.constant('stood still'), { nil: undefined }),
-    });
+  const sighting = fc.record({
+    state: fc.constantFrom('up', 'degraded', 'down', 'unknown' as const),
+    ago: fc.integer({ min: -20_000, max: 120_000 }),
+    unwell: fc.option(fc.constant('stood still'), { nil: undefined }),
+    code: fc.option(fc.constantFrom('EAI_AGAIN', 'ECONNREFUSED'), { nil: undefined }),
+  });
+  const others = fc.array(sighting, { maxLength: 12 });
+  const needed = fc.option(fc.integer({ min: 1, max: 5 }), { nil: undefined });
+  type Other = typeof sighting extends fc.Arbitrary<infer T> ? T : never;
+  const placed = (given: readonly Other[]): Sighting[] =>
+    given.map(({ ago, ...said }, index) =>
+      seen(`p${index}`, said.state, { ...said, at: new Date(NOW.getTime() - ago) }),
+    );
+  const isHeard = ({ ago, unwell }: Other): boolean => ago >= -5_000 && ago <= 60_000 && unwell === undefined;
+
+  it('of other places say down only where as many of them as are needed do, whoever else is silent', () => {
     fc.assert(
-      fc.property(fc.array(sighting, { maxLength: 12 }), fc.integer({ min: 1, max: 5 }), (given, need) => {
-        const sightings = given.map(({ state, ago, unwell }, index) =>
-          seen(`p${index}`, state, { at: new Date(NOW.getTime() - ago), unwell }),
-        );
-        const fresh = given.filter(({ ago, unwell }) => ago <= 60_000 && unwell === undefined);
-        const down = fresh.filter(({ state }) => state === 'down').length;
-        const { state, silent } = countVotes(sightings, need, NOW);
-        expect(state === 'down').toBe(down >= need);
-        expect(silent.length + fresh.filter((each) => each.state !== 'unknown').length).toBe(given.length);
+      fc.property(others, needed, (given, need) => {
+        const heard = given.filter((each) => isHeard(each) && (each.state !== 'unknown' || each.code === 'EAI_AGAIN'));
+        const { state, down, up, silent } = countVotes(placed(given), need, NOW);
+        const most = Math.max(1, Math.min(need ?? Math.floor((down.length + up.length) / 2) + 1, given.length));
+        expect(state === 'down').toBe(down.length >= most);
+        expect(down.length + up.length + silent.length).toBe(given.length);
+        // The trouble of one name service alone is no outage.
+        if (state === 'down' && need !== 1)
+          expect(down.some(({ state: its }) => its === 'down') || heard.length > 1).toBe(true);
+      }),
+    );
+  });
+
+  it('never hide what fails here where nobody reaches it, and never let it be healed on the word of this host alone', () => {
+    fc.assert(
+      fc.property(others, needed, (given, need) => {
+        const own = seen('here', 'down');
+        const quorum = countVotes([own, ...placed(given)], need, NOW);
+        if (quorum.up.length === 0) expect(quorum.state).toBe('down');
+        const where = pathVerdict(quorum, 'example.org')?.where;
+        if (given.length > 0 && quorum.down.length === 1 && quorum.state === 'down') expect(where).toBe('uplink');
+        if (quorum.down.length < quorum.need) expect(where).not.toBe('host');
       }),
     );
   });
@@ -79,6 +112,16 @@ describe('the path', () => {
   it.each([
     ['all is well', [seen('here', 'up'), seen('paris', 'up')], undefined],
     ['only one was asked', [seen('here', 'down')], undefined],
+    [
+      'only here, and nobody else is heard',
+      [seen('here', 'down'), seen('paris', 'up', old), seen('tokyo', 'down', old)],
+      "Perhaps only this host's uplink: nobody else has a say (paris and tokyo).",
+    ],
+    [
+      'one place, and nobody else is heard',
+      [seen('here', 'unknown'), seen('paris', 'down')],
+      'Not from paris, and nobody else has a say (here).',
+    ],
     [
       'no name anywhere',
       [seen('here', 'down', noName), seen('paris', 'down', noName)],
@@ -103,5 +146,14 @@ describe('the path', () => {
     ['from one of two', [seen('here', 'up'), seen('tokyo', 'down')], 'Only from tokyo.'],
   ] as const)('%s', (_what, sightings, expected) => {
     expect(verdict(...sightings)).toBe(expected);
+  });
+
+  it('is unsure where fewer say so than are needed', () => {
+    const quorum = countVotes([seen('here', 'down'), seen('paris', 'down'), seen('tokyo', 'up', old)], 3, NOW);
+    expect(quorum.state).toBe('down');
+    expect(pathVerdict(quorum, 'example.org')).toEqual({
+      where: 'unsure',
+      sentence: 'Not from here and paris, and too few others have a say (tokyo).',
+    });
   });
 });

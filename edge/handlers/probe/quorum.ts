@@ -33,30 +33,46 @@ export function isNameFailure({ code }: Pick<Sighting, 'code'>): boolean {
   return code !== undefined && NAME_FAILURES.has(code);
 }
 
+/** A clock that is off by more is not believed. */
+export const CLOCK_MS = 5_000;
+
 /**
- * Down is what enough places say. Where not enough do, one that reaches it shows that it is up; and where nobody reaches it and too
- * few may say so, nobody knows. `need` left out is more than half of those that have a say.
+ * Down is what enough places say. Where not enough do, one that reaches it shows that it is up. Where nobody reaches it and too few
+ * may say so, the word of the node that watches it is left: silence must hide no outage. `need` left out is more than half of those
+ * that have a say, and never more than there are.
  */
 export function countVotes(sightings: readonly Sighting[], need: number | undefined, now: Date): Quorum {
   const silent: { place: string; why: string }[] = [];
   const down: Sighting[] = [];
   const up: Sighting[] = [];
+  const voters = sightings.filter((sighting) => mayVote(sighting, now)).length;
   for (const sighting of sightings) {
-    const why = withoutVote(sighting, need, now);
+    const why = withoutVote(sighting, need, voters, now);
     if (why !== undefined) silent.push({ place: sighting.place, why });
     else if (sighting.state === 'up' || sighting.state === 'degraded') up.push(sighting);
     else down.push(sighting);
   }
-  const needed = need ?? Math.floor((down.length + up.length) / 2) + 1;
-  const state = down.length >= needed ? 'down' : up.length > 0 ? 'up' : 'unknown';
-  return { state, down, up, silent, need: needed };
+  const needed =
+    need === undefined ? Math.floor((down.length + up.length) / 2) + 1 : Math.max(1, Math.min(need, sightings.length));
+  const enough = down.length >= needed || (up.length === 0 && down.some(({ here }) => here));
+  return { state: enough ? 'down' : up.length > 0 ? 'up' : 'unknown', down, up, silent, need: needed };
 }
 
-function withoutVote(sighting: Sighting, need: number | undefined, now: Date): string | undefined {
-  const { state, at, freshMs, unwell } = sighting;
-  if (unwell !== undefined) return unwell;
-  if (now.getTime() - at.getTime() > freshMs) return 'has not reported lately';
+/** Whether it has a vote, or one that counts beside that of another place. */
+function mayVote(sighting: Sighting, now: Date): boolean {
+  return unheard(sighting, now) === undefined && (sighting.state !== 'unknown' || isNameFailure(sighting));
+}
+
+function withoutVote(sighting: Sighting, need: number | undefined, voters: number, now: Date): string | undefined {
+  const why = unheard(sighting, now);
+  if (why !== undefined || sighting.state !== 'unknown') return why;
   // A name service that does not answer is a place's own trouble, unless others have to say the same for it to count.
-  if (state === 'unknown' && !(isNameFailure(sighting) && (need ?? 2) > 1)) return sighting.message;
-  return undefined;
+  return isNameFailure(sighting) && (need ?? 2) > 1 && voters > 1 ? undefined : sighting.message;
+}
+
+function unheard({ at, freshMs, unwell }: Sighting, now: Date): string | undefined {
+  if (unwell !== undefined) return unwell;
+  const age = now.getTime() - at.getTime();
+  if (age < -CLOCK_MS) return 'has said something of a time that has not come';
+  return age > freshMs ? 'has not reported lately' : undefined;
 }

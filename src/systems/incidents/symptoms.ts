@@ -21,6 +21,7 @@ import {
   type Suspect,
 } from './dependencies.ts';
 import { hypotheses } from './hypotheses.ts';
+import type { Ledger } from './ledger.ts';
 import type { SymptomDeps } from './symptom-deps.ts';
 
 const LOOK_BACK_MS = 3_600_000;
@@ -32,13 +33,23 @@ const downFingerprint = (resourceId: string): string => `service.down:${resource
 const unreachableFingerprint = (resourceId: string): string => `service.unreachable:${resourceId}`;
 
 /** Of what is down: whoever looks from several places may know that it does not fail where it runs. */
-export function failureOf(
-  resourceId: string,
-  status: ServiceStatus | undefined,
-): { symptom: string; fingerprint: string } {
+function failureOf(resourceId: string, status: ServiceStatus | undefined): { symptom: string; fingerprint: string } {
   return failsElsewhere(status?.checks ?? [])
     ? { symptom: 'service.unreachable', fingerprint: unreachableFingerprint(resourceId) }
     : { symptom: 'service.down', fingerprint: downFingerprint(resourceId) };
+}
+
+/** The last incident about what fails now. One that is healed is not joined by another about the way to the same service. */
+export async function knownFailure(
+  resourceId: string,
+  status: ServiceStatus | undefined,
+  ledger: Pick<Ledger, 'byFingerprint'>,
+): Promise<Incident | undefined> {
+  const { symptom, fingerprint } = failureOf(resourceId, status);
+  const known = await ledger.byFingerprint(fingerprint);
+  if (symptom === 'service.down' || (known && known.status !== 'resolved')) return known;
+  const own = await ledger.byFingerprint(downFingerprint(resourceId));
+  return own && own.status !== 'resolved' ? own : known;
 }
 
 export const degradedFingerprint = (resourceId: string): string => `service.degraded:${resourceId}`;
@@ -106,7 +117,7 @@ export function createSymptoms(deps: SymptomDeps): Symptoms {
     // Steward was away while it happened, and it is over.
     if (now().getTime() - at.getTime() > OLD_NEWS_MS && status?.state !== 'down') return;
     const { symptom, fingerprint } = failureOf(resource.id, status);
-    const known = await ledger.byFingerprint(fingerprint);
+    const known = await knownFailure(resource.id, status, ledger);
     if (known && known.status !== 'resolved') {
       if (status?.flapping !== undefined) await ledger.markFlapping(known.id, flapTitle(resource, status.flapping));
       // Of something that comes and goes it is said once that it does.
@@ -138,7 +149,15 @@ export function createSymptoms(deps: SymptomDeps): Symptoms {
       },
       { heldFor: suspect?.id },
     );
+    if (symptom === 'service.down') await takeOver(incident, resource);
     await adopt(incident, resource);
+  }
+
+  /** What seemed to fail on the way alone is part of it. */
+  async function takeOver(incident: Incident, resource: Resource): Promise<void> {
+    const unreachable = await ledger.byFingerprint(unreachableFingerprint(resource.id));
+    if (unreachable && unreachable.status !== 'resolved' && unreachable.parentId === undefined)
+      await ledger.attach(unreachable.id, incident.id, `${resource.name} fails where it runs, too.`);
   }
 
   /** What can be known of the instant, within a time that nobody has to wait longer for. */

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { memoryLog } from '../../testing/log.ts';
 import { changesOf } from '../../testing/changes.ts';
@@ -72,14 +73,29 @@ describe('what fails on the way to a service', () => {
     expect(await unresolved(1)).toMatchObject([{ symptom, severity, resourceId: id }]);
   });
 
-  it('becomes an incident of the service itself, which is healed, when it fails there as well; both end with it', async () => {
+  it('becomes part of the incident of the service itself, which is healed, when it fails there as well; both end', async () => {
     await say('down', 'shop', 'uplink');
     await unresolved(1);
     await say('down', 'shop', 'host');
     const both = await unresolved(2);
-    expect(both.map(({ symptom }) => symptom).toSorted()).toEqual(['service.down', 'service.unreachable']);
+    const parent = both.find(({ symptom }) => symptom === 'service.down');
+    await vi.waitFor(async () =>
+      expect((await incidents.unresolved({ parentId: parent?.id ?? '' })).map(({ symptom }) => symptom)).toEqual([
+        'service.unreachable',
+      ]),
+    );
     at = new Date(at.getTime() + 3_600_000);
     await say('up', 'shop');
     await unresolved(0);
+  });
+
+  it('opens none beside that of the service itself when others fall silent meanwhile', async () => {
+    await say('down', 'shop', 'host');
+    await unresolved(1);
+    await say('down', 'shop', 'uplink');
+    // Long enough for upkeep to notice what has no incident, and it looks many times.
+    at = new Date(at.getTime() + 400_000);
+    await sleep(1_000);
+    expect(await incidents.unresolved()).toMatchObject([{ symptom: 'service.down' }]);
   });
 });

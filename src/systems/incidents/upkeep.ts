@@ -4,7 +4,7 @@ import type { Resource } from '../../core/resource.ts';
 import { blame, dependenciesNow, incidentsOf } from './dependencies.ts';
 import { settleFlapping } from './flapping.ts';
 import type { SymptomDeps } from './symptom-deps.ts';
-import { degradedFingerprint, failureOf, type Symptoms } from './symptoms.ts';
+import { degradedFingerprint, knownFailure, type Symptoms } from './symptoms.ts';
 
 const DEGRADED_FOR_MS = 600_000;
 const CHILD_GRACE_MS = 60_000;
@@ -50,9 +50,10 @@ async function lookAt(status: ServiceStatus, deps: UpkeepDeps, signal: AbortSign
   const resource = late ? await ownResource(status.resourceId, deps) : undefined;
   if (!resource || (await deps.maintenance?.activeFor(resource, now()))) return;
 
-  const known = await ledger.byFingerprint(
-    status.state === 'down' ? failureOf(resource.id, status).fingerprint : degradedFingerprint(resource.id),
-  );
+  const known =
+    status.state === 'down'
+      ? await knownFailure(resource.id, status, ledger)
+      : await ledger.byFingerprint(degradedFingerprint(resource.id));
   if (known && known.status !== 'resolved') return;
   if (status.state === 'down') {
     // Whoever closed it by hand a moment ago is given time to be right.

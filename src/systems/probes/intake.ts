@@ -2,6 +2,7 @@ import { type Kysely, sql } from 'kysely';
 import type { Check } from '../../core/check.ts';
 import type { Inventory } from '../../core/inventory.ts';
 import type { ReportAnswer } from '../../../edge/handlers/probe/messages.ts';
+import { CLOCK_MS } from '../../../edge/handlers/probe/quorum.ts';
 import type { Roster } from './roster.ts';
 import type { PlaceRow, PlaceTables } from './tables.ts';
 import type { Telling } from './telling.ts';
@@ -20,9 +21,6 @@ export interface Intake {
   report(token: string, report: unknown, from: string): Promise<ReportAnswer>;
   healthcheck(token: string, results: unknown, from: string): Promise<{ taken: number; unknown: string[] }>;
 }
-
-/** A clock that is off by more is not believed. */
-export const CLOCK_MS = 5_000;
 
 /** Takes what places saw: each result once, and only of checks that the place was told of. */
 export function createIntake({ db, roster, telling, inventory, keepMs, now }: IntakeDeps): Intake {

@@ -32,16 +32,16 @@ describe('places that are asked for', () => {
       check({ from: ['pariss', 'paris'] }),
       ['shop is to be looked at from pariss, and there is no such place.'],
     ],
-    ['more than there are', check({ need: 4 }), ['shop is down only when 4 places say so, and 3 look at it (http).']],
+    ['more than there are', check({ need: 4 }), ['4 places are to say that shop is down, and 3 can (http).']],
     [
       'more than can do it',
       check({ need: 3 }, { expectJson: [{ path: '$.ok' }] }),
-      ['shop is down only when 3 places say so, and 2 look at it (http).'],
+      ['3 places are to say that shop is down, and 2 can (http).'],
     ],
     [
       'more than may be told the secret that it needs',
       check({ need: 2 }, { headers: { authorization: { env: 'TOKEN' } } }),
-      ['shop is down only when 2 places say so, and 1 look at it (http).'],
+      ['2 places are to say that shop is down, and 1 can (http).'],
     ],
   ])('are told of where they are %s', (_what, asked, expected) => {
     expect(problems(asked)).toEqual(expected);

@@ -1,10 +1,10 @@
 import type { Check } from '../../core/check.ts';
 import type { PlaceRow } from './tables.ts';
-import { isAble, isFor, keepsSecret } from './telling.ts';
+import { isTold } from './telling.ts';
 
 /**
- * What is wrong with how checks name places, in words: a place that there is not, or more places needed than look. Either
- * keeps a service from ever being called down.
+ * What is wrong with how checks name places, in words: a place that there is not, or more places needed than look. The
+ * vote then is that of those that there are.
  */
 export function lackingPlaces(
   checks: readonly Check[],
@@ -15,17 +15,13 @@ export function lackingPlaces(
   const problems = checks.flatMap((check) => {
     const service = nameOf(check.resourceId);
     const { from = [], need = 1 } = check.places ?? {};
-    const looking = places.filter(
-      ({ name, kinds }) => isFor(check, name) && isAble(kinds, check) && !keepsSecret(check),
-    );
+    const looking = places.filter((place) => isTold(place, check)).length + 1;
     return [
       ...from
         .filter((name) => !known.has(name))
         .map((name) => `${service} is to be looked at from ${name}, and there is no such place.`),
-      ...(need > looking.length + 1
-        ? [
-            `${service} is down only when ${need} places say so, and ${looking.length + 1} look at it (${check.target.kind}).`,
-          ]
+      ...(need > looking
+        ? [`${need} places are to say that ${service} is down, and ${looking} can (${check.target.kind}).`]
         : []),
     ];
   });

@@ -8,13 +8,13 @@ import { naming } from '../../core/naming.ts';
 import { type AnyOperation, defineCommand, defineQuery, NoInput } from '../../core/operation.ts';
 import { PlaceName } from '../../core/places-rule.ts';
 import { credentialText } from '../../../edge/handlers/probe/credential.ts';
+import { CLOCK_MS } from '../../../edge/handlers/probe/quorum.ts';
 import type { ProbesDeps } from './deps.ts';
-import { CLOCK_MS } from './intake.ts';
 import type { Roster } from './roster.ts';
 import type { Signer } from './signing.ts';
 import { endSilence, silentMs } from './silence.ts';
 import type { PlaceRow, PlaceTables } from './tables.ts';
-import { isAble, isFor, keepsSecret } from './telling.ts';
+import { isAble, isFor, isTold, keepsSecret } from './telling.ts';
 
 interface OperationDeps extends Pick<ProbesDeps, 'sharedChecks' | 'baseUrl' | 'now' | 'node'> {
   readonly db: Kysely<PlaceTables>;
@@ -91,9 +91,7 @@ export function placeOperations(deps: OperationDeps): AnyOperation[] {
         const [rows, checks] = await Promise.all([roster.all(), sharedChecks()]);
         return {
           items: rows.map((row) => {
-            const told = checks.filter(
-              (check) => isFor(check, row.name) && isAble(row.kinds, check) && !keepsSecret(check),
-            );
+            const told = checks.filter((check) => isTold(row, check));
             return viewOf(row, told.length, since(), now());
           }),
         };

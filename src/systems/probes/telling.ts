@@ -26,8 +26,8 @@ export interface Telling {
 
 /** What each place is told: the checks that are meant for it, and of those what it needs to ask them. */
 export function createTelling({ db, signing, secrets, sharedChecks, settings }: TellingDeps): Telling {
-  async function checksOf({ name, kinds }: Pick<PlaceRow, 'name' | 'kinds'>): Promise<readonly Check[]> {
-    return (await sharedChecks()).filter((check) => isFor(check, name) && isAble(kinds, check) && !keepsSecret(check));
+  async function checksOf(place: Pick<PlaceRow, 'name' | 'kinds'>): Promise<readonly Check[]> {
+    return (await sharedChecks()).filter((check) => isTold(place, check));
   }
 
   async function told({ id, target, every, timeout, slow }: Check): Promise<PlaceCheck> {
@@ -69,6 +69,11 @@ export function createTelling({ db, signing, secrets, sharedChecks, settings }: 
       return (await signing()).sign(JSON.stringify({ ...content, version } satisfies PlaceConfig));
     },
   };
+}
+
+/** Whether a place is told of the check once it has joined. */
+export function isTold({ name, kinds }: Pick<PlaceRow, 'name' | 'kinds'>, check: Check): boolean {
+  return isFor(check, name) && isAble(kinds, check) && !keepsSecret(check);
 }
 
 /** Whether the place is one of those that look at it. */

@@ -6,7 +6,7 @@ import { PATH_DETAIL, type PlaceVotes } from '../../core/places.ts';
 import { pathVerdict } from '../../../edge/handlers/probe/path.ts';
 import { countVotes, type Quorum, type Sighting } from '../../../edge/handlers/probe/quorum.ts';
 import type { PlaceTables } from './tables.ts';
-import { isFor, keepsSecret } from './telling.ts';
+import { isTold } from './telling.ts';
 
 interface VotesDeps {
   readonly db: Kysely<PlaceTables>;
@@ -21,25 +21,27 @@ const SHOWN_MESSAGE = 160;
 
 /** Brings what this node saw and what the places saw last together, to one result of the check. */
 export function createVotes({ db, here, now }: VotesDeps): PlaceVotes {
-  async function elsewhere(check: Check): Promise<Sighting[]> {
-    if (keepsSecret(check)) return [];
+  /** Of every place that is told of the check, whether it has said anything or not. */
+  async function elsewhere(check: Check, at: Date): Promise<Sighting[]> {
     const rows = await db
-      .selectFrom('place_sightings as s')
-      .innerJoin('places as p', 'p.id', 's.place_id')
-      .select(['p.name', 'p.every_ms', 'p.unwell', 's.at', 's.state', 's.latency_ms', 's.message', 's.code'])
-      .where('s.check_id', '=', check.id)
+      .selectFrom('places as p')
+      .leftJoin('place_sightings as s', (on) => on.onRef('s.place_id', '=', 'p.id').on('s.check_id', '=', check.id))
+      .select(['p.name', 'p.kinds', 'p.every_ms', 'p.unwell', 's.at', 's.state', 's.latency_ms', 's.message', 's.code'])
       .where('p.removed_at', 'is', null)
+      .where('p.token_hash', 'is not', null)
+      // Scripts are told nothing; one of them looks at what it has spoken of.
+      .where((is) => is.or([is('p.config_version', '>', 0), is('s.at', 'is not', null)]))
       .orderBy('p.name')
       .execute();
     return rows
-      .filter(({ name }) => isFor(check, name))
-      .map(({ name, every_ms: everyMs, unwell, at, state, latency_ms: latencyMs, message, code }) => ({
+      .filter((place) => isTold(place, check))
+      .map(({ name, every_ms: everyMs, unwell, code, ...said }) => ({
         place: name,
         here: false,
-        state,
-        at,
-        latencyMs,
-        message,
+        state: said.state ?? 'unknown',
+        at: said.at ?? at,
+        latencyMs: said.latency_ms ?? 0,
+        message: said.message ?? 'it has not said anything of it yet',
         code: code ?? undefined,
         freshMs: 2 * Math.max(everyMs, ms(check.every)) + SLACK_MS,
         unwell: unwell ?? undefined,
@@ -49,7 +51,8 @@ export function createVotes({ db, here, now }: VotesDeps): PlaceVotes {
   return {
     async judge(check, seen) {
       const at = now();
-      if (seen.state === 'stopped') return seen;
+      const others = seen.state === 'stopped' ? [] : await elsewhere(check, at);
+      if (seen.state === 'stopped' || others.length === 0) return seen;
       const own: Sighting = {
         place: here,
         here: true,
@@ -60,7 +63,7 @@ export function createVotes({ db, here, now }: VotesDeps): PlaceVotes {
         code: typeof seen.detail['code'] === 'string' ? seen.detail['code'] : undefined,
         freshMs: Infinity,
       };
-      const sightings = [own, ...(await elsewhere(check))];
+      const sightings = [own, ...others];
       const quorum = countVotes(sightings, check.places?.need, at);
       return together(check, seen, sightings, quorum);
     },
