@@ -4,9 +4,8 @@ import type { WebhookSender } from '../../core/webhook-sender.ts';
 import { createLines } from '../../store/lines.ts';
 import type { createAccess } from './access.ts';
 import type { Book } from './book.ts';
-import type { Claim, Outcome, Queue, Trx } from './queue.ts';
+import type { Claim, Outcome, Queue } from './queue.ts';
 import { ATTEMPTS, brakeAfter, waitAfter } from './retry-plan.ts';
-import type { EndpointRow } from './tables.ts';
 import type { Trouble } from './trouble.ts';
 
 export interface CourierDeps {
@@ -78,9 +77,9 @@ export function createCourier(deps: CourierDeps) {
   }
 
   async function taken(claim: Claim, answer: Outcome): Promise<void> {
-    // As it was when it was claimed: nothing else is on its way there.
-    const { id, failures } = claim.endpoint;
+    const { id } = claim.endpoint;
     await db.transaction().execute(async (trx) => {
+      const before = await queue.lock(trx, id);
       if (!(await queue.settle(trx, claim, answer, { state: 'delivered' }))) return;
       await trx
         .updateTable('webhook_endpoints')
@@ -88,12 +87,13 @@ export function createCourier(deps: CourierDeps) {
         .where('id', '=', id)
         .execute();
       // It is back: what waits for a later hour need not.
-      if (failures >= DOWN_AFTER)
+      if (before && before.failures >= DOWN_AFTER)
         await trx
           .updateTable('endpoint_deliveries')
           .set({ next_at: now() })
           .where('endpoint_id', '=', id)
           .where('state', '=', 'pending')
+          .where('next_at', '>', now())
           .where('claimed_by', 'is', null)
           .execute();
     });
@@ -104,7 +104,7 @@ export function createCourier(deps: CourierDeps) {
     const wait = waitAfter(delivery.attempts, random);
     const reason = `${answer.status === undefined ? '' : `HTTP ${answer.status}: `}${answer.said}`.trim().slice(0, 500);
     const becomes = await db.transaction().execute(async (trx) => {
-      const row = await endpointOf(trx, endpoint.id);
+      const row = await queue.lock(trx, endpoint.id);
       if (!row) return 'settled';
       const failures = row.failures + 1;
       const since = row.failing_since ?? now();
@@ -145,8 +145,4 @@ export function createCourier(deps: CourierDeps) {
     deliver: lines.go,
     idle: lines.idle,
   };
-}
-
-async function endpointOf(trx: Trx, id: string): Promise<EndpointRow | undefined> {
-  return await trx.selectFrom('webhook_endpoints').selectAll().where('id', '=', id).forUpdate().executeTakeFirst();
 }

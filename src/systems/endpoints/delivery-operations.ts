@@ -96,7 +96,10 @@ export function deliveryOperations({ book, queue }: { readonly book: Book; reado
           .default(['failed', 'missed'])
           .describe('What became of them: failed, missed, delivered.'),
       }),
-      output: z.object({ replayed: z.number().int().describe('How many are on their way again.') }),
+      output: z.object({
+        replayed: z.number().int().describe('How many are on their way again.'),
+        left: z.number().int().describe('How many are left for another time, because as many wait as may: the latest.'),
+      }),
       cli: ['endpoints', 'replay'],
       cliArguments: ['endpoint'],
       examples: [
@@ -113,13 +116,17 @@ export function deliveryOperations({ book, queue }: { readonly book: Book; reado
             hint: `Enable it first, or together with this: steward endpoints enable ${endpoint} --replay`,
           });
         const which = { states: wanted === undefined ? states : REPLAYABLE, id: wanted, from, until };
-        const replayed = await queue.db.transaction().execute((trx) => queue.again(trx, of, which));
-        if (wanted !== undefined && replayed === 0)
+        const done = await queue.db.transaction().execute((trx) => queue.again(trx, of, which));
+        if (wanted !== undefined && done.left > 0)
+          throw new StewardError('PRECONDITION_FAILED', `As many deliveries wait for '${endpoint}' as may.`, {
+            hint: 'Try it again when some are made: steward endpoints list shows how many wait. endpoints.backlog is how many may.',
+          });
+        if (wanted !== undefined && done.replayed === 0)
           throw new StewardError('PRECONDITION_FAILED', `Nothing of '${wanted}' can be sent again.`, {
             hint: 'It waits, was dropped, or is of another endpoint: steward endpoints delivery shows it.',
           });
         queue.wake();
-        return { replayed };
+        return done;
       },
     }),
   ];

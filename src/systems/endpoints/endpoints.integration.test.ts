@@ -362,8 +362,11 @@ describe('endpoints of others', () => {
     );
     crm.answer = undefined;
     const range = { endpoint: 'crm', from: began.toISOString() };
-    expect(await ask('replay-webhook-deliveries', { ...range, until: began.toISOString() })).toEqual({ replayed: 0 });
-    expect(await ask('replay-webhook-deliveries', range)).toEqual({ replayed: 1 });
+    expect(await ask('replay-webhook-deliveries', { ...range, until: began.toISOString() })).toEqual({
+      replayed: 0,
+      left: 0,
+    });
+    expect(await ask('replay-webhook-deliveries', range)).toEqual({ replayed: 1, left: 0 });
     later(HOUR_MS);
     await until(async () => expect((await deliveries())[0]?.state).toBe('delivered'));
     expect(new Set(crm.taken.map(({ id }) => id)).size).toBe(1);
@@ -401,6 +404,57 @@ describe('endpoints of others', () => {
     await until(() => expect(numbers(crm)).toEqual(Array.from({ length: 10 }, (_, index) => index + 15)));
     const told = await database.store.events.read({ types: ['endpoint.dropped'] });
     expect(told).toHaveLength(1);
+  });
+
+  it('of which more is replayed than may wait lose nothing of it', async () => {
+    await start();
+    const crm = await receiver();
+    await create('crm', crm.url);
+    const all = Array.from({ length: 25 }, (_, index) => index);
+    await tell(...all.map((number) => down(number)));
+    await until(async () => expect((await deliveries()).filter(({ state }) => state === 'delivered')).toHaveLength(25));
+    settings = { ...ALLOWING, backlog: 10 };
+    crm.answer = (response) => response.writeHead(500).end();
+    const replay = async (more: object = {}): Promise<unknown> =>
+      await ask('replay-webhook-deliveries', { endpoint: 'crm', states: ['delivered', 'failed'], ...more });
+    expect(await replay()).toEqual({ replayed: 10, left: 15 });
+    await expect(replay({ id: crm.taken[20]?.id })).rejects.toMatchObject({ code: 'PRECONDITION_FAILED' });
+    // What comes meanwhile goes before what is sent again, which is as it was.
+    await tell(down(25), down(26));
+    await until(async () => expect(await endpoint('crm')).toMatchObject({ waiting: 10, dropped: 2, failed: 2 }));
+    crm.answer = undefined;
+    later(HOUR_MS);
+    await until(async () => expect(await endpoint('crm')).toMatchObject({ waiting: 0 }));
+    crm.taken.length = 0;
+    expect(await replay({ states: ['failed'] })).toEqual({ replayed: 2, left: 0 });
+    await until(() => expect(numbers(crm)).toEqual([0, 1]));
+    const { rows } = await database.store.pool.query("select place from endpoint_deliveries where body = ''");
+    expect(rows).toEqual([]);
+  });
+
+  it('that are disabled and enabled again and again are sent each thing once and in order', async () => {
+    const log = memoryLog();
+    await start({ log });
+    const crm = await receiver();
+    await create('crm', crm.url);
+    const all = Array.from({ length: 60 }, (_, index) => index);
+    const telling = (async () => {
+      for (const number of all) await tell(down(number));
+    })();
+    let done = false;
+    const switching = (async () => {
+      while (!done) {
+        await ask('disable-webhook-endpoint', { name: 'crm', reason: 'moving' });
+        await ask('enable-webhook-endpoint', { name: 'crm', replay: true });
+      }
+    })();
+    await telling;
+    await until(() => expect(numbers(crm)).toContain(59));
+    done = true;
+    await switching;
+    await until(async () => expect((await deliveries()).every(({ state }) => state === 'delivered')).toBe(true));
+    expect(numbers(crm)).toEqual(all);
+    expect(log.lines.filter(({ level }) => level === 'warn' || level === 'error')).toEqual([]);
   });
 
   it('verify with the old secret and the new one while a rotation lasts', async () => {

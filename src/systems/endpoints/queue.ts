@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { sql, type Transaction } from 'kysely';
+import { type SelectQueryBuilder, sql, type Transaction } from 'kysely';
 import type { StewardEvent } from '../../core/event.ts';
 import type { Store } from '../../store/store.ts';
 import type { DeliveryRow, EndpointDb, EndpointRow, EndpointTables } from './tables.ts';
@@ -51,10 +51,22 @@ export function createQueue({
     return due;
   }
 
-  /** The oldest of what waits, above the most that may, are let go. Gives how many. */
+  /** Whoever changes deliveries holds their endpoint first: in one order everywhere, so that no two wait for each other. */
+  async function lock(trx: Trx, endpointId: string): Promise<EndpointRow | undefined> {
+    return await trx
+      .selectFrom('webhook_endpoints')
+      .selectAll()
+      .where('id', '=', endpointId)
+      .forUpdate()
+      .executeTakeFirst();
+  }
+
+  /** The oldest of what waits, above the most that may, are let go: what is sent again only until it is replayed once more. Gives how many. */
   async function dropAbove(trx: Trx, endpointId: string): Promise<number> {
     const { rows } = await sql`
-      update endpoint_deliveries set state = 'dropped', body = '', finished_at = ${now()}
+      update endpoint_deliveries set finished_at = ${now()},
+        state = case when finished_at is null then 'dropped' else 'failed' end,
+        body = case when finished_at is null then '' else body end
       where claimed_by is null and state in ('pending', 'missed') and place in (
         select place from endpoint_deliveries where endpoint_id = ${endpointId} and state in ('pending', 'missed')
         order by place desc offset ${backlog()}) returning place`.execute(trx);
@@ -69,15 +81,16 @@ export function createQueue({
 
   return {
     db,
+    lock,
 
     /** Once for each event and endpoint. Gives how many others were dropped for it. */
     async add(trx: Trx, endpointId: string, event: StewardEvent, body: string): Promise<number> {
       const { rows } = await sql`
+        with e as (select id, state from webhook_endpoints where id = ${endpointId} and removed_at is null for update)
         insert into endpoint_deliveries (id, endpoint_id, event_id, type, body, state, next_at, created_at)
         select ${`msg_${randomUUID().replaceAll('-', '')}`}, e.id, ${event.id}::bigint, ${event.type}, ${body},
           case when e.state = 'enabled' then 'pending' else 'missed' end, ${now()}::timestamptz, ${now()}::timestamptz
-        from webhook_endpoints e where e.id = ${endpointId} and e.removed_at is null
-        on conflict (endpoint_id, event_id) do nothing returning place`.execute(trx);
+        from e on conflict (endpoint_id, event_id) do nothing returning place`.execute(trx);
       return rows.length > 0 && isTimeToCount(endpointId) ? await dropAbove(trx, endpointId) : 0;
     },
 
@@ -101,10 +114,11 @@ export function createQueue({
         if (!endpoint) return undefined;
         // A statement of its own: it sees what whoever held the endpoint before has claimed.
         const { rows } = await sql<DeliveryRow>`
-          update endpoint_deliveries set attempts = attempts + 1, claimed_by = ${node}, next_at = ${new Date(since.getTime() + CLAIM_MS)}
+          update endpoint_deliveries set attempts = attempts + 1, claimed_by = ${node}, claim = ${randomUUID()},
+            next_at = ${new Date(since.getTime() + CLAIM_MS)}
           where place = (
             select place from endpoint_deliveries where endpoint_id = ${endpointId} and state = 'pending' and next_at <= ${since}
-              and not exists (select from endpoint_deliveries h where h.endpoint_id = ${endpointId} and h.state = 'pending'
+              and not exists (select from endpoint_deliveries h where h.endpoint_id = ${endpointId}
                 and h.claimed_by is not null and h.next_at > ${since})
             order by place limit 1)
           returning *`.execute(trx);
@@ -117,7 +131,7 @@ export function createQueue({
     async unclaim(node: string): Promise<void> {
       await db
         .updateTable('endpoint_deliveries')
-        .set({ next_at: now(), claimed_by: null })
+        .set({ next_at: now(), claimed_by: null, claim: null })
         .where('claimed_by', '=', node)
         .where('state', 'in', ['pending', 'missed'])
         .execute();
@@ -127,13 +141,13 @@ export function createQueue({
     async putBack({ delivery }: Claim): Promise<void> {
       await db
         .updateTable('endpoint_deliveries')
-        .set({ next_at: now(), claimed_by: null, attempts: delivery.attempts - 1 })
+        .set({ next_at: now(), claimed_by: null, claim: null, attempts: sql`greatest(attempts - 1, 0)` })
+        .where('claim', '=', delivery.claim)
         .where('place', '=', delivery.place)
-        .where('attempts', '=', delivery.attempts)
         .execute();
     },
 
-    /** Ends an attempt: false where somebody else has the delivery by now. */
+    /** Ends an attempt, for who holds the endpoint: false where somebody else has the delivery by now. */
     async settle(
       trx: Trx,
       { delivery, since }: Claim,
@@ -143,11 +157,13 @@ export function createQueue({
       const at = now();
       const { numUpdatedRows } = await trx
         .updateTable('endpoint_deliveries')
-        .set({ claimed_by: null, ...('state' in to ? { ...to, finished_at: at } : { next_at: to.nextAt }) })
+        .set({
+          claimed_by: null,
+          claim: null,
+          ...('state' in to ? { ...to, finished_at: at } : { next_at: to.nextAt }),
+        })
         .where('place', '=', delivery.place)
-        // The attempt number tells a claim from the one of whoever took over after it.
-        .where('attempts', '=', delivery.attempts)
-        .where('claimed_by', 'is not', null)
+        .where('claim', '=', delivery.claim)
         .executeTakeFirst();
       if (numUpdatedRows === 0n) return false;
       const took = Math.max(0, at.getTime() - since.getTime());
@@ -158,7 +174,10 @@ export function createQueue({
       return true;
     },
 
-    /** Those of an endpoint, sent again from now on, in their order and under their ids. */
+    /**
+     * Those of an endpoint, sent again from now on, in their order and under their ids; of what does not wait already, the oldest as far as
+     * there is room. What is in hand stays there.
+     */
     async again(
       trx: Trx,
       endpointId: string,
@@ -168,17 +187,31 @@ export function createQueue({
         readonly from?: Date | undefined;
         readonly until?: Date | undefined;
       },
-    ): Promise<number> {
-      let query = trx
+    ): Promise<{ replayed: number; left: number }> {
+      await lock(trx, endpointId);
+      const all = trx.selectFrom('endpoint_deliveries').where('endpoint_id', '=', endpointId);
+      let meant = all.where('state', 'in', which.states);
+      if (which.id !== undefined) meant = meant.where('id', '=', which.id);
+      if (which.from) meant = meant.where('created_at', '>=', which.from);
+      if (which.until) meant = meant.where('created_at', '<', which.until);
+      const [found, waiting] = [await count(meant), await count(all.where('state', 'in', ['pending', 'missed']))];
+      const waits = meant.where('state', '=', 'missed').select('place');
+      const fits = meant
+        .where('state', '<>', 'missed')
+        .select('place')
+        .orderBy('place')
+        .limit(Math.max(0, backlog() - waiting));
+      const { numUpdatedRows } = await trx
         .updateTable('endpoint_deliveries')
-        .set({ state: 'pending', attempts: 0, next_at: now(), claimed_by: null, finished_at: null })
-        .where('endpoint_id', '=', endpointId)
-        .where('state', 'in', which.states);
-      if (which.id !== undefined) query = query.where('id', '=', which.id);
-      if (which.from) query = query.where('created_at', '>=', which.from);
-      if (which.until) query = query.where('created_at', '<', which.until);
-      const { numUpdatedRows } = await query.executeTakeFirst();
-      return Number(numUpdatedRows);
+        .set({
+          state: 'pending',
+          attempts: 0,
+          next_at: sql`case when claimed_by is null then ${now()}::timestamptz else next_at end`,
+        })
+        .where((eb) => eb.or([eb('place', 'in', waits), eb('place', 'in', fits)]))
+        .executeTakeFirst();
+      const replayed = Number(numUpdatedRows);
+      return { replayed, left: found - replayed };
     },
 
     /** When something is next due for these endpoints; undefined where nothing is. */
@@ -194,4 +227,9 @@ export function createQueue({
     wake: () => store.ring(ENDPOINTS_CHANNEL),
     ring: () => store.ring(DELIVERIES_CHANNEL),
   };
+}
+
+async function count(rows: SelectQueryBuilder<EndpointTables, 'endpoint_deliveries', unknown>): Promise<number> {
+  const { number } = await rows.select(({ fn }) => fn.countAll<number>().as('number')).executeTakeFirstOrThrow();
+  return number;
 }

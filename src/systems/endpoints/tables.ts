@@ -51,7 +51,10 @@ export type EndpointTables = {
     next_at: Date;
     /** The node that has it in hand, until next_at at the latest. */
     claimed_by: string | null;
+    /** What that attempt is known by: whoever took over after it has another. */
+    claim: string | null;
     created_at: Date;
+    /** Of one that is sent again: when it was done with before. */
     finished_at: Date | null;
   };
   /** What came of each time that a delivery was tried; goes with the delivery. */
@@ -108,6 +111,19 @@ export const endpointMigrations: readonly Migration[] = [
       await sql`alter table webhook_endpoints add nodes text[] not null default '{}'`.execute(db);
       await sql`update webhook_endpoints set nodes = array[node] where origin = 'configured'`.execute(db);
       await sql`alter table webhook_endpoints drop node`.execute(db);
+    },
+  },
+  {
+    name: 'endpoints/0003-claims',
+    async up(db) {
+      await sql`alter table endpoint_deliveries add claim text`.execute(db);
+      // However much waits or was missed, what is next is found at once.
+      await sql`create index endpoint_deliveries_next on endpoint_deliveries (endpoint_id, place)
+        where state = 'pending'`.execute(db);
+      await sql`create index endpoint_deliveries_due on endpoint_deliveries (endpoint_id, next_at)
+        where state = 'pending'`.execute(db);
+      await sql`create index endpoint_deliveries_in_hand on endpoint_deliveries (endpoint_id)
+        where claimed_by is not null`.execute(db);
     },
   },
 ];

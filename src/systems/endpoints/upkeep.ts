@@ -1,18 +1,18 @@
 import { sql } from 'kysely';
 import type { Incidents } from '../../core/incident.ts';
 import type { SystemJob } from '../../core/schedule.ts';
-import type { EndpointDb } from './tables.ts';
+import type { Queue } from './queue.ts';
 import { DISABLED, UNDELIVERED } from './trouble.ts';
 
 const DAY_MS = 86_400_000;
 
 /** What is forgotten, and which incidents are over. */
 export function endpointJobs({
-  db,
+  queue: { db, lock, ring },
   incidents,
   keepMs,
 }: {
-  readonly db: EndpointDb;
+  readonly queue: Pick<Queue, 'db' | 'lock' | 'ring'>;
   readonly incidents: Pick<Incidents, 'unresolved' | 'resolve'>;
   readonly keepMs: () => number;
 }): SystemJob[] {
@@ -23,11 +23,18 @@ export function endpointJobs({
       schedule: { every: '1h', jitter: '10m' },
       async run({ now }) {
         const before = new Date(now.getTime() - keepMs());
-        await db
-          .deleteFrom('endpoint_deliveries')
-          .where('created_at', '<', before)
-          .where('state', '<>', 'pending')
-          .execute();
+        for (const { id } of await db.selectFrom('webhook_endpoints').select('id').execute())
+          await db.transaction().execute(async (trx) => {
+            await lock(trx, id);
+            await trx
+              .deleteFrom('endpoint_deliveries')
+              .where('endpoint_id', '=', id)
+              .where('created_at', '<', before)
+              .where('state', '<>', 'pending')
+              .execute();
+          });
+        // Whoever found one of them held has turned away.
+        ring();
         await db.deleteFrom('webhook_endpoints').where('removed_at', '<', before).execute();
       },
     },

@@ -95,7 +95,7 @@ function viewOf(row: EndpointRow, counts: Counts | undefined): EndpointView {
   };
 }
 
-type ShownDelivery = Omit<DeliveryRow, 'place' | 'body' | 'claimed_by' | 'endpoint_id'> & {
+type ShownDelivery = Omit<DeliveryRow, 'place' | 'body' | 'claim' | 'claimed_by' | 'endpoint_id'> & {
   readonly endpoint: string;
   readonly status: number | null;
   readonly said: string | null;
@@ -131,6 +131,8 @@ export function deliveries(db: EndpointDb) {
     ]);
 }
 
+const WAITING: ReadonlySet<DeliveryRow['state']> = new Set(['pending', 'missed']);
+
 export function deliveryView(row: ShownDelivery): z.output<typeof DeliveryView> {
   return {
     id: row.id,
@@ -141,7 +143,7 @@ export function deliveryView(row: ShownDelivery): z.output<typeof DeliveryView> 
     attempts: row.attempts,
     createdAt: row.created_at,
     ...(row.state === 'pending' && { nextAt: row.next_at }),
-    ...(row.finished_at && { finishedAt: row.finished_at }),
+    ...(row.finished_at && !WAITING.has(row.state) && { finishedAt: row.finished_at }),
     ...(row.status !== null && { status: row.status }),
     ...(row.said !== null && { said: row.said }),
   };
