@@ -419,6 +419,8 @@ describe('endpoints of others', () => {
       await ask('replay-webhook-deliveries', { endpoint: 'crm', states: ['delivered', 'failed'], ...more });
     expect(await replay()).toEqual({ replayed: 10, left: 15 });
     await expect(replay({ id: crm.taken[20]?.id })).rejects.toMatchObject({ code: 'PRECONDITION_FAILED' });
+    // Three failures, and nothing is in hand for a while.
+    await until(async () => expect((await endpoint('crm'))['failures']).toBe(3));
     // What comes meanwhile goes before what is sent again, which is as it was.
     await tell(down(25), down(26));
     await until(async () => expect(await endpoint('crm')).toMatchObject({ waiting: 10, dropped: 2, failed: 2 }));
@@ -441,16 +443,16 @@ describe('endpoints of others', () => {
     const telling = (async () => {
       for (const number of all) await tell(down(number));
     })();
-    let done = false;
+    const done = new AbortController();
     const switching = (async () => {
-      while (!done) {
+      while (!done.signal.aborted) {
         await ask('disable-webhook-endpoint', { name: 'crm', reason: 'moving' });
         await ask('enable-webhook-endpoint', { name: 'crm', replay: true });
       }
     })();
     await telling;
     await until(() => expect(numbers(crm)).toContain(59));
-    done = true;
+    done.abort();
     await switching;
     await until(async () => expect((await deliveries()).every(({ state }) => state === 'delivered')).toBe(true));
     expect(numbers(crm)).toEqual(all);
