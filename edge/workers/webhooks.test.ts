@@ -139,6 +139,35 @@ describe('the webhook worker, in workerd', () => {
     }
   });
 
+  it('puts what Steward refuses for good in the dead queue at once, as it was', async () => {
+    answer = { status: 400 };
+    const { body } = await send('{"kind":"never"}');
+    const own = (): Brought[] => brought.filter(({ message }) => message['id'] === body['id']);
+    await until(() => expect(own().map(({ path }) => path)).toEqual(['/internal/queue/add', '/dead']));
+    expect(own()[1]?.message).toEqual(own()[0]?.message);
+  });
+
+  it('queues nothing that Steward would never take: text that no store keeps is mended, what is too deep is refused', async () => {
+    const { body } = await send('{"text":"a\\u0000b\\ud800"}');
+    await until(() =>
+      expect(brought.find(({ message }) => message['id'] === body['id'])?.message['data']).toEqual({
+        text: 'a\u{fffd}b\u{fffd}',
+      }),
+    );
+    for (const levels of [61, 30_000])
+      expect(await send(`${'['.repeat(levels)}${']'.repeat(levels)}`)).toMatchObject({
+        status: 400,
+        body: { error: 'At most 60 levels are taken.' },
+      });
+  });
+
+  it('cuts what the sender calls itself, however long it is', async () => {
+    const { body } = await send('{"kind":"long"}', { headers: { 'user-agent': 'x'.repeat(3_000) } });
+    await until(() =>
+      expect(brought.find(({ message }) => message['id'] === body['id'])?.message['source']).toBe('x'.repeat(1_000)),
+    );
+  });
+
   it('brings it later to a Steward that is down, and shows its token to nobody else', async () => {
     answer = { status: 307, headers: { location: `${env['STEWARD_URL']}/elsewhere` } };
     const { body } = await send('{"kind":"late"}');

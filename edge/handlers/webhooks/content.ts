@@ -8,6 +8,9 @@ export interface Content {
 
 const JSON_TYPE = /^application\/(?:[a-z0-9.-]+\+)?json$/;
 const FORM_TYPE = 'application/x-www-form-urlencoded';
+/** JSON has none of them outside of escapes, and neither has a form: so no body looks like the head of a record of the journal. */
+// oxlint-disable-next-line no-control-regex -- these are what is meant
+const CONTROL = /[\u0000-\u0008]/;
 const strict = new TextDecoder('utf-8', { fatal: true });
 
 /** Nothing where the sender says that it sends what nobody reads here. */
@@ -27,6 +30,7 @@ export function contentOf(headers: Headers, body: Uint8Array, forms: boolean): C
   if (is === undefined) return undefined;
   try {
     const text = strict.decode(body);
+    if (is === 'form' && CONTROL.test(text)) return undefined;
     return { is, data: is === 'json' ? JSON.parse(text) : formData(text) };
   } catch {
     return undefined;

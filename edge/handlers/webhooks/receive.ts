@@ -74,6 +74,8 @@ export type TypesByName = (name: string) => ReadyType | undefined;
 
 const SEGMENT = /^\/([A-Za-z0-9][A-Za-z0-9._-]{0,62})\/?$/;
 const LONGEST_ID = 255;
+/** Whoever sends more does not say more. */
+export const LONGEST_SOURCE = 1_000;
 
 /** What can be said before the body is read: so that nobody sends megabytes for nothing. */
 export function judgeHead(
@@ -158,7 +160,7 @@ export async function judgeBody(
     type: name,
     content: content.is,
     senderId,
-    source: headers('user-agent') ?? '',
+    source: headers('user-agent')?.slice(0, LONGEST_SOURCE) ?? '',
     ...(key !== undefined && { key }),
     ...(wrong !== undefined && { problem: `It does not fit the schema: ${wrong}` }),
   };

@@ -14,33 +14,44 @@ export interface Queued {
 
 const TIMEOUT_MS = 15_000;
 const LONGEST_WAIT_SECONDS = 3_600;
+/** The same will be said of it the next time. 403 and 404 are not among them: a proxy whose Steward is away says that, too. */
+const ABOUT_THE_MESSAGE: ReadonlySet<number> = new Set([400, 413, 415, 422]);
 
-/** Brings each message to Steward. One that it does not take waits, and keeps none of the others from it. */
+/** Brings each message to Steward. One that it does not take waits, or is put aside, and keeps none of the others from it. */
 export async function bring({ messages }: MessageBatch, env: Env): Promise<void> {
   await Promise.all(messages.map((message) => bringOne(message, env)));
 }
 
 async function bringOne(message: QueueMessage, env: Env): Promise<void> {
-  const problem = await problemOf(message, env);
-  if (problem === undefined) return message.ack();
-  const delaySeconds = Math.min(2 ** Math.min(message.attempts, 20), LONGEST_WAIT_SECONDS);
-  console.error(`webhook not brought to Steward, again in ${delaySeconds} s (attempt ${message.attempts}): ${problem}`);
-  return message.retry({ delaySeconds });
+  try {
+    const refusal = await bringTo(env, message.body);
+    if (refusal !== undefined) {
+      await env.DEAD.send(message.body, { contentType: 'text' });
+      console.error(`webhook put in the dead queue: Steward refused it with ${refusal}`);
+    }
+    return message.ack();
+  } catch (thrown) {
+    const { attempts } = message;
+    const delaySeconds = Math.min(2 ** Math.min(attempts, 20), LONGEST_WAIT_SECONDS);
+    console.error(
+      `webhook not brought to Steward, again in ${delaySeconds} s (attempt ${attempts}): ${String(thrown)}`,
+    );
+    return message.retry({ delaySeconds });
+  }
 }
 
-async function problemOf({ body }: QueueMessage, env: Env): Promise<string | undefined> {
-  try {
-    const response = await fetch(new URL('/internal/queue/add', env.STEWARD_URL), {
-      method: 'POST',
-      headers: { authorization: `Bearer ${env.API_SECRET}`, 'content-type': 'application/json' },
-      body: String(body),
-      // Nobody else is to see the secret.
-      redirect: 'manual',
-      signal: AbortSignal.timeout(TIMEOUT_MS),
-    });
-    await response.body?.cancel();
-    return response.ok ? undefined : `it answered ${response.status}`;
-  } catch (thrown) {
-    return String(thrown);
-  }
+/** With what it was refused for good, where it was. Throws where it may be taken another time. */
+async function bringTo(env: Env, body: unknown): Promise<number | undefined> {
+  const response = await fetch(new URL('/internal/queue/add', env.STEWARD_URL), {
+    method: 'POST',
+    headers: { authorization: `Bearer ${env.API_SECRET}`, 'content-type': 'application/json' },
+    body: String(body),
+    // Nobody else is to see the secret.
+    redirect: 'manual',
+    signal: AbortSignal.timeout(TIMEOUT_MS),
+  });
+  await response.body?.cancel();
+  if (response.ok) return undefined;
+  if (ABOUT_THE_MESSAGE.has(response.status)) return response.status;
+  throw new Error(`it answered ${response.status}`);
 }

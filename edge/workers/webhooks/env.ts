@@ -7,6 +7,8 @@ import type { Queue } from '../platform.ts';
 /** Bindings, variables and secrets: wrangler.jsonc names them. */
 export interface Env {
   readonly QUEUE: Queue;
+  /** Where somebody looks at what Steward never takes. */
+  readonly DEAD: Queue;
   /** Where Steward is, as in https://steward.example.org. */
   readonly STEWARD_URL: string;
   /** A token of Steward that may do `queue-webhook` and nothing else. */

@@ -8,6 +8,7 @@ import {
   type Refused,
   tooLarge,
 } from '../../handlers/webhooks/receive.ts';
+import { LEVELS, storable } from '../../handlers/webhooks/storable.ts';
 import { readBody } from '../body.ts';
 import { type Env, typesOf } from './env.ts';
 import type { Queued } from './bring.ts';
@@ -55,7 +56,8 @@ async function queue(
     senderId,
     address,
   } satisfies Queued;
-  const text = JSON.stringify(message);
+  const text = textOf(message);
+  if (text === undefined) return Response.json({ error: `At most ${LEVELS} levels are taken.` }, { status: 400 });
   if (new TextEncoder().encode(text).length > MESSAGE_BYTES)
     return Response.json({ error: `At most ${MESSAGE_BYTES} bytes can be queued here.` }, { status: 413 });
   try {
@@ -68,6 +70,15 @@ async function queue(
     );
   }
   return Response.json({ status: 'queued', id }, { status: 202 });
+}
+
+/** As Steward takes it; nothing where it never would. */
+function textOf(message: Queued): string | undefined {
+  try {
+    return JSON.stringify(storable(message, LEVELS));
+  } catch {
+    return undefined;
+  }
 }
 
 function refusal({ status, message, headers }: Refused): Response {

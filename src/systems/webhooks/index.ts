@@ -7,7 +7,6 @@ import type { QueuePort } from '../../core/ports/queue.ts';
 import type { SecretResolver } from '../../core/secrets.ts';
 import type { System } from '../../core/system.ts';
 import type { WorkflowService } from '../../core/run-service.ts';
-import type { EventConsumer } from '../../store/event-consumer.ts';
 import type { Store } from '../../store/store.ts';
 import { createAlias } from './alias.ts';
 import { createBringAll } from './bring.ts';
@@ -16,14 +15,14 @@ import { type Front, startFront } from './front.ts';
 import { type Journal, openJournal } from './journal.ts';
 import type { Place } from '../listener.ts';
 import type { ThreadSettings } from './messages.ts';
-import { followOutcomes } from './outcomes.ts';
+import { followOutcomes, type Outcomes } from './outcomes.ts';
 import { createRelease } from './release.ts';
 import { createMover, type Mover } from './mover.ts';
 import { webhookOperations } from './operations.ts';
 import { sendOperation } from './operations-send.ts';
 import { createWaiting } from './waiting.ts';
-import { webhookRetention } from './retention.ts';
 import type { WebhookTables } from './tables.ts';
+import { webhookJobs } from './upkeep.ts';
 import { type ConfiguredType, createHookTypes } from './types.ts';
 
 export { webhookMigrations } from './tables.ts';
@@ -45,7 +44,7 @@ export interface WebhookDeps {
   /** Called when there are other settings, until the returned function is called. */
   readonly onSettings: (listener: () => void) => () => void;
   readonly secrets: SecretResolver;
-  readonly workflows: Pick<WorkflowService, 'startedBy' | 'retry'>;
+  readonly workflows: Pick<WorkflowService, 'startedBy' | 'retry' | 'execution'>;
   readonly keepMs: () => number;
   readonly node: { readonly id: string };
   readonly now: () => Date;
@@ -89,7 +88,7 @@ export function createWebhooks(deps: WebhookDeps): Webhooks {
     onHeld: release.nudge,
     log,
   });
-  let outcomes: EventConsumer | undefined;
+  let outcomes: Outcomes | undefined;
   let timer: NodeJS.Timeout | undefined;
   let unsubscribe: (() => void) | undefined;
   let problem: string | undefined;
@@ -180,7 +179,7 @@ export function createWebhooks(deps: WebhookDeps): Webhooks {
         }),
       }),
     ],
-    jobs: [webhookRetention({ db, keepMs: deps.keepMs })],
+    jobs: webhookJobs({ db, keepMs: deps.keepMs, outcomes: () => outcomes }),
 
     async start() {
       stopping = false;
@@ -203,8 +202,10 @@ export function createWebhooks(deps: WebhookDeps): Webhooks {
       outcomes = followOutcomes({
         events: store.events,
         db,
+        workflows: deps.workflows,
         retryOf: (name) => typeOf(name)?.retry ?? ONCE,
         onNews: release.nudge,
+        now,
       });
       release.start();
       await followSoon();

@@ -1,7 +1,7 @@
 // What was answered with 202 lies here until the store has it: an append-only file whose records are checked, and one fdatasync
 // for all who wait at that moment. It is written without a thread of the pool and without a promise: while the disk works, those
 // who come wait in the kernel, and are the next to share a write.
-import { closeSync, constants, fdatasyncSync, fsyncSync, ftruncateSync, openSync, writevSync } from 'node:fs';
+import { closeSync, constants, fdatasyncSync, fsyncSync, ftruncateSync, openSync, rmSync, writevSync } from 'node:fs';
 import { join } from 'node:path';
 
 export interface JournalWriter {
@@ -52,9 +52,16 @@ export function createJournalWriter(deps: JournalWriterDeps): JournalWriter {
 
   function begin(): NonNullable<typeof current> {
     const segment = (number += 1);
-    const file = openSync(join(folder, segmentName(segment)), 'wx', 0o600);
-    // A file is there after a power cut only if its folder is on disk, too.
-    syncFolder(folder);
+    const path = join(folder, segmentName(segment));
+    const file = openSync(path, 'wx', 0o600);
+    try {
+      // A file is there after a power cut only if its folder is on disk, too.
+      syncFolder(folder);
+    } catch (thrown) {
+      closeSync(file);
+      rmSync(path, { force: true });
+      throw thrown;
+    }
     return { file, segment, size: 0 };
   }
 

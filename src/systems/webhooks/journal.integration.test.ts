@@ -1,4 +1,5 @@
-import { appendFile, mkdtemp, readdir, rm, truncate } from 'node:fs/promises';
+import { spawnSync } from 'node:child_process';
+import { appendFile, mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -9,6 +10,8 @@ import { type Delivery, encode } from './record.ts';
 
 const AT = new Date('2026-05-04T03:02:01Z');
 const log = memoryLog();
+/** A program that has one descriptor left. */
+const SHORT = join(import.meta.dirname, '../../testing/short-of-descriptors.ts');
 
 describe('the journal of webhooks', () => {
   let folder: string;
@@ -63,8 +66,58 @@ describe('the journal of webhooks', () => {
     await truncate(join(folder, file), journal.bytes() - 3);
     const next = await opened();
     expect((await all(next)).map(({ id }) => id)).toEqual(['whole']);
+    await next.settle();
     expect(await readdir(folder)).toEqual([`${file}.damaged`]);
     await next.close();
+  });
+
+  it('gives what is whole before and behind what cannot be read, and keeps that aside when the rest is in the store', async () => {
+    for (const id of ['first', 'damaged', 'third', 'fourth']) await journal.append(delivery(id));
+    const [file = ''] = await readdir(folder);
+    const path = join(folder, file);
+    const bytes = await readFile(path);
+    bytes[bytes.indexOf('of-damaged')] = 7;
+    await writeFile(path, bytes);
+    // Whoever writes is asked to leave the file first.
+    expect((await all(journal)).map(({ id }) => id)).toEqual(['first']);
+    expect((await all(journal)).map(({ id }) => id)).toEqual(['third', 'fourth']);
+    expect(await readdir(folder)).toEqual([file]);
+    await journal.settle();
+    expect(await readdir(folder)).toEqual([`${file}.damaged`]);
+    expect(log.lines.filter(({ level }) => level === 'error')).toMatchObject([
+      { fields: { at: expect.any(Number) as number } },
+    ]);
+  });
+
+  it('loses nothing where what is damaged cannot be kept aside', async () => {
+    for (const id of ['first', 'cut']) await journal.append(delivery(id));
+    const [file = ''] = await readdir(folder);
+    await truncate(join(folder, file), journal.bytes() - 3);
+    // Nothing is renamed to where a folder is.
+    await mkdir(join(folder, `${file}.damaged`));
+    const next = await opened();
+    expect((await all(next)).map(({ id }) => id)).toEqual(['first']);
+    await expect(next.settle()).rejects.toThrow(`${file}.damaged`);
+    await rm(join(folder, `${file}.damaged`), { recursive: true });
+    await next.settle();
+    expect(await readdir(folder)).toEqual([`${file}.damaged`]);
+    await next.close();
+  });
+
+  it('never takes the name of what is kept aside', async () => {
+    await writeFile(join(folder, '0000000007.journal.damaged'), 'x');
+    expect((await opened()).next).toBe(8);
+  });
+
+  it('leaves neither a descriptor nor a file behind where it cannot begin one', () => {
+    const { stdout, stderr } = spawnSync(
+      'sh',
+      ['-c', 'ulimit -n 128; exec "$0" "$1" "$2"', process.execPath, SHORT, folder],
+      {
+        encoding: 'utf8',
+      },
+    );
+    expect([stdout, stderr]).toEqual(['EMFILE EMFILE EMFILE, 1 left, 0 files\n', '']);
   });
 
   it('never gives bytes that are not what was written', async () => {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Log } from '../../core/log.ts';
 import { segmentName } from './journal-writer.ts';
 import type { Delivery } from './record.ts';
-import { readSegment } from './segment.ts';
+import { nextRecord, readSegment } from './segment.ts';
 
 export interface Journal {
   /** The number of the next file that somebody may begin. */
@@ -44,11 +44,13 @@ interface Segment {
   sealed: boolean;
   /** Whoever wrote it was killed, maybe in the middle of a record. */
   orphan: boolean;
+  /** Some of it cannot be read: it is kept aside when the rest is in the store. */
+  damaged: boolean;
   /** Since when nothing came. */
   quietSince: number;
 }
 
-const NAME = /^(\d{10})\.journal$/;
+const NAME = /^(\d{10})\.journal(\.damaged)?$/;
 /** The file in use is left for a new one when all of it is in the store and it is so large, or nothing came for a while. */
 const WORTH_LEAVING_BYTES = 1024 * 1024;
 const QUIET_MS = 2_000;
@@ -56,21 +58,34 @@ const QUIET_MS = 2_000;
 export async function openJournal({ folder, onRead, onFreed, log }: JournalDeps): Promise<Journal> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const segments: Segment[] = [];
+  let last = 0;
   for (const name of (await readdir(folder)).toSorted()) {
-    const number = Number(NAME.exec(name)?.[1] ?? Number.NaN);
-    if (Number.isNaN(number)) continue;
+    const [, digits, aside] = NAME.exec(name) ?? [];
+    if (digits === undefined) continue;
+    const number = Number(digits);
+    // No name is used twice, so that what is kept aside stays.
+    last = Math.max(last, number);
+    if (aside !== undefined) continue;
     const path = join(folder, name);
     const { size } = await stat(path);
-    segments.push({ number, path, size, read: 0, sealed: true, orphan: true, quietSince: 0 });
+    segments.push({ number, path, size, read: 0, sealed: true, orphan: true, damaged: false, quietSince: 0 });
   }
-  let last = segments.at(-1)?.number ?? 0;
   let news: () => void = () => undefined;
 
   function segmentOf(number: number): Segment {
     const known = segments.find((segment) => segment.number === number);
     if (known) return known;
     const path = join(folder, segmentName(number));
-    const segment: Segment = { number, path, size: 0, read: 0, sealed: false, orphan: false, quietSince: 0 };
+    const segment: Segment = {
+      number,
+      path,
+      size: 0,
+      read: 0,
+      sealed: false,
+      orphan: false,
+      damaged: false,
+      quietSince: 0,
+    };
     segments.push(segment);
     last = Math.max(last, number);
     return segment;
@@ -81,6 +96,18 @@ export async function openJournal({ folder, onRead, onFreed, log }: JournalDeps)
     onFreed(segment.size);
   }
 
+  /** Goes on at the next record that is whole. */
+  async function passOver(segment: Segment): Promise<void> {
+    const { path, orphan, read: from, size: to } = segment;
+    const next = await nextRecord(path, { from, to });
+    segment.damaged = true;
+    segment.read = next;
+    const where = { file: `${path}.damaged`, at: from, bytes: next - from };
+    // Of a process that was killed while it wrote, the end was never answered with 202.
+    if (orphan && next === to) log.warn('the end of a webhook journal was cut off and is kept aside', where);
+    else log.error('part of a webhook journal cannot be read: webhooks that were answered with 202 may be lost', where);
+  }
+
   return {
     get next() {
       return last + 1;
@@ -88,30 +115,20 @@ export async function openJournal({ folder, onRead, onFreed, log }: JournalDeps)
     bytes: () => segments.reduce((sum, { size }) => sum + size, 0),
 
     async read(most) {
-      const found: Delivery[] = [];
-      for (const segment of segments) {
-        if (found.length >= most) break;
-        if (segment.read >= segment.size) continue;
-        const { path, orphan, read: from, size: to } = segment;
-        const { deliveries, end, damaged } = await readSegment(path, { from, to, most: most - found.length });
-        found.push(...deliveries);
+      for (;;) {
+        const segment = segments.find(({ read, size }) => read < size);
+        if (!segment) return [];
+        const { path, read: from, size: to } = segment;
+        const { deliveries, end, damaged } = await readSegment(path, { from, to, most });
         segment.read = end;
-        if (!damaged) break;
+        if (!damaged) return deliveries;
         if (!segment.sealed) {
           // Nothing more is to come behind what cannot be read; then it is looked at again.
           onRead(segment.number);
-          break;
+          return [];
         }
-        // Of a process that was killed while it wrote, its end was never answered with 202. It is kept all the same.
-        await rename(path, `${path}.damaged`);
-        log[orphan ? 'warn' : 'error']('the end of a webhook journal cannot be read and is kept aside', {
-          file: `${path}.damaged`,
-          bytes: to - end,
-        });
-        drop(segment);
-        break;
+        await passOver(segment);
       }
-      return found;
     },
 
     async settle() {
@@ -121,7 +138,9 @@ export async function openJournal({ folder, onRead, onFreed, log }: JournalDeps)
         if (active.size > WORTH_LEAVING_BYTES || quiet) onRead(active.number);
       }
       for (const segment of segments.filter(({ sealed, read, size }) => sealed && read >= size)) {
-        await unlink(segment.path).catch((thrown: NodeJS.ErrnoException) => {
+        // Only now: what could be read of it is in the store.
+        const removed = segment.damaged ? rename(segment.path, `${segment.path}.damaged`) : unlink(segment.path);
+        await removed.catch((thrown: NodeJS.ErrnoException) => {
           if (thrown.code !== 'ENOENT') throw thrown;
         });
         drop(segment);

@@ -5,7 +5,7 @@ import { type AnyOperation, defineCommand } from '../../core/operation.ts';
 import type { Store } from '../../store/store.ts';
 import { DELIVERY_STATES, type WebhookDb, type WebhookRow } from './tables.ts';
 import { eventOf } from './told.ts';
-import { turnsOf } from './turns.ts';
+import { lockTurns, turnsOf } from './turns.ts';
 import { ABOUT, existingIn, id, View, viewOf } from './views.ts';
 
 const BATCH = 200;
@@ -56,6 +56,7 @@ export function replayOperations({
         const draft = { ...draftOf(row), actor };
         const { type, key } = row;
         const after = await db.transaction().execute(async (trx) => {
+          if (key !== null) await lockTurns(trx);
           // Its own place in the order of its key is given up first.
           await trx.updateTable('webhook_deliveries').set({ state: 'told' }).where('id', '=', wanted).execute();
           const turns = await turnsOf(trx, key === null ? [] : [{ type, key }], () => false);

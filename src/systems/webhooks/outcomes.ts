@@ -2,13 +2,36 @@ import { sql } from 'kysely';
 import type { StewardEvent } from '../../core/event.ts';
 import type { Json } from '../../core/json.ts';
 import { storableText } from '../../core/storable-text.ts';
+import type { WorkflowService } from '../../core/run-service.ts';
 import { valueAt } from '../../core/reference.ts';
 import type { EventConsumer } from '../../store/event-consumer.ts';
 import type { Store } from '../../store/store.ts';
 import type { WebhookDb, WebhookTables } from './tables.ts';
 import type { RetryPolicy } from './types.ts';
 
+/** How an execution ended. */
+interface End {
+  readonly status: Status;
+  readonly at: Date;
+  readonly why?: string | undefined;
+}
+
+/** What an event of a delivery started. */
+interface Begun {
+  readonly delivery: string;
+  readonly eventId: number;
+  readonly workflow: string;
+  readonly at: Date;
+}
+
 type Status = WebhookTables['webhook_executions']['status'];
+
+export interface Outcomes extends EventConsumer {
+  /** Asks the workflows themselves about what is begun or runs by what is written down, some of it each time. */
+  catchUp(): Promise<void>;
+}
+
+const AT_ONCE = 500;
 
 /**
  * Writes down what each delivery started and what came of it: what failed begins again by the policy of its type, and what failed
@@ -17,32 +40,41 @@ type Status = WebhookTables['webhook_executions']['status'];
 export function followOutcomes({
   events,
   db,
+  workflows,
   retryOf,
   onNews,
+  now,
 }: {
   readonly events: Store['events'];
   readonly db: WebhookDb;
   readonly retryOf: (type: string) => RetryPolicy;
   readonly onNews: () => void;
-}): EventConsumer {
+  readonly workflows: Pick<WorkflowService, 'startedBy' | 'execution'>;
+  readonly now: () => Date;
+}): Outcomes {
+  /** As far as the last look came. */
+  const caughtUp = { execution: '', place: 0 };
+
   async function started(event: StewardEvent, execution: string): Promise<void> {
     const eventId = event.causation?.eventId;
     const sent = eventId === undefined ? undefined : await events.get(eventId);
     const delivery = sent?.type === 'webhook.received' ? sent.data['id'] : undefined;
     if (eventId === undefined || typeof delivery !== 'string') return;
-    const workflow = event.subject?.id ?? '';
+    await writeDown(execution, { delivery, eventId, workflow: event.subject?.id ?? '', at: event.at });
+  }
+
+  async function writeDown(execution: string, { delivery, eventId, workflow, at }: Begun): Promise<void> {
     await sql`insert into webhook_executions (execution_id, delivery_id, event_id, workflow, attempt, status, started_at)
       select ${execution}::text, d.id, ${eventId}::bigint, ${workflow}::text, 1 + (select count(*) from webhook_executions e
-        where e.delivery_id = d.id and e.event_id = ${eventId} and e.workflow = ${workflow}), 'running', ${event.at}::timestamptz
+        where e.delivery_id = d.id and e.event_id = ${eventId} and e.workflow = ${workflow}), 'running', ${at}::timestamptz
       from webhook_deliveries d where d.id = ${delivery} on conflict (execution_id) do nothing`.execute(db);
   }
 
-  async function finished(event: StewardEvent, execution: string, status: Status): Promise<void> {
-    const why = text(valueAt(event.data, 'error.message')) ?? `it is ${status}`;
+  async function finished(execution: string, { status, at, why = `it is ${status}` }: End): Promise<void> {
     await db.transaction().execute(async (trx) => {
       const row = await trx
         .updateTable('webhook_executions')
-        .set({ status, problem: status === 'succeeded' ? null : storableText(why), finished_at: event.at })
+        .set({ status, problem: status === 'succeeded' ? null : storableText(why), finished_at: at })
         .where('execution_id', '=', execution)
         .where('finished_at', 'is', null)
         .returning(['delivery_id', 'event_id', 'workflow', 'attempt'])
@@ -63,7 +95,7 @@ export function followOutcomes({
         if (row.attempt >= attempts) return void (await set({ state: 'dead', problem }));
         await trx
           .updateTable('webhook_executions')
-          .set({ retry_at: new Date(event.at.getTime() + backoffMs * 2 ** (row.attempt - 1)) })
+          .set({ retry_at: new Date(at.getTime() + backoffMs * 2 ** (row.attempt - 1)) })
           .where('execution_id', '=', execution)
           .execute();
         if (delivery.state !== 'dead') await set({ state: 'retrying', problem });
@@ -80,7 +112,49 @@ export function followOutcomes({
     });
   }
 
-  return events.consume({
+  /** An event that this consumer failed on is set aside: its execution would run for ever here, and keep its key for itself. */
+  async function catchUpWithEnds(): Promise<void> {
+    const running = await db
+      .selectFrom('webhook_executions')
+      .select('execution_id')
+      .where('status', '=', 'running')
+      .where('execution_id', '>', caughtUp.execution)
+      .orderBy('execution_id')
+      .limit(AT_ONCE)
+      .execute();
+    caughtUp.execution = running.length === AT_ONCE ? (running.at(-1)?.execution_id ?? '') : '';
+    for (const { execution_id: id } of running) {
+      const found = await workflows.execution(id);
+      if (!found) await finished(id, { status: 'canceled', at: now(), why: 'it is not kept any more' });
+      else if (found.status !== 'running' && found.status !== 'waiting')
+        await finished(id, {
+          status: found.status,
+          at: found.finishedAt ?? now(),
+          why: text(valueAt(found.error ?? {}, 'message')),
+        });
+    }
+  }
+
+  async function catchUpWithBeginnings(): Promise<void> {
+    const open = await db
+      .selectFrom('webhook_deliveries')
+      .select(['id', 'event_id', 'place'])
+      .where('state', '=', 'open')
+      .where('place', '>', caughtUp.place)
+      .orderBy('place')
+      .limit(AT_ONCE)
+      .execute();
+    caughtUp.place = open.length === AT_ONCE ? (open.at(-1)?.place ?? 0) : 0;
+    const deliveryOf = new Map(open.map(({ id, event_id: event }) => [event, id]));
+    const events = open.flatMap(({ event_id: event }) => (event === null ? [] : [event]));
+    for (const { executionId, eventId } of await workflows.startedBy(events)) {
+      const delivery = deliveryOf.get(eventId);
+      const found = delivery !== undefined && (await workflows.execution(executionId));
+      if (found) await writeDown(executionId, { delivery, eventId, workflow: found.workflow, at: found.startedAt });
+    }
+  }
+
+  const consumer = events.consume({
     consumer: 'webhooks',
     types: ['workflow.started', 'workflow.finished'],
     from: 'now',
@@ -88,10 +162,23 @@ export function followOutcomes({
       const { trigger, executionId, dryRun, status } = event.data;
       if (trigger !== 'webhook' || typeof executionId !== 'string' || dryRun === true) return;
       if (event.type === 'workflow.started') await started(event, executionId);
-      else await finished(event, executionId, status as Status);
+      else
+        await finished(executionId, {
+          status: status as Status,
+          at: event.at,
+          why: text(valueAt(event.data, 'error.message')),
+        });
       onNews();
     },
   });
+  return {
+    ...consumer,
+    async catchUp() {
+      await catchUpWithBeginnings();
+      await catchUpWithEnds();
+      onNews();
+    },
+  };
 }
 
 const text = (value: Json | undefined): string | undefined => (typeof value === 'string' ? value : undefined);

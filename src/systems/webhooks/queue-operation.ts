@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
-import { keyAt } from '../../../edge/handlers/webhooks/receive.ts';
+import { keyAt, LONGEST_SOURCE } from '../../../edge/handlers/webhooks/receive.ts';
 import type { HookType } from '../../../edge/handlers/webhooks/types.ts';
 import { CursorInstant } from '../../core/cursor.ts';
 import { type AnyOperation, defineCommand } from '../../core/operation.ts';
@@ -39,7 +39,10 @@ export function queueOperation({
           .describe('What was sent.'),
       ),
       timestamp: CursorInstant.optional().describe('When it was received; now where it is left out.'),
-      source: z.string().max(1_000).default('').describe('What the sender calls itself: its User-Agent.'),
+      source: z
+        .string()
+        .default('')
+        .describe('What the sender calls itself: its User-Agent, of which 1,000 characters are kept.'),
       senderId: z.string().max(255).optional().describe('What the sender calls this webhook.'),
       address: z.string().max(100).default('').describe('From where it was sent.'),
     }),
@@ -60,7 +63,7 @@ export function queueOperation({
           type,
           content: 'json',
           senderId,
-          source,
+          source: source.slice(0, LONGEST_SOURCE),
           address: storableText(address),
           receivedAt: timestamp ?? now,
           body,

@@ -37,6 +37,8 @@ export function createRelease({ store, db, workflows, waitsForDead, node, now, l
   const stopping = new AbortController();
   const { signal } = stopping;
   let news = Promise.withResolvers<void>();
+  /** As far as the open ones were looked at: some may stay open for hours, and those behind them are not to wait for that. */
+  let looked = 0;
   let loop: Promise<void> | undefined;
 
   async function work(): Promise<void> {
@@ -92,15 +94,22 @@ export function createRelease({ store, db, workflows, waitsForDead, node, now, l
     return due.length;
   }
 
-  /** Those whose event has been handled, and all of what it started has ended. */
+  /** Those whose event has been handled, and all of what it started has ended. Says how many, or that there are more to look at. */
   async function closeOver(): Promise<number> {
     const open = await db
-      .selectFrom('webhook_deliveries')
-      .select(['id', 'event_id'])
+      .selectFrom('webhook_deliveries as d')
+      .select(['id', 'event_id', 'place'])
       .where('state', '=', 'open')
+      .where('place', '>', looked)
+      .where(
+        sql<boolean>`not exists (select from webhook_executions e where e.delivery_id = d.id and e.event_id = d.event_id
+          and (e.status = 'running' or e.retry_at is not null))`,
+      )
       .orderBy('place')
       .limit(AT_ONCE)
       .execute();
+    const more = open.length === AT_ONCE;
+    looked = more ? (open.at(-1)?.place ?? 0) : 0;
     if (open.length === 0) return 0;
     const events = open.flatMap(({ event_id: event }) => (event === null ? [] : [event]));
     const ahead = new Set(await store.events.ahead('workflows', events));
@@ -119,7 +128,7 @@ export function createRelease({ store, db, workflows, waitsForDead, node, now, l
       ...known.filter((one) => one.status === 'running' || one.retry_at !== null).map((one) => one.event_id),
     ]);
     const over = open.filter(({ event_id: event }) => event === null || !busy.has(event)).map(({ id }) => id);
-    if (over.length === 0) return 0;
+    if (over.length === 0) return more ? open.length : 0;
     await db
       .updateTable('webhook_deliveries')
       .set({ state: 'told' })

@@ -3,6 +3,7 @@ import type { EventDraft } from '../../core/event.ts';
 import type { Json } from '../../core/json.ts';
 import { storableText } from '../../core/storable-text.ts';
 import { formData } from '../../../edge/handlers/webhooks/content.ts';
+import { storable } from '../../../edge/handlers/webhooks/storable.ts';
 
 /** An event carries so much; what is longer stays in the delivery. */
 const LARGEST_DATA_BYTES = 64 * 1024;
@@ -20,7 +21,7 @@ interface Sent {
 export function shownData({ content, body }: Pick<Sent, 'content' | 'body'>): Json {
   const text = body.toString('utf8');
   const data = (content === 'json' ? JSON.parse(text) : formData(text)) as Json;
-  return storable(redact(data));
+  return storable(redact(data)) as Json;
 }
 
 /** The event of a delivery: {type, data, timestamp, source} and what it is known by. */
@@ -40,13 +41,4 @@ export function eventOf(sent: Sent, node: string, replay: boolean): EventDraft {
       ...(replay && { replay }),
     },
   };
-}
-
-function storable(value: Json): Json {
-  if (typeof value === 'string') return storableText(value);
-  if (Array.isArray(value)) return value.map(storable);
-  if (value === null || typeof value !== 'object') return value;
-  return Object.fromEntries(
-    Object.entries(value).map(([key, member]) => [storableText(key), storable(member ?? null)]),
-  );
 }
