@@ -66,6 +66,7 @@ export async function runPlace({
       if (states.get(result.check) !== result.state) news.resolve();
       states.set(result.check, result.state);
     },
+    onTrouble: (reason) => log.error('what was seen could not be kept', { reason }),
     signal,
   });
 

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { PlaceCheck, PlaceConfig, PlaceResult } from '../../edge/handlers/probe/messages.ts';
 import { classifyAddress } from '../adapters/outbound/address-class.ts';
 import { CheckTarget, type ProbeResult, type Prober } from '../core/check.ts';
+import { StewardError } from '../core/errors.ts';
 import { canonicalJson } from '../core/json.ts';
 import { PLACE_KINDS } from '../core/places.ts';
 
@@ -11,6 +12,8 @@ interface LooksDeps {
   /** Why nothing that failed just now may be held against anybody. */
   readonly blame: () => Promise<string | undefined>;
   readonly onResult: (result: PlaceResult) => void;
+  /** Why what was seen could not be told. */
+  readonly onTrouble: (reason: string) => void;
   readonly signal: AbortSignal;
 }
 
@@ -18,20 +21,26 @@ interface LooksDeps {
 const SPREAD_MS = 2_000;
 
 interface Running {
-  readonly check: PlaceCheck;
+  /** All that it depends on, as text. */
+  readonly asked: string;
   timer: NodeJS.Timeout;
 }
 
 /** Looks at what the configuration says, each check on its own time. */
-export function createLooks({ prober, blame, onResult, signal }: LooksDeps) {
+export function createLooks({ prober, blame, onResult, onTrouble, signal }: LooksDeps) {
   const running = new Map<string, Running>();
 
-  async function look({ id, timeoutMs, slowMs }: PlaceCheck, target: CheckTarget): Promise<void> {
+  async function look(
+    { id, timeoutMs, slowMs }: PlaceCheck,
+    target: CheckTarget,
+    isMeant: () => boolean,
+  ): Promise<void> {
     const at = new Date().toISOString();
-    let seen = await ask(target, timeoutMs, slowMs);
+    let seen = await ask(target, timeoutMs, slowMs).catch(failed);
     const reason = seen.state === 'down' ? await blame() : undefined;
     if (reason !== undefined) seen = { ...seen, state: 'unknown', message: `${reason}; seen: ${seen.message}` };
-    if (signal.aborted || running.get(id)?.check.id !== id) return;
+    // What began with another target must not speak for this one.
+    if (!isMeant()) return;
     const { code } = seen.detail;
     onResult({
       id: randomUUID(),
@@ -47,29 +56,30 @@ export function createLooks({ prober, blame, onResult, signal }: LooksDeps) {
 
   async function ask(target: CheckTarget, timeoutMs: number, slowMs: number): Promise<ProbeResult> {
     if (await leadsAstray(target))
-      return {
-        state: 'unknown',
-        latencyMs: 0,
-        message: 'a place asks no address that is reserved, or of the metadata of a cloud',
-        depth: 'presence',
-        detail: {},
-      };
+      return unknown('a place asks no address that is reserved, or of the metadata of a cloud');
     return await prober.probe(target, { timeoutMs, slowMs, signal });
   }
 
   function start(check: PlaceCheck, userAgent: string): void {
     const target = targetOf(check, userAgent);
     if (!target) return;
-    const again = (delayMs: number): NodeJS.Timeout =>
-      setTimeout(() => {
-        const began = performance.now();
-        void look(check, target).finally(() => {
-          const entry = running.get(check.id);
-          if (entry?.check !== check || signal.aborted) return;
-          entry.timer = again(Math.max(0, check.everyMs - (performance.now() - began)));
-        });
-      }, delayMs);
-    running.set(check.id, { check, timer: again(Math.random() * Math.min(check.everyMs, SPREAD_MS)) });
+    const again = (delayMs: number): NodeJS.Timeout => setTimeout(() => void turn(), delayMs);
+    const entry: Running = {
+      asked: askedOf(check, userAgent),
+      timer: again(Math.random() * Math.min(check.everyMs, SPREAD_MS)),
+    };
+    const isMeant = (): boolean => running.get(check.id) === entry && !signal.aborted;
+    running.set(check.id, entry);
+
+    async function turn(): Promise<void> {
+      const began = performance.now();
+      try {
+        await look(check, target as CheckTarget, isMeant);
+      } catch (thrown) {
+        onTrouble(StewardError.from(thrown).message);
+      }
+      if (isMeant()) entry.timer = again(Math.max(0, check.everyMs - (performance.now() - began)));
+    }
   }
 
   function stop(id: string): void {
@@ -79,8 +89,8 @@ export function createLooks({ prober, blame, onResult, signal }: LooksDeps) {
 
   return {
     follow({ checks, userAgent }: PlaceConfig): void {
-      const wanted = new Map(checks.map((check) => [check.id, check]));
-      for (const [id, { check }] of running) if (canonicalJson(wanted.get(id)) !== canonicalJson(check)) stop(id);
+      const wanted = new Map(checks.map((check) => [check.id, askedOf(check, userAgent)]));
+      for (const [id, { asked }] of running) if (wanted.get(id) !== asked) stop(id);
       for (const check of checks) if (!running.has(check.id)) start(check, userAgent);
     },
     stop(): void {
@@ -88,6 +98,15 @@ export function createLooks({ prober, blame, onResult, signal }: LooksDeps) {
     },
   };
 }
+
+const askedOf = (check: PlaceCheck, userAgent: string): string => canonicalJson([check, userAgent]);
+
+function unknown(message: string): ProbeResult {
+  return { state: 'unknown', latencyMs: 0, message, depth: 'presence', detail: {} };
+}
+
+const failed = (thrown: unknown): ProbeResult =>
+  unknown(`the look itself failed: ${StewardError.from(thrown).message}`);
 
 /** As this version understands it; a newer server may ask for what it does not. */
 function targetOf({ target: given }: PlaceCheck, userAgent: string): CheckTarget | undefined {

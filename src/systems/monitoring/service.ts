@@ -113,9 +113,7 @@ export class WatchedService {
     try {
       result = await prober.probe(check.target, { timeoutMs, slowMs, signal });
       if (result.state === 'down') result = await this.#excuse(watched, result);
-      // Whoever stopped it on purpose did so wherever it is looked at from.
-      if (check.places && result.state !== 'stopped')
-        result = (await this.#parts.places?.judge(check, result)) ?? result;
+      result = await this.#withPlaces(check, result);
     } catch (thrown) {
       const { message } = StewardError.from(thrown);
       result = {
@@ -129,6 +127,13 @@ export class WatchedService {
     // A check that was taken away meanwhile, and a probe that was called off, say nothing.
     if (signal.aborted || !this.checks.includes(watched)) return;
     this.#apply(watched, result);
+  }
+
+  async #withPlaces(check: Check, seen: ProbeResult): Promise<ProbeResult> {
+    // Whoever stopped it on purpose did so wherever it is looked at from.
+    if (!this.#parts.places || !check.places || seen.state === 'stopped') return seen;
+    // While nobody can be asked what they see, what is seen here is not forgotten.
+    return await this.#parts.places.judge(check, seen).catch(() => seen);
   }
 
   /** A failure may be the prober's own, or somebody's decision that the supervisor knows of. */
