@@ -1,5 +1,5 @@
 import type { Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { StewardError } from '../core/errors.ts';
 
 export interface Place {
@@ -23,45 +23,52 @@ export interface ListenerOptions {
   readonly server: () => Server;
   /** Who is being answered at a move or the end has so long; then the connection is cut. */
   readonly graceMs: () => number;
-  /** Connections that left HTTP are the owner's to cut when the grace is over. */
-  readonly onCut?: () => void;
+}
+
+interface Open {
+  readonly at: Place;
+  readonly server: Server;
+  /** All of them: of those that left HTTP, the server knows nothing. */
+  readonly connections: ReadonlySet<Socket>;
 }
 
 const SWEEP_MS = 50;
 
-export function createListener({ cannot, setting, server: make, graceMs, onCut }: ListenerOptions): Listener {
-  let server: Server | undefined;
-  let at: Place | undefined;
+export function createListener({ cannot, setting, server: make, graceMs }: ListenerOptions): Listener {
+  let opened: Open | undefined;
 
-  async function open({ host, port }: Place): Promise<Server> {
-    const opened = make();
+  async function open(at: Place): Promise<Open> {
+    const server = make();
+    const connections = new Set<Socket>();
+    server.on('connection', (socket: Socket) => {
+      connections.add(socket);
+      socket.once('close', () => connections.delete(socket));
+    });
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    opened.once('error', (error: NodeJS.ErrnoException) => {
+    server.once('error', (error: NodeJS.ErrnoException) => {
       reject(
         new StewardError(
           error.code === 'EADDRINUSE' ? 'PORT_IN_USE' : 'INTERNAL',
-          `${cannot} at ${host}:${port}: ${error.message}.`,
+          `${cannot} at ${at.host}:${at.port}: ${error.message}.`,
           { hint: `Set ${setting} in steward.yaml to a port that is free.`, cause: error },
         ),
       );
     });
-    opened.listen(port, host, resolve);
+    server.listen(at.port, at.host, resolve);
     await promise;
-    return opened;
+    return { at, server, connections };
   }
 
   async function close(): Promise<void> {
-    const closing = server;
-    server = undefined;
-    at = undefined;
-    if (!closing) return;
+    if (!opened) return;
+    const { server, connections } = opened;
+    opened = undefined;
     const { promise, resolve } = Promise.withResolvers<void>();
-    closing.close(() => resolve());
+    server.close(() => resolve());
     // Who waits for an answer gets it; who only holds a connection, or has been answered by now, keeps nobody from stopping.
-    const sweep = setInterval(() => closing.closeIdleConnections(), SWEEP_MS);
+    const sweep = setInterval(() => server.closeIdleConnections(), SWEEP_MS);
     const late = setTimeout(() => {
-      closing.closeAllConnections();
-      onCut?.();
+      for (const socket of connections) socket.destroy();
     }, graceMs());
     await promise;
     clearInterval(sweep);
@@ -70,16 +77,16 @@ export function createListener({ cannot, setting, server: make, graceMs, onCut }
 
   return {
     async moveTo(place) {
+      const at = opened?.at;
       if (place && at && place.host === at.host && place.port === at.port) return;
       if (!place || place.port === at?.port) await close();
       if (!place) return;
-      const opened = await open(place);
+      const next = await open(place);
       await close();
-      server = opened;
-      at = place;
+      opened = next;
     },
     url() {
-      const address = server?.address() as AddressInfo | null | undefined;
+      const address = opened?.server.address() as AddressInfo | null | undefined;
       if (!address) return undefined;
       return `http://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`;
     },

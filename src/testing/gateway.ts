@@ -9,6 +9,7 @@ import { createDoor } from '../systems/gateway/door.ts';
 import { createFigures, type Figures } from '../systems/gateway/figures.ts';
 import { createGatewayServer, type ServerLimits } from '../systems/gateway/server.ts';
 import type { Addresses } from '../systems/gateway/target.ts';
+import { createListener } from '../systems/listener.ts';
 import { createUpstream, type Upstream, type UpstreamSettings } from '../systems/gateway/upstream.ts';
 import { serverDigests } from '../systems/server-digests.ts';
 import { memoryLog } from './log.ts';
@@ -99,27 +100,34 @@ export async function openGateway({
     now,
     log: memoryLog(),
   });
-  const server = createGatewayServer(door, {
-    headersMs: 1_000,
-    requestMs: 3_000,
-    keepAliveMs: 5_000,
-    mostConnections: 1_000,
-    headerBytes: 16 * 1024,
-    ...limits,
+  const listener = createListener({
+    cannot: 'The gateway cannot be reached',
+    setting: 'gateway.port',
+    graceMs: () => 0,
+    server: () =>
+      createGatewayServer(door, {
+        headersMs: 1_000,
+        requestMs: 3_000,
+        keepAliveMs: 5_000,
+        mostConnections: 1_000,
+        headerBytes: 16 * 1024,
+        ...limits,
+      }),
   });
-  const port = await listening(server);
+  await listener.moveTo({ host: '127.0.0.1', port: 0 });
+  const url = listener.url() ?? '';
+  let closing: Promise<void> | undefined;
+  async function close(): Promise<void> {
+    await listener.moveTo(undefined);
+    await Promise.all([...made.values()].map((upstream) => upstream.close()));
+  }
   return {
-    port,
-    url: `http://127.0.0.1:${port}`,
+    port: Number(new URL(url).port),
+    url,
     figures,
     records,
     upstreams: made,
-    async close() {
-      door.tunnels.cutAll();
-      server.closeAllConnections();
-      await closed(server);
-      await Promise.all([...made.values()].map((upstream) => upstream.close()));
-    },
+    close: () => (closing ??= close()),
   };
 }
 
@@ -188,11 +196,13 @@ export interface RawClient {
   text(): string;
   /** Resolves when the other side has ended it. */
   readonly over: Promise<{ readonly text: string; readonly reset: boolean }>;
+  /** Resolves when the other side has closed it, not only ended: what is sent there comes back as an error. */
+  closedThere(): Promise<void>;
 }
 
-/** A client of bytes. */
-export function rawClient(port: number, bytes = ''): RawClient {
-  const socket = connect(port, '127.0.0.1');
+/** A client of bytes; one that stays does not close when the other side has. */
+export function rawClient(port: number, bytes = '', { stays = false } = {}): RawClient {
+  const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: stays });
   const chunks: Buffer[] = [];
   let reset = false;
   const text = (): string => Buffer.concat(chunks).toString('latin1');
@@ -201,7 +211,12 @@ export function rawClient(port: number, bytes = ''): RawClient {
   socket.on('error', (error: NodeJS.ErrnoException) => (reset = error.code === 'ECONNRESET' || error.code === 'EPIPE'));
   socket.on('close', () => resolve({ text: text(), reset }));
   if (bytes !== '') socket.write(bytes, 'latin1');
-  return { socket, text, over: promise };
+  async function closedThere(): Promise<void> {
+    const poke = setInterval(() => socket.write('x'), 20);
+    await promise;
+    clearInterval(poke);
+  }
+  return { socket, text, over: promise, closedThere };
 }
 
 async function listening(server: Server): Promise<number> {

@@ -64,6 +64,11 @@ export function toClient(headers: HeaderList, change: HeaderChange): HeaderList 
   return crossing(headers, change, () => true);
 }
 
+/** What the client gets, of what the upstream said after its body; what the gateway says itself stands in the head. */
+export function trailersToClient(trailers: HeaderList, { set, drop }: HeaderChange): HeaderList {
+  return toClient(trailers, { set: {}, drop: [...drop, ...Object.keys(set)] });
+}
+
 function crossing(
   headers: HeaderList,
   { set, drop, add = {} }: HeaderChange,

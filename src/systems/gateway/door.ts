@@ -4,7 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Callers } from '../../../edge/handlers/gateway/callers.ts';
 import type { Counters } from '../../../edge/handlers/gateway/counters.ts';
-import { toClient, toUpstream } from '../../../edge/handlers/gateway/headers.ts';
+import { toClient, toUpstream, trailersToClient } from '../../../edge/handlers/gateway/headers.ts';
 import type { judge as judging } from '../../../edge/handlers/gateway/judge.ts';
 import type { Forward, Verdict } from '../../../edge/handlers/gateway/verdict.ts';
 import type { ReadyRoutes } from '../../../edge/handlers/gateway/ready.ts';
@@ -12,8 +12,9 @@ import type { Log } from '../../core/log.ts';
 import { addressOf, schemeOf } from '../address-of.ts';
 import type { AccessLog } from './access-log.ts';
 import { bump, type Figures } from './figures.ts';
+import { lastWords } from './last-words.ts';
 import { type Failure, flat, hasBody, pass, type Passed } from './passage.ts';
-import { recordOf } from './record.ts';
+import { recordOf, type UnjudgedRecord } from './record.ts';
 import type { Doors } from './server.ts';
 import { createTunnels, type Tunnels } from './tunnel.ts';
 import type { Upstream } from './upstream.ts';
@@ -40,6 +41,7 @@ const FAILED: Readonly<Record<Failure, readonly [status: number, message: string
   'upstream-slow': [504, 'The service did not answer in time.'],
 };
 
+const WRONG_HERE = 'Something went wrong here.';
 const RETRY_SECONDS = '5';
 const DRAINED_BYTES = 64 * 1024;
 /** With two of them, two servers may go by different ones. */
@@ -73,8 +75,10 @@ export function createDoor(deps: DoorDeps): Doors & { readonly tunnels: Tunnels 
     figures.requests += 1;
     const twice = saidTwice(request.rawHeaders);
     if (twice !== undefined) {
-      refuseUnjudged(request, response, `The header ${twice} is there twice.`);
-      return;
+      const why = `The header ${twice} is there twice.`;
+      const id = unjudged(request, 'malformed', 400, why);
+      response.setHeader('connection', 'close');
+      return answer(response, 400, { error: why, id }, { 'x-request-id': id });
     }
     const verdict = await judged(request);
     if (request.socket.destroyed) return finish(verdict, began, began, { is: 'client-gone', status: undefined });
@@ -104,7 +108,7 @@ export function createDoor(deps: DoorDeps): Doors & { readonly tunnels: Tunnels 
       finish(verdict, began, performance.now(), { status: 413, why: `at most ${verdict.maxBodyBytes} bytes` });
       return;
     }
-    if (request.headers.expect !== undefined && hasBody(request)) response.writeContinue();
+    if (/100-continue/i.test(request.headers.expect ?? '') && hasBody(request)) response.writeContinue();
     const own = performance.now();
     const passed = await pass({
       request,
@@ -114,6 +118,7 @@ export function createDoor(deps: DoorDeps): Doors & { readonly tunnels: Tunnels 
       path: verdict.target,
       headers: upstreamHeaders(request, verdict),
       answerHeaders: (raw) => toClient(raw, verdict.response),
+      answerTrailers: (raw) => trailersToClient(raw, verdict.response),
       maxBodyBytes: verdict.maxBodyBytes,
       answerMs: verdict.timeoutMs,
     });
@@ -139,36 +144,25 @@ export function createDoor(deps: DoorDeps): Doors & { readonly tunnels: Tunnels 
     accessLog.write(recordOf(verdict, { ...ended, ms: at - began, ownMs: own - began }));
   }
 
-  function refuseUnjudged(request: IncomingMessage, response: ServerResponse, message: string): void {
-    const id = newId();
-    bump(figures.refusals, 'malformed');
-    bump(figures.byStatus, '4xx');
-    response.setHeader('connection', 'close');
-    answer(response, 400, { error: message, id }, { 'x-request-id': id });
-    accessLog.write({
-      id,
-      at: now().toISOString(),
-      address: addressOf(request, trustedProxies()),
-      method: request.method,
-      rule: 'malformed',
-      status: 400,
-      why: message,
-    } as { id: string });
+  /** What came to no verdict is written down as well. */
+  function unjudged(request: IncomingMessage, rule: UnjudgedRecord['rule'], status: number, why: string): string {
+    const { method } = request;
+    return note({ rule, status, why, address: addressOf(request, trustedProxies()), ...(method && { method }) });
+  }
+
+  function note(what: Omit<UnjudgedRecord, 'id' | 'at'>): string {
+    const record: UnjudgedRecord = { id: newId(), at: now().toISOString(), ...what };
+    if (what.rule === 'malformed') bump(figures.refusals, what.rule);
+    bump(figures.byStatus, `${Math.floor(what.status / 100)}xx`);
+    accessLog.write(record);
+    return record.id;
   }
 
   function fail(request: IncomingMessage, response: ServerResponse, verdict: Forward, failure: Failure): number {
     const [status, error] = FAILED[failure];
     if (response.headersSent || response.destroyed) return status;
     closing(request, response);
-    answer(
-      response,
-      status,
-      { error, id: verdict.trace.id },
-      {
-        ...verdict.response.set,
-        ...(status === 503 && { 'retry-after': RETRY_SECONDS }),
-      },
-    );
+    answer(response, status, { error, id: verdict.trace.id }, failedHeaders(verdict, status));
     return status;
   }
 
@@ -176,18 +170,20 @@ export function createDoor(deps: DoorDeps): Doors & { readonly tunnels: Tunnels 
     tunnels,
     request(request, response) {
       handle(request, response).catch((thrown: unknown) => {
-        log.error('a request to the gateway could not be answered', { reason: String(thrown) });
+        const id = unjudged(request, 'error', 500, String(thrown));
+        log.error('a request to the gateway could not be answered', { id, reason: String(thrown) });
         if (response.headersSent) response.destroy();
-        else answer(response, 500, { error: 'Something went wrong here.' }, {});
+        else answer(response, 500, { error: WRONG_HERE, id }, { 'x-request-id': id });
       });
     },
     upgrade(request, socket, head) {
       upgraded(request, socket, head).catch((thrown: unknown) => {
-        log.error('an upgrade at the gateway could not be answered', { reason: String(thrown) });
-        socket.destroy();
+        const id = unjudged(request, 'error', 500, String(thrown));
+        log.error('an upgrade at the gateway could not be answered', { id, reason: String(thrown) });
+        lastWords(socket, 500, { 'x-request-id': id }, { error: WRONG_HERE, id });
       });
     },
-    malformed: () => bump(figures.refusals, 'malformed'),
+    malformed: (why, status, address) => note({ rule: 'malformed', status, why, address }),
   };
 
   async function upgraded(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
@@ -195,13 +191,18 @@ export function createDoor(deps: DoorDeps): Doors & { readonly tunnels: Tunnels 
     figures.requests += 1;
     socket.on('error', () => undefined);
     const twice = saidTwice(request.rawHeaders);
-    if (twice !== undefined) return tunnels.refuse(socket, 400, { error: `The header ${twice} is there twice.` }, {});
+    if (twice !== undefined) {
+      const why = `The header ${twice} is there twice.`;
+      const id = unjudged(request, 'malformed', 400, why);
+      return lastWords(socket, 400, { 'x-request-id': id }, { error: why, id });
+    }
     const verdict = await judged(request);
-    const headers = { 'x-request-id': verdict.trace.id };
+    if (socket.destroyed) return finish(verdict, began, began, { is: 'client-gone', status: undefined });
+    const { id } = verdict.trace;
     if (verdict.is !== 'forward') {
       if (verdict.is === 'refuse') bump(figures.refusals, verdict.code);
       const error = verdict.is === 'refuse' ? verdict.message : 'A preflight is no upgrade.';
-      tunnels.refuse(socket, verdict.status, { error, id: verdict.trace.id }, { ...verdict.headers, ...headers });
+      lastWords(socket, verdict.status, { ...verdict.headers, 'x-request-id': id }, { error, id });
       return finish(verdict, began, began, { status: verdict.status });
     }
     const upstream = deps.upstream(verdict.upstream);
@@ -218,12 +219,16 @@ export function createDoor(deps: DoorDeps): Doors & { readonly tunnels: Tunnels 
           answerMs: verdict.timeoutMs,
         })
       : ({ is: 'upstream-down', status: undefined } as const);
+    if (passed.is !== 'whole') bump(figures.failures, passed.is);
     if (!isFailure(passed.is)) return finish(verdict, began, own, passed);
     const [status, error] = FAILED[passed.is];
-    bump(figures.failures, passed.is);
-    tunnels.refuse(socket, status, { error, id: verdict.trace.id }, { ...verdict.response.set });
+    lastWords(socket, status, failedHeaders(verdict, status), { error, id });
     finish(verdict, began, own, { ...passed, status });
   }
+}
+
+function failedHeaders({ response }: Forward, status: number): Readonly<Record<string, string>> {
+  return { ...response.set, ...(status === 503 && { 'retry-after': RETRY_SECONDS }) };
 }
 
 function upstreamHeaders({ rawHeaders }: IncomingMessage, { request }: Forward): string[] {

@@ -52,9 +52,11 @@ describe('the gateway as a system', () => {
     {
       store = database.store,
       services = new Map<string, { port: number; state: ServiceStatus['state'] }>(),
+      storeAnswers = () => Promise.resolve(),
     }: {
       store?: TestDatabase['store'];
       services?: Map<string, { port: number; state: ServiceStatus['state'] }>;
+      storeAnswers?: () => Promise<void>;
     } = {},
   ): Promise<Node> {
     let settings: GatewaySettings = {
@@ -82,6 +84,7 @@ describe('the gateway as a system', () => {
       addresses: (allowed) => (hostname) => outbound.addresses(hostname, { allowPrivate: true, ...allowed }),
       inventory: {
         async resolve(reference) {
+          await storeAnswers();
           const service = services.get(reference);
           if (!service) return undefined;
           return {
@@ -183,6 +186,35 @@ describe('the gateway as a system', () => {
     expect((await one.show()).upstreams[0]?.targets[0]).toMatchObject({ health: 'down' });
     services.set('shop', { port: moved.port, state: 'up' });
     await expect.poll(async () => (await fetch(url)).text(), { timeout: 10_000 }).toBe('second');
+  }, 30_000);
+
+  it('keeps asking a service where it was while a new configuration waits for the store', async () => {
+    const app = kept(await openUpstream((_request, response) => response.end('there')));
+    const services = new Map([['shop', { port: app.port, state: 'up' as const }]]);
+    let answers: Promise<void> = Promise.resolve();
+    const one = await node(
+      'reloaded',
+      { routes: [route], upstreams: { app: upstream(['shop']) } },
+      { services, storeAnswers: () => answers },
+    );
+    const url = await one.url();
+    const statuses = new Set<number>();
+    const asking = async (ready: (shown: Shown) => boolean): Promise<void> => {
+      do statuses.add((await fetch(url)).status);
+      while (!ready(await one.show()));
+    };
+    const silence = Promise.withResolvers<void>();
+    answers = silence.promise;
+    one.change({ upstreams: { app: upstream(['shop', 'other']) } });
+    await asking(({ upstreams }) => upstreams[0]?.targets.length === 2);
+    for (let at = 0; at < 10; at += 1) statuses.add((await fetch(url)).status);
+    // One that nobody knew is found before it is asked.
+    services.set('other', { port: app.port, state: 'up' });
+    one.change({ upstreams: { app: upstream(['other']) } });
+    silence.resolve();
+    await asking(({ upstreams }) => upstreams[0]?.targets.length === 1);
+    for (let at = 0; at < 10; at += 1) statuses.add((await fetch(url)).status);
+    expect([...statuses]).toEqual([200]);
   }, 30_000);
 
   it('finishes what it has begun when it moves, changes its upstream, or stops', async () => {

@@ -27,7 +27,7 @@ import { sharedCounters } from './shared-counters.ts';
 import type { GatewayTables } from './tables.ts';
 import type { Addresses } from './target.ts';
 import { within } from './within.ts';
-import { createUpstream, isOrigin, type Upstream, type UpstreamSettings } from './upstream.ts';
+import { createUpstream, isOrigin, type Located, type Upstream, type UpstreamSettings } from './upstream.ts';
 
 export type { ConfiguredAuth, ConfiguredRoute } from './routes.ts';
 export { gatewayMigrations } from './tables.ts';
@@ -88,6 +88,8 @@ export function createGateway(deps: GatewayDeps): Gateway {
   let routesAre = '';
   let routes = readyRoutes([], current.limits);
   const upstreams = new Map<string, { readonly as: string; readonly upstream: Upstream }>();
+  /** Where services were when the store last said so; until it says something else that holds. */
+  const located = new Map<string, Located>();
   let counters: ReturnType<typeof sharedCounters> | undefined;
   let timers: NodeJS.Timeout[] = [];
   let unsubscribe: (() => void) | undefined;
@@ -114,7 +116,6 @@ export function createGateway(deps: GatewayDeps): Gateway {
     cannot: 'The gateway cannot be reached',
     setting: 'gateway.port',
     graceMs: () => current.drainMs,
-    onCut: () => door.tunnels.cutAll(),
     server: () =>
       createGatewayServer(door, {
         headersMs: HEADERS_MS,
@@ -131,13 +132,15 @@ export function createGateway(deps: GatewayDeps): Gateway {
     const ready = await withSecrets(wanted.routes, secrets);
     const are = JSON.stringify([ready, wanted.limits]);
     nodes = await within(STORE_MS, deps.nodes()).catch(() => nodes);
+    const names = namesIn(Object.values(wanted.upstreams));
+    const unknown = names.filter((name) => !located.has(name));
+    if (unknown.length > 0) await within(STORE_MS, find(unknown)).catch(() => undefined);
     // The routes stay the same objects while they say the same: what was found out about callers is remembered by them.
     if (are !== routesAre) routes = readyRoutes(ready, wanted.limits);
     routesAre = are;
     current = wanted;
     followUpstreams(wanted.upstreams);
-    // What the store does not say now it says later; until then the last word holds.
-    await within(STORE_MS, findServices()).catch(() => undefined);
+    for (const name of located.keys()) if (!names.includes(name)) located.delete(name);
     await listener.moveTo(wanted.routes.length > 0 ? wanted.place : undefined);
   }
 
@@ -151,7 +154,9 @@ export function createGateway(deps: GatewayDeps): Gateway {
       const as = JSON.stringify(each);
       const known = upstreams.get(name);
       if (known?.as === as) continue;
-      upstreams.set(name, { as, upstream: createUpstream(name, each, deps.addresses) });
+      const upstream = createUpstream(name, each, deps.addresses);
+      upstream.locate((service) => located.get(service));
+      upstreams.set(name, { as, upstream });
       void known?.upstream.close();
     }
   }
@@ -160,15 +165,15 @@ export function createGateway(deps: GatewayDeps): Gateway {
 
   /** One look at a time, however long the store takes. */
   function findServices(): Promise<void> {
-    finding ??= find().finally(() => (finding = undefined));
+    finding ??= find(namesIn(all().map((upstream) => upstream.settings))).finally(() => (finding = undefined));
     return finding;
   }
 
-  async function find(): Promise<void> {
-    const names = all().flatMap(({ settings: { targets } }) => targets.filter((each) => !isOrigin(each)));
-    if (names.length === 0) return;
-    const found = await locate([...new Set(names)], { inventory, monitor, node: node.id });
-    for (const upstream of all()) upstream.locate((name) => found.get(name));
+  async function find(names: readonly string[]): Promise<void> {
+    const found = await locate(names, { inventory, monitor, node: node.id });
+    for (const name of names) located.delete(name);
+    for (const [name, place] of found) located.set(name, place);
+    for (const upstream of all()) upstream.locate((name) => located.get(name));
   }
 
   /** One after the other; what is wrong now is tried again, and keeps nothing else of Steward from running. */
@@ -222,4 +227,8 @@ export function createGateway(deps: GatewayDeps): Gateway {
       await accessLog.close();
     },
   };
+}
+
+function namesIn(upstreams: readonly { readonly targets: readonly string[] }[]): string[] {
+  return [...new Set(upstreams.flatMap(({ targets }) => targets.filter((each) => !isOrigin(each))))];
 }

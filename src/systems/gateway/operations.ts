@@ -62,7 +62,7 @@ const Record = z.looseObject({
   id: z.string(),
   at: z.string(),
   address: z.string(),
-  method: z.string(),
+  method: z.string().optional().describe('Nothing where what came could not be read.'),
   path: z.string().optional(),
   rule: z.string().describe('What decided.'),
   status: z.number().int().optional(),

@@ -1,7 +1,9 @@
 import { once } from 'node:events';
 import { request as httpRequest } from 'node:http';
 import { afterEach, describe, expect, it } from 'vitest';
+import type { Socket } from 'node:net';
 import { WebSocket, WebSocketServer } from 'ws';
+import type { HeaderList } from '../../../edge/handlers/gateway/headers.ts';
 import {
   openGateway,
   openRawUpstream,
@@ -10,6 +12,8 @@ import {
   routeTo,
   type TestGateway,
 } from '../../testing/gateway.ts';
+import { pass, type Passed } from './passage.ts';
+import { createUpstream, type TargetState } from './upstream.ts';
 
 const open: { close(): Promise<void> }[] = [];
 const kept = <T extends { close(): Promise<void> }>(one: T): T => (open.push(one), one);
@@ -251,6 +255,85 @@ describe('a request through the gateway', () => {
     expect((await head.over).text).toMatch(/Content-Length: 500\r\n[^]*\r\n\r\n$/);
   });
 
+  it('says nothing in its trailers that its head may not say', async () => {
+    const upstream = kept(
+      await openRawUpstream((socket) =>
+        socket.write(
+          'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nX-Powered-By: secret\r\nX-From: there\r\nX-Request-Id: 7\r\nX-Sum: 7\r\nX-Sum: 8\r\n\r\n',
+        ),
+      ),
+    );
+    const gateway = kept(
+      await openGateway({
+        routes: [routeTo('app', { response: { set: { 'x-from': 'gateway' }, drop: ['x-powered-by'] } })],
+        upstreams: { app: { targets: [upstream.origin] } },
+      }),
+    );
+    const client = rawClient(gateway.port, 'GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
+    const { text } = await client.over;
+    expect(text).toMatch(/\r\n0\r\nx-sum: 7\r\nx-sum: 8\r\n\r\n$/i);
+    expect(text.match(/x-from: gateway/gi)).toHaveLength(1);
+  });
+
+  it('is not over before the client took the end of its answer, and is cut where it does not', async () => {
+    let more: (() => void) | undefined;
+    let end: () => void = () => undefined;
+    const upstream = kept(
+      await openUpstream((_request, response) => {
+        more = () => void response.write(Buffer.alloc(16 * 1024));
+        end = () => void response.end();
+        response.flushHeaders();
+      }),
+    );
+    const app = createUpstream(
+      'app',
+      { targets: [upstream.origin], connectMs: 1_000, idleMs: 300, mostAtOnce: 10, allowLinkLocal: false },
+      () => async (host) => [host],
+    );
+    const passed = Promise.withResolvers<Passed>();
+    let server: Socket | undefined;
+    const before = kept(
+      await openUpstream((request, response) => {
+        server = request.socket;
+        const errand = { request, response, upstream: app, method: 'GET', path: '/', headers: [] };
+        const same = (raw: HeaderList): HeaderList => raw;
+        pass({ ...errand, answerHeaders: same, answerTrailers: same, maxBodyBytes: 0, answerMs: 1_000 }).then(
+          passed.resolve,
+          passed.reject,
+        );
+      }),
+    );
+    const client = rawClient(before.port, 'GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+    client.socket.pause();
+    await until(() => more !== undefined);
+    // Until the system takes no more: what comes last then waits in the process, and is too little to hold the upstream back.
+    const waits = (): boolean => (server?.writableLength ?? 0) > 0;
+    for (let full = 0; full < 10; full = waits() ? full + 1 : 0) {
+      if (!waits()) more?.();
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+    end();
+    expect(await passed.promise).toMatchObject({ is: 'cut', why: 'the client did not read on' });
+    client.socket.resume();
+    expect(await client.over).toMatchObject({ reset: true });
+    await app.close();
+  });
+
+  it('leaves its connection to the deadline of one that nobody uses', async () => {
+    const upstream = kept(
+      await openUpstream((request, response) => void request.resume().on('end', () => response.end('ok'))),
+    );
+    const gateway = kept(
+      await openGateway({
+        routes: [routeTo('app')],
+        upstreams: { app: { targets: [upstream.origin] } },
+        limits: { keepAliveMs: 200 },
+      }),
+    );
+    const client = rawClient(gateway.port, 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello');
+    expect((await client.over).text).toMatch(/^HTTP\/1\.1 200 OK[^]*ok$/);
+  });
+
   it('passes a redirect on, and follows none', async () => {
     const upstream = kept(
       await openUpstream((_request, response) => {
@@ -347,6 +430,29 @@ describe('an upstream with several targets', () => {
     expect(statuses.slice(-20)).toEqual(Array(20).fill(200));
     const [first] = gateway.upstreams.get('app')?.state() ?? [];
     expect(first).toMatchObject({ breaker: 'open', failures: 5 });
+  });
+
+  it('is back for everybody as soon as one answer begins, however long that goes on', async () => {
+    let away = true;
+    const upstream = kept(
+      await openRawUpstream((socket, received) => {
+        if (away) socket.resetAndDestroy();
+        else if (received.includes('/events'))
+          socket.write('HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: 1\n\n');
+        else socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
+      }),
+    );
+    const gateway = await before(upstream.origin);
+    for (let at = 0; at < 5; at += 1) expect((await fetch(gateway.url, { method: 'POST' })).status).toBe(502);
+    const target = (): TargetState | undefined => gateway.upstreams.get('app')?.state()[0];
+    expect(target()?.breaker).toBe('open');
+    away = false;
+    await until(() => target()?.breaker === 'half-open');
+    const events = rawClient(gateway.port, 'GET /events HTTP/1.1\r\nHost: a\r\n\r\n');
+    await until(() => events.text().includes('data: 1'));
+    expect((await fetch(gateway.url)).status).toBe(200);
+    expect(target()).toMatchObject({ breaker: 'closed', outstanding: 1 });
+    events.socket.destroy();
   });
 
   it('is not asked twice for what may not be done twice, nor much more often where everything fails', async () => {

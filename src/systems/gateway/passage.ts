@@ -1,6 +1,7 @@
 // One request through the gateway to an upstream, and its answer back: what streams is never held as a whole.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Dispatcher } from 'undici';
+import type { HeaderList } from '../../../edge/handlers/gateway/headers.ts';
 import type { Target } from './target.ts';
 import type { Upstream } from './upstream.ts';
 
@@ -14,7 +15,9 @@ export interface Errand {
   /** Name, value, name, value. */
   readonly headers: string[];
   /** What becomes of the headers of the answer. */
-  readonly answerHeaders: (raw: readonly (readonly [string, string])[]) => readonly (readonly [string, string])[];
+  readonly answerHeaders: (raw: HeaderList) => HeaderList;
+  /** And of what it says after its body. */
+  readonly answerTrailers: (raw: HeaderList) => HeaderList;
   readonly maxBodyBytes: number;
   /** Until the answer begins. */
   readonly answerMs: number;
@@ -141,6 +144,7 @@ class Passage implements Dispatcher.DispatchHandler {
         response.writeInformation(status, flat(raw.filter(([name]) => name.toLowerCase() === 'link')));
       return;
     }
+    this.target?.answered();
     const headers = flat(answerHeaders(raw));
     // What of the body was not read by now nobody wants.
     if (!request.complete) headers.push('connection', 'close');
@@ -152,11 +156,12 @@ class Passage implements Dispatcher.DispatchHandler {
 
   /** Who streams wants to be heard as soon as it speaks. */
   private readonly flush = (): void => {
-    if (!this.over) this.errand.response.flushHeaders();
+    const { response } = this.errand;
+    if (!this.over && !response.writableEnded) response.flushHeaders();
   };
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    const { response, upstream } = this.errand;
+    const { response } = this.errand;
     this.bytesOut += chunk.length;
     if (chunk.length === this.size && chunk.length <= ONE_PIECE_BYTES) {
       this.whole = chunk;
@@ -164,22 +169,29 @@ class Passage implements Dispatcher.DispatchHandler {
     }
     if (response.write(chunk)) return;
     controller.pause();
-    this.stall = setTimeout(() => this.letGo('cut', 'the client did not read on'), upstream.settings.idleMs);
-    response.once('drain', () => {
-      clearTimeout(this.stall);
-      controller.resume();
-    });
+    this.whenRead('drain', () => controller.resume());
   }
 
   onResponseEnd(_controller: Dispatcher.DispatchController, trailers: Record<string, string | string[] | undefined>) {
-    const { response } = this.errand;
-    const names = Object.keys(trailers ?? {});
-    if (names.length > 0 && response.chunkedEncoding) response.addTrailers(trailers);
-    this.target?.end('answered', performance.now());
-    this.target = undefined;
+    const { request, response, answerTrailers } = this.errand;
+    const said = answerTrailers(listed(trailers));
+    if (said.length > 0 && response.chunkedEncoding) response.addTrailers(said as [string, string][]);
+    this.release();
+    // Before the answer is out: from then on the time that the connection has is not ours to say.
+    if (this.sends) request.socket?.setTimeout(0);
+    this.whenRead('finish', () => this.finish('whole'));
     if (this.whole) response.end(this.whole.toString('latin1'), 'latin1');
     else response.end();
-    this.finish('whole');
+  }
+
+  /** Goes on when the client took what waits for it; who does not take it in time is let go. */
+  private whenRead(event: 'drain' | 'finish', then: () => void): void {
+    const { response, upstream } = this.errand;
+    this.stall = setTimeout(() => this.letGo('cut', 'the client did not read on'), upstream.settings.idleMs);
+    response.once(event, () => {
+      clearTimeout(this.stall);
+      then();
+    });
   }
 
   onResponseError(_controller: Dispatcher.DispatchController | undefined, error: Error): void {
@@ -189,15 +201,16 @@ class Passage implements Dispatcher.DispatchHandler {
     const code = (error as NodeJS.ErrnoException).code ?? error.name;
     const why = `${code}: ${error.message}`;
     if (this.ended) {
-      this.release('untold');
+      this.release();
       return this.finish(this.ended.is, this.ended.why);
     }
     // What breaks off on the client's side says nothing about the upstream.
     if (this.sends && request.errored && !request.complete) {
-      this.release('untold');
+      this.release();
       return this.finish('client-gone', 'the request broke off');
     }
-    this.release({ failed: why });
+    this.target?.failed(why, performance.now());
+    this.release();
     if (this.status !== undefined) return this.finish('cut', why);
     this.lastWhy = why;
     const slow = code === 'UND_ERR_HEADERS_TIMEOUT';
@@ -222,12 +235,12 @@ class Passage implements Dispatcher.DispatchHandler {
     };
     if (this.controller) return this.controller.abort(new Error(why ?? is));
     // It waits for a connection; it is let go when it gets one.
-    this.release('untold');
+    this.release();
     this.finish(this.ended.is, why);
   }
 
-  private release(outcome: Parameters<Target['end']>[0]): void {
-    this.target?.end(outcome, performance.now());
+  private release(): void {
+    this.target?.end();
     this.target = undefined;
     this.controller = undefined;
   }
@@ -238,7 +251,7 @@ class Passage implements Dispatcher.DispatchHandler {
     clearTimeout(this.stall);
     const { request, response } = this.errand;
     response.off('close', this.clientClosed);
-    if (this.sends) request.socket?.setTimeout(0);
+    if (this.sends && is !== 'whole') request.socket?.setTimeout(0);
     // Half an answer must not look like a whole one: no last chunk, no orderly end.
     if (is === 'cut') cut(response);
     this.settle({
@@ -266,10 +279,16 @@ function pairsOf(raw: readonly Buffer[]): [string, string][] {
   return pairs;
 }
 
-export function flat(pairs: readonly (readonly [string, string])[]): string[] {
+export function flat(pairs: HeaderList): string[] {
   const list: string[] = [];
   for (const [name, value] of pairs) list.push(name, value);
   return list;
+}
+
+function listed(trailers: Readonly<Record<string, string | string[] | undefined>> | undefined): HeaderList {
+  return Object.entries(trailers ?? {}).flatMap(([name, value]) =>
+    [value ?? []].flat().map((each) => [name, each] as const),
+  );
 }
 
 function sizeOf(pairs: readonly (readonly [string, string])[]): number | undefined {

@@ -29,6 +29,18 @@ export interface AccessRecord {
   readonly limits: readonly LimitTrace[] | undefined;
 }
 
+/** Of what came to no verdict: nothing is known but this. */
+export interface UnjudgedRecord {
+  readonly id: string;
+  readonly at: string;
+  readonly address: string;
+  /** Nothing where the request could not be read. */
+  readonly method?: string;
+  readonly rule: 'malformed' | 'error';
+  readonly status: number;
+  readonly why: string;
+}
+
 export function recordOf(
   verdict: Verdict,
   ended: Partial<Passed> & { readonly status: number | undefined; readonly ms: number; readonly ownMs: number },

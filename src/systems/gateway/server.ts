@@ -1,13 +1,15 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { lastWords } from './last-words.ts';
 import { hasBody } from './passage.ts';
 
 /** What the gateway does with what comes in. */
 export interface Doors {
   request(request: IncomingMessage, response: ServerResponse): void;
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
-  /** What is no request that two servers would read alike. */
-  malformed(code: string): void;
+  /** What is no request that two servers would read alike, and what it is answered with; gives the id of that. */
+  malformed(why: string, status: number, address: string): string;
 }
 
 export interface ServerLimits {
@@ -22,10 +24,10 @@ export interface ServerLimits {
 
 const DEADLINES_EVERY_MS = 500;
 
-const ANSWERS: Readonly<Record<string, string>> = {
-  HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
-  HPE_CHUNK_EXTENSIONS_OVERFLOW: '413 Payload Too Large',
-  ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
+const ANSWERS: Readonly<Record<string, number>> = {
+  HPE_HEADER_OVERFLOW: 431,
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: 413,
+  ERR_HTTP_REQUEST_TIMEOUT: 408,
 };
 
 /** Native HTTP with the strict parser, and a deadline for everything that a client may be slow with. */
@@ -37,7 +39,8 @@ export function createGatewayServer(doors: Doors, limits: ServerLimits): Server 
     connectionsCheckingInterval: DEADLINES_EVERY_MS,
     maxHeaderSize: limits.headerBytes,
     insecureHTTPParser: false,
-    requireHostHeader: true,
+    // Who judges says so, with an id.
+    requireHostHeader: false,
     noDelay: true,
     shouldUpgradeCallback: isWebSocket,
   });
@@ -46,35 +49,31 @@ export function createGatewayServer(doors: Doors, limits: ServerLimits): Server 
   server.on('request', doors.request);
   // Whether the body is wanted is said when that is known.
   server.on('checkContinue', doors.request);
+  // Any other expectation is one that nobody has to meet.
+  server.on('checkExpectation', doors.request);
   server.on('upgrade', doors.upgrade);
   server.on('connect', (_request, socket: Duplex) => {
-    doors.malformed('connect');
-    end(socket, '405 Method Not Allowed');
+    // Nobody else hears of it any more.
+    socket.on('error', () => undefined);
+    refuse(socket, 405, 'CONNECT');
   });
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => {
     const code = error.code ?? 'unknown';
-    if (code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
-    doors.malformed(code);
-    // Where an answer has begun, another one would be read as its body.
     const { _httpMessage: answering } = socket as Duplex & { readonly _httpMessage?: ServerResponse | null };
-    if (answering?.headersSent) return void socket.destroy();
-    end(socket, ANSWERS[code] ?? '400 Bad Request');
+    // Who leaves in the middle of a body is gone, and known as such. Where an answer has begun, another one would be read as its body.
+    const left = code === 'ECONNRESET' || (answering && code === 'HPE_INVALID_EOF_STATE');
+    if (left || answering?.headersSent || !socket.writable) return void socket.destroy();
+    refuse(socket, ANSWERS[code] ?? 400, code);
   });
   return server;
+
+  function refuse(socket: Duplex, status: number, why: string): void {
+    const id = doors.malformed(why, status, (socket as Socket).remoteAddress ?? '');
+    lastWords(socket, status, { 'x-request-id': id });
+  }
 }
 
 /** Nothing else is upgraded: in HTTP/2 that nobody judges, say, anything could be asked for. */
 function isWebSocket({ method, headers }: IncomingMessage): boolean {
   return method === 'GET' && headers.upgrade?.toLowerCase() === 'websocket' && !hasBody({ headers });
-}
-
-function end(socket: Duplex, status: string): void {
-  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
-  socket.destroySoon?.();
-}
-
-declare module 'node:stream' {
-  interface Duplex {
-    destroySoon?(): void;
-  }
 }

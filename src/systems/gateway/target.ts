@@ -24,8 +24,11 @@ export interface Target {
   /** Whether it may be asked now. A breaker that was open long enough lets one through. */
   ready(now: number): boolean;
   begin(now: number): void;
-  /** What came of it; nothing where that says nothing about the target, as where the client went away. */
-  end(outcome: 'answered' | 'untold' | { readonly failed: string }, now: number): void;
+  /** Said as soon as it is known: an answer that has begun may go on for hours. */
+  answered(): void;
+  failed(why: string, now: number): void;
+  /** It is over, whatever was said of it; nothing is where the client went away. */
+  end(): void;
   close(): Promise<void>;
 }
 
@@ -76,21 +79,20 @@ export function createTarget({ origin, connectMs }: TargetSettings, addresses: A
       outstanding += 1;
       if (stateAt(now) === 'half-open') trying = true;
     },
-    end(outcome, now) {
+    answered() {
+      failures = 0;
+      trying = false;
+    },
+    failed(why, now) {
+      failures += 1;
+      lastFailure = why;
+      const beyond = failures - FAILURES_TO_OPEN;
+      if (beyond >= 0) openUntil = now + Math.min(LONGEST_OPEN_MS, OPEN_MS * 2 ** Math.min(beyond, 10));
+    },
+    end() {
       outstanding -= 1;
-      if (outcome === 'answered') {
-        failures = 0;
-        trying = false;
-      } else if (outcome === 'untold') {
-        // Whoever tried it may have been this one: another one may.
-        trying = false;
-      } else {
-        failures += 1;
-        trying = false;
-        lastFailure = outcome.failed;
-        const beyond = failures - FAILURES_TO_OPEN;
-        if (beyond >= 0) openUntil = now + Math.min(LONGEST_OPEN_MS, OPEN_MS * 2 ** Math.min(beyond, 10));
-      }
+      // Whoever tried it may have been this one: another one may.
+      trying = false;
     },
     close: () => pool.close(),
   };

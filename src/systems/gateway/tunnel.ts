@@ -1,7 +1,9 @@
 // Connections that leave HTTP, as WebSockets do: after the verdict, bytes both ways until either side ends.
-import { request as httpRequest, type IncomingMessage, STATUS_CODES } from 'node:http';
+import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { endSoon, headOf } from './last-words.ts';
 import { flat, type Passed } from './passage.ts';
 import type { Target } from './target.ts';
 import type { Upstream } from './upstream.ts';
@@ -19,50 +21,39 @@ export interface TunnelErrand {
 
 export interface Tunnels {
   readonly open: (errand: TunnelErrand) => Promise<Passed>;
-  refuse(socket: Duplex, status: number, body: object, headers: Readonly<Record<string, string>>): void;
   readonly count: number;
-  cutAll(): void;
 }
 
 export function createTunnels(): Tunnels {
-  const open = new Set<Duplex>();
+  let count = 0;
   return {
     async open(errand) {
       const target = errand.upstream.take([], performance.now());
       if (target === 'none-up' || target === 'full')
-        return ended(target === 'full' ? 'upstream-full' : 'upstream-down', undefined, undefined);
-      open.add(errand.socket);
-      errand.socket.once('close', () => open.delete(errand.socket));
-      return await through(errand, target);
-    },
-    refuse(socket, status, body, headers) {
-      const text = JSON.stringify(body);
-      const lines = Object.entries({
-        ...headers,
-        'content-type': 'application/json',
-        'content-length': String(Buffer.byteLength(text)),
-        connection: 'close',
-      });
-      socket.end(headOf(status, flat(lines)) + text);
+        return { ...NOTHING, is: target === 'full' ? 'upstream-full' : 'upstream-down', target: undefined };
+      count += 1;
+      try {
+        return await through(errand, target);
+      } finally {
+        target.end();
+        count -= 1;
+      }
     },
     get count() {
-      return open.size;
-    },
-    cutAll() {
-      for (const socket of open) socket.destroy();
+      return count;
     },
   };
 }
 
+const NOTHING = { status: undefined, retries: 0, bytesIn: 0, bytesOut: 0 } as const;
+
 async function through(errand: TunnelErrand, target: Target): Promise<Passed> {
   const { request, socket, head, upstream, path, headers, answerHeaders, answerMs } = errand;
+  const { idleMs } = upstream.settings;
   const { promise, resolve } = Promise.withResolvers<Passed>();
+  const settle = (is: Passed['is'], more: Partial<Passed> = {}): void =>
+    resolve({ ...NOTHING, target: target.origin, ...more, is });
   const origin = new URL(target.origin);
-  let told = false;
-  const tell = (outcome: Parameters<Target['end']>[0]): void => {
-    if (!told) target.end(outcome, performance.now());
-    told = true;
-  };
   const asked = (origin.protocol === 'https:' ? httpsRequest : httpRequest)({
     method: request.method ?? 'GET',
     path,
@@ -77,7 +68,6 @@ async function through(errand: TunnelErrand, target: Target): Promise<Passed> {
       'Upgrade',
       request.headers.upgrade ?? 'websocket',
     ],
-    timeout: answerMs,
     agent: false,
     createConnection(_options, done) {
       target.connect(
@@ -87,16 +77,29 @@ async function through(errand: TunnelErrand, target: Target): Promise<Passed> {
       return undefined;
     },
   });
+  const late = setTimeout(
+    () => asked.destroy(Object.assign(new Error('no answer in time'), { code: 'SLOW' })),
+    answerMs,
+  );
+  let waits = true;
+  /** Whether it waited until now: what ends the waiting comes once. */
+  const waited = (): boolean => {
+    if (!waits) return false;
+    waits = false;
+    clearTimeout(late);
+    socket.off('close', gone);
+    return true;
+  };
   const gone = (): void => {
-    tell('untold');
+    waited();
     asked.destroy();
-    resolve(ended('client-gone', undefined, target));
+    settle('client-gone');
   };
   socket.once('close', gone);
 
   asked.on('upgrade', (answer, upstreamSocket, upstreamHead) => {
-    socket.off('close', gone);
-    tell('answered');
+    waited();
+    target.answered();
     upstreamSocket.on('error', () => undefined);
     const upgradeHeaders = ['Connection', 'Upgrade', 'Upgrade', answer.headers.upgrade ?? 'websocket'];
     socket.write(headOf(101, [...flat(answerHeaders(pairsOf(answer))), ...upgradeHeaders]));
@@ -109,44 +112,43 @@ async function through(errand: TunnelErrand, target: Target): Promise<Passed> {
     const over = (): void => {
       socket.destroy();
       upstreamSocket.destroy();
-      resolve({ ...ended('whole', 101, target), bytesIn, bytesOut });
+      settle('whole', { status: 101, bytesIn, bytesOut });
     };
-    for (const side of [socket, upstreamSocket] as NetSocket[]) {
-      side.setTimeout?.(upstream.settings.idleMs, over);
+    for (const side of [socket, upstreamSocket] as Socket[]) {
+      side.setTimeout(idleMs, over);
       side.once('close', over);
     }
   });
   // It is not upgraded: its answer is passed on, and nothing after it, for that would be judged by nobody.
   asked.on('response', (answer) => {
-    tell('answered');
-    socket.off('close', gone);
-    const status = answer.statusCode ?? 502;
+    waited();
+    target.answered();
+    const { statusCode: status = 502 } = answer;
+    let bytesOut = 0;
     socket.write(headOf(status, [...flat(answerHeaders(pairsOf(answer))), 'Connection', 'close']));
-    answer.pipe(socket);
-    answer.on('error', () => socket.destroy());
+    socket.resume();
+    answer.on('data', (chunk: Buffer) => (bytesOut += chunk.length));
+    answer.pipe(socket, { end: false });
+    answer.socket.setTimeout(idleMs, () => answer.destroy(new Error(`nothing went on for ${idleMs} ms`)));
+    answer.once('end', () => endSoon(socket, idleMs));
+    // Half an answer must not look like a whole one.
+    answer.on('error', ({ message }) => {
+      settle('cut', { status, bytesOut, why: message });
+      (socket as Socket).resetAndDestroy();
+    });
     socket.once('close', () => {
+      const whole = answer.readableEnded && socket.writableFinished;
+      settle(whole ? 'whole' : 'client-gone', { status, bytesOut });
       answer.destroy();
-      resolve(ended('whole', status, target));
     });
   });
-  asked.on('timeout', () => asked.destroy(Object.assign(new Error('no answer in time'), { code: 'SLOW' })));
   asked.on('error', (error: NodeJS.ErrnoException) => {
-    if (told) return;
-    socket.off('close', gone);
-    tell({ failed: `${error.code ?? error.name}: ${error.message}` });
-    resolve({
-      ...ended(error.code === 'SLOW' ? 'upstream-slow' : 'upstream-failed', undefined, target),
-      why: error.message,
-    });
+    if (!waited()) return;
+    target.failed(`${error.code ?? error.name}: ${error.message}`, performance.now());
+    settle(error.code === 'SLOW' ? 'upstream-slow' : 'upstream-failed', { why: error.message });
   });
   asked.end();
   return await promise;
-}
-
-type NetSocket = Duplex & { setTimeout?(ms: number, listener: () => void): void };
-
-function ended(is: Passed['is'], status: number | undefined, target: Target | undefined): Passed {
-  return { is, status, target: target?.origin, retries: 0, bytesIn: 0, bytesOut: 0 };
 }
 
 function pairsOf({ rawHeaders }: IncomingMessage): [string, string][] {
@@ -154,10 +156,4 @@ function pairsOf({ rawHeaders }: IncomingMessage): [string, string][] {
   for (let at = 0; at + 1 < rawHeaders.length; at += 2)
     pairs.push([rawHeaders[at] as string, rawHeaders[at + 1] as string]);
   return pairs;
-}
-
-function headOf(status: number, headers: readonly string[]): string {
-  let head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n`;
-  for (let at = 0; at + 1 < headers.length; at += 2) head += `${headers[at]}: ${headers[at + 1]}\r\n`;
-  return `${head}\r\n`;
 }

@@ -58,7 +58,7 @@ export function createProbes(deps: ProbesDeps): Probes {
 
   return {
     name: 'probes',
-    operations: placeOperations({ ...deps, db, roster, signing, since: () => since, unreadable: telling.unreadable }),
+    operations: placeOperations({ ...deps, db, roster, signing, since: () => since }),
     jobs: [placeRetention({ db, keepMs })],
     votes: createVotes({ db, here: deps.node.name, now }),
     meter: createPlaceMeter({ ...deps, db, node: deps.node.id }),
