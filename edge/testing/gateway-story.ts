@@ -4,6 +4,7 @@ import { createCallers } from '../handlers/gateway/callers.ts';
 import { toUpstream } from '../handlers/gateway/headers.ts';
 import { judge } from '../handlers/gateway/judge.ts';
 import { memoryCounters } from '../handlers/gateway/memory-counters.ts';
+import type { HeaderOf } from '../handlers/gateway/method.ts';
 import { readyRoutes } from '../handlers/gateway/ready.ts';
 import type { Limits, Route } from '../handlers/gateway/routes.ts';
 import type { Verdict } from '../handlers/gateway/verdict.ts';
@@ -23,6 +24,8 @@ export interface Step {
   readonly headers: readonly (readonly [name: string, value: string])[];
   /** So many of them at this moment, one after the other; the last one is told of. */
   readonly times?: number;
+  /** All of them at once; {n} in a header is which one it is. */
+  readonly together?: boolean;
   /** From here on: what is published at an address. What is not named does not answer. */
   readonly published?: Readonly<Record<string, unknown>>;
   /** From here on: what a validator says to a token. To what is not named it does not answer. */
@@ -64,23 +67,27 @@ export async function tell({ routes, limits, steps }: Story): Promise<Told[]> {
   for (const step of steps) {
     published = step.published ?? published;
     said = step.said ?? said;
+    const judged = async (header: HeaderOf): Promise<Verdict> => {
+      const { method, target, host, address, at } = step;
+      const means = { counters, callers, now: at, newId: () => `id-${(ids += 1)}` };
+      return await judge({ method, target, host, scheme: 'https', header, address }, ready, means);
+    };
+    const times = step.times ?? 1;
+    const numbered =
+      (n: number): HeaderOf =>
+      (name) =>
+        joined(step.headers, name)?.replaceAll('{n}', String(n));
     let verdict: Verdict | undefined;
     let forwarded = 0;
-    for (let each = 0; each < (step.times ?? 1); each += 1) {
-      verdict = await judge(
-        {
-          method: step.method,
-          target: step.target,
-          host: step.host,
-          scheme: 'https',
-          header: (name) => joined(step.headers, name),
-          address: step.address,
-        },
-        ready,
-        { counters, callers, now: step.at, newId: () => `id-${(ids += 1)}` },
-      );
-      if (verdict.is === 'forward') forwarded += 1;
-    }
+    if (step.together) {
+      const verdicts = await Promise.all(Array.from({ length: times }, (_, n) => judged(numbered(n))));
+      forwarded = verdicts.filter(({ is }) => is === 'forward').length;
+      verdict = verdicts.at(-1);
+    } else
+      for (let each = 0; each < times; each += 1) {
+        verdict = await judged((name) => joined(step.headers, name));
+        if (verdict.is === 'forward') forwarded += 1;
+      }
     if (!verdict) throw new Error('A step is of one request at least.');
     const sent = verdict.is === 'forward' ? toUpstream(step.headers, verdict.request) : [];
     told.push({ verdict, sent, forwarded, fetches, validations });

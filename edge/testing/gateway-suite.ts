@@ -211,6 +211,9 @@ export function gatewaySuite(tell: Tell, runs: number): void {
         ['X-User-ID', 'root'],
         ['x-user-plan', 'enterprise'],
         ['X_User_ID', 'root'],
+        ['X.User.ID', 'root'],
+        ['X!User-ID', 'root'],
+        ['Authorization', 'Bearer forged.by.me'],
         ['X-Forwarded-For', '127.0.0.1'],
         ['X-Forwarded-Host', 'evil.example'],
         ['X-Forwarded-Proto', 'http'],
@@ -264,7 +267,10 @@ export function gatewaySuite(tell: Tell, runs: number): void {
         .constantFrom('x-user-id', 'x-user-plan', 'x-forwarded-for', 'x-real-ip', 'x-request-id')
         .chain((ours) =>
           fc
-            .array(fc.constantFrom('', '_', ' ', '\t', '-', '\u00ad', 'u'), { minLength: 5, maxLength: 5 })
+            .array(fc.constantFrom('', '_', ' ', '\t', '-', '\u00ad', 'u', '.', '!', '~'), {
+              minLength: 5,
+              maxLength: 5,
+            })
             .map((noise) =>
               Array.from(ours)
                 .map((letter, at) => (at % 3 === 0 ? letter.toUpperCase() : letter) + (noise[at] ?? ''))

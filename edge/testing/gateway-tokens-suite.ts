@@ -1,7 +1,7 @@
 import { createHash, createPublicKey, sign } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Auth, JwtAuth, Route } from '../handlers/gateway/routes.ts';
+import type { Auth, JwtAuth, KeysAuth, Route } from '../handlers/gateway/routes.ts';
 import { base64url, hmacToken, type SigningKey, signingKey, token } from './forge.ts';
 import {
   AUDIENCE,
@@ -272,10 +272,16 @@ export function gatewayTokensSuite(tell: Tell, mutations: number): void {
           at(0, token(rsa, long), { published }),
           at(minutes(1), token(two, long), { published: rotated }),
           at(minutes(1) + 1, token(rsa, long)),
+          at(minutes(1) + 30_000, token(rsa, long)),
         ]),
       );
-      expect(told.map(outcome)).toEqual(['upstream of / /', 'upstream of / /', '401 credentials']);
-      expect(told.map(({ fetches }) => fetches)).toEqual([1, 2, 2]);
+      expect(told.map(outcome)).toEqual([
+        'upstream of / /',
+        'upstream of / /',
+        '503 auth-unavailable',
+        '401 credentials',
+      ]);
+      expect(told.map(({ fetches }) => fetches)).toEqual([1, 2, 2, 3]);
     });
 
     it('asks for the keys again for one that it does not know, but not as often as somebody makes one up', async () => {
@@ -290,6 +296,30 @@ export function gatewayTokensSuite(tell: Tell, mutations: number): void {
       );
       expect(told.map(({ fetches }) => fetches)).toEqual([1, 2, ...Array<number>(50).fill(2), 3]);
       expect(outcome(told.at(-1) ?? throwing())).toBe('upstream of / /');
+    });
+
+    it('nobody can say where a key is new and the issuer does not answer, or was asked a moment ago: that is no guess', async () => {
+      const strict = [routeOf('/', { auth: [JWT] })];
+      const fresh = (user: number): string => token(two, { ...long, sub: `user ${user}`.replace(' ', '-') });
+      const told = await tell(
+        story(strict, [
+          at(0, token(rsa, long), { published }),
+          at(minutes(1), fresh(1), { published: {}, times: 30 }),
+          at(minutes(1) + 29_000, fresh(2), { published: rotated }),
+          at(minutes(1) + 29_000, token(rsa, { ...long, sub: 'newcomer' })),
+          at(minutes(1) + 30_000, fresh(3)),
+          at(minutes(2), token({ ...two, id: 'made-up' }, long)),
+        ]),
+      );
+      expect(told.map(outcome)).toEqual([
+        'upstream of / /',
+        '503 auth-unavailable',
+        '503 auth-unavailable',
+        'upstream of / /',
+        'upstream of / /',
+        '401 credentials',
+      ]);
+      expect(told.map(({ fetches }) => fetches)).toEqual([1, 2, 2, 2, 3, 4]);
     });
 
     it('goes on with the last keys while the issuer does not answer, for a day, and then refuses', async () => {
@@ -517,6 +547,12 @@ export function gatewayTokensSuite(tell: Tell, mutations: number): void {
       ]);
     });
 
+    it('is told of without the secrets of its address', async () => {
+      const auth = { ...REMOTE, url: 'https://user:secret@accounts.example.org/validate?key=secret' };
+      const [told] = await tell(story(routesWith(auth), [at(0, 'x')]));
+      expect(told?.verdict.trace.auth).toMatchObject([{ of: 'https://accounts.example.org/validate' }]);
+    });
+
     it('is never asked about what cannot be a token', async () => {
       const told = await tell(
         story(routes, [shown('a"b'), shown('x'.repeat(8_193)), { headers: { authorization: 'Basic eA==' } }]),
@@ -530,6 +566,12 @@ export function gatewayTokensSuite(tell: Tell, mutations: number): void {
     const key = 'the key of a program';
     const keysAuth = { ...KEYS, keys: [{ id: 'one', sha256: sha256(key), user: 'robot', scopes: [] }] };
     const said = { good: { status: 200, body: { user_id: 'remote', plan: 'paid' } } };
+    const JWT_ELSEWHERE: JwtAuth = {
+      ...JWT,
+      issuer: 'https://away.example.org',
+      jwksUrl: 'https://away.example.org/keys',
+    };
+    const elsewhere = { ...claims, iss: JWT_ELSEWHERE.issuer };
 
     it('are tried in order, and the first that is good decides', async () => {
       const routes = routesWith(JWT, keysAuth, REMOTE);
@@ -551,11 +593,89 @@ export function gatewayTokensSuite(tell: Tell, mutations: number): void {
       expect(told.at(-1)?.verdict.trace.auth.map(({ outcome: each }) => each)).toEqual(['absent', 'absent', 'absent']);
     });
 
+    it('send Authorization on only where it proved who it is, and a key never', async () => {
+      const bearing = {
+        ...keysAuth,
+        keys: [{ ...keysAuth.keys[0], id: 'two', sha256: sha256('key') }],
+        header: 'authorization',
+      };
+      const routes = routesWith(JWT, REMOTE, bearing as KeysAuth, keysAuth);
+      const token1 = token(rsa, claims);
+      const told = await tell(
+        story(routes, [
+          shown(token1, { published, said: { ...said, key: { status: 401, body: {} } } }),
+          shown('good'),
+          shown('key'),
+          { headers: { authorization: 'Basic forged', 'x-api-key': key } },
+          { headers: { authorization: `Bearer ${token1}`, 'x-api-key': key } },
+        ]),
+      );
+      expect(told.map(({ sent }) => new Map(sent).get('authorization'))).toEqual([
+        `Bearer ${token1}`,
+        'Bearer good',
+        undefined,
+        undefined,
+        `Bearer ${token1}`,
+      ]);
+      for (const { sent } of told) expect(new Map(sent).has('x-api-key')).toBe(false);
+      expect(told.map(({ forwarded }) => forwarded)).toEqual([1, 1, 1, 1, 1]);
+    });
+
     it('may be left out where a route takes nobody too, but not shown wrong', async () => {
       const routes = [routeOf('/', { auth: [keysAuth], anonymous: true })];
       const told = await tell(story(routes, [{}, { headers: { 'x-api-key': 'wrong' } }]));
       expect(told.map(outcome)).toEqual(['upstream of / /', '401 credentials']);
       expect(told[0]?.verdict).toMatchObject({ is: 'forward', trace: { limits: [{ rule: 'anonymous' }] } });
+    });
+
+    it.each([
+      ['a token that expired', [JWT, keysAuth], token(rsa, { ...claims, exp: SECONDS - 60 }), '429 failures'],
+      ['a token of an issuer that is away', [JWT_ELSEWHERE, keysAuth], token(ec, elsewhere), '429 failures'],
+      ['a token that nobody validates now', [REMOTE, keysAuth], 'unknown', '429 failures'],
+      ['a token that is good', [keysAuth, JWT], token(rsa, claims), 'alice'],
+    ] as const)('count what is guessed beside %s', async (_what, auth, beside, expected) => {
+      const both = (guess: string) => ({ headers: { authorization: `Bearer ${beside}`, 'x-api-key': guess } });
+      const told = await tell(
+        story([routeOf('/', { auth })], [{ ...both('a guess'), published, times: 20 }, both(key)]),
+      );
+      const [, last] = told;
+      expect(last?.verdict.is === 'forward' ? last.verdict.user : outcome(last ?? throwing())).toBe(expected);
+      expect(last?.verdict.trace.auth.find(({ by }) => by === 'keys')?.outcome).toBe('not-tried');
+    });
+
+    it('let as many guesses at once be tried as one after the other', async () => {
+      const guess = `guess-{n}`;
+      const found = { ...KEYS, keys: [{ id: 'one', sha256: sha256('guess-20'), user: 'robot', scopes: [] }] };
+      const told = await tell(
+        story(
+          [routeOf('/', { auth: [found] })],
+          [{ headers: { 'x-api-key': guess }, times: 500, together: true }, { headers: { 'x-api-key': 'guess-20' } }],
+        ),
+      );
+      expect(told.map(({ forwarded }) => forwarded)).toEqual([0, 0]);
+      expect(told.map(outcome)).toEqual(['429 failures', '429 failures']);
+    });
+
+    it('use up no guess where what is shown is good, or the same at once, or is shown to several of them', async () => {
+      const names = Array.from({ length: 30 }, (_, index) => `the key of program ${index}`);
+      const many = {
+        ...KEYS,
+        header: 'authorization',
+        keys: names.map((name) => ({ id: name, sha256: sha256(name.replaceAll(' ', '-')), user: 'robot', scopes: [] })),
+      };
+      const routes = [routeOf('/', { auth: [JWT, many] })];
+      const text = token(rsa, claims);
+      const told = await tell(
+        story(routes, [
+          ...names.map((name) => shown(name.replaceAll(' ', '-'), { published })),
+          shown(text, { times: 50, together: true }),
+          shown('a-guess', { times: 19 }),
+          shown('another-guess'),
+          shown('the-last-guess'),
+        ]),
+      );
+      expect(told.map(({ forwarded }) => forwarded)).toEqual([...Array<number>(30).fill(1), 50, 0, 0, 0]);
+      expect(told.slice(-2).map(outcome)).toEqual(['401 credentials', '429 failures']);
     });
 
     it('count a genuine token that expired for its address, not as a guess', async () => {

@@ -4,6 +4,7 @@ import { createServer, type IncomingHttpHeaders, type Server, type ServerRespons
 import type { AddressInfo } from 'node:net';
 import type { Miniflare } from 'miniflare';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { KeysAuth } from '../handlers/gateway/routes.ts';
 import { startGatewayWorker } from '../testing/gateway-worker.ts';
 
 interface Seen {
@@ -17,8 +18,15 @@ const KEY = 'key-of-ada';
 const keys = {
   is: 'keys',
   header: 'x-api-key',
-  keys: [{ id: 'ada', sha256: createHash('sha256').update(KEY).digest('hex'), user: 'ada', plan: 'paid', scopes: [] }],
+  keys: [
+    keyOf('ada', 'ada', 'paid'),
+    ...Array.from({ length: 25 }, (_, n) => keyOf(`enno-${n}`, 'enno', 'enterprise')),
+  ],
 };
+
+function keyOf(id: string, user: string, plan: string): KeysAuth['keys'][number] {
+  return { id, sha256: createHash('sha256').update(`key-of-${id}`).digest('hex'), user, plan, scopes: [] };
+}
 
 describe('the gateway worker, in workerd', () => {
   const seen: Seen[] = [];
@@ -119,6 +127,18 @@ describe('the gateway worker, in workerd', () => {
     expect((await ask('/shut', '192.0.2.4')).status).toBe(401);
     expect((await ask('/shut', '192.0.2.4', { headers: { 'x-api-key': 'guessed' } })).status).toBe(401);
     expect(seen).toEqual([]);
+  });
+
+  it('takes 20 guesses of an address, at once or not, and no good key for one', async () => {
+    const statuses = async (keysShown: readonly string[]): Promise<number[]> =>
+      await Promise.all(
+        keysShown.map(async (key) => (await ask('/shut', '192.0.2.6', { headers: { 'x-api-key': key } })).status),
+      );
+    for (let n = 0; n < 25; n += 1) expect(await statuses([`key-of-enno-${n}`])).toEqual([200]);
+    const guessed = await statuses(Array.from({ length: 60 }, (_, n) => `guess-${n}`));
+    expect(guessed.filter((status) => status === 401)).toHaveLength(20);
+    expect(guessed.filter((status) => status === 429)).toHaveLength(40);
+    expect(await statuses([KEY, 'key-of-enno-1'])).toEqual([429, 200]);
   });
 
   it('hands redirects and cookies to the client as they are', async () => {

@@ -1,7 +1,9 @@
 import type { Digests } from '../digests.ts';
 import { utf8 } from '../encodings.ts';
 import { keysMethod } from './api-keys.ts';
+import { type Guess, guesses } from './guesses.ts';
 import type { FetchKeys } from './issuer-keys.ts';
+import type { Spent } from './limits.ts';
 import type { Caller, Finding, HeaderOf, Method } from './method.ts';
 import { recent, type Recent } from './recent.ts';
 import { remoteMethod, type Validate } from './remote.ts';
@@ -9,10 +11,15 @@ import type { Auth } from './routes.ts';
 import { jwtMethod, keysByAddress } from './tokens.ts';
 import type { AuthTrace } from './trace.ts';
 
-export type Identified =
-  | { readonly is: 'good'; readonly caller: Caller; readonly trace: readonly AuthTrace[] }
-  /** not-tried: something was shown that nobody knows, and `mayTry` said no. */
-  | { readonly is: 'absent' | 'bad' | 'unfit' | 'unavailable' | 'not-tried'; readonly trace: readonly AuthTrace[] };
+export type Identified = {
+  readonly trace: readonly AuthTrace[];
+  /** Where something wrong was shown, whatever the whole came to: the count that it is in, or in which it had no room. */
+  readonly guessed: Spent | undefined;
+} & (
+  | { readonly is: 'good'; readonly by: AuthTrace['by']; readonly caller: Caller }
+  /** not-tried: something was shown that nobody knows, and there was no room for a guess. */
+  | { readonly is: 'absent' | 'bad' | 'unfit' | 'unavailable' | 'not-tried' }
+);
 
 /**
  * Finds out who a request is by, and remembers what was found as long as the objects of the routes are the same. One for a
@@ -21,7 +28,7 @@ export type Identified =
 export interface Callers {
   readonly identify: (
     auth: readonly Auth[],
-    asked: { readonly header: HeaderOf; readonly now: number; readonly mayTry: () => Promise<boolean> },
+    asked: { readonly header: HeaderOf; readonly now: number; readonly guess: Guess },
   ) => Promise<Identified>;
 }
 
@@ -36,9 +43,15 @@ export interface CallerPorts {
 interface Remembering {
   readonly method: Method;
   readonly findings: Recent<{ readonly finding: Finding; readonly version: number }>;
+  /** What is being looked at. */
+  readonly looking: Recent<{ readonly since: number; readonly found: Promise<Found> }>;
 }
 
+type Found = Finding | 'not-tried';
+
 const MOST_REMEMBERED = 20_000;
+/** Nobody waits for longer on what another request found: it may have been cut off, and then its end never comes. */
+const TOGETHER_MS = 1_000;
 /** What the whole comes to where no way was good: the first of these that one of them came to. */
 const GRAVEST = ['unavailable', 'not-tried', 'unfit', 'bad'] as const;
 
@@ -48,7 +61,11 @@ export function createCallers({ digests, fetchKeys, validate }: CallerPorts): Ca
 
   function remembering(auth: Auth): Remembering {
     let found = ready.get(auth);
-    if (!found) ready.set(auth, (found = { method: methodOf(auth), findings: recent(MOST_REMEMBERED) }));
+    if (!found)
+      ready.set(
+        auth,
+        (found = { method: methodOf(auth), findings: recent(MOST_REMEMBERED), looking: recent(MOST_REMEMBERED) }),
+      );
     return found;
   }
 
@@ -58,18 +75,42 @@ export function createCallers({ digests, fetchKeys, validate }: CallerPorts): Ca
   }
 
   async function find(
-    { method, findings }: Remembering,
+    one: Remembering,
     credential: string,
     now: number,
     mayTry: () => Promise<boolean>,
-  ): Promise<Finding | 'not-tried'> {
+  ): Promise<Found> {
+    const { method, findings, looking } = one;
     const name = String.fromCharCode(...(await digests.sha256([utf8.encode(credential)])));
     const version = method.version(now);
     const known = findings.get(name);
     const { outcome, from = Infinity, until = -Infinity } = known?.finding ?? {};
     if (known?.version === version && known && now >= from && now < until) return known.finding;
     // What was good once is no guess: others of its address must not keep it out by guessing.
-    if (outcome !== 'good' && !(await mayTry())) return 'not-tried';
+    if (outcome === 'good') return await lookAt(one, name, credential, now);
+    // A page asks for many things at once with the token it just got: that is one thing nobody knows yet.
+    const other = looking.get(name);
+    if (other && now - other.since < TOGETHER_MS) {
+      const found = await other.found;
+      if (found !== 'not-tried' && found.outcome !== 'bad') return found;
+    }
+    const found = mayTry().then(async (may) => (may ? await lookAt(one, name, credential, now) : 'not-tried'));
+    const own = { since: now, found };
+    looking.set(name, own);
+    try {
+      return await found;
+    } finally {
+      if (looking.get(name) === own) looking.delete(name);
+    }
+  }
+
+  async function lookAt(
+    { method, findings }: Remembering,
+    name: string,
+    credential: string,
+    now: number,
+  ): Promise<Finding> {
+    const version = method.version(now);
     const finding = await method.verify(credential, now);
     // By the version after it: the keys may have come for this very token. Where they changed meanwhile, it is looked at again.
     const after = method.version(now);
@@ -80,8 +121,10 @@ export function createCallers({ digests, fetchKeys, validate }: CallerPorts): Ca
   }
 
   return {
-    async identify(auth, { header, now, mayTry }) {
+    async identify(auth, { header, now, guess }) {
       const trace: AuthTrace[] = [];
+      const guessing = guesses(guess);
+      let good: { readonly by: AuthTrace['by']; readonly caller: Caller } | undefined;
       for (const each of auth) {
         const one = remembering(each);
         const { by, of } = one.method;
@@ -90,16 +133,22 @@ export function createCallers({ digests, fetchKeys, validate }: CallerPorts): Ca
           trace.push({ by, of, outcome: 'absent', why: 'nothing was shown' });
           continue;
         }
-        const finding = await find(one, credential, now, mayTry);
-        if (finding === 'not-tried') {
+        const found = await find(one, credential, now, () => guessing.mayTry(credential));
+        if (found === 'not-tried') {
           trace.push({ by, of, outcome: 'not-tried', why: 'this address showed too many wrong ones' });
           continue;
         }
-        trace.push({ by, of, outcome: finding.outcome, why: finding.why });
-        if (finding.outcome === 'good' && finding.caller) return { is: 'good', caller: finding.caller, trace };
+        guessing.came(credential, found.outcome);
+        trace.push({ by, of, outcome: found.outcome, why: found.why });
+        if (found.outcome === 'good' && found.caller) {
+          good = { by, caller: found.caller };
+          break;
+        }
       }
+      const guessed = await guessing.settled();
+      if (good) return { is: 'good', ...good, trace, guessed };
       const is = GRAVEST.find((outcome) => trace.some((each) => each.outcome === outcome)) ?? 'absent';
-      return { is, trace };
+      return { is, trace, guessed };
     },
   };
 }

@@ -8,6 +8,8 @@ export interface Count {
   readonly remaining: number;
   /** Until one more fits where none does, else until the window holds fewer than now; 0 where it is empty. */
   readonly resetMs: number;
+  /** Where `take` counted it, as `give` wants to know; nothing where it counted nothing. */
+  readonly bucket?: number;
 }
 
 export interface CountAsked {
@@ -23,4 +25,6 @@ export interface Counters {
   readonly take: (asked: CountAsked) => Soon<Count>;
   /** The same, and nothing is counted. */
   readonly look: (asked: CountAsked) => Soon<Count>;
+  /** What `take` allowed did not happen: one more fits again. */
+  readonly give: (asked: CountAsked, taken: Pick<Count, 'bucket'>) => Soon<void>;
 }

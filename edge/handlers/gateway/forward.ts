@@ -5,6 +5,7 @@ import type { Caller } from './method.ts';
 import type { ReadyRoute } from './ready.ts';
 import type { Route, Transform } from './routes.ts';
 import type { Target } from './target.ts';
+import type { AuthTrace } from './trace.ts';
 import type { HeaderValues } from './verdict.ts';
 
 /** What the gateway tells the upstream of the request. */
@@ -13,13 +14,19 @@ interface Told {
   readonly address: string;
   readonly scheme: string;
   readonly host: string;
-  readonly caller: Caller | undefined;
+  readonly known: Known | undefined;
+}
+
+/** Who it is by, and what proved it. */
+export interface Known {
+  readonly by: AuthTrace['by'];
+  readonly caller: Caller;
 }
 
 export function onward(
   { route, prefix }: ReadyRoute,
   { path, query }: Target,
-  { id, address, scheme, host, caller }: Told,
+  { id, address, scheme, host, known }: Told,
 ): { target: string; request: HeaderChange } {
   const rewritten =
     route.rewrite === undefined ? path : route.rewrite.replace(/\/+$/, '') + path.slice(prefix.length) || '/';
@@ -34,9 +41,14 @@ export function onward(
         'x-forwarded-for': address,
         'x-forwarded-proto': scheme,
         'x-forwarded-host': host,
-        ...(caller ? { 'x-user-id': caller.user, 'x-user-plan': caller.plan ?? '' } : {}),
+        ...(known ? { 'x-user-id': known.caller.user, 'x-user-plan': known.caller.plan ?? '' } : {}),
       },
-      drop: [...route.request.drop, ...keys.filter((header) => header !== 'authorization')],
+      drop: [
+        ...route.request.drop,
+        ...keys.filter((header) => header !== 'authorization'),
+        // Beside a user that a key proved, a token there would be taken for one that the gateway has looked at.
+        ...(known?.by === 'keys' ? ['authorization'] : []),
+      ],
     },
   };
 }

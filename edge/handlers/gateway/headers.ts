@@ -45,13 +45,13 @@ const OURS = new Set([
   'fastly-client-ip',
 ]);
 
-const NAME = /^[!#$%&'*+.^`|~0-9A-Za-z-]+$/;
+const NAME = /^[0-9A-Za-z-]+$/;
 /** No control character but the tab: nothing that could end the line. */
 const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
 /** What the upstream gets, of what the client sent. The one header Host is the upstream's own, and is left to who connects. */
 export function toUpstream(headers: HeaderList, change: HeaderChange): HeaderList {
-  // Many servers hand X_User_ID and X-User-ID to a program as one and the same: names with an underscore do not pass.
+  // Many servers hand X_User_ID, some X.User.ID too, to a program as if it were X-User-ID: names with such signs do not pass.
   return crossing(
     headers,
     change,

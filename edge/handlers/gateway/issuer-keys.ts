@@ -24,7 +24,7 @@ export interface IssuerKey {
 export interface IssuerKeys {
   /** Changes when the keys do. Nothing where there are none to rely on, or none that are young enough. */
   version(now: number): number | undefined;
-  /** Those that could have signed it; none where nobody has such a key, nothing where nobody can say. */
+  /** Those that could have signed it; none where the issuer has no such key now, nothing where nobody can say. */
   find(algorithm: Algorithm, id: string | undefined, now: number): Promise<readonly IssuerKey[] | undefined>;
 }
 
@@ -36,43 +36,47 @@ export function issuerKeys(url: string, fetchKeys: FetchKeys): IssuerKeys {
   let version = 0;
   let fetchedAt = Number.NEGATIVE_INFINITY;
   let triedAt = Number.NEGATIVE_INFINITY;
-  let pending: Promise<void> | undefined;
+  let pending: Promise<boolean> | undefined;
 
   const usable = (now: number): boolean => text !== undefined && now - fetchedAt < KEEP_MS;
 
-  async function fetchNow(now: number): Promise<void> {
+  async function fetchNow(now: number): Promise<boolean> {
     try {
       const document = await fetchKeys(url, AbortSignal.timeout(TIMEOUT_MS));
       const imported = await keysOf(document);
       // A list without one key that is of use is a fault of the issuer, not the end of all its keys.
-      if (imported.length === 0) return;
+      if (imported.length === 0) return false;
       fetchedAt = now;
       const next = JSON.stringify(document);
-      if (next === text) return;
+      if (next === text) return true;
       text = next;
       keys = imported;
       version += 1;
+      return true;
     } catch {
       // The trace of the request says that nobody could say; whoever fetches knows why, and logs it.
+      return false;
     } finally {
       pending = undefined;
     }
   }
 
-  function fetched(now: number, every: number): Promise<void> {
+  /** Whether the keys at hand are those that the issuer publishes at this moment. */
+  function fetched(now: number, every: number): Promise<boolean> {
     if (pending) return pending;
     // A clock that was put back must not put this off.
-    if (Math.abs(now - triedAt) < every) return Promise.resolve();
+    if (Math.abs(now - triedAt) < every) return Promise.resolve(false);
     triedAt = now;
     pending = fetchNow(now);
     return pending;
   }
 
   /** Asks again in the background where it is time, and before the answer where there is nothing to go by. */
-  async function refresh(now: number): Promise<void> {
+  async function refresh(now: number): Promise<boolean> {
     const failing = triedAt > fetchedAt;
-    if (!usable(now)) await fetched(now, AFTER_FAILURE_MS);
-    else if (Math.abs(now - fetchedAt) >= FRESH_MS) void fetched(now, failing ? AFTER_FAILURE_MS : 0);
+    if (!usable(now)) return await fetched(now, AFTER_FAILURE_MS);
+    if (Math.abs(now - fetchedAt) >= FRESH_MS) void fetched(now, failing ? AFTER_FAILURE_MS : 0);
+    return false;
   }
 
   return {
@@ -83,9 +87,11 @@ export function issuerKeys(url: string, fetchKeys: FetchKeys): IssuerKeys {
     async find(algorithm, id, now) {
       const matching = (): IssuerKey[] =>
         keys.filter((key) => key.algorithm === algorithm && (id === undefined || key.id === id));
-      await refresh(now);
-      if (usable(now) && matching().length === 0) await fetched(now, UNKNOWN_EVERY_MS);
-      return usable(now) ? matching() : undefined;
+      let fresh = await refresh(now);
+      if (!fresh && usable(now) && matching().length === 0) fresh = await fetched(now, UNKNOWN_EVERY_MS);
+      const found = matching();
+      // A key that an older list lacks may be one that the issuer signs with since.
+      return usable(now) && (fresh || found.length > 0) ? found : undefined;
     },
   };
 }

@@ -2,9 +2,8 @@
 import type { Callers, Identified } from './callers.ts';
 import { isPreflight, preflightHeaders, readableBy } from './cors.ts';
 import type { Counters } from './counters.ts';
-import { answerHeaders, onward } from './forward.ts';
+import { answerHeaders, type Known, onward } from './forward.ts';
 import { type AddressRule, ofAddress, ofUser, planOf, type Spent } from './limits.ts';
-import type { Caller } from './method.ts';
 import type { ReadyRoute, ReadyRoutes } from './ready.ts';
 import type { Auth, Limits, Route } from './routes.ts';
 import { hostOf, readTarget, type Target } from './target.ts';
@@ -57,30 +56,33 @@ interface Judging {
 async function admitted(judging: Judging, ready: ReadyRoute, target: Target, host: string): Promise<Verdict> {
   const { asked, means } = judging;
   const { auth, anonymous, limits, scopes } = ready.route;
-  const ofThisAddress = (rule: AddressRule, count: boolean): Promise<Spent> =>
-    ofAddress(rule, asked.address, { limits, ready, means, count });
+  const ofThisAddress = (rule: AddressRule): Promise<Spent> =>
+    ofAddress(rule, asked.address, { limits, ready, means, count: true });
 
   const who: Identified = await means.callers.identify(auth, {
     header: asked.header,
     now: means.now,
-    mayTry: async () => (await ofThisAddress('failures', false)).allowed,
+    guess: () => ofThisAddress('failures'),
   });
   const seen: Judging = { ...judging, auth: who.trace };
   if (who.is === 'good') {
     const plan = planOf(who.caller, limits);
     const spent = await ofUser(who.caller, ready, means);
-    const known = counted({ ...seen, user: who.caller.user, plan }, spent);
+    const known = counted({ ...seen, user: who.caller.user, plan }, ...(who.guessed ? [who.guessed, spent] : [spent]));
     if (!spent.allowed) return refused(known, 'plan', spent.headers);
     if (!scopes.every((scope) => who.caller.scopes.includes(scope)))
       return refused(known, 'scopes', {
         ...spent.headers,
         'www-authenticate': `${schemeOf(auth)} error="insufficient_scope"`,
       });
-    return forwarded(known, ready, target, host, { headers: spent.headers, caller: { ...who.caller, plan } });
+    return forwarded(known, ready, target, host, {
+      headers: spent.headers,
+      known: { by: who.by, caller: { ...who.caller, plan } },
+    });
   }
 
-  const rule = who.is === 'bad' || who.is === 'not-tried' ? 'failures' : 'anonymous';
-  const spent = await ofThisAddress(rule, who.is !== 'not-tried');
+  const rule = who.guessed ? 'failures' : 'anonymous';
+  const spent = who.guessed ?? (await ofThisAddress(rule));
   const known = counted(seen, spent);
   if (!spent.allowed) return refused(known, rule, spent.headers);
   if (who.is === 'absent' && (anonymous || auth.length === 0))
@@ -129,7 +131,7 @@ function forwarded(
   ready: ReadyRoute,
   target: Target,
   host: string,
-  { headers, caller }: { readonly headers: HeaderValues; readonly caller?: Caller },
+  { headers, known }: { readonly headers: HeaderValues; readonly known?: Known },
 ): Forward {
   const { asked, id } = judging;
   const { route } = ready;
@@ -137,7 +139,7 @@ function forwarded(
     is: 'forward',
     route: route.name,
     upstream: route.upstream,
-    ...onward(ready, target, { id, address: asked.address, scheme: asked.scheme, host, caller }),
+    ...onward(ready, target, { id, address: asked.address, scheme: asked.scheme, host, known }),
     response: answerHeaders(route, { ...headers, ...corsHeaders(judging), 'x-request-id': id }),
     maxBodyBytes: route.maxBodyBytes,
     timeoutMs: route.timeoutMs,
@@ -181,8 +183,8 @@ function corsHeaders({ ready, asked }: Judging): HeaderValues {
   return cors ? readableBy(cors, asked.header('origin')) : {};
 }
 
-function counted(judging: Judging, { traces }: Spent): Judging {
-  return { ...judging, limits: [...judging.limits, ...traces] };
+function counted(judging: Judging, ...spent: readonly Spent[]): Judging {
+  return { ...judging, limits: [...judging.limits, ...spent.flatMap(({ traces }) => traces)] };
 }
 
 function traceOf({ asked, means, id, path, ready, auth, limits, user, plan }: Judging, rule: Rule): Trace {

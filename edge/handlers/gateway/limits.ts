@@ -1,7 +1,7 @@
 // Two stages. Until it is known who asks, a request belongs to its address; from then on to its user and to nobody else, so that
 // a plan promises what it says however many people share an address.
 import { addressRange } from '../addresses.ts';
-import type { Count, Counters } from './counters.ts';
+import type { Count, CountAsked, Counters } from './counters.ts';
 import type { Caller } from './method.ts';
 import type { ReadyRoute } from './ready.ts';
 import type { Limits } from './routes.ts';
@@ -15,6 +15,8 @@ export interface Spent {
   /** What the answer says of the limit that was in force. */
   readonly headers: Readonly<Record<string, string>>;
   readonly traces: readonly LimitTrace[];
+  /** It did not happen after all. */
+  readonly giveBack: () => Promise<void>;
 }
 
 export interface LimitMeans {
@@ -60,18 +62,33 @@ async function spend(
 ): Promise<Spent> {
   const tried = await ask(key, limit, means, count);
   const traces = [traceOf({ rule, key, limit, count: tried, now: means.now, shadow: false })];
+  const all = [{ key, limit, count: tried }];
   if (shadow !== undefined) {
     const shadowKey = `shadow:${key}`;
     const shadowed = await ask(shadowKey, shadow, means, count);
     traces.push(traceOf({ rule, key: shadowKey, limit: shadow, count: shadowed, now: means.now, shadow: true }));
+    all.push({ key: shadowKey, limit: shadow, count: shadowed });
   }
-  return { allowed: tried.allowed, headers: headersOf(rule, limit, tried), traces };
+  return {
+    allowed: tried.allowed,
+    headers: headersOf(rule, limit, tried),
+    traces,
+    async giveBack() {
+      for (const each of all)
+        if (count && each.limit !== UNLIMITED && each.count.allowed)
+          await means.counters.give(askedOf(each.key, each.limit, means), each.count);
+    },
+  };
 }
 
-async function ask(key: string, limit: number, { counters, now }: LimitMeans, count: boolean): Promise<Count> {
+async function ask(key: string, limit: number, means: LimitMeans, count: boolean): Promise<Count> {
   if (limit === UNLIMITED) return { allowed: true, used: 0, remaining: UNLIMITED, resetMs: 0 };
-  const asked = { key, limit, windowMs: WINDOW_MS, now };
-  return await (count ? counters.take(asked) : counters.look(asked));
+  const asked = askedOf(key, limit, means);
+  return await (count ? means.counters.take(asked) : means.counters.look(asked));
+}
+
+function askedOf(key: string, limit: number, { now }: LimitMeans): CountAsked {
+  return { key, limit, windowMs: WINDOW_MS, now };
 }
 
 function traceOf({

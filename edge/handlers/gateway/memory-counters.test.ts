@@ -13,11 +13,26 @@ describe('counters in memory', () => {
 
   it('let as many through as the limit says, and tell how many are left and when the next one fits', () => {
     const counters = memoryCounters();
-    expect(take(counters, 0)).toEqual({ allowed: true, used: 1, remaining: 2, resetMs: WINDOW + BUCKET });
+    expect(take(counters, 0)).toMatchObject({ allowed: true, used: 1, remaining: 2, resetMs: WINDOW + BUCKET });
     expect(take(counters, 1_000)).toMatchObject({ allowed: true, remaining: 1 });
     expect(take(counters, 2_000)).toMatchObject({ allowed: true, remaining: 0 });
     expect(take(counters, 3_000)).toEqual({ allowed: false, used: 3, remaining: 0, resetMs: WINDOW + BUCKET - 3_000 });
     expect(take(counters, 3_000 + WINDOW + BUCKET - 3_000)).toMatchObject({ allowed: true, remaining: 0 });
+  });
+
+  it('have room again for what is given back, in the instant in which it was taken', () => {
+    const counters = memoryCounters();
+    const asked = (now: number) => ({ key: 'a', limit: 3, windowMs: WINDOW, now: START + now });
+    take(counters, 0);
+    const second = take(counters, 1_000);
+    take(counters, 2_000);
+    expect(take(counters, 3_000).allowed).toBe(false);
+    void counters.give(asked(3_000), second);
+    expect(take(counters, 4_000)).toMatchObject({ allowed: true, used: 3, resetMs: WINDOW + BUCKET - 4_000 });
+    expect(take(counters, WINDOW + BUCKET)).toMatchObject({ allowed: true, used: 3, resetMs: 2_000 });
+    // What left the window by itself takes nothing else with it.
+    void counters.give(asked(WINDOW + 1_000 + BUCKET), second);
+    expect(take(counters, WINDOW + 1_000 + BUCKET).allowed).toBe(false);
   });
 
   it('do not double at the edge of a minute', () => {

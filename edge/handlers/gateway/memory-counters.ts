@@ -60,12 +60,21 @@ export function memoryCounters(mostKeys = MOST_KEYS): Counters & { readonly size
       used,
       remaining: Math.max(0, limit - used),
       resetMs: reset(log, allowed ? used : limit, width, now),
+      ...(allowed && take && { bucket }),
     };
+  }
+
+  function give(asked: CountAsked, { bucket }: Pick<Count, 'bucket'>): void {
+    const log = logOf(asked, false);
+    if (!log) return;
+    expire(log, Math.floor(asked.now / (asked.windowMs / FINENESS)));
+    remove(log, bucket);
   }
 
   return {
     take: (asked) => count(asked, true),
     look: (asked) => count(asked, false),
+    give,
     size: () => [...windows.values()].reduce((sum, { young, old }) => sum + young.size + old.size, 0),
   };
 }
@@ -108,6 +117,18 @@ function add(log: Log, bucket: number): void {
   if (last > 0 && buckets[last - 1] === bucket) buckets[last] = (buckets[last] ?? 0) + 1;
   else buckets.push(bucket, 1);
   log.total += 1;
+}
+
+/** One of that bucket; what left the window already takes nothing with it. */
+function remove(log: Log, bucket: number | undefined): void {
+  const { buckets, head } = log;
+  for (let at = buckets.length - 2; at >= head; at -= 2) {
+    const count = buckets[at + 1] ?? 0;
+    if (count === 0 || (bucket !== undefined && buckets[at] !== bucket)) continue;
+    buckets[at + 1] = count - 1;
+    log.total -= 1;
+    return;
+  }
 }
 
 /** Until the window holds fewer than `below`. */

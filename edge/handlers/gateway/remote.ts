@@ -1,3 +1,4 @@
+import { withoutSecrets } from '../urls.ts';
 import type { Finding, Method } from './method.ts';
 import type { RemoteAuth } from './routes.ts';
 import { bearer, userOf } from './tokens.ts';
@@ -42,7 +43,7 @@ export function remoteMethod(auth: RemoteAuth, validate: Validate): Method {
 
   return {
     by: 'remote',
-    of: auth.url,
+    of: withoutSecrets(auth.url),
     credential: bearer,
     version: () => 0,
     async verify(token, now) {

@@ -12,20 +12,33 @@ export class Counter {
   private readonly counters = memoryCounters();
 
   async fetch(request: Request): Promise<Response> {
-    const verb: Verb = new URL(request.url).pathname === '/take' ? 'take' : 'look';
-    const asked = (await request.json()) as Omit<CountAsked, 'now'>;
-    return Response.json(await this.counters[verb]({ ...asked, now: Date.now() }));
+    const { bucket, ...rest } = (await request.json()) as Omit<CountAsked, 'now'> & Pick<Count, 'bucket'>;
+    const asked: CountAsked = { ...rest, now: Date.now() };
+    switch (new URL(request.url).pathname) {
+      case '/give':
+        await this.counters.give(asked, { ...(bucket !== undefined && { bucket }) });
+        return new Response(null, { status: 204 });
+      case '/take':
+        return Response.json(await this.counters.take(asked));
+      default:
+        return Response.json(await this.counters.look(asked));
+    }
   }
 }
 
 /** Counts that all places of the worker share. */
 export function sharedCounters(objects: DurableObjects): Counters {
-  const ask =
-    (verb: Verb) =>
-    async (asked: CountAsked): Promise<Count> => {
-      const counter = objects.get(objects.idFromName(asked.key));
-      const answer = await counter.fetch(`https://counter/${verb}`, { method: 'POST', body: JSON.stringify(asked) });
-      return (await answer.json()) as Count;
-    };
-  return { take: ask('take'), look: ask('look') };
+  const ask = async (verb: Verb, asked: CountAsked & Pick<Count, 'bucket'>): Promise<Response> =>
+    await objects
+      .get(objects.idFromName(asked.key))
+      .fetch(`https://counter/${verb}`, { method: 'POST', body: JSON.stringify(asked) });
+  const count = async (verb: Verb, asked: CountAsked): Promise<Count> =>
+    (await (await ask(verb, asked)).json()) as Count;
+  return {
+    take: (asked) => count('take', asked),
+    look: (asked) => count('look', asked),
+    async give(asked, { bucket }) {
+      await ask('give', { ...asked, ...(bucket !== undefined && { bucket }) });
+    },
+  };
 }

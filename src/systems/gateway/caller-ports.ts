@@ -1,3 +1,4 @@
+import { withoutSecrets } from '../../../edge/handlers/urls.ts';
 import type { CallerPorts } from '../../../edge/handlers/gateway/callers.ts';
 import type { Log } from '../../core/log.ts';
 
@@ -26,12 +27,12 @@ export function callerPorts(requests: Requests, log: Log): Omit<CallerPorts, 'di
   async function asked<T>(url: string, work: () => Promise<T>): Promise<T> {
     try {
       const answer = await work();
-      if (silent.delete(url)) log.info('who says who callers are answers again', { url: withoutQuery(url) });
+      if (silent.delete(url)) log.info('who says who callers are answers again', { url: withoutSecrets(url) });
       return answer;
     } catch (thrown) {
       if (!silent.has(url))
         log.warn('who says who callers are does not answer', {
-          url: withoutQuery(url),
+          url: withoutSecrets(url),
           reason: (thrown as Error).message,
         });
       silent.add(url);
@@ -76,8 +77,4 @@ function jsonOrNothing(text: string): unknown {
   } catch {
     return undefined;
   }
-}
-
-function withoutQuery(url: string): string {
-  return url.split('?')[0] ?? url;
 }

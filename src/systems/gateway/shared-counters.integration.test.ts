@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { memoryLog } from '../../testing/log.ts';
 import { testDatabase, type TestDatabase } from '../../testing/database.ts';
 import { sharedCounters, type SharedCounters } from './shared-counters.ts';
-import { gatewayMigrations, type GatewayTables } from './tables.ts';
+import { type GatewayDb, gatewayMigrations, type GatewayTables } from './tables.ts';
 
 const WINDOW_MS = 60_000;
 
@@ -20,9 +21,28 @@ describe('counters that nodes share', () => {
   });
 
   function counters(store = database.store, nodes = 2): SharedCounters {
-    const made = sharedCounters({ db: store.db.withTables<GatewayTables>(), nodes: () => nodes, log: memoryLog() });
+    return opening({ db: store.db.withTables<GatewayTables>(), nodes });
+  }
+
+  function opening({ nodes, ...rest }: { db: GatewayDb; nodes: number; mostKeys?: number }): SharedCounters {
+    const made = sharedCounters({ ...rest, nodes: () => nodes, log: memoryLog() });
     opened.push(made);
     return made;
+  }
+
+  /** The store, which can be away for a while. */
+  function flaky(): { db: GatewayDb; away: boolean } {
+    const db = database.store.db.withTables<GatewayTables>();
+    const store = {
+      away: false,
+      db: {
+        getExecutor() {
+          if (store.away) throw new Error('no answer');
+          return db.getExecutor();
+        },
+      } as GatewayDb,
+    };
+    return store;
   }
 
   /** Asks so often from so many places at once, in turn at each of the counters. */
@@ -99,6 +119,15 @@ describe('counters that nodes share', () => {
     expect(await burst([two], 'back', 1_000, 3_000)).toBe(999);
   });
 
+  it.each([3, 2_000])('have room again on all nodes for what was given back, of %i', async (limit) => {
+    const [one, two] = [counters(), counters(await database.openAnother())];
+    const asked = { key: `given-back-${limit}`, limit, windowMs: WINDOW_MS, now: 0 };
+    for (let each = 0; each < 100; each += 1) await one.give(asked, await one.take(asked));
+    expect((await one.look(asked)).used).toBe(0);
+    await one.close();
+    expect(await burst([two], asked.key, limit, 2 * limit)).toBe(limit);
+  });
+
   it('say how much is left, and when there is more', async () => {
     const counter = counters();
     const asked = { key: 'said', limit: 2, windowMs: WINDOW_MS, now: 0 };
@@ -120,5 +149,55 @@ describe('counters that nodes share', () => {
     // A quarter of the limit, of which ten are used.
     expect(await burst([counter], 'away', 100, 500)).toBe(15);
     expect(counter.shared).toBe(false);
+  });
+
+  it('owe the store no more after an outage than the window still holds', async () => {
+    const store = flaky();
+    const counter = opening({ db: store.db, nodes: 1 });
+    const asks = (count: number) => burst([counter], 'owed', 20, count, 1_000);
+    store.away = true;
+    for (let each = 0; each < 4; each += 1) {
+      expect(await asks(10)).toBe(10);
+      await sleep(1_300);
+    }
+    store.away = false;
+    while (!counter.shared) await sleep(50);
+    expect(await asks(1)).toBe(1);
+    expect((await counter.look({ key: 'owed', limit: 20, windowMs: 1_000, now: Date.now() })).used).toBeLessThan(10);
+  });
+
+  it('count a key once, and hold each of two limits that it has', async () => {
+    const counter = counters();
+    const large = await burst([counter], 'two limits', 2_000, 30);
+    const small = await burst([counter], 'two limits', 50, 500);
+    expect(large).toBe(30);
+    expect(small).toBeLessThanOrEqual(20);
+    expect(await burst([counter], 'two limits', 2_000, 20_000)).toBe(2_000 - large - small);
+  });
+
+  it('keep a bounded number of keys while the store is away, and forget those that nobody asks for', async () => {
+    const store = flaky();
+    store.away = true;
+    const counter = opening({ db: store.db, nodes: 1, mostKeys: 1_000 });
+    for (let each = 0; each < 5_000; each += 1)
+      await counter.take({ key: `away-${each}`, limit: 10, windowMs: 500, now: Date.now() });
+    expect(counter.size).toBeLessThanOrEqual(1_000);
+    while (counter.size > 0) await sleep(50);
+    expect(counter.shared).toBe(false);
+  });
+
+  it('are not stopped by a clock of the store that was ahead and is put right', async () => {
+    expect(await burst([counters()], 'ahead', 10, 20)).toBe(10);
+    await sql`update gateway_windows set buckets = array(select each + 86400 from unnest(buckets) each)
+      where key = 'ahead'`.execute(database.store.db);
+    expect(await burst([counters()], 'ahead', 10, 20)).toBe(10);
+  });
+
+  it('count in a window of almost 25 days', async () => {
+    const counter = counters();
+    const count = await counter.take({ key: 'long', limit: 10, windowMs: 2_140_000_000, now: Date.now() });
+    expect(count).toMatchObject({ allowed: true, used: 1 });
+    expect(count.resetMs).toBeGreaterThan(2_140_000_000);
+    expect(counter.shared).toBe(true);
   });
 });

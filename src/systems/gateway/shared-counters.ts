@@ -11,6 +11,8 @@ export interface SharedCounters extends Counters {
   close(): Promise<void>;
   /** Whether the store answers. */
   readonly shared: boolean;
+  /** How many keys it knows. */
+  readonly size: number;
 }
 
 /** Permits that the store gave for a while; who dies with them has spent them. */
@@ -19,6 +21,9 @@ interface Lease {
   readonly until: number;
   left: number;
 }
+
+/** Permits by where the store counts them. */
+type Back = Pick<Lease, 'bucket' | 'left'>;
 
 interface Waiting {
   readonly asked: CountAsked;
@@ -29,12 +34,12 @@ interface Waiting {
 interface Known {
   readonly key: string;
   readonly windowMs: number;
-  limit: number;
+  readonly limit: number;
   /** As the store said last, the whole lease included. */
   used: number;
   lease: Lease | undefined;
-  /** Leases that nobody uses any more, to be given back. */
-  backs: Lease[];
+  /** What was leased and nobody uses any more, to be given back. */
+  readonly backs: Back[];
   /** A new lease is asked for while the present one lasts, so that nobody waits for the store. */
   renewing: boolean;
   fullUntil: number;
@@ -42,6 +47,8 @@ interface Known {
   waiting: Waiting[];
   /** Let through while the store was away, and not written there yet. */
   debt: number;
+  /** When it was asked for last, by the clock of who asked and by this one. */
+  now: number;
   touched: number;
 }
 
@@ -51,6 +58,7 @@ const STORE_MS = 500;
 const AWAY_MS = 1_000;
 const TIDY_MS = 250;
 const REFUSED_MS = 1_000;
+const KEPT_MS = 2_000;
 const MOST_KEYS = 100_000;
 const MOST_AT_ONCE = 1_000;
 /** Of a limit, so much is taken in advance; what is left of one below a thousand is asked for as it is needed. */
@@ -67,11 +75,13 @@ export function sharedCounters({
   db,
   nodes,
   log,
+  mostKeys = MOST_KEYS,
 }: {
   readonly db: GatewayDb;
   /** How many nodes share the store. */
   readonly nodes: () => number;
   readonly log: Log;
+  readonly mostKeys?: number;
 }): SharedCounters {
   const known = new Map<string, Known>();
   /** What this node itself let through: what its share is measured by. */
@@ -84,15 +94,17 @@ export function sharedCounters({
   let closed = false;
   const tidying = setInterval(tidy, TIDY_MS).unref();
 
-  function knownOf({ key, windowMs, limit }: CountAsked, at: number): Known {
-    const name = `${windowMs} ${key}`;
+  /** By its limit too: what was leased or refused by one limit says nothing of another, though the store counts both in one row. */
+  function knownOf({ key, windowMs, limit, now }: CountAsked, at: number): Known {
+    const name = `${windowMs} ${limit} ${key}`;
     let found = known.get(name);
     if (!found) {
-      if (known.size >= MOST_KEYS) forget(at, 0);
+      if (known.size >= mostKeys) dropOldest();
       found = {
         key,
         windowMs,
         limit,
+        now,
         used: 0,
         lease: undefined,
         backs: [],
@@ -105,9 +117,18 @@ export function sharedCounters({
       };
       known.set(name, found);
     }
-    found.limit = limit;
+    found.now = now;
     found.touched = at;
     return found;
+  }
+
+  /** Some at once: to find the first key takes longer the more were dropped before it. */
+  function dropOldest(): void {
+    let left = Math.ceil(mostKeys / 100);
+    for (const name of known.keys()) {
+      if ((left -= 1) < 0) return;
+      known.delete(name);
+    }
   }
 
   function ask(asked: CountAsked, take: boolean): Count | Promise<Count> {
@@ -117,7 +138,7 @@ export function sharedCounters({
     if (lease && lease.left > 0 && at < lease.until) {
       if (take) spend(asked, lease);
       if (take && isNearEnd(lease, asked.limit, at)) renew(about);
-      return countOf(about, at, true);
+      return countOf(about, at, true, take ? lease.bucket : undefined);
     }
     if (at < about.fullUntil) return countOf(about, at, false);
     if (closed || away) return fromShare(about, asked, take);
@@ -140,7 +161,12 @@ export function sharedCounters({
     plan();
   }
 
-  function countOf({ used, lease, backs, limit, resetAt }: Known, at: number, allowed: boolean): Count {
+  function countOf(
+    { used, lease, backs, limit, resetAt }: Known,
+    at: number,
+    allowed: boolean,
+    bucket?: number,
+  ): Count {
     const unused = backs.reduce((sum, { left }) => sum + left, lease?.left ?? 0);
     const spent = Math.max(0, used - unused);
     return {
@@ -148,15 +174,36 @@ export function sharedCounters({
       used: spent,
       remaining: allowed ? Math.max(0, limit - spent) : 0,
       resetMs: Math.max(0, Math.ceil(resetAt - at)),
+      ...(bucket !== undefined && { bucket }),
     };
+  }
+
+  function give(asked: CountAsked, { bucket }: Pick<Count, 'bucket'>): void {
+    const about = knownOf(asked, performance.now());
+    void own.give(asked, {});
+    about.fullUntil = 0;
+    if (bucket === undefined) about.debt = Math.max(0, about.debt - 1);
+    else bringBack(about, bucket, 1);
+  }
+
+  function bringBack(about: Known, bucket: number, left: number): void {
+    const same = about.backs.find((each) => each.bucket === bucket);
+    if (same) same.left += left;
+    else about.backs.push({ bucket, left });
   }
 
   function fromShare(about: Known, asked: CountAsked, take: boolean): Count {
     const share = { ...asked, limit: Math.floor(asked.limit / Math.max(1, nodes())) };
     if (!take) return own.look(share) as Count;
-    const count = own.take(share) as Count;
+    const { bucket: _, ...count } = own.take(share) as Count;
     if (count.allowed) about.debt += 1;
     return count;
+  }
+
+  /** Of its debt what the window still holds: what was let through before that is nobody's matter any more. */
+  function owedOf({ key, windowMs, limit, debt, now, touched }: Known, at: number): number {
+    if (debt === 0) return 0;
+    return Math.min(debt, (own.look({ key, windowMs, limit, now: now + at - touched }) as Count).used);
   }
 
   function plan(): void {
@@ -179,7 +226,7 @@ export function sharedCounters({
       const wanted = waiting.filter(({ take }) => take).length;
       if (!about.lease || performance.now() >= about.lease.until) retire(about);
       const back = about.backs.shift();
-      const debt = about.debt;
+      const debt = owedOf(about, performance.now());
       about.debt = 0;
       const want = wanted === 0 && !about.renewing ? 0 : wanted + advanceOf(about.limit);
       about.renewing = false;
@@ -216,14 +263,14 @@ export function sharedCounters({
       for (const { asked: each, take, resolve } of waiting) {
         const allowed = take ? taken.left > 0 : used - taken.left < about.limit;
         if (take && allowed) spend(each, taken);
-        resolve(countOf(about, at, allowed));
+        resolve(countOf(about, at, allowed, take && allowed ? bucket : undefined));
       }
     }
   }
 
   /** Nothing more is used of its lease. */
   function retire(about: Known): void {
-    if (about.lease && about.lease.left > 0) about.backs.push(about.lease);
+    if (about.lease && about.lease.left > 0) bringBack(about, about.lease.bucket, about.lease.left);
     about.lease = undefined;
   }
 
@@ -235,7 +282,7 @@ export function sharedCounters({
   }
 
   async function lease(
-    asked: readonly { about: Known; back: Lease | undefined; debt: number; want: number }[],
+    asked: readonly { about: Known; back: Back | undefined; debt: number; want: number }[],
   ): Promise<readonly Given[]> {
     const { rows } = await sql<Given>`select granted, used, bucket, reset_ms from gateway_lease(
       ${asked.map(({ about }) => about.key)}::text[], ${asked.map(({ about }) => about.windowMs)}::integer[],
@@ -248,31 +295,25 @@ export function sharedCounters({
   /** What was leased in advance and not used goes back, so that another node may have it; what was let through alone is told. */
   function tidy(): void {
     const at = performance.now();
-    if (away) {
-      if (at >= awayUntil) plan();
-      return;
-    }
-    for (const about of known.values()) {
-      if (about.lease && at >= about.lease.until) retire(about);
-      if (about.backs.length === 0 && about.debt === 0) continue;
-      asking.add(about);
-      plan();
-    }
-    forget(at, 2 * LEASE_MS);
-  }
-
-  function forget(at: number, spare: number): void {
     for (const [name, about] of known) {
-      if (about.waiting.length > 0 || about.debt > 0 || about.lease?.left || about.backs.length > 0) continue;
-      if (at - about.touched > Math.max(spare, REFUSED_MS)) known.delete(name);
+      if (about.lease && at >= about.lease.until) retire(about);
+      const toTell = about.backs.length > 0 || about.debt > 0;
+      if (toTell && !away) asking.add(about);
+      // After a window there is nothing left of it to tell.
+      if (at - about.touched > (toTell ? about.windowMs : KEPT_MS) && about.waiting.length === 0) known.delete(name);
     }
+    if (away ? at >= awayUntil : asking.size > 0) plan();
   }
 
   return {
     take: (asked) => ask(asked, true),
     look: (asked) => ask(asked, false),
+    give,
     get shared() {
       return !away;
+    },
+    get size() {
+      return known.size;
     },
     async close() {
       closed = true;

@@ -27,7 +27,7 @@ export const gatewayMigrations: readonly Migration[] = [
       await sql`create function gateway_lease(
         keys text[], windows integer[], limits integer[], wants integer[], debts integer[],
         back_buckets bigint[], backs integer[], lease_ms integer)
-      returns table (granted integer, used integer, bucket bigint, reset_ms integer) language plpgsql as $lease$
+      returns table (granted integer, used integer, bucket bigint, reset_ms bigint) language plpgsql as $lease$
       declare
         bs bigint[]; cs integer[]; at_ms bigint; width bigint; present bigint; last integer; place integer;
       begin
@@ -43,7 +43,9 @@ export const gatewayMigrations: readonly Migration[] = [
           end if;
           at_ms := (extract(epoch from clock_timestamp()) * 1000)::bigint;
           width := greatest(windows[i] / 60, 1);
-          while cardinality(bs) > 0 and (bs[1] + 1) * width + windows[i] <= at_ms loop
+          -- Counted by a clock that was ahead and has been put right: that would stand here until its time has come.
+          if bs[cardinality(bs)] * width > at_ms + lease_ms + windows[i] then bs := '{}'; cs := '{}'; end if;
+          while cardinality(bs) > 0 and (cs[1] = 0 or (bs[1] + 1) * width + windows[i] <= at_ms) loop
             bs := bs[2:]; cs := cs[2:];
           end loop;
           place := array_position(bs, back_buckets[i]);
