@@ -129,16 +129,16 @@ describe('the gateway worker, in workerd', () => {
     expect(seen).toEqual([]);
   });
 
-  it('takes 20 guesses of an address, at once or not, and no good key for one', async () => {
+  it('takes 20 guesses of an address at once, and no good key for one', async () => {
     const statuses = async (keysShown: readonly string[]): Promise<number[]> =>
       await Promise.all(
         keysShown.map(async (key) => (await ask('/shut', '192.0.2.6', { headers: { 'x-api-key': key } })).status),
       );
-    for (let n = 0; n < 25; n += 1) expect(await statuses([`key-of-enno-${n}`])).toEqual([200]);
+    for (let n = 0; n < 24; n += 1) expect(await statuses([`key-of-enno-${n}`])).toEqual([200]);
     const guessed = await statuses(Array.from({ length: 60 }, (_, n) => `guess-${n}`));
     expect(guessed.filter((status) => status === 401)).toHaveLength(20);
     expect(guessed.filter((status) => status === 429)).toHaveLength(40);
-    expect(await statuses([KEY, 'key-of-enno-1'])).toEqual([429, 200]);
+    expect(await statuses(['key-of-enno-24', 'key-of-enno-1'])).toEqual([429, 200]);
   });
 
   it('hands redirects and cookies to the client as they are', async () => {

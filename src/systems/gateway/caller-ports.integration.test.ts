@@ -93,8 +93,11 @@ describe('who callers are, as others say it', () => {
     ahead = 31_000;
     expect(await ask(gateway, await token('two'))).toBe(200);
     expect(fetched).toBe(2);
-    // Who was let in by the old key is not any more.
+    // Who was let in by the old key is not any more; that it is not a newer one is known when the issuer may be asked again.
+    expect(await ask(gateway, await token('one', 'u0'))).toBe(503);
+    ahead = 62_000;
     expect(await ask(gateway, await token('one', 'u0'))).toBe(401);
+    expect(fetched).toBe(3);
   });
 
   it('are believed for a while where their issuer is down, and nobody comes in where they were never known', async () => {
