@@ -55,7 +55,7 @@ const NEWER = { version: 2, more: 'extra' } as const;
 it('nodes are replaced by ones of a later version one after the other, and nothing that waits or runs is broken', async () => {
   const one = await engine('one');
   const two = await engine('two');
-  const waiting = await one.send(ask('append-lines', ['w'], { trigger: 'webhook' }));
+  const waiting = await one.send(ask('append-lines', ['w'], { trigger: 'scaling' }));
   await becomes(waiting, 'waiting-approval');
   const running = await one.send(ask('append-lines', ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'], { pauseMs: 600 }));
   await becomes(running, 'running');
