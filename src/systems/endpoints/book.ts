@@ -78,9 +78,11 @@ export function createBook({
           state: 'enabled',
           why: null,
           disabled_at: null,
+          disabled_by: null,
           created_at: now(),
           removed_at: null,
           failing_since: null,
+          last_failure_at: null,
           not_before: null,
           last_success_at: null,
           last_error: null,
@@ -93,12 +95,18 @@ export function createBook({
       return row;
     },
 
-    async change(id: string, { subscription, ...values }: EndpointChange): Promise<EndpointRow | undefined> {
+    /** Undefined where it is removed, or where its secrets are others than they were by then. */
+    async change(
+      id: string,
+      { subscription, ...values }: EndpointChange,
+      asOf?: Pick<EndpointRow, 'sealed'>,
+    ): Promise<EndpointRow | undefined> {
       const row = await db
         .updateTable('webhook_endpoints')
         .set({ ...values, ...(subscription && { subscription: JSON.stringify(subscription) }) })
         .where('id', '=', id)
         .where('removed_at', 'is', null)
+        .$if(asOf !== undefined, (query) => query.where('sealed', '=', asOf?.sealed ?? null))
         .returningAll()
         .executeTakeFirst();
       queue.wake();
@@ -134,7 +142,7 @@ export function createBook({
     async disable(trx: Trx, id: string, why: string, actor?: Actor): Promise<boolean> {
       const row = await trx
         .updateTable('webhook_endpoints')
-        .set({ state: 'disabled', why, disabled_at: now() })
+        .set({ state: 'disabled', why, disabled_at: now(), disabled_by: actor?.name ?? null })
         .where('id', '=', id)
         .where('state', '=', 'enabled')
         .where('removed_at', 'is', null)
@@ -160,6 +168,7 @@ export function createBook({
             state: 'enabled',
             why: null,
             disabled_at: null,
+            disabled_by: null,
             failures: 0,
             failing_since: null,
             not_before: null,

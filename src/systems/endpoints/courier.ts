@@ -5,7 +5,8 @@ import { createLines } from '../../store/lines.ts';
 import type { createAccess } from './access.ts';
 import type { Book } from './book.ts';
 import type { Claim, Outcome, Queue } from './queue.ts';
-import { ATTEMPTS, brakeAfter, waitAfter } from './retry-plan.ts';
+import { ATTEMPTS, brakeAfter, IDLE_AFTER_MS, waitAfter } from './retry-plan.ts';
+import type { EndpointRow } from './tables.ts';
 import type { Trouble } from './trouble.ts';
 
 export interface CourierDeps {
@@ -107,7 +108,7 @@ export function createCourier(deps: CourierDeps) {
       const row = await queue.lock(trx, endpoint.id);
       if (!row) return 'settled';
       const failures = row.failures + 1;
-      const since = row.failing_since ?? now();
+      const since = failingSince(row);
       const brake = brakeAfter(failures, answer.retryAfterMs, random);
       const to =
         wait === undefined
@@ -119,6 +120,7 @@ export function createCourier(deps: CourierDeps) {
         .set({
           failures,
           failing_since: since,
+          last_failure_at: now(),
           last_error: reason,
           not_before: brake > 0 ? new Date(now().getTime() + brake) : null,
         })
@@ -134,10 +136,15 @@ export function createCourier(deps: CourierDeps) {
       await trouble.undelivered(endpoint, `A delivery was given up after ${ATTEMPTS} attempts. ${reason}`);
   }
 
-  function whyDisabled({ status }: Answer, failingSince: Date): string | undefined {
+  /** Idle time is not failing time. */
+  function failingSince({ failing_since: since, last_failure_at: last }: EndpointRow): Date {
+    return since && last && now().getTime() - last.getTime() < IDLE_AFTER_MS ? since : now();
+  }
+
+  function whyDisabled({ status }: Answer, since: Date): string | undefined {
     if (status === GONE) return 'Its receiver says that it is gone.';
-    if (now().getTime() - failingSince.getTime() < deps.disableAfterMs()) return undefined;
-    return `It failed since ${failingSince.toISOString()}.`;
+    if (now().getTime() - since.getTime() < deps.disableAfterMs()) return undefined;
+    return `It failed since ${since.toISOString()}.`;
   }
 
   return {

@@ -95,11 +95,12 @@ describe('endpoints of others', () => {
     random,
     settings: own,
     log = memoryLog(),
+    incidents = ledger,
   }: Partial<StartOptions> = {}): Promise<System> {
     states[node] = 'alive';
     const system = createEndpoints({
       store,
-      incidents: ledger,
+      incidents,
       inventory,
       sender: createWebhookSender({
         outbound: createOutbound(lookup && { lookup }),
@@ -215,8 +216,7 @@ describe('endpoints of others', () => {
     );
     await until(() => expect([shop, web, severe, three].map(numbers)).toEqual([[1], [1], [4], [3]]));
     await tell(down(6));
-    await until(() => expect(numbers(shop)).toEqual([1, 6]));
-    expect([web, severe, three].map(numbers)).toEqual([[1, 6], [4], [3]]);
+    await until(() => expect([shop, web, severe, three].map(numbers)).toEqual([[1, 6], [1, 6], [4], [3]]));
   });
 
   it('that answer 500, redirect, hang or hang up get the same delivery again, under its id', async () => {
@@ -331,11 +331,11 @@ describe('endpoints of others', () => {
     crm.answer = (response) => response.writeHead(500).end();
     await create('crm', crm.url);
     await tell(down(1));
-    await until(async () => expect((await endpoint('crm'))['failures']).toBe(1));
-    later(119 * HOUR_MS);
-    await until(async () => expect((await endpoint('crm'))['failures']).toBe(2));
-    expect((await endpoint('crm'))['state']).toBe('enabled');
-    later(20 * HOUR_MS);
+    for (let failures = 1; failures <= 6; failures += 1) {
+      await until(async () => expect((await endpoint('crm'))['failures']).toBe(failures));
+      expect((await endpoint('crm'))['state']).toBe('enabled');
+      later(20 * HOUR_MS);
+    }
     await until(async () => expect((await endpoint('crm'))['state']).toBe('disabled'));
     await until(async () => expect(await ledger.unresolved()).toHaveLength(1));
     expect((await ledger.unresolved())[0]?.occurrences).toBe(1);
@@ -373,6 +373,59 @@ describe('endpoints of others', () => {
     const job = systems[0]?.jobs.find(({ name }) => name === 'endpoint-incidents');
     await job?.run({ now: now(), signal: new AbortController().signal });
     expect(await ledger.unresolved()).toEqual([]);
+  });
+
+  it('that were not sent anything for five days after one delivery was given up are not disabled for the next', async () => {
+    await start({ random: () => 0 });
+    const crm = await receiver();
+    crm.answer = (response) => response.writeHead(500).end();
+    await create('crm', crm.url);
+    await tell(down(1));
+    for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
+      await until(async () => expect((await endpoint('crm'))['failures']).toBe(attempt));
+      later(8 * HOUR_MS);
+    }
+    await until(async () => expect((await endpoint('crm'))['failed']).toBe(1));
+    later(120 * HOUR_MS);
+    await tell(down(2));
+    await until(async () => expect((await endpoint('crm'))['failures']).toBe(ATTEMPTS + 1));
+    expect(await endpoint('crm')).toMatchObject({ state: 'enabled', waiting: 1 });
+  });
+
+  it('have their incidents also where Steward was killed before it told of them, and no second one', async () => {
+    const killed = (): Promise<never> => Promise.reject(new Error('killed'));
+    settings = { ...ALLOWING, backlog: 10 };
+    await start({ incidents: { ...ledger, open: killed } });
+    const [gone, slow, off] = [await receiver(), await receiver(), await receiver()];
+    gone.answer = (response) => response.writeHead(410).end();
+    slow.answer = (response) => response.writeHead(503, { 'retry-after': '3000' }).end();
+    await create('gone', gone.url);
+    await create('slow', slow.url);
+    await create('off', off.url);
+    await ask('disable-webhook-endpoint', { name: 'off', reason: 'moving' });
+    await tell(...Array.from({ length: 12 }, (_, index) => down(index)));
+    await until(async () => expect((await endpoint('gone'))['state']).toBe('disabled'));
+    for (const name of ['gone', 'off', 'slow'])
+      await until(async () => expect((await endpoint(name))['dropped']).toBeGreaterThan(0));
+    await ask('enable-webhook-endpoint', { name: 'off' });
+    await ask('disable-webhook-endpoint', { name: 'off', reason: 'moving again' });
+    for (const system of systems.splice(0)) await system.stop();
+    expect(await ledger.unresolved()).toEqual([]);
+
+    await start();
+    const look = async (): Promise<string[]> => {
+      const job = systems[0]?.jobs.find(({ name }) => name === 'endpoint-incidents');
+      await job?.run({ now: now(), signal: new AbortController().signal });
+      return (await ledger.unresolved())
+        .map(({ symptom, title }) => `${symptom} ${title.split(' ')[1] ?? ''}`)
+        .toSorted();
+    };
+    const all = ['endpoint.disabled gone', ...['gone', 'off', 'slow'].map((name) => `endpoint.undelivered ${name}`)];
+    expect(await look()).toEqual(all);
+    expect(await look()).toEqual(all);
+    expect((await ledger.unresolved()).map(({ occurrences }) => occurrences)).toEqual([1, 1, 1, 1]);
+    for (const { id } of await ledger.unresolved()) await ledger.resolve(id, 'A person knows.');
+    expect(await look()).toEqual([]);
   });
 
   it('that are back get at once what waits for a later hour', async () => {
@@ -478,6 +531,23 @@ describe('endpoints of others', () => {
     const second = crm.taken[1] as Taken;
     expect(verify(after, second)).toBeTruthy();
     expect(() => verify(before, second)).toThrow('No matching signature found');
+  });
+
+  it('are not rotated and changed at once: what the receiver was told to verify with is what signs', async () => {
+    await start();
+    const crm = await receiver();
+    await create('crm', crm.url);
+    for (let round = 1; round <= 10; round += 1) {
+      const both = await Promise.allSettled([
+        ask<{ secret: string }>('rotate-webhook-endpoint-secret', { name: 'crm' }),
+        ask('update-webhook-endpoint', { name: 'crm', bearer: `token-${round}` }),
+      ]);
+      for (const one of both) if (one.status === 'rejected') expect(one.reason).toMatchObject({ code: 'CONFLICT' });
+      await tell(down(round));
+      await until(() => expect(crm.taken).toHaveLength(round));
+      const [rotated] = both;
+      if (rotated.status === 'fulfilled') verify(rotated.value.secret, crm.taken.at(-1) as Taken);
+    }
   });
 
   it('on this machine are refused unless the file of the operator allows them, whoever made them', async () => {
@@ -660,6 +730,7 @@ interface StartOptions {
   readonly random: () => number;
   readonly settings: EndpointSettings;
   readonly log: ReturnType<typeof memoryLog>;
+  readonly incidents: Ledger;
 }
 
 const SECRETS: Record<string, string> = {

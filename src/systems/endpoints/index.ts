@@ -126,7 +126,7 @@ export function createEndpoints(deps: EndpointDeps): System {
       ...endpointOperations({ book, queue, access, sender, trouble, vault, nodes: deps.nodes, changed }),
       ...deliveryOperations({ book, queue }),
     ],
-    jobs: endpointJobs({ queue, incidents: deps.incidents, keepMs: deps.keepMs }),
+    jobs: endpointJobs({ queue, incidents: deps.incidents, trouble, keepMs: deps.keepMs }),
 
     async start() {
       inForce = await followConfiguration();

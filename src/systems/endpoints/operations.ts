@@ -97,7 +97,9 @@ export function endpointOperations(deps: OperationDeps): AnyOperation[] {
   async function after(row: EndpointRow | undefined, wanted: string): Promise<EndpointView> {
     await changed();
     if (row) return await view(row);
-    throw new StewardError('CONFLICT', `The endpoint '${wanted}' was removed a moment ago.`);
+    throw new StewardError('CONFLICT', `The endpoint '${wanted}' was changed or removed a moment ago.`, {
+      hint: 'Look at it, and repeat this where it still holds: steward endpoints show.',
+    });
   }
 
   /** For the record: neither the path of the address nor a secret. */
@@ -223,15 +225,19 @@ export function endpointOperations(deps: OperationDeps): AnyOperation[] {
         const { row, open } = await made(wanted);
         const next = { ...open, ...(to !== undefined && { url: to }), ...(token !== undefined && { token }) };
         const named = Object.fromEntries(Object.entries(filter).filter(([, value]) => value !== undefined));
-        const changedRow = await book.change(row.id, {
-          ...sealAccess(vault, row.id, next),
-          host: new URL(next.url).host,
-          subscription: Subscription.parse({
-            ...row.subscription,
-            ...named,
-            ...(pairs && { labels: recordOf(pairs) }),
-          }),
-        });
+        const changedRow = await book.change(
+          row.id,
+          {
+            ...sealAccess(vault, row.id, next),
+            host: new URL(next.url).host,
+            subscription: Subscription.parse({
+              ...row.subscription,
+              ...named,
+              ...(pairs && { labels: recordOf(pairs) }),
+            }),
+          },
+          row,
+        );
         return await after(changedRow, wanted);
       },
     }),
@@ -367,7 +373,7 @@ export function endpointOperations(deps: OperationDeps): AnyOperation[] {
           .map((each) => ({ ...each, until: each.until ?? until }))
           .filter((each) => each.until > now);
         const next = { ...open, secrets: [{ secret }, ...old].slice(0, 5) };
-        const rotated = await book.change(row.id, sealAccess(vault, row.id, next));
+        const rotated = await book.change(row.id, sealAccess(vault, row.id, next), row);
         return { ...(await after(rotated, wanted)), secret };
       },
     }),

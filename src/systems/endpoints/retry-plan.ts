@@ -9,6 +9,9 @@ const BRAKED_AFTER = 3;
 const FIRST_BRAKE_MS = ms('30s');
 const LONGEST_BRAKE_MS = ms('10m');
 
+/** Longer than from one attempt to the next: nothing was sent meanwhile, or nobody was there to send it. */
+export const IDLE_AFTER_MS = ms('24h');
+
 export const ATTEMPTS = STEPS.length + 1;
 
 /** How long a delivery waits for its next attempt; undefined where it had its last. Random from half a step to one and a half. */

@@ -19,6 +19,8 @@ export type EndpointTables = {
     /** Why it is disabled, and since when. */
     why: string | null;
     disabled_at: Date | null;
+    /** The person who did it; none where it was Steward itself. */
+    disabled_by: string | null;
     /** Of what is configured: the nodes whose steward.yaml has it. The first of them that is present says what it is like. */
     nodes: string[];
     created_by: string;
@@ -27,6 +29,7 @@ export type EndpointTables = {
     /** Attempts in a row that failed, and since when. */
     failures: Generated<number>;
     failing_since: Date | null;
+    last_failure_at: Date | null;
     /** Nothing is sent before. */
     not_before: Date | null;
     last_success_at: Date | null;
@@ -124,6 +127,16 @@ export const endpointMigrations: readonly Migration[] = [
         where state = 'pending'`.execute(db);
       await sql`create index endpoint_deliveries_in_hand on endpoint_deliveries (endpoint_id)
         where claimed_by is not null`.execute(db);
+    },
+  },
+  {
+    name: 'endpoints/0004-failures',
+    async up(db) {
+      await sql`alter table webhook_endpoints add disabled_by text, add last_failure_at timestamptz`.execute(db);
+      await sql`update webhook_endpoints set disabled_by = split_part(why, ' disabled it: ', 1)
+        where why like '% disabled it: %'`.execute(db);
+      await sql`create index endpoint_deliveries_lost on endpoint_deliveries (endpoint_id, finished_at)
+        where state in ('failed', 'dropped')`.execute(db);
     },
   },
 ];

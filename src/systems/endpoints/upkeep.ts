@@ -1,19 +1,20 @@
-import { sql } from 'kysely';
 import type { Incidents } from '../../core/incident.ts';
 import type { SystemJob } from '../../core/schedule.ts';
 import type { Queue } from './queue.ts';
-import { DISABLED, UNDELIVERED } from './trouble.ts';
+import { DISABLED, type Trouble, UNDELIVERED } from './trouble.ts';
 
 const DAY_MS = 86_400_000;
 
-/** What is forgotten, and which incidents are over. */
+/** What is forgotten, which incidents are over, and which were never opened. */
 export function endpointJobs({
   queue: { db, lock, ring },
   incidents,
+  trouble,
   keepMs,
 }: {
   readonly queue: Pick<Queue, 'db' | 'lock' | 'ring'>;
   readonly incidents: Pick<Incidents, 'unresolved' | 'resolve'>;
+  readonly trouble: Trouble;
   readonly keepMs: () => number;
 }): SystemJob[] {
   return [
@@ -40,20 +41,37 @@ export function endpointJobs({
     },
     {
       name: 'endpoint-incidents',
-      summary: 'Ends incidents of endpoints to which everything was delivered for a day, or that are no more.',
+      summary:
+        'Ends incidents of endpoints to which everything was delivered for a day, or that are no more, and opens those that are missing.',
       schedule: { every: '5m', overlap: 'skip' },
       async run({ now }) {
-        const { rows } = await sql<{ id: string; state: string; lost: boolean }>`
-          select e.id, e.state, exists (select from endpoint_deliveries d where d.endpoint_id = e.id
-            and d.state in ('failed', 'dropped') and d.finished_at > ${new Date(now.getTime() - DAY_MS)}) as lost
-          from webhook_endpoints e where e.removed_at is null`.execute(db);
+        const rows = await db
+          .selectFrom('webhook_endpoints as e')
+          .selectAll()
+          .select((eb) =>
+            eb
+              .selectFrom('endpoint_deliveries')
+              .select(({ fn }) => fn.max('finished_at').as('at'))
+              .whereRef('endpoint_id', '=', 'e.id')
+              .where('state', 'in', ['failed', 'dropped'])
+              .where('finished_at', '>', new Date(now.getTime() - DAY_MS))
+              .as('lost_at'),
+          )
+          .where('removed_at', 'is', null)
+          .execute();
         for (const { id, symptom, fingerprint } of await incidents.unresolved()) {
           if (symptom !== UNDELIVERED && symptom !== DISABLED) continue;
           const row = rows.find((each) => fingerprint === `${symptom}:${each.id}`);
           if (!row) await incidents.resolve(id, 'The endpoint was removed.');
           else if (symptom === DISABLED && row.state === 'enabled') await incidents.resolve(id, 'It is enabled again.');
-          else if (symptom === UNDELIVERED && !row.lost)
+          else if (symptom === UNDELIVERED && !row.lost_at)
             await incidents.resolve(id, 'Everything was delivered for a day, or sent again.');
+        }
+        // What became of it is on record; who was to tell of it may have ended in between.
+        for (const row of rows) {
+          if (row.state === 'disabled' && row.disabled_at && row.disabled_by === null)
+            await trouble.disabled(row, row.why ?? '', row.disabled_at);
+          if (row.lost_at) await trouble.undelivered(row, 'Deliveries were given up or let go.', row.lost_at);
         }
       },
     },
