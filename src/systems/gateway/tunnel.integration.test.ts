@@ -1,4 +1,7 @@
 import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { afterEach, describe, expect, it } from 'vitest';
 import {
   openGateway,
@@ -8,6 +11,9 @@ import {
   routeTo,
   type TestGateway,
 } from '../../testing/gateway.ts';
+import type { Passed } from './passage.ts';
+import { createTunnels } from './tunnel.ts';
+import { createUpstream } from './upstream.ts';
 
 const UPGRADE = 'GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n';
 const SWITCHED = 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n';
@@ -144,6 +150,47 @@ describe('an upgrade that does not come to be', () => {
 });
 
 describe('WebSockets', () => {
+  it('give a slow client all that was said before the other side closed', async () => {
+    const upstream = await saying(SWITCHED);
+    const app = createUpstream(
+      'app',
+      { targets: [upstream.origin], connectMs: 1_000, idleMs: 10_000, mostAtOnce: 10, allowLinkLocal: false },
+      () => async (host) => [host],
+    );
+    const tunnels = createTunnels();
+    const passed = Promise.withResolvers<Passed>();
+    let there: Duplex | undefined;
+    const server = createServer().on('upgrade', (request, socket, head) => {
+      there = socket;
+      const errand = { request, socket, head, upstream: app, path: '/', headers: [], answerMs: 1_000 };
+      tunnels.open({ ...errand, answerHeaders: (raw) => raw }).then(passed.resolve, passed.reject);
+    });
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const client = rawClient((server.address() as AddressInfo).port, `${UPGRADE}\r\n`);
+    await until(() => client.text().endsWith('\r\n\r\n'));
+    const head = client.text().length;
+    client.socket.pause();
+    // Until the system takes no more, and what comes last waits in the process.
+    let sent = 0;
+    const waits = (): boolean => (there?.writableLength ?? 0) > 0;
+    for (let full = 0; full < 10; full = waits() ? full + 1 : 0) {
+      if (!waits()) {
+        upstream.connections[0]?.write(Buffer.alloc(16 * 1024));
+        sent += 16 * 1024;
+      }
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+    upstream.connections[0]?.end();
+    await until(() => upstream.connections[0]?.closed ?? false);
+    expect(tunnels.count).toBe(1);
+    client.socket.resume();
+    expect((await client.over).text.length - head).toBe(sent);
+    expect(await passed.promise).toMatchObject({ is: 'whole', status: 101, bytesOut: sent });
+    expect(tunnels.count).toBe(0);
+    server.close();
+    await app.close();
+  });
+
   it('count for `concurrency` as long as they stand', async () => {
     const gateway = await before(await saying(SWITCHED), { mostAtOnce: 2 });
     const standing = [1, 2].map(() => rawClient(gateway.port, `${UPGRADE}\r\n`));

@@ -109,14 +109,14 @@ async function through(errand: TunnelErrand, target: Target): Promise<Passed> {
     socket.on('data', (chunk: Buffer) => (bytesIn += chunk.length));
     upstreamSocket.on('data', (chunk: Buffer) => (bytesOut += chunk.length));
     socket.pipe(upstreamSocket).pipe(socket);
-    const over = (): void => {
-      socket.destroy();
-      upstreamSocket.destroy();
-      settle('whole', { status: 101, bytesIn, bytesOut });
-    };
-    for (const side of [socket, upstreamSocket] as Socket[]) {
-      side.setTimeout(idleMs, over);
-      side.once('close', over);
+    const sides = [socket, upstreamSocket] as [Socket, Socket];
+    for (const [side, other] of [sides, sides.toReversed() as typeof sides]) {
+      side.setTimeout(idleMs, () => side.destroy());
+      side.once('close', () => {
+        if (other.closed) settle('whole', { status: 101, bytesIn, bytesOut });
+        // What was said before the end still gets there.
+        else endSoon(other, idleMs);
+      });
     }
   });
   // It is not upgraded: its answer is passed on, and nothing after it, for that would be judged by nobody.
