@@ -50,7 +50,7 @@ interface Remembering {
 type Found = Finding | 'not-tried';
 
 const MOST_REMEMBERED = 20_000;
-/** Nobody waits for longer on what another request found: it may have been cut off, and then its end never comes. */
+/** Only what another request began so lately is waited for: it may have been cut off, and then its end never comes. */
 const TOGETHER_MS = 1_000;
 /** What the whole comes to where no way was good: the first of these that one of them came to. */
 const GRAVEST = ['unavailable', 'not-tried', 'unfit', 'bad'] as const;
@@ -90,7 +90,7 @@ export function createCallers({ digests, fetchKeys, validate }: CallerPorts): Ca
     if (outcome === 'good') return await lookAt(one, name, credential, now);
     // A page asks for many things at once with the token it just got: that is one thing nobody knows yet.
     const other = looking.get(name);
-    if (other && now - other.since < TOGETHER_MS) {
+    if (other && Math.abs(now - other.since) < TOGETHER_MS) {
       const found = await other.found;
       if (found !== 'not-tried' && found.outcome !== 'bad') return found;
     }
