@@ -41,6 +41,7 @@ export function composeEdge(
     settings: () => webhookSettings(settings()),
     onSettings,
     secrets,
+    incidents: known.incidents,
     workflows,
     keepMs,
     node,

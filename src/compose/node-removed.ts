@@ -35,6 +35,6 @@ export async function forgetNode(
   await monitoring.forgetNode(node.id);
   const theirs = new Set(known.map(({ resource }) => resource.id));
   for (const { id, resourceId, fingerprint } of await incidents.unresolved())
-    if ((resourceId !== undefined && theirs.has(resourceId)) || fingerprint === `node.lost:${node.id}`)
+    if ((resourceId !== undefined && theirs.has(resourceId)) || fingerprint.endsWith(`:${node.id}`))
       await incidents.resolve(id, `The node ${node.name} was removed.`);
 }

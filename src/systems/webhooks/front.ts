@@ -6,12 +6,20 @@ import type { FromThread, Question, Questions, ThreadData, ToThread } from './me
 
 /** The receiver's thread, as the main thread has it. */
 export interface Front {
+  /** UNAVAILABLE where it does not answer in time; then only `settings` is asked until it does. */
   ask<Q extends Question>(what: Q, of: Questions[Q]['asked']): Promise<Questions[Q]['answer']>;
   tell(message: Exclude<ToThread, { is: 'asked' }>): void;
   /** Whether it has little time left; since the last call. */
   isBusy(): boolean;
-  /** Ends it as it is; whatever it has answered is on disk. */
+  /** Ends it: what it has in hand is on disk before, unless it does not answer any more. */
   end(): Promise<void>;
+}
+
+export interface FrontTimes {
+  /** So long an answer may take. */
+  readonly answerMs: number;
+  /** So long it may take to end. */
+  readonly endMs: number;
 }
 
 export interface FrontDeps {
@@ -23,6 +31,7 @@ export interface FrontDeps {
   /** It ended, and nobody had asked it to. */
   readonly onLost: (reason: string) => void;
   readonly log: Log;
+  readonly times: FrontTimes;
 }
 
 /** As in bin/steward.js: each thread compiles its code anew otherwise. */
@@ -31,7 +40,7 @@ const COMPILED = join(import.meta.dirname, '../../../node_modules/.cache/steward
 const YOUNG_MB = 32;
 const BUSY = 0.4;
 
-export function startFront({ script, data, onWrote, onSealed, onLost, log }: FrontDeps): Front {
+export function startFront({ script, data, onWrote, onSealed, onLost, log, times }: FrontDeps): Front {
   const worker = new Worker(script, {
     workerData: data,
     execArgv: [],
@@ -39,23 +48,24 @@ export function startFront({ script, data, onWrote, onSealed, onLost, log }: Fro
     env: { NODE_COMPILE_CACHE: COMPILED },
     resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB },
   });
-  const asking = new Map<
-    number,
-    { readonly resolve: (answer: never) => void; readonly reject: (why: Error) => void }
-  >();
+  const asking = new Map<number, Asked>();
   let number = 0;
   let ending = false;
   let reason = 'it ended';
   let gone = false;
+  /** It may hang in the disk, where nobody can wake it. */
+  let silent = false;
   let utilization = worker.performance.eventLoopUtilization();
 
   worker.on('message', (message: FromThread) => {
+    silent = false;
     if (message.is === 'wrote') onWrote(message.segment, message.size);
     else if (message.is === 'sealed') onSealed(message.segment);
     else if (message.is === 'log') log[message.level](message.message, message.fields);
     else {
       const asked = asking.get(message.number);
       asking.delete(message.number);
+      clearTimeout(asked?.late);
       if (message.is === 'answered') asked?.resolve(message.answer as never);
       else asked?.reject(new StewardError('INTERNAL', message.reason));
     }
@@ -63,23 +73,40 @@ export function startFront({ script, data, onWrote, onSealed, onLost, log }: Fro
   worker.on('error', (thrown) => (reason = StewardError.from(thrown).message));
   worker.on('exit', () => {
     gone = true;
-    for (const { reject } of asking.values()) reject(lost());
+    for (const { reject, late } of asking.values()) {
+      clearTimeout(late);
+      reject(lost());
+    }
     asking.clear();
     if (!ending) onLost(reason);
   });
   const lost = (): StewardError => new StewardError('INTERNAL', `The receiver of webhooks is not there: ${reason}.`);
 
+  const unanswered = (): StewardError =>
+    new StewardError('UNAVAILABLE', `The receiver of webhooks does not answer within ${times.answerMs / 1_000} s.`, {
+      hint: 'Its thread waits for the disk most probably: look at the disk of the data folder.',
+    });
+
+  const ask: Front['ask'] = (what, of) => {
+    const { promise, resolve, reject } = Promise.withResolvers<Questions[typeof what]['answer']>();
+    if (gone) reject(lost());
+    else if (silent && what !== 'settings') reject(unanswered());
+    else {
+      const asked = (number += 1);
+      const late = setTimeout(() => {
+        asking.delete(asked);
+        silent = true;
+        reject(unanswered());
+      }, times.answerMs);
+      asking.set(asked, { resolve, reject, late });
+      // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
+      worker.postMessage({ is: 'asked', number: asked, what, of } satisfies ToThread);
+    }
+    return promise;
+  };
+
   return {
-    ask(what, of) {
-      const { promise, resolve, reject } = Promise.withResolvers<Questions[typeof what]['answer']>();
-      if (gone) reject(lost());
-      else {
-        asking.set((number += 1), { resolve, reject });
-        // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
-        worker.postMessage({ is: 'asked', number, what, of } satisfies ToThread);
-      }
-      return promise;
-    },
+    ask,
     // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
     tell: (message) => worker.postMessage(message),
     isBusy() {
@@ -90,7 +117,28 @@ export function startFront({ script, data, onWrote, onSealed, onLost, log }: Fro
     },
     async end() {
       ending = true;
-      await worker.terminate();
+      await ask('stop', null).catch(() => undefined);
+      await endWithin(worker, times.endMs, log);
     },
   };
+}
+
+interface Asked {
+  readonly resolve: (answer: never) => void;
+  readonly reject: (why: Error) => void;
+  readonly late: NodeJS.Timeout;
+}
+
+/** A thread that the disk holds does not end, and Node waits for its threads before it exits: then nothing but a kill ends the process. */
+async function endWithin(worker: Worker, milliseconds: number, log: Log): Promise<void> {
+  const { promise: late, resolve } = Promise.withResolvers<'late'>();
+  const timer = setTimeout(() => resolve('late'), milliseconds);
+  const outcome = await Promise.race([worker.terminate(), late]);
+  clearTimeout(timer);
+  if (outcome !== 'late') return;
+  log.error('the thread that receives webhooks does not end: it waits for the disk', {});
+  const kill = (): void => void process.kill(process.pid, 'SIGKILL');
+  process.once('exit', kill);
+  worker.once('exit', () => process.off('exit', kill));
+  worker.unref();
 }

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
-import { StewardError } from '../../core/errors.ts';
 import type { HookReceiver } from '../../core/hook-receiver.ts';
+import type { Incidents } from '../../core/incident.ts';
 import type { Log } from '../../core/log.ts';
 import type { QueuePort } from '../../core/ports/queue.ts';
 import type { SecretResolver } from '../../core/secrets.ts';
@@ -11,8 +11,8 @@ import type { Store } from '../../store/store.ts';
 import { createAlias } from './alias.ts';
 import { createBringAll } from './bring.ts';
 import { queueOperation } from './queue-operation.ts';
-import { type Front, startFront } from './front.ts';
 import { type Journal, openJournal } from './journal.ts';
+import { createKeeper, type Keeper } from './keeper.ts';
 import type { Place } from '../listener.ts';
 import type { ThreadSettings } from './messages.ts';
 import { followOutcomes, type Outcomes } from './outcomes.ts';
@@ -22,6 +22,7 @@ import { webhookOperations } from './operations.ts';
 import { sendOperation } from './operations-send.ts';
 import { createWaiting } from './waiting.ts';
 import type { WebhookTables } from './tables.ts';
+import { createTrouble } from './trouble.ts';
 import { webhookJobs } from './upkeep.ts';
 import { type ConfiguredType, createHookTypes } from './types.ts';
 
@@ -44,6 +45,7 @@ export interface WebhookDeps {
   /** Called when there are other settings, until the returned function is called. */
   readonly onSettings: (listener: () => void) => () => void;
   readonly secrets: SecretResolver;
+  readonly incidents: Pick<Incidents, 'open' | 'byFingerprint' | 'resolve'>;
   readonly workflows: Pick<WorkflowService, 'startedBy' | 'retry' | 'execution'>;
   readonly keepMs: () => number;
   readonly node: { readonly id: string };
@@ -56,7 +58,6 @@ export interface Webhooks extends System {
   readonly queue: Pick<QueuePort, 'waiting' | 'begin'>;
 }
 
-const REFRESH_MS = 10_000;
 /** Of a type that is not configured any more. */
 const ONCE = { attempts: 1, backoffMs: 0 };
 
@@ -67,9 +68,8 @@ export function createWebhooks(deps: WebhookDeps): Webhooks {
   const hooks = createHookTypes({ configured: () => settings().types, secrets, log });
   const folder = join(deps.home, 'webhooks');
   let journal: Journal | undefined;
-  let front: Front | undefined;
+  let keeper: Keeper | undefined;
   let mover: Mover | undefined;
-  let url: string | undefined;
   const typeOf = (name: string): ConfiguredType | undefined => settings().types[name];
   const release = createRelease({
     store,
@@ -89,67 +89,17 @@ export function createWebhooks(deps: WebhookDeps): Webhooks {
     log,
   });
   let outcomes: Outcomes | undefined;
-  let timer: NodeJS.Timeout | undefined;
-  let unsubscribe: (() => void) | undefined;
-  let problem: string | undefined;
-  let stopping = false;
-  let following: Promise<unknown> = Promise.resolve();
 
-  /** The thread is there as long as there is something to receive; what it takes to begin it, it gets with its settings. */
-  function begin(open: Journal, thread: ThreadSettings): Front {
-    return startFront({
-      script: deps.thread,
-      data: { folder, first: open.next, before: open.bytes(), settings: thread },
-      onWrote: open.wrote,
-      onSealed: open.sealed,
-      onLost(reason) {
-        front = undefined;
-        url = undefined;
-        log.error('the receiver of webhooks ended and is begun anew', { reason });
-        void open.abandoned().then(followSoon);
-      },
-      log,
-    });
-  }
-
-  async function end(): Promise<void> {
-    const ending = front;
-    front = undefined;
-    url = undefined;
-    if (!ending) return;
-    await ending.ask('stop', null).catch(() => undefined);
-    await ending.end();
-  }
-
-  async function follow(): Promise<void> {
-    if (!journal || stopping) return;
+  /** What it takes to begin the thread, it gets with its settings. */
+  async function threadSettings(): Promise<ThreadSettings | undefined> {
     const types = await hooks.read();
     const { place, trustedProxies, journalBytes } = settings();
-    if (Object.keys(types).length === 0) return await end();
-    const thread: ThreadSettings = { types, place, trustedProxies, journalBytes };
-    front ??= begin(journal, thread);
-    const { url: at, problem: why } = await front.ask('settings', thread);
-    url = at;
-    if (why) throw new StewardError(why.code, why.message, { hint: why.hint });
-  }
-
-  /** One after the other; a port that is taken is tried again, and keeps nothing else of Steward from running. */
-  function followSoon(): Promise<unknown> {
-    following = following.then(follow).then(
-      () => (problem = undefined),
-      (thrown: unknown) => {
-        const { code, message, hint } = StewardError.from(thrown);
-        if (message !== problem)
-          log.error('webhooks are not received as configured', { code, reason: message, ...(hint && { hint }) });
-        problem = message;
-      },
-    );
-    return following;
+    return Object.keys(types).length === 0 ? undefined : { types, place, trustedProxies, journalBytes };
   }
 
   return {
     name: 'webhooks',
-    receiver: createAlias({ front: () => front, trustedProxies: () => settings().trustedProxies, log }),
+    receiver: createAlias({ front: () => keeper?.front(), trustedProxies: () => settings().trustedProxies, log }),
     queue: createWaiting({
       db,
       oldest: () => mover?.oldest(),
@@ -161,7 +111,7 @@ export function createWebhooks(deps: WebhookDeps): Webhooks {
     }),
     operations: [
       queueOperation({ bringAll, typeOf }),
-      sendOperation({ db, types: () => hooks.read(), url: () => url, now }),
+      sendOperation({ db, types: () => hooks.read(), url: () => keeper?.url(), now }),
       ...webhookOperations({
         store,
         db,
@@ -170,23 +120,26 @@ export function createWebhooks(deps: WebhookDeps): Webhooks {
         configured: () => Object.keys(settings().types),
         now,
         state: async () => ({
-          address: url,
+          address: keeper?.url(),
+          problem: keeper?.problem(),
           types: Object.keys(settings().types),
           unreadable: [...hooks.unreadable],
           waitingBytes: journal?.bytes() ?? 0,
           behindMs: mover?.behindMs() ?? 0,
-          ...((await front?.ask('counts', null).catch(() => undefined)) ?? { accepted: 0, refused: {} }),
+          ...((await keeper
+            ?.front()
+            ?.ask('counts', null)
+            .catch(() => undefined)) ?? { accepted: 0, refused: {} }),
         }),
       }),
     ],
     jobs: webhookJobs({ db, keepMs: deps.keepMs, outcomes: () => outcomes }),
 
     async start() {
-      stopping = false;
       journal = await openJournal({
         folder,
-        onRead: (segment) => front?.tell({ is: 'read', segment }),
-        onFreed: (bytes) => front?.tell({ is: 'freed', bytes }),
+        onRead: (segment) => keeper?.front()?.tell({ is: 'read', segment }),
+        onFreed: (bytes) => keeper?.front()?.tell({ is: 'freed', bytes }),
         log,
       });
       const mostBytes = (): number => settings().journalBytes;
@@ -194,7 +147,7 @@ export function createWebhooks(deps: WebhookDeps): Webhooks {
         journal,
         bringAll,
         mostBytes,
-        isBusy: () => front?.isBusy() ?? false,
+        isBusy: () => keeper?.front()?.isBusy() ?? false,
         now,
         log,
       });
@@ -208,18 +161,20 @@ export function createWebhooks(deps: WebhookDeps): Webhooks {
         now,
       });
       release.start();
-      await followSoon();
-      unsubscribe = deps.onSettings(() => void followSoon());
-      timer = setInterval(() => void followSoon(), REFRESH_MS);
-      timer.unref();
+      keeper = createKeeper({
+        script: deps.thread,
+        folder,
+        journal,
+        settings: threadSettings,
+        onSettings: deps.onSettings,
+        trouble: createTrouble(deps),
+        log,
+      });
+      await keeper.start();
     },
 
     async stop() {
-      clearInterval(timer);
-      unsubscribe?.();
-      stopping = true;
-      await following;
-      await end();
+      await keeper?.stop();
       await mover?.stop();
       await outcomes?.stop();
       await release.stop();

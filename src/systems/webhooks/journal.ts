@@ -159,9 +159,17 @@ export async function openJournal({ folder, onRead, onFreed, log }: JournalDeps)
     },
     async abandoned() {
       for (const segment of segments.filter(({ sealed }) => !sealed)) {
-        segment.size = (await stat(segment.path)).size;
-        segment.sealed = true;
-        segment.orphan = true;
+        const found = await stat(segment.path).catch((thrown: NodeJS.ErrnoException) => {
+          if (thrown.code !== 'ENOENT') throw thrown;
+        });
+        if (found) {
+          segment.size = found.size;
+          segment.sealed = true;
+          segment.orphan = true;
+        } else {
+          log.error('a webhook journal was removed before the store had all of it', { file: segment.path });
+          drop(segment);
+        }
       }
       news();
     },

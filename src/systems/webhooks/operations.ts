@@ -9,6 +9,7 @@ import { ABOUT, Attempt, attemptOf, existingIn, id, View, viewOf } from './views
 
 export interface WebhookState {
   readonly address: string | undefined;
+  readonly problem: string | undefined;
   readonly types: readonly string[];
   readonly unreadable: readonly string[];
   readonly waitingBytes: number;
@@ -19,6 +20,7 @@ export interface WebhookState {
 
 const State = z.object({
   address: z.string().optional().describe('Where webhooks are received; nothing where no type is configured.'),
+  problem: z.string().optional().describe('Why webhooks are not received as configured.'),
   types: z.array(z.string()),
   unreadable: z
     .array(z.string())
@@ -132,12 +134,13 @@ function shownOr(row: WebhookRow): unknown {
   }
 }
 
-function receiverOf({ address, types, unreadable, refused, ...rest }: WebhookState): z.input<typeof State> {
+function receiverOf({ address, problem, types, unreadable, refused, ...rest }: WebhookState): z.input<typeof State> {
   return {
     ...rest,
     types: [...types],
     unreadable: [...unreadable],
     refused: { ...refused },
     ...(address !== undefined && { address }),
+    ...(problem !== undefined && { problem }),
   };
 }
