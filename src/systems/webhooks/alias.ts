@@ -3,11 +3,13 @@ import { judgeHead } from '../../../edge/handlers/webhooks/receive.ts';
 import type { HookReceiver } from '../../core/hook-receiver.ts';
 import type { Log } from '../../core/log.ts';
 import { addressOf } from '../address-of.ts';
-import { type Answer, answerOf, headerOf, readBody, send, sendUnread } from './answer.ts';
+import { type Answer, answerOf, type Budget, headerOf, readBody, send, sendUnread } from './answer.ts';
 import type { Front } from './front.ts';
 import type { SentArrival } from './messages.ts';
 
 const RETRY_SECONDS = '5';
+/** Of all bodies in hand here; the thread has most of what comes, and its own. */
+const IN_HAND_BYTES = 64 * 1024 * 1024;
 
 /** Webhooks that come in by another listener of Steward: what is answered is the thread's to say. */
 export function createAlias({
@@ -20,6 +22,7 @@ export function createAlias({
   readonly trustedProxies: () => readonly string[];
   readonly log: Log;
 }): HookReceiver<IncomingMessage, ServerResponse> {
+  const budget: Budget = { left: IN_HAND_BYTES };
   const failed = (thrown: unknown): Answer => {
     log.error('webhook could not be answered', { reason: String(thrown) });
     return answerOf(503, { error: 'It was not taken: send it again.' }, { 'retry-after': RETRY_SECONDS });
@@ -46,8 +49,8 @@ export function createAlias({
         .ask('head', arrival)
         .then((head) => {
           if ('status' in head) return refuse(head);
-          readBody(request, head.maxBytes, (body) => {
-            const say = body === 'too-large' ? refuse : (answer: Answer) => send(response, answer);
+          readBody(request, response, { most: head.maxBytes, budget }, (body) => {
+            const say = typeof body === 'string' ? refuse : (answer: Answer) => send(response, answer);
             asked
               .ask('take', { ...arrival, body })
               .catch(failed)

@@ -32,20 +32,52 @@ export function sendUnread(request: IncomingMessage, response: ServerResponse, a
   send(response, goesOn ? answer : { ...answer, headers: { ...answer.headers, connection: 'close' } });
 }
 
-/** All of the body, or that it is too long. Where the sender left, nobody is told. */
-export function readBody(request: IncomingMessage, most: number, then: (body: Buffer | 'too-large') => void): void {
-  const chunks: Buffer[] = [];
+/** Bytes that may still come into hand, of all requests together: whoever signs nothing can send much, and slowly. */
+export interface Budget {
+  left: number;
+}
+
+/** Each piece is an object beside its bytes: a body can come byte by byte. */
+const PIECE_BYTES = 256;
+
+/** All of it, or that it is longer than it may be, or that too much is in hand. */
+export type Body = Buffer | 'too-large' | 'busy';
+
+/** Where the sender left, nobody is told. What is read counts until it is answered. */
+export function readBody(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { most, budget }: { readonly most: number; readonly budget: Budget },
+  then: (body: Body) => void,
+): void {
+  let chunks: Buffer[] = [];
   let size = 0;
+  let held = 0;
+  let refused = false;
+  const giveBack = (): void => {
+    budget.left += held;
+    held = 0;
+  };
   request.on('data', (chunk: Buffer) => {
-    const fitted = size <= most;
-    size += chunk.length;
-    if (size <= most) chunks.push(chunk);
-    else if (fitted) then('too-large');
+    if (refused) return;
+    const cost = chunk.length + PIECE_BYTES;
+    const isTooLarge = (size += chunk.length) > most;
+    if (!isTooLarge && budget.left >= cost) {
+      held += cost;
+      budget.left -= cost;
+      chunks.push(chunk);
+      return;
+    }
+    refused = true;
+    chunks = [];
+    giveBack();
+    then(isTooLarge ? 'too-large' : 'busy');
   });
   request.on('end', () => {
-    if (size <= most) then(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks));
+    if (!refused) then(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks));
   });
   request.on('error', () => undefined);
+  response.once('close', giveBack);
 }
 
 /** One header, as the handlers ask for it. */

@@ -1,7 +1,7 @@
 // What the main thread and the receiver's thread say to each other.
 import type { HookType } from '../../../edge/handlers/webhooks/types.ts';
 import type { ErrorBody } from '../../core/error-body.ts';
-import type { Answer } from './answer.ts';
+import type { Answer, Body } from './answer.ts';
 import type { Place } from '../listener.ts';
 import type { Counts } from './receiver.ts';
 import type { Delivery } from './record.ts';
@@ -36,7 +36,7 @@ export interface Questions {
   settings: { asked: ThreadSettings; answer: { readonly url?: string | undefined; readonly problem?: ErrorBody } };
   /** Before the body is there: how much of it may come. */
   head: { asked: SentArrival; answer: Answer | { readonly maxBytes: number } };
-  take: { asked: SentArrival & { readonly body: Uint8Array | 'too-large' }; answer: Answer };
+  take: { asked: SentArrival & { readonly body: Uint8Array | Exclude<Body, Buffer> }; answer: Answer };
   /** What somebody inside vouches for. */
   keep: { asked: Omit<Delivery, 'body'> & { readonly body: Uint8Array }; answer: Answer };
   counts: { asked: null; answer: Counts };

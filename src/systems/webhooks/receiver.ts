@@ -10,7 +10,7 @@ import {
 import type { ReadyType } from '../../../edge/handlers/webhooks/types.ts';
 import type { Log } from '../../core/log.ts';
 import { memoryCounters } from '../../../edge/handlers/gateway/memory-counters.ts';
-import { type Answer, answerOf } from './answer.ts';
+import { type Answer, answerOf, type Body } from './answer.ts';
 import type { JournalWriter } from './journal-writer.ts';
 import { type Delivery, encode } from './record.ts';
 import { serverDigests } from '../server-digests.ts';
@@ -32,7 +32,7 @@ export interface Receiver {
   head(arrival: Arrival): Answer | Awaited;
   /** What is known to be good: 202 when it is on disk. */
   keep(delivery: Delivery, say: (answer: Answer) => void): void;
-  take(arrival: Arrival, body: Buffer | 'too-large', awaited: Awaited, say: (answer: Answer) => void): void;
+  take(arrival: Arrival, body: Body, awaited: Awaited, say: (answer: Answer) => void): void;
 }
 
 export interface ReceiverDeps {
@@ -68,6 +68,15 @@ export function createReceiver({ journal, types, now, log }: ReceiverDeps): Rece
     );
   }
 
+  function busy(): Answer {
+    counts.refused['busy'] = (counts.refused['busy'] ?? 0) + 1;
+    return answerOf(
+      503,
+      { error: 'Too much is being received at the moment, so it was not taken: send it again.' },
+      { 'retry-after': RETRY_SECONDS },
+    );
+  }
+
   function keep(delivery: Delivery, say: (answer: Answer) => void): void {
     journal.append(encode(delivery), (failed) => {
       if (failed) return say(unkept(failed));
@@ -99,6 +108,7 @@ export function createReceiver({ journal, types, now, log }: ReceiverDeps): Rece
     },
     take(arrival, body, awaited, say) {
       if (body === 'too-large') return say(refused(tooLarge(awaited.ready)));
+      if (body === 'busy') return say(busy());
       judge(arrival, body, awaited, say).catch((thrown: unknown) => {
         log.error('webhook could not be answered', { reason: String(thrown) });
         say(answerOf(500, { error: 'Something went wrong here; it was not taken.' }));

@@ -7,7 +7,7 @@ import { type HookType, readyType, type ReadyType } from '../../../edge/handlers
 import { StewardError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
 import { addressOf } from '../address-of.ts';
-import { type Answer, headerOf, readBody, send, sendUnread } from './answer.ts';
+import { type Answer, type Budget, headerOf, readBody, send, sendUnread } from './answer.ts';
 import { createJournalWriter } from './journal-writer.ts';
 import { createListener } from '../listener.ts';
 import type { FromThread, Question, Questions, SentArrival, ThreadData, ToThread } from './messages.ts';
@@ -19,6 +19,8 @@ const HEADERS_MS = 10_000;
 const REQUEST_MS = 30_000;
 const GRACE_MS = 2_000;
 const MOST_CONNECTIONS = 10_000;
+/** Of all bodies in hand. Buffers lie outside of what a thread's heap is limited to. */
+const IN_HAND_BYTES = 192 * 1024 * 1024;
 /** Whoever sends nonsense must not fill the log, nor keep the main thread busy with it. */
 const MOST_DEBUG_A_SECOND = 20;
 
@@ -31,6 +33,8 @@ export function receiveWebhooks({ now }: { readonly now: () => Date }): void {
   const data = workerData as ThreadData;
   let settings = data.settings;
   let types = new Map<string, Readied>();
+
+  const budget: Budget = { left: IN_HAND_BYTES };
 
   const log = logThatTells(tell);
   const journal = createJournalWriter({
@@ -61,9 +65,9 @@ export function receiveWebhooks({ now }: { readonly now: () => Date }): void {
       };
       const head = receiver.head(arrival);
       if ('status' in head) return sendUnread(request, response, head);
-      readBody(request, head.ready.type.maxBytes, (body) => {
+      readBody(request, response, { most: head.ready.type.maxBytes, budget }, (body) => {
         const say =
-          body === 'too-large' ? sendUnread.bind(undefined, request, response) : send.bind(undefined, response);
+          typeof body === 'string' ? sendUnread.bind(undefined, request, response) : send.bind(undefined, response);
         receiver.take(arrival, body, head, say);
       });
     });
@@ -97,7 +101,7 @@ export function receiveWebhooks({ now }: { readonly now: () => Date }): void {
       const arrival = arrivalOf(sent);
       const head = receiver.head(arrival);
       if ('status' in head) return head;
-      const bytes = body === 'too-large' ? body : Buffer.from(body.buffer, body.byteOffset, body.byteLength);
+      const bytes = typeof body === 'string' ? body : Buffer.from(body.buffer, body.byteOffset, body.byteLength);
       return new Promise<Answer>((resolve) => receiver.take(arrival, bytes, head, resolve));
     },
     keep: ({ body, ...rest }) =>
