@@ -110,6 +110,15 @@ describe('places', () => {
     await seenFrom('paris', 'up');
   });
 
+  it('open one incident for the uplink of this machine where all that they reach fails here alone', async () => {
+    firewall.block(running.pid);
+    const found = await eventually('an incident', async () => (await open())[0]);
+    expect(found).toMatchObject({ symptom: 'node.uplink', title: expect.stringContaining('paris, tokyo reach it') });
+    expect(await open()).toHaveLength(1);
+    firewall.allow(running.pid);
+    await eventually('it is over', async () => ((await open()).length === 0 ? true : undefined), 60_000);
+  }, 120_000);
+
   it('open one incident for what enough of them cannot reach, with what each saw and where it breaks', async () => {
     firewall.block(paris.pid, tokyo.pid);
     const found = await eventually('an incident', async () => (await open())[0]);

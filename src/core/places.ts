@@ -11,6 +11,9 @@ export interface PlaceVotes {
 /** What a check of several places says of the way to it, under this name in the details of its results. */
 export const PATH_DETAIL = 'path';
 
+/** Of the incident about a node which does not reach what others reach. */
+export const uplinkFingerprint = (nodeId: string): string => `node.uplink:${nodeId}`;
+
 interface Failing {
   readonly state: ServiceState;
   readonly last?: ProbeResult | undefined;
@@ -24,6 +27,11 @@ export function failsElsewhere(checks: readonly Failing[]): boolean {
 /** Its name cannot be found anywhere: no machine of the user is to blame, so nobody is called for it. */
 export function failsByNameAlone(checks: readonly Failing[]): boolean {
   return failsBy(checks, ['dns']);
+}
+
+/** The uplink of a node explains it, if that is known to fail. */
+export function failsByUplinkAlone(checks: readonly Failing[]): boolean {
+  return failsBy(checks, ['uplink']);
 }
 
 function failsBy(checks: readonly Failing[], paths: readonly unknown[]): boolean {

@@ -87,7 +87,7 @@ export async function runPlace({
     do {
       const results = backlog.first(MOST_AT_ONCE);
       try {
-        const { config: told } = await server.report(token, {
+        const { config: told, ahead = 0 } = await server.report(token, {
           have: config?.version ?? 0,
           sentAt: new Date().toISOString(),
           everyMs: config?.reportEveryMs ?? FIRST_REPORT_MS,
@@ -99,6 +99,10 @@ export async function runPlace({
           results,
         });
         if (results.length > 0) backlog.remove(results, 'sent');
+        if (ahead > 0)
+          log.warn('the server dropped results of a time that has not come; was the clock of this machine wrong?', {
+            results: ahead,
+          });
         if (told && (await follow(told))) await writeAtomically(configFile, JSON.stringify(told));
       } catch (thrown) {
         if (!(thrown instanceof StewardError && thrown.code === 'INPUT_INVALID' && results.length > 0)) throw thrown;

@@ -62,6 +62,8 @@ export interface PlaceReport {
 
 export interface ReportAnswer {
   readonly taken: number;
+  /** Results that were dropped because they are of a time that has not come. */
+  readonly ahead?: number | undefined;
   /** Where it is another than the one that the place has. */
   readonly config?: SignedConfig | undefined;
 }

@@ -6,7 +6,7 @@ import type { Incident } from '../../core/incident.ts';
 import type { Json, JsonObject } from '../../core/json.ts';
 import type { Log } from '../../core/log.ts';
 import { covers, MaintenanceScope } from '../../core/maintenance.ts';
-import { failsByNameAlone, failsElsewhere } from '../../core/places.ts';
+import { failsByNameAlone, failsByUplinkAlone, failsElsewhere, uplinkFingerprint } from '../../core/places.ts';
 import { isCalm, isProblem, type ServiceStatus } from '../../core/monitor.ts';
 import type { Resource } from '../../core/resource.ts';
 import { flapTitle } from './flapping.ts';
@@ -137,6 +137,7 @@ export function createSymptoms(deps: SymptomDeps): Symptoms {
     }
     const { dependencies, evidence } = await collect(resource, status, at, signal);
     const { parent, suspect } = blame(dependencies, await incidentsOf(dependencies, ledger), at);
+    const explained = parent ?? (await deadUplink(status));
     const incident = await ledger.open(
       {
         fingerprint,
@@ -144,13 +145,20 @@ export function createSymptoms(deps: SymptomDeps): Symptoms {
         title: `${resource.name} is ${symptom === 'service.down' ? 'down' : 'not reached'}${reason(status)}`,
         symptom,
         severity: failsByNameAlone(status?.checks ?? []) && !resource.critical ? 'warning' : 'critical',
-        parentId: parent?.id,
+        parentId: explained?.id,
         evidence,
       },
       { heldFor: suspect?.id },
     );
     if (symptom === 'service.down') await takeOver(incident, resource);
     await adopt(incident, resource);
+  }
+
+  /** The incident about this node's uplink, where that is what the service is not reached by. */
+  async function deadUplink(status: ServiceStatus | undefined): Promise<Incident | undefined> {
+    if (!failsByUplinkAlone(status?.checks ?? [])) return undefined;
+    const uplink = await ledger.byFingerprint(uplinkFingerprint(node.id));
+    return uplink && uplink.status !== 'resolved' ? uplink : undefined;
   }
 
   /** What seemed to fail on the way alone is part of it. */

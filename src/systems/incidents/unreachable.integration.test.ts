@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { uplinkFingerprint } from '../../core/places.ts';
 import { memoryLog } from '../../testing/log.ts';
 import { changesOf } from '../../testing/changes.ts';
 import { type TestDatabase, testDatabase } from '../../testing/database.ts';
@@ -87,6 +88,26 @@ describe('what fails on the way to a service', () => {
     at = new Date(at.getTime() + 3_600_000);
     await say('up', 'shop');
     await unresolved(0);
+  });
+
+  it('is explained by the uplink of this node where that is known to fail', async () => {
+    const { id } = await incidents.open({
+      fingerprint: uplinkFingerprint('node_1'),
+      title: 'The uplink of here',
+      symptom: 'node.uplink',
+      severity: 'critical',
+      evidence: {},
+    });
+    await say('down', 'shop', 'uplink');
+    await say('down', 'bank', 'region');
+    const found = await unresolved(3);
+    const parents = found.map(({ resourceId, parentId }) => [resourceId, parentId]);
+    expect(parents).toEqual(
+      expect.arrayContaining([
+        ['shop', id],
+        ['bank', undefined],
+      ]),
+    );
   });
 
   it('opens none beside that of the service itself when others fall silent meanwhile', async () => {

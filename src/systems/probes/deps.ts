@@ -16,7 +16,7 @@ export interface ProbesDeps {
   readonly vault: Vault;
   readonly secrets: SecretResolver;
   readonly inventory: Pick<Inventory, 'get' | 'find' | 'resolve'>;
-  readonly incidents: Pick<Incidents, 'open' | 'resolve' | 'byFingerprint'>;
+  readonly incidents: Pick<Incidents, 'open' | 'resolve' | 'unresolved' | 'byFingerprint'>;
   /** Checks of all nodes that other places look at, too. */
   readonly sharedChecks: () => Promise<readonly Check[]>;
   readonly settings: () => ProbesSettings;

@@ -14,6 +14,7 @@ import { lookForSilence } from './silence.ts';
 import { createSigning } from './signing.ts';
 import type { PlaceTables } from './tables.ts';
 import { createTelling } from './telling.ts';
+import { createUplink } from './uplink.ts';
 import { createVotes } from './votes.ts';
 
 export { placeMigrations } from './tables.ts';
@@ -35,6 +36,7 @@ export function createProbes(deps: ProbesDeps): Probes {
   const db = store.db.withTables<PlaceTables>();
   const signing = createSigning(db, vault);
   const roster = createRoster({ db, now });
+  const uplink = createUplink(deps);
   const telling = createTelling({ ...deps, db, signing });
   const intake = createIntake({ ...deps, db, roster, telling });
   let since = now();
@@ -47,6 +49,7 @@ export function createProbes(deps: ProbesDeps): Probes {
       if (signal.aborted) return;
       try {
         await lookForSilence({ ...deps, roster, since });
+        await uplink.settle();
       } catch (thrown) {
         const { code, message } = StewardError.from(thrown);
         // Nobody can report while the store is away.
@@ -58,9 +61,9 @@ export function createProbes(deps: ProbesDeps): Probes {
 
   return {
     name: 'probes',
-    operations: placeOperations({ ...deps, db, roster, signing, since: () => since }),
+    operations: placeOperations({ ...deps, db, roster, signing, since: () => since, unreadable: telling.unreadable }),
     jobs: [placeRetention({ db, keepMs })],
-    votes: createVotes({ db, here: deps.node.name, now }),
+    votes: createVotes({ db, here: deps.node.name, uplink, now }),
     meter: createPlaceMeter({ ...deps, db, node: deps.node.id }),
     async lacking() {
       const [checks, places] = await Promise.all([deps.sharedChecks(), roster.all()]);

@@ -1,11 +1,15 @@
 import { type Kysely, sql } from 'kysely';
-import type { Check } from '../../core/check.ts';
+import { formatDuration } from '../../core/duration.ts';
+import { StewardError } from '../../core/errors.ts';
 import type { Inventory } from '../../core/inventory.ts';
+import type { Log } from '../../core/log.ts';
 import type { ReportAnswer } from '../../../edge/handlers/probe/messages.ts';
 import { CLOCK_MS } from '../../../edge/handlers/probe/quorum.ts';
-import type { Roster } from './roster.ts';
+import type { ProbesSettings } from './deps.ts';
+import { EVERY_MS, type Roster } from './roster.ts';
 import type { PlaceRow, PlaceTables } from './tables.ts';
 import type { Telling } from './telling.ts';
+import { type Ambiguous, servicesOf } from './service-names.ts';
 import { parseHealthcheck, parseReport, type Report, type Result } from './wire.ts';
 
 interface IntakeDeps {
@@ -13,35 +17,57 @@ interface IntakeDeps {
   readonly roster: Pick<Roster, 'authenticate'>;
   readonly telling: Telling;
   readonly inventory: Pick<Inventory, 'find'>;
+  readonly settings: () => Pick<ProbesSettings, 'reportMs'>;
   readonly keepMs: () => number;
   readonly now: () => Date;
+  readonly log: Log;
+}
+
+interface HealthcheckAnswer {
+  readonly taken: number;
+  readonly unknown: readonly string[];
+  /** Of the unknown those that several checks go by, which are told apart by their ids. */
+  readonly ambiguous?: readonly Ambiguous[];
 }
 
 export interface Intake {
   report(token: string, report: unknown, from: string): Promise<ReportAnswer>;
-  healthcheck(token: string, results: unknown, from: string): Promise<{ taken: number; unknown: string[] }>;
+  healthcheck(token: string, results: unknown, from: string): Promise<HealthcheckAnswer>;
 }
 
 /** Takes what places saw: each result once, and only of checks that the place was told of. */
-export function createIntake({ db, roster, telling, inventory, keepMs, now }: IntakeDeps): Intake {
-  async function keep(place: PlaceRow, results: readonly Result[], offsetMs: number): Promise<number> {
+export function createIntake({ db, roster, telling, inventory, settings, keepMs, now, log }: IntakeDeps): Intake {
+  async function keep(
+    place: PlaceRow,
+    results: readonly Result[],
+    offsetMs: number,
+  ): Promise<Pick<ReportAnswer, 'taken' | 'ahead'>> {
     const at = now();
     const told = new Set((await telling.checksOf(place)).map(({ id }) => id));
+    const future = new Date(at.getTime() + CLOCK_MS);
+    const corrected = results.map((result) => ({ ...result, at: timeOf(result, offsetMs) }));
+    const come = corrected.filter((result) => result.at <= future);
+    const ahead = corrected.length - come.length;
+    if (ahead > 0)
+      log.warn('results of a place are of a time that has not come, and are dropped', {
+        place: place.name,
+        results: ahead,
+      });
+    const answer = (taken: number) => ({ taken, ...(ahead > 0 && { ahead }) });
     const oldest = at.getTime() - keepMs();
-    const rows = results
+    const rows = come
       .filter(({ check }) => told.has(check))
-      .map((result) => ({ ...result, at: timeOf(result, offsetMs, at) }))
       .filter((result) => result.at.getTime() >= oldest)
       .map(({ id, check, at: seen, state, latencyMs, message, code }) => ({
         result_id: id,
         check_id: check,
-        at: seen,
+        at: seen < at ? seen : at,
         state,
         latency_ms: latencyMs,
         message,
         code: code ?? null,
       }));
-    if (rows.length === 0) return 0;
+    if (rows.length === 0) return answer(0);
     await sql`with given as (
         select * from jsonb_to_recordset(${JSON.stringify(rows)}::jsonb)
           as r (result_id text, check_id text, at timestamptz, state text, latency_ms real, message text, code text)),
@@ -52,8 +78,8 @@ export function createIntake({ db, roster, telling, inventory, keepMs, now }: In
       insert into place_sightings as s (place_id, check_id, at, state, latency_ms, message, code)
       select distinct on (check_id) ${place.id}, check_id, at, state, latency_ms, message, code from given order by check_id, at desc
       on conflict (check_id, place_id) do update set at = excluded.at, state = excluded.state, latency_ms = excluded.latency_ms,
-        message = excluded.message, code = excluded.code where excluded.at > s.at`.execute(db);
-    return rows.length;
+        message = excluded.message, code = excluded.code where excluded.at > s.at or s.at > ${future}`.execute(db);
+    return answer(rows.length);
   }
 
   async function heard(place: PlaceRow, from: string, said: Partial<Report>, offsetMs: number): Promise<void> {
@@ -63,13 +89,15 @@ export function createIntake({ db, roster, telling, inventory, keepMs, now }: In
       .set({
         seen_at: now(),
         from_address: from,
-        every_ms: everyMs,
+        // For how long its word counts is not for it to say.
+        every_ms: Math.min(everyMs, Math.max(settings().reportMs, EVERY_MS)),
         ...(software !== undefined && { software }),
         kinds: JSON.stringify(kinds),
         clock_offset_ms: offsetMs,
         backlog,
         dropped,
         unwell: unwell ?? null,
+        ...(unwell === undefined && { well_at: now() }),
       })
       .where('id', '=', place.id)
       .execute();
@@ -82,22 +110,30 @@ export function createIntake({ db, roster, telling, inventory, keepMs, now }: In
       const offsetMs = report.sentAt.getTime() - now().getTime();
       await heard(place, from, report, offsetMs);
       const able = { ...place, kinds: [...report.kinds] };
-      const taken = await keep(able, report.results, offsetMs);
-      const config = await telling.configFor(able, report.have);
-      return { taken, ...(config && { config }) };
+      const kept = await keep(able, report.results, offsetMs);
+      const config = await telling.configFor(able, report.have).catch((thrown: unknown) => {
+        const { code, message } = StewardError.from(thrown);
+        log.error('a place could not be given its configuration', { place: place.name, code, reason: message });
+        return undefined;
+      });
+      return { ...kept, ...(config && { config }) };
     },
 
     async healthcheck(token, given, from) {
       const place = await roster.authenticate(token);
       const { timestamp, results } = parseHealthcheck(given);
-      const services = await servicesOf(await telling.checksOf(place), inventory);
+      refuseFuture(timestamp, now());
+      const { services, ambiguous } = await servicesOf(await telling.checksOf(place), inventory);
       await heard(place, from, {}, 0);
-      const known = results.filter(({ service }) => services.has(service));
-      const taken = await keep(
+      const known = results.flatMap((result) => {
+        const check = services.get(result.service);
+        return check ? [{ ...result, check: check.id }] : [];
+      });
+      const { taken } = await keep(
         place,
-        known.map(({ service, healthy, latency }) => ({
-          id: `${timestamp.getTime()}:${services.get(service)?.id}`,
-          check: services.get(service)?.id ?? '',
+        known.map(({ check, healthy, latency }) => ({
+          id: `${timestamp.getTime()}:${check}`,
+          check,
           at: timestamp,
           state: healthy ? 'up' : 'down',
           latencyMs: latency ?? 0,
@@ -105,27 +141,24 @@ export function createIntake({ db, roster, telling, inventory, keepMs, now }: In
         })),
         0,
       );
-      return { taken, unknown: results.filter(({ service }) => !services.has(service)).map(({ service }) => service) };
+      const unknown = results.filter(({ service }) => !services.has(service)).map(({ service }) => service);
+      const several = ambiguous.filter(({ service }) => unknown.includes(service));
+      return { taken, unknown, ...(several.length > 0 && { ambiguous: several }) };
     },
   };
 }
 
-/** By its own time where that may be believed, and never in the future. */
-function timeOf({ at }: Result, offsetMs: number, now: Date): Date {
-  const time = Math.abs(offsetMs) > CLOCK_MS ? at.getTime() - offsetMs : at.getTime();
-  return new Date(Math.min(time, now.getTime()));
+/** By its own time where that may be believed. */
+function timeOf({ at }: Result, offsetMs: number): Date {
+  return Math.abs(offsetMs) > CLOCK_MS ? new Date(at.getTime() - offsetMs) : at;
 }
 
-/** The check that a service is known by to who has only its name: its first over HTTP. Its id does as well. */
-async function servicesOf(
-  checks: readonly Check[],
-  inventory: Pick<Inventory, 'find'>,
-): Promise<ReadonlyMap<string, Check>> {
-  const names = new Map((await inventory.find()).map(({ id, name }) => [id, name]));
-  const found = new Map(checks.map((check) => [check.id, check]));
-  for (const check of checks) {
-    const name = names.get(check.resourceId);
-    if (name !== undefined && !found.has(name)) found.set(name, check);
-  }
-  return found;
+/** A script does not say what its clock shows now, so nothing can put its times right. */
+function refuseFuture(timestamp: Date, now: Date): void {
+  const ahead = timestamp.getTime() - now.getTime();
+  if (ahead <= CLOCK_MS) return;
+  const path = 'healthcheck.timestamp';
+  throw StewardError.invalid([
+    { path, message: `${formatDuration(ahead)} ahead of the clock here, expected the time of the look` },
+  ]);
 }

@@ -2,7 +2,6 @@ import type { Kysely } from 'kysely';
 import { z } from 'zod';
 import { Duration, ms } from '../../core/duration.ts';
 import { StewardError } from '../../core/errors.ts';
-import type { Incidents } from '../../core/incident.ts';
 import type { Inventory } from '../../core/inventory.ts';
 import { naming } from '../../core/naming.ts';
 import { type AnyOperation, defineCommand, defineQuery, NoInput } from '../../core/operation.ts';
@@ -12,17 +11,17 @@ import { CLOCK_MS } from '../../../edge/handlers/probe/quorum.ts';
 import type { ProbesDeps } from './deps.ts';
 import type { Roster } from './roster.ts';
 import type { Signer } from './signing.ts';
-import { endSilence, silentMs } from './silence.ts';
+import { silentMs } from './silence.ts';
 import type { PlaceRow, PlaceTables } from './tables.ts';
-import { isAble, isFor, isTold, keepsSecret } from './telling.ts';
+import { isAble, isFor, isTold, keepsSecret, type Telling } from './telling.ts';
 
 interface OperationDeps extends Pick<ProbesDeps, 'sharedChecks' | 'baseUrl' | 'now' | 'node'> {
   readonly db: Kysely<PlaceTables>;
   readonly roster: Roster;
   readonly signing: () => Promise<Signer>;
   readonly inventory: Pick<Inventory, 'find' | 'resolve'>;
-  readonly incidents: Pick<Incidents, 'resolve' | 'byFingerprint'>;
   readonly since: () => Date;
+  readonly unreadable: Telling['unreadable'];
 }
 
 const SHOWN = 200;
@@ -67,7 +66,7 @@ const History = z.object({
 
 /** What can be asked of places, and done about them. */
 export function placeOperations(deps: OperationDeps): AnyOperation[] {
-  const { db, roster, signing, sharedChecks, inventory, incidents, baseUrl, now, since } = deps;
+  const { db, roster, signing, sharedChecks, inventory, baseUrl, now, since, unreadable } = deps;
 
   async function existing(wanted: string): Promise<PlaceRow> {
     const row = await roster.byName(wanted);
@@ -137,7 +136,8 @@ export function placeOperations(deps: OperationDeps): AnyOperation[] {
                   place: row.name,
                 };
                 const sighting = sightings.get(`${row.id} ${check.id}`);
-                if (!sighting) return { ...about, state: 'waiting' as const, message: whyNothing(row, check) };
+                if (!sighting)
+                  return { ...about, state: 'waiting' as const, message: whyNothing(row, check, unreadable(check.id)) };
                 const { state, latency_ms: latencyMs, at, message } = sighting;
                 return { ...about, state, latencyMs, at, message };
               }),
@@ -246,16 +246,20 @@ export function placeOperations(deps: OperationDeps): AnyOperation[] {
       async handle({ name: wanted }) {
         const row = await existing(wanted);
         await roster.remove(row.id);
-        await endSilence(row, incidents);
         return { name: row.name };
       },
     }),
   ];
 }
 
-function whyNothing({ kinds }: PlaceRow, check: Parameters<typeof keepsSecret>[0]): string {
+function whyNothing(
+  { kinds }: PlaceRow,
+  check: Parameters<typeof keepsSecret>[0],
+  unreadable: string | undefined,
+): string {
   if (keepsSecret(check)) return 'its headers need a secret, which places are not sent (places.secrets)';
   if (!isAble(kinds, check)) return `this place cannot do ${check.target.kind} checks of this kind`;
+  if (unreadable !== undefined) return `it is not told of it, because a secret cannot be read: ${unreadable}`;
   return 'it has not said anything of it yet';
 }
 

@@ -6,14 +6,14 @@ import type { PlaceRow, PlaceTables } from './tables.ts';
 
 /** A token that nobody used for so long is of no use any more. */
 const UNUSED_MS = 30 * 86_400_000;
-/** Until it says something else. */
-const EVERY_MS = 5 * 60_000;
+/** Until it says something else; workers and scripts do not come more often. */
+export const EVERY_MS = 5 * 60_000;
 
 /** The places that there are, and who is let in as one of them. */
 export interface Roster {
   all(): Promise<PlaceRow[]>;
   byName(name: string): Promise<PlaceRow | undefined>;
-  /** A new place, or a new invitation for one that there is: with it the token it has ends. */
+  /** A new place, or a new invitation for one that there is: with it the token it has ends, and it was not heard yet. */
   invite(request: {
     readonly name: string;
     readonly by: string;
@@ -59,7 +59,7 @@ export function createRoster({ db, now }: { readonly db: Kysely<PlaceTables>; re
         conflict
           .column('name')
           .where('removed_at', 'is', null)
-          .doUpdateSet({ ...credential, invited_by: by, invited_at: at }),
+          .doUpdateSet({ ...credential, invited_by: by, invited_at: at, seen_at: null, well_at: null }),
       )
       .returning('id')
       .executeTakeFirstOrThrow();

@@ -19,6 +19,8 @@ export type PlaceTables = {
     config_version: number;
     config_hash: string;
     seen_at: Date | null;
+    /** When it was last heard and said that it is well. */
+    well_at: Date | null;
     from_address: string | null;
     every_ms: number;
     software: string | null;
@@ -79,6 +81,13 @@ export const placeMigrations: readonly Migration[] = [
       await sql`create table place_signing (key_id text primary key, sealed text not null, public_key text not null)`.execute(
         db,
       );
+    },
+  },
+  {
+    name: 'probes/0002-well',
+    async up(db) {
+      await sql`alter table places add column well_at timestamptz`.execute(db);
+      await sql`update places set well_at = seen_at`.execute(db);
     },
   },
 ];

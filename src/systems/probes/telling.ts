@@ -2,6 +2,8 @@ import { createHash } from 'node:crypto';
 import { type Kysely, sql } from 'kysely';
 import type { Check } from '../../core/check.ts';
 import { ms } from '../../core/duration.ts';
+import { StewardError } from '../../core/errors.ts';
+import type { Log } from '../../core/log.ts';
 import { PLACE_KINDS } from '../../core/places.ts';
 import type { SecretResolver } from '../../core/secrets.ts';
 import type { PlaceCheck, PlaceConfig, PlaceTarget, SignedConfig } from '../../../edge/handlers/probe/messages.ts';
@@ -15,23 +17,49 @@ interface TellingDeps {
   readonly secrets: SecretResolver;
   readonly sharedChecks: () => Promise<readonly Check[]>;
   readonly settings: () => ProbesSettings;
+  readonly log: Log;
 }
 
 export interface Telling {
   /** Undefined where the place has the latest. */
   configFor(place: PlaceRow, have: number): Promise<SignedConfig | undefined>;
+  /** Why no place is told of this check now, where a secret that it needs cannot be read. */
+  unreadable(checkId: string): string | undefined;
   /** Checks that this place may see. */
   checksOf(place: Pick<PlaceRow, 'name' | 'kinds'>): Promise<readonly Check[]>;
 }
 
 /** What each place is told: the checks that are meant for it, and of those what it needs to ask them. */
-export function createTelling({ db, signing, secrets, sharedChecks, settings }: TellingDeps): Telling {
+export function createTelling({ db, signing, secrets, sharedChecks, settings, log }: TellingDeps): Telling {
+  const unreadable = new Map<string, string>();
+
   async function checksOf(place: Pick<PlaceRow, 'name' | 'kinds'>): Promise<readonly Check[]> {
     return (await sharedChecks()).filter((check) => isTold(place, check));
   }
 
-  async function told({ id, target, every, timeout, slow }: Check): Promise<PlaceCheck> {
-    return { id, target: await revealed(target), everyMs: ms(every), timeoutMs: ms(timeout), slowMs: ms(slow) };
+  /** Nothing where a secret cannot be read: that of one check must not keep the others from a place. */
+  async function told({ id, target, every, timeout, slow }: Check): Promise<PlaceCheck[]> {
+    try {
+      const check = {
+        id,
+        target: await revealed(target),
+        everyMs: ms(every),
+        timeoutMs: ms(timeout),
+        slowMs: ms(slow),
+      };
+      unreadable.delete(id);
+      return [check];
+    } catch (thrown) {
+      const { code, message } = StewardError.from(thrown);
+      if (unreadable.get(id) !== message)
+        log.warn('places are not told of a check: a secret that it needs cannot be read', {
+          check: id,
+          code,
+          reason: message,
+        });
+      unreadable.set(id, message);
+      return [];
+    }
   }
 
   /** Only of checks that say that their secrets may go; the others that have any are not told. */
@@ -45,13 +73,14 @@ export function createTelling({ db, signing, secrets, sharedChecks, settings }: 
 
   return {
     checksOf,
+    unreadable: (checkId) => unreadable.get(checkId),
     async configFor(place, have) {
       const { userAgent, reportMs } = settings();
       const content: Omit<PlaceConfig, 'version'> = {
         place: place.id,
         userAgent,
         reportEveryMs: reportMs,
-        checks: await Promise.all((await checksOf(place)).map(told)),
+        checks: (await Promise.all((await checksOf(place)).map(told))).flat(),
       };
       const hash = createHash('sha256').update(JSON.stringify(content)).digest('hex');
       // A store that was restored from a copy may know of fewer versions than the place has seen.

@@ -40,7 +40,7 @@ const result = (state: ProbeResult['state'], code?: string): ProbeResult => ({
   detail: code === undefined ? {} : { code },
 });
 const judged = (asked: Check, seen = result('down')): Promise<ProbeResult> =>
-  createVotes({ db: db(), here: 'here', now: () => NOW }).judge(asked, seen);
+  createVotes({ db: db(), here: 'here', uplink: { note: () => undefined }, now: () => NOW }).judge(asked, seen);
 
 /** A place that has its configuration, and what it last said of the check. */
 async function place(

@@ -7,11 +7,13 @@ import { pathVerdict } from '../../../edge/handlers/probe/path.ts';
 import { countVotes, type Quorum, type Sighting } from '../../../edge/handlers/probe/quorum.ts';
 import type { PlaceTables } from './tables.ts';
 import { isTold } from './telling.ts';
+import type { Uplink } from './uplink.ts';
 
 interface VotesDeps {
   readonly db: Kysely<PlaceTables>;
   /** How this node is called among the places. */
   readonly here: string;
+  readonly uplink: Pick<Uplink, 'note'>;
   readonly now: () => Date;
 }
 
@@ -20,7 +22,7 @@ const SLACK_MS = 30_000;
 const SHOWN_MESSAGE = 160;
 
 /** Brings what this node saw and what the places saw last together, to one result of the check. */
-export function createVotes({ db, here, now }: VotesDeps): PlaceVotes {
+export function createVotes({ db, here, uplink, now }: VotesDeps): PlaceVotes {
   /** Of every place that is told of the check, whether it has said anything or not. */
   async function elsewhere(check: Check, at: Date): Promise<Sighting[]> {
     const rows = await db
@@ -65,6 +67,7 @@ export function createVotes({ db, here, now }: VotesDeps): PlaceVotes {
       };
       const sightings = [own, ...others];
       const quorum = countVotes(sightings, check.places?.need, at);
+      uplink.note(check, own, quorum);
       return together(check, seen, sightings, quorum);
     },
   };
