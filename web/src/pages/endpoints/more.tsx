@@ -19,7 +19,10 @@ export function More({ endpoint: { name, state, origin, missed, failed, waiting 
   const [removing, removal] = useDisclosure();
   const enable = useCommand('/api/v1/enable-webhook-endpoint', { done: `${name} is sent to again.`, quiet: true });
   const disable = useCommand('/api/v1/disable-webhook-endpoint', { done: `Nothing is sent to ${name}.`, quiet: true });
-  const replay = useCommand('/api/v1/replay-webhook-deliveries', { done: 'Those for which there was room are on their way.', quiet: true });
+  const replay = useCommand('/api/v1/replay-webhook-deliveries', {
+    done: 'Those for which there was room are on their way.',
+    quiet: true,
+  });
   const rotate = useCommand('/api/v1/rotate-webhook-endpoint-secret', { quiet: true });
   const remove = useCommand('/api/v1/remove-webhook-endpoint', { done: `${name} is removed.`, quiet: true });
   const own = origin === 'made' && may('administer');
