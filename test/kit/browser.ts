@@ -54,7 +54,15 @@ export async function visit(origin: string, size = { width: 1280, height: 860 })
 
 const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
 
+/** What is on its way to another colour is judged when it is there. */
+const SETTLED = `(async () => {
+  for (let frame = 0; frame < 2; frame += 1) await new Promise(requestAnimationFrame);
+  const ending = document.getAnimations().filter(({ effect }) => Number.isFinite(effect?.getComputedTiming().endTime));
+  await Promise.allSettled(ending.map(({ finished }) => finished));
+})()`;
+
 async function barriersOn(page: Page, rules?: readonly string[]): Promise<string[]> {
+  await page.evaluate(SETTLED);
   // By the protocol of the browser: the policy of the page lets no script in.
   await page.evaluate(readFileSync(AXE, 'utf8'));
   const { violations } = await page.evaluate<{
