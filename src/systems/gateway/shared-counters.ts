@@ -38,6 +38,8 @@ interface Known {
   /** As the store said last, the whole lease included. */
   used: number;
   lease: Lease | undefined;
+  /** What is used when nothing of the present one is left. */
+  next: Lease | undefined;
   /** What was leased and nobody uses any more, to be given back. */
   readonly backs: Back[];
   /** A new lease is asked for while the present one lasts, so that nobody waits for the store. */
@@ -64,6 +66,7 @@ const MOST_AT_ONCE = 1_000;
 /** Of a limit, so much is taken in advance; what is left of one below a thousand is asked for as it is needed. */
 const ADVANCE = 0.01;
 const LEAST_FOR_ADVANCE = 1_000;
+const LAST = 0.1;
 
 /**
  * A sliding window that the nodes share. Permits are leased from a row by one statement, for all keys that wait at that moment;
@@ -107,6 +110,7 @@ export function sharedCounters({
         now,
         used: 0,
         lease: undefined,
+        next: undefined,
         backs: [],
         renewing: false,
         fullUntil: 0,
@@ -134,10 +138,10 @@ export function sharedCounters({
   function ask(asked: CountAsked, take: boolean): Count | Promise<Count> {
     const at = performance.now();
     const about = knownOf(asked, at);
-    const { lease } = about;
-    if (lease && lease.left > 0 && at < lease.until) {
+    const lease = usable(about, at);
+    if (lease) {
       if (take) spend(asked, lease);
-      if (take && isNearEnd(lease, asked.limit, at)) renew(about);
+      if (take && !about.next && isNearEnd(lease, advanceOf(about), at)) renew(about);
       return countOf(about, at, true, take ? lease.bucket : undefined);
     }
     if (at < about.fullUntil) return countOf(about, at, false);
@@ -162,12 +166,12 @@ export function sharedCounters({
   }
 
   function countOf(
-    { used, lease, backs, limit, resetAt }: Known,
+    { used, lease, next, backs, limit, resetAt }: Known,
     at: number,
     allowed: boolean,
     bucket?: number,
   ): Count {
-    const unused = backs.reduce((sum, { left }) => sum + left, lease?.left ?? 0);
+    const unused = backs.reduce((sum, { left }) => sum + left, (lease?.left ?? 0) + (next?.left ?? 0));
     const spent = Math.max(0, used - unused);
     return {
       allowed,
@@ -224,11 +228,11 @@ export function sharedCounters({
       asking.delete(about);
       const waiting = about.waiting.splice(0);
       const wanted = waiting.filter(({ take }) => take).length;
-      if (!about.lease || performance.now() >= about.lease.until) retire(about);
+      void usable(about, performance.now());
       const back = about.backs.shift();
       const debt = owedOf(about, performance.now());
       about.debt = 0;
-      const want = wanted === 0 && !about.renewing ? 0 : wanted + advanceOf(about.limit);
+      const want = wanted === 0 && !about.renewing ? 0 : wanted + advanceOf(about);
       about.renewing = false;
       return { about, waiting, wanted, back, debt, want };
     });
@@ -254,9 +258,10 @@ export function sharedCounters({
       const { granted, used, bucket, reset_ms: resetMs } = given[index] as Given;
       const taken: Lease = { bucket, until: began + LEASE_MS, left: granted };
       about.used = used;
-      if (granted > 0 || !about.lease) {
-        retire(about);
-        about.lease = taken;
+      if (!usable(about, at)) about.lease = taken;
+      else if (granted > 0) {
+        bringBackOf(about, about.next);
+        about.next = taken;
       }
       about.resetAt = at + resetMs;
       if (granted < wanted || used - granted >= about.limit) about.fullUntil = at + Math.min(resetMs, REFUSED_MS);
@@ -268,10 +273,28 @@ export function sharedCounters({
     }
   }
 
-  /** Nothing more is used of its lease. */
+  /** Of two leases the older one is used up first: what is given back helps nobody before the store knows of it. */
+  function usable(about: Known, at: number): Lease | undefined {
+    for (;;) {
+      const { lease } = about;
+      if (lease && lease.left > 0 && at < lease.until) return lease;
+      bringBackOf(about, lease);
+      about.lease = about.next;
+      about.next = undefined;
+      if (!about.lease) return undefined;
+    }
+  }
+
+  function bringBackOf(about: Known, lease: Lease | undefined): void {
+    if (lease && lease.left > 0) bringBack(about, lease.bucket, lease.left);
+  }
+
+  /** Nothing more is used of its leases. */
   function retire(about: Known): void {
-    if (about.lease && about.lease.left > 0) bringBack(about, about.lease.bucket, about.lease.left);
+    bringBackOf(about, about.lease);
+    bringBackOf(about, about.next);
     about.lease = undefined;
+    about.next = undefined;
   }
 
   interface Given {
@@ -296,7 +319,7 @@ export function sharedCounters({
   function tidy(): void {
     const at = performance.now();
     for (const [name, about] of known) {
-      if (about.lease && at >= about.lease.until) retire(about);
+      void usable(about, at);
       const toTell = about.backs.length > 0 || about.debt > 0;
       if (toTell && !away) asking.add(about);
       // After a window there is nothing left of it to tell.
@@ -329,11 +352,11 @@ export function sharedCounters({
   };
 }
 
-function isNearEnd({ left, until }: Lease, limit: number, at: number): boolean {
-  const advance = advanceOf(limit);
+function isNearEnd({ left, until }: Lease, advance: number, at: number): boolean {
   return advance > 0 && (left < advance / 4 || at > until - LEASE_MS / 2);
 }
 
-function advanceOf(limit: number): number {
-  return limit < LEAST_FOR_ADVANCE ? 0 : Math.floor(limit * ADVANCE);
+/** The last ones are given to who waits for them: what a node had in advance of these another would be refused. */
+function advanceOf({ limit, used }: Pick<Known, 'limit' | 'used'>): number {
+  return limit < LEAST_FOR_ADVANCE || used > limit * (1 - LAST) ? 0 : Math.floor(limit * ADVANCE);
 }
