@@ -52,7 +52,7 @@ gateway:
   port: ${port}
   upstreams: { app: { targets: ['${upstream}'] } }
   auth: { tokens: { type: jwt, issuer: '${ISSUER}', audience: ${AUDIENCE}, algorithms: [RS256], jwksUrl: '${jwksUrl}' } }
-  limits: { plans: { paid: 100000000 }, defaultPlan: paid }
+  limits: { failures: 1000, plans: { paid: 100000000 }, defaultPlan: paid }
   routes: { api: { path: /api, upstream: app, rewrite: /, auth: [tokens] } }
 `);
 const steward = await startSteward({ home });
