@@ -38,17 +38,19 @@ export function createTrouble({
       });
   }
 
-  return {
-    async tell(problem) {
-      const wanted = problem !== undefined;
-      if (open === wanted) return;
-      try {
-        await settle(problem);
-        open = wanted;
-      } catch (thrown) {
-        // The store may be away; it is told the next time.
-        log.warn('incident of the receiver of webhooks was not written', { reason: StewardError.from(thrown).message });
-      }
-    },
-  };
+  async function say(problem: string | undefined): Promise<void> {
+    const wanted = problem !== undefined;
+    if (open === wanted) return;
+    try {
+      await settle(problem);
+      open = wanted;
+    } catch (thrown) {
+      // The store may be away; it is told the next time.
+      log.warn('incident of the receiver of webhooks was not written', { reason: StewardError.from(thrown).message });
+    }
+  }
+
+  // One after the other: two at once would both find none and open it twice.
+  let said: Promise<void> = Promise.resolve();
+  return { tell: (problem) => (said = said.then(() => say(problem))) };
 }
