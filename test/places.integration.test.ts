@@ -1,6 +1,7 @@
 import { createServer, type Server } from 'node:http';
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { z } from 'zod';
 import { adminApi, type Api, type SeenIncident } from './kit/api.ts';
 import { type Firewall, firewallBefore } from './kit/firewall.ts';
 import { invitedPlace, type RunningPlace, startPlace } from './kit/place.ts';
@@ -19,6 +20,22 @@ interface Sighting {
   readonly check: string;
   readonly at?: string;
   readonly latencyMs?: number;
+}
+
+interface JsonBody {
+  readonly description?: string;
+  readonly content: { readonly 'application/json': { readonly schema: unknown } };
+}
+interface DescribedPost {
+  readonly requestBody: JsonBody;
+  readonly responses: Readonly<Record<string, JsonBody>>;
+}
+interface ConfigSchema {
+  readonly properties: {
+    readonly config: {
+      readonly properties: { readonly payload: { readonly contentSchema: z.core.JSONSchema.JSONSchema } };
+    };
+  };
 }
 
 let upstream: Server;
@@ -244,6 +261,88 @@ describe('places', () => {
       await api.post('remove-place', { name: 'oslo' });
     }
   });
+
+  it('speak what openapi.json says, refusals included', async () => {
+    const spoken: { path: string; asked: unknown; status: number; said: unknown }[] = [];
+    const between = createServer((request, response) => {
+      void (async () => {
+        let body = '';
+        for await (const chunk of request) body += chunk;
+        const { authorization = '' } = request.headers;
+        const headers = { 'content-type': 'application/json', authorization };
+        const answer = await fetch(`${running.url}${request.url}`, { method: 'POST', headers, body });
+        const text = await answer.text();
+        spoken.push({
+          path: request.url ?? '',
+          asked: JSON.parse(body),
+          status: answer.status,
+          said: JSON.parse(text),
+        });
+        response.writeHead(answer.status, { 'content-type': 'application/json' }).end(text);
+      })();
+    });
+    await new Promise<void>((done) => between.listen(0, '127.0.0.1', done));
+    const address = `http://127.0.0.1:${(between.address() as { port: number }).port}`;
+    const { paths } = await api.get<{ paths: Record<string, { post: DescribedPost }> }>('openapi.json');
+    const described = (path: string): DescribedPost => {
+      const post = paths[path]?.post;
+      if (!post) throw new Error(`${path} is not described`);
+      return post;
+    };
+    const schemaOf = (part: JsonBody | undefined): z.ZodType =>
+      z.fromJSONSchema((part?.content['application/json'].schema ?? false) as z.core.JSONSchema.JSONSchema);
+
+    const oslo = startPlace(address, await invitedPlace(home, 'oslo'));
+    try {
+      const { payload } = await eventually('a configuration, and results under it', async () =>
+        spoken.some(({ asked }) => (asked as { results?: object[] }).results?.length)
+          ? spoken.flatMap(({ said }) => (said as { config?: { payload: string } }).config ?? [])[0]
+          : undefined,
+      );
+      expect(new Set(spoken.map(({ path }) => path))).toEqual(
+        new Set(['/api/v1/places/join', '/api/v1/places/report']),
+      );
+      for (const { path, asked, said } of spoken) {
+        schemaOf(described(path).requestBody).parse(asked);
+        schemaOf(described(path).responses['200']).parse(said);
+      }
+      const answer = described('/api/v1/places/report').responses['200']?.content['application/json'].schema;
+      const { contentSchema } = (answer as ConfigSchema).properties.config.properties.payload;
+      z.fromJSONSchema(contentSchema).parse(JSON.parse(payload));
+    } finally {
+      await oslo.stop();
+      between.close();
+    }
+
+    const token = readFileSync(oslo.tokenFile, 'utf8').trim();
+    const { token: invitation } = await api.post<{ token: string }>('invite-place', { name: 'oslo' });
+    const refusal = async (path: string, bearer: string, body: object): Promise<string> => {
+      const response = await fetch(`${running.url}${path}`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${bearer}`, 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+      });
+      const { error } = (await response.json()) as { error: { code: string } };
+      expect(described(path).responses[String(response.status)]?.description).toMatch(new RegExp(`^${error.code}: `));
+      return error.code;
+    };
+    const large = { service: 'x'.repeat(1_100_000) };
+    for (const path of ['/api/v1/places/report', '/internal/metrics/healthcheck']) {
+      // Invited anew, and with that the token of before is of no use.
+      expect(await refusal(path, token, {})).toBe('UNAUTHENTICATED');
+      expect(await refusal(path, token, large)).toBe('TOO_LARGE');
+    }
+    const tokenHash = 'a'.repeat(64);
+    expect(await refusal('/api/v1/places/join', '', { invitation })).toBe('INPUT_INVALID');
+    expect(await refusal('/api/v1/places/join', '', { invitation: token, tokenHash })).toBe('FORBIDDEN');
+    const asked = Array.from({ length: 20 }, () => refusal('/api/v1/places/join', '', {}));
+    expect(await Promise.all(asked)).toContain('RATE_LIMITED');
+
+    const { token: direct } = await api.post<{ token: string }>('invite-place', { name: 'oslo', direct: true });
+    for (const path of ['/api/v1/places/report', '/internal/metrics/healthcheck'])
+      expect(await refusal(path, direct, {})).toBe('INPUT_INVALID');
+    await api.post('remove-place', { name: 'oslo' });
+  }, 60_000);
 
   it('keep what they saw while the server is away, over a kill of their own, and bring it with its own times', async () => {
     await running.kill();

@@ -1,4 +1,5 @@
 import type { Check, CheckKind, ProbeResult, ServiceState } from './check.ts';
+import type { HealthcheckAnswer, PlaceJoined, PlaceReportAnswer } from './place-messages.ts';
 
 /** Kinds that can be asked from anywhere. */
 export const PLACE_KINDS: ReadonlySet<CheckKind> = new Set<CheckKind>(['http', 'tcp', 'dns', 'tls']);
@@ -46,8 +47,8 @@ export interface PlaceReceiver {
     readonly invitation: string;
     readonly tokenHash: string;
     readonly from: string;
-  }): Promise<{ readonly name: string }>;
-  report(token: string, report: unknown, from: string): Promise<unknown>;
+  }): Promise<PlaceJoined>;
+  report(token: string, report: unknown, from: string): Promise<PlaceReportAnswer>;
   /** The same for scripts that know nothing of Steward but this. */
-  healthcheck(token: string, results: unknown, from: string): Promise<unknown>;
+  healthcheck(token: string, results: unknown, from: string): Promise<HealthcheckAnswer>;
 }

@@ -10,12 +10,13 @@ import { jsonSchemaOf } from '../json-schema-of.ts';
 import { type LaterEndpoint, laterEndpoints, notBuilt } from './endpoint-index.ts';
 import { fixedPaths } from './openapi-fixed.ts';
 import { ERROR, json, type Path } from './openapi-parts.ts';
+import { PLACE_TOKEN, placePaths } from './place-addresses.ts';
 import { RunRequest } from './requests.ts';
 import { API, type Route, routesOf } from './routes.ts';
 
 /** The description of the whole API, made of nothing but the catalog: the same catalog gives the same text. */
 export function openapi(catalog: Catalog, version: string): JsonObject {
-  const paths: Record<string, Path> = { ...fixedPaths() };
+  const paths: Record<string, Path> = { ...fixedPaths(), ...placePaths() };
   const seen = new Map<string, number>();
   for (const route of routesOf(catalog)) {
     const nth = (seen.get(route.operation.name) ?? 0) + 1;
@@ -51,6 +52,7 @@ export function openapi(catalog: Catalog, version: string): JsonObject {
       { name: 'automations', description: 'What changes or inspects the world.' },
       { name: 'queries', description: 'What Steward knows.' },
       { name: 'commands', description: 'What Steward keeps.' },
+      { name: 'places', description: 'What `steward probe` and scripts speak, with a token of their own.' },
       { name: 'later', description: 'Promised addresses that answer 501 until the part that serves them is there.' },
     ],
     paths: Object.fromEntries(Object.entries(paths).toSorted(([one], [other]) => (one < other ? -1 : 1))),
@@ -58,6 +60,7 @@ export function openapi(catalog: Catalog, version: string): JsonObject {
       securitySchemes: {
         token: { type: 'http', scheme: 'bearer', bearerFormat: 'stw_<id>_<secret>' },
         session: { type: 'apiKey', in: 'cookie', name: 'steward_session' },
+        place: PLACE_TOKEN,
       },
       schemas: { Run: jsonSchemaOf(Run, 'output'), Error: jsonSchemaOf(z.object({ error: ErrorBody }), 'output') },
     },

@@ -1,17 +1,13 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { z } from 'zod';
 import type { AuditLog } from '../../core/audit.ts';
 import { StewardError } from '../../core/errors.ts';
+import { PlaceJoining } from '../../core/place-messages.ts';
 import type { PlaceReceiver } from '../../core/places.ts';
-import { API } from './routes.ts';
+import { PLACE_ADDRESSES } from './place-addresses.ts';
 
 const limited = (what: string, max: number) => ({
+  open: true,
   rateLimit: { max, timeWindow: 60_000, keyGenerator: (request: FastifyRequest) => `${what}:${request.ip}` },
-});
-
-const Joining = z.strictObject({
-  invitation: z.string().max(300),
-  tokenHash: z.string().regex(/^[0-9a-f]{64}$/, 'expected a SHA-256 in hexadecimal'),
 });
 
 /**
@@ -22,8 +18,9 @@ export function mountPlaces(
   app: FastifyInstance,
   { places, audit }: { readonly places: PlaceReceiver; readonly audit: AuditLog },
 ): void {
-  app.post(`${API}/places/join`, { config: { open: true, ...limited('place-join', 20) } }, async (request) => {
-    const { data, error } = Joining.safeParse(request.body);
+  const { join, report, healthcheck } = PLACE_ADDRESSES;
+  app.post(join.path, { config: limited('place-join', join.requestsPerMinute) }, async (request) => {
+    const { data, error } = PlaceJoining.safeParse(request.body);
     if (error) throw StewardError.from(error);
     const joined = await places.join({ ...data, from: request.ip });
     await audit.append({
@@ -35,10 +32,10 @@ export function mountPlaces(
     });
     return joined;
   });
-  app.post(`${API}/places/report`, { config: { open: true, ...limited('place', 1_200) } }, (request) =>
+  app.post(report.path, { config: limited('place', report.requestsPerMinute) }, (request) =>
     places.report(bearerOf(request), request.body, request.ip),
   );
-  app.post('/internal/metrics/healthcheck', { config: { open: true, ...limited('place', 1_200) } }, (request) =>
+  app.post(healthcheck.path, { config: limited('place', healthcheck.requestsPerMinute) }, (request) =>
     places.healthcheck(bearerOf(request), request.body, request.ip),
   );
 }

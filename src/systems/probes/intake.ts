@@ -3,14 +3,14 @@ import { formatDuration } from '../../core/duration.ts';
 import { StewardError } from '../../core/errors.ts';
 import type { Inventory } from '../../core/inventory.ts';
 import type { Log } from '../../core/log.ts';
-import type { ReportAnswer } from '../../../edge/handlers/probe/messages.ts';
+import type { HealthcheckAnswer, PlaceReport, PlaceReportAnswer } from '../../core/place-messages.ts';
 import { CLOCK_MS } from '../../../edge/handlers/probe/quorum.ts';
 import type { ProbesSettings } from './deps.ts';
 import { EVERY_MS, type Roster } from './roster.ts';
 import type { PlaceRow, PlaceTables } from './tables.ts';
 import type { Telling } from './telling.ts';
-import { type Ambiguous, servicesOf } from './service-names.ts';
-import { parseHealthcheck, parseReport, type Report, type Result } from './wire.ts';
+import { servicesOf } from './service-names.ts';
+import { parseHealthcheck, parseReport } from './wire.ts';
 
 interface IntakeDeps {
   readonly db: Kysely<PlaceTables>;
@@ -23,15 +23,8 @@ interface IntakeDeps {
   readonly log: Log;
 }
 
-interface HealthcheckAnswer {
-  readonly taken: number;
-  readonly unknown: readonly string[];
-  /** Of the unknown those that several checks go by, which are told apart by their ids. */
-  readonly ambiguous?: readonly Ambiguous[];
-}
-
 export interface Intake {
-  report(token: string, report: unknown, from: string): Promise<ReportAnswer>;
+  report(token: string, report: unknown, from: string): Promise<PlaceReportAnswer>;
   healthcheck(token: string, results: unknown, from: string): Promise<HealthcheckAnswer>;
 }
 
@@ -39,9 +32,9 @@ export interface Intake {
 export function createIntake({ db, roster, telling, inventory, settings, keepMs, now, log }: IntakeDeps): Intake {
   async function keep(
     place: PlaceRow,
-    results: readonly Result[],
+    results: PlaceReport['results'],
     offsetMs: number,
-  ): Promise<Pick<ReportAnswer, 'taken' | 'ahead'>> {
+  ): Promise<Pick<PlaceReportAnswer, 'taken' | 'ahead'>> {
     const at = now();
     const told = new Set((await telling.checksOf(place)).map(({ id }) => id));
     const future = new Date(at.getTime() + CLOCK_MS);
@@ -82,7 +75,7 @@ export function createIntake({ db, roster, telling, inventory, settings, keepMs,
     return answer(rows.length);
   }
 
-  async function heard(place: PlaceRow, from: string, said: Partial<Report>, offsetMs: number): Promise<void> {
+  async function heard(place: PlaceRow, from: string, said: Partial<PlaceReport>, offsetMs: number): Promise<void> {
     const { everyMs = place.every_ms, software, kinds = place.kinds, backlog = 0, dropped = 0, unwell } = said;
     await db
       .updateTable('places')
@@ -149,7 +142,7 @@ export function createIntake({ db, roster, telling, inventory, settings, keepMs,
 }
 
 /** By its own time where that may be believed. */
-function timeOf({ at }: Result, offsetMs: number): Date {
+function timeOf({ at }: PlaceReport['results'][number], offsetMs: number): Date {
   return Math.abs(offsetMs) > CLOCK_MS ? new Date(at.getTime() - offsetMs) : at;
 }
 

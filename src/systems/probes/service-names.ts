@@ -2,7 +2,7 @@ import type { Check } from '../../core/check.ts';
 import type { Inventory } from '../../core/inventory.ts';
 
 /** A name that checks of several services go by. */
-export interface Ambiguous {
+interface Ambiguous {
   readonly service: string;
   readonly checks: readonly string[];
 }
