@@ -126,7 +126,7 @@ export const Route = z.strictObject({
     .max(1024 * 1024 * MB)
     .default(10 * MB)
     .describe('A longer body is refused with 413.'),
-  timeout: duration('10ms', '1h').default('30s').describe('Until the answer begins; then 504.'),
+  timeout: duration('10ms', '1h').default('30s').describe('Until the answer begins, from the end of the request, connecting and asking again included; then 504.'),
   request: headers(/^x-(user-(id|plan)|request-id|forwarded-.*)$/)
     .prefault({})
     .describe('What the upstream gets of the headers.'),

@@ -5,6 +5,8 @@ import { openGateway, openUpstream, routeTo, type TestGateway, type TestUpstream
 import { memoryLog } from '../../testing/log.ts';
 import { callerPorts } from './caller-ports.ts';
 
+const TIMEOUT_MS = 1_000;
+
 const open: { close(): Promise<void> }[] = [];
 afterEach(async () => {
   for (const each of open.splice(0).toReversed()) await each.close();
@@ -56,7 +58,7 @@ describe('who callers are, as others say it', () => {
         routes: [
           routeTo('app', {
             anonymous: false,
-            timeoutMs: 1_000,
+            timeoutMs: TIMEOUT_MS,
             auth: [
               {
                 is: 'jwt',
@@ -150,13 +152,10 @@ describe('who callers are, as others say it', () => {
     const gateway = await begin(moody);
     const bearer = await token('one');
     const seen = new Map<number, number>();
-    let slowest = 0;
     await Promise.all(
       Array.from({ length: 16 }, async () => {
         for (let at = 0; at < 25; at += 1) {
-          const began = performance.now();
           const status = await ask(gateway, bearer);
-          slowest = Math.max(slowest, performance.now() - began);
           seen.set(status, (seen.get(status) ?? 0) + 1);
         }
       }),
@@ -166,7 +165,7 @@ describe('who callers are, as others say it', () => {
     expect([...seen.values()].reduce((sum, count) => sum + count, 0)).toBe(400);
     expect(gateway.records).toHaveLength(400);
     expect(gateway.upstreams.get('app')?.state()[0]?.outstanding).toBe(0);
-    // The deadline of the route, tried again at most twice, with what a busy machine adds.
-    expect(slowest).toBeLessThan(15_000);
+    // The deadline of the route holds for all attempts together; the rest is what a busy machine adds.
+    expect(Math.max(...gateway.records.map(({ ms }) => Number(ms)))).toBeLessThan(TIMEOUT_MS + 500);
   }, 60_000);
 });

@@ -19,7 +19,7 @@ export interface Errand {
   /** And of what it says after its body. */
   readonly answerTrailers: (raw: HeaderList) => HeaderList;
   readonly maxBodyBytes: number;
-  /** Until the answer begins. */
+  /** Until the answer begins, connecting and every attempt included; what a body takes to come does not count. */
   readonly answerMs: number;
 }
 
@@ -46,6 +46,7 @@ export type Failure =
   | 'upstream-slow';
 
 const ONE_PIECE_BYTES = 16 * 1024;
+const MOST_ATTEMPTS = 3;
 const SAFE = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE']);
 
 export function pass(errand: Errand): Promise<Passed> {
@@ -69,6 +70,7 @@ class Passage implements Dispatcher.DispatchHandler {
   private bytesIn = 0;
   private bytesOut = 0;
   private stall: NodeJS.Timeout | undefined;
+  private deadline: NodeJS.Timeout | undefined;
   /** Of the answer; nothing where it does not say. */
   private size: number | undefined;
   /** A short answer that came in one piece goes out in one piece with its head. */
@@ -84,19 +86,23 @@ class Passage implements Dispatcher.DispatchHandler {
   }
 
   begin(): void {
-    const { request, response, upstream } = this.errand;
+    const { request, response, upstream, answerMs } = this.errand;
     response.once('close', this.clientClosed);
+    this.deadline = setTimeout(this.tooLate, answerMs);
     if (this.sends) {
       // The error of a body that breaks off reaches whoever reads it; nobody may be reading it yet.
       request.on('error', () => undefined);
       request.setTimeout(upstream.settings.idleMs, this.bodyStalled);
-      request.once('end', () => request.socket.setTimeout(0));
+      request.once('end', () => {
+        request.socket.setTimeout(0);
+        if (!this.over && this.status === undefined) this.deadline?.refresh();
+      });
     }
     this.ask();
   }
 
   private ask(): void {
-    const { upstream, method, path, headers, answerMs, request } = this.errand;
+    const { upstream, method, path, headers, request } = this.errand;
     const taken = upstream.take(this.tried, performance.now());
     if (taken === 'none-up' || taken === 'full') {
       const known = this.tried.length > 0;
@@ -112,7 +118,8 @@ class Passage implements Dispatcher.DispatchHandler {
           path,
           headers,
           body: this.sends ? request : null,
-          headersTimeout: answerMs,
+          // There is one deadline for all attempts.
+          headersTimeout: 0,
           bodyTimeout: upstream.settings.idleMs,
         },
         this,
@@ -144,6 +151,7 @@ class Passage implements Dispatcher.DispatchHandler {
         response.writeInformation(status, flat(raw.filter(([name]) => name.toLowerCase() === 'link')));
       return;
     }
+    clearTimeout(this.deadline);
     this.target?.answered();
     const headers = flat(answerHeaders(raw));
     // What of the body was not read by now nobody wants.
@@ -213,13 +221,21 @@ class Passage implements Dispatcher.DispatchHandler {
     this.release();
     if (this.status !== undefined) return this.finish('cut', why);
     this.lastWhy = why;
-    const slow = code === 'UND_ERR_HEADERS_TIMEOUT';
-    if (!slow && !this.sends && SAFE.has(method) && this.tried.length < 3 && upstream.mayRetry()) return this.ask();
-    this.finish(slow || code === 'UND_ERR_CONNECT_TIMEOUT' ? 'upstream-slow' : 'upstream-failed', why);
+    if (!this.sends && SAFE.has(method) && this.tried.length < MOST_ATTEMPTS && upstream.mayRetry()) return this.ask();
+    this.finish(code === 'UND_ERR_CONNECT_TIMEOUT' ? 'upstream-slow' : 'upstream-failed', why);
   }
 
   private readonly clientClosed = (): void => {
     if (!this.errand.response.writableFinished) this.letGo('client-gone');
+  };
+
+  private readonly tooLate = (): void => {
+    const { request, answerMs } = this.errand;
+    // Its body is still on the way to the upstream, which takes it.
+    if (this.sends && this.controller && !request.complete && !request.isPaused()) return void this.deadline?.refresh();
+    const why = `no answer within ${answerMs} ms`;
+    if (!this.over && !this.ended) this.target?.failed(why, performance.now());
+    this.letGo('upstream-slow', why);
   };
 
   private readonly bodyStalled = (): void => {
@@ -249,6 +265,7 @@ class Passage implements Dispatcher.DispatchHandler {
     if (this.over) return;
     this.over = true;
     clearTimeout(this.stall);
+    clearTimeout(this.deadline);
     const { request, response } = this.errand;
     response.off('close', this.clientClosed);
     if (this.sends && is !== 'whole') request.socket?.setTimeout(0);
