@@ -53,12 +53,16 @@ webhooks:
   port: ${port}
   types:
     bank: { maxBytes: 65536 }
+    github: { preset: github, secrets: [{ env: WEBHOOK_SECRET_BANK }] }
 ${more}
 workflows:
   custom:
     - name: after-bank
       triggers: [{ event: webhook.received, where: [{ from: data.data.kind, equals: deposit }] }]
       steps: [{ id: look, automation: monitor-service, input: { service: all } }]
+    - name: after-push
+      triggers: [{ event: webhook.received, where: [{ from: data.data.ref, equals: refs/heads/main }] }]
+      steps: [{ id: look, automation: monitor-service, input: { service: { from: context.data.repository.name } } }]
 `;
   const begin = async (): Promise<void> => {
     steward = await startSteward({ home, env: ENV });
@@ -110,6 +114,32 @@ workflows:
       return found.items.some(({ status }) => status === 'succeeded') ? found : undefined;
     });
     expect(items).toHaveLength(1);
+  }, 60_000);
+
+  it('starts a workflow by what a push of 200 KiB says, and gives it all of that', async () => {
+    const body = JSON.stringify(aPush(200 * 1024));
+    const taken = await send(
+      body,
+      {
+        'x-hub-signature-256': `sha256=${createHmac('sha256', SECRET).update(body).digest('hex')}`,
+        'x-github-event': 'push',
+        'x-github-delivery': '72d3162e-cc78-11e3-81ab-4c9367dc0958',
+      },
+      `http://127.0.0.1:${port}/github`,
+    );
+    expect(taken.status).toBe(202);
+    const execution = await eventually('the workflow ended', async () => {
+      const { items } = await api.get<{ items: { id: string; status: string }[] }>(
+        'automation/workflows/after-push/executions',
+      );
+      const [first] = items;
+      return first && first.status !== 'running' ? await api.get<Pushed>(`workflow-executions/${first.id}`) : undefined;
+    });
+    expect(execution.status).toBe('succeeded');
+    const { commits } = execution.context.data;
+    expect(commits.at(-1)?.message).toMatch(/^commit \d+$/);
+    expect(commits).toEqual(aPush(200 * 1024).commits);
+    expect(execution.context.id).toBe(taken.body.id);
   }, 60_000);
 
   it('refuses what it should, the same under both addresses', async () => {
@@ -217,6 +247,31 @@ workflows:
     console.info(`${answered.size} were answered with 202, ${perSecond.join(', ')} a second between the kills`);
   }, 240_000);
 });
+
+interface Push {
+  readonly ref: string;
+  readonly repository: { readonly name: string; readonly full_name: string };
+  readonly commits: readonly { readonly id: string; readonly message: string; readonly added: readonly string[] }[];
+}
+interface Pushed {
+  readonly status: string;
+  readonly context: { readonly id: string; readonly data: Push };
+}
+
+/** As GitHub sends it, with as many commits as it takes. */
+function aPush(bytes: number): Push {
+  const commits: Push['commits'][number][] = [];
+  for (let size = 0, number = 0; size < bytes; number += 1) {
+    const commit = {
+      id: createHmac('sha1', '').update(String(number)).digest('hex'),
+      message: `commit ${number}`,
+      added: [`src/folder-${number}/file.ts`],
+    };
+    commits.push(commit);
+    size += JSON.stringify(commit).length;
+  }
+  return { ref: 'refs/heads/main', repository: { name: 'all', full_name: 'acme/all' }, commits };
+}
 
 /** What the store itself says: each row, and each event that tells of one. */
 async function storedIds(home: string): Promise<{ rows: string[]; events: { id: string }[] }> {

@@ -187,6 +187,7 @@ export function compose(parts: Parts): Composition {
     onNodeRemoved: (gone) => forgetNode(gone, { writer, monitoring, incidents, now }),
     onRemoved: parts.onRemoved,
     secrets,
+    wholeEvent: (event) => webhooks.whole(event),
     onScheduleDifference: async (report) => void (await incidents.open(scheduleIncident(report))),
   });
 

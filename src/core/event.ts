@@ -31,6 +31,9 @@ export interface StewardEvent extends EventDraft {
   readonly at: Date;
 }
 
+/** Gives an event all that it tells of, where the event itself carries only a part. */
+export type WholeEvent = (event: StewardEvent) => Promise<StewardEvent>;
+
 /** Every event type, with who emits it and when. The reference page is made from this table. */
 export const EVENTS = {
   'steward.started': 'A node opened its store and serves.',
@@ -115,7 +118,7 @@ export const EVENTS = {
   'security.refused': 'An actor asked for what it may not have.',
   'user.registered': 'An application reports a new user; starts on_user_register.',
   'webhook.received':
-    'A webhook is in the store; subject.id is its type, data.data what was sent, up to 64 KiB and without secrets.',
+    'A webhook is in the store; subject.id is its type, data.data what was sent, without secrets; of more than 64 KiB only the length is in the event, and workflows see all of it.',
   'endpoint.enabled': 'Events are sent to an endpoint again; data says what it missed, and whether that is sent.',
   'endpoint.disabled':
     'Nothing is sent to an endpoint any more: somebody disabled it, it failed for too long, or it is gone.',

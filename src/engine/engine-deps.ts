@@ -2,6 +2,7 @@ import type { AuditLog } from '../core/audit.ts';
 import type { Catalog } from '../core/catalog.ts';
 import type { Confirmation, Proof } from '../core/identity.ts';
 import type { Actor } from '../core/actor.ts';
+import type { WholeEvent } from '../core/event.ts';
 import type { Log } from '../core/log.ts';
 import type { PolicyRule } from '../core/policy.ts';
 import type { Ports } from '../core/ports.ts';
@@ -55,6 +56,8 @@ export interface EngineDeps {
   readonly onNodeRemoved?: ((node: { readonly id: string; readonly name: string }) => Promise<void>) | undefined;
   /** Somebody removed this very node while it was away: it belongs to nobody any more and has to end. */
   readonly onRemoved?: (() => void) | undefined;
+  /** What workflows are started by, wait for and are told; as events are where it is left out. */
+  readonly wholeEvent?: WholeEvent | undefined;
   /** What ran by the clock is not what should have run. */
   readonly onScheduleDifference?: ((report: Reconciliation) => Promise<void>) | undefined;
   /** What this machine has left: heavy work waits for it. Without it, it begins at once. */

@@ -34,6 +34,25 @@ export interface NewExecution {
   readonly retries?: { readonly id: string; readonly done: readonly StepRecord[]; readonly outputs: JsonObject };
 }
 
+/** A list of them shows what they were told up to so much, and of more only what event it was. */
+const LISTED_BYTES = 64 * 1024;
+
+const SHOWN = [
+  'id',
+  'workflow',
+  'hash',
+  'status',
+  'trigger',
+  'actor',
+  'dry_run',
+  'steps',
+  'outputs',
+  'error',
+  'retries',
+  'started_at',
+  'finished_at',
+] as const;
+
 export type StepPatch = Partial<Omit<StepRecord, 'id'>>;
 
 /** What a chain did, as rows. They alone say where it stands: whoever takes an execution in hand goes on from them. */
@@ -264,7 +283,11 @@ export function createExecutions({
     async list(workflow, { limit, cursor }) {
       const rows = await db
         .selectFrom('workflow_executions')
-        .selectAll()
+        .select(SHOWN)
+        .select(
+          sql<JsonObject>`case when octet_length(context::text) <= ${LISTED_BYTES} then context
+          else jsonb_build_object('event', context->'event') end`.as('context'),
+        )
         .where('workflow', '=', workflow)
         .$if(cursor !== undefined, (query) => query.where('id', '<', cursor ?? ''))
         .orderBy('id', 'desc')
@@ -339,7 +362,7 @@ export function createExecutions({
   };
 }
 
-export function toExecution(row: ExecutionRow): WorkflowExecution {
+export function toExecution(row: Pick<ExecutionRow, (typeof SHOWN)[number] | 'context'>): WorkflowExecution {
   return {
     id: row.id,
     workflow: row.workflow,

@@ -102,6 +102,7 @@ export function createEngine(deps: EngineDeps): Engine {
   const limits = { ...DEFAULT_SETTINGS, ...deps.settings };
   const inFlight = createInFlight();
   const { leaving } = inFlight;
+  const { wholeEvent = async (event) => event } = deps;
   const breakers = createBreakers({ store, now, log, nodeId: node.id });
   const runs = createRuns({ store, now, nodeId: node.id, onFinal: settlesBreaker(breakers) });
   const { db } = runs;
@@ -193,7 +194,7 @@ export function createEngine(deps: EngineDeps): Engine {
   });
 
   const chainFlights = createInFlight();
-  const waits = createWaits({ store, executions, now, log, onWoken: async (owned) => chains.start(owned) });
+  const waits = createWaits({ store, executions, wholeEvent, now, log, onWoken: async (owned) => chains.start(owned) });
   const chain = createChain({
     executions,
     waits,
@@ -241,7 +242,8 @@ export function createEngine(deps: EngineDeps): Engine {
     begin: (id) => chains.start({ id, epoch: 0 }),
     isPaused: (name) => pauses.isPaused(name),
   });
-  const triggers = createTriggers({ store, catalog, workflows, windows: createWindows({ store, now }), now, log });
+  const windows = createWindows({ store, now });
+  const triggers = createTriggers({ store, catalog, workflows, windows, wholeEvent, now, log });
   const schedules = createSchedules({
     db,
     now,

@@ -21,7 +21,9 @@ const Execution = z.object({
   status: z.enum(['running', 'waiting', 'succeeded', 'failed', 'canceled']),
   trigger: Trigger,
   actor: Actor,
-  context: z.record(z.string(), z.json()),
+  context: z
+    .record(z.string(), z.json())
+    .describe('What it was told. Lists show of more than 64 KiB only its event; the execution itself shows all.'),
   dryRun: z.boolean(),
   steps: z.array(
     z.object({

@@ -1,7 +1,7 @@
 import type { Catalog } from '../core/catalog.ts';
 import { ms } from '../core/duration.ts';
 import { StewardError } from '../core/errors.ts';
-import type { EventType, StewardEvent } from '../core/event.ts';
+import type { EventType, StewardEvent, WholeEvent } from '../core/event.ts';
 import { isMeant } from '../core/event-pattern.ts';
 import { matchesGlob } from '../core/glob.ts';
 import type { JsonObject } from '../core/json.ts';
@@ -9,6 +9,7 @@ import type { Log } from '../core/log.ts';
 import type { AnyWorkflow } from '../core/workflow.ts';
 import type { EventConsumer } from '../store/event-consumer.ts';
 import type { Store } from '../store/store.ts';
+import { tellable } from './tellable.ts';
 import { type Due, type EventTrigger, hashOfTrigger, isTimed, type Windows } from './windows.ts';
 import { startedKey, type Workflows } from './workflows.ts';
 
@@ -17,6 +18,7 @@ interface TriggersDeps {
   readonly catalog: () => Catalog;
   readonly workflows: Pick<Workflows, 'startBy'>;
   readonly windows: Windows;
+  readonly wholeEvent: WholeEvent;
   readonly now: () => Date;
   readonly log: Log;
 }
@@ -27,7 +29,7 @@ export interface Triggers {
   look(): Promise<void>;
 }
 
-export function createTriggers({ store, catalog, workflows, windows, now, log }: TriggersDeps): Triggers {
+export function createTriggers({ store, catalog, workflows, windows, wholeEvent, now, log }: TriggersDeps): Triggers {
   const eventTriggers = (): { workflow: AnyWorkflow; trigger: EventTrigger; index: number }[] =>
     [...catalog().workflows.values()].flatMap((workflow) =>
       workflow.triggers.flatMap((trigger, index) => (trigger.kind === 'event' ? [{ workflow, trigger, index }] : [])),
@@ -37,13 +39,18 @@ export function createTriggers({ store, catalog, workflows, windows, now, log }:
 
   async function handle(event: StewardEvent): Promise<void> {
     const begun = new Set<string>();
+    const whole = await wholeEvent(event);
     for (const { workflow, trigger, index } of eventTriggers()) {
-      if (!isMeant(trigger, event)) continue;
-      if (isTimed(trigger)) await windows.collect(workflow, index, event);
+      if (!isMeant(trigger, whole)) continue;
+      if (isTimed(trigger)) await windows.collect(workflow, index, event, whole);
       else if (!begun.has(workflow.name)) {
         begun.add(workflow.name);
         const idempotencyKey = startedKey(event.id, workflow.name);
-        await workflows.startBy(workflow, { event, context: contextOf(trigger, event), idempotencyKey });
+        await workflows.startBy(workflow, {
+          event,
+          context: contextOf(trigger, tellable(whole, event)),
+          idempotencyKey,
+        });
       }
     }
   }
@@ -60,7 +67,10 @@ export function createTriggers({ store, catalog, workflows, windows, now, log }:
     try {
       await workflows.startBy(workflow, {
         event,
-        context: contextOf(trigger, event, { count, firstAt: firstAt.toISOString() }),
+        context: contextOf(trigger, tellable(await wholeEvent(event), event), {
+          count,
+          firstAt: firstAt.toISOString(),
+        }),
         idempotencyKey: `event:${event.id}:${workflow.name}:${due.trigger}`,
       });
     } catch (thrown) {

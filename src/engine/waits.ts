@@ -3,6 +3,7 @@ import { settled as settledConditions } from '../core/condition.ts';
 import { ms } from '../core/duration.ts';
 import { StewardError } from '../core/errors.ts';
 import { eventScope, isMeant, typesLike } from '../core/event-pattern.ts';
+import type { WholeEvent } from '../core/event.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { Log } from '../core/log.ts';
 import { redactText } from '../core/redact.ts';
@@ -12,6 +13,7 @@ import { type EventTables, settled, settledBelow, toEvent } from '../store/event
 import type { Store } from '../store/store.ts';
 import type { Executions, Owned, StepPatch } from './executions.ts';
 import type { EngineTables } from './tables.ts';
+import { tellable } from './tellable.ts';
 import type { WaitOutcome, WorkflowTables } from './tables-workflows.ts';
 
 const YES_OR_NO = ['yes', 'no'];
@@ -42,12 +44,14 @@ export interface Waits {
 export function createWaits({
   store,
   executions,
+  wholeEvent,
   now,
   log,
   onWoken,
 }: {
   readonly store: Store;
   readonly executions: Executions;
+  readonly wholeEvent: WholeEvent;
   readonly now: () => Date;
   readonly log: Log;
   readonly onWoken: (owned: Owned) => Promise<void>;
@@ -87,8 +91,11 @@ export function createWaits({
       .execute();
     for (const row of rows) {
       const event = toEvent(row);
-      if (isMeant({ event: '*', where: wait.conditions }, event))
-        return void (await end(wait.execution_id, wait.step, { output: { event: eventScope(event) } }));
+      const whole = await wholeEvent(event);
+      if (isMeant({ event: '*', where: wait.conditions }, whole))
+        return void (await end(wait.execution_id, wait.step, {
+          output: { event: eventScope(tellable(whole, event)) },
+        }));
     }
     const last = rows.at(-1);
     if (last)

@@ -35,7 +35,8 @@ type StartDue = (due: Due) => Promise<Date | undefined>;
 
 /** Events that are waited for to be quiet or to pile up, as rows: no restart loses or repeats them. */
 export interface Windows {
-  collect(workflow: AnyWorkflow, trigger: number, event: StewardEvent): Promise<void>;
+  /** What belongs together is asked of the whole event; the event itself is what is kept. */
+  collect(workflow: AnyWorkflow, trigger: number, event: StewardEvent, whole: StewardEvent): Promise<void>;
   /** Hands over what is due, once for all nodes; what `start` rejects comes again. It says until when further events start nothing. */
   look(start: StartDue): Promise<void>;
 }
@@ -50,9 +51,9 @@ export function createWindows({ store, now }: { readonly store: Store; readonly 
   const db = store.db.withTables<EngineTables>();
 
   return {
-    async collect(workflow, index, event) {
+    async collect(workflow, index, event, whole) {
       const trigger = workflow.triggers[index] as EventTrigger;
-      const key = keyOf(trigger.by ?? BY, event);
+      const key = keyOf(trigger.by ?? BY, whole);
       const hash = hashOfTrigger(trigger);
       const at = now();
       await db.transaction().execute(async (trx) => {

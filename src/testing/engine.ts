@@ -148,6 +148,7 @@ export function engineOn(
     settings?: Partial<EngineSettings>;
     ports?: EngineDeps['ports'];
     host?: EngineDeps['host'];
+    wholeEvent?: EngineDeps['wholeEvent'];
     killGroup?: EngineDeps['killGroup'];
     killed?: unknown[];
   } = {},
@@ -172,6 +173,7 @@ export function engineOn(
     store,
     catalog: () => catalog,
     host: options.host,
+    wholeEvent: options.wholeEvent,
     ports: options.ports ?? (() => ({})),
     inventory: { ...inventoryOf(resources), dependentsOf: async (id) => [...(options.dependents?.[id] ?? [])] },
     recoveryPointOf: options.recoveryPointOf,

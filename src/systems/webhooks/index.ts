@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
+import type { WholeEvent } from '../../core/event.ts';
 import type { HookReceiver } from '../../core/hook-receiver.ts';
 import type { Incidents } from '../../core/incident.ts';
 import type { Log } from '../../core/log.ts';
@@ -23,6 +24,7 @@ import { sendOperation } from './operations-send.ts';
 import { createWaiting } from './waiting.ts';
 import type { WebhookTables } from './tables.ts';
 import { createTrouble } from './trouble.ts';
+import { wholeFrom } from './whole.ts';
 import { webhookJobs } from './upkeep.ts';
 import { type ConfiguredType, createHookTypes } from './types.ts';
 
@@ -56,6 +58,7 @@ export interface WebhookDeps {
 export interface Webhooks extends System {
   readonly receiver: HookReceiver<IncomingMessage, ServerResponse>;
   readonly queue: Pick<QueuePort, 'waiting' | 'begin'>;
+  readonly whole: WholeEvent;
 }
 
 /** Of a type that is not configured any more. */
@@ -109,6 +112,7 @@ export function createWebhooks(deps: WebhookDeps): Webhooks {
       },
       now,
     }),
+    whole: wholeFrom(db),
     operations: [
       queueOperation({ bringAll, typeOf }),
       sendOperation({ db, types: () => hooks.read(), url: () => keeper?.url(), now }),
