@@ -208,6 +208,18 @@ export function gatewayTokensSuite(tell: Tell, mutations: number): void {
       );
     });
 
+    it('is neither good nor bad where a secret that may have signed it cannot be read', async () => {
+      const unread = `another ${SECRET}`;
+      const some: JwtAuth = { ...JWT, algorithms: ['HS256', 'RS256'], secrets: [SECRET], incomplete: true };
+      expect(await accepted(hmacToken(SECRET, claims), some)).toBe(true);
+      expect(await accepted(token(rsa, claims), some)).toBe(true);
+      expect((await judged(token(other, claims), some)).verdict).toMatchObject({ status: 401 });
+      for (const secrets of [[SECRET], []]) {
+        const { verdict } = await judged(hmacToken(unread, claims), { ...some, secrets });
+        expect(verdict).toMatchObject({ is: 'refuse', status: 503, code: 'auth-unavailable' });
+      }
+    });
+
     it('says who somebody is in the claims that the route names, and nothing that objects have by themselves', async () => {
       const auth: JwtAuth = { ...JWT, userClaim: 'https://example.org/user', planClaim: 'tier' };
       const told = await judged(token(rsa, { ...claims, 'https://example.org/user': 'u-1', tier: 'enterprise' }), auth);

@@ -83,6 +83,7 @@ export function composeEdge(
     addresses: (allowed) => (hostname) => outbound.addresses(hostname, { allowPrivate: true, ...allowed }),
     inventory: known.inventory,
     monitor: monitoring,
+    incidents: known.incidents,
     // One that is lost may have lost the store alone, and serve on.
     nodes: async () => (await nodes()).filter(({ state }) => state !== 'left').length,
     node,

@@ -78,6 +78,8 @@ export interface JwtAuth {
   readonly jwksUrl?: string;
   /** For HS256 alone, 32 bytes at least. All of them are good: the old one and the new one during a rotation. */
   readonly secrets: readonly string[];
+  /** There are more than could be read: what none of these signed may be good all the same. */
+  readonly incomplete?: boolean;
   readonly toleranceSeconds: number;
   /** Its name, or the path to it: app_metadata.user. */
   readonly userClaim: string;

@@ -45,7 +45,9 @@ export function jwtMethod(auth: JwtAuth, sharedKeys: (url: string) => IssuerKeys
       if (memberOf(partOf(token, 1), 'iss') !== auth.issuer) return bad('iss: of another issuer');
       const keys = await candidates(header, now);
       if (!keys) return { outcome: 'unavailable', why: 'the keys of the issuer cannot be had' };
-      if (keys.length === 0) return bad(noKey(header, auth));
+      // A secret that cannot be read may have signed it.
+      const notOfThese = header.algorithm === 'HS256' && auth.incomplete ? unreadable : bad;
+      if (keys.length === 0) return notOfThese(noKey(header, auth));
       for (const { key, name } of keys) {
         try {
           const { payload } = await jwtVerify(token, key, {
@@ -65,7 +67,7 @@ export function jwtMethod(auth: JwtAuth, sharedKeys: (url: string) => IssuerKeys
           if (!(thrown instanceof errors.JWSSignatureVerificationFailed)) return bad('malformed');
         }
       }
-      return bad(`signature: not of ${keys.map(({ name }) => name).join(', ')}`);
+      return notOfThese(`signature: not of ${keys.map(({ name }) => name).join(', ')}`);
     },
   };
 }
@@ -186,6 +188,10 @@ function noKey({ algorithm, id }: Header, { secrets }: JwtAuth): string {
 
 function bad(why: string): Finding {
   return { outcome: 'bad', why };
+}
+
+function unreadable(): Finding {
+  return { outcome: 'unavailable', why: 'a secret for HS256 cannot be read here' };
 }
 
 function unfit(why: string): Finding {

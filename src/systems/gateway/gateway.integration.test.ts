@@ -1,3 +1,5 @@
+import { SignJWT } from 'jose';
+import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { Agent, request as httpRequest } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -10,10 +12,14 @@ import type { System } from '../../core/system.ts';
 import { testDatabase, type TestDatabase } from '../../testing/database.ts';
 import { NO_LIMITS, openUpstream, routeTo } from '../../testing/gateway.ts';
 import { memoryLog } from '../../testing/log.ts';
-import { createGateway, gatewayMigrations, type GatewaySettings } from './index.ts';
+import { createLedger, type Ledger } from '../incidents/ledger.ts';
+import { incidentsMigrations } from '../incidents/tables.ts';
+import { type ConfiguredAuth, createGateway, gatewayMigrations, type GatewaySettings } from './index.ts';
+import { NOT_AS_CONFIGURED } from './problems.ts';
 
 interface Shown {
   readonly address?: string;
+  readonly problem?: string;
   readonly upstreams: readonly { readonly targets: readonly { readonly health: string; readonly origin?: string }[] }[];
 }
 
@@ -27,8 +33,10 @@ const kept = <T extends { close(): Promise<void> }>(one: T): T => {
 
 describe('the gateway as a system', () => {
   let database: TestDatabase;
+  let ledger: Ledger;
   beforeAll(async () => {
-    database = await testDatabase({ migrations: gatewayMigrations });
+    database = await testDatabase({ migrations: [...gatewayMigrations, ...incidentsMigrations] });
+    ledger = createLedger({ store: database.store, now: () => new Date() });
   });
   afterEach(async () => {
     for (const each of open.splice(0).toReversed()) await each.close();
@@ -53,10 +61,13 @@ describe('the gateway as a system', () => {
       store = database.store,
       services = new Map<string, { port: number; state: ServiceStatus['state'] }>(),
       storeAnswers = () => Promise.resolve(),
+      secrets = new Map<string, string>(),
     }: {
       store?: TestDatabase['store'];
       services?: Map<string, { port: number; state: ServiceStatus['state'] }>;
       storeAnswers?: () => Promise<void>;
+      /** By the variable that they are in. */
+      secrets?: ReadonlyMap<string, string>;
     } = {},
   ): Promise<Node> {
     let settings: GatewaySettings = {
@@ -79,7 +90,12 @@ describe('the gateway as a system', () => {
         listeners.add(listener);
         return () => listeners.delete(listener);
       },
-      secrets: () => Promise.reject(new Error('there are none')),
+      async secrets(reference) {
+        const secret = secrets.get('env' in reference ? reference.env : '');
+        if (secret === undefined) throw new Error(`The secret ${JSON.stringify(reference)} cannot be read.`);
+        return secret;
+      },
+      incidents: ledger,
       requests: outbound,
       addresses: (allowed) => (hostname) => outbound.addresses(hostname, { allowPrivate: true, ...allowed }),
       inventory: {
@@ -249,5 +265,83 @@ describe('the gateway as a system', () => {
     for (const answer of answers) answer();
     await stopped;
     expect(await paths.at(-1)).toBe('begun, finished');
+  }, 30_000);
+
+  it('closes nothing but what a secret would have opened, says so, and keeps one that it has read', async () => {
+    const app = kept(await openUpstream((_request, response) => response.end('ok')));
+    const secrets = new Map<string, string>();
+    const secret = 'a secret that has thirty-two bytes';
+    const tokens: ConfiguredAuth = {
+      is: 'jwt',
+      issuer: 'issuer',
+      audience: 'shop',
+      algorithms: ['HS256'],
+      secrets: [{ env: 'TOKENS' }],
+      toleranceSeconds: 5,
+      userClaim: 'sub',
+      planClaim: 'plan',
+    };
+    const key: ConfiguredAuth = {
+      is: 'keys',
+      header: 'x-api-key',
+      keys: [{ id: 'one', sha256: createHash('sha256').update('key').digest('hex'), user: 'ada', scopes: [] }],
+    };
+    const one = await node(
+      'secret',
+      {
+        routes: [route, { ...route, name: 'shut', path: '/shut', auth: [tokens, key], anonymous: false }],
+        upstreams: { app: upstream([app.origin]) },
+      },
+      { secrets },
+    );
+    const url = await one.url();
+    const bearer = await new SignJWT({})
+      .setProtectedHeader({ alg: 'HS256' })
+      .setIssuer('issuer')
+      .setAudience('shop')
+      .setSubject('ada')
+      .setExpirationTime('1h')
+      .sign(Buffer.from(secret));
+    const shut = (headers: Record<string, string>): Promise<Response> => fetch(`${url}/shut`, { headers });
+    const incident = () => ledger.byFingerprint(`${NOT_AS_CONFIGURED}:secret`);
+
+    expect((await fetch(url)).status).toBe(200);
+    const refused = await shut({ authorization: `Bearer ${bearer}` });
+    expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '5']);
+    expect(refused.headers.get('x-request-id')).toMatch(/^[0-9a-f-]{36}$/);
+    expect((await shut({ 'x-api-key': 'key' })).status).toBe(200);
+    expect((await shut({})).status).toBe(401);
+    expect((await one.show()).problem).toContain('"TOKENS"');
+    await expect.poll(incident).toMatchObject({ status: 'open', severity: 'critical' });
+
+    secrets.set('TOKENS', secret);
+    one.change({});
+    await expect.poll(async () => (await shut({ authorization: `Bearer ${bearer}` })).status).toBe(200);
+    await expect.poll(incident).toMatchObject({ status: 'resolved' });
+    expect((await one.show()).problem).toBeUndefined();
+
+    secrets.delete('TOKENS');
+    one.change({});
+    await expect.poll(async () => (await one.show()).problem).toContain('What it was before holds');
+    expect((await shut({ authorization: `Bearer ${bearer}` })).status).toBe(200);
+  }, 30_000);
+
+  it('says that its port is taken, and serves when it is free', async () => {
+    const app = kept(await openUpstream((_request, response) => response.end('ok')));
+    const taken = await openUpstream((_request, response) => response.end('another'));
+    const one = await node('taken', {
+      place: { host: '127.0.0.1', port: taken.port },
+      routes: [route],
+      upstreams: { app: upstream([app.origin]) },
+    });
+    const incident = () => ledger.byFingerprint(`${NOT_AS_CONFIGURED}:taken`);
+    expect(await one.show()).toMatchObject({ problem: expect.stringContaining('EADDRINUSE') as string });
+    expect((await one.show()).address).toBeUndefined();
+    await expect.poll(incident).toMatchObject({ status: 'open', severity: 'critical' });
+    await taken.close();
+    one.change({});
+    await expect.poll(async () => (await one.show()).address).toContain(String(taken.port));
+    await expect.poll(incident).toMatchObject({ status: 'resolved' });
+    expect(await (await fetch(await one.url())).text()).toBe('ok');
   }, 30_000);
 });

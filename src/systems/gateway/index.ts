@@ -3,7 +3,7 @@ import { createCallers } from '../../../edge/handlers/gateway/callers.ts';
 import { judge } from '../../../edge/handlers/gateway/judge.ts';
 import { readyRoutes } from '../../../edge/handlers/gateway/ready.ts';
 import type { Limits } from '../../../edge/handlers/gateway/routes.ts';
-import { StewardError } from '../../core/errors.ts';
+import type { Incidents } from '../../core/incident.ts';
 import type { Inventory } from '../../core/inventory.ts';
 import type { Log } from '../../core/log.ts';
 import type { Meter } from '../../core/metric.ts';
@@ -13,6 +13,7 @@ import type { System } from '../../core/system.ts';
 import type { Store } from '../../store/store.ts';
 import { createListener, type Place } from '../listener.ts';
 import { serverDigests } from '../server-digests.ts';
+import { createTrouble } from '../trouble.ts';
 import { createAccessLog } from './access-log.ts';
 import { callerPorts, type Requests } from './caller-ports.ts';
 import { createDoor } from './door.ts';
@@ -20,8 +21,9 @@ import { createFigures } from './figures.ts';
 import { locate } from './locate.ts';
 import { createGatewayMeter } from './meter.ts';
 import { gatewayOperations } from './operations.ts';
+import { createProblems, NOT_AS_CONFIGURED, type Problem, problemOf } from './problems.ts';
 import { gatewayRetention } from './retention.ts';
-import { type ConfiguredRoute, withSecrets } from './routes.ts';
+import { type ConfiguredRoute, createRouteSecrets } from './routes.ts';
 import { createGatewayServer } from './server.ts';
 import { sharedCounters } from './shared-counters.ts';
 import type { GatewayTables } from './tables.ts';
@@ -58,6 +60,7 @@ export interface GatewayDeps {
   readonly addresses: (options: { readonly allowLinkLocal: boolean }) => Addresses;
   readonly inventory: Pick<Inventory, 'resolve'>;
   readonly monitor: Pick<Monitor, 'status'>;
+  readonly incidents: Pick<Incidents, 'open' | 'byFingerprint' | 'resolve'>;
   /** How many nodes share the store. */
   readonly nodes: () => Promise<number>;
   readonly node: { readonly id: string };
@@ -79,10 +82,13 @@ export interface Gateway extends System {
 
 /** What others ask of services here: judged, passed on, written down. */
 export function createGateway(deps: GatewayDeps): Gateway {
-  const { store, home, settings, secrets, inventory, monitor, node, now, log } = deps;
+  const { store, home, settings, inventory, monitor, node, now, log } = deps;
   const db = store.db.withTables<GatewayTables>();
   const accessLog = createAccessLog({ folder: join(home, 'gateway'), now, log });
   const figures = createFigures();
+  const secrets = createRouteSecrets(deps.secrets);
+  const words = { title: 'The gateway does not serve as configured', over: 'The gateway serves as configured again.' };
+  const problems = createProblems(createTrouble({ symptom: NOT_AS_CONFIGURED, ...words }, deps), log);
   let nodes = 1;
   let current = settings();
   let routesAre = '';
@@ -93,7 +99,6 @@ export function createGateway(deps: GatewayDeps): Gateway {
   let counters: ReturnType<typeof sharedCounters> | undefined;
   let timers: NodeJS.Timeout[] = [];
   let unsubscribe: (() => void) | undefined;
-  let problem: string | undefined;
   let following: Promise<unknown> = Promise.resolve();
   let finding: Promise<void> | undefined;
 
@@ -126,10 +131,10 @@ export function createGateway(deps: GatewayDeps): Gateway {
       }),
   });
 
-  /** All of it changes in one turn, between two requests; what is in flight keeps what it began with. */
-  async function follow(): Promise<void> {
+  /** All of it changes in one turn, between two requests; what is in flight keeps what it began with. Gives what is wrong. */
+  async function follow(): Promise<readonly Problem[]> {
     const wanted = settings();
-    const ready = await withSecrets(wanted.routes, secrets);
+    const { routes: ready, problems: unread } = await secrets.read(wanted.routes);
     const are = JSON.stringify([ready, wanted.limits]);
     nodes = await within(STORE_MS, deps.nodes()).catch(() => nodes);
     const names = namesIn(Object.values(wanted.upstreams));
@@ -141,7 +146,11 @@ export function createGateway(deps: GatewayDeps): Gateway {
     current = wanted;
     followUpstreams(wanted.upstreams);
     for (const name of located.keys()) if (!names.includes(name)) located.delete(name);
-    await listener.moveTo(wanted.routes.length > 0 ? wanted.place : undefined);
+    const unmoved = await listener.moveTo(wanted.routes.length > 0 ? wanted.place : undefined).then(
+      () => [],
+      (thrown: unknown) => [problemOf(thrown)],
+    );
+    return [...unread, ...unmoved];
   }
 
   function followUpstreams(wanted: GatewaySettings['upstreams']): void {
@@ -178,15 +187,10 @@ export function createGateway(deps: GatewayDeps): Gateway {
 
   /** One after the other; what is wrong now is tried again, and keeps nothing else of Steward from running. */
   function followSoon(): Promise<unknown> {
-    following = following.then(follow).then(
-      () => (problem = undefined),
-      (thrown: unknown) => {
-        const { code, message, hint } = StewardError.from(thrown);
-        if (message !== problem)
-          log.error('the gateway does not serve as configured', { code, reason: message, ...(hint && { hint }) });
-        problem = message;
-      },
-    );
+    following = following
+      .then(follow)
+      .catch((thrown: unknown) => [problemOf(thrown)])
+      .then(problems.say);
     return following;
   }
 
@@ -195,6 +199,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
     operations: gatewayOperations({
       state: () => ({
         address: listener.url(),
+        problem: problems.now,
         routes: current.routes,
         upstreams: all(),
         figures,

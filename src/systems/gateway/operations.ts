@@ -7,6 +7,7 @@ import type { Upstream } from './upstream.ts';
 
 export interface GatewayState {
   readonly address: string | undefined;
+  readonly problem: string | undefined;
   readonly routes: readonly ConfiguredRoute[];
   readonly upstreams: readonly Upstream[];
   readonly figures: Figures;
@@ -36,7 +37,14 @@ const TargetView = z.object({
 });
 
 const State = z.object({
-  address: z.string().optional().describe('Where the gateway listens; nothing where no route is configured.'),
+  address: z
+    .string()
+    .optional()
+    .describe('Where the gateway listens; nothing where no route is configured, or where it cannot.'),
+  problem: z
+    .string()
+    .optional()
+    .describe('Why it does not serve as configured: a port that is taken, a secret that cannot be read.'),
   routes: z.array(
     z.object({
       name: z.string(),
@@ -109,6 +117,7 @@ export function gatewayOperations({
 
 function viewOf({
   address,
+  problem,
   routes,
   upstreams,
   figures,
@@ -118,6 +127,7 @@ function viewOf({
 }: GatewayState): z.input<typeof State> {
   return {
     ...(address !== undefined && { address }),
+    ...(problem !== undefined && { problem }),
     routes: routes.map(({ name, host, path, upstream, auth }) => ({
       name,
       ...(host !== undefined && { host }),

@@ -1,37 +1,72 @@
 import { describe, expect, it } from 'vitest';
 import { routeTo } from '../../testing/gateway.ts';
-import { type ConfiguredAuth, withSecrets } from './routes.ts';
+import { type ConfiguredAuth, createRouteSecrets } from './routes.ts';
 
-const TOKENS: ConfiguredAuth = {
+const TOKENS = {
   is: 'jwt',
   issuer: 'https://login.example.org',
   audience: 'api',
   algorithms: ['HS256'],
-  secrets: [{ env: 'TOKENS' }],
+  secrets: [{ env: 'NEW' }, { env: 'OLD' }],
   toleranceSeconds: 5,
   userClaim: 'sub',
   planClaim: 'plan',
-};
+} satisfies ConfiguredAuth;
+const SECRET = 'of thirty-two bytes at the least';
 
-describe('routes with secrets', () => {
+describe('the secrets of routes', () => {
   const routes = [
     { ...routeTo('a'), auth: [TOKENS] },
     { ...routeTo('b'), auth: [TOKENS] },
   ];
 
-  it('share what they share', async () => {
-    const secret = 'of thirty-two bytes at the least';
-    const [a, b] = await withSecrets(routes, () => Promise.resolve(secret));
-    expect(a?.auth).toEqual([{ ...TOKENS, secrets: [secret] }]);
-    expect(a?.auth[0]).toBe(b?.auth[0]);
+  it('are shared where the way is, so that what was found out about callers is', async () => {
+    const { routes: ready, problems } = await createRouteSecrets(() => Promise.resolve(SECRET)).read(routes);
+    expect(ready[0]?.auth).toEqual([{ ...TOKENS, secrets: [SECRET, SECRET] }]);
+    expect(ready[0]?.auth[0]).toBe(ready[1]?.auth[0]);
+    expect(problems).toEqual([]);
   });
 
-  it('are none where a secret could be guessed from a token, and the reason names the place of it alone', async () => {
-    const refused = withSecrets(routes, () => Promise.resolve('s3cret'));
-    await expect(refused).rejects.toMatchObject({
-      code: 'INPUT_INVALID',
-      message: 'The secret for HS256 in {"env":"TOKENS"} is too short.',
+  it('are none where one could be guessed from a token, and the reason names the place of it alone', async () => {
+    const { routes: ready, problems } = await createRouteSecrets(() => Promise.resolve('s3cret')).read(routes);
+    expect(ready[0]?.auth).toEqual([{ ...TOKENS, secrets: [], incomplete: true }]);
+    expect(problems.map(({ message }) => message)).toEqual([
+      'The secret for HS256 in {"env":"NEW"} is too short. What it would have to verify is 503.',
+      'The secret for HS256 in {"env":"OLD"} is too short. What it would have to verify is 503.',
+    ]);
+    expect(JSON.stringify(problems)).not.toContain('s3cret');
+  });
+
+  it('stay what they were where one cannot be read any more, and are what it is when it can', async () => {
+    let now: string | undefined = SECRET;
+    const secrets = createRouteSecrets(async () => {
+      if (now === undefined) throw new Error('it is gone.');
+      return now;
     });
-    await expect(refused).rejects.not.toThrow(/s3cret/);
+    await secrets.read(routes);
+    now = undefined;
+    const without = await secrets.read(routes);
+    expect(without.routes[0]?.auth).toEqual([{ ...TOKENS, secrets: [SECRET, SECRET] }]);
+    expect(without.problems[0]).toMatchObject({
+      severity: 'warning',
+      message: expect.stringContaining('holds') as string,
+    });
+    now = 'the next one has thirty-two bytes too';
+    expect((await secrets.read(routes)).routes[0]?.auth).toMatchObject([{ secrets: [now, now] }]);
+    // One that nothing names is not kept.
+    await secrets.read([]);
+    now = undefined;
+    expect((await secrets.read(routes)).routes[0]?.auth).toMatchObject([{ secrets: [], incomplete: true }]);
+  });
+
+  it('are asked for once while a disk hangs', async () => {
+    let asked = 0;
+    const secrets = createRouteSecrets(() => {
+      asked += 1;
+      return new Promise<never>(() => undefined);
+    });
+    for (let at = 0; at < 2; at += 1)
+      expect((await secrets.read(routes)).problems[0]?.message).toContain('no answer within');
+    expect(asked).toBe(2);
   });
 });

@@ -1,6 +1,8 @@
 import { type Auth, type JwtAuth, type Route, SHORTEST_SECRET } from '../../../edge/handlers/gateway/routes.ts';
 import { StewardError } from '../../core/errors.ts';
 import type { SecretReference, SecretResolver } from '../../core/secrets.ts';
+import type { Problem } from './problems.ts';
+import { within } from './within.ts';
 
 /** A route as the configuration has it: where its secrets are. */
 export interface ConfiguredRoute extends Omit<Route, 'auth'> {
@@ -9,30 +11,77 @@ export interface ConfiguredRoute extends Omit<Route, 'auth'> {
 
 export type ConfiguredAuth =
   | Exclude<Auth, JwtAuth>
-  | (Omit<JwtAuth, 'secrets'> & { readonly secrets: readonly SecretReference[] });
+  | (Omit<JwtAuth, 'secrets' | 'incomplete'> & { readonly secrets: readonly SecretReference[] });
 
-/** Rejects where a secret cannot be read or is too short: a route without it would refuse everybody, and say nothing. */
-export async function withSecrets(
-  routes: readonly ConfiguredRoute[],
-  secrets: SecretResolver,
-): Promise<readonly Route[]> {
-  // What several routes share stays one: what was found out about callers is remembered by it.
-  const known = new Map<ConfiguredAuth, Promise<Auth>>();
-  const once = (auth: ConfiguredAuth): Promise<Auth> => {
-    let found = known.get(auth);
-    if (!found) known.set(auth, (found = ready(auth, secrets)));
-    return found;
+export interface RouteSecrets {
+  /** Routes with their secrets, and what is wrong with these. Does not reject, and waits for no disk that hangs. */
+  read(
+    routes: readonly ConfiguredRoute[],
+  ): Promise<{ readonly routes: readonly Route[]; readonly problems: readonly Problem[] }>;
+}
+
+interface Known {
+  /** What it was when it could be read. */
+  last: string | undefined;
+  reading: Promise<string> | undefined;
+}
+
+interface Read {
+  readonly secret: string | undefined;
+  readonly problem?: Problem;
+}
+
+const READ_MS = 2_000;
+
+/** A secret that cannot be read any more stays what it was; one that never could closes nothing but what it would have opened. */
+export function createRouteSecrets(resolve: SecretResolver): RouteSecrets {
+  const known = new Map<string, Known>();
+
+  async function read(name: string, reference: SecretReference): Promise<Read> {
+    const one = known.get(name) ?? { last: undefined, reading: undefined };
+    known.set(name, one);
+    // One that hangs is waited for again, and not asked for again: each would hold a thread of its own.
+    one.reading ??= longEnough(reference, resolve).finally(() => (one.reading = undefined));
+    try {
+      return { secret: (one.last = await within(READ_MS, one.reading)) };
+    } catch (thrown) {
+      const { message, hint } = StewardError.from(thrown);
+      const { last } = one;
+      const so = last === undefined ? 'What it would have to verify is 503.' : 'What it was before holds until then.';
+      const severity = last === undefined ? 'critical' : 'warning';
+      return { secret: last, problem: { message: `${message} ${so}`, severity, ...(hint !== undefined && { hint }) } };
+    }
+  }
+
+  return {
+    async read(routes) {
+      const ways = new Set(routes.flatMap(({ auth }) => auth));
+      const references = new Map<string, SecretReference>();
+      for (const way of ways)
+        if (way.is === 'jwt') for (const each of way.secrets) references.set(JSON.stringify(each), each);
+      for (const name of known.keys()) if (!references.has(name)) known.delete(name);
+      const found = new Map(
+        await Promise.all([...references].map(async ([name, each]) => [name, await read(name, each)] as const)),
+      );
+      const secretOf = (reference: SecretReference): string | undefined => found.get(JSON.stringify(reference))?.secret;
+      // What several routes share stays one: what was found out about callers is remembered by it.
+      const ready = new Map([...ways].map((way) => [way, withSecrets(way, secretOf)]));
+      return {
+        routes: routes.map((route) => ({ ...route, auth: route.auth.map((way) => ready.get(way) as Auth) })),
+        problems: [...found.values()].flatMap(({ problem }) => problem ?? []),
+      };
+    },
   };
-  return await Promise.all(routes.map(async (route) => ({ ...route, auth: await Promise.all(route.auth.map(once)) })));
 }
 
-async function ready(auth: ConfiguredAuth, secrets: SecretResolver): Promise<Auth> {
-  if (auth.is !== 'jwt') return auth;
-  return { ...auth, secrets: await Promise.all(auth.secrets.map((reference) => longEnough(reference, secrets))) };
+function withSecrets(way: ConfiguredAuth, secretOf: (reference: SecretReference) => string | undefined): Auth {
+  if (way.is !== 'jwt') return way;
+  const secrets = way.secrets.flatMap((reference) => secretOf(reference) ?? []);
+  return { ...way, secrets, ...(secrets.length < way.secrets.length && { incomplete: true }) };
 }
 
-async function longEnough(reference: SecretReference, secrets: SecretResolver): Promise<string> {
-  const secret = await secrets(reference);
+async function longEnough(reference: SecretReference, resolve: SecretResolver): Promise<string> {
+  const secret = await resolve(reference);
   if (Buffer.byteLength(secret) >= SHORTEST_SECRET) return secret;
   throw new StewardError('INPUT_INVALID', `The secret for HS256 in ${JSON.stringify(reference)} is too short.`, {
     hint: `It has to have ${SHORTEST_SECRET} bytes: openssl rand -base64 48. The issuer needs the same one.`,

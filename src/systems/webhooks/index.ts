@@ -23,7 +23,7 @@ import { webhookOperations } from './operations.ts';
 import { sendOperation } from './operations-send.ts';
 import { createWaiting } from './waiting.ts';
 import type { WebhookTables } from './tables.ts';
-import { createTrouble } from './trouble.ts';
+import { receiverTrouble } from './trouble.ts';
 import { wholeFrom } from './whole.ts';
 import { webhookJobs } from './upkeep.ts';
 import { type ConfiguredType, createHookTypes } from './types.ts';
@@ -171,7 +171,7 @@ export function createWebhooks(deps: WebhookDeps): Webhooks {
         journal,
         settings: threadSettings,
         onSettings: deps.onSettings,
-        trouble: createTrouble(deps),
+        trouble: receiverTrouble(deps),
         log,
       });
       await keeper.start();

@@ -3,7 +3,7 @@ import type { Log } from '../../core/log.ts';
 import { type Front, type FrontTimes, startFront } from './front.ts';
 import type { Journal } from './journal.ts';
 import type { ThreadSettings } from './messages.ts';
-import type { Trouble } from './trouble.ts';
+import type { Trouble } from '../trouble.ts';
 
 /** Keeps the receiver's thread as long as there is something to receive: by the settings as they are, and anew where it ended. */
 export interface Keeper {
