@@ -52,6 +52,7 @@ function furnished(): FakePorts {
     ports.copies.put({ ...copy, startedAt, snapshotAt: startedAt, provenAt: startedAt, sequence: index + 1 });
     void ports.backups.make({ ...copy, at: startedAt }, { signal: new AbortController().signal });
   }
+  ports.sandboxes.put({ id: 'sb_etc', source: 'etc' });
   ports.backups.addSource({ kind: 'postgres', name: 'crm' });
   ports.fitness.addDatabase({
     source: 'crm',

@@ -6,6 +6,7 @@ import cleanDocker from './clean-docker/index.ts';
 import cleanTempFiles from './clean-temp-files/index.ts';
 import clearCaches from './clear-caches/index.ts';
 import clearSessions from './clear-sessions/index.ts';
+import closeSandbox from './close-sandbox/index.ts';
 import dailyHealthCheck from './daily-health-check/index.ts';
 import endBlockingSession from './end-blocking-session/index.ts';
 import extractBackup from './extract-backup/index.ts';
@@ -14,6 +15,7 @@ import maintainDatabase from './maintain-database/index.ts';
 import migrateDatabase from './migrate-database/index.ts';
 import monitorPerformance from './monitor-performance/index.ts';
 import monitorService from './monitor-service/index.ts';
+import openSandbox from './open-sandbox/index.ts';
 import processQueuedJobs from './process-queued-jobs/index.ts';
 import pruneBackups from './prune-backups/index.ts';
 import purgeQuarantine from './purge-quarantine/index.ts';
@@ -37,6 +39,7 @@ export function automations(): AnyAutomation[] {
     cleanTempFiles,
     clearCaches,
     clearSessions,
+    closeSandbox,
     dailyHealthCheck,
     endBlockingSession,
     extractBackup,
@@ -45,6 +48,7 @@ export function automations(): AnyAutomation[] {
     migrateDatabase,
     monitorPerformance,
     monitorService,
+    openSandbox,
     processQueuedJobs,
     pruneBackups,
     purgeQuarantine,

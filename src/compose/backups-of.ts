@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { createBackups } from '../adapters/backups/index.ts';
+import { createSandboxes } from '../adapters/backups/sandboxes.ts';
 import { lendSandbox, type SandboxDeps, type WithSandbox } from '../adapters/backups/sandbox.ts';
 import { createMigrations } from '../adapters/migrations/index.ts';
 import { createCopyStore, type StoreDeps } from '../adapters/repositories/index.ts';
@@ -38,6 +39,11 @@ export function sandboxOf(deps: BackupsOf): (programs: StoreDeps['programs']) =>
   return (programs) => lendSandbox(reachedBy(deps, programs));
 }
 
+/** Sandboxes that stay: their servers belong to Steward itself, and not to the run that asked for one. */
+export function sandboxesOf(deps: BackupsOf, programs: StoreDeps['programs']): ReturnType<typeof createSandboxes> {
+  return createSandboxes({ ...reachedBy(deps, programs), now: deps.now });
+}
+
 /** The databases of the sources, changed by SQL files and tried on their copies first. */
 export function migrationsOf(deps: BackupsOf): (programs: StoreDeps['programs']) => MigrationsPort {
   const { settings, secrets, now } = deps;
@@ -53,13 +59,16 @@ export function migrationSets({ databases: { migrations } }: Config): MigrationS
   }));
 }
 
+/** Where throw-away places lie. */
+export const scratchOf = (home: string): string => join(home, 'scratch');
+
 function reachedBy(deps: BackupsOf, programs: StoreDeps['programs']): SandboxDeps {
   const { settings, home, say, databaseUrl } = deps;
   const secrets: SecretResolver = async (reference) =>
     databaseUrl !== undefined && 'env' in reference && reference.env === STORE_PASSWORD.env
       ? decodeURIComponent(new URL(databaseUrl).password)
       : await deps.secrets(reference);
-  const scratch = join(home, 'scratch');
+  const scratch = scratchOf(home);
   // A copy of the copies would grow with each one.
   const never = (): string[] =>
     backupRepositories(settings(), home).flatMap((each) => (each.kind === 'directory' ? [each.path] : []));

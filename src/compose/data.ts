@@ -10,8 +10,9 @@ import { nextInstant } from '../engine/instants.ts';
 import { createBackupRecord } from '../systems/backups/index.ts';
 import { createDatabaseWatch } from '../systems/databases/index.ts';
 import { createMigrationsView } from '../systems/migrations/index.ts';
+import { createSandboxKeeper } from '../systems/sandboxes/index.ts';
 import { backupRepositories, backupSettings, backupSources } from './backups-from-config.ts';
-import { type BackupsOf, backupsOf, migrationsOf } from './backups-of.ts';
+import { type BackupsOf, backupsOf, migrationsOf, sandboxesOf } from './backups-of.ts';
 import { databaseSettings, heavyTimes, nextDatabaseWindow, openDatabaseWindow } from './databases-from-config.ts';
 import { expiryOf, fitnessOf } from './fitness-of.ts';
 import type { Base } from './parts.ts';
@@ -35,6 +36,7 @@ export function reachData({ environment, config, store, settings, world, home, n
   return {
     databaseUrl,
     backups: backupsOf(reaching),
+    sandboxes: sandboxesOf(reaching, world.programs),
     fitness: fitnessOf(reaching),
     migrations: migrationsOf(reaching),
     expiry: expiryOf(reaching),
@@ -110,5 +112,13 @@ export function composeData(
     now,
     log,
   });
-  return { backups, databases, migrations: createMigrationsView({ migrations: reach.migrations(world.programs) }) };
+  const sandboxes = createSandboxKeeper({
+    sandboxes: reach.sandboxes,
+    sweep: (doing) => reach.backups(world.programs).sweep(doing),
+    store,
+    node,
+    log,
+  });
+  const migrations = createMigrationsView({ migrations: reach.migrations(world.programs) });
+  return { backups, databases, migrations, sandboxes };
 }

@@ -1,10 +1,9 @@
-import { join } from 'node:path';
 import { rehearseIn } from '../adapters/backups/sandbox.ts';
 import { createExpiry } from '../adapters/expiry/index.ts';
 import { createEngines } from '../adapters/fitness/engines.ts';
 import { createFitness } from '../adapters/fitness/index.ts';
 import type { StoreDeps } from '../adapters/repositories/index.ts';
-import { type BackupsOf, sandboxOf } from './backups-of.ts';
+import { type BackupsOf, sandboxOf, scratchOf } from './backups-of.ts';
 import { backupSources } from './backups-from-config.ts';
 import { expiringTables } from './databases-from-config.ts';
 import { ms } from '../core/duration.ts';
@@ -25,7 +24,7 @@ export function fitnessOf(deps: BackupsOf): (programs: StoreDeps['programs']) =>
       engines: createEngines({
         secrets,
         programs,
-        scratch: join(home, 'scratch'),
+        scratch: scratchOf(home),
         lockMs: () => ms(settings().databases.lockTimeout),
         now,
       }),

@@ -14,11 +14,12 @@ import { createVault } from '../adapters/vault/index.ts';
 import { auditDestinations, brokenRecord, configurationRecord } from './audit-from-config.ts';
 import { automations } from '../automations/index.ts';
 import { backupRepositories, backupSources } from './backups-from-config.ts';
-import { migrationSets } from './backups-of.ts';
+import { migrationSets, scratchOf } from './backups-of.ts';
 import { configOperations } from '../config/operations.ts';
 import { loadRunbooks } from '../config/runbooks.ts';
 import type { Config } from '../config/schema.ts';
 import { sourceOfServer } from '../core/backup/propose.ts';
+import { workingIn } from '../adapters/procfs/working-in.ts';
 import { type Catalog, createCatalog } from '../core/catalog.ts';
 import { ms } from '../core/duration.ts';
 import { inToolset } from '../core/operation.ts';
@@ -283,7 +284,7 @@ export function compose(parts: Parts): Composition {
     node,
     now,
     log,
-    self: { pids: parts.ownPids },
+    self: { pids: () => [...parts.ownPids(), ...workingIn(scratchOf(home))] },
     configured: () => [...configuredServices(settings()), ...heartbeats.services()],
     enabled: () => settings().discovery.enabled,
     trustLabels: () => settings().discovery.trustLabels,
@@ -392,7 +393,7 @@ export function compose(parts: Parts): Composition {
     now,
     log,
   });
-  const { backups, databases, migrations } = composeData(base, {
+  const { backups, databases, migrations, sandboxes } = composeData(base, {
     reach,
     engine,
     incidents,
@@ -462,6 +463,7 @@ export function compose(parts: Parts): Composition {
     backups,
     databases,
     migrations,
+    sandboxes,
     status,
     statusPage,
     webhooks,

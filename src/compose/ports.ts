@@ -100,6 +100,7 @@ export function portsOfRuns(
       metrics: metrics.port,
       expiry: reach.expiry(recorded),
       copies: backups.copies,
+      sandboxes: reach.sandboxes,
       fitness: {
         ...reach.fitness(recorded),
         settings: () => fitnessSettings(settings()),

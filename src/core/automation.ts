@@ -106,6 +106,8 @@ interface Described<Input extends z.ZodType, Output extends z.ZodType, Needs ext
   /** Words after `steward` that run it, besides `run <name>`; and members of the input that are positional arguments there. */
   readonly cli?: readonly string[];
   readonly cliArguments?: readonly string[];
+  /** Others have the same words: it is this one that is meant where an option says so. */
+  readonly cliWhen?: { readonly option: string; readonly is: string };
   /** The name under which AI assistants see it, where the mission gives one. */
   readonly mcpName?: string;
   /** What it works on: gives node, locks, permission, blast radius, maintenance. */

@@ -85,6 +85,8 @@ export const EVENTS = {
     'A copy was restored, and every layer that was looked at held; data.restoreMs says how long that took.',
   'backup.unsound': 'A look at a copy found something wrong with it; data says in which layer.',
   'backup.removed': 'A copy was removed; data.why says by which rule.',
+  'backup.sandbox-closed':
+    'A sandbox ended without being asked to; data.why says whether its time was up or its server had ended.',
   'run.queued': 'A run was accepted.',
   'run.planned': 'A plan run ended with a plan.',
   'run.waiting-approval': 'A plan waits for a person.',

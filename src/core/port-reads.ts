@@ -60,6 +60,7 @@ export const LOOKS: { readonly [P in PortName]: Looks<Ports[P]> } = {
     compare: true,
   },
   copies: { find: true, rules: true },
+  sandboxes: { list: true, room: true, prove: true },
   expiry: { tables: true, look: true },
   fitness: {
     settings: true,

@@ -19,6 +19,7 @@ import type { ProcessesPort } from './ports/processes.ts';
 import type { ProgramsPort } from './ports/programs.ts';
 import type { QueuePort } from './ports/queue.ts';
 import type { RecipesPort } from './ports/recipes.ts';
+import type { SandboxesPort } from './ports/sandboxes.ts';
 import type { SocketsPort } from './ports/sockets.ts';
 import type { StoragePort } from './ports/storage.ts';
 import type { SystemdPort } from './ports/systemd.ts';
@@ -45,6 +46,7 @@ export interface Ports {
   readonly queue: QueuePort;
   readonly backups: BackupsPort;
   readonly copies: CopiesPort;
+  readonly sandboxes: SandboxesPort;
   readonly fitness: FitnessPort;
   readonly expiry: ExpiryPort;
   readonly migrations: MigrationsPort;

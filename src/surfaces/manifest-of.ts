@@ -18,11 +18,12 @@ export function manifestOf(catalog: Catalog): Manifest {
         examples: examples ?? [],
       };
     }),
-    automations: [...catalog.automations.values()].map(({ name, summary, input, cli, cliArguments }) => ({
+    automations: [...catalog.automations.values()].map(({ name, summary, input, cli, cliWhen, cliArguments }) => ({
       name,
       summary,
       input: jsonSchemaOf(input, 'input'),
       ...(cli && { words: cli, arguments: cliArguments ?? [] }),
+      ...(cliWhen && { when: cliWhen }),
     })),
     workflows: workflowsOf(catalog),
   };

@@ -13,6 +13,8 @@ export interface Manifest {
     /** Words after `steward`, besides `run <name>`; a server of the version before tells of none. */
     readonly words?: readonly string[] | undefined;
     readonly arguments?: readonly string[] | undefined;
+    /** Of several with the same words, the one that is meant where this option says so. */
+    readonly when?: { readonly option: string; readonly is: string } | undefined;
   }[];
   /** A server of the version before tells of none. */
   readonly workflows?: readonly {

@@ -76,6 +76,8 @@ export interface Sandbox {
   assertions(doing: Doing): Promise<Findings>;
   /** How a program reaches it: STEWARD_SANDBOX_HOST, _PORT, _USER, _PASSWORD, _PATH. */
   readonly environment: Readonly<Record<string, string>>;
+  /** Resolves when its server is gone, whoever ended it; undefined where it has none of its own. */
+  readonly ended?: Promise<unknown> | undefined;
   /** Undefined where nothing was restored, and where the source is no database that is reached by its address. */
   readonly standIn?: StandIn | undefined;
   /** Ends and removes it. Harmless twice. */

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { StewardError } from '../errors.ts';
+import { shellWord } from '../shell-word.ts';
 import type { Manifest } from './copy.ts';
 import { safeName, storedName } from './names.ts';
 import { BackupRepository, type RepositoryOf } from './repository.ts';
@@ -56,7 +57,7 @@ export function recoveryKit({
     'You need: `zstd`, GNU `tar`, `sha256sum`, `restic` for the repositories of that kind, and the programs of the database.',
     'Every block below is run in a shell. First say where restored files go:',
     '',
-    block([`export RESTORE=${quoted(restoreTo)}`, `mkdir -p ${TARGET}`]),
+    block([`export RESTORE=${shellWord(restoreTo)}`, `mkdir -p ${TARGET}`]),
     '',
     '## Places and keys',
     '',
@@ -130,7 +131,7 @@ function repositoryText({ repository, key }: KitRepository): string[] {
       '',
       'Not encrypted. Its README.txt tells the same as this page. What is there:',
       '',
-      block([`ls -d ${quoted(repository.path)}/*/*/`]),
+      block([`ls -d ${shellWord(repository.path)}/*/*/`]),
       '',
     ];
   }
@@ -190,13 +191,13 @@ function copyText({ repository: name, location, manifest }: KitCopy, repositorie
 function fromDirectory({ path }: RepositoryOf<'directory'>, location: string, manifest: Manifest): string[] {
   const stamp = (location.split('/').at(-1) ?? '').split('_').slice(0, 2).join('_');
   return [
-    `cd ${quoted(`${path}/${location}`)}`,
+    `cd ${shellWord(`${path}/${location}`)}`,
     'sha256sum --check --quiet SHA256SUMS',
     ...manifest.parts.map(({ name, kind }) => {
-      const file = quoted(storedName(name, stamp));
+      const file = shellWord(storedName(name, stamp));
       return kind === 'tree'
         ? `zstd -dc ${file} | tar --extract --numeric-owner --preserve-permissions --xattrs --directory=${TARGET}`
-        : `zstd -dc ${file} > ${TARGET}/${quoted(safeName(name))}`;
+        : `zstd -dc ${file} > ${TARGET}/${shellWord(safeName(name))}`;
     }),
   ];
 }
@@ -204,25 +205,25 @@ function fromDirectory({ path }: RepositoryOf<'directory'>, location: string, ma
 function fromRestic(location: string, manifest: Manifest): string[] {
   return manifest.parts.flatMap(({ name, kind, bytes }) => {
     const safe = safeName(name);
-    const tag = `--tag ${quoted(`steward,copy=${location},part=${safe}`)}`;
+    const tag = `--tag ${shellWord(`steward,copy=${location},part=${safe}`)}`;
     if (kind === 'tree') return [`restic restore latest ${tag} --target ${TARGET}`];
     // restic keeps no empty stream.
-    if (bytes === 0) return [`: > ${TARGET}/${quoted(safe)}`];
-    return [`restic dump ${tag} latest ${quoted(`/${safe}`)} > ${TARGET}/${quoted(safe)}`];
+    if (bytes === 0) return [`: > ${TARGET}/${shellWord(safe)}`];
+    return [`restic dump ${tag} latest ${shellWord(`/${safe}`)} > ${TARGET}/${shellWord(safe)}`];
   });
 }
 
 function opening({ url, env, options }: RepositoryOf<'restic'>, key: string | undefined): string[] {
   const variables = Object.entries(env).map(([name, value]) =>
     typeof value === 'string'
-      ? `export ${name}=${quoted(value)}`
+      ? `export ${name}=${shellWord(value)}`
       : `export ${name}=  # not in this kit: Steward had it from ${line(JSON.stringify(value))}`,
   );
-  const own = options.map((option) => ` --option ${quoted(option)}`).join('');
+  const own = options.map((option) => ` --option ${shellWord(option)}`).join('');
   return [
     ...variables,
-    `export RESTIC_REPOSITORY=${quoted(url)}`,
-    `export RESTIC_PASSWORD=${key === undefined ? '  # its key' : quoted(key)}`,
+    `export RESTIC_REPOSITORY=${shellWord(url)}`,
+    `export RESTIC_PASSWORD=${key === undefined ? '  # its key' : shellWord(key)}`,
     ...(own === '' ? [] : [`restic() { command restic${own} "$@"; }`]),
   ];
 }
@@ -231,7 +232,7 @@ function opening({ url, env, options }: RepositoryOf<'restic'>, key: string | un
 function intoPlace({ source, parts }: Manifest): string[] {
   const kind = source.kind as SourceKind;
   const named = (what: readonly string[]): typeof parts => parts.filter((part) => what.includes(part.kind));
-  const file = (name: string): string => `${TARGET}/${quoted(safeName(name))}`;
+  const file = (name: string): string => `${TARGET}/${shellWord(safeName(name))}`;
   const steps: Partial<Record<SourceKind, () => string[]>> = {
     postgres: () => [
       ...named(['globals']).map(({ name }) => `psql --dbname=postgres --file=${file(name)}`),
@@ -242,7 +243,7 @@ function intoPlace({ source, parts }: Manifest): string[] {
       ...named(['dump']).map(({ name, database }) =>
         database === undefined
           ? `mariadb < ${file(name)}`
-          : `mariadb --execute=${quoted(`CREATE DATABASE IF NOT EXISTS \`${database.replaceAll('`', '``')}\``)} && mariadb ${quoted(database)} < ${file(name)}`,
+          : `mariadb --execute=${shellWord(`CREATE DATABASE IF NOT EXISTS \`${database.replaceAll('`', '``')}\``)} && mariadb ${shellWord(database)} < ${file(name)}`,
       ),
     ],
   };
@@ -262,11 +263,6 @@ function intoPlace({ source, parts }: Manifest): string[] {
 
 function block(commands: readonly string[]): string {
   return ['```sh', ...commands, '```'].join('\n');
-}
-
-/** One word for a shell, whatever is in it. */
-function quoted(text: string): string {
-  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`;
 }
 
 /** Text from outside stays on its line and ends no code. */

@@ -9,6 +9,7 @@ import { withNodeNames } from './node-names.ts';
 import { addOutput, download } from './download.ts';
 import { addInput, COMMON, parseInputs } from './options.ts';
 import { addLogsFollow } from './logs-follow.ts';
+import { always, type Meant, oneOfSeveral } from './one-of-several.ts';
 import { addPlace, type PlaceFlags, placeOf } from './place.ts';
 import { chosen, noServer, serverFor } from './reach.ts';
 import type { ReportedRun } from './runs.ts';
@@ -42,10 +43,12 @@ export async function addCatalogCommands(program: Command, around: Surroundings)
     if (other) addBoth(command, [operation, other], around);
     else addOperation(command, operation, around);
   }
-  for (const automation of automations) {
-    if (!automation.words) continue;
-    const command = leaf(program, automation.words, plain(automation.summary));
-    if (isPrefix(automation.words, words)) addRun(command, automation, 'run', around, automation.arguments);
+  for (const same of Map.groupBy(automations, (each) => each.words?.join(' ')).values()) {
+    const first = same.find(({ when }) => !when);
+    if (!first?.words) continue;
+    const command = leaf(program, first.words, plain(first.summary));
+    if (isPrefix(first.words, words))
+      addRun(command, oneOfSeveral(command, first, same), 'run', around, first.arguments);
   }
   addWorkflowCommands(program, workflows, { ...around, noServer: () => noServer(around) });
   addRunsWatch(program, around);
@@ -56,7 +59,7 @@ export async function addCatalogCommands(program: Command, around: Surroundings)
     const group = leaf(program, [kind], summary);
     for (const automation of automations) {
       const command = leaf(group, [automation.name], plain(automation.summary));
-      if (isPrefix([kind, automation.name], words)) addRun(command, automation, kind, around);
+      if (isPrefix([kind, automation.name], words)) addRun(command, always(automation), kind, around);
     }
     // Without it a misspelled automation would only be called an unknown command.
     group.argument('[automation]').allowUnknownOption().allowExcessArguments();
@@ -231,12 +234,12 @@ async function showEnd(
 
 function addRun(
   command: Command,
-  automation: Manifest['automations'][number],
+  meant: Meant,
   kind: 'run' | 'plan',
   around: Surroundings,
   positional: readonly string[] = [],
 ): void {
-  const read = addInput(command, automation.input, positional, COMMON);
+  const read = addInput(command, meant.input, positional, COMMON);
   command.option(
     '--input <name=value|json>',
     'A member of the input, or all of it as JSON; may be repeated.',
@@ -267,8 +270,9 @@ function addRun(
         }
     >();
     const server = await serverFor(flags, around);
-    const input = { ...parseInputs(flags.input, automation.input), ...read(command.processedArgs, flags) };
-    const path = `/api/v1/automations/${automation.name}/${kind === 'plan' ? 'plan' : 'runs'}`;
+    const given = { ...parseInputs(flags.input, meant.input), ...read(command.processedArgs, flags) };
+    const { name, input } = meant.of(command, given);
+    const path = `/api/v1/automations/${name}/${kind === 'plan' ? 'plan' : 'runs'}`;
     const keyed =
       flags.idempotencyKey === undefined ? server : { ...server, headers: { 'idempotency-key': flags.idempotencyKey } };
     const started = await request(keyed, 'POST', path, {

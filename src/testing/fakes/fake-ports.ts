@@ -19,6 +19,7 @@ import { type FakeProcesses, fakeProcesses } from './fake-processes.ts';
 import { type FakePrograms, fakePrograms } from './fake-programs.ts';
 import { type FakeQueue, fakeQueue } from './fake-queue.ts';
 import { type FakeRecipes, fakeRecipes } from './fake-recipes.ts';
+import { type FakeSandboxes, fakeSandboxes } from './fake-sandboxes.ts';
 import { type FakeSockets, fakeSockets } from './fake-sockets.ts';
 import { type FakeStorage, fakeStorage } from './fake-storage.ts';
 import { type FakeSystemd, fakeSystemd } from './fake-systemd.ts';
@@ -44,6 +45,7 @@ export interface FakePorts extends Ports {
   readonly queue: FakeQueue;
   readonly backups: FakeBackups;
   readonly copies: FakeCopies;
+  readonly sandboxes: FakeSandboxes;
   readonly fitness: FakeFitness;
   readonly expiry: FakeExpiry;
   readonly migrations: FakeMigrations;
@@ -77,6 +79,7 @@ export function fakePorts(options: { readonly now?: () => Date; readonly roots?:
     queue: fakeQueue(),
     backups: fakeBackups({ now: options.now ?? (() => new Date()) }),
     copies: fakeCopies({ now: options.now ?? (() => new Date()) }),
+    sandboxes: fakeSandboxes({ now: options.now ?? (() => new Date()) }),
     fitness: fakeFitness({ now: options.now ?? (() => new Date()) }),
     expiry: fakeExpiry({ now: options.now ?? (() => new Date()) }),
     metrics: fakeMetrics(),

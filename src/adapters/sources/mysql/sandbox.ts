@@ -31,6 +31,8 @@ interface Place {
   readonly tools: MyTools;
   readonly own: boolean;
   called(database: string): string;
+  /** Resolves when a server of its own is gone. */
+  readonly ended?: Promise<unknown> | undefined;
   end(): Promise<void>;
 }
 
@@ -99,7 +101,7 @@ export async function makeSandbox(
 function whatItAnswers(
   { source, copy, about }: Pick<Making, 'source' | 'copy' | 'about'>,
   place: Place | undefined,
-): Pick<Sandbox, 'content' | 'assertions' | 'environment' | 'standIn'> {
+): Pick<Sandbox, 'content' | 'assertions' | 'environment' | 'ended' | 'standIn'> {
   const main = about.databases[0]?.name ?? '';
   const held = (): Place => {
     if (place) return place;
@@ -142,6 +144,7 @@ function whatItAnswers(
           STEWARD_SANDBOX_DATABASE: place.called(main),
         }
       : {},
+    ended: place?.ended,
     standIn: place && {
       own: place.own,
       source: place.own ? reachedAt(source, place.access) : source,
@@ -170,8 +173,8 @@ async function makePlace({ deps, source, copy, about, folder, beside }: Making, 
       programs: deps.programs,
       account: await deps.account(),
     };
-    const { access, end } = await startThrowAway(made, doing);
-    return { access, tools, own: true, called: (database) => database, end };
+    const { access, ended, end } = await startThrowAway(made, doing);
+    return { access, tools, own: true, called: (database) => database, ended, end };
   }
   if (beside === 'never') throw notBeside(about.flavor === 'mariadb' ? 'MariaDB' : 'MySQL');
   const access = await accessTo(source, deps.secrets);

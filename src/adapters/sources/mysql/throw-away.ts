@@ -15,6 +15,8 @@ const STARTS_WITHIN_MS = 120_000;
 
 export interface ThrowAway {
   readonly access: MyAccess;
+  /** Resolves when it is gone, whoever ended it. */
+  readonly ended: Promise<unknown>;
   /** Harmless twice. */
   end(): Promise<void>;
 }
@@ -67,7 +69,7 @@ export async function startThrowAway(
     tls: 'disable',
     ca: undefined,
   };
-  const { end } = await serve(
+  const { end, ended } = await serve(
     {
       programs,
       command: {
@@ -100,5 +102,5 @@ export async function startThrowAway(
     },
     doing,
   );
-  return { access, end };
+  return { access, ended, end };
 }

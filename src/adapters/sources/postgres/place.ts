@@ -28,6 +28,8 @@ export interface Place {
   /** A server of its own, which has the roles of the original, too. */
   readonly owners: boolean;
   called(database: string): string;
+  /** Resolves when a server of its own is gone. */
+  readonly ended?: Promise<unknown> | undefined;
   end(): Promise<void>;
 }
 
@@ -82,6 +84,7 @@ export async function makePlace(making: Making, notes: string[], doing: Doing): 
     tools,
     owners: true,
     called: (database) => database,
+    ended: thrownAway.ended,
     end: thrownAway.end,
   };
   try {

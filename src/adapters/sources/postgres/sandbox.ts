@@ -123,7 +123,7 @@ function whatItAnswers(
   { deps, source, copy, about }: Making,
   place: () => Place | undefined,
   counted: Counted,
-): Pick<Sandbox, 'content' | 'assertions' | 'environment' | 'standIn'> {
+): Pick<Sandbox, 'content' | 'assertions' | 'environment' | 'ended' | 'standIn'> {
   const held = (): Place => {
     const there = place();
     if (there) return there;
@@ -171,6 +171,7 @@ function whatItAnswers(
           STEWARD_SANDBOX_DATABASE: there.called(main),
         }
       : {},
+    ended: there?.ended,
     standIn: there && {
       own: there.owners,
       source: there.source,

@@ -43,6 +43,8 @@ export interface ThrowAway {
   readonly access: PgAccess;
   /** Ends it with everything written, so that its data folder can be started again anywhere. */
   stop(): Promise<void>;
+  /** Resolves when it is gone, whoever ended it. */
+  readonly ended: Promise<unknown>;
   /** Harmless twice. */
   end(): Promise<void>;
 }
@@ -146,6 +148,7 @@ export async function startServer(
   );
   return {
     access,
+    ended,
     end,
     async stop() {
       // SIGINT is its fast shutdown: sessions end, everything is written.

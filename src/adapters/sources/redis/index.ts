@@ -183,6 +183,7 @@ export function createRedisReader({ programs, scratch, secrets, now }: RedisRead
         environment: server
           ? { STEWARD_SANDBOX_HOST: server.address.host, STEWARD_SANDBOX_PATH: server.address.host }
           : {},
+        ended: server?.ended,
         standIn: server && { own: true, source: standIn(source, server.address.host), called: (database) => database },
         end,
       };

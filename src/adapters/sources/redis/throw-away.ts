@@ -52,6 +52,8 @@ export function noServer(): StewardError {
 export interface ThrowAway {
   readonly client: RedisClient;
   readonly address: RedisAddress;
+  /** Resolves when it is gone, whoever ended it. */
+  readonly ended: Promise<unknown>;
   end(): Promise<void>;
 }
 
@@ -64,7 +66,11 @@ export async function startThrowAway(
   const socket = await socketOf(folder);
   const debug = Number.parseInt(version, 10) >= 7 && { 'enable-debug-command': 'local' };
   const address = { host: socket, port: 0 };
-  const { session: client, end } = await serve(
+  const {
+    session: client,
+    end,
+    ended,
+  } = await serve(
     {
       programs,
       command: {
@@ -84,6 +90,7 @@ export async function startThrowAway(
   return {
     client,
     address,
+    ended,
     async end() {
       client.close();
       await end();

@@ -71,15 +71,16 @@ export async function sandboxOfState(
         });
         return { layers: [opened] };
       },
-      environment: server
-        ? {
-            STEWARD_SANDBOX_HOST: started().access.host,
-            STEWARD_SANDBOX_PORT: String(started().access.port),
-            STEWARD_SANDBOX_USER: started().access.user,
-            STEWARD_SANDBOX_DATABASE: 'postgres',
-            STEWARD_SANDBOX_PATH: join(folder.path, HOME),
-          }
-        : {},
+      environment: {
+        STEWARD_SANDBOX_PATH: join(folder.path, HOME),
+        ...(server && {
+          STEWARD_SANDBOX_HOST: started().access.host,
+          STEWARD_SANDBOX_PORT: String(started().access.port),
+          STEWARD_SANDBOX_USER: started().access.user,
+          STEWARD_SANDBOX_DATABASE: 'postgres',
+        }),
+      },
+      ended: server?.ended,
     };
   } catch (thrown) {
     await end();
