@@ -25,6 +25,7 @@ interface Run extends SeenRun {
 }
 
 const missing = ['restic', 'tar'].filter((name) => !hasProgram(name));
+const LAUNCHER = join(import.meta.dirname, '../bin/steward.js');
 const ENDED = new Set(['succeeded', 'failed', 'rolled-back', 'canceled', 'stale']);
 /** Many, so that putting them back has a middle. */
 const FILES = 1_500;
@@ -152,6 +153,8 @@ describe.skipIf(missing.length > 0)('Steward is killed in the middle of', () => 
   const people = async (): Promise<unknown> =>
     (await crm.say('crm', 'select name from people')).map(({ name }) => name).join();
 
+  const sandboxes = async (): Promise<{ readonly id: string; readonly connect: string }[]> =>
+    (await api.get<{ items: { id: string; connect: string }[] }>('backup-sandboxes')).items;
   const copies = async (): Promise<Copy[]> => (await api.get<{ items: Copy[] }>('backup-history?limit=200')).items;
   const restic = (...args: readonly string[]): string =>
     execFileSync('/usr/bin/restic', args, {
@@ -323,6 +326,46 @@ describe.skipIf(missing.length > 0)('Steward is killed in the middle of', () => 
     expect([run.status, run.error]).toEqual(['succeeded', undefined]);
     expect(readdirSync(join(folder, at('data/site')))).toHaveLength(FILES);
     expect(readdirSync(home).filter((name) => name.includes('restoring'))).toEqual([]);
+    await expectCalm();
+  }, 600_000);
+
+  it('open-sandbox: half a sandbox begins anew, and none outlives the Steward that opened it', async () => {
+    const run = await survive('open-sandbox', { source: 'crm' }, [programs.gate('restic', 'dump'), changeEnds('open')]);
+    expect([run.status, run.error]).toEqual(['succeeded', undefined]);
+    const [open, ...more] = await sandboxes();
+    expect(more).toEqual([]);
+    const people = (connect = ''): string =>
+      execFileSync('/bin/sh', ['-c', `${connect} -XAtc 'select name from people'`], { stdio: 'pipe' })
+        .toString()
+        .trim();
+    expect(people(open?.connect)).toBe('old');
+
+    // By the words that a person has, and beside the other.
+    const said = (...args: readonly string[]): unknown =>
+      JSON.parse(
+        execFileSync(process.execPath, [LAUNCHER, 'backup', ...args, '--json'], {
+          env: { PATH: process.env['PATH'], STEWARD_HOME: home },
+        }).toString(),
+      );
+    const asked = said('restore', 'shop', '--to', 'sandbox', '--for', '30m', '--wait') as {
+      output: { path: string; sandbox: string };
+    };
+    expect(readFileSync(asked.output.path).subarray(0, 15).toString()).toBe('SQLite format 3');
+    expect(said('sandboxes')).toHaveLength(2);
+    const closed = said('close-sandbox', asked.output.sandbox, '--wait') as Run;
+    expect(closed.status).toBe('succeeded');
+    expect([existsSync(asked.output.path), (await sandboxes()).length]).toEqual([false, 1]);
+
+    await steward.kill();
+    expect(people(open?.connect)).toBe('old');
+    await live();
+    await eventually(
+      'the end of what was left',
+      async () => readdirSync(at('scratch')).length === 0 || undefined,
+      20_000,
+    );
+    expect(await sandboxes()).toEqual([]);
+    expect(() => people(open?.connect)).toThrow('Command failed');
     await expectCalm();
   }, 600_000);
 

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -267,6 +267,26 @@ describe.skipIf(!BROWSER)('the dashboard, for who works with it (needs Chromium)
     await page.keyboard.press('Enter');
     await succeeded();
     expect(orders()).toEqual(['tea']);
+  }, 120_000);
+
+  it('opens a sandbox without asking anybody, shows the way there, and closes it', async () => {
+    await open('/backups/orders');
+    await page.getByRole('link', { name: 'Restore to a sandbox…' }).click();
+    await applied();
+    await succeeded();
+    await open('/backups');
+    const shown = page.getByText(/^sqlite3 /);
+    const path = (await shown.innerText()).replace('sqlite3 ', '');
+    await seen.picture('sandbox');
+    const restored = new DatabaseSync(path, { readOnly: true });
+    expect(restored.prepare('select what from orders').all()).toEqual([{ what: 'nothing' }]);
+    restored.close();
+    await page.getByRole('link', { name: 'Close…' }).click();
+    await applied();
+    await succeeded();
+    await open('/backups');
+    await page.getByRole('heading', { name: 'What nothing copies' }).waitFor();
+    expect([await shown.count(), existsSync(path)]).toEqual([0, false]);
   }, 120_000);
 
   it('makes a report by looking, and shows what took points away', async () => {

@@ -131,8 +131,15 @@ export default defineAutomation({
       sandbox: id,
       copy: copy.id,
       proven: copy.proven,
-      ...{ connect, host, port, user, database, path },
-      ...{ snapshotAt, until, seconds },
+      connect,
+      host,
+      port,
+      user,
+      database,
+      path,
+      snapshotAt,
+      until,
+      seconds,
     };
   },
 

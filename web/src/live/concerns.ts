@@ -23,6 +23,7 @@ const CONCERNS: readonly (readonly [prefix: string, paths: readonly AskPath[]])[
     [
       '/api/v1/runs',
       '/api/v1/runs/{id}',
+      '/api/v1/backup-sandboxes',
       '/api/v1/workflow-executions/{id}',
       '/api/v1/workflow-log',
       '/api/v1/workflow-questions',
@@ -40,7 +41,7 @@ const CONCERNS: readonly (readonly [prefix: string, paths: readonly AskPath[]])[
     ],
   ],
   ['schedule.', ['/api/v1/schedules', '/api/v1/schedule-reconciliations']],
-  ['backup.', ['/api/v1/backups', '/api/v1/backup-history', '/api/v1/backup-get']],
+  ['backup.', ['/api/v1/backups', '/api/v1/backup-history', '/api/v1/backup-get', '/api/v1/backup-sandboxes']],
   ['database.', ['/api/v1/databases', '/api/v1/database-get', '/api/v1/database-advice']],
   ['heartbeat.', ['/api/v1/heartbeats', '/api/v1/heartbeat-get']],
   ['maintenance.', ['/api/v1/maintenance', '/api/v1/service-health']],

@@ -10,6 +10,7 @@ import { Page } from '../../parts/page.tsx';
 import { PlanLink } from '../../parts/plan-link.tsx';
 import { State } from '../../parts/state.tsx';
 import { useSession } from '../../session/session.tsx';
+import { Sandboxes } from './sandboxes.tsx';
 import { Uncovered } from './uncovered.tsx';
 
 type Safety = Answer<'/api/v1/backups'>;
@@ -40,6 +41,7 @@ export function Backups() {
           items.length === 0 ? <Text c="dimmed">No source is configured.</Text> : <SafetyTable items={items} />
         }
       </Answered>
+      <Sandboxes />
       <Uncovered />
     </Page>
   );

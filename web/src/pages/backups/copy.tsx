@@ -41,6 +41,9 @@ export function Copy() {
                 <PlanLink automation="extract-backup" input={{ source, copy: id }}>
                   Restore beside it…
                 </PlanLink>
+                <PlanLink automation="open-sandbox" input={{ source, copy: id }}>
+                  Restore to a sandbox…
+                </PlanLink>
                 <PlanLink automation="verify-backups" input={{ copy: id }}>
                   Verify now
                 </PlanLink>

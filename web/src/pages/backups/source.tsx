@@ -14,6 +14,7 @@ import { PlanLink } from '../../parts/plan-link.tsx';
 import { State } from '../../parts/state.tsx';
 import { useSession } from '../../session/session.tsx';
 import { CopyRow } from './copy-row.tsx';
+import { Sandboxes } from './sandboxes.tsx';
 
 type Safety = Answer<'/api/v1/backups'>['items'][number];
 
@@ -48,6 +49,7 @@ export function Source() {
           </Card>
         )}
       </Answered>
+      <Sandboxes source={source} />
       <History source={source} />
     </Page>
   );
@@ -61,6 +63,9 @@ function Actions({ source }: { readonly source: string }) {
       </PlanLink>
       <PlanLink automation="extract-backup" input={{ source }}>
         Restore beside it…
+      </PlanLink>
+      <PlanLink automation="open-sandbox" input={{ source }}>
+        Restore to a sandbox…
       </PlanLink>
       <PlanLink automation="verify-backups" input={{ sources: [source], restore: 'all' }}>
         Verify now
