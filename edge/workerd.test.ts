@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { Miniflare } from 'miniflare';
 import { afterAll, beforeAll, describe } from 'vitest';
 import type { Verdict } from './handlers/webhooks/receive.ts';
+import { gatewayGuessesSuite } from './testing/gateway-guesses-suite.ts';
 import { gatewaySuite } from './testing/gateway-suite.ts';
 import type { Told } from './testing/gateway-story.ts';
 import { gatewayTokensSuite } from './testing/gateway-tokens-suite.ts';
@@ -41,6 +42,7 @@ describe('what decides at the edge, in workerd', () => {
   describe('the gateway', () => {
     gatewaySuite((story) => asked<Told[]>('/gateway', story), 2_000);
     gatewayTokensSuite((story) => asked<Told[]>('/gateway', story), 10_000);
+    gatewayGuessesSuite((story) => asked<Told[]>('/gateway', story));
   });
 });
 

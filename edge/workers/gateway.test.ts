@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import type { Miniflare } from 'miniflare';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { KeysAuth } from '../handlers/gateway/routes.ts';
+import { REMOTE } from '../testing/gateway-kit.ts';
 import { startGatewayWorker } from '../testing/gateway-worker.ts';
 
 interface Seen {
@@ -30,7 +31,7 @@ function keyOf(id: string, user: string, plan: string): KeysAuth['keys'][number]
 
 describe('the gateway worker, in workerd', () => {
   const seen: Seen[] = [];
-  let answer: (response: ServerResponse, path: string) => void;
+  let answer: (response: ServerResponse, path: string) => unknown;
   let upstream: Server;
   let worker: Miniflare;
 
@@ -60,6 +61,7 @@ describe('the gateway worker, in workerd', () => {
           },
           { path: '/few', upstream: 'api', auth: [keys], anonymous: true },
           { path: '/shut', upstream: 'api', auth: [keys] },
+          { path: '/validated', upstream: 'api', auth: [{ ...REMOTE, url: `${origin}/validate` }] },
           { path: '/gone', upstream: 'gone', limits: { anonymous: 1_000 } },
           { path: '/nowhere', upstream: 'unknown', limits: { anonymous: 1_000 } },
         ],
@@ -139,6 +141,36 @@ describe('the gateway worker, in workerd', () => {
     expect(guessed.filter((status) => status === 401)).toHaveLength(20);
     expect(guessed.filter((status) => status === 429)).toHaveLength(40);
     expect(await statuses(['key-of-enno-24', 'key-of-enno-1'])).toEqual([429, 200]);
+  });
+
+  it('lets in an office that shows new tokens at once, each asked about once, and twenty guesses', async () => {
+    answer = (response, path) => {
+      if (path !== '/validate') return response.end('{}');
+      const { token } = JSON.parse(seen.at(-1)?.body ?? '') as { token: string };
+      const [kind, user] = token.split('-');
+      return setTimeout(
+        () =>
+          response.writeHead(kind === 'good' ? 200 : 401).end(JSON.stringify({ user_id: user, plan: 'enterprise' })),
+        20,
+      );
+    };
+    const statuses = async (kind: string, count: number, address: string): Promise<number[]> => {
+      const shown = Array.from({ length: count }, (_, n) => ({ authorization: `Bearer ${kind}${n}` }));
+      const all = await Promise.all(shown.map((headers) => ask('/validated', address, { headers })));
+      return all.map(({ status }) => status);
+    };
+    expect(await statuses('good-', 80, '192.0.2.8')).toEqual(Array(80).fill(200));
+    const same = await Promise.all(
+      Array.from({ length: 40 }, () =>
+        ask('/validated', '192.0.2.8', { headers: { authorization: 'Bearer good-same' } }),
+      ),
+    );
+    expect(same.map(({ status }) => status)).toEqual(Array(40).fill(200));
+    expect(seen.filter(({ url }) => url === '/validate')).toHaveLength(81);
+    const guessed = await statuses('wrong-', 60, '192.0.2.9');
+    expect(guessed.filter((status) => status === 401)).toHaveLength(20);
+    expect(guessed.filter((status) => status === 429)).toHaveLength(40);
+    expect(seen.filter(({ url }) => url === '/validate')).toHaveLength(101);
   });
 
   it('hands redirects and cookies to the client as they are', async () => {

@@ -1,7 +1,7 @@
 import type { Digests } from '../digests.ts';
 import { utf8 } from '../encodings.ts';
 import { keysMethod } from './api-keys.ts';
-import { type Guess, guesses } from './guesses.ts';
+import { guesses } from './guesses.ts';
 import type { FetchKeys } from './issuer-keys.ts';
 import type { Spent } from './limits.ts';
 import type { Caller, Finding, HeaderOf, Method } from './method.ts';
@@ -10,14 +10,15 @@ import { remoteMethod, type Validate } from './remote.ts';
 import type { Auth } from './routes.ts';
 import { jwtMethod, keysByAddress } from './tokens.ts';
 import type { AuthTrace } from './trace.ts';
+import { type Counts, createTurns, type Turn } from './turns.ts';
 
 export type Identified = {
   readonly trace: readonly AuthTrace[];
-  /** Where something wrong was shown, whatever the whole came to: the count that it is in, or in which it had no room. */
-  readonly guessed: Spent | undefined;
+  /** Where what was shown is in a count, or had no room in it, whatever the whole came to. */
+  readonly counted: Spent | undefined;
 } & (
   | { readonly is: 'good'; readonly by: AuthTrace['by']; readonly caller: Caller }
-  /** not-tried: something was shown that nobody knows, and there was no room for a guess. */
+  /** not-tried: something was shown that nobody knows, and it had no turn. */
   | { readonly is: 'absent' | 'bad' | 'unfit' | 'unavailable' | 'not-tried' }
 );
 
@@ -28,7 +29,7 @@ export type Identified = {
 export interface Callers {
   readonly identify: (
     auth: readonly Auth[],
-    asked: { readonly header: HeaderOf; readonly now: number; readonly guess: Guess },
+    asked: { readonly header: HeaderOf; readonly counts: Counts },
   ) => Promise<Identified>;
 }
 
@@ -47,8 +48,13 @@ interface Remembering {
   readonly looking: Recent<{ readonly since: number; readonly found: Promise<Found> }>;
 }
 
-type Found = Finding | 'not-tried';
+type Refused = Exclude<Turn['is'], 'go'>;
+type Found = Finding | Refused;
 
+const NOT_TRIED: Readonly<Record<Refused, string>> = {
+  full: 'this address showed too many wrong ones',
+  busy: 'too many of this address are being looked at',
+};
 const MOST_REMEMBERED = 20_000;
 /** Only what another request began so lately is waited for: it may have been cut off, and then its end never comes. */
 const TOGETHER_MS = 1_000;
@@ -58,6 +64,7 @@ const GRAVEST = ['unavailable', 'not-tried', 'unfit', 'bad'] as const;
 export function createCallers({ digests, fetchKeys, validate }: CallerPorts): Callers {
   const keysOf = keysByAddress(fetchKeys);
   const ready = new WeakMap<Auth, Remembering>();
+  const turns = createTurns();
 
   function remembering(auth: Auth): Remembering {
     let found = ready.get(auth);
@@ -78,7 +85,7 @@ export function createCallers({ digests, fetchKeys, validate }: CallerPorts): Ca
     one: Remembering,
     credential: string,
     now: number,
-    mayTry: () => Promise<boolean>,
+    mayTry: () => Promise<Turn['is']>,
   ): Promise<Found> {
     const { method, findings, looking } = one;
     const name = String.fromCharCode(...(await digests.sha256([utf8.encode(credential)])));
@@ -92,9 +99,9 @@ export function createCallers({ digests, fetchKeys, validate }: CallerPorts): Ca
     const other = looking.get(name);
     if (other && Math.abs(now - other.since) < TOGETHER_MS) {
       const found = await other.found;
-      if (found !== 'not-tried' && found.outcome !== 'bad') return found;
+      if (typeof found === 'object' && found.outcome !== 'bad') return found;
     }
-    const found = mayTry().then(async (may) => (may ? await lookAt(one, name, credential, now) : 'not-tried'));
+    const found = mayTry().then(async (may) => (may === 'go' ? await lookAt(one, name, credential, now) : may));
     const own = { since: now, found };
     looking.set(name, own);
     try {
@@ -121,34 +128,38 @@ export function createCallers({ digests, fetchKeys, validate }: CallerPorts): Ca
   }
 
   return {
-    async identify(auth, { header, now, guess }) {
+    async identify(auth, { header, counts }) {
       const trace: AuthTrace[] = [];
-      const guessing = guesses(guess);
+      const guessing = guesses(counts, turns);
       let good: { readonly by: AuthTrace['by']; readonly caller: Caller } | undefined;
-      for (const each of auth) {
-        const one = remembering(each);
-        const { by, of } = one.method;
-        const credential = one.method.credential(header);
-        if (credential === undefined) {
-          trace.push({ by, of, outcome: 'absent', why: 'nothing was shown' });
-          continue;
+      try {
+        for (const each of auth) {
+          const one = remembering(each);
+          const { by, of } = one.method;
+          const credential = one.method.credential(header);
+          if (credential === undefined) {
+            trace.push({ by, of, outcome: 'absent', why: 'nothing was shown' });
+            continue;
+          }
+          const found = await find(one, credential, counts.now, () => guessing.mayTry(credential));
+          if (typeof found === 'string') {
+            trace.push({ by, of, outcome: 'not-tried', why: NOT_TRIED[found] });
+            continue;
+          }
+          guessing.came(credential, found.outcome);
+          trace.push({ by, of, outcome: found.outcome, why: found.why });
+          if (found.outcome === 'good' && found.caller) {
+            good = { by, caller: found.caller };
+            break;
+          }
         }
-        const found = await find(one, credential, now, () => guessing.mayTry(credential));
-        if (found === 'not-tried') {
-          trace.push({ by, of, outcome: 'not-tried', why: 'this address showed too many wrong ones' });
-          continue;
-        }
-        guessing.came(credential, found.outcome);
-        trace.push({ by, of, outcome: found.outcome, why: found.why });
-        if (found.outcome === 'good' && found.caller) {
-          good = { by, caller: found.caller };
-          break;
-        }
+        const counted = await guessing.settled(good !== undefined);
+        if (good) return { is: 'good', ...good, trace, counted };
+        const is = GRAVEST.find((outcome) => trace.some((each) => each.outcome === outcome)) ?? 'absent';
+        return { is, trace, counted };
+      } finally {
+        guessing.over();
       }
-      const guessed = await guessing.settled();
-      if (good) return { is: 'good', ...good, trace, guessed };
-      const is = GRAVEST.find((outcome) => trace.some((each) => each.outcome === outcome)) ?? 'absent';
-      return { is, trace, guessed };
     },
   };
 }

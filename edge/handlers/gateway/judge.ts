@@ -3,7 +3,7 @@ import type { Callers, Identified } from './callers.ts';
 import { isPreflight, preflightHeaders, readableBy } from './cors.ts';
 import type { Counters } from './counters.ts';
 import { answerHeaders, type Known, onward } from './forward.ts';
-import { type AddressRule, ofAddress, ofUser, planOf, type Spent } from './limits.ts';
+import { type AddressRule, atOnce, networkOf, ofAddress, ofUser, planOf, type Spent } from './limits.ts';
 import type { ReadyRoute, ReadyRoutes } from './ready.ts';
 import type { Auth, Limits, Route } from './routes.ts';
 import { hostOf, readTarget, type Target } from './target.ts';
@@ -56,19 +56,26 @@ interface Judging {
 async function admitted(judging: Judging, ready: ReadyRoute, target: Target, host: string): Promise<Verdict> {
   const { asked, means } = judging;
   const { auth, anonymous, limits, scopes } = ready.route;
-  const ofThisAddress = (rule: AddressRule): Promise<Spent> =>
-    ofAddress(rule, asked.address, { limits, ready, means, count: true });
+  const ofThisAddress = (rule: AddressRule, count = true): Promise<Spent> =>
+    ofAddress(rule, asked.address, { limits, ready, means, count });
 
   const who: Identified = await means.callers.identify(auth, {
     header: asked.header,
-    now: means.now,
-    guess: () => ofThisAddress('failures'),
+    counts: {
+      of: networkOf(asked.address),
+      atOnce: atOnce(limits),
+      waitMs: ready.route.timeoutMs,
+      now: means.now,
+      guess: () => ofThisAddress('failures'),
+      look: () => ofThisAddress('failures', false),
+      stranger: () => ofThisAddress('anonymous'),
+    },
   });
   const seen: Judging = { ...judging, auth: who.trace };
   if (who.is === 'good') {
     const plan = planOf(who.caller, limits);
     const spent = await ofUser(who.caller, ready, means);
-    const known = counted({ ...seen, user: who.caller.user, plan }, ...(who.guessed ? [who.guessed, spent] : [spent]));
+    const known = counted({ ...seen, user: who.caller.user, plan }, ...(who.counted ? [who.counted, spent] : [spent]));
     if (!spent.allowed) return refused(known, 'plan', spent.headers);
     if (!scopes.every((scope) => who.caller.scopes.includes(scope)))
       return refused(known, 'scopes', {
@@ -81,10 +88,9 @@ async function admitted(judging: Judging, ready: ReadyRoute, target: Target, hos
     });
   }
 
-  const rule = who.guessed ? 'failures' : 'anonymous';
-  const spent = who.guessed ?? (await ofThisAddress(rule));
+  const spent = who.counted ?? (await ofThisAddress('anonymous'));
   const known = counted(seen, spent);
-  if (!spent.allowed) return refused(known, rule, spent.headers);
+  if (!spent.allowed) return refused(known, spent.rule, spent.headers);
   if (who.is === 'absent' && (anonymous || auth.length === 0))
     return forwarded(known, ready, target, host, { headers: spent.headers });
   if (who.is === 'unavailable') return refused(known, 'auth-unavailable', { ...spent.headers, 'retry-after': '5' });

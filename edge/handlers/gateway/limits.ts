@@ -11,6 +11,7 @@ const WINDOW_MS = 60_000;
 const UNLIMITED = -1;
 
 export interface Spent {
+  readonly rule: LimitTrace['rule'];
   readonly allowed: boolean;
   /** What the answer says of the limit that was in force. */
   readonly headers: Readonly<Record<string, string>>;
@@ -46,6 +47,11 @@ export async function ofUser(caller: Caller, ready: ReadyRoute, means: LimitMean
   return await spend('plan', key, { limit, shadow: shadow?.plans?.[plan], means, count: true });
 }
 
+/** How many of one address are looked at together who nobody knows: half of what it may guess. */
+export function atOnce({ failures }: Limits): number {
+  return failures === UNLIMITED ? Infinity : Math.max(1, Math.floor(failures / 2));
+}
+
 /** The plan that holds: one that nobody described is the default one. */
 export function planOf({ plan }: Caller, { plans, defaultPlan }: Limits): string {
   return plan !== undefined && Object.hasOwn(plans, plan) ? plan : defaultPlan;
@@ -70,6 +76,7 @@ async function spend(
     all.push({ key: shadowKey, limit: shadow, count: shadowed });
   }
   return {
+    rule,
     allowed: tried.allowed,
     headers: headersOf(rule, limit, tried),
     traces,
@@ -118,7 +125,7 @@ function headersOf(
 }
 
 /** Whoever has one address of IPv6 has 2^64 of them. */
-function networkOf(address: string): string {
+export function networkOf(address: string): string {
   const range = address.includes(':') ? addressRange(address) : undefined;
   if (!range) return address;
   const mapped = range.start >> 32n === 0xffffn;

@@ -61,9 +61,14 @@ export function jwtMethod(auth: JwtAuth, sharedKeys: (url: string) => IssuerKeys
           return callerOf(payload, auth, now, name);
         } catch (thrown) {
           // Only who has the key comes as far as the claims.
-          if (thrown instanceof errors.JWTExpired) return unfit(`exp: expired ${ageOf(thrown.payload, now)} s ago`);
-          if (thrown instanceof errors.JWTClaimValidationFailed)
-            return unfit(`${printable(thrown.claim)}: ${thrown.reason}`);
+          if (thrown instanceof errors.JWTExpired) {
+            const { exp = 0 } = thrown.payload;
+            return forGood(`exp: expired at ${timeOf(exp)}`, now, (exp + auth.toleranceSeconds) * 1000);
+          }
+          if (thrown instanceof errors.JWTClaimValidationFailed) {
+            const why = `${printable(thrown.claim)}: ${thrown.reason}`;
+            return thrown.claim === 'nbf' ? unfit(why) : forGood(why, now);
+          }
           if (!(thrown instanceof errors.JWSSignatureVerificationFailed)) return bad('malformed');
         }
       }
@@ -164,7 +169,7 @@ function callerOf(claims: JWTPayload, auth: JwtAuth, now: number, by: string): F
   if (iat !== undefined && !(typeof iat === 'number' && iat <= now / 1000 + auth.toleranceSeconds))
     return unfit('iat: from the future, or no time');
   const user = userOf(claimAt(claims, auth.userClaim));
-  if (user === undefined) return unfit(`${auth.userClaim}: expected 1 to 255 visible ASCII characters`);
+  if (user === undefined) return forGood(`${auth.userClaim}: expected 1 to 255 visible ASCII characters`, now);
   const plan = claimAt(claims, auth.planClaim);
   const scope = memberOf(claims, 'scope');
   return {
@@ -198,8 +203,14 @@ function unfit(why: string): Finding {
   return { outcome: 'unfit', why };
 }
 
-function ageOf({ exp = 0 }: JWTPayload, now: number): number {
-  return Math.floor(now / 1000 - exp);
+/** It will not do later either. */
+function forGood(why: string, now: number, from = 0): Finding {
+  return { ...unfit(why), from, until: now + KEPT_MS };
+}
+
+function timeOf(seconds: number): string {
+  const time = new Date(seconds * 1000);
+  return Number.isNaN(time.getTime()) ? String(seconds) : time.toISOString();
 }
 
 /** Of a text that somebody outside chose. */

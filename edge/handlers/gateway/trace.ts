@@ -39,7 +39,7 @@ export interface AuthTrace {
   /** The issuer, the header of the keys, the address of who was asked. */
   readonly of: string;
   readonly outcome: 'good' | 'absent' | 'unfit' | 'bad' | 'unavailable' | 'not-tried';
-  /** What failed, and how: 'exp: expired 12 s ago'. Of a good one, how it is known: 'key 2024-1', 'verified before'. */
+  /** What failed, and how: 'exp: expired at 2027-01-15T08:00:00.000Z'. Of a good one, how it is known: 'key 2024-1', 'verified before'. */
   readonly why: string;
 }
 

@@ -1,6 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Count } from '../../../edge/handlers/gateway/counters.ts';
+import type { Spent } from '../../../edge/handlers/gateway/limits.ts';
+import { createTurns } from '../../../edge/handlers/gateway/turns.ts';
 import { memoryLog } from '../../testing/log.ts';
 import { testDatabase, type TestDatabase } from '../../testing/database.ts';
 import { sharedCounters, type SharedCounters } from './shared-counters.ts';
@@ -31,12 +34,14 @@ describe('counters that nodes share', () => {
   }
 
   /** The store, which can be away for a while. */
-  function flaky(): { db: GatewayDb; away: boolean } {
+  function flaky(): { db: GatewayDb; away: boolean; asked: number } {
     const db = database.store.db.withTables<GatewayTables>();
     const store = {
       away: false,
+      asked: 0,
       db: {
         getExecutor() {
+          store.asked += 1;
           if (store.away) throw new Error('no answer');
           return db.getExecutor();
         },
@@ -173,6 +178,59 @@ describe('counters that nodes share', () => {
     expect(large).toBe(30);
     expect(small).toBeLessThanOrEqual(20);
     expect(await burst([counter], 'two limits', 2_000, 20_000)).toBe(2_000 - large - small);
+  });
+
+  it('have room at once for what comes back while somebody is refused', async () => {
+    const store = flaky();
+    const counter = opening({ db: store.db, nodes: 1 });
+    const asked = { key: 'given back', limit: 1, windowMs: WINDOW_MS, now: Date.now() };
+    const first = await counter.take(asked);
+    const before = store.asked;
+    const refused = counter.take(asked);
+    await expect.poll(() => store.asked, { interval: 1 }).toBeGreaterThan(before);
+    counter.give(asked, first);
+    expect(await refused).toMatchObject({ allowed: false });
+    expect(await counter.take(asked)).toMatchObject({ allowed: true });
+  });
+
+  it('let in one after the other who give back what they took, from however many places', async () => {
+    const [one, other] = [counters(), counters()];
+    const limit = 20;
+    const turns = createTurns();
+    let through = 0;
+    await Promise.all(
+      [one, other].map(async (counter, node) => {
+        const asked = { key: 'office', limit, windowMs: WINDOW_MS, now: Date.now() };
+        const spentOf = (count: Count): Spent => ({
+          rule: 'failures',
+          allowed: count.allowed,
+          headers: {},
+          traces: [],
+          giveBack: async () => await counter.give(asked, count),
+        });
+        const counts = {
+          of: `office at node ${node}`,
+          atOnce: limit / 2,
+          waitMs: 60_000,
+          now: Date.now(),
+          guess: async () => spentOf(await counter.take(asked)),
+          look: async () => spentOf(await counter.look(asked)),
+          stranger: async () => spentOf(await counter.look(asked)),
+        };
+        await Promise.all(
+          Array.from({ length: 200 }, async () => {
+            const turn = await turns.take(counts, true);
+            if (turn.is === 'go') {
+              await sleep(2);
+              through += 1;
+              await turn.spent.giveBack();
+            }
+            turn.end();
+          }),
+        );
+      }),
+    );
+    expect(through).toBe(400);
   });
 
   it('keep a bounded number of keys while the store is away, and forget those that nobody asks for', async () => {

@@ -264,7 +264,9 @@ export function sharedCounters({
         about.next = taken;
       }
       about.resetAt = at + resetMs;
-      if (granted < wanted || used - granted >= about.limit) about.fullUntil = at + Math.min(resetMs, REFUSED_MS);
+      // What was given back since it was asked makes room there.
+      const full = granted < wanted || used - granted >= about.limit;
+      if (full && about.backs.length === 0) about.fullUntil = at + Math.min(resetMs, REFUSED_MS);
       for (const { asked: each, take, resolve } of waiting) {
         const allowed = take ? taken.left > 0 : used - taken.left < about.limit;
         if (take && allowed) spend(each, taken);

@@ -1,0 +1,100 @@
+import { setImmediate } from 'node:timers/promises';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { LIMITS, routeOf, START } from '../../testing/gateway-kit.ts';
+import { atOnce, ofAddress } from './limits.ts';
+import { memoryCounters } from './memory-counters.ts';
+import { readyRoutes } from './ready.ts';
+import { type Counts, createTurns, type Turn } from './turns.ts';
+
+/** One address, as the gateway counts it. */
+function address(failures: number, waitMs = 60_000): Counts {
+  const limits = { ...LIMITS, failures };
+  const found = readyRoutes([routeOf('/', { limits })], limits).find('api.example.org', '/', 'GET');
+  const ready = 'ready' in found ? found.ready : undefined;
+  const means = { counters: memoryCounters(), now: START };
+  const count = (rule: 'failures' | 'anonymous', taken: boolean) => () =>
+    ofAddress(rule, '203.0.113.7', { limits, ready, means, count: taken });
+  return {
+    of: '203.0.113.7',
+    atOnce: atOnce(limits),
+    waitMs,
+    now: START,
+    guess: count('failures', true),
+    look: count('failures', false),
+    stranger: count('anonymous', true),
+  };
+}
+
+describe('what nobody knows, at one address', () => {
+  it('is looked at in turn: who is right always is, and no more who are wrong than may guess', async () => {
+    const plan = fc.record({
+      failures: fc.integer({ min: 1, max: 12 }),
+      right: fc.array(fc.boolean(), { maxLength: 60 }),
+      ends: fc.infiniteStream(fc.nat(100)),
+      arrives: fc.infiniteStream(fc.boolean()),
+    });
+    await fc.assert(
+      fc.asyncProperty(plan, async ({ failures, right, ends, arrives }) => {
+        const counts = address(failures);
+        const turns = createTurns();
+        const looking: { readonly right: boolean; readonly turn: Turn }[] = [];
+        const refused: boolean[] = [];
+        const coming = [...right];
+        let [wrong, waiting] = [0, 0];
+        while (coming.length + looking.length + waiting > 0) {
+          const one = looking.length === 0 || arrives.next().value ? coming.shift() : undefined;
+          if (one !== undefined) {
+            waiting += 1;
+            void turns.take(counts, true).then((turn) => {
+              waiting -= 1;
+              if (turn.is === 'go') looking.push({ right: one, turn });
+              else refused.push(one);
+            });
+          } else if (looking.length > 0) {
+            const [ended] = looking.splice((ends.next().value ?? 0) % looking.length, 1);
+            if (ended?.right) await ended.turn.spent.giveBack();
+            else wrong += 1;
+            ended?.turn.end();
+          }
+          await setImmediate();
+          expect(looking.length).toBeLessThanOrEqual(counts.atOnce);
+          // Nobody waits for nothing.
+          if (looking.length === 0) expect(waiting).toBe(0);
+        }
+        const wrongOnes = right.filter((each) => !each).length;
+        expect(wrong).toBe(Math.min(failures, wrongOnes));
+        // As long as something may still be guessed, nobody is refused.
+        if (wrongOnes < failures) expect(refused).toEqual([]);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it('waits as long as it may, and behind no more than so many', async () => {
+    const turns = createTurns(3);
+    const counts = address(2, 50);
+    const first = await turns.take(counts, true);
+    const others = Array.from({ length: 5 }, () => turns.take(counts, true));
+    const told = await Promise.all(others);
+    expect([first.is, ...told.map(({ is }) => is)]).toEqual(['go', ...Array<string>(5).fill('busy')]);
+    expect(told[0]?.spent).toMatchObject({ allowed: false, headers: { 'retry-after': '1' } });
+    first.end();
+    expect((await turns.take(counts, true)).is).toBe('go');
+  });
+
+  it('does not wait where it has a turn already, so that no two wait for each other', async () => {
+    const turns = createTurns();
+    const counts = address(2);
+    expect((await turns.take(counts, true)).is).toBe('go');
+    expect((await turns.take(counts, false)).is).toBe('go');
+    expect((await turns.take(counts, false)).is).toBe('busy');
+  });
+
+  it('waits for nobody who was cut off a minute ago', async () => {
+    const turns = createTurns();
+    const counts = address(2);
+    await turns.take(counts, true);
+    expect((await turns.take({ ...counts, now: START + 61_000 }, true)).is).toBe('go');
+  });
+});

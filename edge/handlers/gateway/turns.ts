@@ -1,0 +1,134 @@
+// What nobody knows yet is looked at in turn: at one address behind the others that are looked at there.
+import type { Spent } from './limits.ts';
+
+/** The counts of one address, for what nobody knows yet. */
+export interface Counts {
+  /** Whose they are. */
+  readonly of: string;
+  /** So many are looked at together, in one process: a part of what may be guessed, so that other nodes find room as well. */
+  readonly atOnce: number;
+  /** So long a request waits for its turn. */
+  readonly waitMs: number;
+  /** Unix milliseconds: when the request came. */
+  readonly now: number;
+  /** Counts one guess, before it is known whether it is one. */
+  readonly guess: () => Promise<Spent>;
+  /** The same, and nothing is counted. */
+  readonly look: () => Promise<Spent>;
+  /** Counts one of whom it is not known who asks. */
+  readonly stranger: () => Promise<Spent>;
+}
+
+export interface Turn {
+  /** full: the address has guessed too often. busy: too many others are looked at or wait. */
+  readonly is: 'go' | 'full' | 'busy';
+  readonly spent: Spent;
+  /** It was looked at: somebody else may be. */
+  readonly end: () => void;
+}
+
+export interface Turns {
+  /** Who has a turn already does not wait for another: two that wait for each other would wait forever. */
+  readonly take: (counts: Counts, mayWait: boolean) => Promise<Turn>;
+}
+
+const MOST_WAITING = 500;
+/** What did not end by then was cut off by its runtime, and will not say so. */
+const LOST_MS = 60_000;
+
+interface Queue {
+  /** Since when. */
+  readonly looking: Map<object, number>;
+  readonly waiting: { readonly since: number; readonly wake: () => void }[];
+}
+
+/**
+ * A guess is counted before the look and given back after it, so a full count may have room as soon as one of those before has
+ * ended. Nobody gets more looks by waiting: who is wrong gives nothing back, and where nobody is looked at and the count is full, all
+ * who wait are refused.
+ */
+export function createTurns(mostWaiting = MOST_WAITING): Turns {
+  const queues = new Map<string, Queue>();
+
+  function queueOf({ of, now }: Counts): Queue {
+    let queue = queues.get(of);
+    if (!queue) queues.set(of, (queue = { looking: new Map(), waiting: [] }));
+    for (const [one, since] of queue.looking) if (Math.abs(now - since) > LOST_MS) queue.looking.delete(one);
+    while (queue.waiting[0] && Math.abs(now - queue.waiting[0].since) > LOST_MS) queue.waiting.shift();
+    return queue;
+  }
+
+  function ended(of: string, queue: Queue, one: object, all = false): void {
+    queue.looking.delete(one);
+    const next = queue.waiting.splice(0, all ? Infinity : 1);
+    for (const { wake } of next) wake();
+    if (queue.looking.size + next.length === 0 && queues.get(of) === queue) queues.delete(of);
+  }
+
+  return {
+    async take(counts, mayWait) {
+      const { of, atOnce, now, guess } = counts;
+      const queue = queueOf(counts);
+      const own = {};
+      const end = (): void => ended(of, queue, own);
+      const patience = patienceOf(counts.waitMs);
+      try {
+        let mayGo = !mayWait || (queue.waiting.length === 0 && queue.looking.size < atOnce);
+        for (let again = false; ; again = true) {
+          if (mayGo) {
+            queue.looking.set(own, now);
+            const spent = await guess();
+            if (spent.allowed) {
+              // Where there was room for one, there may be for the next.
+              if (queue.looking.size < atOnce) queue.waiting.shift()?.wake();
+              return { is: 'go', spent, end };
+            }
+            queue.looking.delete(own);
+            if (queue.looking.size === 0) {
+              ended(of, queue, own, true);
+              return { is: 'full', spent, end: nothing };
+            }
+          }
+          if (!mayWait || queue.waiting.length >= mostWaiting || !(await patience.wait(queue, now, again)))
+            return { is: 'busy', spent: soon(await counts.look()), end: nothing };
+          mayGo = queue.looking.size < atOnce;
+        }
+      } catch (thrown) {
+        end();
+        throw thrown;
+      } finally {
+        patience.over();
+      }
+    },
+  };
+}
+
+/** One deadline for all the times that one waits. */
+function patienceOf(ms: number) {
+  const { promise: late, resolve } = Promise.withResolvers<void>();
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  return {
+    /** Whether it was woken; who waits again stands in front. */
+    async wait({ waiting }: Queue, since: number, again: boolean): Promise<boolean> {
+      timer ??= setTimeout(resolve, ms);
+      const woken = Promise.withResolvers<void>();
+      const one = { since, wake: woken.resolve };
+      if (again) waiting.unshift(one);
+      else waiting.push(one);
+      await Promise.race([woken.promise, late]);
+      const at = waiting.indexOf(one);
+      if (at !== -1) waiting.splice(at, 1);
+      return at === -1;
+    },
+    over: () => clearTimeout(timer),
+  };
+}
+
+/** The count may have room at once; it is the others that are to be waited for. */
+function soon(spent: Spent): Spent {
+  return { ...spent, allowed: false, headers: { ...spent.headers, 'retry-after': '1' } };
+}
+
+function nothing(): void {
+  // Nobody waits for it.
+}
