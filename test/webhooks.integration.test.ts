@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { Agent, request } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -193,6 +193,32 @@ workflows:
     await rewrite(home, config('    expense: { secrets: [{ env: WEBHOOK_SECRET_BANK }] }'));
     await eventually('the type is known', async () => ((await fresh()).status === 202 ? true : undefined));
   }, 60_000);
+
+  it('asks senders to come again while a secret was never readable, and takes by the last one that was', async () => {
+    const file = join(home, 'gift-secret');
+    await rewrite(home, config(`    gift: { secrets: [{ file: ${file} }] }`));
+    const status = async (): Promise<number> => (await send('{}', {}, `http://127.0.0.1:${port}/gift`)).status;
+    await eventually('the type is known', async () => ((await status()) === 503 ? true : undefined));
+    const incident = (): Promise<{ status: string; symptom: string; title: string } | undefined> =>
+      api
+        .get<{ items: { status: string; symptom: string; title: string }[] }>('incidents?limit=100')
+        .then(({ items }) => items.find(({ symptom }) => symptom === 'webhooks.unreadable'));
+    await eventually('it is an incident', async () => ((await incident())?.status === 'open' ? true : undefined));
+    await writeFile(file, SECRET, { mode: 0o600 });
+    await eventually('the secret is read', async () => ((await status()) === 202 ? true : undefined));
+    await eventually('it is over', async () => {
+      const found = await incident();
+      return found === undefined || found.status === 'resolved' ? true : undefined;
+    });
+    await rm(file);
+    const looked = await stewardJson<{ unreadable: string[] }>(home, ['webhooks', 'status']);
+    expect(looked.unreadable).toEqual([]);
+    await eventually('that it is gone was seen', async () => {
+      const { unreadable } = await stewardJson<{ unreadable: string[] }>(home, ['webhooks', 'status']);
+      return unreadable.includes('gift') ? true : undefined;
+    });
+    expect(await status()).toBe(202);
+  }, 90_000);
 
   it('has everything that it answered with 202 exactly once, whoever is killed', async () => {
     const answered = new Set<string>();

@@ -50,6 +50,8 @@ export function webhookSuite(ask: (cases: readonly Case[]) => Promise<readonly V
       ['a path that is no type', { ...good, path: '/' }, 404],
       ['a path of two segments', { ...good, path: '/bank/more' }, 404],
       ['a type that nobody configured', { ...good, path: '/unknown' }, 401],
+      ['a type whose secret cannot be read', { ...good, types: { bank: incompleteType([]) } }, 503],
+      ['a type of which another secret cannot be read', { ...good, types: { bank: incompleteType(['x']) } }, 503],
       ['a type without a secret', { ...good, types: { bank: hookType('steward', []) } }, 401],
       ['a type whose secret is empty', { ...emptySecret() }, 401],
       ['no signature', { ...good, headers: { 'content-type': 'application/json' } }, 401],
@@ -229,6 +231,11 @@ function emptySecret(): Case {
 function hookType(preset: PresetName, secrets: readonly string[]): HookType {
   return { preset, secrets, maxBytes: 1024, toleranceSeconds: 300, repeats: 'id' };
 }
+
+const incompleteType = (secrets: readonly string[]): HookType => ({
+  ...hookType('steward', secrets),
+  incomplete: true,
+});
 
 /** One change at least: a bit, a byte more or less, two swapped. */
 function mutatedBytes(original: readonly number[]): fc.Arbitrary<number[]> {

@@ -19,8 +19,16 @@ interface Said {
   readonly severity: Severity;
 }
 
+interface Words {
+  readonly symptom: string;
+  readonly title: string;
+  readonly over: string;
+  /** There can be several reasons at once: when they change, the incident is told. */
+  readonly adds?: boolean;
+}
+
 export function createTrouble(
-  { symptom, title, over }: { readonly symptom: string; readonly title: string; readonly over: string },
+  { symptom, title, over, adds = false }: Words,
   { incidents, node, log }: TroubleDeps,
 ): Trouble {
   const fingerprint = `${symptom}:${node.id}`;
@@ -33,13 +41,17 @@ export function createTrouble(
     const isWorse = severity === 'critical' && incident?.severity !== 'critical';
     if (reason === undefined) {
       if (isOpen) await incidents.resolve(incident.id, over);
-    } else if (!isOpen || isWorse) {
+      // Of a former process it says what it was opened for.
+    } else if (!isOpen || isWorse || (adds && known?.reason !== undefined)) {
       await incidents.open({ fingerprint, title, symptom, severity, evidence: { reason } });
     }
   }
 
   async function say(said: Said): Promise<void> {
-    const isNews = !known || (known.reason === undefined) !== (said.reason === undefined);
+    const isOther = adds
+      ? known?.reason !== said.reason
+      : (known?.reason === undefined) !== (said.reason === undefined);
+    const isNews = !known || isOther;
     if (!isNews && (said.reason === undefined || known?.severity === said.severity)) return;
     try {
       await settle(said);

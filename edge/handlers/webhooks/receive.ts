@@ -20,6 +20,7 @@ export type RefusalCode =
   | 'method'
   | 'path'
   | 'no-secret'
+  | 'incomplete'
   | 'address'
   | 'media-type'
   | 'too-large'
@@ -31,7 +32,7 @@ export type RefusalCode =
 
 export interface Refused {
   readonly is: 'refused';
-  readonly status: 400 | 401 | 403 | 404 | 405 | 413 | 415 | 429;
+  readonly status: 400 | 401 | 403 | 404 | 405 | 413 | 415 | 429 | 503;
   /** For the log of the operator, who may know more than the sender is told. */
   readonly code: RefusalCode;
   readonly message: string;
@@ -87,6 +88,7 @@ export function judgeHead(
   const name = SEGMENT.exec(path)?.[1];
   if (name === undefined) return refused(404, 'path', 'The path is one segment, the type of the webhook: /bank.');
   const ready = types(name);
+  if (ready?.type.incomplete && ready.secrets.length === 0) return incomplete();
   // Which types there are is nobody's business: without a secret it is as if the signature were wrong.
   if (!ready || ready.secrets.length === 0) return refused(401, 'no-secret', UNSIGNED);
   if (ready.allowFrom && !covers(ready.allowFrom, address))
@@ -100,6 +102,13 @@ export function judgeHead(
 
 export function tooLarge({ type }: ReadyType): Refused {
   return refused(413, 'too-large', `At most ${type.maxBytes} bytes are taken.`);
+}
+
+/** Senders take a 401 as final. */
+function incomplete(): Refused {
+  return refused(503, 'incomplete', 'This cannot be judged now, so it was not taken: send it again.', {
+    'retry-after': '30',
+  });
 }
 
 /** The whole verdict. The signature is looked at before anything in the body is. */
@@ -129,7 +138,7 @@ export async function judgeBody(
       break;
     }
   }
-  if (!genuine) return refused(401, 'signature', UNSIGNED);
+  if (!genuine) return ready.type.incomplete ? incomplete() : refused(401, 'signature', UNSIGNED);
 
   const content = contentOf(headers, body, preset.forms);
   if (!content) return refused(400, 'body', 'The body is not JSON in UTF-8.');

@@ -7,6 +7,8 @@ export interface HookType {
   readonly preset: PresetName;
   /** All of them are good: during a rotation the old one and the new one. */
   readonly secrets: readonly string[];
+  /** One of them, or the schema, cannot be read now: who is refused for it may be good. */
+  readonly incomplete?: boolean;
   readonly maxBytes: number;
   /** How far the sender's clock may be from ours, where it signs the time. */
   readonly toleranceSeconds: number;

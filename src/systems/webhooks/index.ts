@@ -23,7 +23,7 @@ import { webhookOperations } from './operations.ts';
 import { sendOperation } from './operations-send.ts';
 import { createWaiting } from './waiting.ts';
 import type { WebhookTables } from './tables.ts';
-import { receiverTrouble } from './trouble.ts';
+import { webhookTrouble } from './trouble.ts';
 import { wholeFrom } from './whole.ts';
 import { webhookJobs } from './upkeep.ts';
 import { type ConfiguredType, createHookTypes } from './types.ts';
@@ -68,7 +68,8 @@ const ONCE = { attempts: 1, backoffMs: 0 };
 export function createWebhooks(deps: WebhookDeps): Webhooks {
   const { store, settings, secrets, log, now, node } = deps;
   const db = store.db.withTables<WebhookTables>();
-  const hooks = createHookTypes({ configured: () => settings().types, secrets, log });
+  const hooks = createHookTypes({ configured: () => settings().types, secrets, clock: () => performance.now(), log });
+  const unreadable = webhookTrouble('webhooks.unreadable', deps);
   const folder = join(deps.home, 'webhooks');
   let journal: Journal | undefined;
   let keeper: Keeper | undefined;
@@ -96,6 +97,7 @@ export function createWebhooks(deps: WebhookDeps): Webhooks {
   /** What it takes to begin the thread, it gets with its settings. */
   async function threadSettings(): Promise<ThreadSettings | undefined> {
     const types = await hooks.read();
+    void unreadable.tell(hooks.problem());
     const { place, trustedProxies, journalBytes } = settings();
     return Object.keys(types).length === 0 ? undefined : { types, place, trustedProxies, journalBytes };
   }
@@ -171,7 +173,7 @@ export function createWebhooks(deps: WebhookDeps): Webhooks {
         journal,
         settings: threadSettings,
         onSettings: deps.onSettings,
-        trouble: receiverTrouble(deps),
+        trouble: webhookTrouble('webhooks.not-received', deps),
         log,
       });
       await keeper.start();

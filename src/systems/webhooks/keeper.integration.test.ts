@@ -11,7 +11,7 @@ import { createLedger, type Ledger } from '../incidents/ledger.ts';
 import { incidentsMigrations } from '../incidents/tables.ts';
 import { openJournal } from './journal.ts';
 import { createKeeper, type Keeper } from './keeper.ts';
-import { receiverTrouble, NOT_RECEIVED } from './trouble.ts';
+import { webhookTrouble } from './trouble.ts';
 
 const TIMES = { answerMs: 300, endMs: 300, refreshMs: 100, firstPauseMs: 50, longestPauseMs: 200, steadyMs: 0 };
 const SETTINGS = { types: {}, place: undefined, trustedProxies: [], journalBytes: 1024 * 1024 };
@@ -40,7 +40,7 @@ describe("the receiver's thread", () => {
   });
 
   const until = (check: () => unknown): Promise<unknown> => vi.waitFor(check, { timeout: 15_000, interval: 20 });
-  const incident = () => ledger.byFingerprint(`${NOT_RECEIVED}:one`);
+  const incident = () => ledger.byFingerprint('webhooks.not-received:one');
 
   async function script(text: string): Promise<URL> {
     const path = join(folder, 'thread.mjs');
@@ -59,7 +59,7 @@ describe("the receiver's thread", () => {
       }),
       settings: async () => SETTINGS,
       onSettings: () => () => undefined,
-      trouble: receiverTrouble({ incidents: ledger, node: { id: 'one' }, log }),
+      trouble: webhookTrouble('webhooks.not-received', { incidents: ledger, node: { id: 'one' }, log }),
       log,
       times: TIMES,
     });

@@ -24,7 +24,9 @@ const State = z.object({
   types: z.array(z.string()),
   unreadable: z
     .array(z.string())
-    .describe('Types of which no secret or not the schema can be read: everything sent there is refused.'),
+    .describe(
+      'Types of which a secret or the schema cannot be read: judged as it was last read, or answered with 503.',
+    ),
   waitingBytes: z.number().int().describe('Bytes on disk that may not be in the store yet.'),
   behindMs: z.number().int().describe('How long ago the oldest that is not in the store was taken, in milliseconds.'),
   accepted: z.number().int().describe('Since the receiver began.'),

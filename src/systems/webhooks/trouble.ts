@@ -1,9 +1,14 @@
 import { createTrouble, type TroubleDeps, type Trouble } from '../trouble.ts';
 
-export const NOT_RECEIVED = 'webhooks.not-received';
+/** What can go wrong with webhooks that a person has to know of. */
+const TROUBLES = {
+  'webhooks.not-received': { title: 'Webhooks are not received', over: 'Webhooks are received again.' },
+  'webhooks.unreadable': {
+    title: 'A secret or a schema of webhooks cannot be read',
+    over: 'All secrets and schemas of webhooks can be read.',
+    adds: true,
+  },
+} as const;
 
-/** Open as long as webhooks are not received as configured. */
-export function receiverTrouble(deps: TroubleDeps): Trouble {
-  const words = { title: 'Webhooks are not received', over: 'Webhooks are received again.' };
-  return createTrouble({ symptom: NOT_RECEIVED, ...words }, deps);
-}
+export const webhookTrouble = (symptom: keyof typeof TROUBLES, deps: TroubleDeps): Trouble =>
+  createTrouble({ symptom, ...TROUBLES[symptom] }, deps);

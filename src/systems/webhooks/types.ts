@@ -13,79 +13,122 @@ export interface RetryPolicy {
 }
 
 /** A type as the configuration has it: where its secrets and its schema are. */
-export interface ConfiguredType extends Omit<HookType, 'secrets' | 'schema'> {
+export interface ConfiguredType extends Omit<HookType, 'secrets' | 'schema' | 'incomplete'> {
   readonly secrets: readonly SecretReference[];
-  readonly schema?: ({ readonly file: string } | { readonly inline: SchemaText }) & {
-    readonly mismatch: 'refuse' | 'dead';
-  };
+  readonly schema?: SchemaPlace & { readonly mismatch: 'refuse' | 'dead' };
   readonly retry: RetryPolicy;
   /** What a dead one means for those with its key that come after it. */
   readonly afterDead: 'go-on' | 'wait';
 }
 
-/** The types that are received, with their secrets as they are now. */
+type SchemaPlace = { readonly file: string } | { readonly inline: SchemaText };
+
+/** The types that are received, with their secrets and schemas as they are now, or as they were when they could be read last. */
 export interface HookTypes {
-  /** Reads the secrets: after the configuration changed, and now and then, for they may be rotated in place. */
+  /** After the configuration changed, and now and then, for they may be rotated in place. */
   read(): Promise<Readonly<Record<string, HookType>>>;
-  /** Types of which no secret can be read, or not their schema: everything sent to them is refused. */
+  /** Types of which something cannot be read now. */
   readonly unreadable: ReadonlySet<string>;
+  /** What a person has to know of that: what was never read, and what could not be read for a while. */
+  problem(): string | undefined;
+}
+
+/** Whoever rotates a secret may take it away for a moment. */
+const PATIENCE_MS = 60_000;
+
+/** One secret or schema of a type. */
+interface Known {
+  readonly type: string;
+  good?: unknown;
+  /** Why it cannot be read, and since when. */
+  failed?: { readonly why: string; readonly since: number } | undefined;
 }
 
 export function createHookTypes({
   configured,
   secrets,
+  clock,
   log,
 }: {
   readonly configured: () => Readonly<Record<string, ConfiguredType>>;
   readonly secrets: SecretResolver;
+  /** Milliseconds, from anywhere. */
+  readonly clock: () => number;
   readonly log: Log;
 }): HookTypes {
+  let known = new Map<string, Known>();
   const unreadable = new Set<string>();
 
-  async function read(name: string, reference: SecretReference): Promise<string | undefined> {
+  /** As it is now, or as it was; nothing where it was never read. What is not asked for any more is forgotten. */
+  async function lastGood<T>(next: typeof known, type: string, place: object, read: () => Promise<T>) {
+    const name = `${type} ${JSON.stringify(place)}`;
+    const one: Known = { type, ...known.get(name) };
+    next.set(name, one);
     try {
-      return await secrets(reference);
+      one.good = await read();
+      one.failed = undefined;
     } catch (thrown) {
-      if (!unreadable.has(name))
-        log.warn('secret of a webhook type cannot be read', { type: name, reason: StewardError.from(thrown).message });
-      return undefined;
+      const why = StewardError.from(thrown).message;
+      if (one.failed?.why !== why)
+        log.error('webhooks of a type cannot be judged as configured', { type, reason: why });
+      one.failed = { why, since: one.failed?.since ?? clock() };
     }
-  }
-
-  async function schemaOf(
-    name: string,
-    place: NonNullable<ConfiguredType['schema']>,
-  ): Promise<HookType['schema'] | undefined> {
-    try {
-      const is = 'file' in place ? (JSON.parse(await readFile(place.file, 'utf8')) as SchemaText) : place.inline;
-      await checkOf(is);
-      return { is, mismatch: place.mismatch };
-    } catch (thrown) {
-      if (!unreadable.has(name))
-        log.error('schema of a webhook type cannot be used: everything sent to it is refused', {
-          type: name,
-          ...('file' in place && { file: place.file }),
-          reason: (thrown as Error).message,
-        });
-      return undefined;
-    }
+    return one.good as T | undefined;
   }
 
   return {
     unreadable,
     async read() {
-      const types: Record<string, HookType> = {};
-      for (const [name, type] of Object.entries(configured())) {
-        const schema = type.schema && (await schemaOf(name, type.schema));
-        const found = await Promise.all(type.secrets.map((reference) => read(name, reference)));
-        const known = found.filter((secret) => secret !== undefined);
-        const readable = known.length > 0 && (type.schema === undefined || schema !== undefined);
-        if (readable) unreadable.delete(name);
-        else unreadable.add(name);
-        const { schema: _schema, retry: _retry, afterDead: _afterDead, ...rest } = type;
-        types[name] = { ...rest, secrets: readable ? known : [], ...(schema && { schema }) };
-      }
-      return types;
+      const next: typeof known = new Map();
+      const types = await Promise.all(
+        Object.entries(configured()).map(async ([name, { schema, secrets: references, ...type }]) => {
+          const [is, ...found] = await Promise.all([
+            schema && lastGood(next, name, schema, () => schemaAt(name, schema)),
+            ...references.map((reference) => lastGood(next, name, reference, () => secrets(reference))),
+          ]);
+          const readable = found.filter((secret) => secret !== undefined);
+          const withoutSchema = schema !== undefined && is === undefined;
+          const { retry: _retry, afterDead: _afterDead, ...rest } = type;
+          return [
+            name,
+            {
+              ...rest,
+              secrets: withoutSchema ? [] : readable,
+              ...((withoutSchema || readable.length < found.length) && { incomplete: true }),
+              ...(schema && is !== undefined && { schema: { is, mismatch: schema.mismatch } }),
+            } satisfies HookType,
+          ] as const;
+        }),
+      );
+      known = next;
+      unreadable.clear();
+      for (const { type, failed } of known.values()) if (failed) unreadable.add(type);
+      return Object.fromEntries(types);
+    },
+    problem() {
+      const words = [...known.values()].flatMap(({ type, good, failed }) => {
+        if (!failed || (good !== undefined && clock() - failed.since < PATIENCE_MS)) return [];
+        const meanwhile =
+          good === undefined
+            ? `What it would decide about webhooks of ${type} is answered with 503, so that senders try again.`
+            : `For ${type} it is used as it was last read.`;
+        return [`${failed.why} ${meanwhile}`];
+      });
+      return words.length === 0 ? undefined : words.join(' ');
     },
   };
+}
+
+/** Throws where it cannot be read, or is none. */
+async function schemaAt(type: string, place: SchemaPlace): Promise<SchemaText> {
+  try {
+    const is = 'file' in place ? (JSON.parse(await readFile(place.file, 'utf8')) as SchemaText) : place.inline;
+    await checkOf(is);
+    return is;
+  } catch (thrown) {
+    const which = 'file' in place ? `The schema ${place.file}` : 'The schema';
+    throw new StewardError('CONFIG_INVALID', `${which} of ${type} cannot be used: ${(thrown as Error).message}.`, {
+      cause: thrown,
+    });
+  }
 }
