@@ -80,6 +80,32 @@ describe('retention over two years', () => {
     expect(retentionOf('a month')).toBeUndefined();
   });
 
+  it.each([
+    ['30d', retentionOf('30d')],
+    ['the default', rules],
+  ])('lets nothing go for a clock that is ahead while copies are pruned: %s', (_, by) => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 400 }), fc.integer({ min: 1, max: 4_000 * DAY }), (count, jump) => {
+        const copies = every(6 * HOUR, count * 6 * HOUR).map(({ at }, index) => copy(index + 1, at));
+        const end = defined(copies.at(-1)).startedAt.getTime();
+        expect(days(kept(copies, end + jump, by))).toEqual(days(kept(copies, end, by)));
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  it('counts a clock that jumps ahead for good, or a machine that was off, as a day', () => {
+    const before = every(6 * HOUR, 60 * DAY).map(({ at }, index) => copy(index + 1, at));
+    const after = copy(before.length + 1, START + 460 * DAY);
+    const left = kept([...before, after], START + 460 * DAY, retentionOf('30d'));
+    expect(left).toHaveLength(1 + 29 * 4 + 1);
+  });
+
+  it('takes a copy a week at its word', () => {
+    const left = live(every(7 * DAY, 365 * DAY), retentionOf('30d'));
+    expect(left).toHaveLength(5);
+  });
+
   it('keeps the last proven copy and all that came after it, whatever happens', () => {
     const instant = fc.record({
       gap: fc.oneof(fc.constant(6 * HOUR), fc.constant(DAY), fc.integer({ min: 1, max: 90 * DAY })),
@@ -117,13 +143,16 @@ describe('retention over two years', () => {
 
   it('keeps everything that is young enough for 30d, also what was made a minute apart', () => {
     const now = new Date('2026-03-01T12:00:00Z');
-    const copies = [40 * 1_440, 3, 2, 1].map((minutes, index) => ({
+    const older = Array.from({ length: 40 }, (_, days) => (40 - days) * 1_440);
+    const copies = [...older, 3, 2, 1].map((minutes, index) => ({
       id: `cp_${minutes}`,
       sequence: index + 1,
       startedAt: new Date(now.getTime() - minutes * 60_000),
       proven: true,
     }));
     const kept = [...reasonsToKeep(copies, defined(retentionOf('30d')), now)].filter(([, why]) => why.length > 0);
-    expect(kept.map(([id]) => id)).toEqual(['cp_3', 'cp_2', 'cp_1']);
+    expect(kept.map(([id]) => id)).toEqual(
+      [...older.filter((minutes) => minutes <= 30 * 1_440), 3, 2, 1].map((minutes) => `cp_${minutes}`),
+    );
   });
 });

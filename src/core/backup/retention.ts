@@ -6,7 +6,9 @@ import { Duration, ms } from '../duration.ts';
  * so a gap lets nothing go.
  */
 export const Retention = z.strictObject({
-  within: Duration.default('2d').describe('Everything this young is looked at as `perDay` says.'),
+  within: Duration.default('2d').describe(
+    'Everything this much younger than the newest copy is looked at as `perDay` says. A gap counts for at most three usual ones.',
+  ),
   perDay: z
     .number()
     .int()
@@ -46,7 +48,9 @@ const AHEAD_MS = 60_000;
  * Why each copy of one source in one repository stays; those that have no reason may go. Whatever the rules say:
  *  - the newest proven copy stays, and everything that was made after it;
  *  - without a proven copy everything stays;
- *  - a copy that claims to come from the future counts for nothing and stays until its time has come.
+ *  - a copy that claims to come from the future counts for nothing and stays until its time has come;
+ *  - age is counted from the newest copy, and a gap for no more than three usual ones: neither a machine that was off nor a clock
+ *    that jumps ahead lets go of what there is.
  */
 export function reasonsToKeep(
   copies: readonly KeepableCopy[],
@@ -66,7 +70,8 @@ export function reasonsToKeep(
   for (const copy of newestFirst.filter(ahead)) because(copy, 'it was made by a clock that ran ahead');
   const ordered = newestFirst.filter((copy) => !ahead(copy)).toSorted(byTime);
 
-  const young = ordered.filter(({ startedAt }) => now.getTime() - startedAt.getTime() <= ms(rules.within));
+  const ages = agesOf(ordered);
+  const young = ordered.filter((_, index) => (ages[index] ?? 0) <= ms(rules.within));
   for (const [day, copiesOfDay] of Map.groupBy(young, (copy) => period(copy, 'day')))
     for (const copy of spread(copiesOfDay, rules.perDay)) because(copy, `one of ${rules.perDay} of ${day}`);
   for (const [unit, count] of [
@@ -82,6 +87,18 @@ export function reasonsToKeep(
   }
   return reasons;
 }
+
+/** How much older than the first each is, in milliseconds, newest first. A gap is cut to three usual ones, and to a day at least. */
+function agesOf(ordered: readonly KeepableCopy[]): number[] {
+  const gaps = ordered.map(
+    ({ startedAt }, index) => (ordered[index - 1] ?? { startedAt }).startedAt.getTime() - startedAt.getTime(),
+  );
+  const usual = gaps.slice(1).toSorted((a, b) => a - b)[Math.floor((gaps.length - 1) / 2)] ?? 0;
+  const longest = Math.max(DAY_MS, USUAL_GAPS * usual);
+  let age = 0;
+  return gaps.map((gap) => (age += Math.min(gap, longest)));
+}
+const USUAL_GAPS = 3;
 
 const byTime = (a: KeepableCopy, b: KeepableCopy): number =>
   b.startedAt.getTime() - a.startedAt.getTime() || b.sequence - a.sequence;
