@@ -13,6 +13,7 @@ import type { Resource } from '../core/resource.ts';
 import type { AllowedHost } from '../adapters/http/index.ts';
 import type { WorkflowCall } from '../core/workflow.ts';
 import type { Retention } from '../engine/engine-deps.ts';
+import type { RunLimits } from '../engine/limits.ts';
 import type { Config } from '../config/schema.ts';
 import { Schedule } from '../core/schedule.ts';
 import { Subscription } from '../core/subscription.ts';
@@ -192,6 +193,10 @@ export function channelsOf({ alerts, reports: { emailRecipient } }: Config): Con
       ? { ...channel, to: [...channel.to, emailRecipient] }
       : channel,
   );
+}
+
+export function runLimits({ limits }: Config): Partial<RunLimits> {
+  return { long: ms(limits.long) };
 }
 
 export function memoryLimits({ limits }: Config): MemoryLimits {

@@ -42,6 +42,7 @@ import {
   metricsSettings,
   monitoringSettings,
   reportsSettings,
+  runLimits,
   workflowCall,
 } from './from-config.ts';
 import { bringIn, knowing } from './known-services.ts';
@@ -171,6 +172,7 @@ export function compose(parts: Parts): Composition {
     policyRules: () => [...settings().policy, ...DEFAULT_POLICY],
     artifacts: join(home, 'artifacts'),
     retention: () => engineRetention(settings()),
+    runLimits: () => runLimits(settings()),
     killGroup: (identity) => programs.endGroup(identity),
     host,
     programMemory: () => memoryLimits(settings()).perProgram,

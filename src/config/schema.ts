@@ -272,8 +272,13 @@ const Limits = z
     keepFree: size('1MB', '1024GB')
       .default('64MB')
       .describe('Memory of this machine that these programs leave free; where they do not, the largest is ended.'),
+    long: duration('5m', '30d')
+      .default('1h')
+      .describe(
+        'How long a long run may work: the copy of one source, one drill, one restore, the upkeep of one database, one cleaning. Large sources need more.',
+      ),
   })
-  .describe('What the programs of Steward may take of this machine.');
+  .describe('What the programs and runs of Steward may take of this machine.');
 
 const Retention = z
   .strictObject({

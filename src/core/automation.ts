@@ -28,14 +28,19 @@ export const CATEGORIES = [
 ] as const;
 export type Category = (typeof CATEGORIES)[number];
 
-/** How long a whole run may work, planning and applying each: what waits for a lock or a person is not counted. */
+/**
+ * How long a run may work, planning and applying each: what waits for a lock or a person is not counted. What `long` is can be
+ * set (`limits.long`).
+ */
 export const RUN_LIMITS = { template: '30s', default: '5m', verification: '5m', long: '1h' } as const;
 export type RunLimit = keyof typeof RUN_LIMITS;
 
 export interface Safeguards {
   /** Of the whole run; `default` where it is left out. */
   readonly limit?: RunLimit;
-  /** Longest time of one step: one phase, or the execution of one change. */
+  /** `change`: each change has that time for itself, because how many there are says nothing of how long one may take. */
+  readonly limitOf?: 'run' | 'change';
+  /** Longest time of one step: one phase, or the execution of one change. What is as long as the limit is as long as what was set for it. */
   readonly timeout: DurationText;
   /** Tries of a step whose error can get better by itself, the first one included. */
   readonly retry: { readonly attempts: number; readonly backoff: DurationText };

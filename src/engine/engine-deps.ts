@@ -65,6 +65,8 @@ export interface EngineDeps {
   /** Bytes that one program may use, in force right now. */
   readonly programMemory?: (() => number) | undefined;
   readonly settings?: Partial<EngineSettings> | undefined;
+  /** Limits that somebody has set, asked for each run anew. */
+  readonly runLimits?: (() => Partial<RunLimits>) | undefined;
   /** Asked at each clean-up: the configuration may change. */
   readonly retention?: (() => Retention) | undefined;
 }

@@ -1,4 +1,4 @@
-import { type AnyAutomation, RUN_LIMITS, type RunLimit } from '../core/automation.ts';
+import { type AnyAutomation, RUN_LIMITS, type RunLimit, type Safeguards } from '../core/automation.ts';
 import { formatDuration, ms } from '../core/duration.ts';
 import { StewardError } from '../core/errors.ts';
 
@@ -12,12 +12,19 @@ export const DEFAULT_RUN_LIMITS: RunLimits = {
   long: ms(RUN_LIMITS.long),
 };
 
+/** How long one step may take, in milliseconds. */
+export function stepLimit({ limit = 'default', timeout }: Safeguards, limits: RunLimits): number {
+  return ms(timeout) === ms(RUN_LIMITS[limit]) ? limits[limit] : ms(timeout);
+}
+
 /** Taking back is not cut short by the limit that made it necessary, and does not go on for ever either. */
 export const SHORTEST_ROLLBACK_MS = DEFAULT_RUN_LIMITS.default;
 
 export interface Deadline {
   /** The work begins: what waited for locks, places or people before is not counted. */
   begin(): void;
+  /** One change is done, and another begins. */
+  next(): void;
   /** Whatever is waited for within it is not counted either. */
   without<T>(waiting: () => Promise<T>): Promise<T>;
   /** The rollback begins, with a time of its own. */
@@ -58,10 +65,20 @@ export function createDeadline({
     new StewardError(
       'TIMEOUT',
       `${what} run ${runId} took longer than ${formatDuration(durationMs)}: the limit '${limit}' of ${name}.`,
-      { hint: 'Let it do less at once, or find out what it waits for: see its log.', retryable: false },
+      {
+        hint:
+          limit === 'long'
+            ? 'See its log for what it waits for. Where it needs that long, set limits.long.'
+            : 'Let it do less at once, or find out what it waits for: see its log.',
+        retryable: false,
+      },
     );
+  const begin = (): void => after(workMs, () => abort(tooLong(stage === 'plan' ? 'Planning' : 'Applying', workMs)));
   return {
-    begin: () => after(workMs, () => abort(tooLong(stage === 'plan' ? 'Planning' : 'Applying', workMs))),
+    begin,
+    next() {
+      if (safeguards.limitOf === 'change' && running) begin();
+    },
     async without(waiting) {
       const stopped = running;
       const leftMs = stopped ? stopped.ends - performance.now() : 0;

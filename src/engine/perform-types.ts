@@ -46,9 +46,11 @@ export interface Performance {
   readonly beforeStep?: (() => void) | undefined;
   /** What an earlier run did of the same work: not planned again, and known to whatever comes after it. */
   readonly carried?: readonly Applied<Change, Json>[] | undefined;
+  /** How long one step may take; by default what the automation says. */
+  readonly stepMs?: number | undefined;
   /** What the steps of all runs of this node may retry together. */
   readonly retries?: RetryBudget | undefined;
-  /** Between two changes: others may have their turn. Where it was to end meanwhile, the next step says so. */
+  /** Between two changes: others may have their turn, and a limit of each change begins anew. Where it was to end meanwhile, the next step says so. */
   readonly giveWay?: (() => Promise<void>) | undefined;
   /** Before the first change is taken back. */
   readonly beforeRollback?: (() => Promise<void>) | undefined;

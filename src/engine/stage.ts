@@ -14,7 +14,7 @@ import type { Hold, Locks } from './locks.ts';
 import { leaseLost, TakenOver } from './ownership.ts';
 import type { Performance } from './perform-types.ts';
 import type { Persist } from './persist.ts';
-import { createDeadline } from './limits.ts';
+import { createDeadline, stepLimit } from './limits.ts';
 import { createRecorder } from './recorder.ts';
 import { createRunLog, type RunLog } from './run-log.ts';
 import type { RunRow } from './run-rows.ts';
@@ -57,11 +57,12 @@ export async function openStage(deps: StageDeps, row: RunRow, automation: AnyAut
   if (!flight) throw new StewardError('INTERNAL', `Run ${row.id} is in nobody's hands.`);
   const { clean, uses } = cleaner();
   const runLog = createRunLog({ db: runs.db, runId: row.id, now, clean, log: deps.log });
+  const runLimits = { ...limits.run, ...deps.runLimits?.() };
   const deadline = createDeadline({
     automation,
     runId: row.id,
     stage: row.stage,
-    limits: limits.run,
+    limits: runLimits,
     shortestRollbackMs: limits.rollbackMs,
     abort: (reason) => flight.abort(reason),
   });
@@ -180,6 +181,7 @@ export async function openStage(deps: StageDeps, row: RunRow, automation: AnyAut
       rollbackSignal: AbortSignal.any([flight.leaving, deadline.rollback]),
       carried: row.carried ?? undefined,
       retries: deps.retries,
+      stepMs: stepLimit(automation.safeguards, runLimits),
       clean,
       beforeStep() {
         if (row.version !== automation.version) {
@@ -194,6 +196,7 @@ export async function openStage(deps: StageDeps, row: RunRow, automation: AnyAut
           await deadline
             .without(() => flight.place?.giveWay(flight.signal) ?? Promise.resolve())
             .catch(() => undefined);
+        deadline.next();
       },
       async beforeRollback() {
         deadline.beginRollback();

@@ -74,7 +74,7 @@ export async function step<T extends Json>(performance: Performance, options: St
               reason: message,
             }),
         }),
-        timed(ms(timeout), `${automation.name}: ${options.name}`, STOPS_WITHIN_MS),
+        timed(performance.stepMs ?? ms(timeout), `${automation.name}: ${options.name}`, STOPS_WITHIN_MS),
       )(options.work);
       outcome = { value: clean(await attempt(options.signal)) as T };
     } catch (thrown) {

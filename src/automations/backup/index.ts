@@ -57,7 +57,7 @@ export default defineAutomation({
     { title: 'Everything', input: {} },
     { title: 'One source', input: { sources: ['etc'] } },
   ],
-  safeguards: { timeout: '1h', limit: 'long', retry: { attempts: ATTEMPTS, backoff: '5s' } },
+  safeguards: { timeout: '1h', limit: 'long', limitOf: 'change', retry: { attempts: ATTEMPTS, backoff: '5s' } },
 
   async analyze({ input, ports, signal, progress }) {
     const repositories = ports.backups.repositories();

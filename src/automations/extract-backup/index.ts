@@ -47,7 +47,7 @@ export default defineAutomation({
     { title: 'Files into a folder', input: { source: 'etc', folder: '/srv/restored/etc' } },
     { title: 'One file of a copy', input: { source: 'etc', folder: '/srv/restored/etc', paths: ['/etc/hosts'] } },
   ],
-  safeguards: { timeout: '1h', limit: 'long', retry: { attempts: 2, backoff: '5s' } },
+  safeguards: { timeout: '1h', limit: 'long', limitOf: 'change', retry: { attempts: 2, backoff: '5s' } },
 
   locks: ({ source }, { backups }, at) => locksOf(backups, [source], at),
 

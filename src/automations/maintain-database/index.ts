@@ -29,7 +29,7 @@ export default defineAutomation({
     { title: 'What every database needs', input: {} },
     { title: 'One database, with indexes tried for its slow queries', input: { database: 'crm', auto_index: true } },
   ],
-  safeguards: { timeout: '1h', limit: 'long', retry: { attempts: 3, backoff: '5s' } },
+  safeguards: { timeout: '1h', limit: 'long', limitOf: 'change', retry: { attempts: 3, backoff: '5s' } },
 
   // What is built anew while it is restored is wasted, and what is restored while it is built anew fails.
   locks: ({ sources, database }, { backups, fitness }, at) =>

@@ -28,7 +28,7 @@ export default defineAutomation({
     { title: 'All that is pending', input: { name: 'shop' } },
     { title: 'Take back the last one', input: { name: 'shop', direction: 'down' } },
   ],
-  safeguards: { timeout: '1h', limit: 'long', retry: { attempts: 3, backoff: '5s' } },
+  safeguards: { timeout: '1h', limit: 'long', limitOf: 'change', retry: { attempts: 3, backoff: '5s' } },
 
   // Whoever copies or restores the database meanwhile would have half of it.
   locks({ name, source }, { backups, migrations }, at) {

@@ -44,7 +44,7 @@ export default defineAutomation({
     { title: 'As the configuration says', input: {} },
     { title: 'Only what is younger than 30 days stays', input: { keep: '30d' } },
   ],
-  safeguards: { timeout: '30m', limit: 'long', retry: { attempts: 3, backoff: '5s' } },
+  safeguards: { timeout: '1h', limit: 'long', limitOf: 'change', retry: { attempts: 3, backoff: '5s' } },
 
   async analyze({ input, ports, now }) {
     const rules = rulesOf(input.keep, ports.copies.rules().retention);

@@ -46,7 +46,7 @@ export default defineAutomation({
     seconds: z.number(),
   }),
   examples: [{ title: 'The newest proven copy', input: { source: 'etc' } }],
-  safeguards: { timeout: '1h', limit: 'long', retry: { attempts: 1, backoff: '5s' } },
+  safeguards: { timeout: '1h', limit: 'long', limitOf: 'change', retry: { attempts: 1, backoff: '5s' } },
 
   locks: ({ source }, { backups }, at) => locksOf(backups, [source], at),
 

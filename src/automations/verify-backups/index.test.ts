@@ -128,6 +128,37 @@ describe('verify-backups', () => {
     expect((await run()).plan).toHaveLength(1);
   });
 
+  it('looks once more before it calls a copy damaged: a line may have broken', async () => {
+    const { ports, copy, run, one } = await world(['shop']);
+    const id = await copy('shop');
+    const { inspect, drill } = ports.backups;
+    const broken: string[] = [];
+    const once = (what: string): boolean => !broken.includes(what) && broken.push(what) > 0;
+    ports.backups.inspect = async (place, layer, doing) => {
+      const found = await inspect(place, layer, doing);
+      if (!once(layer)) return found;
+      return { ...found, ok: false, statement: 'unexpected EOF' };
+    };
+    ports.backups.drill = async (...args) => {
+      if (once('drill')) throw new StewardError('PROGRAM_FAILED', 'restic failed (unexpected EOF).');
+      return await drill(...args);
+    };
+    expect((await run()).status).toBe('succeeded');
+    expect(broken).toEqual(['bytes', 'structure', 'drill']);
+    expect(one(id)).toMatchObject({ fault: null, provenAt: expect.any(Date) });
+  });
+
+  it('lets the next source have its turn after a drill that never ended', async () => {
+    const { ports, copy, run } = await world(['shop', 'crm']);
+    await copy('shop');
+    await copy('crm');
+    const { drill } = ports.backups;
+    ports.backups.drill = () => Promise.reject(new StewardError('CANCELED', 'The run took too long.'));
+    expect((await run()).status).not.toBe('succeeded');
+    ports.backups.drill = drill;
+    expect((await run()).output?.copies.filter(({ proven }) => proven).map(({ source }) => source)).toEqual(['shop']);
+  });
+
   it('fails where nothing at all could be looked at', async () => {
     const { ports, copy, run, one } = await world(['shop']);
     const id = await copy('shop');

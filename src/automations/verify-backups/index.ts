@@ -42,7 +42,7 @@ export default defineAutomation({
     { title: 'As every morning', input: {} },
     { title: 'Everything, as on the first of a month', input: { read: 'all', restore: 'all' } },
   ],
-  safeguards: { timeout: '1h', limit: 'long', retry: { attempts: 2, backoff: '5s' } },
+  safeguards: { timeout: '1h', limit: 'long', limitOf: 'change', retry: { attempts: 2, backoff: '5s' } },
 
   async analyze({ input, ports, now, node, signal }) {
     const copies = await ports.copies.find({ status: 'complete' });
@@ -111,7 +111,7 @@ export default defineAutomation({
     let obstacle: string | null = null;
     const look = async (layer: LayerResult['layer'], what: () => Promise<readonly LayerResult[]>): Promise<boolean> => {
       try {
-        layers.push(...(await what()));
+        layers.push(...(await twice(what, signal)));
       } catch (thrown) {
         const error = StewardError.from(thrown);
         if (signal.aborted || error.code === 'CANCELED') throw thrown;
@@ -135,6 +135,7 @@ export default defineAutomation({
       await look('restore', async () => {
         // A drill that was killed has left a server and its files.
         await ports.backups.sweep({ signal });
+        await ports.copies.trying(id);
         const drilled = await ports.backups.drill(place, run.id, doing);
         obstacle = drilled.obstacle ?? null;
         return drilled.layers;
@@ -252,6 +253,21 @@ interface Looked {
 }
 
 const POSTPONED: Looked = { looked: false, layers: [], obstacle: null };
+
+/** A line that broke while it was read looks like damage: what is damaged is so again. */
+async function twice(
+  what: () => Promise<readonly LayerResult[]>,
+  signal: AbortSignal,
+): Promise<readonly LayerResult[]> {
+  try {
+    const found = await what();
+    if (found.every(({ ok, layer }) => ok || !READING.has(layer))) return found;
+  } catch (thrown) {
+    if (signal.aborted || !isOfTheCopy(StewardError.from(thrown))) throw thrown;
+  }
+  return await what();
+}
+const READING: ReadonlySet<LayerResult['layer']> = new Set(['bytes', 'structure', 'restore']);
 
 /** That a copy is not what it should be, is not there or brings down who reads it is a finding; that this machine has no room is none. */
 function isOfTheCopy({ code }: StewardError): boolean {

@@ -53,6 +53,40 @@ describe('what could be copied', () => {
     ]);
   });
 
+  it('is a container of a database too, where a source on the local socket has the same port', () => {
+    const container = service('billing', 'postgres', 5432, {
+      kind: 'container',
+      endpoints: [{ protocol: 'tcp', address: '172.18.0.5', port: 5432 }],
+    });
+    const local = service('main', 'postgresql', 5432);
+    const socket = BackupSource.parse({ kind: 'postgres', name: 'host', host: '/var/run/postgresql' });
+    const coveredBy = (...configured: BackupSource[]): unknown[] =>
+      proposeSources([container, local], nothing, configured).map((one) => [one.name, one.coveredBy]);
+    expect(coveredBy(socket)).toEqual([
+      ['billing', undefined],
+      ['main', 'host'],
+    ]);
+    expect(coveredBy(BackupSource.parse({ kind: 'postgres', name: 'its-own', host: '172.18.0.5' }))).toEqual([
+      ['billing', 'its-own'],
+      ['main', undefined],
+    ]);
+  });
+
+  it('is covered by several sources together, and by none that leaves it out', () => {
+    const seen = { ...nothing, units: ['/etc/systemd/system/a.service', '/opt/units/b.service'] };
+    const coveredBy = (...configured: object[]): unknown =>
+      proposeSources(
+        [],
+        seen,
+        configured.map((each) => BackupSource.parse({ kind: 'files', ...each })),
+      )[0]?.coveredBy;
+    expect(coveredBy({ name: 'etc', paths: ['/etc'] }, { name: 'opt', paths: ['/opt/units'] })).toBe('etc, opt');
+    expect(coveredBy({ name: 'etc', paths: ['/etc'] })).toBeUndefined();
+    expect(coveredBy({ name: 'all', paths: ['/'], exclude: ['/opt'] })).toBeUndefined();
+    expect(coveredBy({ name: 'all', paths: ['/'], exclude: ['*.service'] })).toBeUndefined();
+    expect(coveredBy({ name: 'all', paths: ['/'] })).toBe('all');
+  });
+
   it('is every open SQLite file, every volume that is no database, and the files that describe the machine', () => {
     const hostile = '/srv/x: y\n- name: evil/data #1.db';
     const proposals = proposeSources(

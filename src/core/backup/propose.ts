@@ -1,5 +1,6 @@
 import type { Endpoint, Resource } from '../resource.ts';
 import { matchesGlob } from '../glob.ts';
+import { createExcluder, isWithin } from './excludes.ts';
 import type { BackupSource, SourceKind } from './source.ts';
 
 /** What was seen of a machine beside its services. */
@@ -121,8 +122,9 @@ export function proposeSources(
     ] as const
   ).flatMap(([wish, kind, paths, why]) => {
     if (paths.length === 0) return [];
-    const having = configured.find((source) => paths.every((path) => hasFile(source, path)));
-    return [propose(wish, kind, { paths: [...paths] }, { coveredBy: having?.name, why, missing: undefined })];
+    const having = paths.map((path) => configured.find((source) => hasFile(source, path))?.name);
+    const coveredBy = having.includes(undefined) ? undefined : [...new Set(having)].join(', ');
+    return [propose(wish, kind, { paths: [...paths] }, { coveredBy, why, missing: undefined })];
   });
   return [...servers, ...sqlite, ...volumes, ...fileSets];
 }
@@ -137,7 +139,9 @@ export function sourceOfServer(resource: Served, configured: readonly BackupSour
   const known = serverOf(resource);
   const at = placeOf(resource.endpoints);
   return configured.find(
-    (source) => source.kind === known?.kind && (at === undefined ? source.name === resource.name : isAt(source, at)),
+    (source) =>
+      source.kind === known?.kind &&
+      (at === undefined ? source.name === resource.name : isAt(source, at, resource.kind)),
   );
 }
 
@@ -156,19 +160,23 @@ function placeOf(endpoints: readonly Endpoint[]): Place | undefined {
 
 const HERE = new Set(['localhost', '127.0.0.1', '::1']);
 
-function isAt(source: BackupSource, { host, port }: Place): boolean {
+function isAt(source: BackupSource, { host, port }: Place, of: Resource['kind']): boolean {
   if (source.kind !== 'postgres' && source.kind !== 'mysql' && source.kind !== 'redis') return false;
   return (
     source.port === port &&
-    (source.host === host || (HERE.has(source.host) && HERE.has(host)) || source.host.startsWith('/'))
+    (source.host === host ||
+      (HERE.has(source.host) && HERE.has(host)) ||
+      // A socket leads to a server of this machine, and to none that is in a network of its own.
+      (source.host.startsWith('/') && of !== 'container'))
   );
 }
 
 function hasFile(source: BackupSource, path: string): boolean {
   if (source.kind !== 'files' && source.kind !== 'certificates') return false;
+  if (source.kind === 'files' && createExcluder(source.exclude)(path)) return false;
   return source.paths.some((pattern) => {
     const plain = pattern.replace(/\/+$/, '');
-    return path === plain || path.startsWith(`${plain}/`) || (plain.includes('*') && matchesGlob(plain, path));
+    return isWithin(path, plain) || (plain.includes('*') && matchesGlob(plain, path));
   });
 }
 

@@ -66,6 +66,8 @@ export interface CopiesPort {
   ): Promise<CopyRecord & { readonly first: boolean }>;
   complete(id: string, made: MadeCopy): Promise<void>;
   fail(id: string, error: string): Promise<void>;
+  /** Somebody sets out to restore it in a drill: one that never ends has had its turn. */
+  trying(id: string): Promise<void>;
   /**
    * What a look at a copy found. It is proven where it was restored and every layer held. `obstacle` is what kept a drill from
    * looking further: it takes no proof back.

@@ -173,6 +173,20 @@ describe('the record of copies', () => {
     expect(await backups.recoveryPoint(defined(sources[1]))).toBeUndefined();
   });
 
+  it('believes no copy that a clock made which ran ahead: it is late, and what would be lost is unknown', async () => {
+    const now = clock;
+    later(365 * 24 * HOUR);
+    await copy('cp_1');
+    await backups.copies.looked('cp_1', [layer('restore')]);
+    clock = now;
+    expect(await standing()).toMatchObject({ state: 'late', proven: false });
+    expect(await standing()).not.toHaveProperty('rpoSeconds');
+    expect(await watch()).toEqual(['backup.missed:node_1:shop:local']);
+    later(1_000);
+    await copy('cp_2');
+    expect(await watch()).toEqual([]);
+  });
+
   it('keeps what a program quotes of a damaged copy, whatever that is', async () => {
     await copy('cp_1');
     await backups.copies.looked('cp_1', [

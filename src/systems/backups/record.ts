@@ -147,6 +147,8 @@ export function createRecord({
       );
     },
 
+    trying: (id) => step(id, ['complete'], { tried_at: now() }, undefined),
+
     async looked(id, found, why) {
       const at = now();
       // Programs quote what they found in what is damaged.

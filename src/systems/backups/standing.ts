@@ -15,7 +15,7 @@ export interface Standing {
   readonly newest: CopyRecord | undefined;
   readonly lastProven: CopyRecord | undefined;
   readonly lastFailed: CopyRecord | undefined;
-  /** What would be lost now, in ms: the age of the newest proven data. */
+  /** What would be lost now, in ms: the age of the newest proven data. Unknown where a clock that ran ahead made it. */
   readonly rpoMs: number | undefined;
   /** What the last restore of it took, in ms. */
   readonly rtoMs: number | undefined;
@@ -24,6 +24,8 @@ export interface Standing {
 
 /** A schedule that is a little late is no alarm: a copy of every 6 h may be 7 h old. */
 const GRACE = 1.2;
+/** A clock is corrected by less than this in the life of a machine that is well. */
+const AHEAD_MS = 60_000;
 const REST_EVERY_MS = 24 * 3_600_000;
 
 /** How old the newest copy of a source may be. */
@@ -47,6 +49,7 @@ export function standingOf(
   const lastFailed = own.find(({ status }) => status === 'failed');
   const dueMs = dueMsOf(source, schedule);
   const ageMs = newest?.snapshotAt ? now.getTime() - newest.snapshotAt.getTime() : undefined;
+  const provenAgeMs = lastProven?.snapshotAt ? now.getTime() - lastProven.snapshotAt.getTime() : undefined;
   const failing = lastFailed !== undefined && lastFailed.sequence > (newest?.sequence ?? -1);
   const told = (state: Standing['state'], message: string): Standing => ({
     source: source.name,
@@ -57,13 +60,15 @@ export function standingOf(
     newest,
     lastProven,
     lastFailed,
-    rpoMs: lastProven?.snapshotAt ? Math.max(0, now.getTime() - lastProven.snapshotAt.getTime()) : undefined,
+    rpoMs: provenAgeMs === undefined || provenAgeMs < -AHEAD_MS ? undefined : Math.max(0, provenAgeMs),
     rtoMs: own.find(({ restoreMs }) => restoreMs !== null)?.restoreMs ?? undefined,
     dueMs,
   });
   if (failing) return told('failing', lastFailed.error ?? 'the last attempt failed');
   if (!newest || ageMs === undefined) return told('none', 'there is no copy yet');
   if (newest.fault !== null) return told('unsound', newest.fault);
+  if (ageMs < -AHEAD_MS)
+    return told('late', 'the newest copy was made by a clock that ran ahead: how old it is nobody knows');
   if (ageMs > dueMs * GRACE) return told('late', 'the newest copy is older than it may be');
   if (newest.provenAt !== null) return told('proven', 'restored, counted and compared');
   const obstacle = lastTried(own, { source: source.name, repository })?.obstacle;

@@ -162,7 +162,9 @@ function isMissed(
   now: Date,
 ): boolean {
   if (state === 'late') return true;
-  const since = newest?.snapshotAt ?? configuredSince;
+  // An instant that lies ahead says of no copy that it is young.
+  const instants = [newest?.snapshotAt ?? configuredSince, configuredSince];
+  const since = instants.find((instant) => instant !== undefined && instant.getTime() <= now.getTime());
   return since !== undefined && now.getTime() - since.getTime() > Math.min(maxAgeMs, dueMs * 2);
 }
 

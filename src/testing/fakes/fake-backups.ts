@@ -248,6 +248,7 @@ export function fakeCopies({ now }: { readonly now: () => Date }): FakeCopies {
       });
     },
     fail: async (id, error) => change(id, ['writing'], { status: 'failed', error, endedAt: now() }),
+    trying: async (id) => change(id, ['complete'], { triedAt: now() }),
     async looked(id, results, obstacle) {
       const wrong = results.find(({ ok }) => !ok);
       const restored = results.find(({ layer }) => layer === 'restore');

@@ -8,7 +8,7 @@ import type { CopyStore } from '../../../core/backup/store.ts';
 import { defined } from '../../../testing/defined.ts';
 import { type TempFolder, tempFolder } from '../../../testing/world/temp-folder.ts';
 import { allOf, AT, bytesOf, doing, manifestOf, openStore, sealCopy } from '../repository.contract.ts';
-import { holderOf, lifeOf } from '../holder.ts';
+import { lifeOf, selfOf } from '../holder.ts';
 
 const directory = (path: string): BackupRepository => BackupRepository.parse({ kind: 'directory', name: 'disk', path });
 
@@ -89,8 +89,9 @@ describe('a directory that was damaged', () => {
 describe('a place for a directory', () => {
   it('is never taken over where something else is', async () => {
     await using folder = await tempFolder();
+    await using home = await tempFolder();
     await writeFile(join(folder.path, 'thesis.tex'), 'mine');
-    const store = openStore({ repository: directory(folder.path) }, folder.path);
+    const store = openStore({ repository: directory(folder.path) }, home.path);
 
     await expect(store.prepare(doing)).rejects.toMatchObject({
       code: 'CONFLICT',
@@ -174,13 +175,22 @@ describe('a tree that holds the repository', () => {
 });
 
 describe('who makes a copy', () => {
-  const self = holderOf('alpha');
-  it('lives, is dead, or cannot be seen from here', () => {
-    expect(lifeOf(self, self)).toBe('yes');
-    expect(lifeOf({ ...self, startTicks: self.startTicks + 1 }, self)).toBe('no');
-    expect(lifeOf({ ...self, bootId: 'earlier' }, self)).toBe('no');
-    expect(lifeOf({ ...self, bootId: 'other', node: 'beta' }, self)).toBe('unknown');
-    expect(lifeOf({ ...self, pidSpace: 'pid:[1]' }, self)).toBe('unknown');
+  it('lives, is dead, or cannot be seen from here', async () => {
+    await using home = await tempFolder();
+    await writeFile(join(home.path, 'boots'), 'earlier\n');
+    const self = selfOf({ node: 'alpha', home: home.path });
+    const { holder } = self;
+    expect(lifeOf(holder, self)).toBe('yes');
+    expect(lifeOf({ ...holder, startTicks: holder.startTicks + 1 }, self)).toBe('no');
+    expect(lifeOf({ ...holder, bootId: 'earlier' }, self)).toBe('no');
+    expect(lifeOf({ ...holder, pidSpace: 'pid:[1]' }, self)).toBe('unknown');
+  });
+
+  it('may be on another machine that is called the same', async () => {
+    await using home = await tempFolder();
+    const self = selfOf({ node: 'alpha', home: home.path });
+    expect(lifeOf({ ...self.holder, bootId: 'of another machine' }, self)).toBe('unknown');
+    expect([...selfOf({ node: 'alpha', home: home.path }).boots]).toEqual([self.holder.bootId]);
   });
 });
 

@@ -8,7 +8,7 @@ import { StewardError } from '../../../core/errors.ts';
 import { errnoOf, fileError } from '../../files/file-errors.ts';
 import type { StoreDeps } from '../deps.ts';
 import { syncFolder, writeDurably } from '../durable.ts';
-import { holderOf } from '../holder.ts';
+import { selfOf } from '../holder.ts';
 import { refuseToReplace, rememberPlace } from '../known-places.ts';
 import { readCompressed } from './compressed-file.ts';
 import { checkCopy } from './check-copy.ts';
@@ -21,7 +21,7 @@ import { createWriter } from './writer.ts';
 /** A folder of files that a person restores with zstd, tar and pg_restore. */
 export function createDirectoryStore(repository: RepositoryOf<'directory'>, deps: StoreDeps): CopyStore {
   const root = repository.path;
-  const self = holderOf(deps.node);
+  const self = selfOf(deps);
 
   async function opened(): Promise<void> {
     try {
@@ -132,7 +132,7 @@ export function createDirectoryStore(repository: RepositoryOf<'directory'>, deps
         });
       try {
         for (const { folder } of earlier) await discard(root, folder);
-        const folder = await openAttempt(root, copy, self, deps.now());
+        const folder = await openAttempt(root, copy, self.holder, deps.now());
         return createWriter({ root, folder }, copy, doing, deps);
       } catch (thrown) {
         throw fileError(`The copy ${copy.id} cannot be begun in ${root}`, thrown);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import type { CopyName, RepositoryLock } from '../../../core/backup/store.ts';
 import { makeFolder, syncFolder, writeDurably } from '../durable.ts';
-import { describeHolder, Holder, lifeOf } from '../holder.ts';
+import { describeHolder, Holder, lifeOf, type Self } from '../holder.ts';
 import { safeName } from '../../../core/backup/names.ts';
 import { LEASE, UNFINISHED } from './layout.ts';
 
@@ -36,7 +36,7 @@ export async function openAttempt(root: string, copy: CopyName, holder: Holder, 
   return folder;
 }
 
-export async function attemptsIn(root: string, self: Holder, now: Date): Promise<Attempt[]> {
+export async function attemptsIn(root: string, self: Self, now: Date): Promise<Attempt[]> {
   const names = await readdir(join(root, UNFINISHED)).catch(() => []);
   const attempts = await Promise.all(names.map((name) => attemptAt(join(root, UNFINISHED, name), name, self, now)));
   return attempts.filter((attempt) => attempt !== undefined);
@@ -51,7 +51,7 @@ export async function discard(root: string, folder: string): Promise<void> {
   await rm(away, { recursive: true, force: true });
 }
 
-async function attemptAt(folder: string, name: string, self: Holder, now: Date): Promise<Attempt | undefined> {
+async function attemptAt(folder: string, name: string, self: Self, now: Date): Promise<Attempt | undefined> {
   const touched = await lastTouched(folder);
   if (touched === undefined) return undefined;
   const lease = await readLease(folder);

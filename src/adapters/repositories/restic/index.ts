@@ -4,7 +4,7 @@ import type { RepositoryOf } from '../../../core/backup/repository.ts';
 import type { CopyStore, Doing, RepositoryState } from '../../../core/backup/store.ts';
 import { StewardError } from '../../../core/errors.ts';
 import type { StoreDeps } from '../deps.ts';
-import { holderOf, isSameProcess } from '../holder.ts';
+import { isSameProcess, selfOf } from '../holder.ts';
 import { refuseToReplace, rememberPlace } from '../known-places.ts';
 import { safeName } from '../../../core/backup/names.ts';
 import { createContents } from './contents.ts';
@@ -28,7 +28,7 @@ const givenUp = new Set<string>();
 /** Encrypted, deduplicated and incremental, on a disk, S3 or SFTP: by the program restic. */
 export function createResticStore(repository: RepositoryOf<'restic'>, deps: StoreDeps): CopyStore {
   const restic = createRestic(repository, deps, clearLocks);
-  const self = holderOf(deps.node);
+  const self = selfOf(deps);
   const folder = isAbsolute(repository.url) ? repository.url : undefined;
   const key = (): Promise<string> => readKey(repository, deps);
   const opened = createOpened(`${deps.home} ${repository.name}`, folder);
@@ -61,7 +61,7 @@ export function createResticStore(repository: RepositoryOf<'restic'>, deps: Stor
 
   /** Whether somebody may still be at it. */
   const isBeingMade = (part: PartSnapshot): boolean =>
-    !(givenUp.has(calledHere(part.copy)) && isSameProcess(part.holder, self)) &&
+    !(givenUp.has(calledHere(part.copy)) && isSameProcess(part.holder, self.holder)) &&
     mayGoOn(part, self, deps.now(), UNKNOWN_MS);
 
   /**
@@ -74,7 +74,7 @@ export function createResticStore(repository: RepositoryOf<'restic'>, deps: Stor
     // What is taken back is taken back also where the caller gave up.
     const doing = { signal: AbortSignal.timeout(ANSWER_MS * 5) };
     const found = await snapshots(doing, copy);
-    const ours = found.filter(({ holder }) => isSameProcess(holder, self)).map(({ id }) => id);
+    const ours = found.filter(({ holder }) => isSameProcess(holder, self.holder)).map(({ id }) => id);
     if (!found.some(({ part }) => part === SEAL)) await forget(ours, doing);
     givenUp.delete(calledHere(copy));
   }
@@ -171,7 +171,7 @@ export function createResticStore(repository: RepositoryOf<'restic'>, deps: Stor
         near: folder !== undefined && (await isNear(folder)),
         copy,
         node: deps.node,
-        holder: self,
+        holder: self.holder,
         doing,
         log: deps.log,
         takeBack: () => takeBack(safeName(copy.id)),

@@ -18,7 +18,7 @@ type Lock = z.output<typeof Lock>;
 
 /** A living restic writes its lock anew every five minutes. */
 const REFRESHED_WITHIN_MS = 24 * 3_600_000;
-/** What restic itself takes for dead, wherever it is. */
+/** What restic itself takes for dead, wherever it is, without asking after its process. */
 const RESTIC_STALE_MS = 30 * 60_000;
 const CLOCK_SLACK_MS = 300_000;
 
@@ -98,13 +98,14 @@ export function createLocks(
         await removeLockFiles(folder, dead);
         return dead;
       }
-      const others = held.filter(({ alive }) => alive !== 'no');
-      const oldest = Math.min(...others.map(({ since }) => since.getTime()));
-      // restic removes all, or those that are stale in its own eyes: neither may hit one that lives.
-      if (others.length === 0) await restic.run(['unlock', '--remove-all', '--quiet'], await key(), { doing });
-      else if (now().getTime() - oldest < RESTIC_STALE_MS - CLOCK_SLACK_MS && !dead.some(({ reused }) => reused))
-        await restic.run(['unlock', '--quiet'], await key(), { doing });
-      else return [];
+      const ageOf = ({ since }: HeldLock): number => now().getTime() - since.getTime();
+      // Those that are stale in restic's own eyes go. Never all of them: one may be taken between our look and its.
+      const hitsOneThatLives = held.some(
+        (lock) => lock.alive !== 'no' && ageOf(lock) > RESTIC_STALE_MS - CLOCK_SLACK_MS,
+      );
+      const signalsAStranger = dead.some((lock) => lock.reused && ageOf(lock) < RESTIC_STALE_MS + CLOCK_SLACK_MS);
+      if (hitsOneThatLives || signalsAStranger) return [];
+      await restic.run(['unlock', '--quiet'], await key(), { doing });
       const left = new Set((await list(doing)).map(({ id }) => id));
       return dead.filter(({ id }) => !left.has(id));
     },

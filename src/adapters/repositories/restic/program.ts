@@ -13,7 +13,7 @@ const MEMORY_BYTES = 2 * 1024 ** 3;
 const MESSAGES_BYTES = 16 * 1024 ** 2;
 const LONG_MS = 7 * 24 * 3_600_000;
 /** How often it may try again before it is believed that this does not get better: it would go on for minutes. */
-const TRIES: Partial<Record<Trouble, number>> = { unreachable: 4, failed: 6 };
+const TRIES: Partial<Record<Trouble, number>> = { unreachable: 4, failed: 6, busy: 10 };
 /** How often it is started anew where a lock was given back while it read it, which it would wait for in vain for minutes. */
 const STARTS = 8;
 
@@ -96,7 +96,8 @@ export function createRestic(
       }
       const { exitCode, signal, stderr } = result;
       if (signal === null && (exitCode === 0 || alsoFine.includes(exitCode ?? -1))) return result;
-      throw new ResticError(troubleOf(stderr, exitCode), repository.name, stderr || `it was ended by ${signal}`);
+      if (signal !== null) throw new ResticError('ended', repository.name, `by ${signal}`);
+      throw new ResticError(troubleOf(stderr, exitCode), repository.name, stderr);
     });
   }
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { lifeOf, Holder } from '../holder.ts';
+import { Holder, lifeOf, type Self } from '../holder.ts';
 import { safeName } from '../../../core/backup/names.ts';
 
 const Snapshot = z.object({
@@ -46,7 +46,7 @@ export function parseSnapshots(json: string): PartSnapshot[] {
 }
 
 /** Whether whoever made it may still be at it. */
-export function mayGoOn({ holder, time }: PartSnapshot, self: Holder, now: Date, unknownMs: number): boolean {
+export function mayGoOn({ holder, time }: PartSnapshot, self: Self, now: Date, unknownMs: number): boolean {
   const life = holder ? lifeOf(holder, self) : 'unknown';
   return life === 'yes' || (life === 'unknown' && now.getTime() - time.getTime() < unknownMs);
 }

@@ -27,6 +27,18 @@ describe('what restic 0.14 says, recorded', () => {
     ],
     ['not-found', 'latest snapshot for criteria not found: no snapshot found Paths:[] Hosts:[]'],
     ['not-found', 'Ignoring "12345678": no matching ID found for prefix "12345678"'],
+    ['busy', 'Load(<data/3f2a>, 0, 0) returned error, retrying after 1s: Please reduce your request rate.'],
+    [
+      'busy',
+      'Load(<data/3f2a>, 0, 0) returned error, retrying after 1s: Get "https://s3": context deadline exceeded (Client.Timeout exceeded while awaiting headers)',
+    ],
+    ['busy', 'Save(<data/3f2a>) returned error, retrying after 1s: write tcp 10.0.0.1:443: write: broken pipe'],
+    [
+      'busy',
+      'Load(<data/3f2a>, 0, 0) returned error, retrying after 1s: http2: server sent GOAWAY and closed the connection',
+    ],
+    ['busy', 'Fatal: unable to open config file: Stat: 503 Service Unavailable'],
+    ['damaged', 'Load(<data/6bc4709a16>, 503, 504) returned error, retrying after 552.330144ms: EOF'],
     ['damaged', 'decrypting blob 60aef30f failed: ciphertext verification failed'],
     ['damaged', 'Load(<data/6bc4709a16>, 1424023, 576109) returned error, retrying after 552.330144ms: EOF'],
     [

@@ -9,10 +9,12 @@ export type Trouble =
   | 'credentials'
   | 'sftp-refused'
   | 'forbidden'
+  | 'busy'
   | 'unreachable'
   | 'no-repository'
   | 'not-found'
   | 'damaged'
+  | 'ended'
   | 'failed';
 
 /** In this order: several of them come with the words of a later one. */
@@ -27,8 +29,12 @@ const SIGNS: readonly (readonly [Trouble, RegExp])[] = [
   ],
   ['sftp-refused', /Permission denied \(|Host key verification failed|Too many authentication failures/],
   [
+    'busy',
+    /SlowDown|reduce your request rate|too many requests|50[34] |Client\.Timeout|deadline exceeded|broken pipe|GOAWAY/i,
+  ],
+  [
     'unreachable',
-    /connection refused|no such host|could not resolve|i\/o timeout|network is unreachable|no route to host|connection reset|connection timed out|TLS handshake|x509:|unable to start the sftp session|50[0234] |server misbehaving/i,
+    /connection refused|no such host|could not resolve|i\/o timeout|network is unreachable|no route to host|connection reset|connection timed out|TLS handshake|x509:|unable to start the sftp session|50[02] |server misbehaving|use of closed network connection|connection lost|client connection force closed/i,
   ],
   [
     'not-found',
@@ -83,6 +89,11 @@ const KINDS: Record<Trouble, { readonly code: ErrorCode; readonly says: string; 
     says: 'this user may not use it',
     hint: 'Give the user that runs Steward access to it.',
   },
+  busy: {
+    code: 'UNAVAILABLE',
+    says: 'it does not keep up',
+    hint: 'Try again later. Where that goes on, ask for less at once: uploadLimit, or another hour.',
+  },
   unreachable: {
     code: 'UNAVAILABLE',
     says: 'it cannot be reached',
@@ -98,6 +109,11 @@ const KINDS: Record<Trouble, { readonly code: ErrorCode; readonly says: string; 
     code: 'VERIFICATION_FAILED',
     says: 'its data is damaged',
     hint: 'Do not restore from it: take the copy of another repository, and look at the disk it is on.',
+  },
+  ended: {
+    code: 'UNAVAILABLE',
+    says: 'restic was ended from outside',
+    hint: 'The kernel ends programs where memory runs out: see its log, and give it more or let it do less at once.',
   },
   failed: { code: 'PROGRAM_FAILED', says: 'restic failed', hint: 'What restic said is in the message.' },
 };

@@ -1,6 +1,7 @@
 import { lstat, readdir } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { createExcluder as excludesPaths, isWithin } from '../../../core/backup/excludes.ts';
 import { matchesGlob } from '../../../core/glob.ts';
 import { byName } from '../order.ts';
 
@@ -9,48 +10,20 @@ export function absolute(pattern: string): string {
   return resolve('/', pattern === '~' || pattern.startsWith('~/') ? homedir() + pattern.slice(1) : pattern);
 }
 
-/**
- * Whether a path is left out. A pattern with a slash is of whole paths, in which * stands for a part of one name and ** for any
- * number of folders; one without is of names, wherever they are. What is below something left out is, too.
- */
+const isWhole = (pattern: string): boolean => /[/~]/.test(pattern);
+
+/** As `excludesPaths`, with `~` in it. */
 export function createExcluder(patterns: readonly string[]): (path: string) => boolean {
-  const names = patterns.filter((pattern) => !/[/~]/.test(pattern));
-  const whole = patterns.filter((pattern) => /[/~]/.test(pattern)).map(absolute);
-  // Asked for every file there is: most patterns are plain paths.
-  const plain = whole.filter((pattern) => !pattern.includes('*'));
-  const shaped = whole.filter((pattern) => pattern.includes('*')).map((pattern) => pattern.split('/'));
-  return (path) => {
-    if (plain.some((above) => isWithin(path, above))) return true;
-    if (names.length > 0) {
-      const name = path.slice(path.lastIndexOf('/') + 1);
-      if (names.some((pattern) => matchesGlob(pattern, name))) return true;
-    }
-    if (shaped.length === 0) return false;
-    const parts = path.split('/');
-    return shaped.some((pattern) => fits(pattern, parts));
-  };
+  return excludesPaths(patterns.map((pattern) => (isWhole(pattern) ? absolute(pattern) : pattern)));
 }
 
 /** Whether a pattern can hit anything of the roots: a repository asks each of its patterns for each file. */
 export function createMayHit(roots: readonly string[]): (pattern: string) => boolean {
   return (pattern) => {
-    if (pattern.includes('*') || !/[/~]/.test(pattern)) return true;
+    if (pattern.includes('*') || !isWhole(pattern)) return true;
     const path = absolute(pattern);
     return roots.some((root) => isWithin(path, root) || isWithin(root, path));
   };
-}
-
-function isWithin(path: string, above: string): boolean {
-  return above === '/' || (path.startsWith(above) && (path.length === above.length || path[above.length] === '/'));
-}
-
-/** Whether the pattern fits the path or a folder above it. */
-function fits(pattern: readonly string[], path: readonly string[]): boolean {
-  const [first, ...rest] = pattern;
-  if (first === undefined) return true;
-  if (first === '**') return rest.length === 0 ? path.length > 0 : path.some((_, at) => fits(rest, path.slice(at)));
-  const [name, ...below] = path;
-  return name !== undefined && matchesGlob(first, name) && fits(rest, below);
 }
 
 /**
