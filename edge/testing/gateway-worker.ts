@@ -3,9 +3,12 @@ import { Miniflare } from 'miniflare';
 import { bundled } from './bundle.ts';
 
 /** The gateway worker in workerd, as wrangler would upload it, with its counters. */
-export async function startGatewayWorker(env: Readonly<Record<string, string | object>>): Promise<Miniflare> {
+export async function startGatewayWorker(
+  env: Readonly<Record<string, string | object>>,
+  { counters = true } = {},
+): Promise<Miniflare> {
   const { script, config } = await bundled('gateway');
-  const objects = config.durable_objects?.bindings ?? [];
+  const objects = counters ? (config.durable_objects?.bindings ?? []) : [];
   const worker = new Miniflare({
     modules: true,
     script,

@@ -9,6 +9,7 @@ import type { LimitTrace } from './trace.ts';
 
 const WINDOW_MS = 60_000;
 const UNLIMITED = -1;
+const AGAIN_MS = 5_000;
 
 export interface Spent {
   readonly rule: LimitTrace['rule'];
@@ -50,6 +51,12 @@ export async function ofUser(caller: Caller, ready: ReadyRoute, means: LimitMean
 /** How many of one address are looked at together who nobody knows: half of what it may guess. */
 export function atOnce({ failures }: Limits): number {
   return failures === UNLIMITED ? Infinity : Math.max(1, Math.floor(failures / 2));
+}
+
+/** What an answer says where nothing can be counted: there is room for nothing before it is tried again. */
+export function uncounted({ anonymous }: Limits): Readonly<Record<string, string>> {
+  const none = { allowed: false, used: 0, remaining: anonymous === UNLIMITED ? UNLIMITED : 0, resetMs: AGAIN_MS };
+  return { 'retry-after': String(AGAIN_MS / 1000), ...headersOf('anonymous', anonymous, none) };
 }
 
 /** The plan that holds: one that nobody described is the default one. */

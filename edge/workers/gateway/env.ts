@@ -1,5 +1,6 @@
 import { readyRoutes, type ReadyRoutes } from '../../handlers/gateway/ready.ts';
-import type { Auth, JwtAuth, Limits, Route } from '../../handlers/gateway/routes.ts';
+import { type Auth, type JwtAuth, type Limits, type Route, SHORTEST_SECRET } from '../../handlers/gateway/routes.ts';
+import { utf8 } from '../../handlers/encodings.ts';
 import type { DurableObjects } from '../platform.ts';
 
 /** Bindings, variables and secrets: wrangler.jsonc names them. */
@@ -23,14 +24,15 @@ type RouteSettings = Partial<Omit<Route, 'path' | 'upstream' | 'auth' | 'limits'
   };
 
 /** The secrets of HS256 are secrets of the worker, by their names. */
-type AuthSettings = Exclude<Auth, JwtAuth> | (Omit<JwtAuth, 'secrets'> & { readonly secrets?: readonly string[] });
+type AuthSettings = Exclude<Auth, JwtAuth> | TokenSettings;
+type TokenSettings = Omit<JwtAuth, 'secrets' | 'incomplete'> & { readonly secrets?: readonly string[] };
 
 export interface Ready {
   readonly routes: ReadyRoutes;
   readonly upstreams: Readonly<Record<string, string>>;
 }
 
-const LIMITS: Limits = {
+export const LIMITS: Limits = {
   anonymous: 100,
   failures: 20,
   plans: { free: 100, paid: 1_000, enterprise: -1 },
@@ -72,16 +74,18 @@ function routeOf({ auth = [], limits = {}, ...route }: RouteSettings, common: Li
     query: NOTHING,
     response: NOTHING,
     ...route,
-    auth: auth.map((each) => (each.is === 'jwt' ? { ...each, secrets: secretsOf(each.secrets ?? [], env) } : each)),
+    auth: auth.map((each) => (each.is === 'jwt' ? tokensOf(each, env) : each)),
     limits: { ...common, ...limits },
   };
 }
 
-/** A route whose secret is missing would refuse everybody, and say nothing of why. */
-function secretsOf(names: readonly string[], env: Env): string[] {
-  return names.map((name) => {
+/** A secret that is missing closes nothing but what it would have opened, and is said once. */
+function tokensOf({ secrets: names = [], ...rest }: TokenSettings, env: Env): JwtAuth {
+  const secrets = names.flatMap((name) => {
     const secret: unknown = Reflect.get(env, name);
-    if (typeof secret === 'string' && secret !== '') return secret;
-    throw new TypeError(`There is no secret ${name}: wrangler secret put ${name}`);
+    if (typeof secret === 'string' && utf8.encode(secret).length >= SHORTEST_SECRET) return [secret];
+    console.error(`there is no secret ${name} of ${SHORTEST_SECRET} bytes: wrangler secret put ${name}`);
+    return [];
   });
+  return { ...rest, secrets, ...(secrets.length < names.length && { incomplete: true }) };
 }
