@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { AuditLog } from '../../core/audit.ts';
 import { StewardError } from '../../core/errors.ts';
-import { PlaceJoining } from '../../core/place-messages.ts';
+import { type PlaceJoined, PlaceJoining } from '../../core/place-messages.ts';
 import type { PlaceReceiver } from '../../core/places.ts';
 import { PLACE_ADDRESSES } from './place-addresses.ts';
 
@@ -19,7 +19,7 @@ export function mountPlaces(
   { places, audit }: { readonly places: PlaceReceiver; readonly audit: AuditLog },
 ): void {
   const { join, report, healthcheck } = PLACE_ADDRESSES;
-  app.post(join.path, { config: limited('place-join', join.requestsPerMinute) }, async (request) => {
+  const take = async (request: FastifyRequest): Promise<PlaceJoined> => {
     const { data, error } = PlaceJoining.safeParse(request.body);
     if (error) throw StewardError.from(error);
     const joined = await places.join({ ...data, from: request.ip });
@@ -31,7 +31,8 @@ export function mountPlaces(
       from: request.ip,
     });
     return joined;
-  });
+  };
+  app.post(join.path, { config: limited('place-join', join.requestsPerMinute) }, take);
   app.post(report.path, { config: limited('place', report.requestsPerMinute) }, (request) =>
     places.report(bearerOf(request), request.body, request.ip),
   );
