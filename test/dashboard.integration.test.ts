@@ -18,6 +18,7 @@ const PAGES = [
   '/automations/restart-service',
   '/workflows',
   '/schedules',
+  '/places',
   '/heartbeats',
   '/maintenance',
   '/alerts',

@@ -48,7 +48,7 @@ export const PlaceReport = z.object({
   everyMs: z.number().min(100).max(86_400_000).describe('When the next report is to be expected.'),
   software: text(100),
   kinds: z.array(z.string().max(30)).max(30).describe('Kinds of checks that it can do.'),
-  backlog: count.describe('Results that still wait to be sent.'),
+  backlog: count.describe('Results that wait to be sent after these.'),
   dropped: count.describe('Results that were given up because too many waited.'),
   unwell: text(300).optional().describe('Why what it sees may be its own fault.'),
   results: z.array(Result).max(MOST_RESULTS),

@@ -93,7 +93,7 @@ export async function runPlace({
           everyMs: config?.reportEveryMs ?? FIRST_REPORT_MS,
           software,
           kinds: [...PLACE_KINDS, 'http.json', 'http.insecure'],
-          backlog: backlog.size,
+          backlog: backlog.size - results.length,
           dropped: backlog.dropped,
           unwell: await selfCheck.blame(),
           results,

@@ -189,6 +189,11 @@ const routes = root.addChildren([
   }),
   createRoute({
     getParentRoute,
+    path: '/places',
+    component: lazyRouteComponent(() => import('./pages/places/places.tsx'), 'Places'),
+  }),
+  createRoute({
+    getParentRoute,
     path: '/services/$id',
     component: lazyRouteComponent(() => import('./pages/service.tsx'), 'Service'),
   }),

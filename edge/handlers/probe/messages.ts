@@ -51,7 +51,7 @@ export interface PlaceReport {
   readonly software: string;
   /** Kinds of checks that it can do. */
   readonly kinds: readonly string[];
-  /** Results that still wait to be sent. */
+  /** Results that wait to be sent after these. */
   readonly backlog: number;
   /** Results that were given up because too many waited. */
   readonly dropped: number;

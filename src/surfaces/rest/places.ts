@@ -32,7 +32,7 @@ export function mountPlaces(
     });
     return joined;
   };
-  app.post(join.path, { config: limited('place-join', join.requestsPerMinute) }, take);
+  app.post(join.path, { config: limited('place-join', join.requestsPerMinute) }, (request) => take(request));
   app.post(report.path, { config: limited('place', report.requestsPerMinute) }, (request) =>
     places.report(bearerOf(request), request.body, request.ip),
   );

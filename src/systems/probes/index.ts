@@ -15,6 +15,7 @@ import { createSigning } from './signing.ts';
 import type { PlaceTables } from './tables.ts';
 import { createTelling } from './telling.ts';
 import { createUplink } from './uplink.ts';
+import { verdictOperations } from './verdict-operations.ts';
 import { createVotes } from './votes.ts';
 
 export { placeMigrations } from './tables.ts';
@@ -61,7 +62,10 @@ export function createProbes(deps: ProbesDeps): Probes {
 
   return {
     name: 'probes',
-    operations: placeOperations({ ...deps, db, roster, signing, since: () => since, unreadable: telling.unreadable }),
+    operations: [
+      ...placeOperations({ ...deps, db, roster, signing, since: () => since, unreadable: telling.unreadable }),
+      ...verdictOperations({ ...deps, db, roster, unreadable: telling.unreadable }),
+    ],
     jobs: [placeRetention({ db, keepMs })],
     votes: createVotes({ db, here: deps.node.name, uplink, now }),
     meter: createPlaceMeter({ ...deps, db, node: deps.node.id }),

@@ -13,7 +13,7 @@ import type { Roster } from './roster.ts';
 import type { Signer } from './signing.ts';
 import { silentMs } from './silence.ts';
 import type { PlaceRow, PlaceTables } from './tables.ts';
-import { isAble, isFor, isTold, keepsSecret, type Telling } from './telling.ts';
+import { isFor, isTold, type Telling, whyNothing } from './telling.ts';
 
 interface OperationDeps extends Pick<ProbesDeps, 'sharedChecks' | 'baseUrl' | 'now' | 'node'> {
   readonly db: Kysely<PlaceTables>;
@@ -26,6 +26,7 @@ interface OperationDeps extends Pick<ProbesDeps, 'sharedChecks' | 'baseUrl' | 'n
 
 const SHOWN = 200;
 const TOKEN_FILE = 'place.token';
+const REACHED: ReadonlySet<string> = new Set(['up', 'degraded']);
 
 const name = PlaceName.describe('What the place is called: paris, office, aws-us-east-1.');
 
@@ -34,6 +35,10 @@ const View = z.object({
   state: z.enum(['invited', 'joined', 'reporting', 'unwell', 'silent']),
   message: z.string(),
   checks: z.number().int().describe('Checks that it is told of.'),
+  latencyMs: z
+    .number()
+    .optional()
+    .describe('How long what it reached last took to answer there: the middle of its checks.'),
   seenAt: z.coerce.date().optional(),
   from: z.string().optional().describe('Where its last report came from.'),
   software: z.string().optional(),
@@ -85,13 +90,19 @@ export function placeOperations(deps: OperationDeps): AnyOperation[] {
       input: NoInput,
       output: z.object({ items: z.array(View) }),
       cli: ['probe', 'list'],
-      columns: ['name', 'state', 'checks', 'seenAt', 'clockOffsetMs', 'backlog', 'message'],
+      columns: ['name', 'state', 'checks', 'latencyMs', 'seenAt', 'clockOffsetMs', 'backlog', 'message'],
       async handle() {
-        const [rows, checks] = await Promise.all([roster.all(), sharedChecks()]);
+        const [rows, checks, seen] = await Promise.all([
+          roster.all(),
+          sharedChecks(),
+          db.selectFrom('place_sightings').select(['place_id', 'state', 'latency_ms']).execute(),
+        ]);
         return {
           items: rows.map((row) => {
             const told = checks.filter((check) => isTold(row, check));
-            return viewOf(row, told.length, since(), now());
+            const reached = seen.filter(({ place_id: id, state }) => id === row.id && REACHED.has(state));
+            const latencyMs = middleOf(reached.map(({ latency_ms: each }) => each));
+            return { ...viewOf(row, told.length, since(), now()), ...(latencyMs !== undefined && { latencyMs }) };
           }),
         };
       },
@@ -104,12 +115,13 @@ export function placeOperations(deps: OperationDeps): AnyOperation[] {
       permission: 'read',
       input: z.object({
         service: naming('service', z.string().min(1).max(300)).optional().describe('Of this service alone.'),
+        place: PlaceName.optional().describe('By this place alone.'),
       }),
       output: z.object({ items: z.array(Sighting) }),
       cli: ['probe', 'results'],
       cliArguments: ['service'],
       columns: ['service', 'kind', 'place', 'state', 'latencyMs', 'at', 'message'],
-      async handle({ service }) {
+      async handle({ service, place: by }) {
         const only = service === undefined ? undefined : await inventory.resolve(service);
         if (service !== undefined && !only)
           throw new StewardError('NOT_FOUND', `No service is called '${service}'.`, {
@@ -127,7 +139,7 @@ export function placeOperations(deps: OperationDeps): AnyOperation[] {
         return {
           items: checks.flatMap((check) =>
             rows
-              .filter(({ name: place }) => isFor(check, place))
+              .filter(({ name: place }) => isFor(check, place) && (by === undefined || place === by))
               .map((row) => {
                 const about = {
                   service: names.get(check.resourceId) ?? check.resourceId,
@@ -252,17 +264,6 @@ export function placeOperations(deps: OperationDeps): AnyOperation[] {
   ];
 }
 
-function whyNothing(
-  { kinds }: PlaceRow,
-  check: Parameters<typeof keepsSecret>[0],
-  unreadable: string | undefined,
-): string {
-  if (keepsSecret(check)) return 'its headers need a secret, which places are not sent (places.secrets)';
-  if (!isAble(kinds, check)) return `this place cannot do ${check.target.kind} checks of this kind`;
-  if (unreadable !== undefined) return `it is not told of it, because a secret cannot be read: ${unreadable}`;
-  return 'it has not said anything of it yet';
-}
-
 function viewOf(row: PlaceRow, checks: number, since: Date, now: Date): View {
   const silent = silentMs(row, since, now);
   const clock = Math.abs(row.clock_offset_ms) > CLOCK_MS;
@@ -273,7 +274,11 @@ function viewOf(row: PlaceRow, checks: number, since: Date, now: Date): View {
     if (row.unwell !== null) return ['unwell', row.unwell];
     if (clock)
       return ['reporting', `its clock is off by ${Math.round(row.clock_offset_ms / 1_000)} s; its times are put right`];
-    return ['reporting', row.backlog > 0 ? `${row.backlog} results still wait to be sent` : 'as it should be'];
+    if (row.backlog === 0) return ['reporting', 'as it should be'];
+    return [
+      'reporting',
+      row.backlog === 1 ? 'one result still waits to be sent' : `${row.backlog} results still wait to be sent`,
+    ];
   })();
   return {
     name: row.name,
@@ -288,4 +293,8 @@ function viewOf(row: PlaceRow, checks: number, since: Date, now: Date): View {
     ...(row.from_address !== null && { from: row.from_address }),
     ...(row.software !== null && { software: row.software }),
   };
+}
+
+function middleOf(values: readonly number[]): number | undefined {
+  return values.toSorted((one, other) => one - other)[Math.floor(values.length / 2)];
 }

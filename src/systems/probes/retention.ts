@@ -11,6 +11,7 @@ export function placeRetention({ db, keepMs }: { db: Kysely<PlaceTables>; keepMs
       const before = new Date(now.getTime() - keepMs());
       await db.deleteFrom('place_results').where('at', '<', before).execute();
       await db.deleteFrom('place_sightings').where('at', '<', before).execute();
+      await db.deleteFrom('place_verdicts').where('at', '<', before).execute();
       await db
         .deleteFrom('places')
         .where((is) =>

@@ -1,7 +1,20 @@
 import { type JSONColumnType, type Selectable, sql } from 'kysely';
+import type { PathVerdict } from '../../../edge/handlers/probe/path.ts';
 import type { Migration } from '../../store/migrator.ts';
 
 type State = 'up' | 'degraded' | 'down' | 'unknown';
+
+/** What one place said of a check, and whether it counted. */
+export interface Vote {
+  readonly place: string;
+  readonly here: boolean;
+  readonly state: State;
+  readonly latencyMs: number;
+  readonly at: string;
+  readonly message: string;
+  /** Why it did not count. */
+  readonly without?: string | undefined;
+}
 
 export type PlaceTables = {
   places: {
@@ -51,6 +64,16 @@ export type PlaceTables = {
     message: string;
     code: string | null;
   };
+  /** What came of the last look at each check that several look at, and who said what. */
+  place_verdicts: {
+    check_id: string;
+    at: Date;
+    state: 'up' | 'down' | 'unknown';
+    need: number;
+    path: PathVerdict['where'] | null;
+    sentence: string | null;
+    votes: JSONColumnType<Vote[]>;
+  };
   /** What configurations are signed with, sealed by the key of the nodes. */
   place_signing: { key_id: string; sealed: string; public_key: string };
 };
@@ -88,6 +111,14 @@ export const placeMigrations: readonly Migration[] = [
     async up(db) {
       await sql`alter table places add column well_at timestamptz`.execute(db);
       await sql`update places set well_at = seen_at`.execute(db);
+    },
+  },
+  {
+    name: 'probes/0003-verdicts',
+    async up(db) {
+      await sql`create table place_verdicts (
+        check_id text primary key, at timestamptz not null, state text not null, need integer not null, path text, sentence text,
+        votes jsonb not null) with (fillfactor = 50)`.execute(db);
     },
   },
 ];

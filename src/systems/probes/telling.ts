@@ -111,7 +111,7 @@ export function isFor({ places, target }: Check, name: string): boolean {
 }
 
 /** Whether a place that can do so much can do it. */
-export function isAble(kinds: readonly string[], { target }: Check): boolean {
+function isAble(kinds: readonly string[], { target }: Check): boolean {
   if (!kinds.includes(target.kind)) return false;
   if (target.kind !== 'http') return true;
   return (!target.expectJson || kinds.includes('http.json')) && (!target.insecure || kinds.includes('http.insecure'));
@@ -124,10 +124,18 @@ function isAskedAnywhere(target: Check['target']): boolean {
 }
 
 /** Its answer depends on a secret that may not leave this machine; asked without it, it would only seem to be down. */
-export function keepsSecret({ places, target }: Check): boolean {
+function keepsSecret({ places, target }: Check): boolean {
   return (
     target.kind === 'http' &&
     places?.secrets !== true &&
     Object.values(target.headers).some((value) => typeof value !== 'string')
   );
+}
+
+/** Why a place that is to look at the check has said nothing of it. */
+export function whyNothing({ kinds }: Pick<PlaceRow, 'kinds'>, check: Check, unreadable: string | undefined): string {
+  if (keepsSecret(check)) return 'its headers need a secret, which places are not sent (places.secrets)';
+  if (!isAble(kinds, check)) return `this place cannot do ${check.target.kind} checks of this kind`;
+  if (unreadable !== undefined) return `it is not told of it, because a secret cannot be read: ${unreadable}`;
+  return 'it has not said anything of it yet';
 }

@@ -3,11 +3,12 @@ import type { Check, ProbeResult } from '../../core/check.ts';
 import { subject } from '../../core/describe-target.ts';
 import { ms } from '../../core/duration.ts';
 import { PATH_DETAIL, type PlaceVotes } from '../../core/places.ts';
-import { pathVerdict } from '../../../edge/handlers/probe/path.ts';
+import { type PathVerdict, pathVerdict } from '../../../edge/handlers/probe/path.ts';
 import { countVotes, type Quorum, type Sighting } from '../../../edge/handlers/probe/quorum.ts';
 import type { PlaceTables } from './tables.ts';
 import { isTold } from './telling.ts';
 import type { Uplink } from './uplink.ts';
+import { keepVerdict } from './verdicts.ts';
 
 interface VotesDeps {
   readonly db: Kysely<PlaceTables>;
@@ -67,15 +68,21 @@ export function createVotes({ db, here, uplink, now }: VotesDeps): PlaceVotes {
       };
       const sightings = [own, ...others];
       const quorum = countVotes(sightings, check.places?.need, at);
+      const path = pathVerdict(quorum, hostOf(check));
       uplink.note(check, own, quorum);
-      return together(check, seen, sightings, quorum);
+      await keepVerdict(db, check.id, { at, sightings, quorum, path });
+      return together(seen, sightings, quorum, path);
     },
   };
 }
 
-function together(check: Check, seen: ProbeResult, sightings: readonly Sighting[], quorum: Quorum): ProbeResult {
+function together(
+  seen: ProbeResult,
+  sightings: readonly Sighting[],
+  quorum: Quorum,
+  path: PathVerdict | undefined,
+): ProbeResult {
   const { state, down, up, need } = quorum;
-  const path = pathVerdict(quorum, hostOf(check));
   const detail: ProbeResult['detail'] = {
     ...seen.detail,
     ...(path && { [PATH_DETAIL]: path.where, verdict: path.sentence }),

@@ -10,6 +10,7 @@ import { tookOf } from '../parts/length.ts';
 import { Page } from '../parts/page.tsx';
 import { RunRow } from '../parts/run-row.tsx';
 import { ServiceActions } from '../parts/service-actions.tsx';
+import { SeenFrom } from '../parts/seen-from.tsx';
 import { State } from '../parts/state.tsx';
 import { UptimeSection } from '../parts/uptime.tsx';
 
@@ -82,6 +83,7 @@ export function Service() {
               ))}
             </Card>
           </Section>
+          <SeenFrom service={known.id} />
           <UptimeSection service={known.id} />
           <Section title="Last 24 hours">
             <ServiceCharts service={known.id} last="24h" />

@@ -20,6 +20,7 @@ const NAVIGATION: readonly Neighbourhood[] = [
     places: [
       { to: '/', label: 'Home', words: 'overview status now' },
       { to: '/services', label: 'Services', words: 'checks health uptime' },
+      { to: '/places', label: 'Places', words: 'probes regions elsewhere votes uplink multi-region invite' },
       { to: '/machine', label: 'Machine', words: 'metrics cpu memory disk load network charts forecast' },
       { to: '/topology', label: 'Topology', words: 'dependencies graph blast radius mermaid' },
       { to: '/incidents', label: 'Incidents', words: 'problems alerts outages' },

@@ -3,7 +3,7 @@ import type { Answer, Asking } from '../../api/client.ts';
 import { useAnswer } from '../../api/use-answer.ts';
 import { Answered } from '../answered.tsx';
 import classes from './metric-chart.module.css';
-import { namesOf, pathOf, scaleOf, valueOf } from './scale.ts';
+import { namesOf, pathOf, scaleOf, stepOf, valueOf } from './scale.ts';
 
 const [WIDTH, HEIGHT] = [600, 120];
 /** As many as can be told apart. */
@@ -86,12 +86,4 @@ function Lines({
       </Group>
     </>
   );
-}
-
-/** How far apart two points are as a rule. */
-function stepOf(lines: readonly (readonly { readonly at: string }[])[]): number {
-  const gaps = lines.flatMap((points) =>
-    points.slice(1).map(({ at }, index) => Date.parse(at) - Date.parse(points[index]?.at ?? at)),
-  );
-  return gaps.toSorted((a, b) => a - b)[Math.floor(gaps.length / 2)] ?? 60_000;
 }

@@ -67,3 +67,11 @@ export function namesOf(series: readonly { readonly labels: Readonly<Record<stri
   const said = telling.some((key) => key !== 'id') ? telling.filter((key) => key !== 'id') : telling;
   return series.map(({ labels }) => said.flatMap((key) => labels[key] ?? []).join(' '));
 }
+
+/** How far apart two points are as a rule. */
+export function stepOf(lines: readonly (readonly { readonly at: string }[])[]): number {
+  const gaps = lines.flatMap((points) =>
+    points.slice(1).map(({ at }, index) => Date.parse(at) - Date.parse(points[index]?.at ?? at)),
+  );
+  return gaps.toSorted((a, b) => a - b)[Math.floor(gaps.length / 2)] ?? 60_000;
+}
