@@ -199,9 +199,12 @@ export function createBackups(deps: BackupsDeps): BackupsPort {
       const { source, reader } = sourceOf(place);
       const copy = await sealed(place, doing);
       const started = performance.now();
-      const comparison = await compareContents(readContents(copy, doing), reader.contents(source, doing, copy));
-      const statement = tellComparison(comparison, 'items');
-      return { layer: 'content', ok: comparison.ok, statement, durationMs: performance.now() - started };
+      const found = reader.contents(source, doing, copy);
+      const comparison = await compareContents(readContents(copy, doing), found, reader.compares);
+      const { ok, added, counts } = comparison;
+      const alone = ok && counts.added > 0 ? ` ${counts.added} more are not in the copy, as ${added[0]}.` : '';
+      const statement = tellComparison(comparison, 'items') + alone;
+      return { layer: 'content', ok, statement, durationMs: performance.now() - started };
     },
 
     remove: ({ repository, location }, doing) => store(repository).remove(location, doing),

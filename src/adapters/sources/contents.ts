@@ -1,5 +1,5 @@
 import type { ContentItem, ContentSummary, Part } from '../../core/backup/copy.ts';
-import type { SealedCopy } from '../../core/backup/reader.ts';
+import type { Compares, SealedCopy } from '../../core/backup/reader.ts';
 import type { Bytes, CopyWriter, Doing } from '../../core/backup/store.ts';
 import { StewardError } from '../../core/errors.ts';
 import { createContentsText } from './contents-text.ts';
@@ -61,18 +61,11 @@ export interface Comparison {
   readonly counts: { readonly missing: number; readonly different: number; readonly added: number };
 }
 
-export interface CompareOptions {
-  /** By default they are: as another user than root a tree cannot be given its owners back. */
-  readonly attributes?: ((item: ContentItem) => string | undefined) | undefined;
-  /** What is there beside what was recorded is no difference. */
-  readonly mayAdd?: boolean | undefined;
-}
-
 /** Both come in the order of `byName`, so neither has to be in memory. */
 export async function compareContents(
   recorded: Items,
   found: Items,
-  { attributes = ({ attributes: all }) => all, mayAdd = false }: CompareOptions = {},
+  { attributes = ({ attributes: all }) => all, mayAdd = false }: Compares = {},
 ): Promise<Comparison> {
   const told = { missing: [] as string[], different: [] as string[], added: [] as string[] };
   const counts = { missing: 0, different: 0, added: 0 };

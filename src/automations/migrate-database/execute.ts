@@ -1,4 +1,4 @@
-import { copyBefore } from '../../core/backup/copy-before.ts';
+import { copyBefore, recoveryPointOf } from '../../core/backup/copy-before.ts';
 import { StewardError } from '../../core/errors.ts';
 import type { Rehearsal, StepDone } from '../../core/ports/migrations.ts';
 import { type Ctx, type Facts, named, setOf } from './analyze.ts';
@@ -17,7 +17,7 @@ const LEAST_STATEMENT_MS = 60_000;
 /** A statement that takes so many times what it took in the rehearsal meets something that the copy did not have. */
 const DIVERGES = 20;
 
-export const recoveryIdOf = (run: string): string => `cp_${run.replace(/^run_/, '')}_before`;
+export const recoveryIdOf = (run: string): string => recoveryPointOf(run, 'before');
 
 export async function execute(
   ctx: Ctx,

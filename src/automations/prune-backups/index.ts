@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { defineAutomation } from '../../core/automation.ts';
+import { isRecoveryPoint } from '../../core/backup/copy-before.ts';
 import { reasonsToKeep, type Retention, retentionOf } from '../../core/backup/retention.ts';
 import { Targets, targetKinds } from '../../core/backup/targets.ts';
 import { StewardError } from '../../core/errors.ts';
@@ -32,7 +33,7 @@ export default defineAutomation({
     keep: z
       .string()
       .optional()
-      .describe('30d: everything younger, and nothing else. By default what backups.retention says.'),
+      .describe('30d: everything younger, and nothing else but safety copies. By default what backups.retention says.'),
   }),
   output: z.object({
     removed: z.array(z.object({ copy: z.string(), source: z.string(), repository: z.string() })),
@@ -189,6 +190,7 @@ function letGo(copies: readonly CopyRecord[], rules: Retention, now: Date): Copy
     sequence,
     startedAt,
     proven: provenAt !== null,
+    wayBack: isRecoveryPoint(id),
   }));
   const reasons = reasonsToKeep(keepable, rules, now);
   return copies.filter(({ id }) => reasons.get(id)?.length === 0).toSorted((a, b) => a.sequence - b.sequence);

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { defineAutomation } from '../../core/automation.ts';
-import { copyBefore } from '../../core/backup/copy-before.ts';
+import { copyBefore, recoveryPointOf } from '../../core/backup/copy-before.ts';
 import { locksOf } from '../../core/backup/original.ts';
 import { type BackupSource, DATABASE_KINDS } from '../../core/backup/source.ts';
 import { pickCopy } from '../../core/backup/pick.ts';
@@ -81,7 +81,8 @@ export default defineAutomation({
     ];
   },
 
-  async plan(_ctx, { place, copy, replaces, safety, kind, partial }) {
+  async plan({ ports }, { place, copy, replaces, safety, kind, partial }) {
+    const keptFor = ports.copies.rules().retention.safety;
     const tidies = safety && DATABASE_KINDS.has(kind) && !partial;
     return [
       ...(safety
@@ -89,7 +90,7 @@ export default defineAutomation({
             {
               id: SAFETY,
               title: `Copy what is in ${place.source} now to ${place.repository}`,
-              reason: 'It can be restored like every other copy.',
+              reason: `It can be restored like every other copy, and stays for ${keptFor}.`,
               undo: 'none' as const,
               additive: true,
             },
@@ -233,7 +234,7 @@ function leavesOut(source: BackupSource | undefined): boolean {
   );
 }
 
-const safetyIdOf = (run: string): string => `cp_${run.replace(/^run_/, '')}_safety`;
+const safetyIdOf = (run: string): string => recoveryPointOf(run, 'safety');
 
 async function safetyOf(copies: Pick<CopiesPort, 'find'>, source: string, run: string) {
   return await pickCopy(copies, { source, copy: safetyIdOf(run) });

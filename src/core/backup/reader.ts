@@ -84,6 +84,14 @@ export interface Sandbox {
   end(): Promise<void>;
 }
 
+/** How what is there is compared with what was recorded, where not everything has to be equal. */
+export interface Compares {
+  /** By default they are: as another user than root a tree cannot be given its owners back. */
+  readonly attributes?: ((item: ContentItem) => string | undefined) | undefined;
+  /** What is there beside what was recorded is no difference. */
+  readonly mayAdd?: boolean | undefined;
+}
+
 /**
  * How one kind of source is copied, checked and restored. Implementations are adapters; one contract for all:
  * src/adapters/sources/source.contract.ts.
@@ -115,6 +123,8 @@ export interface SourceReader<Kind extends SourceKind = SourceKind> {
   discard?(source: SourceOf<Kind>, kept: readonly string[], doing: Doing): Promise<readonly string[]>;
   /** What is at the original now, to prove a restore by comparison: hashed as this copy did where it has a choice. */
   contents(source: SourceOf<Kind>, doing: Doing, copy?: SealedCopy): AsyncIterable<ContentItem>;
+  /** How that is compared with what the copy recorded. */
+  readonly compares?: Compares | undefined;
   /** Ends what sandboxes of these owners left. */
   sweep(owners: ReadonlySet<string> | 'all-dead', scratch: string, doing: Doing): Promise<readonly string[]>;
 }

@@ -53,6 +53,25 @@ describe('retention over two years', () => {
     expect(left.length).toBe(41);
   });
 
+  it('keeps what was copied right before a restore for its time, though newer copies are proven, and no longer', () => {
+    const at = (time: string): number => Date.parse(`2026-03-10T${time}Z`);
+    const safety = { ...copy(2, at('07:00:00'), false), wayBack: true };
+    const copies = [copy(1, at('06:00:00')), safety, copy(3, at('07:30:00')), copy(4, at('12:00:00'), false)];
+    expect(kept(copies, at('12:05:00'))).toContain(safety);
+    // A copy each day, up to so long after it.
+    const later = (hours: number): KeepableCopy[] => [
+      ...copies,
+      ...Array.from({ length: Math.ceil(hours / 24) }, (_, day) =>
+        copy(5 + day, at('07:00:00') + Math.min((day + 1) * DAY, hours * HOUR)),
+      ),
+    ];
+    const left = (hours: number, by = rules) => kept(later(hours), at('07:05:00') + hours * HOUR, by);
+    expect(left(7 * 24)).toContain(safety);
+    expect(left(7 * 24 + 1)).not.toContain(safety);
+    expect(left(3 * 24, Retention.parse({ safety: '2d' }))).not.toContain(safety);
+    expect(left(3 * 24, defined(retentionOf('1d')))).toContain(safety);
+  });
+
   it('lets nothing go for a gap: a machine that was off for half a year still has its thirty days', () => {
     const left = live([...every(DAY, 200 * DAY), ...every(DAY, 402 * DAY, 400 * DAY)]);
     const before = left.filter(({ startedAt }) => startedAt.getTime() < START + 200 * DAY);
@@ -121,6 +140,7 @@ describe('retention over two years', () => {
       daily: fc.integer({ min: 0, max: 40 }),
       weekly: fc.integer({ min: 0, max: 10 }),
       monthly: fc.integer({ min: 0, max: 14 }),
+      safety: fc.constantFrom('1h', '7d'),
     });
     fc.assert(
       fc.property(fc.array(instant, { minLength: 1, maxLength: 80 }), anyRules, (instants, by) => {

@@ -19,17 +19,20 @@ export const Retention = z.strictObject({
   daily: z.number().int().min(0).max(3_650).default(30).describe('The newest copy of each of so many days.'),
   weekly: z.number().int().min(0).max(520).default(0).describe('The newest copy of each of so many weeks.'),
   monthly: z.number().int().min(0).max(240).default(12).describe('The newest copy of each of so many months.'),
+  safety: Duration.default('7d').describe(
+    'So long stays what was copied right before a restore or a migration, for the way back.',
+  ),
 });
 export type Retention = z.output<typeof Retention>;
 
 /** So many a day are all of them, however close together they were made. */
 const ALL_PER_DAY = 288;
 
-/** `30d`: everything that is younger, and nothing else. */
+/** `30d`: everything that is younger, and nothing else but the ways back. */
 export function retentionOf(text: string): Retention | undefined {
   const days = /^(\d{1,4})d$/.exec(text)?.[1];
   if (days === undefined) return undefined;
-  return { within: text, perDay: ALL_PER_DAY, daily: 0, weekly: 0, monthly: 0 };
+  return Retention.parse({ within: text, perDay: ALL_PER_DAY, daily: 0, weekly: 0, monthly: 0 });
 }
 
 /** A whole copy, by the clock and in the order of whoever recorded it. */
@@ -38,6 +41,8 @@ export interface KeepableCopy {
   readonly sequence: number;
   readonly startedAt: Date;
   readonly proven: boolean;
+  /** Made right before something was done to the original, to go back to. */
+  readonly wayBack?: boolean | undefined;
 }
 
 const DAY_MS = 86_400_000;
@@ -71,7 +76,10 @@ export function reasonsToKeep(
   const ordered = newestFirst.filter((copy) => !ahead(copy)).toSorted(byTime);
 
   const ages = agesOf(ordered);
-  const young = ordered.filter((_, index) => (ages[index] ?? 0) <= ms(rules.within));
+  const younger = (than: string): KeepableCopy[] => ordered.filter((_, index) => (ages[index] ?? 0) <= ms(than));
+  for (const copy of younger(rules.safety))
+    if (copy.wayBack) because(copy, `the way back from what came after it, for ${rules.safety}`);
+  const young = younger(rules.within);
   for (const [day, copiesOfDay] of Map.groupBy(young, (copy) => period(copy, 'day')))
     for (const copy of spread(copiesOfDay, rules.perDay)) because(copy, `one of ${rules.perDay} of ${day}`);
   for (const [unit, count] of [

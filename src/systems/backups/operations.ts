@@ -124,7 +124,7 @@ export function backupOperations(deps: BackupsDeps, record: Pick<CopiesPort, 'fi
       }),
       output: pageOf(CopyView),
       cli: ['backup', 'history'],
-      columns: ['id', 'source', 'repository', 'status', 'snapshotAt', 'bytes', 'provenAt', 'fault'],
+      columns: ['id', 'source', 'repository', 'status', 'snapshotAt', 'bytes', 'provenAt', 'keptUntil', 'fault'],
       async handle({ limit, cursor, source, repository, status }) {
         let query = db.selectFrom('backup_history').selectAll().where('node', '=', node.id);
         if (source !== undefined) query = query.where('source', '=', source);
@@ -138,7 +138,7 @@ export function backupOperations(deps: BackupsDeps, record: Pick<CopiesPort, 'fi
         const page = rows.slice(0, limit).map(recordOf);
         const last = page.at(-1);
         return {
-          items: page.map(viewOf),
+          items: page.map((copy) => viewOf(copy, deps.settings().rules.retention)),
           ...(rows.length > limit && last && { next: String(last.sequence) }),
         };
       },
@@ -167,7 +167,7 @@ export function backupOperations(deps: BackupsDeps, record: Pick<CopiesPort, 'fi
           .limit(50)
           .execute();
         return {
-          ...viewOf(copy),
+          ...viewOf(copy, deps.settings().rules.retention),
           leftOut: kept?.left_out ?? [],
           looks: looks.map(({ at, layer, ok, statement, duration_ms, evidence }) => ({
             at,

@@ -1,4 +1,7 @@
 import { z } from 'zod';
+import { isRecoveryPoint } from '../../core/backup/copy-before.ts';
+import type { Retention } from '../../core/backup/retention.ts';
+import { ms } from '../../core/duration.ts';
 import type { CopyRecord } from '../../core/ports/copies.ts';
 
 const seconds = z.number().int().optional();
@@ -51,6 +54,10 @@ export const CopyView = z.object({
   triedAt: z.coerce.date().optional().describe('When somebody last set out to restore it in a drill.'),
   obstacle: z.string().optional().describe('Why that could not be done here; it says nothing of the copy.'),
   error: z.string().optional(),
+  keptUntil: z.coerce
+    .date()
+    .optional()
+    .describe('Of what was copied right before a restore or a migration: until then it stays for the way back.'),
   runId: z.string(),
 });
 
@@ -68,7 +75,7 @@ const TOLD = [
   'error',
 ] as const;
 
-export function viewOf(copy: CopyRecord): z.input<typeof CopyView> {
+export function viewOf(copy: CopyRecord, { safety }: Pick<Retention, 'safety'>): z.input<typeof CopyView> {
   const { id, source, kind, repository, status, startedAt, runId, restoreMs } = copy;
   const told = Object.fromEntries(
     TOLD.filter((member) => copy[member] !== null).map((member) => [member, copy[member]]),
@@ -82,6 +89,8 @@ export function viewOf(copy: CopyRecord): z.input<typeof CopyView> {
     startedAt,
     runId,
     ...told,
+    ...(status === 'complete' &&
+      isRecoveryPoint(id) && { keptUntil: new Date(startedAt.getTime() + ms(safety)) }),
     ...(restoreMs !== null && { restoreSeconds: Math.round(restoreMs) / 1_000 }),
   };
 }

@@ -4,6 +4,7 @@ import { copyTree } from '../files/copy-tree.ts';
 import { createFilesReader, type FilesReaderOptions } from '../files/index.ts';
 import { expandPaths } from '../files/patterns.ts';
 import { extractInto, structureOfTree } from '../files/prove-tree.ts';
+import { undoTree } from '../files/undo-tree.ts';
 import { lookAtLayer } from '../layer.ts';
 import { makeScratch } from '../scratch.ts';
 import { lookAtCertificates } from './look.ts';
@@ -63,6 +64,8 @@ export function createCertificatesReader(deps: FilesReaderOptions): SourceReader
     sandbox: (source, copy, place, doing) => files.sandbox(asFiles(source), copy, place, doing),
     occupied: (source, copy, to, doing) => files.occupied(asFiles(source), copy, to, doing),
     restore: (source, copy, to, doing) => files.restore(asFiles(source), copy, to, doing),
+    undo: (_, kept, doing) => undoTree(kept, doing),
+    compares: files.compares,
     contents: (source, doing) => files.contents(asFiles(source), doing),
     // What is made for these carries the kind of a tree, as that of files does.
     sweep: files.sweep,

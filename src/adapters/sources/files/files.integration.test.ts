@@ -217,6 +217,11 @@ describe('a restore of files to their place', () => {
     for (const name of ['a.conf', 'sub/b.conf', 'was-a-file', 'gone.conf'])
       expect(readFileSync(join(tree, name), 'utf8')).toBe(`old ${name}`);
     expect(readFileSync(join(tree, 'added.conf'), 'utf8')).toBe('added');
+    const found = reader().contents(source, doing, copy);
+    expect(await compareContents(readContents(copy, doing), found, reader().compares)).toMatchObject({
+      ok: true,
+      added: [join(tree, 'added.conf')],
+    });
     const kept = join(root, '.steward-before-20261129T201500123Z');
     expect(restored.kept).toEqual([kept]);
     expect(readFileSync(join(kept, 'etc/a.conf'), 'utf8')).toBe('new a.conf');
@@ -319,6 +324,68 @@ describe('a restore of files to their place', () => {
     } finally {
       execFileSync('umount', [disk]);
     }
+  });
+});
+
+describe('a restore of files that is taken back', () => {
+  /** As another program tells it, but for what restores set aside. */
+  const state = (tree: string): unknown => [
+    // Folders to the second.
+    listing(tree).map((line) => line.replace(/( d .*)\.\d+/, '$1')),
+    hashes(tree),
+  ];
+
+  it('leaves nothing of what it had put there, gives back what it had replaced, and keeps what came since', async () => {
+    const root = place();
+    const tree = join(root, 'tree');
+    for (const name of ['ruined', 'deleted', 'deleted too/in it', 'was a folder', 'sub/same'])
+      write(join(tree, name), `old ${name}`);
+    write(join(tree, 'was a file/in it'), 'old');
+    const source = sourceOf([tree]);
+    const copy = await makeCopy(reader(), source, store(), doing);
+    write(join(tree, 'ruined'), 'ruined');
+    for (const name of ['deleted', 'deleted too', 'was a folder', 'was a file'])
+      rmSync(join(tree, name), { recursive: true });
+    write(join(tree, 'was a folder/in it'), 'new');
+    write(join(tree, 'was a file'), 'new');
+    write(join(tree, 'sub/created'), 'created');
+    chmodSync(join(tree, 'sub'), 0o711);
+    const before = state(tree);
+
+    const as = { ...doing, owner: 'run_1' };
+    const { kept = [] } = await reader().restore(source, copy, { kind: 'original' }, as);
+    expect(kept).toEqual([join(root, '.steward-before-run_1')]);
+    write(join(tree, 'deleted too/since'), 'written since');
+    const undone = await reader().undo?.(source, kept, doing);
+    expect(state(tree)).toEqual(before);
+    const aside = join(root, '.steward-undone-run_1');
+    expect(undone?.kept).toEqual([aside]);
+    expect(readFileSync(join(aside, 'tree/deleted too/since'), 'utf8')).toBe('written since');
+    expect(readFileSync(join(aside, 'tree/ruined'), 'utf8')).toBe('old ruined');
+    expect(existsSync(kept[0] ?? '')).toBe(false);
+    // Killed when all was done: there is nothing to do, and nothing is lost.
+    await reader().undo?.(source, kept, doing);
+    expect(state(tree)).toEqual(before);
+    rmSync(aside, { recursive: true });
+    await expect(reader().undo?.(source, kept, doing)).rejects.toMatchObject({ code: 'PRECONDITION_FAILED' });
+  });
+
+  it('knows what was new, though the attempt that put it there was killed and another one ended', async () => {
+    const root = place();
+    const tree = join(root, 'tree');
+    for (const name of ['ruined', 'deleted', 'folder/in it']) write(join(tree, name), `old ${name}`);
+    const source = sourceOf([tree]);
+    const copy = await makeCopy(reader(), source, store(), doing);
+    write(join(tree, 'ruined'), 'ruined');
+    rmSync(join(tree, 'deleted'));
+    rmSync(join(tree, 'folder'), { recursive: true });
+    const before = state(tree);
+    const as = { ...doing, owner: 'run_2' };
+    await reader().restore(source, copy, { kind: 'original' }, as);
+    const { kept = [] } = await reader().restore(source, copy, { kind: 'original' }, as);
+    expect(readFileSync(join(tree, 'folder/in it'), 'utf8')).toBe('old folder/in it');
+    await reader().undo?.(source, kept, doing);
+    expect(state(tree)).toEqual(before);
   });
 });
 

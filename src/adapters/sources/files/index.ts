@@ -4,9 +4,10 @@ import type { SourceDeps } from '../deps.ts';
 import { sweepScratch } from '../scratch.ts';
 import { copyTree, createLeftOut } from './copy-tree.ts';
 import { expandPaths } from './patterns.ts';
-import { sandboxOfTree, structureOfTree } from './prove-tree.ts';
+import { attributesHere, sandboxOfTree, structureOfTree } from './prove-tree.ts';
 import { occupiedByTree, restoreTree } from './restore-tree.ts';
 import { scan } from './scan.ts';
+import { undoTree } from './undo-tree.ts';
 
 export interface FilesReaderOptions extends SourceDeps {
   /** Paths that are never copied: the repositories themselves, what is needed only for a while. */
@@ -56,6 +57,9 @@ export function createFilesReader(deps: FilesReaderOptions): SourceReader<'files
     sandbox: (_, copy, place, doing) => sandboxOfTree(copy, place, doing),
     occupied: (_, copy, to, doing) => occupiedByTree(copy, to, doing),
     restore: (_, copy, to, doing) => restoreTree(copy, to, deps, doing),
+    undo: (_, kept, doing) => undoTree(kept, doing),
+    // A restore leaves alone what was not in the copy.
+    compares: { attributes: attributesHere, mayAdd: true },
 
     async *contents(source, { signal }) {
       const { roots } = await expandPaths(source.paths);

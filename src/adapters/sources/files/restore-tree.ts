@@ -1,13 +1,13 @@
-import type { Stats } from 'node:fs';
-import { chmod, chown, link, lstat, mkdir, readdir, rename, rm, rmdir, utimes } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { lstat, readdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import type { RestoreTarget, Restored, SealedCopy } from '../../../core/backup/reader.ts';
 import type { Doing } from '../../../core/backup/store.ts';
 import { StewardError } from '../../../core/errors.ts';
-import { copyAcross } from '../../files/copy.ts';
-import { errnoOf, fileError } from '../../files/file-errors.ts';
+import { fileError } from '../../files/file-errors.ts';
 import { keptAs, stampOf, type SourceDeps } from '../deps.ts';
 import { makeScratch } from '../scratch.ts';
+import { createMoves, type Moves } from './moves.ts';
+import { openPlaced, toBePlaced } from './placed.ts';
 import { extractInto } from './prove-tree.ts';
 import { anchorOf, wantedOf, type Wanted } from './restore-plan.ts';
 
@@ -30,7 +30,8 @@ export interface TreeRestoreOptions extends Pick<SourceDeps, 'scratch' | 'now'> 
 
 /**
  * To the original: extracted beside on the same disk, then each file takes its place at once. What is replaced is kept below
- * `.steward-before-<run>`. Where a step fails everything is put back; after a crash each file is the old one or the new one, and the
+ * `.steward-before-<run>`, with a record of what came where nothing was; where nothing of it was there, there is nothing to go back
+ * to, and no record. Where a step fails everything is put back; after a crash each file is the old one or the new one, and the
  * next attempt of the same run keeps what is still there of the old ones with those that were kept before.
  */
 export async function restoreTree(
@@ -72,9 +73,10 @@ export async function restoreTree(
     }
     await doing.lease?.();
     // Everything is on its disk: from here on nothing needs room.
+    const recorded = wanted.some(({ present }) => present > 0);
     for (const [staging, tops] of staged)
       for (const { path } of tops)
-        await putInPlace({ staging, top: path, before: kept.get(path) ?? '', stamp, mirror, moves }, doing);
+        await putInPlace({ staging, top: path, before: kept.get(path) ?? '', recorded, stamp, mirror, moves }, doing);
     return {
       what: wanted.map(({ path }) => path),
       kept: await thereOfKept(),
@@ -122,39 +124,55 @@ interface Placing {
   readonly staging: string;
   readonly top: string;
   readonly before: string;
+  /** Whether what comes where nothing was is written down there. */
+  readonly recorded: boolean;
   /** Of this attempt. */
   readonly stamp: string;
   readonly mirror: boolean;
   readonly moves: Moves;
 }
 
-async function putInPlace({ staging, top, before, stamp, mirror, moves }: Placing, { signal }: Doing): Promise<void> {
+async function putInPlace(
+  { staging, top, before, recorded, stamp, mirror, moves }: Placing,
+  { signal }: Doing,
+): Promise<void> {
   const anchor = dirname(before);
-  const keep: Keep = async (path, how) => {
+  const record = recorded ? await openPlaced(before, moves) : undefined;
+  const keep: Keep = async (path, how, ours = false) => {
     const to = join(before, path.slice(anchor === '/' ? 0 : anchor.length));
     const original = await keptOf(to, before);
     // What an attempt before this one kept is the original; what is there now it put there itself, or somebody since.
     if (original === to && how === 'keepFile') return moves.owes(to, path);
-    if (original !== undefined && how === 'keepFile') return;
-    const free = original === undefined ? to : join(before, `.since-${stamp}`, to.slice(before.length));
+    const replaced = original !== undefined || ours;
+    if (replaced && how === 'keepFile') return;
+    const free = replaced ? join(before, `.since-${stamp}`, to.slice(before.length)) : to;
     await moves.makeFolder(dirname(free), 0o700);
     await moves[how](path, free);
   };
-  async function place(from: string, path: string): Promise<void> {
+  /** `ours`: an attempt before this one put it where nothing was, so it is no original. */
+  async function place(from: string, path: string, ours: boolean): Promise<void> {
     signal.throwIfAborted();
     const [stats, there] = [await lstat(from), await lstat(path).catch(() => undefined)];
-    if (!there) return moves.take(from, path);
+    if (!there) {
+      // Noted already, unless it went since all was looked through.
+      if (!ours) await record?.note([{ path }]);
+      return moves.take(from, path);
+    }
     if (!stats.isDirectory() || !there.isDirectory()) {
       // By a second name, where it can have one: then the path is never without a file.
-      await keep(path, there.isDirectory() || stats.isDirectory() ? 'move' : 'keepFile');
+      await keep(path, there.isDirectory() || stats.isDirectory() ? 'move' : 'keepFile', ours);
       return moves.take(from, path);
     }
     if (mirror) await keepAdded(path, from, keep);
-    for (const name of await readdir(from)) await place(join(from, name), join(path, name));
+    for (const name of await readdir(from)) {
+      const each = join(path, name);
+      await place(join(from, name), each, ours || record?.put(each) === true);
+    }
     await moves.attributes(path, stats, there);
   }
+  await record?.note(toBePlaced(staging + top, top));
   await moves.makeFolder(dirname(top));
-  await place(staging + top, top);
+  await place(staging + top, top, record?.put(top) === true);
 }
 
 /** What is kept already where this would be, or a file where its folder would be; undefined where there is room for it. */
@@ -173,75 +191,12 @@ const isThere = (path: string): Promise<boolean> =>
     () => false,
   );
 
-type Keep = (path: string, how: 'move' | 'keepFile') => Promise<void>;
+type Keep = (path: string, how: 'move' | 'keepFile', ours?: boolean) => Promise<void>;
 
 async function keepAdded(folder: string, staged: string, keep: Keep): Promise<void> {
   const wanted = new Set(await readdir(staged));
   for (const name of await readdir(folder))
     if (!wanted.has(name) && !name.startsWith('.steward-')) await keep(join(folder, name), 'move');
-}
-
-type Moves = ReturnType<typeof createMoves>;
-
-/** Each step with its opposite, so that all can be taken back, the last first. */
-function createMoves() {
-  const back: (() => Promise<unknown>)[] = [];
-  const made = new Set<string>();
-  const moves = {
-    async makeFolder(path: string, mode = 0o755): Promise<void> {
-      if (made.has(path) || (await lstat(path).catch(() => undefined))) return;
-      await moves.makeFolder(dirname(path), mode);
-      await mkdir(path, { mode });
-      made.add(path);
-      back.push(() => rmdir(path));
-    },
-    async move(from: string, to: string): Promise<void> {
-      await rename(from, to);
-      back.push(() => rename(to, from));
-    },
-    /** The file has two names then; taking back gives it to the path again. */
-    async keepFile(path: string, to: string): Promise<void> {
-      await link(path, to).catch(async (thrown: unknown) => {
-        // Some file systems know no second names.
-        if (!['EPERM', 'EXDEV', 'EMLINK', 'ENOTSUP'].includes(errnoOf(thrown) ?? '')) throw thrown;
-        await rename(path, to);
-      });
-      moves.owes(to, path);
-    },
-    /** What is kept there belongs to the path. */
-    owes(to: string, path: string): void {
-      // Where both are still one file, renaming does nothing, and the second name goes.
-      back.push(() => rename(to, path).then(() => rm(to, { force: true })));
-    },
-    /** A file or a whole folder, with all that is in it. */
-    async take(from: string, to: string): Promise<void> {
-      const there = await lstat(to).catch(() => undefined);
-      await rename(from, to).catch(async (thrown: unknown) => {
-        if (errnoOf(thrown) !== 'EXDEV') throw thrown;
-        // Another disk is mounted below: beside first, there too.
-        const beside = join(dirname(to), `.steward-${basename(to)}`);
-        await copyAcross(
-          { folder: dirname(from), name: basename(from) },
-          { folder: dirname(to), name: basename(beside) },
-        );
-        await rename(beside, to);
-      });
-      if (!there) back.push(() => rm(to, { recursive: true, force: true }));
-    },
-    async attributes(path: string, to: Stats, were: Stats): Promise<void> {
-      const give = async ({ uid, gid, mode, atime, mtime }: Stats): Promise<void> => {
-        if (process.getuid?.() === 0) await chown(path, uid, gid);
-        await chmod(path, mode & 0o7777);
-        await utimes(path, atime, mtime);
-      };
-      back.push(() => give(were));
-      await give(to);
-    },
-    async takeBack(): Promise<void> {
-      for (const step of back.toReversed()) await step().catch(() => undefined);
-    },
-  };
-  return moves;
 }
 
 function noDatabase(): StewardError {

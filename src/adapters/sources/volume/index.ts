@@ -6,9 +6,10 @@ import { fileError } from '../../files/file-errors.ts';
 import { readContents } from '../contents.ts';
 import { copyTree, createLeftOut } from '../files/copy-tree.ts';
 import type { FilesReaderOptions } from '../files/index.ts';
-import { sandboxOfTree, structureOfTree } from '../files/prove-tree.ts';
+import { attributesHere, sandboxOfTree, structureOfTree } from '../files/prove-tree.ts';
 import { occupiedByTree, restoreTree } from '../files/restore-tree.ts';
 import { scan } from '../files/scan.ts';
+import { undoTree } from '../files/undo-tree.ts';
 import { makeScratch, sweepScratch } from '../scratch.ts';
 import { createVolumeEngine, type VolumeUser } from './engine.ts';
 import { atRest, goOnAfter } from './quiesce.ts';
@@ -142,6 +143,13 @@ export function createVolumeReader(deps: VolumeReaderOptions): SourceReader<'vol
       const mirror = to.kind === 'original' && to.only === undefined;
       return restoreTree(copy, to, { ...deps, mirror }, { ...doing, lease });
     },
+
+    async undo(source, kept, doing) {
+      await assertUnused(source);
+      return undoTree(kept, doing);
+    },
+
+    compares: { attributes: attributesHere },
 
     async *contents(source, { signal }) {
       const place = await placeOf(source);
