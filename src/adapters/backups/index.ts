@@ -1,7 +1,7 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import type { Manifest } from '../../core/backup/copy.ts';
-import type { RestoreTarget, Restored } from '../../core/backup/reader.ts';
+import type { Findings, Manifest } from '../../core/backup/copy.ts';
+import type { RestoreTarget, Restored, Sandbox } from '../../core/backup/reader.ts';
 import type { CopyStore, Doing } from '../../core/backup/store.ts';
 import type { Log } from '../../core/log.ts';
 import { StewardError } from '../../core/errors.ts';
@@ -141,12 +141,11 @@ export function createBackups(deps: BackupsDeps): BackupsPort {
       const { smoke } = sourceOf(place).source;
       return await withSandbox({ place, owner, doing, prove: true }, async (sandbox) => {
         if (!sandbox.restore.ok) return { layers: [sandbox.restore] };
-        const content = await sandbox.content(doing);
-        const found = [await sandbox.assertions(doing)];
+        const found = [await contentOf(sandbox, doing), await sandbox.assertions(doing)];
         if (smoke) found.push(await smokeTest(smoke, sandbox.environment, { programs, doing }));
         const obstacles = found.flatMap(({ obstacle = [] }) => obstacle);
         return {
-          layers: [sandbox.restore, content, ...found.flatMap(({ layers }) => layers)],
+          layers: [sandbox.restore, ...found.flatMap(({ layers }) => layers)],
           ...(obstacles.length > 0 && { obstacle: obstacles.join('; ') }),
         };
       });
@@ -212,6 +211,17 @@ export function createBackups(deps: BackupsDeps): BackupsPort {
 
     sweep,
   };
+}
+
+/** That there is nothing to compare with is in the way of a proof, and says nothing of the copy. */
+async function contentOf(sandbox: Sandbox, doing: Doing): Promise<Findings> {
+  try {
+    return { layers: [await sandbox.content(doing)] };
+  } catch (thrown) {
+    const { code, message } = StewardError.from(thrown);
+    if (code !== 'PRECONDITION_FAILED') throw thrown;
+    return { layers: [], obstacle: `content: ${message}` };
+  }
 }
 
 const storedBytesOf = ({ parts }: Manifest): number => parts.reduce((sum, { storedBytes }) => sum + storedBytes, 0);

@@ -1,4 +1,4 @@
-import type { ContentItem, ContentSummary, Part } from '../../core/backup/copy.ts';
+import type { ContentItem, ContentSummary, LayerResult, Part, Unsure } from '../../core/backup/copy.ts';
 import type { Compares, SealedCopy } from '../../core/backup/reader.ts';
 import type { Bytes, CopyWriter, Doing } from '../../core/backup/store.ts';
 import { StewardError } from '../../core/errors.ts';
@@ -53,7 +53,9 @@ export interface Comparison {
   readonly ok: boolean;
   readonly same: number;
   /** Of which there was nothing to compare but their count, or not even that. */
-  readonly unsure: number;
+  readonly unsure: Unsure;
+  /** Whether anything was compared that tells something. */
+  readonly told: boolean;
   /** The first of each, to be told; `counts` has how many there are. */
   readonly missing: readonly string[];
   readonly different: readonly string[];
@@ -65,15 +67,15 @@ export interface Comparison {
 export async function compareContents(
   recorded: Items,
   found: Items,
-  { attributes = ({ attributes: all }) => all, mayAdd = false }: Compares = {},
+  { attributes = ({ attributes: all }) => all, mayAdd = false, tells = () => true }: Compares = {},
 ): Promise<Comparison> {
-  const told = { missing: [] as string[], different: [] as string[], added: [] as string[] };
-  const counts = { missing: 0, different: 0, added: 0 };
+  const first = { missing: [] as string[], different: [] as string[], added: [] as string[], unsure: [] as string[] };
+  const counts = { missing: 0, different: 0, added: 0, unsure: 0 };
   const note = (kind: keyof typeof counts, name: string): void => {
     counts[kind] += 1;
-    if (counts[kind] <= TOLD) told[kind].push(name);
+    if (counts[kind] <= TOLD) first[kind].push(name);
   };
-  let [same, unsure] = [0, 0];
+  let [same, told] = [0, false];
   const [left, right] = [iterate(recorded), iterate(found)];
   let [was, is] = [await left.next(), await right.next()];
   while (!was.done || !is.done) {
@@ -81,22 +83,26 @@ export async function compareContents(
     if (order < 0) {
       const { name, checksum } = was.value as ContentItem;
       // It went, or could not be read, while the copy was made.
-      if (checksum === null) unsure += 1;
+      if (checksum === null) note('unsure', name);
       else note('missing', name);
     }
     if (order > 0) note('added', (is.value as ContentItem).name);
     if (order === 0) {
       const [before, now] = [was.value as ContentItem, is.value as ContentItem];
-      if (before.checksum === null) unsure += 1;
+      if (before.checksum === null) note('unsure', before.name);
       else if (before.checksum !== now.checksum || before.count !== now.count || attributes(before) !== attributes(now))
         note('different', before.name);
-      else same += 1;
+      else {
+        same += 1;
+        told ||= tells(before);
+      }
     }
     if (order <= 0) was = await left.next();
     if (order >= 0) is = await right.next();
   }
   const ok = counts.missing === 0 && counts.different === 0 && (mayAdd || counts.added === 0);
-  return { ok, same, unsure, ...told, counts };
+  const { unsure, ...names } = first;
+  return { ok, same, told, unsure: { count: counts.unsure, first: unsure }, ...names, counts };
 }
 const TOLD = 10;
 
@@ -107,7 +113,10 @@ export function tellComparison(
 ): string {
   const list = (names: readonly string[], all: number): string =>
     `${names.slice(0, 3).join(', ')}${all > 3 ? ` and ${all - 3} more` : ''}`;
-  const rest = unsure > 0 ? `; ${unsure} could not be compared, because they changed while they were copied` : '';
+  const rest =
+    unsure.count > 0
+      ? `; ${unsure.count} could not be compared, because they changed while they were copied or could not be read: ${list(unsure.first, unsure.count)}`
+      : '';
   if (ok) return `All ${same} ${things} hold what was recorded when the copy was made${rest}.`;
   const wrong = [
     ...(counts.missing > 0 ? [`missing: ${list(missing, counts.missing)}`] : []),
@@ -115,6 +124,21 @@ export function tellComparison(
     ...(counts.added > 0 ? [`not recorded: ${list(added, counts.added)}`] : []),
   ];
   return `Of the ${things} ${same} are as recorded; ${wrong.join('; ')}${rest}.`;
+}
+
+/**
+ * What that says of a restored copy. PRECONDITION_FAILED where nothing was compared that tells something: then it is not known what the
+ * copy is worth.
+ */
+export function judge(comparison: Comparison, things: string): Pick<LayerResult, 'ok' | 'statement' | 'unsure'> {
+  const { ok, told, unsure } = comparison;
+  if (ok && !told && unsure.count > 0)
+    throw new StewardError(
+      'PRECONDITION_FAILED',
+      `Nothing of the copy could be compared: ${unsure.first.slice(0, 3).join(', ')}${unsure.count > 3 ? ` and ${unsure.count - 3} more` : ''} changed while it was made, or could not be read.`,
+      { hint: 'Bring to rest who writes there while it is copied, or name a database as a source of its own kind.' },
+    );
+  return { ok, statement: tellComparison(comparison, things), ...(ok && unsure.count > 0 && { unsure }) };
 }
 
 function iterate(items: Items): AsyncIterator<ContentItem> | Iterator<ContentItem> {

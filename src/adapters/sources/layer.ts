@@ -7,7 +7,7 @@ import { StewardError } from '../../core/errors.ts';
  */
 export async function lookAtLayer(
   layer: ProofLayer,
-  look: () => Promise<Pick<LayerResult, 'ok' | 'statement' | 'evidence'>>,
+  look: () => Promise<Pick<LayerResult, 'ok' | 'statement' | 'unsure' | 'evidence'>>,
 ): Promise<LayerResult> {
   const startedAt = performance.now();
   const result = await look().catch((thrown: unknown) => {

@@ -7,6 +7,7 @@ import { StewardError } from '../../core/errors.ts';
 import { naming } from '../../core/naming.ts';
 
 const ATTEMPTS = 3;
+const TOLD = 50;
 
 export default defineAutomation({
   name: 'backup',
@@ -51,7 +52,9 @@ export default defineAutomation({
       }),
     ),
     failed: z.array(z.object({ source: z.string(), repository: z.string(), error: z.string() })),
-    leftOut: z.array(z.object({ source: z.string(), what: z.string(), why: z.string() })),
+    leftOut: z
+      .array(z.object({ source: z.string(), what: z.string(), why: z.string() }))
+      .describe('What is not in a copy, or may be torn in it, because it was written to meanwhile.'),
   }),
   examples: [
     { title: 'Everything', input: {} },
@@ -75,8 +78,8 @@ export default defineAutomation({
         source: source.name,
         kind: source.kind,
         repositories: places,
-        parts: parts.slice(0, 50),
-        leftOut: leftOut.slice(0, 50),
+        parts: parts.slice(0, TOLD),
+        leftOut: leftOut.slice(0, TOLD),
         estimatedBytes: estimatedBytes ?? null,
         problem: problem ?? null,
       });
@@ -157,7 +160,8 @@ export default defineAutomation({
       await ports.copies.complete(copy, made);
       const { manifest, storedBytes } = made;
       const bytes = manifest.parts.reduce((total, part) => total + part.bytes, 0);
-      return { copy, made: { snapshotAt: manifest.snapshotAt, bytes, storedBytes }, error: null };
+      const leftOut = manifest.leftOut.slice(0, TOLD);
+      return { copy, made: { snapshotAt: manifest.snapshotAt, bytes, storedBytes }, leftOut, error: null };
     };
     try {
       return await holding(await locksOf(ports.backups, [source], { node, signal }), make);
@@ -167,7 +171,7 @@ export default defineAutomation({
       // What was never begun, because somebody else had the original all the time, is missed like what broke off.
       await begin();
       await ports.copies.fail(copy, error.hint ? `${error.message} ${error.hint}` : error.message);
-      return { copy, made: null, error: error.message };
+      return { copy, made: null, leftOut: [], error: error.message };
     }
   },
 
@@ -197,7 +201,10 @@ export default defineAutomation({
       failed: applied.flatMap(({ change: { source, repository }, receipt: { error } }) =>
         error === null ? [] : [{ source, repository, error }],
       ),
-      leftOut: facts.items.flatMap(({ source, leftOut }) => leftOut.map((each) => ({ source, ...each }))),
+      leftOut: leftOutOf([
+        ...facts.items.map(({ source, leftOut }) => ({ source, leftOut })),
+        ...applied.map(({ change: { source }, receipt: { leftOut } }) => ({ source, leftOut })),
+      ]),
     };
   },
 });
@@ -218,6 +225,16 @@ function chosen(all: readonly BackupSource[], { sources, targets, scope }: Wante
       (kinds === undefined || kinds.has(kind)) &&
       (sources !== undefined || kinds !== undefined || scope === 'everything' || DATABASE_KINDS.has(kind)),
   );
+}
+
+/** What was known before, and what turned out while it was copied; each once, though it was copied to several places. */
+function leftOutOf(
+  all: readonly { readonly source: string; readonly leftOut: readonly { readonly what: string; readonly why: string }[] }[],
+) {
+  const told = new Map<string, { source: string; what: string; why: string }>();
+  for (const { source, leftOut } of all)
+    for (const { what, why } of leftOut) told.set(JSON.stringify([source, what]), { source, what, why });
+  return [...told.values()];
 }
 
 function unexamined(thrown: unknown, signal: AbortSignal) {

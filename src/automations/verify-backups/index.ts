@@ -163,7 +163,7 @@ export default defineAutomation({
             },
           };
         return {
-          name: `The copy of ${wanted?.source ?? id} in ${wanted?.repository ?? 'its repository'} is ${wanted?.restore ? 'proven' : 'sound'}`,
+          name: `The copy of ${wanted?.source ?? id} in ${wanted?.repository ?? 'its repository'} is ${wanted?.restore ? (layers.some(({ unsure }) => unsure) ? 'proven in part' : 'proven') : 'sound'}`,
           ok: !wrong && (!wanted?.restore || (row?.provenAt ?? null) !== null),
           evidence: wrong
             ? { copy: id, layer: wrong.layer, statement: wrong.statement, evidence: wrong.evidence ?? null }
@@ -183,6 +183,7 @@ export default defineAutomation({
       .map(({ change: { id }, receipt: { layers, obstacle } }) => {
         const { source, kind, repository } = facts.chosen.find(({ copy }) => copy === id) ?? NOTHING;
         const restored = layers.find(({ layer }) => layer === 'restore');
+        const unsure = layers.find((layer) => layer.unsure)?.unsure;
         const ok = obstacle === null && layers.every((layer) => layer.ok);
         return {
           copy: id,
@@ -190,7 +191,8 @@ export default defineAutomation({
           kind,
           repository,
           ok,
-          proven: ok && restored !== undefined,
+          proven: ok && restored !== undefined && unsure === undefined,
+          ...(unsure && { unsure }),
           ...(restored && { restoreSeconds: Math.round(restored.durationMs) / 1_000 }),
           layers: [...layers],
           ...(obstacle !== null && { notLookedAt: obstacle }),

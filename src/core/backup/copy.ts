@@ -58,6 +58,10 @@ export type Manifest = z.output<typeof Manifest>;
 export const ProofLayer = z.enum(['bytes', 'structure', 'restore', 'content', 'application']);
 export type ProofLayer = z.output<typeof ProofLayer>;
 
+/** What was in a copy and could not be compared: how much, and the first of it by name. */
+export const Unsure = z.object({ count: z.number().int(), first: z.array(z.string()) });
+export type Unsure = z.output<typeof Unsure>;
+
 /** One layer, looked at once. A layer that there is nothing to ask of is not listed. */
 export const LayerResult = z.object({
   layer: ProofLayer,
@@ -65,6 +69,8 @@ export const LayerResult = z.object({
   /** What it proves or what is wrong, in a sentence. */
   statement: z.string(),
   durationMs: z.number(),
+  /** It holds but for these, with which there was nothing to compare: they changed while they were copied, or could not be read. */
+  unsure: Unsure.optional(),
   evidence: z.json().optional(),
 });
 export type LayerResult = z.output<typeof LayerResult>;

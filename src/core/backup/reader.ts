@@ -70,7 +70,10 @@ export interface SandboxPlace {
 export interface Sandbox {
   /** Layer restore, and what it took: the measured RTO. */
   readonly restore: LayerResult;
-  /** Counted and hashed in the sandbox, and compared with what was recorded when the copy was made. */
+  /**
+   * Counted and hashed in the sandbox, and compared with what was recorded when the copy was made. PRECONDITION_FAILED where nothing
+   * was recorded that could be compared: that is no fault of the copy, and no proof.
+   */
   content(doing: Doing): Promise<LayerResult>;
   /** User assertions; none where there are none. One that could not be asked is an obstacle. */
   assertions(doing: Doing): Promise<Findings>;
@@ -90,6 +93,8 @@ export interface Compares {
   readonly attributes?: ((item: ContentItem) => string | undefined) | undefined;
   /** What is there beside what was recorded is no difference. */
   readonly mayAdd?: boolean | undefined;
+  /** Whether its being equal says something: that a folder is one again says nothing of what was in it. */
+  readonly tells?: ((item: ContentItem) => boolean) | undefined;
 }
 
 /**

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { LayerResult } from './copy.ts';
+import { LayerResult, Unsure } from './copy.ts';
 
 /** What one verification looked at and found. */
 export const VerificationReport = z.object({
@@ -18,7 +18,8 @@ export const VerificationReport = z.object({
       kind: z.string(),
       repository: z.string(),
       ok: z.boolean(),
-      proven: z.boolean().describe('It was restored, and every layer held.'),
+      proven: z.boolean().describe('It was restored, and every layer held, for all that is in it.'),
+      unsure: Unsure.optional().describe('What of it could not be compared: that much of it is not proven.'),
       restoreSeconds: z.number().optional(),
       layers: z.array(LayerResult),
       notLookedAt: z

@@ -1,4 +1,4 @@
-import type { ContentSummary, LayerResult } from '../backup/copy.ts';
+import type { ContentSummary, LayerResult, Unsure } from '../backup/copy.ts';
 import type { Retention } from '../backup/retention.ts';
 import type { SourceKind } from '../backup/source.ts';
 import type { CopyPlace, MadeCopy } from './backups.ts';
@@ -25,6 +25,8 @@ export interface CopyRecord extends Omit<CopyPlace, 'location'> {
   readonly provenAt: Date | null;
   /** When its bytes were last read again. */
   readonly checkedAt: Date | null;
+  /** What of it was not compared when it was proven: it changed while it was copied, or could not be read. */
+  readonly unsure: Unsure | null;
   /** The last restore in a drill: the measured recovery time, in ms. */
   readonly restoreMs: number | null;
   /** What the last look found wrong. */

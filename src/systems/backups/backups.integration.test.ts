@@ -187,6 +187,21 @@ describe('the record of copies', () => {
     expect(await watch()).toEqual([]);
   });
 
+  it('says of a proof what it does not hold for, until one holds for all', async () => {
+    await copy('cp_1');
+    const unsure = { count: 2, first: ['/srv/a.log', '/srv/b.log'] };
+    await backups.copies.looked('cp_1', [layer('restore'), { ...layer('content'), unsure }]);
+    expect(await standing()).toMatchObject({
+      state: 'partly',
+      proven: false,
+      message: expect.stringContaining('/srv/a.log, /srv/b.log'),
+    });
+    expect(await ask('backup-get', { id: 'cp_1' })).toMatchObject({ unsure });
+    await backups.copies.looked('cp_1', [layer('restore'), layer('content')]);
+    expect(await standing()).toMatchObject({ state: 'proven', proven: true });
+    expect(await ask('backup-get', { id: 'cp_1' })).not.toHaveProperty('unsure');
+  });
+
   it('keeps what a program quotes of a damaged copy, whatever that is', async () => {
     await copy('cp_1');
     await backups.copies.looked('cp_1', [

@@ -22,8 +22,9 @@ export function createRecord({
   async function step(
     id: string,
     from: readonly CopyRecord['status'][],
-    values: Partial<Omit<HistoryRow, 'sequence' | 'contents' | 'left_out'>> & {
+    values: Partial<Omit<HistoryRow, 'sequence' | 'contents' | 'left_out' | 'unsure'>> & {
       readonly contents?: string;
+      readonly unsure?: string | null;
       readonly left_out?: string;
     },
     tell: { readonly type: EventType; readonly data?: JsonObject } | undefined,
@@ -97,6 +98,7 @@ export function createRecord({
           error: null,
           checked_at: null,
           proven_at: null,
+          unsure: null,
           restore_ms: null,
           fault: null,
           tried_at: null,
@@ -157,6 +159,7 @@ export function createRecord({
       const wrong = results.find(({ ok }) => !ok);
       const restored = results.find(({ layer }) => layer === 'restore');
       const read = results.some(({ layer }) => layer === 'bytes');
+      const unsure = results.find((each) => each.unsure)?.unsure;
       const proven = !wrong && restored !== undefined && obstacle === undefined;
       const tried = wrong !== undefined || restored !== undefined || obstacle !== undefined;
       await step(
@@ -165,8 +168,13 @@ export function createRecord({
         {
           ...(read && { checked_at: at }),
           // A copy that is not sound is not proven, whatever it once was.
-          ...(wrong && { proven_at: null, fault: `${wrong.layer}: ${wrong.statement}` }),
-          ...(proven && { proven_at: at, fault: null, restore_ms: restored.durationMs }),
+          ...(wrong && { proven_at: null, unsure: null, fault: `${wrong.layer}: ${wrong.statement}` }),
+          ...(proven && {
+            proven_at: at,
+            fault: null,
+            restore_ms: restored.durationMs,
+            unsure: unsure ? JSON.stringify(unsure, storableStrings) : null,
+          }),
           ...(tried && { tried_at: at, obstacle: obstacle ?? null }),
         },
         wrong
@@ -208,6 +216,7 @@ export function recordOf(row: HistoryRow): CopyRecord {
     contents: row.contents,
     error: row.error,
     provenAt: row.proven_at,
+    unsure: row.unsure,
     checkedAt: row.checked_at,
     restoreMs: row.restore_ms,
     fault: row.fault,

@@ -1,3 +1,4 @@
+import type { Unsure } from '../../core/backup/copy.ts';
 import { type BackupSchedule, CADENCES } from '../../core/backup/schedule.ts';
 import { type BackupSource, DATABASE_KINDS } from '../../core/backup/source.ts';
 import { lastTried } from '../../core/backup/tried.ts';
@@ -9,8 +10,8 @@ export interface Standing {
   readonly source: string;
   readonly kind: BackupSource['kind'];
   readonly repository: string;
-  /** proven: its newest copy that is young enough was restored, and every layer held. */
-  readonly state: 'proven' | 'unproven' | 'unsound' | 'late' | 'failing' | 'none';
+  /** proven: its newest copy that is young enough was restored, and every layer held. partly: but for what could not be compared. */
+  readonly state: 'proven' | 'partly' | 'unproven' | 'unsound' | 'late' | 'failing' | 'none';
   readonly message: string;
   readonly newest: CopyRecord | undefined;
   readonly lastProven: CopyRecord | undefined;
@@ -70,11 +71,17 @@ export function standingOf(
   if (ageMs < -AHEAD_MS)
     return told('late', 'the newest copy was made by a clock that ran ahead: how old it is nobody knows');
   if (ageMs > dueMs * GRACE) return told('late', 'the newest copy is older than it may be');
+  if (newest.provenAt !== null && newest.unsure !== null) return told('partly', tellUnsure(newest.unsure));
   if (newest.provenAt !== null) return told('proven', 'restored, counted and compared');
   const obstacle = lastTried(own, { source: source.name, repository })?.obstacle;
   if (typeof obstacle === 'string') return told('unproven', `it could not be proven here: ${obstacle}`);
   if (lastProven) return told('unproven', 'an older copy is proven; the newest has not been restored yet');
   return told('unproven', 'no copy of it has been restored yet');
+}
+
+function tellUnsure({ count, first }: Unsure): string {
+  const names = first.slice(0, 3).join(', ') + (count > 3 ? ` and ${count - 3} more` : '');
+  return `restored and compared, but for what changed while it was copied or could not be read: ${names}`;
 }
 
 const MONTH_MS = 30 * 86_400_000;

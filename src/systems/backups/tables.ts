@@ -1,5 +1,5 @@
 import { type ColumnType, type Generated, type Selectable, sql } from 'kysely';
-import type { ContentSummary, Manifest, ProofLayer } from '../../core/backup/copy.ts';
+import type { ContentSummary, Manifest, ProofLayer, Unsure } from '../../core/backup/copy.ts';
 import type { SourceKind } from '../../core/backup/source.ts';
 import type { CopyRecord } from '../../core/ports/copies.ts';
 import type { Migration } from '../../store/migrator.ts';
@@ -28,6 +28,7 @@ export type BackupTables = {
     error: string | null;
     checked_at: Date | null;
     proven_at: Date | null;
+    unsure: Jsonb<Unsure | null>;
     restore_ms: number | null;
     fault: string | null;
     tried_at: Date | null;
@@ -82,6 +83,12 @@ export const backupMigrations: readonly Migration[] = [
       await sql`update backup_history set tried_at = coalesce(proven_at, case when fault is not null then checked_at end)`.execute(
         db,
       );
+    },
+  },
+  {
+    name: 'backups/0003-unsure',
+    async up(db) {
+      await sql`alter table backup_history add column unsure jsonb`.execute(db);
     },
   },
 ];

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { Unsure } from '../../core/backup/copy.ts';
 import { isRecoveryPoint } from '../../core/backup/copy-before.ts';
 import type { Retention } from '../../core/backup/retention.ts';
 import { ms } from '../../core/duration.ts';
@@ -11,8 +12,10 @@ export const StandingView = z.object({
   kind: z.string(),
   repository: z.string(),
   state: z
-    .enum(['proven', 'unproven', 'unsound', 'late', 'failing', 'none'])
-    .describe('proven: its newest copy was restored, and what was restored is what was copied.'),
+    .enum(['proven', 'partly', 'unproven', 'unsound', 'late', 'failing', 'none'])
+    .describe(
+      'proven: its newest copy was restored, and what was restored is what was copied. partly: but for what changed while it was copied, or could not be read.',
+    ),
   proven: z.boolean(),
   message: z.string(),
   lastCopyAt: z.coerce.date().optional().describe('Of which instant the newest copy is.'),
@@ -48,6 +51,9 @@ export const CopyView = z.object({
   bytes: z.number().optional(),
   storedBytes: z.number().optional(),
   provenAt: z.coerce.date().optional(),
+  unsure: Unsure.optional().describe(
+    'What of it was not compared when it was proven: it changed while it was copied, or could not be read.',
+  ),
   checkedAt: z.coerce.date().optional(),
   restoreSeconds: z.number().optional(),
   fault: z.string().optional(),
@@ -68,6 +74,7 @@ const TOLD = [
   'bytes',
   'storedBytes',
   'provenAt',
+  'unsure',
   'checkedAt',
   'fault',
   'triedAt',

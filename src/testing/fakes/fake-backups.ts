@@ -202,6 +202,7 @@ export function fakeCopies({ now }: { readonly now: () => Date }): FakeCopies {
     error: null,
     provenAt: null,
     checkedAt: null,
+    unsure: null,
     restoreMs: null,
     fault: null,
     triedAt: null,

@@ -12,6 +12,7 @@ const TONES: Readonly<Record<Exclude<Tone, 'calm'>, readonly string[]>> = {
     'rolling-back',
     'rolled-back',
     'unproven',
+    'partly',
     'late',
     'attention',
     'paused',

@@ -4,7 +4,7 @@ import type { SourceDeps } from '../deps.ts';
 import { sweepScratch } from '../scratch.ts';
 import { copyTree, createLeftOut } from './copy-tree.ts';
 import { expandPaths } from './patterns.ts';
-import { attributesHere, sandboxOfTree, structureOfTree } from './prove-tree.ts';
+import { comparesTree, sandboxOfTree, structureOfTree } from './prove-tree.ts';
 import { occupiedByTree, restoreTree } from './restore-tree.ts';
 import { scan } from './scan.ts';
 import { undoTree } from './undo-tree.ts';
@@ -59,7 +59,7 @@ export function createFilesReader(deps: FilesReaderOptions): SourceReader<'files
     restore: (_, copy, to, doing) => restoreTree(copy, to, deps, doing),
     undo: (_, kept, doing) => undoTree(kept, doing),
     // A restore leaves alone what was not in the copy.
-    compares: { attributes: attributesHere, mayAdd: true },
+    compares: { ...comparesTree, mayAdd: true },
 
     async *contents(source, { signal }) {
       const { roots } = await expandPaths(source.paths);

@@ -4,7 +4,7 @@ import type { ContentItem, LayerResult, Part } from '../../../core/backup/copy.t
 import type { Sandbox, SealedCopy } from '../../../core/backup/reader.ts';
 import type { Doing } from '../../../core/backup/store.ts';
 import { fileError } from '../../files/file-errors.ts';
-import { compareContents, partOf, readContents, tellComparison } from '../contents.ts';
+import { compareContents, judge, partOf, readContents } from '../contents.ts';
 import { lookAtLayer } from '../layer.ts';
 import { makeScratch } from '../scratch.ts';
 import { scan } from './scan.ts';
@@ -13,9 +13,15 @@ import { FOLDER, LINK } from './walk.ts';
 export const treeOf = (copy: SealedCopy): Part => partOf(copy, ({ kind }) => kind === 'tree', 'its files');
 
 /** As another user than root nothing can be given to anybody: only modes are compared then. */
-export function attributesHere({ attributes }: ContentItem): string | undefined {
+function attributesHere({ attributes }: ContentItem): string | undefined {
   return process.getuid?.() === 0 || attributes?.startsWith('->') ? attributes : attributes?.split(' ')[0];
 }
+
+/** As it is wherever a tree is compared. */
+export const comparesTree = {
+  attributes: attributesHere,
+  tells: ({ checksum }: ContentItem) => checksum !== FOLDER && checksum !== LINK,
+};
 
 /** Whether everything that was recorded is listed in the tree, each file with its length. */
 export function structureOfTree(copy: SealedCopy, doing: Doing): Promise<LayerResult> {
@@ -71,10 +77,10 @@ export async function sandboxOfTree(
         const found = scan({ roots: [root], exclude: [], hash: true, below: root }, signal);
         // Folders above what was copied are made with it, and what came while it was copied may be in it.
         const comparison = await compareContents(readContents(copy, doing), found, {
-          attributes: attributesHere,
+          ...comparesTree,
           mayAdd: true,
         });
-        return { ok: comparison.ok, statement: tellComparison(comparison, 'files and folders') };
+        return judge(comparison, 'files and folders');
       }),
     assertions: async () => ({ layers: [] }),
     environment: { STEWARD_SANDBOX_PATH: root },

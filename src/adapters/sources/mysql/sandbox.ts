@@ -8,7 +8,7 @@ import { StewardError } from '../../../core/errors.ts';
 import { askAssertions } from '../assertions.ts';
 import { assertRoomBeside, type Beside, notBeside } from '../beside.ts';
 import { borrowedIn, recordBorrowed } from '../borrowed.ts';
-import { compareContents, readContents, tellComparison } from '../contents.ts';
+import { compareContents, judge, readContents } from '../contents.ts';
 import { byName } from '../order.ts';
 import { evidenceOf } from '../evidence.ts';
 import { lookAtLayer } from '../layer.ts';
@@ -118,7 +118,7 @@ function whatItAnswers(
           readContents(copy, doing),
           found.toSorted((a, b) => byName(a.name, b.name)),
         );
-        return { ok: comparison.ok, statement: tellComparison(comparison, 'tables'), evidence: evidenceOf(comparison) };
+        return { ...judge(comparison, 'tables'), evidence: evidenceOf(comparison) };
       }),
     assertions: (doing) =>
       askAssertions(

@@ -8,7 +8,7 @@ import { ms } from '../../../core/duration.ts';
 import { StewardError } from '../../../core/errors.ts';
 import { askAssertions } from '../assertions.ts';
 import { borrowedIn } from '../borrowed.ts';
-import { compareContents, readContents, tellComparison } from '../contents.ts';
+import { compareContents, judge, readContents } from '../contents.ts';
 import { evidenceOf } from '../evidence.ts';
 import { together } from '../flow.ts';
 import { lookAtLayer } from '../layer.ts';
@@ -143,7 +143,7 @@ function whatItAnswers(
           );
         }
         const comparison = await compareContents(readContents(copy, doing), inOrder(found));
-        return { ok: comparison.ok, statement: tellComparison(comparison, 'tables'), evidence: evidenceOf(comparison) };
+        return { ...judge(comparison, 'tables'), evidence: evidenceOf(comparison) };
       }),
     assertions: (doing) =>
       askAssertions(

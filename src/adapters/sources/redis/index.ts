@@ -24,6 +24,7 @@ export interface RedisReaderOptions extends SourceDeps {
 }
 
 const KIND = 'redis';
+const UNCOUNTED = 'the counts of its keys';
 /** What a server takes at least, beside its data. */
 const BASE_MEMORY = 256 * 1024 ** 2;
 
@@ -127,7 +128,7 @@ export function createRedisReader({ programs, scratch, secrets, now }: RedisRead
           createReadStream(file, { highWaterMark: 1024 ** 2 }),
         );
         const { part, contents } = await writeContents(writer, items ?? []);
-        const leftOut = items ? [] : [{ what: 'the counts of its keys', why: noServer().message }];
+        const leftOut = items ? [] : [{ what: UNCOUNTED, why: noServer().message }];
         return { snapshotAt, parts: [image, part], contents, leftOut, tools };
       }),
 
@@ -246,8 +247,12 @@ export function createRedisReader({ programs, scratch, secrets, now }: RedisRead
 async function contentLayer(copy: SealedCopy, server: ThrowAway | undefined, doing: Doing): Promise<LayerResult> {
   return lookAtLayer('content', async () => {
     if (!server) return { ok: false, statement: 'There is nothing to count: it was not loaded.' };
-    if (copy.manifest.contents.items === 0 && copy.manifest.leftOut.length > 0)
-      return { ok: false, statement: 'Nothing was counted when it was copied: no redis-server was there.' };
+    if (copy.manifest.contents.items === 0 && copy.manifest.leftOut.some(({ what }) => what === UNCOUNTED))
+      throw new StewardError(
+        'PRECONDITION_FAILED',
+        'Nothing was counted when it was copied, because no redis-server was there: it loads, and there is nothing to compare it with.',
+        { hint: 'The next copy is counted.' },
+      );
     const found: ContentItem[] = await countKeys(server.client);
     const comparison = await compareContents(readContents(copy, doing), found);
     return {

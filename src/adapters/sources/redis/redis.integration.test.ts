@@ -7,6 +7,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { ContentItem } from '../../../core/backup/copy.ts';
 import { RedisSource } from '../../../core/backup/source.ts';
+import type { SourceReader } from '../../../core/backup/reader.ts';
+import { backupsOver } from '../../../testing/backup/backups-over.ts';
 import { makeCopy } from '../../../testing/backup/make-copy.ts';
 import { plainStore } from '../../../testing/backup/plain-store.ts';
 import { freePort, hasProgram, type RunningProgram, startProgram } from '../../../testing/world/start-program.ts';
@@ -222,6 +224,29 @@ describe.skipIf(missing)(`a real Redis with an append-only file${missing ? ' (ne
     await expect(makeCopy(reader(), gone, store(), doing)).rejects.toMatchObject({ code: 'UNAVAILABLE' });
     expect(readdirSync(scratch)).toEqual([]);
   });
+
+  it('whose copy was made where no redis-server was, is neither proven nor called wrong by the first drill with one', async () => {
+    await fill();
+    const without = createRedisReader({
+      programs: createPrograms({ environment: { PATH: join(folder.path, 'no programs') } }),
+      scratch,
+      now: () => new Date(),
+      secrets: async () => PASSWORD,
+    });
+    const copy = await makeCopy(without, source(), store(), doing);
+    const backups = backupsOver(copy.store, {
+      sources: () => [source()],
+      readers: [reader() as unknown as SourceReader],
+      programs: createPrograms({ environment: process.env }),
+      scratch,
+      now: () => new Date(),
+    });
+    const place = { source: 'cache', repository: copy.store.repository.name, location: copy.location };
+    const { layers, obstacle } = await backups.drill(place, 'run_1', doing);
+    expect(layers.map(({ layer, ok }) => [layer, ok])).toEqual([['restore', true]]);
+    expect(obstacle).toContain('no redis-server was there');
+    expect(readdirSync(scratch)).toEqual([]);
+  }, 60_000);
 
   it('whose copy has one wrong byte, or is cut, fails every proof, and is not restored', async () => {
     await fill();

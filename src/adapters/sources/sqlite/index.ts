@@ -10,7 +10,7 @@ import { ms } from '../../../core/duration.ts';
 import { StewardError } from '../../../core/errors.ts';
 import { fileError } from '../../files/file-errors.ts';
 import { askAssertions } from '../assertions.ts';
-import { compareContents, partOf, readContents, tellComparison, writeContents } from '../contents.ts';
+import { compareContents, judge, partOf, readContents, writeContents } from '../contents.ts';
 import { keptAs, type SourceDeps, stampOf } from '../deps.ts';
 import { lookAtLayer } from '../layer.ts';
 import { byName } from '../order.ts';
@@ -243,7 +243,7 @@ export function createSqliteReader({
         lookAtLayer('content', async () => {
           if (path === undefined) return { ok: false, statement: 'There is nothing to count: it was not restored.' };
           const comparison = await compareContents(readContents(copy, doing), await countedIn(path, false, doing));
-          return { ok: comparison.ok, statement: tellComparison(comparison, 'tables') };
+          return judge(comparison, 'tables');
         }),
       assertions: async ({ signal }) =>
         path === undefined

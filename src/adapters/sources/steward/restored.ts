@@ -4,7 +4,7 @@ import type { LayerResult } from '../../../core/backup/copy.ts';
 import type { SealedCopy } from '../../../core/backup/reader.ts';
 import type { Doing } from '../../../core/backup/store.ts';
 import type { ProgramsPort } from '../../../core/ports/programs.ts';
-import { compareContents, readContents, tellComparison } from '../contents.ts';
+import { compareContents, judge, readContents } from '../contents.ts';
 import { evidenceOf } from '../evidence.ts';
 import { inOrder } from '../postgres/counting.ts';
 import type { ThrowAway } from '../postgres/throw-away.ts';
@@ -57,14 +57,10 @@ export async function compareState(
   copy: SealedCopy,
   { access, folder }: { readonly access: ThrowAway['access'] | undefined; readonly folder: string },
   doing: Doing,
-): Promise<Pick<LayerResult, 'ok' | 'statement' | 'evidence'>> {
+): Promise<Pick<LayerResult, 'ok' | 'statement' | 'unsure' | 'evidence'>> {
   const found = [...(access ? await countStore(access, doing) : []), ...(await filesIn(folder, doing))];
   const comparison = await compareContents(readContents(copy, doing), inOrder(found));
-  return {
-    ok: comparison.ok,
-    statement: tellComparison(comparison, 'tables and files'),
-    evidence: evidenceOf(comparison),
-  };
+  return { ...judge(comparison, 'tables and files'), evidence: evidenceOf(comparison) };
 }
 
 /** Where its keys are: with the copy, or where it has none in the home that stands for the recovery kit. */

@@ -6,7 +6,7 @@ import { fileError } from '../../files/file-errors.ts';
 import { readContents } from '../contents.ts';
 import { copyTree, createLeftOut } from '../files/copy-tree.ts';
 import type { FilesReaderOptions } from '../files/index.ts';
-import { attributesHere, sandboxOfTree, structureOfTree } from '../files/prove-tree.ts';
+import { comparesTree, sandboxOfTree, structureOfTree } from '../files/prove-tree.ts';
 import { occupiedByTree, restoreTree } from '../files/restore-tree.ts';
 import { scan } from '../files/scan.ts';
 import { undoTree } from '../files/undo-tree.ts';
@@ -149,7 +149,7 @@ export function createVolumeReader(deps: VolumeReaderOptions): SourceReader<'vol
       return undoTree(kept, doing);
     },
 
-    compares: { attributes: attributesHere },
+    compares: comparesTree,
 
     async *contents(source, { signal }) {
       const place = await placeOf(source);
