@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { credentialText } from '../../edge/handlers/probe/credential.ts';
 import type { PlaceConfig, SignedConfig } from '../../edge/handlers/probe/messages.ts';
 import { openConfig } from '../../edge/handlers/probe/signed-config.ts';
+import { classifyAddress } from '../adapters/outbound/address-class.ts';
 import { createProber } from '../adapters/probes/index.ts';
 import { writeAtomically } from '../config/write-atomically.ts';
 import { StewardError } from '../core/errors.ts';
@@ -52,6 +53,7 @@ export async function runPlace({
   const selfCheck = createSelfCheck();
   const prober = createProber({
     secrets: () => Promise.reject(new StewardError('FORBIDDEN', 'A place has no secrets.')),
+    mayGoTo: (address) => classifyAddress(address) !== 'forbidden',
   });
   const states = new Map<string, string>();
   let config: PlaceConfig | undefined;

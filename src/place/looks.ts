@@ -1,7 +1,5 @@
-import { lookup } from 'node:dns/promises';
 import { randomUUID } from 'node:crypto';
 import type { PlaceCheck, PlaceConfig, PlaceResult } from '../../edge/handlers/probe/messages.ts';
-import { classifyAddress } from '../adapters/outbound/address-class.ts';
 import { CheckTarget, type ProbeResult, type Prober } from '../core/check.ts';
 import { StewardError } from '../core/errors.ts';
 import { canonicalJson } from '../core/json.ts';
@@ -36,7 +34,7 @@ export function createLooks({ prober, blame, onResult, onTrouble, signal }: Look
     isMeant: () => boolean,
   ): Promise<void> {
     const at = new Date().toISOString();
-    let seen = await ask(target, timeoutMs, slowMs).catch(failed);
+    let seen = await prober.probe(target, { timeoutMs, slowMs, signal }).catch(failed);
     const reason = seen.state === 'down' ? await blame() : undefined;
     if (reason !== undefined) seen = { ...seen, state: 'unknown', message: `${reason}; seen: ${seen.message}` };
     // What began with another target must not speak for this one.
@@ -52,12 +50,6 @@ export function createLooks({ prober, blame, onResult, onTrouble, signal }: Look
       message: seen.message,
       ...(typeof code === 'string' && /^\w{1,60}$/.test(code) && { code }),
     });
-  }
-
-  async function ask(target: CheckTarget, timeoutMs: number, slowMs: number): Promise<ProbeResult> {
-    if (await leadsAstray(target))
-      return unknown('a place asks no address that is reserved, or of the metadata of a cloud');
-    return await prober.probe(target, { timeoutMs, slowMs, signal });
   }
 
   function start(check: PlaceCheck, userAgent: string): void {
@@ -116,11 +108,4 @@ function targetOf({ target: given }: PlaceCheck, userAgent: string): CheckTarget
   if (target.kind === 'tls' && (target.file !== undefined || target.ca !== undefined)) return undefined;
   if (target.kind === 'http') return { ...target, headers: { 'user-agent': userAgent, ...target.headers } };
   return target;
-}
-
-async function leadsAstray(target: CheckTarget): Promise<boolean> {
-  const host = target.kind === 'http' ? URL.parse(target.url)?.hostname : 'host' in target ? target.host : undefined;
-  if (host === undefined) return false;
-  const addresses = await lookup(host.replace(/^\[(.*)\]$/, '$1'), { all: true }).catch(() => []);
-  return addresses.some(({ address }) => classifyAddress(address) === 'forbidden');
 }

@@ -1,5 +1,6 @@
 import { Agent, type Dispatcher } from 'undici';
 import { type Ending, startDeadline } from './deadline.ts';
+import { keptAway, type MayGoTo, mayGoToHost } from './guard.ts';
 import { errorCode } from './network-failure.ts';
 import type { Lookup } from './names.ts';
 import type { ProbeOptions } from './result.ts';
@@ -41,7 +42,7 @@ const REPEATABLE = new Set(['GET', 'HEAD', 'OPTIONS']);
  * HTTP by undici's dispatch: of what was measured for 1,000 loopback checks (keep-alive: node:http 70 ms of CPU, undici's request 35,
  * its dispatch 20; new connections: 95 and 100), the cheapest that brings a real parser, TLS and a pool.
  */
-export function createHttpClient(lookup: Lookup): HttpClient {
+export function createHttpClient(lookup: Lookup, mayGoTo: MayGoTo = () => true): HttpClient {
   const strict = createAgent(true, lookup);
   let lenient: Agent | undefined;
 
@@ -73,6 +74,8 @@ export function createHttpClient(lookup: Lookup): HttpClient {
             resolve(outcome);
           });
           exchange = current;
+          const { hostname } = new URL(request.origin);
+          if (!mayGoToHost(hostname, mayGoTo)) return current.onResponseError(undefined, keptAway(hostname));
           dispatch(agent, request, fresh, current);
         };
         go(first, false);

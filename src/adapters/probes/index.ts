@@ -8,6 +8,7 @@ import type { SystemdPort } from '../../core/ports/systemd.ts';
 import type { SecretReference, SecretResolver } from '../../core/secrets.ts';
 import { createContainerProbe } from './container-probe.ts';
 import { startDeadline } from './deadline.ts';
+import { guardNames, hostOf, keptAway, type MayGoTo, mayGoToHost } from './guard.ts';
 import { probeDns } from './dns-probe.ts';
 import { createFileSystemProbes } from './file-system-probes.ts';
 import { createHttpClient } from './http-exchange.ts';
@@ -19,7 +20,7 @@ import { createModelsProbe } from './models-probe.ts';
 import { probeMysql } from './mysql-probe.ts';
 import { createMemoryGrowth } from './memory-growth.ts';
 import { createNames } from './names.ts';
-import { endingResult } from './network-failure.ts';
+import { endingResult, networkFailure } from './network-failure.ts';
 import { probePostgres } from './postgres-probe.ts';
 import { createProcessProbe } from './process-probe.ts';
 import { createProcessTable } from './process-table.ts';
@@ -39,6 +40,8 @@ export interface ProberParts {
   readonly programs?: ProgramsPort | undefined;
   readonly gauges?: MachineGauges | undefined;
   readonly now?: (() => Date) | undefined;
+  /** Where it may go, redirects and names that change included; by default everywhere. */
+  readonly mayGoTo?: MayGoTo | undefined;
 }
 
 /** Programs that ping at one time; a look that takes all of its time holds its place against its like alone. */
@@ -53,9 +56,10 @@ export function createProber({
   programs,
   gauges,
   now = () => new Date(),
+  mayGoTo = () => true,
 }: ProberParts): Prober & { close(): Promise<void> } {
-  const names = createNames();
-  const client = createHttpClient(names);
+  const names = guardNames(createNames(), mayGoTo);
+  const client = createHttpClient(names, mayGoTo);
   const probeHttp = createHttpProbe(client, secrets);
   const probeModels = createModelsProbe(client);
   const probeTls = createTlsProbe(names, now);
@@ -142,6 +146,8 @@ export function createProber({
     async probe(target, options) {
       const startedAt = performance.now();
       try {
+        const host = hostOf(target);
+        if (!mayGoToHost(host, mayGoTo)) return networkFailure(keptAway(host ?? ''), 'presence', startedAt);
         return await look(target, options);
       } catch (thrown) {
         return saw('unknown', 'presence', `the probe itself failed: ${StewardError.from(thrown).message}`, startedAt);

@@ -183,6 +183,39 @@ describe('HTTP', () => {
     expect(seen).toBeUndefined();
   });
 
+  it('asks nobody it is kept away from: by address, by name, or where it is sent', async () => {
+    let asked = 0;
+    const goal = await peer(() => void (asked += 1));
+    const sends = (location: string): Promise<number> =>
+      saying(`HTTP/1.1 302 Found\r\nLocation: ${location}\r\nContent-Length: 0\r\n\r\n`);
+    const by = async (mayGoTo: (address: string) => boolean, target: object): Promise<ProbeResult> => {
+      const guarded = createProber({ secrets: async () => 'secret', mayGoTo });
+      const signal = new AbortController().signal;
+      return await guarded
+        .probe(CheckTarget.parse(target), { timeoutMs: 2_000, slowMs: 30_000, signal })
+        .finally(() => guarded.close());
+    };
+    const nowhere = (): boolean => false;
+    const notBeside = (address: string): boolean => address !== '127.0.0.2' && address !== '::1';
+    const followed = async (location: string) => http(await sends(location), { followRedirects: true });
+    for (const [mayGoTo, target] of [
+      [nowhere, http(goal)],
+      [nowhere, { kind: 'http', url: `http://localhost:${goal}/` }],
+      [nowhere, { kind: 'http', url: `http://[::ffff:127.0.0.1]:${goal}/` }],
+      [nowhere, { kind: 'tcp', host: '127.0.0.1', port: goal }],
+      [nowhere, { kind: 'tls', host: 'localhost', port: goal }],
+      [nowhere, { kind: 'dns', name: 'a.example', server: '127.0.0.1', port: goal }],
+      [notBeside, await followed(`http://127.0.0.2:${goal}/`)],
+      [notBeside, await followed(`http://2130706434:${goal}/`)],
+      [notBeside, await followed(`http://[::1]:${goal}/`)],
+    ] as const)
+      expect(await by(mayGoTo, target), JSON.stringify(target)).toMatchObject({
+        state: 'unknown',
+        message: expect.stringContaining('is not asked'),
+      });
+    expect(asked).toBe(0);
+  });
+
   it('ends in a circle of redirects', async () => {
     const port = await saying(
       'HTTP/1.1 302 Found\r\nLocation: /again\r\nContent-Length: 0\r\nConnection: close\r\n\r\n',

@@ -1,5 +1,6 @@
 import type { ProbeResult } from '../../core/check.ts';
 import type { Ending } from './deadline.ts';
+import { KEPT_AWAY } from './guard.ts';
 import { saw } from './result.ts';
 
 /** What the kernel says when the prober is the one that cannot: nothing follows from it about the peer. */
@@ -14,6 +15,7 @@ const OWN_TROUBLE: Readonly<Record<string, string>> = {
   EAI_AGAIN: 'the name service of this machine does not answer',
   EACCES: 'this machine does not let Steward connect there',
   EPERM: 'this machine does not let Steward connect there',
+  [KEPT_AWAY]: 'an address that is reserved, or of the metadata of a cloud, is not asked',
 };
 
 const PEER_TROUBLE: Readonly<Record<string, string>> = {
