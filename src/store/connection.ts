@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream';
 import { Kysely, PostgresDialect, type RawBuilder, sql } from 'kysely';
 import pg from 'pg';
 import { StewardError } from '../core/errors.ts';
+import type { EventType } from '../core/event.ts';
 import type { Log } from '../core/log.ts';
 import { translateDatabaseError } from './database-errors.ts';
 import { poolName } from './fence.ts';
@@ -59,8 +60,10 @@ export function createPool(
   };
 }
 
-/** In a statement that writes an event; seen here, so that consumers are woken once it is committed. */
-export const TELLS = '/* tells */';
+/** In a statement that writes events of these types; seen here, so that whoever wants them is woken once it is committed. */
+export const tells = (types: readonly EventType[]): RawBuilder<unknown> =>
+  sql.raw(`/* tells ${[...new Set(types)].join(' ')} */`);
+const TELLS = /\/\* tells (.+?) \*\//g;
 
 /**
  * At the beginning of a statement that is asked for all the time: the server keeps how it does it. Only for one whose result has
@@ -69,8 +72,11 @@ export const TELLS = '/* tells */';
 export const prepared = (name: string): RawBuilder<unknown> => sql.raw(`/* as ${name} */`);
 const PREPARED = /^\s*\/\* as (\w+) \*\//;
 
+/** Events of these types are committed. */
+type OnTold = (types: ReadonlySet<string>) => void;
+
 /** Kysely on the pool; what a query throws is a StewardError wherever the database itself is the trouble. */
-export function createKysely(pool: pg.Pool, onTold: () => void = () => undefined): Kysely<NoTables> {
+export function createKysely(pool: pg.Pool, onTold: OnTold = () => undefined): Kysely<NoTables> {
   const translated = {
     options: pool.options,
     async connect() {
@@ -89,10 +95,10 @@ export function createKysely(pool: pg.Pool, onTold: () => void = () => undefined
 
 function translating(
   client: pg.PoolClient,
-  onTold: () => void,
+  onTold: OnTold,
 ): { query: unknown; release: pg.PoolClient['release']; processID: unknown } {
   let within = false;
-  let told = false;
+  let told = new Set<string>();
   return {
     processID: (client as unknown as { processID?: number }).processID,
     async query(text: string, parameters: unknown[]) {
@@ -101,11 +107,13 @@ function translating(
         const answer = await client.query(
           name === undefined ? { text, values: parameters } : { name, text, values: parameters },
         );
-        told = (told && text !== 'rollback') || text.includes(TELLS);
+        if (text === 'rollback') told = new Set();
+        for (const [, types = ''] of text.matchAll(TELLS)) for (const type of types.split(' ')) told.add(type);
         within = (within && text !== 'commit' && text !== 'rollback') || /^(begin|start transaction)/.test(text);
-        if (told && !within) {
-          told = false;
-          onTold();
+        if (told.size > 0 && !within) {
+          const committed = told;
+          told = new Set();
+          onTold(committed);
         }
         return answer;
       } catch (thrown) {

@@ -50,6 +50,8 @@ const BATCH = 200;
 const AT_ONCE = 6;
 const LONGEST_WAIT_MS = 30_000;
 const UNSETTLED_MS = 25;
+/** What a consumer does not want wakes it so much later: in masses it must not cost a look for each. */
+const UNWANTED_MS = 500;
 const SEEN_EVERY_MS = 3_600_000;
 
 export function startConsumer(deps: EventsDeps, options: ConsumeOptions): EventConsumer {
@@ -60,8 +62,22 @@ export function startConsumer(deps: EventsDeps, options: ConsumeOptions): EventC
   const signal = options.signal ? AbortSignal.any([options.signal, stopping.signal]) : stopping.signal;
   const lock = `consumer:${consumer}`;
   let news = Promise.withResolvers<void>();
-  const unlisten = session.listen(EVENTS_CHANNEL, () => news.resolve());
+  let passingOver: NodeJS.Timeout | undefined;
+  const unlisten = session.listen(EVENTS_CHANNEL, (type) => void hear(type));
   const done = work();
+
+  async function hear(type: string | undefined): Promise<void> {
+    // A node of an older release does not say what it was.
+    if (!type || (await wantedTypes().catch(() => EVENT_TYPES)).includes(type as EventType)) return news.resolve();
+    // Not all at the same moment.
+    passingOver ??= setTimeout(
+      () => {
+        passingOver = undefined;
+        news.resolve();
+      },
+      UNWANTED_MS * (0.5 + Math.random()),
+    ).unref();
+  }
 
   async function work(): Promise<void> {
     while (!signal.aborted) {
@@ -83,6 +99,7 @@ export function startConsumer(deps: EventsDeps, options: ConsumeOptions): EventC
       }
     }
     unlisten();
+    clearTimeout(passingOver);
     await session.releaseLock(lock);
   }
 
@@ -123,7 +140,7 @@ export function startConsumer(deps: EventsDeps, options: ConsumeOptions): EventC
       await advance(last.xid, last.id);
       attempts = 0;
     }
-    if (end && end.id !== rows.at(-1)?.id) await advance(end.xid, end.id);
+    if (end && end.id !== rows.at(-1)?.id) await advance(end.xid, end.id, { unwanted: true });
     return end || rows.length > 0 ? 'some' : 'unsettled';
   }
 
@@ -152,7 +169,12 @@ export function startConsumer(deps: EventsDeps, options: ConsumeOptions): EventC
     const known = await db
       .selectFrom('event_cursors as c')
       .selectAll()
-      .select(sql<boolean>`exists (select from events e where (e.xid, e.id) > (c.xid, c.event_id))`.as('beyond'))
+      // The last one decides, and an index knows it: whether there is one beyond is answered by reading all of them otherwise.
+      .select(
+        sql<boolean>`coalesce((c.xid, c.event_id) < (select e.xid, e.id from events e order by e.xid desc, e.id desc limit 1), false)`.as(
+          'beyond',
+        ),
+      )
       .where('consumer', '=', consumer)
       .executeTakeFirst();
     if (known) return known;
@@ -169,13 +191,17 @@ export function startConsumer(deps: EventsDeps, options: ConsumeOptions): EventC
     return { ...begun, beyond: true };
   }
 
-  async function advance(xid: string, eventId: number): Promise<void> {
+  /** What was passed over can be passed over again: that waits for no disk. */
+  async function advance(xid: string, eventId: number, { unwanted = false } = {}): Promise<void> {
     await db
       .updateTable('event_cursors')
       .set({ xid, event_id: eventId, attempts: 0, seen_at: now() })
       .where('consumer', '=', consumer)
       // A process that lost its lock without noticing must not push the cursor back.
       .where(sql<boolean>`(xid, event_id) <= (${xid}::xid8, ${eventId}::bigint)`)
+      .$if(unwanted, (query) =>
+        query.where(sql<boolean>`(select set_config('synchronous_commit', 'off', true)) is not null`),
+      )
       .execute();
   }
 

@@ -38,6 +38,7 @@ export type EventTables = {
 
 export type EventRow = Selectable<EventTables['events']>;
 
+/** Tells the type of what is new; nothing where it may be any. */
 export const EVENTS_CHANNEL = 'steward_events';
 
 /**

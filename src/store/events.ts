@@ -2,7 +2,7 @@ import { type RawBuilder, sql, type Transaction } from 'kysely';
 import { StewardError } from '../core/errors.ts';
 import type { EventDraft, EventType, StewardEvent } from '../core/event.ts';
 import type { JsonObject } from '../core/json.ts';
-import { TELLS } from './connection.ts';
+import { tells } from './connection.ts';
 import { type ConsumeOptions, type EventConsumer, type EventsDeps, startConsumer } from './event-consumer.ts';
 import { type EventTables, settled, settledBelow, toEvent } from './event-tables.ts';
 
@@ -74,7 +74,7 @@ export function createEvents(deps: EventsDeps): { events: Events; stop: () => Pr
       const at = deps.now();
       const column = <T>(of: (draft: EventDraft) => T): T[] => drafts.map(of);
       const { rows } = await sql<{ id: number }>`
-        ${sql.raw(TELLS)} insert into events (at, type, subject_kind, subject_id, node, data, causation, actor)
+        ${tells(column(({ type }) => type))} insert into events (at, type, subject_kind, subject_id, node, data, causation, actor)
           select ${at}::timestamptz, type, subject_kind, subject_id, node, data::jsonb, causation::jsonb, actor::jsonb
           from unnest(${column(({ type }) => type)}::text[], ${column(({ subject }) => subject?.kind ?? null)}::text[],
             ${column(({ subject }) => subject?.id ?? null)}::text[], ${column(({ node }) => node ?? null)}::text[],
@@ -86,7 +86,7 @@ export function createEvents(deps: EventsDeps): { events: Events; stop: () => Pr
     },
 
     appending: (draft, forEach) => sql`
-      ${sql.raw(TELLS)} insert into events (at, type, subject_kind, subject_id, node, data, causation, actor)
+      ${tells([draft.type])} insert into events (at, type, subject_kind, subject_id, node, data, causation, actor)
       select ${deps.now()}::timestamptz, ${draft.type}::text, ${draft.subject?.kind ?? null}::text, ${draft.subject?.id ?? null}::text,
         ${draft.node ?? null}::text, ${JSON.stringify(draft.data)}::jsonb, ${orNull(draft.causation)}::jsonb,
         ${orNull(draft.actor)}::jsonb

@@ -90,7 +90,9 @@ export async function openStore(options: OpenStoreOptions): Promise<Store> {
     // Whoever waits on a connection to a server that froze would wait for ever.
     session.onAvailability((available) => available || drop());
     const bell = createBell(pool, log);
-    const db = createKysely(pool, () => bell.ring(EVENTS_CHANNEL));
+    const db = createKysely(pool, (types) => {
+      for (const type of types) bell.ring(EVENTS_CHANNEL, type);
+    });
 
     await options.beforeMigrating?.(db);
     await migrate(db, [...eventMigrations, ...options.migrations], {
