@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { sql } from 'kysely';
+import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { StewardError } from '../core/errors.ts';
 import type { EventDraft, StewardEvent } from '../core/event.ts';
@@ -369,6 +370,67 @@ it('is woken by each event, without waiting for its poll', async () => {
 
   await consumer.stop();
   expect(seen).toEqual(['first', 'second', 'third']);
+});
+
+it('is woken by one of several types that are told of together, and passes over the others without its poll', async () => {
+  const seen: string[] = [];
+  const consumer = store.events.consume({
+    consumer: 'wants one',
+    types: ['service.down'],
+    pollMs: 600_000,
+    async handle({ data }) {
+      seen.push(String(data['name']));
+    },
+  });
+  const behind = async () => (await store.events.consumers())[0]?.behind;
+  await eventually(async () => expect(await behind()).toBe(0));
+
+  await store.db
+    .transaction()
+    .execute((trx) =>
+      store.events.appendAll(trx, [draft('up'), draft('down', 'service.down'), draft('degraded', 'service.degraded')]),
+    );
+  await eventually(() => expect(seen).toEqual(['down']));
+
+  await append('up again');
+  await eventually(async () => expect(await behind()).toBe(0));
+  await consumer.stop();
+  expect(seen).toEqual(['down']);
+});
+
+it('looks for news without reading what is there', async () => {
+  const many = 5_000;
+  await sql`insert into events (at, type, data) select now(), 'service.up', '{}' from generate_series(1, ${many})`.execute(
+    store.db,
+  );
+  const db = store.db.withTables<EventTables>();
+  const past = (id: number) =>
+    eventually(async () => {
+      const cursor = await db.selectFrom('event_cursors').select('event_id').executeTakeFirst();
+      expect(cursor?.event_id).toBeGreaterThanOrEqual(id);
+    });
+  const { stop } = collect(store, { types: ['service.down'] });
+  await past(many);
+  for (const name of ['a', 'b', 'c']) {
+    const [event] = await append(name);
+    await past(event?.id ?? Infinity);
+  }
+  await stop();
+  // What its connections read is on record once they are closed.
+  await store.close();
+  const client = new pg.Client(database.databaseUrl);
+  await client.connect();
+  try {
+    await eventually(async () => {
+      const { rows } = await client.query<{ inserted: string; read: string }>(
+        "select n_tup_ins as inserted, seq_tup_read as read from pg_stat_user_tables where relname = 'events'",
+      );
+      expect(Number(rows[0]?.inserted)).toBe(many + 3);
+      expect(Number(rows[0]?.read)).toBeLessThan(many);
+    });
+  } finally {
+    await client.end();
+  }
 });
 
 it('goes on when the older transaction that held it up ends, without waiting for its poll', async () => {
