@@ -6,7 +6,7 @@ const read = new WeakMap<readonly string[], readonly AddressRange[]>();
 /** Who sent it: who connected, or where that is a trusted proxy, the last in X-Forwarded-For that is none. */
 export function addressOf(request: IncomingMessage, trustedProxies: readonly string[]): string {
   const peer = request.socket.remoteAddress ?? '';
-  if (!isTrusted(request, trustedProxies)) return peer;
+  if (!isTrustedProxy(peer, trustedProxies)) return peer;
   const trusted = rangesOf(trustedProxies);
   const header = request.headers['x-forwarded-for'];
   const said = (Array.isArray(header) ? header.join(',') : (header ?? '')).split(',').map((one) => one.trim());
@@ -15,7 +15,7 @@ export function addressOf(request: IncomingMessage, trustedProxies: readonly str
 
 /** How it was sent: without TLS here, but perhaps with it to a trusted proxy. */
 export function schemeOf(request: IncomingMessage, trustedProxies: readonly string[]): 'http' | 'https' {
-  if (!isTrusted(request, trustedProxies)) return 'http';
+  if (!isTrustedProxy(request.socket.remoteAddress ?? '', trustedProxies)) return 'http';
   const said = [request.headers['x-forwarded-proto'] ?? ''].flat().join(',').split(',');
   return said.at(-1)?.trim().toLowerCase() === 'https' ? 'https' : 'http';
 }
@@ -28,8 +28,8 @@ function withoutPort(address: string): string {
 }
 
 /** Whether what it says of the client may be believed. */
-function isTrusted({ socket }: IncomingMessage, trustedProxies: readonly string[]): boolean {
-  return trustedProxies.length > 0 && covers(rangesOf(trustedProxies), socket.remoteAddress ?? '');
+export function isTrustedProxy(address: string, trustedProxies: readonly string[]): boolean {
+  return trustedProxies.length > 0 && covers(rangesOf(trustedProxies), address);
 }
 
 function rangesOf(trustedProxies: readonly string[]): readonly AddressRange[] {

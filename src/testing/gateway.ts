@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { type AddressInfo, connect, createServer as createTcpServer, type Server, type Socket } from 'node:net';
 import { type CallerPorts, createCallers } from '../../edge/handlers/gateway/callers.ts';
+import type { Counters } from '../../edge/handlers/gateway/counters.ts';
 import { judge } from '../../edge/handlers/gateway/judge.ts';
 import { memoryCounters } from '../../edge/handlers/gateway/memory-counters.ts';
 import { readyRoutes } from '../../edge/handlers/gateway/ready.ts';
@@ -62,6 +63,8 @@ export async function openGateway({
   upstreams,
   trustedProxies = [],
   limits = {},
+  unrouted = NO_LIMITS,
+  counters = memoryCounters(),
   callerPorts = NOBODY,
   now = () => new Date(),
   addresses = (host) => Promise.resolve([host === 'localhost' ? '127.0.0.1' : host]),
@@ -70,6 +73,9 @@ export async function openGateway({
   readonly upstreams: Readonly<Record<string, Partial<UpstreamSettings> & { readonly targets: readonly string[] }>>;
   readonly trustedProxies?: readonly string[];
   readonly limits?: Partial<ServerLimits>;
+  /** Hold for what no route takes. */
+  readonly unrouted?: Limits;
+  readonly counters?: Counters;
   readonly callerPorts?: Omit<CallerPorts, 'digests'>;
   readonly now?: () => Date;
   readonly addresses?: Addresses;
@@ -86,8 +92,7 @@ export async function openGateway({
       ),
     ]),
   );
-  const ready = readyRoutes(routes, NO_LIMITS);
-  const counters = memoryCounters();
+  const ready = readyRoutes(routes, unrouted);
   const door = createDoor({
     judge,
     routes: () => ready,

@@ -14,9 +14,10 @@ import type { AccessLog } from './access-log.ts';
 import { bump, type Figures } from './figures.ts';
 import { lastWords } from './last-words.ts';
 import { type Failure, flat, hasBody, pass, type Passed } from './passage.ts';
-import { recordOf, type UnjudgedRecord } from './record.ts';
+import { recordOf } from './record.ts';
 import type { Doors } from './server.ts';
 import { createTunnels, type Tunnels } from './tunnel.ts';
+import { createUnjudged, type Told } from './unjudged.ts';
 import type { Upstream } from './upstream.ts';
 
 export interface DoorDeps {
@@ -41,7 +42,6 @@ const FAILED: Readonly<Record<Failure, readonly [status: number, message: string
   'upstream-slow': [504, 'The service did not answer in time.'],
 };
 
-const WRONG_HERE = 'Something went wrong here.';
 const RETRY_SECONDS = '5';
 const DRAINED_BYTES = 64 * 1024;
 /** With two of them, two servers may go by different ones. */
@@ -51,6 +51,7 @@ export function createDoor(deps: DoorDeps): Doors & { readonly tunnels: Tunnels 
   const { judge, routes, callers, counters, trustedProxies, accessLog, figures, now, log } = deps;
   const tunnels = createTunnels();
   const newId = (): string => randomUUID();
+  const unjudged = createUnjudged({ ...deps, newId });
 
   async function judged(request: IncomingMessage): Promise<Verdict> {
     return await judge(
@@ -75,10 +76,9 @@ export function createDoor(deps: DoorDeps): Doors & { readonly tunnels: Tunnels 
     figures.requests += 1;
     const twice = saidTwice(request.rawHeaders);
     if (twice !== undefined) {
-      const why = `The header ${twice} is there twice.`;
-      const id = unjudged(request, 'malformed', 400, why);
+      const { status, headers, body } = await unjudged.ambiguous(request, `The header ${twice} is there twice.`);
       response.setHeader('connection', 'close');
-      return answer(response, 400, { error: why, id }, { 'x-request-id': id });
+      return answer(response, status, body, headers);
     }
     const verdict = await judged(request);
     if (request.socket.destroyed) return finish(verdict, began, began, { is: 'client-gone', status: undefined });
@@ -109,6 +109,8 @@ export function createDoor(deps: DoorDeps): Doors & { readonly tunnels: Tunnels 
       return;
     }
     if (/100-continue/i.test(request.headers.expect ?? '') && hasBody(request)) response.writeContinue();
+    if (hasBody(request) && !unjudged.goesOn(response, verdict.response.set))
+      return finish(verdict, began, began, { is: 'client-gone', status: undefined });
     const own = performance.now();
     const passed = await pass({
       request,
@@ -144,20 +146,6 @@ export function createDoor(deps: DoorDeps): Doors & { readonly tunnels: Tunnels 
     accessLog.write(recordOf(verdict, { ...ended, ms: at - began, ownMs: own - began }));
   }
 
-  /** What came to no verdict is written down as well. */
-  function unjudged(request: IncomingMessage, rule: UnjudgedRecord['rule'], status: number, why: string): string {
-    const { method } = request;
-    return note({ rule, status, why, address: addressOf(request, trustedProxies()), ...(method && { method }) });
-  }
-
-  function note(what: Omit<UnjudgedRecord, 'id' | 'at'>): string {
-    const record: UnjudgedRecord = { id: newId(), at: now().toISOString(), ...what };
-    if (what.rule === 'malformed') bump(figures.refusals, what.rule);
-    bump(figures.byStatus, `${Math.floor(what.status / 100)}xx`);
-    accessLog.write(record);
-    return record.id;
-  }
-
   function fail(request: IncomingMessage, response: ServerResponse, verdict: Forward, failure: Failure): number {
     const [status, error] = FAILED[failure];
     if (response.headersSent || response.destroyed) return status;
@@ -170,21 +158,28 @@ export function createDoor(deps: DoorDeps): Doors & { readonly tunnels: Tunnels 
     tunnels,
     request(request, response) {
       handle(request, response).catch((thrown: unknown) => {
-        const id = unjudged(request, 'error', 500, String(thrown));
-        log.error('a request to the gateway could not be answered', { id, reason: String(thrown) });
-        if (response.headersSent) response.destroy();
-        else answer(response, 500, { error: WRONG_HERE, id }, { 'x-request-id': id });
+        void wentWrong(request, thrown, 'a request to the gateway could not be answered').then((told) => {
+          if (response.headersSent) response.destroy();
+          else answer(response, told.status, told.body, told.headers);
+        });
       });
     },
     upgrade(request, socket, head) {
       upgraded(request, socket, head).catch((thrown: unknown) => {
-        const id = unjudged(request, 'error', 500, String(thrown));
-        log.error('an upgrade at the gateway could not be answered', { id, reason: String(thrown) });
-        lastWords(socket, 500, { 'x-request-id': id }, { error: WRONG_HERE, id });
+        void wentWrong(request, thrown, 'an upgrade at the gateway could not be answered').then((told) =>
+          lastWords(socket, told.status, told.headers, told.body),
+        );
       });
     },
-    malformed: (why, status, address) => note({ rule: 'malformed', status, why, address }),
+    malformed: unjudged.malformed,
+    tunnel: unjudged.tunnel,
   };
+
+  async function wentWrong(request: IncomingMessage, thrown: unknown, what: string): Promise<Told> {
+    const told = await unjudged.failed(request, String(thrown));
+    log.error(what, { id: told.body.id, reason: String(thrown) });
+    return told;
+  }
 
   async function upgraded(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     const began = performance.now();
@@ -192,9 +187,8 @@ export function createDoor(deps: DoorDeps): Doors & { readonly tunnels: Tunnels 
     socket.on('error', () => undefined);
     const twice = saidTwice(request.rawHeaders);
     if (twice !== undefined) {
-      const why = `The header ${twice} is there twice.`;
-      const id = unjudged(request, 'malformed', 400, why);
-      return lastWords(socket, 400, { 'x-request-id': id }, { error: why, id });
+      const { status, headers, body } = await unjudged.ambiguous(request, `The header ${twice} is there twice.`);
+      return lastWords(socket, status, headers, body);
     }
     const verdict = await judged(request);
     if (socket.destroyed) return finish(verdict, began, began, { is: 'client-gone', status: undefined });

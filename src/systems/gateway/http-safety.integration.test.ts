@@ -106,6 +106,17 @@ describe('the gateway, by bytes', () => {
       expect(requestsIn(upstream.text())).toEqual([]);
     });
 
+    it.each([201, 1_000])('more than 200 headers, %d, with 431', async (count) => {
+      const many = Array.from({ length: count - 2 }, (_, at) => `A${at}: 1\r\n`).join('');
+      // What decides comes last, where a server that stops reading at some number would not see it.
+      for (const last of ['X-User-Id: 7', 'Authorization: Bearer forged', 'Transfer-Encoding: chunked']) {
+        const { statuses, text } = await send(`GET / HTTP/1.1\r\n${HOST}${many}${last}\r\n\r\n`);
+        expect(statuses).toEqual([431]);
+        expect(text).toMatch(/^x-request-id: /im);
+      }
+      expect(upstream.text()).toBe('');
+    });
+
     it('headers that are too long, with 431', async () => {
       const { statuses } = await send(`GET / HTTP/1.1\r\n${HOST}X-A: ${'a'.repeat(20_000)}\r\n\r\n`);
       expect(statuses).toEqual([431]);
@@ -156,6 +167,14 @@ describe('the gateway, by bytes', () => {
       expect(came.length).toBeLessThanOrEqual(1);
       expect(came.every(({ line }) => /^(GET|POST) \/one HTTP\/1\.1$/.test(line))).toBe(true);
       expect(upstream.text().toLowerCase()).not.toContain('x-user-id');
+    });
+
+    it('with 200 headers, all of which get there', async () => {
+      const many = Array.from({ length: 198 }, (_, at) => `A${at}: 1\r\n`).join('');
+      const { statuses } = await send(`GET /one HTTP/1.1\r\n${HOST}${many}Connection: close\r\n\r\n`);
+      expect(statuses).toEqual([200]);
+      const [came] = requestsIn(upstream.text());
+      expect(Object.keys(came?.headers ?? {}).filter((name) => /^a\d+$/.test(name))).toHaveLength(198);
     });
 
     it('with chunks, which the upstream gets in one way', async () => {
@@ -307,7 +326,14 @@ describe('the gateway, by bytes', () => {
     await fc.assert(
       fc.asyncProperty(fc.array(piece, { minLength: 1, maxLength: 14 }), async (pieces) => {
         for (const chunks of upstream.received) chunks.length = 0;
-        const { statuses } = await send(pieces.join(''), 25);
+        const { text, statuses } = await send(pieces.join(''), 25);
+        // Every answer but one that is none yet says its limit and its id.
+        const answers = statuses.filter((status) => status >= 200);
+        for (const header of ['x-ratelimit-limit', 'x-ratelimit-remaining', 'x-request-id'])
+          expect([header, [...text.matchAll(new RegExp(`^${header}: `, 'gim'))].length]).toEqual([
+            header,
+            answers.length,
+          ]);
         const came = requestsIn(upstream.text());
         for (const { line, headers } of came) {
           expect(line).toMatch(/^(GET|POST) \/(one|two) HTTP\/1\.1$/);

@@ -36,9 +36,11 @@ export interface UnjudgedRecord {
   readonly address: string;
   /** Nothing where the request could not be read. */
   readonly method?: string;
-  readonly rule: 'malformed' | 'error';
+  readonly rule: 'malformed' | 'error' | 'anonymous';
   readonly status: number;
   readonly why: string;
+  /** Of what was one too many. */
+  readonly limits?: readonly LimitTrace[];
 }
 
 export function recordOf(

@@ -1,15 +1,12 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { lastWords } from './last-words.ts';
 import { hasBody } from './passage.ts';
+import type { Unjudged } from './unjudged.ts';
 
 /** What the gateway does with what comes in. */
-export interface Doors {
+export interface Doors extends Pick<Unjudged, 'malformed' | 'tunnel'> {
   request(request: IncomingMessage, response: ServerResponse): void;
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
-  /** What is no request that two servers would read alike, and what it is answered with; gives the id of that. */
-  malformed(why: string, status: number, address: string): string;
 }
 
 export interface ServerLimits {
@@ -52,10 +49,10 @@ export function createGatewayServer(doors: Doors, limits: ServerLimits): Server 
   // Any other expectation is one that nobody has to meet.
   server.on('checkExpectation', doors.request);
   server.on('upgrade', doors.upgrade);
-  server.on('connect', (_request, socket: Duplex) => {
+  server.on('connect', (request, socket: Duplex) => {
     // Nobody else hears of it any more.
     socket.on('error', () => undefined);
-    refuse(socket, 405, 'CONNECT');
+    doors.tunnel(request, socket);
   });
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => {
     const code = error.code ?? 'unknown';
@@ -63,14 +60,9 @@ export function createGatewayServer(doors: Doors, limits: ServerLimits): Server 
     // Who leaves in the middle of a body is gone, and known as such. Where an answer has begun, another one would be read as its body.
     const left = code === 'ECONNRESET' || (answering && code === 'HPE_INVALID_EOF_STATE');
     if (left || answering?.headersSent || !socket.writable) return void socket.destroy();
-    refuse(socket, ANSWERS[code] ?? 400, code);
+    doors.malformed(code, ANSWERS[code] ?? 400, socket, answering ?? undefined);
   });
   return server;
-
-  function refuse(socket: Duplex, status: number, why: string): void {
-    const id = doors.malformed(why, status, (socket as Socket).remoteAddress ?? '');
-    lastWords(socket, status, { 'x-request-id': id });
-  }
 }
 
 /** Nothing else is upgraded: in HTTP/2 that nobody judges, say, anything could be asked for. */
