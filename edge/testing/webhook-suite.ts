@@ -151,22 +151,33 @@ export function webhookSuite(ask: (cases: readonly Case[]) => Promise<readonly V
       expect(await statusOf({ ...withToken('whsec_c2VjcmV0'), types: signing })).toBe(401);
     });
 
+    it('without an id is known by its signed time and body, whichever secret signed it and however that is written', async () => {
+      const body = '{"type":"view_closed"}';
+      const at = 1_531_420_618;
+      for (const [preset, other] of [
+        ['slack', ofSlack(body, at + 1)],
+        ['stripe', ofStripe(body, at + 1)],
+      ] as const) {
+        const of = (secret: string): Case => (preset === 'slack' ? ofSlack : ofStripe)(body, at, secret);
+        const types = { hook: hookType(preset, ['secret', 'before']) };
+        const [first, replayed, before, later, shouted] = await ask([
+          { ...of('secret'), types },
+          { ...of('secret'), types, now: (at + 200) * 1000 },
+          { ...of('before'), types },
+          { ...other, types },
+          { ...of('secret'), types, headers: upperCase(of('secret').headers) },
+        ]);
+        expect(idOf(first)).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-8/);
+        expect([idOf(replayed), idOf(before)]).toEqual([idOf(first), idOf(first)]);
+        expect([idOf(first), undefined]).toContain(idOf(shouted));
+        expect(later?.is).toBe('accepted');
+        expect(idOf(later)).not.toBe(idOf(first));
+      }
+    });
+
     it('of Slack that asks who listens gets its challenge back, signed ones only', async () => {
       const body = '{"type":"url_verification","challenge":"3eZbrw1aB"}';
-      const at = 1_531_420_618;
-      const signature = createHmac('sha256', 'secret').update(`v0:${at}:${body}`).digest('hex');
-      const asked: Case = {
-        ...good,
-        path: '/hook',
-        types: { hook: hookType('slack', ['secret']) },
-        headers: {
-          'content-type': 'application/json',
-          'x-slack-request-timestamp': String(at),
-          'x-slack-signature': `v0=${signature}`,
-        },
-        body: bytes(body),
-        now: at * 1000,
-      };
+      const asked = ofSlack(body, 1_531_420_618);
       expect(await one(asked)).toEqual({ is: 'answered', body: { challenge: '3eZbrw1aB' } });
       expect(await statusOf({ ...asked, body: bytes(body.replace('3eZ', '3eY')) })).toBe(401);
     });
@@ -195,7 +206,13 @@ export function webhookSuite(ask: (cases: readonly Case[]) => Promise<readonly V
   });
 }
 
-function caseOf({ preset, secret, headers, body, at }: Published): Case {
+function caseOf({
+  preset,
+  secret,
+  headers,
+  body,
+  at,
+}: Pick<Published, 'preset' | 'secret' | 'headers' | 'body' | 'at'>): Case {
   return {
     method: 'POST',
     path: '/hook',
@@ -206,6 +223,40 @@ function caseOf({ preset, secret, headers, body, at }: Published): Case {
     now: at * 1000,
   };
 }
+
+const ofSlack = (body: string, at: number, secret = 'secret'): Case =>
+  caseOf({
+    preset: 'slack',
+    secret,
+    headers: {
+      'content-type': 'application/json',
+      'x-slack-request-timestamp': String(at),
+      'x-slack-signature': `v0=${createHmac('sha256', secret).update(`v0:${at}:${body}`).digest('hex')}`,
+    },
+    body,
+    at,
+  });
+
+const ofStripe = (body: string, at: number, secret = 'secret'): Case =>
+  caseOf({
+    preset: 'stripe',
+    secret,
+    headers: {
+      'content-type': 'application/json',
+      'stripe-signature': `t=${at},v1=${createHmac('sha256', secret).update(`${at}.${body}`).digest('hex')}`,
+    },
+    body,
+    at,
+  });
+
+/** The signature in other letters, which are the same bytes. */
+const upperCase = (headers: Case['headers']): Case['headers'] =>
+  Object.fromEntries(
+    Object.entries(headers).map(([name, value]) => [
+      name,
+      value.replaceAll(/(?<==)[0-9a-f]{64}/g, (hex) => hex.toUpperCase()),
+    ]),
+  );
 
 function signed(body: string | Uint8Array, headers: Readonly<Record<string, string>> = {}, secret = 'secret'): Case {
   return {

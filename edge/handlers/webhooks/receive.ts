@@ -127,6 +127,8 @@ export async function judgeBody(
   const preset = presetOf(ready.type.preset);
   const claim = preset.claim(headers, body);
   let genuine = false;
+  /** What was signed, where that says when. */
+  let ofOneMoment: readonly Uint8Array[] | undefined;
   for (const { key, token } of ready.secrets) {
     const candidate = token(headers);
     if (candidate !== undefined) genuine ||= await key.is(utf8.encode(candidate));
@@ -135,6 +137,7 @@ export async function judgeBody(
       // Only who knows the secret learns that the clocks differ.
       const stale = candidate === undefined && claim?.at !== undefined && isFar(claim.at, now, ready);
       if (stale) return refused(401, 'time', 'The signature is from another time: too old, or the clocks differ.');
+      if (candidate === undefined && claim?.at !== undefined) ofOneMoment = claim.parts;
       break;
     }
   }
@@ -159,9 +162,10 @@ export async function judgeBody(
   const senderId = preset.id(headers, content.data);
   if (senderId !== undefined && senderId.length > LONGEST_ID)
     return refused(400, 'body', `The id of a delivery has at most ${LONGEST_ID} characters.`);
-  const same = ready.type.repeats === 'body' ? body : senderId === undefined ? undefined : utf8.encode(senderId);
+  // What its sender gives no id is known by the moment at which it was signed: who saw it can send it again, but no other.
+  const same = ready.type.repeats === 'body' ? [body] : senderId === undefined ? ofOneMoment : [utf8.encode(senderId)];
   // A repeat gets the id of the first one, so that it can be kept once by its id alone.
-  const id = same === undefined ? newId() : asUuid(await digests.sha256([utf8.encode(`${name}\n`), same]));
+  const id = same ? asUuid(await digests.sha256([utf8.encode(`${name}\n`), ...same])) : newId();
   const key = place && keyAt(place, headers, content.data);
   return {
     is: 'accepted',
