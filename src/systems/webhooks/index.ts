@@ -21,6 +21,7 @@ import { createRelease } from './release.ts';
 import { createMover, type Mover } from './mover.ts';
 import { webhookOperations } from './operations.ts';
 import { sendOperation } from './operations-send.ts';
+import { startWatch } from './watch.ts';
 import { createWaiting } from './waiting.ts';
 import type { WebhookTables } from './tables.ts';
 import { webhookTrouble } from './trouble.ts';
@@ -74,6 +75,7 @@ export function createWebhooks(deps: WebhookDeps): Webhooks {
   let journal: Journal | undefined;
   let keeper: Keeper | undefined;
   let mover: Mover | undefined;
+  let endWatch: (() => void) | undefined;
   const typeOf = (name: string): ConfiguredType | undefined => settings().types[name];
   const release = createRelease({
     store,
@@ -108,6 +110,7 @@ export function createWebhooks(deps: WebhookDeps): Webhooks {
     queue: createWaiting({
       db,
       oldest: () => mover?.oldest(),
+      stall: () => mover?.stall(),
       nudge() {
         mover?.nudge();
         release.nudge();
@@ -177,9 +180,18 @@ export function createWebhooks(deps: WebhookDeps): Webhooks {
         log,
       });
       await keeper.start();
+      endWatch = startWatch({
+        folder,
+        counts: async () => await keeper?.front()?.ask('counts', null),
+        stall: () => mover?.stall(),
+        notKept: webhookTrouble('webhooks.not-kept', deps),
+        stuck: webhookTrouble('webhooks.stuck', deps),
+        log,
+      });
     },
 
     async stop() {
+      endWatch?.();
       await keeper?.stop();
       await mover?.stop();
       await outcomes?.stop();

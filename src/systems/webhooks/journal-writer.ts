@@ -77,7 +77,7 @@ export function createJournalWriter(deps: JournalWriterDeps): JournalWriter {
     if (current && current.size >= SEGMENT_BYTES) seal();
     current ??= begin();
     const written = writevSync(current.file, records, current.size);
-    if (written !== bytes) throw new Error(`only ${written} of ${bytes} bytes could be written`);
+    if (written !== bytes) throw new Error(`only ${written} of ${bytes} bytes could be written, so the disk is full`);
     fdatasyncSync(current.file);
     current.size += bytes;
     onDisk += bytes;

@@ -6,12 +6,21 @@ import type { BringAll } from './bring.ts';
 import type { Journal } from './journal.ts';
 import type { Delivery } from './record.ts';
 
+/** Bytes wait on disk, and nothing gets on. */
+export interface Stall {
+  readonly bytes: number;
+  readonly forMs: number;
+  /** Where it fails, rather than hangs. */
+  readonly reason?: string | undefined;
+}
+
 export interface Mover {
   start(): void;
   /** Resolves when what it has in hand is in the store, or could not be brought there. */
   stop(): Promise<void>;
-  /** How long ago the oldest that is not in the store yet was taken, as far as it was read. */
+  /** How long ago the oldest that is not in the store yet was taken, as far as that can be read; or since when nothing gets on. */
   behindMs(): number;
+  stall(): Stall | undefined;
   /** The oldest that was read and is not in the store. */
   oldest(): Delivery | undefined;
   /** Tries at once. */
@@ -53,7 +62,24 @@ export function createMover({
   journal.onNews(() => news.resolve());
 
   let inHand: readonly Delivery[] = [];
-  const behindMs = (): number => Math.max(0, now().getTime() - (inHand[0]?.receivedAt ?? now()).getTime());
+  /** When something came into the store last, or there was nothing left to do. */
+  let wellAt = performance.now();
+  let failure: string | undefined;
+  const well = (): void => {
+    wellAt = performance.now();
+    failure = undefined;
+  };
+
+  function stall(): Stall | undefined {
+    const bytes = journal.bytes();
+    return bytes === 0 ? undefined : { bytes, forMs: performance.now() - wellAt, reason: failure };
+  }
+
+  function behindMs(): number {
+    const [oldest] = inHand;
+    if (oldest) return Math.max(0, now().getTime() - oldest.receivedAt.getTime());
+    return failure === undefined ? 0 : (stall()?.forMs ?? 0);
+  }
 
   async function moveAll(): Promise<void> {
     let failures = 0;
@@ -68,12 +94,14 @@ export function createMover({
         inHand = [];
         await journal.settle();
         failures = 0;
+        well();
         // With an empty journal nothing happens until something comes.
-        if (!some) await Promise.race(journal.bytes() > 0 ? [news.promise, pause(LOOK_MS)] : [news.promise]);
+        if (!some) await Promise.race(journal.bytes() > 0 ? [news.promise, pause(LOOK_MS)] : [news.promise]).then(well);
         else if (givesWay(behind)) await pause(Math.min(REST * (performance.now() - began), LONGEST_REST_MS));
       } catch (thrown) {
         const { code, message } = StewardError.from(translateDatabaseError(thrown));
         failures += 1;
+        failure = message;
         log.warn('webhooks wait in the journal, the store does not take them', { code, reason: message, failures });
         await pause(Math.min(FIRST_WAIT_MS * 2 ** Math.min(failures - 1, 10), LONGEST_WAIT_MS));
       }
@@ -98,6 +126,7 @@ export function createMover({
       await loop;
     },
     behindMs,
+    stall,
     oldest: () => inHand[0],
     nudge() {
       hurried.abort();

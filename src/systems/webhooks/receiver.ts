@@ -18,6 +18,8 @@ import { serverDigests } from '../server-digests.ts';
 export interface Counts {
   accepted: number;
   refused: Record<string, number>;
+  /** Why the last one could not be put on disk. */
+  unkept?: string;
 }
 
 export interface Awaited {
@@ -57,6 +59,7 @@ export function createReceiver({ journal, types, now, log }: ReceiverDeps): Rece
 
   function unkept({ message }: Error): Answer {
     counts.refused['disk'] = (counts.refused['disk'] ?? 0) + 1;
+    counts.unkept = message;
     if (toldOfFailureAt === 0 || performance.now() - toldOfFailureAt > 60_000) {
       toldOfFailureAt = performance.now();
       log.error('webhooks are answered with 503: the journal cannot be written', { reason: message });

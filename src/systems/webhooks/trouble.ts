@@ -8,6 +8,14 @@ const TROUBLES = {
     over: 'All secrets and schemas of webhooks can be read.',
     adds: true,
   },
+  'webhooks.not-kept': {
+    title: 'Webhooks are refused: they cannot be put on disk',
+    over: 'Webhooks can be put on disk again.',
+  },
+  'webhooks.stuck': {
+    title: 'Webhooks were taken and do not come into the store',
+    over: 'Webhooks come into the store again.',
+  },
 } as const;
 
 export const webhookTrouble = (symptom: keyof typeof TROUBLES, deps: TroubleDeps): Trouble =>
