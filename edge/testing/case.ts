@@ -1,5 +1,5 @@
 // A request as data, so that the same ones can be judged in any runtime.
-import { webDigests } from '../handlers/digests.ts';
+import { type Digests, webDigests } from '../handlers/digests.ts';
 import { judge, type Verdict } from '../handlers/webhooks/receive.ts';
 import { type HookType, readyType } from '../handlers/webhooks/types.ts';
 
@@ -13,15 +13,18 @@ export interface Case {
   readonly now: number;
 }
 
-export async function judgeCase({ method, path, headers, address, body, types, now }: Case): Promise<Verdict> {
+export async function judgeCase(
+  { method, path, headers, address, body, types, now }: Case,
+  digests: Digests = webDigests,
+): Promise<Verdict> {
   const header = (name: string): string | undefined => headers[name];
   return await judge(
     { method, path, headers: header, address },
     Uint8Array.from(body),
     (name) => {
       const type = types[name];
-      return type && readyType(type, webDigests);
+      return type && readyType(type, digests);
     },
-    { digests: webDigests, now, newId: () => '00000000-0000-4000-8000-000000000000' },
+    { digests, now, newId: () => '00000000-0000-4000-8000-000000000000' },
   );
 }

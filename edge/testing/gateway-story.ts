@@ -1,5 +1,5 @@
 // Requests to the gateway as data, one after the other with the time at which each comes, so that any runtime can judge them.
-import { webDigests } from '../handlers/digests.ts';
+import { type Digests, webDigests } from '../handlers/digests.ts';
 import { createCallers } from '../handlers/gateway/callers.ts';
 import { toUpstream } from '../handlers/gateway/headers.ts';
 import { judge } from '../handlers/gateway/judge.ts';
@@ -43,13 +43,13 @@ export interface Told {
   readonly validations: number;
 }
 
-export async function tell({ routes, limits, steps }: Story): Promise<Told[]> {
+export async function tell({ routes, limits, steps }: Story, digests: Digests = webDigests): Promise<Told[]> {
   let published: NonNullable<Step['published']> = {};
   let said: NonNullable<Step['said']> = {};
   let [fetches, validations, ids] = [0, 0, 0];
   const counters = memoryCounters();
   const callers = createCallers({
-    digests: webDigests,
+    digests,
     fetchKeys: async (url) => {
       fetches += 1;
       if (!Object.hasOwn(published, url)) throw new Error('no answer');

@@ -11,6 +11,6 @@ export default {
     }
     if (new URL(request.url).pathname === '/gateway') return Response.json(await tell((await request.json()) as Story));
     const cases = (await request.json()) as readonly Case[];
-    return Response.json(await Promise.all(cases.map(judgeCase)));
+    return Response.json(await Promise.all(cases.map((each) => judgeCase(each))));
   },
 };

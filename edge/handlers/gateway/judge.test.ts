@@ -5,7 +5,7 @@ import { gatewaySuite } from '../../testing/gateway-suite.ts';
 import { gatewayTokensSuite } from '../../testing/gateway-tokens-suite.ts';
 
 describe('the gateway, judged in Node', () => {
-  gatewaySuite(tell, 5_000);
-  gatewayTokensSuite(tell, 10_000);
-  gatewayGuessesSuite(tell);
+  gatewaySuite((story) => tell(story), 5_000);
+  gatewayTokensSuite((story) => tell(story), 10_000);
+  gatewayGuessesSuite((story) => tell(story));
 });

@@ -3,5 +3,5 @@ import { judgeCase } from '../../testing/case.ts';
 import { webhookSuite } from '../../testing/webhook-suite.ts';
 
 describe('the webhook receiver, judged in Node', () => {
-  webhookSuite((cases) => Promise.all(cases.map(judgeCase)), 10_000);
+  webhookSuite((cases) => Promise.all(cases.map((each) => judgeCase(each))), 10_000);
 });
