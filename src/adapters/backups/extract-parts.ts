@@ -9,6 +9,7 @@ import type { Doing } from '../../core/backup/store.ts';
 import { safeName } from '../../core/backup/names.ts';
 import { StewardError } from '../../core/errors.ts';
 import { fileError } from '../files/file-errors.ts';
+import { heldIn, unpackDatabases } from '../sources/files/databases.ts';
 
 /**
  * What is in a copy, into an empty folder, by its manifest alone: whoever configures its source is not asked. Trees are unpacked,
@@ -35,7 +36,12 @@ export async function extractParts(
       what.push(...(paths ? paths.map((each) => join(folder, each)) : [folder]));
       trees += 1;
     }
-    for (const { part } of picked.filter((each) => each.part.kind !== 'tree')) {
+    for (const { part, paths } of picked.filter(({ part: { kind } }) => kind === 'databases')) {
+      // Among the files of their tree, where they were.
+      await unpackDatabases(copy, path, paths, doing);
+      what.push(...(paths ?? part.holds?.map((each) => each.path) ?? []).map((each) => join(path, each)));
+    }
+    for (const { part } of picked.filter(({ part: { kind } }) => kind !== 'tree' && kind !== 'databases')) {
       const file = join(path, safeName(part.name));
       const content = Readable.from(store.read(location, part, doing), { objectMode: false });
       await pipeline(content, createWriteStream(file, { flags: 'wx', mode: 0o600 }), { signal: doing.signal });
@@ -65,8 +71,13 @@ async function pick(
   const paths = only
     .filter((each) => !picked.some(({ part }) => part.name === each))
     .map((each) => normalize(`/${each}`).replace(/(?<=.)\/$/, ''));
+  const held = heldIn({ manifest }).map(({ path }) => path);
+  const apart = paths.filter((wanted) => held.some((each) => each === wanted || each.startsWith(`${wanted}/`)));
+  for (const part of manifest.parts)
+    if (part.kind === 'databases' && apart.length > 0) picked.push({ part, paths: apart });
+  const ofTree = paths.filter((path) => !held.includes(path));
   const trees = manifest.parts.filter(({ kind }) => kind === 'tree');
-  const left = new Set(paths);
+  const left = new Set(trees.length > 0 ? ofTree : ofTree.filter((path) => !apart.includes(path)));
   // One tree says itself what it lacks; of several each is asked what it has.
   for (const part of trees.length > 1 ? trees : []) {
     const here = new Set<string>();
@@ -76,7 +87,9 @@ async function pick(
     if (here.size > 0) picked.push({ part, paths: [...here] });
   }
   const [tree] = trees;
-  if (trees.length === 1 && tree && paths.length > 0) picked.push({ part: tree, paths });
+  if (trees.length === 1 && tree) {
+    if (ofTree.length > 0) picked.push({ part: tree, paths: ofTree });
+  }
   else if (left.size > 0)
     throw new StewardError('NOT_FOUND', `${[...left][0]} is not in this copy.`, {
       hint: 'Browse the copy for what is in it.',

@@ -133,6 +133,7 @@ export function createBackups(deps: BackupsDeps): BackupsPort {
       const { parts } = await held.manifest(location, doing);
       for (const part of parts) {
         if (part.kind === 'tree') yield* held.entries(location, part, doing);
+        else if (part.holds) yield* part.holds.map(({ path, bytes }) => ({ path, kind: 'file' as const, bytes }));
         else yield { path: part.name, kind: 'file', bytes: part.bytes };
       }
     },

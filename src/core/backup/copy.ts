@@ -4,7 +4,7 @@ import { z } from 'zod';
 export const Part = z.object({
   /** `shop.dump`, `globals.sql`, `files.tar`: what it is, in the ending that standard tools expect. */
   name: z.string(),
-  kind: z.enum(['dump', 'schema', 'globals', 'image', 'tree', 'contents']),
+  kind: z.enum(['dump', 'schema', 'globals', 'image', 'tree', 'databases', 'contents']),
   /** Which database of the server, where it is of one. */
   database: z.string().optional(),
   bytes: z.number().int(),
@@ -13,6 +13,8 @@ export const Part = z.object({
   storedBytes: z.number().int(),
   /** As what it lay there, where it is one file of its source: a restore to the original puts it back so. */
   file: z.object({ mode: z.number().int(), uid: z.number().int(), gid: z.number().int() }).optional(),
+  /** Which files of a tree lie in it instead, because they had to be copied in their own way. */
+  holds: z.array(z.object({ path: z.string(), bytes: z.number().int(), sha256: z.string() })).optional(),
 });
 export type Part = z.output<typeof Part>;
 

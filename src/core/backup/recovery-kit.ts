@@ -188,6 +188,8 @@ function copyText({ repository: name, location, manifest }: KitCopy, repositorie
   return [...heading, about, '', block(commands), '', ...intoPlace(manifest), ''];
 }
 
+const UNPACK = `tar --extract --numeric-owner --preserve-permissions --xattrs --directory=${TARGET}`;
+
 function fromDirectory({ path }: RepositoryOf<'directory'>, location: string, manifest: Manifest): string[] {
   const stamp = (location.split('/').at(-1) ?? '').split('_').slice(0, 2).join('_');
   return [
@@ -195,8 +197,8 @@ function fromDirectory({ path }: RepositoryOf<'directory'>, location: string, ma
     'sha256sum --check --quiet SHA256SUMS',
     ...manifest.parts.map(({ name, kind }) => {
       const file = shellWord(storedName(name, stamp));
-      return kind === 'tree'
-        ? `zstd -dc ${file} | tar --extract --numeric-owner --preserve-permissions --xattrs --directory=${TARGET}`
+      return kind === 'tree' || kind === 'databases'
+        ? `zstd -dc ${file} | ${UNPACK}`
         : `zstd -dc ${file} > ${TARGET}/${shellWord(safeName(name))}`;
     }),
   ];
@@ -206,6 +208,8 @@ function fromRestic(location: string, manifest: Manifest): string[] {
   return manifest.parts.flatMap(({ name, kind, bytes }) => {
     const safe = safeName(name);
     const tag = `--tag ${shellWord(`steward,copy=${location},part=${safe}`)}`;
+    if (kind === 'databases')
+      return [`restic dump ${tag} latest ${shellWord(`/${safe}`)} | ${UNPACK}`];
     if (kind === 'tree') return [`restic restore latest ${tag} --target ${TARGET}`];
     // restic keeps no empty stream.
     if (bytes === 0) return [`: > ${TARGET}/${shellWord(safe)}`];

@@ -3,8 +3,7 @@ import { dirname } from 'node:path';
 import type { FitnessTask, TaskDone } from '../../../core/database/task.ts';
 import type { Doing } from '../../../core/backup/store.ts';
 import { StewardError } from '../../../core/errors.ts';
-import { BESIDE } from '../../sources/sqlite/put-back.ts';
-import { holdersOf } from '../../sources/sqlite/holders.ts';
+import { openIn } from '../../sources/sqlite/holders.ts';
 import { makeScratch } from '../../sources/scratch.ts';
 import type { FileLook, FitnessJob, FitnessSaid } from './jobs.ts';
 
@@ -93,7 +92,7 @@ async function rebuild(reach: Reach, doing: Doing): Promise<Way> {
   try {
     const notes = await said(reach, { do: 'vacuum' }, doing, folder.path);
     const heldMs = performance.now() - started;
-    const holders = await holdersOf([path, ...BESIDE.map((end) => path + end)]);
+    const { holders } = (await openIn([path]))[0] ?? { holders: [] };
     if (holders.length > 0)
       notes.push(`it was open in ${holders.slice(0, TOLD_HOLDERS).join(', ')}, where writes waited`);
     // Readers of a write-ahead log are not held up.

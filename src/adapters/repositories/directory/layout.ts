@@ -48,6 +48,7 @@ PostgreSQL dump     zstd -dc shop_backup_*.dump.zst | pg_restore --clean --if-ex
 SQL (globals, MariaDB)  zstd -dc shop_backup_*.sql.zst | psql shop      or: | mariadb shop
 Files and folders   zstd -dc files_backup_*.tar.zst | tar --extract --numeric-owner --preserve-permissions --xattrs --directory=/some/empty/folder
 One file of them    ... the same, with its path without the first / at the end
+SQLite among them   databases_backup_*.tar.zst, unpacked in the same way into the same folder
 SQLite, Redis       zstd -d shop_backup_*.db.zst       stop the program, put the file in its place, start it
 
 manifest.json names each part, its database, its length and its SHA-256 before compression.

@@ -66,7 +66,7 @@ export function createCertificatesReader(deps: FilesReaderOptions): SourceReader
     restore: (source, copy, to, doing) => files.restore(asFiles(source), copy, to, doing),
     undo: (_, kept, doing) => undoTree(kept, doing),
     compares: files.compares,
-    contents: (source, doing) => files.contents(asFiles(source), doing),
+    contents: (source, doing, copy) => files.contents(asFiles(source), doing, copy),
     // What is made for these carries the kind of a tree, as that of files does.
     sweep: files.sweep,
   };

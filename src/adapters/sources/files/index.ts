@@ -2,6 +2,8 @@ import type { SourceReader } from '../../../core/backup/reader.ts';
 import type { SourceOf } from '../../../core/backup/source.ts';
 import type { SourceDeps } from '../deps.ts';
 import { sweepScratch } from '../scratch.ts';
+import { findApart, tellDatabase, tellServer } from './apart.ts';
+import { contentsOfTree } from './contents-now.ts';
 import { copyTree, createLeftOut } from './copy-tree.ts';
 import { expandPaths } from './patterns.ts';
 import { comparesTree, sandboxOfTree, structureOfTree } from './prove-tree.ts';
@@ -30,9 +32,11 @@ export function createFilesReader(deps: FilesReaderOptions): SourceReader<'files
       for (const pattern of nothing) out.add({ what: pattern, why: 'there is nothing of it' });
       let bytes = 0;
       const job = { roots, exclude: excludes(source), hash: false } as const;
+      const { databases, servers } = await findApart({ ...job, named: [] }, signal);
       for await (const { count } of scan(job, signal, out.add)) bytes += count;
+      for (const server of servers) out.add(tellServer(server));
       return {
-        parts: roots,
+        parts: [...roots, ...databases.map(tellDatabase)],
         leftOut: out.list(),
         estimatedBytes: bytes,
         tools: {},
@@ -61,9 +65,9 @@ export function createFilesReader(deps: FilesReaderOptions): SourceReader<'files
     // A restore leaves alone what was not in the copy.
     compares: { ...comparesTree, mayAdd: true },
 
-    async *contents(source, { signal }) {
+    async *contents(source, doing, copy) {
       const { roots } = await expandPaths(source.paths);
-      yield* scan({ roots, exclude: excludes(source), hash: true }, signal);
+      yield* contentsOfTree({ name: source.name, roots, exclude: excludes(source) }, copy, deps, doing);
     },
 
     sweep: (owners, scratch) => sweepScratch(scratch, 'tree', owners),

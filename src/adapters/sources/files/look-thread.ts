@@ -1,7 +1,9 @@
-import { closeSync, lstatSync, openSync, readSync, writeSync } from 'node:fs';
+import { closeSync, lstatSync, openSync, readFileSync, readSync, writeSync } from 'node:fs';
+import type { ContentItem } from '../../../core/backup/copy.ts';
 import { createContentsText } from '../contents-text.ts';
 import { byName } from '../order.ts';
 import { described, parseDescribed, tells } from './described.ts';
+import { ownList } from './own-list.ts';
 import type { Looked, LookJob, Remembered, Step } from './look.ts';
 import { createExcluder } from './patterns.ts';
 import { ownJob, send, waitToGoOn } from './thread-side.ts';
@@ -52,7 +54,8 @@ function describeAll(): void {
     text = '';
   };
   try {
-    for (const entry of walk(job.roots, { excluded: createExcluder(job.exclude), leftOut })) {
+    const [excluded, apart] = [createExcluder(job.exclude), new Set(job.apart)];
+    for (const entry of walk(job.roots, { excluded: (path) => apart.has(path) || excluded(path), leftOut })) {
       const print = fingerprint(entry.stats);
       const line =
         before?.(entry, print) ?? described(print, describe(entry, { leftOut, name: entry.path, hash: true }));
@@ -95,19 +98,31 @@ function describedIn({ file, since }: Remembered): (entry: Walked, print: string
 /** What was described, each looked at once more: one that is not what it was has nothing to be compared with. */
 function lookAgain(): void {
   const all = createContentsText();
+  const others = apartItems();
+  const addOthers = (upTo = others.length): void => {
+    for (const item of others.splice(0, upTo)) looked.text += all.add(item) ?? '';
+  };
   for (const line of linesOf(job.spool)) {
     const was = parseDescribed(line);
     if (!was) throw new Error(`A line of what was described is not one: ${line}`);
     const { print, path, item } = was;
+    const later = others.findIndex(({ name }) => byName(name, path) > 0);
+    addOthers(later === -1 ? others.length : later);
     const compared = item.checksum !== 'null' && item.checksum !== AS_FOLDER;
     const why = compared ? changed(path, print) : undefined;
     if (why !== undefined) leftOut({ what: path, why });
     looked.text += all.addText(why === undefined ? item : { ...item, checksum: 'null' }) ?? '';
     tellSome();
   }
+  addOthers();
   const { text, contents } = all.end();
   looked.text += text;
   tell({ ends: 'second look', contents });
+}
+
+function apartItems(): ContentItem[] {
+  const text = readFileSync(ownList(job.spool), 'utf8');
+  return text === '' ? [] : text.split('\n').map((line) => JSON.parse(line) as ContentItem);
 }
 
 function changed(path: string, was: string): string | undefined {

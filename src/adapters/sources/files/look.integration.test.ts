@@ -20,11 +20,18 @@ describe('a look at a tree that is being copied', () => {
     await appendFile(late, ', and more');
 
     const leftOut: string[] = [];
-    const job = { roots: [tree.path], exclude: [], since, known: undefined, spool: join(aside.path, 'items') };
+    const job = {
+      roots: [tree.path],
+      exclude: [],
+      apart: [],
+      since,
+      known: undefined,
+      spool: join(aside.path, 'items'),
+    };
     const look = lookAtTree(job, new AbortController().signal, ({ what }) => leftOut.push(what));
     await look.describe(() => undefined);
     let text = '';
-    for await (const chunk of look.again()) text += Buffer.from(chunk).toString();
+    for await (const chunk of look.again([])) text += Buffer.from(chunk).toString();
     await look.end();
 
     expect(leftOut).toEqual([late]);

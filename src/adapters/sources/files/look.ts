@@ -1,6 +1,9 @@
-import type { ContentSummary } from '../../../core/backup/copy.ts';
+import { writeFile } from 'node:fs/promises';
+import type { ContentItem, ContentSummary } from '../../../core/backup/copy.ts';
 import type { SourceFacts } from '../../../core/backup/reader.ts';
 import type { Bytes } from '../../../core/backup/store.ts';
+import { byName } from '../order.ts';
+import { ownList } from './own-list.ts';
 import { startThread } from './thread.ts';
 
 /** A list of what was described, in the order of a walk, and from when it is. */
@@ -12,11 +15,13 @@ export interface Remembered {
 export interface LookJob {
   readonly roots: readonly string[];
   readonly exclude: readonly string[];
+  /** What is described by somebody else: it comes with the second look. */
+  readonly apart: readonly string[];
   /** When the copy began, before its repository read anything: milliseconds since 1970. */
   readonly since: number;
   /** What was described before: a file that did not change since is not read again. */
   readonly known: Remembered | undefined;
-  /** Where the list goes. */
+  /** Where the list goes; beside it what was described by somebody else, as `ownList` says. */
   readonly spool: string;
 }
 
@@ -37,8 +42,8 @@ export type Step = 'description' | 'second look';
 export interface TreeLook {
   /** Everything is described and hashed. */
   describe(told: (files: number) => void): Promise<{ readonly files: number; readonly bytes: number }>;
-  /** Once the copy is made: what was described, as text, each looked at once more. */
-  again(): Bytes;
+  /** Once the copy is made: what was described, as text, each looked at once more; among it what somebody else described. */
+  again(apart: readonly ContentItem[]): Bytes;
   /** Of what `again` gave. */
   contents(): ContentSummary;
   /** Harmless twice. */
@@ -69,7 +74,9 @@ export function lookAtTree(job: LookJob, signal: AbortSignal, leftOut: (what: Le
       }
       return { files, bytes };
     },
-    async *again() {
+    async *again(apart) {
+      const lines = apart.toSorted((one, other) => byName(one.name, other.name)).map((item) => JSON.stringify(item));
+      await writeFile(ownList(job.spool), lines.join('\n'), { mode: 0o600 });
       goOn();
       for await (const looked of until('second look')) {
         yield Buffer.from(looked.text);

@@ -2,15 +2,24 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ContentItem, LayerResult, Part } from '../../../core/backup/copy.ts';
 import type { Sandbox, SealedCopy } from '../../../core/backup/reader.ts';
-import type { Doing } from '../../../core/backup/store.ts';
+import type { CopyEntry, Doing } from '../../../core/backup/store.ts';
 import { fileError } from '../../files/file-errors.ts';
-import { compareContents, judge, partOf, readContents } from '../contents.ts';
+import { compareContents, judge, readContents } from '../contents.ts';
 import { lookAtLayer } from '../layer.ts';
 import { makeScratch } from '../scratch.ts';
+import { heldIn, unpackDatabases } from './databases.ts';
 import { scan } from './scan.ts';
 import { FOLDER, LINK } from './walk.ts';
 
-export const treeOf = (copy: SealedCopy): Part => partOf(copy, ({ kind }) => kind === 'tree', 'its files');
+/** None where all that there was are databases, which lie apart. */
+const treeOf = ({ manifest }: SealedCopy): Part | undefined => manifest.parts.find(({ kind }) => kind === 'tree');
+
+/** What is listed in a copy: its tree, and what lies apart from that. */
+async function* entriesOf(copy: SealedCopy, doing: Doing): AsyncIterable<CopyEntry> {
+  const tree = treeOf(copy);
+  if (tree) yield* copy.store.entries(copy.location, tree, doing);
+  for (const { path, bytes } of heldIn(copy)) yield { path, kind: 'file', bytes };
+}
 
 /** As another user than root nothing can be given to anybody: only modes are compared then. */
 function attributesHere({ attributes }: ContentItem): string | undefined {
@@ -32,7 +41,7 @@ export function structureOfTree(copy: SealedCopy, doing: Doing): Promise<LayerRe
       if (checksum !== null) wanted.set(name, checksum === FOLDER || checksum === LINK ? undefined : count);
     const all = wanted.size;
     const wrong: string[] = [];
-    for await (const { path, kind, bytes } of copy.store.entries(copy.location, treeOf(copy), doing)) {
+    for await (const { path, kind, bytes } of entriesOf(copy, doing)) {
       const expected = wanted.get(path);
       // A second name of a file is listed without its bytes.
       if (expected !== undefined && kind === 'file' && bytes !== 0 && bytes !== expected)
@@ -58,8 +67,8 @@ export async function sandboxOfTree(
   { scratch, owner }: { readonly scratch: string; readonly owner: string },
   doing: Doing,
 ): Promise<Sandbox & { readonly root: string }> {
-  const part = treeOf(copy);
-  const folder = await makeScratch(scratch, { kind: 'tree', owner, room: part.bytes });
+  const room = copy.manifest.parts.reduce((sum, { bytes }) => sum + bytes, 0);
+  const folder = await makeScratch(scratch, { kind: 'tree', owner, room });
   const root = join(folder.path, 'restored');
   const restore = await lookAtLayer('restore', async () => {
     await extractInto(copy, root, undefined, doing);
@@ -88,6 +97,7 @@ export async function sandboxOfTree(
   };
 }
 
+/** The whole of it, or what is picked, below a folder that is empty or not there yet. */
 export async function extractInto(
   copy: SealedCopy,
   folder: string,
@@ -96,7 +106,11 @@ export async function extractInto(
 ): Promise<void> {
   try {
     await mkdir(folder, { recursive: true, mode: 0o700 });
-    await copy.store.extract(copy.location, treeOf(copy), { folder, only }, doing);
+    const tree = treeOf(copy);
+    const held = new Set(heldIn(copy).map(({ path }) => path));
+    const ofTree = only?.filter((path) => !held.has(path));
+    if (tree && ofTree?.length !== 0) await copy.store.extract(copy.location, tree, { folder, only: ofTree }, doing);
+    await unpackDatabases(copy, folder, only, doing);
   } catch (thrown) {
     throw fileError(folder, thrown);
   }

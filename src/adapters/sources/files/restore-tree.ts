@@ -4,12 +4,15 @@ import type { RestoreTarget, Restored, SealedCopy } from '../../../core/backup/r
 import type { Doing } from '../../../core/backup/store.ts';
 import { StewardError } from '../../../core/errors.ts';
 import { fileError } from '../../files/file-errors.ts';
+import { assertFree, tellHolders } from '../sqlite/holders.ts';
 import { keptAs, stampOf, type SourceDeps } from '../deps.ts';
 import { makeScratch } from '../scratch.ts';
+import { heldIn } from './databases.ts';
 import { createMoves, type Moves } from './moves.ts';
 import { openPlaced, toBePlaced } from './placed.ts';
 import { extractInto } from './prove-tree.ts';
-import { anchorOf, wantedOf, type Wanted } from './restore-plan.ts';
+import { anchorOf, isBelow, wantedOf, type Wanted } from './restore-plan.ts';
+import { BESIDE, isSqlite, mayBeSqlite } from './sqlite-file.ts';
 
 /** What a restore would replace there: files that are there now, and those of a folder that is not empty. */
 export async function occupiedByTree(copy: SealedCopy, to: RestoreTarget, doing: Doing): Promise<readonly string[]> {
@@ -18,10 +21,19 @@ export async function occupiedByTree(copy: SealedCopy, to: RestoreTarget, doing:
     const names = await readdir(to.path).catch(() => []);
     return names.length > 0 ? [`${to.path}, which is not empty`] : [];
   }
-  return (await wantedOf(copy, to.only, doing))
-    .filter(({ present }) => present > 0)
-    .map(({ path, entries, present }) => (entries === 1 ? path : `${path}: ${present} files`));
+  const wanted = await wantedOf(copy, to.only, doing);
+  return [
+    ...wanted
+      .filter(({ present }) => present > 0)
+      .map(({ path, entries, present }) => (entries === 1 ? path : `${path}: ${present} files`)),
+    ...(await tellHolders(heldBelow(copy, wanted))),
+  ];
 }
+
+const heldBelow = (copy: SealedCopy, wanted: readonly Wanted[]): string[] =>
+  heldIn(copy)
+    .map(({ path }) => path)
+    .filter((path) => wanted.some((top) => isBelow(path, top.path)));
 
 export interface TreeRestoreOptions extends Pick<SourceDeps, 'scratch' | 'now'> {
   /** What is there and was not in the copy goes, too: kept beside with the rest. */
@@ -51,6 +63,8 @@ export async function restoreTree(
     return { what: to.only ?? [to.path], durationMs: performance.now() - startedAt };
   }
   const wanted = await wantedOf(copy, to.only, doing);
+  const databases = heldBelow(copy, wanted);
+  await assertFree(databases);
   const stamp = stampOf(now());
   const folder = await makeScratch(scratch, { kind: 'tree', owner: copy.manifest.copy });
   const moves = createMoves();
@@ -71,6 +85,7 @@ export async function restoreTree(
       );
       staged.push([staging, tops]);
     }
+    await assertFree(databases);
     await doing.lease?.();
     // Everything is on its disk: from here on nothing needs room.
     const recorded = wanted.some(({ present }) => present > 0);
@@ -161,6 +176,7 @@ async function putInPlace(
     if (!stats.isDirectory() || !there.isDirectory()) {
       // By a second name, where it can have one: then the path is never without a file.
       await keep(path, there.isDirectory() || stats.isDirectory() ? 'move' : 'keepFile', ours);
+      if (stats.isFile() && mayBeSqlite(stats.size) && isSqlite(from)) await keepBeside(from, path, keep);
       return moves.take(from, path);
     }
     if (mirror) await keepAdded(path, from, keep);
@@ -192,6 +208,12 @@ const isThere = (path: string): Promise<boolean> =>
   );
 
 type Keep = (path: string, how: 'move' | 'keepFile', ours?: boolean) => Promise<void>;
+
+/** What lies beside a database that is replaced would be taken for that of the one that comes. */
+async function keepBeside(staged: string, path: string, keep: Keep): Promise<void> {
+  for (const end of BESIDE)
+    if (!(await isThere(staged + end)) && (await isThere(path + end))) await keep(path + end, 'move');
+}
 
 async function keepAdded(folder: string, staged: string, keep: Keep): Promise<void> {
   const wanted = new Set(await readdir(staged));

@@ -4,6 +4,8 @@ import type { Restored } from '../../../core/backup/reader.ts';
 import type { Doing } from '../../../core/backup/store.ts';
 import { StewardError } from '../../../core/errors.ts';
 import { fileError } from '../../files/file-errors.ts';
+import { assertFree } from '../sqlite/holders.ts';
+import { BESIDE, isSqlite, mayBeSqlite } from './sqlite-file.ts';
 import { type FolderWas, readPlaced, RECORD } from './placed.ts';
 
 const BEFORE = '.steward-before-';
@@ -24,6 +26,7 @@ export async function undoTree(kept: readonly string[], { signal, lease }: Doing
         `What the restore replaced lay in ${before}, which is gone: it is not known what is to be taken back.`,
         { hint: 'Restore the safety copy of that run; what the restore has added stays then. Nothing was changed.' },
       );
+  await assertFree(await databasesIn(folders.map(({ before }) => before)));
   await lease?.();
   const what: string[] = [];
   for (const { before, undone } of folders) what.push(...(await undoOne(before, undone, signal)));
@@ -58,6 +61,9 @@ async function undoOne(before: string, undone: string, signal: AbortSignal): Pro
       await link(path, to).catch(() => rename(path, to));
     } else if (there) await rename(path, await aside(path));
     await mkdir(dirname(path), { recursive: true });
+    // What a database that is replaced has beside it by now would be taken for that of the one that comes back.
+    for (const end of stats.isFile() && mayBeSqlite(stats.size) && isSqlite(from) ? BESIDE : [])
+      if (await isThere(path + end)) await rename(path + end, await aside(path + end));
     await rename(from, path);
     // Where both were one file, renaming does nothing.
     await rm(from, { force: true });
@@ -87,6 +93,17 @@ async function undoOne(before: string, undone: string, signal: AbortSignal): Pro
     signal.throwIfAborted();
     throw fileError(`${before} could not be put back to its end`, thrown);
   }
+}
+
+/** Databases that come back, by the paths to which they do. */
+async function databasesIn(folders: readonly string[]): Promise<string[]> {
+  const found: string[] = [];
+  for (const before of folders)
+    for (const entry of await readdir(before, { recursive: true, withFileTypes: true }).catch(() => [])) {
+      const path = join(entry.parentPath, entry.name);
+      if (entry.isFile() && isSqlite(path)) found.push(join(dirname(before), path.slice(before.length)));
+    }
+  return found;
 }
 
 async function giveBack(path: string, { mode, uid, gid, mtimeMs }: FolderWas): Promise<void> {

@@ -38,7 +38,7 @@ await perform(async (given) => {
  * again. Writers of a write-ahead log are not held up; those of a rollback journal wait until it is done. The copy is looked
  * at right away: one that is damaged is none.
  */
-async function copy({ from, to, waitMs }: Extract<SqliteJob, { do: 'copy' }>): Promise<void> {
+async function copy({ from, to, waitMs, counts }: Extract<SqliteJob, { do: 'copy' }>): Promise<void> {
   const source = live(from, waitMs);
   source.exec('begin');
   source.prepare('select count(*) from sqlite_schema').get();
@@ -51,7 +51,7 @@ async function copy({ from, to, waitMs }: Extract<SqliteJob, { do: 'copy' }>): P
   });
   source.close();
   say({ said: 'copied', at });
-  if (check(to)) using(alone(to), count);
+  if (check(to) && counts) using(alone(to), count);
 }
 
 function check(path: string): boolean {

@@ -16,8 +16,8 @@ import { lookAtLayer } from '../layer.ts';
 import { byName } from '../order.ts';
 import { makeScratch, type ScratchFolder, sweepScratch } from '../scratch.ts';
 import { askSqlite } from './ask.ts';
-import { holdersOf } from './holders.ts';
-import { BESIDE, putBack } from './put-back.ts';
+import { tellHolders } from './holders.ts';
+import { putBack } from './put-back.ts';
 
 export interface SqliteReaderOptions extends SourceDeps {
   /** How long a writer that keeps readers out is waited for. */
@@ -104,7 +104,7 @@ export function createSqliteReader({
         let snapshotAt = now();
         let problems: readonly string[] = [];
         const items: ContentItem[] = [];
-        const job = { do: 'copy', from: path, to, waitMs } as const;
+        const job = { do: 'copy', from: path, to, waitMs, counts: true } as const;
         const { version } = await askSqlite(programs, job, path, doing.signal, (said) => {
           if (said.said === 'progress') doing.progress?.({ bytes: said.bytes, message: 'copying the database' });
           if (said.said === 'copied') snapshotAt = new Date(said.at);
@@ -164,8 +164,8 @@ export function createSqliteReader({
       const there = to.kind === 'folder' ? join(to.path, imageOf(copy).name) : path;
       const found = await lstat(there).catch(() => undefined);
       if (!found) return [];
-      const holders = to.kind === 'original' ? await holdersOf([path, ...BESIDE.map((end) => path + end)]) : [];
-      return [holders.length > 0 ? `${there}, which is open in ${holders.join(', ')}: stop it first` : there];
+      const told = to.kind === 'original' ? await tellHolders([path]) : [];
+      return told.some((each) => each.startsWith(`${there},`)) ? told : [there, ...told];
     },
 
     async restore({ path }, copy, to, doing) {

@@ -1,6 +1,13 @@
 /** What the child is asked, as its only argument. */
 export type SqliteJob =
-  | { readonly do: 'copy'; readonly from: string; readonly to: string; readonly waitMs: number }
+  | {
+      readonly do: 'copy';
+      readonly from: string;
+      readonly to: string;
+      readonly waitMs: number;
+      /** Whether the rows of a sound copy are counted. */
+      readonly counts: boolean;
+    }
   | { readonly do: 'check'; readonly path: string }
   /** What lies beside it is brought into it; nobody else has it open. */
   | { readonly do: 'settle'; readonly path: string }

@@ -4,10 +4,8 @@ import type { Part } from '../../../core/backup/copy.ts';
 import type { Bytes } from '../../../core/backup/store.ts';
 import { StewardError } from '../../../core/errors.ts';
 import { errnoOf, fileError } from '../../files/file-errors.ts';
-import { holdersOf } from './holders.ts';
-
-/** What SQLite keeps beside a database; with another one it would be taken for its own. */
-export const BESIDE = ['-wal', '-shm', '-journal'];
+import { BESIDE } from '../files/sqlite-file.ts';
+import { assertFree } from './holders.ts';
 
 /**
  * Writes the content beside the database, then takes its place at once. What was there is kept as `…before-<run>`, with what
@@ -35,7 +33,7 @@ export async function putBack(
     readonly lease: (() => Promise<unknown>) | undefined;
   },
 ): Promise<{ readonly kept: readonly string[] }> {
-  await assertFree(path);
+  await assertFree([path]);
   const beside = join(dirname(path), `.${basename(path)}.restoring-${stamp}`);
   await staged(beside);
   const before = `${path}.before-${keptAs}`;
@@ -49,7 +47,7 @@ export async function putBack(
     const as = there ?? file;
     if (as && (as.uid !== process.getuid?.() || as.gid !== process.getgid?.())) await chown(beside, as.uid, as.gid);
     await chmod(beside, (as?.mode ?? 0o600) & 0o7777);
-    await assertFree(path);
+    await assertFree([path]);
     await lease?.();
     // Without its log a database is not what it was: where all is in the one file, it is replaced at one instant.
     if (there && (await isBeside(path))) await settle().catch(() => undefined);
@@ -99,18 +97,6 @@ const isThere = (path: string): Promise<boolean> =>
 async function isBeside(path: string): Promise<boolean> {
   const found = await Promise.all(BESIDE.map((end) => isThere(path + end)));
   return found.includes(true);
-}
-
-async function assertFree(path: string): Promise<void> {
-  const holders = await holdersOf([path, ...BESIDE.map((end) => path + end)]);
-  if (holders.length === 0) return;
-  throw new StewardError(
-    'PRECONDITION_FAILED',
-    `${path} is open in ${holders.slice(0, 5).join(', ')}: it would go on with the old file.`,
-    {
-      hint: 'Stop it, restore, and start it again. Nothing was changed.',
-    },
-  );
 }
 
 async function syncFolder(folder: string): Promise<void> {

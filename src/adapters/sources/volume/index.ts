@@ -4,6 +4,8 @@ import type { SourceKind, SourceOf } from '../../../core/backup/source.ts';
 import { StewardError } from '../../../core/errors.ts';
 import { fileError } from '../../files/file-errors.ts';
 import { readContents } from '../contents.ts';
+import { findApart, tellDatabase, tellServer } from '../files/apart.ts';
+import { contentsOfTree } from '../files/contents-now.ts';
 import { copyTree, createLeftOut } from '../files/copy-tree.ts';
 import type { FilesReaderOptions } from '../files/index.ts';
 import { comparesTree, sandboxOfTree, structureOfTree } from '../files/prove-tree.ts';
@@ -80,14 +82,19 @@ export function createVolumeReader(deps: VolumeReaderOptions): SourceReader<'vol
         let bytes = 0;
         const job = { roots: [place], exclude: excludes(source, place), hash: false } as const;
         for await (const { count } of scan(job, signal, out.add)) bytes += count;
+        const { databases, servers } = await findApart({ ...job, named: [] }, signal);
         const writing = users.filter(({ state }) => state === 'running').map(({ name }) => name);
         const { pause, before } = source.quiesce;
-        if (writing.length > 0 && !pause && !before)
+        const rests = pause || before !== undefined;
+        if (!rests) for (const server of servers) out.add(tellServer(server));
+        if (writing.length > 0 && !rests)
           out.add({
             what: 'what is written meanwhile',
             why: `${writing.join(', ')} is not brought to rest: see quiesce`,
           });
-        return { parts: [source.volume], leftOut: out.list(), estimatedBytes: bytes, tools: {} };
+        return {
+          parts: [source.volume, ...(rests ? [] : databases.map(tellDatabase))],
+          leftOut: out.list(), estimatedBytes: bytes, tools: {} };
       } catch (thrown) {
         const { message, hint = '', code } = StewardError.from(thrown);
         if (code === 'CANCELED') throw thrown;
@@ -100,7 +107,14 @@ export function createVolumeReader(deps: VolumeReaderOptions): SourceReader<'vol
       const users = await usersOf(source);
       const folder = await makeScratch(deps.scratch, { kind: 'volume', owner: source.name });
       try {
-        const tree = { name: source.name, part: 'volume.tar', roots: [place], exclude: excludes(source, place) };
+        const { pause, before } = source.quiesce;
+        const tree = {
+          name: source.name,
+          part: 'volume.tar',
+          roots: [place],
+          exclude: excludes(source, place),
+          atRest: pause || before !== undefined,
+        };
         return {
           ...(await atRest(engine, source, users, folder, () => copyTree(tree, writer, deps, doing))),
           tools: {},
@@ -151,9 +165,9 @@ export function createVolumeReader(deps: VolumeReaderOptions): SourceReader<'vol
 
     compares: comparesTree,
 
-    async *contents(source, { signal }) {
+    async *contents(source, doing, copy) {
       const place = await placeOf(source);
-      yield* scan({ roots: [place], exclude: excludes(source, place), hash: true }, signal);
+      yield* contentsOfTree({ name: source.name, roots: [place], exclude: excludes(source, place) }, copy, deps, doing);
     },
 
     async sweep(owners, scratch) {

@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { VolumeSource } from '../../../core/backup/source.ts';
 import { makeCopy } from '../../../testing/backup/make-copy.ts';
@@ -93,14 +94,21 @@ describe.skipIf(missing)(`a Docker volume${missing ? ` (${missing})` : ''}`, () 
     expect((await reader().examine(source(), doing)).leftOut).toEqual([
       { what: 'what is written meanwhile', why: expect.stringContaining('writer') },
     ]);
+    const database = new DatabaseSync(join(place, 'app.db'));
+    database.exec("create table t (v); insert into t values ('copied')");
+    database.close();
+    const live = await makeCopy(reader(), source(), store(), doing);
+    expect(live.manifest.parts.flatMap(({ holds = [] }) => holds.map(({ path }) => path))).toEqual([join(place, 'app.db')]);
     const copy = await makeCopy(reader(), quiet, store(), doing);
+    // At rest it is a file like others.
+    expect(copy.manifest.parts.map(({ kind }) => kind)).toEqual(['tree', 'contents']);
     expect(await status('writer')).toBe('running');
     expect(existsSync(join(place, 'after'))).toBe(true);
     expect(await reader().structure(copy, doing)).toMatchObject({ ok: true });
     const sandbox = await reader().sandbox(quiet, copy, { scratch, owner: 'run_1' }, doing);
     expect(await sandbox.content(doing)).toMatchObject({ ok: true });
     const restored = join(sandbox.environment['STEWARD_SANDBOX_PATH'] ?? '', place);
-    expect(readdirSync(restored).toSorted()).toEqual(['a', 'before', 'deep']);
+    expect(readdirSync(restored).toSorted()).toEqual(['a', 'app.db', 'before', 'deep']);
     await sandbox.end();
 
     await expect(reader().restore(quiet, copy, { kind: 'original' }, doing)).rejects.toMatchObject({
@@ -120,7 +128,7 @@ describe.skipIf(missing)(`a Docker volume${missing ? ` (${missing})` : ''}`, () 
     expect(readFileSync(join(place, 'came later'), 'utf8')).toBe('x');
     await dockerd.docker('stop', '--time', '0', 'writer');
     const { kept } = await reader().restore(quiet, copy, { kind: 'original' }, doing);
-    expect(readdirSync(place).toSorted()).toEqual(['a', 'before', 'deep']);
+    expect(readdirSync(place).toSorted()).toEqual(['a', 'app.db', 'before', 'deep']);
     expect(readFileSync(join(place, 'deep/b'), 'utf8')).toBe('content of deep/b');
     expect(readFileSync(join(kept?.[0] ?? '', '_data/came later'), 'utf8')).toBe('x');
     await dockerd.docker('start', 'writer');
