@@ -96,8 +96,7 @@ export function viewOf(copy: CopyRecord, { safety }: Pick<Retention, 'safety'>):
     startedAt,
     runId,
     ...told,
-    ...(status === 'complete' &&
-      isRecoveryPoint(id) && { keptUntil: new Date(startedAt.getTime() + ms(safety)) }),
+    ...(status === 'complete' && isRecoveryPoint(id) && { keptUntil: new Date(startedAt.getTime() + ms(safety)) }),
     ...(restoreMs !== null && { restoreSeconds: Math.round(restoreMs) / 1_000 }),
   };
 }

@@ -1,155 +1,102 @@
-import { createReadStream } from 'node:fs';
-import { type FileHandle, mkdir, open, readdir, rename, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
+import { Worker } from 'node:worker_threads';
+import { StewardError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
+import { type Bounds, createLineFiles, type LineFile } from './line-files.ts';
+import type { SearchData } from './log-search.ts';
+import { type AccessRecord, isToBeExplained, type UnjudgedRecord } from './record.ts';
+import { timeOfId } from './request-ids.ts';
+import { within } from './within.ts';
 
-/** A line for each request, in files that are bounded in size, number and age. */
+/** A line for each request. What was refused or failed has files of its own: what went well does not push it out. */
 export interface AccessLog {
   /** Costs a push to a list. Where the disk does not keep up, lines are dropped and counted. */
-  write(record: { readonly id: string }): void;
-  /** The line about a request, the newest files first. */
+  write(record: AccessRecord | UnjudgedRecord): void;
+  /** The line about a request. A thread of its own looks for it: this one serves. */
   find(id: string): Promise<unknown>;
   readonly dropped: number;
+  tidy(): Promise<void>;
   flush(): Promise<void>;
   close(): Promise<void>;
 }
 
-const FLUSH_MS = 200;
-const FLUSH_LINES = 500;
-const MOST_WAITING = 20_000;
-const FILE_BYTES = 32 * 1024 * 1024;
-const FILE_MS = 24 * 60 * 60_000;
-const MOST_FILES = 8;
-const KEEP_MS = 14 * FILE_MS;
-const CURRENT = 'access.jsonl';
-const OLD = /^access-(\d+)\.jsonl$/;
+const MB = 1024 * 1024;
+const BOUNDS: Bounds = { fileBytes: 32 * MB, keepBytes: 256 * MB, keepMs: 14 * 24 * 60 * 60_000 };
+const FIND_MS = 30_000;
+/** As in bin/steward.js: each thread compiles its code anew otherwise. */
+const COMPILED = join(import.meta.dirname, '../../../node_modules/.cache/steward-compiled');
 
 export function createAccessLog({
   folder,
   now,
   log,
+  bounds = BOUNDS,
+  findMs = FIND_MS,
 }: {
   readonly folder: string;
   readonly now: () => Date;
   readonly log: Log;
+  readonly bounds?: Bounds;
+  readonly findMs?: number;
 }): AccessLog {
-  const path = join(folder, CURRENT);
-  let waiting: object[] = [];
-  let file: { readonly handle: FileHandle; readonly since: number; size: number } | undefined;
-  let writing: Promise<void> | undefined;
-  let timer: NodeJS.Timeout | undefined;
-  let dropped = 0;
-  let failed = false;
+  const refused = createLineFiles({ folder, kind: 'refused', bounds, now, log });
+  const passed = createLineFiles({ folder, kind: 'access', bounds, now, log });
+  const both = [refused, passed];
+  let finding: Promise<unknown> = Promise.resolve();
 
-  async function openFile(): Promise<NonNullable<typeof file>> {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
-    const handle = await open(path, 'a', 0o600);
-    const { size, birthtimeMs } = await handle.stat();
-    return { handle, size, since: size === 0 ? now().getTime() : Math.min(birthtimeMs || Infinity, now().getTime()) };
-  }
+  const all = async (work: (files: typeof refused) => Promise<void>): Promise<void> =>
+    void (await Promise.all(both.map(work)));
 
-  async function turnOver(): Promise<void> {
-    await file?.handle.close();
-    file = undefined;
-    await rename(path, join(folder, `access-${now().getTime()}.jsonl`));
-    const old = await oldFiles();
-    const tooOld = now().getTime() - KEEP_MS;
-    for (const [at, { name, time }] of old.entries())
-      if (at >= MOST_FILES - 1 || time < tooOld) await unlink(join(folder, name));
-  }
-
-  /** The newest first. */
-  async function oldFiles(): Promise<{ name: string; time: number }[]> {
-    const names = await readdir(folder).catch(() => []);
-    return names
-      .flatMap((name) => {
-        const time = OLD.exec(name)?.[1];
-        return time === undefined ? [] : [{ name, time: Number(time) }];
-      })
-      .sort((a, b) => b.time - a.time);
-  }
-
-  async function writeAll(): Promise<void> {
-    while (waiting.length > 0) {
-      const batch = waiting;
-      waiting = [];
-      try {
-        const text = Buffer.from(batch.map((record) => `${JSON.stringify(record)}\n`).join(''));
-        file ??= await openFile();
-        await file.handle.appendFile(text);
-        file.size += text.length;
-        failed = false;
-        if (file.size >= FILE_BYTES || now().getTime() - file.since >= FILE_MS) await turnOver();
-      } catch (thrown) {
-        dropped += batch.length;
-        await file?.handle.close().catch(() => undefined);
-        file = undefined;
-        if (!failed)
-          log.error('the access log of the gateway cannot be written', { reason: (thrown as Error).message });
-        failed = true;
-      }
-    }
-  }
-
-  function kick(): Promise<void> {
-    clearTimeout(timer);
-    timer = undefined;
-    writing ??= writeAll().finally(() => (writing = undefined));
-    return writing;
+  async function find(id: string): Promise<unknown> {
+    await all((files) => files.flush());
+    const listed = await Promise.all(both.map(async (files) => nearest(await files.list(), timeOfId(id))));
+    return await searchApart({ paths: listed.flat().map(({ path }) => path), id }, findMs);
   }
 
   return {
-    write(record) {
-      if (waiting.length >= MOST_WAITING) {
-        dropped += 1;
-        return;
-      }
-      waiting.push(record);
-      if (waiting.length >= FLUSH_LINES) void kick();
-      else timer ??= setTimeout(() => void kick(), FLUSH_MS).unref();
-    },
-    async find(id) {
-      await kick();
-      const names = [CURRENT, ...(await oldFiles()).map(({ name }) => name)];
-      for (const name of names) {
-        const found = await findIn(join(folder, name), id);
-        if (found !== undefined) return found;
-      }
-      return undefined;
-    },
+    write: (record) => (isToBeExplained(record) ? refused : passed).write(record),
+    // One after the other: whoever asks for many does not get as many threads.
+    find: (id) => (finding = finding.catch(() => undefined).then(() => find(id))),
     get dropped() {
-      return dropped;
+      return refused.dropped + passed.dropped;
     },
-    flush: kick,
-    async close() {
-      await kick();
-      await file?.handle.close();
-      file = undefined;
-    },
+    tidy: () => all((files) => files.tidy()),
+    flush: () => all((files) => files.flush()),
+    close: () => all((files) => files.close()),
   };
 }
 
-async function findIn(path: string, id: string): Promise<unknown> {
-  if (!(await stat(path).catch(() => undefined))) return undefined;
-  const stream = createReadStream(path, { highWaterMark: 256 * 1024 });
-  try {
-    for await (const line of createInterface({ input: stream })) {
-      // Parsing is what costs; a line that was cut off by a crash is no line.
-      if (!line.includes(id)) continue;
-      const record = parsed(line);
-      if (record?.id === id) return record;
-    }
-  } finally {
-    stream.destroy();
-  }
-  return undefined;
+/**
+ * Where it was written soon after that time first, then where it ended later, and where it could only be if a clock was put back
+ * last. Without a time the newest first.
+ */
+function nearest(files: readonly LineFile[], time: number | undefined): readonly LineFile[] {
+  if (time === undefined) return files;
+  const later = files.filter(({ until }) => until >= time).toReversed();
+  return [...later, ...files.filter(({ until }) => until < time)];
 }
 
-function parsed(line: string): { readonly id?: unknown } | undefined {
+async function searchApart(data: SearchData, ms: number): Promise<unknown> {
+  const worker = new Worker(new URL('log-search-thread.ts', import.meta.url), {
+    workerData: data,
+    execArgv: [],
+    // It needs nothing else of the environment.
+    env: { NODE_COMPILE_CACHE: COMPILED },
+  });
+  worker.unref();
+  const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+  worker.once('message', ({ record }: { readonly record: unknown }) => resolve(record));
+  worker.once('error', reject);
+  worker.once('exit', () => reject(new Error('the search ended')));
   try {
-    return JSON.parse(line) as { id?: unknown };
-  } catch {
-    return undefined;
+    return await within(ms, promise);
+  } catch (thrown) {
+    throw new StewardError('UNAVAILABLE', `The access log could not be searched: ${(thrown as Error).message}.`, {
+      hint: 'Ask again. If it stays so, look at the disk that has the home of Steward.',
+      cause: thrown,
+    });
+  } finally {
+    // In the disk nobody can wake it; it ends when that answers.
+    void worker.terminate();
   }
 }

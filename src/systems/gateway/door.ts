@@ -1,5 +1,4 @@
 // What happens to one request: it is judged, passed on or answered, and written down.
-import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Callers } from '../../../edge/handlers/gateway/callers.ts';
@@ -15,6 +14,7 @@ import { bump, type Figures } from './figures.ts';
 import { lastWords } from './last-words.ts';
 import { type Failure, flat, hasBody, pass, type Passed } from './passage.ts';
 import { recordOf } from './record.ts';
+import { createRequestIds } from './request-ids.ts';
 import type { Doors } from './server.ts';
 import { createTunnels, type Tunnels } from './tunnel.ts';
 import { createUnjudged, type Told } from './unjudged.ts';
@@ -50,7 +50,7 @@ const ONCE = new Set(['host', 'authorization', 'content-type', 'content-length',
 export function createDoor(deps: DoorDeps): Doors & { readonly tunnels: Tunnels } {
   const { judge, routes, callers, counters, trustedProxies, accessLog, figures, now, log } = deps;
   const tunnels = createTunnels();
-  const newId = (): string => randomUUID();
+  const newId = createRequestIds(now);
   const unjudged = createUnjudged({ ...deps, newId });
 
   async function judged(request: IncomingMessage): Promise<Verdict> {

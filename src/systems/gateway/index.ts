@@ -209,7 +209,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
       }),
       find: (id) => accessLog.find(id),
     }),
-    jobs: [gatewayRetention({ db })],
+    jobs: [gatewayRetention({ db, accessLog })],
     meter: createGatewayMeter({ figures, upstreams: all }),
 
     async start() {

@@ -108,7 +108,7 @@ export function gatewayOperations({
         const found = Record.safeParse(await find(id));
         if (found.success) return found.data;
         throw new StewardError('NOT_FOUND', `No request ${id} is in the access log of this node.`, {
-          hint: 'Each node keeps its own log, up to 14 days and eight files. Ask the node that answered.',
+          hint: 'Each node keeps its own log, for 14 days and up to 256 MB of what was refused. Ask the node that answered.',
         });
       },
     }),

@@ -43,6 +43,13 @@ export interface UnjudgedRecord {
   readonly limits?: readonly LimitTrace[];
 }
 
+/** Whether somebody may ask why: it was refused, or would have been in the shadow, or what was asked for did not come. */
+export function isToBeExplained({ rule, ...record }: AccessRecord | UnjudgedRecord): boolean {
+  if (rule !== 'forward' && rule !== 'preflight') return true;
+  const { ended, limits } = record as AccessRecord;
+  return limits !== undefined || (ended !== undefined && ended !== 'client-gone');
+}
+
 export function recordOf(
   verdict: Verdict,
   ended: Partial<Passed> & { readonly status: number | undefined; readonly ms: number; readonly ownMs: number },
