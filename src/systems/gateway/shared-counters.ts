@@ -35,6 +35,8 @@ interface Known {
   readonly key: string;
   readonly windowMs: number;
   readonly limit: number;
+  /** The smallest limit that the same count was asked with lately. */
+  least: number;
   /** As the store said last, the whole lease included. */
   used: number;
   lease: Lease | undefined;
@@ -87,6 +89,7 @@ export function sharedCounters({
   readonly mostKeys?: number;
 }): SharedCounters {
   const known = new Map<string, Known>();
+  const byCount = new Map<string, readonly Known[]>();
   /** What this node itself let through: what its share is measured by. */
   const own = memoryCounters();
   const asking = new Set<Known>();
@@ -107,6 +110,7 @@ export function sharedCounters({
         key,
         windowMs,
         limit,
+        least: limit,
         now,
         used: 0,
         lease: undefined,
@@ -120,18 +124,47 @@ export function sharedCounters({
         touched: at,
       };
       known.set(name, found);
+      meet(found);
     }
     found.now = now;
     found.touched = at;
     return found;
   }
 
+  function countOfAll({ windowMs, key }: Known): string {
+    return `${windowMs} ${key}`;
+  }
+
+  /** One count with several limits: what was leased in advance for a large one goes back before a smaller one is asked for. */
+  function meet(about: Known): void {
+    const name = countOfAll(about);
+    const together = [...(byCount.get(name) ?? []), about];
+    byCount.set(name, together);
+    if (together.length === 1) return;
+    const least = Math.min(...together.map(({ limit }) => limit));
+    for (const each of together) {
+      each.least = least;
+      if (each.limit === least) continue;
+      retire(each);
+      if (each.backs.length > 0) asking.add(each);
+    }
+  }
+
+  function forget(name: string, about: Known): void {
+    known.delete(name);
+    const left = (byCount.get(countOfAll(about)) ?? []).filter((each) => each !== about);
+    if (left.length === 0) byCount.delete(countOfAll(about));
+    else byCount.set(countOfAll(about), left);
+    const least = Math.min(...left.map(({ limit }) => limit));
+    for (const each of left) each.least = least;
+  }
+
   /** Some at once: to find the first key takes longer the more were dropped before it. */
   function dropOldest(): void {
     let left = Math.ceil(mostKeys / 100);
-    for (const name of known.keys()) {
+    for (const [name, about] of known) {
       if ((left -= 1) < 0) return;
-      known.delete(name);
+      forget(name, about);
     }
   }
 
@@ -222,14 +255,14 @@ export function sharedCounters({
   }
 
   async function flush(): Promise<void> {
-    // In one order everywhere, or two nodes wait for each other's rows.
-    const batch = [...asking].slice(0, MOST_AT_ONCE).sort((a, b) => (a.key < b.key ? -1 : 1));
+    const batch = [...asking].slice(0, MOST_AT_ONCE).sort(inOrder);
     const asked = batch.map((about) => {
       asking.delete(about);
       const waiting = about.waiting.splice(0);
       const wanted = waiting.filter(({ take }) => take).length;
       void usable(about, performance.now());
       const back = about.backs.shift();
+      if (about.backs.length > 0) asking.add(about);
       const debt = owedOf(about, performance.now());
       about.debt = 0;
       const want = wanted === 0 && !about.renewing ? 0 : wanted + advanceOf(about);
@@ -325,7 +358,7 @@ export function sharedCounters({
       const toTell = about.backs.length > 0 || about.debt > 0;
       if (toTell && !away) asking.add(about);
       // After a window there is nothing left of it to tell.
-      if (at - about.touched > (toTell ? about.windowMs : KEPT_MS) && about.waiting.length === 0) known.delete(name);
+      if (at - about.touched > (toTell ? about.windowMs : KEPT_MS) && about.waiting.length === 0) forget(name, about);
     }
     if (away ? at >= awayUntil : asking.size > 0) plan();
   }
@@ -354,11 +387,16 @@ export function sharedCounters({
   };
 }
 
+/** In one order everywhere, or two nodes wait for each other's rows; of one count the larger limit first, which may give something back. */
+function inOrder(a: Known, b: Known): number {
+  return a.key === b.key ? b.limit - a.limit : a.key < b.key ? -1 : 1;
+}
+
 function isNearEnd({ left, until }: Lease, advance: number, at: number): boolean {
   return advance > 0 && (left < advance / 4 || at > until - LEASE_MS / 2);
 }
 
 /** The last ones are given to who waits for them: what a node had in advance of these another would be refused. */
-function advanceOf({ limit, used }: Pick<Known, 'limit' | 'used'>): number {
-  return limit < LEAST_FOR_ADVANCE || used > limit * (1 - LAST) ? 0 : Math.floor(limit * ADVANCE);
+function advanceOf({ limit, least, used }: Pick<Known, 'limit' | 'least' | 'used'>): number {
+  return least < LEAST_FOR_ADVANCE || used > limit * (1 - LAST) ? 0 : Math.floor(least * ADVANCE);
 }
