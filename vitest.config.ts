@@ -34,6 +34,7 @@ const APART = [
   'test/edge-webhooks.integration.test.ts',
   'test/endpoints.integration.test.ts',
   'test/forged-input.integration.test.ts',
+  'test/gateway-nodes.integration.test.ts',
   'test/gateway.integration.test.ts',
   'test/healing-crashes.integration.test.ts',
   'test/healing-systemd.integration.test.ts',

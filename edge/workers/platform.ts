@@ -32,3 +32,12 @@ export interface DurableObjects {
   idFromName(name: string): unknown;
   get(id: unknown): { fetch(url: string, init: RequestInit): Promise<Response> };
 }
+
+/** An answer with 101 has the connection that it became; whoever returns it leaves the bytes to the platform. */
+export type Answer = Response & { readonly webSocket?: object | null };
+export type AnswerInit = ResponseInit & { readonly webSocket?: object };
+
+declare global {
+  /** What comes out of it has that length, and is an error otherwise: so the request that it is the body of says its length. */
+  const FixedLengthStream: new (length: number) => TransformStream<Uint8Array, Uint8Array>;
+}

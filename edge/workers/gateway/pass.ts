@@ -1,18 +1,18 @@
 import { toClient, toUpstream } from '../../handlers/gateway/headers.ts';
 import type { Forward } from '../../handlers/gateway/verdict.ts';
 import { readBody } from '../body.ts';
+import type { Answer, AnswerInit } from '../platform.ts';
 
 /** One request to its upstream, and its answer back. */
 export async function pass(request: Request, verdict: Forward, origin: string): Promise<Response> {
-  if (request.headers.get('upgrade') !== null) return failed(verdict, 501, 'No upgrade goes through here.');
   const body = await bodyOf(request, verdict.maxBodyBytes);
   if (body === 'too-large') return failed(verdict, 413, 'The body is longer than this route takes.');
   const waiting = new AbortController();
   const timer = setTimeout(() => waiting.abort(), verdict.timeoutMs);
   try {
-    const answer = await fetch(new URL(verdict.target, origin), {
+    const answer: Answer = await fetch(new URL(verdict.target, origin), {
       method: request.method,
-      headers: toUpstream([...request.headers], verdict.request) as [string, string][],
+      headers: [...toUpstream([...request.headers], verdict.request), ...upgradeOf(request)] as [string, string][],
       body,
       redirect: 'manual',
       signal: waiting.signal,
@@ -29,8 +29,8 @@ export async function pass(request: Request, verdict: Forward, origin: string): 
 }
 
 /**
- * A body that says how long it is goes through as it comes. One that does not is read before it is sent: where a stream breaks off,
- * the runtime ends the request as if that had been all.
+ * A body that says how long it is goes through as it comes, and is of that length or broken. One that does not is read before it is
+ * sent: where such a stream breaks off, the runtime ends the request as if that had been all.
  */
 async function bodyOf(
   request: Request,
@@ -39,16 +39,23 @@ async function bodyOf(
   const length = request.headers.get('content-length');
   if (request.body === null) return null;
   if (length === null) return await readBody(request, most);
-  return Number(length) > most ? 'too-large' : request.body;
+  return Number(length) > most ? 'too-large' : request.body.pipeThrough(new FixedLengthStream(Number(length)));
 }
 
-function onward({ status, headers, body }: Response, verdict: Forward): Response {
+/** Nothing else is upgraded: what comes after it would be judged by nobody. The runtime shakes hands itself, on both sides. */
+function upgradeOf({ method, headers }: Request): readonly (readonly [string, string])[] {
+  const asked = method === 'GET' && headers.get('upgrade')?.toLowerCase() === 'websocket';
+  return asked ? [['upgrade', 'websocket']] : [];
+}
+
+function onward({ status, headers, body, webSocket }: Answer, verdict: Forward): Response {
   const { set, drop, add } = verdict.response;
   const change = { set: { ...set, 'x-request-id': verdict.trace.id }, drop, ...(add && { add }) };
   const answer = new Headers();
   // As Headers hands it out, a cookie each.
   for (const [name, value] of toClient([...headers], change)) answer.append(name, value);
-  return new Response(body, { status, headers: answer });
+  const upgraded: AnswerInit = { status, headers: answer, ...(webSocket && { webSocket }) };
+  return new Response(body, upgraded);
 }
 
 export function failed({ trace, response }: Forward, status: number, error: string): Response {
