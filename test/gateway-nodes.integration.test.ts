@@ -19,7 +19,7 @@ const LIMITS = { small: 100, large: 2_000 };
 type Route = keyof typeof LIMITS;
 
 describe.skipIf(noDebianPostgres !== false)(
-  `the gateways of two Stewards on one PostgreSQL${noDebianPostgres && `: ${noDebianPostgres}`}`,
+  `the gateways of two Stewards on one PostgreSQL${noDebianPostgres ? `: ${noDebianPostgres}` : ''}`,
   () => {
     const homes: string[] = [];
     const running: RunningSteward[] = [];

@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -235,6 +235,35 @@ workflows:
     const { items } = await api.get<{ items: { trigger: string }[] }>('runs?automation=call-http&limit=1');
     expect(items[0]?.trigger).toBe('webhook');
     expect((await command(home, ['webhooks', 'send', 'nonsense'])).stderr).toContain('There are: ');
+  }, 60_000);
+
+  it('sends what is in a file or is piped in, and says what is wrong with it', async () => {
+    const send = (file: string, ...more: string[]) => ['webhooks', 'send', 'plain', '--file', file, ...more];
+    const file = (name: string, content: string | Uint8Array): string => {
+      const path = join(home, name);
+      writeFileSync(path, content);
+      return path;
+    };
+    const text = `${JSON.stringify({ account: 'file', n: 8 })}\n`;
+    expect(await stewardJson(home, send(file('order.json', text)))).toMatchObject({
+      status: 202,
+      delivery: { bytes: text.length },
+    });
+    const piped = JSON.stringify({ account: 'piped', n: 9 });
+    expect(await stewardJson(home, send('-'), { piped })).toMatchObject({
+      status: 202,
+      delivery: { bytes: piped.length },
+    });
+    const said = async (args: readonly string[], launch = {}): Promise<string> => {
+      const { code, stderr } = await command(home, args, launch);
+      return `${code} ${stderr}`;
+    };
+    expect(await said(send(join(home, 'none.json')))).toMatch(/^2 .*none\.json cannot be read: ENOENT/s);
+    expect(await said(send(home))).toMatch(/^2 .*cannot be read: EISDIR/s);
+    expect(await said(send('/dev/zero'))).toMatch(/^2 .*\/dev\/zero is longer than 65536 characters/s);
+    expect(await said(send(file('latin1.json', Buffer.from('"\xe4"', 'latin1'))))).toMatch(/^2 .*not text in UTF-8/s);
+    expect(await said(send('-'), { piped: 'x'.repeat(65_537) })).toMatch(/^2 .*piped in is longer than 65536/s);
+    expect(await said(send('-', '--body', '{}'), { piped })).toMatch(/^2 .*--body and --file are both given/s);
   }, 60_000);
 
   it('replays those of a time, and first says how many', async () => {

@@ -29,6 +29,8 @@ interface DescribedOperation<Input extends z.ZodObject, Output extends z.ZodType
   readonly cli?: readonly string[];
   /** Members of the input that are positional arguments of the command. */
   readonly cliArguments?: readonly string[];
+  /** The text of the input that the command also reads from a file, or from what is piped in. */
+  readonly cliFile?: string;
   /** Columns that the command prints as a table. */
   readonly columns?: readonly string[];
   /** Under which AI assistants are shown it; by default what brings it: incidents, discovery. */

@@ -5,7 +5,7 @@ import type { Manifest } from './manifest.ts';
 export function manifestOf(catalog: Catalog): Manifest {
   return {
     operations: [...catalog.operations.values()].map((operation) => {
-      const { name, kind, summary, cli, cliArguments, columns, input, examples } = operation;
+      const { name, kind, summary, cli, cliArguments, cliFile, columns, input, examples } = operation;
       return {
         name,
         kind,
@@ -13,6 +13,7 @@ export function manifestOf(catalog: Catalog): Manifest {
         words: cli ?? [name],
         arguments: cliArguments ?? [],
         ...(columns === undefined ? {} : { columns }),
+        ...(cliFile === undefined ? {} : { file: cliFile }),
         input: jsonSchemaOf(input, 'input'),
         ...(operation.kind === 'query' && operation.download && { download: true }),
         examples: examples ?? [],

@@ -32,6 +32,8 @@ export interface CommandDescription {
   readonly words: readonly string[];
   readonly arguments: readonly string[];
   readonly columns?: readonly string[] | undefined;
+  /** The member that can be read from a file. */
+  readonly file?: string | undefined;
   readonly input: JsonSchema;
   /** Answers with a file. */
   readonly download?: boolean | undefined;

@@ -43,6 +43,8 @@ export interface Launch {
   /** Root of another checkout, with the Node that it brings. */
   readonly checkout?: string;
   readonly user?: { readonly uid: number; readonly gid: number };
+  /** What is piped into it; nothing by default. */
+  readonly piped?: string;
 }
 
 /** A home of its own for one test. Short, because a Unix socket's path must be. */
@@ -199,7 +201,7 @@ const WHATEVER_RUNS_HERE = {
 export function spawnSteward(
   args: readonly string[],
   home: string,
-  { env = {}, checkout, user }: Launch,
+  { env = {}, checkout, user, piped }: Launch,
 ): ChildProcess {
   // Who runs it makes its own home.
   if (user === undefined) mkdirSync(home, { recursive: true });
@@ -210,10 +212,13 @@ export function spawnSteward(
       : [join(checkout, 'node_modules/node/bin/node'), join(checkout, 'bin/steward.js')];
   // Whoever else it is may not be able to write there, and another checkout has its own.
   const compiled = checkout === undefined && user === undefined ? COMPILED : {};
-  return spawn(node, [launcher, ...args], {
+  const child = spawn(node, [launcher, ...args], {
     cwd: '/',
     env: { PATH, LANG, HOME: home, STEWARD_HOME: home, ...compiled, ...WHATEVER_RUNS_HERE, ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: [piped === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
     ...user,
   });
+  // It may be gone before it has read that.
+  child.stdin?.on('error', () => undefined).end(piped);
+  return child;
 }

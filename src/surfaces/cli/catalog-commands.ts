@@ -7,6 +7,7 @@ import { addFormat, addServer, type Flags, FORMAT, isJson, isPrefix, leaf } from
 import type { CliOptions } from './cli-options.ts';
 import { withNodeNames } from './node-names.ts';
 import { addOutput, download } from './download.ts';
+import { addFile, withFile } from './from-file.ts';
 import { addInput, COMMON, parseInputs } from './options.ts';
 import { addLogsFollow } from './logs-follow.ts';
 import { always, type Meant, oneOfSeveral } from './one-of-several.ts';
@@ -100,6 +101,7 @@ function addOperation(command: Command, operation: CommandDescription, around: S
   // What is required of the one way is not of the other; the server says what it lacks.
   const schema = instead ? { ...operation.input, required: [] } : operation.input;
   const read = addInput(command, schema, operation.arguments, FORMAT);
+  addFile(command, operation);
   for (const { flags, summary } of instead?.options ?? []) command.option(flags, summary);
   if (operation.download) addOutput(command);
   else addFormat(command);
@@ -111,7 +113,7 @@ function addOperation(command: Command, operation: CommandDescription, around: S
   command.action(async () => {
     const flags = command.opts<Flags & Record<string, unknown>>();
     if (instead && flags[instead.when] !== undefined) return around.print(await instead.run(flags), flags);
-    const input = read(command.processedArgs, flags);
+    const input = await withFile(read(command.processedArgs, flags), flags, operation, around.stdin);
     if (operation.download) return await save(operation, input, flags, around);
     const server = await findServer(around.home, chosen(flags, around));
     if (server && operation.name === 'approve-run') {

@@ -55,6 +55,7 @@ export function sendOperation({
     examples: [{ title: 'A deposit', input: { type: 'bank', body: '{"kind":"deposit","amount":12}' } }],
     cli: ['webhooks', 'send'],
     cliArguments: ['type'],
+    cliFile: 'body',
     async handle({ type, body }) {
       const known = await types();
       const { preset, secrets: [secret] = [] } = known[type] ?? {};
