@@ -1,21 +1,24 @@
 import { parseCredential, type PlaceCredential } from '../../handlers/probe/credential.ts';
-import { probeHttp } from '../../handlers/probe/http.ts';
+import { probeHttp, type ProbeTimes, type Seen } from '../../handlers/probe/http.ts';
 import type { HttpTarget } from '../../handlers/probe/http-target.ts';
 import type {
   PlaceCheck,
   PlaceConfig,
   PlaceReport,
   PlaceResult,
+  PlaceTarget,
   ReportAnswer,
   SignedConfig,
 } from '../../handlers/probe/messages.ts';
 import { openConfig } from '../../handlers/probe/signed-config.ts';
 import type { Env } from './env.ts';
+import { probeTcp, type TcpTarget } from './tcp.ts';
 import { createWaiting } from './waiting.ts';
 
 const EVERY_MS = 5 * 60_000;
 const ANSWER_WITHIN_MS = 15_000;
 const CONFIG = 'config';
+const KINDS = ['http', 'tcp'];
 
 /** Looks at everything at once, tells Steward, and keeps what it cannot tell for the next round. */
 export async function round(env: Env): Promise<void> {
@@ -26,7 +29,7 @@ export async function round(env: Env): Promise<void> {
   const dropped = await waiting.dropped();
   let config = await keptConfig(env, credential);
   config ??= await tell([]);
-  const results = await Promise.all((config?.checks ?? []).flatMap((check) => look(check, config?.userAgent ?? '')));
+  const results = await Promise.all((config?.checks ?? []).map((check) => look(check, config?.userAgent ?? '')));
   try {
     config = (await tell(results)) ?? config;
     for (const batch of await waiting.oldest()) {
@@ -45,7 +48,7 @@ export async function round(env: Env): Promise<void> {
       sentAt: new Date().toISOString(),
       everyMs: EVERY_MS,
       software: 'steward-probe-worker',
-      kinds: ['http'],
+      kinds: KINDS,
       backlog: 0,
       dropped,
       results: said,
@@ -94,20 +97,28 @@ async function open(
   return undefined;
 }
 
-function look({ id, target, timeoutMs, slowMs }: PlaceCheck, userAgent: string): Promise<PlaceResult>[] {
-  if (target.kind !== 'http') return [];
-  const asked = target as unknown as HttpTarget;
+/** What no place of this kind can do is said to be that: it is no failure of who is looked at. */
+async function look({ id, target, timeoutMs, slowMs }: PlaceCheck, userAgent: string): Promise<PlaceResult> {
   const at = new Date().toISOString();
-  const seen = probeHttp({ ...asked, headers: { 'user-agent': userAgent, ...asked.headers } }, { timeoutMs, slowMs });
-  return [
-    seen.then(({ state, latencyMs, message, detail: { code } }) => ({
-      id: crypto.randomUUID(),
-      check: id,
-      at,
-      state,
-      latencyMs,
-      message,
-      ...(typeof code === 'string' && { code }),
-    })),
-  ];
+  const { state, latencyMs, message, detail } = await ask(target, { timeoutMs, slowMs }, userAgent);
+  const { code } = detail;
+  return {
+    id: crypto.randomUUID(),
+    check: id,
+    at,
+    state,
+    latencyMs,
+    message,
+    ...(typeof code === 'string' && { code }),
+  };
+}
+
+async function ask(target: PlaceTarget, times: ProbeTimes, userAgent: string): Promise<Seen> {
+  if (target.kind === 'tcp') return await probeTcp(target as unknown as TcpTarget, times);
+  if (target.kind === 'http') {
+    const asked = target as unknown as HttpTarget;
+    return await probeHttp({ ...asked, headers: { 'user-agent': userAgent, ...asked.headers } }, times);
+  }
+  const message = `cannot: a place of this kind does ${KINDS.join(' and ')}, and not ${target.kind}`;
+  return { state: 'unknown', latencyMs: 0, message, depth: 'connect', detail: {} };
 }

@@ -1,0 +1,97 @@
+import { generateKeyPairSync, sign } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import { type AddressInfo, createServer as createTcpServer, type Server as TcpServer } from 'node:net';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { credentialText } from '../handlers/probe/credential.ts';
+import type { PlaceCheck, PlaceReport } from '../handlers/probe/messages.ts';
+import { type ProbeWorker, startProbeWorker } from '../testing/probe-worker.ts';
+
+const ID = 'a'.repeat(20);
+
+describe('the probe worker, in workerd', () => {
+  const reports: PlaceReport[] = [];
+  let checks: readonly PlaceCheck[] = [];
+  let version = 0;
+  let steward: Server;
+  let open: TcpServer;
+  let closed: number;
+  let worker: ProbeWorker;
+
+  beforeAll(async () => {
+    const { privateKey, publicKey } = generateKeyPairSync('ed25519');
+    steward = createServer((request, response) => {
+      let text = '';
+      request.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
+      request.on('end', () => {
+        const report = JSON.parse(text) as PlaceReport;
+        reports.push(report);
+        const payload = JSON.stringify({ place: ID, version, userAgent: 'test', reportEveryMs: 300_000, checks });
+        const signature = sign(null, Buffer.from(payload), privateKey).toString('base64url');
+        const config = report.have === version ? undefined : { payload, signature };
+        response.end(JSON.stringify({ taken: report.results.length, config }));
+      });
+    }).listen(0, '127.0.0.1');
+    open = createTcpServer((socket) => socket.on('error', () => undefined)).listen(0, '127.0.0.1');
+    const gone = createTcpServer().listen(0, '127.0.0.1');
+    await Promise.all([once(steward, 'listening'), once(open, 'listening'), once(gone, 'listening')]);
+    closed = portOf(gone);
+    await new Promise((done) => gone.close(done));
+    const key = (publicKey.export({ format: 'jwk' }).x as string) ?? '';
+    worker = await startProbeWorker({
+      STEWARD_URL: `http://127.0.0.1:${portOf(steward)}`,
+      PLACE_TOKEN: credentialText({
+        kind: 'token',
+        id: ID,
+        secret: 'b'.repeat(64),
+        key: Buffer.from(key, 'base64url').toString('hex'),
+      }),
+    });
+  });
+  afterAll(async () => {
+    await worker?.dispose();
+    steward?.close();
+    open?.close();
+  });
+
+  const portOf = (server: Server | TcpServer): number => (server.address() as AddressInfo).port;
+  const tcp = (id: string, host: string, port: number): PlaceCheck => ({
+    id,
+    target: { kind: 'tcp', host, port },
+    everyMs: 60_000,
+    timeoutMs: 2_000,
+    slowMs: 60_000,
+  });
+
+  it('connects where somebody listens, and tells failing from what it cannot do', async () => {
+    checks = [
+      tcp('open', '127.0.0.1', portOf(open)),
+      tcp('by-name', 'localhost', portOf(open)),
+      tcp('closed', '127.0.0.1', closed),
+      tcp('nowhere', 'nothing.invalid', 81),
+      tcp('perhaps', 'nothing.invalid', 443),
+      tcp('mail', 'example.org', 25),
+      { ...tcp('certificate', 'example.org', 443), target: { kind: 'tls', host: 'example.org', port: 443 } },
+    ];
+    version = 1;
+    await worker.round();
+    const [, told] = reports;
+    expect(told?.kinds).toEqual(['http', 'tcp']);
+    const states = Object.fromEntries((told?.results ?? []).map(({ check, state }) => [check, state]));
+    expect(states).toEqual({
+      open: 'up',
+      'by-name': 'up',
+      closed: 'down',
+      nowhere: 'down',
+      perhaps: 'unknown',
+      mail: 'unknown',
+      certificate: 'unknown',
+    });
+    const messages = told?.results.filter(({ state }) => state === 'unknown').map(({ message }) => message);
+    expect(messages).toEqual([
+      expect.stringContaining('nothing.invalid:443, or nobody listens there'),
+      'cannot: a place of this kind is not let connect to port 25',
+      'cannot: a place of this kind does http and tcp, and not tls',
+    ]);
+  });
+});
