@@ -68,7 +68,7 @@ export interface Means {
   readonly now: number;
   readonly newId: () => string;
   /** Without them nothing is limited. */
-  readonly counters?: Counters;
+  readonly counters?: Counters | undefined;
 }
 
 export type TypesByName = (name: string) => ReadyType | undefined;
@@ -105,7 +105,7 @@ export function tooLarge({ type }: ReadyType): Refused {
 }
 
 /** Senders take a 401 as final. */
-function incomplete(): Refused {
+export function incomplete(): Refused {
   return refused(503, 'incomplete', 'This cannot be judged now, so it was not taken: send it again.', {
     'retry-after': '30',
   });
@@ -149,15 +149,8 @@ export async function judgeBody(
   if (answer) return { is: 'answered', body: answer };
 
   // After the signature, so that nobody but the sender uses its allowance up.
-  const { limit, key: place, schema } = ready.type;
-  const count = limit && (await counters?.take({ key: name, limit: limit.requests, windowMs: limit.perMs, now }));
-  if (limit && count && !count.allowed)
-    return refused(429, 'rate', `At most ${limit.requests} in ${limit.perMs / 1000} seconds are taken.`, {
-      'retry-after': String(Math.max(1, Math.ceil(count.resetMs / 1000))),
-    });
-  const wrong = ready.check?.(content.data);
-  if (wrong !== undefined && schema?.mismatch === 'refuse')
-    return refused(400, 'schema', `The body does not fit the schema of ${name}: ${wrong}`);
+  const admitted = await admit(content.data, { name, ready }, { now, counters });
+  if (admitted.is === 'refused') return admitted;
 
   const senderId = preset.id(headers, content.data);
   if (senderId !== undefined && senderId.length > LONGEST_ID)
@@ -166,6 +159,7 @@ export async function judgeBody(
   const same = ready.type.repeats === 'body' ? [body] : senderId === undefined ? ofOneMoment : [utf8.encode(senderId)];
   // A repeat gets the id of the first one, so that it can be kept once by its id alone.
   const id = same ? asUuid(await digests.sha256([utf8.encode(`${name}\n`), ...same])) : newId();
+  const place = ready.type.key;
   const key = place && keyAt(place, headers, content.data);
   return {
     is: 'accepted',
@@ -175,8 +169,31 @@ export async function judgeBody(
     senderId,
     source: headers('user-agent')?.slice(0, LONGEST_SOURCE) ?? '',
     ...(key !== undefined && { key }),
-    ...(wrong !== undefined && { problem: `It does not fit the schema: ${wrong}` }),
+    ...(admitted.problem !== undefined && { problem: admitted.problem }),
   };
+}
+
+export interface Admitted extends Pick<Accepted, 'problem'> {
+  readonly is: 'admitted';
+}
+
+/** What a type says about what was sent, whoever vouches for the sender: how often, and what it looks like. */
+export async function admit(
+  data: unknown,
+  { name, ready: { type, check } }: { readonly name: string; readonly ready: Pick<ReadyType, 'type' | 'check'> },
+  { now, counters }: Pick<Means, 'now' | 'counters'>,
+): Promise<Admitted | Refused> {
+  const { limit, schema } = type;
+  const count = limit && (await counters?.take({ key: name, limit: limit.requests, windowMs: limit.perMs, now }));
+  if (limit && count && !count.allowed)
+    return refused(429, 'rate', `At most ${limit.requests} in ${limit.perMs / 1000} seconds are taken.`, {
+      'retry-after': String(Math.max(1, Math.ceil(count.resetMs / 1000))),
+    });
+  const wrong = check?.(data);
+  if (wrong === undefined) return { is: 'admitted' };
+  if (schema?.mismatch === 'refuse')
+    return refused(400, 'schema', `The body does not fit the schema of ${name}: ${wrong}`);
+  return { is: 'admitted', problem: `It does not fit the schema: ${wrong}` };
 }
 
 const LONGEST_KEY = 255;

@@ -10,6 +10,8 @@ export interface Queued {
   readonly source: string;
   readonly senderId: string | undefined;
   readonly address: string;
+  /** What it is about; null where its type has an order and it says nothing. */
+  readonly key?: string | null;
 }
 
 const TIMEOUT_MS = 15_000;

@@ -24,6 +24,8 @@ interface TypeSettings {
   readonly toleranceSeconds?: number;
   readonly allowFrom?: readonly string[];
   readonly repeats?: HookType['repeats'];
+  /** Where it says what it is about, as in steward.yaml. */
+  readonly order?: HookType['key'];
 }
 
 const MAX_BYTES = 100_000;
@@ -53,8 +55,17 @@ function hookType(settings: TypeSettings, secrets: readonly string[]): HookType 
     toleranceSeconds = TOLERANCE_SECONDS,
     allowFrom,
     repeats = 'id',
+    order,
   } = settings;
-  return { preset, secrets, maxBytes, toleranceSeconds, repeats, ...(allowFrom && { allowFrom }) };
+  return {
+    preset,
+    secrets,
+    maxBytes,
+    toleranceSeconds,
+    repeats,
+    ...(allowFrom && { allowFrom }),
+    ...(order && { key: order }),
+  };
 }
 
 function secretsOf(env: Env, name: string): string[] {

@@ -39,12 +39,21 @@ export async function receive(request: Request, env: Env): Promise<Response> {
   });
   if (verdict.is === 'refused') return refusal(verdict);
   if (verdict.is === 'answered') return Response.json(verdict.body);
-  return await queue(verdict, { data: contentOf(header, body, true)?.data, now, address: arrival.address }, env);
+  const data = contentOf(header, body, true)?.data;
+  const isOrdered = head.ready.type.key !== undefined;
+  return await queue(verdict, { data, now, address: arrival.address, isOrdered }, env);
+}
+
+interface Seen {
+  readonly data: unknown;
+  readonly now: number;
+  readonly address: string;
+  readonly isOrdered: boolean;
 }
 
 async function queue(
-  { id, type, source, senderId }: Accepted,
-  { data, now, address }: { readonly data: unknown; readonly now: number; readonly address: string },
+  { id, type, source, senderId, key }: Accepted,
+  { data, now, address, isOrdered }: Seen,
   env: Env,
 ): Promise<Response> {
   const message = {
@@ -55,6 +64,7 @@ async function queue(
     source,
     senderId,
     address,
+    ...(isOrdered && { key: key ?? null }),
   } satisfies Queued;
   const text = textOf(message);
   if (text === undefined) return Response.json({ error: `At most ${LEVELS} levels are taken.` }, { status: 400 });

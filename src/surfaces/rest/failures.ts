@@ -5,7 +5,9 @@ import type { Log } from '../../core/log.ts';
 /** Sends what was thrown in the one shape that errors have. A bug is told to the log; the client gets its number. */
 export function sendFailure(thrown: unknown, request: FastifyRequest, reply: FastifyReply, log: Log): FastifyReply {
   const error = asStewardError(thrown);
-  if (error.code === 'RATE_LIMITED' && !reply.hasHeader('retry-after')) void reply.header('retry-after', '60');
+  const waitMs = error.retryAfterMs ?? (error.code === 'RATE_LIMITED' ? 60_000 : undefined);
+  if (waitMs !== undefined && !reply.hasHeader('retry-after'))
+    void reply.header('retry-after', String(Math.ceil(waitMs / 1_000)));
   if (error.code === 'UNAUTHENTICATED') void reply.header('www-authenticate', 'Bearer realm="steward"');
   if (error.code !== 'INTERNAL') return send(error.status, error.toBody(), request, reply);
   log.error('request failed by a bug', {

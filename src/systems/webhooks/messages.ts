@@ -1,4 +1,5 @@
 // What the main thread and the receiver's thread say to each other.
+import type { Admitted, Refused } from '../../../edge/handlers/webhooks/receive.ts';
 import type { HookType } from '../../../edge/handlers/webhooks/types.ts';
 import type { ErrorBody } from '../../core/error-body.ts';
 import type { Answer, Body } from './answer.ts';
@@ -39,6 +40,11 @@ export interface Questions {
   take: { asked: SentArrival & { readonly body: Uint8Array | Exclude<Body, Buffer> }; answer: Answer };
   /** What somebody inside vouches for. */
   keep: { asked: Omit<Delivery, 'body'> & { readonly body: Uint8Array }; answer: Answer };
+  /** What somebody else was sent: how often its type takes it, and what it must look like; nothing where it has no such type. */
+  admit: {
+    asked: { readonly type: string; readonly data: unknown; readonly hasSchema: boolean };
+    answer: Admitted | Refused;
+  };
   counts: { asked: null; answer: Counts };
   stop: { asked: null; answer: null };
 }

@@ -1,12 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
-import { keyAt, LONGEST_SOURCE } from '../../../edge/handlers/webhooks/receive.ts';
-import type { HookType } from '../../../edge/handlers/webhooks/types.ts';
+import { type Admitted, keyAt, LONGEST_SOURCE, type Refused } from '../../../edge/handlers/webhooks/receive.ts';
 import { CursorInstant } from '../../core/cursor.ts';
+import { StewardError } from '../../core/errors.ts';
+import type { Log } from '../../core/log.ts';
 import { type AnyOperation, defineCommand } from '../../core/operation.ts';
 import { secretInput } from '../../core/secret-input.ts';
 import { storableText } from '../../core/storable-text.ts';
 import type { BringAll } from './bring.ts';
+import type { Front } from './front.ts';
+import type { ConfiguredType } from './types.ts';
 
 const LARGEST_BYTES = 1024 * 1024;
 
@@ -14,10 +17,43 @@ const LARGEST_BYTES = 1024 * 1024;
 export function queueOperation({
   bringAll,
   typeOf,
+  front,
+  log,
 }: {
   readonly bringAll: BringAll;
-  readonly typeOf: (name: string) => Pick<HookType, 'key'> | undefined;
+  readonly typeOf: (name: string) => Pick<ConfiguredType, 'key' | 'limit' | 'schema'> | undefined;
+  /** Who counts what comes, and has the schemas. */
+  readonly front: () => Pick<Front, 'ask'> | undefined;
+  readonly log: Log;
 }): AnyOperation {
+  /** Types whose keys did not come along, each said once. */
+  const withoutKey = new Set<string>();
+
+  async function admitted(type: string, data: unknown): Promise<Admitted> {
+    const { limit, schema } = typeOf(type) ?? {};
+    if (!limit && !schema) return { is: 'admitted' };
+    const asked = front();
+    if (!asked)
+      throw new StewardError('UNAVAILABLE', 'The receiver of webhooks is not there.', { retryAfterMs: 5_000 });
+    const verdict = await asked.ask('admit', { type, data, hasSchema: schema !== undefined });
+    if (verdict.is === 'refused') throw refusal(verdict);
+    return verdict;
+  }
+
+  /** A path is followed here; a header only who was sent it has seen. */
+  function keyOf(type: string, data: unknown, given: string | null | undefined): string | undefined {
+    const place = typeOf(type)?.key;
+    if (place && 'path' in place) return keyAt(place, () => undefined, data);
+    if (place && given === undefined && !withoutKey.has(type)) {
+      withoutKey.add(type);
+      log.warn('a webhook that was received elsewhere came without its key and has no order', {
+        type,
+        hint: `Give the worker the order of ${type} too: WEBHOOK_TYPES {"${type}": {"order": {"header": "${place.header}"}}}.`,
+      });
+    }
+    return given ?? undefined;
+  }
+
   return defineCommand({
     name: 'queue-webhook',
     title: 'Queue a webhook',
@@ -45,6 +81,12 @@ export function queueOperation({
         .describe('What the sender calls itself: its User-Agent, of which 1,000 characters are kept.'),
       senderId: z.string().max(255).optional().describe('What the sender calls this webhook.'),
       address: z.string().max(100).default('').describe('From where it was sent.'),
+      key: z
+        .string()
+        .max(255)
+        .nullable()
+        .optional()
+        .describe('What it is about, where the order of its type is by a header; null where it had none.'),
     }),
     output: z.object({ status: z.literal('queued'), id: z.uuid() }),
     paths: ['/internal/queue/add'],
@@ -53,10 +95,9 @@ export function queueOperation({
     examples: [
       { title: 'A deposit', input: { type: 'bank', data: { kind: 'deposit', amount: 12 }, source: 'bank/1.0' } },
     ],
-    async handle({ id = randomUUID(), type, data, timestamp, source, senderId, address }, { now }) {
-      const body = Buffer.from(JSON.stringify(data));
-      const place = typeOf(type)?.key;
-      const key = place && keyAt(place, () => undefined, data);
+    async handle({ id = randomUUID(), type, data, timestamp, source, senderId, address, key: given }, { now }) {
+      const { problem } = await admitted(type, data);
+      const key = keyOf(type, data, given);
       await bringAll([
         {
           id,
@@ -66,11 +107,19 @@ export function queueOperation({
           source: source.slice(0, LONGEST_SOURCE),
           address: storableText(address),
           receivedAt: timestamp ?? now,
-          body,
+          body: Buffer.from(JSON.stringify(data)),
           ...(key !== undefined && { key }),
+          ...(problem !== undefined && { problem }),
         },
       ]);
       return { status: 'queued' as const, id };
     },
   });
+}
+
+/** Whoever asks tries again what may be taken another time, and nothing else. */
+function refusal({ code, message, headers }: Refused): StewardError {
+  const retryAfterMs = Number(headers['retry-after'] ?? 0) * 1_000 || undefined;
+  const of = code === 'rate' ? 'RATE_LIMITED' : code === 'schema' ? 'INPUT_INVALID' : 'UNAVAILABLE';
+  return new StewardError(of, message, { retryAfterMs });
 }

@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import {
+  admit,
   type Arrival,
+  incomplete,
   judgeBody,
   judgeHead,
   type Refused,
@@ -12,6 +14,7 @@ import type { Log } from '../../core/log.ts';
 import { memoryCounters } from '../../../edge/handlers/gateway/memory-counters.ts';
 import { type Answer, answerOf, type Body } from './answer.ts';
 import type { JournalWriter } from './journal-writer.ts';
+import type { Questions } from './messages.ts';
 import { type Delivery, encode } from './record.ts';
 import { serverDigests } from '../server-digests.ts';
 
@@ -32,6 +35,8 @@ export interface Receiver {
   readonly counts: Counts;
   /** What can be said before the body is there. */
   head(arrival: Arrival): Answer | Awaited;
+  /** What somebody else was sent. */
+  admit(asked: Questions['admit']['asked']): Promise<Questions['admit']['answer']>;
   /** What is known to be good: 202 when it is on disk. */
   keep(delivery: Delivery, say: (answer: Answer) => void): void;
   take(arrival: Arrival, body: Body, awaited: Awaited, say: (answer: Answer) => void): void;
@@ -105,6 +110,11 @@ export function createReceiver({ journal, types, now, log }: ReceiverDeps): Rece
   return {
     counts,
     keep,
+    async admit({ type: name, data, hasSchema }) {
+      const ready = types(name);
+      if (hasSchema && !ready?.check) return incomplete();
+      return ready ? await admit(data, { name, ready }, { now: now().getTime(), counters }) : { is: 'admitted' };
+    },
     head(arrival) {
       const head = judgeHead(arrival, types);
       return head.is === 'refused' ? refused(head) : head;

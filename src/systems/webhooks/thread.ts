@@ -108,6 +108,7 @@ export function receiveWebhooks({ now }: { readonly now: () => Date }): void {
       new Promise<Answer>((resolve) =>
         receiver.keep({ ...rest, body: Buffer.from(body.buffer, body.byteOffset, body.byteLength) }, resolve),
       ),
+    admit: (asked) => receiver.admit(asked),
     counts: () => receiver.counts,
     async stop() {
       await listener.moveTo(undefined);

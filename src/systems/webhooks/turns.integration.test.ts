@@ -161,15 +161,17 @@ describe('whose turn a webhook is', () => {
     expect(await replayed).toMatchObject({ replays: 1 });
   });
 
+  const queueOf = () => queueOperation({ bringAll, typeOf: () => undefined, front: () => undefined, log: memoryLog() });
+
   it('comes however long the name of its sender is', async () => {
-    const queue = queueOperation({ bringAll, typeOf: () => undefined });
+    const queue = queueOf();
     await queue.handle(parseInput(queue.input, { type: 'order', data: {}, source: 'x'.repeat(3_000) }) as never, call);
     const { source } = await db.selectFrom('webhook_deliveries').select('source').executeTakeFirstOrThrow();
     expect(source).toBe('x'.repeat(1_000));
   });
 
   it.each([55, 56, 57, 58, 59, 60, 61, 62, 63])('takes %i levels exactly where the worker does', (levels) => {
-    const queue = queueOperation({ bringAll, typeOf: () => undefined });
+    const queue = queueOf();
     const data: unknown = JSON.parse(`${'['.repeat(levels)}"x\\u0000"${']'.repeat(levels)}`);
     const takes = (take: () => unknown): boolean => {
       try {
