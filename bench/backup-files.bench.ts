@@ -1,4 +1,5 @@
-// A tree of 20,000 files through Steward's restic repository, beside restic alone on the same tree: first, and after a few changes.
+// A tree of 20,000 files through Steward's restic repository, beside restic alone on the same tree: first, and after a few changes. Once
+// with small files alone, of which each costs the most beside its bytes, and once with such as people have.
 import { execFileSync } from 'node:child_process';
 import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -13,25 +14,23 @@ import { BackupRepository } from '../src/core/backup/repository.ts';
 import { FilesSource } from '../src/core/backup/source.ts';
 import type { CopyStore } from '../src/core/backup/store.ts';
 import { memoryLog } from '../src/testing/log.ts';
-import { fillTree } from './parts/fixture.ts';
+import { fillTree, sizeOfFile } from './parts/fixture.ts';
 import { type BenchResult, median, report, RUNS, SCALE } from './result.ts';
 
 const FILES = 20_000 * SCALE;
 const CHANGED = 200 * SCALE;
-const BYTES = 8 * 1024;
+const TREES = [
+  { name: 'of 8 KiB each', bytes: () => 8 * 1024 },
+  { name: 'of all sizes', bytes: sizeOfFile },
+] as const;
 const GOAL = 1.05;
 /** Files that were just written are looked at more closely than those that a machine has had for a while. */
 const AT_REST_MS = 60_000;
 
 const home = await mkdtemp(join(tmpdir(), 'steward-bench-'));
-const tree = join(home, 'tree');
 const doing = { signal: new AbortController().signal };
 
-const write = (count: number): Promise<void> => fillTree(tree, count, BYTES);
-await write(FILES);
-await sleep(AT_REST_MS);
-
-function alone(repository: string, key: string): number {
+function alone(tree: string, repository: string, key: string): number {
   const startedAt = performance.now();
   execFileSync('restic', ['--quiet', '--repo', repository, '--password-file', key, 'backup', tree], {
     stdio: ['ignore', 'ignore', 'inherit'],
@@ -41,10 +40,15 @@ function alone(repository: string, key: string): number {
 }
 
 const programs = createPrograms({ environment: process.env });
-const source = FilesSource.parse({ kind: 'files', name: 'tree', paths: [tree] });
 
 /** All that a backup does but its record. */
-async function throughSteward(store: CopyStore, reader: SourceReader<'files'>, id: string): Promise<number> {
+async function throughSteward(
+  tree: string,
+  store: CopyStore,
+  reader: SourceReader<'files'>,
+  id: string,
+): Promise<number> {
+  const source = FilesSource.parse({ kind: 'files', name: 'tree', paths: [tree] });
   const startedAt = performance.now();
   const at = new Date();
   await store.prepare(doing);
@@ -68,38 +72,56 @@ async function throughSteward(store: CopyStore, reader: SourceReader<'files'>, i
   return performance.now() - startedAt;
 }
 
-const times = { first: [] as number[], firstAlone: [] as number[], next: [] as number[], nextAlone: [] as number[] };
-for (let run = 0; run < RUNS; run++) {
-  const peer = join(home, `alone-${run}`);
-  const url = join(home, `steward-${run}`);
-  const repository = BackupRepository.parse({ kind: 'restic', name: `run-${run}`, url });
-  const store = createCopyStore(repository, {
-    programs,
-    secrets: async () => '',
-    home,
-    node: 'bench',
-    now: () => new Date(),
-    log: memoryLog(),
-  });
-  // A first copy knows nothing of any other.
-  const cache = join(home, `cache-${run}`);
-  const reader = createFilesReader({ programs, cache, scratch: join(home, 'scratch'), now: () => new Date() });
-  await store.prepare(doing);
-  // The same repository with the same key, which is as hard to derive, for both.
-  await cp(url, peer, { recursive: true });
-  const ours = (id: 'first' | 'next') => async () => void times[id].push(await throughSteward(store, reader, id));
-  const peers = (id: 'firstAlone' | 'nextAlone') => () =>
-    void times[id].push(alone(peer, join(home, 'backup-keys', repository.name)));
-  const inTurn = async (one: () => unknown, other: () => unknown): Promise<void> => {
-    // Whoever comes second finds the files in memory.
-    for (const each of run % 2 === 0 ? [one, other] : [other, one]) await each();
-  };
-  await inTurn(ours('first'), peers('firstAlone'));
-  await write(CHANGED);
-  await inTurn(ours('next'), peers('nextAlone'));
-  for (const path of [peer, url]) await rm(path, { recursive: true });
+const results: BenchResult[] = [];
+for (const { name, bytes } of TREES) {
+  const tree = join(home, name.replaceAll(' ', '-'));
+  await fillTree(tree, FILES, bytes);
+  await sleep(AT_REST_MS);
+  const times = await measure(tree, () => fillTree(tree, CHANGED, bytes));
+  results.push(
+    result(`${FILES} files ${name}, the first copy`, times.first, times.firstAlone),
+    result(`${FILES} files ${name}, ${CHANGED} of them changed`, times.next, times.nextAlone),
+  );
+  await rm(tree, { recursive: true });
 }
 await rm(home, { recursive: true });
+report(results);
+
+async function measure(tree: string, change: () => Promise<void>) {
+  const times = { first: [] as number[], firstAlone: [] as number[], next: [] as number[], nextAlone: [] as number[] };
+  for (let run = 0; run < RUNS; run++) {
+    const peer = join(home, `alone-${run}`);
+    const url = join(home, `steward-${run}`);
+    const repository = BackupRepository.parse({ kind: 'restic', name: `run-${run}`, url });
+    const store = createCopyStore(repository, {
+      programs,
+      secrets: async () => '',
+      home,
+      node: 'bench',
+      now: () => new Date(),
+      log: memoryLog(),
+    });
+    // A first copy knows nothing of any other.
+    const cache = join(home, `cache-${run}`);
+    const reader = createFilesReader({ programs, cache, scratch: join(home, 'scratch'), now: () => new Date() });
+    await store.prepare(doing);
+    // The same repository with the same key, which is as hard to derive, for both.
+    await cp(url, peer, { recursive: true });
+    const ours = (id: 'first' | 'next') => async () =>
+      void times[id].push(await throughSteward(tree, store, reader, id));
+    const peers = (id: 'firstAlone' | 'nextAlone') => () =>
+      void times[id].push(alone(tree, peer, join(home, 'backup-keys', repository.name)));
+    const inTurn = async (one: () => unknown, other: () => unknown): Promise<void> => {
+      // Whoever comes second finds the files in memory.
+      for (const each of run % 2 === 0 ? [one, other] : [other, one]) await each();
+    };
+    await inTurn(ours('first'), peers('firstAlone'));
+    await change();
+    await inTurn(ours('next'), peers('nextAlone'));
+    for (const path of [peer, url]) await rm(path, { recursive: true });
+  }
+  return times;
+}
 
 function result(figure: string, ours: readonly number[], peers: readonly number[]): BenchResult {
   const [value, peer] = [median(ours) / 1000, median(peers) / 1000];
@@ -116,7 +138,3 @@ function result(figure: string, ours: readonly number[], peers: readonly number[
     ok: ratio <= GOAL,
   };
 }
-report([
-  result(`${FILES} files, the first copy`, times.first, times.firstAlone),
-  result(`${FILES} files, ${CHANGED} of them changed`, times.next, times.nextAlone),
-]);

@@ -21,9 +21,26 @@ export async function fillShop(server: TestPostgres): Promise<void> {
 }
 
 /** Files that are all different, in 200 folders. */
-export async function fillTree(tree: string, files: number, bytes: number): Promise<void> {
+export async function fillTree(
+  tree: string,
+  files: number,
+  bytes: number | ((number: number) => number),
+): Promise<void> {
   for (let folder = 0; folder < FOLDERS; folder++) await mkdir(join(tree, String(folder)), { recursive: true });
   for (let number = 0; number < files; number++)
-    await writeFile(join(tree, String(number % FOLDERS), `${number}.dat`), randomBytes(bytes));
+    await writeFile(
+      join(tree, String(number % FOLDERS), `${number}.dat`),
+      randomBytes(typeof bytes === 'number' ? bytes : bytes(number)),
+    );
+}
+
+/**
+ * Sizes as they are in people's folders: log-normal, half of them below 8 KiB, 64 KB on average. The same ones each time.
+ * After Downey, The structural cause of file size distributions, 2001.
+ */
+export function sizeOfFile(number: number): number {
+  const uniform = (salt: number): number => (((Math.sin((number + 1) * salt) * 43_758.5453) % 1) + 1) % 1;
+  const normal = Math.sqrt(-2 * Math.log(1 - uniform(12.9898))) * Math.cos(2 * Math.PI * uniform(78.233));
+  return Math.min(64 * 1024 ** 2, Math.round(8 * 1024 * Math.exp(2 * normal)));
 }
 const FOLDERS = 200;
