@@ -3,7 +3,7 @@
 import { execFileSync } from 'node:child_process';
 import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createPrograms } from '../src/adapters/programs/index.ts';
 import { createCopyStore } from '../src/adapters/repositories/index.ts';
@@ -90,9 +90,9 @@ report(results);
 async function measure(tree: string, change: () => Promise<void>) {
   const times = { first: [] as number[], firstAlone: [] as number[], next: [] as number[], nextAlone: [] as number[] };
   for (let run = 0; run < RUNS; run++) {
-    const peer = join(home, `alone-${run}`);
-    const url = join(home, `steward-${run}`);
-    const repository = BackupRepository.parse({ kind: 'restic', name: `run-${run}`, url });
+    const peer = `${tree}.alone-${run}`;
+    const url = `${tree}.steward-${run}`;
+    const repository = BackupRepository.parse({ kind: 'restic', name: `${basename(tree)}-${run}`, url });
     const store = createCopyStore(repository, {
       programs,
       secrets: async () => '',
@@ -102,7 +102,7 @@ async function measure(tree: string, change: () => Promise<void>) {
       log: memoryLog(),
     });
     // A first copy knows nothing of any other.
-    const cache = join(home, `cache-${run}`);
+    const cache = `${tree}.cache-${run}`;
     const reader = createFilesReader({ programs, cache, scratch: join(home, 'scratch'), now: () => new Date() });
     await store.prepare(doing);
     // The same repository with the same key, which is as hard to derive, for both.
