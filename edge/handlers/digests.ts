@@ -1,7 +1,8 @@
 // The arithmetic of signatures. Workers have only Web Crypto, whose every call is a promise; a server that counts
 // microseconds brings its own. Both compare in constant time.
 
-type Soon<T> = T | Promise<T>;
+import { utf8 } from './encodings.ts';
+import type { Soon } from './soon.ts';
 
 /** A secret, ready to be compared with. */
 export interface SecretKey {
@@ -14,6 +15,8 @@ export interface SecretKey {
 export interface Digests {
   readonly key: (secret: Uint8Array) => SecretKey;
   readonly sha256: (parts: readonly Uint8Array[]) => Soon<Uint8Array>;
+  /** Of its UTF-8, as a text of any one spelling: to know it again. */
+  readonly sha256OfText: (text: string) => Soon<string>;
 }
 
 /** What Web Crypto takes: bytes that no other thread writes to. */
@@ -35,6 +38,8 @@ export const webDigests: Digests = {
     };
   },
   sha256: async (parts) => new Uint8Array(await crypto.subtle.digest('SHA-256', joined(parts))),
+  sha256OfText: async (text) =>
+    String.fromCharCode(...new Uint8Array(await crypto.subtle.digest('SHA-256', utf8.encode(text)))),
 };
 
 function importKey(secret: Uint8Array) {

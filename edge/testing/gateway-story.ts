@@ -1,7 +1,7 @@
 // Requests to the gateway as data, one after the other with the time at which each comes, so that any runtime can judge them.
 import { type Digests, webDigests } from '../handlers/digests.ts';
 import { createCallers } from '../handlers/gateway/callers.ts';
-import { toUpstream } from '../handlers/gateway/headers.ts';
+import { inPairs, toUpstream } from '../handlers/gateway/headers.ts';
 import { judge } from '../handlers/gateway/judge.ts';
 import { memoryCounters } from '../handlers/gateway/memory-counters.ts';
 import type { HeaderOf } from '../handlers/gateway/method.ts';
@@ -89,7 +89,7 @@ export async function tell({ routes, limits, steps }: Story, digests: Digests = 
         if (verdict.is === 'forward') forwarded += 1;
       }
     if (!verdict) throw new Error('A step is of one request at least.');
-    const sent = verdict.is === 'forward' ? toUpstream(step.headers, verdict.request) : [];
+    const sent = verdict.is === 'forward' ? inPairs(toUpstream(step.headers.flat(), verdict.request)) : [];
     told.push({ verdict, sent, forwarded, fetches, validations });
   }
   return told;

@@ -1,5 +1,5 @@
 import type { Digests } from '../digests.ts';
-import { utf8 } from '../encodings.ts';
+import { after, type Soon } from '../soon.ts';
 import { keysMethod } from './api-keys.ts';
 import { guesses } from './guesses.ts';
 import type { FetchKeys } from './issuer-keys.ts';
@@ -30,7 +30,7 @@ export interface Callers {
   readonly identify: (
     auth: readonly Auth[],
     asked: { readonly header: HeaderOf; readonly counts: Counts },
-  ) => Promise<Identified>;
+  ) => Soon<Identified>;
 }
 
 export interface CallerPorts {
@@ -40,6 +40,8 @@ export interface CallerPorts {
   /** POST {token} to the address. Throws where there is no answer; redirects are not followed. */
   readonly validate: Validate;
 }
+
+type Guesses = ReturnType<typeof guesses>;
 
 interface Remembering {
   readonly method: Method;
@@ -84,18 +86,12 @@ export function createCallers({ digests, fetchKeys, validate }: CallerPorts): Ca
   async function find(
     one: Remembering,
     credential: string,
-    now: number,
-    mayTry: () => Promise<Turn['is']>,
+    { name, now, mayTry }: { name: string; now: number; mayTry: () => Promise<Turn['is']> },
   ): Promise<Found> {
-    const { method, findings, looking } = one;
-    const name = String.fromCharCode(...(await digests.sha256([utf8.encode(credential)])));
-    const version = method.version(now);
-    const known = findings.get(name);
-    const { outcome, from = Infinity, until = -Infinity } = known?.finding ?? {};
-    if (known?.version === version && known && now >= from && now < until) return known.finding;
     // What was good once is no guess: others of its address must not keep it out by guessing.
-    if (outcome === 'good') return await lookAt(one, name, credential, now);
+    if (one.findings.get(name)?.finding.outcome === 'good') return await lookAt(one, name, credential, now);
     // A page asks for many things at once with the token it just got: that is one thing nobody knows yet.
+    const { looking } = one;
     const other = looking.get(name);
     if (other && Math.abs(now - other.since) < TOGETHER_MS) {
       const found = await other.found;
@@ -128,38 +124,63 @@ export function createCallers({ digests, fetchKeys, validate }: CallerPorts): Ca
   }
 
   return {
-    async identify(auth, { header, counts }) {
+    identify(auth, { header, counts }) {
+      const { now } = counts;
       const trace: AuthTrace[] = [];
-      const guessing = guesses(counts, turns);
-      let good: { readonly by: AuthTrace['by']; readonly caller: Caller } | undefined;
-      try {
-        for (const each of auth) {
-          const one = remembering(each);
-          const { by, of } = one.method;
-          const credential = one.method.credential(header);
-          if (credential === undefined) {
-            trace.push({ by, of, outcome: 'absent', why: 'nothing was shown' });
-            continue;
-          }
-          const found = await find(one, credential, counts.now, () => guessing.mayTry(credential));
-          if (typeof found === 'string') {
-            trace.push({ by, of, outcome: 'not-tried', why: NOT_TRIED[found] });
-            continue;
-          }
-          guessing.came(credential, found.outcome);
-          trace.push({ by, of, outcome: found.outcome, why: found.why });
-          if (found.outcome === 'good' && found.caller) {
-            good = { by, caller: found.caller };
-            break;
-          }
+      /** Nothing is one that was good before and still is. */
+      let guessing: Guesses | undefined;
+      const guessed = (): Guesses => (guessing ??= guesses(counts, turns));
+
+      /** One way after the other, until one is good. */
+      function from(at: number): Soon<Identified> {
+        const one = auth[at] && remembering(auth[at]);
+        if (!one) return settled(undefined);
+        const { by, of, credential: shown } = one.method;
+        const credential = shown(header);
+        if (credential === undefined) {
+          trace.push({ by, of, outcome: 'absent', why: 'nothing was shown' });
+          return from(at + 1);
         }
-        const counted = await guessing.settled(good !== undefined);
-        if (good) return { is: 'good', ...good, trace, counted };
-        const is = GRAVEST.find((outcome) => trace.some((each) => each.outcome === outcome)) ?? 'absent';
-        return { is, trace, counted };
-      } finally {
-        guessing.over();
+        // No credential is kept.
+        return after(digests.sha256OfText(credential), (name) => {
+          const mayTry = (): Promise<Turn['is']> => guessed().mayTry(credential);
+          const found = remembered(one, name, now) ?? find(one, credential, { name, now, mayTry });
+          return after(found, (finding) => came(at, one, credential, finding));
+        });
       }
+
+      function came(
+        at: number,
+        { method: { by, of } }: Remembering,
+        credential: string,
+        found: Found,
+      ): Soon<Identified> {
+        if (typeof found === 'string') {
+          trace.push({ by, of, outcome: 'not-tried', why: NOT_TRIED[found] });
+          return from(at + 1);
+        }
+        if (guessing || found.outcome !== 'good') guessed().came(credential, found.outcome);
+        trace.push({ by, of, outcome: found.outcome, why: found.why });
+        return found.outcome === 'good' && found.caller ? settled({ by, caller: found.caller }) : from(at + 1);
+      }
+
+      function settled(good: Pick<Extract<Identified, { is: 'good' }>, 'by' | 'caller'> | undefined): Soon<Identified> {
+        return after(guessing?.settled(good !== undefined), (counted): Identified => {
+          if (good) return { is: 'good', ...good, trace, counted };
+          const is = GRAVEST.find((outcome) => trace.some((each) => each.outcome === outcome)) ?? 'absent';
+          return { is, trace, counted };
+        });
+      }
+
+      const identified = from(0);
+      return identified instanceof Promise ? identified.finally(() => guessing?.over()) : identified;
     },
   };
+}
+
+function remembered({ method, findings }: Remembering, name: string, now: number): Finding | undefined {
+  const known = findings.get(name);
+  if (!known || known.version !== method.version(now)) return undefined;
+  const { from = Infinity, until = -Infinity } = known.finding;
+  return now >= from && now < until ? known.finding : undefined;
 }

@@ -1,4 +1,4 @@
-type Soon<T> = T | Promise<T>;
+import type { Soon } from '../soon.ts';
 
 export interface Count {
   /** Whether one more fits; `take` has then counted it. */

@@ -1,7 +1,6 @@
 // What the upstream gets and what of its answer the client gets, beyond what headers.ts lets pass.
 import { CORS_HEADERS } from './cors.ts';
 import type { HeaderChange } from './headers.ts';
-import type { Caller } from './method.ts';
 import type { ReadyRoute } from './ready.ts';
 import type { Route, Transform } from './routes.ts';
 import type { Target } from './target.ts';
@@ -20,49 +19,47 @@ interface Told {
 /** Who it is by, and what proved it. */
 export interface Known {
   readonly by: AuthTrace['by'];
-  readonly caller: Caller;
+  readonly user: string;
+  readonly plan: string;
 }
 
-export function onward(
-  { route, prefix }: ReadyRoute,
-  { path, query }: Target,
+export function targetOf({ route: { rewrite, query }, prefix }: ReadyRoute, target: Target): string {
+  const path =
+    rewrite === undefined ? target.path : rewrite.replace(/\/+$/, '') + target.path.slice(prefix.length) || '/';
+  return path + changedQuery(target.query, query);
+}
+
+export function requestHeaders(
+  { route, keyHeaders }: ReadyRoute,
   { id, address, scheme, host, known }: Told,
-): { target: string; request: HeaderChange } {
-  const rewritten =
-    route.rewrite === undefined ? path : route.rewrite.replace(/\/+$/, '') + path.slice(prefix.length) || '/';
-  // A key is meant for the gateway, and of no use to who is behind it.
-  const keys = route.auth.flatMap((auth) => (auth.is === 'keys' ? [auth.header] : []));
-  return {
-    target: rewritten + changedQuery(query, route.query),
-    request: {
-      set: {
-        ...route.request.set,
-        'x-request-id': id,
-        'x-forwarded-for': address,
-        'x-forwarded-proto': scheme,
-        'x-forwarded-host': host,
-        ...(known ? { 'x-user-id': known.caller.user, 'x-user-plan': known.caller.plan ?? '' } : {}),
-      },
-      drop: [
-        ...route.request.drop,
-        ...keys.filter((header) => header !== 'authorization'),
-        // Beside a user that a key proved, a token there would be taken for one that the gateway has looked at.
-        ...(known?.by === 'keys' ? ['authorization'] : []),
-      ],
-    },
+): HeaderChange {
+  const set: Record<string, string> = {
+    ...route.request.set,
+    'x-request-id': id,
+    'x-forwarded-for': address,
+    'x-forwarded-proto': scheme,
+    'x-forwarded-host': host,
   };
+  const drop = [...route.request.drop, ...keyHeaders];
+  if (known) {
+    set['x-user-id'] = known.user;
+    set['x-user-plan'] = known.plan;
+    // Beside a user that a key proved, a token there would be taken for one that the gateway has looked at.
+    if (known.by === 'keys') drop.push('authorization');
+  }
+  return { set, drop };
 }
 
 export function answerHeaders({ cors, response }: Route, ofTheGateway: HeaderValues): HeaderChange {
-  return {
-    set: { ...response.set, ...ofTheGateway },
-    drop: [...response.drop, ...(cors ? CORS_HEADERS : [])],
-    add: cors ? { vary: 'Origin' } : {},
-  };
+  const set = { ...response.set, ...ofTheGateway };
+  return cors ? { set, drop: [...response.drop, ...CORS_HEADERS], add: VARIES } : { set, drop: response.drop };
 }
+
+const VARIES: HeaderValues = { vary: 'Origin' };
 
 /** The other parameters stay as they were sent, to the letter. */
 function changedQuery(query: string, { set, drop }: Transform): string {
+  if (query === '' && Object.keys(set).length === 0) return '';
   const names = new Set([...Object.keys(set), ...drop]);
   if (names.size === 0) return query;
   const kept = query

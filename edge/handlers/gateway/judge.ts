@@ -1,8 +1,9 @@
 // What becomes of a request to the gateway: nothing here reads a clock, a socket or a disk.
+import { after, type Soon } from '../soon.ts';
 import type { Callers, Identified } from './callers.ts';
 import { isPreflight, preflightHeaders, readableBy } from './cors.ts';
 import type { Counters } from './counters.ts';
-import { answerHeaders, type Known, onward } from './forward.ts';
+import { answerHeaders, type Known, requestHeaders, targetOf } from './forward.ts';
 import { type AddressRule, atOnce, networkOf, ofAddress, ofUser, planOf, type Spent } from './limits.ts';
 import type { ReadyRoute, ReadyRoutes } from './ready.ts';
 import type { Auth, Limits, Route } from './routes.ts';
@@ -18,48 +19,56 @@ export interface Means {
   readonly newId: () => string;
 }
 
-export async function judge(asked: Asked, routes: ReadyRoutes, means: Means): Promise<Verdict> {
+/** At once where all that it takes is known here: a token seen before, a count that has room. */
+export function judge(asked: Asked, routes: ReadyRoutes, means: Means): Soon<Verdict> {
   const target = readTarget(asked.target);
   const host = hostOf(asked.host);
-  const judging: Judging = { asked, means, id: means.newId(), path: target?.path ?? '', auth: [], limits: [] };
-  if (!target) return await turnedAway(judging, routes.limits, 'target');
+  const request = { asked, means, id: means.newId(), path: target?.path ?? '' };
+  const off: Judging = { ...request, ready: undefined };
+  if (!target) return turnedAway(off, routes.limits, 'target');
   if (host === undefined || (target.host !== undefined && hostOf(target.host) !== host))
-    return await turnedAway(judging, routes.limits, 'host');
+    return turnedAway(off, routes.limits, 'host');
 
   if (isPreflight(asked.method, asked.header)) {
     const meant = routes.find(host, target.path, asked.header('access-control-request-method') ?? '');
     if ('ready' in meant && meant.ready.route.cors)
-      return await preflight({ ...judging, ready: meant.ready }, meant.ready.route);
+      return preflight({ ...request, ready: meant.ready }, meant.ready.route);
   }
   const found = routes.find(host, target.path, asked.method);
-  if (found.is === 'none') return await turnedAway(judging, routes.limits, 'route');
-  if (found.is === 'ambiguous') return await turnedAway(judging, routes.limits, 'target');
-  const on: Judging = { ...judging, ready: found.ready };
-  if (found.is === 'method')
-    return await turnedAway(on, found.ready.route.limits, 'method', { allow: found.allow.join(', ') });
-  return await admitted(on, found.ready, target, host);
+  if (found.is === 'none') return turnedAway(off, routes.limits, 'route');
+  if (found.is === 'ambiguous') return turnedAway(off, routes.limits, 'target');
+  const { ready } = found;
+  const on = { ...request, ready };
+  if (found.is === 'method') return turnedAway(on, ready.route.limits, 'method', { allow: found.allow.join(', ') });
+  return admitted(on, target, host);
 }
 
-/** What is known so far; it ends up in the trace. */
+/** What is asked, and the route that takes it. */
 interface Judging {
   readonly asked: Asked;
   readonly means: Means;
   readonly id: string;
   readonly path: string;
-  readonly ready?: ReadyRoute;
-  readonly auth: readonly AuthTrace[];
-  readonly limits: readonly LimitTrace[];
-  readonly user?: string;
-  readonly plan?: string;
+  readonly ready: ReadyRoute | undefined;
 }
 
-async function admitted(judging: Judging, ready: ReadyRoute, target: Target, host: string): Promise<Verdict> {
-  const { asked, means } = judging;
-  const { auth, anonymous, limits, scopes } = ready.route;
-  const ofThisAddress = (rule: AddressRule, count = true): Promise<Spent> =>
+type Admitting = Judging & { readonly ready: ReadyRoute };
+
+/** What was found out; it ends up in the trace. */
+interface Seen {
+  readonly auth: readonly AuthTrace[];
+  readonly limits: readonly LimitTrace[];
+  readonly user: string | undefined;
+  readonly plan: string | undefined;
+}
+
+function admitted(judging: Admitting, target: Target, host: string): Soon<Verdict> {
+  const { asked, means, ready } = judging;
+  const { auth, limits } = ready.route;
+  const ofThisAddress = (rule: AddressRule, count = true): Soon<Spent> =>
     ofAddress(rule, asked.address, { limits, ready, means, count });
 
-  const who: Identified = await means.callers.identify(auth, {
+  const identified = means.callers.identify(auth, {
     header: asked.header,
     counts: {
       of: networkOf(asked.address),
@@ -71,33 +80,55 @@ async function admitted(judging: Judging, ready: ReadyRoute, target: Target, hos
       stranger: () => ofThisAddress('anonymous'),
     },
   });
-  const seen: Judging = { ...judging, auth: who.trace };
-  if (who.is === 'good') {
-    const plan = planOf(who.caller, limits);
-    const spent = await ofUser(who.caller, ready, means);
-    const known = counted({ ...seen, user: who.caller.user, plan }, ...(who.counted ? [who.counted, spent] : [spent]));
-    if (!spent.allowed) return refused(known, 'plan', spent.headers);
-    if (!scopes.every((scope) => who.caller.scopes.includes(scope)))
-      return refused(known, 'scopes', {
-        ...spent.headers,
-        'www-authenticate': `${schemeOf(auth)} error="insufficient_scope"`,
-      });
-    return forwarded(known, ready, target, host, {
-      headers: spent.headers,
-      known: { by: who.by, caller: { ...who.caller, plan } },
-    });
-  }
+  return after(identified, (who): Soon<Verdict> => {
+    if (who.is === 'good')
+      return after(ofUser(who.caller, ready, means), (spent) => byUser(judging, who, spent, target, host));
+    return after(who.counted ?? ofThisAddress('anonymous'), (spent) => byAddress(judging, who, spent, target, host));
+  });
+}
 
-  const spent = who.counted ?? (await ofThisAddress('anonymous'));
-  const known = counted(seen, spent);
-  if (!spent.allowed) return refused(known, spent.rule, spent.headers);
+function byUser(
+  judging: Admitting,
+  { by, caller, trace, counted }: Extract<Identified, { is: 'good' }>,
+  spent: Spent,
+  target: Target,
+  host: string,
+): Verdict {
+  const { limits, scopes, auth } = judging.ready.route;
+  const plan = planOf(caller, limits);
+  const traces = counted ? [...counted.traces, ...spent.traces] : spent.traces;
+  const seen: Seen = { auth: trace, limits: traces, user: caller.user, plan };
+  if (!spent.allowed) return refused(judging, seen, 'plan', spent.headers);
+  if (!scopes.every((scope) => caller.scopes.includes(scope)))
+    return refused(judging, seen, 'scopes', {
+      ...spent.headers,
+      'www-authenticate': `${schemeOf(auth)} error="insufficient_scope"`,
+    });
+  const known = { by, user: caller.user, plan };
+  return forwarded(judging, seen, { target, host, headers: spent.headers, known });
+}
+
+function byAddress(
+  judging: Admitting,
+  who: Exclude<Identified, { is: 'good' }>,
+  spent: Spent,
+  target: Target,
+  host: string,
+): Verdict {
+  const { auth, anonymous } = judging.ready.route;
+  const seen: Seen = { auth: who.trace, limits: spent.traces, user: undefined, plan: undefined };
+  if (!spent.allowed) return refused(judging, seen, spent.rule, spent.headers);
   if (who.is === 'absent' && (anonymous || auth.length === 0))
-    return forwarded(known, ready, target, host, { headers: spent.headers });
-  if (who.is === 'unavailable') return refused(known, 'auth-unavailable', { ...spent.headers, 'retry-after': '5' });
+    return forwarded(judging, seen, { target, host, headers: spent.headers, known: undefined });
+  if (who.is === 'unavailable')
+    return refused(judging, seen, 'auth-unavailable', { ...spent.headers, 'retry-after': '5' });
   const scheme = schemeOf(auth);
   return who.is === 'absent'
-    ? refused(known, 'no-credentials', { ...spent.headers, 'www-authenticate': scheme })
-    : refused(known, 'credentials', { ...spent.headers, 'www-authenticate': `${scheme} error="invalid_token"` });
+    ? refused(judging, seen, 'no-credentials', { ...spent.headers, 'www-authenticate': scheme })
+    : refused(judging, seen, 'credentials', {
+        ...spent.headers,
+        'www-authenticate': `${scheme} error="invalid_token"`,
+      });
 }
 
 function schemeOf(auth: readonly Auth[]): string {
@@ -105,53 +136,57 @@ function schemeOf(auth: readonly Auth[]): string {
 }
 
 /** Before it is known who asks: every such request counts for its address, so that nobody searches for nothing. */
-async function turnedAway(
-  judging: Judging,
-  limits: Limits,
-  code: Refuse['code'],
-  headers: HeaderValues = {},
-): Promise<Refuse> {
+function turnedAway(judging: Judging, limits: Limits, code: Refuse['code'], headers: HeaderValues = {}): Soon<Refuse> {
   const { asked, means, ready } = judging;
-  const spent = await ofAddress('anonymous', asked.address, { limits, ready, means, count: true });
-  const known = counted(judging, spent);
-  return spent.allowed
-    ? refused(known, code, { ...spent.headers, ...headers })
-    : refused(known, 'anonymous', spent.headers);
+  return after(ofAddress('anonymous', asked.address, { limits, ready, means, count: true }), (spent) => {
+    const seen: Seen = { auth: [], limits: spent.traces, user: undefined, plan: undefined };
+    return spent.allowed
+      ? refused(judging, seen, code, { ...spent.headers, ...headers })
+      : refused(judging, seen, 'anonymous', spent.headers);
+  });
 }
 
 /** Not counted: browsers ask it by themselves, before requests that count. */
-async function preflight(judging: Judging, { limits, cors }: Route): Promise<Answer> {
+function preflight(judging: Judging, { limits, cors }: Route): Soon<Answer> {
   const { asked, means, ready, id } = judging;
-  const { headers, traces } = await ofAddress('anonymous', asked.address, { limits, ready, means, count: false });
-  const { 'retry-after': _, ...shown } = headers;
-  return {
-    is: 'answer',
-    status: 204,
-    headers: { ...shown, ...(cors ? preflightHeaders(cors, asked.header('origin') ?? '') : {}), 'x-request-id': id },
-    trace: traceOf({ ...judging, limits: traces }, 'preflight'),
-  };
+  return after(
+    ofAddress('anonymous', asked.address, { limits, ready, means, count: false }),
+    ({ headers, traces }): Answer => {
+      const { 'retry-after': _, ...shown } = headers;
+      return {
+        is: 'answer',
+        status: 204,
+        headers: {
+          ...shown,
+          ...(cors ? preflightHeaders(cors, asked.header('origin') ?? '') : {}),
+          'x-request-id': id,
+        },
+        trace: traceOf(judging, { auth: [], limits: traces, user: undefined, plan: undefined }, 'preflight'),
+      };
+    },
+  );
 }
 
 function forwarded(
-  judging: Judging,
-  ready: ReadyRoute,
-  target: Target,
-  host: string,
-  { headers, known }: { readonly headers: HeaderValues; readonly known?: Known },
+  judging: Admitting,
+  seen: Seen,
+  { target, host, headers, known }: { target: Target; host: string; headers: HeaderValues; known: Known | undefined },
 ): Forward {
-  const { asked, id } = judging;
+  const { asked, id, ready } = judging;
   const { route } = ready;
+  const { address, scheme } = asked;
   return {
     is: 'forward',
     route: route.name,
     upstream: route.upstream,
-    ...onward(ready, target, { id, address: asked.address, scheme: asked.scheme, host, known }),
+    target: targetOf(ready, target),
+    request: requestHeaders(ready, { id, address, scheme, host, known }),
     response: answerHeaders(route, { ...headers, ...corsHeaders(judging), 'x-request-id': id }),
     maxBodyBytes: route.maxBodyBytes,
     timeoutMs: route.timeoutMs,
-    user: judging.user,
-    plan: judging.plan,
-    trace: traceOf(judging, 'forward'),
+    user: seen.user,
+    plan: seen.plan,
+    trace: traceOf(judging, seen, 'forward'),
   };
 }
 
@@ -171,7 +206,7 @@ const REFUSALS: Readonly<Record<Refuse['code'], readonly [Refuse['status'], mess
   plan: TOO_MANY,
 };
 
-function refused(judging: Judging, code: Refuse['code'], headers: HeaderValues): Refuse {
+function refused(judging: Judging, seen: Seen, code: Refuse['code'], headers: HeaderValues): Refuse {
   const [status, message] = REFUSALS[code];
   const vary: HeaderValues = judging.ready?.route.cors ? { vary: 'Origin' } : {};
   return {
@@ -180,31 +215,16 @@ function refused(judging: Judging, code: Refuse['code'], headers: HeaderValues):
     code,
     message,
     headers: { ...headers, ...vary, ...corsHeaders(judging), 'x-request-id': judging.id },
-    trace: traceOf(judging, code),
+    trace: traceOf(judging, seen, code),
   };
 }
 
-function corsHeaders({ ready, asked }: Judging): HeaderValues {
+function corsHeaders({ ready, asked }: Judging): HeaderValues | undefined {
   const cors = ready?.route.cors;
-  return cors ? readableBy(cors, asked.header('origin')) : {};
+  return cors && readableBy(cors, asked.header('origin'));
 }
 
-function counted(judging: Judging, ...spent: readonly Spent[]): Judging {
-  return { ...judging, limits: [...judging.limits, ...spent.flatMap(({ traces }) => traces)] };
-}
-
-function traceOf({ asked, means, id, path, ready, auth, limits, user, plan }: Judging, rule: Rule): Trace {
-  return {
-    id,
-    at: means.now,
-    address: asked.address,
-    method: asked.method,
-    path,
-    route: ready?.route.name,
-    rule,
-    auth,
-    limits,
-    user,
-    plan,
-  };
+function traceOf({ asked, means, id, path, ready }: Judging, { auth, limits, user, plan }: Seen, rule: Rule): Trace {
+  const { address, method } = asked;
+  return { id, at: means.now, address, method, path, route: ready?.route.name, rule, auth, limits, user, plan };
 }

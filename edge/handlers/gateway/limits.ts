@@ -1,6 +1,7 @@
 // Two stages. Until it is known who asks, a request belongs to its address; from then on to its user and to nobody else, so that
 // a plan promises what it says however many people share an address.
 import { addressRange } from '../addresses.ts';
+import { after, type Soon } from '../soon.ts';
 import type { Count, CountAsked, Counters } from './counters.ts';
 import type { Caller } from './method.ts';
 import type { ReadyRoute } from './ready.ts';
@@ -29,23 +30,23 @@ export interface LimitMeans {
 export type AddressRule = 'anonymous' | 'failures';
 
 /** Of an address: counted, or only looked at. */
-export async function ofAddress(
+export function ofAddress(
   rule: AddressRule,
   address: string,
   { limits, ready, means, count }: { limits: Limits; ready: ReadyRoute | undefined; means: LimitMeans; count: boolean },
-): Promise<Spent> {
+): Soon<Spent> {
   // One who guesses does not get a new count with each route.
   const scope = rule === 'failures' ? '' : scopeOf(limits, ready);
   const key = `${rule === 'failures' ? 'failures' : 'address'}:${networkOf(address)}${scope}`;
-  return await spend(rule, key, { limit: limits[rule], shadow: ready?.route.shadow?.[rule], means, count });
+  return spend(rule, key, { limit: limits[rule], shadow: ready?.route.shadow?.[rule], means, count });
 }
 
-export async function ofUser(caller: Caller, ready: ReadyRoute, means: LimitMeans): Promise<Spent> {
+export function ofUser(caller: Caller, ready: ReadyRoute, means: LimitMeans): Soon<Spent> {
   const { limits, shadow } = ready.route;
   const plan = planOf(caller, limits);
   const limit = Object.hasOwn(limits.plans, plan) ? (limits.plans[plan] ?? 0) : 0;
   const key = `user:${caller.user}${scopeOf(limits, ready)}`;
-  return await spend('plan', key, { limit, shadow: shadow?.plans?.[plan], means, count: true });
+  return spend('plan', key, { limit, shadow: shadow?.plans?.[plan], means, count: true });
 }
 
 /** How many of one address are looked at together who nobody knows: half of what it may guess. */
@@ -68,25 +69,40 @@ function scopeOf({ per }: Limits, ready: ReadyRoute | undefined): string {
   return per === 'route' && ready ? `@${ready.route.name}` : '';
 }
 
-async function spend(
-  rule: LimitTrace['rule'],
-  key: string,
-  { limit, shadow, means, count }: { limit: number; shadow: number | undefined; means: LimitMeans; count: boolean },
-): Promise<Spent> {
-  const tried = await ask(key, limit, means, count);
-  const traces = [traceOf({ rule, key, limit, count: tried, now: means.now, shadow: false })];
-  const all = [{ key, limit, count: tried }];
-  if (shadow !== undefined) {
+interface Asked {
+  readonly limit: number;
+  readonly shadow: number | undefined;
+  readonly means: LimitMeans;
+  readonly count: boolean;
+}
+
+interface Counted {
+  readonly key: string;
+  readonly limit: number;
+  readonly count: Count;
+  readonly shadow: boolean;
+}
+
+function spend(rule: LimitTrace['rule'], key: string, asked: Asked): Soon<Spent> {
+  const { limit, shadow } = asked;
+  return after(ask(key, limit, asked), (count): Soon<Spent> => {
+    const inForce: Counted = { key, limit, count, shadow: false };
+    if (shadow === undefined) return spent(rule, asked, [inForce]);
     const shadowKey = `shadow:${key}`;
-    const shadowed = await ask(shadowKey, shadow, means, count);
-    traces.push(traceOf({ rule, key: shadowKey, limit: shadow, count: shadowed, now: means.now, shadow: true }));
-    all.push({ key: shadowKey, limit: shadow, count: shadowed });
-  }
+    return after(ask(shadowKey, shadow, asked), (shadowed) =>
+      spent(rule, asked, [inForce, { key: shadowKey, limit: shadow, count: shadowed, shadow: true }]),
+    );
+  });
+}
+
+/** The first of them is in force. */
+function spent(rule: LimitTrace['rule'], { means, count }: Asked, all: readonly [Counted, ...Counted[]]): Spent {
+  const [{ limit, count: inForce }] = all;
   return {
     rule,
-    allowed: tried.allowed,
-    headers: headersOf(rule, limit, tried),
-    traces,
+    allowed: inForce.allowed,
+    headers: headersOf(rule, limit, inForce),
+    traces: all.map((each) => traceOf(rule, each, means.now)),
     async giveBack() {
       for (const each of all)
         if (count && each.limit !== UNLIMITED && each.count.allowed)
@@ -95,22 +111,19 @@ async function spend(
   };
 }
 
-async function ask(key: string, limit: number, means: LimitMeans, count: boolean): Promise<Count> {
+function ask(key: string, limit: number, { means, count }: Asked): Soon<Count> {
   if (limit === UNLIMITED) return { allowed: true, used: 0, remaining: UNLIMITED, resetMs: 0 };
   const asked = askedOf(key, limit, means);
-  return await (count ? means.counters.take(asked) : means.counters.look(asked));
+  return count ? means.counters.take(asked) : means.counters.look(asked);
 }
 
 function askedOf(key: string, limit: number, { now }: LimitMeans): CountAsked {
   return { key, limit, windowMs: WINDOW_MS, now };
 }
 
-function traceOf({
-  count: { allowed, used, remaining, resetMs },
-  now,
-  ...rest
-}: Pick<LimitTrace, 'rule' | 'key' | 'limit' | 'shadow'> & { count: Count; now: number }): LimitTrace {
-  return { ...rest, used, remaining, resetAt: now + resetMs, allowed };
+function traceOf(rule: LimitTrace['rule'], { key, limit, count, shadow }: Counted, now: number): LimitTrace {
+  const { allowed, used, remaining, resetMs } = count;
+  return { rule, key, limit, used, remaining, resetAt: now + resetMs, allowed, shadow };
 }
 
 function headersOf(

@@ -14,6 +14,8 @@ export interface ReadyRoute {
   readonly prefix: string;
   /** The prefix as the most forgiving server would read it. */
   readonly forgiving: string;
+  /** Those that carry a key: meant for the gateway, and of no use to who is behind it. */
+  readonly keyHeaders: readonly string[];
 }
 
 /** The one echoes what the gateway adds, the other asks for a tunnel. */
@@ -28,24 +30,29 @@ export type Found =
 
 export function readyRoutes(routes: readonly Route[], limits: Limits): ReadyRoutes {
   const inOrder = routes.map(ready).sort((a, b) => rankOf(b) - rankOf(a));
+  // Routes of one host and path share it by method; a shorter path does not take what the longer one refuses.
+  const sharing = new Map(
+    inOrder.map((one) => [
+      one,
+      inOrder.filter(({ route, prefix }) => prefix === one.prefix && route.host === one.route.host),
+    ]),
+  );
 
-  function lookUp(host: string, covered: (route: ReadyRoute) => boolean, method: string): Found {
-    const first = inOrder.find((each) => hostMatches(each.route.host, host) && covered(each));
+  function lookUp(host: string, path: string, as: 'prefix' | 'forgiving', method: string): Found {
+    const first = inOrder.find((each) => hostMatches(each.route.host, host) && isBelow(path, each[as]));
     if (!first) return { is: 'none' };
-    // Routes of one host and path share it by method; a shorter path does not take what the longer one refuses.
-    const sharing = inOrder.filter(({ route, prefix }) => prefix === first.prefix && route.host === first.route.host);
-    const taken = sharing.find(({ route: { methods } }) => methods?.includes(method) ?? !ONLY_WHERE_SAID.has(method));
+    const all = sharing.get(first) ?? [];
+    const taken = all.find(({ route: { methods } }) => methods?.includes(method) ?? !ONLY_WHERE_SAID.has(method));
     if (taken) return { is: 'route', ready: taken };
-    return { is: 'method', allow: sharing.flatMap(({ route: { methods } }) => methods ?? []), ready: first };
+    return { is: 'method', allow: all.flatMap(({ route: { methods } }) => methods ?? []), ready: first };
   }
 
   return {
     limits,
     find(host, path, method) {
-      const found = lookUp(host, ({ prefix }) => isBelow(path, prefix), method);
+      const found = lookUp(host, path, 'prefix', method);
       if (!mayBeReadOtherwise(path)) return found;
-      const other = forgivingly(path);
-      const forgiving = lookUp(host, (each) => isBelow(other, each.forgiving), method);
+      const forgiving = lookUp(host, forgivingly(path), 'forgiving', method);
       return placeOf(found) === placeOf(forgiving) ? found : { is: 'ambiguous' };
     },
   };
@@ -56,7 +63,10 @@ function ready(route: Route): ReadyRoute {
   if (!target || target.query !== '')
     throw new TypeError(`The path of the route ${route.name} cannot be asked for: ${route.path}`);
   const prefix = target.path.replace(/\/+$/, '');
-  return { route, prefix, forgiving: forgivingly(prefix) };
+  const keyHeaders = route.auth.flatMap((auth) =>
+    auth.is === 'keys' && auth.header !== 'authorization' ? [auth.header] : [],
+  );
+  return { route, prefix, forgiving: forgivingly(prefix), keyHeaders };
 }
 
 function placeOf(found: Found): string {

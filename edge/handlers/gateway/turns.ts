@@ -1,4 +1,5 @@
 // What nobody knows yet is looked at in turn: at one address behind the others that are looked at there.
+import type { Soon } from '../soon.ts';
 import type { Spent } from './limits.ts';
 
 /** The counts of one address, for what nobody knows yet. */
@@ -12,11 +13,11 @@ export interface Counts {
   /** Unix milliseconds: when the request came. */
   readonly now: number;
   /** Counts one guess, before it is known whether it is one. */
-  readonly guess: () => Promise<Spent>;
+  readonly guess: () => Soon<Spent>;
   /** The same, and nothing is counted. */
-  readonly look: () => Promise<Spent>;
+  readonly look: () => Soon<Spent>;
   /** Counts one of whom it is not known who asks. */
-  readonly stranger: () => Promise<Spent>;
+  readonly stranger: () => Soon<Spent>;
 }
 
 export interface Turn {

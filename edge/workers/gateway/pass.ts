@@ -1,4 +1,4 @@
-import { toClient, toUpstream } from '../../handlers/gateway/headers.ts';
+import { inPairs, toClient, toUpstream } from '../../handlers/gateway/headers.ts';
 import type { Forward } from '../../handlers/gateway/verdict.ts';
 import { readBody } from '../body.ts';
 import type { Answer, AnswerInit } from '../platform.ts';
@@ -12,7 +12,7 @@ export async function pass(request: Request, verdict: Forward, origin: string): 
   try {
     const answer: Answer = await fetch(new URL(verdict.target, origin), {
       method: request.method,
-      headers: [...toUpstream([...request.headers], verdict.request), ...upgradeOf(request)] as [string, string][],
+      headers: [...inPairs(toUpstream([...request.headers].flat(), verdict.request)), ...upgradeOf(request)],
       body,
       redirect: 'manual',
       signal: waiting.signal,
@@ -43,7 +43,7 @@ async function bodyOf(
 }
 
 /** Nothing else is upgraded: what comes after it would be judged by nobody. The runtime shakes hands itself, on both sides. */
-function upgradeOf({ method, headers }: Request): readonly (readonly [string, string])[] {
+function upgradeOf({ method, headers }: Request): [name: string, value: string][] {
   const asked = method === 'GET' && headers.get('upgrade')?.toLowerCase() === 'websocket';
   return asked ? [['upgrade', 'websocket']] : [];
 }
@@ -53,7 +53,7 @@ function onward({ status, headers, body, webSocket }: Answer, verdict: Forward):
   const change = { set: { ...set, 'x-request-id': verdict.trace.id }, drop, ...(add && { add }) };
   const answer = new Headers();
   // As Headers hands it out, a cookie each.
-  for (const [name, value] of toClient([...headers], change)) answer.append(name, value);
+  for (const [name, value] of inPairs(toClient([...headers].flat(), change))) answer.append(name, value);
   const upgraded: AnswerInit = { status, headers: answer, ...(webSocket && { webSocket }) };
   return new Response(body, upgraded);
 }

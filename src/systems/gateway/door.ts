@@ -1,6 +1,7 @@
 // What happens to one request: it is judged, passed on or answered, and written down.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { after, type Soon } from '../../../edge/handlers/soon.ts';
 import type { Callers } from '../../../edge/handlers/gateway/callers.ts';
 import type { Counters } from '../../../edge/handlers/gateway/counters.ts';
 import { toClient, toUpstream, trailersToClient } from '../../../edge/handlers/gateway/headers.ts';
@@ -12,7 +13,7 @@ import { addressOf, schemeOf } from '../address-of.ts';
 import type { AccessLog } from './access-log.ts';
 import { bump, type Figures } from './figures.ts';
 import { lastWords } from './last-words.ts';
-import { type Failure, flat, hasBody, pass, type Passed } from './passage.ts';
+import { type Failure, hasBody, pass, type Passed } from './passage.ts';
 import { recordOf } from './record.ts';
 import { createRequestIds } from './request-ids.ts';
 import type { Doors } from './server.ts';
@@ -53,15 +54,16 @@ export function createDoor(deps: DoorDeps): Doors & { readonly tunnels: Tunnels 
   const newId = createRequestIds(now);
   const unjudged = createUnjudged({ ...deps, newId });
 
-  async function judged(request: IncomingMessage): Promise<Verdict> {
-    return await judge(
+  function judged(request: IncomingMessage): Soon<Verdict> {
+    const { headers } = request;
+    return judge(
       {
         method: request.method ?? '',
         target: request.url ?? '',
-        host: request.headers.host ?? '',
+        host: headers.host ?? '',
         scheme: schemeOf(request, trustedProxies()),
         header(name) {
-          const value = request.headers[name];
+          const value = headers[name];
           return typeof value === 'object' ? value.join(', ') : value;
         },
         address: addressOf(request, trustedProxies()),
@@ -71,16 +73,18 @@ export function createDoor(deps: DoorDeps): Doors & { readonly tunnels: Tunnels 
     );
   }
 
-  async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  function handle(request: IncomingMessage, response: ServerResponse): Soon<void> {
     const began = performance.now();
     figures.requests += 1;
     const twice = saidTwice(request.rawHeaders);
-    if (twice !== undefined) {
-      const { status, headers, body } = await unjudged.ambiguous(request, `The header ${twice} is there twice.`);
+    if (twice === undefined) return after(judged(request), (verdict) => follow(request, response, verdict, began));
+    return unjudged.ambiguous(request, `The header ${twice} is there twice.`).then(({ status, headers, body }) => {
       response.setHeader('connection', 'close');
-      return answer(response, status, body, headers);
-    }
-    const verdict = await judged(request);
+      answer(response, status, body, headers);
+    });
+  }
+
+  function follow(request: IncomingMessage, response: ServerResponse, verdict: Verdict, began: number): void {
     if (request.socket.destroyed) return finish(verdict, began, began, { is: 'client-gone', status: undefined });
     if (verdict.is !== 'forward') {
       const headers = { ...verdict.headers, 'x-request-id': verdict.trace.id };
@@ -93,43 +97,65 @@ export function createDoor(deps: DoorDeps): Doors & { readonly tunnels: Tunnels 
         response.writeHead(status, headers);
         response.end();
       }
-      finish(verdict, began, began, { status });
-      return;
+      return finish(verdict, began, began, { status });
     }
     const upstream = deps.upstream(verdict.upstream);
     if (!upstream) {
       fail(request, response, verdict, 'upstream-down');
-      finish(verdict, began, performance.now(), { status: 503, why: `There is no upstream '${verdict.upstream}'.` });
-      return;
+      const why = `There is no upstream '${verdict.upstream}'.`;
+      return finish(verdict, began, performance.now(), { status: 503, why });
     }
     if (Number(request.headers['content-length'] ?? 0) > verdict.maxBodyBytes) {
       fail(request, response, verdict, 'too-large');
       bump(figures.failures, 'too-large');
-      finish(verdict, began, performance.now(), { status: 413, why: `at most ${verdict.maxBodyBytes} bytes` });
-      return;
+      const why = `at most ${verdict.maxBodyBytes} bytes`;
+      return finish(verdict, began, performance.now(), { status: 413, why });
     }
-    if (/100-continue/i.test(request.headers.expect ?? '') && hasBody(request)) response.writeContinue();
-    if (hasBody(request) && !unjudged.goesOn(response, verdict.response.set))
+    const sends = hasBody(request);
+    const { expect } = request.headers;
+    if (sends && expect !== undefined && /100-continue/i.test(expect)) response.writeContinue();
+    if (sends && !unjudged.goesOn(response, verdict.response.set))
       return finish(verdict, began, began, { is: 'client-gone', status: undefined });
     const own = performance.now();
-    const passed = await pass({
-      request,
-      response,
-      upstream,
-      method: request.method ?? 'GET',
-      path: verdict.target,
-      headers: upstreamHeaders(request, verdict),
-      answerHeaders: (raw) => toClient(raw, verdict.response),
-      answerTrailers: (raw) => trailersToClient(raw, verdict.response),
-      maxBodyBytes: verdict.maxBodyBytes,
-      answerMs: verdict.timeoutMs,
-    });
-    let { status } = passed;
-    if (isFailure(passed.is)) {
-      status = fail(request, response, verdict, passed.is);
-      bump(figures.failures, passed.is);
-    } else if (passed.is !== 'whole') bump(figures.failures, passed.is);
-    finish(verdict, began, own, { ...passed, status });
+    pass(
+      {
+        request,
+        response,
+        upstream,
+        method: request.method ?? 'GET',
+        path: verdict.target,
+        headers: upstreamHeaders(request, verdict),
+        answerHeaders: (raw) => toClient(raw, verdict.response),
+        answerTrailers: (raw) => trailersToClient(raw, verdict.response),
+        maxBodyBytes: verdict.maxBodyBytes,
+        answerMs: verdict.timeoutMs,
+      },
+      (passed) =>
+        guarded(request, response, () => {
+          let { status } = passed;
+          if (isFailure(passed.is)) {
+            status = fail(request, response, verdict, passed.is);
+            bump(figures.failures, passed.is);
+          } else if (passed.is !== 'whole') bump(figures.failures, passed.is);
+          finish(verdict, began, own, { ...passed, status });
+        }),
+    );
+  }
+
+  /** Whatever goes wrong here is said, once, and keeps nobody waiting. */
+  function guarded(request: IncomingMessage, response: ServerResponse, work: () => Soon<void>): void {
+    const failed = (thrown: unknown): void => {
+      void wentWrong(request, thrown, 'a request to the gateway could not be answered').then((told) => {
+        if (response.headersSent) response.destroy();
+        else answer(response, told.status, told.body, told.headers);
+      });
+    };
+    try {
+      const working = work();
+      if (working instanceof Promise) working.catch(failed);
+    } catch (thrown) {
+      failed(thrown);
+    }
   }
 
   function finish(
@@ -157,12 +183,7 @@ export function createDoor(deps: DoorDeps): Doors & { readonly tunnels: Tunnels 
   return {
     tunnels,
     request(request, response) {
-      handle(request, response).catch((thrown: unknown) => {
-        void wentWrong(request, thrown, 'a request to the gateway could not be answered').then((told) => {
-          if (response.headersSent) response.destroy();
-          else answer(response, told.status, told.body, told.headers);
-        });
-      });
+      guarded(request, response, () => handle(request, response));
     },
     upgrade(request, socket, head) {
       upgraded(request, socket, head).catch((thrown: unknown) => {
@@ -225,14 +246,10 @@ function failedHeaders({ response }: Forward, status: number): Readonly<Record<s
   return { ...response.set, ...(status === 503 && { 'retry-after': RETRY_SECONDS }) };
 }
 
-function upstreamHeaders({ rawHeaders }: IncomingMessage, { request }: Forward): string[] {
-  const pairs: [string, string][] = [];
-  for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
-    const name = rawHeaders[at] as string;
-    // What was expected is said by who answers here.
-    if (name.length !== 6 || name.toLowerCase() !== 'expect') pairs.push([name, rawHeaders[at + 1] as string]);
-  }
-  return flat(toUpstream(pairs, request));
+function upstreamHeaders({ rawHeaders, headers }: IncomingMessage, { request }: Forward): string[] {
+  // What was expected is said by who answers here.
+  if (headers.expect === undefined) return toUpstream(rawHeaders, request);
+  return toUpstream(rawHeaders, { ...request, drop: [...request.drop, 'expect'] });
 }
 
 function saidTwice(rawHeaders: readonly string[]): string | undefined {

@@ -296,10 +296,10 @@ describe('a request through the gateway', () => {
       await openUpstream((request, response) => {
         server = request.socket;
         const errand = { request, response, upstream: app, method: 'GET', path: '/', headers: [] };
-        const same = (raw: HeaderList): HeaderList => raw;
-        pass({ ...errand, answerHeaders: same, answerTrailers: same, maxBodyBytes: 0, answerMs: 1_000 }).then(
+        const same = (raw: HeaderList): string[] => [...raw];
+        pass(
+          { ...errand, answerHeaders: same, answerTrailers: same, maxBodyBytes: 0, answerMs: 1_000 },
           passed.resolve,
-          passed.reject,
         );
       }),
     );

@@ -1,7 +1,8 @@
 // One request through the gateway to an upstream, and its answer back: what streams is never held as a whole.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Dispatcher } from 'undici';
-import type { HeaderList } from '../../../edge/handlers/gateway/headers.ts';
+import { type HeaderList, inPairs } from '../../../edge/handlers/gateway/headers.ts';
+import { unwatch, type Waits, watch } from './deadlines.ts';
 import type { Target } from './target.ts';
 import type { Upstream } from './upstream.ts';
 
@@ -15,7 +16,7 @@ export interface Errand {
   /** Name, value, name, value. */
   readonly headers: string[];
   /** What becomes of the headers of the answer. */
-  readonly answerHeaders: (raw: HeaderList) => HeaderList;
+  readonly answerHeaders: (raw: HeaderList) => string[];
   /** And of what it says after its body. */
   readonly answerTrailers: (raw: HeaderList) => HeaderList;
   readonly maxBodyBytes: number;
@@ -49,17 +50,15 @@ const ONE_PIECE_BYTES = 16 * 1024;
 const MOST_ATTEMPTS = 3;
 const SAFE = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE']);
 
-export function pass(errand: Errand): Promise<Passed> {
-  const { promise, resolve } = Promise.withResolvers<Passed>();
-  new Passage(errand, resolve).begin();
-  return promise;
+export function pass(errand: Errand, settle: (passed: Passed) => void): void {
+  new Passage(errand, settle).begin();
 }
 
 export function hasBody({ headers }: Pick<IncomingMessage, 'headers'>): boolean {
   return headers['transfer-encoding'] !== undefined || (headers['content-length'] ?? '0') !== '0';
 }
 
-class Passage implements Dispatcher.DispatchHandler {
+class Passage implements Dispatcher.DispatchHandler, Waits {
   private readonly errand: Errand;
   private readonly settle: (passed: Passed) => void;
   private readonly sends: boolean;
@@ -69,8 +68,9 @@ class Passage implements Dispatcher.DispatchHandler {
   private status: number | undefined;
   private bytesIn = 0;
   private bytesOut = 0;
-  private stall: NodeJS.Timeout | undefined;
-  private deadline: NodeJS.Timeout | undefined;
+  deadline = Infinity;
+  /** What is not done until the deadline, and by whom. */
+  private waitsFor: 'answer' | 'rest' | 'client' = 'answer';
   /** Of the answer; nothing where it does not say. */
   private size: number | undefined;
   /** A short answer that came in one piece goes out in one piece with its head. */
@@ -87,15 +87,16 @@ class Passage implements Dispatcher.DispatchHandler {
 
   begin(): void {
     const { request, response, upstream, answerMs } = this.errand;
-    response.once('close', this.clientClosed);
-    this.deadline = setTimeout(this.tooLate, answerMs);
+    response.on('close', this.clientClosed);
+    watch(this);
+    this.wait('answer', answerMs);
     if (this.sends) {
       // The error of a body that breaks off reaches whoever reads it; nobody may be reading it yet.
       request.on('error', () => undefined);
       request.setTimeout(upstream.settings.idleMs, this.bodyStalled);
       request.once('end', () => {
         request.socket.setTimeout(0);
-        if (!this.over && this.status === undefined) this.deadline?.refresh();
+        if (!this.over && this.status === undefined) this.wait('answer', answerMs);
       });
     }
     this.ask();
@@ -118,9 +119,9 @@ class Passage implements Dispatcher.DispatchHandler {
           path,
           headers,
           body: this.sends ? request : null,
-          // There is one deadline for all attempts.
+          // There is one deadline for all attempts, and one for each silence.
           headersTimeout: 0,
-          bodyTimeout: upstream.settings.idleMs,
+          bodyTimeout: 0,
         },
         this,
       );
@@ -143,17 +144,16 @@ class Passage implements Dispatcher.DispatchHandler {
   }
 
   onResponseStart(controller: Dispatcher.DispatchController, status: number): void {
-    const { request, response, answerHeaders } = this.errand;
-    const raw = pairsOf(controller.rawHeaders as Buffer[]);
+    const { request, response, upstream, answerHeaders } = this.errand;
+    const raw = textsOf(controller.rawHeaders as Buffer[]);
     if (status < 200) {
       // Of an answer that is none yet only hints are of use.
-      if (status === 103 && request.httpVersion !== '1.0')
-        response.writeInformation(status, flat(raw.filter(([name]) => name.toLowerCase() === 'link')));
+      if (status === 103 && request.httpVersion !== '1.0') response.writeInformation(status, linksOf(raw));
       return;
     }
-    clearTimeout(this.deadline);
     this.target?.answered();
-    const headers = flat(answerHeaders(raw));
+    this.wait('rest', upstream.settings.idleMs);
+    const headers = answerHeaders(raw);
     // What of the body was not read by now nobody wants.
     if (!request.complete) headers.push('connection', 'close');
     response.writeHead(status, headers);
@@ -169,42 +169,63 @@ class Passage implements Dispatcher.DispatchHandler {
   };
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    const { response } = this.errand;
+    const { response, upstream } = this.errand;
     this.bytesOut += chunk.length;
+    this.wait('rest', upstream.settings.idleMs);
     if (chunk.length === this.size && chunk.length <= ONE_PIECE_BYTES) {
       this.whole = chunk;
       return;
     }
     if (response.write(chunk)) return;
     controller.pause();
-    this.whenRead('drain', () => controller.resume());
+    this.whenRead('drain', () => {
+      this.wait('rest', upstream.settings.idleMs);
+      controller.resume();
+    });
   }
 
   onResponseEnd(_controller: Dispatcher.DispatchController, trailers: Record<string, string | string[] | undefined>) {
     const { request, response, answerTrailers } = this.errand;
-    const said = answerTrailers(listed(trailers));
-    if (said.length > 0 && response.chunkedEncoding) response.addTrailers(said as [string, string][]);
+    if (response.chunkedEncoding) response.addTrailers(inPairs(answerTrailers(listed(trailers))));
     this.release();
     // Before the answer is out: from then on the time that the connection has is not ours to say.
     if (this.sends) request.socket?.setTimeout(0);
-    this.whenRead('finish', () => this.finish('whole'));
     if (this.whole) response.end(this.whole.toString('latin1'), 'latin1');
     else response.end();
+    // The kernel has all of it already.
+    if (response.socket && response.writableLength === 0) this.finish('whole');
+    else this.whenRead('finish', () => this.finish('whole'));
   }
 
   /** Goes on when the client took what waits for it; who does not take it in time is let go. */
   private whenRead(event: 'drain' | 'finish', then: () => void): void {
     const { response, upstream } = this.errand;
-    this.stall = setTimeout(() => this.letGo('cut', 'the client did not read on'), upstream.settings.idleMs);
-    response.once(event, () => {
-      clearTimeout(this.stall);
-      then();
-    });
+    this.wait('client', upstream.settings.idleMs);
+    response.once(event, then);
+  }
+
+  private wait(whom: typeof this.waitsFor, ms: number): void {
+    this.waitsFor = whom;
+    this.deadline = performance.now() + ms;
+  }
+
+  late(): void {
+    const { request, upstream, answerMs } = this.errand;
+    const { waitsFor, sends, controller } = this;
+    if (this.ended) return;
+    // Its body is still on the way to the upstream, which takes it.
+    if (waitsFor === 'answer' && sends && controller && !request.complete && !request.isPaused())
+      return this.wait('answer', answerMs);
+    this.deadline = Infinity;
+    if (waitsFor === 'client') return this.letGo('cut', 'the client did not read on');
+    const why =
+      waitsFor === 'answer' ? `no answer within ${answerMs} ms` : `nothing went on for ${upstream.settings.idleMs} ms`;
+    this.target?.failed(why, performance.now());
+    this.letGo(waitsFor === 'answer' ? 'upstream-slow' : 'cut', why);
   }
 
   onResponseError(_controller: Dispatcher.DispatchController | undefined, error: Error): void {
     if (this.over) return;
-    clearTimeout(this.stall);
     const { request, method, upstream } = this.errand;
     const code = (error as NodeJS.ErrnoException).code ?? error.name;
     const why = `${code}: ${error.message}`;
@@ -226,16 +247,7 @@ class Passage implements Dispatcher.DispatchHandler {
   }
 
   private readonly clientClosed = (): void => {
-    if (!this.errand.response.writableFinished) this.letGo('client-gone');
-  };
-
-  private readonly tooLate = (): void => {
-    const { request, answerMs } = this.errand;
-    // Its body is still on the way to the upstream, which takes it.
-    if (this.sends && this.controller && !request.complete && !request.isPaused()) return void this.deadline?.refresh();
-    const why = `no answer within ${answerMs} ms`;
-    if (!this.over && !this.ended) this.target?.failed(why, performance.now());
-    this.letGo('upstream-slow', why);
+    if (!this.over && !this.errand.response.writableFinished) this.letGo('client-gone');
   };
 
   private readonly bodyStalled = (): void => {
@@ -264,10 +276,8 @@ class Passage implements Dispatcher.DispatchHandler {
   private finish(is: Passed['is'], why?: string): void {
     if (this.over) return;
     this.over = true;
-    clearTimeout(this.stall);
-    clearTimeout(this.deadline);
+    unwatch(this);
     const { request, response } = this.errand;
-    response.off('close', this.clientClosed);
     if (this.sends && is !== 'whole') request.socket?.setTimeout(0);
     // Half an answer must not look like a whole one: no last chunk, no orderly end.
     if (is === 'cut') cut(response);
@@ -289,26 +299,28 @@ function cut(response: ServerResponse): void {
   response.destroy();
 }
 
-function pairsOf(raw: readonly Buffer[]): [string, string][] {
-  const pairs: [string, string][] = [];
-  for (let at = 0; at + 1 < raw.length; at += 2)
-    pairs.push([(raw[at] as Buffer).toString('latin1'), (raw[at + 1] as Buffer).toString('latin1')]);
-  return pairs;
+function textsOf(raw: readonly Buffer[]): string[] {
+  const texts: string[] = [];
+  for (const each of raw) texts.push(each.toString('latin1'));
+  return texts;
 }
 
-export function flat(pairs: HeaderList): string[] {
-  const list: string[] = [];
-  for (const [name, value] of pairs) list.push(name, value);
-  return list;
+function linksOf(raw: HeaderList): string[] {
+  return inPairs(raw)
+    .filter(([name]) => name.toLowerCase() === 'link')
+    .flat();
 }
 
-function listed(trailers: Readonly<Record<string, string | string[] | undefined>> | undefined): HeaderList {
+function listed(trailers: Readonly<Record<string, string | string[] | undefined>> | undefined): string[] {
   return Object.entries(trailers ?? {}).flatMap(([name, value]) =>
-    [value ?? []].flat().map((each) => [name, each] as const),
+    [value ?? []].flat().flatMap((each) => [name, each]),
   );
 }
 
-function sizeOf(pairs: readonly (readonly [string, string])[]): number | undefined {
-  const found = pairs.find(([name]) => name.length === 14 && name.toLowerCase() === 'content-length');
-  return found && Number(found[1]);
+function sizeOf(raw: HeaderList): number | undefined {
+  for (let at = 0; at < raw.length; at += 2) {
+    const name = raw[at] as string;
+    if (name.length === 14 && name.toLowerCase() === 'content-length') return Number(raw[at + 1]);
+  }
+  return undefined;
 }

@@ -3,8 +3,9 @@ import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import type { HeaderList } from '../../../edge/handlers/gateway/headers.ts';
 import { endSoon, headOf } from './last-words.ts';
-import { flat, type Passed } from './passage.ts';
+import type { Passed } from './passage.ts';
 import type { Target } from './target.ts';
 import type { Upstream } from './upstream.ts';
 
@@ -15,7 +16,7 @@ export interface TunnelErrand {
   readonly upstream: Upstream;
   readonly path: string;
   readonly headers: readonly string[];
-  readonly answerHeaders: (raw: readonly (readonly [string, string])[]) => readonly (readonly [string, string])[];
+  readonly answerHeaders: (raw: HeaderList) => readonly string[];
   readonly answerMs: number;
 }
 
@@ -102,7 +103,7 @@ async function through(errand: TunnelErrand, target: Target): Promise<Passed> {
     target.answered();
     upstreamSocket.on('error', () => undefined);
     const upgradeHeaders = ['Connection', 'Upgrade', 'Upgrade', answer.headers.upgrade ?? 'websocket'];
-    socket.write(headOf(101, [...flat(answerHeaders(pairsOf(answer))), ...upgradeHeaders]));
+    socket.write(headOf(101, [...answerHeaders(answer.rawHeaders), ...upgradeHeaders]));
     if (upstreamHead.length > 0) socket.write(upstreamHead);
     if (head.length > 0) upstreamSocket.write(head);
     let [bytesIn, bytesOut] = [head.length, upstreamHead.length];
@@ -125,7 +126,7 @@ async function through(errand: TunnelErrand, target: Target): Promise<Passed> {
     target.answered();
     const { statusCode: status = 502 } = answer;
     let bytesOut = 0;
-    socket.write(headOf(status, [...flat(answerHeaders(pairsOf(answer))), 'Connection', 'close']));
+    socket.write(headOf(status, [...answerHeaders(answer.rawHeaders), 'Connection', 'close']));
     socket.resume();
     answer.on('data', (chunk: Buffer) => (bytesOut += chunk.length));
     answer.pipe(socket, { end: false });
@@ -149,11 +150,4 @@ async function through(errand: TunnelErrand, target: Target): Promise<Passed> {
   });
   asked.end();
   return await promise;
-}
-
-function pairsOf({ rawHeaders }: IncomingMessage): [string, string][] {
-  const pairs: [string, string][] = [];
-  for (let at = 0; at + 1 < rawHeaders.length; at += 2)
-    pairs.push([rawHeaders[at] as string, rawHeaders[at + 1] as string]);
-  return pairs;
 }
