@@ -4,27 +4,33 @@ export interface Waits {
   readonly deadline: number;
   /** Called when that is over; it may set another one, or end. */
   late(): void;
+  /** Kept here. */
+  place: number;
 }
 
 const EVERY_MS = 50;
 
-const waiting = new Set<Waits>();
+// No Set: each time it makes room it leaves a table behind, and once one of these is old it keeps alive all who were in the next.
+const waiting: Waits[] = [];
 let sweeping: NodeJS.Timeout | undefined;
 
 /** Until it ends. One timer looks at all of them, so that each costs two numbers: none is let go early, nor later than a look. */
 export function watch(one: Waits): void {
-  waiting.add(one);
+  one.place = waiting.push(one) - 1;
   sweeping ??= setInterval(sweep, EVERY_MS).unref();
 }
 
 export function unwatch(one: Waits): void {
-  waiting.delete(one);
+  const last = waiting.pop();
+  if (!last || last === one) return;
+  waiting[one.place] = last;
+  last.place = one.place;
 }
 
 function sweep(): void {
   const now = performance.now();
-  for (const one of waiting) if (now >= one.deadline) one.late();
-  if (waiting.size > 0) return;
+  for (const one of [...waiting]) if (now >= one.deadline) one.late();
+  if (waiting.length > 0) return;
   clearInterval(sweeping);
   sweeping = undefined;
 }

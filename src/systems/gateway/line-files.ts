@@ -1,10 +1,11 @@
 import { type FileHandle, mkdir, open, readdir, rename, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Log } from '../../core/log.ts';
+import { createLines } from './lines.ts';
 
 /** Lines of JSON in files of one kind, which are bounded in size and age, all together. */
 export interface LineFiles {
-  /** Costs a push to a list. Where the disk does not keep up, lines are dropped and counted. */
+  /** Waits for no disk. Where it does not keep up, lines are dropped and counted. */
   write(record: object): void;
   readonly dropped: number;
   /** The newest first, the one that is being written included. */
@@ -48,7 +49,7 @@ export function createLineFiles({
 }): LineFiles {
   const path = join(folder, `${kind}.jsonl`);
   const old = new RegExp(`^${kind}-(\\d+)\\.jsonl$`);
-  let waiting: object[] = [];
+  let waiting = createLines();
   let file: { readonly handle: FileHandle; readonly since: number; size: number } | undefined;
   let turn: Promise<void> = Promise.resolve();
   let writing: Promise<void> | undefined;
@@ -96,18 +97,18 @@ export function createLineFiles({
   }
 
   async function writeAll(): Promise<void> {
-    while (waiting.length > 0) {
+    while (waiting.count > 0) {
       const batch = waiting;
-      waiting = [];
+      waiting = createLines();
       try {
-        const text = Buffer.from(batch.map((record) => `${JSON.stringify(record)}\n`).join(''));
+        const bytes = batch.bytes();
         file ??= await openFile();
-        await file.handle.appendFile(text);
-        file.size += text.length;
+        await file.handle.appendFile(bytes);
+        file.size += bytes.length;
         failed = false;
         if (file.size >= fileBytes || now().getTime() - file.since >= DAY_MS) await turnOver();
       } catch (thrown) {
-        dropped += batch.length;
+        dropped += batch.count;
         await file?.handle.close().catch(() => undefined);
         file = undefined;
         if (!failed)
@@ -130,12 +131,12 @@ export function createLineFiles({
 
   return {
     write(record) {
-      if (waiting.length >= MOST_WAITING) {
+      if (waiting.count >= MOST_WAITING) {
         dropped += 1;
         return;
       }
-      waiting.push(record);
-      if (waiting.length >= FLUSH_LINES) void kick();
+      waiting.add(record);
+      if (waiting.count >= FLUSH_LINES) void kick();
       else timer ??= setTimeout(() => void kick(), FLUSH_MS).unref();
     },
     async list() {

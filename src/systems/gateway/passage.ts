@@ -69,6 +69,7 @@ class Passage implements Dispatcher.DispatchHandler, Waits {
   private bytesIn = 0;
   private bytesOut = 0;
   deadline = Infinity;
+  place = 0;
   /** What is not done until the deadline, and by whom. */
   private waitsFor: 'answer' | 'rest' | 'client' = 'answer';
   /** Of the answer; nothing where it does not say. */
