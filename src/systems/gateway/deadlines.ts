@@ -29,7 +29,11 @@ export function unwatch(one: Waits): void {
 
 function sweep(): void {
   const now = performance.now();
-  for (const one of [...waiting]) if (now >= one.deadline) one.late();
+  // From the end: in the place of one that ends comes one that was looked at.
+  for (let at = waiting.length - 1; at >= 0; at -= 1) {
+    const one = waiting[at];
+    if (one && now >= one.deadline) one.late();
+  }
   if (waiting.length > 0) return;
   clearInterval(sweeping);
   sweeping = undefined;
