@@ -54,6 +54,8 @@ export interface Comparison {
   readonly same: number;
   /** Of which there was nothing to compare but their count, or not even that. */
   readonly unsure: Unsure;
+  /** How many have lapsed since, and were not compared. */
+  readonly gone: number;
   /** Whether anything was compared that tells something. */
   readonly told: boolean;
   /** The first of each, to be told; `counts` has how many there are. */
@@ -67,7 +69,7 @@ export interface Comparison {
 export async function compareContents(
   recorded: Items,
   found: Items,
-  { attributes = ({ attributes: all }) => all, mayAdd = false, tells = () => true }: Compares = {},
+  { attributes = ({ attributes: all }) => all, mayAdd = false, tells = () => true, lapsed }: Compares = {},
 ): Promise<Comparison> {
   const first = { missing: [] as string[], different: [] as string[], added: [] as string[], unsure: [] as string[] };
   const counts = { missing: 0, different: 0, added: 0, unsure: 0 };
@@ -78,7 +80,18 @@ export async function compareContents(
   let [same, told] = [0, false];
   const [left, right] = [iterate(recorded), iterate(found)];
   let [was, is] = [await left.next(), await right.next()];
+  const isGone = lapsed?.();
+  let gone = 0;
   while (!was.done || !is.done) {
+    if (isGone && !was.done && isGone(was.value)) {
+      gone += was.value.count;
+      was = await left.next();
+      continue;
+    }
+    if (isGone && !is.done && isGone(is.value)) {
+      is = await right.next();
+      continue;
+    }
     const order = was.done ? 1 : is.done ? -1 : byName(was.value.name, is.value.name);
     if (order < 0) {
       const { name, checksum } = was.value as ContentItem;
@@ -102,22 +115,23 @@ export async function compareContents(
   }
   const ok = counts.missing === 0 && counts.different === 0 && (mayAdd || counts.added === 0);
   const { unsure, ...names } = first;
-  return { ok, same, told, unsure: { count: counts.unsure, first: unsure }, ...names, counts };
+  return { ok, same, told, gone, unsure: { count: counts.unsure, first: unsure }, ...names, counts };
 }
 const TOLD = 10;
 
 /** In a sentence: what is equal, or what is not. `things` names the items: tables, files, keys. */
 export function tellComparison(
-  { ok, same, unsure, missing, different, added, counts }: Comparison,
+  { ok, same, gone, unsure, missing, different, added, counts }: Comparison,
   things: string,
 ): string {
   const list = (names: readonly string[], all: number): string =>
     `${names.slice(0, 3).join(', ')}${all > 3 ? ` and ${all - 3} more` : ''}`;
+  const lapsed = gone > 0 ? `; ${gone} have expired since, or may have` : '';
   const rest =
     unsure.count > 0
       ? `; ${unsure.count} could not be compared, because they changed while they were copied or could not be read: ${list(unsure.first, unsure.count)}`
       : '';
-  if (ok) return `All ${same} ${things} hold what was recorded when the copy was made${rest}.`;
+  if (ok) return `All ${same} ${things} hold what was recorded when the copy was made${lapsed}${rest}.`;
   const wrong = [
     ...(counts.missing > 0 ? [`missing: ${list(missing, counts.missing)}`] : []),
     ...(counts.different > 0 ? [`different: ${list(different, counts.different)}`] : []),
@@ -131,7 +145,13 @@ export function tellComparison(
  * copy is worth.
  */
 export function judge(comparison: Comparison, things: string): Pick<LayerResult, 'ok' | 'statement' | 'unsure'> {
-  const { ok, told, unsure } = comparison;
+  const { ok, told, gone, unsure } = comparison;
+  if (ok && !told && gone > 0)
+    throw new StewardError(
+      'PRECONDITION_FAILED',
+      `Nothing of the copy could be compared: all ${gone} in it have expired since it was made, or may have.`,
+      { hint: 'Restore it in a drill sooner: steward backup verify, right after the backup.' },
+    );
   if (ok && !told && unsure.count > 0)
     throw new StewardError(
       'PRECONDITION_FAILED',

@@ -95,6 +95,8 @@ export interface Compares {
   readonly mayAdd?: boolean | undefined;
   /** Whether its being equal says something: that a folder is one again says nothing of what was in it. */
   readonly tells?: ((item: ContentItem) => boolean) | undefined;
+  /** Asked once both sides have been counted: what was to be gone by then by itself. That is neither missing nor added. */
+  readonly lapsed?: (() => (item: ContentItem) => boolean) | undefined;
 }
 
 /**

@@ -2,19 +2,20 @@ import { createReadStream, createWriteStream } from 'node:fs';
 import { copyFile, lstat, mkdir, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import type { ContentItem, LayerResult } from '../../../core/backup/copy.ts';
+import type { LayerResult } from '../../../core/backup/copy.ts';
 import type { SealedCopy, SourceFacts, SourceReader } from '../../../core/backup/reader.ts';
 import type { SourceOf } from '../../../core/backup/source.ts';
 import type { Doing } from '../../../core/backup/store.ts';
 import { StewardError } from '../../../core/errors.ts';
 import type { SecretResolver } from '../../../core/secrets.ts';
 import { errnoOf, fileError } from '../../files/file-errors.ts';
-import { compareContents, partOf, readContents, tellComparison, writeContents } from '../contents.ts';
+import { compareContents, judge, partOf, readContents, writeContents } from '../contents.ts';
 import type { SourceDeps } from '../deps.ts';
 import { lookAtLayer } from '../layer.ts';
 import { makeScratch, type ScratchFolder, sweepScratch } from '../scratch.ts';
 import { addressOf, connectRedis, infoOf } from './client.ts';
-import { countKeys, databasesOf } from './count.ts';
+import { comparesKeys, countKeys, databasesOf, isBareCount } from './count.ts';
+import { createClaims, releaseLeft } from './claims.ts';
 import { loadInto, replaceAll } from './load-into.ts';
 import { snapshotOf } from './snapshot.ts';
 import { endLeft, findServer, noServer, RDB, startThrowAway, type ThrowAway } from './throw-away.ts';
@@ -66,7 +67,7 @@ export function createRedisReader({ programs, scratch, secrets, now }: RedisRead
     Number(manifest.tools['memory'] ?? 0) || dumpOf({ manifest } as SealedCopy).bytes * 10;
 
   /** The snapshot in the folder, and what is in it where a server is here that can load it. */
-  async function taken(source: SourceOf<'redis'>, folder: ScratchFolder, doing: Doing) {
+  async function taken(source: SourceOf<'redis'>, folder: ScratchFolder, doing: Doing, bare = false) {
     const address = await addressOf(source, secrets);
     const info = await (async () => {
       await using client = await connectRedis(address, doing.signal);
@@ -83,7 +84,7 @@ export function createRedisReader({ programs, scratch, secrets, now }: RedisRead
     if (!(await findServer(programs, doing.signal))) return { file, tools, items: undefined };
     const server = await loaded(folder, memory, doing.signal);
     try {
-      return { file, tools, items: await countKeys(server.client) };
+      return { file, tools, items: await countKeys(server.client, { bare }) };
     } finally {
       await server.end();
     }
@@ -221,11 +222,12 @@ export function createRedisReader({ programs, scratch, secrets, now }: RedisRead
         await using client = await connectRedis(await addressOf(source, secrets), doing.signal);
         await fetched(copy, file, doing);
         const server = await loaded(folder, memoryOf(copy), doing.signal);
+        const claims = createClaims(folder, source, client);
         try {
           await doing.lease?.();
           return into
-            ? await loadInto(server.client, client, into, doing.signal)
-            : await replaceAll(server.client, client, doing.signal);
+            ? await loadInto(server.client, client, into, claims, doing.signal)
+            : await replaceAll(server.client, client, claims, doing.signal);
         } finally {
           await server.end();
         }
@@ -233,14 +235,20 @@ export function createRedisReader({ programs, scratch, secrets, now }: RedisRead
       return { what, durationMs: performance.now() - startedAt };
     },
 
-    async *contents(source, doing) {
-      const items = await within(source.name, 0, async (folder) => (await taken(source, folder, doing)).items);
+    compares: comparesKeys,
+
+    async *contents(source, doing, copy) {
+      const bare = copy !== undefined && (await isBare(copy, doing));
+      const items = await within(source.name, 0, async (folder) => (await taken(source, folder, doing, bare)).items);
       if (!items) throw noServer();
       yield* items;
     },
 
     sweep: (owners, place, { signal }) =>
-      sweepScratch(place, KIND, owners, async (folder, elsewhere) => endLeft([folder, ...elsewhere], signal)),
+      sweepScratch(place, KIND, owners, async (folder, elsewhere) => {
+        await endLeft([folder, ...elsewhere], signal);
+        await releaseLeft(folder, (source) => addressOf(source, secrets), signal);
+      }),
   };
 }
 
@@ -253,16 +261,14 @@ async function contentLayer(copy: SealedCopy, server: ThrowAway | undefined, doi
         'Nothing was counted when it was copied, because no redis-server was there: it loads, and there is nothing to compare it with.',
         { hint: 'The next copy is counted.' },
       );
-    const found: ContentItem[] = await countKeys(server.client);
-    const comparison = await compareContents(readContents(copy, doing), found);
-    return {
-      ok: comparison.ok,
-      statement: tellComparison(comparison, 'databases').replace(
-        'they changed while they were copied',
-        'their keys expire by themselves',
-      ),
-    };
+    const found = await countKeys(server.client, { bare: await isBare(copy, doing) });
+    return judge(await compareContents(readContents(copy, doing), found, comparesKeys), 'groups of keys');
   });
+}
+
+async function isBare(copy: SealedCopy, doing: Doing): Promise<boolean> {
+  for await (const item of readContents(copy, doing)) if (isBareCount(item)) return true;
+  return false;
 }
 
 async function headOf(file: string): Promise<{ ok: boolean; statement: string }> {

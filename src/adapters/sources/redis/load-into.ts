@@ -1,4 +1,5 @@
 import { StewardError } from '../../../core/errors.ts';
+import type { Claims } from './claims.ts';
 import type { RedisClient } from './client.ts';
 import { databasesOf, firstError, scanKeys } from './count.ts';
 import { RespError, type Reply } from './resp.ts';
@@ -9,7 +10,12 @@ const AT_ONCE = 200;
  * Gives a living server what another one holds, at once: first into databases of it that are empty, then they change places
  * with those they replace, in one transaction. Until then nobody sees anything of it, and where it fails nothing was changed.
  */
-export async function replaceAll(from: RedisClient, to: RedisClient, signal: AbortSignal): Promise<readonly string[]> {
+export async function replaceAll(
+  from: RedisClient,
+  to: RedisClient,
+  { mark, claim, release }: Claims,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
   const [wanted, there] = [await databasesOf(from), await databasesOf(to)];
   const spare = await emptyDatabases(to, there, new Set(wanted.keys()));
   if (spare.length < wanted.size)
@@ -20,10 +26,17 @@ export async function replaceAll(from: RedisClient, to: RedisClient, signal: Abo
     );
   const places = [...wanted.keys()].map((database, at) => ({ database, aside: spare[at] as number }));
   try {
+    await claim(places.map(({ aside }) => aside));
     for (const { database, aside } of places) await loadOne(from, to, database, aside, signal);
     const gone = [...there.keys()].filter((database) => !wanted.has(database));
     await transaction(to, [
-      ...places.map(({ database, aside }) => ['SWAPDB', database, aside]),
+      ...places.flatMap(({ database, aside }) => [
+        ['SELECT', aside],
+        ['DEL', mark],
+        ['SWAPDB', database, aside],
+        // What is there now is what was replaced.
+        ['FLUSHDB', 'ASYNC'],
+      ]),
       ...gone.flatMap((database) => [
         ['SELECT', database],
         ['FLUSHDB', 'ASYNC'],
@@ -31,13 +44,9 @@ export async function replaceAll(from: RedisClient, to: RedisClient, signal: Abo
     ]);
     await functionsTo(from, to);
     return [...wanted].map(([database, keys]) => `db${database}: ${keys} keys`);
-  } finally {
-    // What is there now is what was replaced, or what was not finished.
-    for (const { aside } of places)
-      await to.askAll([
-        ['SELECT', aside],
-        ['FLUSHDB', 'ASYNC'],
-      ]);
+  } catch (thrown) {
+    await release().catch(() => undefined);
+    throw thrown;
   }
 }
 
@@ -46,6 +55,7 @@ export async function loadInto(
   from: RedisClient,
   to: RedisClient,
   { database, into }: { readonly database: number; readonly into: number },
+  { mark, claim, release }: Claims,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
   const keys = (await databasesOf(to)).get(into);
@@ -54,12 +64,11 @@ export async function loadInto(
       hint: 'Nothing was changed. Choose one that is empty.',
     });
   try {
+    await claim([into]);
     await loadOne(from, to, database, into, signal);
+    await to.ask('DEL', mark);
   } catch (thrown) {
-    await to.askAll([
-      ['SELECT', into],
-      ['FLUSHDB', 'ASYNC'],
-    ]);
+    await release().catch(() => undefined);
     throw thrown;
   }
   return [`db${into}: ${(await databasesOf(from)).get(database) ?? 0} keys`];
@@ -74,14 +83,19 @@ async function loadOne(from: RedisClient, to: RedisClient, database: number, int
       const keys = found.slice(at, at + AT_ONCE);
       const answers = await from.askAll(
         keys.flatMap((key) => [
+          ['PEXPIRETIME', key],
           ['PTTL', key],
           ['DUMP', key],
         ]),
       );
       const commands = keys.flatMap((key, index) => {
-        const [expiry, dump] = [answers[2 * index], answers[2 * index + 1]];
+        const [when, within, dump] = answers.slice(3 * index, 3 * index + 3);
         // One that expired meanwhile.
-        return Buffer.isBuffer(dump) ? [['RESTORE', key, Math.max(0, Number(expiry)), dump, 'REPLACE']] : [];
+        if (!Buffer.isBuffer(dump)) return [];
+        // Before Redis 7 nobody says when, only in how long.
+        return typeof when === 'number' && when > 0
+          ? [['RESTORE', key, when, dump, 'REPLACE', 'ABSTTL']]
+          : [['RESTORE', key, Math.max(0, Number(within)), dump, 'REPLACE']];
       });
       const refused = firstError(await to.askAll(commands));
       if (refused)
