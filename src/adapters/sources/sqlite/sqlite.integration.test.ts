@@ -294,6 +294,52 @@ describe('a SQLite database that cannot be copied', () => {
     expect(readdirSync(place ?? scratch)).toEqual([]);
   };
 
+  it.skipIf(!isRoot)(
+    'is open in a process of another user: seen where that holds a lock, else a plan says that it cannot be seen',
+    async () => {
+      const [logged, plain] = [shop('wal', 10), shop('delete', 10)];
+      for (const path of [logged, plain]) chmodSync(join(path, '..'), 0o755);
+      execFileSync('chmod', ['o+rx', folder.path]);
+      const user = spawn(
+        process.execPath,
+        [
+          '--no-warnings',
+          '-e',
+          `const { DatabaseSync } = require('node:sqlite');
+           global.all = process.argv.slice(1).map((path) => { const db = new DatabaseSync(path); db.prepare('select count(*) from sqlite_schema').get(); return db; });
+           console.log('ready'); setInterval(() => undefined, 1000);`,
+          logged,
+          plain,
+        ],
+        { stdio: ['ignore', 'pipe', 'inherit'] },
+      );
+      started.push(user);
+      await once(user.stdout, 'data');
+      const script = `
+        import { assertFree, tellHolders } from ${JSON.stringify(new URL('holders.ts', import.meta.url).href)};
+        const paths = ${JSON.stringify([logged, plain])};
+        console.log(JSON.stringify({ told: await tellHolders(paths), refused: await assertFree(paths).catch(({ code }) => code) }));`;
+      const asked = (uid: number): { told: string[]; refused: string } =>
+        JSON.parse(
+          execFileSync(process.execPath, ['--no-warnings', '--input-type=module', '-e', script], {
+            uid,
+            gid: uid,
+            cwd: '/',
+          }).toString(),
+        ) as { told: string[]; refused: string };
+      expect(asked(65_534)).toEqual({
+        told: [
+          expect.stringContaining(`${logged}, which is open in MainThread (process ${user.pid})`),
+          expect.stringMatching(new RegExp(`whether .* has ${plain} open, \\S+ cannot see`)),
+        ],
+        refused: 'PRECONDITION_FAILED',
+      });
+      expect(asked(0).told).toEqual(
+        [logged, plain].map((path) => expect.stringContaining(`${path}, which is open in MainThread (process ${user.pid})`)),
+      );
+    },
+  );
+
   it('is gone: said before and while it is copied', async () => {
     const path = join(folder.path, 'gone.db');
     expect((await reader().examine(sourceOf(path), doing)).problem?.message).toContain(path);
