@@ -183,6 +183,79 @@ export function webhookSuite(ask: (cases: readonly Case[]) => Promise<readonly V
     });
   });
 
+  describe('what a type says beyond its secret', () => {
+    const at = Date.UTC(2030, 0, 31, 18);
+    const typed = (more: Partial<HookType>, body = '{}', headers: Readonly<Record<string, string>> = {}): Case => ({
+      ...signed(body, headers),
+      types: { bank: { ...hookType('steward', ['secret']), ...more } },
+      now: at,
+    });
+
+    it('is a limit: what is over it gets 429 with the seconds after which it is taken, what is refused does not count', async () => {
+      const limit = { requests: 2, perMs: 60_000 };
+      const limited = (seconds: number): Case => ({ ...typed({ limit }), now: at + seconds * 1_000 });
+      const forged = { ...limited(1), headers: { 'content-type': 'application/json', 'x-webhook-signature': 'AAAA' } };
+      const verdicts = await ask([limited(0), forged, limited(10), limited(30), limited(59)]);
+      expect(verdicts.map(status)).toEqual([202, 401, 202, 429, 429]);
+      const [early = 0, late = 0] = verdicts.slice(3).map(retryAfter);
+      // The window is a minute long wherever it begins, and a little longer here.
+      expect(30 + early).toBeGreaterThanOrEqual(60);
+      expect(late).toBeGreaterThan(0);
+      expect(59 + late).toBeLessThanOrEqual(62);
+      const again = await ask([limited(0), limited(10), limited(30), limited(30 + early), limited(65)]);
+      expect(again.map(status)).toEqual([202, 202, 429, 202, 429]);
+    });
+
+    it('is a limit of its own for each type', async () => {
+      const limit = { requests: 1, perMs: 60_000 };
+      const limitedType = { ...hookType('steward', ['secret']), limit };
+      const bank = { ...typed({}), types: { bank: limitedType, expense: limitedType } };
+      const expense = { ...bank, path: '/expense' };
+      expect((await ask([bank, expense, bank, expense])).map(status)).toEqual([202, 202, 429, 429]);
+    });
+
+    it('is a schema: what does not fit is refused with 400, or kept with what is wrong', async () => {
+      const schema = (mismatch: 'refuse' | 'dead') => ({ schema: { is: { required: ['amount'] }, mismatch } });
+      const [fits, refused, dead, deadFits] = await ask([
+        typed(schema('refuse'), '{"amount":1}'),
+        typed(schema('refuse'), '{"kind":"x"}'),
+        typed(schema('dead'), '{"kind":"x"}'),
+        typed(schema('dead'), '{"amount":1}'),
+      ]);
+      for (const verdict of [fits, deadFits]) {
+        expect(verdict).toMatchObject({ is: 'accepted' });
+        expect(verdict).not.toHaveProperty('problem');
+      }
+      expect(refused).toMatchObject({
+        status: 400,
+        code: 'schema',
+        message: 'The body does not fit the schema of bank: the body must have amount.',
+      });
+      expect(dead).toMatchObject({
+        is: 'accepted',
+        problem: 'It does not fit the schema: the body must have amount.',
+      });
+      // Nobody learns of a schema who does not know the secret.
+      expect(await statusOf(typed({ ...schema('refuse'), secrets: ['another'] }, '{"kind":"x"}'))).toBe(401);
+    });
+
+    it.each([
+      ['a path', { path: 'account.id' }, '{"account":{"id":"acme"}}', 'acme'],
+      ['a path to a number', { path: 'account.id' }, '{"account":{"id":7}}', '7'],
+      ['a path to a boolean', { path: 'live' }, '{"live":false}', 'false'],
+      ['a path to an object', { path: 'account' }, '{"account":{"id":7}}', undefined],
+      ['a path to nothing', { path: 'account.id' }, '{"account":null}', undefined],
+      ['what every object has', { path: 'constructor.name' }, '{}', undefined],
+      ['a header', { header: 'X-Account' }, '{}', 'of-the-header'],
+      ['a header that was not sent', { header: 'X-Other' }, '{}', undefined],
+      ['what is too long', { path: 'id' }, JSON.stringify({ id: 'x'.repeat(300) }), 'x'.repeat(255)],
+    ])('is an order: %s', async (_what, key, body, expected) => {
+      const verdict = await one(typed({ key }, body, { 'x-account': 'of-the-header' }));
+      expect(verdict).toMatchObject({ is: 'accepted' });
+      expect('key' in verdict ? verdict.key : undefined).toBe(expected);
+    });
+  });
+
   describe('what was tampered with', () => {
     const per = Math.ceil(mutations / PUBLISHED.length);
 
@@ -318,6 +391,10 @@ function asSeen({ headers, ...rest }: Case): string {
 
 function status(verdict: Verdict): number {
   return verdict.is === 'refused' ? verdict.status : verdict.is === 'accepted' ? 202 : 200;
+}
+
+function retryAfter(verdict: Verdict): number | undefined {
+  return verdict.is === 'refused' ? Number(verdict.headers['retry-after']) : undefined;
 }
 
 function idOf(verdict: Verdict | undefined): string | undefined {

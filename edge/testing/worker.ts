@@ -1,4 +1,4 @@
-import { type Case, judgeCase } from './case.ts';
+import { type Case, judgeCases } from './case.ts';
 import { probeHttp } from '../handlers/probe/http.ts';
 import type { ProbeCase } from './probe-suite.ts';
 import { type Story, tell } from './gateway-story.ts';
@@ -11,6 +11,6 @@ export default {
     }
     if (new URL(request.url).pathname === '/gateway') return Response.json(await tell((await request.json()) as Story));
     const cases = (await request.json()) as readonly Case[];
-    return Response.json(await Promise.all(cases.map((each) => judgeCase(each))));
+    return Response.json(await judgeCases(cases));
   },
 };
