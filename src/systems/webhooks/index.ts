@@ -142,7 +142,7 @@ export function createWebhooks(deps: WebhookDeps): Webhooks {
         }),
       }),
     ],
-    jobs: webhookJobs({ db, keepMs: deps.keepMs, outcomes: () => outcomes }),
+    jobs: webhookJobs({ db, folder, keepMs: deps.keepMs, outcomes: () => outcomes, log }),
 
     async start() {
       journal = await openJournal({
@@ -186,6 +186,9 @@ export function createWebhooks(deps: WebhookDeps): Webhooks {
         stall: () => mover?.stall(),
         notKept: webhookTrouble('webhooks.not-kept', deps),
         stuck: webhookTrouble('webhooks.stuck', deps),
+        damaged: webhookTrouble('webhooks.damaged', deps),
+        mayHaveLost: () => journal?.mayHaveLost() ?? false,
+        keepMs: deps.keepMs,
         log,
       });
     },

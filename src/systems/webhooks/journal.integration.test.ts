@@ -68,6 +68,8 @@ describe('the journal of webhooks', () => {
     expect((await all(next)).map(({ id }) => id)).toEqual(['whole']);
     await next.settle();
     expect(await readdir(folder)).toEqual([`${file}.damaged`]);
+    // It was never answered.
+    expect(next.mayHaveLost()).toBe(false);
     await next.close();
   });
 
@@ -84,6 +86,7 @@ describe('the journal of webhooks', () => {
     expect(await readdir(folder)).toEqual([file]);
     await journal.settle();
     expect(await readdir(folder)).toEqual([`${file}.damaged`]);
+    expect(journal.mayHaveLost()).toBe(true);
     expect(log.lines.filter(({ level }) => level === 'error')).toMatchObject([
       { fields: { at: expect.any(Number) as number } },
     ]);

@@ -21,6 +21,8 @@ export interface Journal {
   sealed(segment: number): void;
   /** Whoever wrote is gone, perhaps in the middle of a record. */
   abandoned(): Promise<void>;
+  /** Whether something that was answered with 202 could not be read, since it was opened. */
+  mayHaveLost(): boolean;
   /** Called when there is something new to be read. */
   onNews(listener: () => void): void;
 }
@@ -71,6 +73,7 @@ export async function openJournal({ folder, onRead, onFreed, log }: JournalDeps)
     segments.push({ number, path, size, read: 0, sealed: true, orphan: true, damaged: false, quietSince: 0 });
   }
   let news: () => void = () => undefined;
+  let lost = false;
 
   function segmentOf(number: number): Segment {
     const known = segments.find((segment) => segment.number === number);
@@ -105,7 +108,10 @@ export async function openJournal({ folder, onRead, onFreed, log }: JournalDeps)
     const where = { file: `${path}.damaged`, at: from, bytes: next - from };
     // Of a process that was killed while it wrote, the end was never answered with 202.
     if (orphan && next === to) log.warn('the end of a webhook journal was cut off and is kept aside', where);
-    else log.error('part of a webhook journal cannot be read: webhooks that were answered with 202 may be lost', where);
+    else {
+      lost = true;
+      log.error('part of a webhook journal cannot be read: webhooks that were answered with 202 may be lost', where);
+    }
   }
 
   return {
@@ -173,6 +179,7 @@ export async function openJournal({ folder, onRead, onFreed, log }: JournalDeps)
       }
       news();
     },
+    mayHaveLost: () => lost,
     onNews: (listener) => void (news = listener),
   };
 }

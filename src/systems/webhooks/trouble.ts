@@ -16,6 +16,11 @@ const TROUBLES = {
     title: 'Webhooks were taken and do not come into the store',
     over: 'Webhooks come into the store again.',
   },
+  'webhooks.damaged': {
+    title: 'Part of a webhook journal cannot be read',
+    over: 'No file of the webhook journal is kept aside.',
+    adds: true,
+  },
 } as const;
 
 export const webhookTrouble = (symptom: keyof typeof TROUBLES, deps: TroubleDeps): Trouble =>

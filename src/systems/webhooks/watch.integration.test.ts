@@ -1,6 +1,6 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { closeSync, openSync, writeSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
+import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -42,7 +42,7 @@ describe('what is wrong with webhooks for long', () => {
     await rm(folder, { recursive: true, force: true });
   });
 
-  const trouble = (name: 'webhooks.not-kept' | 'webhooks.stuck') =>
+  const trouble = (name: 'webhooks.not-kept' | 'webhooks.stuck' | 'webhooks.damaged') =>
     webhookTrouble(name, { incidents: ledger, node: { id: 'one' }, log });
   const until = (check: () => unknown): Promise<unknown> => vi.waitFor(check, { timeout: 20_000, interval: 30 });
   const incident = (symptom: string) => ledger.byFingerprint(`${symptom}:one`);
@@ -60,6 +60,9 @@ describe('what is wrong with webhooks for long', () => {
       stall: mover.stall,
       notKept: trouble('webhooks.not-kept'),
       stuck: trouble('webhooks.stuck'),
+      damaged: trouble('webhooks.damaged'),
+      mayHaveLost: () => false,
+      keepMs: () => 30 * 86_400_000,
       log,
       times: TIMES,
     });
@@ -103,6 +106,19 @@ describe('what is wrong with webhooks for long', () => {
     },
     60_000,
   );
+
+  it('is a file that was kept aside, until it is gone', async () => {
+    await writeFile(join(folder, '0000000001.journal.damaged'), 'x');
+    watch(undefined, { stall: () => undefined });
+    await until(async () =>
+      expect(await incident('webhooks.damaged')).toMatchObject({ status: 'open', severity: 'warning' }),
+    );
+    expect(await evidence('webhooks.damaged')).toContain('0000000001.journal.damaged (1 bytes');
+    await writeFile(join(folder, '0000000002.journal.damaged'), 'y');
+    await until(async () => expect(await incident('webhooks.damaged')).toMatchObject({ occurrences: 2 }));
+    for (const number of [1, 2]) await rm(join(folder, `000000000${number}.journal.damaged`));
+    await until(async () => expect(await incident('webhooks.damaged')).toMatchObject({ status: 'resolved' }));
+  }, 60_000);
 
   it('is a journal that cannot be read: told, found by the sweep, and over when it can', async () => {
     const writer = createJournalWriter({
@@ -174,10 +190,10 @@ function delivery(id: string): Delivery {
 }
 
 function mayMount(): boolean {
-  const folder = execFileSync('mktemp', ['-d'], { encoding: 'utf8' }).trim();
+  const folder = mkdtempSync(join(tmpdir(), 'steward-mount-'));
   const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', folder]).status === 0;
   if (mounted) spawnSync('umount', [folder]);
-  execFileSync('rmdir', [folder]);
+  rmSync(folder, { recursive: true });
   return mounted;
 }
 

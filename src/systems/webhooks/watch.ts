@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { StewardError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
 import type { Trouble } from '../trouble.ts';
+import { filesAside, wordsOfAside } from './aside.ts';
 import type { Stall } from './mover.ts';
 import type { Counts } from './receiver.ts';
 
@@ -12,10 +13,16 @@ export interface WatchDeps {
   /** Nothing where nothing is received. Rejects where the receiver does not answer, which others tell of. */
   readonly counts: () => Promise<Counts | undefined>;
   readonly stall: () => Stall | undefined;
+  /** Whether what was answered with 202 may be in a part that cannot be read. */
+  readonly mayHaveLost: () => boolean;
+  /** How long what was sent is kept. */
+  readonly keepMs: () => number;
   /** Of webhooks that cannot be kept. */
   readonly notKept: Trouble;
   /** Of webhooks that are kept and get no further. */
   readonly stuck: Trouble;
+  /** Of files that were kept aside. */
+  readonly damaged: Trouble;
   readonly log: Log;
   readonly times?: WatchTimes;
 }
@@ -31,7 +38,8 @@ const TIMES: WatchTimes = { everyMs: 10_000, refusedMs: 60_000, stuckMs: 180_000
 const PROBE_BYTES = 64 * 1024;
 
 /** Looks whether what is sent can be kept, and gets on. Gives what ends it. */
-export function startWatch({ folder, counts, stall, notKept, stuck, log, times = TIMES }: WatchDeps): () => void {
+export function startWatch(deps: WatchDeps): () => void {
+  const { folder, counts, stall, notKept, stuck, log, times = TIMES } = deps;
   let refused = 0;
   let refusing: { readonly since: number; readonly last: number; readonly why: string } | undefined;
 
@@ -40,6 +48,8 @@ export function startWatch({ folder, counts, stall, notKept, stuck, log, times =
     if (said !== null) await notKept.tell(await whyNotKept(said));
     const stalled = stall();
     await stuck.tell(stalled && stalled.forMs >= times.stuckMs ? wordsOf(stalled) : undefined);
+    const aside = wordsOfAside(folder, await filesAside(folder), deps.keepMs());
+    await deps.damaged.tell(aside, deps.mayHaveLost() ? 'critical' : 'warning');
   }
 
   async function whyNotKept(said: Counts | undefined): Promise<string | undefined> {
