@@ -1,4 +1,5 @@
 import { createWebhookSender } from '../adapters/endpoints/index.ts';
+import { createWayOut, whereIs } from '../adapters/probes/way-out.ts';
 import { ms } from '../core/duration.ts';
 import type { NodeRecord } from '../core/node.ts';
 import type { WorkflowService } from '../core/run-service.ts';
@@ -67,6 +68,8 @@ export function composeEdge(
     secrets,
     sharedChecks: monitoring.sharedChecks,
     settings: () => probesSettings(settings()),
+    wayTo: createWayOut({ prober: world.prober, references: () => settings().places.references }),
+    whereIs,
     baseUrl: publicUrl,
     keepMs: () => ms(settings().retention.probes),
     node,

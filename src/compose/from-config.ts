@@ -103,8 +103,8 @@ function knownChecks({ name, labels, origin }: Resource, groups: Config['groups'
   return isGroup ? [{ kind: 'group', group: name, ...timing }] : [];
 }
 
-export function probesSettings({ places: { userAgent, report } }: Config): ProbesSettings {
-  return { userAgent, reportMs: ms(report) };
+export function probesSettings({ places: { userAgent, report, references } }: Config): ProbesSettings {
+  return { userAgent, reportMs: ms(report), references };
 }
 
 export function configuredHeartbeats({ heartbeats }: Config): ConfiguredHeartbeat[] {

@@ -61,6 +61,10 @@ const PlaceConfig = z.object({
   version: z.number().describe('Grows with every change.'),
   userAgent: z.string(),
   reportEveryMs: z.number(),
+  references: z
+    .array(z.string())
+    .optional()
+    .describe('host:port, of which one at least answers while the way out of the place works.'),
   checks: z.array(
     z.object({
       id: z.string(),

@@ -6,6 +6,7 @@ import type { PlaceConfig, SignedConfig } from '../../edge/handlers/probe/messag
 import { openConfig } from '../../edge/handlers/probe/signed-config.ts';
 import { classifyAddress } from '../adapters/outbound/address-class.ts';
 import { createProber } from '../adapters/probes/index.ts';
+import { createWayOut } from '../adapters/probes/way-out.ts';
 import { writeAtomically } from '../config/write-atomically.ts';
 import { StewardError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
@@ -63,6 +64,7 @@ export async function runPlace({
   const looks = createLooks({
     prober,
     blame: selfCheck.blame,
+    wayTo: createWayOut({ prober, references: () => config?.references ?? [] }),
     onResult(result) {
       backlog.add(result);
       if (states.get(result.check) !== result.state) news.resolve();

@@ -29,6 +29,7 @@ beforeEach(() => {
         return promise;
       },
     },
+    wayTo: async () => undefined,
     blame: async () => undefined,
     onResult: (result) => {
       if (failing === 'disk') throw new Error('the disk is full');

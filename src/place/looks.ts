@@ -9,6 +9,8 @@ interface LooksDeps {
   readonly prober: Prober;
   /** Why nothing that failed just now may be held against anybody. */
   readonly blame: () => Promise<string | undefined>;
+  /** Whether the way from here to a target works, as far as that is known. */
+  readonly wayTo: (target: CheckTarget) => Promise<'open' | 'broken' | undefined>;
   readonly onResult: (result: PlaceResult) => void;
   /** Why what was seen could not be told. */
   readonly onTrouble: (reason: string) => void;
@@ -25,7 +27,7 @@ interface Running {
 }
 
 /** Looks at what the configuration says, each check on its own time. */
-export function createLooks({ prober, blame, onResult, onTrouble, signal }: LooksDeps) {
+export function createLooks({ prober, blame, wayTo, onResult, onTrouble, signal }: LooksDeps) {
   const running = new Map<string, Running>();
 
   async function look(
@@ -35,8 +37,10 @@ export function createLooks({ prober, blame, onResult, onTrouble, signal }: Look
   ): Promise<void> {
     const at = new Date().toISOString();
     let seen = await prober.probe(target, { timeoutMs, slowMs, signal }).catch(failed);
-    const reason = seen.state === 'down' ? await blame() : undefined;
-    if (reason !== undefined) seen = { ...seen, state: 'unknown', message: `${reason}; seen: ${seen.message}` };
+    const reason = await excuse(seen, target);
+    // What kind of failure it seemed to be says nothing then.
+    if (reason !== undefined)
+      seen = { ...seen, state: 'unknown', message: `${reason}; seen: ${seen.message}`, detail: {} };
     // What began with another target must not speak for this one.
     if (!isMeant()) return;
     const { code } = seen.detail;
@@ -50,6 +54,13 @@ export function createLooks({ prober, blame, onResult, onTrouble, signal }: Look
       message: seen.message,
       ...(typeof code === 'string' && /^\w{1,60}$/.test(code) && { code }),
     });
+  }
+
+  /** Why it is not to be held against who was asked. */
+  async function excuse({ state }: ProbeResult, target: CheckTarget): Promise<string | undefined> {
+    if (state !== 'down' && state !== 'unknown') return undefined;
+    const own = state === 'down' ? await blame() : undefined;
+    return own ?? ((await wayTo(target)) === 'broken' ? 'none of its reference points answers' : undefined);
   }
 
   function start(check: PlaceCheck, userAgent: string): void {

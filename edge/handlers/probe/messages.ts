@@ -19,6 +19,8 @@ export interface PlaceConfig {
   readonly version: number;
   readonly userAgent: string;
   readonly reportEveryMs: number;
+  /** host:port, of which one at least answers while the way out of the place works. */
+  readonly references?: readonly string[] | undefined;
   readonly checks: readonly PlaceCheck[];
 }
 

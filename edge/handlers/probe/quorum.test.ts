@@ -64,6 +64,7 @@ describe('votes', () => {
     state: fc.constantFrom('up', 'degraded', 'down', 'unknown' as const),
     ago: fc.integer({ min: -20_000, max: 120_000 }),
     unwell: fc.option(fc.constant('stood still'), { nil: undefined }),
+    lapsed: fc.boolean(),
     code: fc.option(fc.constantFrom('EAI_AGAIN', 'ECONNREFUSED'), { nil: undefined }),
   });
   const others = fc.array(sighting, { maxLength: 12 });
@@ -80,7 +81,8 @@ describe('votes', () => {
       fc.property(others, needed, (given, need) => {
         const heard = given.filter((each) => isHeard(each) && (each.state !== 'unknown' || each.code === 'EAI_AGAIN'));
         const { state, down, up, silent } = countVotes(placed(given), need, NOW);
-        const most = Math.max(1, Math.min(need ?? Math.floor((down.length + up.length) / 2) + 1, given.length));
+        const asked = Math.max(given.length - silent.filter(({ lapsed }) => lapsed).length, Math.min(2, given.length));
+        const most = Math.max(1, Math.min(need ?? Math.floor((down.length + up.length) / 2) + 1, asked));
         expect(state === 'down').toBe(down.length >= most);
         expect(down.length + up.length + silent.length).toBe(given.length);
         // The trouble of one name service alone is no outage.
@@ -99,6 +101,56 @@ describe('votes', () => {
         const where = pathVerdict(quorum, 'example.org')?.where;
         if (given.length > 0 && quorum.down.length === 1 && quorum.state === 'down') expect(where).toBe('uplink');
         if (quorum.down.length < quorum.need) expect(where).not.toBe('host');
+      }),
+    );
+  });
+
+  const own = fc.record({
+    state: fc.constantFrom('up', 'degraded', 'down', 'unknown' as const),
+    code: fc.option(fc.constantFrom('EAI_AGAIN', 'ECONNREFUSED'), { nil: undefined }),
+    way: fc.option(fc.constantFrom('open', 'broken' as const), { nil: undefined }),
+  });
+  const decided = (sightings: readonly Sighting[], need: number | undefined) => {
+    const quorum = countVotes(sightings, need, NOW);
+    return { ...quorum, where: pathVerdict(quorum, 'example.org')?.where };
+  };
+
+  it('are the same as if those whose vote lapsed were not there, where two are left', () => {
+    fc.assert(
+      fc.property(own, others, needed, (here, given, need) => {
+        const sightings = [seen('here', here.state, here), ...placed(given)];
+        const { silent } = countVotes(sightings, need, NOW);
+        const lapsed = new Set(silent.filter((each) => each.lapsed).map(({ place }) => place));
+        const left = sightings.filter(({ place }) => !lapsed.has(place));
+        fc.pre(left.length >= 2);
+        const [all, without] = [decided(sightings, need), decided(left, need)];
+        expect([all.state, all.need, all.where]).toEqual([without.state, without.need, without.where]);
+      }),
+    );
+  });
+
+  it('are never fewer than two where something is healed, unless the way out of the one is known to work and nobody else is waited for', () => {
+    fc.assert(
+      fc.property(own, others, needed, (here, given, need) => {
+        const quorum = decided([seen('here', here.state, here), ...placed(given)], need);
+        fc.pre(given.length > 0 && quorum.state === 'down' && quorum.where === 'host');
+        const alone = here.way === 'open' && quorum.silent.every(({ lapsed }) => lapsed);
+        expect(quorum.down.length).toBeGreaterThanOrEqual(alone ? 1 : 2);
+        expect(quorum.down.length).toBeGreaterThanOrEqual(quorum.need);
+      }),
+    );
+  });
+
+  it('of a host whose way out is broken are none against others, and hide nothing', () => {
+    fc.assert(
+      fc.property(own, others, needed, (here, given, need) => {
+        const sightings = placed(given);
+        const cutOff = seen('here', here.state, { ...here, way: 'broken' });
+        const { state, down, up, where } = decided([cutOff, ...sightings], need);
+        expect(down.some((each) => each.here)).toBe(false);
+        if (here.state === 'up' || here.state === 'degraded') expect(up.some((each) => each.here)).toBe(true);
+        if (here.state === 'down' && up.length === 0) expect(state).toBe('down');
+        if (here.state === 'down' && given.length > 0 && down.length === 0) expect(where).toBe('uplink');
       }),
     );
   });

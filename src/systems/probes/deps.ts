@@ -1,14 +1,17 @@
-import type { Check } from '../../core/check.ts';
+import type { Check, CheckTarget } from '../../core/check.ts';
 import type { Incidents } from '../../core/incident.ts';
 import type { Inventory } from '../../core/inventory.ts';
 import type { Log } from '../../core/log.ts';
 import type { SecretResolver } from '../../core/secrets.ts';
 import type { Vault } from '../../core/vault.ts';
+import type { Way } from '../../../edge/handlers/probe/quorum.ts';
 import type { Store } from '../../store/store.ts';
 
 export interface ProbesSettings {
   readonly userAgent: string;
   readonly reportMs: number;
+  /** host:port; of use to every place, this machine among them. */
+  readonly references: readonly string[];
 }
 
 export interface ProbesDeps {
@@ -20,6 +23,10 @@ export interface ProbesDeps {
   /** Checks of all nodes that other places look at, too. */
   readonly sharedChecks: () => Promise<readonly Check[]>;
   readonly settings: () => ProbesSettings;
+  /** Whether the way from here to a target works, as far as that is known. */
+  readonly wayTo: (target: CheckTarget) => Promise<Way | undefined>;
+  /** Whether an address is one of the internet, of a network of one's own, or this machine. */
+  readonly whereIs: (address: string) => 'outside' | 'inside' | 'here';
   /** Where places reach this Steward, as far as it is known. */
   readonly baseUrl: () => string | undefined;
   readonly keepMs: () => number;

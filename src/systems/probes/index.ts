@@ -5,7 +5,7 @@ import type { PlaceReceiver, PlaceVotes } from '../../core/places.ts';
 import type { System } from '../../core/system.ts';
 import type { ProbesDeps } from './deps.ts';
 import { createIntake } from './intake.ts';
-import { lackingPlaces } from './lacking.ts';
+import { insidePlaces, lackingPlaces } from './lacking.ts';
 import { createPlaceMeter } from './meter.ts';
 import { placeOperations } from './operations.ts';
 import { placeRetention } from './retention.ts';
@@ -67,13 +67,16 @@ export function createProbes(deps: ProbesDeps): Probes {
       ...verdictOperations({ ...deps, db, roster, unreadable: telling.unreadable }),
     ],
     jobs: [placeRetention({ db, keepMs })],
-    votes: createVotes({ db, here: deps.node.name, uplink, now }),
+    votes: createVotes({ ...deps, db, here: deps.node.name, uplink, since: () => since }),
     meter: createPlaceMeter({ ...deps, db, node: deps.node.id }),
     async lacking() {
       const [checks, places] = await Promise.all([deps.sharedChecks(), roster.all()]);
       if (checks.length === 0) return [];
       const names = new Map((await deps.inventory.find()).map(({ id, name }) => [id, name]));
-      return lackingPlaces(checks, places, (id) => names.get(id) ?? id);
+      return [
+        ...lackingPlaces(checks, places, (id) => names.get(id) ?? id),
+        ...(deps.settings().references.length === 0 ? insidePlaces(places, deps.whereIs) : []),
+      ];
     },
     receiver: {
       async join({ invitation, tokenHash, from }) {

@@ -47,7 +47,7 @@ beforeEach(async () => {
   signs = true;
   const db = database.store.db.withTables<PlaceTables>();
   const now = () => NOW;
-  const settings = () => ({ userAgent: 'a', reportMs: 15_000 });
+  const settings = () => ({ userAgent: 'a', reportMs: 15_000, references: [] });
   const signer = createSigning(db, createVault({ key: Buffer.alloc(32) }));
   const roster = createRoster({ db, now });
   telling = createTelling({

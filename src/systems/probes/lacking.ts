@@ -27,3 +27,16 @@ export function lackingPlaces(
   });
   return [...new Set(problems)];
 }
+
+/** Places that share a network with this machine, which nothing tells from a host that is down when their uplink fails. */
+export function insidePlaces(
+  places: readonly Pick<PlaceRow, 'name' | 'from_address'>[],
+  whereIs: (address: string) => 'outside' | 'inside' | 'here',
+): string[] {
+  return places
+    .filter(({ from_address: from }) => from !== null && whereIs(from) === 'inside')
+    .map(
+      ({ name, from_address: from }) =>
+        `${name} reports from ${from}, a network of this machine: where they share an uplink, both are cut off at once. Name places.references, by which that is told from a host that is down.`,
+    );
+}

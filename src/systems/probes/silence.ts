@@ -18,14 +18,22 @@ const SYMPTOM = 'probe.silent';
 const fingerprintOf = ({ id }: Pick<PlaceRow, 'id'>): string => `${SYMPTOM}:${id}`;
 
 /** For how long it has said nothing, where that is longer than it may. A place cannot be heard while nobody listens. */
-export function silentMs({ seen_at: seenAt, every_ms: everyMs }: PlaceRow, since: Date, now: Date): number | undefined {
+export function silentMs(
+  { seen_at: seenAt, every_ms: everyMs }: Pick<PlaceRow, 'seen_at' | 'every_ms'>,
+  since: Date,
+  now: Date,
+): number | undefined {
   if (!seenAt) return undefined;
   const silent = now.getTime() - Math.max(seenAt.getTime(), since.getTime());
   return silent > REPORTS_MISSED * everyMs + SLACK_MS ? now.getTime() - seenAt.getTime() : undefined;
 }
 
 /** When it last had a say: to report that it is unwell is as good as silence. */
-function lastWord({ seen_at: seenAt, well_at: wellAt, joined_at: joinedAt }: PlaceRow): Date | null {
+export function lastWord({
+  seen_at: seenAt,
+  well_at: wellAt,
+  joined_at: joinedAt,
+}: Pick<PlaceRow, 'seen_at' | 'well_at' | 'joined_at'>): Date | null {
   return seenAt && (wellAt ?? joinedAt);
 }
 

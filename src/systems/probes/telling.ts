@@ -75,11 +75,12 @@ export function createTelling({ db, signing, secrets, sharedChecks, settings, lo
     checksOf,
     unreadable: (checkId) => unreadable.get(checkId),
     async configFor(place, have) {
-      const { userAgent, reportMs } = settings();
+      const { userAgent, reportMs, references } = settings();
       const content: Omit<PlaceConfig, 'version'> = {
         place: place.id,
         userAgent,
         reportEveryMs: reportMs,
+        ...(references.length > 0 && { references }),
         checks: (await Promise.all((await checksOf(place)).map(told))).flat(),
       };
       const hash = createHash('sha256').update(JSON.stringify(content)).digest('hex');

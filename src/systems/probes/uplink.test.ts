@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { type Check, CheckTarget } from '../../core/check.ts';
 import type { Incident } from '../../core/incident.ts';
 import { PlacesRule } from '../../core/places-rule.ts';
-import { countVotes, type Sighting } from '../../../edge/handlers/probe/quorum.ts';
+import { countVotes, type Sighting, type Way } from '../../../edge/handlers/probe/quorum.ts';
 import { createUplink, type Uplink } from './uplink.ts';
 
 let at: number;
@@ -43,7 +43,7 @@ const check = (id: string): Check => ({
   places: PlacesRule.parse({}),
 });
 type State = Sighting['state'] | 'no name' | 'silent';
-async function look(id: string, here: State, paris: State): Promise<void> {
+async function look(id: string, here: State, paris: State, way?: Way): Promise<void> {
   const seen = (place: string, state: State): Sighting => ({
     place,
     here: place === 'here',
@@ -54,7 +54,7 @@ async function look(id: string, here: State, paris: State): Promise<void> {
     freshMs: 1_000,
     ...(state === 'no name' && { code: 'EAI_AGAIN' }),
   });
-  const own = seen('here', here);
+  const own = { ...seen('here', here), way };
   uplink.note(check(id), own, countVotes([own, seen('paris', paris)], undefined, new Date(at)));
   await uplink.settle();
 }
@@ -90,6 +90,13 @@ describe('the uplink of this node', () => {
       await look('b', here, paris);
     }
     expect(status()).toBeUndefined();
+  });
+
+  it('is the incident where none of its reference points answers, whoever else is heard, until one does', async () => {
+    for (let round = 0; round < 2; round += 1) await look('a', 'down', 'silent', 'broken');
+    expect(opened).toEqual(['The uplink of here: none of its reference points answers from here']);
+    await look('a', 'down', 'silent', 'open');
+    expect(status()).toBe('resolved');
   });
 
   it('is not judged by checks that are no more, and ends with the last of them', async () => {

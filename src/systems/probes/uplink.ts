@@ -35,14 +35,16 @@ export function createUplink({ incidents, node, now }: UplinkDeps): Uplink {
   const startedAt = now().getTime();
 
   return {
-    note({ id, every, failures }, own, { down, up }) {
+    note({ id, every, failures }, own, { down, up, way }) {
       const at = now().getTime();
       const fails = own.state === 'down' || isNameFailure(own);
       const elsewhere = down.some(({ here }) => !here);
       const reaching = up.filter(({ here }) => !here).map(({ place }) => place);
       const before = checks.get(id);
-      // Where nobody else has a say, nothing is learned of who is to blame.
-      const alone = !fails || elsewhere ? 0 : (before?.alone ?? 0) + (reaching.length > 0 ? 1 : 0);
+      // Where nobody else has a say and nothing is known of the way out, nothing is learned of who is to blame.
+      const isKnown = reaching.length > 0 || way === 'broken';
+      const isSound = reaching.length === 0 && way === 'open';
+      const alone = !fails || elsewhere || isSound ? 0 : (before?.alone ?? 0) + (isKnown ? 1 : 0);
       const places = reaching.length > 0 ? reaching : (before?.places ?? []);
       checks.set(id, { alone, failures, until: at + INTERVALS * ms(every) + SLACK_MS, places });
     },
@@ -61,7 +63,10 @@ export function createUplink({ incidents, node, now }: UplinkDeps): Uplink {
         const places = [...new Set(all.flatMap((seen) => seen.places))].toSorted();
         await incidents.open({
           fingerprint: uplinkFingerprint(node.id),
-          title: `The uplink of ${node.name}: what others look at, too, fails from here alone (${places.join(', ')} reach it)`,
+          title:
+            places.length > 0
+              ? `The uplink of ${node.name}: what others look at, too, fails from here alone (${places.join(', ')} reach it)`
+              : `The uplink of ${node.name}: none of its reference points answers from here`,
           symptom: 'node.uplink',
           severity: 'critical',
           evidence: { node: node.name, checks: all.length, reachedFrom: places },

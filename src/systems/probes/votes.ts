@@ -4,17 +4,21 @@ import { subject } from '../../core/describe-target.ts';
 import { ms } from '../../core/duration.ts';
 import { PATH_DETAIL, type PlaceVotes } from '../../core/places.ts';
 import { type PathVerdict, pathVerdict } from '../../../edge/handlers/probe/path.ts';
-import { countVotes, type Quorum, type Sighting } from '../../../edge/handlers/probe/quorum.ts';
-import type { PlaceTables } from './tables.ts';
+import { countVotes, type Quorum, type Sighting, type Way } from '../../../edge/handlers/probe/quorum.ts';
+import type { ProbesDeps } from './deps.ts';
+import type { PlaceRow, PlaceTables } from './tables.ts';
+import { lastWord, silentMs } from './silence.ts';
 import { isTold } from './telling.ts';
 import type { Uplink } from './uplink.ts';
 import { keepVerdict } from './verdicts.ts';
 
-interface VotesDeps {
+interface VotesDeps extends Pick<ProbesDeps, 'wayTo' | 'whereIs'> {
   readonly db: Kysely<PlaceTables>;
   /** How this node is called among the places. */
   readonly here: string;
   readonly uplink: Pick<Uplink, 'note'>;
+  /** Since when this node can hear. */
+  readonly since: () => Date;
   readonly now: () => Date;
 }
 
@@ -23,38 +27,81 @@ const SLACK_MS = 30_000;
 const SHOWN_MESSAGE = 160;
 
 /** Brings what this node saw and what the places saw last together, to one result of the check. */
-export function createVotes({ db, here, uplink, now }: VotesDeps): PlaceVotes {
+export function createVotes({ db, here, uplink, since, wayTo, whereIs, now }: VotesDeps): PlaceVotes {
+  /** Since when each check fails here. */
+  const failing = new Map<string, Date>();
+
   /** Of every place that is told of the check, whether it has said anything or not. */
-  async function elsewhere(check: Check, at: Date): Promise<Sighting[]> {
-    const rows = await db
+  const placesOf = (check: Check) =>
+    db
       .selectFrom('places as p')
       .leftJoin('place_sightings as s', (on) => on.onRef('s.place_id', '=', 'p.id').on('s.check_id', '=', check.id))
-      .select(['p.name', 'p.kinds', 'p.every_ms', 'p.unwell', 's.at', 's.state', 's.latency_ms', 's.message', 's.code'])
+      .select([
+        'p.name',
+        'p.kinds',
+        'p.every_ms',
+        'p.unwell',
+        'p.seen_at',
+        'p.well_at',
+        'p.joined_at',
+        'p.from_address',
+        's.at',
+        's.state',
+        's.latency_ms',
+        's.message',
+        's.code',
+      ])
       .where('p.removed_at', 'is', null)
       .where('p.token_hash', 'is not', null)
       // Scripts are told nothing; one of them looks at what it has spoken of.
       .where((is) => is.or([is('p.config_version', '>', 0), is('s.at', 'is not', null)]))
       .orderBy('p.name')
       .execute();
-    return rows
-      .filter((place) => isTold(place, check))
-      .map(({ name, every_ms: everyMs, unwell, code, ...said }) => ({
-        place: name,
-        here: false,
-        state: said.state ?? 'unknown',
-        at: said.at ?? at,
-        latencyMs: said.latency_ms ?? 0,
-        message: said.message ?? 'it has not said anything of it yet',
-        code: code ?? undefined,
-        freshMs: 2 * Math.max(everyMs, ms(check.every)) + SLACK_MS,
-        unwell: unwell ?? undefined,
-      }));
+
+  type Place = Awaited<ReturnType<typeof placesOf>>[number];
+
+  function sightingOf({ name, every_ms: everyMs, unwell, code, ...said }: Place, check: Check, at: Date): Sighting {
+    const heard = { every_ms: everyMs, seen_at: lastWord(said) };
+    return {
+      place: name,
+      here: false,
+      state: said.state ?? 'unknown',
+      at: said.at ?? at,
+      latencyMs: said.latency_ms ?? 0,
+      message: said.message ?? 'it has not said anything of it yet',
+      code: code ?? undefined,
+      freshMs: 2 * Math.max(everyMs, ms(check.every)) + SLACK_MS,
+      unwell: unwell ?? undefined,
+      lapsed: silentMs(heard, since(), at) !== undefined,
+    };
+  }
+
+  /** What is known of this machine's own way to it, while it fails here. */
+  async function ownWay(check: Check, seen: ProbeResult, places: readonly Place[], at: Date): Promise<Way | undefined> {
+    if (seen.state === 'up' || seen.state === 'degraded') {
+      failing.delete(check.id);
+      return undefined;
+    }
+    const from = failing.get(check.id) ?? at;
+    failing.set(check.id, from);
+    const known = await wayTo(check.target);
+    if (known !== undefined) return known;
+    // Who was heard from outside since it fails came by the uplink.
+    return places.some((place) => isHeardFromOutside(place, from)) ? 'open' : undefined;
+  }
+
+  function isHeardFromOutside(
+    { seen_at: seenAt, from_address: from }: Pick<PlaceRow, 'seen_at' | 'from_address'>,
+    after: Date,
+  ): boolean {
+    return seenAt !== null && seenAt > after && from !== null && whereIs(from) === 'outside';
   }
 
   return {
     async judge(check, seen) {
       const at = now();
-      const others = seen.state === 'stopped' ? [] : await elsewhere(check, at);
+      const places = seen.state === 'stopped' ? [] : await placesOf(check);
+      const others = places.filter((place) => isTold(place, check)).map((place) => sightingOf(place, check, at));
       if (seen.state === 'stopped' || others.length === 0) return seen;
       const own: Sighting = {
         place: here,
@@ -65,6 +112,7 @@ export function createVotes({ db, here, uplink, now }: VotesDeps): PlaceVotes {
         message: seen.message,
         code: typeof seen.detail['code'] === 'string' ? seen.detail['code'] : undefined,
         freshMs: Infinity,
+        way: await ownWay(check, seen, places, at),
       };
       const sightings = [own, ...others];
       const quorum = countVotes(sightings, check.places?.need, at);

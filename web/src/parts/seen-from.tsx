@@ -113,7 +113,7 @@ function Votes({ verdict: { check, votes }, here, there }: VotesProps) {
                   {vote.latencyMs !== undefined && vote.latencyMs > 0 ? tookOf(vote.latencyMs) : '–'}
                 </Table.Td>
                 <Table.Td>
-                  {points.length > 0 && range && (
+                  {points.length > 1 && range && (
                     <SmallLine points={points} range={range} most={most} label={`How long ${vote.place} waited`} />
                   )}
                 </Table.Td>
