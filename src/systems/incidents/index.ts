@@ -10,6 +10,7 @@ import type { EvidenceCollector, Monitor } from '../../core/monitor.ts';
 import type { System } from '../../core/system.ts';
 import type { EventConsumer } from '../../store/event-consumer.ts';
 import type { Store } from '../../store/store.ts';
+import { createDeadUplink } from './dead-uplink.ts';
 import { createFailedRuns, RUN_EVENTS } from './failed-runs.ts';
 import { createLedger } from './ledger.ts';
 import { createLostNodes, NODE_EVENTS } from './lost-nodes.ts';
@@ -52,7 +53,8 @@ const KEEP_MS = 365 * 86_400_000;
 export function createIncidents(deps: IncidentsDeps): System & Incidents {
   const { store, node, log, upkeepMs = () => UPKEEP_MS, keepMs = () => KEEP_MS } = deps;
   const ledger = createLedger(deps);
-  const symptoms = createSymptoms({ ...deps, ledger, lookAgainIn });
+  const uplink = createDeadUplink({ ...deps, ledger });
+  const symptoms = createSymptoms({ ...deps, ledger, uplink, lookAgainIn });
   const failedRuns = createFailedRuns({ ledger, node });
   const lostNodes = createLostNodes({ ledger, node });
   const alarms = new Set<NodeJS.Timeout>();
@@ -94,11 +96,12 @@ export function createIncidents(deps: IncidentsDeps): System & Incidents {
       stopping = new AbortController();
       consumer = store.events.consume({
         consumer: `incidents:${node.name}`,
-        types: [...SERVICE_EVENTS, ...RUN_EVENTS, ...NODE_EVENTS],
+        types: [...SERVICE_EVENTS, ...RUN_EVENTS, ...NODE_EVENTS, 'incident.opened'],
         // Five hundred that fail in one minute are not looked at one after the other.
         about: ({ type, subject }) => (type.startsWith('service.') ? subject?.id : undefined),
         async handle(event, signal) {
           if (RUN_EVENTS.includes(event.type)) await failedRuns(event);
+          else if (event.type === 'incident.opened') await uplink.adopt(event);
           else if (NODE_EVENTS.includes(event.type)) await lostNodes(event);
           else await symptoms.handle(event, signal);
         },

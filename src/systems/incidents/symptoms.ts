@@ -6,7 +6,7 @@ import type { Incident } from '../../core/incident.ts';
 import type { Json, JsonObject } from '../../core/json.ts';
 import type { Log } from '../../core/log.ts';
 import { covers, MaintenanceScope } from '../../core/maintenance.ts';
-import { failsByNameAlone, failsByUplinkAlone, failsElsewhere, uplinkFingerprint } from '../../core/places.ts';
+import { failsByNameAlone, failsElsewhere } from '../../core/places.ts';
 import { isCalm, isProblem, type ServiceStatus } from '../../core/monitor.ts';
 import type { Resource } from '../../core/resource.ts';
 import { flapTitle } from './flapping.ts';
@@ -20,6 +20,7 @@ import {
   SAME_CAUSE_MS,
   type Suspect,
 } from './dependencies.ts';
+import type { DeadUplink } from './dead-uplink.ts';
 import { hypotheses } from './hypotheses.ts';
 import type { Ledger } from './ledger.ts';
 import type { SymptomDeps } from './symptom-deps.ts';
@@ -65,8 +66,8 @@ export interface Symptoms {
 }
 
 /** Turns what monitoring says of services into incidents, and incidents back into peace. */
-export function createSymptoms(deps: SymptomDeps): Symptoms {
-  const { ledger, inventory, monitor, node, now } = deps;
+export function createSymptoms(deps: SymptomDeps & { readonly uplink: DeadUplink }): Symptoms {
+  const { ledger, inventory, monitor, node, now, uplink } = deps;
   const problems = createProblems({ ...deps, collect, adopt, settleChildren });
 
   async function handle(event: StewardEvent, signal: AbortSignal): Promise<void> {
@@ -137,7 +138,7 @@ export function createSymptoms(deps: SymptomDeps): Symptoms {
     }
     const { dependencies, evidence } = await collect(resource, status, at, signal);
     const { parent, suspect } = blame(dependencies, await incidentsOf(dependencies, ledger), at);
-    const explained = parent ?? (await deadUplink(status));
+    const explained = parent ?? (await uplink.explaining(status));
     const incident = await ledger.open(
       {
         fingerprint,
@@ -152,13 +153,6 @@ export function createSymptoms(deps: SymptomDeps): Symptoms {
     );
     if (symptom === 'service.down') await takeOver(incident, resource);
     await adopt(incident, resource);
-  }
-
-  /** The incident about this node's uplink, where that is what the service is not reached by. */
-  async function deadUplink(status: ServiceStatus | undefined): Promise<Incident | undefined> {
-    if (!failsByUplinkAlone(status?.checks ?? [])) return undefined;
-    const uplink = await ledger.byFingerprint(uplinkFingerprint(node.id));
-    return uplink && uplink.status !== 'resolved' ? uplink : undefined;
   }
 
   /** What seemed to fail on the way alone is part of it. */

@@ -23,7 +23,11 @@ beforeEach(async () => {
   monitor = fakeMonitor(() => at);
   incidents = createIncidents({
     store: database.store,
-    inventory: watchedInventory([watchedService('shop'), watchedService('bank', { critical: true })]),
+    inventory: watchedInventory([
+      watchedService('shop'),
+      watchedService('mail'),
+      watchedService('bank', { critical: true }),
+    ]),
     monitor,
     evidence: fakeEvidence(),
     changes: changesOf(database.store),
@@ -107,6 +111,33 @@ describe('what fails on the way to a service', () => {
         ['shop', id],
         ['bank', undefined],
       ]),
+    );
+  });
+
+  it('becomes part of the incident about the uplink that is understood a moment later, where that explains it', async () => {
+    await say('down', 'bank', 'uplink');
+    await unresolved(1);
+    at = new Date(at.getTime() + 700_000);
+    for (const [id, path] of [
+      ['shop', 'uplink'],
+      ['mail', 'region'],
+    ] as const)
+      await say('down', id, path);
+    await unresolved(3);
+    at = new Date(at.getTime() + 180_000);
+    const { id: parent } = await incidents.open({
+      fingerprint: uplinkFingerprint('node_1'),
+      title: 'The uplink of here',
+      symptom: 'node.uplink',
+      severity: 'critical',
+      evidence: {},
+    });
+    await vi.waitFor(async () =>
+      expect((await incidents.unresolved({ parentId: parent })).map(({ resourceId }) => resourceId)).toEqual(['shop']),
+    );
+    const [shop] = await incidents.unresolved({ resourceIds: ['shop'] });
+    expect((await incidents.timeline(shop?.id ?? '')).map(({ message }) => message)).toContain(
+      'The uplink of here fails, by which it is not reached.',
     );
   });
 
