@@ -1,4 +1,5 @@
-import { createConnection, type RowDataPacket } from 'mysql2/promise';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Connection, type ConnectionOptions, createConnection, type RowDataPacket } from 'mysql2/promise';
 import type { DatabaseLogin, DatabaseSession } from '../../core/ports/databases.ts';
 import { ANSWERS_WITHIN_MS, type DatabaseClient } from './client.ts';
 
@@ -31,6 +32,10 @@ const sessionsOf = ({
 const DUMP = /SQL_NO_CACHE/i;
 const REPLICATION = /^(Binlog Dump|Slave_|Replica)/i;
 const NO_SUCH_THREAD = 1094;
+const TOO_MANY_CONNECTIONS = 1040;
+/** The place of a connection that was closed a moment ago, as one of our own is, is not free at once on a busy server. */
+const FREED_WITHIN_MS = 2_000;
+const ASK_AGAIN_MS = 50;
 
 /** MySQL before 8 keeps it where MariaDB does. */
 function waitsOf(version: string): (typeof WAITS)[keyof typeof WAITS] {
@@ -48,8 +53,18 @@ interface Row extends RowDataPacket {
   readonly waits_for: string | null;
 }
 
+async function connected(options: ConnectionOptions): Promise<Connection> {
+  for (const deadline = performance.now() + FREED_WITHIN_MS; ; await sleep(ASK_AGAIN_MS)) {
+    try {
+      return await createConnection(options);
+    } catch (thrown) {
+      if ((thrown as { errno?: number }).errno !== TOO_MANY_CONNECTIONS || performance.now() > deadline) throw thrown;
+    }
+  }
+}
+
 export async function mysqlClient({ host, port, user, password, database }: DatabaseLogin): Promise<DatabaseClient> {
-  const connection = await createConnection({
+  const connection = await connected({
     host,
     port,
     user,

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PostgresSource } from '../../../core/backup/source.ts';
 import type { DatabaseEngine } from '../../../core/database/engine.ts';
@@ -63,6 +64,11 @@ const perform = (kind: FitnessTask['kind'], object: string, given = doing) =>
 const tableOf = ({ tables }: DatabaseLook, name = 'public.orders') =>
   defined(tables.find((table) => table.database === 'shop' && table.name === name));
 const indexOf = ({ indexes }: DatabaseLook, name: string) => indexes.find((index) => index.name === `public.${name}`);
+const LOOKS =
+  "select coalesce(sum(calls), 0)::int as calls from pg_stat_statements where query like '%pg_locks l%l.pid = $1 and l.granted%'";
+/** How often the locks of a session were looked at so far. */
+const looks = async (say = (sql: string) => server.say('shop', sql)): Promise<number> =>
+  Number((await say(LOOKS))[0]?.['calls']);
 const invalid = async (): Promise<string[]> =>
   (await server.say('shop', 'select indexrelid::regclass::text as name from pg_index where not indisvalid')).map(
     ({ name }) => String(name),
@@ -171,15 +177,6 @@ describe('a look at PostgreSQL', () => {
     const holder = await server.session('shop');
     const [self] = (await holder.query<{ pid: number }>('select pg_backend_pid() as pid')).rows;
     await holder.query('begin');
-    const looks = async () =>
-      Number(
-        (
-          await server.say(
-            'shop',
-            "select coalesce(sum(calls), 0) as calls from pg_stat_statements where query like '%pg_locks l%l.pid = $1 and l.granted%'",
-          )
-        )[0]?.['calls'],
-      );
     const before = await looks();
     const access = await accessTo(at().source, async () => server.password);
     const { locks } = await lockedDuring(
@@ -220,17 +217,27 @@ describe('maintenance of PostgreSQL', () => {
   });
 
   it('builds a bloated index anew while others write, and loses none of what they wrote', async () => {
+    await server.say('shop', 'update orders set customer = customer + 1', 'vacuum orders');
     const before = defined(indexOf(await look({ measure: true }), 'orders_pkey'));
     const writers = await Promise.all(Array.from({ length: 4 }, () => server.session('shop')));
     const ended = new AbortController();
     let next = 1_000_000;
     const failures: unknown[] = [];
-    const writing = writers.map(async (writer) => {
-      while (!ended.signal.aborted) {
-        next += 1;
-        await writer
-          .query("insert into orders values ($1, '2026-05-01', 'meanwhile', 1)", [next])
-          .catch((thrown: unknown) => failures.push(thrown));
+    const writing = writers.map(async (writer, nth) => {
+      while (!ended.signal.aborted && failures.length === 0) {
+        const id = (next += 1);
+        try {
+          if (nth === 0) await writer.query('begin');
+          await writer.query("insert into orders values ($1, '2026-05-01', 'meanwhile', 1)", [id]);
+          if (nth > 0) continue;
+          // One of them is waited for until the locks were looked at, however busy this machine is, and shorter than is waited.
+          const say = async (sql: string) => (await writer.query<Record<string, unknown>>(sql)).rows;
+          const [before, until] = [await looks(say), performance.now() + 700];
+          while (!ended.signal.aborted && performance.now() < until && (await looks(say)) < before + 2) await sleep(20);
+          await writer.query('commit');
+        } catch (thrown) {
+          failures.push(thrown);
+        }
       }
     });
     const done = await perform('reindex', 'public.orders_pkey');
