@@ -3,19 +3,18 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { emptyDatabase } from '../src/testing/database.ts';
+import { heldMb, WITH_INSPECTOR } from './kit/held-memory.ts';
 import { type LiveClient, openSocket, openStream } from './kit/live-client.ts';
 import { makeHome, removeHome, type RunningSteward, startSteward } from './kit/steward.ts';
 
 const EVENTS = 10_000;
 const CLIENTS = 50;
 const WARM_ROUNDS = 2;
-/** Beside the noise of a garbage collector; what is kept for one client is measured in bytes in live.integration.test.ts. */
-const GROWTH_MB = 150;
+/** What one that stalls may cost, after garbage was collected: no more than its queue and what its socket holds. */
+const GROWTH_MB = 8;
 
 const eventually = (assertion: () => void | Promise<void>) =>
   vi.waitFor(assertion, { timeout: 120_000, interval: 100 });
-const rssMb = (pid: number): number =>
-  Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1_024;
 
 describe('fifty clients of a Steward', () => {
   let database: Awaited<ReturnType<typeof emptyDatabase>>;
@@ -28,7 +27,11 @@ describe('fifty clients of a Steward', () => {
   beforeAll(async () => {
     database = await emptyDatabase();
     home = makeHome('discovery:\n  enabled: false\n');
-    server = await startSteward({ home, env: { STEWARD_DATABASE_URL: database.databaseUrl }, withinMs: 170_000 });
+    server = await startSteward({
+      home,
+      env: { ...WITH_INSPECTOR, STEWARD_DATABASE_URL: database.databaseUrl },
+      withinMs: 170_000,
+    });
     store = new pg.Client({ connectionString: database.databaseUrl });
     await store.connect();
     const own = readFileSync(join(home, 'cli-token'), 'utf8').trim();
@@ -79,7 +82,7 @@ describe('fifty clients of a Steward', () => {
     for (let round = 0; round < WARM_ROUNDS; round += 1) {
       warm.push(...(await emit(round * EVENTS, EVENTS, 1_000)));
       await eventually(() => expect(clients.map(({ ids }) => ids.length)).toEqual(clients.map(() => warm.length)));
-      before = Math.max(before, rssMb(server.pid));
+      before = Math.max(before, await heldMb(server));
     }
 
     stalled.stall();
@@ -89,11 +92,11 @@ describe('fifty clients of a Steward', () => {
       expect(others.map(({ ids: got }) => got.length)).toEqual(others.map(() => warm.length + EVENTS)),
     );
     const seconds = (performance.now() - started) / 1_000;
-    const after = rssMb(server.pid);
+    const after = await heldMb(server);
     const had = stalled.ids.length - warm.length;
     console.log(
       `${others.length} clients had ${EVENTS} events after ${seconds.toFixed(1)} s; the stalled one had ${had}; ` +
-        `the server grew from ${before.toFixed(0)} to ${after.toFixed(0)} MB`,
+        `the server held ${before.toFixed(1)} MB before and ${after.toFixed(1)} MB then`,
     );
 
     expect(had).toBeLessThan(EVENTS);
