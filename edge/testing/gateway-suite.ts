@@ -301,6 +301,45 @@ export function gatewaySuite(tell: Tell, runs: number): void {
     const rates = (told: Told | undefined): unknown[] =>
       ['x-ratelimit-limit', 'x-ratelimit-remaining', 'retry-after'].map((name) => headersOf(told)[name]);
 
+    it('hold beside the minute at once and in a day, and what one refuses takes nothing of another', async () => {
+      const windows = [
+        { ms: 10_000, name: '10s', plans: { free: 5 } },
+        { ms: 86_400_000, name: '1d', plans: { free: 12, enterprise: 3, paid: -1 } },
+      ];
+      const limited = [routeOf('/', { auth, limits: { ...LIMITS, windows } })];
+      const told = await tell(
+        story(limited, [
+          as('fred', { times: 7 }),
+          as('fred', { at: START + 11_000, times: 7 }),
+          as('fred', { at: START + 22_000, times: 7 }),
+          as('fred', { at: START + 90_000 }),
+          as('fred', { at: START + 86_400_000 + 400_000 }),
+          as('paula', { times: 50 }),
+          as('enno', { times: 5 }),
+        ]),
+      );
+      expect(told.map(({ forwarded }) => forwarded)).toEqual([5, 5, 2, 0, 1, 50, 3]);
+      expect(told.map(rates)).toEqual([
+        ['5', '0', '11'],
+        ['5', '0', '11'],
+        ['12', '0', expect.stringMatching(/^86\d{3}$/)],
+        ['12', '0', expect.stringMatching(/^86\d{3}$/)],
+        ['5', '4', undefined],
+        ['1000', '950', undefined],
+        ['3', '0', expect.stringMatching(/^86\d{3}$/)],
+      ]);
+      expect(told[2]?.verdict.trace.limits).toMatchObject([
+        { key: 'user:fred', limit: 100, used: 13, allowed: true },
+        { key: 'user:fred', window: '10s', limit: 5, used: 3, allowed: true },
+        { key: 'user:fred', window: '1d', limit: 12, used: 12, allowed: false },
+      ]);
+      expect(headersOf(told[2])['ratelimit-policy']).toBe('"plan-1d";q=12;w=86400');
+      expect(headersOf(told[4])).toMatchObject({
+        'ratelimit-policy': '"plan-10s";q=5;w=10, "plan-1d";q=12;w=86400, "plan";q=100;w=60',
+        ratelimit: expect.stringMatching(/^"plan-10s";r=4;t=11, "plan-1d";r=11;t=\d+, "plan";r=99;t=61$/) as string,
+      });
+    });
+
     it('let an address in 100 times a minute, say so in every answer, and let it in again when Retry-After is over', async () => {
       const told = await tell(
         story(open, [

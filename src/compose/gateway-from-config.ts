@@ -9,7 +9,7 @@ export function gatewaySettings({ gateway, server }: Config): GatewaySettings {
   return {
     place: { host: gateway.host, port: gateway.port },
     routes: Object.entries(gateway.routes).map(([name, route]) => routeOf(name, route, gateway, auth)),
-    limits: gateway.limits,
+    limits: limitsOf(gateway.limits),
     upstreams: Object.fromEntries(
       Object.entries(gateway.upstreams).map(
         ([name, { targets, connectTimeout, idleTimeout, concurrency, ...rest }]) => [
@@ -34,7 +34,7 @@ function routeOf(
     ...rest,
     name,
     auth: ways.flatMap((way) => auth.get(way) ?? []),
-    limits: { ...gateway.limits, ...defined(limits) },
+    limits: limitsOf({ ...gateway.limits, ...defined(limits) }),
     timeoutMs: ms(timeout),
     ...(host !== undefined && { host }),
     ...(methods && { methods }),
@@ -42,6 +42,10 @@ function routeOf(
     ...(shadow && { shadow: defined(shadow) }),
     ...(cors && { cors: { ...cors, maxAgeSeconds: ms(cors.maxAge) / 1000 } }),
   };
+}
+
+function limitsOf({ windows, ...limits }: Gateway['limits']): GatewaySettings['limits'] {
+  return { ...limits, windows: Object.entries(windows).map(([name, plans]) => ({ name, ms: ms(name), plans })) };
 }
 
 function authOf(way: Gateway['auth'][string]): ConfiguredAuth {

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { header, name, type Problem } from './schema-gateway-parts.ts';
+import { parseDuration } from '../core/duration.ts';
 import { duration } from './schema-parts.ts';
 
 const MB = 1024 * 1024;
@@ -23,6 +24,30 @@ const method = z
 
 const amount = z.number().int().min(-1).max(1_000_000_000);
 
+const MINUTE_MS = 60_000;
+const windows = z
+  .record(duration('10s', '20d'), z.record(name, amount))
+  .superRefine((all, context) => {
+    const lengths = Object.keys(all).map((text) => parseDuration(text));
+    for (const [at, key] of Object.keys(all).entries()) {
+      if (lengths[at] === MINUTE_MS)
+        context.addIssue({
+          code: 'custom',
+          path: [key],
+          message: 'expected another length than a minute: that is `plans`',
+        });
+      else if (lengths.indexOf(lengths[at]) < at)
+        context.addIssue({
+          code: 'custom',
+          path: [key],
+          message: 'expected another length: this one is there already',
+        });
+    }
+  })
+  .describe(
+    'Requests of one user beside the minute, by length and plan: {10s: {free: 20}, 1d: {free: 5000}}. In each there has to be room.',
+  );
+
 const limits = {
   anonymous: amount.describe('Requests a minute of one address that shows no good credentials; -1 is without a limit.'),
   failures: amount.describe(
@@ -30,6 +55,7 @@ const limits = {
   ),
   plans: z.record(name, amount).describe('Requests a minute of one user, by plan; -1 is without a limit.'),
   defaultPlan: name.describe('The plan of who has none, or one that is not described here.'),
+  windows,
   per: z.enum(['gateway', 'route']).describe('gateway: one count for all routes. route: each counts for itself.'),
 };
 
@@ -38,9 +64,11 @@ export const Limits = z.strictObject({
   failures: limits.failures.default(20),
   plans: limits.plans.default({ free: 100, paid: 1_000, enterprise: -1 }),
   defaultPlan: limits.defaultPlan.default('free'),
+  windows: limits.windows.default({}),
   per: limits.per.default('gateway'),
 });
 const OtherLimits = z.strictObject(limits).partial();
+const ShadowLimits = OtherLimits.omit({ windows: true });
 
 /** Of one connection, or of the length of what it carries. */
 const OF_THE_SENDER = new Set([
@@ -115,7 +143,7 @@ export const Route = z.strictObject({
     .describe('Who shows no credentials may come all the same. Wrong ones are refused even so.'),
   scopes: z.array(z.string().min(1).max(100)).max(50).default([]).describe('All of them are needed.'),
   limits: OtherLimits.default({}).describe('What differs from gateway.limits.'),
-  shadow: OtherLimits.optional().describe(
+  shadow: ShadowLimits.optional().describe(
     'Limits that are counted and written down, and refuse nobody: to see what they would do.',
   ),
   cors: Cors.optional().describe('Which pages of other origins may ask.'),
@@ -126,7 +154,9 @@ export const Route = z.strictObject({
     .max(1024 * 1024 * MB)
     .default(10 * MB)
     .describe('A longer body is refused with 413.'),
-  timeout: duration('10ms', '1h').default('30s').describe('Until the answer begins, from the end of the request, connecting and asking again included; then 504.'),
+  timeout: duration('10ms', '1h')
+    .default('30s')
+    .describe('Until the answer begins, from the end of the request, connecting and asking again included; then 504.'),
   request: headers(/^x-(user-(id|plan)|request-id|forwarded-.*)$/)
     .prefault({})
     .describe('What the upstream gets of the headers.'),

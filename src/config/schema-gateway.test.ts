@@ -74,6 +74,26 @@ describe('gateway', () => {
     [route('host: example.org:443'), 'gateway.routes.a.host', 'expected a host without a port, or *.example.org'],
     [route('methods: ["GET,POST"]'), 'gateway.routes.a.methods.0', 'expected a method such as GET'],
     [
+      route('limits: { windows: { 5s: { free: 1 } } }'),
+      'gateway.routes.a.limits.windows.5s',
+      'this key is not allowed here: expected between 10s and 20d',
+    ],
+    [
+      route('limits: { windows: { soon: { free: 1 } } }'),
+      'gateway.routes.a.limits.windows.soon',
+      'this key is not allowed here: expected a duration such as 30s, 5m or 1h30m',
+    ],
+    [
+      route('limits: { windows: { 60s: { free: 1 } } }'),
+      'gateway.routes.a.limits.windows.60s',
+      'expected another length than a minute: that is `plans`',
+    ],
+    [
+      '  limits: { windows: { 1d: { free: 1 }, 24h: { free: 2 } } }\n',
+      'gateway.limits.windows.24h',
+      'expected another length: this one is there already',
+    ],
+    [
       route('limits: { plans: { paid: 5 } }'),
       'gateway.routes.a.limits',
       "expected a limit for the plan 'free', which is the default one",

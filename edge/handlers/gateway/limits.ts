@@ -5,10 +5,11 @@ import { after, type Soon } from '../soon.ts';
 import type { Count, CountAsked, Counters } from './counters.ts';
 import type { Caller } from './method.ts';
 import type { ReadyRoute } from './ready.ts';
-import type { Limits } from './routes.ts';
+import type { Limits, Window } from './routes.ts';
 import type { LimitTrace } from './trace.ts';
+import type { HeaderValues } from './verdict.ts';
 
-const WINDOW_MS = 60_000;
+const MINUTE = { ms: 60_000, name: '' };
 const UNLIMITED = -1;
 const AGAIN_MS = 5_000;
 
@@ -16,7 +17,7 @@ export interface Spent {
   readonly rule: LimitTrace['rule'];
   readonly allowed: boolean;
   /** What the answer says of the limit that was in force. */
-  readonly headers: Readonly<Record<string, string>>;
+  readonly headers: HeaderValues;
   readonly traces: readonly LimitTrace[];
   /** It did not happen after all. */
   readonly giveBack: () => Promise<void>;
@@ -46,7 +47,47 @@ export function ofUser(caller: Caller, ready: ReadyRoute, means: LimitMeans): So
   const plan = planOf(caller, limits);
   const limit = Object.hasOwn(limits.plans, plan) ? (limits.plans[plan] ?? 0) : 0;
   const key = `user:${caller.user}${scopeOf(limits, ready)}`;
-  return spend('plan', key, { limit, shadow: shadow?.plans?.[plan], means, count: true });
+  const minute = spend('plan', key, { limit, shadow: shadow?.plans?.[plan], means, count: true });
+  const others = limits.windows?.filter(({ plans }) => Object.hasOwn(plans, plan)) ?? [];
+  return others.length === 0
+    ? minute
+    : inAll(minute, others, (window) => {
+        return spend('plan', key, { limit: window.plans[plan] ?? 0, shadow: undefined, means, count: true, window });
+      });
+}
+
+/** What one of them has no room for takes none of the others'. */
+async function inAll(
+  minute: Soon<Spent>,
+  others: readonly Window[],
+  take: (window: Window) => Soon<Spent>,
+): Promise<Spent> {
+  const all = [await minute];
+  for (const window of others) if (all.every(({ allowed }) => allowed)) all.push(await take(window));
+  const refused = all.find(({ allowed }) => !allowed);
+  if (refused) for (const each of all) if (each !== refused) await each.giveBack();
+  const [first, ...rest] = (refused ? [refused] : all.toSorted((a, b) => roomOf(a) - roomOf(b))) as [Spent, ...Spent[]];
+  return {
+    ...first,
+    headers: rest.reduce((headers, each) => joined(headers, each.headers), first.headers),
+    traces: all.flatMap(({ traces }) => traces),
+    async giveBack() {
+      if (!refused) for (const each of all) await each.giveBack();
+    },
+  };
+}
+
+function roomOf({ headers }: Spent): number {
+  const remaining = Number(headers['x-ratelimit-remaining']);
+  return remaining === UNLIMITED ? Infinity : remaining;
+}
+
+/** The fields of the IETF have room for several; the others say the one with the least. */
+function joined(one: HeaderValues, other: HeaderValues): HeaderValues {
+  const both = { ...one };
+  for (const name of ['ratelimit-policy', 'ratelimit'])
+    if (other[name] !== undefined) both[name] = one[name] === undefined ? other[name] : `${one[name]}, ${other[name]}`;
+  return both;
 }
 
 /** How many of one address are looked at together who nobody knows: half of what it may guess. */
@@ -74,6 +115,7 @@ interface Asked {
   readonly shadow: number | undefined;
   readonly means: LimitMeans;
   readonly count: boolean;
+  readonly window?: Pick<Window, 'ms' | 'name'>;
 }
 
 interface Counted {
@@ -96,40 +138,48 @@ function spend(rule: LimitTrace['rule'], key: string, asked: Asked): Soon<Spent>
 }
 
 /** The first of them is in force. */
-function spent(rule: LimitTrace['rule'], { means, count }: Asked, all: readonly [Counted, ...Counted[]]): Spent {
+function spent(rule: LimitTrace['rule'], asked: Asked, all: readonly [Counted, ...Counted[]]): Spent {
+  const { means, count, window } = asked;
   const [{ limit, count: inForce }] = all;
   return {
     rule,
     allowed: inForce.allowed,
-    headers: headersOf(rule, limit, inForce),
-    traces: all.map((each) => traceOf(rule, each, means.now)),
+    headers: headersOf(rule, limit, inForce, window),
+    traces: all.map((each) => traceOf(rule, each, asked)),
     async giveBack() {
       for (const each of all)
         if (count && each.limit !== UNLIMITED && each.count.allowed)
-          await means.counters.give(askedOf(each.key, each.limit, means), each.count);
+          await means.counters.give(askedOf(each.key, each.limit, asked), each.count);
     },
   };
 }
 
-function ask(key: string, limit: number, { means, count }: Asked): Soon<Count> {
+function ask(key: string, limit: number, asked: Asked): Soon<Count> {
   if (limit === UNLIMITED) return { allowed: true, used: 0, remaining: UNLIMITED, resetMs: 0 };
-  const asked = askedOf(key, limit, means);
-  return count ? means.counters.take(asked) : means.counters.look(asked);
+  const { counters } = asked.means;
+  const about = askedOf(key, limit, asked);
+  return asked.count ? counters.take(about) : counters.look(about);
 }
 
-function askedOf(key: string, limit: number, { now }: LimitMeans): CountAsked {
-  return { key, limit, windowMs: WINDOW_MS, now };
+function askedOf(key: string, limit: number, { means: { now }, window = MINUTE }: Asked): CountAsked {
+  return { key, limit, windowMs: window.ms, now };
 }
 
-function traceOf(rule: LimitTrace['rule'], { key, limit, count, shadow }: Counted, now: number): LimitTrace {
+function traceOf(
+  rule: LimitTrace['rule'],
+  { key, limit, count, shadow }: Counted,
+  { means: { now }, window }: Asked,
+): LimitTrace {
   const { allowed, used, remaining, resetMs } = count;
-  return { rule, key, limit, used, remaining, resetAt: now + resetMs, allowed, shadow };
+  const trace = { rule, key, limit, used, remaining, resetAt: now + resetMs, allowed, shadow };
+  return window ? { ...trace, window: window.name } : trace;
 }
 
 function headersOf(
   rule: LimitTrace['rule'],
   limit: number,
   { allowed, remaining, resetMs }: Count,
+  { ms, name }: Pick<Window, 'ms' | 'name'> = MINUTE,
 ): Record<string, string> {
   const headers: Record<string, string> = {
     'x-ratelimit-limit': String(limit),
@@ -138,8 +188,9 @@ function headersOf(
   // The fields of the IETF know no quota without an end.
   if (limit === UNLIMITED) return headers;
   const seconds = Math.ceil(resetMs / 1000);
-  headers['ratelimit-policy'] = `"${rule}";q=${limit};w=${WINDOW_MS / 1000}`;
-  headers.ratelimit = `"${rule}";r=${remaining};t=${seconds}`;
+  const policy = name === '' ? rule : `${rule}-${name}`;
+  headers['ratelimit-policy'] = `"${policy}";q=${limit};w=${ms / 1000}`;
+  headers.ratelimit = `"${policy}";r=${remaining};t=${seconds}`;
   if (!allowed) headers['retry-after'] = String(Math.max(1, seconds));
   return headers;
 }

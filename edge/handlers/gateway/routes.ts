@@ -46,8 +46,18 @@ export interface Limits {
   readonly plans: Readonly<Record<string, number>>;
   /** The plan of who names none, or one that is not in `plans`. */
   readonly defaultPlan: string;
+  /** Beside the minute, of one user: what may come at once, what in a day. In each of them there has to be room. */
+  readonly windows?: readonly Window[];
   /** gateway: one count for all routes with this scope. route: this route counts for itself. */
   readonly per: 'gateway' | 'route';
+}
+
+export interface Window {
+  readonly ms: number;
+  /** As the operator says it: 1d. */
+  readonly name: string;
+  /** -1 is without a limit, and so is a plan that is not named. */
+  readonly plans: Readonly<Record<string, number>>;
 }
 
 export interface Cors {

@@ -47,6 +47,8 @@ export interface LimitTrace {
   readonly rule: 'anonymous' | 'failures' | 'plan';
   /** As the counters know it. */
   readonly key: string;
+  /** Where it is not the minute. */
+  readonly window?: string;
   readonly limit: number;
   readonly used: number;
   readonly remaining: number;

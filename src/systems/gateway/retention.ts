@@ -1,8 +1,9 @@
+import { sql } from 'kysely';
 import type { SystemJob } from '../../core/schedule.ts';
 import type { AccessLog } from './access-log.ts';
 import type { GatewayDb } from './tables.ts';
 
-/** Longer than the longest window that is counted. */
+/** After the end of its window. */
 const KEEP_MS = 60 * 60_000;
 
 export function gatewayRetention({
@@ -15,12 +16,12 @@ export function gatewayRetention({
   return {
     name: 'gateway-retention',
     summary:
-      'Forgets counts of the gateway that nothing was added to for an hour, and lines of its access log after two weeks.',
+      'Forgets counts of the gateway that nothing was added to for an hour and their window, and lines of its access log after two weeks.',
     schedule: { every: '1h', jitter: '10m' },
     async run({ now }) {
       await db
         .deleteFrom('gateway_windows')
-        .where('touched', '<', new Date(now.getTime() - KEEP_MS))
+        .where(sql<boolean>`touched + window_ms * interval '1 millisecond' < ${new Date(now.getTime() - KEEP_MS)}`)
         .execute();
       await accessLog.tidy();
     },
