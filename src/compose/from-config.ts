@@ -240,7 +240,7 @@ export function deadManSettings({ deadMan }: Config) {
 
 export function webhookSettings({ webhooks, server }: Config): WebhookSettings {
   return {
-    place: { host: webhooks.host, port: webhooks.port },
+    place: { host: webhooks.host, port: webhooks.port, tls: webhooks.tls },
     journalBytes: bytes(webhooks.journal),
     trustedProxies: server.trustedProxies,
     types: Object.fromEntries(Object.entries(webhooks.types).map(([name, type]) => [name, webhookType(name, type)])),

@@ -7,7 +7,7 @@ import type { ConfiguredAuth, ConfiguredRoute, GatewaySettings } from '../system
 export function gatewaySettings({ gateway, server }: Config): GatewaySettings {
   const auth = new Map(Object.entries(gateway.auth).map(([name, way]) => [name, authOf(way)]));
   return {
-    place: { host: gateway.host, port: gateway.port },
+    place: { host: gateway.host, port: gateway.port, tls: gateway.tls },
     routes: Object.entries(gateway.routes).map(([name, route]) => routeOf(name, route, gateway, auth)),
     limits: limitsOf(gateway.limits),
     upstreams: Object.fromEntries(

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { Auth, authProblems } from './schema-gateway-auth.ts';
 import { name } from './schema-gateway-parts.ts';
 import { hiddenRoutes, Limits, Route } from './schema-gateway-routes.ts';
-import { duration } from './schema-parts.ts';
+import { duration, tls } from './schema-parts.ts';
 
 const Upstream = z.strictObject({
   targets: z
@@ -45,8 +45,11 @@ export const Gateway = z
       .string()
       .min(1)
       .default('127.0.0.1')
-      .describe('Address to listen on. Anything but loopback needs server.trustedProxies: TLS ends at the proxy.'),
+      .describe(
+        'Address to listen on. Anything but loopback needs tls, or server.trustedProxies: TLS ends at the proxy then.',
+      ),
     port: z.number().int().min(0).max(65_535).default(3002).describe('Port of the listener; 0 takes a free one.'),
+    tls: tls.describe('Serve HTTPS with these files, which are read again every ten seconds.'),
     upstreams: z.record(name, Upstream).default({}).describe('Who answers, by a name that routes use.'),
     auth: z.record(name, Auth).default({}).describe('Ways to say who one is, by a name that routes use.'),
     limits: Limits.prefault({}).describe('How much one may ask for, where a route does not say otherwise.'),

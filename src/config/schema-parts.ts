@@ -1,3 +1,4 @@
+import { isAbsolute } from 'node:path';
 import { z } from 'zod';
 import { SecretReference } from '../core/secrets.ts';
 import { Duration, ms, parseDuration } from '../core/duration.ts';
@@ -10,6 +11,15 @@ export function duration(atLeast: string, atMost: string) {
     return length === undefined || (length >= ms(atLeast) && length <= ms(atMost));
   }, `expected between ${atLeast} and ${atMost}`);
 }
+
+export function absolutePath(description: string) {
+  return z.string().refine(isAbsolute, 'expected an absolute path').describe(description);
+}
+
+/** The files of a listener that has TLS itself. */
+export const tls = z
+  .strictObject({ cert: absolutePath('The certificate chain, PEM.'), key: absolutePath('The private key, PEM.') })
+  .optional();
 
 const UNITS = { MB: 1024 ** 2, GB: 1024 ** 3 } as const;
 const SIZE = /^(\d{1,6})(MB|GB)$/;

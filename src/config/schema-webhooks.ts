@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import { Path } from '../core/reference.ts';
-import { duration, secret, size } from './schema-parts.ts';
+import { duration, secret, size, tls } from './schema-parts.ts';
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 const MB = 1024 * 1024;
@@ -91,8 +91,11 @@ export const Webhooks = z.strictObject({
     .string()
     .min(1)
     .default('127.0.0.1')
-    .describe('Address to listen on. Anything but loopback needs server.trustedProxies: TLS ends at the proxy.'),
+    .describe(
+      'Address to listen on. Anything but loopback needs tls, or server.trustedProxies: TLS ends at the proxy then.',
+    ),
   port: z.number().int().min(0).max(65_535).default(3001).describe('Port of the listener; 0 takes a free one.'),
+  tls: tls.describe('Serve HTTPS with these files, which are read again every ten seconds.'),
   types: z
     .record(z.string().regex(NAME, 'expected letters, digits, dots, - and _, at most 63'), Type)
     .default({})

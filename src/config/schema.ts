@@ -1,5 +1,4 @@
 import { isIP } from 'node:net';
-import { isAbsolute } from 'node:path';
 import { z } from 'zod';
 import { PolicyRule } from '../core/policy.ts';
 import { REPORT_KINDS, ReportPeriod } from '../core/report-period.ts';
@@ -13,7 +12,7 @@ import { Endpoints } from './schema-endpoints.ts';
 import { GroupConfig, groupProblems } from './schema-groups.ts';
 import { Heartbeats } from './schema-heartbeats.ts';
 import { MaintenanceConfig } from './schema-maintenance.ts';
-import { address, duration, names, secret, secretAddress, size, uniqueBy } from './schema-parts.ts';
+import { absolutePath, address, duration, names, secret, secretAddress, size, tls, uniqueBy } from './schema-parts.ts';
 import { Machine } from './schema-machine.ts';
 import { Metrics } from './schema-metrics.ts';
 import { PlacesConfig } from './schema-places.ts';
@@ -51,10 +50,7 @@ const Server = z
       )
       .default([])
       .describe('Proxies whose X-Forwarded-* headers are believed.'),
-    tls: z
-      .strictObject({ cert: absolutePath('The certificate chain, PEM.'), key: absolutePath('The private key, PEM.') })
-      .optional()
-      .describe('Serve HTTPS with these files.'),
+    tls: tls.describe('Serve HTTPS with these files.'),
   })
   .superRefine(({ host, tls, trustedProxies }, context) => {
     if (isLoopback(host) || tls || trustedProxies.length > 0) return;
@@ -354,12 +350,12 @@ export const Config = z
   })
   .describe('The configuration of Steward.')
   .superRefine(({ server, webhooks, gateway, services, groups, heartbeats: { jobs }, databases, backups }, context) => {
-    for (const [key, { host }] of Object.entries({ webhooks, gateway })) {
-      if (isLoopback(host) || server.trustedProxies.length > 0) continue;
+    for (const [key, { host, tls: own }] of Object.entries({ webhooks, gateway })) {
+      if (isLoopback(host) || own || server.trustedProxies.length > 0) continue;
       context.addIssue({
         code: 'custom',
         path: [key, 'host'],
-        message: `expected a loopback address: '${host}' is public, so server.trustedProxies must be set too`,
+        message: `expected a loopback address: '${host}' is public, so ${key}.tls or server.trustedProxies must be set too`,
       });
     }
     const known = names([...services, ...groups]);
@@ -383,8 +379,4 @@ export type ConfigInput = z.input<typeof Config>;
 /** For editors: completion and checking of steward.yaml. */
 export function configJsonSchema(): z.core.JSONSchema.BaseSchema {
   return z.toJSONSchema(Config, { io: 'input' });
-}
-
-function absolutePath(description: string) {
-  return z.string().refine(isAbsolute, 'expected an absolute path').describe(description);
 }

@@ -13,10 +13,11 @@ export function addressOf(request: IncomingMessage, trustedProxies: readonly str
   return withoutPort(said.findLast((address) => address !== '' && !covers(trusted, withoutPort(address))) ?? peer);
 }
 
-/** How it was sent: without TLS here, but perhaps with it to a trusted proxy. */
+/** How it was sent: with TLS or without it here, and perhaps with it to a trusted proxy. */
 export function schemeOf(request: IncomingMessage, trustedProxies: readonly string[]): 'http' | 'https' {
-  if (!isTrustedProxy(request.socket.remoteAddress ?? '', trustedProxies)) return 'http';
-  const said = [request.headers['x-forwarded-proto'] ?? ''].flat().join(',').split(',');
+  const here = 'encrypted' in request.socket ? 'https' : 'http';
+  if (!isTrustedProxy(request.socket.remoteAddress ?? '', trustedProxies)) return here;
+  const said = [request.headers['x-forwarded-proto'] ?? here].flat().join(',').split(',');
   return said.at(-1)?.trim().toLowerCase() === 'https' ? 'https' : 'http';
 }
 

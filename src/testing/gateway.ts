@@ -11,6 +11,7 @@ import { createFigures, type Figures } from '../systems/gateway/figures.ts';
 import { createGatewayServer, type ServerLimits } from '../systems/gateway/server.ts';
 import type { Addresses } from '../systems/gateway/target.ts';
 import { createListener } from '../systems/listener.ts';
+import type { TlsFiles } from '../systems/listener-tls.ts';
 import { createUpstream, type Upstream, type UpstreamSettings } from '../systems/gateway/upstream.ts';
 import { serverDigests } from '../systems/server-digests.ts';
 import { memoryLog } from './log.ts';
@@ -49,6 +50,8 @@ export interface TestGateway {
   /** What the access log was given. */
   readonly records: Readonly<Record<string, unknown>>[];
   readonly upstreams: ReadonlyMap<string, Upstream>;
+  /** At its files, as it does every ten seconds. */
+  look(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -68,6 +71,7 @@ export async function openGateway({
   callerPorts = NOBODY,
   now = () => new Date(),
   addresses = (host) => Promise.resolve([host === 'localhost' ? '127.0.0.1' : host]),
+  tls,
 }: {
   readonly routes: readonly Route[];
   readonly upstreams: Readonly<Record<string, Partial<UpstreamSettings> & { readonly targets: readonly string[] }>>;
@@ -79,6 +83,7 @@ export async function openGateway({
   readonly callerPorts?: Omit<CallerPorts, 'digests'>;
   readonly now?: () => Date;
   readonly addresses?: Addresses;
+  readonly tls?: TlsFiles;
 }): Promise<TestGateway> {
   const figures = createFigures();
   const records: Readonly<Record<string, unknown>>[] = [];
@@ -107,10 +112,11 @@ export async function openGateway({
   });
   const listener = createListener({
     cannot: 'The gateway cannot be reached',
-    setting: 'gateway.port',
+    setting: 'gateway',
     graceMs: () => 0,
-    server: () =>
+    server: (pair) =>
       createGatewayServer(door, {
+        tls: pair,
         headersMs: 1_000,
         requestMs: 3_000,
         keepAliveMs: 5_000,
@@ -119,7 +125,8 @@ export async function openGateway({
         ...limits,
       }),
   });
-  await listener.moveTo({ host: '127.0.0.1', port: 0 });
+  const look = (): Promise<void> => listener.moveTo({ host: '127.0.0.1', port: 0, tls });
+  await look();
   const url = listener.url() ?? '';
   let closing: Promise<void> | undefined;
   async function close(): Promise<void> {
@@ -132,6 +139,7 @@ export async function openGateway({
     figures,
     records,
     upstreams: made,
+    look,
     close: () => (closing ??= close()),
   };
 }

@@ -3,6 +3,7 @@ import { createCallers } from '../../../edge/handlers/gateway/callers.ts';
 import { judge } from '../../../edge/handlers/gateway/judge.ts';
 import { readyRoutes } from '../../../edge/handlers/gateway/ready.ts';
 import type { Limits } from '../../../edge/handlers/gateway/routes.ts';
+import { StewardError } from '../../core/errors.ts';
 import type { Incidents } from '../../core/incident.ts';
 import type { Inventory } from '../../core/inventory.ts';
 import type { Log } from '../../core/log.ts';
@@ -119,10 +120,11 @@ export function createGateway(deps: GatewayDeps): Gateway {
   });
   const listener = createListener({
     cannot: 'The gateway cannot be reached',
-    setting: 'gateway.port',
+    setting: 'gateway',
     graceMs: () => current.drainMs,
-    server: () =>
+    server: (tls) =>
       createGatewayServer(door, {
+        tls,
         headersMs: HEADERS_MS,
         requestMs: current.requestMs,
         keepAliveMs: KEEP_ALIVE_MS,
@@ -148,9 +150,15 @@ export function createGateway(deps: GatewayDeps): Gateway {
     for (const name of located.keys()) if (!names.includes(name)) located.delete(name);
     const unmoved = await listener.moveTo(wanted.routes.length > 0 ? wanted.place : undefined).then(
       () => [],
-      (thrown: unknown) => [problemOf(thrown)],
+      (thrown: unknown) => [unmovedBy(thrown)],
     );
     return [...unread, ...unmoved];
+  }
+
+  /** With files for TLS that are of no use it goes on with those that it has: nobody who asks notices yet. */
+  function unmovedBy(thrown: unknown): Problem {
+    const stays = listener.url() !== undefined && StewardError.from(thrown).code === 'PRECONDITION_FAILED';
+    return { ...problemOf(thrown), ...(stays && { severity: 'warning' }) };
   }
 
   function followUpstreams(wanted: GatewaySettings['upstreams']): void {

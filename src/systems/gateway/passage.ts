@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Dispatcher } from 'undici';
 import { type HeaderList, inPairs } from '../../../edge/handlers/gateway/headers.ts';
 import { unwatch, type Waits, watch } from './deadlines.ts';
+import { reset } from './reset.ts';
 import type { Target } from './target.ts';
 import type { Upstream } from './upstream.ts';
 
@@ -296,7 +297,7 @@ class Passage implements Dispatcher.DispatchHandler, Waits {
 
 function cut(response: ServerResponse): void {
   const { socket } = response;
-  if (socket && 'resetAndDestroy' in socket) socket.resetAndDestroy();
+  if (socket) reset(socket);
   response.destroy();
 }
 

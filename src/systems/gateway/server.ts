@@ -1,5 +1,8 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import type { Duplex } from 'node:stream';
+import { TLSSocket } from 'node:tls';
+import type { Pair } from '../listener-tls.ts';
 import { hasBody } from './passage.ts';
 import type { Unjudged } from './unjudged.ts';
 
@@ -10,6 +13,7 @@ export interface Doors extends Pick<Unjudged, 'malformed' | 'tunnel'> {
 }
 
 export interface ServerLimits {
+  readonly tls?: Pair | undefined;
   /** Until the last header. */
   readonly headersMs: number;
   /** Until the last byte of the body. */
@@ -28,8 +32,8 @@ const ANSWERS: Readonly<Record<string, number>> = {
 };
 
 /** Native HTTP with the strict parser, and a deadline for everything that a client may be slow with. */
-export function createGatewayServer(doors: Doors, limits: ServerLimits): Server {
-  const server = createServer({
+export function createGatewayServer(doors: Doors, limits: ServerLimits): Server | TlsServer {
+  const options = {
     headersTimeout: limits.headersMs,
     requestTimeout: limits.requestMs,
     keepAliveTimeout: limits.keepAliveMs,
@@ -40,7 +44,11 @@ export function createGatewayServer(doors: Doors, limits: ServerLimits): Server 
     requireHostHeader: false,
     noDelay: true,
     shouldUpgradeCallback: isWebSocket,
-  });
+  };
+  const { tls } = limits;
+  const server = tls
+    ? createTlsServer({ ...options, ...tls, handshakeTimeout: limits.headersMs })
+    : createServer(options);
   server.maxConnections = limits.mostConnections;
   server.maxHeadersCount = 200;
   server.on('request', doors.request);
@@ -55,6 +63,8 @@ export function createGatewayServer(doors: Doors, limits: ServerLimits): Server 
     doors.tunnel(request, socket);
   });
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => {
+    // Whom no TLS was agreed with cannot be answered.
+    if (isAgreeing(socket)) return void socket.destroy();
     const code = error.code ?? 'unknown';
     const { _httpMessage: answering } = socket as Duplex & { readonly _httpMessage?: ServerResponse | null };
     // Who leaves in the middle of a body is gone, and known as such. Where an answer has begun, another one would be read as its body.
@@ -63,6 +73,11 @@ export function createGatewayServer(doors: Doors, limits: ServerLimits): Server 
     doors.malformed(code, ANSWERS[code] ?? 400, socket, answering ?? undefined);
   });
   return server;
+}
+
+/** Whether TLS was never agreed on there. */
+function isAgreeing(socket: Duplex): boolean {
+  return socket instanceof TLSSocket && (socket as { readonly secureConnecting?: boolean }).secureConnecting === true;
 }
 
 /** Nothing else is upgraded: in HTTP/2 that nobody judges, say, anything could be asked for. */

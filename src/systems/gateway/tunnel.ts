@@ -6,6 +6,7 @@ import type { Duplex } from 'node:stream';
 import type { HeaderList } from '../../../edge/handlers/gateway/headers.ts';
 import { endSoon, headOf } from './last-words.ts';
 import type { Passed } from './passage.ts';
+import { reset } from './reset.ts';
 import type { Target } from './target.ts';
 import type { Upstream } from './upstream.ts';
 
@@ -135,7 +136,7 @@ async function through(errand: TunnelErrand, target: Target): Promise<Passed> {
     // Half an answer must not look like a whole one.
     answer.on('error', ({ message }) => {
       settle('cut', { status, bytesOut, why: message });
-      (socket as Socket).resetAndDestroy();
+      reset(socket as Socket);
     });
     socket.once('close', () => {
       const whole = answer.readableEnded && socket.writableFinished;

@@ -1,6 +1,7 @@
 // The receiver's thread: it listens, judges and writes the journal, and nothing else runs here, so that neither the store nor
 // anything that Steward does beside keeps a sender waiting. Secrets come as messages; what is written is told by messages.
-import { createServer, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { Arrival } from '../../../edge/handlers/webhooks/receive.ts';
 import { type HookType, readyType, type ReadyType } from '../../../edge/handlers/webhooks/types.ts';
@@ -10,6 +11,7 @@ import { addressOf } from '../address-of.ts';
 import { type Answer, type Budget, headerOf, readBody, send, sendUnread } from './answer.ts';
 import { createJournalWriter } from './journal-writer.ts';
 import { createListener } from '../listener.ts';
+import type { Pair } from '../listener-tls.ts';
 import type { FromThread, Question, Questions, SentArrival, ThreadData, ToThread } from './messages.ts';
 import { createReceiver } from './receiver.ts';
 import { checkOf } from './schema-check.ts';
@@ -46,15 +48,16 @@ export function receiveWebhooks({ now }: { readonly now: () => Date }): void {
   const receiver = createReceiver({ journal, types: (name) => types.get(name)?.type, now, log });
   const listener = createListener({
     cannot: 'Webhooks cannot be received',
-    setting: 'webhooks.port',
+    setting: 'webhooks',
     server: serve,
     graceMs: () => GRACE_MS,
   });
 
-  function serve(): Server {
-    const server = createServer({ headersTimeout: HEADERS_MS, requestTimeout: REQUEST_MS, keepAliveTimeout: 65_000 });
+  function serve(tls: Pair | undefined): Server | TlsServer {
+    const options = { headersTimeout: HEADERS_MS, requestTimeout: REQUEST_MS, keepAliveTimeout: 65_000 };
+    const server = tls ? createTlsServer({ ...options, ...tls, handshakeTimeout: HEADERS_MS }) : createServer(options);
     server.maxConnections = MOST_CONNECTIONS;
-    return server.on('request', (request, response) => {
+    return server.on('request', (request: IncomingMessage, response: ServerResponse) => {
       const { method = '', url = '/' } = request;
       const query = url.indexOf('?');
       const arrival: Arrival = {
