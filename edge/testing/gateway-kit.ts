@@ -4,6 +4,9 @@ import type { Step, Story, Told } from './gateway-story.ts';
 
 export type Tell = (story: Story) => Promise<readonly Told[]>;
 
+/** A busy machine takes long for thousands of requests. */
+export const LONG = 120_000;
+
 export const START = 1_800_000_000_000;
 export const MINUTE = 60_000;
 /** A minute, and how late a counter may let go. */
@@ -86,6 +89,12 @@ export const KEYS: KeysAuth = { is: 'keys', header: 'x-api-key', keys: [] };
 export function outcome({ verdict }: Told): string {
   if (verdict.is === 'forward') return `${verdict.upstream} ${verdict.target}`;
   return verdict.is === 'answer' ? 'preflight' : `${verdict.status} ${verdict.code}`;
+}
+
+/** What came of each. */
+export function outcomesOf(tell: Tell) {
+  return async (routes: readonly Route[], steps: Parameters<typeof story>[1]): Promise<string[]> =>
+    (await tell(story(routes, steps))).map(outcome);
 }
 
 export function headersOf(told: Told | undefined): Readonly<Record<string, string>> {
