@@ -77,7 +77,7 @@ gateway:
   }
 
   it('serve their certificate, also at a public address and to Steward itself', async () => {
-    expect(await ask(ports[0])).toEqual({ status: 404, cert: first.cert });
+    expect(await ask(ports[0])).toEqual({ status: 405, cert: first.cert });
     expect(await ask(ports[1])).toEqual({ status: 200, cert: first.cert });
     expect(await stewardJson(home, ['webhooks', 'send', 'bank'])).toMatchObject({
       status: 202,
