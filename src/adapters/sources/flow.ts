@@ -5,6 +5,16 @@ import type { ProgramRequest, ProgramResult, ProgramsPort } from '../../core/por
 /** However long it takes: a large database has its own measure, and whoever waits can cancel. */
 export const AS_LONG_AS_IT_TAKES_MS = 24 * 3_600_000;
 
+/**
+ * Gives back the memory of a piece that nobody looks at any more. The collector would do it some time; but it counts what lies
+ * outside its heap, and comes several times a second for what flows.
+ */
+export function letGo({ buffer, byteOffset, byteLength }: Uint8Array): void {
+  // All of it, or the end of what is too large to be shared with others.
+  const own = byteLength === buffer.byteLength || buffer.byteLength > Buffer.poolSize;
+  if (own && byteOffset + byteLength === buffer.byteLength && buffer instanceof ArrayBuffer) buffer.transfer(0);
+}
+
 /** One at a time, in the order of asking. */
 export type Turns = <T>(work: () => Promise<T>) => Promise<T>;
 

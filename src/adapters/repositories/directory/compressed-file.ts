@@ -1,6 +1,5 @@
-import { createReadStream } from 'node:fs';
 import { type FileHandle, open, rm } from 'node:fs/promises';
-import type { Writable } from 'node:stream';
+import { addAbortSignal, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import { constants, createZstdCompress, createZstdDecompress, zstdCompress } from 'node:zlib';
@@ -109,14 +108,14 @@ export async function* readCompressed(
   part: Part,
   { signal, stored, where }: { readonly signal: AbortSignal; readonly stored?: Meter; readonly where: string },
 ): AsyncGenerator<Uint8Array> {
-  const content = createZstdDecompress({ chunkSize: CHUNK });
-  const file = createReadStream(path, { highWaterMark: CHUNK });
-  const flow = pipeline(file, (bytes: Bytes) => (stored ? stored.through(bytes) : bytes), content, { signal });
+  const content = addAbortSignal(signal, createZstdDecompress({ chunkSize: CHUNK }));
+  const compressed = piecesOf(path);
   // Its failure arrives through `content`.
-  flow.catch(() => {});
+  const fed = feed(stored ? stored.through(compressed) : compressed, content).catch(
+    (thrown: unknown) => void content.destroy(thrown as Error),
+  );
   try {
     yield* verified(content, part, where);
-    await flow;
   } catch (thrown) {
     if (thrown instanceof StewardError) throw thrown;
     if (signal.aborted) throw new StewardError('CANCELED', `Reading ${path} was canceled.`, { cause: thrown });
@@ -127,7 +126,18 @@ export async function* readCompressed(
     throw fileError(`${path} cannot be read`, thrown);
   } finally {
     content.destroy();
-    file.destroy();
+    await fed;
+  }
+}
+
+/** A file, piece by piece, all in the same memory. */
+async function* piecesOf(path: string): AsyncGenerator<Uint8Array> {
+  await using file = await open(path);
+  const memory = Buffer.allocUnsafeSlow(CHUNK);
+  for (;;) {
+    const { bytesRead } = await file.read(memory);
+    if (bytesRead === 0) return;
+    yield memory.subarray(0, bytesRead);
   }
 }
 

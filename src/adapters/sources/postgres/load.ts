@@ -1,14 +1,12 @@
-import { createWriteStream } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import type { SealedCopy } from '../../../core/backup/reader.ts';
 import type { Doing } from '../../../core/backup/store.ts';
 import { StewardError } from '../../../core/errors.ts';
 import type { ProgramsPort } from '../../../core/ports/programs.ts';
 import { fileError } from '../../files/file-errors.ts';
 import { partOf } from '../contents.ts';
-import { AS_LONG_AS_IT_TAKES_MS, together } from '../flow.ts';
+import { AS_LONG_AS_IT_TAKES_MS, letGo, together } from '../flow.ts';
 import { dotted } from '../names.ts';
 import type { AboutDatabase } from './about.ts';
 import { listAfterwards } from './afterwards.ts';
@@ -61,15 +59,21 @@ export async function fetchDump(
 ): Promise<string> {
   const part = partOf(copy, ({ name }) => name === about.dump, `the dump of ${dotted(about.name)}`);
   const file = join(folder, 'restoring.dump');
+  const written = await open(file, 'w', 0o600).catch((thrown: unknown) => {
+    throw fileError(file, thrown);
+  });
   try {
-    await pipeline(copy.store.read(copy.location, part, doing), createWriteStream(file, { mode: 0o600 }), {
-      signal: doing.signal,
-    });
+    for await (const piece of copy.store.read(copy.location, part, doing)) {
+      for (let at = 0; at < piece.length;) at += (await written.write(piece, at)).bytesWritten;
+      letGo(piece);
+    }
     return file;
   } catch (thrown) {
     await rm(file, { force: true });
     if (doing.signal.aborted) throw new StewardError('CANCELED', 'The restore was canceled.');
     throw thrown instanceof StewardError ? thrown : fileError(file, thrown);
+  } finally {
+    await written.close();
   }
 }
 

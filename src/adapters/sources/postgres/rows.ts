@@ -2,7 +2,7 @@ import type { ContentItem } from '../../../core/backup/copy.ts';
 import type { Doing } from '../../../core/backup/store.ts';
 import { StewardError } from '../../../core/errors.ts';
 import { partOf, readContents } from '../contents.ts';
-import { AS_LONG_AS_IT_TAKES_MS } from '../flow.ts';
+import { AS_LONG_AS_IT_TAKES_MS, letGo } from '../flow.ts';
 import { dotted } from '../names.ts';
 import { connectionString, environmentOf, openSession, type PgAccess, type PgSession } from './access.ts';
 import { anyOrderSink, type ArchivedTable, inOrderSink, readArchive, type RowSink } from './archive.ts';
@@ -146,7 +146,10 @@ async function dumpedRows(
       signal: doing.signal,
     },
     async (output) => {
-      for await (const chunk of output) rows.push(chunk);
+      for await (const chunk of output) {
+        rows.push(chunk);
+        letGo(chunk);
+      }
     },
   );
   if (result.exitCode !== 0) throw programError('pg_dump', result, `what was restored of ${dotted(about.name)}`);
