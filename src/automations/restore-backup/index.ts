@@ -51,14 +51,14 @@ export default defineAutomation({
   locks: ({ source }, { backups }, at) => locksOf(backups, [source], at),
 
   async analyze({ input, ports, signal }) {
-    const { id, location, repository, provenAt, snapshotAt, kind } = await pickCopy(ports.copies, input);
+    const { id, location, repository, provenAt, unsure, snapshotAt, kind } = await pickCopy(ports.copies, input);
     const place = { source: input.source, repository, location };
     const occupied = await ports.backups.occupied(place, { kind: 'original' }, { signal });
     const { problem } = await ports.backups.examine(input.source, { signal });
     return {
       place,
       kind,
-      copy: { id, snapshotAt: snapshotAt?.toISOString() ?? null, proven: provenAt !== null },
+      copy: { id, snapshotAt: snapshotAt?.toISOString() ?? null, proven: provenAt !== null, unsure },
       replaces: [...occupied].slice(0, 100),
       // Nothing there needs no copy.
       safety: input.safety && occupied.length > 0,
@@ -103,6 +103,9 @@ export default defineAutomation({
           replaces.length > 0 ? `Replaced: ${replaces.join(', ')}.` : 'Nothing is there now.',
           safety ? 'What was written since then is only in the safety copy.' : 'What is there now is lost.',
           copy.proven ? '' : 'This copy has not been proven.',
+          copy.proven && copy.unsure
+            ? `It is proven but for ${copy.unsure.count} that changed while they were copied or could not be read: ${copy.unsure.first.slice(0, 5).join(', ')}.`
+            : '',
           tidies || replaces.length === 0 ? '' : 'What is replaced stays beside it, for you to remove.',
           partial ? 'Its copies leave something out: only what is set aside has all of it.' : '',
         ]

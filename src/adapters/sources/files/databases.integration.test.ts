@@ -179,7 +179,8 @@ describe('a database of SQLite in a tree', () => {
     });
     const at = { source: 'things', repository: 'disk', location };
     const shown: string[] = [];
-    for await (const entry of backups.entries(at, doing)) if (entry.kind === 'file' && entry.path.startsWith('/')) shown.push(entry.path);
+    for await (const entry of backups.entries(at, doing))
+      if (entry.kind === 'file' && entry.path.startsWith('/')) shown.push(entry.path);
     expect(shown.toSorted()).toEqual([join(tree, 'plain'), path]);
     expect((await backups.drill(at, 'run_1', doing)).layers.every(({ ok }) => ok)).toBe(true);
     expect(await backups.inspect(at, 'bytes', doing)).toMatchObject({ ok: true });

@@ -37,7 +37,10 @@ function tellSome(): void {
   if (looked.files + looked.leftOut.length >= TOLD_EACH || looked.text !== '') tell();
 }
 const ends = (step: Step): void => tell({ ends: step });
-const leftOut = (what: Looked['leftOut'][number]): void => void looked.leftOut.push(what);
+type LeftOut = Looked['leftOut'][number];
+const leftOut = (what: LeftOut): void => void looked.leftOut.push(what);
+/** In the place of a fingerprint. */
+const UNREAD = '-';
 
 describeAll();
 ends('description');
@@ -55,7 +58,12 @@ function describeAll(): void {
   };
   try {
     const [excluded, apart] = [createExcluder(job.exclude), new Set(job.apart)];
-    for (const entry of walk(job.roots, { excluded: (path) => apart.has(path) || excluded(path), leftOut })) {
+    const notGiven = (what: LeftOut, unread?: string): void => {
+      leftOut(what);
+      if (unread !== undefined) text += `${described(UNREAD, { name: unread, count: 0, checksum: null })}\n`;
+    };
+    const options = { excluded: (path: string) => apart.has(path) || excluded(path), leftOut: notGiven };
+    for (const entry of walk(job.roots, options)) {
       const print = fingerprint(entry.stats);
       const line =
         before?.(entry, print) ?? described(print, describe(entry, { leftOut, name: entry.path, hash: true }));

@@ -26,8 +26,8 @@ type LeftOut = SourceFacts['leftOut'][number];
 
 export interface WalkOptions {
   readonly excluded: (path: string) => boolean;
-  /** Told of everything that is there and is not given, the excluded ones not. */
-  readonly leftOut: (what: LeftOut) => void;
+  /** Told of everything that is there and is not given, the excluded ones not. `unread`: what it is called in a list of what is there. */
+  readonly leftOut: (what: LeftOut, unread?: string) => void;
 }
 
 /** Folders, files and links below the roots, each folder before what is in it, in the order of `byName`. */
@@ -39,6 +39,7 @@ export function* walk(roots: readonly string[], options: WalkOptions): Generator
 function* below(path: string, kernel: ReadonlySet<string>, options: WalkOptions): Generator<Walked> {
   const { excluded, leftOut } = options;
   let names: string[];
+  let folder = '';
   try {
     const stats = lstatSync(path);
     const special = kindOf(stats);
@@ -46,13 +47,16 @@ function* below(path: string, kernel: ReadonlySet<string>, options: WalkOptions)
     if (kernel.has(path)) return leftOut({ what: path, why: 'a file system of the kernel, not of a disk' });
     yield { path, stats };
     if (!stats.isDirectory()) return;
+    folder = path === '/' ? '/' : `${path}/`;
     names = readdirSync(path);
   } catch (thrown) {
     // A name that is no UTF-8 cannot be asked for by its text.
-    const odd = (thrown as NodeJS.ErrnoException).code === 'ENOENT' && path.includes('\ufffd');
-    return leftOut({ what: path, why: odd ? 'its name is no UTF-8: it is never compared' : whyNot(thrown) });
+    const gone = (thrown as NodeJS.ErrnoException).code === 'ENOENT';
+    const odd = gone && path.includes('\ufffd');
+    const why = odd ? 'its name is no UTF-8: it is never compared' : whyNot(thrown);
+    // Of a folder it is told already that it is there, and not what is in it.
+    return leftOut({ what: path, why }, gone && !odd ? undefined : folder || path);
   }
-  const folder = path === '/' ? '/' : `${path}/`;
   for (const name of names.toSorted(byName)) {
     const each = folder + name;
     if (!excluded(each)) yield* below(each, kernel, options);

@@ -48,12 +48,15 @@ export function Backups() {
 }
 
 function sentenceOf({ items, successRate }: Safety): string {
-  const unproven = items.filter(({ proven }) => !proven);
+  const unproven = items.filter(({ proven, state }) => !proven && state !== 'partly');
+  const partly = items.filter(({ state }) => state === 'partly');
+  const namesOf = (those: Safety['items']): string => [...new Set(those.map(({ source }) => source))].join(', ');
   const share = successRate === undefined ? '' : ` ${successRate} % of the attempts of thirty days made a copy.`;
   if (items.length === 0) return 'Nothing is backed up.';
+  if (unproven.length === 0 && partly.length > 0)
+    return `The newest copy of everything was restored and compared, but for some of ${namesOf(partly)}.${share}`;
   if (unproven.length === 0) return `The newest copy of everything was restored, counted and compared.${share}`;
-  const names = [...new Set(unproven.map(({ source }) => source))].join(', ');
-  return `Not proven to be restorable: ${names}.${share}`;
+  return `Not proven to be restorable: ${namesOf(unproven)}.${share}`;
 }
 
 function SafetyTable({ items }: { readonly items: Safety['items'] }) {
