@@ -14,7 +14,7 @@ import {
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { DirectoryRepository } from '../../../core/backup/repository.ts';
+import { DirectoryRepository, ResticRepository } from '../../../core/backup/repository.ts';
 import type { SealedCopy, SourceReader } from '../../../core/backup/reader.ts';
 import { FilesSource } from '../../../core/backup/source.ts';
 import { backupsOver } from '../../../testing/backup/backups-over.ts';
@@ -153,50 +153,57 @@ describe('a database of SQLite in a tree', () => {
     120_000,
   );
 
-  it('goes into a repository and out of it as the tree does: whole, by its path, and as browsing shows it', async () => {
-    const tree = join(place(), 'tree');
-    write(join(tree, 'plain'), 'plain');
-    const path = database(join(tree, 'sub', 'app.db'));
-    const source = sourceOf(tree);
-    const disk = createCopyStore(
-      DirectoryRepository.parse({ kind: 'directory', name: 'disk', path: join(folder.path, 'disk') }),
-      {
+  it.each([
+    [
+      'directory',
+      () => DirectoryRepository.parse({ kind: 'directory', name: 'disk', path: join(folder.path, 'disk') }),
+    ],
+    ['restic', () => ResticRepository.parse({ kind: 'restic', name: 'disk', url: join(folder.path, 'restic') })],
+  ])(
+    'goes into a repository (%s) and out of it as the tree does: whole, by its path, and as browsing shows it',
+    async (_, repository) => {
+      const tree = join(place(), 'tree');
+      write(join(tree, 'plain'), 'plain');
+      const path = database(join(tree, 'sub', 'app.db'));
+      const source = sourceOf(tree);
+      const disk = createCopyStore(repository(), {
         programs,
         secrets: () => Promise.reject(new Error('no secrets here')),
         home: join(folder.path, 'home'),
         now: () => new Date(),
         node: 'node_test',
         log: memoryLog(),
-      },
-    );
-    const { location } = await makeCopy(reader(), source, disk, doing);
-    const backups = backupsOver(disk, {
-      sources: () => [source],
-      readers: [reader() as unknown as SourceReader],
-      programs,
-      scratch,
-      now: () => new Date(),
-    });
-    const at = { source: 'things', repository: 'disk', location };
-    const shown: string[] = [];
-    for await (const entry of backups.entries(at, doing))
-      if (entry.kind === 'file' && entry.path.startsWith('/')) shown.push(entry.path);
-    expect(shown.toSorted()).toEqual([join(tree, 'plain'), path]);
-    expect((await backups.drill(at, 'run_1', doing)).layers.every(({ ok }) => ok)).toBe(true);
-    expect(await backups.inspect(at, 'bytes', doing)).toMatchObject({ ok: true });
-    for (const only of [undefined, [path], [join(tree, 'sub')]]) {
-      const to = join(place(), 'to');
-      await backups.restore(at, { kind: 'folder', path: to, only }, doing);
-      expect(rowsOf(join(to, path))).toEqual(['copied']);
-      expect(existsSync(join(to, tree, 'plain'))).toBe(only === undefined);
-    }
-    const nothing = backups.restore(
-      at,
-      { kind: 'folder', path: join(place(), 'to'), only: [join(tree, 'none')] },
-      doing,
-    );
-    await expect(nothing).rejects.toMatchObject({ code: 'NOT_FOUND' });
-  }, 60_000);
+      });
+      const { location } = await makeCopy(reader(), source, disk, doing);
+      const backups = backupsOver(disk, {
+        sources: () => [source],
+        readers: [reader() as unknown as SourceReader],
+        programs,
+        scratch,
+        now: () => new Date(),
+      });
+      const at = { source: 'things', repository: 'disk', location };
+      const shown: string[] = [];
+      for await (const entry of backups.entries(at, doing))
+        if (entry.kind === 'file' && entry.path.startsWith('/')) shown.push(entry.path);
+      expect(shown.toSorted()).toEqual([join(tree, 'plain'), path]);
+      expect((await backups.drill(at, 'run_1', doing)).layers.every(({ ok }) => ok)).toBe(true);
+      expect(await backups.inspect(at, 'bytes', doing)).toMatchObject({ ok: true });
+      for (const only of [undefined, [path], [join(tree, 'sub')]]) {
+        const to = join(place(), 'to');
+        await backups.restore(at, { kind: 'folder', path: to, only }, doing);
+        expect(rowsOf(join(to, path))).toEqual(['copied']);
+        expect(existsSync(join(to, tree, 'plain'))).toBe(only === undefined);
+      }
+      const nothing = backups.restore(
+        at,
+        { kind: 'folder', path: join(place(), 'to'), only: [join(tree, 'none')] },
+        doing,
+      );
+      await expect(nothing).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    },
+    60_000,
+  );
 
   it('is all there is: a source that names nothing but databases', async () => {
     const path = database(join(place(), 'only.db'));

@@ -17,7 +17,7 @@ import { isBelow } from './restore-plan.ts';
 /** The part with the databases of a tree: a tar of them, below the paths that they have on the machine. */
 const PART = { name: 'databases.tar', kind: 'databases' } as const;
 /** A writer that keeps readers out for longer has its database left out. */
-const WAIT_MS = 60_000;
+const WAIT_MS = 10_000;
 const NOT_COPIED =
   'a SQLite database: it is not in the copy, for as a file it would be of no one instant, and its own backup could not be made';
 
