@@ -9,8 +9,8 @@ export interface Front {
   /** UNAVAILABLE where it does not answer in time; then only `settings` is asked until it does. */
   ask<Q extends Question>(what: Q, of: Questions[Q]['asked']): Promise<Questions[Q]['answer']>;
   tell(message: Exclude<ToThread, { is: 'asked' }>): void;
-  /** Whether it has little time left; since the last call. */
-  isBusy(): boolean;
+  /** How much of its time it needs, 0 to 1; since the last call. */
+  load(): number;
   /** Ends it: what it has in hand is on disk before, unless it does not answer any more. */
   end(): Promise<void>;
 }
@@ -38,7 +38,6 @@ export interface FrontDeps {
 const COMPILED = join(import.meta.dirname, '../../../node_modules/.cache/steward-compiled');
 /** Most of what a request needs is over with the request. */
 const YOUNG_MB = 32;
-const BUSY = 0.4;
 
 export function startFront({ script, data, onWrote, onSealed, onLost, log, times }: FrontDeps): Front {
   const worker = new Worker(script, {
@@ -109,11 +108,11 @@ export function startFront({ script, data, onWrote, onSealed, onLost, log, times
     ask,
     // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
     tell: (message) => worker.postMessage(message),
-    isBusy() {
+    load() {
       const now = worker.performance.eventLoopUtilization();
       const { utilization: since } = worker.performance.eventLoopUtilization(now, utilization);
       utilization = now;
-      return since > BUSY;
+      return since;
     },
     async end() {
       ending = true;

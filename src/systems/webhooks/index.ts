@@ -156,7 +156,7 @@ export function createWebhooks(deps: WebhookDeps): Webhooks {
         journal,
         bringAll,
         mostBytes,
-        isBusy: () => keeper?.front()?.isBusy() ?? false,
+        load: () => keeper?.front()?.load() ?? 0,
         now,
         log,
       });

@@ -4,6 +4,7 @@ import type { Log } from '../../core/log.ts';
 import { translateDatabaseError } from '../../store/database-errors.ts';
 import type { BringAll } from './bring.ts';
 import type { Journal } from './journal.ts';
+import { restMs } from './pace.ts';
 import type { Delivery } from './record.ts';
 
 /** Bytes wait on disk, and nothing gets on. */
@@ -31,26 +32,21 @@ const BATCH = 1_000;
 const LOOK_MS = 2_000;
 const FIRST_WAIT_MS = 250;
 const LONGEST_WAIT_MS = 15_000;
-/** While requests keep the machine busy, the mover rests so many times as long as it worked: they are answered, and events come later. */
-const REST = 3;
-const LONGEST_REST_MS = 1_000;
-/** So late may events be for that; or until half of the journal is full. */
-const MOST_BEHIND_MS = 60_000;
 
 /** Brings deliveries from the journal to the store. */
 export function createMover({
   journal,
   bringAll,
   mostBytes,
-  isBusy,
+  load,
   now,
   log,
 }: {
   readonly journal: Pick<Journal, 'read' | 'settle' | 'bytes' | 'onNews'>;
   readonly bringAll: BringAll;
   readonly mostBytes: () => number;
-  /** Whether those who take requests have hardly any time left. */
-  readonly isBusy: () => boolean;
+  /** How much of their time those who take requests need, 0 to 1; since the last call. */
+  readonly load: () => number;
   readonly now: () => Date;
   readonly log: Log;
 }): Mover {
@@ -62,6 +58,8 @@ export function createMover({
   journal.onNews(() => news.resolve());
 
   let inHand: readonly Delivery[] = [];
+  /** Of the last that was moved, while more waits behind it. */
+  let reached: Date | undefined;
   /** When something came into the store last, or there was nothing left to do. */
   let wellAt = performance.now();
   let failure: string | undefined;
@@ -76,8 +74,8 @@ export function createMover({
   }
 
   function behindMs(): number {
-    const [oldest] = inHand;
-    if (oldest) return Math.max(0, now().getTime() - oldest.receivedAt.getTime());
+    const oldest = inHand[0]?.receivedAt ?? reached;
+    if (oldest) return Math.max(0, now().getTime() - oldest.getTime());
     return failure === undefined ? 0 : (stall()?.forMs ?? 0);
   }
 
@@ -87,17 +85,19 @@ export function createMover({
       try {
         news = Promise.withResolvers();
         if (inHand.length === 0) inHand = await journal.read(BATCH);
-        const some = inHand.length > 0;
-        const behind = behindMs();
+        const count = inHand.length;
+        const more = count === BATCH;
         const began = performance.now();
-        if (some) await bringAll(inHand);
+        if (count > 0) await bringAll(inHand);
+        reached = more ? inHand.at(-1)?.receivedAt : undefined;
         inHand = [];
         await journal.settle();
         failures = 0;
         well();
         // With an empty journal nothing happens until something comes.
-        if (!some) await Promise.race(journal.bytes() > 0 ? [news.promise, pause(LOOK_MS)] : [news.promise]).then(well);
-        else if (givesWay(behind)) await pause(Math.min(REST * (performance.now() - began), LONGEST_REST_MS));
+        if (count === 0)
+          await Promise.race(journal.bytes() > 0 ? [news.promise, pause(LOOK_MS)] : [news.promise]).then(well);
+        else await rest(performance.now() - began, more);
       } catch (thrown) {
         const { code, message } = StewardError.from(translateDatabaseError(thrown));
         failures += 1;
@@ -108,8 +108,10 @@ export function createMover({
     }
   }
 
-  function givesWay(behind: number): boolean {
-    return isBusy() && behind < MOST_BEHIND_MS && journal.bytes() < mostBytes() / 2;
+  async function rest(workedMs: number, more: boolean): Promise<void> {
+    const fullness = journal.bytes() / mostBytes();
+    const milliseconds = restMs({ workedMs, more, load: load(), behindMs: behindMs(), fullness });
+    if (milliseconds > 0) await pause(milliseconds);
   }
 
   async function pause(milliseconds: number): Promise<void> {
