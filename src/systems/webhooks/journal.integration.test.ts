@@ -2,10 +2,11 @@ import { spawnSync } from 'node:child_process';
 import { appendFile, mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { memoryLog } from '../../testing/log.ts';
 import { openJournal } from './journal.ts';
 import { createJournalWriter, JournalFull } from './journal-writer.ts';
+import { createMover } from './mover.ts';
 import { type Delivery, encode } from './record.ts';
 
 const AT = new Date('2026-05-04T03:02:01Z');
@@ -147,6 +148,38 @@ describe('the journal of webhooks', () => {
     await small.close();
     await small.settle();
     expect(small.bytes()).toBe(0);
+  });
+});
+
+describe('the mover of webhooks', () => {
+  it('moves all in order while requests need all the time, and knows how late it is while more waits', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'steward-journal-'));
+    const journal = await both(folder, 64 * 1024 * 1024);
+    const ids = Array.from({ length: 1_500 }, (_, index) => `d-${index}`);
+    await Promise.all(ids.map((id) => journal.append(delivery(id))));
+    const moved: string[] = [];
+    const late: number[] = [];
+    const mover = createMover({
+      journal,
+      bringAll: async (some) => void moved.push(...some.map(({ id }) => id)),
+      mostBytes: () => 64 * 1024 * 1024,
+      load() {
+        late.push(mover.behindMs());
+        return 1;
+      },
+      now: () => new Date(AT.getTime() + 5_000),
+      log,
+    });
+    mover.start();
+    try {
+      await vi.waitFor(() => expect(late).toHaveLength(2), { timeout: 30_000, interval: 20 });
+      expect(moved).toEqual(ids);
+      expect(late).toEqual([5_000, 0]);
+    } finally {
+      await mover.stop();
+      await journal.close();
+      await rm(folder, { recursive: true, force: true });
+    }
   });
 });
 
