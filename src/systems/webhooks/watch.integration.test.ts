@@ -143,7 +143,7 @@ describe('what is wrong with webhooks for long', () => {
       journal,
       bringAll: async (some) => void brought.push(...some.map(({ id }) => id)),
       mostBytes: () => 1024 * 1024,
-      isBusy: () => false,
+      load: () => 0,
       now: () => new Date(),
       log,
     });
