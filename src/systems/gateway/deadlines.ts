@@ -21,8 +21,9 @@ export function watch(one: Waits): void {
 }
 
 export function unwatch(one: Waits): void {
-  const last = waiting.pop();
-  if (!last || last === one) return;
+  if (waiting[one.place] !== one) return;
+  const last = waiting.pop() as Waits;
+  if (last === one) return;
   waiting[one.place] = last;
   last.place = one.place;
 }
