@@ -2,7 +2,7 @@
 export interface BenchResult {
   readonly name: string;
   readonly figure: string;
-  readonly unit: 'ms' | 'MB' | '%' | '1/s' | 's';
+  readonly unit: 'µs' | 'ms' | 'MB' | '%' | '1/s' | 's';
   readonly value: number;
   readonly runs: number;
   readonly peer?: { readonly name: string; readonly value: number };
