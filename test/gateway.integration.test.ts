@@ -20,11 +20,17 @@ interface Explained {
   readonly rule: string;
   readonly status: number;
   readonly user?: string;
-  readonly limits?: readonly { readonly key: string; readonly limit: number; readonly allowed: boolean }[];
+  readonly limits?: readonly {
+    readonly key: string;
+    readonly window?: string;
+    readonly limit: number;
+    readonly allowed: boolean;
+  }[];
   readonly auth?: readonly { readonly outcome: string; readonly why: string }[];
 }
 
 interface GatewayView {
+  readonly problem?: string;
   readonly address?: string;
   readonly requests: number;
   readonly refusals: Readonly<Record<string, number>>;
@@ -61,7 +67,7 @@ gateway:
     app: { targets: ['${app}'] }
   auth:
     tokens: { type: jwt, issuer: '${ISSUER}', audience: shop, algorithms: [RS256], jwksUrl: '${issuer}/keys' }
-  limits: { plans: { free: 5, paid: 1000, enterprise: -1 } }
+  limits: { plans: { free: 5, paid: 1000, enterprise: -1, few: 100 }, windows: { 1d: { few: 3 } } }
   routes:
     api: { path: /api, upstream: app, rewrite: /, auth: [tokens] }
     open: { path: /open, upstream: app }
@@ -182,12 +188,50 @@ ${more}
   it('does not begin its counts anew when it is killed', async () => {
     const bearer = await token('mallory', 'free');
     for (let at = 0; at < 3; at += 1) expect((await ask('/api/', bearer)).status).toBe(200);
+    const daily = await token('trent', 'few');
+    for (let at = 0; at < 2; at += 1) expect((await ask('/api/', daily)).status).toBe(200);
     await steward.kill();
     steward = await startSteward({ home });
     const statuses: number[] = [];
     for (let at = 0; at < 4; at += 1) statuses.push((await ask('/api/', bearer)).status);
     expect(statuses).toEqual([200, 200, 429, 429]);
+    expect((await ask('/api/', daily)).status).toBe(200);
+    const beyond = await ask('/api/', daily);
+    expect([beyond.status, beyond.headers.get('x-ratelimit-limit')]).toEqual([429, '3']);
+    const explained = await stewardJson<Explained>(home, [
+      'gateway',
+      'explain',
+      beyond.headers.get('x-request-id') ?? '',
+    ]);
+    expect(explained.limits?.at(-1)).toMatchObject({ key: 'user:trent', window: '1d', limit: 3, allowed: false });
   }, 120_000);
+
+  it('says in its status, and in an incident, that a secret cannot be read, and closes nothing else for it', async () => {
+    const secret = join(home, 'hs256');
+    const shut = `    shut: { path: /shut, upstream: app, auth: [secrets] }`;
+    const auth = `  auth:
+    secrets: { type: jwt, issuer: '${ISSUER}', audience: shop, algorithms: [HS256], secrets: [{ file: ${secret} }] }`;
+    const status = () => stewardJson<GatewayView>(home, ['gateway', 'status']);
+    const incidents = () => stewardJson<{ symptom: string }[]>(home, ['incidents']);
+    await writeFile(join(home, 'steward.yaml'), config(shut).replace('  auth:', auth));
+    await eventually('the status says so', async () => ((await status()).problem?.includes(secret) ? true : undefined));
+    const bearer = await new SignJWT({})
+      .setProtectedHeader({ alg: 'HS256' })
+      .setIssuer(ISSUER)
+      .setAudience('shop')
+      .setSubject('ada')
+      .setExpirationTime('5m')
+      .sign(Buffer.alloc(32, 'a'));
+    const said = await ask('/shut', bearer);
+    expect(said.status).toBe(503);
+    expect((await ask('/open')).status).toBe(200);
+    await eventually('there is an incident', async () =>
+      (await incidents()).some(({ symptom }) => symptom === 'gateway.not-as-configured') ? true : undefined,
+    );
+    await writeFile(secret, 'a'.repeat(32), { mode: 0o600 });
+    await eventually('all is well', async () => ((await status()).problem === undefined ? true : undefined));
+    expect((await ask('/shut', bearer)).status).toBe(200);
+  }, 60_000);
 
   it('says what is wrong with a configuration that leads nowhere', async () => {
     await writeFile(join(home, 'wrong.yaml'), config().replaceAll('upstream: app', 'upstream: ap'));
