@@ -21,6 +21,7 @@ const APART = [
   'test/backup-crashes.integration.test.ts',
   'test/backup-exclusion.integration.test.ts',
   'test/backup-faults.integration.test.ts',
+  'test/backup-torn.integration.test.ts',
   'test/backup-undo.integration.test.ts',
   'test/backup-watch.integration.test.ts',
   'test/backups.integration.test.ts',

@@ -89,8 +89,7 @@ async function pick(
   const [tree] = trees;
   if (trees.length === 1 && tree) {
     if (ofTree.length > 0) picked.push({ part: tree, paths: ofTree });
-  }
-  else if (left.size > 0)
+  } else if (left.size > 0)
     throw new StewardError('NOT_FOUND', `${[...left][0]} is not in this copy.`, {
       hint: 'Browse the copy for what is in it.',
     });

@@ -229,7 +229,10 @@ function chosen(all: readonly BackupSource[], { sources, targets, scope }: Wante
 
 /** What was known before, and what turned out while it was copied; each once, though it was copied to several places. */
 function leftOutOf(
-  all: readonly { readonly source: string; readonly leftOut: readonly { readonly what: string; readonly why: string }[] }[],
+  all: readonly {
+    readonly source: string;
+    readonly leftOut: readonly { readonly what: string; readonly why: string }[];
+  }[],
 ) {
   const told = new Map<string, { source: string; what: string; why: string }>();
   for (const { source, leftOut } of all)

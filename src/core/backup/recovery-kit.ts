@@ -208,8 +208,7 @@ function fromRestic(location: string, manifest: Manifest): string[] {
   return manifest.parts.flatMap(({ name, kind, bytes }) => {
     const safe = safeName(name);
     const tag = `--tag ${shellWord(`steward,copy=${location},part=${safe}`)}`;
-    if (kind === 'databases')
-      return [`restic dump ${tag} latest ${shellWord(`/${safe}`)} | ${UNPACK}`];
+    if (kind === 'databases') return [`restic dump ${tag} latest ${shellWord(`/${safe}`)} | ${UNPACK}`];
     if (kind === 'tree') return [`restic restore latest ${tag} --target ${TARGET}`];
     // restic keeps no empty stream.
     if (bytes === 0) return [`: > ${TARGET}/${shellWord(safe)}`];

@@ -100,7 +100,9 @@ export async function copyDatabases(
       pipeline(createReadStream(staged, { highWaterMark: CHUNK }), entry).catch(reject);
     });
   }
-  const filled = fill().catch((thrown: unknown) => void tar.destroy(thrown as Error));
+  const filled = fill().catch((thrown: unknown) => {
+    tar.destroy(thrown as Error);
+  });
   const part = await writer.part(PART, tar as unknown as Bytes);
   await filled;
   if (holds.length > 0) return { part: { ...part, holds }, items };

@@ -243,7 +243,9 @@ describe.skipIf(missing)(`a real Redis with an append-only file${missing ? ' (ne
   it('has nothing of a restore left in it that was killed before it replaced anything, and what others put there stays', async () => {
     await client.ask('FLUSHALL');
     for (let batch = 0; batch < 100; batch += 1)
-      await client.askAll(Array.from({ length: 1_000 }, (_, index) => ['SET', `key:${batch}:${index}`, 'x'.repeat(100)]));
+      await client.askAll(
+        Array.from({ length: 1_000 }, (_, index) => ['SET', `key:${batch}:${index}`, 'x'.repeat(100)]),
+      );
     const copy = await makeCopy(reader(), source(), store(), doing);
     const script = `
       import { createRedisReader } from ${JSON.stringify(new URL('index.ts', import.meta.url).href)};

@@ -335,7 +335,9 @@ describe('a SQLite database that cannot be copied', () => {
         refused: 'PRECONDITION_FAILED',
       });
       expect(asked(0).told).toEqual(
-        [logged, plain].map((path) => expect.stringContaining(`${path}, which is open in MainThread (process ${user.pid})`)),
+        [logged, plain].map((path) =>
+          expect.stringContaining(`${path}, which is open in MainThread (process ${user.pid})`),
+        ),
       );
     },
   );

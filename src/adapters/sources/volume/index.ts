@@ -94,7 +94,10 @@ export function createVolumeReader(deps: VolumeReaderOptions): SourceReader<'vol
           });
         return {
           parts: [source.volume, ...(rests ? [] : databases.map(tellDatabase))],
-          leftOut: out.list(), estimatedBytes: bytes, tools: {} };
+          leftOut: out.list(),
+          estimatedBytes: bytes,
+          tools: {},
+        };
       } catch (thrown) {
         const { message, hint = '', code } = StewardError.from(thrown);
         if (code === 'CANCELED') throw thrown;

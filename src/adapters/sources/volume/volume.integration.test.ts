@@ -98,7 +98,9 @@ describe.skipIf(missing)(`a Docker volume${missing ? ` (${missing})` : ''}`, () 
     database.exec("create table t (v); insert into t values ('copied')");
     database.close();
     const live = await makeCopy(reader(), source(), store(), doing);
-    expect(live.manifest.parts.flatMap(({ holds = [] }) => holds.map(({ path }) => path))).toEqual([join(place, 'app.db')]);
+    expect(live.manifest.parts.flatMap(({ holds = [] }) => holds.map(({ path }) => path))).toEqual([
+      join(place, 'app.db'),
+    ]);
     const copy = await makeCopy(reader(), quiet, store(), doing);
     // At rest it is a file like others.
     expect(copy.manifest.parts.map(({ kind }) => kind)).toEqual(['tree', 'contents']);
