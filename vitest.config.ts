@@ -45,6 +45,7 @@ const APART = [
   'test/identity-session.test.ts',
   'test/import.integration.test.ts',
   'test/integrations.integration.test.ts',
+  'test/listener-tls.integration.test.ts',
   'test/live.integration.test.ts',
   'test/mcp/mcp.integration.test.ts',
   'test/mcp/suites.integration.test.ts',
