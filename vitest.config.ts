@@ -67,6 +67,7 @@ const APART = [
   'test/status-page.test.ts',
   'test/two-nodes.test.ts',
   'test/user-events.integration.test.ts',
+  'test/webhooks-kills.integration.test.ts',
   'test/webhooks-order.integration.test.ts',
   'test/webhooks.integration.test.ts',
   'test/workflow-guide.test.ts',

@@ -5,15 +5,12 @@ import { Agent, request } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Api, apiOf } from './kit/api.ts';
-import { withDatabase } from './kit/database.ts';
 import {
   eventually,
   freePort,
   makeHome,
-  postmasterPid,
   removeHome,
   type RunningSteward,
-  sleep,
   startSteward,
   steward as command,
   stewardJson,
@@ -37,8 +34,6 @@ interface Answer {
 const SECRET = 'bank-secret-7';
 const ENV = { WEBHOOK_SECRET_BANK: SECRET };
 const SENDERS = 64;
-/** Answered between one kill and the next. */
-const A_PHASE = 5_000;
 
 describe('the webhook receiver', () => {
   const agent = new Agent({ keepAlive: true, maxSockets: SENDERS });
@@ -219,59 +214,6 @@ workflows:
     });
     expect(await status()).toBe(202);
   }, 90_000);
-
-  it('has everything that it answered with 202 exactly once, whoever is killed', async () => {
-    const answered = new Set<string>();
-    let sent = 0;
-    const stopping = new AbortController();
-    const sender = async (number: number): Promise<void> => {
-      while (!stopping.signal.aborted) {
-        const body = JSON.stringify({ kind: 'load', sender: number, n: (sent += 1) });
-        const { status, body: said } = await send(body).catch(() => ({ status: 0, body: { id: undefined } }));
-        if (status === 202 && said.id !== undefined) answered.add(said.id);
-        else await sleep(20);
-      }
-    };
-    const senders = Array.from({ length: SENDERS }, (_, number) => sender(number));
-    const perSecond: number[] = [];
-    const phase = async (): Promise<void> => {
-      const [before, began] = [answered.size, performance.now()];
-      await eventually(`${before + A_PHASE} were answered`, async () => answered.size >= before + A_PHASE || undefined);
-      perSecond.push(Math.round(((answered.size - before) / (performance.now() - began)) * 1_000));
-    };
-
-    for (const victim of ['steward', 'postgres', 'steward'] as const) {
-      await phase();
-      if (victim === 'steward') {
-        await steward.kill();
-        await begin();
-      } else {
-        const pid = postmasterPid(home);
-        if (pid === undefined) throw new Error('There is no PostgreSQL to kill.');
-        process.kill(pid, 'SIGKILL');
-      }
-    }
-    await phase();
-    stopping.abort();
-    await Promise.all(senders);
-
-    const stored = await eventually(
-      'the journal is empty',
-      async () => {
-        const { waitingBytes } = await api.get<{ waitingBytes: number }>('webhook-receiver');
-        return waitingBytes === 0 ? await storedIds(home) : undefined;
-      },
-      90_000,
-    );
-    const counts = new Map<string, number>();
-    for (const { id } of stored.events) counts.set(id, (counts.get(id) ?? 0) + 1);
-    const rows = new Set(stored.rows);
-    expect([...answered].filter((id) => !rows.has(id))).toEqual([]);
-    expect(rows.size).toBe(stored.rows.length);
-    expect([...answered].filter((id) => counts.get(id) !== 1)).toEqual([]);
-    expect(answered.size).toBeGreaterThan(4 * A_PHASE);
-    console.info(`${answered.size} were answered with 202, ${perSecond.join(', ')} a second between the kills`);
-  }, 240_000);
 });
 
 interface Push {
@@ -297,17 +239,6 @@ function aPush(bytes: number): Push {
     size += JSON.stringify(commit).length;
   }
   return { ref: 'refs/heads/main', repository: { name: 'all', full_name: 'acme/all' }, commits };
-}
-
-/** What the store itself says: each row, and each event that tells of one. */
-async function storedIds(home: string): Promise<{ rows: string[]; events: { id: string }[] }> {
-  return await withDatabase(home, async (client) => {
-    const rows = await client.query<{ id: string }>(`select id from webhook_deliveries`);
-    const events = await client.query<{ id: string }>(
-      `select data->>'id' as id from events where type = 'webhook.received'`,
-    );
-    return { rows: rows.rows.map(({ id }) => id), events: events.rows };
-  });
 }
 
 async function rewrite(home: string, text: string): Promise<void> {
