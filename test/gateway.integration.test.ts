@@ -206,12 +206,13 @@ ${more}
     expect(explained.limits?.at(-1)).toMatchObject({ key: 'user:trent', window: '1d', limit: 3, allowed: false });
   }, 120_000);
 
-  it('says in its status that a secret cannot be read, and closes nothing else for it', async () => {
+  it('says in its status, and in an incident, that a secret cannot be read, and closes nothing else for it', async () => {
     const secret = join(home, 'hs256');
     const shut = `    shut: { path: /shut, upstream: app, auth: [secrets] }`;
     const auth = `  auth:
     secrets: { type: jwt, issuer: '${ISSUER}', audience: shop, algorithms: [HS256], secrets: [{ file: ${secret} }] }`;
     const status = () => stewardJson<GatewayView>(home, ['gateway', 'status']);
+    const incidents = () => stewardJson<{ symptom: string }[]>(home, ['incidents']);
     await writeFile(join(home, 'steward.yaml'), config(shut).replace('  auth:', auth));
     await eventually('the status says so', async () => ((await status()).problem?.includes(secret) ? true : undefined));
     const bearer = await new SignJWT({})
@@ -224,6 +225,12 @@ ${more}
     const said = await ask('/shut', bearer);
     expect(said.status).toBe(503);
     expect((await ask('/open')).status).toBe(200);
+    await eventually('there is an incident', async () =>
+      (await incidents()).some(({ symptom }) => symptom === 'gateway.not-as-configured') ? true : undefined,
+    );
+    await writeFile(secret, 'a'.repeat(32), { mode: 0o600 });
+    await eventually('all is well', async () => ((await status()).problem === undefined ? true : undefined));
+    expect((await ask('/shut', bearer)).status).toBe(200);
   }, 60_000);
 
   it('says what is wrong with a configuration that leads nowhere', async () => {
