@@ -272,9 +272,9 @@ const SERVICE = [
   },
 ] as const;
 
-/** The unit keeps /etc from being written to, so the user that PostgreSQL runs as is made before it starts. */
+/** The unit keeps /etc from being written to, so the users that PostgreSQL and throw-away servers run as are made before it starts. */
 async function prepareStoreUser(home: string): Promise<string[]> {
-  const [{ openHome, runningServer }, { pgHome }, { serviceAccount }] = await Promise.all([
+  const [{ openHome, runningServer }, { pgHome }, { scratchAccount }] = await Promise.all([
     import('./config/home.ts'),
     import('./store/pg-home.ts'),
     import('./store/pg-account.ts'),
@@ -283,7 +283,7 @@ async function prepareStoreUser(home: string): Promise<string[]> {
   const opened = await openHome(home, new Date());
   const said: string[] = [];
   try {
-    await serviceAccount(pgHome(home), (line) => said.push(line));
+    await scratchAccount(pgHome(home), (line) => said.push(line));
   } finally {
     await opened.release();
   }

@@ -10,7 +10,7 @@ import type { Config } from '../config/schema.ts';
 import { ownState } from '../own-state.ts';
 import { ms } from '../core/duration.ts';
 import type { MigrationSet, MigrationsPort } from '../core/ports/migrations.ts';
-import { serviceAccount } from '../store/pg-account.ts';
+import { scratchAccount } from '../store/pg-account.ts';
 import { pgHome } from '../store/pg-home.ts';
 import type { SecretResolver } from '../core/secrets.ts';
 import type { BackupsPort } from '../core/ports/backups.ts';
@@ -82,8 +82,7 @@ function reachedBy(deps: BackupsOf, programs: StoreDeps['programs']): SandboxDep
       programs,
       scratch,
       cache: join(home, 'cache'),
-      // As root a throw-away server runs as who runs the store.
-      account: () => serviceAccount(pgHome(home), say),
+      account: () => scratchAccount(pgHome(home), say),
       never,
       own: ownState({
         home,

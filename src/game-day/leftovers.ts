@@ -25,10 +25,10 @@ export async function removeGameDay(
   if (ours) await endSteward(home, processes);
   said.push(...(await createRemains(host).remove(id)));
   if (ours) {
-    const user = await createdUser(home);
-    if (user !== undefined) {
+    // Whose group is the other's goes first.
+    for (const user of await createdUsers(home)) {
       const { exitCode } = await programs.run({ program: 'userdel', args: [user], timeoutMs: 10_000 });
-      if (exitCode === 0) said.push(`system user ${user}, which the store of the game day had needed`);
+      if (exitCode === 0) said.push(`system user ${user}, which the game day had needed`);
     }
     await rm(home, { recursive: true, force: true });
     said.push(home);
@@ -63,7 +63,10 @@ async function ownerLives(home: string): Promise<boolean> {
   return text !== undefined && isAlive(JSON.parse(text) as ProcessIdentity);
 }
 
-async function createdUser(home: string): Promise<string | undefined> {
-  const text = await readFile(pgHome(home).createdUser, 'utf8').catch(() => undefined);
-  return text === undefined ? undefined : (JSON.parse(text) as { user: string }).user;
+async function createdUsers(home: string): Promise<string[]> {
+  const { createdUser, createdScratchUser } = pgHome(home);
+  const texts = await Promise.all(
+    [createdScratchUser, createdUser].map((path) => readFile(path, 'utf8').catch(() => undefined)),
+  );
+  return texts.flatMap((text) => (text === undefined ? [] : [(JSON.parse(text) as { user: string }).user]));
 }

@@ -16,6 +16,7 @@ export interface PgAccount {
 
 // A person who happens to be called steward must not own the store, hence the second name.
 const SERVICE_USERS = ['steward', 'steward-store'];
+const SCRATCH_USER = 'steward-scratch';
 const FIRST_REGULAR_UID = 1_000;
 const NOBODY = 65_534;
 
@@ -36,16 +37,7 @@ export async function serviceAccount(
       continue;
     }
     try {
-      await run('useradd', [
-        '--system',
-        '--user-group',
-        '--no-create-home',
-        '--home-dir',
-        '/nonexistent',
-        '--shell',
-        '/usr/sbin/nologin',
-        name,
-      ]);
+      await addSystemUser(name, ['--user-group']);
     } catch (cause) {
       const other = await lookUp(name); // a second Steward may have created it meanwhile
       if (other) return other;
@@ -71,6 +63,32 @@ export async function serviceAccount(
       hint: 'Start Steward as an ordinary user, or set STEWARD_DATABASE_URL.',
     },
   );
+}
+
+/**
+ * The user that throw-away servers run as, because what is restored brings code along that runs with its rights: nothing belongs to it. Its
+ * group is the store's, whose members may walk down to the home folder and see nothing there. Where it cannot be created it is `nobody`.
+ */
+export async function scratchAccount(
+  paths: PgHome,
+  notify: (message: string) => void,
+  name = SCRATCH_USER,
+): Promise<PgAccount | undefined> {
+  const store = await serviceAccount(paths, notify);
+  if (!store) return undefined;
+  const found = await lookUp(name);
+  if (found) return { ...found, gid: store.gid };
+  await addSystemUser(name, ['--gid', String(store.gid)]).catch(() => undefined);
+  const created = await lookUp(name);
+  if (!created) return { name: 'nobody', uid: NOBODY, gid: store.gid };
+  await writeFile(paths.createdScratchUser, `${JSON.stringify({ user: name, uid: created.uid })}\n`, { mode: 0o644 });
+  notify(`Created the system user '${name}' (uid ${created.uid}): copies are tried out as somebody who owns nothing.`);
+  return { ...created, gid: store.gid };
+}
+
+async function addSystemUser(name: string, group: readonly string[]): Promise<void> {
+  const nowhere = ['--no-create-home', '--home-dir', '/nonexistent', '--shell', '/usr/sbin/nologin'];
+  await run('useradd', ['--system', ...group, ...nowhere, name]);
 }
 
 async function lookUp(name: string): Promise<PgAccount | undefined> {

@@ -15,6 +15,8 @@ export interface PgHome {
   readonly clusterName: string;
   /** Written when Steward created a system user, so that uninstalling can remove it. */
   readonly createdUser: string;
+  /** The same of the user that throw-away servers run as. */
+  readonly createdScratchUser: string;
 }
 
 // sun_path holds 108 bytes on Linux and 104 on macOS, the final NUL included.
@@ -36,6 +38,7 @@ export function pgHome(homeFolder: string): PgHome {
     socketDir: Buffer.byteLength(beside + SOCKET_NAME) <= SOCKET_PATH_BYTES ? beside : `/tmp/steward-${hash}`,
     clusterName: `steward-${hash}`,
     createdUser: join(home, 'created-system-user.json'),
+    createdScratchUser: join(home, 'created-scratch-user.json'),
   };
 }
 

@@ -19,14 +19,39 @@ export interface Account {
 /** A Unix socket's path may have 107 bytes, its end included. */
 const SOCKET_PATH = 107;
 
+const networks = new WeakMap<ProgramsPort, Promise<readonly string[]>>();
+
+/**
+ * What starts a program without a network: sockets that are files still lead to it. Empty where this user or machine has no namespaces
+ * to give.
+ */
+export async function withoutNetwork(programs: ProgramsPort): Promise<readonly string[]> {
+  const known = networks.get(programs) ?? findNamespace(programs);
+  networks.set(programs, known);
+  return await known;
+}
+
+async function findNamespace(programs: ProgramsPort): Promise<readonly string[]> {
+  const own = process.getuid?.() === 0 ? [] : ['--user', '--map-current-user'];
+  const prefix = ['unshare', ...own, '--net', '--'];
+  const tried = await programs
+    .run({ program: 'unshare', args: [...prefix.slice(1), 'true'], timeoutMs: 10_000 })
+    .catch(() => undefined);
+  return tried?.exitCode === 0 ? prefix : [];
+}
+
 export function runAs(
   account: Account | undefined,
   program: string,
   args: readonly string[],
+  /** What starts it, such as `withoutNetwork`. */
+  within: readonly string[] = [],
 ): { readonly program: string; readonly args: readonly string[] } {
-  if (!account) return { program, args };
-  const who = [`--reuid=${account.uid}`, `--regid=${account.gid}`, '--clear-groups'];
-  return { program: 'setpriv', args: [...who, '--', program, ...args] };
+  const who = account
+    ? ['setpriv', `--reuid=${account.uid}`, `--regid=${account.gid}`, '--clear-groups', '--no-new-privs', '--']
+    : [];
+  const [first = program, ...rest] = [...within, ...who, program, ...args];
+  return { program: first, args: rest };
 }
 
 /** Gives the folder to who runs the server. PRECONDITION_FAILED names the folder above that this user may not pass. */

@@ -3,7 +3,16 @@ import { join } from 'node:path';
 import type { Doing } from '../../../core/backup/store.ts';
 import type { ProgramsPort } from '../../../core/ports/programs.ts';
 import type { ScratchFolder } from '../scratch.ts';
-import { type Account, endWorkersOf, handOver, notServed, runAs, serve, socketFolder } from '../throw-away.ts';
+import {
+  type Account,
+  endWorkersOf,
+  handOver,
+  notServed,
+  runAs,
+  serve,
+  socketFolder,
+  withoutNetwork,
+} from '../throw-away.ts';
 import { type MyAccess, openSession } from './access.ts';
 import type { MyTools } from './tools.ts';
 
@@ -73,22 +82,27 @@ export async function startThrowAway(
     {
       programs,
       command: {
-        ...runAs(account, server.run, [
-          '--no-defaults',
-          `--datadir=${data}`,
-          `--socket=${socket}`,
-          `--init-file=${init}`,
-          `--tmpdir=${folder.path}`,
-          `--pid-file=${join(data, 'pid')}`,
-          '--skip-networking',
-          '--skip-log-bin',
-          '--event-scheduler=OFF',
-          '--innodb-flush-log-at-trx-commit=0',
-          '--innodb-doublewrite=0',
-          '--innodb-log-file-size=256M',
-          '--max-allowed-packet=1G',
-          `--lower-case-table-names=${lowerCase}`,
-        ]),
+        ...runAs(
+          account,
+          server.run,
+          [
+            '--no-defaults',
+            `--datadir=${data}`,
+            `--socket=${socket}`,
+            `--init-file=${init}`,
+            `--tmpdir=${folder.path}`,
+            `--pid-file=${join(data, 'pid')}`,
+            '--skip-networking',
+            '--skip-log-bin',
+            '--event-scheduler=OFF',
+            '--innodb-flush-log-at-trx-commit=0',
+            '--innodb-doublewrite=0',
+            '--innodb-log-file-size=256M',
+            '--max-allowed-packet=1G',
+            `--lower-case-table-names=${lowerCase}`,
+          ],
+          await withoutNetwork(programs),
+        ),
         env: { LC_ALL: 'C', TZ: 'UTC', HOME: folder.path },
         cwd: folder.path,
         memoryLimit: MEMORY,

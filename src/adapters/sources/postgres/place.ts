@@ -128,6 +128,8 @@ async function borrowPlace(
   );
   await using session = await openServer(access, source, doing);
   if (drillOn) await refuseOlder(session, access, about);
+  if (!drillOn || (source.host === original.host && source.port === original.port))
+    await refuseSuperuser(session, access);
   assertRoomBeside({
     // A server that is named for that is nobody's original.
     beside: drillOn ? undefined : beside,
@@ -146,6 +148,24 @@ async function borrowPlace(
   const end = (): Promise<void> =>
     dropScratch(access, source, [...names.values()], { signal: AbortSignal.timeout(60_000) });
   return { access, source, tools, owners: false, called, end };
+}
+
+/**
+ * What a copy brings along, checks and expressions of anybody who may make a table, runs as whoever restores it: beside the original that
+ * must be nobody who may do everything there.
+ */
+async function refuseSuperuser(session: PgSession, { host, port, user }: PgAccess): Promise<void> {
+  const [mine] = await session.rows<{ super: boolean }>(
+    'select rolsuper as super from pg_catalog.pg_roles where rolname = current_user',
+  );
+  if (!mine?.super) return;
+  throw new StewardError(
+    'PRECONDITION_FAILED',
+    `A copy is not tried on ${host}:${port}, where its original is, as the superuser ${user}: code that is in it would have all rights there.`,
+    {
+      hint: `Install the server programs of PostgreSQL on this machine, which then starts one of its own; or name another server as backups.staging; or make a role for it (create role steward_drill login createdb in role pg_read_all_settings) and name it as drillOn of the source.`,
+    },
+  );
 }
 
 /** What an older server does not take says nothing of the copy. */

@@ -5,7 +5,16 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Doing } from '../../../core/backup/store.ts';
 import type { ProgramsPort } from '../../../core/ports/programs.ts';
 import type { ScratchFolder } from '../scratch.ts';
-import { type Account, endWorkersOf, handOver, notServed, runAs, serve, socketFolder } from '../throw-away.ts';
+import {
+  type Account,
+  endWorkersOf,
+  handOver,
+  notServed,
+  runAs,
+  serve,
+  socketFolder,
+  withoutNetwork,
+} from '../throw-away.ts';
 import { openSession, type PgAccess } from './access.ts';
 import { keptCluster } from './kept-cluster.ts';
 import { JOBS } from './load.ts';
@@ -133,7 +142,12 @@ export async function startServer(
     {
       programs,
       command: {
-        ...runAs(account, program, ['-D', data, ...all.flatMap(([name, value]) => ['-c', `${name}=${value}`])]),
+        ...runAs(
+          account,
+          program,
+          ['-D', data, ...all.flatMap(([name, value]) => ['-c', `${name}=${value}`])],
+          await withoutNetwork(programs),
+        ),
         env: { LC_ALL: 'C', TZ: 'UTC' },
         cwd: folder.path,
         memoryLimit: MEMORY,

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { StewardError } from '../../../core/errors.ts';
 import type { ProgramsPort } from '../../../core/ports/programs.ts';
 import type { ScratchFolder } from '../scratch.ts';
-import { serve } from '../throw-away.ts';
+import { runAs, serve, withoutNetwork } from '../throw-away.ts';
 import { connectRedis, type RedisAddress, type RedisClient } from './client.ts';
 
 export const RDB = 'dump.rdb';
@@ -74,9 +74,14 @@ export async function startThrowAway(
     {
       programs,
       command: {
-        program,
-        args: Object.entries({ ...SETTINGS, unixsocket: socket, dir: folder.path, ...debug }).flatMap(
-          ([name, value]) => [`--${name}`, value],
+        ...runAs(
+          undefined,
+          program,
+          Object.entries({ ...SETTINGS, unixsocket: socket, dir: folder.path, ...debug }).flatMap(([name, value]) => [
+            `--${name}`,
+            value,
+          ]),
+          await withoutNetwork(programs),
         ),
         cwd: folder.path,
         memoryLimit,
