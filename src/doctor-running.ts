@@ -102,7 +102,9 @@ async function proof(ask: Ask): Promise<Finding> {
   return {
     what,
     // A new source is copied within hours, and has its proof the next morning.
-    state: wrong.every(({ state }) => state === 'unproven' || state === 'none' || state === 'partly') ? 'note' : 'problem',
+    state: wrong.every(({ state }) => state === 'unproven' || state === 'none' || state === 'partly')
+      ? 'note'
+      : 'problem',
     detail: listed(wrong.map(({ source, repository, message }) => `${source} in ${repository}: ${message}`)),
     mend: uncopied ? `steward backup run ${first.source}` : `steward backup verify ${first.source}`,
   };

@@ -101,7 +101,7 @@ export function webhookLoad({ to, secret, perSecond, bodyOf, isDeaf }: LoadOptio
         try {
           resolve({ status: response.statusCode, id: (JSON.parse(text) as { id?: string }).id });
         } catch (thrown) {
-          reject(thrown as Error);
+          reject(thrown);
         }
       });
     });
