@@ -63,12 +63,14 @@ export function startConsumer(deps: EventsDeps, options: ConsumeOptions): EventC
   const lock = `consumer:${consumer}`;
   let news = Promise.withResolvers<void>();
   let passingOver: NodeJS.Timeout | undefined;
-  const unlisten = session.listen(EVENTS_CHANNEL, (type) => void hear(type));
+  /** As of the last look: whoever wants more by now hears of it with what nobody wanted. */
+  let wanted: readonly EventType[] = EVENT_TYPES;
+  const unlisten = session.listen(EVENTS_CHANNEL, hear);
   const done = work();
 
-  async function hear(type: string | undefined): Promise<void> {
+  function hear(type: string | undefined): void {
     // A node of an older release does not say what it was.
-    if (!type || (await wantedTypes().catch(() => EVENT_TYPES)).includes(type as EventType)) return news.resolve();
+    if (!type || wanted.includes(type as EventType)) return news.resolve();
     // Not all at the same moment.
     passingOver ??= setTimeout(
       () => {
@@ -116,7 +118,7 @@ export function startConsumer(deps: EventsDeps, options: ConsumeOptions): EventC
       .selectFrom('events')
       .where(sql<boolean>`(xid, id) > (${cursor.xid}::xid8, ${cursor.event_id}::bigint)`)
       .where(settled(below));
-    const wanted = await wantedTypes();
+    wanted = await wantedTypes();
     // Whatever else happens, in masses maybe, is passed over in the database.
     const rows = await beyond
       .selectAll()

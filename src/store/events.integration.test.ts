@@ -372,6 +372,32 @@ it('is woken by each event, without waiting for its poll', async () => {
   expect(seen).toEqual(['first', 'second', 'third']);
 });
 
+it('asks what is wanted once for each look, however many kinds of events it is told of', async () => {
+  let asked = 0;
+  const consumer = store.events.consume({
+    consumer: 'wants by question',
+    types: async () => {
+      asked += 1;
+      return (type) => type === 'service.down';
+    },
+    pollMs: 600_000,
+    handle: () => Promise.resolve(),
+  });
+  const behind = async () => (await store.events.consumers())[0]?.behind;
+  await eventually(async () => expect(await behind()).toBe(0));
+  asked = 0;
+  const unwanted = ['service.up', 'service.degraded', 'run.started', 'run.finished', 'incident.opened'] as const;
+  await store.db.transaction().execute((trx) =>
+    store.events.appendAll(
+      trx,
+      unwanted.map((type) => draft('unwanted', type)),
+    ),
+  );
+  await eventually(async () => expect(await behind()).toBe(0));
+  await consumer.stop();
+  expect(asked).toBeLessThan(unwanted.length);
+});
+
 it('is woken by one of several types that are told of together, and passes over the others without its poll', async () => {
   const seen: string[] = [];
   const consumer = store.events.consume({

@@ -14,6 +14,7 @@ const WINDOW_MS = 60_000;
 describe('counters that nodes share', () => {
   let database: TestDatabase;
   const opened: SharedCounters[] = [];
+  const log = memoryLog();
 
   beforeAll(async () => {
     database = await testDatabase({ migrations: gatewayMigrations });
@@ -28,7 +29,7 @@ describe('counters that nodes share', () => {
   }
 
   function opening({ nodes, ...rest }: { db: GatewayDb; nodes: number; mostKeys?: number }): SharedCounters {
-    const made = sharedCounters({ ...rest, nodes: () => nodes, log: memoryLog() });
+    const made = sharedCounters({ ...rest, nodes: () => nodes, log });
     opened.push(made);
     return made;
   }
@@ -73,14 +74,25 @@ describe('counters that nodes share', () => {
     return passed;
   }
 
+  /** How often one of them went on alone: then it lets through its own share, whatever others do. */
+  const alone = (): number => log.lines.filter(({ message }) => message.includes('counts for itself')).length;
+
   it.each([1, 7, 100, 1_000, 20_000])(
-    'let exactly %i of ten times as many through, on two nodes, from 64 places',
+    'let exactly %i of ten times as many through, on two nodes, from 64 places, where the store answers in time',
     async (limit) => {
       const other = await database.openAnother();
-      const both = [counters(), counters(other)];
-      expect(await burst(both, `exact-${limit}`, limit, 10 * limit)).toBe(limit);
-      expect(await burst(both, `exact-${limit}`, limit, 100)).toBe(0);
+      for (let round = 0; ; round += 1) {
+        const both = [counters(), counters(other)];
+        const before = alone();
+        const key = `exact-${limit}-${round}`;
+        const passed = [await burst(both, key, limit, 10 * limit), await burst(both, key, limit, 100)];
+        if (alone() === before) return expect(passed).toEqual([limit, 0]);
+        // On a machine that stalls the store is late for half a second; so often in a row it is not the machine.
+        expect(round).toBeLessThan(5);
+        await Promise.all(both.map((each) => expect.poll(() => each.shared, { timeout: 10_000 }).toBe(true)));
+      }
     },
+    60_000,
   );
 
   it('do not begin anew when a node does, however it ended', async () => {

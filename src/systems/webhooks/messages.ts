@@ -4,7 +4,6 @@ import type { HookType } from '../../../edge/handlers/webhooks/types.ts';
 import type { ErrorBody } from '../../core/error-body.ts';
 import type { Answer, Body } from './answer.ts';
 import type { Place } from '../listener.ts';
-import type { Counts } from './receiver.ts';
 import type { Delivery } from './record.ts';
 
 /** With what it begins. */
@@ -30,6 +29,14 @@ export interface SentArrival {
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly address: string;
+}
+
+/** Since the receiver began. */
+export interface Counts {
+  accepted: number;
+  refused: Record<string, number>;
+  /** Why the last one could not be put on disk. */
+  unkept?: string;
 }
 
 /** What is asked of the thread, with what it answers. */

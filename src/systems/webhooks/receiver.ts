@@ -14,16 +14,9 @@ import type { Log } from '../../core/log.ts';
 import { memoryCounters } from '../../../edge/handlers/gateway/memory-counters.ts';
 import { type Answer, answerOf, type Body } from './answer.ts';
 import type { JournalWriter } from './journal-writer.ts';
-import type { Questions } from './messages.ts';
+import type { Counts, Questions } from './messages.ts';
 import { type Delivery, encode } from './record.ts';
 import { serverDigests } from '../server-digests.ts';
-
-export interface Counts {
-  accepted: number;
-  refused: Record<string, number>;
-  /** Why the last one could not be put on disk. */
-  unkept?: string;
-}
 
 export interface Awaited {
   readonly name: string;

@@ -5,7 +5,7 @@ import type { Log } from '../../core/log.ts';
 import type { Trouble } from '../trouble.ts';
 import { filesAside, wordsOfAside } from './aside.ts';
 import type { Stall } from './mover.ts';
-import type { Counts } from './receiver.ts';
+import type { Counts } from './messages.ts';
 
 export interface WatchDeps {
   /** Where the journal is. */
