@@ -56,6 +56,7 @@ const APART = [
   'test/dashboard-alerts.integration.test.ts',
   'test/dashboard-identity.integration.test.ts',
   'test/dashboard-hostile.integration.test.ts',
+  'test/dashboard-edge.integration.test.ts',
   'test/dashboard-places.integration.test.ts',
   'test/dashboard-work.integration.test.ts',
   'test/permissions.test.ts',

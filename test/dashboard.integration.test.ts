@@ -23,6 +23,8 @@ const PAGES = [
   '/maintenance',
   '/alerts',
   '/alerts/interruptions',
+  '/webhooks',
+  '/gateway',
   '/endpoints',
   '/checklists',
   '/backups',

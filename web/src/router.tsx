@@ -189,6 +189,16 @@ const routes = root.addChildren([
   }),
   createRoute({
     getParentRoute,
+    path: '/webhooks',
+    component: lazyRouteComponent(() => import('./pages/webhooks/webhooks.tsx'), 'Webhooks'),
+  }),
+  createRoute({
+    getParentRoute,
+    path: '/gateway',
+    component: lazyRouteComponent(() => import('./pages/gateway/gateway.tsx'), 'Gateway'),
+  }),
+  createRoute({
+    getParentRoute,
     path: '/places',
     component: lazyRouteComponent(() => import('./pages/places/places.tsx'), 'Places'),
   }),

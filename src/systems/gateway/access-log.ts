@@ -4,6 +4,7 @@ import { StewardError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
 import { type Bounds, createLineFiles, type LineFile } from './line-files.ts';
 import type { SearchData } from './log-search.ts';
+import { lastRecords } from './log-tail.ts';
 import { type AccessRecord, isToBeExplained, type UnjudgedRecord } from './record.ts';
 import { timeOfId } from './request-ids.ts';
 import { within } from './within.ts';
@@ -14,6 +15,8 @@ export interface AccessLog {
   write(record: AccessRecord | UnjudgedRecord): void;
   /** The line about a request. A thread of its own looks for it: this one serves. */
   find(id: string): Promise<unknown>;
+  /** What was refused or failed last, the latest first. */
+  refused(limit: number): Promise<unknown[]>;
   readonly dropped: number;
   tidy(): Promise<void>;
   flush(): Promise<void>;
@@ -57,6 +60,13 @@ export function createAccessLog({
     write: (record) => (isToBeExplained(record) ? refused : passed).write(record),
     // One after the other: whoever asks for many does not get as many threads.
     find: (id) => (finding = finding.catch(() => undefined).then(() => find(id))),
+    async refused(limit) {
+      await refused.flush();
+      return await lastRecords(
+        (await refused.list()).map(({ path }) => path),
+        limit,
+      );
+    },
     get dropped() {
       return refused.dropped + passed.dropped;
     },

@@ -11,7 +11,7 @@ import type { ReadyRoutes } from '../../../edge/handlers/gateway/ready.ts';
 import type { Log } from '../../core/log.ts';
 import { addressOf, schemeOf } from '../address-of.ts';
 import type { AccessLog } from './access-log.ts';
-import { bump, type Figures } from './figures.ts';
+import { bump, type Figures, figuresOf } from './figures.ts';
 import { lastWords } from './last-words.ts';
 import { type Failure, hasBody, pass, type Passed } from './passage.ts';
 import { recordOf } from './record.ts';
@@ -168,6 +168,11 @@ export function createDoor(deps: DoorDeps): Doors & { readonly tunnels: Tunnels 
     // A WebSocket takes as long as people talk.
     if (ended.status !== 101) figures.total.add(at - began);
     figures.own.add(own - began);
+    const route = figuresOf(figures, verdict.trace.route);
+    route.requests += 1;
+    if (verdict.is === 'refuse') route.refused += 1;
+    else if (ended.status === undefined || ended.status >= 500) route.failed += 1;
+    if (ended.status !== 101) route.total.add(at - began);
     bump(figures.byStatus, ended.status === undefined ? 'none' : `${Math.floor(ended.status / 100)}xx`);
     accessLog.write(recordOf(verdict, { ...ended, ms: at - began, ownMs: own - began }));
   }

@@ -37,6 +37,14 @@ export function createDurations(): Durations {
   };
 }
 
+export interface RouteFigures {
+  readonly total: Durations;
+  requests: number;
+  refused: number;
+  /** Answered with 5xx, or not at all. */
+  failed: number;
+}
+
 export interface Figures {
   readonly total: Durations;
   /** What the gateway itself took, without the upstream: until the request was on its way. */
@@ -44,6 +52,8 @@ export interface Figures {
   requests: number;
   /** Answers by hundreds: 2xx, 4xx. */
   readonly byStatus: Record<string, number>;
+  /** Of each route, and of what no route took under `-`. */
+  readonly routes: Record<string, RouteFigures>;
   /** By the rule that refused. */
   readonly refusals: Record<string, number>;
   /** What did not go to its end, or failed at the upstream, by reason. */
@@ -58,9 +68,16 @@ export function createFigures(): Figures {
     byStatus: {},
     refusals: {},
     failures: {},
+    routes: {},
   };
 }
 
 export function bump(counts: Record<string, number>, key: string): void {
   counts[key] = (counts[key] ?? 0) + 1;
+}
+
+export const NO_ROUTE = '-';
+
+export function figuresOf({ routes }: Figures, route: string | undefined): RouteFigures {
+  return (routes[route ?? NO_ROUTE] ??= { total: createDurations(), requests: 0, refused: 0, failed: 0 });
 }

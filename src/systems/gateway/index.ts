@@ -216,6 +216,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
         dropped: accessLog.dropped,
       }),
       find: (id) => accessLog.find(id),
+      refused: (limit) => accessLog.refused(limit),
     }),
     jobs: [gatewayRetention({ db, accessLog })],
     meter: createGatewayMeter({ figures, upstreams: all }),

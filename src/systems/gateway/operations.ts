@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { StewardError } from '../../core/errors.ts';
 import { type AnyOperation, defineQuery } from '../../core/operation.ts';
-import type { Durations, Figures } from './figures.ts';
+import { type Durations, type Figures, NO_ROUTE, type RouteFigures } from './figures.ts';
 import type { ConfiguredRoute } from './routes.ts';
 import type { Upstream } from './upstream.ts';
 
@@ -15,6 +15,9 @@ export interface GatewayState {
   readonly shared: boolean;
   readonly dropped: number;
 }
+
+/** So many of the last ones are looked at for those of a route. */
+const LOOKED_AT = 2_000;
 
 const counts = z.record(z.string(), z.number().int());
 
@@ -52,8 +55,13 @@ const State = z.object({
       path: z.string(),
       upstream: z.string(),
       auth: z.array(z.string()),
+      requests: z.number().int(),
+      refused: z.number().int(),
+      failed: z.number().int().describe('Answered with 5xx, or not at all.'),
+      milliseconds: Times,
     }),
   ),
+  withoutRoute: z.number().int().describe('Requests that no route takes.'),
   upstreams: z.array(z.object({ name: z.string(), targets: z.array(TargetView) })),
   requests: z.number().int().describe('Since this node started, like all that follows.'),
   byStatus: counts.describe('Answers by hundreds.'),
@@ -79,9 +87,11 @@ const Record = z.looseObject({
 export function gatewayOperations({
   state,
   find,
+  refused,
 }: {
   readonly state: () => GatewayState;
   readonly find: (id: string) => Promise<unknown>;
+  readonly refused: (limit: number) => Promise<readonly unknown[]>;
 }): AnyOperation[] {
   return [
     defineQuery({
@@ -112,7 +122,30 @@ export function gatewayOperations({
         });
       },
     }),
+
+    defineQuery({
+      name: 'gateway-refused',
+      title: 'What the gateway refused',
+      summary: 'Requests to the gateway of this node that were refused or failed, the latest first, each with why.',
+      permission: 'operate',
+      input: z.object({
+        route: z.string().max(100).optional().describe('Only of this route.'),
+        limit: z.coerce.number().int().min(1).max(500).default(50).describe('At most so many.'),
+      }),
+      output: z.object({ items: z.array(Record) }),
+      cli: ['gateway', 'refused'],
+      columns: ['at', 'status', 'rule', 'method', 'path', 'address', 'id'],
+      async handle({ route, limit }) {
+        const read = (await refused(LOOKED_AT)).flatMap((each) => Record.safeParse(each).data ?? []);
+        return { items: read.filter((each) => route === undefined || each['route'] === route).slice(0, limit) };
+      },
+    }),
   ];
+}
+
+function routeView(figures: RouteFigures | undefined) {
+  const { requests = 0, refused = 0, failed = 0 } = figures ?? {};
+  return { requests, refused, failed, milliseconds: figures ? timesOf(figures.total) : {} };
 }
 
 function viewOf({
@@ -134,7 +167,9 @@ function viewOf({
       path,
       upstream,
       auth: auth.map(({ is }) => is),
+      ...routeView(figures.routes[name]),
     })),
+    withoutRoute: figures.routes[NO_ROUTE]?.requests ?? 0,
     upstreams: upstreams.map((upstream) => ({
       name: upstream.name,
       targets: upstream.state().map(({ origin, lastFailure, ...target }) => ({

@@ -138,7 +138,7 @@ export function createWebhooks(deps: WebhookDeps): Webhooks {
           ...((await keeper
             ?.front()
             ?.ask('counts', null)
-            .catch(() => undefined)) ?? { accepted: 0, refused: {} }),
+            .catch(() => undefined)) ?? { accepted: 0, refused: {}, lately: [] }),
         }),
       }),
     ],

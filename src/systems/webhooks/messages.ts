@@ -35,8 +35,19 @@ export interface SentArrival {
 export interface Counts {
   accepted: number;
   refused: Record<string, number>;
+  /** The last ones, the latest first. */
+  lately: readonly RefusedLately[];
   /** Why the last one could not be put on disk. */
   unkept?: string;
+}
+
+export interface RefusedLately {
+  readonly at: Date;
+  readonly path: string;
+  readonly address: string;
+  readonly reason: string;
+  readonly status: number;
+  readonly message: string;
 }
 
 /** What is asked of the thread, with what it answers. */

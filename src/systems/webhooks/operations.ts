@@ -5,6 +5,7 @@ import { DELIVERY_STATES, type WebhookDb, type WebhookRow } from './tables.ts';
 import { Pause, pauseOperations } from './operations-pause.ts';
 import { replayOperations } from './operations-replay.ts';
 import { shownData } from './told.ts';
+import type { RefusedLately } from './messages.ts';
 import { ABOUT, Attempt, attemptOf, existingIn, id, View, viewOf } from './views.ts';
 
 export interface WebhookState {
@@ -16,6 +17,7 @@ export interface WebhookState {
   readonly behindMs: number;
   readonly accepted: number;
   readonly refused: Readonly<Record<string, number>>;
+  readonly lately: readonly RefusedLately[];
 }
 
 const State = z.object({
@@ -31,6 +33,18 @@ const State = z.object({
   behindMs: z.number().int().describe('How long ago the oldest that is not in the store was taken, in milliseconds.'),
   accepted: z.number().int().describe('Since the receiver began.'),
   refused: z.record(z.string(), z.number().int()).describe('Since the receiver began, by reason.'),
+  lately: z
+    .array(
+      z.object({
+        at: z.coerce.date(),
+        path: z.string(),
+        address: z.string(),
+        reason: z.string(),
+        status: z.number().int(),
+        message: z.string().describe('What the sender was told.'),
+      }),
+    )
+    .describe('The last fifty that were refused since the receiver began, the latest first.'),
 });
 
 export function webhookOperations({
@@ -136,12 +150,21 @@ function shownOr(row: WebhookRow): unknown {
   }
 }
 
-function receiverOf({ address, problem, types, unreadable, refused, ...rest }: WebhookState): z.input<typeof State> {
+function receiverOf({
+  address,
+  problem,
+  types,
+  unreadable,
+  refused,
+  lately,
+  ...rest
+}: WebhookState): z.input<typeof State> {
   return {
     ...rest,
     types: [...types],
     unreadable: [...unreadable],
     refused: { ...refused },
+    lately: [...lately],
     ...(address !== undefined && { address }),
     ...(problem !== undefined && { problem }),
   };

@@ -11,6 +11,7 @@ import {
 } from '../../../edge/handlers/webhooks/receive.ts';
 import type { ReadyType } from '../../../edge/handlers/webhooks/types.ts';
 import type { Log } from '../../core/log.ts';
+import { storableText } from '../../core/storable-text.ts';
 import { memoryCounters } from '../../../edge/handlers/gateway/memory-counters.ts';
 import { type Answer, answerOf, type Body } from './answer.ts';
 import type { JournalWriter } from './journal-writer.ts';
@@ -43,14 +44,22 @@ export interface ReceiverDeps {
 }
 
 const RETRY_SECONDS = '5';
+const REMEMBERED = 50;
+const SHOWN_PATH = 100;
 
 export function createReceiver({ journal, types, now, log }: ReceiverDeps): Receiver {
   const counters = memoryCounters();
-  const counts: Counts = { accepted: 0, refused: {} };
+  const counts: Counts = { accepted: 0, refused: {}, lately: [] };
   let toldOfFailureAt = 0;
 
-  function refused({ code, status, message, headers }: Refused): Answer {
-    counts.refused[code] = (counts.refused[code] ?? 0) + 1;
+  function remember(reason: string, status: number, message: string, { path, address }: Arrival): void {
+    counts.refused[reason] = (counts.refused[reason] ?? 0) + 1;
+    const one = { at: now(), path: storableText(path.slice(0, SHOWN_PATH)), address, reason, status, message };
+    counts.lately = [one, ...counts.lately.slice(0, REMEMBERED - 1)];
+  }
+
+  function refused({ code, status, message, headers }: Refused, arrival: Arrival): Answer {
+    remember(code, status, message, arrival);
     log.debug('webhook refused', { code, status });
     return answerOf(status, { error: message }, headers);
   }
@@ -94,7 +103,7 @@ export function createReceiver({ journal, types, now, log }: ReceiverDeps): Rece
       newId: randomUUID,
       counters,
     });
-    if (verdict.is === 'refused') return say(refused(verdict));
+    if (verdict.is === 'refused') return say(refused(verdict, arrival));
     if (verdict.is === 'answered') return say(answerOf(200, verdict.body));
     const { is: _is, ...accepted } = verdict;
     keep({ ...accepted, receivedAt, address: arrival.address, body }, say);
@@ -110,10 +119,10 @@ export function createReceiver({ journal, types, now, log }: ReceiverDeps): Rece
     },
     head(arrival) {
       const head = judgeHead(arrival, types);
-      return head.is === 'refused' ? refused(head) : head;
+      return head.is === 'refused' ? refused(head, arrival) : head;
     },
     take(arrival, body, awaited, say) {
-      if (body === 'too-large') return say(refused(tooLarge(awaited.ready)));
+      if (body === 'too-large') return say(refused(tooLarge(awaited.ready), arrival));
       if (body === 'busy') return say(busy());
       judge(arrival, body, awaited, say).catch((thrown: unknown) => {
         log.error('webhook could not be answered', { reason: String(thrown) });

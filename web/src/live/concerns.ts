@@ -49,7 +49,7 @@ const CONCERNS: readonly (readonly [prefix: string, paths: readonly AskPath[]])[
   ['mode.', ['/api/v1/mode']],
   ['report.', ['/api/v1/health-reports', '/api/v1/performance-reports', '/api/v1/weekly-summaries']],
   ['metrics.', ['/api/v1/metrics']],
-  ['webhook.', ['/api/v1/webhooks']],
+  ['webhook.', ['/api/v1/webhooks', '/api/v1/webhook-get', '/api/v1/webhook-receiver']],
   ['endpoint.', ['/api/v1/webhook-endpoints', '/api/v1/webhook-deliveries']],
   [
     'config.',

@@ -35,6 +35,8 @@ const NAVIGATION: readonly Neighbourhood[] = [
       { to: '/schedules', label: 'Schedules', words: 'cron timers week pause next' },
       { to: '/heartbeats', label: 'Heartbeats', words: 'foreign jobs cron ping dead man' },
       { to: '/maintenance', label: 'Maintenance', words: 'windows quiet' },
+      { to: '/webhooks', label: 'Webhooks', words: 'incoming hooks received refused replay pause signature dead' },
+      { to: '/gateway', label: 'Gateway', words: 'routes api keys limits refused explain upstreams proxy' },
       { to: '/endpoints', label: 'Endpoints', words: 'outgoing webhooks deliveries subscriptions replay' },
       {
         to: '/alerts',

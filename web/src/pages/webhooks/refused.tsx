@@ -1,0 +1,46 @@
+import { Text } from '@mantine/core';
+import type { Answer } from '../../api/client.ts';
+import { Ago } from '../../parts/ago.tsx';
+import { Card, Row, Section } from '../../parts/card.tsx';
+import { State } from '../../parts/state.tsx';
+
+type Receiver = Answer<'/api/v1/webhook-receiver'>;
+
+/** What is to be done about a refusal, where its sender is one's own. */
+const HELP: Readonly<Record<string, string>> = {
+  signature: 'The secret here and at the sender differ, or something on the way changed the body.',
+  time: 'It is too old, or the clocks differ.',
+  path: 'No type of that name is configured here.',
+  address: 'Its type is taken from other addresses only.',
+  'no-secret': 'The secret of its type cannot be read: webhooks are answered with 503 until it can be.',
+  schema: 'It is not as the schema of its type wants it.',
+  rate: 'More than its type takes in that time.',
+};
+
+interface RefusedProps {
+  readonly lately: Receiver['lately'];
+  readonly counts: Receiver['refused'];
+}
+
+export function Refused({ lately, counts }: RefusedProps) {
+  const reasons = Object.entries(counts).toSorted(([, one], [, other]) => other - one);
+  if (reasons.length === 0) return undefined;
+  return (
+    <Section title="Refused" count={reasons.map(([reason, count]) => `${reason} ${count}`).join(', ')}>
+      <Card>
+        {lately.map(({ at, path, address, reason, status, message }) => (
+          <Row key={`${at} ${address} ${path} ${reason}`}>
+            <div className="grow">
+              <strong>{path}</strong> <State word={reason} tone="warn" />
+              <Text size="sm">{message}</Text>
+              <Text size="sm" c="dimmed">
+                HTTP {status} to {address}, <Ago at={at} />
+                {HELP[reason] !== undefined && ` · ${HELP[reason]}`}
+              </Text>
+            </div>
+          </Row>
+        ))}
+      </Card>
+    </Section>
+  );
+}
