@@ -96,11 +96,11 @@ workflows:
     const { page } = seen;
     expect(await send('bank', '{"kind":"deposit","amount":12,"password":"hunter2"}')).toBe(202);
     expect(await send('bank', '{"kind":"deposit","amount":13}', false)).toBe(401);
-    expect(await send('nowhere', '{}')).toBe(404);
+    expect(await send('nowhere', '{}')).toBe(401);
     await page.goto(`${running.url}/webhooks`);
     await page.getByText('1 taken and 2 refused since it began.').waitFor();
     await page.getByText('The secret here and at the sender differ').waitFor();
-    await page.getByText('No type of that name is configured here.').waitFor();
+    await page.getByText('No type of that name is configured here').waitFor();
 
     await page.getByRole('button', { name: /^Show / }).click();
     await page.getByText('"amount": 12').waitFor();
@@ -137,7 +137,7 @@ workflows:
     expect(refused.status).toBe(401);
     expect((await ask('/elsewhere')).status).toBe(404);
     for (let n = 0; n < 8; n += 1) await ask('/open');
-    await page.goto(`${running.url}/gateway`);
+    await page.goto(`${running.url}/gateway-status`);
     const row = page.getByRole('row', { name: /^private/ });
     await row.waitFor();
     expect(await row.getByRole('cell').allTextContents()).toEqual([

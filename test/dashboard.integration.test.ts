@@ -24,7 +24,7 @@ const PAGES = [
   '/alerts',
   '/alerts/interruptions',
   '/webhooks',
-  '/gateway',
+  '/gateway-status',
   '/endpoints',
   '/checklists',
   '/backups',

@@ -194,7 +194,7 @@ const routes = root.addChildren([
   }),
   createRoute({
     getParentRoute,
-    path: '/gateway',
+    path: '/gateway-status',
     component: lazyRouteComponent(() => import('./pages/gateway/gateway.tsx'), 'Gateway'),
   }),
   createRoute({

@@ -36,7 +36,7 @@ const NAVIGATION: readonly Neighbourhood[] = [
       { to: '/heartbeats', label: 'Heartbeats', words: 'foreign jobs cron ping dead man' },
       { to: '/maintenance', label: 'Maintenance', words: 'windows quiet' },
       { to: '/webhooks', label: 'Webhooks', words: 'incoming hooks received refused replay pause signature dead' },
-      { to: '/gateway', label: 'Gateway', words: 'routes api keys limits refused explain upstreams proxy' },
+      { to: '/gateway-status', label: 'Gateway', words: 'routes api keys limits refused explain upstreams proxy' },
       { to: '/endpoints', label: 'Endpoints', words: 'outgoing webhooks deliveries subscriptions replay' },
       {
         to: '/alerts',

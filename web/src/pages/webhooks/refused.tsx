@@ -10,9 +10,8 @@ type Receiver = Answer<'/api/v1/webhook-receiver'>;
 const HELP: Readonly<Record<string, string>> = {
   signature: 'The secret here and at the sender differ, or something on the way changed the body.',
   time: 'It is too old, or the clocks differ.',
-  path: 'No type of that name is configured here.',
   address: 'Its type is taken from other addresses only.',
-  'no-secret': 'The secret of its type cannot be read: webhooks are answered with 503 until it can be.',
+  'no-secret': 'No type of that name is configured here, or it has no secret.',
   schema: 'It is not as the schema of its type wants it.',
   rate: 'More than its type takes in that time.',
 };
