@@ -116,7 +116,7 @@ workflows:
     await page.getByRole('button', { name: 'Pause', exact: true }).click();
     await page.getByText(/the shop is being moved, by ada/).waitFor();
     expect(await send('shop', '{"n":1}')).toBe(202);
-    await page.getByText('held back').first().waitFor();
+    await page.getByText('held back').filter({ visible: true }).first().waitFor();
     await page.getByRole('button', { name: 'Resume shop' }).click();
     await page.getByText('the shop is being moved').waitFor({ state: 'detached' });
     await eventually(
@@ -148,7 +148,10 @@ workflows:
       '0',
       expect.stringMatching(/ms/),
     ]);
-    await page.getByText('Too many requests came from this address.').first().waitFor();
+    await page
+      .getByText(/^Too many requests came from this address\. \d of 6 used\./)
+      .first()
+      .waitFor();
     await page.getByRole('button', { name: /^Why/ }).first().click();
     await page
       .getByText(/^\d+ of 6 used by/)

@@ -52,8 +52,8 @@ export interface Figures {
   requests: number;
   /** Answers by hundreds: 2xx, 4xx. */
   readonly byStatus: Record<string, number>;
-  /** Of each route, and of what no route took under `-`. */
-  readonly routes: Record<string, RouteFigures>;
+  /** Of each route by its name, and under nothing of what no route took. */
+  readonly routes: Map<string | undefined, RouteFigures>;
   /** By the rule that refused. */
   readonly refusals: Record<string, number>;
   /** What did not go to its end, or failed at the upstream, by reason. */
@@ -68,7 +68,7 @@ export function createFigures(): Figures {
     byStatus: {},
     refusals: {},
     failures: {},
-    routes: {},
+    routes: new Map(),
   };
 }
 
@@ -76,8 +76,10 @@ export function bump(counts: Record<string, number>, key: string): void {
   counts[key] = (counts[key] ?? 0) + 1;
 }
 
-export const NO_ROUTE = '-';
-
 export function figuresOf({ routes }: Figures, route: string | undefined): RouteFigures {
-  return (routes[route ?? NO_ROUTE] ??= { total: createDurations(), requests: 0, refused: 0, failed: 0 });
+  const known = routes.get(route);
+  if (known) return known;
+  const fresh = { total: createDurations(), requests: 0, refused: 0, failed: 0 };
+  routes.set(route, fresh);
+  return fresh;
 }

@@ -26,6 +26,12 @@ it('gives the last lines of several files, the latest first, wherever the pieces
   );
 });
 
+it('reads a line that is longer than several pieces', async () => {
+  const file = join(folder.path, 'long.jsonl');
+  await writeFile(file, `{"n":1}\n${JSON.stringify({ n: 2, text: 'x'.repeat(700_000) })}\n{"n":3}\n`);
+  expect(numbers(await lastRecords([file], 5))).toEqual([3, 2, 1]);
+});
+
 it('takes no line that was cut off, and misses no file that is gone', async () => {
   const file = join(folder.path, 'cut.jsonl');
   await writeFile(file, '{"n":1}\n{"n":2}\n{"n":3');

@@ -22,7 +22,7 @@ export async function lastRecords(paths: readonly string[], limit: number): Prom
         end = begin;
         const text = Buffer.concat([piece, rest]);
         // What stands before the first end of a line may begin in the piece before.
-        const whole = begin === 0 ? 0 : text.indexOf('\n') + 1;
+        const whole = begin === 0 ? 0 : text.indexOf('\n') + 1 || text.length;
         rest = text.subarray(0, whole);
         found.push(...text.toString('utf8', whole).split('\n').toReversed().flatMap(recordIn));
       }

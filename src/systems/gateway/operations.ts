@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { StewardError } from '../../core/errors.ts';
 import { type AnyOperation, defineQuery } from '../../core/operation.ts';
-import { type Durations, type Figures, NO_ROUTE, type RouteFigures } from './figures.ts';
+import type { Durations, Figures, RouteFigures } from './figures.ts';
 import type { ConfiguredRoute } from './routes.ts';
 import type { Upstream } from './upstream.ts';
 
@@ -167,9 +167,9 @@ function viewOf({
       path,
       upstream,
       auth: auth.map(({ is }) => is),
-      ...routeView(figures.routes[name]),
+      ...routeView(figures.routes.get(name)),
     })),
-    withoutRoute: figures.routes[NO_ROUTE]?.requests ?? 0,
+    withoutRoute: figures.routes.get(undefined)?.requests ?? 0,
     upstreams: upstreams.map((upstream) => ({
       name: upstream.name,
       targets: upstream.state().map(({ origin, lastFailure, ...target }) => ({

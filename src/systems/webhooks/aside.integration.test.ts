@@ -40,6 +40,11 @@ describe('files of the journal that were kept aside', () => {
     expect(wordsOfAside(folder, [], KEEP_MS)).toBeUndefined();
   });
 
+  it('are none where there never was a journal', async () => {
+    expect(await filesAside(join(folder, 'never'))).toEqual([]);
+    expect(await clearAside(join(folder, 'never'), { before: NOW })).toEqual([]);
+  });
+
   it('go when webhooks of their time go', async () => {
     expect((await clearAside(folder, { before: before(30) })).map(({ name }) => name)).toEqual([
       '0000000001.journal.damaged',

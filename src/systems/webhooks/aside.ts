@@ -13,15 +13,17 @@ const ENDING = '.journal.damaged';
 /** As much as sixteen whole files have; a disk that spoils everything is not to fill itself. */
 const MOST_BYTES = 256 * 1024 * 1024;
 
-/** The oldest first. */
+const nothingWhereMissing = (thrown: NodeJS.ErrnoException): undefined => {
+  if (thrown.code !== 'ENOENT') throw thrown;
+};
+
+/** The oldest first. Whoever never took a webhook has no journal. */
 export async function filesAside(folder: string): Promise<readonly Aside[]> {
-  const names = (await readdir(folder)).filter((name) => name.endsWith(ENDING));
+  const names = (await readdir(folder).catch(nothingWhereMissing)) ?? [];
   const found = await Promise.all(
     names.map(async (name) => {
-      const seen = await stat(join(folder, name)).catch((thrown: NodeJS.ErrnoException) => {
-        if (thrown.code !== 'ENOENT') throw thrown;
-      });
-      return seen?.isFile() ? [{ name, bytes: seen.size, at: seen.mtime }] : [];
+      const seen = name.endsWith(ENDING) && (await stat(join(folder, name)).catch(nothingWhereMissing));
+      return seen && seen.isFile() ? [{ name, bytes: seen.size, at: seen.mtime }] : [];
     }),
   );
   return found.flat().toSorted((one, other) => one.at.getTime() - other.at.getTime());

@@ -56,12 +56,11 @@ function Line({ request }: { readonly request: Request }) {
           {method ?? 'unreadable'} {path}
         </strong>{' '}
         <State word={rule} tone={status !== undefined && status >= 500 ? 'bad' : 'warn'} />
-        <Text size="sm">{reasonsOf(request)[0]}</Text>
+        <Text size="sm">{reasonsOf(request).join(' ')}</Text>
         <Text size="sm" c="dimmed">
           {status === undefined ? 'no answer' : `HTTP ${status}`} to {textOf(request, 'user') ?? address}
           {textOf(request, 'route') !== undefined && ` by ${textOf(request, 'route')}`}, <Ago at={at} />
         </Text>
-        {opened && <Why request={request} />}
       </div>
       <Button
         size="compact-sm"
@@ -72,6 +71,11 @@ function Line({ request }: { readonly request: Request }) {
       >
         {opened ? 'Less' : 'Why'}
       </Button>
+      {opened && (
+        <div className="below">
+          <Why request={request} />
+        </div>
+      )}
     </Row>
   );
 }

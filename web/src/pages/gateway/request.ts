@@ -42,17 +42,20 @@ const RULES: Readonly<Record<string, string>> = {
   anonymous: 'Too many requests came from this address.',
   plan: 'Who asks has used up what the plan gives.',
   malformed: 'It could not be read.',
+  error: 'The gateway failed at it.',
+  forward: 'It was let through.',
+  preflight: 'It was let through.',
 };
 
-/** Why it came to that, the most telling first. */
+/** Why it came to that: in a sentence, then what was found. */
 export function reasonsOf(request: Request): readonly string[] {
   const limit = limitsOf(request).find(({ allowed, shadow }) => !allowed && !shadow);
   return [
+    RULES[request.rule] ?? `${request.rule}.`,
     ...[textOf(request, 'why')].filter((why) => why !== undefined),
     ...authOf(request)
       .filter(({ outcome }) => outcome === 'bad' || outcome === 'unfit' || outcome === 'unavailable')
-      .map(({ by, why }) => `${by}: ${why}`),
-    ...(limit ? [`${limit.used} of ${limit.limit} used (${limit.rule})`] : []),
-    RULES[request.rule] ?? request.rule,
+      .map(({ by, why }) => `${by}: ${why}.`),
+    ...(limit ? [`${limit.used} of ${limit.limit} used.`] : []),
   ];
 }

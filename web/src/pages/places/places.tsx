@@ -88,7 +88,6 @@ function Line({ place }: { readonly place: Place }) {
           )}
           {facts.map((fact) => ` · ${fact}`)}
         </Text>
-        {opened && <Looks place={name} />}
       </div>
       <Group gap="xs">
         <Button
@@ -107,6 +106,11 @@ function Line({ place }: { readonly place: Place }) {
           </>
         )}
       </Group>
+      {opened && (
+        <div className="below">
+          <Looks place={name} />
+        </div>
+      )}
     </Row>
   );
 }

@@ -27,7 +27,6 @@ export function DeliveryLine({ webhook }: { readonly webhook: Webhook }) {
           {replays > 0 && ` · replayed ${replays === 1 ? 'once' : `${replays} times`}`}
         </Text>
         {problem !== undefined && <Text size="sm">{problem}</Text>}
-        {opened && <Sent id={id} />}
       </div>
       {may('operate') && (
         <Group gap="xs">
@@ -42,6 +41,11 @@ export function DeliveryLine({ webhook }: { readonly webhook: Webhook }) {
           </Button>
           {me.role !== 'agent' && <Replay webhook={webhook} />}
         </Group>
+      )}
+      {opened && (
+        <div className="below">
+          <Sent id={id} />
+        </div>
       )}
     </Row>
   );

@@ -6,7 +6,7 @@ import { State } from '../../parts/state.tsx';
 
 type Receiver = Answer<'/api/v1/webhook-receiver'>;
 
-/** What is to be done about a refusal, where its sender is one's own. */
+/** Why, where the sender is told less: it may be anybody. */
 const HELP: Readonly<Record<string, string>> = {
   signature: 'The secret here and at the sender differ, or something on the way changed the body.',
   time: 'It is too old, or the clocks differ.',
@@ -31,10 +31,10 @@ export function Refused({ lately, counts }: RefusedProps) {
           <Row key={`${at} ${address} ${path} ${reason}`}>
             <div className="grow">
               <strong>{path}</strong> <State word={reason} tone="warn" />
-              <Text size="sm">{message}</Text>
+              <Text size="sm">{HELP[reason] ?? message}</Text>
               <Text size="sm" c="dimmed">
                 HTTP {status} to {address}, <Ago at={at} />
-                {HELP[reason] !== undefined && ` · ${HELP[reason]}`}
+                {HELP[reason] !== undefined && ` · it was told: ${message}`}
               </Text>
             </div>
           </Row>
