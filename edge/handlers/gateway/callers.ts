@@ -86,7 +86,7 @@ export function createCallers({ digests, fetchKeys, validate }: CallerPorts): Ca
   async function find(
     one: Remembering,
     credential: string,
-    { name, now, mayTry }: { name: string; now: number; mayTry: () => Promise<Turn['is']> },
+    { name, now, guessed }: { name: string; now: number; guessed: () => Guesses },
   ): Promise<Found> {
     // What was good once is no guess: others of its address must not keep it out by guessing.
     if (one.findings.get(name)?.finding.outcome === 'good') return await lookAt(one, name, credential, now);
@@ -94,10 +94,12 @@ export function createCallers({ digests, fetchKeys, validate }: CallerPorts): Ca
     const { looking } = one;
     const other = looking.get(name);
     if (other && Math.abs(now - other.since) < TOGETHER_MS) {
-      const found = await other.found;
+      const found = await guessed().waitFor(other.found);
       if (typeof found === 'object' && found.outcome !== 'bad') return found;
     }
-    const found = mayTry().then(async (may) => (may === 'go' ? await lookAt(one, name, credential, now) : may));
+    const found = guessed()
+      .mayTry(credential)
+      .then(async (may) => (may === 'go' ? await lookAt(one, name, credential, now) : may));
     const own = { since: now, found };
     looking.set(name, own);
     try {
@@ -143,8 +145,7 @@ export function createCallers({ digests, fetchKeys, validate }: CallerPorts): Ca
         }
         // No credential is kept.
         return after(digests.sha256OfText(credential), (name) => {
-          const mayTry = (): Promise<Turn['is']> => guessed().mayTry(credential);
-          const found = remembered(one, name, now) ?? find(one, credential, { name, now, mayTry });
+          const found = remembered(one, name, now) ?? find(one, credential, { name, now, guessed });
           return after(found, (finding) => came(at, one, credential, finding));
         });
       }

@@ -1,5 +1,6 @@
 import type { Spent } from './limits.ts';
 import type { Finding } from './method.ts';
+import { type Patience, patienceOf } from './patience.ts';
 import type { Counts, Turn, Turns } from './turns.ts';
 
 interface Shown {
@@ -16,6 +17,8 @@ export function guesses(
   counts: Counts,
   turns: Turns,
 ): {
+  /** For what another request found out about the same: as long as for its turn, and not once more. */
+  readonly waitFor: Patience['waitFor'];
   readonly mayTry: (credential: string) => Promise<Turn['is']>;
   readonly came: (credential: string, outcome: Finding['outcome']) => void;
   /** The count that the request is in by what it showed, if in any; of several, one that had no room. */
@@ -24,6 +27,7 @@ export function guesses(
   readonly over: () => void;
 } {
   const shown = new Map<string, Shown>();
+  const patience = patienceOf(counts.waitMs);
 
   function of(credential: string): Shown {
     let found = shown.get(credential);
@@ -50,9 +54,10 @@ export function guesses(
   }
 
   return {
+    waitFor: patience.waitFor,
     async mayTry(credential) {
       const found = of(credential);
-      found.turn ??= await turns.take(counts, !holdsOne());
+      found.turn ??= await turns.take(counts, patience, !holdsOne());
       return found.turn.is;
     },
     came(credential, outcome) {
@@ -67,6 +72,7 @@ export function guesses(
       return counted;
     },
     over() {
+      patience.over();
       for (const { turn } of shown.values()) turn?.end();
     },
   };

@@ -1,9 +1,12 @@
 import { setImmediate } from 'node:timers/promises';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { LIMITS, routeOf, START } from '../../testing/gateway-kit.ts';
+import { LIMITS, REMOTE, routeOf, START } from '../../testing/gateway-kit.ts';
+import { webDigests } from '../digests.ts';
+import { createCallers } from './callers.ts';
 import { atOnce, ofAddress } from './limits.ts';
 import { memoryCounters } from './memory-counters.ts';
+import { patienceOf } from './patience.ts';
 import { readyRoutes } from './ready.ts';
 import { type Counts, createTurns, type Turn } from './turns.ts';
 
@@ -46,7 +49,7 @@ describe('what nobody knows, at one address', () => {
           const one = looking.length === 0 || arrives.next().value ? coming.shift() : undefined;
           if (one !== undefined) {
             waiting += 1;
-            void turns.take(counts, true).then((turn) => {
+            void turns.take(counts, patienceOf(counts.waitMs)).then((turn) => {
               waiting -= 1;
               if (turn.is === 'go') looking.push({ right: one, turn });
               else refused.push(one);
@@ -74,27 +77,78 @@ describe('what nobody knows, at one address', () => {
   it('waits as long as it may, and behind no more than so many', async () => {
     const turns = createTurns(3);
     const counts = address(2, 50);
-    const first = await turns.take(counts, true);
-    const others = Array.from({ length: 5 }, () => turns.take(counts, true));
+    const first = await turns.take(counts, patienceOf(counts.waitMs));
+    const others = Array.from({ length: 5 }, () => turns.take(counts, patienceOf(counts.waitMs)));
     const told = await Promise.all(others);
     expect([first.is, ...told.map(({ is }) => is)]).toEqual(['go', ...Array<string>(5).fill('busy')]);
     expect(told[0]?.spent).toMatchObject({ allowed: false, headers: { 'retry-after': '1' } });
     first.end();
-    expect((await turns.take(counts, true)).is).toBe('go');
+    expect((await turns.take(counts, patienceOf(counts.waitMs))).is).toBe('go');
   });
 
   it('does not wait where it has a turn already, so that no two wait for each other', async () => {
     const turns = createTurns();
     const counts = address(2);
-    expect((await turns.take(counts, true)).is).toBe('go');
-    expect((await turns.take(counts, false)).is).toBe('go');
-    expect((await turns.take(counts, false)).is).toBe('busy');
+    expect((await turns.take(counts, patienceOf(counts.waitMs))).is).toBe('go');
+    expect((await turns.take(counts, patienceOf(counts.waitMs), false)).is).toBe('go');
+    expect((await turns.take(counts, patienceOf(counts.waitMs), false)).is).toBe('busy');
   });
 
   it('waits for nobody who was cut off a minute ago', async () => {
     const turns = createTurns();
     const counts = address(2);
-    await turns.take(counts, true);
-    expect((await turns.take({ ...counts, now: START + 61_000 }, true)).is).toBe('go');
+    await turns.take(counts, patienceOf(counts.waitMs));
+    expect((await turns.take({ ...counts, now: START + 61_000 }, patienceOf(counts.waitMs))).is).toBe('go');
+  });
+
+  it('finds out that there is no more room with one question each, however many wait', async () => {
+    const turns = createTurns();
+    let guesses = 0;
+    const one = address(20);
+    const counts: Counts = {
+      ...one,
+      guess() {
+        guesses += 1;
+        return one.guess();
+      },
+    };
+    const looking: Turn[] = [];
+    const refused: Turn[] = [];
+    const asks = 400;
+    const all = Array.from({ length: asks }, async () => {
+      const turn = await turns.take(counts, patienceOf(counts.waitMs));
+      (turn.is === 'go' ? looking : refused).push(turn);
+    });
+    await setImmediate();
+    for (let turn = looking.shift(); turn; turn = looking.shift()) {
+      turn.end();
+      await setImmediate();
+    }
+    await Promise.all(all);
+    expect(new Set(refused.map(({ is }) => is))).toEqual(new Set(['full']));
+    expect(refused).toHaveLength(asks - 20);
+    expect(guesses).toBeLessThan(asks + 20);
+  });
+
+  it('waits for another that asks the same no longer than it may itself', async () => {
+    const { promise: answer, resolve } = Promise.withResolvers<{ status: number; body: unknown }>();
+    const callers = createCallers({
+      digests: webDigests,
+      fetchKeys: () => Promise.reject(new Error('none')),
+      validate: () => answer,
+    });
+    const counts = address(2);
+    const identify = (token: string, waitMs: number) =>
+      callers.identify([REMOTE], {
+        header: (name) => (name === 'authorization' ? `Bearer ${token}` : undefined),
+        counts: { ...counts, waitMs },
+      });
+    const looked = identify('first', 60_000);
+    await setImmediate();
+    const patient = identify('same', 60_000);
+    await setImmediate();
+    expect((await identify('same', 20)).is).toBe('not-tried');
+    resolve({ status: 200, body: { user_id: 'somebody' } });
+    expect([(await looked).is, (await patient).is]).toEqual(['good', 'good']);
   });
 });

@@ -1,6 +1,7 @@
 // What nobody knows yet is looked at in turn: at one address behind the others that are looked at there.
 import type { Soon } from '../soon.ts';
 import type { Spent } from './limits.ts';
+import type { Patience } from './patience.ts';
 
 /** The counts of one address, for what nobody knows yet. */
 export interface Counts {
@@ -8,7 +9,7 @@ export interface Counts {
   readonly of: string;
   /** So many are looked at together, in one process: a part of what may be guessed, so that other nodes find room as well. */
   readonly atOnce: number;
-  /** So long a request waits for its turn. */
+  /** So long a request waits for others. */
   readonly waitMs: number;
   /** Unix milliseconds: when the request came. */
   readonly now: number;
@@ -30,7 +31,7 @@ export interface Turn {
 
 export interface Turns {
   /** Who has a turn already does not wait for another: two that wait for each other would wait forever. */
-  readonly take: (counts: Counts, mayWait: boolean) => Promise<Turn>;
+  readonly take: (counts: Counts, patience: Patience, mayWait?: boolean) => Promise<Turn>;
 }
 
 const MOST_WAITING = 500;
@@ -45,8 +46,8 @@ interface Queue {
 
 /**
  * A guess is counted before the look and given back after it, so a full count may have room as soon as one of those before has
- * ended. Nobody gets more looks by waiting: who is wrong gives nothing back, and where nobody is looked at and the count is full, all
- * who wait are refused.
+ * ended. Nobody gets more looks by waiting: who is wrong gives nothing back, and where nobody is looked at and the count is full, those
+ * who wait find that out one after the other. All at once they would wait for each other, and each of them many times.
  */
 export function createTurns(mostWaiting = MOST_WAITING): Turns {
   const queues = new Map<string, Queue>();
@@ -59,20 +60,19 @@ export function createTurns(mostWaiting = MOST_WAITING): Turns {
     return queue;
   }
 
-  function ended(of: string, queue: Queue, one: object, all = false): void {
+  function ended(of: string, queue: Queue, one: object): void {
     queue.looking.delete(one);
-    const next = queue.waiting.splice(0, all ? Infinity : 1);
-    for (const { wake } of next) wake();
-    if (queue.looking.size + next.length === 0 && queues.get(of) === queue) queues.delete(of);
+    const next = queue.waiting.shift();
+    next?.wake();
+    if (!next && queue.looking.size === 0 && queues.get(of) === queue) queues.delete(of);
   }
 
   return {
-    async take(counts, mayWait) {
+    async take(counts, patience, mayWait = true) {
       const { of, atOnce, now, guess } = counts;
       const queue = queueOf(counts);
       const own = {};
       const end = (): void => ended(of, queue, own);
-      const patience = patienceOf(counts.waitMs);
       try {
         let mayGo = !mayWait || (queue.waiting.length === 0 && queue.looking.size < atOnce);
         for (let again = false; ; again = true) {
@@ -86,43 +86,35 @@ export function createTurns(mostWaiting = MOST_WAITING): Turns {
             }
             queue.looking.delete(own);
             if (queue.looking.size === 0) {
-              ended(of, queue, own, true);
+              end();
               return { is: 'full', spent, end: nothing };
             }
           }
-          if (!mayWait || queue.waiting.length >= mostWaiting || !(await patience.wait(queue, now, again)))
+          if (!mayWait || queue.waiting.length >= mostWaiting || !(await isWoken(queue, { since: now, again, patience })))
             return { is: 'busy', spent: soon(await counts.look()), end: nothing };
           mayGo = queue.looking.size < atOnce;
         }
       } catch (thrown) {
         end();
         throw thrown;
-      } finally {
-        patience.over();
       }
     },
   };
 }
 
-/** One deadline for all the times that one waits. */
-function patienceOf(ms: number) {
-  const { promise: late, resolve } = Promise.withResolvers<void>();
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  return {
-    /** Whether it was woken; who waits again stands in front. */
-    async wait({ waiting }: Queue, since: number, again: boolean): Promise<boolean> {
-      timer ??= setTimeout(resolve, ms);
-      const woken = Promise.withResolvers<void>();
-      const one = { since, wake: woken.resolve };
-      if (again) waiting.unshift(one);
-      else waiting.push(one);
-      await Promise.race([woken.promise, late]);
-      const at = waiting.indexOf(one);
-      if (at !== -1) waiting.splice(at, 1);
-      return at === -1;
-    },
-    over: () => clearTimeout(timer),
-  };
+/** False where that took too long; who waits again stands in front. */
+async function isWoken(
+  { waiting }: Queue,
+  { since, again, patience }: { readonly since: number; readonly again: boolean; readonly patience: Patience },
+): Promise<boolean> {
+  const woken = Promise.withResolvers<void>();
+  const one = { since, wake: woken.resolve };
+  if (again) waiting.unshift(one);
+  else waiting.push(one);
+  await patience.waitFor(woken.promise);
+  const at = waiting.indexOf(one);
+  if (at !== -1) waiting.splice(at, 1);
+  return at === -1;
 }
 
 /** The count may have room at once; it is the others that are to be waited for. */

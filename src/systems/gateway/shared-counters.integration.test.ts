@@ -3,6 +3,7 @@ import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Count } from '../../../edge/handlers/gateway/counters.ts';
 import type { Spent } from '../../../edge/handlers/gateway/limits.ts';
+import { patienceOf } from '../../../edge/handlers/gateway/patience.ts';
 import { createTurns } from '../../../edge/handlers/gateway/turns.ts';
 import { memoryLog } from '../../testing/log.ts';
 import { testDatabase, type TestDatabase } from '../../testing/database.ts';
@@ -232,7 +233,7 @@ describe('counters that nodes share', () => {
         };
         await Promise.all(
           Array.from({ length: 200 }, async () => {
-            const turn = await turns.take(counts, true);
+            const turn = await turns.take(counts, patienceOf(counts.waitMs));
             if (turn.is === 'go') {
               await sleep(2);
               through += 1;
