@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { JsonObject } from '../core/json.ts';
 import { defineWorkflow } from '../core/workflow.ts';
@@ -10,6 +11,7 @@ const LEFT_OUT: Readonly<Record<string, JsonObject>> = {
   one: { ref: 'main', about: 'a', text: 'x'.repeat(200_000) },
   two: { ref: 'main', about: 'b' },
   three: { ref: 'other', about: 'a' },
+  wordy: { ref: 'main', about: randomBytes(10_000).toString('hex') },
   long: { ref: 'main', about: 'c', text: 'x'.repeat(3 * 1024 * 1024) },
 };
 
@@ -113,5 +115,11 @@ describe('events that carry only a part of what they tell of', () => {
     await expect.poll(async () => (await executions('at_once')).length, { timeout: 20_000 }).toBe(3);
     const [newest] = await executions('at_once');
     expect(newest?.context).toMatchObject({ event: { id }, data: null, bytes: 1 });
+  }, 60_000);
+
+  it('belong together by a text of any length', async () => {
+    const ids = [await append('wordy'), await append('wordy')];
+    const events = async () => (await executions('together')).map(({ context }) => context['event']);
+    await expect.poll(events, { timeout: 20_000 }).toContainEqual(expect.objectContaining({ id: ids[1], count: 2 }));
   }, 60_000);
 });

@@ -15,6 +15,8 @@ type Window = Selectable<WorkflowTables['workflow_windows']>;
 /** As an event trigger without `by` has it. */
 const BY = ['subject.kind', 'subject.id'];
 const MOST_EVENTS = 100;
+/** What belongs together may be told by a text of any length; an index takes no such. */
+const LONGEST_KEY = 255;
 /** How long nothing is forgotten that could still matter. */
 const SPARE_MS = 3_600_000;
 
@@ -53,7 +55,7 @@ export function createWindows({ store, now }: { readonly store: Store; readonly 
   return {
     async collect(workflow, index, event, whole) {
       const trigger = workflow.triggers[index] as EventTrigger;
-      const key = keyOf(trigger.by ?? BY, whole);
+      const key = indexable(keyOf(trigger.by ?? BY, whole));
       const hash = hashOfTrigger(trigger);
       const at = now();
       await db.transaction().execute(async (trx) => {
@@ -140,6 +142,9 @@ export function createWindows({ store, now }: { readonly store: Store; readonly 
     });
   }
 }
+
+const indexable = (key: string): string =>
+  key.length <= LONGEST_KEY ? key : createHash('sha256').update(key).digest('hex');
 
 type Next = Pick<Window, 'total' | 'first_at' | 'due_at' | 'quiet_until' | 'expires_at'> & {
   readonly events: CollectedEvent[];

@@ -90,7 +90,11 @@ export function createTurns(mostWaiting = MOST_WAITING): Turns {
               return { is: 'full', spent, end: nothing };
             }
           }
-          if (!mayWait || queue.waiting.length >= mostWaiting || !(await isWoken(queue, { since: now, again, patience })))
+          if (
+            !mayWait ||
+            queue.waiting.length >= mostWaiting ||
+            !(await isWoken(queue, { since: now, again, patience }))
+          )
             return { is: 'busy', spent: soon(await counts.look()), end: nothing };
           mayGo = queue.looking.size < atOnce;
         }

@@ -14,8 +14,9 @@ const BOUNDS = { fileBytes: 100_000, keepBytes: 1_000_000, keepMs: 14 * DAY_MS }
 describe('the access log', () => {
   let folder: string;
   let clock: Date;
-  const log = memoryLog();
+  let log: ReturnType<typeof memoryLog>;
   beforeEach(async () => {
+    log = memoryLog();
     folder = await mkdtemp(join(tmpdir(), 'stw-access-'));
     clock = new Date();
   });
@@ -129,6 +130,27 @@ describe('the access log', () => {
     expect(await one.find(early)).toMatchObject({ id: early });
     await expect(one.find(newId())).rejects.toMatchObject({ code: 'UNAVAILABLE' });
     for (const pipe of pipes) await (await open(pipe, 'r+')).close();
+    await one.close();
+  });
+
+  it('keeps a bounded number of bytes while the disk hangs, and lets nobody who asks wait for it', async () => {
+    const pipe = join(folder, 'refused.jsonl');
+    execFileSync('mkfifo', [pipe]);
+    const one = opened(folder, 500);
+    // As long as a request may say where it goes.
+    const path = `/${'x'.repeat(16_000)}`;
+    const lines = 4_000;
+    for (let at = 0; at < lines; at += 1) one.write(refusal(newId(), { path }));
+    expect((lines - one.dropped) * path.length).toBeLessThan(32 * 1024 * 1024);
+    await expect(one.find(newId())).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+    // It is back: whoever writes to the pipe is told that nobody reads, and begins a file.
+    const reader = await open(pipe, 'r+');
+    await rm(pipe);
+    await reader.close();
+    const id = newId();
+    await one.flush();
+    one.write(refusal(id));
+    expect(await one.find(id)).toMatchObject({ id });
     await one.close();
   });
 

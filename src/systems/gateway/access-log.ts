@@ -50,10 +50,21 @@ export function createAccessLog({
   const all = async (work: (files: typeof refused) => Promise<void>): Promise<void> =>
     void (await Promise.all(both.map(work)));
 
-  async function find(id: string): Promise<unknown> {
+  async function toSearch(id: string): Promise<SearchData> {
     await all((files) => files.flush());
     const listed = await Promise.all(both.map(async (files) => nearest(await files.list(), timeOfId(id))));
-    return await searchApart({ paths: listed.flat().map(({ path }) => path), id }, findMs);
+    return { paths: listed.flat().map(({ path }) => path), id };
+  }
+
+  async function find(id: string): Promise<unknown> {
+    try {
+      return await searchApart(await within(findMs, toSearch(id)), findMs);
+    } catch (thrown) {
+      throw new StewardError('UNAVAILABLE', `The access log could not be searched: ${(thrown as Error).message}.`, {
+        hint: 'Ask again. If it stays so, look at the disk that has the home of Steward.',
+        cause: thrown,
+      });
+    }
   }
 
   return {
@@ -100,11 +111,6 @@ async function searchApart(data: SearchData, ms: number): Promise<unknown> {
   worker.once('exit', () => reject(new Error('the search ended')));
   try {
     return await within(ms, promise);
-  } catch (thrown) {
-    throw new StewardError('UNAVAILABLE', `The access log could not be searched: ${(thrown as Error).message}.`, {
-      hint: 'Ask again. If it stays so, look at the disk that has the home of Steward.',
-      cause: thrown,
-    });
   } finally {
     // In the disk nobody can wake it; it ends when that answers.
     void worker.terminate();

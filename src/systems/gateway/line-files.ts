@@ -31,7 +31,8 @@ export interface Bounds {
 
 const FLUSH_MS = 200;
 const FLUSH_LINES = 500;
-const MOST_WAITING = 20_000;
+/** A line can be as long as a request may say where it goes. */
+const MOST_WAITING_BYTES = 16 * 1024 * 1024;
 const DAY_MS = 24 * 60 * 60_000;
 
 export function createLineFiles({
@@ -131,7 +132,7 @@ export function createLineFiles({
 
   return {
     write(record) {
-      if (waiting.count >= MOST_WAITING) {
+      if (waiting.size >= MOST_WAITING_BYTES) {
         dropped += 1;
         return;
       }

@@ -11,6 +11,7 @@ it('lines that wait are there again as they were, whatever is in them and howeve
     fc.property(fc.array(fc.record({ id: text, why: text }), { maxLength: 20 }), (records) => {
       const lines = createLines();
       for (const record of records) lines.add(record);
+      expect(lines.size).toBe(lines.bytes().length);
       const written = lines.bytes().toString('utf8').split('\n');
       expect(written.pop()).toBe('');
       expect(written.map((line) => JSON.parse(line) as unknown)).toEqual(records);

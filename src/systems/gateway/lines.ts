@@ -2,6 +2,8 @@
 export interface Lines {
   add(record: object): void;
   readonly count: number;
+  /** In bytes. */
+  readonly size: number;
   bytes(): Buffer;
 }
 
@@ -13,6 +15,7 @@ export function createLines(): Lines {
   let block: Buffer = Buffer.alloc(0);
   let used = 0;
   let count = 0;
+  let size = 0;
 
   /** A character is three bytes at most. */
   function makeRoom(characters: number): void {
@@ -26,13 +29,17 @@ export function createLines(): Lines {
     add(record) {
       const line = JSON.stringify(record);
       makeRoom(line.length);
-      used += block.write(line, used);
-      block[used] = NEWLINE;
-      used += 1;
+      const length = block.write(line, used) + 1;
+      block[used + length - 1] = NEWLINE;
+      used += length;
+      size += length;
       count += 1;
     },
     get count() {
       return count;
+    },
+    get size() {
+      return size;
     },
     bytes: () => Buffer.concat([...full, block.subarray(0, used)]),
   };
