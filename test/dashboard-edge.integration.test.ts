@@ -141,12 +141,12 @@ workflows:
     const row = page.getByRole('row', { name: /^private/ });
     await row.waitFor();
     expect(await row.getByRole('cell').allTextContents()).toEqual([
-      'pages',
-      'keys',
       '2',
       '1',
       '0',
       expect.stringMatching(/ms/),
+      'pages',
+      'keys',
     ]);
     await page
       .getByText(/^Too many requests came from this address\. \d of 6 used\./)

@@ -3,6 +3,7 @@ import { useState } from 'react';
 import { useAnswer } from '../../api/use-answer.ts';
 import { Answered } from '../../parts/answered.tsx';
 import { Card, Row, Section } from '../../parts/card.tsx';
+import { Outcome } from './outcome.tsx';
 import { Why } from './why.tsx';
 
 const ID = '[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}';
@@ -49,7 +50,12 @@ function Explained({ id }: { readonly id: string }) {
     <Row>
       <div className="grow">
         <Answered answer={found} lines={2}>
-          {(request) => <Why request={request} />}
+          {(request) => (
+            <>
+              <Outcome request={request} />
+              <Why request={request} />
+            </>
+          )}
         </Answered>
       </div>
     </Row>

@@ -59,51 +59,50 @@ function sentence({ address, requests, routes, milliseconds }: Known): string {
 function Routes({ known: { routes, withoutRoute, refusals } }: { readonly known: Known }) {
   const reasons = Object.entries(refusals).toSorted(([, one], [, other]) => other - one);
   return (
-    <Card>
-      <Table.ScrollContainer minWidth={720}>
-        <Table verticalSpacing="xs" horizontalSpacing="md">
-          <Table.Thead>
-            <Table.Tr>
-              <Table.Th>Route</Table.Th>
-              <Table.Th>To</Table.Th>
-              <Table.Th>Who may</Table.Th>
-              <Table.Th ta="right">Requests</Table.Th>
-              <Table.Th ta="right">Refused</Table.Th>
-              <Table.Th ta="right">Failed</Table.Th>
-              <Table.Th ta="right">95 % within</Table.Th>
-            </Table.Tr>
-          </Table.Thead>
-          <Table.Tbody>
-            {routes.map(({ name, host, path, upstream, auth, requests, refused, failed, milliseconds }) => (
-              <Table.Tr key={name}>
-                <Table.Th scope="row">
-                  {name}
-                  <Text size="sm" c="dimmed">
-                    {host}
-                    {path}
-                  </Text>
-                </Table.Th>
-                <Table.Td>{upstream}</Table.Td>
-                <Table.Td>{auth.join(', ') || 'everybody'}</Table.Td>
-                <Table.Td ta="right">{requests}</Table.Td>
-                <Table.Td ta="right">{refused}</Table.Td>
-                <Table.Td ta="right">{failed}</Table.Td>
-                <Table.Td ta="right">{milliseconds.p95 === undefined ? '–' : tookOf(milliseconds.p95)}</Table.Td>
+    <>
+      <Card>
+        <Table.ScrollContainer minWidth={720}>
+          <Table verticalSpacing="xs" horizontalSpacing="md">
+            <Table.Thead>
+              <Table.Tr>
+                <Table.Th>Route</Table.Th>
+                <Table.Th ta="right">Requests</Table.Th>
+                <Table.Th ta="right">Refused</Table.Th>
+                <Table.Th ta="right">Failed</Table.Th>
+                <Table.Th ta="right">95 % within</Table.Th>
+                <Table.Th>To</Table.Th>
+                <Table.Th>Who may</Table.Th>
               </Table.Tr>
-            ))}
-          </Table.Tbody>
-        </Table>
-      </Table.ScrollContainer>
-      {reasons.length + withoutRoute > 0 && (
-        <Row>
-          <Text size="sm" c="dimmed">
-            {reasons.length > 0 &&
-              `Refused by rule: ${reasons.map(([rule, count]) => `${rule} ${count}`).join(', ')}. `}
-            {withoutRoute > 0 && `${withoutRoute} were for no route.`}
-          </Text>
-        </Row>
+            </Table.Thead>
+            <Table.Tbody>
+              {routes.map(({ name, host, path, upstream, auth, requests, refused, failed, milliseconds }) => (
+                <Table.Tr key={name}>
+                  <Table.Th scope="row">
+                    {name}
+                    <Text size="sm" c="dimmed">
+                      {host}
+                      {path}
+                    </Text>
+                  </Table.Th>
+                  <Table.Td ta="right">{requests}</Table.Td>
+                  <Table.Td ta="right">{refused}</Table.Td>
+                  <Table.Td ta="right">{failed}</Table.Td>
+                  <Table.Td ta="right">{milliseconds.p95 === undefined ? '–' : tookOf(milliseconds.p95)}</Table.Td>
+                  <Table.Td>{upstream}</Table.Td>
+                  <Table.Td>{auth.join(', ') || 'everybody'}</Table.Td>
+                </Table.Tr>
+              ))}
+            </Table.Tbody>
+          </Table>
+        </Table.ScrollContainer>
+      </Card>
+      {reasons.length > 0 && (
+        <Text size="sm" c="dimmed" mt="xs">
+          Refused by rule: {reasons.map(([rule, count]) => `${rule} ${count}`).join(', ')}.
+          {withoutRoute > 0 && ` For no route: ${withoutRoute}.`}
+        </Text>
       )}
-    </Card>
+    </>
   );
 }
 
@@ -118,9 +117,11 @@ function Upstreams({ upstreams }: Pick<Known, 'upstreams'>) {
                 <strong>{upstream}</strong> {name} <State word={health} />{' '}
                 {breaker !== 'closed' && <State word={breaker === 'open' ? 'left alone' : 'tried out'} tone="warn" />}
                 <Text size="sm" c="dimmed">
-                  {origin ?? 'not known here'}
-                  {outstanding > 0 && ` · ${outstanding} wait for it`}
-                  {failures > 0 && ` · failed ${failures} times in a row`}
+                  {[
+                    ...(origin === name ? [] : [origin ?? 'not known here']),
+                    ...(outstanding > 0 ? [`${outstanding} wait for it`] : []),
+                    ...(failures > 0 ? [`failed ${failures} times in a row`] : []),
+                  ].join(' · ')}
                 </Text>
                 {failures > 0 && lastFailure !== undefined && <Text size="sm">{lastFailure}</Text>}
               </div>

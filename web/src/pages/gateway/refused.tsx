@@ -2,11 +2,10 @@ import { Button, NativeSelect, Text } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
 import { useState } from 'react';
 import { useAnswer } from '../../api/use-answer.ts';
-import { Ago } from '../../parts/ago.tsx';
 import { Answered } from '../../parts/answered.tsx';
 import { Card, Row, Section } from '../../parts/card.tsx';
-import { State } from '../../parts/state.tsx';
-import { reasonsOf, type Request, textOf } from './request.ts';
+import { Outcome } from './outcome.tsx';
+import type { Request } from './request.ts';
 import { Why } from './why.tsx';
 
 /** The last requests that were refused or failed, each with why. */
@@ -47,20 +46,12 @@ export function RefusedHere({ routes }: { readonly routes: readonly string[] }) 
 }
 
 function Line({ request }: { readonly request: Request }) {
-  const { id, at, address, method, path, rule, status } = request;
+  const { id } = request;
   const [opened, { toggle }] = useDisclosure();
   return (
     <Row>
       <div className="grow">
-        <strong>
-          {method ?? 'unreadable'} {path}
-        </strong>{' '}
-        <State word={rule} tone={status !== undefined && status >= 500 ? 'bad' : 'warn'} />
-        <Text size="sm">{reasonsOf(request).join(' ')}</Text>
-        <Text size="sm" c="dimmed">
-          {status === undefined ? 'no answer' : `HTTP ${status}`} to {textOf(request, 'user') ?? address}
-          {textOf(request, 'route') !== undefined && ` by ${textOf(request, 'route')}`}, <Ago at={at} />
-        </Text>
+        <Outcome request={request} />
       </div>
       <Button
         size="compact-sm"

@@ -1,5 +1,5 @@
 import type { ReactNode } from 'react';
-import { authOf, limitsOf, reasonsOf, type Request } from './request.ts';
+import { authOf, limitsOf, type Request } from './request.ts';
 
 /** All that is known of a decision: what was tried, and which counter stood where. */
 export function Why({ request }: { readonly request: Request }) {
@@ -7,8 +7,6 @@ export function Why({ request }: { readonly request: Request }) {
     <dl className="facts">
       <dt>Request</dt>
       <dd>{request.id}</dd>
-      <dt>Because</dt>
-      <dd>{reasonsOf(request).join(' ')}</dd>
       {authOf(request).map(({ by, of, outcome, why }) => (
         <Fact key={`${by} ${of}`} term={`By ${by}`}>
           {of}: {outcome.replaceAll('-', ' ')}
