@@ -27,8 +27,9 @@ export function Refused({ lately, counts }: RefusedProps) {
   return (
     <Section title="Refused" count={reasons.map(([reason, count]) => `${reason} ${count}`).join(', ')}>
       <Card>
-        {lately.map(({ at, path, address, reason, status, message }) => (
-          <Row key={`${at} ${address} ${path} ${reason}`}>
+        {lately.map(({ at, path, address, reason, status, message }, place) => (
+          // Two of one moment may say the same.
+          <Row key={`${at} ${place}`}>
             <div className="grow">
               <strong>{path}</strong> <State word={reason} tone="warn" />
               <Text size="sm">{HELP[reason] ?? message}</Text>
