@@ -97,8 +97,10 @@ workflows:
     expect(await send('bank', '{"kind":"deposit","amount":12,"password":"hunter2"}')).toBe(202);
     expect(await send('bank', '{"kind":"deposit","amount":13}', false)).toBe(401);
     expect(await send('nowhere', '{}')).toBe(401);
+    expect(await send('nowhere', '{}')).toBe(401);
     await page.goto(`${running.url}/webhooks`);
-    await page.getByText('1 taken and 2 refused since it began.').waitFor();
+    await page.getByText('1 taken and 3 refused since it began.').waitFor();
+    await page.getByText(/^HTTP 401 to 127\.0\.0\.1, .* 2 times/).waitFor();
     await page.getByText('The secret here and at the sender differ').waitFor();
     await page.getByText('No type of that name is configured here').waitFor();
 

@@ -27,14 +27,14 @@ export function Refused({ lately, counts }: RefusedProps) {
   return (
     <Section title="Refused" count={reasons.map(([reason, count]) => `${reason} ${count}`).join(', ')}>
       <Card>
-        {lately.map(({ at, path, address, reason, status, message }, place) => (
-          // Two of one moment may say the same.
-          <Row key={`${at} ${place}`}>
+        {alike(lately).map(({ key, times, latest: { at, path, address, reason, status, message } }) => (
+          <Row key={key}>
             <div className="grow">
               <strong>{path}</strong> <State word={reason} tone="warn" />
               <Text size="sm">{HELP[reason] ?? message}</Text>
               <Text size="sm" c="dimmed">
                 HTTP {status} to {address}, <Ago at={at} />
+                {times > 1 && ` · ${times} times`}
                 {HELP[reason] !== undefined && ` · it was told: ${message}`}
               </Text>
             </div>
@@ -43,4 +43,16 @@ export function Refused({ lately, counts }: RefusedProps) {
       </Card>
     </Section>
   );
+}
+
+/** Whoever is refused tries again: that is one line. */
+function alike(lately: RefusedProps['lately']) {
+  const lines = new Map<string, { readonly latest: RefusedProps['lately'][number]; times: number }>();
+  for (const latest of lately) {
+    const key = [latest.reason, latest.address, latest.path].join(' ');
+    const line = lines.get(key);
+    if (line) line.times += 1;
+    else lines.set(key, { latest, times: 1 });
+  }
+  return [...lines].map(([key, line]) => ({ key, ...line }));
 }
