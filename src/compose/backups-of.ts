@@ -46,9 +46,9 @@ export function sandboxesOf(deps: BackupsOf, programs: StoreDeps['programs']): R
 
 /** The databases of the sources, changed by SQL files and tried on their copies first. */
 export function migrationsOf(deps: BackupsOf): (programs: StoreDeps['programs']) => MigrationsPort {
-  const { settings, secrets, now } = deps;
+  const { settings, secrets, dockerHost, now } = deps;
   const sets = (): MigrationSet[] => migrationSets(settings());
-  return (programs) => createMigrations({ ...reachedBy(deps, programs), programs, sets, secrets, now });
+  return (programs) => createMigrations({ ...reachedBy(deps, programs), programs, sets, secrets, dockerHost, now });
 }
 
 export function migrationSets({ databases: { migrations } }: Config): MigrationSet[] {

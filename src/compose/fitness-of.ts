@@ -15,7 +15,7 @@ export type ReachedFitness = Pick<FitnessPort, 'kinds' | 'look' | 'plans' | 'per
 
 /** Databases as their backup sources reach them, by programs of a run or of Steward itself. */
 export function fitnessOf(deps: BackupsOf): (programs: StoreDeps['programs']) => ReachedFitness {
-  const { settings, home, secrets, now } = deps;
+  const { settings, home, secrets, dockerHost, now } = deps;
   const measured = new Map<string, DatabaseLook>();
   const rehearsed = new Map<string, Rehearsal>();
   return (programs) =>
@@ -23,6 +23,7 @@ export function fitnessOf(deps: BackupsOf): (programs: StoreDeps['programs']) =>
       sources: () => backupSources(settings()),
       engines: createEngines({
         secrets,
+        dockerHost,
         programs,
         scratch: scratchOf(home),
         lockMs: () => ms(settings().databases.lockTimeout),
@@ -36,12 +37,17 @@ export function fitnessOf(deps: BackupsOf): (programs: StoreDeps['programs']) =>
 }
 
 /** Tables of these databases whose rows expire, as the configuration names them. */
-export function expiryOf({ settings, secrets }: BackupsOf): (programs: StoreDeps['programs']) => ExpiryPort {
+export function expiryOf({
+  settings,
+  secrets,
+  dockerHost,
+}: BackupsOf): (programs: StoreDeps['programs']) => ExpiryPort {
   return (programs) =>
     createExpiry({
       tables: () => expiringTables(settings()),
       sources: () => backupSources(settings()),
       secrets,
+      dockerHost,
       programs,
     });
 }

@@ -7,6 +7,9 @@ import { BackupSource, StagingServer } from '../core/backup/source.ts';
 import { SecretReference } from '../core/secrets.ts';
 import { duration, names, uniqueBy } from './schema-parts.ts';
 
+/** What a source has as its host where it says nothing. */
+const HERE = '127.0.0.1';
+
 const Repository = z
   .discriminatedUnion('kind', [
     DirectoryRepository.refine(({ path }) => isAbsolute(path), {
@@ -96,6 +99,12 @@ export const Backups = z
         });
     }
     for (const [index, source] of sources.entries()) {
+      if ('container' in source && source.container !== undefined && source.host !== HERE)
+        context.addIssue({
+          code: 'custom',
+          path: ['sources', index, 'host'],
+          message: 'expected either host or container: the address of a container is asked for at each use',
+        });
       for (const [position, name] of (source.repositories ?? []).entries()) {
         if (!known.has(name))
           context.addIssue({

@@ -1,5 +1,5 @@
 import type { SourceReader } from '../../core/backup/reader.ts';
-import type { BackupSource } from '../../core/backup/source.ts';
+import { addressOfSource, type BackupSource } from '../../core/backup/source.ts';
 import { StewardError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
 import type { BackupsPort } from '../../core/ports/backups.ts';
@@ -24,8 +24,9 @@ export function serversOf({
   return async (name, { signal }) => {
     const source = sources().find((each) => each.name === name);
     const reader = readers.find(({ kind }) => kind === source?.kind);
-    if (!source || !('host' in source) || !reader?.server) return undefined;
-    const address = `${source.kind}:${source.host}:${source.port}`;
+    const at = source && addressOfSource(source);
+    if (!source || at === undefined || !reader?.server) return undefined;
+    const address = `${source.kind}:${at}`;
     const bounded = AbortSignal.any([signal, AbortSignal.timeout(withinMs)]);
     try {
       const said = await orAborted(reader.server(source, { signal: bounded }), bounded);

@@ -4,21 +4,21 @@ import type { ExpiringTable } from '../../core/database/expiry.ts';
 import { StewardError } from '../../core/errors.ts';
 import type { ExpiryPort } from '../../core/ports/expiry.ts';
 import type { ProgramsPort } from '../../core/ports/programs.ts';
-import type { SecretResolver } from '../../core/secrets.ts';
+import type { Reaching } from '../sources/reaching.ts';
 import { openMysql } from './mysql.ts';
 import { openPostgres } from './postgres.ts';
 import { askSqlite } from './sqlite.ts';
 import { type AnswerTo, clear, type Job, lookAt } from './work.ts';
 
-export interface ExpiryDeps {
+export interface ExpiryDeps extends Reaching {
   readonly tables: () => readonly ExpiringTable[];
   readonly sources: () => readonly BackupSource[];
-  readonly secrets: SecretResolver;
   readonly programs: ProgramsPort;
 }
 
 /** Tables whose rows expire, reached as the backup sources of their databases say. */
-export function createExpiry({ tables, sources, secrets, programs }: ExpiryDeps): ExpiryPort {
+export function createExpiry(deps: ExpiryDeps): ExpiryPort {
+  const { tables, sources, programs } = deps;
   async function ask<J extends Job>(job: J, doing: Doing): Promise<AnswerTo<J>> {
     const { table } = job;
     const source = sources().find(({ name }) => name === table.source);
@@ -41,8 +41,8 @@ export function createExpiry({ tables, sources, secrets, programs }: ExpiryDeps)
     const changes = job.do === 'clear';
     try {
       await using session = await (source.kind === 'postgres'
-        ? openPostgres({ source, database, changes }, secrets, doing)
-        : openMysql({ source, database, changes }, secrets, doing));
+        ? openPostgres({ source, database, changes }, deps, doing)
+        : openMysql({ source, database, changes }, deps, doing));
       return (await (job.do === 'look' ? lookAt(session, job) : clear(session, job, tell))) as AnswerTo<J>;
     } catch (thrown) {
       const error = StewardError.from(thrown);

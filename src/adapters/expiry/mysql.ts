@@ -2,7 +2,7 @@ import type { SourceOf } from '../../core/backup/source.ts';
 import type { Doing } from '../../core/backup/store.ts';
 import { RANGE } from '../../core/database/expiry.ts';
 import { StewardError } from '../../core/errors.ts';
-import type { SecretResolver } from '../../core/secrets.ts';
+import type { Reaching } from '../sources/reaching.ts';
 import { accessTo, identifier, openSession, qualified } from '../sources/mysql/access.ts';
 import {
   type ColumnKind,
@@ -37,10 +37,10 @@ export async function openMysql(
     database,
     changes,
   }: { readonly source: SourceOf<'mysql'>; readonly database: string; readonly changes: boolean },
-  secrets: SecretResolver,
+  reaching: Reaching,
   doing: Doing,
 ): Promise<ExpirySession> {
-  const session = await openSession(await accessTo(source, secrets), database, doing);
+  const session = await openSession(await accessTo(source, reaching), database, doing);
   const { rows } = session;
   const seconds = Math.ceil(LOCK_MS / 1_000);
   try {

@@ -2,7 +2,7 @@ import type { SourceOf } from '../../core/backup/source.ts';
 import type { Doing } from '../../core/backup/store.ts';
 import { RANGE } from '../../core/database/expiry.ts';
 import { StewardError } from '../../core/errors.ts';
-import type { SecretResolver } from '../../core/secrets.ts';
+import type { Reaching } from '../sources/reaching.ts';
 import { accessTo, identifier, openSession } from '../sources/postgres/access.ts';
 import {
   type ColumnKind,
@@ -44,10 +44,10 @@ export async function openPostgres(
     database,
     changes,
   }: { readonly source: SourceOf<'postgres'>; readonly database: string; readonly changes: boolean },
-  secrets: SecretResolver,
+  reaching: Reaching,
   doing: Doing,
 ): Promise<ExpirySession> {
-  const session = await openSession(await accessTo(source, secrets), database, doing);
+  const session = await openSession(await accessTo(source, reaching), database, doing);
   const { rows } = session;
   try {
     await rows("select set_config('lock_timeout', $1, false), set_config('default_transaction_read_only', $2, false)", [

@@ -1,9 +1,8 @@
 import type { ProgramsPort } from '../../core/ports/programs.ts';
-import type { SecretResolver } from '../../core/secrets.ts';
+import type { Reaching } from '../sources/reaching.ts';
 
 /** What the engines of databases work with. */
-export interface EngineDeps {
-  readonly secrets: SecretResolver;
+export interface EngineDeps extends Reaching {
   /** How long a task waits for a lock before it gives up with LOCKED. */
   readonly lockMs: () => number;
   readonly programs: ProgramsPort;

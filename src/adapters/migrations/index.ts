@@ -8,19 +8,18 @@ import { migrationsOf } from '../../core/migration/files.ts';
 import type { SqlKind } from '../../core/migration/statements.ts';
 import type { CheckedMigration, MigrationSet, MigrationsPort, MigrationTarget } from '../../core/ports/migrations.ts';
 import type { ProgramsPort } from '../../core/ports/programs.ts';
-import type { SecretResolver } from '../../core/secrets.ts';
 import { reachOf } from '../backups/reach.ts';
 import { lendSandbox, type SandboxDeps } from '../backups/sandbox.ts';
 import { fileError } from '../files/file-errors.ts';
+import type { Reaching } from '../sources/reaching.ts';
 import { type AnswerTo, type Job, perform } from './jobs.ts';
 import { openMysql } from './mysql.ts';
 import { openPostgres } from './postgres.ts';
 import { type Ask, rehearse } from './rehearse.ts';
 import { askSqlite } from './sqlite.ts';
 
-export interface MigrationsDeps extends SandboxDeps {
+export interface MigrationsDeps extends SandboxDeps, Reaching {
   readonly sets: () => readonly MigrationSet[];
-  readonly secrets: SecretResolver;
   readonly programs: ProgramsPort;
   readonly now: () => Date;
 }
@@ -28,7 +27,7 @@ export interface MigrationsDeps extends SandboxDeps {
 const LARGEST_FILE = 4 * 1024 ** 2;
 
 export function createMigrations(deps: MigrationsDeps): MigrationsPort {
-  const { sets, secrets, programs, now } = deps;
+  const { sets, programs, now } = deps;
   const { sourceNamed } = reachOf(deps);
   const withSandbox = lendSandbox(deps);
 
@@ -36,9 +35,9 @@ export function createMigrations(deps: MigrationsDeps): MigrationsPort {
     if (source.kind === 'sqlite') return await askSqlite(programs, source, job, doing);
     const kind = kindOf(source);
     await using session = await (source.kind === 'postgres'
-      ? openPostgres(source, database, secrets, doing)
+      ? openPostgres(source, database, deps, doing)
       : source.kind === 'mysql'
-        ? openMysql(source, database, secrets, doing)
+        ? openMysql(source, database, deps, doing)
         : Promise.reject(noMigrations(source.name, kind)));
     return await perform(session, job);
   };

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { SourceOf } from '../../core/backup/source.ts';
 import type { Doing } from '../../core/backup/store.ts';
-import type { SecretResolver } from '../../core/secrets.ts';
+import type { Reaching } from '../sources/reaching.ts';
 import { accessTo, openSession, qualified } from '../sources/mysql/access.ts';
 import { lockedBy, RECORD, type SqlSession } from './session.ts';
 
@@ -9,10 +9,10 @@ import { lockedBy, RECORD, type SqlSession } from './session.ts';
 export async function openMysql(
   source: SourceOf<'mysql'>,
   database: string,
-  secrets: SecretResolver,
+  reaching: Reaching,
   doing: Doing,
 ): Promise<SqlSession> {
-  const session = await openSession(await accessTo(source, secrets), database, doing);
+  const session = await openSession(await accessTo(source, reaching), database, doing);
   // Names of locks are of the whole server, and may have 64 characters.
   const lock = `${RECORD}:${createHash('sha256').update(database).digest('hex').slice(0, 40)}`;
   const rows: SqlSession['rows'] = async (sql, values) => await session.rows(sql, values);

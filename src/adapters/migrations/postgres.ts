@@ -3,7 +3,7 @@ import type { Doing } from '../../core/backup/store.ts';
 import { StewardError } from '../../core/errors.ts';
 import { NEVER_VALIDATED } from '../../core/migration/lint.ts';
 import type { HeldLock } from '../../core/ports/migrations.ts';
-import type { SecretResolver } from '../../core/secrets.ts';
+import type { Reaching } from '../sources/reaching.ts';
 import { accessTo, identifier, openSession, type PgSession } from '../sources/postgres/access.ts';
 import { lockedBy, RECORD, type SqlSession, type Watch } from './session.ts';
 
@@ -14,10 +14,10 @@ const LOCK = [0x73_74_65_77, 0x6d_69_67_72];
 export async function openPostgres(
   source: SourceOf<'postgres'>,
   database: string,
-  secrets: SecretResolver,
+  reaching: Reaching,
   doing: Doing,
 ): Promise<SqlSession> {
-  const session = await openSession(await accessTo(source, secrets), database, doing);
+  const session = await openSession(await accessTo(source, reaching), database, doing);
   try {
     await session.rows('reset all');
     // A server that nobody listens to any more lets go of what it holds.

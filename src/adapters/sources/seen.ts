@@ -2,7 +2,9 @@ import { open, readdir, readlink } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { SeenForBackups } from '../../core/backup/propose.ts';
+import { StewardError } from '../../core/errors.ts';
 import type { Resource } from '../../core/resource.ts';
+import { addressOfContainer } from '../docker/address.ts';
 import { connect, DEFAULT_HOST } from '../docker/connect.ts';
 
 const SQLITE_NAME = /\.(db|db3|sqlite|sqlite3|s3db)$/i;
@@ -17,14 +19,15 @@ export async function seeForBackups(
   resources: readonly Resource[],
   dockerHost: string | undefined,
 ): Promise<SeenForBackups> {
-  const [sqlite, volumes, units, mcpFiles, certificates] = await Promise.all([
+  const [sqlite, unreachable, volumes, units, mcpFiles, certificates] = await Promise.all([
     openSqlite(resources),
+    unreachableOf(resources, dockerHost),
     volumesOf(dockerHost ?? DEFAULT_HOST).catch(() => []),
     unitFiles(),
     filled(MCP_FILES.map((name) => join(homedir(), name))),
     filled(CERTIFICATES),
   ]);
-  return { sqlite, volumes, units, mcpFiles, certificates };
+  return { sqlite, unreachable, volumes, units, mcpFiles, certificates };
 }
 
 async function openSqlite(resources: readonly Resource[]): Promise<SeenForBackups['sqlite']> {
@@ -50,6 +53,26 @@ async function isSqlite(path: string): Promise<boolean> {
   } catch {
     return false;
   }
+}
+
+/** Of the containers that listen on nothing that was seen: one whose server only starts, or that was not looked into, can be reached. */
+async function unreachableOf(
+  resources: readonly Resource[],
+  dockerHost: string | undefined,
+): Promise<SeenForBackups['unreachable']> {
+  const found = await Promise.all(
+    resources.slice(0, MOST).map(async ({ supervisor, endpoints }) => {
+      if (supervisor.kind !== 'docker' || endpoints.length > 0) return undefined;
+      try {
+        await addressOfContainer(supervisor.name, dockerHost);
+        return undefined;
+      } catch (thrown) {
+        const { code, message, hint } = StewardError.from(thrown);
+        return code === 'PRECONDITION_FAILED' ? { container: supervisor.name, todo: `${message} ${hint}` } : undefined;
+      }
+    }),
+  );
+  return found.filter((each) => each !== undefined);
 }
 
 async function volumesOf(host: string): Promise<SeenForBackups['volumes']> {

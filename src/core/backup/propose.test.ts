@@ -26,7 +26,7 @@ const service = (name: string, product: string, port?: number, more: object = {}
     lastSeen: new Date(),
     ...more,
   });
-const nothing: SeenForBackups = { sqlite: [], volumes: [], units: [], mcpFiles: [], certificates: [] };
+const nothing: SeenForBackups = { sqlite: [], unreachable: [], volumes: [], units: [], mcpFiles: [], certificates: [] };
 
 describe('what could be copied', () => {
   it('is every database that runs here, with what a person has to add, as a source that the configuration takes', () => {
@@ -57,6 +57,7 @@ describe('what could be copied', () => {
     const container = service('billing', 'postgres', 5432, {
       kind: 'container',
       endpoints: [{ protocol: 'tcp', address: '172.18.0.5', port: 5432 }],
+      supervisor: { kind: 'docker', container: 'c0', name: 'shop-billing-1' },
     });
     const local = service('main', 'postgresql', 5432);
     const socket = BackupSource.parse({ kind: 'postgres', name: 'host', host: '/var/run/postgresql' });
@@ -70,6 +71,39 @@ describe('what could be copied', () => {
       ['billing', 'its-own'],
       ['main', undefined],
     ]);
+  });
+
+  it('is a container by its name where it publishes no port, with or without an address that was seen', () => {
+    const contained = (name: string, product: string, endpoints: object[]): Resource =>
+      service(name, product, undefined, {
+        endpoints: endpoints.map((endpoint) => ({ protocol: 'tcp', ...endpoint })),
+        supervisor: { kind: 'docker', container: 'c0', name: `shop-${name}-1` },
+      });
+    const resources = [
+      contained('db', 'postgresql', [{ address: '172.18.0.5', port: 5432 }]),
+      contained('silent', 'mariadb', []),
+      contained('open', 'redis', [{ address: '0.0.0.0', port: 6390 }]),
+    ];
+    const proposed = proposeSources(resources, nothing, []);
+    expect(proposed.flatMap(({ yaml }) => parse(yaml) as unknown)).toEqual([
+      { name: 'db', kind: 'postgres', container: 'shop-db-1', port: 5432, user: 'backup' },
+      { name: 'silent', kind: 'mysql', container: 'shop-silent-1', user: 'backup' },
+      { name: 'open', kind: 'redis', host: '127.0.0.1', port: 6390 },
+    ]);
+    expect(proposed[1]?.missing).toContain('password');
+    const unreachable = [{ container: 'shop-silent-1', todo: 'give it a network' }];
+    expect(proposeSources(resources, { ...nothing, unreachable }, [])[1]?.missing).toBe('give it a network');
+    const configured = proposed
+      .flatMap(({ yaml }) => parse(yaml) as unknown[])
+      .map((source, index) => BackupSource.parse({ ...(source as object), name: `mine-${index}` }));
+    expect(proposeSources(resources, nothing, configured).map(({ coveredBy }) => coveredBy)).toEqual([
+      'mine-0',
+      'mine-1',
+      'mine-2',
+    ]);
+    // The address that every source has is not that of one which names a container.
+    const elsewhere = BackupSource.parse({ kind: 'postgres', name: 'x', container: 'other' });
+    expect(proposeSources([service('main', 'postgresql', 5432)], nothing, [elsewhere])[0]?.coveredBy).toBeUndefined();
   });
 
   it('is covered by several sources together, and by none that leaves it out', () => {
@@ -96,6 +130,7 @@ describe('what could be copied', () => {
         }),
       ],
       {
+        unreachable: [],
         sqlite: [{ path: hostile, by: 'app (process 7)' }],
         volumes: [
           { name: 'pgdata', images: ['registry.example/postgres:15'] },

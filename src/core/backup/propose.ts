@@ -7,6 +7,8 @@ import type { BackupSource, SourceKind } from './source.ts';
 export interface SeenForBackups {
   /** SQLite files that a process has open. */
   readonly sqlite: readonly { readonly path: string; readonly by: string }[];
+  /** Containers that this machine cannot reach as they are, and what would change that. */
+  readonly unreachable: readonly { readonly container: string; readonly todo: string }[];
   readonly volumes: readonly { readonly name: string; readonly images: readonly string[] }[];
   readonly units: readonly string[];
   readonly mcpFiles: readonly string[];
@@ -71,15 +73,16 @@ export function proposeSources(
   const servers = living.flatMap((resource) => {
     const known = serverOf(resource);
     if (!known || resource.declared?.running === false) return [];
-    const at = placeOf(resource.endpoints);
+    const at = lastingPlaceOf(resource);
     const coveredBy = sourceOfServer(resource, configured)?.name;
     const fields = at ? { ...at, ...(known.kind === 'redis' ? {} : { user: 'backup' }) } : {};
-    const unreachable = 'an address: it listens on nothing that this machine reaches';
+    const shut = seen.unreachable.find(({ container }) => container === containerOf(resource));
+    const missing = shut?.todo ?? (at ? known.missing : 'an address: it listens on nothing that this machine reaches');
     return [
       propose(resource.name, known.kind, fields, {
         coveredBy,
         why: `${resource.name} (${resource.product}) runs here`,
-        missing: coveredBy === undefined ? (at ? known.missing : unreachable) : undefined,
+        missing: coveredBy === undefined ? missing : undefined,
       }),
     ];
   });
@@ -129,7 +132,7 @@ export function proposeSources(
   return [...servers, ...sqlite, ...volumes, ...fileSets];
 }
 
-type Served = Pick<Resource, 'kind' | 'product' | 'name' | 'endpoints'>;
+type Served = Pick<Resource, 'kind' | 'product' | 'name' | 'endpoints' | 'supervisor'>;
 
 const serverOf = ({ kind, product }: Served) =>
   kind === 'service' || kind === 'container' ? SERVERS[product] : undefined;
@@ -138,11 +141,12 @@ const serverOf = ({ kind, product }: Served) =>
 export function sourceOfServer(resource: Served, configured: readonly BackupSource[]): BackupSource | undefined {
   const known = serverOf(resource);
   const at = placeOf(resource.endpoints);
-  return configured.find(
-    (source) =>
-      source.kind === known?.kind &&
-      (at === undefined ? source.name === resource.name : isAt(source, at, resource.kind)),
-  );
+  const container = containerOf(resource);
+  return configured.find((source) => {
+    if (source.kind !== known?.kind) return false;
+    if ('container' in source && source.container !== undefined) return source.container === container;
+    return at === undefined ? source.name === resource.name : isAt(source, at, container !== undefined);
+  });
 }
 
 interface Place {
@@ -158,16 +162,28 @@ function placeOf(endpoints: readonly Endpoint[]): Place | undefined {
   return { host: anywhere ? '127.0.0.1' : tcp.address, port: tcp.port };
 }
 
+/** The container that it is, as a source can name it. */
+const containerOf = ({ supervisor }: Served): string | undefined =>
+  supervisor.kind === 'docker' ? supervisor.name : undefined;
+
+/** The same as a source has it: the address of a container of its own is another one once that is made anew, and its name is not. */
+function lastingPlaceOf(resource: Served): Place | { readonly container: string; readonly port?: number } | undefined {
+  const at = placeOf(resource.endpoints);
+  const container = containerOf(resource);
+  if (container === undefined || (at && HERE.has(at.host))) return at;
+  return { container, ...(at && { port: at.port }) };
+}
+
 const HERE = new Set(['localhost', '127.0.0.1', '::1']);
 
-function isAt(source: BackupSource, { host, port }: Place, of: Resource['kind']): boolean {
+function isAt(source: BackupSource, { host, port }: Place, contained: boolean): boolean {
   if (source.kind !== 'postgres' && source.kind !== 'mysql' && source.kind !== 'redis') return false;
   return (
     source.port === port &&
     (source.host === host ||
       (HERE.has(source.host) && HERE.has(host)) ||
       // A socket leads to a server of this machine, and to none that is in a network of its own.
-      (source.host.startsWith('/') && of !== 'container'))
+      (source.host.startsWith('/') && !contained))
   );
 }
 

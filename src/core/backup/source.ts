@@ -40,7 +40,16 @@ const common = {
   smoke: Smoke.optional(),
 };
 
+const container = z
+  .string()
+  .regex(/^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/, 'expected the name of a container as `docker ps` shows it')
+  .optional()
+  .describe(
+    'In place of host: the Docker container that it runs in. Its address is asked for at each use; port is the one inside, which need not be published.',
+  );
+
 const server = {
+  container,
   host: z.string().min(1).default('127.0.0.1').describe('Host name, address, or the folder of the Unix socket.'),
   user: z.string().min(1).optional(),
   password: SecretReference.optional(),
@@ -108,6 +117,7 @@ export const SqliteSource = z.strictObject({
 export const RedisSource = z.strictObject({
   kind: z.literal('redis'),
   ...common,
+  container,
   host: z.string().min(1).default('127.0.0.1').describe('Host name, address, or the path of the Unix socket.'),
   port: z.number().int().min(1).max(65_535).default(6379),
   user: z.string().optional(),
@@ -166,6 +176,12 @@ export const BackupSource = z.discriminatedUnion('kind', [
 export type BackupSource = z.output<typeof BackupSource>;
 export type SourceKind = BackupSource['kind'];
 export type SourceOf<Kind extends SourceKind> = Extract<BackupSource, { kind: Kind }>;
+
+/** Where the configuration says that the server of a source is; undefined where it is none. What is in a container has no address that lasts. */
+export function addressOfSource(source: BackupSource): string | undefined {
+  if (!('host' in source)) return undefined;
+  return `${source.container === undefined ? source.host : `container ${source.container}`}:${source.port}`;
+}
 
 export const DATABASE_KINDS: ReadonlySet<SourceKind> = new Set<SourceKind>([
   'postgres',

@@ -3,7 +3,7 @@ import type { SlowQuery } from '../../../core/database/look.ts';
 import type { IndexAdvice } from '../../../core/database/task.ts';
 import type { Doing } from '../../../core/backup/store.ts';
 import { StewardError } from '../../../core/errors.ts';
-import type { SecretResolver } from '../../../core/secrets.ts';
+import type { Reaching } from '../../sources/reaching.ts';
 import { accessTo, identifier, type MySession, openSession } from '../../sources/mysql/access.ts';
 import { costOf, uses } from './plan-cost.ts';
 import { columnsFor, comparedIn, readsOf, type Reads } from './predicates.ts';
@@ -20,7 +20,7 @@ const LONG_TYPES = /text|blob|json|geometry|point|polygon|linestring/;
  * with it, and removed there again. Values are rows of that copy, and stay there.
  */
 export async function advise(
-  { at, secrets }: { readonly at: DatabaseAt<'mysql'>; readonly secrets: SecretResolver },
+  { at, reaching }: { readonly at: DatabaseAt<'mysql'>; readonly reaching: Reaching },
   slow: readonly SlowQuery[],
   doing: Doing,
 ): Promise<readonly IndexAdvice[]> {
@@ -28,7 +28,7 @@ export async function advise(
     throw new StewardError('PRECONDITION_FAILED', 'An index is tried in a restored copy only, never in the original.', {
       hint: 'Rehearse on a copy: then its indexes are tried there.',
     });
-  const access = await accessTo(at.source, secrets);
+  const access = await accessTo(at.source, reaching);
   const advice = new Map<string, IndexAdvice>();
   for (const query of slow.slice(0, MOST_QUERIES)) {
     doing.signal.throwIfAborted();

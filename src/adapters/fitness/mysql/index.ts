@@ -1,7 +1,7 @@
 import type { DatabaseEngine } from '../../../core/database/engine.ts';
 import type { DatabaseLook } from '../../../core/database/look.ts';
-import type { SecretResolver } from '../../../core/secrets.ts';
 import { accessTo, openSession } from '../../sources/mysql/access.ts';
+import type { Reaching } from '../../sources/reaching.ts';
 import { databasesFor } from '../../sources/mysql/look.ts';
 import { activityOf } from './activity.ts';
 import { advise } from './advise.ts';
@@ -11,20 +11,21 @@ import { serverOf } from './session.ts';
 import { slowQueriesOf } from './slow.ts';
 import { tablesOf } from './tables.ts';
 
-export interface MysqlEngineOptions {
-  readonly secrets: SecretResolver;
+export interface MysqlEngineOptions extends Reaching {
   readonly now: () => Date;
   /** How long a lock is waited for. */
   readonly lockMs?: (() => number) | undefined;
 }
 
 /** MariaDB and MySQL. What is asked is asked of their own accounts of themselves: no row of a user is read. */
-export function createMysqlEngine({ secrets, now, lockMs = () => 5_000 }: MysqlEngineOptions): DatabaseEngine<'mysql'> {
+export function createMysqlEngine(options: MysqlEngineOptions): DatabaseEngine<'mysql'> {
+  const { secrets, dockerHost, now, lockMs = () => 5_000 } = options;
+  const reaching: Reaching = { secrets, dockerHost };
   return {
     kind: 'mysql',
 
     async look({ source }, { slowMs }, doing): Promise<DatabaseLook> {
-      const access = await accessTo(source, secrets);
+      const access = await accessTo(source, reaching);
       await using session = await openSession(access, undefined, doing);
       const server = await serverOf(session, access);
       // The server ends it too: a connection that is merely closed leaves it at work.
@@ -56,7 +57,7 @@ export function createMysqlEngine({ secrets, now, lockMs = () => 5_000 }: MysqlE
       };
     },
 
-    perform: (at, task, doing) => performOn({ at, secrets, lockMs: lockMs() }, task, doing),
-    advise: (at, slow, doing) => advise({ at, secrets }, slow, doing),
+    perform: (at, task, doing) => performOn({ at, reaching, lockMs: lockMs() }, task, doing),
+    advise: (at, slow, doing) => advise({ at, reaching }, slow, doing),
   };
 }

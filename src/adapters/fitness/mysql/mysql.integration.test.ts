@@ -62,7 +62,11 @@ describe.skipIf(!hasProgram('mariadbd'))('a MariaDB that is kept fit', () => {
   afterAll(async () => await server?.[Symbol.asyncDispose]());
 
   it('tells sizes, what a rebuild gives back, doubled indexes and who is connected', async () => {
-    await using reader = await openSession(await accessTo(source(), async () => server.password), 'shop', doing);
+    await using reader = await openSession(
+      await accessTo(source(), { secrets: async () => server.password }),
+      'shop',
+      doing,
+    );
     await reader.rows('start transaction with consistent snapshot');
     const found = await look();
     expect(DatabaseLook.parse(found)).toEqual(found);
@@ -201,7 +205,11 @@ describe.skipIf(!hasProgram('mariadbd'))('a MariaDB that is kept fit', () => {
   });
 
   it('takes no statistics while others would wait for a long query, on a server where they would', async () => {
-    await using session = await openSession(await accessTo(source(), async () => server.password), undefined, doing);
+    await using session = await openSession(
+      await accessTo(source(), { secrets: async () => server.password }),
+      undefined,
+      doing,
+    );
     await assertNoLongQuery(session);
     const long = await server.session('shop');
     const running = long.query('select sleep(30)').catch(() => undefined);
@@ -214,7 +222,7 @@ describe.skipIf(!hasProgram('mariadbd'))('a MariaDB that is kept fit', () => {
   });
 
   it('begins no rebuild without room for it, nor where it cannot know', async () => {
-    const access = await accessTo(source(), async () => server.password);
+    const access = await accessTo(source(), { secrets: async () => server.password });
     await using session = await openSession(access, undefined, doing);
     const here = await serverOf(session, access);
     await assertRoom(here, 1);

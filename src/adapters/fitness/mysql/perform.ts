@@ -3,7 +3,7 @@ import type { DatabaseAt } from '../../../core/database/engine.ts';
 import type { FitnessTask, TaskDone } from '../../../core/database/task.ts';
 import type { Doing } from '../../../core/backup/store.ts';
 import { StewardError } from '../../../core/errors.ts';
-import type { SecretResolver } from '../../../core/secrets.ts';
+import type { Reaching } from '../../sources/reaching.ts';
 import {
   accessTo,
   identifier,
@@ -20,7 +20,7 @@ import { tablesOf } from './tables.ts';
 
 export interface Working {
   readonly at: DatabaseAt<'mysql'>;
-  readonly secrets: SecretResolver;
+  readonly reaching: Reaching;
   readonly lockMs: number;
 }
 
@@ -29,12 +29,12 @@ const RESTS_MS = 500;
 /** One that failed within it has only waited. */
 const ONLY_WAITED_MS = 3_000;
 
-export async function performOn({ at, secrets, lockMs }: Working, task: FitnessTask, doing: Doing): Promise<TaskDone> {
+export async function performOn({ at, reaching, lockMs }: Working, task: FitnessTask, doing: Doing): Promise<TaskDone> {
   if (task.kind !== 'analyze' && task.kind !== 'rebuild')
     throw new StewardError('INPUT_INVALID', `MariaDB and MySQL know no ${task.kind}.`, {
       hint: 'They know analyze and rebuild.',
     });
-  const access = await accessTo(at.source, secrets);
+  const access = await accessTo(at.source, reaching);
   return await endedWithUs(access, doing, async (session) => {
     // Whoever comes behind one that waits for the lock of a table waits too: so it waits for as short as can be said, and again.
     await session.rows('set session lock_wait_timeout = 1');

@@ -9,24 +9,25 @@ import { dropInvalid, reindex } from './reindex.ts';
 import { tend } from './vacuum.ts';
 
 /** PostgreSQL, reached as its backup source says. What it does stops nobody: VACUUM FULL and plain REINDEX are not in here. */
-export function createPostgresEngine({ secrets, lockMs, now }: EngineDeps): DatabaseEngine<'postgres'> {
+export function createPostgresEngine(deps: EngineDeps): DatabaseEngine<'postgres'> {
+  const { lockMs, now } = deps;
   return {
     kind: 'postgres',
 
     async look(at, wanted, doing) {
-      return await lookAt(at, await accessTo(at.source, secrets), wanted, { doing, now });
+      return await lookAt(at, await accessTo(at.source, deps), wanted, { doing, now });
     },
 
     async plans({ source }, databases, doing) {
-      return await plansOf(await accessTo(source, secrets), source, databases, doing);
+      return await plansOf(await accessTo(source, deps), source, databases, doing);
     },
 
     async advise({ source, sandbox }, slow, doing) {
-      return await advise(await accessTo(source, secrets), slow, { throwAway: sandbox === true, doing });
+      return await advise(await accessTo(source, deps), slow, { throwAway: sandbox === true, doing });
     },
 
     async perform({ source }, task, doing) {
-      const access = await accessTo(source, secrets);
+      const access = await accessTo(source, deps);
       const patience = { lockMs: lockMs(), doing };
       switch (task.kind) {
         case 'vacuum':

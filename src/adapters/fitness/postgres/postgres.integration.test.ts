@@ -178,7 +178,7 @@ describe('a look at PostgreSQL', () => {
     const [self] = (await holder.query<{ pid: number }>('select pg_backend_pid() as pid')).rows;
     await holder.query('begin');
     const before = await looks();
-    const access = await accessTo(at().source, async () => server.password);
+    const access = await accessTo(at().source, { secrets: async () => server.password });
     const { locks } = await lockedDuring(
       access,
       { database: 'shop', pid: defined(self).pid, signal: doing.signal },

@@ -1,8 +1,8 @@
 import type { DatabaseEngine } from '../../../core/database/engine.ts';
 import type { DatabaseLook } from '../../../core/database/look.ts';
 import { StewardError } from '../../../core/errors.ts';
-import type { SecretResolver } from '../../../core/secrets.ts';
 import type { SourceDeps } from '../../sources/deps.ts';
+import type { Reaching } from '../../sources/reaching.ts';
 import { addressOf, connectRedis, type RedisClient } from '../../sources/redis/client.ts';
 import { RespError } from '../../sources/redis/resp.ts';
 import { defragment } from './defragment.ts';
@@ -10,8 +10,7 @@ import { figuresOf } from './figures.ts';
 import { isLeftOn } from './left-on.ts';
 import { slowOf } from './slowlog.ts';
 
-export interface RedisEngineOptions extends Pick<SourceDeps, 'scratch' | 'now'> {
-  readonly secrets: SecretResolver;
+export interface RedisEngineOptions extends Pick<SourceDeps, 'scratch' | 'now'>, Reaching {
   /** How long data is moved together at most. */
   readonly withinMs?: number | undefined;
 }
@@ -19,17 +18,13 @@ export interface RedisEngineOptions extends Pick<SourceDeps, 'scratch' | 'now'> 
 const TOLD_SLOW = 1_000;
 
 /** Redis and Valkey: nothing that is held is ever given up, only what lies between it. */
-export function createRedisEngine({
-  scratch,
-  now,
-  secrets,
-  withinMs = 10 * 60_000,
-}: RedisEngineOptions): DatabaseEngine<'redis'> {
+export function createRedisEngine(options: RedisEngineOptions): DatabaseEngine<'redis'> {
+  const { scratch, now, withinMs = 10 * 60_000 } = options;
   return {
     kind: 'redis',
 
     async look({ source }, { slowMs }, { signal }): Promise<DatabaseLook> {
-      await using client = await connectRedis(await addressOf(source, secrets), signal);
+      await using client = await connectRedis(await addressOf(source, options), signal);
       const [info] = await client.askAll([['INFO']]);
       if (info instanceof RespError)
         throw new StewardError('FORBIDDEN', `Redis does not let this user look: ${info.message}`, {
@@ -56,7 +51,7 @@ export function createRedisEngine({
           hint: 'Ask for defragment.',
         });
       const name = sandbox ? `${source.name} (sandbox)` : source.name;
-      return await defragment({ source: name, address: await addressOf(source, secrets), scratch, withinMs }, doing);
+      return await defragment({ source: name, address: await addressOf(source, options), scratch, withinMs }, doing);
     },
   };
 }

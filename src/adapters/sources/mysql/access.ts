@@ -4,7 +4,7 @@ import { type Connection, type ConnectionOptions, createConnection, type RowData
 import type { SourceOf } from '../../../core/backup/source.ts';
 import type { Doing } from '../../../core/backup/store.ts';
 import { StewardError } from '../../../core/errors.ts';
-import type { SecretResolver } from '../../../core/secrets.ts';
+import { hostOf, type Reaching } from '../reaching.ts';
 import { mysqlError } from './errors.ts';
 
 export interface MyAccess {
@@ -36,9 +36,11 @@ const SETTINGS = [
   'lock_wait_timeout = 30',
 ];
 
-export async function accessTo(source: SourceOf<'mysql'>, secrets: SecretResolver): Promise<MyAccess> {
-  const { host, port, user = 'root', password, tls, ca } = source;
-  return { host, port, socket: await socketOf(host), user, password: password && (await secrets(password)), tls, ca };
+export async function accessTo(source: SourceOf<'mysql'>, reaching: Reaching): Promise<MyAccess> {
+  const { port, user = 'root', password, tls, ca } = source;
+  const host = await hostOf(source, reaching);
+  const opened = password && (await reaching.secrets(password));
+  return { host, port, socket: await socketOf(host), user, password: opened, tls, ca };
 }
 
 async function socketOf(host: string): Promise<string | undefined> {

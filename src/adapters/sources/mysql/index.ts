@@ -18,10 +18,10 @@ import { findTools } from './tools.ts';
 
 /** MariaDB and MySQL: one transaction per database, in which dump and count see the same instant. */
 export function createMysqlSource(deps: SqlDeps): SourceReader<'mysql'> {
-  const { programs, secrets, now, folders } = deps;
+  const { programs, now, folders } = deps;
 
   async function look(source: SourceOf<'mysql'>, doing: Doing) {
-    const access = await accessTo(source, secrets);
+    const access = await accessTo(source, deps);
     const server = await lookAtServer(source, access, doing);
     const tools = await findTools(programs, server.flavor, { folders, signal: doing.signal });
     return { access, server, tools };
@@ -48,7 +48,7 @@ export function createMysqlSource(deps: SqlDeps): SourceReader<'mysql'> {
     },
 
     async server(source, doing) {
-      await using session = await openSession(await accessTo(source, secrets), undefined, doing);
+      await using session = await openSession(await accessTo(source, deps), undefined, doing);
       const said = new Map(
         (await session.rows<{ Variable_name: string; Value: string }>(WHO)).map((row) => [
           row.Variable_name,
@@ -72,7 +72,7 @@ export function createMysqlSource(deps: SqlDeps): SourceReader<'mysql'> {
 
     async occupied(source, copy, to, doing) {
       const names = wantedOf(await readAbout(copy, doing), to).map((one) => one.to);
-      await using session = await openSession(await accessTo(source, secrets), undefined, doing);
+      await using session = await openSession(await accessTo(source, deps), undefined, doing);
       const there: string[] = [];
       for (const name of names) if (await exists(session, name)) there.push(`database ${dotted(name)}`);
       return there;
@@ -83,7 +83,7 @@ export function createMysqlSource(deps: SqlDeps): SourceReader<'mysql'> {
     discard: (source, kept, doing) => discardKept(deps, source, kept, doing),
 
     async *contents(source, doing) {
-      const access = await accessTo(source, secrets);
+      const access = await accessTo(source, deps);
       const { tables } = await lookAtServer(source, access, doing);
       await using session = await openSession(access, undefined, doing);
       await session.rows('set session transaction isolation level repeatable read');

@@ -69,7 +69,7 @@ export async function restoreCopy(
   const startedAt = performance.now();
   const about = await readAbout(copy, doing);
   const wanted = wantedOf(about, to);
-  const access = await accessTo(source, deps.secrets);
+  const access = await accessTo(source, deps);
   const tools = await findTools(deps.programs, about.flavor, { folders: deps.folders, signal: doing.signal });
   const loading = { copy, access, tools, programs: deps.programs };
   const beside = wanted.map((one) => ({ ...one, from: `${SCRATCH_PREFIX}${randomBytes(6).toString('hex')}` }));
@@ -150,7 +150,7 @@ export async function undoRestore(
   doing: Doing,
 ): Promise<Restored> {
   const startedAt = performance.now();
-  await using session = await openSession(await accessTo(source, deps.secrets), undefined, doing);
+  await using session = await openSession(await accessTo(source, deps), undefined, doing);
   const now = deps.now();
   const [what, replaced]: [string[], string[]] = [[], []];
   for (const name of names) {
@@ -175,7 +175,7 @@ export async function discardKept(
   names: readonly string[],
   doing: Doing,
 ): Promise<readonly string[]> {
-  await using session = await openSession(await accessTo(source, deps.secrets), undefined, doing);
+  await using session = await openSession(await accessTo(source, deps), undefined, doing);
   const removed: string[] = [];
   for (const name of names) {
     // What an attempt before this one removed already is gone, and that is all that is wanted.

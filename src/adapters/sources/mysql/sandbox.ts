@@ -156,7 +156,7 @@ function whatItAnswers(
 
 /** The same source, where a throw-away server has it. */
 function reachedAt(source: SourceOf<'mysql'>, { host, port, user, tls, ca }: MyAccess): SourceOf<'mysql'> {
-  const { password: _, ...rest } = source;
+  const { password: _, container: __, ...rest } = source;
   return { ...rest, host, port, user, tls, ca };
 }
 
@@ -177,7 +177,7 @@ async function makePlace({ deps, source, copy, about, folder, beside }: Making, 
     return { access, tools, own: true, called: (database) => database, ended, end };
   }
   if (beside === 'never') throw notBeside(about.flavor === 'mariadb' ? 'MariaDB' : 'MySQL');
-  const access = await accessTo(source, deps.secrets);
+  const access = await accessTo(source, deps);
   await using session = await openSession(access, undefined, doing);
   const { folder: where, bytes: free } = await freeOn(session);
   assertRoomBeside({
@@ -217,6 +217,6 @@ export function sweepSandboxes(
     await endWorkersOf(join(folder, 'data'), 'SIGKILL');
     const borrowed = await borrowedIn(folder);
     if (borrowed === undefined) return;
-    await dropScratch(await accessTo(MysqlSource.parse(borrowed.source), deps.secrets), borrowed.databases, doing);
+    await dropScratch(await accessTo(MysqlSource.parse(borrowed.source), deps), borrowed.databases, doing);
   });
 }

@@ -3,7 +3,7 @@ import pg from 'pg';
 import type { SourceOf } from '../../../core/backup/source.ts';
 import type { Doing } from '../../../core/backup/store.ts';
 import { StewardError } from '../../../core/errors.ts';
-import type { SecretResolver } from '../../../core/secrets.ts';
+import { hostOf, type Reaching } from '../reaching.ts';
 import { postgresError } from './errors.ts';
 
 /** How a server is reached, with the password opened for this one use. */
@@ -44,9 +44,10 @@ const SETTINGS = {
   row_security: 'off',
 } as const;
 
-export async function accessTo(source: SourceOf<'postgres'>, secrets: SecretResolver): Promise<PgAccess> {
-  const { host, port, user = 'postgres', password, tls, ca } = source;
-  return { host, port, user, password: password && (await secrets(password)), tls, ca };
+export async function accessTo(source: SourceOf<'postgres'>, reaching: Reaching): Promise<PgAccess> {
+  const { port, user = 'postgres', password, tls, ca } = source;
+  const host = await hostOf(source, reaching);
+  return { host, port, user, password: password && (await reaching.secrets(password)), tls, ca };
 }
 
 /** What the programs of PostgreSQL read: no password stands in an argument, and no name is taken for a connection string. */

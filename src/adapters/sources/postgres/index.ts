@@ -19,14 +19,14 @@ import { findTools, postgresFolders } from './tools.ts';
 
 /** PostgreSQL: one snapshot per database, which pg_dump and whoever counts both see. */
 export function createPostgresSource(deps: SqlDeps): SourceReader<'postgres'> {
-  const { programs, secrets, now } = deps;
+  const { programs, now } = deps;
   const find = findTools(programs, deps.folders ?? postgresFolders);
 
   async function examine(
     source: SourceOf<'postgres'>,
     doing: Parameters<SourceReader['examine']>[1],
   ): Promise<SourceFacts> {
-    const access = await accessTo(source, secrets);
+    const access = await accessTo(source, deps);
     const server = await lookAtServer(source, access, doing);
     const looked = await lookAtTables(access, server.databases, source, doing);
     const facts: SourceFacts = {
@@ -64,7 +64,7 @@ export function createPostgresSource(deps: SqlDeps): SourceReader<'postgres'> {
     },
 
     async server(source, doing) {
-      await using session = await openServer(await accessTo(source, secrets), source, doing);
+      await using session = await openServer(await accessTo(source, deps), source, doing);
       const [said] = await session.rows<{ id: string }>(
         'select system_identifier::text as id from pg_catalog.pg_control_system()',
       );
@@ -74,7 +74,7 @@ export function createPostgresSource(deps: SqlDeps): SourceReader<'postgres'> {
     async copy(source, writer, doing) {
       const { problem } = await examine(source, doing);
       if (problem) throw new StewardError('PRECONDITION_FAILED', problem.message, { hint: problem.hint });
-      const access = await accessTo(source, secrets);
+      const access = await accessTo(source, deps);
       const server = await lookAtServer(source, access, doing);
       const tools = await find({ server: server.major, own: false }, doing);
       return await copyServer({ source, access, server, tools, programs, writer, now }, doing);
@@ -87,7 +87,7 @@ export function createPostgresSource(deps: SqlDeps): SourceReader<'postgres'> {
 
     async occupied(source, copy, to, doing) {
       const names = wantedOf(await readAbout(copy, doing), to).map((one) => one.to);
-      await using session = await openServer(await accessTo(source, secrets), source, doing);
+      await using session = await openServer(await accessTo(source, deps), source, doing);
       return (await existing(session, names)).map((name) => `database ${dotted(name)}`);
     },
 
@@ -96,7 +96,7 @@ export function createPostgresSource(deps: SqlDeps): SourceReader<'postgres'> {
     discard: (source, kept, doing) => discardKept(deps, source, kept, doing),
 
     async *contents(source, doing, copy) {
-      const access = await accessTo(source, secrets);
+      const access = await accessTo(source, deps);
       const { databases, major } = await lookAtServer(source, access, doing);
       const about = copy && (await readAbout(copy, doing));
       const hash = rowHashOf(major);

@@ -33,7 +33,7 @@ export async function undoRestore(
   doing: Doing,
 ): Promise<Restored> {
   const startedAt = performance.now();
-  const access = await accessTo(source, deps.secrets);
+  const access = await accessTo(source, deps);
   await using session = await openServer(access, source, doing, names);
   const kept = await keptAs(session, names);
   const moves = kept.map(({ name, database }) => ({ from: name, to: database }));
@@ -51,7 +51,7 @@ export async function discardKept(
   names: readonly string[],
   doing: Doing,
 ): Promise<readonly string[]> {
-  const access = await accessTo(source, deps.secrets);
+  const access = await accessTo(source, deps);
   await using session = await openServer(access, source, doing, names);
   // What an attempt before this one removed already is gone, and that is all that is wanted.
   const kept = await keptAs(session, await existing(session, names));

@@ -6,6 +6,7 @@ import { StewardError } from '../../../core/errors.ts';
 import { assertRoomBeside, type Beside, notBeside } from '../beside.ts';
 import { recordBorrowed } from '../borrowed.ts';
 import { partOf } from '../contents.ts';
+import { hostOf } from '../reaching.ts';
 import { restoredBytes } from '../restored-bytes.ts';
 import { assertRoomIn, type ScratchFolder } from '../scratch.ts';
 import type { SqlDeps } from '../sql-deps.ts';
@@ -51,7 +52,7 @@ function reachedAt(
   { host, port, user, password, tls, ca }: Omit<StagingServer, 'always'>,
 ): SourceOf<'postgres'> {
   // Whoever is known at the original is nobody there.
-  const { password: _, user: __, ...rest } = source;
+  const { password: _, user: __, container: ___, ...rest } = source;
   return { ...rest, host, port, tls, ca, ...(user !== undefined && { user }), ...(password && { password }) };
 }
 
@@ -122,13 +123,13 @@ async function borrowPlace(
 ): Promise<Place> {
   const { drillOn } = original;
   const source = drillOn ? reachedAt(original, drillOn) : original;
-  const access = await accessTo(source, deps.secrets);
+  const access = await accessTo(source, deps);
   const names = new Map(
     about.databases.map(({ name }) => [name, `${SCRATCH_PREFIX}${randomBytes(6).toString('hex')}`]),
   );
   await using session = await openServer(access, source, doing);
   if (drillOn) await refuseOlder(session, access, about);
-  if (!drillOn || (source.host === original.host && source.port === original.port))
+  if (!drillOn || (access.host === (await hostOf(original, deps)) && access.port === original.port))
     await refuseSuperuser(session, access);
   assertRoomBeside({
     // A server that is named for that is nobody's original.

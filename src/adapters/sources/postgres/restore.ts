@@ -93,7 +93,7 @@ export async function restoreCopy(
   const startedAt = performance.now();
   const about = await readAbout(copy, doing);
   const wanted = wantedOf(about, to);
-  const access = await accessTo(source, deps.secrets);
+  const access = await accessTo(source, deps);
   const server = await lookAtServer(source, access, doing);
   const tools = await find({ server: server.major, own: false }, doing);
   const bytes = copy.manifest.parts.reduce((sum, part) => sum + part.bytes, 0);

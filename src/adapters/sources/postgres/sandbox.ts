@@ -192,6 +192,6 @@ export function sweepSandboxes(
     const borrowed = await borrowedIn(folder);
     if (borrowed === undefined) return;
     const known = PostgresSource.parse(borrowed.source);
-    await dropScratch(await accessTo(known, deps.secrets), known, borrowed.databases, doing);
+    await dropScratch(await accessTo(known, deps), known, borrowed.databases, doing);
   });
 }

@@ -53,7 +53,7 @@ describe('a copy of PostgreSQL that cannot be made', () => {
 
   it('is made without a database that is removed meanwhile, and says so, unless the source names it', async () => {
     await shop.server.say('postgres', 'create database passing');
-    const access = await accessTo(shop.source(), shop.deps.secrets);
+    const access = await accessTo(shop.source(), shop.deps);
     const looked = await lookAtTables(access, ['postgres', 'gone before'], shop.source(), doing);
     expect(looked).toMatchObject({ databases: ['postgres'], problem: undefined });
     await expect(lookAtTables(access, ['gone'], shop.source({ databases: ['gone'] }), doing)).rejects.toMatchObject({

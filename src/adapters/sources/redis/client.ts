@@ -3,7 +3,7 @@ import { connect as connectSocket, type Socket } from 'node:net';
 import type { SourceOf } from '../../../core/backup/source.ts';
 import type { Bytes } from '../../../core/backup/store.ts';
 import { StewardError } from '../../../core/errors.ts';
-import type { SecretResolver } from '../../../core/secrets.ts';
+import { hostOf, type Reaching } from '../reaching.ts';
 import { encode, type Reply, ReplyReader, RespError } from './resp.ts';
 
 export interface RedisAddress {
@@ -14,11 +14,10 @@ export interface RedisAddress {
   readonly password?: string | undefined;
 }
 
-export async function addressOf(
-  { host, port, user, password }: SourceOf<'redis'>,
-  secrets: SecretResolver,
-): Promise<RedisAddress> {
-  return { host, port, user, ...(password && { password: await secrets(password) }) };
+export async function addressOf(source: SourceOf<'redis'>, reaching: Reaching): Promise<RedisAddress> {
+  const { port, user, password } = source;
+  const host = await hostOf(source, reaching);
+  return { host, port, user, ...(password && { password: await reaching.secrets(password) }) };
 }
 
 type Word = string | Buffer | number;

@@ -7,7 +7,6 @@ import type { SealedCopy, SourceFacts, SourceReader } from '../../../core/backup
 import type { SourceOf } from '../../../core/backup/source.ts';
 import type { Doing } from '../../../core/backup/store.ts';
 import { StewardError } from '../../../core/errors.ts';
-import type { SecretResolver } from '../../../core/secrets.ts';
 import { errnoOf, fileError } from '../../files/file-errors.ts';
 import { compareContents, judge, partOf, readContents, writeContents } from '../contents.ts';
 import type { SourceDeps } from '../deps.ts';
@@ -17,12 +16,9 @@ import { addressOf, connectRedis, infoOf } from './client.ts';
 import { comparesKeys, countKeys, databasesOf, isBareCount } from './count.ts';
 import { createClaims, releaseLeft } from './claims.ts';
 import { loadInto, replaceAll } from './load-into.ts';
+import type { Reaching } from '../reaching.ts';
 import { snapshotOf } from './snapshot.ts';
 import { endLeft, findServer, noServer, RDB, startThrowAway, type ThrowAway } from './throw-away.ts';
-
-export interface RedisReaderOptions extends SourceDeps {
-  readonly secrets: SecretResolver;
-}
 
 const KIND = 'redis';
 const UNCOUNTED = 'the counts of its keys';
@@ -30,7 +26,8 @@ const UNCOUNTED = 'the counts of its keys';
 const BASE_MEMORY = 256 * 1024 ** 2;
 
 /** By the snapshot that a replica begins with; counted and proven in a server of our own, on a socket that only we can see. */
-export function createRedisReader({ programs, scratch, secrets, now }: RedisReaderOptions): SourceReader<'redis'> {
+export function createRedisReader(deps: SourceDeps & Reaching): SourceReader<'redis'> {
+  const { programs, scratch, now } = deps;
   const dumpOf = (copy: SealedCopy) => partOf(copy, ({ kind }) => kind === 'image', 'its dump.rdb');
 
   /** Loaded with the file that lies in the folder. */
@@ -68,7 +65,7 @@ export function createRedisReader({ programs, scratch, secrets, now }: RedisRead
 
   /** The snapshot in the folder, and what is in it where a server is here that can load it. */
   async function taken(source: SourceOf<'redis'>, folder: ScratchFolder, doing: Doing, bare = false) {
-    const address = await addressOf(source, secrets);
+    const address = await addressOf(source, deps);
     const info = await (async () => {
       await using client = await connectRedis(address, doing.signal);
       return await client.text('INFO');
@@ -95,7 +92,7 @@ export function createRedisReader({ programs, scratch, secrets, now }: RedisRead
 
     async examine(source, { signal }): Promise<SourceFacts> {
       try {
-        await using client = await connectRedis(await addressOf(source, secrets), signal);
+        await using client = await connectRedis(await addressOf(source, deps), signal);
         const info = await client.text('INFO');
         const parts = [...(await databasesOf(client))].map(([database, keys]) => `db${database}: ${keys} keys`);
         const tools = { redis: infoOf(info, 'redis_version') ?? '' };
@@ -116,7 +113,7 @@ export function createRedisReader({ programs, scratch, secrets, now }: RedisRead
     },
 
     async server(source, { signal }) {
-      await using client = await connectRedis(await addressOf(source, secrets), signal);
+      await using client = await connectRedis(await addressOf(source, deps), signal);
       return infoOf(await client.text('INFO', 'server'), 'run_id');
     },
 
@@ -196,7 +193,7 @@ export function createRedisReader({ programs, scratch, secrets, now }: RedisRead
         const file = join(to.path, RDB);
         return (await lstat(file).catch(() => undefined)) ? [file] : [];
       }
-      await using client = await connectRedis(await addressOf(source, secrets), signal);
+      await using client = await connectRedis(await addressOf(source, deps), signal);
       const there = await databasesOf(client);
       const told = [...there].map(([database, keys]) => `db${database}: ${keys} keys`);
       return to.kind === 'original' ? told : told.filter((each) => each.startsWith(`db${databaseOf(to.name)}:`));
@@ -219,7 +216,7 @@ export function createRedisReader({ programs, scratch, secrets, now }: RedisRead
         }
         const into =
           to.kind === 'database' ? { database: databaseOf(to.database ?? '0'), into: databaseOf(to.name) } : undefined;
-        await using client = await connectRedis(await addressOf(source, secrets), doing.signal);
+        await using client = await connectRedis(await addressOf(source, deps), doing.signal);
         await fetched(copy, file, doing);
         const server = await loaded(folder, memoryOf(copy), doing.signal);
         const claims = createClaims(folder, source, client);
@@ -247,7 +244,7 @@ export function createRedisReader({ programs, scratch, secrets, now }: RedisRead
     sweep: (owners, place, { signal }) =>
       sweepScratch(place, KIND, owners, async (folder, elsewhere) => {
         await endLeft([folder, ...elsewhere], signal);
-        await releaseLeft(folder, (source) => addressOf(source, secrets), signal);
+        await releaseLeft(folder, (source) => addressOf(source, deps), signal);
       }),
   };
 }
@@ -294,7 +291,8 @@ async function* measured(content: AsyncIterable<Uint8Array>, { progress }: Doing
 }
 
 /** The same source, where a throw-away server has it. */
-function standIn({ user: _user, password: _password, ...rest }: SourceOf<'redis'>, host: string): SourceOf<'redis'> {
+function standIn(source: SourceOf<'redis'>, host: string): SourceOf<'redis'> {
+  const { user: _user, password: _password, container: _container, ...rest } = source;
   return { ...rest, host };
 }
 

@@ -52,7 +52,7 @@ export function createVolumeReader(deps: VolumeReaderOptions): SourceReader<'vol
         'PRECONDITION_FAILED',
         `${source.volume} holds the data of ${database.name}, a database (${database.image}): its files are not copied while it may write to them.`,
         {
-          hint: `Configure a source of the kind ${kindOf(database.image)} for it: a dump is of one instant, and restores anywhere.`,
+          hint: `Configure a source of the kind ${kindOf(database.image)} for it, with container: ${database.name}. A dump is of one instant, and restores anywhere.`,
         },
       );
     return users;
