@@ -128,6 +128,11 @@ describe('parseConfig', () => {
       "steward.yaml:5:16 databases.sessions.0.source: expected a source of the kind postgres, mysql or sqlite; 'cache' is of the kind redis: Redis removes what has expired itself",
     ],
     [
+      'a container that has a host as well',
+      'backups:\n  sources: [{name: app, kind: postgres, host: db.example, container: shop-db-1}]\n',
+      'steward.yaml:2:47 backups.sources.0.host: expected either host or container: the address of a container is asked for at each use',
+    ],
+    [
       'a table of sessions that stands twice',
       'backups:\n  sources: [{name: app, kind: postgres}]\ndatabases:\n  sessions:\n    - {source: app, table: s, expires: e}\n    - {source: app, table: s, expires: f}\n',
       "steward.yaml:6:28 databases.sessions.1.table: 's' is the table of an earlier entry",
