@@ -1,6 +1,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
+  appendFileSync,
   chmodSync,
   chownSync,
   existsSync,
@@ -386,6 +387,38 @@ describe('a restore of files that is taken back', () => {
     expect(readFileSync(join(tree, 'folder/in it'), 'utf8')).toBe('old folder/in it');
     await reader().undo?.(source, kept, doing);
     expect(state(tree)).toEqual(before);
+  });
+
+  it('goes on where an attempt was killed that had come to the end of one of several folders', async () => {
+    const files = [write(join(place(), 'one'), 'copied'), write(join(place(), 'other'), 'copied')];
+    const source = sourceOf(files);
+    const copy = await makeCopy(reader(), source, store(), doing);
+    for (const file of files) writeFileSync(file, 'since');
+    const { kept = [] } = await reader().restore(source, copy, { kind: 'original' }, { ...doing, owner: 'run_3' });
+    await reader().undo?.(source, kept.slice(0, 1), doing);
+    await reader().undo?.(source, kept, doing);
+    expect(files.map((file) => readFileSync(file, 'utf8'))).toEqual(['since', 'since']);
+    await reader().undo?.(source, kept, doing);
+  });
+
+  it('reads what it had put there though the disk was full or the power gone while that was written down', async () => {
+    const root = place();
+    const tree = join(root, 'tree');
+    for (const name of ['ruined', 'deleted', 'deleted since']) write(join(tree, name), `old ${name}`);
+    const source = sourceOf([tree]);
+    const copy = await makeCopy(reader(), source, store(), doing);
+    write(join(tree, 'ruined'), 'ruined');
+    rmSync(join(tree, 'deleted'));
+    const as = { ...doing, owner: 'run_4' };
+    const { kept = [] } = await reader().restore(source, copy, { kind: 'original' }, as);
+    rmSync(join(tree, 'deleted since'));
+    // Both are the beginning of a line; one looks like a whole one.
+    for (const torn of ['{"path":"/a folder}', '{"path":"/a'])
+      appendFileSync(join(kept[0] ?? '', '.steward-placed'), `\n${torn}`);
+    await reader().restore(source, copy, { kind: 'original' }, as);
+    await reader().undo?.(source, kept, doing);
+    expect(readdirSync(tree)).toEqual(['ruined']);
+    expect(readFileSync(join(tree, 'ruined'), 'utf8')).toBe('ruined');
   });
 });
 

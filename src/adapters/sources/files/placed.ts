@@ -18,12 +18,19 @@ export async function readPlaced(before: string): Promise<ReadonlyMap<string, Pl
   const text = await readFile(join(before, RECORD), 'utf8').catch(() => '');
   const all = new Map<string, Placed>();
   for (const line of text.split('\n')) {
-    // Cut off by a power failure: nothing was put there yet.
-    if (!line.endsWith('}')) continue;
-    const placed = JSON.parse(line) as Placed;
-    if (!all.has(placed.path)) all.set(placed.path, placed);
+    const placed = placedIn(line);
+    if (placed && !all.has(placed.path)) all.set(placed.path, placed);
   }
   return all;
+}
+
+/** Undefined of one that is cut off, by a full disk or a power failure: nothing was put there yet. */
+function placedIn(line: string): Placed | undefined {
+  try {
+    return JSON.parse(line) as Placed;
+  } catch {
+    return undefined;
+  }
 }
 
 export interface PlacedRecord {
@@ -43,7 +50,8 @@ export async function openPlaced(before: string, moves: Moves): Promise<PlacedRe
       for await (const each of placed) {
         if (noted.has(each.path)) continue;
         noted.add(each.path);
-        text += `${JSON.stringify(each)}\n`;
+        // On a line of its own, though the one before it may be cut off.
+        text += `\n${JSON.stringify(each)}`;
       }
       if (text === '') return;
       await moves.makeFolder(before, 0o700);

@@ -20,7 +20,8 @@ export async function undoTree(kept: readonly string[], { signal, lease }: Doing
   const startedAt = performance.now();
   const folders = kept.map((before) => ({ before, undone: undoneOf(before) }));
   for (const { before, undone } of folders)
-    if (!(await isThere(before)) && !(await isThere(join(undone, RECORD))))
+    // Where an attempt before this one came to the end, what it took away is there.
+    if (!(await isThere(before)) && !(await isThere(undone)))
       throw new StewardError(
         'PRECONDITION_FAILED',
         `What the restore replaced lay in ${before}, which is gone: it is not known what is to be taken back.`,
