@@ -417,7 +417,7 @@ describe('a restore of files that is taken back', () => {
       appendFileSync(join(kept[0] ?? '', '.steward-placed'), `\n${torn}`);
     await reader().restore(source, copy, { kind: 'original' }, as);
     await reader().undo?.(source, kept, doing);
-    expect(readdirSync(tree)).toEqual(['ruined']);
+    expect(readdirSync(tree)).toEqual(['deleted since', 'ruined']);
     expect(readFileSync(join(tree, 'ruined'), 'utf8')).toBe('ruined');
   });
 });
