@@ -118,7 +118,7 @@ function unreadable(file: string): (cause: Error) => never {
 
 /** What is no state of a Steward, and may be there before. */
 const HARMLESS =
-  /^(lock\..*|pg|scratch|cache|backups|backup-places|backup-keys|restoring\.json(\..*)?|created-system-user\.json|\..*)$/;
+  /^(lock\..*|pg|scratch|cache|backups|backup-places|backup-keys|restoring\.json(\..*)?|created-(system|scratch)-user\.json|boots|\..*)$/;
 
 /** CONFLICT where the folder has anything that a restore would replace. */
 export async function assertNoSteward(home: string): Promise<void> {

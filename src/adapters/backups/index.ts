@@ -1,7 +1,7 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import type { Findings, Manifest } from '../../core/backup/copy.ts';
-import type { RestoreTarget, Restored, Sandbox } from '../../core/backup/reader.ts';
+import type { Manifest } from '../../core/backup/copy.ts';
+import type { RestoreTarget, Restored } from '../../core/backup/reader.ts';
 import type { CopyStore, Doing } from '../../core/backup/store.ts';
 import type { Log } from '../../core/log.ts';
 import { StewardError } from '../../core/errors.ts';
@@ -10,7 +10,7 @@ import type { ProgramsPort } from '../../core/ports/programs.ts';
 import { compareContents, readContents, tellComparison } from '../sources/contents.ts';
 import { reachOf } from './reach.ts';
 import { serversOf } from './servers.ts';
-import { lendSandbox, type SandboxDeps } from './sandbox.ts';
+import { contentOf, lendSandbox, type SandboxDeps } from './sandbox.ts';
 import { extractParts } from './extract-parts.ts';
 import { smokeTest } from './smoke.ts';
 import { intoMarked, isMark, markOf } from './unfinished-folder.ts';
@@ -212,17 +212,6 @@ export function createBackups(deps: BackupsDeps): BackupsPort {
 
     sweep,
   };
-}
-
-/** That there is nothing to compare with is in the way of a proof, and says nothing of the copy. */
-async function contentOf(sandbox: Sandbox, doing: Doing): Promise<Findings> {
-  try {
-    return { layers: [await sandbox.content(doing)] };
-  } catch (thrown) {
-    const { code, message } = StewardError.from(thrown);
-    if (code !== 'PRECONDITION_FAILED') throw thrown;
-    return { layers: [], obstacle: `content: ${message}` };
-  }
 }
 
 const storedBytesOf = ({ parts }: Manifest): number => parts.reduce((sum, { storedBytes }) => sum + storedBytes, 0);

@@ -1,3 +1,4 @@
+import type { Findings } from '../../core/backup/copy.ts';
 import type { Sandbox, SandboxPlace, StandIn } from '../../core/backup/reader.ts';
 import type { Doing } from '../../core/backup/store.ts';
 import { StewardError } from '../../core/errors.ts';
@@ -55,4 +56,15 @@ export function rehearseIn(
         `${loan.place.source} is no database: nothing can be rehearsed on it.`,
       );
     });
+}
+
+/** That there is nothing to compare with is in the way of a proof, and says nothing of the copy. */
+export async function contentOf(sandbox: Sandbox, doing: Doing): Promise<Findings> {
+  try {
+    return { layers: [await sandbox.content(doing)] };
+  } catch (thrown) {
+    const { code, message } = StewardError.from(thrown);
+    if (code !== 'PRECONDITION_FAILED') throw thrown;
+    return { layers: [], obstacle: `content: ${message}` };
+  }
 }

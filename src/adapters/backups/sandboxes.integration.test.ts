@@ -148,7 +148,7 @@ describe('a sandbox that stays', () => {
       const ask = opened.connect + (ASKS[source] ?? ` && cat ./${shellWord(join(folder.path, 'site/page'))}`);
       expect(await inShell(ask)).toBe('42');
       expect(opened.until).toEqual(new Date(clock + 4 * HOUR));
-      expect(await sandboxes.prove(opened.id, doing)).toMatchObject({ ok: true });
+      expect(await sandboxes.prove(opened.id, doing)).toMatchObject({ layers: [{ ok: true }] });
 
       clock += 4 * HOUR - 1;
       expect(await closed()).toEqual([]);

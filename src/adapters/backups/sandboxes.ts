@@ -6,7 +6,7 @@ import { StewardError } from '../../core/errors.ts';
 import type { OpenSandbox, SandboxesPort, SandboxUpkeep } from '../../core/ports/sandboxes.ts';
 import { shellWord } from '../../core/shell-word.ts';
 import { reachOf } from './reach.ts';
-import type { SandboxDeps } from './sandbox.ts';
+import { contentOf, type SandboxDeps } from './sandbox.ts';
 
 interface Held {
   readonly open: OpenSandbox;
@@ -103,7 +103,7 @@ export function createSandboxes(deps: SandboxDeps & { readonly now: () => Date }
       return await opened;
     },
 
-    prove: async (id, doing) => await heldAs(id).sandbox.content(doing),
+    prove: async (id, doing) => await contentOf(heldAs(id).sandbox, doing),
 
     async close(id) {
       const there = held.get(id);

@@ -53,6 +53,15 @@ describe('open-sandbox', () => {
     expect(ports.sandboxes.list()).toEqual([]);
   });
 
+  it('opens one of which nobody can say whether it is what was copied, and says so', async () => {
+    const { ports, run } = await world();
+    ports.sandboxes.obstruct('content: all 3 keys in it have expired since it was made.');
+    const { status, checks } = await run();
+    expect(status).toBe('succeeded');
+    expect(JSON.stringify(checks)).toContain('all 3 keys in it have expired');
+    expect(ports.sandboxes.list()).toHaveLength(1);
+  });
+
   it.each(['30s', '8d', 'tomorrow'])('does not stay for %s', async (long) => {
     const { run } = await world();
     await expect(run({ for: long })).rejects.toMatchObject({ code: 'INPUT_INVALID' });

@@ -116,10 +116,18 @@ export default defineAutomation({
     const there = ports.sandboxes.list().some((each) => each.id === id);
     const opened = { name: `The sandbox of ${place.source} is open`, ok: there, evidence: { sandbox: id } };
     if (!there) return [opened];
-    const { ok, statement, evidence } = await ports.sandboxes.prove(id, { signal });
+    const { layers, obstacle } = await ports.sandboxes.prove(id, { signal });
     return [
       opened,
-      { name: 'What is there is what was copied', ok, evidence: { statement, evidence: evidence ?? null } },
+      // Whoever has nothing better looks at what nobody can prove, too.
+      ...(obstacle === undefined
+        ? []
+        : [{ name: 'Nothing says that it is not what was copied', ok: true, evidence: { notLookedAt: obstacle } }]),
+      ...layers.map(({ ok, statement, evidence }) => ({
+        name: 'What is there is what was copied',
+        ok,
+        evidence: { statement, evidence: evidence ?? null },
+      })),
     ];
   },
 

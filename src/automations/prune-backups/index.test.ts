@@ -6,7 +6,11 @@ import pruneBackups from './index.ts';
 const DAY = 86_400_000;
 const NEVER = new AbortController().signal;
 
-async function world(ages: readonly number[], proven: readonly number[], appendOnly = false) {
+async function world(
+  ages: readonly number[],
+  proven: readonly number[],
+  { partly = [], appendOnly = false }: { readonly partly?: readonly number[]; readonly appendOnly?: boolean } = {},
+) {
   const start = Date.parse('2026-06-01T04:00:00Z');
   let ticks = start;
   const now = (): Date => new Date((ticks += 10));
@@ -21,7 +25,9 @@ async function world(ages: readonly number[], proven: readonly number[], appendO
       { signal: NEVER },
     );
     const provenAt = proven.includes(age) ? startedAt : null;
-    ports.copies.put({ id, source: 'etc', repository: 'local', location, startedAt, provenAt, sequence: index + 1 });
+    const unsure = partly.includes(age) ? { count: 1, first: ['/etc/app.db'] } : null;
+    const at = { source: 'etc', repository: 'local', location, startedAt };
+    ports.copies.put({ id, ...at, provenAt, unsure, sequence: index + 1 });
   }
   const run = (input: object = {}, beforeApply?: () => void) =>
     performInMemory(pruneBackups, { ports, now, input, ...(beforeApply && { beforeApply }) });
@@ -44,6 +50,12 @@ describe('prune-backups', () => {
     expect(left()).toEqual(['age-90', 'age-80', 'age-70']);
   });
 
+  it('keeps the last one of which all is proven, where of those after it something could not be compared', async () => {
+    const { run, left } = await world([110, 90, 2, 1], [110, 90, 2, 1], { partly: [2, 1] });
+    await run({ keep: '30d' });
+    expect(left()).toEqual(['age-90', 'age-2', 'age-1']);
+  });
+
   it('removes nothing where nothing is proven', async () => {
     const { run, left } = await world([100, 90, 1], []);
     const { status, plan } = await run({ keep: '30d' });
@@ -62,7 +74,7 @@ describe('prune-backups', () => {
   });
 
   it('leaves a repository alone that only takes', async () => {
-    const { run, left } = await world([100, 1], [1], true);
+    const { run, left } = await world([100, 1], [1], { appendOnly: true });
     const { output } = await run({ keep: '30d' });
     expect(output).toMatchObject({ removed: [], leftAlone: ['local'] });
     expect(left()).toHaveLength(2);

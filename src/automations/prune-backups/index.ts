@@ -185,11 +185,12 @@ function onlyTaking(backups: Pick<BackupsPort, 'repositories'>): ReadonlySet<str
 
 /** Copies of one source in one repository that nothing keeps. */
 function letGo(copies: readonly CopyRecord[], rules: Retention, now: Date): CopyRecord[] {
-  const keepable = copies.map(({ id, sequence, startedAt, provenAt }) => ({
+  const keepable = copies.map(({ id, sequence, startedAt, provenAt, unsure }) => ({
     id,
     sequence,
     startedAt,
     proven: provenAt !== null,
+    partly: unsure !== null,
     wayBack: isRecoveryPoint(id),
   }));
   const reasons = reasonsToKeep(keepable, rules, now);

@@ -161,6 +161,18 @@ describe('retention over two years', () => {
     );
   });
 
+  it('keeps the last copy of which all is proven, though hundreds after it are so but for what could not be copied', () => {
+    const partly = Array.from({ length: 200 }, (_, day) => ({
+      ...copy(3 + day, START + (2 + day) * DAY),
+      partly: true,
+    }));
+    const [older, whole] = [copy(1, START), copy(2, START + DAY)];
+    const left = kept([older, whole, ...partly], START + 202 * DAY, defined(retentionOf('30d')));
+    expect(left).toContain(whole);
+    expect(left).not.toContain(older);
+    expect(left).toHaveLength(1 + 31);
+  });
+
   it('keeps everything that is young enough for 30d, also what was made a minute apart', () => {
     const now = new Date('2026-03-01T12:00:00Z');
     const older = Array.from({ length: 40 }, (_, days) => (40 - days) * 1_440);

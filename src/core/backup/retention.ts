@@ -41,6 +41,8 @@ export interface KeepableCopy {
   readonly sequence: number;
   readonly startedAt: Date;
   readonly proven: boolean;
+  /** Proven, but for some of it. */
+  readonly partly?: boolean | undefined;
   /** Made right before something was done to the original, to go back to. */
   readonly wayBack?: boolean | undefined;
 }
@@ -51,7 +53,7 @@ const AHEAD_MS = 60_000;
 
 /**
  * Why each copy of one source in one repository stays; those that have no reason may go. Whatever the rules say:
- *  - the newest proven copy stays, and everything that was made after it;
+ *  - the newest proven copy stays, and everything that was made after it; so does the newest of which all is proven;
  *  - without a proven copy everything stays;
  *  - a copy that claims to come from the future counts for nothing and stays until its time has come;
  *  - age is counted from the newest copy, and a gap for no more than three usual ones: neither a machine that was off nor a clock
@@ -66,6 +68,8 @@ export function reasonsToKeep(
   const because = ({ id }: KeepableCopy, why: string): void => void reasons.get(id)?.push(why);
   const newestFirst = copies.toSorted((a, b) => b.sequence - a.sequence);
   const lastProven = newestFirst.find(({ proven }) => proven);
+  const lastWhole = newestFirst.find(({ proven, partly = false }) => proven && !partly);
+  if (lastWhole && lastWhole !== lastProven) because(lastWhole, 'the last copy of which all is proven');
   for (const copy of newestFirst) {
     if (!lastProven) because(copy, 'no copy has been proven yet');
     else if (copy === lastProven) because(copy, 'the last proven copy');

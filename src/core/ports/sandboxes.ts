@@ -1,4 +1,4 @@
-import type { LayerResult } from '../backup/copy.ts';
+import type { Findings } from '../backup/copy.ts';
 import type { SourceKind } from '../backup/source.ts';
 import type { Doing } from '../backup/store.ts';
 import type { CopyPlace } from './backups.ts';
@@ -40,7 +40,7 @@ export interface SandboxesPort {
   /** The one that is open under that id already, else a new one. VERIFICATION_FAILED where the copy does not restore. */
   open(place: CopyPlace, order: { readonly id: string; readonly forMs: number }, doing: Doing): Promise<OpenSandbox>;
   /** Whether what is there is what was recorded when the copy was made; NOT_FOUND where none is open under that id. */
-  prove(id: string, doing: Doing): Promise<LayerResult>;
+  prove(id: string, doing: Doing): Promise<Findings>;
   /** Ends and removes it; false where none is open under that id. */
   close(id: string): Promise<boolean>;
 }

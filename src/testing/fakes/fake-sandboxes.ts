@@ -7,6 +7,8 @@ export interface FakeSandboxes extends SandboxesPort {
   leave(freeBytes: number): void;
   /** From now on something else is in each than was copied. */
   spoil(): void;
+  /** From now on there is nothing to compare with, for this reason. */
+  obstruct(obstacle: string): void;
 }
 
 /** Sandboxes that are only a list. */
@@ -14,6 +16,7 @@ export function fakeSandboxes({ now }: { readonly now: () => Date }): FakeSandbo
   const open = new Map<string, OpenSandbox>();
   let freeBytes = 1e12;
   let spoilt = false;
+  let obstacle: string | undefined;
   const sandbox = (given: Partial<OpenSandbox> & Pick<OpenSandbox, 'id'>): OpenSandbox => {
     const openedAt = now();
     const path = `/scratch/${given.id}`;
@@ -30,6 +33,7 @@ export function fakeSandboxes({ now }: { readonly now: () => Date }): FakeSandbo
     put: (given) => void open.set(given.id, sandbox(given)),
     leave: (bytes) => void (freeBytes = bytes),
     spoil: () => void (spoilt = true),
+    obstruct: (why) => void (obstacle = why),
     list: () => [...open.values()],
     room: async () => ({ folder: '/scratch', freeBytes }),
     async open({ source, location }, { id, forMs }) {
@@ -40,12 +44,9 @@ export function fakeSandboxes({ now }: { readonly now: () => Date }): FakeSandbo
     },
     async prove(id) {
       if (!open.has(id)) throw new StewardError('NOT_FOUND', `No sandbox ${id} is open.`);
-      return {
-        layer: 'content',
-        ok: !spoilt,
-        statement: spoilt ? 'A row is missing.' : 'All is there.',
-        durationMs: 1,
-      };
+      if (obstacle !== undefined) return { layers: [], obstacle };
+      const statement = spoilt ? 'A row is missing.' : 'All is there.';
+      return { layers: [{ layer: 'content', ok: !spoilt, statement, durationMs: 1 }] };
     },
     close: async (id) => open.delete(id),
   };

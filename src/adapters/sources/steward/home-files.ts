@@ -11,7 +11,7 @@ export interface HomeFiles {
 
 /** Of one machine and one life: made anew by the next Steward. */
 const PASSING =
-  /^(pg|scratch|cache|launched|server\.json|setup-link|cli-token|agent-token|created-system-user\.json|restoring\.json|lock\..*|\..*|.*\.tmp)$/;
+  /^(pg|scratch|cache|launched|server\.json|setup-link|cli-token|agent-token|created-(system|scratch)-user\.json|boots|restoring\.json|lock\..*|\..*|.*\.tmp)$/;
 const SECRET = /(\.key($|\.)|^backup-keys$|token|password|secret|credential|^database-url$)/;
 
 /** Everything that is not known to be passing is state, so that what a later version keeps is not forgotten. */
