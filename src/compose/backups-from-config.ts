@@ -69,7 +69,7 @@ export function backupSettings({ backups }: Config): BackupSettings {
     schedule,
     rules: {
       retention,
-      maxAgeMs: ms(maxAge),
+      maxAgeMs: ms(maxAge ?? (schedule === 'weekly' ? '9d' : '7d')),
       verificationMs: ms(verification.limit),
       verifyAll: verification.all,
       nearlyFull,

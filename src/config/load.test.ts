@@ -133,6 +133,11 @@ describe('parseConfig', () => {
       'steward.yaml:2:47 backups.sources.0.host: expected either host or container: the address of a container is asked for at each use',
     ],
     [
+      'an age that a weekly copy passes each time',
+      'backups:\n  schedule: weekly\n  maxAge: 7d\n',
+      'steward.yaml:3:11 backups.maxAge: expected 8d at least: with the schedule weekly a copy is 7 days old before the next one is made',
+    ],
+    [
       'a table of sessions that stands twice',
       'backups:\n  sources: [{name: app, kind: postgres}]\ndatabases:\n  sessions:\n    - {source: app, table: s, expires: e}\n    - {source: app, table: s, expires: f}\n',
       "steward.yaml:6:28 databases.sessions.1.table: 's' is the table of an earlier entry",

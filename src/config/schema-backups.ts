@@ -1,5 +1,6 @@
 import { isAbsolute } from 'node:path';
 import { z } from 'zod';
+import { ms } from '../core/duration.ts';
 import { type BackupRepository, DirectoryRepository, ResticRepository } from '../core/backup/repository.ts';
 import { Retention, retentionOf } from '../core/backup/retention.ts';
 import { BackupSchedule } from '../core/backup/schedule.ts';
@@ -50,9 +51,11 @@ export const Backups = z
         'Which copies stay: {within, perDay, daily, weekly, monthly}, or 30d. The last proven one always does.',
       ),
     schedule: BackupSchedule.default('every-6h').describe(
-      'When copies are made, in UTC. every-6h: databases every 6 hours and everything at 03:00; daily-02:00, daily-03:00: everything once a day; before-maintenance: the same as daily-03:00, after which databases are maintained.',
+      'When copies are made, in UTC. every-6h, hourly: databases so often and everything at 03:00; daily-02:00, daily-03:00: everything once a day; weekly: everything on Sunday at 03:00; daily and before-maintenance are other names of daily-03:00, after which databases are maintained.',
     ),
-    maxAge: duration('1h', '365d').default('7d').describe('A source without a younger copy is an incident.'),
+    maxAge: duration('1h', '365d')
+      .optional()
+      .describe('A source without a younger copy is an incident. By default 7d, and 9d where the schedule is weekly.'),
     verification: z
       .strictObject({
         limit: duration('10s', '1d').default('300s').describe('The daily verification begins nothing new after this.'),
@@ -83,7 +86,13 @@ export const Backups = z
       .default(90)
       .describe('A repository that is fuller than so many percent is an incident.'),
   })
-  .superRefine(({ repositories, sources, self }, context) => {
+  .superRefine(({ repositories, sources, self, schedule, maxAge }, context) => {
+    if (schedule === 'weekly' && maxAge !== undefined && ms(maxAge) < ms('8d'))
+      context.addIssue({
+        code: 'custom',
+        path: ['maxAge'],
+        message: 'expected 8d at least: with the schedule weekly a copy is 7 days old before the next one is made',
+      });
     const known = names(repositories);
     for (const [index, { name, kind }] of sources.entries()) {
       if (

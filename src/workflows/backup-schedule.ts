@@ -7,11 +7,11 @@ import fullBackup from './full-backup.ts';
 const TRIGGERS = Object.fromEntries(
   Object.entries(CADENCES).map(([name, { databases, everything }]) => [
     name,
-    { databases: databases === undefined ? [] : [daily(databases)], everything: [daily(everything)] },
+    { databases: databases === undefined ? [] : [at(databases)], everything: [at(everything)] },
   ]),
 ) as Record<BackupSchedule, { readonly databases: WorkflowTrigger[]; readonly everything: WorkflowTrigger[] }>;
 
-function daily(cron: string): WorkflowTrigger {
+function at(cron: string): WorkflowTrigger {
   return { kind: 'schedule', schedule: { cron, catchUp: 'latest', overlap: 'skip' } };
 }
 

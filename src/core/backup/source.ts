@@ -34,7 +34,7 @@ const common = {
   name: BackupName.describe('What the source is called.'),
   repositories: z.array(BackupName).optional().describe('Where its copies go; by default to every repository.'),
   every: Duration.optional().describe(
-    'A copy is at most this old. By default 1d, and 6h for databases where backups.schedule copies them so often; older is alarmed.',
+    'A copy is at most this old; older is alarmed. By default as old as backups.schedule lets it become: 1d, and 6h for databases.',
   ),
   critical: z.boolean().default(false).describe('Alerts about it are not held back.'),
   smoke: Smoke.optional(),

@@ -9,24 +9,11 @@ import type { BackupsDeps } from './deps.ts';
 
 const WORKFLOW = 'auto_backup';
 
-/** What people ask for, with what has to be written for it where that is no schedule of Steward's. */
-const ASKED = {
-  ...Object.fromEntries(BackupSchedule.options.map((name) => [name, name])),
-  daily: 'daily-03:00',
-  hourly: { cron: '0 * * * *' },
-  weekly: { cron: '0 3 * * 0' },
-} as Readonly<Record<Asked, BackupSchedule | { readonly cron: string }>>;
-const Asked = z.enum([...BackupSchedule.options, 'hourly', 'daily', 'weekly']);
-type Asked = z.output<typeof Asked>;
-
 /** Whether it is so already; otherwise what makes it so. Nobody changes the configuration but who owns it. */
-function answered(asked: Asked, inForce: BackupSchedule): string {
+function answered(wanted: BackupSchedule, inForce: BackupSchedule): string {
   const { says } = CADENCES[inForce];
-  const wanted = ASKED[asked];
-  if (typeof wanted !== 'string')
-    return `In force is ${inForce}: ${says}. For ${asked}, add a workflow of your own to steward.yaml, with cron "${wanted.cron}" and the step backup.`;
   if (CADENCES[wanted].says === says) return `It is in force: ${says}.`;
-  return `In force is ${inForce}: ${says}. To change it, set backups.schedule to ${wanted} in steward.yaml; it takes effect at once.`;
+  return `In force is ${inForce}: ${says}. To change it, set backups.schedule to ${wanted} in steward.yaml, with which ${CADENCES[wanted].says}; it takes effect at once.`;
 }
 
 /** Back up, prove, restore, prune: the chain of the schedule, at once and as somebody wants it. */
@@ -51,7 +38,7 @@ export function autoBackup({
         .describe(
           'Kinds of sources: postgresql, mariadb, sqlite, redis, docker-volumes, files, certificates, steward.',
         ),
-      schedule: Asked.optional().describe(
+      schedule: BackupSchedule.optional().describe(
         'Asks whether it happens so by itself, and how to have it so; it is started once in any case.',
       ),
       verify: z.boolean().default(true).describe('Reads the new copies again and restores one of them.'),

@@ -337,8 +337,8 @@ describe('the record of copies', () => {
     const said = async (asked: string): Promise<string> =>
       (await ask<{ schedule: string }>('auto-backup', { schedule: asked })).schedule;
     expect(await said('every-6h')).toMatch(/^It is in force: databases are copied every 6 hours/);
-    expect(await said('daily')).toMatch(/set backups\.schedule to daily-03:00 in steward\.yaml/);
-    expect(await said('hourly')).toContain('cron "0 * * * *"');
+    expect(await said('daily')).toMatch(/set backups\.schedule to daily in steward\.yaml/);
+    expect(await said('hourly')).toMatch(/set backups\.schedule to hourly .*databases are copied every hour/);
     await copy('cp_1');
     later(8 * HOUR);
     expect(await standing()).toMatchObject({ state: 'late' });
@@ -348,6 +348,11 @@ describe('the record of copies', () => {
     expect(await said('before-maintenance')).toContain('set backups.schedule to before-maintenance');
     schedule = 'before-maintenance';
     expect(await said('daily')).toMatch(/^It is in force/);
+    schedule = 'weekly';
+    later(6 * 24 * HOUR);
+    expect(await standing()).toMatchObject({ state: 'unproven' });
+    schedule = 'hourly';
+    expect(await standing()).toMatchObject({ state: 'late' });
   });
 
   it('closes what a run left that is over', async () => {

@@ -27,12 +27,12 @@ export interface Standing {
 const GRACE = 1.2;
 /** A clock is corrected by less than this in the life of a machine that is well. */
 const AHEAD_MS = 60_000;
-const REST_EVERY_MS = 24 * 3_600_000;
 
 /** How old the newest copy of a source may be. */
 function dueMsOf({ every, kind }: BackupSource, schedule: BackupSchedule): number {
   if (every !== undefined) return ms(every);
-  return DATABASE_KINDS.has(kind) ? CADENCES[schedule].databasesEveryMs : REST_EVERY_MS;
+  const { databasesEveryMs, restEveryMs } = CADENCES[schedule];
+  return DATABASE_KINDS.has(kind) ? databasesEveryMs : restEveryMs;
 }
 
 export function standingOf(
