@@ -79,11 +79,10 @@ export function composeEdge(
   const gateway = createGateway({
     store,
     home,
+    thread: new URL('gateway-thread.ts', import.meta.url),
     settings: () => gatewaySettings(settings()),
     onSettings,
     secrets,
-    requests: outbound,
-    addresses: (allowed) => (hostname) => outbound.addresses(hostname, { allowPrivate: true, ...allowed }),
     inventory: known.inventory,
     monitor: monitoring,
     incidents: known.incidents,

@@ -1,4 +1,5 @@
-// What the gateway did since it started, in numbers that cost nothing to keep.
+// What the gateway did since it began, in numbers that cost nothing to keep.
+import type { Times } from './messages.ts';
 
 /** How long things took: buckets that grow by a tenth, from 50 µs to two minutes. */
 export interface Durations {
@@ -82,4 +83,14 @@ export function figuresOf({ routes }: Figures, route: string | undefined): Route
   const fresh = { total: createDurations(), requests: 0, refused: 0, failed: 0 };
   routes.set(route, fresh);
   return fresh;
+}
+
+/** Nothing where there was nothing. */
+export function timesOf(durations: Durations): Times {
+  const at = (share: number): number | undefined => {
+    const ms = durations.quantile(share);
+    return ms === undefined ? undefined : Math.round(ms * 100) / 100;
+  };
+  const [p50, p95, p99] = [at(0.5), at(0.95), at(0.99)];
+  return p50 === undefined || p95 === undefined || p99 === undefined ? {} : { p50, p95, p99 };
 }

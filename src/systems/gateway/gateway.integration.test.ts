@@ -5,7 +5,6 @@ import { Agent, request as httpRequest } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { createOutbound } from '../../adapters/outbound/outbound.ts';
 import type { ServiceStatus } from '../../core/monitor.ts';
 import type { Resource } from '../../core/resource.ts';
 import type { System } from '../../core/system.ts';
@@ -14,8 +13,13 @@ import { NO_LIMITS, openUpstream, routeTo } from '../../testing/gateway.ts';
 import { memoryLog } from '../../testing/log.ts';
 import { createLedger, type Ledger } from '../incidents/ledger.ts';
 import { incidentsMigrations } from '../incidents/tables.ts';
-import { type ConfiguredAuth, createGateway, gatewayMigrations, type GatewaySettings } from './index.ts';
-import { NOT_AS_CONFIGURED } from './problems.ts';
+import {
+  type ConfiguredAuth,
+  createGateway,
+  gatewayMigrations,
+  type GatewaySettings,
+  NOT_AS_CONFIGURED,
+} from './index.ts';
 
 interface Shown {
   readonly address?: string;
@@ -81,10 +85,10 @@ describe('the gateway as a system', () => {
       ...first,
     };
     const listeners = new Set<() => void>();
-    const outbound = createOutbound();
     const gateway = createGateway({
       store,
       home: join(folder, name),
+      thread: new URL('../../compose/gateway-thread.ts', import.meta.url),
       settings: () => settings,
       onSettings(listener) {
         listeners.add(listener);
@@ -96,8 +100,6 @@ describe('the gateway as a system', () => {
         return secret;
       },
       incidents: ledger,
-      requests: outbound,
-      addresses: (allowed) => (hostname) => outbound.addresses(hostname, { allowPrivate: true, ...allowed }),
       inventory: {
         async resolve(reference) {
           await storeAnswers();

@@ -1,19 +1,15 @@
 import { z } from 'zod';
 import { StewardError } from '../../core/errors.ts';
 import { type AnyOperation, defineQuery } from '../../core/operation.ts';
-import type { Durations, Figures, RouteFigures } from './figures.ts';
+import type { Serving } from './messages.ts';
 import type { ConfiguredRoute } from './routes.ts';
-import type { Upstream } from './upstream.ts';
 
 export interface GatewayState {
   readonly address: string | undefined;
   readonly problem: string | undefined;
   readonly routes: readonly ConfiguredRoute[];
-  readonly upstreams: readonly Upstream[];
-  readonly figures: Figures;
-  readonly tunnels: number;
-  readonly shared: boolean;
-  readonly dropped: number;
+  /** Nothing where it serves nothing, or does not answer. */
+  readonly serving: Serving | undefined;
 }
 
 /** So many of the last ones are looked at for those of a route. */
@@ -63,7 +59,7 @@ const State = z.object({
   ),
   withoutRoute: z.number().int().describe('Requests that no route takes.'),
   upstreams: z.array(z.object({ name: z.string(), targets: z.array(TargetView) })),
-  requests: z.number().int().describe('Since this node started, like all that follows.'),
+  requests: z.number().int().describe('Since the gateway of this node began, like all that follows.'),
   byStatus: counts.describe('Answers by hundreds.'),
   refusals: counts.describe('By the rule that refused.'),
   failures: counts.describe('What failed at an upstream or did not go to its end, by reason.'),
@@ -89,7 +85,7 @@ export function gatewayOperations({
   find,
   refused,
 }: {
-  readonly state: () => GatewayState;
+  readonly state: () => Promise<GatewayState>;
   readonly find: (id: string) => Promise<unknown>;
   readonly refused: (limit: number) => Promise<readonly unknown[]>;
 }): AnyOperation[] {
@@ -102,7 +98,7 @@ export function gatewayOperations({
       input: z.object({}),
       output: State,
       cli: ['gateway', 'status'],
-      handle: async () => viewOf(state()),
+      handle: async () => viewOf(await state()),
     }),
 
     defineQuery({
@@ -143,58 +139,42 @@ export function gatewayOperations({
   ];
 }
 
-function routeView(figures: RouteFigures | undefined) {
-  const { requests = 0, refused = 0, failed = 0 } = figures ?? {};
-  return { requests, refused, failed, milliseconds: figures ? timesOf(figures.total) : {} };
-}
+const NOTHING: Serving = {
+  routes: new Map(),
+  upstreams: [],
+  requests: 0,
+  byStatus: {},
+  refusals: {},
+  failures: {},
+  milliseconds: {},
+  ownMilliseconds: {},
+  tunnels: 0,
+  limitsShared: false,
+  logLinesDropped: 0,
+};
+const NEVER = { requests: 0, refused: 0, failed: 0, milliseconds: {} };
 
-function viewOf({
-  address,
-  problem,
-  routes,
-  upstreams,
-  figures,
-  tunnels,
-  shared,
-  dropped,
-}: GatewayState): z.input<typeof State> {
+function viewOf({ address, problem, routes, serving = NOTHING }: GatewayState): z.input<typeof State> {
   return {
     ...(address !== undefined && { address }),
     ...(problem !== undefined && { problem }),
+    ...serving,
     routes: routes.map(({ name, host, path, upstream, auth }) => ({
       name,
       ...(host !== undefined && { host }),
       path,
       upstream,
       auth: auth.map(({ is }) => is),
-      ...routeView(figures.routes.get(name)),
+      ...(serving.routes.get(name) ?? NEVER),
     })),
-    withoutRoute: figures.routes.get(undefined)?.requests ?? 0,
-    upstreams: upstreams.map((upstream) => ({
-      name: upstream.name,
-      targets: upstream.state().map(({ origin, lastFailure, ...target }) => ({
+    withoutRoute: serving.routes.get(undefined)?.requests ?? 0,
+    upstreams: serving.upstreams.map(({ name, targets }) => ({
+      name,
+      targets: targets.map(({ origin, lastFailure, ...target }) => ({
         ...target,
         ...(origin !== undefined && { origin }),
         ...(lastFailure !== undefined && { lastFailure }),
       })),
     })),
-    requests: figures.requests,
-    byStatus: { ...figures.byStatus },
-    refusals: { ...figures.refusals },
-    failures: { ...figures.failures },
-    milliseconds: timesOf(figures.total),
-    ownMilliseconds: timesOf(figures.own),
-    tunnels,
-    limitsShared: shared,
-    logLinesDropped: dropped,
   };
-}
-
-function timesOf(durations: Durations): z.input<typeof Times> {
-  const at = (share: number): number | undefined => {
-    const ms = durations.quantile(share);
-    return ms === undefined ? undefined : Math.round(ms * 100) / 100;
-  };
-  const [p50, p95, p99] = [at(0.5), at(0.95), at(0.99)];
-  return p50 === undefined || p95 === undefined || p99 === undefined ? {} : { p50, p95, p99 };
 }

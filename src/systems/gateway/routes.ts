@@ -1,7 +1,7 @@
 import { type Auth, type JwtAuth, type Route, SHORTEST_SECRET } from '../../../edge/handlers/gateway/routes.ts';
 import { StewardError } from '../../core/errors.ts';
 import type { SecretReference, SecretResolver } from '../../core/secrets.ts';
-import type { Problem } from './problems.ts';
+import type { Problem } from '../problems.ts';
 import { within } from './within.ts';
 
 /** A route as the configuration has it: where its secrets are. */

@@ -7,6 +7,7 @@ import { patienceOf } from '../../../edge/handlers/gateway/patience.ts';
 import { createTurns } from '../../../edge/handlers/gateway/turns.ts';
 import { memoryLog } from '../../testing/log.ts';
 import { testDatabase, type TestDatabase } from '../../testing/database.ts';
+import { leaseFrom } from './leases.ts';
 import { sharedCounters, type SharedCounters } from './shared-counters.ts';
 import { type GatewayDb, gatewayMigrations, type GatewayTables } from './tables.ts';
 
@@ -29,8 +30,8 @@ describe('counters that nodes share', () => {
     return opening({ db: store.db.withTables<GatewayTables>(), nodes });
   }
 
-  function opening({ nodes, ...rest }: { db: GatewayDb; nodes: number; mostKeys?: number }): SharedCounters {
-    const made = sharedCounters({ ...rest, nodes: () => nodes, log });
+  function opening({ db, nodes, ...rest }: { db: GatewayDb; nodes: number; mostKeys?: number }): SharedCounters {
+    const made = sharedCounters({ ...rest, leaseMore: leaseFrom(db), nodes: () => nodes, log });
     opened.push(made);
     return made;
   }

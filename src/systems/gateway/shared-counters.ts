@@ -1,9 +1,8 @@
 // How often something happened, over all nodes of a store, and over restarts of each of them.
-import { sql } from 'kysely';
 import type { Count, CountAsked, Counters } from '../../../edge/handlers/gateway/counters.ts';
 import { memoryCounters } from '../../../edge/handlers/gateway/memory-counters.ts';
 import type { Log } from '../../core/log.ts';
-import type { GatewayDb } from './tables.ts';
+import type { LeaseAsked, Leased, LeaseMore } from './leases.ts';
 import { within } from './within.ts';
 
 export interface SharedCounters extends Counters {
@@ -77,12 +76,13 @@ const LAST = 0.1;
  * it, and tells the store afterwards.
  */
 export function sharedCounters({
-  db,
+  leaseMore,
   nodes,
   log,
   mostKeys = MOST_KEYS,
 }: {
-  readonly db: GatewayDb;
+  /** Asks the store. */
+  readonly leaseMore: LeaseMore;
   /** How many nodes share the store. */
   readonly nodes: () => number;
   readonly log: Log;
@@ -270,9 +270,9 @@ export function sharedCounters({
       return { about, waiting, wanted, back, debt, want };
     });
     const began = performance.now();
-    let given: readonly Given[];
+    let given: readonly Leased[];
     try {
-      given = await within(STORE_MS, lease(asked));
+      given = await within(STORE_MS, leaseMore(asked.map(askedOf), LEASE_MS));
       if (away) log.info('the limits of the gateway are shared again');
       away = false;
     } catch (thrown) {
@@ -288,7 +288,7 @@ export function sharedCounters({
     }
     const at = performance.now();
     for (const [index, { about, waiting, wanted }] of asked.entries()) {
-      const { granted, used, bucket, reset_ms: resetMs } = given[index] as Given;
+      const { granted, used, bucket, resetMs } = given[index] as Leased;
       const taken: Lease = { bucket, until: began + LEASE_MS, left: granted };
       about.used = used;
       if (!usable(about, at)) about.lease = taken;
@@ -332,24 +332,6 @@ export function sharedCounters({
     about.next = undefined;
   }
 
-  interface Given {
-    readonly granted: number;
-    readonly used: number;
-    readonly bucket: number;
-    readonly reset_ms: number;
-  }
-
-  async function lease(
-    asked: readonly { about: Known; back: Back | undefined; debt: number; want: number }[],
-  ): Promise<readonly Given[]> {
-    const { rows } = await sql<Given>`select granted, used, bucket, reset_ms from gateway_lease(
-      ${asked.map(({ about }) => about.key)}::text[], ${asked.map(({ about }) => about.windowMs)}::integer[],
-      ${asked.map(({ about }) => about.limit)}::integer[], ${asked.map(({ want }) => want)}::integer[],
-      ${asked.map(({ debt }) => debt)}::integer[], ${asked.map(({ back }) => back?.bucket ?? -1)}::bigint[],
-      ${asked.map(({ back }) => back?.left ?? 0)}::integer[], ${LEASE_MS}::integer)`.execute(db);
-    return rows;
-  }
-
   /** What was leased in advance and not used goes back, so that another node may have it; what was let through alone is told. */
   function tidy(): void {
     const at = performance.now();
@@ -385,6 +367,20 @@ export function sharedCounters({
       }
     },
   };
+}
+
+function askedOf({
+  about: { key, windowMs, limit },
+  back,
+  debt,
+  want,
+}: {
+  readonly about: Known;
+  readonly back: Back | undefined;
+  readonly debt: number;
+  readonly want: number;
+}): LeaseAsked {
+  return { key, windowMs, limit, want, debt, back };
 }
 
 /** In one order everywhere, or two nodes wait for each other's rows; of one count the larger limit first, which may give something back. */

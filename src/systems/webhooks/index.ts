@@ -106,7 +106,7 @@ export function createWebhooks(deps: WebhookDeps): Webhooks {
 
   return {
     name: 'webhooks',
-    receiver: createAlias({ front: () => keeper?.front(), trustedProxies: () => settings().trustedProxies, log }),
+    receiver: createAlias({ front: () => keeper?.thread(), trustedProxies: () => settings().trustedProxies, log }),
     queue: createWaiting({
       db,
       oldest: () => mover?.oldest(),
@@ -119,7 +119,7 @@ export function createWebhooks(deps: WebhookDeps): Webhooks {
     }),
     whole: wholeFrom(db),
     operations: [
-      queueOperation({ bringAll, typeOf, front: () => keeper?.front(), log }),
+      queueOperation({ bringAll, typeOf, front: () => keeper?.thread(), log }),
       sendOperation({ db, types: () => hooks.read(), url: () => keeper?.url(), now }),
       ...webhookOperations({
         store,
@@ -136,7 +136,7 @@ export function createWebhooks(deps: WebhookDeps): Webhooks {
           waitingBytes: journal?.bytes() ?? 0,
           behindMs: mover?.behindMs() ?? 0,
           ...((await keeper
-            ?.front()
+            ?.thread()
             ?.ask('counts', null)
             .catch(() => undefined)) ?? { accepted: 0, refused: {}, lately: [] }),
         }),
@@ -147,8 +147,8 @@ export function createWebhooks(deps: WebhookDeps): Webhooks {
     async start() {
       journal = await openJournal({
         folder,
-        onRead: (segment) => keeper?.front()?.tell({ is: 'read', segment }),
-        onFreed: (bytes) => keeper?.front()?.tell({ is: 'freed', bytes }),
+        onRead: (segment) => keeper?.thread()?.tell({ is: 'read', segment }),
+        onFreed: (bytes) => keeper?.thread()?.tell({ is: 'freed', bytes }),
         log,
       });
       const mostBytes = (): number => settings().journalBytes;
@@ -156,7 +156,7 @@ export function createWebhooks(deps: WebhookDeps): Webhooks {
         journal,
         bringAll,
         mostBytes,
-        load: () => keeper?.front()?.load() ?? 0,
+        load: () => keeper?.thread()?.load() ?? 0,
         now,
         log,
       });
@@ -182,7 +182,7 @@ export function createWebhooks(deps: WebhookDeps): Webhooks {
       await keeper.start();
       endWatch = startWatch({
         folder,
-        counts: async () => await keeper?.front()?.ask('counts', null),
+        counts: async () => await keeper?.thread()?.ask('counts', null),
         stall: () => mover?.stall(),
         notKept: webhookTrouble('webhooks.not-kept', deps),
         stuck: webhookTrouble('webhooks.stuck', deps),

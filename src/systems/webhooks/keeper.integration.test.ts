@@ -82,7 +82,7 @@ describe("the receiver's thread", () => {
     const kept = await keep(held());
     expect(kept.problem()).toContain('does not answer');
     await until(async () => expect(await incident()).toMatchObject({ status: 'open', severity: 'critical' }));
-    await expect(defined(kept.front()).ask('counts', null)).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+    await expect(defined(kept.thread()).ask('counts', null)).rejects.toMatchObject({ code: 'UNAVAILABLE' });
     await letGo();
     await until(async () => expect(await incident()).toMatchObject({ status: 'resolved', occurrences: 1 }));
     expect([kept.problem(), kept.url()]).toEqual([undefined, 'http://there']);
@@ -92,9 +92,7 @@ describe("the receiver's thread", () => {
     const listeners = process.listenerCount('exit');
     const kept = await keep(held());
     await kept.stop();
-    expect(log.lines.map(({ message }) => message)).toContain(
-      'the thread that receives webhooks does not end: it waits for the disk',
-    );
+    expect(log.lines.map(({ message }) => message)).toContain('a thread does not end: it waits for the disk');
     await letGo();
     // Nothing of it is left, or this process could not exit as it wants to.
     await until(() => expect(process.listenerCount('exit')).toBe(listeners));

@@ -66,21 +66,11 @@ export interface Questions {
   counts: { asked: null; answer: Counts };
   stop: { asked: null; answer: null };
 }
-export type Question = keyof Questions;
 
-export type ToThread =
-  | { readonly is: 'asked'; readonly number: number; readonly what: Question; readonly of: unknown }
+export type NoteToThread =
   | { readonly is: 'read'; readonly segment: number }
   | { readonly is: 'freed'; readonly bytes: number };
 
-export type FromThread =
-  | { readonly is: 'answered'; readonly number: number; readonly answer: unknown }
-  | { readonly is: 'failed'; readonly number: number; readonly reason: string }
+export type NoteFromThread =
   | { readonly is: 'wrote'; readonly segment: number; readonly size: number }
-  | { readonly is: 'sealed'; readonly segment: number }
-  | {
-      readonly is: 'log';
-      readonly level: 'debug' | 'info' | 'warn' | 'error';
-      readonly message: string;
-      readonly fields: Readonly<Record<string, string | number>>;
-    };
+  | { readonly is: 'sealed'; readonly segment: number };

@@ -2,20 +2,20 @@
 // anything that Steward does beside keeps a sender waiting. Secrets come as messages; what is written is told by messages.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
-import { parentPort, workerData } from 'node:worker_threads';
+import { workerData } from 'node:worker_threads';
 import type { Arrival } from '../../../edge/handlers/webhooks/receive.ts';
 import { type HookType, readyType, type ReadyType } from '../../../edge/handlers/webhooks/types.ts';
 import { StewardError } from '../../core/errors.ts';
-import type { Log } from '../../core/log.ts';
 import { addressOf } from '../address-of.ts';
 import { type Answer, type Budget, headerOf, readBody, send, sendUnread } from './answer.ts';
 import { createJournalWriter } from './journal-writer.ts';
 import { createListener } from '../listener.ts';
 import type { Pair } from '../listener-tls.ts';
-import type { FromThread, Question, Questions, SentArrival, ThreadData, ToThread } from './messages.ts';
+import type { NoteFromThread, NoteToThread, Questions, SentArrival, ThreadData } from './messages.ts';
 import { createReceiver } from './receiver.ts';
 import { checkOf } from './schema-check.ts';
 import { serverDigests } from '../server-digests.ts';
+import { type Answers, answerMain, threadSide } from '../thread-side.ts';
 
 const HEADERS_MS = 10_000;
 const REQUEST_MS = 30_000;
@@ -23,22 +23,15 @@ const GRACE_MS = 2_000;
 const MOST_CONNECTIONS = 10_000;
 /** Of all bodies in hand. Buffers lie outside of what a thread's heap is limited to. */
 const IN_HAND_BYTES = 192 * 1024 * 1024;
-/** Whoever sends nonsense must not fill the log, nor keep the main thread busy with it. */
-const MOST_DEBUG_A_SECOND = 20;
 
 export function receiveWebhooks({ now }: { readonly now: () => Date }): void {
-  const port = parentPort;
-  if (!port) throw new Error('This is started as a thread.');
-  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
-  const tell = (message: FromThread): void => port.postMessage(message);
-
+  const { tell, log } = threadSide<NoteFromThread>();
   const data = workerData as ThreadData;
   let settings = data.settings;
   let types = new Map<string, Readied>();
 
   const budget: Budget = { left: IN_HAND_BYTES };
 
-  const log = logThatTells(tell);
   const journal = createJournalWriter({
     ...data,
     mostBytes: () => settings.journalBytes,
@@ -85,7 +78,7 @@ export function receiveWebhooks({ now }: { readonly now: () => Date }): void {
     return [name, { of, type: readyType(type, serverDigests, check) }];
   }
 
-  const answers: { [Q in Question]: (asked: Questions[Q]['asked']) => Soon<Questions[Q]['answer']> } = {
+  const answers: Answers<Questions> = {
     async settings(next) {
       settings = next;
       types = new Map(await Promise.all(Object.entries(next.types).map(readied)));
@@ -119,19 +112,9 @@ export function receiveWebhooks({ now }: { readonly now: () => Date }): void {
       return null;
     },
   };
-  async function answer(number: number, what: Question, of: unknown): Promise<void> {
-    try {
-      const found: unknown = await answers[what](of as never);
-      tell({ is: 'answered', number, answer: found });
-    } catch (thrown) {
-      tell({ is: 'failed', number, reason: String(thrown) });
-    }
-  }
-
-  port.on('message', (message: ToThread) => {
-    if (message.is === 'asked') void answer(message.number, message.what, message.of);
-    else if (message.is === 'read') journal.leave(message.segment);
-    else journal.freed(message.bytes);
+  answerMain<Questions, NoteToThread>(answers, (note) => {
+    if (note.is === 'read') journal.leave(note.segment);
+    else journal.freed(note.bytes);
   });
 }
 
@@ -140,26 +123,4 @@ interface Readied {
   readonly type: ReadyType;
 }
 
-type Soon<T> = T | Promise<T>;
-
 const arrivalOf = ({ headers, ...rest }: SentArrival): Arrival => ({ ...rest, headers: (name) => headers[name] });
-
-function logThatTells(tell: (message: FromThread) => void): Log {
-  let second = 0;
-  let debugged = 0;
-  const told =
-    (level: Extract<FromThread, { is: 'log' }>['level']): Log['info'] =>
-    (message, fields = {}) =>
-      tell({ is: 'log', level, message, fields: fields as Record<string, string | number> });
-  const debug = told('debug');
-  return {
-    debug(message, fields) {
-      const at = Math.floor(performance.now() / 1000);
-      if (at !== second) [second, debugged] = [at, 0];
-      if ((debugged += 1) <= MOST_DEBUG_A_SECOND) debug(message, fields);
-    },
-    info: told('info'),
-    warn: told('warn'),
-    error: told('error'),
-  };
-}
