@@ -10,6 +10,7 @@ import type { System } from '../../core/system.ts';
 import type { Store } from '../../store/store.ts';
 import type { Place } from '../listener.ts';
 import { createProblems } from '../problems.ts';
+import type { KeeperTimes } from '../thread-keeper.ts';
 import { createTrouble } from '../trouble.ts';
 import { createAccessLog } from './access-log.ts';
 import { createGatewayKeeper } from './keeper.ts';
@@ -58,6 +59,7 @@ export interface GatewayDeps {
   readonly node: { readonly id: string };
   readonly now: () => Date;
   readonly log: Log;
+  readonly times?: KeeperTimes;
 }
 
 export interface Gateway extends System {
@@ -98,6 +100,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
     onSettings: deps.onSettings,
     say: createProblems({ system: 'gateway', trouble, log }),
     log,
+    ...(deps.times && { times: deps.times }),
   });
 
   async function findServices(): Promise<void> {
