@@ -249,7 +249,8 @@ describe('the gateway as a system', () => {
     const begun = fetch(before).then((answer) => answer.text());
     await expect.poll(() => answers.length).toBe(1);
     one.change({ upstreams: { app: upstream([other.origin]) } });
-    await expect.poll(async () => (await fetch(before)).text()).toBe('other');
+    await expect.poll(async () => (await one.show()).upstreams[0]?.targets[0]?.origin).toBe(other.origin);
+    expect(await (await fetch(before)).text()).toBe('other');
     answers[0]?.();
     expect(await begun).toBe('begun, finished');
 
