@@ -20,22 +20,19 @@ export function threadSide<FromThread extends Note = never>(): ThreadSide<FromTh
   return { tell: (note) => say(note), log: logThatTells() };
 }
 
-/** From now on it answers. */
-export function answerMain<Q extends Askable<Q>, ToThread extends Note = never>(
-  answers: Answers<Q>,
-  onNote: (note: ToThread) => void = () => undefined,
-): void {
+/** From now on it answers, and gives `onNote` what it is told. */
+export function answerMain<Q extends Askable<Q>>(answers: Answers<Q>, onNote: (note: never) => void): void {
   async function answer({ number, what, of }: AskedOfThread): Promise<void> {
     try {
-      const found: unknown = await answers[what as keyof Q](of as never);
+      const found: unknown = await answers[what as keyof Q](of);
       say({ is: 'answered', number, answer: found });
     } catch (thrown) {
       say({ is: 'failed', number, reason: String(thrown) });
     }
   }
-  main().on('message', (message: AskedOfThread | ToThread) => {
+  main().on('message', (message: Note) => {
     if (isAsked(message)) void answer(message);
-    else onNote(message);
+    else onNote(message as never);
   });
 }
 

@@ -11,7 +11,7 @@ export function serveGateway(means: Pick<ServeDeps, 'requests' | 'addresses' | '
   const lease = leaseByMessage(tell);
   const { folder } = workerData as ThreadData;
   const serve = createServe({ ...means, folder, leaseMore: lease.more, log });
-  answerMain<Questions, NoteToThread>(
+  answerMain<Questions>(
     {
       settings: (wanted) => serve.follow(wanted),
       serving: () => serve.serving(),
@@ -19,7 +19,7 @@ export function serveGateway(means: Pick<ServeDeps, 'requests' | 'addresses' | '
       tidy: () => serve.tidy().then(() => null),
       stop: () => serve.stop().then(() => null),
     },
-    (note) => {
+    (note: NoteToThread) => {
       if (note.is === 'services') serve.locate(note.services);
       else lease.came(note);
     },

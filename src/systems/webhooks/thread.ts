@@ -112,7 +112,7 @@ export function receiveWebhooks({ now }: { readonly now: () => Date }): void {
       return null;
     },
   };
-  answerMain<Questions, NoteToThread>(answers, (note) => {
+  answerMain<Questions>(answers, (note: NoteToThread) => {
     if (note.is === 'read') journal.leave(note.segment);
     else journal.freed(note.bytes);
   });
