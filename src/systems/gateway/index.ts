@@ -116,7 +116,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
       .catch(() => undefined);
   }
 
-  /** What is in hand is put where it is looked for; what it does not get there by now is not waited for. */
+  /** What is in hand is put where it is looked for. */
   async function flush(): Promise<void> {
     await keeper
       .thread()
@@ -134,11 +134,12 @@ export function createGateway(deps: GatewayDeps): Gateway {
         routes: deps.settings().routes,
       }),
       async find(id) {
-        await keeper
-          .thread()
-          ?.ask('flush', null)
-          .catch(() => undefined);
+        await flush();
         return await accessLog.find(id);
+      },
+      async refused(limit) {
+        await flush();
+        return await accessLog.refused(limit);
       },
     }),
     jobs: [
