@@ -51,6 +51,7 @@ export interface ThreadKeeperDeps<T, S> {
 
 export const KEEPER_TIMES: KeeperTimes = {
   answerMs: 10_000,
+  beginMs: 10_000,
   endMs: 2_000,
   refreshMs: 10_000,
   firstPauseMs: 1_000,

@@ -34,7 +34,7 @@ describe('a thread of a system', () => {
       import { startThread } from '${new URL('thread.ts', import.meta.url).href}';
       const log = { debug: ${nothing}, info: ${nothing}, warn: ${nothing}, error: ${nothing} };
       const thread = startThread({ name: { called: 'thread', hint: '' }, script: new URL('${pathToFileURL(script).href}'),
-        data: {}, onNote: ${nothing}, onLost: ${nothing}, log, times: { answerMs: 60_000, endMs: 2_000 } });
+        data: {}, onNote: ${nothing}, onLost: ${nothing}, log, times: { answerMs: 60_000, beginMs: 0, endMs: 2_000 } });
       const its = await thread.ask('young', null);
       console.log(JSON.stringify([youngMb(), its]));
       process.exit();`;

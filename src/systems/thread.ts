@@ -25,6 +25,8 @@ interface Asking {
 export interface ThreadTimes {
   /** So long an answer may take. */
   readonly answerMs: number;
+  /** So much longer the first one may: a machine that is busy takes a while to load its code. */
+  readonly beginMs: number;
   /** So long it may take to end. */
   readonly endMs: number;
 }
@@ -79,10 +81,12 @@ export function startThread<Q extends Askable<Q>, ToThread extends Note = never,
   let gone = false;
   /** It may hang in the disk, where nobody can wake it. */
   let silent = false;
+  let heard = false;
   let utilization = worker.performance.eventLoopUtilization();
 
   worker.on('message', (message: SaidByThread | FromThread) => {
     silent = false;
+    heard = true;
     if (!isSaid(message)) return onNote(message);
     if (message.is === 'log') return log[message.level](message.message, message.fields);
     const asked = asking.get(message.number);
@@ -108,7 +112,7 @@ export function startThread<Q extends Askable<Q>, ToThread extends Note = never,
 
   const ask: Thread<Q, ToThread>['ask'] = (what, of, { moreMs = 0, anyway = false } = {}) => {
     const { promise, resolve, reject } = Promise.withResolvers<Q[typeof what]['answer']>();
-    const ms = times.answerMs + moreMs;
+    const ms = times.answerMs + moreMs + (heard ? 0 : times.beginMs);
     if (gone) reject(lost());
     else if (silent && !anyway) reject(unanswered(ms));
     else {

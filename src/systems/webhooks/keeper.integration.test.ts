@@ -13,7 +13,15 @@ import { openJournal } from './journal.ts';
 import { createKeeper, type Keeper } from './keeper.ts';
 import { webhookTrouble } from './trouble.ts';
 
-const TIMES = { answerMs: 300, endMs: 300, refreshMs: 100, firstPauseMs: 50, longestPauseMs: 200, steadyMs: 0 };
+const TIMES = {
+  answerMs: 300,
+  beginMs: 0,
+  endMs: 300,
+  refreshMs: 100,
+  firstPauseMs: 50,
+  longestPauseMs: 200,
+  steadyMs: 0,
+};
 const SETTINGS = { types: {}, place: undefined, trustedProxies: [], journalBytes: 1024 * 1024 };
 
 describe("the receiver's thread", () => {
@@ -105,7 +113,7 @@ describe("the receiver's thread", () => {
     const program = `
       import { startFront } from '${front.href}';
       const log = { debug: ${nothing}, info: ${nothing}, warn: ${nothing}, error: ${nothing} };
-      const front = startFront({ script: new URL('${thread.href}'), data: {}, onWrote: ${nothing}, onSealed: ${nothing}, onLost: ${nothing}, log, times: { answerMs: 200, endMs: 200 } });
+      const front = startFront({ script: new URL('${thread.href}'), data: {}, onWrote: ${nothing}, onSealed: ${nothing}, onLost: ${nothing}, log, times: { answerMs: 3_000, beginMs: 0, endMs: 200 } });
       await front.ask('settings', {}).catch((thrown) => console.log(thrown.code));
       await front.end();
       console.log('ended');`;

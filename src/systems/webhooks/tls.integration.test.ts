@@ -13,7 +13,15 @@ import { openJournal } from './journal.ts';
 import { createKeeper, type Keeper } from './keeper.ts';
 
 const NAME = 'hooks.example.org';
-const TIMES = { answerMs: 5_000, endMs: 2_000, refreshMs: 200, firstPauseMs: 50, longestPauseMs: 200, steadyMs: 0 };
+const TIMES = {
+  answerMs: 5_000,
+  beginMs: 0,
+  endMs: 2_000,
+  refreshMs: 200,
+  firstPauseMs: 50,
+  longestPauseMs: 200,
+  steadyMs: 0,
+};
 
 const folder = mkdtempSync(join(tmpdir(), 'stw-hooks-'));
 const files: TlsFiles = { cert: join(folder, 'served.pem'), key: join(folder, 'served.key') };

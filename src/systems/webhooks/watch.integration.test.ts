@@ -82,7 +82,7 @@ describe('what is wrong with webhooks for long', () => {
         onSealed: journal.sealed,
         onLost: () => undefined,
         log,
-        times: { answerMs: 10_000, endMs: 2_000 },
+        times: { answerMs: 10_000, beginMs: 0, endMs: 2_000 },
       });
       ends.push(() => front.end());
       await front.ask('settings', SETTINGS);
