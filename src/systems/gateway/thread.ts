@@ -5,6 +5,10 @@ import { answerMain, threadSide } from '../thread-side.ts';
 import { leaseByMessage } from './lease-by-message.ts';
 import type { NoteFromThread, NoteToThread, Questions, ThreadData } from './messages.ts';
 import { createServe, type ServeDeps } from './serve.ts';
+import { within } from './within.ts';
+
+/** One that hangs is no reason to think that nobody is served. Shorter than an answer may take. */
+const DISK_MS = 5_000;
 
 export function serveGateway(means: Pick<ServeDeps, 'requests' | 'addresses' | 'now'>): void {
   const { tell, log } = threadSide<NoteFromThread>();
@@ -15,8 +19,8 @@ export function serveGateway(means: Pick<ServeDeps, 'requests' | 'addresses' | '
     {
       settings: (wanted) => serve.follow(wanted),
       serving: () => serve.serving(),
-      flush: () => serve.flush().then(() => null),
-      tidy: () => serve.tidy().then(() => null),
+      flush: () => within(DISK_MS, serve.flush()).then(() => null),
+      tidy: () => within(DISK_MS, serve.tidy()).then(() => null),
       stop: () => serve.stop().then(() => null),
     },
     (note: NoteToThread) => {
