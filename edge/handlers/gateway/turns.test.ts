@@ -101,6 +101,22 @@ describe('what nobody knows, at one address', () => {
     expect((await turns.take({ ...counts, now: START + 61_000 }, patienceOf(counts.waitMs))).is).toBe('go');
   });
 
+  it('keeps the place of who may wait for longer than a minute', async () => {
+    const turns = createTurns();
+    const counts = address(3, 300_000);
+    const take = (seconds: number) =>
+      turns.take({ ...counts, now: START + seconds * 1_000 }, patienceOf(counts.waitMs));
+    const first = await take(30);
+    const early = take(0);
+    const late = take(61);
+    await setImmediate();
+    first.end();
+    const turn = await early;
+    expect(turn.is).toBe('go');
+    turn.end();
+    expect((await late).is).toBe('go');
+  });
+
   it('finds out that there is no more room with one question each, however many wait', async () => {
     const turns = createTurns();
     let guesses = 0;

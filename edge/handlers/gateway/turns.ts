@@ -38,10 +38,19 @@ const MOST_WAITING = 500;
 /** What did not end by then was cut off by its runtime, and will not say so. */
 const LOST_MS = 60_000;
 
+/** Who may wait longer than that is not lost for it. */
+const isLost = ({ since, waitMs }: Waiting, now: number): boolean => Math.abs(now - since) > waitMs + LOST_MS;
+
+interface Waiting {
+  readonly since: number;
+  readonly waitMs: number;
+  readonly wake: () => void;
+}
+
 interface Queue {
   /** Since when. */
   readonly looking: Map<object, number>;
-  readonly waiting: { readonly since: number; readonly wake: () => void }[];
+  readonly waiting: Waiting[];
 }
 
 /**
@@ -56,7 +65,7 @@ export function createTurns(mostWaiting = MOST_WAITING): Turns {
     let queue = queues.get(of);
     if (!queue) queues.set(of, (queue = { looking: new Map(), waiting: [] }));
     for (const [one, since] of queue.looking) if (Math.abs(now - since) > LOST_MS) queue.looking.delete(one);
-    while (queue.waiting[0] && Math.abs(now - queue.waiting[0].since) > LOST_MS) queue.waiting.shift();
+    while (queue.waiting[0] && isLost(queue.waiting[0], now)) queue.waiting.shift();
     return queue;
   }
 
@@ -90,11 +99,7 @@ export function createTurns(mostWaiting = MOST_WAITING): Turns {
               return { is: 'full', spent, end: nothing };
             }
           }
-          if (
-            !mayWait ||
-            queue.waiting.length >= mostWaiting ||
-            !(await isWoken(queue, { since: now, again, patience }))
-          )
+          if (!mayWait || queue.waiting.length >= mostWaiting || !(await isWoken(queue, counts, again, patience)))
             return { is: 'busy', spent: soon(await counts.look()), end: nothing };
           mayGo = queue.looking.size < atOnce;
         }
@@ -109,10 +114,12 @@ export function createTurns(mostWaiting = MOST_WAITING): Turns {
 /** False where that took too long; who waits again stands in front. */
 async function isWoken(
   { waiting }: Queue,
-  { since, again, patience }: { readonly since: number; readonly again: boolean; readonly patience: Patience },
+  { now, waitMs }: Counts,
+  again: boolean,
+  patience: Patience,
 ): Promise<boolean> {
   const woken = Promise.withResolvers<void>();
-  const one = { since, wake: woken.resolve };
+  const one: Waiting = { since: now, waitMs, wake: woken.resolve };
   if (again) waiting.unshift(one);
   else waiting.push(one);
   await patience.waitFor(woken.promise);
