@@ -56,9 +56,30 @@ export function createAccessLog({
     return { paths: listed.flat().map(({ path }) => path), id };
   }
 
-  async function find(id: string): Promise<unknown> {
+  /** One after the other: whoever asks for many does not get as many threads. */
+  function find(id: string): Promise<unknown> {
+    const asked = performance.now();
+    finding = finding
+      .catch(() => undefined)
+      .then(async () => {
+        if (performance.now() - asked >= findMs) throw new Error('nobody waits for it any more');
+        return await searchApart(await within(findMs, toSearch(id)), findMs);
+      });
+    return finding;
+  }
+
+  async function lastRefused(limit: number): Promise<readonly unknown[]> {
+    await refused.flush();
+    return await lastRecords(
+      (await refused.list()).map(({ path }) => path),
+      limit,
+    );
+  }
+
+  /** Whatever the disk does. */
+  async function answered<T>(work: Promise<T>): Promise<T> {
     try {
-      return await searchApart(await within(findMs, toSearch(id)), findMs);
+      return await within(findMs, work);
     } catch (thrown) {
       throw new StewardError('UNAVAILABLE', `The access log could not be searched: ${(thrown as Error).message}.`, {
         hint: 'Ask again. If it stays so, look at the disk that has the home of Steward.',
@@ -69,15 +90,8 @@ export function createAccessLog({
 
   return {
     write: (record) => (isToBeExplained(record) ? refused : passed).write(record),
-    // One after the other: whoever asks for many does not get as many threads.
-    find: (id) => (finding = finding.catch(() => undefined).then(() => find(id))),
-    async refused(limit) {
-      await refused.flush();
-      return await lastRecords(
-        (await refused.list()).map(({ path }) => path),
-        limit,
-      );
-    },
+    find: (id) => answered(find(id)),
+    refused: (limit) => answered(lastRefused(limit)),
     get dropped() {
       return refused.dropped + passed.dropped;
     },
