@@ -68,7 +68,7 @@ export function createAccessLog({
     return finding;
   }
 
-  async function lastRefused(limit: number): Promise<readonly unknown[]> {
+  async function lastRefused(limit: number): Promise<unknown[]> {
     await refused.flush();
     return await lastRecords(
       (await refused.list()).map(({ path }) => path),
