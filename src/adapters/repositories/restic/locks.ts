@@ -3,7 +3,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { Doing, RepositoryLock } from '../../../core/backup/store.ts';
-import { readProc } from '../../procfs/read.ts';
+import { linkProc, readProc } from '../../procfs/read.ts';
 import { readStat, TICKS_PER_SECOND } from '../../procfs/stat.ts';
 import type { Restic } from './program.ts';
 
@@ -25,24 +25,38 @@ const CLOCK_SLACK_MS = 300_000;
 export interface HeldLock extends RepositoryLock {
   /** Its number belongs to another process now: restic's own `unlock` would signal that one. */
   readonly reused: boolean;
+  /** restic's own `unlock` would ask for its process here, and nobody can tell whether it runs here. */
+  readonly askedInVain: boolean;
 }
 
-export function parseLock(id: string, json: string, now: Date): HeldLock {
+/** As the kernel numbers the first space of process numbers, which sees all others. */
+const MACHINES_OWN = 'pid:[4026531836]';
+
+/** Whether the numbers of processes are those of the machine, and not of a container on it: others there may have its name. */
+const seesMachine = (): boolean => linkProc('/proc/self/ns/pid') === MACHINES_OWN;
+
+export function parseLock(id: string, json: string, now: Date, sees = seesMachine()): HeldLock {
   const lock = Lock.parse(JSON.parse(json));
   const since = new Date(lock.time);
-  const life = lifeOfLock(lock, since, now);
+  const life = lifeOfLock(lock, { since, now, sees });
   return {
     id,
     holder: `process ${lock.pid} on ${lock.hostname} (${lock.username}${lock.exclusive ? ', alone' : ''})`,
     since,
     alive: life === 'reused' ? 'no' : life,
     reused: life === 'reused',
+    askedInVain: life === 'unknown' && lock.hostname === hostname(),
   };
 }
 
-function lifeOfLock({ hostname: host, pid }: Lock, since: Date, now: Date): RepositoryLock['alive'] | 'reused' {
-  if (host !== hostname()) return now.getTime() - since.getTime() > REFRESHED_WITHIN_MS ? 'no' : 'unknown';
+function lifeOfLock(
+  { hostname: host, pid }: Lock,
+  { since, now, sees }: { readonly since: Date; readonly now: Date; readonly sees: boolean },
+): RepositoryLock['alive'] | 'reused' {
+  const age = now.getTime() - since.getTime();
+  if (host !== hostname()) return age > REFRESHED_WITHIN_MS ? 'no' : 'unknown';
   const stat = readStat(pid);
+  if (!sees && !stat?.command.startsWith('restic')) return age > RESTIC_STALE_MS ? 'no' : 'unknown';
   if (!stat || stat.state === 'Z' || stat.state === 'X') return 'no';
   // The clock may have been set since then: only a process that is no restic either is another one.
   const startedAt = startOf(stat.startTicks);
@@ -68,7 +82,11 @@ async function removeLockFiles(root: string, locks: readonly RepositoryLock[]): 
 export function createLocks(
   restic: Restic,
   key: () => Promise<string>,
-  { folder, now }: { readonly folder: string | undefined; readonly now: () => Date },
+  {
+    folder,
+    now,
+    sees = seesMachine(),
+  }: { readonly folder: string | undefined; readonly now: () => Date; readonly sees?: boolean | undefined },
 ): {
   list(doing: Doing): Promise<HeldLock[]>;
   unlock(doing: Doing): Promise<readonly HeldLock[]>;
@@ -83,7 +101,7 @@ export function createLocks(
       const said = await restic
         .run(['cat', 'lock', id, '--no-lock', '--quiet'], await key(), { doing })
         .catch(() => undefined);
-      if (said) held.push(parseLock(id, said.stdout, now()));
+      if (said) held.push(parseLock(id, said.stdout, now(), sees));
     }
     return held;
   }
@@ -101,7 +119,7 @@ export function createLocks(
       const ageOf = ({ since }: HeldLock): number => now().getTime() - since.getTime();
       // Those that are stale in restic's own eyes go. Never all of them: one may be taken between our look and its.
       const hitsOneThatLives = held.some(
-        (lock) => lock.alive !== 'no' && ageOf(lock) > RESTIC_STALE_MS - CLOCK_SLACK_MS,
+        (lock) => lock.askedInVain || (lock.alive !== 'no' && ageOf(lock) > RESTIC_STALE_MS - CLOCK_SLACK_MS),
       );
       const signalsAStranger = dead.some((lock) => lock.reused && ageOf(lock) < RESTIC_STALE_MS + CLOCK_SLACK_MS);
       if (hitsOneThatLives || signalsAStranger) return [];
