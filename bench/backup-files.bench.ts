@@ -5,6 +5,7 @@ import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { createOutbound } from '../src/adapters/outbound/outbound.ts';
 import { createPrograms } from '../src/adapters/programs/index.ts';
 import { createCopyStore } from '../src/adapters/repositories/index.ts';
 import { createFilesReader } from '../src/adapters/sources/files/index.ts';
@@ -95,6 +96,7 @@ async function measure(tree: string, change: () => Promise<void>) {
     const repository = BackupRepository.parse({ kind: 'restic', name: `${basename(tree)}-${run}`, url });
     const store = createCopyStore(repository, {
       programs,
+      outbound: createOutbound(),
       secrets: async () => '',
       home,
       node: 'bench',

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
+import { createOutbound } from '../src/adapters/outbound/outbound.ts';
 import { createPrograms } from '../src/adapters/programs/index.ts';
 import { createDirectoryStore } from '../src/adapters/repositories/directory/index.ts';
 import { createPostgresSource } from '../src/adapters/sources/postgres/index.ts';
@@ -62,6 +63,7 @@ try {
     {
       programs: createPrograms({ environment: process.env }),
       secrets: async () => '',
+      outbound: createOutbound(),
       home: folder,
       now: () => new Date(),
       node: 'bench',

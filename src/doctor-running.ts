@@ -23,15 +23,16 @@ export async function examineRunning(home: string, now: Date): Promise<Finding[]
   if (!server) return [];
   const reached = server;
   const ask: Ask = async <T>(path: string) => (await request(reached, 'GET', `/api/v1/${path}`)).body as T;
-  const looks: readonly [what: string, look: (ask: Ask, now: Date) => Promise<Finding>][] = [
+  const looks: readonly [what: string, look: (ask: Ask, now: Date) => Promise<Finding | undefined>][] = [
     ['delivery of alerts', delivery],
     ['proof of backups', proof],
+    ['object lock', objectLock],
     ['what nobody copies', uncovered],
     ['what runs by the clock', schedules],
     ['tokens', tokens],
     ['stopped', standstill],
   ];
-  return await Promise.all(
+  const found = await Promise.all(
     looks.map(async ([what, look]) => {
       try {
         return await look(ask, now);
@@ -41,6 +42,7 @@ export async function examineRunning(home: string, now: Date): Promise<Finding[]
       }
     }),
   );
+  return found.filter((finding) => finding !== undefined);
 }
 
 async function delivery(ask: Ask, now: Date): Promise<Finding> {
@@ -108,6 +110,25 @@ async function proof(ask: Ask): Promise<Finding> {
     detail: listed(wrong.map(({ source, repository, message }) => `${source} in ${repository}: ${message}`)),
     mend: uncopied ? `steward backup run ${first.source}` : `steward backup verify ${first.source}`,
   };
+}
+
+interface Held {
+  readonly repository: string;
+  readonly objectLock?: { readonly state: string; readonly message: string; readonly hint?: string };
+}
+
+/** Nothing where no bucket is to be locked. */
+async function objectLock(ask: Ask): Promise<Finding | undefined> {
+  const what = 'object lock';
+  const { items } = await ask<{ items: Held[] }>('backups');
+  const locks = [...new Map(items.map(({ repository, objectLock: lock }) => [repository, lock]))].flatMap(
+    ([name, lock]) => (lock ? [{ ...lock, detail: `${name}: ${lock.message}` }] : []),
+  );
+  if (locks.length === 0) return undefined;
+  const wrong = locks.filter(({ state }) => state !== 'locked');
+  return wrong.length === 0
+    ? { what, state: 'ok', detail: listed(locks.map(({ detail }) => detail)) }
+    : { what, state: 'problem', detail: listed(wrong.map(({ detail }) => detail)), mend: wrong[0]?.hint };
 }
 
 async function uncovered(ask: Ask): Promise<Finding> {

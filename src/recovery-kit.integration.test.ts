@@ -37,7 +37,10 @@ afterEach(() => home.remove());
 
 const secrets = createSecretResolver({ variable: () => undefined, credentialsDirectory: undefined, log: memoryLog() });
 const exported = (): Promise<string> =>
-  exportKit([repository], [], { secrets, home: home.path, node: 'alpha', now: () => new Date() });
+  exportKit(
+    { repositories: [repository], copies: [], locks: new Map() },
+    { secrets, home: home.path, node: 'alpha', now: () => new Date() },
+  );
 async function doctor(): Promise<{ state: string; detail: string }> {
   const found = await examine(readEnvironment({ STEWARD_HOME: home.path }));
   const { state, detail } = found.find(({ what }) => what === 'recovery kit') ?? { state: '', detail: '' };

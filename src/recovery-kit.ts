@@ -7,6 +7,7 @@ import { keyFiles } from './adapters/sources/steward/home-files.ts';
 import type { StoreDeps } from './adapters/repositories/index.ts';
 import { writeAtomically } from './config/write-atomically.ts';
 import { type KitCopy, type KitRepository, recoveryKit } from './core/backup/recovery-kit.ts';
+import type { ObjectLock } from './core/backup/object-lock.ts';
 import type { BackupRepository } from './core/backup/repository.ts';
 import { canonicalJson } from './core/json.ts';
 import type { SecretReference } from './core/secrets.ts';
@@ -84,8 +85,16 @@ const markerOf = (home: string): string => join(home, 'recovery-kit.json');
 
 /** Makes the page, and remembers that somebody has it. */
 export async function exportKit(
-  repositories: readonly BackupRepository[],
-  copies: readonly KitCopy[],
+  {
+    repositories,
+    copies,
+    locks,
+  }: {
+    readonly repositories: readonly BackupRepository[];
+    readonly copies: readonly KitCopy[];
+    /** What their buckets say, by the names of the repositories. */
+    readonly locks: ReadonlyMap<string, ObjectLock>;
+  },
   { node, now, ...of }: Of & { readonly node: string; readonly now: () => Date },
 ): Promise<string> {
   const all = await allOpened(repositories, of);
@@ -93,7 +102,7 @@ export async function exportKit(
   const page = recoveryKit({
     node,
     at: now(),
-    repositories: all,
+    repositories: all.map((each) => ({ ...each, lock: locks.get(each.repository.name) })),
     copies,
     home: own,
   });

@@ -88,10 +88,11 @@ async function begin(
   let begun = false;
   try {
     const place = await placeOf(wanted, { home: path, journal });
-    const { programs, secrets } = createWorld({ environment, log: SILENT });
+    const { programs, secrets, outbound } = createWorld({ environment, log: SILENT });
     const store = createCopyStore(place.repository, {
       programs,
       secrets,
+      outbound,
       home: path,
       node: hostname(),
       now: () => new Date(),

@@ -27,6 +27,7 @@ export function reachData({ environment, config, store, settings, world, home, n
     databaseUrl,
     settings,
     secrets: world.secrets,
+    outbound: world.outbound,
     home,
     node: node.name,
     say: (text) => log.info(text),
@@ -65,8 +66,11 @@ export function composeData(
   const backups = createBackupRecord({
     store,
     backups: reach.backups(world.programs),
-    kit: (copies) =>
-      exportKit(backupRepositories(settings(), home), copies, { secrets: world.secrets, home, node: node.name, now }),
+    kit: (copies, locks) =>
+      exportKit(
+        { repositories: backupRepositories(settings(), home), copies, locks },
+        { secrets: world.secrets, home, node: node.name, now },
+      ),
     async proposals() {
       const resources = await inventory.find({ node: node.id, state: 'present' });
       const seen = await seeForBackups(resources, environment.dockerHost);

@@ -17,7 +17,10 @@ const Repository = z
       path: ['path'],
       error: 'expected an absolute path',
     }),
-    ResticRepository,
+    ResticRepository.refine(({ url, objectLock = false }) => objectLock === false || url.startsWith('s3:'), {
+      path: ['objectLock'],
+      error: 'expected a repository at s3: for a lock of its bucket',
+    }),
   ])
   .describe('A place for copies.') satisfies z.ZodType<BackupRepository>;
 

@@ -53,6 +53,7 @@ export const LOOKS: { readonly [P in PortName]: Looks<Ports[P]> } = {
     examine: true,
     serverOf: true,
     state: true,
+    objectLock: true,
     manifest: true,
     inspect: true,
     entries: true,

@@ -1,5 +1,6 @@
 // A process of its own that begins a copy and never ends it, for tests that kill it. Prints 'writing' once it is in the middle.
 import { setTimeout as sleep } from 'node:timers/promises';
+import { createOutbound } from '../adapters/outbound/outbound.ts';
 import { createPrograms } from '../adapters/programs/index.ts';
 import { createCopyStore } from '../adapters/repositories/index.ts';
 import { createSecretResolver } from '../adapters/secrets/secrets.ts';
@@ -10,6 +11,7 @@ const { repository, home, node, id, at } = JSON.parse(process.argv[2] ?? '{}') a
 const store = createCopyStore(BackupRepository.parse(repository), {
   programs: createPrograms({ environment: process.env }),
   secrets: createSecretResolver({ variable: (name) => process.env[name], log: memoryLog() }),
+  outbound: createOutbound(),
   home: String(home),
   node: String(node),
   now: () => new Date(),

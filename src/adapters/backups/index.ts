@@ -77,6 +77,7 @@ export function createBackups(deps: BackupsDeps): BackupsPort {
     serverOf: serversOf(deps),
 
     state: (repository, doing) => store(repository).state(doing),
+    objectLock: (repository, doing) => store(repository).objectLock(doing),
 
     async tidy(repository, doing) {
       const held = store(repository);

@@ -1,3 +1,4 @@
+import type { Outbound } from '../outbound/outbound.ts';
 import type { Log } from '../../core/log.ts';
 import type { ProgramsPort } from '../../core/ports/programs.ts';
 import type { SecretResolver } from '../../core/secrets.ts';
@@ -6,6 +7,7 @@ import type { SecretResolver } from '../../core/secrets.ts';
 export interface StoreDeps {
   readonly programs: ProgramsPort;
   readonly secrets: SecretResolver;
+  readonly outbound: Pick<Outbound, 'request'>;
   /** $STEWARD_HOME: keys that Steward made, and which places it made. */
   readonly home: string;
   readonly now: () => Date;

@@ -9,6 +9,7 @@ import type { BackupRepository } from '../../core/backup/repository.ts';
 import type { Bytes, CopyStore, CopyWriter, Doing } from '../../core/backup/store.ts';
 import { memoryLog } from '../../testing/log.ts';
 import { type TempFolder, tempFolder } from '../../testing/world/temp-folder.ts';
+import { createOutbound } from '../outbound/outbound.ts';
 import { createPrograms } from '../programs/index.ts';
 import { createSecretResolver } from '../secrets/secrets.ts';
 import { createCopyStore } from './index.ts';
@@ -34,6 +35,7 @@ export function openStore(
   return createCopyStore(repository, {
     programs: createPrograms({ environment }),
     secrets: createSecretResolver({ variable: (name) => environment[name], log: memoryLog() }),
+    outbound: createOutbound(),
     home,
     node,
     now: () => new Date(),

@@ -9,13 +9,16 @@ const NEVER = new AbortController().signal;
 async function world(
   ages: readonly number[],
   proven: readonly number[],
-  { partly = [], appendOnly = false }: { readonly partly?: readonly number[]; readonly appendOnly?: boolean } = {},
+  {
+    partly = [],
+    ...place
+  }: { readonly partly?: readonly number[]; readonly appendOnly?: boolean; readonly objectLock?: boolean } = {},
 ) {
   const start = Date.parse('2026-06-01T04:00:00Z');
   let ticks = start;
   const now = (): Date => new Date((ticks += 10));
   const ports = fakePorts({ now });
-  ports.backups.addRepository('local', { appendOnly });
+  ports.backups.addRepository('local', place);
   ports.backups.addSource({ kind: 'files', name: 'etc', paths: ['/etc'] });
   for (const [index, age] of ages.toSorted((a, b) => b - a).entries()) {
     const startedAt = new Date(start - age * DAY);
@@ -78,6 +81,17 @@ describe('prune-backups', () => {
     const { output } = await run({ keep: '30d' });
     expect(output).toMatchObject({ removed: [], leftAlone: ['local'] });
     expect(left()).toHaveLength(2);
+  });
+
+  it('says of a locked bucket that it hides what is removed, and frees nothing yet', async () => {
+    const { run, left } = await world([40, 1], [1], { objectLock: true });
+    const { plan, output } = await run({ keep: '30d' });
+    expect(left()).toEqual(['age-1']);
+    expect(output).toMatchObject({ freedBytes: 0, heldBytes: 4 });
+    expect(plan).toMatchObject([
+      { reason: expect.stringContaining('its bucket frees it when its lock is over') },
+      { title: expect.stringContaining('Hide what was removed from local') },
+    ]);
   });
 
   it('lets go of one kind of sources only, where it is asked to', async () => {

@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { defineAutomation } from '../../core/automation.ts';
 import { isRecoveryPoint } from '../../core/backup/copy-before.ts';
+import { keepsRemoved } from '../../core/backup/object-lock.ts';
+import type { BackupRepository } from '../../core/backup/repository.ts';
 import { reasonsToKeep, type Retention, retentionOf } from '../../core/backup/retention.ts';
 import { Targets, targetKinds } from '../../core/backup/targets.ts';
 import { StewardError } from '../../core/errors.ts';
@@ -39,6 +41,11 @@ export default defineAutomation({
     removed: z.array(z.object({ copy: z.string(), source: z.string(), repository: z.string() })),
     kept: z.number().int(),
     freedBytes: z.number(),
+    heldBytes: z
+      .number()
+      .describe(
+        'Of what is removed, and kept by a locked bucket: freed when its lock is over, by a rule of the bucket.',
+      ),
     leftAlone: z.array(z.string()).describe('Repositories that only take: their own rules decide what goes.'),
   }),
   examples: [
@@ -55,7 +62,8 @@ export default defineAutomation({
         (input.sources === undefined || input.sources.includes(source)) && (kinds === undefined || kinds.has(kind)),
     );
     const places = [...Map.groupBy(complete, ({ source, repository }) => `${source}@${repository}`).values()];
-    const takes = onlyTaking(ports.backups);
+    const takes = namesOf(ports.backups, ({ appendOnly }) => appendOnly);
+    const locked = namesOf(ports.backups, keepsRemoved);
     const known = new Set(ports.backups.repositories().map(({ name }) => name));
     const going = places.flatMap((copies) => letGo(copies, rules, now()));
     return {
@@ -71,26 +79,29 @@ export default defineAutomation({
           location,
           at: startedAt.toISOString(),
           bytes: storedBytes ?? bytes ?? 0,
+          held: locked.has(repository),
         })),
       leftAlone: [...takes],
     };
   },
 
   async plan(_ctx, { going }) {
-    const removals = going.map(({ copy, source, repository, location, at }) => ({
+    const removals = going.map(({ copy, source, repository, location, at, held }) => ({
       what: 'copy' as const,
       id: copy,
       title: `Remove the copy of ${source} from ${at} in ${repository}`,
-      reason: 'Retention has no reason to keep it, and a newer copy is proven.',
+      reason: `Retention has no reason to keep it, and a newer copy is proven.${held ? ' It is hidden at once; its bucket frees it when its lock is over.' : ''}`,
       undo: 'none' as const,
       source,
       repository,
       location,
     }));
-    const rooms = [...new Set(going.map(({ repository }) => repository))].map((repository) => ({
+    const rooms = [...new Map(going.map(({ repository, held }) => [repository, held]))].map(([repository, held]) => ({
       what: 'room' as const,
       id: `room@${repository}`,
-      title: `Give back the room of what was removed from ${repository}`,
+      title: held
+        ? `Hide what was removed from ${repository}: its bucket gives the room back when its lock is over`
+        : `Give back the room of what was removed from ${repository}`,
       undo: 'none' as const,
       additive: true,
       repository,
@@ -157,11 +168,14 @@ export default defineAutomation({
     const removed = applied.flatMap(({ change, receipt }) =>
       change.what === 'copy' && receipt.removed ? [change] : [],
     );
-    const bytes = new Map(facts.going.map(({ copy, bytes: held }) => [copy, held]));
+    const gone = new Set(removed.map(({ id }) => id));
+    const bytesOf = (wanted: boolean): number =>
+      facts.going.reduce((sum, { copy, bytes, held }) => sum + (gone.has(copy) && held === wanted ? bytes : 0), 0);
     return {
       removed: removed.map(({ id, source, repository }) => ({ copy: id, source, repository })),
       kept: facts.kept,
-      freedBytes: removed.reduce((sum, { id }) => sum + (bytes.get(id) ?? 0), 0),
+      freedBytes: bytesOf(false),
+      heldBytes: bytesOf(true),
       leftAlone: facts.leftAlone,
     };
   },
@@ -174,11 +188,14 @@ function rulesOf(keep: string | undefined, configured: Retention): Retention {
   throw new StewardError('INPUT_INVALID', `'${keep}' is no time to keep copies for.`, { hint: 'Say it as 30d.' });
 }
 
-function onlyTaking(backups: Pick<BackupsPort, 'repositories'>): ReadonlySet<string> {
+function namesOf(
+  backups: Pick<BackupsPort, 'repositories'>,
+  which: (repository: BackupRepository) => boolean,
+): ReadonlySet<string> {
   return new Set(
     backups
       .repositories()
-      .filter(({ appendOnly }) => appendOnly)
+      .filter(which)
       .map(({ name }) => name),
   );
 }

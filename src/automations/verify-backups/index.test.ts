@@ -188,6 +188,12 @@ describe('verify-backups', () => {
       repositories: [{ ok: false, room: 'unknown', message: 'The disk is not there.' }],
     });
     ports.backups.state = state;
+    ports.backups.objectLock = async () => ({ state: 'unlocked', message: 'its bucket has no object lock' });
+    expect(await report()).toMatchObject({
+      ok: false,
+      repositories: [{ ok: false, room: 'enough', message: 'its bucket has no object lock' }],
+    });
+    ports.backups.objectLock = async () => undefined;
     // A place that no source goes to was never made, and nobody misses it.
     ports.backups.addRepository('spare');
     for (const source of ports.backups.sources()) (source as { repositories?: string[] }).repositories = ['local'];

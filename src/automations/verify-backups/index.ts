@@ -61,7 +61,14 @@ export default defineAutomation({
       [...used].map(async (name) => {
         try {
           const { ok, problem, ...room } = await ports.backups.state(name, { signal });
-          return { name, ok, message: problem?.message ?? null, ...roomOf(room, nearlyFull) };
+          const lock = ok ? await ports.backups.objectLock(name, { signal }) : undefined;
+          const unsafe = lock && lock.state !== 'locked' ? lock.message : undefined;
+          return {
+            name,
+            ok: ok && unsafe === undefined,
+            message: problem?.message ?? unsafe ?? null,
+            ...roomOf(room, nearlyFull),
+          };
         } catch (thrown) {
           if (signal.aborted) throw thrown;
           return { name, ok: false, message: StewardError.from(thrown).message, ...roomOf({}, nearlyFull) };

@@ -3,6 +3,7 @@ import { StewardError } from '../errors.ts';
 import { shellWord } from '../shell-word.ts';
 import type { Manifest } from './copy.ts';
 import { safeName, storedName } from './names.ts';
+import type { ObjectLock } from './object-lock.ts';
 import { BackupRepository, type RepositoryOf } from './repository.ts';
 import type { SourceKind } from './source.ts';
 
@@ -12,6 +13,8 @@ export interface KitRepository {
   readonly repository: BackupRepository;
   /** The password of restic, in clear: the kit is what is left when Steward is not. Undefined where it could not be had. */
   readonly key?: string | undefined;
+  /** What its bucket said of its lock, where it is to have one. */
+  readonly lock?: ObjectLock | undefined;
 }
 
 /** A copy that the commands of the kit are written for: the newest proven one of its source. */
@@ -124,7 +127,7 @@ export function readKit(page: string): KitData {
   }
 }
 
-function repositoryText({ repository, key }: KitRepository): string[] {
+function repositoryText({ repository, key, lock }: KitRepository): string[] {
   if (repository.kind === 'directory') {
     return [
       `### ${repository.name}: a directory`,
@@ -147,6 +150,7 @@ function repositoryText({ repository, key }: KitRepository): string[] {
       '',
     ]),
     ...sshKeyText(repository),
+    ...lockText(lock),
     'What is there; a copy counts where it has a snapshot tagged `part=manifest.json`:',
     '',
     block([...opening(repository, key), 'restic snapshots --no-lock --tag steward,part=manifest.json']),
@@ -163,6 +167,18 @@ function sshKeyText({ url, options }: RepositoryOf<'restic'>): string[] {
     command === undefined
       ? 'It is the one that ssh takes by itself for the user who ran Steward.'
       : `It was given by the option \`${line(command)}\`; where the key lies elsewhere, \`steward restore-home\` takes another one as --option.`,
+    '',
+  ];
+}
+
+/** What somebody deleted there is there still, and where that is not so, the page says that too. */
+function lockText(lock: ObjectLock | undefined): string[] {
+  if (!lock) return [];
+  if (lock.state !== 'locked')
+    return [`**It is not safe from whoever has its credentials, although it is to be: ${line(lock.message)}.**`, ''];
+  return [
+    `Its bucket keeps what is deleted: ${line(lock.message)}. Where somebody deleted or overwrote copies, read the bucket as it`,
+    'was before: `rclone copy --s3-version-at INSTANT` puts that into a folder, which restic opens as a repository with this key.',
     '',
   ];
 }

@@ -33,6 +33,22 @@ export const ResticRepository = z.strictObject({
     .default({})
     .describe('Variables for restic: AWS_ACCESS_KEY_ID: {env: SPACES_ACCESS_KEY}.'),
   options: z.array(z.string()).default([]).describe('Options of restic: sftp.command=..., s3.connections=2.'),
+  objectLock: z
+    .union([
+      z.boolean(),
+      z.strictObject({
+        days: z
+          .number()
+          .int()
+          .min(1)
+          .max(36_500)
+          .describe('The default retention of the bucket is at least this long.'),
+      }),
+    ])
+    .optional()
+    .describe(
+      'Its bucket (s3:) is locked: what is written there cannot be deleted for so many days. The bucket is asked whether that is so.',
+    ),
   uploadLimit: z.number().int().min(1).optional().describe('KiB a second at most.'),
 });
 

@@ -3,11 +3,14 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createExports } from '../../adapters/exports/index.ts';
 import { systemActor } from '../../core/actor.ts';
+import type { ObjectLock } from '../../core/backup/object-lock.ts';
+import { BackupRepository } from '../../core/backup/repository.ts';
 import type { BackupSchedule } from '../../core/backup/schedule.ts';
 import { BackupSource } from '../../core/backup/source.ts';
 import { Retention } from '../../core/backup/retention.ts';
 import type { LayerResult, Manifest } from '../../core/backup/copy.ts';
 import type { VerificationReport } from '../../core/backup/verification.ts';
+import { StewardError } from '../../core/errors.ts';
 import type { Incident, NewIncident } from '../../core/incident.ts';
 import type { Run } from '../../core/run.ts';
 import { testDatabase, type TestDatabase } from '../../testing/database.ts';
@@ -25,6 +28,8 @@ describe('the record of copies', () => {
   let backups: Backups;
   let clock: Date;
   let freeBytes: number;
+  let repository: BackupRepository;
+  let lock: () => Promise<ObjectLock | undefined>;
   let schedule: BackupSchedule;
   let open: Map<string, NewIncident & { status: Incident['status'] }>;
   let runs: Map<string, Partial<Run>>;
@@ -38,6 +43,8 @@ describe('the record of copies', () => {
     [database, folder] = await Promise.all([testDatabase({ migrations: backupMigrations }), tempFolder()]);
     clock = new Date(START);
     freeBytes = 50;
+    repository = { kind: 'directory', name: 'local', path: '/backups', appendOnly: false };
+    lock = async () => undefined;
     schedule = 'every-6h';
     open = new Map();
     runs = new Map();
@@ -45,7 +52,8 @@ describe('the record of copies', () => {
       store: database.store,
       backups: {
         sources: () => sources,
-        repositories: () => [{ kind: 'directory', name: 'local', path: '/backups', appendOnly: false }],
+        repositories: () => [repository],
+        objectLock: async () => await lock(),
         state: async () => ({ ok: true, encrypted: false, freeBytes, totalBytes: 100, locks: [] }),
         manifest: async () => manifest('cp', 1),
         async *entries() {
@@ -53,8 +61,8 @@ describe('the record of copies', () => {
             yield { path, kind: 'file' as const, bytes: 1 };
         },
       },
-      kit: async (copies) =>
-        `kit with ${copies.map(({ repository, location }) => `${location} in ${repository}`).join()}`,
+      kit: async (copies, locks) =>
+        `kit with ${[...locks.values()].map(({ message }) => message).join()}${copies.map(({ repository, location }) => `${location} in ${repository}`).join()}`,
       proposals: async () => [
         {
           name: 'redis',
@@ -185,6 +193,47 @@ describe('the record of copies', () => {
     later(1_000);
     await copy('cp_2');
     expect(await watch()).toEqual([]);
+  });
+
+  it('never shows what is to be locked and is not as safe, tells of it, and is content once it is', async () => {
+    repository = BackupRepository.parse({
+      kind: 'restic',
+      name: 'local',
+      url: 's3:https://s3.example.org/b',
+      objectLock: true,
+    });
+    let said: ObjectLock = { state: 'unlocked', message: 'its bucket has no object lock', hint: 'Make one.' };
+    lock = async () => said;
+    await copy('cp_1');
+    await backups.copies.looked('cp_1', [layer('restore')]);
+    expect(await standing()).toMatchObject({
+      state: 'unlocked',
+      proven: false,
+      message: expect.stringContaining('its bucket has no object lock'),
+    });
+    expect(await watch()).toEqual(['repository.unlocked:node_1:local']);
+    expect(await ask('backup-kit', {})).toMatchObject({
+      page: expect.stringContaining('its bucket has no object lock'),
+    });
+
+    // Nobody answers: nothing is known, and nothing is over.
+    lock = async () =>
+      await Promise.reject(new StewardError('UNAVAILABLE', 'https://s3.example.org cannot be reached.'));
+    expect(await watch()).toEqual(['repository.unlocked:node_1:local']);
+    later(HOUR);
+    expect(await standing()).toMatchObject({
+      state: 'unlocked',
+      message: expect.stringContaining('cannot be reached'),
+    });
+
+    said = { state: 'locked', mode: 'COMPLIANCE', days: 30, message: 'each object is locked for 30 days' };
+    lock = async () => said;
+    expect(await watch()).toEqual([]);
+    expect(await standing()).toMatchObject({
+      state: 'proven',
+      proven: true,
+      objectLock: { state: 'locked', days: 30 },
+    });
   });
 
   it('says of a proof what it does not hold for, until one holds for all', async () => {

@@ -8,6 +8,7 @@ import type { BackupsPort } from '../../core/ports/backups.ts';
 import type { BackupRules } from '../../core/ports/copies.ts';
 import type { RunService, WorkflowService } from '../../core/run-service.ts';
 import type { Store } from '../../store/store.ts';
+import type { Locks } from './locks.ts';
 
 export interface BackupSettings {
   readonly rules: BackupRules;
@@ -22,9 +23,9 @@ export interface BackupSettings {
 export interface BackupsDeps {
   readonly store: Pick<Store, 'db' | 'events'>;
   /** Looks only; what changes a repository is a run. */
-  readonly backups: Pick<BackupsPort, 'sources' | 'repositories' | 'state' | 'entries' | 'manifest'>;
+  readonly backups: Pick<BackupsPort, 'sources' | 'repositories' | 'state' | 'objectLock' | 'entries' | 'manifest'>;
   /** The page to restore without Steward, with the keys in it. */
-  readonly kit: (copies: readonly KitCopy[]) => Promise<string>;
+  readonly kit: (copies: readonly KitCopy[], locks: Locks) => Promise<string>;
   readonly proposals: () => Promise<readonly ProposedSource[]>;
   readonly runs: Pick<RunService, 'get'>;
   readonly workflows: Pick<WorkflowService, 'execute'>;

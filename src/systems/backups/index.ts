@@ -6,6 +6,7 @@ import type { System } from '../../core/system.ts';
 import type { EventConsumer } from '../../store/event-consumer.ts';
 import type { BackupsDeps } from './deps.ts';
 import { backupOperations } from './operations.ts';
+import { createLockLooks } from './locks.ts';
 import { createRecord } from './record.ts';
 import { keepVerificationReport } from './report.ts';
 import { backupRetention } from './retention.ts';
@@ -26,6 +27,7 @@ export function createBackupRecord(deps: BackupsDeps): Backups {
   const { store, runs, node, now } = deps;
   const db = store.db.withTables<BackupTables>();
   const record = createRecord(deps);
+  const locks = createLockLooks(deps);
   let consumer: EventConsumer | undefined;
 
   const configured = (): string[] => deps.backups.sources().map(({ name }) => name);
@@ -67,7 +69,7 @@ export function createBackupRecord(deps: BackupsDeps): Backups {
       const of = found.snapshotAt?.toISOString() ?? 'an unknown instant';
       return `the copy of ${source.name} of ${of} in ${found.repository}, ${found.provenAt ? 'proven' : 'not proven'} (${found.id})`;
     },
-    operations: backupOperations(deps, record),
+    operations: backupOperations(deps, record, locks),
     jobs: [
       {
         name: 'backup-watch',
@@ -77,7 +79,7 @@ export function createBackupRecord(deps: BackupsDeps): Backups {
           await closeAbandoned();
           const uncovered = (await deps.proposals()).filter(isMissedUncovered);
           const since = await knownSince(uncovered);
-          await watchBackups(deps, { copies: await record.find({}), since, uncovered }, signal);
+          await watchBackups({ ...deps, locks }, { copies: await record.find({}), since, uncovered }, signal);
         },
       },
       backupRetention(deps),

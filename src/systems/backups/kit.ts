@@ -4,6 +4,7 @@ import { StewardError } from '../../core/errors.ts';
 import { type AnyOperation, defineCommand, NoInput } from '../../core/operation.ts';
 import type { CopiesPort } from '../../core/ports/copies.ts';
 import type { BackupsDeps } from './deps.ts';
+import type { LockLooks } from './locks.ts';
 import { placesOf } from './standing.ts';
 
 const READ_MS = 60_000;
@@ -12,6 +13,7 @@ const READ_MS = 60_000;
 export function backupKit(
   { backups, kit, log }: Pick<BackupsDeps, 'backups' | 'kit' | 'log'>,
   record: Pick<CopiesPort, 'find'>,
+  locks: Pick<LockLooks, 'known'>,
 ): AnyOperation {
   return defineCommand({
     name: 'backup-kit',
@@ -42,7 +44,7 @@ export function backupKit(
           }
         }
       }
-      return { page: await kit(copies) };
+      return { page: await kit(copies, await locks.known()) };
     },
   });
 }

@@ -6,14 +6,19 @@ import type { CopiesPort, CopyRecord } from '../../core/ports/copies.ts';
 import { autoBackup } from './auto-backup.ts';
 import { backupKit } from './kit.ts';
 import type { BackupsDeps } from './deps.ts';
-import { placesOf, standingOf, successRateOf } from './standing.ts';
+import type { LockLooks } from './locks.ts';
+import { heldBy, placesOf, standingOf, successRateOf } from './standing.ts';
 import { recordOf } from './record.ts';
 import type { BackupTables } from './tables.ts';
 import { CopyView, ProposalView, StandingView, viewOf } from './views.ts';
 
 const copyId = z.object({ id: z.string().min(1).describe('Id of a copy, as `steward backup history` shows it.') });
 
-export function backupOperations(deps: BackupsDeps, record: Pick<CopiesPort, 'find'>): AnyOperation[] {
+export function backupOperations(
+  deps: BackupsDeps,
+  record: Pick<CopiesPort, 'find'>,
+  locks: LockLooks,
+): AnyOperation[] {
   const { backups, proposals, store, node, now } = deps;
   const db = store.db.withTables<BackupTables>();
 
@@ -27,7 +32,7 @@ export function backupOperations(deps: BackupsDeps, record: Pick<CopiesPort, 'fi
 
   return [
     autoBackup(deps),
-    backupKit(deps, record),
+    backupKit(deps, record, locks),
     defineQuery({
       name: 'backups',
       title: 'Backups',
@@ -55,9 +60,11 @@ export function backupOperations(deps: BackupsDeps, record: Pick<CopiesPort, 'fi
         const copies = await record.find({});
         const repositories = backups.repositories();
         const { schedule } = deps.settings();
+        const known = await locks.known();
         const items = backups.sources().flatMap((source) =>
           placesOf(source, repositories).map((repository) => {
-            const standing = standingOf(source, repository, copies, { now: now(), schedule });
+            const lock = known.get(repository);
+            const standing = heldBy(lock, standingOf(source, repository, copies, { now: now(), schedule }));
             const { state, message, newest, lastProven, rpoMs, rtoMs, dueMs, kind } = standing;
             const own = copies.filter((copy) => copy.source === source.name && copy.repository === repository);
             return {
@@ -67,6 +74,7 @@ export function backupOperations(deps: BackupsDeps, record: Pick<CopiesPort, 'fi
               state,
               proven: state === 'proven',
               message,
+              ...(lock && { objectLock: lock }),
               ...(newest?.snapshotAt && { lastCopyAt: newest.snapshotAt }),
               ...(lastProven?.snapshotAt && { lastProvenAt: lastProven.snapshotAt }),
               ...(rpoMs !== undefined && { rpoSeconds: Math.ceil(rpoMs / 1_000) }),

@@ -1,4 +1,5 @@
 import type { Unsure } from '../../core/backup/copy.ts';
+import type { ObjectLock } from '../../core/backup/object-lock.ts';
 import { type BackupSchedule, CADENCES } from '../../core/backup/schedule.ts';
 import { type BackupSource, DATABASE_KINDS } from '../../core/backup/source.ts';
 import { lastTried } from '../../core/backup/tried.ts';
@@ -10,8 +11,11 @@ export interface Standing {
   readonly source: string;
   readonly kind: BackupSource['kind'];
   readonly repository: string;
-  /** proven: its newest copy that is young enough was restored, and every layer held. partly: but for what could not be compared. */
-  readonly state: 'proven' | 'partly' | 'unproven' | 'unsound' | 'late' | 'failing' | 'none';
+  /**
+   * proven: its newest copy that is young enough was restored, and every layer held. partly: but for what could not be compared.
+   * unlocked: it may be any of these, and whoever has the credentials can delete it although nobody should.
+   */
+  readonly state: 'proven' | 'partly' | 'unproven' | 'unlocked' | 'unsound' | 'late' | 'failing' | 'none';
   readonly message: string;
   readonly newest: CopyRecord | undefined;
   readonly lastProven: CopyRecord | undefined;
@@ -77,6 +81,17 @@ export function standingOf(
   if (typeof obstacle === 'string') return told('unproven', `it could not be proven here: ${obstacle}`);
   if (lastProven) return told('unproven', 'an older copy is proven; the newest has not been restored yet');
   return told('unproven', 'no copy of it has been restored yet');
+}
+
+/** What is worse already stays what it is. */
+export function heldBy(lock: ObjectLock | undefined, standing: Standing): Standing {
+  const { state, message } = standing;
+  if (!lock || lock.state === 'locked' || !['proven', 'partly', 'unproven'].includes(state)) return standing;
+  return {
+    ...standing,
+    state: 'unlocked',
+    message: `not safe from deletion: ${lock.message} (else ${state}: ${message})`,
+  };
 }
 
 function tellUnsure({ count, first }: Unsure): string {

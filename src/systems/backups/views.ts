@@ -12,12 +12,22 @@ export const StandingView = z.object({
   kind: z.string(),
   repository: z.string(),
   state: z
-    .enum(['proven', 'partly', 'unproven', 'unsound', 'late', 'failing', 'none'])
+    .enum(['proven', 'partly', 'unproven', 'unlocked', 'unsound', 'late', 'failing', 'none'])
     .describe(
-      'proven: its newest copy was restored, and what was restored is what was copied. partly: but for what changed while it was copied, or could not be read.',
+      'proven: its newest copy was restored, and what was restored is what was copied. partly: but for what changed while it was copied, or could not be read. unlocked: there is a copy, and its bucket is not locked although it is to be, or nobody knows.',
     ),
   proven: z.boolean(),
   message: z.string(),
+  objectLock: z
+    .object({
+      state: z.enum(['locked', 'unlocked', 'unknown']),
+      mode: z.enum(['COMPLIANCE', 'GOVERNANCE']).optional(),
+      days: z.number().int().optional().describe('How long each object is kept, from when it was written.'),
+      message: z.string(),
+      hint: z.string().optional(),
+    })
+    .optional()
+    .describe('What its bucket says, where it is to be locked.'),
   lastCopyAt: z.coerce.date().optional().describe('Of which instant the newest copy is.'),
   lastProvenAt: z.coerce.date().optional().describe('Of which instant the newest proven copy is.'),
   rpoSeconds: seconds.describe('What would be lost now: the age of the newest proven data.'),

@@ -6,9 +6,15 @@ import { StewardError } from '../../core/errors.ts';
 import type { NewIncident } from '../../core/incident.ts';
 import type { CopyRecord } from '../../core/ports/copies.ts';
 import type { BackupsDeps } from './deps.ts';
+import { keepsRemoved } from '../../core/backup/object-lock.ts';
+import type { LockLooks } from './locks.ts';
 import { placesOf, type Standing, standingOf, unusualDuration, unusualSize } from './standing.ts';
 
 type Watched = Omit<NewIncident, 'evidence'> & { readonly evidence: NewIncident['evidence']; readonly wrong: boolean };
+
+interface Looking {
+  readonly locks: Pick<LockLooks, 'ask'>;
+}
 
 export interface Known {
   readonly copies: readonly CopyRecord[];
@@ -29,7 +35,7 @@ export const uncoveredKey = ({ name, kind }: ProposedSource): string => `(nobody
  * one incident for as long as it holds.
  */
 export async function watchBackups(
-  deps: Pick<BackupsDeps, 'backups' | 'incidents' | 'settings' | 'node' | 'now' | 'log'>,
+  deps: Pick<BackupsDeps, 'backups' | 'incidents' | 'settings' | 'node' | 'now' | 'log'> & Looking,
   { copies, since, uncovered }: Known,
   signal: AbortSignal,
 ): Promise<void> {
@@ -169,7 +175,7 @@ function isMissed(
 }
 
 async function ofRepositories(
-  { backups, settings, node, log }: Pick<BackupsDeps, 'backups' | 'settings' | 'node' | 'log'>,
+  { backups, locks, settings, node, log }: Pick<BackupsDeps, 'backups' | 'settings' | 'node' | 'log'> & Looking,
   copies: readonly CopyRecord[],
   signal: AbortSignal,
 ): Promise<{ readonly watched: readonly Watched[]; readonly unseen: readonly string[] }> {
@@ -204,6 +210,27 @@ async function ofRepositories(
     } catch (thrown) {
       unseen.push(unusable, full);
       log.debug('a repository was not looked at', { repository: name, reason: StewardError.from(thrown).message });
+    }
+  }
+  // One that is not written to yet, too: the first copy shall be safe.
+  for (const { name } of backups.repositories().filter(keepsRemoved)) {
+    const fingerprint = `repository.unlocked:${node.id}:${name}`;
+    try {
+      const lock = await locks.ask(name, signal);
+      watched.push({
+        fingerprint,
+        title: `The repository ${name} is not locked, although it is to be`,
+        symptom: 'repository.unlocked',
+        severity: 'critical',
+        wrong: lock?.state !== 'locked',
+        evidence: lock ? { message: lock.message, hint: lock.hint ?? null } : null,
+      });
+    } catch (thrown) {
+      unseen.push(fingerprint);
+      log.debug('the lock of a bucket was not looked at', {
+        repository: name,
+        reason: StewardError.from(thrown).message,
+      });
     }
   }
   return { watched, unseen };

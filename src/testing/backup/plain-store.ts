@@ -25,6 +25,7 @@ export function plainStore(root: string): CopyStore {
   return {
     repository: { kind: 'directory', name: 'plain', appendOnly: false, path: root },
     state: async () => ({ ok: true, encrypted: false, locks: [] }),
+    objectLock: async () => undefined,
     prepare: async () => void (await mkdir(root, { recursive: true })),
     async begin({ id }) {
       await mkdir(join(root, `.${id}`), { recursive: true });

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { LayerResult, Manifest } from '../../core/backup/copy.ts';
 import { Retention } from '../../core/backup/retention.ts';
-import type { BackupRepository } from '../../core/backup/repository.ts';
+import { BackupRepository } from '../../core/backup/repository.ts';
 import { BackupSource } from '../../core/backup/source.ts';
 import { StewardError } from '../../core/errors.ts';
 import type { BackupsPort, CopyPlace } from '../../core/ports/backups.ts';
@@ -10,7 +10,7 @@ import type { BackupRules, CopiesPort, CopyRecord } from '../../core/ports/copie
 export interface FakeBackups extends BackupsPort {
   /** A source with data in it. */
   addSource(source: Record<string, unknown>, data?: string): void;
-  addRepository(name: string, options?: { readonly appendOnly?: boolean }): void;
+  addRepository(name: string, options?: { readonly appendOnly?: boolean; readonly objectLock?: boolean }): void;
   /** What is in the source now. */
   dataOf(source: string): string | undefined;
   write(source: string, data: string): void;
@@ -67,8 +67,14 @@ export function fakeBackups({ now }: { readonly now: () => Date }): FakeBackups 
       sources.push(parsed);
       data.set(parsed.name, content);
     },
-    addRepository: (name, { appendOnly = false } = {}) =>
-      void repositories.push({ kind: 'directory', name, path: `/backups/${name}`, appendOnly }),
+    addRepository: (name, { appendOnly = false, objectLock } = {}) =>
+      void repositories.push(
+        BackupRepository.parse(
+          objectLock === undefined
+            ? { kind: 'directory', name, path: `/backups/${name}`, appendOnly }
+            : { kind: 'restic', name, url: `s3:https://s3.example.org/${name}`, appendOnly, objectLock },
+        ),
+      ),
     dataOf: (source) => data.get(source),
     write: (source, content) => void data.set(source, content),
     breakSource: (source, how) => void broken.set(source, how),
@@ -98,6 +104,7 @@ export function fakeBackups({ now }: { readonly now: () => Date }): FakeBackups 
       return source && 'host' in source ? servers.get(`${source.host}:${source.port}`) : undefined;
     },
     state: async () => ({ ok: true, encrypted: false, freeBytes: 90, totalBytes: 100, locks: [] }),
+    objectLock: async () => undefined,
     tidy: async () => ({ removed: [], unlocked: [] }),
     async make({ id, source, repository, at }, { signal }) {
       signal.throwIfAborted();

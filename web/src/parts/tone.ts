@@ -30,6 +30,7 @@ const TONES: Readonly<Record<Exclude<Tone, 'calm'>, readonly string[]>> = {
     'rollback-failed',
     'lost',
     'unsound',
+    'unlocked',
     'failing',
     'none',
     'broken',

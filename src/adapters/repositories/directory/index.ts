@@ -86,6 +86,7 @@ export function createDirectoryStore(repository: RepositoryOf<'directory'>, deps
   return {
     repository,
     state,
+    objectLock: async () => undefined,
     async prepare() {
       if (!isAbsolute(root))
         throw new StewardError('CONFIG_INVALID', `The path '${root}' of ${repository.name} is not absolute.`);

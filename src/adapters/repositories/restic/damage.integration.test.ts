@@ -13,6 +13,7 @@ import { memoryLog } from '../../../testing/log.ts';
 import { freePort, hasProgram } from '../../../testing/world/start-program.ts';
 import { sftpMissing, startSftp } from '../../../testing/world/sftp-server.ts';
 import { type TempFolder, tempFolder } from '../../../testing/world/temp-folder.ts';
+import { createOutbound } from '../../outbound/outbound.ts';
 import { createPrograms } from '../../programs/index.ts';
 import { createCopyStore } from '../index.ts';
 import { allOf, AT, bytesOf, doing, manifestOf, openStore, sealCopy } from '../repository.contract.ts';
@@ -99,6 +100,7 @@ describe.skipIf(!hasProgram('restic'))('restic that met bad luck (needs restic)'
         },
       },
       secrets: async () => '',
+      outbound: createOutbound(),
       home: home.path,
       node: 'alpha',
       now: () => new Date(),
@@ -128,6 +130,7 @@ describe.skipIf(!hasProgram('restic'))('restic that met bad luck (needs restic)'
         },
       },
       secrets: async () => '',
+      outbound: createOutbound(),
       home: home.path,
       node: 'alpha',
       now: () => new Date(),

@@ -7,6 +7,7 @@ import type { StoreDeps } from '../deps.ts';
 import { isSameProcess, selfOf } from '../holder.ts';
 import { refuseToReplace, rememberPlace } from '../known-places.ts';
 import { safeName } from '../../../core/backup/names.ts';
+import { bucketLock } from './bucket-lock.ts';
 import { createContents } from './contents.ts';
 import { keepKey, newKey, readKey } from './key.ts';
 import { createLocks } from './locks.ts';
@@ -121,6 +122,7 @@ export function createResticStore(repository: RepositoryOf<'restic'>, deps: Stor
   return {
     repository,
     state,
+    objectLock: (doing) => bucketLock(repository, deps, doing),
     async prepare(doing) {
       const known = await key().catch(() => undefined);
       if (known !== undefined && (await opened.has(known))) return;

@@ -23,6 +23,7 @@ import { plainStore } from '../../../testing/backup/plain-store.ts';
 import { memoryLog } from '../../../testing/log.ts';
 import { type TempFolder, tempFolder } from '../../../testing/world/temp-folder.ts';
 import { createPrograms } from '../../programs/index.ts';
+import { createOutbound } from '../../outbound/outbound.ts';
 import { createCopyStore } from '../../repositories/index.ts';
 import { compareContents, readContents } from '../contents.ts';
 import { createFilesReader } from './index.ts';
@@ -169,6 +170,7 @@ describe('a database of SQLite in a tree', () => {
       const disk = createCopyStore(repository(), {
         programs,
         secrets: () => Promise.reject(new Error('no secrets here')),
+        outbound: createOutbound(),
         home: join(folder.path, 'home'),
         now: () => new Date(),
         node: 'node_test',

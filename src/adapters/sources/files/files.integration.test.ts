@@ -27,6 +27,7 @@ import { plainStore } from '../../../testing/backup/plain-store.ts';
 import { memoryLog } from '../../../testing/log.ts';
 import { type TempFolder, tempFolder } from '../../../testing/world/temp-folder.ts';
 import { createPrograms } from '../../programs/index.ts';
+import { createOutbound } from '../../outbound/outbound.ts';
 import { createCopyStore } from '../../repositories/index.ts';
 import { compareContents, readContents } from '../contents.ts';
 import { sourceContract } from '../source.contract.ts';
@@ -55,6 +56,7 @@ const directory = () =>
   createCopyStore(DirectoryRepository.parse({ kind: 'directory', name: 'disk', path: join(folder.path, 'disk') }), {
     programs: createPrograms({ environment: process.env }),
     secrets: () => Promise.reject(new Error('no secrets here')),
+    outbound: createOutbound(),
     home: join(folder.path, 'home'),
     now: () => new Date(),
     node: 'node_test',

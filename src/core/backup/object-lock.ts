@@ -1,0 +1,17 @@
+import type { BackupRepository } from './repository.ts';
+
+/** What a bucket says of whether what is in it can be deleted, by whoever has its credentials. */
+export interface ObjectLock {
+  /** unknown: it did not say, so nobody may rely on it. */
+  readonly state: 'locked' | 'unlocked' | 'unknown';
+  /** governance can be broken by whoever has the right to. */
+  readonly mode?: 'COMPLIANCE' | 'GOVERNANCE' | undefined;
+  /** How long each object is kept, from when it was written. */
+  readonly days?: number | undefined;
+  readonly message: string;
+  readonly hint?: string | undefined;
+}
+
+/** Whether its bucket is to keep what was removed, until its lock is over. */
+export const keepsRemoved = (repository: BackupRepository): boolean =>
+  repository.kind === 'restic' && repository.objectLock !== undefined && repository.objectLock !== false;
