@@ -7,7 +7,7 @@ import { keyFiles } from './adapters/sources/steward/home-files.ts';
 import type { StoreDeps } from './adapters/repositories/index.ts';
 import { writeAtomically } from './config/write-atomically.ts';
 import { type KitCopy, type KitRepository, recoveryKit } from './core/backup/recovery-kit.ts';
-import type { ObjectLock } from './core/backup/object-lock.ts';
+import type { Locks } from './core/backup/object-lock.ts';
 import type { BackupRepository } from './core/backup/repository.ts';
 import { canonicalJson } from './core/json.ts';
 import type { SecretReference } from './core/secrets.ts';
@@ -92,8 +92,7 @@ export async function exportKit(
   }: {
     readonly repositories: readonly BackupRepository[];
     readonly copies: readonly KitCopy[];
-    /** What their buckets say, by the names of the repositories. */
-    readonly locks: ReadonlyMap<string, ObjectLock>;
+    readonly locks: Locks;
   },
   { node, now, ...of }: Of & { readonly node: string; readonly now: () => Date },
 ): Promise<string> {

@@ -12,6 +12,9 @@ export interface ObjectLock {
   readonly hint?: string | undefined;
 }
 
+/** What buckets said, by the names of the repositories that are to be locked. */
+export type Locks = ReadonlyMap<string, ObjectLock>;
+
 /** Whether its bucket is to keep what was removed, until its lock is over. */
 export const keepsRemoved = (repository: BackupRepository): boolean =>
   repository.kind === 'restic' && repository.objectLock !== undefined && repository.objectLock !== false;

@@ -1,4 +1,5 @@
 import type { ProposedSource } from '../../core/backup/propose.ts';
+import type { Locks } from '../../core/backup/object-lock.ts';
 import type { KitCopy } from '../../core/backup/recovery-kit.ts';
 import type { BackupSchedule } from '../../core/backup/schedule.ts';
 import type { Exports } from '../../core/exports.ts';
@@ -8,7 +9,6 @@ import type { BackupsPort } from '../../core/ports/backups.ts';
 import type { BackupRules } from '../../core/ports/copies.ts';
 import type { RunService, WorkflowService } from '../../core/run-service.ts';
 import type { Store } from '../../store/store.ts';
-import type { Locks } from './locks.ts';
 
 export interface BackupSettings {
   readonly rules: BackupRules;

@@ -1,13 +1,10 @@
-import { keepsRemoved, type ObjectLock } from '../../core/backup/object-lock.ts';
+import { keepsRemoved, type Locks, type ObjectLock } from '../../core/backup/object-lock.ts';
 import { StewardError } from '../../core/errors.ts';
 import type { BackupsDeps } from './deps.ts';
 
 /** The watch asks more often than this. */
 const FRESH_MS = 15 * 60_000;
 const ASK_MS = 10_000;
-
-/** Of the repositories whose bucket is to be locked, by their names. */
-export type Locks = ReadonlyMap<string, ObjectLock>;
 
 export interface LockLooks {
   /** What each bucket said last: it is asked where that is long ago. What did not answer is unknown, and so not safe. */
