@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { Holder, lifeOf, type Self } from '../holder.ts';
-import { safeName } from '../../../core/backup/names.ts';
+import { safeName, stampOf } from '../../../core/backup/names.ts';
 
 const Snapshot = z.object({
   id: z.string(),
@@ -24,14 +24,17 @@ export interface PartSnapshot {
 
 export const SEAL = 'manifest.json';
 
+/** `key` is for whoever looks for a copy by hand: the folder that it would have in a directory. */
 export function tagsOf(of: {
   readonly copy: string;
   readonly source: string;
   readonly part: string;
+  readonly at: Date;
   readonly holder: Holder;
 }): string {
   const holder = Buffer.from(JSON.stringify(of.holder)).toString('base64url');
-  return `steward,copy=${safeName(of.copy)},source=${safeName(of.source)},part=${safeName(of.part)},holder=${holder}`;
+  const source = safeName(of.source);
+  return `steward,copy=${safeName(of.copy)},source=${source},part=${safeName(of.part)},key=${source}/${stampOf(of.at)},holder=${holder}`;
 }
 
 export function parseSnapshots(json: string): PartSnapshot[] {

@@ -53,7 +53,7 @@ export function createWriter(session: Session): CopyWriter {
   let state: 'open' | 'sealed' | 'abandoned' = 'open';
 
   const options = (part: string): string[] => [
-    `--tag=${tagsOf({ copy: copy.id, source: copy.source, part, holder })}`,
+    `--tag=${tagsOf({ copy: copy.id, source: copy.source, at: copy.at, part, holder })}`,
     `--host=${node}`,
     // By Steward's own clock, in UTC, as the program's zone is.
     `--time=${copy.at.toISOString().slice(0, 19).replace('T', ' ')}`,
