@@ -25,17 +25,8 @@ const WAYS = {
 export function SeenFrom({ service }: { readonly service: string }) {
   const verdicts = useAnswer('/api/v1/place-verdicts', { query: { service } }, { often: true }).data?.items ?? [];
   const when = verdicts.length > 0;
-  const query = { service, last: '24h' } as const;
-  const there = useAnswer(
-    '/api/v1/metric-range',
-    { query: { ...query, name: 'steward_place_latency_seconds' } },
-    { when },
-  );
-  const here = useAnswer(
-    '/api/v1/metric-range',
-    { query: { ...query, name: 'steward_check_latency_seconds' } },
-    { when },
-  );
+  const there = useLatencies(service, 'steward_place_latency_seconds', when);
+  const here = useLatencies(service, 'steward_check_latency_seconds', when);
   return verdicts.map((verdict) => (
     <Section
       key={verdict.check}
@@ -57,11 +48,27 @@ export function SeenFrom({ service }: { readonly service: string }) {
             </Text>
           )}
         </Row>
-        <Votes verdict={verdict} here={here.data} there={there.data} />
+        <Votes verdict={verdict} here={here} there={there} />
       </Card>
     </Section>
   ));
 }
+
+type Latency = 'steward_place_latency_seconds' | 'steward_check_latency_seconds';
+
+const HOUR_MS = 3_600_000;
+
+/** Of a day; of the last hour where nothing is older, as the steps of a day are too long to see that. */
+function useLatencies(service: string, name: Latency, when: boolean): Latencies | undefined {
+  const query = { service, name };
+  const day = useAnswer('/api/v1/metric-range', { query: { ...query, last: '24h' } }, { when }).data;
+  const isYoung = day !== undefined && day.series.every(({ points }) => isWithinHour(points[0]?.at, day.to));
+  const hour = useAnswer('/api/v1/metric-range', { query: { ...query, last: '1h' } }, { when: when && isYoung }).data;
+  return isYoung ? (hour ?? day) : day;
+}
+
+const isWithinHour = (at: string | undefined, to: string): boolean =>
+  at === undefined || Date.parse(to) - Date.parse(at) < HOUR_MS;
 
 interface VotesProps {
   readonly verdict: Verdict;
