@@ -49,10 +49,9 @@ describe.skipIf(missing)(
     }
     const inside = (name: string, ...command: readonly string[]): Promise<string> =>
       dockerd.docker('exec', name, ...command);
-    const until = async (name: string, ...command: readonly string[]): Promise<void> =>
-      void (await expect
-        .poll(async () => await inside(name, ...command).catch(() => ''), { timeout: 30_000 })
-        .not.toBe(''));
+    const until = async (name: string, ...command: readonly string[]): Promise<void> => {
+      await expect.poll(async () => await inside(name, ...command).catch(() => ''), { timeout: 30_000 }).not.toBe('');
+    };
 
     function over(...given: object[]) {
       const deps = {

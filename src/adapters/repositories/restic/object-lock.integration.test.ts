@@ -22,7 +22,12 @@ describe.skipIf(!hasProgram('restic'))('object lock (needs restic)', () => {
 
     const storeIn = (
       bucket: string,
-      { objectLock = true as boolean | { days: number }, url = server.url, secret = server.secretKey, env = true } = {},
+      {
+        objectLock = true,
+        url = server.url,
+        secret = server.secretKey,
+        env = true,
+      }: { objectLock?: boolean | { days: number }; url?: string; secret?: string; env?: boolean } = {},
     ): CopyStore =>
       openStore(
         {
