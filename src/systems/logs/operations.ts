@@ -26,7 +26,9 @@ const NotSearched = z.object({ component: z.string(), reason: z.string() });
 export function logOperations(deps: LogsDeps): AnyOperation[] {
   const from = (text: string): Date => {
     const length = parseDuration(text);
-    return length === undefined ? new Date(text) : new Date(deps.now().getTime() - length);
+    const at = length === undefined ? Date.parse(text) : deps.now().getTime() - length;
+    // No log is older, and the store knows no instant as early as a date may be.
+    return new Date(Math.max(0, at));
   };
 
   const search = defineQuery({
