@@ -1,5 +1,4 @@
 import { join } from 'node:path';
-import type { Limits } from '../../../edge/handlers/gateway/routes.ts';
 import type { Incidents } from '../../core/incident.ts';
 import type { Inventory } from '../../core/inventory.ts';
 import type { Log } from '../../core/log.ts';
@@ -8,38 +7,28 @@ import type { Monitor } from '../../core/monitor.ts';
 import type { SecretResolver } from '../../core/secrets.ts';
 import type { System } from '../../core/system.ts';
 import type { Store } from '../../store/store.ts';
-import type { Place } from '../listener.ts';
 import { createProblems } from '../problems.ts';
 import type { KeeperTimes } from '../thread-keeper.ts';
 import { createTrouble } from '../trouble.ts';
 import { createAccessLog } from './access-log.ts';
 import { createGatewayKeeper } from './keeper.ts';
 import { leaseFrom } from './leases.ts';
-import type { Serving } from './messages.ts';
+import type { Serving, ServingSettings } from './messages.ts';
 import { createGatewayMeter } from './meter.ts';
 import { gatewayOperations } from './operations.ts';
 import { gatewayRetention } from './retention.ts';
 import { type ConfiguredRoute, createRouteSecrets } from './routes.ts';
 import { createServices } from './services.ts';
 import type { GatewayTables } from './tables.ts';
-import type { UpstreamSettings } from './upstream.ts';
 import { within } from './within.ts';
 
 export type { ConfiguredAuth, ConfiguredRoute } from './routes.ts';
 export { gatewayMigrations } from './tables.ts';
 
-export interface GatewaySettings {
-  readonly place: Place;
+/** By what the thread is to serve, without what it is told beside. */
+export interface GatewaySettings extends Omit<ServingSettings, 'routes' | 'nodes' | 'services'> {
   /** Nothing listens while there is none. */
   readonly routes: readonly ConfiguredRoute[];
-  /** For what no route takes. */
-  readonly limits: Limits;
-  readonly upstreams: Readonly<Record<string, UpstreamSettings>>;
-  readonly trustedProxies: readonly string[];
-  /** Until the last byte of a request is there. */
-  readonly requestMs: number;
-  /** Who is being answered when the gateway moves or stops has so long. */
-  readonly drainMs: number;
 }
 
 export interface GatewayDeps {

@@ -20,7 +20,9 @@ export interface ServingSettings {
   readonly limits: Limits;
   readonly upstreams: Readonly<Record<string, UpstreamSettings>>;
   readonly trustedProxies: readonly string[];
+  /** Until the last byte of a request is there. */
   readonly requestMs: number;
+  /** Who is being answered when the gateway moves or stops has so long. */
   readonly drainMs: number;
   /** How many nodes share the store. */
   readonly nodes: number;
