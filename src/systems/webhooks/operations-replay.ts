@@ -1,9 +1,10 @@
+import { sql, type Transaction } from 'kysely';
 import { z } from 'zod';
 import { StewardError } from '../../core/errors.ts';
 import type { EventDraft } from '../../core/event.ts';
 import { type AnyOperation, defineCommand } from '../../core/operation.ts';
 import type { Store } from '../../store/store.ts';
-import { DELIVERY_STATES, type WebhookDb, type WebhookRow } from './tables.ts';
+import { DELIVERY_STATES, type WebhookDb, type WebhookRow, type WebhookTables } from './tables.ts';
 import { eventOf } from './told.ts';
 import { lockTurns, turnsOf } from './turns.ts';
 import { ABOUT, existingIn, id, View, viewOf } from './views.ts';
@@ -59,8 +60,9 @@ export function replayOperations({
           if (key !== null) await lockTurns(trx);
           // Its own place in the order of its key is given up first.
           await trx.updateTable('webhook_deliveries').set({ state: 'told' }).where('id', '=', wanted).execute();
+          await letBe(trx, [wanted]);
           const turns = await turnsOf(trx, key === null ? [] : [{ type, key }], () => false);
-          const free = turns.take(row);
+          const free = turns.take(row) && (key === null || !(await isUnderWay(trx, wanted)));
           const event = free ? await store.events.append(trx, draft) : undefined;
           return await trx
             .updateTable('webhook_deliveries')
@@ -120,18 +122,26 @@ export function replayOperations({
           const rows = await meant(after).select('place').orderBy('place').limit(BATCH).execute();
           const last = rows.at(-1);
           if (!last) break;
-          const done = await db
-            .updateTable('webhook_deliveries')
-            .set(({ eb }) => ({ state: 'held', problem: null, replays: eb('replays', '+', 1) }))
-            .where(
-              'place',
-              'in',
-              rows.map(({ place }) => place),
-            )
-            // What is under way, or waits already, comes to its end by itself.
-            .where('state', 'in', ['told', 'dead'])
-            .executeTakeFirst();
-          replayed += Number(done.numUpdatedRows);
+          const held = await db.transaction().execute(async (trx) => {
+            const ids = await trx
+              .updateTable('webhook_deliveries')
+              .set(({ eb }) => ({ state: 'held', problem: null, replays: eb('replays', '+', 1) }))
+              .where(
+                'place',
+                'in',
+                rows.map(({ place }) => place),
+              )
+              // What is under way, or waits already, comes to its end by itself.
+              .where('state', 'in', ['told', 'dead'])
+              .returning('id')
+              .execute();
+            await letBe(
+              trx,
+              ids.map(({ id: held }) => held),
+            );
+            return ids;
+          });
+          replayed += held.length;
           after = last.place;
           onHeld();
         }
@@ -139,4 +149,25 @@ export function replayOperations({
       },
     }),
   ];
+}
+
+/** What earlier events of them started begins no more: it would do what is told again a second time. */
+async function letBe(trx: Transaction<WebhookTables>, ids: readonly string[]): Promise<void> {
+  await trx
+    .updateTable('webhook_executions')
+    .set({ retry_at: null })
+    .where(sql<boolean>`delivery_id = any(${ids}::text[])`)
+    .where('retry_at', 'is not', null)
+    .execute();
+}
+
+async function isUnderWay(trx: Transaction<WebhookTables>, delivery: string): Promise<boolean> {
+  const running = await trx
+    .selectFrom('webhook_executions')
+    .select('execution_id')
+    .where('delivery_id', '=', delivery)
+    .where('status', '=', 'running')
+    .limit(1)
+    .executeTakeFirst();
+  return running !== undefined;
 }

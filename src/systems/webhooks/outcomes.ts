@@ -72,6 +72,15 @@ export function followOutcomes({
 
   async function finished(execution: string, { status, at, why = `it is ${status}` }: End): Promise<void> {
     await db.transaction().execute(async (trx) => {
+      // First the delivery and then what it started, as a replay goes about it.
+      const delivery = await trx
+        .selectFrom('webhook_deliveries')
+        .select(['type', 'state', 'key', 'event_id'])
+        .where('id', '=', ({ selectFrom }) =>
+          selectFrom('webhook_executions').select('delivery_id').where('execution_id', '=', execution),
+        )
+        .forUpdate()
+        .executeTakeFirst();
       const row = await trx
         .updateTable('webhook_executions')
         .set({ status, problem: status === 'succeeded' ? null : storableText(why), finished_at: at })
@@ -79,14 +88,9 @@ export function followOutcomes({
         .where('finished_at', 'is', null)
         .returning(['delivery_id', 'event_id', 'workflow', 'attempt'])
         .executeTakeFirst();
-      if (!row) return;
-      const delivery = await trx
-        .selectFrom('webhook_deliveries')
-        .select(['type', 'state', 'key'])
-        .where('id', '=', row.delivery_id)
-        .forUpdate()
-        .executeTakeFirst();
-      if (!delivery || delivery.state === 'held') return;
+      if (!row || !delivery || delivery.state === 'held') return;
+      // It was replayed meanwhile: how it stands is said by what was started last.
+      if (row.event_id !== delivery.event_id) return;
       const set = (patch: { state: 'open' | 'told' | 'retrying' | 'dead'; problem: string | null }) =>
         trx.updateTable('webhook_deliveries').set(patch).where('id', '=', row.delivery_id).execute();
       if (status === 'failed') {
@@ -106,6 +110,7 @@ export function followOutcomes({
         .selectFrom('webhook_executions')
         .select('execution_id')
         .where('delivery_id', '=', row.delivery_id)
+        .where('event_id', '=', row.event_id)
         .where((where) => where.or([where('status', '=', 'running'), where('retry_at', 'is not', null)]))
         .executeTakeFirst();
       if (!left) await set({ state: delivery.key === null ? 'told' : 'open', problem: null });

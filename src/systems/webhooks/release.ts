@@ -89,12 +89,18 @@ export function createRelease({ store, db, workflows, waitsForDead, node, now, l
           again = new Date(now().getTime() + AGAIN_MS);
         }
       }
-      await db.updateTable('webhook_executions').set({ retry_at: again }).where('execution_id', '=', id).execute();
+      await db
+        .updateTable('webhook_executions')
+        .set({ retry_at: again })
+        .where('execution_id', '=', id)
+        // Not where it was replayed meanwhile.
+        .where('retry_at', 'is not', null)
+        .execute();
     }
     return due.length;
   }
 
-  /** Those whose event has been handled, and all of what it started has ended. Says how many, or that there are more to look at. */
+  /** Those whose event has been handled, and all of what it and those before it started has ended. Says how many, or that there are more to look at. */
   async function closeOver(): Promise<number> {
     const open = await db
       .selectFrom('webhook_deliveries as d')
@@ -102,7 +108,7 @@ export function createRelease({ store, db, workflows, waitsForDead, node, now, l
       .where('state', '=', 'open')
       .where('place', '>', looked)
       .where(
-        sql<boolean>`not exists (select from webhook_executions e where e.delivery_id = d.id and e.event_id = d.event_id
+        sql<boolean>`not exists (select from webhook_executions e where e.delivery_id = d.id
           and (e.status = 'running' or e.retry_at is not null))`,
       )
       .orderBy('place')
@@ -150,6 +156,7 @@ export function createRelease({ store, db, workflows, waitsForDead, node, now, l
       await lockTurns(trx);
       const { rows } = await sql<WebhookRow>`select d.* from webhook_deliveries d where d.state = 'held'
         and not exists (select from webhook_pauses p where p.type = d.type)
+        and (d.key is null or not exists (select from webhook_executions e where e.delivery_id = d.id and e.status = 'running'))
         and (d.key is null or not exists (select from webhook_deliveries o
           where o.type = d.type and o.key = d.key and o.state <> 'told' and o.id <> d.id
             and (o.state in ('open', 'retrying') or (o.place < d.place
