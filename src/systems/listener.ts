@@ -13,7 +13,10 @@ export interface Place {
 
 /** Where a system is reached beside the API, by native HTTP. */
 export interface Listener {
-  /** Listens there and nowhere else; nothing: not at all. Where it does already, it takes files for TLS that have changed. */
+  /**
+   * Listens there and nowhere else. Where it does already, it takes files for TLS that have changed; where it cannot, it stays where it is.
+   * Nothing: not at all, and whoever was being answered has been.
+   */
   moveTo(place: Place | undefined): Promise<void>;
   url(): string | undefined;
 }
@@ -39,8 +42,32 @@ interface Open {
 
 const SWEEP_MS = 50;
 
+/** What to do about a place that cannot be had, by the code of the system. */
+const HINTS: Readonly<Record<string, (setting: string) => string>> = {
+  EADDRINUSE: (setting) => `Set ${setting}.port in steward.yaml to a port that is free.`,
+  EADDRNOTAVAIL: (setting) => `Set ${setting}.host in steward.yaml to an address of this machine.`,
+  EACCES: (setting) => `Set ${setting}.port in steward.yaml to one from 1024 on: those below are for root.`,
+};
+
 export function createListener({ cannot, setting, server: make, graceMs }: ListenerOptions): Listener {
   let opened: Open | undefined;
+  const draining = new Set<Promise<void>>();
+
+  async function listen(server: Server | TlsServer, at: Place): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const fail = (error: NodeJS.ErrnoException): void =>
+      reject(
+        new StewardError(
+          error.code === 'EADDRINUSE' ? 'PORT_IN_USE' : 'INTERNAL',
+          `${cannot} at ${at.host}:${at.port}: ${error.message}.`,
+          { hint: HINTS[error.code ?? '']?.(setting), cause: error },
+        ),
+      );
+    server.once('error', fail);
+    server.listen(at.port, at.host, resolve);
+    await promise;
+    server.off('error', fail);
+  }
 
   async function open(at: Place, pair: Pair | undefined): Promise<Open> {
     const server = make(pair);
@@ -49,25 +76,40 @@ export function createListener({ cannot, setting, server: make, graceMs }: Liste
       connections.add(socket);
       socket.once('close', () => connections.delete(socket));
     });
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    server.once('error', (error: NodeJS.ErrnoException) => {
-      reject(
-        new StewardError(
-          error.code === 'EADDRINUSE' ? 'PORT_IN_USE' : 'INTERNAL',
-          `${cannot} at ${at.host}:${at.port}: ${error.message}.`,
-          { hint: `Set ${setting}.port in steward.yaml to a port that is free.`, cause: error },
-        ),
-      );
-    });
-    server.listen(at.port, at.host, resolve);
-    await promise;
+    await listen(server, at);
+    // A connection that could not be taken is no reason to end.
+    server.on('error', () => undefined);
     return { at, server, pair, connections };
   }
 
-  async function close(): Promise<void> {
-    if (!opened) return;
-    const { server, connections } = opened;
-    opened = undefined;
+  /** Where the new place and the old one are one to the system, the old one is left for it; and taken again where that comes to nothing. */
+  async function openBeside(at: Place, pair: Pair | undefined): Promise<Open> {
+    try {
+      return await open(at, pair);
+    } catch (thrown) {
+      const old = opened;
+      if (!old || old.at.port !== at.port || StewardError.from(thrown).code !== 'PORT_IN_USE') throw thrown;
+      old.server.close();
+      try {
+        return await open(at, pair);
+      } catch (failed) {
+        await listen(old.server, old.at).catch(() => {
+          opened = undefined;
+          drain(old);
+        });
+        throw failed;
+      }
+    }
+  }
+
+  /** Nobody waits for it but the end. */
+  function drain(old: Open | undefined): void {
+    if (!old) return;
+    const ended = over(old).finally(() => draining.delete(ended));
+    draining.add(ended);
+  }
+
+  async function over({ server, connections }: Open): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     server.close(() => resolve());
     // Who waits for an answer gets it; who only holds a connection, or has been answered by now, keeps nobody from stopping.
@@ -96,11 +138,10 @@ export function createListener({ cannot, setting, server: make, graceMs }: Liste
         return await renew(place, opened);
       // Before anything is closed for it.
       const pair = place?.tls && (await readPair(place.tls, `${setting}.tls`));
-      if (!place || place.port === at?.port) await close();
-      if (!place) return;
-      const next = await open(place, pair);
-      await close();
+      const next = place && (await openBeside(place, pair));
+      drain(opened);
       opened = next;
+      if (!place) await Promise.all(draining);
     },
     url() {
       const address = opened?.server.address() as AddressInfo | null | undefined;

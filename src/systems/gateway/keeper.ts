@@ -31,7 +31,7 @@ const NAME = {
 /** Keeps the gateway's thread as long as there is something to serve. */
 export function createGatewayKeeper(deps: GatewayKeeperDeps): ThreadKeeper<GatewayThread> {
   const { script, folder, leaseMore, log, times = KEEPER_TIMES } = deps;
-  /** Who is being answered where it moves or stops has so long. */
+  /** Who is being answered where it stops has so long; or had, by settings of before, where it has moved since. */
   let drainMs = 0;
 
   function begin(onLost: (reason: string) => void): GatewayThread {
@@ -57,11 +57,8 @@ export function createGatewayKeeper(deps: GatewayKeeperDeps): ThreadKeeper<Gatew
     settings: deps.settings,
     begin: (_, onLost) => begin(onLost),
     async follow(thread, { serving, problems }) {
-      // Whether it hangs is known sooner than whether everybody at its former place was answered.
-      await thread.ask('serving', null, { anyway: true });
-      const moreMs = Math.max(drainMs, serving.drainMs);
-      drainMs = serving.drainMs;
-      const followed = await thread.ask('settings', serving, { anyway: true, moreMs });
+      drainMs = Math.max(drainMs, serving.drainMs);
+      const followed = await thread.ask('settings', serving, { anyway: true });
       return { ...followed, problems: [...problems, ...followed.problems] };
     },
     end: (thread) => thread.end({ moreMs: drainMs }),
