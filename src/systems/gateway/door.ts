@@ -137,7 +137,7 @@ export function createDoor(deps: DoorDeps): Doors & { readonly tunnels: Tunnels 
             status = fail(request, response, verdict, passed.is);
             bump(figures.failures, passed.is);
           } else if (passed.is !== 'whole') bump(figures.failures, passed.is);
-          finish(verdict, began, own, { ...passed, status });
+          finish(verdict, began, passed.askedAt ?? own, { ...passed, status });
         }),
     );
   }

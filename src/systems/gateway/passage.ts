@@ -5,6 +5,7 @@ import { type HeaderList, inPairs } from '../../../edge/handlers/gateway/headers
 import { unwatch, type Waits, watch } from './deadlines.ts';
 import { reset } from './reset.ts';
 import type { Target } from './target.ts';
+import { afterWrites, writeTogether } from './turn-end.ts';
 import type { Upstream } from './upstream.ts';
 
 export interface Errand {
@@ -31,6 +32,8 @@ export interface Passed {
   /** Of the answer, where one began. */
   readonly status: number | undefined;
   readonly target: string | undefined;
+  /** When the upstream was asked first, of performance.now(); nothing where nobody was. */
+  readonly askedAt?: number;
   readonly retries: number;
   readonly bytesIn: number;
   readonly bytesOut: number;
@@ -67,6 +70,7 @@ class Passage implements Dispatcher.DispatchHandler, Waits {
   private target: Target | undefined;
   private controller: Dispatcher.DispatchController | undefined;
   private status: number | undefined;
+  private askedAt: number | undefined;
   private bytesIn = 0;
   private bytesOut = 0;
   deadline = Infinity;
@@ -101,12 +105,14 @@ class Passage implements Dispatcher.DispatchHandler, Waits {
         if (!this.over && this.status === undefined) this.wait('answer', answerMs);
       });
     }
-    this.ask();
+    writeTogether(this.ask);
   }
 
-  private ask(): void {
+  private readonly ask = (): void => {
+    if (this.over) return;
     const { upstream, method, path, headers, request } = this.errand;
-    const taken = upstream.take(this.tried, performance.now());
+    const asked = performance.now();
+    const taken = upstream.take(this.tried, asked);
     if (taken === 'none-up' || taken === 'full') {
       const known = this.tried.length > 0;
       this.finish(known ? 'upstream-failed' : taken === 'full' ? 'upstream-full' : 'upstream-down', this.lastWhy);
@@ -114,6 +120,7 @@ class Passage implements Dispatcher.DispatchHandler, Waits {
     }
     this.target = taken;
     this.tried.push(taken);
+    this.askedAt ??= asked;
     try {
       taken.pool.dispatch(
         {
@@ -130,7 +137,7 @@ class Passage implements Dispatcher.DispatchHandler, Waits {
     } catch (thrown) {
       this.onResponseError(undefined, thrown as Error);
     }
-  }
+  };
 
   private lastWhy: string | undefined;
 
@@ -192,12 +199,20 @@ class Passage implements Dispatcher.DispatchHandler, Waits {
     this.release();
     // Before the answer is out: from then on the time that the connection has is not ours to say.
     if (this.sends) request.socket?.setTimeout(0);
+    writeTogether(this.end);
+  }
+
+  private readonly end = (): void => {
+    if (this.over) return;
+    const { response } = this.errand;
     if (this.whole) response.end(this.whole.toString('latin1'), 'latin1');
     else response.end();
     // The kernel has all of it already.
-    if (response.socket && response.writableLength === 0) this.finish('whole');
-    else this.whenRead('finish', () => this.finish('whole'));
-  }
+    if (response.socket && response.writableLength === 0) afterWrites(this.finishWhole);
+    else this.whenRead('finish', this.finishWhole);
+  };
+
+  private readonly finishWhole = (): void => this.finish('whole');
 
   /** Goes on when the client took what waits for it; who does not take it in time is let go. */
   private whenRead(event: 'drain' | 'finish', then: () => void): void {
@@ -287,6 +302,7 @@ class Passage implements Dispatcher.DispatchHandler, Waits {
       is,
       status: this.status,
       target: this.tried.at(-1)?.origin,
+      ...(this.askedAt !== undefined && { askedAt: this.askedAt }),
       retries: Math.max(0, this.tried.length - 1),
       bytesIn: this.bytesIn,
       bytesOut: this.bytesOut,

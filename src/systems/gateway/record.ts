@@ -44,8 +44,8 @@ export interface UnjudgedRecord {
 }
 
 /** Whether somebody may ask why: it was refused, or would have been in the shadow, or what was asked for did not come. */
-export function isToBeExplained({ rule, ...record }: AccessRecord | UnjudgedRecord): boolean {
-  if (rule !== 'forward' && rule !== 'preflight') return true;
+export function isToBeExplained(record: AccessRecord | UnjudgedRecord): boolean {
+  if (record.rule !== 'forward' && record.rule !== 'preflight') return true;
   const { ended, limits } = record as AccessRecord;
   return limits !== undefined || (ended !== undefined && ended !== 'client-gone');
 }
@@ -58,7 +58,7 @@ export function recordOf(
   const explained = verdict.is === 'refuse' || trace.limits.some(({ shadow, allowed }) => shadow && !allowed);
   return {
     id: trace.id,
-    at: new Date(trace.at).toISOString(),
+    at: textOf(trace.at),
     address: trace.address,
     method: trace.method,
     path: trace.path,
@@ -78,4 +78,12 @@ export function recordOf(
     auth: explained ? trace.auth : undefined,
     limits: explained ? trace.limits : undefined,
   };
+}
+
+/** Many requests are of one millisecond. */
+let [lastAt, lastText] = [0, new Date(0).toISOString()];
+
+function textOf(at: number): string {
+  if (at !== lastAt) [lastAt, lastText] = [at, new Date(at).toISOString()];
+  return lastText;
 }
