@@ -43,6 +43,8 @@ export function createGatewayServer(doors: Doors, limits: ServerLimits): Server 
     // Who judges says so, with an id.
     requireHostHeader: false,
     noDelay: true,
+    // Nobody waits for the end of a body that there is none of.
+    optimizeEmptyRequests: true,
     shouldUpgradeCallback: isWebSocket,
   };
   const { tls } = limits;
