@@ -1,6 +1,7 @@
 // A request as data, so that the same ones can be judged in any runtime.
 import { type Digests, webDigests } from '../handlers/digests.ts';
 import { memoryCounters } from '../handlers/gateway/memory-counters.ts';
+import { memoryCounted } from '../handlers/webhooks/counted.ts';
 import { judge, type Verdict } from '../handlers/webhooks/receive.ts';
 import { type Check, type HookType, readyType } from '../handlers/webhooks/types.ts';
 
@@ -17,6 +18,7 @@ export interface Case {
 /** One after the other, as one receiver sees them. */
 export async function judgeCases(cases: readonly Case[], digests: Digests = webDigests): Promise<readonly Verdict[]> {
   const counters = memoryCounters();
+  const counted = memoryCounted();
   const verdicts: Verdict[] = [];
   for (const { method, path, headers, address, body, types, now } of cases) {
     const verdict = await judge(
@@ -26,7 +28,7 @@ export async function judgeCases(cases: readonly Case[], digests: Digests = webD
         const type = types[name];
         return type && readyType(type, digests, checkOf(type));
       },
-      { digests, now, newId: () => '00000000-0000-4000-8000-000000000000', counters },
+      { digests, now, newId: () => '00000000-0000-4000-8000-000000000000', counters, counted },
     );
     verdicts.push(verdict);
   }

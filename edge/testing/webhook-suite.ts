@@ -206,6 +206,27 @@ export function webhookSuite(ask: (cases: readonly Case[]) => Promise<readonly V
       expect(again.map(status)).toEqual([202, 202, 429, 202, 429]);
     });
 
+    it('is a limit of which what is sent again takes nothing, also where it is spent', async () => {
+      const limit = { requests: 2, perMs: 60_000 };
+      const sent = (id: string, more: Partial<HookType> = {}): Case =>
+        typed({ limit, ...more }, '{}', { 'x-webhook-id': id });
+      const verdicts = await ask([sent('a'), sent('a'), sent('a'), sent('b'), sent('c'), sent('a'), sent('b')]);
+      expect(verdicts.map(status)).toEqual([202, 202, 202, 202, 429, 202, 202]);
+      const byBody = { repeats: 'body' } as const;
+      expect((await ask([sent('a', byBody), sent('b', byBody), sent('c', byBody)])).map(status)).toEqual([
+        202, 202, 202,
+      ]);
+    });
+
+    it('is a schema that what is sent again has to fit, too', async () => {
+      const strict = {
+        limit: { requests: 1, perMs: 60_000 },
+        schema: { is: { required: ['amount'] }, mismatch: 'refuse' },
+      };
+      const wrong = typed(strict as Partial<HookType>, '{"kind":"x"}', { 'x-webhook-id': 'a' });
+      expect((await ask([wrong, wrong])).map(status)).toEqual([400, 400]);
+    });
+
     it('is a limit of its own for each type', async () => {
       const limit = { requests: 1, perMs: 60_000 };
       const limitedType = { ...hookType('steward', ['secret']), limit };

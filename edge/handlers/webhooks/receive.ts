@@ -3,6 +3,7 @@ import { covers } from '../addresses.ts';
 import type { Digests } from '../digests.ts';
 import type { Counters } from '../gateway/counters.ts';
 import { asUuid, utf8 } from '../encodings.ts';
+import type { Counted } from './counted.ts';
 import { contentOf, type Content, mediaTypeOf } from './content.ts';
 import { type Headers, presetOf } from './presets.ts';
 import type { KeyPlace, ReadyType } from './types.ts';
@@ -69,6 +70,8 @@ export interface Means {
   readonly newId: () => string;
   /** Without them nothing is limited. */
   readonly counters?: Counters | undefined;
+  /** Without it a repeat counts once more. */
+  readonly counted?: Counted | undefined;
 }
 
 export type TypesByName = (name: string) => ReadyType | undefined;
@@ -121,7 +124,7 @@ export async function judgeBody(
   { headers }: Arrival,
   body: Uint8Array,
   { name, ready }: { readonly name: string; readonly ready: ReadyType },
-  { digests, now, newId, counters }: Means,
+  { digests, now, newId, counters, counted }: Means,
 ): Promise<Accepted | Answered | Refused> {
   if (body.length > ready.type.maxBytes) return tooLarge(ready);
   const preset = presetOf(ready.type.preset);
@@ -148,10 +151,6 @@ export async function judgeBody(
   const answer = preset.answer?.(content.data);
   if (answer) return { is: 'answered', body: answer };
 
-  // After the signature, so that nobody but the sender uses its allowance up.
-  const admitted = await admit(content.data, { name, ready }, { now, counters });
-  if (admitted.is === 'refused') return admitted;
-
   const senderId = preset.id(headers, content.data);
   if (senderId !== undefined && senderId.length > LONGEST_ID)
     return refused(400, 'body', `The id of a delivery has at most ${LONGEST_ID} characters.`);
@@ -159,6 +158,9 @@ export async function judgeBody(
   const same = ready.type.repeats === 'body' ? [body] : senderId === undefined ? ofOneMoment : [utf8.encode(senderId)];
   // A repeat gets the id of the first one, so that it can be kept once by its id alone.
   const id = same ? asUuid(await digests.sha256([utf8.encode(`${name}\n`), ...same])) : newId();
+  // After the signature, so that nobody but the sender uses its allowance up.
+  const admitted = await admit(content.data, { name, ready, id: same && id }, { now, counters, counted });
+  if (admitted.is === 'refused') return admitted;
   const place = ready.type.key;
   const key = place && keyAt(place, headers, content.data);
   return {
@@ -177,18 +179,31 @@ export interface Admitted extends Pick<Accepted, 'problem'> {
   readonly is: 'admitted';
 }
 
+interface Admissible {
+  readonly name: string;
+  readonly ready: Pick<ReadyType, 'type' | 'check'>;
+  /** The same when it is sent once more; nothing where that is not known. */
+  readonly id?: string | undefined;
+}
+
 /** What a type says about what was sent, whoever vouches for the sender: how often, and what it looks like. */
 export async function admit(
   data: unknown,
-  { name, ready: { type, check } }: { readonly name: string; readonly ready: Pick<ReadyType, 'type' | 'check'> },
-  { now, counters }: Pick<Means, 'now' | 'counters'>,
+  { name, ready: { type, check }, id }: Admissible,
+  { now, counters, counted }: Pick<Means, 'now' | 'counters' | 'counted'>,
 ): Promise<Admitted | Refused> {
   const { limit, schema } = type;
-  const count = limit && (await counters?.take({ key: name, limit: limit.requests, windowMs: limit.perMs, now }));
+  const once = limit && id !== undefined ? { key: name, id, windowMs: limit.perMs, now } : undefined;
+  const isCounted = once !== undefined && counted?.has(once) === true;
+  const count =
+    limit && !isCounted
+      ? await counters?.take({ key: name, limit: limit.requests, windowMs: limit.perMs, now })
+      : undefined;
   if (limit && count && !count.allowed)
     return refused(429, 'rate', `At most ${limit.requests} in ${limit.perMs / 1000} seconds are taken.`, {
       'retry-after': String(Math.max(1, Math.ceil(count.resetMs / 1000))),
     });
+  if (once && count) counted?.add(once);
   const wrong = check?.(data);
   if (wrong === undefined) return { is: 'admitted' };
   if (schema?.mismatch === 'refuse')

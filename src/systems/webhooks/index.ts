@@ -119,7 +119,7 @@ export function createWebhooks(deps: WebhookDeps): Webhooks {
     }),
     whole: wholeFrom(db),
     operations: [
-      queueOperation({ bringAll, typeOf, front: () => keeper?.thread(), log }),
+      queueOperation({ db, bringAll, typeOf, front: () => keeper?.thread(), log }),
       sendOperation({ db, types: () => hooks.read(), url: () => keeper?.url(), now }),
       ...webhookOperations({
         store,

@@ -60,7 +60,7 @@ export interface Questions {
   keep: { asked: Omit<Delivery, 'body'> & { readonly body: Uint8Array }; answer: Answer };
   /** What somebody else was sent: how often its type takes it, and what it must look like; nothing where it has no such type. */
   admit: {
-    asked: { readonly type: string; readonly data: unknown; readonly hasSchema: boolean };
+    asked: { readonly type: string; readonly id: string; readonly data: unknown; readonly hasSchema: boolean };
     answer: Admitted | Refused;
   };
   counts: { asked: null; answer: Counts };

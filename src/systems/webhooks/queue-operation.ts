@@ -9,17 +9,20 @@ import { secretInput } from '../../core/secret-input.ts';
 import { storableText } from '../../core/storable-text.ts';
 import type { BringAll } from './bring.ts';
 import type { Front } from './front.ts';
+import type { WebhookDb } from './tables.ts';
 import type { ConfiguredType } from './types.ts';
 
 const LARGEST_BYTES = 1024 * 1024;
 
 /** For who receives in our place, at the edge: what it took is in the store when this answers, and a repeat by its id changes nothing. */
 export function queueOperation({
+  db,
   bringAll,
   typeOf,
   front,
   log,
 }: {
+  readonly db: WebhookDb;
   readonly bringAll: BringAll;
   readonly typeOf: (name: string) => Pick<ConfiguredType, 'key' | 'limit' | 'schema'> | undefined;
   /** Who counts what comes, and has the schemas. */
@@ -29,15 +32,20 @@ export function queueOperation({
   /** Types whose keys did not come along, each said once. */
   const withoutKey = new Set<string>();
 
-  async function admitted(type: string, data: unknown): Promise<Admitted> {
+  async function admitted(type: string, id: string, data: unknown): Promise<Admitted> {
     const { limit, schema } = typeOf(type) ?? {};
     if (!limit && !schema) return { is: 'admitted' };
     const asked = front();
     if (!asked)
       throw new StewardError('UNAVAILABLE', 'The receiver of webhooks is not there.', { retryAfterMs: 5_000 });
-    const verdict = await asked.ask('admit', { type, data, hasSchema: schema !== undefined });
+    const verdict = await asked.ask('admit', { type, id, data, hasSchema: schema !== undefined });
     if (verdict.is === 'refused') throw refusal(verdict);
     return verdict;
+  }
+
+  async function isKnown(id: string): Promise<boolean> {
+    const known = await db.selectFrom('webhook_deliveries').select('id').where('id', '=', id).executeTakeFirst();
+    return known !== undefined;
   }
 
   /** A path is followed here; a header only who was sent it has seen. */
@@ -96,7 +104,8 @@ export function queueOperation({
       { title: 'A deposit', input: { type: 'bank', data: { kind: 'deposit', amount: 12 }, source: 'bank/1.0' } },
     ],
     async handle({ id = randomUUID(), type, data, timestamp, source, senderId, address, key: given }, { now }) {
-      const { problem } = await admitted(type, data);
+      if (await isKnown(id)) return { status: 'queued' as const, id };
+      const { problem } = await admitted(type, id, data);
       const key = keyOf(type, data, given);
       await bringAll([
         {

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { memoryCounted } from '../../../edge/handlers/webhooks/counted.ts';
 import {
   admit,
   type Arrival,
@@ -49,6 +50,7 @@ const SHOWN_PATH = 100;
 
 export function createReceiver({ journal, types, now, log }: ReceiverDeps): Receiver {
   const counters = memoryCounters();
+  const counted = memoryCounted();
   const counts: Counts = { accepted: 0, refused: {}, lately: [] };
   let toldOfFailureAt = 0;
 
@@ -102,6 +104,7 @@ export function createReceiver({ journal, types, now, log }: ReceiverDeps): Rece
       now: receivedAt.getTime(),
       newId: randomUUID,
       counters,
+      counted,
     });
     if (verdict.is === 'refused') return say(refused(verdict, arrival));
     if (verdict.is === 'answered') return say(answerOf(200, verdict.body));
@@ -112,10 +115,11 @@ export function createReceiver({ journal, types, now, log }: ReceiverDeps): Rece
   return {
     counts,
     keep,
-    async admit({ type: name, data, hasSchema }) {
+    async admit({ type: name, id, data, hasSchema }) {
       const ready = types(name);
       if (hasSchema && !ready?.check) return incomplete();
-      return ready ? await admit(data, { name, ready }, { now: now().getTime(), counters }) : { is: 'admitted' };
+      if (!ready) return { is: 'admitted' };
+      return await admit(data, { name, ready, id }, { now: now().getTime(), counters, counted });
     },
     head(arrival) {
       const head = judgeHead(arrival, types);

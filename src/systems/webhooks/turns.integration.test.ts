@@ -161,7 +161,30 @@ describe('whose turn a webhook is', () => {
     expect(await replayed).toMatchObject({ replays: 1 });
   });
 
-  const queueOf = () => queueOperation({ bringAll, typeOf: () => undefined, front: () => undefined, log: memoryLog() });
+  it('uses up nothing of its limit where it has come before', async () => {
+    const asked: unknown[] = [];
+    const queue = queueOperation({
+      db,
+      bringAll,
+      typeOf: () => ({ limit: { requests: 1, perMs: 60_000 } }),
+      front: () => ({
+        ask: (async (_what: string, of: unknown) => {
+          asked.push(of);
+          return asked.length === 1 ? { is: 'admitted' } : { is: 'refused', code: 'rate', message: '', headers: {} };
+        }) as never,
+      }),
+      log: memoryLog(),
+    });
+    const id = '5f4dcc3b-5aa7-4d61-8d83-27deb882cf99';
+    const send = (more: object) =>
+      Promise.resolve(queue.handle({ id, type: 'order', data: {}, source: '', address: '', ...more } as never, call));
+    for (const _time of [1, 2, 3]) expect(await send({})).toEqual({ status: 'queued', id });
+    await expect(send({ id: '11111111-5aa7-4d61-8d83-27deb882cf99' })).rejects.toMatchObject({ code: 'RATE_LIMITED' });
+    expect(asked).toMatchObject([{ id }, { type: 'order' }]);
+  });
+
+  const queueOf = () =>
+    queueOperation({ db, bringAll, typeOf: () => undefined, front: () => undefined, log: memoryLog() });
 
   it('comes however long the name of its sender is', async () => {
     const queue = queueOf();
