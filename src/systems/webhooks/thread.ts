@@ -1,7 +1,6 @@
 // The receiver's thread: it listens, judges and writes the journal, and nothing else runs here, so that neither the store nor
 // anything that Steward does beside keeps a sender waiting. Secrets come as messages; what is written is told by messages.
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { workerData } from 'node:worker_threads';
 import type { Arrival } from '../../../edge/handlers/webhooks/receive.ts';
 import { type HookType, readyType, type ReadyType } from '../../../edge/handlers/webhooks/types.ts';
@@ -10,17 +9,15 @@ import { addressOf } from '../address-of.ts';
 import { type Answer, type Budget, headerOf, readBody, send, sendUnread } from './answer.ts';
 import { createJournalWriter } from './journal-writer.ts';
 import { createListener } from '../listener.ts';
-import type { Pair } from '../listener-tls.ts';
 import type { NoteFromThread, NoteToThread, Questions, SentArrival, ThreadData } from './messages.ts';
 import { createReceiver } from './receiver.ts';
 import { checkOf } from './schema-check.ts';
+import { createReceiverServer } from './server.ts';
 import { serverDigests } from '../server-digests.ts';
 import { type Answers, answerMain, threadSide } from '../thread-side.ts';
 
-const HEADERS_MS = 10_000;
-const REQUEST_MS = 30_000;
+const LIMITS = { headersMs: 10_000, requestMs: 30_000, keepAliveMs: 65_000, mostConnections: 10_000 };
 const GRACE_MS = 2_000;
-const MOST_CONNECTIONS = 10_000;
 /** Of all bodies in hand. Buffers lie outside of what a thread's heap is limited to. */
 const IN_HAND_BYTES = 192 * 1024 * 1024;
 
@@ -42,30 +39,25 @@ export function receiveWebhooks({ now }: { readonly now: () => Date }): void {
   const listener = createListener({
     cannot: 'Webhooks cannot be received',
     setting: 'webhooks',
-    server: serve,
+    server: (tls) => createReceiverServer(onRequest, tls, LIMITS),
     graceMs: () => GRACE_MS,
   });
 
-  function serve(tls: Pair | undefined): Server | TlsServer {
-    const options = { headersTimeout: HEADERS_MS, requestTimeout: REQUEST_MS, keepAliveTimeout: 65_000 };
-    const server = tls ? createTlsServer({ ...options, ...tls, handshakeTimeout: HEADERS_MS }) : createServer(options);
-    server.maxConnections = MOST_CONNECTIONS;
-    return server.on('request', (request: IncomingMessage, response: ServerResponse) => {
-      const { method = '', url = '/' } = request;
-      const query = url.indexOf('?');
-      const arrival: Arrival = {
-        method,
-        path: query < 0 ? url : url.slice(0, query),
-        headers: headerOf(request),
-        address: addressOf(request, settings.trustedProxies),
-      };
-      const head = receiver.head(arrival);
-      if ('status' in head) return sendUnread(request, response, head);
-      readBody(request, response, { most: head.ready.type.maxBytes, budget }, (body) => {
-        const say =
-          typeof body === 'string' ? sendUnread.bind(undefined, request, response) : send.bind(undefined, response);
-        receiver.take(arrival, body, head, say);
-      });
+  function onRequest(request: IncomingMessage, response: ServerResponse): void {
+    const { method = '', url = '/' } = request;
+    const query = url.indexOf('?');
+    const arrival: Arrival = {
+      method,
+      path: query < 0 ? url : url.slice(0, query),
+      headers: headerOf(request),
+      address: addressOf(request, settings.trustedProxies),
+    };
+    const head = receiver.head(arrival);
+    if ('status' in head) return sendUnread(request, response, head);
+    readBody(request, response, { most: head.ready.type.maxBytes, budget }, (body) => {
+      const say =
+        typeof body === 'string' ? sendUnread.bind(undefined, request, response) : send.bind(undefined, response);
+      receiver.take(arrival, body, head, say);
     });
   }
 
