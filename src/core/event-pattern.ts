@@ -73,6 +73,11 @@ export function isMeant({ event: pattern, where = [] }: EventPattern, event: Ste
   return matchesGlob(pattern, event.type) && whyNotHeld(where, eventScope(event)) === undefined;
 }
 
+/** A run or a workflow that only planned: it changed nothing, and nothing comes of that. */
+export function isOfDryRun({ type, data }: Pick<StewardEvent, 'type' | 'data'>): boolean {
+  return data['dryRun'] === true && (type.startsWith('run.') || type.startsWith('workflow.'));
+}
+
 /** Events with one key belong together. */
 export function keyOf(by: readonly string[], event: StewardEvent): string {
   const scope = eventScope(event);

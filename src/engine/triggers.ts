@@ -2,7 +2,7 @@ import type { Catalog } from '../core/catalog.ts';
 import { ms } from '../core/duration.ts';
 import { StewardError } from '../core/errors.ts';
 import type { EventType, StewardEvent, WholeEvent } from '../core/event.ts';
-import { isMeant } from '../core/event-pattern.ts';
+import { isMeant, isOfDryRun } from '../core/event-pattern.ts';
 import { matchesGlob } from '../core/glob.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { Log } from '../core/log.ts';
@@ -38,6 +38,7 @@ export function createTriggers({ store, catalog, workflows, windows, wholeEvent,
   const wanted = (type: EventType): boolean => eventTriggers().some(({ trigger }) => matchesGlob(trigger.event, type));
 
   async function handle(event: StewardEvent): Promise<void> {
+    if (isOfDryRun(event)) return;
     const begun = new Set<string>();
     const whole = await wholeEvent(event);
     for (const { workflow, trigger, index } of eventTriggers()) {

@@ -2,7 +2,7 @@ import { type Insertable, type Selectable, sql, type Transaction } from 'kysely'
 import { settled as settledConditions } from '../core/condition.ts';
 import { ms } from '../core/duration.ts';
 import { StewardError } from '../core/errors.ts';
-import { eventScope, isMeant, typesLike } from '../core/event-pattern.ts';
+import { eventScope, isMeant, isOfDryRun, typesLike } from '../core/event-pattern.ts';
 import type { WholeEvent } from '../core/event.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { Log } from '../core/log.ts';
@@ -91,6 +91,7 @@ export function createWaits({
       .execute();
     for (const row of rows) {
       const event = toEvent(row);
+      if (isOfDryRun(event)) continue;
       const whole = await wholeEvent(event);
       if (isMeant({ event: '*', where: wait.conditions }, whole))
         return void (await end(wait.execution_id, wait.step, {
