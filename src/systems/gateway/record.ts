@@ -46,7 +46,7 @@ export interface UnjudgedRecord {
 /** Whether somebody may ask why: it was refused, or would have been in the shadow, or what was asked for did not come. */
 export function isToBeExplained(record: AccessRecord | UnjudgedRecord): boolean {
   if (record.rule !== 'forward' && record.rule !== 'preflight') return true;
-  const { ended, limits } = record as AccessRecord;
+  const { ended, limits } = record;
   return limits !== undefined || (ended !== undefined && ended !== 'client-gone');
 }
 

@@ -105,10 +105,10 @@ describe('what a replay leaves of what was started before', () => {
   }
   async function replay(name: string, input: object): Promise<void> {
     const operations = replayOperations({ store: database.store, db, node: 'one', onHeld: release.nudge });
-    await defined(operations.find((one) => one.name === name)).handle(
-      input as never,
-      { actor: systemActor('webhooks'), now: new Date() } as never,
-    );
+    await defined(operations.find((one) => one.name === name)).handle(input, {
+      actor: systemActor('webhooks'),
+      now: new Date(),
+    } as never);
   }
   const until = (check: () => Promise<void>): Promise<void> => vi.waitFor(check, { timeout: 10_000, interval: 50 });
 

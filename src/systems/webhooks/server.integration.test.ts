@@ -29,7 +29,7 @@ describe('a sender that is slow', () => {
       (request, response) => readBody(request, response, { most: 1_000, budget }, () => response.end('taken')),
       tls,
       LIMITS,
-    ) as Server;
+    );
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
     return (server.address() as AddressInfo).port;
