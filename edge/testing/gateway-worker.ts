@@ -10,8 +10,11 @@ export async function startGatewayWorker(
   const { script, config } = await bundled('gateway');
   const objects = counters ? (config.durable_objects?.bindings ?? []) : [];
   const worker = new Miniflare({
+    name: 'gateway',
     modules: true,
     script,
+    // So that a test sees what an object keeps.
+    unsafeInspectDurableObjects: true,
     compatibilityDate: config.compatibility_date,
     bindings: { ...config.vars, ...env },
     // A line for each refusal: the tests look at the answers.

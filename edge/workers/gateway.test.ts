@@ -16,6 +16,7 @@ interface Seen {
 }
 
 const KEY = 'key-of-ada';
+const DAY = { ms: 86_400_000, name: '1d', plans: { paid: 2 } };
 const keys = {
   is: 'keys',
   header: 'x-api-key',
@@ -61,6 +62,7 @@ describe('the gateway worker, in workerd', () => {
           },
           { path: '/few', upstream: 'api', auth: [keys], anonymous: true },
           { path: '/shut', upstream: 'api', auth: [keys] },
+          { path: '/daily', upstream: 'api', auth: [keys], limits: { per: 'route', windows: [DAY] } },
           { path: '/validated', upstream: 'api', auth: [{ ...REMOTE, url: `${origin}/validate` }] },
           { path: '/gone', upstream: 'gone', limits: { anonymous: 1_000 } },
           { path: '/nowhere', upstream: 'unknown', limits: { anonymous: 1_000 } },
@@ -123,6 +125,14 @@ describe('the gateway worker, in workerd', () => {
     // Who is known has a count of his own, from whichever address.
     const known = await statuses('192.0.2.2', { 'x-api-key': KEY }, 30);
     expect(known.filter((status) => status === 200)).toHaveLength(20);
+  });
+
+  it('counts a day beside the minute', async () => {
+    const daily = () => ask('/daily', '192.0.2.10', { headers: { 'x-api-key': KEY } });
+    const [first, second, third] = [await daily(), await daily(), await daily()];
+    expect([first.status, second.status, third.status]).toEqual([200, 200, 429]);
+    expect(first.headers.get('ratelimit-policy')).toBe('"plan-1d";q=2;w=86400, "plan";q=20;w=60');
+    expect(Number(third.headers.get('retry-after'))).toBeGreaterThan(60);
   });
 
   it('lets nobody in who shows nothing, or what nobody knows', async () => {

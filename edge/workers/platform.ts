@@ -33,6 +33,19 @@ export interface DurableObjects {
   get(id: unknown): { fetch(url: string, init: RequestInit): Promise<Response> };
 }
 
+/** What an object has of its own until somebody deletes it. What it writes is stored before its answer leaves. */
+export interface ObjectStorage<T> {
+  readonly kv: {
+    get(key: string): T | undefined;
+    put(key: string, value: T): void;
+    list(): Iterable<[key: string, value: T]>;
+  };
+  /** Unix milliseconds. */
+  getAlarm(): Promise<number | null>;
+  setAlarm(at: number): Promise<void>;
+  deleteAll(): Promise<void>;
+}
+
 /** An answer with 101 has the connection that it became; whoever returns it leaves the bytes to the platform. */
 export type Answer = Response & { readonly webSocket?: object | null };
 export type AnswerInit = ResponseInit & { readonly webSocket?: object };

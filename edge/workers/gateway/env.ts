@@ -13,17 +13,14 @@ export interface Env {
 interface Settings {
   /** Origins by name. */
   readonly upstreams: Readonly<Record<string, string>>;
-  readonly limits?: LimitSettings;
+  readonly limits?: Partial<Limits>;
   readonly routes: readonly RouteSettings[];
 }
-
-/** An object that counts for days would have to write down what it counts. */
-type LimitSettings = Partial<Omit<Limits, 'windows'>>;
 
 type RouteSettings = Partial<Omit<Route, 'path' | 'upstream' | 'auth' | 'limits'>> &
   Pick<Route, 'path' | 'upstream'> & {
     readonly auth?: readonly AuthSettings[];
-    readonly limits?: LimitSettings;
+    readonly limits?: Partial<Limits>;
   };
 
 /** The secrets of HS256 are secrets of the worker, by their names. */
@@ -53,9 +50,6 @@ export function readyOf(env: Env): Ready {
   let ready = known.get(env);
   if (!ready) {
     const { upstreams, routes, limits: own = {} } = env.GATEWAY;
-    // One that is not held is worse than none.
-    if ([own, ...routes.map((route) => route.limits ?? {})].some((each) => 'windows' in each))
-      throw new TypeError('GATEWAY has limits with `windows`: only the server counts them');
     const limits = { ...LIMITS, ...own };
     ready = {
       upstreams,
