@@ -102,6 +102,8 @@ export const EVENTS = {
   'run.finished': 'A run reached a final state; data.status names it.',
   'workflow.started': 'A chain began.',
   'workflow.finished': 'A chain ended; data.status names how.',
+  'workflow.not-started':
+    'What starts a chain happened, and the chain could not be started by it, however often that was tried; data says which and why.',
   'schedule.paused': 'Somebody paused what starts by itself; data says who, why and until when.',
   'schedule.resumed': 'What was paused starts by itself again.',
   'schedule.differs': 'What ran is not what should have run; data lists the differences.',

@@ -243,7 +243,7 @@ export function createEngine(deps: EngineDeps): Engine {
     isPaused: (name) => pauses.isPaused(name),
   });
   const windows = createWindows({ store, now });
-  const triggers = createTriggers({ store, catalog, workflows, windows, wholeEvent, now, log });
+  const triggers = createTriggers({ store, catalog, workflows, windows, wholeEvent, node: node.id, now, log });
   const schedules = createSchedules({
     db,
     now,
@@ -433,12 +433,11 @@ export function createEngine(deps: EngineDeps): Engine {
       ending.push(() => schedules.stop());
       const consumer = triggers.listen();
       ending.push(() => consumer.stop());
-      every(LOOK_MS, 'what workflows wait for', async () => {
-        // Whoever drains begins nothing, and another node looks as well.
-        if (nodes.draining()) return;
-        await waits.look();
-        await triggers.look();
-      });
+      // Whoever drains begins nothing, and another node looks as well.
+      const unlessDraining = (look: () => Promise<void>) => async (): Promise<void> =>
+        nodes.draining() ? undefined : await look();
+      every(LOOK_MS, 'what workflows wait for', unlessDraining(waits.look));
+      every(LOOK_MS, 'what starts workflows when it is quiet or piles up', unlessDraining(triggers.look));
     },
     async stop() {
       for (const end of ending.splice(0)) await end();

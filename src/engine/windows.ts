@@ -11,6 +11,7 @@ import type { CollectedEvent, WorkflowTables } from './tables-workflows.ts';
 
 export type EventTrigger = WorkflowTrigger & { kind: 'event' };
 type Window = Selectable<WorkflowTables['workflow_windows']>;
+type Key = Pick<Window, 'workflow' | 'trigger' | 'key'>;
 
 /** As an event trigger without `by` has it. */
 const BY = ['subject.kind', 'subject.id'];
@@ -87,8 +88,20 @@ export function createWindows({ store, now }: { readonly store: Store; readonly 
       });
     },
     async look(start) {
+      /** Due, and not started: those behind them do not wait for them. */
+      const left: Key[] = [];
+      let failure: unknown;
       // Asked twice a second: nothing is locked where nothing is due.
-      for (let more = await anyDue(); more;) more = await one(start);
+      for (let more = await anyDue(); more;) {
+        const before = left.length;
+        try {
+          more = await one(start, left);
+        } catch (thrown) {
+          if (left.length === before) throw thrown;
+          failure ??= thrown;
+        }
+      }
+      if (failure !== undefined) throw failure;
     },
   };
 
@@ -102,13 +115,17 @@ export function createWindows({ store, now }: { readonly store: Store; readonly 
     return due !== undefined;
   }
 
-  /** True where something was due. */
-  async function one(start: StartDue): Promise<boolean> {
+  /** True where something was due; what could not be started is left. */
+  async function one(start: StartDue, left: Key[]): Promise<boolean> {
     return await db.transaction().execute(async (trx) => {
       const row = await trx
         .selectFrom('workflow_windows')
         .selectAll()
         .where('due_at', '<=', now())
+        .where(
+          sql<boolean>`(workflow, trigger, key) not in (select * from unnest(${left.map(({ workflow }) => workflow)}::text[],
+            ${left.map(({ trigger }) => trigger)}::integer[], ${left.map(({ key }) => key)}::text[]))`,
+        )
         .orderBy('due_at')
         .limit(1)
         .forUpdate()
@@ -124,6 +141,9 @@ export function createWindows({ store, now }: { readonly store: Store; readonly 
         event,
         count: row.total,
         firstAt: row.first_at,
+      }).catch((thrown: unknown) => {
+        left.push(row);
+        throw thrown;
       });
       await trx
         .updateTable('workflow_windows')

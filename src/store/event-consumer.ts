@@ -25,6 +25,8 @@ export interface ConsumeOptions {
   /** Where a consumer that was never seen begins. */
   readonly from?: 'beginning' | 'now' | undefined;
   handle(event: StewardEvent, signal: AbortSignal): Promise<void>;
+  /** Is told why an event is set aside, before it is; at least once. */
+  onSetAside?: ((event: StewardEvent, error: StewardError) => Promise<void>) | undefined;
   /**
    * What an event is about, where its order matters only among events about the same: a few in a row that are about different things
    * are handled at once. Without it, or where it says nothing, an event is handled alone.
@@ -239,6 +241,13 @@ export function startConsumer(deps: EventsDeps, options: ConsumeOptions): EventC
 
   async function setAside(event: StewardEvent, attempts: number, error: StewardError): Promise<void> {
     const reason = `${error.code}: ${error.message}`;
+    try {
+      await options.onSetAside?.(event, error);
+    } catch (thrown) {
+      const failed = StewardError.from(translateDatabaseError(thrown));
+      if (failed.code === 'STORE_UNAVAILABLE') throw failed;
+      log.error('nobody was told of an event that is set aside', { consumer, event: event.id, reason: failed.message });
+    }
     await db
       .insertInto('event_dead_letters')
       .values({ consumer, event_id: event.id, event: JSON.stringify(event), attempts, reason, at: now() })

@@ -4,7 +4,13 @@ import type { JsonObject } from '../../core/json.ts';
 import type { Run } from '../../core/run.ts';
 import type { Ledger } from './ledger.ts';
 
-export const RUN_EVENTS: readonly EventType[] = ['run.failed', 'run.rolled-back', 'run.succeeded', 'workflow.finished'];
+export const RUN_EVENTS: readonly EventType[] = [
+  'run.failed',
+  'run.rolled-back',
+  'run.succeeded',
+  'workflow.finished',
+  'workflow.not-started',
+];
 
 /** Whoever asked sits before the answer. */
 const ASKED: ReadonlySet<string> = new Set(['api', 'cli', 'mcp', 'dashboard'] satisfies Run['trigger'][]);
@@ -42,6 +48,12 @@ interface WorkflowData {
     readonly message?: string;
     readonly runId?: string;
   }[];
+}
+
+interface NotStartedData {
+  readonly workflow?: string;
+  readonly event?: { readonly id: number; readonly type: string };
+  readonly error?: { readonly code: string; readonly message: string };
 }
 
 /** The end of the failure policy: what retries and the rollback could not save becomes an incident, until it succeeds again. */
@@ -104,6 +116,22 @@ export function createFailedRuns({ ledger, node }: { ledger: Ledger; node: { rea
     });
   }
 
+  /** What should have been done then was not; that others began since does not do it, so only a person closes it. */
+  async function workflowNotStarted({ data }: StewardEvent): Promise<void> {
+    const { workflow = '', event, error } = data as NotStartedData;
+    await ledger.open({
+      fingerprint: `workflow.not-started:${workflow}`,
+      title:
+        `The workflow ${workflow} could not be started by ${event?.type ?? 'an event'}: ${error?.message ?? 'no reason is known'}`.slice(
+          0,
+          TITLE_LENGTH,
+        ),
+      symptom: 'run.failed',
+      severity: 'warning',
+      evidence: data,
+    });
+  }
+
   async function over(fingerprint: string, resolution: string): Promise<void> {
     const incident = await ledger.byFingerprint(fingerprint);
     if (incident && incident.status !== 'resolved') await ledger.resolve(incident.id, resolution);
@@ -113,6 +141,7 @@ export function createFailedRuns({ ledger, node }: { ledger: Ledger; node: { rea
     // A run is on one node, and so is whoever tells of it.
     if (event.node !== node.id) return;
     if (event.type === 'workflow.finished') return await workflowFailed(event);
+    if (event.type === 'workflow.not-started') return await workflowNotStarted(event);
     if (event.type !== 'run.succeeded') return await failed(event);
     const data = event.data as RunData;
     if (!data.dryRun) await over(fingerprintOf(data, node), `It succeeded: run ${data.runId ?? ''}.`);

@@ -418,6 +418,22 @@ describe('a run that failed', () => {
     await runEnds('workflow.finished', { ...data, status: 'succeeded', steps: [] });
     await eventually(async () => (await incidents.byFingerprint('workflow.failed:nightly'))?.status === 'resolved');
   });
+
+  it('is told of a workflow that what happened could not start, until a person has seen to it', async () => {
+    await incidents.start();
+    await runEnds('workflow.not-started', {
+      workflow: 'book',
+      event: { id: 7, type: 'webhook.received' },
+      error: { code: 'INTERNAL', message: 'nothing of it is stored' },
+    });
+    expect(await eventually(async () => await incidents.byFingerprint('workflow.not-started:book'))).toMatchObject({
+      title: 'The workflow book could not be started by webhook.received: nothing of it is stored',
+    });
+    await runEnds('workflow.finished', { workflow: 'book', status: 'succeeded', steps: [] });
+    await runEnds('run.failed', { automation: 'the-last' });
+    await eventually(async () => await incidents.byFingerprint('run.failed:the-last:node_1'));
+    expect(await incidents.byFingerprint('workflow.not-started:book')).toMatchObject({ status: 'open' });
+  });
 });
 
 describe('a node that fell silent', () => {

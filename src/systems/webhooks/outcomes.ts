@@ -55,11 +55,31 @@ export function followOutcomes({
   /** As far as the last look came. */
   const caughtUp = { execution: '', place: 0 };
 
-  async function started(event: StewardEvent, execution: string): Promise<void> {
-    const eventId = event.causation?.eventId;
+  /** Which delivery an event came of, by which event of it. */
+  async function cameOf({ causation }: StewardEvent): Promise<Pick<Begun, 'delivery' | 'eventId'> | undefined> {
+    const eventId = causation?.eventId;
     const sent = eventId === undefined ? undefined : await events.get(eventId);
     const delivery = sent?.type === 'webhook.received' ? sent.data['id'] : undefined;
-    if (eventId === undefined || typeof delivery !== 'string') return;
+    return eventId !== undefined && typeof delivery === 'string' ? { delivery, eventId } : undefined;
+  }
+
+  /** What it should have started it did not: as if that had failed for good. */
+  async function notStarted(event: StewardEvent): Promise<void> {
+    const came = await cameOf(event);
+    if (!came) return;
+    const why = text(valueAt(event.data, 'error.message')) ?? 'no reason is known';
+    await db
+      .updateTable('webhook_deliveries')
+      .set({ state: 'dead', problem: storableText(`${event.subject?.id ?? ''} could not be started: ${why}`) })
+      .where('id', '=', came.delivery)
+      .where('event_id', '=', came.eventId)
+      .where('state', '<>', 'held')
+      .execute();
+  }
+
+  async function started(event: StewardEvent, execution: string): Promise<void> {
+    const { delivery, eventId } = (await cameOf(event)) ?? {};
+    if (delivery === undefined || eventId === undefined) return;
     await writeDown(execution, { delivery, eventId, workflow: event.subject?.id ?? '', at: event.at });
   }
 
@@ -161,9 +181,13 @@ export function followOutcomes({
 
   const consumer = events.consume({
     consumer: 'webhooks',
-    types: ['workflow.started', 'workflow.finished'],
+    types: ['workflow.started', 'workflow.finished', 'workflow.not-started'],
     from: 'now',
     async handle(event) {
+      if (event.type === 'workflow.not-started') {
+        await notStarted(event);
+        return onNews();
+      }
       const { trigger, executionId, dryRun, status } = event.data;
       if (trigger !== 'webhook' || typeof executionId !== 'string' || dryRun === true) return;
       if (event.type === 'workflow.started') await started(event, executionId);

@@ -139,6 +139,33 @@ describe('whose turn a webhook is', () => {
     await until(async () => expect([await stateOf('first'), await stateOf('second')]).toEqual(['told', 'told']));
   });
 
+  it('is dead where what it should have started could not be started, and says why', async () => {
+    await bring(['it']);
+    const outcomes = followOutcomes({
+      events: database.store.events,
+      db,
+      workflows,
+      retryOf: () => ({ attempts: 3, backoffMs: 0 }),
+      onNews: release.nudge,
+      now: () => new Date(),
+    });
+    stops.push(() => outcomes.stop());
+    const listening = async () => (await database.store.events.consumers()).map(({ consumer }) => consumer);
+    await until(async () => expect(await listening()).toContain('webhooks'));
+    const { event_id: eventId } = await db.selectFrom('webhook_deliveries').selectAll().executeTakeFirstOrThrow();
+    await database.store.db.transaction().execute(async (trx) => {
+      await database.store.events.append(trx, {
+        type: 'workflow.not-started',
+        subject: { kind: 'workflow', id: 'book' },
+        data: { error: { code: 'INTERNAL', message: 'nothing of it is stored' } },
+        causation: { eventId: eventId ?? 0 },
+      });
+    });
+    await until(async () => expect(await stateOf('it')).toBe('dead'));
+    const { problem } = await db.selectFrom('webhook_deliveries').selectAll().executeTakeFirstOrThrow();
+    expect(problem).toBe('book could not be started: nothing of it is stored');
+  });
+
   it('is decided with one order of locks, also for a replay', async () => {
     await bring(['held']);
     const replay = defined(
