@@ -15,6 +15,8 @@ export async function startGatewayWorker(
     script,
     // So that a test sees what an object keeps.
     unsafeInspectDurableObjects: true,
+    // So that it notices who leaves: what stands before it otherwise tells it nothing.
+    unsafeDirectSockets: [{ host: '127.0.0.1', port: 0 }],
     compatibilityDate: config.compatibility_date,
     bindings: { ...config.vars, ...env },
     // A line for each refusal: the tests look at the answers.

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { JWKS, REMOTE, START } from '../../testing/gateway-kit.ts';
 import { signingKey } from '../../testing/forge.ts';
 import { issuerKeys } from './issuer-keys.ts';
@@ -61,5 +61,59 @@ describe('who is asked by many at once', () => {
     const found = await Promise.all(Array.from({ length: 50 }, () => keys.find('ES256', 'one', START)));
     expect(found.map((each) => each?.length)).toEqual(Array<number>(50).fill(1));
     expect(fetches).toBe(1);
+  });
+
+  describe('and was cut off with the request that asked', () => {
+    const never = () => new Promise<never>(() => undefined);
+    afterEach(() => vi.useRealTimers());
+
+    it('is waited for no longer than it may take, and asked again', async () => {
+      vi.useFakeTimers();
+      const { waiting, outcomes } = validator();
+      void outcomes(['same'], START);
+      const next = outcomes(['same'], START + 500);
+      await vi.advanceTimersByTimeAsync(REMOTE.timeoutMs + 1_000);
+      expect(await next).toEqual(['unavailable']);
+      const later = outcomes(['same'], START + 2_500);
+      expect(waiting.length).toBe(2);
+      waiting[1]?.answer(200);
+      expect(await later).toEqual(['good']);
+      // What ends after all takes nothing from who asks since.
+      const third = outcomes(['same'], START + 2_600);
+      waiting[0]?.answer(200);
+      expect(outcomes(['same'], START + 2_700)).toBeInstanceOf(Promise);
+      expect(waiting.length).toBe(3);
+      waiting[2]?.answer(200);
+      expect(await third).toEqual(['good']);
+    });
+
+    it('takes none of the hundred places', async () => {
+      const { waiting, outcomes } = validator();
+      void outcomes(tokens(100), START);
+      expect(await outcomes(['other'], START + 1_000)).toEqual(['unavailable']);
+      const other = outcomes(['other'], START + 2_000);
+      expect(waiting.length).toBe(101);
+      waiting[100]?.answer(200);
+      expect(await other).toEqual(['good']);
+    });
+
+    it('gives its keys to who comes later', async () => {
+      vi.useFakeTimers();
+      const key = signingKey('ES256', 'one');
+      const answers = [never, () => Promise.resolve({ keys: [key.jwk] })];
+      const keys = issuerKeys(JWKS, async () => await (answers.shift() ?? never)());
+      void keys.find('ES256', 'one', START);
+      const next = keys.find('ES256', 'one', START + 1_000);
+      await vi.advanceTimersByTimeAsync(6_000);
+      expect(await next).toBeUndefined();
+      expect(await keys.find('ES256', 'one', START + 6_000)).toHaveLength(1);
+    });
+
+    it('is begun so that it goes on after its request', () => {
+      const lasting: Promise<unknown>[] = [];
+      const keys = issuerKeys(JWKS, never, (work) => lasting.push(work));
+      expect(keys.version(START)).toBeUndefined();
+      expect(lasting).toHaveLength(1);
+    });
   });
 });

@@ -2,7 +2,7 @@ import type { Digests } from '../digests.ts';
 import { after, type Soon } from '../soon.ts';
 import { keysMethod } from './api-keys.ts';
 import { guesses } from './guesses.ts';
-import type { FetchKeys } from './issuer-keys.ts';
+import type { FetchKeys, Outlive } from './issuer-keys.ts';
 import type { Spent } from './limits.ts';
 import type { Caller, Finding, HeaderOf, Method } from './method.ts';
 import { recent, type Recent } from './recent.ts';
@@ -39,6 +39,8 @@ export interface CallerPorts {
   readonly fetchKeys: FetchKeys;
   /** POST {token} to the address. Throws where there is no answer; redirects are not followed. */
   readonly validate: Validate;
+  /** Where a runtime ends what a request began together with the request. */
+  readonly outlive?: Outlive;
 }
 
 type Guesses = ReturnType<typeof guesses>;
@@ -63,8 +65,8 @@ const TOGETHER_MS = 1_000;
 /** What the whole comes to where no way was good: the first of these that one of them came to. */
 const GRAVEST = ['unavailable', 'not-tried', 'unfit', 'bad'] as const;
 
-export function createCallers({ digests, fetchKeys, validate }: CallerPorts): Callers {
-  const keysOf = keysByAddress(fetchKeys);
+export function createCallers({ digests, fetchKeys, validate, outlive }: CallerPorts): Callers {
+  const keysOf = keysByAddress(fetchKeys, outlive);
   const ready = new WeakMap<Auth, Remembering>();
   const turns = createTurns();
 

@@ -2,6 +2,7 @@
 // that a token points to.
 import { type CryptoKey, importJWK, type JWK } from 'jose';
 import type { Algorithm } from './routes.ts';
+import { isLost, outcomeOf, type Underway } from './underway.ts';
 
 /** After so long they are asked for again, while those at hand go on being used. */
 const FRESH_MS = 10 * 60_000;
@@ -11,6 +12,7 @@ const KEEP_MS = 24 * 60 * 60_000;
 const UNKNOWN_EVERY_MS = 30_000;
 const AFTER_FAILURE_MS = 5_000;
 const TIMEOUT_MS = 5_000;
+const LONGEST_MS = TIMEOUT_MS + 1_000;
 const MOST_KEYS = 100;
 const SHORTEST_RSA = 2_048;
 
@@ -30,13 +32,16 @@ export interface IssuerKeys {
 
 export type FetchKeys = (url: string, signal: AbortSignal) => Promise<unknown>;
 
-export function issuerKeys(url: string, fetchKeys: FetchKeys): IssuerKeys {
+/** Lets work go on although the request that began it has its answer. */
+export type Outlive = (work: Promise<unknown>) => void;
+
+export function issuerKeys(url: string, fetchKeys: FetchKeys, outlive: Outlive = nothing): IssuerKeys {
   let keys: readonly IssuerKey[] = [];
   let text: string | undefined;
   let version = 0;
   let fetchedAt = Number.NEGATIVE_INFINITY;
   let triedAt = Number.NEGATIVE_INFINITY;
-  let pending: Promise<boolean> | undefined;
+  let pending: Underway<boolean> | undefined;
 
   const usable = (now: number): boolean => text !== undefined && now - fetchedAt < KEEP_MS;
 
@@ -56,38 +61,49 @@ export function issuerKeys(url: string, fetchKeys: FetchKeys): IssuerKeys {
     } catch {
       // The trace of the request says that nobody could say; whoever fetches knows why, and logs it.
       return false;
-    } finally {
-      pending = undefined;
     }
   }
 
-  /** Whether the keys at hand are those that the issuer publishes at this moment. */
-  function fetched(now: number, every: number): Promise<boolean> {
-    if (pending) return pending;
+  /** Asks for the keys, where that is not under way and was not tried lately. */
+  function ask(now: number, every: number): Underway<boolean> | undefined {
+    if (pending && !isLost(pending, now, LONGEST_MS)) return pending;
     // A clock that was put back must not put this off.
-    if (Math.abs(now - triedAt) < every) return Promise.resolve(false);
+    if (Math.abs(now - triedAt) < every) return undefined;
     triedAt = now;
-    pending = fetchNow(now);
-    return pending;
+    const own: Underway<boolean> = {
+      since: now,
+      work: fetchNow(now).finally(() => {
+        if (pending === own) pending = undefined;
+      }),
+    };
+    pending = own;
+    outlive(own.work);
+    return own;
   }
 
-  /** Asks again in the background where it is time, and before the answer where there is nothing to go by. */
-  async function refresh(now: number): Promise<boolean> {
+  /** Whether the keys at hand are those that the issuer publishes at this moment. */
+  async function fetched(now: number, every: number): Promise<boolean> {
+    const asked = ask(now, every);
+    return asked !== undefined && (await outcomeOf(asked, LONGEST_MS)) === true;
+  }
+
+  /** Asks again in the background where it is time. */
+  function refresh(now: number): void {
     const failing = triedAt > fetchedAt;
-    if (!usable(now)) return await fetched(now, AFTER_FAILURE_MS);
-    if (Math.abs(now - fetchedAt) >= FRESH_MS) void fetched(now, failing ? AFTER_FAILURE_MS : 0);
-    return false;
+    if (!usable(now)) ask(now, AFTER_FAILURE_MS);
+    else if (Math.abs(now - fetchedAt) >= FRESH_MS) ask(now, failing ? AFTER_FAILURE_MS : 0);
   }
 
   return {
     version(now) {
-      void refresh(now);
+      refresh(now);
       return usable(now) ? version : undefined;
     },
     async find(algorithm, id, now) {
       const matching = (): IssuerKey[] =>
         keys.filter((key) => key.algorithm === algorithm && (id === undefined || key.id === id));
-      let fresh = await refresh(now);
+      refresh(now);
+      let fresh = !usable(now) && (await fetched(now, AFTER_FAILURE_MS));
       if (!fresh && usable(now) && matching().length === 0) fresh = await fetched(now, UNKNOWN_EVERY_MS);
       const found = matching();
       // A key that an older list lacks may be one that the issuer signs with since.
@@ -134,4 +150,8 @@ function algorithmOf({ kty, crv, alg }: Readonly<Record<'kty' | 'crv' | 'alg', u
           ? 'EdDSA'
           : undefined;
   return alg === undefined || alg === own || (own === 'EdDSA' && alg === 'Ed25519') ? own : undefined;
+}
+
+function nothing(): void {
+  // What a server began goes on by itself.
 }

@@ -17,3 +17,13 @@ export function patienceOf(ms: number): Patience {
     over: () => clearTimeout(timer),
   };
 }
+
+/** What comes of it; nothing where that is not there within so long. */
+export async function within<T>(ms: number, work: Promise<T>): Promise<T | undefined> {
+  const patience = patienceOf(ms);
+  try {
+    return await patience.waitFor(work);
+  } finally {
+    patience.over();
+  }
+}

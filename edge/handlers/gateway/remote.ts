@@ -2,6 +2,7 @@ import { withoutSecrets } from '../urls.ts';
 import type { Finding, Method } from './method.ts';
 import type { RemoteAuth } from './routes.ts';
 import { bearer, userOf } from './tokens.ts';
+import { isLost, outcomeOf, type Underway } from './underway.ts';
 
 export type Validate = (
   url: string,
@@ -20,7 +21,8 @@ const NO = new Set([400, 401, 403, 422]);
 
 /** Somebody else says who it is. When in doubt nobody comes in. */
 export function remoteMethod(auth: RemoteAuth, validate: Validate): Method {
-  const asking = new Map<string, Promise<Finding>>();
+  const asking = new Map<string, Underway<Finding>>();
+  const longestMs = auth.timeoutMs + 1_000;
   let failures = 0;
   let openUntil = Number.NEGATIVE_INFINITY;
 
@@ -38,7 +40,7 @@ export function remoteMethod(auth: RemoteAuth, validate: Validate): Method {
     }
     failures += 1;
     if (failures >= FAILURES) openUntil = now + OPEN_MS;
-    return { outcome: 'unavailable', why: 'who validates tokens does not answer as agreed' };
+    return NO_ANSWER;
   }
 
   return {
@@ -48,24 +50,27 @@ export function remoteMethod(auth: RemoteAuth, validate: Validate): Method {
     version: () => 0,
     async verify(token, now) {
       if (!TOKEN.test(token)) return { outcome: 'bad', why: 'no token looks like that' };
+      for (const [one, underway] of asking) if (isLost(underway, now, longestMs)) asking.delete(one);
       const already = asking.get(token);
-      if (already) return await already;
+      if (already) return (await outcomeOf(already, longestMs)) ?? NO_ANSWER;
       // A clock that was put back must not keep it shut.
       if (now < openUntil && openUntil - now <= OPEN_MS)
         return { outcome: 'unavailable', why: 'not asked: it failed too often' };
       if (asking.size >= MOST_AT_ONCE) return { outcome: 'unavailable', why: 'not asked: too many are waiting' };
       // Half open: the others wait for what this one finds.
       if (failures >= FAILURES) openUntil = now + OPEN_MS;
-      const asked = ask(token, now);
-      asking.set(token, asked);
+      const own = { since: now, work: ask(token, now) };
+      asking.set(token, own);
       try {
-        return await asked;
+        return await own.work;
       } finally {
-        asking.delete(token);
+        if (asking.get(token) === own) asking.delete(token);
       }
     },
   };
 }
+
+const NO_ANSWER: Finding = { outcome: 'unavailable', why: 'who validates tokens does not answer as agreed' };
 
 function read({ status, body }: Awaited<ReturnType<Validate>>, auth: RemoteAuth, now: number): Finding | undefined {
   const no: Finding = { outcome: 'bad', why: `refused with ${status}`, from: now, until: now + auth.badMs };

@@ -3,7 +3,7 @@
 import { errors, jwtVerify, type JWTPayload } from 'jose';
 import { utf8 } from '../encodings.ts';
 import type { Finding, Method } from './method.ts';
-import { type FetchKeys, issuerKeys, type IssuerKeys } from './issuer-keys.ts';
+import { type FetchKeys, issuerKeys, type IssuerKeys, type Outlive } from './issuer-keys.ts';
 import { type Algorithm, ALGORITHMS, type JwtAuth, SHORTEST_SECRET } from './routes.ts';
 
 const LONGEST = 8_192;
@@ -77,10 +77,10 @@ export function jwtMethod(auth: JwtAuth, sharedKeys: (url: string) => IssuerKeys
   };
 }
 
-export function keysByAddress(fetchKeys: FetchKeys): (url: string) => IssuerKeys {
+export function keysByAddress(fetchKeys: FetchKeys, outlive?: Outlive): (url: string) => IssuerKeys {
   const known = new Map<string, IssuerKeys>();
   return (url) => {
-    const found = known.get(url) ?? issuerKeys(url, fetchKeys);
+    const found = known.get(url) ?? issuerKeys(url, fetchKeys, outlive);
     known.set(url, found);
     return found;
   };

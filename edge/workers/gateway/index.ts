@@ -1,4 +1,5 @@
 // The gateway as a Cloudflare Worker: the decisions of the server, with counters that all its places share.
+import { waitUntil } from 'cloudflare:workers';
 import { judge } from '../../handlers/gateway/judge.ts';
 import { uncounted } from '../../handlers/gateway/limits.ts';
 import type { Verdict } from '../../handlers/gateway/verdict.ts';
@@ -16,7 +17,10 @@ export default {
     let verdict: Verdict;
     try {
       ready = readyOf(env);
-      verdict = await judged(request, ready, env, id);
+      const judging = judged(request, ready, env, id);
+      // To its end also where the client leaves: others wait for what is found out, and what is not so is given back.
+      waitUntil(judging);
+      verdict = await judging;
     } catch (thrown) {
       // Without a count nobody comes in: a limit that is off when it is needed is none.
       console.error(`nothing could be decided about ${id}: ${String(thrown)}`);
