@@ -26,6 +26,7 @@ describe('who the gateway worker asks about tokens', () => {
   let isSlow: boolean;
   let keys: readonly SigningKey[];
   let asked: string[];
+  let caching: (string | undefined)[];
   let server: Server;
   let worker: Miniflare;
 
@@ -33,10 +34,12 @@ describe('who the gateway worker asks about tokens', () => {
     isSlow = false;
     keys = [signingKey('ES256', 'first')];
     asked = [];
+    caching = [];
     server = createServer((request, response) => {
       const path = request.url ?? '';
       if (path === '/api') return response.end('{}');
       asked.push(path);
+      caching.push(request.headers['cache-control']);
       request.resume();
       if (isSlow) return waiting.push(response);
       return answer(response, path);
@@ -102,6 +105,8 @@ describe('who the gateway worker asks about tokens', () => {
     await vi.waitFor(answered, { timeout: 60_000, interval: 1_000 });
     expect(await ask('/issued', issuedBy(first))).not.toBe(200);
     expect(asked).toEqual(['/jwks', '/jwks']);
+    // What workerd sends where its cache is not to answer.
+    expect(caching).toEqual(['no-cache', 'no-cache']);
   }, 90_000);
 
   it('has the keys that somebody asked for who left', async () => {

@@ -109,6 +109,18 @@ describe('the gateway worker, in workerd', () => {
     expect(response.headers.get('x-request-id')).toBe(request?.headers['x-request-id']);
   });
 
+  it('asks the upstream and no cache, as what workerd sends then says', async () => {
+    await ask('/open/invoice.pdf', '192.0.2.1');
+    await ask('/open/invoice.pdf', '192.0.2.1', { headers: { 'cache-control': 'max-age=0' } });
+    await ask('/validated', '192.0.2.1', { headers: { authorization: 'Bearer cached' } });
+    const caching = seen.map(({ url, headers }) => [url, headers['cache-control'], headers.pragma]);
+    expect(caching).toEqual([
+      ['/invoice.pdf', 'no-cache', 'no-cache'],
+      ['/invoice.pdf', 'max-age=0', 'no-cache'],
+      ['/validate', 'no-cache', 'no-cache'],
+    ]);
+  });
+
   it('counts in one place whatever comes at once, and each address for itself', async () => {
     const statuses = async (address: string, headers = {}, times = 40): Promise<number[]> =>
       (await Promise.all(Array.from({ length: times }, () => ask('/few', address, { headers })))).map(

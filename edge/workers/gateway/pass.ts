@@ -15,6 +15,8 @@ export async function pass(request: Request, verdict: Forward, origin: string): 
       headers: [...inPairs(toUpstream([...request.headers].flat(), verdict.request)), ...upgradeOf(request)],
       body,
       redirect: 'manual',
+      // Cloudflare's cache is shared, and knows nothing of who is allowed to see what.
+      cache: 'no-store',
       signal: waiting.signal,
     });
     return onward(answer, verdict);
