@@ -22,6 +22,12 @@ export async function findApart(job: ApartJob, signal: AbortSignal): Promise<Apa
   throw new Error('The look for what is kept apart in a tree broke off.');
 }
 
+/** Databases that are there now: these files, and those below these folders. */
+export async function databasesIn(paths: readonly string[], signal: AbortSignal): Promise<readonly string[]> {
+  if (paths.length === 0) return [];
+  return (await findApart({ roots: paths, exclude: [], named: [] }, signal)).databases;
+}
+
 /** Of what a copy is made of, in a plan. */
 export const tellDatabase = (path: string): string => `${path} (SQLite, by its own backup)`;
 

@@ -27,6 +27,7 @@ import { createOutbound } from '../../outbound/outbound.ts';
 import { createCopyStore } from '../../repositories/index.ts';
 import { compareContents, readContents } from '../contents.ts';
 import { createFilesReader } from './index.ts';
+import { restoreTree } from './restore-tree.ts';
 
 const isRoot = process.getuid?.() === 0;
 const doing = { signal: new AbortController().signal };
@@ -86,6 +87,21 @@ const contentOf = async (copy: SealedCopy, source = sourceOf('/nowhere')) => {
     await sandbox.end();
   }
 };
+
+/** A process that has it open until it is ended. */
+async function opens(path: string, statements = 'select v from t'): Promise<ChildProcess> {
+  const script = `import { DatabaseSync } from 'node:sqlite'; const db = new DatabaseSync(process.argv[1]);
+    db.exec(process.argv[2]); console.log('ready'); setInterval(() => undefined, 1000);`;
+  const child = spawn(process.execPath, ['--no-warnings', '--input-type=module', '-e', script, path, statements], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  await once(child.stdout as NodeJS.ReadableStream, 'data');
+  return child;
+}
+async function ended(child: ChildProcess): Promise<void> {
+  child.kill('SIGKILL');
+  await once(child, 'exit');
+}
 
 /** Moves money between rows, in transactions that leave their sum as it was, as fast as it can. */
 async function busy(path: string, journal: 'wal' | 'delete'): Promise<ChildProcess> {
@@ -226,19 +242,7 @@ describe('a database of SQLite in a tree', () => {
     );
     const source = sourceOf(tree);
     const copy = await makeCopy(reader(), source, store(), doing);
-    const user = spawn(
-      process.execPath,
-      [
-        '--no-warnings',
-        '--input-type=module',
-        '-e',
-        `import { DatabaseSync } from 'node:sqlite'; const db = new DatabaseSync(process.argv[1]);
-         db.exec("pragma wal_autocheckpoint = 0; update t set v = 'since'"); console.log('ready'); setInterval(() => undefined, 1000);`,
-        path,
-      ],
-      { stdio: ['ignore', 'pipe', 'inherit'] },
-    );
-    await once(user.stdout, 'data');
+    const user = await opens(path, "pragma wal_autocheckpoint = 0; update t set v = 'since'");
     expect((await reader().occupied(source, copy, { kind: 'original' }, doing)).at(-1)).toContain(
       `(process ${user.pid})`,
     );
@@ -247,8 +251,7 @@ describe('a database of SQLite in a tree', () => {
       message: expect.stringContaining(`${path} is open in`),
     });
     // What it wrote is in its log alone.
-    user.kill('SIGKILL');
-    await once(user, 'exit');
+    await ended(user);
     expect(existsSync(`${path}-wal`)).toBe(true);
     const safety = await makeCopy(reader(), source, store(), doing);
 
@@ -265,6 +268,58 @@ describe('a database of SQLite in a tree', () => {
     expect(await same(safety)).toMatchObject({ ok: true });
     expect(rowsOf(path)).toEqual(['since']);
   }, 60_000);
+
+  it('of a copy that knows it for none is neither replaced nor taken back while it is open', async () => {
+    const tree = join(place(), 'tree');
+    const path = write(join(tree, 'app.db'), 'made when it was a file among files');
+    const fresh = write(join(tree, 'new', 'fresh.db'), 'another');
+    const source = sourceOf(tree);
+    const copy = await makeCopy(reader(), source, store(), doing);
+    rmSync(path);
+    rmSync(dirname(fresh), { recursive: true });
+    database(path);
+    const opened = await opens(path);
+    const refused = (of: string, by: ChildProcess) => ({
+      code: 'PRECONDITION_FAILED',
+      message: expect.stringMatching(new RegExp(`^${of} is open in .*process ${by.pid}`)),
+    });
+    expect((await reader().occupied(source, copy, { kind: 'original' }, doing)).at(-1)).toContain(
+      `(process ${opened.pid})`,
+    );
+    await expect(reader().restore(source, copy, { kind: 'original' }, doing)).rejects.toMatchObject(
+      refused(path, opened),
+    );
+    expect(rowsOf(path)).toEqual(['copied']);
+    await ended(opened);
+    const { kept = [] } = await reader().restore(source, copy, { kind: 'original' }, { ...doing, owner: 'run_2' });
+
+    // What the restore put where nothing was is a database by now, and goes.
+    rmSync(fresh);
+    database(fresh);
+    const again = await opens(fresh);
+    await expect(reader().undo?.(source, kept, doing)).rejects.toMatchObject(refused(fresh, again));
+    expect(rowsOf(fresh)).toEqual(['copied']);
+    await ended(again);
+    await reader().undo?.(source, kept, doing);
+    expect(rowsOf(path)).toEqual(['copied']);
+    expect(existsSync(fresh)).toBe(false);
+  }, 60_000);
+
+  it('that the copy could not have stays, with its log, where all else that is not in it goes', async () => {
+    const tree = join(place(), 'tree');
+    const path = database(join(tree, 'app.db'), 'create table t (v)', 'insert into t values (zeroblob(100000))');
+    const bytes = readFileSync(path);
+    writeFileSync(path, bytes.fill(7, 4_096, 20_000));
+    write(join(tree, 'plain'), 'plain');
+    const copy = await makeCopy(reader(), sourceOf(tree), store(), doing);
+    expect(copy.manifest.leftOut).toMatchObject([{ what: path }]);
+    write(`${path}-wal`, 'its log');
+    write(join(tree, 'came later'), 'x');
+    const original = { kind: 'original' } as const;
+    await restoreTree(copy, original, { scratch, now: () => new Date(), mirror: true }, doing);
+    expect(readdirSync(tree).toSorted()).toEqual(['app.db', 'app.db-wal', 'plain']);
+    expect(Buffer.compare(readFileSync(path), bytes)).toBe(0);
+  });
 
   it('that is damaged is left out, and said wherever the copy is', async () => {
     const tree = join(place(), 'tree');

@@ -5,6 +5,7 @@ import type { Doing } from '../../../core/backup/store.ts';
 import { StewardError } from '../../../core/errors.ts';
 import { fileError } from '../../files/file-errors.ts';
 import { readContents } from '../contents.ts';
+import { mayBeSqlite } from './sqlite-file.ts';
 import { FOLDER } from './walk.ts';
 
 /** What of a copy is wanted, from the top: each with how much of it is there now. */
@@ -12,7 +13,16 @@ export interface Wanted {
   readonly path: string;
   readonly entries: number;
   readonly present: number;
+  /** What is there now in place of something of the copy, and may be a database of SQLite, or a folder with some. */
+  readonly suspects: readonly string[];
+  /** What the copy names and does not have, or not surely whole: it could not be read, or changed meanwhile. */
+  readonly unsure: ReadonlySet<string>;
 }
+
+type Growing = { -readonly [Key in 'path' | 'entries' | 'present']: Wanted[Key] } & {
+  readonly suspects: string[];
+  readonly unsure: Set<string>;
+};
 
 const AT_ONCE = 64;
 
@@ -24,14 +34,16 @@ export async function wantedOf(
 ): Promise<readonly Wanted[]> {
   const picked = only?.map((path) => resolve('/', path));
   const unseen = new Set(picked);
-  const tops: { path: string; entries: number; present: number }[] = [];
-  let waiting: { path: string; folder: boolean; top: (typeof tops)[number] }[] = [];
+  const tops: Growing[] = [];
+  let waiting: { path: string; folder: boolean; top: Growing }[] = [];
   const look = async (): Promise<void> => {
     const found = await Promise.all(waiting.map(({ path }) => lstat(path).catch(() => undefined)));
     found.forEach((stats, at) => {
       const was = waiting[at];
       // A folder that is one still is not replaced.
-      if (was && stats && !(was.folder && stats.isDirectory())) was.top.present += 1;
+      if (!was || !stats || (was.folder && stats.isDirectory())) return;
+      was.top.present += 1;
+      if (stats.isDirectory() || (stats.isFile() && mayBeSqlite(stats.size))) was.top.suspects.push(was.path);
     });
     waiting = [];
   };
@@ -39,8 +51,10 @@ export async function wantedOf(
     if (picked && !picked.some((path) => isBelow(name, path))) continue;
     for (const path of unseen) if (isBelow(name, path)) unseen.delete(path);
     let top = tops.at(-1);
-    if (!top || !isBelow(name, top.path)) tops.push((top = { path: name, entries: 0, present: 0 }));
+    if (!top || !isBelow(name, top.path))
+      tops.push((top = { path: name, entries: 0, present: 0, suspects: [], unsure: new Set() }));
     top.entries += 1;
+    if (checksum === null) top.unsure.add(name);
     waiting.push({ path: name, folder: checksum === FOLDER, top });
     if (waiting.length >= AT_ONCE) await look();
   }

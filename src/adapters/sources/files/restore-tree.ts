@@ -1,5 +1,5 @@
 import { lstat, readdir } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import type { RestoreTarget, Restored, SealedCopy } from '../../../core/backup/reader.ts';
 import type { Doing } from '../../../core/backup/store.ts';
 import { StewardError } from '../../../core/errors.ts';
@@ -7,6 +7,7 @@ import { fileError } from '../../files/file-errors.ts';
 import { assertFree, tellHolders } from '../sqlite/holders.ts';
 import { keptAs, stampOf, type SourceDeps } from '../deps.ts';
 import { makeScratch } from '../scratch.ts';
+import { databasesIn } from './apart.ts';
 import { heldIn } from './databases.ts';
 import { createMoves, type Moves } from './moves.ts';
 import { openPlaced, toBePlaced } from './placed.ts';
@@ -15,7 +16,12 @@ import { anchorOf, isBelow, wantedOf, type Wanted } from './restore-plan.ts';
 import { BESIDE, isSqlite, mayBeSqlite } from './sqlite-file.ts';
 
 /** What a restore would replace there: files that are there now, and those of a folder that is not empty. */
-export async function occupiedByTree(copy: SealedCopy, to: RestoreTarget, doing: Doing): Promise<readonly string[]> {
+export async function occupiedByTree(
+  copy: SealedCopy,
+  to: RestoreTarget,
+  doing: Doing,
+  mirror = false,
+): Promise<readonly string[]> {
   if (to.kind === 'database') throw noDatabase();
   if (to.kind === 'folder') {
     const names = await readdir(to.path).catch(() => []);
@@ -26,17 +32,29 @@ export async function occupiedByTree(copy: SealedCopy, to: RestoreTarget, doing:
     ...wanted
       .filter(({ present }) => present > 0)
       .map(({ path, entries, present }) => (entries === 1 ? path : `${path}: ${present} files`)),
-    ...(await tellHolders(heldBelow(copy, wanted))),
+    ...(await tellHolders(await databasesReplaced(copy, wanted, mirror, doing))),
   ];
 }
 
-const heldBelow = (copy: SealedCopy, wanted: readonly Wanted[]): string[] =>
-  heldIn(copy)
+/** Whatever of the copy is to lie there, whether the copy knows it for a database or not. */
+async function databasesReplaced(
+  copy: SealedCopy,
+  wanted: readonly Wanted[],
+  mirror: boolean,
+  { signal }: Doing,
+): Promise<string[]> {
+  const held = heldIn(copy)
     .map(({ path }) => path)
     .filter((path) => wanted.some((top) => isBelow(path, top.path)));
+  const there = await databasesIn(
+    wanted.flatMap(({ path, suspects }) => (mirror ? [path] : suspects)),
+    signal,
+  );
+  return [...new Set([...held, ...there])];
+}
 
 export interface TreeRestoreOptions extends Pick<SourceDeps, 'scratch' | 'now'> {
-  /** What is there and was not in the copy goes, too: kept beside with the rest. */
+  /** What is there and was not there when the copy was made goes, too: kept beside with the rest. */
   readonly mirror?: boolean | undefined;
 }
 
@@ -63,8 +81,8 @@ export async function restoreTree(
     return { what: to.only ?? [to.path], durationMs: performance.now() - startedAt };
   }
   const wanted = await wantedOf(copy, to.only, doing);
-  const databases = heldBelow(copy, wanted);
-  await assertFree(databases);
+  const assertAllFree = async () => await assertFree(await databasesReplaced(copy, wanted, mirror, doing));
+  await assertAllFree();
   const stamp = stampOf(now());
   const folder = await makeScratch(scratch, { kind: 'tree', owner: copy.manifest.copy });
   const moves = createMoves();
@@ -85,13 +103,24 @@ export async function restoreTree(
       );
       staged.push([staging, tops]);
     }
-    await assertFree(databases);
+    await assertAllFree();
     await doing.lease?.();
     // Everything is on its disk: from here on nothing needs room.
     const recorded = wanted.some(({ present }) => present > 0);
     for (const [staging, tops] of staged)
-      for (const { path } of tops)
-        await putInPlace({ staging, top: path, before: kept.get(path) ?? '', recorded, stamp, mirror, moves }, doing);
+      for (const { path, unsure } of tops)
+        await putInPlace(
+          {
+            staging,
+            top: path,
+            before: kept.get(path) ?? '',
+            recorded,
+            stamp,
+            stays: mirror ? unsure : undefined,
+            moves,
+          },
+          doing,
+        );
     return {
       what: wanted.map(({ path }) => path),
       kept: await thereOfKept(),
@@ -143,12 +172,13 @@ interface Placing {
   readonly recorded: boolean;
   /** Of this attempt. */
   readonly stamp: string;
-  readonly mirror: boolean;
+  /** Where all else that is not in the copy goes: what it could not have, which was there when it was made. */
+  readonly stays: ReadonlySet<string> | undefined;
   readonly moves: Moves;
 }
 
 async function putInPlace(
-  { staging, top, before, recorded, stamp, mirror, moves }: Placing,
+  { staging, top, before, recorded, stamp, stays, moves }: Placing,
   { signal }: Doing,
 ): Promise<void> {
   const anchor = dirname(before);
@@ -179,7 +209,7 @@ async function putInPlace(
       if (stats.isFile() && mayBeSqlite(stats.size) && isSqlite(from)) await keepBeside(from, path, keep);
       return moves.take(from, path);
     }
-    if (mirror) await keepAdded(path, from, keep);
+    if (stays) await keepAdded(path, from, stays, keep);
     for (const name of await readdir(from)) {
       const each = join(path, name);
       await place(join(from, name), each, ours || record?.put(each) === true);
@@ -215,10 +245,14 @@ async function keepBeside(staged: string, path: string, keep: Keep): Promise<voi
     if (!(await isThere(staged + end)) && (await isThere(path + end))) await keep(path + end, 'move');
 }
 
-async function keepAdded(folder: string, staged: string, keep: Keep): Promise<void> {
+async function keepAdded(folder: string, staged: string, stays: ReadonlySet<string>, keep: Keep): Promise<void> {
   const wanted = new Set(await readdir(staged));
-  for (const name of await readdir(folder))
-    if (!wanted.has(name) && !name.startsWith('.steward-')) await keep(join(folder, name), 'move');
+  const isLeft = (path: string): boolean => !wanted.has(basename(path)) && stays.has(path);
+  for (const name of await readdir(folder)) {
+    const path = join(folder, name);
+    const left = isLeft(path) || BESIDE.some((end) => path.endsWith(end) && isLeft(path.slice(0, -end.length)));
+    if (!wanted.has(name) && !left && !name.startsWith('.steward-')) await keep(path, 'move');
+  }
 }
 
 function noDatabase(): StewardError {

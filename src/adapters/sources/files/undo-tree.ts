@@ -5,6 +5,7 @@ import type { Doing } from '../../../core/backup/store.ts';
 import { StewardError } from '../../../core/errors.ts';
 import { fileError } from '../../files/file-errors.ts';
 import { assertFree } from '../sqlite/holders.ts';
+import { databasesIn } from './apart.ts';
 import { BESIDE, isSqlite, mayBeSqlite } from './sqlite-file.ts';
 import { type FolderWas, readPlaced, RECORD } from './placed.ts';
 
@@ -27,7 +28,12 @@ export async function undoTree(kept: readonly string[], { signal, lease }: Doing
         `What the restore replaced lay in ${before}, which is gone: it is not known what is to be taken back.`,
         { hint: 'Restore the safety copy of that run; what the restore has added stays then. Nothing was changed.' },
       );
-  await assertFree(await databasesIn(folders.map(({ before }) => before)));
+  await assertFree(
+    await databasesMoved(
+      folders.map(({ before }) => before),
+      signal,
+    ),
+  );
   await lease?.();
   const what: string[] = [];
   for (const { before, undone } of folders) what.push(...(await undoOne(before, undone, signal)));
@@ -96,15 +102,20 @@ async function undoOne(before: string, undone: string, signal: AbortSignal): Pro
   }
 }
 
-/** Databases that come back, by the paths to which they do. */
-async function databasesIn(folders: readonly string[]): Promise<string[]> {
-  const found: string[] = [];
-  for (const before of folders)
+/** Databases of which another file would lie there: those that come back, and those that are there now and go. */
+async function databasesMoved(folders: readonly string[], signal: AbortSignal): Promise<string[]> {
+  const [back, going]: [string[], string[]] = [[], []];
+  for (const before of folders) {
     for (const entry of await readdir(before, { recursive: true, withFileTypes: true }).catch(() => [])) {
+      if (entry.isDirectory()) continue;
       const path = join(entry.parentPath, entry.name);
-      if (entry.isFile() && isSqlite(path)) found.push(join(dirname(before), path.slice(before.length)));
+      const original = join(dirname(before), path.slice(before.length));
+      if (entry.isFile() && isSqlite(path)) back.push(original);
+      going.push(original);
     }
-  return found;
+    for (const { path, was } of (await readPlaced(before)).values()) if (!was) going.push(path);
+  }
+  return [...new Set([...back, ...(await databasesIn(going, signal))])];
 }
 
 async function giveBack(path: string, { mode, uid, gid, mtimeMs }: FolderWas): Promise<void> {

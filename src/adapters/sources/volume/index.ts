@@ -1,5 +1,5 @@
 import { lstat } from 'node:fs/promises';
-import type { SealedCopy, SourceReader } from '../../../core/backup/reader.ts';
+import type { RestoreTarget, SealedCopy, SourceReader } from '../../../core/backup/reader.ts';
 import type { SourceKind, SourceOf } from '../../../core/backup/source.ts';
 import { StewardError } from '../../../core/errors.ts';
 import { fileError } from '../../files/file-errors.ts';
@@ -131,7 +131,7 @@ export function createVolumeReader(deps: VolumeReaderOptions): SourceReader<'vol
     sandbox: (_, copy, place, doing) => sandboxOfTree(copy, place, doing),
 
     async occupied(source, copy, to, doing) {
-      const there = await occupiedByTree(copy, to, doing);
+      const there = await occupiedByTree(copy, to, doing, isMirrored(to));
       if (to.kind !== 'original') return there;
       const running = (await engine.users(source.volume)).filter(({ state }) => state === 'running');
       return [...there, ...running.map(({ name }) => `${source.volume} is in use by ${name}: stop it first`)];
@@ -157,8 +157,7 @@ export function createVolumeReader(deps: VolumeReaderOptions): SourceReader<'vol
         await doing.lease?.();
         if (to.kind === 'original') await assertUnused(source);
       };
-      const mirror = to.kind === 'original' && to.only === undefined;
-      return restoreTree(copy, to, { ...deps, mirror }, { ...doing, lease });
+      return restoreTree(copy, to, { ...deps, mirror: isMirrored(to) }, { ...doing, lease });
     },
 
     async undo(source, kept, doing) {
@@ -180,6 +179,8 @@ export function createVolumeReader(deps: VolumeReaderOptions): SourceReader<'vol
     },
   };
 }
+
+const isMirrored = (to: RestoreTarget): boolean => to.kind === 'original' && to.only === undefined;
 
 function kindOf(image: string): SourceKind | undefined {
   return DATABASES.find(([pattern]) => pattern.test(image))?.[1];
