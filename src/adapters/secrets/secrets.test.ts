@@ -1,7 +1,9 @@
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { StewardError } from '../../core/errors.ts';
+import { SecretTaken } from '../../core/secrets.ts';
 import { memoryLog } from '../../testing/log.ts';
 import { createSecretResolver } from './secrets.ts';
 
@@ -39,6 +41,62 @@ describe('createSecretResolver', () => {
     await writeFile(file, 'new');
 
     await expect(secrets({ file })).resolves.toBe('new');
+  });
+
+  describe('where a file cannot be read any more', () => {
+    const secrets = resolver();
+    let inner: string;
+    let file: string;
+    const isTaken = async (): Promise<boolean> =>
+      await secrets({ file }).then(
+        () => expect.unreachable(),
+        (thrown: StewardError) => thrown.code === 'NOT_FOUND' && thrown.cause instanceof SecretTaken,
+      );
+    beforeEach(async () => {
+      inner = join(folder, 'inner');
+      file = join(inner, 'secret');
+      await mkdir(inner);
+      await writeFile(file, 'abc', { mode: 0o600 });
+      await secrets({ file });
+    });
+
+    it('says that it was taken out of its folder', async () => {
+      await rm(file);
+      expect(await isTaken()).toBe(true);
+    });
+
+    it.each([
+      ['its folder is away', async () => await rename(inner, join(folder, 'away'))],
+      [
+        'another folder is in that place',
+        async () => {
+          await rename(inner, join(folder, 'away'));
+          await mkdir(inner);
+        },
+      ],
+      [
+        'it is a link that leads nowhere',
+        async () => {
+          await rm(file);
+          await symlink(join(folder, 'not-mounted', 'secret'), file);
+        },
+      ],
+      [
+        'it is no file',
+        async () => {
+          await rm(file);
+          await mkdir(file);
+        },
+      ],
+    ])('does not say so where %s', async (_what, change) => {
+      await change();
+      expect(await isTaken()).toBe(false);
+    });
+
+    it('does not say so of one that it never read', async () => {
+      file = join(inner, 'another');
+      expect(await isTaken()).toBe(false);
+    });
   });
 
   it('warns once about a file that others can read', async () => {

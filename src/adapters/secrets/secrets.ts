@@ -1,9 +1,8 @@
-import { open } from 'node:fs/promises';
-import { isAbsolute, join } from 'node:path';
-import type { SecretReference } from '../../core/secrets.ts';
+import { lstat, open, stat } from 'node:fs/promises';
+import { dirname, isAbsolute, join } from 'node:path';
 import { StewardError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
-import type { SecretResolver } from '../../core/secrets.ts';
+import { type SecretReference, type SecretResolver, SecretTaken } from '../../core/secrets.ts';
 
 export interface SecretSources {
   /** Looks up an environment variable. */
@@ -18,6 +17,19 @@ const LARGEST_BYTES = 65_536;
 /** Secrets of the environment, of files, and of systemd. Looked up at each use, so a rotated one is used at once. */
 export function createSecretResolver({ variable, credentialsDirectory, log }: SecretSources): SecretResolver {
   const warned = new Set<string>();
+
+  /** Which folder each file was read in last. */
+  const folders = new Map<string, string | undefined>();
+
+  async function wasTaken(path: string): Promise<boolean> {
+    const folder = folders.get(path);
+    if (folder === undefined || folder !== (await folderOf(path))) return false;
+    // A link that leads nowhere may lead to what is not mounted.
+    return await lstat(path).then(
+      () => false,
+      ({ code }: NodeJS.ErrnoException) => code === 'ENOENT',
+    );
+  }
 
   async function fromFile(path: string, reference: SecretReference): Promise<string> {
     let handle;
@@ -35,9 +47,12 @@ export function createSecretResolver({ variable, credentialsDirectory, log }: Se
           expected: '600',
         });
       }
-      return await handle.readFile('utf8');
+      const text = await handle.readFile('utf8');
+      folders.set(path, await folderOf(path));
+      return text;
     } catch (thrown) {
       if (thrown instanceof StewardError) throw thrown;
+      if (await wasTaken(path)) throw missing(reference, `${path} was taken away`, new SecretTaken());
       throw missing(reference, `${path}: ${(thrown as NodeJS.ErrnoException).code ?? 'unreadable'}`, thrown);
     } finally {
       await handle?.close();
@@ -67,6 +82,14 @@ export function createSecretResolver({ variable, credentialsDirectory, log }: Se
     if (value === '') throw missing(reference, 'it is empty');
     return value;
   };
+}
+
+/** Which one it is: another file system in its place is another one. */
+async function folderOf(path: string): Promise<string | undefined> {
+  return await stat(dirname(path), { bigint: true }).then(
+    ({ dev, ino }) => `${dev} ${ino}`,
+    () => undefined,
+  );
 }
 
 function missing(reference: SecretReference, why: string, cause?: unknown): StewardError {

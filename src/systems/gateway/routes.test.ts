@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { routeTo } from '../../testing/gateway.ts';
+import { StewardError } from '../../core/errors.ts';
+import { SecretTaken } from '../../core/secrets.ts';
 import { type ConfiguredAuth, createRouteSecrets } from './routes.ts';
 
 const TOKENS = {
@@ -57,6 +59,40 @@ describe('the secrets of routes', () => {
     await secrets.read([]);
     now = undefined;
     expect((await secrets.read(routes)).routes[0]?.auth).toMatchObject([{ secrets: [], incomplete: true }]);
+  });
+
+  it('end when one was taken away for a minute, and hold for a day where nobody can say that', async () => {
+    let at = 0;
+    let thrown: Error | undefined;
+    const secrets = createRouteSecrets(
+      async () => {
+        if (thrown) throw thrown;
+        return SECRET;
+      },
+      () => at,
+    );
+    const read = async () => {
+      const { routes: ready, problems } = await secrets.read(routes);
+      return { auth: ready[0]?.auth[0], problem: problems[0] };
+    };
+    await read();
+    thrown = new StewardError('NOT_FOUND', 'It was taken away.', { cause: new SecretTaken() });
+    await read();
+    at = 59_999;
+    expect((await read()).auth).toMatchObject({ secrets: [SECRET, SECRET] });
+    at = 60_000;
+    const ended = await read();
+    expect(ended.auth).toMatchObject({ secrets: [] });
+    expect(ended.auth).not.toHaveProperty('incomplete');
+    expect(ended.problem).toMatchObject({ severity: 'warning', message: expect.stringContaining('verifies nothing') });
+    thrown = undefined;
+    await read();
+    thrown = new Error('it is not mounted.');
+    await read();
+    at += 24 * 3_600_000 - 1;
+    expect((await read()).auth).toMatchObject({ secrets: [SECRET, SECRET] });
+    at += 1;
+    expect((await read()).auth).toMatchObject({ secrets: [], incomplete: true });
   });
 
   it('are asked for once while a disk hangs', async () => {

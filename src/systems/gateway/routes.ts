@@ -1,6 +1,7 @@
 import { type Auth, type JwtAuth, type Route, SHORTEST_SECRET } from '../../../edge/handlers/gateway/routes.ts';
 import { StewardError } from '../../core/errors.ts';
 import type { SecretReference, SecretResolver } from '../../core/secrets.ts';
+import { type Held, notRead, nowRead } from '../held.ts';
 import type { Problem } from '../problems.ts';
 import { within } from './within.ts';
 
@@ -21,36 +22,30 @@ export interface RouteSecrets {
 }
 
 interface Known {
-  /** What it was when it could be read. */
-  last: string | undefined;
+  held: Held<string>;
   reading: Promise<string> | undefined;
-}
-
-interface Read {
-  readonly secret: string | undefined;
-  readonly problem?: Problem;
 }
 
 const READ_MS = 2_000;
 
-/** A secret that cannot be read any more stays what it was; one that never could closes nothing but what it would have opened. */
-export function createRouteSecrets(resolve: SecretResolver): RouteSecrets {
+/**
+ * A secret that cannot be read any more stays what it was for a day, unless it was taken away; one that never could closes nothing but
+ * what it would have opened.
+ */
+export function createRouteSecrets(resolve: SecretResolver, clock = (): number => performance.now()): RouteSecrets {
   const known = new Map<string, Known>();
 
-  async function read(name: string, reference: SecretReference): Promise<Read> {
-    const one = known.get(name) ?? { last: undefined, reading: undefined };
+  async function read(name: string, reference: SecretReference): Promise<Held<string>> {
+    const one = known.get(name) ?? { held: {}, reading: undefined };
     known.set(name, one);
     // One that hangs is waited for again, and not asked for again: each would hold a thread of its own.
     one.reading ??= longEnough(reference, resolve).finally(() => (one.reading = undefined));
     try {
-      return { secret: (one.last = await within(READ_MS, one.reading)) };
+      one.held = nowRead(await within(READ_MS, one.reading));
     } catch (thrown) {
-      const { message, hint } = StewardError.from(thrown);
-      const { last } = one;
-      const so = last === undefined ? 'What it would have to verify is 503.' : 'What it was before holds until then.';
-      const severity = last === undefined ? 'critical' : 'warning';
-      return { secret: last, problem: { message: `${message} ${so}`, severity, ...(hint !== undefined && { hint }) } };
+      one.held = notRead(one.held, thrown, { at: clock() });
     }
+    return one.held;
   }
 
   return {
@@ -63,21 +58,41 @@ export function createRouteSecrets(resolve: SecretResolver): RouteSecrets {
       const found = new Map(
         await Promise.all([...references].map(async ([name, each]) => [name, await read(name, each)] as const)),
       );
-      const secretOf = (reference: SecretReference): string | undefined => found.get(JSON.stringify(reference))?.secret;
+      const heldOf = (reference: SecretReference): Held<string> => found.get(JSON.stringify(reference)) ?? {};
       // What several routes share stays one: what was found out about callers is remembered by it.
-      const ready = new Map([...ways].map((way) => [way, withSecrets(way, secretOf)]));
+      const ready = new Map([...ways].map((way) => [way, withSecrets(way, heldOf)]));
       return {
         routes: routes.map((route) => ({ ...route, auth: route.auth.map((way) => ready.get(way) as Auth) })),
-        problems: [...found.values()].flatMap(({ problem }) => problem ?? []),
+        problems: [...found.values()].flatMap(problemOf),
       };
     },
   };
 }
 
-function withSecrets(way: ConfiguredAuth, secretOf: (reference: SecretReference) => string | undefined): Auth {
+function problemOf({ good, revoked, failed }: Held<string>): Problem[] {
+  if (!failed) return [];
+  const { message, hint } = failed.error;
+  const meanwhile = revoked
+    ? 'It verifies nothing any more; take it out of secrets, too.'
+    : good === undefined
+      ? 'What it would have to verify is 503.'
+      : 'What it was before holds until then, for a day at most.';
+  const isClosed = good === undefined && !revoked;
+  return [
+    {
+      message: `${message} ${meanwhile}`,
+      severity: isClosed ? 'critical' : 'warning',
+      ...(hint !== undefined && { hint }),
+    },
+  ];
+}
+
+function withSecrets(way: ConfiguredAuth, heldOf: (reference: SecretReference) => Held<string>): Auth {
   if (way.is !== 'jwt') return way;
-  const secrets = way.secrets.flatMap((reference) => secretOf(reference) ?? []);
-  return { ...way, secrets, ...(secrets.length < way.secrets.length && { incomplete: true }) };
+  const held = way.secrets.map(heldOf);
+  // What was taken away is known to verify nothing.
+  const isUnknown = held.some(({ good, revoked }) => good === undefined && !revoked);
+  return { ...way, secrets: held.flatMap(({ good }) => good ?? []), ...(isUnknown && { incomplete: true }) };
 }
 
 async function longEnough(reference: SecretReference, resolve: SecretResolver): Promise<string> {

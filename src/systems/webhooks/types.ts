@@ -3,6 +3,7 @@ import { StewardError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
 import { checkOf } from './schema-check.ts';
 import type { SecretReference, SecretResolver } from '../../core/secrets.ts';
+import { type Held, notRead, nowRead, PATIENCE_MS } from '../held.ts';
 import type { HookType, SchemaText } from '../../../edge/handlers/webhooks/types.ts';
 
 /** How often what a delivery started begins again before it is dead; the first time counts. */
@@ -23,7 +24,7 @@ export interface ConfiguredType extends Omit<HookType, 'secrets' | 'schema' | 'i
 
 type SchemaPlace = { readonly file: string } | { readonly inline: SchemaText };
 
-/** The types that are received, with their secrets and schemas as they are now, or as they were when they could be read last. */
+/** The types that are received, with their secrets and schemas as they are now, or as they were when they could be read last, not for ever. */
 export interface HookTypes {
   /** After the configuration changed, and now and then, for they may be rotated in place. */
   read(): Promise<Readonly<Record<string, HookType>>>;
@@ -33,15 +34,9 @@ export interface HookTypes {
   problem(): string | undefined;
 }
 
-/** Whoever rotates a secret may take it away for a moment. */
-const PATIENCE_MS = 60_000;
-
 /** One secret or schema of a type. */
-interface Known {
+interface Known extends Held<unknown> {
   readonly type: string;
-  good?: unknown;
-  /** Why it cannot be read, and since when. */
-  failed?: { readonly why: string; readonly since: number } | undefined;
 }
 
 export function createHookTypes({
@@ -60,20 +55,21 @@ export function createHookTypes({
   const unreadable = new Set<string>();
 
   /** As it is now, or as it was; nothing where it was never read. What is not asked for any more is forgotten. */
-  async function lastGood<T>(next: typeof known, type: string, place: object, read: () => Promise<T>) {
+  async function lastGood<T>(
+    next: typeof known,
+    { type, place, longestMs }: { readonly type: string; readonly place: object; readonly longestMs?: number },
+    read: () => Promise<T>,
+  ): Promise<Held<T>> {
     const name = `${type} ${JSON.stringify(place)}`;
-    const one: Known = { type, ...known.get(name) };
-    next.set(name, one);
-    try {
-      one.good = await read();
-      one.failed = undefined;
-    } catch (thrown) {
-      const why = StewardError.from(thrown).message;
-      if (one.failed?.why !== why)
-        log.error('webhooks of a type cannot be judged as configured', { type, reason: why });
-      one.failed = { why, since: one.failed?.since ?? clock() };
-    }
-    return one.good as T | undefined;
+    const before = (known.get(name) ?? {}) as Held<T>;
+    const held = await read().then(nowRead, (thrown: unknown) =>
+      notRead(before, thrown, { at: clock(), ...(longestMs !== undefined && { longestMs }) }),
+    );
+    const why = held.failed?.error.message;
+    if (why !== undefined && before.failed?.error.message !== why)
+      log.error('webhooks of a type cannot be judged as configured', { type, reason: why });
+    next.set(name, { type, ...held });
+    return held;
   }
 
   return {
@@ -82,19 +78,25 @@ export function createHookTypes({
       const next: typeof known = new Map();
       const types = await Promise.all(
         Object.entries(configured()).map(async ([name, { schema, secrets: references, ...type }]) => {
-          const [is, ...found] = await Promise.all([
-            schema && lastGood(next, name, schema, () => schemaAt(name, schema)),
-            ...references.map((reference) => lastGood(next, name, reference, () => secrets(reference))),
+          const [checked, ...found] = await Promise.all([
+            // It opens nothing: as it was it holds as long as need be.
+            schema && lastGood(next, { type: name, place: schema, longestMs: Infinity }, () => schemaAt(name, schema)),
+            ...references.map((reference) =>
+              lastGood(next, { type: name, place: reference }, () => secrets(reference)),
+            ),
           ]);
-          const readable = found.filter((secret) => secret !== undefined);
+          const is = checked?.good;
+          const readable = found.flatMap(({ good }) => good ?? []);
           const withoutSchema = schema !== undefined && is === undefined;
+          // What was taken away is known to be good for nobody.
+          const isUnknown = found.some(({ good, revoked }) => good === undefined && !revoked);
           const { retry: _retry, afterDead: _afterDead, ...rest } = type;
           return [
             name,
             {
               ...rest,
               secrets: withoutSchema ? [] : readable,
-              ...((withoutSchema || readable.length < found.length) && { incomplete: true }),
+              ...((withoutSchema || isUnknown) && { incomplete: true }),
               ...(schema && is !== undefined && { schema: { is, mismatch: schema.mismatch } }),
             } satisfies HookType,
           ] as const;
@@ -106,13 +108,14 @@ export function createHookTypes({
       return Object.fromEntries(types);
     },
     problem() {
-      const words = [...known.values()].flatMap(({ type, good, failed }) => {
+      const words = [...known.values()].flatMap(({ type, good, revoked, failed }) => {
         if (!failed || (good !== undefined && clock() - failed.since < PATIENCE_MS)) return [];
-        const meanwhile =
-          good === undefined
+        const meanwhile = revoked
+          ? `It is good for no webhook of ${type} any more; take it out of secrets, too.`
+          : good === undefined
             ? `What it would decide about webhooks of ${type} is answered with 503, so that senders try again.`
             : `For ${type} it is used as it was last read.`;
-        return [`${failed.why} ${meanwhile}`];
+        return [`${failed.error.message} ${meanwhile}`];
       });
       return words.length === 0 ? undefined : words.join(' ');
     },
