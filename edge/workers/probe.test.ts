@@ -1,8 +1,8 @@
 import { generateKeyPairSync, sign } from 'node:crypto';
 import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
+import { createServer, type IncomingHttpHeaders, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer, type Server as TcpServer } from 'node:net';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { credentialText } from '../handlers/probe/credential.ts';
 import type { PlaceCheck, PlaceReport } from '../handlers/probe/messages.ts';
 import { type ProbeWorker, startProbeWorker } from '../testing/probe-worker.ts';
@@ -11,6 +11,10 @@ const ID = 'a'.repeat(20);
 
 describe('the probe worker, in workerd', () => {
   const reports: PlaceReport[] = [];
+  /** What the service was asked, and how long it takes for it. */
+  const asked: IncomingHttpHeaders[] = [];
+  let service: Server;
+  let serve: (response: ServerResponse, path: string) => unknown;
   let checks: readonly PlaceCheck[] = [];
   let version = 0;
   let steward: Server;
@@ -32,9 +36,18 @@ describe('the probe worker, in workerd', () => {
         response.end(JSON.stringify({ taken: report.results.length, config }));
       });
     }).listen(0, '127.0.0.1');
+    service = createServer((request, response) => {
+      asked.push(request.headers);
+      serve(response, request.url ?? '');
+    }).listen(0, '127.0.0.1');
     open = createTcpServer((socket) => socket.on('error', () => undefined)).listen(0, '127.0.0.1');
     const gone = createTcpServer().listen(0, '127.0.0.1');
-    await Promise.all([once(steward, 'listening'), once(open, 'listening'), once(gone, 'listening')]);
+    await Promise.all([
+      once(steward, 'listening'),
+      once(service, 'listening'),
+      once(open, 'listening'),
+      once(gone, 'listening'),
+    ]);
     closed = portOf(gone);
     await new Promise((done) => gone.close(done));
     const key = (publicKey.export({ format: 'jwk' }).x as string) ?? '';
@@ -51,7 +64,14 @@ describe('the probe worker, in workerd', () => {
   afterAll(async () => {
     await worker?.dispose();
     steward?.close();
+    service?.closeAllConnections();
+    service?.close();
     open?.close();
+  });
+  beforeEach(() => {
+    reports.length = 0;
+    asked.length = 0;
+    serve = (response) => response.end('ok');
   });
 
   const portOf = (server: Server | TcpServer): number => (server.address() as AddressInfo).port;
@@ -63,8 +83,32 @@ describe('the probe worker, in workerd', () => {
     slowMs: 60_000,
   });
 
+  const http = (id: string, more: Partial<PlaceCheck> = {}): PlaceCheck => ({
+    ...tcp(id, '', 0),
+    target: { kind: 'http', url: `http://127.0.0.1:${portOf(service)}/${id}`, expectStatus: [200] },
+    ...more,
+  });
+  const toldOf = (report: PlaceReport | undefined): Record<string, string> =>
+    Object.fromEntries((report?.results ?? []).map(({ check, state }) => [check, state]));
+
+  async function look(at: readonly PlaceCheck[]): Promise<void> {
+    checks = at;
+    version += 1;
+    // With the first it is told what there is to look at.
+    await worker.round();
+    reports.length = 0;
+    asked.length = 0;
+    await worker.round();
+  }
+
+  it('asks the service and no cache, as what workerd sends then says', async () => {
+    await look([http('shop')]);
+    expect(toldOf(reports[0])).toEqual({ shop: 'up' });
+    expect(asked.map((headers) => headers['cache-control'])).toEqual(['no-cache']);
+  });
+
   it('connects where somebody listens, and tells failing from what it cannot do', async () => {
-    checks = [
+    await look([
       tcp('open', '127.0.0.1', portOf(open)),
       tcp('by-name', 'localhost', portOf(open)),
       tcp('closed', '127.0.0.1', closed),
@@ -72,13 +116,10 @@ describe('the probe worker, in workerd', () => {
       tcp('perhaps', 'nothing.invalid', 443),
       tcp('mail', 'example.org', 25),
       { ...tcp('certificate', 'example.org', 443), target: { kind: 'tls', host: 'example.org', port: 443 } },
-    ];
-    version = 1;
-    await worker.round();
-    const [, told] = reports;
+    ]);
+    const [told] = reports;
     expect(told?.kinds).toEqual(['http', 'tcp']);
-    const states = Object.fromEntries((told?.results ?? []).map(({ check, state }) => [check, state]));
-    expect(states).toEqual({
+    expect(toldOf(told)).toEqual({
       open: 'up',
       'by-name': 'up',
       closed: 'down',

@@ -40,6 +40,8 @@ export async function exchange(target: HttpTarget, timeoutMs: number): Promise<E
         headers: asked.headers,
         ...(asked.body !== undefined && { body: asked.body }),
         redirect: 'manual',
+        // Of a runtime that has a cache between itself and others: it is who is asked that is looked at.
+        cache: 'no-store',
         signal,
       });
       began = true;
