@@ -107,6 +107,40 @@ describe('the probe worker, in workerd', () => {
     expect(asked.map((headers) => headers['cache-control'])).toEqual(['no-cache']);
   });
 
+  it('keeps nobody waiting for what hangs: five are asked at a time, each within its own time', async () => {
+    let [open, most] = [0, 0];
+    serve = (response, path) => {
+      open += 1;
+      most = Math.max(most, open);
+      response.on('close', () => (open -= 1));
+      if (path.startsWith('/well')) setTimeout(() => response.end('ok'), 30);
+    };
+    const hanging = Array.from({ length: 12 }, (_, at) => http(`hangs-${at}`, { timeoutMs: 300 }));
+    await look([...hanging, http('well', { timeoutMs: 300 })]);
+    expect(toldOf(reports[0])).toEqual({
+      ...Object.fromEntries(hanging.map(({ id }) => [id, 'down'])),
+      well: 'up',
+    });
+    expect(most).toBe(5);
+  });
+
+  it('makes no more requests a round than it was told the plan allows, and says nothing of who it did not ask', async () => {
+    const { target } = http('many');
+    await look([
+      { ...http('many'), target: { ...target, followRedirects: true } },
+      ...Array.from({ length: 40 }, (_, at) => http(`single-${at}`)),
+    ]);
+    const told = reports[0]?.results ?? [];
+    // Ten of the fifty are for telling.
+    expect(asked).toHaveLength(35);
+    expect(told.filter(({ state }) => state === 'up')).toHaveLength(35);
+    const others = told.filter(({ state }) => state !== 'up');
+    expect(others.map(({ check }) => check)).toEqual(['single-34', 'single-35', 'single-36', 'single-37', 'single-38', 'single-39']);
+    expect(new Set(others.map(({ state, message }) => `${state} ${message}`))).toEqual(
+      new Set(['unknown cannot: this worker makes 40 requests a round, by its SUBREQUESTS, and had no more left']),
+    );
+  });
+
   it('connects where somebody listens, and tells failing from what it cannot do', async () => {
     await look([
       tcp('open', '127.0.0.1', portOf(open)),
