@@ -16,7 +16,7 @@ interface Consumer {
 /** What is read of a wrangler.jsonc; wrangler itself has looked at all of it. */
 interface WorkerConfig {
   readonly compatibility_date: string;
-  readonly vars: Readonly<Record<string, string | object>>;
+  readonly vars: Readonly<Record<string, string | number | object>>;
   readonly triggers?: { readonly crons: readonly string[] };
   readonly kv_namespaces?: readonly { readonly binding: string }[];
   readonly queues?: {

@@ -135,7 +135,14 @@ describe('the probe worker, in workerd', () => {
     expect(asked).toHaveLength(35);
     expect(told.filter(({ state }) => state === 'up')).toHaveLength(35);
     const others = told.filter(({ state }) => state !== 'up');
-    expect(others.map(({ check }) => check)).toEqual(['single-34', 'single-35', 'single-36', 'single-37', 'single-38', 'single-39']);
+    expect(others.map(({ check }) => check)).toEqual([
+      'single-34',
+      'single-35',
+      'single-36',
+      'single-37',
+      'single-38',
+      'single-39',
+    ]);
     expect(new Set(others.map(({ state, message }) => `${state} ${message}`))).toEqual(
       new Set(['unknown cannot: this worker makes 40 requests a round, by its SUBREQUESTS, and had no more left']),
     );

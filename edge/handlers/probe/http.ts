@@ -80,12 +80,18 @@ function failure(error: unknown): Omit<Seen, 'latencyMs'> {
   const said = cause instanceof Error ? cause.message : String(cause);
   const code = codeOf(cause) ?? (/\bdns\b|name.*resol/i.test(said) ? 'DNS' : undefined);
   const detail: Seen['detail'] = code === undefined ? {} : { code };
-  // The standard of fetch forbids some ports; that says nothing about who listens there.
-  const own = said === 'bad port' ? 'a place of this kind may not ask this port' : OWN_TROUBLE[code ?? ''];
+  const own = ownTrouble(said) ?? OWN_TROUBLE[code ?? ''];
   if (own !== undefined) return { state: 'unknown', message: own, depth: 'connect', detail };
   const tls = /^(ERR_TLS|ERR_SSL|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|EPROTO)/.test(code ?? '');
   const message = tls ? `TLS: ${said}` : (REASONS[code ?? ''] ?? said);
   return { state: 'down', message: message.slice(0, 300), depth: 'connect', detail };
+}
+
+/** What a runtime does not let it do says nothing about who would have been asked. */
+export function ownTrouble(said: string): string | undefined {
+  // The standard of fetch forbids some ports.
+  if (said === 'bad port') return 'a place of this kind may not ask this port';
+  return /too many subrequests/i.test(said) ? 'cannot: the plan of this worker allows no more requests' : undefined;
 }
 
 /** Trying both addresses of a name fails with a bundle of errors; the first one speaks for it. */

@@ -1,38 +1,40 @@
 import { parseCredential, type PlaceCredential } from '../../handlers/probe/credential.ts';
-import { probeHttp, type ProbeTimes, type Seen } from '../../handlers/probe/http.ts';
-import type { HttpTarget } from '../../handlers/probe/http-target.ts';
 import type {
-  PlaceCheck,
   PlaceConfig,
   PlaceReport,
   PlaceResult,
-  PlaceTarget,
   ReportAnswer,
   SignedConfig,
 } from '../../handlers/probe/messages.ts';
 import { openConfig } from '../../handlers/probe/signed-config.ts';
 import type { Env } from './env.ts';
-import { probeTcp, type TcpTarget } from './tcp.ts';
+import { KINDS, lookAt } from './looks.ts';
 import { createWaiting } from './waiting.ts';
 
 const EVERY_MS = 5 * 60_000;
 const ANSWER_WITHIN_MS = 15_000;
 const CONFIG = 'config';
-const KINDS = ['http', 'tcp'];
+/** What Cloudflare's Free plan allows. */
+const SUBREQUESTS = 50;
+/** Of these so many are for telling: who asks and cannot tell might as well not ask. */
+const TELLING = 1 / 5;
 
-/** Looks at everything at once, tells Steward, and keeps what it cannot tell for the next round. */
+/** Looks at everything once, tells Steward, and keeps what it cannot tell for the next round. */
 export async function round(env: Env): Promise<void> {
   const credential = parseCredential(env.PLACE_TOKEN);
   if (credential?.kind !== 'token')
     throw new Error('PLACE_TOKEN is no token of a place: steward probe invite NAME --direct makes one.');
+  const requests = env.SUBREQUESTS ?? SUBREQUESTS;
+  let tells = Math.max(2, Math.floor(requests * TELLING));
+  const looks = requests - tells;
   const waiting = createWaiting(env.STORE);
   const dropped = await waiting.dropped();
   let config = await keptConfig(env, credential);
   config ??= await tell([]);
-  const results = await Promise.all((config?.checks ?? []).map((check) => look(check, config?.userAgent ?? '')));
+  const results = config ? await lookAt(config.checks, { userAgent: config.userAgent, requests: looks }) : [];
   try {
     config = (await tell(results)) ?? config;
-    for (const batch of await waiting.oldest()) {
+    for (const batch of await waiting.oldest(tells)) {
       await tell(batch.results);
       await waiting.remove(batch.key);
     }
@@ -43,6 +45,7 @@ export async function round(env: Env): Promise<void> {
 
   /** The configuration that comes with the answer, where there is another. */
   async function tell(said: readonly PlaceResult[]): Promise<PlaceConfig | undefined> {
+    tells -= 1;
     const report: PlaceReport = {
       have: config?.version ?? 0,
       sentAt: new Date().toISOString(),
@@ -95,30 +98,4 @@ async function open(
   if ('config' in opened) return opened.config;
   console.error(`a configuration was refused: ${opened.refused}`);
   return undefined;
-}
-
-/** What no place of this kind can do is said to be that: it is no failure of who is looked at. */
-async function look({ id, target, timeoutMs, slowMs }: PlaceCheck, userAgent: string): Promise<PlaceResult> {
-  const at = new Date().toISOString();
-  const { state, latencyMs, message, detail } = await ask(target, { timeoutMs, slowMs }, userAgent);
-  const { code } = detail;
-  return {
-    id: crypto.randomUUID(),
-    check: id,
-    at,
-    state,
-    latencyMs,
-    message,
-    ...(typeof code === 'string' && { code }),
-  };
-}
-
-async function ask(target: PlaceTarget, times: ProbeTimes, userAgent: string): Promise<Seen> {
-  if (target.kind === 'tcp') return await probeTcp(target as unknown as TcpTarget, times);
-  if (target.kind === 'http') {
-    const asked = target as unknown as HttpTarget;
-    return await probeHttp({ ...asked, headers: { 'user-agent': userAgent, ...asked.headers } }, times);
-  }
-  const message = `cannot: a place of this kind does ${KINDS.join(' and ')}, and not ${target.kind}`;
-  return { state: 'unknown', latencyMs: 0, message, depth: 'connect', detail: {} };
 }

@@ -1,5 +1,5 @@
 import { connect } from 'cloudflare:sockets';
-import type { ProbeTimes, Seen } from '../../handlers/probe/http.ts';
+import { ownTrouble, type ProbeTimes, type Seen } from '../../handlers/probe/http.ts';
 
 export interface TcpTarget {
   readonly host: string;
@@ -32,6 +32,8 @@ export async function probeTcp({ host, port }: TcpTarget, { timeoutMs, slowMs }:
       : { ...accepts, state: 'up', message: 'accepts connections' };
   } catch (thrown) {
     const said = thrown instanceof Error ? thrown.message : String(thrown);
+    const own = ownTrouble(said);
+    if (own !== undefined) return unknown(own);
     if (NOT_TRIED.test(said)) return cannot(`${host}:${port}, or nobody listens there: an http check can tell`);
     return { ...DOWN, latencyMs: performance.now() - began, message: said.slice(0, 300), detail: {} };
   } finally {
@@ -42,6 +44,9 @@ export async function probeTcp({ host, port }: TcpTarget, { timeoutMs, slowMs }:
 const DOWN = { state: 'down', depth: 'connect' } as const;
 
 function cannot(what: string): Seen {
-  const message = `cannot: a place of this kind is not let connect to ${what}`;
+  return unknown(`cannot: a place of this kind is not let connect to ${what}`);
+}
+
+function unknown(message: string): Seen {
   return { state: 'unknown', depth: 'connect', latencyMs: 0, message, detail: {} };
 }

@@ -4,7 +4,7 @@ import type { KeyValues } from '../platform.ts';
 const PREFIX = 'results:';
 /** Rounds: a day and a half of every five minutes. */
 const MOST_WAITING = 432;
-/** So many are sent with one round. */
+/** No more are sent with one round. */
 const AT_ONCE = 24;
 const DROPPED = 'dropped';
 
@@ -39,8 +39,8 @@ export function createWaiting(store: KeyValues) {
       }
       if (given > 0) await store.put(DROPPED, String((await dropped()) + given));
     },
-    async oldest(): Promise<readonly Batch[]> {
-      const first = (await keys()).slice(0, AT_ONCE);
+    async oldest(most: number): Promise<readonly Batch[]> {
+      const first = (await keys()).slice(0, Math.max(0, Math.min(most, AT_ONCE)));
       return await Promise.all(first.map(async (key) => ({ key, results: await read(key) })));
     },
     remove: (key: string): Promise<void> => store.delete(key),
