@@ -15,6 +15,7 @@ describe('the probe worker, in workerd', () => {
   const asked: IncomingHttpHeaders[] = [];
   let service: Server;
   let serve: (response: ServerResponse, path: string) => unknown;
+  let refuses: (report: PlaceReport) => boolean;
   let checks: readonly PlaceCheck[] = [];
   let version = 0;
   let steward: Server;
@@ -30,10 +31,11 @@ describe('the probe worker, in workerd', () => {
       request.on('end', () => {
         const report = JSON.parse(text) as PlaceReport;
         reports.push(report);
+        if (refuses(report)) return response.writeHead(400).end('{}');
         const payload = JSON.stringify({ place: ID, version, userAgent: 'test', reportEveryMs: 300_000, checks });
         const signature = sign(null, Buffer.from(payload), privateKey).toString('base64url');
         const config = report.have === version ? undefined : { payload, signature };
-        response.end(JSON.stringify({ taken: report.results.length, config }));
+        return response.end(JSON.stringify({ taken: report.results.length, config }));
       });
     }).listen(0, '127.0.0.1');
     service = createServer((request, response) => {
@@ -71,6 +73,7 @@ describe('the probe worker, in workerd', () => {
   beforeEach(() => {
     reports.length = 0;
     asked.length = 0;
+    refuses = () => false;
     serve = (response) => response.end('ok');
   });
 
@@ -146,6 +149,34 @@ describe('the probe worker, in workerd', () => {
     expect(new Set(others.map(({ state, message }) => `${state} ${message}`))).toEqual(
       new Set(['unknown cannot: this worker makes 40 requests a round, by its SUBREQUESTS, and had no more left']),
     );
+  });
+
+  const certificate = (id: string): PlaceCheck => ({
+    ...http(id),
+    target: { kind: 'tls', host: 'example.org', port: 443 },
+  });
+
+  it('tells what Steward takes at once, and loses no more than what Steward never takes, which it counts', async () => {
+    await look(Array.from({ length: 1_200 }, (_, at) => certificate(`many-${at}`)));
+    expect(reports.map(({ results }) => results.length)).toEqual([500, 500, 200]);
+    expect(reports.map(({ dropped }) => dropped)).toEqual([0, 0, 0]);
+    reports.length = 0;
+    refuses = ({ results }) => results.some(({ check }) => check === 'many-700');
+    await worker.round();
+    expect(reports.map(({ results, dropped }) => [results.length, dropped])).toEqual([
+      [500, 0],
+      [500, 0],
+      [200, 500],
+    ]);
+    reports.length = 0;
+    refuses = () => false;
+    await worker.round();
+    expect(reports.map(({ results, dropped }) => [results.length, dropped])).toEqual([
+      [500, 500],
+      [500, 500],
+      [200, 500],
+    ]);
+    expect((await worker.kept()).filter((key) => key.startsWith('results:'))).toEqual([]);
   });
 
   it('connects where somebody listens, and tells failing from what it cannot do', async () => {
