@@ -38,6 +38,7 @@ export async function putBack(
   await staged(beside);
   const before = `${path}.before-${keptAs}`;
   let linked = false;
+  let placed = false;
   const moved: (readonly [from: string, to: string])[] = [];
   try {
     await using handle = await open(beside, 'wx', 0o600);
@@ -62,9 +63,11 @@ export async function putBack(
       linked = true;
     }
     await rename(beside, path);
+    placed = true;
     await syncFolder(dirname(path));
     return { kept: await keptBy(before) };
   } catch (thrown) {
+    if (placed) throw await inDoubt(path, before, thrown);
     await rm(beside, { force: true });
     for (const [from, to] of moved) await rename(to, from);
     // Before the rename the original is still in its place, and this is only its second name.
@@ -78,6 +81,16 @@ export async function putBack(
       cause: error,
     });
   }
+}
+
+/** The restored one is in its place. The log of the old one never goes beside it, and what was there stays where it was kept. */
+async function inDoubt(path: string, before: string, cause: unknown): Promise<StewardError> {
+  const { code, message } = fileError(
+    `${path} is the restored one, and a loss of power may still take that back`,
+    cause,
+  );
+  const kept = (await isThere(before)) ? `What was there before is ${before}. ` : '';
+  return new StewardError(code, message, { hint: `${kept}Restore it again when its disk is well.`, cause });
 }
 
 async function keptBy(before: string): Promise<string[]> {
