@@ -9,6 +9,9 @@ export interface Note {
   readonly is: string;
 }
 
+/** Asked of every thread, and answered with nothing as soon as it comes to it. */
+export const BEAT = 'beat';
+
 export interface AskedOfThread {
   readonly is: 'asked';
   readonly number: number;

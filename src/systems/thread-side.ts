@@ -1,7 +1,7 @@
 // What every thread of a system does with what the main thread says to it.
 import { parentPort } from 'node:worker_threads';
 import type { Log } from '../core/log.ts';
-import { type Askable, type AskedOfThread, type Note, type SaidByThread } from './thread-messages.ts';
+import { type Askable, type AskedOfThread, BEAT, type Note, type SaidByThread } from './thread-messages.ts';
 
 type Soon<T> = T | Promise<T>;
 
@@ -24,7 +24,7 @@ export function threadSide<FromThread extends Note = never>(): ThreadSide<FromTh
 export function answerMain<Q extends Askable<Q>>(answers: Answers<Q>, onNote: (note: never) => void): void {
   async function answer({ number, what, of }: AskedOfThread): Promise<void> {
     try {
-      const found: unknown = await answers[what as keyof Q](of);
+      const found: unknown = what === BEAT ? null : await answers[what as keyof Q](of);
       say({ is: 'answered', number, answer: found });
     } catch (thrown) {
       say({ is: 'failed', number, reason: String(thrown) });

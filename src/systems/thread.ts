@@ -3,7 +3,8 @@ import { setFlagsFromString } from 'node:v8';
 import { Worker } from 'node:worker_threads';
 import { StewardError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
-import { type Askable, type AskedOfThread, isSaid, type Note, type SaidByThread } from './thread-messages.ts';
+import { type Askable, type AskedOfThread, BEAT, isSaid, type Note, type SaidByThread } from './thread-messages.ts';
+import { isInLoop } from './thread-pulse.ts';
 
 /** A thread of a system, as the main thread has it. */
 export interface Thread<Q extends Askable<Q>, ToThread extends Note = never> {
@@ -46,7 +47,7 @@ export interface ThreadDeps<FromThread extends Note> {
   /** What it begins with. */
   readonly data: unknown;
   readonly onNote: (note: FromThread) => void;
-  /** It ended, and nobody had asked it to. */
+  /** It ended, and nobody had asked it to; or it was ended because its code ran without an end. */
   readonly onLost: (reason: string) => void;
   readonly log: Log;
   readonly times: ThreadTimes;
@@ -79,8 +80,9 @@ export function startThread<Q extends Askable<Q>, ToThread extends Note = never,
   let ending = false;
   let reason = 'it ended';
   let gone = false;
-  /** It may hang in the disk, where nobody can wake it. */
+  /** It may hang in the disk, where nobody can wake it, or run without an end. */
   let silent = false;
+  let judging = false;
   let heard = false;
   let utilization = worker.performance.eventLoopUtilization();
 
@@ -121,6 +123,7 @@ export function startThread<Q extends Askable<Q>, ToThread extends Note = never,
         asking.delete(asked);
         silent = true;
         reject(unanswered(ms));
+        void judge();
       }, ms);
       asking.set(asked, { resolve, reject, late });
       // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
@@ -128,6 +131,18 @@ export function startThread<Q extends Askable<Q>, ToThread extends Note = never,
     }
     return promise;
   };
+
+  const askAny = ask as (what: string, of: null, how?: Asking) => Promise<unknown>;
+
+  async function judge(): Promise<void> {
+    if (judging) return;
+    judging = true;
+    const inLoop = await isInLoop(worker, () => askAny(BEAT, null, { anyway: true }));
+    judging = false;
+    if (!inLoop || gone || ending) return;
+    reason = 'its code ran without an end, so it was ended';
+    await worker.terminate();
+  }
 
   return {
     ask,
@@ -141,9 +156,7 @@ export function startThread<Q extends Askable<Q>, ToThread extends Note = never,
     },
     async end(how) {
       ending = true;
-      await (ask as (what: string, of: null, how?: Asking) => Promise<unknown>)('stop', null, how).catch(
-        () => undefined,
-      );
+      await askAny('stop', null, how).catch(() => undefined);
       await endWithin(worker, { called, ms: times.endMs, log });
     },
   };

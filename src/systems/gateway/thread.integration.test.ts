@@ -1,6 +1,8 @@
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { open, writeFile } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -42,6 +44,7 @@ describe("the gateway's thread", () => {
   const log = memoryLog();
 
   beforeEach(async () => {
+    log.lines.length = 0;
     folder = mkdtempSync(join(tmpdir(), 'stw-gateway-thread-'));
     pipe = join(folder, 'pipe');
     execFileSync('mkfifo', [pipe]);
@@ -120,6 +123,23 @@ describe("the gateway's thread", () => {
     expect([await status(), await status()]).toEqual([200, 429]);
     await expect.poll(incident, polled).toMatchObject({ status: 'resolved', severity: 'critical' });
     expect((await show()).problem).toBeUndefined();
+  }, 60_000);
+
+  it('that runs without an end is ended and begun anew at its port, and is an incident until it serves', async () => {
+    const taken = createServer().listen(0, '127.0.0.1');
+    await once(taken, 'listening');
+    const { port } = taken.address() as AddressInfo;
+    taken.close();
+    await once(taken, 'close');
+    await begin(script('spin', 'for (;;);'), { place: { host: '127.0.0.1', port } });
+    expect(await status()).toBe(200);
+    await writeFile(join(folder, 'spin'), '');
+    await expect
+      .poll(() => log.lines.find(({ message }) => message.includes('begun anew'))?.fields['reason'], polled)
+      .toBe('its code ran without an end, so it was ended');
+    await expect.poll(incident, polled).toMatchObject({ severity: 'critical' });
+    await expect.poll(() => status().catch(() => undefined), polled).toBe(200);
+    await expect.poll(incident, polled).toMatchObject({ status: 'resolved' });
   }, 60_000);
 
   it('that hangs is an incident until it answers again, and hides nothing else', async () => {

@@ -96,6 +96,38 @@ describe("the receiver's thread", () => {
     expect([kept.problem(), kept.url()]).toEqual([undefined, 'http://there']);
   });
 
+  it('that is held by the disk is not ended, however long; one that runs without an end is', async () => {
+    const kept = await keep(`
+      import { existsSync, openSync, rmSync } from 'node:fs';
+      import { parentPort } from 'node:worker_threads';
+      const has = (name) => existsSync(${JSON.stringify(folder)} + name) && (rmSync(${JSON.stringify(folder)} + name), true);
+      parentPort.on('message', ({ number }) => {
+        if (has('/held')) openSync(${JSON.stringify(pipe)}, 'r');
+        if (has('/spin')) for (let n = 0; ; n += 1) /^(a+)+$/.test('a'.repeat(30) + n);
+        parentPort.postMessage({ is: 'answered', number, answer: { url: 'http://there' } });
+      });`);
+    const first = kept.thread();
+    await writeFile(join(folder, 'held'), '');
+    const looks: (string | undefined)[] = [];
+    await until(async () => {
+      await kept.look();
+      looks.push(kept.problem());
+      // Long after it would have been ended.
+      expect(looks.filter((problem) => problem?.includes('does not answer')).length).toBeGreaterThan(10);
+    });
+    expect(kept.thread()).toBe(first);
+    await letGo();
+    await until(() => expect(kept.problem()).toBeUndefined());
+    expect(kept.thread()).toBe(first);
+    await writeFile(join(folder, 'spin'), '');
+    await until(async () => {
+      await kept.look();
+      expect(log.lines.map(({ fields }) => fields['reason'])).toContain('its code ran without an end, so it was ended');
+    });
+    await until(() => expect(kept.problem()).toBeUndefined());
+    expect(kept.thread()).not.toBe(first);
+  });
+
   it('that is held by the disk keeps nobody from stopping', async () => {
     const listeners = process.listenerCount('exit');
     const kept = await keep(held());
