@@ -3,7 +3,15 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { MaintenanceReport } from '../src/core/database/report.ts';
 import { startPostgres, type TestPostgres } from '../src/testing/world/postgres.ts';
-import { eventually, makeHome, removeHome, type RunningSteward, startSteward, stewardJson } from './kit/steward.ts';
+import {
+  eventually,
+  makeHome,
+  removeHome,
+  type RunningSteward,
+  startSteward,
+  steward,
+  stewardJson,
+} from './kit/steward.ts';
 
 interface Run {
   readonly id: string;
@@ -29,6 +37,12 @@ describe('databases, as a person keeps them fit', () => {
       "insert into orders select i, 'customer ' || i % 5000, md5(i::text) from generate_series(1, 150000) i",
       'create index orders_what on orders (what)',
       'delete from orders where id % 3 > 0',
+      // What it is built by is fast for as long as nothing is in the table beside.
+      'create table slowed ()',
+      `create function keyed(what text) returns text immutable language plpgsql as
+        'begin if exists (select from public.slowed) then perform pg_sleep(0.01); end if; return what; end'`,
+      'create table goods as select i as id, md5(i::text) as what from generate_series(1, 60000) i',
+      'create index goods_keyed on goods (keyed(what))',
     );
     const password = join(home, 'password of the shop');
     writeFileSync(password, server.password, { mode: 0o600 });
@@ -36,7 +50,7 @@ describe('databases, as a person keeps them fit', () => {
     const config = {
       discovery: { enabled: false },
       machine: { watch: false },
-      databases: { slow: '1ms' },
+      databases: { slow: '1ms', lockTimeout: '1s', divergence: { times: 2, atLeast: '1s' } },
       backups: {
         sources: [{ name: 'crm', kind: 'postgres', host, port, user, password: { file: password }, tls: 'disable' }],
       },
@@ -116,4 +130,30 @@ describe('databases, as a person keeps them fit', () => {
     expect(MaintenanceReport.parse(file).ok).toBe(true);
     expect(readdirSync(join(home, 'logs')).join()).toMatch(/database_maintenance_report_\d{8}_\d{6}\.json/);
   }, 60_000);
+
+  it('are left as they were where that takes far longer than on the copy: it is ended, told, and nothing of it is left', async () => {
+    for (const step of [['run'], ['verify', '--restore', 'all']])
+      expect((await stewardJson<Run>(home, ['backup', ...step, '--wait'])).status).toBe('succeeded');
+    await server.say(
+      'shop',
+      'delete from goods where id % 3 > 0',
+      'vacuum analyze goods',
+      'insert into slowed default values',
+    );
+    // Whose statistics take the same function, they end the same way.
+    const args = ['databases', 'maintain', 'shop', '--optimize', 'daily', '--rehearse', 'all', '--wait', '--json'];
+    const { code, stdout } = await steward(home, args);
+    expect(code).toBe(11);
+    const { status, output } = JSON.parse(stdout) as Run;
+    const { diverged, failed, rehearsed, done } = MaintenanceReport.parse(output);
+    expect([status, failed]).toEqual(['failed', []]);
+    const ended = diverged.find(({ kind, object }) => kind === 'reindex' && object === 'public.goods_keyed');
+    expect(ended?.why).toMatch(/it took longer than .*, after .* on its copy.*It was ended/);
+    expect(rehearsed).toContainEqual(expect.objectContaining({ object: 'public.goods_keyed' }));
+    expect(done.map(({ object }) => object)).not.toContain('public.goods_keyed');
+    expect(await server.say('shop', 'select from pg_index where not indisvalid')).toEqual([]);
+    expect(await server.say('shop', "select from pg_class where relname like '%_ccnew%'")).toEqual([]);
+    expect(await server.say('shop', "select from pg_locks where relation = 'goods'::regclass")).toEqual([]);
+    await server.say('shop', 'drop table goods, slowed');
+  }, 300_000);
 });

@@ -51,10 +51,11 @@ export function migrationsOf(deps: BackupsOf): (programs: StoreDeps['programs'])
   return (programs) => createMigrations({ ...reachedBy(deps, programs), programs, sets, secrets, dockerHost, now });
 }
 
-export function migrationSets({ databases: { migrations } }: Config): MigrationSet[] {
+export function migrationSets({ databases: { migrations, divergence } }: Config): MigrationSet[] {
   return migrations.map(({ lockTimeout, statementTimeout, ...set }) => ({
     ...set,
     lockTimeoutMs: ms(lockTimeout),
+    divergence: { times: divergence.times, leastMs: ms(divergence.atLeast) },
     statementTimeoutMs: statementTimeout === undefined ? undefined : ms(statementTimeout),
   }));
 }

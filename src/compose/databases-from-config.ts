@@ -10,7 +10,18 @@ import type { DatabaseSettings } from '../systems/databases/deps.ts';
 /** What the configuration says of databases, in the words of who keeps them fit and of who watches them. */
 
 export function fitnessSettings({ databases }: Config): FitnessSettings {
-  const { vacuum, reindex, deadRows, changedRows, reclaimable, fragmentation, slow, taskLimit } = databases;
+  const {
+    vacuum,
+    reindex,
+    deadRows,
+    changedRows,
+    reclaimable,
+    fragmentation,
+    slow,
+    taskLimit,
+    lockTimeout,
+    divergence,
+  } = databases;
   return {
     rules: {
       vacuumMs: ms(vacuum),
@@ -22,6 +33,8 @@ export function fitnessSettings({ databases }: Config): FitnessSettings {
     },
     slowMs: ms(slow),
     taskMs: ms(taskLimit),
+    lockMs: ms(lockTimeout),
+    divergence: { times: divergence.times, leastMs: ms(divergence.atLeast) },
   };
 }
 

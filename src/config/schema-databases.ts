@@ -29,7 +29,7 @@ const Migrations = z
     statementTimeout: duration('1s', '7d')
       .optional()
       .describe(
-        'How long a statement may take; by default 20 times what it took in the rehearsal, at least 1m, and 1h where there was none.',
+        'How long a statement may take; by default as many times what it took in the rehearsal as databases.divergence says, and 1h where there was none.',
       ),
   })
   .describe('Numbered SQL files, and the database that they are for.');
@@ -113,6 +113,22 @@ export const Databases = z
       .describe('An index that served no query for so long is told: a full cycle of what the database is used for.'),
     lockTimeout: duration('100ms', '10m').default('10s').describe('How long maintenance waits for a lock.'),
     taskLimit: duration('1s', '1h').default('30m').describe('One task that takes longer is ended.'),
+    divergence: z
+      .strictObject({
+        times: z
+          .number()
+          .min(1.5)
+          .max(1_000)
+          .default(10)
+          .describe(
+            'So many times what it took on the copy is too long; a copy that is smaller counts for as much more.',
+          ),
+        atLeast: duration('1s', '1h').default('1m').describe('Nothing shorter is too long.'),
+      })
+      .prefault({})
+      .describe(
+        'When maintenance or a migration that was rehearsed is ended, since the original does otherwise than the copy did.',
+      ),
     windows: z
       .array(Window)
       .default([{ cron: '0 0 * * 0', zone: 'UTC', for: '3h' }])

@@ -37,6 +37,7 @@ export const ERRORS = {
   STEWARD_PAUSED: { status: 503, exitCode: 33, retryable: false },
   CONFIRMATION_REQUIRED: { status: 403, exitCode: 34, retryable: false },
   NO_NODE: { status: 503, exitCode: 35, retryable: true },
+  DIVERGED: { status: 409, exitCode: 36, retryable: false },
   INTERNAL: { status: 500, exitCode: 1, retryable: false },
 } as const satisfies Record<string, { status: number; exitCode: number; retryable: boolean }>;
 

@@ -87,6 +87,8 @@ export const EVENTS = {
   'backup.removed': 'A copy was removed; data.why says by which rule.',
   'backup.sandbox-closed':
     'A sandbox ended without being asked to; data.why says whether its time was up or its server had ended.',
+  'database.diverged':
+    'Maintenance or a migration went on otherwise than in its rehearsal, and was ended; data.why says how.',
   'run.queued': 'A run was accepted.',
   'run.planned': 'A plan run ended with a plan.',
   'run.waiting-approval': 'A plan waits for a person.',

@@ -84,10 +84,10 @@ export function createFitness({
       return { plans: [], why: NO_PLANS[engine.kind] };
     },
 
-    async perform(source, task, doing) {
+    async perform(source, task, doing, bounds) {
       const { at, engine } = reach(source);
       try {
-        return await engine.perform(at, task, doing);
+        return await engine.perform(at, task, doing, bounds);
       } finally {
         forget(source);
       }

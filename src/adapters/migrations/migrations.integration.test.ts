@@ -553,6 +553,21 @@ describe('a rehearsal', () => {
     expect(readdirSync(join(folder.path, 'scratch'))).toEqual([]);
   }, 60_000);
 
+  it('on PostgreSQL ends what takes a stronger lock than in its rehearsal, and rolls all of it back', async () => {
+    write('0001_wide.sql', 'create table meanwhile (id int);\nalter table orders add column wide int;');
+    const ended = step('pg', '0001', { held: [{ relation: 'public.orders', mode: 'ShareLock' }] });
+    await expect(ended).rejects.toMatchObject({
+      code: 'DIVERGED',
+      message: expect.stringMatching(
+        /0001_wide.sql, line 2: it took AccessExclusiveLock on public.orders.*rolled back/,
+      ),
+    });
+    expect(await rowsOf('pg')).toEqual([]);
+    expect(await pg.say('shop', "select from pg_class where relname = 'meanwhile'")).toEqual([]);
+    await step('pg', '0001', { held: [{ relation: 'public.orders', mode: 'AccessExclusiveLock' }] });
+    expect(await rowsOf('pg')).toMatchObject([{ version: '0001', state: 'applied' }]);
+  }, 60_000);
+
   it('is none beside the original, where the machine has no server of its own', async () => {
     write('0001_reaches.sql', 'create user reached;\ndrop database shop;');
     expect(await rehearse('my', ['0001'], [], besides)).toMatchObject({

@@ -5,6 +5,7 @@ import { NEVER_VALIDATED } from '../../core/migration/lint.ts';
 import type { HeldLock } from '../../core/ports/migrations.ts';
 import type { Reaching } from '../sources/reaching.ts';
 import { accessTo, identifier, openSession, type PgSession } from '../sources/postgres/access.ts';
+import { isStronger, STOPS_NOBODY } from '../sources/postgres/lock-modes.ts';
 import { lockedBy, RECORD, type SqlSession, type Watch } from './session.ts';
 
 /** The same in every database: 'steward' and 'migrate' as numbers. */
@@ -151,6 +152,16 @@ async function watching(rows: SqlSession['rows']): Promise<Watch> {
           since.set(`${oid} ${mode}`, { relation, mode, at: began });
       }
       began = performance.now();
+    },
+    beyond(rehearsed) {
+      for (const { relation, mode } of since.values()) {
+        const most = rehearsed
+          .filter((one) => one.relation === relation)
+          .map((one) => one.mode)
+          .reduce((one, other) => (isStronger(other, one) ? other : one), STOPS_NOBODY);
+        if (isStronger(mode, most)) return `it took ${mode} on ${relation}, and in its rehearsal no lock so strong`;
+      }
+      return undefined;
     },
     async done() {
       const after = new Map((await relations()).map((each) => [each.oid, each]));

@@ -9,6 +9,8 @@ export type Step = Omit<MigrationStep, 'target'> & { readonly now: string };
 export interface Watch {
   /** Looks again: what is held now that was not before. */
   seen(): Promise<void>;
+  /** Of what was seen, what is stronger than this, and stops somebody: in words. */
+  beyond(held: readonly Pick<HeldLock, 'relation' | 'mode'>[]): string | undefined;
   done(): Promise<{ readonly locks: readonly HeldLock[]; readonly rewrites: readonly string[] }>;
 }
 

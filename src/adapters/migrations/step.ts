@@ -1,3 +1,4 @@
+import { diverged } from '../../core/database/divergence.ts';
 import { StewardError } from '../../core/errors.ts';
 import type { Script } from '../../core/migration/files.ts';
 import { namedIn } from '../../core/migration/lint.ts';
@@ -75,6 +76,10 @@ async function asOne(session: SqlSession, script: Script, step: Step): Promise<S
       });
       statements.push({ line, durationMs: performance.now() - began });
       await watch?.seen();
+      const beyond = step.held && watch?.beyond(step.held);
+      if (beyond === undefined) continue;
+      const ended = { script, done: statements.length, line, thrown: new Error(beyond) };
+      throw diverged(`${script.file}, line ${line}`, beyond, { told: await rolledBack(session, ended, step) });
     }
     // SQLite looks at keys only when it is asked, and what is wrong can still be taken back here.
     const broken =

@@ -181,6 +181,28 @@ describe('maintain-database', () => {
     expect(output).toMatchObject({ ok: false, failed: [{ kind: 'vacuum' }], done: [{ kind: 'analyze' }] });
   });
 
+  it('says where the original went on otherwise than the copy, fails, and does the others all the same', async () => {
+    const { ports, run, prove } = world({ tables: [{}], indexes: [{}] });
+    prove();
+    ports.fitness.fail('reindex', 'DIVERGED');
+    for (const trigger of ['schedule', 'manual']) {
+      const { status, output, checks } = await run({ optimize: 'daily' }, { trigger });
+      expect(status).toBe('failed');
+      expect(output).toMatchObject({
+        ok: false,
+        failed: [],
+        diverged: [{ kind: 'reindex', object: 'public.orders_pkey' }],
+      });
+      expect(checks.find(({ ok }) => !ok)?.evidence).toMatchObject({ error: expect.stringContaining('did not go') });
+    }
+    expect(ports.fitness.bounds.map((one) => one && [one.withinMs, one.locks])).toContainEqual([
+      60_000,
+      [{ table: 'public.orders_pkey', mode: 'Share', heldMs: 7 }],
+    ]);
+    // What was not tried has no bounds.
+    expect(ports.fitness.bounds).toContain(undefined);
+  });
+
   it('does not believe a rebuild after which the index is as large as before', async () => {
     const { ports, run } = world({ indexes: [{}] });
     ports.fitness.pretend('reindex');

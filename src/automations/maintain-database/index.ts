@@ -57,12 +57,12 @@ export default defineAutomation({
   // Rows die while a person thinks; each task is as harmless then as it is now.
   basis: ({ sources }) => ({ sources: sources.map(({ name, kind }) => `${kind} ${name}`) }),
 
-  async execute(context, change, { receipts, attempt }): Promise<Receipt> {
+  async execute(context, change, sofar): Promise<Receipt> {
     switch (change.what) {
       case 'rehearsal':
         return await tryFirst(context, change);
       case 'task':
-        return await perform(context, change, receipts, attempt);
+        return await perform(context, change, sofar);
       case 'left':
         return { what: 'left' };
     }

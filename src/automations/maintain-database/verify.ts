@@ -37,7 +37,8 @@ export async function verify(
   return [
     ...unread,
     ...tasks.flatMap(({ change, receipt }): CheckStatement[] => {
-      if (receipt.what === 'failed') return [{ name: titleOf(change), ok: false, evidence: { error: receipt.why } }];
+      if (receipt.what === 'failed' || receipt.what === 'diverged')
+        return [{ name: titleOf(change), ok: false, evidence: { error: receipt.why } }];
       if (receipt.what !== 'done') return [];
       const look = looks.get(change.source);
       if (look === undefined || typeof look === 'string')
@@ -48,7 +49,7 @@ export async function verify(
       ? [
           {
             name: 'Nothing had to be done, or somebody was in the way',
-            ok: tasks.every(({ receipt }) => receipt.what !== 'failed'),
+            ok: tasks.every(({ receipt }) => receipt.what !== 'failed' && receipt.what !== 'diverged'),
             evidence: { databases: facts.sources.map(({ name }) => name), postponed: tasks.length },
           },
         ]
@@ -125,7 +126,7 @@ export function reportOf({
         : [],
     ),
   ];
-  const left = (what: 'postponed' | 'failed') =>
+  const left = (what: 'postponed' | 'failed' | 'diverged') =>
     tasks.flatMap(({ change: { source, kind, database, object }, receipt }) =>
       receipt.what === what ? [{ source, kind, database, object, why: receipt.why }] : [],
     );
@@ -165,6 +166,7 @@ export function reportOf({
     }),
     postponed: left('postponed'),
     failed: left('failed'),
+    diverged: left('diverged'),
     skipped: sources.flatMap(({ name, skipped }) => skipped.map((one) => ({ source: name, ...one }))).slice(0, 200),
     left: more.reduce((sum, { tasks: some }) => sum + some, 0),
     skippedInAll: sources.reduce((sum, { skippedInAll }) => sum + skippedInAll, 0),

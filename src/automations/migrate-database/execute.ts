@@ -1,6 +1,8 @@
 import { copyBefore, recoveryPointOf } from '../../core/backup/copy-before.ts';
+import { diverged, tookTooLong } from '../../core/database/divergence.ts';
+import { formatDuration } from '../../core/duration.ts';
 import { StewardError } from '../../core/errors.ts';
-import type { Rehearsal, StepDone } from '../../core/ports/migrations.ts';
+import type { CheckedMigration, Rehearsal, StepDone } from '../../core/ports/migrations.ts';
 import { type Ctx, type Facts, named, setOf } from './analyze.ts';
 import { type MigrationChange, RECOVERY, REHEARSE } from './plan.ts';
 import type { RehearsalReport } from './schema.ts';
@@ -13,9 +15,6 @@ export type Receipt =
 /** For as long a former self, which a crash ended, may still hold the lock. */
 const FORMER_SELF_MS = 60_000;
 const DEFAULT_STATEMENT_MS = 3_600_000;
-const LEAST_STATEMENT_MS = 60_000;
-/** A statement that takes so many times what it took in the rehearsal meets something that the copy did not have. */
-const DIVERGES = 20;
 
 export const recoveryIdOf = (run: string): string => recoveryPointOf(run, 'before');
 
@@ -34,16 +33,7 @@ export async function execute(
   const { set, target, steps, applied } = facts;
   const migration = named(await ports.migrations.read(set.folder, set.source), change.version ?? '');
   // The other side counts, too: where nothing rolls back, it is run at once when a statement fails.
-  const changed =
-    migration.checksum !== change.checksum
-      ? migration.file
-      : migration.downChecksum !== (change.downChecksum ?? null)
-        ? (migration.down?.file ?? `the down file of ${migration.file}`)
-        : undefined;
-  if (changed !== undefined)
-    throw new StewardError('CONFLICT', `${changed} was changed since the plan was made: nothing was done with it.`, {
-      hint: 'Look at it, and start again.',
-    });
+  assertAsPlanned(migration, change);
   const earlier = steps
     .slice(
       0,
@@ -53,6 +43,7 @@ export async function execute(
   const expects =
     input.direction === 'up' ? [...applied, ...earlier] : applied.filter((version) => !earlier.includes(version));
   progress({ done: earlier.length, total: steps.length, message: change.title });
+  const rehearsed = rehearsedIn(receipts);
   // A node that was thought lost must not migrate beside its successor.
   await lease();
   const done = await ports.migrations
@@ -65,24 +56,67 @@ export async function execute(
         run: run.id,
         waitMs: attempt > 1 ? FORMER_SELF_MS : 0,
         lockTimeoutMs: set.lockTimeoutMs,
-        statementTimeoutMs: statementLimit(facts, receipts),
+        statementTimeoutMs: statementLimit(facts, rehearsed),
+        held: heldIn(rehearsed, facts, migration.file),
       },
       { signal },
     )
     .catch((thrown: unknown) => {
-      throw withCommand(thrown, ctx, facts, change);
+      throw withCommand(asDivergence(thrown, facts, { rehearsed, file: migration.file }), ctx, facts, change);
     });
   return { did: 'step', done };
 }
 
-function statementLimit({ set }: Facts, receipts: ReadonlyMap<string, unknown>): number {
+/** What is run is what was planned, and what was rehearsed. */
+function assertAsPlanned(
+  { checksum, downChecksum, file, down }: CheckedMigration,
+  planned: { readonly checksum?: string | undefined; readonly downChecksum?: string | null | undefined },
+): void {
+  const changed =
+    checksum !== planned.checksum
+      ? file
+      : downChecksum !== (planned.downChecksum ?? null)
+        ? (down?.file ?? `the down file of ${file}`)
+        : undefined;
+  if (changed === undefined) return;
+  throw new StewardError('CONFLICT', `${changed} was changed since the plan was made: nothing was done with it.`, {
+    hint: 'Look at it, and start again.',
+  });
+}
+
+const rehearsedIn = (receipts: ReadonlyMap<string, unknown>): RehearsalReport | undefined =>
+  (receipts.get(REHEARSE) as Extract<Receipt, { did: 'rehearse' }> | undefined)?.report;
+
+/** How long the longest file took there; undefined where not all were tried: what was not may take as long as it takes here. */
+function longestMs(rehearsed: RehearsalReport | undefined): number | undefined {
+  if (!rehearsed?.steps.length || rehearsed.steps.some(({ tried }) => !tried)) return undefined;
+  return Math.max(...rehearsed.steps.map(({ seconds }) => seconds * 1_000));
+}
+
+function statementLimit({ set }: Pick<Facts, 'set'>, rehearsed: RehearsalReport | undefined): number {
   if (set.statementTimeoutMs !== undefined) return set.statementTimeoutMs;
-  const rehearsed = receipts.get(REHEARSE) as Extract<Receipt, { did: 'rehearse' }> | undefined;
-  // What was not tried there may take as long as it takes here.
-  if (!rehearsed?.report.steps.length || rehearsed.report.steps.some(({ tried }) => !tried))
-    return DEFAULT_STATEMENT_MS;
-  const longest = Math.max(0, ...rehearsed.report.steps.map(({ seconds }) => seconds * 1_000));
-  return Math.round(Math.max(LEAST_STATEMENT_MS, DIVERGES * longest));
+  const longest = longestMs(rehearsed);
+  if (longest === undefined) return DEFAULT_STATEMENT_MS;
+  return Math.round(Math.max(set.divergence.leastMs, set.divergence.times * longest));
+}
+
+/** Only PostgreSQL tells of its locks. */
+function heldIn(rehearsed: RehearsalReport | undefined, { kind }: Facts, file: string) {
+  const step = rehearsed?.steps.find((one) => one.file === file);
+  return kind === 'postgres' && step?.tried ? step.locks.map(({ relation, mode }) => ({ relation, mode })) : undefined;
+}
+
+/** One that takes far longer than in its rehearsal meets something that the copy did not have. */
+function asDivergence(
+  thrown: unknown,
+  { set }: Facts,
+  { rehearsed, file }: { readonly rehearsed: RehearsalReport | undefined; readonly file: string },
+): unknown {
+  const longest = longestMs(rehearsed);
+  const { code, message } = StewardError.from(thrown);
+  if (code !== 'TIMEOUT' || longest === undefined || set.statementTimeoutMs !== undefined) return thrown;
+  const because = `${formatDuration(Math.max(1, Math.round(longest)))} at most in the rehearsal`;
+  return diverged(file, tookTooLong(statementLimit({ set }, rehearsed), { because }), { told: message, cause: thrown });
 }
 
 async function rehearse({ input, ports, run, signal, log, progress }: Ctx, facts: Facts): Promise<RehearsalReport> {
@@ -91,6 +125,7 @@ async function rehearse({ input, ports, run, signal, log, progress }: Ctx, facts
   progress({ done: 0, message: `restoring copy ${copy.id} to rehearse on` });
   await ports.backups.sweep({ signal });
   const migrations = await ports.migrations.read(set.folder, set.source);
+  for (const step of steps) assertAsPlanned(named(migrations, step.version), step);
   const rehearsal = await ports.migrations.rehearse(
     {
       place: { source: set.source, repository: copy.repository, location: copy.location },

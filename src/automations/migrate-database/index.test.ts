@@ -99,6 +99,16 @@ describe('migrate-database', () => {
     expect(ports.migrations.limits()).toEqual([3_600_000, 3_600_000]);
   });
 
+  it('says that the original takes far longer than the copy took, where a statement reached that limit', async () => {
+    const { ports, run } = await world();
+    ports.migrations.write('0003_slow.sql', 'select slow');
+    const { status, error } = await run();
+    expect([status, error?.code]).toEqual(['failed', 'DIVERGED']);
+    expect(error?.message).toContain('it took longer than 1m, after 5ms at most in the rehearsal');
+    const asked = await run({ statementTimeout: '5s' });
+    expect(asked.error?.code).toBe('TIMEOUT');
+  });
+
   it('takes no limit from what the copy had already, and says that it was not tried', async () => {
     const { ports, run } = await world();
     expect((await run({ to: '0001' })).status).toBe('succeeded');

@@ -22,7 +22,7 @@ export const Input = SetInput.extend({
   outOfOrder: z.boolean().optional().describe('Applies also what comes before a version that is applied already.'),
   lockTimeout: Duration.optional().describe('How long a statement waits for a table, by default 5s.'),
   statementTimeout: Duration.optional().describe(
-    'How long a statement may take, by default 20 times what it took in the rehearsal.',
+    'How long a statement may take, by default 10 times what it took in the rehearsal (databases.divergence).',
   ),
 });
 export type Input = z.output<typeof Input>;

@@ -1,6 +1,7 @@
 import type { SourceKind, SourceOf } from '../backup/source.ts';
 import type { Doing } from '../backup/store.ts';
 import type { DatabaseLook, SlowQuery } from './look.ts';
+import type { Bounds } from './divergence.ts';
 import type { StatementPlans } from './plans.ts';
 import type { FitnessTask, IndexAdvice, TaskDone } from './task.ts';
 
@@ -27,8 +28,11 @@ export interface DatabaseEngine<Kind extends DatabaseKind = DatabaseKind> {
   readonly kind: Kind;
   /** Looks and changes nothing; what it may not see it tells as blind. */
   look(at: DatabaseAt<Kind>, wanted: Wanted, doing: Doing): Promise<DatabaseLook>;
-  /** One task; LOCKED where its lock did not come in time, and then nothing has changed and nothing is left behind. */
-  perform(at: DatabaseAt<Kind>, task: FitnessTask, doing: Doing): Promise<TaskDone>;
+  /**
+   * One task; LOCKED where its lock did not come in time, DIVERGED where it does what its rehearsal did not: in both cases nothing has
+   * changed and nothing is left behind. How long it may take whoever asks says by the signal.
+   */
+  perform(at: DatabaseAt<Kind>, task: FitnessTask, doing: Doing, bounds?: Bounds): Promise<TaskDone>;
   /** How it goes about what it is asked most often in these databases; nothing is run. Left out where an engine cannot say without values. */
   plans?(at: DatabaseAt<Kind>, databases: readonly string[], doing: Doing): Promise<StatementPlans>;
   /** Indexes for slow queries, each tried: hypothetically where the server can, otherwise for real, in a sandbox only. */

@@ -52,6 +52,10 @@ export const MaintenanceReport = z.object({
   done: z.array(DoneTask),
   postponed: z.array(LeftTask).describe('Somebody held what they need, or the rehearsal failed.'),
   failed: z.array(LeftTask),
+  diverged: z
+    .array(LeftTask)
+    .default([])
+    .describe('Ended, since they went on otherwise than on the copy: longer, behind a lock, or with a stronger one.'),
   skipped: z.array(LeftTask).describe('What was not due, each with why; the first 200.'),
   left: z
     .number()

@@ -54,6 +54,8 @@ export const TaskDone = z.object({
   how: z.string().optional(),
   /** Strongest lock that it held, in the engine's word, and for how long, where the engine tells. */
   locks: z.array(z.object({ table: z.string(), mode: z.string(), heldMs: z.number().min(0) })).default([]),
+  /** What it was done to, in the engine's own words: on another of that name it is another task. */
+  definition: z.string().optional(),
 });
 export type TaskDone = z.output<typeof TaskDone>;
 

@@ -1,3 +1,4 @@
+import { DIVERGENCE } from '../database/divergence.ts';
 import { z } from 'zod';
 import { StewardError } from '../errors.ts';
 import type { MigrationSet } from '../ports/migrations.ts';
@@ -40,6 +41,7 @@ export function pickSet(
       outOfOrder: false,
       lockTimeoutMs: LOCK_TIMEOUT_MS,
       statementTimeoutMs: undefined,
+      divergence: DIVERGENCE,
     };
   }
   const only = sets.length === 1 ? sets[0] : undefined;

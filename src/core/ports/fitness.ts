@@ -1,4 +1,5 @@
 import type { Doing } from '../backup/store.ts';
+import type { Bounds, DivergenceRules } from '../database/divergence.ts';
 import type { Wanted } from '../database/engine.ts';
 import type { DatabaseLook, SlowQuery } from '../database/look.ts';
 import type { StatementPlans } from '../database/plans.ts';
@@ -20,6 +21,9 @@ export interface FitnessSettings {
   readonly slowMs: number;
   /** One task may take so long; what takes longer is ended, and told. */
   readonly taskMs: number;
+  /** How long it waits for a lock before it begins. */
+  readonly lockMs: number;
+  readonly divergence: DivergenceRules;
 }
 
 /** Databases of this machine, by the names of their backup sources: a database is kept fit as whoever may back it up. */
@@ -37,7 +41,8 @@ export interface FitnessPort {
   look(source: string, wanted: Wanted, doing: Doing): Promise<DatabaseLook>;
   /** How the server goes about what it is asked most often in these databases; why that is not known where it is not. */
   plans(source: string, databases: readonly string[], doing: Doing): Promise<StatementPlans>;
-  perform(source: string, task: FitnessTask, doing: Doing): Promise<TaskDone>;
+  /** `bounds`: as its rehearsal was; DIVERGED where it goes beyond them. */
+  perform(source: string, task: FitnessTask, doing: Doing, bounds?: Bounds): Promise<TaskDone>;
   /**
    * Restores the copy into a throw-away place, does the tasks there, tries indexes for the slow queries, and removes it. An owner who asks
    * again for what was tried for it is told that, as long as this process lives: a run plans, and looks again before it begins.

@@ -1,4 +1,5 @@
 import type { Doing } from '../backup/store.ts';
+import type { DivergenceRules } from '../database/divergence.ts';
 import type { Migration } from '../migration/files.ts';
 import type { AppliedRow } from '../migration/standing.ts';
 import type { SqlKind } from '../migration/statements.ts';
@@ -14,6 +15,7 @@ export interface MigrationSet {
   readonly lockTimeoutMs: number;
   /** Undefined: by what the rehearsal took. */
   readonly statementTimeoutMs: number | undefined;
+  readonly divergence: DivergenceRules;
 }
 
 /** A database of a backup source: that says how it is reached. */
@@ -69,6 +71,8 @@ export interface MigrationStep extends Limits {
   /** Versions that have to be applied already, and no others: otherwise somebody else was here. */
   readonly expects: readonly string[];
   readonly run: string;
+  /** What it held in its rehearsal; a stronger lock than that ends it. Undefined where it was not tried, or its engine tells of none. */
+  readonly held?: readonly Pick<HeldLock, 'relation' | 'mode'>[] | undefined;
   /** For how long one that migrates already is waited for: it may be what this run itself was before a crash. */
   readonly waitMs: number;
 }

@@ -310,6 +310,7 @@ describe('the watch over databases', () => {
   });
 
   it('remembers what a maintenance did, writes its report as a file, and is told only once', async () => {
+    const about = { kind: 'reindex', database: 'shop', object: 'public.orders_day', why: 'it took longer' } as const;
     const report: MaintenanceReport = {
       at: clock,
       node: 'n1',
@@ -327,6 +328,7 @@ describe('the watch over databases', () => {
       ],
       postponed: [],
       failed: [],
+      diverged: [{ source: 'crm', ...about }],
       skipped: [],
       skippedInAll: 0,
       left: 0,
@@ -366,6 +368,24 @@ describe('the watch over databases', () => {
       .toContain('latest_database_maintenance_report.json');
     const written = await readFile(join(folder.path, 'logs', 'latest_database_maintenance_report.json'), 'utf8');
     expect(JSON.parse(written)).toMatchObject({ ok: true, done: [{ kind: 'vacuum' }] });
+    const diverged = await database.store.events.read({ types: ['database.diverged'] });
+    expect(diverged.map((event) => [event.causation, event.data])).toEqual([
+      [{ runId: 'run_1' }, { source: 'crm', automation: 'maintain-database', ...about }],
+    ]);
+    runs.set('run_2', {
+      node: 'node_1',
+      finishedAt: clock,
+      error: { code: 'DIVERGED', message: '0001.sql took longer' },
+    } as Run);
+    await database.store.db.transaction().execute((trx) =>
+      database.store.events.append(trx, {
+        type: 'run.finished',
+        data: { runId: 'run_2', automation: 'migrate-database' },
+      }),
+    );
+    await expect
+      .poll(async () => (await database.store.events.read({ types: ['database.diverged'] })).at(-1)?.data)
+      .toEqual({ automation: 'migrate-database', why: '0001.sql took longer' });
     const advice = (
       await ask<{ items: { database: string; kind: string; why: string }[] }>('database-advice', { source: 'crm' })
     ).items;

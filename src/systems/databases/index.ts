@@ -7,7 +7,7 @@ import type { EventConsumer } from '../../store/event-consumer.ts';
 import type { DatabasesDeps } from './deps.ts';
 import { createMeasured } from './measured.ts';
 import { databaseOperations } from './operations.ts';
-import { keepMaintenanceReport } from './report.ts';
+import { keepMaintenanceReport, tellDivergedMigration } from './report.ts';
 import { databaseRetention } from './retention.ts';
 import type { DatabaseTables } from './tables.ts';
 import { lookAround } from './watch.ts';
@@ -95,6 +95,7 @@ export function createDatabaseWatch(given: Omit<DatabasesDeps, 'measured'>): Dat
         consumer: `databases:${node.name}`,
         types: ['run.finished'],
         async handle(event) {
+          await tellDivergedMigration(event, deps);
           const maintained = await keepMaintenanceReport(event, deps);
           // Whoever asks next sees what came of it.
           if (maintained.length > 0) await lookAround(deps, { signal: ending.signal, only: maintained });

@@ -5,6 +5,33 @@ import { fileStamp } from '../../core/exports.ts';
 import type { DatabasesDeps } from './deps.ts';
 import type { DatabaseTables } from './tables.ts';
 
+/** A migration that was ended since it went on otherwise than in its rehearsal has no report: its error says how. */
+export async function tellDivergedMigration(
+  event: StewardEvent,
+  { store, runs, node }: Pick<DatabasesDeps, 'store' | 'runs' | 'node'>,
+): Promise<void> {
+  const { runId, automation } = event.data as Finished;
+  if (automation !== 'migrate-database' || runId === undefined) return;
+  const run = await runs.get(runId);
+  const { error } = run ?? {};
+  if (run?.node !== node.id || error?.code !== 'DIVERGED' || (await wasTold(runId, store))) return;
+  await store.db.transaction().execute(
+    async (trx) =>
+      void (await store.events.append(trx, {
+        type: 'database.diverged',
+        node: node.id,
+        causation: { runId },
+        data: { automation, why: error.message },
+      })),
+  );
+}
+
+/** Handed twice, it is still told once; there are few of them. */
+async function wasTold(runId: string, { events }: Pick<DatabasesDeps['store'], 'events'>): Promise<boolean> {
+  const since = await events.read({ types: ['database.diverged'] });
+  return since.some(({ causation }) => causation?.runId === runId);
+}
+
 export const REPORT_PREFIX = 'database_maintenance_report_';
 const LATEST = 'latest_database_maintenance_report.json';
 
@@ -28,6 +55,7 @@ export async function keepMaintenanceReport(
   if (run?.node !== node.id) return [];
   const { success, data } = MaintenanceReport.safeParse(run.output);
   if (!success) return [];
+  const told = await wasTold(runId, store);
   await store.db
     .withTables<DatabaseTables>()
     .transaction()
@@ -50,6 +78,13 @@ export async function keepMaintenanceReport(
             after_bytes: afterBytes ?? null,
           })
           .execute();
+      for (const { source, ...task } of told ? [] : data.diverged)
+        await store.events.append(trx, {
+          type: 'database.diverged',
+          node: node.id,
+          causation: { runId },
+          data: { source, automation, ...task },
+        });
       for (const { source, ...advice } of data.advice) {
         const values = { at: data.at, advice: JSON.stringify(advice) };
         await trx

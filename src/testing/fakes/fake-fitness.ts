@@ -1,3 +1,4 @@
+import type { Bounds } from '../../core/database/divergence.ts';
 import { DatabaseLook } from '../../core/database/look.ts';
 import type { DoneBefore, FitnessRules } from '../../core/database/rules.ts';
 import type { FitnessTask, TaskDone } from '../../core/database/task.ts';
@@ -25,6 +26,8 @@ export interface FakeFitness extends FitnessPort {
   noPlace(why: string): void;
   openWindow(open: boolean): void;
   remember(source: string, done: DoneBefore): void;
+  /** Within which each task was to be done. */
+  readonly bounds: readonly (Bounds | undefined)[];
   readonly rehearsals: readonly { readonly location: string; readonly tasks: readonly FitnessTask[] }[];
 }
 
@@ -35,6 +38,7 @@ export function fakeFitness({ now }: { readonly now: () => Date }): FakeFitness 
   const pretending = new Set<string>();
   const remembered = new Map<string, DoneBefore[]>();
   const rehearsals: { location: string; tasks: readonly FitnessTask[] }[] = [];
+  const bounds: (Bounds | undefined)[] = [];
   let open = true;
   let noPlace: string | undefined;
 
@@ -84,6 +88,7 @@ export function fakeFitness({ now }: { readonly now: () => Date }): FakeFitness 
 
   return {
     rehearsals,
+    bounds,
     addDatabase: (look) =>
       void looks.set(
         look.source,
@@ -105,7 +110,13 @@ export function fakeFitness({ now }: { readonly now: () => Date }): FakeFitness 
     openWindow: (isOpen) => void (open = isOpen),
     remember: (source, done) => void remembered.set(source, [...(remembered.get(source) ?? []), done]),
 
-    settings: () => ({ rules: RULES, slowMs: 1_000, taskMs: 60_000 }),
+    settings: () => ({
+      rules: RULES,
+      slowMs: 1_000,
+      taskMs: 60_000,
+      lockMs: 1_000,
+      divergence: { times: 10, leastMs: 60_000 },
+    }),
     inWindow: () => open,
     nextWindow: () => new Date('2026-04-05T00:00:00Z'),
     kinds: () => ['postgres', 'mysql', 'sqlite', 'redis'],
@@ -120,8 +131,9 @@ export function fakeFitness({ now }: { readonly now: () => Date }): FakeFitness 
         plan: 'Seq Scan on orders',
       })),
     }),
-    async perform(source, task, { signal }) {
+    async perform(source, task, { signal }, within) {
       signal.throwIfAborted();
+      bounds.push(within);
       const code = failing.get(`there:${task.kind}`);
       if (code) throw new StewardError(code, `${task.kind} of ${task.object ?? task.database} did not go`);
       if (pretending.has(task.kind)) return { durationMs: 1, locks: [] };

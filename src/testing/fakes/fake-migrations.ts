@@ -68,6 +68,7 @@ export function fakeMigrations({ now }: { readonly now: () => Date }): FakeMigra
         outOfOrder: false,
         lockTimeoutMs: 5_000,
         statementTimeoutMs: undefined,
+        divergence: { times: 10, leastMs: 60_000 },
         ...set,
       }),
     write: (file, content) => void (content === '' ? files.delete(file) : files.set(file, content)),
@@ -104,6 +105,8 @@ export function fakeMigrations({ now }: { readonly now: () => Date }): FakeMigra
       const { version, up, down } = migration;
       const script = direction === 'up' ? up : down;
       if (script?.sql.includes('fail')) throw new StewardError('PROGRAM_FAILED', `${script.file}, line 1 failed.`);
+      if (script?.sql.includes('slow'))
+        throw new StewardError('TIMEOUT', `${script.file}, line 1 failed: it was slow.`);
       const already = rows.some((row) => row.version === version) === (direction === 'up');
       if (unsound !== undefined) problems = [unsound];
       if (already) return { already, durationMs: 5, statements: [], locks: [], rewrites: [] };

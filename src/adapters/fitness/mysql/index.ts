@@ -57,7 +57,7 @@ export function createMysqlEngine(options: MysqlEngineOptions): DatabaseEngine<'
       };
     },
 
-    perform: (at, task, doing) => performOn({ at, reaching, lockMs: lockMs() }, task, doing),
+    perform: (at, task, doing, bounds) => performOn({ at, reaching, lockMs: lockMs(), bounds }, task, doing),
     advise: (at, slow, doing) => advise({ at, reaching }, slow, doing),
   };
 }

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DatabaseAt } from '../../../core/database/engine.ts';
+import { type Bounds, diverged, nameOf } from '../../../core/database/divergence.ts';
 import type { FitnessTask, TaskDone } from '../../../core/database/task.ts';
 import type { Doing } from '../../../core/backup/store.ts';
 import { StewardError } from '../../../core/errors.ts';
@@ -22,6 +23,7 @@ export interface Working {
   readonly at: DatabaseAt<'mysql'>;
   readonly reaching: Reaching;
   readonly lockMs: number;
+  readonly bounds?: Bounds | undefined;
 }
 
 const ENDS_WITHIN_MS = 15_000;
@@ -29,7 +31,11 @@ const RESTS_MS = 500;
 /** One that failed within it has only waited. */
 const ONLY_WAITED_MS = 3_000;
 
-export async function performOn({ at, reaching, lockMs }: Working, task: FitnessTask, doing: Doing): Promise<TaskDone> {
+export async function performOn(
+  { at, reaching, lockMs, bounds }: Working,
+  task: FitnessTask,
+  doing: Doing,
+): Promise<TaskDone> {
   if (task.kind !== 'analyze' && task.kind !== 'rebuild')
     throw new StewardError('INPUT_INVALID', `MariaDB and MySQL know no ${task.kind}.`, {
       hint: 'They know analyze and rebuild.',
@@ -38,7 +44,7 @@ export async function performOn({ at, reaching, lockMs }: Working, task: Fitness
   return await endedWithUs(access, doing, async (session) => {
     // Whoever comes behind one that waits for the lock of a table waits too: so it waits for as short as can be said, and again.
     await session.rows('set session lock_wait_timeout = 1');
-    const there = { session, access, sandbox: at.sandbox ?? false, lockMs };
+    const there = { session, access, sandbox: at.sandbox ?? false, lockMs, bounds };
     try {
       return await (task.kind === 'analyze' ? analyze : rebuild)(there, task, doing);
     } catch (thrown) {
@@ -93,6 +99,7 @@ interface There {
   readonly access: MyAccess;
   readonly sandbox: boolean;
   readonly lockMs: number;
+  readonly bounds: Bounds | undefined;
 }
 
 /** Statistics that outlive a restart, from a few pages of each index. Replicas take their own. */
@@ -144,7 +151,7 @@ async function rebuild(there: There, task: FitnessTask, doing: Doing): Promise<T
   if (!sandbox && back * 2 < (task.expectedBytes ?? 1))
     return done(`only ${back} bytes would come back, so nothing was done`, before.bytes, []);
   if (!sandbox) await assertRoom(server, before.bytes);
-  const { how, lock } = await patiently(there, doing, () => anew(session, qualified(database, object), doing));
+  const { how, lock } = await patiently(there, doing, () => anew(there, task, doing));
   const heldMs = performance.now() - started;
   const { bytes } = await look();
   return done(how, bytes, lock === undefined ? [] : [{ table: object, mode: lock, heldMs }]);
@@ -163,15 +170,25 @@ interface Way {
   readonly lock: string | undefined;
 }
 
-async function anew(session: MySession, table: string, { signal }: Doing): Promise<Way> {
+async function anew({ session, bounds }: There, task: FitnessTask, { signal }: Doing): Promise<Way> {
+  const { database, object = '' } = task;
+  const table = qualified(database, object);
   let refused: unknown;
   for (const way of WAYS) {
     signal.throwIfAborted();
+    // Where nobody waited on the copy, nobody is made to wait here.
+    if (bounds && way.lock !== undefined && bounds.locks.length === 0)
+      throw diverged(nameOf(task), `only ${way.how} does it, in which ${way.lock}, and on its copy they did not`, {
+        cause: refused,
+      });
+    const began = performance.now();
     try {
       await session.rows(`alter table ${table} ${way.how}`);
       return { ...way, how: `ALTER TABLE … ${way.how}` };
     } catch (thrown) {
       const { errno = 0 } = (StewardError.from(thrown).cause ?? {}) as { errno?: number };
+      if (bounds && StewardError.from(thrown).code === 'LOCKED' && performance.now() - began > ONLY_WAITED_MS)
+        throw diverged(nameOf(task), 'somebody held the table when it was to be put in its place', { cause: thrown });
       if (!NOT_SO.has(errno)) throw thrown;
       refused = thrown;
     }

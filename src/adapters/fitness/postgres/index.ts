@@ -26,9 +26,9 @@ export function createPostgresEngine(deps: EngineDeps): DatabaseEngine<'postgres
       return await advise(await accessTo(source, deps), slow, { throwAway: sandbox === true, doing });
     },
 
-    async perform({ source }, task, doing) {
+    async perform({ source }, task, doing, bounds) {
       const access = await accessTo(source, deps);
-      const patience = { lockMs: lockMs(), doing };
+      const patience = { lockMs: lockMs(), doing, bounds };
       switch (task.kind) {
         case 'vacuum':
         case 'analyze':

@@ -3,8 +3,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PostgresSource } from '../../../core/backup/source.ts';
 import type { DatabaseEngine } from '../../../core/database/engine.ts';
 import type { DatabaseLook } from '../../../core/database/look.ts';
+import { boundsOf } from '../../../core/database/divergence.ts';
 import { planChanges } from '../../../core/database/plans.ts';
-import type { FitnessTask } from '../../../core/database/task.ts';
+import type { FitnessTask, TaskDone } from '../../../core/database/task.ts';
 import { defined } from '../../../testing/defined.ts';
 import { startPostgres, type TestPostgres } from '../../../testing/world/postgres.ts';
 import { createPrograms } from '../../programs/index.ts';
@@ -306,6 +307,92 @@ describe('maintenance of PostgreSQL', () => {
     await expect(canceled).rejects.toMatchObject({ code: 'CANCELED' });
     expect(await invalid()).toEqual([]);
     expect(indexOf(await look(), 'large_what')).toMatchObject({ valid: true });
+  }, 60_000);
+
+  const RULES = { times: 10, leastMs: 60_000 };
+  const within = (object: string, done: TaskDone) =>
+    engine.perform(
+      at(),
+      { kind: 'reindex', database: 'shop', object, reason: 'a test' },
+      doing,
+      boundsOf(done, { bytes: null }, RULES),
+    );
+
+  it('ends what is held up by somebody who did not hold up its rehearsal, names who, and leaves nothing', async () => {
+    const done = await perform('reindex', 'public.large_what');
+    lockMs = 800;
+    const holder = await server.session('shop');
+    const [self] = (await holder.query<{ pid: number }>('select pg_backend_pid() as pid')).rows;
+    const held = within('public.large_what', done);
+    held.catch(() => undefined);
+    await whileBuilding(async () => {
+      await holder.query('begin');
+      await holder.query('lock table large in row exclusive mode');
+    });
+    // It holds on until the build was given up: only then what that left can go.
+    while ((await server.say('shop', 'select from pg_stat_progress_create_index')).length > 0) await sleep(20);
+    await server.say('shop', "insert into large values (-1, 'meanwhile')");
+    await holder.query('commit');
+    await expect(held).rejects.toMatchObject({
+      code: 'DIVERGED',
+      message: expect.stringContaining(`behind session ${defined(self).pid}`),
+    });
+    lockMs = 5_000;
+    await holder.end();
+    expect(await server.say('shop', 'delete from large where id = -1 returning id')).toEqual([{ id: -1 }]);
+    expect(await invalid()).toEqual([]);
+    expect(await server.say('shop', "select from pg_class where relname like 'large_what_cc%'")).toEqual([]);
+    expect(indexOf(await look(), 'large_what')).toMatchObject({ valid: true });
+  }, 60_000);
+
+  it('ends what takes a stronger lock than it took in its rehearsal', async () => {
+    await server.say(
+      'shop',
+      'create table switched ()',
+      'create table others (id int)',
+      `create function grab() returns void language plpgsql as 'begin lock table public.others in access exclusive mode; perform pg_sleep(30); end'`,
+      `create function keyed(what text) returns text immutable language plpgsql as
+        'begin if exists (select from public.switched) then perform public.grab(); end if; return what; end'`,
+      'create table keyed as select * from large limit 1000',
+      'create index keyed_what on keyed (keyed(what))',
+    );
+    const done = await perform('reindex', 'public.keyed_what');
+    await server.say('shop', 'insert into switched default values');
+    await expect(within('public.keyed_what', done)).rejects.toMatchObject({
+      code: 'DIVERGED',
+      message: expect.stringContaining('AccessExclusiveLock on public.others'),
+    });
+    expect(await invalid()).toEqual([]);
+    expect(await server.say('shop', "select from pg_locks where relation = 'others'::regclass")).toEqual([]);
+    await server.say('shop', 'drop table keyed, others, switched');
+  }, 60_000);
+
+  it('is ended when its time is over, however busy it is', async () => {
+    await server.say(
+      'shop',
+      'create table slowed ()',
+      `create function slow(what text) returns text immutable language plpgsql as
+        'begin if exists (select from public.slowed) then perform pg_sleep(0.01); end if; return what; end'`,
+      'create table slow as select * from large limit 20000',
+      'create index slow_what on slow (slow(what))',
+      'insert into slowed default values',
+    );
+    await expect(perform('reindex', 'public.slow_what', { signal: AbortSignal.timeout(1_000) })).rejects.toMatchObject({
+      code: 'CANCELED',
+    });
+    expect(await invalid()).toEqual([]);
+    await server.say('shop', 'drop table slow, slowed');
+  }, 60_000);
+
+  it('begins nothing where an index of that name is another one by now', async () => {
+    const done = await perform('reindex', 'public.large_what');
+    expect(done.definition).toBe('CREATE INDEX large_what ON public.large USING btree (what)');
+    await server.say('shop', 'drop index large_what', 'create index large_what on large (what, id)');
+    await expect(within('public.large_what', done)).rejects.toMatchObject({
+      code: 'DIVERGED',
+      message: expect.stringContaining('(what, id)'),
+    });
+    await server.say('shop', 'drop index large_what', 'create index large_what on large (what)');
   }, 60_000);
 
   it('removes what a rebuild of somebody else left, and no index that is valid', async () => {

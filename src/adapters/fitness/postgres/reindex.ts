@@ -1,5 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Doing } from '../../../core/backup/store.ts';
+import { type Bounds, diverged, nameOf } from '../../../core/database/divergence.ts';
 import type { FitnessTask, TaskDone } from '../../../core/database/task.ts';
 import { StewardError } from '../../../core/errors.ts';
 import { identifier, type PgAccess, type PgSession } from '../../sources/postgres/access.ts';
@@ -15,6 +16,7 @@ const CLEANS_WITHIN_MS = 60_000;
 interface Patience {
   readonly lockMs: number;
   readonly doing: Doing;
+  readonly bounds?: Bounds | undefined;
 }
 
 /**
@@ -26,6 +28,10 @@ export async function reindex(access: PgAccess, task: FitnessTask, patience: Pat
   await using session = await openPatient(access, database, patience);
   const index = await findRelation(session, object, ['i']);
   if (!index) throw new StewardError('NOT_FOUND', `${database} has no index ${object} any more.`);
+  const { bounds } = patience;
+  const definition = await definitionOf(session, index.oid);
+  if (bounds?.definition !== undefined && bounds.definition !== definition)
+    throw diverged(nameOf(task), `it is now "${definition}", and was rehearsed as "${bounds.definition}"`);
   await awaitTurn(session, index, { what: `${object} of ${database}`, ...patience });
   await dropLeftovers(session, index.table);
   const before = await sizeOf(session, index.oid);
@@ -33,8 +39,10 @@ export async function reindex(access: PgAccess, task: FitnessTask, patience: Pat
   const started = performance.now();
   let locks: TaskDone['locks'];
   try {
-    ({ locks } = await lockedDuring(access, { database, pid: session.pid, signal: patience.doing.signal }, () =>
-      session.rows(`reindex index concurrently ${index.sql}`),
+    ({ locks } = await lockedDuring(
+      access,
+      { database, pid: session.pid, signal: patience.doing.signal, within: { what: nameOf(task), bounds } },
+      () => session.rows(`reindex index concurrently ${index.sql}`),
     ));
   } catch (thrown) {
     await cleanUp(access, { database, table: index.table, pid: session.pid }, thrown);
@@ -47,6 +55,7 @@ export async function reindex(access: PgAccess, task: FitnessTask, patience: Pat
     beforeBytes: before,
     ...(now && { afterBytes: await sizeOf(session, now.oid) }),
     locks,
+    definition,
   };
 }
 
@@ -165,6 +174,14 @@ async function endBuilder(session: PgSession, pid: number, table: number): Promi
     if (rows.length === 0 || performance.now() > until) return;
     await wait(LOOK_EVERY_MS);
   }
+}
+
+async function definitionOf(session: PgSession, oid: number): Promise<string> {
+  const [row] = await session.rows<{ definition: string }>(
+    'select pg_catalog.pg_get_indexdef($1::int8::oid) as definition',
+    [oid],
+  );
+  return row?.definition ?? '';
 }
 
 async function sizeOf(session: PgSession, oid: number): Promise<number> {

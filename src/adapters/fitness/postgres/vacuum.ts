@@ -1,5 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Doing } from '../../../core/backup/store.ts';
+import { type Bounds, nameOf } from '../../../core/database/divergence.ts';
 import type { FitnessTask, TaskDone } from '../../../core/database/task.ts';
 import { StewardError } from '../../../core/errors.ts';
 import type { PgAccess, PgSession } from '../../sources/postgres/access.ts';
@@ -13,9 +14,10 @@ const LOOK_EVERY_MS = 100;
 /** VACUUM or ANALYZE of one table, beside whoever reads and writes it. Never FULL. */
 export async function tend(
   access: PgAccess,
-  { kind, database, object }: FitnessTask & { readonly kind: 'vacuum' | 'analyze' },
-  { lockMs, doing }: { readonly lockMs: number; readonly doing: Doing },
+  task: FitnessTask & { readonly kind: 'vacuum' | 'analyze' },
+  { lockMs, doing, bounds }: { readonly lockMs: number; readonly doing: Doing; readonly bounds?: Bounds | undefined },
 ): Promise<TaskDone> {
+  const { kind, database, object } = task;
   await using session = await openPatient(access, database, { lockMs, doing });
   const table = object === undefined ? undefined : await findRelation(session, object, ['r', 'm', 'p']);
   if (!table) throw new StewardError('NOT_FOUND', `${database} has no table ${object ?? 'without a name'} any more.`);
@@ -25,8 +27,10 @@ export async function tend(
   const started = performance.now();
   // Truncating the end of a table would take its strongest lock, for which everybody waits.
   const statement = kind === 'vacuum' ? `vacuum (truncate false) ${table.sql}` : `analyze ${table.sql}`;
-  const { locks } = await lockedDuring(access, { database, pid: session.pid, signal: doing.signal }, () =>
-    session.rows(statement),
+  const { locks } = await lockedDuring(
+    access,
+    { database, pid: session.pid, signal: doing.signal, within: { what: nameOf(task), bounds } },
+    () => session.rows(statement),
   );
   const durationMs = performance.now() - started;
   const after = await told(session, table, kind, before, doing);
