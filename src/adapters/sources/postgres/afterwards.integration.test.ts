@@ -15,6 +15,8 @@ import { createPostgresSource } from './index.ts';
 
 const doing = { signal: new AbortController().signal };
 const started: string[] = [];
+/** Rows that take several looks to fill. */
+const LARGE = 600_000;
 let server: TestPostgres;
 let folder: TempFolder;
 let reader: SourceReader<'postgres'>;
@@ -31,7 +33,13 @@ beforeAll(async () => {
     cache: at('cache'),
     account: async () => nobody,
   });
-  await server.say('postgres', 'create database plain', 'create database knotted');
+  await server.say(
+    'postgres',
+    'create database plain',
+    'create database knotted',
+    'create database uneven',
+    'create database writing',
+  );
   const tables = [
     'create table orders (id int primary key, customer int not null, note text)',
     `insert into orders select i, i % 10, md5(i::text) from generate_series(1, 2000) i`,
@@ -52,6 +60,20 @@ beforeAll(async () => {
     'create index on notes (note)',
     `create function one(int) returns text immutable begin atomic select note from orders where id = $1 group by id; end`,
     'create index on lines (one(of))',
+  );
+  const uneven = [
+    'create table small (id int)',
+    'insert into small select generate_series(1, 1000)',
+    'create table zlarge (id int, note text)',
+    `insert into zlarge select i, repeat(md5(i::text), 4) from generate_series(1, ${LARGE}) i`,
+  ];
+  await server.say('uneven', ...uneven);
+  await server.say(
+    'writing',
+    ...uneven,
+    `create function tell(int) returns boolean language plpgsql as
+      'begin if $1 = ${LARGE} then insert into public.small values ($1); end if; return true; end'`,
+    'alter table zlarge add check (tell(id))',
   );
 }, 120_000);
 afterAll(async () => {
@@ -120,6 +142,25 @@ describe('a proven restore of PostgreSQL', () => {
     const steps = programs.filter((name) => /^pg_(restore|dump)\b/.test(name)).slice(-4);
     expect(steps.toSorted()).toEqual(['pg_dump', 'pg_restore', 'pg_restore indexes.list', 'pg_restore rest.list']);
     expect(steps.at(-1)).toBe('pg_restore rest.list');
+  }, 120_000);
+
+  it('counts what is filled while the last table is', async () => {
+    const { programs } = await prove(await copyOf('uneven'));
+    expect(programs.filter((name) => name === 'pg_dump')).toHaveLength(2);
+  }, 120_000);
+
+  it('counts nothing before all is there where what is filled last writes into what was filled first', async () => {
+    const copy = await copyOf('writing');
+    const place = { scratch: at('scratch'), owner: 'drill', prove: true };
+    const sandbox = await reader.sandbox(sourceOf('writing'), copy, place, doing);
+    try {
+      expect(sandbox.restore).toMatchObject({ ok: true });
+      const content = await sandbox.content(doing);
+      expect(content.ok).toBe(false);
+      expect(content.statement).toContain('small');
+    } finally {
+      await sandbox.end();
+    }
   }, 120_000);
 
   it('builds no index before what it is made of', async () => {

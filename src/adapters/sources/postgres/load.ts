@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { SealedCopy } from '../../../core/backup/reader.ts';
@@ -77,16 +78,23 @@ export async function fetchDump(
   }
 }
 
+/** Reads the rows that a restore brings. */
+export interface Reading<Early, All> {
+  /** Beside the filling of tables, of which some are filled before others. `loaded`: all are. */
+  early(loaded: AbortSignal, doing: Doing): Promise<Early>;
+  all(early: Early, doing: Doing): Promise<All>;
+}
+
 /**
- * Restores a dump into an empty database, the first error ends it. VERIFICATION_FAILED where the copy does not restore. `count` reads
- * the rows as soon as they are all there, beside the building of indexes, which lock nobody out who reads.
+ * Restores a dump into an empty database, the first error ends it. VERIFICATION_FAILED where the copy does not restore. The rows are
+ * read as soon as they are there, beside the building of indexes, which lock nobody out who reads.
  */
-export async function loadDatabase<T>(
+export async function loadDatabase<Early, All>(
   loading: Loading,
   file: string,
   doing: Doing,
-  count: (doing: Doing) => Promise<T>,
-): Promise<T> {
+  reading: Reading<Early, All>,
+): Promise<All> {
   const { about, access, into, tools, programs, owners } = loading;
   const restore = async (what: readonly string[], { signal }: Doing): Promise<void> => {
     const result = await programs.run({
@@ -108,17 +116,31 @@ export async function loadDatabase<T>(
     });
     if (result.exitCode !== 0) throw restoreError('pg_restore', result, about);
   };
-  // Both at once: rows are not logged where their table was made by the same pg_restore.
-  await restore(['--section=pre-data', '--section=data'], doing);
-  if (about.partly !== null) await loadPartly(loading, about.partly, doing);
   // Keys and triggers come when the rows are all there.
   const { indexes, rest } = await listAfterwards(loading, file, doing);
-  const [counted] = await together(doing, [
-    count,
-    async (now) => indexes && (await restore([`--use-list=${indexes}`], now)),
+  const loaded = new AbortController();
+  const [read] = await together(doing, [
+    async (now) => {
+      const early = await reading.early(loaded.signal, now);
+      await until(loaded.signal, now.signal);
+      return await reading.all(early, now);
+    },
+    async (now) => {
+      // Both at once: rows are not logged where their table was made by the same pg_restore.
+      await restore(['--section=pre-data', '--section=data'], now);
+      if (about.partly !== null) await loadPartly(loading, about.partly, now);
+      loaded.abort();
+      if (indexes !== undefined) await restore([`--use-list=${indexes}`], now);
+    },
   ]);
   if (rest !== undefined) await restore([`--use-list=${rest}`], doing);
-  return counted;
+  return read;
+}
+
+/** Until one of them is aborted. */
+async function until(...signals: readonly AbortSignal[]): Promise<void> {
+  const any = AbortSignal.any([...signals]);
+  if (!any.aborted) await once(any, 'abort');
 }
 
 async function loadPartly(

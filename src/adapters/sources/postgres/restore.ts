@@ -19,7 +19,7 @@ import { lookAtServer, openServer, type PgServer } from './look.ts';
 import { remarkIn, type Remark, remarkText, SCRATCH_PREFIX } from './ours.ts';
 import { dropScratch } from './drop-scratch.ts';
 import { SCRATCH_KIND } from './sandbox.ts';
-import { countDatabase } from './rows.ts';
+import { readingFor } from './early-rows.ts';
 import type { FindTools } from './tools.ts';
 
 export interface Wanted {
@@ -121,9 +121,7 @@ export async function restoreCopy(
         folder: folder.path,
         owners: server.superuser,
       };
-      const found = await loadDatabase(loading, file, doing, (now) =>
-        countDatabase({ ...loading, hash: about.hash }, now),
-      );
+      const found = await loadDatabase(loading, file, doing, readingFor({ ...loading, hash: about.hash }));
       await rm(file, { force: true });
       await proveBeside(loading, found, doing);
     }

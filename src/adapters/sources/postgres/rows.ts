@@ -9,7 +9,7 @@ import { anyOrderSink, type ArchivedTable, inOrderSink, readArchive, type RowSin
 import { countLargeObjects, countTable, LARGE_OBJECTS, type RowHash } from './counting.ts';
 import { programError } from './errors.ts';
 import type { Loading } from './load.ts';
-import { nameOf, type PgTable, tablesOf, withoutRowsOf } from './tables.ts';
+import { nameOf, type PgTable, tablesOf, withoutRowsOf, withoutTables } from './tables.ts';
 import { pgDump } from './tools.ts';
 
 /** Rows of a dump are the same text wherever they are dumped: what pg_dump itself does not set is set by `dumpEnvironment`. */
@@ -53,26 +53,39 @@ export type Counting = Pick<Loading, 'copy' | 'about' | 'access' | 'into' | 'too
   readonly hash: RowHash;
 };
 
-/** What is in a restored database, each table counted as it was when its copy was made; in the order of its tables. */
-export async function countDatabase(counting: Counting, doing: Doing): Promise<ContentItem[]> {
+/** Whether its rows were hashed as they stood in the dump. */
+export const isInDump = ({ checksum }: ContentItem): boolean => checksum?.startsWith('sha256:') ?? false;
+
+/**
+ * What is in a restored database, each table counted as it was when its copy was made; in the order of its tables. `counted`: what need not
+ * be counted again, by its name.
+ */
+export async function countDatabase(
+  counting: Counting,
+  doing: Doing,
+  counted: ReadonlyMap<string, ContentItem> = new Map(),
+): Promise<ContentItem[]> {
   const { about, hash, access, into } = counting;
   await using session = await openSession(access, into, doing);
   const all = await tablesOf(session, about.name);
   const tables = all.filter((table) => table.kind === 'r' && !about.withoutRows.includes(nameOf(table)));
   const recorded = await recordedOf(counting, doing);
-  const inDump = tables.filter((table) => recorded.get(nameOf(table))?.checksum?.startsWith('sha256:'));
+  const inDump = tables.filter((table) => {
+    const was = recorded.get(nameOf(table));
+    return was !== undefined && isInDump(was) && !counted.has(was.name);
+  });
   const dumped = inDump.length > 0 ? await dumpAgain(counting, { all, inDump, recorded }, doing) : undefined;
   const items: ContentItem[] = [];
   for (const table of tables) {
     const name = nameOf(table);
     const without = about.withoutColumns.find((one) => one.table === name)?.columns ?? [];
-    items.push(dumped?.get(table) ?? (await countTable(session, { table, without }, hash)));
+    items.push(counted.get(name) ?? dumped?.get(table) ?? (await countTable(session, { table, without }, hash)));
     doing.progress?.({ bytes: 0, message: `${name} was counted` });
   }
   return [...items, ...(await countLargeObjects(session, dotted(about.name, LARGE_OBJECTS), hash))];
 }
 
-async function recordedOf({ copy, about }: Counting, doing: Doing): Promise<Map<string, ContentItem>> {
+export async function recordedOf({ copy, about }: Counting, doing: Doing): Promise<Map<string, ContentItem>> {
   const prefix = `${dotted(about.name)}.`;
   const items = new Map<string, ContentItem>();
   for await (const item of readContents(copy, doing)) if (item.name.startsWith(prefix)) items.set(item.name, item);
@@ -117,14 +130,20 @@ async function dumpAgain(
   return items;
 }
 
-/** The rows of a database as its next dump would have them. */
-async function dumpedRows(
+/** The rows of a database as its next dump would have them. It waits for whoever writes, unless it is to lock only `some`. */
+export async function dumpedRows(
   { access, into, about, tools, programs }: Counting,
   {
     all,
     some,
     sink,
-  }: { readonly all: readonly PgTable[]; readonly some: readonly PgTable[]; readonly sink: () => RowSink },
+    locks = 'all',
+  }: {
+    readonly all: readonly PgTable[];
+    readonly some: readonly PgTable[];
+    readonly sink: () => RowSink;
+    readonly locks?: 'all' | 'some' | undefined;
+  },
   doing: Doing,
 ): Promise<Map<PgTable, ContentItem>> {
   const rows = rowsOf(some, sink);
@@ -137,7 +156,7 @@ async function dumpedRows(
         '--data-only',
         '--no-blobs',
         '--lock-wait-timeout=30000',
-        ...withoutRowsOf(others),
+        ...(locks === 'all' ? withoutRowsOf(others) : withoutTables(others)),
         '-d',
         connectionString(into),
       ])),

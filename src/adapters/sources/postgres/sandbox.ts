@@ -25,6 +25,7 @@ import { createDatabase, fetchDump, loadDatabase } from './load.ts';
 import { openServer } from './look.ts';
 import { remarkText } from './ours.ts';
 import { makePlace, type Making, type Place } from './place.ts';
+import { readingFor } from './early-rows.ts';
 import { countDatabase } from './rows.ts';
 
 export const SCRATCH_KIND = 'pg';
@@ -107,14 +108,12 @@ async function restoreDatabase(
     `comment on database ${identifier(into)} is ${literal(remarkText({ is: 'restoring', database: about.name, copy: copy.manifest.copy, owner }))}`,
   );
   const loading = { copy, about, access, into, tools, programs: deps.programs, folder: folder.path, owners };
-  const items = await loadDatabase(
-    loading,
-    dump,
-    doing,
-    async (now) =>
-      // What could not be counted here is once more, where why it cannot be belongs to the content.
-      counted && (await countDatabase({ ...loading, hash }, now).catch(() => undefined)),
-  );
+  const reading = readingFor({ ...loading, hash });
+  const items = await loadDatabase(loading, dump, doing, {
+    early: async (loaded, now) => (counted ? await reading.early(loaded, now) : new Map()),
+    // What could not be counted here is once more, where why it cannot be belongs to the content.
+    all: async (early, now) => counted && (await reading.all(early, now).catch(() => undefined)),
+  });
   if (items) counted?.set(about.name, items);
   await rm(dump, { force: true });
 }

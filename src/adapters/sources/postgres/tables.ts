@@ -108,6 +108,10 @@ export function leavesRows({ excludeTables }: SourceOf<'postgres'>, { names }: P
 export const withoutRowsOf = (tables: readonly PgTable[]): string[] =>
   tables.map((table) => `--exclude-table-data=${sqlName(table)}`);
 
+/** The same where nothing of them is wanted: then they are not locked either. */
+export const withoutTables = (tables: readonly PgTable[]): string[] =>
+  tables.map((table) => `--exclude-table=${sqlName(table)}`);
+
 /** Columns whose values stay where they are. A generated one is made of the others. */
 export function leavesColumns({ excludeColumns }: SourceOf<'postgres'>, { names, columns }: PgTable): PgColumn[] {
   return columns.filter(
