@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { PlaceCheck, PlaceConfig, PlaceResult } from '../../edge/handlers/probe/messages.ts';
+import { codeOf, type PlaceCheck, type PlaceConfig, type PlaceResult } from '../../edge/handlers/probe/messages.ts';
 import { CheckTarget, type ProbeResult, type Prober } from '../core/check.ts';
 import { StewardError } from '../core/errors.ts';
 import { canonicalJson } from '../core/json.ts';
@@ -43,7 +43,6 @@ export function createLooks({ prober, blame, wayTo, onResult, onTrouble, signal 
       seen = { ...seen, state: 'unknown', message: `${reason}; seen: ${seen.message}`, detail: {} };
     // What began with another target must not speak for this one.
     if (!isMeant()) return;
-    const { code } = seen.detail;
     onResult({
       id: randomUUID(),
       check: id,
@@ -52,7 +51,7 @@ export function createLooks({ prober, blame, wayTo, onResult, onTrouble, signal 
       latencyMs: seen.latencyMs,
       // What else the peer said stays here.
       message: seen.message,
-      ...(typeof code === 'string' && /^\w{1,60}$/.test(code) && { code }),
+      ...codeOf(seen.detail),
     });
   }
 

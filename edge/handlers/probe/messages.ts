@@ -43,6 +43,11 @@ export interface PlaceResult {
   readonly code?: string | undefined;
 }
 
+/** As it may stand in a result. */
+export function codeOf({ code }: Readonly<Record<string, unknown>>): Pick<PlaceResult, 'code'> {
+  return typeof code === 'string' && /^\w{1,60}$/.test(code) ? { code } : {};
+}
+
 /** What a place has to say: what it saw, and how it is itself. */
 export interface PlaceReport {
   /** Of the configuration that it has; 0 where it has none. */

@@ -1,6 +1,6 @@
 import { probeHttp, type ProbeTimes, type Seen } from '../../handlers/probe/http.ts';
 import type { HttpTarget } from '../../handlers/probe/http-target.ts';
-import type { PlaceCheck, PlaceResult, PlaceTarget } from '../../handlers/probe/messages.ts';
+import { codeOf, type PlaceCheck, type PlaceResult, type PlaceTarget } from '../../handlers/probe/messages.ts';
 import { probeTcp, type TcpTarget } from './tcp.ts';
 
 export const KINDS = ['http', 'tcp'];
@@ -53,7 +53,6 @@ async function look(
 ): Promise<PlaceResult> {
   const at = new Date().toISOString();
   const { state, latencyMs, message, detail } = await see({ timeoutMs, slowMs });
-  const { code } = detail;
   return {
     id: crypto.randomUUID(),
     check: id,
@@ -61,7 +60,7 @@ async function look(
     state,
     latencyMs,
     message,
-    ...(typeof code === 'string' && { code }),
+    ...codeOf(detail),
   };
 }
 

@@ -14,6 +14,10 @@ import { createWaiting } from './waiting.ts';
 const EVERY_MS = 5 * 60_000;
 const ANSWER_WITHIN_MS = 15_000;
 const CONFIG = 'config';
+/** Results in one report: Steward takes a thousand. */
+const MOST_TOLD = 500;
+/** What Steward says of what it will never take. */
+const NEVER: ReadonlySet<number> = new Set([400, 413]);
 /** What Cloudflare's Free plan allows. */
 const SUBREQUESTS = 50;
 /** Of these so many are for telling: who asks and cannot tell might as well not ask. */
@@ -28,19 +32,25 @@ export async function round(env: Env): Promise<void> {
   let tells = Math.max(2, Math.floor(requests * TELLING));
   const looks = requests - tells;
   const waiting = createWaiting(env.STORE);
-  const dropped = await waiting.dropped();
+  let dropped = await waiting.dropped();
   let config = await keptConfig(env, credential);
   config ??= await tell([]);
   const results = config ? await lookAt(config.checks, { userAgent: config.userAgent, requests: looks }) : [];
   try {
-    config = (await tell(results)) ?? config;
+    await tellAll(results);
     for (const batch of await waiting.oldest(tells)) {
-      await tell(batch.results);
+      await tellAll(batch.results);
       await waiting.remove(batch.key);
     }
   } catch (thrown) {
     console.error(`Steward was not told, and will be with the next round: ${String(thrown)}`);
     await waiting.keep(results, new Date());
+  }
+
+  async function tellAll(all: readonly PlaceResult[]): Promise<void> {
+    // With nothing to tell, that it is there.
+    for (let at = 0; at === 0 || at < all.length; at += MOST_TOLD)
+      config = (await tell(all.slice(at, at + MOST_TOLD))) ?? config;
   }
 
   /** The configuration that comes with the answer, where there is another. */
@@ -66,9 +76,10 @@ export async function round(env: Env): Promise<void> {
     });
     if (!response.ok) {
       await response.body?.cancel();
-      // It will never take these, and the others must not wait for them.
-      if (response.status === 400 && said.length > 0) {
-        console.error(`Steward does not take ${said.length} results, which are given up`);
+      // The others must not wait for them.
+      if (NEVER.has(response.status) && said.length > 0) {
+        console.error(`Steward does not take ${said.length} results, which are given up: ${response.status}`);
+        dropped = await waiting.giveUp(said.length);
         return undefined;
       }
       throw new Error(`it answered ${response.status}`);

@@ -26,8 +26,16 @@ export function createWaiting(store: KeyValues) {
     return Number((await store.get(DROPPED)) ?? 0);
   }
 
+  /** How many were given up by now. */
+  async function giveUp(count: number): Promise<number> {
+    const all = (await dropped()) + count;
+    await store.put(DROPPED, String(all));
+    return all;
+  }
+
   return {
     dropped,
+    giveUp,
     async keep(results: readonly PlaceResult[], at: Date): Promise<void> {
       if (results.length === 0) return;
       await store.put(PREFIX + at.toISOString(), JSON.stringify(results));
@@ -37,7 +45,7 @@ export function createWaiting(store: KeyValues) {
         given += (await read(key)).length;
         await store.delete(key);
       }
-      if (given > 0) await store.put(DROPPED, String((await dropped()) + given));
+      if (given > 0) await giveUp(given);
     },
     async oldest(most: number): Promise<readonly Batch[]> {
       const first = (await keys()).slice(0, Math.max(0, Math.min(most, AT_ONCE)));
