@@ -81,7 +81,16 @@ describe('what nobody knows, at one address', () => {
     const others = Array.from({ length: 5 }, () => turns.take(counts, patienceOf(counts.waitMs)));
     const told = await Promise.all(others);
     expect([first.is, ...told.map(({ is }) => is)]).toEqual(['go', ...Array<string>(5).fill('busy')]);
-    expect(told[0]?.spent).toMatchObject({ allowed: false, headers: { 'retry-after': '1' } });
+    // There is room for one more, and who has a turn may take it.
+    expect(told[0]?.spent).toMatchObject({
+      allowed: false,
+      headers: {
+        'retry-after': '1',
+        'x-ratelimit-remaining': '0',
+        ratelimit: expect.stringMatching(/;r=0;t=\d+$/),
+      },
+      traces: [{ allowed: false, remaining: 0 }],
+    });
     first.end();
     expect((await turns.take(counts, patienceOf(counts.waitMs))).is).toBe('go');
   });

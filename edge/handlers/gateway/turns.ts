@@ -128,9 +128,20 @@ async function isWoken(
   return at === -1;
 }
 
-/** The count may have room at once; it is the others that are to be waited for. */
+/** What room the count has is for those who are being looked at; they are to be waited for. */
 function soon(spent: Spent): Spent {
-  return { ...spent, allowed: false, headers: { ...spent.headers, 'retry-after': '1' } };
+  const { ratelimit } = spent.headers;
+  return {
+    ...spent,
+    allowed: false,
+    headers: {
+      ...spent.headers,
+      'x-ratelimit-remaining': '0',
+      ...(ratelimit !== undefined && { ratelimit: ratelimit.replace(/;r=\d+/, ';r=0') }),
+      'retry-after': '1',
+    },
+    traces: spent.traces.map((trace) => ({ ...trace, remaining: 0, allowed: trace.shadow && trace.allowed })),
+  };
 }
 
 function nothing(): void {

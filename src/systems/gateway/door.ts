@@ -18,7 +18,7 @@ import { recordOf } from './record.ts';
 import { createRequestIds } from './request-ids.ts';
 import type { Doors } from './server.ts';
 import { createTunnels, type Tunnels } from './tunnel.ts';
-import { createUnjudged, type Told } from './unjudged.ts';
+import { createUnjudged, type Flaw, type Told } from './unjudged.ts';
 import type { Upstream } from './upstream.ts';
 
 export interface DoorDeps {
@@ -45,6 +45,8 @@ const FAILED: Readonly<Record<Failure, readonly [status: number, message: string
 
 const RETRY_SECONDS = '5';
 const DRAINED_BYTES = 64 * 1024;
+/** A Node that stops reading at some number still has the others in its raw list: what is passed on must be what was judged. */
+const MOST_HEADERS = 200;
 /** With two of them, two servers may go by different ones. */
 const ONCE = new Set(['host', 'authorization', 'content-type', 'content-length', 'transfer-encoding', 'x-api-key']);
 
@@ -76,9 +78,9 @@ export function createDoor(deps: DoorDeps): Doors & { readonly tunnels: Tunnels 
   function handle(request: IncomingMessage, response: ServerResponse): Soon<void> {
     const began = performance.now();
     figures.requests += 1;
-    const twice = saidTwice(request.rawHeaders);
-    if (twice === undefined) return after(judged(request), (verdict) => follow(request, response, verdict, began));
-    return unjudged.ambiguous(request, `The header ${twice} is there twice.`).then(({ status, headers, body }) => {
+    const flaw = flawOf(request.rawHeaders);
+    if (flaw === undefined) return after(judged(request), (verdict) => follow(request, response, verdict, began));
+    return unjudged.flawed(request, flaw).then(({ status, headers, body }) => {
       response.setHeader('connection', 'close');
       answer(response, status, body, headers);
     });
@@ -128,7 +130,7 @@ export function createDoor(deps: DoorDeps): Doors & { readonly tunnels: Tunnels 
         answerHeaders: (raw) => toClient(raw, verdict.response),
         answerTrailers: (raw) => trailersToClient(raw, verdict.response),
         maxBodyBytes: verdict.maxBodyBytes,
-        answerMs: verdict.timeoutMs,
+        answerMs: leftOf(verdict, began, own),
       },
       (passed) =>
         guarded(request, response, () => {
@@ -211,9 +213,9 @@ export function createDoor(deps: DoorDeps): Doors & { readonly tunnels: Tunnels 
     const began = performance.now();
     figures.requests += 1;
     socket.on('error', () => undefined);
-    const twice = saidTwice(request.rawHeaders);
-    if (twice !== undefined) {
-      const { status, headers, body } = await unjudged.ambiguous(request, `The header ${twice} is there twice.`);
+    const flaw = flawOf(request.rawHeaders);
+    if (flaw !== undefined) {
+      const { status, headers, body } = await unjudged.flawed(request, flaw);
       return lastWords(socket, status, headers, body);
     }
     const verdict = await judged(request);
@@ -236,7 +238,7 @@ export function createDoor(deps: DoorDeps): Doors & { readonly tunnels: Tunnels 
           path: verdict.target,
           headers: upstreamHeaders(request, verdict),
           answerHeaders: (raw) => toClient(raw, verdict.response),
-          answerMs: verdict.timeoutMs,
+          answerMs: leftOf(verdict, began, own),
         })
       : ({ is: 'upstream-down', status: undefined } as const);
     if (passed.is !== 'whole') bump(figures.failures, passed.is);
@@ -247,6 +249,11 @@ export function createDoor(deps: DoorDeps): Doors & { readonly tunnels: Tunnels 
   }
 }
 
+/** Milliseconds: who waited here to be judged waits that much less for the upstream. */
+function leftOf({ timeoutMs }: Forward, began: number, now: number): number {
+  return Math.max(1, timeoutMs - (now - began));
+}
+
 function failedHeaders({ response }: Forward, status: number): Readonly<Record<string, string>> {
   return { ...response.set, ...(status === 503 && { 'retry-after': RETRY_SECONDS }) };
 }
@@ -255,6 +262,12 @@ function upstreamHeaders({ rawHeaders, headers }: IncomingMessage, { request }: 
   // What was expected is said by who answers here.
   if (headers.expect === undefined) return toUpstream(rawHeaders, request);
   return toUpstream(rawHeaders, { ...request, drop: [...request.drop, 'expect'] });
+}
+
+function flawOf(rawHeaders: readonly string[]): Flaw | undefined {
+  if (rawHeaders.length > 2 * MOST_HEADERS) return { status: 431, why: `There are more than ${MOST_HEADERS} headers.` };
+  const twice = saidTwice(rawHeaders);
+  return twice === undefined ? undefined : { status: 400, why: `The header ${twice} is there twice.` };
 }
 
 function saidTwice(rawHeaders: readonly string[]): string | undefined {

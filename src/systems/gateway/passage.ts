@@ -237,7 +237,9 @@ class Passage implements Dispatcher.DispatchHandler, Waits {
     if (waitsFor === 'client') return this.letGo('cut', 'the client did not read on');
     const why =
       waitsFor === 'answer' ? `no answer within ${answerMs} ms` : `nothing went on for ${upstream.settings.idleMs} ms`;
-    this.target?.failed(why, performance.now());
+    // A stream may have nothing to say; an answer that said how long it is has.
+    if (waitsFor === 'answer' || (this.size !== undefined && this.bytesOut < this.size))
+      this.target?.failed(why, performance.now());
     this.letGo(waitsFor === 'answer' ? 'upstream-slow' : 'cut', why);
   }
 

@@ -20,10 +20,11 @@ describe('the retention of the gateway', () => {
     await db
       .insertInto('gateway_windows')
       .values([
-        { key: 'minute', window_ms: 60_000, touched: ago(2 * HOUR_MS) },
-        { key: 'young', window_ms: 60_000, touched: ago(HOUR_MS / 2) },
-        { key: 'day', window_ms: DAY_MS, touched: ago(20 * HOUR_MS) },
-        { key: 'yesterday', window_ms: DAY_MS, touched: ago(26 * HOUR_MS) },
+        { key: 'minute', window_ms: 60_000, touched: ago(121_000) },
+        { key: 'young', window_ms: 60_000, touched: ago(119_000) },
+        { key: 'second', window_ms: 1_000, touched: ago(62_000) },
+        { key: 'day', window_ms: DAY_MS, touched: ago(47 * HOUR_MS) },
+        { key: 'yesterday', window_ms: DAY_MS, touched: ago(49 * HOUR_MS) },
       ])
       .execute();
     let tidied = 0;

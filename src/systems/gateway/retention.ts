@@ -3,8 +3,8 @@ import type { SystemJob } from '../../core/schedule.ts';
 import type { AccessLog } from './access-log.ts';
 import type { GatewayDb } from './tables.ts';
 
-/** After the end of its window. */
-const KEEP_MS = 60 * 60_000;
+/** A minute's count goes after two of them; of a shorter window nothing need go sooner. */
+const LEAST_MS = 60_000;
 
 export function gatewayRetention({
   db,
@@ -16,12 +16,14 @@ export function gatewayRetention({
   return {
     name: 'gateway-retention',
     summary:
-      'Forgets counts of the gateway that nothing was added to for an hour and their window, and lines of its access log after two weeks.',
-    schedule: { every: '1h', jitter: '10m' },
+      'Forgets counts of the gateway that nothing was added to for two of their windows, and lines of its access log after two weeks.',
+    schedule: { every: '5m', jitter: '1m' },
     async run({ now }) {
       await db
         .deleteFrom('gateway_windows')
-        .where(sql<boolean>`touched + window_ms * interval '1 millisecond' < ${new Date(now.getTime() - KEEP_MS)}`)
+        .where(
+          sql<boolean>`touched + (window_ms + greatest(window_ms, ${LEAST_MS})) * interval '1 millisecond' < ${now}`,
+        )
         .execute();
       await accessLog.tidy();
     },

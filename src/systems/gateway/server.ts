@@ -52,7 +52,8 @@ export function createGatewayServer(doors: Doors, limits: ServerLimits): Server 
     ? createTlsServer({ ...options, ...tls, handshakeTimeout: limits.headersMs })
     : createServer(options);
   server.maxConnections = limits.mostConnections;
-  server.maxHeadersCount = 200;
+  // Who judges counts them: what is left out here would still be in the raw list.
+  server.maxHeadersCount = 0;
   server.on('request', doors.request);
   // Whether the body is wanted is said when that is known.
   server.on('checkContinue', doors.request);

@@ -385,7 +385,8 @@ function askedOf({
 
 /** In one order everywhere, or two nodes wait for each other's rows; of one count the larger limit first, which may give something back. */
 function inOrder(a: Known, b: Known): number {
-  return a.key === b.key ? b.limit - a.limit : a.key < b.key ? -1 : 1;
+  if (a.key !== b.key) return a.key < b.key ? -1 : 1;
+  return a.windowMs - b.windowMs || b.limit - a.limit;
 }
 
 function isNearEnd({ left, until }: Lease, advance: number, at: number): boolean {

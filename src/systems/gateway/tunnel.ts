@@ -104,7 +104,7 @@ async function through(errand: TunnelErrand, target: Target): Promise<Passed> {
     target.answered();
     upstreamSocket.on('error', () => undefined);
     const upgradeHeaders = ['Connection', 'Upgrade', 'Upgrade', answer.headers.upgrade ?? 'websocket'];
-    socket.write(headOf(101, [...answerHeaders(answer.rawHeaders), ...upgradeHeaders]));
+    socket.write(headOf(101, [...answerHeaders(answer.rawHeaders), ...upgradeHeaders]), 'latin1');
     if (upstreamHead.length > 0) socket.write(upstreamHead);
     if (head.length > 0) upstreamSocket.write(head);
     let [bytesIn, bytesOut] = [head.length, upstreamHead.length];
@@ -127,7 +127,7 @@ async function through(errand: TunnelErrand, target: Target): Promise<Passed> {
     target.answered();
     const { statusCode: status = 502 } = answer;
     let bytesOut = 0;
-    socket.write(headOf(status, [...answerHeaders(answer.rawHeaders), 'Connection', 'close']));
+    socket.write(headOf(status, [...answerHeaders(answer.rawHeaders), 'Connection', 'close']), 'latin1');
     socket.resume();
     answer.on('data', (chunk: Buffer) => (bytesOut += chunk.length));
     answer.pipe(socket, { end: false });

@@ -29,9 +29,14 @@ export interface Told {
   readonly body: { readonly error: string; readonly id: string };
 }
 
+export interface Flaw {
+  readonly status: number;
+  readonly why: string;
+}
+
 export interface Unjudged {
-  /** A request that was read and can be read in two ways. */
-  ambiguous(request: IncomingMessage, why: string): Promise<Told>;
+  /** A request that was read, and that nobody should judge. */
+  flawed(request: IncomingMessage, flaw: Flaw): Promise<Told>;
   /** One that came to grief here, which is not its fault: it does not count. */
   failed(request: IncomingMessage, why: string): Promise<Told>;
   /** No tunnel goes through here. Answered on the connection, like the next. */
@@ -100,7 +105,7 @@ export function createUnjudged(deps: UnjudgedDeps): Unjudged {
   }
 
   return {
-    ambiguous: (request, why) => tell(aboutOf(request, { rule: 'malformed', status: 400, why }), true, why),
+    flawed: (request, flaw) => tell(aboutOf(request, { rule: 'malformed', ...flaw }), true, flaw.why),
     failed: (request, why) => tell(aboutOf(request, { rule: 'error', status: 500, why }), false, WRONG_HERE),
     tunnel(request, socket) {
       const about = aboutOf(request, { rule: 'malformed', status: 405, why: 'CONNECT' });
