@@ -27,6 +27,32 @@ describe('the deadline of a route', () => {
     expect(gateway.records[0]?.['ms']).toBeLessThan(800 + GRACE_MS);
   });
 
+  it('has in it what it took to find out who asks', async () => {
+    const silent = kept(await openRawUpstream(() => undefined));
+    const gateway = kept(
+      await openGateway({
+        routes: [
+          routeTo('app', {
+            timeoutMs: 800,
+            auth: [{ is: 'remote', url: 'http://accounts/', goodMs: 1_000, badMs: 1_000, timeoutMs: 60_000 }],
+            anonymous: false,
+          }),
+        ],
+        upstreams: { app: { targets: [silent.origin] } },
+        callerPorts: {
+          fetchKeys: () => Promise.reject(new Error('there are no keys')),
+          async validate() {
+            await new Promise((resolve) => setTimeout(resolve, 500));
+            return { status: 200, body: { user_id: 'u', plan: 'free' } };
+          },
+        },
+      }),
+    );
+    expect((await fetch(gateway.url, { headers: { authorization: 'Bearer t' } })).status).toBe(504);
+    expect(gateway.records[0]?.['ms']).toBeGreaterThan(700);
+    expect(gateway.records[0]?.['ms']).toBeLessThan(800 + GRACE_MS);
+  });
+
   it('holds while it connects, to a name that nobody resolves', async () => {
     const gateway = kept(
       await openGateway({

@@ -455,6 +455,25 @@ describe('an upstream with several targets', () => {
     events.socket.destroy();
   });
 
+  it('is no worse for streams that have nothing to say, and is for an answer that stops before its end', async () => {
+    const upstream = kept(
+      await openRawUpstream((socket, received) => {
+        if (received.includes('/events'))
+          socket.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n: \r\n');
+        else socket.write('HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf');
+      }),
+    );
+    const upstreams = { app: { targets: [upstream.origin], idleMs: 150 } };
+    const gateway = kept(await openGateway({ routes: [routeTo('app')], upstreams }));
+    const target = (): TargetState | undefined => gateway.upstreams.get('app')?.state()[0];
+    const cut = async (path: string) => await rawClient(gateway.port, `GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`).over;
+    for (const over of await Promise.all(Array.from({ length: 6 }, () => cut('/events'))))
+      expect(over).toMatchObject({ reset: true });
+    expect(target()).toMatchObject({ breaker: 'closed', failures: 0 });
+    await cut('/half');
+    expect(target()).toMatchObject({ failures: 1 });
+  });
+
   it('is not asked twice for what may not be done twice, nor much more often where everything fails', async () => {
     let asked = 0;
     const failing = kept(

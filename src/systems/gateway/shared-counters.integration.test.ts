@@ -195,6 +195,29 @@ describe('counters that nodes share', () => {
     expect(await burst([counter], 'two limits', 50, 100)).toBe(0);
   });
 
+  it('lock the rows of a key in one order, however they were asked for', async () => {
+    const orders: number[][] = [];
+    for (const windows of [
+      [10_000, 60_000],
+      [60_000, 10_000],
+    ]) {
+      const asking = sharedCounters({
+        async leaseMore(asked) {
+          orders.push(asked.map(({ windowMs }) => windowMs));
+          return asked.map(() => ({ granted: 1, used: 1, bucket: 0, resetMs: 1_000 }));
+        },
+        nodes: () => 1,
+        log,
+      });
+      await Promise.all(windows.map((windowMs) => asking.take({ key: 'both', limit: 5, windowMs, now: Date.now() })));
+      await asking.close();
+    }
+    expect(orders.slice(0, 2)).toEqual([
+      [10_000, 60_000],
+      [10_000, 60_000],
+    ]);
+  });
+
   it('have room at once for what comes back while somebody is refused', async () => {
     const store = flaky();
     const counter = opening({ db: store.db, nodes: 1 });

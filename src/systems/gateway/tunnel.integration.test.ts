@@ -34,7 +34,7 @@ async function until(condition: () => boolean): Promise<void> {
 async function saying(bytes: string): Promise<RawUpstream> {
   return kept(
     await openRawUpstream((socket, received) => {
-      if (received.endsWith('\r\n\r\n')) socket.write(bytes);
+      if (received.endsWith('\r\n\r\n')) socket.write(bytes, 'latin1');
     }),
   );
 }
@@ -89,6 +89,18 @@ describe('an upgrade that does not come to be', () => {
     await until(() => gateway.records.length === 1);
     expect(gateway.records[0]).toMatchObject({ status: 426, bytesOut: 2, ended: undefined });
   });
+
+  it.each(['101 Switching Protocols', '426 Upgrade Required'])(
+    'has the bytes that the upstream said in its headers: %s',
+    async (status) => {
+      const headers = 'X-Name: caf\u00e9\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n';
+      const gateway = await before(await saying(`HTTP/1.1 ${status}\r\n${headers}Content-Length: 0\r\n\r\n`));
+      const client = rawClient(gateway.port, `${UPGRADE}\r\n`);
+      await until(() => client.text().includes('\r\n\r\n'));
+      expect(client.text()).toMatch(/^x-name: caf\u00e9\r$/im);
+      client.socket.destroy();
+    },
+  );
 
   it('never looks whole where the upstream vanishes in the middle of its answer', async () => {
     const upstream = await saying('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n');
