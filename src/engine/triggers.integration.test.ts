@@ -103,7 +103,9 @@ describe('what starts by events', () => {
     await expect
       .poll(() => database.store.events.deadLetters(), polled)
       .toMatchObject([{ eventId: event, reason: 'INTERNAL: a_broken: nothing of a_broken is stored' }]);
+    // It was tried again and again, with all that had begun.
     expect(await executions('b_whole')).toHaveLength(1);
+    expect(await executions('c_collects')).toHaveLength(1);
     expect(await told()).toHaveLength(1);
   }, 60_000);
 
