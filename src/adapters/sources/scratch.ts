@@ -23,8 +23,14 @@ export interface ScratchFolder {
   readonly path: string;
   /** Removed with it, also where this process does not live to do it. */
   alsoRemove(path: string): Promise<void>;
+  /** Harmless where it is left. */
   remove(): Promise<void>;
+  /** Stays, as that of a dead process does: what has to be done with it is done by the next sweep. */
+  leave(): Promise<void>;
 }
+
+/** All that dead processes made, or what was made for these, whoever lives. */
+type Swept = ReadonlySet<string> | 'all-dead' | { readonly deadOf: string };
 
 /** A folder of one's own below `scratch`, for nobody else to see. `room` is what it has to hold, where that is known. */
 export async function makeScratch(
@@ -43,13 +49,22 @@ export async function makeScratch(
   } catch (thrown) {
     throw fileError(scratch, thrown);
   }
+  let left = false;
+  const write = (): Promise<void> => writeAtOnce(join(path, OWNER), JSON.stringify(ownership));
   return {
     path,
     async alsoRemove(other) {
       ownership = { ...ownership, elsewhere: [...ownership.elsewhere, other] };
-      await writeAtOnce(join(path, OWNER), JSON.stringify(ownership));
+      await write();
     },
-    remove: () => removeWith(path, ownership),
+    async remove() {
+      if (!left) await removeWith(path, ownership);
+    },
+    async leave() {
+      left = true;
+      ownership = { ...ownership, process: undefined };
+      await write();
+    },
   };
 }
 
@@ -78,7 +93,7 @@ export async function writeAtOnce(path: string, text: string): Promise<void> {
 export async function sweepScratch(
   scratch: string,
   kind: string,
-  owners: ReadonlySet<string> | 'all-dead',
+  owners: Swept,
   end: (folder: string, elsewhere: readonly string[]) => Promise<void> = async () => undefined,
 ): Promise<string[]> {
   const removed: string[] = [];
@@ -86,11 +101,7 @@ export async function sweepScratch(
   for (const name of await readdir(scratch).catch(() => [])) {
     const path = join(scratch, name);
     const ownership = (await ownershipOf(path)) ?? (await nobodys(path, kind));
-    if (
-      ownership?.kind !== kind ||
-      !(owners === 'all-dead' ? !(ownership.process && isAlive(ownership.process)) : owners.has(ownership.owner))
-    )
-      continue;
+    if (ownership?.kind !== kind || !concerns(owners, ownership)) continue;
     try {
       await end(path, ownership.elsewhere);
       await removeWith(path, ownership);
@@ -101,6 +112,12 @@ export async function sweepScratch(
   }
   if (failures.length > 0) throw failures[0];
   return removed;
+}
+
+function concerns(owners: Swept, { owner, process }: Ownership): boolean {
+  if (owners instanceof Set) return owners.has(owner);
+  const dead = !(process && isAlive(process));
+  return dead && (typeof owners !== 'object' || !('deadOf' in owners) || owners.deadOf === owner);
 }
 
 async function removeWith(path: string, { elsewhere }: Ownership): Promise<void> {

@@ -14,7 +14,7 @@ import { scan } from '../files/scan.ts';
 import { undoTree } from '../files/undo-tree.ts';
 import { makeScratch, sweepScratch } from '../scratch.ts';
 import { createVolumeEngine, type VolumeUser } from './engine.ts';
-import { atRest, goOnAfter } from './quiesce.ts';
+import { atRest, goOnAfter, VOLUME_KIND } from './quiesce.ts';
 
 export interface VolumeReaderOptions extends FilesReaderOptions {
   /** DOCKER_HOST. */
@@ -108,7 +108,7 @@ export function createVolumeReader(deps: VolumeReaderOptions): SourceReader<'vol
     async copy(source, writer, doing) {
       const place = await placeOf(source);
       const users = await usersOf(source);
-      const folder = await makeScratch(deps.scratch, { kind: 'volume', owner: source.name });
+      const folder = await makeScratch(deps.scratch, { kind: VOLUME_KIND, owner: source.name });
       try {
         const { pause, before } = source.quiesce;
         const tree = {
@@ -119,7 +119,9 @@ export function createVolumeReader(deps: VolumeReaderOptions): SourceReader<'vol
           atRest: pause || before !== undefined,
         };
         return {
-          ...(await atRest(engine, source, users, folder, () => copyTree(tree, writer, deps, doing))),
+          ...(await atRest(engine, source, users, { folder, scratch: deps.scratch }, () =>
+            copyTree(tree, writer, deps, doing),
+          )),
           tools: {},
         };
       } finally {
@@ -173,7 +175,7 @@ export function createVolumeReader(deps: VolumeReaderOptions): SourceReader<'vol
     },
 
     async sweep(owners, scratch) {
-      const swept = await sweepScratch(scratch, 'volume', owners, (folder) => goOnAfter(engine, folder));
+      const swept = await sweepScratch(scratch, VOLUME_KIND, owners, (folder) => goOnAfter(engine, folder));
       // What is restored of it carries the kind of a tree, as that of files does.
       return [...swept, ...(await sweepScratch(scratch, 'tree', owners))];
     },

@@ -1,10 +1,12 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { SourceOf } from '../../../core/backup/source.ts';
 import { StewardError } from '../../../core/errors.ts';
-import type { ScratchFolder } from '../scratch.ts';
+import { type ScratchFolder, sweepScratch, writeAtOnce } from '../scratch.ts';
 import type { VolumeEngine, VolumeUser } from './engine.ts';
 
+/** Of its folders. */
+export const VOLUME_KIND = 'volume';
 const RECORD = 'quiesced.json';
 const GONE: ReadonlySet<string> = new Set(['NOT_FOUND', 'CONFLICT']);
 
@@ -16,53 +18,81 @@ interface Quiesced {
 
 /**
  * Brings to rest whoever writes to the volume, does the work, and lets them go on: also where the work fails, and, by what is
- * written down here, after Steward was killed.
+ * written down here, after Steward was killed. Whom an earlier attempt could not let go on goes on with this one, not amid it.
  */
 export async function atRest<T>(
   engine: VolumeEngine,
-  { quiesce, volume }: SourceOf<'volume'>,
+  { name, quiesce, volume }: SourceOf<'volume'>,
   users: readonly VolumeUser[],
-  folder: ScratchFolder,
+  { folder, scratch }: { readonly folder: ScratchFolder; readonly scratch: string },
   work: () => Promise<T>,
 ): Promise<T> {
   const running = users.filter(({ state }) => state === 'running');
   const [first] = running;
-  if ((quiesce.before || quiesce.after) && !first && users.length > 0)
-    // Nobody writes, so nobody has to be asked not to.
-    return work();
+  const resting = quiesce.pause ? running.map(({ id }) => id) : [];
   const after = quiesce.after && first ? { container: first.id, command: quiesce.after } : undefined;
-  const paused = quiesce.pause ? running.map(({ id }) => id) : [];
-  await writeFile(join(folder.path, RECORD), JSON.stringify({ paused, after } satisfies Quiesced), { mode: 0o600 });
-  let result: T;
-  try {
-    if (quiesce.before && first) await engine.exec(first.id, quiesce.before);
-    for (const id of paused) await engine.pause(id);
-    result = await work();
-  } catch (thrown) {
-    await goOn(engine, { paused, after }).catch((second: unknown) => {
-      throw new StewardError(
-        'PROGRAM_FAILED',
-        `${(thrown as Error).message} And whoever uses ${volume} was not let go on: ${(second as Error).message}`,
-        { cause: thrown, hint: 'docker unpause, and what `after` of this source says.' },
-      );
-    });
-    throw thrown;
+  let quiesced: Quiesced = { paused: resting, after };
+  await record(folder, quiesced);
+  await sweepScratch(scratch, VOLUME_KIND, { deadOf: name }, async (left) => {
+    const earlier = await recordIn(left);
+    if (!earlier) return;
+    const paused = [...new Set([...quiesced.paused, ...earlier.paused])];
+    quiesced = { paused, after: quiesced.after ?? earlier.after };
+    await record(folder, quiesced);
+  });
+  const [done] = await Promise.allSettled([
+    (async () => {
+      if (quiesce.before && first) await engine.exec(first.id, quiesce.before);
+      for (const id of resting) await engine.pause(id);
+      return await work();
+    })(),
+  ]);
+  const failures = await goOn(engine, quiesced);
+  if (failures.length > 0) {
+    await folder.leave();
+    const why = done.status === 'rejected' ? `${StewardError.from(done.reason).message} And whoever` : 'Whoever';
+    throw notGoingOn(`${why} uses ${volume} was not let go on`, failures);
   }
-  await goOn(engine, { paused, after });
-  return result;
+  if (done.status === 'rejected') throw done.reason;
+  return done.value;
 }
 
 /** For a folder that a dead process left. */
 export async function goOnAfter(engine: VolumeEngine, folder: string): Promise<void> {
-  const text = await readFile(join(folder, RECORD), 'utf8').catch(() => undefined);
-  if (text === undefined) return;
-  await goOn(engine, JSON.parse(text) as Quiesced).catch((thrown: unknown) => {
-    // The container is gone or stopped by now: there is nobody to let go on.
-    if (!GONE.has(StewardError.from(thrown).code)) throw thrown;
-  });
+  const quiesced = await recordIn(folder);
+  if (!quiesced) return;
+  // Where the container is gone or stopped by now there is nobody to let go on.
+  const failures = (await goOn(engine, quiesced)).filter(({ code }) => !GONE.has(code));
+  if (failures.length > 0) throw notGoingOn('Whoever was brought to rest was not let go on', failures);
 }
 
-async function goOn(engine: VolumeEngine, { paused, after }: Quiesced): Promise<void> {
-  for (const id of paused) await engine.unpause(id);
-  if (after) await engine.exec(after.container, after.command);
+/** Each of them, whatever becomes of the others. */
+async function goOn(engine: VolumeEngine, { paused, after }: Quiesced): Promise<readonly StewardError[]> {
+  const steps = [
+    ...paused.map((id) => () => engine.unpause(id)),
+    ...(after ? [() => engine.exec(after.container, after.command)] : []),
+  ];
+  const failures: StewardError[] = [];
+  for (const step of steps) await step().catch((thrown: unknown) => void failures.push(StewardError.from(thrown)));
+  return failures;
+}
+
+function notGoingOn(what: string, failures: readonly StewardError[]): StewardError {
+  const [first] = failures;
+  return new StewardError(
+    first?.code ?? 'PROGRAM_FAILED',
+    `${what}: ${failures.map(({ message }) => message).join(' ')}`,
+    {
+      hint: 'The next backup tries it again. By hand: docker unpause, and what `after` of this source says.',
+      cause: first,
+    },
+  );
+}
+
+const record = ({ path }: ScratchFolder, quiesced: Quiesced): Promise<void> =>
+  writeAtOnce(join(path, RECORD), JSON.stringify(quiesced));
+
+async function recordIn(folder: string): Promise<Quiesced | undefined> {
+  const text = await readFile(join(folder, RECORD), 'utf8').catch(() => undefined);
+  return text === undefined ? undefined : (JSON.parse(text) as Quiesced);
 }

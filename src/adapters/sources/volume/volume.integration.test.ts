@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, request } from 'node:http';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -19,12 +21,12 @@ let scratch: string;
 let dockerd: Dockerd;
 let place: string;
 
-const reader = () =>
+const reader = (dockerHost = dockerd.host) =>
   createVolumeReader({
     programs: createPrograms({ environment: process.env }),
     scratch,
     now: () => new Date('2026-11-29T20:15:00.123Z'),
-    dockerHost: dockerd.host,
+    dockerHost,
   });
 const store = () => plainStore(join(folder.path, 'store'));
 const source = (more: object = {}) => VolumeSource.parse({ kind: 'volume', name: 'notes', volume: 'notes', ...more });
@@ -187,6 +189,47 @@ describe.skipIf(missing)(`a Docker volume${missing ? ` (${missing})` : ''}`, () 
     expect(existsSync(join(place, 'after'))).toBe(true);
   }, 60_000);
 
+  it('lets all the others go on where one cannot, and that one with the next backup, not amid it', async () => {
+    const run = (name: string) =>
+      dockerd.docker('run', '-d', '--name', name, '--network', 'none', '-v', 'notes:/data', 'busybox', 'sleep', '9999');
+    await run('second');
+    await run('third');
+    const stuck = await dockerd.docker('inspect', '--format', '{{.Id}}', 'second');
+    await using engine = await engineThatRefuses(dockerd.host, `/containers/${stuck}/unpause`);
+    const states = async () => await Promise.all(['writer', 'second', 'third'].map(status));
+    try {
+      rmSync(join(place, 'after'), { force: true });
+      const quiet = source({ quiesce: { pause: true, after: ['touch', '/data/after'] } });
+      const host = engine.host;
+      await expect(makeCopy(reader(host), quiet, store(), doing)).rejects.toThrow(/was not let go on: .*unpause/);
+      expect((await states()).toSorted()).toEqual(['paused', 'running', 'running']);
+      expect(existsSync(join(place, 'after'))).toBe(true);
+
+      await expect(reader(host).sweep('all-dead', scratch, doing)).rejects.toThrow('unpause');
+      engine.refuses = false;
+      const begun = store();
+      const seen: string[][] = [];
+      const watched = {
+        ...begun,
+        begin: async (...given: Parameters<typeof begun.begin>) => {
+          const writer = await begun.begin(...given);
+          const tree: typeof writer.tree = async (...asked) => {
+            await reader().sweep('all-dead', scratch, doing);
+            seen.push(await states());
+            return await writer.tree(...asked);
+          };
+          return { ...writer, tree };
+        },
+      };
+      await makeCopy(reader(host), quiet, watched, doing);
+      expect(seen).toEqual([['paused', 'paused', 'paused']]);
+      expect(await states()).toEqual(['running', 'running', 'running']);
+      expect(readdirSync(scratch)).toEqual([]);
+    } finally {
+      await dockerd.docker('rm', '--force', 'second', 'third');
+    }
+  }, 60_000);
+
   it('of a database is not copied: a source for the database is what it needs', async () => {
     await dockerd.docker(
       'run',
@@ -220,3 +263,31 @@ describe.skipIf(missing)(`a Docker volume${missing ? ` (${missing})` : ''}`, () 
     await expect(makeCopy(away, source(), store(), doing)).rejects.toMatchObject({ code: 'UNAVAILABLE' });
   });
 });
+
+/** The engine, but for one thing that it refuses for as long as it is told to. */
+async function engineThatRefuses(host: string, what: string) {
+  const engine = { host: '', refuses: true, [Symbol.asyncDispose]: async (): Promise<void> => undefined };
+  const socketPath = host.replace(/^unix:\/\//, '');
+  const server = createServer((asked, answer) => {
+    if (engine.refuses && asked.url?.includes(what)) {
+      answer.writeHead(500).end(JSON.stringify({ message: 'unpause: the cgroup is busy' }));
+      return;
+    }
+    const { method, url, headers } = asked;
+    const inner = request({ socketPath, method, path: url, headers }, (reply) => {
+      answer.writeHead(reply.statusCode ?? 502, reply.headers);
+      reply.pipe(answer);
+    });
+    asked.pipe(inner);
+  });
+  const own = join(folder.path, 'engine.sock');
+  server.listen(own);
+  await once(server, 'listening');
+  engine.host = `unix://${own}`;
+  engine[Symbol.asyncDispose] = async () => {
+    server.closeAllConnections();
+    server.close();
+    await once(server, 'close');
+  };
+  return engine;
+}
