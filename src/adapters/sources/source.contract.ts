@@ -157,6 +157,8 @@ export function sourceContract<Kind extends SourceKind>(make: () => Promise<Sour
     expect(await compareContents(readContents(copy, doing), found, at.reader.compares)).toMatchObject({ ok: true });
     if (at.reader.undo) {
       expect(kept.length).toBeGreaterThan(0);
+      await expect(at.reader.undo(at.source, kept, { ...doing, lease })).rejects.toMatchObject({ code: 'LEASE_LOST' });
+      expect(await at.state()).toEqual(before);
       const undone = await at.reader.undo(at.source, kept, doing);
       expect(await at.state()).toEqual(ruined);
       const again = await at.reader.restore(at.source, copy, { kind: 'original' }, doing);

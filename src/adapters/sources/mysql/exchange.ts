@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { Doing } from '../../../core/backup/store.ts';
 import { StewardError } from '../../../core/errors.ts';
 import { dotted } from '../names.ts';
 import { identifier, type MySession, qualified } from './access.ts';
@@ -51,13 +52,17 @@ export async function exchange(
     from,
     to,
     keep,
+    lease,
     ...more
-  }: Pick<Kept, 'copy' | 'at' | 'owner'> & { readonly from: string; readonly to: string; readonly keep: string },
+  }: Pick<Kept, 'copy' | 'at' | 'owner'> &
+    Pick<Doing, 'lease'> & { readonly from: string; readonly to: string; readonly keep: string },
 ): Promise<string | undefined> {
   const replaces = await exists(session, to);
   const wasKept = await keptIn(session, from);
   const [incoming, outgoing] = [await codeOf(session, from), replaces ? await codeOf(session, to) : []];
   const events = outgoing.filter(({ kind }) => kind === 'event');
+  // Each by itself: the one before it may have waited long for its tables.
+  await lease?.();
   await makeLike(session, replaces ? to : from, replaces ? keep : to);
   if (replaces) {
     await session.rows(`create table ${qualified(keep, KEPT_TABLE)} (what longtext not null) character set utf8mb4`);

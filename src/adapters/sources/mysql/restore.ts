@@ -87,7 +87,6 @@ export async function restoreCopy(
     const kept: string[] = [];
     await using session = await openSession(access, undefined, doing);
     const now = deps.now();
-    await doing.lease?.();
     for (const { about: database, from, to: name } of beside) {
       const keep = beforeName(name, now, NAME_LENGTH);
       const old = await exchange(session, {
@@ -97,6 +96,7 @@ export async function restoreCopy(
         copy: copy.manifest.copy,
         at: now.toISOString(),
         owner: doing.owner,
+        lease: doing.lease,
       });
       if (old !== undefined) kept.push(old);
       if (database.events !== null) await runScript(loading, database.events, name, doing);
@@ -162,6 +162,7 @@ export async function undoRestore(
       keep,
       copy: kept.copy,
       at: now.toISOString(),
+      lease: doing.lease,
     });
     if (old !== undefined) replaced.push(old);
     what.push(`database ${dotted(kept.database)}`);

@@ -221,10 +221,9 @@ export function createRedisReader(deps: SourceDeps & Reaching): SourceReader<'re
         const server = await loaded(folder, memoryOf(copy), doing.signal);
         const claims = createClaims(folder, source, client);
         try {
-          await doing.lease?.();
           return into
-            ? await loadInto(server.client, client, into, claims, doing.signal)
-            : await replaceAll(server.client, client, claims, doing.signal);
+            ? await loadInto(server.client, client, into, claims, doing)
+            : await replaceAll(server.client, client, claims, doing);
         } finally {
           await server.end();
         }

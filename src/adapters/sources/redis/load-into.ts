@@ -1,3 +1,4 @@
+import type { Doing } from '../../../core/backup/store.ts';
 import { StewardError } from '../../../core/errors.ts';
 import type { Claims } from './claims.ts';
 import type { RedisClient } from './client.ts';
@@ -14,7 +15,7 @@ export async function replaceAll(
   from: RedisClient,
   to: RedisClient,
   { mark, claim, release }: Claims,
-  signal: AbortSignal,
+  { signal, lease }: Doing,
 ): Promise<readonly string[]> {
   const [wanted, there] = [await databasesOf(from), await databasesOf(to)];
   const spare = await emptyDatabases(to, there, new Set(wanted.keys()));
@@ -29,6 +30,7 @@ export async function replaceAll(
     await claim(places.map(({ aside }) => aside));
     for (const { database, aside } of places) await loadOne(from, to, database, aside, signal);
     const gone = [...there.keys()].filter((database) => !wanted.has(database));
+    await lease?.();
     await transaction(to, [
       ...places.flatMap(({ database, aside }) => [
         ['SELECT', aside],
@@ -56,7 +58,7 @@ export async function loadInto(
   to: RedisClient,
   { database, into }: { readonly database: number; readonly into: number },
   { mark, claim, release }: Claims,
-  signal: AbortSignal,
+  { signal, lease }: Doing,
 ): Promise<readonly string[]> {
   const keys = (await databasesOf(to)).get(into);
   if (keys !== undefined)
@@ -66,6 +68,7 @@ export async function loadInto(
   try {
     await claim([into]);
     await loadOne(from, to, database, into, signal);
+    await lease?.();
     await to.ask('DEL', mark);
   } catch (thrown) {
     await release().catch(() => undefined);

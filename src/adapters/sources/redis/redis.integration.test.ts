@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { ContentItem } from '../../../core/backup/copy.ts';
 import { RedisSource } from '../../../core/backup/source.ts';
 import type { SourceReader } from '../../../core/backup/reader.ts';
+import { StewardError } from '../../../core/errors.ts';
 import { backupsOver } from '../../../testing/backup/backups-over.ts';
 import { makeCopy } from '../../../testing/backup/make-copy.ts';
 import { plainStore } from '../../../testing/backup/plain-store.ts';
@@ -274,6 +275,20 @@ describe.skipIf(missing)(`a real Redis with an append-only file${missing ? ' (ne
     expect(keyspace).toMatch(/^db0:keys=100000,[^]*^db14:keys=1,/m);
     expect(readdirSync(scratch)).toEqual([]);
   }, 120_000);
+
+  it('replaces nothing, and leaves nothing, where another took over while it was loaded', async () => {
+    await fill();
+    const copy = await makeCopy(reader(), source(), store(), doing);
+    await client.askAll([['FLUSHALL'], ['SET', 'intruder', 'x']]);
+    const lease = async (): Promise<void> => {
+      if (/^db15:keys=\d{4}/m.test(await client.text('INFO', 'keyspace')))
+        throw new StewardError('LEASE_LOST', 'Another has taken over.');
+    };
+    const late = reader().restore(source(), copy, { kind: 'original' }, { ...doing, lease });
+    await expect(late).rejects.toMatchObject({ code: 'LEASE_LOST' });
+    expect(await client.text('INFO', 'keyspace')).toMatch(/^# Keyspace\s+db0:keys=1,\S+\s*$/);
+    expect(String(await client.ask('GET', 'intruder'))).toBe('x');
+  }, 60_000);
 
   it('goes into another database of the server, or into a folder, and replaces nothing there', async () => {
     await fill();
