@@ -16,10 +16,11 @@ export interface ReachDeps {
 export interface Reach {
   /** NOT_FOUND where the configuration has none of that name. */
   sourceNamed(name: string): BackupSource;
+  /** PRECONDITION_FAILED where the configuration has none of that name: what is not looked for is not missing. */
   store(repository: string): CopyStore;
   readerOf(kind: SourceKind): SourceReader;
   sealed(place: CopyPlace, doing: Doing): Promise<SealedCopy>;
-  /** Its source as it is configured now: where it is reached, and as whom, no copy says. */
+  /** Its source as it is configured now: where it is reached, and as whom, no copy says. PRECONDITION_FAILED where there is none. */
   sourceOf(place: CopyPlace): { readonly source: BackupSource; readonly reader: SourceReader };
 }
 
@@ -36,7 +37,7 @@ export function reachOf({ sources, repositories, storeOf, readers }: ReachDeps):
   function store(name: string): CopyStore {
     const repository = repositories().find((each) => each.name === name);
     if (repository) return storeOf(repository);
-    throw new StewardError('NOT_FOUND', `The configuration has no repository '${name}'.`, {
+    throw new StewardError('PRECONDITION_FAILED', `The configuration has no repository '${name}'.`, {
       hint: 'backups.repositories in steward.yaml names them; a copy there can be read again once it is named again.',
     });
   }
@@ -56,8 +57,11 @@ export function reachOf({ sources, repositories, storeOf, readers }: ReachDeps):
       return { store: held, location, manifest: await held.manifest(location, doing) };
     },
     sourceOf({ source }) {
-      const configured = sourceNamed(source);
-      return { source: configured, reader: readerOf(configured.kind) };
+      const configured = sources().find(({ name }) => name === source);
+      if (configured) return { source: configured, reader: readerOf(configured.kind) };
+      throw new StewardError('PRECONDITION_FAILED', `The configuration has no source '${source}' any more.`, {
+        hint: 'backups.sources in steward.yaml names them; its copies can be restored again once it is named again.',
+      });
     },
   };
 }

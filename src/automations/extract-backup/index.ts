@@ -53,7 +53,7 @@ export default defineAutomation({
 
   async analyze({ input, ports, signal }) {
     const to = targetOf(input);
-    const { id, location, repository, provenAt, startedAt } = await pickCopy(ports.copies, input);
+    const { id, location, repository, provenAt, startedAt } = await pickCopy(ports, input);
     const place = { source: input.source, repository, location };
     return {
       to,

@@ -27,7 +27,7 @@ export async function analyze(context: Context<Input, Needs>): Promise<Facts> {
   const { rules, slowMs } = ports.fitness.settings();
   const byItself = run.trigger === 'schedule' || run.trigger === 'event';
   for (const { name, kind } of wanted.sources) {
-    const proven = await provenCopy(ports.copies, name);
+    const proven = await provenCopy(ports, name);
     try {
       const asleep = await whyNotNow(ports.copies, name, byItself);
       const look = await ports.fitness.look(
@@ -167,9 +167,9 @@ function shortOf(look: DatabaseLook, only: readonly string[] | undefined): NonNu
   };
 }
 
-async function provenCopy(copies: Pick<CopiesPort, 'find'>, source: string): Promise<SeenSource['proven']> {
+async function provenCopy(ports: Parameters<typeof pickCopy>[0], source: string): Promise<SeenSource['proven']> {
   try {
-    const { id, repository, location, provenAt } = await pickCopy(copies, { source });
+    const { id, repository, location, provenAt } = await pickCopy(ports, { source });
     return provenAt === null ? null : { copy: id, place: { source, repository, location } };
   } catch (thrown) {
     if (StewardError.from(thrown).code === 'NOT_FOUND') return null;

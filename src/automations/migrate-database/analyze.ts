@@ -1,4 +1,5 @@
 import type { Context } from '../../core/automation.ts';
+import { newestOf } from '../../core/backup/pick.ts';
 import { ms } from '../../core/duration.ts';
 import { StewardError } from '../../core/errors.ts';
 import { compareVersions, type Script } from '../../core/migration/files.ts';
@@ -62,7 +63,8 @@ export async function analyze({ input, ports, signal }: Ctx): Promise<Facts> {
   const steps = wantedOf(standing, input, set).map((version) => planned(migrations, version, input.direction, look));
   const source = ports.backups.sources().find(({ name }) => name === set.source);
   const copies = await ports.copies.find({ source: set.source, status: 'complete' });
-  const proven = copies.find(({ provenAt, location }) => provenAt !== null && location !== null);
+  const newest = newestOf(copies, ports.backups.repositories());
+  const proven = newest?.provenAt ? newest : undefined;
   return {
     set,
     target: { source: set.source, database: look.database },
@@ -81,7 +83,7 @@ export async function analyze({ input, ports, signal }: Ctx): Promise<Facts> {
       ? {
           id: proven.id,
           repository: proven.repository,
-          location: proven.location ?? '',
+          location: proven.location,
           snapshotAt: proven.snapshotAt?.toISOString() ?? '',
         }
       : null,

@@ -59,7 +59,7 @@ export default defineAutomation({
   locks: ({ source }, { backups }, at) => locksOf(backups, [source], at),
 
   async analyze({ input, ports }) {
-    const { id, location, repository, provenAt, startedAt, kind, bytes } = await pickCopy(ports.copies, input);
+    const { id, location, repository, provenAt, startedAt, kind, bytes } = await pickCopy(ports, input);
     return {
       place: { source: input.source, repository, location },
       kind,

@@ -56,6 +56,17 @@ describe('restore-backup', () => {
     expect(ports.backups.held().at(-1)?.data).toBe('ruined');
   });
 
+  it('takes a copy that it can reach, where the newest proven one is in a repository that is configured no more', async () => {
+    const { ports, run } = await world();
+    ports.copies.put({ id: 'cp_3', source: 'shop', kind: 'sqlite', repository: 'renamed', provenAt: new Date() });
+    const { status, output } = await run();
+    expect([status, output?.copy]).toEqual(['succeeded', 'cp_1']);
+    expect((await run({ copy: 'cp_3' })).error).toMatchObject({
+      code: 'PRECONDITION_FAILED',
+      message: expect.stringContaining("'renamed'"),
+    });
+  });
+
   it('leaves what it replaced of files, which their copy may not have all of, and says where it lies', async () => {
     const { run } = await world('files');
     const { status, output, plan } = await run();

@@ -5,7 +5,6 @@ import { locksOf } from '../../core/backup/original.ts';
 import { type BackupSource, DATABASE_KINDS } from '../../core/backup/source.ts';
 import { pickCopy } from '../../core/backup/pick.ts';
 import { StewardError } from '../../core/errors.ts';
-import type { CopiesPort } from '../../core/ports/copies.ts';
 import { naming } from '../../core/naming.ts';
 
 const SAFETY = 'safety-copy';
@@ -51,7 +50,7 @@ export default defineAutomation({
   locks: ({ source }, { backups }, at) => locksOf(backups, [source], at),
 
   async analyze({ input, ports, signal }) {
-    const { id, location, repository, provenAt, unsure, snapshotAt, kind } = await pickCopy(ports.copies, input);
+    const { id, location, repository, provenAt, unsure, snapshotAt, kind } = await pickCopy(ports, input);
     const place = { source: input.source, repository, location };
     const occupied = await ports.backups.occupied(place, { kind: 'original' }, { signal });
     const { problem } = await ports.backups.examine(input.source, { signal });
@@ -145,7 +144,7 @@ export default defineAutomation({
     }
     if (id === TIDY) {
       const { kept = [] } = (receipts.get(RESTORE) ?? {}) as { readonly kept?: readonly string[] };
-      const before = await safetyOf(ports.copies, place.source, run.id);
+      const before = await safetyOf(ports, place.source, run.id);
       const whole = await ports.backups.inspect({ ...place, location: before.location }, 'bytes', { signal });
       if (!whole.ok)
         throw new StewardError('VERIFICATION_FAILED', `The safety copy is not whole: ${whole.statement}`, {
@@ -209,7 +208,7 @@ export default defineAutomation({
   async rollback({ input, ports, run, signal, lease, log }, { id }, receipt) {
     // The safety copy stays: it is what there is to go back to.
     if (id !== RESTORE) return;
-    const { repository, location } = await safetyOf(ports.copies, input.source, run.id);
+    const { repository, location } = await safetyOf(ports, input.source, run.id);
     const place = { source: input.source, repository, location };
     await lease();
     const doing = { signal, lease };
@@ -222,7 +221,7 @@ export default defineAutomation({
   },
 
   async verifyUndone({ input, ports, run, signal }) {
-    const { repository, location } = await safetyOf(ports.copies, input.source, run.id);
+    const { repository, location } = await safetyOf(ports, input.source, run.id);
     const compared = await ports.backups.compare({ source: input.source, repository, location }, { signal });
     return [
       { name: `${input.source} is what it was before`, ok: compared.ok, evidence: { statement: compared.statement } },
@@ -239,6 +238,6 @@ function leavesOut(source: BackupSource | undefined): boolean {
 
 const safetyIdOf = (run: string): string => recoveryPointOf(run, 'safety');
 
-async function safetyOf(copies: Pick<CopiesPort, 'find'>, source: string, run: string) {
-  return await pickCopy(copies, { source, copy: safetyIdOf(run) });
+async function safetyOf(ports: Parameters<typeof pickCopy>[0], source: string, run: string) {
+  return await pickCopy(ports, { source, copy: safetyIdOf(run) });
 }

@@ -31,17 +31,21 @@ interface Wanted {
 export function toVerify({
   copies,
   sources,
+  repositories,
   input,
 }: {
   readonly copies: readonly CopyRecord[];
   readonly sources: readonly BackupSource[];
+  readonly repositories: readonly { readonly name: string }[];
   readonly input: Wanted;
 }): Chosen[] {
   const kinds: ReadonlySet<string> | undefined = input.targets && targetKinds(input.targets);
   const configured = new Set(sources.map(({ name }) => name));
+  const reached = new Set(repositories.map(({ name }) => name));
   const eligible = copies.filter(
-    ({ id, source, kind }) =>
+    ({ id, source, kind, repository }) =>
       configured.has(source) &&
+      reached.has(repository) &&
       (kinds === undefined || kinds.has(kind)) &&
       (input.copy === undefined || id === input.copy) &&
       (input.sources === undefined || input.sources.includes(source)),

@@ -128,6 +128,36 @@ describe('verify-backups', () => {
     expect((await run()).plan).toHaveLength(1);
   });
 
+  it('leaves copies alone whose repository the configuration names no more, and their proofs', async () => {
+    const { ports, copy, run, one } = await world(['shop']);
+    ports.backups.addRepository('spare');
+    const id = await copy('shop', { repository: 'renamed', provenAt: new Date(0) });
+    const here = await copy('shop');
+    const { status, output } = await run({ read: 'all', restore: 'all' });
+    expect([status, output?.copies.map((each) => each.copy)]).toEqual(['succeeded', [here]]);
+    expect(one(id)).toMatchObject({ provenAt: new Date(0), fault: null });
+    expect((await run({ copy: id })).error).toMatchObject({
+      code: 'PRECONDITION_FAILED',
+      message: expect.stringContaining("'renamed'"),
+    });
+  });
+
+  it('takes no proof back where the repository is renamed between the look and the turn of its copy', async () => {
+    const { ports, copy, run, one } = await world(['shop']);
+    const id = await copy('shop', { provenAt: new Date(0) });
+    const { inspect } = ports.backups;
+    ports.backups.inspect = async (...args) => {
+      ports.backups.forgetRepository('local');
+      return await inspect(...args);
+    };
+    expect((await run()).status).toBe('failed');
+    expect(one(id)).toMatchObject({
+      provenAt: new Date(0),
+      fault: null,
+      obstacle: expect.stringContaining("no repository 'local'"),
+    });
+  });
+
   it('looks once more before it calls a copy damaged: a line may have broken', async () => {
     const { ports, copy, run, one } = await world(['shop']);
     const id = await copy('shop');

@@ -4,6 +4,8 @@ import type { LayerResult } from '../../core/backup/copy.ts';
 import { Targets } from '../../core/backup/targets.ts';
 import { VerificationReport } from '../../core/backup/verification.ts';
 import { StewardError } from '../../core/errors.ts';
+import { mustBeConfigured } from '../../core/backup/pick.ts';
+import type { CopyRecord } from '../../core/ports/copies.ts';
 import { expectedPlaces, MOST, toVerify } from './analyze.ts';
 import { naming } from '../../core/naming.ts';
 
@@ -46,15 +48,17 @@ export default defineAutomation({
 
   async analyze({ input, ports, now, node, signal }) {
     const copies = await ports.copies.find({ status: 'complete' });
-    if (input.copy !== undefined && !copies.some(({ id }) => id === input.copy))
-      throw new StewardError('NOT_FOUND', `There is no whole copy '${input.copy}' on this machine.`, {
-        hint: 'steward backup history shows those there are.',
-      });
+    if (input.copy !== undefined) mustBeReached(copies, input.copy, ports.backups.repositories());
     const { verificationMs, verifyAll, nearlyFull } = ports.copies.rules();
     const sources = ports.backups.sources();
     const restore = verifyAll && input.restore === 'one' ? 'all' : input.restore;
     const expected = expectedPlaces(sources, ports.backups.repositories(), input);
-    const wanted = toVerify({ copies, sources, input: { ...input, restore } });
+    const wanted = toVerify({
+      copies,
+      sources,
+      repositories: ports.backups.repositories(),
+      input: { ...input, restore },
+    });
     // A place that no source goes to is made by nobody.
     const used = new Set(expectedPlaces(sources, ports.backups.repositories(), {}).map(({ repository }) => repository));
     const repositories = await Promise.all(
@@ -250,6 +254,20 @@ function roomOf(
   const said = { freeBytes: freeBytes ?? null, totalBytes: totalBytes ?? null };
   if (freeBytes === undefined || !totalBytes) return { ...said, room: 'unknown' };
   return { ...said, room: 100 - (100 * freeBytes) / totalBytes > nearlyFull ? 'short' : 'enough' };
+}
+
+/** Who asks for one copy is told why it is not looked at. */
+function mustBeReached(
+  copies: readonly CopyRecord[],
+  copy: string,
+  repositories: readonly { readonly name: string }[],
+): void {
+  const found = copies.find(({ id }) => id === copy);
+  if (!found)
+    throw new StewardError('NOT_FOUND', `There is no whole copy '${copy}' on this machine.`, {
+      hint: 'steward backup history shows those there are.',
+    });
+  mustBeConfigured(found, repositories);
 }
 
 const NOTHING = { source: '', kind: '', repository: '' };

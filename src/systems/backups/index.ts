@@ -1,4 +1,5 @@
 import type { BackupSource } from '../../core/backup/source.ts';
+import { newestOf } from '../../core/backup/pick.ts';
 import type { ProposedSource } from '../../core/backup/propose.ts';
 import type { CopiesPort } from '../../core/ports/copies.ts';
 import { isFinal } from '../../core/run.ts';
@@ -64,7 +65,7 @@ export function createBackupRecord(deps: BackupsDeps): Backups {
     copies: record,
     async recoveryPoint(source) {
       const own = await record.find({ source: source.name, status: 'complete' });
-      const found = own.find(({ provenAt }) => provenAt !== null) ?? own.find(({ fault }) => fault === null);
+      const found = newestOf(own, deps.backups.repositories());
       if (!found) return undefined;
       const of = found.snapshotAt?.toISOString() ?? 'an unknown instant';
       return `the copy of ${source.name} of ${of} in ${found.repository}, ${found.provenAt ? 'proven' : 'not proven'} (${found.id})`;

@@ -11,6 +11,8 @@ export interface FakeBackups extends BackupsPort {
   /** A source with data in it. */
   addSource(source: Record<string, unknown>, data?: string): void;
   addRepository(name: string, options?: { readonly appendOnly?: boolean; readonly objectLock?: boolean }): void;
+  /** From now on the configuration names it no more; what it holds stays. */
+  forgetRepository(name: string): void;
   /** What is in the source now. */
   dataOf(source: string): string | undefined;
   write(source: string, data: string): void;
@@ -41,7 +43,7 @@ const sum = (text: string): string => createHash('sha256').update(text).digest('
 /** Sources and repositories in memory: what was copied is what comes back, unless it rots. */
 export function fakeBackups({ now }: { readonly now: () => Date }): FakeBackups {
   const sources: BackupSource[] = [];
-  const repositories: BackupRepository[] = [];
+  let repositories: BackupRepository[] = [];
   const data = new Map<string, string>();
   const broken = new Map<string, 'examine' | 'copy'>();
   const undrilled = new Map<string, StewardError>();
@@ -49,6 +51,8 @@ export function fakeBackups({ now }: { readonly now: () => Date }): FakeBackups 
   let held: Held[] = [];
 
   const heldAt = ({ repository, location }: Pick<CopyPlace, 'repository' | 'location'>): Held => {
+    if (!repositories.some(({ name }) => name === repository))
+      throw new StewardError('PRECONDITION_FAILED', `The configuration has no repository '${repository}'.`);
     const found = held.find((each) => each.repository === repository && each.location === location);
     if (found) return found;
     throw new StewardError('NOT_FOUND', `There is nothing whole at ${location} in ${repository}.`);
@@ -75,6 +79,9 @@ export function fakeBackups({ now }: { readonly now: () => Date }): FakeBackups 
             : { kind: 'restic', name, url: `s3:https://s3.example.org/${name}`, appendOnly, objectLock },
         ),
       ),
+    forgetRepository(name) {
+      repositories = repositories.filter((each) => each.name !== name);
+    },
     dataOf: (source) => data.get(source),
     write: (source, content) => void data.set(source, content),
     breakSource: (source, how) => void broken.set(source, how),
