@@ -165,13 +165,14 @@ describe('slack', () => {
 
     const message: unknown = JSON.parse(received[0]?.body ?? '');
     expect(message).toMatchObject({
-      text: 'shop &lt;!channel&gt; is down',
-      attachments: [
-        {
-          color: '#c92a2a',
-          text: 'service.down since 12:00\nIt answered 500 &amp; &lt;nothing&gt; else.',
-          title_link: alert.url,
-        },
+      text: expect.stringMatching(
+        /^shop &lt;!channel&gt; is down\nservice\.down since 12:00\n[^]*\nOpen in Steward: http/,
+      ),
+      blocks: [
+        { type: 'header', text: { type: 'plain_text', text: 'shop &lt;!channel&gt; is down' } },
+        { text: { type: 'plain_text', text: 'service.down since 12:00\nIt answered 500 &amp; &lt;nothing&gt; else.' } },
+        { fields: expect.arrayContaining([expect.objectContaining({ text: 'Severity: critical' })]) },
+        { text: { type: 'mrkdwn', text: `Open in Steward: ${alert.url}` } },
       ],
     });
   });

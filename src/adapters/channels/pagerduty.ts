@@ -43,6 +43,9 @@ export function pagerDutyChannel(
   };
 }
 
+/** Where word of a service comes from, for rules that sort events by it; the node is among the details. */
+const SERVICES = 'healthcheck-edge';
+
 type Action = 'trigger' | 'acknowledge' | 'resolve';
 
 function actionFor({ kind }: Alert): Action {
@@ -62,13 +65,14 @@ function eventOf(alert: Message, action: Action): object {
     ...event,
     payload: {
       summary: cut(title, SUMMARY_LENGTH),
-      source: node,
+      source: service === undefined ? node : SERVICES,
       severity,
       timestamp: at.toISOString(),
       ...(service === undefined ? {} : { component: service }),
       class: kind,
       custom_details: {
         text: text.toWellFormed(),
+        node,
         alert: id,
         ...(incidentId === undefined ? {} : { incident: incidentId }),
       },
