@@ -103,6 +103,21 @@ describe('the webhook worker, in workerd', () => {
     expect(second.body['id']).toBe(first.body['id']);
   });
 
+  it('takes no secret that would be that of two types for either', async () => {
+    const types = { bank: {}, bank_old: {}, 'a-b': {}, 'a.b': {} };
+    const several = await startWebhooksWorker({ ...env, WEBHOOK_SECRET_A_B: 'shared', WEBHOOK_TYPES: types });
+    try {
+      const status = async (path: string, secret: string): Promise<number> =>
+        (await send('{"a":1}', { path, secret, to: several })).status;
+      expect(await status('/bank', 'bank-secret')).toBe(202);
+      expect(await status('/bank_old', 'bank-secret-before')).toBe(401);
+      expect(await status('/bank', 'bank-secret-before')).toBe(401);
+      expect([await status('/a-b', 'shared'), await status('/a.b', 'shared')]).toEqual([401, 401]);
+    } finally {
+      await several.dispose();
+    }
+  });
+
   it.each([
     ['another method', { method: 'GET' }, 405, 'Method not allowed'],
     ['a signature of somebody else', { secret: 'guessed' }, 401, 'signature'],

@@ -2,6 +2,7 @@ import type { ConfiguredService } from '../core/inventory-writer.ts';
 import type { ConfiguredCheck } from '../core/default-checks.ts';
 import type { MemoryLimits } from '../adapters/programs/memory-watch.ts';
 import { bytes } from '../config/schema-parts.ts';
+import { variableOfType } from '../config/schema-webhooks.ts';
 import { checksFromLabels } from '../core/check-address.ts';
 import { subject } from '../core/describe-target.ts';
 import { ms } from '../core/duration.ts';
@@ -281,5 +282,3 @@ export function endpointSettings({ endpoints }: Config): EndpointSettings {
     backlog: endpoints.backlog,
   };
 }
-
-const variableOfType = (name: string): string => `WEBHOOK_SECRET_${name.toUpperCase().replaceAll(/[^A-Z0-9]/g, '_')}`;

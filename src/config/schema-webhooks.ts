@@ -86,6 +86,11 @@ const Type = z.strictObject({
     .describe('A workflow that it started and that fails goes on where it failed; after the last attempt it is dead.'),
 });
 
+/** Where the secret of a type is that names none. */
+export function variableOfType(name: string): string {
+  return `WEBHOOK_SECRET_${name.toUpperCase().replaceAll(/[^A-Z0-9]/g, '_')}`;
+}
+
 export const Webhooks = z.strictObject({
   host: z
     .string()
@@ -99,6 +104,18 @@ export const Webhooks = z.strictObject({
   types: z
     .record(z.string().regex(NAME, 'expected letters, digits, dots, - and _, at most 63'), Type)
     .default({})
+    .superRefine((types, context) => {
+      const taken = new Map<string, string>();
+      for (const [name, { secrets }] of Object.entries(types)) {
+        if (secrets.length > 0) continue;
+        const variable = variableOfType(name);
+        const other = taken.get(variable);
+        taken.set(variable, name);
+        if (other === undefined) continue;
+        const message = `its secret would be ${variable}, which is that of ${other} already: name secrets at one of them`;
+        context.addIssue({ code: 'custom', path: [name], message });
+      }
+    })
     .describe('What is received, by the segment of the path: bank is POST /bank. Nothing listens while there is none.'),
   journal: size('1MB', '64GB')
     .default('256MB')

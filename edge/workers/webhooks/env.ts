@@ -68,7 +68,20 @@ function hookType(settings: TypeSettings, secrets: readonly string[]): HookType 
   };
 }
 
+/** One that two types would take is good for neither: `bank_old`, and `bank` while it is rotated, are not the same sender. */
 function secretsOf(env: Env, name: string): string[] {
+  const others = Object.keys(env.WEBHOOK_TYPES).filter((other) => other !== name);
+  const shared = new Set(others.flatMap(variablesOf));
+  return variablesOf(name).flatMap((variable) => {
+    const secret = env[variable];
+    if (secret === undefined || secret === '') return [];
+    if (!shared.has(variable)) return [secret];
+    console.error(`${variable} would be the secret of ${name} and of another type, and is used for none: rename one`);
+    return [];
+  });
+}
+
+function variablesOf(name: string): `WEBHOOK_SECRET_${string}`[] {
   const variable = `WEBHOOK_SECRET_${name.toUpperCase().replaceAll(/[^A-Z0-9]/g, '_')}` as const;
-  return [env[variable], env[`${variable}_OLD`]].filter((secret) => secret !== undefined && secret !== '') as string[];
+  return [variable, `${variable}_OLD`];
 }
