@@ -124,10 +124,17 @@ describe('databases, as a person keeps them fit', () => {
     expect(advice).toMatchObject([
       { kind: 'missing-index', sql: 'create index concurrently on "public"."orders" ("customer")' },
     ]);
+    const settings = await stewardJson<{ source: string; setting: string; should: string }[]>(home, [
+      'databases',
+      'settings',
+    ]);
+    expect(settings).toContainEqual(expect.objectContaining({ source: 'crm', setting: 'autovacuum', should: 'on' }));
     const file = JSON.parse(
       readFileSync(join(home, 'logs/latest_database_maintenance_report.json'), 'utf8'),
     ) as unknown;
-    expect(MaintenanceReport.parse(file).ok).toBe(true);
+    const kept = MaintenanceReport.parse(file);
+    expect(kept.ok).toBe(true);
+    expect(kept.settings.map(({ setting }) => setting)).toContain('autovacuum');
     expect(readdirSync(join(home, 'logs')).join()).toMatch(/database_maintenance_report_\d{8}_\d{6}\.json/);
   }, 60_000);
 

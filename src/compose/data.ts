@@ -38,7 +38,7 @@ export function reachData({ environment, config, store, settings, world, home, n
     databaseUrl,
     backups: backupsOf(reaching),
     sandboxes: sandboxesOf(reaching, world.programs),
-    fitness: fitnessOf(reaching),
+    fitness: fitnessOf({ ...reaching, sockets: world.sockets }),
     migrations: migrationsOf(reaching),
     expiry: expiryOf(reaching),
   };

@@ -1,4 +1,5 @@
 import type { ProgramsPort } from '../../core/ports/programs.ts';
+import type { MachineOf } from './machine.ts';
 import type { Reaching } from '../sources/reaching.ts';
 
 /** What the engines of databases work with. */
@@ -9,4 +10,6 @@ export interface EngineDeps extends Reaching {
   /** A folder of Steward's own for what is needed only for a while. */
   readonly scratch: string;
   readonly now: () => Date;
+  /** What a server has of this machine; left out where nobody asks for advice. */
+  readonly machineOf?: MachineOf | undefined;
 }

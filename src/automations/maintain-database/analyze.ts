@@ -155,7 +155,7 @@ function ofSource(
 }
 
 function shortOf(look: DatabaseLook, only: readonly string[] | undefined): NonNullable<SeenSource['look']> {
-  const { version, databases, connections, cacheHitRatio, fragmentation, blind, slow } = look;
+  const { version, databases, connections, cacheHitRatio, fragmentation, blind, slow, settings } = look;
   return {
     version,
     databases: databases.slice(0, MOST_TOLD),
@@ -163,6 +163,7 @@ function shortOf(look: DatabaseLook, only: readonly string[] | undefined): NonNu
     cacheHitRatio,
     fragmentation,
     blind,
+    ...(settings && { settings }),
     slow: slow.filter(({ database }) => only === undefined || only.includes(database)).slice(0, MOST_SLOW),
   };
 }

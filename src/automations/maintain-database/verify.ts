@@ -194,6 +194,7 @@ export function reportOf({
       plansIn(checks, source).changes.map((change) => ({ source: source.name, ...change })),
     ),
     slow: sources.flatMap(({ name, look }) => (look?.slow ?? []).map((query) => ({ source: name, ...query }))),
+    settings: sources.flatMap(({ name, look }) => (look?.settings ?? []).map((one) => ({ source: name, ...one }))),
     advice: rehearsals.flatMap(({ source, advice }) => advice.map((one) => ({ source, ...one }))),
   };
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { SettingAdvice } from './tuning.ts';
 
 /** Sizes are bytes, ages seconds, ratios 0 to 1. A member that an engine does not have is left out, never zero. */
 const bytes = z.number().int().min(0);
@@ -113,6 +114,8 @@ export const DatabaseLook = z.object({
   tables: z.array(TableLook),
   indexes: z.array(IndexLook),
   slow: z.array(SlowQuery),
+  /** Settings that do not fit; left out where the server runs elsewhere, so that nobody can say. */
+  settings: z.array(SettingAdvice).optional(),
   /** What the engine itself says is wrong: a save that fails, keys that are evicted, a replica that stopped. */
   warnings: z.array(z.object({ what: z.string(), hint: z.string() })).optional(),
   /** What could not be looked at, and what to do so that it can. */

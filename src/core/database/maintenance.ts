@@ -25,7 +25,7 @@ export interface SeenSource {
   readonly kind: string;
   readonly look: Pick<
     DatabaseLook,
-    'version' | 'databases' | 'connections' | 'cacheHitRatio' | 'fragmentation' | 'blind' | 'slow'
+    'version' | 'databases' | 'connections' | 'cacheHitRatio' | 'fragmentation' | 'blind' | 'slow' | 'settings'
   > | null;
   readonly problem: { readonly message: string; readonly hint: string | null } | null;
   /** The copy to rehearse on; null where none is proven. */

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { SlowQuery } from './look.ts';
 import { PlanChange } from './plans.ts';
+import { SettingAdvice } from './tuning.ts';
 import { FitnessTask, IndexAdvice, SkippedTask } from './task.ts';
 
 const ofSource = { source: z.string() };
@@ -69,6 +70,10 @@ export const MaintenanceReport = z.object({
     .default([])
     .describe('Frequent statements that the engine goes about in another way since.'),
   slow: z.array(SlowQuery.extend(ofSource)),
+  settings: z
+    .array(SettingAdvice.extend(ofSource))
+    .default([])
+    .describe('Settings of servers that do not fit; nobody changed them.'),
   advice: z.array(IndexAdvice.extend(ofSource)).describe('Indexes that were tried and help; nobody made them.'),
 });
 export type MaintenanceReport = z.output<typeof MaintenanceReport>;

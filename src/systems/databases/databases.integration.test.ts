@@ -333,6 +333,7 @@ describe('the watch over databases', () => {
       skippedInAll: 0,
       left: 0,
       planChanges: [],
+      settings: [],
       rehearsed: [],
       slow: [],
       advice: [

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { SettingAdvice } from '../../core/database/tuning.ts';
 import { IndexLook, SlowQuery, TableLook } from '../../core/database/look.ts';
 import { StewardError } from '../../core/errors.ts';
 import { type AnyOperation, defineQuery, NoInput } from '../../core/operation.ts';
@@ -203,6 +204,29 @@ export function databaseOperations(deps: DatabasesDeps): AnyOperation[] {
           .map(({ name }) => name)
           .filter((name) => source === undefined || name === source);
         return { items: (await Promise.all(names.map(advised))).flat() };
+      },
+    }),
+
+    defineQuery({
+      name: 'database-settings',
+      title: 'Settings for databases',
+      summary:
+        'Settings of PostgreSQL and MariaDB servers on this machine that do not fit its memory, its disk or what they are asked, each with why.',
+      permission: 'read',
+      input: z.object({ source: sourceName.optional() }),
+      output: z.object({ items: z.array(SettingAdvice.extend({ source: z.string() })) }),
+      cli: ['databases', 'settings'],
+      cliArguments: ['source'],
+      columns: ['source', 'setting', 'now', 'should', 'restart', 'why'],
+      async handle({ source }) {
+        if (source !== undefined) named(source);
+        const names = databaseSources(deps)
+          .map(({ name }) => name)
+          .filter((name) => source === undefined || name === source);
+        const looks = await Promise.all(names.map(async (name) => (await latestOf(db, node.id, name))?.look));
+        return {
+          items: looks.flatMap((look) => (look?.settings ?? []).map((one) => ({ source: look?.source ?? '', ...one }))),
+        };
       },
     }),
   ];

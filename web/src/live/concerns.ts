@@ -42,7 +42,7 @@ const CONCERNS: readonly (readonly [prefix: string, paths: readonly AskPath[]])[
   ],
   ['schedule.', ['/api/v1/schedules', '/api/v1/schedule-reconciliations']],
   ['backup.', ['/api/v1/backups', '/api/v1/backup-history', '/api/v1/backup-get', '/api/v1/backup-sandboxes']],
-  ['database.', ['/api/v1/databases', '/api/v1/database-get', '/api/v1/database-advice']],
+  ['database.', ['/api/v1/databases', '/api/v1/database-get', '/api/v1/database-advice', '/api/v1/database-settings']],
   ['heartbeat.', ['/api/v1/heartbeats', '/api/v1/heartbeat-get']],
   ['maintenance.', ['/api/v1/maintenance', '/api/v1/service-health']],
   ['node.', ['/api/v1/registry-nodes']],

@@ -7,7 +7,9 @@ import { activityOf } from './activity.ts';
 import { advise } from './advise.ts';
 import { indexesOf } from './indexes.ts';
 import { performOn } from './perform.ts';
+import type { MachineOf } from '../machine.ts';
 import { serverOf } from './session.ts';
+import { settingsOf } from './settings.ts';
 import { slowQueriesOf } from './slow.ts';
 import { tablesOf } from './tables.ts';
 
@@ -15,11 +17,12 @@ export interface MysqlEngineOptions extends Reaching {
   readonly now: () => Date;
   /** How long a lock is waited for. */
   readonly lockMs?: (() => number) | undefined;
+  readonly machineOf?: MachineOf | undefined;
 }
 
 /** MariaDB and MySQL. What is asked is asked of their own accounts of themselves: no row of a user is read. */
 export function createMysqlEngine(options: MysqlEngineOptions): DatabaseEngine<'mysql'> {
-  const { secrets, dockerHost, now, lockMs = () => 5_000 } = options;
+  const { secrets, dockerHost, now, lockMs = () => 5_000, machineOf } = options;
   const reaching: Reaching = { secrets, dockerHost };
   return {
     kind: 'mysql',
@@ -39,6 +42,7 @@ export function createMysqlEngine(options: MysqlEngineOptions): DatabaseEngine<'
       const { tables, blind: ofTables } = await tablesOf(server, names);
       const { blind: ofIndexes, ...indexes } = await indexesOf(server, names, at);
       const { slow, blind: ofSlow } = await slowQueriesOf(server, names, slowMs);
+      const settings = machineOf && (await settingsOf(server, source, tables, machineOf));
       return {
         source: source.name,
         kind: 'mysql',
@@ -53,6 +57,7 @@ export function createMysqlEngine(options: MysqlEngineOptions): DatabaseEngine<'
         tables,
         ...indexes,
         slow,
+        ...(settings && { settings }),
         blind: [...blind, ...ofTables, ...ofIndexes, ...ofSlow],
       };
     },

@@ -7,6 +7,8 @@ import { defined } from '../../../testing/defined.ts';
 import { startMariadb, type TestMariadb } from '../../../testing/world/mariadb.ts';
 import { hasProgram } from '../../../testing/world/start-program.ts';
 import { accessTo, openSession } from '../../sources/mysql/access.ts';
+import { createSockets } from '../../sockets/index.ts';
+import { createMachineOf } from '../machine.ts';
 import { assertNoLongQuery } from './analyze.ts';
 import { createMysqlEngine } from './index.ts';
 import { assertRoom } from './room.ts';
@@ -43,7 +45,12 @@ const content = () => server.say('shop', 'select count(*) n, sum(id) s, sum(leng
 describe.skipIf(!hasProgram('mariadbd'))('a MariaDB that is kept fit', () => {
   beforeAll(async () => {
     server = await startMariadb();
-    engine = createMysqlEngine({ secrets: async () => server.password, now: () => new Date(), lockMs: () => 1_000 });
+    engine = createMysqlEngine({
+      secrets: async () => server.password,
+      now: () => new Date(),
+      lockMs: () => 1_000,
+      machineOf: createMachineOf(createSockets()),
+    });
     await server.say(undefined, 'create database shop character set utf8mb4', 'create database other');
     await server.say(
       'shop',
@@ -283,5 +290,18 @@ describe.skipIf(!hasProgram('mariadbd'))('a MariaDB that is kept fit', () => {
     ]);
     expect(JSON.stringify(found)).not.toContain('secret');
     expect(found.indexes.filter(({ table }) => table === 'orders').some(({ scans = 0 }) => scans > 0)).toBe(true);
+  });
+
+  it('says which of its settings do not fit', async () => {
+    await server.say(undefined, 'set global innodb_flush_log_at_trx_commit = 2');
+    expect((await look()).settings).toContainEqual({
+      setting: 'innodb_flush_log_at_trx_commit',
+      now: '2',
+      should: '1',
+      why: expect.stringContaining('committed'),
+      restart: false,
+    });
+    await server.say(undefined, 'set global innodb_flush_log_at_trx_commit = 1');
+    expect((await look()).settings?.map(({ setting }) => setting)).not.toContain('innodb_flush_log_at_trx_commit');
   });
 });

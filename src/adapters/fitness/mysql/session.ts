@@ -28,13 +28,21 @@ export async function whereAllowed<T extends Row>(
 }
 
 const VARIABLES = [
+  'datadir',
+  'innodb_buffer_pool_size',
   'innodb_file_per_table',
+  'innodb_flush_log_at_trx_commit',
+  'innodb_log_file_size',
+  'innodb_log_files_in_group',
   'innodb_page_size',
+  'innodb_redo_log_capacity',
   'log_output',
   'long_query_time',
   'max_connections',
+  'max_heap_table_size',
   'performance_schema',
   'slow_query_log',
+  'tmp_table_size',
   'userstat',
 ];
 
@@ -45,7 +53,7 @@ export async function serverOf(session: MySession, access: MyAccess): Promise<Se
     `show global variables where Variable_name in (${VARIABLES.map((name) => `'${name}'`).join(', ')})`,
   );
   const status = await session.rows(
-    "show global status where Variable_name in ('Threads_connected', 'Max_used_connections', 'Uptime', 'Questions', 'Innodb_buffer_pool_reads', 'Innodb_buffer_pool_read_requests')",
+    "show global status where Variable_name in ('Threads_connected', 'Max_used_connections', 'Uptime', 'Questions', 'Innodb_buffer_pool_reads', 'Innodb_buffer_pool_read_requests', 'Innodb_os_log_written', 'Created_tmp_tables', 'Created_tmp_disk_tables')",
   );
   const [user = '', host = '%'] = splitUser(String(about?.['user']));
   return {

@@ -10,12 +10,12 @@ import { tend } from './vacuum.ts';
 
 /** PostgreSQL, reached as its backup source says. What it does stops nobody: VACUUM FULL and plain REINDEX are not in here. */
 export function createPostgresEngine(deps: EngineDeps): DatabaseEngine<'postgres'> {
-  const { lockMs, now } = deps;
+  const { lockMs, now, machineOf } = deps;
   return {
     kind: 'postgres',
 
     async look(at, wanted, doing) {
-      return await lookAt(at, await accessTo(at.source, deps), wanted, { doing, now });
+      return await lookAt(at, await accessTo(at.source, deps), wanted, { doing, now, machineOf });
     },
 
     async plans({ source }, databases, doing) {

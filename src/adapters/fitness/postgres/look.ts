@@ -7,6 +7,8 @@ import { lookAtServer, openServer } from '../../sources/postgres/look.ts';
 import { lookAtIndexes } from './indexes.ts';
 import { measure } from './measure.ts';
 import { lookAtWhole } from './server.ts';
+import type { MachineOf } from '../machine.ts';
+import { settingsOf } from './settings.ts';
 import { NO_STATEMENTS, slowIn } from './slow.ts';
 import { lookAtTables } from './tables.ts';
 
@@ -17,7 +19,11 @@ export async function lookAt(
   { source }: DatabaseAt<'postgres'>,
   access: PgAccess,
   { slowMs, measure: measuring = false }: Wanted,
-  { doing, now }: { readonly doing: Doing; readonly now: () => Date },
+  {
+    doing,
+    now,
+    machineOf,
+  }: { readonly doing: Doing; readonly now: () => Date; readonly machineOf?: MachineOf | undefined },
 ): Promise<DatabaseLook> {
   const at = now().toISOString();
   const { version, databases: names } = await lookAtServer(source, access, doing);
@@ -76,5 +82,6 @@ export async function lookAt(
   seen.slow.push(...(slow?.slow ?? []));
   if (!slow) seen.blind.push(NO_STATEMENTS);
   else if (slow.blind) seen.blind.push(slow.blind);
-  return { ...seen, ...(partial && { partial }) };
+  const settings = machineOf && (await settingsOf(server, source, seen, machineOf));
+  return { ...seen, ...(settings && { settings }), ...(partial && { partial }) };
 }

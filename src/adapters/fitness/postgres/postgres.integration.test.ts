@@ -8,6 +8,8 @@ import { planChanges } from '../../../core/database/plans.ts';
 import type { FitnessTask, TaskDone } from '../../../core/database/task.ts';
 import { defined } from '../../../testing/defined.ts';
 import { startPostgres, type TestPostgres } from '../../../testing/world/postgres.ts';
+import { createSockets } from '../../sockets/index.ts';
+import { createMachineOf } from '../machine.ts';
 import { createPrograms } from '../../programs/index.ts';
 import { accessTo } from '../../sources/postgres/access.ts';
 import { createPostgresEngine } from './index.ts';
@@ -17,6 +19,8 @@ const doing = { signal: new AbortController().signal };
 let server: TestPostgres;
 let lockMs = 5_000;
 let engine: DatabaseEngine<'postgres'>;
+
+const machineOf = createMachineOf(createSockets());
 
 beforeAll(async () => {
   server = await startPostgres({
@@ -30,6 +34,7 @@ beforeAll(async () => {
     scratch: server.folder,
     lockMs: () => lockMs,
     now: () => new Date(),
+    machineOf,
   });
   await server.say('postgres', 'create database shop', 'create database plain');
   await server.say(
@@ -94,6 +99,27 @@ describe('a look at PostgreSQL', () => {
     expect(seen.wraparound).toBeGreaterThanOrEqual(0);
     expect(seen.wraparound).toBeLessThan(0.01);
     expect(seen.cacheHitRatio).toBeGreaterThan(0);
+  });
+
+  it('says which settings do not fit the machine that it runs on, and nothing of one that runs elsewhere', async () => {
+    const { settings = [] } = await look();
+    // Of this server for sure: it was started so.
+    expect(settings).toContainEqual({
+      setting: 'autovacuum',
+      now: 'off',
+      should: 'on',
+      why: expect.stringContaining('dead rows'),
+      restart: false,
+    });
+    await server.say('postgres', "alter system set effective_cache_size = '8MB'", 'select pg_reload_conf()');
+    await expect
+      .poll(async () => (await look()).settings?.find(({ setting }) => setting === 'effective_cache_size')?.now)
+      .toBe('8MB');
+    await server.say('postgres', 'alter system reset effective_cache_size', 'select pg_reload_conf()');
+    const machine = defined(await machineOf(at().source, server.folder));
+    expect(machine.memoryBytes).toBeGreaterThan(100 * 1024 ** 2);
+    expect(machine.availableBytes).toBeLessThanOrEqual(machine.memoryBytes);
+    expect(await machineOf({ ...at().source, host: 'db.example.com' }, undefined)).toBeUndefined();
   });
 
   it('tells an index that another serves, of two that are the same only one, and no partial or unique one', async () => {
