@@ -78,6 +78,7 @@ export function createBackups(deps: BackupsDeps): BackupsPort {
 
     state: (repository, doing) => store(repository).state(doing),
     objectLock: (repository, doing) => store(repository).objectLock(doing),
+    renewLock: (repository, doing) => store(repository).renewLock(doing),
 
     async tidy(repository, doing) {
       const held = store(repository);

@@ -35,6 +35,39 @@ describe('backup', () => {
     expect(output?.failed).toEqual([]);
   });
 
+  it('renews the lock of a bucket after each copy to it, also of one that failed, and says what was refused', async () => {
+    const { ports, run } = world();
+    ports.backups.addRepository('vault', { objectLock: true });
+    const asked: string[] = [];
+    const until = '2026-03-31T03:00:00.000Z';
+    ports.backups.renewLock = async (repository) => {
+      asked.push(repository);
+      return { lock: { state: 'locked', until, message: 'all of it' }, renewed: asked.length === 1 ? 7 : 0 };
+    };
+    const { output, plan } = await run({ sources: ['shop'] });
+    expect(
+      plan.map(({ id, ...change }) => [id, String((change as { reason?: string }).reason).includes('locked')]),
+    ).toEqual([
+      ['shop@local', false],
+      ['shop@remote', false],
+      ['shop@vault', true],
+    ]);
+    expect(output?.locks).toEqual([{ repository: 'vault', until, renewed: 7 }]);
+    ports.backups.breakSource('shop', 'copy');
+    await run({ sources: ['shop'] });
+    expect(asked).toEqual(['vault', 'vault']);
+
+    const shop = async () => (await run({ sources: ['shop'] })).output;
+    ports.backups.renewLock = async () => ({
+      lock: { state: 'locked', until, message: 'it is not renewed' },
+      renewed: 0,
+      refused: 'AccessDenied',
+    });
+    expect((await shop())?.locks).toEqual([{ repository: 'vault', until, renewed: 0, problem: 'it is not renewed' }]);
+    ports.backups.renewLock = () => Promise.reject(new StewardError('UNAVAILABLE', 'Nobody answers.'));
+    expect((await shop())?.locks).toEqual([{ repository: 'vault', renewed: 0, problem: 'Nobody answers.' }]);
+  });
+
   it('takes what somebody asks for: databases, kinds by any name, sources, repositories', async () => {
     const planned = async (input: object): Promise<string[]> =>
       (await world().run(input as never)).plan.map(({ id }) => id);

@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { defineAutomation } from '../../core/automation.ts';
+import { keepsRemoved, type RenewedLock } from '../../core/backup/object-lock.ts';
 import { locksOf } from '../../core/backup/original.ts';
+import type { BackupRepository } from '../../core/backup/repository.ts';
 import { type BackupSource, DATABASE_KINDS } from '../../core/backup/source.ts';
 import { Targets, targetKinds } from '../../core/backup/targets.ts';
 import { StewardError } from '../../core/errors.ts';
@@ -55,6 +57,17 @@ export default defineAutomation({
     leftOut: z
       .array(z.object({ source: z.string(), what: z.string(), why: z.string() }))
       .describe('What is not in a copy, or may be torn in it, because it was written to meanwhile.'),
+    locks: z
+      .array(
+        z.object({
+          repository: z.string(),
+          until: z.string().optional().describe('Until when its bucket keeps all that copies there need.'),
+          renewed: z.number().describe('Objects that are locked for longer now.'),
+          problem: z.string().optional(),
+        }),
+      )
+      .optional()
+      .describe('Of repositories whose buckets are to be locked.'),
   }),
   examples: [
     { title: 'Everything', input: {} },
@@ -103,7 +116,8 @@ export default defineAutomation({
     ];
   },
 
-  async plan(_ctx, { items }) {
+  async plan({ ports }, { items }) {
+    const locked = lockedOf(ports.backups.repositories());
     return items.flatMap(({ source, kind, repositories, parts, leftOut, estimatedBytes, problem }) =>
       repositories.map((repository) => ({
         id: `${source}@${repository}`,
@@ -115,6 +129,9 @@ export default defineAutomation({
               : '',
             parts.length > 0 ? `In it: ${parts.join(', ')}.` : '',
             ...leftOut.map(({ what, why }) => `Left out: ${what}, ${why}.`),
+            locked.has(repository)
+              ? 'Then what its bucket locks for less than half of its time is locked for all of it again.'
+              : '',
           ]
             .filter(Boolean)
             .join(' ') || undefined,
@@ -163,15 +180,29 @@ export default defineAutomation({
       const leftOut = manifest.leftOut.slice(0, TOLD);
       return { copy, made: { snapshotAt: manifest.snapshotAt, bytes, storedBytes }, leftOut, error: null };
     };
+    /** An older copy needs it also where this one could not be made. */
+    const renewLock = async () => {
+      if (!lockedOf(ports.backups.repositories()).has(repository)) return null;
+      try {
+        const renewal = await ports.backups.renewLock(repository, { signal });
+        return renewal ? toldLock(renewal) : null;
+      } catch (thrown) {
+        if (signal.aborted) throw thrown;
+        const { message } = StewardError.from(thrown);
+        log.warn('the lock of a bucket was not renewed', { repository, reason: message });
+        return { renewed: 0, problem: message };
+      }
+    };
     try {
-      return await holding(await locksOf(ports.backups, [source], { node, signal }), make);
+      const copied = await holding(await locksOf(ports.backups, [source], { node, signal }), make);
+      return { ...copied, lock: await renewLock() };
     } catch (thrown) {
       const error = StewardError.from(thrown);
       if (signal.aborted || (error.retryable && attempt < ATTEMPTS)) throw thrown;
       // What was never begun, because somebody else had the original all the time, is missed like what broke off.
       await begin();
       await ports.copies.fail(copy, error.hint ? `${error.message} ${error.hint}` : error.message);
-      return { copy, made: null, leftOut: [], error: error.message };
+      return { copy, made: null, leftOut: [], error: error.message, lock: await renewLock() };
     }
   },
 
@@ -194,7 +225,9 @@ export default defineAutomation({
   },
 
   record({ facts, applied }) {
+    const locks = locksTold(applied.map(({ change, receipt }) => ({ ...change, ...receipt })));
     return {
+      ...(locks.length > 0 && { locks }),
       copies: applied.flatMap(({ change: { source, repository }, receipt: { copy, made } }) =>
         made ? [{ copy, source, repository, ...made }] : [],
       ),
@@ -208,6 +241,29 @@ export default defineAutomation({
     };
   },
 });
+
+const lockedOf = (repositories: readonly BackupRepository[]): ReadonlySet<string> =>
+  new Set(repositories.filter(keepsRemoved).map(({ name }) => name));
+
+interface ToldLock {
+  readonly renewed: number;
+  readonly until?: string;
+  readonly problem?: string;
+}
+
+function toldLock({ lock: { state, until, message }, renewed, refused }: RenewedLock): ToldLock {
+  const problem = state !== 'locked' || refused !== undefined ? message : undefined;
+  return { renewed, ...(until !== undefined && { until }), ...(problem !== undefined && { problem }) };
+}
+
+/** As the last copy to each left it, and what was renewed after any of them. */
+function locksTold(copies: readonly { readonly repository: string; readonly lock?: ToldLock | null }[]) {
+  const told = new Map<string, ToldLock & { readonly repository: string }>();
+  for (const { repository, lock } of copies)
+    if (lock)
+      told.set(repository, { repository, ...lock, renewed: lock.renewed + (told.get(repository)?.renewed ?? 0) });
+  return [...told.values()];
+}
 
 type Wanted = { sources?: string[] | undefined; targets?: string[] | undefined; scope: 'databases' | 'everything' };
 

@@ -8,8 +8,19 @@ export interface ObjectLock {
   readonly mode?: 'COMPLIANCE' | 'GOVERNANCE' | undefined;
   /** How long each object is kept, from when it was written. */
   readonly days?: number | undefined;
+  /** Until when all of it is kept that copies need, which share what is old: an instant. Nothing where nothing is there yet. */
+  readonly until?: string | undefined;
   readonly message: string;
   readonly hint?: string | undefined;
+}
+
+export interface RenewedLock {
+  /** As it is now. */
+  readonly lock: ObjectLock;
+  /** How many objects are locked for longer. */
+  readonly renewed: number;
+  /** With what words the bucket refused. */
+  readonly refused?: string | undefined;
 }
 
 /** What buckets said, by the names of the repositories that are to be locked. */

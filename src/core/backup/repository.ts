@@ -47,7 +47,7 @@ export const ResticRepository = z.strictObject({
     ])
     .optional()
     .describe(
-      'Its bucket (s3:) is locked: what is written there cannot be deleted for so many days. The bucket is asked whether that is so.',
+      'Its bucket (s3:) is locked: what is written there cannot be deleted for so many days. The bucket is asked whether that is so, and backups renew the lock of what copies need.',
     ),
   uploadLimit: z.number().int().min(1).optional().describe('KiB a second at most.'),
 });

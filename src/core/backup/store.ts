@@ -1,5 +1,5 @@
 import type { BackupRepository } from './repository.ts';
-import type { ObjectLock } from './object-lock.ts';
+import type { ObjectLock, RenewedLock } from './object-lock.ts';
 import type { LayerResult, Manifest, Part } from './copy.ts';
 
 /** Content as it flows: never whole in memory. */
@@ -98,6 +98,8 @@ export interface CopyStore {
   state(doing: Doing): Promise<RepositoryState>;
   /** Whether its bucket is locked, where it is to be; undefined where it need not be. Rejects where nobody answers. */
   objectLock(doing: Doing): Promise<ObjectLock | undefined>;
+  /** Locks again what copies need and what is locked no longer for long; never for less. Undefined where it need not be. */
+  renewLock(doing: Doing): Promise<RenewedLock | undefined>;
   /** Makes it where it does not exist yet; harmless twice. Never takes over what is there and is none. */
   prepare(doing: Doing): Promise<void>;
   begin(copy: CopyName, doing: Doing): Promise<CopyWriter>;

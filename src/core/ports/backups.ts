@@ -1,6 +1,6 @@
 import type { Findings, LayerResult, Manifest, ProofLayer } from '../backup/copy.ts';
 import type { RestoreTarget, Restored, SourceFacts } from '../backup/reader.ts';
-import type { ObjectLock } from '../backup/object-lock.ts';
+import type { ObjectLock, RenewedLock } from '../backup/object-lock.ts';
 import type { BackupRepository } from '../backup/repository.ts';
 import type { BackupSource } from '../backup/source.ts';
 import type { CopyEntry, CopyName, Doing, RepositoryLock, RepositoryState } from '../backup/store.ts';
@@ -32,6 +32,8 @@ export interface BackupsPort {
   state(repository: string, doing: Doing): Promise<RepositoryState>;
   /** Whether its bucket is locked, where it is to be; undefined where it need not be. Rejects where nobody answers. */
   objectLock(repository: string, doing: Doing): Promise<ObjectLock | undefined>;
+  /** Locks again what copies need and what is locked no longer for long; never for less. Undefined where it need not be. */
+  renewLock(repository: string, doing: Doing): Promise<RenewedLock | undefined>;
   /** Makes the repository where it does not exist; removes what dead attempts left there, and their locks. */
   tidy(
     repository: string,

@@ -5,6 +5,8 @@ import type { BackupsDeps } from './deps.ts';
 /** The watch asks more often than this. */
 const FRESH_MS = 15 * 60_000;
 const ASK_MS = 10_000;
+/** A bucket with a million objects is looked at for longer: then who asks the next time is told. */
+const LOOK_MS = 60_000;
 
 export interface LockLooks {
   /** What each bucket said last: it is asked where that is long ago. What did not answer is unknown, and so not safe. */
@@ -21,7 +23,7 @@ export function createLockLooks({ backups, now }: Pick<BackupsDeps, 'backups' | 
 
   async function ask(name: string, signal: AbortSignal): Promise<ObjectLock | undefined> {
     const key = keyOf(name);
-    const lock = await backups.objectLock(name, { signal });
+    const lock = await backups.objectLock(name, { signal: AbortSignal.any([signal, AbortSignal.timeout(LOOK_MS)]) });
     if (lock) said.set(key, { at: now().getTime(), lock });
     return lock;
   }

@@ -23,6 +23,7 @@ export const StandingView = z.object({
       state: z.enum(['locked', 'unlocked', 'unknown']),
       mode: z.enum(['COMPLIANCE', 'GOVERNANCE']).optional(),
       days: z.number().int().optional().describe('How long each object is kept, from when it was written.'),
+      until: z.string().optional().describe('Until when all is kept that copies there need: the least of its objects.'),
       message: z.string(),
       hint: z.string().optional(),
     })

@@ -26,6 +26,7 @@ export function plainStore(root: string): CopyStore {
     repository: { kind: 'directory', name: 'plain', appendOnly: false, path: root },
     state: async () => ({ ok: true, encrypted: false, locks: [] }),
     objectLock: async () => undefined,
+    renewLock: async () => undefined,
     prepare: async () => void (await mkdir(root, { recursive: true })),
     async begin({ id }) {
       await mkdir(join(root, `.${id}`), { recursive: true });

@@ -112,6 +112,7 @@ export function fakeBackups({ now }: { readonly now: () => Date }): FakeBackups 
     },
     state: async () => ({ ok: true, encrypted: false, freeBytes: 90, totalBytes: 100, locks: [] }),
     objectLock: async () => undefined,
+    renewLock: async () => undefined,
     tidy: async () => ({ removed: [], unlocked: [] }),
     async make({ id, source, repository, at }, { signal }) {
       signal.throwIfAborted();

@@ -87,6 +87,7 @@ export function createDirectoryStore(repository: RepositoryOf<'directory'>, deps
     repository,
     state,
     objectLock: async () => undefined,
+    renewLock: async () => undefined,
     async prepare() {
       if (!isAbsolute(root))
         throw new StewardError('CONFIG_INVALID', `The path '${root}' of ${repository.name} is not absolute.`);

@@ -7,7 +7,7 @@ import type { StoreDeps } from '../deps.ts';
 import { isSameProcess, selfOf } from '../holder.ts';
 import { refuseToReplace, rememberPlace } from '../known-places.ts';
 import { safeName } from '../../../core/backup/names.ts';
-import { bucketLock } from './bucket-lock.ts';
+import { createBucketLock } from './bucket-lock.ts';
 import { createContents } from './contents.ts';
 import { keepKey, newKey, readKey } from './key.ts';
 import { createLocks } from './locks.ts';
@@ -35,6 +35,7 @@ export function createResticStore(repository: RepositoryOf<'restic'>, deps: Stor
   const opened = createOpened(`${deps.home} ${repository.name}`, folder);
   const locks = createLocks(restic, key, { folder, now: deps.now });
   const contents = createContents(restic, key);
+  const bucketLock = createBucketLock(repository, deps);
 
   /** A lock whose holder is dead stops nobody. */
   async function unlocking<T>(doing: Doing, work: () => Promise<T>): Promise<T> {
@@ -122,7 +123,8 @@ export function createResticStore(repository: RepositoryOf<'restic'>, deps: Stor
   return {
     repository,
     state,
-    objectLock: (doing) => bucketLock(repository, deps, doing),
+    objectLock: (doing) => bucketLock.look(doing),
+    renewLock: (doing) => bucketLock.renew(doing),
     async prepare(doing) {
       const known = await key().catch(() => undefined);
       if (known !== undefined && (await opened.has(known))) return;

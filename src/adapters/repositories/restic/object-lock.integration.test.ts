@@ -3,10 +3,11 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { BackupRepository } from '../../../core/backup/repository.ts';
 import type { CopyStore } from '../../../core/backup/store.ts';
 import { cephMissing, type S3Server, startCeph } from '../../../testing/world/ceph.ts';
-import { makeBucket, retain } from '../../../testing/world/s3-bucket.ts';
+import { type Bucket, makeBucket, retain } from '../../../testing/world/s3-bucket.ts';
 import { hasProgram } from '../../../testing/world/start-program.ts';
 import { type TempFolder, tempFolder } from '../../../testing/world/temp-folder.ts';
 import { allOf, bytesOf, doing, openStore, sealCopy } from '../repository.contract.ts';
+import { textOf } from './s3-request.ts';
 
 describe.skipIf(!hasProgram('restic'))('object lock (needs restic)', () => {
   describe.skipIf(cephMissing())(`of a gateway of Ceph (${cephMissing() ?? 'real'})`, () => {
@@ -109,6 +110,78 @@ describe.skipIf(!hasProgram('restic'))('object lock (needs restic)', () => {
       });
     }, 60_000);
 
+    it('says until when all of a copy is locked, and locks it for longer, never for less', async () => {
+      const bucket = await makeBucket(server, 'ageing', { locking: true });
+      await retain(bucket, 'COMPLIANCE', 1);
+      const store = storeIn('ageing');
+      await store.prepare(doing);
+      await sealCopy(store, 'old', bytesOf(randomBytes(1_000_000)));
+      // As if most of thirty days had gone by: what was written first is locked for one day more.
+      await retain(bucket, 'COMPLIANCE', 30);
+      await sealCopy(store, 'new');
+      const short = await store.objectLock(doing);
+      expect(short).toMatchObject({
+        state: 'unlocked',
+        days: 30,
+        message: expect.stringContaining('locked only until'),
+      });
+      expect(daysUntil(short?.until)).toBeCloseTo(1, 1);
+
+      const renewal = await store.renewLock(doing);
+      expect(renewal).toMatchObject({ lock: { state: 'locked', mode: 'COMPLIANCE' } });
+      expect(renewal?.renewed).toBeGreaterThan(3);
+      expect(renewal?.refused).toBeUndefined();
+      expect(daysUntil(renewal?.lock.until)).toBeCloseTo(30, 1);
+      expect(await store.objectLock(doing)).toEqual(renewal?.lock);
+      const kept = await retentions(bucket);
+      expect(Object.keys(kept).map((key) => key.split('/')[1])).toEqual(
+        expect.arrayContaining(['config', 'keys', 'index', 'snapshots', 'data']),
+      );
+      for (const { mode, days } of Object.values(kept)) {
+        expect(mode).toBe('COMPLIANCE');
+        expect(days).toBeCloseTo(30, 1);
+      }
+      expect(await store.renewLock(doing)).toEqual({ lock: renewal?.lock, renewed: 0 });
+      await retain(bucket, 'COMPLIANCE', 3);
+      expect(await store.renewLock(doing)).toMatchObject({ renewed: 0, lock: { state: 'locked', days: 3 } });
+      expect(await retentions(bucket)).toEqual(kept);
+    }, 120_000);
+
+    it('says of what was written in governance mode that it can be broken still, and locks that for longer, too', async () => {
+      const bucket = await makeBucket(server, 'mixed', { locking: true });
+      await retain(bucket, 'GOVERNANCE', 1);
+      const store = storeIn('mixed');
+      await store.prepare(doing);
+      await retain(bucket, 'COMPLIANCE', 30);
+      await sealCopy(store, 'new');
+      const renewal = await store.renewLock(doing);
+      expect(renewal).toMatchObject({ lock: { state: 'locked', mode: 'GOVERNANCE' } });
+      expect(renewal?.refused).toBeUndefined();
+      expect(renewal?.lock.message).toContain('some of it in GOVERNANCE mode: only who has the right');
+      expect(daysUntil(renewal?.lock.until)).toBeCloseTo(30, 1);
+    }, 120_000);
+
+    it('says that the bucket refuses to lock for longer, and until when it is locked then', async () => {
+      const bucket = await makeBucket(server, 'stubborn', { locking: true });
+      await retain(bucket, 'COMPLIANCE', 3);
+      const store = storeIn('stubborn');
+      await store.prepare(doing);
+      await sealCopy(store, 'old');
+      await retain(bucket, 'COMPLIANCE', 10);
+      const deny = {
+        Effect: 'Deny',
+        Principal: '*',
+        Action: 's3:PutObjectRetention',
+        Resource: 'arn:aws:s3:::stubborn/*',
+      };
+      const policy = JSON.stringify({ Version: '2012-10-17', Statement: [deny] });
+      await bucket.ask({ method: 'PUT', query: { policy: '' }, body: policy });
+      const renewal = await store.renewLock(doing);
+      expect(renewal).toMatchObject({ renewed: 0, refused: 'AccessDenied', lock: { state: 'locked' } });
+      expect(renewal?.lock.message).toContain('it is not renewed, since the bucket refuses that (AccessDenied)');
+      expect(daysUntil(renewal?.lock.until)).toBeCloseTo(3, 1);
+    }, 120_000);
+
     it('keeps what is deleted with our own credentials, and gives it back once the markers are gone', async () => {
       const bucket = await makeBucket(server, 'attacked', { locking: true });
       await retain(bucket, 'COMPLIANCE', 1);
@@ -155,3 +228,19 @@ describe.skipIf(!hasProgram('restic'))('object lock (needs restic)', () => {
     }, 120_000);
   });
 });
+
+const daysUntil = (instant: string | undefined): number => (Date.parse(instant ?? '') - Date.now()) / 86_400_000;
+
+/** Of every version that is the newest of its object, without those that restic locks others out with. */
+async function retentions(bucket: Bucket): Promise<Record<string, { mode: string | undefined; days: number }>> {
+  const found: Record<string, { mode: string | undefined; days: number }> = {};
+  for (const { key, latest, marker } of await bucket.versions()) {
+    if (!latest || marker || key.includes('/locks/')) continue;
+    const said = await bucket.ask({ key, query: { retention: '' } });
+    found[key] = {
+      mode: textOf(said, 'Mode'),
+      days: Math.round(daysUntil(textOf(said, 'RetainUntilDate')) * 100) / 100,
+    };
+  }
+  return found;
+}
