@@ -209,7 +209,9 @@ describe('counters that nodes share', () => {
         nodes: () => 1,
         log,
       });
-      await Promise.all(windows.map((windowMs) => asking.take({ key: 'both', limit: 5, windowMs, now: Date.now() })));
+      await Promise.all(
+        windows.map(async (windowMs) => await asking.take({ key: 'both', limit: 5, windowMs, now: Date.now() })),
+      );
       await asking.close();
     }
     expect(orders.slice(0, 2)).toEqual([
