@@ -15,7 +15,7 @@ import { pgHome } from '../store/pg-home.ts';
 import type { SecretResolver } from '../core/secrets.ts';
 import type { BackupsPort } from '../core/ports/backups.ts';
 
-export interface BackupsOf extends Omit<StoreDeps, 'programs'> {
+export interface BackupsOf extends Omit<StoreDeps, 'programs'>, Required<Pick<SandboxDeps, 'recorded'>> {
   readonly settings: () => Config;
   /** Says what happens on this machine that it did not have before: a system user. */
   readonly say: (message: string) => void;
@@ -74,6 +74,7 @@ function reachedBy(deps: BackupsOf, programs: StoreDeps['programs']): SandboxDep
   const never = (): string[] =>
     backupRepositories(settings(), home).flatMap((each) => (each.kind === 'directory' ? [each.path] : []));
   return {
+    recorded: deps.recorded,
     sources: () => backupSources(settings(), databaseUrl),
     repositories: () => backupRepositories(settings(), home),
     storeOf: (repository) => createCopyStore(repository, { ...deps, programs }),

@@ -7,7 +7,7 @@ import type { Incidents } from '../core/incident.ts';
 import type { Inventory } from '../core/inventory.ts';
 import type { Engine } from '../engine/index.ts';
 import { nextInstant } from '../engine/instants.ts';
-import { createBackupRecord } from '../systems/backups/index.ts';
+import { createBackupRecord, recordedAt } from '../systems/backups/index.ts';
 import { createDatabaseWatch } from '../systems/databases/index.ts';
 import { createMigrationsView } from '../systems/migrations/index.ts';
 import { createSandboxKeeper } from '../systems/sandboxes/index.ts';
@@ -28,6 +28,7 @@ export function reachData({ environment, config, store, settings, world, home, n
     settings,
     secrets: world.secrets,
     outbound: world.outbound,
+    recorded: recordedAt({ store, node }),
     home,
     node: node.name,
     say: (text) => log.info(text),

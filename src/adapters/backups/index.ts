@@ -122,18 +122,22 @@ export function createBackups(deps: BackupsDeps): BackupsPort {
       }
     },
 
-    manifest: ({ repository, location }, doing) => store(repository).manifest(location, doing),
+    manifest: async (place, doing) => (await sealed(place, doing)).manifest,
 
     async inspect(place, layer, doing) {
-      if (layer === 'bytes') return await store(place.repository).check(place.location, doing);
+      if (layer === 'bytes') {
+        const found = await store(place.repository).check(place.location, doing);
+        // One that cannot be read at all is told by the check; one that is whole has to be this one, too.
+        if (found.ok) await sealed(place, doing);
+        return found;
+      }
       const { reader } = sourceOf(place);
       return await reader.structure(await sealed(place, doing), doing);
     },
 
-    async *entries({ repository, location }, doing) {
-      const held = store(repository);
-      const { parts } = await held.manifest(location, doing);
-      for (const part of parts) {
+    async *entries(place, doing) {
+      const { store: held, location, manifest } = await sealed(place, doing);
+      for (const part of manifest.parts) {
         if (part.kind === 'tree') yield* held.entries(location, part, doing);
         else if (part.holds) yield* part.holds.map(({ path, bytes }) => ({ path, kind: 'file' as const, bytes }));
         else yield { path: part.name, kind: 'file', bytes: part.bytes };

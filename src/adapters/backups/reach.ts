@@ -1,9 +1,12 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { Manifest } from '../../core/backup/copy.ts';
 import type { SealedCopy, SourceReader } from '../../core/backup/reader.ts';
 import type { BackupRepository } from '../../core/backup/repository.ts';
 import type { BackupSource, SourceKind } from '../../core/backup/source.ts';
 import type { CopyStore, Doing } from '../../core/backup/store.ts';
 import { StewardError } from '../../core/errors.ts';
 import type { CopyPlace } from '../../core/ports/backups.ts';
+import type { CopyRecord } from '../../core/ports/copies.ts';
 
 export interface ReachDeps {
   readonly sources: () => readonly BackupSource[];
@@ -11,6 +14,8 @@ export interface ReachDeps {
   readonly storeOf: (repository: BackupRepository) => CopyStore;
   /** Each is given sources of its own kind only. */
   readonly readers: readonly SourceReader[];
+  /** What Steward wrote down when the copy there was made; undefined where it wrote nothing down. */
+  readonly recorded?: ((place: CopyPlace) => Promise<Pick<CopyRecord, 'id' | 'contents'> | undefined>) | undefined;
 }
 
 export interface Reach {
@@ -19,13 +24,14 @@ export interface Reach {
   /** PRECONDITION_FAILED where the configuration has none of that name: what is not looked for is not missing. */
   store(repository: string): CopyStore;
   readerOf(kind: SourceKind): SourceReader;
+  /** VERIFICATION_FAILED where another copy lies there than the one that was made, however whole it is. */
   sealed(place: CopyPlace, doing: Doing): Promise<SealedCopy>;
   /** Its source as it is configured now: where it is reached, and as whom, no copy says. PRECONDITION_FAILED where there is none. */
   sourceOf(place: CopyPlace): { readonly source: BackupSource; readonly reader: SourceReader };
 }
 
 /** Sources, repositories and copies by the names that the configuration and the record have for them. */
-export function reachOf({ sources, repositories, storeOf, readers }: ReachDeps): Reach {
+export function reachOf({ sources, repositories, storeOf, readers, recorded }: ReachDeps): Reach {
   function sourceNamed(name: string): BackupSource {
     const source = sources().find((each) => each.name === name);
     if (source) return source;
@@ -52,9 +58,13 @@ export function reachOf({ sources, repositories, storeOf, readers }: ReachDeps):
     sourceNamed,
     store,
     readerOf,
-    async sealed({ repository, location }, doing) {
+    async sealed(place, doing) {
+      const { repository, location } = place;
       const held = store(repository);
-      return { store: held, location, manifest: await held.manifest(location, doing) };
+      const manifest = await held.manifest(location, doing);
+      const made = await recorded?.(place);
+      if (made && !isOf(made, manifest)) throw anotherThere(place, made.id, manifest);
+      return { store: held, location, manifest };
     },
     sourceOf({ source }) {
       const configured = sources().find(({ name }) => name === source);
@@ -64,4 +74,18 @@ export function reachOf({ sources, repositories, storeOf, readers }: ReachDeps):
       });
     },
   };
+}
+
+const isOf = ({ id, contents }: Pick<CopyRecord, 'id' | 'contents'>, { copy, contents: there }: Manifest): boolean =>
+  copy === id && (contents === null || isDeepStrictEqual({ ...contents }, { ...there }));
+
+function anotherThere({ repository, location }: CopyPlace, id: string, { copy }: Manifest): StewardError {
+  const what = copy === id ? 'does not hold what was copied then' : `is the copy ${copy}`;
+  return new StewardError(
+    'VERIFICATION_FAILED',
+    `What lies at ${location} in ${repository} ${what}: ${id} was made there.`,
+    {
+      hint: 'Somebody moved, replaced or rolled back what is in the repository. Nothing was restored. Use another copy.',
+    },
+  );
 }

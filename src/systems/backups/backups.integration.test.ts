@@ -17,7 +17,7 @@ import { testDatabase, type TestDatabase } from '../../testing/database.ts';
 import { defined } from '../../testing/defined.ts';
 import { memoryLog } from '../../testing/log.ts';
 import { tempFolder } from '../../testing/world/temp-folder.ts';
-import { type Backups, backupMigrations, createBackupRecord } from './index.ts';
+import { type Backups, backupMigrations, createBackupRecord, recordedAt } from './index.ts';
 
 const START = Date.parse('2026-03-01T00:00:00Z');
 const HOUR = 3_600_000;
@@ -357,6 +357,17 @@ describe('the record of copies', () => {
     expect(await backups.copies.begin(order)).toMatchObject({ status: 'complete' });
     await backups.copies.fail('cp_1', 'too late');
     expect(await standing()).toMatchObject({ state: 'unproven' });
+  });
+
+  it('knows which copy was made at a place, until it is removed there', async () => {
+    await copy('cp_1');
+    await copy('cp_2');
+    const at = recordedAt({ store: database.store, node: { id: 'node_1', name: 'n1' } });
+    const place = { source: 'shop', repository: 'local', location: 'shop/cp_1' };
+    expect(await at(place)).toMatchObject({ id: 'cp_1', contents: { items: 3, total: 12, checksum: 'y' } });
+    expect(await at({ ...place, repository: 'elsewhere' })).toBeUndefined();
+    await backups.copies.removed('cp_1', 'retention');
+    expect(await at(place)).toBeUndefined();
   });
 
   it('tells how many of the attempts of the last thirty days made a copy, of all and of each place', async () => {

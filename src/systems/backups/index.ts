@@ -14,6 +14,7 @@ import { backupRetention } from './retention.ts';
 import type { BackupTables } from './tables.ts';
 import { isMissedUncovered, uncoveredKey, watchBackups } from './watch.ts';
 
+export { recordedAt } from './record.ts';
 export { backupMigrations } from './tables.ts';
 
 export interface Backups extends System {

@@ -4,7 +4,7 @@ import { StewardError } from '../../core/errors.ts';
 import type { EventType } from '../../core/event.ts';
 import type { JsonObject } from '../../core/json.ts';
 import { storableText } from '../../core/storable-text.ts';
-import type { MadeCopy } from '../../core/ports/backups.ts';
+import type { CopyPlace, MadeCopy } from '../../core/ports/backups.ts';
 import type { CopiesPort, CopyRecord } from '../../core/ports/copies.ts';
 import type { BackupsDeps } from './deps.ts';
 import type { BackupTables, HistoryRow } from './tables.ts';
@@ -194,6 +194,24 @@ export function createRecord({
         { type: 'backup.removed', data: { why } },
       );
     },
+  };
+}
+
+/** Which copy of this node was made there, and what was in it, by what was written down then. */
+export function recordedAt({ store, node }: Pick<BackupsDeps, 'store' | 'node'>) {
+  return async ({ source, repository, location }: CopyPlace): Promise<CopyRecord | undefined> => {
+    const row = await store.db
+      .withTables<BackupTables>()
+      .selectFrom('backup_history')
+      .selectAll()
+      .where('node', '=', node.id)
+      .where('source', '=', source)
+      .where('repository', '=', repository)
+      .where('location', '=', location)
+      .where('status', '=', 'complete')
+      .orderBy('sequence', 'desc')
+      .executeTakeFirst();
+    return row && recordOf(row);
   };
 }
 

@@ -6,7 +6,7 @@ import { memoryLog } from '../log.ts';
 /** Backups as the product has them, over one repository and the readers of a test. */
 export function backupsOver(
   store: CopyStore,
-  given: Pick<BackupsDeps, 'sources' | 'readers' | 'programs' | 'scratch' | 'now'>,
+  given: Pick<BackupsDeps, 'sources' | 'readers' | 'programs' | 'scratch' | 'now' | 'recorded'>,
 ): BackupsPort {
   return createBackups({
     ...given,
