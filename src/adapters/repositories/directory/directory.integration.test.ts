@@ -1,8 +1,9 @@
-import { rename } from 'node:fs/promises';
+import { chmod, readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { BackupRepository } from '../../../core/backup/repository.ts';
 import { tempFolder } from '../../../testing/world/temp-folder.ts';
+import { UNFINISHED } from './layout.ts';
 import { doing, openStore, repositoryContract } from '../repository.contract.ts';
 
 repositoryContract('a directory', async () => {
@@ -27,4 +28,38 @@ it('is missed when its disk is gone, also by a Steward that did not make it', as
     code: 'UNAVAILABLE',
     message: expect.stringContaining('is not there now'),
   });
+});
+
+/** Root is kept from nothing by a mode. */
+async function asNobody(work: () => Promise<unknown>): Promise<void> {
+  const isRoot = process.getuid?.() === 0;
+  if (isRoot) process.seteuid?.(65_534);
+  try {
+    await work();
+  } finally {
+    if (isRoot) process.seteuid?.(0);
+  }
+}
+
+it('begins a copy anew whose attempt could not be taken back, and sweeps that away, and no living one', async () => {
+  await using folder = await tempFolder();
+  const path = join(folder.path, 'copies');
+  const store = openStore(
+    { repository: BackupRepository.parse({ kind: 'directory', name: 'disk', path }) },
+    folder.path,
+  );
+  await store.prepare(doing);
+  const order = (id: string) => ({ id, source: 'shop', at: new Date('2026-11-29T20:15:00.123Z') });
+  const failed = await store.begin(order('copy'), doing);
+  const unfinished = join(path, UNFINISHED);
+  await chmod(unfinished, 0o500);
+  await asNobody(async () => await expect(failed.abandon()).rejects.toThrow(/EACCES/));
+  await chmod(unfinished, 0o700);
+  const [left = ''] = await readdir(unfinished);
+
+  const again = await store.begin(order('copy'), doing);
+  expect(await readdir(unfinished)).not.toContain(left);
+  await expect(store.begin(order('copy'), doing)).rejects.toMatchObject({ code: 'LOCKED' });
+  expect(await store.sweep(new Set(), doing)).toEqual([]);
+  await again.abandon();
 });

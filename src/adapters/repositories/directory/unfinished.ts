@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { z } from 'zod';
 import type { CopyName, RepositoryLock } from '../../../core/backup/store.ts';
 import { makeFolder, syncFolder, writeDurably } from '../durable.ts';
-import { describeHolder, Holder, lifeOf, type Self } from '../holder.ts';
+import { describeHolder, Holder, isSameProcess, lifeOf, type Self } from '../holder.ts';
 import { safeName } from '../../../core/backup/names.ts';
 import { LEASE, UNFINISHED } from './layout.ts';
 
@@ -14,6 +14,9 @@ const Lease = z.object({ copy: z.string(), since: z.string(), holder: Holder });
 const UNKNOWN_MS = 24 * 3_600_000;
 /** A lease follows its folder at once; one without was cut short in between. */
 const NO_LEASE_MS = 600_000;
+
+/** By their names: what somebody in this process makes. One of this process that is not among them has nobody any more. */
+const making = new Set<string>();
 
 export interface Attempt {
   readonly folder: string;
@@ -25,15 +28,22 @@ export interface Attempt {
 export async function openAttempt(root: string, copy: CopyName, holder: Holder, now: Date): Promise<string> {
   await makeFolder(join(root, UNFINISHED));
   const folder = join(root, UNFINISHED, `${safeName(copy.id)}.${randomBytes(4).toString('hex')}`);
-  await mkdir(folder, { mode: 0o700 });
+  making.add(basename(folder));
   try {
+    await mkdir(folder, { mode: 0o700 });
     await writeDurably(join(folder, LEASE), `${JSON.stringify({ copy: copy.id, since: now.toISOString(), holder })}\n`);
   } catch (thrown) {
     // On a full disk: one that says nothing of its maker would lie there for a while.
+    endAttempt(folder);
     await rm(folder, { recursive: true, force: true });
     throw thrown;
   }
   return folder;
+}
+
+/** Nobody makes it any more: what is still there of it is in nobody's way. */
+export function endAttempt(folder: string): void {
+  making.delete(basename(folder));
 }
 
 export async function attemptsIn(root: string, self: Self, now: Date): Promise<Attempt[]> {
@@ -56,7 +66,8 @@ async function attemptAt(folder: string, name: string, self: Self, now: Date): P
   if (touched === undefined) return undefined;
   const lease = await readLease(folder);
   const idleMs = now.getTime() - touched.getTime();
-  const life = lease ? lifeOf(lease.holder, self) : 'unknown';
+  const ended = lease !== undefined && isSameProcess(lease.holder, self.holder) && !making.has(name);
+  const life = ended ? 'no' : lease ? lifeOf(lease.holder, self) : 'unknown';
   const tooLong = idleMs > (lease ? UNKNOWN_MS : NO_LEASE_MS) || name.startsWith('removed.');
   return {
     folder,

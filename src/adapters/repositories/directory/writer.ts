@@ -13,6 +13,7 @@ import { writeCompressed } from './compressed-file.ts';
 import { LEASE, MANIFEST, type StoredFile, type StoredManifest, SUMS } from './layout.ts';
 import { sumsText } from './sums.ts';
 import { archive } from './tree-archive.ts';
+import { endAttempt } from './unfinished.ts';
 
 export interface Place {
   readonly root: string;
@@ -85,6 +86,7 @@ export function createWriter(
         await syncFolder(folder);
         const target = await moveTo(folder, join(root, copy.source), stamp);
         state = 'sealed';
+        endAttempt(folder);
         // Until here it says whose this is, should its maker die. Where it stays it does no harm.
         await rm(join(target, LEASE), { force: true });
         return {
@@ -98,6 +100,7 @@ export function createWriter(
     async abandon() {
       if (state === 'sealed') return;
       state = 'abandoned';
+      endAttempt(folder);
       await rm(folder, { recursive: true, force: true });
     },
   };
