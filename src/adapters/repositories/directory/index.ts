@@ -49,11 +49,11 @@ export function createDirectoryStore(repository: RepositoryOf<'directory'>, deps
     yield* readCompressed(join(folderOf(root, location), file), part, { signal: doing.signal, where: location });
   }
 
+  /** Where it only takes, too: what was never sealed is no copy. */
   async function sweepDead(
     spared: (attempt: { readonly copy: string | undefined }) => boolean,
   ): Promise<Awaited<ReturnType<typeof attemptsIn>>> {
     await opened();
-    if (repository.appendOnly) return [];
     const dead = (await attemptsIn(root, self, deps.now())).filter(
       (attempt) => attempt.lock.alive === 'no' && !spared(attempt),
     );
