@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { fakePorts } from '../../testing/fakes/fake-ports.ts';
+import { Retention } from '../../core/backup/retention.ts';
 import { performInMemory } from '../../testing/perform-in-memory.ts';
 import pruneBackups from './index.ts';
 
@@ -45,6 +46,16 @@ describe('prune-backups', () => {
     expect(left()).toEqual(['age-5', 'age-1']);
     expect(output).toMatchObject({ kept: 2, removed: [{ copy: 'age-50' }, { copy: 'age-40' }] });
     expect(ports.copies.all().filter((copy) => copy.status === 'removed')).toHaveLength(2);
+  });
+
+  it('keeps safety copies for as long as the configuration says, also where it is asked for another time', async () => {
+    const { ports, run } = await world([6, 5, 4, 2, 1], [1]);
+    const startedAt = new Date(Date.parse('2026-06-01T04:00:00Z') - 3 * DAY);
+    ports.copies.put({ id: 'cp_r_safety', source: 'etc', repository: 'local', startedAt, sequence: 3.5 });
+    const removed = async () => (await run({ keep: '1d' })).output?.removed.map(({ copy }) => copy) ?? [];
+    expect(await removed()).not.toContain('cp_r_safety');
+    ports.copies.rule({ retention: Retention.parse({ safety: '1d' }) });
+    expect(await removed()).toContain('cp_r_safety');
   });
 
   it('keeps the last proven copy, however old, and all that came after it', async () => {

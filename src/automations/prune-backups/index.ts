@@ -184,7 +184,7 @@ export default defineAutomation({
 function rulesOf(keep: string | undefined, configured: Retention): Retention {
   if (keep === undefined) return configured;
   const rules = retentionOf(keep);
-  if (rules) return rules;
+  if (rules) return { ...rules, safety: configured.safety };
   throw new StewardError('INPUT_INVALID', `'${keep}' is no time to keep copies for.`, { hint: 'Say it as 30d.' });
 }
 
