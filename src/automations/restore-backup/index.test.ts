@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { type BackupSource, PostgresSource, SqliteSource } from '../../core/backup/source.ts';
 import { fakePorts } from '../../testing/fakes/fake-ports.ts';
+import { defined } from '../../testing/defined.ts';
 import { performInMemory } from '../../testing/perform-in-memory.ts';
 import restoreBackup from './index.ts';
 
@@ -65,6 +66,15 @@ describe('restore-backup', () => {
       code: 'PRECONDITION_FAILED',
       message: expect.stringContaining("'renamed'"),
     });
+  });
+
+  it('offers no safety copy by itself, proven or not; who names it gets it', async () => {
+    const { ports, run } = await world();
+    const safety = defined((await run()).output?.safetyCopy);
+    await ports.copies.looked(safety, [{ layer: 'restore', ok: true, statement: '', durationMs: 1 }]);
+    expect((await run()).output?.copy).toBe('cp_1');
+    expect((await run({ copy: safety })).output?.copy).toBe(safety);
+    expect(ports.backups.dataOf('shop')).toBe('ruined');
   });
 
   it('leaves what it replaced of files, which their copy may not have all of, and says where it lies', async () => {

@@ -1,3 +1,4 @@
+import { isRecoveryPoint } from '../../core/backup/copy-before.ts';
 import { type BackupSource, DATABASE_KINDS } from '../../core/backup/source.ts';
 import { lastTried } from '../../core/backup/tried.ts';
 import { targetKinds } from '../../core/backup/targets.ts';
@@ -50,9 +51,13 @@ export function toVerify({
       (input.copy === undefined || id === input.copy) &&
       (input.sources === undefined || input.sources.includes(source)),
   );
-  const newest = [...Map.groupBy(eligible, ({ source, repository }) => `${source}@${repository}`).values()].flatMap(
-    (group) => group.toSorted((a, b) => b.sequence - a.sequence).slice(0, 1),
-  );
+  // A way back is read like the others; what is proven each day is what would be restored.
+  const newest = [
+    ...Map.groupBy(
+      eligible.filter(({ id }) => !isRecoveryPoint(id)),
+      ({ source, repository }) => `${source}@${repository}`,
+    ).values(),
+  ].flatMap((group) => group.toSorted((a, b) => b.sequence - a.sequence).slice(0, 1));
   const idsOf = (those: readonly CopyRecord[]): ReadonlySet<string> => new Set(those.map(({ id }) => id));
   const turn = idsOf(input.copy === undefined ? inTurn(newest, copies, input.restore) : eligible);
   const again = idsOf(input.copy === undefined && input.restore === 'one' ? heldUp(newest, copies) : []);

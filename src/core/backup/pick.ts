@@ -1,4 +1,5 @@
 import { StewardError } from '../errors.ts';
+import { isRecoveryPoint } from './copy-before.ts';
 import type { BackupsPort } from '../ports/backups.ts';
 import type { CopiesPort, CopyRecord } from '../ports/copies.ts';
 
@@ -31,13 +32,16 @@ export async function pickCopy(
   );
 }
 
-/** Of copies of one source, newest first, the newest proven one that can be reached; unproven ones only where nothing is proven. */
+/**
+ * Of copies of one source, newest first, the newest proven one that can be reached; unproven ones only where nothing is proven. What was
+ * copied right before a restore or a migration is what somebody wanted gone: only who names it gets it.
+ */
 export function newestOf(
   copies: readonly CopyRecord[],
   repositories: readonly { readonly name: string }[],
 ): WholeCopy | undefined {
   const names = new Set(repositories.map(({ name }) => name));
-  const offered = copies.filter(isWhole).filter(({ repository }) => names.has(repository));
+  const offered = copies.filter(isWhole).filter(({ id, repository }) => names.has(repository) && !isRecoveryPoint(id));
   return offered.find(({ provenAt }) => provenAt !== null) ?? offered.find(({ fault }) => fault === null);
 }
 

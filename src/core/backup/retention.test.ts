@@ -72,6 +72,14 @@ describe('retention over two years', () => {
     expect(left(3 * 24, defined(retentionOf('1d')))).toContain(safety);
   });
 
+  it('keeps the last proven copy where only a way back is proven after it', () => {
+    const old = copy(1, START);
+    const back = { ...copy(2, START + 90 * DAY), wayBack: true };
+    expect(kept([old, back, copy(3, START + 91 * DAY, false)], START + 92 * DAY, defined(retentionOf('1d')))).toContain(
+      old,
+    );
+  });
+
   it('lets nothing go for a gap: a machine that was off for half a year still has its thirty days', () => {
     const left = live([...every(DAY, 200 * DAY), ...every(DAY, 402 * DAY, 400 * DAY)]);
     const before = left.filter(({ startedAt }) => startedAt.getTime() < START + 200 * DAY);

@@ -67,8 +67,10 @@ export function reasonsToKeep(
   const reasons = new Map<string, string[]>(copies.map(({ id }) => [id, []]));
   const because = ({ id }: KeepableCopy, why: string): void => void reasons.get(id)?.push(why);
   const newestFirst = copies.toSorted((a, b) => b.sequence - a.sequence);
-  const lastProven = newestFirst.find(({ proven }) => proven);
-  const lastWhole = newestFirst.find(({ proven, partly = false }) => proven && !partly);
+  // A way back is offered by nobody: it stands in for no proof.
+  const offered = newestFirst.filter(({ proven, wayBack = false }) => proven && !wayBack);
+  const lastProven = offered[0];
+  const lastWhole = offered.find(({ partly = false }) => !partly);
   if (lastWhole && lastWhole !== lastProven) because(lastWhole, 'the last copy of which all is proven');
   for (const copy of newestFirst) {
     if (!lastProven) because(copy, 'no copy has been proven yet');

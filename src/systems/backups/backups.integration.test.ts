@@ -181,6 +181,16 @@ describe('the record of copies', () => {
     expect(await backups.recoveryPoint(defined(sources[1]))).toBeUndefined();
   });
 
+  it('judges a source by its backups, not by what was copied right before a restore', async () => {
+    await copy('cp_1');
+    await backups.copies.looked('cp_1', [layer('restore')]);
+    await copy('cp_r_safety');
+    expect(await standing()).toMatchObject({ state: 'proven' });
+    await backups.copies.looked('cp_r_safety', [layer('restore', false)]);
+    expect(await standing()).toMatchObject({ state: 'proven' });
+    expect(await backups.recoveryPoint(defined(sources[0]))).toContain('(cp_1)');
+  });
+
   it('believes no copy that a clock made which ran ahead: it is late, and what would be lost is unknown', async () => {
     const now = clock;
     later(365 * 24 * HOUR);

@@ -1,4 +1,5 @@
 import type { Unsure } from '../../core/backup/copy.ts';
+import { isRecoveryPoint } from '../../core/backup/copy-before.ts';
 import type { ObjectLock } from '../../core/backup/object-lock.ts';
 import { type BackupSchedule, CADENCES } from '../../core/backup/schedule.ts';
 import { type BackupSource, DATABASE_KINDS } from '../../core/backup/source.ts';
@@ -46,7 +47,8 @@ export function standingOf(
   { now, schedule }: { readonly now: Date; readonly schedule: BackupSchedule },
 ): Standing {
   const own = copies
-    .filter((copy) => copy.source === source.name && copy.repository === repository)
+    // The way back from a restore or a migration is no backup of what is there now.
+    .filter((copy) => copy.source === source.name && copy.repository === repository && !isRecoveryPoint(copy.id))
     .toSorted((a, b) => b.sequence - a.sequence);
   const complete = own.filter(({ status }) => status === 'complete');
   const [newest] = complete;
@@ -123,7 +125,7 @@ function comparedWith(
   valueOf: (copy: CopyRecord) => number | undefined,
 ): { readonly value: number; readonly usual: number } | undefined {
   const [newest, ...before] = copies
-    .filter(({ status }) => status === 'complete')
+    .filter(({ id, status }) => status === 'complete' && !isRecoveryPoint(id))
     .toSorted((a, b) => b.sequence - a.sequence)
     .flatMap((copy) => valueOf(copy) ?? [])
     .slice(0, 11);
