@@ -178,6 +178,37 @@ describe('verify-backups', () => {
     expect(one(id)).toMatchObject({ fault: null, provenAt: expect.any(Date) });
   });
 
+  it.each(['PROGRAM_FAILED', 'INTERNAL'] as const)(
+    'takes no proof back for what is not of the copy: %s',
+    async (code) => {
+      const { ports, copy, run, one } = await world(['shop']);
+      const id = await copy('shop', { provenAt: new Date(0) });
+      ports.backups.drill = () => Promise.reject(new StewardError(code, 'tar cannot be started.'));
+      expect((await run()).status).toBe('succeeded');
+      expect(one(id)).toMatchObject({
+        provenAt: new Date(0),
+        fault: null,
+        obstacle: 'restore: tar cannot be started.',
+      });
+    },
+  );
+
+  it('records what the first try found, where the time of the run does not suffice for the second', async () => {
+    const { ports, copy, one } = await world(['shop']);
+    const id = await copy('shop', { provenAt: new Date(0) });
+    const limit = new AbortController();
+    let tries = 0;
+    ports.backups.drill = async () => {
+      tries += 1;
+      if (tries === 1) throw new StewardError('VERIFICATION_FAILED', 'a row is missing');
+      limit.abort(new StewardError('TIMEOUT', 'Applying took longer than 1h.'));
+      throw new StewardError('CANCELED', 'The program was ended.');
+    };
+    const { status } = await performInMemory(verifyBackups, { ports, input: {}, signal: limit.signal });
+    expect([status, tries]).toEqual(['failed', 2]);
+    expect(one(id)).toMatchObject({ provenAt: null, fault: 'a row is missing' });
+  });
+
   it('lets the next source have its turn after a drill that never ended', async () => {
     const { ports, copy, run } = await world(['shop', 'crm']);
     await copy('shop');

@@ -122,18 +122,11 @@ export default defineAutomation({
     let obstacle: string | null = null;
     const look = async (layer: LayerResult['layer'], what: () => Promise<readonly LayerResult[]>): Promise<boolean> => {
       try {
-        layers.push(...(await twice(what, signal)));
+        layers.push(...(await twice(layer, what, signal)));
       } catch (thrown) {
         const error = StewardError.from(thrown);
         if (signal.aborted || error.code === 'CANCELED') throw thrown;
-        if (isOfTheCopy(error))
-          layers.push({
-            layer,
-            ok: false,
-            statement: error.message,
-            durationMs: 0,
-            evidence: { code: error.code },
-          });
+        if (isOfTheCopy(error)) layers.push(faultOf(layer, error));
         else obstacle = `${layer}: ${error.message}`;
       }
       return obstacle === null && layers.every(({ ok }) => ok);
@@ -152,6 +145,8 @@ export default defineAutomation({
         return drilled.layers;
       });
     await ports.copies.looked(id, layers, wanted.restore ? (obstacle ?? undefined) : undefined);
+    // What the first try found is on record; the run has no more time all the same.
+    signal.throwIfAborted();
     return { looked: true, layers, obstacle };
   },
 
@@ -281,22 +276,43 @@ interface Looked {
 
 const POSTPONED: Looked = { looked: false, layers: [], obstacle: null };
 
-/** A line that broke while it was read looks like damage: what is damaged is so again. */
+/**
+ * A line that broke while it was read looks like damage: what is damaged is so again. Where the time does not suffice for the second
+ * try, what the first found stands: a large copy that is damaged must not end as one that nobody could look at.
+ */
 async function twice(
+  layer: LayerResult['layer'],
   what: () => Promise<readonly LayerResult[]>,
   signal: AbortSignal,
 ): Promise<readonly LayerResult[]> {
+  let first: readonly LayerResult[];
   try {
-    const found = await what();
-    if (found.every(({ ok, layer }) => ok || !READING.has(layer))) return found;
+    first = await what();
+    if (first.every((each) => each.ok || !READING.has(each.layer))) return first;
   } catch (thrown) {
-    if (signal.aborted || !isOfTheCopy(StewardError.from(thrown))) throw thrown;
+    const error = StewardError.from(thrown);
+    if (signal.aborted || !(isOfTheCopy(error) || error.code === 'PROGRAM_FAILED')) throw thrown;
+    first = isOfTheCopy(error) ? [faultOf(layer, error)] : [];
   }
-  return await what();
+  try {
+    return await what();
+  } catch (thrown) {
+    const outOfTime = signal.aborted && StewardError.from(signal.reason).code === 'TIMEOUT';
+    if (outOfTime && first.length > 0) return first;
+    throw thrown;
+  }
 }
+
+const faultOf = (layer: LayerResult['layer'], { code, message }: StewardError): LayerResult => ({
+  layer,
+  ok: false,
+  statement: message,
+  durationMs: 0,
+  evidence: { code },
+});
 const READING: ReadonlySet<LayerResult['layer']> = new Set(['bytes', 'structure', 'restore']);
 
-/** That a copy is not what it should be, is not there or brings down who reads it is a finding; that this machine has no room is none. */
+/** That a copy is not what it should be or is not there is a finding; that this machine has no room, or no program that reads it, is none. */
 function isOfTheCopy({ code }: StewardError): boolean {
-  return code === 'VERIFICATION_FAILED' || code === 'NOT_FOUND' || code === 'PROGRAM_FAILED' || code === 'INTERNAL';
+  return code === 'VERIFICATION_FAILED' || code === 'NOT_FOUND';
 }
