@@ -377,7 +377,7 @@ describe('the watch over databases', () => {
       node: 'node_1',
       finishedAt: clock,
       error: { code: 'DIVERGED', message: '0001.sql took longer' },
-    } as Run);
+    });
     await database.store.db.transaction().execute((trx) =>
       database.store.events.append(trx, {
         type: 'run.finished',
