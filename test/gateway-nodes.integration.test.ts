@@ -73,7 +73,13 @@ gateway:
       get(`${gateways[place % 2]}/${route}`, { agent }, (answer) => {
         answer.resume();
         answer.once('end', () => resolve(answer.statusCode ?? 0));
-      }).once('error', reject);
+      }).once('error', (error: NodeJS.ErrnoException & { readonly rawPacket?: Buffer }) => {
+        // What is no answer of HTTP shows by its bytes who gave it.
+        const said = error.rawPacket?.toString('latin1').slice(0, 500);
+        reject(
+          said === undefined ? error : new Error(`${gateways[place % 2]}: ${JSON.stringify(said)}`, { cause: error }),
+        );
+      });
       return await promise;
     }
 
