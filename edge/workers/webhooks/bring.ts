@@ -24,6 +24,11 @@ export async function bring({ messages }: MessageBatch, env: Env): Promise<void>
   await Promise.all(messages.map((message) => bringOne(message, env)));
 }
 
+/** All of them together take about four days: the queues have to keep a message for longer. */
+export function delaySeconds(attempts: number): number {
+  return Math.min(2 ** Math.min(attempts, 20), LONGEST_WAIT_SECONDS);
+}
+
 async function bringOne(message: QueueMessage, env: Env): Promise<void> {
   try {
     const refusal = await bringTo(env, message.body);
@@ -34,11 +39,9 @@ async function bringOne(message: QueueMessage, env: Env): Promise<void> {
     return message.ack();
   } catch (thrown) {
     const { attempts } = message;
-    const delaySeconds = Math.min(2 ** Math.min(attempts, 20), LONGEST_WAIT_SECONDS);
-    console.error(
-      `webhook not brought to Steward, again in ${delaySeconds} s (attempt ${attempts}): ${String(thrown)}`,
-    );
-    return message.retry({ delaySeconds });
+    const wait = delaySeconds(attempts);
+    console.error(`webhook not brought to Steward, again in ${wait} s (attempt ${attempts}): ${String(thrown)}`);
+    return message.retry({ delaySeconds: wait });
   }
 }
 
