@@ -1,3 +1,4 @@
+import { StewardError } from '../core/errors.ts';
 import { createHash } from 'node:crypto';
 import { type Selectable, sql } from 'kysely';
 import { ms } from '../core/duration.ts';
@@ -90,7 +91,7 @@ export function createWindows({ store, now }: { readonly store: Store; readonly 
     async look(start) {
       /** Due, and not started: those behind them do not wait for them. */
       const left: Key[] = [];
-      let failure: unknown;
+      let failure: StewardError | undefined;
       // Asked twice a second: nothing is locked where nothing is due.
       for (let more = await anyDue(); more;) {
         const before = left.length;
@@ -98,7 +99,7 @@ export function createWindows({ store, now }: { readonly store: Store; readonly 
           more = await one(start, left);
         } catch (thrown) {
           if (left.length === before) throw thrown;
-          failure ??= thrown;
+          failure ??= StewardError.from(thrown);
         }
       }
       if (failure !== undefined) throw failure;
