@@ -15,6 +15,8 @@ const PIECE = 1024 * 1024;
 const BEGINNING = 4 * PIECE;
 /** Pieces that may wait for the compressor. */
 const WAITING = 4;
+/** What may be decompressed before anybody asks for it, so that whoever hashes and writes it works at the same time. */
+const AHEAD = 4 * CHUNK;
 const FLUSHED_AT_ONCE = 32 * PIECE;
 const FAST = 1;
 const USUAL = 3;
@@ -108,7 +110,7 @@ export async function* readCompressed(
   part: Part,
   { signal, stored, where }: { readonly signal: AbortSignal; readonly stored?: Meter; readonly where: string },
 ): AsyncGenerator<Uint8Array> {
-  const content = addAbortSignal(signal, createZstdDecompress({ chunkSize: CHUNK }));
+  const content = addAbortSignal(signal, createZstdDecompress({ chunkSize: CHUNK, readableHighWaterMark: AHEAD }));
   const compressed = piecesOf(path);
   // Its failure arrives through `content`.
   const fed = feed(stored ? stored.through(compressed) : compressed, content).catch(

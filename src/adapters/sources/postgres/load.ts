@@ -63,17 +63,27 @@ export async function fetchDump(
   const written = await open(file, 'w', 0o600).catch((thrown: unknown) => {
     throw fileError(file, thrown);
   });
+  const write = async (piece: Uint8Array): Promise<void> => {
+    for (let at = 0; at < piece.length;) at += (await written.write(piece, at)).bytesWritten;
+    letGo(piece);
+  };
+  let writing = Promise.resolve();
   try {
+    // A piece is written while the next one is read and hashed.
     for await (const piece of copy.store.read(copy.location, part, doing)) {
-      for (let at = 0; at < piece.length;) at += (await written.write(piece, at)).bytesWritten;
-      letGo(piece);
+      await writing;
+      writing = write(piece);
+      // Whoever waits for it next is told.
+      writing.catch(() => undefined);
     }
+    await writing;
     return file;
   } catch (thrown) {
     await rm(file, { force: true });
     if (doing.signal.aborted) throw new StewardError('CANCELED', 'The restore was canceled.');
     throw thrown instanceof StewardError ? thrown : fileError(file, thrown);
   } finally {
+    await writing.catch(() => undefined);
     await written.close();
   }
 }
