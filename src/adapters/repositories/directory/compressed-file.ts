@@ -16,7 +16,7 @@ const BEGINNING = 4 * PIECE;
 /** Pieces that may wait for the compressor. */
 const WAITING = 4;
 /** What may be decompressed before anybody asks for it, so that whoever hashes and writes it works at the same time. */
-const AHEAD = 4 * CHUNK;
+const DECOMPRESSED = { chunkSize: CHUNK, readableHighWaterMark: 4 * CHUNK };
 const FLUSHED_AT_ONCE = 32 * PIECE;
 const FAST = 1;
 const USUAL = 3;
@@ -110,7 +110,7 @@ export async function* readCompressed(
   part: Part,
   { signal, stored, where }: { readonly signal: AbortSignal; readonly stored?: Meter; readonly where: string },
 ): AsyncGenerator<Uint8Array> {
-  const content = addAbortSignal(signal, createZstdDecompress({ chunkSize: CHUNK, readableHighWaterMark: AHEAD }));
+  const content = addAbortSignal(signal, createZstdDecompress(DECOMPRESSED));
   const compressed = piecesOf(path);
   // Its failure arrives through `content`.
   const fed = feed(stored ? stored.through(compressed) : compressed, content).catch(
