@@ -139,8 +139,14 @@ describe('a proven restore of PostgreSQL', () => {
   it('counts rows while indexes are built, and builds the rest afterwards', async () => {
     const { programs, indexes } = await prove(await copyOf('plain'));
     expect(indexes).toEqual(KEYS);
-    const steps = programs.filter((name) => /^pg_(restore|dump)\b/.test(name)).slice(-4);
-    expect(steps.toSorted()).toEqual(['pg_dump', 'pg_restore', 'pg_restore indexes.list', 'pg_restore rest.list']);
+    const steps = programs.filter((name) => /^pg_(restore|dump)\b/.test(name));
+    // On a slow machine some tables are counted early, by a pg_dump of their own.
+    expect([...new Set(steps)].toSorted()).toEqual([
+      'pg_dump',
+      'pg_restore',
+      'pg_restore indexes.list',
+      'pg_restore rest.list',
+    ]);
     expect(steps.at(-1)).toBe('pg_restore rest.list');
   }, 120_000);
 
