@@ -1,7 +1,7 @@
-import { StewardError } from '../core/errors.ts';
 import { createHash } from 'node:crypto';
 import { type Selectable, sql } from 'kysely';
 import { ms } from '../core/duration.ts';
+import { StewardError } from '../core/errors.ts';
 import type { StewardEvent } from '../core/event.ts';
 import { keyOf } from '../core/event-pattern.ts';
 import { canonicalJson, type JsonObject } from '../core/json.ts';
