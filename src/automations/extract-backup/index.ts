@@ -94,7 +94,7 @@ export default defineAutomation({
     ...(to.kind === 'folder' && to.only && { only: [...to.only] }),
   }),
 
-  async execute({ ports, signal, progress, lease }, { id }, { facts: { place, to }, receipts }) {
+  async execute({ ports, run, signal, progress, lease }, { id }, { facts: { place, to }, receipts }) {
     if (id === FINISH) {
       const { kept = [] } = (receipts.get(RESTORE) ?? {}) as { readonly kept?: readonly string[] };
       await ports.backups.discard(place, kept, { signal });
@@ -108,6 +108,7 @@ export default defineAutomation({
     } = await ports.backups.restore(place, to, {
       signal,
       lease,
+      owner: run.id,
       progress: ({ bytes, message }) => progress({ done: bytes, message: message ?? `${bytes} bytes` }),
     });
     return { what: [...what], durationMs, kept: [...kept] };

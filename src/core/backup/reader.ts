@@ -28,7 +28,10 @@ export interface SealedCopy {
   readonly manifest: Manifest;
 }
 
-/** Where a restore goes. `original` and `database` are on the source's own server. `only` picks paths of a tree. */
+/**
+ * Where a restore goes. `original` and `database` are on the source's own server; a `database` is new: CONFLICT where there is one that
+ * the same owner did not make. `only` picks paths of a tree.
+ */
 export type RestoreTarget =
   | { readonly kind: 'original'; readonly only?: readonly string[] | undefined }
   | { readonly kind: 'database'; readonly name: string; readonly database?: string | undefined }

@@ -20,6 +20,10 @@ const HELD: Meaning = { code: 'LOCKED', hint: 'A session holds a table; it is tr
 const CHANGED: Meaning = { code: 'CONFLICT', hint: 'A table was changed or removed meanwhile; try again.' };
 
 const BY_NUMBER: Readonly<Record<number, Meaning>> = {
+  1007: {
+    code: 'CONFLICT',
+    hint: 'It was made meanwhile, and stays. Nothing was replaced: choose a name that is free.',
+  },
   1021: FULL,
   1040: { code: 'UNAVAILABLE', hint: 'It has no connection left; it is tried again.' },
   1044: RIGHTS,

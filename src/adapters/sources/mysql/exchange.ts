@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { Doing } from '../../../core/backup/store.ts';
 import { StewardError } from '../../../core/errors.ts';
 import { dotted } from '../names.ts';
+import { taken } from '../taken.ts';
 import { identifier, type MySession, qualified } from './access.ts';
 import { type Code, codeOf, dropCode, makeCode } from './code.ts';
 import { KEPT_TABLE } from './tables.ts';
@@ -16,19 +17,43 @@ const Kept = z.object({
 });
 export type Kept = z.output<typeof Kept>;
 
+/** A new database that is not whole yet, by whom it is made. */
+const Half = z.object({ restoring: z.string(), owner: z.string() });
+export type Half = z.output<typeof Half>;
+
 export async function exists(session: MySession, database: string): Promise<boolean> {
   return (await session.rows('select 1 from information_schema.SCHEMATA where SCHEMA_NAME = ?', [database])).length > 0;
 }
 
 /** What a restore replaced, by what Steward wrote into it; undefined where it is something else. */
-export async function keptIn(session: MySession, database: string): Promise<Kept | undefined> {
+export const keptIn = async (session: MySession, database: string): Promise<Kept | undefined> =>
+  Kept.safeParse(await wordIn(session, database)).data;
+
+async function wordIn(session: MySession, database: string): Promise<unknown> {
   const [there] = await session.rows(
     'select 1 from information_schema.TABLES where TABLE_SCHEMA = ? and TABLE_NAME = ?',
     [database, KEPT_TABLE],
   );
   if (!there) return undefined;
   const [row] = await session.rows<{ what: string }>(`select what from ${qualified(database, KEPT_TABLE)}`);
-  return Kept.safeParse(JSON.parse(row?.what ?? '{}')).data;
+  return JSON.parse(row?.what ?? '{}');
+}
+
+async function say(session: MySession, database: string, word: unknown): Promise<void> {
+  await session.rows(`create table ${qualified(database, KEPT_TABLE)} (what longtext not null) character set utf8mb4`);
+  await session.rows(`insert into ${qualified(database, KEPT_TABLE)} values (?)`, [JSON.stringify(word)]);
+}
+
+/** Removes a new database that this run left half, and no other. */
+export async function dropHalf(session: MySession, database: string, by: Half): Promise<void> {
+  const half = Half.safeParse(await wordIn(session, database)).data;
+  if (half?.restoring === by.restoring && half.owner === by.owner)
+    await session.rows(`drop database ${identifier(database)}`);
+}
+
+/** From here on it is whole, and data as any other. */
+export async function sayWhole(session: MySession, database: string): Promise<void> {
+  await session.rows(`drop table ${qualified(database, KEPT_TABLE)}`);
 }
 
 /** What restores for this owner replaced, whichever attempt it was. */
@@ -53,23 +78,27 @@ export async function exchange(
     to,
     keep,
     lease,
+    half,
     ...more
   }: Pick<Kept, 'copy' | 'at' | 'owner'> &
-    Pick<Doing, 'lease'> & { readonly from: string; readonly to: string; readonly keep: string },
+    Pick<Doing, 'lease'> & {
+      readonly from: string;
+      readonly to: string;
+      readonly keep: string;
+      /** Where `to` is to be new: what was made there meanwhile stays, and what is made says this until it is said to be whole. */
+      readonly half?: Half | undefined;
+    },
 ): Promise<string | undefined> {
-  const replaces = await exists(session, to);
+  const replaces = half === undefined && (await exists(session, to));
   const wasKept = await keptIn(session, from);
   const [incoming, outgoing] = [await codeOf(session, from), replaces ? await codeOf(session, to) : []];
   const events = outgoing.filter(({ kind }) => kind === 'event');
   // Each by itself: the one before it may have waited long for its tables.
   await lease?.();
+  if (half && (await exists(session, to))) throw taken(to);
   await makeLike(session, replaces ? to : from, replaces ? keep : to);
-  if (replaces) {
-    await session.rows(`create table ${qualified(keep, KEPT_TABLE)} (what longtext not null) character set utf8mb4`);
-    await session.rows(`insert into ${qualified(keep, KEPT_TABLE)} values (?)`, [
-      JSON.stringify({ database: to, ...more, events }),
-    ]);
-  }
+  if (half) await say(session, to, half);
+  if (replaces) await say(session, keep, { database: to, ...more, events });
   const triggers = (code: readonly Code[]): Code[] => code.filter(({ kind }) => kind === 'trigger');
   try {
     await dropCode(session, to, triggers(outgoing));
@@ -96,6 +125,8 @@ export async function exchange(
     await makeCode(session, to, [...incoming, ...(wasKept?.events ?? [])]);
     await session.rows(`drop database ${identifier(from)}`);
   } catch (thrown) {
+    // Whoever asked for a new one removes it.
+    if (half) throw thrown;
     throw new StewardError(
       'ROLLBACK_FAILED',
       `The tables of ${dotted(to)} are the restored ones, but not all of its views, triggers and routines could be made: ${(thrown as Error).message}`,

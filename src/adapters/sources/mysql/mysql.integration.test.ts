@@ -292,6 +292,54 @@ describe('a restore of MariaDB', () => {
   }, 180_000);
 });
 
+describe('a restore of MariaDB into a new database', () => {
+  it('leaves one alone that somebody made meanwhile; what an earlier attempt of this run left half is made anew', async () => {
+    const of = source({ databases: ['shop'] });
+    const copy = await makeCopy(reader, of, store, doing);
+    const to = { kind: 'database', name: 'reports' } as const;
+    const ours = { ...doing, owner: 'run_1' };
+    const databases = () => server.say(undefined, 'show databases');
+    await server.say(undefined, 'create database reports');
+    await server.say('reports', 'create table theirs as select 1 as one');
+    const before = await databases();
+    await expect(reader.restore(of, copy, to, ours)).rejects.toMatchObject({
+      code: 'CONFLICT',
+      message: expect.stringContaining('reports'),
+    });
+    expect(await databases()).toEqual(before);
+    expect(await server.say('reports', 'select one from theirs')).toEqual([{ one: 1 }]);
+    await server.say(undefined, 'drop database reports');
+
+    // At the last moment, when everything has been loaded: what the lease is asked for.
+    const meanwhile = async () => await server.say(undefined, 'create database reports');
+    await expect(reader.restore(of, copy, to, { ...ours, lease: meanwhile })).rejects.toMatchObject({
+      code: 'CONFLICT',
+    });
+    expect(await databases()).toEqual(before);
+    await server.say(undefined, 'drop database reports');
+
+    // As a kill leaves it between its tables and its code.
+    await server.say(undefined, 'create database reports');
+    await server.say(
+      'reports',
+      'create table steward_kept (what longtext not null)',
+      `insert into steward_kept values ('{"restoring": "${copy.manifest.copy}", "owner": "run_1"}')`,
+      'create table orders as select 1 as half',
+    );
+    await expect(reader.restore(of, copy, to, { ...doing, owner: 'run_2' })).rejects.toMatchObject({
+      code: 'CONFLICT',
+    });
+    expect(await server.say('reports', 'select half from orders')).toEqual([{ half: 1 }]);
+    expect(await reader.restore(of, copy, to, ours)).toMatchObject({ what: ['database reports'], kept: [] });
+    expect(await server.say('reports', 'select count(*) as count from customers')).toEqual([{ count: 50 }]);
+    expect(await server.say('reports', "show tables like 'steward%'")).toEqual([]);
+    for (const other of [doing, ours, { ...doing, owner: 'run_2' }])
+      await expect(reader.restore(of, copy, to, other)).rejects.toMatchObject({ code: 'CONFLICT' });
+    expect(await databases()).toEqual(before);
+    await server.say(undefined, 'drop database reports');
+  }, 180_000);
+});
+
 describe('a copy of MariaDB that cannot be made', () => {
   const problem = async (of: SourceOf<'mysql'>, by = reader) => (await by.examine(of, doing)).problem;
 

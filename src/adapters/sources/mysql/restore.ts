@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import type { RestoreTarget, Restored, SealedCopy } from '../../../core/backup/reader.ts';
 import type { SourceOf } from '../../../core/backup/source.ts';
 import type { Doing } from '../../../core/backup/store.ts';
@@ -8,10 +8,11 @@ import { compareContents, readContents, tellComparison } from '../contents.ts';
 import { byName } from '../order.ts';
 import { beforeName, dotted } from '../names.ts';
 import { makeScratch } from '../scratch.ts';
+import { taken } from '../taken.ts';
 import type { SqlDeps } from '../sql-deps.ts';
 import { type About, type AboutDatabase, readAbout } from './about.ts';
 import { accessTo, identifier, type MyAccess, openSession } from './access.ts';
-import { exchange, exists, keptFor, keptIn } from './exchange.ts';
+import { dropHalf, exchange, exists, type Half, keptFor, keptIn, sayWhole } from './exchange.ts';
 import { countDatabase, loadDatabase, runScript } from './load.ts';
 import { SCRATCH_PREFIX } from './look.ts';
 import { dropScratch, SCRATCH_KIND } from './sandbox.ts';
@@ -73,6 +74,9 @@ export async function restoreCopy(
   const tools = await findTools(deps.programs, about.flavor, { folders: deps.folders, signal: doing.signal });
   const loading = { copy, access, tools, programs: deps.programs };
   const beside = wanted.map((one) => ({ ...one, from: `${SCRATCH_PREFIX}${randomBytes(6).toString('hex')}` }));
+  const half =
+    to.kind === 'database' ? { restoring: copy.manifest.copy, owner: doing.owner ?? randomUUID() } : undefined;
+  if (half) await assertFree(access, wanted, half, doing);
   const folder = await makeScratch(deps.scratch, { kind: SCRATCH_KIND, owner: copy.manifest.copy });
   try {
     await recordBorrowed(
@@ -97,9 +101,11 @@ export async function restoreCopy(
         at: now.toISOString(),
         owner: doing.owner,
         lease: doing.lease,
+        half,
       });
       if (old !== undefined) kept.push(old);
       if (database.events !== null) await runScript(loading, database.events, name, doing);
+      if (half) await sayWhole(session, name);
     }
     return {
       what: wanted.map((one) => `database ${dotted(one.to)}`),
@@ -109,11 +115,35 @@ export async function restoreCopy(
   } catch (thrown) {
     // One whose tables were moved already is gone; what was there before is where it was, or kept.
     const names = beside.map(({ from }) => from);
-    await dropScratch(access, names, { signal: AbortSignal.timeout(60_000) }).catch(() => undefined);
+    const ending = { signal: AbortSignal.timeout(60_000) };
+    await dropScratch(access, names, ending).catch(() => undefined);
+    if (half) await dropHalves(access, wanted, half, ending).catch(() => undefined);
     throw thrown;
   } finally {
     await folder.remove();
   }
+}
+
+/** Where a database is to be new: what another attempt of this run left half goes, and anything else stays. */
+async function assertFree(
+  access: MyAccess,
+  wanted: readonly { readonly to: string }[],
+  half: Half,
+  doing: Doing,
+): Promise<void> {
+  await dropHalves(access, wanted, half, doing);
+  await using session = await openSession(access, undefined, doing);
+  for (const { to } of wanted) if (await exists(session, to)) throw taken(to);
+}
+
+async function dropHalves(
+  access: MyAccess,
+  wanted: readonly { readonly to: string }[],
+  half: Half,
+  doing: Doing,
+): Promise<void> {
+  await using session = await openSession(access, undefined, doing);
+  for (const { to } of wanted) await dropHalf(session, to, half);
 }
 
 async function proveBeside(

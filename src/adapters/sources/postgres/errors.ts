@@ -36,6 +36,10 @@ const BY_STATE: Readonly<Record<string, Meaning>> = {
   '42501': RIGHTS,
   '3D000': { code: 'NOT_FOUND', hint: 'It was removed or renamed; the next backup goes by what is there then.' },
   '42P01': { code: 'CONFLICT', hint: 'It was removed or renamed meanwhile; try again.' },
+  '42P04': {
+    code: 'CONFLICT',
+    hint: 'It was made meanwhile, and stays. Nothing was replaced: choose a name that is free.',
+  },
   '53300': { code: 'UNAVAILABLE', hint: 'It has no connection left; it is tried again.' },
   '53100': FULL,
   '55P03': HELD,

@@ -30,3 +30,10 @@ export function remarkIn(comment: string | null): Remark | undefined {
     return undefined;
   }
 }
+
+/**
+ * The comment of a database that a run made whole where there was none. It does not begin as those above do: from then on it is data
+ * as any other. Another attempt of that run knows it by this.
+ */
+export const restoredText = ({ copy, owner }: { readonly copy: string; readonly owner: string }): string =>
+  `Restored by Steward from the copy ${copy}, by the run ${owner}.`;

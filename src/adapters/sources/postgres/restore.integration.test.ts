@@ -3,6 +3,8 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Part } from '../../../core/backup/copy.ts';
+import type { Bytes } from '../../../core/backup/store.ts';
 import { makeCopy } from '../../../testing/backup/make-copy.ts';
 import { openShop, type PostgresShop } from '../../../testing/backup/postgres-shop.ts';
 import { defined } from '../../../testing/defined.ts';
@@ -108,6 +110,52 @@ describe('a restore of PostgreSQL', () => {
     expect(await shop.server.say('postgres', "select datname from pg_database where datname like 'steward%'")).toEqual(
       [],
     );
+  }, 120_000);
+});
+
+describe('a restore of PostgreSQL into a new database', () => {
+  it('leaves one alone that somebody made meanwhile, with whoever works there; its own of an earlier attempt is whole', async () => {
+    const of = shop.source({ databases: ['shop'] });
+    const copy = await makeCopy(shop.reader, of, shop.store, doing);
+    const to = { kind: 'database', name: 'reports' } as const;
+    const ours = { ...doing, owner: 'run_1' };
+    const databases = () => shop.server.say('postgres', 'select datname as name from pg_database order by 1');
+    await shop.server.say('postgres', 'create database reports');
+    await shop.server.say('reports', 'create table theirs as select 1 as one');
+    const before = await databases();
+    await expect(shop.reader.restore(of, copy, to, ours)).rejects.toMatchObject({
+      code: 'CONFLICT',
+      message: expect.stringContaining('reports'),
+    });
+    expect(await databases()).toEqual(before);
+    await shop.server.say('postgres', 'drop database reports');
+
+    // While it loads.
+    const meanwhile = (part: Part): Bytes => {
+      const bytes = copy.store.read(copy.location, part, doing);
+      return part.name === 'shop.dump' ? theirsThen(bytes) : bytes;
+    };
+    async function* theirsThen(bytes: Bytes): Bytes {
+      const there = await databases();
+      if (!there.some(({ name }) => name === 'reports')) await shop.server.say('postgres', 'create database reports');
+      yield* bytes;
+    }
+    const late = { ...copy, store: { ...copy.store, read: (_: string, part: Part) => meanwhile(part) } };
+    await expect(shop.reader.restore(of, late, to, ours)).rejects.toMatchObject({ code: 'CONFLICT' });
+    expect(await databases()).toEqual(before);
+    await shop.server.say('postgres', 'drop database reports');
+
+    expect(await shop.reader.restore(of, copy, to, ours)).toMatchObject({ what: ['database reports'], kept: [] });
+    await shop.server.say('reports', 'create table written_since as select 1 as one');
+    const after = await databases();
+    expect(await shop.reader.restore(of, copy, to, ours)).toMatchObject({ what: ['database reports'], kept: [] });
+    expect(await shop.server.say('reports', 'select one from written_since')).toEqual([{ one: 1 }]);
+    for (const other of [doing, { ...doing, owner: 'run_2' }])
+      await expect(shop.reader.restore(of, copy, to, other)).rejects.toMatchObject({ code: 'CONFLICT' });
+    expect(await databases()).toEqual(after);
+    // It is data as any other: the next copy of the server takes it along.
+    expect((await shop.reader.examine(shop.source(), doing)).parts).toContain('database reports');
+    await shop.server.say('postgres', 'drop database reports');
   }, 120_000);
 });
 

@@ -10,13 +10,14 @@ import { recordBorrowed } from '../borrowed.ts';
 import { compareContents, readContents, tellComparison } from '../contents.ts';
 import { beforeName, dotted } from '../names.ts';
 import { makeScratch } from '../scratch.ts';
+import { taken } from '../taken.ts';
 import { type About, type AboutDatabase, mainDatabase, readAbout } from './about.ts';
 import { accessTo, identifier, literal, type PgAccess, type PgSession } from './access.ts';
 import { inOrder } from './counting.ts';
 import type { SqlDeps } from '../sql-deps.ts';
 import { createDatabase, fetchDump, loadDatabase, type Loading } from './load.ts';
 import { lookAtServer, openServer, type PgServer } from './look.ts';
-import { remarkIn, type Remark, remarkText, SCRATCH_PREFIX } from './ours.ts';
+import { remarkIn, type Remark, remarkText, restoredText, SCRATCH_PREFIX } from './ours.ts';
 import { dropScratch } from './drop-scratch.ts';
 import { SCRATCH_KIND } from './sandbox.ts';
 import { readingFor } from './early-rows.ts';
@@ -94,6 +95,11 @@ export async function restoreCopy(
   const about = await readAbout(copy, doing);
   const wanted = wantedOf(about, to);
   const access = await accessTo(source, deps);
+  const fresh = to.kind === 'database';
+  const what = wanted.map(({ to: name }) => `database ${dotted(name)}`);
+  for (const { to: name } of fresh ? wanted : [])
+    if (await madeBefore({ source, access, name, copy: copy.manifest.copy }, doing))
+      return { what, kept: [], durationMs: performance.now() - startedAt };
   const server = await lookAtServer(source, access, doing);
   const tools = await find({ server: server.major, own: false }, doing);
   const bytes = copy.manifest.parts.reduce((sum, part) => sum + part.bytes, 0);
@@ -125,12 +131,9 @@ export async function restoreCopy(
       await rm(file, { force: true });
       await proveBeside(loading, found, doing);
     }
-    const kept = await changeNames({ source, access, moves: beside, copy: copy.manifest.copy, now: deps.now() }, doing);
-    return {
-      what: wanted.map(({ to: name }) => `database ${dotted(name)}`),
-      kept,
-      durationMs: performance.now() - startedAt,
-    };
+    const change = { source, access, moves: beside, copy: copy.manifest.copy, now: deps.now(), fresh };
+    const kept = await changeNames(change, doing);
+    return { what, kept, durationMs: performance.now() - startedAt };
   } catch (thrown) {
     // Also after a cancel: what was made beside goes, and what was there was not touched.
     await dropScratch(
@@ -143,6 +146,31 @@ export async function restoreCopy(
   } finally {
     await folder.remove();
   }
+}
+
+/** Whether this run made it, in an attempt that was killed right after: it is whole then, by one transaction. CONFLICT where somebody else did. */
+async function madeBefore(
+  {
+    source,
+    access,
+    name,
+    copy,
+  }: {
+    readonly source: SourceOf<'postgres'>;
+    readonly access: PgAccess;
+    readonly name: string;
+    readonly copy: string;
+  },
+  doing: Doing,
+): Promise<boolean> {
+  await using session = await openServer(access, source, doing, [name]);
+  const [found] = await session.rows<{ comment: string | null }>(
+    `select pg_catalog.shobj_description(oid, 'pg_database') as comment from pg_catalog.pg_database where datname = $1`,
+    [name],
+  );
+  if (!found) return false;
+  if (doing.owner !== undefined && found.comment === restoredText({ copy, owner: doing.owner })) return true;
+  throw taken(name);
 }
 
 /** A restore that died left its half-made database; nobody restores to one place twice at once. */
@@ -242,17 +270,25 @@ export interface NameChange {
   readonly moves: readonly { readonly from: string; readonly to: string }[];
   readonly copy: string;
   readonly now: Date;
+  /** Nothing is to be there: what is was made meanwhile, and stays. */
+  readonly fresh?: boolean | undefined;
 }
 
 /** Gives what each of these was replaced by; sessions on them are ended, and new ones wait for the new names. */
-export async function changeNames({ source, access, moves, copy, now }: NameChange, doing: Doing): Promise<string[]> {
-  const concerned = moves.flatMap(({ from, to }) => [from, to]);
+export async function changeNames(
+  { source, access, moves, copy, now, fresh = false }: NameChange,
+  doing: Doing,
+): Promise<string[]> {
+  // Of one that was made meanwhile no session is ended.
+  const concerned = moves.flatMap(({ from, to }) => (fresh ? [from] : [from, to]));
   await using session = await openServer(access, source, doing, concerned);
   await using ender = await openServer(access, source, doing, concerned);
   const there = await existing(
     session,
     moves.map(({ to }) => to),
   );
+  if (fresh && there[0] !== undefined) throw taken(there[0]);
+  const made = fresh && doing.owner !== undefined ? literal(restoredText({ copy, owner: doing.owner })) : 'null';
   const kept: string[] = [];
   const over = new AbortController();
   const changed = (async (): Promise<void> => {
@@ -273,7 +309,7 @@ export async function changeNames({ source, access, moves, copy, now }: NameChan
           await session.rows(`comment on database ${identifier(name)} is ${literal(remarkText(remark))}`);
         }
         await session.rows(`alter database ${identifier(from)} rename to ${identifier(to)}`);
-        await session.rows(`comment on database ${identifier(to)} is null`);
+        await session.rows(`comment on database ${identifier(to)} is ${made}`);
       }
       await doing.lease?.();
       await session.rows('commit');
