@@ -1,9 +1,10 @@
 import { execFile } from 'node:child_process';
-import { chmod, chown, stat, writeFile } from 'node:fs/promises';
+import { chmod, chown, readFile, stat, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
 import { StewardError } from '../core/errors.ts';
 import { homeError, type PgHome } from './pg-home.ts';
+import { SCRATCH_MARK, scratchAccountIn } from './scratch-mark.ts';
 
 const run = promisify(execFile);
 
@@ -67,7 +68,8 @@ export async function serviceAccount(
 
 /**
  * The user that throw-away servers run as, because what is restored brings code along that runs with its rights: nothing belongs to it. Its
- * group is the store's, whose members may walk down to the home folder and see nothing there. Where it cannot be created it is `nobody`.
+ * group is the store's, whose members may walk down to the home folder and see nothing there. Where it cannot be created it is `nobody`;
+ * one of that name that Steward did not make is refused.
  */
 export async function scratchAccount(
   paths: PgHome,
@@ -76,19 +78,32 @@ export async function scratchAccount(
 ): Promise<PgAccount | undefined> {
   const store = await serviceAccount(paths, notify);
   if (!store) return undefined;
-  const found = await lookUp(name);
-  if (found) return { ...found, gid: store.gid };
-  await addSystemUser(name, ['--gid', String(store.gid)]).catch(() => undefined);
-  const created = await lookUp(name);
-  if (!created) return { name: 'nobody', uid: NOBODY, gid: store.gid };
+  const found = await entryOf(name);
+  if (found !== undefined) return { ...scratchAccountIn(found, store.gid), gid: store.gid };
+  const made = ['--gid', String(store.gid), '--comment', SCRATCH_MARK.comment];
+  await addSystemUser(name, made).catch(() => undefined);
+  const entry = await entryOf(name);
+  if (entry === undefined) return { name: 'nobody', uid: NOBODY, gid: store.gid };
+  const created = scratchAccountIn(entry, store.gid);
   await writeFile(paths.createdScratchUser, `${JSON.stringify({ user: name, uid: created.uid })}\n`, { mode: 0o644 });
   notify(`Created the system user '${name}' (uid ${created.uid}): copies are tried out as somebody who owns nothing.`);
   return { ...created, gid: store.gid };
 }
 
-async function addSystemUser(name: string, group: readonly string[]): Promise<void> {
-  const nowhere = ['--no-create-home', '--home-dir', '/nonexistent', '--shell', '/usr/sbin/nologin'];
-  await run('useradd', ['--system', ...group, ...nowhere, name]);
+async function addSystemUser(name: string, more: readonly string[]): Promise<void> {
+  const nowhere = ['--no-create-home', '--home-dir', SCRATCH_MARK.home, '--shell', SCRATCH_MARK.shell];
+  await run('useradd', ['--system', ...more, ...nowhere, name]);
+}
+
+/** Its line, also where it is kept in a directory; undefined where nobody is called so. */
+async function entryOf(name: string): Promise<string | undefined> {
+  try {
+    return (await run('getent', ['passwd', name])).stdout;
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code !== 'ENOENT') return undefined;
+    const lines = (await readFile('/etc/passwd', 'utf8')).split('\n');
+    return lines.find((line) => line.startsWith(`${name}:`));
+  }
 }
 
 async function lookUp(name: string): Promise<PgAccount | undefined> {
