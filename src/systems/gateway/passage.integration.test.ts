@@ -334,6 +334,32 @@ describe('a request through the gateway', () => {
     expect((await client.over).text).toMatch(/^HTTP\/1\.1 200 OK[^]*ok$/);
   });
 
+  it('gets its answer where its upstream is taken away in the turn that it came in', async () => {
+    const upstream = kept(await openUpstream((_request, response) => response.end('here')));
+    const app = createUpstream(
+      'app',
+      { targets: [upstream.origin], connectMs: 1_000, idleMs: 1_000, mostAtOnce: 10, allowLinkLocal: false },
+      () => async (host) => [host],
+    );
+    const passed = Promise.withResolvers<Passed>();
+    let closed: Promise<void> | undefined;
+    const before = kept(
+      await openUpstream((request, response) => {
+        const errand = { request, response, upstream: app, method: 'GET', path: '/', headers: [] };
+        const same = (raw: HeaderList): string[] => [...raw];
+        pass(
+          { ...errand, answerHeaders: same, answerTrailers: same, maxBodyBytes: 0, answerMs: 1_000 },
+          passed.resolve,
+        );
+        closed = app.close();
+      }),
+    );
+    const client = rawClient(before.port, 'GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
+    expect(await passed.promise).toMatchObject({ is: 'whole', status: 200 });
+    expect((await client.over).text).toMatch(/here/);
+    await closed;
+  });
+
   it('passes a redirect on, and follows none', async () => {
     const upstream = kept(
       await openUpstream((_request, response) => {

@@ -1,4 +1,5 @@
 import { type Addresses, createTarget, type Target } from './target.ts';
+import { writeTogether } from './turn-end.ts';
 
 export interface UpstreamSettings {
   /** Origins, or names of services that the inventory knows. */
@@ -108,6 +109,8 @@ export function createUpstream(
         lastFailure: target?.lastFailure,
       })),
     async close() {
+      // Who is passed on in this turn asks at its end.
+      await new Promise<void>(writeTogether);
       await Promise.all(places.flatMap(({ target }) => (target ? [target.close()] : [])));
     },
   };
