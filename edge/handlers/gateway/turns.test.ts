@@ -11,9 +11,10 @@ import { readyRoutes } from './ready.ts';
 import { type Counts, createTurns, type Turn } from './turns.ts';
 
 /** One address, as the gateway counts it. */
-function address(failures: number, waitMs = 60_000): Counts {
+function address(failures: number, waitMs = 60_000, shadow?: number): Counts {
   const limits = { ...LIMITS, failures };
-  const found = readyRoutes([routeOf('/', { limits })], limits).find('api.example.org', '/', 'GET');
+  const route = routeOf('/', { limits, ...(shadow !== undefined && { shadow: { failures: shadow } }) });
+  const found = readyRoutes([route], limits).find('api.example.org', '/', 'GET');
   const ready = 'ready' in found ? found.ready : undefined;
   const means = { counters: memoryCounters(), now: START };
   const count = (rule: 'failures' | 'anonymous', taken: boolean) => () =>
@@ -87,12 +88,23 @@ describe('what nobody knows, at one address', () => {
       headers: {
         'retry-after': '1',
         'x-ratelimit-remaining': '0',
-        ratelimit: expect.stringMatching(/;r=0;t=\d+$/),
+        ratelimit: expect.stringMatching(/;r=0;t=1$/),
       },
-      traces: [{ allowed: false, remaining: 0 }],
+      traces: [{ allowed: false, remaining: 0, resetAt: START + 1_000 }],
     });
     first.end();
     expect((await turns.take(counts, patienceOf(counts.waitMs))).is).toBe('go');
+  });
+
+  it('says of a count in the shadow what it would have said itself', async () => {
+    const turns = createTurns(0);
+    const counts = address(2, 50, 5);
+    const first = await turns.take(counts, patienceOf(counts.waitMs));
+    const shadow = first.spent.traces.find((trace) => trace.shadow);
+    expect(shadow).toMatchObject({ limit: 5, used: 1, remaining: 4, allowed: true });
+    const busy = await turns.take(counts, patienceOf(counts.waitMs));
+    expect(busy.is).toBe('busy');
+    expect(busy.spent.traces).toMatchObject([{ shadow: false, allowed: false, remaining: 0 }, shadow]);
   });
 
   it('does not wait where it has a turn already, so that no two wait for each other', async () => {

@@ -35,6 +35,7 @@ export interface Turns {
 }
 
 const MOST_WAITING = 500;
+const AGAIN_SECONDS = 1;
 /** What did not end by then was cut off by its runtime, and will not say so. */
 const LOST_MS = 60_000;
 
@@ -100,7 +101,7 @@ export function createTurns(mostWaiting = MOST_WAITING): Turns {
             }
           }
           if (!mayWait || queue.waiting.length >= mostWaiting || !(await isWoken(queue, counts, again, patience)))
-            return { is: 'busy', spent: soon(await counts.look()), end: nothing };
+            return { is: 'busy', spent: soon(await counts.look(), now), end: nothing };
           mayGo = queue.looking.size < atOnce;
         }
       } catch (thrown) {
@@ -128,19 +129,20 @@ async function isWoken(
   return at === -1;
 }
 
-/** What room the count has is for those who are being looked at; they are to be waited for. */
-function soon(spent: Spent): Spent {
+/** What room the count has is for those who are being looked at; they are to be waited for. In the shadow nobody waits. */
+function soon(spent: Spent, now: number): Spent {
   const { ratelimit } = spent.headers;
+  const none = { allowed: false, remaining: 0, resetAt: now + AGAIN_SECONDS * 1_000 };
   return {
     ...spent,
     allowed: false,
     headers: {
       ...spent.headers,
       'x-ratelimit-remaining': '0',
-      ...(ratelimit !== undefined && { ratelimit: ratelimit.replace(/;r=\d+/, ';r=0') }),
-      'retry-after': '1',
+      ...(ratelimit !== undefined && { ratelimit: ratelimit.replace(/;r=\d+;t=\d+/, `;r=0;t=${AGAIN_SECONDS}`) }),
+      'retry-after': String(AGAIN_SECONDS),
     },
-    traces: spent.traces.map((trace) => ({ ...trace, remaining: 0, allowed: trace.shadow && trace.allowed })),
+    traces: spent.traces.map((trace) => (trace.shadow ? trace : { ...trace, ...none })),
   };
 }
 
