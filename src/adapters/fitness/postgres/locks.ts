@@ -87,7 +87,8 @@ export async function lockedDuring<T>(
     await looking;
     if (!within || !bounds || signal.aborted) throw thrown;
     if (beyond !== undefined) throw diverged(within.what, beyond, { cause: thrown });
-    if (StewardError.from(thrown).code !== 'LOCKED') throw thrown;
+    // What never had the table only waited its turn: it has begun nothing that could have gone on otherwise.
+    if (held.size === 0 || StewardError.from(thrown).code !== 'LOCKED') throw thrown;
     throw diverged(within.what, `it waited for ${behind ?? 'a lock'}, as it did not on its copy`, { cause: thrown });
   }
 }

@@ -371,6 +371,18 @@ describe('maintenance of PostgreSQL', () => {
     expect(indexOf(await look(), 'large_what')).toMatchObject({ valid: true });
   }, 60_000);
 
+  it('is LOCKED, and nothing that went on otherwise than on the copy, where it never had the table', async () => {
+    const task = { kind: 'vacuum', database: 'shop', object: 'public.orders', reason: 'a test' } as const;
+    const bounds = boundsOf(await perform('vacuum', 'public.orders'), { bytes: null }, RULES);
+    lockMs = 800;
+    const holder = await server.session('shop');
+    await holder.query('begin');
+    await holder.query('lock table orders in share mode');
+    await expect(engine.perform(at(), task, doing, bounds)).rejects.toMatchObject({ code: 'LOCKED' });
+    await holder.end();
+    lockMs = 5_000;
+  });
+
   it('ends what takes a stronger lock than it took in its rehearsal', async () => {
     await server.say(
       'shop',
