@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { request as httpRequest } from 'node:http';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, type MockInstance, vi } from 'vitest';
 import type { Socket } from 'node:net';
 import { WebSocket, WebSocketServer } from 'ws';
 import type { HeaderList } from '../../../edge/handlers/gateway/headers.ts';
@@ -358,6 +358,37 @@ describe('a request through the gateway', () => {
     expect(await passed.promise).toMatchObject({ is: 'whole', status: 200 });
     expect((await client.over).text).toMatch(/here/);
     await closed;
+  });
+
+  it.each([
+    ['with a length', 'Content-Length: 5\r\n\r\nhello'],
+    ['in chunks', 'Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n'],
+    ['without anything in its chunks', 'Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n'],
+  ])('gets a short answer %s in one write, where it came in one', async (_how, bytes) => {
+    const upstream = kept(await openRawUpstream((socket) => void socket.write(`HTTP/1.1 200 OK\r\n${bytes}`)));
+    const app = createUpstream(
+      'app',
+      { targets: [upstream.origin], connectMs: 1_000, idleMs: 1_000, mostAtOnce: 10, allowLinkLocal: false },
+      () => async (host) => [host],
+    );
+    const passed = Promise.withResolvers<Passed>();
+    let written: readonly MockInstance[] = [];
+    const before = kept(
+      await openUpstream((request, response) => {
+        written = [vi.spyOn(request.socket, '_write'), vi.spyOn(request.socket, '_writev')];
+        const errand = { request, response, upstream: app, method: 'GET', path: '/', headers: [] };
+        const same = (raw: HeaderList): string[] => [...raw];
+        pass(
+          { ...errand, answerHeaders: same, answerTrailers: same, maxBodyBytes: 0, answerMs: 1_000 },
+          passed.resolve,
+        );
+      }),
+    );
+    const client = rawClient(before.port, 'GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
+    expect(await passed.promise).toMatchObject({ is: 'whole', status: 200 });
+    expect((await client.over).text).toMatch(/hello|0\r\n\r\n$/);
+    expect(written.flatMap(({ mock }) => mock.calls)).toHaveLength(1);
+    await app.close();
   });
 
   it('passes a redirect on, and follows none', async () => {

@@ -199,7 +199,9 @@ class Passage implements Dispatcher.DispatchHandler, Waits {
     this.release();
     // Before the answer is out: from then on the time that the connection has is not ours to say.
     if (this.sends) request.socket?.setTimeout(0);
-    writeTogether(this.end);
+    // What has no length is in the socket's hands until the tick is over: its end goes with it.
+    if (this.size === undefined) this.end();
+    else writeTogether(this.end);
   }
 
   private readonly end = (): void => {

@@ -3,17 +3,26 @@
  * writer more than the write where that one had gone to sleep on another core; of writes that follow each other at once only the first does.
  */
 export function writeTogether(write: () => void): void {
-  if (writes.push(write) === 1) setImmediate(endTurn);
+  writes.push(write);
+  atEnd();
 }
 
-/** From within such a write: what need not be done before the others are out. */
+/** What need not be done before the writes of this turn are out. */
 export function afterWrites(work: () => void): void {
   leftovers.push(work);
+  atEnd();
 }
 
 // New lists for each turn: what lives long must not point to a request that is over.
 let writes: (() => void)[] = [];
 let leftovers: (() => void)[] = [];
+let awaited = false;
+
+function atEnd(): void {
+  if (awaited) return;
+  awaited = true;
+  setImmediate(endTurn);
+}
 
 function endTurn(): void {
   const now = writes;
@@ -21,6 +30,9 @@ function endTurn(): void {
   each(now);
   const then = leftovers;
   leftovers = [];
+  awaited = false;
+  // Asked for by one of those writes.
+  if (writes.length > 0) atEnd();
   each(then);
 }
 
