@@ -182,6 +182,26 @@ describe.skipIf(!hasProgram('restic'))('object lock (needs restic)', () => {
       expect(daysUntil(renewal?.lock.until)).toBeCloseTo(3, 1);
     }, 120_000);
 
+    it('locks all else for longer where the bucket refuses that of one object', async () => {
+      const bucket = await makeBucket(server, 'particular', { locking: true });
+      await retain(bucket, 'COMPLIANCE', 1);
+      const store = storeIn('particular');
+      await store.prepare(doing);
+      for (let count = 0; count < 6; count += 1) await sealCopy(store, `copy${count}`, bytesOf(randomBytes(1_000)));
+      await retain(bucket, 'COMPLIANCE', 30);
+      const Resource = 'arn:aws:s3:::particular/steward/config';
+      const deny = { Effect: 'Deny', Principal: '*', Action: 's3:PutObjectRetention', Resource };
+      const policy = JSON.stringify({ Version: '2012-10-17', Statement: [deny] });
+      await bucket.ask({ method: 'PUT', query: { policy: '' }, body: policy });
+      const kept = Object.keys(await retentions(bucket));
+      expect(kept.length).toBeGreaterThan(17);
+      expect(await store.renewLock(doing)).toMatchObject({
+        renewed: kept.length - 1,
+        refused: 'AccessDenied',
+        lock: { state: 'unlocked', message: expect.stringContaining('steward/config is locked only until') },
+      });
+    }, 120_000);
+
     it('keeps what is deleted with our own credentials, and gives it back once the markers are gone', async () => {
       const bucket = await makeBucket(server, 'attacked', { locking: true });
       await retain(bucket, 'COMPLIANCE', 1);

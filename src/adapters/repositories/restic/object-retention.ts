@@ -81,15 +81,16 @@ export function createRetention(ask: S3, prefix: string) {
     },
     /** Never to an earlier instant. What has a mode keeps it: another one takes the right to break the lock. Gives how many, and the first word of refusal. */
     async extend(all: readonly Kept[], to: { readonly mode: Mode; readonly until: Date }, signal: AbortSignal) {
-      let [extended, refused]: [number, string | undefined] = [0, undefined];
+      let [extended, tried, refused]: [number, number, string | undefined] = [0, 0, undefined];
       for await (const why of each(
         all.filter(({ until }) => until < to.until.getTime()),
         ({ key, mode }) => refusalOf(put(key, mode ?? to.mode, to.until, signal)),
       )) {
+        tried += 1;
         if (why === undefined) extended += 1;
         else refused ??= why;
-        // Who may not do it at all need not be told so for each of a hundred thousand.
-        if (extended === 0 && refused !== undefined) break;
+        // Who may not do it at all need not be told so for each of a hundred thousand. One that is refused keeps none of the others.
+        if (extended === 0 && tried === AT_ONCE) break;
       }
       return { extended, refused };
     },
