@@ -125,7 +125,7 @@ describe('a copy whose source nobody configures any more', () => {
     await expect(backups.restore(placeOf(database), to, doing)).rejects.toMatchObject({ code: 'VERIFICATION_FAILED' });
     expect(readdirSync(to.path)).toEqual([]);
     await expect(backups.restore(placeOf(files), { kind: 'original' }, doing)).rejects.toMatchObject({
-      code: 'NOT_FOUND',
+      code: 'PRECONDITION_FAILED',
     });
   });
 });
