@@ -65,7 +65,7 @@ export function createBucketLock(repository: Restic, { secrets, home, ...reach }
     const known = seen.get(place);
     const last = known && (await abortable(known, signal));
     const at = reach.now().getTime();
-    if (last?.retained && at >= last.at && at - last.at < FRESH_MS) return last;
+    if (last?.retained && last.retained.least.gone !== true && at >= last.at && at - last.at < FRESH_MS) return last;
     const looking = retention
       .look(AbortSignal.timeout(LOOK_MS))
       .then((found) => ({ at, retained: leastOf(found), refused: last?.refused }));
@@ -130,7 +130,15 @@ const tooShort = (days: number): number => (days / 4) * DAY_MS;
 function lockUntil(lock: ObjectLock, { retained, refused }: Seen, now: Date): ObjectLock {
   // Nothing is there yet, and what comes is locked.
   if (!retained || lock.days === undefined) return lock;
-  const { key, until } = retained.least;
+  const { key, until, gone = false } = retained.least;
+  if (gone)
+    return {
+      ...lock,
+      ...unlocked(
+        `${key} is gone, without which no copy there can be read`,
+        'Somebody deleted it: the bucket keeps its versions until their lock ends. The guide of backups says how to open them.',
+      ),
+    };
   const not = refused === undefined ? '' : `; it is not renewed, since the bucket refuses that (${refused})`;
   const left = until - now.getTime();
   if (left < tooShort(lock.days)) {

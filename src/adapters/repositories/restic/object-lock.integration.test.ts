@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { BackupRepository } from '../../../core/backup/repository.ts';
 import type { CopyStore } from '../../../core/backup/store.ts';
 import { cephMissing, type S3Server, startCeph } from '../../../testing/world/ceph.ts';
+import { defined } from '../../../testing/defined.ts';
 import { type Bucket, makeBucket, retain } from '../../../testing/world/s3-bucket.ts';
 import { hasProgram } from '../../../testing/world/start-program.ts';
 import { type TempFolder, tempFolder } from '../../../testing/world/temp-folder.ts';
@@ -200,6 +201,21 @@ describe.skipIf(!hasProgram('restic'))('object lock (needs restic)', () => {
         refused: 'AccessDenied',
         lock: { state: 'unlocked', message: expect.stringContaining('steward/config is locked only until') },
       });
+    }, 120_000);
+
+    it('calls nothing locked of which somebody deleted what all of it is read with', async () => {
+      const bucket = await makeBucket(server, 'headless', { locking: true });
+      await retain(bucket, 'COMPLIANCE', 30);
+      const store = storeIn('headless');
+      await store.prepare(doing);
+      await sealCopy(store, 'whole');
+      await bucket.ask({ method: 'DELETE', key: 'steward/config' });
+      const told = { state: 'unlocked', message: expect.stringContaining('steward/config is gone') };
+      expect(await store.objectLock(doing)).toMatchObject(told);
+      expect(await store.renewLock(doing)).toMatchObject({ lock: told });
+      const marker = (await bucket.versions()).find((each) => each.marker && each.key === 'steward/config');
+      await bucket.ask({ method: 'DELETE', key: 'steward/config', query: { versionId: defined(marker).id } });
+      expect(await store.objectLock(doing)).toMatchObject({ state: 'locked', until: expect.any(String) });
     }, 120_000);
 
     it('keeps what is deleted with our own credentials, and gives it back once the markers are gone', async () => {

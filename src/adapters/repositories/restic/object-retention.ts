@@ -10,6 +10,8 @@ interface Kept {
   readonly key: string;
   readonly mode: Mode | undefined;
   readonly until: number;
+  /** Without it nothing there can be read. */
+  readonly gone?: boolean | undefined;
 }
 
 /** Of all that whoever reads a repository needs, the one that is kept the shortest. */
@@ -72,11 +74,17 @@ export function createRetention(ask: S3, prefix: string) {
       const all: Kept[] = [];
       for await (const kept of each(await keys(signal), (key) => keptOf(key, signal))) if (kept) all.push(kept);
       const [first] = all;
-      if (!first || !all.some(({ key }) => key === `${below}config`)) return undefined;
+      if (!first) return undefined;
+      const config = `${below}config`;
+      const isWhole = all.some(({ key }) => key === config);
+      // While one is made, its keys are there before.
+      if (!isWhole && !all.some(({ key }) => key.startsWith(`${below}snapshots/`))) return undefined;
       return {
         all,
         weakest: all.some(({ mode }) => mode === 'GOVERNANCE') ? 'GOVERNANCE' : 'COMPLIANCE',
-        least: all.reduce((least, kept) => (kept.until < least.until ? kept : least)),
+        least: isWhole
+          ? all.reduce((least, kept) => (kept.until < least.until ? kept : least))
+          : { key: config, mode: undefined, until: 0, gone: true },
       };
     },
     /** Never to an earlier instant. What has a mode keeps it: another one takes the right to break the lock. Gives how many, and the first word of refusal. */
