@@ -1,5 +1,6 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { renameSync } from 'node:fs';
 import { chmod, mkdir, open, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -201,3 +202,43 @@ async function flipByte(path: string, at: number): Promise<void> {
   await file.read(byte, 0, 1, at);
   await file.write(Buffer.from([(byte[0] ?? 0) ^ 0x10]), 0, 1, at);
 }
+
+describe('a directory whose disk goes away', () => {
+  const away = async () => {
+    const home = await tempFolder();
+    const root = join(home.path, 'copies');
+    const store = openStore({ repository: directory(root) }, home.path);
+    await store.prepare(doing);
+    return { root, store, unmount: () => renameSync(root, `${root}.away`), [Symbol.asyncDispose]: () => home.remove() };
+  };
+
+  it('cannot be used, and says of no copy that it is missing', async () => {
+    await using disk = await away();
+    const { location, part } = await sealCopy(disk.store, 'unmounted');
+    disk.unmount();
+    const gone = { code: 'UNAVAILABLE', message: expect.stringContaining('is no repository') };
+    await expect(disk.store.manifest(location, doing)).rejects.toMatchObject(gone);
+    await expect(disk.store.check(location, doing)).rejects.toMatchObject(gone);
+    await expect(allOf(disk.store.read(location, part, doing))).rejects.toMatchObject(gone);
+    // Its mount point stays where the disk goes.
+    await mkdir(disk.root);
+    await expect(allOf(disk.store.read(location, part, doing))).rejects.toMatchObject(gone);
+  });
+
+  it('finds no damage in a copy that it was reading', async () => {
+    await using disk = await away();
+    const writer = await disk.store.begin({ id: 'half', source: 'shop', at: AT, first: true }, doing);
+    const parts = [
+      await writer.part({ name: 'one.dump', kind: 'dump', database: 'one' }, bytesOf(randomBytes(10_000_000))),
+      await writer.part({ name: 'two.dump', kind: 'dump', database: 'two' }, bytesOf('two')),
+    ];
+    const { location } = await writer.seal(manifestOf('half', parts));
+    let gone = false;
+    const progress = (): void => {
+      if (!gone) disk.unmount();
+      gone = true;
+    };
+    await expect(disk.store.check(location, { ...doing, progress })).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+    expect(gone).toBe(true);
+  });
+});

@@ -35,6 +35,19 @@ export function createDirectoryStore(repository: RepositoryOf<'directory'>, deps
     }
   }
 
+  /** What is missing is believed only while the repository is there: a disk that goes away says nothing of a copy. */
+  async function mounted<T>(look: () => Promise<T>, whole: (found: T) => boolean = () => true): Promise<T> {
+    await opened();
+    try {
+      const found = await look();
+      if (!whole(found)) await opened();
+      return found;
+    } catch (thrown) {
+      await opened();
+      throw thrown;
+    }
+  }
+
   function forbidRemoval(): void {
     if (!repository.appendOnly) return;
     throw new StewardError('FORBIDDEN', `The repository ${repository.name} only takes: nothing is removed from it.`, {
@@ -43,10 +56,15 @@ export function createDirectoryStore(repository: RepositoryOf<'directory'>, deps
   }
 
   async function* read(location: string, part: Part, doing: Doing): AsyncGenerator<Uint8Array> {
-    const { files } = await manifestAt(root, location);
+    const { files } = await mounted(() => manifestAt(root, location));
     const file = files.find((one) => one.part === part.name)?.file;
     if (file === undefined || file.includes('/')) throw damaged(location, `it has no part ${part.name}`);
-    yield* readCompressed(join(folderOf(root, location), file), part, { signal: doing.signal, where: location });
+    try {
+      yield* readCompressed(join(folderOf(root, location), file), part, { signal: doing.signal, where: location });
+    } catch (thrown) {
+      await opened();
+      throw thrown;
+    }
   }
 
   /** Where it only takes, too: what was never sealed is no copy. */
@@ -145,8 +163,7 @@ export function createDirectoryStore(repository: RepositoryOf<'directory'>, deps
       return await sealedIn(root, deps.log);
     },
     async manifest(location) {
-      await opened();
-      const { files: _, ...manifest } = await manifestAt(root, location);
+      const { files: _, ...manifest } = await mounted(() => manifestAt(root, location));
       return manifest;
     },
     read,
@@ -157,8 +174,10 @@ export function createDirectoryStore(repository: RepositoryOf<'directory'>, deps
     },
     entries: (location, part, doing) => listArchive(read(location, part, doing)),
     async check(location, doing) {
-      await opened();
-      return await checkCopy(root, location, doing);
+      return await mounted(
+        () => checkCopy(root, location, doing),
+        ({ ok }) => ok,
+      );
     },
     async remove(location) {
       forbidRemoval();
