@@ -149,7 +149,7 @@ export default defineAutomation({
         const copies = await ports.copies.find({ source, repository, status: 'complete' });
         return {
           name: `${source} still has a proven copy in ${repository}`,
-          ok: copies.some(({ provenAt }) => provenAt !== null),
+          ok: copies.some(({ id, provenAt }) => provenAt !== null && !isRecoveryPoint(id)),
           evidence: { copies: copies.length },
         };
       }),

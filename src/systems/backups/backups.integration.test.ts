@@ -205,6 +205,15 @@ describe('the record of copies', () => {
     expect(await watch()).toEqual([]);
   });
 
+  it('puts no way back from a restore into the recovery kit', async () => {
+    await copy('cp_1');
+    await copy('cp_r_safety');
+    await backups.copies.looked('cp_r_safety', [layer('restore')]);
+    const { page } = await ask<{ page: string }>('backup-kit', {});
+    expect(page).toContain('shop/cp_1 in local');
+    expect(page).not.toContain('cp_r_safety');
+  });
+
   it('never shows what is to be locked and is not as safe, tells of it, and is content once it is', async () => {
     repository = BackupRepository.parse({
       kind: 'restic',

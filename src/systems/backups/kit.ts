@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { newestOf } from '../../core/backup/pick.ts';
 import type { KitCopy } from '../../core/backup/recovery-kit.ts';
 import { StewardError } from '../../core/errors.ts';
 import { type AnyOperation, defineCommand, NoInput } from '../../core/operation.ts';
@@ -33,8 +34,9 @@ export function backupKit(
       for (const source of backups.sources()) {
         for (const repository of placesOf(source, backups.repositories())) {
           const own = complete.filter((copy) => copy.source === source.name && copy.repository === repository);
-          const { location } = own.find(({ provenAt }) => provenAt !== null) ?? own[0] ?? { location: null };
-          if (location === null) continue;
+          const found = newestOf(own, backups.repositories());
+          if (!found) continue;
+          const { location } = found;
           try {
             const place = { source: source.name, repository, location };
             copies.push({ repository, location, manifest: await backups.manifest(place, doing) });
