@@ -30,6 +30,7 @@ export function openStore(
   { repository, variables }: Pick<RepositoryPlace, 'repository' | 'variables'>,
   home: string,
   node = 'alpha',
+  now = () => new Date(),
 ): CopyStore {
   const environment = { ...process.env, ...variables };
   return createCopyStore(repository, {
@@ -38,7 +39,7 @@ export function openStore(
     outbound: createOutbound(),
     home,
     node,
-    now: () => new Date(),
+    now,
     log: memoryLog(),
   });
 }

@@ -6,6 +6,7 @@ import type { CopyName, RepositoryLock } from '../../../core/backup/store.ts';
 import { makeFolder, syncFolder, writeDurably } from '../durable.ts';
 import { describeHolder, Holder, isSameProcess, lifeOf, type Self } from '../holder.ts';
 import { safeName } from '../../../core/backup/names.ts';
+import { createSightings, type Sightings, UNCHANGED_MS } from '../sightings.ts';
 import { LEASE, UNFINISHED } from './layout.ts';
 
 const Lease = z.object({ copy: z.string(), since: z.string(), holder: Holder });
@@ -46,10 +47,26 @@ export function endAttempt(folder: string): void {
   making.delete(basename(folder));
 }
 
-export async function attemptsIn(root: string, self: Self, now: Date): Promise<Attempt[]> {
+const sightingsHere = createSightings();
+
+export async function attemptsIn(
+  root: string,
+  self: Self,
+  now: Date,
+  sightings: Sightings = sightingsHere,
+): Promise<Attempt[]> {
   const names = await readdir(join(root, UNFINISHED)).catch(() => []);
-  const attempts = await Promise.all(names.map((name) => attemptAt(join(root, UNFINISHED, name), name, self, now)));
-  return attempts.filter((attempt) => attempt !== undefined);
+  const touched = new Map<string, Date>();
+  for (const name of names) {
+    const at = await lastTouched(join(root, UNFINISHED, name));
+    if (at) touched.set(name, at);
+  }
+  const seenMs = sightings.look(root, new Map([...touched].map(([name, at]) => [name, at.toISOString()])));
+  return await Promise.all(
+    [...touched].map(([name, at]) =>
+      attemptAt(join(root, UNFINISHED, name), { name, self, now, touched: at, seenMs: seenMs(name) }),
+    ),
+  );
 }
 
 /** Moves a copy out of sight first: one that is removed halfway is never listed. */
@@ -61,14 +78,30 @@ export async function discard(root: string, folder: string): Promise<void> {
   await rm(away, { recursive: true, force: true });
 }
 
-async function attemptAt(folder: string, name: string, self: Self, now: Date): Promise<Attempt | undefined> {
-  const touched = await lastTouched(folder);
-  if (touched === undefined) return undefined;
+async function attemptAt(
+  folder: string,
+  {
+    name,
+    self,
+    now,
+    touched,
+    seenMs,
+  }: {
+    readonly name: string;
+    readonly self: Self;
+    readonly now: Date;
+    readonly touched: Date;
+    /** For how long this process has seen it untouched. */
+    readonly seenMs: number;
+  },
+): Promise<Attempt> {
   const lease = await readLease(folder);
   const idleMs = now.getTime() - touched.getTime();
   const ended = lease !== undefined && isSameProcess(lease.holder, self.holder) && !making.has(name);
   const life = ended ? 'no' : lease ? lifeOf(lease.holder, self) : 'unknown';
-  const tooLong = idleMs > (lease ? UNKNOWN_MS : NO_LEASE_MS) || name.startsWith('removed.');
+  // Idle by the clock of this machine alone is whatever others write here as soon as that clock jumps.
+  const idle = idleMs > (lease ? UNKNOWN_MS : NO_LEASE_MS) && seenMs > UNCHANGED_MS;
+  const tooLong = idle || name.startsWith('removed.');
   return {
     folder,
     copy: lease?.copy,

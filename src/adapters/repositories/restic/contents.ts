@@ -34,8 +34,12 @@ async function* inOne(text: string): Bytes {
   yield Buffer.from(text);
 }
 
-/** What sealed copies hold. */
-export function createContents(restic: Restic, key: () => Promise<string>): Contents {
+/** What sealed copies hold. `mayReadBeside` is asked where a lock is in the way. */
+export function createContents(
+  restic: Restic,
+  key: () => Promise<string>,
+  mayReadBeside: (doing: Doing) => Promise<boolean>,
+): Contents {
   const known = new Map<string, StoredManifest>();
 
   async function manifest(location: string, doing: Doing): Promise<StoredManifest> {
@@ -67,11 +71,28 @@ export function createContents(restic: Restic, key: () => Promise<string>): Cont
     return snapshot;
   }
 
-  function dump(args: readonly string[], doing: Doing): AsyncGenerator<Uint8Array> {
+  function dumped(args: readonly string[], doing: Doing): AsyncGenerator<Uint8Array> {
     return printedBy(async (take, stop) => {
       const signal = AbortSignal.any([doing.signal, stop]);
       await restic.stream(['dump', ...args], await key(), { doing: { signal } }, take);
     });
+  }
+
+  async function* dump(args: readonly string[], doing: Doing): AsyncGenerator<Uint8Array> {
+    try {
+      yield* dumped(args, doing);
+    } catch (thrown) {
+      yield* dumped(await withoutLock(thrown, args, doing), doing);
+    }
+  }
+
+  /**
+   * Whoever restores on a new machine in a hurry does not wait for the lock that the old one left. Every byte is checked as it is
+   * read; should somebody live after all and remove what is read, reading fails. restic takes its lock before it reads anything.
+   */
+  async function withoutLock(thrown: unknown, args: readonly string[], doing: Doing): Promise<readonly string[]> {
+    if (!(thrown instanceof ResticError) || thrown.trouble !== 'locked' || !(await mayReadBeside(doing))) throw thrown;
+    return ['--no-lock', ...args];
   }
 
   async function* readPart(
@@ -112,7 +133,9 @@ export function createContents(restic: Restic, key: () => Promise<string>): Cont
         throw new StewardError('CONFLICT', `${folder} is not empty.`, { hint: 'Name an empty folder.' });
       const snapshot = snapshotOf(await manifest(location, doing), part, location);
       const includes = (only ?? []).map((path) => `--include=${asPattern(path)}`);
-      await restic.run(['restore', snapshot, `--target=${folder}`, ...includes], await key(), { doing });
+      const args = [snapshot, `--target=${folder}`, ...includes];
+      const restore = async (more: readonly string[]) => await restic.run(['restore', ...more], await key(), { doing });
+      await restore(args).catch(async (thrown: unknown) => await restore(await withoutLock(thrown, args, doing)));
       for (const path of only ?? []) {
         if (!(await lstat(join(folder, path)).catch(() => undefined)))
           throw new StewardError('NOT_FOUND', `${path} is not in this copy.`, {

@@ -228,6 +228,37 @@ describe.skipIf(!hasProgram('restic'))('restic that met bad luck (needs restic)'
   }, 90_000);
 
   it.skipIf(process.getuid?.() !== 0)(
+    'whose lock was left by a machine that is gone can be read; the lock stays until it was seen for a while (needs the right to be called otherwise)',
+    async () => {
+      const { location, part } = await sealCopy(store, 'read-beside');
+      const held = async (): Promise<string[]> => await readdir(join(url, 'locks'));
+      // Alone in the repository, and slow.
+      const check = 'hostname elsewhere && exec restic --limit-download 1 check --read-data';
+      const other = spawn('unshare', ['--uts', 'sh', '-c', check], {
+        env: { ...process.env, RESTIC_REPOSITORY: url, RESTIC_PASSWORD_FILE: join(home.path, 'backup-keys/disk') },
+        stdio: 'ignore',
+      });
+      await expect.poll(held, { timeout: 30_000 }).toEqual([expect.stringMatching(/^[0-9a-f]{64}$/)]);
+      other.kill('SIGKILL');
+      await once(other, 'exit');
+      await expect(allOf(store.read(location, part, doing))).rejects.toMatchObject({ code: 'LOCKED' });
+
+      const tomorrow = (): Date => new Date(Date.now() + 25 * 3_600_000);
+      const later = openStore({ repository: restic(url) }, home.path, 'alpha', tomorrow);
+      expect((await later.state(doing)).locks).toMatchObject([
+        { alive: 'unknown', holder: expect.stringContaining('elsewhere') },
+      ]);
+      expect((await allOf(later.read(location, part, doing))).length).toBe(part.bytes);
+      expect(await later.unlock(doing)).toEqual([]);
+      await expect(later.remove(location, doing)).rejects.toMatchObject({ code: 'LOCKED' });
+      const [id = ''] = await held();
+      await rm(join(url, 'locks', id));
+      await store.remove(location, doing);
+    },
+    90_000,
+  );
+
+  it.skipIf(process.getuid?.() !== 0)(
     'that is full says so and keeps what is older (needs the right to mount)',
     async () => {
       await using folder = await tempFolder();
@@ -286,7 +317,7 @@ describe.skipIf(!hasProgram('restic'))('restic that met bad luck (needs restic)'
 });
 
 describe('a lock of restic', () => {
-  const now = new Date('2026-11-29T12:00:00Z');
+  const at = { now: new Date('2026-11-29T12:00:00Z'), sees: true, seenMs: 0 };
   const lock = (of: object): string =>
     JSON.stringify({
       time: '2026-11-29T11:58:00Z',
@@ -298,13 +329,15 @@ describe('a lock of restic', () => {
     });
 
   it('of another machine counts as living until it was not renewed for a day', () => {
-    expect(parseLock('a', lock({ hostname: 'elsewhere' }), now).alive).toBe('unknown');
-    expect(parseLock('a', lock({ hostname: 'elsewhere', time: '2026-11-28T11:00:00Z' }), now).alive).toBe('no');
+    expect(parseLock('a', lock({ hostname: 'elsewhere' }), at).alive).toBe('unknown');
+    const seen = { ...at, seenMs: 31 * 60_000 };
+    expect(parseLock('a', lock({ hostname: 'elsewhere' }), seen).alive).toBe('unknown');
+    expect(parseLock('a', lock({ hostname: 'elsewhere', time: '2026-11-28T11:00:00Z' }), seen).alive).toBe('no');
   });
 
   it('of a process number that nobody has is dead, and so is one whose number somebody else got later', () => {
-    expect(parseLock('a', lock({ pid: 2 ** 22 + 1 }), now).alive).toBe('no');
-    expect(parseLock('a', lock({ time: '2001-01-01T00:00:00Z' }), now)).toMatchObject({ alive: 'no', reused: true });
+    expect(parseLock('a', lock({ pid: 2 ** 22 + 1 }), at).alive).toBe('no');
+    expect(parseLock('a', lock({ time: '2001-01-01T00:00:00Z' }), at)).toMatchObject({ alive: 'no', reused: true });
   });
 });
 

@@ -33,8 +33,8 @@ export function createResticStore(repository: RepositoryOf<'restic'>, deps: Stor
   const folder = isAbsolute(repository.url) ? repository.url : undefined;
   const key = (): Promise<string> => readKey(repository, deps);
   const opened = createOpened(`${deps.home} ${repository.name}`, folder);
-  const locks = createLocks(restic, key, { folder, now: deps.now });
-  const contents = createContents(restic, key);
+  const locks = createLocks(restic, key, { url: repository.url, folder, now: deps.now });
+  const contents = createContents(restic, key, locks.mayReadBeside);
   const bucketLock = createBucketLock(repository, deps);
 
   /** A lock whose holder is dead stops nobody. */

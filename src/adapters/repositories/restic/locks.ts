@@ -5,6 +5,7 @@ import { z } from 'zod';
 import type { Doing, RepositoryLock } from '../../../core/backup/store.ts';
 import { linkProc, readProc } from '../../procfs/read.ts';
 import { readStat, TICKS_PER_SECOND } from '../../procfs/stat.ts';
+import { createSightings, type Sightings, UNCHANGED_MS } from '../sightings.ts';
 import type { Restic } from './program.ts';
 
 const Lock = z.object({
@@ -25,6 +26,8 @@ const CLOCK_SLACK_MS = 300_000;
 export interface HeldLock extends RepositoryLock {
   /** Its number belongs to another process now: restic's own `unlock` would signal that one. */
   readonly reused: boolean;
+  /** Unrenewed for too long by the clock alone: it stays, and keeps nobody from reading. */
+  readonly silent: boolean;
   /** restic's own `unlock` would ask for its process here, and nobody can tell whether it runs here. */
   readonly askedInVain: boolean;
 }
@@ -35,28 +38,38 @@ const MACHINES_OWN = 'pid:[4026531836]';
 /** Whether the numbers of processes are those of the machine, and not of a container on it: others there may have its name. */
 const seesMachine = (): boolean => linkProc('/proc/self/ns/pid') === MACHINES_OWN;
 
-export function parseLock(id: string, json: string, now: Date, sees = seesMachine()): HeldLock {
+interface Look {
+  readonly now: Date;
+  readonly sees: boolean;
+  /** For how long this process has seen it: a living restic puts another in its place. */
+  readonly seenMs: number;
+}
+
+export function parseLock(id: string, json: string, { now, sees, seenMs }: Look): HeldLock {
   const lock = Lock.parse(JSON.parse(json));
   const since = new Date(lock.time);
-  const life = lifeOfLock(lock, { since, now, sees });
+  const life = lifeOfLock(lock, { since, now, sees, seenMs });
+  const lostIfSeen = life === 'unknown' && lifeOfLock(lock, { since, now, sees, seenMs: Infinity }) === 'no';
   return {
     id,
     holder: `process ${lock.pid} on ${lock.hostname} (${lock.username}${lock.exclusive ? ', alone' : ''})`,
     since,
     alive: life === 'reused' ? 'no' : life,
     reused: life === 'reused',
+    silent: lostIfSeen,
     askedInVain: life === 'unknown' && lock.hostname === hostname(),
   };
 }
 
 function lifeOfLock(
   { hostname: host, pid }: Lock,
-  { since, now, sees }: { readonly since: Date; readonly now: Date; readonly sees: boolean },
+  { since, now, sees, seenMs }: Look & { readonly since: Date },
 ): RepositoryLock['alive'] | 'reused' {
-  const age = now.getTime() - since.getTime();
-  if (host !== hostname()) return age > REFRESHED_WITHIN_MS ? 'no' : 'unknown';
+  // Its age alone would be that of a dead one as soon as the clock here jumps.
+  const unrenewedFor = (ms: number): boolean => now.getTime() - since.getTime() > ms && seenMs > UNCHANGED_MS;
+  if (host !== hostname()) return unrenewedFor(REFRESHED_WITHIN_MS) ? 'no' : 'unknown';
   const stat = readStat(pid);
-  if (!sees && !stat?.command.startsWith('restic')) return age > RESTIC_STALE_MS ? 'no' : 'unknown';
+  if (!sees && !stat?.command.startsWith('restic')) return unrenewedFor(RESTIC_STALE_MS) ? 'no' : 'unknown';
   if (!stat || stat.state === 'Z' || stat.state === 'X') return 'no';
   // The clock may have been set since then: only a process that is no restic either is another one.
   const startedAt = startOf(stat.startTicks);
@@ -78,36 +91,51 @@ async function removeLockFiles(root: string, locks: readonly RepositoryLock[]): 
   }
 }
 
+const sightingsHere = createSightings();
+
 /** The locks of a repository, and the removal of those whose holder is surely dead. */
 export function createLocks(
   restic: Restic,
   key: () => Promise<string>,
   {
+    url,
     folder,
     now,
     sees = seesMachine(),
-  }: { readonly folder: string | undefined; readonly now: () => Date; readonly sees?: boolean | undefined },
+    sightings = sightingsHere,
+  }: {
+    readonly url: string;
+    readonly folder: string | undefined;
+    readonly now: () => Date;
+    readonly sees?: boolean | undefined;
+    readonly sightings?: Sightings | undefined;
+  },
 ): {
   list(doing: Doing): Promise<HeldLock[]>;
   unlock(doing: Doing): Promise<readonly HeldLock[]>;
+  /** Whether nobody who is known to live holds one: what is only read may be read without one. */
+  mayReadBeside(doing: Doing): Promise<boolean>;
 } {
   async function list(doing: Doing): Promise<HeldLock[]> {
     // Without asking restic, which takes half a second to open a repository.
     if (folder !== undefined && (await readdir(join(folder, 'locks')).catch(() => ['?'])).length === 0) return [];
     const { stdout } = await restic.run(['list', 'locks', '--no-lock', '--quiet'], await key(), { doing });
     const held: HeldLock[] = [];
-    for (const id of stdout.split('\n').filter((line) => /^[0-9a-f]{64}$/.test(line))) {
+    const ids = stdout.split('\n').filter((line) => /^[0-9a-f]{64}$/.test(line));
+    const seenMs = sightings.look(url, new Map(ids.map((id) => [id, ''])));
+    for (const id of ids) {
       // It may end meanwhile.
       const said = await restic
         .run(['cat', 'lock', id, '--no-lock', '--quiet'], await key(), { doing })
         .catch(() => undefined);
-      if (said) held.push(parseLock(id, said.stdout, now(), sees));
+      if (said) held.push(parseLock(id, said.stdout, { now: now(), sees, seenMs: seenMs(id) }));
     }
     return held;
   }
 
   return {
     list,
+    mayReadBeside: async (doing) => (await list(doing)).every(({ alive, silent }) => alive === 'no' || silent),
     async unlock(doing) {
       const held = await list(doing);
       const dead = held.filter(({ alive }) => alive === 'no');
