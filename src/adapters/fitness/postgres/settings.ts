@@ -26,15 +26,14 @@ const NAMES = [
 
 /** What of its settings does not fit where it runs; undefined where that cannot be seen. */
 export async function settingsOf(
-  session: PgSession,
+  session: Pick<PgSession, 'rows'>,
   source: SourceOf<'postgres'>,
   { databases, tables }: Pick<DatabaseLook, 'databases' | 'tables'>,
   machineOf: MachineOf,
 ): Promise<SettingAdvice[] | undefined> {
-  const [about] = await session.rows<{ folder: string | null; temp: number; split: boolean }>(
-    `select current_setting('data_directory', true) as folder, current_setting('server_version_num')::int >= 170000 as split,
-        (select sum(temp_bytes)::float8 from pg_catalog.pg_stat_database) as temp
-      where pg_catalog.pg_has_role('pg_read_all_settings', 'usage')`,
+  const [about] = await session.rows<{ folder: string | null; temp: number | null; split: boolean }>(
+    `select case when pg_catalog.pg_has_role('pg_read_all_settings', 'usage') then current_setting('data_directory') end as folder,
+        current_setting('server_version_num')::int >= 170000 as split, (select sum(temp_bytes)::float8 from pg_catalog.pg_stat_database) as temp`,
   );
   const machine = await machineOf(source, about?.folder ?? undefined);
   if (!machine) return undefined;
