@@ -391,6 +391,39 @@ describe('a request through the gateway', () => {
     await app.close();
   });
 
+  it('waits behind the one before it on its connection for as long as that goes on, and no longer', async () => {
+    const upstream = kept(
+      await openUpstream(async ({ url }, response) => {
+        if (url === '/quick') return void response.end('quick');
+        const pieces = url === '/endless' ? Infinity : 8;
+        for (let piece = 0; piece < pieces; piece += 1) {
+          if (response.destroyed) return;
+          response.write('slow,');
+          await new Promise((resolve) => setTimeout(resolve, 100));
+        }
+        response.end();
+      }),
+    );
+    const gateway = kept(
+      await openGateway({
+        routes: [routeTo('app')],
+        upstreams: { app: { targets: [upstream.origin], idleMs: 250 } },
+      }),
+    );
+    const both = (first: string): string =>
+      `GET ${first} HTTP/1.1\r\nHost: a\r\n\r\nGET /quick HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`;
+    expect((await rawClient(gateway.port, both('/slow')).over).text).toMatch(
+      /slow,[^]*0\r\n\r\nHTTP\/1\.1 200 [^]*quick$/,
+    );
+    await until(() => gateway.records.length === 2);
+    expect(gateway.records.map(({ ended }) => ended)).toEqual([undefined, undefined]);
+    const leaver = rawClient(gateway.port, both('/endless'));
+    await until(() => leaver.text().includes('slow,'));
+    leaver.socket.destroy();
+    await until(() => gateway.records.length === 4);
+    expect(gateway.records.slice(2)).toMatchObject([{ ended: 'client-gone' }, { ended: 'client-gone' }]);
+  });
+
   it('passes a redirect on, and follows none', async () => {
     const upstream = kept(
       await openUpstream((_request, response) => {

@@ -236,13 +236,21 @@ class Passage implements Dispatcher.DispatchHandler, Waits {
     if (waitsFor === 'answer' && sends && controller && !request.complete && !request.isPaused())
       return this.wait('answer', answerMs);
     this.deadline = Infinity;
-    if (waitsFor === 'client') return this.letGo('cut', 'the client did not read on');
+    if (waitsFor === 'client') return this.clientLate();
     const why =
       waitsFor === 'answer' ? `no answer within ${answerMs} ms` : `nothing went on for ${upstream.settings.idleMs} ms`;
     // A stream may have nothing to say; an answer that said how long it is has.
     if (waitsFor === 'answer' || (this.size !== undefined && this.bytesOut < this.size))
       this.target?.failed(why, performance.now());
     this.letGo(waitsFor === 'answer' ? 'upstream-slow' : 'cut', why);
+  }
+
+  private clientLate(): void {
+    const { request, response, upstream } = this.errand;
+    if (response.socket) return this.letGo('cut', 'the client did not read on');
+    // Another answer has the connection before it. Where that one goes, nobody tells this one.
+    if (request.socket.destroyed) return this.letGo('client-gone');
+    this.wait('client', upstream.settings.idleMs);
   }
 
   onResponseError(_controller: Dispatcher.DispatchController | undefined, error: Error): void {
