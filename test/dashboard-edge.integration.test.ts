@@ -167,7 +167,10 @@ workflows:
       .last()
       .waitFor();
     await page.getByLabel('Route', { exact: true }).selectOption('private');
-    await page.getByText(/^HTTP 401/).waitFor();
+    await page
+      .getByText(/^HTTP 401/)
+      .first()
+      .waitFor();
   }, 90_000);
 
   it('broke no rule of its own policy', () => expect(seen.complaints).toEqual([]));
